@@ -1,0 +1,194 @@
+//! From bytes to an [`Image`]: what to put where, and what it asks of a loader.
+//!
+//! An image never sees the memory map. It says what it must have; the planner
+//! decides where.
+
+use handoff::addr::PhysRange;
+use serde::Serialize;
+
+/// How the bytes were packed and which header makes them bootable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// ELF, 32-bit class.
+    Elf32,
+    /// ELF, 64-bit class.
+    Elf64,
+    /// No ELF: placed by the Multiboot2 address tag alone.
+    Flat,
+}
+
+/// One run of memory that the image fills, at its link address.
+///
+/// Segments of an [`Image`] are sorted, do not overlap, start and end on page
+/// boundaries only by chance; `PT_LOAD`s that share a page are one segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadSegment {
+    /// Memory occupied, at the link (or preferred) physical address. In bytes.
+    pub range: PhysRange,
+    /// File bytes at its start; never longer than `range`. The rest is zero.
+    pub data: Vec<u8>,
+}
+
+/// Multiboot2 header tag 10's placement preference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preference {
+    /// 0: anywhere.
+    None,
+    /// 1: lowest possible address.
+    Lowest,
+    /// 2: highest possible address.
+    Highest,
+}
+
+/// Where an image may be placed as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Relocatable {
+    /// Lowest physical address of the image's first byte.
+    pub min: u64,
+    /// Highest physical address of the image's last byte (inclusive, as in the tag).
+    pub max: u64,
+    /// Alignment of the image's start, in bytes: a power of two, at least 1.
+    pub align: u64,
+    /// Which end of memory to try first.
+    pub preference: Preference,
+}
+
+/// One tag number that the image asks the loader to provide in the MBI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct InfoRequest {
+    /// Multiboot2 *information* tag type.
+    pub tag: u32,
+    /// False when the request tag was marked optional.
+    pub required: bool,
+}
+
+/// Header tag 5: the video mode asked for. Zero means no preference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct FramebufferRequest {
+    /// Pixels or columns.
+    pub width: u32,
+    /// Pixels or rows.
+    pub height: u32,
+    /// Bits per pixel, 0 for text.
+    pub depth: u32,
+    /// True when the tag was not marked optional.
+    pub required: bool,
+}
+
+/// Header tag 4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ConsoleRequest {
+    /// Bit 0: a console is required; bit 1: the image supports EGA text.
+    pub flags: u32,
+    /// True when the tag was not marked optional.
+    pub required: bool,
+}
+
+/// What the Multiboot2 header says, tag by tag.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Requirements {
+    /// Byte offset of the header in the (decompressed) file.
+    pub header_offset: u64,
+    /// Tag 1, every number in it.
+    pub info_requests: Vec<InfoRequest>,
+    /// Tag 2: header_addr, load_addr, load_end_addr, bss_end_addr.
+    pub address: Option<[u32; 4]>,
+    /// Tag 3.
+    pub entry_address: Option<u32>,
+    /// Tag 4.
+    pub console: Option<ConsoleRequest>,
+    /// Tag 5.
+    pub framebuffer: Option<FramebufferRequest>,
+    /// Tag 6: modules must be page aligned (we always do).
+    pub module_align: bool,
+    /// Tag 7: the image wants boot services left running (impossible here).
+    pub efi_boot_services: bool,
+    /// Tag 8: EFI i386 entry, known and not usable after boot services ended.
+    pub efi32_entry: Option<u32>,
+    /// Tag 9: EFI amd64 entry, likewise.
+    pub efi64_entry: Option<u32>,
+    /// Tag 10. `None` for an image that must stay at its link address unless it
+    /// is `ET_DYN`.
+    pub relocatable: Option<Relocatable>,
+    /// Optional tags that nobody knows, by number: reported, not honoured.
+    pub ignored_tags: Vec<u16>,
+}
+
+/// An ELF note, as `inspect` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// Owner, for instance "GNU" or "Xen".
+    pub name: String,
+    /// Type number.
+    pub kind: u32,
+    /// Raw descriptor.
+    pub desc: Vec<u8>,
+}
+
+/// An ELF section header, handed on in MBI tag 9 (only the table; sections
+/// without `SHF_ALLOC` are not loaded).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sections {
+    /// Number of entries.
+    pub num: u32,
+    /// Bytes per entry.
+    pub entsize: u32,
+    /// Index of the section name string table.
+    pub shndx: u32,
+    /// The raw table.
+    pub bytes: Vec<u8>,
+}
+
+/// One base-relative word in an `ET_DYN` image: `*(base + offset) = base + addend`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelativeReloc {
+    /// Link (physical) address of the word.
+    pub addr: u64,
+    /// Link-time value; the load delta is added to it.
+    pub addend: u64,
+    /// 4 (R_386_RELATIVE) or 8 (R_X86_64_RELATIVE) bytes.
+    pub width: u8,
+}
+
+/// A parsed, checked, decompressed Multiboot2 image.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// File name for messages.
+    pub name: String,
+    /// Container format.
+    pub format: Format,
+    /// True for `ET_DYN`: `relocs` make it work at any address.
+    pub position_independent: bool,
+    /// What to load, at link addresses.
+    pub segments: Vec<LoadSegment>,
+    /// From the first byte of the first segment to the end of the last.
+    pub span: PhysRange,
+    /// 32-bit entry point: physical, at link address, inside `segments`.
+    pub entry: u64,
+    /// The Multiboot2 header.
+    pub requirements: Requirements,
+    /// ELF notes (a file with broken notes has none and a warning).
+    pub notes: Vec<Note>,
+    /// Section headers for MBI tag 9.
+    pub sections: Option<Sections>,
+    /// Relocations to apply when the image does not stay at its link address.
+    pub relocs: Vec<RelativeReloc>,
+    /// Alignment from the program headers, at least 1; the planner uses at
+    /// least a page.
+    pub align: u64,
+    /// Things worth telling the user.
+    pub warnings: Vec<String>,
+}
+
+/// An image moved to where it will run.
+#[derive(Clone, Debug)]
+pub struct PlacedImage {
+    /// Segments at their run-time addresses, relocations applied.
+    pub segments: Vec<LoadSegment>,
+    /// Entry point, physical.
+    pub entry: u64,
+    /// Start of the span: what MBI tag 21 (load base address) carries.
+    pub base: u64,
+}

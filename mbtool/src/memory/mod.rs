@@ -1,0 +1,95 @@
+//! What the machine's physical memory is, and what lies in its first MiB.
+
+use handoff::addr::PhysRange;
+use serde::{Deserialize, Serialize};
+
+/// What a range of the physical address space is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Usable RAM (E820 type 1).
+    Ram,
+    /// Reserved (2).
+    Reserved,
+    /// ACPI tables, reclaimable once read (3).
+    AcpiTables,
+    /// ACPI non-volatile storage (4).
+    AcpiNvs,
+    /// Broken RAM (5).
+    Unusable,
+    /// Persistent memory (7); never RAM.
+    Pmem,
+    /// Persistent memory, legacy (12); never RAM.
+    Pram,
+    /// EFI special purpose ("soft reserved") memory; never RAM for us.
+    SoftReserved,
+}
+
+/// One typed range, half-open, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// First byte.
+    pub start: u64,
+    /// One past the last.
+    pub end: u64,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+}
+
+impl Entry {
+    /// The range without its type.
+    #[must_use]
+    pub const fn range(&self) -> PhysRange {
+        PhysRange { start: self.start, end: self.end }
+    }
+}
+
+/// Where the ACPI RSDP is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rsdp {
+    /// Physical address.
+    pub addr: u64,
+    /// 0: ACPI 1.0 (20 bytes); 2 and up: 36 bytes.
+    pub revision: u8,
+}
+
+/// What a kernel that scans low memory, as Xen does, will find there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LowMemory {
+    /// Word at 0x40e: EBDA segment (paragraphs). `None`: could not be read.
+    pub bda_ebda_segment: Option<u16>,
+    /// Word at 0x413: base memory in KiB. `None`: could not be read.
+    pub bda_base_kib: Option<u16>,
+    /// The RSDP, wherever it is.
+    pub rsdp: Option<Rsdp>,
+    /// True when a scan of the EBDA's first KiB and 0xe0000-0xfffff finds an RSDP.
+    pub rsdp_in_low_memory: bool,
+    /// True for a machine started by UEFI.
+    pub efi: bool,
+}
+
+/// Everything that the planner knows of a machine: what `plan --memory-map`
+/// reads and `status --json` can write. A pure value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Typed, sorted, merged, not overlapping.
+    pub memory_map: Vec<Entry>,
+    /// See [`LowMemory`].
+    pub low_memory: LowMemory,
+    /// The crash region(s) reserved by `crashkernel=`; empty where there is none.
+    #[serde(default)]
+    pub crash_regions: Vec<CrashRegion>,
+    /// The running kernel's command line, for `--reuse-cmdline` and `--console auto`.
+    #[serde(default)]
+    pub cmdline: String,
+}
+
+/// A range reserved for a crash kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrashRegion {
+    /// First byte.
+    pub start: u64,
+    /// One past the last.
+    pub end: u64,
+}

@@ -1,0 +1,48 @@
+//! Request + Image + Host -> [`Plan`], a pure value.
+
+use handoff::addr::PhysRange;
+use serde::Serialize;
+
+/// One named run of memory to load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// "xen", "module 1: initrd.img", "mbi", "handoff"...: every message uses it.
+    pub name: String,
+    /// Destination; page aligned at both ends.
+    pub dest: PhysRange,
+    /// Loaded at the start of `dest`; the rest is zeroed. Empty for a claim
+    /// (bufsz 0): memory that must stay as it is, or stay free.
+    pub data: Vec<u8>,
+    /// CRC-32 (IEEE) of `data`; 0 for a claim.
+    pub crc32: u32,
+}
+
+/// What `kexec_load(2)` really gets, after splitting and merging.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelSegment {
+    /// Page aligned.
+    pub dest: PhysRange,
+    /// At most `dest.len()` bytes.
+    pub data: Vec<u8>,
+    /// Names of the segments inside.
+    pub names: Vec<String>,
+}
+
+/// Everything decided. `plan` prints it, a backend applies it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where the old kernel jumps: the handoff's entry.
+    pub entry: u64,
+    /// The segments, sorted by destination, not overlapping.
+    pub segments: Vec<Segment>,
+    /// The same, as the kernel takes them.
+    pub kernel_segments: Vec<KernelSegment>,
+    /// True for a crash image (`load -p`).
+    pub crash: bool,
+    /// The document that `--json` prints.
+    pub report: Report,
+}
+
+/// What `plan --json` prints; see docs/plan-json.md.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {}
