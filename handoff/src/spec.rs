@@ -1,0 +1,125 @@
+//! What a planner decides about the handoff: the input of [`crate::blob::build`].
+
+use crate::addr::PhysRange;
+extern crate alloc;
+use alloc::{string::String, vec::Vec};
+
+/// Where the handoff writes its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Console {
+    /// Nowhere.
+    None,
+    /// An 8250-compatible UART behind I/O ports.
+    Pio {
+        /// First I/O port, for instance 0x3f8.
+        port: u16,
+        /// Divisor latch value to program (115200 / baud), with 8n1 and FIFOs
+        /// on. `None` leaves the UART as the old kernel had it.
+        divisor: Option<u16>,
+    },
+    /// An 8250-compatible UART in memory space, mapped uncached.
+    Mmio {
+        /// Physical address of register 0.
+        addr: u64,
+        /// Bytes between registers: 1, 2, 4, 8 or 16.
+        stride: u8,
+        /// Access width in bits: 8, 16 or 32.
+        width: u8,
+    },
+}
+
+/// What ends a fault or a failed verification, after it was reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFault {
+    /// Stop for ever, interrupts off.
+    Halt,
+    /// Reset the machine (port 0xcf9, then 8042, then a triple fault).
+    Reset,
+}
+
+/// A loaded segment to verify before anything depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// Segment name for the report; cut to [`crate::abi::NAME_LEN`] bytes.
+    pub name: String,
+    /// Destination; bytes after `loaded` must be zero.
+    pub range: PhysRange,
+    /// Bytes at the start of `range` that the checksum covers.
+    pub loaded: u64,
+    /// CRC-32 (IEEE 802.3, as in gzip) of those bytes.
+    pub crc32: u32,
+}
+
+/// A change made to memory just before the jump, after verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fixup {
+    /// Store a 16-bit word (BIOS data area).
+    Store16 {
+        /// Physical address.
+        addr: u64,
+        /// The word.
+        value: u16,
+    },
+    /// Copy the ACPI RSDP after checking its signature and checksum.
+    CopyRsdp {
+        /// Where firmware has it.
+        from: u64,
+        /// Where it must be found.
+        to: u64,
+        /// 20 (ACPI 1.0) or 36.
+        len: u32,
+    },
+    /// Store zeroes (a synthetic EBDA page starts clean).
+    Zero {
+        /// Physical address.
+        addr: u64,
+        /// Bytes.
+        len: u64,
+    },
+}
+
+/// How the target is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 32-bit protected mode, paging off, Multiboot2 registers.
+    Multiboot2 {
+        /// EIP.
+        entry: u32,
+        /// EBX: the boot information.
+        mbi: u32,
+    },
+}
+
+/// A deliberate failure, to prove that a machine's serial line shows dumps
+/// before they are needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drill {
+    /// None.
+    Off,
+    /// `ud2` in long mode, after verification.
+    FaultLong,
+    /// `ud2` in 32-bit protected mode, after the drop, instead of the target's
+    /// first instruction.
+    FaultProtected,
+}
+
+/// Everything that goes into the blob's parameters.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Physical address of the blob: page aligned, below 4 GiB.
+    pub base: u64,
+    /// Serial output.
+    pub console: Console,
+    /// End of a fault.
+    pub on_fault: OnFault,
+    /// Verify `regions` (names the bad one and ends by `on_fault`).
+    pub verify: bool,
+    /// Loaded segments.
+    pub regions: Vec<Region>,
+    /// Low-memory changes, in order.
+    pub fixups: Vec<Fixup>,
+    /// The target.
+    pub exit: Exit,
+    /// Deliberate failure.
+    pub drill: Drill,
+}
