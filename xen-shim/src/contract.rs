@@ -1,0 +1,368 @@
+//! The rules that Xen's loader has to keep: command line, loader name, modules.
+
+/// Most modules that every supported Xen takes (4.17 takes one more).
+pub const MAX_MODULES: usize = 63;
+/// Alignment of Xen's load address and of the memory reserved for it, in bytes:
+/// it maps itself with superpages.
+pub const ALIGN: u64 = 2 << 20;
+/// Boot information tags (EFI 32- and 64-bit system table) that make Xen halt
+/// on the Multiboot2 i386 entry.
+pub const FORBIDDEN_TAGS: [u32; 2] = [11, 12];
+/// Most memory map entries that Xen reads.
+pub const MAX_MAP_ENTRIES: usize = 1024;
+/// Bytes that fit in the low-memory heap into which Xen's first instructions
+/// copy the boot information, without any check of their own. The heap has
+/// about 54 KiB; the rest is room for releases to come.
+pub const BOOT_HEAP: usize = 48 << 10;
+
+/// Why Xen would not come up with what was given to it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ContractError {
+    /// Nothing to boot after Xen itself.
+    #[error(
+        "xen needs a dom0 kernel as first module: give it with --module 'VMLINUZ ARGS', before any initrd"
+    )]
+    NoDom0,
+    /// The first module cannot be a kernel.
+    #[error(
+        "module 0 ({name}) is not a dom0 kernel: found {found}, xen takes a bzImage, an ELF or a \
+         gzip-compressed ELF; the kernel must be the first --module, the initrd comes after it"
+    )]
+    NotAKernel {
+        /// File name.
+        name: String,
+        /// What its first bytes look like.
+        found: String,
+    },
+    /// A bzImage older than what Xen can unpack.
+    #[error("module 0 ({name}) has boot protocol {major}.{minor:02}, xen needs at least 2.08")]
+    OldBzImage {
+        /// File name.
+        name: String,
+        /// Protocol version, high byte.
+        major: u8,
+        /// Protocol version, low byte.
+        minor: u8,
+    },
+    /// More than [`MAX_MODULES`].
+    #[error("{count} modules, xen takes at most {MAX_MODULES}: leave some out")]
+    TooManyModules {
+        /// Modules given.
+        count: usize,
+    },
+    /// More than [`BOOT_HEAP`].
+    #[error(
+        "command lines, module strings and memory map need {need} bytes in xen's boot heap, \
+         {BOOT_HEAP} fit: shorten them"
+    )]
+    HeapFull {
+        /// Bytes needed.
+        need: usize,
+    },
+}
+
+/// A command line ready for Xen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandLine {
+    /// What to pass.
+    pub text: String,
+    /// What was changed, and what looks wrong, one sentence each.
+    pub messages: Vec<String>,
+}
+
+/// Xen's own words: those before a `--`. What follows goes to dom0.
+fn own_words(cmdline: &str) -> impl Iterator<Item = &str> {
+    cmdline.split_whitespace().take_while(|&word| word != "--")
+}
+
+/// True when Xen will not call the BIOS: `no-real-mode` and `tboot=` are the
+/// only spellings it has for that.
+#[must_use]
+pub fn avoids_real_mode(cmdline: &str) -> bool {
+    own_words(cmdline).any(|word| word == "no-real-mode" || word.starts_with("tboot="))
+}
+
+/// Makes `cmdline` safe after another kernel has run.
+///
+/// Without `no-real-mode` Xen calls the BIOS, which is not in a state to be
+/// called any more, and takes the BIOS's memory map instead of the loader's.
+/// It is added at the front unless `real_mode` asks for BIOS calls.
+#[must_use]
+pub fn command_line(cmdline: &str, real_mode: bool) -> CommandLine {
+    let mut text = cmdline.trim().to_owned();
+    let mut messages = Vec::new();
+    match (avoids_real_mode(cmdline), real_mode) {
+        (false, false) => {
+            text = if text.is_empty() {
+                "no-real-mode".to_owned()
+            } else {
+                format!("no-real-mode {text}")
+            };
+            messages.push(
+                "added no-real-mode to xen's command line: the BIOS cannot be called after another \
+                 kernel has run (--real-mode leaves it out)"
+                    .to_owned(),
+            );
+        }
+        (false, true) => messages.push(
+            "xen will call the BIOS and take the BIOS's memory map, as --real-mode asks: this \
+             hangs on most machines after another kernel has run"
+                .to_owned(),
+        ),
+        (true, true) => messages.push(
+            "--real-mode has no effect: xen's command line has no-real-mode or tboot=".to_owned(),
+        ),
+        (true, false) => {}
+    }
+    let serial = ["com1=", "com2=", "dbgp="];
+    if !own_words(cmdline).any(|word| serial.iter().any(|name| word.starts_with(name))) {
+        messages.push(
+            "xen's command line has no com1=: xen will be silent on serial (add com1=115200,8n1 \
+             console=com1)"
+                .to_owned(),
+        );
+    }
+    CommandLine { text, messages }
+}
+
+/// The boot loader name to pass: with it Xen keeps the first word of its own
+/// command line and of dom0's.
+///
+/// Xen removes that word, taking it for a file name, unless the loader calls
+/// itself GRUB with a version that does not start with 0.
+#[must_use]
+pub fn loader_name(version: &str) -> String {
+    format!("GRUB 2.x (mbtool {version})")
+}
+
+/// Memory to reserve for an image of `memsz` bytes: whole superpages, at least
+/// one. Releases before 4.20.4 do not pad themselves and fault where the tail of
+/// the last superpage is not RAM.
+#[must_use]
+pub fn reserve_len(memsz: u64) -> Option<u64> {
+    handoff::addr::align_up(memsz.max(1), ALIGN)
+}
+
+/// Checks the modules `(file name, bytes)`: the first one must be a kernel.
+///
+/// Returns what looks doubtful but may work.
+///
+/// # Errors
+///
+/// No module, too many, or a first module that Xen would refuse.
+pub fn check_modules(modules: &[(&str, &[u8])]) -> Result<Vec<String>, ContractError> {
+    let &(name, data) = modules.first().ok_or(ContractError::NoDom0)?;
+    if modules.len() > MAX_MODULES {
+        return Err(ContractError::TooManyModules {
+            count: modules.len(),
+        });
+    }
+    let mut messages = Vec::new();
+    match Dom0::of(data) {
+        Dom0::BzImage { major, minor } if (major, minor) < (2, 8) => {
+            return Err(ContractError::OldBzImage { name: name.to_owned(), major, minor });
+        }
+        Dom0::BzImage { .. } | Dom0::Elf => {}
+        Dom0::Gzip => messages.push(format!(
+            "module 0 ({name}) is gzip-compressed: xen unpacks it, and it must then be an ELF kernel"
+        )),
+        Dom0::Other(found) => {
+            return Err(ContractError::NotAKernel { name: name.to_owned(), found });
+        }
+    }
+    if modules.len() == 1 {
+        messages.push("no initrd: dom0 gets only its kernel".to_owned());
+    }
+    Ok(messages)
+}
+
+/// What a dom0 kernel file is.
+enum Dom0 {
+    /// Linux x86 boot protocol; must stay packed, since Xen reads its header.
+    BzImage { major: u8, minor: u8 },
+    /// Bare kernel.
+    Elf,
+    /// Perhaps a packed bare kernel.
+    Gzip,
+    /// Not a kernel, in words.
+    Other(String),
+}
+
+impl Dom0 {
+    fn of(data: &[u8]) -> Self {
+        // Linux x86 boot protocol: "HdrS" at 0x202, version at 0x206
+        if let (Some(b"HdrS"), Some(&[minor, major])) =
+            (data.get(0x202..0x206), data.get(0x206..0x208))
+        {
+            return Self::BzImage { major, minor };
+        }
+        match data {
+            [0x7f, b'E', b'L', b'F', ..] => Self::Elf,
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [b'0', b'7', b'0', b'7', ..] => Self::Other("a cpio archive (an initrd?)".to_owned()),
+            _ => {
+                let head: Vec<String> = data
+                    .iter()
+                    .take(4)
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect();
+                Self::Other(format!(
+                    "{} bytes that start with {}",
+                    data.len(),
+                    head.join(" ")
+                ))
+            }
+        }
+    }
+}
+
+/// Checks that what Xen copies into its boot heap fits there: each string with
+/// its NUL, 16 bytes for a module, 24 for a memory map entry.
+///
+/// Returns a warning when the map is longer than Xen reads.
+///
+/// # Errors
+///
+/// The sum is above [`BOOT_HEAP`].
+pub fn check_boot_heap(
+    strings: &[&str],
+    modules: usize,
+    map_entries: usize,
+) -> Result<Option<String>, ContractError> {
+    let text: usize = strings.iter().map(|string| string.len() + 1).sum();
+    let need = text + 16 * modules + 24 * map_entries.min(MAX_MAP_ENTRIES);
+    if need > BOOT_HEAP {
+        return Err(ContractError::HeapFull { need });
+    }
+    Ok((map_entries > MAX_MAP_ENTRIES).then(|| {
+        format!("{map_entries} memory map entries, xen reads the first {MAX_MAP_ENTRIES}")
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bzimage(version: u16) -> Vec<u8> {
+        let mut data = vec![0; 0x400];
+        data[0x202..0x206].copy_from_slice(b"HdrS");
+        data[0x206..0x208].copy_from_slice(&version.to_le_bytes());
+        data
+    }
+
+    #[test]
+    fn no_real_mode_is_added_once_and_only_xens_words_count() {
+        let line = command_line("com1=115200,8n1 console=com1", false);
+        assert_eq!(line.text, "no-real-mode com1=115200,8n1 console=com1");
+        assert_eq!(line.messages.len(), 1);
+        assert!(
+            line.messages[0].contains("added no-real-mode"),
+            "{:?}",
+            line.messages
+        );
+
+        let line = command_line("com1=x -- no-real-mode", false);
+        assert_eq!(line.text, "no-real-mode com1=x -- no-real-mode");
+        for there in ["no-real-mode com1=x", "tboot=0x1000 com1=x"] {
+            assert_eq!(
+                command_line(there, false),
+                CommandLine {
+                    text: there.to_owned(),
+                    messages: vec![]
+                }
+            );
+        }
+        // spellings that Xen does not know
+        assert!(!avoids_real_mode("real-mode=0 noreal no-real-mode=1"));
+        assert_eq!(command_line("", false).text, "no-real-mode");
+    }
+
+    #[test]
+    fn real_mode_leaves_the_line_and_warns() {
+        let line = command_line("com1=x", true);
+        assert_eq!(line.text, "com1=x");
+        assert!(
+            line.messages[0].contains("--real-mode"),
+            "{:?}",
+            line.messages
+        );
+    }
+
+    #[test]
+    fn a_silent_xen_is_warned_of() {
+        let line = command_line("no-real-mode console=com1 -- com1=x", false);
+        assert!(line.messages[0].contains("com1="), "{:?}", line.messages);
+        assert_eq!(
+            command_line("no-real-mode com2=9600", false).messages,
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn the_loader_name_keeps_the_first_word() {
+        let name = loader_name("0.1.0");
+        let after = name.split_once("GRUB ").unwrap().1;
+        assert!(!after.starts_with('0'), "{name}");
+    }
+
+    #[test]
+    fn reserves_whole_superpages() {
+        assert_eq!(reserve_len(0), Some(ALIGN));
+        assert_eq!(reserve_len(0x3a7000), Some(0x400000));
+        assert_eq!(reserve_len(0x400000), Some(0x400000));
+        assert_eq!(reserve_len(u64::MAX), None);
+    }
+
+    #[test]
+    fn the_first_module_must_be_a_kernel() {
+        assert_eq!(check_modules(&[]), Err(ContractError::NoDom0));
+        let kernel = bzimage(0x20f);
+        assert_eq!(
+            check_modules(&[("vmlinuz", &kernel), ("initrd", b"x")]),
+            Ok(vec![])
+        );
+        assert_eq!(
+            check_modules(&[("vmlinux", b"\x7fELF"), ("initrd", b"x")]),
+            Ok(vec![])
+        );
+        let packed = check_modules(&[("vmlinux.gz", &[0x1f, 0x8b, 8]), ("initrd", b"x")]).unwrap();
+        assert!(packed[0].contains("must then be an ELF"), "{packed:?}");
+        let swapped = check_modules(&[("initrd.img", b"070701"), ("vmlinuz", &kernel)]);
+        let text = swapped.unwrap_err().to_string();
+        assert!(
+            text.contains("module 0 (initrd.img)") && text.contains("cpio"),
+            "{text}"
+        );
+        let short = check_modules(&[("f", b"ab")]).unwrap_err().to_string();
+        assert!(short.contains("2 bytes that start with 61 62"), "{short}");
+        let old = check_modules(&[("vmlinuz", &bzimage(0x207))])
+            .unwrap_err()
+            .to_string();
+        assert!(old.contains("2.07") && old.contains("2.08"), "{old}");
+    }
+
+    #[test]
+    fn counts_have_limits() {
+        let kernel = bzimage(0x20f);
+        let many: Vec<(&str, &[u8])> = vec![("k", &kernel); MAX_MODULES + 1];
+        assert_eq!(
+            check_modules(&many),
+            Err(ContractError::TooManyModules { count: 64 })
+        );
+        assert!(check_modules(&many[1..]).is_ok());
+
+        assert_eq!(check_boot_heap(&["a", "b"], 2, 20), Ok(None));
+        let long = "x".repeat(BOOT_HEAP);
+        let need = BOOT_HEAP + 1;
+        assert_eq!(
+            check_boot_heap(&[&long], 0, 0),
+            Err(ContractError::HeapFull { need })
+        );
+        assert!(
+            check_boot_heap(&[], 0, 2000)
+                .unwrap()
+                .unwrap()
+                .contains("2000")
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! Telling a Xen hypervisor image from everything else.
+//!
+//! Xen's ELF carries no note, section or symbol that names it. What stays the
+//! same from release to release are a few printf formats. A Linux kernel with
+//! Xen guest support has none of them in this form, and data that merely quotes
+//! them has no Multiboot2 header near its start.
+
+use serde::Serialize;
+
+/// Formats that every x86 Xen since 4.8 has; the last one only since 4.17.3.
+const SIGNS: [&[u8]; 4] = [
+    b"----[ Xen-%d.%d%s  ",
+    b"Xen version %d.%d%s (",
+    b"xen-%d.%d-x86_64 \0",
+    b"Xen must be loaded at a 2Mb boundary!",
+];
+/// How many of [`SIGNS`] must be there.
+const ENOUGH: usize = 2;
+/// Multiboot2 header magic as it stands in memory (Multiboot2 spec, 3.1.2).
+const HEADER_MAGIC: [u8; 4] = 0xe852_50d6_u32.to_le_bytes();
+/// The header lies in the first 32 KiB (Multiboot2 spec, 3.1).
+const HEADER_LIMIT: usize = 32768;
+/// How far around the build flag [`version`] looks, in bytes.
+const VERSION_WINDOW: usize = 1024;
+/// Longest version string that is believed.
+const VERSION_LEN: usize = 64;
+
+/// What an image says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct XenInfo {
+    /// "4.17.5+72-g01140da4e8-1" where the build has it; distributors' builds
+    /// do. For messages only.
+    pub version: Option<String>,
+}
+
+/// Recognises Xen in `data`: the unpacked file, or its first segment.
+///
+/// `None` for anything else, in linear time and without allocating more than
+/// the version string.
+#[must_use]
+pub fn recognise(data: &[u8]) -> Option<XenInfo> {
+    let head = &data[..data.len().min(HEADER_LIMIT)];
+    // only 4-byte alignment is asked: a segment need not start where its file does
+    if !head.chunks_exact(4).any(|word| word == HEADER_MAGIC) {
+        return None;
+    }
+    let signs = SIGNS
+        .iter()
+        .filter(|sign| find(data, sign).is_some())
+        .count();
+    (signs >= ENOUGH).then(|| XenInfo {
+        version: version(data),
+    })
+}
+
+/// Position of `needle` in `data`.
+fn find(data: &[u8], needle: &[u8]) -> Option<usize> {
+    let (&first, _) = needle.split_first()?;
+    let mut at = 0;
+    while let Some(skip) = data.get(at..)?.iter().position(|&byte| byte == first) {
+        at += skip;
+        if data[at..].starts_with(needle) {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The full version string: it stands among the strings of `common/version.c`,
+/// next to the "debug=n" of the build.
+fn version(data: &[u8]) -> Option<String> {
+    [&b"\0debug=n\0"[..], b"\0debug=y\0"]
+        .iter()
+        .find_map(|flag| {
+            let at = find(data, flag)?;
+            let from = at.saturating_sub(VERSION_WINDOW);
+            let to = data.len().min(at + VERSION_WINDOW);
+            data[from..to]
+                .split(|&byte| byte == 0)
+                .find_map(version_string)
+        })
+}
+
+/// `text` if it reads like "4.17.5…": two numbers, then `.`, `-`, `+` or `~`.
+fn version_string(text: &[u8]) -> Option<String> {
+    let text = core::str::from_utf8(text).ok()?;
+    let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if text.len() > VERSION_LEN || !printable {
+        return None;
+    }
+    let (major, rest) = text.split_once('.')?;
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let number = |s: &str| !s.is_empty() && s.len() <= 2 && s.bytes().all(|b| b.is_ascii_digit());
+    let minor = &rest[..digits];
+    let follows = rest[digits..].starts_with(['.', '-', '+', '~']);
+    (number(major) && number(minor) && follows).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn image(strings: &[&[u8]]) -> Vec<u8> {
+        let mut data = vec![0x90; 0x18];
+        data.extend_from_slice(&HEADER_MAGIC);
+        data.resize(0x400, 0);
+        for string in strings {
+            data.extend_from_slice(string);
+            data.push(0);
+        }
+        data
+    }
+
+    #[test]
+    fn two_signs_and_a_header_are_xen() {
+        let data = image(&[SIGNS[0], SIGNS[1], b"4.20.3", b"", b"debug=n"]);
+        assert_eq!(recognise(&data).unwrap().version.as_deref(), Some("4.20.3"));
+        assert_eq!(
+            recognise(&image(&[SIGNS[0], SIGNS[2]])),
+            Some(XenInfo { version: None })
+        );
+    }
+
+    #[test]
+    fn one_sign_or_no_header_is_not() {
+        assert_eq!(recognise(&image(&[SIGNS[1]])), None);
+        let headless = &image(&[SIGNS[0], SIGNS[1], SIGNS[2]])[0x20..];
+        assert_eq!(recognise(headless), None);
+    }
+
+    #[test]
+    fn a_linux_kernel_with_guest_support_is_not() {
+        let strings: [&[u8]; 6] = [
+            b"Xen version: %d.%d%s%s",
+            b"Xen version %d.%d.",
+            b"xen-3.0-x86_64",
+            b"Xen-platform",
+            b"XenVMMXenVMM",
+            b"debug=n",
+        ];
+        assert_eq!(recognise(&image(&strings)), None);
+    }
+
+    #[test]
+    fn versions_are_told_from_other_dotted_strings() {
+        for good in [
+            "4.17.5+72-g01140da4e8-1",
+            "4.20.3",
+            "4.21-rc1",
+            "4.23-unstable",
+        ] {
+            assert_eq!(version_string(good.as_bytes()).as_deref(), Some(good));
+        }
+        for bad in [
+            "13:52:25",
+            ".5",
+            "4.",
+            "4.17",
+            "lists.alioth.debian.org",
+            "4.17 x",
+            "12345.6.",
+        ] {
+            assert_eq!(version_string(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_are_not_xen(mut data in proptest::collection::vec(any::<u8>(), 0..4096)) {
+            if data.len() >= 4 {
+                data[..4].copy_from_slice(&HEADER_MAGIC);
+            }
+            prop_assert_eq!(recognise(&data), None);
+        }
+    }
+}
