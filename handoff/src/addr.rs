@@ -45,7 +45,11 @@ impl PhysRange {
     /// Makes `[start, end)`; `None` when `end < start`.
     #[must_use]
     pub const fn new(start: u64, end: u64) -> Option<Self> {
-        if end < start { None } else { Some(Self { start, end }) }
+        if end < start {
+            None
+        } else {
+            Some(Self { start, end })
+        }
     }
 
     /// Makes `[start, start + len)`; `None` when the end does not fit in 64 bits.
@@ -85,10 +89,7 @@ impl PhysRange {
     /// True when the two share a byte; empty ranges share none.
     #[must_use]
     pub const fn overlaps(&self, other: &Self) -> bool {
-        !self.is_empty()
-            && !other.is_empty()
-            && self.start < other.end
-            && other.start < self.end
+        !self.is_empty() && !other.is_empty() && self.start < other.end && other.start < self.end
     }
 
     /// The bytes that both have; `None` when there are none.
@@ -117,7 +118,10 @@ impl PhysRange {
     /// `self`; `None` where it does not fit in 64 bits.
     #[must_use]
     pub fn align_outward(&self, align: u64) -> Option<Self> {
-        Some(Self { start: align_down(self.start, align), end: align_up(self.end, align)? })
+        Some(Self {
+            start: align_down(self.start, align),
+            end: align_up(self.end, align)?,
+        })
     }
 
     /// The largest range of whole multiples of `align` inside `self`; `None`

@@ -41,7 +41,10 @@ impl Entry {
     /// The range without its type.
     #[must_use]
     pub const fn range(&self) -> PhysRange {
-        PhysRange { start: self.start, end: self.end }
+        PhysRange {
+            start: self.start,
+            end: self.end,
+        }
     }
 }
 
