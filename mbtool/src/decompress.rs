@@ -1,0 +1,290 @@
+//! Compressed bytes to plain bytes, by magic number.
+//!
+//! 1. One container is unpacked: gzip, xz, zstd, lz4 (frames and the legacy
+//!    format that `lz4 -l` and Linux use), bzip2 or lzma. Anything else comes
+//!    back as it is.
+//! 2. Members or frames of the same format that follow each other are all
+//!    unpacked. What follows them (zero padding, an uncompressed archive,
+//!    another format) is appended as it is: an initrd may be made that way.
+//! 3. A stream that stops early is an error, and so is one whose own checksum
+//!    or length disagrees. `.lzma` and legacy lz4 carry no checksum.
+//! 4. Output is capped. Nothing is allocated on the word of a header alone.
+
+mod lz4;
+mod lzma;
+mod sink;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod zstd;
+
+use serde::Serialize;
+use sink::{Fault, Sink};
+use std::fmt;
+
+/// The most bytes that one file may unpack to.
+pub const MAX_UNPACKED: u64 = 4 << 30;
+
+/// A compression container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// RFC 1952.
+    Gzip,
+    /// The .xz file format.
+    Xz,
+    /// RFC 8878.
+    Zstd,
+    /// LZ4 frame format.
+    Lz4,
+    /// LZ4 legacy format, magic 0x184c2102.
+    Lz4Legacy,
+    /// bzip2.
+    Bzip2,
+    /// LZMA-alone (.lzma).
+    Lzma,
+}
+
+impl Compression {
+    /// Tells the container that `bytes` start with, by magic number; for
+    /// formats whose magic is short, by the fields after it as well.
+    #[must_use]
+    pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        if bytes.starts_with(&stream::GZIP_MAGIC) {
+            // a fourth byte with reserved flags is no gzip (RFC 1952 2.3.1.2)
+            return bytes
+                .get(3)
+                .is_none_or(|flags| flags & 0xe0 == 0)
+                .then_some(Self::Gzip);
+        }
+        if bytes.starts_with(&lzma::XZ_MAGIC) {
+            return Some(Self::Xz);
+        }
+        if zstd::starts_with_frame(bytes) {
+            return Some(Self::Zstd);
+        }
+        if bytes.starts_with(&lz4::FRAME_MAGIC) {
+            return Some(Self::Lz4);
+        }
+        if bytes.starts_with(&lz4::LEGACY_MAGIC) {
+            return Some(Self::Lz4Legacy);
+        }
+        if stream::is_bzip2(bytes) {
+            return Some(Self::Bzip2);
+        }
+        lzma::is_lzma_alone(bytes).then_some(Self::Lzma)
+    }
+
+    /// Returns the usual name of the format.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Xz => "xz",
+            Self::Zstd => "zstd",
+            Self::Lz4 => "lz4",
+            Self::Lz4Legacy => "lz4 (legacy)",
+            Self::Bzip2 => "bzip2",
+            Self::Lzma => "lzma",
+        }
+    }
+
+    /// Returns the command that tests such a file.
+    const fn test_command(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip -t",
+            Self::Xz | Self::Lzma => "xz -t",
+            Self::Zstd => "zstd -t",
+            Self::Lz4 | Self::Lz4Legacy => "lz4 -t",
+            Self::Bzip2 => "bzip2 -t",
+        }
+    }
+
+    /// Unpacks one member at the start of `input`; returns its length there.
+    fn member(self, input: &[u8], sink: &mut Sink) -> Result<usize, Fault> {
+        match self {
+            Self::Gzip => stream::gzip(input, sink),
+            Self::Bzip2 => stream::bzip2(input, sink),
+            Self::Xz => lzma::xz(input, sink),
+            Self::Lzma => lzma::lzma_alone(input, sink),
+            Self::Zstd => zstd::frames(input, sink),
+            Self::Lz4 => lz4::frame(input, sink),
+            Self::Lz4Legacy => lz4::legacy(input, sink),
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What [`decompress`] returns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpacked {
+    /// The plain bytes.
+    pub bytes: Vec<u8>,
+    /// Containers taken off, outermost first; empty for a plain file.
+    pub layers: Vec<Compression>,
+    /// How many of `bytes`, at their end, stood uncompressed behind the last
+    /// compressed member. 0 for a plain file.
+    pub raw_tail: usize,
+}
+
+/// Why a compressed file could not be unpacked. Every message names the file.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecompressError {
+    /// The file stops before its compressed data does.
+    #[error(
+        "{what}: truncated {format} data: the file ends after {len} bytes inside a stream that \
+         begins at byte {start} (copy it again; `{test}` should agree)",
+        test = .format.test_command()
+    )]
+    Truncated {
+        /// The file.
+        what: String,
+        /// Its container.
+        format: Compression,
+        /// Length of the file, in bytes.
+        len: usize,
+        /// Where the member that is cut off begins.
+        start: usize,
+    },
+    /// The data contradicts itself or its checksum.
+    #[error(
+        "{what}: damaged {format} data in the stream that begins at byte {start}: {detail} \
+         (copy it again; `{test}` should agree)",
+        test = .format.test_command()
+    )]
+    Corrupt {
+        /// The file.
+        what: String,
+        /// Its container.
+        format: Compression,
+        /// Where the bad member begins.
+        start: usize,
+        /// What is wrong.
+        detail: String,
+    },
+    /// More output than allowed.
+    #[error(
+        "{what}: its {format} data unpacks to more than the {limit} bytes that are allowed \
+         (give it as a raw module if it is to stay packed)"
+    )]
+    TooLarge {
+        /// The file.
+        what: String,
+        /// Its container.
+        format: Compression,
+        /// The cap, in bytes.
+        limit: u64,
+    },
+    /// A feature of the format that is not supported.
+    #[error("{what}: {format} data that cannot be unpacked here: {detail}")]
+    Unsupported {
+        /// The file.
+        what: String,
+        /// Its container.
+        format: Compression,
+        /// Which feature, and what to do.
+        detail: String,
+    },
+    /// The machine has no room for the output.
+    #[error("{what}: no memory left after unpacking {reached} bytes of {format} data")]
+    Memory {
+        /// The file.
+        what: String,
+        /// Its container.
+        format: Compression,
+        /// Bytes unpacked so far.
+        reached: usize,
+    },
+}
+
+/// Unpacks `bytes` if they are compressed, up to [`MAX_UNPACKED`]. `what` names
+/// the file in errors.
+///
+/// # Errors
+/// When the compressed data is cut off, damaged, unsupported or unpacks to too
+/// much.
+pub fn decompress(bytes: Vec<u8>, what: &str) -> Result<Unpacked, DecompressError> {
+    decompress_capped(bytes, what, MAX_UNPACKED)
+}
+
+/// Does what [`decompress`] does, with a cap of `limit` bytes.
+///
+/// # Errors
+/// As [`decompress`].
+pub fn decompress_capped(
+    bytes: Vec<u8>,
+    what: &str,
+    limit: u64,
+) -> Result<Unpacked, DecompressError> {
+    let Some(format) = Compression::sniff(&bytes) else {
+        return Ok(Unpacked {
+            bytes,
+            layers: Vec::new(),
+            raw_tail: 0,
+        });
+    };
+    let mut sink = Sink::new(limit);
+    let mut rest = bytes.as_slice();
+    while Compression::sniff(rest) == Some(format) {
+        let start = bytes.len() - rest.len();
+        let used = format
+            .member(rest, &mut sink)
+            .map_err(|fault| explain(fault, what, format, bytes.len(), start, &sink))?;
+        // a member has at least its magic number, so this loop ends
+        rest = rest.get(used.max(1)..).unwrap_or_default();
+    }
+    let start = bytes.len() - rest.len();
+    sink.push(rest)
+        .map_err(|fault| explain(fault, what, format, bytes.len(), start, &sink))?;
+    let raw_tail = rest.len();
+    Ok(Unpacked {
+        bytes: sink.into_bytes(),
+        layers: vec![format],
+        raw_tail,
+    })
+}
+
+fn explain(
+    fault: Fault,
+    what: &str,
+    format: Compression,
+    len: usize,
+    start: usize,
+    sink: &Sink,
+) -> DecompressError {
+    let what = what.to_string();
+    match fault {
+        Fault::Truncated => DecompressError::Truncated {
+            what,
+            format,
+            len,
+            start,
+        },
+        Fault::Corrupt(detail) => DecompressError::Corrupt {
+            what,
+            format,
+            start,
+            detail,
+        },
+        Fault::TooLarge => DecompressError::TooLarge {
+            what,
+            format,
+            limit: sink.limit(),
+        },
+        Fault::Unsupported(detail) => DecompressError::Unsupported {
+            what,
+            format,
+            detail,
+        },
+        Fault::Memory => DecompressError::Memory {
+            what,
+            format,
+            reached: sink.len(),
+        },
+    }
+}

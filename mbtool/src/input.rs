@@ -1,0 +1,185 @@
+//! Whole files, or standard input, as bytes: size-capped, with an error that
+//! says what to do.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// The most that any input may be: what lies above 4 GiB no Multiboot2 target
+/// can be told of. In bytes.
+pub const MAX_INPUT: u64 = 4 << 30;
+
+/// Why a file could not be read. Every message names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// No such file.
+    #[error("{name}: no such file (check the path)")]
+    NotFound {
+        /// The path as given.
+        name: String,
+    },
+    /// A directory where a file is needed.
+    #[error("{name}: is a directory, a file is needed")]
+    Directory {
+        /// The path as given.
+        name: String,
+    },
+    /// Not readable by this user.
+    #[error("{name}: permission denied (files of /boot are often readable by root only)")]
+    Permission {
+        /// The path as given.
+        name: String,
+    },
+    /// More bytes than the caller allows.
+    #[error("{name}: more than the {limit} bytes that are allowed here")]
+    TooLarge {
+        /// The path as given.
+        name: String,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Not one byte.
+    #[error("{name}: is empty (was the copy or download interrupted?)")]
+    Empty {
+        /// The path as given.
+        name: String,
+    },
+    /// Not enough memory to hold it.
+    #[error("{name}: no memory for its {size} bytes")]
+    Memory {
+        /// The path as given.
+        name: String,
+        /// Bytes that were asked for.
+        size: u64,
+    },
+    /// Anything else that the system said.
+    #[error("{name}: cannot be read: {source}")]
+    Io {
+        /// The path as given.
+        name: String,
+        /// The system's error.
+        source: io::Error,
+    },
+}
+
+impl InputError {
+    fn from_io(name: String, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::NotFound { name },
+            io::ErrorKind::IsADirectory => Self::Directory { name },
+            io::ErrorKind::PermissionDenied => Self::Permission { name },
+            _ => Self::Io { name, source },
+        }
+    }
+}
+
+/// Returns how messages call `path`: "standard input" for `-`.
+#[must_use]
+pub fn display_name(path: &Path) -> String {
+    if path.as_os_str() == "-" {
+        "standard input".into()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// Reads all of `path`, or of standard input when it is `-`.
+///
+/// # Errors
+/// When it cannot be read, is empty, or has more than `limit` bytes.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
+    let name = display_name(path);
+    if path.as_os_str() == "-" {
+        return read_from(io::stdin().lock(), 0, name, limit);
+    }
+    let open = || {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        Ok((file, metadata))
+    };
+    let (file, metadata) = match open() {
+        Ok(both) => both,
+        Err(error) => return Err(InputError::from_io(name, error)),
+    };
+    if metadata.is_dir() {
+        return Err(InputError::Directory { name });
+    }
+    if metadata.is_file() && metadata.len() > limit {
+        return Err(InputError::TooLarge { name, limit });
+    }
+    read_from(file, metadata.len(), name, limit)
+}
+
+/// Reads `reader` to its end; `expected` is a hint for the buffer, in bytes.
+fn read_from(
+    reader: impl Read,
+    expected: u64,
+    name: String,
+    limit: u64,
+) -> Result<Vec<u8>, InputError> {
+    let mut bytes = Vec::new();
+    let hint = expected.min(limit);
+    if usize::try_from(hint).map_or(true, |hint| bytes.try_reserve_exact(hint).is_err()) {
+        return Err(InputError::Memory { name, size: hint });
+    }
+    // one byte more than allowed tells "too large" from "just fits"
+    match reader.take(limit.saturating_add(1)).read_to_end(&mut bytes) {
+        Ok(_) if bytes.is_empty() => Err(InputError::Empty { name }),
+        Ok(_) if u64::try_from(bytes.len()).is_ok_and(|len| len <= limit) => Ok(bytes),
+        Ok(_) => Err(InputError::TooLarge { name, limit }),
+        Err(error) => Err(InputError::from_io(name, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use tempfile::tempdir;
+
+    #[test]
+    fn a_file_is_read_whole_up_to_the_limit() {
+        let dir = tempdir().unwrap();
+        let path = dir.path().join("five");
+        fs::write(&path, b"12345").unwrap();
+        assert_eq!(read(&path, 5).unwrap(), b"12345");
+        let error = read(&path, 4).unwrap_err();
+        assert!(
+            matches!(error, InputError::TooLarge { limit: 4, .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("five"), "{error}");
+    }
+
+    #[test]
+    fn each_cause_has_its_own_error_with_the_name() {
+        let dir = tempdir().unwrap();
+        let error = read(&dir.path().join("absent"), 9).unwrap_err();
+        assert!(matches!(error, InputError::NotFound { .. }), "{error}");
+        assert!(error.to_string().contains("absent"), "{error}");
+        let error = read(dir.path(), 9).unwrap_err();
+        assert!(matches!(error, InputError::Directory { .. }), "{error}");
+        let path = dir.path().join("nothing");
+        fs::write(&path, b"").unwrap();
+        let error = read(&path, 9).unwrap_err();
+        assert!(matches!(error, InputError::Empty { .. }), "{error}");
+        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+        let error = InputError::from_io("secret".into(), denied);
+        assert!(
+            error.to_string().starts_with("secret: permission denied"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_stream_without_a_size_is_capped_too() {
+        let error = read_from(io::repeat(7), 0, "endless".into(), 1000).unwrap_err();
+        assert!(
+            matches!(error, InputError::TooLarge { limit: 1000, .. }),
+            "{error}"
+        );
+        let error = read_from(io::empty(), 0, "pipe".into(), 1000).unwrap_err();
+        assert!(matches!(error, InputError::Empty { .. }), "{error}");
+        assert_eq!(display_name(Path::new("-")), "standard input");
+    }
+}
