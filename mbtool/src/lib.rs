@@ -1,5 +1,7 @@
 //! Multiboot2 and Xen boot handoff toolkit: bytes -> image -> plan -> backend.
 
+pub mod backend;
+pub mod cmd;
 pub mod decompress;
 pub mod image;
 pub mod input;

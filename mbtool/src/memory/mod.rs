@@ -1,5 +1,18 @@
 //! What the machine's physical memory is, and what lies in its first MiB.
 
+pub mod devmem;
+pub mod efi;
+pub mod error;
+pub mod firmware;
+pub mod host;
+pub mod iomem;
+pub mod low;
+pub mod map;
+pub mod replay;
+pub mod text;
+
+pub use error::MemoryError;
+
 use handoff::addr::PhysRange;
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,1 @@
+//! Applying a plan: to the running kernel, or to a directory.

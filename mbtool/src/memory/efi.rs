@@ -1,0 +1,150 @@
+//! What EFI left behind: the table pointers and the runtime regions.
+//!
+//! /sys/firmware/efi/systab has `NAME=0xADDR` lines; runtime-map/N has `type`,
+//! `phys_addr` and `num_pages` (4 KiB each) of every region that runtime
+//! services use (Linux, Documentation/ABI/testing/sysfs-firmware-efi*).
+
+use super::{Entry, Kind, MemoryError, Rsdp, firmware, text};
+use std::fs;
+use std::path::Path;
+
+/// True for a machine started by UEFI, as far as the running kernel knows.
+#[must_use]
+pub fn present(root: &Path) -> bool {
+    root.join("sys/firmware/efi").is_dir()
+}
+
+/// The RSDP from the EFI configuration tables; ACPI 2.0's is preferred.
+/// `None` without EFI, without the file or without a usable line.
+#[must_use]
+pub fn rsdp(root: &Path) -> Option<Rsdp> {
+    let systab = text::read(&root.join("sys/firmware/efi/systab"), text::ATTRIBUTE).ok()?;
+    let value = |key: &str| {
+        systab
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .find(|(name, _)| *name == key)
+            .and_then(|(_, addr)| text::number(addr.trim()))
+            .filter(|addr| *addr != 0)
+    };
+    value("ACPI20")
+        .map(|addr| Rsdp { addr, revision: 2 })
+        .or_else(|| value("ACPI").map(|addr| Rsdp { addr, revision: 0 }))
+}
+
+/// The regions of EFI's runtime services, all [`Kind::Reserved`]. Entries that
+/// cannot be read or make no range are left out with a warning.
+#[must_use]
+pub fn runtime_regions(root: &Path, warnings: &mut Vec<String>) -> Vec<Entry> {
+    let dir = root.join("sys/firmware/efi/runtime-map");
+    let Ok(listing) = fs::read_dir(&dir) else {
+        return Vec::new();
+    };
+    let mut regions = Vec::new();
+    for item in listing.flatten().take(firmware::MAX_ENTRIES) {
+        match region(&item.path()) {
+            Ok(entry) => regions.push(entry),
+            Err(err) => warnings.push(format!("EFI runtime region left out: {err}")),
+        }
+    }
+    regions.sort_unstable_by_key(|entry| entry.start);
+    regions
+}
+
+/// One runtime region.
+fn region(dir: &Path) -> Result<Entry, MemoryError> {
+    let start = firmware::number(&dir.join("phys_addr"))?;
+    let path = dir.join("num_pages");
+    let pages = firmware::number(&path)?;
+    match pages
+        .checked_mul(4096)
+        .and_then(|bytes| start.checked_add(bytes))
+    {
+        Some(end) => Ok(Entry {
+            start,
+            end,
+            kind: Kind::Reserved,
+        }),
+        None => Err(MemoryError::Content {
+            path,
+            expected: "a number of pages that fits in 64 bits",
+            found: format!("{pages:#x} from {start:#x}"),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(root: &Path, name: &str, content: &str) {
+        let path = root.join("sys/firmware/efi").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    #[test]
+    fn acpi_2_is_preferred() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(!present(root.path()));
+        assert_eq!(rsdp(root.path()), None);
+        write(
+            root.path(),
+            "systab",
+            "ACPI=0x7fb7e000\nSMBIOS=0x7f9c1000\n",
+        );
+        assert!(present(root.path()));
+        assert_eq!(
+            rsdp(root.path()),
+            Some(Rsdp {
+                addr: 0x7fb7_e000,
+                revision: 0
+            })
+        );
+        write(
+            root.path(),
+            "systab",
+            "ACPI20=0x7fb7e014\nACPI=0x7fb7e000\n",
+        );
+        assert_eq!(
+            rsdp(root.path()),
+            Some(Rsdp {
+                addr: 0x7fb7_e014,
+                revision: 2
+            })
+        );
+        write(root.path(), "systab", "ACPI20=0x0\nACPI=zzz\n=\n\u{1}");
+        assert_eq!(rsdp(root.path()), None);
+    }
+
+    #[test]
+    fn runtime_regions_are_reserved_and_bad_ones_are_told() {
+        let root = tempfile::tempdir().unwrap();
+        for (number, addr, pages) in [
+            (0, "0x7f8ee000", "0x30"),
+            (1, "0x1000", "0xffffffffffffffff"),
+            (2, "", "1"),
+        ] {
+            write(
+                root.path(),
+                &format!("runtime-map/{number}/phys_addr"),
+                addr,
+            );
+            write(
+                root.path(),
+                &format!("runtime-map/{number}/num_pages"),
+                pages,
+            );
+            write(root.path(), &format!("runtime-map/{number}/type"), "0x5\n");
+        }
+        let mut warnings = vec![];
+        let regions = runtime_regions(root.path(), &mut warnings);
+        let entry = Entry {
+            start: 0x7f8e_e000,
+            end: 0x7f91_e000,
+            kind: Kind::Reserved,
+        };
+        assert_eq!(regions, [entry]);
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+    }
+}

@@ -1,0 +1,115 @@
+//! Everything about the running machine, read once.
+
+use super::{Entry, Host, Kind, MemoryError, devmem, efi, firmware, iomem, low, map, text};
+use handoff::addr::MIB;
+use std::path::Path;
+
+pub use super::replay::from_json;
+
+/// Reads the machine below `root` ("/" for the real one), with warnings.
+///
+/// The map is that of /sys/firmware/memmap; the running kernel's own view takes
+/// RAM away from it (emulated persistent memory, graphics memory, trimmed
+/// MTRRs) but adds none, and is left out below 1 MiB, where the kernel reserves
+/// what firmware gave as RAM. Without firmware's map, /proc/iomem is the map.
+/// EFI runtime regions are reserved in both cases.
+///
+/// # Errors
+///
+/// No readable map, hidden addresses, contradictions, no RAM.
+pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
+    let mut warnings = Vec::new();
+    let given = firmware::read(root, &mut warnings)?;
+    let iomem_path = root.join("proc/iomem");
+    let seen = text::read_named(&iomem_path, text::LISTING).and_then(|text| iomem::parse(&text));
+
+    let (mut entries, crash_regions) = match (given, seen) {
+        (Some(given), Ok(seen)) => {
+            let entries = restrict(given, &seen.entries, &mut warnings)?;
+            (entries, seen.crash_regions)
+        }
+        (Some(given), Err(err)) => {
+            warnings.push(format!("crash regions are not known: {err}"));
+            (given, Vec::new())
+        }
+        (None, Ok(seen)) if !seen.entries.is_empty() => (seen.entries, seen.crash_regions),
+        (None, Err(err @ (MemoryError::Hidden | MemoryError::IomemLine { .. }))) => {
+            return Err(err);
+        }
+        (None, _) => {
+            let memmap = root.join("sys/firmware/memmap");
+            return Err(MemoryError::NoMap {
+                memmap,
+                iomem: iomem_path,
+            });
+        }
+    };
+    entries.extend(efi::runtime_regions(root, &mut warnings));
+    let memory_map = checked(&entries)?;
+
+    let path = root.join("dev/mem");
+    let memory = devmem::DevMem::open(&path)
+        .map_err(|err| {
+            let why = "the BIOS data area and the RSDP of a BIOS machine are not known";
+            warnings.push(format!("cannot read {}: {err}; {why}", path.display()));
+        })
+        .ok();
+    let source = memory.as_ref().map(|memory| memory as &dyn low::Source);
+    let low_memory = low::read(root, source, &mut warnings);
+
+    let cmdline = text::read(&root.join("proc/cmdline"), text::LISTING).unwrap_or_else(|err| {
+        warnings.push(format!("the kernel command line is not known: {err}"));
+        String::new()
+    });
+    let cmdline = cmdline.trim_end_matches(['\n', '\0']).to_owned();
+    Ok((
+        Host {
+            memory_map,
+            low_memory,
+            crash_regions,
+            cmdline,
+        },
+        warnings,
+    ))
+}
+
+/// Normalises, and refuses a map without RAM.
+pub(super) fn checked(entries: &[Entry]) -> Result<Vec<Entry>, MemoryError> {
+    let memory_map = map::normalise(entries)?;
+    if map::total_ram(&memory_map) == 0 {
+        return Err(MemoryError::NoRam {
+            entries: memory_map.len(),
+        });
+    }
+    Ok(memory_map)
+}
+
+/// Adds what the kernel holds for anything but RAM to firmware's map.
+fn restrict(
+    mut given: Vec<Entry>,
+    seen: &[Entry],
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Entry>, MemoryError> {
+    let before = map::normalise(&given)?;
+    for entry in seen
+        .iter()
+        .filter(|entry| entry.kind != Kind::Ram && entry.end > MIB)
+    {
+        let entry = Entry {
+            start: entry.start.max(MIB),
+            ..*entry
+        };
+        for lost in map::ram_ranges(&before).filter_map(|ram| ram.intersect(&entry.range())) {
+            warnings.push(format!(
+                "{lost} is RAM in firmware's map but {:?} for the running kernel: not used",
+                entry.kind
+            ));
+        }
+        given.push(entry);
+    }
+    Ok(given)
+}
+
+#[cfg(test)]
+#[path = "host_tests.rs"]
+mod tests;

@@ -1,0 +1,213 @@
+use super::*;
+use crate::memory::firmware::tests::write_memmap;
+use crate::memory::low::tests::{Mib, rsdp};
+use crate::memory::{CrashRegion, LowMemory, Rsdp};
+use std::fs;
+
+fn put(root: &Path, name: &str, content: impl AsRef<[u8]>) {
+    let path = root.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+/// QEMU's pc machine with 2 GiB and SeaBIOS, `crashkernel=256M`.
+fn seabios(root: &Path) {
+    write_memmap(
+        root,
+        &[
+            (0x0, 0x9fbff, "System RAM"),
+            (0x9fc00, 0x9ffff, "Reserved"),
+            (0xf0000, 0xfffff, "Reserved"),
+            (0x100000, 0x7ffdbfff, "System RAM"),
+            (0x7ffdc000, 0x7fffffff, "Reserved"),
+            (0xfffc0000, 0xffffffff, "Reserved"),
+        ],
+    );
+    put(root, "proc/iomem", IOMEM);
+    put(
+        root,
+        "proc/cmdline",
+        "BOOT_IMAGE=/vmlinuz console=ttyS0 crashkernel=256M\n",
+    );
+    let mem = Mib::new()
+        .with(0x40e, &[0xc0, 0x9f])
+        .with(0x413, &[0x7f, 0x02])
+        .with(0xf5a80, &rsdp(0));
+    put(root, "dev/mem", mem.0);
+}
+
+const IOMEM: &str = "\
+00000000-00000fff : Reserved
+00001000-0009fbff : System RAM
+0009fc00-0009ffff : Reserved
+000f0000-000fffff : Reserved
+00100000-7ffdbfff : System RAM
+  6c000000-7bffffff : Crash kernel
+7ffdc000-7fffffff : Reserved
+fffc0000-ffffffff : Reserved
+";
+
+#[test]
+fn a_recorded_bios_machine() {
+    let root = tempfile::tempdir().unwrap();
+    seabios(root.path());
+    let (host, warnings) = read(root.path()).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    // page 0 is RAM as firmware says, not reserved as the kernel says
+    assert_eq!(
+        host.memory_map[0],
+        Entry {
+            start: 0,
+            end: 0x9fc00,
+            kind: Kind::Ram
+        }
+    );
+    assert_eq!(map::total_ram(&host.memory_map), 0x9fc00 + 0x7fedc000);
+    assert_eq!(
+        host.crash_regions,
+        [CrashRegion {
+            start: 0x6c00_0000,
+            end: 0x7c00_0000
+        }]
+    );
+    assert_eq!(
+        host.cmdline,
+        "BOOT_IMAGE=/vmlinuz console=ttyS0 crashkernel=256M"
+    );
+    assert_eq!(
+        host.low_memory.rsdp,
+        Some(Rsdp {
+            addr: 0xf5a80,
+            revision: 0
+        })
+    );
+
+    // the same through iomem alone, and through JSON
+    fs::remove_dir_all(root.path().join("sys")).unwrap();
+    let (other, _) = read(root.path()).unwrap();
+    assert_eq!(other.memory_map[0].kind, Kind::Reserved);
+    assert_eq!(other.crash_regions, host.crash_regions);
+    let json = serde_json::to_vec(&host).unwrap();
+    assert_eq!(from_json(&json).unwrap(), host);
+}
+
+#[test]
+fn the_kernel_takes_ram_away_but_adds_none() {
+    let root = tempfile::tempdir().unwrap();
+    seabios(root.path());
+    let text = format!(
+        "{}100000000-13fffffff : System RAM\n",
+        IOMEM.replace(
+            "00100000-7ffdbfff : System RAM",
+            "00100000-3fffffff : System RAM\n40000000-4fffffff : Persistent Memory (legacy)\n\
+             50000000-7ffdbfff : System RAM"
+        )
+    );
+    put(root.path(), "proc/iomem", text);
+    let (host, warnings) = read(root.path()).unwrap();
+    let pram = Entry {
+        start: 0x4000_0000,
+        end: 0x5000_0000,
+        kind: Kind::Pram,
+    };
+    assert!(host.memory_map.contains(&pram), "{:?}", host.memory_map);
+    assert!(
+        host.memory_map
+            .iter()
+            .all(|entry| entry.start < 0x1_0000_0000)
+    );
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].starts_with("0x40000000-0x50000000 is RAM in firmware's map"));
+}
+
+#[test]
+fn a_recorded_efi_machine() {
+    let root = tempfile::tempdir().unwrap();
+    let efi = "sys/firmware/efi";
+    write_memmap(
+        root.path(),
+        &[
+            (0x0, 0x9ffff, "System RAM"),
+            (0x100000, 0xbfffffff, "System RAM"),
+        ],
+    );
+    put(
+        root.path(),
+        "proc/iomem",
+        "00100000-bfffffff : System RAM\n",
+    );
+    put(
+        root.path(),
+        &format!("{efi}/systab"),
+        "ACPI20=0xbf77e014\nACPI=0xbf77e000\n",
+    );
+    put(
+        root.path(),
+        &format!("{efi}/runtime-map/0/phys_addr"),
+        "0xbf4ee000\n",
+    );
+    put(
+        root.path(),
+        &format!("{efi}/runtime-map/0/num_pages"),
+        "0x100\n",
+    );
+    let (host, warnings) = read(root.path()).unwrap();
+    let services = Entry {
+        start: 0xbf4e_e000,
+        end: 0xbf5e_e000,
+        kind: Kind::Reserved,
+    };
+    assert!(host.memory_map.contains(&services));
+    assert_eq!(
+        host.low_memory,
+        LowMemory {
+            rsdp: Some(Rsdp {
+                addr: 0xbf77_e014,
+                revision: 2
+            }),
+            efi: true,
+            ..LowMemory::default()
+        }
+    );
+    // neither /dev/mem nor a command line: two warnings, no error
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("dev/mem"), "{warnings:?}");
+}
+
+#[test]
+fn no_map_says_what_to_do() {
+    let root = tempfile::tempdir().unwrap();
+    let err = read(root.path()).unwrap_err().to_string();
+    assert!(
+        err.contains("CONFIG_FIRMWARE_MEMMAP") && err.contains("--memory-map FILE"),
+        "{err}"
+    );
+    put(
+        root.path(),
+        "proc/iomem",
+        "00000000-00000000 : System RAM\n",
+    );
+    assert!(matches!(read(root.path()), Err(MemoryError::Hidden)));
+    put(root.path(), "proc/iomem", "00001000-00001fff : Reserved\n");
+    assert!(matches!(
+        read(root.path()),
+        Err(MemoryError::NoRam { entries: 1 })
+    ));
+}
+
+#[test]
+fn a_user_without_rights_gets_the_map_and_a_warning() {
+    let root = tempfile::tempdir().unwrap();
+    seabios(root.path());
+    put(
+        root.path(),
+        "proc/iomem",
+        "00000000-00000000 : System RAM\n",
+    );
+    let (host, warnings) = read(root.path()).unwrap();
+    assert!(host.crash_regions.is_empty());
+    assert!(
+        warnings[0].starts_with("crash regions are not known: /proc/iomem"),
+        "{warnings:?}"
+    );
+}

@@ -1,0 +1,192 @@
+use super::*;
+use proptest::prelude::*;
+
+fn any_host() -> impl Strategy<Value = Host> {
+    let entry =
+        (0_u64..1 << 40, 1_u64..1 << 40, 0..map::ORDER.len()).prop_map(|(start, len, at)| Entry {
+            start,
+            end: start + len,
+            kind: map::ORDER[at],
+        });
+    let entries = proptest::collection::vec(entry, 0..8).prop_map(|mut entries| {
+        // out of reach of the others: there always is RAM
+        entries.push(Entry {
+            start: 1 << 50,
+            end: 1 << 51,
+            kind: Kind::Ram,
+        });
+        map::normalise(&entries).unwrap()
+    });
+    let rsdp = (any::<u64>(), any::<u8>()).prop_map(|(addr, revision)| Rsdp { addr, revision });
+    let low = (
+        any::<Option<u16>>(),
+        any::<Option<u16>>(),
+        proptest::option::of(rsdp),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(bda_ebda_segment, bda_base_kib, rsdp, rsdp_in_low_memory, efi)| LowMemory {
+                bda_ebda_segment,
+                bda_base_kib,
+                rsdp,
+                rsdp_in_low_memory,
+                efi,
+            },
+        );
+    let crash = (0_u64..1 << 40, 0_u64..1 << 40).prop_map(|(start, len)| CrashRegion {
+        start,
+        end: start + len,
+    });
+    (
+        entries,
+        low,
+        proptest::collection::vec(crash, 0..3),
+        "\\PC*",
+    )
+        .prop_map(|(memory_map, low_memory, crash_regions, cmdline)| Host {
+            memory_map,
+            low_memory,
+            crash_regions,
+            cmdline,
+        })
+}
+
+proptest! {
+    #[test]
+    fn a_host_survives_json(host in any_host()) {
+        let json = serde_json::to_vec_pretty(&host).unwrap();
+        prop_assert_eq!(from_json(&json).unwrap(), host);
+    }
+
+    #[test]
+    fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = from_json(&bytes);
+    }
+}
+
+#[test]
+fn a_plan_document_is_accepted() {
+    let json = r#"{
+        "entry": "0x100000", "segments": [{"name": "xen"}], "cmdline": ["no string"],
+        "memory_map": [
+            {"start": "0x100000", "end": "0x200000", "type": "ram"},
+            {"start": 0, "end": 4096, "type": "acpi-nvs"}
+        ],
+        "low_memory": {"bda_base_kib": 639, "rsdp": {"addr": "0xf5ad0", "revision": 0}}
+    }"#;
+    let host = from_json(json.as_bytes()).unwrap();
+    assert_eq!(
+        host.memory_map,
+        [
+            Entry {
+                start: 0,
+                end: 0x1000,
+                kind: Kind::AcpiNvs
+            },
+            Entry {
+                start: 0x10_0000,
+                end: 0x20_0000,
+                kind: Kind::Ram
+            },
+        ]
+    );
+    assert_eq!(host.low_memory.bda_base_kib, Some(639));
+    assert_eq!(host.low_memory.bda_ebda_segment, None);
+    assert_eq!(
+        host.low_memory.rsdp,
+        Some(Rsdp {
+            addr: 0xf5ad0,
+            revision: 0
+        })
+    );
+    assert_eq!(host.cmdline, "");
+}
+
+#[test]
+fn iomem_text_is_accepted() {
+    let text = "\n00100000-7fffffff : System RAM\n  10000000-1fffffff : Crash kernel\n";
+    let host = from_json(text.as_bytes()).unwrap();
+    assert_eq!(
+        host,
+        Host {
+            memory_map: vec![Entry {
+                start: 0x10_0000,
+                end: 0x8000_0000,
+                kind: Kind::Ram
+            }],
+            crash_regions: vec![CrashRegion {
+                start: 0x1000_0000,
+                end: 0x2000_0000
+            }],
+            ..Host::default()
+        }
+    );
+}
+
+#[test]
+fn errors_say_where() {
+    let ram = r#""memory_map": [{"start": 0, "end": 4096, "type": "ram"}]"#;
+    for (text, part) in [
+        (String::new(), "an empty file"),
+        ("  \n".to_owned(), "an empty file"),
+        (
+            "hello\n".to_owned(),
+            "line 1: expected \"START-END : NAME\"",
+        ),
+        ("{\n\n x }".to_owned(), "line 3 column 2"),
+        (
+            "{}".to_owned(),
+            "field memory_map: expected a list, found nothing",
+        ),
+        (
+            r#"{"memory_map": 3}"#.to_owned(),
+            "field memory_map: expected a list, found 3",
+        ),
+        (
+            r#"{"memory_map": [7]}"#.to_owned(),
+            "memory_map[0]: expected an object",
+        ),
+        (
+            r#"{"memory_map": []}"#.to_owned(),
+            "no RAM in its 0 entries",
+        ),
+        (
+            r#"{"memory_map": [{"start": -1, "end": 1, "type": "ram"}]}"#.to_owned(),
+            "memory_map[0].start: expected a whole number",
+        ),
+        (
+            r#"{"memory_map": [{"start": "0x2000", "end": 4096, "type": "ram"}]}"#.to_owned(),
+            "memory_map[0].end: expected an address not below start, 0x2000, found 4096",
+        ),
+        (
+            r#"{"memory_map": [{"start": 0, "end": 1, "type": "RAM"}]}"#.to_owned(),
+            "memory_map[0].type: expected one of \"ram\", \"soft-reserved\"",
+        ),
+        (
+            format!("{{{ram}, \"low_memory\": []}}"),
+            "low_memory: expected an object",
+        ),
+        (
+            format!("{{{ram}, \"low_memory\": {{\"bda_base_kib\": 65536}}}}"),
+            "low_memory.bda_base_kib: expected a whole number up to 0xffff",
+        ),
+        (
+            format!("{{{ram}, \"low_memory\": {{\"efi\": 1}}}}"),
+            "low_memory.efi: expected true or false, found 1",
+        ),
+        (
+            format!("{{{ram}, \"low_memory\": {{\"rsdp\": {{\"addr\": 1}}}}}}"),
+            "low_memory.rsdp.revision: expected a whole number up to 0xff",
+        ),
+        (
+            format!("{{{ram}, \"crash_regions\": [{{}}]}}"),
+            "crash_regions[0].start",
+        ),
+    ] {
+        let err = from_json(text.as_bytes()).unwrap_err().to_string();
+        assert!(err.contains(part), "{text}: {err}");
+    }
+    let err = from_json(&[0xff, 0xfe, 0]).unwrap_err().to_string();
+    assert!(err.contains("no UTF-8"), "{err}");
+}
