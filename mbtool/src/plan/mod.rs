@@ -1,4 +1,14 @@
 //! Request + Image + Host -> [`Plan`], a pure value.
+//!
+//! The story is told in `build`; each step has a file of its own.
+
+mod bytes;
+pub mod place;
+pub mod request;
+pub mod resolve;
+
+pub use bytes::Bytes;
+pub use request::{Module, Request};
 
 use handoff::addr::PhysRange;
 use serde::Serialize;
@@ -12,7 +22,7 @@ pub struct Segment {
     pub dest: PhysRange,
     /// Loaded at the start of `dest`; the rest is zeroed. Empty for a claim
     /// (bufsz 0): memory that must stay as it is, or stay free.
-    pub data: Vec<u8>,
+    pub data: Bytes,
     /// CRC-32 (IEEE) of `data`; 0 for a claim.
     pub crc32: u32,
 }
@@ -23,7 +33,7 @@ pub struct KernelSegment {
     /// Page aligned.
     pub dest: PhysRange,
     /// At most `dest.len()` bytes.
-    pub data: Vec<u8>,
+    pub data: Bytes,
     /// Names of the segments inside.
     pub names: Vec<String>,
 }

@@ -1,0 +1,85 @@
+//! Segment contents that several owners share without copying.
+
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
+/// A run of bytes inside a shared buffer.
+///
+/// A module may be hundreds of megabytes, and is wanted as a segment of its own
+/// and as part of what the kernel gets: both look at the same memory.
+#[derive(Clone, Default)]
+pub struct Bytes {
+    buffer: Arc<Vec<u8>>,
+    range: Range<usize>,
+}
+
+impl Bytes {
+    /// The bytes `range` of `self`, shared.
+    ///
+    /// # Panics
+    ///
+    /// `range` is not inside `self`.
+    #[must_use]
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.len());
+        let start = self.range.start;
+        Self {
+            buffer: Arc::clone(&self.buffer),
+            range: start + range.start..start + range.end,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        let range = 0..bytes.len();
+        Self {
+            buffer: Arc::new(bytes),
+            range,
+        }
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.buffer[self.range.clone()]
+    }
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl PartialEq for Bytes {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Bytes {}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_share_and_nest() {
+        let all = Bytes::from(vec![0, 1, 2, 3, 4, 5]);
+        let part = all.slice(1..5);
+        assert_eq!(&*part, [1, 2, 3, 4]);
+        assert_eq!(&*part.slice(2..3), [3]);
+        assert!(Arc::ptr_eq(&all.buffer, &part.buffer));
+        assert!(Bytes::default().is_empty());
+    }
+}

@@ -1,0 +1,73 @@
+//! What the user asked for: the planner's input beside the machine.
+
+use super::Bytes;
+use crate::image::Image;
+use handoff::addr::{MIB, PhysRange};
+use handoff::spec::{Console, Drill, OnFault};
+
+/// Most segments that Linux's `kexec_load(2)` takes.
+pub const LINUX_SEGMENTS: usize = 16;
+/// Most segments that Xen's kexec hypercall takes.
+pub const XEN_SEGMENTS: usize = 15;
+
+/// A file handed to the image beside itself.
+#[derive(Clone, Debug)]
+pub struct Module {
+    /// File name, for messages.
+    pub name: String,
+    /// String passed with it: arguments only, without a file name in front.
+    pub cmdline: String,
+    /// Contents, unpacked where that was wanted.
+    pub data: Bytes,
+}
+
+/// Everything asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What to start.
+    pub image: Image,
+    /// Its command line.
+    pub cmdline: String,
+    /// Its modules, in order.
+    pub modules: Vec<Module>,
+    /// Nothing that can be moved is placed below this address.
+    pub mem_min: u64,
+    /// Nothing that can be moved is placed at or above this address.
+    pub mem_max: Option<u64>,
+    /// Xen only: let it call the BIOS.
+    pub real_mode: bool,
+    /// Serial output of the handoff.
+    pub console: Console,
+    /// What ends a fault in the handoff.
+    pub on_fault: OnFault,
+    /// Verify every loaded segment before the jump.
+    pub verify: bool,
+    /// Deliberate failure.
+    pub drill: Drill,
+    /// The region to stay in, for a crash image.
+    pub crash: Option<PhysRange>,
+    /// Most segments that the loading kernel takes: [`LINUX_SEGMENTS`] or
+    /// [`XEN_SEGMENTS`].
+    pub max_segments: usize,
+}
+
+impl Request {
+    /// Asks for `image` alone, with every default of the command line.
+    #[must_use]
+    pub const fn new(image: Image) -> Self {
+        Self {
+            image,
+            cmdline: String::new(),
+            modules: Vec::new(),
+            mem_min: MIB,
+            mem_max: None,
+            real_mode: false,
+            console: Console::None,
+            on_fault: OnFault::Halt,
+            verify: true,
+            drill: Drill::Off,
+            crash: None,
+            max_segments: LINUX_SEGMENTS,
+        }
+    }
+}
