@@ -1,4 +1,11 @@
-//! The parameter block shared by the host side and the blob.
+//! What the planner and the blob must agree on, defined once.
+//!
+//! The blob is a flat image that starts with a [`Header`]. Behind its code lies
+//! the [`Area`]: parameters, descriptor tables and page tables, all filled in
+//! by the host before loading, then scratch memory that starts as zero.
+//! Nothing is patched at jump time. All integers are little endian.
+
+use core::mem::{offset_of, size_of};
 
 /// Bytes kept of a segment name.
 pub const NAME_LEN: usize = 32;
@@ -6,3 +13,342 @@ pub const NAME_LEN: usize = 32;
 pub const MAX_REGIONS: usize = 32;
 /// Most fix-ups.
 pub const MAX_FIXUPS: usize = 16;
+/// "MBTHNDOF", little endian.
+pub const MAGIC: u64 = u64::from_le_bytes(*b"MBTHNDOF");
+/// Raised with every incompatible change of a structure in this file.
+pub const VERSION: u32 = 1;
+
+/// Selector of the flat 32-bit code segment. The same number as in Linux's
+/// kexec GDT and in Xen's boot GDT, so that gates keep working after the
+/// target loaded a GDT of that shape.
+pub const SEL_CODE32: u16 = 0x08;
+/// Selector of the 64-bit code segment.
+pub const SEL_CODE64: u16 = 0x10;
+/// Selector of the flat data segment.
+pub const SEL_DATA: u16 = 0x18;
+/// Selector of the 64-bit task state segment (two slots).
+pub const SEL_TSS: u16 = 0x28;
+
+/// Bytes of one 64-bit trap stub: `call rel32`.
+pub const STUB64_LEN: u32 = 5;
+/// Bytes of one 32-bit exception stub: `xchg esp, [disp32]`, `call rel32`.
+pub const STUB32_LEN: u32 = 11;
+/// Offset of the disp32 in it, which the host fills in.
+pub const STUB32_DISP: u32 = 2;
+/// Bytes of one 32-bit stub for vectors 32 to 255: `call rel32`.
+pub const SOFT32_LEN: u32 = 5;
+/// Vectors with a stub of their own kind in protected mode.
+pub const EXCEPTIONS: u32 = 32;
+/// Vectors that push an error code (Intel SDM vol. 3, table 6-1; AMD APM
+/// vol. 2, table 8-1): #DF #TS #NP #SS #GP #PF #AC #CP #VC #SX.
+pub const ERROR_CODE_VECTORS: u32 = 1 << 8
+    | 1 << 10
+    | 1 << 11
+    | 1 << 12
+    | 1 << 13
+    | 1 << 14
+    | 1 << 17
+    | 1 << 21
+    | 1 << 29
+    | 1 << 30;
+
+/// The first bytes of the blob. Offsets count from the header.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Header {
+    /// [`MAGIC`].
+    pub magic: u64,
+    /// [`VERSION`].
+    pub version: u32,
+    /// Read-only, executable bytes at the start; a multiple of the page size.
+    pub text_size: u32,
+    /// Bytes of memory needed in all; a multiple of the page size.
+    pub mem_size: u32,
+    /// Offset of the [`Area`]; a multiple of the page size.
+    pub area: u32,
+    /// Offset of the long mode entry point.
+    pub entry64: u32,
+    /// Offset of the 256 long mode stubs, [`STUB64_LEN`] bytes each.
+    pub stubs64: u32,
+    /// Offset of the 32 protected mode exception stubs, [`STUB32_LEN`] bytes each.
+    pub stubs32: u32,
+    /// Offset of the 224 protected mode stubs of vectors 32 to 255.
+    pub soft32: u32,
+    /// Offset of a disp32 that must hold the address of [`Scratch::trap32_esp`].
+    pub soft32_disp: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// [`Params::console_kind`]: no output.
+pub const CONSOLE_NONE: u32 = 0;
+/// [`Params::console_kind`]: 8250 behind I/O ports.
+pub const CONSOLE_PIO: u32 = 1;
+/// [`Params::console_kind`]: 8250 in memory space.
+pub const CONSOLE_MMIO: u32 = 2;
+/// [`Params::on_fault`]: stop.
+pub const ON_FAULT_HALT: u32 = 0;
+/// [`Params::on_fault`]: reset the machine.
+pub const ON_FAULT_RESET: u32 = 1;
+/// [`Params::drill`]: none.
+pub const DRILL_OFF: u32 = 0;
+/// [`Params::drill`]: `ud2` in long mode.
+pub const DRILL_LONG: u32 = 1;
+/// [`Params::drill`]: `ud2` in protected mode.
+pub const DRILL_PROTECTED: u32 = 2;
+/// [`Params::exit`]: Multiboot2, i386 machine state.
+pub const EXIT_MULTIBOOT2: u32 = 2;
+/// [`FixupRaw::kind`]: store a 16-bit word.
+pub const FIXUP_STORE16: u32 = 1;
+/// [`FixupRaw::kind`]: copy an RSDP.
+pub const FIXUP_COPY_RSDP: u32 = 2;
+/// [`FixupRaw::kind`]: zero bytes.
+pub const FIXUP_ZERO: u32 = 3;
+
+/// A segment to verify.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct RegionRaw {
+    /// UTF-8, zero padded.
+    pub name: [u8; NAME_LEN],
+    /// Physical address.
+    pub start: u64,
+    /// Bytes of memory; what lies behind `loaded` must be zero.
+    pub memsz: u64,
+    /// Bytes that the checksum covers.
+    pub loaded: u64,
+    /// CRC-32 (IEEE 802.3).
+    pub crc32: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// A change of memory before the jump.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct FixupRaw {
+    /// `FIXUP_*`.
+    pub kind: u32,
+    /// Bytes, for copy and zero.
+    pub len: u32,
+    /// Physical address written.
+    pub to: u64,
+    /// The value, or the physical address read.
+    pub from: u64,
+}
+
+/// The decisions, as the blob reads them.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Params {
+    /// Physical address of the header.
+    pub base: u64,
+    /// Physical address of register 0 of an MMIO UART.
+    pub mmio: u64,
+    /// `CONSOLE_*`.
+    pub console_kind: u32,
+    /// First I/O port.
+    pub port: u16,
+    /// Divisor latch, 0 to leave the UART as it is.
+    pub divisor: u16,
+    /// Bytes between MMIO registers.
+    pub stride: u8,
+    /// MMIO access width in bits.
+    pub width: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
+    /// `ON_FAULT_*`.
+    pub on_fault: u32,
+    /// `DRILL_*`.
+    pub drill: u32,
+    /// 1 to verify the regions.
+    pub verify: u32,
+    /// `EXIT_*`.
+    pub exit: u32,
+    /// Entry point of the target.
+    pub entry: u32,
+    /// Physical address of the boot information.
+    pub mbi: u32,
+    /// Used entries of `regions`.
+    pub region_count: u32,
+    /// Used entries of `fixups`.
+    pub fixup_count: u32,
+    /// Segments to verify.
+    pub regions: [RegionRaw; MAX_REGIONS],
+    /// Changes to make.
+    pub fixups: [FixupRaw; MAX_FIXUPS],
+}
+
+/// Operand of `lgdt` and `lidt`: 16-bit limit, then the base.
+#[repr(C, packed)]
+#[derive(Clone, Copy, Debug)]
+pub struct Pseudo {
+    /// Size in bytes, minus one.
+    pub limit: u16,
+    /// Linear address.
+    pub base: u64,
+}
+
+/// One 4 KiB paging structure.
+pub type Table = [u64; 512];
+/// Paging structures available: PML5, PML4, PDPT, four PDs for 4 GiB, four PTs
+/// for the blob and the MMIO page, and a PDPT and a PD for MMIO above 4 GiB.
+pub const TABLES: usize = 14;
+
+/// Descriptor and page tables, written by the host for one base address.
+#[repr(C, align(4096))]
+pub struct Tables {
+    /// Long mode gates.
+    pub idt64: [[u64; 2]; 256],
+    /// Protected mode gates.
+    pub idt32: [u64; 256],
+    /// Null, code32, code64, data, null, TSS (two slots).
+    pub gdt: [u64; 8],
+    /// 64-bit TSS (104 bytes).
+    pub tss: [u32; 26],
+    /// For `lgdt`, both modes (the upper half of the base is zero).
+    pub gdtr: Pseudo,
+    /// For `lidt` in long mode.
+    pub idtr64: Pseudo,
+    /// For `lidt` in protected mode.
+    pub idtr32: Pseudo,
+    /// Value for CR3 with four levels.
+    pub cr3: u64,
+    /// Value for CR3 with five levels.
+    pub cr3_la57: u64,
+    /// Pool of paging structures.
+    pub pool: Pool,
+}
+
+/// The paging structures, page aligned.
+#[repr(C, align(4096))]
+pub struct Pool(pub [Table; TABLES]);
+
+/// Machine state found at entry, saved before anything is changed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EntryState {
+    /// rax rcx rdx rbx rsp rbp rsi rdi r8..r15 (the hardware's numbering).
+    pub gpr: [u64; 16],
+    /// RFLAGS.
+    pub rflags: u64,
+    /// CR0, CR2, CR3, CR4.
+    pub cr: [u64; 4],
+    /// EFER.
+    pub efer: u64,
+    /// CS DS ES FS GS SS TR LDTR.
+    pub sel: [u16; 8],
+    /// As `sgdt` stores it: 16-bit limit, then 64-bit base, packed.
+    pub gdtr: [u64; 2],
+    /// As `sidt` stores it.
+    pub idtr: [u64; 2],
+}
+
+/// Bytes of each stack.
+pub const STACK_SIZE: usize = 8192;
+
+/// A stack; it grows down from the end.
+#[repr(C, align(16))]
+pub struct Stack(pub [u8; STACK_SIZE]);
+
+/// Memory of the blob that starts as zero (except where said).
+#[repr(C, align(4096))]
+pub struct Scratch {
+    /// Main stack.
+    pub stack: Stack,
+    /// IST 1: faults.
+    pub ist_fault: Stack,
+    /// IST 2: double fault.
+    pub ist_df: Stack,
+    /// IST 3: NMI.
+    pub ist_nmi: Stack,
+    /// IST 4: machine check.
+    pub ist_mc: Stack,
+    /// Stack of the protected mode trap handler.
+    pub stack_trap32: Stack,
+    /// ESP that the target finds.
+    pub stack_target: Stack,
+    /// What the old kernel left.
+    pub entry: EntryState,
+    /// Protected mode: holds the end of `stack_trap32` (host); the stub swaps
+    /// it with the ESP of the fault.
+    pub trap32_esp: u32,
+    /// `PHASE_*`.
+    pub phase: u32,
+    /// Not zero while a dump is written.
+    pub dumping: u32,
+    /// NMIs seen and resumed.
+    pub nmi_count: u32,
+    /// 1 once the console timed out: nothing is sent any more.
+    pub console_dead: u32,
+    /// EFER for the way back to long mode.
+    pub efer: u32,
+    /// Tables of the CRC (slicing by 8), computed at start.
+    pub crc: [[u32; 256]; 8],
+}
+
+/// Parameters, tables and scratch memory, in this order behind the code.
+#[repr(C, align(4096))]
+pub struct Area {
+    /// Filled in by the host.
+    pub params: Params,
+    /// Filled in by the host.
+    pub tables: Tables,
+    /// Zero at load, `trap32_esp` excepted (set by the entry code).
+    pub scratch: Scratch,
+}
+
+/// What the protected mode trap handler saves, from the lowest address up.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Frame32 {
+    /// EFER, low half.
+    pub efer: u32,
+    /// CR0, CR2, CR3, CR4.
+    pub cr: [u32; 4],
+    /// DS ES FS GS SS.
+    pub sel: [u32; 5],
+    /// EDI ESI EBP ESP (of the handler) EBX EDX ECX EAX, as `pushad` leaves them.
+    pub gpr: [u32; 8],
+    /// Return address: names the stub.
+    pub ret: u32,
+}
+
+/// What the long mode trap handler saves, from the lowest address up. Behind it
+/// lie the return address that names the stub and the CPU's own frame.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Frame64 {
+    /// CR0 and CR4, before the handler made SSE usable.
+    pub cr: [u64; 2],
+    /// rax rcx rdx rbx rsp (of the handler) rbp rsi rdi r8..r15.
+    pub gpr: [u64; 16],
+    /// Return address: names the stub.
+    pub ret: u64,
+}
+
+/// Names of [`Scratch::phase`], by number, separated by bars.
+pub const PHASES: &str = "entry|console|verify|fixups|exit|protected mode|target";
+/// Index of "entry" in [`PHASES`].
+pub const PHASE_ENTRY: u32 = 0;
+/// Index of "console".
+pub const PHASE_CONSOLE: u32 = 1;
+/// Index of "verify".
+pub const PHASE_VERIFY: u32 = 2;
+/// Index of "fixups".
+pub const PHASE_FIXUPS: u32 = 3;
+/// Index of "exit": the drop to protected mode.
+pub const PHASE_EXIT: u32 = 4;
+/// Index of "protected mode": dropped, before the jump.
+pub const PHASE_PROTECTED: u32 = 5;
+/// Index of "target".
+pub const PHASE_TARGET: u32 = 6;
+
+const _: () = {
+    assert!(size_of::<Header>() == 48);
+    assert!(offset_of!(Area, tables) % 4096 == 0);
+    assert!(offset_of!(Area, scratch) % 4096 == 0);
+    assert!(offset_of!(Area, tables.pool) % 4096 == 0);
+    assert!(size_of::<Pseudo>() == 10);
+    assert!(offset_of!(Params, regions) % 8 == 0);
+};

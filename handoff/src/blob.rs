@@ -1,8 +1,23 @@
 //! The blob: what mbtool loads and the old kernel jumps to.
 
-use crate::spec::Spec;
 extern crate alloc;
-use alloc::{string::String, vec::Vec};
+use crate::abi::{self, Area, FixupRaw, Header, Params, RegionRaw};
+use crate::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
+use crate::arch::x86_64::descriptors::{self, CODE32, CODE64, DATA};
+use crate::arch::x86_64::paging::{self, Mapper};
+use crate::spec::{Console, Drill, Exit, Fixup, OnFault, Region, Spec};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem::offset_of;
+
+/// The flat image, as linked: header, code, constants. The area follows in
+/// memory only.
+pub static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/handoff.bin"));
+
+/// The same with symbols and line numbers, for `decode --symbols`.
+pub static ELF: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/handoff.elf"));
 
 /// The blob with its parameters filled in, ready to be a segment.
 #[derive(Clone, Debug)]
@@ -15,19 +30,334 @@ pub struct Built {
     pub entry: u64,
 }
 
+/// The header of [`IMAGE`].
+#[must_use]
+pub fn header() -> Header {
+    let word = |offset: usize| {
+        let mut bytes = [0; 4];
+        bytes.copy_from_slice(&IMAGE[offset..offset + 4]);
+        u32::from_le_bytes(bytes)
+    };
+    Header {
+        magic: u64::from(word(4)) << 32 | u64::from(word(0)),
+        version: word(offset_of!(Header, version)),
+        text_size: word(offset_of!(Header, text_size)),
+        mem_size: word(offset_of!(Header, mem_size)),
+        area: word(offset_of!(Header, area)),
+        entry64: word(offset_of!(Header, entry64)),
+        stubs64: word(offset_of!(Header, stubs64)),
+        stubs32: word(offset_of!(Header, stubs32)),
+        soft32: word(offset_of!(Header, soft32)),
+        soft32_disp: word(offset_of!(Header, soft32_disp)),
+        reserved: word(offset_of!(Header, reserved)),
+    }
+}
+
 /// Bytes of memory that [`build`] will ask for, whatever the parameters.
 #[must_use]
 pub fn memsz() -> u64 {
-    0x20000
+    header().mem_size.into()
 }
 
-/// Fills in the parameters for `spec.base`.
+/// Fills in parameters and tables for `spec.base`.
 ///
 /// # Errors
 ///
-/// Says which parameter does not fit (base not page aligned or above 4 GiB,
-/// too many regions or fixups, a bad MMIO stride).
+/// Says which parameter does not fit: base not page aligned, below 1 MiB or
+/// above 4 GiB; too many regions or fix-ups; a region or fix-up above 4 GiB; a
+/// bad MMIO stride or width.
 pub fn build(spec: &Spec) -> Result<Built, String> {
-    let _ = spec;
-    Err(String::from("not built yet"))
+    let header = header();
+    let base = check_base(spec.base, header.mem_size)?;
+    let area_base = base + header.area;
+    let area_addr = |offset: usize| area_base + offset as u32;
+    let params = params(spec)?;
+
+    let mut image = IMAGE.to_vec();
+    let trap_esp = area_addr(offset_of!(Area, scratch.trap32_esp)).to_le_bytes();
+    let stubs =
+        (0..abi::EXCEPTIONS).map(|n| header.stubs32 + n * abi::STUB32_LEN + abi::STUB32_DISP);
+    for disp in stubs.chain([header.soft32_disp]) {
+        let disp = disp as usize;
+        image[disp..disp + 4].copy_from_slice(&trap_esp);
+    }
+
+    let mut bytes = image;
+    bytes.resize(header.area as usize, 0);
+    encode_params(&params, &mut bytes);
+    bytes.resize(header.area as usize + offset_of!(Area, tables), 0);
+    encode_tables(&header, base, &params, &mut bytes)?;
+    debug_assert_eq!(
+        bytes.len(),
+        header.area as usize + offset_of!(Area, scratch)
+    );
+    Ok(Built {
+        bytes,
+        memsz: header.mem_size.into(),
+        entry: u64::from(base) + u64::from(header.entry64),
+    })
+}
+
+fn check_base(base: u64, size: u32) -> Result<u32, String> {
+    if !base.is_multiple_of(PAGE_SIZE) || base < MIB || base + u64::from(size) > FOUR_GIB {
+        return Err(format!(
+            "handoff base {base:#x}: must be page aligned, and {size:#x} bytes from it must lie \
+             between 1 MiB and 4 GiB"
+        ));
+    }
+    Ok(base as u32)
+}
+
+fn params(spec: &Spec) -> Result<Params, String> {
+    let Exit::Multiboot2 { entry, mbi } = spec.exit;
+    let (console_kind, port, divisor, mmio, stride, width) = match spec.console {
+        Console::None => (abi::CONSOLE_NONE, 0, 0, 0, 0, 0),
+        Console::Pio { port, divisor } => (abi::CONSOLE_PIO, port, divisor.unwrap_or(0), 0, 0, 0),
+        Console::Mmio {
+            addr,
+            stride,
+            width,
+        } => {
+            if !matches!(stride, 1 | 2 | 4 | 8 | 16) || !matches!(width, 8 | 16 | 32) {
+                return Err(format!(
+                    "mmio console: stride {stride} and width {width}, must be 1, 2, 4, 8 or 16 \
+                     bytes and 8, 16 or 32 bits"
+                ));
+            }
+            if stride * 8 < width || !addr.is_multiple_of(u64::from(width / 8)) {
+                return Err(format!(
+                    "mmio console at {addr:#x}: registers {stride} bytes apart cannot be accessed \
+                     {width} bits wide at that address"
+                ));
+            }
+            (abi::CONSOLE_MMIO, 0, 0, addr, stride, width)
+        }
+    };
+    let too_many = |what, count, max| format!("{count} {what}, the handoff takes at most {max}");
+    if spec.regions.len() > abi::MAX_REGIONS {
+        return Err(too_many(
+            "segments to verify",
+            spec.regions.len(),
+            abi::MAX_REGIONS,
+        ));
+    }
+    if spec.fixups.len() > abi::MAX_FIXUPS {
+        return Err(too_many("fix-ups", spec.fixups.len(), abi::MAX_FIXUPS));
+    }
+    let mut regions = [RegionRaw {
+        name: [0; abi::NAME_LEN],
+        start: 0,
+        memsz: 0,
+        loaded: 0,
+        crc32: 0,
+        reserved: 0,
+    }; abi::MAX_REGIONS];
+    for (raw, region) in regions.iter_mut().zip(&spec.regions) {
+        *raw = region_raw(region)?;
+    }
+    let mut fixups = [FixupRaw {
+        kind: 0,
+        len: 0,
+        to: 0,
+        from: 0,
+    }; abi::MAX_FIXUPS];
+    for (raw, fixup) in fixups.iter_mut().zip(&spec.fixups) {
+        *raw = fixup_raw(fixup)?;
+    }
+    Ok(Params {
+        base: spec.base,
+        mmio,
+        console_kind,
+        port,
+        divisor,
+        stride,
+        width,
+        reserved: [0; 2],
+        on_fault: match spec.on_fault {
+            OnFault::Halt => abi::ON_FAULT_HALT,
+            OnFault::Reset => abi::ON_FAULT_RESET,
+        },
+        drill: match spec.drill {
+            Drill::Off => abi::DRILL_OFF,
+            Drill::FaultLong => abi::DRILL_LONG,
+            Drill::FaultProtected => abi::DRILL_PROTECTED,
+        },
+        verify: spec.verify.into(),
+        exit: abi::EXIT_MULTIBOOT2,
+        entry,
+        mbi,
+        region_count: spec.regions.len() as u32,
+        fixup_count: spec.fixups.len() as u32,
+        regions,
+        fixups,
+    })
+}
+
+fn low(what: &str, addr: u64, len: u64) -> Result<(), String> {
+    match PhysRange::from_len(addr, len) {
+        Some(range) if range.end <= FOUR_GIB => Ok(()),
+        _ => Err(format!(
+            "{what}: {len:#x} bytes at {addr:#x} end above 4 GiB, which the handoff does not map"
+        )),
+    }
+}
+
+fn region_raw(region: &Region) -> Result<RegionRaw, String> {
+    low(&region.name, region.range.start, region.range.len())?;
+    let mut cut = region.name.len().min(abi::NAME_LEN);
+    while !region.name.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    let mut name = [0; abi::NAME_LEN];
+    name[..cut].copy_from_slice(&region.name.as_bytes()[..cut]);
+    Ok(RegionRaw {
+        name,
+        start: region.range.start,
+        memsz: region.range.len(),
+        loaded: region.loaded,
+        crc32: region.crc32,
+        reserved: 0,
+    })
+}
+
+fn fixup_raw(fixup: &Fixup) -> Result<FixupRaw, String> {
+    match *fixup {
+        Fixup::Store16 { addr, value } => {
+            low("fix-up", addr, 2)?;
+            Ok(FixupRaw {
+                kind: abi::FIXUP_STORE16,
+                len: 2,
+                to: addr,
+                from: value.into(),
+            })
+        }
+        Fixup::CopyRsdp { from, to, len } => {
+            low("ACPI RSDP", from, len.into())?;
+            low("ACPI RSDP copy", to, len.into())?;
+            Ok(FixupRaw {
+                kind: abi::FIXUP_COPY_RSDP,
+                len,
+                to,
+                from,
+            })
+        }
+        Fixup::Zero { addr, len } => {
+            low("fix-up", addr, len)?;
+            let len = len as u32; // fits: it ends below 4 GiB
+            Ok(FixupRaw {
+                kind: abi::FIXUP_ZERO,
+                len,
+                to: addr,
+                from: 0,
+            })
+        }
+    }
+}
+
+/// Appends `params`, field by field in `repr(C)` order (no padding by design).
+fn encode_params(p: &Params, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend(p.base.to_le_bytes());
+    out.extend(p.mmio.to_le_bytes());
+    out.extend(p.console_kind.to_le_bytes());
+    out.extend(p.port.to_le_bytes());
+    out.extend(p.divisor.to_le_bytes());
+    out.extend([p.stride, p.width, 0, 0]);
+    for word in [p.on_fault, p.drill, p.verify, p.exit, p.entry, p.mbi] {
+        out.extend(word.to_le_bytes());
+    }
+    out.extend(p.region_count.to_le_bytes());
+    out.extend(p.fixup_count.to_le_bytes());
+    out.resize(start + offset_of!(Params, regions), 0);
+    for region in &p.regions {
+        out.extend(region.name);
+        for word in [region.start, region.memsz, region.loaded] {
+            out.extend(word.to_le_bytes());
+        }
+        out.extend(region.crc32.to_le_bytes());
+        out.extend(region.reserved.to_le_bytes());
+    }
+    for fixup in &p.fixups {
+        out.extend(fixup.kind.to_le_bytes());
+        out.extend(fixup.len.to_le_bytes());
+        out.extend(fixup.to.to_le_bytes());
+        out.extend(fixup.from.to_le_bytes());
+    }
+    debug_assert_eq!(out.len() - start, size_of::<Params>());
+}
+
+/// Appends descriptor tables and page tables for a blob at `base`.
+fn encode_tables(
+    header: &Header,
+    base: u32,
+    params: &Params,
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
+    let start = out.len();
+    let area = base + header.area;
+    let at = |offset: usize| u64::from(area) + offset as u64;
+    for vector in 0..256 {
+        let stub = u64::from(base + header.stubs64 + vector * abi::STUB64_LEN);
+        let ist = match vector {
+            2 => 3,
+            8 => 2,
+            18 => 4,
+            _ => 1,
+        };
+        for word in descriptors::gate64(stub, ist) {
+            out.extend(word.to_le_bytes());
+        }
+    }
+    for vector in 0..256u32 {
+        let stub = match vector.checked_sub(abi::EXCEPTIONS) {
+            None => header.stubs32 + vector * abi::STUB32_LEN,
+            Some(n) => header.soft32 + n * abi::SOFT32_LEN,
+        };
+        out.extend(descriptors::gate32(base + stub).to_le_bytes());
+    }
+    let tss = descriptors::tss_descriptor(at(offset_of!(Area, tables.tss)));
+    for word in [0, CODE32, CODE64, DATA, 0, tss[0], tss[1], 0] {
+        out.extend(word.to_le_bytes());
+    }
+    let stack = |offset: usize| at(offset + abi::STACK_SIZE);
+    for word in descriptors::tss([
+        stack(offset_of!(Area, scratch.ist_fault)),
+        stack(offset_of!(Area, scratch.ist_df)),
+        stack(offset_of!(Area, scratch.ist_nmi)),
+        stack(offset_of!(Area, scratch.ist_mc)),
+    ]) {
+        out.extend(word.to_le_bytes());
+    }
+    for (limit, table) in [
+        (64 - 1u16, offset_of!(Area, tables.gdt)),
+        (4096 - 1, offset_of!(Area, tables.idt64)),
+        (2048 - 1, offset_of!(Area, tables.idt32)),
+    ] {
+        out.extend(limit.to_le_bytes());
+        out.extend(at(table).to_le_bytes());
+    }
+
+    let mut pool = Box::new([[0; 512]; abi::TABLES]);
+    let mut mapper = Mapper::new(&mut pool, at(offset_of!(Area, tables.pool)));
+    mapper.map_low()?;
+    let text = PhysRange {
+        start: base.into(),
+        end: u64::from(base + header.text_size),
+    };
+    mapper.map(text, paging::TEXT)?;
+    if params.console_kind == abi::CONSOLE_MMIO {
+        let uart = PhysRange::from_len(params.mmio, 8 * u64::from(params.stride))
+            .ok_or("mmio console ends above 2^64")?;
+        mapper.map(uart, paging::DEVICE)?;
+    }
+    let (root4, root5) = (mapper.root4(), mapper.root5());
+    out.resize(start + offset_of!(abi::Tables, cr3), 0);
+    out.extend(root4.to_le_bytes());
+    out.extend(root5.to_le_bytes());
+    out.resize(start + offset_of!(abi::Tables, pool), 0);
+    for entry in pool.as_flattened() {
+        out.extend(entry.to_le_bytes());
+    }
+    out.resize(start + size_of::<abi::Tables>(), 0);
+    Ok(())
 }

@@ -1,7 +1,21 @@
 //! What runs between two kernels.
+//!
+//! The library serves both sides: the host fills in a [`spec::Spec`] and gets
+//! bytes from [`blob::build`]; the freestanding blob (`src/blob`) is a thin root
+//! around [`arch`]. Formats that both must agree on are in [`abi`], once.
+//!
+//! Machine state at every entry and exit: docs/handoff-abi.md.
+
 #![cfg_attr(not(test), no_std)]
 
 pub mod abi;
 pub mod addr;
+pub mod arch;
+#[cfg(not(freestanding))]
 pub mod blob;
+pub mod crc;
+pub mod dump;
+#[cfg(not(freestanding))]
 pub mod spec;
+pub mod text;
+pub mod uart;

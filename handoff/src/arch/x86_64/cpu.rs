@@ -1,0 +1,196 @@
+//! One function an instruction.
+
+// UNSAFETY: privileged instructions.
+#![expect(unsafe_code)]
+
+use core::arch::asm;
+use core::arch::x86_64::__cpuid;
+
+/// EFER.
+pub const MSR_EFER: u32 = 0xc000_0080;
+/// EFER: no-execute enable.
+pub const EFER_NXE: u64 = 1 << 11;
+/// Local APIC base; bit 8 is set on the bootstrap processor.
+pub const MSR_APIC_BASE: u32 = 0x1b;
+/// [`MSR_APIC_BASE`]: bootstrap processor.
+pub const APIC_BSP: u64 = 1 << 8;
+
+/// Reads an I/O port.
+///
+/// # Safety
+///
+/// CPL 0, and the device at `port` must tolerate the read.
+pub unsafe fn inb(port: u16) -> u8 {
+    let value;
+    // SAFETY: the caller's promise; no memory is touched.
+    unsafe { asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack)) };
+    value
+}
+
+/// Writes an I/O port.
+///
+/// # Safety
+///
+/// CPL 0, and the device at `port` must not write memory that Rust owns.
+pub unsafe fn outb(port: u16, value: u8) {
+    // SAFETY: the caller's promise.
+    unsafe { asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack)) };
+}
+
+/// Reads a model specific register.
+///
+/// # Safety
+///
+/// CPL 0, and the register must exist.
+pub unsafe fn rdmsr(msr: u32) -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!("rdmsr", in("ecx") msr, out("eax") low, out("edx") high, options(nomem, nostack));
+    }
+    u64::from(high) << 32 | u64::from(low)
+}
+
+/// Writes a model specific register.
+///
+/// # Safety
+///
+/// CPL 0, and the new value must keep this code running.
+pub unsafe fn wrmsr(msr: u32, value: u64) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!("wrmsr", in("ecx") msr, in("eax") value as u32, in("edx") (value >> 32) as u32,
+             options(nostack));
+    }
+}
+
+/// Reads CR0, CR2, CR3 and CR4.
+///
+/// # Safety
+///
+/// CPL 0.
+#[must_use]
+pub unsafe fn control_registers() -> [u64; 4] {
+    let (cr0, cr2, cr3, cr4);
+    // SAFETY: CPL 0 by the caller's promise; reading changes nothing.
+    unsafe {
+        asm!("mov {}, cr0", "mov {}, cr2", "mov {}, cr3", "mov {}, cr4",
+             out(reg) cr0, out(reg) cr2, out(reg) cr3, out(reg) cr4, options(nomem, nostack));
+    }
+    [cr0, cr2, cr3, cr4]
+}
+
+/// Loads CR3.
+///
+/// # Safety
+///
+/// CPL 0, and the tables at `root` must map this code, its stack and its data
+/// where they are.
+pub unsafe fn load_cr3(root: u64) {
+    // SAFETY: the caller's promise.
+    unsafe { asm!("mov cr3, {}", in(reg) root, options(nostack)) };
+}
+
+/// Reads ds, es, fs, gs.
+#[must_use]
+pub fn data_selectors() -> [u16; 4] {
+    let (ds, es, fs, gs): (u16, u16, u16, u16);
+    // SAFETY: reading selectors is allowed at any privilege and changes nothing.
+    unsafe {
+        asm!("mov {:x}, ds", "mov {:x}, es", "mov {:x}, fs", "mov {:x}, gs",
+             out(reg) ds, out(reg) es, out(reg) fs, out(reg) gs, options(nomem, nostack));
+    }
+    [ds, es, fs, gs]
+}
+
+/// True when the CPU has the no-execute bit.
+#[must_use]
+pub fn has_nx() -> bool {
+    __cpuid(0x8000_0000).eax >= 0x8000_0001 && __cpuid(0x8000_0001).edx & 1 << 20 != 0
+}
+
+/// The initial APIC id (CPUID leaf 1).
+#[must_use]
+pub fn apic_id() -> u32 {
+    __cpuid(1).ebx >> 24
+}
+
+/// The CPU vendor's twelve characters.
+#[must_use]
+pub fn vendor() -> [u8; 12] {
+    let leaf = __cpuid(0);
+    let mut name = [0; 12];
+    name[..4].copy_from_slice(&leaf.ebx.to_le_bytes());
+    name[4..8].copy_from_slice(&leaf.edx.to_le_bytes());
+    name[8..].copy_from_slice(&leaf.ecx.to_le_bytes());
+    name
+}
+
+/// Family, model and stepping word (CPUID leaf 1, EAX).
+#[must_use]
+pub fn signature() -> u32 {
+    __cpuid(1).eax
+}
+
+/// Copies bytes upwards.
+///
+/// # Safety
+///
+/// `len` bytes must be readable at `from` and writable at `to`; where the two
+/// overlap, `to` must not lie above `from`.
+pub unsafe fn copy(to: *mut u8, from: *const u8, len: usize) {
+    // SAFETY: the caller's promise; the direction flag is clear in Rust code.
+    unsafe {
+        asm!("rep movsb", inout("rdi") to => _, inout("rsi") from => _, inout("rcx") len => _,
+             options(nostack, preserves_flags));
+    }
+}
+
+/// Fills memory with zeroes.
+///
+/// # Safety
+///
+/// `len` bytes must be writable at `to`.
+pub unsafe fn clear(to: *mut u8, len: usize) {
+    // SAFETY: the caller's promise; the direction flag is clear in Rust code.
+    unsafe {
+        asm!("rep stosb", inout("rdi") to => _, inout("rcx") len => _, in("al") 0u8,
+             options(nostack, preserves_flags));
+    }
+}
+
+/// Raises #UD.
+pub fn undefined() {
+    // SAFETY: the exception is the purpose; the handler ends the handoff.
+    unsafe { asm!("ud2", options(nomem, nostack)) };
+}
+
+/// Stops this CPU for ever.
+pub fn halt() -> ! {
+    loop {
+        // SAFETY: CPL 0 in the blob; nothing runs after it.
+        unsafe { asm!("cli", "hlt", options(nomem, nostack)) };
+    }
+}
+
+/// Resets the machine: port 0xcf9, keyboard controller, triple fault.
+pub fn reset() -> ! {
+    // SAFETY: the machine is to be reset; each step is bounded, and the last
+    // one (an exception with an empty IDT) cannot be refused by the CPU.
+    unsafe {
+        outb(0xcf9, 0x02);
+        outb(0xcf9, 0x06);
+        for _ in 0..65536 {
+            if inb(0x64) & 2 == 0 {
+                break;
+            }
+        }
+        outb(0x64, 0xfe);
+        for _ in 0..65536 {
+            inb(0x80);
+        }
+        let empty = [0u64; 2];
+        asm!("lidt [{}]", "int3", in(reg) &raw const empty, options(nostack));
+    }
+    halt()
+}

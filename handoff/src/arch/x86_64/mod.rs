@@ -1,0 +1,9 @@
+//! x86_64: descriptor tables and paging (pure), and the code that runs with
+//! the machine to itself.
+
+pub mod cpu;
+pub mod descriptors;
+pub mod paging;
+pub mod port;
+pub mod run;
+pub mod trap;

@@ -1,0 +1,353 @@
+//! The handoff itself, from the first line of text to the last.
+//!
+//! State at entry ([`run`]): long mode, CPL 0, interrupts off, our GDT, IDT,
+//! TSS and stack loaded, SSE usable, still the old kernel's page tables, which
+//! map at least the blob and all loaded segments one to one.
+//!
+//! Duties: 1. switch to our own page tables; 2. start the console; 3. say who
+//! entered us; 4. verify every loaded segment; 5. make the low-memory fix-ups;
+//! 6. say where we jump. The caller (`exit.S`) then leaves long mode.
+//!
+//! Nothing here waits without a bound.
+
+// UNSAFETY: physical memory by address, privileged instructions.
+#![expect(unsafe_code)]
+
+use super::port::Port;
+use super::{cpu, paging, trap};
+use crate::abi::{self, Area, EntryState, FixupRaw, Params, RegionRaw, Scratch};
+use crate::crc;
+use crate::text::Text;
+use crate::uart::{self, Uart};
+
+/// The console of these parameters.
+pub fn console<'a>(params: &Params, dead: &'a mut u32) -> Uart<'a, Port> {
+    Uart {
+        registers: Port::new(params),
+        dead,
+    }
+}
+
+/// Ends a fault or a failed verification.
+pub fn end(params: &Params, dead: &mut u32) -> ! {
+    let mut out = console(params, dead);
+    if params.on_fault == abi::ON_FAULT_RESET {
+        out.str("[handoff] resetting the machine (--on-fault reset)\n");
+        out.drain();
+        cpu::reset()
+    }
+    out.str("[handoff] halted (--on-fault halt)\n");
+    out.drain();
+    cpu::halt()
+}
+
+/// Everything between the old kernel and the drop to protected mode.
+///
+/// # Safety
+///
+/// The state at entry given in the module's head; `area` must be the blob's
+/// [`Area`], filled in for its address, and nobody else may use it.
+pub unsafe fn run(area: *mut Area) {
+    // SAFETY: the caller gives the area to this call alone. The trap handler
+    // uses the same memory, but only when it ends the handoff or between two
+    // instructions that do not depend on what it changes (counters, `dead`).
+    let Area {
+        params,
+        tables,
+        scratch,
+    } = unsafe { &mut *area };
+    scratch.trap32_esp = (&raw const scratch.stack_trap32 as u64 + abi::STACK_SIZE as u64) as u32;
+    // SAFETY: CPL 0 in long mode, so EFER exists; the tables map the low 4 GiB,
+    // in which the host placed the blob, one to one.
+    unsafe { switch_tables(tables, scratch) };
+
+    scratch.phase = abi::PHASE_CONSOLE;
+    if params.divisor != 0 {
+        let mut port = Port::new(params);
+        uart::wait(&mut port, uart::LSR_TEMT);
+        uart::init(&mut port, params.divisor);
+    }
+    let mut out = console(params, &mut scratch.console_dead);
+    // SAFETY: CPL 0; every CPU with long mode has a local APIC base register.
+    let apic_base = unsafe { cpu::rdmsr(cpu::MSR_APIC_BASE) };
+    banner(
+        &mut out,
+        params,
+        &scratch.entry,
+        apic_base & cpu::APIC_BSP != 0,
+    );
+
+    scratch.phase = abi::PHASE_VERIFY;
+    if params.verify != 0 {
+        crc::init(&mut scratch.crc);
+        let regions = &params.regions[..abi::MAX_REGIONS.min(params.region_count as usize)];
+        let mut bad = 0;
+        for region in regions {
+            // SAFETY: the host checked that every region is a loaded segment below
+            // 4 GiB, so it is mapped RAM that nobody else writes any more.
+            let bytes = unsafe { region_bytes(region) };
+            bad += u32::from(!verify(&mut out, region, bytes, &scratch.crc));
+        }
+        if bad > 0 {
+            out.str("[handoff] ")
+                .dec(bad.into())
+                .str(" segment(s) damaged: not starting it\n");
+            end(params, &mut scratch.console_dead);
+        }
+    }
+
+    scratch.phase = abi::PHASE_FIXUPS;
+    for fixup in &params.fixups[..abi::MAX_FIXUPS.min(params.fixup_count as usize)] {
+        // SAFETY: the planner chose destinations in low RAM or inside the boot
+        // information, and sources in firmware tables below 4 GiB.
+        unsafe { apply(&mut out, fixup) };
+    }
+
+    if params.drill == abi::DRILL_LONG {
+        out.str("[handoff] drill: ud2 in long mode\n");
+        cpu::undefined();
+    }
+    scratch.phase = abi::PHASE_EXIT;
+    if scratch.nmi_count > 0 {
+        out.str("[handoff] ")
+            .dec(scratch.nmi_count.into())
+            .str(" NMI(s) resumed\n");
+    }
+    if params.drill == abi::DRILL_PROTECTED {
+        out.str("[handoff] drill: ud2 in protected mode\n");
+    }
+    out.str("[handoff] jump to ")
+        .hex(params.entry.into(), 8)
+        .str(" (multiboot2, 32-bit), mbi ");
+    out.hex(params.mbi.into(), 8).str("\n");
+    out.drain();
+}
+
+/// Loads our page tables, without NX where the CPU has none.
+///
+/// # Safety
+///
+/// CPL 0 in long mode; `tables` maps code, stack and data where they are.
+unsafe fn switch_tables(tables: &mut abi::Tables, scratch: &mut Scratch) {
+    scratch.efer = 1 << 8; // LME
+    if cpu::has_nx() {
+        scratch.efer |= cpu::EFER_NXE as u32;
+        // SAFETY: the CPU has NX, so the bit may be set.
+        unsafe { cpu::wrmsr(cpu::MSR_EFER, cpu::rdmsr(cpu::MSR_EFER) | cpu::EFER_NXE) };
+    } else {
+        for entry in tables.pool.0.as_flattened_mut() {
+            *entry &= !paging::NX;
+        }
+    }
+    // SAFETY: reading control registers at CPL 0, then the caller's promise.
+    unsafe {
+        let la57 = cpu::control_registers()[3] & 1 << 12 != 0;
+        cpu::load_cr3(if la57 { tables.cr3_la57 } else { tables.cr3 });
+    }
+}
+
+fn banner(out: &mut impl Text, params: &Params, entry: &EntryState, bsp: bool) {
+    let idt_limit = entry.idtr[0] & 0xffff;
+    let who = match (entry.sel[0], entry.gdtr[0] & 0xffff, idt_limit) {
+        (0xe008, ..) => "xen",
+        (0x10, 0, 0) => "linux (before 6.16)",
+        (0x10, 0x1f, 0xff) => "linux (6.16 or later)",
+        _ => "an unknown kernel",
+    };
+    out.str("\n[handoff] mbtool ")
+        .str(env!("CARGO_PKG_VERSION"))
+        .str(" at ")
+        .addr(params.base);
+    out.str(", entered by ").str(who).str(" in long mode on ");
+    out.str(if bsp {
+        "the boot CPU"
+    } else {
+        "an application CPU"
+    });
+    out.str(", apic id ").dec(cpu::apic_id().into()).str(", ");
+    for byte in cpu::vendor() {
+        out.byte(if byte.is_ascii_graphic() { byte } else { b'?' });
+    }
+    out.str(" ").hex(cpu::signature().into(), 8).str("\n");
+}
+
+/// The name of a region, up to the first zero byte.
+fn name(region: &RegionRaw) -> &[u8] {
+    region.name.split(|byte| *byte == 0).next().unwrap_or(b"?")
+}
+
+/// The memory of a region.
+///
+/// # Safety
+///
+/// The region must be mapped, and not change while the slice is used.
+unsafe fn region_bytes<'a>(region: &RegionRaw) -> &'a [u8] {
+    // SAFETY: the caller's promise; u8 has no alignment and no invalid value.
+    unsafe { core::slice::from_raw_parts(region.start as *const u8, region.memsz as usize) }
+}
+
+/// Checks one region; the checksum covers the loaded bytes, the rest must be 0.
+fn verify(out: &mut impl Text, r: &RegionRaw, bytes: &[u8], tables: &[[u32; 256]; 8]) -> bool {
+    let (loaded, tail) = bytes.split_at(bytes.len().min(r.loaded as usize));
+    let found = crc::crc32(tables, loaded);
+    let dirty = tail.iter().position(|byte| *byte != 0);
+    out.str("[handoff] verify ")
+        .bytes(name(r))
+        .str(" ")
+        .hex(r.start, 8)
+        .str("-");
+    out.hex(r.start + r.memsz, 8)
+        .str(" ")
+        .dec(r.loaded)
+        .str(" bytes: ");
+    if found != r.crc32 {
+        out.str("BAD crc32, expected ")
+            .hex(r.crc32.into(), 8)
+            .str(", found ");
+        out.hex(found.into(), 8).str("\n");
+        return false;
+    }
+    if let Some(offset) = dirty {
+        out.str("BAD zero fill, first at ")
+            .addr(r.start + r.loaded + offset as u64)
+            .str("\n");
+        return false;
+    }
+    out.str("crc32 ").hex(found.into(), 8).str(" ok\n");
+    true
+}
+
+/// Makes one change.
+///
+/// # Safety
+///
+/// Source and destination must be mapped, and the destination must be memory
+/// that nobody else uses.
+unsafe fn apply(out: &mut impl Text, fixup: &FixupRaw) {
+    let FixupRaw {
+        kind,
+        len,
+        to,
+        from,
+    } = *fixup;
+    let to_bytes = to as *mut u8;
+    match kind {
+        abi::FIXUP_STORE16 => {
+            // SAFETY: the caller's promise; 0x413 is odd, hence unaligned.
+            unsafe { (to as *mut u16).write_unaligned(from as u16) };
+            out.str("[handoff] low memory: word ")
+                .hex(to, 3)
+                .str(" = ")
+                .hex(from, 4)
+                .str("\n");
+        }
+        abi::FIXUP_ZERO => {
+            // SAFETY: the caller's promise.
+            unsafe { cpu::clear(to_bytes, len as usize) };
+            out.str("[handoff] low memory: clear ")
+                .addr(to)
+                .str("-")
+                .addr(to + u64::from(len));
+            out.str("\n");
+        }
+        abi::FIXUP_COPY_RSDP => {
+            // SAFETY: the caller's promise: `len` mapped bytes at `from`.
+            let rsdp = unsafe { core::slice::from_raw_parts(from as *const u8, len as usize) };
+            out.str("[handoff] acpi: rsdp ").addr(from);
+            if !rsdp_is_good(rsdp) {
+                out.str(" has no signature or a bad checksum: NOT copied, expect no ACPI\n");
+                return;
+            }
+            // SAFETY: the caller's promise; the two cannot overlap, one is firmware's.
+            unsafe { cpu::copy(to_bytes, rsdp.as_ptr(), rsdp.len()) };
+            out.str(" copied to ").addr(to).str("\n");
+        }
+        _ => {
+            out.str("[handoff] unknown fix-up: skipped\n");
+        }
+    }
+}
+
+/// ACPI 6.5, 5.2.5.3: signature, checksum of 20 bytes, and of all 36.
+fn rsdp_is_good(bytes: &[u8]) -> bool {
+    let sum = |bytes: &[u8]| bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+    bytes.len() >= 20 && bytes.starts_with(b"RSD PTR ") && sum(&bytes[..20]) == 0 && sum(bytes) == 0
+}
+
+/// A Rust panic in the blob: reported like a fault.
+///
+/// # Safety
+///
+/// As for [`run`]; never returns to the interrupted code.
+pub unsafe fn panicked(area: *mut Area) -> ! {
+    // SAFETY: the code that used the area before will not run again.
+    let Area {
+        params, scratch, ..
+    } = unsafe { &mut *area };
+    let mut out = console(params, &mut scratch.console_dead);
+    out.str("[handoff] PANIC in phase ")
+        .bytes(trap::phase_name(scratch.phase))
+        .str("\n");
+    end(params, &mut scratch.console_dead)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(name: &[u8], loaded: u64, crc32: u32) -> RegionRaw {
+        let mut padded = [0; abi::NAME_LEN];
+        padded[..name.len()].copy_from_slice(name);
+        RegionRaw {
+            name: padded,
+            start: 0x20_0000,
+            memsz: 12,
+            loaded,
+            crc32,
+            reserved: 0,
+        }
+    }
+
+    #[test]
+    fn verification_names_the_bad_segment_and_both_checksums() {
+        let mut tables = [[0; 256]; 8];
+        crc::init(&mut tables);
+        let bytes = b"123456789\0\0\0";
+        let mut out = String::new();
+        assert!(verify(
+            &mut out,
+            &region(b"xen", 9, 0xcbf4_3926),
+            bytes,
+            &tables
+        ));
+        assert!(!verify(
+            &mut out,
+            &region(b"module 1", 9, 1),
+            bytes,
+            &tables
+        ));
+        assert!(!verify(
+            &mut out,
+            &region(b"mbi", 3, crc32fast::hash(b"123")),
+            bytes,
+            &tables
+        ));
+        assert_eq!(
+            out,
+            "[handoff] verify xen 0x00200000-0x0020000c 9 bytes: crc32 0xcbf43926 ok\n\
+             [handoff] verify module 1 0x00200000-0x0020000c 9 bytes: BAD crc32, \
+             expected 0x00000001, found 0xcbf43926\n\
+             [handoff] verify mbi 0x00200000-0x0020000c 3 bytes: BAD zero fill, first at 0x200003\n"
+        );
+    }
+
+    #[test]
+    fn only_a_checksummed_rsdp_is_copied() {
+        let mut rsdp = *b"RSD PTR \0BOCHS \0\0\0\0\0";
+        rsdp[8] = 0u8.wrapping_sub(rsdp.iter().fold(0, |sum, byte| sum.wrapping_add(*byte)));
+        assert!(rsdp_is_good(&rsdp));
+        rsdp[16] ^= 1;
+        assert!(!rsdp_is_good(&rsdp));
+        assert!(!rsdp_is_good(&rsdp[..8]));
+    }
+}

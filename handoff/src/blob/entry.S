@@ -1,0 +1,99 @@
+// The start of the blob: header and long mode entry.
+// Intel syntax; every operand in braces is a constant from Rust (main.rs).
+
+.section .header, "ax"
+.balign 8
+header:
+    .quad   {MAGIC}
+    .long   {VERSION}
+    .long   text_end - header
+    .long   mem_end - header
+    .long   area - header
+    .long   handoff_entry - header
+    .long   stubs64 - header
+    .long   stubs32 - header
+    .long   soft32 - header
+    .long   soft32_disp - header
+    .long   0
+
+.section .text.entry, "ax"
+
+// In:      whatever the old kernel left: long mode, CPL 0, IF = 0, the blob and
+//          all segments mapped one to one. No stack, GDT, IDT or SSE is relied on.
+// Out:     exit_multiboot2, never the caller.
+// Clobber: everything; the state found is in Scratch::entry.
+.global handoff_entry
+handoff_entry:
+    mov     [rip + area + {GPR} + 0], rax
+    mov     [rip + area + {GPR} + 8], rcx
+    mov     [rip + area + {GPR} + 16], rdx
+    mov     [rip + area + {GPR} + 24], rbx
+    mov     [rip + area + {GPR} + 32], rsp
+    mov     [rip + area + {GPR} + 40], rbp
+    mov     [rip + area + {GPR} + 48], rsi
+    mov     [rip + area + {GPR} + 56], rdi
+    mov     [rip + area + {GPR} + 64], r8
+    mov     [rip + area + {GPR} + 72], r9
+    mov     [rip + area + {GPR} + 80], r10
+    mov     [rip + area + {GPR} + 88], r11
+    mov     [rip + area + {GPR} + 96], r12
+    mov     [rip + area + {GPR} + 104], r13
+    mov     [rip + area + {GPR} + 112], r14
+    mov     [rip + area + {GPR} + 120], r15
+    sgdt    [rip + area + {ENTRY_GDTR}]
+    sidt    [rip + area + {ENTRY_IDTR}]
+    mov     word ptr [rip + area + {ENTRY_SEL} + 0], cs
+    mov     word ptr [rip + area + {ENTRY_SEL} + 2], ds
+    mov     word ptr [rip + area + {ENTRY_SEL} + 4], es
+    mov     word ptr [rip + area + {ENTRY_SEL} + 6], fs
+    mov     word ptr [rip + area + {ENTRY_SEL} + 8], gs
+    mov     word ptr [rip + area + {ENTRY_SEL} + 10], ss
+    str     word ptr [rip + area + {ENTRY_SEL} + 12]
+    sldt    word ptr [rip + area + {ENTRY_SEL} + 14]
+
+    // from `lidt` on a fault is dumped; from `ltr` on, on a stack of its own
+    lgdt    [rip + area + {GDTR}]
+    lidt    [rip + area + {IDTR64}]
+    mov     ecx, {SEL_DATA}
+    mov     ds, ecx
+    mov     es, ecx
+    mov     fs, ecx
+    mov     gs, ecx
+    mov     ss, ecx
+    lea     rsp, [rip + area + {STACK_END}]
+    mov     ecx, {SEL_TSS}
+    ltr     cx
+    pushfq                              // no instruction above changes flags
+    pop     [rip + area + {ENTRY_RFLAGS}]
+    cli
+    cld
+    lea     rax, [rip + .Lown_cs]
+    push    {SEL_CODE64}
+    push    rax
+    retfq
+.Lown_cs:
+    mov     rax, cr0
+    mov     [rip + area + {ENTRY_CR} + 0], rax
+    mov     rcx, cr2
+    mov     [rip + area + {ENTRY_CR} + 8], rcx
+    mov     rcx, cr3
+    mov     [rip + area + {ENTRY_CR} + 16], rcx
+    mov     rbx, cr4
+    mov     [rip + area + {ENTRY_CR} + 24], rbx
+    // SSE before any Rust: EM, TS off, WP, NE, MP on; PAE and LA57 as they are,
+    // MCE (else #MC is a shutdown), OSFXSR and OSXMMEXCPT on, the rest off
+    and     eax, {CR0_CLEAR}
+    or      eax, {CR0_SET}
+    mov     cr0, rax
+    and     ebx, {CR4_KEEP}
+    or      ebx, {CR4_SET}
+    mov     cr4, rbx
+    mov     ecx, {MSR_EFER}
+    rdmsr
+    mov     [rip + area + {ENTRY_EFER}], eax
+    mov     [rip + area + {ENTRY_EFER} + 4], edx
+    lea     rdi, [rip + area]
+    xor     ebp, ebp
+    call    {run}
+    lea     rdi, [rip + area]
+    jmp     exit_multiboot2

@@ -1,0 +1,209 @@
+//! The freestanding root: assembly, panic handler, memory functions. All else
+//! is in the `handoff` library, where the host's tests see it.
+//!
+//! Built by build.rs with plain `rustc` for the host target (see
+//! docs/adr/0002-blob-build.md).
+
+#![no_std]
+#![no_main]
+
+use core::arch::{asm, global_asm};
+use core::cell::UnsafeCell;
+use core::mem::{MaybeUninit, offset_of, size_of};
+use handoff::abi::{self, Area, Frame32, Frame64, Header, STACK_SIZE};
+use handoff::arch::x86_64::{cpu, run, trap};
+
+/// The area's place behind the code; the host fills it in.
+#[repr(transparent)]
+pub struct Place(UnsafeCell<MaybeUninit<Area>>);
+
+// SAFETY: one CPU runs the blob.
+unsafe impl Sync for Place {}
+
+/// See [`Area`].
+#[unsafe(export_name = "area")]
+#[unsafe(link_section = ".bss.area")]
+pub static AREA: Place = Place(UnsafeCell::new(MaybeUninit::uninit()));
+
+// CR0: PE 1, MP 2, EM 4, TS 8, ET 10, NE 20, WP 10000, PG 80000000 (hex)
+const CR0_CLEAR: u32 = !0xc;
+const CR0_SET: u32 = 0x1_0022;
+const CR0_LONG: u32 = 0x8001_0033;
+const CR0_PROTECTED: u32 = 0x11;
+// CR4: PAE 20, MCE 40, OSFXSR 200, OSXMMEXCPT 400, LA57 1000 (hex)
+const CR4_KEEP: u32 = 0x1020;
+const CR4_SET: u32 = 0x660;
+const CR4_SSE: u32 = 0x600;
+const CR4_LONG: u32 = 0x660;
+const MB2_MAGIC: u32 = 0x36d7_6289;
+
+const fn end_of(stack: usize) -> usize {
+    stack + STACK_SIZE
+}
+
+global_asm!(
+    include_str!("entry.S"),
+    MAGIC = const abi::MAGIC,
+    VERSION = const abi::VERSION,
+    GPR = const offset_of!(Area, scratch.entry.gpr),
+    ENTRY_GDTR = const offset_of!(Area, scratch.entry.gdtr),
+    ENTRY_IDTR = const offset_of!(Area, scratch.entry.idtr),
+    ENTRY_SEL = const offset_of!(Area, scratch.entry.sel),
+    ENTRY_RFLAGS = const offset_of!(Area, scratch.entry.rflags),
+    ENTRY_CR = const offset_of!(Area, scratch.entry.cr),
+    ENTRY_EFER = const offset_of!(Area, scratch.entry.efer),
+    GDTR = const offset_of!(Area, tables.gdtr),
+    IDTR64 = const offset_of!(Area, tables.idtr64),
+    SEL_DATA = const abi::SEL_DATA,
+    SEL_TSS = const abi::SEL_TSS,
+    SEL_CODE64 = const abi::SEL_CODE64,
+    STACK_END = const end_of(offset_of!(Area, scratch.stack)),
+    CR0_CLEAR = const CR0_CLEAR,
+    CR0_SET = const CR0_SET,
+    CR4_KEEP = const CR4_KEEP,
+    CR4_SET = const CR4_SET,
+    MSR_EFER = const cpu::MSR_EFER,
+    run = sym handoff_run,
+);
+
+global_asm!(
+    include_str!("trap.S"),
+    CR4_SSE = const CR4_SSE,
+    CR0_CLEAR = const CR0_CLEAR,
+    CR4_LONG = const CR4_LONG,
+    CR0_LONG = const CR0_LONG,
+    MSR_EFER = const cpu::MSR_EFER,
+    FRAME32_TO_AREA = const size_of::<Frame32>() as isize
+        - end_of(offset_of!(Area, scratch.stack_trap32)) as isize,
+    GDTR = const offset_of!(Area, tables.gdtr),
+    IDTR64 = const offset_of!(Area, tables.idtr64),
+    CR3 = const offset_of!(Area, tables.cr3),
+    SCRATCH_EFER = const offset_of!(Area, scratch.efer),
+    IST_FAULT_END = const end_of(offset_of!(Area, scratch.ist_fault)),
+    TSS_TYPE = const offset_of!(Area, tables.gdt) + abi::SEL_TSS as usize + 5,
+    SEL_DATA = const abi::SEL_DATA,
+    SEL_TSS = const abi::SEL_TSS,
+    SEL_CODE64 = const abi::SEL_CODE64,
+    long = sym handoff_long,
+    protected = sym handoff_protected,
+);
+
+global_asm!(
+    include_str!("exit.S"),
+    SEL_CODE32 = const abi::SEL_CODE32,
+    SEL_DATA = const abi::SEL_DATA,
+    IDTR32 = const offset_of!(Area, tables.idtr32),
+    PHASE = const offset_of!(Area, scratch.phase),
+    PHASE_PROTECTED = const abi::PHASE_PROTECTED,
+    PHASE_TARGET = const abi::PHASE_TARGET,
+    MSR_EFER = const cpu::MSR_EFER,
+    CR0_PROTECTED = const CR0_PROTECTED,
+    TARGET_STACK_END = const end_of(offset_of!(Area, scratch.stack_target)),
+    DRILL = const offset_of!(Area, params.drill),
+    DRILL_PROTECTED = const abi::DRILL_PROTECTED,
+    ENTRY = const offset_of!(Area, params.entry),
+    MBI = const offset_of!(Area, params.mbi),
+    MB2_MAGIC = const MB2_MAGIC,
+);
+
+extern "C" fn handoff_run(area: *mut Area) {
+    // SAFETY: entry.S calls this once, in the state that `run` asks for.
+    unsafe { run::run(area) }
+}
+
+extern "C" fn handoff_long(frame: *const Frame64, area: *mut Area, header: *const Header) {
+    // SAFETY: trap.S saved the frame and passes our own area and header.
+    unsafe { trap::long(frame, area, header) }
+}
+
+extern "C" fn handoff_protected(
+    frame: *const Frame32,
+    area: *mut Area,
+    header: *const Header,
+) -> ! {
+    // SAFETY: as above, with our page tables loaded.
+    unsafe { trap::protected(frame, area, header) }
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    let area: *mut Area;
+    // SAFETY: takes an address; the code that used the area will not run again.
+    unsafe {
+        asm!("lea {}, [rip + area]", out(reg) area, options(nomem, nostack));
+        run::panicked(area)
+    }
+}
+
+/// `memcpy` and its relatives, which the compiler calls. `rep` forms in naked
+/// functions, so that they are not compiled into calls of themselves.
+mod mem {
+    use core::arch::naked_asm;
+
+    /// C's `memcpy`.
+    #[unsafe(naked)]
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
+        naked_asm!("mov rax, rdi", "mov rcx, rdx", "rep movsb", "ret")
+    }
+
+    /// C's `memmove`.
+    #[unsafe(naked)]
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
+        naked_asm!(
+            "mov rax, rdi",
+            "mov rcx, rdx",
+            "mov r8, rdi",
+            "sub r8, rsi",
+            "cmp r8, rdx", // `to` inside [from, from + len): backwards
+            "jb 2f",
+            "rep movsb",
+            "ret",
+            "2: lea rdi, [rdi + rcx - 1]",
+            "lea rsi, [rsi + rcx - 1]",
+            "std",
+            "rep movsb",
+            "cld",
+            "ret",
+        )
+    }
+
+    /// C's `memset`.
+    #[unsafe(naked)]
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn memset(to: *mut u8, byte: i32, len: usize) -> *mut u8 {
+        naked_asm!(
+            "mov r8, rdi",
+            "mov eax, esi",
+            "mov rcx, rdx",
+            "rep stosb",
+            "mov rax, r8",
+            "ret"
+        )
+    }
+
+    /// C's `memcmp`.
+    #[unsafe(naked)]
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, len: usize) -> i32 {
+        naked_asm!(
+            "xor eax, eax",
+            "mov rcx, rdx",
+            "cmp rcx, rcx", // equal, should there be nothing to compare
+            "repe cmpsb",
+            "je 2f",
+            "movzx eax, byte ptr [rdi - 1]",
+            "movzx ecx, byte ptr [rsi - 1]",
+            "sub eax, ecx",
+            "2: ret",
+        )
+    }
+
+    /// BSD's `bcmp`: 0 for equal.
+    #[unsafe(naked)]
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, len: usize) -> i32 {
+        naked_asm!("jmp {}", sym memcmp)
+    }
+}
