@@ -1,0 +1,135 @@
+//! The built bytes: what a backend loads, checked from the outside.
+
+use core::mem::{offset_of, size_of};
+use handoff::abi::{self, Area, Tables};
+use handoff::addr::{FOUR_GIB, PhysRange};
+use handoff::blob;
+use handoff::spec::{Console, Drill, Exit, Fixup, OnFault, Region, Spec};
+
+fn spec(base: u64) -> Spec {
+    Spec {
+        base,
+        console: Console::Pio {
+            port: 0x3f8,
+            divisor: Some(1),
+        },
+        on_fault: OnFault::Reset,
+        verify: true,
+        regions: vec![Region {
+            name: "module 1: a name that is longer than it may be".into(),
+            range: PhysRange::new(0x20_0000, 0x30_0000).unwrap(),
+            loaded: 0x1234,
+            crc32: 0xdead_beef,
+        }],
+        fixups: vec![Fixup::Store16 {
+            addr: 0x40e,
+            value: 0x9f00,
+        }],
+        exit: Exit::Multiboot2 {
+            entry: 0x20_0000,
+            mbi: 0x50_0000,
+        },
+        drill: Drill::Off,
+    }
+}
+
+fn u64_at(bytes: &[u8], offset: usize) -> u64 {
+    u64::from_le_bytes(bytes[offset..offset + 8].try_into().unwrap())
+}
+
+#[test]
+fn the_image_is_small_and_starts_with_its_header() {
+    let header = blob::header();
+    assert_eq!((header.magic, header.version), (abi::MAGIC, abi::VERSION));
+    assert!(blob::IMAGE.len() <= 20 << 10, "{} bytes", blob::IMAGE.len());
+    assert!(blob::IMAGE.len() as u32 <= header.text_size);
+    assert_eq!(header.area, header.text_size);
+    assert_eq!(
+        header.mem_size as usize,
+        header.area as usize + size_of::<Area>()
+    );
+}
+
+#[test]
+fn gates_lead_to_stubs_and_the_entry_is_inside() {
+    let header = blob::header();
+    let base = 0x7ff0_0000;
+    let built = blob::build(&spec(base)).unwrap();
+    assert_eq!(built.memsz, blob::memsz());
+    assert!(built.bytes.len() as u64 <= built.memsz);
+    assert_eq!(built.entry, base + u64::from(header.entry64));
+    let tables = header.area as usize + offset_of!(Area, tables);
+    for vector in 0..256u64 {
+        let gate = tables + offset_of!(Tables, idt64) + 16 * vector as usize;
+        let low = u64_at(&built.bytes, gate);
+        let handler = low & 0xffff | low >> 32 & 0xffff_0000 | u64_at(&built.bytes, gate + 8) << 32;
+        assert_eq!(handler, base + u64::from(header.stubs64) + 5 * vector);
+        assert_ne!(low >> 32 & 7, 0, "every gate has a stack of its own");
+        assert_eq!(built.bytes[(handler - base) as usize], 0xe8, "a call");
+    }
+    let esp = base + u64::from(header.area) + offset_of!(Area, scratch.trap32_esp) as u64;
+    for vector in 0..32 {
+        let stub = (header.stubs32 + vector * abi::STUB32_LEN) as usize;
+        assert_eq!(
+            built.bytes[stub..stub + 2],
+            [0x87, 0x25],
+            "xchg esp, [disp32]"
+        );
+        assert_eq!(built.bytes[stub + 2..stub + 6], (esp as u32).to_le_bytes());
+    }
+}
+
+#[test]
+fn parameters_are_where_the_blob_reads_them() {
+    let header = blob::header();
+    let built = blob::build(&spec(0x10_0000)).unwrap();
+    let params = &built.bytes[header.area as usize..];
+    assert_eq!(u64_at(params, offset_of!(abi::Params, base)), 0x10_0000);
+    assert_eq!(
+        u64_at(params, offset_of!(abi::Params, entry)),
+        0x50_0000 << 32 | 0x20_0000
+    );
+    let region = &params[offset_of!(abi::Params, regions)..];
+    assert_eq!(&region[..32], b"module 1: a name that is longer ");
+    assert_eq!(u64_at(region, offset_of!(abi::RegionRaw, loaded)), 0x1234);
+    let fixup = &params[offset_of!(abi::Params, fixups)..];
+    assert_eq!(u64_at(fixup, offset_of!(abi::FixupRaw, to)), 0x40e);
+    assert_eq!(u64_at(fixup, offset_of!(abi::FixupRaw, from)), 0x9f00);
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    for base in [0x10_0800, 0xf_f000, FOUR_GIB - 0x1000] {
+        assert!(
+            blob::build(&spec(base))
+                .unwrap_err()
+                .contains("handoff base"),
+            "{base:#x}"
+        );
+    }
+    let mut high = spec(0x10_0000);
+    high.regions[0].range = PhysRange::from_len(FOUR_GIB, 0x1000).unwrap();
+    assert!(blob::build(&high).unwrap_err().contains("module 1"));
+    let mut many = spec(0x10_0000);
+    many.regions = vec![many.regions[0].clone(); abi::MAX_REGIONS + 1];
+    assert!(blob::build(&many).unwrap_err().contains("33 segments"));
+    let mut mmio = spec(0x10_0000);
+    mmio.console = Console::Mmio {
+        addr: 0xfe00_0001,
+        stride: 4,
+        width: 32,
+    };
+    assert!(blob::build(&mmio).unwrap_err().contains("mmio console"));
+    mmio.console = Console::Mmio {
+        addr: 0xfe00_0000,
+        stride: 3,
+        width: 8,
+    };
+    assert!(blob::build(&mmio).unwrap_err().contains("stride 3"));
+    mmio.console = Console::Mmio {
+        addr: 0xfe00_0000,
+        stride: 4,
+        width: 32,
+    };
+    assert!(blob::build(&mmio).is_ok());
+}
