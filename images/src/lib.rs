@@ -1,1 +1,10 @@
-//! See the workspace README.
+//! What the end-to-end tests boot: assets fetched from Debian, and initial RAM disks made here.
+
+pub mod assets;
+mod cache;
+pub mod cpio;
+pub mod debian;
+pub mod guest;
+pub mod progress;
+pub mod qemu;
+pub mod store;

@@ -1,0 +1,307 @@
+//! The real things that tests and the demo run: QEMU, firmware, Linux, Xen, busybox.
+//!
+//! Each is looked for in this order:
+//! 1. the environment variable that names it (see [`Asset::variable`]),
+//! 2. the cache in the user's cache directory ([`crate::store`]), filled from Debian's mirrors when it has no whole copy,
+//! 3. when nothing can be fetched: where the Debian package would have installed it.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::debian::Packages;
+use crate::progress::say;
+use crate::store::{self, Recipe};
+
+/// Something that has to be fetched.
+#[derive(Debug)]
+pub struct Asset {
+    /// What to call it in messages.
+    what: &'static str,
+    /// The environment variable whose value is used instead of anything fetched: the path of a file.
+    variable: &'static str,
+    /// How to get it.
+    recipe: Recipe,
+    /// The file itself, relative to the root of the unpacked packages; a last component may end in `*`.
+    file: &'static str,
+    /// Packages that install it on a Debian system.
+    install: &'static str,
+    found: OnceLock<Result<Found, String>>,
+}
+
+/// Where an asset is.
+#[derive(Debug)]
+pub struct Found {
+    /// The file itself.
+    pub path: PathBuf,
+    /// Root of the private tree that it is part of; `None` for a file of the user's or of the system's.
+    pub root: Option<PathBuf>,
+}
+
+/// QEMU 7.2 for x86 with all its libraries.
+pub static QEMU: Asset = Asset {
+    what: "QEMU",
+    variable: "MBTOOL_QEMU",
+    recipe: Recipe {
+        name: "qemu",
+        suite: "bookworm",
+        packages: Packages::Closure(&["qemu-system-x86", "seabios"]),
+        keep: &[
+            "lib/x86_64-linux-gnu",
+            "usr/lib/x86_64-linux-gnu",
+            "usr/lib/ipxe",
+            "usr/bin/qemu-system-x86_64",
+            "usr/share/qemu",
+            "usr/share/seabios",
+        ],
+    },
+    file: "usr/bin/qemu-system-x86_64",
+    install: "qemu-system-x86 seabios",
+    found: OnceLock::new(),
+};
+
+/// UEFI firmware: code and variables in one image, for `-bios`.
+pub static OVMF: Asset = Asset {
+    what: "OVMF",
+    variable: "MBTOOL_OVMF",
+    recipe: Recipe {
+        name: "ovmf",
+        suite: "bookworm",
+        packages: Packages::Single("ovmf"),
+        keep: &["usr/share/ovmf/OVMF.fd"],
+    },
+    file: "usr/share/ovmf/OVMF.fd",
+    install: "ovmf",
+    found: OnceLock::new(),
+};
+
+/// A static user land.
+pub static BUSYBOX: Asset = Asset {
+    what: "a static busybox",
+    variable: "MBTOOL_BUSYBOX",
+    recipe: Recipe {
+        name: "busybox",
+        suite: "bookworm",
+        packages: Packages::Single("busybox-static"),
+        keep: &["bin/busybox", "usr/bin/busybox"],
+    },
+    file: "bin/busybox",
+    install: "busybox-static",
+    found: OnceLock::new(),
+};
+
+/// The kernel image, and the modules that make hypercalls available to user space.
+const KERNEL_FILES: &[&str] = &[
+    "boot/vmlinuz-*",
+    "boot/config-*",
+    "lib/modules/*/kernel/drivers/xen",
+    "usr/lib/modules/*/kernel/drivers/xen",
+];
+
+/// Linux 6.1, serial console and Xen dom0 built in (the cloud flavour cannot be a dom0).
+pub static LINUX_6_1: Asset = Asset {
+    what: "Linux 6.1",
+    variable: "MBTOOL_LINUX_6_1",
+    recipe: Recipe {
+        name: "linux-6.1",
+        suite: "bookworm",
+        packages: Packages::DependencyOf {
+            meta: "linux-image-amd64",
+            prefix: "linux-image-6.1",
+        },
+        keep: KERNEL_FILES,
+    },
+    file: "boot/vmlinuz-6.1*",
+    install: "linux-image-amd64 (of Debian 12)",
+    found: OnceLock::new(),
+};
+
+/// Linux 6.12, likewise.
+pub static LINUX_6_12: Asset = Asset {
+    what: "Linux 6.12",
+    variable: "MBTOOL_LINUX_6_12",
+    recipe: Recipe {
+        name: "linux-6.12",
+        suite: "trixie",
+        packages: Packages::DependencyOf {
+            meta: "linux-image-amd64",
+            prefix: "linux-image-6.12",
+        },
+        keep: KERNEL_FILES,
+    },
+    file: "boot/vmlinuz-6.12*",
+    install: "linux-image-amd64 (of Debian 13)",
+    found: OnceLock::new(),
+};
+
+/// Xen 4.17.
+pub static XEN_4_17: Asset = Asset {
+    what: "Xen 4.17",
+    variable: "MBTOOL_XEN_4_17",
+    recipe: Recipe {
+        name: "xen-4.17",
+        suite: "bookworm",
+        packages: Packages::Single("xen-hypervisor-4.17-amd64"),
+        keep: &["boot/xen-*"],
+    },
+    file: "boot/xen-4.17-amd64.gz",
+    install: "xen-hypervisor-4.17-amd64 (of Debian 12)",
+    found: OnceLock::new(),
+};
+
+/// Xen 4.20.
+pub static XEN_4_20: Asset = Asset {
+    what: "Xen 4.20",
+    variable: "MBTOOL_XEN_4_20",
+    recipe: Recipe {
+        name: "xen-4.20",
+        suite: "trixie",
+        packages: Packages::Single("xen-hypervisor-4.20-amd64"),
+        keep: &["boot/xen-*"],
+    },
+    file: "boot/xen-4.20-amd64.gz",
+    install: "xen-hypervisor-4.20-amd64 (of Debian 13)",
+    found: OnceLock::new(),
+};
+
+/// Every asset, for a set-up in one go.
+pub static ALL: [&Asset; 7] = [
+    &QEMU,
+    &OVMF,
+    &BUSYBOX,
+    &LINUX_6_1,
+    &LINUX_6_12,
+    &XEN_4_17,
+    &XEN_4_20,
+];
+
+impl Asset {
+    /// The environment variable that overrides this asset.
+    pub fn variable(&self) -> &'static str {
+        self.variable
+    }
+
+    /// Where it is; fetched on first use. The error says what to install or to set.
+    pub fn find(&'static self) -> Result<&'static Found> {
+        self.found
+            .get_or_init(|| self.locate().map_err(|error| format!("{error:#}")))
+            .as_ref()
+            .map_err(|error| anyhow!("{error}"))
+    }
+
+    /// The file itself; fetched on first use.
+    pub fn path(&'static self) -> Result<&'static Path> {
+        Ok(&self.find()?.path)
+    }
+
+    fn locate(&self) -> Result<Found> {
+        if let Some(value) = env::var_os(self.variable) {
+            let path = PathBuf::from(value);
+            if !path.is_file() {
+                bail!(
+                    "{} names {}, which is not a file",
+                    self.variable,
+                    path.display()
+                );
+            }
+            return Ok(Found { path, root: None });
+        }
+        let fetched = store::open(&self.recipe).and_then(|root| {
+            let path = resolve(&root, self.file)?;
+            Ok(Found {
+                path,
+                root: Some(root),
+            })
+        });
+        fetched.or_else(|error| {
+            if let Ok(path) = resolve(Path::new("/"), self.file) {
+                say("setup", format_args!("cannot fetch {}, using {}", self.what, path.display()));
+                return Ok(Found { path, root: None });
+            }
+            Err(error).with_context(|| {
+                format!(
+                    "{what} is not cached and cannot be fetched. Either run this once with a network, \
+                     or as root `apt-get install {install}`, or set {variable} to its path",
+                    what = self.what,
+                    install = self.install,
+                    variable = self.variable,
+                )
+            })
+        })
+    }
+}
+
+/// The one path below `root` that fits `file`; of several the last by name.
+fn resolve(root: &Path, file: &str) -> Result<PathBuf> {
+    let Some(prefix) = file.strip_suffix('*') else {
+        let path = root.join(file);
+        return if path.is_file() {
+            Ok(path)
+        } else {
+            Err(anyhow!("{} does not exist", path.display()))
+        };
+    };
+    let (dir, prefix) = prefix.rsplit_once('/').unwrap_or(("", prefix));
+    let dir = root.join(dir);
+    let mut found: Vec<_> = fs::read_dir(&dir)
+        .with_context(|| format!("cannot read {}", dir.display()))?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path.file_name().and_then(|n| n.to_str());
+            // "6.1*" means 6.1.x, not 6.12.
+            name.and_then(|n| n.strip_prefix(prefix))
+                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+        })
+        .collect();
+    found.sort();
+    found
+        .pop()
+        .ok_or_else(|| anyhow!("{} has no {prefix}*", dir.display()))
+}
+
+/// Xen of the release `version` ("4.17" or "4.20"): the gzipped image as Debian ships it.
+pub fn xen(version: &str) -> Result<&'static Path> {
+    match version {
+        "4.17" => XEN_4_17.path(),
+        "4.20" => XEN_4_20.path(),
+        other => bail!("no Xen {other} is known, only 4.17 and 4.20"),
+    }
+}
+
+/// The Linux kernel image of the series `version` ("6.1" or "6.12").
+pub fn kernel(version: &str) -> Result<&'static Path> {
+    match version {
+        "6.1" => LINUX_6_1.path(),
+        "6.12" => LINUX_6_12.path(),
+        other => bail!("no Linux {other} is known, only 6.1 and 6.12"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_takes_the_series_and_its_newest() {
+        let root = tempfile::tempdir().unwrap();
+        let boot = root.path().join("boot");
+        fs::create_dir(&boot).unwrap();
+        for name in [
+            "vmlinuz-6.1.0-47-amd64",
+            "vmlinuz-6.1.0-50-amd64",
+            "vmlinuz-6.12.9-amd64",
+        ] {
+            fs::write(boot.join(name), "").unwrap();
+        }
+        let found = resolve(root.path(), LINUX_6_1.file).unwrap();
+        assert_eq!(found, boot.join("vmlinuz-6.1.0-50-amd64"));
+        let found = resolve(root.path(), LINUX_6_12.file).unwrap();
+        assert_eq!(found, boot.join("vmlinuz-6.12.9-amd64"));
+        assert!(resolve(root.path(), XEN_4_17.file).is_err());
+        assert!(resolve(root.path(), "boot/xen*").is_err());
+    }
+}

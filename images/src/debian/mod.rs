@@ -1,0 +1,85 @@
+//! Packages of a Debian release, fetched and unpacked into a directory, without rights and without touching the system.
+
+mod apt;
+mod sources;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::progress::say;
+use crate::store::{Digest, Origin};
+use apt::Apt;
+
+/// Which packages to fetch.
+#[derive(Clone, Copy, Debug)]
+pub enum Packages {
+    /// These and all that they depend on.
+    Closure(&'static [&'static str]),
+    /// This one alone.
+    Single(&'static str),
+    /// The package named `prefix`... that the meta package `meta` depends on, alone.
+    DependencyOf {
+        /// A package that exists to depend on the current version of another.
+        meta: &'static str,
+        /// Beginning of the name of that other package.
+        prefix: &'static str,
+    },
+}
+
+/// Fetches `packages` of `suite` and unpacks them below `root`; `work` is scratch space on the same file system.
+///
+/// Returns what was unpacked: name, version and SHA-256 of each package file.
+pub fn fetch(suite: &str, packages: Packages, work: &Path, root: &Path) -> Result<Vec<Origin>> {
+    let apt = Apt::open(suite)?;
+    let debs = work.join("debs");
+    match packages {
+        Packages::Closure(names) => {
+            say(
+                "setup",
+                format_args!("fetching {} and what they need", names.join(", ")),
+            );
+            apt.download_closure(names, &debs)?;
+        }
+        Packages::Single(name) => {
+            say("setup", format_args!("fetching {name}"));
+            apt.download(&[name], &debs)?;
+        }
+        Packages::DependencyOf { meta, prefix } => {
+            let name = apt.dependency(meta, prefix)?;
+            say("setup", format_args!("fetching {name}"));
+            apt.download(&[&name], &debs)?;
+        }
+    }
+    let mut files: Vec<PathBuf> = fs::read_dir(&debs)?
+        .map(|entry| entry.map(|e| e.path()))
+        .collect::<std::io::Result<_>>()?;
+    files.retain(|f| f.extension().is_some_and(|e| e == "deb"));
+    files.sort();
+    if files.is_empty() {
+        bail!("apt downloaded no package for {packages:?}");
+    }
+    fs::create_dir_all(root)?;
+    say("setup", format_args!("unpacking {} packages", files.len()));
+    files.iter().map(|deb| unpack(deb, root)).collect()
+}
+
+fn unpack(deb: &Path, root: &Path) -> Result<Origin> {
+    let shown = apt::output(
+        Command::new("dpkg-deb")
+            .args(["--show", "--showformat=${Package} ${Version}"])
+            .arg(deb),
+    )?;
+    let shown = String::from_utf8(shown.stdout).context("a package name is not UTF-8")?;
+    let (name, version) = shown
+        .split_once(' ')
+        .with_context(|| format!("{} has no name and version", deb.display()))?;
+    apt::output(Command::new("dpkg-deb").arg("--extract").arg(deb).arg(root))?;
+    Ok(Origin {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        sha256: Digest::of_file(deb)?,
+    })
+}

@@ -1,0 +1,105 @@
+//! Initial RAM disks for the kernels of a test: a first stage that runs a script, and a dom0 that reports what it sees.
+//!
+//! Both talk on their console in lines that begin with a marker, so that whoever reads the serial log needs no other
+//! channel: [`STAGE1`] and [`DOM0`].
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::assets::BUSYBOX;
+use crate::cpio::Archive;
+use crate::store::Digest;
+
+/// Beginning of each line of the first stage: `START`, `END`, `FAIL rc=N`, and `+ COMMAND` for each command.
+pub const STAGE1: &str = "MBTOOL-STAGE1 ";
+
+/// Beginning of each line of dom0: `key=value` lines, then `END`.
+pub const DOM0: &str = "MBTOOL-DOM0 ";
+
+/// Size of dom0's `/payload.bin` in bytes. Larger than any one-page or one-megabyte mistake of a loader.
+pub const PAYLOAD_BYTES: usize = 8 << 20;
+
+/// The content of dom0's `/payload.bin`: the same on every machine, and incompressible, because it is the SHA-256 of
+/// a counter, block by block.
+pub fn payload() -> Vec<u8> {
+    use sha2::{Digest as _, Sha256};
+    let mut bytes = Vec::with_capacity(PAYLOAD_BYTES);
+    for counter in 0..(PAYLOAD_BYTES / 32) as u64 {
+        bytes.extend(Sha256::digest(counter.to_le_bytes()));
+    }
+    bytes
+}
+
+/// The initial RAM disk of dom0 (uncompressed) and the digest that dom0 must report for its payload.
+pub fn dom0_initrd() -> Result<(Vec<u8>, Digest)> {
+    let payload = payload();
+    let mut archive = base(include_str!("dom0.sh"))?;
+    archive.file("payload.bin", 0o644, &payload)?;
+    Ok((archive.finish()?, Digest::of(&payload)))
+}
+
+/// The initial RAM disk of the first kernel: busybox, the files added to it, and a script to run.
+#[derive(Debug)]
+pub struct Stage1 {
+    archive: Archive,
+}
+
+impl Stage1 {
+    /// A first stage that runs `script` with `sh -ex`. Its standard output is the guest's console.
+    pub fn new(script: &str) -> Result<Self> {
+        let mut archive = base(include_str!("stage1.sh"))?;
+        archive.directory("tmp")?;
+        archive.file("stage1", 0o755, script.as_bytes())?;
+        Ok(Self { archive })
+    }
+
+    /// Adds `data` as the executable file `path` (relative to the root).
+    pub fn bytes(mut self, path: &str, data: &[u8]) -> Result<Self> {
+        self.archive.file(path, 0o755, data)?;
+        Ok(self)
+    }
+
+    /// Adds the file `from` of this machine as `path`.
+    pub fn file(self, path: &str, from: &Path) -> Result<Self> {
+        let data = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+        self.bytes(path, &data)
+    }
+
+    /// The initial RAM disk, gzipped at the fastest level.
+    pub fn finish(self) -> Result<Vec<u8>> {
+        self.archive.finish_gzip()
+    }
+}
+
+/// What both stages have: busybox, the directories to mount on, a console, and `init`.
+fn base(init: &str) -> Result<Archive> {
+    let busybox = BUSYBOX.path()?;
+    let busybox =
+        fs::read(busybox).with_context(|| format!("cannot read {}", busybox.display()))?;
+    let mut archive = Archive::new();
+    for directory in ["proc", "sys", "dev"] {
+        archive.directory(directory)?;
+    }
+    archive.character_device("dev/console", 5, 1)?;
+    archive.file("bin/busybox", 0o755, &busybox)?;
+    archive.file("init", 0o755, init.as_bytes())?;
+    Ok(archive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_payload_never_changes() {
+        let payload = payload();
+        assert_eq!(payload.len(), PAYLOAD_BYTES);
+        // SHA-256 of eight zero bytes.
+        assert_eq!(
+            payload[..8],
+            [0xaf, 0x55, 0x70, 0xf5, 0xa1, 0x81, 0x0b, 0x7a]
+        );
+    }
+}
