@@ -3,9 +3,12 @@
 //! The story is told in `build`; each step has a file of its own.
 
 mod bytes;
+pub mod mbi;
 pub mod place;
 pub mod request;
 pub mod resolve;
+pub mod sent_map;
+pub mod wants;
 
 pub use bytes::Bytes;
 pub use request::{Module, Request};

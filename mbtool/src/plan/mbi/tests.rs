@@ -1,0 +1,229 @@
+// UNSAFETY: multiboot2's parser starts from a raw pointer
+#![expect(unsafe_code)]
+
+use super::*;
+use multiboot2::{BootInformation, BootInformationHeader};
+
+fn r(start: u64, end: u64) -> PhysRange {
+    PhysRange::new(start, end).unwrap()
+}
+
+fn parts<'a>() -> Parts<'a> {
+    Parts {
+        cmdline: "com1=115200,8n1",
+        loader: "GRUB 2.x (mbtool 0)",
+        modules: vec![
+            (r(0x10_0000, 0x10_1234), "root=/dev/sda1 quiet"),
+            (r(0x20_0000, 0x20_0001), ""),
+        ],
+        mem_lower: 639,
+        mem_upper: 1234,
+        areas: &[],
+        sections: None,
+        rsdp_v1: false,
+        rsdp_v2: false,
+        load_base: 0x7f80_0000,
+    }
+}
+
+/// Parses as the crate does it for a kernel.
+fn with_parsed(bytes: &[u8], check: impl FnOnce(&BootInformation<'_>)) {
+    let words: Vec<u64> = bytes
+        .chunks_exact(8)
+        .map(|c| u64::from_le_bytes(c.try_into().unwrap()))
+        .collect();
+    assert_eq!(words.len() * 8, bytes.len());
+    // SAFETY: `words` is 8-byte aligned, holds the whole structure, whose total
+    // size was just seen to be what the builder made, and outlives `info`.
+    let info = unsafe { BootInformation::load(words.as_ptr().cast::<BootInformationHeader>()) };
+    check(&info.unwrap());
+}
+
+#[test]
+fn what_is_built_is_what_is_parsed() {
+    let areas = [
+        (r(0, 0x9fc00), 1),
+        (r(0xf_0000, 0x10_0000), 2),
+        (r(1 << 32, 1 << 33), 5),
+    ];
+    let mbi = build(&Parts {
+        areas: &areas,
+        ..parts()
+    })
+    .unwrap();
+    assert_eq!(word(&mbi.bytes, 0), Some(mbi.bytes.len() as u32));
+    with_parsed(&mbi.bytes, |info| {
+        assert_eq!(
+            info.command_line_tag().unwrap().cmdline(),
+            Ok("com1=115200,8n1")
+        );
+        assert_eq!(
+            info.boot_loader_name_tag().unwrap().name(),
+            Ok("GRUB 2.x (mbtool 0)")
+        );
+        let memory = info.basic_memory_info_tag().unwrap();
+        assert_eq!((memory.memory_lower(), memory.memory_upper()), (639, 1234));
+        let modules: Vec<_> = info
+            .module_tags()
+            .map(|tag| {
+                (
+                    tag.start_address(),
+                    tag.end_address(),
+                    tag.cmdline().unwrap(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            modules,
+            [
+                (0x10_0000, 0x10_1234, "root=/dev/sda1 quiet"),
+                (0x20_0000, 0x20_0001, "")
+            ]
+        );
+        let got: Vec<_> = info
+            .memory_map_tag()
+            .unwrap()
+            .memory_areas()
+            .iter()
+            .map(|area| {
+                (
+                    r(area.start_address(), area.end_address()),
+                    area.typ().val(),
+                )
+            })
+            .collect();
+        assert_eq!(got, areas);
+        assert_eq!(
+            info.load_base_addr_tag().unwrap().load_base_addr(),
+            0x7f80_0000
+        );
+        let kinds: Vec<u32> = tags(&mbi.bytes).map(|tag| tag.kind).collect();
+        assert_eq!(kinds, [1, 2, 3, 3, 4, 6, 21, 0]);
+    });
+}
+
+#[test]
+fn room_for_the_rsdp_is_zero_and_of_the_right_size() {
+    let mbi = build(&Parts {
+        rsdp_v1: true,
+        rsdp_v2: true,
+        ..parts()
+    })
+    .unwrap();
+    assert_eq!(
+        mbi.rsdp.iter().map(|hole| hole.1).collect::<Vec<_>>(),
+        [20, 36]
+    );
+    let mut bytes = mbi.bytes.clone();
+    for &(at, len) in &mbi.rsdp {
+        let hole = &mut bytes[at..at + len as usize];
+        assert!(hole.iter().all(|&byte| byte == 0));
+        // as the handoff will: an ACPI 2.0 table, revision at 15, length at 20
+        let mut table = [0_u8; 36];
+        table[..8].copy_from_slice(b"RSD PTR ");
+        table[15] = 2;
+        table[20] = 36;
+        let sum = |bytes: &[u8]| bytes.iter().fold(0_u8, |sum, &byte| sum.wrapping_add(byte));
+        table[8] = sum(&table[..20]).wrapping_neg();
+        table[32] = sum(&table).wrapping_neg();
+        hole.copy_from_slice(&table[..hole.len()]);
+    }
+    with_parsed(&bytes, |info| {
+        assert!(info.rsdp_v1_tag().unwrap().checksum_is_valid());
+        assert!(info.rsdp_v2_tag().unwrap().checksum_is_valid());
+    });
+}
+
+#[test]
+fn sizes_do_not_depend_on_addresses() {
+    let one = build(&parts()).unwrap().bytes.len();
+    let mut other = parts();
+    other.modules[0].0 = r(0xfff0_0000, 0xffff_f000);
+    other.load_base = 0;
+    assert_eq!(build(&other).unwrap().bytes.len(), one);
+}
+
+#[test]
+fn sections_move_with_the_image() {
+    let mut elf32 = vec![0_u8; 80];
+    elf32[8] = 2;
+    elf32[12..16].copy_from_slice(&0x10_0000_u32.to_le_bytes());
+    elf32[40 + 12..40 + 16].copy_from_slice(&0x5555_u32.to_le_bytes());
+    let table = Sections {
+        num: 2,
+        entsize: 40,
+        shndx: 1,
+        bytes: elf32,
+    };
+    let mbi = build(&Parts {
+        sections: Some((&table, 0x20_0000)),
+        ..parts()
+    })
+    .unwrap();
+    with_parsed(&mbi.bytes, |info| {
+        let got: Vec<u64> = info
+            .elf_sections_tag()
+            .unwrap()
+            .sections()
+            .map(|s| s.sh_addr)
+            .collect();
+        assert_eq!(got, [0x30_0000, 0]);
+    });
+    let mut elf64 = vec![0_u8; 64];
+    elf64[8] = 6;
+    elf64[16..24].copy_from_slice(&0xffff_ffff_8010_0000_u64.to_le_bytes());
+    let table = Sections {
+        num: 1,
+        entsize: 64,
+        shndx: 0,
+        bytes: elf64,
+    };
+    let mbi = build(&Parts {
+        sections: Some((&table, 0_u64.wrapping_sub(0x1000))),
+        ..parts()
+    });
+    with_parsed(&mbi.unwrap().bytes, |info| {
+        let got: Vec<u64> = info
+            .elf_sections_tag()
+            .unwrap()
+            .sections()
+            .map(|s| s.sh_addr)
+            .collect();
+        assert_eq!(got, [0xffff_ffff_800f_f000]);
+    });
+}
+
+#[test]
+fn what_cannot_be_said_is_refused() {
+    let error = build(&Parts {
+        cmdline: "a\0b",
+        ..parts()
+    })
+    .unwrap_err()
+    .to_string();
+    assert!(
+        error.contains("the command line has a NUL byte at offset 1"),
+        "{error}"
+    );
+    let module = |range, text| {
+        build(&Parts {
+            modules: vec![(range, text)],
+            ..parts()
+        })
+    };
+    assert_eq!(
+        module(r(0x1000, 0x1000), "").unwrap_err(),
+        MbiError::EmptyModule { index: 0 }
+    );
+    let range = r(0xffff_f000, 1 << 32);
+    assert_eq!(
+        module(range, "").unwrap_err(),
+        MbiError::HighModule { index: 0, range }
+    );
+    assert!(
+        module(r(0, 1), "x\0")
+            .unwrap_err()
+            .to_string()
+            .contains("module 0")
+    );
+}
