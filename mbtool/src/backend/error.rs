@@ -1,0 +1,191 @@
+//! Why a kernel, or a directory, did not take a plan.
+
+use super::{state::Lockdown, under::Under};
+use std::path::PathBuf;
+
+/// A refusal, with what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// No such backend.
+    #[error("unknown backend {name:?}: expected auto, linux or dir:PATH")]
+    Unknown {
+        /// As given.
+        name: String,
+    },
+    /// EPERM: the process may not.
+    #[error(
+        "loading or unloading a kernel needs the capability CAP_SYS_BOOT, which this process \
+         does not have: run mbtool as root"
+    )]
+    NotRoot,
+    /// EPERM: switched off for this boot.
+    #[error(
+        "the sysctl kernel.kexec_load_disabled is 1: this kernel takes and gives back no image, \
+         and the sysctl cannot be reset; remove it from /etc/sysctl.d and reboot"
+    )]
+    LoadDisabled,
+    /// EPERM: the counter of permitted loads is at zero.
+    #[error(
+        "the sysctl {sysctl} is 0: the number of permitted loads is used up, and the sysctl \
+         cannot be raised; remove it from /etc/sysctl.d and reboot"
+    )]
+    LimitUsedUp {
+        /// Name of the sysctl.
+        sysctl: &'static str,
+    },
+    /// EPERM: kernel lockdown.
+    #[error(
+        "kernel lockdown is on ([{mode}]){}: kexec_load(2) is refused, because nothing could check \
+         a signature on this image; {}",
+        if *secure_boot == Some(true) { " with Secure Boot" } else { "" },
+        if *secure_boot == Some(true) {
+            "disable Secure Boot in the firmware setup, or its validation with `mokutil \
+             --disable-validation`, and reboot"
+        } else {
+            "remove lockdown= from the kernel command line (or CONFIG_LOCK_DOWN_KERNEL_FORCE_*) \
+             and reboot"
+        }
+    )]
+    Lockdown {
+        /// Which one.
+        mode: Lockdown,
+        /// From the firmware's variable, where there is one.
+        secure_boot: Option<bool>,
+    },
+    /// EPERM for none of the known reasons.
+    #[error(
+        "the kernel refused permission although CAP_SYS_BOOT is there and neither a sysctl nor \
+         lockdown forbids it: a security module (see dmesg), a seccomp filter or a container does; \
+         run mbtool outside of it"
+    )]
+    Forbidden,
+    /// The kernel has no kexec at all.
+    #[error(
+        "this kernel has no kexec (there is neither /sys/kernel/kexec/loaded nor \
+         /sys/kernel/kexec_loaded): it was built without CONFIG_KEXEC; boot one that has it"
+    )]
+    NoKexec,
+    /// ENOSYS, but the sysfs files are there.
+    #[error(
+        "this kernel lacks the system call kexec_load(2): it was built without CONFIG_KEXEC (it \
+         may have kexec_file_load(2), which takes Linux images only), or a seccomp filter hides \
+         it; boot a kernel with CONFIG_KEXEC"
+    )]
+    NoSyscall,
+    /// EBUSY.
+    #[error("another kexec load, unload or resize of the crash region is under way: try again")]
+    Busy,
+    /// EINVAL.
+    #[error(
+        "the kernel took the list of segments for invalid (EINVAL): more than 16, two that \
+         overlap, one or all of them more than half of RAM, or an architecture that is not the \
+         kernel's; compare kernel_segments of `mbtool plan --json` with the machine's RAM"
+    )]
+    Invalid,
+    /// EADDRNOTAVAIL.
+    #[error(
+        "the kernel refused an address (EADDRNOTAVAIL): {}; see kernel_segments of \
+         `mbtool plan --json`",
+        if *crash {
+            "the entry or a segment is not inside the crash region (\"Crash kernel\" in \
+             /proc/iomem), or is not page aligned"
+        } else {
+            "a segment is not page aligned or ends above the highest address this kernel maps"
+        }
+    )]
+    Address {
+        /// True for a crash image.
+        crash: bool,
+    },
+    /// ENOMEM.
+    #[error(
+        "the kernel has not enough memory (ENOMEM): {}",
+        if *crash {
+            "the crash region has no room left for the kernel's control and page-table pages; \
+             boot with a larger crashkernel="
+        } else {
+            "the image is kept in free RAM until it runs; free some memory, or use a smaller \
+             initrd"
+        }
+    )]
+    NoMemory {
+        /// True for a crash image.
+        crash: bool,
+    },
+    /// EFAULT.
+    #[error(
+        "the kernel could not read the segments (EFAULT): this is a defect of mbtool, please \
+         report it with the output of `mbtool plan --json`"
+    )]
+    Fault,
+    /// EOPNOTSUPP.
+    #[error(
+        "the kernel cannot kexec on this machine (EOPNOTSUPP): TDX is enabled, and this processor \
+         or kernel cannot hand its memory to another kernel; boot with kvm_intel.tdx=0, or disable \
+         TDX in the firmware setup"
+    )]
+    Unsupported,
+    /// Any other errno.
+    #[error("kexec_load(2) failed: {}", std::io::Error::from_raw_os_error(*errno))]
+    Other {
+        /// The error number.
+        errno: i32,
+    },
+    /// Not this architecture.
+    #[error(
+        "the linux backend loads x86_64 plans; this mbtool was built for {}",
+        std::env::consts::ARCH
+    )]
+    Architecture,
+    /// The running Linux does not own the machine.
+    #[error(
+        "this Linux runs as {under}: kexec_load(2) would work on the guest's own \
+         pseudo-physical memory, not on the machine's, and never replaces Xen; boot Linux \
+         without Xen to load from here"
+    )]
+    XenGuest {
+        /// What it is.
+        under: Under,
+    },
+    /// A crash image without a reservation.
+    #[error(
+        "no memory is reserved for a crash kernel: boot with crashkernel=256M (or more) on the \
+         kernel command line"
+    )]
+    NoCrashRegion,
+    /// A failed load of a crash image that cost the one before it.
+    #[error("{cause}; the crash image that was loaded before is gone, the kernel frees it first")]
+    CrashImageLost {
+        /// Why the load failed.
+        cause: Box<BackendError>,
+    },
+    /// The directory belongs to somebody else.
+    #[error(
+        "{}: the directory is not empty and not written by mbtool ({found:?} is in it): give a new \
+         one, or empty it",
+        path.display()
+    )]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// One name that mbtool would not have written.
+        found: String,
+    },
+    /// Something else than a directory is there.
+    #[error("{}: exists and is no directory", path.display())]
+    NoDirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A file could not be written or read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The report makes no JSON.
+    #[error("plan.json: {0}")]
+    Json(#[from] serde_json::Error),
+}

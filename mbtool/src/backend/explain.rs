@@ -1,0 +1,190 @@
+//! From what the kernel said, or would say, to a sentence.
+
+use super::BackendError;
+use super::state::{KernelState, Lockdown};
+
+/// Refuses what the kernel would refuse, before anything is attempted: a failed
+/// load of a crash image costs the one loaded before.
+///
+/// # Errors
+///
+/// The first of the kernel's own checks that cannot pass.
+pub fn preflight(state: &KernelState, crash: bool) -> Result<(), BackendError> {
+    permitted(state, crash)?;
+    if crash && state.crash_size == Some(0) {
+        return Err(BackendError::NoCrashRegion);
+    }
+    Ok(())
+}
+
+/// [`preflight`] without what matters to a load only.
+///
+/// # Errors
+///
+/// As [`preflight`].
+pub fn permitted(state: &KernelState, crash: bool) -> Result<(), BackendError> {
+    if !state.under.owns_machine() {
+        return Err(BackendError::XenGuest { under: state.under });
+    }
+    if !state.kexec {
+        return Err(BackendError::NoKexec);
+    }
+    match denial(state, crash) {
+        Some(err) => Err(err),
+        None => Ok(()),
+    }
+}
+
+/// The reason for EPERM, in the order of the kernel's checks.
+fn denial(state: &KernelState, crash: bool) -> Option<BackendError> {
+    let (limit, sysctl) = if crash {
+        (state.kexec_load_limit_panic, "kernel.kexec_load_limit_panic")
+    } else {
+        (state.kexec_load_limit_reboot, "kernel.kexec_load_limit_reboot")
+    };
+    if state.cap_sys_boot == Some(false) {
+        Some(BackendError::NotRoot)
+    } else if state.kexec_load_disabled == Some(true) {
+        Some(BackendError::LoadDisabled)
+    } else if limit == Some(0) {
+        Some(BackendError::LimitUsedUp { sysctl })
+    } else if state.lockdown != Lockdown::None {
+        Some(BackendError::Lockdown { mode: state.lockdown, secure_boot: state.secure_boot })
+    } else {
+        None
+    }
+}
+
+/// Explains an errno of kexec_load(2), given the state just before the call.
+#[must_use]
+pub fn explain(errno: i32, state: &KernelState, crash: bool) -> BackendError {
+    match errno {
+        libc::EPERM => denial(state, crash).unwrap_or(BackendError::Forbidden),
+        libc::ENOSYS if state.loaded.is_some() => BackendError::NoSyscall,
+        libc::ENOSYS => BackendError::NoKexec,
+        libc::EBUSY => BackendError::Busy,
+        libc::EINVAL => BackendError::Invalid,
+        libc::EADDRNOTAVAIL => BackendError::Address { crash },
+        libc::ENOMEM => BackendError::NoMemory { crash },
+        libc::EFAULT => BackendError::Fault,
+        libc::EOPNOTSUPP => BackendError::Unsupported,
+        errno => BackendError::Other { errno },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::under::Under;
+
+    /// A kernel that would take everything.
+    fn willing() -> KernelState {
+        KernelState {
+            loaded: Some(false),
+            crash_loaded: Some(false),
+            crash_size: Some(256 << 20),
+            kexec: true,
+            cap_sys_boot: Some(true),
+            kexec_load_disabled: Some(false),
+            kexec_load_limit_reboot: Some(-1),
+            kexec_load_limit_panic: Some(-1),
+            ..KernelState::default()
+        }
+    }
+
+    #[test]
+    fn a_willing_kernel_passes() {
+        for crash in [false, true] {
+            preflight(&willing(), crash).unwrap();
+            // so does one that says nothing
+            preflight(&KernelState { kexec: true, ..Default::default() }, crash).unwrap();
+        }
+    }
+
+    #[test]
+    fn permission_is_split_into_its_reasons() {
+        let locked = |mode, secure_boot| KernelState { lockdown: mode, secure_boot, ..willing() };
+        let cases = [
+            (KernelState { cap_sys_boot: Some(false), ..willing() }, "run mbtool as root"),
+            (
+                KernelState { kexec_load_disabled: Some(true), ..willing() },
+                "kernel.kexec_load_disabled is 1",
+            ),
+            (
+                KernelState { kexec_load_limit_reboot: Some(0), ..willing() },
+                "kernel.kexec_load_limit_reboot is 0",
+            ),
+            (
+                locked(Lockdown::Integrity, Some(true)),
+                "([integrity]) with Secure Boot: kexec_load(2) is refused",
+            ),
+            (locked(Lockdown::Confidentiality, None), "([confidentiality]): kexec_load(2)"),
+            (locked(Lockdown::Integrity, Some(false)), "remove lockdown="),
+        ];
+        for (state, part) in cases {
+            let early = preflight(&state, false).unwrap_err().to_string();
+            let late = explain(libc::EPERM, &state, false).to_string();
+            assert!(early.contains(part), "{early}");
+            assert_eq!(early, late);
+        }
+        let err = explain(libc::EPERM, &willing(), false);
+        assert!(matches!(err, BackendError::Forbidden));
+    }
+
+    #[test]
+    fn each_kind_of_image_has_its_own_limit() {
+        let state = KernelState { kexec_load_limit_panic: Some(0), ..willing() };
+        preflight(&state, false).unwrap();
+        let err = preflight(&state, true).unwrap_err().to_string();
+        assert!(err.contains("kexec_load_limit_panic"), "{err}");
+    }
+
+    #[test]
+    fn a_crash_image_needs_a_region_to_load_but_not_to_unload() {
+        let state = KernelState { crash_size: Some(0), ..willing() };
+        preflight(&state, false).unwrap();
+        permitted(&state, true).unwrap();
+        let err = preflight(&state, true).unwrap_err().to_string();
+        assert!(err.contains("crashkernel="), "{err}");
+    }
+
+    #[test]
+    fn xen_owns_the_machine() {
+        for under in [Under::XenPvDom0, Under::XenPvhDom0, Under::XenPvGuest, Under::XenGuest] {
+            let state = KernelState { under, ..willing() };
+            let err = preflight(&state, false).unwrap_err().to_string();
+            assert!(err.contains(&under.to_string()) && err.contains("pseudo-physical"), "{err}");
+        }
+        preflight(&KernelState { under: Under::XenHvmGuest, ..willing() }, false).unwrap();
+    }
+
+    #[test]
+    fn a_missing_kexec_is_told_from_a_missing_system_call() {
+        let none = KernelState { loaded: None, kexec: false, ..willing() };
+        for err in [preflight(&none, false).unwrap_err(), explain(libc::ENOSYS, &none, false)] {
+            assert!(matches!(err, BackendError::NoKexec));
+            assert!(err.to_string().contains("CONFIG_KEXEC"));
+        }
+        let err = explain(libc::ENOSYS, &willing(), false).to_string();
+        assert!(err.contains("kexec_file_load(2)"), "{err}");
+    }
+
+    #[test]
+    fn every_errno_has_its_sentence() {
+        let cases = [
+            (libc::EBUSY, false, "try again"),
+            (libc::EINVAL, false, "half of RAM"),
+            (libc::EADDRNOTAVAIL, false, "highest address"),
+            (libc::EADDRNOTAVAIL, true, "crash region"),
+            (libc::ENOMEM, false, "free RAM"),
+            (libc::ENOMEM, true, "larger crashkernel="),
+            (libc::EFAULT, false, "defect of mbtool"),
+            (libc::EOPNOTSUPP, false, "TDX"),
+            (libc::EIO, false, "os error 5"),
+        ];
+        for (errno, crash, part) in cases {
+            let text = explain(errno, &willing(), crash).to_string();
+            assert!(text.contains(part), "{errno}: {text}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The running Linux kernel, through kexec_load(2).
+
+use super::explain::{explain, permitted, preflight};
+use super::state::KernelState;
+use super::syscall::{KEXEC_ARCH_X86_64, KEXEC_ON_CRASH, Kernel, LoadCall};
+use super::{Backend, BackendError, Done};
+use crate::plan::Plan;
+use std::path::{Path, PathBuf};
+
+/// The backend. `root` is where its view of /proc and /sys starts.
+#[derive(Debug)]
+pub struct Linux<C = Kernel> {
+    root: PathBuf,
+    call: C,
+}
+
+impl Linux {
+    /// The kernel that runs this process, with its state read below `root`.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self::with_call(root, Kernel)
+    }
+}
+
+impl<C: LoadCall> Linux<C> {
+    /// As [`Linux::new`], with another system call.
+    pub fn with_call(root: &Path, call: C) -> Self {
+        Self { root: root.to_owned(), call }
+    }
+
+    /// The explained error, and whether it cost the crash image before it.
+    fn failed(&self, errno: i32, before: &KernelState, crash: bool) -> BackendError {
+        let cause = explain(errno, before, crash);
+        let lost = crash
+            && before.crash_loaded == Some(true)
+            && KernelState::read(&self.root).crash_loaded == Some(false);
+        if lost { BackendError::CrashImageLost { cause: Box::new(cause) } } else { cause }
+    }
+}
+
+/// Flags of kexec_load(2).
+const fn flags(crash: bool) -> u64 {
+    KEXEC_ARCH_X86_64 | if crash { KEXEC_ON_CRASH } else { 0 }
+}
+
+impl<C: LoadCall> Backend for Linux<C> {
+    fn name(&self) -> &str {
+        "linux"
+    }
+
+    fn load(&self, plan: &Plan) -> Result<Done, BackendError> {
+        if !cfg!(target_arch = "x86_64") {
+            return Err(BackendError::Architecture);
+        }
+        let before = KernelState::read(&self.root);
+        preflight(&before, plan.crash)?;
+        self.call
+            .kexec_load(plan.entry, &plan.kernel_segments, flags(plan.crash))
+            .map_err(|errno| self.failed(errno, &before, plan.crash))?;
+        let segments = plan.kernel_segments.len();
+        let bytes = plan.kernel_segments.iter().map(|segment| segment.data.len() as u64).sum();
+        let what = if plan.crash { "crash image" } else { "image" };
+        let replaced = match before.loaded_for(plan.crash) {
+            Some(true) => ", in place of the one before",
+            _ => "",
+        };
+        let summary =
+            format!("{what} loaded{replaced}: {segments} kernel segments, {bytes} bytes");
+        Ok(Done { segments, bytes, summary })
+    }
+
+    fn unload(&self, crash: bool) -> Result<bool, BackendError> {
+        let before = KernelState::read(&self.root);
+        if before.loaded_for(crash) == Some(false) {
+            return Ok(false);
+        }
+        permitted(&before, crash)?;
+        self.call
+            .kexec_load(0, &[], flags(crash))
+            .map_err(|errno| self.failed(errno, &before, crash))?;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+#[path = "linux_tests.rs"]
+mod tests;

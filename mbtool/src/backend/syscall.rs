@@ -1,0 +1,87 @@
+// UNSAFETY: kexec_load(2) takes raw pointers, and no crate wraps it.
+#![expect(unsafe_code)]
+//! kexec_load(2) itself.
+
+use crate::plan::KernelSegment;
+use core::ffi::c_void;
+use core::ptr;
+
+/// Load for a crash (linux/kexec.h).
+pub const KEXEC_ON_CRASH: u64 = 1;
+/// EM_X86_64 in the upper half of the flags.
+pub const KEXEC_ARCH_X86_64: u64 = 62 << 16;
+
+/// One element of the system call's list (linux/kexec.h, struct kexec_segment).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct RawSegment {
+    /// Data in this process.
+    buf: *const c_void,
+    /// Its length in bytes.
+    bufsz: usize,
+    /// Physical destination.
+    mem: *const c_void,
+    /// Bytes there.
+    memsz: usize,
+}
+
+/// The system call, or something that stands for it in a test.
+pub trait LoadCall {
+    /// Loads `segments` with `entry`; none of them: unloads.
+    ///
+    /// # Errors
+    ///
+    /// The errno.
+    fn kexec_load(&self, entry: u64, segments: &[KernelSegment], flags: u64) -> Result<(), i32>;
+}
+
+/// The running kernel.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kernel;
+
+impl LoadCall for Kernel {
+    fn kexec_load(&self, entry: u64, segments: &[KernelSegment], flags: u64) -> Result<(), i32> {
+        let list = segments.iter().map(raw).collect::<Option<Vec<_>>>().ok_or(libc::EOVERFLOW)?;
+        // SAFETY: the list has `list.len()` elements of the layout that the
+        // kernel reads, each `buf` points to `bufsz` bytes of `segments`, which
+        // outlives the call, and the kernel only reads. What the image does
+        // once it runs is the caller's wish, not an effect on this process.
+        let result = unsafe {
+            libc::syscall(libc::SYS_kexec_load, entry, list.len(), list.as_ptr(), flags)
+        };
+        if result == 0 {
+            return Ok(());
+        }
+        Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+    }
+}
+
+/// `None` where an address does not fit in this machine's pointers.
+fn raw(segment: &KernelSegment) -> Option<RawSegment> {
+    let data = &segment.data;
+    Some(RawSegment {
+        buf: if data.is_empty() { ptr::null() } else { data.as_ptr().cast() },
+        bufsz: data.len(),
+        mem: ptr::without_provenance(usize::try_from(segment.dest.start).ok()?),
+        memsz: usize::try_from(segment.dest.len()).ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use handoff::addr::PhysRange;
+
+    #[test]
+    fn a_segment_points_to_its_data_and_destination() {
+        let dest = PhysRange { start: 0x10_0000, end: 0x10_2000 };
+        let mut segment = KernelSegment { dest, data: vec![1, 2, 3], names: vec![] };
+        let list = raw(&segment).unwrap();
+        assert_eq!(list.buf, segment.data.as_ptr().cast());
+        assert_eq!((list.bufsz, list.memsz), (3, 0x2000));
+        assert_eq!(list.mem.addr(), 0x10_0000);
+        segment.data.clear();
+        assert!(raw(&segment).unwrap().buf.is_null());
+        assert_eq!(size_of::<RawSegment>(), 4 * size_of::<usize>());
+    }
+}

@@ -1,0 +1,148 @@
+//! What Linux runs on: the machine, or Xen.
+
+use crate::memory::text;
+use serde::Serialize;
+use std::fmt;
+use std::path::Path;
+
+/// What is below the running Linux, as far as kexec is concerned. A Linux that
+/// another hypervisor (KVM, VMware...) runs counts as bare: it owns all of the
+/// machine it sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Under {
+    /// No Xen.
+    #[default]
+    Bare,
+    /// Xen's control domain, paravirtualised.
+    XenPvDom0,
+    /// Xen's control domain in an HVM container.
+    XenPvhDom0,
+    /// A paravirtualised guest.
+    XenPvGuest,
+    /// A PVH guest.
+    XenPvhGuest,
+    /// An HVM guest.
+    XenHvmGuest,
+    /// A guest of a kind that this kernel does not tell (before Linux 4.13).
+    XenGuest,
+}
+
+impl Under {
+    /// Finds out below `root`.
+    ///
+    /// Sources: /sys/hypervisor/{type,guest_type}; the control domain shows in
+    /// /sys/hypervisor/start_flags/initdomain, bit 11 (XENFEAT_dom0) of
+    /// /sys/hypervisor/properties/features, or "control_d" in
+    /// /proc/xen/capabilities.
+    #[must_use]
+    pub fn read(root: &Path) -> Self {
+        let file = |name: &str| {
+            let content = text::read(&root.join(name), text::ATTRIBUTE).unwrap_or_default();
+            content.trim_end().to_owned()
+        };
+        let capabilities = file("proc/xen/capabilities");
+        if file("sys/hypervisor/type") != "xen" && !root.join("proc/xen/capabilities").exists() {
+            return Self::Bare;
+        }
+        let dom0 = capabilities.split([',', ' ', '\n']).any(|word| word == "control_d")
+            || file("sys/hypervisor/start_flags/initdomain") == "1"
+            || dom0_feature(&file("sys/hypervisor/properties/features"));
+        match (file("sys/hypervisor/guest_type").as_str(), dom0) {
+            ("PVH" | "HVM", true) => Self::XenPvhDom0,
+            // before 4.13, which had no guest_type, a dom0 could only be PV
+            (_, true) => Self::XenPvDom0,
+            ("PV", false) => Self::XenPvGuest,
+            ("PVH", false) => Self::XenPvhGuest,
+            ("HVM", false) => Self::XenHvmGuest,
+            (_, false) => Self::XenGuest,
+        }
+    }
+
+    /// True where kexec_load(2) reaches the memory of the machine that this
+    /// Linux was started on: without Xen, and in an HVM guest.
+    #[must_use]
+    pub const fn owns_machine(self) -> bool {
+        matches!(self, Self::Bare | Self::XenHvmGuest)
+    }
+
+    /// True for Xen's control domain.
+    #[must_use]
+    pub const fn is_dom0(self) -> bool {
+        matches!(self, Self::XenPvDom0 | Self::XenPvhDom0)
+    }
+}
+
+/// Bit 11 of the lowest 32-bit word of a hex string, highest word first.
+fn dom0_feature(features: &str) -> bool {
+    let from = features.len().saturating_sub(8);
+    features.get(from..).and_then(text::hex).is_some_and(|word| word & (1 << 11) != 0)
+}
+
+impl fmt::Display for Under {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bare => "bare Linux",
+            Self::XenPvDom0 => "Xen PV dom0",
+            Self::XenPvhDom0 => "Xen PVH dom0",
+            Self::XenPvGuest => "Xen PV guest",
+            Self::XenPvhGuest => "Xen PVH guest",
+            Self::XenHvmGuest => "Xen HVM guest",
+            Self::XenGuest => "Xen guest of unknown kind",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn every_kind_is_told_apart() {
+        let hyp = |name: &str| format!("sys/hypervisor/{name}");
+        let dom0 = ("proc/xen/capabilities".to_owned(), "control_d\n");
+        let domu = ("proc/xen/capabilities".to_owned(), "\n");
+        let kind = |name| (hyp("guest_type"), name);
+        let xen = (hyp("type"), "xen\n");
+        let cases = [
+            (vec![], Under::Bare),
+            (vec![(hyp("type"), "kvm\n")], Under::Bare),
+            (vec![xen.clone(), kind("PV\n"), dom0.clone()], Under::XenPvDom0),
+            (vec![xen.clone(), dom0.clone()], Under::XenPvDom0),
+            (vec![dom0.clone()], Under::XenPvDom0),
+            (vec![xen.clone(), kind("PVH\n"), dom0], Under::XenPvhDom0),
+            (
+                vec![xen.clone(), kind("PVH"), (hyp("start_flags/initdomain"), "1\n")],
+                Under::XenPvhDom0,
+            ),
+            (
+                vec![xen.clone(), kind("PV"), (hyp("properties/features"), "00000008000008fd\n")],
+                Under::XenPvDom0,
+            ),
+            (
+                vec![xen.clone(), kind("PV"), (hyp("properties/features"), "0000080800000001\n")],
+                Under::XenPvGuest,
+            ),
+            (vec![xen.clone(), kind("PVH\n"), domu], Under::XenPvhGuest),
+            (vec![xen.clone(), kind("HVM\n")], Under::XenHvmGuest),
+            (vec![xen, (hyp("properties/features"), "é0000800\n")], Under::XenPvDom0),
+        ];
+        for (files, expected) in cases {
+            let root = tempfile::tempdir().unwrap();
+            for (name, content) in &files {
+                let path = root.path().join(name);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, content).unwrap();
+            }
+            assert_eq!(Under::read(root.path()), expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_linux_that_owns_its_memory_may_use_kexec_load() {
+        assert!(Under::Bare.owns_machine() && Under::XenHvmGuest.owns_machine());
+        assert!(!Under::XenPvDom0.owns_machine() && !Under::XenPvhDom0.owns_machine());
+        assert!(Under::XenPvhDom0.is_dom0() && !Under::XenPvhGuest.is_dom0());
+    }
+}
