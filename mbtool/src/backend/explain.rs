@@ -38,9 +38,15 @@ pub fn permitted(state: &KernelState, crash: bool) -> Result<(), BackendError> {
 /// The reason for EPERM, in the order of the kernel's checks.
 fn denial(state: &KernelState, crash: bool) -> Option<BackendError> {
     let (limit, sysctl) = if crash {
-        (state.kexec_load_limit_panic, "kernel.kexec_load_limit_panic")
+        (
+            state.kexec_load_limit_panic,
+            "kernel.kexec_load_limit_panic",
+        )
     } else {
-        (state.kexec_load_limit_reboot, "kernel.kexec_load_limit_reboot")
+        (
+            state.kexec_load_limit_reboot,
+            "kernel.kexec_load_limit_reboot",
+        )
     };
     if state.cap_sys_boot == Some(false) {
         Some(BackendError::NotRoot)
@@ -49,7 +55,10 @@ fn denial(state: &KernelState, crash: bool) -> Option<BackendError> {
     } else if limit == Some(0) {
         Some(BackendError::LimitUsedUp { sysctl })
     } else if state.lockdown != Lockdown::None {
-        Some(BackendError::Lockdown { mode: state.lockdown, secure_boot: state.secure_boot })
+        Some(BackendError::Lockdown {
+            mode: state.lockdown,
+            secure_boot: state.secure_boot,
+        })
     } else {
         None
     }
@@ -97,28 +106,54 @@ mod tests {
         for crash in [false, true] {
             preflight(&willing(), crash).unwrap();
             // so does one that says nothing
-            preflight(&KernelState { kexec: true, ..Default::default() }, crash).unwrap();
+            preflight(
+                &KernelState {
+                    kexec: true,
+                    ..Default::default()
+                },
+                crash,
+            )
+            .unwrap();
         }
     }
 
     #[test]
     fn permission_is_split_into_its_reasons() {
-        let locked = |mode, secure_boot| KernelState { lockdown: mode, secure_boot, ..willing() };
+        let locked = |mode, secure_boot| KernelState {
+            lockdown: mode,
+            secure_boot,
+            ..willing()
+        };
         let cases = [
-            (KernelState { cap_sys_boot: Some(false), ..willing() }, "run mbtool as root"),
             (
-                KernelState { kexec_load_disabled: Some(true), ..willing() },
+                KernelState {
+                    cap_sys_boot: Some(false),
+                    ..willing()
+                },
+                "run mbtool as root",
+            ),
+            (
+                KernelState {
+                    kexec_load_disabled: Some(true),
+                    ..willing()
+                },
                 "kernel.kexec_load_disabled is 1",
             ),
             (
-                KernelState { kexec_load_limit_reboot: Some(0), ..willing() },
+                KernelState {
+                    kexec_load_limit_reboot: Some(0),
+                    ..willing()
+                },
                 "kernel.kexec_load_limit_reboot is 0",
             ),
             (
                 locked(Lockdown::Integrity, Some(true)),
                 "([integrity]) with Secure Boot: kexec_load(2) is refused",
             ),
-            (locked(Lockdown::Confidentiality, None), "([confidentiality]): kexec_load(2)"),
+            (
+                locked(Lockdown::Confidentiality, None),
+                "([confidentiality]): kexec_load(2)",
+            ),
             (locked(Lockdown::Integrity, Some(false)), "remove lockdown="),
         ];
         for (state, part) in cases {
@@ -133,7 +168,10 @@ mod tests {
 
     #[test]
     fn each_kind_of_image_has_its_own_limit() {
-        let state = KernelState { kexec_load_limit_panic: Some(0), ..willing() };
+        let state = KernelState {
+            kexec_load_limit_panic: Some(0),
+            ..willing()
+        };
         preflight(&state, false).unwrap();
         let err = preflight(&state, true).unwrap_err().to_string();
         assert!(err.contains("kexec_load_limit_panic"), "{err}");
@@ -141,7 +179,10 @@ mod tests {
 
     #[test]
     fn a_crash_image_needs_a_region_to_load_but_not_to_unload() {
-        let state = KernelState { crash_size: Some(0), ..willing() };
+        let state = KernelState {
+            crash_size: Some(0),
+            ..willing()
+        };
         preflight(&state, false).unwrap();
         permitted(&state, true).unwrap();
         let err = preflight(&state, true).unwrap_err().to_string();
@@ -150,18 +191,40 @@ mod tests {
 
     #[test]
     fn xen_owns_the_machine() {
-        for under in [Under::XenPvDom0, Under::XenPvhDom0, Under::XenPvGuest, Under::XenGuest] {
+        for under in [
+            Under::XenPvDom0,
+            Under::XenPvhDom0,
+            Under::XenPvGuest,
+            Under::XenGuest,
+        ] {
             let state = KernelState { under, ..willing() };
             let err = preflight(&state, false).unwrap_err().to_string();
-            assert!(err.contains(&under.to_string()) && err.contains("pseudo-physical"), "{err}");
+            assert!(
+                err.contains(&under.to_string()) && err.contains("pseudo-physical"),
+                "{err}"
+            );
         }
-        preflight(&KernelState { under: Under::XenHvmGuest, ..willing() }, false).unwrap();
+        preflight(
+            &KernelState {
+                under: Under::XenHvmGuest,
+                ..willing()
+            },
+            false,
+        )
+        .unwrap();
     }
 
     #[test]
     fn a_missing_kexec_is_told_from_a_missing_system_call() {
-        let none = KernelState { loaded: None, kexec: false, ..willing() };
-        for err in [preflight(&none, false).unwrap_err(), explain(libc::ENOSYS, &none, false)] {
+        let none = KernelState {
+            loaded: None,
+            kexec: false,
+            ..willing()
+        };
+        for err in [
+            preflight(&none, false).unwrap_err(),
+            explain(libc::ENOSYS, &none, false),
+        ] {
             assert!(matches!(err, BackendError::NoKexec));
             assert!(err.to_string().contains("CONFIG_KEXEC"));
         }

