@@ -1,0 +1,24 @@
+//! Builds the freestanding payloads with `$RUSTC`, links every variant of
+//! them, checks what came out, and leaves the images in `OUT_DIR`.
+//!
+//! No nested cargo and no C compiler: rustc makes objects, the `rust-lld` that
+//! comes with it links them.
+
+#[path = "payload/build/container.rs"]
+mod container;
+#[path = "payload/build/elf.rs"]
+mod elf;
+#[path = "payload/sha256.rs"]
+mod sha256;
+#[path = "payload/build/tools.rs"]
+mod tools;
+#[path = "payload/build/variants.rs"]
+mod variants;
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=payload");
+    println!("cargo:rerun-if-env-changed=RUSTC");
+    let tools = tools::Tools::from_env();
+    variants::build_all(&tools);
+}

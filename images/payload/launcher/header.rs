@@ -1,0 +1,14 @@
+//! The Multiboot1 header by which QEMU's `-kernel` knows the launcher.
+#![no_std]
+#![expect(unsafe_code)]
+
+core::arch::global_asm!(
+    r#".section .multiboot, "a", @progbits"#,
+    ".balign 4",
+    ".long {MAGIC}",
+    ".long {FLAGS}",
+    ".long -({MAGIC} + {FLAGS}) & 0xffffffff",
+    MAGIC = const 0x1bad_b002_u32,
+    // modules on page boundaries, memory map
+    FLAGS = const 3,
+);

@@ -1,0 +1,104 @@
+// The two ways out of the launcher. Both start in long mode with interrupts
+// off, and neither returns.
+
+    .section .text.jump, "ax", @progbits
+    .code64
+
+// jump_long: into the state of a kernel that Linux (up to 6.12) starts by kexec.
+// In:  RDI = entry, RSI = PML4, RDX = end of a page for the stack,
+//      RCX = GDT pointer (10 bytes: limit, base) with 0x10 = 64-bit code,
+//      0x18 = data, 0x40 = available TSS.
+// Out: CS 0x10, DS..SS 0x18, TR 0x40, GDT and IDT limit 0, CR0 0x80000033,
+//      CR4 0x20, EFER 0xd01, RFLAGS 0x46, RSP = end of page - 8 with a zero
+//      there, every other register zero.
+    .global jump_long
+jump_long:
+    lgdt [rcx]
+    mov cr3, rsi
+    lea rsp, [rdx - 16]
+    mov [rsp], rdi                      // popped by the last RET
+    mov qword ptr [rsp + 8], 0
+    mov eax, 0x40
+    ltr ax
+    mov eax, 0x18
+    mov ds, eax
+    mov es, eax
+    mov fs, eax
+    mov gs, eax
+    mov ss, eax
+    lea rax, [rip + 1f]
+    push 0x10
+    push rax
+    retfq
+1:  sub rsp, 16                         // limit 0, base 0
+    mov qword ptr [rsp], 0
+    mov qword ptr [rsp + 8], 0
+    lgdt [rsp]
+    lidt [rsp]
+    add rsp, 16
+    mov ecx, {MSR_EFER}
+    rdmsr
+    or eax, {EFER_NXE_SCE}
+    wrmsr
+    mov eax, 0x80000033
+    mov cr0, rax
+    mov eax, 0x20                       // last: from here on SSE is off
+    mov cr4, rax
+    xor eax, eax
+    mov cr2, rax
+    xor ebx, ebx
+    xor ecx, ecx
+    xor edx, edx
+    xor esi, esi
+    xor edi, edi
+    xor ebp, ebp
+    xor r8d, r8d
+    xor r9d, r9d
+    xor r10d, r10d
+    xor r11d, r11d
+    xor r12d, r12d
+    xor r13d, r13d
+    xor r14d, r14d
+    xor r15d, r15d
+    ret
+
+// jump_direct: into 32-bit protected mode without paging.
+// In:  EDI = entry, ESI = EAX to be, EDX = EBX to be,
+//      RCX = GDT pointer with 0x10 = 32-bit code, 0x18 = data.
+// Out: CS 0x10, DS..SS 0x18, CR0 0x33, CR4 0, EFER.LME clear, IDT limit 0,
+//      ECX = entry, EDX ESI EDI EBP ESP = poison: no target may depend on them.
+    .global jump_direct
+jump_direct:
+    lgdt [rcx]
+    push 0
+    push 0
+    lidt [rsp]
+    lea rax, [rip + 1f]
+    push 0x10
+    push rax
+    retfq
+    .code32
+1:  mov eax, 0x18
+    mov ds, eax
+    mov es, eax
+    mov fs, eax
+    mov gs, eax
+    mov ss, eax
+    mov eax, 0x33
+    mov cr0, eax                        // paging off: identity-mapped, so we go on
+    mov ebx, edx                        // RDMSR and WRMSR use EDX
+    mov ecx, {MSR_EFER}
+    rdmsr
+    and eax, {EFER_NO_LME}
+    wrmsr
+    xor eax, eax
+    mov cr4, eax
+    mov ecx, edi
+    mov eax, esi
+    mov edx, 0xdead0002
+    mov esi, 0xdead0006
+    mov edi, 0xdead0007
+    mov ebp, 0xdead0005
+    mov esp, 0xdead0004
+    jmp ecx
+    .code64

@@ -1,0 +1,72 @@
+//! A stand-in for the kernel that hands over: puts segments where a plan says
+//! and jumps, in the state that Linux's kexec leaves, or directly in the state
+//! that Multiboot2 promises. QEMU loads it by Multiboot1 with the plan as its
+//! first module.
+//!
+//! Nothing in it is absolute, so the host may put it at any page.
+#![no_std]
+#![no_main]
+
+#[path = "../console.rs"]
+mod console;
+#[path = "../entry.rs"]
+mod entry;
+#[path = "../json.rs"]
+#[expect(dead_code, reason = "only its Sink is needed here")]
+mod json;
+mod jump;
+mod memory;
+mod multiboot;
+mod paging;
+mod plan;
+#[path = "../rt.rs"]
+mod rt;
+
+use console::Console;
+use entry::State;
+use json::Sink;
+use plan::Plan;
+
+/// `isa-debug-exit` turns this into exit status 35.
+const EXIT_REFUSED: u8 = 0x11;
+
+/// Called by `entry.S` in long mode.
+// UNSAFETY: the symbol name is the contract with entry.S.
+#[expect(unsafe_code)]
+#[unsafe(no_mangle)]
+extern "C" fn payload_main(state: &State) -> ! {
+    let reason = match launch(state) {
+        Ok(never) => match never {},
+        Err(reason) => reason,
+    };
+    let mut console = Console::new();
+    console.text("\r\nMBTOOL-LAUNCHER refused: ");
+    console.text(reason);
+    console.text("\r\n");
+    console::exit_qemu(EXIT_REFUSED);
+    rt::halt()
+}
+
+fn launch(state: &State) -> Result<core::convert::Infallible, &'static str> {
+    let info = multiboot::Info::new(state).ok_or("not entered by multiboot")?;
+    let file = info.first_module().ok_or("no module")?;
+    let plan = Plan::parse(file).ok_or("module 0 is no plan")?;
+    for i in 0..plan.count {
+        let segment = plan.segment(i).ok_or("segment outside the plan")?;
+        if memory::overlaps_image(segment.destination, segment.memsz)
+            || memory::overlaps(segment.destination, segment.memsz, file)
+        {
+            return Err("a segment overlaps the launcher or the plan: move the launcher");
+        }
+    }
+    let tables = paging::identity_map_ram(&info).ok_or("more RAM than page tables")?;
+    for i in 0..plan.count {
+        let segment = plan.segment(i).ok_or("segment outside the plan")?;
+        memory::store(&segment).ok_or("a segment is outside of 1-4 GiB")?;
+    }
+    if plan.mode == plan::LONG {
+        jump::long(plan.entry, tables)
+    }
+    let entry = u32::try_from(plan.entry).map_err(|_| "entry above 4 GiB")?;
+    jump::direct(entry, plan.eax, plan.ebx)
+}

@@ -1,0 +1,62 @@
+//! Physical memory: reading, and storing segments.
+
+// UNSAFETY: reads and writes memory that no Rust object stands for.
+#![expect(unsafe_code)]
+
+use crate::plan::Segment;
+use core::arch::asm;
+
+/// The first address that is not mapped.
+const FOUR_GIB: u64 = 1 << 32;
+
+/// The bytes at `[start, start + len)`; `None` outside of 1 .. 4 GiB.
+pub fn bytes(start: u64, len: u64) -> Option<&'static [u8]> {
+    let end = start.checked_add(len)?;
+    if start == 0 || end > FOUR_GIB {
+        return None;
+    }
+    // SAFETY: mapped by entry.S; what QEMU put there (boot information and
+    // modules) stays as it is until `store`, which keeps off the plan.
+    Some(unsafe { core::slice::from_raw_parts(start as *const u8, len as usize) })
+}
+
+/// Stores a segment and zeroes the rest of its memory; `None` outside of 1 ..
+/// 4 GiB.
+pub fn store(segment: &Segment<'_>) -> Option<()> {
+    let end = segment.destination.checked_add(segment.memsz)?;
+    if segment.destination == 0 || end > FOUR_GIB {
+        return None;
+    }
+    let to = segment.destination as *mut u8;
+    // SAFETY: the range is mapped, and `main` made sure that it overlaps
+    // neither this image nor the plan that `segment.bytes` is part of.
+    unsafe {
+        to.copy_from_nonoverlapping(segment.bytes.as_ptr(), segment.bytes.len());
+        let rest = segment.memsz as usize - segment.bytes.len();
+        to.add(segment.bytes.len()).write_bytes(0, rest);
+    }
+    Some(())
+}
+
+/// True when `[start, start + len)` shares a byte with `other`.
+pub fn overlaps(start: u64, len: u64, other: &[u8]) -> bool {
+    let range = other.as_ptr_range();
+    start < range.end as u64 && start.saturating_add(len) > range.start as u64
+}
+
+/// True when `[start, start + len)` shares a byte with this program, stack
+/// and tables included.
+pub fn overlaps_image(start: u64, len: u64) -> bool {
+    let (from, to): (u64, u64);
+    // SAFETY: LEA computes an address; it touches no memory.
+    unsafe {
+        asm!(
+            "lea {}, [rip + __image_start]",
+            "lea {}, [rip + __bss_end]",
+            out(reg) from,
+            out(reg) to,
+            options(nomem, nostack, preserves_flags, pure)
+        );
+    }
+    start < to && start.saturating_add(len) > from
+}

@@ -1,0 +1,88 @@
+//! The file that tells the launcher what to do: written on the host, read in
+//! the guest. All fields little-endian.
+//!
+//! ```text
+//! 0   magic, 8 bytes
+//! 8   mode u32: 0 = LONG, 1 = DIRECT
+//! 12  number of segments u32
+//! 16  entry u64, physical
+//! 24  eax u32, ebx u32 (DIRECT only)
+//! 32  segments, 32 bytes each: destination u64, memory size u64,
+//!     offset in this file u64, size in this file u64
+//! ```
+
+/// First bytes of a plan.
+pub const MAGIC: [u8; 8] = *b"mbtplan1";
+/// Bytes before the segments.
+pub const HEADER_LEN: usize = 32;
+/// Bytes per segment.
+pub const SEGMENT_LEN: usize = 32;
+/// Long mode as Linux's kexec leaves it.
+pub const LONG: u32 = 0;
+/// 32-bit protected mode without paging.
+pub const DIRECT: u32 = 1;
+
+/// A plan in memory.
+pub struct Plan<'a> {
+    bytes: &'a [u8],
+    /// [`LONG`] or [`DIRECT`].
+    pub mode: u32,
+    /// Number of segments, all of them within the file.
+    pub count: usize,
+    /// Where to jump to.
+    pub entry: u64,
+    /// Register values for [`DIRECT`].
+    pub eax: u32,
+    /// As `eax`.
+    pub ebx: u32,
+}
+
+/// One segment.
+pub struct Segment<'a> {
+    /// Physical address.
+    pub destination: u64,
+    /// Bytes there; those after `bytes` become zero.
+    pub memsz: u64,
+    /// Contents.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Plan<'a> {
+    /// Reads the header; `None` for anything that is not a whole plan.
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        if !bytes.starts_with(&MAGIC) {
+            return None;
+        }
+        let plan = Self {
+            bytes,
+            mode: u32_at(bytes, 8)?,
+            count: u32_at(bytes, 12)? as usize,
+            entry: u64_at(bytes, 16)?,
+            eax: u32_at(bytes, 24)?,
+            ebx: u32_at(bytes, 28)?,
+        };
+        let all = (0..plan.count).all(|i| plan.segment(i).is_some());
+        (plan.mode <= DIRECT && all).then_some(plan)
+    }
+
+    /// Segment number `i`.
+    pub fn segment(&self, i: usize) -> Option<Segment<'a>> {
+        let at = i.checked_mul(SEGMENT_LEN)?.checked_add(HEADER_LEN)?;
+        let (offset, size) = (u64_at(self.bytes, at + 16)?, u64_at(self.bytes, at + 24)?);
+        let bytes = self.bytes.get(offset as usize..)?.get(..size as usize)?;
+        let (destination, memsz) = (u64_at(self.bytes, at)?, u64_at(self.bytes, at + 8)?);
+        (memsz >= size).then_some(Segment {
+            destination,
+            memsz,
+            bytes,
+        })
+    }
+}
+
+fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+
+fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
+}

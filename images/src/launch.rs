@@ -1,0 +1,80 @@
+//! A guest without an operating system: QEMU's `-kernel` starts the launcher,
+//! which puts segments in place and jumps, in less than a second.
+//!
+//! ```text
+//! qemu-system-x86_64 -kernel FILE(kernel(base)) -initrd FILE(pack(..)) ...
+//! ```
+//!
+//! QEMU puts the plan right behind the launcher; no segment may overlap either.
+
+use crate::payloads::LAUNCHER;
+
+#[path = "../payload/launcher/plan.rs"]
+pub mod plan;
+
+/// A segment: destination, bytes of memory, contents.
+pub type Segment<'a> = (u64, u64, &'a [u8]);
+
+/// A base that stays clear of everything a loader puts low or, with 1 GiB of
+/// memory, at the top: 512 MiB.
+pub const DEFAULT_BASE: u32 = 0x2000_0000;
+
+/// The launcher as an ELF32 file to be loaded at `base`, a multiple of 4096.
+///
+/// # Panics
+///
+/// When `base` is not a multiple of 4096.
+#[must_use]
+pub fn kernel(base: u32) -> Vec<u8> {
+    /// Offsets of e_entry, p_vaddr and p_paddr in an ELF32 file whose program
+    /// headers follow its header.
+    const ADDRESSES: [usize; 3] = [24, 52 + 8, 52 + 12];
+    assert!(
+        base.is_multiple_of(4096),
+        "launcher base {base:#x} is not page aligned"
+    );
+    let mut file = LAUNCHER.to_vec();
+    let field = |file: &[u8], at: usize| u32::from_le_bytes(std::array::from_fn(|i| file[at + i]));
+    let delta = base.wrapping_sub(field(&file, ADDRESSES[1]));
+    for at in ADDRESSES {
+        let moved = field(&file, at).wrapping_add(delta);
+        file[at..at + 4].copy_from_slice(&moved.to_le_bytes());
+    }
+    file
+}
+
+/// A plan: put `segments` in place, then jump to `entry` in long mode as
+/// Linux's kexec does (up to 6.12): identity map of RAM only, CR4 = 0x20 (SSE
+/// off), GDT and IDT limit 0, CS 0x10, other segments 0x18, RSP at the end of
+/// a page less 8 with a zero there, all other registers zero.
+#[must_use]
+pub fn pack(segments: &[Segment<'_>], entry: u64) -> Vec<u8> {
+    write(plan::LONG, segments, entry, [0, 0])
+}
+
+/// A plan: put `segments` in place, then jump to `eip` in 32-bit protected
+/// mode without paging, with EAX and EBX as given, ECX = `eip`, and every other
+/// register holding an address where there is no memory.
+#[must_use]
+pub fn pack_direct(segments: &[Segment<'_>], eip: u32, eax: u32, ebx: u32) -> Vec<u8> {
+    write(plan::DIRECT, segments, eip.into(), [eax, ebx])
+}
+
+fn write(mode: u32, segments: &[Segment<'_>], entry: u64, registers: [u32; 2]) -> Vec<u8> {
+    let mut file = plan::MAGIC.to_vec();
+    file.extend(mode.to_le_bytes());
+    file.extend((segments.len() as u32).to_le_bytes());
+    file.extend(entry.to_le_bytes());
+    file.extend(registers.iter().flat_map(|register| register.to_le_bytes()));
+    debug_assert_eq!(file.len(), plan::HEADER_LEN);
+    let mut offset = plan::HEADER_LEN + segments.len() * plan::SEGMENT_LEN;
+    for (destination, memsz, bytes) in segments {
+        let fields = [*destination, *memsz, offset as u64, bytes.len() as u64];
+        file.extend(fields.iter().flat_map(|field| field.to_le_bytes()));
+        offset += bytes.len();
+    }
+    for (.., bytes) in segments {
+        file.extend(*bytes);
+    }
+    file
+}

@@ -1,0 +1,66 @@
+//! The payloads that `build.rs` made, as bytes ready to be loaded.
+//!
+//! All `MB2_*` images but [`MB2_FAULT32`] run the same code, which prints a
+//! [`crate::report::Report`] on COM1 and QEMU's debug console and ends QEMU
+//! through `isa-debug-exit` (I/O port 0xf4) with status [`EXIT_STATUS`]. Their
+//! Multiboot2 header asks for meminfo and memory map (required) and for
+//! page-aligned modules. They run at any multiple of 16 below 4 GiB, on any stack or
+//! none, and report whether the loader zeroed their `.bss`.
+
+/// QEMU's exit status after a payload has printed its report.
+pub const EXIT_STATUS: i32 = 33;
+/// QEMU's exit status after the launcher refused a plan.
+pub const LAUNCHER_REFUSED_STATUS: i32 = 35;
+
+macro_rules! image {
+    ($file:literal) => {
+        include_bytes!(concat!(env!("OUT_DIR"), "/", $file))
+    };
+}
+
+/// ELF64, ET_EXEC, at 4 MiB, no relocatable tag: must be loaded where it says.
+pub const MB2_FIXED: &[u8] = image!("mb2_fixed");
+/// ELF64, ET_EXEC, linked at 4 MiB; relocatable (1 MiB to 0x3fffffff, align
+/// 0x1000), preference 0 (none). Carries no relocations: its pointers keep
+/// their link-time values wherever it goes.
+pub const MB2_RELOC_NONE: &[u8] = image!("mb2_reloc_none");
+/// As [`MB2_RELOC_NONE`], preference 1 (lowest possible address).
+pub const MB2_RELOC_LOWEST: &[u8] = image!("mb2_reloc_lowest");
+/// As [`MB2_RELOC_NONE`], preference 2 (highest possible address), align
+/// 0x200000.
+pub const MB2_RELOC_HIGHEST: &[u8] = image!("mb2_reloc_highest");
+/// ELF64, ET_DYN, linked at 0, with 32 `R_X86_64_RELATIVE` relocations (by
+/// `PT_DYNAMIC` and by section) that a loader must apply; no relocatable tag.
+pub const MB2_DYN: &[u8] = image!("mb2_dyn");
+/// ELF64, ET_EXEC, at virtual 0xffffffff80600000 and physical 6 MiB; `e_entry`
+/// is virtual, so a loader must translate it.
+pub const MB2_HIGHER_HALF: &[u8] = image!("mb2_higher_half");
+/// No ELF at all: address tag (load at 5 MiB) and entry address tag.
+pub const MB2_FLAT: &[u8] = image!("mb2_flat");
+/// ELF32, ET_EXEC, EM_386, at 0x801230, in three `PT_LOAD` that begin on odd
+/// addresses and share pages.
+pub const MB2_ELF32: &[u8] = image!("mb2_elf32");
+/// ELF64, ET_EXEC, at 7 MiB: sets seven registers (see [`FAULT32_REGISTERS`])
+/// and executes `ud2`, [`FAULT32_OFFSET`] bytes after its entry.
+pub const MB2_FAULT32: &[u8] = image!("mb2_fault32");
+/// Registers of [`MB2_FAULT32`] at the fault: EAX ECX EDX EBX EBP ESI EDI.
+pub const FAULT32_REGISTERS: [u32; 7] = [
+    0xfa017000, 0xfa017001, 0xfa017002, 0xfa017003, 0xfa017005, 0xfa017006, 0xfa017007,
+];
+/// Distance in bytes from the entry of [`MB2_FAULT32`] to its `ud2`.
+pub const FAULT32_OFFSET: u32 = 35;
+
+/// ELF32 with a Multiboot1 header, for QEMU's `-kernel`: see [`crate::launch`].
+pub(crate) const LAUNCHER: &[u8] = image!("launcher");
+
+/// Every image that reports, by the name that its report has as `variant`.
+pub const REPORTING: [(&str, &[u8]); 8] = [
+    ("fixed", MB2_FIXED),
+    ("reloc_none", MB2_RELOC_NONE),
+    ("reloc_lowest", MB2_RELOC_LOWEST),
+    ("reloc_highest", MB2_RELOC_HIGHEST),
+    ("dyn", MB2_DYN),
+    ("higher_half", MB2_HIGHER_HALF),
+    ("flat", MB2_FLAT),
+    ("elf32", MB2_ELF32),
+];
