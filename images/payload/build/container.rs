@@ -53,12 +53,10 @@ pub fn elf32(flat: &Flat, parts: usize) -> Vec<u8> {
         &mut file,
         &[EHDR as u16, PHDR as u16, parts as u16, 40, 0, 0],
     );
-    let cut = |i: usize| {
-        if i == parts {
-            flat.bytes.len()
-        } else {
-            i * flat.bytes.len() / parts | (i > 0) as usize
-        }
+    // an inner cut is odd
+    let cut = |i: usize| match i * flat.bytes.len() / parts {
+        at if i == 0 || i == parts => at,
+        at => at | 1,
     };
     for i in 0..parts {
         let (from, to) = (cut(i), cut(i + 1));
