@@ -14,8 +14,8 @@ pub enum BackendError {
     },
     /// EPERM: the process may not.
     #[error(
-        "loading or unloading a kernel needs the capability CAP_SYS_BOOT, which this process \
-         does not have: run mbtool as root"
+        "kexec needs the capability CAP_SYS_BOOT, which this process does not have: run mbtool as \
+         root"
     )]
     NotRoot,
     /// EPERM: switched off for this boot.

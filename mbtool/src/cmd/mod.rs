@@ -1,1 +1,7 @@
 //! The verbs of the command line, as functions of plain structs.
+//!
+//! Data goes to the writer called `out`, talk to the one called `talk`.
+
+pub mod exec;
+pub mod status;
+pub mod unload;

@@ -1,0 +1,240 @@
+//! `mbtool exec`: jumps into the loaded image.
+//!
+//! Orderly, the init system stops services and unmounts first, and jumps at its
+//! end. With `-f` the jump happens here and now, after sync(2).
+
+use crate::backend::explain;
+use crate::backend::state::KernelState;
+use crate::backend::{BackendError, under::Under};
+use crate::memory::text;
+use rustix::io::Errno;
+use rustix::system::RebootCommand;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+/// What the command line says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// No orderly shutdown (`-f`).
+    pub force: bool,
+}
+
+/// Why there was no jump.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// Nothing to jump into.
+    #[error(
+        "no image is loaded: run `mbtool load` first{}{}",
+        if *crash_only { " (the crash image that is loaded runs when this kernel panics)" } else { "" },
+        if under.is_dom0() {
+            "; an image loaded through Xen is not seen by this Linux, Xen's own kexec starts it"
+        } else {
+            ""
+        }
+    )]
+    NotLoaded {
+        /// A crash image is loaded.
+        crash_only: bool,
+        /// What Linux runs on.
+        under: Under,
+    },
+    /// The kernel would refuse.
+    #[error(transparent)]
+    Refused(#[from] BackendError),
+    /// Nobody here can shut down in order and then jump.
+    #[error(
+        "cannot shut down in order: {init}; stop services and unmount file systems yourself, then \
+         run `mbtool exec --force`"
+    )]
+    NoInit {
+        /// What runs as init, and why it will not do.
+        init: String,
+    },
+    /// The init system's command did not work.
+    #[error("`{command}` failed: {why}; `mbtool exec --force` jumps without an orderly shutdown")]
+    Command {
+        /// What was run.
+        command: String,
+        /// Exit status or error.
+        why: String,
+    },
+    /// reboot(2) failed.
+    #[error("reboot(LINUX_REBOOT_CMD_KEXEC) failed: {errno}{}", match *errno {
+        Errno::INVAL => "; the kernel says that no image is loaded: run `mbtool load` again",
+        Errno::BUSY => "; a load or unload is under way: try again",
+        Errno::PERM => "; it needs CAP_SYS_BOOT in the first user namespace: run mbtool as root, \
+                        outside of containers",
+        _ => "",
+    })]
+    Reboot {
+        /// What the kernel said.
+        errno: Errno,
+    },
+}
+
+/// How the jump comes about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// sync(2) and reboot(2), here.
+    Jump,
+    /// The init system's own command, which returns while the machine goes down.
+    Ask {
+        /// Program and arguments.
+        command: Vec<&'static str>,
+        /// Who does it, for the user.
+        init: &'static str,
+    },
+}
+
+/// What an [`Action`] needs of the world.
+pub trait System {
+    /// Flushes file systems.
+    fn sync(&self);
+    /// reboot(2) with LINUX_REBOOT_CMD_KEXEC.
+    ///
+    /// # Errors
+    ///
+    /// The errno; there is no return otherwise, except in a test.
+    fn jump(&self) -> Result<(), Errno>;
+    /// Runs a command to its end.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be run, or its exit status.
+    fn command(&self, command: &[&str]) -> Result<(), String>;
+}
+
+/// The real one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Machine;
+
+impl System for Machine {
+    fn sync(&self) {
+        rustix::fs::sync();
+    }
+
+    fn jump(&self) -> Result<(), Errno> {
+        rustix::system::reboot(RebootCommand::Kexec)
+    }
+
+    fn command(&self, command: &[&str]) -> Result<(), String> {
+        let (program, arguments) = command.split_first().ok_or("no command")?;
+        match Command::new(program).args(arguments).status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(status.to_string()),
+            Err(err) => Err(err.to_string()),
+        }
+    }
+}
+
+/// Jumps, or has the init system do it.
+///
+/// # Errors
+///
+/// Nothing loaded, no permission, no init system that can do it (without
+/// `force`), and whatever fails after that.
+pub fn run(
+    options: Options,
+    root: &Path,
+    system: &dyn System,
+    talk: &mut dyn Write,
+) -> Result<(), ExecError> {
+    let mut say = |text: &str| {
+        // a closed stderr must not keep the machine from jumping
+        let _ = writeln!(talk, "{text}").and_then(|()| talk.flush());
+    };
+    match decide(options, &KernelState::read(root), root)? {
+        Action::Jump => {
+            say("jumping into the loaded image");
+            system.sync();
+            system.jump().map_err(|errno| ExecError::Reboot { errno })
+        }
+        Action::Ask { command, init } => {
+            let shown = command.join(" ");
+            say(&format!(
+                "{init} shuts down in order (`{shown}`) and jumps at the end"
+            ));
+            system.command(&command).map_err(|why| ExecError::Command {
+                command: shown,
+                why,
+            })
+        }
+    }
+}
+
+/// Chooses the way, with nothing done yet.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn decide(options: Options, state: &KernelState, root: &Path) -> Result<Action, ExecError> {
+    if !state.kexec {
+        return Err(BackendError::NoKexec.into());
+    }
+    if state.loaded == Some(false) {
+        let crash_only = state.crash_loaded == Some(true);
+        return Err(ExecError::NotLoaded {
+            crash_only,
+            under: state.under,
+        });
+    }
+    if state.cap_sys_boot == Some(false) {
+        return Err(explain::explain(libc::EPERM, state, false).into());
+    }
+    if options.force {
+        Ok(Action::Jump)
+    } else {
+        orderly(root)
+    }
+}
+
+/// The init system's way to kexec.
+///
+/// systemd: `systemctl kexec` takes a loaded image as it is; at the end of the
+/// shutdown it runs `/sbin/kexec -e`, or reboot(2) itself where that is not
+/// installed. OpenRC's own init: `openrc-shutdown --kexec`. System V init: only
+/// through Debian's /etc/init.d/kexec, which runs `/sbin/kexec -e` at the end of
+/// `reboot`; without it the machine would simply reboot.
+fn orderly(root: &Path) -> Result<Action, ExecError> {
+    let there = |name: &str| root.join(name).exists();
+    if there("run/systemd/system") {
+        return Ok(Action::Ask {
+            command: vec!["systemctl", "kexec"],
+            init: "systemd",
+        });
+    }
+    let comm = text::read(&root.join("proc/1/comm"), text::ATTRIBUTE).unwrap_or_default();
+    let comm = comm.trim();
+    if comm == "openrc-init" {
+        let command = vec!["openrc-shutdown", "--kexec", "now"];
+        return Ok(Action::Ask {
+            command,
+            init: "OpenRC",
+        });
+    }
+    if comm == "init" && there("etc/inittab") && there("etc/init.d/kexec") && there("sbin/kexec") {
+        return Ok(Action::Ask {
+            command: vec!["shutdown", "-r", "now"],
+            init: "System V init, with /etc/init.d/kexec,",
+        });
+    }
+    let init = match comm {
+        "" => "process 1 is not known".to_owned(),
+        "init" | "busybox" | "linuxrc" => {
+            format!(
+                "process 1 ({comm}) is neither systemd nor openrc-init, and without \
+                 /etc/init.d/kexec and /sbin/kexec (kexec-tools) it would reboot into firmware"
+            )
+        }
+        other => format!(
+            "process 1 ({}) is not known to start a loaded kernel",
+            text::cut(other)
+        ),
+    };
+    Err(ExecError::NoInit { init })
+}
+
+#[cfg(test)]
+#[path = "exec_tests.rs"]
+mod tests;

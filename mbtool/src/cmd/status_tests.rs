@@ -1,0 +1,123 @@
+use super::*;
+use crate::backend::state::tests::put;
+use crate::memory::firmware::tests::write_memmap;
+use crate::memory::low::tests::{Mib, rsdp};
+
+fn machine() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let at = root.path();
+    write_memmap(
+        at,
+        &[
+            (0x0, 0x9fbff, "System RAM"),
+            (0xf0000, 0xfffff, "Reserved"),
+            (0x100000, 0x7fffffff, "System RAM"),
+        ],
+    );
+    put(
+        at,
+        "proc/iomem",
+        "00100000-7fffffff : System RAM\n  6c000000-7bffffff : Crash kernel\n",
+    );
+    put(at, "proc/cmdline", "console=ttyS0\n");
+    put(at, "sys/kernel/kexec_loaded", "1\n");
+    put(at, "sys/kernel/kexec_crash_loaded", "0\n");
+    put(at, "sys/kernel/kexec_crash_size", "268435456\n");
+    let mem = Mib::new()
+        .with(0x40e, &[0xc0, 0x9f, 0, 0, 0, 0x7f, 2])
+        .with(0xf5a80, &rsdp(0));
+    put(at, "dev/mem", mem.0);
+    root
+}
+
+fn go(json: bool, root: &Path) -> (String, String) {
+    let (mut out, mut talk) = (vec![], vec![]);
+    run(Options { json }, root, &mut out, &mut talk).unwrap();
+    (
+        String::from_utf8(out).unwrap(),
+        String::from_utf8(talk).unwrap(),
+    )
+}
+
+#[test]
+fn json_is_a_memory_map_for_plan() {
+    let root = machine();
+    let (out, talk) = go(true, root.path());
+    assert_eq!(talk, "");
+    let (host, _) = host::read(root.path()).unwrap();
+    assert_eq!(host::from_json(out.as_bytes()).unwrap(), host);
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(value["loaded"], true);
+    assert_eq!(value["crash_loaded"], false);
+    assert_eq!(value["crash_size"], 256 << 20);
+    assert_eq!(value["under"], "bare");
+    assert_eq!(value["lockdown"], "none");
+    assert_eq!(value["firmware"], "bios");
+    assert!(value["kexec_load_disabled"].is_null());
+    assert_eq!(value["warnings"], serde_json::json!([]));
+}
+
+#[test]
+fn text_says_the_same() {
+    let (out, _) = go(false, machine().path());
+    assert_eq!(
+        out,
+        "\
+image            loaded
+crash image      not loaded
+crash region     0x6c000000-0x7c000000 (256 MiB)
+running under    bare Linux
+firmware         BIOS
+lockdown         none
+loading          permitted
+memory           2047 MiB RAM, 1 other ranges
+EBDA             0x9fc00
+base memory      639 KiB
+ACPI RSDP        0xf5a80, revision 0, found by a scan of low memory
+"
+    );
+}
+
+#[test]
+fn a_machine_that_tells_nothing_has_a_status_too() {
+    let root = tempfile::tempdir().unwrap();
+    put(
+        root.path(),
+        "sys/kernel/security/lockdown",
+        "none [integrity] confidentiality",
+    );
+    put(root.path(), "sys/hypervisor/type", "xen\n");
+    put(root.path(), "sys/hypervisor/guest_type", "PV\n");
+    put(root.path(), "proc/xen/capabilities", "control_d\n");
+    let (out, talk) = go(false, root.path());
+    assert!(
+        out.contains("image            this kernel has no kexec"),
+        "{out}"
+    );
+    assert!(out.contains("running under    Xen PV dom0"), "{out}");
+    assert!(out.contains("lockdown         integrity"), "{out}");
+    assert!(
+        out.contains("loading          refused: this Linux runs as Xen PV dom0"),
+        "{out}"
+    );
+    assert!(out.contains("crash region     none"), "{out}");
+    assert!(talk.starts_with("warning: no memory map: "), "{talk}");
+    let (out, _) = go(true, root.path());
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(value["under"], "xen-pv-dom0");
+    assert!(value.get("memory_map").is_none());
+    assert!(
+        value["warnings"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("no memory map")
+    );
+}
+
+#[test]
+fn sizes_are_round_where_they_can_be() {
+    assert_eq!(size(4 << 30), "4 GiB");
+    assert_eq!(size((1 << 30) + (1 << 20)), "1025 MiB");
+    assert_eq!(size((3 << 20) + 1), "3 MiB");
+    assert_eq!(size(0), "0 bytes");
+}

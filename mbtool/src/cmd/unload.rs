@@ -1,0 +1,72 @@
+//! `mbtool unload`: takes back a loaded image.
+
+use crate::backend::{Backend, BackendError};
+use std::io::Write;
+
+/// What the command line says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The crash image (`-p`) instead of the one for `exec`.
+    pub crash: bool,
+}
+
+/// Unloads; that there was nothing is no error.
+///
+/// # Errors
+///
+/// What the backend says.
+pub fn run(
+    options: Options,
+    backend: &dyn Backend,
+    talk: &mut dyn Write,
+) -> Result<(), BackendError> {
+    let what = if options.crash {
+        "crash image"
+    } else {
+        "image"
+    };
+    let text = if backend.unload(options.crash)? {
+        format!("{what} unloaded")
+    } else {
+        format!("no {what} was loaded")
+    };
+    // a closed stderr changes nothing about what was done
+    let _ = writeln!(talk, "{text}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Done;
+    use crate::plan::Plan;
+
+    /// Has a crash image, and nothing else.
+    struct Crash;
+
+    impl Backend for Crash {
+        fn name(&self) -> &str {
+            "crash"
+        }
+
+        fn load(&self, _: &Plan) -> Result<Done, BackendError> {
+            Err(BackendError::Busy)
+        }
+
+        fn unload(&self, crash: bool) -> Result<bool, BackendError> {
+            Ok(crash)
+        }
+    }
+
+    #[test]
+    fn it_says_what_was_there() {
+        for (crash, expected) in [
+            (true, "crash image unloaded\n"),
+            (false, "no image was loaded\n"),
+        ] {
+            let mut talk = vec![];
+            run(Options { crash }, &Crash, &mut talk).unwrap();
+            assert_eq!(String::from_utf8(talk).unwrap(), expected);
+        }
+    }
+}
