@@ -2,6 +2,32 @@
 //!
 //! An image never sees the memory map. It says what it must have; the planner
 //! decides where.
+//!
+//! [`Image::parse`] reads a file in this order: Multiboot2 header ([`header`]),
+//! its tags ([`tags`]), then the program by address tag (`flat`) or by ELF
+//! program headers (`elf`), then checks the entry point. [`Image::at`] moves
+//! the result. All sizes and addresses come from the file and none is trusted.
+
+#![deny(clippy::indexing_slicing, clippy::as_conversions, clippy::unwrap_used)]
+
+mod bytes;
+mod elf;
+pub mod error;
+mod flat;
+pub mod header;
+mod merge;
+mod notes;
+mod parse;
+mod place;
+mod relocs;
+pub mod sniff;
+#[doc(hidden)]
+pub mod synth;
+pub mod tags;
+#[cfg(test)]
+mod tests;
+
+pub use error::{ImageError, Reason};
 
 use handoff::addr::PhysRange;
 use serde::Serialize;

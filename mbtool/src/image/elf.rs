@@ -1,0 +1,310 @@
+//! ELF32 and ELF64, little endian: program headers to a [`Layout`].
+//!
+//! 1. Memory is laid out by `p_paddr`; `PT_LOAD`s without memory are skipped.
+//! 2. `e_entry` is a virtual address, as GRUB takes it: the first `PT_LOAD` that
+//!    has it by `p_vaddr` gives the physical one. Only an address that no
+//!    `PT_LOAD` has virtually is taken as physical.
+//! 3. Only the header and the program headers must be right. Broken notes and
+//!    section headers are warnings.
+
+use super::bytes::{len, slice};
+use super::error::Reason;
+use super::merge::{Load, merge};
+use super::parse::Layout;
+use super::{Format, Sections, notes, relocs};
+use ::elf::abi;
+use ::elf::endian::LittleEndian;
+use ::elf::file::{Class, FileHeader, parse_ident};
+use ::elf::parse::{ParseError, ParsingTable};
+use ::elf::segment::ProgramHeader;
+use handoff::addr::{FOUR_GIB, PhysRange};
+
+/// More `PT_LOAD`s than any linker writes; bounds the search for the one that
+/// has an address.
+const MAX_LOADS: usize = 128;
+
+/// A checked ELF header and program header table.
+pub(super) struct Elf<'a> {
+    /// The whole file.
+    pub(super) file: &'a [u8],
+    /// The file header.
+    pub(super) header: FileHeader<LittleEndian>,
+    /// The program headers.
+    pub(super) segments: Vec<ProgramHeader>,
+}
+
+/// True when `file` begins with an ELF magic number.
+pub(super) fn is_elf(file: &[u8]) -> bool {
+    file.starts_with(&abi::ELFMAGIC)
+}
+
+impl<'a> Elf<'a> {
+    /// Reads the file header and the program headers of an x86 program.
+    pub(super) fn read(file: &'a [u8]) -> Result<Self, Reason> {
+        let header = file_header(file)?;
+        if !matches!(header.e_machine, abi::EM_386 | abi::EM_X86_64) {
+            return Err(Reason::Elf(format!(
+                "is ELF for machine {}, not 3 (i386) or 62 (x86-64): use an x86 build",
+                header.e_machine
+            )));
+        }
+        if !matches!(header.e_type, abi::ET_EXEC | abi::ET_DYN) {
+            return Err(Reason::Elf(format!(
+                "is ELF of type {}, not 2 (ET_EXEC) or 3 (ET_DYN): give the linked image",
+                header.e_type
+            )));
+        }
+        let entsize: u16 = if header.class == Class::ELF32 { 32 } else { 56 };
+        let (phoff, phnum) = (header.e_phoff, header.e_phnum);
+        if phnum == 0 || phnum == abi::PN_XNUM || header.e_phentsize != entsize {
+            return Err(Reason::Elf(format!(
+                "its ELF header has {phnum} program headers of {} bytes, it needs 1 to 65534 of \
+                 {entsize}",
+                header.e_phentsize
+            )));
+        }
+        let size = u64::from(phnum) * u64::from(entsize);
+        let table = slice(file, phoff, size).ok_or_else(|| {
+            Reason::Elf(format!(
+                "its program header table ({size:#x} bytes at offset {phoff:#x}) passes the end \
+                 of the file ({:#x} bytes): the file is cut short",
+                file.len()
+            ))
+        })?;
+        let segments = ParsingTable::new(header.endianness, header.class, table)
+            .iter()
+            .collect();
+        Ok(Self {
+            file,
+            header,
+            segments,
+        })
+    }
+
+    /// The file bytes of a program header; an error when the file lacks them.
+    pub(super) fn data(&self, index: usize, segment: &ProgramHeader) -> Result<&'a [u8], Reason> {
+        slice(self.file, segment.p_offset, segment.p_filesz).ok_or_else(|| Reason::ProgramHeader {
+            index,
+            detail: format!(
+                "its {:#x} bytes at offset {:#x} pass the end of the file ({:#x} bytes): the file \
+                 is cut short",
+                segment.p_filesz,
+                segment.p_offset,
+                self.file.len()
+            ),
+        })
+    }
+
+    /// Program headers of type `kind`, with their indexes.
+    pub(super) fn of_type(&self, kind: u32) -> impl Iterator<Item = (usize, &ProgramHeader)> {
+        self.segments
+            .iter()
+            .enumerate()
+            .filter(move |(_, segment)| segment.p_type == kind)
+    }
+
+    /// The `PT_LOAD`s with memory, each checked, and all of them together.
+    fn loads(&self) -> Result<Vec<Load<'a>>, Reason> {
+        let mut loads = Vec::new();
+        let (mut memory, mut stored) = (0_u64, 0_u64);
+        for (index, segment) in self.of_type(abi::PT_LOAD) {
+            let ProgramHeader {
+                p_vaddr,
+                p_paddr,
+                p_filesz,
+                p_memsz,
+                ..
+            } = *segment;
+            if p_memsz == 0 {
+                continue;
+            }
+            let refuse = |detail: String| Reason::ProgramHeader { index, detail };
+            if p_filesz > p_memsz {
+                return Err(refuse(format!(
+                    "has {p_filesz:#x} bytes in the file for {p_memsz:#x} bytes of memory"
+                )));
+            }
+            let data = self.data(index, segment)?;
+            let range = PhysRange::from_len(p_paddr, p_memsz);
+            let (Some(range), Some(_)) = (range, p_vaddr.checked_add(p_memsz)) else {
+                return Err(refuse(format!(
+                    "{p_memsz:#x} bytes at physical {p_paddr:#x}, virtual {p_vaddr:#x} pass the \
+                     end of the address space"
+                )));
+            };
+            memory = memory.saturating_add(p_memsz);
+            stored = stored.saturating_add(p_filesz);
+            loads.push(Load {
+                index,
+                vaddr: p_vaddr,
+                range,
+                data,
+            });
+        }
+        if loads.is_empty() || loads.len() > MAX_LOADS {
+            return Err(Reason::Elf(format!(
+                "has {} PT_LOAD program headers with memory, it needs 1 to {MAX_LOADS}",
+                loads.len()
+            )));
+        }
+        if memory > FOUR_GIB {
+            return Err(Reason::TooMuchMemory { total: memory });
+        }
+        if stored > len(self.file).saturating_mul(2) {
+            return Err(Reason::Elf(format!(
+                "its PT_LOAD program headers have {stored:#x} file bytes in all, but the file has \
+                 {:#x}: they use the same bytes again and again",
+                self.file.len()
+            )));
+        }
+        Ok(loads)
+    }
+
+    /// The largest `p_align` of the `PT_LOAD`s that is a power of two.
+    fn align(&self, warnings: &mut Vec<String>) -> u64 {
+        let mut align = 1;
+        for (index, segment) in self.of_type(abi::PT_LOAD) {
+            if segment.p_align > 1 && !segment.p_align.is_power_of_two() {
+                warnings.push(format!(
+                    "program header {index}: alignment {:#x} is not a power of two, ignored",
+                    segment.p_align
+                ));
+            } else {
+                align = align.max(segment.p_align);
+            }
+        }
+        align
+    }
+
+    /// The section header table, where there is one and it is sane.
+    fn sections(&self, warnings: &mut Vec<String>) -> Option<Sections> {
+        let FileHeader {
+            e_shoff,
+            e_shnum,
+            e_shentsize,
+            e_shstrndx,
+            ..
+        } = self.header;
+        if e_shoff == 0 || e_shnum == 0 {
+            return None;
+        }
+        let entsize = if self.header.class == Class::ELF32 {
+            40
+        } else {
+            64
+        };
+        let size = u64::from(e_shnum) * u64::from(e_shentsize);
+        let bytes = slice(self.file, e_shoff, size).filter(|_| e_shentsize == entsize);
+        let Some(bytes) = bytes.filter(|_| e_shstrndx < e_shnum) else {
+            warnings.push(format!(
+                "its section headers ({e_shnum} of {e_shentsize} bytes at offset {e_shoff:#x}, \
+                 names in {e_shstrndx}) do not fit the file and are ignored"
+            ));
+            return None;
+        };
+        Some(Sections {
+            num: u32::from(e_shnum),
+            entsize: u32::from(e_shentsize),
+            shndx: u32::from(e_shstrndx),
+            bytes: bytes.to_vec(),
+        })
+    }
+}
+
+/// Reads the file header alone.
+pub(super) fn file_header(file: &[u8]) -> Result<FileHeader<LittleEndian>, Reason> {
+    let short = || {
+        let len = file.len();
+        Reason::Elf(format!(
+            "has {len} bytes, too few for an ELF header: the file is cut short"
+        ))
+    };
+    // parse_ident indexes without looking
+    let (ident, rest) = file.split_at_checked(abi::EI_NIDENT).ok_or_else(short)?;
+    let ident = parse_ident::<LittleEndian>(ident).map_err(|error| {
+        Reason::Elf(match error {
+            ParseError::UnsupportedElfEndianness(_) => "is big-endian ELF: use an x86 build".into(),
+            ParseError::UnsupportedElfClass(class) => {
+                format!("is ELF of class {class}, not 1 (32 bits) or 2 (64 bits)")
+            }
+            error => format!("has a bad ELF header: {error}"),
+        })
+    })?;
+    FileHeader::parse_tail(ident, rest).map_err(|_| short())
+}
+
+/// Where `e_entry` is in physical memory.
+fn entry(e_entry: u64, loads: &[Load<'_>], warnings: &mut Vec<String>) -> u64 {
+    let virtually = |load: &&Load<'_>| {
+        e_entry
+            .checked_sub(load.vaddr)
+            .is_some_and(|offset| offset < load.range.len())
+    };
+    let mut found = loads.iter().filter(virtually);
+    let translate = |load: &Load<'_>| load.range.start + (e_entry - load.vaddr);
+    if let Some(first) = found.next() {
+        let physical = translate(first);
+        if let Some(other) = found.find(|other| translate(other) != physical) {
+            warnings.push(format!(
+                "entry point {e_entry:#x} is in program headers {} and {} at different physical \
+                 addresses; the first is taken ({physical:#x})",
+                first.index, other.index
+            ));
+        }
+        return physical;
+    }
+    if loads.iter().any(|load| load.range.contains(e_entry)) {
+        warnings.push(format!(
+            "entry point {e_entry:#x} is in no segment's virtual memory and is taken as physical"
+        ));
+    }
+    e_entry
+}
+
+/// Lays out an ELF image.
+pub(super) fn layout(file: &[u8]) -> Result<Layout, Reason> {
+    let elf = Elf::read(file)?;
+    if let Some((index, _)) = elf.of_type(abi::PT_INTERP).next() {
+        return Err(Reason::ProgramHeader {
+            index,
+            detail: "PT_INTERP: this is a program for an operating system with a dynamic linker; \
+                     a kernel is linked with -static or -static-pie"
+                .into(),
+        });
+    }
+    let loads = elf.loads()?;
+    let mut warnings = Vec::new();
+    let segments = merge(&loads, &mut warnings)?;
+    let dynamic = elf.header.e_type == abi::ET_DYN;
+    let relocs = if dynamic {
+        relocs::collect(&elf, &loads, &segments)?
+    } else {
+        Vec::new()
+    };
+    let identity = loads.iter().all(|load| load.vaddr == load.range.start);
+    let position_independent = dynamic && (identity || relocs.is_empty());
+    if dynamic && !position_independent {
+        warnings.push(
+            "virtual and physical addresses differ, so its relocations are applied for the \
+             virtual addresses it was linked at and do not make it movable"
+                .into(),
+        );
+    }
+    let entry = entry(elf.header.e_entry, &loads, &mut warnings);
+    let format = if elf.header.class == Class::ELF32 {
+        Format::Elf32
+    } else {
+        Format::Elf64
+    };
+    Ok(Layout {
+        format,
+        position_independent,
+        segments,
+        entry: Some(entry),
+        notes: notes::read(&elf, &mut warnings),
+        sections: elf.sections(&mut warnings),
+        relocs,
+        align: elf.align(&mut warnings),
+        warnings,
+    })
+}

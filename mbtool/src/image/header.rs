@@ -1,0 +1,179 @@
+//! The Multiboot2 header: finding it and walking its tags (Multiboot2
+//! specification, section 3.1).
+//!
+//! 1. It lies entirely in the first 32768 bytes, at a multiple of 8.
+//! 2. Magic, architecture, length and checksum add up to 0 modulo 2^32. A magic
+//!    number with another sum is a decoy: the search goes on.
+//! 3. So it does past a header for another architecture, as GRUB's does; when
+//!    no other follows, the architecture is the error.
+//! 4. Tags follow, each at a multiple of 8 from the header's start, up to an
+//!    end tag within the header's length.
+
+use super::bytes::{u16_at, u32_at};
+use super::error::Reason;
+use super::sniff;
+use multiboot2_header::{HEADER_SEARCH_LIMIT, HeaderTagISA, MAGIC};
+
+/// Bytes before the first tag: magic, architecture, length, checksum.
+pub const FIXED_BYTES: usize = 16;
+/// Bytes before a tag's own fields: type, flags, size.
+pub const TAG_BYTES: usize = 8;
+/// Alignment of the header in the file and of tags in the header, in bytes.
+pub const ALIGN: usize = 8;
+/// Tag flag bit 0: a loader that does not know the tag may ignore it.
+pub const FLAG_OPTIONAL: u16 = 1;
+
+/// A header that was found, and nothing checked but its sum and architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Where it is in the file, in bytes.
+    pub offset: usize,
+    /// Its length field, in bytes.
+    pub length: u32,
+}
+
+/// One tag as it stands in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawTag<'a> {
+    /// Where it is in the file, in bytes.
+    pub offset: usize,
+    /// Type.
+    pub kind: u16,
+    /// Bit 0: optional.
+    pub flags: u16,
+    /// Size field: its own 8 bytes and `payload`, without padding.
+    pub size: u32,
+    /// The fields after the size.
+    pub payload: &'a [u8],
+}
+
+impl RawTag<'_> {
+    /// True when the tag must be understood.
+    #[must_use]
+    pub const fn required(&self) -> bool {
+        self.flags & FLAG_OPTIONAL == 0
+    }
+
+    /// Reads payload word `index`; `None` past the payload's end.
+    #[must_use]
+    pub fn word(&self, index: usize) -> Option<u32> {
+        u32_at(self.payload, index.checked_mul(4)?)
+    }
+}
+
+/// True when the four words make a header: magic right and sum zero.
+pub(super) const fn is_header(magic: u32, arch: u32, length: u32, checksum: u32) -> bool {
+    let sum = magic
+        .wrapping_add(arch)
+        .wrapping_add(length)
+        .wrapping_add(checksum);
+    magic == MAGIC && sum == 0
+}
+
+/// Finds the header in an unpacked file.
+///
+/// # Errors
+/// When there is none (says what the file is instead) or only one for another
+/// architecture.
+pub fn find(file: &[u8]) -> Result<Header, Reason> {
+    let mut foreign = None;
+    let limit = file.len().min(HEADER_SEARCH_LIMIT);
+    for offset in (0..limit).step_by(ALIGN) {
+        let word = |index: usize| u32_at(file, offset + 4 * index);
+        let (Some(magic), Some(arch), Some(length), Some(checksum)) =
+            (word(0), word(1), word(2), word(3))
+        else {
+            break;
+        };
+        if !is_header(magic, arch, length, checksum) {
+            continue;
+        }
+        if arch == HeaderTagISA::I386.val() {
+            return Ok(Header { offset, length });
+        }
+        foreign = foreign.or(Some((offset, arch)));
+    }
+    Err(match foreign {
+        Some((offset, arch)) => {
+            let mips = arch == HeaderTagISA::MIPS32.val();
+            let name = if mips { "32-bit MIPS" } else { "unknown" };
+            Reason::Architecture { offset, arch, name }
+        }
+        None => sniff::not_multiboot2(file),
+    })
+}
+
+/// Returns the tags of `header` in file order, without the end tag, and a
+/// warning for each oddity.
+///
+/// # Errors
+/// When the header or a tag runs past its bounds, or the end tag is missing.
+pub fn tags<'a>(file: &'a [u8], header: &Header) -> Result<(Vec<RawTag<'a>>, Vec<String>), Reason> {
+    let Header { offset, length } = *header;
+    let limit = file.len().min(HEADER_SEARCH_LIMIT);
+    let room = limit.saturating_sub(offset);
+    let end = usize::try_from(length)
+        .ok()
+        .and_then(|length| offset.checked_add(length));
+    let (Some(end), true) = (end, length >= 0x18) else {
+        return Err(bad_length(file, header, room));
+    };
+    if end > limit {
+        return Err(bad_length(file, header, room));
+    }
+    let mut tags = Vec::new();
+    let mut warnings = Vec::new();
+    let mut at = offset + FIXED_BYTES;
+    let no_end = Reason::NoEndTag { offset, length };
+    loop {
+        let bytes = file.get(at..end).ok_or_else(|| no_end.clone())?;
+        let (Some(kind), Some(flags), Some(size)) =
+            (u16_at(bytes, 0), u16_at(bytes, 2), u32_at(bytes, 4))
+        else {
+            return Err(no_end);
+        };
+        let bad_size = |expected: String| Reason::TagSize {
+            kind,
+            offset: at,
+            found: size,
+            expected,
+        };
+        let len = usize::try_from(size).unwrap_or(usize::MAX);
+        if kind == 0 && len != TAG_BYTES {
+            return Err(bad_size("0x8, as the end tag's always is".into()));
+        }
+        if kind == 0 {
+            if at + TAG_BYTES != end {
+                let extra = end - at - TAG_BYTES;
+                warnings.push(format!("{extra} bytes of the header follow its end tag"));
+            }
+            return Ok((tags, warnings));
+        }
+        let payload = bytes.get(TAG_BYTES..len).ok_or_else(|| {
+            bad_size(format!("0x8 to {:#x}, the rest of the header", bytes.len()))
+        })?;
+        tags.push(RawTag {
+            offset: at,
+            kind,
+            flags,
+            size,
+            payload,
+        });
+        // `len` is within `bytes`, so neither sum can overflow
+        at += len.next_multiple_of(ALIGN);
+    }
+}
+
+fn bad_length(file: &[u8], header: &Header, room: usize) -> Reason {
+    let limit = if file.len() < HEADER_SEARCH_LIMIT {
+        "the end of the file"
+    } else {
+        "the first 32 KiB of the file"
+    };
+    Reason::HeaderLength {
+        offset: header.offset,
+        length: header.length,
+        room,
+        limit,
+    }
+}

@@ -1,0 +1,57 @@
+//! ELF notes, for show: they play no part in a Multiboot2 load, so nothing in
+//! them fails an image. Xen's `mkelf32` writes a `PT_NOTE` whose `p_vaddr` is an
+//! offset; only the file offset is used here.
+
+use super::Note;
+use super::bytes::u32_at;
+use super::elf::Elf;
+use ::elf::abi::PT_NOTE;
+
+/// More notes than any image has.
+const MAX_NOTES: usize = 256;
+
+/// Reads all notes that can be read; adds a warning where one cannot.
+pub(super) fn read(elf: &Elf<'_>, warnings: &mut Vec<String>) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for (index, segment) in elf.of_type(PT_NOTE) {
+        let align = if segment.p_align == 8 { 8 } else { 4 };
+        let complete = elf
+            .data(index, segment)
+            .is_ok_and(|bytes| section(bytes, align, &mut notes).is_some());
+        if !complete {
+            warnings.push(format!(
+                "program header {index} (PT_NOTE) is broken and ignored"
+            ));
+        }
+        if notes.len() >= MAX_NOTES {
+            warnings.push(format!("more than {MAX_NOTES} notes: the rest is ignored"));
+            break;
+        }
+    }
+    notes
+}
+
+/// Reads the notes of one segment; `None` when one passes its end.
+fn section(bytes: &[u8], align: usize, notes: &mut Vec<Note>) -> Option<()> {
+    let mut at = 0;
+    while at < bytes.len() && notes.len() < MAX_NOTES {
+        let name_len = usize::try_from(u32_at(bytes, at)?).ok()?;
+        let desc_len = usize::try_from(u32_at(bytes, at + 4)?).ok()?;
+        let kind = u32_at(bytes, at + 8)?;
+        let name_at = at + 12;
+        let desc_at = name_at
+            .checked_add(name_len)?
+            .checked_next_multiple_of(align)?;
+        let desc_end = desc_at.checked_add(desc_len)?;
+        let name = bytes.get(name_at..name_at + name_len)?;
+        let name = name.strip_suffix(&[0]).unwrap_or(name);
+        let desc = bytes.get(desc_at..desc_end)?.to_vec();
+        notes.push(Note {
+            name: String::from_utf8_lossy(name).into_owned(),
+            kind,
+            desc,
+        });
+        at = desc_end.checked_next_multiple_of(align)?;
+    }
+    Some(())
+}

@@ -1,0 +1,118 @@
+//! [`Image::at`]: a parsed image moved to where it will run.
+
+use super::bytes::len;
+use super::error::{ImageError, Reason};
+use super::{Image, LoadSegment, PlacedImage, RelativeReloc};
+use handoff::addr::PhysRange;
+
+/// How far past a segment's file bytes a relocated word may lie. Linkers put
+/// none into zero-filled memory; storing more zeros than this for one would be
+/// a waste.
+const BSS_WORDS: u64 = 16 << 20;
+
+impl Image {
+    /// Moves the image so that its span starts at `base`, and applies its
+    /// relocations: also at the link address, since a `DT_RELA` word need not
+    /// hold its value in the file.
+    ///
+    /// An image that may not move (no relocatable tag, not position independent)
+    /// is given its link address back and nothing else. The bounds and alignment
+    /// of the relocatable tag are the planner's to keep.
+    ///
+    /// # Errors
+    /// When it cannot be moved there.
+    pub fn at(&self, base: u64) -> Result<PlacedImage, ImageError> {
+        self.place(base).map_err(|reason| ImageError {
+            name: self.name.clone(),
+            reason,
+        })
+    }
+
+    fn place(&self, base: u64) -> Result<PlacedImage, Reason> {
+        let linked = self.span.start;
+        let movable = self.position_independent || self.requirements.relocatable.is_some();
+        if base != linked && !movable {
+            return Err(Reason::Fixed { linked, base });
+        }
+        // addresses in the span are at least `linked`: no difference underflows
+        let moved = |addr: u64| {
+            addr.checked_sub(linked)
+                .and_then(|offset| base.checked_add(offset))
+                .ok_or(Reason::Overflow { base })
+        };
+        let mut segments = Vec::with_capacity(self.segments.len());
+        for segment in &self.segments {
+            let range = PhysRange {
+                start: moved(segment.range.start)?,
+                end: moved(segment.range.end)?,
+            };
+            segments.push(LoadSegment {
+                range,
+                data: segment.data.clone(),
+            });
+        }
+        // words hold virtual addresses; only where these equal the physical
+        // ones do they move with the image
+        let delta = if self.position_independent {
+            base.wrapping_sub(linked)
+        } else {
+            0
+        };
+        for reloc in &self.relocs {
+            let addr = moved(reloc.addr)?;
+            let value = reloc.addend.wrapping_add(delta);
+            write_word(&mut segments, &self.segments, addr, reloc, value)?;
+        }
+        Ok(PlacedImage {
+            segments,
+            entry: moved(self.entry)?,
+            base,
+        })
+    }
+}
+
+/// Writes `value` at `addr`, storing zeros up to it where the word lies in
+/// zero-filled memory. `original` is what the segments were parsed as.
+fn write_word(
+    segments: &mut [LoadSegment],
+    original: &[LoadSegment],
+    addr: u64,
+    reloc: &RelativeReloc,
+    value: u64,
+) -> Result<(), Reason> {
+    let outside = || {
+        Reason::Relocations(format!(
+            "the word at {:#x} is not in one segment",
+            reloc.addr
+        ))
+    };
+    let after = segments.partition_point(|segment| segment.range.start <= addr);
+    let index = after.checked_sub(1).ok_or_else(outside)?;
+    let segment = segments.get_mut(index).ok_or_else(outside)?;
+    let offset = addr - segment.range.start;
+    let width = u64::from(reloc.width);
+    let end = offset
+        .checked_add(width)
+        .filter(|end| *end <= segment.range.len());
+    let end = end.ok_or_else(outside)?;
+    let stored = original.get(index).map_or(0, |segment| len(&segment.data));
+    let missing = end.saturating_sub(stored);
+    if missing > BSS_WORDS {
+        return Err(Reason::Relocations(format!(
+            "the word at {:#x} is {missing:#x} bytes into zero-filled memory, more than the \
+             {BSS_WORDS:#x} that are stored for one",
+            reloc.addr
+        )));
+    }
+    let (Ok(start), Ok(end)) = (usize::try_from(offset), usize::try_from(end)) else {
+        return Err(outside());
+    };
+    if segment.data.len() < end {
+        segment.data.resize(end, 0);
+    }
+    let target = segment.data.get_mut(start..end).ok_or_else(outside)?;
+    for (to, from) in target.iter_mut().zip(value.to_le_bytes()) {
+        *to = from;
+    }
+    Ok(())
+}

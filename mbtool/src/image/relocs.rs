@@ -1,0 +1,271 @@
+//! Relocations of `ET_DYN` images: the base-relative ones, from `DT_RELA`,
+//! `DT_REL`, `DT_RELR` and the PLT's table. Anything else needs a dynamic
+//! linker and is refused.
+
+mod kinds;
+
+use super::bytes::{len, slice, u32_at, u64_at};
+use super::elf::Elf;
+use super::error::Reason;
+use super::merge::Load;
+use super::{LoadSegment, RelativeReloc};
+use ::elf::abi;
+use ::elf::dynamic::Dyn;
+use ::elf::file::Class;
+use ::elf::parse::ParsingTable;
+use ::elf::relocation::{Rel, Rela};
+use kinds::Kinds;
+
+/// Size of the `DT_RELR` table, address of it, size of an entry (gABI).
+const DT_RELRSZ: i64 = 35;
+const DT_RELR: i64 = 36;
+const DT_RELRENT: i64 = 37;
+/// More relocations than a kernel has; bounds the memory that bitmaps in
+/// `DT_RELR` can ask for.
+const MAX_RELOCS: usize = 4 << 20;
+
+/// What is needed to read the tables and check what they name.
+struct Collector<'a> {
+    class: Class,
+    loads: &'a [Load<'a>],
+    segments: &'a [LoadSegment],
+    kinds: Kinds,
+    relocs: Vec<RelativeReloc>,
+}
+
+/// Collects the relocations of `elf`, whose `PT_LOAD`s are `loads`, merged to
+/// `segments`.
+pub(super) fn collect(
+    elf: &Elf<'_>,
+    loads: &[Load<'_>],
+    segments: &[LoadSegment],
+) -> Result<Vec<RelativeReloc>, Reason> {
+    let Some((index, dynamic)) = elf.of_type(abi::PT_DYNAMIC).next() else {
+        return Ok(Vec::new());
+    };
+    let bytes = elf.data(index, dynamic)?;
+    let entries: Vec<Dyn> = ParsingTable::new(elf.header.endianness, elf.header.class, bytes)
+        .iter()
+        .take_while(|entry: &Dyn| entry.d_tag != abi::DT_NULL)
+        .collect();
+    let value = |tag: i64| {
+        entries
+            .iter()
+            .find(|entry| entry.d_tag == tag)
+            .map(|entry| entry.d_val())
+    };
+    if value(abi::DT_NEEDED).is_some() {
+        return Err(Reason::Relocations(
+            "it needs shared libraries (DT_NEEDED); a kernel is linked with -static-pie".into(),
+        ));
+    }
+    let class = elf.header.class;
+    let kinds = Kinds::new(elf.header.e_machine);
+    let mut collector = Collector {
+        class,
+        loads,
+        segments,
+        kinds,
+        relocs: Vec::new(),
+    };
+    let wide = class == Class::ELF64;
+    let (word, rel_size, rela_size) = if wide { (8, 16, 24) } else { (4, 8, 12) };
+    let table = |what, addr, size, entsize, expected| Table {
+        what,
+        addr: value(addr),
+        size: value(size),
+        entsize: value(entsize),
+        expected,
+    };
+    let rela = table(
+        "DT_RELA",
+        abi::DT_RELA,
+        abi::DT_RELASZ,
+        abi::DT_RELAENT,
+        rela_size,
+    );
+    let rel = table(
+        "DT_REL",
+        abi::DT_REL,
+        abi::DT_RELSZ,
+        abi::DT_RELENT,
+        rel_size,
+    );
+    let relr = table("DT_RELR", DT_RELR, DT_RELRSZ, DT_RELRENT, word);
+    let plt_is_rela = value(abi::DT_PLTREL) == u64::try_from(abi::DT_RELA).ok();
+    let plt_size = if plt_is_rela { rela_size } else { rel_size };
+    let plt = Table {
+        what: "DT_JMPREL",
+        addr: value(abi::DT_JMPREL),
+        size: value(abi::DT_PLTRELSZ),
+        entsize: Some(plt_size),
+        expected: plt_size,
+    };
+    collector.explicit(&rela, true)?;
+    collector.explicit(&rel, false)?;
+    collector.explicit(&plt, plt_is_rela)?;
+    collector.packed(&relr)?;
+    collector.kinds.refuse_others()?;
+    Ok(collector.relocs)
+}
+
+/// What the dynamic section says of one table.
+struct Table {
+    what: &'static str,
+    addr: Option<u64>,
+    size: Option<u64>,
+    entsize: Option<u64>,
+    expected: u64,
+}
+
+impl<'a> Collector<'a> {
+    /// The bytes of `table`, empty where it is absent.
+    fn bytes(&self, table: &Table) -> Result<&'a [u8], Reason> {
+        let Table {
+            what,
+            addr,
+            size,
+            entsize,
+            expected,
+        } = *table;
+        let (Some(addr), Some(size)) = (addr, size) else {
+            return Ok(&[]);
+        };
+        if entsize != Some(expected) || size % expected != 0 {
+            return Err(Reason::Relocations(format!(
+                "{what} has {size:#x} bytes in entries of {:#x}, they must be of {expected:#x}",
+                entsize.unwrap_or(0)
+            )));
+        }
+        let inside = |load: &Load<'a>| {
+            let offset = addr.checked_sub(load.vaddr)?;
+            slice(load.data, offset, size)
+        };
+        self.loads.iter().find_map(inside).ok_or_else(|| {
+            Reason::Relocations(format!(
+                "{what} ({size:#x} bytes at {addr:#x}) is not in the file bytes of one PT_LOAD"
+            ))
+        })
+    }
+
+    /// Tables with one entry for each relocation.
+    fn explicit(&mut self, table: &Table, addends: bool) -> Result<(), Reason> {
+        let bytes = self.bytes(table)?;
+        let endian = ::elf::endian::LittleEndian;
+        if addends {
+            for Rela {
+                r_offset,
+                r_type,
+                r_addend,
+                ..
+            } in ParsingTable::<_, Rela>::new(endian, self.class, bytes).iter()
+            {
+                if self.kinds.is_relative(r_type, r_offset) {
+                    self.push(r_offset, Some(r_addend.cast_unsigned()))?;
+                }
+            }
+        } else {
+            for Rel {
+                r_offset, r_type, ..
+            } in ParsingTable::<_, Rel>::new(endian, self.class, bytes).iter()
+            {
+                if self.kinds.is_relative(r_type, r_offset) {
+                    self.push(r_offset, None)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `DT_RELR`: an even entry is an address, an odd one a bitmap of the words
+    /// that follow the last address.
+    fn packed(&mut self, table: &Table) -> Result<(), Reason> {
+        let bytes = self.bytes(table)?;
+        let width = self.width();
+        let step = u64::from(width);
+        let mut next = None;
+        for at in (0..bytes.len()).step_by(usize::from(width)) {
+            let entry = word(bytes, at, width).unwrap_or(0);
+            if entry & 1 == 0 {
+                self.push(entry, None)?;
+                next = entry.checked_add(step);
+                continue;
+            }
+            let past = || Reason::Relocations(format!("DT_RELR entry {at:#x} has no address"));
+            let base = next.ok_or_else(past)?;
+            for bit in 0..8 * step - 1 {
+                if entry >> (bit + 1) & 1 == 1 {
+                    self.push(base.checked_add(bit * step).ok_or_else(past)?, None)?;
+                }
+            }
+            next = base.checked_add((8 * step - 1) * step);
+        }
+        Ok(())
+    }
+
+    const fn width(&self) -> u8 {
+        match self.class {
+            Class::ELF32 => 4,
+            Class::ELF64 => 8,
+        }
+    }
+
+    /// Adds the relocation of the word at virtual address `vaddr`; without an
+    /// `addend` the word itself holds it.
+    fn push(&mut self, vaddr: u64, addend: Option<u64>) -> Result<(), Reason> {
+        if self.relocs.len() >= MAX_RELOCS {
+            return Err(Reason::Relocations(format!(
+                "there are more than {MAX_RELOCS}"
+            )));
+        }
+        let width = self.width();
+        let addr = self.loads.iter().find_map(|load| {
+            let offset = vaddr.checked_sub(load.vaddr)?;
+            let end = offset.checked_add(u64::from(width))?;
+            (end <= load.range.len()).then_some(load.range.start + offset)
+        });
+        let addr = addr.ok_or_else(|| {
+            Reason::Relocations(format!(
+                "one is for the {width}-byte word at {vaddr:#x}, which is not in any PT_LOAD"
+            ))
+        })?;
+        let addend = addend.unwrap_or_else(|| self.loaded_word(addr, width));
+        self.relocs.push(RelativeReloc {
+            addr,
+            addend,
+            width,
+        });
+        Ok(())
+    }
+
+    /// The word that loading puts at `addr`.
+    fn loaded_word(&self, addr: u64, width: u8) -> u64 {
+        let after = self
+            .segments
+            .partition_point(|segment| segment.range.start <= addr);
+        let Some(segment) = after
+            .checked_sub(1)
+            .and_then(|index| self.segments.get(index))
+        else {
+            return 0;
+        };
+        let offset = addr - segment.range.start;
+        let available = len(&segment.data)
+            .saturating_sub(offset)
+            .min(u64::from(width));
+        let mut bytes = [0; 8];
+        let stored = slice(&segment.data, offset, available).unwrap_or_default();
+        for (to, from) in bytes.iter_mut().zip(stored) {
+            *to = *from;
+        }
+        u64::from_le_bytes(bytes)
+    }
+}
+
+fn word(bytes: &[u8], at: usize, width: u8) -> Option<u64> {
+    if width == 4 {
+        u32_at(bytes, at).map(u64::from)
+    } else {
+        u64_at(bytes, at)
+    }
+}

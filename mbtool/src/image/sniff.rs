@@ -1,0 +1,158 @@
+//! What a file is that is not Multiboot2, and what to do about it.
+
+use super::bytes::{u16_at, u32_at};
+use super::error::Reason;
+use super::{elf, header};
+use crate::decompress::Compression;
+use multiboot2_header::{HEADER_SEARCH_LIMIT, MAGIC};
+
+/// Magic number of a Multiboot (1) header (Multiboot specification 3.1.2).
+const MULTIBOOT1_MAGIC: u32 = 0x1bad_b002;
+/// Where a Multiboot (1) header ends at the latest, in bytes.
+const MULTIBOOT1_LIMIT: usize = 8192;
+/// How far past its place a Multiboot2 header is looked for, in bytes.
+const STRAY_LIMIT: usize = 1 << 20;
+
+/// Explains a file without a Multiboot2 header.
+pub(super) fn not_multiboot2(file: &[u8]) -> Reason {
+    let (found, advice) = stray_header(file).unwrap_or_else(|| {
+        let (found, advice) = container(file);
+        (found, advice.to_string())
+    });
+    Reason::NotMultiboot2 { found, advice }
+}
+
+/// Finds a Multiboot (1) header: its magic, and a sum of zero with flags and
+/// checksum, at a multiple of 4 in the first 8 KiB.
+#[must_use]
+pub fn multiboot1(file: &[u8]) -> Option<usize> {
+    (0..file.len().min(MULTIBOOT1_LIMIT)).step_by(4).find(|at| {
+        let word = |index: usize| u32_at(file, at + 4 * index);
+        match (word(0), word(1), word(2)) {
+            (Some(MULTIBOOT1_MAGIC), Some(flags), Some(checksum)) => {
+                MULTIBOOT1_MAGIC.wrapping_add(flags).wrapping_add(checksum) == 0
+            }
+            _ => false,
+        }
+    })
+}
+
+/// True for a Linux bzImage: "HdrS" at 0x202 and the boot sector's signature.
+#[must_use]
+pub fn is_linux(file: &[u8]) -> bool {
+    file.get(0x202..0x206) == Some(b"HdrS") && u16_at(file, 0x1fe) == Some(0xaa55)
+}
+
+/// True for a PE image: "MZ" and a PE signature where it points to.
+#[must_use]
+pub fn is_pe(file: &[u8]) -> bool {
+    let signature = u32_at(file, 0x3c).and_then(|at| usize::try_from(at).ok());
+    file.starts_with(b"MZ")
+        && signature
+            .and_then(|at| file.get(at..))
+            .is_some_and(|rest| rest.starts_with(b"PE\0\0"))
+}
+
+/// A header that is there but does not count.
+fn stray_header(file: &[u8]) -> Option<(String, String)> {
+    let mut bad_sum = None;
+    for at in (0..file.len().min(STRAY_LIMIT)).step_by(4) {
+        let word = |index: usize| u32_at(file, at + 4 * index);
+        let (Some(MAGIC), Some(arch), Some(length), Some(checksum)) =
+            (word(0), word(1), word(2), word(3))
+        else {
+            continue;
+        };
+        let whole = header::is_header(MAGIC, arch, length, checksum);
+        if whole && at >= HEADER_SEARCH_LIMIT {
+            return Some((
+                format!("it has a header at offset {at:#x}, past the first 32768 bytes"),
+                "the linker script must put the header's section first".into(),
+            ));
+        }
+        if whole && at % header::ALIGN != 0 {
+            return Some((
+                format!("it has a header at offset {at:#x}, which is not a multiple of 8"),
+                "align the header's section to 8 bytes".into(),
+            ));
+        }
+        bad_sum = bad_sum.or((!whole).then_some((at, arch, length, checksum)));
+    }
+    let (at, arch, length, found) = bad_sum?;
+    let expected = 0_u32
+        .wrapping_sub(MAGIC)
+        .wrapping_sub(arch)
+        .wrapping_sub(length);
+    Some((
+        format!(
+            "the magic number at offset {at:#x} is followed by checksum {found:#010x} where \
+             {expected:#010x} is needed"
+        ),
+        "correct the checksum, or give another file if this is not a header at all".into(),
+    ))
+}
+
+/// Returns what `file` is, as a noun, and what to do with it.
+fn container(file: &[u8]) -> (String, &'static str) {
+    const OTHER: &str = "give a kernel with a Multiboot2 header in its first 32 KiB";
+    if let Some(format) = Compression::sniff(file) {
+        return (
+            format!("it is {format} data inside another compressed file"),
+            "only one layer is unpacked: unpack it once by hand",
+        );
+    }
+    if is_linux(file) {
+        return (
+            "it is a Linux bzImage".into(),
+            "load it as one with --type linux",
+        );
+    }
+    if let Some(at) = multiboot1(file) {
+        return (
+            format!("it has only a Multiboot 1 header (at offset {at:#x})"),
+            "load it with --type multiboot, or build it with a Multiboot2 header",
+        );
+    }
+    if is_pe(file) {
+        return (
+            "it is a PE image (an EFI application)".into(),
+            "give the ELF build of the same kernel (xen.gz, not xen.efi)",
+        );
+    }
+    if elf::is_elf(file) {
+        return match elf::file_header(file) {
+            Ok(header) => (
+                format!(
+                    "it is ELF (type {}, machine {}) without such a header",
+                    header.e_type, header.e_machine
+                ),
+                OTHER,
+            ),
+            Err(reason) => (format!("it is damaged ELF ({reason})"), OTHER),
+        };
+    }
+    if file.starts_with(b"070701") || file.starts_with(b"070702") {
+        return (
+            "it is a cpio archive, such as an initrd".into(),
+            "give it with --module",
+        );
+    }
+    if file.starts_with(b"#!") {
+        return ("it is a script".into(), OTHER);
+    }
+    if file.iter().take(4096).all(|byte| *byte == 0) {
+        return (
+            "its first 4096 bytes are zero, as in a disk image".into(),
+            OTHER,
+        );
+    }
+    let head: Vec<String> = file
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    (
+        format!("it begins with {} and is nothing known", head.join(" ")),
+        OTHER,
+    )
+}

@@ -1,0 +1,409 @@
+//! Multiboot2 files made byte by byte, right or wrong on purpose: for the tests
+//! of this crate and of those that use it.
+//!
+//! Panics where a test asks for what no file can hold.
+
+#![allow(clippy::as_conversions, clippy::indexing_slicing, clippy::unwrap_used)]
+
+use super::header::FLAG_OPTIONAL;
+use multiboot2_header::MAGIC;
+
+/// Builds a Multiboot2 header.
+#[derive(Clone, Debug, Default)]
+pub struct HeaderBuilder {
+    /// Architecture field: 0 is i386, 4 is MIPS.
+    pub arch: u32,
+    /// Added to the right checksum.
+    pub checksum_error: u32,
+    /// Added to the right length before the checksum is made.
+    pub length_error: u32,
+    /// Leaves the end tag out.
+    pub no_end: bool,
+    /// Bytes of the tags so far.
+    pub tags: Vec<u8>,
+}
+
+impl HeaderBuilder {
+    /// Makes one without tags.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends a tag with these payload bytes and the size that fits them.
+    #[must_use]
+    pub fn tag(self, kind: u16, flags: u16, payload: &[u8]) -> Self {
+        let size = 8 + payload.len() as u32;
+        self.sized_tag(kind, flags, size, payload)
+    }
+
+    /// Appends a tag with any size field; the payload is padded to 8 bytes.
+    #[must_use]
+    pub fn sized_tag(mut self, kind: u16, flags: u16, size: u32, payload: &[u8]) -> Self {
+        self.tags.extend(kind.to_le_bytes());
+        self.tags.extend(flags.to_le_bytes());
+        self.tags.extend(size.to_le_bytes());
+        self.tags.extend(payload);
+        self.tags.resize(self.tags.len().next_multiple_of(8), 0);
+        self
+    }
+
+    /// Appends a required tag whose payload is `words`.
+    #[must_use]
+    pub fn words(self, kind: u16, words: &[u32]) -> Self {
+        self.tag(kind, 0, &words_to_bytes(words))
+    }
+
+    /// Appends an optional tag whose payload is `words`.
+    #[must_use]
+    pub fn optional(self, kind: u16, words: &[u32]) -> Self {
+        self.tag(kind, FLAG_OPTIONAL, &words_to_bytes(words))
+    }
+
+    /// Appends tag 2.
+    #[must_use]
+    pub fn address(self, header: u32, load: u32, load_end: u32, bss_end: u32) -> Self {
+        self.words(2, &[header, load, load_end, bss_end])
+    }
+
+    /// Appends tag 3.
+    #[must_use]
+    pub fn entry(self, entry: u32) -> Self {
+        self.words(3, &[entry])
+    }
+
+    /// Appends tag 10.
+    #[must_use]
+    pub fn relocatable(self, min: u32, max: u32, align: u32, preference: u32) -> Self {
+        self.words(10, &[min, max, align, preference])
+    }
+
+    /// The header's bytes, end tag and all.
+    #[must_use]
+    pub fn build(self) -> Vec<u8> {
+        let mut tags = self.tags;
+        if !self.no_end {
+            tags.extend([0, 0, 0, 0, 8, 0, 0, 0]);
+        }
+        let length = (16 + tags.len() as u32).wrapping_add(self.length_error);
+        let sum = MAGIC.wrapping_add(self.arch).wrapping_add(length);
+        let checksum = 0_u32.wrapping_sub(sum).wrapping_add(self.checksum_error);
+        let mut bytes = words_to_bytes(&[MAGIC, self.arch, length, checksum]);
+        bytes.extend(tags);
+        bytes
+    }
+}
+
+/// The tags that Debian's Xen 4.17 carries.
+#[must_use]
+pub fn xen_header() -> HeaderBuilder {
+    HeaderBuilder::new()
+        .words(1, &[4, 6])
+        .words(6, &[])
+        .optional(10, &[0x20_0000, u32::MAX, 0x20_0000, 2])
+        .optional(4, &[2])
+        .optional(5, &[0, 0, 0])
+        .optional(7, &[])
+        .optional(9, &[0x3d_d531])
+}
+
+/// Words as they stand in memory.
+#[must_use]
+pub fn words_to_bytes(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// One program header and its bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Segment {
+    /// `p_type`: 1 `PT_LOAD`, 2 `PT_DYNAMIC`, 3 `PT_INTERP`, 4 `PT_NOTE`.
+    pub kind: u32,
+    /// `p_vaddr`.
+    pub vaddr: u64,
+    /// `p_paddr`.
+    pub paddr: u64,
+    /// `p_memsz`; the larger of it and the bytes' length is written.
+    pub memsz: u64,
+    /// `p_align`.
+    pub align: u64,
+    /// What stands in the file. Taken from `within` another segment if given.
+    pub data: Vec<u8>,
+    /// Index of a segment, and offset in it, whose file bytes these are: no
+    /// bytes are written for this one.
+    pub within: Option<(usize, u64)>,
+    /// `p_filesz` where it is to differ from the bytes' length.
+    pub filesz: Option<u64>,
+    /// `p_offset` where it is to be wrong.
+    pub offset: Option<u64>,
+}
+
+impl Segment {
+    /// A `PT_LOAD` with equal virtual and physical addresses.
+    #[must_use]
+    pub fn load(addr: u64, data: Vec<u8>, memsz: u64) -> Self {
+        Self {
+            kind: 1,
+            vaddr: addr,
+            paddr: addr,
+            memsz,
+            align: 0x1000,
+            data,
+            ..Self::default()
+        }
+    }
+}
+
+/// Builds an ELF file: header, program headers, each segment's bytes at a
+/// multiple of 8, section headers.
+#[derive(Clone, Debug)]
+pub struct ElfBuilder {
+    /// ELF64 rather than ELF32.
+    pub wide: bool,
+    /// `e_type`: 2 `ET_EXEC`, 3 `ET_DYN`.
+    pub kind: u16,
+    /// `e_machine`: 3 i386, 62 x86-64.
+    pub machine: u16,
+    /// `EI_DATA`: 1 little endian.
+    pub data: u8,
+    /// `e_entry`.
+    pub entry: u64,
+    /// Program headers in table order.
+    pub segments: Vec<Segment>,
+    /// Number of all-zero section headers to append.
+    pub sections: u16,
+}
+
+impl ElfBuilder {
+    /// Makes an i386 ELF32 `ET_EXEC` without segments.
+    #[must_use]
+    pub const fn elf32(entry: u64) -> Self {
+        Self {
+            wide: false,
+            kind: 2,
+            machine: 3,
+            data: 1,
+            entry,
+            segments: vec![],
+            sections: 0,
+        }
+    }
+
+    /// Makes an x86-64 ELF64 `ET_EXEC` without segments.
+    #[must_use]
+    pub const fn elf64(entry: u64) -> Self {
+        Self {
+            wide: true,
+            kind: 2,
+            machine: 62,
+            data: 1,
+            entry,
+            segments: vec![],
+            sections: 0,
+        }
+    }
+
+    /// Makes it `ET_DYN`.
+    #[must_use]
+    pub const fn dynamic(mut self) -> Self {
+        self.kind = 3;
+        self
+    }
+
+    /// Appends a segment.
+    #[must_use]
+    pub fn segment(mut self, segment: Segment) -> Self {
+        self.segments.push(segment);
+        self
+    }
+
+    /// Appends a `PT_LOAD` at `addr`.
+    #[must_use]
+    pub fn load(self, addr: u64, data: Vec<u8>, memsz: u64) -> Self {
+        self.segment(Segment::load(addr, data, memsz))
+    }
+
+    const fn sizes(&self) -> (usize, usize, usize) {
+        if self.wide {
+            (64, 56, 64)
+        } else {
+            (52, 32, 40)
+        }
+    }
+
+    /// Appends an address-sized word.
+    fn word(&self, bytes: &mut Vec<u8>, value: u64) {
+        if self.wide {
+            bytes.extend(value.to_le_bytes());
+        } else {
+            bytes.extend((value as u32).to_le_bytes());
+        }
+    }
+
+    /// The file's bytes.
+    #[must_use]
+    pub fn build(&self) -> Vec<u8> {
+        let (ehsize, phsize, shsize) = self.sizes();
+        let mut body = Vec::new();
+        let start = (ehsize + phsize * self.segments.len()).next_multiple_of(8);
+        let mut offsets: Vec<u64> = Vec::new();
+        for segment in &self.segments {
+            body.resize(body.len().next_multiple_of(8), 0);
+            let own = (start + body.len()) as u64;
+            let at = segment
+                .within
+                .map(|(index, offset)| offsets[index] + offset);
+            offsets.push(segment.offset.or(at).unwrap_or(own));
+            if segment.within.is_none() {
+                body.extend(&segment.data);
+            }
+        }
+        body.resize(body.len().next_multiple_of(8), 0);
+        let shoff = if self.sections == 0 {
+            0
+        } else {
+            (start + body.len()) as u64
+        };
+        let mut bytes = b"\x7fELF".to_vec();
+        bytes.extend([if self.wide { 2 } else { 1 }, self.data, 1, 0]);
+        bytes.extend([0; 8]);
+        bytes.extend(self.kind.to_le_bytes());
+        bytes.extend(self.machine.to_le_bytes());
+        bytes.extend(1_u32.to_le_bytes());
+        self.word(&mut bytes, self.entry);
+        self.word(&mut bytes, ehsize as u64);
+        self.word(&mut bytes, shoff);
+        bytes.extend(0_u32.to_le_bytes());
+        let count = self.segments.len() as u16;
+        for value in [
+            ehsize as u16,
+            phsize as u16,
+            count,
+            shsize as u16,
+            self.sections,
+            0,
+        ] {
+            bytes.extend(value.to_le_bytes());
+        }
+        for (segment, offset) in self.segments.iter().zip(&offsets) {
+            self.program_header(&mut bytes, segment, *offset);
+        }
+        bytes.resize(start, 0);
+        bytes.extend(body);
+        bytes.resize(bytes.len() + shsize * usize::from(self.sections), 0);
+        bytes
+    }
+
+    fn program_header(&self, bytes: &mut Vec<u8>, segment: &Segment, offset: u64) {
+        let filesz = segment.filesz.unwrap_or(segment.data.len() as u64);
+        let memsz = segment.memsz.max(segment.data.len() as u64);
+        bytes.extend(segment.kind.to_le_bytes());
+        if self.wide {
+            bytes.extend(7_u32.to_le_bytes());
+        }
+        for value in [offset, segment.vaddr, segment.paddr, filesz, memsz] {
+            self.word(bytes, value);
+        }
+        if !self.wide {
+            bytes.extend(7_u32.to_le_bytes());
+        }
+        self.word(bytes, segment.align);
+    }
+}
+
+/// `header` and then `len - header.len()` bytes that differ from their
+/// neighbours.
+#[must_use]
+pub fn program(header: HeaderBuilder, len: usize) -> Vec<u8> {
+    let mut bytes = header.build();
+    assert!(
+        bytes.len() <= len,
+        "a header of {} bytes in {len}",
+        bytes.len()
+    );
+    bytes.extend((bytes.len()..len).map(|at| (at % 251) as u8 + 1));
+    bytes
+}
+
+/// A small image with the shape of Debian's Xen 4.17: ELF32 `ET_EXEC`, one
+/// `PT_LOAD` with bss at 0x200000 aligned to 0x40, a note whose address is an
+/// offset, Xen's header tags.
+#[must_use]
+pub fn xen_like() -> Vec<u8> {
+    let mut note = words_to_bytes(&[4, 20, 3]);
+    note.extend(b"GNU\0");
+    note.extend(1..=20);
+    let mut load = program(xen_header(), 0x800);
+    load[0x400..0x400 + note.len()].copy_from_slice(&note);
+    let load = Segment {
+        align: 0x40,
+        ..Segment::load(0x20_0000, load, 0x3000)
+    };
+    let note = Segment {
+        kind: 4,
+        vaddr: 0x400,
+        paddr: 0x400,
+        align: 4,
+        data: note,
+        within: Some((0, 0x400)),
+        ..Segment::default()
+    };
+    ElfBuilder::elf32(0x20_0000)
+        .segment(load)
+        .segment(note)
+        .build()
+}
+
+/// A small flat image at `load`: header, code, 0x1000 bytes of bss.
+#[must_use]
+pub fn flat(load: u32) -> Vec<u8> {
+    let len = 0x200;
+    let header = HeaderBuilder::new().address(load, load, load + len, load + len + 0x1000);
+    program(header.entry(load + 0x100), len as usize)
+}
+
+/// Offset of the relocated words in [`pie`]'s segment.
+pub const PIE_WORDS: u64 = 0x100;
+
+/// An ELF64 `ET_DYN` linked at 0 with `R_X86_64_RELATIVE` relocations for the
+/// words at [`PIE_WORDS`]: word `n` becomes base + `addends[n]`.
+#[must_use]
+pub fn pie(header: HeaderBuilder, addends: &[u64]) -> Vec<u8> {
+    let relocs: Vec<_> = (0..)
+        .zip(addends)
+        .map(|(n, addend)| (PIE_WORDS + 8 * n, 8, *addend))
+        .collect();
+    pie_with(header, &relocs)
+}
+
+/// Like [`pie`], with any relocations: offset, type, addend.
+#[must_use]
+pub fn pie_with(header: HeaderBuilder, relocs: &[(u64, u32, u64)]) -> Vec<u8> {
+    let mut load = program(header, 0x400);
+    let rela_at = load.len() as u64;
+    for (offset, kind, addend) in relocs {
+        for word in [*offset, u64::from(*kind), *addend] {
+            load.extend(word.to_le_bytes());
+        }
+    }
+    let dynamic_at = load.len() as u64;
+    let mut dynamic = Vec::new();
+    for word in [7, rela_at, 8, 24 * relocs.len() as u64, 9, 24, 0, 0] {
+        dynamic.extend(word.to_le_bytes());
+    }
+    load.extend(&dynamic);
+    let dynamic = Segment {
+        kind: 2,
+        vaddr: dynamic_at,
+        paddr: dynamic_at,
+        align: 8,
+        data: dynamic,
+        within: Some((0, dynamic_at)),
+        ..Segment::default()
+    };
+    let memsz = load.len() as u64 + 0x1000;
+    ElfBuilder::elf64(0x80)
+        .dynamic()
+        .load(0, load, memsz)
+        .segment(dynamic)
+        .build()
+}

@@ -1,0 +1,185 @@
+//! Header tags to [`Requirements`] (Multiboot2 specification, section 3.1.3 and
+//! following).
+//!
+//! - A tag may be larger than its type asks (a later revision's fields); never
+//!   smaller.
+//! - Information requests (1) add up. Any other known tag may come twice only
+//!   when both say the same; that is a warning, a contradiction is an error.
+//! - An unknown tag that is not optional is refused, as the specification asks.
+
+use super::error::Reason;
+use super::header::{Header, RawTag, TAG_BYTES};
+use super::{
+    ConsoleRequest, FramebufferRequest, InfoRequest, Preference, Relocatable, Requirements,
+};
+use multiboot2_header::{HeaderTagType, RelocatableHeaderTagPreference};
+
+/// Returns the name of a header tag's type.
+#[must_use]
+pub const fn name(kind: u16) -> &'static str {
+    match HeaderTagType::from_val(kind) {
+        HeaderTagType::End => "end",
+        HeaderTagType::InformationRequest => "information request",
+        HeaderTagType::Address => "address",
+        HeaderTagType::EntryAddress => "entry address",
+        HeaderTagType::ConsoleFlags => "console flags",
+        HeaderTagType::Framebuffer => "framebuffer",
+        HeaderTagType::ModuleAlign => "module alignment",
+        HeaderTagType::EfiBS => "EFI boot services",
+        HeaderTagType::EntryAddressEFI32 => "EFI i386 entry address",
+        HeaderTagType::EntryAddressEFI64 => "EFI amd64 entry address",
+        HeaderTagType::Relocatable => "relocatable",
+        _ => "unknown",
+    }
+}
+
+/// Gathers what the tags ask for, and warnings.
+///
+/// # Errors
+/// For a tag that is malformed, contradicts another, is required and unknown,
+/// or asks for what cannot be had once a kernel runs.
+pub fn collect(
+    header: &Header,
+    tags: &[RawTag<'_>],
+) -> Result<(Requirements, Vec<String>), Reason> {
+    let mut wants = Requirements {
+        header_offset: u64::try_from(header.offset).unwrap_or(u64::MAX),
+        ..Requirements::default()
+    };
+    let mut warnings = Vec::new();
+    for (index, tag) in tags.iter().enumerate() {
+        let kind = HeaderTagType::from_val(tag.kind);
+        let known = name(tag.kind) != "unknown";
+        if known && kind != HeaderTagType::InformationRequest {
+            let earlier = tags.get(..index).unwrap_or_default();
+            if let Some(first) = earlier.iter().find(|first| first.kind == tag.kind) {
+                if (first.flags, first.payload) != (tag.flags, tag.payload) {
+                    return Err(Reason::DuplicateTag {
+                        kind: tag.kind,
+                        first: first.offset,
+                        second: tag.offset,
+                    });
+                }
+                warnings.push(format!("header tag {} appears twice", tag.kind));
+                continue;
+            }
+        }
+        match kind {
+            HeaderTagType::InformationRequest => {
+                wants.info_requests.extend(info_request(tag)?);
+            }
+            HeaderTagType::Address => wants.address = Some(words(tag)?),
+            HeaderTagType::EntryAddress => wants.entry_address = Some(word(tag)?),
+            HeaderTagType::ConsoleFlags => {
+                let flags = word(tag)?;
+                wants.console = Some(ConsoleRequest {
+                    flags,
+                    required: tag.required(),
+                });
+            }
+            HeaderTagType::Framebuffer => {
+                let [width, height, depth] = words(tag)?;
+                let required = tag.required();
+                wants.framebuffer = Some(FramebufferRequest {
+                    width,
+                    height,
+                    depth,
+                    required,
+                });
+            }
+            HeaderTagType::ModuleAlign => wants.module_align = true,
+            HeaderTagType::EfiBS if tag.required() => {
+                return Err(Reason::EfiBootServices { offset: tag.offset });
+            }
+            HeaderTagType::EfiBS => wants.efi_boot_services = true,
+            HeaderTagType::EntryAddressEFI32 => wants.efi32_entry = Some(word(tag)?),
+            HeaderTagType::EntryAddressEFI64 => wants.efi64_entry = Some(word(tag)?),
+            HeaderTagType::Relocatable => wants.relocatable = Some(relocatable(tag)?),
+            _ if tag.required() => {
+                return Err(Reason::UnknownRequiredTag {
+                    kind: tag.kind,
+                    offset: tag.offset,
+                });
+            }
+            _ => wants.ignored_tags.push(tag.kind),
+        }
+    }
+    Ok((wants, warnings))
+}
+
+/// Reads the first `N` words of a tag that must have them.
+fn words<const N: usize>(tag: &RawTag<'_>) -> Result<[u32; N], Reason> {
+    let mut values = [0; N];
+    for (index, value) in values.iter_mut().enumerate() {
+        *value = tag.word(index).ok_or_else(|| Reason::TagSize {
+            kind: tag.kind,
+            offset: tag.offset,
+            found: tag.size,
+            expected: format!("at least {:#x}", TAG_BYTES + 4 * N),
+        })?;
+    }
+    Ok(values)
+}
+
+fn word(tag: &RawTag<'_>) -> Result<u32, Reason> {
+    words::<1>(tag).map(|[value]| value)
+}
+
+/// Tag 1: MBI tag numbers, as many as fit.
+fn info_request(tag: &RawTag<'_>) -> Result<Vec<InfoRequest>, Reason> {
+    let (numbers, rest) = tag.payload.as_chunks::<4>();
+    if !rest.is_empty() {
+        return Err(Reason::TagSize {
+            kind: tag.kind,
+            offset: tag.offset,
+            found: tag.size,
+            expected: "0x8 and a multiple of 4".into(),
+        });
+    }
+    let required = tag.required();
+    Ok(numbers
+        .iter()
+        .map(|number| InfoRequest {
+            tag: u32::from_le_bytes(*number),
+            required,
+        })
+        .collect())
+}
+
+/// Tag 10: min, max (inclusive), align, preference. An alignment of 0 means
+/// none.
+fn relocatable(tag: &RawTag<'_>) -> Result<Relocatable, Reason> {
+    let [min, max, align, preference] = words(tag)?;
+    let refuse = |detail: String| Reason::Relocatable {
+        offset: tag.offset,
+        detail,
+    };
+    if min > max {
+        return Err(refuse(format!(
+            "min_addr {min:#x} is above max_addr {max:#x}"
+        )));
+    }
+    let align = align.max(1);
+    if !align.is_power_of_two() {
+        return Err(refuse(format!(
+            "alignment {align:#x} is not a power of two"
+        )));
+    }
+    let preference = match RelocatableHeaderTagPreference::from_val(preference) {
+        RelocatableHeaderTagPreference::None => Preference::None,
+        RelocatableHeaderTagPreference::Low => Preference::Lowest,
+        RelocatableHeaderTagPreference::High => Preference::Highest,
+        _ => {
+            return Err(refuse(format!(
+                "preference {preference} is not 0 (none), 1 (lowest) or 2 (highest)"
+            )));
+        }
+    };
+    let [min, max, align] = [min, max, align].map(u64::from);
+    Ok(Relocatable {
+        min,
+        max,
+        align,
+        preference,
+    })
+}

@@ -1,0 +1,28 @@
+//! One file per part of the parser; every [`Reason`] is provoked somewhere.
+
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::as_conversions)]
+
+mod elf;
+mod flat;
+mod header;
+mod hostile;
+mod moved;
+mod sniff;
+
+use super::*;
+
+fn parse(bytes: &[u8]) -> Result<Image, Reason> {
+    Image::parse(bytes, "test").map_err(|error| {
+        assert_eq!(error.name, "test");
+        error.reason
+    })
+}
+
+/// Parses what must not parse, and returns the message.
+fn message(bytes: &[u8]) -> String {
+    parse(bytes).expect_err("parsed").to_string()
+}
+
+fn range(start: u64, end: u64) -> PhysRange {
+    PhysRange::new(start, end).unwrap()
+}

@@ -1,0 +1,483 @@
+use super::super::synth::{
+    ElfBuilder, HeaderBuilder, Segment, program, words_to_bytes, xen_header, xen_like,
+};
+use super::*;
+
+/// Entry of the images here: behind the header of the first segment.
+const CODE: u64 = 0x10_0080;
+
+fn code() -> Vec<u8> {
+    program(HeaderBuilder::new(), 0x200)
+}
+
+/// One `PT_LOAD` at 1 MiB with the header, then these.
+fn elf32(more: Vec<Segment>) -> Vec<u8> {
+    let mut elf = ElfBuilder::elf32(CODE).load(0x10_0000, code(), 0);
+    elf.segments.extend(more);
+    elf.build()
+}
+
+fn shape(image: &Image) -> Vec<(PhysRange, usize)> {
+    image
+        .segments
+        .iter()
+        .map(|segment| (segment.range, segment.data.len()))
+        .collect()
+}
+
+#[test]
+fn an_image_like_xen_loads_as_its_program_header_says() {
+    let image = parse(&xen_like()).unwrap();
+    assert_eq!(image.format, Format::Elf32);
+    assert!(!image.position_independent);
+    assert_eq!(shape(&image), [(range(0x20_0000, 0x20_3000), 0x800)]);
+    assert_eq!(image.span, range(0x20_0000, 0x20_3000));
+    assert_eq!(image.entry, 0x20_0000);
+    assert_eq!(image.align, 0x40);
+    assert_eq!(image.relocs, []);
+    let build_id: Vec<u8> = (1..=20).collect();
+    assert_eq!(
+        image.notes,
+        [Note {
+            name: "GNU".into(),
+            kind: 3,
+            desc: build_id
+        }]
+    );
+    assert_eq!(image.sections, None);
+}
+
+#[test]
+fn both_classes_and_both_machines_are_read() {
+    for (wide, machine) in [(false, 3), (false, 62), (true, 62)] {
+        let mut elf = ElfBuilder::elf64(CODE).load(0x10_0000, code(), 0x300);
+        (elf.wide, elf.machine) = (wide, machine);
+        let image = parse(&elf.build()).unwrap();
+        assert_eq!(
+            image.format,
+            if wide { Format::Elf64 } else { Format::Elf32 }
+        );
+        assert_eq!(shape(&image), [(range(0x10_0000, 0x10_0300), 0x200)]);
+    }
+}
+
+#[test]
+fn an_unaligned_segment_is_accepted() {
+    let bytes = ElfBuilder::elf32(0x20_1880)
+        .load(0x20_1801, code(), 0x1000)
+        .build();
+    let image = parse(&bytes).unwrap();
+    assert_eq!(shape(&image), [(range(0x20_1801, 0x20_2801), 0x200)]);
+}
+
+#[test]
+fn segments_that_share_a_page_become_one_with_zeros_between() {
+    let bytes = elf32(vec![
+        Segment::load(0x10_0800, vec![7; 0x100], 0x1900),
+        Segment::load(0x10_4000, vec![8; 4], 0),
+    ]);
+    let image = parse(&bytes).unwrap();
+    assert_eq!(
+        shape(&image),
+        [
+            (range(0x10_0000, 0x10_2100), 0x900),
+            (range(0x10_4000, 0x10_4004), 4)
+        ]
+    );
+    let data = &image.segments[0].data;
+    assert_eq!(data[..0x200], code());
+    assert_eq!(data[0x200..0x800], [0; 0x600]);
+    assert_eq!(data[0x800..], [7; 0x100]);
+    assert_eq!(
+        image.warnings, [""; 0],
+        "sharing a page is nothing to warn of"
+    );
+}
+
+#[test]
+fn neighbours_that_share_no_page_stay_apart() {
+    let bytes = elf32(vec![Segment::load(0x10_1000, vec![7; 4], 0)]);
+    assert_eq!(
+        shape(&parse(&bytes).unwrap()),
+        [
+            (range(0x10_0000, 0x10_0200), 0x200),
+            (range(0x10_1000, 0x10_1004), 4)
+        ]
+    );
+}
+
+#[test]
+fn the_order_of_program_headers_does_not_matter() {
+    let elf = ElfBuilder::elf32(CODE)
+        .load(0x10_0800, vec![7; 0x100], 0)
+        .load(0x10_0000, code(), 0)
+        .build();
+    assert_eq!(
+        shape(&parse(&elf).unwrap()),
+        [(range(0x10_0000, 0x10_0900), 0x900)]
+    );
+}
+
+#[test]
+fn much_bss_before_a_shared_page_is_not_stored() {
+    let mut elf = ElfBuilder::elf32(CODE).load(0x10_0000, code(), 0x900_0010);
+    elf.segments
+        .push(Segment::load(0x910_0020, vec![7; 8], 0x20));
+    let image = parse(&elf.build()).unwrap();
+    assert_eq!(
+        shape(&image),
+        [
+            (range(0x10_0000, 0x910_0000), 0x200),
+            (range(0x910_0000, 0x910_0040), 0x28)
+        ]
+    );
+    assert_eq!(image.segments[1].data[..0x20], [0; 0x20]);
+    assert_eq!(image.segments[1].data[0x20..], [7; 8]);
+}
+
+#[test]
+fn file_bytes_win_over_another_segment_s_bss() {
+    // the first one's bss reaches past the second's bytes
+    let mut elf = ElfBuilder::elf32(CODE).load(0x10_0000, code(), 0x4000);
+    elf.segments.push(Segment::load(0x10_1000, vec![7; 8], 0));
+    let image = parse(&elf.build()).unwrap();
+    assert_eq!(shape(&image), [(range(0x10_0000, 0x10_4000), 0x1008)]);
+    assert_eq!(image.segments[0].data[0x1000..], [7; 8]);
+    assert_eq!(
+        image.warnings,
+        [
+            "program headers 0 and 1 (PT_LOAD) both have 0x101000-0x101008: file bytes win over zeros"
+        ]
+    );
+    // pure bss over bytes takes nothing away
+    let bytes = elf32(vec![Segment::load(0x10_0010, vec![], 0x3000)]);
+    let image = parse(&bytes).unwrap();
+    assert_eq!(shape(&image), [(range(0x10_0000, 0x10_3010), 0x200)]);
+    assert_eq!(image.segments[0].data, code());
+}
+
+#[test]
+fn overlapping_file_bytes_must_agree() {
+    let same = code()[0x100..].to_vec();
+    let bytes = elf32(vec![Segment::load(
+        0x10_0100,
+        [&same[..], &[9; 4]].concat(),
+        0,
+    )]);
+    let image = parse(&bytes).unwrap();
+    assert_eq!(shape(&image), [(range(0x10_0000, 0x10_0204), 0x204)]);
+    let mut other = same;
+    other[0x20] ^= 1;
+    let bytes = elf32(vec![
+        Segment::load(0x10_1000, vec![1], 0),
+        Segment::load(0x10_0100, other, 0),
+    ]);
+    assert_eq!(
+        message(&bytes),
+        "program headers 0 and 2 (PT_LOAD) put different file bytes at physical address 0x100120: \
+         fix the linker script"
+    );
+}
+
+#[test]
+fn segments_without_memory_are_skipped() {
+    let bytes = elf32(vec![Segment::load(0xffff_ffff, vec![], 0)]);
+    assert_eq!(parse(&bytes).unwrap().segments.len(), 1);
+    let elf = ElfBuilder::elf32(CODE).load(CODE, vec![], 0);
+    let note = Segment {
+        kind: 4,
+        data: code(),
+        ..Segment::default()
+    };
+    let text = message(&elf.segment(note).build());
+    assert!(
+        text.contains("has 0 PT_LOAD program headers with memory"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_higher_half_entry_is_translated() {
+    let virt = 0xffff_ffff_8010_0000;
+    let segment = Segment {
+        vaddr: virt,
+        paddr: 0x10_0000,
+        ..Segment::load(0, code(), 0x1000)
+    };
+    let image = parse(
+        &ElfBuilder::elf64(virt + 0x40)
+            .segment(segment.clone())
+            .build(),
+    )
+    .unwrap();
+    assert_eq!(image.entry, 0x10_0040);
+    assert_eq!(image.span, range(0x10_0000, 0x10_1000));
+    assert_eq!(image.warnings, [""; 0]);
+    // physical already
+    let image = parse(&ElfBuilder::elf64(0x10_0040).segment(segment).build()).unwrap();
+    assert_eq!(image.entry, 0x10_0040);
+    assert_eq!(image.warnings.len(), 1);
+    assert!(image.warnings[0].contains("is taken as physical"));
+}
+
+#[test]
+fn a_virtual_match_comes_before_a_physical_one() {
+    // e_entry is physical in segment 0 and virtual in segment 1
+    let low = Segment {
+        vaddr: 0xc010_0000,
+        ..Segment::load(0x10_0000, code(), 0)
+    };
+    let high = Segment {
+        vaddr: 0x10_0000,
+        ..Segment::load(0x20_0000, vec![0x90; 0x100], 0)
+    };
+    let elf = ElfBuilder::elf32(CODE).segment(low).segment(high);
+    assert_eq!(parse(&elf.build()).unwrap().entry, 0x20_0080);
+    // in two virtually: the first, and a warning
+    let first = Segment {
+        vaddr: 0x10_0000,
+        ..Segment::load(0x30_0000, code(), 0)
+    };
+    let elf = ElfBuilder {
+        segments: vec![first, elf.segments[1].clone()],
+        ..elf
+    };
+    let image = parse(&elf.build()).unwrap();
+    assert_eq!(image.entry, 0x30_0080);
+    assert!(
+        image.warnings[0].contains("in program headers 0 and 1"),
+        "{:?}",
+        image.warnings
+    );
+}
+
+#[test]
+fn the_entry_address_tag_comes_before_e_entry() {
+    let load = program(HeaderBuilder::new().entry(0x10_0123), 0x200);
+    let image = parse(
+        &ElfBuilder::elf32(0x10_0000)
+            .load(0x10_0000, load, 0)
+            .build(),
+    )
+    .unwrap();
+    assert_eq!(image.entry, 0x10_0123);
+}
+
+#[test]
+fn an_entry_outside_the_loaded_bytes_is_refused() {
+    for entry in [0xf_ffff, 0x10_0200, 0x10_02ff, 0x10_0300] {
+        let bytes = ElfBuilder::elf32(entry)
+            .load(0x10_0000, code(), 0x300)
+            .build();
+        let text = message(&bytes);
+        assert!(
+            text.contains(&format!("entry point {entry:#x} (from the ELF header)")),
+            "{text}"
+        );
+    }
+    let text = message(
+        &ElfBuilder::elf32(0)
+            .load(0x10_0000, program(xen_header(), 0x200), 0)
+            .build(),
+    );
+    assert!(
+        text.contains("its only entry point is for EFI (header tag 9)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_not_an_x86_program_is_refused() {
+    let good = ElfBuilder::elf32(CODE).load(0x10_0000, code(), 0);
+    for (elf, says) in [
+        (
+            ElfBuilder {
+                machine: 183,
+                ..good.clone()
+            },
+            "is ELF for machine 183",
+        ),
+        (
+            ElfBuilder {
+                kind: 1,
+                ..good.clone()
+            },
+            "is ELF of type 1",
+        ),
+        (
+            ElfBuilder {
+                kind: 4,
+                ..good.clone()
+            },
+            "is ELF of type 4",
+        ),
+        (
+            ElfBuilder {
+                data: 2,
+                ..good.clone()
+            },
+            "is big-endian ELF",
+        ),
+    ] {
+        let text = message(&elf.build());
+        assert!(text.starts_with(says), "{text}");
+    }
+    let mut bytes = good.build();
+    bytes[4] = 9;
+    assert!(message(&bytes).contains("is ELF of class 9"));
+    let interp = Segment {
+        kind: 3,
+        data: b"/lib/ld.so\0".to_vec(),
+        ..Segment::default()
+    };
+    let text = message(&good.segment(interp).build());
+    assert!(text.starts_with("program header 1: PT_INTERP"), "{text}");
+}
+
+#[test]
+fn tables_and_segments_must_be_in_the_file() {
+    let good = ElfBuilder::elf32(CODE).load(0x10_0000, code(), 0).build();
+    let patched = |at: usize, value: &[u8]| {
+        let mut bytes = good.clone();
+        bytes[at..at + value.len()].copy_from_slice(value);
+        message(&bytes)
+    };
+    let text = patched(28, &0x1000_u32.to_le_bytes());
+    assert!(
+        text.contains("program header table (0x20 bytes at offset 0x1000)"),
+        "{text}"
+    );
+    assert!(patched(42, &[31, 0]).contains("1 program headers of 31 bytes"));
+    assert!(patched(44, &[0, 0]).contains("0 program headers"));
+    assert!(patched(44, &[0xff, 0xff]).contains("65535 program headers"));
+    let cut = message(&good[..good.len() - 1]);
+    assert!(
+        cut.starts_with("program header 0: its 0x200 bytes at offset"),
+        "{cut}"
+    );
+    let wild = Segment {
+        offset: Some(u64::MAX),
+        ..Segment::load(0x20_0000, vec![1], 0)
+    };
+    let elf = ElfBuilder::elf64(CODE)
+        .load(0x10_0000, code(), 0)
+        .segment(wild);
+    assert!(message(&elf.build()).starts_with("program header 1: its 0x1 bytes at offset"));
+}
+
+#[test]
+fn impossible_sizes_are_refused() {
+    let more = Segment {
+        filesz: Some(0x101),
+        ..Segment::load(0x20_0000, vec![1; 0x100], 0)
+    };
+    let text = message(&elf32(vec![more]));
+    assert!(
+        text.contains("0x101 bytes in the file for 0x100 bytes of memory"),
+        "{text}"
+    );
+    let elf = ElfBuilder::elf64(CODE).load(0x10_0000, code(), 0);
+    let wraps = Segment {
+        vaddr: 0,
+        ..Segment::load(u64::MAX - 4, vec![1; 8], 0)
+    };
+    let text = message(&elf.clone().segment(wraps).build());
+    assert!(text.contains("pass the end of the address space"), "{text}");
+    let wraps = Segment {
+        paddr: 0,
+        ..Segment::load(u64::MAX - 4, vec![1; 8], 0)
+    };
+    assert!(message(&elf.clone().segment(wraps).build()).contains("pass the end"));
+    let text = message(&elf.clone().load(0x1000_0000, vec![], 1 << 32).build());
+    assert!(text.contains("take 0x100000200 bytes of memory"), "{text}");
+    let again = |n: u64| Segment {
+        within: Some((0, 0)),
+        ..Segment::load(0x20_0000 + 0x1000 * n, code(), 0)
+    };
+    let text = message(&elf32((0..8).map(again).collect()));
+    assert!(
+        text.contains("use the same bytes again and again"),
+        "{text}"
+    );
+    let tiny = |n: u64| Segment::load(0x20_0000 + 0x1000 * n, vec![1], 0);
+    let text = message(&elf32((0..128).map(tiny).collect()));
+    assert!(text.contains("has 129 PT_LOAD program headers"), "{text}");
+}
+
+#[test]
+fn strange_alignments_are_a_warning() {
+    let odd = Segment {
+        align: 3,
+        ..Segment::load(0x20_0000, vec![1], 0)
+    };
+    let big = Segment {
+        align: 0x20_0000,
+        ..Segment::load(0x30_0000, vec![1], 0)
+    };
+    let none = Segment {
+        align: 0,
+        ..Segment::load(0x40_0000, vec![1], 0)
+    };
+    let image = parse(&elf32(vec![odd, big, none])).unwrap();
+    assert_eq!(image.align, 0x20_0000);
+    assert_eq!(
+        image.warnings,
+        ["program header 1: alignment 0x3 is not a power of two, ignored"]
+    );
+}
+
+#[test]
+fn broken_notes_are_a_warning() {
+    let note = |data: Vec<u8>| Segment {
+        kind: 4,
+        align: 4,
+        data,
+        ..Segment::default()
+    };
+    let good = [
+        words_to_bytes(&[4, 4, 6]),
+        b"Xen\0".to_vec(),
+        vec![1, 2, 3, 4],
+    ]
+    .concat();
+    let huge = words_to_bytes(&[4, u32::MAX, 6, 0]);
+    let image = parse(&elf32(vec![note([good, huge].concat()), note(vec![1])])).unwrap();
+    assert_eq!(
+        image.notes,
+        [Note {
+            name: "Xen".into(),
+            kind: 6,
+            desc: vec![1, 2, 3, 4]
+        }]
+    );
+    assert_eq!(
+        image.warnings,
+        [
+            "program header 1 (PT_NOTE) is broken and ignored",
+            "program header 2 (PT_NOTE) is broken and ignored"
+        ]
+    );
+    let outside = Segment {
+        offset: Some(0x10_0000),
+        ..note(vec![1; 16])
+    };
+    assert_eq!(parse(&elf32(vec![outside])).unwrap().warnings.len(), 1);
+}
+
+#[test]
+fn section_headers_are_handed_on_when_sane() {
+    let mut elf = ElfBuilder::elf32(CODE).load(0x10_0000, code(), 0);
+    elf.sections = 3;
+    let bytes = elf.build();
+    let image = parse(&bytes).unwrap();
+    let sections = image.sections.unwrap();
+    assert_eq!((sections.num, sections.entsize, sections.shndx), (3, 40, 0));
+    assert_eq!(sections.bytes, [0; 120]);
+    let image = parse(&bytes[..bytes.len() - 1]).unwrap();
+    assert_eq!(image.sections, None);
+    assert!(
+        image.warnings[0].contains("section headers (3 of 40 bytes"),
+        "{:?}",
+        image.warnings
+    );
+}

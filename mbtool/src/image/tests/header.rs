@@ -1,0 +1,319 @@
+use super::super::synth::{HeaderBuilder, program, words_to_bytes, xen_header, xen_like};
+use super::*;
+
+/// A flat file with `header` in front, placed at 1 MiB by tags 2 and 3.
+fn with(header: HeaderBuilder) -> Vec<u8> {
+    program(
+        header.address(0x10_0000, 0x10_0000, 0, 0).entry(0x10_0100),
+        0x400,
+    )
+}
+
+#[test]
+fn xen_s_tags_are_all_understood() {
+    let image = parse(&xen_like()).unwrap();
+    let wants = &image.requirements;
+    assert_eq!(
+        wants.header_offset, 0x78,
+        "after the ELF header and two program headers"
+    );
+    let request = |tag| InfoRequest {
+        tag,
+        required: true,
+    };
+    assert_eq!(wants.info_requests, [request(4), request(6)]);
+    assert!(wants.module_align);
+    assert!(wants.efi_boot_services);
+    assert_eq!(wants.efi64_entry, Some(0x3dd531));
+    assert_eq!(wants.efi32_entry, None);
+    assert_eq!(
+        wants.console,
+        Some(ConsoleRequest {
+            flags: 2,
+            required: false
+        })
+    );
+    assert_eq!(
+        wants.framebuffer,
+        Some(FramebufferRequest {
+            width: 0,
+            height: 0,
+            depth: 0,
+            required: false
+        })
+    );
+    assert_eq!(
+        wants.relocatable,
+        Some(Relocatable {
+            min: 0x20_0000,
+            max: 0xffff_ffff,
+            align: 0x20_0000,
+            preference: Preference::Highest
+        })
+    );
+    assert_eq!(wants.address, None);
+    assert_eq!(wants.entry_address, None);
+    assert_eq!(wants.ignored_tags, [0_u16; 0]);
+    assert_eq!(image.warnings, [""; 0]);
+}
+
+#[test]
+fn a_decoy_with_a_wrong_checksum_is_passed_over() {
+    let decoy = HeaderBuilder {
+        checksum_error: 1,
+        ..xen_header()
+    }
+    .build();
+    let decoys = decoy.len() as u64;
+    let mut bytes = [decoy, with(HeaderBuilder::new())].concat();
+    // header_addr - load_addr must be the decoy's length for the file's start
+    let image = parse(&bytes).unwrap();
+    assert_eq!(image.requirements.header_offset, decoys);
+    assert_eq!(image.segments[0].data, bytes[decoys as usize..]);
+    // a foreign header in front of ours does not stop the search either
+    let foreign = HeaderBuilder {
+        arch: 4,
+        ..HeaderBuilder::new()
+    }
+    .build();
+    bytes = [foreign, with(HeaderBuilder::new())].concat();
+    assert_eq!(parse(&bytes).unwrap().requirements.header_offset, 24);
+}
+
+#[test]
+fn another_architecture_is_named() {
+    let bytes = with(HeaderBuilder {
+        arch: 4,
+        ..HeaderBuilder::new()
+    });
+    assert_eq!(
+        message(&bytes),
+        "its Multiboot2 header at offset 0x0 is for architecture 4 (32-bit MIPS), not 0 (i386): \
+         use an x86 build"
+    );
+    let bytes = with(HeaderBuilder {
+        arch: 7,
+        ..HeaderBuilder::new()
+    });
+    assert!(message(&bytes).contains("architecture 7 (unknown)"));
+}
+
+#[test]
+fn the_header_ends_within_the_file_and_32_kib() {
+    let bytes = with(HeaderBuilder {
+        length_error: 0x1000,
+        ..HeaderBuilder::new()
+    });
+    let text = message(&bytes);
+    assert!(
+        text.contains("the 0x400 bytes up to the end of the file"),
+        "{text}"
+    );
+    let header = HeaderBuilder {
+        length_error: 0,
+        ..HeaderBuilder::new()
+    };
+    let late = [vec![0; 0x7ff0], with(header)].concat();
+    let text = message(&late);
+    assert!(
+        text.contains("the 0x10 bytes up to the first 32 KiB of the file"),
+        "{text}"
+    );
+    let bytes = with(HeaderBuilder {
+        length_error: 0x18_u32.wrapping_neg(),
+        ..Default::default()
+    });
+    assert!(parse(&bytes).is_err());
+    // shorter than any header
+    let short = words_to_bytes(&[0xe85250d6, 0, 8, 0_u32.wrapping_sub(0xe85250d6 + 8), 0, 8]);
+    assert!(message(&short).contains("has length 0x8, which is not between 0x18"));
+}
+
+#[test]
+fn the_last_place_for_a_header_counts() {
+    let header = HeaderBuilder::new().entry(0x10_0000);
+    let len = header.clone().address(0, 0, 0, 0).build().len();
+    let at = 0x8000 - len;
+    let address = 0x10_0000 + at as u32;
+    let header = header.address(address, 0x10_0000, 0, 0).build();
+    let bytes = [vec![0x90; at], header].concat();
+    assert_eq!(parse(&bytes).unwrap().requirements.header_offset, at as u64);
+}
+
+#[test]
+fn a_missing_end_tag_is_an_error() {
+    let header = HeaderBuilder {
+        no_end: true,
+        ..HeaderBuilder::new()
+    };
+    assert_eq!(
+        message(&with(header)),
+        "its Multiboot2 header at offset 0x0 has no end tag (type 0, size 8) within its length of \
+         0x38 bytes"
+    );
+}
+
+#[test]
+fn an_end_tag_of_another_size_is_an_error() {
+    let text = message(&with(HeaderBuilder::new().sized_tag(0, 0, 16, &[0; 8])));
+    assert!(
+        text.starts_with("header tag 0 at offset 0x10 has size 0x10"),
+        "{text}"
+    );
+}
+
+#[test]
+fn bytes_after_the_end_tag_are_a_warning() {
+    let header = HeaderBuilder::new()
+        .address(0x10_0000, 0x10_0000, 0, 0)
+        .entry(0x10_0100);
+    let bytes = program(header.sized_tag(0, 0, 8, &[]), 0x400);
+    assert_eq!(
+        parse(&bytes).unwrap().warnings,
+        ["8 bytes of the header follow its end tag"]
+    );
+}
+
+#[test]
+fn tag_sizes_are_bounded() {
+    for size in [0, 7] {
+        let text = message(&with(HeaderBuilder::new().sized_tag(6, 0, size, &[])));
+        assert!(text.contains("it must be 0x8 to "), "{text}");
+    }
+    let text = message(&with(HeaderBuilder::new().sized_tag(6, 0, 0x1_0000, &[])));
+    assert!(
+        text.contains("tag 6 at offset 0x10 has size 0x10000"),
+        "{text}"
+    );
+    let text = message(&with(HeaderBuilder::new().sized_tag(6, 0, u32::MAX, &[])));
+    assert!(text.contains("has size 0xffffffff"), "{text}");
+    for (kind, short) in [(2, 12), (3, 0), (4, 0), (5, 8), (8, 0), (9, 0), (10, 12)] {
+        let payload = vec![0; short];
+        let bytes = program(HeaderBuilder::new().tag(kind, 0, &payload), 0x400);
+        let text = message(&bytes);
+        assert!(
+            text.starts_with(&format!("header tag {kind} at offset 0x10 has size")),
+            "{text}"
+        );
+        assert!(text.contains("at least"), "{text}");
+    }
+    let text = message(&with(HeaderBuilder::new().tag(1, 0, &[4, 0, 0, 0, 6, 0])));
+    assert!(text.contains("0x8 and a multiple of 4"), "{text}");
+}
+
+#[test]
+fn a_longer_tag_of_a_later_revision_is_read() {
+    let image = parse(&with(HeaderBuilder::new().words(4, &[3, 99]))).unwrap();
+    assert_eq!(
+        image.requirements.console,
+        Some(ConsoleRequest {
+            flags: 3,
+            required: true
+        })
+    );
+}
+
+#[test]
+fn an_unknown_tag_is_refused_unless_optional() {
+    assert_eq!(
+        message(&with(HeaderBuilder::new().words(0x77, &[1]))),
+        "header tag 119 at offset 0x10 is required (not marked optional) and unknown: the image \
+         needs a loader that knows it"
+    );
+    let image = parse(&with(
+        HeaderBuilder::new().optional(0x77, &[1]).optional(11, &[]),
+    ))
+    .unwrap();
+    assert_eq!(image.requirements.ignored_tags, [0x77, 11]);
+}
+
+#[test]
+fn requests_add_up_and_keep_their_flags() {
+    let header = HeaderBuilder::new()
+        .words(1, &[4])
+        .optional(1, &[14, 15])
+        .words(1, &[]);
+    let image = parse(&with(header)).unwrap();
+    assert_eq!(
+        image.requirements.info_requests,
+        [
+            InfoRequest {
+                tag: 4,
+                required: true
+            },
+            InfoRequest {
+                tag: 14,
+                required: false
+            },
+            InfoRequest {
+                tag: 15,
+                required: false
+            },
+        ]
+    );
+}
+
+#[test]
+fn a_repeated_tag_must_say_the_same() {
+    let header = HeaderBuilder::new().words(4, &[1]).words(4, &[1]);
+    let image = parse(&with(header)).unwrap();
+    assert_eq!(image.warnings, ["header tag 4 appears twice"]);
+    let header = HeaderBuilder::new().words(4, &[1]).words(4, &[2]);
+    assert_eq!(
+        message(&with(header)),
+        "header tag 4 appears twice with different contents, at offsets 0x10 and 0x20"
+    );
+    let header = HeaderBuilder::new().words(4, &[1]).optional(4, &[1]);
+    assert!(matches!(
+        parse(&with(header)),
+        Err(Reason::DuplicateTag { kind: 4, .. })
+    ));
+}
+
+#[test]
+fn required_boot_services_are_refused_with_the_reason() {
+    let text = message(&with(HeaderBuilder::new().words(7, &[])));
+    assert!(
+        text.contains("requires EFI boot services, which ended"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_efi_entry_alone_is_refused() {
+    for kind in [8, 9] {
+        let header = HeaderBuilder::new().address(0x10_0000, 0x10_0000, 0, 0);
+        let bytes = program(header.optional(kind, &[0x10_0000]), 0x400);
+        assert_eq!(parse(&bytes).unwrap_err(), Reason::OnlyEfiEntry { kind });
+        // next to another entry point it does no harm, required or not
+        let image = parse(&with(HeaderBuilder::new().words(kind, &[0x10_0000]))).unwrap();
+        assert_eq!(image.entry, 0x10_0100);
+    }
+}
+
+#[test]
+fn the_relocatable_tag_is_checked() {
+    let image = parse(&with(HeaderBuilder::new().relocatable(0, 0, 0, 0))).unwrap();
+    let relocatable = image.requirements.relocatable.unwrap();
+    assert_eq!(
+        (relocatable.align, relocatable.preference),
+        (1, Preference::None)
+    );
+    let image = parse(&with(HeaderBuilder::new().relocatable(1, 2, 4, 1))).unwrap();
+    let relocatable = image.requirements.relocatable.unwrap();
+    assert_eq!(
+        (relocatable.align, relocatable.preference),
+        (4, Preference::Lowest)
+    );
+    for (words, says) in [
+        ([2, 1, 1, 0], "min_addr 0x2 is above max_addr 0x1"),
+        ([0, 9, 0x3000, 0], "alignment 0x3000 is not a power of two"),
+        (
+            [0, 9, 1, 3],
+            "preference 3 is not 0 (none), 1 (lowest) or 2 (highest)",
+        ),
+    ] {
+        let text = message(&with(HeaderBuilder::new().words(10, &words)));
+        assert_eq!(text, format!("relocatable tag (10) at offset 0x10: {says}"));
+    }
+}

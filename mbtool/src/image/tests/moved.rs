@@ -1,0 +1,324 @@
+//! Relocations and [`Image::at`].
+
+use super::super::synth::{
+    ElfBuilder, HeaderBuilder, PIE_WORDS, Segment, pie, pie_with, program, xen_like,
+};
+use super::*;
+
+fn word(segment: &LoadSegment, at: u64) -> u64 {
+    let at = usize::try_from(at).unwrap();
+    u64::from_le_bytes(segment.data[at..at + 8].try_into().unwrap())
+}
+
+#[test]
+fn an_image_with_the_relocatable_tag_moves_as_a_whole() {
+    let image = parse(&xen_like()).unwrap();
+    let placed = image.at(0x1000_0000).unwrap();
+    assert_eq!(placed.base, 0x1000_0000);
+    assert_eq!(placed.entry, 0x1000_0000);
+    assert_eq!(placed.segments[0].range, range(0x1000_0000, 0x1000_3000));
+    assert_eq!(placed.segments[0].data, image.segments[0].data);
+    // down as well as up
+    assert_eq!(image.at(0x1000).unwrap().entry, 0x1000);
+}
+
+#[test]
+fn a_fixed_image_stays() {
+    let load = program(HeaderBuilder::new(), 0x200);
+    let image = parse(
+        &ElfBuilder::elf32(0x10_0040)
+            .load(0x10_0000, load, 0)
+            .build(),
+    )
+    .unwrap();
+    let placed = image.at(0x10_0000).unwrap();
+    assert_eq!(
+        (placed.segments, placed.entry),
+        (image.segments.clone(), 0x10_0040)
+    );
+    let error = image.at(0x20_0000).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "test: is linked at 0x100000 and cannot be moved to 0x200000: it has no relocatable tag \
+         (10) and is not position independent"
+    );
+}
+
+#[test]
+fn the_end_of_the_address_space_is_an_error() {
+    let error = parse(&xen_like())
+        .unwrap()
+        .at(u64::MAX - 0x1000)
+        .unwrap_err();
+    assert_eq!(
+        error.reason,
+        Reason::Overflow {
+            base: u64::MAX - 0x1000
+        }
+    );
+}
+
+#[test]
+fn relative_relocations_get_the_base_added() {
+    let image = parse(&pie(HeaderBuilder::new(), &[0x10, 0x3ff, 0])).unwrap();
+    assert!(image.position_independent);
+    assert_eq!(image.relocs.len(), 3);
+    assert_eq!(
+        image.relocs[1],
+        RelativeReloc {
+            addr: 0x108,
+            addend: 0x3ff,
+            width: 8
+        }
+    );
+    for base in [0, 0x20_0000, 0x7fff_f000] {
+        let placed = image.at(base).unwrap();
+        assert_eq!(placed.entry, base + 0x80);
+        let words = [0, 8, 16].map(|at| word(&placed.segments[0], PIE_WORDS + at));
+        assert_eq!(words, [base + 0x10, base + 0x3ff, base]);
+        // nothing else changes
+        let mut data = placed.segments[0].data.clone();
+        let at = PIE_WORDS as usize;
+        data[at..at + 24].copy_from_slice(&image.segments[0].data[at..at + 24]);
+        assert_eq!(data, image.segments[0].data);
+    }
+}
+
+#[test]
+fn a_word_in_bss_is_stored() {
+    let bytes = pie_with(HeaderBuilder::new(), &[(0x900, 8, 0x20)]);
+    let image = parse(&bytes).unwrap();
+    assert!(image.segments[0].data.len() < 0x900);
+    let placed = image.at(0x10_0000).unwrap();
+    assert_eq!(placed.segments[0].data.len(), 0x908);
+    assert_eq!(word(&placed.segments[0], 0x900), 0x10_0020);
+    assert_eq!(placed.segments[0].range.len(), image.span.len());
+}
+
+#[test]
+fn a_word_far_into_bss_is_refused() {
+    let bytes = pie_with(HeaderBuilder::new(), &[(0x200_0000, 8, 0)]);
+    let mut bytes = bytes;
+    // p_memsz of program header 0
+    bytes[64 + 40..64 + 48].copy_from_slice(&0x300_0000_u64.to_le_bytes());
+    let error = parse(&bytes).unwrap().at(0).unwrap_err();
+    assert!(
+        error.to_string().contains("bytes into zero-filled memory"),
+        "{error}"
+    );
+}
+
+#[test]
+fn words_outside_the_image_are_refused() {
+    for at in [0x10_0000, u64::MAX - 3, 0x400 + 24 + 64 + 0x1000 - 7] {
+        let text = message(&pie_with(HeaderBuilder::new(), &[(at, 8, 0)]));
+        let says = format!("one is for the 8-byte word at {at:#x}, which is not in any PT_LOAD");
+        assert!(text.contains(&says), "{text}");
+    }
+}
+
+#[test]
+fn none_is_skipped_and_other_types_are_refused_by_name() {
+    let relocs = [
+        (0x100, 0, 0),
+        (0x100, 8, 5),
+        (0x108, 6, 0),
+        (0x118, 37, 0),
+        (0x110, 6, 0),
+    ];
+    let image = parse(&pie_with(HeaderBuilder::new(), &relocs[..2])).unwrap();
+    assert_eq!(image.relocs.len(), 1);
+    let reason = parse(&pie_with(HeaderBuilder::new(), &relocs)).unwrap_err();
+    assert_eq!(
+        reason,
+        Reason::RelocationType {
+            kind: 6,
+            name: "R_X86_64_GLOB_DAT",
+            count: 2,
+            first: 0x108,
+            relative: "R_X86_64_RELATIVE (8)",
+        }
+    );
+    let text = reason.to_string();
+    assert!(text.contains("needs 2 relocations of type 6 (R_X86_64_GLOB_DAT), the first at 0x108"));
+    assert!(
+        text.contains("-static-pie -z text") && text.contains("relocatable tag"),
+        "{text}"
+    );
+}
+
+/// An i386 `ET_DYN` at `link` whose dynamic section holds these pairs and whose
+/// words from 0x180 are these.
+fn dyn32(link: u64, dynamic: &[u32], words: &[u32]) -> Vec<u8> {
+    let mut load = program(HeaderBuilder::new(), 0x180);
+    load.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+    let dynamic = Segment {
+        kind: 2,
+        data: dynamic.iter().flat_map(|word| word.to_le_bytes()).collect(),
+        ..Segment::default()
+    };
+    ElfBuilder::elf32(link + 0x40)
+        .dynamic()
+        .load(link, load, 0x1000)
+        .segment(dynamic)
+        .build()
+}
+
+#[test]
+fn rel_takes_its_addend_from_the_word() {
+    let link = 0x10_0000;
+    let at = |offset: u32| 0x10_0180 + offset;
+    // REL table at +8: two entries; words at +0 and +4
+    let words = [0x10_0010, 0x10_0020, at(0), 8, at(4), 8];
+    let image = parse(&dyn32(link, &[17, at(8), 18, 16, 19, 8, 0, 0], &words)).unwrap();
+    assert_eq!(
+        image.relocs,
+        [
+            RelativeReloc {
+                addr: 0x10_0180,
+                addend: 0x10_0010,
+                width: 4
+            },
+            RelativeReloc {
+                addr: 0x10_0184,
+                addend: 0x10_0020,
+                width: 4
+            },
+        ]
+    );
+    let placed = image.at(0x40_0000).unwrap();
+    assert_eq!(placed.entry, 0x40_0040);
+    assert_eq!(
+        placed.segments[0].data[0x180..0x188],
+        [0x10, 0, 0x40, 0, 0x20, 0, 0x40, 0]
+    );
+    // at the link address nothing changes
+    assert_eq!(image.at(link).unwrap().segments, image.segments);
+}
+
+#[test]
+fn relr_bitmaps_are_unpacked() {
+    let at = |offset: u32| 0x10_0180 + offset;
+    // an address, then a bitmap for the second and the 31st word after it
+    let words = [at(0), 1 | 1 << 2 | 1 << 31, 1 | 1 << 1];
+    let image = parse(&dyn32(0x10_0000, &[36, at(0), 35, 12, 37, 4, 0, 0], &words)).unwrap();
+    let addrs: Vec<u64> = image.relocs.iter().map(|reloc| reloc.addr).collect();
+    let first = u64::from(at(0));
+    assert_eq!(
+        addrs,
+        [first, first + 8, first + 4 + 30 * 4, first + 4 + 31 * 4]
+    );
+    assert_eq!(image.relocs[0].addend, u64::from(at(0)));
+    assert_eq!(image.relocs[3].addend, 0, "bss");
+    let text = message(&dyn32(0x10_0000, &[36, at(0), 35, 4, 37, 4], &[3]));
+    assert!(text.contains("DT_RELR entry 0x0 has no address"), "{text}");
+}
+
+#[test]
+fn the_plt_s_table_counts_too() {
+    let at = |offset: u32| 0x10_0180 + offset;
+    let dynamic = [23, at(4), 2, 8, 20, 17, 0, 0];
+    let text = message(&dyn32(0x10_0000, &dynamic, &[0, at(0), 42]));
+    assert!(
+        text.contains("needs 1 relocations of type 42 (R_386_IRELATIVE)"),
+        "{text}"
+    );
+    assert!(text.contains("only R_386_RELATIVE (8)"), "{text}");
+}
+
+#[test]
+fn tables_that_make_no_sense_are_refused() {
+    let at = |offset: u32| 0x10_0180 + offset;
+    let text = message(&dyn32(0x10_0000, &[17, at(0), 18, 16, 19, 12], &[0; 8]));
+    assert!(text.contains("DT_REL has 0x10 bytes in entries of 0xc, they must be of 0x8"));
+    let text = message(&dyn32(0x10_0000, &[17, at(0), 18, 12, 19, 8], &[0; 8]));
+    assert!(
+        text.contains("DT_REL has 0xc bytes in entries of 0x8"),
+        "{text}"
+    );
+    let text = message(&dyn32(0x10_0000, &[17, at(0), 18, 0x800, 19, 8], &[0; 8]));
+    assert!(
+        text.contains("DT_REL (0x800 bytes at 0x100180) is not in the file bytes"),
+        "{text}"
+    );
+    let text = message(&dyn32(0x10_0000, &[1, 5, 0, 0], &[]));
+    assert!(
+        text.contains("needs shared libraries (DT_NEEDED)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn more_relocations_than_any_kernel_has_are_refused() {
+    // one address and then bitmaps full of ones, over 4 GiB of bss
+    let mut relr = vec![0x1000_u64];
+    relr.resize(70_000, u64::MAX);
+    let mut load = program(HeaderBuilder::new(), 0x400);
+    load.extend(relr.iter().flat_map(|word| word.to_le_bytes()));
+    let pairs = [36, 0x400, 35, 8 * relr.len() as u64, 37, 8, 0, 0];
+    let dynamic = Segment {
+        kind: 2,
+        data: pairs
+            .iter()
+            .flat_map(|word: &u64| word.to_le_bytes())
+            .collect(),
+        ..Segment::default()
+    };
+    let elf = ElfBuilder::elf64(0x80)
+        .dynamic()
+        .load(0, load, 1 << 32)
+        .segment(dynamic);
+    let text = message(&elf.build());
+    assert!(text.contains("there are more than 4194304"), "{text}");
+}
+
+#[test]
+fn relocations_of_a_higher_half_image_stay_virtual() {
+    let virt = 0xffff_ffff_8000_0000;
+    let mut load = program(
+        HeaderBuilder::new().relocatable(0, u32::MAX, 0x1000, 0),
+        0x400,
+    );
+    load.extend(
+        [virt + 0x100, 8, virt + 0x55]
+            .iter()
+            .flat_map(|word: &u64| word.to_le_bytes()),
+    );
+    let pairs = [7, virt + 0x400, 8, 24, 9, 24, 0, 0];
+    let dynamic = Segment {
+        kind: 2,
+        data: pairs
+            .iter()
+            .flat_map(|word: &u64| word.to_le_bytes())
+            .collect(),
+        ..Segment::default()
+    };
+    let load = Segment {
+        vaddr: virt,
+        ..Segment::load(0x10_0000, load, 0)
+    };
+    let elf = ElfBuilder::elf64(virt + 0x80)
+        .dynamic()
+        .segment(load)
+        .segment(dynamic);
+    let image = parse(&elf.build()).unwrap();
+    assert!(!image.position_independent);
+    assert_eq!(
+        image.relocs,
+        [RelativeReloc {
+            addr: 0x10_0100,
+            addend: virt + 0x55,
+            width: 8
+        }]
+    );
+    assert!(
+        image.warnings[0].contains("do not make it movable"),
+        "{:?}",
+        image.warnings
+    );
+    for base in [0x10_0000, 0x50_0000] {
+        let placed = image.at(base).unwrap();
+        assert_eq!(placed.entry, base + 0x80);
+        assert_eq!(word(&placed.segments[0], 0x100), virt + 0x55);
+    }
+}

@@ -1,0 +1,91 @@
+//! Files that are something else.
+
+use super::super::synth::{ElfBuilder, HeaderBuilder, words_to_bytes, xen_header};
+use super::*;
+
+fn found(bytes: &[u8]) -> (String, String) {
+    match parse(bytes) {
+        Err(Reason::NotMultiboot2 { found, advice }) => (found, advice),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn each_kind_of_file_is_named_with_what_to_do() {
+    let mut linux = vec![0x90; 0x400];
+    linux[..2].copy_from_slice(b"MZ");
+    linux[0x1fe..0x200].copy_from_slice(&[0x55, 0xaa]);
+    linux[0x202..0x206].copy_from_slice(b"HdrS");
+    let mut pe = vec![1; 0x100];
+    pe[..2].copy_from_slice(b"MZ");
+    pe[0x3c..0x40].copy_from_slice(&0x80_u32.to_le_bytes());
+    pe[0x80..0x84].copy_from_slice(b"PE\0\0");
+    let magic: u32 = 0x1bad_b002;
+    let sum = 0_u32.wrapping_sub(magic).wrapping_sub(3);
+    let multiboot1 = [vec![1; 0x88], words_to_bytes(&[magic, 3, sum])].concat();
+    let gzip = [&[0x1f, 0x8b, 8, 0][..], &[0; 20]].concat();
+    let elf = ElfBuilder::elf64(0).load(0x10_0000, vec![1; 16], 0).build();
+    for (bytes, is, do_this) in [
+        (&linux[..], "a Linux bzImage", "--type linux"),
+        (&pe, "a PE image", "not xen.efi"),
+        (
+            &multiboot1,
+            "only a Multiboot 1 header (at offset 0x88)",
+            "--type multiboot",
+        ),
+        (
+            &gzip,
+            "gzip data inside another compressed file",
+            "unpack it once",
+        ),
+        (
+            &elf,
+            "ELF (type 2, machine 62) without such a header",
+            "first 32 KiB",
+        ),
+        (&elf[..20], "damaged ELF", "first 32 KiB"),
+        (b"070701000", "a cpio archive", "--module"),
+        (b"#!/bin/sh", "a script", "32 KiB"),
+        (&[0; 9000], "are zero, as in a disk image", "32 KiB"),
+        (
+            b"hello\n",
+            "begins with 68 65 6c 6c 6f 0a and is nothing known",
+            "32 KiB",
+        ),
+    ] {
+        let (found, advice) = found(bytes);
+        assert!(found.contains(is), "{found}");
+        assert!(advice.contains(do_this), "{advice}");
+    }
+}
+
+#[test]
+fn a_header_in_the_wrong_place_is_pointed_out() {
+    let header = xen_header().build();
+    let late = [vec![1; 0x9000], header.clone()].concat();
+    assert!(
+        found(&late)
+            .0
+            .contains("at offset 0x9000, past the first 32768 bytes")
+    );
+    let odd = [vec![1; 0x104], header].concat();
+    assert!(
+        found(&odd)
+            .0
+            .contains("at offset 0x104, which is not a multiple of 8")
+    );
+}
+
+#[test]
+fn a_wrong_checksum_is_pointed_out_with_the_right_one() {
+    let good = HeaderBuilder::new().build();
+    let bad = HeaderBuilder {
+        checksum_error: 1,
+        ..HeaderBuilder::new()
+    }
+    .build();
+    let right = u32::from_le_bytes(good[12..16].try_into().unwrap());
+    let (found, _) = found(&bad);
+    let says = format!("checksum {:#010x} where {right:#010x} is needed", right + 1);
+    assert!(found.contains(&says), "{found}");
+}
