@@ -84,6 +84,10 @@ pub(super) fn checked(entries: &[Entry]) -> Result<Vec<Entry>, MemoryError> {
     Ok(memory_map)
 }
 
+/// Bytes of RAM whose loss is worth a warning. Every UEFI machine loses some
+/// pages: the kernel reserves tables that it found in boot services memory.
+const WORTH_TELLING: u64 = MIB;
+
 /// Adds what the kernel holds for anything but RAM to firmware's map.
 fn restrict(
     mut given: Vec<Entry>,
@@ -99,7 +103,8 @@ fn restrict(
             start: entry.start.max(MIB),
             ..*entry
         };
-        for lost in map::ram_ranges(&before).filter_map(|ram| ram.intersect(&entry.range())) {
+        let lost = map::ram_ranges(&before).filter_map(|ram| ram.intersect(&entry.range()));
+        for lost in lost.filter(|lost| lost.len() >= WORTH_TELLING) {
             warnings.push(format!(
                 "{lost} is RAM in firmware's map but {:?} for the running kernel: not used",
                 entry.kind

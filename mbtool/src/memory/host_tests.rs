@@ -96,7 +96,7 @@ fn the_kernel_takes_ram_away_but_adds_none() {
     let root = tempfile::tempdir().unwrap();
     seabios(root.path());
     let text = format!(
-        "{}100000000-13fffffff : System RAM\n",
+        "{}  60000000-60000fff : Reserved\n100000000-13fffffff : System RAM\n",
         IOMEM.replace(
             "00100000-7ffdbfff : System RAM",
             "00100000-3fffffff : System RAM\n40000000-4fffffff : Persistent Memory (legacy)\n\
@@ -116,6 +116,12 @@ fn the_kernel_takes_ram_away_but_adds_none() {
             .iter()
             .all(|entry| entry.start < 0x1_0000_0000)
     );
+    let page = handoff::addr::PhysRange {
+        start: 0x6000_0000,
+        end: 0x6000_1000,
+    };
+    assert!(!map::is_ram(&host.memory_map, page));
+    // a page is not worth a warning
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].starts_with("0x40000000-0x50000000 is RAM in firmware's map"));
 }
@@ -210,4 +216,53 @@ fn a_user_without_rights_gets_the_map_and_a_warning() {
         warnings[0].starts_with("crash regions are not known: /proc/iomem"),
         "{warnings:?}"
     );
+}
+
+/// `status --json` of QEMU guests with 1 GiB, Linux 6.1, `crashkernel=128M`.
+#[test]
+fn recorded_guests_are_read_back() {
+    let seabios = from_json(include_bytes!("../../tests/data/qemu-pc-seabios.json")).unwrap();
+    assert_eq!(map::total_ram(&seabios.memory_map), 0x9fc00 + 0x3fee0000);
+    assert_eq!(
+        seabios.low_memory,
+        LowMemory {
+            bda_ebda_segment: Some(0x9fc0),
+            bda_base_kib: Some(639),
+            rsdp: Some(Rsdp {
+                addr: 0xf59d0,
+                revision: 0
+            }),
+            rsdp_in_low_memory: true,
+            efi: false,
+        }
+    );
+    let ovmf = from_json(include_bytes!("../../tests/data/qemu-q35-ovmf.json")).unwrap();
+    assert_eq!(
+        ovmf.crash_regions,
+        [CrashRegion {
+            start: 0x2800_0000,
+            end: 0x3000_0000
+        }]
+    );
+    assert_eq!(
+        ovmf.low_memory,
+        LowMemory {
+            bda_ebda_segment: Some(0),
+            bda_base_kib: Some(0),
+            rsdp: Some(Rsdp {
+                addr: 0x3fb7_e014,
+                revision: 2
+            }),
+            rsdp_in_low_memory: false,
+            efi: true,
+        }
+    );
+    // what the kernel took from firmware's RAM, and an EFI runtime region
+    for range in [0x3dbd_b000..0x3dbe_4000, 0x3eec_0000..0x3eec_1000] {
+        let range = handoff::addr::PhysRange {
+            start: range.start,
+            end: range.end,
+        };
+        assert!(!map::is_ram(&ovmf.memory_map, range), "{range}");
+    }
 }
