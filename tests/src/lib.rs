@@ -1,1 +1,16 @@
-//! See the workspace README.
+//! Runs real kernels in QEMU and reads what they say on the serial port. The tests are in `tests/tests`.
+//!
+//! Every run leaves its files in `target/e2e/NAME/`: `serial.log`, the initial RAM disk, and `command`, the QEMU
+//! command line to repeat it by hand.
+
+mod dirs;
+mod guest_binary;
+pub mod machine;
+pub mod run;
+pub mod serial;
+pub mod xen;
+
+pub use dirs::target_dir;
+pub use guest_binary::mbtool_bin;
+pub use machine::{Board, Firmware, Machine};
+pub use run::{Outcome, Reason};

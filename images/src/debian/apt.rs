@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 
@@ -17,9 +18,14 @@ const KEYRINGS: [&str; 2] = [
     "/usr/share/keyrings/debian-archive-keyring.pgp",
 ];
 
+/// Package lists younger than this are used as they are.
+const FRESH: Duration = Duration::from_secs(3600);
+
 /// apt for one suite, its package lists up to date.
 pub struct Apt {
     config: PathBuf,
+    /// Its age is the age of the package lists.
+    stamp: PathBuf,
     // The lists belong to this process until it drops the lock.
     _lock: fs::File,
 }
@@ -48,8 +54,12 @@ impl Apt {
         fs::write(&config, configuration(&dir)?)?;
         let apt = Self {
             config,
+            stamp: dir.join("lists-fetched"),
             _lock: lock,
         };
+        if apt.is_fresh() {
+            return Ok(apt);
+        }
 
         let mut failures = Vec::new();
         for mirror in sources::mirrors(Path::new("/etc/apt")) {
@@ -60,7 +70,10 @@ impl Apt {
                 format_args!("fetching the package lists of Debian {suite}"),
             );
             match apt.run(&["update", "--error-on=any"], &dir) {
-                Ok(_) => return Ok(apt),
+                Ok(_) => {
+                    fs::write(&apt.stamp, "")?;
+                    return Ok(apt);
+                }
                 Err(error) => failures.push(format!("{error:#}")),
             }
         }
@@ -110,8 +123,16 @@ impl Apt {
             .ok_or_else(|| anyhow!("package {package} depends on nothing named {prefix}*"))
     }
 
+    fn is_fresh(&self) -> bool {
+        let written = fs::metadata(&self.stamp).and_then(|m| m.modified());
+        written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < FRESH))
+    }
+
     fn run(&self, args: &[&str], cwd: &Path) -> Result<Output> {
-        output(self.command("apt-get").args(args).current_dir(cwd))
+        output(self.command("apt-get").args(args).current_dir(cwd)).inspect_err(|_| {
+            // The mirror may have moved on: fetch the lists again next time.
+            let _ = fs::remove_file(&self.stamp);
+        })
     }
 
     fn command(&self, program: &str) -> Command {

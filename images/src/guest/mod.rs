@@ -67,9 +67,10 @@ impl Stage1 {
         self.bytes(path, &data)
     }
 
-    /// The initial RAM disk, gzipped at the fastest level.
+    /// The initial RAM disk, uncompressed: most of it is compressed already, and unpacking under emulation costs
+    /// seconds.
     pub fn finish(self) -> Result<Vec<u8>> {
-        self.archive.finish_gzip()
+        self.archive.finish()
     }
 }
 

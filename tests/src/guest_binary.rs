@@ -1,0 +1,111 @@
+//! mbtool as the guests run it: one static binary.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use elf::ElfBytes;
+use elf::abi::PT_INTERP;
+use elf::endian::AnyEndian;
+use images::progress::say;
+
+use crate::dirs::{target_dir, workspace_dir};
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// The cargo profile of guest binaries (root Cargo.toml).
+const PROFILE: &str = "guest";
+
+/// Path of an mbtool that needs no libraries, built from this workspace on first use.
+pub fn mbtool_bin() -> Result<&'static Path> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    BUILT
+        .get_or_init(|| build().map_err(|error| format!("{error:#}")))
+        .as_deref()
+        .map_err(|error| anyhow!("{error}"))
+}
+
+fn build() -> Result<PathBuf> {
+    // A target directory of its own: cargo holds a lock on the outer one while it runs these tests.
+    let target = target_dir().join("guest");
+    fs::create_dir_all(&target)?;
+    let lock = fs::File::create(target.join("mbtool.lock"))?;
+    lock.lock()
+        .context("cannot lock the guest target directory")?;
+
+    say("setup", "building mbtool for the guests");
+    let mut command = Command::new(env!("CARGO"));
+    // What the outer cargo set for this process would change the inner build.
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy();
+        let inherited = [
+            "CARGO_HOME",
+            "CARGO_NET_",
+            "CARGO_HTTP_",
+            "CARGO_REGISTRIES_",
+        ];
+        if name.starts_with("CARGO") && !inherited.iter().any(|i| name.starts_with(i)) {
+            command.env_remove(&*name);
+        }
+    }
+    for name in [
+        "RUSTFLAGS",
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "MAKEFLAGS",
+    ] {
+        command.env_remove(name);
+    }
+    let output = command
+        .current_dir(workspace_dir())
+        .args([
+            "build",
+            "--locked",
+            "--package",
+            "mbtool",
+            "--bin",
+            "mbtool",
+        ])
+        .args(["--profile", PROFILE, "--target", TARGET, "--target-dir"])
+        .arg(&target)
+        // With --target the flags reach the binary only, not build scripts.
+        .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!(
+            "building mbtool for the guests failed:\n{}",
+            String::from_utf8_lossy(&output.stderr).trim_end()
+        );
+    }
+    let binary = target.join(TARGET).join(PROFILE).join("mbtool");
+    let bytes = fs::read(&binary).with_context(|| format!("cannot read {}", binary.display()))?;
+    ensure!(
+        is_static(&bytes)?,
+        "{} needs a dynamic linker, which a guest does not have",
+        binary.display()
+    );
+    Ok(binary)
+}
+
+fn is_static(bytes: &[u8]) -> Result<bool> {
+    let file = ElfBytes::<AnyEndian>::minimal_parse(bytes)?;
+    let segments = file.segments().context("no program headers")?;
+    Ok(!segments.iter().any(|s| s.p_type == PT_INTERP))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dynamic_binary_is_told_from_a_static_one() {
+        let own = fs::read(env::current_exe().unwrap()).unwrap();
+        assert!(!is_static(&own).unwrap());
+        assert!(is_static(b"#!/bin/sh").is_err());
+    }
+}

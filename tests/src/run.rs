@@ -1,0 +1,290 @@
+//! Runs a machine until it says what is waited for, fails, ends, or is out of time.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use images::progress::say;
+
+use crate::dirs::target_dir;
+use crate::machine::Machine;
+use crate::serial::Follow;
+
+/// How often the log is looked at.
+const POLL: Duration = Duration::from_millis(50);
+
+/// How long a machine may go on after it reported a failure, so that the log has the rest of the report.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
+
+/// Lines of the log shown in an error.
+const TAIL_LINES: usize = 30;
+
+/// A first stage traces its commands with this prefix; a marker in a command is not the marker itself.
+const TRACE: &str = "MBTOOL-STAGE1 + ";
+
+/// Why a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A line held this text, one of those waited for.
+    Marker(String),
+    /// This line held one of the machine's failure texts.
+    Failure(String),
+    /// QEMU ended by itself: the guest powered off or reset.
+    Exited(ExitStatus),
+    /// The deadline passed.
+    Deadline,
+}
+
+/// A run that has ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Why it ended.
+    pub reason: Reason,
+    /// Everything on the serial port, line by line, without terminal control.
+    pub lines: Vec<String>,
+    /// The log as the machine wrote it.
+    pub log: PathBuf,
+    /// Time from QEMU's start to the end.
+    pub elapsed: Duration,
+    /// QEMU's command line.
+    pub command: String,
+    /// What QEMU itself wrote.
+    pub qemu_output: String,
+}
+
+impl Outcome {
+    /// This outcome when the run ended with `marker`, else an error that shows the end of the log.
+    pub fn ended_with(self, marker: &str) -> Result<Self> {
+        match &self.reason {
+            Reason::Marker(seen) if seen == marker => Ok(self),
+            _ => bail!("waited for {marker:?}: {}", self.describe()),
+        }
+    }
+
+    /// Whether a line holds `text`.
+    pub fn contains(&self, text: &str) -> bool {
+        self.lines.iter().any(|line| line.contains(text))
+    }
+
+    /// What follows `prefix` on the last line that holds it.
+    pub fn value(&self, prefix: &str) -> Option<&str> {
+        let found = |line: &&String| !line.starts_with(TRACE) && line.contains(prefix);
+        let line = self.lines.iter().rfind(found)?;
+        Some(line.split_once(prefix)?.1)
+    }
+
+    /// Why the run ended, the end of the log, and how to repeat it.
+    pub fn describe(&self) -> String {
+        let mut text = match &self.reason {
+            Reason::Marker(marker) => format!("the machine said {marker:?}"),
+            Reason::Failure(line) => format!("the machine said {line:?}"),
+            Reason::Exited(status) => format!("the machine powered off or reset (QEMU: {status})"),
+            Reason::Deadline => "the deadline passed".to_owned(),
+        };
+        let _ = write!(
+            text,
+            " after {:.0} s\n--- last lines of {}\n",
+            self.elapsed.as_secs_f32(),
+            self.log.display()
+        );
+        for line in &self.lines[self.lines.len().saturating_sub(TAIL_LINES)..] {
+            let _ = writeln!(text, "{line}");
+        }
+        if !self.qemu_output.trim().is_empty() {
+            let _ = write!(text, "--- QEMU said\n{}\n", self.qemu_output.trim_end());
+        }
+        let _ = write!(text, "--- QEMU was started with\n{}", self.command);
+        text
+    }
+}
+
+/// Ends QEMU when the one who waits for it is gone.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Machine {
+    /// Runs the machine as `name` until a line of its serial port holds one of `until`, at most for `deadline`.
+    pub fn run(&self, name: &str, deadline: Duration, until: &[&str]) -> Result<Outcome> {
+        self.run_with(name, deadline, until, &mut |_, _| {})
+    }
+
+    /// The same; `on_line` gets each line of the serial port with the time since QEMU's start.
+    pub fn run_with(
+        &self,
+        name: &str,
+        deadline: Duration,
+        until: &[&str],
+        on_line: &mut dyn FnMut(Duration, &str),
+    ) -> Result<Outcome> {
+        let dir = target_dir().join("e2e").join(name);
+        fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let log = dir.join("serial.log");
+        // QEMU appends to nothing: a log of an earlier run must not be taken for this one's.
+        fs::write(&log, "")?;
+        if let Some(initrd) = &self.initrd {
+            fs::write(dir.join("initrd"), initrd)?;
+        }
+        let mut command = self.command(&dir)?;
+        let shown = format!("cd {} && {}", dir.display(), shell(&command));
+        fs::write(dir.join("command"), format!("{shown}\n"))?;
+        let qemu_log = dir.join("qemu.log");
+        let output = fs::File::create(&qemu_log)?;
+
+        say(
+            name,
+            format_args!("booting (deadline {} s)", deadline.as_secs()),
+        );
+        let started = Instant::now();
+        let mut running = Running(
+            command
+                .stdin(Stdio::null())
+                .stdout(output.try_clone()?)
+                .stderr(output)
+                .spawn()
+                .with_context(|| format!("cannot start QEMU: {shown}"))?,
+        );
+
+        let mut follow = Follow::new();
+        let mut lines = Vec::new();
+        let mut end: Option<(Reason, Instant)> = None;
+        let reason = loop {
+            // The status first: what QEMU wrote before it ended is then certainly in the log.
+            let exited = running.0.try_wait()?;
+            for line in follow.lines(&log)? {
+                on_line(started.elapsed(), &line);
+                let holds = |text: &&&str| !line.starts_with(TRACE) && line.contains(**text);
+                if end.is_none() {
+                    if let Some(marker) = until.iter().find(holds) {
+                        end = Some((Reason::Marker((*marker).to_owned()), Instant::now()));
+                    } else if self.failures.iter().any(|f| holds(&&f.as_str())) {
+                        end = Some((
+                            Reason::Failure(line.clone()),
+                            Instant::now() + AFTER_FAILURE,
+                        ));
+                    }
+                }
+                lines.push(line);
+            }
+            match &end {
+                Some((reason, at)) if exited.is_some() || Instant::now() >= *at => {
+                    break reason.clone();
+                }
+                None if exited.is_some() => break Reason::Exited(exited.unwrap_or_default()),
+                None if started.elapsed() >= deadline => break Reason::Deadline,
+                _ => thread::sleep(POLL),
+            }
+        };
+        drop(running);
+        let rest = follow.rest();
+        if !rest.is_empty() {
+            lines.push(rest);
+        }
+        let outcome = Outcome {
+            reason,
+            lines,
+            log,
+            elapsed: started.elapsed(),
+            command: shown,
+            qemu_output: fs::read_to_string(&qemu_log).unwrap_or_default(),
+        };
+        say(name, format_args!("{}", outcome.summary()));
+        Ok(outcome)
+    }
+}
+
+impl Outcome {
+    fn summary(&self) -> String {
+        let what = match &self.reason {
+            Reason::Marker(marker) => format!("{:?} seen", marker.trim()),
+            Reason::Failure(line) => format!("failed: {line}"),
+            Reason::Exited(status) => format!("machine ended ({status})"),
+            Reason::Deadline => "deadline passed".to_owned(),
+        };
+        format!("{what} after {:.0} s", self.elapsed.as_secs_f32())
+    }
+}
+
+/// The command line, to be pasted into a shell.
+fn shell(command: &Command) -> String {
+    let quote = |word: &std::ffi::OsStr| {
+        let word = word.to_string_lossy();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+        if !word.is_empty() && word.chars().all(plain) {
+            word.into_owned()
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+    };
+    let mut words: Vec<String> = command
+        .get_envs()
+        .filter_map(|(name, value)| Some(format!("{}={}", name.to_string_lossy(), quote(value?))))
+        .collect();
+    words.push(quote(command.get_program()));
+    words.extend(command.get_args().map(quote));
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(lines: &[&str], reason: Reason) -> Outcome {
+        Outcome {
+            reason,
+            lines: lines.iter().map(|l| (*l).to_owned()).collect(),
+            log: "serial.log".into(),
+            elapsed: Duration::from_secs(3),
+            command: "qemu -x".to_owned(),
+            qemu_output: "warning".to_owned(),
+        }
+    }
+
+    #[test]
+    fn values_come_from_the_last_line_but_not_from_the_trace() {
+        let lines = ["A cpus=1", "A cpus=2", "MBTOOL-STAGE1 + echo A cpus=3"];
+        let outcome = outcome(&lines, Reason::Deadline);
+        assert_eq!(outcome.value("A cpus="), Some("2"));
+        assert_eq!(outcome.value("A mem="), None);
+    }
+
+    #[test]
+    fn an_error_shows_the_end_of_the_log_and_the_command() {
+        let lines: Vec<String> = (0..50).map(|n| format!("line {n}.")).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let error = outcome(&lines, Reason::Deadline)
+            .ended_with("END")
+            .unwrap_err()
+            .to_string();
+        for text in [
+            "\"END\"",
+            "deadline",
+            "serial.log",
+            "line 20.",
+            "line 49.",
+            "warning",
+            "qemu -x",
+        ] {
+            assert!(error.contains(text), "{text} is missing in {error}");
+        }
+        assert!(!error.contains("line 19."));
+        let other = outcome(&[], Reason::Marker("OTHER".into()));
+        assert!(other.ended_with("END").is_err());
+    }
+
+    #[test]
+    fn a_command_can_be_pasted() {
+        let mut command = Command::new("/bin/qemu");
+        command.env("A", "b c").args(["-append", "it's", ""]);
+        assert_eq!(shell(&command), r"A='b c' /bin/qemu -append 'it'\''s' ''");
+    }
+}

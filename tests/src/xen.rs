@@ -1,0 +1,164 @@
+//! The main scenario: a running Linux loads Xen, a dom0 kernel and an initial RAM disk with mbtool, and jumps.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use images::assets;
+use images::guest::{self, DOM0, STAGE1, Stage1};
+
+use crate::guest_binary::mbtool_bin;
+use crate::machine::{Board, Firmware, Machine};
+use crate::run::Outcome;
+
+/// Five times what the slowest case takes on two free cores.
+const DEADLINE: Duration = Duration::from_secs(240);
+
+/// What to boot, and on what.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// Xen's release, "4.17" or "4.20".
+    pub xen: &'static str,
+    /// Firmware of the machine.
+    pub firmware: Firmware,
+    /// Machine type.
+    pub board: Board,
+    /// Number of CPUs.
+    pub cpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u32,
+}
+
+/// What came up.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What dom0 reported, by key.
+    pub dom0: BTreeMap<String, String>,
+    /// What dom0's digest of its payload must be.
+    pub expected_digest: String,
+    /// Time from power-on to the first kernel's user space.
+    pub linux_up: Duration,
+    /// Time from power-on to the end of dom0's report.
+    pub dom0_up: Duration,
+    /// The run itself.
+    pub outcome: Outcome,
+}
+
+impl Scenario {
+    /// A machine with 2 CPUs and 2 GiB on the older board.
+    pub fn new(xen: &'static str, firmware: Firmware) -> Self {
+        Self {
+            xen,
+            firmware,
+            board: Board::Pc,
+            cpus: 2,
+            memory_mib: 2048,
+        }
+    }
+
+    /// The commands that the first kernel runs.
+    pub fn script(&self) -> String {
+        "mbtool load /xen.gz --cmdline 'com1=115200,8n1 console=com1 loglvl=info' \
+            --module '/vmlinuz console=hvc0 quiet panic=-1' --initrd /dom0-initrd\n\
+         mbtool exec -f\n"
+            .to_owned()
+    }
+
+    /// Fetches what it needs, so that a later run starts at once.
+    pub fn prepare(&self) -> Result<()> {
+        assets::QEMU.find()?;
+        if self.firmware == Firmware::Ovmf {
+            assets::OVMF.find()?;
+        }
+        assets::BUSYBOX.find()?;
+        assets::kernel("6.1")?;
+        assets::xen(self.xen)?;
+        Ok(())
+    }
+
+    /// Runs it as `name`; `on_line` gets each line of the serial port with the time since power-on.
+    pub fn run(&self, name: &str, on_line: &mut dyn FnMut(Duration, &str)) -> Result<Report> {
+        let (dom0_initrd, digest) = guest::dom0_initrd()?;
+        let initrd = Stage1::new(&self.script())?
+            .file("bin/mbtool", mbtool_bin()?)?
+            .file("xen.gz", assets::xen(self.xen)?)?
+            .file("vmlinuz", assets::kernel("6.1")?)?
+            .bytes("dom0-initrd", &dom0_initrd)?
+            .finish()?;
+        let start = format!("{STAGE1}START");
+        let end = format!("{DOM0}END");
+        let mut linux_up = None;
+        let outcome = Machine::stage1(self.firmware, initrd)?
+            .board(self.board)
+            .cpus(self.cpus)
+            .memory_mib(self.memory_mib)
+            .run_with(name, DEADLINE, &[&end], &mut |at, line| {
+                if line.contains(&start) {
+                    linux_up = Some(at);
+                }
+                on_line(at, line);
+            })?
+            .ended_with(&end)?;
+        let dom0 = outcome
+            .lines
+            .iter()
+            .filter_map(|line| line.split_once(DOM0)?.1.split_once('='))
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect();
+        Ok(Report {
+            dom0,
+            expected_digest: digest.to_string(),
+            linux_up: linux_up.context("the first kernel's user space did not report")?,
+            dom0_up: outcome.elapsed,
+            outcome,
+        })
+    }
+
+    /// Runs it as `name` and checks everything that dom0 reports.
+    pub fn check(&self, name: &str) -> Result<Report> {
+        let report = self.run(name, &mut |_, _| {})?;
+        report
+            .verify(self)
+            .with_context(|| format!("see {}", report.outcome.log.display()))?;
+        Ok(report)
+    }
+}
+
+impl Report {
+    /// An error that names the first thing that is not as `scenario` asked.
+    pub fn verify(&self, scenario: &Scenario) -> Result<()> {
+        let get = |key: &str| {
+            self.dom0
+                .get(key)
+                .with_context(|| format!("dom0 did not report {key}"))
+        };
+        let digest = get("digest")?;
+        ensure!(
+            *digest == self.expected_digest,
+            "dom0's initial RAM disk is damaged: digest {digest}, expected {}",
+            self.expected_digest
+        );
+        let xen = get("xen")?;
+        ensure!(
+            xen.starts_with(scenario.xen),
+            "dom0 runs on Xen {xen}, expected {}",
+            scenario.xen
+        );
+        let cpus: u32 = get("cpus")?.parse()?;
+        ensure!(
+            cpus == scenario.cpus,
+            "dom0 has {cpus} CPUs, expected {}",
+            scenario.cpus
+        );
+        let tables: u32 = get("acpi-tables")?.parse()?;
+        ensure!(tables > 0, "dom0 has no ACPI tables");
+        let kib: u64 = get("mem")?.trim_end_matches("KiB").parse()?;
+        let expected_kib = u64::from(scenario.memory_mib) * 1024;
+        // Xen and the kernel keep some for themselves; a whole region lost is more than an eighth.
+        ensure!(
+            kib > expected_kib / 8 * 7 - 200 * 1024 && kib <= expected_kib,
+            "dom0 has {kib} KiB of memory, the machine {expected_kib}"
+        );
+        Ok(())
+    }
+}

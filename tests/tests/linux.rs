@@ -1,0 +1,64 @@
+//! The first stage alone: Linux comes up in QEMU on both firmwares, runs mbtool, and a failing command is reported.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use images::guest::Stage1;
+use tests::{Firmware, Machine, Reason, mbtool_bin};
+
+const DEADLINE: Duration = Duration::from_secs(90);
+
+fn mbtool_runs(firmware: Firmware, name: &str, efi: &str) -> Result<()> {
+    let initrd = Stage1::new("mbtool --version\nls /sys/firmware/acpi/tables\n")?
+        .file("bin/mbtool", mbtool_bin()?)?
+        .finish()?;
+    let outcome = Machine::stage1(firmware, initrd)?
+        .cpus(2)
+        .run(name, DEADLINE, &["MBTOOL-STAGE1 END"])?
+        .ended_with("MBTOOL-STAGE1 END")?;
+    assert!(
+        outcome.contains(&format!("cpus=2 efi={efi}")),
+        "{}",
+        outcome.describe()
+    );
+    let version = format!("mbtool {}", env!("CARGO_PKG_VERSION"));
+    assert!(
+        outcome.lines.iter().any(|l| l.starts_with(&version)),
+        "{}",
+        outcome.describe()
+    );
+    assert!(outcome.contains("FACP"), "{}", outcome.describe());
+    Ok(())
+}
+
+#[test]
+fn mbtool_runs_on_seabios() -> Result<()> {
+    mbtool_runs(Firmware::SeaBios, "mbtool_runs_on_seabios", "no")
+}
+
+#[test]
+fn mbtool_runs_on_ovmf() -> Result<()> {
+    mbtool_runs(Firmware::Ovmf, "mbtool_runs_on_ovmf", "yes")
+}
+
+#[test]
+fn a_failing_command_ends_the_run() -> Result<()> {
+    let initrd = Stage1::new("true\nsh -c 'exit 7'\necho not reached\n")?.finish()?;
+    let outcome = Machine::stage1(Firmware::SeaBios, initrd)?.run(
+        "a_failing_command_ends_the_run",
+        DEADLINE,
+        &["not reached"],
+    )?;
+    assert_eq!(
+        outcome.reason,
+        Reason::Failure("MBTOOL-STAGE1 FAIL rc=7".to_owned())
+    );
+    assert!(
+        outcome
+            .describe()
+            .contains("MBTOOL-STAGE1 + sh -c 'exit 7'"),
+        "{}",
+        outcome.describe()
+    );
+    Ok(())
+}
