@@ -1,44 +1,36 @@
-//! The first stage alone: Linux comes up in QEMU on both firmwares, runs mbtool, and a failing command is reported.
+//! The first stage alone: Linux comes up in QEMU on both firmwares, and a failing command is reported.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use images::guest::Stage1;
-use tests::{Firmware, Machine, Reason, mbtool_bin};
+use tests::{Firmware, Machine, Reason};
 
 const DEADLINE: Duration = Duration::from_secs(90);
 
-fn mbtool_runs(firmware: Firmware, name: &str, efi: &str) -> Result<()> {
-    let initrd = Stage1::new("mbtool --version\nls /sys/firmware/acpi/tables\n")?
-        .file("bin/mbtool", mbtool_bin()?)?
-        .finish()?;
+fn linux_boots(firmware: Firmware, name: &str, efi: &str) -> Result<()> {
+    let initrd = Stage1::new("ls /sys/firmware/acpi/tables\n")?.finish()?;
     let outcome = Machine::stage1(firmware, initrd)?
         .cpus(2)
         .run(name, DEADLINE, &["MBTOOL-STAGE1 END"])?
         .ended_with("MBTOOL-STAGE1 END")?;
+    let start = outcome.value("MBTOOL-STAGE1 START ").unwrap_or_default();
     assert!(
-        outcome.contains(&format!("cpus=2 efi={efi}")),
-        "{}",
-        outcome.describe()
-    );
-    let version = format!("mbtool {}", env!("CARGO_PKG_VERSION"));
-    assert!(
-        outcome.lines.iter().any(|l| l.starts_with(&version)),
-        "{}",
-        outcome.describe()
+        start.starts_with("linux=6.1.") && start.ends_with(&format!("cpus=2 efi={efi}")),
+        "{start}"
     );
     assert!(outcome.contains("FACP"), "{}", outcome.describe());
     Ok(())
 }
 
 #[test]
-fn mbtool_runs_on_seabios() -> Result<()> {
-    mbtool_runs(Firmware::SeaBios, "mbtool_runs_on_seabios", "no")
+fn linux_boots_on_seabios() -> Result<()> {
+    linux_boots(Firmware::SeaBios, "linux_boots_on_seabios", "no")
 }
 
 #[test]
-fn mbtool_runs_on_ovmf() -> Result<()> {
-    mbtool_runs(Firmware::Ovmf, "mbtool_runs_on_ovmf", "yes")
+fn linux_boots_on_ovmf() -> Result<()> {
+    linux_boots(Firmware::Ovmf, "linux_boots_on_ovmf", "yes")
 }
 
 #[test]
