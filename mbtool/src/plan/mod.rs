@@ -2,19 +2,30 @@
 //!
 //! The story is told in `build`; each step has a file of its own.
 
+mod assemble;
+mod build;
 mod bytes;
+pub mod check;
+mod error;
+mod layout;
+mod low;
 pub mod mbi;
 pub mod place;
+pub mod report;
 pub mod request;
 pub mod resolve;
+mod segments;
+pub mod sent;
 pub mod sent_map;
 pub mod wants;
 
+pub use build::plan;
 pub use bytes::Bytes;
+pub use error::PlanError;
+pub use report::Report;
 pub use request::{Module, Request};
 
 use handoff::addr::PhysRange;
-use serde::Serialize;
 
 /// One named run of memory to load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +66,3 @@ pub struct Plan {
     /// The document that `--json` prints.
     pub report: Report,
 }
-
-/// What `plan --json` prints; see docs/plan-json.md.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report {}

@@ -1,0 +1,104 @@
+//! From decisions to the [`Report`].
+
+use super::build::Wishes;
+use super::layout::Layout;
+use super::low::Low;
+use super::mbi::{self, Mbi};
+use super::report::{
+    ExitReport, FORMAT, HandoffReport, Hex, ImageReport, KernelSegmentReport, LowFixReport,
+    LowReport, Registers, Report, SegmentReport, console_text, drill_text, on_fault_text,
+};
+use super::{KernelSegment, Request, Segment, sent};
+use crate::memory::Host;
+use handoff::spec::Spec;
+
+/// All that was decided.
+pub(super) struct Facts<'a> {
+    pub request: &'a Request,
+    pub host: &'a Host,
+    pub wishes: Wishes,
+    pub low: Low,
+    pub layout: Layout,
+    pub mbi: Mbi,
+    pub spec: Spec,
+    pub image_entry: u64,
+}
+
+/// Writes it down.
+pub(super) fn report(
+    facts: Facts<'_>,
+    entry: u64,
+    segments: &[Segment],
+    kernel: &[KernelSegment],
+) -> Report {
+    let Facts { request, host, wishes, low, layout, mbi, spec, image_entry } = facts;
+    let image = &request.image;
+    let xen_low_memory = wishes.xen.is_some().then(|| LowReport {
+        trampoline: low.trampoline.map(Into::into),
+        fix: low.fix.as_ref().map(|fix| LowFixReport {
+            ebda: Hex(fix.ebda),
+            base_kib: fix.base_kib,
+            rsdp: fix.rsdp.map(|copy| Hex(copy.to)),
+        }),
+    });
+    Report {
+        format: FORMAT,
+        crash: request.crash.is_some(),
+        entry: Hex(entry),
+        exit: ExitReport {
+            mode: "multiboot2-i386",
+            registers: Registers {
+                eax: Hex(mbi::MAGIC.into()),
+                ebx: Hex(layout.mbi.start),
+                eip: Hex(image_entry),
+            },
+        },
+        image: ImageReport {
+            name: image.name.clone(),
+            kind: "multiboot2",
+            format: image.format,
+            base: Hex(layout.base),
+            link_base: Hex(image.span.start),
+            size: image.span.len(),
+            reserved: layout.reserved.len(),
+            entry: Hex(image_entry),
+            xen: wishes.xen,
+        },
+        segments: segments.iter().map(segment).collect(),
+        mbi: sent::decode(&mbi, low.rsdp.map(|rsdp| rsdp.addr)),
+        memory_map: host.memory_map.clone(),
+        low_memory: host.low_memory,
+        crash_regions: host.crash_regions.clone(),
+        xen_low_memory,
+        fixups: spec.fixups.iter().map(|&fixup| fixup.into()).collect(),
+        handoff: HandoffReport {
+            base: Hex(layout.handoff.start),
+            size: layout.handoff.len(),
+            console: console_text(&spec.console),
+            on_fault: on_fault_text(spec.on_fault),
+            verify: spec.verify,
+            drill: drill_text(spec.drill),
+        },
+        warnings: wishes.warnings,
+        kernel_segments: kernel.iter().map(kernel_segment).collect(),
+    }
+}
+
+fn segment(segment: &Segment) -> SegmentReport {
+    SegmentReport {
+        name: segment.name.clone(),
+        dest: Hex(segment.dest.start),
+        memsz: segment.dest.len(),
+        bufsz: segment.data.len(),
+        crc32: Hex(segment.crc32.into()),
+    }
+}
+
+fn kernel_segment(segment: &KernelSegment) -> KernelSegmentReport {
+    KernelSegmentReport {
+        dest: Hex(segment.dest.start),
+        memsz: segment.dest.len(),
+        bufsz: segment.data.len(),
+        names: segment.names.clone(),
+    }
+}

@@ -1,0 +1,250 @@
+//! The story: place, describe, hand off, resolve, check, report.
+
+use super::check::{self, Limits};
+use super::layout::Layout;
+use super::low::Low;
+use super::mbi::{self, Mbi, Parts};
+use super::place::Arena;
+use super::report::Report;
+use super::resolve::{kernel_segments, resolve};
+use super::wants::{self, AtHand};
+use super::{Plan, PlanError, Request, Segment, assemble, segments, sent_map};
+use crate::memory::{Host, map};
+use handoff::addr::PhysRange;
+use handoff::blob::Built;
+use handoff::spec::{Exit, Fixup, Region, Spec};
+use xen_shim::{XenInfo, contract};
+
+/// Makes a blob of its parameters.
+pub(super) type Builder<'a> = &'a dyn Fn(&Spec) -> Result<Built, String>;
+
+/// Decides everything about loading `request` on `host`.
+///
+/// The same input gives the same plan, byte for byte.
+///
+/// # Errors
+///
+/// Why it cannot be done, and what to do about it.
+pub fn plan(request: &Request, host: &Host) -> Result<Plan, PlanError> {
+    plan_with(request, host, &handoff::blob::build)
+}
+
+/// What is known before anything is placed.
+pub(super) struct Wishes {
+    /// What the image is, if it is Xen.
+    pub xen: Option<XenInfo>,
+    /// Command line to pass.
+    pub cmdline: String,
+    /// Boot loader name to pass.
+    pub loader: String,
+    /// RSDP tags to send.
+    pub rsdp: wants::RsdpTags,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Wishes {
+    /// Name of the image's segments, for a file called `file`.
+    pub(super) fn image_name<'a>(&self, file: &'a str) -> &'a str {
+        match self.xen {
+            Some(_) => "xen",
+            None => file,
+        }
+    }
+}
+
+pub(super) fn plan_with(
+    request: &Request,
+    host: &Host,
+    blob: Builder<'_>,
+) -> Result<Plan, PlanError> {
+    let mut wishes = wishes(request, host)?;
+    let low = Low::decide(request, host, wishes.xen.is_some(), &mut wishes.warnings)?;
+    let mut arena = arena(request, host, &low)?;
+    let ram = arena.ram().to_vec();
+
+    // sizes first: that of the boot information does not depend on addresses
+    let draft = boot_information(request, &wishes, &low, &Layout::draft(request))?;
+    let layout = Layout::place(request, &wishes, &mut arena, draft.bytes.len() as u64)?;
+    wishes.warnings.extend(layout.warning.clone());
+
+    let placed = request.image.at(layout.base)?;
+    let image_entry = placed.entry;
+    let mbi = boot_information(request, &wishes, &low, &layout)?;
+    debug_assert_eq!(mbi.bytes.len(), draft.bytes.len());
+    let fixups = fixups(&low, &mbi, layout.mbi.start);
+
+    let mut parts = segments::image(&wishes, &request.image.name, placed)?;
+    parts.extend(segments::modules(request, &layout));
+    parts.push(Segment::new("mbi", layout.mbi, mbi.bytes.clone()));
+
+    let spec = Spec {
+        base: layout.handoff.start,
+        console: request.console,
+        on_fault: request.on_fault,
+        verify: request.verify,
+        regions: regions(&parts, request.max_segments)?,
+        fixups,
+        exit: Exit::Multiboot2 {
+            entry: low_address("image entry point", image_entry)?,
+            mbi: low_address("boot information", layout.mbi.start)?,
+        },
+        drill: request.drill,
+    };
+    let built = blob(&spec).map_err(PlanError::Handoff)?;
+    parts.push(segments::handoff(&built, layout.handoff)?);
+    parts.extend(segments::reserve(&wishes, layout.reserved));
+
+    let mut segments = resolve(parts)?;
+    let kernel = kernel_segments(&mut segments, request.max_segments)?;
+    let limits = Limits {
+        ram: &ram,
+        max_segments: request.max_segments,
+        crash: request.crash,
+        forbidden: &low.forbidden,
+        handoff_entry: built.entry,
+        image_entry,
+        total_ram: map::total_ram(&host.memory_map),
+    };
+    check::check(&segments, &kernel, &limits)?;
+
+    let facts = assemble::Facts { request, host, wishes, low, layout, mbi, spec, image_entry };
+    let report: Report = assemble::report(facts, built.entry, &segments, &kernel);
+    Ok(Plan {
+        entry: built.entry,
+        segments,
+        kernel_segments: kernel,
+        crash: request.crash.is_some(),
+        report,
+    })
+}
+
+/// Compares what the image asks for with what there is; settles the strings.
+fn wishes(request: &Request, host: &Host) -> Result<Wishes, PlanError> {
+    let image = &request.image;
+    let mut warnings = image.warnings.clone();
+    let name = |index: usize| request.segment_name(index);
+    if let Some(index) = request.modules.iter().position(|module| module.data.is_empty()) {
+        return Err(PlanError::EmptyModule { name: name(index) });
+    }
+    let at_hand = AtHand {
+        sections: image.sections.is_some(),
+        rsdp_revision: super::low::reachable_rsdp(host).map(|rsdp| rsdp.revision),
+    };
+    let (rsdp, unmet) = wants::check(&image.requirements, at_hand)?;
+    warnings.extend(unmet);
+
+    let version = env!("CARGO_PKG_VERSION");
+    let first = image.segments.first().map_or(&[][..], |segment| &segment.data);
+    let Some(xen) = xen_shim::recognise(first) else {
+        let loader = format!("mbtool {version}");
+        let cmdline = request.cmdline.clone();
+        return Ok(Wishes { xen: None, cmdline, loader, rsdp, warnings });
+    };
+    let modules: Vec<(&str, &[u8])> =
+        request.modules.iter().map(|module| (module.name.as_str(), &module.data[..])).collect();
+    warnings.extend(contract::check_modules(&modules)?);
+    let line = contract::command_line(&request.cmdline, request.real_mode);
+    warnings.extend(line.messages);
+    let loader = contract::loader_name(version);
+    let mut strings = vec![line.text.as_str(), loader.as_str()];
+    strings.extend(request.modules.iter().map(|module| module.cmdline.as_str()));
+    let areas = sent_map::areas(&host.memory_map).len() + 1;
+    warnings.extend(contract::check_boot_heap(&strings, modules.len(), areas)?);
+    Ok(Wishes { xen: Some(xen), cmdline: line.text, loader, rsdp, warnings })
+}
+
+/// The memory that may be loaded into.
+fn arena(request: &Request, host: &Host, low: &Low) -> Result<Arena, PlanError> {
+    let ram = map::ram_ranges(&host.memory_map);
+    let mut arena = match request.crash {
+        None => Arena::new(ram),
+        Some(region) => {
+            let there = host.crash_regions.iter();
+            let there: Vec<PhysRange> =
+                there.filter_map(|region| PhysRange::new(region.start, region.end)).collect();
+            if region.is_empty() || !there.iter().any(|known| known.covers(&region)) {
+                return Err(PlanError::NoCrashRegion { wanted: region, there });
+            }
+            let mut arena = Arena::new(ram.filter_map(|run| run.intersect(&region)));
+            // page tables and control pages come from the bottom of the region
+            let spare = check::CRASH_SPARE_PAGES * 2 * handoff::addr::PAGE_SIZE;
+            let end = region.end.min(region.start.saturating_add(spare));
+            let spare = PhysRange { start: region.start, end };
+            arena.remove("the kernel's own pages", spare);
+            arena
+        }
+    };
+    if arena.ram().is_empty() {
+        return Err(PlanError::NoRam);
+    }
+    for (name, range) in &low.forbidden {
+        arena.remove(name, *range);
+    }
+    Ok(arena)
+}
+
+fn boot_information(
+    request: &Request,
+    wishes: &Wishes,
+    low: &Low,
+    layout: &Layout,
+) -> Result<Mbi, PlanError> {
+    let modules = request.modules.iter().zip(&layout.modules);
+    let delta = layout.base.wrapping_sub(request.image.span.start);
+    let parts = Parts {
+        cmdline: &wishes.cmdline,
+        loader: &wishes.loader,
+        modules: modules.map(|(module, &range)| (range, module.cmdline.as_str())).collect(),
+        mem_lower: low.mem_lower,
+        mem_upper: low.mem_upper,
+        areas: &low.areas,
+        sections: request.image.sections.as_ref().map(|sections| (sections, delta)),
+        rsdp_v1: wishes.rsdp.v1,
+        rsdp_v2: wishes.rsdp.v2,
+        load_base: low_address("image", layout.base)?,
+    };
+    Ok(mbi::build(&parts)?)
+}
+
+/// Everything that changes just before the jump: low memory first, then the
+/// RSDP into the boot information.
+fn fixups(low: &Low, mbi: &Mbi, mbi_addr: u64) -> Vec<Fixup> {
+    let mut fixups = low.fix.as_ref().map_or_else(Vec::new, |fix| fix.fixups());
+    if let Some(rsdp) = low.rsdp {
+        let copy = |&(at, len): &(usize, u32)| Fixup::CopyRsdp {
+            from: rsdp.addr,
+            to: mbi_addr + at as u64,
+            len,
+        };
+        fixups.extend(mbi.rsdp.iter().map(copy));
+    }
+    fixups
+}
+
+/// What the handoff verifies: each segment by its name, or, where there are more
+/// than it takes, what they are merged to.
+fn regions(parts: &[Segment], max_segments: usize) -> Result<Vec<Region>, PlanError> {
+    let region = |name: String, dest, data: &[u8], crc32| {
+        Region { name, range: dest, loaded: data.len() as u64, crc32 }
+    };
+    if parts.len() <= handoff::abi::MAX_REGIONS {
+        let all = parts.iter();
+        return Ok(all.map(|s| region(s.name.clone(), s.dest, &s.data, s.crc32)).collect());
+    }
+    let mut sorted = resolve(parts.to_vec())?;
+    let merged = kernel_segments(&mut sorted, max_segments)?;
+    let one = |s: &super::KernelSegment| {
+        region(s.names.join(" + "), s.dest, &s.data, crc32fast::hash(&s.data))
+    };
+    Ok(merged.iter().map(one).collect())
+}
+
+/// `addr` as a 32-bit target holds it.
+fn low_address(what: &str, addr: u64) -> Result<u32, PlanError> {
+    u32::try_from(addr)
+        .map_err(|_| PlanError::Handoff(format!("{what} at {addr:#x} is above 4 GiB")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! The last look at a plan before anybody applies it.
+//!
+//! First what the loading kernel will check (`sanity_check_segment_list` of
+//! Linux's kexec, Xen's `do_kimage_alloc`), so that its errno needs no guessing;
+//! then what it will not check, and the machine would die of.
+
+use super::{KernelSegment, Segment};
+use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange};
+
+/// Linux: destinations end below this (46-bit physical addresses).
+const DESTINATION_LIMIT: u64 = (1 << 46) - 1;
+/// Pages of a crash region that the kernel needs for itself.
+pub const CRASH_SPARE_PAGES: u64 = 32;
+
+/// A plan that would be refused, or would not survive.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError {
+    /// kexec: EADDRNOTAVAIL.
+    #[error("{name} at {dest} is not page aligned at both ends")]
+    Unaligned {
+        /// Segment names.
+        name: String,
+        /// Where.
+        dest: PhysRange,
+    },
+    /// kexec: EADDRNOTAVAIL.
+    #[error("{name} at {dest} ends at or above 2^46, where no kernel loads to")]
+    TooHigh {
+        /// Segment names.
+        name: String,
+        /// Where.
+        dest: PhysRange,
+    },
+    /// kexec: EINVAL.
+    #[error("{name} has {data:#x} bytes of data for {memsz:#x} bytes of memory at {dest}")]
+    TooMuchData {
+        /// Segment names.
+        name: String,
+        /// Bytes of data.
+        data: u64,
+        /// Bytes of memory.
+        memsz: u64,
+        /// Where.
+        dest: PhysRange,
+    },
+    /// kexec: EINVAL.
+    #[error("{first} and {second} overlap at {range}")]
+    Overlap {
+        /// The lower one's names.
+        first: String,
+        /// The upper one's names.
+        second: String,
+        /// What both have.
+        range: PhysRange,
+    },
+    /// kexec: EINVAL.
+    #[error("{count} segments, the kernel takes at most {limit}")]
+    TooMany {
+        /// Segments.
+        count: usize,
+        /// The most.
+        limit: usize,
+    },
+    /// kexec: EINVAL.
+    #[error(
+        "{what} {total:#x} bytes, the kernel takes at most half of the RAM, {half:#x}: load less, \
+         or do it on a machine with more memory"
+    )]
+    HalfOfRam {
+        /// "module 1: initrd.img has", "all segments together have".
+        what: String,
+        /// Bytes.
+        total: u64,
+        /// The limit, in bytes.
+        half: u64,
+    },
+    /// kexec: EADDRNOTAVAIL.
+    #[error("{name} at {dest} is outside the crash region {region}")]
+    OutsideCrashRegion {
+        /// Segment names.
+        name: String,
+        /// Where.
+        dest: PhysRange,
+        /// The region.
+        region: PhysRange,
+    },
+    /// kexec: ENOMEM.
+    #[error(
+        "{left} pages of the crash region {region} are left, the kernel needs {CRASH_SPARE_PAGES} \
+         for itself: reserve more with crashkernel="
+    )]
+    CrashRegionFull {
+        /// Free pages.
+        left: u64,
+        /// The region.
+        region: PhysRange,
+    },
+    /// Unchecked by any kernel.
+    #[error("{name} at {dest} is not all RAM: RAM is {}", super::place::list(ram))]
+    NotRam {
+        /// Segment names.
+        name: String,
+        /// Where.
+        dest: PhysRange,
+        /// The RAM.
+        ram: Vec<PhysRange>,
+    },
+    /// Unchecked by any kernel.
+    #[error("{what} entry point {entry:#x} is not in loaded bytes of a segment")]
+    EntryNotLoaded {
+        /// "handoff", "image".
+        what: &'static str,
+        /// Where.
+        entry: u64,
+    },
+    /// A 32-bit target cannot address it.
+    #[error("{name} at {dest} ends above 4 GiB, out of reach of 32-bit code")]
+    Above4Gib {
+        /// Segment name.
+        name: String,
+        /// Where.
+        dest: PhysRange,
+    },
+    /// Somebody writes there before it is used.
+    #[error("{name} at {dest} is in the way of {by} at {range}")]
+    InTheWay {
+        /// Segment name.
+        name: String,
+        /// Where.
+        dest: PhysRange,
+        /// What is there.
+        by: String,
+        /// Where that is.
+        range: PhysRange,
+    },
+}
+
+/// What [`check`] compares the segments with.
+#[derive(Clone, Debug)]
+pub struct Limits<'a> {
+    /// Whole pages of RAM, sorted and merged.
+    pub ram: &'a [PhysRange],
+    /// Most kernel segments.
+    pub max_segments: usize,
+    /// The crash region to stay in.
+    pub crash: Option<PhysRange>,
+    /// Memory that is written before or while the image starts.
+    pub forbidden: &'a [(String, PhysRange)],
+    /// Where the old kernel jumps.
+    pub handoff_entry: u64,
+    /// Where the handoff jumps.
+    pub image_entry: u64,
+    /// RAM of the whole machine, in bytes.
+    pub total_ram: u64,
+}
+
+/// Checks `kernel` as the kernel will, and `segments` for what it will not.
+///
+/// # Errors
+///
+/// The first thing that is wrong.
+pub fn check(
+    segments: &[Segment],
+    kernel: &[KernelSegment],
+    limits: &Limits<'_>,
+) -> Result<(), CheckError> {
+    as_the_kernel_does(kernel, limits)?;
+    let name = |segment: &Segment| segment.name.clone();
+    for segment in segments {
+        let dest = segment.dest;
+        if dest.end > FOUR_GIB {
+            return Err(CheckError::Above4Gib { name: name(segment), dest });
+        }
+        if !limits.ram.iter().any(|run| run.covers(&dest)) {
+            let ram = limits.ram.to_vec();
+            return Err(CheckError::NotRam { name: name(segment), dest, ram });
+        }
+        if let Some((by, range)) = limits.forbidden.iter().find(|(_, range)| range.overlaps(&dest))
+        {
+            let (by, range) = (by.clone(), *range);
+            return Err(CheckError::InTheWay { name: name(segment), dest, by, range });
+        }
+    }
+    for (what, entry) in [("handoff", limits.handoff_entry), ("image", limits.image_entry)] {
+        let loaded = |segment: &Segment| {
+            segment.dest.contains(entry)
+                && entry - segment.dest.start < segment.data.len() as u64
+        };
+        if !segments.iter().any(loaded) {
+            return Err(CheckError::EntryNotLoaded { what, entry });
+        }
+    }
+    Ok(())
+}
+
+fn as_the_kernel_does(kernel: &[KernelSegment], limits: &Limits<'_>) -> Result<(), CheckError> {
+    if kernel.len() > limits.max_segments {
+        let (count, limit) = (kernel.len(), limits.max_segments);
+        return Err(CheckError::TooMany { count, limit });
+    }
+    let name = |segment: &KernelSegment| segment.names.join(" + ");
+    let half = limits.total_ram / 2;
+    let mut total = 0_u64;
+    for segment in kernel {
+        let dest = segment.dest;
+        if !dest.start.is_multiple_of(PAGE_SIZE) || !dest.end.is_multiple_of(PAGE_SIZE) {
+            return Err(CheckError::Unaligned { name: name(segment), dest });
+        }
+        if dest.end >= DESTINATION_LIMIT {
+            return Err(CheckError::TooHigh { name: name(segment), dest });
+        }
+        let data = segment.data.len() as u64;
+        if data > dest.len() {
+            let memsz = dest.len();
+            return Err(CheckError::TooMuchData { name: name(segment), data, memsz, dest });
+        }
+        if let Some(region) = limits.crash.filter(|region| !region.covers(&dest)) {
+            return Err(CheckError::OutsideCrashRegion { name: name(segment), dest, region });
+        }
+        if dest.len() > half {
+            let what = format!("{} has", name(segment));
+            return Err(CheckError::HalfOfRam { what, total: dest.len(), half });
+        }
+        total = total.saturating_add(dest.len());
+    }
+    for pair in kernel.windows(2) {
+        let [first, second] = pair else { continue };
+        if first.dest.end > second.dest.start {
+            let range = PhysRange {
+                start: second.dest.start,
+                end: first.dest.end.min(second.dest.end).max(second.dest.start),
+            };
+            let (first, second) = (name(first), name(second));
+            return Err(CheckError::Overlap { first, second, range });
+        }
+    }
+    if total > half {
+        let what = "all segments together have".to_owned();
+        return Err(CheckError::HalfOfRam { what, total, half });
+    }
+    if let Some(region) = limits.crash {
+        let left = (region.len().saturating_sub(total)) / PAGE_SIZE;
+        if left < CRASH_SPARE_PAGES {
+            return Err(CheckError::CrashRegionFull { left, region });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

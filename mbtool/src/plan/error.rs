@@ -1,0 +1,107 @@
+//! Why there is no plan.
+
+use super::check::CheckError;
+use super::mbi::MbiError;
+use super::place::{FixedError, NoRoom};
+use super::resolve::ResolveError;
+use super::wants::WantError;
+use crate::image::ImageError;
+use handoff::addr::PhysRange;
+use xen_shim::contract::ContractError;
+use xen_shim::low_memory::NoLowRoom;
+
+/// Why there is no plan, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Nothing is known of the machine.
+    #[error("the memory map has no RAM: there is nowhere to load to")]
+    NoRam,
+    /// Header wishes.
+    #[error(transparent)]
+    Want(#[from] WantError),
+    /// Xen's own rules.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+    /// Xen's low memory.
+    #[error(transparent)]
+    Low(#[from] NoLowRoom),
+    /// Free space.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+    /// A place that is not free.
+    #[error(transparent)]
+    Fixed(#[from] FixedError),
+    /// The image forbids what the options ask for.
+    #[error(
+        "no place for {name}: it can only be within {allowed}, and the window from --mem-min \
+         {min:#x} to --mem-max {max:#x} has nothing of that"
+    )]
+    Window {
+        /// Segment name.
+        name: String,
+        /// By its nature.
+        allowed: PhysRange,
+        /// Asked for.
+        min: u64,
+        /// Asked for.
+        max: u64,
+    },
+    /// There is room, where nobody can point to it.
+    #[error(
+        "{name} ({len:#x} bytes) fits only above 4 GiB, but modules must be below: Multiboot2 \
+         gives their addresses 32 bits; between {min:#x} and 4 GiB {free:#x} bytes are free, the \
+         largest run has {largest:#x}; lower --mem-min, or make the module smaller"
+    )]
+    ModuleAbove4Gib {
+        /// Segment name.
+        name: String,
+        /// Bytes.
+        len: u64,
+        /// Lowest address that could be used.
+        min: u64,
+        /// Free bytes below 4 GiB.
+        free: u64,
+        /// The largest free run below 4 GiB, in bytes.
+        largest: u64,
+    },
+    /// A module without a byte.
+    #[error("{name} is empty (0 bytes): Multiboot2 cannot express that; leave it out")]
+    EmptyModule {
+        /// Segment name.
+        name: String,
+    },
+    /// Nothing is reserved for a crash image.
+    #[error(
+        "no crash region at {wanted}: the running kernel has {}; boot it with crashkernel=512M \
+         (or more) on its command line",
+        crash_regions(there)
+    )]
+    NoCrashRegion {
+        /// Asked for.
+        wanted: PhysRange,
+        /// What is there.
+        there: Vec<PhysRange>,
+    },
+    /// The image cannot be moved as planned.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// Boot information.
+    #[error(transparent)]
+    Mbi(#[from] MbiError),
+    /// Overlaps, or too many segments.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// The handoff.
+    #[error("handoff: {0}")]
+    Handoff(String),
+    /// What the loading kernel, or the machine, would not take.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+}
+
+fn crash_regions(there: &[PhysRange]) -> String {
+    match there {
+        [] => "no crash region at all".to_owned(),
+        some => format!("only {}", super::place::list(some)),
+    }
+}

@@ -1,0 +1,124 @@
+//! Low memory and the memory map: what the image is told, what is made up for
+//! it, and what must stay free.
+
+use super::{PlanError, Request, sent_map};
+use crate::memory::{Host, Rsdp, map};
+use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
+use xen_shim::low_memory::{self, LOW, LowFacts, LowFix};
+
+/// Where Xen's trampoline can be when the BIOS data area is not known.
+const ANY_TRAMPOLINE: PhysRange = PhysRange { start: 0x30000, end: low_memory::BASE_END };
+
+/// Decided.
+#[derive(Clone, Debug)]
+pub struct Low {
+    /// The made-up BIOS data area, if one is needed.
+    pub fix: Option<LowFix>,
+    /// Where Xen's trampoline will be, if that is known.
+    pub trampoline: Option<PhysRange>,
+    /// Boot information tag 4.
+    pub mem_lower: u32,
+    /// Boot information tag 4.
+    pub mem_upper: u32,
+    /// Boot information tag 6.
+    pub areas: Vec<(PhysRange, u32)>,
+    /// The RSDP, where the handoff can read it.
+    pub rsdp: Option<Rsdp>,
+    /// Memory that nothing may be loaded into, by name.
+    pub forbidden: Vec<(String, PhysRange)>,
+}
+
+/// The machine's RSDP if the handoff, which maps the first 4 GiB, can read it.
+pub(super) fn reachable_rsdp(host: &Host) -> Option<Rsdp> {
+    let rsdp = host.low_memory.rsdp?;
+    let range = PhysRange::from_len(rsdp.addr, rsdp_len(rsdp).into())?;
+    (range.end <= FOUR_GIB).then_some(rsdp)
+}
+
+/// Bytes of an RSDP (ACPI spec, 5.2.5.3).
+const fn rsdp_len(rsdp: Rsdp) -> u32 {
+    if rsdp.revision < 2 { 20 } else { 36 }
+}
+
+impl Low {
+    /// Decides for an image that is Xen or not.
+    pub(super) fn decide(
+        request: &Request,
+        host: &Host,
+        xen: bool,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, PlanError> {
+        let entries = &host.memory_map;
+        let rsdp = reachable_rsdp(host);
+        if let (Some(there), None) = (host.low_memory.rsdp, rsdp) {
+            let addr = there.addr;
+            warnings.push(format!("the ACPI RSDP at {addr:#x} is above 4 GiB: it is not passed on"));
+        }
+        let mut sent = match request.crash {
+            Some(region) => {
+                warnings.push(
+                    "the crash region is the image's only RAM; nothing is prepared for reading a \
+                     dump"
+                        .to_owned(),
+                );
+                sent_map::confined(entries, region)
+            }
+            None => entries.clone(),
+        };
+        let mut low = Self {
+            fix: None,
+            trampoline: None,
+            mem_lower: sent_map::mem_lower(entries, host.low_memory.bda_base_kib),
+            mem_upper: 0,
+            areas: Vec::new(),
+            rsdp,
+            forbidden: vec![("page 0".to_owned(), PhysRange { start: 0, end: PAGE_SIZE })],
+        };
+        if let Some(rsdp) = rsdp
+            && let Some(range) = PhysRange::from_len(rsdp.addr, rsdp_len(rsdp).into())
+        {
+            low.forbidden.push(("the ACPI RSDP".to_owned(), range));
+        }
+        if xen {
+            low.decide_for_xen(host, warnings)?;
+        }
+        if low.fix.is_some() {
+            sent = sent_map::with_reserved(&sent, LOW);
+        }
+        low.mem_upper = sent_map::mem_upper(&sent);
+        low.areas = sent_map::areas(&sent);
+        Ok(low)
+    }
+
+    fn decide_for_xen(
+        &mut self,
+        host: &Host,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), PlanError> {
+        let facts = LowFacts {
+            ebda_segment: host.low_memory.bda_ebda_segment,
+            base_kib: host.low_memory.bda_base_kib,
+            mem_lower_kib: self.mem_lower,
+            rsdp: self
+                .rsdp
+                .map(|rsdp| low_memory::Rsdp { addr: rsdp.addr, len: rsdp_len(rsdp) }),
+            rsdp_in_low_memory: host.low_memory.rsdp_in_low_memory,
+            efi: host.low_memory.efi,
+        };
+        let first_mib = PhysRange { start: 0, end: MIB };
+        let ram: Vec<PhysRange> = map::ram_ranges(&host.memory_map)
+            .filter_map(|run| run.intersect(&first_mib))
+            .collect();
+        let decision = low_memory::decide(&facts, &ram)?;
+        warnings.extend(decision.messages);
+        let trampoline = decision.trampoline.unwrap_or(ANY_TRAMPOLINE);
+        self.forbidden.push(("xen's trampoline".to_owned(), trampoline));
+        if let Some(fix) = &decision.fix {
+            self.forbidden.push(("the made-up EBDA".to_owned(), fix.page()));
+            self.mem_lower = fix.base_kib.into();
+        }
+        self.trampoline = decision.trampoline;
+        self.fix = decision.fix;
+        Ok(())
+    }
+}

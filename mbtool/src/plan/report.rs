@@ -1,0 +1,320 @@
+//! The document that `plan --json` prints, and the table that `plan` prints.
+//!
+//! docs/plan-json.md describes every field. Addresses are strings ("0x1000"),
+//! sizes are numbers; `memory_map`, `low_memory` and `crash_regions` have the
+//! form of [`crate::memory::Host`], so that a plan is also a recorded machine.
+
+use super::sent::SentTag;
+use crate::memory::{CrashRegion, Entry, LowMemory};
+use handoff::addr::PhysRange;
+use handoff::spec::{Console, Drill, Fixup, OnFault};
+use serde::{Serialize, Serializer};
+use std::fmt;
+
+/// Raised with every incompatible change of the document.
+pub const FORMAT: u32 = 1;
+
+/// An address, or another number that is read as hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Hex(pub u64);
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+impl fmt::Debug for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A half-open range.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct HexRange {
+    /// First byte.
+    pub start: Hex,
+    /// One past the last byte.
+    pub end: Hex,
+}
+
+impl From<PhysRange> for HexRange {
+    fn from(range: PhysRange) -> Self {
+        Self { start: Hex(range.start), end: Hex(range.end) }
+    }
+}
+
+/// What `plan --json` prints; see docs/plan-json.md.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// True for a crash image.
+    pub crash: bool,
+    /// Where the old kernel jumps: the handoff.
+    pub entry: Hex,
+    /// How the handoff enters the image.
+    pub exit: ExitReport,
+    /// The image.
+    pub image: ImageReport,
+    /// Named segments, by address.
+    pub segments: Vec<SegmentReport>,
+    /// Boot information tags as sent, in order, without the end tag.
+    pub mbi: Vec<SentTag>,
+    /// The machine's memory, as the planner knew it.
+    pub memory_map: Vec<Entry>,
+    /// What was found in low memory.
+    pub low_memory: LowMemory,
+    /// Crash regions of the running kernel.
+    pub crash_regions: Vec<CrashRegion>,
+    /// What Xen needs below 1 MiB; null for other images.
+    pub xen_low_memory: Option<LowReport>,
+    /// What the handoff stores and copies just before the jump, in order.
+    pub fixups: Vec<FixupReport>,
+    /// The handoff.
+    pub handoff: HandoffReport,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// What the system call gets.
+    pub kernel_segments: Vec<KernelSegmentReport>,
+}
+
+/// The jump.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExitReport {
+    /// "multiboot2-i386".
+    pub mode: &'static str,
+    /// Registers that carry something.
+    pub registers: Registers,
+}
+
+/// Registers at the image's first instruction.
+#[derive(Clone, Debug, Serialize)]
+pub struct Registers {
+    /// Multiboot2 magic.
+    pub eax: Hex,
+    /// Boot information.
+    pub ebx: Hex,
+    /// Entry point.
+    pub eip: Hex,
+}
+
+/// The image.
+#[derive(Clone, Debug, Serialize)]
+pub struct ImageReport {
+    /// File name.
+    pub name: String,
+    /// "multiboot2".
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Container.
+    pub format: crate::image::Format,
+    /// Where it starts.
+    pub base: Hex,
+    /// Where it was linked to start.
+    pub link_base: Hex,
+    /// Bytes of memory it occupies.
+    pub size: u64,
+    /// Bytes of memory kept for it.
+    pub reserved: u64,
+    /// Entry point.
+    pub entry: Hex,
+    /// What it says of itself, if it is Xen.
+    pub xen: Option<xen_shim::XenInfo>,
+}
+
+/// A segment.
+#[derive(Clone, Debug, Serialize)]
+pub struct SegmentReport {
+    /// See [`super::Segment`].
+    pub name: String,
+    /// Where.
+    pub dest: Hex,
+    /// Bytes of memory.
+    pub memsz: u64,
+    /// Bytes of data; 0 for a claim.
+    pub bufsz: usize,
+    /// Of the data.
+    pub crc32: Hex,
+}
+
+/// A kernel segment.
+#[derive(Clone, Debug, Serialize)]
+pub struct KernelSegmentReport {
+    /// Where.
+    pub dest: Hex,
+    /// Bytes of memory.
+    pub memsz: u64,
+    /// Bytes of data.
+    pub bufsz: usize,
+    /// Segments inside.
+    pub names: Vec<String>,
+}
+
+/// Decisions about low memory.
+#[derive(Clone, Debug, Serialize)]
+pub struct LowReport {
+    /// Where Xen will put its trampoline; null when that cannot be known.
+    pub trampoline: Option<HexRange>,
+    /// The made-up BIOS data area; null when the machine's own is good.
+    pub fix: Option<LowFixReport>,
+}
+
+/// A made-up BIOS data area.
+#[derive(Clone, Debug, Serialize)]
+pub struct LowFixReport {
+    /// The page that becomes the EBDA.
+    pub ebda: Hex,
+    /// Base memory claimed, in KiB.
+    pub base_kib: u16,
+    /// Where the RSDP is copied to, if there is one.
+    pub rsdp: Option<Hex>,
+}
+
+/// A change that the handoff makes.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum FixupReport {
+    /// A 16-bit store.
+    Store16 {
+        /// Where.
+        addr: Hex,
+        /// What.
+        value: Hex,
+    },
+    /// A checked copy of the RSDP.
+    CopyRsdp {
+        /// Source.
+        from: Hex,
+        /// Destination.
+        to: Hex,
+        /// Bytes.
+        len: u32,
+    },
+    /// Zeroes.
+    Zero {
+        /// Where.
+        addr: Hex,
+        /// Bytes.
+        len: u64,
+    },
+}
+
+impl From<Fixup> for FixupReport {
+    fn from(fixup: Fixup) -> Self {
+        match fixup {
+            Fixup::Store16 { addr, value } => {
+                Self::Store16 { addr: Hex(addr), value: Hex(value.into()) }
+            }
+            Fixup::CopyRsdp { from, to, len } => {
+                Self::CopyRsdp { from: Hex(from), to: Hex(to), len }
+            }
+            Fixup::Zero { addr, len } => Self::Zero { addr: Hex(addr), len },
+        }
+    }
+}
+
+/// The handoff.
+#[derive(Clone, Debug, Serialize)]
+pub struct HandoffReport {
+    /// Where it is.
+    pub base: Hex,
+    /// Bytes of memory.
+    pub size: u64,
+    /// As `--console` takes it.
+    pub console: String,
+    /// "halt" or "reset".
+    pub on_fault: &'static str,
+    /// True when every loaded segment is verified.
+    pub verify: bool,
+    /// "off", "fault-long" or "fault-protected".
+    pub drill: &'static str,
+}
+
+/// `console` as `--console` takes it.
+#[must_use]
+pub fn console_text(console: &Console) -> String {
+    match console {
+        Console::None => "none".to_owned(),
+        Console::Pio { port, divisor: None | Some(0) } => format!("pio:{port:#x}"),
+        Console::Pio { port, divisor: Some(divisor) } => {
+            format!("pio:{port:#x},{}", 115_200 / u32::from(*divisor))
+        }
+        Console::Mmio { addr, stride, width } => {
+            format!("mmio:{addr:#x},stride={stride},width={width}")
+        }
+    }
+}
+
+/// `on_fault` as `--on-fault` takes it.
+#[must_use]
+pub const fn on_fault_text(on_fault: OnFault) -> &'static str {
+    match on_fault {
+        OnFault::Halt => "halt",
+        OnFault::Reset => "reset",
+    }
+}
+
+/// Name of `drill`.
+#[must_use]
+pub const fn drill_text(drill: Drill) -> &'static str {
+    match drill {
+        Drill::Off => "off",
+        Drill::FaultLong => "fault-long",
+        Drill::FaultProtected => "fault-protected",
+    }
+}
+
+/// The table for people: what goes where, and what is done before the jump.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let image = &self.image;
+        let kind = match &image.xen {
+            Some(xen) => format!("Xen {}", xen.version.as_deref().unwrap_or("(version unknown)")),
+            None => "Multiboot2".to_owned(),
+        };
+        writeln!(f, "image    {} ({kind})", image.name)?;
+        writeln!(f, "         base {}, linked for {}, entry {}", image.base, image.link_base, image.entry)?;
+        writeln!(f, "enter    handoff at {} -> {} at {}", self.entry, self.exit.mode, self.exit.registers.eip)?;
+        writeln!(f)?;
+        let width = self.segments.iter().map(|s| s.name.len()).max().unwrap_or(0).max(7);
+        writeln!(f, "{:<width$}  {:>10} {:>10} {:>10} {:>10}  crc32", "segment", "start", "end", "memory", "data")?;
+        for s in &self.segments {
+            let (start, end) = (s.dest.0, s.dest.0 + s.memsz);
+            write!(f, "{:<width$}  {start:>#10x} {end:>#10x} {:>10} {:>10}", s.name, s.memsz, s.bufsz)?;
+            match s.bufsz {
+                0 => writeln!(f, "  kept free")?,
+                _ => writeln!(f, "  {:08x}", s.crc32.0)?,
+            }
+        }
+        writeln!(f, "\nthe kernel gets {} segments", self.kernel_segments.len())?;
+        if let Some(low) = &self.xen_low_memory {
+            match (&low.trampoline, &low.fix) {
+                (Some(at), None) => {
+                    writeln!(f, "low memory is left alone: xen's trampoline goes to {}-{}", at.start, at.end)?;
+                }
+                (Some(at), Some(fix)) => writeln!(
+                    f,
+                    "low memory gets an EBDA at {} ({} KiB below it): xen's trampoline goes to {}-{}",
+                    fix.ebda, fix.base_kib, at.start, at.end
+                )?,
+                (None, _) => writeln!(f, "low memory is left alone: the BIOS data area is not known")?,
+            }
+        }
+        for fixup in &self.fixups {
+            match fixup {
+                FixupReport::Store16 { addr, value } => writeln!(f, "  store {value} at {addr} (16 bits)")?,
+                FixupReport::CopyRsdp { from, to, len } => writeln!(f, "  copy the ACPI RSDP from {from} to {to} ({len} bytes)")?,
+                FixupReport::Zero { addr, len } => writeln!(f, "  zero {len} bytes at {addr}")?,
+            }
+        }
+        Ok(())
+    }
+}

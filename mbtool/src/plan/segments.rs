@@ -1,0 +1,75 @@
+//! Segments of whole pages from the parts of a plan.
+
+use super::build::Wishes;
+use super::layout::Layout;
+use super::{Bytes, PlanError, Request, Segment};
+use crate::image::PlacedImage;
+use handoff::addr::{PAGE_SIZE, PhysRange};
+use handoff::blob::Built;
+
+impl Segment {
+    /// Loads `data` at `dest`.
+    pub(super) fn new(name: &str, dest: PhysRange, data: impl Into<Bytes>) -> Self {
+        let data = data.into();
+        Self { name: name.to_owned(), dest, crc32: crc32fast::hash(&data), data }
+    }
+}
+
+/// The image's segments: what shares a page becomes one.
+pub(super) fn image(
+    wishes: &Wishes,
+    name: &str,
+    placed: PlacedImage,
+) -> Result<Vec<Segment>, PlanError> {
+    let name = wishes.image_name(name);
+    let mut runs: Vec<(PhysRange, Vec<u8>)> = Vec::with_capacity(placed.segments.len());
+    for segment in placed.segments {
+        let pages = segment.range.align_outward(PAGE_SIZE).ok_or_else(|| {
+            PlanError::Handoff(format!("{name} at {} does not end in a page", segment.range))
+        })?;
+        match runs.last_mut() {
+            Some((last, data)) if pages.start < last.end => {
+                data.resize((segment.range.start - last.start) as usize, 0);
+                data.extend_from_slice(&segment.data);
+                last.end = last.end.max(pages.end);
+            }
+            _ if segment.range.start == pages.start => runs.push((pages, segment.data)),
+            _ => {
+                let mut data = vec![0; (segment.range.start - pages.start) as usize];
+                data.extend_from_slice(&segment.data);
+                runs.push((pages, data));
+            }
+        }
+    }
+    let many = runs.len() > 1;
+    let named = |(index, (dest, data))| {
+        let name = if many { format!("{name} segment {index}") } else { name.to_owned() };
+        Segment::new(&name, dest, data)
+    };
+    Ok(runs.into_iter().enumerate().map(named).collect())
+}
+
+/// One segment for each module.
+pub(super) fn modules(request: &Request, layout: &Layout) -> Vec<Segment> {
+    let all = request.modules.iter().zip(&layout.modules).enumerate();
+    let one = |(index, (module, range)): (usize, (&super::Module, &PhysRange))| {
+        let dest = range.align_outward(PAGE_SIZE).unwrap_or(*range);
+        Segment::new(&request.segment_name(index), dest, module.data.clone())
+    };
+    all.map(one).collect()
+}
+
+/// The handoff in the pages that were kept for it.
+pub(super) fn handoff(built: &Built, pages: PhysRange) -> Result<Segment, PlanError> {
+    let dest = PhysRange::from_len(pages.start, built.memsz);
+    let dest = dest.filter(|dest| pages.covers(dest)).ok_or_else(|| {
+        PlanError::Handoff(format!("{:#x} bytes do not fit in {pages}", built.memsz))
+    })?;
+    Ok(Segment::new("handoff", dest, built.bytes.clone()))
+}
+
+/// A claim on everything kept for the image, which its own segments cut.
+pub(super) fn reserve(wishes: &Wishes, pages: PhysRange) -> Option<Segment> {
+    let claim = |_: &_| Segment::new("xen (rest of its superpages)", pages, Vec::new());
+    wishes.xen.as_ref().map(claim)
+}

@@ -1,0 +1,147 @@
+//! The boot information read back, for the report: what the image will see.
+
+use super::mbi::{self, Mbi};
+use super::report::Hex;
+use super::wants::tag_name;
+use serde::Serialize;
+
+/// One tag as it is sent.
+#[derive(Clone, Debug, Serialize)]
+pub struct SentTag {
+    /// Tag type number (Multiboot2 spec, 3.6).
+    #[serde(rename = "type")]
+    pub kind: u32,
+    /// Its name.
+    pub name: &'static str,
+    /// Its size field, in bytes.
+    pub size: usize,
+    /// Its contents.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// A tag's fields.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Body {
+    /// Tags 1 and 2.
+    Text {
+        /// Without the NUL.
+        string: String,
+    },
+    /// Tag 3.
+    Module {
+        /// First byte.
+        start: Hex,
+        /// One past the last byte.
+        end: Hex,
+        /// Its string.
+        cmdline: String,
+    },
+    /// Tag 4.
+    Memory {
+        /// KiB from 0.
+        mem_lower: u32,
+        /// KiB from 1 MiB.
+        mem_upper: u32,
+    },
+    /// Tag 6.
+    Map {
+        /// Bytes per entry.
+        entry_size: u32,
+        /// Always 0.
+        entry_version: u32,
+        /// The entries.
+        entries: Vec<Area>,
+    },
+    /// Tag 9.
+    Sections {
+        /// Entries.
+        num: u32,
+        /// Bytes per entry.
+        entsize: u32,
+        /// Index of the name table.
+        shndx: u32,
+    },
+    /// Tags 14 and 15: the contents are not there yet.
+    Rsdp {
+        /// What the handoff does.
+        copied_at_handoff: Copied,
+    },
+    /// Tag 21.
+    LoadBase {
+        /// Where the image starts.
+        load_base_addr: Hex,
+    },
+    /// A tag without fields, or whose fields are not shown.
+    Other {},
+}
+
+/// A copy that the handoff makes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Copied {
+    /// Physical address.
+    pub from: Hex,
+    /// Bytes.
+    pub len: u32,
+}
+
+/// An entry of tag 6.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Area {
+    /// First byte.
+    pub base: Hex,
+    /// Bytes.
+    pub length: u64,
+    /// E820 type.
+    #[serde(rename = "type")]
+    pub kind: u32,
+}
+
+/// Decodes what [`mbi::build`] built, without the end tag. `rsdp` is where
+/// firmware has the RSDP.
+#[must_use]
+pub fn decode(mbi: &Mbi, rsdp: Option<u64>) -> Vec<SentTag> {
+    let bytes = &mbi.bytes[..];
+    let tags = mbi::tags(bytes).filter(|tag| tag.kind != 0);
+    let sent = |tag: mbi::RawTag| {
+        let fields = &bytes[tag.at + 8..tag.at + tag.size];
+        let body = body(tag.kind, fields, rsdp);
+        SentTag { kind: tag.kind, name: tag_name(tag.kind), size: tag.size, body }
+    };
+    tags.map(sent).collect()
+}
+
+fn body(kind: u32, fields: &[u8], rsdp: Option<u64>) -> Body {
+    let word = |at: usize| mbi::word(fields, at).unwrap_or(0);
+    let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
+    let text = |at: usize| {
+        let bytes = fields.get(at..).unwrap_or(&[]);
+        let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+        String::from_utf8_lossy(&bytes[..end]).into_owned()
+    };
+    let hex = |at: usize| Hex(word(at).into());
+    match kind {
+        1 | 2 => Body::Text { string: text(0) },
+        3 => Body::Module { start: hex(0), end: hex(4), cmdline: text(8) },
+        4 => Body::Memory { mem_lower: word(0), mem_upper: word(4) },
+        6 => {
+            let entry_size = word(0);
+            let step = (entry_size as usize).max(1);
+            let starts = (8..fields.len()).step_by(step);
+            let entries = starts
+                .map(|at| Area { base: Hex(long(at)), length: long(at + 8), kind: word(at + 16) })
+                .collect();
+            Body::Map { entry_size, entry_version: word(4), entries }
+        }
+        9 => Body::Sections { num: word(0), entsize: word(4), shndx: word(8) },
+        14 | 15 => Body::Rsdp {
+            copied_at_handoff: Copied {
+                from: Hex(rsdp.unwrap_or(0)),
+                len: fields.len() as u32,
+            },
+        },
+        21 => Body::LoadBase { load_base_addr: hex(0) },
+        _ => Body::Other {},
+    }
+}
