@@ -31,7 +31,16 @@ pub(super) fn report(
     segments: &[Segment],
     kernel: &[KernelSegment],
 ) -> Report {
-    let Facts { request, host, wishes, low, layout, mbi, spec, image_entry } = facts;
+    let Facts {
+        request,
+        host,
+        wishes,
+        low,
+        layout,
+        mbi,
+        spec,
+        image_entry,
+    } = facts;
     let image = &request.image;
     let xen_low_memory = wishes.xen.is_some().then(|| LowReport {
         trampoline: low.trampoline.map(Into::into),

@@ -108,7 +108,16 @@ pub(super) fn plan_with(
     };
     check::check(&segments, &kernel, &limits)?;
 
-    let facts = assemble::Facts { request, host, wishes, low, layout, mbi, spec, image_entry };
+    let facts = assemble::Facts {
+        request,
+        host,
+        wishes,
+        low,
+        layout,
+        mbi,
+        spec,
+        image_entry,
+    };
     let report: Report = assemble::report(facts, built.entry, &segments, &kernel);
     Ok(Plan {
         entry: built.entry,
@@ -124,7 +133,11 @@ fn wishes(request: &Request, host: &Host) -> Result<Wishes, PlanError> {
     let image = &request.image;
     let mut warnings = image.warnings.clone();
     let name = |index: usize| request.segment_name(index);
-    if let Some(index) = request.modules.iter().position(|module| module.data.is_empty()) {
+    if let Some(index) = request
+        .modules
+        .iter()
+        .position(|module| module.data.is_empty())
+    {
         return Err(PlanError::EmptyModule { name: name(index) });
     }
     let at_hand = AtHand {
@@ -135,14 +148,26 @@ fn wishes(request: &Request, host: &Host) -> Result<Wishes, PlanError> {
     warnings.extend(unmet);
 
     let version = env!("CARGO_PKG_VERSION");
-    let first = image.segments.first().map_or(&[][..], |segment| &segment.data);
+    let first = image
+        .segments
+        .first()
+        .map_or(&[][..], |segment| &segment.data);
     let Some(xen) = xen_shim::recognise(first) else {
         let loader = format!("mbtool {version}");
         let cmdline = request.cmdline.clone();
-        return Ok(Wishes { xen: None, cmdline, loader, rsdp, warnings });
+        return Ok(Wishes {
+            xen: None,
+            cmdline,
+            loader,
+            rsdp,
+            warnings,
+        });
     };
-    let modules: Vec<(&str, &[u8])> =
-        request.modules.iter().map(|module| (module.name.as_str(), &module.data[..])).collect();
+    let modules: Vec<(&str, &[u8])> = request
+        .modules
+        .iter()
+        .map(|module| (module.name.as_str(), &module.data[..]))
+        .collect();
     warnings.extend(contract::check_modules(&modules)?);
     let line = contract::command_line(&request.cmdline, request.real_mode);
     warnings.extend(line.messages);
@@ -151,7 +176,13 @@ fn wishes(request: &Request, host: &Host) -> Result<Wishes, PlanError> {
     strings.extend(request.modules.iter().map(|module| module.cmdline.as_str()));
     let areas = sent_map::areas(&host.memory_map).len() + 1;
     warnings.extend(contract::check_boot_heap(&strings, modules.len(), areas)?);
-    Ok(Wishes { xen: Some(xen), cmdline: line.text, loader, rsdp, warnings })
+    Ok(Wishes {
+        xen: Some(xen),
+        cmdline: line.text,
+        loader,
+        rsdp,
+        warnings,
+    })
 }
 
 /// The memory that may be loaded into.
@@ -161,16 +192,23 @@ fn arena(request: &Request, host: &Host, low: &Low) -> Result<Arena, PlanError> 
         None => Arena::new(ram),
         Some(region) => {
             let there = host.crash_regions.iter();
-            let there: Vec<PhysRange> =
-                there.filter_map(|region| PhysRange::new(region.start, region.end)).collect();
+            let there: Vec<PhysRange> = there
+                .filter_map(|region| PhysRange::new(region.start, region.end))
+                .collect();
             if region.is_empty() || !there.iter().any(|known| known.covers(&region)) {
-                return Err(PlanError::NoCrashRegion { wanted: region, there });
+                return Err(PlanError::NoCrashRegion {
+                    wanted: region,
+                    there,
+                });
             }
             let mut arena = Arena::new(ram.filter_map(|run| run.intersect(&region)));
             // page tables and control pages come from the bottom of the region
             let spare = check::CRASH_SPARE_PAGES * 2 * handoff::addr::PAGE_SIZE;
             let end = region.end.min(region.start.saturating_add(spare));
-            let spare = PhysRange { start: region.start, end };
+            let spare = PhysRange {
+                start: region.start,
+                end,
+            };
             arena.remove("the kernel's own pages", spare);
             arena
         }
@@ -195,11 +233,17 @@ fn boot_information(
     let parts = Parts {
         cmdline: &wishes.cmdline,
         loader: &wishes.loader,
-        modules: modules.map(|(module, &range)| (range, module.cmdline.as_str())).collect(),
+        modules: modules
+            .map(|(module, &range)| (range, module.cmdline.as_str()))
+            .collect(),
         mem_lower: low.mem_lower,
         mem_upper: low.mem_upper,
         areas: &low.areas,
-        sections: request.image.sections.as_ref().map(|sections| (sections, delta)),
+        sections: request
+            .image
+            .sections
+            .as_ref()
+            .map(|sections| (sections, delta)),
         rsdp_v1: wishes.rsdp.v1,
         rsdp_v2: wishes.rsdp.v2,
         load_base: low_address("image", layout.base)?,
@@ -225,17 +269,27 @@ fn fixups(low: &Low, mbi: &Mbi, mbi_addr: u64) -> Vec<Fixup> {
 /// What the handoff verifies: each segment by its name, or, where there are more
 /// than it takes, what they are merged to.
 fn regions(parts: &[Segment], max_segments: usize) -> Result<Vec<Region>, PlanError> {
-    let region = |name: String, dest, data: &[u8], crc32| {
-        Region { name, range: dest, loaded: data.len() as u64, crc32 }
+    let region = |name: String, dest, data: &[u8], crc32| Region {
+        name,
+        range: dest,
+        loaded: data.len() as u64,
+        crc32,
     };
     if parts.len() <= handoff::abi::MAX_REGIONS {
         let all = parts.iter();
-        return Ok(all.map(|s| region(s.name.clone(), s.dest, &s.data, s.crc32)).collect());
+        return Ok(all
+            .map(|s| region(s.name.clone(), s.dest, &s.data, s.crc32))
+            .collect());
     }
     let mut sorted = resolve(parts.to_vec())?;
     let merged = kernel_segments(&mut sorted, max_segments)?;
     let one = |s: &super::KernelSegment| {
-        region(s.names.join(" + "), s.dest, &s.data, crc32fast::hash(&s.data))
+        region(
+            s.names.join(" + "),
+            s.dest,
+            &s.data,
+            crc32fast::hash(&s.data),
+        )
     };
     Ok(merged.iter().map(one).collect())
 }

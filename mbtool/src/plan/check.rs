@@ -169,22 +169,39 @@ pub fn check(
     for segment in segments {
         let dest = segment.dest;
         if dest.end > FOUR_GIB {
-            return Err(CheckError::Above4Gib { name: name(segment), dest });
+            return Err(CheckError::Above4Gib {
+                name: name(segment),
+                dest,
+            });
         }
         if !limits.ram.iter().any(|run| run.covers(&dest)) {
             let ram = limits.ram.to_vec();
-            return Err(CheckError::NotRam { name: name(segment), dest, ram });
+            return Err(CheckError::NotRam {
+                name: name(segment),
+                dest,
+                ram,
+            });
         }
-        if let Some((by, range)) = limits.forbidden.iter().find(|(_, range)| range.overlaps(&dest))
+        if let Some((by, range)) = limits
+            .forbidden
+            .iter()
+            .find(|(_, range)| range.overlaps(&dest))
         {
             let (by, range) = (by.clone(), *range);
-            return Err(CheckError::InTheWay { name: name(segment), dest, by, range });
+            return Err(CheckError::InTheWay {
+                name: name(segment),
+                dest,
+                by,
+                range,
+            });
         }
     }
-    for (what, entry) in [("handoff", limits.handoff_entry), ("image", limits.image_entry)] {
+    for (what, entry) in [
+        ("handoff", limits.handoff_entry),
+        ("image", limits.image_entry),
+    ] {
         let loaded = |segment: &Segment| {
-            segment.dest.contains(entry)
-                && entry - segment.dest.start < segment.data.len() as u64
+            segment.dest.contains(entry) && entry - segment.dest.start < segment.data.len() as u64
         };
         if !segments.iter().any(loaded) {
             return Err(CheckError::EntryNotLoaded { what, entry });
@@ -204,22 +221,41 @@ fn as_the_kernel_does(kernel: &[KernelSegment], limits: &Limits<'_>) -> Result<(
     for segment in kernel {
         let dest = segment.dest;
         if !dest.start.is_multiple_of(PAGE_SIZE) || !dest.end.is_multiple_of(PAGE_SIZE) {
-            return Err(CheckError::Unaligned { name: name(segment), dest });
+            return Err(CheckError::Unaligned {
+                name: name(segment),
+                dest,
+            });
         }
         if dest.end >= DESTINATION_LIMIT {
-            return Err(CheckError::TooHigh { name: name(segment), dest });
+            return Err(CheckError::TooHigh {
+                name: name(segment),
+                dest,
+            });
         }
         let data = segment.data.len() as u64;
         if data > dest.len() {
             let memsz = dest.len();
-            return Err(CheckError::TooMuchData { name: name(segment), data, memsz, dest });
+            return Err(CheckError::TooMuchData {
+                name: name(segment),
+                data,
+                memsz,
+                dest,
+            });
         }
         if let Some(region) = limits.crash.filter(|region| !region.covers(&dest)) {
-            return Err(CheckError::OutsideCrashRegion { name: name(segment), dest, region });
+            return Err(CheckError::OutsideCrashRegion {
+                name: name(segment),
+                dest,
+                region,
+            });
         }
         if dest.len() > half {
             let what = format!("{} has", name(segment));
-            return Err(CheckError::HalfOfRam { what, total: dest.len(), half });
+            return Err(CheckError::HalfOfRam {
+                what,
+                total: dest.len(),
+                half,
+            });
         }
         total = total.saturating_add(dest.len());
     }
@@ -231,7 +267,11 @@ fn as_the_kernel_does(kernel: &[KernelSegment], limits: &Limits<'_>) -> Result<(
                 end: first.dest.end.min(second.dest.end).max(second.dest.start),
             };
             let (first, second) = (name(first), name(second));
-            return Err(CheckError::Overlap { first, second, range });
+            return Err(CheckError::Overlap {
+                first,
+                second,
+                range,
+            });
         }
     }
     if total > half {

@@ -39,12 +39,23 @@ enum ImagePlace {
 impl Layout {
     /// Addresses that are not right, with sizes that are.
     pub(super) fn draft(request: &Request) -> Self {
-        let somewhere = |len| PhysRange { start: MIB, end: MIB.saturating_add(len) };
-        let modules = request.modules.iter().map(|module| somewhere(module.data.len() as u64));
+        let somewhere = |len| PhysRange {
+            start: MIB,
+            end: MIB.saturating_add(len),
+        };
+        let modules = request
+            .modules
+            .iter()
+            .map(|module| somewhere(module.data.len() as u64));
         Self {
             base: 0,
             reserved: PhysRange::default(),
-            modules: modules.map(|range| PhysRange { end: range.end.min(END), ..range }).collect(),
+            modules: modules
+                .map(|range| PhysRange {
+                    end: range.end.min(END),
+                    ..range
+                })
+                .collect(),
             mbi: PhysRange::default(),
             handoff: PhysRange::default(),
             warning: None,
@@ -62,16 +73,27 @@ impl Layout {
         mbi_len: u64,
     ) -> Result<Self, PlanError> {
         let low = |name: String, len: u64, floor: u64| {
-            let allowed = PhysRange { start: floor, end: END };
+            let allowed = PhysRange {
+                start: floor,
+                end: END,
+            };
             let window = window(request, &name, allowed)?;
-            Ok::<_, PlanError>(Ask { name, len, align: PAGE_SIZE, window, prefer: Prefer::Lowest })
+            Ok::<_, PlanError>(Ask {
+                name,
+                len,
+                align: PAGE_SIZE,
+                window,
+                prefer: Prefer::Lowest,
+            })
         };
         let image = image_place(request, wishes)?;
         let mut asks = Vec::with_capacity(request.modules.len() + 3);
         for (index, module) in request.modules.iter().enumerate() {
             let (name, len) = (request.segment_name(index), module.data.len() as u64);
             let ask = low(name.clone(), len, 0);
-            asks.push(ask.map_err(|error| above_4_gib(request, arena, &name, len).unwrap_or(error))?);
+            asks.push(
+                ask.map_err(|error| above_4_gib(request, arena, &name, len).unwrap_or(error))?,
+            );
         }
         asks.push(low("mbi".to_owned(), mbi_len, 0)?);
         asks.push(low("handoff".to_owned(), handoff::blob::memsz(), MIB)?);
@@ -121,7 +143,10 @@ impl Layout {
 /// `allowed` as far as the options agree.
 fn window(request: &Request, name: &str, allowed: PhysRange) -> Result<PhysRange, PlanError> {
     let max = request.mem_max.unwrap_or(FOUR_GIB);
-    let asked = PhysRange { start: request.mem_min, end: max.max(request.mem_min) };
+    let asked = PhysRange {
+        start: request.mem_min,
+        end: max.max(request.mem_min),
+    };
     allowed.intersect(&asked).ok_or_else(|| PlanError::Window {
         name: name.to_owned(),
         allowed,
@@ -138,7 +163,10 @@ fn image_place(request: &Request, wishes: &Wishes) -> Result<ImagePlace, PlanErr
     let page_align = image.align.max(PAGE_SIZE);
     let too_long = || PlanError::Window {
         name: name.clone(),
-        allowed: PhysRange { start: 0, end: FOUR_GIB },
+        allowed: PhysRange {
+            start: 0,
+            end: FOUR_GIB,
+        },
         min: request.mem_min,
         max: request.mem_max.unwrap_or(FOUR_GIB),
     };
@@ -149,7 +177,16 @@ fn image_place(request: &Request, wishes: &Wishes) -> Result<ImagePlace, PlanErr
     let free = |allowed, align: u64, phase: u64, prefer| {
         let len = reserve(align_up(image.span.len() + phase, PAGE_SIZE).ok_or_else(too_long)?)?;
         let window = window(request, &name, allowed)?;
-        Ok(ImagePlace::Free(Ask { name: name.clone(), len, align, window, prefer }, phase))
+        Ok(ImagePlace::Free(
+            Ask {
+                name: name.clone(),
+                len,
+                align,
+                window,
+                prefer,
+            },
+            phase,
+        ))
     };
     if let Some(tag) = &image.requirements.relocatable {
         let prefer = match tag.preference {
@@ -157,15 +194,28 @@ fn image_place(request: &Request, wishes: &Wishes) -> Result<ImagePlace, PlanErr
             Preference::Lowest | Preference::None => Prefer::Lowest,
         };
         let end = tag.max.saturating_add(1).min(FOUR_GIB);
-        let allowed = PhysRange { start: tag.min.min(end), end };
+        let allowed = PhysRange {
+            start: tag.min.min(end),
+            end,
+        };
         return free(allowed, tag.align.max(PAGE_SIZE), 0, prefer);
     }
     if image.position_independent {
-        let allowed = PhysRange { start: 0, end: FOUR_GIB };
-        return free(allowed, page_align, image.span.start % page_align, Prefer::Lowest);
+        let allowed = PhysRange {
+            start: 0,
+            end: FOUR_GIB,
+        };
+        return free(
+            allowed,
+            page_align,
+            image.span.start % page_align,
+            Prefer::Lowest,
+        );
     }
     let len = reserve(image.span.len())?;
-    PhysRange::from_len(image.span.start, len).map(ImagePlace::Fixed).ok_or_else(too_long)
+    PhysRange::from_len(image.span.start, len)
+        .map(ImagePlace::Fixed)
+        .ok_or_else(too_long)
 }
 
 /// The error for a module that only fits where Multiboot2 cannot point.
@@ -175,7 +225,10 @@ fn above_4_gib(request: &Request, arena: &Arena, name: &str, len: u64) -> Option
     }
     let high = PhysRange {
         start: request.mem_min.max(FOUR_GIB),
-        end: request.mem_max.unwrap_or(u64::MAX).max(request.mem_min.max(FOUR_GIB)),
+        end: request
+            .mem_max
+            .unwrap_or(u64::MAX)
+            .max(request.mem_min.max(FOUR_GIB)),
     };
     let ask = Ask {
         name: name.to_owned(),
@@ -186,7 +239,10 @@ fn above_4_gib(request: &Request, arena: &Arena, name: &str, len: u64) -> Option
     };
     arena.find(&ask)?;
     let min = request.mem_min.min(FOUR_GIB);
-    let below = PhysRange { start: min, end: FOUR_GIB };
+    let below = PhysRange {
+        start: min,
+        end: FOUR_GIB,
+    };
     Some(PlanError::ModuleAbove4Gib {
         name: name.to_owned(),
         len,

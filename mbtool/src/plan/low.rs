@@ -7,7 +7,10 @@ use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
 use xen_shim::low_memory::{self, LOW, LowFacts, LowFix};
 
 /// Where Xen's trampoline can be when the BIOS data area is not known.
-const ANY_TRAMPOLINE: PhysRange = PhysRange { start: 0x30000, end: low_memory::BASE_END };
+const ANY_TRAMPOLINE: PhysRange = PhysRange {
+    start: 0x30000,
+    end: low_memory::BASE_END,
+};
 
 /// Decided.
 #[derive(Clone, Debug)]
@@ -52,7 +55,9 @@ impl Low {
         let rsdp = reachable_rsdp(host);
         if let (Some(there), None) = (host.low_memory.rsdp, rsdp) {
             let addr = there.addr;
-            warnings.push(format!("the ACPI RSDP at {addr:#x} is above 4 GiB: it is not passed on"));
+            warnings.push(format!(
+                "the ACPI RSDP at {addr:#x} is above 4 GiB: it is not passed on"
+            ));
         }
         let mut sent = match request.crash {
             Some(region) => {
@@ -72,7 +77,13 @@ impl Low {
             mem_upper: 0,
             areas: Vec::new(),
             rsdp,
-            forbidden: vec![("page 0".to_owned(), PhysRange { start: 0, end: PAGE_SIZE })],
+            forbidden: vec![(
+                "page 0".to_owned(),
+                PhysRange {
+                    start: 0,
+                    end: PAGE_SIZE,
+                },
+            )],
         };
         if let Some(rsdp) = rsdp
             && let Some(range) = PhysRange::from_len(rsdp.addr, rsdp_len(rsdp).into())
@@ -90,18 +101,15 @@ impl Low {
         Ok(low)
     }
 
-    fn decide_for_xen(
-        &mut self,
-        host: &Host,
-        warnings: &mut Vec<String>,
-    ) -> Result<(), PlanError> {
+    fn decide_for_xen(&mut self, host: &Host, warnings: &mut Vec<String>) -> Result<(), PlanError> {
         let facts = LowFacts {
             ebda_segment: host.low_memory.bda_ebda_segment,
             base_kib: host.low_memory.bda_base_kib,
             mem_lower_kib: self.mem_lower,
-            rsdp: self
-                .rsdp
-                .map(|rsdp| low_memory::Rsdp { addr: rsdp.addr, len: rsdp_len(rsdp) }),
+            rsdp: self.rsdp.map(|rsdp| low_memory::Rsdp {
+                addr: rsdp.addr,
+                len: rsdp_len(rsdp),
+            }),
             rsdp_in_low_memory: host.low_memory.rsdp_in_low_memory,
             efi: host.low_memory.efi,
         };
@@ -112,9 +120,11 @@ impl Low {
         let decision = low_memory::decide(&facts, &ram)?;
         warnings.extend(decision.messages);
         let trampoline = decision.trampoline.unwrap_or(ANY_TRAMPOLINE);
-        self.forbidden.push(("xen's trampoline".to_owned(), trampoline));
+        self.forbidden
+            .push(("xen's trampoline".to_owned(), trampoline));
         if let Some(fix) = &decision.fix {
-            self.forbidden.push(("the made-up EBDA".to_owned(), fix.page()));
+            self.forbidden
+                .push(("the made-up EBDA".to_owned(), fix.page()));
             self.mem_lower = fix.base_kib.into();
         }
         self.trampoline = decision.trampoline;

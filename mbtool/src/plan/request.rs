@@ -74,7 +74,10 @@ impl Request {
     /// Name of the segment of module `index`.
     #[must_use]
     pub fn segment_name(&self, index: usize) -> String {
-        let name = self.modules.get(index).map_or("", |module| module.name.as_str());
+        let name = self
+            .modules
+            .get(index)
+            .map_or("", |module| module.name.as_str());
         format!("module {index}: {name}")
     }
 }

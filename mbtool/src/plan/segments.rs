@@ -11,7 +11,12 @@ impl Segment {
     /// Loads `data` at `dest`.
     pub(super) fn new(name: &str, dest: PhysRange, data: impl Into<Bytes>) -> Self {
         let data = data.into();
-        Self { name: name.to_owned(), dest, crc32: crc32fast::hash(&data), data }
+        Self {
+            name: name.to_owned(),
+            dest,
+            crc32: crc32fast::hash(&data),
+            data,
+        }
     }
 }
 
@@ -25,7 +30,10 @@ pub(super) fn image(
     let mut runs: Vec<(PhysRange, Vec<u8>)> = Vec::with_capacity(placed.segments.len());
     for segment in placed.segments {
         let pages = segment.range.align_outward(PAGE_SIZE).ok_or_else(|| {
-            PlanError::Handoff(format!("{name} at {} does not end in a page", segment.range))
+            PlanError::Handoff(format!(
+                "{name} at {} does not end in a page",
+                segment.range
+            ))
         })?;
         match runs.last_mut() {
             Some((last, data)) if pages.start < last.end => {
@@ -43,7 +51,11 @@ pub(super) fn image(
     }
     let many = runs.len() > 1;
     let named = |(index, (dest, data))| {
-        let name = if many { format!("{name} segment {index}") } else { name.to_owned() };
+        let name = if many {
+            format!("{name} segment {index}")
+        } else {
+            name.to_owned()
+        };
         Segment::new(&name, dest, data)
     };
     Ok(runs.into_iter().enumerate().map(named).collect())

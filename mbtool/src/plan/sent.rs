@@ -107,7 +107,12 @@ pub fn decode(mbi: &Mbi, rsdp: Option<u64>) -> Vec<SentTag> {
     let sent = |tag: mbi::RawTag| {
         let fields = &bytes[tag.at + 8..tag.at + tag.size];
         let body = body(tag.kind, fields, rsdp);
-        SentTag { kind: tag.kind, name: tag_name(tag.kind), size: tag.size, body }
+        SentTag {
+            kind: tag.kind,
+            name: tag_name(tag.kind),
+            size: tag.size,
+            body,
+        }
     };
     tags.map(sent).collect()
 }
@@ -117,31 +122,55 @@ fn body(kind: u32, fields: &[u8], rsdp: Option<u64>) -> Body {
     let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
     let text = |at: usize| {
         let bytes = fields.get(at..).unwrap_or(&[]);
-        let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+        let end = bytes
+            .iter()
+            .position(|&byte| byte == 0)
+            .unwrap_or(bytes.len());
         String::from_utf8_lossy(&bytes[..end]).into_owned()
     };
     let hex = |at: usize| Hex(word(at).into());
     match kind {
         1 | 2 => Body::Text { string: text(0) },
-        3 => Body::Module { start: hex(0), end: hex(4), cmdline: text(8) },
-        4 => Body::Memory { mem_lower: word(0), mem_upper: word(4) },
+        3 => Body::Module {
+            start: hex(0),
+            end: hex(4),
+            cmdline: text(8),
+        },
+        4 => Body::Memory {
+            mem_lower: word(0),
+            mem_upper: word(4),
+        },
         6 => {
             let entry_size = word(0);
             let step = (entry_size as usize).max(1);
             let starts = (8..fields.len()).step_by(step);
             let entries = starts
-                .map(|at| Area { base: Hex(long(at)), length: long(at + 8), kind: word(at + 16) })
+                .map(|at| Area {
+                    base: Hex(long(at)),
+                    length: long(at + 8),
+                    kind: word(at + 16),
+                })
                 .collect();
-            Body::Map { entry_size, entry_version: word(4), entries }
+            Body::Map {
+                entry_size,
+                entry_version: word(4),
+                entries,
+            }
         }
-        9 => Body::Sections { num: word(0), entsize: word(4), shndx: word(8) },
+        9 => Body::Sections {
+            num: word(0),
+            entsize: word(4),
+            shndx: word(8),
+        },
         14 | 15 => Body::Rsdp {
             copied_at_handoff: Copied {
                 from: Hex(rsdp.unwrap_or(0)),
                 len: fields.len() as u32,
             },
         },
-        21 => Body::LoadBase { load_base_addr: hex(0) },
+        21 => Body::LoadBase {
+            load_base_addr: hex(0),
+        },
         _ => Body::Other {},
     }
 }

@@ -7,7 +7,12 @@ fn r(start: u64, end: u64) -> PhysRange {
 }
 
 fn segment(name: &str, dest: PhysRange, data: usize) -> Segment {
-    Segment { name: name.to_owned(), dest, data: Bytes::from(vec![1; data]), crc32: 0 }
+    Segment {
+        name: name.to_owned(),
+        dest,
+        data: Bytes::from(vec![1; data]),
+        crc32: 0,
+    }
 }
 
 fn kernel(segments: &[Segment]) -> Vec<KernelSegment> {
@@ -19,7 +24,10 @@ fn kernel(segments: &[Segment]) -> Vec<KernelSegment> {
     segments.iter().map(one).collect()
 }
 
-const RAM: [PhysRange; 1] = [PhysRange { start: MIB, end: 256 * MIB }];
+const RAM: [PhysRange; 1] = [PhysRange {
+    start: MIB,
+    end: 256 * MIB,
+}];
 
 fn limits() -> Limits<'static> {
     Limits {
@@ -59,22 +67,40 @@ fn a_good_plan_passes() {
 #[test]
 fn what_the_kernel_refuses_is_refused_by_name() {
     let text = refused(|s| s.dest.start += 1);
-    assert!(text.contains("image") && text.contains("page aligned"), "{text}");
+    assert!(
+        text.contains("image") && text.contains("page aligned"),
+        "{text}"
+    );
     let text = refused(|s| s.dest = r((1 << 46) - 0x1000, 1 << 46));
     assert!(text.contains("2^46"), "{text}");
     let text = refused(|s| s.data = Bytes::from(vec![0; 2 * MIB as usize]));
-    assert!(text.contains("0x200000 bytes of data for 0x100000"), "{text}");
+    assert!(
+        text.contains("0x200000 bytes of data for 0x100000"),
+        "{text}"
+    );
     let text = refused(|s| s.dest.start = 2 * MIB + 0x1000);
-    assert!(text.contains("handoff and image overlap at 0x201000-0x202000"), "{text}");
+    assert!(
+        text.contains("handoff and image overlap at 0x201000-0x202000"),
+        "{text}"
+    );
     let text = refused(|s| s.dest.end = 200 * MIB);
-    assert!(text.contains("image has") && text.contains("half of the RAM"), "{text}");
+    assert!(
+        text.contains("image has") && text.contains("half of the RAM"),
+        "{text}"
+    );
     let mut many = good();
     many.push(segment("x", r(8 * MIB, 90 * MIB), 1));
     many.push(segment("y", r(100 * MIB, 180 * MIB), 1));
     let text = run(&many, &limits()).unwrap_err().to_string();
     assert!(text.contains("together"), "{text}");
-    let few = Limits { max_segments: 1, ..limits() };
-    assert_eq!(run(&good(), &few), Err(CheckError::TooMany { count: 2, limit: 1 }));
+    let few = Limits {
+        max_segments: 1,
+        ..limits()
+    };
+    assert_eq!(
+        run(&good(), &few),
+        Err(CheckError::TooMany { count: 2, limit: 1 })
+    );
 }
 
 #[test]
@@ -82,31 +108,65 @@ fn what_the_kernel_does_not_check_is_refused_too() {
     let text = refused(|s| s.dest.end = 257 * MIB);
     assert!(text.contains("half"), "{text}");
     let text = refused(|s| s.dest = r(255 * MIB, 257 * MIB));
-    assert!(text.contains("not all RAM: RAM is 0x100000-0x10000000"), "{text}");
+    assert!(
+        text.contains("not all RAM: RAM is 0x100000-0x10000000"),
+        "{text}"
+    );
     let text = refused(|s| s.dest = r(FOUR_GIB - MIB, FOUR_GIB + MIB));
     assert!(text.contains("above 4 GiB"), "{text}");
     // in the segment's zeroes, not in what is loaded
-    let entry = Limits { image_entry: 4 * MIB + 10, ..limits() };
+    let entry = Limits {
+        image_entry: 4 * MIB + 10,
+        ..limits()
+    };
     let error = run(&good(), &entry).unwrap_err();
-    assert_eq!(error, CheckError::EntryNotLoaded { what: "image", entry: 4 * MIB + 10 });
-    let entry = Limits { handoff_entry: 0xdead000, ..limits() };
+    assert_eq!(
+        error,
+        CheckError::EntryNotLoaded {
+            what: "image",
+            entry: 4 * MIB + 10
+        }
+    );
+    let entry = Limits {
+        handoff_entry: 0xdead000,
+        ..limits()
+    };
     let text = run(&good(), &entry).unwrap_err().to_string();
     assert!(text.contains("handoff entry point 0xdead000"), "{text}");
     let forbidden = [("xen's trampoline".to_owned(), r(4 * MIB, 4 * MIB + 1))];
-    let text = run(&good(), &Limits { forbidden: &forbidden, ..limits() }).unwrap_err().to_string();
-    assert!(text.contains("image at 0x400000-0x500000 is in the way of xen's trampoline"), "{text}");
+    let text = run(
+        &good(),
+        &Limits {
+            forbidden: &forbidden,
+            ..limits()
+        },
+    )
+    .unwrap_err()
+    .to_string();
+    assert!(
+        text.contains("image at 0x400000-0x500000 is in the way of xen's trampoline"),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_crash_image_stays_in_its_region_and_leaves_pages() {
-    let crash = |end| Limits { crash: Some(r(2 * MIB, end)), ..limits() };
+    let crash = |end| Limits {
+        crash: Some(r(2 * MIB, end)),
+        ..limits()
+    };
     assert_eq!(run(&good(), &crash(6 * MIB)), Ok(()));
     let text = run(&good(), &crash(4 * MIB)).unwrap_err().to_string();
-    assert!(text.contains("image") && text.contains("outside the crash region"), "{text}");
+    assert!(
+        text.contains("image") && text.contains("outside the crash region"),
+        "{text}"
+    );
     let full = vec![
         segment("handoff", r(2 * MIB, 3 * MIB), 10),
         segment("image", r(3 * MIB, 5 * MIB), 2 * MIB as usize),
     ];
-    let text = run(&full, &crash(5 * MIB + 0x1f000)).unwrap_err().to_string();
+    let text = run(&full, &crash(5 * MIB + 0x1f000))
+        .unwrap_err()
+        .to_string();
     assert!(text.starts_with("31 pages"), "{text}");
 }
