@@ -119,24 +119,6 @@ pub static LINUX_6_1: Asset = Asset {
     found: OnceLock::new(),
 };
 
-/// Linux 6.12, likewise.
-pub static LINUX_6_12: Asset = Asset {
-    what: "Linux 6.12",
-    variable: "MBTOOL_LINUX_6_12",
-    recipe: Recipe {
-        name: "linux-6.12",
-        suite: "trixie",
-        packages: Packages::DependencyOf {
-            meta: "linux-image-amd64",
-            prefix: "linux-image-6.12",
-        },
-        keep: KERNEL_FILES,
-    },
-    file: "boot/vmlinuz-6.12*",
-    install: "linux-image-amd64 (of Debian 13)",
-    found: OnceLock::new(),
-};
-
 /// Xen 4.17.
 pub static XEN_4_17: Asset = Asset {
     what: "Xen 4.17",
@@ -167,16 +149,31 @@ pub static XEN_4_20: Asset = Asset {
     found: OnceLock::new(),
 };
 
-/// Every asset, for a set-up in one go.
-pub static ALL: [&Asset; 7] = [
-    &QEMU,
-    &OVMF,
-    &BUSYBOX,
-    &LINUX_6_1,
-    &LINUX_6_12,
-    &XEN_4_17,
-    &XEN_4_20,
-];
+/// Finds all of `wanted`, so that later uses start at once. The error says what to install or to set for every one
+/// that may be missing, not for the first alone.
+pub fn require(wanted: &[&'static Asset]) -> Result<()> {
+    for (index, asset) in wanted.iter().enumerate() {
+        let Err(error) = asset.find() else { continue };
+        let rest: Vec<String> = wanted[index + 1..]
+            .iter()
+            .filter(|other| env::var_os(other.variable).is_none())
+            .map(|other| {
+                format!(
+                    "\n  {}: package {}, or {}",
+                    other.what, other.install, other.variable
+                )
+            })
+            .collect();
+        if rest.is_empty() {
+            return Err(error);
+        }
+        bail!(
+            "{error:#}\nAlso needed, if not cached yet:{}",
+            rest.concat()
+        );
+    }
+    Ok(())
+}
 
 impl Asset {
     /// The environment variable that overrides this asset.
@@ -264,20 +261,11 @@ fn resolve(root: &Path, file: &str) -> Result<PathBuf> {
 }
 
 /// Xen of the release `version` ("4.17" or "4.20"): the gzipped image as Debian ships it.
-pub fn xen(version: &str) -> Result<&'static Path> {
+pub fn xen(version: &str) -> Result<&'static Asset> {
     match version {
-        "4.17" => XEN_4_17.path(),
-        "4.20" => XEN_4_20.path(),
+        "4.17" => Ok(&XEN_4_17),
+        "4.20" => Ok(&XEN_4_20),
         other => bail!("no Xen {other} is known, only 4.17 and 4.20"),
-    }
-}
-
-/// The Linux kernel image of the series `version` ("6.1" or "6.12").
-pub fn kernel(version: &str) -> Result<&'static Path> {
-    match version {
-        "6.1" => LINUX_6_1.path(),
-        "6.12" => LINUX_6_12.path(),
-        other => bail!("no Linux {other} is known, only 6.1 and 6.12"),
     }
 }
 
@@ -299,7 +287,7 @@ mod tests {
         }
         let found = resolve(root.path(), LINUX_6_1.file).unwrap();
         assert_eq!(found, boot.join("vmlinuz-6.1.0-50-amd64"));
-        let found = resolve(root.path(), LINUX_6_12.file).unwrap();
+        let found = resolve(root.path(), "boot/vmlinuz-6.12*").unwrap();
         assert_eq!(found, boot.join("vmlinuz-6.12.9-amd64"));
         assert!(resolve(root.path(), XEN_4_17.file).is_err());
         assert!(resolve(root.path(), "boot/xen*").is_err());

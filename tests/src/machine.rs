@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
-use images::assets::OVMF;
+use images::assets::{LINUX_6_1, OVMF};
 
 /// The firmware that a machine starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Machine {
 
     /// A machine that boots Linux 6.1 into a first stage (see [`images::guest::Stage1`]) on its serial console.
     pub fn stage1(firmware: Firmware, initrd: Vec<u8>) -> Result<Self> {
-        let machine = Self::new(firmware, images::assets::kernel("6.1")?);
+        let machine = Self::new(firmware, LINUX_6_1.path()?);
         Ok(machine
             .append("console=ttyS0,115200 quiet panic=-1")
             .initrd(initrd))

@@ -66,23 +66,22 @@ impl Scenario {
 
     /// Fetches what it needs, so that a later run starts at once.
     pub fn prepare(&self) -> Result<()> {
-        assets::QEMU.find()?;
+        let mut wanted = vec![&assets::BUSYBOX, &assets::LINUX_6_1, assets::xen(self.xen)?];
         if self.firmware == Firmware::Ovmf {
-            assets::OVMF.find()?;
+            wanted.push(&assets::OVMF);
         }
-        assets::BUSYBOX.find()?;
-        assets::kernel("6.1")?;
-        assets::xen(self.xen)?;
-        Ok(())
+        wanted.push(&assets::QEMU);
+        assets::require(&wanted)
     }
 
     /// Runs it as `name`; `on_line` gets each line of the serial port with the time since power-on.
     pub fn run(&self, name: &str, on_line: &mut dyn FnMut(Duration, &str)) -> Result<Report> {
+        self.prepare()?;
         let (dom0_initrd, digest) = guest::dom0_initrd()?;
         let initrd = Stage1::new(&self.script())?
             .file("bin/mbtool", mbtool_bin()?)?
-            .file("xen.gz", assets::xen(self.xen)?)?
-            .file("vmlinuz", assets::kernel("6.1")?)?
+            .file("xen.gz", assets::xen(self.xen)?.path()?)?
+            .file("vmlinuz", assets::LINUX_6_1.path()?)?
             .bytes("dom0-initrd", &dom0_initrd)?
             .finish()?;
         let start = format!("{STAGE1}START");
