@@ -3,5 +3,6 @@
 //! Data goes to the writer called `out`, talk to the one called `talk`.
 
 pub mod exec;
+pub mod inspect;
 pub mod status;
 pub mod unload;

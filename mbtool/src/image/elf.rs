@@ -211,6 +211,13 @@ impl<'a> Elf<'a> {
     }
 }
 
+/// Returns the entry point that an ELF header names: a virtual address. `None`
+/// for a file that is not ELF.
+#[must_use]
+pub fn linked_entry(file: &[u8]) -> Option<u64> {
+    file_header(file).ok().map(|header| header.e_entry)
+}
+
 /// Reads the file header alone.
 pub(super) fn file_header(file: &[u8]) -> Result<FileHeader<LittleEndian>, Reason> {
     let short = || {

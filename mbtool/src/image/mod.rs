@@ -27,6 +27,7 @@ pub mod tags;
 #[cfg(test)]
 mod tests;
 
+pub use elf::linked_entry;
 pub use error::{ImageError, Reason};
 
 use handoff::addr::PhysRange;

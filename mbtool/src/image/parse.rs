@@ -4,7 +4,8 @@ use super::bytes::len;
 use super::elf;
 use super::error::{ImageError, Reason};
 use super::{
-    Format, Image, LoadSegment, Note, RelativeReloc, Requirements, Sections, flat, header, tags,
+    Format, Image, LoadSegment, Note, RelativeReloc, Requirements, Sections, flat, header, sniff,
+    tags,
 };
 use handoff::addr::PhysRange;
 use std::fmt::Write;
@@ -48,6 +49,8 @@ fn parse(bytes: &[u8], name: &str) -> Result<Image, Reason> {
         flat::layout(bytes, requirements.header_offset, address)?
     } else if elf::is_elf(bytes) {
         elf::layout(bytes)?
+    } else if sniff::is_pe(bytes) {
+        return Err(sniff::pe());
     } else {
         return Err(Reason::NoAddresses {
             offset: found.offset,

@@ -5,13 +5,57 @@ use super::error::Reason;
 use super::{elf, header};
 use crate::decompress::Compression;
 use multiboot2_header::{HEADER_SEARCH_LIMIT, MAGIC};
+use serde::Serialize;
 
 /// Magic number of a Multiboot (1) header (Multiboot specification 3.1.2).
 const MULTIBOOT1_MAGIC: u32 = 0x1bad_b002;
 /// Where a Multiboot (1) header ends at the latest, in bytes.
 const MULTIBOOT1_LIMIT: usize = 8192;
+/// What a PE image is called, and what to do with it.
+const PE: (&str, &str) = (
+    "it is a PE image (an EFI application)",
+    "give the ELF build of the same kernel (xen.gz, not xen.efi)",
+);
 /// How far past its place a Multiboot2 header is looked for, in bytes.
 const STRAY_LIMIT: usize = 1 << 20;
+
+/// What a file is, as far as its first bytes tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Has a Multiboot2 header, for whatever architecture. A PE image counts only
+    /// with an address tag, without which its header is of no use.
+    Multiboot2,
+    /// Linux bzImage.
+    Linux,
+    /// Has a Multiboot (1) header and none of the above.
+    Multiboot,
+    /// PE image, such as an EFI application.
+    Pe,
+    /// ELF without any of the above.
+    Elf,
+    /// Nothing known.
+    Unknown,
+}
+
+/// Tells what an unpacked file is; the first of [`Kind`] that fits.
+#[must_use]
+pub fn kind(file: &[u8]) -> Kind {
+    match header::find(file) {
+        Ok(header) if is_pe(file) && !placed_by_tag(file, &header) => Kind::Pe,
+        Ok(_) | Err(Reason::Architecture { .. }) => Kind::Multiboot2,
+        Err(_) if is_linux(file) => Kind::Linux,
+        Err(_) if multiboot1(file).is_some() => Kind::Multiboot,
+        Err(_) if is_pe(file) => Kind::Pe,
+        Err(_) if elf::is_elf(file) => Kind::Elf,
+        Err(_) => Kind::Unknown,
+    }
+}
+
+/// True when the header has an address tag (2).
+fn placed_by_tag(file: &[u8], header: &header::Header) -> bool {
+    header::tags(file, header).is_ok_and(|(tags, _)| tags.iter().any(|tag| tag.kind == 2))
+}
 
 /// Explains a file without a Multiboot2 header.
 pub(super) fn not_multiboot2(file: &[u8]) -> Reason {
@@ -51,6 +95,16 @@ pub fn is_pe(file: &[u8]) -> bool {
         && signature
             .and_then(|at| file.get(at..))
             .is_some_and(|rest| rest.starts_with(b"PE\0\0"))
+}
+
+/// Explains a PE image, whether it carries a Multiboot2 header (as xen.efi does,
+/// where it is of no use) or not.
+pub(super) fn pe() -> Reason {
+    let (found, advice) = PE;
+    Reason::NotMultiboot2 {
+        found: found.into(),
+        advice: advice.into(),
+    }
 }
 
 /// A header that is there but does not count.
@@ -114,10 +168,7 @@ fn container(file: &[u8]) -> (String, &'static str) {
         );
     }
     if is_pe(file) {
-        return (
-            "it is a PE image (an EFI application)".into(),
-            "give the ELF build of the same kernel (xen.gz, not xen.efi)",
-        );
+        return (PE.0.into(), PE.1);
     }
     if elf::is_elf(file) {
         return match elf::file_header(file) {

@@ -33,6 +33,22 @@ pub const fn name(kind: u16) -> &'static str {
     }
 }
 
+/// Returns the names of a tag's fields, in order; each is a 32-bit word. Empty
+/// for tags without fields, for unknown ones, and for information requests.
+#[must_use]
+pub const fn fields(kind: u16) -> &'static [&'static str] {
+    match HeaderTagType::from_val(kind) {
+        HeaderTagType::Address => &["header_addr", "load_addr", "load_end_addr", "bss_end_addr"],
+        HeaderTagType::ConsoleFlags => &["console_flags"],
+        HeaderTagType::Framebuffer => &["width", "height", "depth"],
+        HeaderTagType::EntryAddress
+        | HeaderTagType::EntryAddressEFI32
+        | HeaderTagType::EntryAddressEFI64 => &["entry_addr"],
+        HeaderTagType::Relocatable => &["min_addr", "max_addr", "align", "preference"],
+        _ => &[],
+    }
+}
+
 /// Gathers what the tags ask for, and warnings.
 ///
 /// # Errors

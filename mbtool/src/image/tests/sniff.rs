@@ -1,5 +1,6 @@
 //! Files that are something else.
 
+use super::super::sniff::{Kind, kind};
 use super::super::synth::{ElfBuilder, HeaderBuilder, words_to_bytes, xen_header};
 use super::*;
 
@@ -57,6 +58,23 @@ fn each_kind_of_file_is_named_with_what_to_do() {
         assert!(found.contains(is), "{found}");
         assert!(advice.contains(do_this), "{advice}");
     }
+    let kinds = [&linux, &pe, &multiboot1, &gzip, &elf].map(|bytes| kind(bytes));
+    assert_eq!(
+        kinds,
+        [
+            Kind::Linux,
+            Kind::Pe,
+            Kind::Multiboot,
+            Kind::Unknown,
+            Kind::Elf
+        ]
+    );
+    assert_eq!(kind(&xen_header().build()), Kind::Multiboot2);
+    let mips = HeaderBuilder {
+        arch: 4,
+        ..HeaderBuilder::new()
+    };
+    assert_eq!(kind(&mips.build()), Kind::Multiboot2);
 }
 
 #[test]
@@ -88,4 +106,22 @@ fn a_wrong_checksum_is_pointed_out_with_the_right_one() {
     let (found, _) = found(&bad);
     let says = format!("checksum {:#010x} where {right:#010x} is needed", right + 1);
     assert!(found.contains(&says), "{found}");
+}
+
+#[test]
+fn a_pe_image_is_not_multiboot2_even_with_a_header() {
+    let mut pe = vec![1; 0x100];
+    pe[..2].copy_from_slice(b"MZ");
+    pe[0x3c..0x40].copy_from_slice(&0x80_u32.to_le_bytes());
+    pe[0x80..0x84].copy_from_slice(b"PE\0\0");
+    let placed = HeaderBuilder::new()
+        .address(0x10_0100, u32::MAX, 0, 0)
+        .entry(0x10_0000);
+    let placed = [pe.clone(), placed.build()].concat();
+    assert_eq!(kind(&placed), Kind::Multiboot2);
+    assert!(parse(&placed).is_ok());
+    pe.extend(xen_header().build());
+    assert_eq!(kind(&pe), Kind::Pe);
+    let (is, advice) = found(&pe);
+    assert!(is.contains("a PE image") && advice.contains("not xen.efi"));
 }

@@ -1,0 +1,281 @@
+//! `mbtool inspect`: what an image says of itself and asks of a loader.
+//!
+//! Nothing here fails: a file that cannot be loaded has a report as well, with
+//! `problem` saying why and everything that could still be read.
+
+mod needs;
+mod show;
+#[cfg(test)]
+mod tests;
+
+use crate::decompress::Compression;
+use crate::image::sniff::{self, Kind};
+use crate::image::{
+    ConsoleRequest, Format, FramebufferRequest, Image, InfoRequest, Note, Relocatable, header,
+    linked_entry, tags,
+};
+use serde::{Serialize, Serializer};
+use xen_shim::XenInfo;
+
+/// The document that `--json` prints. Addresses, offsets and sizes are numbers,
+/// in bytes.
+#[derive(Clone, Debug, Serialize)]
+pub struct InspectReport {
+    /// The file, as the user named it.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// True when `mbtool load --type multiboot2` would take it.
+    pub loadable: bool,
+    /// Why not.
+    pub problem: Option<String>,
+    /// Containers that were unpacked, outermost first.
+    pub compression: Vec<Compression>,
+    /// Length after unpacking, in bytes.
+    pub size: u64,
+    /// Set for a Xen hypervisor.
+    pub xen: Option<XenInfo>,
+    /// The Multiboot2 header, where there is one.
+    pub header: Option<HeaderReport>,
+    /// The program, where it can be loaded.
+    pub image: Option<ImageReport>,
+    /// What a loader must provide, one sentence each.
+    pub needs: Vec<String>,
+    /// Oddities that do not stop a load.
+    pub warnings: Vec<String>,
+}
+
+/// The Multiboot2 header as it stands in the file.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeaderReport {
+    /// Where it is in the unpacked file.
+    pub offset: u64,
+    /// Its length field.
+    pub length: u32,
+    /// Its tags in file order, without the end tag.
+    pub tags: Vec<TagReport>,
+}
+
+/// One header tag.
+#[derive(Clone, Debug, Serialize)]
+pub struct TagReport {
+    /// Where it is in the unpacked file.
+    pub offset: u64,
+    /// Its number.
+    #[serde(rename = "type")]
+    pub kind: u16,
+    /// What the number stands for.
+    pub name: &'static str,
+    /// False when marked optional.
+    pub required: bool,
+    /// Its size field.
+    pub size: u32,
+    /// Its fields by the specification's names; empty for an unknown tag and for
+    /// an information request.
+    #[serde(serialize_with = "as_map")]
+    pub fields: Vec<(&'static str, u32)>,
+    /// For an information request: the numbers of the tags asked for.
+    pub requests: Vec<u32>,
+}
+
+/// The program in the file.
+#[derive(Clone, Debug, Serialize)]
+pub struct ImageReport {
+    /// Container.
+    pub format: Format,
+    /// Start of the memory that it takes, at the link address.
+    pub start: u64,
+    /// End of it, exclusive.
+    pub end: u64,
+    /// Runs of memory to fill.
+    pub segments: Vec<SegmentReport>,
+    /// Where it is entered.
+    pub entry: EntryReport,
+    /// Whether and how it may move.
+    pub relocatable: RelocatableReport,
+    /// Alignment from the program headers.
+    pub align: u64,
+    /// ELF notes.
+    pub notes: Vec<NoteReport>,
+    /// Number of ELF section headers, 0 without.
+    pub sections: u32,
+}
+
+/// One run of memory.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SegmentReport {
+    /// Physical, at the link address.
+    pub start: u64,
+    /// Exclusive.
+    pub end: u64,
+    /// Bytes from the file at its start; zeros follow.
+    pub file_bytes: u64,
+}
+
+/// The entry point.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct EntryReport {
+    /// In the ELF header: a virtual address. Absent in a flat image.
+    pub linked: Option<u64>,
+    /// Physical, when loaded at the link address.
+    pub physical: u64,
+    /// "entry address tag" or "ELF header".
+    pub source: &'static str,
+}
+
+/// Whether and how an image may move.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct RelocatableReport {
+    /// The relocatable tag.
+    pub tag: Option<Relocatable>,
+    /// True for an `ET_DYN` that works anywhere.
+    pub position_independent: bool,
+    /// Number of ELF relocations that a loader applies.
+    pub relocations: u64,
+}
+
+/// One ELF note.
+#[derive(Clone, Debug, Serialize)]
+pub struct NoteReport {
+    /// Owner.
+    pub name: String,
+    /// Its number.
+    #[serde(rename = "type")]
+    pub kind: u32,
+    /// What the number stands for, where that is known.
+    pub meaning: Option<&'static str>,
+    /// Descriptor, two hexadecimal digits for each byte.
+    pub desc: String,
+}
+
+/// Makes the report of `bytes`, which `layers` were taken off of already.
+#[must_use]
+pub fn inspect(bytes: &[u8], layers: &[Compression], name: &str) -> InspectReport {
+    let parsed = Image::parse(bytes, name);
+    let header = header::find(bytes).ok();
+    let image = parsed.as_ref().ok();
+    InspectReport {
+        name: name.into(),
+        kind: sniff::kind(bytes),
+        loadable: image.is_some(),
+        problem: parsed.as_ref().err().map(|error| error.reason.to_string()),
+        compression: layers.to_vec(),
+        size: number(bytes.len()),
+        xen: xen_shim::recognise(bytes),
+        header: header.map(|header| header_report(bytes, &header)),
+        image: image.map(|image| image_report(bytes, image)),
+        needs: image.map(needs::sentences).unwrap_or_default(),
+        warnings: image
+            .map(|image| image.warnings.clone())
+            .unwrap_or_default(),
+    }
+}
+
+/// Writes pairs as a map that keeps their order.
+fn as_map<S: Serializer>(fields: &[(&str, u32)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(fields.iter().copied())
+}
+
+/// A length as JSON has it.
+fn number(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
+
+fn header_report(bytes: &[u8], header: &header::Header) -> HeaderReport {
+    // broken tags are the report's `problem`
+    let tags = header::tags(bytes, header)
+        .map(|(tags, _)| tags)
+        .unwrap_or_default();
+    HeaderReport {
+        offset: number(header.offset),
+        length: header.length,
+        tags: tags.iter().map(tag_report).collect(),
+    }
+}
+
+fn tag_report(tag: &header::RawTag<'_>) -> TagReport {
+    let words = (0..).map_while(|index| tag.word(index));
+    TagReport {
+        offset: number(tag.offset),
+        kind: tag.kind,
+        name: tags::name(tag.kind),
+        required: tag.required(),
+        size: tag.size,
+        fields: tags::fields(tag.kind)
+            .iter()
+            .copied()
+            .zip(words.clone())
+            .collect(),
+        requests: if tag.kind == 1 {
+            words.collect()
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+fn image_report(bytes: &[u8], image: &Image) -> ImageReport {
+    let wants = &image.requirements;
+    let linked = linked_entry(bytes).filter(|_| image.format != Format::Flat);
+    let tagged = wants.entry_address.is_some();
+    let segments = image.segments.iter().map(|segment| SegmentReport {
+        start: segment.range.start,
+        end: segment.range.end,
+        file_bytes: number(segment.data.len()),
+    });
+    ImageReport {
+        format: image.format,
+        start: image.span.start,
+        end: image.span.end,
+        segments: segments.collect(),
+        entry: EntryReport {
+            linked,
+            physical: image.entry,
+            source: if tagged {
+                "entry address tag"
+            } else {
+                "ELF header"
+            },
+        },
+        relocatable: RelocatableReport {
+            tag: wants.relocatable,
+            position_independent: image.position_independent,
+            relocations: number(image.relocs.len()),
+        },
+        align: image.align,
+        notes: image.notes.iter().map(note_report).collect(),
+        sections: image.sections.as_ref().map_or(0, |sections| sections.num),
+    }
+}
+
+fn note_report(note: &Note) -> NoteReport {
+    NoteReport {
+        name: note.name.clone(),
+        kind: note.kind,
+        meaning: note_meaning(&note.name, note.kind),
+        desc: note.desc.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
+
+/// Numbers from the GNU gABI extensions and Xen's public/elfnote.h.
+fn note_meaning(name: &str, kind: u32) -> Option<&'static str> {
+    let meaning = match (name, kind) {
+        ("GNU", 1) => "ABI tag",
+        ("GNU", 3) => "build id",
+        ("GNU", 5) => "properties",
+        ("Xen", 1) => "entry point",
+        ("Xen", 2) => "hypercall page",
+        ("Xen", 3) => "virtual base",
+        ("Xen", 4) => "physical offset",
+        ("Xen", 5) => "Xen version",
+        ("Xen", 6) => "guest OS",
+        ("Xen", 7) => "guest version",
+        ("Xen", 8) => "loader",
+        ("Xen", 9) => "PAE mode",
+        ("Xen", 10) => "features",
+        ("Xen", 17) => "supported features",
+        ("Xen", 18) => "PVH entry point",
+        _ => return None,
+    };
+    Some(meaning)
+}

@@ -1,0 +1,136 @@
+//! What a loader must provide, in sentences.
+
+use super::{ConsoleRequest, FramebufferRequest, Image, InfoRequest};
+use crate::image::Preference;
+
+/// Returns what an information tag of the boot information holds.
+pub(super) const fn information(tag: u32) -> &'static str {
+    match tag {
+        1 => "command line",
+        2 => "boot loader name",
+        3 => "modules",
+        4 => "basic memory",
+        5 => "BIOS boot device",
+        6 => "memory map",
+        7 => "VBE",
+        8 => "framebuffer",
+        9 => "ELF sections",
+        10 => "APM table",
+        11 => "EFI i386 system table",
+        12 => "EFI amd64 system table",
+        13 => "SMBIOS tables",
+        14 => "ACPI 1.0 RSDP",
+        15 => "ACPI 2.0 RSDP",
+        16 => "network",
+        17 => "EFI memory map",
+        18 => "EFI boot services not ended",
+        19 => "EFI i386 image handle",
+        20 => "EFI amd64 image handle",
+        21 => "load base address",
+        _ => "unknown",
+    }
+}
+
+/// Lists information tags by name and number.
+pub(super) fn information_list(tags: impl Iterator<Item = u32>) -> String {
+    let names: Vec<_> = tags
+        .map(|tag| format!("{} ({tag})", information(tag)))
+        .collect();
+    names.join(", ")
+}
+
+/// Says everything that `image` needs.
+pub(super) fn sentences(image: &Image) -> Vec<String> {
+    let wants = &image.requirements;
+    let mut needs = vec![memory(image)];
+    needs.push(format!(
+        "entry at {:#x} (plus what it is moved by) in 32-bit protected mode, paging and interrupts \
+         off, EAX = 0x36d76289, EBX = address of the boot information",
+        image.entry
+    ));
+    let requested = |required: bool| {
+        let of_kind = move |request: &&InfoRequest| request.required == required;
+        information_list(
+            wants
+                .info_requests
+                .iter()
+                .filter(of_kind)
+                .map(|request| request.tag),
+        )
+    };
+    for (list, how) in [
+        (requested(true), "required"),
+        (requested(false), "if at hand"),
+    ] {
+        if !list.is_empty() {
+            needs.push(format!("boot information, {how}: {list}"));
+        }
+    }
+    if wants.module_align {
+        needs.push("modules at page boundaries".into());
+    }
+    if let Some(ConsoleRequest { flags, required }) = wants.console {
+        let must = if required && flags & 1 != 0 {
+            "required"
+        } else {
+            "not required"
+        };
+        let ega = if flags & 2 != 0 {
+            "it can use EGA text"
+        } else {
+            "it cannot use EGA text"
+        };
+        needs.push(format!("a console: {must}; {ega}"));
+    }
+    if let Some(FramebufferRequest {
+        width,
+        height,
+        depth,
+        required,
+    }) = wants.framebuffer
+    {
+        let must = if required { "required" } else { "if at hand" };
+        let mode = if (width, height, depth) == (0, 0, 0) {
+            "any mode".into()
+        } else {
+            format!("{width}x{height}, {depth} bits")
+        };
+        needs.push(format!("a framebuffer, {must}: {mode}"));
+    }
+    if wants.efi_boot_services || wants.efi32_entry.is_some() || wants.efi64_entry.is_some() {
+        needs.push(
+            "nothing of EFI: its EFI entry needs boot services, which ended when the running \
+             kernel started, and is not used"
+                .into(),
+        );
+    }
+    needs
+}
+
+/// How much memory, and where.
+fn memory(image: &Image) -> String {
+    let size = image.span.len();
+    if let Some(tag) = image.requirements.relocatable {
+        let end = match tag.preference {
+            Preference::None => "",
+            Preference::Lowest => ", as low as possible",
+            Preference::Highest => ", as high as possible",
+        };
+        return format!(
+            "{size:#x} bytes of RAM within {:#x}-{:#x}, aligned to {:#x}{end}",
+            tag.min,
+            tag.max + 1,
+            tag.align
+        );
+    }
+    if image.position_independent {
+        return format!(
+            "{size:#x} bytes of RAM anywhere below 4 GiB, aligned to {:#x}",
+            image.align
+        );
+    }
+    format!(
+        "{size:#x} bytes of RAM at {}: it cannot be moved",
+        image.span
+    )
+}

@@ -1,0 +1,145 @@
+//! The report as text.
+
+use super::needs::information_list;
+use super::{ImageReport, InspectReport, NoteReport, TagReport};
+use crate::image::Format;
+use crate::image::sniff::Kind;
+use std::fmt::{self, Display, Formatter};
+
+impl Display for InspectReport {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Multiboot2 => "Multiboot2 image",
+            Kind::Linux => "Linux bzImage",
+            Kind::Multiboot => "Multiboot 1 image",
+            Kind::Pe => "PE image",
+            Kind::Elf => "ELF without a boot header",
+            Kind::Unknown => "unknown format",
+        };
+        write!(f, "{}: {kind}", self.name)?;
+        if let Some(xen) = &self.xen {
+            let version = xen.version.as_deref().unwrap_or("of unknown version");
+            write!(f, ", Xen {version}")?;
+        }
+        writeln!(f)?;
+        let packed: Vec<_> = self.compression.iter().map(|layer| layer.name()).collect();
+        let packed = if packed.is_empty() {
+            "none".into()
+        } else {
+            packed.join(" in ")
+        };
+        line(f, "compression", packed)?;
+        line(f, "size", format_args!("{} bytes unpacked", self.size))?;
+        if let Some(problem) = &self.problem {
+            line(f, "not loadable", problem)?;
+        }
+        if let Some(header) = &self.header {
+            let place = format_args!("{:#x} bytes at offset {:#x}", header.length, header.offset);
+            line(f, "header", place)?;
+            for tag in &header.tags {
+                writeln!(f, "  {tag}")?;
+            }
+        }
+        if let Some(image) = &self.image {
+            image.fmt(f)?;
+        }
+        list(f, "needs", &self.needs)?;
+        list(f, "warnings", &self.warnings)
+    }
+}
+
+fn line(f: &mut Formatter<'_>, key: &str, value: impl Display) -> fmt::Result {
+    writeln!(f, "{key:<14}{value}")
+}
+
+fn list(f: &mut Formatter<'_>, key: &str, items: &[String]) -> fmt::Result {
+    if !items.is_empty() {
+        writeln!(f, "{key}")?;
+    }
+    items.iter().try_for_each(|item| writeln!(f, "  {item}"))
+}
+
+impl Display for TagReport {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let required = if self.required {
+            "required"
+        } else {
+            "optional"
+        };
+        write!(
+            f,
+            "{:#06x}  {required}  {:>2} {}",
+            self.offset, self.kind, self.name
+        )?;
+        if !self.requests.is_empty() {
+            write!(f, ": {}", information_list(self.requests.iter().copied()))?;
+        }
+        for (index, (name, value)) in self.fields.iter().enumerate() {
+            let before = if index == 0 { ": " } else { ", " };
+            write!(f, "{before}{name} {value:#x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for ImageReport {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let format = match self.format {
+            Format::Elf32 => "ELF32",
+            Format::Elf64 => "ELF64",
+            Format::Flat => "flat, by address tag",
+        };
+        line(f, "format", format)?;
+        writeln!(f, "segments      {:#x}-{:#x} in all", self.start, self.end)?;
+        for segment in &self.segments {
+            let zeros = segment.end - segment.start - segment.file_bytes;
+            writeln!(
+                f,
+                "  {:#x}-{:#x}  {:#x} bytes from the file, {zeros:#x} zeros",
+                segment.start, segment.end, segment.file_bytes
+            )?;
+        }
+        let entry = &self.entry;
+        let linked = match entry.linked {
+            Some(linked) if linked != entry.physical => format!("; ELF header: {linked:#x}"),
+            _ => String::new(),
+        };
+        let text = format_args!(
+            "{:#x} physical, from the {}{linked}",
+            entry.physical, entry.source
+        );
+        line(f, "entry", text)?;
+        line(f, "relocatable", self.movable())?;
+        if self.sections != 0 {
+            line(f, "sections", self.sections)?;
+        }
+        if !self.notes.is_empty() {
+            writeln!(f, "notes")?;
+        }
+        self.notes
+            .iter()
+            .try_for_each(|note| writeln!(f, "  {note}"))
+    }
+}
+
+impl ImageReport {
+    fn movable(&self) -> String {
+        let relocs = self.relocatable.relocations;
+        match (self.relocatable.tag, self.relocatable.position_independent) {
+            (Some(_), false) => "yes, by tag 10".into(),
+            (Some(_), true) => format!("yes, by tag 10, with {relocs} relocations to apply"),
+            (None, true) => format!("yes, ET_DYN with {relocs} relocations to apply"),
+            (None, false) => "no".into(),
+        }
+    }
+}
+
+impl Display for NoteReport {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let meaning = self
+            .meaning
+            .map(|meaning| format!(" ({meaning})"))
+            .unwrap_or_default();
+        write!(f, "{} {}{meaning}: {}", self.name, self.kind, self.desc)
+    }
+}

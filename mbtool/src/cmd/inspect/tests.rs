@@ -1,0 +1,194 @@
+use super::*;
+use crate::image::synth::{
+    ElfBuilder, HeaderBuilder, Segment, flat, pie, program, words_to_bytes, xen_header, xen_like,
+};
+
+#[test]
+fn an_image_like_xen_is_described_tag_by_tag() {
+    let bytes = xen_like();
+    let report = inspect(&bytes, &[Compression::Gzip], "xen.gz");
+    assert!(report.loadable);
+    assert_eq!(report.problem, None);
+    assert_eq!(report.xen, None, "it only looks like Xen");
+    let header = report.header.as_ref().unwrap();
+    assert_eq!((header.offset, header.length), (0x78, 0x88));
+    let kinds: Vec<_> = header
+        .tags
+        .iter()
+        .map(|tag| (tag.kind, tag.required))
+        .collect();
+    let (yes, no) = (true, false);
+    assert_eq!(
+        kinds,
+        [
+            (1, yes),
+            (6, yes),
+            (10, no),
+            (4, no),
+            (5, no),
+            (7, no),
+            (9, no)
+        ]
+    );
+    let text = report.to_string();
+    for expected in [
+        "xen.gz: Multiboot2 image\n",
+        "compression   gzip\n",
+        "header        0x88 bytes at offset 0x78\n",
+        "  0x0088  required   1 information request: basic memory (4), memory map (6)\n",
+        "  0x00a0  optional  10 relocatable: min_addr 0x200000, max_addr 0xffffffff, align \
+         0x200000, preference 0x2\n",
+        "  0x200000-0x203000  0x800 bytes from the file, 0x2800 zeros\n",
+        "entry         0x200000 physical, from the ELF header\n",
+        "relocatable   yes, by tag 10\n",
+        "  GNU 3 (build id): 0102030405060708090a0b0c0d0e0f1011121314\n",
+        "  0x3000 bytes of RAM within 0x200000-0x100000000, aligned to 0x200000, as high as \
+         possible\n",
+        "  boot information, required: basic memory (4), memory map (6)\n",
+        "  modules at page boundaries\n",
+        "  a console: not required; it can use EGA text\n",
+        "  a framebuffer, if at hand: any mode\n",
+        "  nothing of EFI:",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in\n{text}");
+    }
+}
+
+#[test]
+fn the_json_document_has_the_same_facts() {
+    let report = inspect(&xen_like(), &[Compression::Lz4Legacy], "xen");
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["kind"], "multiboot2");
+    assert_eq!(json["loadable"], true);
+    assert_eq!(json["compression"], serde_json::json!(["lz4-legacy"]));
+    assert_eq!(
+        json["header"]["tags"][0]["requests"],
+        serde_json::json!([4, 6])
+    );
+    assert_eq!(json["header"]["tags"][2]["type"], 10);
+    assert_eq!(json["header"]["tags"][2]["fields"]["align"], 0x20_0000);
+    assert_eq!(json["image"]["format"], "elf32");
+    assert_eq!(json["image"]["entry"]["physical"], 0x20_0000);
+    assert_eq!(json["image"]["relocatable"]["tag"]["preference"], "highest");
+    assert_eq!(json["image"]["segments"][0]["file_bytes"], 0x800);
+    assert_eq!(json["image"]["notes"][0]["meaning"], "build id");
+}
+
+#[test]
+fn a_higher_half_entry_shows_both_addresses() {
+    let virt = 0xffff_ffff_8010_0000;
+    let load = program(HeaderBuilder::new(), 0x200);
+    let segment = Segment {
+        vaddr: virt,
+        ..Segment::load(0x10_0000, load, 0)
+    };
+    let bytes = ElfBuilder::elf64(virt + 0x40).segment(segment).build();
+    let text = inspect(&bytes, &[], "kernel").to_string();
+    let entry = "0x100040 physical, from the ELF header; ELF header: 0xffffffff80100040\n";
+    assert!(text.contains(entry), "{text}");
+    assert!(text.contains("relocatable   no\n"), "{text}");
+    assert!(
+        text.contains("0x200 bytes of RAM at 0x100000-0x100200: it cannot be moved"),
+        "{text}"
+    );
+}
+
+#[test]
+fn flat_and_position_independent_images_say_so() {
+    let report = inspect(&flat(0x10_0000), &[], "flat");
+    assert_eq!(report.image.as_ref().unwrap().entry.linked, None);
+    let text = report.to_string();
+    assert!(text.contains("flat, by address tag\n"), "{text}");
+    assert!(
+        text.contains("0x100100 physical, from the entry address tag\n"),
+        "{text}"
+    );
+    let text = inspect(&pie(HeaderBuilder::new(), &[1, 2]), &[], "pie").to_string();
+    assert!(
+        text.contains("yes, ET_DYN with 2 relocations to apply\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("bytes of RAM anywhere below 4 GiB, aligned to 0x1000\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_cannot_be_loaded_has_a_report_too() {
+    let load = program(xen_header().words(0x77, &[5]), 0x200);
+    let report = inspect(
+        &ElfBuilder::elf32(0).load(0x10_0000, load, 0).build(),
+        &[],
+        "odd",
+    );
+    assert!(!report.loadable);
+    let problem = report.problem.as_deref().unwrap();
+    assert!(problem.starts_with("header tag 119"), "{problem}");
+    let tags = &report.header.as_ref().unwrap().tags;
+    assert_eq!(
+        tags.last().map(|tag| (tag.kind, tag.name)),
+        Some((0x77, "unknown"))
+    );
+    let text = report.to_string();
+    assert!(
+        text.contains("not loadable  header tag 119 at offset"),
+        "{text}"
+    );
+    let report = inspect(b"#!/bin/sh\n", &[], "script");
+    assert_eq!(report.kind, Kind::Unknown);
+    assert!(report.header.is_none() && report.image.is_none());
+    assert!(report.to_string().contains("it is a script"), "{report}");
+}
+
+#[test]
+fn a_required_console_and_mode_are_needs() {
+    let header = HeaderBuilder::new()
+        .words(4, &[1])
+        .words(5, &[1024, 768, 32])
+        .optional(1, &[14, 99])
+        .address(0x10_0000, 0x10_0000, 0, 0)
+        .entry(0x10_0100);
+    let report = inspect(&program(header, 0x200), &[], "test");
+    assert!(
+        report
+            .needs
+            .contains(&"a console: required; it cannot use EGA text".into())
+    );
+    assert!(
+        report
+            .needs
+            .contains(&"a framebuffer, required: 1024x768, 32 bits".into())
+    );
+    let optional = "boot information, if at hand: ACPI 1.0 RSDP (14), unknown (99)";
+    assert!(
+        report.needs.contains(&optional.into()),
+        "{:?}",
+        report.needs
+    );
+}
+
+#[test]
+fn xen_notes_are_named() {
+    let note = [
+        words_to_bytes(&[4, 4, 18]),
+        b"Xen\0".to_vec(),
+        vec![0, 0, 0x10, 0],
+    ]
+    .concat();
+    let note = Segment {
+        kind: 4,
+        align: 4,
+        data: note,
+        ..Segment::default()
+    };
+    let load = program(HeaderBuilder::new(), 0x200);
+    let elf = ElfBuilder::elf32(0x10_0040)
+        .load(0x10_0000, load, 0)
+        .segment(note);
+    let text = inspect(&elf.build(), &[], "guest").to_string();
+    assert!(
+        text.contains("  Xen 18 (PVH entry point): 00001000\n"),
+        "{text}"
+    );
+}
