@@ -126,7 +126,11 @@ impl<'a, S: Sink> Json<'a, S> {
 
     fn hex(&mut self, byte: u8) {
         for digit in [byte >> 4, byte & 0xf] {
-            self.sink.byte(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
+            self.sink.byte(if digit < 10 {
+                b'0' + digit
+            } else {
+                b'a' + digit - 10
+            });
         }
     }
 

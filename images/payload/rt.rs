@@ -51,7 +51,14 @@ unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memset(to: *mut u8, byte: i32, len: usize) -> *mut u8 {
-    naked_asm!("mov r8, rdi", "mov eax, esi", "mov rcx, rdx", "rep stosb", "mov rax, r8", "ret")
+    naked_asm!(
+        "mov r8, rdi",
+        "mov eax, esi",
+        "mov rcx, rdx",
+        "rep stosb",
+        "mov rax, r8",
+        "ret"
+    )
 }
 
 /// Compares: 0 when equal, else the difference of the first two bytes that
@@ -71,8 +78,7 @@ unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, len: usize) -> i32 {
         "je 2f",
         "movzx eax, byte ptr [rdi - 1]",
         "movzx ecx, byte ptr [rsi - 1]",
-        "sub ecx, eax",
-        "mov eax, ecx",
+        "sub eax, ecx",
         "2: ret",
     )
 }

@@ -212,6 +212,14 @@ pub struct MmapEntry {
     pub r#type: u32,
 }
 
+impl Mbi {
+    /// Contents of every tag of a type, in order.
+    pub fn of_type(&self, r#type: u32) -> impl Iterator<Item = &Body> {
+        let tags = self.tags.iter().filter(move |tag| tag.r#type == r#type);
+        tags.map(|tag| &tag.body)
+    }
+}
+
 impl Report {
     /// Finds the report in what came over the serial line.
     ///

@@ -64,7 +64,10 @@ pub fn direct(entry: u32, eax: u32, ebx: u32) -> ! {
 }
 
 fn table_pointer(gdt: &[u64]) -> TablePointer {
-    TablePointer { limit: (size_of_val(gdt) - 1) as u16, base: gdt.as_ptr() as u64 }
+    TablePointer {
+        limit: (size_of_val(gdt) - 1) as u16,
+        base: gdt.as_ptr() as u64,
+    }
 }
 
 /// Makes the compiler store `value` to memory.

@@ -21,7 +21,10 @@ impl Info {
     /// `None` where EAX says that there is none.
     pub fn new(state: &State) -> Option<Self> {
         let bytes = memory::bytes(state.ebx.into(), 116)?;
-        (state.eax == MAGIC).then_some(Self { bytes, flags: u32_at(bytes, 0)? })
+        (state.eax == MAGIC).then_some(Self {
+            bytes,
+            flags: u32_at(bytes, 0)?,
+        })
     }
 
     /// Contents of module 0.
@@ -51,7 +54,10 @@ impl Info {
         if self.flags & HAS_MEMORY_MAP == 0 {
             return None;
         }
-        memory::bytes(u32_at(self.bytes, 48)?.into(), u32_at(self.bytes, 44)?.into())
+        memory::bytes(
+            u32_at(self.bytes, 48)?.into(),
+            u32_at(self.bytes, 44)?.into(),
+        )
     }
 }
 

@@ -27,7 +27,7 @@ static mut TABLES: Tables = Tables([[0; ENTRIES]; 2 + MOST_GIB]);
 /// when RAM lies in more than [`MOST_GIB`] different GiB, or above 512 GiB.
 pub fn identity_map_ram(info: &Info) -> Option<u64> {
     // SAFETY: called once, by the only processor that runs.
-    let tables = unsafe { &mut *&raw mut TABLES };
+    let tables = unsafe { (&raw mut TABLES).as_mut() }?;
     let base = tables.0.as_ptr() as u64;
     let [pml4, pdpt, directories @ ..] = &mut tables.0;
     *pml4.first_mut()? = (base + 4096) | TABLE;

@@ -2,6 +2,7 @@
 //! ACPI root pointer.
 
 use crate::json::{Json, Sink};
+use crate::mbi::sums_to_zero;
 use crate::memory;
 
 /// Segment of the extended BIOS data area.
@@ -30,7 +31,11 @@ fn word(address: u64) -> u16 {
 /// Searches where ACPI 6.5 section 5.2.5.1 says: the first KiB of the extended
 /// BIOS data area, then 0xe0000-0xfffff.
 fn find_rsdp(ebda: u64) -> Option<u64> {
-    let in_ebda = if ebda > 0x400 && ebda < 0xa_0000 { scan(ebda, 0x400) } else { None };
+    let in_ebda = if ebda > 0x400 && ebda < 0xa_0000 {
+        scan(ebda, 0x400)
+    } else {
+        None
+    };
     in_ebda.or_else(|| scan(0xe_0000, 0x2_0000))
 }
 
@@ -41,8 +46,4 @@ fn scan(start: u64, len: u64) -> Option<u64> {
         .step_by(16)
         .find(|(_, rsdp)| rsdp.starts_with(b"RSD PTR ") && sums_to_zero(rsdp))
         .map(|(offset, _)| start + offset as u64)
-}
-
-fn sums_to_zero(bytes: &[u8]) -> bool {
-    bytes.iter().fold(0_u8, |sum, &byte| sum.wrapping_add(byte)) == 0
 }

@@ -72,7 +72,9 @@ fn tags<'m, S: Sink>(
             break None;
         }
         // the padding after a tag is not part of its size
-        rest = rest.get((size as usize).next_multiple_of(8)..).unwrap_or(&[]);
+        rest = rest
+            .get((size as usize).next_multiple_of(8)..)
+            .unwrap_or(&[]);
     };
     json.end_array();
     fault
@@ -158,9 +160,12 @@ fn mmap<S: Sink>(json: &mut Json<'_, S>, payload: &[u8], entry_size: u32, versio
     json.array();
     let mut rest = payload.get(8..).unwrap_or(&[]);
     // an entry is never smaller than its four fields
-    while let (true, Some(base), Some(length), Some(kind)) =
-        (entry_size >= 24, u64_at(rest, 0), u64_at(rest, 8), u32_at(rest, 16))
-    {
+    while let (true, Some(base), Some(length), Some(kind)) = (
+        entry_size >= 24,
+        u64_at(rest, 0),
+        u64_at(rest, 8),
+        u32_at(rest, 16),
+    ) {
         json.object();
         json.number("base", base);
         json.number("length", length);
@@ -176,7 +181,10 @@ fn mmap<S: Sink>(json: &mut Json<'_, S>, payload: &[u8], entry_size: u32, versio
 fn rsdp<S: Sink>(json: &mut Json<'_, S>, kind: u32, payload: &[u8]) {
     json.string("kind", b"rsdp");
     json.string("signature", payload.get(..8).unwrap_or(payload));
-    json.boolean("checksum_valid", payload.get(..20).is_some_and(sums_to_zero));
+    json.boolean(
+        "checksum_valid",
+        payload.get(..20).is_some_and(sums_to_zero),
+    );
     json.number("revision", payload.get(15).copied().unwrap_or(0).into());
     json.number("rsdt", u32_at(payload, 16).unwrap_or(0).into());
     if kind == 15 {
@@ -187,7 +195,8 @@ fn rsdp<S: Sink>(json: &mut Json<'_, S>, kind: u32, payload: &[u8]) {
     }
 }
 
-fn sums_to_zero(bytes: &[u8]) -> bool {
+/// True when all bytes add up to a multiple of 256, as ACPI wants it.
+pub fn sums_to_zero(bytes: &[u8]) -> bool {
     bytes.iter().fold(0_u8, |sum, &byte| sum.wrapping_add(byte)) == 0
 }
 

@@ -69,7 +69,12 @@ struct Stamp {
 }
 
 #[unsafe(link_section = ".stamp")]
-static STAMP: Stamp = Stamp { link_base: 0, link_base_physical: 0, sha256: [0; 32], name: [0; 16] };
+static STAMP: Stamp = Stamp {
+    link_base: 0,
+    link_base_physical: 0,
+    sha256: [0; 32],
+    name: [0; 16],
+};
 
 /// Run-time address of a linker symbol.
 macro_rules! address_of {

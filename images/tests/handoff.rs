@@ -1,0 +1,100 @@
+//! The handoff, entered as Linux's kexec enters it, without a Linux: the
+//! payload tells what state it was left in.
+
+mod support;
+
+use handoff::addr::PhysRange;
+use handoff::blob;
+use handoff::spec::{Console, Drill, Exit, OnFault, Region, Spec};
+use images::launch;
+use images::payloads::{EXIT_STATUS, MB2_FIXED};
+use images::report::{MULTIBOOT2_MAGIC, Report};
+use support::{Loaded, MBI, MODULE, Part, Run, load_elf, mbi, run};
+
+/// Where the blob goes.
+const BASE: u64 = 0x600_0000;
+
+/// Boots `image` through the handoff. `corrupt` changes a byte after the
+/// checksums were made: part number and offset.
+fn boot(image: Loaded, corrupt: Option<(usize, usize)>, until: Option<&str>) -> Run {
+    let mut parts = image.parts;
+    parts.push(Part {
+        address: MBI.into(),
+        memsz: 0x1000,
+        bytes: mbi(&[]),
+    });
+    parts.push(Part {
+        address: MODULE,
+        memsz: 0x2000,
+        bytes: vec![0xa5; 0x1234],
+    });
+    let regions = parts.iter().enumerate().map(|(i, part)| Region {
+        name: format!("part {i}"),
+        range: PhysRange::from_len(part.address, part.memsz).unwrap(),
+        loaded: part.bytes.len() as u64,
+        crc32: crc32fast::hash(&part.bytes),
+    });
+    let built = blob::build(&Spec {
+        base: BASE,
+        console: Console::Pio {
+            port: 0x3f8,
+            divisor: Some(1),
+        },
+        on_fault: OnFault::Halt,
+        verify: true,
+        regions: regions.collect(),
+        fixups: vec![],
+        exit: Exit::Multiboot2 {
+            entry: image.entry as u32,
+            mbi: MBI,
+        },
+        drill: Drill::Off,
+    })
+    .unwrap();
+    if let Some((part, offset)) = corrupt {
+        parts[part].bytes[offset] ^= 0x10;
+    }
+    parts.push(Part {
+        address: BASE,
+        memsz: built.memsz,
+        bytes: built.bytes,
+    });
+    let segments: Vec<_> = parts
+        .iter()
+        .map(|p| (p.address, p.memsz, &p.bytes[..]))
+        .collect();
+    run(&launch::pack(&segments, built.entry), until)
+}
+
+#[test]
+fn the_target_finds_the_multiboot2_machine_state() {
+    let run = boot(load_elf(MB2_FIXED, 0, true), None, None);
+    assert_eq!(run.status.code(), Some(EXIT_STATUS), "{}", run.serial);
+    let report = Report::parse(&run.serial).unwrap();
+    let registers = report.registers;
+    assert_eq!(
+        (registers.eax, registers.ebx),
+        (MULTIBOOT2_MAGIC, MBI.into())
+    );
+    assert_eq!(
+        registers.cr0 & (1 << 31 | 1),
+        1,
+        "paging off, protection on"
+    );
+    assert_eq!(registers.eflags & (1 << 9 | 1 << 17), 0, "IF and VM clear");
+    assert_eq!(registers.efer & (1 << 8 | 1 << 10), 0, "no long mode");
+    // not required by Multiboot2, but what the handoff is for: faults of the
+    // target's first instructions find gates
+    assert!(registers.idt_limit >= 32 * 8 - 1, "{registers:x?}");
+    assert!(report.image.sha256_valid && report.bss.first_dirty.is_none());
+}
+
+#[test]
+fn a_changed_byte_is_reported_by_the_name_of_its_segment() {
+    let image = load_elf(MB2_FIXED, 0, true);
+    let module = image.parts.len() + 1;
+    let name = format!("part {module}");
+    let run = boot(image, Some((module, 0x1233)), Some("part 3"));
+    assert!(run.serial.contains(&name), "{}", run.serial);
+    assert!(!run.serial.contains("MBTOOL-PAYLOAD"), "{}", run.serial);
+}
