@@ -279,8 +279,15 @@ pub fn decide(facts: &LowFacts, ram: &[PhysRange]) -> Result<Decision, NoLowRoom
 fn make(facts: &LowFacts, ram: &[PhysRange]) -> Result<LowFix, NoLowRoom> {
     let first = u64::from(EBDA_SEGMENTS.start) << 4;
     let last = (u64::from(EBDA_SEGMENTS.end) << 4) - PAGE_SIZE;
+    // the page becomes zero before the RSDP is copied out of wherever it is
+    let rsdp = facts
+        .rsdp
+        .and_then(|rsdp| PhysRange::from_len(rsdp.addr, rsdp.len.into()));
+    let rsdp = rsdp.unwrap_or_default();
     let ebda = ram
         .iter()
+        .flat_map(|run| run.minus(&rsdp))
+        .flatten()
         .filter_map(|run| run.align_inward(PAGE_SIZE))
         .filter_map(|run| {
             let ebda = (run.end - PAGE_SIZE).min(last);

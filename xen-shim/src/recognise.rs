@@ -7,7 +7,8 @@
 
 use serde::Serialize;
 
-/// Formats that every x86 Xen since 4.8 has; the last one only since 4.17.3.
+/// Formats of x86 Xen, as in Debian's 4.17.7 and 4.20.3. The third is gone from
+/// 4.20, the last came with 4.17.3.
 const SIGNS: [&[u8]; 4] = [
     b"----[ Xen-%d.%d%s  ",
     b"Xen version %d.%d%s (",
@@ -20,8 +21,11 @@ const ENOUGH: usize = 2;
 const HEADER_MAGIC: [u8; 4] = 0xe852_50d6_u32.to_le_bytes();
 /// The header lies in the first 32 KiB (Multiboot2 spec, 3.1).
 const HEADER_LIMIT: usize = 32768;
-/// How far around the build flag [`version`] looks, in bytes.
-const VERSION_WINDOW: usize = 1024;
+/// How far behind the version string [`version`] looks for the compiler's name,
+/// in bytes.
+const COMPILER_WINDOW: usize = 128;
+/// How compilers call themselves.
+const COMPILERS: [&[u8]; 2] = [b"gcc", b"clang"];
 /// Longest version string that is believed.
 const VERSION_LEN: usize = 64;
 
@@ -67,19 +71,18 @@ fn find(data: &[u8], needle: &[u8]) -> Option<usize> {
     None
 }
 
-/// The full version string: it stands among the strings of `common/version.c`,
-/// next to the "debug=n" of the build.
+/// The full version string, where the build has one: distributors put it into
+/// the changeset, which stands right before the name of the compiler.
 fn version(data: &[u8]) -> Option<String> {
-    [&b"\0debug=n\0"[..], b"\0debug=y\0"]
-        .iter()
-        .find_map(|flag| {
-            let at = find(data, flag)?;
-            let from = at.saturating_sub(VERSION_WINDOW);
-            let to = data.len().min(at + VERSION_WINDOW);
-            data[from..to]
-                .split(|&byte| byte == 0)
-                .find_map(version_string)
-        })
+    let mut start = 0;
+    data.split(|&byte| byte == 0).find_map(|text| {
+        let end = start + text.len();
+        start = end + 1;
+        let version = version_string(text)?;
+        let behind = &data[end..data.len().min(end + COMPILER_WINDOW)];
+        let compiled = COMPILERS.iter().any(|name| find(behind, name).is_some());
+        compiled.then_some(version)
+    })
 }
 
 /// `text` if it reads like "4.17.5…": two numbers, then `.`, `-`, `+` or `~`.
@@ -115,7 +118,7 @@ mod tests {
 
     #[test]
     fn two_signs_and_a_header_are_xen() {
-        let data = image(&[SIGNS[0], SIGNS[1], b"4.20.3", b"", b"debug=n"]);
+        let data = image(&[SIGNS[0], SIGNS[1], b"4.20.3", b"", b"gcc (Debian) 14"]);
         assert_eq!(recognise(&data).unwrap().version.as_deref(), Some("4.20.3"));
         assert_eq!(
             recognise(&image(&[SIGNS[0], SIGNS[2]])),
@@ -132,13 +135,14 @@ mod tests {
 
     #[test]
     fn a_linux_kernel_with_guest_support_is_not() {
-        let strings: [&[u8]; 6] = [
+        let strings: [&[u8]; 7] = [
             b"Xen version: %d.%d%s%s",
             b"Xen version %d.%d.",
             b"xen-3.0-x86_64",
             b"Xen-platform",
             b"XenVMMXenVMM",
-            b"debug=n",
+            b"4.20.3",
+            b"gcc (Debian) 14",
         ];
         assert_eq!(recognise(&image(&strings)), None);
     }

@@ -17,6 +17,7 @@ pub mod resolve;
 mod segments;
 pub mod sent;
 pub mod sent_map;
+mod table;
 pub mod wants;
 
 pub use build::plan;

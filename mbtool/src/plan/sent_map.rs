@@ -1,7 +1,7 @@
 //! The memory map as the image is told it.
 
 use crate::memory::{Entry, Kind, map};
-use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
+use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_down};
 
 /// Base memory sizes in the BIOS data area that are believed, in KiB.
 const BASE_KIB: std::ops::RangeInclusive<u16> = 256..=640;
@@ -81,7 +81,7 @@ pub fn areas(entries: &[Entry]) -> Vec<(PhysRange, u32)> {
         areas = split_at(areas, FOUR_GIB / 2);
     }
     if let [(only, _)] = areas[..] {
-        areas = split_at(areas, only.start + (only.len() / 2 & !(PAGE_SIZE - 1)));
+        areas = split_at(areas, align_down(only.start + only.len() / 2, PAGE_SIZE));
     }
     areas
 }

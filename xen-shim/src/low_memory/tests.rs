@@ -129,6 +129,20 @@ fn an_rsdp_out_of_reach_is_reason_enough() {
 }
 
 #[test]
+fn the_rsdp_itself_is_not_overwritten() {
+    let facts = LowFacts {
+        rsdp: Some(Rsdp {
+            addr: 0x9d008,
+            len: 36,
+        }),
+        ..UEFI
+    };
+    let fix = decide(&facts, &[r(0, 0xa0000)]).unwrap().fix.unwrap();
+    assert_eq!(fix.ebda, 0x9c000);
+    assert_eq!(fix.trampoline().end, 0x9c000);
+}
+
+#[test]
 fn no_rsdp_at_all_is_only_said() {
     let facts = LowFacts {
         rsdp: None,

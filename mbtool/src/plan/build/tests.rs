@@ -115,7 +115,7 @@ fn xen() -> Image {
     for (at, sign) in [
         (0x1000, &b"----[ Xen-%d.%d%s  x86_64"[..]),
         (0x1100, b"Xen version %d.%d%s (%s@%s)"),
-        (0x1200, b"\x004.17.7\0debug=n\0"),
+        (0x1200, b"\x004.17.7\0gcc 12\0"),
     ] {
         data[at..at + sign.len()].copy_from_slice(sign);
     }

@@ -148,7 +148,7 @@ proptest! {
             .filter(|first| (first * PAGE_SIZE).is_multiple_of(align))
             .filter(|first| (*first..first + count).all(free))
             .map(|first| r(first * PAGE_SIZE, (first + count) * PAGE_SIZE));
-        let want = if highest { places.last() } else { places.next() };
+        let want = if highest { places.next_back() } else { places.next() };
         prop_assert_eq!(arena.find(&ask(len, align, window, prefer)), want);
     }
 

@@ -1,0 +1,124 @@
+use super::*;
+
+fn bzimage(version: u16) -> Vec<u8> {
+    let mut data = vec![0; 0x400];
+    data[0x202..0x206].copy_from_slice(b"HdrS");
+    data[0x206..0x208].copy_from_slice(&version.to_le_bytes());
+    data
+}
+
+#[test]
+fn no_real_mode_is_added_once_and_only_xens_words_count() {
+    let line = command_line("com1=115200,8n1 console=com1", false);
+    assert_eq!(line.text, "no-real-mode com1=115200,8n1 console=com1");
+    assert_eq!(line.messages.len(), 1);
+    assert!(
+        line.messages[0].contains("added no-real-mode"),
+        "{:?}",
+        line.messages
+    );
+
+    let line = command_line("com1=x -- no-real-mode", false);
+    assert_eq!(line.text, "no-real-mode com1=x -- no-real-mode");
+    for there in ["no-real-mode com1=x", "tboot=0x1000 com1=x"] {
+        assert_eq!(
+            command_line(there, false),
+            CommandLine {
+                text: there.to_owned(),
+                messages: vec![]
+            }
+        );
+    }
+    // spellings that Xen does not know
+    assert!(!avoids_real_mode("real-mode=0 noreal no-real-mode=1"));
+    assert_eq!(command_line("", false).text, "no-real-mode");
+}
+
+#[test]
+fn real_mode_leaves_the_line_and_warns() {
+    let line = command_line("com1=x", true);
+    assert_eq!(line.text, "com1=x");
+    assert!(
+        line.messages[0].contains("--real-mode"),
+        "{:?}",
+        line.messages
+    );
+}
+
+#[test]
+fn a_silent_xen_is_warned_of() {
+    let line = command_line("no-real-mode console=com1 -- com1=x", false);
+    assert!(line.messages[0].contains("com1="), "{:?}", line.messages);
+    assert_eq!(
+        command_line("no-real-mode com2=9600", false).messages,
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn the_loader_name_keeps_the_first_word() {
+    let name = loader_name("0.1.0");
+    let after = name.split_once("GRUB ").unwrap().1;
+    assert!(!after.starts_with('0'), "{name}");
+}
+
+#[test]
+fn reserves_whole_superpages() {
+    assert_eq!(reserve_len(0), Some(ALIGN));
+    assert_eq!(reserve_len(0x3a7000), Some(0x400000));
+    assert_eq!(reserve_len(0x400000), Some(0x400000));
+    assert_eq!(reserve_len(u64::MAX), None);
+}
+
+#[test]
+fn the_first_module_must_be_a_kernel() {
+    assert_eq!(check_modules(&[]), Err(ContractError::NoDom0));
+    let kernel = bzimage(0x20f);
+    assert_eq!(
+        check_modules(&[("vmlinuz", &kernel), ("initrd", b"x")]),
+        Ok(vec![])
+    );
+    assert_eq!(
+        check_modules(&[("vmlinux", b"\x7fELF"), ("initrd", b"x")]),
+        Ok(vec![])
+    );
+    let packed = check_modules(&[("vmlinux.gz", &[0x1f, 0x8b, 8]), ("initrd", b"x")]).unwrap();
+    assert!(packed[0].contains("must then be an ELF"), "{packed:?}");
+    let swapped = check_modules(&[("initrd.img", b"070701"), ("vmlinuz", &kernel)]);
+    let text = swapped.unwrap_err().to_string();
+    assert!(
+        text.contains("module 0 (initrd.img)") && text.contains("cpio"),
+        "{text}"
+    );
+    let short = check_modules(&[("f", b"ab")]).unwrap_err().to_string();
+    assert!(short.contains("2 bytes that start with 61 62"), "{short}");
+    let old = check_modules(&[("vmlinuz", &bzimage(0x207))])
+        .unwrap_err()
+        .to_string();
+    assert!(old.contains("2.07") && old.contains("2.08"), "{old}");
+}
+
+#[test]
+fn counts_have_limits() {
+    let kernel = bzimage(0x20f);
+    let many: Vec<(&str, &[u8])> = vec![("k", &kernel); MAX_MODULES + 1];
+    assert_eq!(
+        check_modules(&many),
+        Err(ContractError::TooManyModules { count: 64 })
+    );
+    assert!(check_modules(&many[1..]).is_ok());
+
+    assert_eq!(check_boot_heap(&["a", "b"], 2, 20), Ok(None));
+    let long = "x".repeat(BOOT_HEAP);
+    let need = BOOT_HEAP + 1;
+    assert_eq!(
+        check_boot_heap(&[&long], 0, 0),
+        Err(ContractError::HeapFull { need })
+    );
+    assert!(
+        check_boot_heap(&[], 0, 2000)
+            .unwrap()
+            .unwrap()
+            .contains("2000")
+    );
+}
