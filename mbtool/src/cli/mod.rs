@@ -1,0 +1,83 @@
+//! The command line: raw flags, then a checked request, then a verb.
+
+pub mod console;
+pub mod raw;
+pub mod request;
+pub mod values;
+
+use crate::cmd;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use raw::{Cli, CommonArgs, Verb};
+use request::ModuleArg;
+use std::process::ExitCode;
+use values::FileWithArgs;
+
+/// Runs the command line of this process. Exit code 0: done; 1: refused or
+/// failed; 2: wrong usage.
+#[must_use]
+pub fn main() -> ExitCode {
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let sub = matches.subcommand().map(|(_, sub)| sub);
+    match run(&cli.verb, sub) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mbtool: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
+    match verb {
+        Verb::Load(args) => cmd::load::run(args, &modules(&args.common, matches)),
+        Verb::Plan(args) => cmd::plan::run(args, &modules(&args.common, matches)),
+        Verb::Exec { force } => cmd::exec::main(*force),
+        Verb::Unload { panic } => cmd::unload::main(*panic),
+        Verb::Status { json } => cmd::status::main(*json),
+        Verb::Inspect { json, image } => cmd::inspect::main(image, *json),
+    }
+}
+
+/// `--module` and `--module-raw` in the order typed, then `--initrd`.
+fn modules(args: &CommonArgs, matches: Option<&ArgMatches>) -> Vec<ModuleArg> {
+    let indices = |id: &str| -> Vec<usize> {
+        matches.and_then(|matches| matches.indices_of(id)).into_iter().flatten().collect()
+    };
+    let with_index = |id, files: &[FileWithArgs], unpack| {
+        let files = files.iter().cloned().map(move |file| ModuleArg { file, unpack });
+        indices(id).into_iter().zip(files).collect::<Vec<_>>()
+    };
+    let mut all = with_index("module", &args.module, true);
+    all.extend(with_index("module_raw", &args.module_raw, false));
+    all.sort_by_key(|(index, _)| *index);
+    let initrd = args.initrd.iter().map(|path| ModuleArg {
+        file: FileWithArgs { path: path.clone(), args: String::new() },
+        unpack: false,
+    });
+    all.into_iter().map(|(_, module)| module).chain(initrd).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn modules_keep_their_order_and_the_initrd_comes_last() {
+        let words = "mbtool load --initrd i --module a --module-raw b -m c xen";
+        let matches = Cli::command().try_get_matches_from(words.split(' ')).unwrap();
+        let cli = Cli::from_arg_matches(&matches).unwrap();
+        let Verb::Load(args) = &cli.verb else { panic!("not load") };
+        let order: Vec<_> = modules(&args.common, matches.subcommand().map(|(_, sub)| sub))
+            .into_iter()
+            .map(|module| (module.file.path.display().to_string(), module.unpack))
+            .collect();
+        let expected = [("a", true), ("b", false), ("c", true), ("i", false)];
+        assert_eq!(order, expected.map(|(path, unpack)| (path.to_owned(), unpack)));
+    }
+}

@@ -1,0 +1,226 @@
+//! The command line as typed: flags without meaning.
+
+use super::values::{self, ConsoleArg, FileWithArgs};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use handoff::addr::PhysRange;
+use std::path::PathBuf;
+
+/// Loads a Multiboot2 kernel, Xen above all, to be started by the running
+/// kernel's kexec.
+#[derive(Debug, Parser)]
+#[command(name = "mbtool", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Load an image, to be started by `mbtool exec`
+    #[command(after_help = "Example:\n  mbtool load xen.gz --cmdline 'com1=115200,8n1 console=com1' \
+        \\\n      --module '/boot/vmlinuz console=hvc0 root=/dev/sda1' --initrd /boot/initrd.img\n  \
+        mbtool exec")]
+    Load(LoadArgs),
+    /// Show what load would do, without touching the kernel
+    #[command(after_help = "Example:\n  mbtool plan --json --memory-map machine.json xen.gz \
+        --module vmlinuz > plan.json")]
+    Plan(PlanArgs),
+    /// Jump into the loaded image
+    #[command(after_help = "Example:\n  mbtool exec        orderly, through the init system\n  \
+        mbtool exec -f     at once: sync and jump")]
+    Exec {
+        /// Do not shut down first: sync and jump
+        #[arg(short, long)]
+        force: bool,
+    },
+    /// Forget the loaded image
+    #[command(after_help = "Example:\n  mbtool unload")]
+    Unload {
+        /// The crash image
+        #[arg(short, long)]
+        panic: bool,
+    },
+    /// What is loaded, and what machine this is
+    #[command(after_help = "Example:\n  mbtool status --json > machine.json   input of plan \
+        --memory-map")]
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Describe an image: headers, segments, what a loader must provide
+    #[command(after_help = "Example:\n  mbtool inspect xen.gz")]
+    Inspect {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// The file, or - for standard input
+        image: PathBuf,
+    },
+}
+
+/// `load`
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    /// Options that plan has too.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Do everything but the last step
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Options that load has too.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Plan for this machine: `status --json`, `plan --json` or /proc/iomem of it
+    #[arg(long, value_name = "FILE")]
+    pub memory_map: Option<PathBuf>,
+    /// Plan for this crash region
+    #[arg(long, value_name = "START-END", value_parser = values::range)]
+    pub crash_region: Option<PhysRange>,
+    /// Print JSON (docs/plan-json.md)
+    #[arg(long, conflicts_with = "svg")]
+    pub json: bool,
+    /// Draw a picture of memory
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+}
+
+/// Options of `load` and `plan`.
+#[derive(Debug, Args)]
+pub struct CommonArgs {
+    /// Load as crash image, started when this kernel panics
+    #[arg(short, long)]
+    pub panic: bool,
+    /// What the image is
+    #[arg(long = "type", value_name = "TYPE", default_value = "auto")]
+    pub image_type: ImageType,
+    /// Command line of the image (not of its modules)
+    #[arg(long, visible_alias = "append", visible_alias = "command-line", value_name = "STRING")]
+    #[arg(allow_hyphen_values = true)]
+    pub cmdline: Option<String>,
+    /// Start with the running kernel's command line
+    #[arg(long)]
+    pub reuse_cmdline: bool,
+    /// A module and its arguments; for Xen the first one is the dom0 kernel
+    #[arg(short, long, value_name = "FILE [ARGS]", value_parser = values::file_with_args)]
+    pub module: Vec<FileWithArgs>,
+    /// A module that is never decompressed
+    #[arg(long, value_name = "FILE [ARGS]", value_parser = values::file_with_args)]
+    pub module_raw: Vec<FileWithArgs>,
+    /// One more module, last, never decompressed
+    #[arg(long, value_name = "FILE")]
+    pub initrd: Option<PathBuf>,
+    /// Place nothing below this address
+    #[arg(long, value_name = "ADDR", value_parser = values::address, default_value = "0x100000")]
+    pub mem_min: u64,
+    /// Place nothing at or above this address
+    #[arg(long, value_name = "ADDR", value_parser = values::address)]
+    pub mem_max: Option<u64>,
+    /// Xen: allow BIOS calls (by default no-real-mode is added)
+    #[arg(long)]
+    pub real_mode: bool,
+    /// Where the handoff prints: auto, none, com1, com2, pio:PORT[,BAUD],
+    /// mmio:ADDR[,stride=1|2|4|8|16][,width=8|16|32]
+    #[arg(long, value_name = "CONSOLE", value_parser = values::console, default_value = "auto")]
+    pub console: ConsoleArg,
+    /// Check every segment before the jump
+    #[arg(long, default_value = "crc32")]
+    pub verify: Verify,
+    /// What ends a fault [default: reset for a crash image, halt otherwise]
+    #[arg(long)]
+    pub on_fault: Option<OnFault>,
+    /// Fail on purpose, to see that this machine's console shows it: fault-long,
+    /// fault-protected (before and after the drop to 32-bit), corrupt=SEGMENT
+    #[arg(long, value_name = "DRILL", value_parser = drill)]
+    pub drill: Option<Drill>,
+    /// Who takes the plan: auto, linux, xen, dir:PATH
+    #[arg(long, default_value = "auto", value_parser = backend)]
+    pub backend: BackendArg,
+    /// The image, or - for standard input; compressed or not
+    pub image: PathBuf,
+}
+
+/// `--type`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ImageType {
+    /// Find out.
+    Auto,
+    /// Multiboot2.
+    Multiboot2,
+    /// Multiboot 1.
+    Multiboot,
+    /// A Linux bzImage.
+    Linux,
+    /// A plain ELF file.
+    Elf,
+}
+
+/// `--verify`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Verify {
+    /// CRC-32 of every loaded segment.
+    Crc32,
+    /// SHA-256.
+    Sha256,
+    /// Nothing.
+    None,
+}
+
+/// `--on-fault`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnFault {
+    /// Stop for ever.
+    Halt,
+    /// Reset the machine.
+    Reset,
+}
+
+/// `--drill`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Drill {
+    /// An exception in long mode.
+    FaultLong,
+    /// An exception after the drop to 32-bit.
+    FaultProtected,
+    /// One bit of this segment flipped after its checksum was taken.
+    Corrupt(String),
+}
+
+fn drill(text: &str) -> Result<Drill, String> {
+    match (text, text.strip_prefix("corrupt=")) {
+        ("fault-long", _) => Ok(Drill::FaultLong),
+        ("fault-protected", _) => Ok(Drill::FaultProtected),
+        (_, Some(name)) if !name.is_empty() => Ok(Drill::Corrupt(name.into())),
+        _ => Err("must be fault-long, fault-protected or corrupt=SEGMENT".into()),
+    }
+}
+
+/// `--backend`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BackendArg {
+    /// Whatever this machine runs under.
+    Auto,
+    /// `kexec_load(2)`.
+    Linux,
+    /// The Xen hypercall.
+    Xen,
+    /// Files in a directory.
+    Dir(PathBuf),
+}
+
+fn backend(text: &str) -> Result<BackendArg, String> {
+    match (text, text.strip_prefix("dir:")) {
+        ("auto", _) => Ok(BackendArg::Auto),
+        ("linux", _) => Ok(BackendArg::Linux),
+        ("xen", _) => Ok(BackendArg::Xen),
+        (_, Some(path)) if !path.is_empty() => Ok(BackendArg::Dir(path.into())),
+        _ => Err("must be auto, linux, xen or dir:PATH".into()),
+    }
+}

@@ -1,0 +1,160 @@
+//! From flags to a checked [`Request`]: files read and unpacked, consoles
+//! resolved, options that do not go together refused.
+
+use super::raw::{CommonArgs, Drill, ImageType, OnFault, Verify};
+use super::values::FileWithArgs;
+use super::{console, raw};
+use crate::decompress::{Compression, decompress};
+use crate::image::Image;
+use crate::input;
+use crate::memory::Host;
+use crate::plan::{Module, Request};
+use anyhow::{Context, bail};
+use handoff::addr::PhysRange;
+use handoff::spec;
+use std::path::Path;
+
+/// Largest file that is read, in bytes: what a 32-bit target can address.
+pub const FILE_LIMIT: u64 = 4 << 30;
+
+/// A module as typed, in the order typed.
+#[derive(Clone, Debug)]
+pub struct ModuleArg {
+    /// The file and its arguments.
+    pub file: FileWithArgs,
+    /// False for `--module-raw` and `--initrd`.
+    pub unpack: bool,
+}
+
+/// A request with what the user should be told about it.
+#[derive(Debug)]
+pub struct Prepared {
+    /// For the planner.
+    pub request: Request,
+    /// Sentences for stderr.
+    pub notes: Vec<String>,
+    /// The segment to damage after planning (`--drill corrupt=NAME`).
+    pub corrupt: Option<String>,
+}
+
+/// Reads the files and checks the options against each other.
+///
+/// # Errors
+///
+/// Names the file or the option.
+pub fn prepare(
+    args: &CommonArgs,
+    modules: &[ModuleArg],
+    host: &Host,
+    crash: Option<PhysRange>,
+) -> anyhow::Result<Prepared> {
+    refuse_what_is_not_there_yet(args)?;
+    let mut notes = Vec::new();
+    let (bytes, layers) = read_image(&args.image)?;
+    let image = Image::parse(&bytes, &input::display_name(&args.image))?;
+    if let Some(layer) = layers.first() {
+        notes.push(format!("{}: unpacked {layer}", image.name));
+    }
+    let cmdline = cmdline(args, host);
+    let (console, note) = console::resolve(args.console, &host.cmdline, &cmdline);
+    notes.extend(note);
+
+    let mut request = Request::new(image);
+    request.cmdline = cmdline;
+    request.modules = modules.iter().map(read_module).collect::<anyhow::Result<_>>()?;
+    request.mem_min = args.mem_min;
+    request.mem_max = args.mem_max;
+    request.real_mode = args.real_mode;
+    request.console = console;
+    request.on_fault = match args.on_fault {
+        Some(OnFault::Reset) => spec::OnFault::Reset,
+        None if crash.is_some() => spec::OnFault::Reset,
+        _ => spec::OnFault::Halt,
+    };
+    request.verify = args.verify != Verify::None;
+    request.drill = match args.drill {
+        Some(Drill::FaultLong) => spec::Drill::FaultLong,
+        Some(Drill::FaultProtected) => spec::Drill::FaultProtected,
+        _ => spec::Drill::Off,
+    };
+    request.crash = crash;
+    let corrupt = match &args.drill {
+        Some(Drill::Corrupt(name)) => Some(name.clone()),
+        _ => None,
+    };
+    if let Some(drill) = &args.drill {
+        notes.push(format!("DRILL: this image will fail on purpose ({})", drill_name(drill)));
+        if console == spec::Console::None {
+            bail!("--drill shows nothing without a console: give --console com1");
+        }
+        if corrupt.is_some() && !request.verify {
+            bail!("--drill corrupt needs --verify crc32: nothing would notice the damage");
+        }
+    }
+    Ok(Prepared { request, notes, corrupt })
+}
+
+fn drill_name(drill: &Drill) -> String {
+    match drill {
+        Drill::FaultLong => "an exception in long mode".into(),
+        Drill::FaultProtected => "an exception in protected mode".into(),
+        Drill::Corrupt(name) => format!("one bit of `{name}` is flipped"),
+    }
+}
+
+/// Options of the contract whose machinery does not exist yet: refused, never
+/// ignored.
+fn refuse_what_is_not_there_yet(args: &CommonArgs) -> anyhow::Result<()> {
+    match args.image_type {
+        ImageType::Auto | ImageType::Multiboot2 => {}
+        other => bail!(
+            "--type {}: this version loads Multiboot2 images only",
+            format!("{other:?}").to_lowercase()
+        ),
+    }
+    if args.panic {
+        bail!(
+            "-p: this version does not load crash images yet; a crash kernel without memory map \
+             limits and an ELF core header would overwrite what it is to save"
+        );
+    }
+    if args.verify == Verify::Sha256 {
+        bail!("--verify sha256: this version verifies with crc32 only");
+    }
+    if args.backend == raw::BackendArg::Xen {
+        bail!("--backend xen: this version loads through Linux only");
+    }
+    Ok(())
+}
+
+/// Reads and unpacks the image.
+///
+/// # Errors
+///
+/// The file cannot be read or unpacked.
+pub fn read_image(path: &Path) -> anyhow::Result<(Vec<u8>, Vec<Compression>)> {
+    let unpacked = decompress(input::read(path, FILE_LIMIT)?, &input::display_name(path))?;
+    Ok((unpacked.bytes, unpacked.layers))
+}
+
+fn read_module(module: &ModuleArg) -> anyhow::Result<Module> {
+    let path = &module.file.path;
+    let bytes = input::read(path, FILE_LIMIT).context("module")?;
+    let name = input::display_name(path);
+    let data = if module.unpack { decompress(bytes, &name)?.bytes } else { bytes };
+    Ok(Module { name, cmdline: module.file.args.clone(), data: data.into() })
+}
+
+/// The image's command line: the running kernel's words first if asked for,
+/// without those that only meant this boot.
+fn cmdline(args: &CommonArgs, host: &Host) -> String {
+    let given = args.cmdline.as_deref().unwrap_or("").trim();
+    if !args.reuse_cmdline {
+        return given.to_owned();
+    }
+    const THIS_BOOT: [&str; 4] = ["BOOT_IMAGE=", "initrd=", "acpi_rsdp=", "kexec_jump_back_entry="];
+    let kept = host.cmdline.split_whitespace().filter(|word| {
+        !THIS_BOOT.iter().any(|prefix| word.starts_with(prefix))
+    });
+    kept.chain(given.split_whitespace()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,42 @@
+//! `mbtool plan`: the same as `load` up to the backend, and never a system call
+//! that changes anything.
+
+use super::load;
+use crate::cli::raw::PlanArgs;
+use crate::cli::request::ModuleArg;
+use crate::memory::{host, replay};
+use crate::{input, plan};
+use anyhow::{Context, bail};
+use std::path::Path;
+
+/// Largest recorded memory map, in bytes.
+const MAP_LIMIT: u64 = 16 << 20;
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// What stops the plan.
+pub fn run(args: &PlanArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
+    if args.crash_region.is_some() {
+        bail!("--crash-region: this version does not plan crash images yet");
+    }
+    let (host, warnings) = match &args.memory_map {
+        Some(path) => {
+            let host = replay::from_json(&input::read(path, MAP_LIMIT)?)
+                .with_context(|| path.display().to_string())?;
+            (host, Vec::new())
+        }
+        None => host::read(Path::new("/"))?,
+    };
+    let plan = load::make(&args.common, modules, &host, warnings)?;
+    if let Some(path) = &args.svg {
+        std::fs::write(path, plan::svg::draw(&plan))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    } else if args.json {
+        println!("{}", serde_json::to_string_pretty(&plan.report)?);
+    } else {
+        print!("{}", plan.report);
+    }
+    Ok(())
+}
