@@ -1,6 +1,7 @@
 //! Multiboot2 and Xen boot handoff toolkit: bytes -> image -> plan -> backend.
 
 pub mod backend;
+pub mod cli;
 pub mod cmd;
 pub mod decompress;
 pub mod image;

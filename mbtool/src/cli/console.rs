@@ -16,8 +16,13 @@ pub fn resolve(arg: ConsoleArg, kernel: &str, image: &str) -> (Console, Option<S
     let found = from_kernel(kernel).or_else(|| from_image(image));
     match found {
         Some((port, word)) => (
-            Console::Pio { port, divisor: None },
-            Some(format!("handoff console: I/O port {port:#x} (from `{word}`)")),
+            Console::Pio {
+                port,
+                divisor: None,
+            },
+            Some(format!(
+                "handoff console: I/O port {port:#x} (from `{word}`)"
+            )),
         ),
         None => (
             Console::None,
@@ -42,7 +47,11 @@ fn from_kernel(cmdline: &str) -> Option<(u16, &str)> {
         words.rev().find_map(|word| {
             let name = word.strip_prefix("earlyprintk=")?;
             let name = name.strip_prefix("serial,").unwrap_or(name);
-            let port = if name == "serial" { Some(0x3f8) } else { serial_port(name) };
+            let port = if name == "serial" {
+                Some(0x3f8)
+            } else {
+                serial_port(name)
+            };
             Some((port?, word))
         })
     })
@@ -86,7 +95,13 @@ mod tests {
 
     fn port(kernel: &str, image: &str) -> Option<u16> {
         match resolve(ConsoleArg::Auto, kernel, image) {
-            (Console::Pio { port, divisor: None }, Some(_)) => Some(port),
+            (
+                Console::Pio {
+                    port,
+                    divisor: None,
+                },
+                Some(_),
+            ) => Some(port),
             (Console::None, Some(_)) => None,
             other => panic!("{other:?}"),
         }
@@ -94,10 +109,16 @@ mod tests {
 
     #[test]
     fn auto() {
-        assert_eq!(port("console=tty0 console=ttyS1,115200n8 quiet", ""), Some(0x2f8));
+        assert_eq!(
+            port("console=tty0 console=ttyS1,115200n8 quiet", ""),
+            Some(0x2f8)
+        );
         assert_eq!(port("earlyprintk=serial,ttyS2,9600", ""), Some(0x3e8));
         assert_eq!(port("earlyprintk=serial", ""), Some(0x3f8));
-        assert_eq!(port("console=hvc0", "loglvl=all com2=115200,8n1"), Some(0x2f8));
+        assert_eq!(
+            port("console=hvc0", "loglvl=all com2=115200,8n1"),
+            Some(0x2f8)
+        );
         assert_eq!(port("", "com1=115200,8n1,0x3e8,4"), Some(0x3e8));
         assert_eq!(port("", "com1=115200,8n1,pci"), None);
         assert_eq!(port("console=tty0", "quiet"), None);

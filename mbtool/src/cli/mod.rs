@@ -5,10 +5,12 @@ pub mod raw;
 pub mod request;
 pub mod values;
 
-use crate::cmd;
+use crate::{backend, cmd, input};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use raw::{Cli, CommonArgs, Verb};
 use request::ModuleArg;
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use values::FileWithArgs;
 
@@ -29,33 +31,78 @@ pub fn main() -> ExitCode {
 }
 
 fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
+    let root = Path::new("/");
     match verb {
         Verb::Load(args) => cmd::load::run(args, &modules(&args.common, matches)),
         Verb::Plan(args) => cmd::plan::run(args, &modules(&args.common, matches)),
-        Verb::Exec { force } => cmd::exec::main(*force),
-        Verb::Unload { panic } => cmd::unload::main(*panic),
-        Verb::Status { json } => cmd::status::main(*json),
-        Verb::Inspect { json, image } => cmd::inspect::main(image, *json),
+        Verb::Exec { force } => {
+            let options = cmd::exec::Options { force: *force };
+            Ok(cmd::exec::run(
+                options,
+                root,
+                &cmd::exec::Machine,
+                &mut io::stderr(),
+            )?)
+        }
+        Verb::Unload { panic } => {
+            let options = cmd::unload::Options { crash: *panic };
+            let backend = backend::select("auto", root)?;
+            Ok(cmd::unload::run(options, &*backend, &mut io::stderr())?)
+        }
+        Verb::Status { json } => {
+            let options = cmd::status::Options { json: *json };
+            Ok(cmd::status::run(
+                options,
+                root,
+                &mut io::stdout(),
+                &mut io::stderr(),
+            )?)
+        }
+        Verb::Inspect { json, image } => inspect(image, *json),
     }
+}
+
+fn inspect(path: &Path, json: bool) -> anyhow::Result<()> {
+    let (bytes, layers) = request::read_image(path)?;
+    let report = cmd::inspect::inspect(&bytes, &layers, &input::display_name(path))?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{report}");
+    }
+    Ok(())
 }
 
 /// `--module` and `--module-raw` in the order typed, then `--initrd`.
 fn modules(args: &CommonArgs, matches: Option<&ArgMatches>) -> Vec<ModuleArg> {
     let indices = |id: &str| -> Vec<usize> {
-        matches.and_then(|matches| matches.indices_of(id)).into_iter().flatten().collect()
+        matches
+            .and_then(|matches| matches.indices_of(id))
+            .into_iter()
+            .flatten()
+            .collect()
     };
     let with_index = |id, files: &[FileWithArgs], unpack| {
-        let files = files.iter().cloned().map(move |file| ModuleArg { file, unpack });
+        let files = files
+            .iter()
+            .cloned()
+            .map(move |file| ModuleArg { file, unpack });
         indices(id).into_iter().zip(files).collect::<Vec<_>>()
     };
     let mut all = with_index("module", &args.module, true);
     all.extend(with_index("module_raw", &args.module_raw, false));
     all.sort_by_key(|(index, _)| *index);
     let initrd = args.initrd.iter().map(|path| ModuleArg {
-        file: FileWithArgs { path: path.clone(), args: String::new() },
+        file: FileWithArgs {
+            path: path.clone(),
+            args: String::new(),
+        },
         unpack: false,
     });
-    all.into_iter().map(|(_, module)| module).chain(initrd).collect()
+    all.into_iter()
+        .map(|(_, module)| module)
+        .chain(initrd)
+        .collect()
 }
 
 #[cfg(test)]
@@ -70,14 +117,21 @@ mod tests {
     #[test]
     fn modules_keep_their_order_and_the_initrd_comes_last() {
         let words = "mbtool load --initrd i --module a --module-raw b -m c xen";
-        let matches = Cli::command().try_get_matches_from(words.split(' ')).unwrap();
+        let matches = Cli::command()
+            .try_get_matches_from(words.split(' '))
+            .unwrap();
         let cli = Cli::from_arg_matches(&matches).unwrap();
-        let Verb::Load(args) = &cli.verb else { panic!("not load") };
+        let Verb::Load(args) = &cli.verb else {
+            panic!("not load")
+        };
         let order: Vec<_> = modules(&args.common, matches.subcommand().map(|(_, sub)| sub))
             .into_iter()
             .map(|module| (module.file.path.display().to_string(), module.unpack))
             .collect();
         let expected = [("a", true), ("b", false), ("c", true), ("i", false)];
-        assert_eq!(order, expected.map(|(path, unpack)| (path.to_owned(), unpack)));
+        assert_eq!(
+            order,
+            expected.map(|(path, unpack)| (path.to_owned(), unpack))
+        );
     }
 }

@@ -19,17 +19,23 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Load an image, to be started by `mbtool exec`
-    #[command(after_help = "Example:\n  mbtool load xen.gz --cmdline 'com1=115200,8n1 console=com1' \
+    #[command(
+        after_help = "Example:\n  mbtool load xen.gz --cmdline 'com1=115200,8n1 console=com1' \
         \\\n      --module '/boot/vmlinuz console=hvc0 root=/dev/sda1' --initrd /boot/initrd.img\n  \
-        mbtool exec")]
+        mbtool exec"
+    )]
     Load(LoadArgs),
     /// Show what load would do, without touching the kernel
-    #[command(after_help = "Example:\n  mbtool plan --json --memory-map machine.json xen.gz \
-        --module vmlinuz > plan.json")]
+    #[command(
+        after_help = "Example:\n  mbtool plan --json --memory-map machine.json xen.gz \
+        --module vmlinuz > plan.json"
+    )]
     Plan(PlanArgs),
     /// Jump into the loaded image
-    #[command(after_help = "Example:\n  mbtool exec        orderly, through the init system\n  \
-        mbtool exec -f     at once: sync and jump")]
+    #[command(
+        after_help = "Example:\n  mbtool exec        orderly, through the init system\n  \
+        mbtool exec -f     at once: sync and jump"
+    )]
     Exec {
         /// Do not shut down first: sync and jump
         #[arg(short, long)]
@@ -43,8 +49,10 @@ pub enum Verb {
         panic: bool,
     },
     /// What is loaded, and what machine this is
-    #[command(after_help = "Example:\n  mbtool status --json > machine.json   input of plan \
-        --memory-map")]
+    #[command(
+        after_help = "Example:\n  mbtool status --json > machine.json   input of plan \
+        --memory-map"
+    )]
     Status {
         /// Print JSON
         #[arg(long)]
@@ -102,7 +110,12 @@ pub struct CommonArgs {
     #[arg(long = "type", value_name = "TYPE", default_value = "auto")]
     pub image_type: ImageType,
     /// Command line of the image (not of its modules)
-    #[arg(long, visible_alias = "append", visible_alias = "command-line", value_name = "STRING")]
+    #[arg(
+        long,
+        visible_alias = "append",
+        visible_alias = "command-line",
+        value_name = "STRING"
+    )]
     #[arg(allow_hyphen_values = true)]
     pub cmdline: Option<String>,
     /// Start with the running kernel's command line

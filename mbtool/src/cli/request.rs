@@ -61,7 +61,10 @@ pub fn prepare(
 
     let mut request = Request::new(image);
     request.cmdline = cmdline;
-    request.modules = modules.iter().map(read_module).collect::<anyhow::Result<_>>()?;
+    request.modules = modules
+        .iter()
+        .map(read_module)
+        .collect::<anyhow::Result<_>>()?;
     request.mem_min = args.mem_min;
     request.mem_max = args.mem_max;
     request.real_mode = args.real_mode;
@@ -83,7 +86,10 @@ pub fn prepare(
         _ => None,
     };
     if let Some(drill) = &args.drill {
-        notes.push(format!("DRILL: this image will fail on purpose ({})", drill_name(drill)));
+        notes.push(format!(
+            "DRILL: this image will fail on purpose ({})",
+            drill_name(drill)
+        ));
         if console == spec::Console::None {
             bail!("--drill shows nothing without a console: give --console com1");
         }
@@ -91,7 +97,11 @@ pub fn prepare(
             bail!("--drill corrupt needs --verify crc32: nothing would notice the damage");
         }
     }
-    Ok(Prepared { request, notes, corrupt })
+    Ok(Prepared {
+        request,
+        notes,
+        corrupt,
+    })
 }
 
 fn drill_name(drill: &Drill) -> String {
@@ -141,8 +151,16 @@ fn read_module(module: &ModuleArg) -> anyhow::Result<Module> {
     let path = &module.file.path;
     let bytes = input::read(path, FILE_LIMIT).context("module")?;
     let name = input::display_name(path);
-    let data = if module.unpack { decompress(bytes, &name)?.bytes } else { bytes };
-    Ok(Module { name, cmdline: module.file.args.clone(), data: data.into() })
+    let data = if module.unpack {
+        decompress(bytes, &name)?.bytes
+    } else {
+        bytes
+    };
+    Ok(Module {
+        name,
+        cmdline: module.file.args.clone(),
+        data: data.into(),
+    })
 }
 
 /// The image's command line: the running kernel's words first if asked for,
@@ -152,9 +170,17 @@ fn cmdline(args: &CommonArgs, host: &Host) -> String {
     if !args.reuse_cmdline {
         return given.to_owned();
     }
-    const THIS_BOOT: [&str; 4] = ["BOOT_IMAGE=", "initrd=", "acpi_rsdp=", "kexec_jump_back_entry="];
-    let kept = host.cmdline.split_whitespace().filter(|word| {
-        !THIS_BOOT.iter().any(|prefix| word.starts_with(prefix))
-    });
-    kept.chain(given.split_whitespace()).collect::<Vec<_>>().join(" ")
+    const THIS_BOOT: [&str; 4] = [
+        "BOOT_IMAGE=",
+        "initrd=",
+        "acpi_rsdp=",
+        "kexec_jump_back_entry=",
+    ];
+    let kept = host
+        .cmdline
+        .split_whitespace()
+        .filter(|word| !THIS_BOOT.iter().any(|prefix| word.starts_with(prefix)));
+    kept.chain(given.split_whitespace())
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -17,7 +17,10 @@ pub fn address(text: &str) -> Result<u64, String> {
         Some(b'G' | b'g') => (&text[..text.len() - 1], 30),
         _ => (text, 0),
     };
-    let (digits, radix) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+    let (digits, radix) = match digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"))
+    {
         Some(hex) => (hex, 16),
         None => (digits, 10),
     };
@@ -68,7 +71,9 @@ pub fn file_with_args(text: &str) -> Result<FileWithArgs, String> {
                 .split_once(quote)
                 .ok_or_else(|| format!("module `{text}`: the closing {quote} is missing"))?;
             if !rest.is_empty() && !rest.starts_with(char::is_whitespace) {
-                return Err(format!("module `{text}`: a space must follow the closing {quote}"));
+                return Err(format!(
+                    "module `{text}`: a space must follow the closing {quote}"
+                ));
             }
             (path, rest)
         }
@@ -77,7 +82,10 @@ pub fn file_with_args(text: &str) -> Result<FileWithArgs, String> {
     if path.is_empty() {
         return Err("a module needs a file name".into());
     }
-    Ok(FileWithArgs { path: path.into(), args: args.trim().into() })
+    Ok(FileWithArgs {
+        path: path.into(),
+        args: args.trim().into(),
+    })
 }
 
 /// `--console`, before `auto` is resolved.
@@ -100,8 +108,18 @@ pub fn console(text: &str) -> Result<ConsoleArg, String> {
     match text {
         "auto" => return Ok(ConsoleArg::Auto),
         "none" => return fixed(Nowhere),
-        "com1" => return fixed(Pio { port: 0x3f8, divisor: None }),
-        "com2" => return fixed(Pio { port: 0x2f8, divisor: None }),
+        "com1" => {
+            return fixed(Pio {
+                port: 0x3f8,
+                divisor: None,
+            });
+        }
+        "com2" => {
+            return fixed(Pio {
+                port: 0x2f8,
+                divisor: None,
+            });
+        }
         _ => {}
     }
     let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
@@ -131,7 +149,11 @@ pub fn console(text: &str) -> Result<ConsoleArg, String> {
                     _ => return Err(format!("console `{text}`: unexpected `{part}`")),
                 }
             }
-            fixed(Mmio { addr, stride, width })
+            fixed(Mmio {
+                addr,
+                stride,
+                width,
+            })
         }
         _ => Err(format!(
             "console `{text}`: must be auto, none, com1, com2, pio:PORT[,BAUD] or \
@@ -142,7 +164,9 @@ pub fn console(text: &str) -> Result<ConsoleArg, String> {
 
 /// The divisor latch for a baud rate at the usual 1.8432 MHz clock.
 fn divisor(baud: &str) -> Result<u16, String> {
-    let rate: u32 = baud.parse().map_err(|_| format!("baud rate `{baud}` is not a number"))?;
+    let rate: u32 = baud
+        .parse()
+        .map_err(|_| format!("baud rate `{baud}` is not a number"))?;
     if rate == 0 || !115_200u32.is_multiple_of(rate) {
         return Err(format!("baud rate {rate} does not divide 115200"));
     }
@@ -159,15 +183,30 @@ mod tests {
         assert_eq!(address("0x10"), Ok(16));
         assert_eq!(address("256M"), Ok(256 << 20));
         assert_eq!(address("0x1G"), Ok(1 << 30));
-        for bad in ["", "M", "0x", "-1", "+1", "1.5", "12q", "0x10000000000000000", "17179869184G"]
-        {
+        for bad in [
+            "",
+            "M",
+            "0x",
+            "-1",
+            "+1",
+            "1.5",
+            "12q",
+            "0x10000000000000000",
+            "17179869184G",
+        ] {
             assert!(address(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn ranges() {
-        assert_eq!(range("1M-0x200000"), Ok(PhysRange { start: 1 << 20, end: 2 << 20 }));
+        assert_eq!(
+            range("1M-0x200000"),
+            Ok(PhysRange {
+                start: 1 << 20,
+                end: 2 << 20
+            })
+        );
         assert!(range("2M-1M").is_err() && range("1M").is_err() && range("1M-1M").is_err());
     }
 
@@ -177,9 +216,15 @@ mod tests {
             let file = file_with_args(text).unwrap();
             (file.path.to_str().unwrap().to_owned(), file.args)
         };
-        assert_eq!(parsed("/vmlinuz console=hvc0 quiet"), ("/vmlinuz".into(), "console=hvc0 quiet".into()));
+        assert_eq!(
+            parsed("/vmlinuz console=hvc0 quiet"),
+            ("/vmlinuz".into(), "console=hvc0 quiet".into())
+        );
         assert_eq!(parsed("/vmlinuz"), ("/vmlinuz".into(), String::new()));
-        assert_eq!(parsed("'/my kernel' a=b"), ("/my kernel".into(), "a=b".into()));
+        assert_eq!(
+            parsed("'/my kernel' a=b"),
+            ("/my kernel".into(), "a=b".into())
+        );
         for bad in ["", "  ", "'/open", "\"/a\"b", "''"] {
             assert!(file_with_args(bad).is_err(), "{bad}");
         }
@@ -191,14 +236,32 @@ mod tests {
             Ok(ConsoleArg::Fixed(console)) => console,
             other => panic!("{text}: {other:?}"),
         };
-        assert_eq!(fixed("pio:0x2f8,9600"), Console::Pio { port: 0x2f8, divisor: Some(12) });
+        assert_eq!(
+            fixed("pio:0x2f8,9600"),
+            Console::Pio {
+                port: 0x2f8,
+                divisor: Some(12)
+            }
+        );
         assert_eq!(
             fixed("mmio:0xfe000000,stride=4,width=32"),
-            Console::Mmio { addr: 0xfe00_0000, stride: 4, width: 32 }
+            Console::Mmio {
+                addr: 0xfe00_0000,
+                stride: 4,
+                width: 32
+            }
         );
         assert_eq!(console("auto"), Ok(ConsoleArg::Auto));
-        for bad in ["com9", "pio:0x10000", "pio:0x3f8,110000", "pio:0x3f8,9600,8n1", "mmio:",
-            "mmio:0,stride=3", "mmio:0,depth=8", ""] {
+        for bad in [
+            "com9",
+            "pio:0x10000",
+            "pio:0x3f8,110000",
+            "pio:0x3f8,9600,8n1",
+            "mmio:",
+            "mmio:0,stride=3",
+            "mmio:0,depth=8",
+            "",
+        ] {
             assert!(console(bad).is_err(), "{bad}");
         }
     }

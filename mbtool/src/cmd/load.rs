@@ -1,6 +1,7 @@
 //! `mbtool load`: plan, then hand the plan to a backend.
 
-use crate::backend::{self, Backend};
+use crate::backend::state::KernelState;
+use crate::backend::{self, Backend, explain};
 use crate::cli::raw::{BackendArg, CommonArgs, LoadArgs};
 use crate::cli::request::{self, ModuleArg, Prepared};
 use crate::memory::{Host, host};
@@ -16,9 +17,9 @@ use std::path::Path;
 pub fn run(args: &LoadArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
     let root = Path::new("/");
     let backend = select(&args.common, root)?;
-    if !args.dry_run {
+    if backend.name() == "linux" && !args.dry_run {
         // before any file is read: what is going to fail fails at once
-        backend.preflight(args.common.panic)?;
+        explain::preflight(&KernelState::read(root), args.common.panic)?;
     }
     let (host, warnings) = host::read(root)?;
     let plan = make(&args.common, modules, &host, warnings)?;
@@ -53,7 +54,11 @@ pub fn make(
     host: &Host,
     warnings: Vec<String>,
 ) -> anyhow::Result<Plan> {
-    let Prepared { request, notes, corrupt } = request::prepare(args, modules, host, None)?;
+    let Prepared {
+        request,
+        notes,
+        corrupt,
+    } = request::prepare(args, modules, host, None)?;
     let mut plan = plan::plan(&request, host)?;
     for line in notes.iter().chain(&plan.report.warnings) {
         eprintln!("mbtool: {line}");

@@ -6,3 +6,5 @@ pub mod exec;
 pub mod inspect;
 pub mod status;
 pub mod unload;
+pub mod load;
+pub mod plan;
