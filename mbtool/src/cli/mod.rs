@@ -5,7 +5,7 @@ pub mod raw;
 pub mod request;
 pub mod values;
 
-use crate::{backend, cmd, input};
+use crate::{backend, cmd};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use raw::{Cli, CommonArgs, Verb};
 use request::ModuleArg;
@@ -58,19 +58,7 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
                 &mut io::stderr(),
             )?)
         }
-        Verb::Inspect { json, image } => inspect(image, *json),
     }
-}
-
-fn inspect(path: &Path, json: bool) -> anyhow::Result<()> {
-    let (bytes, layers) = request::read_image(path)?;
-    let report = cmd::inspect::inspect(&bytes, &layers, &input::display_name(path))?;
-    if json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{report}");
-    }
-    Ok(())
 }
 
 /// `--module` and `--module-raw` in the order typed, then `--initrd`.

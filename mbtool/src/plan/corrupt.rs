@@ -17,7 +17,10 @@ impl Plan {
             .find(|segment| !segment.data.is_empty() && segment.name.starts_with(name));
         let Some(segment) = segment else {
             let names: Vec<_> = self.segments.iter().map(|segment| &*segment.name).collect();
-            bail!("--drill corrupt={name}: no such segment; there are: {}", names.join(", "));
+            bail!(
+                "--drill corrupt={name}: no such segment; there are: {}",
+                names.join(", ")
+            );
         };
         let addr = segment.dest.start + segment.data.len() as u64 / 2;
         for kernel in &mut self.kernel_segments {

@@ -6,6 +6,7 @@ mod assemble;
 mod build;
 mod bytes;
 pub mod check;
+mod corrupt;
 mod error;
 mod layout;
 mod low;
@@ -17,6 +18,7 @@ pub mod resolve;
 mod segments;
 pub mod sent;
 pub mod sent_map;
+pub mod svg;
 mod table;
 pub mod wants;
 

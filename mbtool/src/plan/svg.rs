@@ -19,10 +19,24 @@ pub fn draw(plan: &Plan) -> String {
     let mut last = 0;
     for segment in &plan.segments {
         if segment.dest.start > last {
-            row(&mut out, &mut y, "#ffffff", &format!("gap of {}", size(segment.dest.start - last)));
+            row(
+                &mut out,
+                &mut y,
+                "#ffffff",
+                &format!("gap of {}", size(segment.dest.start - last)),
+            );
         }
-        let fill = if segment.data.is_empty() { "#dddddd" } else { "#bfe3bf" };
-        let text = format!("{} {} {}", segment.dest, size(segment.dest.len()), segment.name);
+        let fill = if segment.data.is_empty() {
+            "#dddddd"
+        } else {
+            "#bfe3bf"
+        };
+        let text = format!(
+            "{} {} {}",
+            segment.dest,
+            size(segment.dest.len()),
+            segment.name
+        );
         row(&mut out, &mut y, fill, &text);
         last = segment.dest.end;
     }
@@ -31,7 +45,10 @@ pub fn draw(plan: &Plan) -> String {
 }
 
 fn row(out: &mut String, y: &mut usize, fill: &str, text: &str) {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
     let _ = writeln!(
         out,
         "<rect x=\"4\" y=\"{y}\" width=\"{}\" height=\"{}\" fill=\"{fill}\" stroke=\"#888888\"/>\
