@@ -5,7 +5,7 @@ pub mod raw;
 pub mod request;
 pub mod values;
 
-use crate::{backend, cmd};
+use crate::{backend, cmd, input};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use raw::{Cli, CommonArgs, Verb};
 use request::ModuleArg;
@@ -58,7 +58,21 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
                 &mut io::stderr(),
             )?)
         }
+        Verb::Inspect { json, image } => inspect(image, *json),
     }
+}
+
+fn inspect(path: &Path, json: bool) -> anyhow::Result<()> {
+    let (bytes, layers) = request::read_image(path)?;
+    let report = cmd::inspect::inspect(&bytes, &layers, &input::display_name(path));
+    if json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{report}");
+    }
+    // the description is the answer; that the file cannot be loaded is another
+    anyhow::ensure!(report.loadable, "{} cannot be loaded", report.name);
+    Ok(())
 }
 
 /// `--module` and `--module-raw` in the order typed, then `--initrd`.

@@ -58,6 +58,15 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Describe an image: headers, segments, what a loader must provide
+    #[command(after_help = "Example:\n  mbtool inspect xen.gz")]
+    Inspect {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// The file, or - for standard input
+        image: PathBuf,
+    },
 }
 
 /// `load`

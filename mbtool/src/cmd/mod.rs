@@ -4,7 +4,7 @@
 
 pub mod exec;
 pub mod inspect;
-pub mod status;
-pub mod unload;
 pub mod load;
 pub mod plan;
+pub mod status;
+pub mod unload;
