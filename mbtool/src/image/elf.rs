@@ -7,6 +7,8 @@
 //! 3. Only the header and the program headers must be right. Broken notes and
 //!    section headers are warnings.
 
+mod entry;
+
 use super::bytes::{len, slice};
 use super::error::Reason;
 use super::merge::{Load, merge};
@@ -240,34 +242,6 @@ pub(super) fn file_header(file: &[u8]) -> Result<FileHeader<LittleEndian>, Reaso
     FileHeader::parse_tail(ident, rest).map_err(|_| short())
 }
 
-/// Where `e_entry` is in physical memory.
-fn entry(e_entry: u64, loads: &[Load<'_>], warnings: &mut Vec<String>) -> u64 {
-    let virtually = |load: &&Load<'_>| {
-        e_entry
-            .checked_sub(load.vaddr)
-            .is_some_and(|offset| offset < load.range.len())
-    };
-    let mut found = loads.iter().filter(virtually);
-    let translate = |load: &Load<'_>| load.range.start + (e_entry - load.vaddr);
-    if let Some(first) = found.next() {
-        let physical = translate(first);
-        if let Some(other) = found.find(|other| translate(other) != physical) {
-            warnings.push(format!(
-                "entry point {e_entry:#x} is in program headers {} and {} at different physical \
-                 addresses; the first is taken ({physical:#x})",
-                first.index, other.index
-            ));
-        }
-        return physical;
-    }
-    if loads.iter().any(|load| load.range.contains(e_entry)) {
-        warnings.push(format!(
-            "entry point {e_entry:#x} is in no segment's virtual memory and is taken as physical"
-        ));
-    }
-    e_entry
-}
-
 /// Lays out an ELF image.
 pub(super) fn layout(file: &[u8]) -> Result<Layout, Reason> {
     let elf = Elf::read(file)?;
@@ -297,7 +271,7 @@ pub(super) fn layout(file: &[u8]) -> Result<Layout, Reason> {
                 .into(),
         );
     }
-    let entry = entry(elf.header.e_entry, &loads, &mut warnings);
+    let entry = entry::physical(elf.header.e_entry, &loads, &mut warnings);
     let format = if elf.header.class == Class::ELF32 {
         Format::Elf32
     } else {

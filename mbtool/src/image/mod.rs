@@ -48,7 +48,9 @@ pub enum Format {
 /// One run of memory that the image fills, at its link address.
 ///
 /// Segments of an [`Image`] are sorted, do not overlap, start and end on page
-/// boundaries only by chance; `PT_LOAD`s that share a page are one segment.
+/// boundaries only by chance. No two share a page: `PT_LOAD`s that do are one
+/// segment, or, when more than 64 KiB of zeros lie between their bytes, two that
+/// meet at the shared page's start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadSegment {
     /// Memory occupied, at the link (or preferred) physical address. In bytes.
@@ -186,7 +188,8 @@ pub struct Image {
     pub name: String,
     /// Container format.
     pub format: Format,
-    /// True for `ET_DYN`: `relocs` make it work at any address.
+    /// True for `ET_DYN` with equal virtual and physical addresses, or without
+    /// relocations: `relocs` make it work at any address.
     pub position_independent: bool,
     /// What to load, at link addresses.
     pub segments: Vec<LoadSegment>,
