@@ -191,6 +191,8 @@ fn image_place(request: &Request, wishes: &Wishes) -> Result<ImagePlace, PlanErr
     if let Some(tag) = &image.requirements.relocatable {
         let prefer = match tag.preference {
             Preference::Highest => Prefer::Highest,
+            // at its link address Xen would only move itself up
+            Preference::None if wishes.xen.is_some() => Prefer::Highest,
             Preference::Lowest | Preference::None => Prefer::Lowest,
         };
         let end = tag.max.saturating_add(1).min(FOUR_GIB);

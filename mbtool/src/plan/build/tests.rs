@@ -696,3 +696,5 @@ fn the_table_names_every_segment() {
         "{text}"
     );
 }
+
+mod any_machine;
