@@ -1,7 +1,8 @@
 //! The real things that tests and the demo run: QEMU, firmware, Linux, Xen, busybox.
 //!
 //! Each is looked for in this order:
-//! 1. the environment variable that names it (see [`Asset::variable`]),
+//! 1. the file that an environment variable names: `MBTOOL_QEMU`, `MBTOOL_OVMF`, `MBTOOL_BUSYBOX`, `MBTOOL_LINUX_6_1`,
+//!    `MBTOOL_XEN_4_17`, `MBTOOL_XEN_4_20`,
 //! 2. the cache in the user's cache directory ([`crate::store`]), filled from Debian's mirrors when it has no whole copy,
 //! 3. when nothing can be fetched: where the Debian package would have installed it.
 
@@ -176,11 +177,6 @@ pub fn require(wanted: &[&'static Asset]) -> Result<()> {
 }
 
 impl Asset {
-    /// The environment variable that overrides this asset.
-    pub fn variable(&self) -> &'static str {
-        self.variable
-    }
-
     /// Where it is; fetched on first use. The error says what to install or to set.
     pub fn find(&'static self) -> Result<&'static Found> {
         self.found
@@ -196,7 +192,9 @@ impl Asset {
 
     fn locate(&self) -> Result<Found> {
         if let Some(value) = env::var_os(self.variable) {
-            let path = PathBuf::from(value);
+            // Absolute, because QEMU runs in another directory.
+            let path = std::path::absolute(value)
+                .with_context(|| format!("{} does not name a file", self.variable))?;
             if !path.is_file() {
                 bail!(
                     "{} names {}, which is not a file",
