@@ -1,6 +1,6 @@
 //! What Xen asks of whoever loads it, beyond Multiboot2.
 //!
-//! [`recognise`] tells a Xen image from any other, [`contract`] holds the rules
+//! [`recognise()`] tells a Xen image from any other, [`contract`] holds the rules
 //! for its command line, boot loader name and modules, [`low_memory`] decides
 //! what must be prepared below 1 MiB before Xen is entered.
 

@@ -8,7 +8,7 @@ use super::place::Arena;
 use super::report::Report;
 use super::resolve::{kernel_segments, resolve};
 use super::wants::{self, AtHand};
-use super::{Plan, PlanError, Request, Segment, assemble, segments, sent_map};
+use super::{Plan, PlanError, Request, Segment, assemble, request, segments, sent_map};
 use crate::memory::{Host, map};
 use handoff::addr::PhysRange;
 use handoff::blob::Built;
@@ -48,7 +48,7 @@ impl Wishes {
     pub(super) fn image_name<'a>(&self, file: &'a str) -> &'a str {
         match self.xen {
             Some(_) => "xen",
-            None => file,
+            None => request::base_name(file),
         }
     }
 }

@@ -71,13 +71,21 @@ impl Request {
         }
     }
 
-    /// Name of the segment of module `index`.
+    /// Name of the segment of module `index`, without the file's directory: the
+    /// handoff has room for a short one only.
     #[must_use]
     pub fn segment_name(&self, index: usize) -> String {
         let name = self
             .modules
             .get(index)
             .map_or("", |module| module.name.as_str());
-        format!("module {index}: {name}")
+        format!("module {index}: {}", base_name(name))
     }
+}
+
+/// The last part of a path.
+pub(super) fn base_name(path: &str) -> &str {
+    path.rsplit('/')
+        .find(|part| !part.is_empty())
+        .unwrap_or(path)
 }

@@ -685,6 +685,21 @@ fn an_rsdp_above_4_gib_is_not_passed_on() {
 }
 
 #[test]
+fn names_are_short_enough_for_the_handoff() {
+    let mut request = Request::new(payload());
+    request.image.name = "/boot/deep/payload".to_owned();
+    request.modules = vec![module(
+        "/very/long/directory/name/for/an/initrd.img",
+        "",
+        vec![1],
+    )];
+    let plan = plan(&request, &bios()).unwrap();
+    assert_eq!(dest(&plan, "payload").start, 2 * MIB);
+    assert_eq!(dest(&plan, "module 0: initrd.img").len(), PAGE_SIZE);
+    assert_eq!(plan.report.image.name, "/boot/deep/payload");
+}
+
+#[test]
 fn the_table_names_every_segment() {
     let plan = plan(&xen_request(), &uefi()).unwrap();
     let text = plan.report.to_string();
