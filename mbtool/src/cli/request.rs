@@ -156,6 +156,10 @@ fn read_module(module: &ModuleArg) -> anyhow::Result<Module> {
     } else {
         bytes
     };
+    // plans, and the 32 bytes that the handoff prints, name the file alone
+    let name = path
+        .file_name()
+        .map_or(name, |name| name.to_string_lossy().into_owned());
     Ok(Module {
         name,
         cmdline: module.file.args.clone(),

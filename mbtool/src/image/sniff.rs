@@ -158,13 +158,13 @@ fn container(file: &[u8]) -> (String, &'static str) {
     if is_linux(file) {
         return (
             "it is a Linux bzImage".into(),
-            "load it as one with --type linux",
+            "this version starts Multiboot2 images only; kexec-tools starts Linux (kexec -l)",
         );
     }
     if let Some(at) = multiboot1(file) {
         return (
             format!("it has only a Multiboot 1 header (at offset {at:#x})"),
-            "load it with --type multiboot, or build it with a Multiboot2 header",
+            "this version starts Multiboot2 images only: build it with a Multiboot2 header",
         );
     }
     if is_pe(file) {
