@@ -7,7 +7,7 @@ use handoff::addr::PhysRange;
 use handoff::blob;
 use handoff::spec::{Console, Drill, Exit, OnFault, Region, Spec};
 use images::launch;
-use images::payloads::{EXIT_STATUS, MB2_FIXED};
+use images::payloads::{EXIT_STATUS, FAULT32_OFFSET, FAULT32_REGISTERS, MB2_FAULT32, MB2_FIXED};
 use images::report::{MULTIBOOT2_MAGIC, Report};
 use support::{Loaded, MBI, MODULE, Part, Run, load_elf, mbi, run};
 
@@ -97,4 +97,21 @@ fn a_changed_byte_is_reported_by_the_name_of_its_segment() {
     let run = boot(image, Some((module, 0x1233)), Some("part 3"));
     assert!(run.serial.contains(&name), "{}", run.serial);
     assert!(!run.serial.contains("MBTOOL-PAYLOAD"), "{}", run.serial);
+}
+
+#[test]
+fn a_fault_of_the_first_instructions_is_dumped() {
+    let image = load_elf(MB2_FAULT32, 0, true);
+    let eip = image.entry as u32 + FAULT32_OFFSET;
+    let run = boot(image, None, Some(handoff::dump::END));
+    let text = &run.serial;
+    assert!(text.contains("EXCEPTION vector 6"), "{text}");
+    assert!(text.contains(&format!("rip {eip:#010x}")), "{text}");
+    let names = ["rax", "rcx", "rdx", "rbx", "rbp", "rsi", "rdi"];
+    for (name, value) in names.into_iter().zip(FAULT32_REGISTERS) {
+        assert!(
+            text.contains(&format!("{name} {value:#010x}")),
+            "{name}: {text}"
+        );
+    }
 }

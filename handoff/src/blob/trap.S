@@ -102,11 +102,17 @@ soft32_disp:
 trap32:
     cld
     pushad
-    push    ss
-    push    gs
-    push    fs
-    push    es
-    push    ds
+    // `push ss` assembles to its 16-bit form: by way of EAX
+    mov     eax, ss
+    push    eax
+    mov     eax, gs
+    push    eax
+    mov     eax, fs
+    push    eax
+    mov     eax, es
+    push    eax
+    mov     eax, ds
+    push    eax
     mov     eax, cr4
     push    eax
     mov     eax, cr3
