@@ -36,7 +36,16 @@ fn build() -> Result<PathBuf> {
     lock.lock()
         .context("cannot lock the guest target directory")?;
 
-    say("setup", "building mbtool for the guests");
+    let binary = target.join(TARGET).join(PROFILE).join("mbtool");
+    let hint = if binary.exists() {
+        ""
+    } else {
+        " (the first time takes a minute or two)"
+    };
+    say(
+        "setup",
+        format_args!("building mbtool for the guests{hint}"),
+    );
     let mut command = Command::new(env!("CARGO"));
     // What the outer cargo set for this process would change the inner build.
     for (name, _) in env::vars_os() {
@@ -82,7 +91,6 @@ fn build() -> Result<PathBuf> {
             String::from_utf8_lossy(&output.stderr).trim_end()
         );
     }
-    let binary = target.join(TARGET).join(PROFILE).join("mbtool");
     let bytes = fs::read(&binary).with_context(|| format!("cannot read {}", binary.display()))?;
     ensure!(
         is_static(&bytes)?,

@@ -149,6 +149,11 @@ impl Report {
             "dom0 has {cpus} CPUs, expected {}",
             scenario.cpus
         );
+        let brought_up = format!("(XEN) Brought up {} CPUs", scenario.cpus);
+        ensure!(
+            self.outcome.contains(&brought_up),
+            "Xen did not say {brought_up:?}"
+        );
         let tables: u32 = get("acpi-tables")?.parse()?;
         ensure!(tables > 0, "dom0 has no ACPI tables");
         let kib: u64 = get("mem")?.trim_end_matches("KiB").parse()?;

@@ -1,15 +1,17 @@
-//! The first stage alone: Linux comes up in QEMU on both firmwares, and a failing command is reported.
+//! The first stage alone: Linux comes up in QEMU on both firmwares and runs mbtool, and a failing command is reported.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use images::guest::Stage1;
-use tests::{Firmware, Machine, Reason};
+use tests::{Firmware, Machine, Reason, mbtool_bin};
 
 const DEADLINE: Duration = Duration::from_secs(90);
 
 fn linux_boots(firmware: Firmware, name: &str, efi: &str) -> Result<()> {
-    let initrd = Stage1::new("ls /sys/firmware/acpi/tables\n")?.finish()?;
+    let initrd = Stage1::new("mbtool --version\nls /sys/firmware/acpi/tables\n")?
+        .file("bin/mbtool", mbtool_bin()?)?
+        .finish()?;
     let outcome = Machine::stage1(firmware, initrd)?
         .cpus(2)
         .run(name, DEADLINE, &["MBTOOL-STAGE1 END"])?
@@ -19,6 +21,8 @@ fn linux_boots(firmware: Firmware, name: &str, efi: &str) -> Result<()> {
         start.starts_with("linux=6.1.") && start.ends_with(&format!("cpus=2 efi={efi}")),
         "{start}"
     );
+    let version = format!("mbtool {}", env!("CARGO_PKG_VERSION"));
+    assert!(outcome.lines.contains(&version), "{}", outcome.describe());
     assert!(outcome.contains("FACP"), "{}", outcome.describe());
     Ok(())
 }

@@ -106,9 +106,13 @@ fn summary(report: &Report) {
     say(
         "demo",
         format_args!(
-            "dom0 sees {} CPUs, {} of memory, {} ACPI tables; its initial RAM disk arrived intact",
+            "dom0 has {} CPUs, {} MiB of memory, {} ACPI tables; its initial RAM disk arrived intact",
             dom0("cpus"),
-            dom0("mem"),
+            dom0("mem")
+                .trim_end_matches("KiB")
+                .parse::<u64>()
+                .unwrap_or(0)
+                / 1024,
             dom0("acpi-tables")
         ),
     );
