@@ -24,10 +24,22 @@ pub fn main() -> ExitCode {
     match run(&cli.verb, sub) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mbtool: {error:#}");
+            eprintln!("mbtool: {}", sentence(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and its causes, without those that it already quotes.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| {
+        let cause = cause.to_string();
+        match (said.is_empty(), said.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => said,
+            (false, false) => format!("{said}: {cause}"),
+        }
+    })
 }
 
 fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
@@ -114,6 +126,14 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cause_that_is_quoted_is_not_repeated() {
+        let error = anyhow::anyhow!("no such file")
+            .context("a: no such file")
+            .context("module");
+        assert_eq!(sentence(&error), "module: a: no such file");
     }
 
     #[test]

@@ -139,8 +139,8 @@ pub struct CommonArgs {
     /// Xen: allow BIOS calls (by default no-real-mode is added)
     #[arg(long)]
     pub real_mode: bool,
-    /// Where the handoff prints: auto, none, com1, com2, pio:PORT[,BAUD],
-    /// mmio:ADDR[,stride=1|2|4|8|16][,width=8|16|32]
+    /// Where the handoff prints: auto, none, com1, com2, `pio:PORT[,BAUD]`,
+    /// `mmio:ADDR[,stride=1|2|4|8|16][,width=8|16|32]`
     #[arg(long, value_name = "CONSOLE", value_parser = values::console, default_value = "auto")]
     pub console: ConsoleArg,
     /// Check every segment before the jump

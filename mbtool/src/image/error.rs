@@ -7,7 +7,6 @@ pub struct ImageError {
     /// The file, as the user named it.
     pub name: String,
     /// What is wrong.
-    #[source]
     pub reason: Reason,
 }
 
