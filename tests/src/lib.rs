@@ -3,9 +3,13 @@
 //! Every run leaves its files in `target/e2e/NAME/`: `serial.log`, the initial RAM disk, and `command`, the QEMU
 //! command line to repeat it by hand.
 
+pub mod attempt;
 mod dirs;
+pub mod dump;
 mod guest_binary;
 pub mod machine;
+pub mod payload_guest;
+pub mod plan_json;
 pub mod run;
 pub mod serial;
 pub mod xen;

@@ -1,0 +1,159 @@
+//! Commands that a first stage tries, and files that it shows, read back from the serial log.
+//!
+//! In the guest, `attempt NAME COMMAND...` runs a command and reports its exit status, what it wrote, and whether the
+//! kernel has an image loaded; `show NAME FILE` prints a file. Neither ends the run when the command fails.
+
+use anyhow::{Context, Result, ensure};
+use images::guest::Stage1;
+
+use crate::run::Outcome;
+
+/// Beginning of each line that `attempt` prints, and of the two lines around a file.
+const MARKER: &str = "MBTOOL-GUEST ";
+
+const ATTEMPT: &str = r#"#!/bin/busybox sh
+name=$1
+shift
+"$@" >/tmp/attempt.out 2>/tmp/attempt.err </dev/null
+status=$?
+sed "s/^/MBTOOL-GUEST $name out: /" /tmp/attempt.out
+sed "s/^/MBTOOL-GUEST $name err: /" /tmp/attempt.err
+echo "MBTOOL-GUEST $name status: $status"
+echo "MBTOOL-GUEST $name loaded: $(cat /sys/kernel/kexec_loaded)"
+"#;
+
+const SHOW: &str = r#"#!/bin/busybox sh
+echo "MBTOOL-GUEST $1 file"
+cat "$2"
+echo "MBTOOL-GUEST $1 end of file"
+"#;
+
+/// A command that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its name.
+    pub name: String,
+    /// Exit status.
+    pub status: i32,
+    /// /sys/kernel/kexec_loaded afterwards.
+    pub loaded: bool,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// Puts `attempt` and `show` into a first stage.
+pub fn install(stage: Stage1) -> Result<Stage1> {
+    stage
+        .bytes("bin/attempt", ATTEMPT.as_bytes())?
+        .bytes("bin/show", SHOW.as_bytes())
+}
+
+/// Every command that was tried, in order.
+pub fn attempts(outcome: &Outcome) -> Result<Vec<Attempt>> {
+    let mut found = Vec::new();
+    let (mut stdout, mut stderr, mut status) = (String::new(), String::new(), None);
+    for line in &outcome.lines {
+        let Some((name, rest)) = line
+            .strip_prefix(MARKER)
+            .and_then(|rest| rest.split_once(' '))
+        else {
+            continue;
+        };
+        // sed leaves the blank behind the colon, the serial line may not
+        let (what, value) = rest.split_once(':').unwrap_or((rest, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match what {
+            "out" => stdout.push_str(&format!("{value}\n")),
+            "err" => stderr.push_str(&format!("{value}\n")),
+            "status" => status = Some(value.parse().with_context(|| line.clone())?),
+            "loaded" => found.push(Attempt {
+                name: name.to_owned(),
+                status: status.take().with_context(|| line.clone())?,
+                loaded: value == "1",
+                stdout: std::mem::take(&mut stdout),
+                stderr: std::mem::take(&mut stderr),
+            }),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// The file shown as `name`.
+pub fn file(outcome: &Outcome, name: &str) -> Result<String> {
+    let start = format!("{MARKER}{name} file");
+    let end = format!("{MARKER}{name} end of file");
+    let mut lines = outcome.lines.iter();
+    let found = lines.any(|line| *line == start);
+    ensure!(
+        found,
+        "the guest did not show {name}: {}",
+        outcome.describe()
+    );
+    let mut text = String::new();
+    for line in lines {
+        if *line == end {
+            return Ok(text);
+        }
+        text.push_str(line);
+        text.push('\n');
+    }
+    anyhow::bail!("the end of {name} is missing: {}", outcome.describe())
+}
+
+/// A word as the shell reads it back unchanged.
+pub fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Reason;
+    use std::time::Duration;
+
+    fn outcome(lines: &[&str]) -> Outcome {
+        Outcome {
+            reason: Reason::Deadline,
+            lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+            log: "serial.log".into(),
+            elapsed: Duration::ZERO,
+            command: String::new(),
+            qemu_output: String::new(),
+        }
+    }
+
+    #[test]
+    fn attempts_and_files_are_read_back() {
+        let log = outcome(&[
+            "MBTOOL-STAGE1 + attempt one false",
+            "MBTOOL-GUEST one err: mbtool: a: b",
+            "a kernel message",
+            "MBTOOL-GUEST one status: 1",
+            "MBTOOL-GUEST one loaded: 1",
+            "MBTOOL-GUEST two out: x",
+            "MBTOOL-GUEST two out:",
+            "MBTOOL-GUEST two status: 0",
+            "MBTOOL-GUEST two loaded: 0",
+            "MBTOOL-GUEST plan file",
+            "{",
+            "}",
+            "MBTOOL-GUEST plan end of file",
+        ]);
+        let found = attempts(&log).unwrap();
+        assert_eq!(found.len(), 2);
+        assert_eq!(
+            (found[0].status, found[0].loaded, &*found[0].stderr),
+            (1, true, "mbtool: a: b\n")
+        );
+        assert_eq!(
+            (found[1].status, found[1].loaded, &*found[1].stdout),
+            (0, false, "x\n\n")
+        );
+        assert_eq!(file(&log, "plan").unwrap(), "{\n}\n");
+        assert!(file(&log, "status").is_err());
+        assert_eq!(quote("it's"), r"'it'\''s'");
+    }
+}

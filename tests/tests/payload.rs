@@ -1,0 +1,396 @@
+//! Our own payload, loaded by a running Linux in each way that an image can be made: what mbtool planned is what the
+//! payload finds.
+
+use std::mem::offset_of;
+
+use anyhow::{Context, Result, ensure};
+use handoff::abi::{Area, STACK_SIZE};
+use handoff::addr::{MIB, PAGE_SIZE, align_down, align_up};
+use images::payloads::REPORTING;
+use images::report::{Body, MULTIBOOT2_MAGIC, Pointers, Report};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tests::Firmware;
+use tests::payload_guest::{CMDLINE, Loaded, PayloadGuest, modules};
+use tests::plan_json::{PlanJson, number};
+
+/// Control flags of EFLAGS: all but CF PF AF ZF SF OF, which the payload cannot save.
+const CONTROL_FLAGS: u64 = !0x8d5;
+/// Where the relocatable payloads may be: 1 MiB to 1 GiB.
+const WINDOW: (u64, u64) = (0x10_0000, 0x4000_0000);
+
+fn arrives(name: &'static str, firmware: Firmware) -> Result<()> {
+    let (_, image) = REPORTING
+        .into_iter()
+        .find(|(variant, _)| *variant == name)
+        .with_context(|| format!("no payload {name}"))?;
+    let guest = PayloadGuest::new(name, image).firmware(firmware);
+    let loaded = guest.run(&format!("payload_{name}"), &[])?;
+    let report = loaded.report()?;
+    let checked = check(name, &loaded, &report);
+    checked.with_context(|| format!("see {}", loaded.outcome.log.display()))
+}
+
+fn check(name: &str, loaded: &Loaded, report: &Report) -> Result<()> {
+    let plan = &loaded.plan;
+    image(name, plan, report)?;
+    placed(name, plan)?;
+    registers(plan, report)?;
+    tags(plan, report)?;
+    memory(plan, report)?;
+    rsdp(plan, report)?;
+    verified(loaded)?;
+
+    let here = loaded.planned_here(&loaded.status, &[])?;
+    assert_eq!(
+        here, *plan,
+        "planned here for the machine as `status` recorded it"
+    );
+    // a plan is a recorded machine too, without the command line that the console was found by
+    let console = plan.at("/handoff/console")?.as_str().context("console")?;
+    let here = loaded.planned_here(&plan.0.to_string(), &["--console", console])?;
+    assert_eq!(
+        here, *plan,
+        "planned here for the machine as the plan recorded it"
+    );
+    Ok(())
+}
+
+/// The image is where it was planned, whole, and moved as its kind has to be.
+fn image(name: &str, plan: &PlanJson, report: &Report) -> Result<()> {
+    let (base, size) = (plan.number("/image/base")?, plan.number("/image/size")?);
+    assert_eq!(plan.at("/image/name")?, name);
+    assert_eq!(report.variant, name);
+    assert_eq!(report.load_base, base);
+    assert_eq!(report.link_base_physical, plan.number("/image/link_base")?);
+    assert!(report.image.sha256_valid, "the image arrived damaged");
+    assert_eq!(report.bss.first_dirty, None, ".bss is not zero");
+    assert_eq!(report.bss.start + report.bss.bytes, base + size);
+    // only the one that brings relocations has its pointers moved
+    let relocated = name == "dyn" || report.load_base == report.link_base;
+    let want = Pointers {
+        relocated: if relocated { 32 } else { 0 },
+        linked: if relocated { 0 } else { 32 },
+        wrong: 0,
+    };
+    assert_eq!(report.image.pointers, want);
+    Ok(())
+}
+
+/// The place is the one that the image asks for, by the memory map alone.
+fn placed(name: &str, plan: &PlanJson) -> Result<()> {
+    let base = plan.number("/image/base")?;
+    let len = align_up(plan.number("/image/size")?, PAGE_SIZE).context("size")?;
+    let runs = plan.ram()?;
+    let runs = runs
+        .iter()
+        .map(|&(start, end)| (start.max(WINDOW.0), end.min(WINDOW.1)));
+    let want = match name {
+        "reloc_lowest" | "reloc_none" => runs
+            .filter_map(|(start, end)| Some((align_up(start, PAGE_SIZE)?, end)))
+            .find(|(start, end)| start + len <= *end)
+            .map(|(start, _)| start),
+        "reloc_highest" => runs
+            .filter_map(|(start, end)| Some((start, align_down(end.checked_sub(len)?, 2 * MIB))))
+            .filter(|(start, place)| start <= place)
+            .map(|(_, place)| place)
+            .max(),
+        // position independent: nothing says where, so nothing is compared but what it must not overlap
+        "dyn" => Some(base),
+        _ => Some(plan.number("/image/link_base")?),
+    };
+    assert_eq!(Some(base), want, "place of {name}");
+
+    let mut segments: Vec<(u64, u64)> = plan
+        .list("/segments")?
+        .iter()
+        .map(|segment| {
+            let start = number(&segment["dest"])?;
+            Ok((start, start + number(&segment["memsz"])?))
+        })
+        .collect::<Result<_>>()?;
+    segments.sort_unstable();
+    let ram = plan.ram()?;
+    for &(start, end) in &segments {
+        let inside = ram.iter().any(|run| run.0 <= start && end <= run.1);
+        assert!(inside, "{start:#x}-{end:#x} is not RAM: {ram:x?}");
+        assert!(start >= MIB && end <= 1 << 32, "{start:#x}-{end:#x}");
+    }
+    let apart = segments.windows(2).all(|pair| pair[0].1 <= pair[1].0);
+    assert!(apart, "segments overlap: {segments:x?}");
+    Ok(())
+}
+
+/// The exit table of docs/handoff-abi.md.
+fn registers(plan: &PlanJson, report: &Report) -> Result<()> {
+    let r = &report.registers;
+    assert_eq!(plan.number("/exit/registers/eax")?, MULTIBOOT2_MAGIC);
+    assert_eq!(r.eax, MULTIBOOT2_MAGIC);
+    assert_eq!(r.ebx, plan.number("/exit/registers/ebx")?);
+    assert_eq!(r.ebx, plan.segment("mbi")?.start);
+    let entry = plan.number("/exit/registers/eip")?;
+    assert_eq!(entry, plan.number("/image/entry")?);
+
+    assert_eq!([r.ecx, r.edx, r.esi, r.edi, r.ebp], [0; 5]);
+    assert_eq!((r.cs, [r.ds, r.es, r.fs, r.gs, r.ss]), (0x08, [0x18; 5]));
+    assert_eq!(r.cr0, 0x11);
+    assert_eq!((r.cr3, r.cr4, r.efer), (0, 0, 0));
+    assert_eq!(r.eflags & CONTROL_FLAGS, 0x2);
+
+    let handoff = plan.segment("handoff")?;
+    assert_eq!(handoff.start, plan.number("/handoff/base")?);
+    assert_eq!(handoff.end - handoff.start, plan.number("/handoff/size")?);
+    let stack = offset_of!(Area, scratch.stack_target) + STACK_SIZE;
+    let area = handoff.start + u64::from(handoff::blob::header().area);
+    assert_eq!(r.esp, area + stack as u64, "end of the target's stack");
+    for table in [r.gdt_base, r.idt_base] {
+        assert!((handoff.start..handoff.end).contains(&table), "{r:x?}");
+    }
+    assert_eq!(r.idt_limit, 256 * 8 - 1, "a gate for every vector");
+    Ok(())
+}
+
+/// Every tag of the boot information, in order, and what each says.
+fn tags(plan: &PlanJson, report: &Report) -> Result<()> {
+    let mbi = report.mbi.as_ref().context("no boot information")?;
+    assert_eq!((mbi.fault.as_deref(), mbi.reserved), (None, Some(0)));
+    assert_eq!(mbi.address, report.registers.ebx);
+    let found: Vec<(u64, u64)> = mbi
+        .tags
+        .iter()
+        .map(|tag| (tag.r#type.into(), tag.size.into()))
+        .collect();
+    let mut sent: Vec<(u64, u64)> = plan
+        .list("/mbi")?
+        .iter()
+        .map(|tag| Ok((number(&tag["type"])?, number(&tag["size"])?)))
+        .collect::<Result<_>>()?;
+    sent.push((0, 8));
+    assert_eq!(found, sent, "types and sizes of tags");
+    let padded: u64 = sent.iter().map(|(_, size)| size.next_multiple_of(8)).sum();
+    assert_eq!(mbi.total_size, Some(8 + padded));
+
+    let text = |text: &str| (text.to_owned(), true);
+    let strings: Vec<(String, bool)> = mbi
+        .tags
+        .iter()
+        .filter_map(|tag| match &tag.body {
+            Body::Cmdline { text, terminated } | Body::Loader { text, terminated } => {
+                Some((text.clone(), *terminated))
+            }
+            _ => None,
+        })
+        .collect();
+    let loader = plan.tags(2)?[0]["string"].as_str().context("loader")?;
+    assert_eq!(strings, [text(CMDLINE), text(loader)]);
+    assert_eq!(plan.tags(1)?[0]["string"], CMDLINE);
+    assert!(loader.starts_with("mbtool "), "{loader}");
+
+    let base: Vec<&Body> = mbi.of_type(21).collect();
+    let address = plan.number("/image/base")?;
+    assert_eq!(base, [&Body::LoadBase { address }]);
+    assert_eq!(number(&plan.tags(21)?[0]["load_base_addr"])?, address);
+    module_tags(plan, mbi.of_type(3))
+}
+
+/// Each module is where it was planned, with its string, whole.
+fn module_tags<'a>(plan: &PlanJson, found: impl Iterator<Item = &'a Body>) -> Result<()> {
+    let (given, sent) = (modules()?, plan.tags(3)?);
+    let found: Vec<&Body> = found.collect();
+    assert_eq!((found.len(), sent.len()), (given.len(), given.len()));
+    for (index, module) in given.iter().enumerate() {
+        let len = module.content.len() as u64;
+        let segment = plan.segment(&format!("module {index}: {}", module.file))?;
+        let digest = Sha256::digest(&module.content);
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let want = Body::Module {
+            start: segment.start,
+            end: segment.start + len,
+            cmdline: module.cmdline.to_owned(),
+            terminated: true,
+            sha256: hex,
+        };
+        assert_eq!(*found[index], want, "module {index}");
+        assert_eq!(number(&sent[index]["start"])?, segment.start);
+        assert_eq!(number(&sent[index]["end"])?, segment.start + len);
+        assert_eq!(sent[index]["cmdline"], module.cmdline);
+        assert_eq!(segment.crc32, crc32fast::hash(&module.content));
+        // header tag 6 asks for it
+        assert!(segment.start.is_multiple_of(PAGE_SIZE));
+    }
+    Ok(())
+}
+
+/// Memory sizes and the memory map, as planned and by the machine's own map.
+fn memory(plan: &PlanJson, report: &Report) -> Result<()> {
+    let mbi = report.mbi.as_ref().context("no boot information")?;
+    let sizes: Vec<&Body> = mbi.of_type(4).collect();
+    let [
+        Body::Meminfo {
+            lower_kib,
+            upper_kib,
+        },
+    ] = sizes[..]
+    else {
+        anyhow::bail!("{sizes:?}");
+    };
+    let sent = plan.tags(4)?[0];
+    assert_eq!(
+        (&json!(lower_kib), &json!(upper_kib)),
+        (&sent["mem_lower"], &sent["mem_upper"])
+    );
+    let ram = plan.ram()?;
+    let from = |at: u64| ram.iter().find(|run| run.0 <= at && at < run.1);
+    let upper = from(MIB).map_or(0, |run| (run.1 - MIB) / 1024);
+    assert_eq!(u64::from(*upper_kib), upper);
+    assert!(
+        (1..=640).contains(lower_kib),
+        "{lower_kib} KiB of low memory"
+    );
+
+    let maps: Vec<&Body> = mbi.of_type(6).collect();
+    let [
+        Body::Mmap {
+            entry_size,
+            version,
+            entries,
+            trailing_bytes,
+        },
+    ] = maps[..]
+    else {
+        anyhow::bail!("{maps:?}");
+    };
+    assert_eq!((*entry_size, *version, *trailing_bytes), (24, 0, 0));
+    let found: Vec<(u64, u64, u64)> = entries
+        .iter()
+        .map(|entry| (entry.base, entry.length, entry.r#type.into()))
+        .collect();
+    let sent: Vec<(u64, u64, u64)> = plan.tags(6)?[0]["entries"]
+        .as_array()
+        .context("entries")?
+        .iter()
+        .map(|entry| {
+            Ok((
+                number(&entry["base"])?,
+                number(&entry["length"])?,
+                number(&entry["type"])?,
+            ))
+        })
+        .collect::<Result<_>>()?;
+    assert_eq!(found, sent, "memory map");
+    let told: u64 = found
+        .iter()
+        .filter(|entry| entry.2 == 1)
+        .map(|entry| entry.1)
+        .sum();
+    let there: u64 = ram.iter().map(|run| run.1 - run.0).sum();
+    assert_eq!(told, there, "bytes of RAM in the memory map");
+    Ok(())
+}
+
+/// The ACPI root pointer that firmware has, of the version that it has.
+fn rsdp(plan: &PlanJson, report: &Report) -> Result<()> {
+    let mbi = report.mbi.as_ref().context("no boot information")?;
+    let address = plan.number("/low_memory/rsdp/addr")?;
+    let modern = plan.number("/low_memory/rsdp/revision")? >= 2;
+    let (kind, other, len) = if modern { (15, 14, 36) } else { (14, 15, 20) };
+    assert_eq!(mbi.of_type(other).count(), 0);
+    let found: Vec<&Body> = mbi.of_type(kind).collect();
+    let [
+        Body::Rsdp {
+            signature,
+            checksum_valid,
+            extended_checksum_valid,
+            rsdt,
+            xsdt,
+            ..
+        },
+    ] = found[..]
+    else {
+        anyhow::bail!("tag {kind}: {found:?}");
+    };
+    assert_eq!((&**signature, *checksum_valid), ("RSD PTR ", true));
+    assert_eq!(*extended_checksum_valid, modern.then_some(true));
+    assert!(
+        *rsdt != 0 || xsdt.is_some_and(|xsdt| xsdt != 0),
+        "{found:?}"
+    );
+    let copied = &plan.tags(kind.into())?[0]["copied_at_handoff"];
+    assert_eq!(
+        (number(&copied["from"])?, number(&copied["len"])?),
+        (address, len)
+    );
+    // a scan finds the same one on BIOS, and none on UEFI: nothing was put below 1 MiB for an image that is not Xen
+    let efi = plan.at("/low_memory/efi")? == true;
+    assert_eq!(report.firmware.rsdp, (!efi).then_some(address));
+    assert_eq!(plan.list("/fixups")?.len(), 1);
+    assert_eq!(plan.at("/xen_low_memory")?, &json!(null));
+    Ok(())
+}
+
+/// The handoff verified every loaded segment and said where it jumped.
+fn verified(loaded: &Loaded) -> Result<()> {
+    let plan = &loaded.plan;
+    let lines = loaded.handoff();
+    for segment in plan.list("/segments")? {
+        let name = segment["name"].as_str().context("name")?;
+        if name == "handoff" || segment["bufsz"] == 0 {
+            continue;
+        }
+        let want = format!(
+            "[handoff] verify {name} {:#010x}-{:#010x} {} bytes: crc32 {:#010x} ok",
+            number(&segment["dest"])?,
+            number(&segment["dest"])? + number(&segment["memsz"])?,
+            segment["bufsz"],
+            number(&segment["crc32"])?
+        );
+        ensure!(lines.contains(&&*want), "{want:?} is not in {lines:#?}");
+    }
+    let jump = format!(
+        "[handoff] jump to {:#010x} (multiboot2, 32-bit), mbi {:#010x}",
+        plan.number("/image/entry")?,
+        plan.number("/exit/registers/ebx")?
+    );
+    assert_eq!(lines.last(), Some(&&*jump));
+    Ok(())
+}
+
+#[test]
+fn fixed_elf64() -> Result<()> {
+    arrives("fixed", Firmware::SeaBios)
+}
+
+#[test]
+fn relocatable_without_preference() -> Result<()> {
+    arrives("reloc_none", Firmware::SeaBios)
+}
+
+#[test]
+fn relocatable_lowest() -> Result<()> {
+    arrives("reloc_lowest", Firmware::SeaBios)
+}
+
+#[test]
+fn relocatable_highest() -> Result<()> {
+    arrives("reloc_highest", Firmware::SeaBios)
+}
+
+#[test]
+fn position_independent_on_ovmf() -> Result<()> {
+    arrives("dyn", Firmware::Ovmf)
+}
+
+#[test]
+fn higher_half() -> Result<()> {
+    arrives("higher_half", Firmware::SeaBios)
+}
+
+#[test]
+fn by_address_tag_on_ovmf() -> Result<()> {
+    arrives("flat", Firmware::Ovmf)
+}
+
+#[test]
+fn elf32_on_odd_addresses() -> Result<()> {
+    arrives("elf32", Firmware::SeaBios)
+}
