@@ -29,7 +29,18 @@ pub fn run(args: &LoadArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
         return Ok(());
     }
     let done = backend.load(&plan)?;
-    eprintln!("mbtool: {}", done.summary);
+    let image = &plan.report.image;
+    let version = image.xen.as_ref().map(|xen| match &xen.version {
+        Some(version) => format!(" (Xen {version})"),
+        None => " (Xen)".to_owned(),
+    });
+    eprintln!(
+        "mbtool: {}: {}{} at {}, `mbtool exec` starts it",
+        done.summary,
+        image.name,
+        version.unwrap_or_default(),
+        image.base
+    );
     Ok(())
 }
 

@@ -236,7 +236,7 @@ unsafe fn apply(out: &mut impl Text, fixup: &FixupRaw) {
             // SAFETY: the caller's promise; 0x413 is odd, hence unaligned.
             unsafe { (to as *mut u16).write_unaligned(from as u16) };
             out.str("[handoff] low memory: word ")
-                .hex(to, 3)
+                .addr(to)
                 .str(" = ")
                 .hex(from, 4)
                 .str("\n");
