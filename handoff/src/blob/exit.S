@@ -5,7 +5,7 @@
 // In:      rdi = Area, below 4 GiB; long mode with our tables.
 // Out:     Multiboot2 specification 2.0, 3.3 "I386": EAX magic, EBX information,
 //          CS flat 32-bit code, DS ES FS GS SS flat data, CR0 = PE|ET, paging off,
-//          IF = VM = 0. Beyond it: ESP = end of Scratch::stack_target, other
+//          IF = VM = 0. Beyond it: EFLAGS = 2, ESP = end of Scratch::stack_target, other
 //          registers 0, CR3 = CR4 = EFER = 0, our GDT and 32-bit IDT stay loaded.
 exit_multiboot2:
     lea     rax, [rip + .Lcompat]
@@ -34,8 +34,6 @@ exit_multiboot2:
     mov     gs, eax
     mov     ss, eax
     lea     esp, [edi + {TARGET_STACK_END}]
-    push    2
-    popfd
     cmp     dword ptr [edi + {DRILL}], {DRILL_PROTECTED}
     jne     .Ltarget
     ud2
@@ -49,5 +47,7 @@ exit_multiboot2:
     xor     esi, esi
     xor     ebp, ebp
     xor     edi, edi
+    push    2                           // last: xor sets arithmetic flags
+    popfd
     ret
 .code64
