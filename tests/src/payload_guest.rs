@@ -25,7 +25,7 @@ use crate::run::{Outcome, Reason};
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// The device through which a payload ends QEMU.
-const DEBUG_EXIT: [&str; 2] = ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"];
+pub const DEBUG_EXIT: [&str; 2] = ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"];
 
 /// The payload's command line.
 pub const CMDLINE: &str = "alpha=1 \"two words\" it's omega";
@@ -76,7 +76,7 @@ pub fn modules() -> Result<Vec<GuestModule>> {
     ])
 }
 
-/// `len` bytes, the same every time, that do not repeat.
+/// `len` bytes, the same every time.
 fn noise(len: u32) -> Vec<u8> {
     (0..len)
         .map(|n| (n.wrapping_mul(2_654_435_761).wrapping_add(len) >> 13) as u8)
