@@ -54,11 +54,21 @@ pub enum BackendError {
     },
     /// EPERM for none of the known reasons.
     #[error(
-        "the kernel refused permission although CAP_SYS_BOOT is there and neither a sysctl nor \
-         lockdown forbids it: a security module (see dmesg), a seccomp filter or a container does; \
-         run mbtool outside of it"
+        "the kernel refused permission although CAP_SYS_BOOT is there and {}: {}",
+        if *lockdown_hidden { "no sysctl forbids it" } else { "neither a sysctl nor lockdown forbids it" },
+        if *lockdown_hidden {
+            "kernel lockdown perhaps, which cannot be seen while /sys/kernel/security is not mounted \
+             (`mount -t securityfs securityfs /sys/kernel/security` and try again; see dmesg), or a \
+             security module, a seccomp filter or a container"
+        } else {
+            "a security module (see dmesg), a seccomp filter or a container does; run mbtool outside \
+             of it"
+        }
     )]
-    Forbidden,
+    Forbidden {
+        /// Nothing can be said about lockdown.
+        lockdown_hidden: bool,
+    },
     /// The kernel has no kexec at all.
     #[error(
         "this kernel has no kexec (there is neither /sys/kernel/kexec/loaded nor \

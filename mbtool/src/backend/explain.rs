@@ -68,7 +68,9 @@ fn denial(state: &KernelState, crash: bool) -> Option<BackendError> {
 #[must_use]
 pub fn explain(errno: i32, state: &KernelState, crash: bool) -> BackendError {
     match errno {
-        libc::EPERM => denial(state, crash).unwrap_or(BackendError::Forbidden),
+        libc::EPERM => denial(state, crash).unwrap_or(BackendError::Forbidden {
+            lockdown_hidden: state.lockdown_hidden,
+        }),
         libc::ENOSYS if state.loaded.is_some() => BackendError::NoSyscall,
         libc::ENOSYS => BackendError::NoKexec,
         libc::EBUSY => BackendError::Busy,
@@ -162,8 +164,15 @@ mod tests {
             assert!(early.contains(part), "{early}");
             assert_eq!(early, late);
         }
-        let err = explain(libc::EPERM, &willing(), false);
-        assert!(matches!(err, BackendError::Forbidden));
+        let err = explain(libc::EPERM, &willing(), false).to_string();
+        assert!(err.contains("nor lockdown forbids it"), "{err}");
+        let hidden = KernelState {
+            lockdown_hidden: true,
+            ..willing()
+        };
+        preflight(&hidden, false).unwrap();
+        let err = explain(libc::EPERM, &hidden, false).to_string();
+        assert!(err.contains("mount -t securityfs"), "{err}");
     }
 
     #[test]

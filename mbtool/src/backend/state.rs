@@ -53,6 +53,8 @@ pub struct KernelState {
     pub kexec_load_limit_panic: Option<i64>,
     /// Kernel lockdown.
     pub lockdown: Lockdown,
+    /// securityfs is not mounted, so nothing is known about lockdown.
+    pub lockdown_hidden: bool,
     /// EFI Secure Boot, from its variable.
     pub secure_boot: Option<bool>,
     /// What Linux runs on.
@@ -87,6 +89,7 @@ impl KernelState {
             kexec_load_limit_reboot: limit("kexec_load_limit_reboot"),
             kexec_load_limit_panic: limit("kexec_load_limit_panic"),
             lockdown: lockdown(&root.join("sys/kernel/security/lockdown")),
+            lockdown_hidden: is_empty(&root.join("sys/kernel/security")),
             secure_boot: secure_boot(root),
             under: Under::read(root),
         }
@@ -127,6 +130,14 @@ fn lockdown(path: &Path) -> Lockdown {
         Lockdown::Confidentiality
     } else {
         Lockdown::None
+    }
+}
+
+/// A mount point that nothing is mounted on, or that may not be looked into.
+fn is_empty(directory: &Path) -> bool {
+    match std::fs::read_dir(directory) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(err) => err.kind() != std::io::ErrorKind::NotFound,
     }
 }
 
@@ -181,6 +192,7 @@ pub(crate) mod tests {
             kexec_load_limit_reboot: Some(-1),
             kexec_load_limit_panic: Some(3),
             lockdown: Lockdown::Integrity,
+            lockdown_hidden: false,
             secure_boot: Some(true),
             under: Under::Bare,
         };
@@ -210,6 +222,8 @@ pub(crate) mod tests {
                 ..Default::default()
             }
         );
+        fs::create_dir_all(root.join("sys/kernel/security")).unwrap();
+        assert!(KernelState::read(root).lockdown_hidden);
         put(
             root,
             "sys/kernel/security/lockdown",

@@ -142,7 +142,7 @@ pub fn run(
 ) -> Result<(), ExecError> {
     let mut say = |text: &str| {
         // a closed stderr must not keep the machine from jumping
-        let _ = writeln!(talk, "{text}").and_then(|()| talk.flush());
+        let _ = writeln!(talk, "mbtool: {text}").and_then(|()| talk.flush());
     };
     match decide(options, &KernelState::read(root), root)? {
         Action::Jump => {

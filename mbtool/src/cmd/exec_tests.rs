@@ -50,7 +50,7 @@ fn force_syncs_and_jumps_whatever_init_runs() {
     let (result, talk) = go(FORCE, root.path(), &system);
     result.unwrap();
     assert_eq!(system.seen.take(), ["sync", "jump"]);
-    assert_eq!(talk, "jumping into the loaded image\n");
+    assert_eq!(talk, "mbtool: jumping into the loaded image\n");
 }
 
 #[test]

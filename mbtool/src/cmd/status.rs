@@ -64,7 +64,7 @@ pub fn run(
     let status = Status::read(root);
     for warning in &status.warnings {
         // a closed stderr does not make the data less right
-        let _ = writeln!(talk, "warning: {warning}");
+        let _ = writeln!(talk, "mbtool: warning: {warning}");
     }
     if options.json {
         serde_json::to_writer_pretty(&mut *out, &status)?;
@@ -148,6 +148,9 @@ fn lockdown(kernel: &KernelState) -> String {
         Some(false) => ", Secure Boot off",
         None => "",
     };
+    if kernel.lockdown_hidden {
+        return format!("not known (securityfs is not mounted){secure}");
+    }
     format!("{}{secure}", kernel.lockdown)
 }
 

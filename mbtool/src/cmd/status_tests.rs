@@ -101,7 +101,10 @@ fn a_machine_that_tells_nothing_has_a_status_too() {
         "{out}"
     );
     assert!(out.contains("crash region     none"), "{out}");
-    assert!(talk.starts_with("warning: no memory map: "), "{talk}");
+    assert!(
+        talk.starts_with("mbtool: warning: no memory map: "),
+        "{talk}"
+    );
     let (out, _) = go(true, root.path());
     let value: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(value["under"], "xen-pv-dom0");

@@ -31,7 +31,7 @@ pub fn run(
         format!("no {what} was loaded")
     };
     // a closed stderr changes nothing about what was done
-    let _ = writeln!(talk, "{text}");
+    let _ = writeln!(talk, "mbtool: {text}");
     Ok(())
 }
 
@@ -61,8 +61,8 @@ mod tests {
     #[test]
     fn it_says_what_was_there() {
         for (crash, expected) in [
-            (true, "crash image unloaded\n"),
-            (false, "no image was loaded\n"),
+            (true, "mbtool: crash image unloaded\n"),
+            (false, "mbtool: no image was loaded\n"),
         ] {
             let mut talk = vec![];
             run(Options { crash }, &Crash, &mut talk).unwrap();

@@ -9,16 +9,20 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// No loaded segment has that name; the message lists those there are.
+    /// No verified segment has that name (the handoff does not verify itself);
+    /// the message lists those there are.
     pub fn corrupt(&mut self, name: &str) -> anyhow::Result<()> {
-        let segment = self
+        let verified = self
             .segments
             .iter()
-            .find(|segment| !segment.data.is_empty() && segment.name.starts_with(name));
-        let Some(segment) = segment else {
-            let names: Vec<_> = self.segments.iter().map(|segment| &*segment.name).collect();
+            .filter(|segment| !segment.data.is_empty() && segment.name != "handoff");
+        let Some(segment) = verified
+            .clone()
+            .find(|segment| segment.name.starts_with(name))
+        else {
+            let names: Vec<_> = verified.map(|segment| &*segment.name).collect();
             bail!(
-                "--drill corrupt={name}: no such segment; there are: {}",
+                "--drill corrupt={name}: no verified segment has that name; there are: {}",
                 names.join(", ")
             );
         };

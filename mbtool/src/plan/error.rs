@@ -49,8 +49,8 @@ pub enum PlanError {
     /// There is room, where nobody can point to it.
     #[error(
         "{name} ({len:#x} bytes) fits only above 4 GiB, but modules must be below: Multiboot2 \
-         gives their addresses 32 bits; between {min:#x} and 4 GiB {free:#x} bytes are free, the \
-         largest run has {largest:#x}; lower --mem-min, or make the module smaller"
+         gives their addresses 32 bits; with --mem-min {min:#x} there are {free:#x} bytes free \
+         below 4 GiB, the largest run {largest:#x}; lower --mem-min, or make the module smaller"
     )]
     ModuleAbove4Gib {
         /// Segment name.

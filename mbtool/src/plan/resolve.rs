@@ -24,8 +24,9 @@ pub enum ResolveError {
     },
     /// More than the kernel takes, after merging all that touch.
     #[error(
-        "{count} segments, the kernel takes at most {limit}: {}; put several files into one module, \
-         or let them lie side by side by a wider --mem-min to --mem-max window",
+        "{count} segments, the kernel takes at most {limit} (those that lie side by side count \
+         once): {}; link the image with fewer gaps, put several files into one module, or widen \
+         the window from --mem-min to --mem-max",
         names.join(", ")
     )]
     TooMany {
