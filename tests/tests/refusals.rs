@@ -116,7 +116,12 @@ const REFUSED: &[Case] = &[
     case(
         "no_segment",
         "mbtool load --drill corrupt=nobody fixed",
-        &["no such segment", "fixed", "mbi", "handoff"],
+        &["no verified segment has that name; there are: mbi, fixed"],
+    ),
+    case(
+        "unverified_drill",
+        "mbtool load --drill corrupt=handoff fixed",
+        &["no verified segment has that name"],
     ),
     case(
         "silent_drill",
