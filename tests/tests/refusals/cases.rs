@@ -1,0 +1,198 @@
+//! Commands that are refused, and why.
+
+/// A command that must be refused, and what its message must hold.
+pub struct Case {
+    /// Its own, for the log.
+    pub name: &'static str,
+    /// For the shell.
+    pub command: &'static str,
+    /// What standard error must hold.
+    pub says: &'static [&'static str],
+}
+
+/// Makes one.
+pub const fn case(
+    name: &'static str,
+    command: &'static str,
+    says: &'static [&'static str],
+) -> Case {
+    Case {
+        name,
+        command,
+        says,
+    }
+}
+
+/// Refused with exit code 1, with an image loaded.
+pub const REFUSED: &[Case] = &[
+    case(
+        "bzimage",
+        "mbtool load vmlinuz",
+        &["vmlinuz: not a Multiboot2 image", "it is a Linux bzImage"],
+    ),
+    case("empty", "mbtool load empty", &["empty: is empty"]),
+    case(
+        "text",
+        "mbtool load text",
+        &["text: not a Multiboot2 image", "6a 75 73 74 20 74 65 78"],
+    ),
+    case(
+        "truncated",
+        "mbtool load cut.gz",
+        &["cut.gz: truncated gzip data", "ends after 400000 bytes"],
+    ),
+    case("absent", "mbtool load absent", &["absent: no such file"]),
+    case("directory", "mbtool load .", &["is a directory"]),
+    case(
+        "unknown_tag",
+        "mbtool load unknown-tag",
+        &["unknown-tag: header tag 30583 at offset 0x", "is required"],
+    ),
+    case(
+        "efi_map",
+        "mbtool load wants-efi-map",
+        &["information tag 17", "EFI"],
+    ),
+    case(
+        "many_segments",
+        "mbtool load 17-segments",
+        &[
+            "the kernel takes at most 16",
+            "mbi",
+            "handoff",
+            "17-segments",
+        ],
+    ),
+    case(
+        "not_ram",
+        "mbtool load in-rom",
+        &["in-rom must be at 0xf0000-0xf1000", "RAM is 0x"],
+    ),
+    case(
+        "no_room",
+        "mbtool load --mem-min 64M --mem-max 65M -m big fixed",
+        &[
+            "no room for module 0: big: 0x200000 bytes",
+            "within 0x4000000-0x4100000",
+            "the largest free run there is",
+            "RAM is 0x",
+            "--mem-max",
+        ],
+    ),
+    case(
+        "above_4_gib",
+        "mbtool load --mem-min 4G -m big fixed",
+        &[
+            "module 0: big (0x200000 bytes)",
+            "above 4 GiB",
+            "lower --mem-min",
+        ],
+    ),
+    case(
+        "no_module",
+        "mbtool load -m absent fixed",
+        &["module", "absent: no such file"],
+    ),
+    case(
+        "empty_module",
+        "mbtool load -m empty fixed",
+        &["module", "empty: is empty"],
+    ),
+    case(
+        "xen_alone",
+        "mbtool load xen.gz",
+        &["xen needs a dom0 kernel as first module"],
+    ),
+    case(
+        "xen_no_kernel",
+        "mbtool load xen.gz -m text",
+        &["module 0 (text) is not a dom0 kernel"],
+    ),
+    case(
+        "no_segment",
+        "mbtool load --drill corrupt=nobody fixed",
+        &["no verified segment has that name; there are: mbi, fixed"],
+    ),
+    case(
+        "unverified_drill",
+        "mbtool load --drill corrupt=handoff fixed",
+        &["no verified segment has that name"],
+    ),
+    case(
+        "silent_drill",
+        "mbtool load --drill fault-long --console none fixed",
+        &["--console"],
+    ),
+    case(
+        "unseen_drill",
+        "mbtool load --drill corrupt=mbi --verify none fixed",
+        &["--verify crc32"],
+    ),
+    case("crash", "mbtool load -p fixed", &["crash"]),
+    case(
+        "orderly",
+        "mbtool exec",
+        &["cannot shut down in order", "--force"],
+    ),
+    case(
+        "not_root",
+        "su nobody -s /bin/sh -c 'mbtool load /files/fixed'",
+        &["CAP_SYS_BOOT", "run mbtool as root"],
+    ),
+    case(
+        "not_root_exec",
+        "su nobody -s /bin/sh -c 'mbtool exec -f'",
+        &["run mbtool as root"],
+    ),
+    case(
+        "not_root_unload",
+        "su nobody -s /bin/sh -c 'mbtool unload'",
+        &["run mbtool as root"],
+    ),
+];
+
+/// Wrong usage: exit code 2.
+pub const USAGE: &[Case] = &[
+    case("nothing", "mbtool", &["Usage: mbtool"]),
+    case(
+        "no_verb",
+        "mbtool frobnicate",
+        &["unrecognized subcommand 'frobnicate'"],
+    ),
+    case("no_image", "mbtool load", &["<IMAGE>"]),
+    case(
+        "bad_console",
+        "mbtool load --console com9 fixed",
+        &["com9", "pio:PORT"],
+    ),
+    case("bad_address", "mbtool load --mem-min 12q fixed", &["12q"]),
+    case(
+        "bad_drill",
+        "mbtool load --drill all fixed",
+        &["fault-long", "corrupt=SEGMENT"],
+    ),
+    case(
+        "bad_module",
+        "mbtool load -m '' fixed",
+        &["a module needs a file name"],
+    ),
+    case(
+        "bad_backend",
+        "mbtool load --backend grub fixed",
+        &["auto, linux, xen or dir:PATH"],
+    ),
+];
+
+/// Refused with exit code 1 when loading is switched off.
+pub const DISABLED: &[Case] = &[
+    case(
+        "disabled_load",
+        "mbtool load fixed",
+        &["kernel.kexec_load_disabled is 1", "reboot"],
+    ),
+    case(
+        "disabled_unload",
+        "mbtool unload",
+        &["kernel.kexec_load_disabled is 1"],
+    ),
+];
