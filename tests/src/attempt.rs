@@ -117,6 +117,7 @@ mod tests {
     fn outcome(lines: &[&str]) -> Outcome {
         Outcome {
             reason: Reason::Deadline,
+            ended: None,
             lines: lines.iter().map(|line| (*line).to_owned()).collect(),
             log: "serial.log".into(),
             elapsed: Duration::ZERO,

@@ -148,8 +148,8 @@ impl PayloadGuest {
         arguments
     }
 
-    /// Runs it as `test` until a line holds one of `until`, or the machine ends.
-    pub fn run(&self, test: &str, until: &[&str]) -> Result<Loaded> {
+    /// Runs it as `test` until the machine ends; with `halt`, until a line holds that text and for two seconds more.
+    pub fn run(&self, test: &str, halt: Option<&str>) -> Result<Loaded> {
         let mut wanted = vec![&BUSYBOX, &LINUX_6_1, &QEMU];
         if self.firmware == Firmware::Ovmf {
             wanted.push(&OVMF);
@@ -182,9 +182,11 @@ impl PayloadGuest {
             stage = stage.bytes(&format!("files/{name}"), bytes)?;
             fs::write(files.join(name), bytes)?;
         }
-        let outcome = Machine::stage1(self.firmware, stage.finish()?)?
-            .args(DEBUG_EXIT)
-            .run(test, DEADLINE, until)?;
+        let mut machine = Machine::stage1(self.firmware, stage.finish()?)?.args(DEBUG_EXIT);
+        if let Some(halt) = halt {
+            machine = machine.failures(&[halt, "MBTOOL-STAGE1 FAIL", "Kernel panic - not syncing"]);
+        }
+        let outcome = machine.run(test, DEADLINE, &[])?;
         Ok(Loaded {
             plan: PlanJson::parse(&attempt::file(&outcome, "plan")?)?,
             status: attempt::file(&outcome, "status")?,

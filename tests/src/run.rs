@@ -44,6 +44,8 @@ pub enum Reason {
 pub struct Outcome {
     /// Why it ended.
     pub reason: Reason,
+    /// QEMU's exit status if it had ended by itself by then, whatever the reason.
+    pub ended: Option<ExitStatus>,
     /// Everything on the serial port, line by line, without terminal control.
     pub lines: Vec<String>,
     /// The log as the machine wrote it.
@@ -157,7 +159,7 @@ impl Machine {
         let mut follow = Follow::new();
         let mut lines = Vec::new();
         let mut end: Option<(Reason, Instant)> = None;
-        let reason = loop {
+        let (reason, ended) = loop {
             // The status first: what QEMU wrote before it ended is then certainly in the log.
             let exited = running.0.try_wait()?;
             for line in follow.lines(&log)? {
@@ -177,10 +179,12 @@ impl Machine {
             }
             match &end {
                 Some((reason, at)) if exited.is_some() || Instant::now() >= *at => {
-                    break reason.clone();
+                    break (reason.clone(), exited);
                 }
-                None if exited.is_some() => break Reason::Exited(exited.unwrap_or_default()),
-                None if started.elapsed() >= deadline => break Reason::Deadline,
+                None if exited.is_some() => {
+                    break (Reason::Exited(exited.unwrap_or_default()), exited);
+                }
+                None if started.elapsed() >= deadline => break (Reason::Deadline, None),
                 _ => thread::sleep(POLL),
             }
         };
@@ -191,6 +195,7 @@ impl Machine {
         }
         let outcome = Outcome {
             reason,
+            ended,
             lines,
             log,
             elapsed: started.elapsed(),
@@ -206,7 +211,7 @@ impl Outcome {
     fn summary(&self) -> String {
         let what = match &self.reason {
             Reason::Marker(marker) => format!("{:?} seen", marker.trim()),
-            Reason::Failure(line) => format!("failed: {line}"),
+            Reason::Failure(line) => format!("machine said {line:?}"),
             Reason::Exited(status) => format!("machine ended ({status})"),
             Reason::Deadline => "deadline passed".to_owned(),
         };
@@ -241,6 +246,7 @@ mod tests {
     fn outcome(lines: &[&str], reason: Reason) -> Outcome {
         Outcome {
             reason,
+            ended: None,
             lines: lines.iter().map(|l| (*l).to_owned()).collect(),
             log: "serial.log".into(),
             elapsed: Duration::from_secs(3),

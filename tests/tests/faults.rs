@@ -24,14 +24,16 @@ fn fixed() -> PayloadGuest {
     PayloadGuest::new("fixed", MB2_FIXED)
 }
 
-/// The handoff stopped, and nothing ran after it.
+/// The handoff stopped, and the machine was neither reset nor did anything else run.
 fn halted(loaded: &Loaded) -> Result<()> {
+    let outcome = &loaded.outcome;
     ensure!(
-        loaded.outcome.reason == Reason::Marker(HALTED.to_owned()),
+        outcome.reason == Reason::Failure(HALTED.to_owned()) && outcome.ended.is_none(),
         "{}",
-        loaded.outcome.describe()
+        outcome.describe()
     );
-    not_started(loaded);
+    assert_eq!(outcome.lines.last().map(String::as_str), Some(HALTED));
+    assert!(!outcome.contains("MBTOOL-PAYLOAD"));
     Ok(())
 }
 
@@ -67,7 +69,7 @@ fn complaint(loaded: &Loaded) -> Result<String> {
 #[test]
 fn a_corrupted_module_is_named_and_not_started() -> Result<()> {
     let guest = fixed().options(&["--drill", "corrupt=module 1"]);
-    let loaded = guest.run("fault_corrupt", &[HALTED])?;
+    let loaded = guest.run("fault_corrupt", Some(HALTED))?;
     halted(&loaded)?;
     let lines = loaded.handoff();
     let complaint = complaint(&loaded)?;
@@ -86,7 +88,7 @@ fn a_corrupted_module_is_named_and_not_started() -> Result<()> {
 #[test]
 fn a_corrupted_module_resets_the_machine_if_asked_to() -> Result<()> {
     let guest = fixed().options(&["--drill", "corrupt=module 1", "--on-fault", "reset"]);
-    let loaded = guest.run("fault_corrupt_reset", &[])?;
+    let loaded = guest.run("fault_corrupt_reset", None)?;
     // QEMU ends at a reset (-no-reboot), with another status than a payload makes it end with
     let Reason::Exited(status) = loaded.outcome.reason else {
         anyhow::bail!("{}", loaded.outcome.describe());
@@ -109,15 +111,10 @@ fn dump(loaded: &Loaded) -> Result<Dump> {
     Dump::parse(&loaded.outcome.lines).with_context(|| loaded.outcome.describe())
 }
 
-fn drill_dumps(drill: &str, test: &str) -> Result<(Loaded, Dump)> {
+fn drill_dumps(drill: &str, test: &str) -> Result<Dump> {
     let guest = fixed().options(&["--drill", drill]);
-    let loaded = guest.run(test, &[HALTED])?;
-    ensure!(
-        loaded.outcome.reason == Reason::Marker(HALTED.to_owned()),
-        "{}",
-        loaded.outcome.describe()
-    );
-    assert!(!loaded.outcome.contains("MBTOOL-PAYLOAD"));
+    let loaded = guest.run(test, Some(HALTED))?;
+    halted(&loaded)?;
     let dump = dump(&loaded)?;
     let handoff = loaded.plan.segment("handoff")?;
     let (rip, rsp) = (dump.register("rip")?, dump.register("rsp")?);
@@ -126,12 +123,12 @@ fn drill_dumps(drill: &str, test: &str) -> Result<(Loaded, Dump)> {
     assert_eq!(dump.vector, 6);
     assert_eq!(dump.code[..2], [0x0f, 0x0b], "ud2");
     assert_eq!((dump.code.len(), dump.stack.len()), (16, 8));
-    Ok((loaded, dump))
+    Ok(dump)
 }
 
 #[test]
 fn a_fault_in_long_mode_is_dumped() -> Result<()> {
-    let (_, dump) = drill_dumps("fault-long", "fault_long")?;
+    let dump = drill_dumps("fault-long", "fault_long")?;
     assert_eq!((&*dump.mode, &*dump.phase), ("long", "fixups"));
     // docs/handoff-abi.md: PG WP NE ET MP PE, PAE OSFXSR OSXMMEXCPT MCE, NXE LMA LME SCE as Linux left it
     assert_eq!(dump.register("cr0")?, 0x8001_0033);
@@ -143,7 +140,7 @@ fn a_fault_in_long_mode_is_dumped() -> Result<()> {
 
 #[test]
 fn a_fault_in_protected_mode_is_dumped() -> Result<()> {
-    let (_, dump) = drill_dumps("fault-protected", "fault_protected")?;
+    let dump = drill_dumps("fault-protected", "fault_protected")?;
     assert_eq!((&*dump.mode, &*dump.phase), ("protected", "protected mode"));
     assert_eq!(dump.register("cr0")?, 0x11);
     assert_eq!((dump.register("cr4")?, dump.register("efer")?), (0, 0));
@@ -154,12 +151,8 @@ fn a_fault_in_protected_mode_is_dumped() -> Result<()> {
 #[test]
 fn a_fault_of_the_target_is_dumped() -> Result<()> {
     let guest = PayloadGuest::new("fault32", MB2_FAULT32);
-    let loaded = guest.run("fault_target", &[HALTED])?;
-    ensure!(
-        loaded.outcome.reason == Reason::Marker(HALTED.to_owned()),
-        "{}",
-        loaded.outcome.describe()
-    );
+    let loaded = guest.run("fault_target", Some(HALTED))?;
+    halted(&loaded)?;
     let dump = dump(&loaded)?;
     assert_eq!(
         (dump.vector, &*dump.mode, &*dump.phase),
@@ -197,7 +190,7 @@ fn a_fault_of_the_target_is_dumped() -> Result<()> {
 #[test]
 fn without_a_console_the_handoff_is_silent_and_works() -> Result<()> {
     let guest = fixed().options(&["--console", "none"]);
-    let loaded = guest.run("fault_console_none", &[])?;
+    let loaded = guest.run("fault_console_none", None)?;
     loaded.report()?;
     assert_eq!(loaded.handoff(), [""; 0]);
     Ok(())
@@ -207,7 +200,7 @@ fn without_a_console_the_handoff_is_silent_and_works() -> Result<()> {
 #[test]
 fn an_absent_uart_does_not_stop_the_handoff() -> Result<()> {
     let guest = fixed().options(&["--console", "pio:0x2e8,115200"]);
-    let loaded = guest.run("fault_absent_uart", &[])?;
+    let loaded = guest.run("fault_absent_uart", None)?;
     loaded.report()?;
     assert_eq!(loaded.handoff(), [""; 0]);
     Ok(())

@@ -26,7 +26,7 @@ fn arrives(name: &'static str, firmware: Firmware) -> Result<()> {
         .find(|(variant, _)| *variant == name)
         .with_context(|| format!("no payload {name}"))?;
     let guest = PayloadGuest::new(name, image).firmware(firmware);
-    let loaded = guest.run(&format!("payload_{name}"), &[])?;
+    let loaded = guest.run(&format!("payload_{name}"), None)?;
     let report = loaded.report()?;
     let checked = check(name, &loaded, &report);
     checked.with_context(|| format!("see {}", loaded.outcome.log.display()))
