@@ -1,16 +1,41 @@
-//! The exception record and its text form (docs/handoff-abi.md).
+//! The exception record and its text form, version 1 (docs/dump-format.md).
+//!
+//! The writer runs in the blob, the reader ([`read`]) on the host; names, order
+//! and widths of the fields stand here, once.
 
 use crate::abi::PHASES;
 use crate::text::Text;
+use core::ops::{Deref, DerefMut};
 
+#[cfg(not(freestanding))]
+pub mod read;
+
+/// What every line of the handoff starts with.
+pub const PREFIX: &str = "[handoff] ";
 /// First line of a dump starts with this.
 pub const BEGIN: &str = "[handoff] EXCEPTION";
-/// Last line of a dump.
+/// Last line of a dump starts with this; number of lines and checksum follow.
 pub const END: &str = "[handoff] END OF DUMP";
+/// Version of the text, at the end of the first line.
+pub const FORMAT: u32 = 1;
 /// Bytes shown at rip.
 pub const CODE_BYTES: usize = 16;
 /// Stack words shown.
 pub const STACK_WORDS: usize = 8;
+
+/// Names on the line of the instruction pointer.
+pub(crate) const ROW_IP: &str = "rip|rflags|cr2";
+/// Names on the lines of registers 0-3, 4-7, 8-11, 12-15.
+pub(crate) const ROW_GPR0: &str = "rax|rcx|rdx|rbx";
+pub(crate) const ROW_GPR4: &str = "rsp|rbp|rsi|rdi";
+pub(crate) const ROW_GPR8: &str = "r8 |r9 |r10|r11";
+pub(crate) const ROW_GPR12: &str = "r12|r13|r14|r15";
+/// Names on the line of segment selectors.
+pub(crate) const ROW_SEL: &str = "cs|ds|es|fs|gs|ss";
+/// Names on the line of control registers.
+pub(crate) const ROW_CR: &str = "cr0|cr3|cr4|efer|dr6";
+/// Digits of a selector.
+pub(crate) const SEL_DIGITS: u32 = 4;
 
 /// Machine mode at the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +46,20 @@ pub enum Mode {
     Protected,
 }
 
+impl Mode {
+    /// Hex digits of a register.
+    #[must_use]
+    pub const fn digits(self) -> u32 {
+        match self {
+            Self::Long => 16,
+            Self::Protected => 8,
+        }
+    }
+}
+
 /// Everything known of one exception. In protected mode the upper halves are
 /// zero and `gpr[8..]` are not shown.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
     /// Vector, 0 to 255.
     pub vector: u8,
@@ -45,6 +81,8 @@ pub struct Record<'a> {
     pub cr: [u64; 4],
     /// EFER.
     pub efer: u64,
+    /// DR6.
+    pub dr6: u64,
     /// Bytes at rip; empty where they cannot be read.
     pub code: &'a [u8],
     /// Words at rsp (8 bytes each in long mode, 4 in protected mode).
@@ -72,14 +110,92 @@ pub fn nth(list: &'static str, n: u32) -> Option<&'static [u8]> {
 }
 
 /// The entries of a list separated by bars.
-fn entries(list: &'static str) -> impl Iterator<Item = &'static [u8]> {
+pub(crate) fn entries(list: &'static str) -> impl Iterator<Item = &'static [u8]> {
     list.as_bytes().split(|byte| *byte == b'|')
 }
 
+/// Forwards text and sums it up: lines and CRC-32.
+///
+/// Bit by bit: a dump is short, and must not depend on tables that a fault may
+/// have come before. The blob writes all its text through this one type, so
+/// that its code is there once.
+#[derive(Debug)]
+pub struct Summed<T> {
+    out: T,
+    crc: u32,
+    lines: u32,
+}
+
+impl<T> Summed<T> {
+    /// Forwards to `out`.
+    pub const fn new(out: T) -> Self {
+        Self {
+            out,
+            crc: !0,
+            lines: 0,
+        }
+    }
+}
+
+impl<T> Deref for Summed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.out
+    }
+}
+
+impl<T> DerefMut for Summed<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.out
+    }
+}
+
+impl<T: Text> Text for Summed<T> {
+    fn byte(&mut self, byte: u8) {
+        self.crc = crc_byte(self.crc, byte);
+        self.lines += u32::from(byte == b'\n');
+        self.out.byte(byte);
+    }
+}
+
+/// One more byte in a CRC-32 (IEEE 802.3) that started as `!0` and ends inverted.
+pub(crate) fn crc_byte(crc: u32, byte: u8) -> u32 {
+    let mut crc = crc ^ u32::from(byte);
+    for _ in 0..8 {
+        crc = crc >> 1 ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
+    }
+    crc
+}
+
 /// Writes the record.
-pub fn write(out: &mut impl Text, r: &Record<'_>) {
+pub fn write<T: Text>(out: &mut Summed<T>, record: &Record<'_>) {
+    write_with(out, record, |_| {});
+}
+
+/// Writes the record and, before its last line, what `more` writes: whole lines
+/// that start with [`PREFIX`] and a word of their own.
+pub fn write_with<T: Text>(
+    out: &mut Summed<T>,
+    record: &Record<'_>,
+    more: impl FnOnce(&mut Summed<T>),
+) {
+    (out.crc, out.lines) = (!0, 0);
+    body(out, record);
+    more(out);
+    let (crc, lines) = (!out.crc, out.lines);
+    out.str(END)
+        .str(" ")
+        .dec(lines.into())
+        .str(" lines crc32 ")
+        .hex(crc.into(), 8)
+        .str("\n");
+}
+
+/// All lines but the last.
+fn body(out: &mut impl Text, r: &Record<'_>) {
     let long = r.mode == Mode::Long;
-    let width = if long { 16 } else { 8 };
+    let width = r.mode.digits();
     out.str(BEGIN)
         .str(" vector ")
         .dec(r.vector.into())
@@ -94,21 +210,23 @@ pub fn write(out: &mut impl Text, r: &Record<'_>) {
         .str(if long { "long" } else { "protected" });
     out.str(" phase ")
         .bytes(nth(PHASES, r.phase).unwrap_or(b"?"))
+        .str(" format ")
+        .dec(FORMAT.into())
         .str("\n");
 
-    row(out, "rip|rflags|cr2", &[r.rip, r.rflags, r.cr[1]], width);
+    row(out, ROW_IP, &[r.rip, r.rflags, r.cr[1]], width);
     let (low, high) = r.gpr.split_at(8);
-    row(out, "rax|rcx|rdx|rbx", &low[..4], width);
-    row(out, "rsp|rbp|rsi|rdi", &low[4..], width);
+    row(out, ROW_GPR0, &low[..4], width);
+    row(out, ROW_GPR4, &low[4..], width);
     if long {
-        row(out, "r8 |r9 |r10|r11", &high[..4], width);
-        row(out, "r12|r13|r14|r15", &high[4..], width);
+        row(out, ROW_GPR8, &high[..4], width);
+        row(out, ROW_GPR12, &high[4..], width);
     }
-    row(out, "cs|ds|es|fs|gs|ss", &r.sel.map(u64::from), 4);
+    row(out, ROW_SEL, &r.sel.map(u64::from), SEL_DIGITS);
     row(
         out,
-        "cr0|cr3|cr4|efer",
-        &[r.cr[0], r.cr[2], r.cr[3], r.efer],
+        ROW_CR,
+        &[r.cr[0], r.cr[2], r.cr[3], r.efer, r.dr6],
         width,
     );
     out.str("[handoff] code");
@@ -127,9 +245,7 @@ pub fn write(out: &mut impl Text, r: &Record<'_>) {
         " unreadable\n"
     } else {
         "\n"
-    })
-    .str(END)
-    .str("\n");
+    });
 }
 
 fn row(out: &mut impl Text, names: &'static str, values: &[u64], digits: u32) {
@@ -141,51 +257,4 @@ fn row(out: &mut impl Text, names: &'static str, values: &[u64], digits: u32) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_of_a_page_fault() {
-        let record = Record {
-            vector: 14,
-            error: Some(2),
-            mode: Mode::Long,
-            phase: 2,
-            rip: 0x1234,
-            rflags: 0x46,
-            gpr: core::array::from_fn(|n| n as u64),
-            sel: [0x10, 0x18, 0x18, 0x18, 0x18, 0x18],
-            cr: [0x8000_0033, 0xdead_beef, 0x1000, 0x20],
-            efer: 0xd01,
-            code: &[0x0f, 0x0b],
-            stack: &[7],
-        };
-        let mut text = String::new();
-        write(&mut text, &record);
-        assert_eq!(
-            text,
-            "[handoff] EXCEPTION vector 14 (#PF page fault) error 0x2 mode long phase verify\n\
-             [handoff] rip 0x0000000000001234 rflags 0x0000000000000046 cr2 0x00000000deadbeef\n\
-             [handoff] rax 0x0000000000000000 rcx 0x0000000000000001 rdx 0x0000000000000002 rbx 0x0000000000000003\n\
-             [handoff] rsp 0x0000000000000004 rbp 0x0000000000000005 rsi 0x0000000000000006 rdi 0x0000000000000007\n\
-             [handoff] r8  0x0000000000000008 r9  0x0000000000000009 r10 0x000000000000000a r11 0x000000000000000b\n\
-             [handoff] r12 0x000000000000000c r13 0x000000000000000d r14 0x000000000000000e r15 0x000000000000000f\n\
-             [handoff] cs 0x0010 ds 0x0018 es 0x0018 fs 0x0018 gs 0x0018 ss 0x0018\n\
-             [handoff] cr0 0x0000000080000033 cr3 0x0000000000001000 cr4 0x0000000000000020 efer 0x0000000000000d01\n\
-             [handoff] code 0f 0b\n\
-             [handoff] stack 0x0000000000000007\n\
-             [handoff] END OF DUMP\n"
-        );
-        let short = Record {
-            mode: Mode::Protected,
-            code: &[],
-            stack: &[],
-            error: None,
-            ..record
-        };
-        let mut text = String::new();
-        write(&mut text, &short);
-        assert!(text.contains("[handoff] code unreadable\n[handoff] stack unreadable\n"));
-        assert!(text.contains("rip 0x00001234 ") && !text.contains("r8 "));
-    }
-}
+mod tests;

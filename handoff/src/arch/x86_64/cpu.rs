@@ -80,6 +80,19 @@ pub unsafe fn control_registers() -> [u64; 4] {
     [cr0, cr2, cr3, cr4]
 }
 
+/// Reads DR6.
+///
+/// # Safety
+///
+/// CPL 0, and DR7.GD clear: otherwise the access itself is a #DB.
+#[must_use]
+pub unsafe fn dr6() -> u64 {
+    let dr6;
+    // SAFETY: by the caller's promise; reading changes nothing.
+    unsafe { asm!("mov {}, dr6", out(reg) dr6, options(nomem, nostack)) };
+    dr6
+}
+
 /// Loads CR3.
 ///
 /// # Safety

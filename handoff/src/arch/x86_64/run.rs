@@ -17,15 +17,16 @@ use super::port::Port;
 use super::{cpu, paging, trap};
 use crate::abi::{self, Area, EntryState, FixupRaw, Params, RegionRaw, Scratch};
 use crate::crc;
+use crate::dump::Summed;
 use crate::text::Text;
 use crate::uart::{self, Uart};
 
 /// The console of these parameters.
-pub fn console<'a>(params: &Params, dead: &'a mut u32) -> Uart<'a, Port> {
-    Uart {
+pub fn console<'a>(params: &Params, dead: &'a mut u32) -> Summed<Uart<'a, Port>> {
+    Summed::new(Uart {
         registers: Port::new(params),
         dead,
-    }
+    })
 }
 
 /// Ends a fault or a failed verification.

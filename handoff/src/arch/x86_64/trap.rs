@@ -76,6 +76,8 @@ pub unsafe fn long(frame: *const Frame64, area: *mut Area, header: *const Header
         cr: [frame.cr[0], now[1], now[2], frame.cr[1]],
         // SAFETY: EFER exists in long mode, CPL 0.
         efer: unsafe { cpu::rdmsr(cpu::MSR_EFER) },
+        // SAFETY: CPL 0; neither kernel leaves DR7.GD set.
+        dr6: unsafe { cpu::dr6() },
         code: &[],
         stack: &[],
     };
@@ -139,6 +141,8 @@ pub unsafe fn protected(frame: *const Frame32, area: *mut Area, header: *const H
         sel: [cs as u16, ds, es, fs, gs, ss],
         cr: frame.cr.map(u64::from),
         efer: frame.efer.into(),
+        // SAFETY: CPL 0; neither kernel leaves DR7.GD set.
+        dr6: unsafe { cpu::dr6() },
         code: &[],
         stack: &[],
     };
