@@ -11,6 +11,8 @@ use core::mem::{offset_of, size_of};
 pub const NAME_LEN: usize = 32;
 /// Most regions that one handoff verifies.
 pub const MAX_REGIONS: usize = 32;
+/// Bytes of a checksum's field.
+pub const DIGEST_LEN: usize = 32;
 /// Most fix-ups.
 pub const MAX_FIXUPS: usize = 16;
 /// "MBTHNDOF", little endian.
@@ -96,6 +98,12 @@ pub const DRILL_OFF: u32 = 0;
 pub const DRILL_LONG: u32 = 1;
 /// [`Params::drill`]: `ud2` in protected mode.
 pub const DRILL_PROTECTED: u32 = 2;
+/// [`Params::verify`]: nothing.
+pub const VERIFY_NONE: u32 = 0;
+/// [`Params::verify`]: CRC-32.
+pub const VERIFY_CRC32: u32 = 1;
+/// [`Params::verify`]: SHA-256.
+pub const VERIFY_SHA256: u32 = 2;
 /// [`Params::exit`]: Multiboot2, i386 machine state.
 pub const EXIT_MULTIBOOT2: u32 = 2;
 /// [`FixupRaw::kind`]: store a 16-bit word.
@@ -117,10 +125,9 @@ pub struct RegionRaw {
     pub memsz: u64,
     /// Bytes that the checksum covers.
     pub loaded: u64,
-    /// CRC-32 (IEEE 802.3).
-    pub crc32: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// The checksum that [`Params::verify`] names: a CRC-32 (IEEE 802.3), little
+    /// endian, then zeroes; or a SHA-256.
+    pub digest: [u8; DIGEST_LEN],
 }
 
 /// A change of memory before the jump.
@@ -161,7 +168,7 @@ pub struct Params {
     pub on_fault: u32,
     /// `DRILL_*`.
     pub drill: u32,
-    /// 1 to verify the regions.
+    /// `VERIFY_*`: how to verify the regions.
     pub verify: u32,
     /// `EXIT_*`.
     pub exit: u32,

@@ -5,7 +5,7 @@ use crate::abi::{self, Area, FixupRaw, Header, Params, RegionRaw};
 use crate::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
 use crate::arch::x86_64::descriptors::{self, CODE32, CODE64, DATA};
 use crate::arch::x86_64::paging::{self, Mapper};
-use crate::spec::{Console, Drill, Exit, Fixup, OnFault, Region, Spec};
+use crate::spec::{Console, Digest, Drill, Exit, Fixup, OnFault, Region, Spec, Verify};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -149,11 +149,10 @@ fn params(spec: &Spec) -> Result<Params, String> {
         start: 0,
         memsz: 0,
         loaded: 0,
-        crc32: 0,
-        reserved: 0,
+        digest: [0; abi::DIGEST_LEN],
     }; abi::MAX_REGIONS];
     for (raw, region) in regions.iter_mut().zip(&spec.regions) {
-        *raw = region_raw(region)?;
+        *raw = region_raw(region, spec.verify)?;
     }
     let mut fixups = [FixupRaw {
         kind: 0,
@@ -182,7 +181,11 @@ fn params(spec: &Spec) -> Result<Params, String> {
             Drill::FaultLong => abi::DRILL_LONG,
             Drill::FaultProtected => abi::DRILL_PROTECTED,
         },
-        verify: spec.verify.into(),
+        verify: match spec.verify {
+            Verify::None => abi::VERIFY_NONE,
+            Verify::Crc32 => abi::VERIFY_CRC32,
+            Verify::Sha256 => abi::VERIFY_SHA256,
+        },
         exit: abi::EXIT_MULTIBOOT2,
         entry,
         mbi,
@@ -202,7 +205,7 @@ fn low(what: &str, addr: u64, len: u64) -> Result<(), String> {
     }
 }
 
-fn region_raw(region: &Region) -> Result<RegionRaw, String> {
+fn region_raw(region: &Region, verify: Verify) -> Result<RegionRaw, String> {
     low(&region.name, region.range.start, region.range.len())?;
     let mut cut = region.name.len().min(abi::NAME_LEN);
     while !region.name.is_char_boundary(cut) {
@@ -210,13 +213,26 @@ fn region_raw(region: &Region) -> Result<RegionRaw, String> {
     }
     let mut name = [0; abi::NAME_LEN];
     name[..cut].copy_from_slice(&region.name.as_bytes()[..cut]);
+    let digest = match (region.digest, verify) {
+        (Digest::Crc32(crc), Verify::None | Verify::Crc32) => {
+            let mut digest = [0; abi::DIGEST_LEN];
+            digest[..4].copy_from_slice(&crc.to_le_bytes());
+            digest
+        }
+        (Digest::Sha256(digest), Verify::None | Verify::Sha256) => digest,
+        (digest, verify) => {
+            return Err(format!(
+                "{}: its checksum is {digest:?}, the handoff verifies with {verify:?}",
+                region.name
+            ));
+        }
+    };
     Ok(RegionRaw {
         name,
         start: region.range.start,
         memsz: region.range.len(),
         loaded: region.loaded,
-        crc32: region.crc32,
-        reserved: 0,
+        digest,
     })
 }
 
@@ -274,8 +290,7 @@ fn encode_params(p: &Params, out: &mut Vec<u8>) {
         for word in [region.start, region.memsz, region.loaded] {
             out.extend(word.to_le_bytes());
         }
-        out.extend(region.crc32.to_le_bytes());
-        out.extend(region.reserved.to_le_bytes());
+        out.extend(region.digest);
     }
     for fixup in &p.fixups {
         out.extend(fixup.kind.to_le_bytes());

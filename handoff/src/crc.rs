@@ -4,18 +4,26 @@
 //! are computed into scratch memory when the handoff starts.
 
 /// The reflected polynomial.
-const POLY: u32 = 0xedb8_8320;
+pub const POLY: u32 = 0xedb8_8320;
+
+/// Multiplies a reflected remainder by x.
+pub(crate) const fn shift(crc: u32) -> u32 {
+    if crc & 1 == 1 {
+        POLY ^ (crc >> 1)
+    } else {
+        crc >> 1
+    }
+}
+
+/// Tables for slicing by 8.
+pub type Tables = [[u32; 256]; 8];
 
 /// Fills the eight tables.
-pub fn init(tables: &mut [[u32; 256]; 8]) {
+pub fn init(tables: &mut Tables) {
     for n in 0..256u32 {
         let mut crc = n;
         for _ in 0..8 {
-            crc = if crc & 1 == 1 {
-                POLY ^ (crc >> 1)
-            } else {
-                crc >> 1
-            };
+            crc = shift(crc);
         }
         tables[0][n as usize & 255] = crc;
     }
@@ -28,10 +36,17 @@ pub fn init(tables: &mut [[u32; 256]; 8]) {
     }
 }
 
-/// Computes the CRC-32 of `bytes` with initialised `tables`.
+/// The CRC-32 of `bytes` on any CPU, with initialised `tables`.
 #[must_use]
-pub fn crc32(tables: &[[u32; 256]; 8], bytes: &[u8]) -> u32 {
-    let mut crc = !0u32;
+pub fn crc32(tables: &Tables, bytes: &[u8]) -> u32 {
+    !update(tables, !0, bytes)
+}
+
+/// Takes `bytes` into the state of a CRC, which starts as all ones and ends
+/// inverted, on any CPU.
+#[must_use]
+pub fn update(tables: &Tables, state: u32, bytes: &[u8]) -> u32 {
+    let mut crc = state;
     let mut words = bytes.chunks_exact(8);
     for word in &mut words {
         let mut eight = [0u8; 8];
@@ -45,7 +60,7 @@ pub fn crc32(tables: &[[u32; 256]; 8], bytes: &[u8]) -> u32 {
     for byte in words.remainder() {
         crc = tables[0][((crc ^ u32::from(*byte)) & 255) as usize] ^ (crc >> 8);
     }
-    !crc
+    crc
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod arch;
 pub mod blob;
 pub mod crc;
 pub mod dump;
+pub mod sha256;
 #[cfg(not(freestanding))]
 pub mod spec;
 pub mod text;

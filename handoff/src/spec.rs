@@ -37,6 +37,26 @@ pub enum OnFault {
     Reset,
 }
 
+/// How loaded segments are verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// Not at all.
+    None,
+    /// CRC-32 (IEEE 802.3, as in gzip): finds damage.
+    Crc32,
+    /// SHA-256 (FIPS 180-4): finds damage of any kind.
+    Sha256,
+}
+
+/// A checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digest {
+    /// CRC-32 (IEEE 802.3, as in gzip).
+    Crc32(u32),
+    /// SHA-256 (FIPS 180-4).
+    Sha256([u8; 32]),
+}
+
 /// A loaded segment to verify before anything depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
@@ -46,8 +66,8 @@ pub struct Region {
     pub range: PhysRange,
     /// Bytes at the start of `range` that the checksum covers.
     pub loaded: u64,
-    /// CRC-32 (IEEE 802.3, as in gzip) of those bytes.
-    pub crc32: u32,
+    /// Their checksum, of the kind that [`Spec::verify`] names.
+    pub digest: Digest,
 }
 
 /// A change made to memory just before the jump, after verification.
@@ -113,7 +133,7 @@ pub struct Spec {
     /// End of a fault.
     pub on_fault: OnFault,
     /// Verify `regions` (names the bad one and ends by `on_fault`).
-    pub verify: bool,
+    pub verify: Verify,
     /// Loaded segments.
     pub regions: Vec<Region>,
     /// Low-memory changes, in order.

@@ -6,11 +6,13 @@ pub trait Text {
     fn byte(&mut self, byte: u8);
 
     /// Writes a string.
+    #[inline(never)]
     fn str(&mut self, text: &str) -> &mut Self {
         self.bytes(text.as_bytes())
     }
 
     /// Writes bytes of text.
+    #[inline(never)]
     fn bytes(&mut self, text: &[u8]) -> &mut Self {
         for byte in text {
             self.byte(*byte);

@@ -4,7 +4,7 @@ use core::mem::{offset_of, size_of};
 use handoff::abi::{self, Area, Tables};
 use handoff::addr::{FOUR_GIB, PhysRange};
 use handoff::blob;
-use handoff::spec::{Console, Drill, Exit, Fixup, OnFault, Region, Spec};
+use handoff::spec::{Console, Digest, Drill, Exit, Fixup, OnFault, Region, Spec, Verify};
 
 fn spec(base: u64) -> Spec {
     Spec {
@@ -14,12 +14,12 @@ fn spec(base: u64) -> Spec {
             divisor: Some(1),
         },
         on_fault: OnFault::Reset,
-        verify: true,
+        verify: Verify::Crc32,
         regions: vec![Region {
             name: "module 1: a name that is longer than it may be".into(),
             range: PhysRange::new(0x20_0000, 0x30_0000).unwrap(),
             loaded: 0x1234,
-            crc32: 0xdead_beef,
+            digest: Digest::Crc32(0xdead_beef),
         }],
         fixups: vec![Fixup::Store16 {
             addr: 0x40e,

@@ -5,7 +5,7 @@ mod support;
 
 use handoff::addr::PhysRange;
 use handoff::blob;
-use handoff::spec::{Console, Drill, Exit, OnFault, Region, Spec};
+use handoff::spec::{Console, Digest, Drill, Exit, OnFault, Region, Spec, Verify};
 use images::launch;
 use images::payloads::{EXIT_STATUS, FAULT32_OFFSET, FAULT32_REGISTERS, MB2_FAULT32, MB2_FIXED};
 use images::report::{MULTIBOOT2_MAGIC, Report};
@@ -32,7 +32,7 @@ fn boot(image: Loaded, corrupt: Option<(usize, usize)>, until: Option<&str>) -> 
         name: format!("part {i}"),
         range: PhysRange::from_len(part.address, part.memsz).unwrap(),
         loaded: part.bytes.len() as u64,
-        crc32: crc32fast::hash(&part.bytes),
+        digest: Digest::Crc32(crc32fast::hash(&part.bytes)),
     });
     let built = blob::build(&Spec {
         base: BASE,
@@ -41,7 +41,7 @@ fn boot(image: Loaded, corrupt: Option<(usize, usize)>, until: Option<&str>) -> 
             divisor: Some(1),
         },
         on_fault: OnFault::Halt,
-        verify: true,
+        verify: Verify::Crc32,
         regions: regions.collect(),
         fixups: vec![],
         exit: Exit::Multiboot2 {

@@ -12,6 +12,7 @@ fn segment(name: &str, data: &[u8]) -> Segment {
         dest,
         data: data.to_vec().into(),
         crc32: 0,
+        sha256: None,
     }
 }
 

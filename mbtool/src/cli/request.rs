@@ -74,7 +74,11 @@ pub fn prepare(
         None if crash.is_some() => spec::OnFault::Reset,
         _ => spec::OnFault::Halt,
     };
-    request.verify = args.verify != Verify::None;
+    request.verify = match args.verify {
+        Verify::None => spec::Verify::None,
+        Verify::Crc32 => spec::Verify::Crc32,
+        Verify::Sha256 => spec::Verify::Sha256,
+    };
     request.drill = match args.drill {
         Some(Drill::FaultLong) => spec::Drill::FaultLong,
         Some(Drill::FaultProtected) => spec::Drill::FaultProtected,
@@ -93,8 +97,10 @@ pub fn prepare(
         if console == spec::Console::None {
             bail!("--drill shows nothing without a console: give --console com1");
         }
-        if corrupt.is_some() && !request.verify {
-            bail!("--drill corrupt needs --verify crc32: nothing would notice the damage");
+        if corrupt.is_some() && request.verify == spec::Verify::None {
+            bail!(
+                "--drill corrupt needs --verify crc32 or sha256: nothing would notice the damage"
+            );
         }
     }
     Ok(Prepared {
@@ -127,9 +133,6 @@ fn refuse_what_is_not_there_yet(args: &CommonArgs) -> anyhow::Result<()> {
             "-p: this version does not load crash images yet; a crash kernel without memory map \
              limits and an ELF core header would overwrite what it is to save"
         );
-    }
-    if args.verify == Verify::Sha256 {
-        bail!("--verify sha256: this version verifies with crc32 only");
     }
     if args.backend == raw::BackendArg::Xen {
         bail!("--backend xen: this version loads through Linux only");

@@ -7,6 +7,7 @@ use super::mbi::{self, Mbi};
 use super::report::{
     ExitReport, FORMAT, HandoffReport, Hex, ImageReport, KernelSegmentReport, LowFixReport,
     LowReport, Registers, Report, SegmentReport, console_text, drill_text, on_fault_text,
+    verify_text,
 };
 use super::{KernelSegment, Request, Segment, sent};
 use crate::memory::Host;
@@ -85,7 +86,7 @@ pub(super) fn report(
             size: layout.handoff.len(),
             console: console_text(&spec.console),
             on_fault: on_fault_text(spec.on_fault),
-            verify: spec.verify,
+            verify: verify_text(spec.verify),
             drill: drill_text(spec.drill),
         },
         warnings: wishes.warnings,
@@ -100,6 +101,9 @@ fn segment(segment: &Segment) -> SegmentReport {
         memsz: segment.dest.len(),
         bufsz: segment.data.len(),
         crc32: Hex(segment.crc32.into()),
+        sha256: segment
+            .sha256
+            .map(|digest| digest.iter().map(|byte| format!("{byte:02x}")).collect()),
     }
 }
 

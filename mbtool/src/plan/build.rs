@@ -77,13 +77,17 @@ pub(super) fn plan_with(
     let mut parts = segments::image(&wishes, &request.image.name, placed)?;
     parts.extend(segments::modules(request, &layout));
     parts.push(Segment::new("mbi", layout.mbi, mbi.bytes.clone()));
+    let mut parts: Vec<Segment> = parts
+        .into_iter()
+        .map(|part| part.with_digest(request.verify))
+        .collect();
 
     let spec = Spec {
         base: layout.handoff.start,
         console: request.console,
         on_fault: request.on_fault,
         verify: request.verify,
-        regions: regions(&parts, request.max_segments)?,
+        regions: regions(&parts, request)?,
         fixups,
         exit: Exit::Multiboot2 {
             entry: low_address("image entry point", image_entry)?,
@@ -92,7 +96,7 @@ pub(super) fn plan_with(
         drill: request.drill,
     };
     let built = blob(&spec).map_err(PlanError::Handoff)?;
-    parts.push(segments::handoff(&built, layout.handoff)?);
+    parts.push(segments::handoff(&built, layout.handoff)?.with_digest(request.verify));
     parts.extend(segments::reserve(&wishes, layout.reserved));
 
     let mut segments = resolve(parts)?;
@@ -268,30 +272,22 @@ fn fixups(low: &Low, mbi: &Mbi, mbi_addr: u64) -> Vec<Fixup> {
 
 /// What the handoff verifies: each segment by its name, or, where there are more
 /// than it takes, what they are merged to.
-fn regions(parts: &[Segment], max_segments: usize) -> Result<Vec<Region>, PlanError> {
-    let region = |name: String, dest, data: &[u8], crc32| Region {
-        name,
-        range: dest,
-        loaded: data.len() as u64,
-        crc32,
+fn regions(parts: &[Segment], request: &Request) -> Result<Vec<Region>, PlanError> {
+    let region = |s: &Segment| Region {
+        name: s.name.clone(),
+        range: s.dest,
+        loaded: s.data.len() as u64,
+        digest: s.digest(),
     };
     if parts.len() <= handoff::abi::MAX_REGIONS {
-        let all = parts.iter();
-        return Ok(all
-            .map(|s| region(s.name.clone(), s.dest, &s.data, s.crc32))
-            .collect());
+        return Ok(parts.iter().map(region).collect());
     }
     let mut sorted = resolve(parts.to_vec())?;
-    let merged = kernel_segments(&mut sorted, max_segments)?;
-    let one = |s: &super::KernelSegment| {
-        region(
-            s.names.join(" + "),
-            s.dest,
-            &s.data,
-            crc32fast::hash(&s.data),
-        )
+    let merged = kernel_segments(&mut sorted, request.max_segments)?;
+    let one = |s: super::KernelSegment| {
+        region(&Segment::new(&s.names.join(" + "), s.dest, s.data).with_digest(request.verify))
     };
-    Ok(merged.iter().map(one).collect())
+    Ok(merged.into_iter().map(one).collect())
 }
 
 /// `addr` as a 32-bit target holds it.

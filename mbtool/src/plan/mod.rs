@@ -42,6 +42,8 @@ pub struct Segment {
     pub data: Bytes,
     /// CRC-32 (IEEE) of `data`; 0 for a claim.
     pub crc32: u32,
+    /// SHA-256 of `data`, where the handoff is to verify it; `None` for a claim.
+    pub sha256: Option<[u8; 32]>,
 }
 
 /// What `kexec_load(2)` really gets, after splitting and merging.

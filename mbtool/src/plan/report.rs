@@ -7,12 +7,12 @@
 use super::sent::SentTag;
 use crate::memory::{CrashRegion, Entry, LowMemory};
 use handoff::addr::PhysRange;
-use handoff::spec::{Console, Drill, Fixup, OnFault};
+use handoff::spec::{Console, Drill, Fixup, OnFault, Verify};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// Raised with every incompatible change of the document.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// An address, or another number that is read as hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -146,6 +146,9 @@ pub struct SegmentReport {
     pub bufsz: usize,
     /// Of the data.
     pub crc32: Hex,
+    /// Of the data, 64 hexadecimal digits, where the handoff verifies it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// A kernel segment.
@@ -241,8 +244,8 @@ pub struct HandoffReport {
     pub console: String,
     /// "halt" or "reset".
     pub on_fault: &'static str,
-    /// True when every loaded segment is verified.
-    pub verify: bool,
+    /// How every loaded segment is verified: "none", "crc32" or "sha256".
+    pub verify: &'static str,
     /// "off", "fault-long" or "fault-protected".
     pub drill: &'static str,
 }
@@ -278,6 +281,16 @@ pub const fn on_fault_text(on_fault: OnFault) -> &'static str {
     match on_fault {
         OnFault::Halt => "halt",
         OnFault::Reset => "reset",
+    }
+}
+
+/// `verify` as `--verify` takes it.
+#[must_use]
+pub const fn verify_text(verify: Verify) -> &'static str {
+    match verify {
+        Verify::None => "none",
+        Verify::Crc32 => "crc32",
+        Verify::Sha256 => "sha256",
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Bytes;
 use crate::image::Image;
 use handoff::addr::{MIB, PhysRange};
-use handoff::spec::{Console, Drill, OnFault};
+use handoff::spec::{Console, Drill, OnFault, Verify};
 
 /// Most segments that Linux's `kexec_load(2)` takes.
 pub const LINUX_SEGMENTS: usize = 16;
@@ -40,8 +40,8 @@ pub struct Request {
     pub console: Console,
     /// What ends a fault in the handoff.
     pub on_fault: OnFault,
-    /// Verify every loaded segment before the jump.
-    pub verify: bool,
+    /// How every loaded segment is verified before the jump.
+    pub verify: Verify,
     /// Deliberate failure.
     pub drill: Drill,
     /// The region to stay in, for a crash image.
@@ -64,7 +64,7 @@ impl Request {
             real_mode: false,
             console: Console::None,
             on_fault: OnFault::Halt,
-            verify: true,
+            verify: Verify::Crc32,
             drill: Drill::Off,
             crash: None,
             max_segments: LINUX_SEGMENTS,

@@ -6,6 +6,8 @@ use super::{Bytes, PlanError, Request, Segment};
 use crate::image::PlacedImage;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::blob::Built;
+use handoff::spec::{Digest, Verify};
+use sha2::{Digest as _, Sha256};
 
 impl Segment {
     /// Loads `data` at `dest`.
@@ -15,8 +17,23 @@ impl Segment {
             name: name.to_owned(),
             dest,
             crc32: crc32fast::hash(&data),
+            sha256: None,
             data,
         }
+    }
+
+    /// Adds what `verify` needs beside the CRC-32, which every segment has.
+    pub(super) fn with_digest(mut self, verify: Verify) -> Self {
+        if verify == Verify::Sha256 && !self.data.is_empty() {
+            self.sha256 = Some(Sha256::digest(&self.data).into());
+        }
+        self
+    }
+
+    /// The checksum that the handoff is to find.
+    pub(super) fn digest(&self) -> Digest {
+        self.sha256
+            .map_or(Digest::Crc32(self.crc32), Digest::Sha256)
     }
 }
 

@@ -4,7 +4,7 @@
 #![expect(unsafe_code)]
 
 use core::arch::asm;
-use core::arch::x86_64::__cpuid;
+use core::arch::x86_64::{__cpuid, __cpuid_count};
 
 /// EFER.
 pub const MSR_EFER: u32 = 0xc000_0080;
@@ -120,6 +120,19 @@ pub fn data_selectors() -> [u16; 4] {
 #[must_use]
 pub fn has_nx() -> bool {
     __cpuid(0x8000_0000).eax >= 0x8000_0001 && __cpuid(0x8000_0001).edx & 1 << 20 != 0
+}
+
+/// True when the CPU has PCLMULQDQ.
+#[must_use]
+pub fn has_clmul() -> bool {
+    __cpuid(1).ecx & 1 << 1 != 0
+}
+
+/// True when the CPU has the SHA extensions, SSSE3 and SSE4.1.
+#[must_use]
+pub fn has_sha() -> bool {
+    const SSE: u32 = 1 << 9 | 1 << 19;
+    __cpuid(0).eax >= 7 && __cpuid(1).ecx & SSE == SSE && __cpuid_count(7, 0).ebx & 1 << 29 != 0
 }
 
 /// The initial APIC id (CPUID leaf 1).

@@ -1,9 +1,12 @@
 //! x86_64: descriptor tables and paging (pure), and the code that runs with
 //! the machine to itself.
 
+pub mod clmul;
 pub mod cpu;
 pub mod descriptors;
 pub mod paging;
 pub mod port;
 pub mod run;
+pub mod sha_ni;
 pub mod trap;
+pub mod verify;

@@ -14,8 +14,8 @@
 #![expect(unsafe_code)]
 
 use super::port::Port;
-use super::{cpu, paging, trap};
-use crate::abi::{self, Area, EntryState, FixupRaw, Params, RegionRaw, Scratch};
+use super::{cpu, paging, trap, verify};
+use crate::abi::{self, Area, EntryState, FixupRaw, Params, Scratch};
 use crate::crc;
 use crate::dump::Summed;
 use crate::text::Text;
@@ -81,14 +81,9 @@ pub unsafe fn run(area: *mut Area) {
     scratch.phase = abi::PHASE_VERIFY;
     if params.verify != 0 {
         crc::init(&mut scratch.crc);
-        let regions = &params.regions[..abi::MAX_REGIONS.min(params.region_count as usize)];
-        let mut bad = 0;
-        for region in regions {
-            // SAFETY: the host checked that every region is a loaded segment below
-            // 4 GiB, so it is mapped RAM that nobody else writes any more.
-            let bytes = unsafe { region_bytes(region) };
-            bad += u32::from(!verify(&mut out, region, bytes, &scratch.crc));
-        }
+        // SAFETY: the host checked that every region is a loaded segment below
+        // 4 GiB, so it is mapped RAM that nobody else writes any more.
+        let bad = unsafe { verify::segments(&mut out, params, &scratch.crc) };
         if bad > 0 {
             out.str("[handoff] ")
                 .dec(bad.into())
@@ -172,52 +167,6 @@ fn banner(out: &mut impl Text, params: &Params, entry: &EntryState, bsp: bool) {
     out.str(" ").hex(cpu::signature().into(), 8).str("\n");
 }
 
-/// The name of a region, up to the first zero byte.
-fn name(region: &RegionRaw) -> &[u8] {
-    region.name.split(|byte| *byte == 0).next().unwrap_or(b"?")
-}
-
-/// The memory of a region.
-///
-/// # Safety
-///
-/// The region must be mapped, and not change while the slice is used.
-unsafe fn region_bytes<'a>(region: &RegionRaw) -> &'a [u8] {
-    // SAFETY: the caller's promise; u8 has no alignment and no invalid value.
-    unsafe { core::slice::from_raw_parts(region.start as *const u8, region.memsz as usize) }
-}
-
-/// Checks one region; the checksum covers the loaded bytes, the rest must be 0.
-fn verify(out: &mut impl Text, r: &RegionRaw, bytes: &[u8], tables: &[[u32; 256]; 8]) -> bool {
-    let (loaded, tail) = bytes.split_at(bytes.len().min(r.loaded as usize));
-    let found = crc::crc32(tables, loaded);
-    let dirty = tail.iter().position(|byte| *byte != 0);
-    out.str("[handoff] verify ")
-        .bytes(name(r))
-        .str(" ")
-        .hex(r.start, 8)
-        .str("-");
-    out.hex(r.start + r.memsz, 8)
-        .str(" ")
-        .dec(r.loaded)
-        .str(" bytes: ");
-    if found != r.crc32 {
-        out.str("BAD crc32, expected ")
-            .hex(r.crc32.into(), 8)
-            .str(", found ");
-        out.hex(found.into(), 8).str("\n");
-        return false;
-    }
-    if let Some(offset) = dirty {
-        out.str("BAD zero fill, first at ")
-            .addr(r.start + r.loaded + offset as u64)
-            .str("\n");
-        return false;
-    }
-    out.str("crc32 ").hex(found.into(), 8).str(" ok\n");
-    true
-}
-
 /// Makes one change.
 ///
 /// # Safety
@@ -295,52 +244,6 @@ pub unsafe fn panicked(area: *mut Area) -> ! {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn region(name: &[u8], loaded: u64, crc32: u32) -> RegionRaw {
-        let mut padded = [0; abi::NAME_LEN];
-        padded[..name.len()].copy_from_slice(name);
-        RegionRaw {
-            name: padded,
-            start: 0x20_0000,
-            memsz: 12,
-            loaded,
-            crc32,
-            reserved: 0,
-        }
-    }
-
-    #[test]
-    fn verification_names_the_bad_segment_and_both_checksums() {
-        let mut tables = [[0; 256]; 8];
-        crc::init(&mut tables);
-        let bytes = b"123456789\0\0\0";
-        let mut out = String::new();
-        assert!(verify(
-            &mut out,
-            &region(b"xen", 9, 0xcbf4_3926),
-            bytes,
-            &tables
-        ));
-        assert!(!verify(
-            &mut out,
-            &region(b"module 1", 9, 1),
-            bytes,
-            &tables
-        ));
-        assert!(!verify(
-            &mut out,
-            &region(b"mbi", 3, crc32fast::hash(b"123")),
-            bytes,
-            &tables
-        ));
-        assert_eq!(
-            out,
-            "[handoff] verify xen 0x00200000-0x0020000c 9 bytes: crc32 0xcbf43926 ok\n\
-             [handoff] verify module 1 0x00200000-0x0020000c 9 bytes: BAD crc32, \
-             expected 0x00000001, found 0xcbf43926\n\
-             [handoff] verify mbi 0x00200000-0x0020000c 3 bytes: BAD zero fill, first at 0x200003\n"
-        );
-    }
 
     #[test]
     fn only_a_checksummed_rsdp_is_copied() {

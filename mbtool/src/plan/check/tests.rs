@@ -12,6 +12,7 @@ fn segment(name: &str, dest: PhysRange, data: usize) -> Segment {
         dest,
         data: Bytes::from(vec![1; data]),
         crc32: 0,
+        sha256: None,
     }
 }
 

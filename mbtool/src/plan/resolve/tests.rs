@@ -9,6 +9,7 @@ fn segment(name: &str, first: u64, end: u64, data: usize, fill: u8) -> Segment {
         name: name.to_owned(),
         dest,
         crc32: crc32fast::hash(&data),
+        sha256: None,
         data: data.into(),
     }
 }

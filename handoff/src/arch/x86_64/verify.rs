@@ -1,0 +1,164 @@
+//! Verification of the loaded segments, with the fastest implementation that
+//! the CPU has.
+
+// UNSAFETY: physical memory by address; instructions that CPUID promises.
+#![expect(unsafe_code)]
+
+use super::{clmul, cpu, sha_ni};
+use crate::abi::{self, Params, RegionRaw};
+use crate::crc::{self, Tables};
+use crate::sha256;
+use crate::text::Text;
+
+/// How to compute a checksum.
+#[derive(Clone, Copy)]
+pub struct Engine<'a> {
+    /// `VERIFY_CRC32` or `VERIFY_SHA256`.
+    kind: u32,
+    /// Use the CPU's instructions made for it; true only where it has them.
+    special: bool,
+    /// Initialised.
+    tables: &'a Tables,
+}
+
+impl<'a> Engine<'a> {
+    /// The best for this CPU. `kind`: `VERIFY_CRC32` or `VERIFY_SHA256`.
+    #[must_use]
+    pub fn new(kind: u32, tables: &'a Tables) -> Self {
+        let special = if kind == abi::VERIFY_SHA256 {
+            cpu::has_sha()
+        } else {
+            cpu::has_clmul()
+        };
+        Self {
+            kind,
+            special,
+            tables,
+        }
+    }
+
+    /// The same without special instructions.
+    #[must_use]
+    pub const fn portable(self) -> Self {
+        Self {
+            special: false,
+            ..self
+        }
+    }
+
+    /// Algorithm and implementation.
+    #[must_use]
+    pub fn name(&self) -> (&'static str, &'static str) {
+        match (self.kind, self.special) {
+            (abi::VERIFY_SHA256, false) => ("sha256", "portable"),
+            (abi::VERIFY_SHA256, true) => ("sha256", "sha-ni"),
+            (_, false) => ("crc32", "portable"),
+            (_, true) => ("crc32", "pclmulqdq"),
+        }
+    }
+
+    /// The CRC-32 of `bytes`.
+    #[must_use]
+    pub fn crc32(&self, bytes: &[u8]) -> u32 {
+        !if self.special {
+            // SAFETY: `special` says that the CPU has PCLMULQDQ.
+            unsafe { clmul::update(self.tables, !0, bytes) }
+        } else {
+            crc::update(self.tables, !0, bytes)
+        }
+    }
+
+    /// The checksum of `bytes`, as [`RegionRaw::digest`] has it.
+    #[must_use]
+    #[inline(never)]
+    pub fn digest(&self, bytes: &[u8]) -> [u8; abi::DIGEST_LEN] {
+        if self.kind != abi::VERIFY_SHA256 {
+            let mut digest = [0; abi::DIGEST_LEN];
+            let [a, b, c, d, ..] = &mut digest;
+            [*a, *b, *c, *d] = self.crc32(bytes).to_le_bytes();
+            return digest;
+        }
+        let compress = if self.special {
+            // SAFETY: `special` says that the CPU has SHA, SSSE3 and SSE4.1.
+            |state: &mut _, blocks: &_| unsafe { sha_ni::compress(state, blocks) }
+        } else {
+            sha256::compress
+        };
+        sha256::sha256(bytes, compress)
+    }
+
+    /// Prints a checksum the way people write it.
+    fn print(&self, out: &mut impl Text, digest: &[u8; abi::DIGEST_LEN]) {
+        if self.kind == abi::VERIFY_SHA256 {
+            for byte in digest {
+                out.digits((*byte).into(), 2);
+            }
+        } else {
+            let [a, b, c, d, ..] = *digest;
+            out.hex(u32::from_le_bytes([a, b, c, d]).into(), 8);
+        }
+    }
+}
+
+/// Verifies all segments of `params` and reports each; the number of damaged ones.
+///
+/// # Safety
+///
+/// Every region must be mapped, and not change meanwhile.
+#[inline(never)]
+pub unsafe fn segments(out: &mut impl Text, params: &Params, tables: &Tables) -> u32 {
+    let engine = Engine::new(params.verify, tables);
+    let (algorithm, implementation) = engine.name();
+    out.str("[handoff] verify with ").str(algorithm);
+    out.str(" (").str(implementation).str(")\n");
+    let mut bad = 0;
+    for region in params.regions.iter().take(params.region_count as usize) {
+        // SAFETY: the caller's promise; u8 has no alignment and no invalid value.
+        let bytes = unsafe {
+            core::slice::from_raw_parts(region.start as *const u8, region.memsz as usize)
+        };
+        bad += u32::from(!segment(out, region, bytes, engine));
+    }
+    bad
+}
+
+/// The name of a region, up to the first zero byte.
+fn name(region: &RegionRaw) -> &[u8] {
+    region.name.split(|byte| *byte == 0).next().unwrap_or(b"?")
+}
+
+/// Checks one region; the checksum covers the loaded bytes, the rest must be 0.
+#[inline(never)]
+fn segment(out: &mut impl Text, r: &RegionRaw, bytes: &[u8], engine: Engine<'_>) -> bool {
+    let (loaded, tail) = bytes.split_at(bytes.len().min(r.loaded as usize));
+    let found = engine.digest(loaded);
+    out.str("[handoff] verify ")
+        .bytes(name(r))
+        .str(" ")
+        .hex(r.start, 8)
+        .str("-");
+    out.hex(r.start + r.memsz, 8)
+        .str(" ")
+        .dec(r.loaded)
+        .str(" bytes: ");
+    let (algorithm, _) = engine.name();
+    if found != r.digest {
+        out.str("BAD ").str(algorithm).str(", expected ");
+        engine.print(out, &r.digest);
+        out.str(", found ");
+        engine.print(out, &found);
+        out.str("\n");
+        return false;
+    }
+    if let Some(offset) = tail.iter().position(|byte| *byte != 0) {
+        out.str("BAD zero fill, first at ")
+            .addr(r.start + r.loaded + offset as u64)
+            .str("\n");
+        return false;
+    }
+    out.str(algorithm).str(" ok\n");
+    true
+}
+
+#[cfg(test)]
+mod tests;
