@@ -9,11 +9,15 @@ use std::{env, fs};
 
 /// Code generation: position independent, no unwinding, no red zone (the trap
 /// handlers use other stacks, `core` may still assume none), small.
-const CODEGEN: [&str; 9] = [
+const CODEGEN: [&str; 11] = [
     "-Cpanic=abort",
     "-Copt-level=s",
+    // every inlined copy of a print costs bytes, and nothing here is hot
+    "-Cllvm-args=-inline-threshold=0",
     "-Ccodegen-units=1",
     "-Crelocation-model=pie",
+    // full RELRO makes rustc call memory functions through a GOT
+    "-Crelro-level=off",
     "-Cno-redzone=yes",
     "-Cforce-unwind-tables=no",
     "-Coverflow-checks=no",

@@ -15,10 +15,12 @@ pub const MAX_REGIONS: usize = 32;
 pub const DIGEST_LEN: usize = 32;
 /// Most fix-ups.
 pub const MAX_FIXUPS: usize = 16;
+/// Most extents.
+pub const MAX_EXTENTS: usize = 64;
 /// "MBTHNDOF", little endian.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"MBTHNDOF");
 /// Raised with every incompatible change of a structure in this file.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Selector of the flat 32-bit code segment. The same number as in Linux's
 /// kexec GDT and in Xen's boot GDT, so that gates keep working after the
@@ -104,8 +106,19 @@ pub const VERIFY_NONE: u32 = 0;
 pub const VERIFY_CRC32: u32 = 1;
 /// [`Params::verify`]: SHA-256.
 pub const VERIFY_SHA256: u32 = 2;
+/// [`Params::exit`]: Multiboot1, i386 machine state.
+pub const EXIT_MULTIBOOT1: u32 = 1;
 /// [`Params::exit`]: Multiboot2, i386 machine state.
 pub const EXIT_MULTIBOOT2: u32 = 2;
+/// [`Params::exit`]: Linux's 64-bit boot protocol. From here on: long mode.
+pub const EXIT_LINUX64: u32 = 3;
+/// [`Params::exit`]: Multiboot2 registers in long mode.
+pub const EXIT_LONG: u32 = 4;
+/// [`Params::exit`]: call the target in long mode; it returns, and so do we.
+pub const EXIT_RETURN: u32 = 5;
+/// Names of [`Params::exit`], by number, separated by bars.
+pub const EXITS: &str =
+    "?|multiboot, 32-bit|multiboot2, 32-bit|linux, 64-bit|multiboot2, 64-bit|call, 64-bit";
 /// [`FixupRaw::kind`]: store a 16-bit word.
 pub const FIXUP_STORE16: u32 = 1;
 /// [`FixupRaw::kind`]: copy an RSDP.
@@ -144,6 +157,34 @@ pub struct FixupRaw {
     pub from: u64,
 }
 
+/// Bytes to move, or to exchange.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Physical address of the destination.
+    pub to: u64,
+    /// Physical address of the source.
+    pub from: u64,
+    /// Bytes.
+    pub len: u64,
+}
+
+/// What to move between verification and the fix-ups.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct RelocateRaw {
+    /// Head of a page list (see [`crate::pagelist`]), 0 for none.
+    pub head: u64,
+    /// Words of the list that are looked at: the bound of the walk.
+    pub words: u64,
+    /// 1 to exchange instead of copying.
+    pub swap: u32,
+    /// Used entries of `extents`.
+    pub extent_count: u32,
+    /// More moves, in order.
+    pub extents: [Extent; MAX_EXTENTS],
+}
+
 /// The decisions, as the blob reads them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -174,8 +215,12 @@ pub struct Params {
     pub exit: u32,
     /// Entry point of the target.
     pub entry: u32,
-    /// Physical address of the boot information.
+    /// Physical address of the boot information: EBX.
     pub mbi: u32,
+    /// EAX of the target.
+    pub eax: u32,
+    /// ESI of the target.
+    pub esi: u32,
     /// Used entries of `regions`.
     pub region_count: u32,
     /// Used entries of `fixups`.
@@ -184,6 +229,8 @@ pub struct Params {
     pub regions: [RegionRaw; MAX_REGIONS],
     /// Changes to make.
     pub fixups: [FixupRaw; MAX_FIXUPS],
+    /// Memory to move.
+    pub relocate: RelocateRaw,
 }
 
 /// Operand of `lgdt` and `lidt`: 16-bit limit, then the base.
@@ -249,6 +296,8 @@ pub struct EntryState {
     pub gdtr: [u64; 2],
     /// As `sidt` stores it.
     pub idtr: [u64; 2],
+    /// FS base, GS base, and the GS base that `swapgs` brings (MSRs).
+    pub base: [u64; 3],
 }
 
 /// Bytes of each stack.
@@ -290,6 +339,8 @@ pub struct Scratch {
     pub console_dead: u32,
     /// EFER for the way back to long mode.
     pub efer: u32,
+    /// RAX of a target that returned.
+    pub returned_rax: u64,
     /// Tables of the CRC (slicing by 8), computed at start.
     pub crc: [[u32; 256]; 8],
 }
@@ -335,7 +386,7 @@ pub struct Frame64 {
 }
 
 /// Names of [`Scratch::phase`], by number, separated by bars.
-pub const PHASES: &str = "entry|console|verify|fixups|exit|protected mode|target";
+pub const PHASES: &str = "entry|console|verify|fixups|exit|protected mode|target|relocate|return";
 /// Index of "entry" in [`PHASES`].
 pub const PHASE_ENTRY: u32 = 0;
 /// Index of "console".
@@ -350,6 +401,10 @@ pub const PHASE_EXIT: u32 = 4;
 pub const PHASE_PROTECTED: u32 = 5;
 /// Index of "target".
 pub const PHASE_TARGET: u32 = 6;
+/// Index of "relocate".
+pub const PHASE_RELOCATE: u32 = 7;
+/// Index of "return": the target returned.
+pub const PHASE_RETURN: u32 = 8;
 
 const _: () = {
     assert!(size_of::<Header>() == 48);

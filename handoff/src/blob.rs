@@ -5,12 +5,17 @@ use crate::abi::{self, Area, FixupRaw, Header, Params, RegionRaw};
 use crate::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
 use crate::arch::x86_64::descriptors::{self, CODE32, CODE64, DATA};
 use crate::arch::x86_64::paging::{self, Mapper};
-use crate::spec::{Console, Digest, Drill, Exit, Fixup, OnFault, Region, Spec, Verify};
+use crate::spec::{Console, Digest, Drill, Fixup, OnFault, Region, Spec, Verify};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem::offset_of;
+
+mod encode_exit;
+mod encode_relocate;
+
+pub use encode_exit::{MULTIBOOT1_MAGIC, MULTIBOOT2_MAGIC};
 
 /// The flat image, as linked: header, code, constants. The area follows in
 /// memory only.
@@ -109,7 +114,7 @@ fn check_base(base: u64, size: u32) -> Result<u32, String> {
 }
 
 fn params(spec: &Spec) -> Result<Params, String> {
-    let Exit::Multiboot2 { entry, mbi } = spec.exit;
+    let registers = encode_exit::registers(spec.exit);
     let (console_kind, port, divisor, mmio, stride, width) = match spec.console {
         Console::None => (abi::CONSOLE_NONE, 0, 0, 0, 0, 0),
         Console::Pio { port, divisor } => (abi::CONSOLE_PIO, port, divisor.unwrap_or(0), 0, 0, 0),
@@ -186,13 +191,16 @@ fn params(spec: &Spec) -> Result<Params, String> {
             Verify::Crc32 => abi::VERIFY_CRC32,
             Verify::Sha256 => abi::VERIFY_SHA256,
         },
-        exit: abi::EXIT_MULTIBOOT2,
-        entry,
-        mbi,
+        exit: registers.exit,
+        entry: registers.entry,
+        mbi: registers.ebx,
+        eax: registers.eax,
+        esi: registers.esi,
         region_count: spec.regions.len() as u32,
         fixup_count: spec.fixups.len() as u32,
         regions,
         fixups,
+        relocate: encode_relocate::raw(spec)?,
     })
 }
 
@@ -282,6 +290,8 @@ fn encode_params(p: &Params, out: &mut Vec<u8>) {
     for word in [p.on_fault, p.drill, p.verify, p.exit, p.entry, p.mbi] {
         out.extend(word.to_le_bytes());
     }
+    out.extend(p.eax.to_le_bytes());
+    out.extend(p.esi.to_le_bytes());
     out.extend(p.region_count.to_le_bytes());
     out.extend(p.fixup_count.to_le_bytes());
     out.resize(start + offset_of!(Params, regions), 0);
@@ -298,6 +308,7 @@ fn encode_params(p: &Params, out: &mut Vec<u8>) {
         out.extend(fixup.to.to_le_bytes());
         out.extend(fixup.from.to_le_bytes());
     }
+    encode_relocate::encode(&p.relocate, out);
     debug_assert_eq!(out.len() - start, size_of::<Params>());
 }
 

@@ -15,6 +15,9 @@ pub mod arch;
 pub mod blob;
 pub mod crc;
 pub mod dump;
+#[cfg(not(freestanding))]
+pub mod extents;
+pub mod pagelist;
 pub mod sha256;
 #[cfg(not(freestanding))]
 pub mod spec;

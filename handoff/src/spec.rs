@@ -1,6 +1,8 @@
 //! What a planner decides about the handoff: the input of [`crate::blob::build`].
 
+use crate::abi::Extent;
 use crate::addr::PhysRange;
+use crate::pagelist::Encoded;
 extern crate alloc;
 use alloc::{string::String, vec::Vec};
 
@@ -108,6 +110,45 @@ pub enum Exit {
         /// EBX: the boot information.
         mbi: u32,
     },
+    /// 32-bit protected mode, paging off, Multiboot1 registers.
+    Multiboot1 {
+        /// EIP.
+        entry: u32,
+        /// EBX: the boot information.
+        info: u32,
+    },
+    /// Long mode as Linux's 64-bit boot protocol has it.
+    Linux64 {
+        /// RIP.
+        entry: u32,
+        /// RSI: `struct boot_params`.
+        boot_params: u32,
+    },
+    /// Long mode, Multiboot2 registers.
+    Long {
+        /// RIP.
+        entry: u32,
+        /// RBX: the boot information.
+        mbi: u32,
+    },
+    /// Called in long mode; when it returns, moves are undone (where they were
+    /// exchanges) and the handoff returns to its own caller.
+    Return {
+        /// RIP.
+        entry: u32,
+    },
+}
+
+/// Memory to move after verification, before the fix-ups. Everything below
+/// 4 GiB.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Relocate {
+    /// Exchange instead of copying.
+    pub swap: bool,
+    /// A page list. Its pages must be in memory: segments like any other.
+    pub list: Option<Encoded>,
+    /// Moves, done in this order ([`crate::extents::order`]).
+    pub extents: Vec<Extent>,
 }
 
 /// A deliberate failure, to prove that a machine's serial line shows dumps
@@ -136,6 +177,9 @@ pub struct Spec {
     pub verify: Verify,
     /// Loaded segments.
     pub regions: Vec<Region>,
+    /// Memory to move; `regions` are verified before, so they name the places
+    /// that moves come from.
+    pub relocate: Relocate,
     /// Low-memory changes, in order.
     pub fixups: Vec<Fixup>,
     /// The target.

@@ -4,7 +4,7 @@ use core::mem::{offset_of, size_of};
 use handoff::abi::{self, Area, Tables};
 use handoff::addr::{FOUR_GIB, PhysRange};
 use handoff::blob;
-use handoff::spec::{Console, Digest, Drill, Exit, Fixup, OnFault, Region, Spec, Verify};
+use handoff::spec::{Console, Digest, Drill, Exit, Fixup, OnFault, Region, Relocate, Spec, Verify};
 
 fn spec(base: u64) -> Spec {
     Spec {
@@ -21,6 +21,7 @@ fn spec(base: u64) -> Spec {
             loaded: 0x1234,
             digest: Digest::Crc32(0xdead_beef),
         }],
+        relocate: Relocate::default(),
         fixups: vec![Fixup::Store16 {
             addr: 0x40e,
             value: 0x9f00,

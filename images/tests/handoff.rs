@@ -5,7 +5,7 @@ mod support;
 
 use handoff::addr::PhysRange;
 use handoff::blob;
-use handoff::spec::{Console, Digest, Drill, Exit, OnFault, Region, Spec, Verify};
+use handoff::spec::{Console, Digest, Drill, Exit, OnFault, Region, Relocate, Spec, Verify};
 use images::launch;
 use images::payloads::{EXIT_STATUS, FAULT32_OFFSET, FAULT32_REGISTERS, MB2_FAULT32, MB2_FIXED};
 use images::report::{MULTIBOOT2_MAGIC, Report};
@@ -43,6 +43,7 @@ fn boot(image: Loaded, corrupt: Option<(usize, usize)>, until: Option<&str>) -> 
         on_fault: OnFault::Halt,
         verify: Verify::Crc32,
         regions: regions.collect(),
+        relocate: Relocate::default(),
         fixups: vec![],
         exit: Exit::Multiboot2 {
             entry: image.entry as u32,

@@ -20,7 +20,7 @@ header:
 
 // In:      whatever the old kernel left: long mode, CPL 0, IF = 0, the blob and
 //          all segments mapped one to one. No stack, GDT, IDT or SSE is relied on.
-// Out:     exit_multiboot2, never the caller.
+// Out:     exit_protected or exit_long; the caller only by way of return.S.
 // Clobber: everything; the state found is in Scratch::entry.
 .global handoff_entry
 handoff_entry:
@@ -51,6 +51,21 @@ handoff_entry:
     str     word ptr [rip + area + {ENTRY_SEL} + 12]
     sldt    word ptr [rip + area + {ENTRY_SEL} + 14]
 
+    // before FS and GS are loaded, which changes their bases; flags stay as
+    // they are until they are saved
+    mov     ebx, 0
+    lea     rsi, [rip + area + {ENTRY_BASE}]
+.Lsave_base:
+    lea     ecx, [rbx + {MSR_FS_BASE}]
+    rdmsr
+    mov     [rsi + rbx * 8], eax
+    mov     [rsi + rbx * 8 + 4], edx
+    lea     ebx, [rbx + 1]
+    lea     ecx, [rbx - 3]
+    jrcxz   .Lsaved_bases
+    jmp     .Lsave_base
+.Lsaved_bases:
+
     // from `lidt` on a fault is dumped; from `ltr` on, on a stack of its own
     lgdt    [rip + area + {GDTR}]
     lidt    [rip + area + {IDTR64}]
@@ -61,6 +76,8 @@ handoff_entry:
     mov     gs, ecx
     mov     ss, ecx
     lea     rsp, [rip + area + {STACK_END}]
+    // its descriptor is busy when a handoff that returned is entered again
+    mov     byte ptr [rip + area + {TSS_TYPE}], {TSS_AVAILABLE}
     mov     ecx, {SEL_TSS}
     ltr     cx
     pushfq                              // no instruction above changes flags
@@ -96,4 +113,6 @@ handoff_entry:
     xor     ebp, ebp
     call    {run}
     lea     rdi, [rip + area]
-    jmp     exit_multiboot2
+    cmp     dword ptr [rdi + {EXIT}], {EXIT_LINUX64}
+    jae     exit_long
+    jmp     exit_protected

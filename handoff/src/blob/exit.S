@@ -1,13 +1,14 @@
-// The way out: long mode to the Multiboot2 i386 machine state.
+// The ways out.
 
 .section .text.exit, "ax"
 
 // In:      rdi = Area, below 4 GiB; long mode with our tables.
-// Out:     Multiboot2 specification 2.0, 3.3 "I386": EAX magic, EBX information,
+// Out:     Multiboot2 specification 2.0, 3.3 "I386" (and Multiboot1, the same
+//          but for the magic): EAX magic, EBX information,
 //          CS flat 32-bit code, DS ES FS GS SS flat data, CR0 = PE|ET, paging off,
 //          IF = VM = 0. Beyond it: EFLAGS = 2, ESP = end of Scratch::stack_target, other
 //          registers 0, CR3 = CR4 = EFER = 0, our GDT and 32-bit IDT stay loaded.
-exit_multiboot2:
+exit_protected:
     lea     rax, [rip + .Lcompat]
     push    {SEL_CODE32}
     push    rax
@@ -41,13 +42,51 @@ exit_multiboot2:
     mov     dword ptr [edi + {PHASE}], {PHASE_TARGET}
     push    dword ptr [edi + {ENTRY}]
     mov     ebx, [edi + {MBI}]
-    mov     eax, {MB2_MAGIC}
+    mov     eax, [edi + {EAX}]
+    mov     esi, [edi + {ESI}]
     xor     ecx, ecx
     xor     edx, edx
-    xor     esi, esi
     xor     ebp, ebp
     xor     edi, edi
     push    2                           // last: xor sets arithmetic flags
     popfd
     ret
 .code64
+
+// In:      rdi = Area; long mode, our GDT, IDT, and page tables without NX.
+// Out:     RAX, RBX, RSI as the parameters say, other registers 0; CS 0x10,
+//          DS ES FS GS SS 0x18, TR ours; RFLAGS 2, CR0 0x80010033, CR4 PAE and
+//          LA57 as found; RSP 8 below the end of Scratch::stack_target, [RSP] =
+//          0, or for a target that is called the way back.
+exit_long:
+    mov     rax, cr4
+    and     eax, {CR4_KEEP}
+    mov     cr4, rax
+    mov     dword ptr [rdi + {PHASE}], {PHASE_TARGET}
+    lea     rsp, [rdi + {TARGET_STACK_END}]
+    xor     ecx, ecx
+    cmp     dword ptr [rdi + {EXIT}], {EXIT_RETURN}
+    jne     .Lno_way_back
+    lea     rcx, [rip + handoff_back]
+.Lno_way_back:
+    push    rcx
+    mov     ecx, [rdi + {ENTRY}]
+    push    rcx
+    push    2
+    mov     eax, [rdi + {EAX}]
+    mov     ebx, [rdi + {MBI}]
+    mov     esi, [rdi + {ESI}]
+    xor     ecx, ecx
+    xor     edx, edx
+    xor     ebp, ebp
+    xor     edi, edi
+    xor     r8d, r8d
+    xor     r9d, r9d
+    xor     r10d, r10d
+    xor     r11d, r11d
+    xor     r12d, r12d
+    xor     r13d, r13d
+    xor     r14d, r14d
+    xor     r15d, r15d
+    popfq
+    ret

@@ -35,7 +35,11 @@ const CR4_KEEP: u32 = 0x1020;
 const CR4_SET: u32 = 0x660;
 const CR4_SSE: u32 = 0x600;
 const CR4_LONG: u32 = 0x660;
-const MB2_MAGIC: u32 = 0x36d7_6289;
+const CR4_LA57: u32 = 0x1000;
+const CR0_LONG_NO_WP: u32 = CR0_LONG & !0x1_0000;
+
+/// Offset in the area of the type byte of the TSS descriptor.
+const TSS_TYPE: usize = offset_of!(Area, tables.gdt) + abi::SEL_TSS as usize + 5;
 
 const fn end_of(stack: usize) -> usize {
     stack + STACK_SIZE
@@ -63,7 +67,43 @@ global_asm!(
     CR4_KEEP = const CR4_KEEP,
     CR4_SET = const CR4_SET,
     MSR_EFER = const cpu::MSR_EFER,
+    ENTRY_BASE = const offset_of!(Area, scratch.entry.base),
+    MSR_FS_BASE = const cpu::MSR_FS_BASE as i32,
+    TSS_TYPE = const TSS_TYPE,
+    TSS_AVAILABLE = const 0x89,
+    EXIT = const offset_of!(Area, params.exit),
+    EXIT_LINUX64 = const abi::EXIT_LINUX64,
     run = sym handoff_run,
+);
+
+global_asm!(
+    include_str!("return.S"),
+    RETURNED_RAX = const offset_of!(Area, scratch.returned_rax),
+    GPR = const offset_of!(Area, scratch.entry.gpr),
+    ENTRY_GDTR = const offset_of!(Area, scratch.entry.gdtr),
+    ENTRY_IDTR = const offset_of!(Area, scratch.entry.idtr),
+    ENTRY_SEL = const offset_of!(Area, scratch.entry.sel),
+    ENTRY_RFLAGS = const offset_of!(Area, scratch.entry.rflags),
+    ENTRY_CR = const offset_of!(Area, scratch.entry.cr),
+    ENTRY_EFER = const offset_of!(Area, scratch.entry.efer),
+    SEL_TO_BASE = const offset_of!(Area, scratch.entry.base) - offset_of!(Area, scratch.entry.sel),
+    GDTR = const offset_of!(Area, tables.gdtr),
+    IDTR64 = const offset_of!(Area, tables.idtr64),
+    CR3 = const offset_of!(Area, tables.cr3),
+    CR3_LA57 = const offset_of!(Area, tables.cr3_la57),
+    TSS_TYPE = const TSS_TYPE,
+    STACK_END = const end_of(offset_of!(Area, scratch.stack)),
+    SEL_DATA = const abi::SEL_DATA,
+    SEL_TSS = const abi::SEL_TSS,
+    SEL_CODE64 = const abi::SEL_CODE64,
+    CR0_LONG = const CR0_LONG,
+    CR0_LONG_NO_WP = const CR0_LONG_NO_WP,
+    CR4_KEEP = const CR4_KEEP,
+    CR4_SET = const CR4_SET,
+    CR4_LA57 = const CR4_LA57,
+    MSR_EFER = const cpu::MSR_EFER,
+    MSR_FS_BASE = const cpu::MSR_FS_BASE as i32,
+    returned = sym handoff_returned,
 );
 
 global_asm!(
@@ -80,7 +120,7 @@ global_asm!(
     CR3 = const offset_of!(Area, tables.cr3),
     SCRATCH_EFER = const offset_of!(Area, scratch.efer),
     IST_FAULT_END = const end_of(offset_of!(Area, scratch.ist_fault)),
-    TSS_TYPE = const offset_of!(Area, tables.gdt) + abi::SEL_TSS as usize + 5,
+    TSS_TYPE = const TSS_TYPE,
     SEL_DATA = const abi::SEL_DATA,
     SEL_TSS = const abi::SEL_TSS,
     SEL_CODE64 = const abi::SEL_CODE64,
@@ -103,12 +143,21 @@ global_asm!(
     DRILL_PROTECTED = const abi::DRILL_PROTECTED,
     ENTRY = const offset_of!(Area, params.entry),
     MBI = const offset_of!(Area, params.mbi),
-    MB2_MAGIC = const MB2_MAGIC,
+    EAX = const offset_of!(Area, params.eax),
+    ESI = const offset_of!(Area, params.esi),
+    EXIT = const offset_of!(Area, params.exit),
+    EXIT_RETURN = const abi::EXIT_RETURN,
+    CR4_KEEP = const CR4_KEEP,
 );
 
 extern "C" fn handoff_run(area: *mut Area) {
     // SAFETY: entry.S calls this once, in the state that `run` asks for.
     unsafe { run::run(area) }
+}
+
+extern "C" fn handoff_returned(area: *mut Area) {
+    // SAFETY: return.S calls this in the state that `returned` asks for.
+    unsafe { run::returned(area) }
 }
 
 extern "C" fn handoff_long(frame: *const Frame64, area: *mut Area, header: *const Header) {

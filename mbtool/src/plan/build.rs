@@ -12,7 +12,7 @@ use super::{Plan, PlanError, Request, Segment, assemble, request, segments, sent
 use crate::memory::{Host, map};
 use handoff::addr::PhysRange;
 use handoff::blob::Built;
-use handoff::spec::{Exit, Fixup, Region, Spec};
+use handoff::spec::{Exit, Fixup, Region, Relocate, Spec};
 use xen_shim::{XenInfo, contract};
 
 /// Makes a blob of its parameters.
@@ -88,6 +88,7 @@ pub(super) fn plan_with(
         on_fault: request.on_fault,
         verify: request.verify,
         regions: regions(&parts, request)?,
+        relocate: Relocate::default(),
         fixups,
         exit: Exit::Multiboot2 {
             entry: low_address("image entry point", image_entry)?,

@@ -10,6 +10,8 @@ use core::arch::x86_64::{__cpuid, __cpuid_count};
 pub const MSR_EFER: u32 = 0xc000_0080;
 /// EFER: no-execute enable.
 pub const EFER_NXE: u64 = 1 << 11;
+/// Base of FS; the next two are that of GS and the one that `swapgs` brings.
+pub const MSR_FS_BASE: u32 = 0xc000_0100;
 /// Local APIC base; bit 8 is set on the bootstrap processor.
 pub const MSR_APIC_BASE: u32 = 0x1b;
 /// [`MSR_APIC_BASE`]: bootstrap processor.

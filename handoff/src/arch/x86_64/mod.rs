@@ -4,9 +4,12 @@
 pub mod clmul;
 pub mod cpu;
 pub mod descriptors;
+pub mod exit;
 pub mod paging;
 pub mod port;
+pub mod relocate;
 pub mod run;
 pub mod sha_ni;
+pub mod state;
 pub mod trap;
 pub mod verify;

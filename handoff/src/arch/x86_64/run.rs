@@ -14,7 +14,7 @@
 #![expect(unsafe_code)]
 
 use super::port::Port;
-use super::{cpu, paging, trap, verify};
+use super::{cpu, exit, paging, relocate, state, trap, verify};
 use crate::abi::{self, Area, EntryState, FixupRaw, Params, Scratch};
 use crate::crc;
 use crate::dump::Summed;
@@ -78,6 +78,8 @@ pub unsafe fn run(area: *mut Area) {
         apic_base & cpu::APIC_BSP != 0,
     );
 
+    state::print(&mut out, &scratch.entry);
+
     scratch.phase = abi::PHASE_VERIFY;
     if params.verify != 0 {
         crc::init(&mut scratch.crc);
@@ -90,6 +92,15 @@ pub unsafe fn run(area: *mut Area) {
                 .str(" segment(s) damaged: not starting it\n");
             end(params, &mut scratch.console_dead);
         }
+    }
+
+    scratch.phase = abi::PHASE_RELOCATE;
+    relocate::announce(&mut out, &params.relocate);
+    // SAFETY: the host checked that sources, destinations and list pages are
+    // loaded segments or free RAM below 4 GiB, apart from the blob.
+    if !unsafe { relocate::relocate(&params.relocate) } {
+        out.str("[handoff] relocate: BAD page list\n");
+        end(params, &mut scratch.console_dead);
     }
 
     scratch.phase = abi::PHASE_FIXUPS;
@@ -112,10 +123,40 @@ pub unsafe fn run(area: *mut Area) {
     if params.drill == abi::DRILL_PROTECTED {
         out.str("[handoff] drill: ud2 in protected mode\n");
     }
-    out.str("[handoff] jump to ")
-        .hex(params.entry.into(), 8)
-        .str(" (multiboot2, 32-bit), mbi ");
-    out.hex(params.mbi.into(), 8).str("\n");
+    exit::announce(&mut out, params);
+    out.drain();
+    if exit::stays_long(params) {
+        exit::open(tables);
+        // SAFETY: as for `switch_tables`; the same tables, less strict.
+        unsafe { load_own(tables) };
+    }
+}
+
+/// What is left to do when a target returned: exchanged memory goes back, and
+/// it is said. The caller (`return.S`) then restores the state at entry.
+///
+/// # Safety
+///
+/// As for [`run`]; our GDT, IDT, TSS, stack and page tables are loaded again.
+pub unsafe fn returned(area: *mut Area) {
+    // SAFETY: the target is done, the area is this call's again.
+    let Area {
+        params, scratch, ..
+    } = unsafe { &mut *area };
+    scratch.phase = abi::PHASE_RETURN;
+    let mut out = console(params, &mut scratch.console_dead);
+    out.str("[handoff] target returned, rax ")
+        .addr(scratch.returned_rax);
+    out.str("\n");
+    // the list was walked before, so it has an end
+    if params.relocate.swap != 0 {
+        // SAFETY: the same moves as in `run`.
+        let ended = unsafe { relocate::relocate(&params.relocate) };
+        if !ended {
+            out.str("[handoff] relocate: BAD page list\n");
+            end(params, &mut scratch.console_dead);
+        }
+    }
     out.drain();
 }
 
@@ -125,6 +166,7 @@ pub unsafe fn run(area: *mut Area) {
 ///
 /// CPL 0 in long mode; `tables` maps code, stack and data where they are.
 unsafe fn switch_tables(tables: &mut abi::Tables, scratch: &mut Scratch) {
+    exit::close(tables);
     scratch.efer = 1 << 8; // LME
     if cpu::has_nx() {
         scratch.efer |= cpu::EFER_NXE as u32;
@@ -135,6 +177,16 @@ unsafe fn switch_tables(tables: &mut abi::Tables, scratch: &mut Scratch) {
             *entry &= !paging::NX;
         }
     }
+    // SAFETY: the caller's promise.
+    unsafe { load_own(tables) };
+}
+
+/// Loads the root of our tables for the paging mode that is on.
+///
+/// # Safety
+///
+/// As for [`switch_tables`].
+unsafe fn load_own(tables: &abi::Tables) {
     // SAFETY: reading control registers at CPL 0, then the caller's promise.
     unsafe {
         let la57 = cpu::control_registers()[3] & 1 << 12 != 0;

@@ -1,0 +1,48 @@
+//! The last words, and what the way out needs of our page tables.
+
+use super::paging::NX;
+use crate::abi::{EXIT_LINUX64, EXITS, Params, Tables};
+use crate::dump::nth;
+use crate::text::Text;
+
+/// A bit of a paging entry that the CPU ignores: here it marks an entry that
+/// had [`NX`].
+const HAD_NX: u64 = 1 << 9;
+
+/// True for exits that stay in long mode, on our page tables.
+#[must_use]
+pub const fn stays_long(params: &Params) -> bool {
+    params.exit >= EXIT_LINUX64
+}
+
+/// Lets the target run its code: nothing is `NX` any more. `CR3` must be loaded
+/// again afterwards.
+pub fn open(tables: &mut Tables) {
+    for entry in tables.pool.0.as_flattened_mut() {
+        if *entry & NX != 0 {
+            *entry = *entry & !NX | HAD_NX;
+        }
+    }
+}
+
+/// Undoes [`open`]: a handoff that returned may be entered again.
+pub fn close(tables: &mut Tables) {
+    for entry in tables.pool.0.as_flattened_mut() {
+        if *entry & HAD_NX != 0 {
+            *entry = *entry & !HAD_NX | NX;
+        }
+    }
+}
+
+/// Says where the jump goes.
+pub fn announce(out: &mut impl Text, params: &Params) {
+    out.str("[handoff] jump to ").hex(params.entry.into(), 8);
+    let name = nth(EXITS, params.exit).unwrap_or(b"?");
+    out.str(" (").bytes(name).str("), ");
+    if params.exit == EXIT_LINUX64 {
+        out.str("boot_params ").hex(params.esi.into(), 8);
+    } else {
+        out.str("mbi ").hex(params.mbi.into(), 8);
+    }
+    out.str("\n");
+}

@@ -1,0 +1,73 @@
+//! Moving memory into its place: the Rust side of `relocate.S`.
+
+// UNSAFETY: calls assembly that moves memory by address.
+#![expect(unsafe_code)]
+
+use crate::abi::{Extent, RelocateRaw};
+use crate::pagelist;
+use crate::text::Text;
+use core::arch::{global_asm, naked_asm};
+use core::mem::{offset_of, size_of};
+
+global_asm!(
+    include_str!("relocate.S"),
+    DESTINATION = const pagelist::DESTINATION,
+    INDIRECTION = const pagelist::INDIRECTION,
+    DONE = const pagelist::DONE,
+    SOURCE = const pagelist::SOURCE,
+    TO = const offset_of!(Extent, to),
+    FROM = const offset_of!(Extent, from),
+    LEN = const offset_of!(Extent, len),
+    EXTENT = const size_of::<Extent>(),
+);
+
+// A call of an external symbol may go through a GOT, a jump in assembly does not.
+
+/// See `relocate.S`.
+#[unsafe(naked)]
+unsafe extern "C" fn move_list(head: u64, limit: u64, swap: u32) -> u32 {
+    naked_asm!("jmp handoff_move_list")
+}
+
+/// See `relocate.S`.
+#[unsafe(naked)]
+unsafe extern "C" fn move_extents(first: *const Extent, count: u64, swap: u32) {
+    naked_asm!("jmp handoff_move_extents")
+}
+
+/// Does all moves: the page list's, then the extents'. False when the list had
+/// no end.
+///
+/// # Safety
+///
+/// Sources, destinations and list pages must be mapped memory that nobody else
+/// uses; list pages must be no destination.
+#[must_use]
+pub unsafe fn relocate(raw: &RelocateRaw) -> bool {
+    let count = raw.extents.len().min(raw.extent_count as usize);
+    // SAFETY: the caller's promise; the extents are in bounds.
+    unsafe {
+        let ended = raw.head == 0 || move_list(raw.head, raw.words, raw.swap) != 0;
+        move_extents(raw.extents.as_ptr(), count as u64, raw.swap);
+        ended
+    }
+}
+
+/// Says what is about to be moved.
+pub fn announce(out: &mut impl Text, raw: &RelocateRaw) {
+    if raw.head == 0 && raw.extent_count == 0 {
+        return;
+    }
+    out.str(if raw.swap == 0 {
+        "[handoff] relocate: copy "
+    } else {
+        "[handoff] relocate: exchange "
+    });
+    if raw.head != 0 {
+        out.str("page list ").addr(raw.head).str(", ");
+    }
+    out.dec(raw.extent_count.into()).str(" extent(s)\n");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+//! Exits as register values.
+
+use crate::abi;
+use crate::spec::Exit;
+
+/// EAX under Multiboot (specification 0.6.96, 3.2).
+pub const MULTIBOOT1_MAGIC: u32 = 0x2bad_b002;
+/// EAX under Multiboot2 (specification 2.0, 3.3).
+pub const MULTIBOOT2_MAGIC: u32 = 0x36d7_6289;
+
+/// What the parameters say about the exit.
+pub(super) struct Registers {
+    pub exit: u32,
+    pub entry: u32,
+    pub eax: u32,
+    pub ebx: u32,
+    pub esi: u32,
+}
+
+pub(super) const fn registers(exit: Exit) -> Registers {
+    let (exit, entry, eax, ebx, esi) = match exit {
+        Exit::Multiboot1 { entry, info } => {
+            (abi::EXIT_MULTIBOOT1, entry, MULTIBOOT1_MAGIC, info, 0)
+        }
+        Exit::Multiboot2 { entry, mbi } => (abi::EXIT_MULTIBOOT2, entry, MULTIBOOT2_MAGIC, mbi, 0),
+        Exit::Linux64 { entry, boot_params } => (abi::EXIT_LINUX64, entry, 0, 0, boot_params),
+        Exit::Long { entry, mbi } => (abi::EXIT_LONG, entry, MULTIBOOT2_MAGIC, mbi, 0),
+        Exit::Return { entry } => (abi::EXIT_RETURN, entry, 0, 0, 0),
+    };
+    Registers {
+        exit,
+        entry,
+        eax,
+        ebx,
+        esi,
+    }
+}

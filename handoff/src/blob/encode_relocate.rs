@@ -1,0 +1,107 @@
+//! Moves as parameters, checked.
+
+extern crate alloc;
+use super::memsz;
+use crate::abi::{Extent, MAX_EXTENTS, RelocateRaw};
+use crate::addr::{FOUR_GIB, PAGE_SIZE, PhysRange};
+use crate::pagelist::{Encoded, Step, Walk};
+use crate::spec::Spec;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// The moves of `spec`.
+///
+/// # Errors
+///
+/// Says which move leaves the low 4 GiB, meets the handoff, or is exchanged
+/// with what another one exchanges; or that the page list is not one.
+pub(super) fn raw(spec: &Spec) -> Result<RelocateRaw, String> {
+    let moves = &spec.relocate;
+    if moves.extents.len() > MAX_EXTENTS {
+        return Err(format!(
+            "{} moves, the handoff takes at most {MAX_EXTENTS}: put segments next to each other \
+             or use a page list",
+            moves.extents.len()
+        ));
+    }
+    let mut touched = Vec::new();
+    for extent in &moves.extents {
+        touched.push(range("move to", extent.to, extent.len)?);
+        touched.push(range("move from", extent.from, extent.len)?);
+    }
+    let (mut head, mut words) = (0, 0);
+    if let Some(list) = &moves.list {
+        (head, words) = (list.head, list.words);
+        for step in steps(list)? {
+            touched.push(range("page list destination", step.to, PAGE_SIZE)?);
+            touched.push(range("page list source", step.from, PAGE_SIZE)?);
+        }
+    }
+    let own = PhysRange::from_len(spec.base, memsz()).unwrap_or_default();
+    if let Some(range) = touched.iter().find(|range| range.overlaps(&own)) {
+        return Err(format!(
+            "a move of {range} meets the handoff itself at {own}"
+        ));
+    }
+    if moves.swap {
+        touched.sort_unstable();
+        let pair = touched.windows(2).find(|pair| pair[0].overlaps(&pair[1]));
+        if let Some(pair) = pair {
+            return Err(format!(
+                "{} and {} overlap: an exchange that is to be undone must be of separate memory",
+                pair[0], pair[1]
+            ));
+        }
+    }
+    let mut extents = [Extent::default(); MAX_EXTENTS];
+    for (slot, extent) in extents.iter_mut().zip(&moves.extents) {
+        *slot = *extent;
+    }
+    Ok(RelocateRaw {
+        head,
+        words,
+        swap: moves.swap.into(),
+        extent_count: moves.extents.len() as u32,
+        extents,
+    })
+}
+
+fn range(what: &str, start: u64, len: u64) -> Result<PhysRange, String> {
+    let range = PhysRange::from_len(start, len).filter(|range| range.end <= FOUR_GIB);
+    range.ok_or_else(|| {
+        format!(
+            "{what}: {len:#x} bytes at {start:#x} end above 4 GiB, which the handoff does not map"
+        )
+    })
+}
+
+/// What the list says, read from its pages as the handoff will.
+fn steps(list: &Encoded) -> Result<Vec<Step>, String> {
+    let read = |at: u64| {
+        let page = list
+            .pages
+            .iter()
+            .find(|(page, _)| at & !(PAGE_SIZE - 1) == *page)?;
+        page.1.get((at % PAGE_SIZE / 8) as usize).copied()
+    };
+    for (page, _) in &list.pages {
+        range("list page", *page, PAGE_SIZE)?;
+    }
+    Walk::new(list.head, list.words, read)
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())
+}
+
+/// Appends `raw`, field by field in `repr(C)` order (no padding by design).
+pub(super) fn encode(raw: &RelocateRaw, out: &mut Vec<u8>) {
+    out.extend(raw.head.to_le_bytes());
+    out.extend(raw.words.to_le_bytes());
+    out.extend(raw.swap.to_le_bytes());
+    out.extend(raw.extent_count.to_le_bytes());
+    for extent in &raw.extents {
+        for word in [extent.to, extent.from, extent.len] {
+            out.extend(word.to_le_bytes());
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Large moves as extents: any bytes to anywhere, in an order in which no
+//! source is overwritten before it was read.
+//!
+//! Seen byte by byte, each destination has one source, so what is left after
+//! every harmless write was taken out is a set of rings. A ring is opened by
+//! saving a piece of it in a bounce buffer.
+
+extern crate alloc;
+use crate::abi::Extent;
+use crate::addr::PhysRange;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Why moves cannot be put in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderError {
+    /// A source or destination that ends above 2^64.
+    Wraps {
+        /// The move.
+        extent: Extent,
+    },
+    /// Two destinations share bytes.
+    Overlap {
+        /// One destination.
+        first: PhysRange,
+        /// The other.
+        second: PhysRange,
+    },
+    /// The bounce buffer is part of a move, or empty.
+    Bounce {
+        /// The buffer.
+        bounce: PhysRange,
+    },
+    /// More extents than there is room for.
+    TooMany {
+        /// The room.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for OrderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wraps { extent } => write!(
+                f,
+                "move of {:#x} bytes from {:#x} to {:#x} ends above 2^64",
+                extent.len, extent.from, extent.to
+            ),
+            Self::Overlap { first, second } => {
+                write!(f, "two moves go to the same bytes: {first} and {second}")
+            }
+            Self::Bounce { bounce } => {
+                write!(f, "bounce buffer {bounce} is empty or is moved itself")
+            }
+            Self::TooMany { limit } => write!(
+                f,
+                "moves that overlap each other need more than {limit} extents: place the segments \
+                 apart"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for OrderError {}
+
+fn range(start: u64, len: u64) -> PhysRange {
+    // every move was checked to end below 2^64
+    PhysRange::from_len(start, len).unwrap_or_default()
+}
+
+impl Extent {
+    /// The bytes written.
+    #[must_use]
+    pub fn destination(&self) -> PhysRange {
+        range(self.to, self.len)
+    }
+
+    /// The bytes read.
+    #[must_use]
+    pub fn source(&self) -> PhysRange {
+        range(self.from, self.len)
+    }
+
+    /// The part of the move that writes `part` of its destination.
+    fn part(&self, part: PhysRange) -> Self {
+        Self {
+            to: part.start,
+            from: self.from + (part.start - self.to),
+            len: part.len(),
+        }
+    }
+}
+
+/// Orders `moves` so that doing them one after the other, each as `memmove`
+/// does it, is the same as doing all at once. Moves of nothing, and to where
+/// the bytes are, are left out.
+///
+/// # Errors
+///
+/// Destinations overlap, `bounce` is part of a move, or more than `limit`
+/// extents are needed.
+pub fn order(moves: &[Extent], bounce: PhysRange, limit: usize) -> Result<Vec<Extent>, OrderError> {
+    check(moves, bounce)?;
+    let mut pending: Vec<Extent> = moves.to_vec();
+    pending.retain(|extent| extent.len > 0 && extent.to != extent.from);
+    let mut ordered = Vec::new();
+    while !pending.is_empty() {
+        if ordered.len() >= limit || pending.len() > limit {
+            return Err(OrderError::TooMany { limit });
+        }
+        if let Some(index) = harmless(&pending) {
+            ordered.push(pending.swap_remove(index));
+        } else if let Some((index, part)) = harmless_part(&pending) {
+            let whole = pending.swap_remove(index);
+            ordered.push(whole.part(part));
+            let rest = whole.destination().minus(&part);
+            pending.extend(rest.into_iter().flatten().map(|rest| whole.part(rest)));
+        } else {
+            ordered.push(save(&mut pending, bounce));
+        }
+    }
+    Ok(ordered)
+}
+
+fn check(moves: &[Extent], bounce: PhysRange) -> Result<(), OrderError> {
+    for &extent in moves {
+        let end = extent.to.max(extent.from).checked_add(extent.len);
+        end.ok_or(OrderError::Wraps { extent })?;
+        let touched = [extent.destination(), extent.source()];
+        if bounce.is_empty() || touched.iter().any(|range| range.overlaps(&bounce)) {
+            return Err(OrderError::Bounce { bounce });
+        }
+    }
+    for (index, one) in moves.iter().enumerate() {
+        for other in &moves[..index] {
+            let (first, second) = (other.destination(), one.destination());
+            if first.overlaps(&second) {
+                return Err(OrderError::Overlap { first, second });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A move that overwrites no other one's source.
+fn harmless(pending: &[Extent]) -> Option<usize> {
+    (0..pending.len()).find(|&index| {
+        let to = pending[index].destination();
+        let mut others = pending.iter().enumerate();
+        others.all(|(other, extent)| other == index || !to.overlaps(&extent.source()))
+    })
+}
+
+/// The largest part of a destination that is no source any more.
+fn harmless_part(pending: &[Extent]) -> Option<(usize, PhysRange)> {
+    let mut best: Option<(usize, PhysRange)> = None;
+    for (index, extent) in pending.iter().enumerate() {
+        let mut parts = alloc::vec![extent.destination()];
+        for other in pending {
+            let cut = parts.iter().flat_map(|part| part.minus(&other.source()));
+            parts = cut.flatten().collect();
+        }
+        for part in parts {
+            if best.is_none_or(|(_, found)| part.len() > found.len()) {
+                best = Some((index, part));
+            }
+        }
+    }
+    best
+}
+
+/// Saves the start of the smallest move's source, which opens its ring. Only
+/// called when nothing but rings is left: then each source has one reader, and
+/// the buffer is free, because what waits for it is the end of a chain.
+fn save(pending: &mut Vec<Extent>, bounce: PhysRange) -> Extent {
+    let smallest = (0..pending.len()).min_by_key(|&index| pending[index].len);
+    let whole = pending.swap_remove(smallest.unwrap_or(0));
+    let len = whole.len.min(bounce.len());
+    pending.push(Extent {
+        to: whole.to,
+        from: bounce.start,
+        len,
+    });
+    let rest = range(whole.to + len, whole.len - len);
+    if !rest.is_empty() {
+        pending.push(whole.part(rest));
+    }
+    Extent {
+        to: bounce.start,
+        from: whole.from,
+        len,
+    }
+}
+
+#[cfg(test)]
+mod tests;

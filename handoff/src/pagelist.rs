@@ -1,0 +1,205 @@
+//! The page list of Linux's `kimage`, bit for bit (`include/linux/kexec.h`,
+//! `IND_*`): what to copy where, as words in list pages.
+//!
+//! A word is a page-aligned physical address with one flag. [`DESTINATION`]
+//! says where the next source page goes and advances by a page with each;
+//! [`INDIRECTION`] says where the list goes on; [`DONE`] ends it. The first
+//! word, the head, is passed by value. Words with no known flag are skipped;
+//! of several flags the lowest counts.
+//!
+//! Every walk here is bounded, also over a list that leads back into itself.
+
+use crate::addr::PAGE_SIZE;
+use core::fmt;
+
+/// The next source page goes here.
+pub const DESTINATION: u64 = 1;
+/// The list goes on here.
+pub const INDIRECTION: u64 = 2;
+/// The list ends.
+pub const DONE: u64 = 4;
+/// A page to copy, or to exchange.
+pub const SOURCE: u64 = 8;
+/// Words in a list page.
+pub const WORDS: usize = 512;
+
+/// A word of the list, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// [`DESTINATION`], with the page's address.
+    Destination(u64),
+    /// [`INDIRECTION`], with the list page's address.
+    Indirection(u64),
+    /// [`DONE`].
+    Done,
+    /// [`SOURCE`], with the page's address.
+    Source(u64),
+    /// No flag that means anything.
+    Other,
+}
+
+/// Takes a word apart.
+#[must_use]
+pub const fn decode(word: u64) -> Word {
+    let page = word & !(PAGE_SIZE - 1);
+    if word & DESTINATION != 0 {
+        Word::Destination(page)
+    } else if word & INDIRECTION != 0 {
+        Word::Indirection(page)
+    } else if word & DONE != 0 {
+        Word::Done
+    } else if word & SOURCE != 0 {
+        Word::Source(page)
+    } else {
+        Word::Other
+    }
+}
+
+/// One page to move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Physical address of the destination page.
+    pub to: u64,
+    /// Physical address of the source page.
+    pub from: u64,
+}
+
+/// What is wrong with a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListError {
+    /// More words than any list of this machine can have: it leads back into
+    /// itself.
+    TooLong {
+        /// The limit, in words.
+        limit: u64,
+    },
+    /// The head is neither an indirection nor the end.
+    Head {
+        /// The head.
+        word: u64,
+    },
+    /// A list page that is no memory.
+    Unreadable {
+        /// Address of the word.
+        at: u64,
+    },
+    /// A source page before any destination.
+    NoDestination {
+        /// The source page.
+        from: u64,
+    },
+}
+
+impl fmt::Display for ListError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::TooLong { limit } => write!(
+                f,
+                "page list has no end within {limit} words: it leads back into itself"
+            ),
+            Self::Head { word } => write!(
+                f,
+                "page list starts with {word:#x}, expected an indirection (2) or the end (4)"
+            ),
+            Self::Unreadable { at } => {
+                write!(f, "page list goes on at {at:#x}, where no list page is")
+            }
+            Self::NoDestination { from } => {
+                write!(f, "page list has source {from:#x} before any destination")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ListError {}
+
+/// A walk over a list: one [`Step`] per source page, or the error that ended
+/// it. `read` gives the word at a physical address.
+#[derive(Clone, Debug)]
+pub struct Walk<R> {
+    read: R,
+    /// The head, until it was looked at.
+    head: Option<u64>,
+    /// Address of the next word.
+    cursor: Option<u64>,
+    to: Option<u64>,
+    left: u64,
+    limit: u64,
+    ended: bool,
+}
+
+impl<R: FnMut(u64) -> Option<u64>> Walk<R> {
+    /// Starts at `head`; looks at no more than `limit` words.
+    pub const fn new(head: u64, limit: u64, read: R) -> Self {
+        Self {
+            read,
+            head: Some(head),
+            cursor: None,
+            to: None,
+            left: limit,
+            limit,
+            ended: false,
+        }
+    }
+
+    fn word(&mut self) -> Result<u64, ListError> {
+        let limit = self.limit;
+        self.left = self
+            .left
+            .checked_sub(1)
+            .ok_or(ListError::TooLong { limit })?;
+        if let Some(head) = self.head.take() {
+            return match decode(head) {
+                Word::Indirection(_) | Word::Done => Ok(head),
+                _ => Err(ListError::Head { word: head }),
+            };
+        }
+        let at = self.cursor.unwrap_or(u64::MAX);
+        self.cursor = at.checked_add(8);
+        (self.read)(at).ok_or(ListError::Unreadable { at })
+    }
+
+    fn step(&mut self) -> Result<Option<Step>, ListError> {
+        loop {
+            match decode(self.word()?) {
+                Word::Destination(page) => self.to = Some(page),
+                Word::Indirection(page) => self.cursor = Some(page),
+                Word::Done => return Ok(None),
+                Word::Source(from) => {
+                    let to = self.to.ok_or(ListError::NoDestination { from })?;
+                    self.to = to.checked_add(PAGE_SIZE);
+                    return Ok(Some(Step { to, from }));
+                }
+                Word::Other => {}
+            }
+        }
+    }
+}
+
+impl<R: FnMut(u64) -> Option<u64>> Iterator for Walk<R> {
+    type Item = Result<Step, ListError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let step = self.step();
+        self.ended = !matches!(step, Ok(Some(_)));
+        step.transpose()
+    }
+}
+
+#[cfg(not(freestanding))]
+pub use encode::{EncodeError, Encoded, encode, pages_needed};
+#[cfg(not(freestanding))]
+pub use interpret::{Memory, interpret};
+
+#[cfg(not(freestanding))]
+#[path = "pagelist/encode.rs"]
+mod encode;
+#[cfg(not(freestanding))]
+#[path = "pagelist/interpret.rs"]
+mod interpret;
+#[cfg(test)]
+#[path = "pagelist/tests.rs"]
+mod tests;

@@ -1,0 +1,38 @@
+//! What a list means, slowly: the assembly's reference.
+
+extern crate alloc;
+use super::{ListError, Step, Walk};
+use alloc::vec::Vec;
+
+/// Simulated physical memory.
+pub trait Memory {
+    /// The word at `addr`; `None` where there is no memory.
+    fn word(&self, addr: u64) -> Option<u64>;
+    /// Copies the page at `step.from` to `step.to`.
+    fn copy(&mut self, step: Step);
+    /// Exchanges the two pages.
+    fn swap(&mut self, step: Step);
+}
+
+/// Does what the list at `head` says: copies, or exchanges.
+///
+/// # Errors
+///
+/// As the walk: the list is read to its end before anything moves.
+pub fn interpret(
+    memory: &mut impl Memory,
+    head: u64,
+    limit: u64,
+    swap: bool,
+) -> Result<(), ListError> {
+    let steps: Vec<Step> =
+        Walk::new(head, limit, |addr| memory.word(addr)).collect::<Result<_, _>>()?;
+    for step in steps {
+        if swap {
+            memory.swap(step);
+        } else {
+            memory.copy(step);
+        }
+    }
+    Ok(())
+}
