@@ -12,7 +12,7 @@ use std::{env, fs};
 const CODEGEN: [&str; 11] = [
     "-Cpanic=abort",
     "-Copt-level=s",
-    // every inlined copy of a print costs bytes, and nothing here is hot
+    // every inlined copy of a print costs bytes; what is hot says inline(always)
     "-Cllvm-args=-inline-threshold=0",
     "-Ccodegen-units=1",
     "-Crelocation-model=pie",
