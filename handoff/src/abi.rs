@@ -221,6 +221,8 @@ pub struct Params {
     pub eax: u32,
     /// ESI of the target.
     pub esi: u32,
+    /// 1 to leave watchpoints behind that catch the target overwriting the blob.
+    pub guard: u32,
     /// Used entries of `regions`.
     pub region_count: u32,
     /// Used entries of `fixups`.
@@ -343,6 +345,9 @@ pub struct Scratch {
     pub returned_rax: u64,
     /// Tables of the CRC (slicing by 8), computed at start.
     pub crc: [[u32; 256]; 8],
+    /// Never written: a watchpoint on it catches who overwrites the blob from
+    /// its end. The last field.
+    pub guard: u64,
 }
 
 /// Parameters, tables and scratch memory, in this order behind the code.

@@ -181,6 +181,7 @@ fn params(spec: &Spec) -> Result<Params, String> {
             OnFault::Halt => abi::ON_FAULT_HALT,
             OnFault::Reset => abi::ON_FAULT_RESET,
         },
+        guard: spec.guard.into(),
         drill: match spec.drill {
             Drill::Off => abi::DRILL_OFF,
             Drill::FaultLong => abi::DRILL_LONG,
@@ -292,6 +293,7 @@ fn encode_params(p: &Params, out: &mut Vec<u8>) {
     }
     out.extend(p.eax.to_le_bytes());
     out.extend(p.esi.to_le_bytes());
+    out.extend(p.guard.to_le_bytes());
     out.extend(p.region_count.to_le_bytes());
     out.extend(p.fixup_count.to_le_bytes());
     out.resize(start + offset_of!(Params, regions), 0);

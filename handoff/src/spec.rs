@@ -186,4 +186,8 @@ pub struct Spec {
     pub exit: Exit,
     /// Deliberate failure.
     pub drill: Drill,
+    /// Watch both ends of the blob with debug registers, so that a target that
+    /// overwrites it is dumped while it does. The target must not own the
+    /// blob's memory before it has set DR7 itself.
+    pub guard: bool,
 }

@@ -31,6 +31,7 @@ fn spec(base: u64) -> Spec {
             mbi: 0x50_0000,
         },
         drill: Drill::Off,
+        guard: false,
     }
 }
 

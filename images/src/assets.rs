@@ -2,7 +2,7 @@
 //!
 //! Each is looked for in this order:
 //! 1. the file that an environment variable names: `MBTOOL_QEMU`, `MBTOOL_OVMF`, `MBTOOL_BUSYBOX`, `MBTOOL_LINUX_6_1`,
-//!    `MBTOOL_XEN_4_17`, `MBTOOL_XEN_4_20`,
+//!    `MBTOOL_XEN_4_17`, `MBTOOL_XEN_4_20`, `MBTOOL_XEN_4_20_SYMBOLS`,
 //! 2. the cache in the user's cache directory ([`crate::store`]), filled from Debian's mirrors when it has no whole copy,
 //! 3. when nothing can be fetched: where the Debian package would have installed it.
 
@@ -150,6 +150,21 @@ pub static XEN_4_20: Asset = Asset {
     found: OnceLock::new(),
 };
 
+/// Xen 4.20 as linked, with symbols and line numbers: `xen-syms`.
+pub static XEN_4_20_SYMBOLS: Asset = Asset {
+    what: "the symbols of Xen 4.20",
+    variable: "MBTOOL_XEN_4_20_SYMBOLS",
+    recipe: Recipe {
+        name: "xen-4.20-symbols",
+        suite: "trixie",
+        packages: Packages::Single("xen-hypervisor-4.20-amd64-dbg"),
+        keep: &["usr/lib/debug/boot/xen-syms-*"],
+    },
+    file: "usr/lib/debug/boot/xen-syms-4.20-amd64",
+    install: "xen-hypervisor-4.20-amd64-dbg (of Debian 13)",
+    found: OnceLock::new(),
+};
+
 /// Finds all of `wanted`, so that later uses start at once. The error says what to install or to set for every one
 /// that may be missing, not for the first alone.
 pub fn require(wanted: &[&'static Asset]) -> Result<()> {
@@ -264,6 +279,14 @@ pub fn xen(version: &str) -> Result<&'static Asset> {
         "4.17" => Ok(&XEN_4_17),
         "4.20" => Ok(&XEN_4_20),
         other => bail!("no Xen {other} is known, only 4.17 and 4.20"),
+    }
+}
+
+/// The symbols of the same build of Xen `version` ("4.20").
+pub fn xen_symbols(version: &str) -> Result<&'static Asset> {
+    match version {
+        "4.20" => Ok(&XEN_4_20_SYMBOLS),
+        other => bail!("no symbols of Xen {other} are known, only those of 4.20"),
     }
 }
 

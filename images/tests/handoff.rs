@@ -50,6 +50,7 @@ fn boot(image: Loaded, corrupt: Option<(usize, usize)>, until: Option<&str>) -> 
             mbi: MBI,
         },
         drill: Drill::Off,
+        guard: false,
     })
     .unwrap();
     if let Some((part, offset)) = corrupt {

@@ -149,6 +149,11 @@ pub struct CommonArgs {
     /// What ends a fault [default: reset for a crash image, halt otherwise]
     #[arg(long)]
     pub on_fault: Option<OnFault>,
+    /// Watch the handoff's memory with debug registers: an image that runs wild and overwrites it
+    /// is dumped. For hunting a silent reset only: an image may use that memory once it has read
+    /// all it was given, and must clear DR7 before
+    #[arg(long)]
+    pub guard: bool,
     /// Fail on purpose, to see that this machine's console shows it: fault-long,
     /// fault-protected (before and after the drop to 32-bit), corrupt=SEGMENT
     #[arg(long, value_name = "DRILL", value_parser = drill)]
@@ -204,12 +209,16 @@ pub enum Drill {
     FaultProtected,
     /// One bit of this segment flipped after its checksum was taken.
     Corrupt(String),
+    /// Xen without the BIOS data area that it needs: a crash in real code, to
+    /// test the way from a dump to a function. Not in `--help`.
+    NoLowMemoryFix,
 }
 
 fn drill(text: &str) -> Result<Drill, String> {
     match (text, text.strip_prefix("corrupt=")) {
         ("fault-long", _) => Ok(Drill::FaultLong),
         ("fault-protected", _) => Ok(Drill::FaultProtected),
+        ("no-low-memory-fix", _) => Ok(Drill::NoLowMemoryFix),
         (_, Some(name)) if !name.is_empty() => Ok(Drill::Corrupt(name.into())),
         _ => Err("must be fault-long, fault-protected or corrupt=SEGMENT".into()),
     }

@@ -84,6 +84,8 @@ pub fn prepare(
         Some(Drill::FaultProtected) => spec::Drill::FaultProtected,
         _ => spec::Drill::Off,
     };
+    request.low_memory_fix = args.drill != Some(Drill::NoLowMemoryFix);
+    request.guard = args.guard;
     request.crash = crash;
     let corrupt = match &args.drill {
         Some(Drill::Corrupt(name)) => Some(name.clone()),
@@ -115,6 +117,7 @@ fn drill_name(drill: &Drill) -> String {
         Drill::FaultLong => "an exception in long mode".into(),
         Drill::FaultProtected => "an exception in protected mode".into(),
         Drill::Corrupt(name) => format!("one bit of `{name}` is flipped"),
+        Drill::NoLowMemoryFix => "Xen gets no BIOS data area on a machine without one".into(),
     }
 }
 

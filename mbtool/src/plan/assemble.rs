@@ -88,6 +88,7 @@ pub(super) fn report(
             on_fault: on_fault_text(spec.on_fault),
             verify: verify_text(spec.verify),
             drill: drill_text(spec.drill),
+            guard: spec.guard,
         },
         warnings: wishes.warnings,
         kernel_segments: kernel.iter().map(kernel_segment).collect(),

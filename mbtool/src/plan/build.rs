@@ -95,6 +95,7 @@ pub(super) fn plan_with(
             mbi: low_address("boot information", layout.mbi.start)?,
         },
         drill: request.drill,
+        guard: request.guard,
     };
     let built = blob(&spec).map_err(PlanError::Handoff)?;
     parts.push(segments::handoff(&built, layout.handoff)?.with_digest(request.verify));

@@ -91,7 +91,7 @@ impl Low {
             low.forbidden.push(("the ACPI RSDP".to_owned(), range));
         }
         if xen {
-            low.decide_for_xen(host, warnings)?;
+            low.decide_for_xen(request, host, warnings)?;
         }
         if low.fix.is_some() {
             sent = sent_map::with_reserved(&sent, LOW);
@@ -101,7 +101,12 @@ impl Low {
         Ok(low)
     }
 
-    fn decide_for_xen(&mut self, host: &Host, warnings: &mut Vec<String>) -> Result<(), PlanError> {
+    fn decide_for_xen(
+        &mut self,
+        request: &Request,
+        host: &Host,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), PlanError> {
         let facts = LowFacts {
             ebda_segment: host.low_memory.bda_ebda_segment,
             base_kib: host.low_memory.bda_base_kib,
@@ -117,8 +122,13 @@ impl Low {
         let ram: Vec<PhysRange> = map::ram_ranges(&host.memory_map)
             .filter_map(|run| run.intersect(&first_mib))
             .collect();
-        let decision = low_memory::decide(&facts, &ram)?;
-        warnings.extend(decision.messages);
+        let mut decision = low_memory::decide(&facts, &ram)?;
+        if request.low_memory_fix {
+            warnings.extend(decision.messages);
+        } else if decision.fix.take().is_some() {
+            decision.trampoline = None;
+            warnings.push("the made-up BIOS data area is left out: Xen will crash".to_owned());
+        }
         let trampoline = decision.trampoline.unwrap_or(ANY_TRAMPOLINE);
         self.forbidden
             .push(("xen's trampoline".to_owned(), trampoline));

@@ -248,6 +248,8 @@ pub struct HandoffReport {
     pub verify: &'static str,
     /// "off", "fault-long" or "fault-protected".
     pub drill: &'static str,
+    /// True when watchpoints catch the image overwriting the handoff.
+    pub guard: bool,
 }
 
 /// `console` as `--console` takes it.

@@ -44,6 +44,11 @@ pub struct Request {
     pub verify: Verify,
     /// Deliberate failure.
     pub drill: Drill,
+    /// Leave watchpoints behind that catch the image overwriting the handoff.
+    pub guard: bool,
+    /// Give Xen a BIOS data area where the machine has none (a test of the
+    /// dump switches it off).
+    pub low_memory_fix: bool,
     /// The region to stay in, for a crash image.
     pub crash: Option<PhysRange>,
     /// Most segments that the loading kernel takes: [`LINUX_SEGMENTS`] or
@@ -66,6 +71,8 @@ impl Request {
             on_fault: OnFault::Halt,
             verify: Verify::Crc32,
             drill: Drill::Off,
+            guard: false,
+            low_memory_fix: true,
             crash: None,
             max_segments: LINUX_SEGMENTS,
         }

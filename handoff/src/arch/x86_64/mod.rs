@@ -5,6 +5,7 @@ pub mod clmul;
 pub mod cpu;
 pub mod descriptors;
 pub mod exit;
+pub mod guard;
 pub mod paging;
 pub mod port;
 pub mod relocate;

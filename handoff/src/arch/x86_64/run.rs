@@ -14,7 +14,7 @@
 #![expect(unsafe_code)]
 
 use super::port::Port;
-use super::{cpu, exit, paging, relocate, state, trap, verify};
+use super::{cpu, exit, guard, paging, relocate, state, trap, verify};
 use crate::abi::{self, Area, EntryState, FixupRaw, Params, Scratch};
 use crate::crc;
 use crate::dump::Summed;
@@ -124,6 +124,10 @@ pub unsafe fn run(area: *mut Area) {
         out.str("[handoff] drill: ud2 in protected mode\n");
     }
     exit::announce(&mut out, params);
+    if params.guard != 0 {
+        // SAFETY: CPL 0; after the old kernel nobody uses the debug registers.
+        unsafe { guard::watch(&mut out, params.base, &raw const scratch.guard as u64) };
+    }
     out.drain();
     if exit::stays_long(params) {
         exit::open(tables);
@@ -144,6 +148,10 @@ pub unsafe fn returned(area: *mut Area) {
         params, scratch, ..
     } = unsafe { &mut *area };
     scratch.phase = abi::PHASE_RETURN;
+    if params.guard != 0 {
+        // SAFETY: as for `watch`.
+        unsafe { guard::disarm() };
+    }
     let mut out = console(params, &mut scratch.console_dead);
     out.str("[handoff] target returned, rax ")
         .addr(scratch.returned_rax);

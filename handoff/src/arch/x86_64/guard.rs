@@ -1,0 +1,56 @@
+//! Watchpoints on both ends of the blob, for the time after the jump.
+//!
+//! A target that runs wild before it has an IDT of its own often overwrites
+//! memory from one end to the other, the blob's IDT with it, and then nothing
+//! reports its fault any more. The first word of the blob that it reaches stops
+//! it: #DB, while everything that a dump needs is still there.
+
+// UNSAFETY: debug registers.
+#![expect(unsafe_code)]
+
+use crate::text::Text;
+use core::arch::asm;
+
+/// DR7 (Intel SDM vol. 3, 19.2.4): G0, G1, GE, the bit that is always one;
+/// break on writes of four bytes for both.
+const DR7: u64 = 1 << 1 | 1 << 3 | 1 << 9 | 1 << 10 | 0b1101 << 16 | 0b1101 << 20;
+/// DR6 with no condition reported.
+const DR6_NONE: u64 = 0xffff_0ff0;
+
+/// DR7 with nothing armed.
+const DR7_OFF: u64 = 1 << 10;
+
+/// Says so, and watches writes to the 4 bytes at each address (multiples of 4).
+///
+/// # Safety
+///
+/// CPL 0, and nobody else may use the debug registers.
+pub unsafe fn watch(out: &mut impl Text, first: u64, second: u64) {
+    out.str("[handoff] guard: watching writes to ").addr(first);
+    out.str(" and ").addr(second).str("\n");
+    // SAFETY: the caller's promise.
+    unsafe {
+        disarm();
+        asm!(
+            "mov dr0, {first}",
+            "mov dr1, {second}",
+            "mov dr6, {none}",
+            "mov dr7, {on}",
+            first = in(reg) first,
+            second = in(reg) second,
+            none = in(reg) DR6_NONE,
+            on = in(reg) DR7,
+            options(nostack)
+        );
+    }
+}
+
+/// Watches nothing.
+///
+/// # Safety
+///
+/// As for [`watch`].
+pub unsafe fn disarm() {
+    // SAFETY: the caller's promise.
+    unsafe { asm!("mov dr7, {}", in(reg) DR7_OFF, options(nostack)) };
+}
