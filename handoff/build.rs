@@ -94,8 +94,9 @@ fn run(command: &mut Command) {
     assert!(status.success(), "{command:?}: {status}");
 }
 
-/// The bytes of the one segment, after checking that there is just one, at
-/// address 0, without relocations.
+/// The code and constants of the one segment, after checking that there is just
+/// one, at address 0, without relocations. What follows them in the file is for
+/// a run-time linker.
 fn flatten(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).expect("read handoff.elf");
     let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).expect("handoff.elf is ELF");
@@ -120,6 +121,11 @@ fn flatten(path: &Path) -> Vec<u8> {
             );
         }
     }
-    let start = load.p_offset as usize;
-    bytes[start..start + load.p_filesz as usize].to_vec()
+    let text = file
+        .section_header_by_name(".text")
+        .expect("section headers")
+        .expect(".text");
+    assert_eq!(text.sh_addr, 0, "the header comes first");
+    let start = text.sh_offset as usize;
+    bytes[start..start + text.sh_size as usize].to_vec()
 }

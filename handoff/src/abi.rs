@@ -233,6 +233,10 @@ pub struct Params {
     pub fixups: [FixupRaw; MAX_FIXUPS],
     /// Memory to move.
     pub relocate: RelocateRaw,
+    /// CRC-32 of the blob as loaded; see `arch::x86_64::selfcheck`.
+    pub checksum: u32,
+    /// Zero.
+    pub unused: u32,
 }
 
 /// Operand of `lgdt` and `lidt`: 16-bit limit, then the base.

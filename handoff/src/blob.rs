@@ -5,6 +5,7 @@ use crate::abi::{self, Area, FixupRaw, Header, Params, RegionRaw};
 use crate::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
 use crate::arch::x86_64::descriptors::{self, CODE32, CODE64, DATA};
 use crate::arch::x86_64::paging::{self, Mapper};
+use crate::arch::x86_64::selfcheck;
 use crate::spec::{Console, Digest, Drill, Fixup, OnFault, Region, Spec, Verify};
 use alloc::boxed::Box;
 use alloc::format;
@@ -96,6 +97,7 @@ pub fn build(spec: &Spec) -> Result<Built, String> {
         bytes.len(),
         header.area as usize + offset_of!(Area, scratch)
     );
+    selfcheck::seal(&mut bytes, header.area as usize);
     Ok(Built {
         bytes,
         memsz: header.mem_size.into(),
@@ -202,6 +204,8 @@ fn params(spec: &Spec) -> Result<Params, String> {
         regions,
         fixups,
         relocate: encode_relocate::raw(spec)?,
+        checksum: 0,
+        unused: 0,
     })
 }
 
@@ -311,6 +315,8 @@ fn encode_params(p: &Params, out: &mut Vec<u8>) {
         out.extend(fixup.from.to_le_bytes());
     }
     encode_relocate::encode(&p.relocate, out);
+    out.extend(p.checksum.to_le_bytes());
+    out.extend(p.unused.to_le_bytes());
     debug_assert_eq!(out.len() - start, size_of::<Params>());
 }
 

@@ -45,6 +45,7 @@ pub fn crc32(tables: &Tables, bytes: &[u8]) -> u32 {
 /// Takes `bytes` into the state of a CRC, which starts as all ones and ends
 /// inverted, on any CPU.
 #[must_use]
+#[inline(never)]
 pub fn update(tables: &Tables, state: u32, bytes: &[u8]) -> u32 {
     let mut crc = state;
     let mut words = bytes.chunks_exact(8);

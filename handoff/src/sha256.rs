@@ -86,7 +86,7 @@ pub fn sha256(bytes: &[u8], compress: fn(&mut State, &[Block])) -> [u8; 32] {
     }
     compress(&mut state, last.get(..count).unwrap_or(&last));
     let mut digest = [0; 32];
-    for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {
+    for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(&state) {
         *bytes = word.to_be_bytes();
     }
     digest

@@ -21,6 +21,7 @@ pub trait Text {
     }
 
     /// Writes `0x` and exactly `digits` lowercase hex digits (1 to 16).
+    #[inline(never)]
     fn hex(&mut self, value: u64, digits: u32) -> &mut Self {
         self.str("0x").digits(value, digits)
     }
@@ -39,6 +40,7 @@ pub trait Text {
     }
 
     /// Writes `0x` and as many hex digits as needed.
+    #[inline(never)]
     fn addr(&mut self, value: u64) -> &mut Self {
         self.hex(value, (16 - value.leading_zeros() / 4).max(1))
     }

@@ -50,6 +50,12 @@ fn damaged(content: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// SHA-256 in hexadecimal.
+fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The handoff's complaint about module 1, with checksums made here.
 fn complaint(loaded: &Loaded) -> Result<String> {
     let module = &modules()?[1];
@@ -225,8 +231,8 @@ fn it_is_verification_that_stops_a_damaged_module() -> Result<()> {
         cmdline: String::new(),
         data: module.content.clone().into(),
     });
-    for (verify, how) in [(true, Verify::Crc32), (false, Verify::None)] {
-        request.verify = how;
+    for verify in [Verify::Crc32, Verify::Sha256, Verify::None] {
+        request.verify = verify;
         let mut plan = plan(&request, &machine)?;
         plan.corrupt("module 0")?;
         let segments: Vec<launch::Segment<'_>> = plan
@@ -243,14 +249,24 @@ fn it_is_verification_that_stops_a_damaged_module() -> Result<()> {
             .cpus(1)
             .initrd(launch::pack(&segments, plan.entry))
             .args(DEBUG_EXIT)
-            .run(&format!("fault_verify_{verify}"), DEADLINE, &[HALTED])?;
-        let found = crc32fast::hash(&damaged(&module.content));
-        let said = outcome.contains(&format!(
-            "BAD crc32, expected {:#010x}, found {found:#010x}",
-            crc32fast::hash(&module.content)
-        ));
-        assert_eq!(said, verify);
-        if verify {
+            .run(&format!("fault_verify_{verify:?}"), DEADLINE, &[HALTED])?;
+        let found = damaged(&module.content);
+        let complaint = match verify {
+            Verify::None => None,
+            Verify::Crc32 => Some(format!(
+                "BAD crc32, expected {:#010x}, found {:#010x}",
+                crc32fast::hash(&module.content),
+                crc32fast::hash(&found)
+            )),
+            Verify::Sha256 => Some(format!(
+                "BAD sha256, expected {}, found {}",
+                sha256(&module.content),
+                sha256(&found)
+            )),
+        };
+        assert_eq!(outcome.contains("BAD"), complaint.is_some());
+        if let Some(complaint) = complaint {
+            assert!(outcome.contains(&complaint), "{}", outcome.describe());
             outcome.ended_with(HALTED)?;
             continue;
         }
@@ -267,9 +283,7 @@ fn it_is_verification_that_stops_a_damaged_module() -> Result<()> {
                 _ => None,
             })
             .collect();
-        let digest = Sha256::digest(damaged(&module.content));
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(digests, [&hex]);
+        assert_eq!(digests, [&sha256(&found)]);
     }
     Ok(())
 }

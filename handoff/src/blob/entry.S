@@ -110,6 +110,7 @@ handoff_entry:
     mov     [rip + area + {ENTRY_EFER}], eax
     mov     [rip + area + {ENTRY_EFER} + 4], edx
     lea     rdi, [rip + area]
+    lea     rsi, [rip + header]
     xor     ebp, ebp
     call    {run}
     lea     rdi, [rip + area]

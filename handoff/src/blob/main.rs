@@ -150,9 +150,9 @@ global_asm!(
     CR4_KEEP = const CR4_KEEP,
 );
 
-extern "C" fn handoff_run(area: *mut Area) {
+extern "C" fn handoff_run(area: *mut Area, header: *const Header) {
     // SAFETY: entry.S calls this once, in the state that `run` asks for.
-    unsafe { run::run(area) }
+    unsafe { run::run(area, header) }
 }
 
 extern "C" fn handoff_returned(area: *mut Area) {

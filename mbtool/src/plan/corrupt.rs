@@ -9,20 +9,19 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// No verified segment has that name (the handoff does not verify itself);
-    /// the message lists those there are.
+    /// No loaded segment has that name; the message lists those there are.
     pub fn corrupt(&mut self, name: &str) -> anyhow::Result<()> {
-        let verified = self
+        let loaded = self
             .segments
             .iter()
-            .filter(|segment| !segment.data.is_empty() && segment.name != "handoff");
-        let Some(segment) = verified
+            .filter(|segment| !segment.data.is_empty());
+        let Some(segment) = loaded
             .clone()
             .find(|segment| segment.name.starts_with(name))
         else {
-            let names: Vec<_> = verified.map(|segment| &*segment.name).collect();
+            let names: Vec<_> = loaded.map(|segment| &*segment.name).collect();
             bail!(
-                "--drill corrupt={name}: no verified segment has that name; there are: {}",
+                "--drill corrupt={name}: no loaded segment has that name; there are: {}",
                 names.join(", ")
             );
         };

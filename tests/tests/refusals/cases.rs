@@ -114,9 +114,9 @@ pub const REFUSED: &[Case] = &[
         &["no verified segment has that name; there are: mbi, fixed"],
     ),
     case(
-        "unverified_drill",
-        "mbtool load --drill corrupt=handoff fixed",
-        &["no verified segment has that name"],
+        "elsewhere_drill",
+        "mbtool load --drill corrupt=elsewhere fixed",
+        &["no loaded segment has that name", "mbi, handoff"],
     ),
     case(
         "silent_drill",

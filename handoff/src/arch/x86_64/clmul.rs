@@ -8,8 +8,7 @@
 
 use crate::crc::{self, Tables};
 use core::arch::x86_64::{
-    __m128i, _mm_clmulepi64_si128, _mm_cvtsi32_si128, _mm_loadu_si128, _mm_set_epi64x,
-    _mm_storeu_si128, _mm_xor_si128,
+    __m128i, _mm_clmulepi64_si128, _mm_loadu_si128, _mm_set_epi64x, _mm_storeu_si128, _mm_xor_si128,
 };
 
 /// x^n modulo the polynomial, reflected, and shifted left by one: a reflected
@@ -37,7 +36,11 @@ fn load(bytes: &[u8; 16]) -> __m128i {
     unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
 }
 
-/// As [`crc::update`], for a CPU that has PCLMULQDQ.
+/// As [`crc::update`].
+///
+/// # Safety
+///
+/// The CPU must have PCLMULQDQ.
 #[target_feature(enable = "pclmulqdq")]
 #[must_use]
 pub fn update(tables: &Tables, state: u32, bytes: &[u8]) -> u32 {
@@ -45,23 +48,20 @@ pub fn update(tables: &Tables, state: u32, bytes: &[u8]) -> u32 {
     let Some((first, blocks)) = blocks.split_first() else {
         return crc::update(tables, state, bytes);
     };
-    let mut lanes = [_mm_cvtsi32_si128(0); 4];
-    for (lane, bytes) in lanes.iter_mut().zip(first.as_chunks().0) {
-        *lane = load(bytes);
+    let mut left = *first;
+    for (byte, state) in left.iter_mut().zip(state.to_le_bytes()) {
+        *byte ^= state;
     }
-    lanes[0] = _mm_xor_si128(lanes[0], _mm_cvtsi32_si128(state as i32));
     let by = _mm_set_epi64x(HIGH, LOW);
     for block in blocks {
-        for (lane, bytes) in lanes.iter_mut().zip(block.as_chunks().0) {
-            let low = _mm_clmulepi64_si128::<0x00>(*lane, by);
-            let high = _mm_clmulepi64_si128::<0x11>(*lane, by);
-            *lane = _mm_xor_si128(_mm_xor_si128(low, high), load(bytes));
+        for (lane, next) in left.as_chunks_mut().0.iter_mut().zip(block.as_chunks().0) {
+            let now = load(lane);
+            let low = _mm_clmulepi64_si128::<0x00>(now, by);
+            let high = _mm_clmulepi64_si128::<0x11>(now, by);
+            let ahead = _mm_xor_si128(_mm_xor_si128(low, high), load(next));
+            // SAFETY: 16 writable bytes; the store asks for no alignment.
+            unsafe { _mm_storeu_si128(lane.as_mut_ptr().cast(), ahead) };
         }
-    }
-    let mut left = [0; 64];
-    for (bytes, lane) in left.as_chunks_mut::<16>().0.iter_mut().zip(lanes) {
-        // SAFETY: 16 writable bytes; the store asks for no alignment.
-        unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), lane) };
     }
     crc::update(tables, crc::update(tables, 0, &left), tail)
 }

@@ -10,6 +10,7 @@ pub mod paging;
 pub mod port;
 pub mod relocate;
 pub mod run;
+pub mod selfcheck;
 pub mod sha_ni;
 pub mod state;
 pub mod trap;

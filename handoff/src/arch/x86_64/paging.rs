@@ -11,6 +11,10 @@ pub const RW: u64 = 2;
 pub const PWT: u64 = 8;
 /// Page cache disable.
 pub const PCD: u64 = 16;
+/// Accessed. Set from the start, so that the CPU does not write our tables.
+pub const A: u64 = 32;
+/// Dirty; as [`A`].
+pub const D: u64 = 64;
 /// Page size: a 2 MiB leaf in a page directory.
 pub const PS: u64 = 128;
 /// No execute.
@@ -18,11 +22,13 @@ pub const NX: u64 = 1 << 63;
 /// Address bits of an entry.
 pub const ADDR: u64 = 0x000f_ffff_ffff_f000;
 /// Ordinary data.
-pub const DATA: u64 = P | RW | NX;
+pub const DATA: u64 = P | RW | A | D | NX;
 /// Device memory.
-pub const DEVICE: u64 = P | RW | NX | PWT | PCD;
+pub const DEVICE: u64 = P | RW | A | D | NX | PWT | PCD;
 /// Code and constants.
-pub const TEXT: u64 = P;
+pub const TEXT: u64 = P | A;
+/// A table.
+const TABLE: u64 = P | RW | A;
 
 const LARGE: u64 = 2 << 20;
 
@@ -42,7 +48,7 @@ impl<'a> Mapper<'a> {
             base,
             used: 2,
         };
-        mapper.pool[0][0] = mapper.address(1) | P | RW;
+        mapper.pool[0][0] = mapper.address(1) | TABLE;
         mapper
     }
 
@@ -88,7 +94,7 @@ impl<'a> Mapper<'a> {
                         *slot = (large + n as u64 * PAGE_SIZE) | (entry & !ADDR & !PS);
                     }
                 }
-                self.pool[pd][index] = self.address(pt) | P | RW;
+                self.pool[pd][index] = self.address(pt) | TABLE;
                 pt
             } else {
                 self.index_of(entry)
@@ -110,7 +116,7 @@ impl<'a> Mapper<'a> {
             return Ok(self.index_of(entry));
         }
         let new = self.allocate()?;
-        self.pool[table][index] = self.address(new) | P | RW;
+        self.pool[table][index] = self.address(new) | TABLE;
         Ok(new)
     }
 

@@ -4,9 +4,9 @@
 //! TSS and stack loaded, SSE usable, still the old kernel's page tables, which
 //! map at least the blob and all loaded segments one to one.
 //!
-//! Duties: 1. switch to our own page tables; 2. start the console; 3. say who
-//! entered us; 4. verify every loaded segment; 5. make the low-memory fix-ups;
-//! 6. say where we jump. The caller (`exit.S`) then leaves long mode.
+//! Duties: 1. verify the blob itself; 2. switch to our own page tables; 3. start
+//! the console; 4. say who entered us; 5. verify every loaded segment; 6. make
+//! the low-memory fix-ups; 7. say where we jump. The caller (`exit.S`) then leaves long mode.
 //!
 //! Nothing here waits without a bound.
 
@@ -14,9 +14,8 @@
 #![expect(unsafe_code)]
 
 use super::port::Port;
-use super::{cpu, exit, guard, paging, relocate, state, trap, verify};
-use crate::abi::{self, Area, EntryState, FixupRaw, Params, Scratch};
-use crate::crc;
+use super::{cpu, exit, guard, paging, relocate, selfcheck, state, trap, verify};
+use crate::abi::{self, Area, EntryState, FixupRaw, Header, Params, Scratch};
 use crate::dump::Summed;
 use crate::text::Text;
 use crate::uart::{self, Uart};
@@ -47,8 +46,23 @@ pub fn end(params: &Params, dead: &mut u32) -> ! {
 /// # Safety
 ///
 /// The state at entry given in the module's head; `area` must be the blob's
-/// [`Area`], filled in for its address, and nobody else may use it.
-pub unsafe fn run(area: *mut Area) {
+/// [`Area`], filled in for its address, and nobody else may use it; `header`
+/// must be the blob's.
+pub unsafe fn run(area: *mut Area, header: *const Header) {
+    // SAFETY: the blob's own, in use by nobody.
+    let sums = unsafe { selfcheck::check(header, area) };
+    let damaged = sums.expected != sums.found;
+    // SAFETY: CPL 0 in long mode, so EFER exists; the tables map the low 4 GiB,
+    // in which the host placed the blob, one to one.
+    unsafe {
+        // a damaged blob speaks without its tables, if its console can
+        if !damaged || (*area).params.console_kind == abi::CONSOLE_MMIO {
+            let changed = switch_tables(&mut (*area).tables, &mut (*area).scratch);
+            if changed && !damaged {
+                selfcheck::renew(header, area);
+            }
+        }
+    }
     // SAFETY: the caller gives the area to this call alone. The trap handler
     // uses the same memory, but only when it ends the handoff or between two
     // instructions that do not depend on what it changes (counters, `dead`).
@@ -58,9 +72,6 @@ pub unsafe fn run(area: *mut Area) {
         scratch,
     } = unsafe { &mut *area };
     scratch.trap32_esp = (&raw const scratch.stack_trap32 as u64 + abi::STACK_SIZE as u64) as u32;
-    // SAFETY: CPL 0 in long mode, so EFER exists; the tables map the low 4 GiB,
-    // in which the host placed the blob, one to one.
-    unsafe { switch_tables(tables, scratch) };
 
     scratch.phase = abi::PHASE_CONSOLE;
     if params.divisor != 0 {
@@ -81,8 +92,14 @@ pub unsafe fn run(area: *mut Area) {
     state::print(&mut out, &scratch.entry);
 
     scratch.phase = abi::PHASE_VERIFY;
-    if params.verify != 0 {
-        crc::init(&mut scratch.crc);
+    if damaged {
+        out.str("[handoff] handoff itself is damaged: expected ")
+            .hex(sums.expected.into(), 8)
+            .str(", found ");
+        out.hex(sums.found.into(), 8).str("\n");
+        end(params, &mut scratch.console_dead);
+    }
+    if params.verify != abi::VERIFY_NONE {
         // SAFETY: the host checked that every region is a loaded segment below
         // 4 GiB, so it is mapped RAM that nobody else writes any more.
         let bad = unsafe { verify::segments(&mut out, params, &scratch.crc) };
@@ -145,8 +162,11 @@ pub unsafe fn run(area: *mut Area) {
 pub unsafe fn returned(area: *mut Area) {
     // SAFETY: the target is done, the area is this call's again.
     let Area {
-        params, scratch, ..
+        params,
+        tables,
+        scratch,
     } = unsafe { &mut *area };
+    exit::close(tables);
     scratch.phase = abi::PHASE_RETURN;
     if params.guard != 0 {
         // SAFETY: as for `watch`.
@@ -168,15 +188,16 @@ pub unsafe fn returned(area: *mut Area) {
     out.drain();
 }
 
-/// Loads our page tables, without NX where the CPU has none.
+/// Loads our page tables, without NX where the CPU has none; true when that
+/// changed them.
 ///
 /// # Safety
 ///
 /// CPL 0 in long mode; `tables` maps code, stack and data where they are.
-unsafe fn switch_tables(tables: &mut abi::Tables, scratch: &mut Scratch) {
-    exit::close(tables);
+unsafe fn switch_tables(tables: &mut abi::Tables, scratch: &mut Scratch) -> bool {
     scratch.efer = 1 << 8; // LME
-    if cpu::has_nx() {
+    let nx = cpu::has_nx();
+    if nx {
         scratch.efer |= cpu::EFER_NXE as u32;
         // SAFETY: the CPU has NX, so the bit may be set.
         unsafe { cpu::wrmsr(cpu::MSR_EFER, cpu::rdmsr(cpu::MSR_EFER) | cpu::EFER_NXE) };
@@ -187,6 +208,7 @@ unsafe fn switch_tables(tables: &mut abi::Tables, scratch: &mut Scratch) {
     }
     // SAFETY: the caller's promise.
     unsafe { load_own(tables) };
+    !nx
 }
 
 /// Loads the root of our tables for the paging mode that is on.

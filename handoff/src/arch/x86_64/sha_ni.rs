@@ -18,7 +18,11 @@ fn load(bytes: &[u8; 16]) -> __m128i {
     unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
 }
 
-/// As [`crate::sha256::compress`], for a CPU that has SHA, SSSE3 and SSE4.1.
+/// As [`crate::sha256::compress`].
+///
+/// # Safety
+///
+/// The CPU must have SHA, SSSE3 and SSE4.1.
 #[target_feature(enable = "sha,ssse3,sse4.1")]
 pub fn compress(state: &mut State, blocks: &[Block]) {
     let [a, b, c, d, e, f, g, h] = state.map(|word| word as i32);

@@ -7,6 +7,7 @@
 use super::{clmul, cpu, sha_ni};
 use crate::abi::{self, Params, RegionRaw};
 use crate::crc::{self, Tables};
+use crate::dump::nth;
 use crate::sha256;
 use crate::text::Text;
 
@@ -48,12 +49,18 @@ impl<'a> Engine<'a> {
 
     /// Algorithm and implementation.
     #[must_use]
-    pub fn name(&self) -> (&'static str, &'static str) {
-        match (self.kind, self.special) {
-            (abi::VERIFY_SHA256, false) => ("sha256", "portable"),
-            (abi::VERIFY_SHA256, true) => ("sha256", "sha-ni"),
-            (_, false) => ("crc32", "portable"),
-            (_, true) => ("crc32", "pclmulqdq"),
+    pub fn name(&self) -> &'static [u8] {
+        const NAMES: &str = "crc32 (portable)|crc32 (pclmulqdq)|sha256 (portable)|sha256 (sha-ni)";
+        let kind = u32::from(self.kind == abi::VERIFY_SHA256);
+        nth(NAMES, 2 * kind + u32::from(self.special)).unwrap_or(b"?")
+    }
+
+    /// Algorithm.
+    const fn algorithm(&self) -> &'static str {
+        if self.kind == abi::VERIFY_SHA256 {
+            "sha256"
+        } else {
+            "crc32"
         }
     }
 
@@ -108,9 +115,9 @@ impl<'a> Engine<'a> {
 #[inline(never)]
 pub unsafe fn segments(out: &mut impl Text, params: &Params, tables: &Tables) -> u32 {
     let engine = Engine::new(params.verify, tables);
-    let (algorithm, implementation) = engine.name();
-    out.str("[handoff] verify with ").str(algorithm);
-    out.str(" (").str(implementation).str(")\n");
+    out.str("[handoff] verify with ")
+        .bytes(engine.name())
+        .str("\n");
     let mut bad = 0;
     for region in params.regions.iter().take(params.region_count as usize) {
         // SAFETY: the caller's promise; u8 has no alignment and no invalid value.
@@ -141,22 +148,23 @@ fn segment(out: &mut impl Text, r: &RegionRaw, bytes: &[u8], engine: Engine<'_>)
         .str(" ")
         .dec(r.loaded)
         .str(" bytes: ");
-    let (algorithm, _) = engine.name();
     if found != r.digest {
-        out.str("BAD ").str(algorithm).str(", expected ");
+        out.str("BAD ").str(engine.algorithm()).str(", expected ");
         engine.print(out, &r.digest);
         out.str(", found ");
         engine.print(out, &found);
         out.str("\n");
         return false;
     }
+    out.str(engine.algorithm()).str(" ");
+    engine.print(out, &found);
     if let Some(offset) = tail.iter().position(|byte| *byte != 0) {
-        out.str("BAD zero fill, first at ")
+        out.str(" ok, BAD zero fill, first at ")
             .addr(r.start + r.loaded + offset as u64)
             .str("\n");
         return false;
     }
-    out.str(algorithm).str(" ok\n");
+    out.str(" ok\n");
     true
 }
 

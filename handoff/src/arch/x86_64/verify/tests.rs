@@ -148,17 +148,20 @@ fn verification_names_the_bad_segment_and_both_checksums() {
     };
     assert_eq!(
         report(abi::VERIFY_CRC32),
-        "[handoff] verify xen 0x00200000-0x0020000c 9 bytes: crc32 ok\n\
+        "[handoff] verify xen 0x00200000-0x0020000c 9 bytes: crc32 0xcbf43926 ok\n\
          [handoff] verify module 1 0x00200000-0x0020000c 9 bytes: BAD crc32, \
          expected 0x00000001, found 0xcbf43926\n\
-         [handoff] verify mbi 0x00200000-0x0020000c 3 bytes: BAD zero fill, first at 0x200003\n"
+         [handoff] verify mbi 0x00200000-0x0020000c 3 bytes: crc32 0x884863d2 ok, BAD zero fill, first at 0x200003\n"
     );
     assert_eq!(
         report(abi::VERIFY_SHA256),
-        "[handoff] verify xen 0x00200000-0x0020000c 9 bytes: sha256 ok\n\
+        "[handoff] verify xen 0x00200000-0x0020000c 9 bytes: sha256 \
+         15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225 ok\n\
          [handoff] verify module 1 0x00200000-0x0020000c 9 bytes: BAD sha256, \
          expected 0100000000000000000000000000000000000000000000000000000000000000, \
          found 15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225\n\
-         [handoff] verify mbi 0x00200000-0x0020000c 3 bytes: BAD zero fill, first at 0x200003\n"
+         [handoff] verify mbi 0x00200000-0x0020000c 3 bytes: sha256 \
+         a665a45920422f9d417e4867efdc4fb8a04a1f3fff1fa07e998e86f7f7a27ae3 ok, \
+         BAD zero fill, first at 0x200003\n"
     );
 }
