@@ -30,19 +30,26 @@ pub const SEL_CODE32: u16 = 0x08;
 pub const SEL_CODE64: u16 = 0x10;
 /// Selector of the flat data segment.
 pub const SEL_DATA: u16 = 0x18;
+/// Selector of the 32-bit task state segment that the target runs in.
+pub const SEL_TSS32: u16 = 0x20;
+/// Selector of the 32-bit task state segment of the protected mode #DF handler.
+pub const SEL_TSS_DF: u16 = 0x38;
 /// Selector of the 64-bit task state segment (two slots).
 pub const SEL_TSS: u16 = 0x28;
 
 /// Bytes of one 64-bit trap stub: `call rel32`.
 pub const STUB64_LEN: u32 = 5;
-/// Bytes of one 32-bit exception stub: `xchg esp, [disp32]`, `call rel32`.
-pub const STUB32_LEN: u32 = 11;
-/// Offset of the disp32 in it, which the host fills in.
-pub const STUB32_DISP: u32 = 2;
-/// Bytes of one 32-bit stub for vectors 32 to 255: `call rel32`.
-pub const SOFT32_LEN: u32 = 5;
-/// Vectors with a stub of their own kind in protected mode.
-pub const EXCEPTIONS: u32 = 32;
+/// Bytes of one 32-bit trap stub ([`crate::arch::x86_64::descriptors::stub32`]).
+pub const STUB32_LEN: usize = 28;
+/// Bytes of the protected mode NMI stub.
+pub const NMI32_LEN: usize = 22 + STUB32_LEN;
+/// [`Frame32::vector`]: #DF by way of the task gate.
+pub const VECTOR_DF_TASK: u32 = 0x108;
+/// Protected mode trap handlers that may interrupt each other; what faults
+/// deeper stops the CPU.
+pub const TRAP32_LEVELS: u32 = 3;
+/// Bytes of [`Scratch::stack_trap32`] for each.
+pub const TRAP32_LEVEL_SIZE: u32 = 1024;
 /// Vectors that push an error code (Intel SDM vol. 3, table 6-1; AMD APM
 /// vol. 2, table 8-1): #DF #TS #NP #SS #GP #PF #AC #CP #VC #SX.
 pub const ERROR_CODE_VECTORS: u32 = 1 << 8
@@ -74,14 +81,12 @@ pub struct Header {
     pub entry64: u32,
     /// Offset of the 256 long mode stubs, [`STUB64_LEN`] bytes each.
     pub stubs64: u32,
-    /// Offset of the 32 protected mode exception stubs, [`STUB32_LEN`] bytes each.
-    pub stubs32: u32,
-    /// Offset of the 224 protected mode stubs of vectors 32 to 255.
-    pub soft32: u32,
-    /// Offset of a disp32 that must hold the address of [`Scratch::trap32_esp`].
-    pub soft32_disp: u32,
+    /// Offset of what the protected mode stubs jump to.
+    pub trap32: u32,
+    /// Offset of the protected mode #DF handler.
+    pub df32: u32,
     /// Zero.
-    pub reserved: u32,
+    pub reserved: [u32; 2],
 }
 
 /// [`Params::console_kind`]: no output.
@@ -100,6 +105,8 @@ pub const DRILL_OFF: u32 = 0;
 pub const DRILL_LONG: u32 = 1;
 /// [`Params::drill`]: `ud2` in protected mode.
 pub const DRILL_PROTECTED: u32 = 2;
+/// [`Params::drill`]: call [`Params::drill_addr`] in long mode. For tests.
+pub const DRILL_CALL: u32 = 3;
 /// [`Params::verify`]: nothing.
 pub const VERIFY_NONE: u32 = 0;
 /// [`Params::verify`]: CRC-32.
@@ -227,6 +234,10 @@ pub struct Params {
     pub region_count: u32,
     /// Used entries of `fixups`.
     pub fixup_count: u32,
+    /// Code for [`DRILL_CALL`], on a page that the host maps executable.
+    pub drill_addr: u32,
+    /// Zero.
+    pub reserved2: u32,
     /// Segments to verify.
     pub regions: [RegionRaw; MAX_REGIONS],
     /// Changes to make.
@@ -262,16 +273,29 @@ pub struct Tables {
     pub idt64: [[u64; 2]; 256],
     /// Protected mode gates.
     pub idt32: [u64; 256],
-    /// Null, code32, code64, data, null, TSS (two slots).
+    /// For the instructions around a change of mode: protected mode gates, but
+    /// the long mode gates of NMI and #MC where vectors 4, 5, 36 and 37 were.
+    pub idt_both: [u64; 38],
+    /// Null, code32, code64, data, TSS32, TSS (two slots), TSS of #DF.
     pub gdt: [u64; 8],
     /// 64-bit TSS (104 bytes).
     pub tss: [u32; 26],
+    /// 32-bit TSS of the target: a task switch saves its registers here.
+    pub tss32: [u32; 26],
+    /// 32-bit TSS of the protected mode #DF handler.
+    pub tss_df: [u32; 26],
+    /// Protected mode stubs.
+    pub stubs32: [[u8; STUB32_LEN]; 256],
+    /// Protected mode stub of NMI.
+    pub nmi32: [u8; NMI32_LEN],
     /// For `lgdt`, both modes (the upper half of the base is zero).
     pub gdtr: Pseudo,
     /// For `lidt` in long mode.
     pub idtr64: Pseudo,
     /// For `lidt` in protected mode.
     pub idtr32: Pseudo,
+    /// For `lidt` of `idt_both`.
+    pub idtr_both: Pseudo,
     /// Value for CR3 with four levels.
     pub cr3: u64,
     /// Value for CR3 with five levels.
@@ -332,12 +356,15 @@ pub struct Scratch {
     pub stack_target: Stack,
     /// What the old kernel left.
     pub entry: EntryState,
-    /// Protected mode: holds the end of `stack_trap32` (host); the stub swaps
-    /// it with the ESP of the fault.
+    /// Protected mode: ESP of the fault, between two instructions of a stub.
     pub trap32_esp: u32,
+    /// ESP of the next protected mode trap handler, in `stack_trap32`.
+    pub trap32_top: u32,
+    /// Protected mode trap handlers that run now.
+    pub trap32_level: u32,
     /// `PHASE_*`.
     pub phase: u32,
-    /// Not zero while a dump is written.
+    /// 0, 1 while a dump is written or after the last one, 2 after a nested fault.
     pub dumping: u32,
     /// NMIs seen and resumed.
     pub nmi_count: u32,
@@ -361,7 +388,7 @@ pub struct Area {
     pub params: Params,
     /// Filled in by the host.
     pub tables: Tables,
-    /// Zero at load, `trap32_esp` excepted (set by the entry code).
+    /// Zero at load.
     pub scratch: Scratch,
 }
 
@@ -369,16 +396,24 @@ pub struct Area {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Frame32 {
-    /// EFER, low half.
-    pub efer: u32,
+    /// As `sidt` stores it: 16-bit limit, then 32-bit base, packed.
+    pub idtr: [u32; 2],
+    /// As `sgdt` stores it.
+    pub gdtr: [u32; 2],
+    /// TR.
+    pub tr: u32,
+    /// EFER, low half first.
+    pub efer: [u32; 2],
     /// CR0, CR2, CR3, CR4.
     pub cr: [u32; 4],
     /// DS ES FS GS SS.
     pub sel: [u32; 5],
     /// EDI ESI EBP ESP (of the handler) EBX EDX ECX EAX, as `pushad` leaves them.
     pub gpr: [u32; 8],
-    /// Return address: names the stub.
-    pub ret: u32,
+    /// Vector, in the low byte, or [`VECTOR_DF_TASK`].
+    pub vector: u32,
+    /// ESP of the fault: points at the CPU's frame, if that reached memory.
+    pub esp: u32,
 }
 
 /// What the long mode trap handler saves, from the lowest address up. Behind it

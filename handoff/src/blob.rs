@@ -3,7 +3,7 @@
 extern crate alloc;
 use crate::abi::{self, Area, FixupRaw, Header, Params, RegionRaw};
 use crate::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
-use crate::arch::x86_64::descriptors::{self, CODE32, CODE64, DATA};
+use crate::arch::x86_64::gates;
 use crate::arch::x86_64::paging::{self, Mapper};
 use crate::arch::x86_64::selfcheck;
 use crate::spec::{Console, Digest, Drill, Fixup, OnFault, Region, Spec, Verify};
@@ -52,10 +52,9 @@ pub fn header() -> Header {
         area: word(offset_of!(Header, area)),
         entry64: word(offset_of!(Header, entry64)),
         stubs64: word(offset_of!(Header, stubs64)),
-        stubs32: word(offset_of!(Header, stubs32)),
-        soft32: word(offset_of!(Header, soft32)),
-        soft32_disp: word(offset_of!(Header, soft32_disp)),
-        reserved: word(offset_of!(Header, reserved)),
+        trap32: word(offset_of!(Header, trap32)),
+        df32: word(offset_of!(Header, df32)),
+        reserved: [0; 2],
     }
 }
 
@@ -75,20 +74,9 @@ pub fn memsz() -> u64 {
 pub fn build(spec: &Spec) -> Result<Built, String> {
     let header = header();
     let base = check_base(spec.base, header.mem_size)?;
-    let area_base = base + header.area;
-    let area_addr = |offset: usize| area_base + offset as u32;
     let params = params(spec)?;
 
-    let mut image = IMAGE.to_vec();
-    let trap_esp = area_addr(offset_of!(Area, scratch.trap32_esp)).to_le_bytes();
-    let stubs =
-        (0..abi::EXCEPTIONS).map(|n| header.stubs32 + n * abi::STUB32_LEN + abi::STUB32_DISP);
-    for disp in stubs.chain([header.soft32_disp]) {
-        let disp = disp as usize;
-        image[disp..disp + 4].copy_from_slice(&trap_esp);
-    }
-
-    let mut bytes = image;
+    let mut bytes = IMAGE.to_vec();
     bytes.resize(header.area as usize, 0);
     encode_params(&params, &mut bytes);
     bytes.resize(header.area as usize + offset_of!(Area, tables), 0);
@@ -188,6 +176,7 @@ fn params(spec: &Spec) -> Result<Params, String> {
             Drill::Off => abi::DRILL_OFF,
             Drill::FaultLong => abi::DRILL_LONG,
             Drill::FaultProtected => abi::DRILL_PROTECTED,
+            Drill::Call(_) => abi::DRILL_CALL,
         },
         verify: match spec.verify {
             Verify::None => abi::VERIFY_NONE,
@@ -201,6 +190,14 @@ fn params(spec: &Spec) -> Result<Params, String> {
         esi: registers.esi,
         region_count: spec.regions.len() as u32,
         fixup_count: spec.fixups.len() as u32,
+        drill_addr: match spec.drill {
+            Drill::Call(addr) => {
+                low("drill", addr, 1)?;
+                addr as u32
+            }
+            _ => 0,
+        },
+        reserved2: 0,
         regions,
         fixups,
         relocate: encode_relocate::raw(spec)?,
@@ -300,6 +297,7 @@ fn encode_params(p: &Params, out: &mut Vec<u8>) {
     out.extend(p.guard.to_le_bytes());
     out.extend(p.region_count.to_le_bytes());
     out.extend(p.fixup_count.to_le_bytes());
+    out.extend(p.drill_addr.to_le_bytes());
     out.resize(start + offset_of!(Params, regions), 0);
     for region in &p.regions {
         out.extend(region.name);
@@ -330,46 +328,7 @@ fn encode_tables(
     let start = out.len();
     let area = base + header.area;
     let at = |offset: usize| u64::from(area) + offset as u64;
-    for vector in 0..256 {
-        let stub = u64::from(base + header.stubs64 + vector * abi::STUB64_LEN);
-        let ist = match vector {
-            2 => 3,
-            8 => 2,
-            18 => 4,
-            _ => 1,
-        };
-        for word in descriptors::gate64(stub, ist) {
-            out.extend(word.to_le_bytes());
-        }
-    }
-    for vector in 0..256u32 {
-        let stub = match vector.checked_sub(abi::EXCEPTIONS) {
-            None => header.stubs32 + vector * abi::STUB32_LEN,
-            Some(n) => header.soft32 + n * abi::SOFT32_LEN,
-        };
-        out.extend(descriptors::gate32(base + stub).to_le_bytes());
-    }
-    let tss = descriptors::tss_descriptor(at(offset_of!(Area, tables.tss)));
-    for word in [0, CODE32, CODE64, DATA, 0, tss[0], tss[1], 0] {
-        out.extend(word.to_le_bytes());
-    }
-    let stack = |offset: usize| at(offset + abi::STACK_SIZE);
-    for word in descriptors::tss([
-        stack(offset_of!(Area, scratch.ist_fault)),
-        stack(offset_of!(Area, scratch.ist_df)),
-        stack(offset_of!(Area, scratch.ist_nmi)),
-        stack(offset_of!(Area, scratch.ist_mc)),
-    ]) {
-        out.extend(word.to_le_bytes());
-    }
-    for (limit, table) in [
-        (64 - 1u16, offset_of!(Area, tables.gdt)),
-        (4096 - 1, offset_of!(Area, tables.idt64)),
-        (2048 - 1, offset_of!(Area, tables.idt32)),
-    ] {
-        out.extend(limit.to_le_bytes());
-        out.extend(at(table).to_le_bytes());
-    }
+    gates::encode(header, base, out);
 
     let mut pool = Box::new([[0; 512]; abi::TABLES]);
     let mut mapper = Mapper::new(&mut pool, at(offset_of!(Area, tables.pool)));
@@ -383,6 +342,10 @@ fn encode_tables(
         let uart = PhysRange::from_len(params.mmio, 8 * u64::from(params.stride))
             .ok_or("mmio console ends above 2^64")?;
         mapper.map(uart, paging::DEVICE)?;
+    }
+    if params.drill == abi::DRILL_CALL {
+        let code = PhysRange::from_len(params.drill_addr.into(), 1).ok_or("drill above 4 GiB")?;
+        mapper.map(code, paging::TEXT)?;
     }
     let (root4, root5) = (mapper.root4(), mapper.root5());
     out.resize(start + offset_of!(abi::Tables, cr3), 0);

@@ -162,6 +162,9 @@ pub enum Drill {
     /// `ud2` in 32-bit protected mode, after the drop, instead of the target's
     /// first instruction.
     FaultProtected,
+    /// Call code in long mode, after the fix-ups: for tests of the handoff. The
+    /// page is mapped executable and read-only; the code may return.
+    Call(u64),
 }
 
 /// Everything that goes into the blob's parameters.

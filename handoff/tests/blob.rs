@@ -69,15 +69,22 @@ fn gates_lead_to_stubs_and_the_entry_is_inside() {
         assert_ne!(low >> 32 & 7, 0, "every gate has a stack of its own");
         assert_eq!(built.bytes[(handler - base) as usize], 0xe8, "a call");
     }
-    let esp = base + u64::from(header.area) + offset_of!(Area, scratch.trap32_esp) as u64;
-    for vector in 0..32 {
-        let stub = (header.stubs32 + vector * abi::STUB32_LEN) as usize;
-        assert_eq!(
-            built.bytes[stub..stub + 2],
-            [0x87, 0x25],
-            "xchg esp, [disp32]"
+    for vector in 0..256 {
+        let gate = u64_at(
+            &built.bytes,
+            tables + offset_of!(Tables, idt32) + 8 * vector as usize,
         );
-        assert_eq!(built.bytes[stub + 2..stub + 6], (esp as u32).to_le_bytes());
+        let handler = gate & 0xffff | gate >> 32 & 0xffff_0000;
+        match vector {
+            8 => assert_eq!((gate >> 40 & 0x9f, gate >> 16 & 0xffff), (0x85, 0x38)),
+            _ => {
+                assert_eq!((gate >> 40 & 0x9f, gate >> 16 & 0xffff), (0x8e, 8));
+                let code = &built.bytes[(handler - base) as usize..];
+                let at = if vector == 2 { 22 } else { 0 };
+                let push = &code[at + 21..at + 23];
+                assert_eq!(push, [0x6a, vector as u8], "push vector");
+            }
+        }
     }
 }
 

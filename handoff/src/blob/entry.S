@@ -11,9 +11,9 @@ header:
     .long   area - header
     .long   handoff_entry - header
     .long   stubs64 - header
-    .long   stubs32 - header
-    .long   soft32 - header
-    .long   soft32_disp - header
+    .long   trap32 - header
+    .long   df32 - header
+    .long   0
     .long   0
 
 .section .text.entry, "ax"
@@ -24,6 +24,18 @@ header:
 // Clobber: everything; the state found is in Scratch::entry.
 .global handoff_entry
 handoff_entry:
+    // Seven instructions that only store to the blob or load from it. From the
+    // one after `lidt` on, every fault is dumped, on a stack of its own. No
+    // instruction before `pushfq` changes flags.
+    sgdt    [rip + area + {ENTRY_GDTR}]
+    sidt    [rip + area + {ENTRY_IDTR}]
+    str     word ptr [rip + area + {ENTRY_SEL} + 12]
+    mov     byte ptr [rip + area + {TSS_TYPE}], {TSS_AVAILABLE} // busy when entered again
+    lgdt    [rip + area + {GDTR}]
+    ltr     word ptr [rip + .Lsel_tss]
+    lidt    [rip + area + {IDTR64}]
+.global handoff_first
+handoff_first:
     mov     [rip + area + {GPR} + 0], rax
     mov     [rip + area + {GPR} + 8], rcx
     mov     [rip + area + {GPR} + 16], rdx
@@ -40,15 +52,12 @@ handoff_entry:
     mov     [rip + area + {GPR} + 104], r13
     mov     [rip + area + {GPR} + 112], r14
     mov     [rip + area + {GPR} + 120], r15
-    sgdt    [rip + area + {ENTRY_GDTR}]
-    sidt    [rip + area + {ENTRY_IDTR}]
     mov     word ptr [rip + area + {ENTRY_SEL} + 0], cs
     mov     word ptr [rip + area + {ENTRY_SEL} + 2], ds
     mov     word ptr [rip + area + {ENTRY_SEL} + 4], es
     mov     word ptr [rip + area + {ENTRY_SEL} + 6], fs
     mov     word ptr [rip + area + {ENTRY_SEL} + 8], gs
     mov     word ptr [rip + area + {ENTRY_SEL} + 10], ss
-    str     word ptr [rip + area + {ENTRY_SEL} + 12]
     sldt    word ptr [rip + area + {ENTRY_SEL} + 14]
 
     // before FS and GS are loaded, which changes their bases; flags stay as
@@ -66,9 +75,6 @@ handoff_entry:
     jmp     .Lsave_base
 .Lsaved_bases:
 
-    // from `lidt` on a fault is dumped; from `ltr` on, on a stack of its own
-    lgdt    [rip + area + {GDTR}]
-    lidt    [rip + area + {IDTR64}]
     mov     ecx, {SEL_DATA}
     mov     ds, ecx
     mov     es, ecx
@@ -76,19 +82,10 @@ handoff_entry:
     mov     gs, ecx
     mov     ss, ecx
     lea     rsp, [rip + area + {STACK_END}]
-    // its descriptor is busy when a handoff that returned is entered again
-    mov     byte ptr [rip + area + {TSS_TYPE}], {TSS_AVAILABLE}
-    mov     ecx, {SEL_TSS}
-    ltr     cx
-    pushfq                              // no instruction above changes flags
+    pushfq
     pop     [rip + area + {ENTRY_RFLAGS}]
     cli
     cld
-    lea     rax, [rip + .Lown_cs]
-    push    {SEL_CODE64}
-    push    rax
-    retfq
-.Lown_cs:
     mov     rax, cr0
     mov     [rip + area + {ENTRY_CR} + 0], rax
     mov     rcx, cr2
@@ -97,18 +94,29 @@ handoff_entry:
     mov     [rip + area + {ENTRY_CR} + 16], rcx
     mov     rbx, cr4
     mov     [rip + area + {ENTRY_CR} + 24], rbx
-    // SSE before any Rust: EM, TS off, WP, NE, MP on; PAE and LA57 as they are,
-    // MCE (else #MC is a shutdown), OSFXSR and OSXMMEXCPT on, the rest off
-    and     eax, {CR0_CLEAR}
+    // SSE before any Rust: EM, TS, CD, NW, AM off, WP, NE, MP on; PAE and LA57 as
+    // they are, MCE (else #MC is a shutdown), OSFXSR and OSXMMEXCPT on, the rest
+    // off: with PGE go stale global translations, with CET, PCIDE and FRED (bit
+    // 32) their rules. WP is never cleared, so CET may still be on here.
+    and     eax, {CR0_KEEP}
     or      eax, {CR0_SET}
     mov     cr0, rax
     and     ebx, {CR4_KEEP}
     or      ebx, {CR4_SET}
     mov     cr4, rbx
+    lea     rax, [rip + .Lown_cs]       // a shadow stack would refuse the RETFQ
+    push    {SEL_CODE64}
+    push    rax
+    retfq
+.Lown_cs:
     mov     ecx, {MSR_EFER}
     rdmsr
     mov     [rip + area + {ENTRY_EFER}], eax
     mov     [rip + area + {ENTRY_EFER} + 4], edx
+    btr     eax, {EFER_FFXSR}           // with it FXSAVE leaves XMM out
+    jnc     .Lefer
+    wrmsr
+.Lefer:
     lea     rdi, [rip + area]
     lea     rsi, [rip + header]
     xor     ebp, ebp
@@ -117,3 +125,5 @@ handoff_entry:
     cmp     dword ptr [rdi + {EXIT}], {EXIT_LINUX64}
     jae     exit_long
     jmp     exit_protected
+.Lsel_tss:
+    .word   {SEL_TSS}

@@ -7,7 +7,8 @@
 //          but for the magic): EAX magic, EBX information,
 //          CS flat 32-bit code, DS ES FS GS SS flat data, CR0 = PE|ET, paging off,
 //          IF = VM = 0. Beyond it: EFLAGS = 2, ESP = end of Scratch::stack_target, other
-//          registers 0, CR3 = CR4 = EFER = 0, our GDT and 32-bit IDT stay loaded.
+//          registers 0, CR3 = EFER = 0, CR4 = MCE, our GDT, TSS and 32-bit IDT
+//          stay loaded.
 exit_protected:
     lea     rax, [rip + .Lcompat]
     push    {SEL_CODE32}
@@ -15,6 +16,7 @@ exit_protected:
     retfq
 .code32
 .Lcompat:
+    lidt    [edi + {IDTR_BOTH}]         // NMI and #MC in either mode
     mov     eax, cr0
     and     eax, 0x7fffffff
     mov     cr0, eax                    // long mode ends here
@@ -24,8 +26,9 @@ exit_protected:
     xor     eax, eax
     xor     edx, edx
     wrmsr
-    mov     cr4, eax
     mov     cr3, eax
+    mov     eax, {CR4_PROTECTED}        // MCE: else #MC is a shutdown
+    mov     cr4, eax
     mov     eax, {CR0_PROTECTED}
     mov     cr0, eax
     mov     eax, {SEL_DATA}
@@ -34,6 +37,9 @@ exit_protected:
     mov     fs, eax
     mov     gs, eax
     mov     ss, eax
+    mov     byte ptr [edi + {TSS32_TYPE}], 0x89         // not busy
+    mov     eax, {SEL_TSS32}            // where the task gate of #DF saves to
+    ltr     ax
     lea     esp, [edi + {TARGET_STACK_END}]
     cmp     dword ptr [edi + {DRILL}], {DRILL_PROTECTED}
     jne     .Ltarget
@@ -50,6 +56,8 @@ exit_protected:
     xor     edi, edi
     push    2                           // last: xor sets arithmetic flags
     popfd
+.global handoff_last
+handoff_last:
     ret
 .code64
 

@@ -9,7 +9,7 @@
 
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
-use core::mem::{MaybeUninit, offset_of, size_of};
+use core::mem::{MaybeUninit, offset_of};
 use handoff::abi::{self, Area, Frame32, Frame64, Header, STACK_SIZE};
 use handoff::arch::x86_64::{cpu, run, trap};
 
@@ -26,7 +26,8 @@ unsafe impl Sync for Place {}
 pub static AREA: Place = Place(UnsafeCell::new(MaybeUninit::uninit()));
 
 // CR0: PE 1, MP 2, EM 4, TS 8, ET 10, NE 20, WP 10000, PG 80000000 (hex)
-const CR0_CLEAR: u32 = !0xc;
+const CR0_CLEAR: i32 = !0xc;
+const CR0_KEEP: u32 = 0x8000_0031;
 const CR0_SET: u32 = 0x1_0022;
 const CR0_LONG: u32 = 0x8001_0033;
 const CR0_PROTECTED: u32 = 0x11;
@@ -35,11 +36,17 @@ const CR4_KEEP: u32 = 0x1020;
 const CR4_SET: u32 = 0x660;
 const CR4_SSE: u32 = 0x600;
 const CR4_LONG: u32 = 0x660;
+const CR4_PROTECTED: u32 = 0x40;
 const CR4_LA57: u32 = 0x1000;
 const CR0_LONG_NO_WP: u32 = CR0_LONG & !0x1_0000;
 
 /// Offset in the area of the type byte of the TSS descriptor.
-const TSS_TYPE: usize = offset_of!(Area, tables.gdt) + abi::SEL_TSS as usize + 5;
+const TSS_TYPE: usize = type_byte(abi::SEL_TSS);
+
+/// Where the type of a descriptor of our GDT is, from the area's start.
+const fn type_byte(selector: u16) -> usize {
+    offset_of!(Area, tables.gdt) + selector as usize + 5
+}
 
 const fn end_of(stack: usize) -> usize {
     stack + STACK_SIZE
@@ -60,9 +67,10 @@ global_asm!(
     IDTR64 = const offset_of!(Area, tables.idtr64),
     SEL_DATA = const abi::SEL_DATA,
     SEL_TSS = const abi::SEL_TSS,
+    EFER_FFXSR = const cpu::EFER_FFXSR,
     SEL_CODE64 = const abi::SEL_CODE64,
     STACK_END = const end_of(offset_of!(Area, scratch.stack)),
-    CR0_CLEAR = const CR0_CLEAR,
+    CR0_KEEP = const CR0_KEEP,
     CR0_SET = const CR0_SET,
     CR4_KEEP = const CR4_KEEP,
     CR4_SET = const CR4_SET,
@@ -113,17 +121,31 @@ global_asm!(
     CR4_LONG = const CR4_LONG,
     CR0_LONG = const CR0_LONG,
     MSR_EFER = const cpu::MSR_EFER,
-    FRAME32_TO_AREA = const size_of::<Frame32>() as isize
-        - end_of(offset_of!(Area, scratch.stack_trap32)) as isize,
+    VECTOR_DF_TASK = const abi::VECTOR_DF_TASK,
+    LEVEL = const offset_of!(Area, scratch.trap32_level),
+    LEVELS = const abi::TRAP32_LEVELS,
+    LEVEL_SIZE = const abi::TRAP32_LEVEL_SIZE,
+    TOP = const offset_of!(Area, scratch.trap32_top),
     GDTR = const offset_of!(Area, tables.gdtr),
     IDTR64 = const offset_of!(Area, tables.idtr64),
+    IDTR_BOTH = const offset_of!(Area, tables.idtr_both),
     CR3 = const offset_of!(Area, tables.cr3),
     SCRATCH_EFER = const offset_of!(Area, scratch.efer),
     IST_FAULT_END = const end_of(offset_of!(Area, scratch.ist_fault)),
     TSS_TYPE = const TSS_TYPE,
+    TSS32_TYPE = const type_byte(abi::SEL_TSS32),
     SEL_DATA = const abi::SEL_DATA,
     SEL_TSS = const abi::SEL_TSS,
+    SEL_TSS32 = const abi::SEL_TSS32,
+    SEL_CODE32 = const abi::SEL_CODE32,
     SEL_CODE64 = const abi::SEL_CODE64,
+    FRAME_IDTR = const offset_of!(Frame32, idtr),
+    FRAME_GDTR = const offset_of!(Frame32, gdtr),
+    FRAME_TR = const offset_of!(Frame32, tr),
+    FRAME_EFER = const offset_of!(Frame32, efer),
+    FRAME_CR = const offset_of!(Frame32, cr),
+    FRAME_SS = const offset_of!(Frame32, sel) + 16,
+    FRAME_GPR = const offset_of!(Frame32, gpr),
     long = sym handoff_long,
     protected = sym handoff_protected,
 );
@@ -133,11 +155,15 @@ global_asm!(
     SEL_CODE32 = const abi::SEL_CODE32,
     SEL_DATA = const abi::SEL_DATA,
     IDTR32 = const offset_of!(Area, tables.idtr32),
+    IDTR_BOTH = const offset_of!(Area, tables.idtr_both),
+    TSS32_TYPE = const type_byte(abi::SEL_TSS32),
+    SEL_TSS32 = const abi::SEL_TSS32,
     PHASE = const offset_of!(Area, scratch.phase),
     PHASE_PROTECTED = const abi::PHASE_PROTECTED,
     PHASE_TARGET = const abi::PHASE_TARGET,
     MSR_EFER = const cpu::MSR_EFER,
     CR0_PROTECTED = const CR0_PROTECTED,
+    CR4_PROTECTED = const CR4_PROTECTED,
     TARGET_STACK_END = const end_of(offset_of!(Area, scratch.stack_target)),
     DRILL = const offset_of!(Area, params.drill),
     DRILL_PROTECTED = const abi::DRILL_PROTECTED,
@@ -165,13 +191,9 @@ extern "C" fn handoff_long(frame: *const Frame64, area: *mut Area, header: *cons
     unsafe { trap::long(frame, area, header) }
 }
 
-extern "C" fn handoff_protected(
-    frame: *const Frame32,
-    area: *mut Area,
-    header: *const Header,
-) -> ! {
+extern "C" fn handoff_protected(frame: *const Frame32, area: *mut Area) {
     // SAFETY: as above, with our page tables loaded.
-    unsafe { trap::protected(frame, area, header) }
+    unsafe { trap::protected(frame, area) }
 }
 
 #[panic_handler]

@@ -303,5 +303,6 @@ pub const fn drill_text(drill: Drill) -> &'static str {
         Drill::Off => "off",
         Drill::FaultLong => "fault-long",
         Drill::FaultProtected => "fault-protected",
+        Drill::Call(_) => "call",
     }
 }

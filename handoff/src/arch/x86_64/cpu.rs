@@ -12,6 +12,8 @@ pub const MSR_EFER: u32 = 0xc000_0080;
 pub const EFER_NXE: u64 = 1 << 11;
 /// Base of FS; the next two are that of GS and the one that `swapgs` brings.
 pub const MSR_FS_BASE: u32 = 0xc000_0100;
+/// EFER: bit number of fast FXSAVE (AMD).
+pub const EFER_FFXSR: u32 = 14;
 /// Local APIC base; bit 8 is set on the bootstrap processor.
 pub const MSR_APIC_BASE: u32 = 0x1b;
 /// [`MSR_APIC_BASE`]: bootstrap processor.
@@ -191,6 +193,27 @@ pub unsafe fn clear(to: *mut u8, len: usize) {
 pub fn undefined() {
     // SAFETY: the exception is the purpose; the handler ends the handoff.
     unsafe { asm!("ud2", options(nomem, nostack)) };
+}
+
+/// Calls code at `addr`, which may change any register but rsp.
+///
+/// # Safety
+///
+/// Code that returns must be there, and leave memory of Rust alone.
+pub unsafe fn call(addr: u64) {
+    // SAFETY: the caller's promise; rbx and rbp, which cannot be named as
+    // clobbered, are saved here.
+    unsafe {
+        asm!("push rbx", "push rbp", "call rax", "pop rbp", "pop rbx",
+             inout("rax") addr => _, out("r12") _, out("r13") _, out("r14") _, out("r15") _,
+             clobber_abi("sysv64"));
+    }
+}
+
+/// True when the CPU has machine check banks (CPUID leaf 1, EDX bit 14).
+#[must_use]
+pub fn has_machine_check_banks() -> bool {
+    __cpuid(1).edx & 1 << 14 != 0
 }
 
 /// Stops this CPU for ever.

@@ -1,6 +1,6 @@
 //! GDT, IDT and TSS encodings (Intel SDM vol. 3, chapters 3, 6 and 8). No I/O.
 
-use crate::abi::{SEL_CODE32, SEL_CODE64};
+use crate::abi::{NMI32_LEN, SEL_CODE32, SEL_CODE64, SEL_DATA, STUB32_LEN};
 
 /// Flat 32-bit code: base 0, limit 4 GiB, accessed, readable.
 pub const CODE32: u64 = 0x00cf_9b00_0000_ffff;
@@ -9,7 +9,7 @@ pub const CODE64: u64 = 0x00af_9b00_0000_ffff;
 /// Flat data, accessed, writable.
 pub const DATA: u64 = 0x00cf_9300_0000_ffff;
 
-/// Bytes of a 64-bit TSS.
+/// Bytes of a TSS, 64-bit or 32-bit.
 pub const TSS_SIZE: u32 = 104;
 
 /// The two descriptor slots of an available 64-bit TSS.
@@ -52,6 +52,105 @@ pub const fn gate32(handler: u32) -> u64 {
     handler & 0xffff | (SEL_CODE32 as u64) << 16 | 0x8e << 40 | (handler >> 16) << 48
 }
 
+/// The descriptor of an available 32-bit TSS.
+#[must_use]
+pub const fn tss32_descriptor(base: u32) -> u64 {
+    tss_descriptor(base as u64)[0]
+}
+
+/// A 32-bit TSS whose task starts at `eip` in flat segments, with interrupts
+/// off and without an I/O map. CR3 counts only when paging is on.
+#[must_use]
+pub const fn tss32(eip: u32, esp: u32, ebx: u32) -> [u32; 26] {
+    let mut words = [0u32; 26];
+    words[8] = eip;
+    words[9] = 2;
+    words[13] = ebx;
+    words[14] = esp;
+    words[18] = SEL_DATA as u32; // ES, CS, SS, DS, FS, GS
+    words[19] = SEL_CODE32 as u32;
+    words[20] = SEL_DATA as u32;
+    words[21] = SEL_DATA as u32;
+    words[22] = SEL_DATA as u32;
+    words[23] = SEL_DATA as u32;
+    words[25] = TSS_SIZE << 16;
+    words
+}
+
+/// A present task gate.
+#[must_use]
+pub const fn task_gate(selector: u16) -> u64 {
+    (selector as u64) << 16 | 0x85 << 40
+}
+
+/// What a protected mode stub needs to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Stub32 {
+    /// Address of [`crate::abi::Scratch::trap32_esp`].
+    pub esp: u32,
+    /// Address of [`crate::abi::Scratch::trap32_top`].
+    pub top: u32,
+    /// Address of the common handler.
+    pub handler: u32,
+}
+
+/// The protected mode stub of `vector`, to run at `at`: keeps ESP, which may
+/// point nowhere, and goes on on a good stack. By way of SS, because the CPU
+/// pushed its frame there; DS may hold anything.
+#[must_use]
+pub fn stub32(stub: Stub32, vector: u8, at: u32) -> [u8; STUB32_LEN] {
+    let mut code = Code::new();
+    code.put([0x36, 0x89, 0x25]).word(stub.esp); // mov ss:[esp cell], esp
+    code.put([0x36, 0x8b, 0x25]).word(stub.top); // mov esp, ss:[top cell]
+    code.put([0x36, 0xff, 0x35]).word(stub.esp); // push dword ptr ss:[esp cell]
+    code.put([0x6a, vector]); // push imm8
+    let next = at.wrapping_add(STUB32_LEN as u32);
+    code.put([0xe9]).word(stub.handler.wrapping_sub(next)); // jmp rel32
+    code.bytes
+}
+
+/// The protected mode stub of NMI, to run at `at`: counts it at `count` and
+/// resumes, if EFLAGS in the CPU's frame has bit 1 set and bit 15 clear, as
+/// they are in every EFLAGS; else as [`stub32`].
+#[must_use]
+pub fn nmi32(stub: Stub32, count: u32, at: u32) -> [u8; NMI32_LEN] {
+    let mut code = Code::new();
+    code.put([0xf6, 0x44, 0x24, 0x08, 0x02]); // test byte ptr [esp + 8], 2
+    code.put([0x74, 0x0f]); // jz lost
+    code.put([0xf6, 0x44, 0x24, 0x09, 0x80]); // test byte ptr [esp + 9], 0x80
+    code.put([0x75, 0x08]); // jnz lost
+    code.put([0x36, 0xff, 0x05]).word(count); // inc dword ptr ss:[count]
+    code.put([0xcf]); // iretd
+    let lost = NMI32_LEN - STUB32_LEN;
+    code.put(stub32(stub, 2, at.wrapping_add(lost as u32)));
+    code.bytes
+}
+
+/// Instructions under construction.
+struct Code<const LEN: usize> {
+    bytes: [u8; LEN],
+    len: usize,
+}
+
+impl<const LEN: usize> Code<LEN> {
+    fn new() -> Self {
+        Self {
+            bytes: [0; LEN],
+            len: 0,
+        }
+    }
+
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) -> &mut Self {
+        self.bytes[self.len..][..N].copy_from_slice(&bytes);
+        self.len += N;
+        self
+    }
+
+    fn word(&mut self, word: u32) -> &mut Self {
+        self.put(word.to_le_bytes())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +165,31 @@ mod tests {
         assert_eq!(tss_descriptor(0x1_2345_6789), [0x2300_8945_6789_0067, 1]);
         let tss = tss([0x1_0000_0002, 0, 0, 4]);
         assert_eq!((tss[9], tss[10], tss[15], tss[25] >> 16), (2, 1, 4, 104));
+        assert_eq!(tss32_descriptor(0x1234_5678), 0x1200_8934_5678_0067);
+        assert_eq!(task_gate(0x38), 0x8500_0038_0000);
+    }
+
+    #[test]
+    fn stubs_are_full_and_reach_the_handler() {
+        let stub = Stub32 {
+            esp: 0x11,
+            top: 0x22,
+            handler: 0x1000,
+        };
+        let jump = |code: &[u8], at: u32| {
+            let (jmp, rel) = code[code.len() - 5..].split_at(1);
+            assert_eq!(jmp, [0xe9]);
+            at.wrapping_add(code.len() as u32)
+                .wrapping_add(u32::from_le_bytes(rel.try_into().unwrap()))
+        };
+        let code = stub32(stub, 200, 0x2000);
+        assert_eq!(
+            (code[21..23].to_vec(), jump(&code, 0x2000)),
+            (vec![0x6a, 200], 0x1000)
+        );
+        let code = nmi32(stub, 0x33, 0x3000);
+        assert_eq!(jump(&code, 0x3000), 0x1000);
+        // both jumps lead behind IRETD
+        assert_eq!((7 + code[6], 14 + code[13], code[21]), (22, 22, 0xcf));
     }
 }

@@ -5,10 +5,14 @@ pub mod clmul;
 pub mod cpu;
 pub mod descriptors;
 pub mod exit;
+#[cfg(not(freestanding))]
+pub mod gates;
 pub mod guard;
+pub mod machine_check;
 pub mod paging;
 pub mod port;
 pub mod relocate;
+pub mod report;
 pub mod run;
 pub mod selfcheck;
 pub mod sha_ni;

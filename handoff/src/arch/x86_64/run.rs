@@ -71,7 +71,7 @@ pub unsafe fn run(area: *mut Area, header: *const Header) {
         tables,
         scratch,
     } = unsafe { &mut *area };
-    scratch.trap32_esp = (&raw const scratch.stack_trap32 as u64 + abi::STACK_SIZE as u64) as u32;
+    scratch.trap32_top = (&raw const scratch.stack_trap32 as u64 + abi::STACK_SIZE as u64) as u32;
 
     scratch.phase = abi::PHASE_CONSOLE;
     if params.divisor != 0 {
@@ -130,6 +130,10 @@ pub unsafe fn run(area: *mut Area, header: *const Header) {
     if params.drill == abi::DRILL_LONG {
         out.str("[handoff] drill: ud2 in long mode\n");
         cpu::undefined();
+    }
+    if params.drill == abi::DRILL_CALL {
+        // SAFETY: the host named code of ours, on a page that it mapped executable.
+        unsafe { cpu::call(params.drill_addr.into()) };
     }
     scratch.phase = abi::PHASE_EXIT;
     if scratch.nmi_count > 0 {

@@ -3,14 +3,14 @@
 // UNSAFETY: reads frames and the interrupted code's memory by address.
 #![expect(unsafe_code)]
 
+use super::report::report;
 use super::{cpu, run};
-use crate::abi::{self, Area, Frame32, Frame64, Header};
-use crate::addr::FOUR_GIB;
-use crate::dump::{self, CODE_BYTES, Mode, Record, STACK_WORDS};
-use crate::text::Text;
+use crate::abi::{self, Area, Frame32, Frame64, Header, Scratch};
+use crate::dump::{self, Mode, Record};
 
 const NMI: u32 = 2;
 const BREAKPOINT: u32 = 3;
+const DOUBLE_FAULT: u32 = 8;
 
 /// Name of a phase number.
 #[must_use]
@@ -38,13 +38,10 @@ fn vector_of(ret: u64, stubs: u64, len: u32) -> u32 {
 pub unsafe fn long(frame: *const Frame64, area: *mut Area, header: *const Header) {
     // SAFETY: the three belong to the blob, which is mapped; the frame is as
     // long as the CPU and the stub made it (up to six words behind `Frame64`).
-    let (frame, stubs, words) = unsafe {
+    let (frame, stubs, words_at, words) = unsafe {
         let stubs = header as u64 + u64::from((*header).stubs64);
-        (
-            &*frame,
-            stubs,
-            frame.add(1).cast::<[u64; 6]>().read_unaligned(),
-        )
+        let words = frame.add(1).cast::<[u64; 6]>();
+        (&*frame, stubs, words as u64, words.read_unaligned())
     };
     let vector = vector_of(frame.ret, stubs, abi::STUB64_LEN);
     // SAFETY: counters and the console state; the interrupted code does not
@@ -54,7 +51,8 @@ pub unsafe fn long(frame: *const Frame64, area: *mut Area, header: *const Header
         scratch.nmi_count += 1;
         return;
     }
-    let (error, words) = if has_error_code(vector) {
+    // an interrupt stack ends on a multiple of 16: six words, or five
+    let (error, words) = if words_at.is_multiple_of(16) {
         (Some(words[0]), &words[1..])
     } else {
         (None, &words[..5])
@@ -82,75 +80,154 @@ pub unsafe fn long(frame: *const Frame64, area: *mut Area, header: *const Header
         stack: &[],
     };
     // SAFETY: as above.
-    unsafe { report(&record, area, 8) };
-    if vector != BREAKPOINT {
-        // SAFETY: the interrupted code does not run again.
-        let Area {
-            params, scratch, ..
-        } = unsafe { &mut *area };
-        run::end(params, &mut scratch.console_dead);
+    unsafe {
+        report(&record, area, false);
+        end_or_resume(vector == BREAKPOINT, area);
     }
 }
 
-/// Handles an exception in protected mode, after the way back to long mode.
+/// Ends the handoff after a dump, or makes ready for the next one.
 ///
 /// # Safety
 ///
-/// `frame` points at what the 32-bit half of `trap.S` saved, and the rest as
-/// for [`long`]; our own page tables are loaded.
-pub unsafe fn protected(frame: *const Frame32, area: *mut Area, header: *const Header) -> ! {
-    // SAFETY: frame, header and area belong to the blob; an address of 32 bits
-    // is always mapped by our own tables.
-    let (frame, header, params, scratch) =
-        unsafe { (&*frame, &*header, &(*area).params, &mut (*area).scratch) };
-    let base = params.base;
-    // the stub swapped the interrupted ESP into `trap32_esp`
-    let mut esp = scratch.trap32_esp;
-    let stubs = base + u64::from(header.stubs32);
-    let exceptions = stubs + u64::from(abi::EXCEPTIONS * abi::STUB32_LEN);
-    let vector = if (stubs..=exceptions).contains(&u64::from(frame.ret)) {
-        vector_of(frame.ret.into(), stubs, abi::STUB32_LEN)
+/// Only the trap handler runs; `area` is the blob's own.
+unsafe fn end_or_resume(resume: bool, area: *mut Area) {
+    // SAFETY: the caller's promise.
+    let Area {
+        params, scratch, ..
+    } = unsafe { &mut *area };
+    if !resume {
+        run::end(params, &mut scratch.console_dead);
+    }
+    scratch.dumping = 0;
+}
+
+/// What the CPU says of a fault in protected mode.
+struct Origin {
+    error: Option<u32>,
+    /// `None`: the frame did not reach memory.
+    at: Option<At>,
+    esp: u32,
+}
+
+/// EIP, CS, EFLAGS.
+struct At(u32, u32, u32);
+
+impl At {
+    /// Three words of a stack, if they can be what the CPU pushed: EFLAGS has
+    /// bit 1 set and bits 3, 5, 15 and 22 to 31 clear, always. A hole in the
+    /// memory map reads as zeroes or ones.
+    fn new(eip: u32, cs: u32, eflags: u32) -> Option<Self> {
+        (eflags & 0xffc0_802a == 2).then_some(Self(eip, cs, eflags))
+    }
+
+    /// Reads a frame at `esp`, after the error code where the vector has one.
+    fn pushed(vector: u32, esp: u32, read: impl Fn(u32) -> u32) -> Origin {
+        let word = |n: u32| read(esp.wrapping_add(4 * n));
+        let at = |n: u32| Self::new(word(n), word(n + 1), word(n + 2));
+        let without = Origin {
+            error: None,
+            at: at(0),
+            esp: esp.wrapping_add(12),
+        };
+        // `int 13` pushes no error code; all error codes fit in 16 bits, and
+        // code below 64 KiB can raise #GP in better ways
+        if !has_error_code(vector) || word(0) > 0xffff && without.at.is_some() {
+            return without;
+        }
+        Origin {
+            error: Some(word(0)),
+            at: at(1),
+            esp: esp.wrapping_add(16),
+        }
+    }
+}
+
+/// Handles an exception in protected mode, after the way to long mode. Returns
+/// for #BP, to resume.
+///
+/// # Safety
+///
+/// `frame` points at what the 32-bit half of `trap.S` saved; `area` is the
+/// blob's own; our own page tables are loaded.
+pub unsafe fn protected(frame: *const Frame32, area: *mut Area) {
+    // SAFETY: frame and area belong to the blob.
+    let (saved, tables, scratch) = unsafe { (&*frame, &(*area).tables, &mut (*area).scratch) };
+    let [edi, esi, ebp, _, ebx, edx, ecx, eax] = saved.gpr;
+    let [ds, es, fs, gs, ss] = saved.sel;
+    let (vector, origin, regs, sel) = if saved.vector == abi::VECTOR_DF_TASK {
+        let (origin, regs, sel) = double_fault(frame, &tables.tss_df, &tables.tss32, scratch);
+        (DOUBLE_FAULT, origin, regs, sel)
     } else {
-        // SAFETY: as above.
-        let ret = unsafe { word32(esp) };
-        esp = esp.wrapping_add(4);
-        abi::EXCEPTIONS + vector_of(ret.into(), base + u64::from(header.soft32), abi::SOFT32_LEN)
+        let vector = saved.vector & 0xff; // a sign extended byte
+        // SAFETY: our own tables map every address of 32 bits.
+        let origin = At::pushed(vector, saved.esp, |addr| unsafe { word32(addr) });
+        let regs = [eax, ecx, edx, ebx, origin.esp, ebp, esi, edi];
+        (vector, origin, regs, [ds, es, fs, gs, ss])
     };
-    // SAFETY: as above.
-    let mut pop = || unsafe {
-        let word = word32(esp);
-        esp = esp.wrapping_add(4);
-        word
-    };
-    let error = has_error_code(vector).then(&mut pop).map(u64::from);
-    let (eip, cs, eflags) = (pop(), pop(), pop());
-    let [edi, esi, ebp, _, ebx, edx, ecx, eax] = frame.gpr;
+    let lost = origin.at.is_none();
+    let At(eip, cs, eflags) = origin.at.unwrap_or(At(0, 0, 0));
     let mut gpr = [0; 16];
-    for (slot, value) in gpr.iter_mut().zip([eax, ecx, edx, ebx, esp, ebp, esi, edi]) {
+    for (slot, value) in gpr.iter_mut().zip(regs) {
         *slot = value.into();
     }
-    let [ds, es, fs, gs, ss] = frame.sel.map(|sel| sel as u16);
+    let [ds, es, fs, gs, ss] = sel.map(|sel| sel as u16);
     let record = Record {
         vector: vector as u8,
-        error,
+        error: origin.error.map(u64::from),
         mode: Mode::Protected,
         phase: scratch.phase,
         rip: eip.into(),
         rflags: eflags.into(),
         gpr,
         sel: [cs as u16, ds, es, fs, gs, ss],
-        cr: frame.cr.map(u64::from),
-        efer: frame.efer.into(),
+        cr: saved.cr.map(u64::from),
+        efer: saved.efer[0].into(),
         // SAFETY: CPL 0; neither kernel leaves DR7.GD set.
         dr6: unsafe { cpu::dr6() },
         code: &[],
         stack: &[],
     };
-    // SAFETY: as above; the interrupted code does not run again.
-    unsafe {
-        report(&record, area, 4);
-        run::end(&(*area).params, &mut (*area).scratch.console_dead)
+    if scratch.trap32_level > 1 {
+        scratch.dumping = scratch.dumping.max(1); // a fault of the handler itself
     }
+    // SAFETY: the caller's promise.
+    unsafe {
+        report(&record, area, lost);
+        end_or_resume(vector == BREAKPOINT && !lost, area);
+    }
+}
+
+/// What the task gate of #DF left: the interrupted registers in the TSS that
+/// the target runs in, and perhaps an error code on the handler's stack. Of a
+/// target that loaded a TSS of its own nothing is known.
+fn double_fault(
+    frame: *const Frame32,
+    handler: &[u32; 26],
+    target: &[u32; 26],
+    scratch: &Scratch,
+) -> (Origin, [u32; 8], [u32; 5]) {
+    let stack_end = &raw const scratch.ist_df as u64 + abi::STACK_SIZE as u64;
+    let pushed = stack_end.wrapping_sub(frame as u64 + size_of::<Frame32>() as u64);
+    let [eip, eflags, eax, ecx, edx, ebx, esp, ebp, esi, edi] = words(target, 8);
+    let [es, cs, ss, ds, fs, gs] = words(target, 18);
+    let ours = handler[0] & 0xffff == abi::SEL_TSS32.into(); // back link
+    let origin = Origin {
+        error: (pushed == 4).then_some(0),
+        at: if ours { At::new(eip, cs, eflags) } else { None },
+        esp,
+    };
+    let regs = [eax, ecx, edx, ebx, esp, ebp, esi, edi];
+    (origin, regs, [ds, es, fs, gs, ss])
+}
+
+/// `N` words from number `first` on.
+fn words<const N: usize>(tss: &[u32; 26], first: usize) -> [u32; N] {
+    let mut words = [0; N];
+    for (word, from) in words.iter_mut().zip(tss.iter().skip(first)) {
+        *word = *from;
+    }
+    words
 }
 
 /// Reads a word at any 32-bit address.
@@ -167,74 +244,6 @@ unsafe fn word32(addr: u32) -> u32 {
     u32::from_le_bytes(bytes)
 }
 
-/// Prints the record with code and stack, once.
-///
-/// # Safety
-///
-/// As for [`long`].
-unsafe fn report(record: &Record<'_>, area: *mut Area, word: u64) {
-    // SAFETY: only the trap handler runs now.
-    let Area {
-        params, scratch, ..
-    } = unsafe { &mut *area };
-    let mut out = run::console(params, &mut scratch.console_dead);
-    if scratch.dumping != 0 {
-        out.str("\n[handoff] nested exception, vector ")
-            .dec(record.vector.into());
-        out.str(", rip ").addr(record.rip).str("\n");
-        run::end(params, &mut scratch.console_dead);
-    }
-    scratch.dumping = 1;
-    // before our own tables are loaded only the blob is sure to be mapped
-    let blob_end = params.base + size_of::<Area>() as u64;
-    let mapped = |addr: u64, len: u64| match addr.checked_add(len) {
-        Some(end) if scratch.phase == abi::PHASE_ENTRY => addr >= params.base && end <= blob_end,
-        Some(end) => end <= FOUR_GIB,
-        None => false,
-    };
-    let mut code = [0; CODE_BYTES];
-    let readable = if mapped(record.rip, CODE_BYTES as u64) {
-        CODE_BYTES
-    } else {
-        0
-    };
-    let code = &mut code[..readable];
-    for (n, byte) in code.iter_mut().enumerate() {
-        // SAFETY: mapped, as just checked.
-        *byte = unsafe { ((record.rip + n as u64) as *const u8).read_volatile() };
-    }
-    let rsp = record.gpr[4];
-    let mut stack = [0; STACK_WORDS];
-    let readable = if mapped(rsp, STACK_WORDS as u64 * word) {
-        STACK_WORDS
-    } else {
-        0
-    };
-    let stack = &mut stack[..readable];
-    for (n, value) in stack.iter_mut().enumerate() {
-        let addr = rsp + n as u64 * word;
-        // SAFETY: mapped, as just checked.
-        *value = unsafe {
-            if word == 8 {
-                (addr as *const u64).read_unaligned()
-            } else {
-                (addr as *const u32).read_unaligned().into()
-            }
-        };
-    }
-    out.str("\n");
-    dump::write(
-        &mut out,
-        &Record {
-            code,
-            stack,
-            ..*record
-        },
-    );
-    out.drain();
-    scratch.dumping = 0;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,5 +253,28 @@ mod tests {
         assert_eq!(vector_of(0x1005, 0x1000, 5), 0);
         assert_eq!(vector_of(0x1000 + 256 * 5, 0x1000, 5), 255);
         assert!(has_error_code(14) && !has_error_code(6) && !has_error_code(46));
+    }
+
+    #[test]
+    fn frames_with_and_without_error_code_and_none_at_all() {
+        let read = |stack: [u32; 4]| {
+            move |addr: u32| {
+                let n = addr.wrapping_sub(0xffff_fff8) / 4; // wraps around
+                stack[n as usize]
+            }
+        };
+        let pushed = |vector, stack| {
+            let Origin { error, at, esp } = At::pushed(vector, 0xffff_fff8, read(stack));
+            (error, at.map(|At(eip, cs, eflags)| (eip, cs, eflags)), esp)
+        };
+        let frame = Some((0x20_0000, 8, 0x46));
+        assert_eq!(pushed(6, [0x20_0000, 8, 0x46, 0]), (None, frame, 4));
+        assert_eq!(
+            pushed(13, [0x10, 0x20_0000, 8, 0x46]),
+            (Some(0x10), frame, 8)
+        );
+        assert_eq!(pushed(13, [0x20_0000, 8, 0x46, 2]), (None, frame, 4));
+        assert_eq!(pushed(6, [0; 4]), (None, None, 4));
+        assert_eq!(pushed(14, [!0; 4]), (Some(!0), None, 8));
     }
 }

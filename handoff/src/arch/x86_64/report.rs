@@ -1,0 +1,99 @@
+//! A record on the console, once, with the memory that it points at.
+
+// UNSAFETY: reads the interrupted code's memory by address.
+#![expect(unsafe_code)]
+
+use super::{cpu, machine_check, run};
+use crate::abi::{self, Area};
+use crate::addr::FOUR_GIB;
+use crate::dump::{self, CODE_BYTES, Mode, Record, STACK_WORDS};
+use crate::text::Text;
+
+/// #MC.
+const MACHINE_CHECK: u8 = 18;
+
+/// Prints the record with code and stack. Does not return from a fault within
+/// a dump: that prints one line, and the next one within that nothing.
+///
+/// `lost`: the CPU's frame did not reach memory, so rip, rflags, cs and the
+/// error code of the record are not known.
+///
+/// # Safety
+///
+/// Only the trap handler runs; `area` is the blob's own.
+pub unsafe fn report(record: &Record<'_>, area: *mut Area, lost: bool) {
+    let area_end = area as u64 + size_of::<Area>() as u64;
+    // SAFETY: the caller's promise.
+    let Area {
+        params, scratch, ..
+    } = unsafe { &mut *area };
+    scratch.dumping += 1;
+    if scratch.dumping > 2 {
+        scratch.console_dead = 1;
+    }
+    let mut out = run::console(params, &mut scratch.console_dead);
+    if scratch.dumping > 1 {
+        out.str("\n[handoff] nested exception, vector ")
+            .dec(record.vector.into());
+        out.str(", rip ").addr(record.rip).str("\n");
+        run::end(params, &mut scratch.console_dead);
+    }
+    // before our own tables are loaded only the blob is sure to be mapped
+    let mapped = |addr: u64, len: u64| match addr.checked_add(len) {
+        Some(end) if scratch.phase == abi::PHASE_ENTRY => addr >= params.base && end <= area_end,
+        Some(end) => end <= FOUR_GIB,
+        None => false,
+    };
+    let mut code = [0; CODE_BYTES];
+    let readable = if !lost && mapped(record.rip, CODE_BYTES as u64) {
+        CODE_BYTES
+    } else {
+        0
+    };
+    let code = &mut code[..readable];
+    for (n, byte) in code.iter_mut().enumerate() {
+        // SAFETY: mapped, as just checked.
+        *byte = unsafe { ((record.rip + n as u64) as *const u8).read_volatile() };
+    }
+    let rsp = record.gpr[4];
+    let word = u64::from(record.mode.digits() / 2);
+    let mut stack = [0; STACK_WORDS];
+    let readable = if mapped(rsp, STACK_WORDS as u64 * word) {
+        STACK_WORDS
+    } else {
+        0
+    };
+    let stack = &mut stack[..readable];
+    for (n, value) in stack.iter_mut().enumerate() {
+        let addr = rsp + n as u64 * word;
+        // SAFETY: mapped, as just checked.
+        *value = unsafe {
+            if record.mode == Mode::Long {
+                (addr as *const u64).read_unaligned()
+            } else {
+                (addr as *const u32).read_unaligned().into()
+            }
+        };
+    }
+    out.str("\n");
+    let record = Record {
+        code,
+        stack,
+        ..*record
+    };
+    dump::write_with(&mut out, &record, |out| {
+        if lost {
+            out.str("[handoff] frame lost: esp was not in memory, so rip is not known\n");
+        }
+        if scratch.nmi_count > 0 {
+            out.str("[handoff] nmi ")
+                .dec(scratch.nmi_count.into())
+                .str(" resumed\n");
+        }
+        if record.vector == MACHINE_CHECK && cpu::has_machine_check_banks() {
+            // SAFETY: CPL 0, and the CPU says that it has the registers.
+            machine_check::write(out, |msr| unsafe { cpu::rdmsr(msr) });
+        }
+    });
+    out.drain();
+}
