@@ -154,7 +154,7 @@ fn a_fault_in_protected_mode_is_dumped() -> Result<()> {
     let dump = drill_dumps("fault-protected", "fault_protected")?;
     assert_eq!(dump.place()?, (6, "protected", "protected mode"));
     assert_eq!(dump.register("cr0")?, 0x11);
-    assert_eq!((dump.register("cr4")?, dump.register("efer")?), (0, 0));
+    assert_eq!((dump.register("cr4")?, dump.register("efer")?), (0x40, 0));
     assert_eq!((dump.register("cs")?, dump.register("ss")?), (0x08, 0x18));
     Ok(())
 }
@@ -187,7 +187,7 @@ fn a_fault_of_the_target_is_dumped() -> Result<()> {
         ("ss", 0x18),
         ("cr0", 0x11),
         ("cr3", 0),
-        ("cr4", 0),
+        ("cr4", 0x40),
         ("efer", 0),
     ] {
         assert_eq!(dump.register(name)?, value, "{name}");

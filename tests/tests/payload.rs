@@ -135,7 +135,7 @@ fn registers(plan: &PlanJson, report: &Report) -> Result<()> {
     assert_eq!([r.ecx, r.edx, r.esi, r.edi, r.ebp], [0; 5]);
     assert_eq!((r.cs, [r.ds, r.es, r.fs, r.gs, r.ss]), (0x08, [0x18; 5]));
     assert_eq!(r.cr0, 0x11);
-    assert_eq!((r.cr3, r.cr4, r.efer), (0, 0, 0));
+    assert_eq!((r.cr3, r.cr4, r.efer), (0, 0x40, 0));
     assert_eq!(r.eflags & CONTROL_FLAGS, 0x2);
 
     let handoff = plan.segment("handoff")?;
