@@ -89,12 +89,18 @@ pub struct Header {
     pub reserved: [u32; 2],
 }
 
-/// [`Params::console_kind`]: no output.
+/// Most sinks of the console.
+pub const MAX_SINKS: usize = 4;
+/// [`SinkRaw::kind`]: unused.
 pub const CONSOLE_NONE: u32 = 0;
-/// [`Params::console_kind`]: 8250 behind I/O ports.
+/// [`SinkRaw::kind`]: 8250 behind I/O ports.
 pub const CONSOLE_PIO: u32 = 1;
-/// [`Params::console_kind`]: 8250 in memory space.
+/// [`SinkRaw::kind`]: 8250 in memory space.
 pub const CONSOLE_MMIO: u32 = 2;
+/// [`SinkRaw::kind`]: a port that takes bytes without a status (QEMU, Bochs).
+pub const CONSOLE_DEBUGCON: u32 = 3;
+/// [`SinkRaw::kind`]: a ring in memory, see [`crate::ramlog`].
+pub const CONSOLE_RAM_LOG: u32 = 4;
 /// [`Params::on_fault`]: stop.
 pub const ON_FAULT_HALT: u32 = 0;
 /// [`Params::on_fault`]: reset the machine.
@@ -132,6 +138,42 @@ pub const FIXUP_STORE16: u32 = 1;
 pub const FIXUP_COPY_RSDP: u32 = 2;
 /// [`FixupRaw::kind`]: zero bytes.
 pub const FIXUP_ZERO: u32 = 3;
+
+/// Something to print to.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SinkRaw {
+    /// `CONSOLE_*`.
+    pub kind: u32,
+    /// RAM log: bytes of the region.
+    pub size: u32,
+    /// Physical address of an MMIO UART's register 0, or of the RAM log.
+    pub addr: u64,
+    /// First I/O port.
+    pub port: u16,
+    /// UART: divisor latch, 0 to leave the UART as it is.
+    pub divisor: u16,
+    /// Bytes between MMIO registers.
+    pub stride: u8,
+    /// MMIO access width in bits.
+    pub width: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
+}
+
+impl SinkRaw {
+    /// An unused entry.
+    pub const NONE: Self = Self {
+        kind: CONSOLE_NONE,
+        size: 0,
+        addr: 0,
+        port: 0,
+        divisor: 0,
+        stride: 0,
+        width: 0,
+        reserved: [0; 2],
+    };
+}
 
 /// A segment to verify.
 #[repr(C)]
@@ -198,20 +240,8 @@ pub struct RelocateRaw {
 pub struct Params {
     /// Physical address of the header.
     pub base: u64,
-    /// Physical address of register 0 of an MMIO UART.
-    pub mmio: u64,
-    /// `CONSOLE_*`.
-    pub console_kind: u32,
-    /// First I/O port.
-    pub port: u16,
-    /// Divisor latch, 0 to leave the UART as it is.
-    pub divisor: u16,
-    /// Bytes between MMIO registers.
-    pub stride: u8,
-    /// MMIO access width in bits.
-    pub width: u8,
-    /// Zero.
-    pub reserved: [u8; 2],
+    /// What to print to.
+    pub sinks: [SinkRaw; MAX_SINKS],
     /// `ON_FAULT_*`.
     pub on_fault: u32,
     /// `DRILL_*`.
@@ -262,9 +292,11 @@ pub struct Pseudo {
 
 /// One 4 KiB paging structure.
 pub type Table = [u64; 512];
-/// Paging structures available: PML5, PML4, PDPT, four PDs for 4 GiB, four PTs
-/// for the blob and the MMIO page, and a PDPT and a PD for MMIO above 4 GiB.
-pub const TABLES: usize = 14;
+/// Paging structures available: PML5, PML4, PDPT, four PDs for 4 GiB, two PTs
+/// for the blob, and eleven for what the console has in memory: each sink takes
+/// a PT below 4 GiB, up to a PDPT, a PD and a PT above, one more PT where it
+/// crosses a 2 MiB boundary.
+pub const TABLES: usize = 20;
 
 /// Descriptor and page tables, written by the host for one base address.
 #[repr(C, align(4096))]
@@ -368,7 +400,8 @@ pub struct Scratch {
     pub dumping: u32,
     /// NMIs seen and resumed.
     pub nmi_count: u32,
-    /// 1 once the console timed out: nothing is sent any more.
+    /// Bit n: sink n timed out and gets nothing more. Bit 31: see
+    /// [`crate::console::UNMAPPED`].
     pub console_dead: u32,
     /// EFER for the way back to long mode.
     pub efer: u32,

@@ -6,6 +6,7 @@ use crate::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
 use crate::arch::x86_64::gates;
 use crate::arch::x86_64::paging::{self, Mapper};
 use crate::arch::x86_64::selfcheck;
+use crate::sinks;
 use crate::spec::{Console, Digest, Drill, Fixup, OnFault, Region, Spec, Verify};
 use alloc::boxed::Box;
 use alloc::format;
@@ -69,8 +70,8 @@ pub fn memsz() -> u64 {
 /// # Errors
 ///
 /// Says which parameter does not fit: base not page aligned, below 1 MiB or
-/// above 4 GiB; too many regions or fix-ups; a region or fix-up above 4 GiB; a
-/// bad MMIO stride or width.
+/// above 4 GiB; too many regions, fix-ups or consoles; a region or fix-up above
+/// 4 GiB; a console that cannot be accessed or mapped as it says.
 pub fn build(spec: &Spec) -> Result<Built, String> {
     let header = header();
     let base = check_base(spec.base, header.mem_size)?;
@@ -80,7 +81,7 @@ pub fn build(spec: &Spec) -> Result<Built, String> {
     bytes.resize(header.area as usize, 0);
     encode_params(&params, &mut bytes);
     bytes.resize(header.area as usize + offset_of!(Area, tables), 0);
-    encode_tables(&header, base, &params, &mut bytes)?;
+    encode_tables(&header, base, (&params, &spec.consoles), &mut bytes)?;
     debug_assert_eq!(
         bytes.len(),
         header.area as usize + offset_of!(Area, scratch)
@@ -103,31 +104,14 @@ fn check_base(base: u64, size: u32) -> Result<u32, String> {
     Ok(base as u32)
 }
 
+/// The memory of a blob at `base`, which was checked.
+fn blob_range(base: u64) -> PhysRange {
+    let end = base.saturating_add(memsz());
+    PhysRange { start: base, end }
+}
+
 fn params(spec: &Spec) -> Result<Params, String> {
     let registers = encode_exit::registers(spec.exit);
-    let (console_kind, port, divisor, mmio, stride, width) = match spec.console {
-        Console::None => (abi::CONSOLE_NONE, 0, 0, 0, 0, 0),
-        Console::Pio { port, divisor } => (abi::CONSOLE_PIO, port, divisor.unwrap_or(0), 0, 0, 0),
-        Console::Mmio {
-            addr,
-            stride,
-            width,
-        } => {
-            if !matches!(stride, 1 | 2 | 4 | 8 | 16) || !matches!(width, 8 | 16 | 32) {
-                return Err(format!(
-                    "mmio console: stride {stride} and width {width}, must be 1, 2, 4, 8 or 16 \
-                     bytes and 8, 16 or 32 bits"
-                ));
-            }
-            if stride * 8 < width || !addr.is_multiple_of(u64::from(width / 8)) {
-                return Err(format!(
-                    "mmio console at {addr:#x}: registers {stride} bytes apart cannot be accessed \
-                     {width} bits wide at that address"
-                ));
-            }
-            (abi::CONSOLE_MMIO, 0, 0, addr, stride, width)
-        }
-    };
     let too_many = |what, count, max| format!("{count} {what}, the handoff takes at most {max}");
     if spec.regions.len() > abi::MAX_REGIONS {
         return Err(too_many(
@@ -160,13 +144,7 @@ fn params(spec: &Spec) -> Result<Params, String> {
     }
     Ok(Params {
         base: spec.base,
-        mmio,
-        console_kind,
-        port,
-        divisor,
-        stride,
-        width,
-        reserved: [0; 2],
+        sinks: sinks::raw(&spec.consoles, blob_range(spec.base))?,
         on_fault: match spec.on_fault {
             OnFault::Halt => abi::ON_FAULT_HALT,
             OnFault::Reset => abi::ON_FAULT_RESET,
@@ -284,11 +262,7 @@ fn fixup_raw(fixup: &Fixup) -> Result<FixupRaw, String> {
 fn encode_params(p: &Params, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend(p.base.to_le_bytes());
-    out.extend(p.mmio.to_le_bytes());
-    out.extend(p.console_kind.to_le_bytes());
-    out.extend(p.port.to_le_bytes());
-    out.extend(p.divisor.to_le_bytes());
-    out.extend([p.stride, p.width, 0, 0]);
+    sinks::encode(&p.sinks, out);
     for word in [p.on_fault, p.drill, p.verify, p.exit, p.entry, p.mbi] {
         out.extend(word.to_le_bytes());
     }
@@ -322,7 +296,7 @@ fn encode_params(p: &Params, out: &mut Vec<u8>) {
 fn encode_tables(
     header: &Header,
     base: u32,
-    params: &Params,
+    (params, consoles): (&Params, &[Console]),
     out: &mut Vec<u8>,
 ) -> Result<(), String> {
     let start = out.len();
@@ -338,10 +312,11 @@ fn encode_tables(
         end: u64::from(base + header.text_size),
     };
     mapper.map(text, paging::TEXT)?;
-    if params.console_kind == abi::CONSOLE_MMIO {
-        let uart = PhysRange::from_len(params.mmio, 8 * u64::from(params.stride))
-            .ok_or("mmio console ends above 2^64")?;
-        mapper.map(uart, paging::DEVICE)?;
+    for console in consoles {
+        if let Some(range) = console.memory() {
+            let error = |e| format!("{console:x?}: cannot be mapped: {e}");
+            mapper.map(range, paging::DEVICE).map_err(error)?;
+        }
     }
     if params.drill == abi::DRILL_CALL {
         let code = PhysRange::from_len(params.drill_addr.into(), 1).ok_or("drill above 4 GiB")?;

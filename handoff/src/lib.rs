@@ -13,12 +13,16 @@ pub mod addr;
 pub mod arch;
 #[cfg(not(freestanding))]
 pub mod blob;
+pub mod console;
 pub mod crc;
 pub mod dump;
 #[cfg(not(freestanding))]
 pub mod extents;
 pub mod pagelist;
+pub mod ramlog;
 pub mod sha256;
+#[cfg(not(freestanding))]
+mod sinks;
 #[cfg(not(freestanding))]
 pub mod spec;
 pub mod text;

@@ -9,8 +9,6 @@ use alloc::{string::String, vec::Vec};
 /// Where the handoff writes its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Console {
-    /// Nowhere.
-    None,
     /// An 8250-compatible UART behind I/O ports.
     Pio {
         /// First I/O port, for instance 0x3f8.
@@ -21,12 +19,27 @@ pub enum Console {
     },
     /// An 8250-compatible UART in memory space, mapped uncached.
     Mmio {
-        /// Physical address of register 0.
+        /// Physical address of register 0, below 128 TiB.
         addr: u64,
         /// Bytes between registers: 1, 2, 4, 8 or 16.
         stride: u8,
         /// Access width in bits: 8, 16 or 32.
         width: u8,
+        /// As for `Pio`.
+        divisor: Option<u16>,
+    },
+    /// The debug port of QEMU and Bochs: takes bytes, has no status.
+    Debugcon {
+        /// I/O port, usually 0xe9.
+        port: u16,
+    },
+    /// A ring in memory that survives a warm reset, see [`crate::ramlog`].
+    /// Mapped uncached: a reset does not write caches back.
+    RamLog {
+        /// Physical address, page aligned.
+        addr: u64,
+        /// Bytes, header included: whole pages.
+        size: u32,
     },
 }
 
@@ -172,8 +185,8 @@ pub enum Drill {
 pub struct Spec {
     /// Physical address of the blob: page aligned, below 4 GiB.
     pub base: u64,
-    /// Serial output.
-    pub console: Console,
+    /// Where to print: at most [`crate::abi::MAX_SINKS`], all get everything.
+    pub consoles: Vec<Console>,
     /// End of a fault.
     pub on_fault: OnFault,
     /// Verify `regions` (names the bad one and ends by `on_fault`).

@@ -3,16 +3,17 @@
 use core::mem::{offset_of, size_of};
 use handoff::abi::{self, Area, Tables};
 use handoff::addr::{FOUR_GIB, PhysRange};
+use handoff::arch::x86_64::paging;
 use handoff::blob;
 use handoff::spec::{Console, Digest, Drill, Exit, Fixup, OnFault, Region, Relocate, Spec, Verify};
 
 fn spec(base: u64) -> Spec {
     Spec {
         base,
-        console: Console::Pio {
+        consoles: vec![Console::Pio {
             port: 0x3f8,
             divisor: Some(1),
-        },
+        }],
         on_fault: OnFault::Reset,
         verify: Verify::Crc32,
         regions: vec![Region {
@@ -123,22 +124,62 @@ fn what_does_not_fit_is_refused() {
     many.regions = vec![many.regions[0].clone(); abi::MAX_REGIONS + 1];
     assert!(blob::build(&many).unwrap_err().contains("33 segments"));
     let mut mmio = spec(0x10_0000);
-    mmio.console = Console::Mmio {
-        addr: 0xfe00_0001,
-        stride: 4,
-        width: 32,
-    };
-    assert!(blob::build(&mmio).unwrap_err().contains("mmio console"));
-    mmio.console = Console::Mmio {
+    mmio.consoles.push(Console::Mmio {
         addr: 0xfe00_0000,
         stride: 3,
         width: 8,
-    };
+        divisor: None,
+    });
     assert!(blob::build(&mmio).unwrap_err().contains("stride 3"));
-    mmio.console = Console::Mmio {
-        addr: 0xfe00_0000,
+}
+
+#[test]
+fn what_the_console_has_in_memory_is_mapped_uncached() {
+    const BASE: u64 = 0x10_0000;
+    let mut spec = spec(BASE);
+    let mmio = |addr| Console::Mmio {
+        addr,
         stride: 4,
         width: 32,
+        divisor: None,
     };
-    assert!(blob::build(&mmio).is_ok());
+    spec.consoles = vec![
+        mmio(0xfe00_0000),
+        mmio(0x38_0000_0ff0), // two pages, above 4 GiB
+        Console::RamLog {
+            addr: 0x3f_f000, // over a 2 MiB boundary
+            size: 0x3000,
+        },
+        mmio(0x7ff1_2340_0000),
+    ];
+    let header = blob::header();
+    let built = blob::build(&spec).unwrap();
+    let at = header.area as usize + offset_of!(Area, tables.pool);
+    let words = built.bytes[at..at + size_of::<abi::Pool>()].chunks_exact(8);
+    let mut pool = Box::new([[0; 512]; abi::TABLES]);
+    for (slot, word) in pool.as_flattened_mut().iter_mut().zip(words) {
+        *slot = u64::from_le_bytes(word.try_into().unwrap());
+    }
+    let walk = |addr| paging::walk(&pool, BASE + at as u64, addr);
+    for addr in [
+        0xfe00_0000,
+        0x38_0000_0000,
+        0x38_0000_1000,
+        0x3f_f000,
+        0x40_0000,
+        0x40_1000,
+        0x7ff1_2340_0000,
+    ] {
+        assert_eq!(walk(addr), Some(addr | paging::DEVICE), "{addr:#x}");
+    }
+    for data in [0x3f_e000, 0x40_2000, 0xfe00_1000] {
+        assert_eq!(walk(data), Some(data | paging::DATA), "{data:#x}");
+    }
+    assert_eq!(walk(0x38_0000_2000), None);
+    // four far apart above 4 GiB and over boundaries take more tables than there are
+    for (n, console) in spec.consoles.iter_mut().enumerate() {
+        *console = mmio(((n as u64 + 1) << 39) - 16);
+    }
+    let error = blob::build(&spec).unwrap_err();
+    assert!(error.contains("page table pool used up"), "{error}");
 }

@@ -36,10 +36,10 @@ fn boot(image: Loaded, corrupt: Option<(usize, usize)>, until: Option<&str>) -> 
     });
     let built = blob::build(&Spec {
         base: BASE,
-        console: Console::Pio {
+        consoles: vec![Console::Pio {
             port: 0x3f8,
             divisor: Some(1),
-        },
+        }],
         on_fault: OnFault::Halt,
         verify: Verify::Crc32,
         regions: regions.collect(),

@@ -8,3 +8,4 @@ pub mod image;
 pub mod input;
 pub mod memory;
 pub mod plan;
+pub mod ramlog;

@@ -222,10 +222,10 @@ fn it_is_verification_that_stops_a_damaged_module() -> Result<()> {
     let machine = host::from_json(map)?;
     let module = &modules()?[1];
     let mut request = Request::new(Image::parse(MB2_FIXED, "fixed")?);
-    request.console = handoff::spec::Console::Pio {
+    request.consoles = vec![handoff::spec::Console::Pio {
         port: 0x3f8,
         divisor: Some(1),
-    };
+    }];
     request.modules.push(Module {
         name: module.file.to_owned(),
         cmdline: String::new(),

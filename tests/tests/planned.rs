@@ -81,10 +81,10 @@ fn low_memory() -> Result<LowMemory> {
 fn planned(name: &str, image: &[u8], host: &Host) -> Result<Plan> {
     let mut request = Request::new(Image::parse(image, name)?);
     request.cmdline = "first \"second word\" third=\\".into();
-    request.console = Console::Pio {
+    request.consoles = vec![Console::Pio {
         port: 0x3f8,
         divisor: Some(1),
-    };
+    }];
     let big: Vec<u8> = (0..MODULE_LEN)
         .map(|i| (i.wrapping_mul(i) >> 9) as u8)
         .collect();

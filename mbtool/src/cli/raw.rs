@@ -1,6 +1,7 @@
 //! The command line as typed: flags without meaning.
 
-use super::values::{self, ConsoleArg, FileWithArgs};
+use super::console::{self, ConsoleArg};
+use super::values::{self, FileWithArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use handoff::addr::PhysRange;
 use std::path::PathBuf;
@@ -140,9 +141,11 @@ pub struct CommonArgs {
     #[arg(long)]
     pub real_mode: bool,
     /// Where the handoff prints: auto, none, com1, com2, `pio:PORT[,BAUD]`,
-    /// `mmio:ADDR[,stride=1|2|4|8|16][,width=8|16|32]`
-    #[arg(long, value_name = "CONSOLE", value_parser = values::console, default_value = "auto")]
-    pub console: ConsoleArg,
+    /// `mmio:ADDR[,stride=1|2|4|8|16][,width=8|16|32][,baud=N]`, `pci:BB:DD.F[,...]`,
+    /// `debugcon[:PORT]`, `ramlog[:ADDR[,size=N]]`; up to four, joined by + or repeated
+    #[arg(long, value_name = "CONSOLE", value_parser = console::parse, default_value = "auto")]
+    #[arg(value_delimiter = '+')]
+    pub console: Vec<ConsoleArg>,
     /// Check every segment before the jump
     #[arg(long, default_value = "crc32")]
     pub verify: Verify,

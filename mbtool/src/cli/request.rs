@@ -56,8 +56,8 @@ pub fn prepare(
         notes.push(format!("{}: unpacked {layer}", image.name));
     }
     let cmdline = cmdline(args, host);
-    let (console, note) = console::resolve(args.console, &host.cmdline, &cmdline);
-    notes.extend(note);
+    let consoles = console::resolve(&args.console, host, &cmdline)?;
+    notes.extend(consoles.notes);
 
     let mut request = Request::new(image);
     request.cmdline = cmdline;
@@ -68,7 +68,7 @@ pub fn prepare(
     request.mem_min = args.mem_min;
     request.mem_max = args.mem_max;
     request.real_mode = args.real_mode;
-    request.console = console;
+    request.consoles = consoles.consoles;
     request.on_fault = match args.on_fault {
         Some(OnFault::Reset) => spec::OnFault::Reset,
         None if crash.is_some() => spec::OnFault::Reset,
@@ -96,7 +96,7 @@ pub fn prepare(
             "DRILL: this image will fail on purpose ({})",
             drill_name(drill)
         ));
-        if console == spec::Console::None {
+        if request.consoles.is_empty() {
             bail!("--drill shows nothing without a console: give --console com1");
         }
         if corrupt.is_some() && request.verify == spec::Verify::None {

@@ -1,5 +1,5 @@
 //! Option values as typed on the command line: numbers, ranges, files with
-//! arguments, consoles.
+//! arguments.
 
 use handoff::addr::PhysRange;
 use std::path::PathBuf;
@@ -88,95 +88,9 @@ pub fn file_with_args(text: &str) -> Result<FileWithArgs, String> {
     })
 }
 
-/// `--console`, before `auto` is resolved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConsoleArg {
-    /// Find out.
-    Auto,
-    /// As given.
-    Fixed(handoff::spec::Console),
-}
-
-/// Parses `auto|none|com1|com2|pio:PORT[,BAUD]|mmio:ADDR[,stride=N][,width=N]`.
-///
-/// # Errors
-///
-/// Says which part is wrong and what is accepted.
-pub fn console(text: &str) -> Result<ConsoleArg, String> {
-    use handoff::spec::Console::{Mmio, None as Nowhere, Pio};
-    let fixed = |console| Ok(ConsoleArg::Fixed(console));
-    match text {
-        "auto" => return Ok(ConsoleArg::Auto),
-        "none" => return fixed(Nowhere),
-        "com1" => {
-            return fixed(Pio {
-                port: 0x3f8,
-                divisor: None,
-            });
-        }
-        "com2" => {
-            return fixed(Pio {
-                port: 0x2f8,
-                divisor: None,
-            });
-        }
-        _ => {}
-    }
-    let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
-    let mut parts = rest.split(',');
-    let first = parts.next().unwrap_or("");
-    match kind {
-        "pio" => {
-            let port = u16::try_from(address(first)?)
-                .map_err(|_| format!("console `{text}`: I/O port {first} is above 0xffff"))?;
-            let divisor = parts.next().map(divisor).transpose()?;
-            match parts.next() {
-                None => fixed(Pio { port, divisor }),
-                Some(more) => Err(format!("console `{text}`: unexpected `{more}`")),
-            }
-        }
-        "mmio" => {
-            let addr = address(first)?;
-            let (mut stride, mut width) = (1, 8);
-            for part in parts {
-                let number = |value: &str, allowed: &[u8]| {
-                    let number = value.parse().ok().filter(|number| allowed.contains(number));
-                    number.ok_or_else(|| format!("console `{text}`: `{part}`, must be {allowed:?}"))
-                };
-                match part.split_once('=') {
-                    Some(("stride", value)) => stride = number(value, &[1, 2, 4, 8, 16])?,
-                    Some(("width", value)) => width = number(value, &[8, 16, 32])?,
-                    _ => return Err(format!("console `{text}`: unexpected `{part}`")),
-                }
-            }
-            fixed(Mmio {
-                addr,
-                stride,
-                width,
-            })
-        }
-        _ => Err(format!(
-            "console `{text}`: must be auto, none, com1, com2, pio:PORT[,BAUD] or \
-             mmio:ADDR[,stride=1|2|4|8|16][,width=8|16|32]"
-        )),
-    }
-}
-
-/// The divisor latch for a baud rate at the usual 1.8432 MHz clock.
-fn divisor(baud: &str) -> Result<u16, String> {
-    let rate: u32 = baud
-        .parse()
-        .map_err(|_| format!("baud rate `{baud}` is not a number"))?;
-    if rate == 0 || !115_200u32.is_multiple_of(rate) {
-        return Err(format!("baud rate {rate} does not divide 115200"));
-    }
-    u16::try_from(115_200 / rate).map_err(|_| format!("baud rate {rate} is too slow"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use handoff::spec::Console;
 
     #[test]
     fn addresses() {
@@ -227,42 +141,6 @@ mod tests {
         );
         for bad in ["", "  ", "'/open", "\"/a\"b", "''"] {
             assert!(file_with_args(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn consoles() {
-        let fixed = |text| match console(text) {
-            Ok(ConsoleArg::Fixed(console)) => console,
-            other => panic!("{text}: {other:?}"),
-        };
-        assert_eq!(
-            fixed("pio:0x2f8,9600"),
-            Console::Pio {
-                port: 0x2f8,
-                divisor: Some(12)
-            }
-        );
-        assert_eq!(
-            fixed("mmio:0xfe000000,stride=4,width=32"),
-            Console::Mmio {
-                addr: 0xfe00_0000,
-                stride: 4,
-                width: 32
-            }
-        );
-        assert_eq!(console("auto"), Ok(ConsoleArg::Auto));
-        for bad in [
-            "com9",
-            "pio:0x10000",
-            "pio:0x3f8,110000",
-            "pio:0x3f8,9600,8n1",
-            "mmio:",
-            "mmio:0,stride=3",
-            "mmio:0,depth=8",
-            "",
-        ] {
-            assert!(console(bad).is_err(), "{bad}");
         }
     }
 }

@@ -1,85 +1,127 @@
 // UNSAFETY: /dev/mem has to be mapped: read(2) gives zeroes for RAM below 1 MiB
 // under CONFIG_STRICT_DEVMEM.
 #![expect(unsafe_code)]
-//! The machine's first MiB, through /dev/mem.
+//! Physical memory, through /dev/mem: the first MiB, or a window elsewhere.
 
 use super::low::Source;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::Path;
 use std::ptr;
 
-/// Bytes that can be read: the first MiB.
+/// Bytes of the window that [`DevMem::open`] gives: the first MiB.
 pub const LEN: usize = 1 << 20;
 
-/// The first MiB of physical memory, or of a file that stands for it.
+/// A window of physical memory, or of a file that stands for it.
 #[derive(Debug)]
-pub enum DevMem {
+pub struct DevMem {
+    start: u64,
+    window: Window,
+}
+
+#[derive(Debug)]
+enum Window {
     /// /dev/mem, mapped.
     Mapped(Mapping),
-    /// A recorded MiB.
+    /// A recorded machine.
     Copy(Vec<u8>),
 }
 
-/// A read-only mapping of [`LEN`] bytes.
+/// A read-only mapping.
 #[derive(Debug)]
-pub struct Mapping {
+struct Mapping {
     base: *mut core::ffi::c_void,
+    len: usize,
 }
 
 impl DevMem {
-    /// Opens `path`. A regular file is read; it must have 1 MiB. Anything else
-    /// is mapped, which takes CAP_SYS_RAWIO and no lockdown.
+    /// Opens the first MiB of `path`, see [`Self::open_at`].
     ///
     /// # Errors
     ///
-    /// What the system calls say; `Unsupported` off x86, where nothing lies
-    /// below 1 MiB and touching it may be fatal.
+    /// As [`Self::open_at`]; `Unsupported` off x86, where nothing lies below
+    /// 1 MiB and touching it may be fatal.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+        if !cfg!(target_arch = "x86_64") && !path.is_file() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Self::open_at(path, 0, LEN)
+    }
+
+    /// Opens `len` bytes from `start`, a multiple of the page size. A regular
+    /// file is read; it must have those bytes. Anything else is mapped, which
+    /// takes CAP_SYS_RAWIO and no lockdown, and above 1 MiB memory that the
+    /// kernel does not use as RAM.
+    ///
+    /// # Errors
+    ///
+    /// What the system calls say.
+    pub fn open_at(path: &Path, start: u64, len: usize) -> io::Result<Self> {
+        let mut file = File::open(path)?;
         if file.metadata()?.is_file() {
-            let mut bytes = Vec::with_capacity(LEN);
-            file.take(LEN as u64).read_to_end(&mut bytes)?;
-            if bytes.len() < LEN {
-                let text = format!("has {} bytes, expected {LEN}", bytes.len());
+            let mut bytes = Vec::with_capacity(len);
+            file.seek(io::SeekFrom::Start(start))?;
+            file.take(len as u64).read_to_end(&mut bytes)?;
+            if bytes.len() < len {
+                let text = format!("has {} bytes, expected {len}", bytes.len());
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
             }
-            return Ok(Self::Copy(bytes));
-        }
-        if !cfg!(target_arch = "x86_64") {
-            return Err(io::ErrorKind::Unsupported.into());
+            let window = Window::Copy(bytes);
+            return Ok(Self { start, window });
         }
         // SAFETY: a fresh mapping at an address that the kernel chooses; no
         // Rust object lives in it.
         let base = unsafe {
             mmap(
                 ptr::null_mut(),
-                LEN,
+                len,
                 ProtFlags::READ,
                 MapFlags::SHARED,
                 &file,
-                0,
+                start,
             )
         }?;
-        Ok(Self::Mapped(Mapping { base }))
+        let window = Window::Mapped(Mapping { base, len });
+        Ok(Self { start, window })
+    }
+
+    /// Reads the window's first bytes, as many as `buf` has.
+    ///
+    /// # Errors
+    ///
+    /// `buf` is larger than the window.
+    pub fn read_all(&self, buf: &mut [u8]) -> io::Result<()> {
+        self.read(self.start, buf)
     }
 }
 
 impl Source for DevMem {
     fn read(&self, addr: u64, buf: &mut [u8]) -> io::Result<()> {
-        let start = usize::try_from(addr).ok().filter(|start| *start <= LEN);
-        let Some(start) = start.filter(|start| buf.len() <= LEN - start) else {
-            let text = format!("{} bytes at {addr:#x} are not below 1 MiB", buf.len());
+        let len = match &self.window {
+            Window::Mapped(mapping) => mapping.len,
+            Window::Copy(bytes) => bytes.len(),
+        };
+        let offset = addr.checked_sub(self.start);
+        let offset = offset.and_then(|offset| usize::try_from(offset).ok());
+        let offset = offset.filter(|offset| *offset <= len);
+        let Some(offset) = offset.filter(|offset| buf.len() <= len - offset) else {
+            let text = match self.start {
+                0 => format!("{} bytes at {addr:#x} are not below {len:#x}", buf.len()),
+                start => format!(
+                    "{} bytes at {addr:#x} are not in {len:#x} from {start:#x}",
+                    buf.len()
+                ),
+            };
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         };
-        match self {
-            Self::Copy(bytes) => buf.copy_from_slice(&bytes[start..start + buf.len()]),
-            Self::Mapped(mapping) => {
+        match &self.window {
+            Window::Copy(bytes) => buf.copy_from_slice(&bytes[offset..offset + buf.len()]),
+            Window::Mapped(mapping) => {
                 for (at, byte) in buf.iter_mut().enumerate() {
-                    // SAFETY: start + at < LEN (checked above), inside a live
+                    // SAFETY: offset + at < len (checked above), inside a live
                     // readable mapping; volatile because others write there.
-                    *byte = unsafe { mapping.base.cast::<u8>().add(start + at).read_volatile() };
+                    *byte = unsafe { mapping.base.cast::<u8>().add(offset + at).read_volatile() };
                 }
             }
         }
@@ -89,9 +131,9 @@ impl Source for DevMem {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: `base` and LEN are those of the mapping made in `open`, and
+        // SAFETY: `base` and `len` are those of the mapping made in `open_at`, and
         // nothing keeps a pointer into it. An error would leave it mapped: harmless.
-        let _ = unsafe { munmap(self.base, LEN) };
+        let _ = unsafe { munmap(self.base, self.len) };
     }
 }
 
@@ -125,7 +167,7 @@ mod tests {
     fn what_is_no_regular_file_is_mapped() {
         // zero pages, the one device that may be mapped everywhere
         let mem = DevMem::open(Path::new("/dev/zero")).unwrap();
-        assert!(matches!(mem, DevMem::Mapped(_)));
+        assert!(matches!(mem.window, Window::Mapped(_)));
         let mut buf = [1; 16];
         mem.read(LEN as u64 - 16, &mut buf).unwrap();
         assert_eq!(buf, [0; 16]);

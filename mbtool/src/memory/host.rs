@@ -1,6 +1,6 @@
 //! Everything about the running machine, read once.
 
-use super::{Entry, Host, Kind, MemoryError, devmem, efi, firmware, iomem, low, map, text};
+use super::{Entry, Host, Kind, MemoryError, devmem, efi, firmware, iomem, low, map, serial, text};
 use handoff::addr::MIB;
 use std::path::Path;
 
@@ -62,12 +62,14 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
         String::new()
     });
     let cmdline = cmdline.trim_end_matches(['\n', '\0']).to_owned();
+    let serial = serial::read(root, &mut warnings);
     Ok((
         Host {
             memory_map,
             low_memory,
             crash_regions,
             cmdline,
+            serial,
         },
         warnings,
     ))

@@ -9,6 +9,7 @@ pub mod iomem;
 pub mod low;
 pub mod map;
 pub mod replay;
+pub mod serial;
 pub mod text;
 
 pub use error::MemoryError;
@@ -99,6 +100,9 @@ pub struct Host {
     /// The running kernel's command line, for `--reuse-cmdline` and `--console auto`.
     #[serde(default)]
     pub cmdline: String,
+    /// Serial ports, for `--console auto` and `pci:`.
+    #[serde(default)]
+    pub serial: serial::Serial,
 }
 
 /// A range reserved for a crash kernel.

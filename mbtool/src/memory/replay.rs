@@ -1,5 +1,6 @@
 //! A recorded machine: what `plan --memory-map FILE` reads.
 
+use super::serial::Serial;
 use super::{CrashRegion, Entry, Host, Kind, LowMemory, MemoryError, Rsdp, host, iomem, map, text};
 use serde_json::{Map, Value};
 
@@ -63,7 +64,19 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
         low_memory: low_memory(top.get("low_memory").unwrap_or(&Value::Null))?,
         crash_regions,
         cmdline,
+        serial: serial(top.get("serial"))?,
     })
+}
+
+/// `serial`; null or missing: nothing is known.
+fn serial(value: Option<&Value>) -> Result<Serial, MemoryError> {
+    match value {
+        None | Some(Value::Null) => Ok(Serial::default()),
+        Some(value) => serde_json::from_value(value.clone()).map_err(|err| {
+            let expected = format!("what status --json writes there ({err})");
+            wrong("serial", &expected, Some(value))
+        }),
+    }
 }
 
 /// /proc/iomem as a file.

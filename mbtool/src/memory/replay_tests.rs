@@ -1,5 +1,50 @@
 use super::*;
+use crate::memory::serial::{Bar, PciAddress, PciSerial, Spcr};
 use proptest::prelude::*;
+
+fn any_serial() -> impl Strategy<Value = Serial> {
+    let address = (any::<u32>(), any::<u8>(), 0_u8..32, 0_u8..8).prop_map(
+        |(domain, bus, device, function)| PciAddress {
+            domain,
+            bus,
+            device,
+            function,
+        },
+    );
+    let spcr = (
+        any::<[u8; 4]>(),
+        any::<(u64, u32)>(),
+        proptest::option::of(address.clone()),
+    )
+        .prop_map(|(bytes, (address, baud), pci)| Spcr {
+            interface: bytes[0],
+            space: bytes[1],
+            bit_width: bytes[2],
+            access: bytes[3],
+            address,
+            baud,
+            pci,
+        });
+    let bar = any::<(u8, bool, u64, u64)>().prop_map(|(index, io, start, len)| Bar {
+        index,
+        io,
+        start,
+        len,
+    });
+    let card = (
+        address,
+        any::<(u32, Option<u16>)>(),
+        proptest::collection::vec(bar, 0..3),
+    )
+        .prop_map(|(address, (class, command), bars)| PciSerial {
+            address,
+            class,
+            command,
+            bars,
+        });
+    let cards = proptest::collection::vec(card, 0..3);
+    (proptest::option::of(spcr), cards).prop_map(|(spcr, pci)| Serial { spcr, pci })
+}
 
 fn any_host() -> impl Strategy<Value = Host> {
     let entry =
@@ -43,13 +88,17 @@ fn any_host() -> impl Strategy<Value = Host> {
         low,
         proptest::collection::vec(crash, 0..3),
         "\\PC*",
+        any_serial(),
     )
-        .prop_map(|(memory_map, low_memory, crash_regions, cmdline)| Host {
-            memory_map,
-            low_memory,
-            crash_regions,
-            cmdline,
-        })
+        .prop_map(
+            |(memory_map, low_memory, crash_regions, cmdline, serial)| Host {
+                memory_map,
+                low_memory,
+                crash_regions,
+                cmdline,
+                serial,
+            },
+        )
 }
 
 proptest! {
@@ -178,6 +227,10 @@ fn errors_say_where() {
         (
             format!("{{{ram}, \"low_memory\": {{\"rsdp\": {{\"addr\": 1}}}}}}"),
             "low_memory.rsdp.revision: expected a whole number up to 0xff",
+        ),
+        (
+            format!("{{{ram}, \"serial\": {{\"pci\": [{{\"address\": \"00:40.0\"}}]}}}}"),
+            "serial: expected what status --json writes there (`00:40.0` is not a PCI address",
         ),
         (
             format!("{{{ram}, \"crash_regions\": [{{}}]}}"),

@@ -6,7 +6,7 @@ use super::low::Low;
 use super::mbi::{self, Mbi};
 use super::report::{
     ExitReport, FORMAT, HandoffReport, Hex, ImageReport, KernelSegmentReport, LowFixReport,
-    LowReport, Registers, Report, SegmentReport, console_text, drill_text, on_fault_text,
+    LowReport, Registers, Report, SegmentReport, consoles_text, drill_text, on_fault_text,
     verify_text,
 };
 use super::{KernelSegment, Request, Segment, sent};
@@ -84,7 +84,7 @@ pub(super) fn report(
         handoff: HandoffReport {
             base: Hex(layout.handoff.start),
             size: layout.handoff.len(),
-            console: console_text(&spec.console),
+            console: consoles_text(&spec.consoles),
             on_fault: on_fault_text(spec.on_fault),
             verify: verify_text(spec.verify),
             drill: drill_text(spec.drill),

@@ -8,7 +8,7 @@ use super::place::Arena;
 use super::report::Report;
 use super::resolve::{kernel_segments, resolve};
 use super::wants::{self, AtHand};
-use super::{Plan, PlanError, Request, Segment, assemble, request, segments, sent_map};
+use super::{Plan, PlanError, Request, Segment, assemble, ram_log, request, segments, sent_map};
 use crate::memory::{Host, map};
 use handoff::addr::PhysRange;
 use handoff::blob::Built;
@@ -59,6 +59,7 @@ pub(super) fn plan_with(
     blob: Builder<'_>,
 ) -> Result<Plan, PlanError> {
     let mut wishes = wishes(request, host)?;
+    let host = &ram_log::keep(&request.consoles, host, &mut wishes.warnings)?;
     let low = Low::decide(request, host, wishes.xen.is_some(), &mut wishes.warnings)?;
     let mut arena = arena(request, host, &low)?;
     let ram = arena.ram().to_vec();
@@ -84,7 +85,7 @@ pub(super) fn plan_with(
 
     let spec = Spec {
         base: layout.handoff.start,
-        console: request.console,
+        consoles: request.consoles.clone(),
         on_fault: request.on_fault,
         verify: request.verify,
         regions: regions(&parts, request)?,

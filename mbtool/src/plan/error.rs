@@ -82,6 +82,14 @@ pub enum PlanError {
         /// What is there.
         there: Vec<PhysRange>,
     },
+    /// The handoff's log in RAM.
+    #[error("no RAM log at {addr:#x}: {why}; choose another address (--console ramlog:ADDR)")]
+    RamLog {
+        /// Asked for.
+        addr: u64,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The image cannot be moved as planned.
     #[error(transparent)]
     Image(#[from] ImageError),

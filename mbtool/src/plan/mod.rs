@@ -12,6 +12,7 @@ mod layout;
 mod low;
 pub mod mbi;
 pub mod place;
+mod ram_log;
 pub mod report;
 pub mod request;
 pub mod resolve;

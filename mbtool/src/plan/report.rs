@@ -240,7 +240,7 @@ pub struct HandoffReport {
     pub base: Hex,
     /// Bytes of memory.
     pub size: u64,
-    /// As `--console` takes it.
+    /// As `--console` takes it: several are joined by `+`.
     pub console: String,
     /// "halt" or "reset".
     pub on_fault: &'static str,
@@ -252,28 +252,39 @@ pub struct HandoffReport {
     pub guard: bool,
 }
 
+/// `consoles` as `--console` takes them.
+#[must_use]
+pub fn consoles_text(consoles: &[Console]) -> String {
+    if consoles.is_empty() {
+        return "none".to_owned();
+    }
+    let each: Vec<String> = consoles.iter().map(console_text).collect();
+    each.join("+")
+}
+
 /// `console` as `--console` takes it.
 #[must_use]
 pub fn console_text(console: &Console) -> String {
-    match console {
-        Console::None => "none".to_owned(),
-        Console::Pio {
-            port,
-            divisor: None | Some(0),
-        } => format!("pio:{port:#x}"),
-        Console::Pio {
-            port,
-            divisor: Some(divisor),
-        } => {
-            format!("pio:{port:#x},{}", 115_200 / u32::from(*divisor))
-        }
+    let baud = |divisor: Option<u16>| {
+        let divisor = divisor.filter(|divisor| *divisor != 0)?;
+        Some(115_200 / u32::from(divisor))
+    };
+    match *console {
+        Console::Pio { port, divisor } => match baud(divisor) {
+            None => format!("pio:{port:#x}"),
+            Some(baud) => format!("pio:{port:#x},{baud}"),
+        },
         Console::Mmio {
             addr,
             stride,
             width,
+            divisor,
         } => {
-            format!("mmio:{addr:#x},stride={stride},width={width}")
+            let baud = baud(divisor).map_or_else(String::new, |baud| format!(",baud={baud}"));
+            format!("mmio:{addr:#x},stride={stride},width={width}{baud}")
         }
+        Console::Debugcon { port } => format!("debugcon:{port:#x}"),
+        Console::RamLog { addr, size } => format!("ramlog:{addr:#x},size={size:#x}"),
     }
 }
 

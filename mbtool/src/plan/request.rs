@@ -36,8 +36,8 @@ pub struct Request {
     pub mem_max: Option<u64>,
     /// Xen only: let it call the BIOS.
     pub real_mode: bool,
-    /// Serial output of the handoff.
-    pub console: Console,
+    /// Where the handoff prints.
+    pub consoles: Vec<Console>,
     /// What ends a fault in the handoff.
     pub on_fault: OnFault,
     /// How every loaded segment is verified before the jump.
@@ -67,7 +67,7 @@ impl Request {
             mem_min: MIB,
             mem_max: None,
             real_mode: false,
-            console: Console::None,
+            consoles: Vec::new(),
             on_fault: OnFault::Halt,
             verify: Verify::Crc32,
             drill: Drill::Off,

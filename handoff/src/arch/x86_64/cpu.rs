@@ -139,6 +139,16 @@ pub fn has_sha() -> bool {
     __cpuid(0).eax >= 7 && __cpuid(1).ecx & SSE == SSE && __cpuid_count(7, 0).ebx & 1 << 29 != 0
 }
 
+/// Bits of a physical address (CPUID leaf 0x80000008), 36 where the CPU does
+/// not say.
+#[must_use]
+pub fn physical_bits() -> u32 {
+    match __cpuid(0x8000_0000).eax {
+        0x8000_0008.. => __cpuid(0x8000_0008).eax & 0xff,
+        _ => 36,
+    }
+}
+
 /// The initial APIC id (CPUID leaf 1).
 #[must_use]
 pub fn apic_id() -> u32 {

@@ -2,6 +2,7 @@
 //! the machine to itself.
 
 pub mod clmul;
+pub mod console;
 pub mod cpu;
 pub mod descriptors;
 pub mod exit;

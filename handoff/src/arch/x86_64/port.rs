@@ -4,13 +4,13 @@
 #![expect(unsafe_code)]
 
 use super::cpu;
-use crate::abi::{CONSOLE_MMIO, CONSOLE_PIO, Params};
+use crate::abi::{CONSOLE_MMIO, CONSOLE_PIO, SinkRaw};
 use crate::uart::Registers;
 
-/// The console's registers, as the parameters name them.
+/// A UART's registers.
 #[derive(Clone, Copy)]
 pub enum Port {
-    /// No console: reads as absent.
+    /// Not a UART: reads as absent.
     None,
     /// I/O ports from here.
     Pio(u16),
@@ -19,12 +19,12 @@ pub enum Port {
 }
 
 impl Port {
-    /// The port that `params` asks for.
+    /// The registers of `sink`.
     #[must_use]
-    pub fn new(params: &Params) -> Self {
-        match params.console_kind {
-            CONSOLE_PIO => Self::Pio(params.port),
-            CONSOLE_MMIO => Self::Mmio(params.mmio, params.stride, params.width),
+    pub fn new(sink: &SinkRaw) -> Self {
+        match sink.kind {
+            CONSOLE_PIO => Self::Pio(sink.port),
+            CONSOLE_MMIO => Self::Mmio(sink.addr, sink.stride, sink.width),
             _ => Self::None,
         }
     }

@@ -6,6 +6,7 @@
 use super::{cpu, machine_check, run};
 use crate::abi::{self, Area};
 use crate::addr::FOUR_GIB;
+use crate::console::UNMAPPED;
 use crate::dump::{self, CODE_BYTES, Mode, Record, STACK_WORDS};
 use crate::text::Text;
 
@@ -28,8 +29,13 @@ pub unsafe fn report(record: &Record<'_>, area: *mut Area, lost: bool) {
         params, scratch, ..
     } = unsafe { &mut *area };
     scratch.dumping += 1;
+    // before our own tables are loaded a sink in memory cannot be reached, and a
+    // fault within a dump may be one's fault
+    if scratch.phase == abi::PHASE_ENTRY || scratch.dumping > 1 {
+        scratch.console_dead |= UNMAPPED;
+    }
     if scratch.dumping > 2 {
-        scratch.console_dead = 1;
+        scratch.console_dead = !0;
     }
     let mut out = run::console(params, &mut scratch.console_dead);
     if scratch.dumping > 1 {

@@ -13,20 +13,11 @@
 // UNSAFETY: physical memory by address, privileged instructions.
 #![expect(unsafe_code)]
 
-use super::port::Port;
-use super::{cpu, exit, guard, paging, relocate, selfcheck, state, trap, verify};
+use super::{console, cpu, exit, guard, paging, relocate, selfcheck, state, trap, verify};
 use crate::abi::{self, Area, EntryState, FixupRaw, Header, Params, Scratch};
-use crate::dump::Summed;
 use crate::text::Text;
-use crate::uart::{self, Uart};
 
-/// The console of these parameters.
-pub fn console<'a>(params: &Params, dead: &'a mut u32) -> Summed<Uart<'a, Port>> {
-    Summed::new(Uart {
-        registers: Port::new(params),
-        dead,
-    })
-}
+pub use super::console::console;
 
 /// Ends a fault or a failed verification.
 pub fn end(params: &Params, dead: &mut u32) -> ! {
@@ -54,15 +45,17 @@ pub unsafe fn run(area: *mut Area, header: *const Header) {
     let damaged = sums.expected != sums.found;
     // SAFETY: CPL 0 in long mode, so EFER exists; the tables map the low 4 GiB,
     // in which the host placed the blob, one to one.
-    unsafe {
+    let mapped = unsafe {
         // a damaged blob speaks without its tables, if its console can
-        if !damaged || (*area).params.console_kind == abi::CONSOLE_MMIO {
+        let mapped = !damaged || console::only_in_memory(&(*area).params.sinks);
+        if mapped {
             let changed = switch_tables(&mut (*area).tables, &mut (*area).scratch);
             if changed && !damaged {
                 selfcheck::renew(header, area);
             }
         }
-    }
+        mapped
+    };
     // SAFETY: the caller gives the area to this call alone. The trap handler
     // uses the same memory, but only when it ends the handoff or between two
     // instructions that do not depend on what it changes (counters, `dead`).
@@ -74,11 +67,8 @@ pub unsafe fn run(area: *mut Area, header: *const Header) {
     scratch.trap32_top = (&raw const scratch.stack_trap32 as u64 + abi::STACK_SIZE as u64) as u32;
 
     scratch.phase = abi::PHASE_CONSOLE;
-    if params.divisor != 0 {
-        let mut port = Port::new(params);
-        uart::wait(&mut port, uart::LSR_TEMT);
-        uart::init(&mut port, params.divisor);
-    }
+    // SAFETY: our tables are loaded where `mapped` says so, CPL 0.
+    unsafe { console::start(params, scratch, mapped) };
     let mut out = console(params, &mut scratch.console_dead);
     // SAFETY: CPL 0; every CPU with long mode has a local APIC base register.
     let apic_base = unsafe { cpu::rdmsr(cpu::MSR_APIC_BASE) };

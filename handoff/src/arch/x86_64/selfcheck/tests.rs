@@ -3,7 +3,7 @@
 use super::*;
 use crate::arch::x86_64::{descriptors, paging};
 use crate::blob;
-use crate::spec::{Console, Drill, Exit, OnFault, Spec, Verify};
+use crate::spec::{Drill, Exit, OnFault, Spec, Verify};
 use proptest::prelude::*;
 
 const PAGE: usize = 4096;
@@ -19,7 +19,7 @@ impl Loaded {
     fn new() -> Self {
         let spec = Spec {
             base: 0x10_0000,
-            console: Console::None,
+            consoles: vec![],
             on_fault: OnFault::Halt,
             verify: Verify::None,
             regions: vec![],

@@ -1,0 +1,90 @@
+//! The console's devices: UARTs, QEMU's debug port, the RAM log.
+
+// UNSAFETY: I/O ports, and a log at an address from the parameters.
+#![expect(unsafe_code)]
+
+use super::cpu;
+use super::port::Port;
+use crate::abi::{
+    CONSOLE_DEBUGCON, CONSOLE_MMIO, CONSOLE_PIO, CONSOLE_RAM_LOG, Params, Scratch, SinkRaw,
+};
+pub use crate::console::only_in_memory;
+use crate::console::{Backend, Console, UNMAPPED, in_memory};
+use crate::dump::Summed;
+use crate::{ramlog, uart};
+
+/// This machine's devices.
+#[derive(Clone, Copy)]
+pub struct Machine;
+
+impl Backend for Machine {
+    fn send(&mut self, sink: &SinkRaw, byte: u8) -> bool {
+        match sink.kind {
+            CONSOLE_PIO | CONSOLE_MMIO => uart::send(&mut Port::new(sink), byte),
+            // SAFETY: QEMU's and Bochs' debug port takes a byte; a machine
+            // without it ignores the write.
+            CONSOLE_DEBUGCON => unsafe {
+                cpu::outb(sink.port, byte);
+                true
+            },
+            // SAFETY: the host checked address and size, and keeps the region
+            // out of everything that is loaded; `start` attached it.
+            CONSOLE_RAM_LOG => unsafe {
+                ramlog::append(sink.addr as *mut ramlog::Header, sink.size, byte);
+                true
+            },
+            _ => false,
+        }
+    }
+
+    fn drain(&mut self, sink: &SinkRaw) -> bool {
+        match sink.kind {
+            CONSOLE_PIO | CONSOLE_MMIO => uart::wait(&mut Port::new(sink), uart::LSR_TEMT),
+            _ => true,
+        }
+    }
+}
+
+/// The console of these parameters; `dead` is [`Scratch::console_dead`].
+pub fn console<'a>(params: &'a Params, dead: &'a mut u32) -> Summed<Console<'a, Machine>> {
+    Summed::new(Console {
+        sinks: &params.sinks,
+        dead,
+        backend: Machine,
+    })
+}
+
+/// Prepares the sinks: leaves out addresses that this CPU cannot form, programs
+/// the UARTs for which a divisor was given, opens the RAM log.
+///
+/// # Safety
+///
+/// CPL 0; with `mapped` our own page tables are loaded. Without, nothing in
+/// memory space is touched.
+pub unsafe fn start(params: &Params, scratch: &mut Scratch, mapped: bool) {
+    scratch.console_dead = if mapped { 0 } else { UNMAPPED };
+    let bits = cpu::physical_bits();
+    for (n, sink) in params.sinks.iter().enumerate() {
+        if !mapped && in_memory(sink.kind) {
+            continue;
+        }
+        let dead = match sink.kind {
+            CONSOLE_MMIO | CONSOLE_RAM_LOG if sink.addr.checked_shr(bits) != Some(0) => true,
+            CONSOLE_PIO | CONSOLE_MMIO if sink.divisor != 0 => {
+                let mut port = Port::new(sink);
+                let ready = uart::wait(&mut port, uart::LSR_TEMT);
+                if ready {
+                    uart::init(&mut port, sink.divisor);
+                }
+                !ready
+            }
+            CONSOLE_RAM_LOG => {
+                // SAFETY: mapped by our tables; address and size as in `send`.
+                unsafe { ramlog::attach(sink.addr as *mut ramlog::Header, sink.size) };
+                false
+            }
+            _ => false,
+        };
+        scratch.console_dead |= u32::from(dead) << n;
+    }
+}

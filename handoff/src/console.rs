@@ -1,0 +1,159 @@
+//! Text to several sinks at once. A sink that fails is left out alone.
+
+use crate::abi::{CONSOLE_MMIO, CONSOLE_NONE, CONSOLE_RAM_LOG, MAX_SINKS, SinkRaw};
+use crate::text::Text;
+
+/// Bit of [`Console::dead`] (beside one bit a sink): our own page tables are
+/// not loaded, so nothing in memory space can be reached.
+pub const UNMAPPED: u32 = 1 << 31;
+
+/// True for sinks that need page tables.
+#[must_use]
+pub const fn in_memory(kind: u32) -> bool {
+    matches!(kind, CONSOLE_MMIO | CONSOLE_RAM_LOG)
+}
+
+/// True when nothing can be printed without page tables.
+#[must_use]
+pub fn only_in_memory(sinks: &[SinkRaw; MAX_SINKS]) -> bool {
+    sinks
+        .iter()
+        .all(|sink| sink.kind == CONSOLE_NONE || in_memory(sink.kind))
+}
+
+/// What moves bytes.
+pub trait Backend {
+    /// Sends one byte; false when the sink does not take it within the bound.
+    fn send(&mut self, sink: &SinkRaw, byte: u8) -> bool;
+    /// Waits until the last byte has left; false when it does not.
+    fn drain(&mut self, sink: &SinkRaw) -> bool;
+}
+
+/// The sinks of one handoff.
+pub struct Console<'a, B> {
+    /// What to print to; unused entries have kind [`CONSOLE_NONE`].
+    pub sinks: &'a [SinkRaw; MAX_SINKS],
+    /// Bit n: sink n failed and gets nothing more, so that a dead sink costs
+    /// one wait and not one a byte. And [`UNMAPPED`].
+    pub dead: &'a mut u32,
+    /// The devices.
+    pub backend: B,
+}
+
+impl<B: Backend> Console<'_, B> {
+    /// Calls `act` for every sink that works; its answer is whether it still does.
+    fn each(&mut self, mut act: impl FnMut(&mut B, &SinkRaw) -> bool) {
+        for (n, sink) in self.sinks.iter().enumerate() {
+            let unreachable = *self.dead & UNMAPPED != 0 && in_memory(sink.kind);
+            if sink.kind == CONSOLE_NONE || *self.dead & 1 << n != 0 || unreachable {
+                continue;
+            }
+            if !act(&mut self.backend, sink) {
+                *self.dead |= 1 << n;
+            }
+        }
+    }
+
+    /// Waits until the last byte has left each sink.
+    pub fn drain(&mut self) {
+        self.each(|backend, sink| backend.drain(sink));
+    }
+}
+
+impl<B: Backend> Text for Console<'_, B> {
+    /// Lines end in CR LF on everything that may be a terminal, in LF in the
+    /// RAM log.
+    fn byte(&mut self, byte: u8) {
+        self.each(|backend, sink| {
+            (byte != b'\n' || sink.kind == CONSOLE_RAM_LOG || backend.send(sink, b'\r'))
+                && backend.send(sink, byte)
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::{CONSOLE_DEBUGCON, CONSOLE_PIO};
+
+    /// Sink n is known by its port; those in `broken` take `n` bytes.
+    #[derive(Default)]
+    struct Fake {
+        sent: [Vec<u8>; MAX_SINKS],
+        waits: [usize; MAX_SINKS],
+        broken: Option<(usize, usize)>,
+    }
+
+    impl Backend for &mut Fake {
+        fn send(&mut self, sink: &SinkRaw, byte: u8) -> bool {
+            let n = usize::from(sink.port);
+            self.waits[n] += 1;
+            if self.broken == Some((n, self.sent[n].len())) {
+                return false;
+            }
+            self.sent[n].push(byte);
+            true
+        }
+        fn drain(&mut self, sink: &SinkRaw) -> bool {
+            self.waits[usize::from(sink.port)] += 1;
+            true
+        }
+    }
+
+    fn sinks(kinds: [u32; MAX_SINKS]) -> [SinkRaw; MAX_SINKS] {
+        core::array::from_fn(|n| SinkRaw {
+            kind: kinds[n],
+            port: n as u16,
+            ..SinkRaw::NONE
+        })
+    }
+
+    fn print(fake: &mut Fake, kinds: [u32; MAX_SINKS], dead: &mut u32) {
+        let mut console = Console {
+            sinks: &sinks(kinds),
+            dead,
+            backend: fake,
+        };
+        console.str("a\nb");
+        console.drain();
+    }
+
+    const ALL: [u32; MAX_SINKS] = [CONSOLE_PIO, CONSOLE_MMIO, CONSOLE_DEBUGCON, CONSOLE_RAM_LOG];
+
+    #[test]
+    fn every_sink_gets_the_text_with_its_line_ends() {
+        let (mut fake, mut dead) = (Fake::default(), 0);
+        print(&mut fake, ALL, &mut dead);
+        assert_eq!(dead, 0);
+        for n in 0..3 {
+            assert_eq!(fake.sent[n], b"a\r\nb");
+        }
+        assert_eq!(fake.sent[3], b"a\nb");
+    }
+
+    #[test]
+    fn a_sink_that_fails_is_left_out_alone_and_waited_for_once() {
+        for broken in 0..MAX_SINKS {
+            let (mut fake, mut dead) = (Fake::default(), 0);
+            fake.broken = Some((broken, 1)); // on the second byte
+            print(&mut fake, ALL, &mut dead);
+            assert_eq!(dead, 1 << broken);
+            assert_eq!(fake.waits[broken], 2, "one byte sent, one wait lost");
+            assert_eq!(fake.sent[broken], b"a");
+            for n in (0..MAX_SINKS).filter(|n| *n != broken) {
+                assert!(fake.sent[n].ends_with(b"b"), "sink {n} with {broken} dead");
+            }
+        }
+    }
+
+    #[test]
+    fn unused_and_unmapped_sinks_are_not_touched() {
+        let (mut fake, mut dead) = (Fake::default(), UNMAPPED);
+        let kinds = [CONSOLE_NONE, CONSOLE_MMIO, CONSOLE_PIO, CONSOLE_RAM_LOG];
+        print(&mut fake, kinds, &mut dead);
+        assert_eq!((fake.waits, dead), ([0, 0, 5, 0], UNMAPPED));
+        assert!(!only_in_memory(&sinks(kinds)));
+        let kinds = [CONSOLE_NONE, CONSOLE_MMIO, CONSOLE_NONE, CONSOLE_RAM_LOG];
+        assert!(only_in_memory(&sinks(kinds)));
+    }
+}

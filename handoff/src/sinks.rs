@@ -1,0 +1,213 @@
+//! From [`Console`]s to what the blob reads: checked, encoded.
+
+extern crate alloc;
+use crate::abi::{self, MAX_SINKS, SinkRaw};
+use crate::addr::{PAGE_SIZE, PhysRange};
+use crate::ramlog;
+use crate::spec::Console;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// First address that the handoff's page tables cannot map: 128 TiB.
+const ADDRESS_LIMIT: u64 = 1 << 47;
+
+impl Console {
+    /// The memory that it occupies: a UART's registers, the RAM log. `None` for
+    /// I/O ports, and for a range that does not fit in 64 bits.
+    #[must_use]
+    pub const fn memory(&self) -> Option<PhysRange> {
+        match *self {
+            Self::Mmio { addr, stride, .. } => PhysRange::from_len(addr, 8 * stride as u64),
+            Self::RamLog { addr, size } => PhysRange::from_len(addr, size as u64),
+            Self::Pio { .. } | Self::Debugcon { .. } => None,
+        }
+    }
+}
+
+/// Checks the sinks of a blob that occupies `blob`.
+pub(crate) fn raw(consoles: &[Console], blob: PhysRange) -> Result<[SinkRaw; MAX_SINKS], String> {
+    if consoles.len() > MAX_SINKS {
+        return Err(format!(
+            "{} consoles, the handoff prints to at most {MAX_SINKS}",
+            consoles.len()
+        ));
+    }
+    let mut sinks = [SinkRaw::NONE; MAX_SINKS];
+    for (slot, console) in sinks.iter_mut().zip(consoles) {
+        *slot = sink(console)?;
+        if slot.addr != 0 {
+            check_range(console, blob)?;
+        }
+    }
+    Ok(sinks)
+}
+
+fn check_range(console: &Console, blob: PhysRange) -> Result<(), String> {
+    let range = console.memory().filter(|range| range.end <= ADDRESS_LIMIT);
+    let Some(range) = range else {
+        return Err(format!(
+            "{console:x?} ends above {ADDRESS_LIMIT:#x} (128 TiB), which the handoff cannot map"
+        ));
+    };
+    if range
+        .align_outward(PAGE_SIZE)
+        .is_none_or(|pages| pages.overlaps(&blob))
+    {
+        return Err(format!(
+            "{console:x?} is inside the handoff itself at {blob}"
+        ));
+    }
+    Ok(())
+}
+
+fn sink(console: &Console) -> Result<SinkRaw, String> {
+    let none = SinkRaw::NONE;
+    Ok(match *console {
+        Console::Pio { port, divisor } => SinkRaw {
+            kind: abi::CONSOLE_PIO,
+            port,
+            divisor: divisor.unwrap_or(0),
+            ..none
+        },
+        Console::Debugcon { port } => SinkRaw {
+            kind: abi::CONSOLE_DEBUGCON,
+            port,
+            ..none
+        },
+        Console::Mmio {
+            addr,
+            stride,
+            width,
+            divisor,
+        } => {
+            if !matches!(stride, 1 | 2 | 4 | 8 | 16) || !matches!(width, 8 | 16 | 32) {
+                return Err(format!(
+                    "mmio console: stride {stride} and width {width}, must be 1, 2, 4, 8 or 16 \
+                     bytes and 8, 16 or 32 bits"
+                ));
+            }
+            let aligned = addr.is_multiple_of(u64::from(width / 8));
+            if addr == 0 || stride * 8 < width || !aligned {
+                return Err(format!(
+                    "mmio console at {addr:#x}: registers {stride} bytes apart cannot be accessed \
+                     {width} bits wide at that address"
+                ));
+            }
+            SinkRaw {
+                kind: abi::CONSOLE_MMIO,
+                addr,
+                divisor: divisor.unwrap_or(0),
+                stride,
+                width,
+                ..none
+            }
+        }
+        Console::RamLog { addr, size } => {
+            let (min, max) = (ramlog::MIN_SIZE, ramlog::MAX_SIZE);
+            let pages = u64::from(size).is_multiple_of(PAGE_SIZE);
+            if !(min..=max).contains(&size) || !pages {
+                return Err(format!(
+                    "ram log of {size:#x} bytes: must be whole pages, {min:#x} to {max:#x} bytes"
+                ));
+            }
+            if addr == 0 || !addr.is_multiple_of(PAGE_SIZE) {
+                return Err(format!("ram log at {addr:#x}: must be page aligned, not 0"));
+            }
+            SinkRaw {
+                kind: abi::CONSOLE_RAM_LOG,
+                size,
+                addr,
+                ..none
+            }
+        }
+    })
+}
+
+/// Appends the entries, field by field in `repr(C)` order.
+pub(crate) fn encode(sinks: &[SinkRaw; MAX_SINKS], out: &mut Vec<u8>) {
+    for sink in sinks {
+        out.extend(sink.kind.to_le_bytes());
+        out.extend(sink.size.to_le_bytes());
+        out.extend(sink.addr.to_le_bytes());
+        out.extend(sink.port.to_le_bytes());
+        out.extend(sink.divisor.to_le_bytes());
+        out.extend([sink.stride, sink.width]);
+        out.extend(sink.reserved);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOB: PhysRange = PhysRange {
+        start: 0x60_0000,
+        end: 0x64_0000,
+    };
+
+    fn mmio(addr: u64, stride: u8, width: u8) -> Console {
+        Console::Mmio {
+            addr,
+            stride,
+            width,
+            divisor: None,
+        }
+    }
+
+    #[test]
+    fn every_stride_takes_the_widths_that_fit() {
+        for stride in [1, 2, 4, 8, 16] {
+            for width in [8, 16, 32] {
+                let fits = stride * 8 >= width;
+                let raw = raw(&[mmio(0xfe00_0000, stride, width)], BLOB);
+                assert_eq!(raw.is_ok(), fits, "stride {stride} width {width}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let log = |addr, size| Console::RamLog { addr, size };
+        for (console, why) in [
+            (mmio(0xfe00_0000, 3, 8), "stride 3 and width 8"),
+            (mmio(0xfe00_0000, 4, 64), "width 64"),
+            (mmio(0xfe00_0002, 4, 32), "cannot be accessed"),
+            (mmio(0, 1, 8), "cannot be accessed"),
+            (mmio(u64::MAX - 7, 1, 8), "128 TiB"),
+            (mmio((1 << 47) - 0x40, 16, 8), "128 TiB"),
+            (mmio(0x63_fff8, 1, 8), "inside the handoff"),
+            (log(0x63_0000, 0x1000), "inside the handoff"),
+            (log(0x70_0800, 0x1000), "page aligned"),
+            (log(0, 0x1000), "page aligned"),
+            (log(0x70_0000, 0), "whole pages"),
+            (log(0x70_0000, 0x1800), "whole pages"),
+            (log(0x70_0000, 0x20_0000), "whole pages"),
+            (log(u64::MAX - 0xfff, 0x1000), "128 TiB"),
+        ] {
+            let error = raw(&[console], BLOB).unwrap_err();
+            assert!(error.contains(why), "{console:x?}: {error}");
+        }
+        let error = raw(&[Console::Debugcon { port: 0xe9 }; 5], BLOB).unwrap_err();
+        assert!(error.contains("5 consoles"), "{error}");
+    }
+
+    #[test]
+    fn an_entry_is_encoded_as_laid_out() {
+        let consoles = [Console::Mmio {
+            addr: 0x12_3456_7890,
+            stride: 16,
+            width: 32,
+            divisor: Some(12),
+        }];
+        let mut bytes = vec![];
+        encode(&raw(&consoles, BLOB).unwrap(), &mut bytes);
+        assert_eq!(bytes.len(), size_of::<[SinkRaw; MAX_SINKS]>());
+        assert_eq!(bytes[..4], abi::CONSOLE_MMIO.to_le_bytes());
+        let at = core::mem::offset_of!(SinkRaw, addr);
+        assert_eq!(bytes[at..at + 8], 0x12_3456_7890_u64.to_le_bytes());
+        let at = core::mem::offset_of!(SinkRaw, divisor);
+        assert_eq!(bytes[at..at + 4], [12, 0, 16, 32]);
+        assert!(bytes[24..].iter().all(|byte| *byte == 0));
+    }
+}

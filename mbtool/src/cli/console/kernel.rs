@@ -1,0 +1,194 @@
+//! Serial consoles on command lines: Linux's and Xen's.
+//!
+//! Linux: Documentation/admin-guide/kernel-parameters.rst, `console=`,
+//! `earlycon=`, `earlyprintk=`. Xen: docs/misc/xen-command-line, `com1`.
+
+use super::pci;
+use crate::memory::serial::{PciAddress, PciSerial};
+use crate::memory::text;
+use handoff::spec::Console;
+
+/// A console and the word that named it.
+pub(super) type Found<'a> = (Console, &'a str);
+
+/// The running kernel's console. It prefers the last `console=`; `earlycon=`
+/// and `earlyprintk=` count where no `console=` is a serial port.
+pub(super) fn from_kernel<'a>(cmdline: &'a str, cards: &[PciSerial]) -> Option<Found<'a>> {
+    let last = |name: &str, read: &dyn Fn(&str) -> Option<Console>| {
+        cmdline.split_whitespace().rev().find_map(|word| {
+            let value = word.strip_prefix(name)?.strip_prefix('=')?;
+            Some((read(value)?, word))
+        })
+    };
+    last("console", &|value| com(value).or_else(|| uart(value)))
+        .or_else(|| last("earlycon", &uart))
+        .or_else(|| last("earlyprintk", &|value| early(value, cards)))
+}
+
+const fn pio(port: u16) -> Console {
+    Console::Pio {
+        port,
+        divisor: None,
+    }
+}
+
+const fn mmio(addr: u64, stride: u8, width: u8) -> Console {
+    Console::Mmio {
+        addr,
+        stride,
+        width,
+        divisor: None,
+    }
+}
+
+/// `ttyS1,115200n8`.
+fn com(value: &str) -> Option<Console> {
+    let port = match value.split(',').next()?.strip_prefix("ttyS")? {
+        "0" => 0x3f8,
+        "1" => 0x2f8,
+        "2" => 0x3e8,
+        "3" => 0x2e8,
+        _ => return None,
+    };
+    Some(pio(port))
+}
+
+/// `uart8250,io,0x3f8,...`, `uart,mmio32,0xfe032000`, `uart8250,0xfe032000`.
+fn uart(value: &str) -> Option<Console> {
+    let mut parts = value.split(',');
+    if !matches!(parts.next()?, "uart" | "uart8250") {
+        return None;
+    }
+    let how = parts.next()?;
+    let addr = |digits: Option<&str>| text::number(digits?).filter(|addr| *addr != 0);
+    match how {
+        "io" => addr(parts.next())
+            .and_then(|port| u16::try_from(port).ok())
+            .map(pio),
+        "mmio" => addr(parts.next()).map(|addr| mmio(addr, 1, 8)),
+        "mmio16" => addr(parts.next()).map(|addr| mmio(addr, 2, 16)),
+        "mmio32" | "mmio32native" => addr(parts.next()).map(|addr| mmio(addr, 4, 32)),
+        digits => addr(Some(digits)).map(|addr| mmio(addr, 1, 8)),
+    }
+}
+
+/// `serial`, `serial,ttyS1,...`, `serial,0x2f8`, `ttyS0`, `mmio32,ADDR`,
+/// `pciserial[,force],BB:DD.F`.
+fn early(value: &str, cards: &[PciSerial]) -> Option<Console> {
+    let mut parts = value.split(',').peekable();
+    match parts.next()? {
+        "serial" => match parts.next() {
+            Some(port) if port.starts_with("0x") => text::number(port)
+                .and_then(|port| u16::try_from(port).ok())
+                .map(pio),
+            Some(name) if name.starts_with("ttyS") => com(name),
+            _ => Some(pio(0x3f8)),
+        },
+        "mmio32" => text::number(parts.next()?).map(|addr| mmio(addr, 4, 32)),
+        "mmio" => text::number(parts.next()?).map(|addr| mmio(addr, 1, 8)),
+        "pciserial" => {
+            parts.next_if_eq(&"force");
+            let address: PciAddress = parts.next()?.parse().ok()?;
+            pci::first(cards, address)
+        }
+        _ => com(value),
+    }
+}
+
+/// Xen: `com1=115200,8n1[,iobase]`.
+pub(super) fn from_image(cmdline: &str) -> Option<Found<'_>> {
+    cmdline.split_whitespace().find_map(|word| {
+        let (name, value) = word.split_once('=')?;
+        let default = match name {
+            "com1" => 0x3f8,
+            "com2" => 0x2f8,
+            _ => return None,
+        };
+        let port = match value.split(',').nth(2) {
+            None | Some("") => default,
+            Some(base) => u16::from_str_radix(base.strip_prefix("0x")?, 16).ok()?,
+        };
+        Some((pio(port), word))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::serial::Bar;
+
+    fn kernel(cmdline: &str) -> Option<Console> {
+        let card = PciSerial {
+            address: "00:05.0".parse().unwrap(),
+            class: 0x07_0002,
+            command: Some(1),
+            bars: vec![Bar {
+                index: 0,
+                io: true,
+                start: 0xc050,
+                len: 8,
+            }],
+        };
+        from_kernel(cmdline, &[card]).map(|(console, word)| {
+            assert!(cmdline.contains(word));
+            console
+        })
+    }
+
+    #[test]
+    fn the_running_kernels_console() {
+        for (cmdline, console) in [
+            (
+                "console=tty0 console=ttyS1,115200n8 quiet",
+                Some(pio(0x2f8)),
+            ),
+            ("console=ttyS0 console=ttyS2", Some(pio(0x3e8))),
+            ("console=uart8250,io,0x3e8,115200n8", Some(pio(0x3e8))),
+            (
+                "console=uart,mmio,0xfe030000",
+                Some(mmio(0xfe03_0000, 1, 8)),
+            ),
+            (
+                "console=uart8250,mmio16,0xfe030000",
+                Some(mmio(0xfe03_0000, 2, 16)),
+            ),
+            (
+                "console=uart8250,mmio32,0x12fe030000,115200",
+                Some(mmio(0x12_fe03_0000, 4, 32)),
+            ),
+            (
+                "earlycon=uart8250,0xfe030000",
+                Some(mmio(0xfe03_0000, 1, 8)),
+            ),
+            ("earlyprintk=serial,ttyS2,9600", Some(pio(0x3e8))),
+            ("earlyprintk=serial,0x2f8,9600", Some(pio(0x2f8))),
+            ("earlyprintk=serial", Some(pio(0x3f8))),
+            ("earlyprintk=serial,keep", Some(pio(0x3f8))),
+            ("earlyprintk=ttyS1,keep", Some(pio(0x2f8))),
+            (
+                "earlyprintk=mmio32,0xfe030000,nocfg",
+                Some(mmio(0xfe03_0000, 4, 32)),
+            ),
+            ("earlyprintk=pciserial,00:05.0,115200", Some(pio(0xc050))),
+            ("earlyprintk=pciserial,force,0:5.0", Some(pio(0xc050))),
+            ("earlyprintk=pciserial,00:06.0", None),
+            ("console=uart8250,io,0x10000", None),
+            ("console=uart8250,mmio,0x0", None),
+            ("console=uart8250,mmio", None),
+            ("console=hvc0 earlyprintk=vga,keep", None),
+            ("xconsole=ttyS0 consoleblank=0", None),
+            ("", None),
+        ] {
+            assert_eq!(kernel(cmdline), console, "{cmdline}");
+        }
+    }
+
+    #[test]
+    fn the_images_console() {
+        let port = |cmdline| from_image(cmdline).map(|(console, _)| console);
+        assert_eq!(port("loglvl=all com2=115200,8n1"), Some(pio(0x2f8)));
+        assert_eq!(port("com1=115200,8n1,0x3e8,4"), Some(pio(0x3e8)));
+        assert_eq!(port("com1=115200,8n1,pci"), None);
+        assert_eq!(port("console=tty0 quiet"), None);
+    }
+}

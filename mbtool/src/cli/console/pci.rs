@@ -1,0 +1,191 @@
+//! The UART of a PCI function.
+
+use super::parse::PciArg;
+use crate::memory::serial::{Bar, PciAddress, PciSerial};
+use handoff::spec::Console;
+
+/// Command register: I/O ports are decoded (PCI 3.0, 6.2.2).
+const COMMAND_IO: u16 = 1;
+/// Command register: memory is decoded.
+const COMMAND_MEMORY: u16 = 2;
+/// A UART's registers.
+const REGISTERS: u64 = 8;
+
+/// The first usable BAR of `address`, with byte-wide registers.
+pub(super) fn first(cards: &[PciSerial], address: PciAddress) -> Option<Console> {
+    let arg = PciArg {
+        address,
+        bar: None,
+        offset: 0,
+        stride: 1,
+        width: 8,
+        divisor: None,
+    };
+    resolve(&arg, cards).ok().map(|(console, _)| console)
+}
+
+/// The console that `arg` means, and a warning.
+///
+/// # Errors
+///
+/// There is no such function, BAR or UART in the BAR; what there is.
+pub(super) fn resolve(
+    arg: &PciArg,
+    cards: &[PciSerial],
+) -> Result<(Console, Option<String>), String> {
+    let address = arg.address;
+    let Some(card) = cards.iter().find(|card| card.address == address) else {
+        let there: Vec<String> = cards.iter().map(|card| card.address.to_string()).collect();
+        let there = match there.is_empty() {
+            true => "none".to_owned(),
+            false => there.join(", "),
+        };
+        return Err(format!(
+            "pci:{address}: no serial controller (PCI class 0x0700) there; this machine has: {there}"
+        ));
+    };
+    let fits = |bar: &&Bar| {
+        let stride = if bar.io { 1 } else { u64::from(arg.stride) };
+        let needed = arg.offset.checked_add(REGISTERS * stride);
+        needed.is_some_and(|needed| needed <= bar.len)
+    };
+    let wanted = |bar: &&Bar| arg.bar.is_none_or(|index| index == bar.index);
+    let Some(bar) = card.bars.iter().filter(wanted).find(fits) else {
+        let bars: Vec<String> = card.bars.iter().map(describe).collect();
+        return Err(format!(
+            "pci:{address}: no BAR has a UART of stride {} at offset {:#x}; it has: {}",
+            arg.stride,
+            arg.offset,
+            if bars.is_empty() {
+                "none assigned".to_owned()
+            } else {
+                bars.join(", ")
+            }
+        ));
+    };
+    let start = bar.start.checked_add(arg.offset);
+    let start = start.ok_or_else(|| format!("pci:{address}: {} wraps", describe(bar)))?;
+    let console = if bar.io {
+        if (arg.stride, arg.width) != (1, 8) {
+            return Err(format!(
+                "pci:{address}: {} is I/O ports, which have no stride or width; choose a memory \
+                 BAR with bar=N",
+                describe(bar)
+            ));
+        }
+        let port = u16::try_from(start)
+            .ok()
+            .filter(|port| *port <= u16::MAX - 7);
+        Console::Pio {
+            port: port.ok_or_else(|| format!("pci:{address}: {} is too high", describe(bar)))?,
+            divisor: arg.divisor,
+        }
+    } else {
+        Console::Mmio {
+            addr: start,
+            stride: arg.stride,
+            width: arg.width,
+            divisor: arg.divisor,
+        }
+    };
+    let decodes = if bar.io { COMMAND_IO } else { COMMAND_MEMORY };
+    let silent = card.command.is_some_and(|command| command & decodes == 0);
+    let warning = silent.then(|| {
+        format!(
+            "pci:{address} does not answer at its BAR (command register {:#06x}): nothing will be \
+             printed there; load its driver (8250_pci), or write 1 to \
+             /sys/bus/pci/devices/{address}/enable",
+            card.command.unwrap_or_default()
+        )
+    });
+    Ok((console, warning))
+}
+
+fn describe(bar: &Bar) -> String {
+    let kind = if bar.io { "I/O ports" } else { "memory" };
+    format!(
+        "bar={} {kind} {:#x} ({:#x} bytes)",
+        bar.index, bar.start, bar.len
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cards(command: Option<u16>) -> Vec<PciSerial> {
+        let bar = |index, io, start, len| Bar {
+            index,
+            io,
+            start,
+            len,
+        };
+        vec![PciSerial {
+            address: "00:16.3".parse().unwrap(),
+            class: 0x07_0002,
+            command,
+            bars: vec![
+                bar(0, true, 0xf0a0, 8),
+                bar(1, false, 0x12_fe03_2000, 0x1000),
+            ],
+        }]
+    }
+
+    fn of(text: &str, command: Option<u16>) -> Result<(Console, Option<String>), String> {
+        match super::super::parse::console(text) {
+            Ok(super::super::ConsoleArg::Pci(arg)) => resolve(&arg, &cards(command)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_bar_becomes_a_console() {
+        let (console, warning) = of("pci:00:16.3,baud=9600", None).unwrap();
+        assert_eq!(
+            console,
+            Console::Pio {
+                port: 0xf0a0,
+                divisor: Some(12)
+            }
+        );
+        assert_eq!(warning, None);
+        let memory = |addr, stride, width| Console::Mmio {
+            addr,
+            stride,
+            width,
+            divisor: None,
+        };
+        let text = "pci:0000:00:16.3,bar=1,stride=4,width=32,offset=0x200";
+        assert_eq!(
+            of(text, None).unwrap().0,
+            memory(0x12_fe03_2200, 4, 32),
+            "above 4 GiB"
+        );
+        // the ports have no room behind the offset
+        let text = "pci:00:16.3,offset=8";
+        assert_eq!(of(text, None).unwrap().0, memory(0x12_fe03_2008, 1, 8));
+    }
+
+    #[test]
+    fn a_card_that_does_not_decode_is_told() {
+        let warning = |text, command| of(text, command).unwrap().1;
+        assert!(warning("pci:00:16.3", Some(2)).unwrap().contains("0x0002"));
+        assert_eq!(warning("pci:00:16.3", Some(1)), None);
+        assert!(warning("pci:00:16.3,bar=1", Some(1)).is_some());
+        assert_eq!(warning("pci:00:16.3,bar=1", Some(7)), None);
+    }
+
+    #[test]
+    fn what_is_not_there_is_an_error_with_what_is() {
+        for (text, part) in [
+            ("pci:00:16.2", "this machine has: 0000:00:16.3"),
+            ("pci:00:16.3,bar=2", "bar=1 memory 0x12fe032000"),
+            ("pci:00:16.3,bar=0,offset=1", "offset 0x1"),
+            ("pci:00:16.3,offset=0xffffffffffffffff", "it has"),
+            ("pci:00:16.3,stride=4", "no stride"),
+        ] {
+            let error = of(text, None).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}

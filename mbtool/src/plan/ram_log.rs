@@ -1,0 +1,129 @@
+//! Memory for the handoff's log: nobody else's, and told to the image as such.
+
+use super::PlanError;
+use crate::memory::{Entry, Host, Kind, map};
+use crate::ramlog;
+use handoff::addr::{MIB, PhysRange};
+use handoff::spec::Console;
+
+/// The machine, with the memory of every RAM log reserved: nothing is loaded
+/// there, and the image is told to leave it alone.
+///
+/// # Errors
+///
+/// A log below 1 MiB, or where there is no memory.
+pub(super) fn keep(
+    consoles: &[Console],
+    host: &Host,
+    warnings: &mut Vec<String>,
+) -> Result<Host, PlanError> {
+    let mut host = host.clone();
+    for console in consoles {
+        let Console::RamLog { addr, size } = *console else {
+            continue;
+        };
+        let refused = |why: &str| PlanError::RamLog {
+            addr,
+            why: why.to_owned(),
+        };
+        let range = PhysRange::from_len(addr, size.into());
+        let range = range.ok_or_else(|| refused("it ends above 2^64"))?;
+        if range.start < MIB {
+            return Err(refused("below 1 MiB firmware and boot code write"));
+        }
+        let bytes_of = |kind: Kind| -> u64 {
+            let parts = host.memory_map.iter().filter(|entry| entry.kind == kind);
+            let parts = parts.filter_map(|entry| entry.range().intersect(&range));
+            parts.map(|part| part.len()).sum()
+        };
+        let ram = bytes_of(Kind::Ram);
+        if ram + bytes_of(Kind::Reserved) != range.len() {
+            return Err(refused(
+                "the memory map has no RAM there that could be used",
+            ));
+        }
+        let kept = ramlog::reserved(&host.cmdline);
+        let kept = kept.iter().any(|kept| kept.covers(&range));
+        if ram > 0 {
+            warnings.push(format!(
+                "RAM log at {range}: the running kernel uses that memory as RAM; the next one will \
+                 do so too, overwrite the log and refuse to read it: boot it with \
+                 memmap={size:#x}${addr:#x} on its command line"
+            ));
+        } else if !kept {
+            warnings.push(format!(
+                "RAM log at {range}: reserved, but not by memmap= on the running kernel's command \
+                 line: make sure that nobody else uses it"
+            ));
+        }
+        host.memory_map.push(Entry {
+            start: range.start,
+            end: range.end,
+            kind: Kind::Reserved,
+        });
+        host.memory_map =
+            map::normalise(&host.memory_map).map_err(|err| refused(&err.to_string()))?;
+    }
+    Ok(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(cmdline: &str) -> Host {
+        let entry = |start, end, kind| Entry { start, end, kind };
+        Host {
+            memory_map: vec![
+                entry(0, 0x9_f000, Kind::Ram),
+                entry(MIB, 64 * MIB, Kind::Ram),
+                entry(64 * MIB, 65 * MIB, Kind::Reserved),
+                entry(65 * MIB, 128 * MIB, Kind::Ram),
+                entry(128 * MIB, 129 * MIB, Kind::AcpiNvs),
+            ],
+            cmdline: cmdline.into(),
+            ..Host::default()
+        }
+    }
+
+    fn log(addr: u64) -> [Console; 1] {
+        [Console::RamLog { addr, size: 0x2000 }]
+    }
+
+    #[test]
+    fn kept_memory_stays_as_it_is() {
+        let host = host("memmap=1M$64M");
+        let mut warnings = vec![];
+        let after = keep(&log(64 * MIB), &host, &mut warnings).unwrap();
+        assert_eq!((after, warnings), (host, vec![]));
+    }
+
+    #[test]
+    fn ram_becomes_reserved_with_a_warning() {
+        let mut warnings = vec![];
+        let after = keep(&log(2 * MIB), &host(""), &mut warnings).unwrap();
+        let range = PhysRange::from_len(2 * MIB, 0x2000).unwrap();
+        assert!(!map::ram_ranges(&after.memory_map).any(|ram| ram.overlaps(&range)));
+        assert!(
+            warnings[0].contains("memmap=0x2000$0x200000"),
+            "{warnings:?}"
+        );
+        let after = keep(&log(64 * MIB), &host(""), &mut warnings).unwrap();
+        assert_eq!(after, host(""));
+        assert!(warnings[1].contains("not by memmap="), "{warnings:?}");
+    }
+
+    #[test]
+    fn other_places_are_refused() {
+        for addr in [
+            0x1000,
+            128 * MIB,
+            128 * MIB - 0x1000,
+            129 * MIB,
+            u64::MAX - 0xfff,
+        ] {
+            let error = keep(&log(addr), &host(""), &mut vec![]).unwrap_err();
+            assert!(error.to_string().contains(&format!("{addr:#x}")), "{error}");
+        }
+    }
+}
