@@ -141,6 +141,11 @@ pub struct Run {
 /// Starts the launcher with a plan. `until` ends a guest that does not end by
 /// itself, as soon as its output contains the text.
 pub fn run(plan: &[u8], until: Option<&str>) -> Run {
+    run_with(&[], plan, until)
+}
+
+/// The same with more arguments for QEMU.
+pub fn run_with(machine: &[&str], plan: &[u8], until: Option<&str>) -> Run {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     fs::write(path("kernel"), launch::kernel(launch::DEFAULT_BASE)).unwrap();
@@ -149,6 +154,7 @@ pub fn run(plan: &[u8], until: Option<&str>) -> Run {
     command
         .args(["-accel", "tcg", "-m", "1024", "-net", "none", "-no-reboot"])
         .args(["-display", "none", "-monitor", "none"])
+        .args(machine)
         .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
         .arg("-kernel")
         .arg(path("kernel"))
