@@ -60,6 +60,18 @@ pub fn pack_direct(segments: &[Segment<'_>], eip: u32, eax: u32, ebx: u32) -> Ve
     write(plan::DIRECT, segments, eip.into(), [eax, ebx])
 }
 
+/// A plan: put `segments` in place, then call `entry` in long mode `rounds`
+/// times, from the state [`plan::STATE_RICH`] or [`plan::STATE_LINUX`]. The
+/// launcher compares every register, and 16 MiB of memory without the segment
+/// that `entry` is in, before and after each call. It prints each difference
+/// as `MBTOOL-LAUNCHER differs ...`, then `MBTOOL-LAUNCHER returned N times,
+/// rax 0x..., digest 0x...`, and ends QEMU with
+/// [`LAUNCHER_RETURNED_STATUS`](crate::payloads::LAUNCHER_RETURNED_STATUS).
+#[must_use]
+pub fn pack_call(segments: &[Segment<'_>], entry: u64, rounds: u32, state: u32) -> Vec<u8> {
+    write(plan::CALL, segments, entry, [rounds, state])
+}
+
 fn write(mode: u32, segments: &[Segment<'_>], entry: u64, registers: [u32; 2]) -> Vec<u8> {
     let mut file = plan::MAGIC.to_vec();
     file.extend(mode.to_le_bytes());

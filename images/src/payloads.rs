@@ -50,6 +50,24 @@ pub const FAULT32_REGISTERS: [u32; 7] = [
 /// Distance in bytes from the entry of [`MB2_FAULT32`] to its `ud2`.
 pub const FAULT32_OFFSET: u32 = 35;
 
+/// Position-independent long mode code to be called at a page: destroys the
+/// CPU's whole state and returns, RAX = [`destroy_sum`] of the words that follow
+/// [`DESTROY_PATTERN`] bytes behind its start (their number comes first).
+pub const DESTROY: &[u8] = image!("destroy");
+/// See [`DESTROY`].
+pub const DESTROY_PATTERN: usize = 0x1000;
+
+/// What [`DESTROY`] answers for these words.
+#[must_use]
+pub fn destroy_sum(words: &[u64]) -> u64 {
+    words
+        .iter()
+        .fold(0, |sum: u64, word| sum.rotate_left(1).wrapping_add(*word))
+}
+
+/// QEMU's exit status after the launcher's calls all returned.
+pub const LAUNCHER_RETURNED_STATUS: i32 = 37;
+
 /// ELF32 with a Multiboot1 header, for QEMU's `-kernel`: see [`crate::launch`].
 pub(crate) const LAUNCHER: &[u8] = image!("launcher");
 

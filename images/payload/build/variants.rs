@@ -115,6 +115,7 @@ pub fn build_all(tools: &Tools) {
         fs::write(tools.out.join(format!("mb2_{}", variant.name)), image).expect("OUT_DIR");
     }
     fault32(tools);
+    destroy(tools);
     launcher(tools);
 }
 
@@ -225,6 +226,22 @@ fn fault32(tools: &Tools) {
         "fault32: place of the fault"
     );
     check_header(&elf.bytes, "fault32");
+}
+
+fn destroy(tools: &Tools) {
+    let body = tools.object("destroy/main.rs", "destroy.o", &[]);
+    let linked = tools.out.join("destroy.elf");
+    tools.link("destroy.ld", &linked, &[&body]);
+    let elf = Elf {
+        bytes: fs::read(&linked).expect("what was just linked"),
+    };
+    let flat = flatten(&elf);
+    assert_eq!(flat.entry, flat.base, "destroy: entry");
+    assert!(
+        flat.bytes.len() <= 0x1000,
+        "destroy: one page, the pattern follows"
+    );
+    fs::write(tools.out.join("destroy"), flat.bytes).expect("OUT_DIR");
 }
 
 fn launcher(tools: &Tools) {

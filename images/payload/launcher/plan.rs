@@ -3,10 +3,10 @@
 //!
 //! ```text
 //! 0   magic, 8 bytes
-//! 8   mode u32: 0 = LONG, 1 = DIRECT
+//! 8   mode u32: 0 = LONG, 1 = DIRECT, 2 = CALL
 //! 12  number of segments u32
 //! 16  entry u64, physical
-//! 24  eax u32, ebx u32 (DIRECT only)
+//! 24  eax u32, ebx u32 (DIRECT); rounds u32, state u32 (CALL)
 //! 32  segments, 32 bytes each: destination u64, memory size u64,
 //!     offset in this file u64, size in this file u64
 //! ```
@@ -21,6 +21,12 @@ pub const SEGMENT_LEN: usize = 32;
 pub const LONG: u32 = 0;
 /// 32-bit protected mode without paging.
 pub const DIRECT: u32 = 1;
+/// Long mode, called again and again; everything is compared.
+pub const CALL: u32 = 2;
+/// State of a [`CALL`]: a GDT that holds all selectors, global pages, SSE.
+pub const STATE_RICH: u32 = 0;
+/// State of a [`CALL`]: as Linux's kexec has it, GDT and IDT limit 0.
+pub const STATE_LINUX: u32 = 1;
 
 /// A plan in memory.
 pub struct Plan<'a> {
@@ -62,7 +68,7 @@ impl<'a> Plan<'a> {
             ebx: u32_at(bytes, 28)?,
         };
         let all = (0..plan.count).all(|i| plan.segment(i).is_some());
-        (plan.mode <= DIRECT && all).then_some(plan)
+        (plan.mode <= CALL && all).then_some(plan)
     }
 
     /// Segment number `i`.

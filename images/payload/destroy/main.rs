@@ -1,0 +1,6 @@
+//! An image that is called in long mode, destroys the whole state of the CPU,
+//! and returns.
+#![no_std]
+#![expect(unsafe_code)]
+
+core::arch::global_asm!(include_str!("destroy.S"));
