@@ -85,6 +85,7 @@ fn call(rounds: u32, state: u32, console: Console) -> String {
             entry: PLACE as u32,
         },
         drill: Drill::Off,
+        guard: false,
     })
     .unwrap();
     let waiting: Vec<u8> = image
