@@ -66,12 +66,12 @@ fn list() -> Encoded {
 }
 
 /// Calls the handoff `rounds` times in `state`; what came over the serial line.
-fn call(rounds: u32, state: u32, console: Console) -> String {
+fn call(rounds: u32, state: u32, consoles: Vec<Console>) -> String {
     let (image, _) = image();
     let list = list();
     let built = blob::build(&Spec {
         base: BASE,
-        console,
+        consoles,
         on_fault: OnFault::Halt,
         verify: Verify::None,
         regions: vec![],
@@ -128,7 +128,7 @@ fn all_came_back(serial: &str, rounds: u32) {
 
 #[test]
 fn a_hundred_round_trips_leave_memory_and_state_as_they_were() {
-    let serial = call(100, plan::STATE_RICH, Console::None);
+    let serial = call(100, plan::STATE_RICH, vec![]);
     all_came_back(&serial, 100);
 }
 
@@ -138,7 +138,7 @@ fn a_caller_without_a_gdt_gets_its_state_back() {
         port: 0x3f8,
         divisor: None,
     };
-    let serial = call(2, plan::STATE_LINUX, console);
+    let serial = call(2, plan::STATE_LINUX, vec![console]);
     all_came_back(&serial, 2);
     let (_, sum) = image();
     let lines = [

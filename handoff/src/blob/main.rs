@@ -86,6 +86,7 @@ global_asm!(
 
 global_asm!(
     include_str!("return.S"),
+    SCRATCH_EFER = const offset_of!(Area, scratch.efer),
     RETURNED_RAX = const offset_of!(Area, scratch.returned_rax),
     GPR = const offset_of!(Area, scratch.entry.gpr),
     ENTRY_GDTR = const offset_of!(Area, scratch.entry.gdtr),

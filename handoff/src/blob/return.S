@@ -34,6 +34,10 @@ handoff_back:
     mov     rax, [rip + area + {CR3_LA57}]
 .Lfour_levels:
     mov     cr3, rax
+    mov     ecx, {MSR_EFER}             // NXE, which closed tables need
+    rdmsr
+    or      eax, [rip + area + {SCRATCH_EFER}]
+    wrmsr
     lea     rsp, [rip + area + {STACK_END}]
     and     byte ptr [rip + area + {TSS_TYPE}], 0xfd    // not busy
     mov     ecx, {SEL_TSS}
@@ -48,14 +52,14 @@ handoff_back:
     call    {returned}
 
     // the caller's address space, without PCID until CR4 has it; WP off,
-    // because its GDT may be read-only
+    // because its GDT may be read-only. EFER after CR3: our tables need NXE
+    mov     rax, [rip + area + {ENTRY_CR} + 16]
+    and     rax, -4096
+    mov     cr3, rax
     mov     ecx, {MSR_EFER}
     mov     eax, [rip + area + {ENTRY_EFER}]
     mov     edx, [rip + area + {ENTRY_EFER} + 4]
     wrmsr
-    mov     rax, [rip + area + {ENTRY_CR} + 16]
-    and     rax, -4096
-    mov     cr3, rax
     mov     eax, {CR0_LONG_NO_WP}
     mov     cr0, rax
 
