@@ -23,10 +23,9 @@ pub fn only_in_memory(sinks: &[SinkRaw; MAX_SINKS]) -> bool {
 
 /// What moves bytes.
 pub trait Backend {
-    /// Sends one byte; false when the sink does not take it within the bound.
-    fn send(&mut self, sink: &SinkRaw, byte: u8) -> bool;
-    /// Waits until the last byte has left; false when it does not.
-    fn drain(&mut self, sink: &SinkRaw) -> bool;
+    /// Sends one byte, or waits until the last one has left; false when the
+    /// sink does not do so within the bound.
+    fn send(&mut self, sink: &SinkRaw, byte: Option<u8>) -> bool;
 }
 
 /// The sinks of one handoff.
@@ -41,14 +40,17 @@ pub struct Console<'a, B> {
 }
 
 impl<B: Backend> Console<'_, B> {
-    /// Calls `act` for every sink that works; its answer is whether it still does.
-    fn each(&mut self, mut act: impl FnMut(&mut B, &SinkRaw) -> bool) {
+    /// To every sink that works. Lines end in CR LF on everything that may be a
+    /// terminal, in LF in the RAM log. Drains where there is no byte.
+    fn send(&mut self, byte: Option<u8>) {
         for (n, sink) in self.sinks.iter().enumerate() {
             let unreachable = *self.dead & UNMAPPED != 0 && in_memory(sink.kind);
             if sink.kind == CONSOLE_NONE || *self.dead & 1 << n != 0 || unreachable {
                 continue;
             }
-            if !act(&mut self.backend, sink) {
+            let cr = byte == Some(b'\n') && sink.kind != CONSOLE_RAM_LOG;
+            let ready = !cr || self.backend.send(sink, Some(b'\r'));
+            if !(ready && self.backend.send(sink, byte)) {
                 *self.dead |= 1 << n;
             }
         }
@@ -56,18 +58,13 @@ impl<B: Backend> Console<'_, B> {
 
     /// Waits until the last byte has left each sink.
     pub fn drain(&mut self) {
-        self.each(|backend, sink| backend.drain(sink));
+        self.send(None);
     }
 }
 
 impl<B: Backend> Text for Console<'_, B> {
-    /// Lines end in CR LF on everything that may be a terminal, in LF in the
-    /// RAM log.
     fn byte(&mut self, byte: u8) {
-        self.each(|backend, sink| {
-            (byte != b'\n' || sink.kind == CONSOLE_RAM_LOG || backend.send(sink, b'\r'))
-                && backend.send(sink, byte)
-        });
+        self.send(Some(byte));
     }
 }
 
@@ -85,17 +82,13 @@ mod tests {
     }
 
     impl Backend for &mut Fake {
-        fn send(&mut self, sink: &SinkRaw, byte: u8) -> bool {
+        fn send(&mut self, sink: &SinkRaw, byte: Option<u8>) -> bool {
             let n = usize::from(sink.port);
             self.waits[n] += 1;
             if self.broken == Some((n, self.sent[n].len())) {
                 return false;
             }
-            self.sent[n].push(byte);
-            true
-        }
-        fn drain(&mut self, sink: &SinkRaw) -> bool {
-            self.waits[usize::from(sink.port)] += 1;
+            self.sent[n].extend(byte);
             true
         }
     }

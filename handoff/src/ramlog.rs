@@ -39,7 +39,7 @@ pub struct Header {
     pub check: u64,
     /// Handoffs that have written to this log.
     pub handoffs: u32,
-    /// Zero.
+    /// Unused.
     pub reserved: [u32; 7],
 }
 
@@ -60,30 +60,32 @@ impl Header {
 ///
 /// `size` bytes at `log`, 8-byte aligned, must be memory that nobody else uses.
 pub unsafe fn attach(log: *mut Header, size: u32) {
-    // SAFETY: the caller's promise, for this and the following accesses.
-    let found = unsafe { log.read_volatile() };
-    let fresh = !found.is_log(size);
-    let (total, handoffs) = if fresh {
-        (0, 0)
-    } else {
-        (found.total, found.handoffs)
-    };
-    let mut header = Header {
-        magic: 0,
-        version: VERSION,
-        size,
-        total,
-        check: !total,
-        handoffs: handoffs.wrapping_add(1),
-        reserved: [0; 7],
-    };
-    if !fresh {
-        header.magic = MAGIC;
-    }
-    // SAFETY: as above.
+    // SAFETY: the caller's promise.
     unsafe {
-        log.write_volatile(header);
+        let known = log.read_volatile().is_log(size);
+        if !known {
+            (&raw mut (*log).magic).write_volatile(0);
+            (&raw mut (*log).version).write_volatile(VERSION);
+            (&raw mut (*log).size).write_volatile(size);
+            (&raw mut (*log).handoffs).write_volatile(0);
+            set_total(log, 0);
+        }
+        let handoffs = &raw mut (*log).handoffs;
+        handoffs.write_volatile(handoffs.read_volatile().wrapping_add(1));
         (&raw mut (*log).magic).write_volatile(MAGIC);
+    }
+}
+
+/// Stores the count and its check.
+///
+/// # Safety
+///
+/// As for [`attach`].
+unsafe fn set_total(log: *mut Header, total: u64) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        (&raw mut (*log).total).write_volatile(total);
+        (&raw mut (*log).check).write_volatile(!total);
     }
 }
 
@@ -100,9 +102,7 @@ pub unsafe fn append(log: *mut Header, size: u32, byte: u8) {
         let total = (&raw const (*log).total).read_volatile();
         let at = (total % ring) as usize;
         log.add(1).cast::<u8>().add(at).write_volatile(byte);
-        let total = total.wrapping_add(1);
-        (&raw mut (*log).total).write_volatile(total);
-        (&raw mut (*log).check).write_volatile(!total);
+        set_total(log, total.wrapping_add(1));
     }
 }
 

@@ -62,10 +62,11 @@ pub fn wait(port: &mut impl Registers, bits: u8) -> bool {
     false
 }
 
-/// Sends one byte once the UART takes it; false when it does not.
-pub fn send(port: &mut impl Registers, byte: u8) -> bool {
-    let ready = wait(port, LSR_THRE);
-    if ready {
+/// Sends one byte once the UART takes it, or waits until the last one has left
+/// the wire; false when neither happens.
+pub fn send(port: &mut impl Registers, byte: Option<u8>) -> bool {
+    let ready = wait(port, if byte.is_some() { LSR_THRE } else { LSR_TEMT });
+    if let (true, Some(byte)) = (ready, byte) {
         port.write(THR, byte);
     }
     ready
@@ -102,23 +103,23 @@ mod tests {
     #[test]
     fn a_ready_uart_gets_the_byte() {
         let mut uart = fake(0x60);
-        assert!(send(&mut &mut uart, b'a') && wait(&mut &mut uart, LSR_TEMT));
+        assert!(send(&mut &mut uart, Some(b'a')) && send(&mut &mut uart, None));
         assert_eq!((uart.reads, &uart.sent[..]), (2, &[(THR, b'a')][..]));
     }
 
     #[test]
     fn an_absent_uart_costs_one_read_and_a_stuck_one_the_bound() {
         let mut absent = fake(0xff);
-        assert!(!send(&mut &mut absent, b'a'));
+        assert!(!send(&mut &mut absent, Some(b'a')));
         assert_eq!((absent.reads, absent.sent.len()), (1, 0));
         // ready to take a byte, but never empty: fails only where that matters
         for (lsr, sends) in [(0, false), (0x40, false), (0x20, true)] {
             let mut stuck = fake(lsr);
-            assert_eq!(send(&mut &mut stuck, b'a'), sends, "{lsr:#x}");
+            assert_eq!(send(&mut &mut stuck, Some(b'a')), sends, "{lsr:#x}");
             assert_eq!(stuck.reads, if sends { 1 } else { POLL_LIMIT });
         }
         let mut stuck = fake(0x20);
-        assert!(!wait(&mut &mut stuck, LSR_TEMT));
+        assert!(!send(&mut &mut stuck, None));
         assert_eq!(stuck.reads, POLL_LIMIT);
     }
 

@@ -18,30 +18,20 @@ use crate::{ramlog, uart};
 pub struct Machine;
 
 impl Backend for Machine {
-    fn send(&mut self, sink: &SinkRaw, byte: u8) -> bool {
-        match sink.kind {
-            CONSOLE_PIO | CONSOLE_MMIO => uart::send(&mut Port::new(sink), byte),
+    fn send(&mut self, sink: &SinkRaw, byte: Option<u8>) -> bool {
+        match (sink.kind, byte) {
+            (CONSOLE_PIO | CONSOLE_MMIO, _) => return uart::send(&mut Port::new(sink), byte),
             // SAFETY: QEMU's and Bochs' debug port takes a byte; a machine
             // without it ignores the write.
-            CONSOLE_DEBUGCON => unsafe {
-                cpu::outb(sink.port, byte);
-                true
-            },
+            (CONSOLE_DEBUGCON, Some(byte)) => unsafe { cpu::outb(sink.port, byte) },
             // SAFETY: the host checked address and size, and keeps the region
             // out of everything that is loaded; `start` attached it.
-            CONSOLE_RAM_LOG => unsafe {
+            (CONSOLE_RAM_LOG, Some(byte)) => unsafe {
                 ramlog::append(sink.addr as *mut ramlog::Header, sink.size, byte);
-                true
             },
-            _ => false,
+            _ => {}
         }
-    }
-
-    fn drain(&mut self, sink: &SinkRaw) -> bool {
-        match sink.kind {
-            CONSOLE_PIO | CONSOLE_MMIO => uart::wait(&mut Port::new(sink), uart::LSR_TEMT),
-            _ => true,
-        }
+        true
     }
 }
 
