@@ -713,3 +713,4 @@ fn the_table_names_every_segment() {
 }
 
 mod any_machine;
+mod verify;
