@@ -183,3 +183,17 @@ fn what_the_console_has_in_memory_is_mapped_uncached() {
     let error = blob::build(&spec).unwrap_err();
     assert!(error.contains("page table pool used up"), "{error}");
 }
+
+#[test]
+fn global_pages_are_off_before_our_page_tables_are_loaded() {
+    // `mov cr4, r` and `mov cr3, r` are 0f 22 and a byte with the number of the
+    // control register in bits 3 to 5. The entry code loads CR4, the Rust code
+    // that it then calls loads CR3.
+    let entry = &blob::IMAGE[blob::header().entry64 as usize..];
+    let loads: Vec<u8> = entry
+        .windows(3)
+        .filter(|code| code[..2] == [0x0f, 0x22])
+        .map(|code| code[2] >> 3 & 7)
+        .collect();
+    assert_eq!(loads[..2], [0, 4], "CR0, CR4, and no CR3 before: {loads:?}");
+}

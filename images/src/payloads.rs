@@ -65,6 +65,14 @@ pub fn destroy_sum(words: &[u64]) -> u64 {
         .fold(0, |sum: u64, word| sum.rotate_left(1).wrapping_add(*word))
 }
 
+/// Position-independent long mode code to be entered at a page: prints the state
+/// it finds as [`capture::WORDS`] lines `STATE64 ` and 16 hex digits, and ends
+/// QEMU with [`EXIT_STATUS`].
+pub const STATE64: &[u8] = image!("state64");
+
+#[path = "../payload/capture.rs"]
+pub mod capture;
+
 /// QEMU's exit status after the launcher's calls all returned.
 pub const LAUNCHER_RETURNED_STATUS: i32 = 37;
 

@@ -63,12 +63,13 @@ handoff_last:
 
 // In:      rdi = Area; long mode, our GDT, IDT, and page tables without NX.
 // Out:     RAX, RBX, RSI as the parameters say, other registers 0; CS 0x10,
-//          DS ES FS GS SS 0x18, TR ours; RFLAGS 2, CR0 0x80010033, CR4 PAE and
-//          LA57 as found; RSP 8 below the end of Scratch::stack_target, [RSP] =
+//          DS ES FS GS SS 0x18, TR ours; RFLAGS 2, CR0 0x80010033, CR4 PAE,
+//          MCE, and LA57 as found; RSP 8 below the end of Scratch::stack_target, [RSP] =
 //          0, or for a target that is called the way back.
 exit_long:
     mov     rax, cr4
     and     eax, {CR4_KEEP}
+    or      eax, {CR4_PROTECTED}
     mov     cr4, rax
     mov     dword ptr [rdi + {PHASE}], {PHASE_TARGET}
     lea     rsp, [rdi + {TARGET_STACK_END}]

@@ -115,7 +115,8 @@ pub fn build_all(tools: &Tools) {
         fs::write(tools.out.join(format!("mb2_{}", variant.name)), image).expect("OUT_DIR");
     }
     fault32(tools);
-    destroy(tools);
+    page(tools, "destroy");
+    page(tools, "state64");
     launcher(tools);
 }
 
@@ -228,20 +229,18 @@ fn fault32(tools: &Tools) {
     check_header(&elf.bytes, "fault32");
 }
 
-fn destroy(tools: &Tools) {
-    let body = tools.object("destroy/main.rs", "destroy.o", &[]);
-    let linked = tools.out.join("destroy.elf");
-    tools.link("destroy.ld", &linked, &[&body]);
+/// A page of position-independent code without a container.
+fn page(tools: &Tools, name: &str) {
+    let body = tools.object(&format!("{name}/main.rs"), &format!("{name}.o"), &[]);
+    let linked = tools.out.join(format!("{name}.elf"));
+    tools.link("page.ld", &linked, &[&body]);
     let elf = Elf {
         bytes: fs::read(&linked).expect("what was just linked"),
     };
     let flat = flatten(&elf);
-    assert_eq!(flat.entry, flat.base, "destroy: entry");
-    assert!(
-        flat.bytes.len() <= 0x1000,
-        "destroy: one page, the pattern follows"
-    );
-    fs::write(tools.out.join("destroy"), flat.bytes).expect("OUT_DIR");
+    assert_eq!(flat.entry, flat.base, "{name}: entry");
+    assert!(flat.bytes.len() <= 0x1000, "{name}: more than a page");
+    fs::write(tools.out.join(name), flat.bytes).expect("OUT_DIR");
 }
 
 fn launcher(tools: &Tools) {

@@ -1,4 +1,4 @@
-// destroy64: leaves nothing of the machine state as it was, and returns.
+// entry64: leaves nothing of the machine state as it was, and returns.
 //
 // In:      called in long mode (CPL 0, IF = 0), at any page; RSP in an 8 KiB
 //          stack that ends on a page boundary, 8 below its end. PATTERN bytes
@@ -14,10 +14,10 @@
 
     .section .text.entry, "ax", @progbits
     .code64
-    .global destroy64
-destroy64:
+    .global entry64
+entry64:
     pop r11                             // the way back
-    lea rsi, [rip + destroy64 + PATTERN]
+    lea rsi, [rip + entry64 + PATTERN]
     lodsq
     mov rcx, rax
     xor r10d, r10d

@@ -4,18 +4,13 @@
 // UNSAFETY: calls machine code that came with the plan; reads all memory.
 #![expect(unsafe_code)]
 
+use crate::capture::{NAMES, WORDS};
 use crate::console::Console;
 use crate::json::Sink;
 use crate::plan::{self, Plan};
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
-/// Words that `call.S` captures, by number, separated by bars.
-const NAMES: &str = "rax|rcx|rdx|rbx|rsp|rbp|rsi|rdi|r8|r9|r10|r11|r12|r13|r14|r15|rflags|\
-    cr0|cr2|cr3|cr4|efer|fs base|gs base|kernel gs base|cs|ds|es|fs|gs|ss|tr|ldtr|\
-    gdtr|gdtr high|idtr|idtr high";
-/// How many they are.
-const WORDS: usize = 37;
 /// The first is the answer, not state.
 const RAX: usize = 0;
 /// Not restorable without a GDT that holds it.
@@ -24,6 +19,7 @@ const TR: usize = 31;
 const TESTED_END: u64 = 16 << 20;
 
 global_asm!(
+    include_str!("../capture.S"),
     include_str!("call.S"),
     PML4 = const offset_of!(Setup, pml4),
     TARGET = const offset_of!(Setup, target),

@@ -8,6 +8,8 @@
 #![no_main]
 
 mod call;
+#[path = "../capture.rs"]
+mod capture;
 #[path = "../console.rs"]
 mod console;
 #[path = "../entry.rs"]

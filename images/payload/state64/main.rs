@@ -1,0 +1,5 @@
+//! Long mode code that prints the state it was entered in.
+#![no_std]
+#![expect(unsafe_code)]
+
+core::arch::global_asm!(include_str!("../capture.S"), include_str!("state64.S"));

@@ -1,0 +1,241 @@
+//! The machine state at the handoff's entry and exits, register by register:
+//! docs/handoff-abi.md as assertions.
+
+mod support;
+
+use handoff::blob::{self, Built, MULTIBOOT1_MAGIC, MULTIBOOT2_MAGIC};
+use handoff::spec::{Console, Drill, Exit, OnFault, Relocate, Spec, Verify};
+use images::launch::{self, plan};
+use images::payloads::capture::{NAMES, WORDS};
+use images::payloads::{EXIT_STATUS, MB2_FIXED, STATE64};
+use images::report::{Registers, Report};
+use support::{MBI, load_elf, mbi, run};
+
+/// Where the blob goes.
+const BASE: u64 = 0x600_0000;
+/// Where a long mode target goes.
+const TARGET: u64 = 0x70_0000;
+/// What a target is told.
+const INFO: u32 = 0x123_4000;
+
+fn built(exit: Exit) -> Built {
+    blob::build(&Spec {
+        base: BASE,
+        consoles: vec![Console::Pio {
+            port: 0x3f8,
+            divisor: None,
+        }],
+        on_fault: OnFault::Halt,
+        verify: Verify::None,
+        regions: vec![],
+        relocate: Relocate::default(),
+        fixups: vec![],
+        exit,
+        drill: Drill::Off,
+        guard: false,
+    })
+    .unwrap()
+}
+
+/// What a target of `exit` in long mode finds, by name.
+fn long(exit: Exit) -> (Vec<(&'static str, u64)>, String) {
+    let built = built(exit);
+    let segments = [
+        (TARGET, 0x1000, STATE64),
+        (BASE, built.memsz, &built.bytes[..]),
+    ];
+    let run = run(&launch::pack(&segments, built.entry), None);
+    assert_eq!(run.status.code(), Some(EXIT_STATUS), "{}", run.serial);
+    let words = run
+        .serial
+        .lines()
+        .filter_map(|line| line.strip_prefix("STATE64 "));
+    let words: Vec<u64> = words
+        .map(|word| u64::from_str_radix(word.trim(), 16).unwrap())
+        .collect();
+    assert_eq!(words.len(), WORDS, "{}", run.serial);
+    (NAMES.split('|').zip(words).collect(), run.serial)
+}
+
+/// What all exits in long mode have in common; `given` are the registers that
+/// are not zero.
+fn check_long(exit: Exit, given: &[(&str, u64)]) {
+    let (found, serial) = long(exit);
+    let area = BASE + u64::from(blob::header().area);
+    let end = BASE + blob::memsz();
+    for (name, value) in found {
+        let inside = |address: u64| (area..end).contains(&address);
+        let want = match name {
+            "rsp" => {
+                assert!(inside(value) && value % 16 == 8, "rsp {value:#x}: {serial}");
+                continue;
+            }
+            "cr3" => {
+                assert!(
+                    inside(value) && value.is_multiple_of(4096),
+                    "cr3 {value:#x}"
+                );
+                continue;
+            }
+            "gdtr" | "idtr" => {
+                let limit = value & 0xffff;
+                let full = if name == "idtr" {
+                    limit == 0xfff
+                } else {
+                    limit >= 0x1f
+                };
+                assert!(full && inside(value >> 16), "{name} {value:#x}: {serial}");
+                continue;
+            }
+            "tr" => 0x28,
+            "rflags" => 2,
+            "cr0" => 0x8001_0033,
+            "cr4" => 0x60,
+            "efer" => 0xd01, // SCE as found
+            "cs" => 0x10,
+            "ds" | "es" | "fs" | "gs" | "ss" => 0x18,
+            _ => given
+                .iter()
+                .find(|given| given.0 == name)
+                .map_or(0, |given| given.1),
+        };
+        assert_eq!(value, want, "{name} {value:#x}, not {want:#x}: {serial}");
+    }
+}
+
+#[test]
+fn linux_64_bit_boot_protocol() {
+    let (entry, boot_params) = (TARGET as u32, INFO);
+    check_long(
+        Exit::Linux64 { entry, boot_params },
+        &[("rsi", INFO.into())],
+    );
+}
+
+#[test]
+fn multiboot2_in_long_mode() {
+    let (entry, mbi) = (TARGET as u32, INFO);
+    let given = [("rax", MULTIBOOT2_MAGIC.into()), ("rbx", INFO.into())];
+    check_long(Exit::Long { entry, mbi }, &given);
+}
+
+fn protected(exit: impl Fn(u32) -> Exit) -> Registers {
+    let image = load_elf(MB2_FIXED, 0, true);
+    let built = built(exit(image.entry as u32));
+    let information = mbi(&[]);
+    let mut segments: Vec<_> = image
+        .parts
+        .iter()
+        .map(|part| (part.address, part.memsz, &part.bytes[..]))
+        .collect();
+    segments.push((MBI.into(), 0x1000, &information));
+    segments.push((BASE, built.memsz, &built.bytes));
+    let run = run(&launch::pack(&segments, built.entry), None);
+    assert_eq!(run.status.code(), Some(EXIT_STATUS), "{}", run.serial);
+    Report::parse(&run.serial).unwrap().registers
+}
+
+/// All exits to protected mode, but for EAX.
+fn check_protected(r: &Registers, eax: u32) {
+    let area = BASE + u64::from(blob::header().area);
+    let end = BASE + blob::memsz();
+    assert_eq!((r.eax, r.ebx), (eax.into(), MBI.into()));
+    assert_eq!([r.ecx, r.edx, r.esi, r.edi, r.ebp], [0; 5], "{r:x?}");
+    assert!(
+        (area..end).contains(&r.esp) && r.esp.is_multiple_of(4),
+        "{r:x?}"
+    );
+    // the payload cannot save the arithmetic flags
+    assert_eq!(r.eflags & !0x8d5, 2, "{r:x?}");
+    assert_eq!(
+        [r.cs, r.ds, r.es, r.fs, r.gs, r.ss],
+        [8, 0x18, 0x18, 0x18, 0x18, 0x18]
+    );
+    assert_eq!((r.cr0, r.cr3, r.cr4, r.efer), (0x11, 0, 0x40, 0), "{r:x?}");
+    assert_eq!((r.ldt, r.dr7), (0, 0x400), "{r:x?}");
+    assert!(
+        (area..end).contains(&r.gdt_base) && r.gdt_limit >= 0x1f,
+        "{r:x?}"
+    );
+    assert!(
+        (area..end).contains(&r.idt_base) && r.idt_limit == 0x7ff,
+        "{r:x?}"
+    );
+}
+
+#[test]
+fn multiboot2() {
+    let found = protected(|entry| Exit::Multiboot2 { entry, mbi: MBI });
+    check_protected(&found, MULTIBOOT2_MAGIC);
+}
+
+#[test]
+fn multiboot1() {
+    let found = protected(|entry| Exit::Multiboot1 { entry, info: MBI });
+    check_protected(&found, MULTIBOOT1_MAGIC);
+}
+
+/// The lines that the handoff prints about its entry.
+fn entry_lines(serial: &str) -> Vec<&str> {
+    let lines = serial.lines().map(str::trim_end);
+    lines
+        .filter(|line| line.starts_with("[handoff] entry "))
+        .collect()
+}
+
+#[test]
+fn the_entry_is_reported_register_by_register() {
+    let entry = TARGET as u32;
+    let (_, serial) = long(Exit::Linux64 {
+        entry,
+        boot_params: 0,
+    });
+    let lines = entry_lines(&serial);
+    let [control, tables] = lines[..] else {
+        panic!("{serial}")
+    };
+    let (cr, rest) = control.split_once(" rflags ").unwrap();
+    assert!(
+        cr.starts_with("[handoff] entry cr0 0x80000033 cr3 0x"),
+        "{control}"
+    );
+    assert!(cr.ends_with(" cr4 0x20 efer 0xd01"), "{control}");
+    assert!(rest.starts_with("0x46 rsp 0x"), "{control}");
+    let selectors = "ff8 cs 0x10 ds 0x18 es 0x18 fs 0x18 gs 0x18 ss 0x18 tr 0x40 ldt 0x0";
+    assert!(rest.ends_with(selectors), "{control}");
+    // no general register follows: all are zero
+    assert_eq!(
+        tables,
+        "[handoff] entry gdt 0x0 limit 0x0 idt 0x0 limit 0x0"
+    );
+}
+
+#[test]
+fn an_entry_with_global_pages_loses_them_before_our_tables_are_used() {
+    // TCG drops global translations with every CR3, so that a stale one cannot
+    // be seen here; what can be seen is that PGE came in and is off.
+    let entry = TARGET as u32;
+    let built = built(Exit::Return { entry });
+    let segments = [
+        (TARGET, 0x1000, STATE64),
+        (BASE, built.memsz, &built.bytes[..]),
+    ];
+    let run = run(
+        &launch::pack_call(&segments, built.entry, 1, plan::STATE_RICH),
+        None,
+    );
+    let lines = entry_lines(&run.serial);
+    assert!(
+        lines[0].contains(" cr0 0x80050033 ") && lines[0].contains(" cr4 0x6a8 "),
+        "{lines:?}"
+    );
+    let cr4 = NAMES.split('|').position(|name| name == "cr4").unwrap();
+    let mut words = run
+        .serial
+        .lines()
+        .filter(|line| line.starts_with("STATE64 "));
+    assert_eq!(
+        words.nth(cr4).unwrap().trim_end(),
+        "STATE64 0000000000000060"
+    );
+}
