@@ -2,12 +2,15 @@
 //! information written by hand, and QEMU.
 #![allow(dead_code, reason = "no test uses all of it")]
 
+pub mod trap;
+
 use elf::ElfBytes;
 use elf::abi::{DT_RELA, DT_RELASZ, ET_DYN, PT_LOAD, R_X86_64_RELATIVE};
 use elf::endian::LittleEndian;
 use images::{launch, qemu};
 use std::fs;
-use std::process::{ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Where the boot information goes in these tests.
@@ -138,6 +141,22 @@ pub struct Run {
     pub exceptions: String,
 }
 
+/// QEMU with `kernel` and `plan` of a directory, and COM1 into its `serial`.
+pub fn qemu_command(dir: &Path) -> Command {
+    let mut command = qemu::command().unwrap();
+    command
+        .args(["-accel", "tcg", "-m", "1024", "-net", "none", "-no-reboot"])
+        .args(["-display", "none"])
+        .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
+        .arg("-kernel")
+        .arg(dir.join("kernel"))
+        .arg("-initrd")
+        .arg(dir.join("plan"))
+        .arg("-serial")
+        .arg(format!("file:{}", dir.join("serial").display()));
+    command
+}
+
 /// Starts the launcher with a plan. `until` ends a guest that does not end by
 /// itself, as soon as its output contains the text.
 pub fn run(plan: &[u8], until: Option<&str>) -> Run {
@@ -150,18 +169,10 @@ pub fn run_with(machine: &[&str], plan: &[u8], until: Option<&str>) -> Run {
     let path = |name: &str| dir.path().join(name);
     fs::write(path("kernel"), launch::kernel(launch::DEFAULT_BASE)).unwrap();
     fs::write(path("plan"), plan).unwrap();
-    let mut command = qemu::command().unwrap();
+    let mut command = qemu_command(dir.path());
     command
-        .args(["-accel", "tcg", "-m", "1024", "-net", "none", "-no-reboot"])
-        .args(["-display", "none", "-monitor", "none"])
+        .args(["-monitor", "none"])
         .args(machine)
-        .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
-        .arg("-kernel")
-        .arg(path("kernel"))
-        .arg("-initrd")
-        .arg(path("plan"))
-        .arg("-serial")
-        .arg(format!("file:{}", path("serial").display()))
         .args(["-d", "int", "-D"])
         .arg(path("exceptions"))
         .stdin(Stdio::null());

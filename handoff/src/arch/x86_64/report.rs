@@ -4,7 +4,7 @@
 #![expect(unsafe_code)]
 
 use super::{cpu, machine_check, run};
-use crate::abi::{self, Area};
+use crate::abi::{self, Area, Scratch};
 use crate::addr::FOUR_GIB;
 use crate::console::UNMAPPED;
 use crate::dump::{self, CODE_BYTES, Mode, Record, STACK_WORDS};
@@ -12,6 +12,14 @@ use crate::text::Text;
 
 /// #MC.
 const MACHINE_CHECK: u8 = 18;
+
+/// To be called before anything that may fault.
+pub fn begin(scratch: &mut Scratch) {
+    scratch.dumping += 1;
+    if scratch.trap32_level > 1 {
+        scratch.dumping = scratch.dumping.max(2); // trap.S itself faulted
+    }
+}
 
 /// Prints the record with code and stack. Does not return from a fault within
 /// a dump: that prints one line, and the next one within that nothing.
@@ -21,14 +29,13 @@ const MACHINE_CHECK: u8 = 18;
 ///
 /// # Safety
 ///
-/// Only the trap handler runs; `area` is the blob's own.
+/// Only the trap handler runs, after [`begin`]; `area` is the blob's own.
 pub unsafe fn report(record: &Record<'_>, area: *mut Area, lost: bool) {
     let area_end = area as u64 + size_of::<Area>() as u64;
     // SAFETY: the caller's promise.
     let Area {
         params, scratch, ..
     } = unsafe { &mut *area };
-    scratch.dumping += 1;
     // before our own tables are loaded a sink in memory cannot be reached, and a
     // fault within a dump may be one's fault
     if scratch.phase == abi::PHASE_ENTRY || scratch.dumping > 1 {

@@ -3,7 +3,7 @@
 // UNSAFETY: reads frames and the interrupted code's memory by address.
 #![expect(unsafe_code)]
 
-use super::report::report;
+use super::report::{begin, report};
 use super::{cpu, run};
 use crate::abi::{self, Area, Frame32, Frame64, Header, Scratch};
 use crate::dump::{self, Mode, Record};
@@ -51,6 +51,7 @@ pub unsafe fn long(frame: *const Frame64, area: *mut Area, header: *const Header
         scratch.nmi_count += 1;
         return;
     }
+    begin(scratch);
     // an interrupt stack ends on a multiple of 16: six words, or five
     let (error, words) = if words_at.is_multiple_of(16) {
         (Some(words[0]), &words[1..])
@@ -153,6 +154,7 @@ impl At {
 pub unsafe fn protected(frame: *const Frame32, area: *mut Area) {
     // SAFETY: frame and area belong to the blob.
     let (saved, tables, scratch) = unsafe { (&*frame, &(*area).tables, &mut (*area).scratch) };
+    begin(scratch);
     let [edi, esi, ebp, _, ebx, edx, ecx, eax] = saved.gpr;
     let [ds, es, fs, gs, ss] = saved.sel;
     let (vector, origin, regs, sel) = if saved.vector == abi::VECTOR_DF_TASK {
@@ -188,9 +190,6 @@ pub unsafe fn protected(frame: *const Frame32, area: *mut Area) {
         code: &[],
         stack: &[],
     };
-    if scratch.trap32_level > 1 {
-        scratch.dumping = scratch.dumping.max(1); // a fault of the handler itself
-    }
     // SAFETY: the caller's promise.
     unsafe {
         report(&record, area, lost);

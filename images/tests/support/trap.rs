@@ -1,0 +1,263 @@
+//! Code that faults under the handoff's gates, and what the handoff says of it.
+#![allow(dead_code, reason = "no test uses all of it")]
+
+use super::qemu_command;
+use handoff::abi::{self, Area, Tables};
+use handoff::arch::x86_64::selfcheck;
+use handoff::blob;
+use handoff::dump::Mode;
+use handoff::dump::read::{Dump, Integrity, Reader};
+use handoff::spec::{Console, Drill, Exit, OnFault, Relocate, Spec, Verify};
+use images::launch;
+use std::fs;
+use std::io::Write;
+use std::mem::offset_of;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// Where the blob goes.
+pub const BASE: u32 = 0x600_0000;
+/// Where the code goes; in long mode the page can be executed and not written.
+pub const CODE: u32 = 0x700_0000;
+/// Where the code finds [`Guest::data`]: not executable in long mode.
+pub const DATA: u32 = 0x710_0000;
+/// A page directory (PSE) that maps 4 GiB one to one, but [`HOLE`].
+pub const PAGES: u32 = 0x720_0000;
+/// No memory and no device; not present in [`PAGES`].
+pub const HOLE: u32 = 0xc000_0000;
+/// In [`PAGES`]: present, with a reserved bit set.
+pub const RESERVED: u32 = 0xc040_0000;
+/// Words at [`DATA`], before [`Guest::data`].
+pub const POINTERS: usize = 16;
+/// A hang must not look like slowness.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Instructions, and where one of them is.
+#[derive(Clone, Copy, Debug)]
+pub struct Code {
+    /// Machine code.
+    pub bytes: &'static [u8],
+    /// Offset of label 902.
+    pub at: u32,
+}
+
+/// Assembles instructions (lines of Intel syntax, with a label `902:`) for the
+/// given directive, `.code32` or `.code64`.
+#[macro_export]
+macro_rules! code {
+    ($bits:literal, $($line:literal,)+ $(; $($name:ident = $value:expr),+ $(,)?)?) => {{
+        let code_at: *const u32;
+        // SAFETY: takes the address of constants: two words (offset, length),
+        // then the code.
+        unsafe {
+            core::arch::asm!(
+                ".pushsection .rodata.code, \"a\"",
+                ".balign 4",
+                "900: .long 902f - 901f, 903f - 901f",
+                "901:",
+                $bits,
+                $($line,)+
+                "903:",
+                ".code64",
+                ".popsection",
+                "lea {code_at}, [rip + 900b]",
+                $($($name = const $value,)+)?
+                code_at = out(reg) code_at,
+                options(nomem, nostack, preserves_flags),
+            );
+            $crate::support::trap::Code {
+                bytes: std::slice::from_raw_parts(code_at.add(2).cast(), *code_at.add(1) as usize),
+                at: *code_at,
+            }
+        }
+    }};
+}
+
+/// Address of something in the blob's area.
+pub fn area(offset: usize) -> u32 {
+    BASE + blob::header().area + offset as u32
+}
+
+/// Offsets in [`DATA`] of addresses that only the blob's build decides.
+pub const P_TSS64: u32 = 0;
+pub const P_GDT: u32 = 4;
+pub const P_IDT32: u32 = 8;
+pub const P_NMI_COUNT: u32 = 12;
+pub const P_RESERVED_PDE: u32 = 16;
+/// Offset in [`DATA`] of [`Guest::data`].
+pub const P_DATA: u32 = 4 * POINTERS as u32;
+
+/// What to run.
+pub struct Guest<'a> {
+    /// Where the code runs: called by the handoff, or as its target.
+    pub mode: Mode,
+    /// At [`CODE`].
+    pub code: &'a [u8],
+    /// Behind the pointers at [`DATA`].
+    pub data: Vec<u8>,
+    /// Changes the blob before it is sealed.
+    pub patch: &'a dyn Fn(&mut [u8]),
+    /// Consoles.
+    pub consoles: Vec<Console>,
+    /// What follows a call that returns.
+    pub entry: u32,
+    /// More arguments of QEMU.
+    pub args: &'a [&'a str],
+    /// Launcher's way in.
+    pub pack: fn(&[launch::Segment<'_>], u64) -> Vec<u8>,
+    /// Lines for QEMU's monitor, sent again and again from the moment on when
+    /// the code has said [`READY`].
+    pub monitor: &'a str,
+}
+
+/// Said by code that waits for the monitor.
+pub const READY: char = '!';
+/// COM1.
+pub const COM1: Console = Console::Pio {
+    port: 0x3f8,
+    divisor: Some(1),
+};
+
+impl<'a> Guest<'a> {
+    pub fn new(mode: Mode, code: &'a [u8]) -> Self {
+        Self {
+            mode,
+            code,
+            data: Vec::new(),
+            patch: &|_| {},
+            consoles: vec![COM1],
+            entry: CODE,
+            args: &[],
+            pack: launch::pack,
+            monitor: "",
+        }
+    }
+
+    fn plan(&self) -> Vec<u8> {
+        let long = self.mode == Mode::Long;
+        let mut built = blob::build(&Spec {
+            base: BASE.into(),
+            consoles: self.consoles.clone(),
+            on_fault: OnFault::Reset,
+            verify: Verify::None,
+            regions: vec![],
+            relocate: Relocate::default(),
+            fixups: vec![],
+            exit: Exit::Multiboot2 {
+                entry: self.entry,
+                mbi: DATA,
+            },
+            drill: if long {
+                Drill::Call(CODE.into())
+            } else {
+                Drill::Off
+            },
+            guard: false,
+        })
+        .unwrap();
+        let pde = pde(&built.bytes, RESERVED);
+        (self.patch)(&mut built.bytes);
+        selfcheck::seal(&mut built.bytes, blob::header().area as usize);
+        let pointers = [
+            area(offset_of!(Area, tables.tss)),
+            area(offset_of!(Area, tables.gdt)),
+            area(offset_of!(Area, tables.idt32)),
+            area(offset_of!(Area, scratch.nmi_count)),
+            BASE + pde as u32,
+        ];
+        let mut data = super::words(&pointers);
+        data.resize(4 * POINTERS, 0);
+        data.extend(&self.data);
+        let pages: Vec<u32> = (0..1024)
+            .map(|n| match n << 22 {
+                HOLE => 0,
+                RESERVED => RESERVED | 0x20_0083,
+                page => page | 0x83,
+            })
+            .collect();
+        let pages = super::words(&pages);
+        let segments: [launch::Segment<'_>; 4] = [
+            (BASE.into(), built.memsz, &built.bytes),
+            (CODE.into(), 0x1000, self.code),
+            (DATA.into(), 0x1000, &data),
+            (PAGES.into(), 0x1000, &pages),
+        ];
+        (self.pack)(&segments, built.entry)
+    }
+
+    /// Boots; what the handoff said until it reset the machine.
+    pub fn run(&self) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("kernel"), launch::kernel(launch::DEFAULT_BASE)).unwrap();
+        fs::write(path("plan"), self.plan()).unwrap();
+        let mut command = qemu_command(dir.path());
+        command.args(self.args).args(["-monitor", "stdio"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut qemu = command.spawn().unwrap();
+        let read = || {
+            let bytes = fs::read(path("serial")).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        self.wait(&mut qemu, read);
+        read()
+    }
+
+    fn wait(&self, qemu: &mut Child, serial: impl Fn() -> String) {
+        let start = Instant::now();
+        let mut monitor = qemu.stdin.take().unwrap();
+        while qemu.try_wait().unwrap().is_none() {
+            if start.elapsed() > DEADLINE {
+                qemu.kill().unwrap();
+                panic!("no end after {DEADLINE:?}; the guest said:\n{}", serial());
+            }
+            if !self.monitor.is_empty() && serial().ends_with(READY) {
+                // fails when QEMU has ended meanwhile
+                let _ = monitor.write_all(self.monitor.as_bytes());
+            }
+            std::thread::sleep(Duration::from_millis(3));
+        }
+    }
+}
+
+/// Offset in the built bytes of the page directory entry of `addr`.
+pub fn pde(bytes: &[u8], addr: u32) -> usize {
+    let tables = blob::header().area as usize + offset_of!(Area, tables);
+    let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    let offset = |entry: u64| ((entry & !0xfff) - u64::from(BASE)) as usize;
+    let pml4 = offset(word(tables + offset_of!(Tables, cr3)));
+    let pdpt = offset(word(pml4));
+    let pd = offset(word(pdpt + 8 * (addr >> 30) as usize) & !abi_nx());
+    pd + 8 * (addr >> 21 & 511) as usize
+}
+
+const fn abi_nx() -> u64 {
+    handoff::arch::x86_64::paging::NX
+}
+
+/// The dumps in what the handoff said, all of them whole.
+pub fn dumps(serial: &str) -> Vec<Dump> {
+    let mut reader = Reader::default();
+    let mut dumps: Vec<_> = serial.lines().flat_map(|line| reader.line(line)).collect();
+    dumps.extend(reader.finish());
+    for dump in &dumps {
+        assert_eq!(dump.integrity, Integrity::Whole, "{serial}");
+    }
+    dumps
+}
+
+/// The one dump.
+pub fn dump(serial: &str) -> Dump {
+    let mut dumps = dumps(serial);
+    assert_eq!(dumps.len(), 1, "{serial}");
+    assert!(serial.contains("resetting the machine"), "{serial}");
+    dumps.remove(0)
+}
+
+/// Index of a phase.
+pub const fn phase(mode: Mode) -> u32 {
+    match mode {
+        Mode::Long => abi::PHASE_FIXUPS,
+        Mode::Protected => abi::PHASE_TARGET,
+    }
+}
