@@ -5,18 +5,22 @@ use std::mem::offset_of;
 
 use anyhow::{Context, Result, ensure};
 use handoff::abi::{Area, STACK_SIZE};
-use handoff::spec::Verify;
+use handoff::spec::{Console, Verify};
 use images::launch;
 use images::payloads::{EXIT_STATUS, FAULT32_OFFSET, FAULT32_REGISTERS, MB2_FAULT32, MB2_FIXED};
 use images::report::{Body, Report};
 use mbtool::image::Image;
-use mbtool::memory::host;
-use mbtool::plan::{Module, Request, plan};
+use mbtool::memory::{Host, host};
+use mbtool::plan::{Module, Plan, Request, plan};
 use sha2::{Digest, Sha256};
 use tests::dump::Dump;
 use tests::payload_guest::{DEADLINE, DEBUG_EXIT, Loaded, PayloadGuest, modules};
-use tests::{Firmware, Machine, Reason};
+use tests::{Firmware, Machine, Outcome, Reason};
 
+const PORT: Console = Console::Pio {
+    port: 0x3f8,
+    divisor: Some(1),
+};
 const HALTED: &str = "[handoff] halted (--on-fault halt)";
 /// Saved with the flags of a fault: the instruction would be resumed (Intel SDM vol. 3, 18.3.1.1).
 const RESUME_FLAG: u64 = 1 << 16;
@@ -214,18 +218,55 @@ fn an_absent_uart_does_not_stop_the_handoff() -> Result<()> {
     Ok(())
 }
 
+/// A recorded machine with 1 GiB.
+fn machine() -> Result<Host> {
+    let map = include_bytes!("../../mbtool/tests/data/qemu-pc-seabios.json");
+    Ok(host::from_json(map)?)
+}
+
+/// Has the launcher start a plan made for [`machine`].
+fn launched(name: &str, plan: &Plan) -> Result<Outcome> {
+    let segments: Vec<launch::Segment<'_>> = plan
+        .kernel_segments
+        .iter()
+        .map(|segment| (segment.dest.start, segment.dest.len(), &segment.data[..]))
+        .collect();
+    let dir = tempfile::tempdir()?;
+    let launcher = dir.path().join("launcher");
+    std::fs::write(&launcher, launch::kernel(launch::DEFAULT_BASE))?;
+    Machine::new(Firmware::SeaBios, &launcher)
+        .memory_mib(1024)
+        .cpus(1)
+        .initrd(launch::pack(&segments, plan.entry))
+        .args(DEBUG_EXIT)
+        .run(name, DEADLINE, &[HALTED])
+}
+
+#[test]
+fn a_damaged_handoff_says_so_and_starts_nothing() -> Result<()> {
+    let mut request = Request::new(Image::parse(MB2_FIXED, "fixed")?);
+    request.consoles = vec![PORT];
+    let mut plan = plan(&request, &machine()?)?;
+    plan.corrupt("handoff")?;
+    let outcome = launched("fault_handoff", &plan)?.ended_with(HALTED)?;
+    assert!(
+        outcome.contains("[handoff] handoff itself is damaged: expected 0x"),
+        "{}",
+        outcome.describe()
+    );
+    assert!(!outcome.contains("[handoff] verify"));
+    assert!(!outcome.contains("[handoff] jump to"));
+    Ok(())
+}
+
 /// The same damage with and without verification, entered by the launcher instead of Linux: mbtool itself refuses to
 /// damage what nobody verifies.
 #[test]
 fn it_is_verification_that_stops_a_damaged_module() -> Result<()> {
-    let map = include_bytes!("../../mbtool/tests/data/qemu-pc-seabios.json");
-    let machine = host::from_json(map)?;
+    let machine = machine()?;
     let module = &modules()?[1];
     let mut request = Request::new(Image::parse(MB2_FIXED, "fixed")?);
-    request.consoles = vec![handoff::spec::Console::Pio {
-        port: 0x3f8,
-        divisor: Some(1),
-    }];
+    request.consoles = vec![PORT];
     request.modules.push(Module {
         name: module.file.to_owned(),
         cmdline: String::new(),
@@ -235,21 +276,7 @@ fn it_is_verification_that_stops_a_damaged_module() -> Result<()> {
         request.verify = verify;
         let mut plan = plan(&request, &machine)?;
         plan.corrupt("module 0")?;
-        let segments: Vec<launch::Segment<'_>> = plan
-            .kernel_segments
-            .iter()
-            .map(|segment| (segment.dest.start, segment.dest.len(), &segment.data[..]))
-            .collect();
-        let dir = tempfile::tempdir()?;
-        let launcher = dir.path().join("launcher");
-        std::fs::write(&launcher, launch::kernel(launch::DEFAULT_BASE))?;
-        // the memory of the recorded machine
-        let outcome = Machine::new(Firmware::SeaBios, &launcher)
-            .memory_mib(1024)
-            .cpus(1)
-            .initrd(launch::pack(&segments, plan.entry))
-            .args(DEBUG_EXIT)
-            .run(&format!("fault_verify_{verify:?}"), DEADLINE, &[HALTED])?;
+        let outcome = launched(&format!("fault_verify_{verify:?}"), &plan)?;
         let found = damaged(&module.content);
         let complaint = match verify {
             Verify::None => None,

@@ -146,7 +146,7 @@ pub struct CommonArgs {
     #[arg(long, value_name = "CONSOLE", value_parser = console::parse, default_value = "auto")]
     #[arg(value_delimiter = '+')]
     pub console: Vec<ConsoleArg>,
-    /// Check every segment before the jump
+    /// Check every segment before the jump; the handoff always checks itself
     #[arg(long, default_value = "crc32")]
     pub verify: Verify,
     /// What ends a fault [default: reset for a crash image, halt otherwise]
