@@ -71,6 +71,16 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
             )?)
         }
         Verb::Inspect { json, image } => inspect(image, *json),
+        Verb::Decode(args) => {
+            let options = cmd::decode::Options {
+                log: args.log.clone(),
+                plan: args.plan.clone(),
+                symbols: args.symbols.clone(),
+                json: args.json,
+                follow: args.follow,
+            };
+            cmd::decode::run(&options, &mut io::stdout(), &mut io::stderr())
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::console::{self, ConsoleArg};
 use super::values::{self, FileWithArgs};
+use crate::cmd::decode::SymbolArg;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use handoff::addr::PhysRange;
 use std::path::PathBuf;
@@ -68,6 +69,35 @@ pub enum Verb {
         /// The file, or - for standard input
         image: PathBuf,
     },
+    /// Explain the exception dumps in a serial log: ours, and those of Linux
+    #[command(
+        after_help = "Example:\n  mbtool decode --symbols /usr/lib/debug/boot/xen-syms-4.20-amd64 \
+        serial.log\n  mbtool decode --follow /dev/ttyUSB0     set its speed with stty first"
+    )]
+    Decode(DecodeArgs),
+}
+
+/// `decode`
+#[derive(Debug, Args)]
+pub struct DecodeArgs {
+    /// The log, or - for standard input
+    #[arg(default_value = "-")]
+    pub log: PathBuf,
+    /// What was loaded: output of `plan --json`, or the directory of --backend dir; without it, what
+    /// the handoff's own lines tell
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// An ELF file with symbols (xen-syms, vmlinux), and the address of its first byte in memory if
+    /// that does not follow from the plan or the log
+    #[arg(long, value_name = "FILE[@ADDR]", value_parser = values::symbols)]
+    pub symbols: Vec<SymbolArg>,
+    /// Print JSON (docs/decode-json.md); with --follow one line for each dump
+    #[arg(long)]
+    pub json: bool,
+    /// Wait for more, and print each dump when it is complete: a growing file, a serial device, a
+    /// pty, a pipe
+    #[arg(long)]
+    pub follow: bool,
 }
 
 /// `load`

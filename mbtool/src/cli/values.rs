@@ -1,6 +1,7 @@
 //! Option values as typed on the command line: numbers, ranges, files with
 //! arguments.
 
+use crate::cmd::decode::SymbolArg;
 use handoff::addr::PhysRange;
 use std::path::PathBuf;
 
@@ -46,6 +47,27 @@ pub fn range(text: &str) -> Result<PhysRange, String> {
         Some(range) if !range.is_empty() => Ok(range),
         _ => Err(format!("range `{text}` ends before it starts")),
     }
+}
+
+/// Parses `FILE[@ADDR]`. An `@` that no address follows belongs to the name.
+///
+/// # Errors
+///
+/// There is no file name.
+pub fn symbols(text: &str) -> Result<SymbolArg, String> {
+    let (path, base) = match text.rsplit_once('@') {
+        Some((path, addr)) if addr.starts_with(|c: char| c.is_ascii_digit()) => {
+            (path, Some(address(addr)?))
+        }
+        _ => (text, None),
+    };
+    if path.is_empty() {
+        return Err("a file with symbols needs a name: FILE[@ADDR]".into());
+    }
+    Ok(SymbolArg {
+        path: path.into(),
+        base,
+    })
 }
 
 /// A file to load as a module, with its arguments.
@@ -141,6 +163,20 @@ mod tests {
         );
         for bad in ["", "  ", "'/open", "\"/a\"b", "''"] {
             assert!(file_with_args(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn symbol_files_with_and_without_address() {
+        let parsed = |text| {
+            let arg = symbols(text).unwrap();
+            (arg.path.to_str().unwrap().to_owned(), arg.base)
+        };
+        assert_eq!(parsed("a/xen-syms"), ("a/xen-syms".into(), None));
+        assert_eq!(parsed("vmlinux@16M"), ("vmlinux".into(), Some(16 << 20)));
+        assert_eq!(parsed("me@home/x"), ("me@home/x".into(), None));
+        for bad in ["", "@0x1000", "x@12z"] {
+            assert!(symbols(bad).is_err(), "{bad}");
         }
     }
 }

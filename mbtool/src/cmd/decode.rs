@@ -1,0 +1,227 @@
+//! `mbtool decode`: exception dumps of a serial log, explained.
+
+use crate::decode::follow::{Follow, Step};
+use crate::decode::lines::Lines;
+use crate::decode::places::Places;
+use crate::decode::report::{FORMAT, Report};
+use crate::decode::scan::{Found, LogContext, Scanner};
+use crate::decode::symbolise::Symboliser;
+use crate::decode::symbols::SymbolFile;
+use crate::input;
+use anyhow::{Context, bail};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Largest log or symbol file that is read, in bytes.
+const FILE_LIMIT: u64 = 2 << 30;
+/// Largest plan.
+const PLAN_LIMIT: u64 = 64 << 20;
+
+/// A symbol file as typed: `FILE[@ADDR]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SymbolArg {
+    /// The file.
+    pub path: PathBuf,
+    /// Address of its first byte in memory.
+    pub base: Option<u64>,
+}
+
+/// Options.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The log; `-` is standard input.
+    pub log: PathBuf,
+    /// What `plan --json` printed, or the directory that `--backend dir` wrote.
+    pub plan: Option<PathBuf>,
+    /// Symbols.
+    pub symbols: Vec<SymbolArg>,
+    /// Print JSON.
+    pub json: bool,
+    /// Wait for more.
+    pub follow: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// A file cannot be read or is not what it should be, or there is no dump.
+pub fn run(options: &Options, out: &mut dyn Write, talk: &mut dyn Write) -> anyhow::Result<()> {
+    let mut session = Session::new(options)?;
+    if options.follow {
+        return session.follow(&options.log, out, talk);
+    }
+    let bytes = input::read(&options.log, FILE_LIMIT)?;
+    session.bytes(&bytes, &input::display_name(&options.log), out)
+}
+
+/// Decodes a log that is in memory.
+///
+/// # Errors
+///
+/// As for [`run`].
+pub fn run_on(
+    options: &Options,
+    log: &[u8],
+    name: &str,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    Session::new(options)?.bytes(log, name, out)
+}
+
+struct Session {
+    plan: Option<Places>,
+    symbols: Symboliser,
+    json: bool,
+    scanner: Scanner,
+    dumps: usize,
+}
+
+impl Session {
+    fn new(options: &Options) -> anyhow::Result<Self> {
+        let plan = options.plan.as_deref().map(read_plan).transpose()?;
+        let files: Vec<SymbolFile> = options
+            .symbols
+            .iter()
+            .map(read_symbols)
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Self {
+            plan,
+            symbols: Symboliser::new(files),
+            json: options.json,
+            scanner: Scanner::default(),
+            dumps: 0,
+        })
+    }
+
+    fn report(&mut self, found: &Found) -> Report {
+        self.dumps += 1;
+        Report::new(found, self.plan.as_ref(), &mut self.symbols)
+    }
+
+    fn bytes(&mut self, log: &[u8], name: &str, out: &mut dyn Write) -> anyhow::Result<()> {
+        let mut found = Vec::new();
+        let mut lines = Lines::default();
+        let scanner = &mut self.scanner;
+        lines.push(log, |number, line| found.extend(scanner.line(number, line)));
+        lines.finish(|number, line| found.extend(scanner.line(number, line)));
+        found.extend(scanner.finish());
+        let reports: Vec<Report> = found.iter().map(|found| self.report(found)).collect();
+        if self.json {
+            let document = serde_json::json!({ "format": FORMAT, "dumps": reports });
+            writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
+        } else {
+            for (index, report) in reports.iter().enumerate() {
+                let gap = if index == 0 { "" } else { "\n" };
+                write!(out, "{gap}{report}")?;
+            }
+        }
+        if reports.is_empty() {
+            bail!("{name}: no exception dump{}", hint(self.scanner.log()));
+        }
+        Ok(())
+    }
+
+    fn follow(
+        &mut self,
+        path: &Path,
+        out: &mut dyn Write,
+        talk: &mut dyn Write,
+    ) -> anyhow::Result<()> {
+        let name = input::display_name(path);
+        let mut source = Follow::open(path).with_context(|| name.clone())?;
+        writeln!(talk, "mbtool: following {name}, end with ctrl-c")?;
+        let mut lines = Lines::default();
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let step = source.read(&mut buffer).with_context(|| name.clone())?;
+            let mut found = Vec::new();
+            let scanner = &mut self.scanner;
+            let mut take = |number: usize, line: &str| found.extend(scanner.line(number, line));
+            match step {
+                Step::Bytes(count) => lines.push(&buffer[..count], take),
+                // a dump whose rest does not come is shown as far as it came
+                Step::Quiet => {}
+                Step::Restarted => {
+                    lines.finish(&mut take);
+                    lines = Lines::default();
+                }
+                Step::End => lines.finish(&mut take),
+            }
+            if !matches!(step, Step::Bytes(_)) {
+                found.extend(self.scanner.finish());
+            }
+            for found in found {
+                let report = self.report(&found);
+                if self.json {
+                    writeln!(out, "{}", serde_json::to_string(&report)?)?;
+                } else {
+                    writeln!(out, "{report}")?;
+                }
+                out.flush()?;
+            }
+            if step == Step::End {
+                break;
+            }
+        }
+        if self.dumps == 0 {
+            bail!("{name}: no exception dump{}", hint(self.scanner.log()));
+        }
+        Ok(())
+    }
+}
+
+/// What the log says instead.
+fn hint(log: &LogContext) -> String {
+    match log {
+        _ if !log.damaged.is_empty() => {
+            format!(
+                ", but damaged segments, which the handoff did not start: {}",
+                log.damaged.join(", ")
+            )
+        }
+        LogContext {
+            jump: Some(jump),
+            guard,
+            ..
+        } => {
+            let guard = if guard.is_some() {
+                ""
+            } else {
+                "; if it died silently, load it with --guard"
+            };
+            format!(": the handoff jumped to {jump} and saw no fault{guard}")
+        }
+        LogContext {
+            handoff: Some((_, base)),
+            ..
+        } => {
+            format!(", and the handoff at {base:#x} did not reach its jump")
+        }
+        _ => ", and no line of mbtool's handoff: is this the right port and speed?".to_owned(),
+    }
+}
+
+/// A plan: the file, or `plan.json` of a directory.
+fn read_plan(path: &Path) -> anyhow::Result<Places> {
+    let file = if path.is_dir() {
+        path.join("plan.json")
+    } else {
+        path.to_owned()
+    };
+    let json = input::read(&file, PLAN_LIMIT)?;
+    Places::from_plan(&json).with_context(|| input::display_name(&file))
+}
+
+fn read_symbols(symbols: &SymbolArg) -> anyhow::Result<SymbolFile> {
+    let bytes = input::read(&symbols.path, FILE_LIMIT)?;
+    let name = symbols.path.file_name().map_or_else(
+        || input::display_name(&symbols.path),
+        |name| name.to_string_lossy().into_owned(),
+    );
+    Ok(SymbolFile::parse(&name, &bytes, symbols.base)?)
+}
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

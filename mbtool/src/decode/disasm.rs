@@ -1,0 +1,162 @@
+//! Instructions around a fault.
+
+use handoff::dump::Mode;
+use iced_x86::{
+    CpuidFeature, Decoder, DecoderOptions, Formatter, Instruction, InstructionInfoFactory,
+    IntelFormatter, OpAccess, Register,
+};
+use serde::Serialize;
+
+/// Instructions shown before the one at rip.
+const BEFORE: usize = 5;
+/// Bytes decoded at most to reach it.
+pub const REACH: usize = 4096;
+
+/// An instruction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Address in memory.
+    pub address: String,
+    /// Its bytes in hexadecimal.
+    pub bytes: String,
+    /// Intel syntax.
+    pub text: String,
+    /// True for the one at rip.
+    pub current: bool,
+}
+
+/// How memory is used by an instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Linear address, with flat segments.
+    pub addr: u64,
+    /// It is written.
+    pub write: bool,
+}
+
+const fn bits(mode: Mode) -> u32 {
+    match mode {
+        Mode::Long => 64,
+        Mode::Protected => 32,
+    }
+}
+
+/// The instruction at the start of `code`.
+#[must_use]
+pub fn first(mode: Mode, rip: u64, code: &[u8]) -> Option<Instruction> {
+    let instruction = Decoder::with_ip(bits(mode), code, rip, DecoderOptions::NONE).decode();
+    (!instruction.is_invalid()).then_some(instruction)
+}
+
+/// The instructions of `code` at rip, after a few of `before`, which is code
+/// from the start of a function up to rip.
+#[must_use]
+pub fn around(mode: Mode, rip: u64, before: &[u8], code: &[u8]) -> Vec<Line> {
+    let start = rip.wrapping_sub(before.len() as u64);
+    let earlier = lines(mode, start, before, None);
+    // the last one must end where the fault is, else this is no code
+    let skip = earlier.len().saturating_sub(BEFORE);
+    let mut all: Vec<Line> = earlier.into_iter().skip(skip).collect();
+    if all.iter().any(|line| line.text == "(bad)") {
+        all.clear();
+    }
+    let mut at = lines(mode, rip, code, Some(rip));
+    // the last one may be cut
+    if at.len() > 1 && at.last().is_some_and(|line| line.text == "(bad)") {
+        at.pop();
+    }
+    all.extend(at);
+    all
+}
+
+fn lines(mode: Mode, ip: u64, code: &[u8], current: Option<u64>) -> Vec<Line> {
+    let mut formatter = IntelFormatter::new();
+    let options = formatter.options_mut();
+    options.set_hex_prefix("0x");
+    options.set_hex_suffix("");
+    options.set_uppercase_hex(false);
+    options.set_space_after_operand_separator(true);
+    options.set_branch_leading_zeros(false);
+    let mut decoder = Decoder::with_ip(bits(mode), code, ip, DecoderOptions::NONE);
+    let mut out = Vec::new();
+    while decoder.can_decode() {
+        let start = decoder.position();
+        let instruction = decoder.decode();
+        let mut text = String::new();
+        formatter.format(&instruction, &mut text);
+        let bytes: Vec<String> = code[start..decoder.position()]
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        out.push(Line {
+            address: format!("{:#x}", instruction.ip()),
+            bytes: bytes.join(" "),
+            text,
+            current: current == Some(instruction.ip()),
+        });
+    }
+    out
+}
+
+/// Memory that the instruction uses, with these register values (rax rcx rdx
+/// rbx rsp rbp rsi rdi r8..r15), as far as they are known.
+#[must_use]
+pub fn accesses(instruction: &Instruction, gpr: &[Option<u64>; 16]) -> Vec<Access> {
+    let mut factory = InstructionInfoFactory::new();
+    let info = factory.info(instruction);
+    let value = |register: Register, _, _| {
+        if register.is_segment_register() {
+            return Some(0);
+        }
+        let full = register.full_register();
+        let number = (full as usize).checked_sub(Register::RAX as usize)?;
+        let value = (*gpr.get(number)?)?;
+        Some(match register.size() {
+            8 => value,
+            4 => value & 0xffff_ffff,
+            _ => value & 0xffff,
+        })
+    };
+    info.used_memory()
+        .iter()
+        .filter_map(|memory| {
+            let write = match memory.access() {
+                OpAccess::Write
+                | OpAccess::CondWrite
+                | OpAccess::ReadWrite
+                | OpAccess::ReadCondWrite => true,
+                OpAccess::Read | OpAccess::CondRead => false,
+                _ => return None,
+            };
+            Some(Access {
+                addr: memory.virtual_address(0, value)?,
+                write,
+            })
+        })
+        .collect()
+}
+
+/// True for an instruction that needs CR4.OSFXSR (SSE and later).
+#[must_use]
+pub fn needs_sse(instruction: &Instruction) -> bool {
+    let sse = |feature: &CpuidFeature| {
+        let name = format!("{feature:?}");
+        name.starts_with("SSE") || name.starts_with("SSSE") || name.starts_with("AVX")
+    };
+    instruction.cpuid_features().iter().any(sse)
+}
+
+/// True when the bytes before `end` can be a call that returns there.
+#[must_use]
+pub fn ends_in_call(mode: Mode, before: &[u8]) -> bool {
+    (2..=7.min(before.len())).any(|len| {
+        let code = &before[before.len() - len..];
+        first(mode, 0, code).is_some_and(|instruction| {
+            instruction.len() == len
+                && matches!(
+                    instruction.flow_control(),
+                    iced_x86::FlowControl::Call | iced_x86::FlowControl::IndirectCall
+                )
+        })
+    })
+}

@@ -1,0 +1,92 @@
+//! Lines of text out of the bytes of a serial log.
+
+/// Longest line that is kept, in bytes; a longer one counts as several.
+const LINE_LIMIT: usize = 16 << 10;
+
+/// Collects bytes until a line is complete.
+#[derive(Debug, Default)]
+pub struct Lines {
+    pending: Vec<u8>,
+    count: usize,
+}
+
+impl Lines {
+    /// Takes bytes; `each` gets every line that they complete, with its number
+    /// from 1.
+    pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(usize, &str)) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.pending.extend_from_slice(part);
+            if self.pending.len() > LINE_LIMIT || part.ends_with(b"\n") {
+                self.emit(&mut each);
+            }
+        }
+    }
+
+    /// Ends the input: what was not complete is a line too.
+    pub fn finish(&mut self, mut each: impl FnMut(usize, &str)) {
+        if !self.pending.is_empty() {
+            self.emit(&mut each);
+        }
+    }
+
+    fn emit(&mut self, each: &mut impl FnMut(usize, &str)) {
+        self.count += 1;
+        each(self.count, &clean(&self.pending));
+        self.pending.clear();
+    }
+}
+
+/// The text of a line without terminal control: escape sequences (ECMA-48) and
+/// control characters. What is not UTF-8 becomes U+FFFD.
+#[must_use]
+pub fn clean(line: &[u8]) -> String {
+    let line = String::from_utf8_lossy(line);
+    let mut text = String::with_capacity(line.len());
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c == '\x1b' {
+            if chars.next_if_eq(&'[').is_some() {
+                // parameters and intermediates, then one final character
+                while chars.next_if(|c| ('\x20'..='\x3f').contains(c)).is_some() {}
+            }
+            chars.next_if(|c| ('\x40'..='\x7e').contains(c));
+        } else if c == '\t' || !c.is_control() {
+            text.push(c);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(parts: &[&[u8]]) -> Vec<(usize, String)> {
+        let mut lines = Lines::default();
+        let mut out = Vec::new();
+        for part in parts {
+            lines.push(part, |n, line| out.push((n, line.to_owned())));
+        }
+        lines.finish(|n, line| out.push((n, line.to_owned())));
+        out
+    }
+
+    #[test]
+    fn lines_are_counted_and_cleaned() {
+        let got = all(&[b"\x1b[2J\x1b[01;01Ha\r\nb", b"c\n\r\x1bcd\x07\t\xff"]);
+        let want = [(1, "a"), (2, "bc"), (3, "d\t\u{fffd}")];
+        assert_eq!(got, want.map(|(n, line)| (n, line.to_owned())));
+    }
+
+    #[test]
+    fn an_endless_line_does_not_grow() {
+        let chunk = vec![b'x'; 5000];
+        let mut lines = Lines::default();
+        let mut longest = 0;
+        for _ in 0..100 {
+            lines.push(&chunk, |_, line| longest = longest.max(line.len()));
+            assert!(lines.pending.len() <= LINE_LIMIT);
+        }
+        assert!(longest > LINE_LIMIT / 2);
+    }
+}

@@ -1,0 +1,141 @@
+//! The dump that Linux prints since 6.16 when its kexec code faults: 19 lines
+//! of a label and 16 digits, no header, no check (docs/dump-format.md).
+
+use handoff::arch::x86_64::trap::has_error_code;
+use handoff::dump::Mode;
+use handoff::dump::read::{Dump, Integrity};
+
+/// The labels, in the order printed.
+const LABELS: [&str; 19] = [
+    "Exc:", "Err:", "rip:", "rsp:", "rax:", "rbx:", "rcx:", "rdx:", "rsi:", "rdi:", "r8 :", "r9 :",
+    "r10:", "r11:", "r12:", "r13:", "r14:", "r15:", "cr2:",
+];
+/// Where a value goes: numbers of the registers as the CPU counts them.
+const GPR: [usize; 15] = [4, 0, 3, 1, 2, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+/// Lines of others between two lines of a dump.
+const MAX_NOISE: usize = 200;
+
+/// Reads Linux's dumps out of lines.
+#[derive(Debug, Default)]
+pub struct Reader {
+    open: Option<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    values: [Option<u64>; 19],
+    last: usize,
+    in_order: bool,
+    noise: usize,
+}
+
+impl Reader {
+    /// Takes one line. Returns the dumps that it ended.
+    pub fn line(&mut self, line: &str) -> Vec<Dump> {
+        let mut ended = Vec::new();
+        let fields = fields(line);
+        if fields.is_empty() {
+            if let Some(open) = &mut self.open {
+                open.noise += 1;
+                if open.noise > MAX_NOISE {
+                    ended.extend(self.finish());
+                }
+            }
+            return ended;
+        }
+        for (label, value) in fields {
+            let again = self
+                .open
+                .as_ref()
+                .is_some_and(|open| label == 0 || open.values[label].is_some());
+            if again {
+                ended.extend(self.finish());
+            }
+            // "Exc:" or, should that be lost, "rip:" begins
+            if self.open.is_none() && label != 0 && label != 2 {
+                continue;
+            }
+            let open = self.open.get_or_insert_with(|| Open {
+                in_order: label == 0,
+                ..Open::default()
+            });
+            open.in_order &= label == 0 || label == open.last + 1;
+            open.values[label] = value;
+            open.last = label;
+            open.noise = 0;
+            if label == LABELS.len() - 1 {
+                ended.extend(self.finish());
+            }
+        }
+        ended
+    }
+
+    /// Ends the input. Returns the dump that was not complete.
+    pub fn finish(&mut self) -> Option<Dump> {
+        let open = self.open.take()?;
+        // a label or two can stand in any text
+        (open.values.iter().flatten().count() > 1).then(|| open.dump())
+    }
+
+    /// True while a dump is not complete.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+}
+
+impl Open {
+    fn dump(&self) -> Dump {
+        let [exc, err, rip, registers @ .., cr2] = &self.values;
+        let vector = exc.and_then(|vector| u8::try_from(vector).ok());
+        let mut dump = Dump {
+            integrity: if self.last != LABELS.len() - 1 {
+                Integrity::Truncated
+            } else if self.in_order && self.values.iter().all(Option::is_some) {
+                Integrity::Whole
+            } else {
+                Integrity::Damaged
+            },
+            vector,
+            mode: Some(Mode::Long),
+            rip: *rip,
+            cr: [None, *cr2, None, None],
+            ..Dump::default()
+        };
+        dump.error = match vector {
+            Some(vector) if has_error_code(vector.into()) => err.map(Some),
+            Some(_) => Some(None),
+            None => err.map(Some),
+        };
+        for (number, value) in GPR.into_iter().zip(registers) {
+            dump.gpr[number] = *value;
+        }
+        dump
+    }
+}
+
+/// Labels in a line, by number, with their values; `None` for a damaged one.
+fn fields(line: &str) -> Vec<(usize, Option<u64>)> {
+    let mut found = Vec::new();
+    let mut rest = line;
+    while let Some(colon) = rest.find(':') {
+        let (head, tail) = rest.split_at(colon + 1);
+        rest = tail;
+        let Some(label) = LABELS.iter().position(|label| head.ends_with(label)) else {
+            continue;
+        };
+        // not the end of a longer word, such as `drip:`
+        let before = head[..head.len() - LABELS[label].len()].chars().last();
+        let digits = tail
+            .bytes()
+            .take_while(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
+            .count();
+        if digits == 0 || before.is_some_and(char::is_alphabetic) && found.is_empty() {
+            continue;
+        }
+        let whole = digits == 16;
+        let value = u64::from_str_radix(&tail[..digits.min(16)], 16).ok();
+        found.push((label, value.filter(|_| whole)));
+    }
+    found
+}

@@ -1,0 +1,289 @@
+//! Which part of a plan, or of a PC, an address belongs to.
+
+use super::DecodeError;
+use super::scan::LogContext;
+use handoff::addr::PhysRange;
+use serde::Serialize;
+use serde_json::Value;
+
+/// Parts of every PC's address space that nobody loads anything into.
+const FIXED: [(&str, u64, u64); 6] = [
+    ("page 0", 0, 0x1000),
+    ("video memory", 0xa_0000, 0xc_0000),
+    ("BIOS area", 0xc_0000, 0x10_0000),
+    ("I/O APIC", 0xfec0_0000, 0xfec0_1000),
+    ("local APIC", 0xfee0_0000, 0xfee0_1000),
+    ("firmware flash", 0xffc0_0000, 0x1_0000_0000),
+];
+
+/// A place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// Name of the segment, or of the part of the machine.
+    pub name: String,
+    /// Bytes from its start.
+    pub offset: u64,
+    /// True for a segment of the plan.
+    pub segment: bool,
+}
+
+/// The image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageAt {
+    /// File name; empty if only the log is known.
+    pub name: String,
+    /// Address of its first byte.
+    pub base: u64,
+    /// Where it was linked to start.
+    pub link_base: Option<u64>,
+    /// True for Xen.
+    pub xen: bool,
+}
+
+/// What is where.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    segments: Vec<(String, PhysRange)>,
+    memory: Vec<(String, PhysRange)>,
+    /// The image, if that is known.
+    pub image: Option<ImageAt>,
+    /// The handoff's address.
+    pub handoff: Option<u64>,
+}
+
+impl Places {
+    /// Reads what `mbtool plan --json` prints.
+    ///
+    /// # Errors
+    ///
+    /// Names the field that is missing or is no number.
+    pub fn from_plan(json: &[u8]) -> Result<Self, DecodeError> {
+        let plan: Value = serde_json::from_slice(json)
+            .map_err(|error| DecodeError::Plan(format!("not JSON: {error}")))?;
+        let mut places = Self::default();
+        let list = plan["segments"].as_array().ok_or_else(|| {
+            DecodeError::Plan("no list `segments`: give what `mbtool plan --json` prints".into())
+        })?;
+        for segment in list {
+            let name = segment["name"].as_str().unwrap_or("?").to_owned();
+            let range = PhysRange::from_len(
+                number(&segment["dest"], "segments[].dest")?,
+                number(&segment["memsz"], "segments[].memsz")?,
+            );
+            let range = range
+                .ok_or_else(|| DecodeError::Plan(format!("segment `{name}` ends above 2^64")))?;
+            places.segments.push((name, range));
+        }
+        for entry in plan["memory_map"].as_array().into_iter().flatten() {
+            let kind = entry["type"].as_str().unwrap_or("?").to_owned();
+            let start = number(&entry["start"], "memory_map[].start")?;
+            let end = number(&entry["end"], "memory_map[].end")?;
+            places
+                .memory
+                .extend(PhysRange::new(start, end).map(|range| (kind, range)));
+        }
+        let image = &plan["image"];
+        if !image.is_null() {
+            places.image = Some(ImageAt {
+                name: image["name"].as_str().unwrap_or("").to_owned(),
+                base: number(&image["base"], "image.base")?,
+                link_base: Some(number(&image["link_base"], "image.link_base")?),
+                xen: !image["xen"].is_null(),
+            });
+        }
+        if !plan["handoff"].is_null() {
+            places.handoff = Some(number(&plan["handoff"]["base"], "handoff.base")?);
+        }
+        if let Some(range) = area(&plan["xen_low_memory"]["trampoline"]) {
+            places.segments.push(("xen's trampoline".into(), range));
+        }
+        Ok(places)
+    }
+
+    /// What the handoff's own lines tell.
+    #[must_use]
+    pub fn from_log(log: &LogContext) -> Self {
+        let mut segments = log.segments.clone();
+        let handoff = log.handoff.as_ref().map(|(_, base)| *base);
+        if let Some(base) = handoff {
+            let range = PhysRange::from_len(base, handoff::blob::memsz());
+            segments.extend(range.map(|range| ("handoff".to_owned(), range)));
+        }
+        // the handoff verifies the image first, and calls Xen `xen` whatever its file is called
+        let first = log.segments.first();
+        let image = first.map(|(name, range)| ImageAt {
+            name: name.clone(),
+            base: range.start,
+            link_base: None,
+            xen: name == "xen",
+        });
+        Self {
+            segments,
+            memory: Vec::new(),
+            image,
+            handoff,
+        }
+    }
+
+    /// The places of one dump: the plan's, if it is of the same load.
+    ///
+    /// `Err` has the reason why the plan is not used.
+    pub fn choose(plan: Option<&Self>, log: &LogContext) -> (Self, Option<String>) {
+        let own = Self::from_log(log);
+        let Some(plan) = plan else {
+            return (own, None);
+        };
+        let differs = |what: &str, planned: u64, found: u64| {
+            let why = format!(
+                "the plan is of another load and is not used: {what} at {planned:#x} in it, at \
+                 {found:#x} in the log"
+            );
+            (own.clone(), Some(why))
+        };
+        if let (Some(planned), Some(found)) = (plan.handoff, own.handoff)
+            && planned != found
+        {
+            return differs("handoff", planned, found);
+        }
+        if let (Some(planned), Some(found)) = (&plan.image, &own.image)
+            && planned.base != found.base
+            && planned.xen == found.xen
+        {
+            return differs("image", planned.base, found.base);
+        }
+        (plan.clone(), None)
+    }
+
+    /// What is at `addr`.
+    #[must_use]
+    pub fn at(&self, addr: u64) -> Option<Place> {
+        let place = |(name, range): &(String, PhysRange), segment| Place {
+            name: name.clone(),
+            offset: addr - range.start,
+            segment,
+        };
+        let here = |(_, range): &&(String, PhysRange)| range.contains(addr);
+        // claims may cover the same bytes: the smallest part says most
+        let segment = self
+            .segments
+            .iter()
+            .filter(here)
+            .min_by_key(|(_, range)| range.len());
+        if let Some(segment) = segment {
+            return Some(place(segment, true));
+        }
+        if let Some((name, start, _)) = FIXED
+            .iter()
+            .find(|(_, start, end)| (*start..*end).contains(&addr))
+        {
+            return Some(Place {
+                name: (*name).to_owned(),
+                offset: addr - start,
+                segment: false,
+            });
+        }
+        let mut found = place(self.memory.iter().find(here)?, false);
+        found.name = match found.name.as_str() {
+            "ram" => "RAM outside all segments".to_owned(),
+            other => format!("{other} memory"),
+        };
+        Some(found)
+    }
+
+    /// True when anything is known of this load.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        !self.segments.is_empty()
+    }
+}
+
+/// A number, or a string in hexadecimal.
+fn number(value: &Value, what: &str) -> Result<u64, DecodeError> {
+    let text = value.as_str().and_then(|text| text.strip_prefix("0x"));
+    let parsed = match text {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => value.as_u64(),
+    };
+    parsed.ok_or_else(|| {
+        DecodeError::Plan(format!(
+            "`{what}` is {value}, expected a number or \"0x...\""
+        ))
+    })
+}
+
+fn area(value: &Value) -> Option<PhysRange> {
+    PhysRange::new(
+        number(&value["start"], "").ok()?,
+        number(&value["end"], "").ok()?,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: &str = r#"{
+        "segments": [
+            {"name": "handoff", "dest": "0x100000", "memsz": 8192},
+            {"name": "xen", "dest": "0x200000", "memsz": 4096},
+            {"name": "xen (reserved)", "dest": "0x200000", "memsz": 2097152}
+        ],
+        "memory_map": [{"start": 0, "end": 654336, "type": "ram"}, {"start": 4294967296, "end": 8589934592, "type": "ram"}],
+        "image": {"name": "xen.gz", "base": "0x200000", "link_base": "0x200000", "xen": {"version": null}},
+        "handoff": {"base": "0x100000"},
+        "xen_low_memory": {"trampoline": {"start": "0x8f000", "end": "0x9f000"}, "fix": null}
+    }"#;
+
+    #[test]
+    fn addresses_have_names() {
+        let places = Places::from_plan(PLAN.as_bytes()).unwrap();
+        let at = |addr| places.at(addr).map(|p| (p.name, p.offset, p.segment));
+        let some = |name: &str, offset, segment| Some((name.to_owned(), offset, segment));
+        assert_eq!(at(0x10_1fff), some("handoff", 0x1fff, true));
+        assert_eq!(at(0x20_0ffe), some("xen", 0xffe, true));
+        assert_eq!(at(0x20_1000), some("xen (reserved)", 0x1000, true));
+        assert_eq!(at(0x9_0000), some("xen's trampoline", 0x1000, true));
+        assert_eq!(at(0x40e), some("page 0", 0x40e, false));
+        assert_eq!(at(0xffff_efb0), some("firmware flash", 0x3f_efb0, false));
+        assert_eq!(
+            at(0x2_0000),
+            some("RAM outside all segments", 0x2_0000, false)
+        );
+        assert_eq!(at(0x40_0000), None);
+        assert_eq!(at(u64::MAX), None);
+    }
+
+    #[test]
+    fn a_plan_of_another_load_is_refused() {
+        let plan = Places::from_plan(PLAN.as_bytes()).unwrap();
+        let mut log = LogContext {
+            handoff: Some(("0.1.0".into(), 0x10_0000)),
+            ..LogContext::default()
+        };
+        assert_eq!(Places::choose(Some(&plan), &log).1, None);
+        log.handoff = Some(("0.1.0".into(), 0x20_0000));
+        let (places, why) = Places::choose(Some(&plan), &log);
+        assert!(why.unwrap().contains("0x100000 in it, at 0x200000"));
+        assert_eq!(places.at(0x20_0004).unwrap().name, "handoff");
+    }
+
+    #[test]
+    fn what_is_no_plan_is_refused() {
+        for (json, word) in [
+            ("{", "not JSON"),
+            ("{}", "segments"),
+            (
+                r#"{"segments": [{"name": "a", "dest": "12", "memsz": 1}]}"#,
+                "dest",
+            ),
+            (r#"{"segments": [], "image": {"base": []}}"#, "image.base"),
+            (
+                r#"{"segments": [{"name": "a", "dest": "0xffffffffffffffff", "memsz": 2}]}"#,
+                "2^64",
+            ),
+        ] {
+            let error = Places::from_plan(json.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(word), "{json}: {error}");
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! One decoded dump, as `decode --json` prints it (docs/decode-json.md).
+
+use super::bits;
+use super::disasm::{self, Line, REACH};
+use super::explain::{self, Explanation, Facts};
+use super::places::{Place, Places};
+use super::scan::{Found, Source};
+use super::stack::{self, Word};
+use super::symbolise::Symboliser;
+use super::symbols::Symbol;
+use super::vectors;
+use handoff::abi::PHASES;
+use handoff::dump::read::{Dump, Integrity};
+use handoff::dump::{Mode, nth};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Raised with every incompatible change of the document.
+pub const FORMAT: u32 = 1;
+
+/// Names of the general registers as the CPU counts them.
+pub(super) const GPR: [&str; 16] = [
+    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+    "r14", "r15",
+];
+const SEL: [&str; 6] = ["cs", "ds", "es", "fs", "gs", "ss"];
+const CR: [&str; 4] = ["cr0", "cr2", "cr3", "cr4"];
+
+/// The vector.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Vector {
+    /// Number.
+    pub number: u8,
+    /// Short name.
+    pub name: &'static str,
+}
+
+/// The error code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ErrorCode {
+    /// As pushed.
+    pub value: String,
+    /// What its bits say.
+    pub parts: Vec<String>,
+}
+
+/// An address with its names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Address {
+    /// The register that holds it.
+    pub register: &'static str,
+    /// The value.
+    pub value: String,
+    /// The segment, or the part of the machine.
+    pub place: Option<Place>,
+    /// The function.
+    pub symbol: Option<Symbol>,
+}
+
+/// One decoded dump.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Who printed it.
+    pub source: Source,
+    /// Its first line in the log, from 1.
+    pub line: usize,
+    /// "whole", "damaged" or "truncated".
+    pub integrity: &'static str,
+    /// Fields that did not survive.
+    pub missing: Vec<&'static str>,
+    /// The vector.
+    pub vector: Option<Vector>,
+    /// The error code, if the vector has one.
+    pub error: Option<ErrorCode>,
+    /// "long" or "protected".
+    pub mode: Option<&'static str>,
+    /// Where the handoff was.
+    pub phase: Option<String>,
+    /// rip and cr2, named.
+    pub addresses: Vec<Address>,
+    /// All registers.
+    pub registers: BTreeMap<&'static str, String>,
+    /// Names of the bits that are set.
+    pub bits: BTreeMap<&'static str, Vec<&'static str>>,
+    /// Instructions around rip.
+    pub code: Vec<Line>,
+    /// Memory that the instruction at rip uses.
+    pub accesses: Vec<String>,
+    /// The stack.
+    pub stack: Vec<Word>,
+    /// Other lines of the dump.
+    pub more: Vec<String>,
+    /// What it means.
+    pub explanations: Vec<Explanation>,
+    /// What makes the above doubtful.
+    pub notes: Vec<String>,
+}
+
+impl Report {
+    /// Decodes one dump.
+    #[must_use]
+    pub fn new(found: &Found, plan: Option<&Places>, symbols: &mut Symboliser) -> Self {
+        let (places, mismatch) = Places::choose(plan, &found.log);
+        symbols.place(&places);
+        let dump = &found.dump;
+        let mode = dump.mode.unwrap_or(Mode::Long);
+        let mut notes: Vec<String> = mismatch.into_iter().collect();
+        notes.extend(doubts(found));
+
+        let bytes = dump.code.as_deref().unwrap_or_default();
+        let (code, differs) = code(dump, mode, bytes, symbols);
+        if differs {
+            notes.push(
+                "the code at rip is not what the symbol file has there: wrong file or address, or the code was \
+                 overwritten"
+                    .to_owned(),
+            );
+        }
+        // Linux's dump has no code: the file's is as good
+        let instruction = dump.rip.and_then(|rip| {
+            let from_file = symbols.code(rip, 0).map(|(_, after)| after);
+            let code = if bytes.is_empty() { from_file? } else { bytes };
+            disasm::first(mode, rip, &code[..code.len().min(16)])
+        });
+        let used = instruction.map(|instruction| disasm::accesses(&instruction, &dump.gpr));
+        let accesses = used.unwrap_or_default();
+        let facts = Facts {
+            found,
+            places: &places,
+            place: dump.rip.and_then(|rip| places.at(rip)),
+            symbol: dump.rip.and_then(|rip| symbols.lookup(rip)),
+            instruction,
+            accesses,
+            in_code: dump.rip.is_some_and(|rip| symbols.is_code(rip)),
+        };
+        let explanations = explain::explain(&facts);
+        let named = |register, value: Option<u64>| {
+            let value = value?;
+            Some(Address {
+                register,
+                value: format!("{value:#x}"),
+                place: places.at(value),
+                symbol: symbols.lookup(value),
+            })
+        };
+        // cr2 is only new in a page fault
+        let cr2 = dump.cr[1].filter(|_| dump.vector == Some(14));
+        let words = dump.stack.as_deref().unwrap_or_default();
+        Self {
+            source: found.source,
+            line: found.line,
+            integrity: match dump.integrity {
+                Integrity::Whole => "whole",
+                Integrity::Damaged => "damaged",
+                Integrity::Truncated => "truncated",
+            },
+            missing: missing(found),
+            vector: dump.vector.map(|number| Vector {
+                number,
+                name: vectors::name(number),
+            }),
+            error: dump.error.flatten().map(|code| ErrorCode {
+                value: format!("{code:#x}"),
+                parts: dump
+                    .vector
+                    .map(|v| bits::error_code(v, code))
+                    .unwrap_or_default(),
+            }),
+            mode: dump.mode.map(|mode| match mode {
+                Mode::Long => "long",
+                Mode::Protected => "protected",
+            }),
+            phase: dump.phase.map(|phase| {
+                String::from_utf8_lossy(nth(PHASES, phase).unwrap_or(b"?")).into_owned()
+            }),
+            addresses: named("rip", dump.rip)
+                .into_iter()
+                .chain(named("cr2", cr2))
+                .collect(),
+            registers: registers(dump)
+                .map(|(name, value)| (name, format!("{value:#x}")))
+                .collect(),
+            bits: registers(dump)
+                .filter_map(|(name, value)| Some((name, bits::of(name, value)?)))
+                .collect(),
+            code,
+            accesses: facts
+                .accesses
+                .iter()
+                .map(|access| {
+                    let verb = if access.write { "writes" } else { "reads" };
+                    let place = places
+                        .at(access.addr)
+                        .map_or_else(String::new, |p| format!(" ({})", p.name));
+                    format!("{verb} {:#x}{place}", access.addr)
+                })
+                .collect(),
+            stack: stack::walk(words, dump.gpr[4], mode, &places, symbols),
+            more: dump.more.clone(),
+            explanations,
+            notes,
+        }
+    }
+}
+
+/// All registers that survived.
+fn registers(dump: &Dump) -> impl Iterator<Item = (&'static str, u64)> {
+    let single = [
+        ("rip", dump.rip),
+        ("rflags", dump.rflags),
+        ("efer", dump.efer),
+        ("dr6", dump.dr6),
+    ];
+    let sel = SEL.into_iter().zip(dump.sel.map(|sel| sel.map(u64::from)));
+    let all = single
+        .into_iter()
+        .chain(GPR.into_iter().zip(dump.gpr))
+        .chain(sel);
+    all.chain(CR.into_iter().zip(dump.cr))
+        .filter_map(|(name, value)| Some((name, value?)))
+}
+
+/// What the source prints, and this dump does not have.
+fn missing(found: &Found) -> Vec<&'static str> {
+    let dump = &found.dump;
+    let ours = found.source == Source::Handoff;
+    let mut expected: Vec<(&'static str, bool)> = vec![
+        ("vector", dump.vector.is_some()),
+        ("error", dump.error.is_some()),
+    ];
+    if ours {
+        expected.push(("mode", dump.mode.is_some()));
+        expected.push(("phase", dump.phase.is_some()));
+    }
+    let there: Vec<&str> = registers(dump).map(|(name, _)| name).collect();
+    let shown = if dump.mode == Some(Mode::Protected) {
+        8
+    } else {
+        16
+    };
+    let mut names = vec!["rip", "cr2"];
+    names.extend(GPR[..shown].iter().filter(|name| ours || **name != "rbp"));
+    if ours {
+        names.extend(
+            ["rflags", "cr0", "cr3", "cr4", "efer"]
+                .into_iter()
+                .chain(SEL),
+        );
+        if dump.format != Some(0) {
+            names.push("dr6");
+        }
+        expected.push(("code", dump.code.is_some()));
+        expected.push(("stack", dump.stack.is_some()));
+    }
+    expected.extend(names.into_iter().map(|name| (name, there.contains(&name))));
+    expected
+        .into_iter()
+        .filter(|(_, there)| !there)
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// What the reader should know before trusting the rest.
+fn doubts(found: &Found) -> Vec<String> {
+    let mut notes = Vec::new();
+    match found.dump.integrity {
+        Integrity::Whole => {}
+        Integrity::Damaged => {
+            notes.push("the dump is damaged: fields may come from other lines of the log".into())
+        }
+        Integrity::Truncated => notes.push("the dump is cut: its last line is missing".into()),
+    }
+    if found
+        .dump
+        .format
+        .is_some_and(|format| format > handoff::dump::FORMAT)
+    {
+        notes.push("the dump is of a newer mbtool: fields may have another meaning".into());
+    }
+    let own = env!("CARGO_PKG_VERSION");
+    if let Some((version, _)) = found
+        .log
+        .handoff
+        .as_ref()
+        .filter(|(version, _)| version != own)
+    {
+        notes.push(format!(
+            "the handoff is of mbtool {version}, this is {own}: names of its own functions are guesses"
+        ));
+    }
+    if let Some(nested) = &found.log.nested {
+        notes.push(format!("a fault inside the dump: {nested}"));
+    }
+    for name in &found.log.damaged {
+        notes.push(format!("segment `{name}` was damaged before the jump"));
+    }
+    notes
+}
+
+/// Instructions around rip; true if the file's bytes are others than the dump's.
+fn code(dump: &Dump, mode: Mode, bytes: &[u8], symbols: &Symboliser) -> (Vec<Line>, bool) {
+    let Some(rip) = dump.rip else {
+        return (Vec::new(), false);
+    };
+    let offset = symbols.lookup(rip).map_or(0, |symbol| symbol.offset);
+    // decoding from the middle of a function may start inside an instruction
+    let reach = usize::try_from(offset)
+        .ok()
+        .filter(|offset| *offset <= REACH)
+        .unwrap_or(0);
+    let (before, file) = symbols.code(rip, reach).unwrap_or_default();
+    let file = &file[..file.len().min(16)];
+    let shared = file.len().min(bytes.len());
+    let differs = file[..shared] != bytes[..shared];
+    let shown = if bytes.is_empty() { file } else { bytes };
+    let before = if differs { &[] } else { before };
+    (disasm::around(mode, rip, before, shown), differs)
+}

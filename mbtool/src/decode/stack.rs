@@ -1,0 +1,49 @@
+//! Stack words that can be return addresses.
+
+use super::disasm;
+use super::places::{Place, Places};
+use super::symbolise::Symboliser;
+use super::symbols::Symbol;
+use handoff::dump::Mode;
+use serde::Serialize;
+
+/// A word on the stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Word {
+    /// Its address.
+    pub address: Option<String>,
+    /// Its value.
+    pub value: String,
+    /// The segment that the value points into.
+    pub place: Option<Place>,
+    /// The function that it points into.
+    pub symbol: Option<Symbol>,
+    /// True if the instruction before is a call: a return address.
+    pub returns: bool,
+}
+
+/// Names the words of a stack.
+#[must_use]
+pub fn walk(
+    words: &[u64],
+    rsp: Option<u64>,
+    mode: Mode,
+    places: &Places,
+    symbols: &Symboliser,
+) -> Vec<Word> {
+    let size = match mode {
+        Mode::Long => 8,
+        Mode::Protected => 4,
+    };
+    let one = |(index, value): (usize, &u64)| {
+        let code = symbols.code(*value, 8);
+        Word {
+            address: rsp.map(|rsp| format!("{:#x}", rsp.wrapping_add(index as u64 * size))),
+            value: format!("{value:#x}"),
+            place: places.at(*value).filter(|place| place.segment),
+            symbol: symbols.lookup(*value).filter(|_| code.is_some()),
+            returns: code.is_some_and(|(before, _)| disasm::ends_in_call(mode, before)),
+        }
+    };
+    words.iter().enumerate().map(one).collect()
+}

@@ -1,0 +1,67 @@
+//! All symbol files together: which one knows an address.
+
+use super::places::Places;
+use super::symbols::{Symbol, SymbolFile};
+
+/// Symbol files, the handoff's own among them.
+#[derive(Debug)]
+pub struct Symboliser {
+    own: Option<SymbolFile>,
+    files: Vec<SymbolFile>,
+    fixed: Vec<bool>,
+}
+
+impl Symboliser {
+    /// Takes files; those without an address get one from each load's plan.
+    #[must_use]
+    pub fn new(files: Vec<SymbolFile>) -> Self {
+        let fixed = files.iter().map(|file| file.base.is_some()).collect();
+        // a blob without symbols gives no names, and that is all
+        let own = SymbolFile::parse("handoff", handoff::blob::ELF, None).ok();
+        Self { own, files, fixed }
+    }
+
+    /// Moves the files to where this load has them.
+    pub fn place(&mut self, places: &Places) {
+        if let Some(own) = &mut self.own {
+            own.base = places.handoff;
+        }
+        for (file, fixed) in self.files.iter_mut().zip(&self.fixed) {
+            if *fixed {
+                continue;
+            }
+            file.base = places.image.as_ref().and_then(|image| {
+                let same = if image.xen {
+                    file.is_xen()
+                } else {
+                    file.name == image.name || image.link_base == Some(file.link_base())
+                };
+                same.then_some(image.base)
+            });
+        }
+    }
+
+    /// Files in the order to ask; the handoff's only if its address is known.
+    fn all(&self) -> impl Iterator<Item = &SymbolFile> {
+        let own = self.own.iter().filter(|own| own.base.is_some());
+        self.files.iter().chain(own)
+    }
+
+    /// What is at `addr`.
+    #[must_use]
+    pub fn lookup(&self, addr: u64) -> Option<Symbol> {
+        self.all().find_map(|file| file.lookup(addr))
+    }
+
+    /// Code before `addr` (at most `len` bytes), and from it on.
+    #[must_use]
+    pub fn code(&self, addr: u64, len: usize) -> Option<(&[u8], &[u8])> {
+        self.all().find_map(|file| file.code(addr, len))
+    }
+
+    /// True if some file has code there.
+    #[must_use]
+    pub fn is_code(&self, addr: u64) -> bool {
+        self.all().any(|file| file.is_code(addr))
+    }
+}

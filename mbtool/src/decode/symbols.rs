@@ -1,0 +1,331 @@
+//! Names of addresses, from ELF files with symbols.
+
+use super::DecodeError;
+use gimli::{EndianArcSlice, LittleEndian};
+use handoff::addr::PhysRange;
+use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionFlags, SymbolKind};
+use serde::Serialize;
+use std::sync::Arc;
+
+type Slice = EndianArcSlice<LittleEndian>;
+
+/// Most inlined functions shown.
+const MAX_FRAMES: usize = 16;
+
+/// A function that the compiler put into another one, or the one around it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Frame {
+    /// Function.
+    pub function: Option<String>,
+    /// Source file.
+    pub file: Option<String>,
+    /// Line in it.
+    pub line: Option<u32>,
+}
+
+/// What a file says of an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Symbol {
+    /// The symbol at or before the address.
+    pub name: String,
+    /// Bytes from it.
+    pub offset: u64,
+    /// Address in the file.
+    pub linked_at: u64,
+    /// The file.
+    pub file: String,
+    /// Source lines, the innermost function first; empty without DWARF.
+    pub frames: Vec<Frame>,
+}
+
+/// A section with code.
+#[derive(Debug)]
+struct Text {
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+/// A part of the file in memory.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    vaddr: u64,
+    paddr: u64,
+    size: u64,
+}
+
+/// An ELF file with symbols, and where it is in memory.
+pub struct SymbolFile {
+    /// File name without its directory.
+    pub name: String,
+    /// Address of its first byte in memory, if it is not where it was linked.
+    pub base: Option<u64>,
+    loads: Vec<Load>,
+    symbols: Vec<(u64, String)>,
+    texts: Vec<Text>,
+    dwarf: Option<addr2line::Context<Slice>>,
+}
+
+impl std::fmt::Debug for SymbolFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {:x?}: {:x?}", self.name, self.base, self.loads)
+    }
+}
+
+impl SymbolFile {
+    /// Reads an ELF file.
+    ///
+    /// # Errors
+    ///
+    /// It is no ELF file, or has neither symbols nor a segment to load.
+    pub fn parse(name: &str, bytes: &[u8], base: Option<u64>) -> Result<Self, DecodeError> {
+        let bad = |why: String| DecodeError::Symbols {
+            name: name.to_owned(),
+            why,
+        };
+        let file = object::File::parse(bytes).map_err(|error| bad(error.to_string()))?;
+        let loads = loads(&file);
+        if loads.is_empty() {
+            return Err(bad("no segment to load: is it a relocatable object?".into()));
+        }
+        let code = |section: &object::Section<'_, '_>| {
+            let SectionFlags::Elf { sh_flags, .. } = section.flags() else {
+                return false;
+            };
+            sh_flags.0 & object::elf::SHF_EXECINSTR.0 != 0
+        };
+        let texts: Vec<Text> = file
+            .sections()
+            .filter(code)
+            .filter_map(|section| {
+                let bytes = section.data().ok()?.to_vec();
+                let start = section.address();
+                start.checked_add(bytes.len() as u64)?;
+                Some(Text { start, bytes })
+            })
+            .collect();
+        let symbols = symbols(&file, &texts);
+        if symbols.is_empty() {
+            return Err(bad(
+                "no symbols: is it stripped? give the one with debug information".into(),
+            ));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            base,
+            loads,
+            symbols,
+            texts,
+            dwarf: dwarf(&file),
+        })
+    }
+
+    /// The address of the first byte, as linked for physical memory.
+    #[must_use]
+    pub fn link_base(&self) -> u64 {
+        self.loads.iter().map(|load| load.paddr).min().unwrap_or(0)
+    }
+
+    /// True if the symbols are those of Xen.
+    #[must_use]
+    pub fn is_xen(&self) -> bool {
+        ["__high_start", "__start_xen"]
+            .iter()
+            .all(|wanted| self.symbols.iter().any(|(_, name)| name == wanted))
+    }
+
+    /// The file's own address for one in memory: as loaded, or as linked, be it
+    /// physical or virtual.
+    #[must_use]
+    pub fn linked(&self, addr: u64) -> Option<u64> {
+        let Some(base) = self.base else {
+            let physical = || self.by(addr, |load| Some(load.paddr));
+            return self.by(addr, |load| Some(load.vaddr)).or_else(physical);
+        };
+        let loaded = addr
+            .checked_sub(base)
+            .and_then(|offset| offset.checked_add(self.link_base()));
+        let loaded = loaded.and_then(|paddr| self.by(paddr, |load| Some(load.paddr)));
+        // what was linked to run where it is loaded, and was loaded elsewhere, is there only
+        let high = |load: &Load| (load.vaddr != load.paddr).then_some(load.vaddr);
+        loaded.or_else(|| self.by(addr, high))
+    }
+
+    fn by(&self, addr: u64, start: impl Fn(&Load) -> Option<u64>) -> Option<u64> {
+        self.loads.iter().find_map(|load| {
+            let offset = addr.checked_sub(start(load)?)?;
+            (offset < load.size).then(|| load.vaddr.wrapping_add(offset))
+        })
+    }
+
+    /// What is at `addr` in memory.
+    #[must_use]
+    pub fn lookup(&self, addr: u64) -> Option<Symbol> {
+        let linked_at = self.linked(addr)?;
+        let after = self
+            .symbols
+            .partition_point(|(start, _)| *start <= linked_at);
+        let (start, name) = self.symbols.get(after.checked_sub(1)?)?;
+        // code before the first symbol of a section is not the last one of another
+        if self.text(linked_at).map(|text| text.start) != self.text(*start).map(|text| text.start) {
+            return None;
+        }
+        Some(Symbol {
+            name: format!("{:#}", rustc_demangle::demangle(name)),
+            offset: linked_at - start,
+            linked_at,
+            file: self.name.clone(),
+            frames: self.frames(linked_at),
+        })
+    }
+
+    fn text(&self, linked_at: u64) -> Option<&Text> {
+        let inside = |text: &&Text| {
+            linked_at
+                .checked_sub(text.start)
+                .is_some_and(|offset| offset < text.bytes.len() as u64)
+        };
+        self.texts.iter().find(inside)
+    }
+
+    /// The `len` bytes of code before `addr` in memory, and those from it on.
+    #[must_use]
+    pub fn code(&self, addr: u64, len: usize) -> Option<(&[u8], &[u8])> {
+        let linked_at = self.linked(addr)?;
+        let text = self.text(linked_at)?;
+        let (before, after) = text.bytes.split_at((linked_at - text.start) as usize);
+        Some((&before[before.len().saturating_sub(len)..], after))
+    }
+
+    /// True if the address is in code.
+    #[must_use]
+    pub fn is_code(&self, addr: u64) -> bool {
+        self.linked(addr)
+            .is_some_and(|linked_at| self.text(linked_at).is_some())
+    }
+
+    /// Source lines of an address in the file.
+    fn frames(&self, linked_at: u64) -> Vec<Frame> {
+        let Some(dwarf) = &self.dwarf else {
+            return Vec::new();
+        };
+        let Ok(mut frames) = dwarf.find_frames(linked_at).skip_all_loads() else {
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        while let Ok(Some(frame)) = frames.next()
+            && out.len() < MAX_FRAMES
+        {
+            let name = frame
+                .function
+                .as_ref()
+                .and_then(|function| function.demangle().ok());
+            let location = frame.location.as_ref();
+            out.push(Frame {
+                function: name.map(|name| name.into_owned()),
+                file: location.and_then(|at| at.file).map(str::to_owned),
+                line: location.and_then(|at| at.line),
+            });
+        }
+        out.retain(|frame| frame.function.is_some() || frame.line.is_some());
+        out
+    }
+
+    /// The memory that the file occupies where it is loaded.
+    #[must_use]
+    pub fn span(&self) -> Option<PhysRange> {
+        let base = self.base.unwrap_or_else(|| self.link_base());
+        let end = self
+            .loads
+            .iter()
+            .map(|load| load.paddr.saturating_add(load.size))
+            .max()?;
+        PhysRange::from_len(base, end - self.link_base())
+    }
+}
+
+fn loads(file: &object::File<'_>) -> Vec<Load> {
+    // `object` hides physical addresses
+    let physical: Vec<(u64, u64)> = match file {
+        object::File::Elf64(elf) => {
+            let endian = elf.endian();
+            let headers = elf.elf_program_headers().iter();
+            headers
+                .map(|header| (header.p_vaddr.get(endian), header.p_paddr.get(endian)))
+                .collect()
+        }
+        object::File::Elf32(elf) => {
+            let endian = elf.endian();
+            let headers = elf.elf_program_headers().iter();
+            headers
+                .map(|header| {
+                    (
+                        header.p_vaddr.get(endian).into(),
+                        header.p_paddr.get(endian).into(),
+                    )
+                })
+                .collect()
+        }
+        _ => Vec::new(),
+    };
+    file.segments()
+        .filter(|segment| segment.size() > 0)
+        .map(|segment| {
+            let vaddr = segment.address();
+            let paddr = physical
+                .iter()
+                .find(|(virt, _)| *virt == vaddr)
+                .map_or(vaddr, |(_, phys)| *phys);
+            Load {
+                vaddr,
+                paddr,
+                size: segment.size(),
+            }
+        })
+        .collect()
+}
+
+/// Symbols of code, sorted by address; of several at one address the best.
+fn symbols(file: &object::File<'_>, texts: &[Text]) -> Vec<(u64, String)> {
+    let mut all: Vec<(u64, u8, String)> = file
+        .symbols()
+        .filter(|symbol| {
+            symbol.is_definition()
+                || symbol.kind() == SymbolKind::Label
+                || symbol.kind() == SymbolKind::Unknown
+        })
+        .filter_map(|symbol| {
+            let name = symbol
+                .name()
+                .ok()
+                .filter(|name| !name.is_empty() && !name.starts_with(".L"))?;
+            let addr = symbol.address();
+            let offset = |text: &Text| addr.checked_sub(text.start);
+            let inside = |text: &Text| offset(text).is_some_and(|o| o < text.bytes.len() as u64);
+            if symbol.section_index().is_none() || !texts.iter().any(inside) {
+                return None;
+            }
+            // functions before labels, global before local
+            let rank =
+                u8::from(symbol.kind() != SymbolKind::Text) * 2 + u8::from(symbol.is_local());
+            Some((addr, rank, name.to_owned()))
+        })
+        .collect();
+    all.sort();
+    all.dedup_by_key(|(addr, ..)| *addr);
+    all.into_iter()
+        .map(|(addr, _, name)| (addr, name))
+        .collect()
+}
+
+/// DWARF, if there is some that can be read.
+fn dwarf(file: &object::File<'_>) -> Option<addr2line::Context<Slice>> {
+    file.section_by_name(".debug_info")?;
+    let load = |id: gimli::SectionId| -> Result<Slice, gimli::Error> {
+        let section = file.section_by_name(id.name());
+        let data = section.and_then(|section| section.uncompressed_data().ok());
+        let data: Arc<[u8]> = Arc::from(data.unwrap_or_default());
+        Ok(Slice::new(data, LittleEndian))
+    };
+    let dwarf = gimli::Dwarf::load(load).ok()?;
+    addr2line::Context::from_dwarf(dwarf).ok()
+}

@@ -1,0 +1,131 @@
+//! What each vector means.
+
+use super::explain::{Facts, by_vector};
+use handoff::dump::vector_name;
+
+type Answer = Option<(String, String)>;
+type Rule = (&'static str, fn(&Facts<'_>) -> Answer);
+
+/// Name of a vector.
+#[must_use]
+pub fn name(vector: u8) -> &'static str {
+    str::from_utf8(vector_name(vector)).unwrap_or("?")
+}
+
+/// The rules of a vector, the special ones first.
+pub(super) fn rules(vector: Option<u8>) -> &'static [Rule] {
+    match vector {
+        Some(0) => &[("divide", divide)],
+        Some(1) => &[("debug", debug)],
+        Some(2) => &[("nmi", nmi)],
+        Some(3) => &[("breakpoint", breakpoint)],
+        Some(6) => &[
+            ("ud2", by_vector::ud2),
+            ("sse-off", by_vector::sse_off),
+            ("undefined-opcode", by_vector::undefined),
+        ],
+        Some(7) => &[("no-unit", by_vector::no_unit)],
+        Some(8) => &[("double-fault", double_fault)],
+        Some(10..=12) => &[("selector", by_vector::gp_selector), ("segment", segment)],
+        Some(13) => &[
+            ("selector", by_vector::gp_selector),
+            ("non-canonical", by_vector::gp_canonical),
+            ("msr", by_vector::gp_msr),
+            ("general-protection", by_vector::gp),
+        ],
+        Some(14) => &[("page-fault", by_vector::page_fault)],
+        Some(17) => &[("alignment", alignment)],
+        Some(18) => &[("machine-check", machine_check)],
+        Some(21) => &[("control-protection", control)],
+        Some(32..) => &[("interrupt", interrupt)],
+        _ => &[],
+    }
+}
+
+fn answer(meaning: &str, advice: &str) -> Answer {
+    Some((meaning.to_owned(), advice.to_owned()))
+}
+
+fn divide(_: &Facts<'_>) -> Answer {
+    answer(
+        "a division by zero, or a quotient that does not fit",
+        "see the divisor at rip",
+    )
+}
+
+fn debug(facts: &Facts<'_>) -> Answer {
+    if by_vector::guarded(facts) {
+        return None;
+    }
+    match facts.found.dump.dr6? {
+        dr6 if dr6 & 15 != 0 => answer(
+            "a watchpoint or breakpoint of the debug registers",
+            "rip is behind the instruction that hit a data watchpoint",
+        ),
+        dr6 if dr6 & 1 << 14 != 0 => answer(
+            "single step: the trap flag was set",
+            "somebody loaded flags that were not made for it",
+        ),
+        _ => answer(
+            "int1, or a debug exception without a reason in DR6",
+            "the program runs through data, or a debugger was there",
+        ),
+    }
+}
+
+fn nmi(_: &Facts<'_>) -> Answer {
+    answer(
+        "a non-maskable interrupt, not a fault of the program: a watchdog, a button, a memory error",
+        "see the machine's event log (BMC), and whether a watchdog of the old kernel still runs",
+    )
+}
+
+fn breakpoint(_: &Facts<'_>) -> Answer {
+    answer(
+        "a breakpoint (int3), which is dumped and resumed",
+        "nothing is wrong if you set it; 0xcc also fills the space between functions",
+    )
+}
+
+fn double_fault(_: &Facts<'_>) -> Answer {
+    answer(
+        "a second exception while the first was delivered: mostly a stack that is not mapped, or a damaged IDT, GDT \
+         or TSS",
+        "see whether rsp is in memory that is mapped and belongs to this program",
+    )
+}
+
+fn segment(_: &Facts<'_>) -> Answer {
+    answer(
+        "a stack access outside its segment, or a task switch that failed",
+        "see rsp and ss",
+    )
+}
+
+fn alignment(_: &Facts<'_>) -> Answer {
+    answer(
+        "a misaligned access with alignment checks on (CR0.AM, RFLAGS.AC)",
+        "the flags were loaded from memory that was not made for it",
+    )
+}
+
+fn machine_check(_: &Facts<'_>) -> Answer {
+    answer(
+        "the hardware reported an error: memory, cache, bus or CPU; the program is not at fault",
+        "read the banks of the dump with mcelog or rasdaemon's tables, and the machine's event log",
+    )
+}
+
+fn control(_: &Facts<'_>) -> Answer {
+    answer(
+        "control-flow enforcement is on (CR4.CET) and a return or an indirect jump broke its rules",
+        "switch CET off before code that was not built for it runs",
+    )
+}
+
+fn interrupt(_: &Facts<'_>) -> Answer {
+    answer(
+        "an interrupt that nobody was ready for: the interrupt flag was set before the interrupt controllers were",
+        "interrupts must stay off until the new kernel has its own IDT; a device of the old kernel may still be active",
+    )
+}
