@@ -365,6 +365,9 @@ pub struct EntryState {
 /// Bytes of each stack.
 pub const STACK_SIZE: usize = 8192;
 
+/// Bytes of [`Scratch::bounce`].
+pub const BOUNCE_SIZE: usize = 4096;
+
 /// A stack; it grows down from the end.
 #[repr(C, align(16))]
 pub struct Stack(pub [u8; STACK_SIZE]);
@@ -386,6 +389,8 @@ pub struct Scratch {
     pub stack_trap32: Stack,
     /// ESP that the target finds.
     pub stack_target: Stack,
+    /// Where a piece of a ring of moves waits ([`crate::extents`]).
+    pub bounce: [u8; BOUNCE_SIZE],
     /// What the old kernel left.
     pub entry: EntryState,
     /// Protected mode: ESP of the fault, between two instructions of a stub.

@@ -65,6 +65,17 @@ pub fn memsz() -> u64 {
     header().mem_size.into()
 }
 
+/// The bounce buffer of a blob at `base`, for [`crate::extents::order`].
+#[must_use]
+pub fn bounce(base: u64) -> PhysRange {
+    let offset = u64::from(header().area) + offset_of!(Area, scratch.bounce) as u64;
+    let start = base.saturating_add(offset);
+    PhysRange {
+        start,
+        end: start.saturating_add(abi::BOUNCE_SIZE as u64),
+    }
+}
+
 /// Fills in parameters and tables for `spec.base`.
 ///
 /// # Errors

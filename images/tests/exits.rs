@@ -3,7 +3,9 @@
 
 mod support;
 
+use handoff::abi::{self, Extent};
 use handoff::blob::{self, Built, MULTIBOOT1_MAGIC, MULTIBOOT2_MAGIC};
+use handoff::extents;
 use handoff::spec::{Console, Drill, Exit, OnFault, Relocate, Spec, Verify};
 use images::launch::{self, plan};
 use images::payloads::capture::{NAMES, WORDS};
@@ -18,8 +20,8 @@ const TARGET: u64 = 0x70_0000;
 /// What a target is told.
 const INFO: u32 = 0x123_4000;
 
-fn built(exit: Exit) -> Built {
-    blob::build(&Spec {
+fn spec(exit: Exit) -> Spec {
+    Spec {
         base: BASE,
         consoles: vec![Console::Pio {
             port: 0x3f8,
@@ -33,8 +35,11 @@ fn built(exit: Exit) -> Built {
         exit,
         drill: Drill::Off,
         guard: false,
-    })
-    .unwrap()
+    }
+}
+
+fn built(exit: Exit) -> Built {
+    blob::build(&spec(exit)).unwrap()
 }
 
 /// What a target of `exit` in long mode finds, by name.
@@ -238,4 +243,39 @@ fn an_entry_with_global_pages_loses_them_before_our_tables_are_used() {
         words.nth(cr4).unwrap().trim_end(),
         "STATE64 0000000000000060"
     );
+}
+
+#[test]
+fn overlapping_moves_are_done_as_if_at_once() {
+    // three blocks change places in a ring, another one moves up by a page; the
+    // code of the target is the last block
+    let (a, b, c) = (0x80_0000, 0x80_1800, 0x80_3000);
+    let moves = [
+        (b, a, 0x1800),
+        (c, b, 0x1800),
+        (a, c, 0x1000),
+        (0x90_1000, 0x90_0000, 0x5_0000),
+    ];
+    let moves = moves.map(|(to, from, len)| Extent { to, from, len });
+    let extents = extents::order(&moves, blob::bounce(BASE), abi::MAX_EXTENTS).unwrap();
+    assert!(
+        extents
+            .iter()
+            .any(|extent| extent.to == blob::bounce(BASE).start),
+        "{extents:x?}"
+    );
+    let mut spec = spec(Exit::Linux64 {
+        entry: a as u32,
+        boot_params: 0,
+    });
+    spec.relocate.extents = extents;
+    let built = blob::build(&spec).unwrap();
+    let segments = [
+        (a, 0x3000, &[0xf4; 0x3000][..]), // HLT
+        (c, 0x1000, STATE64),
+        (BASE, built.memsz, &built.bytes[..]),
+    ];
+    let run = run(&launch::pack(&segments, built.entry), None);
+    assert_eq!(run.status.code(), Some(EXIT_STATUS), "{}", run.serial);
+    assert!(run.serial.contains("relocate: copy "), "{}", run.serial);
 }

@@ -5,12 +5,13 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use handoff::addr::PhysRange;
 use handoff::spec::Console;
 use images::payloads::{self, EXIT_STATUS, MB2_FIXED};
 use images::report::{Body as Got, MULTIBOOT2_MAGIC, Report};
 use images::{launch, payloads::REPORTING};
 use mbtool::image::Image;
-use mbtool::memory::{Entry, Host, Kind, LowMemory, Rsdp};
+use mbtool::memory::{CrashRegion, Entry, Host, Kind, LowMemory, Rsdp};
 use mbtool::plan::sent::Body as Want;
 use mbtool::plan::{Bytes, Module, Plan, Request, plan};
 use sha2::{Digest, Sha256};
@@ -302,4 +303,38 @@ fn a_preference_decides_where_an_image_goes() -> Result<()> {
     // the last multiple of 2 MiB below the tag's maximum and the end of RAM
     assert_eq!(highest, 0x3fe0_0000);
     Ok(())
+}
+
+#[test]
+fn an_image_outside_the_crash_region_is_moved_into_its_place() -> Result<()> {
+    let mut host = host(low_memory()?);
+    let region = PhysRange {
+        start: 0x1000_0000,
+        end: 0x1400_0000,
+    };
+    host.crash_regions = vec![CrashRegion {
+        start: region.start,
+        end: region.end,
+    }];
+    let mut request = Request::new(Image::parse(MB2_FIXED, "fixed")?);
+    request.consoles = vec![Console::Pio {
+        port: 0x3f8,
+        divisor: Some(1),
+    }];
+    request.crash = Some(region);
+    let plan = plan(&request, &host)?;
+    assert!(
+        plan.kernel_segments
+            .iter()
+            .all(|segment| region.covers(&segment.dest))
+    );
+    let (report, lines) = run("planned_moved", &plan)?;
+    let moves = plan.report.moves.len();
+    let line = format!("[handoff] relocate: copy {moves} extent(s)");
+    assert!(lines.contains(&line), "{line}: {lines:#?}");
+    assert_eq!(report.load_base, 0x40_0000);
+    assert!(report.image.sha256_valid);
+    assert_eq!(report.bss.first_dirty, None);
+    assert_eq!(report.image.pointers.relocated, 32);
+    same_tags(&plan, &report)
 }

@@ -39,7 +39,9 @@ pub(super) fn raw(spec: &Spec) -> Result<RelocateRaw, String> {
         }
     }
     let own = PhysRange::from_len(spec.base, memsz()).unwrap_or_default();
-    if let Some(range) = touched.iter().find(|range| range.overlaps(&own)) {
+    let bounce = super::bounce(spec.base);
+    let meets = |range: &&PhysRange| range.overlaps(&own) && !bounce.covers(range);
+    if let Some(range) = touched.iter().find(meets) {
         return Err(format!(
             "a move of {range} meets the handoff itself at {own}"
         ));

@@ -6,11 +6,12 @@ use super::low::Low;
 use super::mbi::{self, Mbi};
 use super::report::{
     ExitReport, FORMAT, HandoffReport, Hex, ImageReport, KernelSegmentReport, LowFixReport,
-    LowReport, Registers, Report, SegmentReport, consoles_text, drill_text, on_fault_text,
-    verify_text,
+    LowReport, MoveReport, Registers, Report, SegmentReport, consoles_text, drill_text,
+    on_fault_text, verify_text,
 };
 use super::{KernelSegment, Request, Segment, sent};
 use crate::memory::Host;
+use handoff::abi::Extent;
 use handoff::spec::Spec;
 
 /// All that was decided.
@@ -81,6 +82,12 @@ pub(super) fn report(
         crash_regions: host.crash_regions.clone(),
         xen_low_memory,
         fixups: spec.fixups.iter().map(|&fixup| fixup.into()).collect(),
+        moves: spec
+            .relocate
+            .extents
+            .iter()
+            .map(|extent| move_report(extent, segments))
+            .collect(),
         handoff: HandoffReport {
             base: Hex(layout.handoff.start),
             size: layout.handoff.len(),
@@ -92,6 +99,16 @@ pub(super) fn report(
         },
         warnings: wishes.warnings,
         kernel_segments: kernel.iter().map(kernel_segment).collect(),
+    }
+}
+
+fn move_report(extent: &Extent, segments: &[Segment]) -> MoveReport {
+    let from = segments.iter().find(|s| s.dest.contains(extent.from));
+    MoveReport {
+        name: from.map_or_else(String::new, |segment| segment.name.clone()),
+        from: Hex(extent.from),
+        to: Hex(extent.to),
+        len: extent.len,
     }
 }
 

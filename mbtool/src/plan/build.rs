@@ -8,7 +8,9 @@ use super::place::Arena;
 use super::report::Report;
 use super::resolve::{kernel_segments, resolve};
 use super::wants::{self, AtHand};
-use super::{Plan, PlanError, Request, Segment, assemble, ram_log, request, segments, sent_map};
+use super::{
+    Plan, PlanError, Request, Segment, assemble, ram_log, request, segments, sent_map, stage,
+};
 use crate::memory::{Host, map};
 use handoff::addr::PhysRange;
 use handoff::blob::Built;
@@ -60,13 +62,16 @@ pub(super) fn plan_with(
 ) -> Result<Plan, PlanError> {
     let mut wishes = wishes(request, host)?;
     let host = &ram_log::keep(&request.consoles, host, &mut wishes.warnings)?;
-    let low = Low::decide(request, host, wishes.xen.is_some(), &mut wishes.warnings)?;
+    let mut low = Low::decide(request, host, wishes.xen.is_some(), &mut wishes.warnings)?;
     let mut arena = arena(request, host, &low)?;
     let ram = arena.ram().to_vec();
 
+    let staged = stage::decide(request, &mut wishes, host, &mut low, &mut arena)?;
+
     // sizes first: that of the boot information does not depend on addresses
     let draft = boot_information(request, &wishes, &low, &Layout::draft(request))?;
-    let layout = Layout::place(request, &wishes, &mut arena, draft.bytes.len() as u64)?;
+    let mbi_len = draft.bytes.len() as u64;
+    let layout = Layout::place(request, &wishes, &mut arena, mbi_len, staged)?;
     wishes.warnings.extend(layout.warning.clone());
 
     let placed = request.image.at(layout.base)?;
@@ -76,6 +81,7 @@ pub(super) fn plan_with(
     let fixups = fixups(&low, &mbi, layout.mbi.start);
 
     let mut parts = segments::image(&wishes, &request.image.name, placed)?;
+    let extents = stage::shift(&mut parts, &layout)?;
     parts.extend(segments::modules(request, &layout));
     parts.push(Segment::new("mbi", layout.mbi, mbi.bytes.clone()));
     let mut parts: Vec<Segment> = parts
@@ -89,7 +95,10 @@ pub(super) fn plan_with(
         on_fault: request.on_fault,
         verify: request.verify,
         regions: regions(&parts, request)?,
-        relocate: Relocate::default(),
+        relocate: Relocate {
+            extents,
+            ..Relocate::default()
+        },
         fixups,
         exit: Exit::Multiboot2 {
             entry: low_address("image entry point", image_entry)?,
@@ -110,10 +119,11 @@ pub(super) fn plan_with(
         crash: request.crash,
         forbidden: &low.forbidden,
         handoff_entry: built.entry,
-        image_entry,
+        image_entry: stage::as_loaded(image_entry, &layout),
         total_ram: map::total_ram(&host.memory_map),
     };
     check::check(&segments, &kernel, &limits)?;
+    stage::check(&segments, &layout)?;
 
     let facts = assemble::Facts {
         request,
@@ -225,6 +235,13 @@ fn arena(request: &Request, host: &Host, low: &Low) -> Result<Arena, PlanError> 
     }
     for (name, range) in &low.forbidden {
         arena.remove(name, *range);
+    }
+    if request.kernel_min > 0 {
+        let range = PhysRange {
+            start: 0,
+            end: request.kernel_min,
+        };
+        arena.remove("memory that the kernel does not load to", range);
     }
     Ok(arena)
 }

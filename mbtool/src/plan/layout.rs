@@ -24,6 +24,9 @@ pub struct Layout {
     pub mbi: PhysRange,
     /// Pages of the handoff.
     pub handoff: PhysRange,
+    /// Pages where the image is loaded, when the handoff moves it to
+    /// `reserved`.
+    pub staged: Option<PhysRange>,
     /// What the user should know.
     pub warning: Option<String>,
 }
@@ -58,6 +61,7 @@ impl Layout {
                 .collect(),
             mbi: PhysRange::default(),
             handoff: PhysRange::default(),
+            staged: None,
             warning: None,
         }
     }
@@ -65,12 +69,14 @@ impl Layout {
     /// Finds a place for everything: what is fixed first, then the most
     /// constrained. Modules, boot information and handoff go as low as they can:
     /// Xen moves its modules up and needs room above them for that, and a small
-    /// kernel maps low memory first.
+    /// kernel maps low memory first. An image that the handoff moves to `staged`
+    /// is loaded anywhere.
     pub(super) fn place(
         request: &Request,
         wishes: &Wishes,
         arena: &mut Arena,
         mbi_len: u64,
+        staged: Option<PhysRange>,
     ) -> Result<Self, PlanError> {
         let low = |name: String, len: u64, floor: u64| {
             let allowed = PhysRange {
@@ -109,7 +115,13 @@ impl Layout {
                          --mem-max ask for: it has no relocatable tag"
                     ));
                 }
-                Some(arena.fix(name, *range)?)
+                match staged {
+                    Some(pages) => {
+                        asks.push(low(format!("{name} (staged)"), pages.len(), 0)?);
+                        Some(pages)
+                    }
+                    None => Some(arena.fix(name, *range)?),
+                }
             }
             ImagePlace::Free(ask, _) => {
                 asks.push(ask.clone());
@@ -135,6 +147,7 @@ impl Layout {
             modules: modules.iter().zip(&asks).map(exact).collect(),
             mbi: rest[0],
             handoff: rest[1],
+            staged: staged.and(rest.get(2).copied()),
             warning,
         })
     }
@@ -218,6 +231,21 @@ fn image_place(request: &Request, wishes: &Wishes) -> Result<ImagePlace, PlanErr
     PhysRange::from_len(image.span.start, len)
         .map(ImagePlace::Fixed)
         .ok_or_else(too_long)
+}
+
+/// Where the image must be, if it can be nowhere else.
+///
+/// # Errors
+///
+/// No place suits its relocatable tag.
+pub(super) fn fixed_place(
+    request: &Request,
+    wishes: &Wishes,
+) -> Result<Option<PhysRange>, PlanError> {
+    Ok(match image_place(request, wishes)? {
+        ImagePlace::Fixed(range) => range.align_outward(PAGE_SIZE),
+        ImagePlace::Free(..) => None,
+    })
 }
 
 /// The error for a module that only fits where Multiboot2 cannot point.

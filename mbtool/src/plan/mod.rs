@@ -19,6 +19,7 @@ pub mod resolve;
 mod segments;
 pub mod sent;
 pub mod sent_map;
+mod stage;
 pub mod svg;
 mod table;
 pub mod wants;

@@ -81,6 +81,8 @@ pub struct Report {
     pub xen_low_memory: Option<LowReport>,
     /// What the handoff stores and copies just before the jump, in order.
     pub fixups: Vec<FixupReport>,
+    /// What the handoff moves, after verification and before `fixups`, in order.
+    pub moves: Vec<MoveReport>,
     /// The handoff.
     pub handoff: HandoffReport,
     /// What the user should know.
@@ -231,6 +233,19 @@ impl From<Fixup> for FixupReport {
             },
         }
     }
+}
+
+/// Memory that the handoff moves.
+#[derive(Clone, Debug, Serialize)]
+pub struct MoveReport {
+    /// The segment.
+    pub name: String,
+    /// Where it is loaded.
+    pub from: Hex,
+    /// Where it goes.
+    pub to: Hex,
+    /// Bytes.
+    pub len: u64,
 }
 
 /// The handoff.

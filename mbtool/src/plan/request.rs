@@ -51,6 +51,9 @@ pub struct Request {
     pub low_memory_fix: bool,
     /// The region to stay in, for a crash image.
     pub crash: Option<PhysRange>,
+    /// Below this address the loading kernel cannot load; what must go there is
+    /// moved by the handoff. 0: it loads anywhere.
+    pub kernel_min: u64,
     /// Most segments that the loading kernel takes: [`LINUX_SEGMENTS`] or
     /// [`XEN_SEGMENTS`].
     pub max_segments: usize,
@@ -74,6 +77,7 @@ impl Request {
             guard: false,
             low_memory_fix: true,
             crash: None,
+            kernel_min: 0,
             max_segments: LINUX_SEGMENTS,
         }
     }

@@ -75,6 +75,13 @@ impl fmt::Display for Report {
                 )?,
             }
         }
+        for moved in &self.moves {
+            writeln!(
+                f,
+                "  move {} from {} to {} ({} bytes)",
+                moved.name, moved.from, moved.to, moved.len
+            )?;
+        }
         for fixup in &self.fixups {
             match fixup {
                 FixupReport::Store16 { addr, value } => {

@@ -713,4 +713,5 @@ fn the_table_names_every_segment() {
 }
 
 mod any_machine;
+mod staged;
 mod verify;

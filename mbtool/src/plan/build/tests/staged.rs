@@ -1,0 +1,117 @@
+use super::*;
+use proptest::prelude::*;
+
+/// 20 MiB of RAM, the crash region at its end.
+fn machine(crash: PhysRange) -> Host {
+    Host {
+        memory_map: vec![
+            entry(0, 0x9f000, Kind::Ram),
+            entry(MIB, 20 * MIB, Kind::Ram),
+        ],
+        crash_regions: vec![CrashRegion {
+            start: crash.start,
+            end: crash.end,
+        }],
+        ..Host::default()
+    }
+}
+
+/// An image of parts that lie one behind the other: gap, data, zeroes.
+fn image(start: u64, parts: &[(u64, usize, u64)]) -> Image {
+    let mut at = start;
+    let mut segments = Vec::new();
+    for (n, &(gap, len, zeroes)) in parts.iter().enumerate() {
+        let start = at + gap;
+        at = start + len as u64 + zeroes;
+        segments.push(LoadSegment {
+            range: r(start, at),
+            data: (0..len)
+                .map(|i| (i as u8).wrapping_mul(3) ^ n as u8 | 1)
+                .collect(),
+        });
+    }
+    let entry = segments[0].range.start;
+    Image {
+        span: r(entry, at),
+        entry,
+        segments,
+        ..payload()
+    }
+}
+
+/// What is in memory when the image starts.
+fn started(plan: &Plan, size: u64) -> Vec<u8> {
+    let mut memory = vec![0xcc; size as usize];
+    for segment in &plan.kernel_segments {
+        let place = &mut memory[segment.dest.start as usize..segment.dest.end as usize];
+        place.fill(0);
+        place[..segment.data.len()].copy_from_slice(&segment.data);
+    }
+    for moved in &plan.report.moves {
+        let from = moved.from.0 as usize;
+        memory.copy_within(from..from + moved.len as usize, moved.to.0 as usize);
+    }
+    memory
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// An image that cannot be loaded where it belongs is there all the same
+    /// when it starts, and the kernel loads nothing where it may not.
+    #[test]
+    fn an_image_is_where_it_must_be(
+        start in 0x20_0000_u64..0x30_0000,
+        parts in prop::collection::vec((0_u64..0x3000, 1_usize..0x4000, 0_u64..0x3000), 1..4),
+        crash in any::<bool>(),
+    ) {
+        let region = r(12 * MIB, 20 * MIB);
+        let mut request = Request::new(image(start, &parts));
+        request.modules = vec![module("a", "", vec![1; 5000])];
+        if crash {
+            request.crash = Some(region);
+        } else {
+            request.kernel_min = 8 * MIB;
+        }
+        let plan = plan(&request, &machine(region)).unwrap();
+        for segment in &plan.kernel_segments {
+            let allowed = if crash { region } else { r(8 * MIB, 20 * MIB) };
+            prop_assert!(allowed.covers(&segment.dest), "{} in {allowed}", segment.dest);
+        }
+        prop_assert!(!plan.report.moves.is_empty());
+        let memory = started(&plan, 20 * MIB);
+        for segment in &request.image.segments {
+            let at = segment.range.start as usize;
+            let (data, zeroes) = memory[at..segment.range.end as usize].split_at(segment.data.len());
+            prop_assert_eq!(data, &segment.data[..]);
+            prop_assert!( zeroes.iter().all(|byte| *byte == 0));
+        }
+        // the image is told that its place is RAM
+        let Some(Body::Map { entries, .. }) = plan.report.mbi.iter().find(|tag| tag.kind == 6).map(|tag| &tag.body)
+        else {
+            panic!("no map");
+        };
+        let span = request.image.span;
+        let told = entries.iter().any(|e| e.kind == 1 && e.base.0 <= span.start
+            && e.base.0 + e.length >= span.end);
+        prop_assert!(told);
+    }
+}
+
+#[test]
+fn what_can_be_loaded_in_place_is_not_moved() {
+    let region = r(12 * MIB, 20 * MIB);
+    let mut request = Request::new(image(14 * MIB, &[(0, 5000, 0)]));
+    request.crash = Some(region);
+    let plan = plan(&request, &machine(region)).unwrap();
+    assert!(plan.report.moves.is_empty());
+    assert_eq!(dest(&plan, "payload").start, 14 * MIB);
+}
+
+#[test]
+fn a_place_without_ram_is_refused() {
+    let region = r(12 * MIB, 20 * MIB);
+    let mut request = Request::new(image(30 * MIB, &[(0, 5000, 0)]));
+    request.crash = Some(region);
+    assert!(refused(&request, &machine(region)).contains("not all free RAM"));
+}
