@@ -1,8 +1,8 @@
 //! What the handoff verifies before the jump, on CPUs with and without the
 //! instructions made for it, and that it finds damage: of segments and of itself.
 //!
-//! QEMU emulates the SHA extensions since 8.2 or so; with an older one, and
-//! without them in KVM, SHA-NI is tested by handoff's unit tests alone.
+//! QEMU 7.2 does not emulate the SHA extensions: the blob's code for them is
+//! run by handoff/tests/blob_code.rs, on the host.
 
 mod support;
 

@@ -49,9 +49,8 @@ pub fn update(tables: &Tables, state: u32, bytes: &[u8]) -> u32 {
         return crc::update(tables, state, bytes);
     };
     let mut left = *first;
-    for (byte, state) in left.iter_mut().zip(state.to_le_bytes()) {
-        *byte ^= state;
-    }
+    let [a, b, c, d, ..] = &mut left;
+    [*a, *b, *c, *d] = (u32::from_le_bytes([*a, *b, *c, *d]) ^ state).to_le_bytes();
     let by = _mm_set_epi64x(HIGH, LOW);
     for block in blocks {
         for (lane, next) in left.as_chunks_mut().0.iter_mut().zip(block.as_chunks().0) {
