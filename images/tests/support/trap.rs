@@ -105,9 +105,9 @@ pub struct Guest<'a> {
     pub args: &'a [&'a str],
     /// Launcher's way in.
     pub pack: fn(&[launch::Segment<'_>], u64) -> Vec<u8>,
-    /// Lines for QEMU's monitor, sent again and again from the moment on when
-    /// the code has said [`READY`].
-    pub monitor: &'a str,
+    /// Lines for QEMU's monitor, one after the other as long as what the code
+    /// said last is [`READY`].
+    pub monitor: &'a [&'a str],
 }
 
 /// Said by code that waits for the monitor.
@@ -129,7 +129,7 @@ impl<'a> Guest<'a> {
             entry: CODE,
             args: &[],
             pack: launch::pack,
-            monitor: "",
+            monitor: &[],
         }
     }
 
@@ -206,14 +206,16 @@ impl<'a> Guest<'a> {
     fn wait(&self, qemu: &mut Child, serial: impl Fn() -> String) {
         let start = Instant::now();
         let mut monitor = qemu.stdin.take().unwrap();
+        let mut lines = self.monitor.iter();
         while qemu.try_wait().unwrap().is_none() {
             if start.elapsed() > DEADLINE {
                 qemu.kill().unwrap();
                 panic!("no end after {DEADLINE:?}; the guest said:\n{}", serial());
             }
-            if !self.monitor.is_empty() && serial().ends_with(READY) {
+            if lines.len() > 0 && serial().ends_with(READY) {
+                let line = lines.next().copied().unwrap_or_default();
                 // fails when QEMU has ended meanwhile
-                let _ = monitor.write_all(self.monitor.as_bytes());
+                let _ = monitor.write_all(line.as_bytes());
             }
             std::thread::sleep(Duration::from_millis(3));
         }
