@@ -49,7 +49,14 @@ pub fn kernel(base: u32) -> Vec<u8> {
 /// a page less 8 with a zero there, all other registers zero.
 #[must_use]
 pub fn pack(segments: &[Segment<'_>], entry: u64) -> Vec<u8> {
-    write(plan::LONG, segments, entry, [0, 0])
+    write(plan::LONG, segments, entry, [4, 0])
+}
+
+/// The same with five levels of paging (CR4 = 0x1020), as on a CPU that has
+/// them: QEMU's `-cpu max`.
+#[must_use]
+pub fn pack_la57(segments: &[Segment<'_>], entry: u64) -> Vec<u8> {
+    write(plan::LONG, segments, entry, [5, 0])
 }
 
 /// A plan: put `segments` in place, then jump to `eip` in 32-bit protected

@@ -14,6 +14,7 @@ use handoff::blob;
 use handoff::dump::Mode::{Long, Protected};
 use handoff::dump::read::Dump;
 use handoff::spec::Console;
+use images::launch;
 use std::mem::offset_of;
 use support::trap::{
     BASE, CODE, COM1, DATA, Guest, HOLE, P_DATA, P_NMI_COUNT, PAGES, area, dump, dumps, pde,
@@ -401,4 +402,21 @@ fn the_first_and_the_last_instruction_are_covered() {
         assert_eq!(dump.rip, Some((BASE + at).into()), "{name}");
         assert_eq!(dump.code.unwrap()[..2], [0x0f, 0x0b]);
     }
+}
+
+/// Five levels of paging at entry, every feature that QEMU knows, and dumps of
+/// both modes.
+#[test]
+fn five_levels_of_paging() {
+    let code = code!(".code64", "int3", "902: ret", "ud2",);
+    let mut guest = Guest::new(Long, code.bytes);
+    guest.entry = CODE + code.at + 1;
+    guest.args = &["-cpu", "max"];
+    guest.pack = launch::pack_la57;
+    let serial = guest.run();
+    assert!(serial.contains("cr4 0x1020 efer 0xd01"), "{serial}");
+    let dumps = dumps(&serial);
+    let found: Vec<_> = dumps.iter().map(|dump| (dump.vector, dump.mode)).collect();
+    assert_eq!(found, [(Some(3), Some(Long)), (Some(6), Some(Protected))]);
+    assert_eq!((dumps[0].cr[3], dumps[1].cr[3]), (Some(0x1660), Some(0x40)));
 }

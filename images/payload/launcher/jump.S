@@ -6,10 +6,10 @@
 
 // jump_long: into the state of a kernel that Linux (up to 6.12) starts by kexec.
 // In:  RDI = entry, RSI = PML4, RDX = end of a page for the stack,
-//      RCX = GDT pointer (10 bytes: limit, base) with 0x10 = 64-bit code,
-//      0x18 = data, 0x40 = available TSS.
+//      RCX = GDT pointer (10 bytes: limit, base) with 0x08 = 32-bit code, 0x10 =
+//      64-bit code, 0x18 = data, 0x40 = available TSS; R8 = PML5 or 0.
 // Out: CS 0x10, DS..SS 0x18, TR 0x40, GDT and IDT limit 0, CR0 0x80000033,
-//      CR4 0x20, EFER 0xd01, RFLAGS 0x46, RSP = end of page - 8 with a zero
+//      CR4 0x20 (with PML5: 0x1020), EFER 0xd01, RFLAGS 0x46, RSP = end of page - 8 with a zero
 //      there, every other register zero.
     .global jump_long
 jump_long:
@@ -30,7 +30,30 @@ jump_long:
     push 0x10
     push rax
     retfq
-1:  sub rsp, 16                         // limit 0, base 0
+1:  test r8, r8
+    jz 3f
+    lea rax, [rip + 2f]                 // LA57 cannot change in long mode
+    push 0x08
+    push rax
+    lea rbx, [rip + 3f]
+    mov rdx, r8                         // R8 does not exist there
+    retfq
+    .code32
+2:  mov eax, cr0
+    and eax, 0x7fffffff
+    mov cr0, eax
+    mov eax, cr4
+    or eax, 0x1000
+    mov cr4, eax
+    mov cr3, edx
+    mov eax, cr0
+    or eax, 0x80000000
+    mov cr0, eax
+    push 0x10
+    push ebx
+    retf
+    .code64
+3:  sub rsp, 16                         // limit 0, base 0
     mov qword ptr [rsp], 0
     mov qword ptr [rsp + 8], 0
     lgdt [rsp]
@@ -42,7 +65,9 @@ jump_long:
     wrmsr
     mov eax, 0x80000033
     mov cr0, rax
-    mov eax, 0x20                       // last: from here on SSE is off
+    mov rax, cr4
+    and eax, 0x1000
+    or eax, 0x20                        // last: from here on SSE is off
     mov cr4, rax
     xor eax, eax
     mov cr2, rax

@@ -13,7 +13,7 @@ global_asm!(
 );
 
 unsafe extern "C" {
-    fn jump_long(entry: u64, pml4: u64, stack_end: u64, gdt: *const TablePointer) -> !;
+    fn jump_long(entry: u64, pml4: u64, stack_end: u64, gdt: *const TablePointer, pml5: u64) -> !;
     fn jump_direct(entry: u32, eax: u32, ebx: u32, gdt: *const TablePointer) -> !;
 }
 
@@ -33,8 +33,8 @@ const DATA: u64 = 0x00cf_9300_0000_ffff;
 #[repr(align(4096))]
 struct Page([u8; 4096]);
 
-/// Jumps in long mode.
-pub fn long(entry: u64, pml4: u64) -> ! {
+/// Jumps in long mode, with five levels of paging if there is a PML5.
+pub fn long(entry: u64, pml4: u64, pml5: Option<u64>) -> ! {
     let tss = [0_u32; 26];
     let stack = Page([0; 4096]);
     let base = &raw const tss as u64;
@@ -43,7 +43,7 @@ pub fn long(entry: u64, pml4: u64) -> ! {
         | (base & 0xff_ffff) << 16
         | 0x89 << 40
         | (base >> 24 & 0xff) << 56;
-    let gdt = [0, 0, CODE64, DATA, 0, 0, 0, 0, low, base >> 32];
+    let gdt = [0, CODE32, CODE64, DATA, 0, 0, 0, 0, low, base >> 32];
     let pointer = table_pointer(&gdt);
     let stack_end = stack.0.as_ptr_range().end as u64;
     publish(&tss);
@@ -51,7 +51,7 @@ pub fn long(entry: u64, pml4: u64) -> ! {
     publish(&gdt);
     // SAFETY: all four live on the stack of a function that never returns, in
     // RAM, which the new page tables map.
-    unsafe { jump_long(entry, pml4, stack_end, &raw const pointer) }
+    unsafe { jump_long(entry, pml4, stack_end, &raw const pointer, pml5.unwrap_or(0)) }
 }
 
 /// Jumps in 32-bit protected mode.

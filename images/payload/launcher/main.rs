@@ -71,7 +71,11 @@ fn launch(state: &State) -> Result<core::convert::Infallible, &'static str> {
         memory::store(&segment).ok_or("a segment is outside of 1-4 GiB")?;
     }
     if plan.mode == plan::LONG {
-        jump::long(plan.entry, tables)
+        let five = match plan.eax {
+            5 => Some(paging::five_levels(tables).ok_or("no page table")?),
+            _ => None,
+        };
+        jump::long(plan.entry, tables, five)
     }
     if plan.mode == plan::CALL {
         call::rounds(&plan, tables);

@@ -23,6 +23,20 @@ struct Tables([[u64; ENTRIES]; 2 + MOST_GIB]);
 
 static mut TABLES: Tables = Tables([[0; ENTRIES]; 2 + MOST_GIB]);
 
+static mut FIFTH: Page = Page([0; ENTRIES]);
+
+/// One table.
+#[repr(align(4096))]
+struct Page([u64; ENTRIES]);
+
+/// The address of a PML5 whose first entry is `pml4`.
+pub fn five_levels(pml4: u64) -> Option<u64> {
+    // SAFETY: called once, by the only processor that runs.
+    let table = unsafe { (&raw mut FIFTH).as_mut() }?;
+    *table.0.first_mut()? = pml4 | TABLE;
+    Some(table.0.as_ptr() as u64)
+}
+
 /// Maps every 2 MiB page that has RAM in it; the address of the PML4. `None`
 /// when RAM lies in more than [`MOST_GIB`] different GiB, or above 512 GiB.
 pub fn identity_map_ram(info: &Info) -> Option<u64> {

@@ -6,7 +6,7 @@
 //! 8   mode u32: 0 = LONG, 1 = DIRECT, 2 = CALL
 //! 12  number of segments u32
 //! 16  entry u64, physical
-//! 24  eax u32, ebx u32 (DIRECT); rounds u32, state u32 (CALL)
+//! 24  levels of paging u32, 4 or 5 (LONG); eax u32, ebx u32 (DIRECT); rounds u32, state u32 (CALL)
 //! 32  segments, 32 bytes each: destination u64, memory size u64,
 //!     offset in this file u64, size in this file u64
 //! ```
@@ -37,7 +37,7 @@ pub struct Plan<'a> {
     pub count: usize,
     /// Where to jump to.
     pub entry: u64,
-    /// Register values for [`DIRECT`].
+    /// Register values for [`DIRECT`]; levels of paging for [`LONG`].
     pub eax: u32,
     /// As `eax`.
     pub ebx: u32,
