@@ -6,6 +6,7 @@
 pub mod attempt;
 mod dirs;
 pub mod dump;
+pub mod gdb;
 mod guest_binary;
 pub mod machine;
 pub mod payload_guest;
