@@ -2,7 +2,7 @@
 //! privilege level 0 can do that in QEMU, by `int n` else, and found in the
 //! dump with its error code, instruction pointer and CR2.
 //!
-//! Not here: NMI and #MC by their own cause (traps.rs, by way of QEMU's
+//! Not here: NMI and #MC by their own cause (traps.rs and resume.rs, by way of QEMU's
 //! monitor). By `int n` only: #OF and #BR in long mode, which has no `into` and
 //! `bound`; #TS in long mode and #AC, which need privilege level 3; #XM, which
 //! QEMU does not raise; what no CPU raises.
@@ -333,7 +333,7 @@ fn protected() -> Vec<Case> {
     ]
 }
 
-/// Vectors that traps.rs raises: NMI and #BP, which resume.
+/// Vectors that resume.rs raises: NMI and #BP, which resume.
 fn resumes(vector: u8) -> bool {
     matches!(vector, 2 | 3)
 }

@@ -84,6 +84,7 @@ pub const P_GDT: u32 = 4;
 pub const P_IDT32: u32 = 8;
 pub const P_NMI_COUNT: u32 = 12;
 pub const P_RESERVED_PDE: u32 = 16;
+pub const P_IDTR_BOTH: u32 = 20;
 /// Offset in [`DATA`] of [`Guest::data`].
 pub const P_DATA: u32 = 4 * POINTERS as u32;
 
@@ -164,6 +165,7 @@ impl<'a> Guest<'a> {
             area(offset_of!(Area, tables.idt32)),
             area(offset_of!(Area, scratch.nmi_count)),
             BASE + pde as u32,
+            area(offset_of!(Area, tables.idtr_both)),
         ];
         let mut data = super::words(&pointers);
         data.resize(4 * POINTERS, 0);
@@ -229,12 +231,8 @@ pub fn pde(bytes: &[u8], addr: u32) -> usize {
     let offset = |entry: u64| ((entry & !0xfff) - u64::from(BASE)) as usize;
     let pml4 = offset(word(tables + offset_of!(Tables, cr3)));
     let pdpt = offset(word(pml4));
-    let pd = offset(word(pdpt + 8 * (addr >> 30) as usize) & !abi_nx());
+    let pd = offset(word(pdpt + 8 * (addr >> 30) as usize));
     pd + 8 * (addr >> 21 & 511) as usize
-}
-
-const fn abi_nx() -> u64 {
-    handoff::arch::x86_64::paging::NX
 }
 
 /// The dumps in what the handoff said, all of them whole.
