@@ -10,7 +10,7 @@ use handoff::pagelist::{self, Encoded, Step};
 use handoff::spec::{Console, Drill, Exit, OnFault, Relocate, Spec, Verify};
 use images::launch::{self, plan};
 use images::payloads::{DESTROY, DESTROY_PATTERN, LAUNCHER_RETURNED_STATUS, destroy_sum};
-use support::run;
+use support::run_with;
 
 /// Where the blob goes.
 const BASE: u64 = 0x600_0000;
@@ -67,6 +67,11 @@ fn list() -> Encoded {
 
 /// Calls the handoff `rounds` times in `state`; what came over the serial line.
 fn call(rounds: u32, state: u32, consoles: Vec<Console>) -> String {
+    call_on("qemu64", rounds, state, consoles)
+}
+
+/// The same on a CPU as `-cpu` takes it.
+fn call_on(cpu: &str, rounds: u32, state: u32, consoles: Vec<Console>) -> String {
     let (image, _) = image();
     let list = list();
     let built = blob::build(&Spec {
@@ -106,7 +111,8 @@ fn call(rounds: u32, state: u32, consoles: Vec<Console>) -> String {
         (0xd0_0000, other.len() as u64, &other[..]),
         (BASE, built.memsz, &built.bytes[..]),
     ];
-    let run = run(
+    let run = run_with(
+        &["-cpu", cpu],
         &launch::pack_call(&segments, built.entry, rounds, state),
         None,
     );
@@ -130,6 +136,13 @@ fn all_came_back(serial: &str, rounds: u32) {
 fn a_hundred_round_trips_leave_memory_and_state_as_they_were() {
     let serial = call(100, plan::STATE_RICH, vec![]);
     all_came_back(&serial, 100);
+}
+
+/// The handoff changes its page tables there, and verifies itself every time.
+#[test]
+fn a_cpu_without_nx_comes_back_as_well() {
+    let serial = call_on("qemu64,-nx", 3, plan::STATE_RICH, vec![]);
+    all_came_back(&serial, 3);
 }
 
 #[test]
