@@ -78,6 +78,7 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
                 symbols: args.symbols.clone(),
                 json: args.json,
                 follow: args.follow,
+                ram_log: args.ram_log,
             };
             cmd::decode::run(&options, &mut io::stdout(), &mut io::stderr())
         }

@@ -2,7 +2,7 @@
 
 use super::console::{self, ConsoleArg};
 use super::values::{self, FileWithArgs};
-use crate::cmd::decode::SymbolArg;
+use crate::cmd::decode::{RamLogArg, SymbolArg};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use handoff::addr::PhysRange;
 use std::path::PathBuf;
@@ -98,6 +98,9 @@ pub struct DecodeArgs {
     /// pty, a pipe
     #[arg(long)]
     pub follow: bool,
+    /// Read the log that a handoff of this machine left in memory (load --console ramlog)
+    #[arg(long, value_name = "ADDR|auto", value_parser = values::ram_log, conflicts_with_all = ["follow", "log"])]
+    pub ram_log: Option<RamLogArg>,
 }
 
 /// `load`

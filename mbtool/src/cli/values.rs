@@ -1,7 +1,7 @@
 //! Option values as typed on the command line: numbers, ranges, files with
 //! arguments.
 
-use crate::cmd::decode::SymbolArg;
+use crate::cmd::decode::{RamLogArg, SymbolArg};
 use handoff::addr::PhysRange;
 use std::path::PathBuf;
 
@@ -68,6 +68,18 @@ pub fn symbols(text: &str) -> Result<SymbolArg, String> {
         path: path.into(),
         base,
     })
+}
+
+/// Parses the place of a RAM log: an address, or `auto`.
+///
+/// # Errors
+///
+/// As [`address`].
+pub fn ram_log(text: &str) -> Result<RamLogArg, String> {
+    match text {
+        "auto" => Ok(RamLogArg::Auto),
+        _ => Ok(RamLogArg::At(address(text)?)),
+    }
 }
 
 /// A file to load as a module, with its arguments.

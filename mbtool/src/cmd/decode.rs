@@ -7,7 +7,7 @@ use crate::decode::report::{FORMAT, Report};
 use crate::decode::scan::{Found, LogContext, Scanner};
 use crate::decode::symbolise::Symboliser;
 use crate::decode::symbols::SymbolFile;
-use crate::input;
+use crate::{input, ramlog};
 use anyhow::{Context, bail};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,15 @@ pub struct SymbolArg {
     pub base: Option<u64>,
 }
 
+/// Where a RAM log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RamLogArg {
+    /// In memory that the running kernel's `memmap=` keeps.
+    Auto,
+    /// At a physical address.
+    At(u64),
+}
+
 /// Options.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -39,6 +48,8 @@ pub struct Options {
     pub json: bool,
     /// Wait for more.
     pub follow: bool,
+    /// Read the handoff's RAM log of this machine instead of `log`.
+    pub ram_log: Option<RamLogArg>,
 }
 
 /// Runs the verb.
@@ -50,6 +61,14 @@ pub fn run(options: &Options, out: &mut dyn Write, talk: &mut dyn Write) -> anyh
     let mut session = Session::new(options)?;
     if options.follow {
         return session.follow(&options.log, out, talk);
+    }
+    if let Some(place) = options.ram_log {
+        let addr = match place {
+            RamLogArg::Auto => None,
+            RamLogArg::At(addr) => Some(addr),
+        };
+        let log = ramlog::read(Path::new("/"), addr)?;
+        return session.bytes(&log.text, &format!("RAM log at {:#x}", log.addr), out);
     }
     let bytes = input::read(&options.log, FILE_LIMIT)?;
     session.bytes(&bytes, &input::display_name(&options.log), out)

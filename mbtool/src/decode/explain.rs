@@ -1,7 +1,7 @@
 //! What a dump means, in sentences: a table of rules, the special ones first.
 
-use super::bits::{self, CR0_EM_TS, CR0_PG, CR4_OSFXSR, CR4_OSXSAVE};
-use super::disasm::{self, Access};
+use super::bits::CR0_PG;
+use super::disasm::Access;
 use super::places::{Place, Places};
 use super::scan::{Found, Source};
 use super::symbols::Symbol;
@@ -42,7 +42,7 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    const fn dump(&self) -> &Dump {
+    pub(super) const fn dump(&self) -> &Dump {
         &self.found.dump
     }
 
@@ -57,7 +57,7 @@ impl Facts<'_> {
     }
 
     /// Where `addr` is, for a sentence.
-    fn name(&self, addr: u64) -> String {
+    pub(super) fn name(&self, addr: u64) -> String {
         match self.places.at(addr) {
             Some(place) => format!("{addr:#x} ({})", place.name),
             None if self.places.is_known() => format!("{addr:#x} (nothing that was loaded)"),
@@ -65,18 +65,21 @@ impl Facts<'_> {
         }
     }
 
-    fn stops_itself(&self) -> bool {
+    /// True at `ud2` and its like.
+    pub(super) fn stops_itself(&self) -> bool {
         self.instruction
             .is_some_and(|i| matches!(i.mnemonic(), Mnemonic::Ud0 | Mnemonic::Ud1 | Mnemonic::Ud2))
     }
 }
 
-type Answer = Option<(String, String)>;
-/// A rule.
-type Rule = (&'static str, fn(&Facts<'_>) -> Answer);
+/// Meaning and advice, of a rule that fits.
+pub(super) type Answer = Option<(String, String)>;
+/// A rule and its name.
+pub(super) type Rule = (&'static str, fn(&Facts<'_>) -> Answer);
 
 /// Rules about the situation; every one that fits is told.
 const SITUATIONS: &[Rule] = &[
+    ("frame-lost", frame_lost),
     ("drill", drill),
     ("guard", guard),
     ("xen-trampoline", xen_trampoline),
@@ -106,8 +109,30 @@ pub fn explain(facts: &Facts<'_>) -> Vec<Explanation> {
         .collect()
 }
 
-fn answer(meaning: impl Into<String>, advice: impl Into<String>) -> Answer {
+/// A rule fits.
+pub(super) fn answer(meaning: impl Into<String>, advice: impl Into<String>) -> Answer {
     Some((meaning.into(), advice.into()))
+}
+
+/// In 32-bit mode the CPU pushes its frame on the interrupted stack.
+fn frame_lost(facts: &Facts<'_>) -> Answer {
+    if !is_frame_lost(facts.dump()) {
+        return None;
+    }
+    let esp = facts.dump().gpr[4]?;
+    answer(
+        format!(
+            "the stack is not in memory: esp is {}; so where it happened is not known",
+            facts.name(esp)
+        ),
+        "the other registers are good; find out who set esp, or what turned its memory off",
+    )
+}
+
+/// True if the dump says that rip, flags, cs and error code are not known.
+#[must_use]
+pub fn is_frame_lost(dump: &Dump) -> bool {
+    dump.more.iter().any(|line| line.starts_with("frame lost"))
 }
 
 fn drill(facts: &Facts<'_>) -> Answer {
@@ -120,7 +145,8 @@ fn drill(facts: &Facts<'_>) -> Answer {
     )
 }
 
-fn guard(facts: &Facts<'_>) -> Answer {
+/// A watchpoint of the handoff's own.
+pub(super) fn guard(facts: &Facts<'_>) -> Answer {
     let dump = facts.dump();
     let hit = dump.dr6? & 3;
     if dump.vector != Some(1) || hit == 0 || dump.phase != Some(PHASE_TARGET) {
@@ -253,165 +279,4 @@ fn before_own_idt(facts: &Facts<'_>) -> Answer {
         format!("the image itself failed, before it loaded an IDT of its own{how}"),
         "nothing of the handoff runs any more at this point: give the image's symbols to see where it is",
     )
-}
-
-/// Rules of one vector; the first that fits is told.
-pub(super) mod by_vector {
-    use super::*;
-
-    /// A watchpoint of the handoff's own.
-    pub(in super::super) fn guarded(facts: &Facts<'_>) -> bool {
-        guard(facts).is_some()
-    }
-
-    pub(in super::super) fn ud2(facts: &Facts<'_>) -> Answer {
-        if !facts.stops_itself() {
-            return None;
-        }
-        answer(
-            "the program stopped itself (ud2): an assertion, BUG() or a path that must not be reached",
-            "look at the condition before this place in its source",
-        )
-    }
-
-    pub(in super::super) fn sse_off(facts: &Facts<'_>) -> Answer {
-        let instruction = facts.instruction?;
-        let dump = facts.dump();
-        if !disasm::needs_sse(&instruction) {
-            return None;
-        }
-        let (cr0, cr4) = (dump.cr[0]?, dump.cr[3]?);
-        let avx = format!("{:?}", instruction.cpuid_features()).contains("AVX");
-        let off = match () {
-            () if cr0 & 4 != 0 => "CR0.EM is set",
-            () if cr4 & CR4_OSFXSR == 0 => "CR4.OSFXSR is 0",
-            () if avx && cr4 & CR4_OSXSAVE == 0 => "CR4.OSXSAVE is 0",
-            () => return None,
-        };
-        answer(
-            format!(
-                "an SSE or AVX instruction while {off}: these units are switched off at this point"
-            ),
-            "build early code without them (-mno-sse -mno-avx), or switch them on first",
-        )
-    }
-
-    pub(in super::super) fn undefined(facts: &Facts<'_>) -> Answer {
-        let bytes = match &facts.instruction {
-            Some(_) => "the bytes at rip are an instruction that this CPU or mode does not have",
-            None => "the bytes at rip are no instruction: the program runs through data",
-        };
-        answer(
-            bytes,
-            "compare them with the file; if they differ, something overwrote the code, else look how it got here",
-        )
-    }
-
-    pub(in super::super) fn gp_selector(facts: &Facts<'_>) -> Answer {
-        let code = facts.dump().error?? & 0xffff_ffff;
-        if code == 0 {
-            return None;
-        }
-        let parts = bits::error_code(13, code).join(", ");
-        answer(
-            format!("a segment or gate that cannot be used: {parts}"),
-            "the GDT or IDT in use is not the one that the code expects: was it overwritten, or not loaded yet?",
-        )
-    }
-
-    pub(in super::super) fn gp_canonical(facts: &Facts<'_>) -> Answer {
-        let bad = |addr: u64| {
-            facts.dump().mode == Some(Mode::Long) && !(-1..=0).contains(&(addr as i64 >> 47))
-        };
-        let access = facts.accesses.iter().find(|access| bad(access.addr))?;
-        answer(
-            format!(
-                "{:#x} is no address: bits 48 to 63 differ from bit 47",
-                access.addr
-            ),
-            "a pointer that was overwritten or never set; see which register it came from",
-        )
-    }
-
-    pub(in super::super) fn gp_msr(facts: &Facts<'_>) -> Answer {
-        let instruction = facts.instruction?;
-        if !matches!(instruction.mnemonic(), Mnemonic::Rdmsr | Mnemonic::Wrmsr) {
-            return None;
-        }
-        let msr = facts.dump().gpr[1]? & 0xffff_ffff;
-        answer(
-            format!(
-                "model specific register {msr:#x} does not exist on this CPU, or does not take that value"
-            ),
-            "a hypervisor or another CPU model: check CPUID before the access",
-        )
-    }
-
-    pub(in super::super) fn gp(_: &Facts<'_>) -> Answer {
-        answer(
-            "a privileged or forbidden operation: a bad value for a control register, a misaligned SSE operand, a \
-             port or instruction that is not allowed",
-            "look at the instruction at rip and at its operands",
-        )
-    }
-
-    pub(in super::super) fn page_fault(facts: &Facts<'_>) -> Answer {
-        let dump = facts.dump();
-        let code = dump.error??;
-        let cr2 = dump.cr[1]?;
-        let at = facts.name(cr2);
-        if code & bits::PF_RESERVED != 0 {
-            return answer(
-                format!(
-                    "a page table entry on the way to {at} has a reserved bit set: damaged page tables"
-                ),
-                "something overwrote the tables at cr3, or NX is used without EFER.NXE",
-            );
-        }
-        if code & bits::PF_FETCH != 0 {
-            let what = if code & bits::PF_PRESENT == 0 {
-                "not mapped"
-            } else {
-                "not executable (NX)"
-            };
-            return answer(
-                format!("the program jumped to {at}, which is {what}"),
-                "a wild jump, or code where only data was expected; the stack may hold the caller",
-            );
-        }
-        let verb = if code & bits::PF_WRITE != 0 {
-            "write to"
-        } else {
-            "read of"
-        };
-        if code & bits::PF_PRESENT != 0 {
-            return answer(
-                format!(
-                    "a {verb} {at} that its page does not allow: read-only, or user and supervisor mixed"
-                ),
-                "a write into code or constants, or a missing permission in the page tables",
-            );
-        }
-        if cr2 < 0x1000 {
-            return answer(
-                format!("a {verb} {cr2:#x}: a null pointer, with the offset of a field"),
-                "see which register is zero at rip",
-            );
-        }
-        answer(
-            format!("a {verb} {at}, which is not mapped"),
-            "a wild pointer, or memory that these page tables leave out (devices, memory above 4 GiB)",
-        )
-    }
-
-    pub(in super::super) fn no_unit(facts: &Facts<'_>) -> Answer {
-        let cr0 = facts.dump().cr[0]?;
-        answer(
-            format!(
-                "floating point or SSE while CR0 has {}",
-                bits::of("cr0", cr0 & CR0_EM_TS)?.join(" and ")
-            ),
-            "build early code without floating point, or clear EM and TS first",
-        )
-    }
 }

@@ -5,8 +5,11 @@
 //!
 //! Formats: docs/dump-format.md (input), docs/decode-json.md (output).
 
+pub mod banks;
 pub mod bits;
+mod by_vector;
 pub mod disasm;
+mod doubts;
 pub mod explain;
 pub mod follow;
 pub mod lines;

@@ -2,6 +2,7 @@
 
 use super::bits;
 use super::disasm::{self, Line, REACH};
+use super::doubts::{doubts, missing, registers, with_what_is_known};
 use super::explain::{self, Explanation, Facts};
 use super::places::{Place, Places};
 use super::scan::{Found, Source};
@@ -23,8 +24,6 @@ pub(super) const GPR: [&str; 16] = [
     "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
     "r14", "r15",
 ];
-const SEL: [&str; 6] = ["cs", "ds", "es", "fs", "gs", "ss"];
-const CR: [&str; 4] = ["cr0", "cr2", "cr3", "cr4"];
 
 /// The vector.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -102,6 +101,7 @@ impl Report {
     pub fn new(found: &Found, plan: Option<&Places>, symbols: &mut Symboliser) -> Self {
         let (places, mismatch) = Places::choose(plan, &found.log);
         symbols.place(&places);
+        let found = &with_what_is_known(found);
         let dump = &found.dump;
         let mode = dump.mode.unwrap_or(Mode::Long);
         let mut notes: Vec<String> = mismatch.into_iter().collect();
@@ -201,100 +201,6 @@ impl Report {
             notes,
         }
     }
-}
-
-/// All registers that survived.
-fn registers(dump: &Dump) -> impl Iterator<Item = (&'static str, u64)> {
-    let single = [
-        ("rip", dump.rip),
-        ("rflags", dump.rflags),
-        ("efer", dump.efer),
-        ("dr6", dump.dr6),
-    ];
-    let sel = SEL.into_iter().zip(dump.sel.map(|sel| sel.map(u64::from)));
-    let all = single
-        .into_iter()
-        .chain(GPR.into_iter().zip(dump.gpr))
-        .chain(sel);
-    all.chain(CR.into_iter().zip(dump.cr))
-        .filter_map(|(name, value)| Some((name, value?)))
-}
-
-/// What the source prints, and this dump does not have.
-fn missing(found: &Found) -> Vec<&'static str> {
-    let dump = &found.dump;
-    let ours = found.source == Source::Handoff;
-    let mut expected: Vec<(&'static str, bool)> = vec![
-        ("vector", dump.vector.is_some()),
-        ("error", dump.error.is_some()),
-    ];
-    if ours {
-        expected.push(("mode", dump.mode.is_some()));
-        expected.push(("phase", dump.phase.is_some()));
-    }
-    let there: Vec<&str> = registers(dump).map(|(name, _)| name).collect();
-    let shown = if dump.mode == Some(Mode::Protected) {
-        8
-    } else {
-        16
-    };
-    let mut names = vec!["rip", "cr2"];
-    names.extend(GPR[..shown].iter().filter(|name| ours || **name != "rbp"));
-    if ours {
-        names.extend(
-            ["rflags", "cr0", "cr3", "cr4", "efer"]
-                .into_iter()
-                .chain(SEL),
-        );
-        if dump.format != Some(0) {
-            names.push("dr6");
-        }
-        expected.push(("code", dump.code.is_some()));
-        expected.push(("stack", dump.stack.is_some()));
-    }
-    expected.extend(names.into_iter().map(|name| (name, there.contains(&name))));
-    expected
-        .into_iter()
-        .filter(|(_, there)| !there)
-        .map(|(name, _)| name)
-        .collect()
-}
-
-/// What the reader should know before trusting the rest.
-fn doubts(found: &Found) -> Vec<String> {
-    let mut notes = Vec::new();
-    match found.dump.integrity {
-        Integrity::Whole => {}
-        Integrity::Damaged => {
-            notes.push("the dump is damaged: fields may come from other lines of the log".into())
-        }
-        Integrity::Truncated => notes.push("the dump is cut: its last line is missing".into()),
-    }
-    if found
-        .dump
-        .format
-        .is_some_and(|format| format > handoff::dump::FORMAT)
-    {
-        notes.push("the dump is of a newer mbtool: fields may have another meaning".into());
-    }
-    let own = env!("CARGO_PKG_VERSION");
-    if let Some((version, _)) = found
-        .log
-        .handoff
-        .as_ref()
-        .filter(|(version, _)| version != own)
-    {
-        notes.push(format!(
-            "the handoff is of mbtool {version}, this is {own}: names of its own functions are guesses"
-        ));
-    }
-    if let Some(nested) = &found.log.nested {
-        notes.push(format!("a fault inside the dump: {nested}"));
-    }
-    for name in &found.log.damaged {
-        notes.push(format!("segment `{name}` was damaged before the jump"));
-    }
-    notes
 }
 
 /// Instructions around rip; true if the file's bytes are others than the dump's.

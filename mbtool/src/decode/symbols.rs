@@ -3,9 +3,10 @@
 use super::DecodeError;
 use gimli::{EndianArcSlice, LittleEndian};
 use handoff::addr::PhysRange;
-use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionFlags, SymbolKind};
+use object::{Object, ObjectSection, SectionFlags};
 use serde::Serialize;
-use std::sync::Arc;
+
+mod read;
 
 type Slice = EndianArcSlice<LittleEndian>;
 
@@ -83,7 +84,7 @@ impl SymbolFile {
             why,
         };
         let file = object::File::parse(bytes).map_err(|error| bad(error.to_string()))?;
-        let loads = loads(&file);
+        let loads = read::loads(&file);
         if loads.is_empty() {
             return Err(bad("no segment to load: is it a relocatable object?".into()));
         }
@@ -103,7 +104,7 @@ impl SymbolFile {
                 Some(Text { start, bytes })
             })
             .collect();
-        let symbols = symbols(&file, &texts);
+        let symbols = read::symbols(&file, &texts);
         if symbols.is_empty() {
             return Err(bad(
                 "no symbols: is it stripped? give the one with debug information".into(),
@@ -115,7 +116,7 @@ impl SymbolFile {
             loads,
             symbols,
             texts,
-            dwarf: dwarf(&file),
+            dwarf: read::dwarf(&file),
         })
     }
 
@@ -241,91 +242,4 @@ impl SymbolFile {
             .max()?;
         PhysRange::from_len(base, end - self.link_base())
     }
-}
-
-fn loads(file: &object::File<'_>) -> Vec<Load> {
-    // `object` hides physical addresses
-    let physical: Vec<(u64, u64)> = match file {
-        object::File::Elf64(elf) => {
-            let endian = elf.endian();
-            let headers = elf.elf_program_headers().iter();
-            headers
-                .map(|header| (header.p_vaddr.get(endian), header.p_paddr.get(endian)))
-                .collect()
-        }
-        object::File::Elf32(elf) => {
-            let endian = elf.endian();
-            let headers = elf.elf_program_headers().iter();
-            headers
-                .map(|header| {
-                    (
-                        header.p_vaddr.get(endian).into(),
-                        header.p_paddr.get(endian).into(),
-                    )
-                })
-                .collect()
-        }
-        _ => Vec::new(),
-    };
-    file.segments()
-        .filter(|segment| segment.size() > 0)
-        .map(|segment| {
-            let vaddr = segment.address();
-            let paddr = physical
-                .iter()
-                .find(|(virt, _)| *virt == vaddr)
-                .map_or(vaddr, |(_, phys)| *phys);
-            Load {
-                vaddr,
-                paddr,
-                size: segment.size(),
-            }
-        })
-        .collect()
-}
-
-/// Symbols of code, sorted by address; of several at one address the best.
-fn symbols(file: &object::File<'_>, texts: &[Text]) -> Vec<(u64, String)> {
-    let mut all: Vec<(u64, u8, String)> = file
-        .symbols()
-        .filter(|symbol| {
-            symbol.is_definition()
-                || symbol.kind() == SymbolKind::Label
-                || symbol.kind() == SymbolKind::Unknown
-        })
-        .filter_map(|symbol| {
-            let name = symbol
-                .name()
-                .ok()
-                .filter(|name| !name.is_empty() && !name.starts_with(".L"))?;
-            let addr = symbol.address();
-            let offset = |text: &Text| addr.checked_sub(text.start);
-            let inside = |text: &Text| offset(text).is_some_and(|o| o < text.bytes.len() as u64);
-            if symbol.section_index().is_none() || !texts.iter().any(inside) {
-                return None;
-            }
-            // functions before labels, global before local
-            let rank =
-                u8::from(symbol.kind() != SymbolKind::Text) * 2 + u8::from(symbol.is_local());
-            Some((addr, rank, name.to_owned()))
-        })
-        .collect();
-    all.sort();
-    all.dedup_by_key(|(addr, ..)| *addr);
-    all.into_iter()
-        .map(|(addr, _, name)| (addr, name))
-        .collect()
-}
-
-/// DWARF, if there is some that can be read.
-fn dwarf(file: &object::File<'_>) -> Option<addr2line::Context<Slice>> {
-    file.section_by_name(".debug_info")?;
-    let load = |id: gimli::SectionId| -> Result<Slice, gimli::Error> {
-        let section = file.section_by_name(id.name());
-        let data = section.and_then(|section| section.uncompressed_data().ok());
-        let data: Arc<[u8]> = Arc::from(data.unwrap_or_default());
-        Ok(Slice::new(data, LittleEndian))
-    };
-    let dwarf = gimli::Dwarf::load(load).ok()?;
-    addr2line::Context::from_dwarf(dwarf).ok()
 }

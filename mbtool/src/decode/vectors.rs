@@ -1,10 +1,8 @@
 //! What each vector means.
 
-use super::explain::{Facts, by_vector};
+use super::by_vector;
+use super::explain::{Answer, Facts, Rule, guard};
 use handoff::dump::vector_name;
-
-type Answer = Option<(String, String)>;
-type Rule = (&'static str, fn(&Facts<'_>) -> Answer);
 
 /// Name of a vector.
 #[must_use]
@@ -54,7 +52,7 @@ fn divide(_: &Facts<'_>) -> Answer {
 }
 
 fn debug(facts: &Facts<'_>) -> Answer {
-    if by_vector::guarded(facts) {
+    if guard(facts).is_some() {
         return None;
     }
     match facts.found.dump.dr6? {
@@ -109,10 +107,17 @@ fn alignment(_: &Facts<'_>) -> Answer {
     )
 }
 
-fn machine_check(_: &Facts<'_>) -> Answer {
+fn machine_check(facts: &Facts<'_>) -> Answer {
+    let banks = super::banks::describe(&facts.found.dump.more).join("; ");
+    let banks = if banks.is_empty() {
+        "no bank of this CPU holds an error: a broadcast from another CPU, or one sent by hand"
+            .to_owned()
+    } else {
+        banks
+    };
     answer(
-        "the hardware reported an error: memory, cache, bus or CPU; the program is not at fault",
-        "read the banks of the dump with mcelog or rasdaemon's tables, and the machine's event log",
+        &format!("the hardware reported an error, the program is not at fault: {banks}"),
+        "see the machine's event log (BMC) for the part to replace",
     )
 }
 

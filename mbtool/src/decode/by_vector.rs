@@ -1,0 +1,158 @@
+//! What a vector means, from the instruction, the error code and the registers.
+
+use super::bits::{self, CR0_EM_TS, CR4_OSFXSR, CR4_OSXSAVE};
+use super::disasm;
+use super::explain::{Answer, Facts, answer};
+use handoff::dump::Mode;
+use iced_x86::Mnemonic;
+
+pub(super) fn ud2(facts: &Facts<'_>) -> Answer {
+    if !facts.stops_itself() {
+        return None;
+    }
+    answer(
+        "the program stopped itself (ud2): an assertion, BUG() or a path that must not be reached",
+        "look at the condition before this place in its source",
+    )
+}
+
+pub(super) fn sse_off(facts: &Facts<'_>) -> Answer {
+    let instruction = facts.instruction?;
+    let dump = facts.dump();
+    if !disasm::needs_sse(&instruction) {
+        return None;
+    }
+    let (cr0, cr4) = (dump.cr[0]?, dump.cr[3]?);
+    let avx = format!("{:?}", instruction.cpuid_features()).contains("AVX");
+    let off = match () {
+        () if cr0 & 4 != 0 => "CR0.EM is set",
+        () if cr4 & CR4_OSFXSR == 0 => "CR4.OSFXSR is 0",
+        () if avx && cr4 & CR4_OSXSAVE == 0 => "CR4.OSXSAVE is 0",
+        () => return None,
+    };
+    answer(
+        format!(
+            "an SSE or AVX instruction while {off}: these units are switched off at this point"
+        ),
+        "build early code without them (-mno-sse -mno-avx), or switch them on first",
+    )
+}
+
+pub(super) fn undefined(facts: &Facts<'_>) -> Answer {
+    let bytes = match &facts.instruction {
+        Some(_) => "the bytes at rip are an instruction that this CPU or mode does not have",
+        None => "the bytes at rip are no instruction: the program runs through data",
+    };
+    answer(
+        bytes,
+        "compare them with the file; if they differ, something overwrote the code, else look how it got here",
+    )
+}
+
+pub(super) fn gp_selector(facts: &Facts<'_>) -> Answer {
+    let code = facts.dump().error?? & 0xffff_ffff;
+    if code == 0 {
+        return None;
+    }
+    let parts = bits::error_code(13, code).join(", ");
+    answer(
+        format!("a segment or gate that cannot be used: {parts}"),
+        "the GDT or IDT in use is not the one that the code expects: was it overwritten, or not loaded yet?",
+    )
+}
+
+pub(super) fn gp_canonical(facts: &Facts<'_>) -> Answer {
+    let bad = |addr: u64| {
+        facts.dump().mode == Some(Mode::Long) && !(-1..=0).contains(&(addr as i64 >> 47))
+    };
+    let access = facts.accesses.iter().find(|access| bad(access.addr))?;
+    answer(
+        format!(
+            "{:#x} is no address: bits 48 to 63 differ from bit 47",
+            access.addr
+        ),
+        "a pointer that was overwritten or never set; see which register it came from",
+    )
+}
+
+pub(super) fn gp_msr(facts: &Facts<'_>) -> Answer {
+    let instruction = facts.instruction?;
+    if !matches!(instruction.mnemonic(), Mnemonic::Rdmsr | Mnemonic::Wrmsr) {
+        return None;
+    }
+    let msr = facts.dump().gpr[1]? & 0xffff_ffff;
+    answer(
+        format!(
+            "model specific register {msr:#x} does not exist on this CPU, or does not take that value"
+        ),
+        "a hypervisor or another CPU model: check CPUID before the access",
+    )
+}
+
+pub(super) fn gp(_: &Facts<'_>) -> Answer {
+    answer(
+        "a privileged or forbidden operation: a bad value for a control register, a misaligned SSE operand, a \
+         port or instruction that is not allowed",
+        "look at the instruction at rip and at its operands",
+    )
+}
+
+pub(super) fn page_fault(facts: &Facts<'_>) -> Answer {
+    let dump = facts.dump();
+    let code = dump.error??;
+    let cr2 = dump.cr[1]?;
+    let at = facts.name(cr2);
+    if code & bits::PF_RESERVED != 0 {
+        return answer(
+            format!(
+                "a page table entry on the way to {at} has a reserved bit set: damaged page tables"
+            ),
+            "something overwrote the tables at cr3, or NX is used without EFER.NXE",
+        );
+    }
+    if code & bits::PF_FETCH != 0 {
+        let what = if code & bits::PF_PRESENT == 0 {
+            "not mapped"
+        } else {
+            "not executable (NX)"
+        };
+        return answer(
+            format!("the program jumped to {at}, which is {what}"),
+            "a wild jump, or code where only data was expected; the stack may hold the caller",
+        );
+    }
+    let verb = if code & bits::PF_WRITE != 0 {
+        "write to"
+    } else {
+        "read of"
+    };
+    if code & bits::PF_PRESENT != 0 {
+        return answer(
+            format!(
+                "a {verb} {at} that its page does not allow: read-only, or user and supervisor mixed"
+            ),
+            "a write into code or constants, or a missing permission in the page tables",
+        );
+    }
+    if cr2 < 0x1000 {
+        return answer(
+            format!("a {verb} {cr2:#x}: a null pointer, with the offset of a field"),
+            "see which register is zero at rip",
+        );
+    }
+    answer(
+        format!("a {verb} {at}, which is not mapped"),
+        "a wild pointer, or memory that these page tables leave out (devices, memory above 4 GiB)",
+    )
+}
+
+pub(super) fn no_unit(facts: &Facts<'_>) -> Answer {
+    let cr0 = facts.dump().cr[0]?;
+    answer(
+        format!(
+            "floating point or SSE while CR0 has {}",
+            bits::of("cr0", cr0 & CR0_EM_TS)?.join(" and ")
+        ),
+        "build early code without floating point, or clear EM and TS first",
+    )
+}

@@ -1,0 +1,114 @@
+//! What of a dump is there, and what makes it doubtful.
+
+use super::explain;
+use super::report::GPR;
+use super::scan::{Found, Source};
+use handoff::dump::Mode;
+use handoff::dump::read::{Dump, Integrity};
+
+const SEL: [&str; 6] = ["cs", "ds", "es", "fs", "gs", "ss"];
+const CR: [&str; 4] = ["cr0", "cr2", "cr3", "cr4"];
+
+/// Without the fields that the handoff itself calls unknown.
+pub(super) fn with_what_is_known(found: &Found) -> Found {
+    let mut found = found.clone();
+    if explain::is_frame_lost(&found.dump) {
+        let dump = &mut found.dump;
+        (dump.rip, dump.rflags, dump.error, dump.sel[0]) = (None, None, None, None);
+    }
+    found
+}
+
+/// All registers that survived.
+pub(super) fn registers(dump: &Dump) -> impl Iterator<Item = (&'static str, u64)> {
+    let single = [
+        ("rip", dump.rip),
+        ("rflags", dump.rflags),
+        ("efer", dump.efer),
+        ("dr6", dump.dr6),
+    ];
+    let sel = SEL.into_iter().zip(dump.sel.map(|sel| sel.map(u64::from)));
+    let all = single
+        .into_iter()
+        .chain(GPR.into_iter().zip(dump.gpr))
+        .chain(sel);
+    all.chain(CR.into_iter().zip(dump.cr))
+        .filter_map(|(name, value)| Some((name, value?)))
+}
+
+/// What the source prints, and this dump does not have.
+pub(super) fn missing(found: &Found) -> Vec<&'static str> {
+    let dump = &found.dump;
+    let ours = found.source == Source::Handoff;
+    let mut expected: Vec<(&'static str, bool)> = vec![
+        ("vector", dump.vector.is_some()),
+        ("error", dump.error.is_some()),
+    ];
+    if ours {
+        expected.push(("mode", dump.mode.is_some()));
+        expected.push(("phase", dump.phase.is_some()));
+    }
+    let there: Vec<&str> = registers(dump).map(|(name, _)| name).collect();
+    let shown = if dump.mode == Some(Mode::Protected) {
+        8
+    } else {
+        16
+    };
+    let mut names = vec!["rip", "cr2"];
+    names.extend(GPR[..shown].iter().filter(|name| ours || **name != "rbp"));
+    if ours {
+        names.extend(
+            ["rflags", "cr0", "cr3", "cr4", "efer"]
+                .into_iter()
+                .chain(SEL),
+        );
+        if dump.format != Some(0) {
+            names.push("dr6");
+        }
+        expected.push(("code", dump.code.is_some()));
+        expected.push(("stack", dump.stack.is_some()));
+    }
+    expected.extend(names.into_iter().map(|name| (name, there.contains(&name))));
+    expected
+        .into_iter()
+        .filter(|(_, there)| !there)
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// What the reader should know before trusting the rest.
+pub(super) fn doubts(found: &Found) -> Vec<String> {
+    let mut notes = Vec::new();
+    match found.dump.integrity {
+        Integrity::Whole => {}
+        Integrity::Damaged => {
+            notes.push("the dump is damaged: fields may come from other lines of the log".into())
+        }
+        Integrity::Truncated => notes.push("the dump is cut: its last line is missing".into()),
+    }
+    if found
+        .dump
+        .format
+        .is_some_and(|format| format > handoff::dump::FORMAT)
+    {
+        notes.push("the dump is of a newer mbtool: fields may have another meaning".into());
+    }
+    let own = env!("CARGO_PKG_VERSION");
+    if let Some((version, _)) = found
+        .log
+        .handoff
+        .as_ref()
+        .filter(|(version, _)| version != own)
+    {
+        notes.push(format!(
+            "the handoff is of mbtool {version}, this is {own}: names of its own functions are guesses"
+        ));
+    }
+    if let Some(nested) = &found.log.nested {
+        notes.push(format!("a fault inside the dump: {nested}"));
+    }
+    for name in &found.log.damaged {
+        notes.push(format!("segment `{name}` was damaged before the jump"));
+    }
+    notes
+}
