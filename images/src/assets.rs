@@ -2,6 +2,7 @@
 //!
 //! Each is looked for in this order:
 //! 1. the file that an environment variable names: `MBTOOL_QEMU`, `MBTOOL_OVMF`, `MBTOOL_BUSYBOX`, `MBTOOL_LINUX_6_1`,
+//!    `MBTOOL_LINUX_6_12`, `MBTOOL_LINUX_7`,
 //!    `MBTOOL_XEN_4_17`, `MBTOOL_XEN_4_20`, `MBTOOL_XEN_4_20_SYMBOLS`,
 //! 2. the cache in the user's cache directory ([`crate::store`]), filled from Debian's mirrors when it has no whole copy,
 //! 3. when nothing can be fetched: where the Debian package would have installed it.
@@ -26,7 +27,7 @@ pub struct Asset {
     variable: &'static str,
     /// How to get it.
     recipe: Recipe,
-    /// The file itself, relative to the root of the unpacked packages; a last component may end in `*`.
+    /// The file itself, relative to the root of the unpacked packages; components may end in `*`.
     file: &'static str,
     /// Packages that install it on a Debian system.
     install: &'static str,
@@ -117,6 +118,42 @@ pub static LINUX_6_1: Asset = Asset {
     },
     file: "boot/vmlinuz-6.1*",
     install: "linux-image-amd64 (of Debian 12)",
+    found: OnceLock::new(),
+};
+
+/// Linux 6.12: the last long-term series before kexec was reworked.
+pub static LINUX_6_12: Asset = Asset {
+    what: "Linux 6.12",
+    variable: "MBTOOL_LINUX_6_12",
+    recipe: Recipe {
+        name: "linux-6.12",
+        suite: "trixie",
+        packages: Packages::DependencyOf {
+            meta: "linux-image-amd64",
+            prefix: "linux-image-6.12",
+        },
+        keep: &["boot/vmlinuz-*"],
+    },
+    file: "boot/vmlinuz-6.12*",
+    install: "linux-image-amd64 (of Debian 13)",
+    found: OnceLock::new(),
+};
+
+/// Linux 7: hands over with a GDT and an IDT of its own, as all do since 6.16.
+pub static LINUX_7: Asset = Asset {
+    what: "Linux 7",
+    variable: "MBTOOL_LINUX_7",
+    recipe: Recipe {
+        name: "linux-7",
+        suite: "trixie-backports",
+        packages: Packages::DependencyChain {
+            meta: "linux-image-amd64",
+            prefixes: &["linux-image-7", "linux-binary-7"],
+        },
+        keep: &["usr/lib/modules/*/vmlinuz"],
+    },
+    file: "usr/lib/modules/7*/vmlinuz",
+    install: "linux-image-amd64 (of Debian 13 backports)",
     found: OnceLock::new(),
 };
 
@@ -246,6 +283,10 @@ impl Asset {
 
 /// The one path below `root` that fits `file`; of several the last by name.
 fn resolve(root: &Path, file: &str) -> Result<PathBuf> {
+    if let Some((directory, inside)) = file.split_once("*/") {
+        let directory = resolve(root, &format!("{directory}*"))?;
+        return resolve(&directory, inside);
+    }
     let Some(prefix) = file.strip_suffix('*') else {
         let path = root.join(file);
         return if path.is_file() {
@@ -308,6 +349,10 @@ mod tests {
         }
         let found = resolve(root.path(), LINUX_6_1.file).unwrap();
         assert_eq!(found, boot.join("vmlinuz-6.1.0-50-amd64"));
+        let kernel = root.path().join("modules/7.2.12+deb13-amd64/vmlinuz");
+        fs::create_dir_all(kernel.parent().unwrap()).unwrap();
+        fs::write(&kernel, "").unwrap();
+        assert_eq!(resolve(root.path(), "modules/7*/vmlinuz").unwrap(), kernel);
         let found = resolve(root.path(), "boot/vmlinuz-6.12*").unwrap();
         assert_eq!(found, boot.join("vmlinuz-6.12.9-amd64"));
         assert!(resolve(root.path(), XEN_4_17.file).is_err());

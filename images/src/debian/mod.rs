@@ -27,6 +27,13 @@ pub enum Packages {
         /// Beginning of the name of that other package.
         prefix: &'static str,
     },
+    /// As [`Packages::DependencyOf`], and from there on to what that one depends on.
+    DependencyChain {
+        /// A package that exists to depend on the current version of another.
+        meta: &'static str,
+        /// Beginnings of the names of the packages on the way; the last one is fetched.
+        prefixes: &'static [&'static str],
+    },
 }
 
 /// Fetches `packages` of `suite` and unpacks them below `root`; `work` is scratch space on the same file system.
@@ -49,6 +56,14 @@ pub fn fetch(suite: &str, packages: Packages, work: &Path, root: &Path) -> Resul
         }
         Packages::DependencyOf { meta, prefix } => {
             let name = apt.dependency(meta, prefix)?;
+            say("setup", format_args!("fetching {name}"));
+            apt.download(&[&name], &debs)?;
+        }
+        Packages::DependencyChain { meta, prefixes } => {
+            let mut name = meta.to_owned();
+            for prefix in prefixes {
+                name = apt.dependency(&name, prefix)?;
+            }
             say("setup", format_args!("fetching {name}"));
             apt.download(&[&name], &debs)?;
         }
