@@ -52,6 +52,16 @@ pub fn prepare(
     let mut notes = Vec::new();
     let (bytes, layers) = read_image(&args.image)?;
     let image = Image::parse(&bytes, &input::display_name(&args.image))?;
+    let first = image
+        .segments
+        .first()
+        .map_or(&[][..], |segment| &segment.data);
+    if crash.is_some() && xen_shim::recognise(first).is_some() {
+        bail!(
+            "-p: this version does not load Xen as crash image; a crash kernel without memory map \
+             limits and an ELF core header would overwrite what it is to save"
+        );
+    }
     if let Some(layer) = layers.first() {
         notes.push(format!("{}: unpacked {layer}", image.name));
     }
@@ -130,12 +140,6 @@ fn refuse_what_is_not_there_yet(args: &CommonArgs) -> anyhow::Result<()> {
             "--type {}: this version loads Multiboot2 images only",
             format!("{other:?}").to_lowercase()
         ),
-    }
-    if args.panic {
-        bail!(
-            "-p: this version does not load crash images yet; a crash kernel without memory map \
-             limits and an ELF core header would overwrite what it is to save"
-        );
     }
     if args.backend == raw::BackendArg::Xen {
         bail!("--backend xen: this version loads through Linux only");

@@ -6,6 +6,7 @@ use crate::cli::raw::{BackendArg, CommonArgs, LoadArgs};
 use crate::cli::request::{self, ModuleArg, Prepared};
 use crate::memory::{Host, host};
 use crate::plan::{self, Plan};
+use handoff::addr::{FOUR_GIB, PhysRange};
 use std::path::Path;
 
 /// Runs the verb on this machine.
@@ -54,6 +55,24 @@ fn select(args: &CommonArgs, root: &Path) -> anyhow::Result<Box<dyn Backend>> {
     Ok(backend::select(&name, root)?)
 }
 
+/// Where a crash image goes, if one is asked for: the largest region that is
+/// reserved below 4 GiB.
+fn crash_region(args: &CommonArgs, host: &Host) -> anyhow::Result<Option<PhysRange>> {
+    if !args.panic {
+        return Ok(None);
+    }
+    let regions = host.crash_regions.iter();
+    let regions = regions.filter_map(|region| PhysRange::new(region.start, region.end));
+    let low = regions.filter(|region| region.end <= FOUR_GIB);
+    match low.max_by_key(PhysRange::len) {
+        Some(region) => Ok(Some(region)),
+        None => anyhow::bail!(
+            "-p: no memory below 4 GiB is reserved for a crash image: boot with crashkernel=256M \
+             (or more) on the kernel command line"
+        ),
+    }
+}
+
 /// The part that `load` and `plan` share: all of it but the backend.
 ///
 /// # Errors
@@ -69,7 +88,7 @@ pub fn make(
         request,
         notes,
         corrupt,
-    } = request::prepare(args, modules, host, None)?;
+    } = request::prepare(args, modules, host, crash_region(args, host)?)?;
     let mut plan = plan::plan(&request, host)?;
     for line in notes.iter().chain(&plan.report.warnings) {
         eprintln!("mbtool: {line}");

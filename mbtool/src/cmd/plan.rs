@@ -4,9 +4,10 @@
 use super::load;
 use crate::cli::raw::PlanArgs;
 use crate::cli::request::ModuleArg;
-use crate::memory::{host, replay};
+use crate::memory::{CrashRegion, host, replay};
 use crate::{input, plan};
-use anyhow::{Context, bail};
+use anyhow::Context;
+use handoff::addr::PhysRange;
 use std::path::Path;
 
 /// Largest recorded memory map, in bytes.
@@ -18,10 +19,7 @@ const MAP_LIMIT: u64 = 16 << 20;
 ///
 /// What stops the plan.
 pub fn run(args: &PlanArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
-    if args.crash_region.is_some() {
-        bail!("--crash-region: this version does not plan crash images yet");
-    }
-    let (host, warnings) = match &args.memory_map {
+    let (mut host, warnings) = match &args.memory_map {
         Some(path) => {
             let host = replay::from_json(&input::read(path, MAP_LIMIT)?)
                 .with_context(|| path.display().to_string())?;
@@ -29,7 +27,12 @@ pub fn run(args: &PlanArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
         }
         None => host::read(Path::new("/"))?,
     };
-    let plan = load::make(&args.common, modules, &host, warnings)?;
+    let mut common = args.common.clone();
+    if let Some(PhysRange { start, end }) = args.crash_region {
+        host.crash_regions = vec![CrashRegion { start, end }];
+        common.panic = true;
+    }
+    let plan = load::make(&common, modules, &host, warnings)?;
     if let Some(path) = &args.svg {
         std::fs::write(path, plan::svg::draw(&plan))
             .with_context(|| format!("cannot write {}", path.display()))?;
