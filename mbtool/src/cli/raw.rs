@@ -135,8 +135,7 @@ pub struct PlanArgs {
 }
 
 /// Options of `load` and `plan`.
-#[derive(Debug, Args)]
-#[derive(Clone)]
+#[derive(Debug, Args, Clone)]
 pub struct CommonArgs {
     /// Load as crash image, started when this kernel panics
     #[arg(short, long)]
