@@ -36,6 +36,7 @@ pub struct Machine {
     append: String,
     pub(crate) initrd: Option<Vec<u8>>,
     extra: Vec<OsString>,
+    reboots: bool,
     pub(crate) failures: Vec<String>,
 }
 
@@ -51,6 +52,7 @@ impl Machine {
             append: String::new(),
             initrd: None,
             extra: Vec::new(),
+            reboots: false,
             failures: [
                 "MBTOOL-STAGE1 FAIL",
                 "Kernel panic - not syncing",
@@ -108,6 +110,12 @@ impl Machine {
         self
     }
 
+    /// Lets the machine go on after a reset, its memory as it is; without this a reset ends the run.
+    pub fn reboots(mut self) -> Self {
+        self.reboots = true;
+        self
+    }
+
     /// Replaces the texts that end a run as failed: for tests in which a kernel is meant to panic.
     pub fn failures(mut self, texts: &[&str]) -> Self {
         self.failures = texts.iter().map(|t| (*t).to_owned()).collect();
@@ -126,16 +134,11 @@ impl Machine {
             .args(["-accel", "tcg", "-machine", board])
             .args(["-smp", &self.cpus.to_string()])
             .args(["-m", &format!("{}M", self.memory_mib)])
-            .args([
-                "-no-reboot",
-                "-monitor",
-                "none",
-                "-display",
-                "none",
-                "-net",
-                "none",
-            ])
+            .args(["-monitor", "none", "-display", "none", "-net", "none"])
             .args(["-serial", "file:serial.log"]);
+        if !self.reboots {
+            command.arg("-no-reboot");
+        }
         if self.firmware == Firmware::Ovmf {
             command.arg("-bios").arg(OVMF.path()?);
         }

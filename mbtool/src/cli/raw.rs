@@ -72,7 +72,7 @@ pub enum Verb {
     /// Explain the exception dumps in a serial log: ours, and those of Linux
     #[command(
         after_help = "Example:\n  mbtool decode --symbols /usr/lib/debug/boot/xen-syms-4.20-amd64 \
-        serial.log\n  mbtool decode --follow /dev/ttyUSB0     set its speed with stty first"
+        serial.log\n  mbtool decode --ram-log auto\n  mbtool decode --follow /dev/ttyUSB0     set its speed with stty first"
     )]
     Decode(DecodeArgs),
 }

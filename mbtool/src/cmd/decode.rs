@@ -67,8 +67,7 @@ pub fn run(options: &Options, out: &mut dyn Write, talk: &mut dyn Write) -> anyh
             RamLogArg::Auto => None,
             RamLogArg::At(addr) => Some(addr),
         };
-        let log = ramlog::read(Path::new("/"), addr)?;
-        return session.bytes(&log.text, &format!("RAM log at {:#x}", log.addr), out);
+        return session.ram_log(&ramlog::read(Path::new("/"), addr)?, out, talk);
     }
     let bytes = input::read(&options.log, FILE_LIMIT)?;
     session.bytes(&bytes, &input::display_name(&options.log), out)
@@ -137,6 +136,40 @@ impl Session {
         }
         if reports.is_empty() {
             bail!("{name}: no exception dump{}", hint(self.scanner.log()));
+        }
+        Ok(())
+    }
+
+    /// Prints a log in RAM, then decodes it. That it has no dump is told, and no
+    /// failure; with JSON only the dumps are printed.
+    fn ram_log(
+        &mut self,
+        log: &ramlog::Log,
+        out: &mut dyn Write,
+        talk: &mut dyn Write,
+    ) -> anyhow::Result<()> {
+        let name = format!("RAM log at {:#x}", log.addr);
+        let (handoffs, total) = (log.handoffs, log.total);
+        let lost = match total.saturating_sub(log.text.len() as u64) {
+            0 => String::new(),
+            lost => format!(", the oldest {lost} of them overwritten"),
+        };
+        writeln!(
+            talk,
+            "mbtool: {name}: {handoffs} handoff(s), {total} bytes{lost}"
+        )?;
+        if self.json {
+            return self.bytes(&log.text, &name, out);
+        }
+        writeln!(out, "{}", log.printable().trim_end())?;
+        let mut explained = Vec::new();
+        match self.bytes(&log.text, &name, &mut explained) {
+            Err(none) if self.dumps == 0 => writeln!(talk, "mbtool: {none}")?,
+            other => {
+                other?;
+                writeln!(out)?;
+                out.write_all(&explained)?;
+            }
         }
         Ok(())
     }
@@ -244,3 +277,7 @@ fn read_symbols(symbols: &SymbolArg) -> anyhow::Result<SymbolFile> {
 #[cfg(test)]
 #[path = "decode_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "decode_ram_log_tests.rs"]
+mod ram_log_tests;

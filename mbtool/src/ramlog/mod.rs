@@ -26,6 +26,21 @@ pub struct Log {
     pub text: Vec<u8>,
 }
 
+impl Log {
+    /// The text for a terminal: what is no UTF-8 or controls a terminal becomes
+    /// U+FFFD.
+    #[must_use]
+    pub fn printable(&self) -> String {
+        let text = String::from_utf8_lossy(&self.text);
+        let safe = |c: char| match c {
+            '\n' | '\t' => c,
+            c if c.is_control() => char::REPLACEMENT_CHARACTER,
+            c => c,
+        };
+        text.chars().map(safe).collect()
+    }
+}
+
 /// Why there is no text.
 #[derive(Debug, thiserror::Error)]
 pub enum RamLogError {

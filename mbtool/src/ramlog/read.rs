@@ -33,14 +33,13 @@ pub fn read(root: &Path, addr: Option<u64>) -> Result<Log, RamLogError> {
     Err(failed)
 }
 
-/// [`read`] on this machine, as text; bytes that are no UTF-8 become U+FFFD.
+/// [`read`] on this machine, as [`Log::printable`] text.
 ///
 /// # Errors
 ///
 /// As [`read`].
 pub fn read_text(addr: Option<u64>) -> Result<String, RamLogError> {
-    let log = read(Path::new("/"), addr)?;
-    Ok(String::from_utf8_lossy(&log.text).into_owned())
+    Ok(read(Path::new("/"), addr)?.printable())
 }
 
 fn read_at(root: &Path, addr: u64) -> Result<Log, RamLogError> {

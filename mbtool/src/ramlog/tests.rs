@@ -24,6 +24,8 @@ fn a_log_of_several_handoffs_reads_back() {
     let log = parse(0x1000, &written(4096, b"first\nsecond\n", 2)).unwrap();
     assert_eq!(log.text, b"first\nsecond\n");
     assert_eq!((log.handoffs, log.total, log.addr), (2, 13, 0x1000));
+    let log = parse(0x1000, &written(4096, b"a\x1b[2J\xff\tb\n", 1)).unwrap();
+    assert_eq!(log.printable(), "a\u{fffd}[2J\u{fffd}\tb\n");
 }
 
 #[test]

@@ -1,0 +1,31 @@
+use super::*;
+#[test]
+fn a_log_in_ram_is_printed_with_or_without_a_dump() {
+    let log = |text: &str| ramlog::Log {
+        addr: 0x1000_0000,
+        handoffs: 2,
+        total: text.len() as u64 + 5,
+        text: text.as_bytes().to_vec(),
+    };
+    let print = |text: &str, json| {
+        let options = Options {
+            json,
+            ..Options::default()
+        };
+        let (mut out, mut talk) = (vec![], vec![]);
+        let mut session = Session::new(&options).unwrap();
+        let done = session.ram_log(&log(text), &mut out, &mut talk);
+        let [out, talk] = [out, talk].map(|bytes| String::from_utf8(bytes).unwrap());
+        (done.is_ok(), out, talk)
+    };
+    let quiet = "[handoff] jump to 0x00200000\x1b[1m\n";
+    let (done, out, talk) = print(quiet, false);
+    assert!(done);
+    assert_eq!(out, "[handoff] jump to 0x00200000\u{fffd}[1m\n");
+    assert!(
+        talk.contains("2 handoff(s)") && talk.contains("oldest 5 of them"),
+        "{talk}"
+    );
+    assert!(talk.contains("no exception dump"), "{talk}");
+    assert!(!print(quiet, true).0);
+}
