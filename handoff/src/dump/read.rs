@@ -131,6 +131,8 @@ impl Dump {
             .map_or(Width::Register, |mode| Width::Exact(mode.digits()));
         match line.split(' ').next().unwrap_or("") {
             "rip" => {
+                self.mode = self.mode.or_else(|| mode_of(line));
+                let width = self.mode.map_or(width, |mode| Width::Exact(mode.digits()));
                 let slots = [&mut self.rip, &mut self.rflags, &mut self.cr[1]];
                 fill(line, ROW_IP, width, slots)
             }
@@ -336,6 +338,15 @@ fn is_sum(rest: &str, lines: u32, crc: u32) -> bool {
             .strip_prefix("0x")
             .and_then(|sum| number(sum, Width::Exact(8)))
             == Some(crc.into())
+}
+
+/// The mode, from the width of a line's first register.
+fn mode_of(line: &str) -> Option<Mode> {
+    let digits = line.split(' ').nth(1)?.strip_prefix("0x")?.len();
+    let modes = [Mode::Long, Mode::Protected];
+    modes
+        .into_iter()
+        .find(|mode| mode.digits() as usize == digits)
 }
 
 /// How many digits a number must have.

@@ -221,6 +221,8 @@ fn several_dumps_and_lost_ends() {
         [Truncated, Damaged]
     );
     assert_eq!(states(first), [Truncated]);
+    // the width tells the mode
+    assert_eq!(read(headless)[0].mode, Some(Mode::Protected));
     // a lost line end does no harm
     assert_eq!(states(&text.replace('\n', "")), [Whole]);
     // nor does an endless one

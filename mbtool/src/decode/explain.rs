@@ -85,6 +85,7 @@ const SITUATIONS: &[Rule] = &[
     ("xen-trampoline", xen_trampoline),
     ("handoff-bug", handoff_bug),
     ("linux-gate", linux_gate),
+    ("linux-kexec", linux_kexec),
     ("jump-to-null", jump_to_null),
     ("jump-to-nowhere", jump_to_nowhere),
     ("before-own-idt", before_own_idt),
@@ -235,6 +236,19 @@ fn linux_gate(facts: &Facts<'_>) -> Answer {
     )
 }
 
+/// Linux leaves its table behind when it jumps.
+fn linux_kexec(facts: &Facts<'_>) -> Answer {
+    if facts.found.source != Source::Linux {
+        return None;
+    }
+    answer(
+        "Linux's own code between the kernels caught it: either it failed while it put the segments in place, or what \
+         it started failed before it had an IDT of its own",
+        "compare rip with the entry point and the segments of the load (--plan); with mbtool, the handoff's banner \
+         tells whether it was reached",
+    )
+}
+
 fn jump_to_null(facts: &Facts<'_>) -> Answer {
     if facts.dump().rip? >= 0x1000 {
         return None;
@@ -280,3 +294,7 @@ fn before_own_idt(facts: &Facts<'_>) -> Answer {
         "nothing of the handoff runs any more at this point: give the image's symbols to see where it is",
     )
 }
+
+#[cfg(test)]
+#[path = "explain_tests.rs"]
+mod tests;

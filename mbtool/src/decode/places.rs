@@ -43,8 +43,8 @@ pub struct ImageAt {
 /// What is where.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    segments: Vec<(String, PhysRange)>,
-    memory: Vec<(String, PhysRange)>,
+    pub(super) segments: Vec<(String, PhysRange)>,
+    pub(super) memory: Vec<(String, PhysRange)>,
     /// The image, if that is known.
     pub image: Option<ImageAt>,
     /// The handoff's address.

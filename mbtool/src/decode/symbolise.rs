@@ -15,10 +15,22 @@ impl Symboliser {
     /// Takes files; those without an address get one from each load's plan.
     #[must_use]
     pub fn new(files: Vec<SymbolFile>) -> Self {
+        Self {
+            // a blob without symbols gives no names, and that is all
+            own: SymbolFile::parse("handoff", handoff::blob::ELF, None).ok(),
+            ..Self::without_own(files)
+        }
+    }
+
+    /// The same, but knows nothing of this build's handoff.
+    #[must_use]
+    pub fn without_own(files: Vec<SymbolFile>) -> Self {
         let fixed = files.iter().map(|file| file.base.is_some()).collect();
-        // a blob without symbols gives no names, and that is all
-        let own = SymbolFile::parse("handoff", handoff::blob::ELF, None).ok();
-        Self { own, files, fixed }
+        Self {
+            own: None,
+            files,
+            fixed,
+        }
     }
 
     /// Moves the files to where this load has them.

@@ -243,3 +243,6 @@ impl SymbolFile {
         PhysRange::from_len(base, end - self.link_base())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,298 @@
+//! Whole logs: recorded ones against what they decode to, and damaged ones.
+//!
+//! The logs in tests/data/decode are of real runs (see docs/debugging-triple-faults.md), but for linux.log, which has
+//! the format of Linux 6.16. With MBTOOL_UPDATE set, the expected texts are written anew.
 
+use super::lines::Lines;
+use super::places::Places;
+use super::report::Report;
+use super::scan::{Found, Scanner, Source};
+use super::symbolise::Symboliser;
+use handoff::dump::read::Integrity;
+use handoff::dump::{self, Mode, Record, Summed};
+use handoff::text::Text;
+use proptest::prelude::*;
+use std::path::PathBuf;
+use std::{env, fs};
+
+fn data(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/decode")).join(name)
+}
+
+fn scan(log: &[u8]) -> Vec<Found> {
+    let (mut lines, mut scanner, mut found) = (Lines::default(), Scanner::default(), Vec::new());
+    lines.push(log, |number, line| found.extend(scanner.line(number, line)));
+    lines.finish(|number, line| found.extend(scanner.line(number, line)));
+    found.extend(scanner.finish());
+    found
+}
+
+/// Decodes without the handoff's own symbols: a recorded log is of another build.
+fn reports(log: &[u8], plan: Option<&Places>) -> Vec<Report> {
+    let mut symbols = Symboliser::without_own(Vec::new());
+    scan(log)
+        .iter()
+        .map(|found| Report::new(found, plan, &mut symbols))
+        .collect()
+}
+
+fn rules(report: &Report) -> Vec<&'static str> {
+    report
+        .explanations
+        .iter()
+        .map(|explanation| explanation.rule)
+        .collect()
+}
+
+fn recorded(name: &str, plan: Option<&str>) -> Vec<Report> {
+    let plan = plan.map(|plan| Places::from_plan(&fs::read(data(plan)).unwrap()).unwrap());
+    let log = fs::read(data(&format!("{name}.log"))).unwrap();
+    let reports = reports(&log, plan.as_ref());
+    let texts: Vec<String> = reports.iter().map(Report::to_string).collect();
+    let file = data(&format!("{name}.txt"));
+    let text = texts.join("\n");
+    if env::var_os("MBTOOL_UPDATE").is_some() {
+        fs::write(&file, &text).unwrap();
+    }
+    assert_eq!(text, fs::read_to_string(&file).unwrap(), "{name}");
+    reports
+}
+
+#[test]
+fn a_drill_in_long_mode() {
+    let [report] = &recorded("drill-long", None)[..] else {
+        panic!()
+    };
+    assert_eq!(rules(report), ["drill", "ud2"]);
+    assert_eq!(report.code[0].text, "ud2");
+}
+
+#[test]
+fn a_drill_in_protected_mode() {
+    let [report] = &recorded("drill-protected", None)[..] else {
+        panic!()
+    };
+    assert_eq!(rules(report), ["drill", "ud2"]);
+}
+
+#[test]
+fn a_target_that_stops_itself() {
+    let [report] = &recorded("target-ud2", None)[..] else {
+        panic!()
+    };
+    assert_eq!(rules(report), ["before-own-idt", "ud2"]);
+    assert_eq!(report.addresses[0].place.as_ref().unwrap().name, "fault32");
+}
+
+#[test]
+fn xen_caught_by_a_watchpoint() {
+    let [report] = &recorded("xen-guard", Some("xen-guard.plan.json"))[..] else {
+        panic!()
+    };
+    assert_eq!(rules(report), ["guard", "xen-trampoline"]);
+    assert_eq!(report.addresses[0].place.as_ref().unwrap().name, "xen");
+}
+
+#[test]
+fn a_dump_of_linux() {
+    let [report] = &recorded("linux", None)[..] else {
+        panic!()
+    };
+    assert_eq!(
+        (report.source, report.integrity, report.line),
+        (Source::Linux, "whole", 2)
+    );
+    assert_eq!(rules(report), ["linux-kexec", "page-fault"]);
+    assert_eq!(report.registers["rdi"], "0xfffffffffffff000");
+    assert!(!report.registers.contains_key("rbp") && report.missing.is_empty());
+}
+
+/// Two boots on one port, with Xen's and Linux's lines between, a cut dump, and one without its first line.
+#[test]
+fn several_dumps_in_noise() {
+    let first = fs::read_to_string(data("target-ud2.log")).unwrap();
+    let second = fs::read_to_string(data("xen-guard.log")).unwrap();
+    let linux = fs::read_to_string(data("linux.log")).unwrap();
+    let mut log = String::new();
+    for (number, line) in first.lines().enumerate() {
+        log += &format!(
+            "[{number:5}.{number:06}] {line}\r\n(XEN) noise {number}\r\n\x1b[0;32mok\x1b[m\r\n"
+        );
+    }
+    log += &second[..second.find("[handoff] code").unwrap()];
+    log += &linux;
+    let lost = first.find("[handoff] rip").unwrap();
+    log += &first[lost..];
+    log += &linux[..linux.find("rdx:").unwrap()];
+    let reports = reports(log.as_bytes(), None);
+    let brief: Vec<_> = reports
+        .iter()
+        .map(|r| (r.source, r.integrity, r.vector.as_ref().map(|v| v.number)))
+        .collect();
+    assert_eq!(
+        brief,
+        [
+            (Source::Handoff, "whole", Some(6)),
+            (Source::Linux, "whole", Some(14)),
+            (Source::Handoff, "truncated", Some(1)),
+            (Source::Handoff, "damaged", None),
+            (Source::Linux, "truncated", Some(14)),
+        ]
+    );
+    assert_eq!(reports[3].missing, ["vector", "error", "phase"]);
+    assert_eq!(reports[3].registers["rax"], "0xfa017000");
+    assert_eq!(reports[4].missing[0], "cr2");
+}
+
+/// Text of a record, as the handoff writes it.
+#[derive(Default)]
+struct Buffer(String);
+
+impl Text for Buffer {
+    fn byte(&mut self, byte: u8) {
+        self.0.push(char::from(byte));
+    }
+}
+
+/// A dump's text.
+pub(super) fn text(record: &Record<'_>, more: &str) -> String {
+    let mut out = Summed::new(Buffer::default());
+    dump::write_with(&mut out, record, |out: &mut Summed<Buffer>| {
+        out.str(more);
+    });
+    out.0.clone()
+}
+
+/// Something to change for a test.
+pub(super) fn record() -> Record<'static> {
+    Record {
+        vector: 13,
+        error: Some(0),
+        mode: Mode::Long,
+        phase: 6,
+        rip: 0x20_0000,
+        rflags: 0x46,
+        gpr: [0; 16],
+        sel: [0x10, 0x18, 0x18, 0x18, 0x18, 0x18],
+        cr: [0x8001_0033, 0, 0x1000, 0x660],
+        efer: 0xd00,
+        dr6: 0xffff_0ff0,
+        code: &[],
+        stack: &[],
+    }
+}
+
+proptest! {
+    #[test]
+    fn anything_can_be_decoded(log in prop::collection::vec(any::<u8>(), 0..2000)) {
+        for report in reports(&log, None) {
+            serde_json::to_string(&report).unwrap();
+        }
+    }
+
+    /// Lines that look right, with anything in them.
+    #[test]
+    fn almost_dumps_can_be_decoded(
+        lines in prop::collection::vec(
+            "(\\[handoff\\] |\x1b\\[0m)?(EXCEPTION vector [0-9]{1,3} |END OF DUMP |rip 0x[0-9a-f]{14,17}|code|stack 0x|\
+             verify x 0x1-0x2|jump to|guard: 0x1 0x2|mbtool 1 at 0x1|Exc:0{15}|rip:[0-9a-f]{16}|cr2:)?[ -~\u{80}-\u{fff}]{0,40}",
+            0..60),
+    ) {
+        for report in reports(lines.join("\n").as_bytes(), None) {
+            prop_assert!(!report.to_string().is_empty());
+        }
+    }
+
+    /// Any record, any code bytes: all rules and the disassembler see them.
+    #[test]
+    fn every_record_can_be_explained(
+        (vector, error, long, phase) in (any::<u8>(), any::<Option<u64>>(), any::<bool>(), 0..7u32),
+        words in any::<[u64; 24]>(),
+        shift in 0..64u32,
+        code in prop::collection::vec(any::<u8>(), 0..=16),
+        stack in prop::collection::vec(any::<u64>(), 0..=8),
+    ) {
+        let mode = if long { Mode::Long } else { Mode::Protected };
+        let word = |n: usize| words[n] >> if long { shift } else { shift.max(32) };
+        let record = Record {
+            vector,
+            error,
+            mode,
+            phase,
+            rip: word(0),
+            rflags: word(1),
+            gpr: std::array::from_fn(|n| word(2 + n)),
+            cr: std::array::from_fn(|n| word(18 + n)),
+            efer: word(22),
+            dr6: word(23),
+            code: &code,
+            stack: &stack.iter().map(|word| if long { *word } else { *word >> 32 }).collect::<Vec<_>>(),
+            ..record()
+        };
+        let reports = reports(text(&record, "").as_bytes(), None);
+        prop_assert_eq!(reports.len(), 1);
+        prop_assert_eq!(reports[0].integrity, "whole");
+        prop_assert!(reports[0].missing.is_empty());
+        prop_assert!(!reports[0].to_string().is_empty());
+    }
+
+    /// Whatever happens to the other lines, vector and rip are found when theirs survive.
+    #[test]
+    fn damage_elsewhere_loses_nothing_here(
+        vector in any::<u8>(),
+        rip in any::<u64>(),
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), 0..30usize), 0..8),
+        noise in prop::collection::vec("(\\(XEN\\) |\\[ *[0-9]{1,4}\\.[0-9]{6}\\] |\x1b\\[[0-9;]{0,5}m)?[ -Z^-~]{0,60}", 24),
+        stamp in "(\\[ *[0-9]{1,4}\\.[0-9]{6}\\] )?",
+    ) {
+        let record = Record { vector, rip, ..record() };
+        let text = text(&record, "");
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        for (at, len) in &cuts {
+            let line = &mut lines[2 + at.index(9)];
+            let start = at.index(line.len() + 1);
+            let end = (start + len).min(line.len());
+            line.replace_range(start..end, "");
+        }
+        let log: String = lines.iter().zip(&noise).map(|(line, noise)| format!("{stamp}{line}\r\n{noise}\n\r")).collect();
+        let found = scan(log.as_bytes());
+        let first = &found[0].dump;
+        prop_assert_eq!(first.vector, Some(vector));
+        prop_assert_eq!(first.rip, Some(rip));
+        let untouched = cuts.iter().all(|(_, len)| *len == 0);
+        prop_assert!(!untouched || first.integrity == Integrity::Whole);
+    }
+
+    /// Linux's dump, in the same way.
+    #[test]
+    fn linux_dumps_survive_noise(
+        values in any::<[u64; 19]>(),
+        noise in prop::collection::vec("(\\(XEN\\) |\\[ *[0-9]{1,4}\\.[0-9]{6}\\] )?[ -9;-Z^-~]{0,60}", 19),
+        lost in prop::option::of(3..19usize),
+    ) {
+        let labels = [
+            "Exc:", "Err:", "rip:", "rsp:", "rax:", "rbx:", "rcx:", "rdx:", "rsi:", "rdi:", "r8 :", "r9 :", "r10:",
+            "r11:", "r12:", "r13:", "r14:", "r15:", "cr2:",
+        ];
+        let mut values = values;
+        values[0] &= 0x1f;
+        let lines = labels.iter().zip(values).zip(&noise).enumerate();
+        let log: String = lines
+            .filter(|(n, _)| lost != Some(*n))
+            .map(|(_, ((label, value), noise))| format!("{noise}\n{label}{value:016x}\n"))
+            .collect();
+        let found = scan(log.as_bytes());
+        prop_assert_eq!(found.len(), 1);
+        let dump = &found[0].dump;
+        prop_assert_eq!(dump.vector, Some(values[0] as u8));
+        prop_assert_eq!(dump.rip, Some(values[2]));
+        let whole = match lost {
+            None => Integrity::Whole,
+            Some(18) => Integrity::Truncated,
+            Some(_) => Integrity::Damaged,
+        };
+        prop_assert_eq!(dump.integrity, whole);
+        prop_assert_eq!(dump.cr[1], (lost != Some(18)).then_some(values[18]));
+        prop_assert_eq!(dump.gpr[8], (lost != Some(10)).then_some(values[10]));
+    }
+}
