@@ -5,6 +5,7 @@ mod cache;
 pub mod cpio;
 pub mod debian;
 pub mod guest;
+pub mod jump_kernel;
 pub mod launch;
 pub mod payloads;
 pub mod progress;

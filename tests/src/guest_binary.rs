@@ -1,4 +1,4 @@
-//! mbtool as the guests run it: one static binary.
+//! Our programs as the guests run them: static binaries.
 
 use std::env;
 use std::fs;
@@ -19,16 +19,29 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The cargo profile of guest binaries (root Cargo.toml).
 const PROFILE: &str = "guest";
 
+/// A binary that has been built, or why not.
+type Built = OnceLock<Result<PathBuf, String>>;
+
 /// Path of an mbtool that needs no libraries, built from this workspace on first use.
 pub fn mbtool_bin() -> Result<&'static Path> {
-    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    BUILT
-        .get_or_init(|| build().map_err(|error| format!("{error:#}")))
+    static BUILT: Built = OnceLock::new();
+    once(&BUILT, "mbtool", "mbtool")
+}
+
+/// Path of the program that jumps and returns (see [`crate::jump`]), built from this workspace on first use.
+pub fn jump_guest_bin() -> Result<&'static Path> {
+    static BUILT: Built = OnceLock::new();
+    once(&BUILT, "tests", "jump-guest")
+}
+
+fn once(built: &'static Built, package: &str, name: &str) -> Result<&'static Path> {
+    built
+        .get_or_init(|| build(package, name).map_err(|error| format!("{error:#}")))
         .as_deref()
         .map_err(|error| anyhow!("{error}"))
 }
 
-fn build() -> Result<PathBuf> {
+fn build(package: &str, name: &str) -> Result<PathBuf> {
     // A target directory of its own: cargo holds a lock on the outer one while it runs these tests.
     let target = target_dir().join("guest");
     fs::create_dir_all(&target)?;
@@ -36,7 +49,7 @@ fn build() -> Result<PathBuf> {
     lock.lock()
         .context("cannot lock the guest target directory")?;
 
-    let binary = target.join(TARGET).join(PROFILE).join("mbtool");
+    let binary = target.join(TARGET).join(PROFILE).join(name);
     let hint = if binary.exists() {
         ""
     } else {
@@ -44,7 +57,7 @@ fn build() -> Result<PathBuf> {
     };
     say(
         "setup",
-        format_args!("building mbtool for the guests{hint}"),
+        format_args!("building {name} for the guests{hint}"),
     );
     let mut command = Command::new(env!("CARGO"));
     // What the outer cargo set for this process would change the inner build.
@@ -70,14 +83,7 @@ fn build() -> Result<PathBuf> {
     }
     let output = command
         .current_dir(workspace_dir())
-        .args([
-            "build",
-            "--locked",
-            "--package",
-            "mbtool",
-            "--bin",
-            "mbtool",
-        ])
+        .args(["build", "--locked", "--package", package, "--bin", name])
         .args(["--profile", PROFILE, "--target", TARGET, "--target-dir"])
         .arg(&target)
         // With --target the flags reach the binary only, not build scripts.
@@ -87,7 +93,7 @@ fn build() -> Result<PathBuf> {
         .context("cannot run cargo")?;
     if !output.status.success() {
         bail!(
-            "building mbtool for the guests failed:\n{}",
+            "building {name} for the guests failed:\n{}",
             String::from_utf8_lossy(&output.stderr).trim_end()
         );
     }

@@ -8,6 +8,7 @@ mod dirs;
 pub mod dump;
 pub mod gdb;
 mod guest_binary;
+pub mod jump;
 pub mod machine;
 pub mod payload_guest;
 pub mod plan_json;
@@ -16,6 +17,6 @@ pub mod serial;
 pub mod xen;
 
 pub use dirs::target_dir;
-pub use guest_binary::mbtool_bin;
+pub use guest_binary::{jump_guest_bin, mbtool_bin};
 pub use machine::{Board, Firmware, Machine};
 pub use run::{Outcome, Reason};

@@ -1,0 +1,88 @@
+//! Runs in a guest whose kernel has `CONFIG_KEXEC_JUMP`, as root: `jump-guest ROUNDS`.
+//!
+//! Each round loads the handoff and an image that destroys the CPU's whole state, to be returned from
+//! (`KEXEC_PRESERVE_CONTEXT`), leaves by `reboot(LINUX_REBOOT_CMD_KEXEC)`, and looks afterwards whether user memory, the
+//! CPUs and the kernel are as they were. It prints a line per round, and fails with the first difference.
+//!
+//! The image is loaded anew for every round, and never writes the word behind the return address: before Linux 6.14 the
+//! entry point is garbage after a return, and that word belongs to somebody else.
+
+mod alive;
+mod iomem;
+mod memory;
+mod round;
+
+use std::env;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use mbtool::backend::syscall::{KEXEC_ARCH_X86_64, Kernel, LoadCall};
+use rustix::system::{RebootCommand, reboot};
+use tests::jump::{MARKER, Place};
+
+/// The image returns (linux/kexec.h).
+const KEXEC_PRESERVE_CONTEXT: u64 = 2;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let done = match &arguments[..] {
+        [child, cpu] if child == alive::CHILD => cpu
+            .parse()
+            .context("the number of a CPU")
+            .and_then(alive::child),
+        [rounds] => rounds.parse().context("a number of rounds").and_then(run),
+        _ => Err(anyhow::anyhow!("usage: jump-guest ROUNDS")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("{MARKER}FAIL {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(rounds: u32) -> Result<()> {
+    let buffer = memory::Buffer::new();
+    let before = alive::Signs::see()?;
+    let digest = buffer.digest();
+    println!(
+        "{MARKER}START cpus {} buffer {} MiB digest {digest:#010x}",
+        before.cpus,
+        buffer.len() >> 20
+    );
+    for number in 1..=rounds {
+        let place = Place::of(number);
+        let round = round::plan(number, place, &buffer)?;
+        Kernel
+            .kexec_load(
+                round.entry,
+                &round.segments,
+                KEXEC_ARCH_X86_64 | KEXEC_PRESERVE_CONTEXT,
+            )
+            .map_err(std::io::Error::from_raw_os_error)
+            .context("kexec_load (EINVAL: the kernel has no CONFIG_KEXEC_JUMP)")?;
+        let start = Instant::now();
+        reboot(RebootCommand::Kexec).context("reboot(LINUX_REBOOT_CMD_KEXEC)")?;
+        let away = start.elapsed();
+
+        let found = buffer.digest();
+        if found != digest {
+            bail!("round {number}: user memory has digest {found:#010x}, expected {digest:#010x}");
+        }
+        let after = alive::Signs::see().with_context(|| format!("round {number}"))?;
+        if after != before {
+            bail!("round {number}: {after:?}, expected {before:?}");
+        }
+        println!(
+            "{MARKER}round {number} over {} at {:#x} handoff {:#x} back after {} ms digest {found:#010x}",
+            place.name(),
+            round.place,
+            round.base,
+            away.as_millis()
+        );
+    }
+    println!("{MARKER}END rounds {rounds}");
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! What a round loads.
+
+use anyhow::{Context, Result, anyhow, ensure};
+use handoff::abi::Extent;
+use handoff::addr::{PAGE_SIZE, PhysRange};
+use handoff::blob;
+use handoff::pagelist::{self, Step};
+use handoff::spec::{Console, Digest, Drill, Exit, OnFault, Region, Relocate, Spec, Verify};
+use mbtool::plan::KernelSegment;
+use tests::jump::{IMAGE_PAGES, Place, image};
+
+use crate::iomem;
+use crate::memory::{Buffer, Pages};
+
+/// Bytes of Linux's data that are exchanged for some of the buffer's: neither begins or ends with a page.
+const DATA_LEN: u64 = 3 * PAGE_SIZE + 5;
+const DATA_PAGES: usize = 5;
+
+/// A round that is ready to be loaded.
+pub struct Round {
+    /// Where Linux jumps.
+    pub entry: u64,
+    /// What it loads. Every destination is memory of the buffer.
+    pub segments: Vec<KernelSegment>,
+    /// The handoff's place.
+    pub base: u64,
+    /// The image's place.
+    pub place: u64,
+}
+
+/// Plans round `number`.
+pub fn plan(number: u32, place: Place, buffer: &Buffer) -> Result<Round> {
+    let mut pages = buffer.pages()?;
+    let (image, _) = image(number);
+    let base = pages.take(blob::memsz().div_ceil(PAGE_SIZE) as usize)?;
+    let waits = pages.take(IMAGE_PAGES)?;
+    let mut segments = Vec::new();
+    let (at, relocate) = match place {
+        Place::User => {
+            segments.push(segment(waits, image));
+            (waits, Relocate::default())
+        }
+        Place::Kernel => {
+            segments.push(segment(waits, backwards(&image)));
+            let (at, relocate) = over_kernel(waits, &mut pages, &mut segments)?;
+            (at, relocate)
+        }
+    };
+    let regions = segments.iter().map(region).collect();
+    let built = blob::build(&Spec {
+        base,
+        consoles: vec![Console::Pio {
+            port: 0x3f8,
+            divisor: None,
+        }],
+        on_fault: OnFault::Halt,
+        verify: Verify::Crc32,
+        regions,
+        relocate,
+        fixups: vec![],
+        exit: Exit::Return {
+            entry: u32::try_from(at).context("the image's place is above 4 GiB")?,
+        },
+        drill: Drill::Off,
+        // each of the two with and without
+        guard: number % 4 >= 2,
+    })
+    .map_err(|error| anyhow!(error))?;
+    segments.push(KernelSegment {
+        dest: PhysRange {
+            start: base,
+            end: base + built.memsz,
+        },
+        data: built.bytes.into(),
+        names: vec!["handoff".into()],
+    });
+    Ok(Round {
+        entry: built.entry,
+        segments,
+        base,
+        place: at,
+    })
+}
+
+/// The image that waits at `waits` goes where Linux's code is, page by page; some of Linux's data goes to the buffer.
+fn over_kernel(
+    waits: u64,
+    pages: &mut Pages,
+    segments: &mut Vec<KernelSegment>,
+) -> Result<(u64, Relocate)> {
+    let code = iomem::kernel("Kernel code")?;
+    let data = iomem::kernel("Kernel data")?;
+    let len = IMAGE_PAGES as u64 * PAGE_SIZE;
+    ensure!(
+        code.len() >= len && data.len() >= DATA_LEN + PAGE_SIZE,
+        "the kernel is smaller than the image: {code}, {data}"
+    );
+    let steps: Vec<Step> = (0..len)
+        .step_by(PAGE_SIZE as usize)
+        .map(|offset| Step {
+            to: code.start + offset,
+            from: waits + (len - PAGE_SIZE - offset),
+        })
+        .collect();
+    let list = pagelist::encode(&steps, &[pages.take(1)?], true)?;
+    for (page, words) in &list.pages {
+        let bytes = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        segments.push(segment(*page, bytes));
+    }
+    let extent = Extent {
+        to: pages.take(DATA_PAGES)? + 1,
+        from: data.start + 3,
+        len: DATA_LEN,
+    };
+    let relocate = Relocate {
+        swap: true,
+        list: Some(list),
+        extents: vec![extent],
+    };
+    Ok((code.start, relocate))
+}
+
+/// The pages in reverse order.
+fn backwards(bytes: &[u8]) -> Vec<u8> {
+    bytes
+        .chunks(PAGE_SIZE as usize)
+        .rev()
+        .flatten()
+        .copied()
+        .collect()
+}
+
+fn segment(start: u64, data: Vec<u8>) -> KernelSegment {
+    let end = start + (data.len() as u64).next_multiple_of(PAGE_SIZE);
+    KernelSegment {
+        dest: PhysRange { start, end },
+        data: data.into(),
+        names: vec![],
+    }
+}
+
+fn region(segment: &KernelSegment) -> Region {
+    Region {
+        name: format!("at {:#x}", segment.dest.start),
+        range: segment.dest,
+        loaded: segment.data.len() as u64,
+        digest: Digest::Crc32(crc32fast::hash(&segment.data)),
+    }
+}
