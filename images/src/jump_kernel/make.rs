@@ -123,7 +123,7 @@ pub(super) fn compile(source: &Path, log: &Path) -> Result<PathBuf> {
     say(
         "setup",
         format_args!(
-            "building Linux with CONFIG_KEXEC_JUMP (about 8 minutes of CPU time, {jobs} at once); log: {}",
+            "building Linux with CONFIG_KEXEC_JUMP (about 6 minutes of CPU time, {jobs} jobs); log: {}",
             log.display()
         ),
     );

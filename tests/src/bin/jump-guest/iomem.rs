@@ -1,5 +1,9 @@
-//! Where the running kernel is.
+//! Where the running kernel is, and what is there.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use ::tests::jump::IMAGE_PAGES;
 use anyhow::{Context, Result, ensure};
 use handoff::addr::{PAGE_SIZE, PhysRange};
 
@@ -7,6 +11,16 @@ use handoff::addr::{PAGE_SIZE, PhysRange};
 pub fn kernel(name: &str) -> Result<PhysRange> {
     let content = std::fs::read_to_string("/proc/iomem").context("cannot read /proc/iomem")?;
     parse(&content, name)
+}
+
+/// CRC-32 of the code that an image of ours replaces.
+pub fn code_digest() -> Result<u32> {
+    let mut code = vec![0; IMAGE_PAGES * PAGE_SIZE as usize];
+    let start = kernel("Kernel code")?.start;
+    File::open("/dev/mem")
+        .and_then(|memory| memory.read_exact_at(&mut code, start))
+        .context("cannot read the kernel's code in /dev/mem")?;
+    Ok(crc32fast::hash(&code))
 }
 
 fn parse(content: &str, name: &str) -> Result<PhysRange> {

@@ -1,8 +1,8 @@
 //! Runs in a guest whose kernel has `CONFIG_KEXEC_JUMP`, as root: `jump-guest ROUNDS`.
 //!
 //! Each round loads the handoff and an image that destroys the CPU's whole state, to be returned from
-//! (`KEXEC_PRESERVE_CONTEXT`), leaves by `reboot(LINUX_REBOOT_CMD_KEXEC)`, and looks afterwards whether user memory, the
-//! CPUs and the kernel are as they were. It prints a line per round, and fails with the first difference.
+//! (`KEXEC_PRESERVE_CONTEXT`), leaves by `reboot(LINUX_REBOOT_CMD_KEXEC)`, and looks afterwards whether user memory,
+//! the kernel's code and the CPUs are as they were. It prints a line per round, and fails with the first difference.
 //!
 //! The image is loaded anew for every round, and never writes the word behind the return address: before Linux 6.14 the
 //! entry point is garbage after a return, and that word belongs to somebody else.
@@ -47,8 +47,9 @@ fn run(rounds: u32) -> Result<()> {
     let buffer = memory::Buffer::new();
     let before = alive::Signs::see()?;
     let digest = buffer.digest();
+    let code = iomem::code_digest()?;
     println!(
-        "{MARKER}START cpus {} buffer {} MiB digest {digest:#010x}",
+        "{MARKER}START cpus {} code {code:#010x} buffer {} MiB digest {digest:#010x}",
         before.cpus,
         buffer.len() >> 20
     );
@@ -71,12 +72,16 @@ fn run(rounds: u32) -> Result<()> {
         if found != digest {
             bail!("round {number}: user memory has digest {found:#010x}, expected {digest:#010x}");
         }
+        let found = iomem::code_digest()?;
+        if found != code {
+            bail!("round {number}: Linux's code has digest {found:#010x}, expected {code:#010x}");
+        }
         let after = alive::Signs::see().with_context(|| format!("round {number}"))?;
         if after != before {
             bail!("round {number}: {after:?}, expected {before:?}");
         }
         println!(
-            "{MARKER}round {number} over {} at {:#x} handoff {:#x} back after {} ms digest {found:#010x}",
+            "{MARKER}round {number} over {} at {:#x} handoff {:#x} back after {} ms digest {digest:#010x}",
             place.name(),
             round.place,
             round.base,
