@@ -80,7 +80,7 @@ unsafe fn sum(header: *const Header, area: *mut Area) -> u32 {
 ///
 /// # Safety
 ///
-/// As for [`sum`].
+/// As for `sum`.
 pub unsafe fn check(header: *const Header, area: *mut Area) -> Sums {
     // SAFETY: the caller's promise.
     unsafe {
@@ -96,7 +96,7 @@ pub unsafe fn check(header: *const Header, area: *mut Area) -> Sums {
 ///
 /// # Safety
 ///
-/// As for [`sum`], after a [`check`].
+/// As for `sum`, after a [`check`].
 pub unsafe fn renew(header: *const Header, area: *mut Area) {
     // SAFETY: the caller's promise.
     unsafe { (*area).params.checksum = sum(header, area) };
