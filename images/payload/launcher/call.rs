@@ -140,7 +140,11 @@ fn call(plan: &Plan<'_>, pml4: u64) -> ([u64; WORDS], [u64; WORDS]) {
         cr4: if linux { 0x20 } else { 0x6a8 },
         full_gdt,
         gdt: if linux { none } else { full_gdt },
-        idt: if linux { none } else { TablePointer::new(0xfff, 0x1234_5000) },
+        idt: if linux {
+            none
+        } else {
+            TablePointer::new(0xfff, 0x1234_5000)
+        },
         cs: if linux { 0x10 } else { 0x30 },
         ds: if linux { 0x18 } else { 0x38 },
         es: if linux { 0x18 } else { 0x40 },
@@ -184,7 +188,9 @@ fn digest(plan: &Plan<'_>) -> u64 {
         for word in 0..512 {
             // SAFETY: RAM, mapped one to one; what the digest is for.
             let word = unsafe { ((page + word * 8) as *const u64).read_volatile() };
-            sum = (sum ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23);
+            sum = (sum ^ word)
+                .wrapping_mul(0x0000_0100_0000_01b3)
+                .rotate_left(23);
         }
         page += 4096;
     }
@@ -206,13 +212,21 @@ fn differs(console: &mut Console, round: u32, name: &[u8], was: u64, is: u64) {
 }
 
 fn name(n: usize) -> &'static [u8] {
-    NAMES.as_bytes().split(|&byte| byte == b'|').nth(n).unwrap_or(b"?")
+    NAMES
+        .as_bytes()
+        .split(|&byte| byte == b'|')
+        .nth(n)
+        .unwrap_or(b"?")
 }
 
 fn hex(console: &mut Console, value: u64) {
     console.text("0x");
     for digit in (0..16).rev() {
         let nibble = (value >> (4 * digit) & 15) as u8;
-        console.byte(if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble });
+        console.byte(if nibble < 10 {
+            b'0' + nibble
+        } else {
+            b'a' - 10 + nibble
+        });
     }
 }

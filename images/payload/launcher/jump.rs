@@ -51,7 +51,15 @@ pub fn long(entry: u64, pml4: u64, pml5: Option<u64>) -> ! {
     publish(&gdt);
     // SAFETY: all four live on the stack of a function that never returns, in
     // RAM, which the new page tables map.
-    unsafe { jump_long(entry, pml4, stack_end, &raw const pointer, pml5.unwrap_or(0)) }
+    unsafe {
+        jump_long(
+            entry,
+            pml4,
+            stack_end,
+            &raw const pointer,
+            pml5.unwrap_or(0),
+        )
+    }
 }
 
 /// Jumps in 32-bit protected mode.
