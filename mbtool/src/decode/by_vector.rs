@@ -39,8 +39,17 @@ pub(super) fn sse_off(facts: &Facts<'_>) -> Answer {
 }
 
 pub(super) fn undefined(facts: &Facts<'_>) -> Answer {
+    let shown = facts
+        .dump()
+        .code
+        .as_ref()
+        .is_some_and(|code| !code.is_empty());
     let bytes = match &facts.instruction {
         Some(_) => "the bytes at rip are an instruction that this CPU or mode does not have",
+        None if !shown => {
+            "the CPU met ud2, an instruction that it does not have, or data; the dump does not show \
+             the bytes at rip"
+        }
         None => "the bytes at rip are no instruction: the program runs through data",
     };
     answer(

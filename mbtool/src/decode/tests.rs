@@ -1,7 +1,8 @@
 //! Whole logs: recorded ones against what they decode to, and damaged ones.
 //!
 //! The logs in tests/data/decode are of real runs (see docs/debugging-triple-faults.md), but for linux.log, which has
-//! the format of Linux 6.16. With MBTOOL_UPDATE set, the expected texts are written anew.
+//! the format of Linux 6.16 and a fault in Linux's own control page. linux-7.2.log is of Debian's Linux 7.2, booted
+//! with earlyprintk=serial, which jumped into `mov rax, 0x1122334455667788; mov rbx, 0x42; ud2`. With MBTOOL_UPDATE set, the expected texts are written anew.
 
 use super::lines::Lines;
 use super::places::Places;
@@ -105,6 +106,18 @@ fn a_dump_of_linux() {
     assert_eq!(rules(report), ["linux-kexec", "page-fault"]);
     assert_eq!(report.registers["rdi"], "0xfffffffffffff000");
     assert!(!report.registers.contains_key("rbp") && report.missing.is_empty());
+}
+
+#[test]
+fn a_dump_that_linux_itself_wrote() {
+    let [report] = &recorded("linux-7.2", None)[..] else {
+        panic!()
+    };
+    assert_eq!(report.source, Source::Linux);
+    assert_eq!(rules(report), ["linux-kexec", "undefined-opcode"]);
+    assert_eq!(report.registers["rax"], "0x1122334455667788");
+    assert_eq!(report.registers["rbx"], "0x42");
+    assert!(report.missing.is_empty());
 }
 
 /// Two boots on one port, with Xen's and Linux's lines between, a cut dump, and one without its first line.
