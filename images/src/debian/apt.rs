@@ -62,7 +62,14 @@ impl Apt {
         }
 
         let mut failures = Vec::new();
-        for mirror in sources::mirrors(Path::new("/etc/apt")) {
+        let mirrors = sources::mirrors(Path::new("/etc/apt"));
+        if mirrors.is_empty() {
+            bail!(
+                "the apt sources of this machine (/etc/apt/sources.list, /etc/apt/sources.list.d) \
+                 name no Debian mirror: add one"
+            );
+        }
+        for mirror in mirrors {
             let line = format!("deb [signed-by={keyring}] {mirror} {suite} main\n");
             fs::write(dir.join("sources.list"), line)?;
             say(

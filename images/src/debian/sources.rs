@@ -3,9 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-/// Debian's public mirror name, used when the machine's apt sources name none.
-const DEFAULT_MIRROR: &str = "http://deb.debian.org/debian";
-
 /// Suites of the main archive, by code name and by alias.
 const SUITES: [&str; 10] = [
     "bullseye",
@@ -22,7 +19,7 @@ const SUITES: [&str; 10] = [
 
 /// URIs of Debian mirrors in the order to try, from the apt sources below `etc_apt`.
 ///
-/// Never empty: without a usable source it holds Debian's public mirror name. A source of somebody else that looks like
+/// Empty when there is no usable source. A source of somebody else that looks like
 /// Debian's does no harm: its signature does not verify with Debian's keys, and the next one is tried.
 pub fn mirrors(etc_apt: &Path) -> Vec<String> {
     let mut found = Vec::new();
@@ -50,9 +47,6 @@ pub fn mirrors(etc_apt: &Path) -> Vec<String> {
     }
     // Sources of other projects often use Debian's suite names; the archive itself lives in a directory named "debian".
     unique.sort_by_key(|uri| !uri.ends_with("/debian"));
-    if unique.is_empty() {
-        unique.push(DEFAULT_MIRROR.to_owned());
-    }
     unique
 }
 
@@ -175,8 +169,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_usable_gives_the_public_mirror() {
-        assert_eq!(of("deb file", "Types deb"), [DEFAULT_MIRROR]);
-        assert_eq!(mirrors(Path::new("/nonexistent")), [DEFAULT_MIRROR]);
+    fn nothing_usable_gives_nothing() {
+        assert!(of("deb file", "Types deb").is_empty());
+        assert!(mirrors(Path::new("/nonexistent")).is_empty());
     }
 }
