@@ -5,11 +5,11 @@ mod support;
 
 use handoff::addr::PhysRange;
 use handoff::blob;
-use handoff::spec::{Console, Digest, Drill, Exit, OnFault, Region, Relocate, Spec, Verify};
+use handoff::spec::{Digest, Region, Verify};
 use images::launch;
 use images::payloads::{EXIT_STATUS, FAULT32_OFFSET, FAULT32_REGISTERS, MB2_FAULT32, MB2_FIXED};
 use images::report::{MULTIBOOT2_MAGIC, Report};
-use support::{Loaded, MBI, MODULE, Part, Run, load_elf, mbi, run};
+use support::{Loaded, MBI, MODULE, Part, Run, load_elf, mbi, multiboot2_spec, run};
 
 /// Where the blob goes.
 const BASE: u64 = 0x600_0000;
@@ -34,24 +34,12 @@ fn boot(image: Loaded, corrupt: Option<(usize, usize)>, until: Option<&str>) -> 
         loaded: part.bytes.len() as u64,
         digest: Digest::Crc32(crc32fast::hash(&part.bytes)),
     });
-    let built = blob::build(&Spec {
-        base: BASE,
-        consoles: vec![Console::Pio {
-            port: 0x3f8,
-            divisor: Some(1),
-        }],
-        on_fault: OnFault::Halt,
-        verify: Verify::Crc32,
-        regions: regions.collect(),
-        relocate: Relocate::default(),
-        fixups: vec![],
-        exit: Exit::Multiboot2 {
-            entry: image.entry as u32,
-            mbi: MBI,
-        },
-        drill: Drill::Off,
-        guard: false,
-    })
+    let built = blob::build(&multiboot2_spec(
+        BASE,
+        image.entry,
+        Verify::Crc32,
+        regions.collect(),
+    ))
     .unwrap();
     if let Some((part, offset)) = corrupt {
         parts[part].bytes[offset] ^= 0x10;

@@ -11,12 +11,12 @@ use std::mem::offset_of;
 use handoff::abi::{Area, FixupRaw, Header, Params, SEL_TSS};
 use handoff::addr::PhysRange;
 use handoff::blob;
-use handoff::spec::{Console, Digest, Drill, Exit, OnFault, Region, Relocate, Spec, Verify};
+use handoff::spec::{Digest, Region, Verify};
 use images::launch;
 use images::payloads::{EXIT_STATUS, MB2_FIXED};
 use images::report::Report;
 use sha2::{Digest as _, Sha256};
-use support::{MBI, MODULE, Part, Run, load_elf, mbi, run_with};
+use support::{MBI, MODULE, Part, Run, load_elf, mbi, multiboot2_spec, run_with};
 
 /// Where the blob goes.
 const BASE: u64 = 0x600_0000;
@@ -55,24 +55,12 @@ impl Guest {
                 _ => Digest::Crc32(crc32fast::hash(&part.bytes)),
             },
         });
-        let built = blob::build(&Spec {
-            base: BASE,
-            consoles: vec![Console::Pio {
-                port: 0x3f8,
-                divisor: Some(1),
-            }],
-            on_fault: OnFault::Halt,
+        let built = blob::build(&multiboot2_spec(
+            BASE,
+            image.entry,
             verify,
-            regions: regions.collect(),
-            relocate: Relocate::default(),
-            fixups: vec![],
-            exit: Exit::Multiboot2 {
-                entry: image.entry as u32,
-                mbi: MBI,
-            },
-            drill: Drill::Off,
-            guard: false,
-        })
+            regions.collect(),
+        ))
         .unwrap();
         Self {
             parts,

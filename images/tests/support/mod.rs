@@ -7,6 +7,7 @@ pub mod trap;
 use elf::ElfBytes;
 use elf::abi::{DT_RELA, DT_RELASZ, ET_DYN, PT_LOAD, R_X86_64_RELATIVE};
 use elf::endian::LittleEndian;
+use handoff::spec::{Console, Drill, Exit, OnFault, Region, Relocate, Spec, Verify};
 use images::{launch, qemu};
 use std::fs;
 use std::path::Path;
@@ -33,6 +34,29 @@ pub struct Part {
 pub struct Loaded {
     pub parts: Vec<Part>,
     pub entry: u64,
+}
+
+/// A handoff at `base` on COM1 that verifies `regions`, halts on a fault, and
+/// enters `entry` with the boot information at [`MBI`].
+pub fn multiboot2_spec(base: u64, entry: u64, verify: Verify, regions: Vec<Region>) -> Spec {
+    Spec {
+        base,
+        consoles: vec![Console::Pio {
+            port: 0x3f8,
+            divisor: Some(1),
+        }],
+        on_fault: OnFault::Halt,
+        verify,
+        regions,
+        relocate: Relocate::default(),
+        fixups: vec![],
+        exit: Exit::Multiboot2 {
+            entry: entry as u32,
+            mbi: MBI,
+        },
+        drill: Drill::Off,
+        guard: false,
+    }
 }
 
 /// Lays out an ELF file at its physical addresses plus `delta`.
