@@ -124,7 +124,7 @@ fn digest(plan: &Plan, start: u64) -> Result<String> {
 fn same_tags(plan: &Plan, report: &Report) -> Result<()> {
     let mbi = report.mbi.as_ref().context("EAX did not hold the magic")?;
     assert_eq!(mbi.fault, None);
-    assert_eq!(mbi.address, plan.report.exit.registers.ebx.0);
+    assert_eq!(mbi.address, plan.report.exit.registers.get("ebx"));
     let (end, got) = mbi.tags.split_last().context("no tags")?;
     assert_eq!(end.body, Got::End);
     let numbers: Vec<_> = got
@@ -133,12 +133,13 @@ fn same_tags(plan: &Plan, report: &Report) -> Result<()> {
         .collect();
     let wanted: Vec<_> = plan
         .report
-        .mbi
+        .boot
+        .tags()
         .iter()
         .map(|tag| (tag.kind, tag.size))
         .collect();
     assert_eq!(numbers, wanted);
-    for (want, got) in plan.report.mbi.iter().zip(got) {
+    for (want, got) in plan.report.boot.tags().iter().zip(got) {
         match (&want.body, &got.body) {
             (
                 Want::Text { string },
@@ -250,7 +251,7 @@ fn every_payload_finds_what_was_planned() -> Result<()> {
         let want = &plan.report.exit.registers;
         assert_eq!(
             (registers.eax, registers.ebx),
-            (want.eax.0, want.ebx.0),
+            (want.get("eax"), want.get("ebx")),
             "{name}"
         );
         assert_eq!(registers.eax, MULTIBOOT2_MAGIC);

@@ -5,7 +5,7 @@ use super::raw::{CommonArgs, Drill, ImageType, OnFault, Verify};
 use super::values::FileWithArgs;
 use super::{console, raw};
 use crate::decompress::{Compression, decompress};
-use crate::image::Image;
+use crate::image::{As, Image};
 use crate::input;
 use crate::memory::Host;
 use crate::plan::{Module, Request};
@@ -51,7 +51,14 @@ pub fn prepare(
     refuse_what_is_not_there_yet(args)?;
     let mut notes = Vec::new();
     let (bytes, layers) = read_image(&args.image)?;
-    let image = Image::parse(&bytes, &input::display_name(&args.image))?;
+    let what = match args.image_type {
+        ImageType::Auto => As::Auto,
+        ImageType::Multiboot2 => As::Multiboot2,
+        ImageType::Multiboot => As::Multiboot,
+        ImageType::Linux => As::Linux,
+        ImageType::Elf => As::Elf,
+    };
+    let image = Image::parse_as(&bytes, &input::display_name(&args.image), what)?;
     let first = image
         .segments
         .first()

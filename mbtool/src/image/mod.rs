@@ -29,6 +29,7 @@ mod tests;
 
 pub use elf::linked_entry;
 pub use error::{ImageError, Reason};
+pub use parse::As;
 
 use handoff::addr::PhysRange;
 use serde::Serialize;
@@ -43,6 +44,24 @@ pub enum Format {
     Elf64,
     /// No ELF: placed by the Multiboot2 address tag alone.
     Flat,
+}
+
+/// How an image is entered and what it is told; decides who builds its boot
+/// information ([`crate::plan::boot`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Multiboot2; what the header asks for is in [`Image::requirements`].
+    Multiboot2,
+}
+
+impl Protocol {
+    /// "multiboot2" and the like: `--type`, and `image.type` of a plan.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Multiboot2 => "multiboot2",
+        }
+    }
 }
 
 /// One run of memory that the image fills, at its link address.
@@ -181,11 +200,13 @@ pub struct RelativeReloc {
     pub width: u8,
 }
 
-/// A parsed, checked, decompressed Multiboot2 image.
+/// A parsed, checked, decompressed image.
 #[derive(Clone, Debug)]
 pub struct Image {
     /// File name for messages.
     pub name: String,
+    /// How it is entered.
+    pub protocol: Protocol,
     /// Container format.
     pub format: Format,
     /// True for `ET_DYN` with equal virtual and physical addresses, or without
@@ -197,7 +218,7 @@ pub struct Image {
     pub span: PhysRange,
     /// 32-bit entry point: physical, at link address, inside `segments`.
     pub entry: u64,
-    /// The Multiboot2 header.
+    /// The Multiboot2 header; for other protocols only `relocatable` is used.
     pub requirements: Requirements,
     /// ELF notes (a file with broken notes has none and a warning).
     pub notes: Vec<Note>,

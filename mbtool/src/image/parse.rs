@@ -4,8 +4,8 @@ use super::bytes::len;
 use super::elf;
 use super::error::{ImageError, Reason};
 use super::{
-    Format, Image, LoadSegment, Note, RelativeReloc, Requirements, Sections, flat, header, sniff,
-    tags,
+    Format, Image, LoadSegment, Note, Protocol, RelativeReloc, Requirements, Sections, flat,
+    header, sniff, tags,
 };
 use handoff::addr::PhysRange;
 use std::fmt::Write;
@@ -24,13 +24,43 @@ pub(super) struct Layout {
     pub(super) warnings: Vec<String>,
 }
 
+/// What a file is taken as (`--type`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum As {
+    /// The first of the others whose mark it has, in this order: Multiboot2,
+    /// Linux, Multiboot (1), ELF.
+    #[default]
+    Auto,
+    /// Multiboot2.
+    Multiboot2,
+    /// Linux bzImage.
+    Linux,
+    /// Multiboot (1).
+    Multiboot,
+    /// ELF with a PVH entry, else a Linux vmlinux.
+    Elf,
+}
+
 impl Image {
     /// Parses an unpacked Multiboot2 image. `name` is for messages.
     ///
     /// # Errors
     /// When it is not one, is malformed, or asks for what cannot be had.
     pub fn parse(bytes: &[u8], name: &str) -> Result<Self, ImageError> {
-        parse(bytes, name).map_err(|reason| ImageError {
+        Self::parse_as(bytes, name, As::Multiboot2)
+    }
+
+    /// Parses an unpacked image of the kind `what`. `name` is for messages.
+    ///
+    /// # Errors
+    /// When it is not one, is malformed, or asks for what cannot be had.
+    pub fn parse_as(bytes: &[u8], name: &str, what: As) -> Result<Self, ImageError> {
+        let parsed = match what {
+            // what is nothing known is explained as a Multiboot2 image that is none
+            As::Auto | As::Multiboot2 => parse(bytes, name),
+            As::Linux | As::Multiboot | As::Elf => Err(sniff::not_this_type(what)),
+        };
+        parsed.map_err(|reason| ImageError {
             name: name.into(),
             reason,
         })
@@ -68,6 +98,7 @@ fn parse(bytes: &[u8], name: &str) -> Result<Image, Reason> {
         });
     Ok(Image {
         name: name.into(),
+        protocol: Protocol::Multiboot2,
         format: layout.format,
         position_independent: layout.position_independent,
         segments: layout.segments,

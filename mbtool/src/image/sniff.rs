@@ -57,6 +57,14 @@ fn placed_by_tag(file: &[u8], header: &header::Header) -> bool {
     header::tags(file, header).is_ok_and(|(tags, _)| tags.iter().any(|tag| tag.kind == 2))
 }
 
+/// Explains a `--type` that nothing here can load yet.
+pub(super) fn not_this_type(what: super::As) -> Reason {
+    Reason::NotMultiboot2 {
+        found: format!("it was to be taken as {what:?}"),
+        advice: "this version starts Multiboot2 images only".into(),
+    }
+}
+
 /// Explains a file without a Multiboot2 header.
 pub(super) fn not_multiboot2(file: &[u8]) -> Reason {
     let (found, advice) = stray_header(file).unwrap_or_else(|| {

@@ -1,15 +1,15 @@
 //! From decisions to the [`Report`].
 
+use super::boot::{self, Boot};
 use super::build::Wishes;
 use super::layout::Layout;
 use super::low::Low;
-use super::mbi::{self, Mbi};
 use super::report::{
     ExitReport, FORMAT, HandoffReport, Hex, ImageReport, KernelSegmentReport, LowFixReport,
     LowReport, MoveReport, Registers, Report, SegmentReport, consoles_text, drill_text,
     on_fault_text, verify_text,
 };
-use super::{KernelSegment, Request, Segment, sent};
+use super::{KernelSegment, Request, Segment};
 use crate::memory::Host;
 use handoff::abi::Extent;
 use handoff::spec::Spec;
@@ -21,7 +21,7 @@ pub(super) struct Facts<'a> {
     pub wishes: Wishes,
     pub low: Low,
     pub layout: Layout,
-    pub mbi: Mbi,
+    pub boot: Boot,
     pub spec: Spec,
     pub image_entry: u64,
 }
@@ -39,7 +39,7 @@ pub(super) fn report(
         wishes,
         low,
         layout,
-        mbi,
+        boot,
         spec,
         image_entry,
     } = facts;
@@ -57,16 +57,12 @@ pub(super) fn report(
         crash: request.crash.is_some(),
         entry: Hex(entry),
         exit: ExitReport {
-            mode: "multiboot2-i386",
-            registers: Registers {
-                eax: Hex(mbi::MAGIC.into()),
-                ebx: Hex(layout.mbi.start),
-                eip: Hex(image_entry),
-            },
+            mode: boot.mode,
+            registers: Registers(boot::registers(&boot)),
         },
         image: ImageReport {
             name: image.name.clone(),
-            kind: "multiboot2",
+            kind: image.protocol.name(),
             format: image.format,
             base: Hex(layout.base),
             link_base: Hex(image.span.start),
@@ -76,7 +72,7 @@ pub(super) fn report(
             xen: wishes.xen,
         },
         segments: segments.iter().map(segment).collect(),
-        mbi: sent::decode(&mbi, low.rsdp.map(|rsdp| rsdp.addr)),
+        boot: boot.sent,
         memory_map: host.memory_map.clone(),
         low_memory: host.low_memory,
         crash_regions: host.crash_regions.clone(),

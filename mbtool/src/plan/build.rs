@@ -1,9 +1,9 @@
 //! The story: place, describe, hand off, resolve, check, report.
 
+use super::boot::{self, Boot, Known};
 use super::check::{self, Limits};
 use super::layout::Layout;
 use super::low::Low;
-use super::mbi::{self, Mbi, Parts};
 use super::place::Arena;
 use super::report::Report;
 use super::resolve::{kernel_segments, resolve};
@@ -14,7 +14,7 @@ use super::{
 use crate::memory::{Host, map};
 use handoff::addr::PhysRange;
 use handoff::blob::Built;
-use handoff::spec::{Exit, Fixup, Region, Relocate, Spec};
+use handoff::spec::{Region, Relocate, Spec};
 use xen_shim::{XenInfo, contract};
 
 /// Makes a blob of its parameters.
@@ -69,21 +69,27 @@ pub(super) fn plan_with(
     let staged = stage::decide(request, &mut wishes, host, &mut low, &mut arena)?;
 
     // sizes first: that of the boot information does not depend on addresses
-    let draft = boot_information(request, &wishes, &low, &Layout::draft(request))?;
-    let mbi_len = draft.bytes.len() as u64;
-    let layout = Layout::place(request, &wishes, &mut arena, mbi_len, staged)?;
+    let draft = boot_information(request, &wishes, &low, &Layout::draft(request), 0)?;
+    let layout = Layout::place(
+        request,
+        &wishes,
+        &mut arena,
+        draft.bytes.len() as u64,
+        staged,
+    )?;
     wishes.warnings.extend(layout.warning.clone());
 
     let placed = request.image.at(layout.base)?;
     let image_entry = placed.entry;
-    let mbi = boot_information(request, &wishes, &low, &layout)?;
-    debug_assert_eq!(mbi.bytes.len(), draft.bytes.len());
-    let fixups = fixups(&low, &mbi, layout.mbi.start);
+    let boot = boot_information(request, &wishes, &low, &layout, image_entry)?;
+    debug_assert_eq!(boot.bytes.len(), draft.bytes.len());
+    let fixups = boot::fixups(&low, &boot, layout.info.start);
 
     let mut parts = segments::image(&wishes, &request.image.name, placed)?;
     let extents = stage::shift(&mut parts, &layout)?;
     parts.extend(segments::modules(request, &layout));
-    parts.push(Segment::new("mbi", layout.mbi, mbi.bytes.clone()));
+    let info = boot::segment_name(&request.image.protocol);
+    parts.push(Segment::new(info, layout.info, boot.bytes.clone()));
     let mut parts: Vec<Segment> = parts
         .into_iter()
         .map(|part| part.with_digest(request.verify))
@@ -100,10 +106,7 @@ pub(super) fn plan_with(
             ..Relocate::default()
         },
         fixups,
-        exit: Exit::Multiboot2 {
-            entry: low_address("image entry point", image_entry)?,
-            mbi: low_address("boot information", layout.mbi.start)?,
-        },
+        exit: boot.exit,
         drill: request.drill,
         guard: request.guard,
     };
@@ -131,7 +134,7 @@ pub(super) fn plan_with(
         wishes,
         low,
         layout,
-        mbi,
+        boot,
         spec,
         image_entry,
     };
@@ -251,43 +254,15 @@ fn boot_information(
     wishes: &Wishes,
     low: &Low,
     layout: &Layout,
-) -> Result<Mbi, PlanError> {
-    let modules = request.modules.iter().zip(&layout.modules);
-    let delta = layout.base.wrapping_sub(request.image.span.start);
-    let parts = Parts {
-        cmdline: &wishes.cmdline,
-        loader: &wishes.loader,
-        modules: modules
-            .map(|(module, &range)| (range, module.cmdline.as_str()))
-            .collect(),
-        mem_lower: low.mem_lower,
-        mem_upper: low.mem_upper,
-        areas: &low.areas,
-        sections: request
-            .image
-            .sections
-            .as_ref()
-            .map(|sections| (sections, delta)),
-        rsdp_v1: wishes.rsdp.v1,
-        rsdp_v2: wishes.rsdp.v2,
-        load_base: low_address("image", layout.base)?,
-    };
-    Ok(mbi::build(&parts)?)
-}
-
-/// Everything that changes just before the jump: low memory first, then the
-/// RSDP into the boot information.
-fn fixups(low: &Low, mbi: &Mbi, mbi_addr: u64) -> Vec<Fixup> {
-    let mut fixups = low.fix.as_ref().map_or_else(Vec::new, |fix| fix.fixups());
-    if let Some(rsdp) = low.rsdp {
-        let copy = |&(at, len): &(usize, u32)| Fixup::CopyRsdp {
-            from: rsdp.addr,
-            to: mbi_addr + at as u64,
-            len,
-        };
-        fixups.extend(mbi.rsdp.iter().map(copy));
-    }
-    fixups
+    image_entry: u64,
+) -> Result<Boot, PlanError> {
+    boot::build(Known {
+        request,
+        wishes,
+        low,
+        layout,
+        image_entry,
+    })
 }
 
 /// What the handoff verifies: each segment by its name, or, where there are more
@@ -308,12 +283,6 @@ fn regions(parts: &[Segment], request: &Request) -> Result<Vec<Region>, PlanErro
         region(&Segment::new(&s.names.join(" + "), s.dest, s.data).with_digest(request.verify))
     };
     Ok(merged.into_iter().map(one).collect())
-}
-
-/// `addr` as a 32-bit target holds it.
-fn low_address(what: &str, addr: u64) -> Result<u32, PlanError> {
-    u32::try_from(addr)
-        .map_err(|_| PlanError::Handoff(format!("{what} at {addr:#x} is above 4 GiB")))
 }
 
 #[cfg(test)]

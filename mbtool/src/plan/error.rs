@@ -1,7 +1,7 @@
 //! Why there is no plan.
 
+use super::boot::mbi::MbiError;
 use super::check::CheckError;
-use super::mbi::MbiError;
 use super::place::{FixedError, NoRoom};
 use super::resolve::ResolveError;
 use super::wants::WantError;

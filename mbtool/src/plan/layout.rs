@@ -1,5 +1,6 @@
 //! Who goes where.
 
+use super::boot;
 use super::build::Wishes;
 use super::place::{Arena, Ask, Prefer};
 use super::{PlanError, Request};
@@ -21,7 +22,7 @@ pub struct Layout {
     /// Modules, in order; ends are not rounded.
     pub modules: Vec<PhysRange>,
     /// Pages of the boot information.
-    pub mbi: PhysRange,
+    pub info: PhysRange,
     /// Pages of the handoff.
     pub handoff: PhysRange,
     /// Pages where the image is loaded, when the handoff moves it to
@@ -59,7 +60,7 @@ impl Layout {
                     ..range
                 })
                 .collect(),
-            mbi: PhysRange::default(),
+            info: PhysRange::default(),
             handoff: PhysRange::default(),
             staged: None,
             warning: None,
@@ -75,7 +76,7 @@ impl Layout {
         request: &Request,
         wishes: &Wishes,
         arena: &mut Arena,
-        mbi_len: u64,
+        info_len: u64,
         staged: Option<PhysRange>,
     ) -> Result<Self, PlanError> {
         let low = |name: String, len: u64, floor: u64| {
@@ -101,7 +102,8 @@ impl Layout {
                 ask.map_err(|error| above_4_gib(request, arena, &name, len).unwrap_or(error))?,
             );
         }
-        asks.push(low("mbi".to_owned(), mbi_len, 0)?);
+        let info = boot::segment_name(&request.image.protocol);
+        asks.push(low(info.to_owned(), info_len, 0)?);
         asks.push(low("handoff".to_owned(), handoff::blob::memsz(), MIB)?);
 
         let name = wishes.image_name(&request.image.name);
@@ -145,7 +147,7 @@ impl Layout {
             base,
             reserved,
             modules: modules.iter().zip(&asks).map(exact).collect(),
-            mbi: rest[0],
+            info: rest[0],
             handoff: rest[1],
             staged: staged.and(rest.get(2).copied()),
             warning,

@@ -3,6 +3,7 @@
 //! The story is told in `build`; each step has a file of its own.
 
 mod assemble;
+pub mod boot;
 mod build;
 mod bytes;
 pub mod check;
@@ -10,20 +11,19 @@ mod corrupt;
 mod error;
 mod layout;
 mod low;
-pub mod mbi;
 pub mod place;
 mod ram_log;
 pub mod report;
 pub mod request;
 pub mod resolve;
 mod segments;
-pub mod sent;
 pub mod sent_map;
 mod stage;
 pub mod svg;
 mod table;
 pub mod wants;
 
+pub use boot::{mbi, sent};
 pub use build::plan;
 pub use bytes::Bytes;
 pub use error::PlanError;

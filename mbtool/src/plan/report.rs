@@ -4,7 +4,7 @@
 //! sizes are numbers; `memory_map`, `low_memory` and `crash_regions` have the
 //! form of [`crate::memory::Host`], so that a plan is also a recorded machine.
 
-use super::sent::SentTag;
+use super::boot::Sent;
 use crate::memory::{CrashRegion, Entry, LowMemory};
 use handoff::addr::PhysRange;
 use handoff::spec::{Console, Drill, Fixup, OnFault, Verify};
@@ -69,8 +69,9 @@ pub struct Report {
     pub image: ImageReport,
     /// Named segments, by address.
     pub segments: Vec<SegmentReport>,
-    /// Boot information tags as sent, in order, without the end tag.
-    pub mbi: Vec<SentTag>,
+    /// Boot information as sent; for Multiboot2 the key is `mbi`.
+    #[serde(flatten)]
+    pub boot: Sent,
     /// The machine's memory, as the planner knew it.
     pub memory_map: Vec<Entry>,
     /// What was found in low memory.
@@ -94,21 +95,35 @@ pub struct Report {
 /// The jump.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExitReport {
-    /// "multiboot2-i386".
+    /// "multiboot2-i386" and the like.
     pub mode: &'static str,
     /// Registers that carry something.
     pub registers: Registers,
 }
 
 /// Registers at the image's first instruction.
-#[derive(Clone, Debug, Serialize)]
-pub struct Registers {
-    /// Multiboot2 magic.
-    pub eax: Hex,
-    /// Boot information.
-    pub ebx: Hex,
-    /// Entry point.
-    pub eip: Hex,
+#[derive(Clone, Debug)]
+pub struct Registers(pub Vec<(&'static str, Hex)>);
+
+impl Registers {
+    /// Value of register `name`, 0 where it carries nothing.
+    #[must_use]
+    pub fn get(&self, name: &str) -> u64 {
+        let of = self.0.iter().find(|(register, _)| *register == name);
+        of.map_or(0, |(_, value)| value.0)
+    }
+
+    /// The entry point: `eip` or `rip`.
+    #[must_use]
+    pub fn entry(&self) -> u64 {
+        self.get("eip") | self.get("rip")
+    }
+}
+
+impl Serialize for Registers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
 }
 
 /// The image.
@@ -116,7 +131,7 @@ pub struct Registers {
 pub struct ImageReport {
     /// File name.
     pub name: String,
-    /// "multiboot2".
+    /// "multiboot2", "multiboot", "linux" or "pvh".
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// Container.

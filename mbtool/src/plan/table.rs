@@ -1,6 +1,6 @@
 //! What `plan` prints without `--json`.
 
-use super::report::{FixupReport, Report};
+use super::report::{FixupReport, Hex, Report};
 use std::fmt;
 
 /// The table for people: what goes where, and what is done before the jump.
@@ -12,7 +12,7 @@ impl fmt::Display for Report {
                 "Xen {}",
                 xen.version.as_deref().unwrap_or("(version unknown)")
             ),
-            None => "Multiboot2".to_owned(),
+            None => image.kind.to_owned(),
         };
         writeln!(f, "image    {} ({kind})", image.name)?;
         writeln!(
@@ -23,7 +23,9 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "enter    handoff at {} -> {} at {}",
-            self.entry, self.exit.mode, self.exit.registers.eip
+            self.entry,
+            self.exit.mode,
+            Hex(self.exit.registers.entry())
         )?;
         writeln!(f)?;
         let width = self

@@ -1,4 +1,5 @@
 use super::*;
+use crate::image::Protocol;
 use crate::image::{
     Format, FramebufferRequest, Image, InfoRequest, LoadSegment, Preference, Relocatable,
     Requirements,
@@ -74,6 +75,7 @@ fn payload() -> Image {
     let range = r(2 * MIB, 2 * MIB + 0x3000);
     Image {
         name: "payload".to_owned(),
+        protocol: Protocol::Multiboot2,
         format: Format::Elf32,
         position_independent: false,
         segments: vec![LoadSegment {
@@ -184,7 +186,8 @@ fn a_fixed_image_stays_and_everything_is_consistent() {
     // modules lie low, on pages of their own, and are found by the tags
     let modules: Vec<_> = plan
         .report
-        .mbi
+        .boot
+        .tags()
         .iter()
         .filter_map(|tag| match &tag.body {
             Body::Module {
@@ -204,7 +207,10 @@ fn a_fixed_image_stays_and_everything_is_consistent() {
             .iter()
             .all(|(start, ..)| start.is_multiple_of(PAGE_SIZE))
     );
-    assert_eq!(plan.report.exit.registers.ebx.0, dest(&plan, "mbi").start);
+    assert_eq!(
+        plan.report.exit.registers.get("ebx"),
+        dest(&plan, "mbi").start
+    );
     assert!(dest(&plan, "handoff").contains(plan.entry));
     for segment in &plan.segments {
         assert_eq!(
@@ -310,7 +316,7 @@ fn xen_gets_what_it_needs_on_bios() {
         .unwrap();
     assert_eq!(xen.dest, r(0x7fa0_0000, 0x7fe0_0000));
     assert_eq!(xen.data.len(), 0x2000);
-    let tags = &plan.report.mbi;
+    let tags = plan.report.boot.tags();
     let text = |kind| match &tags.iter().find(|tag| tag.kind == kind).unwrap().body {
         Body::Text { string } => string.clone(),
         other => panic!("{other:?}"),
@@ -352,7 +358,7 @@ fn xen_gets_a_made_up_ebda_on_uefi() {
             .iter()
             .all(|segment| segment.dest.start >= MIB)
     );
-    for tag in &plan.report.mbi {
+    for tag in plan.report.boot.tags() {
         match &tag.body {
             Body::Memory {
                 mem_lower,
@@ -625,7 +631,8 @@ fn a_crash_image_stays_in_the_crash_region() {
     );
     let Some(Body::Map { entries, .. }) = plan
         .report
-        .mbi
+        .boot
+        .tags()
         .iter()
         .find(|tag| tag.kind == 6)
         .map(|tag| &tag.body)
@@ -678,7 +685,8 @@ fn an_rsdp_above_4_gib_is_not_passed_on() {
     );
     assert!(
         plan.report
-            .mbi
+            .boot
+            .tags()
             .iter()
             .all(|tag| tag.kind != 14 && tag.kind != 15)
     );

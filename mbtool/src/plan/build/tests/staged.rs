@@ -87,7 +87,7 @@ proptest! {
             prop_assert!( zeroes.iter().all(|byte| *byte == 0));
         }
         // the image is told that its place is RAM
-        let Some(Body::Map { entries, .. }) = plan.report.mbi.iter().find(|tag| tag.kind == 6).map(|tag| &tag.body)
+        let Some(Body::Map { entries, .. }) = plan.report.boot.tags().iter().find(|tag| tag.kind == 6).map(|tag| &tag.body)
         else {
             panic!("no map");
         };

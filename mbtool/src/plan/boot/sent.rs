@@ -1,8 +1,8 @@
 //! The boot information read back, for the report: what the image will see.
 
 use super::mbi::{self, Mbi};
-use super::report::Hex;
-use super::wants::tag_name;
+use crate::plan::report::Hex;
+use crate::plan::wants::tag_name;
 use serde::Serialize;
 
 /// One tag as it is sent.

@@ -1,0 +1,155 @@
+//! What the image is told when it starts: its boot information, by protocol.
+//!
+//! One file per protocol. Each builds bytes whose number does not depend on any
+//! address, so that they can be placed before the addresses in them are known.
+
+pub mod mbi;
+pub mod sent;
+
+use super::build::Wishes;
+use super::layout::Layout;
+use super::low::Low;
+use super::report::Hex;
+use super::{PlanError, Request};
+use crate::image::Protocol;
+use handoff::spec::{Exit, Fixup};
+use serde::Serialize;
+
+/// Boot information for one protocol.
+#[derive(Clone, Debug)]
+pub(super) struct Boot {
+    /// For an address that is a multiple of a page.
+    pub bytes: Vec<u8>,
+    /// Where the handoff copies an RSDP to: offset and length.
+    pub rsdp: Vec<(usize, u32)>,
+    /// How the image is entered.
+    pub exit: Exit,
+    /// For the report: "multiboot2-i386" and the like.
+    pub mode: &'static str,
+    /// For the report: registers that carry something.
+    pub registers: Vec<(&'static str, u64)>,
+    /// For the report: what was sent.
+    pub sent: Sent,
+}
+
+/// Boot information read back: a key of the report and its value.
+#[derive(Clone, Debug, Serialize)]
+pub enum Sent {
+    /// Multiboot2 tags in order, without the end tag.
+    #[serde(rename = "mbi")]
+    Multiboot2(Vec<sent::SentTag>),
+}
+
+impl Sent {
+    /// The Multiboot2 tags, if these are Multiboot2's.
+    #[must_use]
+    pub fn tags(&self) -> &[sent::SentTag] {
+        match self {
+            Self::Multiboot2(tags) => tags,
+        }
+    }
+}
+
+/// What builds the boot information: all that was decided before.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub request: &'a Request,
+    pub wishes: &'a Wishes,
+    pub low: &'a Low,
+    pub layout: &'a Layout,
+    /// Physical address of the image's entry point where it runs.
+    pub image_entry: u64,
+}
+
+/// Name of the segment that carries the boot information.
+pub(super) const fn segment_name(protocol: &Protocol) -> &'static str {
+    match protocol {
+        Protocol::Multiboot2 => "mbi",
+    }
+}
+
+/// Builds it.
+///
+/// # Errors
+///
+/// Something that the protocol cannot say.
+pub(super) fn build(known: Known<'_>) -> Result<Boot, PlanError> {
+    match &known.request.image.protocol {
+        Protocol::Multiboot2 => multiboot2(known),
+    }
+}
+
+fn multiboot2(known: Known<'_>) -> Result<Boot, PlanError> {
+    let Known {
+        request,
+        wishes,
+        low,
+        layout,
+        image_entry,
+    } = known;
+    let modules = request.modules.iter().zip(&layout.modules);
+    let delta = layout.base.wrapping_sub(request.image.span.start);
+    let parts = mbi::Parts {
+        cmdline: &wishes.cmdline,
+        loader: &wishes.loader,
+        modules: modules
+            .map(|(module, &range)| (range, module.cmdline.as_str()))
+            .collect(),
+        mem_lower: low.mem_lower,
+        mem_upper: low.mem_upper,
+        areas: &low.areas,
+        sections: request
+            .image
+            .sections
+            .as_ref()
+            .map(|sections| (sections, delta)),
+        rsdp_v1: wishes.rsdp.v1,
+        rsdp_v2: wishes.rsdp.v2,
+        load_base: low_address("image", layout.base)?,
+    };
+    let mbi = mbi::build(&parts)?;
+    Ok(Boot {
+        exit: Exit::Multiboot2 {
+            entry: low_address("image entry point", image_entry)?,
+            mbi: low_address("boot information", layout.info.start)?,
+        },
+        mode: "multiboot2-i386",
+        registers: vec![
+            ("eax", mbi::MAGIC.into()),
+            ("ebx", layout.info.start),
+            ("eip", image_entry),
+        ],
+        sent: Sent::Multiboot2(sent::decode(&mbi, low.rsdp.map(|rsdp| rsdp.addr))),
+        bytes: mbi.bytes,
+        rsdp: mbi.rsdp,
+    })
+}
+
+/// Everything that changes just before the jump: low memory first, then the
+/// RSDP into the boot information at `addr`.
+pub(super) fn fixups(low: &Low, boot: &Boot, addr: u64) -> Vec<Fixup> {
+    let mut fixups = low.fix.as_ref().map_or_else(Vec::new, |fix| fix.fixups());
+    if let Some(rsdp) = low.rsdp {
+        let copy = |&(at, len): &(usize, u32)| Fixup::CopyRsdp {
+            from: rsdp.addr,
+            to: addr + at as u64,
+            len,
+        };
+        fixups.extend(boot.rsdp.iter().map(copy));
+    }
+    fixups
+}
+
+/// The registers as the report has them.
+pub(super) fn registers(boot: &Boot) -> Vec<(&'static str, Hex)> {
+    boot.registers
+        .iter()
+        .map(|&(name, value)| (name, Hex(value)))
+        .collect()
+}
+
+/// `addr` as a 32-bit target holds it.
+pub(super) fn low_address(what: &str, addr: u64) -> Result<u32, PlanError> {
+    u32::try_from(addr)
+        .map_err(|_| PlanError::Handoff(format!("{what} at {addr:#x} is above 4 GiB")))
+}
