@@ -17,10 +17,12 @@ pub const DIGEST_LEN: usize = 32;
 pub const MAX_FIXUPS: usize = 16;
 /// Most extents.
 pub const MAX_EXTENTS: usize = 64;
+/// Most ranges to clear.
+pub const MAX_CLEARS: usize = 64;
 /// "MBTHNDOF", little endian.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"MBTHNDOF");
 /// Raised with every incompatible change of a structure in this file.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Selector of the flat 32-bit code segment. The same number as in Linux's
 /// kexec GDT and in Xen's boot GDT, so that gates keep working after the
@@ -123,15 +125,17 @@ pub const VERIFY_SHA256: u32 = 2;
 pub const EXIT_MULTIBOOT1: u32 = 1;
 /// [`Params::exit`]: Multiboot2, i386 machine state.
 pub const EXIT_MULTIBOOT2: u32 = 2;
+/// [`Params::exit`]: PVH, i386 machine state.
+pub const EXIT_PVH: u32 = 3;
 /// [`Params::exit`]: Linux's 64-bit boot protocol. From here on: long mode.
-pub const EXIT_LINUX64: u32 = 3;
+pub const EXIT_LINUX64: u32 = 4;
 /// [`Params::exit`]: Multiboot2 registers in long mode.
-pub const EXIT_LONG: u32 = 4;
+pub const EXIT_LONG: u32 = 5;
 /// [`Params::exit`]: call the target in long mode; it returns, and so do we.
-pub const EXIT_RETURN: u32 = 5;
+pub const EXIT_RETURN: u32 = 6;
 /// Names of [`Params::exit`], by number, separated by bars.
-pub const EXITS: &str =
-    "?|multiboot, 32-bit|multiboot2, 32-bit|linux, 64-bit|multiboot2, 64-bit|call, 64-bit";
+pub const EXITS: &str = "?|multiboot, 32-bit|multiboot2, 32-bit|pvh, 32-bit|linux, 64-bit|\
+                         multiboot2, 64-bit|call, 64-bit";
 /// [`FixupRaw::kind`]: store a 16-bit word.
 pub const FIXUP_STORE16: u32 = 1;
 /// [`FixupRaw::kind`]: copy an RSDP.
@@ -190,6 +194,8 @@ pub struct RegionRaw {
     /// The checksum that [`Params::verify`] names: a CRC-32 (IEEE 802.3), little
     /// endian, then zeroes; or a SHA-256.
     pub digest: [u8; DIGEST_LEN],
+    /// Pages of zeroes among those that the region touches, as loaded.
+    pub zero_pages: u64,
 }
 
 /// A change of memory before the jump.
@@ -218,7 +224,17 @@ pub struct Extent {
     pub len: u64,
 }
 
-/// What to move between verification and the fix-ups.
+/// Bytes to set to zero.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClearRaw {
+    /// Physical address.
+    pub start: u64,
+    /// Bytes.
+    pub len: u64,
+}
+
+/// What to move, and then to clear, between verification and the fix-ups.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct RelocateRaw {
@@ -232,6 +248,10 @@ pub struct RelocateRaw {
     pub extent_count: u32,
     /// More moves, in order.
     pub extents: [Extent; MAX_EXTENTS],
+    /// Used entries of `clears`.
+    pub clear_count: u64,
+    /// What to clear after all moves.
+    pub clears: [ClearRaw; MAX_CLEARS],
 }
 
 /// The decisions, as the blob reads them.
@@ -266,8 +286,8 @@ pub struct Params {
     pub fixup_count: u32,
     /// Code for [`DRILL_CALL`], on a page that the host maps executable.
     pub drill_addr: u32,
-    /// Zero.
-    pub reserved2: u32,
+    /// CR4 of a target in protected mode.
+    pub cr4: u32,
     /// Segments to verify.
     pub regions: [RegionRaw; MAX_REGIONS],
     /// Changes to make.
@@ -293,10 +313,13 @@ pub struct Pseudo {
 /// One 4 KiB paging structure.
 pub type Table = [u64; 512];
 /// Paging structures available: PML5, PML4, PDPT, four PDs for 4 GiB, two PTs
-/// for the blob, and eleven for what the console has in memory: each sink takes
+/// for the blob, eleven for what the console has in memory: each sink takes
 /// a PT below 4 GiB, up to a PDPT, a PD and a PT above, one more PT where it
-/// crosses a 2 MiB boundary.
-pub const TABLES: usize = 20;
+/// crosses a 2 MiB boundary; and [`HIGH_TABLES`].
+pub const TABLES: usize = 20 + HIGH_TABLES;
+/// Paging structures for segments and moves above 4 GiB: a PD for each GiB, a
+/// PDPT for each 512 GiB.
+pub const HIGH_TABLES: usize = 36;
 
 /// Descriptor and page tables, written by the host for one base address.
 #[repr(C, align(4096))]

@@ -7,7 +7,7 @@ use crate::arch::x86_64::gates;
 use crate::arch::x86_64::paging::{self, Mapper};
 use crate::arch::x86_64::selfcheck;
 use crate::sinks;
-use crate::spec::{Console, Digest, Drill, Fixup, OnFault, Region, Spec, Verify};
+use crate::spec::{Digest, Drill, Fixup, OnFault, Region, Spec, Verify};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -16,6 +16,7 @@ use core::mem::offset_of;
 
 mod encode_exit;
 mod encode_relocate;
+mod high;
 
 pub use encode_exit::{MULTIBOOT1_MAGIC, MULTIBOOT2_MAGIC};
 
@@ -81,8 +82,9 @@ pub fn bounce(base: u64) -> PhysRange {
 /// # Errors
 ///
 /// Says which parameter does not fit: base not page aligned, below 1 MiB or
-/// above 4 GiB; too many regions, fix-ups or consoles; a region or fix-up above
-/// 4 GiB; a console that cannot be accessed or mapped as it says.
+/// above 4 GiB; too many regions, moves, ranges to clear, fix-ups or consoles; a
+/// fix-up above 4 GiB; regions and moves scattered over too many GiB above it; a
+/// console that cannot be accessed or mapped as it says.
 pub fn build(spec: &Spec) -> Result<Built, String> {
     let header = header();
     let base = check_base(spec.base, header.mem_size)?;
@@ -92,7 +94,7 @@ pub fn build(spec: &Spec) -> Result<Built, String> {
     bytes.resize(header.area as usize, 0);
     encode_params(&params, &mut bytes);
     bytes.resize(header.area as usize + offset_of!(Area, tables), 0);
-    encode_tables(&header, base, (&params, &spec.consoles), &mut bytes)?;
+    encode_tables(&header, base, (&params, spec), &mut bytes)?;
     debug_assert_eq!(
         bytes.len(),
         header.area as usize + offset_of!(Area, scratch)
@@ -140,6 +142,7 @@ fn params(spec: &Spec) -> Result<Params, String> {
         memsz: 0,
         loaded: 0,
         digest: [0; abi::DIGEST_LEN],
+        zero_pages: 0,
     }; abi::MAX_REGIONS];
     for (raw, region) in regions.iter_mut().zip(&spec.regions) {
         *raw = region_raw(region, spec.verify)?;
@@ -186,7 +189,7 @@ fn params(spec: &Spec) -> Result<Params, String> {
             }
             _ => 0,
         },
-        reserved2: 0,
+        cr4: registers.cr4,
         regions,
         fixups,
         relocate: encode_relocate::raw(spec)?,
@@ -204,8 +207,20 @@ fn low(what: &str, addr: u64, len: u64) -> Result<(), String> {
     }
 }
 
+/// A range that the handoff's page tables can map.
+fn paged(what: &str, start: u64, len: u64) -> Result<PhysRange, String> {
+    let range = PhysRange::from_len(start, len).filter(|range| range.end <= paging::LIMIT);
+    range.ok_or_else(|| {
+        format!(
+            "{what}: {len:#x} bytes at {start:#x} end above {:#x} (128 TiB), which the handoff \
+             cannot map",
+            paging::LIMIT
+        )
+    })
+}
+
 fn region_raw(region: &Region, verify: Verify) -> Result<RegionRaw, String> {
-    low(&region.name, region.range.start, region.range.len())?;
+    paged(&region.name, region.range.start, region.range.len())?;
     let mut cut = region.name.len().min(abi::NAME_LEN);
     while !region.name.is_char_boundary(cut) {
         cut -= 1;
@@ -232,6 +247,7 @@ fn region_raw(region: &Region, verify: Verify) -> Result<RegionRaw, String> {
         memsz: region.range.len(),
         loaded: region.loaded,
         digest,
+        zero_pages: region.zero_pages,
     })
 }
 
@@ -283,6 +299,7 @@ fn encode_params(p: &Params, out: &mut Vec<u8>) {
     out.extend(p.region_count.to_le_bytes());
     out.extend(p.fixup_count.to_le_bytes());
     out.extend(p.drill_addr.to_le_bytes());
+    out.extend(p.cr4.to_le_bytes());
     out.resize(start + offset_of!(Params, regions), 0);
     for region in &p.regions {
         out.extend(region.name);
@@ -290,6 +307,7 @@ fn encode_params(p: &Params, out: &mut Vec<u8>) {
             out.extend(word.to_le_bytes());
         }
         out.extend(region.digest);
+        out.extend(region.zero_pages.to_le_bytes());
     }
     for fixup in &p.fixups {
         out.extend(fixup.kind.to_le_bytes());
@@ -307,7 +325,7 @@ fn encode_params(p: &Params, out: &mut Vec<u8>) {
 fn encode_tables(
     header: &Header,
     base: u32,
-    (params, consoles): (&Params, &[Console]),
+    (params, spec): (&Params, &Spec),
     out: &mut Vec<u8>,
 ) -> Result<(), String> {
     let start = out.len();
@@ -318,12 +336,13 @@ fn encode_tables(
     let mut pool = Box::new([[0; 512]; abi::TABLES]);
     let mut mapper = Mapper::new(&mut pool, at(offset_of!(Area, tables.pool)));
     mapper.map_low()?;
+    high::map(spec, &mut mapper)?;
     let text = PhysRange {
         start: base.into(),
         end: u64::from(base + header.text_size),
     };
     mapper.map(text, paging::TEXT)?;
-    for console in consoles {
+    for console in &spec.consoles {
         if let Some(range) = console.memory() {
             let error = |e| format!("{console:x?}: cannot be mapped: {e}");
             mapper.map(range, paging::DEVICE).map_err(error)?;

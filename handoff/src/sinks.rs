@@ -3,14 +3,12 @@
 extern crate alloc;
 use crate::abi::{self, MAX_SINKS, SinkRaw};
 use crate::addr::{PAGE_SIZE, PhysRange};
+use crate::arch::x86_64::paging::LIMIT;
 use crate::ramlog;
 use crate::spec::Console;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-/// First address that the handoff's page tables cannot map: 128 TiB.
-const ADDRESS_LIMIT: u64 = 1 << 47;
 
 impl Console {
     /// The memory that it occupies: a UART's registers, the RAM log. `None` for
@@ -44,10 +42,10 @@ pub(crate) fn raw(consoles: &[Console], blob: PhysRange) -> Result<[SinkRaw; MAX
 }
 
 fn check_range(console: &Console, blob: PhysRange) -> Result<(), String> {
-    let range = console.memory().filter(|range| range.end <= ADDRESS_LIMIT);
+    let range = console.memory().filter(|range| range.end <= LIMIT);
     let Some(range) = range else {
         return Err(format!(
-            "{console:x?} ends above {ADDRESS_LIMIT:#x} (128 TiB), which the handoff cannot map"
+            "{console:x?} ends above {LIMIT:#x} (128 TiB), which the handoff cannot map"
         ));
     };
     if range

@@ -1,7 +1,7 @@
 //! What a planner decides about the handoff: the input of [`crate::blob::build`].
 
 use crate::abi::Extent;
-use crate::addr::PhysRange;
+use crate::addr::{PAGE_SIZE, PhysRange};
 use crate::pagelist::Encoded;
 extern crate alloc;
 use alloc::{string::String, vec::Vec};
@@ -83,6 +83,19 @@ pub struct Region {
     pub loaded: u64,
     /// Their checksum, of the kind that [`Spec::verify`] names.
     pub digest: Digest,
+    /// [`zero_pages`] of it: what a count of lost pages is compared with when
+    /// they are zero (docs/verification.md).
+    pub zero_pages: u64,
+}
+
+/// Pages of zeroes among the pages of a region that starts with one: those of
+/// its `loaded` bytes, and of the zero fill behind them up to `memsz` bytes.
+#[must_use]
+pub fn zero_pages(loaded: &[u8], memsz: u64) -> u64 {
+    let pages = loaded.chunks(PAGE_SIZE as usize);
+    let all = pages.len() as u64;
+    let zero = pages.filter(|page| page.iter().all(|byte| *byte == 0));
+    zero.count() as u64 + memsz.div_ceil(PAGE_SIZE).saturating_sub(all)
 }
 
 /// A change made to memory just before the jump, after verification.
@@ -130,6 +143,14 @@ pub enum Exit {
         /// EBX: the boot information.
         info: u32,
     },
+    /// 32-bit protected mode, paging off, as the x86/HVM direct boot ABI has it
+    /// (docs/misc/pvh of Xen).
+    Pvh {
+        /// EIP.
+        entry: u32,
+        /// EBX: `struct hvm_start_info`.
+        start_info: u32,
+    },
     /// Long mode as Linux's 64-bit boot protocol has it.
     Linux64 {
         /// RIP.
@@ -152,16 +173,23 @@ pub enum Exit {
     },
 }
 
-/// Memory to move after verification, before the fix-ups. Everything below
-/// 4 GiB.
+/// Memory to move and to clear after verification, before the fix-ups. Extents
+/// and ranges to clear may lie above 4 GiB, in at most about 32 different GiB
+/// ([`crate::abi::HIGH_TABLES`]); a page list and its pages below.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Relocate {
     /// Exchange instead of copying.
     pub swap: bool,
     /// A page list. Its pages must be in memory: segments like any other.
     pub list: Option<Encoded>,
-    /// Moves, done in this order ([`crate::extents::order`]).
+    /// Moves, done in this order ([`crate::extents::order`]). A source need not
+    /// be loaded: what lies at address 0, too, can be copied to a safe place
+    /// before the fix-ups change it.
     pub extents: Vec<Extent>,
+    /// Set to zero after all moves: at most [`crate::abi::MAX_CLEARS`], of any
+    /// alignment and length, none in a destination of a move. Not to be had
+    /// with `swap`, which is to be undone.
+    pub clear: Vec<PhysRange>,
 }
 
 /// A deliberate failure, to prove that a machine's serial line shows dumps
@@ -191,10 +219,10 @@ pub struct Spec {
     pub on_fault: OnFault,
     /// Verify `regions` (names the bad one and ends by `on_fault`).
     pub verify: Verify,
-    /// Loaded segments.
+    /// Loaded segments, where they were loaded: also above 4 GiB, as moves.
     pub regions: Vec<Region>,
-    /// Memory to move; `regions` are verified before, so they name the places
-    /// that moves come from.
+    /// Memory to move and to clear; `regions` are verified before, so they name
+    /// the places that moves come from.
     pub relocate: Relocate,
     /// Low-memory changes, in order.
     pub fixups: Vec<Fixup>,
@@ -206,4 +234,21 @@ pub struct Spec {
     /// overwrites it is dumped while it does. The target must not own the
     /// blob's memory before it has set DR7 itself.
     pub guard: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_pages_are_those_of_the_memory() {
+        let mut bytes = alloc::vec![0; 4 * PAGE_SIZE as usize + 5];
+        assert_eq!(zero_pages(&bytes, bytes.len() as u64), 5);
+        assert_eq!(zero_pages(&bytes, 7 * PAGE_SIZE), 7);
+        bytes[2 * PAGE_SIZE as usize] = 1;
+        bytes[4 * PAGE_SIZE as usize + 4] = 1;
+        assert_eq!(zero_pages(&bytes, bytes.len() as u64), 3);
+        assert_eq!(zero_pages(&bytes, 6 * PAGE_SIZE + 1), 5);
+        assert_eq!(zero_pages(&[], 0), 0);
+    }
 }

@@ -20,10 +20,11 @@ pub trait Text {
         self
     }
 
-    /// Writes `0x` and exactly `digits` lowercase hex digits (1 to 16).
+    /// Writes `0x` and at least `digits` lowercase hex digits (1 to 16).
     #[inline(never)]
     fn hex(&mut self, value: u64, digits: u32) -> &mut Self {
-        self.str("0x").digits(value, digits)
+        let needed = 16 - value.leading_zeros() / 4;
+        self.str("0x").digits(value, digits.max(needed))
     }
 
     /// Writes exactly `digits` lowercase hex digits (1 to 16).
@@ -42,7 +43,7 @@ pub trait Text {
     /// Writes `0x` and as many hex digits as needed.
     #[inline(never)]
     fn addr(&mut self, value: u64) -> &mut Self {
-        self.hex(value, (16 - value.leading_zeros() / 4).max(1))
+        self.hex(value, 1)
     }
 
     /// Writes a decimal number.
@@ -82,9 +83,10 @@ mod tests {
             .addr(0x9f000)
             .str(" ");
         out.hex(0xab, 4).str(" ").digits(u64::MAX, 16);
+        out.str(" ").hex(0x1_2345_6789, 8);
         assert_eq!(
             out,
-            "0 18446744073709551615 0x0 0x9f000 0x00ab ffffffffffffffff"
+            "0 18446744073709551615 0x0 0x9f000 0x00ab ffffffffffffffff 0x123456789"
         );
     }
 }

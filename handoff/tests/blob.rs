@@ -1,7 +1,7 @@
 //! The built bytes: what a backend loads, checked from the outside.
 
 use core::mem::{offset_of, size_of};
-use handoff::abi::{self, Area, Tables};
+use handoff::abi::{self, Area, Extent, Tables};
 use handoff::addr::{FOUR_GIB, PhysRange};
 use handoff::arch::x86_64::paging;
 use handoff::blob;
@@ -21,6 +21,7 @@ fn spec(base: u64) -> Spec {
             range: PhysRange::new(0x20_0000, 0x30_0000).unwrap(),
             loaded: 0x1234,
             digest: Digest::Crc32(0xdead_beef),
+            zero_pages: 0x5678,
         }],
         relocate: Relocate::default(),
         fixups: vec![Fixup::Store16 {
@@ -102,6 +103,10 @@ fn parameters_are_where_the_blob_reads_them() {
     let region = &params[offset_of!(abi::Params, regions)..];
     assert_eq!(&region[..32], b"module 1: a name that is longer ");
     assert_eq!(u64_at(region, offset_of!(abi::RegionRaw, loaded)), 0x1234);
+    assert_eq!(
+        u64_at(region, offset_of!(abi::RegionRaw, zero_pages)),
+        0x5678
+    );
     let fixup = &params[offset_of!(abi::Params, fixups)..];
     assert_eq!(u64_at(fixup, offset_of!(abi::FixupRaw, to)), 0x40e);
     assert_eq!(u64_at(fixup, offset_of!(abi::FixupRaw, from)), 0x9f00);
@@ -118,8 +123,14 @@ fn what_does_not_fit_is_refused() {
         );
     }
     let mut high = spec(0x10_0000);
-    high.regions[0].range = PhysRange::from_len(FOUR_GIB, 0x1000).unwrap();
+    high.regions[0].range = PhysRange::from_len((1 << 47) - 0x1000, 0x2000).unwrap();
     assert!(blob::build(&high).unwrap_err().contains("module 1"));
+    let mut fixup = spec(0x10_0000);
+    fixup.fixups[0] = Fixup::Zero {
+        addr: FOUR_GIB - 1,
+        len: 2,
+    };
+    assert!(blob::build(&fixup).unwrap_err().contains("above 4 GiB"));
     let mut many = spec(0x10_0000);
     many.regions = vec![many.regions[0].clone(); abi::MAX_REGIONS + 1];
     assert!(blob::build(&many).unwrap_err().contains("33 segments"));
@@ -131,6 +142,107 @@ fn what_does_not_fit_is_refused() {
         divisor: None,
     });
     assert!(blob::build(&mmio).unwrap_err().contains("stride 3"));
+}
+
+/// Looks addresses up in the page tables of the blob that `spec` makes.
+fn walker(spec: &Spec) -> impl Fn(u64) -> Option<u64> + use<> {
+    let built = blob::build(spec).unwrap();
+    let at = blob::header().area as usize + offset_of!(Area, tables.pool);
+    let words = built.bytes[at..at + size_of::<abi::Pool>()].chunks_exact(8);
+    let mut pool = Box::new([[0; 512]; abi::TABLES]);
+    for (slot, word) in pool.as_flattened_mut().iter_mut().zip(words) {
+        *slot = u64::from_le_bytes(word.try_into().unwrap());
+    }
+    let base = spec.base + at as u64;
+    move |addr| paging::walk(&pool, base, addr)
+}
+
+#[test]
+fn what_is_read_or_written_above_4_gib_is_mapped() {
+    const GIB: u64 = 1 << 30;
+    let mut spec = spec(0x10_0000);
+    // over the boundary of a GiB, over that of 512 GiB, across 4 GiB, far up
+    spec.regions[0].range = PhysRange::from_len(9 * GIB - 0x1000, 0x2000).unwrap();
+    spec.relocate.extents = vec![
+        Extent {
+            to: 0x100_0000,
+            from: 512 * GIB - 5,
+            len: 10,
+        },
+        Extent {
+            to: 0x7fff_ffff_f000,
+            from: 0,
+            len: 0x1000,
+        },
+    ];
+    spec.relocate.clear = vec![PhysRange::new(FOUR_GIB - 1, FOUR_GIB + 1).unwrap()];
+    // in a page that is data as well: stays uncached
+    spec.consoles = vec![Console::Mmio {
+        addr: FOUR_GIB + 0x10_0000,
+        stride: 1,
+        width: 8,
+        divisor: None,
+    }];
+    let walk = walker(&spec);
+    let data = paging::DATA | paging::PS;
+    for page in [
+        9 * GIB - 0x1000,
+        9 * GIB,
+        512 * GIB - 0x1000,
+        512 * GIB,
+        0x7fff_ffff_f000,
+    ] {
+        assert_eq!(walk(page), Some(page | data), "{page:#x}");
+    }
+    assert_eq!(walk(FOUR_GIB), Some(FOUR_GIB | paging::DATA), "split");
+    let device = FOUR_GIB + 0x10_0000;
+    assert_eq!(walk(device), Some(device | paging::DEVICE));
+    for outside in [FOUR_GIB + (2 << 20), 10 * GIB, 8 * GIB] {
+        assert_eq!(walk(outside), None, "{outside:#x}");
+    }
+    // 29 GiB in one piece, and the pieces above: all that there is room for
+    spec.consoles.clear();
+    spec.relocate.clear = vec![PhysRange::from_len(16 * GIB, 29 * GIB).unwrap()];
+    blob::build(&spec).unwrap();
+    for last in [30 * GIB, 1 << 45] {
+        spec.relocate.clear = vec![PhysRange::from_len(16 * GIB, last).unwrap()];
+        let error = blob::build(&spec).unwrap_err();
+        assert!(error.contains("too many different GiB"), "{error}");
+    }
+}
+
+#[test]
+fn what_cannot_be_cleared_is_refused() {
+    const BASE: u64 = 0x60_0000;
+    let range = |start, len| PhysRange::from_len(start, len).unwrap();
+    let build = |clear: Vec<PhysRange>, swap| {
+        let mut spec = spec(BASE);
+        spec.relocate.clear = clear;
+        spec.relocate.swap = swap;
+        spec.relocate.extents = vec![Extent {
+            to: 0x80_0000,
+            from: 0x90_0000,
+            len: 0x1000,
+        }];
+        blob::build(&spec)
+    };
+    let many = vec![range(0, 1); abi::MAX_CLEARS];
+    // any alignment and length, sources of moves too
+    let odd = vec![range(0x80_1000, 3), range(0x90_0001, 7), range(0, 0x500)];
+    for good in [many.clone(), odd] {
+        build(good, false).unwrap();
+    }
+    let one_more = [many, vec![range(0, 1)]].concat();
+    for (clear, swap, why) in [
+        (one_more, false, "65 ranges to clear"),
+        (vec![range(0, 1)], true, "could not be undone"),
+        (vec![range(0x80_0fff, 1)], false, "would be lost"),
+        (vec![range(BASE + 5, 1)], false, "meets the handoff itself"),
+        (vec![range(1 << 47, 1)], false, "128 TiB"),
+    ] {
+        let error = build(clear, swap).unwrap_err();
+        assert!(error.contains(why), "{error}");
+    }
 }
 
 #[test]
@@ -152,15 +264,7 @@ fn what_the_console_has_in_memory_is_mapped_uncached() {
         },
         mmio(0x7ff1_2340_0000),
     ];
-    let header = blob::header();
-    let built = blob::build(&spec).unwrap();
-    let at = header.area as usize + offset_of!(Area, tables.pool);
-    let words = built.bytes[at..at + size_of::<abi::Pool>()].chunks_exact(8);
-    let mut pool = Box::new([[0; 512]; abi::TABLES]);
-    for (slot, word) in pool.as_flattened_mut().iter_mut().zip(words) {
-        *slot = u64::from_le_bytes(word.try_into().unwrap());
-    }
-    let walk = |addr| paging::walk(&pool, BASE + at as u64, addr);
+    let walk = walker(&spec);
     for addr in [
         0xfe00_0000,
         0x38_0000_0000,
@@ -176,10 +280,15 @@ fn what_the_console_has_in_memory_is_mapped_uncached() {
         assert_eq!(walk(data), Some(data | paging::DATA), "{data:#x}");
     }
     assert_eq!(walk(0x38_0000_2000), None);
-    // four far apart above 4 GiB and over boundaries take more tables than there are
+    // with segments all over memory, four consoles far apart above 4 GiB and over
+    // boundaries take more tables than there are
     for (n, console) in spec.consoles.iter_mut().enumerate() {
         *console = mmio(((n as u64 + 1) << 39) - 16);
     }
+    blob::build(&spec).unwrap();
+    spec.relocate.clear = (0..34)
+        .map(|n| PhysRange::from_len((40 + n) << 30, 1).unwrap())
+        .collect();
     let error = blob::build(&spec).unwrap_err();
     assert!(error.contains("page table pool used up"), "{error}");
 }

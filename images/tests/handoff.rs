@@ -5,7 +5,7 @@ mod support;
 
 use handoff::addr::PhysRange;
 use handoff::blob;
-use handoff::spec::{Digest, Region, Verify};
+use handoff::spec::{Digest, Region, Verify, zero_pages};
 use images::launch;
 use images::payloads::{EXIT_STATUS, FAULT32_OFFSET, FAULT32_REGISTERS, MB2_FAULT32, MB2_FIXED};
 use images::report::{MULTIBOOT2_MAGIC, Report};
@@ -33,6 +33,7 @@ fn boot(image: Loaded, corrupt: Option<(usize, usize)>, until: Option<&str>) -> 
         range: PhysRange::from_len(part.address, part.memsz).unwrap(),
         loaded: part.bytes.len() as u64,
         digest: Digest::Crc32(crc32fast::hash(&part.bytes)),
+        zero_pages: zero_pages(&part.bytes, part.memsz),
     });
     let built = blob::build(&multiboot2_spec(
         BASE,

@@ -84,6 +84,7 @@ fn call_on(cpu: &str, rounds: u32, state: u32, consoles: Vec<Console>) -> String
             swap: true,
             list: Some(list.clone()),
             extents: EXTENTS.to_vec(),
+            clear: vec![],
         },
         fixups: vec![],
         exit: Exit::Return {

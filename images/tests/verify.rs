@@ -11,7 +11,7 @@ use std::mem::offset_of;
 use handoff::abi::{Area, FixupRaw, Header, Params, SEL_TSS};
 use handoff::addr::PhysRange;
 use handoff::blob;
-use handoff::spec::{Digest, Region, Verify};
+use handoff::spec::{Digest, Region, Verify, zero_pages};
 use images::launch;
 use images::payloads::{EXIT_STATUS, MB2_FIXED};
 use images::report::Report;
@@ -54,6 +54,7 @@ impl Guest {
                 Verify::Sha256 => Digest::Sha256(Sha256::digest(&part.bytes).into()),
                 _ => Digest::Crc32(crc32fast::hash(&part.bytes)),
             },
+            zero_pages: zero_pages(&part.bytes, part.memsz),
         });
         let built = blob::build(&multiboot2_spec(
             BASE,

@@ -15,7 +15,12 @@ pub(super) struct Registers {
     pub eax: u32,
     pub ebx: u32,
     pub esi: u32,
+    /// In protected mode.
+    pub cr4: u32,
 }
+
+/// CR4.MCE: without it a machine check is a reset without a word.
+const MCE: u32 = 1 << 6;
 
 pub(super) const fn registers(exit: Exit) -> Registers {
     let (exit, entry, eax, ebx, esi) = match exit {
@@ -23,6 +28,7 @@ pub(super) const fn registers(exit: Exit) -> Registers {
             (abi::EXIT_MULTIBOOT1, entry, MULTIBOOT1_MAGIC, info, 0)
         }
         Exit::Multiboot2 { entry, mbi } => (abi::EXIT_MULTIBOOT2, entry, MULTIBOOT2_MAGIC, mbi, 0),
+        Exit::Pvh { entry, start_info } => (abi::EXIT_PVH, entry, 0, start_info, 0),
         Exit::Linux64 { entry, boot_params } => (abi::EXIT_LINUX64, entry, 0, 0, boot_params),
         Exit::Long { entry, mbi } => (abi::EXIT_LONG, entry, MULTIBOOT2_MAGIC, mbi, 0),
         Exit::Return { entry } => (abi::EXIT_RETURN, entry, 0, 0, 0),
@@ -33,5 +39,7 @@ pub(super) const fn registers(exit: Exit) -> Registers {
         eax,
         ebx,
         esi,
+        // the ABI says: all bits clear
+        cr4: if exit == abi::EXIT_PVH { 0 } else { MCE },
     }
 }

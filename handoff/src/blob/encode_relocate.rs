@@ -1,8 +1,8 @@
 //! Moves as parameters, checked.
 
 extern crate alloc;
-use super::memsz;
-use crate::abi::{Extent, MAX_EXTENTS, RelocateRaw};
+use super::{memsz, paged};
+use crate::abi::{ClearRaw, Extent, MAX_CLEARS, MAX_EXTENTS, RelocateRaw};
 use crate::addr::{FOUR_GIB, PAGE_SIZE, PhysRange};
 use crate::pagelist::{Encoded, Step, Walk};
 use crate::spec::Spec;
@@ -14,8 +14,9 @@ use alloc::vec::Vec;
 ///
 /// # Errors
 ///
-/// Says which move leaves the low 4 GiB, meets the handoff, or is exchanged
-/// with what another one exchanges; or that the page list is not one.
+/// Says which move ends above 128 TiB (of a page list: 4 GiB), meets the
+/// handoff, or is exchanged with what another one exchanges; which range to
+/// clear meets the handoff or what was moved; or that the page list is not one.
 pub(super) fn raw(spec: &Spec) -> Result<RelocateRaw, String> {
     let moves = &spec.relocate;
     if moves.extents.len() > MAX_EXTENTS {
@@ -27,9 +28,10 @@ pub(super) fn raw(spec: &Spec) -> Result<RelocateRaw, String> {
     }
     let mut touched = Vec::new();
     for extent in &moves.extents {
-        touched.push(range("move to", extent.to, extent.len)?);
-        touched.push(range("move from", extent.from, extent.len)?);
+        touched.push(paged("move to", extent.to, extent.len)?);
+        touched.push(paged("move from", extent.from, extent.len)?);
     }
+    let clears = clears(spec, &mut touched)?;
     let (mut head, mut words) = (0, 0);
     if let Some(list) = &moves.list {
         (head, words) = (list.head, list.words);
@@ -43,7 +45,7 @@ pub(super) fn raw(spec: &Spec) -> Result<RelocateRaw, String> {
     let meets = |range: &&PhysRange| range.overlaps(&own) && !bounce.covers(range);
     if let Some(range) = touched.iter().find(meets) {
         return Err(format!(
-            "a move of {range} meets the handoff itself at {own}"
+            "a move or clearing of {range} meets the handoff itself at {own}"
         ));
     }
     if moves.swap {
@@ -66,7 +68,45 @@ pub(super) fn raw(spec: &Spec) -> Result<RelocateRaw, String> {
         swap: moves.swap.into(),
         extent_count: moves.extents.len() as u32,
         extents,
+        clear_count: moves.clear.len() as u64,
+        clears,
     })
+}
+
+/// What to clear, checked against the moves; appended to `touched`.
+fn clears(spec: &Spec, touched: &mut Vec<PhysRange>) -> Result<[ClearRaw; MAX_CLEARS], String> {
+    let moves = &spec.relocate;
+    if moves.clear.len() > MAX_CLEARS {
+        return Err(format!(
+            "{} ranges to clear, the handoff takes at most {MAX_CLEARS}: merge neighbours",
+            moves.clear.len()
+        ));
+    }
+    if moves.swap && !moves.clear.is_empty() {
+        return Err(format!(
+            "{} ranges to clear with an exchange: that could not be undone",
+            moves.clear.len()
+        ));
+    }
+    let mut destinations: Vec<_> = moves.extents.iter().map(Extent::destination).collect();
+    if let Some(list) = &moves.list {
+        let page = |step: Step| PhysRange::from_len(step.to, PAGE_SIZE);
+        destinations.extend(steps(list)?.into_iter().filter_map(page));
+    }
+    let mut clears = [ClearRaw::default(); MAX_CLEARS];
+    for (slot, clear) in clears.iter_mut().zip(&moves.clear) {
+        if let Some(to) = destinations.iter().find(|to| to.overlaps(clear)) {
+            return Err(format!(
+                "{clear} is to be cleared after a move to {to}, which would be lost"
+            ));
+        }
+        touched.push(paged("range to clear", clear.start, clear.len())?);
+        *slot = ClearRaw {
+            start: clear.start,
+            len: clear.len(),
+        };
+    }
+    Ok(clears)
 }
 
 fn range(what: &str, start: u64, len: u64) -> Result<PhysRange, String> {
@@ -105,5 +145,10 @@ pub(super) fn encode(raw: &RelocateRaw, out: &mut Vec<u8>) {
         for word in [extent.to, extent.from, extent.len] {
             out.extend(word.to_le_bytes());
         }
+    }
+    out.extend(raw.clear_count.to_le_bytes());
+    for clear in &raw.clears {
+        out.extend(clear.start.to_le_bytes());
+        out.extend(clear.len.to_le_bytes());
     }
 }

@@ -6,9 +6,10 @@
 // Out:     Multiboot2 specification 2.0, 3.3 "I386" (and Multiboot1, the same
 //          but for the magic): EAX magic, EBX information,
 //          CS flat 32-bit code, DS ES FS GS SS flat data, CR0 = PE|ET, paging off,
-//          IF = VM = 0. Beyond it: EFLAGS = 2, ESP = end of Scratch::stack_target, other
-//          registers 0, CR3 = EFER = 0, CR4 = MCE, our GDT, TSS and 32-bit IDT
-//          stay loaded.
+//          IF = VM = 0. PVH (x86/HVM direct boot ABI) is the same but for EAX = 0,
+//          CR4 = 0 and a TSS with base 0. Beyond it: EFLAGS = 2, ESP = end of
+//          Scratch::stack_target, other registers 0, CR3 = EFER = 0, CR4 = MCE, our
+//          GDT, TSS and 32-bit IDT stay loaded.
 exit_protected:
     lea     rax, [rip + .Lcompat]
     push    {SEL_CODE32}
@@ -27,7 +28,7 @@ exit_protected:
     xor     edx, edx
     wrmsr
     mov     cr3, eax
-    mov     eax, {CR4_PROTECTED}        // MCE: else #MC is a shutdown
+    mov     eax, [edi + {CR4}]          // MCE, if the target may have it: else #MC is a shutdown
     mov     cr4, eax
     mov     eax, {CR0_PROTECTED}
     mov     cr0, eax

@@ -164,6 +164,7 @@ global_asm!(
     PHASE_TARGET = const abi::PHASE_TARGET,
     MSR_EFER = const cpu::MSR_EFER,
     CR0_PROTECTED = const CR0_PROTECTED,
+    CR4 = const offset_of!(Area, params.cr4),
     CR4_PROTECTED = const CR4_PROTECTED,
     TARGET_STACK_END = const end_of(offset_of!(Area, scratch.stack_target)),
     DRILL = const offset_of!(Area, params.drill),

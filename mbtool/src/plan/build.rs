@@ -14,7 +14,7 @@ use super::{
 use crate::memory::{Host, map};
 use handoff::addr::PhysRange;
 use handoff::blob::Built;
-use handoff::spec::{Region, Relocate, Spec};
+use handoff::spec::{Region, Relocate, Spec, zero_pages};
 use xen_shim::{XenInfo, contract};
 
 /// Makes a blob of its parameters.
@@ -273,6 +273,7 @@ fn regions(parts: &[Segment], request: &Request) -> Result<Vec<Region>, PlanErro
         range: s.dest,
         loaded: s.data.len() as u64,
         digest: s.digest(),
+        zero_pages: zero_pages(&s.data, s.dest.len()),
     };
     if parts.len() <= handoff::abi::MAX_REGIONS {
         return Ok(parts.iter().map(region).collect());

@@ -190,12 +190,14 @@ pub unsafe fn copy(to: *mut u8, from: *const u8, len: usize) {
 ///
 /// # Safety
 ///
-/// `len` bytes must be writable at `to`.
-pub unsafe fn clear(to: *mut u8, len: usize) {
+/// `len` bytes must be writable at `to`, which may be address 0.
+#[inline(never)]
+pub unsafe fn clear(to: u64, len: u64) {
     // SAFETY: the caller's promise; the direction flag is clear in Rust code.
     unsafe {
-        asm!("rep stosb", inout("rdi") to => _, inout("rcx") len => _, in("al") 0u8,
-             options(nostack, preserves_flags));
+        asm!("rep stosq", "mov ecx, edx", "rep stosb",
+             inout("rdi") to => _, inout("rcx") len / 8 => _, in("edx") len as u32 & 7,
+             in("rax") 0u64, options(nostack, preserves_flags));
     }
 }
 

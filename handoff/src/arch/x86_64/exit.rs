@@ -1,7 +1,7 @@
 //! The last words, and what the way out needs of our page tables.
 
 use super::paging::NX;
-use crate::abi::{EXIT_LINUX64, EXITS, Params, Tables};
+use crate::abi::{EXIT_LINUX64, EXIT_PVH, EXITS, Params, Tables};
 use crate::dump::nth;
 use crate::text::Text;
 
@@ -42,7 +42,12 @@ pub fn announce(out: &mut impl Text, params: &Params) {
     if params.exit == EXIT_LINUX64 {
         out.str("boot_params ").hex(params.esi.into(), 8);
     } else {
-        out.str("mbi ").hex(params.mbi.into(), 8);
+        let information = if params.exit == EXIT_PVH {
+            "start_info "
+        } else {
+            "mbi "
+        };
+        out.str(information).hex(params.mbi.into(), 8);
     }
     out.str("\n");
 }

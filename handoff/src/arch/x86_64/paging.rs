@@ -31,6 +31,8 @@ pub const TEXT: u64 = P | A;
 const TABLE: u64 = P | RW | A;
 
 const LARGE: u64 = 2 << 20;
+/// First address that cannot be mapped: 128 TiB, half of what four levels have.
+pub const LIMIT: u64 = 1 << 47;
 
 /// Tables under construction; physical addresses count from `base`.
 pub struct Mapper<'a> {
@@ -70,17 +72,30 @@ impl<'a> Mapper<'a> {
 
     /// Maps the low 4 GiB as data with 2 MiB pages.
     pub fn map_low(&mut self) -> Result<(), &'static str> {
-        for page in (0..FOUR_GIB).step_by(LARGE as usize) {
+        self.map_data(PhysRange {
+            start: 0,
+            end: FOUR_GIB,
+        })
+    }
+
+    /// Maps the 2 MiB pages that `range` touches, below [`LIMIT`], as data. To be
+    /// done before [`Mapper::map`], whose pages would be lost.
+    pub fn map_data(&mut self, range: PhysRange) -> Result<(), &'static str> {
+        let range = range.align_outward(LARGE).ok_or("range ends at 2^64")?;
+        if range.end > LIMIT {
+            return Err("address above 128 TiB");
+        }
+        for page in (range.start..range.end).step_by(LARGE as usize) {
             let (pd, index) = self.directory(page)?;
             self.pool[pd][index] = page | DATA | PS;
         }
         Ok(())
     }
 
-    /// Maps (or changes) the 4 KiB pages of `range`, below 256 TiB.
+    /// Maps (or changes) the 4 KiB pages of `range`, below [`LIMIT`].
     pub fn map(&mut self, range: PhysRange, flags: u64) -> Result<(), &'static str> {
         let range = range.align_outward(PAGE_SIZE).ok_or("range ends at 2^64")?;
-        if range.end > 1 << 47 {
+        if range.end > LIMIT {
             return Err("address above 128 TiB");
         }
         for page in (range.start..range.end).step_by(PAGE_SIZE as usize) {

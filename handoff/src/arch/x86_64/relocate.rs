@@ -3,6 +3,7 @@
 // UNSAFETY: calls assembly that moves memory by address.
 #![expect(unsafe_code)]
 
+use super::cpu;
 use crate::abi::{Extent, RelocateRaw};
 use crate::pagelist;
 use crate::text::Text;
@@ -35,8 +36,8 @@ unsafe extern "C" fn move_extents(first: *const Extent, count: u64, swap: u32) {
     naked_asm!("jmp handoff_move_extents")
 }
 
-/// Does all moves: the page list's, then the extents'. False when the list had
-/// no end.
+/// Does all moves: the page list's, then the extents'; then clears. False when
+/// the list had no end.
 ///
 /// # Safety
 ///
@@ -49,12 +50,20 @@ pub unsafe fn relocate(raw: &RelocateRaw) -> bool {
     unsafe {
         let ended = raw.head == 0 || move_list(raw.head, raw.words, raw.swap) != 0;
         move_extents(raw.extents.as_ptr(), count as u64, raw.swap);
+        for clear in raw.clears.iter().take(raw.clear_count as usize) {
+            cpu::clear(clear.start, clear.len);
+        }
         ended
     }
 }
 
-/// Says what is about to be moved.
+/// Says what is about to be moved and cleared.
 pub fn announce(out: &mut impl Text, raw: &RelocateRaw) {
+    if raw.clear_count > 0 {
+        out.str("[handoff] relocate: clear ")
+            .dec(raw.clear_count)
+            .str(" range(s), after all moves\n");
+    }
     if raw.head == 0 && raw.extent_count == 0 {
         return;
     }

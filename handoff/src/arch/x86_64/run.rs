@@ -269,7 +269,7 @@ unsafe fn apply(out: &mut impl Text, fixup: &FixupRaw) {
         }
         abi::FIXUP_ZERO => {
             // SAFETY: the caller's promise.
-            unsafe { cpu::clear(to_bytes, len as usize) };
+            unsafe { cpu::clear(to, len.into()) };
             out.str("[handoff] low memory: clear ")
                 .addr(to)
                 .str("-")

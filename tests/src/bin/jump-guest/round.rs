@@ -5,7 +5,9 @@ use handoff::abi::Extent;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::blob;
 use handoff::pagelist::{self, Step};
-use handoff::spec::{Console, Digest, Drill, Exit, OnFault, Region, Relocate, Spec, Verify};
+use handoff::spec::{
+    Console, Digest, Drill, Exit, OnFault, Region, Relocate, Spec, Verify, zero_pages,
+};
 use mbtool::plan::KernelSegment;
 use tests::jump::{IMAGE_PAGES, Place, image};
 
@@ -116,6 +118,7 @@ fn over_kernel(
         swap: true,
         list: Some(list),
         extents: vec![extent],
+        clear: vec![],
     };
     Ok((code.start, relocate))
 }
@@ -145,5 +148,6 @@ fn region(segment: &KernelSegment) -> Region {
         range: segment.dest,
         loaded: segment.data.len() as u64,
         digest: Digest::Crc32(crc32fast::hash(&segment.data)),
+        zero_pages: zero_pages(&segment.data, segment.dest.len()),
     }
 }

@@ -121,6 +121,7 @@ fn region(name: &[u8], loaded: u64, digest: [u8; abi::DIGEST_LEN]) -> RegionRaw 
         memsz: 12,
         loaded,
         digest,
+        zero_pages: 0,
     }
 }
 
