@@ -39,8 +39,9 @@ pub const SEL_TSS_DF: u16 = 0x38;
 /// Selector of the 64-bit task state segment (two slots).
 pub const SEL_TSS: u16 = 0x28;
 
-/// Bytes of one 64-bit trap stub: `call rel32`.
-pub const STUB64_LEN: u32 = 5;
+/// Bytes of one 64-bit trap stub: `call rel32`, so that the return address
+/// names the vector.
+pub const STUB64_LEN: usize = 5;
 /// Bytes of one 32-bit trap stub ([`crate::arch::x86_64::descriptors::stub32`]).
 pub const STUB32_LEN: usize = 28;
 /// Bytes of the protected mode NMI stub.
@@ -81,8 +82,8 @@ pub struct Header {
     pub area: u32,
     /// Offset of the long mode entry point.
     pub entry64: u32,
-    /// Offset of the 256 long mode stubs, [`STUB64_LEN`] bytes each.
-    pub stubs64: u32,
+    /// Offset of what the long mode stubs call.
+    pub trap64: u32,
     /// Offset of what the protected mode stubs jump to.
     pub trap32: u32,
     /// Offset of the protected mode #DF handler.
@@ -331,6 +332,11 @@ pub struct Tables {
     /// For the instructions around a change of mode: protected mode gates, but
     /// the long mode gates of NMI and #MC where vectors 4, 5, 36 and 37 were.
     pub idt_both: [u64; 38],
+    /// Long mode stubs: with the two tables above on a page that is mapped
+    /// read-only and executable.
+    pub stubs64: [[u8; STUB64_LEN]; 256],
+    /// Up to the end of that page: the CPU writes to what follows.
+    pub unused: [u8; 464],
     /// Null, code32, code64, data, TSS32, TSS (two slots), TSS of #DF.
     pub gdt: [u64; 8],
     /// 64-bit TSS (104 bytes).
@@ -515,6 +521,8 @@ const _: () = {
     assert!(size_of::<Header>() == 48);
     assert!(offset_of!(Area, tables) % 4096 == 0);
     assert!(offset_of!(Area, scratch) % 4096 == 0);
+    assert!(offset_of!(Tables, idt32) % 4096 == 0);
+    assert!(offset_of!(Tables, gdt) == offset_of!(Tables, idt32) + 4096);
     assert!(offset_of!(Area, tables.pool) % 4096 == 0);
     assert!(size_of::<Pseudo>() == 10);
     assert!(offset_of!(Params, regions) % 8 == 0);

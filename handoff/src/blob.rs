@@ -53,7 +53,7 @@ pub fn header() -> Header {
         mem_size: word(offset_of!(Header, mem_size)),
         area: word(offset_of!(Header, area)),
         entry64: word(offset_of!(Header, entry64)),
-        stubs64: word(offset_of!(Header, stubs64)),
+        trap64: word(offset_of!(Header, trap64)),
         trap32: word(offset_of!(Header, trap32)),
         df32: word(offset_of!(Header, df32)),
         reserved: [0; 2],
@@ -342,6 +342,11 @@ fn encode_tables(
         end: u64::from(base + header.text_size),
     };
     mapper.map(text, paging::TEXT)?;
+    let stubs = PhysRange {
+        start: at(offset_of!(Area, tables.idt32)),
+        end: at(offset_of!(Area, tables.gdt)),
+    };
+    mapper.map(stubs, paging::TEXT)?;
     for console in &spec.consoles {
         if let Some(range) = console.memory() {
             let error = |e| format!("{console:x?}: cannot be mapped: {e}");

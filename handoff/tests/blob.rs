@@ -63,13 +63,21 @@ fn gates_lead_to_stubs_and_the_entry_is_inside() {
     assert!(built.bytes.len() as u64 <= built.memsz);
     assert_eq!(built.entry, base + u64::from(header.entry64));
     let tables = header.area as usize + offset_of!(Area, tables);
+    let walk = walker(&spec(base));
+    let gdt = base + (tables + offset_of!(Tables, gdt)) as u64;
+    assert_eq!(walk(gdt), Some(gdt | paging::DATA), "the CPU writes it");
     for vector in 0..256u64 {
         let gate = tables + offset_of!(Tables, idt64) + 16 * vector as usize;
         let low = u64_at(&built.bytes, gate);
         let handler = low & 0xffff | low >> 32 & 0xffff_0000 | u64_at(&built.bytes, gate + 8) << 32;
-        assert_eq!(handler, base + u64::from(header.stubs64) + 5 * vector);
+        let stubs = tables + offset_of!(Tables, stubs64);
+        assert_eq!(handler, base + stubs as u64 + 5 * vector);
         assert_ne!(low >> 32 & 7, 0, "every gate has a stack of its own");
-        assert_eq!(built.bytes[(handler - base) as usize], 0xe8, "a call");
+        let code = (handler - base) as usize;
+        assert_eq!(built.bytes[code], 0xe8, "a call");
+        let rel = u32::from_le_bytes(built.bytes[code + 1..code + 5].try_into().unwrap());
+        assert_eq!((code as u32 + 5).wrapping_add(rel), header.trap64);
+        assert_eq!(walk(handler), Some(handler & !0xfff | paging::TEXT));
     }
     for vector in 0..256 {
         let gate = u64_at(

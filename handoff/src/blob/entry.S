@@ -10,7 +10,7 @@ header:
     .long   mem_end - header
     .long   area - header
     .long   handoff_entry - header
-    .long   stubs64 - header
+    .long   trap64 - header
     .long   trap32 - header
     .long   df32 - header
     .long   0

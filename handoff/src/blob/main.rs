@@ -188,9 +188,9 @@ extern "C" fn handoff_returned(area: *mut Area) {
     unsafe { run::returned(area) }
 }
 
-extern "C" fn handoff_long(frame: *const Frame64, area: *mut Area, header: *const Header) {
-    // SAFETY: trap.S saved the frame and passes our own area and header.
-    unsafe { trap::long(frame, area, header) }
+extern "C" fn handoff_long(frame: *const Frame64, area: *mut Area) {
+    // SAFETY: trap.S saved the frame and passes our own area.
+    unsafe { trap::long(frame, area) }
 }
 
 extern "C" fn handoff_protected(frame: *const Frame32, area: *mut Area) {

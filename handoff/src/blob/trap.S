@@ -1,15 +1,7 @@
-// Exception stubs and the two common handlers. A long mode stub is one `call`,
-// so that its return address names the vector; the protected mode stubs hold
-// absolute addresses and are made by the host (descriptors.rs).
+// The two common handlers of exceptions. The stubs that lead here are made by
+// the host (descriptors.rs).
 
 .section .text.trap, "ax"
-
-.balign 16
-stubs64:
-.rept 256
-    .byte   0xe8                        // call rel32, never shortened
-    .long   trap64 - . - 4
-.endr
 
 // In:      an interrupt stack with [ret of stub][error code, some vectors][rip]
 //          [cs][rflags][rsp][ss]; SSE perhaps off.
@@ -48,7 +40,6 @@ trap64:
     fxsave64 [rsp]
     mov     rdi, rbp
     lea     rsi, [rip + area]
-    lea     rdx, [rip + header]
     call    {long}
     fxrstor64 [rsp]
     mov     rsp, rbp

@@ -1,6 +1,6 @@
 //! GDT, IDT and TSS encodings (Intel SDM vol. 3, chapters 3, 6 and 8). No I/O.
 
-use crate::abi::{NMI32_LEN, SEL_CODE32, SEL_CODE64, SEL_DATA, STUB32_LEN};
+use crate::abi::{NMI32_LEN, SEL_CODE32, SEL_CODE64, SEL_DATA, STUB32_LEN, STUB64_LEN};
 
 /// Flat 32-bit code: base 0, limit 4 GiB, accessed, readable.
 pub const CODE32: u64 = 0x00cf_9b00_0000_ffff;
@@ -81,6 +81,15 @@ pub const fn tss32(eip: u32, esp: u32, ebx: u32) -> [u32; 26] {
 #[must_use]
 pub const fn task_gate(selector: u16) -> u64 {
     (selector as u64) << 16 | 0x85 << 40
+}
+
+/// A long mode stub, to run at `at`, that leads to `handler`.
+#[must_use]
+pub fn stub64(handler: u32, at: u32) -> [u8; STUB64_LEN] {
+    let mut code = Code::new();
+    let next = at.wrapping_add(STUB64_LEN as u32);
+    code.put([0xe8]).word(handler.wrapping_sub(next)); // call rel32
+    code.bytes
 }
 
 /// What a protected mode stub needs to know.
@@ -187,6 +196,8 @@ mod tests {
             (code[21..23].to_vec(), jump(&code, 0x2000)),
             (vec![0x6a, 200], 0x1000)
         );
+        // backwards: the handlers are in front of the stubs
+        assert_eq!(stub64(0x1000, 0x2000), [0xe8, 0xfb, 0xef, 0xff, 0xff]);
         let code = nmi32(stub, 0x33, 0x3000);
         assert_eq!(jump(&code, 0x3000), 0x1000);
         // both jumps lead behind IRETD

@@ -55,6 +55,11 @@ pub fn encode(header: &Header, base: u32, out: &mut Vec<u8>) {
         both[2 * vector..2 * vector + 2].copy_from_slice(&long[vector]);
     }
     w.words(&both);
+    for vector in 0..=255 {
+        let code = descriptors::stub64(base + header.trap64, stub64_at(w, vector));
+        w.out.extend(code);
+    }
+    w.out.resize(start + offset_of!(Tables, gdt), 0);
 
     let tss = |offset| descriptors::tss_descriptor(u64::from(base + header.area) + offset as u64);
     let [low, high] = tss(offset_of!(Area, tables.tss));
@@ -107,16 +112,19 @@ fn stub_at(w: &Writer<'_>, vector: u8) -> u32 {
     w.at(offset_of!(Area, tables.stubs32) + usize::from(vector) * abi::STUB32_LEN)
 }
 
+fn stub64_at(w: &Writer<'_>, vector: u8) -> u32 {
+    w.at(offset_of!(Area, tables.stubs64) + usize::from(vector) * abi::STUB64_LEN)
+}
+
 fn gates64(w: &Writer<'_>) -> Vec<[u64; 2]> {
     let gate = |vector: u8| {
-        let stub = w.base + w.header.stubs64 + u32::from(vector) * abi::STUB64_LEN;
         let stack = match vector {
             DOUBLE_FAULT => 2,
             NMI => 3,
             MACHINE_CHECK => 4,
             _ => 1,
         };
-        descriptors::gate64(stub.into(), stack)
+        descriptors::gate64(stub64_at(w, vector).into(), stack)
     };
     (0..=255).map(gate).collect()
 }

@@ -5,7 +5,7 @@
 
 use super::report::{begin, report};
 use super::{cpu, run};
-use crate::abi::{self, Area, Frame32, Frame64, Header, Scratch};
+use crate::abi::{self, Area, Frame32, Frame64, Scratch};
 use crate::dump::{self, Mode, Record};
 
 const NMI: u32 = 2;
@@ -25,8 +25,8 @@ pub fn has_error_code(vector: u32) -> bool {
 }
 
 /// The vector of a stub, from the return address that its `call` pushed.
-fn vector_of(ret: u64, stubs: u64, len: u32) -> u32 {
-    (ret.wrapping_sub(stubs) / u64::from(len)).wrapping_sub(1) as u32
+fn vector_of(ret: u64, stubs: u64) -> u32 {
+    (ret.wrapping_sub(stubs) / abi::STUB64_LEN as u64).wrapping_sub(1) as u32
 }
 
 /// Handles an exception in long mode. Returns for NMI and #BP, to resume.
@@ -34,16 +34,16 @@ fn vector_of(ret: u64, stubs: u64, len: u32) -> u32 {
 /// # Safety
 ///
 /// `frame` points at what `trap.S` saved on an interrupt stack, followed by
-/// the CPU's frame; `area` and `header` are the blob's own.
-pub unsafe fn long(frame: *const Frame64, area: *mut Area, header: *const Header) {
-    // SAFETY: the three belong to the blob, which is mapped; the frame is as
+/// the CPU's frame; `area` is the blob's own.
+pub unsafe fn long(frame: *const Frame64, area: *mut Area) {
+    // SAFETY: the two belong to the blob, which is mapped; the frame is as
     // long as the CPU and the stub made it (up to six words behind `Frame64`).
     let (frame, stubs, words_at, words) = unsafe {
-        let stubs = header as u64 + u64::from((*header).stubs64);
+        let stubs = &raw const (*area).tables.stubs64 as u64;
         let words = frame.add(1).cast::<[u64; 6]>();
         (&*frame, stubs, words as u64, words.read_unaligned())
     };
-    let vector = vector_of(frame.ret, stubs, abi::STUB64_LEN);
+    let vector = vector_of(frame.ret, stubs);
     // SAFETY: counters and the console state; the interrupted code does not
     // hold values derived from them across the exception.
     let scratch = unsafe { &mut (*area).scratch };
@@ -249,8 +249,8 @@ mod tests {
 
     #[test]
     fn vectors_of_stubs() {
-        assert_eq!(vector_of(0x1005, 0x1000, 5), 0);
-        assert_eq!(vector_of(0x1000 + 256 * 5, 0x1000, 5), 255);
+        assert_eq!(vector_of(0x1005, 0x1000), 0);
+        assert_eq!(vector_of(0x1000 + 256 * 5, 0x1000), 255);
         assert!(has_error_code(14) && !has_error_code(6) && !has_error_code(46));
     }
 
