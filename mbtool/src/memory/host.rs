@@ -70,6 +70,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
             crash_regions,
             cmdline,
             serial,
+            xen: None,
         },
         warnings,
     ))

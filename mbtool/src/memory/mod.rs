@@ -11,6 +11,7 @@ pub mod map;
 pub mod replay;
 pub mod serial;
 pub mod text;
+pub mod xen;
 
 pub use error::MemoryError;
 
@@ -103,6 +104,9 @@ pub struct Host {
     /// Serial ports, for `--console auto` and `pci:`.
     #[serde(default)]
     pub serial: serial::Serial,
+    /// The Xen below, in a PV dom0 that can ask it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xen: Option<xen::XenHost>,
 }
 
 /// A range reserved for a crash kernel.

@@ -1,6 +1,7 @@
 //! A recorded machine: what `plan --memory-map FILE` reads.
 
 use super::serial::Serial;
+use super::xen::XenHost;
 use super::{CrashRegion, Entry, Host, Kind, LowMemory, MemoryError, Rsdp, host, iomem, map, text};
 use serde_json::{Map, Value};
 
@@ -65,6 +66,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
         crash_regions,
         cmdline,
         serial: serial(top.get("serial"))?,
+        xen: xen(top.get("xen"))?,
     })
 }
 
@@ -76,6 +78,28 @@ fn serial(value: Option<&Value>) -> Result<Serial, MemoryError> {
             let expected = format!("what status --json writes there ({err})");
             wrong("serial", &expected, Some(value))
         }),
+    }
+}
+
+/// `xen`; null or missing: not a dom0.
+fn xen(value: Option<&Value>) -> Result<Option<XenHost>, MemoryError> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            let host: XenHost = serde_json::from_value(value.clone()).map_err(|err| {
+                let expected = format!("what status --json writes there ({err})");
+                wrong("xen", &expected, Some(value))
+            })?;
+            let runs = host.safe.iter().map(|run| (run.start, run.end));
+            let others = host.cpu_notes.iter().chain(&host.vmcoreinfo);
+            let others = others.chain(&host.image).map(|run| (run.start, run.end));
+            if let Some((start, end)) = runs.chain(others).find(|(start, end)| end < start) {
+                let found = Value::from(format!("{start:#x}-{end:#x}"));
+                let expected = "ranges that end after their start";
+                return Err(wrong("xen", expected, Some(&found)));
+            }
+            Ok(Some(host))
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::memory::serial::{Bar, PciAddress, PciSerial, Spcr};
+use crate::memory::xen::{Run, Safe, SafeRun, XenHost};
 use proptest::prelude::*;
 
 fn any_serial() -> impl Strategy<Value = Serial> {
@@ -88,15 +89,47 @@ fn any_host() -> impl Strategy<Value = Host> {
         low,
         proptest::collection::vec(crash, 0..3),
         "\\PC*",
-        any_serial(),
+        (any_serial(), proptest::option::of(any_xen())),
     )
         .prop_map(
-            |(memory_map, low_memory, crash_regions, cmdline, serial)| Host {
+            |(memory_map, low_memory, crash_regions, cmdline, (serial, xen))| Host {
                 memory_map,
                 low_memory,
                 crash_regions,
                 cmdline,
                 serial,
+                xen,
+            },
+        )
+}
+
+fn any_xen() -> impl Strategy<Value = XenHost> {
+    let run = |start: u64| Run {
+        start,
+        end: start + 4096,
+    };
+    let safe = (any::<u32>(), any::<bool>()).prop_map(|(start, crash)| SafeRun {
+        start: start.into(),
+        end: u64::from(start) + 4096,
+        kind: if crash { Safe::CrashArea } else { Safe::Owned },
+    });
+    (
+        "\\PC*",
+        proptest::collection::vec(safe, 0..4),
+        any::<Option<u64>>(),
+        proptest::option::of("\\PC*"),
+        proptest::collection::vec((0_u64..1 << 40).prop_map(run), 0..3),
+        any::<bool>(),
+    )
+        .prop_map(
+            move |(version, safe, heap_free, owned_unknown, cpu_notes, more)| XenHost {
+                version,
+                safe,
+                owned_unknown,
+                heap_free,
+                cpu_notes,
+                vmcoreinfo: more.then(|| run(0x7000)),
+                image: more.then(|| run(0x9000)),
             },
         )
 }
@@ -231,6 +264,17 @@ fn errors_say_where() {
         (
             format!("{{{ram}, \"serial\": {{\"pci\": [{{\"address\": \"00:40.0\"}}]}}}}"),
             "serial: expected what status --json writes there (`00:40.0` is not a PCI address",
+        ),
+        (
+            format!("{{{ram}, \"xen\": {{\"version\": \"4.17\"}}}}"),
+            "xen: expected what status --json writes there (missing field `safe`)",
+        ),
+        (
+            format!(
+                "{{{ram}, \"xen\": {{\"version\": \"\", \"safe\": [{{\"start\": 8192, \"end\": 4096, \
+                 \"kind\": \"owned\"}}]}}}}"
+            ),
+            "xen: expected ranges that end after their start, found \"0x2000-0x1000\"",
         ),
         (
             format!("{{{ram}, \"crash_regions\": [{{}}]}}"),

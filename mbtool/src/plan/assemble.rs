@@ -76,6 +76,7 @@ pub(super) fn report(
         memory_map: host.memory_map.clone(),
         low_memory: host.low_memory,
         crash_regions: host.crash_regions.clone(),
+        xen: host.xen.clone(),
         xen_low_memory,
         fixups: spec.fixups.iter().map(|&fixup| fixup.into()).collect(),
         moves: spec

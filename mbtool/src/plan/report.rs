@@ -5,6 +5,7 @@
 //! form of [`crate::memory::Host`], so that a plan is also a recorded machine.
 
 use super::boot::Sent;
+use crate::memory::xen::XenHost;
 use crate::memory::{CrashRegion, Entry, LowMemory};
 use handoff::addr::PhysRange;
 use handoff::spec::{Console, Drill, Fixup, OnFault, Verify};
@@ -78,6 +79,9 @@ pub struct Report {
     pub low_memory: LowMemory,
     /// Crash regions of the running kernel.
     pub crash_regions: Vec<CrashRegion>,
+    /// The Xen below, in a dom0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xen: Option<XenHost>,
     /// What Xen needs below 1 MiB; null for other images.
     pub xen_low_memory: Option<LowReport>,
     /// What the handoff stores and copies just before the jump, in order.
