@@ -2,9 +2,11 @@
 //!
 //! [`recognise()`] tells a Xen image from any other, [`contract`] holds the rules
 //! for its command line, boot loader name and modules, [`low_memory`] decides
-//! what must be prepared below 1 MiB before Xen is entered.
+//! what must be prepared below 1 MiB before Xen is entered. [`hypercall`] speaks to
+//! the Xen that this Linux runs on.
 
 pub mod contract;
+pub mod hypercall;
 pub mod low_memory;
 pub mod recognise;
 

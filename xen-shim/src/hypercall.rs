@@ -1,0 +1,27 @@
+//! Hypercalls of a control domain: kexec, and what a loader asks about the machine.
+//!
+//! [`Privcmd`] is the way to the running Xen; [`Kexec`] and [`Machine`] work on it
+//! or on any other [`Transport`]. The structures are those of Xen's public headers (kexec.h, memory.h, sysctl.h,
+//! version.h), x86_64, little endian. docs/hypercall.md says what of Xen's answers
+//! can be trusted.
+
+mod buffer;
+mod errno;
+mod error;
+mod explain;
+pub mod kexec;
+mod m2p;
+pub mod machine;
+mod physinfo;
+mod privcmd;
+mod transport;
+mod wire;
+
+pub use buffer::{Buffer, Mapping};
+pub use errno::Errno;
+pub use error::HypercallError;
+pub use explain::LoadProblem;
+pub use kexec::{Arch, Kexec, Kind, LoadImage, LoadSegment, MAX_SEGMENTS, Range};
+pub use machine::{E820Entry, Machine, Version};
+pub use privcmd::Privcmd;
+pub use transport::{DOMID_IO, DOMID_SELF, DOMID_XEN, Transport};

@@ -1,0 +1,84 @@
+//! Why Xen did not do what it was asked, and what to do about it.
+
+use super::{Errno, LoadProblem};
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HypercallError {
+    /// No device leads to Xen.
+    #[error(
+        "no way to Xen: neither /dev/xen/privcmd nor /proc/xen/privcmd exists; load the kernel \
+         module (`modprobe xen-privcmd`)"
+    )]
+    NoDevice,
+    /// The device is there but does not open.
+    #[error("{path}: {errno}{}", if matches!(*errno, Errno::EACCES | Errno::EPERM) { ": run as root" } else { "" })]
+    Open {
+        /// The device.
+        path: &'static str,
+        /// What open(2) said.
+        errno: Errno,
+    },
+    /// No memory that stays resident.
+    #[error(
+        "no {len} bytes of locked memory for a hypercall ({errno}): free some memory in dom0, or raise RLIMIT_MEMLOCK"
+    )]
+    Memory {
+        /// Bytes asked for.
+        len: usize,
+        /// What mmap(2) said.
+        errno: Errno,
+    },
+    /// Frames of the machine could not be mapped.
+    #[error("Xen does not let dom0 map machine frame {mfn:#x} (domain {domain:#x}): {errno}")]
+    Map {
+        /// Whose frame.
+        domain: u16,
+        /// The first frame refused.
+        mfn: u64,
+        /// Why.
+        errno: Errno,
+    },
+    /// KEXEC_CMD_kexec_load failed.
+    #[error("Xen refused the image ({errno}): {problem}")]
+    Load {
+        /// What Xen said.
+        errno: Errno,
+        /// What that means for this image.
+        problem: LoadProblem,
+    },
+    /// Any other hypercall failed.
+    #[error("{call} failed ({errno}): {meaning}")]
+    Call {
+        /// Its name in Xen's headers.
+        call: &'static str,
+        /// What Xen said.
+        errno: Errno,
+        /// What that means, and what to do.
+        meaning: String,
+    },
+    /// Xen answered with something that cannot be.
+    #[error("{call}: {answer}")]
+    Nonsense {
+        /// Its name in Xen's headers.
+        call: &'static str,
+        /// What, and what was expected.
+        answer: String,
+    },
+}
+
+impl HypercallError {
+    /// The error number, where there is one.
+    #[must_use]
+    pub const fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::NoDevice | Self::Nonsense { .. } => None,
+            Self::Open { errno, .. }
+            | Self::Memory { errno, .. }
+            | Self::Map { errno, .. }
+            | Self::Load { errno, .. }
+            | Self::Call { errno, .. } => Some(*errno),
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! What Xen's error numbers mean, call by call.
+
+use super::kexec::{Arch, Kind, LoadImage, LoadSegment, MAX_SEGMENTS, Range};
+use super::{Errno, HypercallError};
+use handoff::addr::{PAGE_SIZE, PhysRange};
+use std::fmt;
+
+/// The rule that an image breaks (xen/common/kimage.c). Xen answers with a bare
+/// number; this is the rule that the number and the image fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LoadProblem {
+    /// More than [`MAX_SEGMENTS`].
+    TooManySegments(usize),
+    /// Neither end of a destination may be inside a page.
+    Unaligned(usize, PhysRange),
+    /// Two destinations share memory.
+    Overlap(usize, usize, PhysRange),
+    /// More data than its destination holds.
+    TooMuchData {
+        /// Which segment.
+        segment: usize,
+        /// Bytes of data.
+        data: u64,
+        /// Where.
+        dest: PhysRange,
+    },
+    /// Neither data nor destination: Xen answers ENOMEM.
+    Empty(usize, PhysRange),
+    /// Neither kind of image.
+    Kind(u8),
+    /// An architecture that Xen does not know.
+    Arch(u16),
+    /// A crash image is entered outside of the crash area.
+    EntryOutside {
+        /// The entry.
+        entry: u64,
+        /// The crash area.
+        area: PhysRange,
+    },
+    /// A segment of a crash image has data for outside of the crash area.
+    DataOutside {
+        /// Which segment.
+        segment: usize,
+        /// Where to.
+        dest: PhysRange,
+        /// The crash area.
+        area: PhysRange,
+    },
+    /// No crash area is reserved.
+    NoCrashArea,
+    /// The crash area has no room for Xen's own pages.
+    CrashAreaFull(PhysRange),
+    /// Xen has no memory for the image.
+    NoMemory,
+    /// Xen could not read the request.
+    Fault,
+    /// Not a paravirtualised control domain, or a Xen without kexec.
+    NoKexec,
+    /// Not the control domain.
+    NotAllowed,
+    /// An image is being started.
+    Busy,
+    /// None of the rules known.
+    Unknown,
+}
+
+impl fmt::Display for LoadProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManySegments(found) => write!(
+                f,
+                "it has {found} segments, and Xen takes at most {MAX_SEGMENTS}; merge some"
+            ),
+            Self::Unaligned(n, dest) => write!(
+                f,
+                "the destination {dest} of segment {n} does not begin and end at multiples of \
+                 {PAGE_SIZE:#x}"
+            ),
+            Self::Overlap(a, b, shared) => write!(
+                f,
+                "segments {a} and {b} overlap at {shared}; Xen refuses that also for segments \
+                 without data"
+            ),
+            Self::TooMuchData {
+                segment,
+                data,
+                dest,
+            } => write!(
+                f,
+                "segment {segment} has {data:#x} bytes of data for its destination {dest}"
+            ),
+            Self::Empty(n, dest) => write!(
+                f,
+                "segment {n} at {:#x} has neither data nor a size; leave it out",
+                dest.start
+            ),
+            Self::Kind(kind) => write!(f, "Xen knows no kind {kind} of image"),
+            Self::Arch(arch) => write!(
+                f,
+                "Xen enters images in 32-bit mode (EM_386, 3) and long mode (EM_X86_64, 62), not \
+                 {arch}"
+            ),
+            Self::EntryOutside { entry, area } => write!(
+                f,
+                "the entry {entry:#x} is outside of the crash area {area}"
+            ),
+            Self::DataOutside {
+                segment,
+                dest,
+                area,
+            } => write!(
+                f,
+                "segment {segment} has data for {dest}, outside of the crash area {area}; only \
+                 segments without data may be there"
+            ),
+            Self::NoCrashArea => f.write_str(
+                "no memory is reserved for a crash image: add crashkernel=256M (or more) to Xen's \
+                 command line and reboot",
+            ),
+            Self::CrashAreaFull(area) => write!(
+                f,
+                "Xen puts control pages and page tables into the crash area {area} as well, and \
+                 has no room left there: at least 16 pages, and one for every 2 MiB that the \
+                 segments span; use a larger crashkernel="
+            ),
+            Self::NoMemory => f.write_str(
+                "Xen has not enough free memory, which it needs for all data and for one more page \
+                 per 2 MiB: make dom0 smaller (`xl mem-set 0 SIZE`, or dom0_mem=SIZE on Xen's \
+                 command line) or shut down a guest",
+            ),
+            Self::Fault => f.write_str(
+                "it could not read the request: dom0 moved or swapped the memory, which \
+                 /dev/xen/hypercall prevents (Linux 4.18 or newer); try again",
+            ),
+            Self::NoKexec => f.write_str(NO_KEXEC),
+            Self::NotAllowed => f.write_str(NOT_ALLOWED),
+            Self::Busy => f.write_str("an image is being started, or Xen crashes, right now"),
+            Self::Unknown => {
+                f.write_str("no rule of Xen's that is known explains it; see `xl dmesg`")
+            }
+        }
+    }
+}
+
+const NO_KEXEC: &str = "the kexec hypercall is there for a paravirtualised (PV) dom0 only: a PVH \
+                        dom0 cannot use it, nor can a Xen that was built without kexec; boot dom0 \
+                        as PV (without dom0=pvh)";
+const NOT_ALLOWED: &str = "Xen lets the control domain alone do this (and XSM may forbid it): run \
+                           mbtool in dom0";
+
+/// The rule that `image` breaks, or what Xen ran out of, when it answered
+/// `errno`. `area` gives the crash area.
+pub(super) fn load_problem(
+    errno: Errno,
+    image: &LoadImage<'_>,
+    kind: u8,
+    arch: u16,
+    area: impl Fn() -> Option<PhysRange>,
+) -> LoadProblem {
+    let segments = image.segments;
+    let numbered = || segments.iter().enumerate();
+    let crash = kind == Kind::Crash.number();
+    match errno {
+        Errno::EINVAL if segments.len() > MAX_SEGMENTS => {
+            LoadProblem::TooManySegments(segments.len())
+        }
+        Errno::EINVAL => overlap(segments)
+            .or_else(|| numbered().find_map(|(n, segment)| too_much(n, segment)))
+            .or_else(|| (kind > Kind::Crash.number()).then_some(LoadProblem::Kind(kind)))
+            .or_else(|| {
+                let known = [Arch::X86_64, Arch::I386];
+                (!known.map(Arch::number).contains(&arch)).then_some(LoadProblem::Arch(arch))
+            })
+            .unwrap_or(LoadProblem::Unknown),
+        Errno::EADDRNOTAVAIL => numbered()
+            .find(|(_, segment)| {
+                let PhysRange { start, end } = segment.dest;
+                !(start | end).is_multiple_of(PAGE_SIZE)
+            })
+            .map(|(n, segment)| LoadProblem::Unaligned(n, segment.dest))
+            .or_else(|| crash.then(|| outside(image, area()?)).flatten())
+            .unwrap_or(LoadProblem::Unknown),
+        Errno::ENOMEM => numbered()
+            .find(|(_, segment)| segment.data.is_none() && segment.dest.is_empty())
+            .map(|(n, segment)| LoadProblem::Empty(n, segment.dest))
+            .or_else(|| {
+                let area = crash.then(area).flatten()?;
+                Some(if area.is_empty() {
+                    LoadProblem::NoCrashArea
+                } else {
+                    LoadProblem::CrashAreaFull(area)
+                })
+            })
+            .unwrap_or(LoadProblem::NoMemory),
+        Errno::EFAULT => LoadProblem::Fault,
+        Errno::ENOSYS => LoadProblem::NoKexec,
+        Errno::EPERM | Errno::EACCES => LoadProblem::NotAllowed,
+        Errno::EBUSY => LoadProblem::Busy,
+        _ => LoadProblem::Unknown,
+    }
+}
+
+fn overlap(segments: &[LoadSegment<'_>]) -> Option<LoadProblem> {
+    segments.iter().enumerate().find_map(|(b, segment)| {
+        let mut before = segments[..b].iter().enumerate();
+        before.find_map(|(a, other)| {
+            let shared = other.dest.intersect(&segment.dest)?;
+            Some(LoadProblem::Overlap(a, b, shared))
+        })
+    })
+}
+
+fn too_much(n: usize, segment: &LoadSegment<'_>) -> Option<LoadProblem> {
+    let data = segment.data?.len() as u64;
+    (data > segment.dest.len()).then_some(LoadProblem::TooMuchData {
+        segment: n,
+        data,
+        dest: segment.dest,
+    })
+}
+
+fn outside(image: &LoadImage<'_>, area: PhysRange) -> Option<LoadProblem> {
+    if area.is_empty() {
+        return Some(LoadProblem::NoCrashArea);
+    }
+    if !area.contains(image.entry) {
+        let entry = image.entry;
+        return Some(LoadProblem::EntryOutside { entry, area });
+    }
+    let mut segments = image.segments.iter().enumerate();
+    segments.find_map(|(n, segment)| {
+        let inside = segment.data.is_none() || area.covers(&segment.dest);
+        (!inside).then_some(LoadProblem::DataOutside {
+            segment: n,
+            dest: segment.dest,
+            area,
+        })
+    })
+}
+
+/// A call that fails, other than load.
+pub(super) enum Explained {
+    GetRange(Range),
+    Unload,
+    Exec(Kind),
+    Status,
+    MemoryMap,
+    MaximumRamPage,
+    M2pList,
+    Physinfo,
+    Version,
+}
+
+/// The error for `errno`, with what it means there.
+pub(super) fn explain(what: Explained, errno: Errno) -> HypercallError {
+    let call = match what {
+        Explained::GetRange(_) => "KEXEC_CMD_kexec_get_range",
+        Explained::Unload => "KEXEC_CMD_kexec_unload",
+        Explained::Exec(_) => "KEXEC_CMD_kexec",
+        Explained::Status => "KEXEC_CMD_kexec_status",
+        Explained::MemoryMap => "XENMEM_machine_memory_map",
+        Explained::MaximumRamPage => "XENMEM_maximum_ram_page",
+        Explained::M2pList => "XENMEM_machphys_mfn_list",
+        Explained::Physinfo => "XEN_SYSCTL_physinfo",
+        Explained::Version => "xen_version",
+    };
+    let kexec = matches!(
+        what,
+        Explained::GetRange(_) | Explained::Unload | Explained::Exec(_) | Explained::Status
+    );
+    let meaning = match (errno, &what) {
+        (Errno::ENOSYS, _) if kexec => NO_KEXEC.to_owned(),
+        (Errno::ENOSYS, _) => "this Xen has no such call for this domain".to_owned(),
+        (Errno::EPERM | Errno::EACCES, _) => NOT_ALLOWED.to_owned(),
+        (Errno::ERANGE, Explained::GetRange(Range::Cpu(cpu))) => {
+            format!("CPU {cpu} is above the highest number that this machine can have")
+        }
+        (Errno::EINVAL, Explained::GetRange(Range::Cpu(_))) => {
+            "Xen keeps notes of CPUs only when memory is reserved for a crash image: add \
+             crashkernel=256M (or more) to Xen's command line and reboot"
+                .to_owned()
+        }
+        (Errno::EINVAL, Explained::GetRange(_)) => "this Xen does not know this range".to_owned(),
+        (Errno::ENOENT, Explained::Exec(kind)) => format!(
+            "no {} is loaded",
+            match kind {
+                Kind::Default => "image",
+                Kind::Crash => "crash image",
+            }
+        ),
+        (Errno::EBUSY, Explained::Unload) => LoadProblem::Busy.to_string(),
+        (Errno::EOPNOTSUPP, _) if kexec => "this Xen does not know this command".to_owned(),
+        (Errno::EFAULT, _) => "Xen could not read or write dom0's memory, which \
+                               /dev/xen/hypercall prevents (Linux 4.18 or newer); try again"
+            .to_owned(),
+        (Errno::ENOMEM, _) => "Xen has no free memory".to_owned(),
+        _ => "that is not known of this call; see `xl dmesg`".to_owned(),
+    };
+    HypercallError::Call {
+        call,
+        errno,
+        meaning,
+    }
+}

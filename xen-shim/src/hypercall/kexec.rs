@@ -1,0 +1,287 @@
+// UNSAFETY: makes hypercalls.
+#![expect(unsafe_code)]
+//! KEXEC_CMD_*: images that Xen starts in its own place (public/kexec.h).
+//!
+//! A paravirtualised dom0 only: Xen answers ENOSYS to any other.
+
+use super::explain::{Explained, explain, load_problem};
+use super::wire::{op, u64_at};
+use super::{Buffer, Errno, HypercallError, Transport};
+use handoff::addr::PhysRange;
+
+/// Segments of an image at most: Xen refuses one more, of any kind.
+pub const MAX_SEGMENTS: usize = 15;
+
+/// Commands.
+mod cmd {
+    pub const EXEC: u64 = 0;
+    pub const GET_RANGE: u64 = 3;
+    pub const LOAD: u64 = 4;
+    pub const UNLOAD: u64 = 5;
+    pub const STATUS: u64 = 6;
+}
+
+/// The image that an orderly exec starts, or the one for a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// KEXEC_TYPE_DEFAULT. Loaded into free memory of Xen, put in place by exec.
+    Default,
+    /// KEXEC_TYPE_CRASH. Loaded in its place, in the crash area.
+    Crash,
+}
+
+impl Kind {
+    /// Xen's number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::Crash => 1,
+        }
+    }
+}
+
+/// The mode in which Xen enters an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Arch {
+    /// EM_X86_64: long mode; only the segments' destinations are mapped.
+    X86_64,
+    /// EM_386: protected mode, no paging.
+    I386,
+}
+
+impl Arch {
+    /// Xen's number: ELF's.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::X86_64 => 62,
+            Self::I386 => 3,
+        }
+    }
+}
+
+/// A range of machine memory that Xen tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Range {
+    /// The crash area: `crashkernel=` of Xen's command line.
+    Crash,
+    /// Xen's image.
+    Xen,
+    /// ELF notes of a physical CPU, by its number. Written by a crash.
+    Cpu(u32),
+    /// The ELF note VMCOREINFO_XEN. Empty until an image has been loaded.
+    Vmcoreinfo,
+}
+
+impl Range {
+    /// Xen's numbers: of the range, and of the CPU.
+    #[must_use]
+    pub const fn numbers(self) -> (u32, u32) {
+        match self {
+            Self::Crash => (0, 0),
+            Self::Xen => (1, 0),
+            Self::Cpu(cpu) => (2, cpu),
+            Self::Vmcoreinfo => (6, 0),
+        }
+    }
+}
+
+/// A part of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadSegment<'a> {
+    /// The content; zeros follow up to the end of `dest`. `None`: the memory at
+    /// `dest` is not touched, only mapped when the image is entered. `Some` of
+    /// nothing: all of `dest` is zeroed.
+    pub data: Option<&'a [u8]>,
+    /// Where, in whole pages.
+    pub dest: PhysRange,
+}
+
+impl<'a> LoadSegment<'a> {
+    /// `data` at `dest`; no data: only mapped.
+    #[must_use]
+    pub fn new(data: &'a [u8], dest: PhysRange) -> Self {
+        let data = (!data.is_empty()).then_some(data);
+        Self { data, dest }
+    }
+}
+
+/// An image.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadImage<'a> {
+    /// When it runs.
+    pub kind: Kind,
+    /// How it is entered.
+    pub arch: Arch,
+    /// Where: machine address.
+    pub entry: u64,
+    /// Its parts, [`MAX_SEGMENTS`] at most, none overlapping another even where
+    /// they are only mapped.
+    pub segments: &'a [LoadSegment<'a>],
+}
+
+/// Xen's kexec.
+#[derive(Clone, Copy, Debug)]
+pub struct Kexec<'a>(&'a dyn Transport);
+
+impl<'a> Kexec<'a> {
+    /// By way of `transport`.
+    #[must_use]
+    pub fn new(transport: &'a dyn Transport) -> Self {
+        Self(transport)
+    }
+
+    /// Where `range` is. The crash area is empty where none is reserved.
+    ///
+    /// # Errors
+    ///
+    /// ERANGE for a CPU above the highest that can be there, EINVAL for one that
+    /// has no notes because no crash area is reserved.
+    pub fn range(&self, range: Range) -> Result<PhysRange, HypercallError> {
+        const CALL: &str = "KEXEC_CMD_kexec_get_range";
+        let (number, cpu) = range.numbers();
+        let mut buffer = self.0.buffer(24)?;
+        buffer.bytes_mut()[..4].copy_from_slice(&number.to_le_bytes());
+        buffer.bytes_mut()[4..8].copy_from_slice(&cpu.to_le_bytes());
+        self.call(cmd::GET_RANGE, &buffer)
+            .map_err(|errno| explain(Explained::GetRange(range), errno))?;
+        let (size, start) = (u64_at(buffer.bytes(), 8), u64_at(buffer.bytes(), 16));
+        PhysRange::from_len(start, size).ok_or_else(|| HypercallError::Nonsense {
+            call: CALL,
+            answer: format!("{size:#x} bytes at {start:#x} is no range of memory"),
+        })
+    }
+
+    /// Loads `image`, in place of the one of its kind. On failure that one stays.
+    ///
+    /// Xen's answer is not to be taken for more than it says:
+    /// - success does not prove that every page is there: Xen loses the error of
+    ///   a segment that ran out of memory when mapping it succeeds. Ask
+    ///   [`Machine::free_heap`](super::Machine::free_heap) before.
+    /// - A destination in free memory of Xen's heap may get a copy of page 0
+    ///   instead, and then unloading or replacing the image panics the host. Use
+    ///   destinations that [`Machine::owned_runs`](super::Machine::owned_runs)
+    ///   gives, or the crash area, and check again after the load.
+    /// - Destinations are not checked against memory: a default image is taken
+    ///   for any address.
+    ///
+    /// # Errors
+    ///
+    /// [`HypercallError::Load`] says which rule the image breaks.
+    pub fn load(&self, image: &LoadImage<'_>) -> Result<(), HypercallError> {
+        self.load_numbers(image, image.kind.number(), image.arch.number())
+    }
+
+    /// As [`Kexec::load`], with any numbers for kind and architecture.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[doc(hidden)]
+    pub fn load_numbers(
+        &self,
+        image: &LoadImage<'_>,
+        kind: u8,
+        arch: u16,
+    ) -> Result<(), HypercallError> {
+        let mut data = Vec::new();
+        // the request (24 bytes), then the list (32 bytes each)
+        let mut buffer = self.0.buffer(24 + 32 * image.segments.len())?;
+        let list = buffer.addr() + 24;
+        let mut request = Vec::with_capacity(buffer.len());
+        request.extend([kind, 0]);
+        request.extend(arch.to_le_bytes());
+        request.extend((image.segments.len() as u32).to_le_bytes());
+        request.extend(list.to_le_bytes());
+        request.extend(image.entry.to_le_bytes());
+        for segment in image.segments {
+            let from = match segment.data {
+                None => 0,
+                Some(content) => {
+                    let mut copy = self.0.buffer(content.len())?;
+                    copy.bytes_mut().copy_from_slice(content);
+                    let addr = copy.addr();
+                    data.push(copy);
+                    addr
+                }
+            };
+            let len = segment.data.map_or(0, <[u8]>::len) as u64;
+            let words = [from, len, segment.dest.start, segment.dest.len()];
+            request.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        }
+        buffer.bytes_mut().copy_from_slice(&request);
+        let done = self.call(cmd::LOAD, &buffer);
+        drop(data);
+        done.map(|_| ()).map_err(|errno| HypercallError::Load {
+            errno,
+            problem: load_problem(errno, image, kind, arch, || {
+                self.range(super::Range::Crash).ok()
+            }),
+        })
+    }
+
+    /// Forgets the image of `kind`; nothing happens where there is none.
+    ///
+    /// Panics the host when that image is a default one with a destination that
+    /// was free memory of Xen's heap when it was loaded (see [`Kexec::load`]).
+    ///
+    /// # Errors
+    ///
+    /// EBUSY while an image is being started.
+    pub fn unload(&self, kind: Kind) -> Result<(), HypercallError> {
+        let buffer = self.kind(kind)?;
+        self.call(cmd::UNLOAD, &buffer)
+            .map(|_| ())
+            .map_err(|errno| explain(Explained::Unload, errno))
+    }
+
+    /// Starts the image of `kind` at once: no driver of dom0 and no guest is shut
+    /// down. Returns on failure only.
+    pub fn exec(&self, kind: Kind) -> HypercallError {
+        // i32 type
+        let mut buffer = match self.0.buffer(4) {
+            Ok(buffer) => buffer,
+            Err(error) => return error,
+        };
+        buffer.bytes_mut()[0] = kind.number();
+        match self.call(cmd::EXEC, &buffer) {
+            Ok(_) => HypercallError::Nonsense {
+                call: "KEXEC_CMD_kexec",
+                answer: "Xen says that the image runs, and is still here".to_owned(),
+            },
+            Err(errno) => explain(Explained::Exec(kind), errno),
+        }
+    }
+
+    /// What KEXEC_CMD_kexec_status answers for `kind`, which is *not* whether an
+    /// image is loaded: Xen has two slots for each kind, and tells which of them
+    /// is current. Load, load gives `false`; an unload of nothing may give `true`.
+    /// Only a changed answer says something: that somebody loaded or unloaded.
+    ///
+    /// # Errors
+    ///
+    /// ENOSYS outside of a paravirtualised dom0.
+    pub fn status(&self, kind: Kind) -> Result<bool, HypercallError> {
+        let buffer = self.kind(kind)?;
+        self.call(cmd::STATUS, &buffer)
+            .map(|slot| slot != 0)
+            .map_err(|errno| explain(Explained::Status, errno))
+    }
+
+    /// A buffer with the one byte that unload and status read.
+    fn kind(&self, kind: Kind) -> Result<Buffer, HypercallError> {
+        let mut buffer = self.0.buffer(1)?;
+        buffer.bytes_mut()[0] = kind.number();
+        Ok(buffer)
+    }
+
+    fn call(&self, command: u64, argument: &Buffer) -> Result<i64, Errno> {
+        // SAFETY: each caller passes the structure that `command` reads, and its
+        // data in buffers that outlive this call.
+        unsafe {
+            self.0
+                .hypercall(op::KEXEC, [command, argument.addr(), 0, 0, 0])
+        }
+    }
+}

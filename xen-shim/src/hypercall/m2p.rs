@@ -1,0 +1,168 @@
+// UNSAFETY: makes hypercalls.
+#![expect(unsafe_code)]
+//! Xen's machine-to-physical table: for each frame of the machine, where its
+//! owner has it.
+//!
+//! One 64-bit word per 4 KiB frame. A frame that no domain has (free, Xen's own,
+//! the crash area, no RAM at all) has all ones there. The table is read through
+//! the frames that it is in, which Xen lists 2 MiB by 2 MiB.
+
+use super::explain::{Explained, explain};
+use super::machine::memory_op;
+use super::wire::{u32_at, u64_at};
+use super::{DOMID_XEN, HypercallError, Transport};
+use handoff::addr::{PAGE_SIZE, PhysRange};
+use std::ops::Range;
+
+/// memory_op: one past the highest frame of RAM.
+const MAXIMUM_RAM_PAGE: u64 = 2;
+/// memory_op: the frames of the table.
+const MACHPHYS_MFN_LIST: u64 = 5;
+/// Words of the table in a frame.
+const WORDS: u64 = PAGE_SIZE / 8;
+/// Frames of the table that Xen lists as one: 2 MiB, for 1 GiB of the machine.
+const EXTENT: u64 = 512;
+/// Entries of the list at most: 64 TiB of machine.
+const MAX_EXTENTS: u64 = 1 << 16;
+/// No owner has more frames: 2^52 bytes.
+const MAX_PFN: u64 = 1 << 40;
+
+/// The table's places.
+#[derive(Debug)]
+pub struct Table<'a> {
+    transport: &'a dyn Transport,
+    /// One past the highest frame of RAM.
+    frames: u64,
+    /// First frame of each 2 MiB of the table; `None` where there is none.
+    extents: Vec<Option<u64>>,
+}
+
+impl<'a> Table<'a> {
+    /// Asks Xen where the table is.
+    pub fn open(transport: &'a dyn Transport) -> Result<Self, HypercallError> {
+        // SAFETY: this command takes no structure.
+        let frames = unsafe { memory_op(transport, MAXIMUM_RAM_PAGE, None) }
+            .map_err(|errno| explain(Explained::MaximumRamPage, errno))?;
+        let frames = u64::try_from(frames).unwrap_or_default();
+        let wanted = frames.div_ceil(WORDS * EXTENT);
+        if wanted == 0 || wanted > MAX_EXTENTS {
+            return Err(HypercallError::Nonsense {
+                call: "XENMEM_maximum_ram_page",
+                answer: format!("{frames:#x} frames of memory"),
+            });
+        }
+        let list = transport.buffer(wanted as usize * 8)?;
+        // u32 max_extents, u64 extent_start, u32 nr_extents
+        let mut request = transport.buffer(24)?;
+        request.bytes_mut()[..4].copy_from_slice(&(wanted as u32).to_le_bytes());
+        request.bytes_mut()[8..16].copy_from_slice(&list.addr().to_le_bytes());
+        // SAFETY: the structure says how many words the list has room for.
+        unsafe { memory_op(transport, MACHPHYS_MFN_LIST, Some(&request)) }
+            .map_err(|errno| explain(Explained::M2pList, errno))?;
+        let listed = (u32_at(request.bytes(), 16) as usize).min(wanted as usize);
+        let mut before = None;
+        let extents = (0..listed)
+            .map(|n| {
+                let mfn = u64_at(list.bytes(), n * 8);
+                // Xen fills a hole by repeating what is before it
+                let is = (before != Some(mfn)).then_some(mfn);
+                before = Some(mfn);
+                is
+            })
+            .collect();
+        Ok(Self {
+            transport,
+            frames,
+            extents,
+        })
+    }
+
+    /// All owned frames, sorted and merged.
+    pub fn owned_runs(&self) -> Result<Vec<PhysRange>, HypercallError> {
+        let mut runs = Runs::default();
+        for (n, extent) in self.extents.iter().enumerate() {
+            if extent.is_some() {
+                let first = n as u64 * WORDS * EXTENT;
+                let end = self.frames.min(first + WORDS * EXTENT);
+                self.read(first..end, &mut |mfn, owned| runs.frame(mfn, owned))?;
+            }
+        }
+        Ok(runs.found)
+    }
+
+    /// True when every page that `range` touches is owned; an empty range is.
+    pub fn owns(&self, range: PhysRange) -> Result<bool, HypercallError> {
+        let mut at = range.start / PAGE_SIZE;
+        let end = range.end.div_ceil(PAGE_SIZE);
+        let mut all = true;
+        while all && at < end && !range.is_empty() {
+            let part = end.min((at / (WORDS * EXTENT) + 1) * (WORDS * EXTENT));
+            let there = self.extents.get((at / (WORDS * EXTENT)) as usize);
+            if part > self.frames || !matches!(there, Some(Some(_))) {
+                return Ok(false);
+            }
+            self.read(at..part, &mut |_, owned| all &= owned)?;
+            at = part;
+        }
+        Ok(all)
+    }
+
+    /// Tells `each` of `mfns`, all in one extent that is there.
+    fn read(
+        &self,
+        mfns: Range<u64>,
+        each: &mut dyn FnMut(u64, bool),
+    ) -> Result<(), HypercallError> {
+        let extent = (mfns.start / (WORDS * EXTENT)) as usize;
+        let Some(base) = self.extents.get(extent).copied().flatten() else {
+            return Ok(());
+        };
+        let page = |mfn: u64| mfn / WORDS % EXTENT;
+        let pages = page(mfns.start)..page(mfns.end - 1) + 1;
+        let frames: Vec<u64> = pages.clone().map(|page| base.wrapping_add(page)).collect();
+        let mapping = self.transport.map_foreign(DOMID_XEN, &frames)?;
+        let mut words = vec![0; (mfns.end - mfns.start) as usize];
+        let skip = (mfns.start % WORDS) as usize * 8;
+        if !mapping.read_words(skip, &mut words) {
+            return Err(HypercallError::Nonsense {
+                call: "machine-to-physical table",
+                answer: format!(
+                    "{} frames were mapped instead of {}",
+                    mapping.frames(),
+                    frames.len()
+                ),
+            });
+        }
+        for (mfn, word) in mfns.zip(words) {
+            each(mfn, owned(word));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a word of the table is an owner's frame number: not all ones (nobody's),
+/// all ones but the last bit (shared), nor what older Xens fill unused parts with,
+/// 0x55 and 0x77 bytes.
+fn owned(word: u64) -> bool {
+    word < MAX_PFN
+}
+
+/// Frames in ascending order become ranges.
+#[derive(Default)]
+struct Runs {
+    found: Vec<PhysRange>,
+}
+
+impl Runs {
+    fn frame(&mut self, mfn: u64, owned: bool) {
+        if !owned {
+            return;
+        }
+        let start = mfn * PAGE_SIZE;
+        let end = start + PAGE_SIZE;
+        match self.found.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ => self.found.push(PhysRange { start, end }),
+        }
+    }
+}

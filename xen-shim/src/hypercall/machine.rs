@@ -1,0 +1,195 @@
+// UNSAFETY: makes hypercalls.
+#![expect(unsafe_code)]
+//! What Xen tells its control domain about the machine.
+
+use super::explain::{Explained, explain};
+use super::wire::{op, u32_at, u64_at};
+use super::{Buffer, DOMID_IO, Errno, HypercallError, Transport, m2p, physinfo};
+use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
+use std::fmt;
+
+/// memory_op: the machine's memory map.
+const MEMORY_MAP: u64 = 10;
+/// Entries of a memory map at most: four times what Xen's own map can have.
+const MAX_ENTRIES: usize = 4096;
+/// Size of an entry, in bytes.
+const ENTRY: usize = 20;
+/// What [`Machine::read`] maps at once, in bytes.
+const PART: u64 = MIB;
+
+/// An entry of the machine's memory map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct E820Entry {
+    /// First byte.
+    pub start: u64,
+    /// Length in bytes.
+    pub len: u64,
+    /// Type, as the firmware calls it: 1 RAM, 2 reserved, 3 ACPI tables, 4 ACPI
+    /// NVS, 5 unusable.
+    pub kind: u32,
+}
+
+/// A release of Xen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// 4.
+    pub major: u32,
+    /// 17.
+    pub minor: u32,
+    /// ".7", "-unstable", ".6-pre".
+    pub extra: String,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}{}", self.major, self.minor, self.extra)
+    }
+}
+
+/// The machine that Xen runs on.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine<'a>(&'a dyn Transport);
+
+impl<'a> Machine<'a> {
+    /// By way of `transport`.
+    #[must_use]
+    pub fn new(transport: &'a dyn Transport) -> Self {
+        Self(transport)
+    }
+
+    /// The machine's memory map, as firmware gave it and Xen corrected it, with
+    /// the I/O memory that is Xen's own (local APIC, I/O APICs) as reserved. The
+    /// crash area and Xen itself are RAM in it.
+    ///
+    /// # Errors
+    ///
+    /// [`HypercallError::Call`] outside of the control domain.
+    pub fn memory_map(&self) -> Result<Vec<E820Entry>, HypercallError> {
+        let entries = self.0.buffer(MAX_ENTRIES * ENTRY)?;
+        let mut request = self.0.buffer(16)?;
+        request.bytes_mut()[..4].copy_from_slice(&(MAX_ENTRIES as u32).to_le_bytes());
+        request.bytes_mut()[8..].copy_from_slice(&entries.addr().to_le_bytes());
+        self.call(op::MEMORY, [MEMORY_MAP, request.addr()])
+            .map_err(|errno| explain(Explained::MemoryMap, errno))?;
+        let count = u32_at(request.bytes(), 0) as usize;
+        if count == 0 || count > MAX_ENTRIES {
+            return Err(HypercallError::Nonsense {
+                call: "XENMEM_machine_memory_map",
+                answer: format!("{count} entries, expected 1 to {MAX_ENTRIES}"),
+            });
+        }
+        let entries = entries.bytes().chunks_exact(ENTRY).take(count);
+        Ok(entries
+            .map(|entry| E820Entry {
+                start: u64_at(entry, 0),
+                len: u64_at(entry, 8),
+                kind: u32_at(entry, 16),
+            })
+            .collect())
+    }
+
+    /// All pages that belong to a domain, sorted and merged, by the
+    /// machine-to-physical table: nothing of Xen, of its free heap, of the crash
+    /// area or of I/O memory is in it. True at this moment only.
+    ///
+    /// # Errors
+    ///
+    /// [`HypercallError::Call`], [`HypercallError::Map`].
+    pub fn owned_runs(&self) -> Result<Vec<PhysRange>, HypercallError> {
+        m2p::Table::open(self.0)?.owned_runs()
+    }
+
+    /// Whether every page of each of `ranges` still belongs to a domain. To be
+    /// asked after a load: a page given back to Xen in between may be lost.
+    ///
+    /// # Errors
+    ///
+    /// As [`Machine::owned_runs`].
+    pub fn owned(&self, ranges: &[PhysRange]) -> Result<Vec<bool>, HypercallError> {
+        let table = m2p::Table::open(self.0)?;
+        ranges.iter().map(|range| table.owns(*range)).collect()
+    }
+
+    /// Free memory of Xen's heap, in bytes; `None` where this Xen accepts no
+    /// version of the sysctl interface that is known.
+    ///
+    /// # Errors
+    ///
+    /// [`HypercallError::Call`] outside of the control domain.
+    pub fn free_heap(&self) -> Result<Option<u64>, HypercallError> {
+        physinfo::free_heap(self.0)
+    }
+
+    /// `len` bytes of machine memory from `addr`, of what belongs to no domain:
+    /// below 1 MiB, firmware tables, I/O memory.
+    ///
+    /// # Errors
+    ///
+    /// [`HypercallError::Map`] for RAM above 1 MiB, and what Xen keeps to itself.
+    pub fn read(&self, addr: u64, len: usize) -> Result<Vec<u8>, HypercallError> {
+        let nonsense = || HypercallError::Nonsense {
+            call: "reading machine memory",
+            answer: format!("{len:#x} bytes at {addr:#x} reach past the end of memory"),
+        };
+        let range = PhysRange::from_len(addr, len as u64).ok_or_else(nonsense)?;
+        let mut bytes = Vec::new();
+        let mut at = addr;
+        while at < range.end {
+            let end = range.end.min((at / PART + 1).saturating_mul(PART));
+            let mfns: Vec<u64> = (at / PAGE_SIZE..end.div_ceil(PAGE_SIZE)).collect();
+            let mapping = self.0.map_foreign(DOMID_IO, &mfns)?;
+            let mut words = vec![0; mfns.len() * (PAGE_SIZE as usize / 8)];
+            if !mapping.read_words(0, &mut words) {
+                return Err(nonsense());
+            }
+            let skip = (at % PAGE_SIZE) as usize;
+            let part = words.iter().flat_map(|word| word.to_le_bytes());
+            bytes.extend(part.skip(skip).take((end - at) as usize));
+            at = end;
+        }
+        Ok(bytes)
+    }
+
+    /// Which Xen this is.
+    ///
+    /// # Errors
+    ///
+    /// ENOSYS where no Xen answers.
+    pub fn version(&self) -> Result<Version, HypercallError> {
+        const NUMBER: u64 = 0;
+        const EXTRA: u64 = 1;
+        let failed = |errno| explain(Explained::Version, errno);
+        let number = self.call(op::VERSION, [NUMBER, 0]).map_err(failed)?;
+        let extra = self.0.buffer(16)?;
+        self.call(op::VERSION, [EXTRA, extra.addr()])
+            .map_err(failed)?;
+        let text = extra.bytes().split(|byte| *byte == 0).next();
+        Ok(Version {
+            major: (number >> 16) as u32 & 0xffff,
+            minor: number as u32 & 0xffff,
+            extra: String::from_utf8_lossy(text.unwrap_or_default()).into_owned(),
+        })
+    }
+
+    fn call(&self, op: u64, [command, argument]: [u64; 2]) -> Result<i64, Errno> {
+        // SAFETY: each caller passes the address of a buffer of its own with the
+        // structure that the command expects, or 0 where it takes none.
+        unsafe { self.0.hypercall(op, [command, argument, 0, 0, 0]) }
+    }
+}
+
+/// Makes a call of memory_op with the structure in `argument`.
+///
+/// # Safety
+///
+/// `argument` holds the structure that `command` expects; what that leads to are
+/// other buffers of the same transport.
+pub(super) unsafe fn memory_op(
+    transport: &dyn Transport,
+    command: u64,
+    argument: Option<&Buffer>,
+) -> Result<i64, Errno> {
+    let argument = argument.map_or(0, Buffer::addr);
+    // SAFETY: the caller's promise.
+    unsafe { transport.hypercall(op::MEMORY, [command, argument, 0, 0, 0]) }
+}

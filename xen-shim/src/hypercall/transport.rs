@@ -1,0 +1,43 @@
+// UNSAFETY: a hypercall takes addresses as numbers.
+#![expect(unsafe_code)]
+//! The way to Xen, or to something that stands for it.
+
+use super::{Buffer, Errno, HypercallError, Mapping};
+use std::fmt::Debug;
+
+/// The calling domain itself (public/xen.h).
+pub const DOMID_SELF: u16 = 0x7ff0;
+/// Owner of what is not RAM, and of RAM below 1 MiB.
+pub const DOMID_IO: u16 = 0x7ff1;
+/// Owner of Xen's tables that others may see.
+pub const DOMID_XEN: u16 = 0x7ff2;
+
+/// A way to make hypercalls.
+pub trait Transport: Debug {
+    /// Makes the hypercall `op`; the result is Xen's, not negative.
+    ///
+    /// # Errors
+    ///
+    /// The negative result of Xen, or of the way there, as errno.
+    ///
+    /// # Safety
+    ///
+    /// Each of `args` that `op` takes as an address leads to a structure as `op`
+    /// expects it; it, and all that it leads to, is inside [`Buffer`]s of this
+    /// transport that are alive during the call and of which nothing is borrowed.
+    unsafe fn hypercall(&self, op: u64, args: [u64; 5]) -> Result<i64, Errno>;
+
+    /// `len` bytes of memory that Xen may read and write.
+    ///
+    /// # Errors
+    ///
+    /// [`HypercallError::Memory`].
+    fn buffer(&self, len: usize) -> Result<Buffer, HypercallError>;
+
+    /// Maps the frames `mfns` of `domain`, one after the other, read-only.
+    ///
+    /// # Errors
+    ///
+    /// [`HypercallError::Map`], with the first frame that Xen does not give.
+    fn map_foreign(&self, domain: u16, mfns: &[u64]) -> Result<Mapping, HypercallError>;
+}
