@@ -314,6 +314,29 @@ fn resolve(root: &Path, file: &str) -> Result<PathBuf> {
         .ok_or_else(|| anyhow!("{} has no {prefix}*", dir.display()))
 }
 
+/// What a dom0 with Linux 6.1 needs to let user space reach Xen, in the order to load it: the kernel's release, and the
+/// file of the module. Nothing for a kernel that is not part of a tree with modules.
+pub fn xen_modules() -> Result<Vec<(String, PathBuf)>> {
+    let kernel = LINUX_6_1.path()?;
+    let name = kernel.file_name().and_then(|name| name.to_str());
+    let (Some(release), Some(root)) = (
+        name.and_then(|name| name.strip_prefix("vmlinuz-")),
+        kernel.parent().and_then(Path::parent),
+    ) else {
+        return Ok(Vec::new());
+    };
+    let below = |lib: &str| root.join(lib).join(release).join("kernel/drivers/xen");
+    Ok(["lib/modules", "usr/lib/modules"]
+        .into_iter()
+        .map(below)
+        .map(|dir| ["xen-privcmd.ko", "xenfs/xenfs.ko"].map(|file| dir.join(file)))
+        .find(|files| files.iter().all(|file| file.is_file()))
+        .into_iter()
+        .flatten()
+        .map(|file| (release.to_owned(), file))
+        .collect())
+}
+
 /// Xen of the release `version` ("4.17" or "4.20"): the gzipped image as Debian ships it.
 pub fn xen(version: &str) -> Result<&'static Asset> {
     match version {

@@ -9,6 +9,7 @@ pub mod dump;
 pub mod gdb;
 mod guest_binary;
 pub mod jump;
+mod keyboard;
 pub mod machine;
 pub mod payload_guest;
 pub mod plan_json;
@@ -18,5 +19,6 @@ pub mod xen;
 
 pub use dirs::target_dir;
 pub use guest_binary::{jump_guest_bin, mbtool_bin};
+pub use keyboard::Keyboard;
 pub use machine::{Board, Firmware, Machine};
 pub use run::{Outcome, Reason};

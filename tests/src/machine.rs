@@ -1,11 +1,12 @@
 //! A virtual machine: what it has, and the QEMU command line for that.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
-use images::assets::{LINUX_6_1, OVMF};
+use anyhow::{Context, Result};
+use images::assets::{self, LINUX_6_1, OVMF};
 
 /// The firmware that a machine starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,13 @@ pub enum Board {
     Q35,
 }
 
+/// A control domain that Xen starts.
+#[derive(Clone, Debug)]
+struct Dom0 {
+    kernel: PathBuf,
+    append: String,
+}
+
 /// A machine that boots a kernel given on QEMU's command line.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -37,6 +45,8 @@ pub struct Machine {
     pub(crate) initrd: Option<Vec<u8>>,
     extra: Vec<OsString>,
     reboots: bool,
+    dom0: Option<Dom0>,
+    pub(crate) typing: bool,
     pub(crate) failures: Vec<String>,
 }
 
@@ -53,6 +63,8 @@ impl Machine {
             initrd: None,
             extra: Vec::new(),
             reboots: false,
+            dom0: None,
+            typing: false,
             failures: [
                 "MBTOOL-STAGE1 FAIL",
                 "Kernel panic - not syncing",
@@ -68,6 +80,22 @@ impl Machine {
         let machine = Self::new(firmware, LINUX_6_1.path()?);
         Ok(machine
             .append("console=ttyS0,115200 quiet panic=-1")
+            .initrd(initrd))
+    }
+
+    /// A machine on which QEMU starts Xen `version` ("4.17" or "4.20"), by Multiboot 1, and Xen starts Linux 6.1 as
+    /// dom0 with `initrd` (see [`images::guest::Stage1`]). Both talk on the serial port. `xen_args` and `dom0_args` are
+    /// added to their command lines, as [`Self::append`] (Xen's) does later.
+    pub fn xen(version: &str, xen_args: &str, dom0_args: &str, initrd: Vec<u8>) -> Result<Self> {
+        let xen = assets::xen(version)?.path()?;
+        let mut machine = Self::new(Firmware::SeaBios, xen);
+        machine.dom0 = Some(Dom0 {
+            kernel: LINUX_6_1.path()?.to_owned(),
+            append: format!("console=hvc0 quiet panic=-1 {dom0_args}"),
+        });
+        Ok(machine
+            .append("com1=115200,8n1 console=com1")
+            .append(xen_args)
             .initrd(initrd))
     }
 
@@ -91,7 +119,7 @@ impl Machine {
 
     /// Adds words to the kernel's command line.
     pub fn append(mut self, words: &str) -> Self {
-        if !self.append.is_empty() {
+        if !self.append.is_empty() && !words.is_empty() {
             self.append.push(' ');
         }
         self.append.push_str(words);
@@ -116,10 +144,33 @@ impl Machine {
         self
     }
 
+    /// Lets the test type on the serial port (see [`Self::run_typing`](crate::Machine::run_typing)).
+    pub fn typing(mut self) -> Self {
+        self.typing = true;
+        self
+    }
+
     /// Replaces the texts that end a run as failed: for tests in which a kernel is meant to panic.
     pub fn failures(mut self, texts: &[&str]) -> Self {
         self.failures = texts.iter().map(|t| (*t).to_owned()).collect();
         self
+    }
+
+    /// Puts the files that QEMU loads into `dir`.
+    pub(crate) fn prepare(&self, dir: &Path) -> Result<()> {
+        if let Some(initrd) = &self.initrd {
+            fs::write(dir.join("initrd"), initrd)?;
+        }
+        if let Some(dom0) = &self.dom0 {
+            // QEMU unpacks no Multiboot image, and takes the name of a module up to the first blank.
+            let name = self.kernel.display().to_string();
+            let packed = fs::read(&self.kernel).with_context(|| format!("cannot read {name}"))?;
+            let unpacked = mbtool::decompress::decompress(packed, &name)?;
+            fs::write(dir.join("xen"), &unpacked.bytes)?;
+            fs::copy(&dom0.kernel, dir.join("vmlinuz"))
+                .with_context(|| format!("cannot copy {}", dom0.kernel.display()))?;
+        }
+        Ok(())
     }
 
     /// The command that runs this machine in the directory `dir`, its serial port written to `serial.log` there.
@@ -134,17 +185,34 @@ impl Machine {
             .args(["-accel", "tcg", "-machine", board])
             .args(["-smp", &self.cpus.to_string()])
             .args(["-m", &format!("{}M", self.memory_mib)])
-            .args(["-monitor", "none", "-display", "none", "-net", "none"])
-            .args(["-serial", "file:serial.log"]);
+            .args(["-monitor", "none", "-display", "none", "-net", "none"]);
+        if self.typing {
+            let device = "stdio,id=serial,signal=off,logfile=serial.log,logappend=off";
+            command.args(["-chardev", device, "-serial", "chardev:serial"]);
+        } else {
+            command.args(["-serial", "file:serial.log"]);
+        }
         if !self.reboots {
             command.arg("-no-reboot");
         }
         if self.firmware == Firmware::Ovmf {
             command.arg("-bios").arg(OVMF.path()?);
         }
-        command.arg("-kernel").arg(&self.kernel);
-        if self.initrd.is_some() {
-            command.args(["-initrd", "initrd"]);
+        match &self.dom0 {
+            Some(dom0) => {
+                // A comma separates modules, two are one.
+                let mut modules = format!("vmlinuz {}", dom0.append.trim_end().replace(',', ",,"));
+                if self.initrd.is_some() {
+                    modules.push_str(",initrd");
+                }
+                command.args(["-kernel", "xen", "-initrd", &modules]);
+            }
+            None => {
+                command.arg("-kernel").arg(&self.kernel);
+                if self.initrd.is_some() {
+                    command.args(["-initrd", "initrd"]);
+                }
+            }
         }
         if !self.append.is_empty() {
             command.args(["-append", &self.append]);

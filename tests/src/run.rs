@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use images::progress::say;
 
 use crate::dirs::target_dir;
+use crate::keyboard::Keyboard;
 use crate::machine::Machine;
 use crate::serial::Follow;
 
@@ -128,14 +129,23 @@ impl Machine {
         until: &[&str],
         on_line: &mut dyn FnMut(Duration, &str),
     ) -> Result<Outcome> {
+        self.run_typing(name, deadline, until, &mut |at, line, _| on_line(at, line))
+    }
+
+    /// The same; `on_line` may answer on the serial port, on a machine made for that ([`Machine::typing`]).
+    pub fn run_typing(
+        &self,
+        name: &str,
+        deadline: Duration,
+        until: &[&str],
+        on_line: &mut dyn FnMut(Duration, &str, &mut Keyboard),
+    ) -> Result<Outcome> {
         let dir = target_dir().join("e2e").join(name);
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let log = dir.join("serial.log");
         // QEMU appends to nothing: a log of an earlier run must not be taken for this one's.
         fs::write(&log, "")?;
-        if let Some(initrd) = &self.initrd {
-            fs::write(dir.join("initrd"), initrd)?;
-        }
+        self.prepare(&dir)?;
         let mut command = self.command(&dir)?;
         let shown = format!("cd {} && {}", dir.display(), shell(&command));
         fs::write(dir.join("command"), format!("{shown}\n"))?;
@@ -147,14 +157,21 @@ impl Machine {
             format_args!("booting (deadline {} s)", deadline.as_secs()),
         );
         let started = Instant::now();
+        // With a keyboard, QEMU's own streams are the serial port, which goes to the log as well.
+        let (stdin, stdout) = if self.typing {
+            (Stdio::piped(), Stdio::null())
+        } else {
+            (Stdio::null(), output.try_clone()?.into())
+        };
         let mut running = Running(
             command
-                .stdin(Stdio::null())
-                .stdout(output.try_clone()?)
+                .stdin(stdin)
+                .stdout(stdout)
                 .stderr(output)
                 .spawn()
                 .with_context(|| format!("cannot start QEMU: {shown}"))?,
         );
+        let mut keyboard = Keyboard::new(running.0.stdin.take());
 
         let mut follow = Follow::new();
         let mut lines = Vec::new();
@@ -163,7 +180,7 @@ impl Machine {
             // The status first: what QEMU wrote before it ended is then certainly in the log.
             let exited = running.0.try_wait()?;
             for line in follow.lines(&log)? {
-                on_line(started.elapsed(), &line);
+                on_line(started.elapsed(), &line, &mut keyboard);
                 let holds = |text: &&&str| !line.starts_with(TRACE) && line.contains(**text);
                 if end.is_none() {
                     if let Some(marker) = until.iter().find(holds) {
@@ -189,6 +206,7 @@ impl Machine {
             }
         };
         drop(running);
+        keyboard.check()?;
         let rest = follow.rest();
         if !rest.is_empty() {
             lines.push(rest);

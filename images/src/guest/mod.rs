@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::assets::BUSYBOX;
+use crate::assets::{self, BUSYBOX};
 use crate::cpio::Archive;
 use crate::store::Digest;
 
@@ -40,7 +40,8 @@ pub fn dom0_initrd() -> Result<(Vec<u8>, Digest)> {
     Ok((archive.finish()?, Digest::of(&payload)))
 }
 
-/// The initial RAM disk of the first kernel: busybox, the files added to it, and a script to run.
+/// The initial RAM disk of the first kernel, on bare metal or as dom0: busybox, the files added to it, and a script to
+/// run. Where the kernel finds itself under Xen, what user space needs to reach Xen is loaded and mounted first.
 #[derive(Debug)]
 pub struct Stage1 {
     archive: Archive,
@@ -51,6 +52,12 @@ impl Stage1 {
     pub fn new(script: &str) -> Result<Self> {
         let mut archive = base(include_str!("stage1.sh"))?;
         archive.directory("tmp")?;
+        for (release, module) in assets::xen_modules()? {
+            let name = module.file_name().unwrap_or_default().to_string_lossy();
+            let data =
+                fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
+            archive.file(&format!("lib/modules/{release}/{name}"), 0o644, &data)?;
+        }
         archive.file("stage1", 0o755, script.as_bytes())?;
         Ok(Self { archive })
     }

@@ -8,9 +8,23 @@ mount -t devtmpfs devtmpfs /dev
 mount -t tmpfs tmpfs /tmp
 # a line begun by the kernel ends here
 echo
-echo "MBTOOL-STAGE1 START linux=$(uname -r) cpus=$(grep -c ^processor /proc/cpuinfo) efi=$([ -d /sys/firmware/efi ] && echo yes || echo no)"
-PS4='MBTOOL-STAGE1 + ' sh -ex /stage1
-rc=$?
+rc=0
+xen=
+if [ "$(cat /sys/hypervisor/type 2>/dev/null)" = xen ]; then
+	# under Xen: the way to it for user space
+	for module in xen-privcmd xenfs; do
+		insmod "/lib/modules/$(uname -r)/$module.ko" || rc=1
+	done
+	mount -t xenfs xenfs /proc/xen || rc=1
+	cd /sys/hypervisor/version
+	xen=" xen=$(cat major).$(cat minor)$(cat extra)"
+	cd /
+fi
+echo "MBTOOL-STAGE1 START linux=$(uname -r) cpus=$(grep -c ^processor /proc/cpuinfo) efi=$([ -d /sys/firmware/efi ] && echo yes || echo no)$xen"
+if [ $rc -eq 0 ]; then
+	PS4='MBTOOL-STAGE1 + ' sh -ex /stage1
+	rc=$?
+fi
 if [ $rc -eq 0 ]; then
 	echo "MBTOOL-STAGE1 END"
 else

@@ -1,0 +1,64 @@
+//! What a test types on a machine's serial port while it runs.
+
+use std::io::Write;
+use std::process::ChildStdin;
+
+use anyhow::{Context, Result, bail};
+
+/// Ctrl-A three times: the input goes to Xen instead of dom0, or back.
+const SWITCH: &str = "\x01\x01\x01";
+
+/// The way into the serial port. A failure is kept, and fails the run when it ends.
+#[derive(Debug)]
+pub struct Keyboard {
+    pipe: Option<ChildStdin>,
+    failed: Option<anyhow::Error>,
+}
+
+impl Keyboard {
+    pub(crate) fn new(pipe: Option<ChildStdin>) -> Self {
+        Self { pipe, failed: None }
+    }
+
+    /// Types `text`.
+    pub fn text(&mut self, text: &str) {
+        let done = match &mut self.pipe {
+            Some(pipe) => pipe
+                .write_all(text.as_bytes())
+                .and_then(|()| pipe.flush())
+                .with_context(|| format!("cannot type {text:?}")),
+            None => Err(anyhow::anyhow!(
+                "cannot type {text:?}: the machine was made without typing()"
+            )),
+        };
+        if let Err(error) = done {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    /// Presses `key` on Xen's console, which is dom0's again afterwards: 'h' lists the keys, 'C' starts the crash image.
+    pub fn xen(&mut self, key: char) {
+        self.text(&format!("{SWITCH}{key}{SWITCH}"));
+    }
+
+    pub(crate) fn check(self) -> Result<()> {
+        match self.failed {
+            Some(error) => bail!(error),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_without_a_keyboard_fails_the_run() {
+        let mut keyboard = Keyboard::new(None);
+        keyboard.xen('h');
+        let error = keyboard.check().unwrap_err().to_string();
+        assert!(error.contains("typing()"), "{error}");
+        Keyboard::new(None).check().unwrap();
+    }
+}
