@@ -2,6 +2,7 @@
 
 use super::kcore;
 use crate::memory::text;
+use crate::memory::xen::Run;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -12,24 +13,6 @@ use std::path::Path;
 /// enough for the 65534 program headers of an ELF file.
 const MAX_CPUS: usize = 32768;
 
-/// Memory, half-open, in bytes of physical address.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bytes {
-    /// First byte.
-    pub start: u64,
-    /// One past the last.
-    pub end: u64,
-}
-
-impl From<PhysRange> for Bytes {
-    fn from(range: PhysRange) -> Self {
-        Self {
-            start: range.start,
-            end: range.end,
-        }
-    }
-}
-
 /// The running kernel's own mapping of its code and data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text {
@@ -37,7 +20,7 @@ pub struct Text {
     pub virt: u64,
     /// Its physical address.
     pub phys: u64,
-    /// Bytes.
+    /// Run.
     pub len: u64,
 }
 
@@ -48,25 +31,32 @@ pub struct Text {
 pub struct Facts {
     /// Where each CPU's registers will be saved: Linux's `crash_notes` of each
     /// CPU that is present, or what Xen keeps for each.
-    pub cpu_notes: Vec<Bytes>,
+    pub cpu_notes: Vec<Run>,
     /// Where Linux has its VMCOREINFO note. With Xen it is dom0's.
-    pub vmcoreinfo: Option<Bytes>,
+    pub vmcoreinfo: Option<Run>,
     /// Where Xen has its VMCOREINFO note.
-    pub xen_vmcoreinfo: Option<Bytes>,
+    pub xen_vmcoreinfo: Option<Run>,
     /// The kernel's own mapping; not known with Xen.
     pub text: Option<Text>,
     /// Virtual address that the kernel gives physical address 0 in its map of
     /// all memory; not known with Xen.
     pub direct_map: Option<u64>,
+    /// What could not be found out and why: of interest only when a crash image
+    /// is loaded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
 }
 
 impl Facts {
-    /// Reads what a bare Linux below `root` ("/" for the real one) gives out,
-    /// with warnings. Without a kernel that can be dumped everything is empty.
-    pub fn read(root: &Path, warnings: &mut Vec<String>) -> Self {
+    /// Reads what a bare Linux below `root` ("/" for the real one) gives out. Of
+    /// a kernel that cannot be dumped everything is empty.
+    #[must_use]
+    pub fn read(root: &Path) -> Self {
+        let mut doubts = Vec::new();
         let mut facts = Self {
-            cpu_notes: cpu_notes(root, warnings),
-            vmcoreinfo: vmcoreinfo(root, warnings),
+            cpu_notes: cpu_notes(root, &mut doubts),
+            vmcoreinfo: vmcoreinfo(root, &mut doubts),
+            doubts,
             ..Self::default()
         };
         if facts.cpu_notes.is_empty() && facts.vmcoreinfo.is_none() {
@@ -75,7 +65,7 @@ impl Facts {
         let path = root.join("proc/kcore");
         match File::open(&path).and_then(|mut file| kcore::read(&mut file)) {
             Ok(found) => (facts.text, facts.direct_map) = (found.text, found.direct_map),
-            Err(err) => warnings.push(format!(
+            Err(err) => facts.doubts.push(format!(
                 "the kernel's virtual addresses are not known ({}: {err}): some tools may not be \
                  able to read a dump of a kernel with randomised addresses",
                 path.display()
@@ -84,14 +74,24 @@ impl Facts {
         facts
     }
 
+    /// A range that ends before it starts, which only a recording has.
+    #[must_use]
+    pub fn backwards(&self) -> Option<Run> {
+        let mut all = self.cpu_notes.iter().chain(&self.vmcoreinfo);
+        let backwards = |range: &&Run| range.end < range.start;
+        all.find(backwards)
+            .or_else(|| self.xen_vmcoreinfo.iter().find(backwards))
+            .copied()
+    }
+
     /// Where the kernel below `root` has its VMCOREINFO note; in a PV dom0 the
     /// address is a machine address (Linux, `paddr_vmcoreinfo_note` of
     /// arch/x86/xen). Only the first page of it is known to be contiguous
     /// there, and it has the whole note: it is cut to that.
-    pub fn read_dom0(root: &Path, warnings: &mut Vec<String>) -> Option<Bytes> {
+    pub fn read_dom0(root: &Path, warnings: &mut Vec<String>) -> Option<Run> {
         let found = vmcoreinfo(root, warnings)?;
         let page = (found.start & !(PAGE_SIZE - 1)).saturating_add(PAGE_SIZE);
-        Some(Bytes {
+        Some(Run {
             end: found.end.min(page),
             ..found
         })
@@ -101,7 +101,7 @@ impl Facts {
 /// `crash_notes` and `crash_notes_size` of each CPU (Linux,
 /// Documentation/ABI/testing/sysfs-devices-system-cpu): address in hex without
 /// 0x, size in decimal.
-fn cpu_notes(root: &Path, warnings: &mut Vec<String>) -> Vec<Bytes> {
+fn cpu_notes(root: &Path, warnings: &mut Vec<String>) -> Vec<Run> {
     let dir = root.join("sys/devices/system/cpu");
     let mut cpus: Vec<u32> = match fs::read_dir(&dir) {
         Ok(entries) => entries
@@ -152,7 +152,7 @@ fn cpu_notes(root: &Path, warnings: &mut Vec<String>) -> Vec<Bytes> {
 }
 
 /// /sys/kernel/vmcoreinfo: address and size, both in hex without 0x.
-fn vmcoreinfo(root: &Path, warnings: &mut Vec<String>) -> Option<Bytes> {
+fn vmcoreinfo(root: &Path, warnings: &mut Vec<String>) -> Option<Run> {
     let path = root.join("sys/kernel/vmcoreinfo");
     let content = match read(&path) {
         Ok(content) => content,
@@ -182,7 +182,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 /// A range that has bytes.
-fn range(start: Option<u64>, len: Option<u64>) -> Option<Bytes> {
+fn range(start: Option<u64>, len: Option<u64>) -> Option<Run> {
     let range = PhysRange::from_len(start?, len?)?;
     (!range.is_empty()).then(|| range.into())
 }
@@ -218,12 +218,12 @@ mod tests {
         put(root.path(), &format!("{CPUS}/cpufreq/x"), "");
         put(root.path(), &format!("{CPUS}/cpu3/online"), "1\n");
         put(root.path(), "sys/kernel/vmcoreinfo", "1886000 1024\n");
-        let mut warnings = Vec::new();
-        let facts = Facts::read(root.path(), &mut warnings);
+        let facts = Facts::read(root.path());
+        let warnings = &facts.doubts;
         let starts: Vec<u64> = facts.cpu_notes.iter().map(|note| note.start).collect();
         assert_eq!(starts, [0x7d1e_5b00, 0x1_7d3e_5b00, 0x7d2e_5b00]);
         assert_eq!(facts.cpu_notes[0].end - facts.cpu_notes[0].start, 372);
-        let vmcoreinfo = Bytes {
+        let vmcoreinfo = Run {
             start: 0x188_6000,
             end: 0x188_7024,
         };
@@ -233,8 +233,8 @@ mod tests {
         assert!(warnings[0].contains("proc/kcore"), "{warnings:?}");
         assert_eq!((facts.text, facts.direct_map), (None, None));
         // in dom0 the second page may be anywhere
-        let dom0 = Facts::read_dom0(root.path(), &mut warnings);
-        let first_page = Bytes {
+        let dom0 = Facts::read_dom0(root.path(), &mut Vec::new());
+        let first_page = Run {
             start: 0x188_6000,
             end: 0x188_7000,
         };
@@ -254,9 +254,9 @@ mod tests {
         }
         put(root.path(), &format!("{CPUS}/cpu3/crash_notes"), "7d1e5b00");
         put(root.path(), "sys/kernel/vmcoreinfo", "ffffffffffffffff 2\n");
-        let mut warnings = Vec::new();
-        let facts = Facts::read(root.path(), &mut warnings);
-        assert_eq!(facts, Facts::default());
+        let facts = Facts::read(root.path());
+        let warnings = &facts.doubts;
+        assert_eq!((facts.cpu_notes.len(), facts.vmcoreinfo), (0, None));
         assert_eq!(warnings.len(), 5, "{warnings:?}");
         for (warning, part) in warnings
             .iter()
@@ -270,13 +270,11 @@ mod tests {
     fn a_kernel_without_crash_dumps_says_nothing() {
         let root = tempfile::tempdir().unwrap();
         put(root.path(), &format!("{CPUS}/cpu0/online"), "1\n");
-        let mut warnings = Vec::new();
-        assert_eq!(Facts::read(root.path(), &mut warnings), Facts::default());
-        assert_eq!(warnings, [""; 0]);
+        assert_eq!(Facts::read(root.path()), Facts::default());
     }
 
     #[test]
     fn this_machine_is_read_without_a_panic() {
-        let _ = Facts::read(Path::new("/"), &mut Vec::new());
+        let _ = Facts::read(Path::new("/"));
     }
 }

@@ -4,8 +4,9 @@
 //! The crash kernel joins the notes to one, and makes each `PT_LOAD` a part of
 //! /proc/vmcore.
 
-use super::facts::{Bytes, Facts};
+use super::facts::Facts;
 use super::loads::{Backup, Load};
+use crate::memory::xen::Run;
 use elf::abi;
 
 /// Bytes of an ELF64 file header.
@@ -38,7 +39,7 @@ pub fn len(facts: &Facts, loads: usize) -> Result<u64, TooMany> {
 }
 
 /// All notes: of the CPUs, then VMCOREINFO.
-fn notes(facts: &Facts) -> impl Iterator<Item = Bytes> + '_ {
+fn notes(facts: &Facts) -> impl Iterator<Item = Run> + '_ {
     let all = facts.cpu_notes.iter().copied();
     all.chain(facts.vmcoreinfo).chain(facts.xen_vmcoreinfo)
 }
@@ -119,13 +120,13 @@ mod tests {
     use handoff::addr::PhysRange;
 
     fn facts() -> Facts {
-        let note = |start| Bytes {
+        let note = |start| Run {
             start,
             end: start + 372,
         };
         Facts {
             cpu_notes: vec![note(0x7d1e_5b00), note(0x9_0000)],
-            vmcoreinfo: Some(Bytes {
+            vmcoreinfo: Some(Run {
                 start: 0x188_6000,
                 end: 0x188_7024,
             }),
@@ -136,6 +137,7 @@ mod tests {
                 len: 0x200_0000,
             }),
             direct_map: Some(0xffff_8880_0000_0000),
+            doubts: Vec::new(),
         }
     }
 

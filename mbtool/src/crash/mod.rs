@@ -10,7 +10,8 @@
 //! - [`header`]: the ELF core header;
 //! - [`map`]: the memory that the crash kernel may use;
 //! - [`words`]: its command line;
-//! - [`need`]: how large a crash region has to be.
+//! - [`region`]: where it is loaded;
+//! - [`need`]: how large that has to be.
 
 pub mod facts;
 pub mod header;
@@ -18,6 +19,7 @@ pub mod kcore;
 pub mod loads;
 pub mod map;
 pub mod need;
+pub mod region;
 pub mod words;
 
 pub use facts::Facts;

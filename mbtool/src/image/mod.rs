@@ -62,6 +62,15 @@ impl Protocol {
             Self::Multiboot2 => "multiboot2",
         }
     }
+
+    /// True for a kernel that, loaded as crash image, makes a dump of the system
+    /// that crashed: it is given a core header, and only the crash region.
+    #[must_use]
+    pub const fn dumps(&self) -> bool {
+        match self {
+            Self::Multiboot2 => false,
+        }
+    }
 }
 
 /// One run of memory that the image fills, at its link address.
