@@ -61,7 +61,10 @@ fn crash_region(args: &CommonArgs, host: &Host) -> anyhow::Result<Option<PhysRan
     if !args.panic {
         return Ok(None);
     }
-    Ok(Some(region::choose(&host.crash_regions, false)?))
+    Ok(Some(region::choose(
+        &host.crash_regions,
+        host.xen.is_some(),
+    )?))
 }
 
 /// The part that `load` and `plan` share: all of it but the backend.

@@ -2,7 +2,7 @@
 
 use super::kcore;
 use crate::memory::text;
-use crate::memory::xen::Run;
+use crate::memory::xen::{Run, XenHost};
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -84,17 +84,26 @@ impl Facts {
             .copied()
     }
 
-    /// Where the kernel below `root` has its VMCOREINFO note; in a PV dom0 the
-    /// address is a machine address (Linux, `paddr_vmcoreinfo_note` of
-    /// arch/x86/xen). Only the first page of it is known to be contiguous
-    /// there, and it has the whole note: it is cut to that.
-    pub fn read_dom0(root: &Path, warnings: &mut Vec<String>) -> Option<Run> {
-        let found = vmcoreinfo(root, warnings)?;
-        let page = (found.start & !(PAGE_SIZE - 1)).saturating_add(PAGE_SIZE);
-        Some(Run {
-            end: found.end.min(page),
-            ..found
-        })
+    /// What `self`, read in a PV dom0, and Xen below it leave together. Xen
+    /// saves the registers, of physical CPUs. dom0 gives out the machine address
+    /// of its VMCOREINFO note (Linux, `paddr_vmcoreinfo_note` of arch/x86/xen);
+    /// only its first page is known to be there, and that has the whole note: it
+    /// is cut to that.
+    #[must_use]
+    pub fn with_xen(&self, xen: &XenHost) -> Self {
+        let first_page = |note: Run| {
+            let end = (note.start & !(PAGE_SIZE - 1)).saturating_add(PAGE_SIZE);
+            Run {
+                end: note.end.min(end),
+                ..note
+            }
+        };
+        Self {
+            cpu_notes: xen.cpu_notes.clone(),
+            vmcoreinfo: self.vmcoreinfo.map(first_page),
+            xen_vmcoreinfo: xen.vmcoreinfo,
+            ..Self::default()
+        }
     }
 }
 
@@ -232,13 +241,40 @@ mod tests {
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].contains("proc/kcore"), "{warnings:?}");
         assert_eq!((facts.text, facts.direct_map), (None, None));
-        // in dom0 the second page may be anywhere
-        let dom0 = Facts::read_dom0(root.path(), &mut Vec::new());
+    }
+
+    #[test]
+    fn with_xen_the_notes_are_xens_and_dom0s_vmcoreinfo_is_one_page() {
+        let dom0 = Facts {
+            cpu_notes: vec![Run { start: 1, end: 2 }],
+            vmcoreinfo: Some(Run {
+                start: 0x188_6000,
+                end: 0x188_7024,
+            }),
+            direct_map: Some(1 << 63),
+            ..Facts::default()
+        };
+        let note = Run {
+            start: 0x7fa0_0000,
+            end: 0x7fa0_01f4,
+        };
+        let xen = XenHost {
+            cpu_notes: vec![note],
+            vmcoreinfo: Some(note),
+            ..XenHost::default()
+        };
+        let both = dom0.with_xen(&xen);
         let first_page = Run {
             start: 0x188_6000,
             end: 0x188_7000,
         };
-        assert_eq!(dom0, Some(first_page));
+        let expected = Facts {
+            cpu_notes: vec![note],
+            vmcoreinfo: Some(first_page),
+            xen_vmcoreinfo: Some(note),
+            ..Facts::default()
+        };
+        assert_eq!(both, expected);
     }
 
     #[test]

@@ -68,7 +68,8 @@ pub(super) fn plan_with(
 
     let staged = stage::decide(request, &mut wishes, host, &mut low, &mut arena)?;
     let too_small = |error, wishes: &Wishes, info| {
-        dump::too_small(error, request, &dump::need(request, wishes, info, host))
+        let need = dump::need(request, wishes, info, host);
+        dump::too_small(error, request, &need, host.xen.is_some())
     };
     let dump = dump::decide(request, host, &mut wishes, &mut low, &mut arena)
         .map_err(|error| too_small(error, &wishes, 0))?;

@@ -37,7 +37,10 @@ pub(super) fn decide(
     let Some(region) = request.crash.filter(|_| request.image.protocol.dumps()) else {
         return Ok(None);
     };
-    let facts = &host.dump;
+    let facts = &match &host.xen {
+        Some(xen) => host.dump.with_xen(xen),
+        None => host.dump.clone(),
+    };
     wishes.warnings.extend(facts.doubts.iter().cloned());
     if facts.cpu_notes.is_empty() {
         wishes.warnings.push(
@@ -136,7 +139,7 @@ pub(super) fn need(request: &Request, wishes: &Wishes, info: u64, host: &Host) -
 }
 
 /// A better word for `error` where the region is too small as a whole.
-pub(super) fn too_small(error: PlanError, request: &Request, need: &Need) -> PlanError {
+pub(super) fn too_small(error: PlanError, request: &Request, need: &Need, xen: bool) -> PlanError {
     match (&error, request.crash) {
         (PlanError::NoRoom(NoRoom { .. }), Some(region)) if need.is_more_than(region) => {
             let initrd = request
@@ -148,7 +151,7 @@ pub(super) fn too_small(error: PlanError, request: &Request, need: &Need) -> Pla
                 load: need.to_load(),
                 parts: need.to_string(),
                 advice: need.to_reserve(initrd.sum()),
-                xen: request.max_segments == super::request::XEN_SEGMENTS,
+                xen,
             }
         }
         _ => error,
