@@ -212,7 +212,7 @@ pub enum ImageType {
     Multiboot,
     /// A Linux bzImage.
     Linux,
-    /// A plain ELF file.
+    /// ELF with a PVH entry (Xen ELF note 18).
     Elf,
 }
 

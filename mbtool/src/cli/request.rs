@@ -5,7 +5,7 @@ use super::raw::{CommonArgs, Drill, ImageType, OnFault, Verify};
 use super::values::FileWithArgs;
 use super::{console, raw};
 use crate::decompress::{Compression, decompress};
-use crate::image::{As, Image};
+use crate::image::{As, Image, Protocol, header};
 use crate::input;
 use crate::memory::Host;
 use crate::plan::{Module, Request};
@@ -63,7 +63,21 @@ pub fn prepare(
         .segments
         .first()
         .map_or(&[][..], |segment| &segment.data);
-    if crash.is_some() && xen_shim::recognise(first).is_some() {
+    let xen = xen_shim::recognise(first).is_some();
+    if xen && matches!(image.protocol, Protocol::Pvh) {
+        bail!(
+            "--type elf: Xen's PVH entry is for running inside another Xen; leave --type out, and \
+             it is started by its Multiboot2 header"
+        );
+    }
+    if xen && image.protocol != Protocol::Multiboot2 && header::find(&bytes).is_ok() {
+        bail!(
+            "--type multiboot: Xen is started by its Multiboot2 header, leave --type out; by \
+             Multiboot (1) it could only run at its link address and would not be told where it \
+             may go (Xen 4.17 overwrites memory when it is moved all the same)"
+        );
+    }
+    if crash.is_some() && xen {
         bail!(
             "-p: this version does not load Xen as crash image; a crash kernel without memory map \
              limits and an ELF core header would overwrite what it is to save"
@@ -141,12 +155,8 @@ fn drill_name(drill: &Drill) -> String {
 /// Options of the contract whose machinery does not exist yet: refused, never
 /// ignored.
 fn refuse_what_is_not_there_yet(args: &CommonArgs) -> anyhow::Result<()> {
-    match args.image_type {
-        ImageType::Auto | ImageType::Multiboot2 => {}
-        other => bail!(
-            "--type {}: this version loads Multiboot2 images only",
-            format!("{other:?}").to_lowercase()
-        ),
+    if args.image_type == ImageType::Linux {
+        bail!("--type linux: this version does not load Linux images");
     }
     if args.backend == raw::BackendArg::Xen {
         bail!("--backend xen: this version loads through Linux only");

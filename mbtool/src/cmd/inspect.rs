@@ -11,8 +11,8 @@ mod tests;
 use crate::decompress::Compression;
 use crate::image::sniff::{self, Kind};
 use crate::image::{
-    ConsoleRequest, Format, FramebufferRequest, Image, InfoRequest, Note, Relocatable, header,
-    linked_entry, tags,
+    As, ConsoleRequest, Format, FramebufferRequest, Image, InfoRequest, Note, Protocol,
+    Relocatable, header, linked_entry, mb1, tags,
 };
 use serde::{Serialize, Serializer};
 use xen_shim::XenInfo;
@@ -25,7 +25,7 @@ pub struct InspectReport {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// True when `mbtool load --type multiboot2` would take it.
+    /// True when `mbtool load` would take it.
     pub loadable: bool,
     /// Why not.
     pub problem: Option<String>,
@@ -37,6 +37,8 @@ pub struct InspectReport {
     pub xen: Option<XenInfo>,
     /// The Multiboot2 header, where there is one.
     pub header: Option<HeaderReport>,
+    /// The Multiboot (1) header, where there is one.
+    pub multiboot1: Option<mb1::Header>,
     /// The program, where it can be loaded.
     pub image: Option<ImageReport>,
     /// What a loader must provide, one sentence each.
@@ -119,7 +121,7 @@ pub struct EntryReport {
     pub linked: Option<u64>,
     /// Physical, when loaded at the link address.
     pub physical: u64,
-    /// "entry address tag" or "ELF header".
+    /// "entry address tag", "Multiboot header", "PVH note" or "ELF header".
     pub source: &'static str,
 }
 
@@ -151,7 +153,7 @@ pub struct NoteReport {
 /// Makes the report of `bytes`, which `layers` were taken off of already.
 #[must_use]
 pub fn inspect(bytes: &[u8], layers: &[Compression], name: &str) -> InspectReport {
-    let parsed = Image::parse(bytes, name);
+    let parsed = Image::parse_as(bytes, name, As::Auto);
     let header = header::find(bytes).ok();
     let image = parsed.as_ref().ok();
     InspectReport {
@@ -163,6 +165,7 @@ pub fn inspect(bytes: &[u8], layers: &[Compression], name: &str) -> InspectRepor
         size: number(bytes.len()),
         xen: xen_shim::recognise(bytes),
         header: header.map(|header| header_report(bytes, &header)),
+        multiboot1: mb1::read(bytes).ok(),
         image: image.map(|image| image_report(bytes, image)),
         needs: image.map(needs::sentences).unwrap_or_default(),
         warnings: image
@@ -231,10 +234,11 @@ fn image_report(bytes: &[u8], image: &Image) -> ImageReport {
         entry: EntryReport {
             linked,
             physical: image.entry,
-            source: if tagged {
-                "entry address tag"
-            } else {
-                "ELF header"
+            source: match image.protocol {
+                Protocol::Pvh => "PVH note",
+                Protocol::Multiboot1(_) if tagged => "Multiboot header",
+                Protocol::Multiboot2 if tagged => "entry address tag",
+                Protocol::Multiboot1(_) | Protocol::Multiboot2 => "ELF header",
             },
         },
         relocatable: RelocatableReport {
@@ -275,6 +279,7 @@ fn note_meaning(name: &str, kind: u32) -> Option<&'static str> {
         ("Xen", 10) => "features",
         ("Xen", 17) => "supported features",
         ("Xen", 18) => "PVH entry point",
+        ("Xen", 19) => "PVH placement",
         _ => return None,
     };
     Some(meaning)

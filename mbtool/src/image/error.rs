@@ -22,6 +22,27 @@ pub enum Reason {
         /// What to do.
         advice: String,
     },
+    /// Not what `--type` says it is; says what the file looks like.
+    #[error("not a {wanted} image: {found}; {advice}")]
+    NotThis {
+        /// What it was to be.
+        wanted: &'static str,
+        /// What it is instead.
+        found: String,
+        /// What to do.
+        advice: String,
+    },
+    /// A Multiboot (1) header that cannot be honoured.
+    #[error("its Multiboot (1) header at offset {offset:#x}: {detail}")]
+    Multiboot1 {
+        /// Of the header.
+        offset: usize,
+        /// Numbers found and expected.
+        detail: String,
+    },
+    /// A PVH note that cannot be honoured.
+    #[error("its PVH notes (owner Xen, types 18 and 19): {0}")]
+    Pvh(String),
     /// A header for another machine.
     #[error(
         "its Multiboot2 header at offset {offset:#x} is for architecture {arch} ({name}), \

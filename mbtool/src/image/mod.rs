@@ -3,10 +3,10 @@
 //! An image never sees the memory map. It says what it must have; the planner
 //! decides where.
 //!
-//! [`Image::parse`] reads a file in this order: Multiboot2 header ([`header`]),
-//! its tags ([`tags`]), then the program by address tag (`flat`) or by ELF
-//! program headers (`elf`), then checks the entry point. [`Image::at`] moves
-//! the result. All sizes and addresses come from the file and none is trusted.
+//! [`Image::parse_as`] reads a file in this order: the header of its protocol
+//! ([`header`] and [`tags`] for Multiboot2, [`mb1`], [`pvh`]), then the program
+//! by addresses in that header (`flat`) or by ELF program headers (`elf`), then
+//! checks the entry point. [`Image::at`] moves the result. All sizes and addresses come from the file and none is trusted.
 
 #![deny(clippy::indexing_slicing, clippy::as_conversions, clippy::unwrap_used)]
 
@@ -15,10 +15,12 @@ mod elf;
 pub mod error;
 mod flat;
 pub mod header;
+pub mod mb1;
 mod merge;
 mod notes;
 mod parse;
 mod place;
+pub mod pvh;
 mod relocs;
 pub mod sniff;
 #[doc(hidden)]
@@ -52,6 +54,10 @@ pub enum Format {
 pub enum Protocol {
     /// Multiboot2; what the header asks for is in [`Image::requirements`].
     Multiboot2,
+    /// Multiboot (1).
+    Multiboot1(mb1::Header),
+    /// The PVH entry of a Xen guest kernel.
+    Pvh,
 }
 
 impl Protocol {
@@ -60,15 +66,8 @@ impl Protocol {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Multiboot2 => "multiboot2",
-        }
-    }
-
-    /// True for a kernel that, loaded as crash image, makes a dump of the system
-    /// that crashed: it is given a core header, and only the crash region.
-    #[must_use]
-    pub const fn dumps(&self) -> bool {
-        match self {
-            Self::Multiboot2 => false,
+            Self::Multiboot1(_) => "multiboot",
+            Self::Pvh => "pvh",
         }
     }
 }

@@ -3,9 +3,10 @@
 use super::bytes::len;
 use super::elf;
 use super::error::{ImageError, Reason};
+use super::sniff::{self, Kind};
 use super::{
     Format, Image, LoadSegment, Note, Protocol, RelativeReloc, Requirements, Sections, flat,
-    header, sniff, tags,
+    header, mb1, pvh, tags,
 };
 use handoff::addr::PhysRange;
 use std::fmt::Write;
@@ -56,9 +57,11 @@ impl Image {
     /// When it is not one, is malformed, or asks for what cannot be had.
     pub fn parse_as(bytes: &[u8], name: &str, what: As) -> Result<Self, ImageError> {
         let parsed = match what {
-            // what is nothing known is explained as a Multiboot2 image that is none
-            As::Auto | As::Multiboot2 => parse(bytes, name),
-            As::Linux | As::Multiboot | As::Elf => Err(sniff::not_this_type(what)),
+            As::Auto => found(bytes, name),
+            As::Multiboot2 => multiboot2(bytes, name),
+            As::Multiboot => multiboot1(bytes, name),
+            As::Elf => pvh(bytes, name),
+            As::Linux => Err(sniff::not_this_type(what)),
         };
         parsed.map_err(|reason| ImageError {
             name: name.into(),
@@ -67,12 +70,22 @@ impl Image {
     }
 }
 
-fn parse(bytes: &[u8], name: &str) -> Result<Image, Reason> {
+/// Takes the file as what it is. What is nothing known is explained as a
+/// Multiboot2 image that is none.
+fn found(bytes: &[u8], name: &str) -> Result<Image, Reason> {
+    match sniff::kind(bytes) {
+        Kind::Multiboot => multiboot1(bytes, name),
+        Kind::Pvh => pvh(bytes, name),
+        _ => multiboot2(bytes, name),
+    }
+}
+
+fn multiboot2(bytes: &[u8], name: &str) -> Result<Image, Reason> {
     let found = header::find(bytes)?;
     let (raw, mut warnings) = header::tags(bytes, &found)?;
     let (requirements, more) = tags::collect(&found, &raw)?;
     warnings.extend(more);
-    let layout = if let Some(address) = requirements.address {
+    let mut layout = if let Some(address) = requirements.address {
         if elf::is_elf(bytes) {
             warnings.push("its address tag (2) is used and its ELF header ignored".into());
         }
@@ -86,8 +99,40 @@ fn parse(bytes: &[u8], name: &str) -> Result<Image, Reason> {
             offset: found.offset,
         });
     };
-    warnings.extend(layout.warnings);
-    let entry = entry(&requirements, layout.entry, &layout.segments)?;
+    layout.warnings.splice(0..0, warnings);
+    let entry = entry(&requirements, "the entry address tag", &layout)?;
+    Ok(image(
+        name,
+        Protocol::Multiboot2,
+        requirements,
+        layout,
+        entry,
+    ))
+}
+
+fn multiboot1(bytes: &[u8], name: &str) -> Result<Image, Reason> {
+    let header = mb1::read(bytes)?;
+    let (requirements, layout) = mb1::layout(bytes, &header)?;
+    let entry = entry(&requirements, "the header's entry_addr", &layout)?;
+    let protocol = Protocol::Multiboot1(header);
+    Ok(image(name, protocol, requirements, layout, entry))
+}
+
+fn pvh(bytes: &[u8], name: &str) -> Result<Image, Reason> {
+    let layout = elf::layout(bytes)?;
+    let (requirements, entry) = pvh::read(&layout)?;
+    let entry = in_loaded(entry, "its PVH note", &layout)?;
+    Ok(image(name, Protocol::Pvh, requirements, layout, entry))
+}
+
+/// Puts it together.
+fn image(
+    name: &str,
+    protocol: Protocol,
+    requirements: Requirements,
+    layout: Layout,
+    entry: u64,
+) -> Image {
     let span = layout
         .segments
         .iter()
@@ -96,9 +141,9 @@ fn parse(bytes: &[u8], name: &str) -> Result<Image, Reason> {
             start: all.start.min(range.start),
             end: all.end.max(range.end),
         });
-    Ok(Image {
+    Image {
         name: name.into(),
-        protocol: Protocol::Multiboot2,
+        protocol,
         format: layout.format,
         position_independent: layout.position_independent,
         segments: layout.segments,
@@ -109,16 +154,16 @@ fn parse(bytes: &[u8], name: &str) -> Result<Image, Reason> {
         sections: layout.sections,
         relocs: layout.relocs,
         align: layout.align,
-        warnings,
-    })
+        warnings: layout.warnings,
+    }
 }
 
-/// Chooses the entry point (tag 3 before the container's own) and checks that
-/// it is in loaded bytes.
+/// Chooses the entry point (the header's, which is called `tagged`, before the
+/// container's own) and checks that it is in loaded bytes.
 fn entry(
     requirements: &Requirements,
-    own: Option<u64>,
-    segments: &[LoadSegment],
+    tagged: &'static str,
+    layout: &Layout,
 ) -> Result<u64, Reason> {
     let efi = match requirements {
         Requirements {
@@ -131,13 +176,19 @@ fn entry(
         } => Some(8),
         _ => None,
     };
-    let (entry, source_of) = match (requirements.entry_address, own, efi) {
-        (Some(entry), _, _) => (u64::from(entry), "the entry address tag"),
+    let (entry, source_of) = match (requirements.entry_address, layout.entry, efi) {
+        (Some(entry), _, _) => (u64::from(entry), tagged),
         // ELF has no way to say "none" but 0
         (None, None | Some(0), Some(kind)) => return Err(Reason::OnlyEfiEntry { kind }),
         (None, Some(entry), _) => (entry, "the ELF header"),
         (None, None, None) => return Err(Reason::NoEntryAddress),
     };
+    in_loaded(entry, source_of, layout)
+}
+
+/// Returns `entry` if file bytes are loaded there.
+fn in_loaded(entry: u64, source_of: &'static str, layout: &Layout) -> Result<u64, Reason> {
+    let segments = &layout.segments;
     let loaded = |segment: &LoadSegment| {
         let end = segment.range.start + len(&segment.data);
         (segment.range.start..end).contains(&entry)

@@ -2,15 +2,11 @@
 
 use super::bytes::{u16_at, u32_at};
 use super::error::Reason;
-use super::{elf, header};
+use super::{elf, header, mb1, pvh};
 use crate::decompress::Compression;
 use multiboot2_header::{HEADER_SEARCH_LIMIT, MAGIC};
 use serde::Serialize;
 
-/// Magic number of a Multiboot (1) header (Multiboot specification 3.1.2).
-const MULTIBOOT1_MAGIC: u32 = 0x1bad_b002;
-/// Where a Multiboot (1) header ends at the latest, in bytes.
-const MULTIBOOT1_LIMIT: usize = 8192;
 /// What a PE image is called, and what to do with it.
 const PE: (&str, &str) = (
     "it is a PE image (an EFI application)",
@@ -32,6 +28,8 @@ pub enum Kind {
     Multiboot,
     /// PE image, such as an EFI application.
     Pe,
+    /// ELF with a PVH entry point (Xen ELF note 18) and none of the above.
+    Pvh,
     /// ELF without any of the above.
     Elf,
     /// Nothing known.
@@ -45,8 +43,9 @@ pub fn kind(file: &[u8]) -> Kind {
         Ok(header) if is_pe(file) && !placed_by_tag(file, &header) => Kind::Pe,
         Ok(_) | Err(Reason::Architecture { .. }) => Kind::Multiboot2,
         Err(_) if is_linux(file) => Kind::Linux,
-        Err(_) if multiboot1(file).is_some() => Kind::Multiboot,
+        Err(_) if mb1::find(file).is_some() => Kind::Multiboot,
         Err(_) if is_pe(file) => Kind::Pe,
+        Err(_) if pvh::is_pvh(file) => Kind::Pvh,
         Err(_) if elf::is_elf(file) => Kind::Elf,
         Err(_) => Kind::Unknown,
     }
@@ -65,6 +64,31 @@ pub(super) fn not_this_type(what: super::As) -> Reason {
     }
 }
 
+/// Explains a file without a Multiboot (1) header.
+pub(super) fn not_multiboot1(file: &[u8]) -> Reason {
+    let (found, _) = container(file);
+    let magic = (0..file.len().min(mb1::SEARCH_LIMIT))
+        .step_by(4)
+        .find(|at| u32_at(file, *at) == Some(mb1::MAGIC));
+    let (found, advice) = match magic {
+        Some(at) => (
+            format!(
+                "the magic number at offset {at:#x} is not followed by flags and a checksum that make a sum of 0"
+            ),
+            "correct the checksum, or leave out --type multiboot",
+        ),
+        None => (
+            found,
+            "leave out --type, or give a kernel with a Multiboot (1) header in its first 8 KiB",
+        ),
+    };
+    Reason::NotThis {
+        wanted: "Multiboot (1)",
+        found,
+        advice: advice.into(),
+    }
+}
+
 /// Explains a file without a Multiboot2 header.
 pub(super) fn not_multiboot2(file: &[u8]) -> Reason {
     let (found, advice) = stray_header(file).unwrap_or_else(|| {
@@ -72,21 +96,6 @@ pub(super) fn not_multiboot2(file: &[u8]) -> Reason {
         (found, advice.to_string())
     });
     Reason::NotMultiboot2 { found, advice }
-}
-
-/// Finds a Multiboot (1) header: its magic, and a sum of zero with flags and
-/// checksum, at a multiple of 4 in the first 8 KiB.
-#[must_use]
-pub fn multiboot1(file: &[u8]) -> Option<usize> {
-    (0..file.len().min(MULTIBOOT1_LIMIT)).step_by(4).find(|at| {
-        let word = |index: usize| u32_at(file, at + 4 * index);
-        match (word(0), word(1), word(2)) {
-            (Some(MULTIBOOT1_MAGIC), Some(flags), Some(checksum)) => {
-                MULTIBOOT1_MAGIC.wrapping_add(flags).wrapping_add(checksum) == 0
-            }
-            _ => false,
-        }
-    })
 }
 
 /// True for a Linux bzImage: "HdrS" at 0x202 and the boot sector's signature.
@@ -169,10 +178,10 @@ fn container(file: &[u8]) -> (String, &'static str) {
             "this version starts Multiboot2 images only; kexec-tools starts Linux (kexec -l)",
         );
     }
-    if let Some(at) = multiboot1(file) {
+    if let Some(at) = mb1::find(file) {
         return (
             format!("it has only a Multiboot 1 header (at offset {at:#x})"),
-            "this version starts Multiboot2 images only: build it with a Multiboot2 header",
+            "leave out --type, or give --type multiboot",
         );
     }
     if is_pe(file) {

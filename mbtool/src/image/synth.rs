@@ -214,3 +214,62 @@ pub fn pie_with(header: HeaderBuilder, relocs: &[(u64, u32, u64)]) -> Vec<u8> {
         .segment(dynamic)
         .build()
 }
+
+/// A Multiboot (1) header: magic, `flags`, a right checksum, then `fields`.
+#[must_use]
+pub fn mb1_header(flags: u32, fields: &[u32]) -> Vec<u8> {
+    let magic = super::mb1::MAGIC;
+    let checksum = 0_u32.wrapping_sub(magic).wrapping_sub(flags);
+    let mut words = vec![magic, flags, checksum];
+    words.extend(fields);
+    words_to_bytes(&words)
+}
+
+/// `header` after `lead` bytes, then bytes that differ from their neighbours up
+/// to `len`.
+#[must_use]
+pub fn mb1_program(lead: usize, header: &[u8], len: usize) -> Vec<u8> {
+    let mut bytes = vec![0x90; lead];
+    bytes.extend(header);
+    bytes.extend((bytes.len()..len).map(|at| (at % 251) as u8 + 1));
+    bytes
+}
+
+/// A small Multiboot (1) image without container at `load`: header at 0x20,
+/// entry at 0x100, 0x1000 bytes of bss.
+#[must_use]
+pub fn mb1_flat(load: u32) -> Vec<u8> {
+    let fields = [load + 0x20, load, load + 0x200, load + 0x1200, load + 0x100];
+    mb1_program(0x20, &mb1_header(0x1_0003, &fields), 0x200)
+}
+
+/// An ELF note with the owner "Xen".
+#[must_use]
+pub fn xen_note(kind: u32, desc: &[u8]) -> Vec<u8> {
+    let mut note = words_to_bytes(&[4, desc.len() as u32, kind]);
+    note.extend(b"Xen\0");
+    note.extend(desc);
+    note.resize(note.len().next_multiple_of(4), 0);
+    note
+}
+
+/// A small ELF64 kernel at 16 MiB, virtually in the higher half, with these
+/// notes; its code starts with 0x40 bytes that are no entry.
+#[must_use]
+pub fn pvh_kernel(notes: &[Vec<u8>]) -> Vec<u8> {
+    let load = Segment {
+        vaddr: 0xffff_ffff_8100_0000,
+        align: 0x20_0000,
+        ..Segment::load(0x100_0000, mb1_program(0x40, &[], 0x400), 0x3000)
+    };
+    let note = Segment {
+        kind: 4,
+        align: 4,
+        data: notes.concat(),
+        ..Segment::default()
+    };
+    ElfBuilder::elf64(0xffff_ffff_8100_0000)
+        .segment(load)
+        .segment(note)
+        .build()
+}

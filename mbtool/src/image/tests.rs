@@ -6,7 +6,9 @@ mod elf;
 mod flat;
 mod header;
 mod hostile;
+mod mb1;
 mod moved;
+mod pvh;
 mod sniff;
 
 use super::*;

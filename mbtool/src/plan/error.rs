@@ -5,7 +5,6 @@ use super::check::CheckError;
 use super::place::{FixedError, NoRoom};
 use super::resolve::ResolveError;
 use super::wants::WantError;
-use crate::crash::need::size;
 use crate::image::ImageError;
 use handoff::addr::PhysRange;
 use xen_shim::contract::ContractError;
@@ -49,7 +48,7 @@ pub enum PlanError {
     },
     /// There is room, where nobody can point to it.
     #[error(
-        "{name} ({len:#x} bytes) fits only above 4 GiB, but modules must be below: Multiboot2 \
+        "{name} ({len:#x} bytes) fits only above 4 GiB, but modules must be below: Multiboot \
          gives their addresses 32 bits; with --mem-min {min:#x} there are {free:#x} bytes free \
          below 4 GiB, the largest run {largest:#x}; lower --mem-min, or make the module smaller"
     )]
@@ -66,7 +65,7 @@ pub enum PlanError {
         largest: u64,
     },
     /// A module without a byte.
-    #[error("{name} is empty (0 bytes): Multiboot2 cannot express that; leave it out")]
+    #[error("{name} is empty (0 bytes): Multiboot cannot express that; leave it out")]
     EmptyModule {
         /// Segment name.
         name: String,
@@ -83,28 +82,6 @@ pub enum PlanError {
         /// What is there.
         there: Vec<PhysRange>,
     },
-    /// Everything together is larger than the region.
-    #[error(
-        "the crash region {region} ({} MiB) is too small: loading takes {} ({parts}); reserve more \
-         with crashkernel={}M on {} command line, which leaves room to run",
-        region.len() >> 20, size(*load), advice >> 20,
-        if *xen { "Xen's" } else { "the running kernel's" }
-    )]
-    CrashRegionTooSmall {
-        /// The region.
-        region: PhysRange,
-        /// Bytes that loading takes.
-        load: u64,
-        /// What they are.
-        parts: String,
-        /// Bytes to reserve.
-        advice: u64,
-        /// Whether Xen reserves it.
-        xen: bool,
-    },
-    /// A dump of this machine cannot be described.
-    #[error(transparent)]
-    CoreHeader(#[from] crate::crash::header::TooMany),
     /// The handoff's log in RAM.
     #[error("no RAM log at {addr:#x}: {why}; choose another address (--console ramlog:ADDR)")]
     RamLog {

@@ -102,8 +102,16 @@ impl Layout {
                 ask.map_err(|error| above_4_gib(request, arena, &name, len).unwrap_or(error))?,
             );
         }
-        let info = boot::segment_name(&request.image.protocol);
-        asks.push(low(info.to_owned(), info_len, 0)?);
+        let protocol = &request.image.protocol;
+        let info = boot::segment_name(protocol);
+        let window = PhysRange {
+            start: 0,
+            end: boot::limit(protocol).min(END),
+        };
+        asks.push(Ask {
+            window: self::window(request, info, window)?,
+            ..low(info.to_owned(), info_len, 0)?
+        });
         asks.push(low("handoff".to_owned(), handoff::blob::memsz(), MIB)?);
 
         let name = wishes.image_name(&request.image.name);

@@ -8,7 +8,6 @@ mod build;
 mod bytes;
 pub mod check;
 mod corrupt;
-mod dump;
 mod error;
 mod layout;
 mod low;

@@ -1,7 +1,8 @@
 //! What a loader must provide, in sentences.
 
 use super::{ConsoleRequest, FramebufferRequest, Image, InfoRequest};
-use crate::image::Preference;
+use crate::image::mb1::{MEMORY_INFO, VIDEO_MODE, VideoMode};
+use crate::image::{Preference, Protocol};
 
 /// Returns what an information tag of the boot information holds.
 pub(super) const fn information(tag: u32) -> &'static str {
@@ -43,11 +44,33 @@ pub(super) fn information_list(tags: impl Iterator<Item = u32>) -> String {
 pub(super) fn sentences(image: &Image) -> Vec<String> {
     let wants = &image.requirements;
     let mut needs = vec![memory(image)];
+    let registers = match image.protocol {
+        Protocol::Multiboot2 => "EAX = 0x36d76289, EBX = address of the boot information",
+        Protocol::Multiboot1(_) => "EAX = 0x2badb002, EBX = address of the boot information",
+        Protocol::Pvh => "EBX = address of the start info",
+    };
     needs.push(format!(
         "entry at {:#x} (plus what it is moved by) in 32-bit protected mode, paging and interrupts \
-         off, EAX = 0x36d76289, EBX = address of the boot information",
+         off, {registers}",
         image.entry
     ));
+    if let Protocol::Multiboot1(header) = &image.protocol {
+        if header.has(MEMORY_INFO) {
+            needs.push("boot information, required: memory sizes and memory map".into());
+        }
+        if header.has(VIDEO_MODE) {
+            let mode = match header.video {
+                Some(VideoMode {
+                    mode_type,
+                    width,
+                    height,
+                    depth,
+                }) => format!("type {mode_type}, {width}x{height}, {depth} bits"),
+                None => "any".into(),
+            };
+            needs.push(format!("a video mode, if at hand: {mode}"));
+        }
+    }
     let requested = |required: bool| {
         let of_kind = move |request: &&InfoRequest| request.required == required;
         information_list(

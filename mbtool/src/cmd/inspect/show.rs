@@ -13,6 +13,7 @@ impl Display for InspectReport {
             Kind::Linux => "Linux bzImage",
             Kind::Multiboot => "Multiboot 1 image",
             Kind::Pe => "PE image",
+            Kind::Pvh => "ELF with a PVH entry",
             Kind::Elf => "ELF without a boot header",
             Kind::Unknown => "unknown format",
         };
@@ -38,6 +39,22 @@ impl Display for InspectReport {
             line(f, "header", place)?;
             for tag in &header.tags {
                 writeln!(f, "  {tag}")?;
+            }
+        }
+        if let Some(header) = &self.multiboot1 {
+            let place = format_args!("flags {:#x} at offset {:#x}", header.flags, header.offset);
+            line(f, "multiboot 1", place)?;
+            if let Some(address) = &header.address {
+                writeln!(
+                    f,
+                    "  header_addr {:#x}, load_addr {:#x}, load_end_addr {:#x}, bss_end_addr \
+                     {:#x}, entry_addr {:#x}",
+                    address.header_addr,
+                    address.load_addr,
+                    address.load_end_addr,
+                    address.bss_end_addr,
+                    address.entry_addr
+                )?;
             }
         }
         if let Some(image) = &self.image {
@@ -87,7 +104,7 @@ impl Display for ImageReport {
         let format = match self.format {
             Format::Elf32 => "ELF32",
             Format::Elf64 => "ELF64",
-            Format::Flat => "flat, by address tag",
+            Format::Flat => "flat, by addresses in its header",
         };
         line(f, "format", format)?;
         writeln!(f, "segments      {:#x}-{:#x} in all", self.start, self.end)?;
@@ -126,6 +143,7 @@ impl ImageReport {
     fn movable(&self) -> String {
         let relocs = self.relocatable.relocations;
         match (self.relocatable.tag, self.relocatable.position_independent) {
+            (Some(_), false) if self.entry.source == "PVH note" => "yes, by its PVH notes".into(),
             (Some(_), false) => "yes, by tag 10".into(),
             (Some(_), true) => format!("yes, by tag 10, with {relocs} relocations to apply"),
             (None, true) => format!("yes, ET_DYN with {relocs} relocations to apply"),

@@ -1,6 +1,7 @@
 use super::*;
 use crate::image::synth::{
-    ElfBuilder, HeaderBuilder, Segment, flat, pie, program, words_to_bytes, xen_header, xen_like,
+    ElfBuilder, HeaderBuilder, Segment, flat, mb1_flat, pie, program, pvh_kernel, words_to_bytes,
+    xen_header, xen_like, xen_note,
 };
 
 #[test]
@@ -98,7 +99,10 @@ fn flat_and_position_independent_images_say_so() {
     let report = inspect(&flat(0x10_0000), &[], "flat");
     assert_eq!(report.image.as_ref().unwrap().entry.linked, None);
     let text = report.to_string();
-    assert!(text.contains("flat, by address tag\n"), "{text}");
+    assert!(
+        text.contains("flat, by addresses in its header\n"),
+        "{text}"
+    );
     assert!(
         text.contains("0x100100 physical, from the entry address tag\n"),
         "{text}"
@@ -166,6 +170,48 @@ fn a_required_console_and_mode_are_needs() {
         "{:?}",
         report.needs
     );
+}
+
+#[test]
+fn a_multiboot_1_image_shows_its_header_and_its_needs() {
+    let report = inspect(&mb1_flat(0x10_0000), &[], "old");
+    assert!(report.loadable, "{:?}", report.problem);
+    assert_eq!(report.kind, Kind::Multiboot);
+    let text = report.to_string();
+    for expected in [
+        "old: Multiboot 1 image\n",
+        "multiboot 1   flags 0x10003 at offset 0x20\n",
+        "  header_addr 0x100020, load_addr 0x100000, load_end_addr 0x100200, bss_end_addr \
+         0x101200, entry_addr 0x100100\n",
+        "entry         0x100100 physical, from the Multiboot header\n",
+        "EAX = 0x2badb002",
+        "  boot information, required: memory sizes and memory map\n",
+        "  modules at page boundaries\n",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in\n{text}");
+    }
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["multiboot1"]["address"]["entry_addr"], 0x10_0100);
+    assert_eq!(json["header"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_pvh_kernel_shows_where_it_is_entered() {
+    let entry = xen_note(18, &0x100_0080_u64.to_le_bytes());
+    let kernel = pvh_kernel(&[entry, xen_note(19, &[])]);
+    let report = inspect(&kernel, &[], "vmlinux");
+    assert!(report.loadable, "{:?}", report.problem);
+    assert_eq!(report.kind, Kind::Pvh);
+    let text = report.to_string();
+    for expected in [
+        "vmlinux: ELF with a PVH entry\n",
+        "entry         0x1000080 physical, from the PVH note",
+        "relocatable   yes, by its PVH notes\n",
+        "EBX = address of the start info",
+        "  Xen 19 (PVH placement): \n",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in\n{text}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::*;
 use proptest::prelude::*;
 
 /// Values that break arithmetic.
-const NASTY: [u64; 12] = [
+pub(super) const NASTY: [u64; 12] = [
     0,
     1,
     7,
@@ -27,7 +27,7 @@ fn seeds() -> Vec<Vec<u8>> {
 }
 
 /// Everything an accepted image promises.
-fn check(bytes: &[u8], image: &Image) {
+pub(super) fn check(bytes: &[u8], image: &Image) {
     assert!(!image.segments.is_empty());
     let mut stored = 0;
     for segment in &image.segments {

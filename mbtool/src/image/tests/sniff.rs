@@ -32,7 +32,7 @@ fn each_kind_of_file_is_named_with_what_to_do() {
         (
             &multiboot1,
             "only a Multiboot 1 header (at offset 0x88)",
-            "Multiboot2 images only",
+            "--type multiboot",
         ),
         (
             &gzip,

@@ -69,13 +69,19 @@ pub enum MbiError {
         at: usize,
     },
     /// No address of its own.
-    #[error("module {index} is empty (0 bytes): Multiboot2 cannot express that; leave it out")]
+    #[error("module {index} is empty (0 bytes): Multiboot cannot express that; leave it out")]
     EmptyModule {
         /// Its number, from 0.
         index: usize,
     },
+    /// It holds 32-bit addresses of its own parts.
+    #[error("the boot information reaches {addr:#x}, above the 4 GiB where Multiboot can point")]
+    HighInformation {
+        /// Of a part of it.
+        addr: u64,
+    },
     /// Addresses in tag 3 have 32 bits.
-    #[error("module {index} at {range} ends above 4 GiB, where Multiboot2 cannot point")]
+    #[error("module {index} at {range} ends above 4 GiB, where Multiboot cannot point")]
     HighModule {
         /// Its number, from 0.
         index: usize,
@@ -84,17 +90,35 @@ pub enum MbiError {
     },
 }
 
+/// Refuses a string that the image would not see all of.
+pub(super) fn no_nul(what: impl Into<String>, text: &str) -> Result<(), MbiError> {
+    match text.find('\0') {
+        Some(at) => Err(MbiError::Nul {
+            what: what.into(),
+            at,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// First address of module `index`, and the one behind its last.
+pub(super) fn low_module(index: usize, range: PhysRange) -> Result<(u32, u32), MbiError> {
+    let (Ok(start), Ok(end)) = (u32::try_from(range.start), u32::try_from(range.end)) else {
+        return Err(MbiError::HighModule { index, range });
+    };
+    if start >= end {
+        return Err(MbiError::EmptyModule { index });
+    }
+    Ok((start, end))
+}
+
 /// Builds the boot information. Its size does not depend on any address.
 ///
 /// # Errors
 ///
 /// A NUL in a string; a module that is empty or ends above 4 GiB.
 pub fn build(parts: &Parts<'_>) -> Result<Mbi, MbiError> {
-    let no_nul = |what: String, text: &str| match text.find('\0') {
-        Some(at) => Err(MbiError::Nul { what, at }),
-        None => Ok(()),
-    };
-    no_nul("the command line".to_owned(), parts.cmdline)?;
+    no_nul("the command line", parts.cmdline)?;
     let mut builder = Builder::new()
         .cmdline(CommandLineTag::new(parts.cmdline))
         .bootloader(BootLoaderNameTag::new(parts.loader))
@@ -102,12 +126,7 @@ pub fn build(parts: &Parts<'_>) -> Result<Mbi, MbiError> {
         .image_load_addr(ImageLoadPhysAddrTag::new(parts.load_base));
     for (index, &(range, cmdline)) in parts.modules.iter().enumerate() {
         no_nul(format!("the string of module {index}"), cmdline)?;
-        let (Ok(start), Ok(end)) = (u32::try_from(range.start), u32::try_from(range.end)) else {
-            return Err(MbiError::HighModule { index, range });
-        };
-        if start >= end {
-            return Err(MbiError::EmptyModule { index });
-        }
+        let (start, end) = low_module(index, range)?;
         builder = builder.add_module(ModuleTag::new(start, end, cmdline));
     }
     let area = |&(range, kind): &(PhysRange, u32)| {
@@ -176,7 +195,7 @@ pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
 
 /// The section headers as they are after loading: addresses of loaded sections
 /// moved by `delta`, those of the others 0.
-fn moved(table: &Sections, delta: u64) -> Vec<u8> {
+pub(super) fn moved(table: &Sections, delta: u64) -> Vec<u8> {
     let mut bytes = table.bytes.clone();
     for entry in bytes.chunks_exact_mut((table.entsize as usize).max(1)) {
         // ELF spec: sh_flags and sh_addr of Elf32_Shdr (40 bytes), Elf64_Shdr (64)

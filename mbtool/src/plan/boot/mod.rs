@@ -3,7 +3,10 @@
 //! One file per protocol. Each builds bytes whose number does not depend on any
 //! address, so that they can be placed before the addresses in them are known.
 
+pub mod mb1;
 pub mod mbi;
+pub mod pvh;
+mod record;
 pub mod sent;
 
 use super::build::Wishes;
@@ -11,7 +14,8 @@ use super::layout::Layout;
 use super::low::Low;
 use super::report::Hex;
 use super::{PlanError, Request};
-use crate::image::Protocol;
+use crate::image::{Protocol, Sections};
+use handoff::addr::{FOUR_GIB, PhysRange};
 use handoff::spec::{Exit, Fixup};
 use serde::Serialize;
 
@@ -38,6 +42,12 @@ pub enum Sent {
     /// Multiboot2 tags in order, without the end tag.
     #[serde(rename = "mbi")]
     Multiboot2(Vec<sent::SentTag>),
+    /// The Multiboot (1) information structure.
+    #[serde(rename = "multiboot_info")]
+    Multiboot1(mb1::SentInfo),
+    /// PVH's `hvm_start_info`.
+    #[serde(rename = "start_info")]
+    Pvh(pvh::SentInfo),
 }
 
 impl Sent {
@@ -46,6 +56,7 @@ impl Sent {
     pub fn tags(&self) -> &[sent::SentTag] {
         match self {
             Self::Multiboot2(tags) => tags,
+            Self::Multiboot1(_) | Self::Pvh(_) => &[],
         }
     }
 }
@@ -64,7 +75,16 @@ pub(super) struct Known<'a> {
 /// Name of the segment that carries the boot information.
 pub(super) const fn segment_name(protocol: &Protocol) -> &'static str {
     match protocol {
-        Protocol::Multiboot2 => "mbi",
+        Protocol::Multiboot2 | Protocol::Multiboot1(_) => "mbi",
+        Protocol::Pvh => "start_info",
+    }
+}
+
+/// Below this address the boot information must be.
+pub(super) const fn limit(protocol: &Protocol) -> u64 {
+    match protocol {
+        Protocol::Multiboot2 | Protocol::Multiboot1(_) => FOUR_GIB,
+        Protocol::Pvh => pvh::LIMIT,
     }
 }
 
@@ -76,33 +96,93 @@ pub(super) const fn segment_name(protocol: &Protocol) -> &'static str {
 pub(super) fn build(known: Known<'_>) -> Result<Boot, PlanError> {
     match &known.request.image.protocol {
         Protocol::Multiboot2 => multiboot2(known),
+        Protocol::Multiboot1(_) => multiboot1(known),
+        Protocol::Pvh => start_info(known),
     }
+}
+
+/// The modules: where each is, and its string.
+fn modules<'a>(known: Known<'a>) -> Vec<(PhysRange, &'a str)> {
+    let modules = known.request.modules.iter().zip(&known.layout.modules);
+    modules
+        .map(|(module, &range)| (range, module.cmdline.as_str()))
+        .collect()
+}
+
+/// The section headers, and what the image was moved by.
+fn sections<'a>(known: Known<'a>) -> Option<(&'a Sections, u64)> {
+    let image = &known.request.image;
+    let delta = known.layout.base.wrapping_sub(image.span.start);
+    image.sections.as_ref().map(|sections| (sections, delta))
+}
+
+fn multiboot1(known: Known<'_>) -> Result<Boot, PlanError> {
+    let addr = known.layout.info.start;
+    let parts = mb1::Parts {
+        cmdline: &known.wishes.cmdline,
+        loader: &known.wishes.loader,
+        modules: modules(known),
+        mem_lower: known.low.mem_lower,
+        mem_upper: known.low.mem_upper,
+        areas: &known.low.areas,
+        sections: sections(known),
+    };
+    let bytes = mb1::build(&parts, addr)?;
+    Ok(Boot {
+        exit: Exit::Multiboot1 {
+            entry: low_address("image entry point", known.image_entry)?,
+            info: low_address("boot information", addr)?,
+        },
+        mode: "multiboot1-i386",
+        registers: vec![
+            ("eax", mb1::MAGIC.into()),
+            ("ebx", addr),
+            ("eip", known.image_entry),
+        ],
+        sent: Sent::Multiboot1(mb1::decode(&bytes, addr)),
+        bytes,
+        rsdp: Vec::new(),
+    })
+}
+
+fn start_info(known: Known<'_>) -> Result<Boot, PlanError> {
+    let addr = known.layout.info.start;
+    let parts = pvh::Parts {
+        cmdline: &known.wishes.cmdline,
+        modules: modules(known),
+        areas: &known.low.areas,
+        rsdp: known.low.rsdp.map_or(0, |rsdp| rsdp.addr),
+    };
+    let bytes = pvh::build(&parts, addr)?;
+    Ok(Boot {
+        exit: Exit::Pvh {
+            entry: low_address("image entry point", known.image_entry)?,
+            start_info: low_address("start info", addr)?,
+        },
+        mode: "pvh-i386",
+        registers: vec![("ebx", addr), ("eip", known.image_entry)],
+        sent: Sent::Pvh(pvh::decode(&bytes, addr)),
+        bytes,
+        rsdp: Vec::new(),
+    })
 }
 
 fn multiboot2(known: Known<'_>) -> Result<Boot, PlanError> {
     let Known {
-        request,
         wishes,
         low,
         layout,
         image_entry,
+        ..
     } = known;
-    let modules = request.modules.iter().zip(&layout.modules);
-    let delta = layout.base.wrapping_sub(request.image.span.start);
     let parts = mbi::Parts {
         cmdline: &wishes.cmdline,
         loader: &wishes.loader,
-        modules: modules
-            .map(|(module, &range)| (range, module.cmdline.as_str()))
-            .collect(),
+        modules: modules(known),
         mem_lower: low.mem_lower,
         mem_upper: low.mem_upper,
         areas: &low.areas,
-        sections: request
-            .image
-            .sections
-            .as_ref()
-            .map(|sections| (sections, delta)),
+        sections: sections(known),
         rsdp_v1: wishes.rsdp.v1,
         rsdp_v2: wishes.rsdp.v2,
         load_base: low_address("image", layout.base)?,

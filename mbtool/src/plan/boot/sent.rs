@@ -86,8 +86,8 @@ pub struct Copied {
     pub len: u32,
 }
 
-/// An entry of tag 6.
-#[derive(Clone, Copy, Debug, Serialize)]
+/// An entry of tag 6, or of another protocol's memory map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Area {
     /// First byte.
     pub base: Hex,

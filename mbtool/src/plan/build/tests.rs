@@ -1,5 +1,4 @@
 use super::*;
-use crate::image::Protocol;
 use crate::image::{
     Format, FramebufferRequest, Image, InfoRequest, LoadSegment, Preference, Relocatable,
     Requirements,
@@ -721,5 +720,6 @@ fn the_table_names_every_segment() {
 }
 
 mod any_machine;
+mod protocols;
 mod staged;
 mod verify;

@@ -1,0 +1,222 @@
+//! The Multiboot (1) header: finding it and what its flags ask (Multiboot
+//! specification 0.6.96, section 3.1).
+//!
+//! 1. It lies entirely in the first 8192 bytes, at a multiple of 4.
+//! 2. Magic, flags and checksum add up to 0 modulo 2^32. A magic number with
+//!    another sum is a decoy: the search goes on.
+//! 3. Flags 0-15 must be understood, flags 16-31 need not.
+//! 4. With flag 16 the header itself says what to load where, and the format of
+//!    the file does not matter. Without it the file is ELF, of 32 bits by the
+//!    specification; of 64 bits as well, as GRUB takes it.
+
+use super::bytes::u32_at;
+use super::error::Reason;
+use super::parse::Layout;
+use super::{Requirements, elf, flat, sniff};
+use serde::Serialize;
+
+/// Magic number of the header.
+pub const MAGIC: u32 = 0x1bad_b002;
+/// Where the header ends at the latest, in bytes.
+pub const SEARCH_LIMIT: usize = 8192;
+/// Flag 0: modules at page boundaries.
+pub const ALIGN_MODULES: u32 = 1 << 0;
+/// Flag 1: memory sizes are needed, and the memory map where there is one.
+pub const MEMORY_INFO: u32 = 1 << 1;
+/// Flag 2: a video mode is wanted.
+pub const VIDEO_MODE: u32 = 1 << 2;
+/// Flag 16: the address fields are valid.
+pub const ADDRESS_FIELDS: u32 = 1 << 16;
+/// Flags that a loader must understand.
+const REQUIRED: u32 = 0xffff;
+
+/// The fields that flag 16 makes valid: physical addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Address {
+    /// Where the header itself is in memory.
+    pub header_addr: u32,
+    /// Where loading starts.
+    pub load_addr: u32,
+    /// Where it ends; 0: with the file.
+    pub load_end_addr: u32,
+    /// Where zeroes after that end; 0: nowhere.
+    pub bss_end_addr: u32,
+    /// Entry point.
+    pub entry_addr: u32,
+}
+
+/// The video mode that flag 2 asks for. Zero means no preference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct VideoMode {
+    /// 0 linear graphics, 1 EGA text.
+    pub mode_type: u32,
+    /// Pixels or columns.
+    pub width: u32,
+    /// Pixels or rows.
+    pub height: u32,
+    /// Bits per pixel, 0 for text.
+    pub depth: u32,
+}
+
+/// A header as it stands in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Header {
+    /// Where it is in the unpacked file, in bytes.
+    pub offset: u64,
+    /// Its flags.
+    pub flags: u32,
+    /// With flag 16.
+    pub address: Option<Address>,
+    /// With flag 2.
+    pub video: Option<VideoMode>,
+}
+
+impl Header {
+    /// True when all bits of `flags` are set.
+    #[must_use]
+    pub const fn has(&self, flags: u32) -> bool {
+        self.flags & flags == flags
+    }
+
+    /// The same as a Multiboot2 header would say it.
+    fn requirements(&self) -> Requirements {
+        Requirements {
+            header_offset: self.offset,
+            entry_address: self.address.map(|address| address.entry_addr),
+            module_align: self.has(ALIGN_MODULES),
+            ..Requirements::default()
+        }
+    }
+}
+
+/// Finds a header, by magic number and sum alone: its offset.
+#[must_use]
+pub fn find(file: &[u8]) -> Option<usize> {
+    let last = file.len().min(SEARCH_LIMIT).checked_sub(12)?;
+    (0..=last).step_by(4).find(|at| {
+        let word = |index: usize| u32_at(file, at + 4 * index);
+        match (word(0), word(1), word(2)) {
+            (Some(MAGIC), Some(flags), Some(checksum)) => {
+                MAGIC.wrapping_add(flags).wrapping_add(checksum) == 0
+            }
+            _ => false,
+        }
+    })
+}
+
+/// Reads the header.
+///
+/// # Errors
+/// When there is none (says what the file is instead), when it is cut short, or
+/// when it asks for what nobody knows.
+pub fn read(file: &[u8]) -> Result<Header, Reason> {
+    let at = find(file).ok_or_else(|| sniff::not_multiboot1(file))?;
+    let limit = file.len().min(SEARCH_LIMIT);
+    let head = file.get(at..limit).unwrap_or_default();
+    // `find` has seen the first three
+    let flags = u32_at(head, 4).unwrap_or(0);
+    let refuse = |detail: String| Err(Reason::Multiboot1 { offset: at, detail });
+    let unknown = flags & REQUIRED & !(ALIGN_MODULES | MEMORY_INFO | VIDEO_MODE);
+    if unknown != 0 {
+        return refuse(format!(
+            "its flags {flags:#x} require what no specification knows (bits {}): the image needs \
+             a loader that does",
+            bits(unknown)
+        ));
+    }
+    let words = |first: usize| {
+        let word = |index: usize| u32_at(head, 4 * (first + index));
+        Some([word(0)?, word(1)?, word(2)?, word(3)?])
+    };
+    let address = match (flags & ADDRESS_FIELDS != 0, words(3), words(4)) {
+        (false, ..) => None,
+        (true, Some([header_addr, load_addr, load_end_addr, bss_end_addr]), Some([.., entry])) => {
+            Some(Address {
+                header_addr,
+                load_addr,
+                load_end_addr,
+                bss_end_addr,
+                entry_addr: entry,
+            })
+        }
+        (true, ..) => {
+            return refuse(format!(
+                "with flag 16 (address fields) it has 32 bytes, but only {} are left of the \
+                 file's first {limit}: the file is cut short, or the header is too far in",
+                head.len()
+            ));
+        }
+    };
+    let video = words(8).filter(|_| flags & VIDEO_MODE != 0);
+    Ok(Header {
+        offset: u64::try_from(at).unwrap_or(u64::MAX),
+        flags,
+        address,
+        video: video.map(|[mode_type, width, height, depth]| VideoMode {
+            mode_type,
+            width,
+            height,
+            depth,
+        }),
+    })
+}
+
+/// Lays out the program that `header` was found in.
+pub(super) fn layout(file: &[u8], header: &Header) -> Result<(Requirements, Layout), Reason> {
+    let offset = usize::try_from(header.offset).unwrap_or(usize::MAX);
+    let refuse = |detail: String| Reason::Multiboot1 { offset, detail };
+    let mut warnings = Vec::new();
+    let mut layout = if let Some(address) = header.address {
+        if elf::is_elf(file) {
+            warnings.push("its address fields are used and its ELF header ignored".into());
+        }
+        if address.load_addr > address.header_addr || address.load_addr == u32::MAX {
+            return Err(refuse(format!(
+                "load_addr {:#x} is above header_addr {:#x}",
+                address.load_addr, address.header_addr
+            )));
+        }
+        let fields = [
+            address.header_addr,
+            address.load_addr,
+            address.load_end_addr,
+            address.bss_end_addr,
+        ];
+        flat::layout(file, header.offset, fields).map_err(|reason| match reason {
+            Reason::Address(detail) => refuse(detail),
+            other => other,
+        })?
+    } else if elf::is_elf(file) {
+        elf::layout(file)?
+    } else {
+        return Err(refuse(
+            "the file is not ELF and flag 16 (address fields) is not set, so nothing says where \
+             to load it"
+                .into(),
+        ));
+    };
+    if header.has(VIDEO_MODE) {
+        warnings.push(
+            "the image wants a video mode (header flag 2): none can be set or is known after \
+             another kernel has run, and the boot information says that there is none"
+                .into(),
+        );
+    }
+    let unknown = header.flags & !REQUIRED & !ADDRESS_FIELDS;
+    if unknown != 0 {
+        warnings.push(format!(
+            "header flags {} are optional and unknown: ignored",
+            bits(unknown)
+        ));
+    }
+    layout.warnings.splice(0..0, warnings);
+    Ok((header.requirements(), layout))
+}
+
+/// Lists the bits that are set.
+fn bits(flags: u32) -> String {
+    let set = (0..32).filter(|bit| flags & (1 << bit) != 0);
+    set.map(|bit: u32| bit.to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
+}

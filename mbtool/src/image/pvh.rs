@@ -1,0 +1,100 @@
+//! PVH: an ELF kernel that says where it is entered as a Xen guest without
+//! firmware (Xen's `public/elfnote.h`, `docs/misc/pvh`).
+//!
+//! - Note 18 (`PHYS32_ENTRY`): a physical address, entered in 32-bit mode.
+//! - Note 19 (`PHYS32_RELOC`): the kernel may be loaded elsewhere; up to three
+//!   32-bit words: alignment, lowest address of its first byte, highest address
+//!   of its last one.
+
+use super::bytes::{u32_at, u64_at};
+use super::elf::Elf;
+use super::error::Reason;
+use super::parse::Layout;
+use super::{Note, Preference, Relocatable, Requirements, elf, notes};
+use handoff::addr::PAGE_SIZE;
+
+/// Owner of the notes.
+const OWNER: &str = "Xen";
+/// `XEN_ELFNOTE_PHYS32_ENTRY`.
+const ENTRY: u32 = 18;
+/// `XEN_ELFNOTE_PHYS32_RELOC`.
+const RELOC: u32 = 19;
+/// Alignment where neither the note nor a program header says one, in bytes.
+const ALIGN: u64 = 2 << 20;
+
+/// True for ELF with the note.
+pub(super) fn is_pvh(file: &[u8]) -> bool {
+    let notes = |file| {
+        let elf = Elf::read(file).ok()?;
+        Some(notes::read(&elf, &mut Vec::new()))
+    };
+    elf::is_elf(file) && notes(file).is_some_and(|notes| notes.iter().any(|note| is(note, ENTRY)))
+}
+
+fn is(note: &Note, kind: u32) -> bool {
+    note.name == OWNER && note.kind == kind
+}
+
+/// Reads where the program laid out in `layout` is entered and may be placed.
+///
+/// # Errors
+/// When there is no note 18, or one of the two makes no sense.
+pub(super) fn read(layout: &Layout) -> Result<(Requirements, u64), Reason> {
+    let find = |kind| layout.notes.iter().find(|note| is(note, kind));
+    let Some(note) = find(ENTRY) else {
+        return Err(Reason::NotThis {
+            wanted: "PVH",
+            found: "it is ELF without an entry note (owner Xen, type 18)".into(),
+            advice: "give a kernel built for it (Linux: CONFIG_PVH)".into(),
+        });
+    };
+    let entry = match note.desc.len() {
+        4 => u32_at(&note.desc, 0).map(u64::from),
+        8 => u64_at(&note.desc, 0),
+        _ => None,
+    };
+    let entry = entry
+        .filter(|entry| u32::try_from(*entry).is_ok())
+        .ok_or_else(|| {
+            Reason::Pvh(format!(
+                "the entry point is the {} bytes {:02x?}, not an address below 4 GiB in 4 or 8",
+                note.desc.len(),
+                note.desc
+            ))
+        })?;
+    let relocatable = find(RELOC)
+        .map(|note| relocatable(note, layout.align))
+        .transpose()?;
+    let requirements = Requirements {
+        relocatable,
+        ..Requirements::default()
+    };
+    Ok((requirements, entry))
+}
+
+fn relocatable(note: &Note, elf_align: u64) -> Result<Relocatable, Reason> {
+    let word = |index: usize| u32_at(&note.desc, 4 * index).map(u64::from);
+    let by_elf = if elf_align >= PAGE_SIZE {
+        elf_align
+    } else {
+        ALIGN
+    };
+    let tag = Relocatable {
+        min: word(1).unwrap_or(0),
+        max: word(2).unwrap_or(u64::from(u32::MAX)),
+        align: word(0).unwrap_or(by_elf),
+        preference: Preference::Lowest,
+    };
+    let odd = note.desc.len() > 12 || !note.desc.len().is_multiple_of(4);
+    if odd || !tag.align.is_power_of_two() || tag.min > tag.max {
+        return Err(Reason::Pvh(format!(
+            "type 19 has {} bytes: alignment {:#x}, lowest address {:#x}, highest {:#x}; it needs \
+             0 to 3 words, a power of two, and the lowest first",
+            note.desc.len(),
+            tag.align,
+            tag.min,
+            tag.max
+        )));
+    }
+    Ok(tag)
+}

@@ -1,0 +1,269 @@
+//! Multiboot (1) headers, right and wrong.
+
+use super::super::mb1::{Header, VideoMode};
+use super::super::synth::{
+    ElfBuilder, HeaderBuilder, mb1_flat, mb1_header, mb1_program, program, words_to_bytes,
+};
+use super::hostile::{NASTY, check};
+use super::*;
+use proptest::prelude::*;
+
+const BASE: u32 = 0x10_0000;
+
+fn mb1(bytes: &[u8]) -> Result<Image, Reason> {
+    Image::parse_as(bytes, "test", As::Multiboot).map_err(|error| error.reason)
+}
+
+fn message(bytes: &[u8]) -> String {
+    mb1(bytes).expect_err("parsed").to_string()
+}
+
+fn header(image: &Image) -> Header {
+    match image.protocol {
+        Protocol::Multiboot1(header) => header,
+        ref other => panic!("{other:?}"),
+    }
+}
+
+/// ELF32 with a header in its segment.
+fn elf32(flags: u32) -> Vec<u8> {
+    let load = mb1_program(0x10, &mb1_header(flags, &[]), 0x200);
+    ElfBuilder::elf32(0x10_0040)
+        .load(BASE.into(), load, 0x3000)
+        .build()
+}
+
+/// A flat image with these five fields.
+fn fields(lead: usize, fields: [u32; 5]) -> Vec<u8> {
+    mb1_program(lead, &mb1_header(0x1_0000, &fields), 0x200)
+}
+
+#[test]
+fn elf32_is_loaded_by_its_program_headers() {
+    let image = mb1(&elf32(3)).unwrap();
+    assert_eq!(image.format, Format::Elf32);
+    assert_eq!(image.span, range(BASE.into(), 0x10_3000));
+    assert_eq!(image.entry, 0x10_0040);
+    assert!(image.requirements.module_align);
+    assert!(image.warnings.is_empty(), "{:?}", image.warnings);
+    let header = header(&image);
+    assert_eq!(
+        (header.flags, header.address, header.video),
+        (3, None, None)
+    );
+    assert!(!mb1(&elf32(2)).unwrap().requirements.module_align);
+}
+
+#[test]
+fn elf64_is_taken_too_and_its_entry_translated() {
+    let virt = 0xffff_ffff_8010_0000;
+    let load = mb1_program(0, &mb1_header(0, &[]), 0x200);
+    let segment = super::super::synth::Segment {
+        vaddr: virt,
+        ..super::super::synth::Segment::load(BASE.into(), load, 0)
+    };
+    let bytes = ElfBuilder::elf64(virt + 0x40).segment(segment).build();
+    let image = mb1(&bytes).unwrap();
+    assert_eq!((image.format, image.entry), (Format::Elf64, 0x10_0040));
+}
+
+#[test]
+fn address_fields_say_what_goes_where() {
+    let bytes = mb1_flat(BASE);
+    let image = mb1(&bytes).unwrap();
+    let start = u64::from(BASE);
+    assert_eq!(image.format, Format::Flat);
+    assert_eq!(image.span, range(start, start + 0x1200));
+    assert_eq!(image.segments[0].data, bytes);
+    assert_eq!(image.entry, start + 0x100);
+    // from the middle of the file to its end, no bss
+    let bytes = fields(0x80, [BASE + 0x20, BASE, 0, 0, BASE + 0x30]);
+    let image = mb1(&bytes).unwrap();
+    assert_eq!(image.segments[0].data, bytes[0x60..]);
+    assert_eq!(image.span.len(), 0x1a0);
+    // and before an ELF header
+    let load = fields(0x20, [BASE + 0x20, BASE, 0, 0, BASE + 0x30]);
+    let elf = ElfBuilder::elf32(0x50_0000)
+        .load(0x50_0000, load, 0)
+        .build();
+    let at = super::super::mb1::find(&elf).unwrap();
+    let image = mb1(&elf).unwrap();
+    assert_eq!(image.segments[0].data, elf[at - 0x20..]);
+    assert!(
+        image.warnings[0].contains("its ELF header ignored"),
+        "{:?}",
+        image.warnings
+    );
+}
+
+#[test]
+fn contradicting_address_fields_are_refused_with_their_numbers() {
+    for (bytes, says) in [
+        (
+            fields(0, [BASE, BASE + 8, 0, 0, BASE]),
+            "load_addr 0x100008 is above header_addr 0x100000",
+        ),
+        (
+            fields(0x10, [u32::MAX, u32::MAX, 0, 0, BASE]),
+            "load_addr 0xffffffff is above",
+        ),
+        (
+            fields(0x10, [BASE + 0x20, BASE, 0, 0, BASE]),
+            "loading starts 0x20 bytes before the header",
+        ),
+        (
+            fields(0, [BASE, BASE, BASE, 0, BASE]),
+            "load_end_addr 0x100000 is not above",
+        ),
+        (
+            fields(0, [BASE, BASE, BASE + 0x201, 0, BASE]),
+            "0x201 bytes from file offset 0x0 are wanted",
+        ),
+        (
+            fields(0, [BASE, BASE, 0, BASE + 0x1ff, BASE]),
+            "bss_end_addr 0x1001ff is below",
+        ),
+        (
+            fields(0, [BASE, BASE, 0, 0, BASE + 0x200]),
+            "its entry point 0x100200 (from the header's entry_addr)",
+        ),
+        (
+            mb1_program(0, &mb1_header(3, &[]), 0x200),
+            "not ELF and flag 16 (address fields) is not set",
+        ),
+    ] {
+        let text = message(&bytes);
+        assert!(text.contains(says), "{text}");
+    }
+    let cut = fields(0, [BASE, BASE, 0, 0, BASE]);
+    let text = message(&cut[..28]);
+    assert!(
+        text.contains("it has 32 bytes, but only 28 are left"),
+        "{text}"
+    );
+}
+
+#[test]
+fn required_flags_are_refused_optional_ones_noted() {
+    for bit in 3..16 {
+        let text = message(&elf32(3 | 1 << bit));
+        assert!(text.contains(&format!("(bits {bit})")), "{text}");
+    }
+    assert!(message(&elf32(0x0030)).contains("(bits 4, 5)"));
+    for bit in 17..32 {
+        let image = mb1(&elf32(3 | 1 << bit)).unwrap();
+        let says = format!("header flags {bit} are optional and unknown");
+        assert!(image.warnings[0].contains(&says), "{:?}", image.warnings);
+    }
+}
+
+#[test]
+fn a_video_mode_is_a_wish_that_is_not_met() {
+    let words = [0, 0, 0, 0, 0, 1, 80, 25, 0];
+    let load = mb1_program(0, &mb1_header(7, &words), 0x200);
+    let bytes = ElfBuilder::elf32(0x10_0040)
+        .load(BASE.into(), load, 0)
+        .build();
+    let image = mb1(&bytes).unwrap();
+    let want = VideoMode {
+        mode_type: 1,
+        width: 80,
+        height: 25,
+        depth: 0,
+    };
+    assert_eq!(header(&image).video, Some(want));
+    assert!(image.warnings[0].contains("wants a video mode (header flag 2)"));
+}
+
+#[test]
+fn the_header_is_in_the_first_8_kib_at_a_multiple_of_4() {
+    let at = |lead: usize| mb1_program(lead, &mb1_header(0, &[]), 0x3000);
+    assert_eq!(super::super::mb1::find(&at(8192 - 12)), Some(8192 - 12));
+    for lead in [8192 - 8, 8192, 2, 6] {
+        assert_eq!(super::super::mb1::find(&at(lead)), None, "{lead}");
+    }
+    // a decoy with a wrong sum
+    let decoy = words_to_bytes(&[0x1bad_b002, 3, 0]);
+    let bytes = [decoy.clone(), mb1_header(0, &[])].concat();
+    assert_eq!(super::super::mb1::find(&bytes), Some(12));
+    let text = message(&decoy);
+    assert!(
+        text.contains("magic number at offset 0x0 is not followed"),
+        "{text}"
+    );
+    for short in 0..12 {
+        assert_eq!(super::super::mb1::find(&mb1_header(0, &[])[..short]), None);
+    }
+    let text = message(b"hello, world, hello");
+    assert!(
+        text.starts_with("not a Multiboot (1) image: it begins with"),
+        "{text}"
+    );
+}
+
+#[test]
+fn of_two_headers_the_newer_protocol_wins_unless_told() {
+    let header = HeaderBuilder::new()
+        .address(BASE, BASE, 0, 0)
+        .entry(BASE + 0x40);
+    let mut both = program(header, 0x400);
+    let old = mb1_header(0x1_0000, &[BASE + 0x200, BASE, 0, 0, BASE + 0x48]);
+    both[0x200..0x200 + old.len()].copy_from_slice(&old);
+    let auto = Image::parse_as(&both, "test", As::Auto).unwrap();
+    assert_eq!(
+        (&auto.protocol, auto.entry),
+        (&Protocol::Multiboot2, 0x10_0040)
+    );
+    assert_eq!(mb1(&both).unwrap().entry, 0x10_0048);
+    let auto = Image::parse_as(&elf32(3), "test", As::Auto).unwrap();
+    assert!(matches!(auto.protocol, Protocol::Multiboot1(_)));
+}
+
+fn seeds() -> Vec<Vec<u8>> {
+    vec![elf32(7), mb1_flat(BASE)]
+}
+
+#[test]
+fn every_prefix_and_every_nasty_word_is_answered() {
+    for seed in seeds() {
+        for len in 0..seed.len() {
+            if let Ok(image) = mb1(&seed[..len]) {
+                check(&seed[..len], &image);
+            }
+        }
+        for at in (0..seed.len().min(0x120)).step_by(2) {
+            for value in NASTY {
+                let mut bytes = seed.clone();
+                let end = (at + 4).min(bytes.len());
+                bytes[at..end].copy_from_slice(&value.to_le_bytes()[..end - at]);
+                if let Ok(image) = mb1(&bytes) {
+                    check(&bytes, &image);
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+    /// The sum stays right, so that the fields behind it are looked at.
+    #[test]
+    fn any_flags_and_fields_are_answered(
+        flags in prop_oneof![any::<u32>(), Just(0x1_0003), Just(0x1_0007)],
+        fields in prop::collection::vec(
+            prop_oneof![any::<u32>(), BASE - 0x40..BASE + 0x400], 0..9,
+        ),
+        lead in 0_usize..64,
+        len in 0_usize..0x300,
+    ) {
+        let bytes = mb1_program(lead * 4, &mb1_header(flags, &fields), len);
+        match mb1(&bytes) {
+            Ok(image) => {
+                prop_assert!(flags & 0xfff8 == 0 && flags & 0x1_0000 != 0);
+                check(&bytes, &image);
+            }
+            Err(Reason::NotThis { .. }) => prop_assert!(false, "the header was not found"),
+            Err(_) => {}
+        }
+    }
+}

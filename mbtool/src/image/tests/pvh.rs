@@ -1,0 +1,94 @@
+//! PVH notes, right and wrong.
+
+use super::super::synth::{pvh_kernel, words_to_bytes, xen_note};
+use super::hostile::check;
+use super::*;
+use proptest::prelude::*;
+
+fn pvh(bytes: &[u8]) -> Result<Image, Reason> {
+    Image::parse_as(bytes, "test", As::Elf).map_err(|error| error.reason)
+}
+
+fn entry_note(entry: u64) -> Vec<u8> {
+    xen_note(18, &entry.to_le_bytes())
+}
+
+#[test]
+fn the_note_says_where_it_is_entered() {
+    let bytes = pvh_kernel(&[xen_note(6, b"linux\0"), entry_note(0x100_0080)]);
+    for what in [As::Elf, As::Auto] {
+        let image = Image::parse_as(&bytes, "test", what).unwrap();
+        assert_eq!(image.protocol, Protocol::Pvh);
+        assert_eq!(image.entry, 0x100_0080);
+        assert_eq!(image.span, range(0x100_0000, 0x100_3000));
+        assert_eq!(image.requirements.relocatable, None);
+    }
+    let short = pvh_kernel(&[xen_note(18, &0x100_0080_u32.to_le_bytes())]);
+    assert_eq!(pvh(&short).unwrap().entry, 0x100_0080);
+}
+
+#[test]
+fn a_kernel_that_may_move_says_within_what() {
+    let tag = |words: &[u32]| {
+        let reloc = xen_note(19, &words_to_bytes(words));
+        let image = pvh(&pvh_kernel(&[entry_note(0x100_0080), reloc])).unwrap();
+        let tag = image.requirements.relocatable.unwrap();
+        (tag.min, tag.max, tag.align)
+    };
+    let max = u64::from(u32::MAX);
+    assert_eq!(
+        tag(&[0x100_0000, 0x200_0000, 0x3fff_ffff]),
+        (0x200_0000, 0x3fff_ffff, 0x100_0000)
+    );
+    assert_eq!(tag(&[0x1000]), (0, max, 0x1000));
+    // from the program headers
+    assert_eq!(tag(&[]), (0, max, 0x20_0000));
+}
+
+#[test]
+fn notes_without_sense_are_refused() {
+    for (notes, says) in [
+        (vec![], "ELF without an entry note"),
+        (vec![xen_note(18, &[])], "0 bytes [], not an address"),
+        (vec![entry_note(1 << 32)], "not an address below 4 GiB"),
+        (
+            vec![entry_note(0x100_0400)],
+            "its entry point 0x1000400 (from its PVH note)",
+        ),
+        (
+            vec![entry_note(0x100_0080), xen_note(19, &[3, 0, 0, 0])],
+            "alignment 0x3",
+        ),
+        (
+            vec![entry_note(0x100_0080), xen_note(19, &[0; 16])],
+            "16 bytes",
+        ),
+        (
+            vec![
+                entry_note(0x100_0080),
+                xen_note(19, &words_to_bytes(&[0x1000, 9, 8])),
+            ],
+            "lowest address 0x9, highest 0x8",
+        ),
+    ] {
+        let text = pvh(&pvh_kernel(&notes)).unwrap_err().to_string();
+        assert!(text.contains(says), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_notes_are_answered(
+        entry in prop::collection::vec(any::<u8>(), 0..12),
+        reloc in prop::collection::vec(any::<u8>(), 0..20),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let mut bytes = pvh_kernel(&[xen_note(18, &entry), xen_note(19, &reloc)]);
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        if let Ok(image) = pvh(&bytes) {
+            check(&bytes, &image);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The Multiboot (1) information structure (specification 0.6.96, section 3.3).
+//!
+//! Sent: memory sizes, command line, modules, ELF section headers (where the
+//! image has them), memory map, boot loader name. Never sent: boot device, drives,
+//! ROM configuration table and APM table (the BIOS cannot be called after another
+//! kernel has run), VBE and framebuffer (no video mode is known then). The flags
+//! word says which is there.
+
+use super::mbi::{self, MbiError};
+use super::record::{Reader, Writer};
+use super::sent::Area;
+use crate::image::Sections;
+use crate::plan::report::Hex;
+use handoff::addr::PhysRange;
+use serde::Serialize;
+
+/// Value of EAX at the entry (section 3.2).
+pub const MAGIC: u32 = 0x2bad_b002;
+
+/// Bytes of the structure itself, framebuffer fields included.
+const FIXED: usize = 120;
+/// Bytes of a module's entry.
+const MODULE: usize = 16;
+/// Bytes of a memory map entry, its size field included.
+const AREA: usize = 24;
+// flags
+const MEMORY: u32 = 1 << 0;
+const CMDLINE: u32 = 1 << 2;
+const MODULES: u32 = 1 << 3;
+const ELF_SECTIONS: u32 = 1 << 5;
+const MAP: u32 = 1 << 6;
+const LOADER: u32 = 1 << 9;
+// offsets of fields
+const FLAGS: usize = 0;
+const MEM_LOWER: usize = 4;
+const MEM_UPPER: usize = 8;
+const CMDLINE_ADDR: usize = 16;
+const MODS_COUNT: usize = 20;
+const MODS_ADDR: usize = 24;
+const SHDR_NUM: usize = 28;
+const SHDR_SIZE: usize = 32;
+const SHDR_ADDR: usize = 36;
+const SHDR_SHNDX: usize = 40;
+const MMAP_LENGTH: usize = 44;
+const MMAP_ADDR: usize = 48;
+const LOADER_ADDR: usize = 64;
+
+/// What the information says.
+#[derive(Clone, Debug)]
+pub struct Parts<'a> {
+    /// Of the image.
+    pub cmdline: &'a str,
+    /// Boot loader name.
+    pub loader: &'a str,
+    /// In order: where (end exclusive, not rounded), and the string.
+    pub modules: Vec<(PhysRange, &'a str)>,
+    /// KiB from 0.
+    pub mem_lower: u32,
+    /// KiB from 1 MiB.
+    pub mem_upper: u32,
+    /// Ranges and E820 types.
+    pub areas: &'a [(PhysRange, u32)],
+    /// The table, and what was added to the image's link addresses.
+    pub sections: Option<(&'a Sections, u64)>,
+}
+
+/// Builds the information for the page aligned address `addr`. Its size does not
+/// depend on any address.
+///
+/// # Errors
+///
+/// A NUL in a string; a module that is empty or ends above 4 GiB; an address
+/// that 32 bits do not hold.
+pub fn build(parts: &Parts<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
+    mbi::no_nul("the command line", parts.cmdline)?;
+    let mut info = Writer::new(addr, FIXED);
+    let mut flags = MEMORY | CMDLINE | MAP | LOADER;
+    info.set32(MEM_LOWER, parts.mem_lower);
+    info.set32(MEM_UPPER, parts.mem_upper);
+
+    let table = info.append(&vec![0; MODULE * parts.modules.len()]);
+    for (index, &(range, text)) in parts.modules.iter().enumerate() {
+        mbi::no_nul(format!("the string of module {index}"), text)?;
+        let (start, end) = mbi::low_module(index, range)?;
+        let at = table + MODULE * index;
+        info.set32(at, start);
+        info.set32(at + 4, end);
+        let text = info.string(text);
+        info.set32(at + 8, low(text)?);
+    }
+    if !parts.modules.is_empty() {
+        flags |= MODULES;
+        info.set32(MODS_COUNT, parts.modules.len() as u32);
+        let table = low(info.address(table))?;
+        info.set32(MODS_ADDR, table);
+    }
+
+    let map = info.append(&vec![0; AREA * parts.areas.len()]);
+    for (index, (range, kind)) in parts.areas.iter().enumerate() {
+        let at = map + AREA * index;
+        // of the rest of the entry: the size field does not count itself
+        info.set32(at, AREA as u32 - 4);
+        info.set64(at + 4, range.start);
+        info.set64(at + 12, range.len());
+        info.set32(at + 20, *kind);
+    }
+    info.set32(MMAP_LENGTH, (AREA * parts.areas.len()) as u32);
+    let map = low(info.address(map))?;
+    info.set32(MMAP_ADDR, map);
+
+    if let Some((sections, delta)) = parts.sections {
+        flags |= ELF_SECTIONS;
+        let table = info.append(&mbi::moved(sections, delta));
+        info.set32(SHDR_NUM, sections.num);
+        info.set32(SHDR_SIZE, sections.entsize);
+        let table = low(info.address(table))?;
+        info.set32(SHDR_ADDR, table);
+        info.set32(SHDR_SHNDX, sections.shndx);
+    }
+    let cmdline = info.string(parts.cmdline);
+    info.set32(CMDLINE_ADDR, low(cmdline)?);
+    let loader = info.string(parts.loader);
+    info.set32(LOADER_ADDR, low(loader)?);
+    info.set32(FLAGS, flags);
+    Ok(info.finish())
+}
+
+/// An address in the structure.
+fn low(addr: u64) -> Result<u32, MbiError> {
+    u32::try_from(addr).map_err(|_| MbiError::HighInformation { addr })
+}
+
+/// The information read back, for the report. What is not sent is absent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SentInfo {
+    /// Which of the fields are there.
+    pub flags: Hex,
+    /// KiB from 0.
+    pub mem_lower: u32,
+    /// KiB from 1 MiB.
+    pub mem_upper: u32,
+    /// Of the image.
+    pub cmdline: String,
+    /// In order.
+    pub modules: Vec<SentModule>,
+    /// The section header table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elf_sections: Option<SentSections>,
+    /// The memory map.
+    pub mmap: Vec<Area>,
+    /// Boot loader name.
+    pub boot_loader_name: String,
+}
+
+/// A module as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SentModule {
+    /// First byte.
+    pub start: Hex,
+    /// One past the last byte.
+    pub end: Hex,
+    /// Its string.
+    pub cmdline: String,
+}
+
+/// The section header table as it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SentSections {
+    /// Entries.
+    pub num: u32,
+    /// Bytes per entry.
+    pub size: u32,
+    /// Where the table is.
+    pub addr: Hex,
+    /// Index of the name table.
+    pub shndx: u32,
+}
+
+/// Decodes what [`build`] built for `addr`.
+#[must_use]
+pub fn decode(bytes: &[u8], addr: u64) -> SentInfo {
+    let info = Reader { base: addr, bytes };
+    let field = |at| u64::from(info.word(at));
+    let modules = info.offset(field(MODS_ADDR));
+    let map = info.offset(field(MMAP_ADDR));
+    let flags = info.word(FLAGS);
+    SentInfo {
+        flags: Hex(flags.into()),
+        mem_lower: info.word(MEM_LOWER),
+        mem_upper: info.word(MEM_UPPER),
+        cmdline: info.string(field(CMDLINE_ADDR)),
+        modules: (0..info.word(MODS_COUNT) as usize)
+            .map(|index| modules + MODULE * index)
+            .map(|at| SentModule {
+                start: Hex(field(at)),
+                end: Hex(field(at + 4)),
+                cmdline: info.string(field(at + 8)),
+            })
+            .collect(),
+        elf_sections: (flags & ELF_SECTIONS != 0).then(|| SentSections {
+            num: info.word(SHDR_NUM),
+            size: info.word(SHDR_SIZE),
+            addr: Hex(field(SHDR_ADDR)),
+            shndx: info.word(SHDR_SHNDX),
+        }),
+        mmap: (0..info.word(MMAP_LENGTH) as usize)
+            .step_by(AREA)
+            .map(|at| Area {
+                base: Hex(info.long(map + at + 4)),
+                length: info.long(map + at + 12),
+                kind: info.word(map + at + 20),
+            })
+            .collect(),
+        boot_loader_name: info.string(field(LOADER_ADDR)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

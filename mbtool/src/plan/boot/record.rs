@@ -1,0 +1,90 @@
+//! Structures of words, tables and strings that point to each other by physical
+//! address: writing them, and reading them back.
+
+/// What is written, for one address.
+pub(super) struct Writer {
+    base: u64,
+    bytes: Vec<u8>,
+}
+
+impl Writer {
+    /// Starts with `fixed` zero bytes at physical address `base`.
+    pub(super) fn new(base: u64, fixed: usize) -> Self {
+        Self {
+            base,
+            bytes: vec![0; fixed],
+        }
+    }
+
+    /// Stores a word in what is there.
+    pub(super) fn set32(&mut self, at: usize, value: u32) {
+        self.bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+
+    /// Stores a long word in what is there.
+    pub(super) fn set64(&mut self, at: usize, value: u64) {
+        self.bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+
+    /// Appends `bytes` at a multiple of 8: their offset.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> usize {
+        let at = self.bytes.len().next_multiple_of(8);
+        self.bytes.resize(at, 0);
+        self.bytes.extend_from_slice(bytes);
+        at
+    }
+
+    /// Appends a string and its NUL: its address.
+    pub(super) fn string(&mut self, text: &str) -> u64 {
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.bytes.push(0);
+        self.address(at)
+    }
+
+    /// Physical address of an offset.
+    pub(super) const fn address(&self, at: usize) -> u64 {
+        self.base + at as u64
+    }
+
+    /// The bytes.
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+/// The same read back.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    /// Physical address of the first byte.
+    pub(super) base: u64,
+    /// The bytes.
+    pub(super) bytes: &'a [u8],
+}
+
+impl Reader<'_> {
+    /// The word at offset `at`; 0 outside.
+    pub(super) fn word(&self, at: usize) -> u32 {
+        let word = self.bytes.get(at..).and_then(|rest| rest.first_chunk());
+        word.map_or(0, |word| u32::from_le_bytes(*word))
+    }
+
+    /// The long word at offset `at`; 0 outside.
+    pub(super) fn long(&self, at: usize) -> u64 {
+        u64::from(self.word(at)) | u64::from(self.word(at + 4)) << 32
+    }
+
+    /// Offset of a physical address.
+    pub(super) fn offset(&self, addr: u64) -> usize {
+        addr.checked_sub(self.base)
+            .and_then(|at| usize::try_from(at).ok())
+            .unwrap_or(self.bytes.len())
+    }
+
+    /// The string at a physical address, without its NUL.
+    pub(super) fn string(&self, addr: u64) -> String {
+        let rest = self.bytes.get(self.offset(addr)..).unwrap_or(&[]);
+        let text = rest.split(|&byte| byte == 0).next().unwrap_or(&[]);
+        String::from_utf8_lossy(text).into_owned()
+    }
+}
