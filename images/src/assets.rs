@@ -3,7 +3,7 @@
 //! Each is looked for in this order:
 //! 1. the file that an environment variable names: `MBTOOL_QEMU`, `MBTOOL_OVMF`, `MBTOOL_BUSYBOX`, `MBTOOL_LINUX_6_1`,
 //!    `MBTOOL_LINUX_6_12`, `MBTOOL_LINUX_7`,
-//!    `MBTOOL_XEN_4_17`, `MBTOOL_XEN_4_20`, `MBTOOL_XEN_4_20_SYMBOLS`,
+//!    `MBTOOL_XEN_4_17`, `MBTOOL_XEN_4_20`, `MBTOOL_XEN_4_20_SYMBOLS`, `MBTOOL_MAKEDUMPFILE`,
 //! 2. the cache in the user's cache directory ([`crate::store`]), filled from Debian's mirrors when it has no whole copy,
 //! 3. when nothing can be fetched: where the Debian package would have installed it.
 
@@ -199,6 +199,26 @@ pub static XEN_4_20_SYMBOLS: Asset = Asset {
     },
     file: "usr/lib/debug/boot/xen-syms-4.20-amd64",
     install: "xen-hypervisor-4.20-amd64-dbg (of Debian 13)",
+    found: OnceLock::new(),
+};
+
+/// makedumpfile, which filters and reads crash dumps, with all its libraries.
+pub static MAKEDUMPFILE: Asset = Asset {
+    what: "makedumpfile",
+    variable: "MBTOOL_MAKEDUMPFILE",
+    recipe: Recipe {
+        name: "makedumpfile",
+        suite: "bookworm",
+        packages: Packages::Closure(&["makedumpfile"]),
+        keep: &[
+            "lib64",
+            "lib/x86_64-linux-gnu",
+            "usr/bin/makedumpfile",
+            "usr/lib/x86_64-linux-gnu/lib*",
+        ],
+    },
+    file: "usr/bin/makedumpfile",
+    install: "makedumpfile",
     found: OnceLock::new(),
 };
 

@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod cli;
 pub mod cmd;
+pub mod crash;
 pub mod decode;
 pub mod decompress;
 pub mod image;

@@ -159,8 +159,8 @@ pub enum BackendError {
     },
     /// A crash image without a reservation.
     #[error(
-        "no memory is reserved for a crash kernel: boot with crashkernel=256M (or more) on the \
-         kernel command line"
+        "no memory is reserved for a crash image: add crashkernel=256M (or more) to the kernel's \
+         command line and reboot"
     )]
     NoCrashRegion,
     /// A failed load of a crash image that cost the one before it.

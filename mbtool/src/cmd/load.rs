@@ -4,9 +4,10 @@ use crate::backend::state::KernelState;
 use crate::backend::{self, Backend, explain};
 use crate::cli::raw::{BackendArg, CommonArgs, LoadArgs};
 use crate::cli::request::{self, ModuleArg, Prepared};
+use crate::crash::region;
 use crate::memory::{Host, host};
 use crate::plan::{self, Plan};
-use handoff::addr::{FOUR_GIB, PhysRange};
+use handoff::addr::PhysRange;
 use std::path::Path;
 
 /// Runs the verb on this machine.
@@ -55,22 +56,15 @@ fn select(args: &CommonArgs, root: &Path) -> anyhow::Result<Box<dyn Backend>> {
     Ok(backend::select(&name, root)?)
 }
 
-/// Where a crash image goes, if one is asked for: the largest region that is
-/// reserved below 4 GiB.
+/// Where a crash image goes, if one is asked for.
 fn crash_region(args: &CommonArgs, host: &Host) -> anyhow::Result<Option<PhysRange>> {
     if !args.panic {
         return Ok(None);
     }
-    let regions = host.crash_regions.iter();
-    let regions = regions.filter_map(|region| PhysRange::new(region.start, region.end));
-    let low = regions.filter(|region| region.end <= FOUR_GIB);
-    match low.max_by_key(PhysRange::len) {
-        Some(region) => Ok(Some(region)),
-        None => anyhow::bail!(
-            "-p: no memory below 4 GiB is reserved for a crash image: boot with crashkernel=256M \
-             (or more) on the kernel command line"
-        ),
-    }
+    Ok(Some(region::choose(
+        &host.crash_regions,
+        host.xen.is_some(),
+    )?))
 }
 
 /// The part that `load` and `plan` share: all of it but the backend.

@@ -70,6 +70,15 @@ impl Protocol {
             Self::Pvh => "pvh",
         }
     }
+
+    /// True for a kernel that, loaded as crash image, makes a dump of the system
+    /// that crashed: it is given a core header, and only the crash region.
+    #[must_use]
+    pub const fn dumps(&self) -> bool {
+        match self {
+            Self::Multiboot2 | Self::Multiboot1(_) | Self::Pvh => false,
+        }
+    }
 }
 
 /// One run of memory that the image fills, at its link address.

@@ -1,6 +1,7 @@
 //! Everything about the running machine, read once.
 
 use super::{Entry, Host, Kind, MemoryError, devmem, efi, firmware, iomem, low, map, serial, text};
+use crate::crash::Facts;
 use handoff::addr::MIB;
 use std::path::Path;
 
@@ -63,12 +64,14 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
     });
     let cmdline = cmdline.trim_end_matches(['\n', '\0']).to_owned();
     let serial = serial::read(root, &mut warnings);
+    let dump = Facts::read(root);
     Ok((
         Host {
             memory_map,
             low_memory,
             crash_regions,
             cmdline,
+            dump,
             serial,
             xen: None,
         },

@@ -101,6 +101,9 @@ pub struct Host {
     /// The running kernel's command line, for `--reuse-cmdline` and `--console auto`.
     #[serde(default)]
     pub cmdline: String,
+    /// What the running system leaves for a dump, for a crash image.
+    #[serde(default)]
+    pub dump: crate::crash::Facts,
     /// Serial ports, for `--console auto` and `pci:`.
     #[serde(default)]
     pub serial: serial::Serial,

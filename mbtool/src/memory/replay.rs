@@ -3,6 +3,7 @@
 use super::serial::Serial;
 use super::xen::XenHost;
 use super::{CrashRegion, Entry, Host, Kind, LowMemory, MemoryError, Rsdp, host, iomem, map, text};
+use crate::crash::Facts;
 use serde_json::{Map, Value};
 
 /// Parses a recorded machine. Three forms are accepted:
@@ -65,9 +66,27 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
         low_memory: low_memory(top.get("low_memory").unwrap_or(&Value::Null))?,
         crash_regions,
         cmdline,
+        dump: dump(top.get("dump"))?,
         serial: serial(top.get("serial"))?,
         xen: xen(top.get("xen"))?,
     })
+}
+
+/// `dump`; null or missing: nothing is known.
+fn dump(value: Option<&Value>) -> Result<Facts, MemoryError> {
+    let Some(value) = value.filter(|value| !value.is_null()) else {
+        return Ok(Facts::default());
+    };
+    let expected = |why: &str| format!("what status --json writes there ({why})");
+    let facts: Facts = serde_json::from_value(value.clone())
+        .map_err(|err| wrong("dump", &expected(&err.to_string()), Some(value)))?;
+    match facts.backwards() {
+        Some(range) => {
+            let why = format!("{:#x}-{:#x} ends before it starts", range.start, range.end);
+            Err(wrong("dump", &expected(&why), Some(value)))
+        }
+        None => Ok(facts),
+    }
 }
 
 /// `serial`; null or missing: nothing is known.

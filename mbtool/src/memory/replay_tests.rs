@@ -1,4 +1,5 @@
 use super::*;
+use crate::crash::facts::Text;
 use crate::memory::serial::{Bar, PciAddress, PciSerial, Spcr};
 use crate::memory::xen::{Run, Safe, SafeRun, XenHost};
 use proptest::prelude::*;
@@ -89,14 +90,15 @@ fn any_host() -> impl Strategy<Value = Host> {
         low,
         proptest::collection::vec(crash, 0..3),
         "\\PC*",
-        (any_serial(), proptest::option::of(any_xen())),
+        (any_serial(), any_dump(), proptest::option::of(any_xen())),
     )
         .prop_map(
-            |(memory_map, low_memory, crash_regions, cmdline, (serial, xen))| Host {
+            |(memory_map, low_memory, crash_regions, cmdline, (serial, dump, xen))| Host {
                 memory_map,
                 low_memory,
                 crash_regions,
                 cmdline,
+                dump,
                 serial,
                 xen,
             },
@@ -132,6 +134,56 @@ fn any_xen() -> impl Strategy<Value = XenHost> {
                 image: more.then(|| run(0x9000)),
             },
         )
+}
+
+/// What a system leaves for a dump, with any addresses.
+fn any_dump() -> impl Strategy<Value = Facts> {
+    let range = (any::<u32>(), any::<u16>()).prop_map(|(start, len)| Run {
+        start: start.into(),
+        end: u64::from(start) + u64::from(len),
+    });
+    let text = any::<[u64; 3]>().prop_map(|[virt, phys, len]| Text { virt, phys, len });
+    (
+        proptest::collection::vec(range.clone(), 0..4),
+        proptest::option::of(range.clone()),
+        proptest::option::of(range),
+        proptest::option::of(text),
+        any::<Option<u64>>(),
+        proptest::collection::vec("\\PC*", 0..2),
+    )
+        .prop_map(
+            |(cpu_notes, vmcoreinfo, xen_vmcoreinfo, text, direct_map, doubts)| Facts {
+                cpu_notes,
+                vmcoreinfo,
+                xen_vmcoreinfo,
+                text,
+                direct_map,
+                doubts,
+            },
+        )
+}
+
+#[test]
+fn what_is_left_for_a_dump_is_checked() {
+    let with = |dump: &str| {
+        let json = format!(
+            r#"{{"memory_map": [{{"start": 0, "end": 4096, "type": "ram"}}], "dump": {dump}}}"#
+        );
+        from_json(json.as_bytes())
+    };
+    let good = with(r#"{"vmcoreinfo": {"start": 4096, "end": 8192}}"#).unwrap();
+    assert_eq!(good.dump.vmcoreinfo.map(|found| found.start), Some(4096));
+    assert_eq!(with("null").unwrap().dump, Facts::default());
+    for (dump, part) in [
+        (
+            r#"{"cpu_notes": [{"start": 2, "end": 1}]}"#,
+            "0x2-0x1 ends before it starts",
+        ),
+        (r#"{"cpu_notes": 5}"#, "what status --json writes there"),
+    ] {
+        let err = with(dump).unwrap_err().to_string();
+        assert!(err.contains("dump") && err.contains(part), "{err}");
+    }
 }
 
 proptest! {

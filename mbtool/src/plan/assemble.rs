@@ -100,9 +100,11 @@ pub(super) fn report(
 }
 
 fn move_report(extent: &Extent, segments: &[Segment]) -> MoveReport {
-    let from = segments.iter().find(|s| s.dest.contains(extent.from));
+    let at = |addr| segments.iter().find(|s| s.dest.contains(addr));
+    // what is saved is no segment, only where it goes is
+    let segment = at(extent.from).or_else(|| at(extent.to));
     MoveReport {
-        name: from.map_or_else(String::new, |segment| segment.name.clone()),
+        name: segment.map_or_else(String::new, |segment| segment.name.clone()),
         from: Hex(extent.from),
         to: Hex(extent.to),
         len: extent.len,

@@ -9,11 +9,11 @@ use super::report::Report;
 use super::resolve::{kernel_segments, resolve};
 use super::wants::{self, AtHand};
 use super::{
-    Plan, PlanError, Request, Segment, assemble, ram_log, request, segments, sent_map, stage,
+    Plan, PlanError, Request, Segment, assemble, dump, ram_log, request, segments, sent_map, stage,
 };
 use crate::image::Protocol;
 use crate::memory::{Host, map};
-use handoff::addr::PhysRange;
+use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 use handoff::blob::Built;
 use handoff::spec::{Region, Relocate, Spec, zero_pages};
 use xen_shim::{XenInfo, contract};
@@ -68,16 +68,18 @@ pub(super) fn plan_with(
     let ram = arena.ram().to_vec();
 
     let staged = stage::decide(request, &mut wishes, host, &mut low, &mut arena)?;
+    let too_small = |error, wishes: &Wishes, info| {
+        let need = dump::need(request, wishes, info, host);
+        dump::too_small(error, request, &need, host.xen.is_some())
+    };
+    let dump = dump::decide(request, host, &mut wishes, &mut low, &mut arena)
+        .map_err(|error| too_small(error, &wishes, 0))?;
 
     // sizes first: that of the boot information does not depend on addresses
     let draft = boot_information(request, &wishes, &low, &Layout::draft(request), 0)?;
-    let layout = Layout::place(
-        request,
-        &wishes,
-        &mut arena,
-        draft.bytes.len() as u64,
-        staged,
-    )?;
+    let info_len = draft.bytes.len() as u64;
+    let layout = Layout::place(request, &wishes, &mut arena, info_len, staged)
+        .map_err(|error| too_small(error, &wishes, info_len))?;
     wishes.warnings.extend(layout.warning.clone());
 
     let placed = request.image.at(layout.base)?;
@@ -87,7 +89,10 @@ pub(super) fn plan_with(
     let fixups = boot::fixups(&low, &boot, layout.info.start);
 
     let mut parts = segments::image(&wishes, &request.image.name, placed)?;
-    let extents = stage::shift(&mut parts, &layout)?;
+    let mut extents = stage::shift(&mut parts, &layout)?;
+    // first of all, as nothing else may have changed what is saved
+    extents.splice(..0, dump.as_ref().and_then(dump::Dump::save));
+    parts.extend(dump.as_ref().map(dump::Dump::header_segment));
     parts.extend(segments::modules(request, &layout));
     let info = boot::segment_name(&request.image.protocol);
     parts.push(Segment::new(info, layout.info, boot.bytes.clone()));
@@ -114,6 +119,7 @@ pub(super) fn plan_with(
     let built = blob(&spec).map_err(PlanError::Handoff)?;
     parts.push(segments::handoff(&built, layout.handoff)?.with_digest(request.verify));
     parts.extend(segments::reserve(&wishes, layout.reserved));
+    parts.extend(dump.and_then(|dump| dump.saved_segment()));
 
     let mut segments = resolve(parts)?;
     let kernel = kernel_segments(&mut segments, request.max_segments)?;
@@ -213,6 +219,19 @@ fn wishes(request: &Request, host: &Host) -> Result<Wishes, PlanError> {
     })
 }
 
+/// Bytes at the bottom of a crash region that are left to the loading kernel,
+/// for its control page and page tables. Linux maps with large pages; Xen with
+/// pages of 4 KiB, one table for 2 MiB at most of the region.
+pub(super) fn spare(request: &Request) -> u64 {
+    let tables = match request.crash {
+        Some(region) if request.max_segments == request::XEN_SEGMENTS => {
+            region.len().div_ceil(2 * MIB)
+        }
+        _ => check::CRASH_SPARE_PAGES,
+    };
+    (check::CRASH_SPARE_PAGES + tables) * PAGE_SIZE
+}
+
 /// The memory that may be loaded into.
 fn arena(request: &Request, host: &Host, low: &Low) -> Result<Arena, PlanError> {
     let ram = map::ram_ranges(&host.memory_map);
@@ -231,8 +250,7 @@ fn arena(request: &Request, host: &Host, low: &Low) -> Result<Arena, PlanError> 
             }
             let mut arena = Arena::new(ram.filter_map(|run| run.intersect(&region)));
             // page tables and control pages come from the bottom of the region
-            let spare = check::CRASH_SPARE_PAGES * 2 * handoff::addr::PAGE_SIZE;
-            let end = region.end.min(region.start.saturating_add(spare));
+            let end = region.end.min(region.start.saturating_add(spare(request)));
             let spare = PhysRange {
                 start: region.start,
                 end,

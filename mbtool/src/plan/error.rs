@@ -5,6 +5,7 @@ use super::check::CheckError;
 use super::place::{FixedError, NoRoom};
 use super::resolve::ResolveError;
 use super::wants::WantError;
+use crate::crash::need::size;
 use crate::image::ImageError;
 use handoff::addr::PhysRange;
 use xen_shim::contract::ContractError;
@@ -82,6 +83,28 @@ pub enum PlanError {
         /// What is there.
         there: Vec<PhysRange>,
     },
+    /// Everything together is larger than the region.
+    #[error(
+        "the crash region {region} ({} MiB) is too small: loading takes {} ({parts}); reserve more \
+         with crashkernel={}M on {} command line, which leaves room to run",
+        region.len() >> 20, size(*load), advice >> 20,
+        if *xen { "Xen's" } else { "the running kernel's" }
+    )]
+    CrashRegionTooSmall {
+        /// The region.
+        region: PhysRange,
+        /// Bytes that loading takes.
+        load: u64,
+        /// What they are.
+        parts: String,
+        /// Bytes to reserve.
+        advice: u64,
+        /// Whether Xen reserves it.
+        xen: bool,
+    },
+    /// A dump of this machine cannot be described.
+    #[error(transparent)]
+    CoreHeader(#[from] crate::crash::header::TooMany),
     /// The handoff's log in RAM.
     #[error("no RAM log at {addr:#x}: {why}; choose another address (--console ramlog:ADDR)")]
     RamLog {

@@ -60,6 +60,8 @@ impl Low {
             ));
         }
         let mut sent = match request.crash {
+            // another map, once it is known what it leaves out
+            Some(_) if request.image.protocol.dumps() => entries.clone(),
             Some(region) => {
                 warnings.push(
                     "the crash region is the image's only RAM; nothing is prepared for reading a \

@@ -8,6 +8,7 @@ mod build;
 mod bytes;
 pub mod check;
 mod corrupt;
+mod dump;
 mod error;
 mod layout;
 mod low;

@@ -1,0 +1,127 @@
+//! How large a crash region has to be.
+
+use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_up};
+use std::fmt;
+
+/// Memory that a crash kernel needs beside what is loaded: for itself once it
+/// runs, and for user space that copies a dump. Debian's kernels do with less.
+const TO_RUN: u64 = 64 * MIB;
+/// `crashkernel=` is advised in steps of this.
+const STEP: u64 = 32 * MIB;
+
+/// A part of what goes into a crash region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Segment name.
+    pub name: String,
+    /// Bytes.
+    pub len: u64,
+}
+
+/// Everything that goes into a crash region.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Need {
+    /// By name.
+    pub parts: Vec<Part>,
+    /// The largest alignment among them, in bytes.
+    pub align: u64,
+}
+
+impl Need {
+    /// Bytes that loading takes at most: whole pages, and what the largest
+    /// alignment can cost.
+    #[must_use]
+    pub fn to_load(&self) -> u64 {
+        let pages = |part: &Part| align_up(part.len, PAGE_SIZE).unwrap_or(u64::MAX);
+        let sum = |sum: u64, part| sum.saturating_add(pages(part));
+        self.parts.iter().fold(self.align, sum)
+    }
+
+    /// What to reserve: room to load, room for the initial RAM disk of
+    /// `initrd` bytes once it is unpacked, and room to run.
+    #[must_use]
+    pub fn to_reserve(&self, initrd: u64) -> u64 {
+        let sum = self.to_load().saturating_add(initrd.saturating_mul(2));
+        let sum = sum.saturating_add(TO_RUN);
+        sum.div_ceil(STEP).saturating_mul(STEP)
+    }
+
+    /// True when `region` cannot hold it, however it is placed.
+    #[must_use]
+    pub fn is_more_than(&self, region: PhysRange) -> bool {
+        self.to_load() > region.len()
+    }
+}
+
+/// "vmlinuz 62 MiB, initrd 12 MiB, ...", the largest first.
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts: Vec<&Part> = self.parts.iter().collect();
+        parts.sort_by_key(|part| std::cmp::Reverse(part.len));
+        for (index, part) in parts.iter().enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            write!(f, "{comma}{} {}", part.name, size(part.len))?;
+        }
+        Ok(())
+    }
+}
+
+/// In MiB or KiB, rounded up.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    if bytes >= MIB {
+        format!("{} MiB", bytes.div_ceil(MIB))
+    } else {
+        format!("{} KiB", bytes.div_ceil(1024))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn need() -> Need {
+        let part = |name: &str, len| Part {
+            name: name.to_owned(),
+            len,
+        };
+        Need {
+            parts: vec![
+                part("elfcorehdr", 700),
+                part("vmlinuz", 62 * MIB + 1),
+                part("initrd", 8 * MIB),
+            ],
+            align: 2 * MIB,
+        }
+    }
+
+    #[test]
+    fn the_sum_is_of_pages_and_alignment() {
+        assert_eq!(need().to_load(), (62 + 8 + 2) * MIB + 2 * PAGE_SIZE);
+        assert_eq!(
+            need().to_string(),
+            "vmlinuz 63 MiB, initrd 8 MiB, elfcorehdr 1 KiB"
+        );
+        // 72 and a bit + 16 + 64 = 153, in steps of 32
+        assert_eq!(need().to_reserve(8 * MIB), 160 * MIB);
+    }
+
+    #[test]
+    fn a_region_is_compared_with_the_sum() {
+        let region = |mib: u64| PhysRange {
+            start: 0,
+            end: mib * MIB,
+        };
+        assert!(need().is_more_than(region(72)));
+        assert!(!need().is_more_than(region(73)));
+        let huge = Need {
+            parts: vec![Part {
+                name: String::new(),
+                len: u64::MAX,
+            }],
+            align: 1,
+        };
+        assert!(huge.is_more_than(region(1 << 40)));
+        assert!(huge.to_reserve(u64::MAX) > u64::MAX - STEP);
+    }
+}

@@ -1,0 +1,164 @@
+//! A crash kernel that reads the memory of the one that crashed: places its
+//! core header and the copy of low memory, and tells it about both.
+
+use super::place::{Arena, Ask, NoRoom, Prefer};
+use super::{PlanError, Request, Segment, build::Wishes, low::Low, sent_map};
+use crate::crash::need::{Need, Part};
+use crate::crash::{Backup, header, loads, map, words};
+use crate::memory::Host;
+use handoff::abi::Extent;
+use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, align_up};
+
+/// What was placed.
+#[derive(Clone, Debug)]
+pub(super) struct Dump {
+    /// Pages of the core header.
+    pub header: PhysRange,
+    /// Their contents.
+    pub bytes: Vec<u8>,
+    /// Pages that the handoff saves low memory to; none where a machine has no
+    /// RAM there.
+    pub saved: Option<(PhysRange, Backup)>,
+}
+
+/// Places everything, for a crash image that reads dumps: takes the pages out
+/// of `arena`, limits the memory map in `low`, adds to the command line.
+///
+/// # Errors
+///
+/// The region is too small, or the machine too large.
+pub(super) fn decide(
+    request: &Request,
+    host: &Host,
+    wishes: &mut Wishes,
+    low: &mut Low,
+    arena: &mut Arena,
+) -> Result<Option<Dump>, PlanError> {
+    let Some(region) = request.crash.filter(|_| request.image.protocol.dumps()) else {
+        return Ok(None);
+    };
+    let facts = &match &host.xen {
+        Some(xen) => host.dump.with_xen(xen),
+        None => host.dump.clone(),
+    };
+    wishes.warnings.extend(facts.doubts.iter().cloned());
+    if facts.cpu_notes.is_empty() {
+        wishes.warnings.push(
+            "where the CPUs' registers will be saved is not known: a dump will have memory only"
+                .to_owned(),
+        );
+    }
+    let regions: Vec<PhysRange> = host
+        .crash_regions
+        .iter()
+        .filter_map(|region| PhysRange::new(region.start, region.end))
+        .collect();
+    let from = loads::to_save(&host.memory_map);
+    // how many there are depends on what is saved, not on where to
+    let somewhere = from.map(|from| Backup { from, to: 0 });
+    let count = loads::loads(&host.memory_map, &regions, somewhere).len();
+    let len = pages(header::len(facts, count)?);
+    let total = len + from.map_or(0, |from| from.len());
+    let place = arena.take(&Ask {
+        name: "elfcorehdr and saved low memory".to_owned(),
+        len: total,
+        align: PAGE_SIZE,
+        window: PhysRange {
+            start: region.start,
+            end: region.end.min(FOUR_GIB - PAGE_SIZE),
+        },
+        prefer: Prefer::Highest,
+    })?;
+    let split = place.start + len;
+    let header = PhysRange {
+        start: place.start,
+        end: split,
+    };
+    let backup = from.map(|from| Backup { from, to: split });
+    let loads = loads::loads(&host.memory_map, &regions, backup);
+    low.areas = sent_map::areas(&map::confined(&host.memory_map, &regions, place));
+    let line = words::command_line(&wishes.cmdline, header.start);
+    wishes.cmdline = line.text;
+    wishes.warnings.extend(line.messages);
+    let saved = PhysRange {
+        start: split,
+        end: place.end,
+    };
+    Ok(Some(Dump {
+        bytes: header::build(facts, &loads, backup)?,
+        header,
+        saved: backup.map(|backup| (saved, backup)),
+    }))
+}
+
+impl Dump {
+    /// The segment to load.
+    pub(super) fn header_segment(&self) -> Segment {
+        Segment::new("elfcorehdr", self.header, self.bytes.clone())
+    }
+
+    /// A claim on the pages that low memory is saved to.
+    pub(super) fn saved_segment(&self) -> Option<Segment> {
+        let (pages, _) = self.saved?;
+        Some(Segment::new("saved low memory", pages, Vec::new()))
+    }
+
+    /// What the handoff copies there, before anything else is moved.
+    pub(super) fn save(&self) -> Option<Extent> {
+        let (_, Backup { from, to }) = self.saved?;
+        Some(Extent {
+            to,
+            from: from.start,
+            len: from.len(),
+        })
+    }
+}
+
+/// What all of a crash image takes, for a message.
+pub(super) fn need(request: &Request, wishes: &Wishes, info: u64, host: &Host) -> Need {
+    let part = |name: &str, len| Part {
+        name: name.to_owned(),
+        len,
+    };
+    let image = &request.image;
+    let (mut parts, align) = (Vec::new(), image.align.max(PAGE_SIZE));
+    parts.push(part(wishes.image_name(&image.name), image.span.len()));
+    for (index, module) in request.modules.iter().enumerate() {
+        parts.push(part(&request.segment_name(index), module.data.len() as u64));
+    }
+    if image.protocol.dumps() {
+        let from = loads::to_save(&host.memory_map);
+        parts.push(part("saved low memory", from.map_or(0, |from| from.len())));
+        let headers = host.dump.cpu_notes.len() + host.memory_map.len();
+        parts.push(part("elfcorehdr", 64 + headers as u64 * 56));
+    }
+    parts.push(part("boot information", info));
+    parts.push(part("handoff", handoff::blob::memsz()));
+    parts.push(part("the kernel's own pages", super::build::spare(request)));
+    Need { parts, align }
+}
+
+/// A better word for `error` where the region is too small as a whole.
+pub(super) fn too_small(error: PlanError, request: &Request, need: &Need, xen: bool) -> PlanError {
+    match (&error, request.crash) {
+        (PlanError::NoRoom(NoRoom { .. }), Some(region)) if need.is_more_than(region) => {
+            let initrd = request
+                .modules
+                .iter()
+                .map(|module| module.data.len() as u64);
+            PlanError::CrashRegionTooSmall {
+                region,
+                load: need.to_load(),
+                parts: need.to_string(),
+                advice: need.to_reserve(initrd.sum()),
+                xen,
+            }
+        }
+        _ => error,
+    }
+}
+
+/// Bytes in whole pages.
+fn pages(len: u64) -> u64 {
+    align_up(len, PAGE_SIZE).unwrap_or(len)
+}
