@@ -137,6 +137,12 @@ pub const EXIT_RETURN: u32 = 6;
 /// Names of [`Params::exit`], by number, separated by bars.
 pub const EXITS: &str = "?|multiboot, 32-bit|multiboot2, 32-bit|pvh, 32-bit|linux, 64-bit|\
                          multiboot2, 64-bit|call, 64-bit";
+/// Where the state segment of a target in protected mode is. PVH wants base 0:
+/// a #DF there then overwrites the first 104 bytes of memory.
+#[must_use]
+pub const fn target_tss(exit: u32, tss32: u32) -> u32 {
+    if exit == EXIT_PVH { 0 } else { tss32 }
+}
 /// [`FixupRaw::kind`]: store a 16-bit word.
 pub const FIXUP_STORE16: u32 = 1;
 /// [`FixupRaw::kind`]: copy an RSDP.
@@ -341,7 +347,8 @@ pub struct Tables {
     pub gdt: [u64; 8],
     /// 64-bit TSS (104 bytes).
     pub tss: [u32; 26],
-    /// 32-bit TSS of the target: a task switch saves its registers here.
+    /// 32-bit TSS of the target: a task switch saves its registers here, or where
+    /// [`target_tss`] says.
     pub tss32: [u32; 26],
     /// 32-bit TSS of the protected mode #DF handler.
     pub tss_df: [u32; 26],

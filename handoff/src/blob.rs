@@ -331,7 +331,7 @@ fn encode_tables(
     let start = out.len();
     let area = base + header.area;
     let at = |offset: usize| u64::from(area) + offset as u64;
-    gates::encode(header, base, out);
+    gates::encode(header, base, params.exit, out);
 
     let mut pool = Box::new([[0; 512]; abi::TABLES]);
     let mut mapper = Mapper::new(&mut pool, at(offset_of!(Area, tables.pool)));

@@ -79,6 +79,19 @@ pub fn pack_call(segments: &[Segment<'_>], entry: u64, rounds: u32, state: u32) 
     write(plan::CALL, segments, entry, [rounds, state])
 }
 
+/// A plan: put `segments` in place, which may lie above 4 GiB, then jump to
+/// `entry` in long mode as Xen's kexec does with an image for x86-64, up to
+/// Xen 4.20: only the segments' pages and a control page mapped, in pages of
+/// 4 KiB; CS 0xe008, TR 0xe040, other selectors 0, GDT and IDT where nothing is
+/// mapped; 120 bytes of stack in the control page; RBP = `entry`, every other
+/// register an address where nothing is mapped; PIC masked, PAT as Xen has it.
+/// `cpu` is [`plan::BOOT_CPU`] or, with QEMU's `-smp 2`,
+/// [`plan::APPLICATION_CPU`].
+#[must_use]
+pub fn pack_xen(segments: &[Segment<'_>], entry: u64, cpu: u32) -> Vec<u8> {
+    write(plan::XEN, segments, entry, [cpu, 0])
+}
+
 fn write(mode: u32, segments: &[Segment<'_>], entry: u64, registers: [u32; 2]) -> Vec<u8> {
     let mut file = plan::MAGIC.to_vec();
     file.extend(mode.to_le_bytes());

@@ -140,8 +140,8 @@ fn protected(exit: impl Fn(u32) -> Exit) -> Registers {
     Report::parse(&run.serial).unwrap().registers
 }
 
-/// All exits to protected mode, but for EAX.
-fn check_protected(r: &Registers, eax: u32) {
+/// All exits to protected mode, but for EAX and CR4.
+fn check_protected(r: &Registers, eax: u32, cr4: u64) {
     let area = BASE + u64::from(blob::header().area);
     let end = BASE + blob::memsz();
     assert_eq!((r.eax, r.ebx), (eax.into(), MBI.into()));
@@ -156,8 +156,8 @@ fn check_protected(r: &Registers, eax: u32) {
         [r.cs, r.ds, r.es, r.fs, r.gs, r.ss],
         [8, 0x18, 0x18, 0x18, 0x18, 0x18]
     );
-    assert_eq!((r.cr0, r.cr3, r.cr4, r.efer), (0x11, 0, 0x40, 0), "{r:x?}");
-    assert_eq!((r.ldt, r.dr7), (0, 0x400), "{r:x?}");
+    assert_eq!((r.cr0, r.cr3, r.cr4, r.efer), (0x11, 0, cr4, 0), "{r:x?}");
+    assert_eq!((r.ldt, r.tr, r.dr7), (0, 0x20, 0x400), "{r:x?}");
     assert!(
         (area..end).contains(&r.gdt_base) && r.gdt_limit >= 0x1f,
         "{r:x?}"
@@ -171,13 +171,60 @@ fn check_protected(r: &Registers, eax: u32) {
 #[test]
 fn multiboot2() {
     let found = protected(|entry| Exit::Multiboot2 { entry, mbi: MBI });
-    check_protected(&found, MULTIBOOT2_MAGIC);
+    check_protected(&found, MULTIBOOT2_MAGIC, 0x40);
 }
 
 #[test]
 fn multiboot1() {
     let found = protected(|entry| Exit::Multiboot1 { entry, info: MBI });
-    check_protected(&found, MULTIBOOT1_MAGIC);
+    check_protected(&found, MULTIBOOT1_MAGIC, 0x40);
+}
+
+#[test]
+fn pvh() {
+    let exit = |entry| Exit::Pvh {
+        entry,
+        start_info: MBI,
+    };
+    check_protected(&protected(exit), 0, 0);
+    // what no instruction can tell: QEMU's record of the target's first one
+    let built = built(exit(TARGET as u32));
+    let segments = [
+        (TARGET, 0x1000, &[0x0f, 0x0b][..]), // UD2
+        (BASE, built.memsz, &built.bytes[..]),
+    ];
+    let run = run(
+        &launch::pack(&segments, built.entry),
+        Some(handoff::dump::END),
+    );
+    let jump = format!("jump to {TARGET:#010x} (pvh, 32-bit), start_info {MBI:#010x}");
+    assert!(run.serial.contains(&jump), "{}", run.serial);
+    let eip = format!("EIP={TARGET:08x}");
+    let mut records = run.exceptions.split("check_exception");
+    let record = records.find(|record| record.contains(&eip));
+    let record = record.unwrap_or_else(|| panic!("{}", run.exceptions));
+    // base, limit, and a type with the bits for present, code or data, 32-bit
+    for text in [
+        "CS =0008 00000000 ffffffff 00cf9b00",
+        "DS =0018 00000000 ffffffff 00cf9300",
+        "ES =0018 00000000 ffffffff 00cf9300",
+        "FS =0018 00000000 ffffffff 00cf9300",
+        "GS =0018 00000000 ffffffff 00cf9300",
+        "SS =0018 00000000 ffffffff 00cf9300",
+        "TR =0020 00000000 00000067 00008", // busy, but QEMU shows what was before
+        "EFL=00000002",
+        "EAX=00000000 EBX=02000000 ECX=00000000 EDX=00000000",
+        "ESI=00000000 EDI=00000000 EBP=00000000",
+        "CR0=00000011 CR2=00000000 CR3=00000000 CR4=00000000",
+        "EFER=0000000000000000",
+    ] {
+        assert!(record.contains(text), "{text}: {record}");
+    }
+    assert!(
+        run.serial.contains("EXCEPTION vector 6"),
+        "still dumped: {}",
+        run.serial
+    );
 }
 
 /// The lines that the handoff prints about its entry.

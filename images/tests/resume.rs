@@ -8,6 +8,7 @@ mod support;
 use handoff::abi::Area;
 use handoff::dump::Mode::{Long, Protected};
 use handoff::dump::read::Dump;
+use handoff::spec::Exit;
 use std::mem::offset_of;
 use support::trap::{CODE, DATA, Guest, P_DATA, P_NMI_COUNT, PAGES, area, dump, dumps};
 
@@ -83,7 +84,10 @@ fn a_breakpoint_in_long_mode_changes_nothing() {
 fn a_handoff_goes_on_after_a_breakpoint() {
     let code = code!(".code64", "int3", "902: ret", "ud2",);
     let mut guest = Guest::new(Long, code.bytes);
-    guest.entry = CODE + code.at + 1;
+    guest.exit = Exit::Multiboot2 {
+        entry: CODE + code.at + 1,
+        mbi: DATA,
+    };
     let serial = guest.run();
     let dumps = dumps(&serial);
     let found: Vec<_> = dumps.iter().map(|dump| (dump.vector, dump.mode)).collect();

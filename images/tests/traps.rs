@@ -12,9 +12,11 @@ use elf::endian::LittleEndian;
 use handoff::abi;
 use handoff::blob;
 use handoff::dump::Mode::{Long, Protected};
-use handoff::spec::Console;
+use handoff::spec::{Console, Exit};
 use images::launch;
-use support::trap::{BASE, CODE, COM1, DATA, Guest, HOLE, P_DATA, P_IDTR_BOTH, dump, dumps, pde};
+use support::trap::{
+    BASE, CODE, COM1, DATA, Guest, HOLE, P_DATA, P_IDT32, P_IDTR_BOTH, dump, dumps, pde,
+};
 
 /// The IDT around a change of mode, used in either mode: NMI is resumed, #MC
 /// and what is a fault in protected mode are dumped.
@@ -203,13 +205,40 @@ fn the_first_and_the_last_instruction_are_covered() {
     }
 }
 
+/// The state segment of a PVH target has base 0: that is where #DF leaves the
+/// registers, and where the dump takes them from.
+#[test]
+fn a_double_fault_of_a_pvh_target() {
+    // gates of #UD and #NP not present
+    let code = code!(
+        ".code32", "mov eax, ds:[{idt}]", "mov byte ptr [eax + 53], 0x0e",
+        "mov byte ptr [eax + 93], 0x0e", "mov ecx, 0x1234567", "902: ud2",; idt = DATA + P_IDT32
+    );
+    let mut guest = Guest::new(Protected, code.bytes);
+    guest.exit = Exit::Pvh {
+        entry: CODE,
+        start_info: DATA,
+    };
+    let dump = dump(&guest.run());
+    assert_eq!((dump.vector, dump.error), (Some(8), Some(Some(0))));
+    assert_eq!(dump.rip, Some((CODE + code.at).into()));
+    assert_eq!(
+        (dump.gpr[1], dump.gpr[3]),
+        (Some(0x123_4567), Some(DATA.into()))
+    );
+    assert_eq!(dump.cr[3], Some(0));
+}
+
 /// Five levels of paging at entry, every feature that QEMU knows, and dumps of
 /// both modes.
 #[test]
 fn five_levels_of_paging() {
     let code = code!(".code64", "int3", "902: ret", "ud2",);
     let mut guest = Guest::new(Long, code.bytes);
-    guest.entry = CODE + code.at + 1;
+    guest.exit = Exit::Multiboot2 {
+        entry: CODE + code.at + 1,
+        mbi: DATA,
+    };
     guest.args = &["-cpu", "max"];
     guest.pack = launch::pack_la57;
     let serial = guest.run();

@@ -87,6 +87,117 @@ jump_long:
     xor r15d, r15d
     ret
 
+// jump_xen: into the state of an image for x86-64 that Xen (up to 4.20) starts.
+// In:  RDI = entry, RSI = PML4 that maps this page, the control page and the
+//      segments; RDX = control page, with GDT and IDT pointers at 0x800 and 0x810;
+//      RCX = GDT pointer (10 bytes) with 0xe008 = 64-bit code, 0xe040 = available TSS.
+// Out: CS 0xe008, DS..SS 0, TR 0xe040, GDT and IDT where the control page says,
+//      CR0 0x80000033, CR4 0x20, EFER 0xd01, PAT Xen's, PIC masked, RSP = control
+//      page + 120, RBP = entry, other registers poison.
+    .balign 256
+    .global jump_xen
+jump_xen:
+    lgdt [rcx]
+    mov eax, 0xe040
+    ltr ax
+    lea rax, [rip + 1f]
+    push 0xe008
+    push rax
+    retfq
+1:  xor eax, eax
+    mov ds, eax
+    mov es, eax
+    mov fs, eax
+    mov gs, eax
+    mov ss, eax
+    mov cr3, rsi                        // from here on only what the image may use
+    lgdt [rdx + 0x800]
+    lidt [rdx + 0x810]
+    lea rsp, [rdx + 120 - 8]
+    mov [rsp], rdi                      // popped by the last RET
+    mov ecx, {MSR_EFER}
+    rdmsr
+    or eax, {EFER_NXE_SCE}
+    wrmsr
+    mov ecx, 0x277                      // PAT
+    mov eax, 0x00070406
+    mov edx, 0x00000501
+    wrmsr
+    mov al, 0xff
+    out 0x21, al
+    out 0xa1, al
+    mov eax, 0x80000033
+    mov cr0, rax
+    mov eax, 0x20                       // from here on SSE is off
+    mov cr4, rax
+    mov rbp, rdi
+    mov rax, 0xffff82d040000000
+    mov cr2, rax
+    mov rbx, rax
+    mov rcx, rax
+    mov rdx, rax
+    mov rsi, rax
+    mov rdi, rax
+    mov r8, rax
+    mov r9, rax
+    mov r10, rax
+    mov r11, rax
+    mov r12, rax
+    mov r13, rax
+    mov r14, rax
+    mov r15, rax
+    ret
+    .if . - jump_xen > 256
+    .error "jump_xen is longer than a piece of a page"
+    .endif
+
+// ap_start: what an application CPU runs, copied to AP_PAGE below 1 MiB, with the
+// words at its end filled in.
+// Out: long mode on the given tables and stack, in the given function.
+    .balign 16
+    .global ap_start
+ap_start:
+    .code16
+    jmp 1f
+    .balign 8
+    .quad 0                             // 8: page tables
+    .quad 0                             // 16: end of the stack
+    .quad 0                             // 24: function
+    .quad 0                             // 32: GDT
+    .quad 0x00af9b000000ffff
+    .quad 0x00cf93000000ffff
+    .word 23                            // 56: GDT pointer
+    .long {AP_PAGE} + 32
+    .balign 8
+    .long {AP_PAGE} + .Lap_long - ap_start      // 64: far pointer
+    .word 0x08
+1:  cli
+    mov ax, cs
+    mov ds, ax
+    lgdtd ds:[56]
+    mov eax, 0x620                      // PAE, OSFXSR, OSXMMEXCPT
+    mov cr4, eax
+    mov eax, dword ptr ds:[8]
+    mov cr3, eax
+    mov ecx, {MSR_EFER}
+    rdmsr
+    or ax, 0x100                        // LME
+    wrmsr
+    mov eax, 0x80000033                 // PG, NE, ET, MP, PE: long mode at once
+    mov cr0, eax
+    .byte 0x66, 0xff, 0x2e, 64, 0       // jmp far dword ptr [64]
+    .code64
+.Lap_long:
+    mov eax, 0x10
+    mov ds, eax
+    mov es, eax
+    mov ss, eax
+    mov rsp, [{AP_PAGE} + 16]
+    xor ebp, ebp
+    jmp [{AP_PAGE} + 24]
+    .global ap_end
+ap_end:
+
 // jump_direct: into 32-bit protected mode without paging.
 // In:  EDI = entry, ESI = EAX to be, EDX = EBX to be,
 //      RCX = GDT pointer with 0x10 = 32-bit code, 0x18 = data.

@@ -10,11 +10,13 @@ global_asm!(
     MSR_EFER = const 0xc000_0080_u32,
     EFER_NXE_SCE = const 1 << 11 | 1,
     EFER_NO_LME = const !(1_u32 << 8),
+    AP_PAGE = const AP_PAGE,
 );
 
 unsafe extern "C" {
     fn jump_long(entry: u64, pml4: u64, stack_end: u64, gdt: *const TablePointer, pml5: u64) -> !;
     fn jump_direct(entry: u32, eax: u32, ebx: u32, gdt: *const TablePointer) -> !;
+    fn jump_xen(entry: u64, pml4: u64, control: u64, gdt: *const TablePointer) -> !;
 }
 
 /// What LGDT reads in long mode.
@@ -60,6 +62,42 @@ pub fn long(entry: u64, pml4: u64, pml5: Option<u64>) -> ! {
             pml5.unwrap_or(0),
         )
     }
+}
+
+/// Where an application CPU starts: a page below 1 MiB.
+pub const AP_PAGE: u32 = 0x8000;
+/// Xen's GDT begins at selector 0xe000.
+const XEN_GDT: u64 = 0xe000;
+
+/// The page of the code of [`xen`], to be mapped.
+pub fn xen_code() -> u64 {
+    let code: u64;
+    // SAFETY: LEA computes an address; it touches no memory.
+    unsafe {
+        asm!("lea {}, [rip + jump_xen]", out(reg) code,
+             options(nomem, nostack, preserves_flags, pure));
+    }
+    code & !0xfff
+}
+
+/// Jumps as Xen's kexec does. `control` is the control page, filled in.
+pub fn xen(entry: u64, pml4: u64, control: u64) -> ! {
+    let tss = [0_u32; 26];
+    let base = &raw const tss as u64;
+    let low = (size_of_val(&tss) as u64 - 1)
+        | (base & 0xff_ffff) << 16
+        | 0x89 << 40
+        | (base >> 24 & 0xff) << 56;
+    let gdt = [0, CODE64, 0, 0, 0, 0, 0, 0, low, base >> 32];
+    let pointer = TablePointer {
+        limit: 0xefff,
+        base: gdt.as_ptr() as u64 - XEN_GDT,
+    };
+    publish(&tss);
+    publish(&gdt);
+    // SAFETY: as above; selectors below 0xe000 are not used, so nothing in front
+    // of the table is read.
+    unsafe { jump_xen(entry, pml4, control, &raw const pointer) }
 }
 
 /// Jumps in 32-bit protected mode.

@@ -1,7 +1,7 @@
 //! A stand-in for the kernel that hands over: puts segments where a plan says
-//! and jumps, in the state that Linux's kexec leaves, or directly in the state
-//! that Multiboot2 promises; or calls, and compares what comes back. QEMU loads it by Multiboot1 with the plan as its
-//! first module.
+//! and jumps, in the state that Linux's kexec or Xen's leaves, or directly in the
+//! state that Multiboot2 promises; or calls, and compares what comes back. QEMU
+//! loads it by Multiboot1 with the plan as its first module.
 //!
 //! Nothing in it is absolute, so the host may put it at any page.
 #![no_std]
@@ -24,6 +24,7 @@ mod paging;
 mod plan;
 #[path = "../rt.rs"]
 mod rt;
+mod xen;
 
 use console::Console;
 use entry::State;
@@ -66,10 +67,13 @@ fn launch(state: &State) -> Result<core::convert::Infallible, &'static str> {
         }
     }
     let tables = paging::identity_map_ram(&info).ok_or("more RAM than page tables")?;
+    let own = paging::switch(tables);
     for i in 0..plan.count {
         let segment = plan.segment(i).ok_or("segment outside the plan")?;
-        memory::store(&segment).ok_or("a segment is outside of 1-4 GiB")?;
+        memory::store(&segment).ok_or("a segment above 512 GiB")?;
     }
+    // they map devices
+    paging::switch(own);
     if plan.mode == plan::LONG {
         let five = match plan.eax {
             5 => Some(paging::five_levels(tables).ok_or("no page table")?),
@@ -81,6 +85,9 @@ fn launch(state: &State) -> Result<core::convert::Infallible, &'static str> {
         call::rounds(&plan, tables);
         console::exit_qemu(EXIT_RETURNED);
         return Err("no isa-debug-exit device");
+    }
+    if plan.mode == plan::XEN {
+        return xen::jump(&plan, own);
     }
     let entry = u32::try_from(plan.entry).map_err(|_| "entry above 4 GiB")?;
     jump::direct(entry, plan.eax, plan.ebx)

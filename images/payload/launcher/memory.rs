@@ -6,8 +6,10 @@
 use crate::plan::Segment;
 use core::arch::asm;
 
-/// The first address that is not mapped.
+/// The first address that `entry.S` does not map.
 const FOUR_GIB: u64 = 1 << 32;
+/// The first address that no page table here maps.
+const LIMIT: u64 = 512 << 30;
 
 /// The bytes at `[start, start + len)`; `None` outside of 1 .. 4 GiB.
 pub fn bytes(start: u64, len: u64) -> Option<&'static [u8]> {
@@ -20,20 +22,22 @@ pub fn bytes(start: u64, len: u64) -> Option<&'static [u8]> {
     Some(unsafe { core::slice::from_raw_parts(start as *const u8, len as usize) })
 }
 
-/// Stores a segment and zeroes the rest of its memory; `None` outside of 1 ..
-/// 4 GiB.
+/// Stores a segment and zeroes the rest of its memory; `None` above 512 GiB.
 pub fn store(segment: &Segment<'_>) -> Option<()> {
     let end = segment.destination.checked_add(segment.memsz)?;
-    if segment.destination == 0 || end > FOUR_GIB {
+    if end > LIMIT {
         return None;
     }
-    let to = segment.destination as *mut u8;
-    // SAFETY: the range is mapped, and `main` made sure that it overlaps
+    // SAFETY: the range is mapped if it is RAM (else the page fault ends the test),
+    // and `main` made sure that it overlaps
     // neither this image nor the plan that `segment.bytes` is part of.
     unsafe {
-        to.copy_from_nonoverlapping(segment.bytes.as_ptr(), segment.bytes.len());
-        let rest = segment.memsz as usize - segment.bytes.len();
-        to.add(segment.bytes.len()).write_bytes(0, rest);
+        // the destination may be address 0
+        let rest = segment.memsz - segment.bytes.len() as u64;
+        asm!("rep movsb", "mov rcx, rdx", "rep stosb",
+             inout("rsi") segment.bytes.as_ptr() => _, inout("rdi") segment.destination => _,
+             inout("rcx") segment.bytes.len() => _, in("rdx") rest, in("al") 0_u8,
+             options(nostack));
     }
     Some(())
 }

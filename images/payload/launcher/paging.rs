@@ -5,6 +5,7 @@
 #![expect(unsafe_code)]
 
 use crate::multiboot::Info;
+use core::arch::asm;
 
 /// Most GiB with RAM in them.
 const MOST_GIB: usize = 16;
@@ -35,6 +36,15 @@ pub fn five_levels(pml4: u64) -> Option<u64> {
     let table = unsafe { (&raw mut FIFTH).as_mut() }?;
     *table.0.first_mut()? = pml4 | TABLE;
     Some(table.0.as_ptr() as u64)
+}
+
+/// Loads CR3; what it was.
+pub fn switch(tables: u64) -> u64 {
+    let old;
+    // SAFETY: `tables` are those of `entry.S` or of `identity_map_ram`: both map
+    // all RAM below 4 GiB, in which this program runs.
+    unsafe { asm!("mov {}, cr3", "mov cr3, {}", out(reg) old, in(reg) tables, options(nostack)) };
+    old
 }
 
 /// Maps every 2 MiB page that has RAM in it; the address of the PML4. `None`

@@ -3,10 +3,11 @@
 //!
 //! ```text
 //! 0   magic, 8 bytes
-//! 8   mode u32: 0 = LONG, 1 = DIRECT, 2 = CALL
+//! 8   mode u32: 0 = LONG, 1 = DIRECT, 2 = CALL, 3 = XEN
 //! 12  number of segments u32
 //! 16  entry u64, physical
-//! 24  levels of paging u32, 4 or 5 (LONG); eax u32, ebx u32 (DIRECT); rounds u32, state u32 (CALL)
+//! 24  levels of paging u32, 4 or 5 (LONG); eax u32, ebx u32 (DIRECT); rounds u32, state u32 (CALL);
+//!     CPU u32 (XEN)
 //! 32  segments, 32 bytes each: destination u64, memory size u64,
 //!     offset in this file u64, size in this file u64
 //! ```
@@ -23,6 +24,12 @@ pub const LONG: u32 = 0;
 pub const DIRECT: u32 = 1;
 /// Long mode, called again and again; everything is compared.
 pub const CALL: u32 = 2;
+/// Long mode as Xen's kexec leaves it.
+pub const XEN: u32 = 3;
+/// CPU of [`XEN`]: the boot CPU.
+pub const BOOT_CPU: u32 = 0;
+/// CPU of [`XEN`]: the one with APIC id 1, while the boot CPU halts.
+pub const APPLICATION_CPU: u32 = 1;
 /// State of a [`CALL`]: a GDT that holds all selectors, global pages, SSE.
 pub const STATE_RICH: u32 = 0;
 /// State of a [`CALL`]: as Linux's kexec has it, GDT and IDT limit 0.
@@ -31,13 +38,13 @@ pub const STATE_LINUX: u32 = 1;
 /// A plan in memory.
 pub struct Plan<'a> {
     bytes: &'a [u8],
-    /// [`LONG`] or [`DIRECT`].
+    /// [`LONG`], [`DIRECT`], [`CALL`] or [`XEN`].
     pub mode: u32,
     /// Number of segments, all of them within the file.
     pub count: usize,
     /// Where to jump to.
     pub entry: u64,
-    /// Register values for [`DIRECT`]; levels of paging for [`LONG`].
+    /// Register values for [`DIRECT`]; levels of paging for [`LONG`]; CPU for [`XEN`].
     pub eax: u32,
     /// As `eax`.
     pub ebx: u32,
@@ -68,7 +75,7 @@ impl<'a> Plan<'a> {
             ebx: u32_at(bytes, 28)?,
         };
         let all = (0..plan.count).all(|i| plan.segment(i).is_some());
-        (plan.mode <= CALL && all).then_some(plan)
+        (plan.mode <= XEN && all).then_some(plan)
     }
 
     /// Segment number `i`.

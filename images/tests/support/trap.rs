@@ -100,8 +100,8 @@ pub struct Guest<'a> {
     pub patch: &'a dyn Fn(&mut [u8]),
     /// Consoles.
     pub consoles: Vec<Console>,
-    /// What follows a call that returns.
-    pub entry: u32,
+    /// What follows a call that returns, or is entered.
+    pub exit: Exit,
     /// More arguments of QEMU.
     pub args: &'a [&'a str],
     /// Launcher's way in.
@@ -127,7 +127,10 @@ impl<'a> Guest<'a> {
             data: Vec::new(),
             patch: &|_| {},
             consoles: vec![COM1],
-            entry: CODE,
+            exit: Exit::Multiboot2 {
+                entry: CODE,
+                mbi: DATA,
+            },
             args: &[],
             pack: launch::pack,
             monitor: &[],
@@ -144,10 +147,7 @@ impl<'a> Guest<'a> {
             regions: vec![],
             relocate: Relocate::default(),
             fixups: vec![],
-            exit: Exit::Multiboot2 {
-                entry: self.entry,
-                mbi: DATA,
-            },
+            exit: self.exit,
             drill: if long {
                 Drill::Call(CODE.into())
             } else {

@@ -201,6 +201,23 @@ pub unsafe fn clear(to: u64, len: u64) {
     }
 }
 
+/// True when `words` words of 8 bytes at `a` equal those at `b`.
+///
+/// # Safety
+///
+/// They must be readable; either may lie at address 0.
+#[must_use]
+pub unsafe fn same(a: u64, b: u64, words: u64) -> bool {
+    let differ: u8;
+    // SAFETY: the caller's promise; the direction flag is clear in Rust code.
+    unsafe {
+        asm!("cmp eax, eax", "repe cmpsq", "setne al", // equal, should there be no word
+             inout("rsi") a => _, inout("rdi") b => _, inout("rcx") words => _,
+             out("al") differ, options(nostack, readonly));
+    }
+    differ == 0
+}
+
 /// Raises #UD.
 pub fn undefined() {
     // SAFETY: the exception is the purpose; the handler ends the handoff.

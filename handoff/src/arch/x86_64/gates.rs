@@ -39,8 +39,9 @@ impl Writer<'_> {
     }
 }
 
-/// Appends the fields of [`Tables`] up to `idtr_both`, in `repr(C)` order.
-pub fn encode(header: &Header, base: u32, out: &mut Vec<u8>) {
+/// Appends the fields of [`Tables`] up to `idtr_both`, in `repr(C)` order. `exit`:
+/// [`abi::Params::exit`].
+pub fn encode(header: &Header, base: u32, exit: u32, out: &mut Vec<u8>) {
     let start = out.len();
     let mut writer = Writer { header, base, out };
     let w = &mut writer;
@@ -63,7 +64,8 @@ pub fn encode(header: &Header, base: u32, out: &mut Vec<u8>) {
 
     let tss = |offset| descriptors::tss_descriptor(u64::from(base + header.area) + offset as u64);
     let [low, high] = tss(offset_of!(Area, tables.tss));
-    let [target, _] = tss(offset_of!(Area, tables.tss32));
+    let target = abi::target_tss(exit, w.at(offset_of!(Area, tables.tss32)));
+    let target = descriptors::tss32_descriptor(target);
     let [double_fault, _] = tss(offset_of!(Area, tables.tss_df));
     w.words(&[0, CODE32, CODE64, DATA, target, low, high, double_fault]);
     let stacks = [
@@ -146,7 +148,7 @@ mod tests {
     fn around_a_change_of_mode_nmi_and_machine_check_have_gates_of_both_kinds() {
         let header = crate::blob::header();
         let mut bytes = Vec::new();
-        encode(&header, 0x40_0000, &mut bytes);
+        encode(&header, 0x40_0000, abi::EXIT_MULTIBOOT2, &mut bytes);
         let word =
             |offset: usize| u64::from_le_bytes(bytes[offset..offset + 8].try_into().unwrap());
         let both = offset_of!(Tables, idt_both);

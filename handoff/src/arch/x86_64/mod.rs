@@ -9,6 +9,7 @@ pub mod exit;
 #[cfg(not(freestanding))]
 pub mod gates;
 pub mod guard;
+pub mod lost;
 pub mod machine_check;
 pub mod paging;
 pub mod port;

@@ -19,6 +19,9 @@ use crate::text::Text;
 
 pub use super::console::console;
 
+/// Xen's code selector (xen/arch/x86/include/asm/config.h, `__HYPERVISOR_CS`).
+const XEN_CS: u16 = 0xe008;
+
 /// Ends a fault or a failed verification.
 pub fn end(params: &Params, dead: &mut u32) -> ! {
     let mut out = console(params, dead);
@@ -90,9 +93,10 @@ pub unsafe fn run(area: *mut Area, header: *const Header) {
         end(params, &mut scratch.console_dead);
     }
     if params.verify != abi::VERIFY_NONE {
-        // SAFETY: the host checked that every region is a loaded segment below
-        // 4 GiB, so it is mapped RAM that nobody else writes any more.
-        let bad = unsafe { verify::segments(&mut out, params, &scratch.crc) };
+        // SAFETY: the host checked that every region is a loaded segment, and mapped
+        // it: RAM that nobody else writes any more.
+        let bad =
+            unsafe { verify::segments(&mut out, params, &scratch.crc, from_xen(&scratch.entry)) };
         if bad > 0 {
             out.str("[handoff] ")
                 .dec(bad.into())
@@ -103,8 +107,8 @@ pub unsafe fn run(area: *mut Area, header: *const Header) {
 
     scratch.phase = abi::PHASE_RELOCATE;
     relocate::announce(&mut out, &params.relocate);
-    // SAFETY: the host checked that sources, destinations and list pages are
-    // loaded segments or free RAM below 4 GiB, apart from the blob.
+    // SAFETY: the host checked that sources, destinations, list pages and ranges to
+    // clear are RAM apart from the blob, and mapped them.
     if !unsafe { relocate::relocate(&params.relocate) } {
         out.str("[handoff] relocate: BAD page list\n");
         end(params, &mut scratch.console_dead);
@@ -218,10 +222,15 @@ unsafe fn load_own(tables: &abi::Tables) {
     }
 }
 
+/// True when Xen jumped here.
+const fn from_xen(entry: &EntryState) -> bool {
+    entry.sel[0] == XEN_CS
+}
+
 fn banner(out: &mut impl Text, params: &Params, entry: &EntryState, bsp: bool) {
     let idt_limit = entry.idtr[0] & 0xffff;
     let who = match (entry.sel[0], entry.gdtr[0] & 0xffff, idt_limit) {
-        (0xe008, ..) => "xen",
+        (XEN_CS, ..) => "xen",
         (0x10, 0, 0) => "linux (before 6.16)",
         (0x10, 0x1f, 0xff) => "linux (6.16 or later)",
         _ => "an unknown kernel",

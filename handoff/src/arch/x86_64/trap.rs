@@ -153,12 +153,18 @@ impl At {
 /// blob's own; our own page tables are loaded.
 pub unsafe fn protected(frame: *const Frame32, area: *mut Area) {
     // SAFETY: frame and area belong to the blob.
-    let (saved, tables, scratch) = unsafe { (&*frame, &(*area).tables, &mut (*area).scratch) };
+    let (saved, params, tables, scratch) = unsafe {
+        let area = &mut *area;
+        (&*frame, &area.params, &area.tables, &mut area.scratch)
+    };
     begin(scratch);
     let [edi, esi, ebp, _, ebx, edx, ecx, eax] = saved.gpr;
     let [ds, es, fs, gs, ss] = saved.sel;
     let (vector, origin, regs, sel) = if saved.vector == abi::VECTOR_DF_TASK {
-        let (origin, regs, sel) = double_fault(frame, &tables.tss_df, &tables.tss32, scratch);
+        let target = abi::target_tss(params.exit, &raw const tables.tss32 as u32);
+        // SAFETY: our own tables map every address of 32 bits.
+        let target = |n| unsafe { word32(target + 4 * n) };
+        let (origin, regs, sel) = double_fault(frame, &tables.tss_df, target, scratch);
         (DOUBLE_FAULT, origin, regs, sel)
     } else {
         let vector = saved.vector & 0xff; // a sign extended byte
@@ -203,13 +209,13 @@ pub unsafe fn protected(frame: *const Frame32, area: *mut Area) {
 fn double_fault(
     frame: *const Frame32,
     handler: &[u32; 26],
-    target: &[u32; 26],
+    target: impl Fn(u32) -> u32,
     scratch: &Scratch,
 ) -> (Origin, [u32; 8], [u32; 5]) {
     let stack_end = &raw const scratch.ist_df as u64 + abi::STACK_SIZE as u64;
     let pushed = stack_end.wrapping_sub(frame as u64 + size_of::<Frame32>() as u64);
-    let [eip, eflags, eax, ecx, edx, ebx, esp, ebp, esi, edi] = words(target, 8);
-    let [es, cs, ss, ds, fs, gs] = words(target, 18);
+    let [eip, eflags, eax, ecx, edx, ebx, esp, ebp, esi, edi] = words(&target, 8);
+    let [es, cs, ss, ds, fs, gs] = words(&target, 18);
     let ours = handler[0] & 0xffff == abi::SEL_TSS32.into(); // back link
     let origin = Origin {
         error: (pushed == 4).then_some(0),
@@ -221,10 +227,10 @@ fn double_fault(
 }
 
 /// `N` words from number `first` on.
-fn words<const N: usize>(tss: &[u32; 26], first: usize) -> [u32; N] {
+fn words<const N: usize>(read: impl Fn(u32) -> u32, first: u32) -> [u32; N] {
     let mut words = [0; N];
-    for (word, from) in words.iter_mut().zip(tss.iter().skip(first)) {
-        *word = *from;
+    for (n, word) in words.iter_mut().enumerate() {
+        *word = read(first + n as u32);
     }
     words
 }

@@ -4,7 +4,7 @@
 // UNSAFETY: physical memory by address; instructions that CPUID promises.
 #![expect(unsafe_code)]
 
-use super::{clmul, cpu, sha_ni};
+use super::{clmul, cpu, lost, sha_ni};
 use crate::abi::{self, Params, RegionRaw};
 use crate::crc::{self, Tables};
 use crate::dump::nth;
@@ -107,30 +107,43 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// Verifies all segments of `params` and reports each; the number of damaged ones.
+/// Verifies all segments of `params` and reports each; the number of damaged
+/// ones. In a damaged one that Xen loaded, looks for lost pages.
 ///
 /// # Safety
 ///
-/// Every region must be mapped, and not change meanwhile.
+/// Every region must be mapped, and not change meanwhile; so must page 0.
 #[inline(never)]
-pub unsafe fn segments(out: &mut impl Text, params: &Params, tables: &Tables) -> u32 {
+pub unsafe fn segments(out: &mut impl Text, params: &Params, tables: &Tables, xen: bool) -> u32 {
     let engine = Engine::new(params.verify, tables);
     out.str("[handoff] verify with ")
         .bytes(engine.name())
         .str("\n");
-    let mut bad = 0;
+    let (mut bad, mut pages) = (0, 0);
     for region in params.regions.iter().take(params.region_count as usize) {
         // SAFETY: the caller's promise; u8 has no alignment and no invalid value.
         let bytes = unsafe {
             core::slice::from_raw_parts(region.start as *const u8, region.memsz as usize)
         };
-        bad += u32::from(!segment(out, region, bytes, engine));
+        if segment(out, region, bytes, engine) {
+            continue;
+        }
+        bad += 1;
+        if xen {
+            // SAFETY: the caller's promise; nothing was written to page 0 yet.
+            pages += unsafe { lost::report(out, region, 0) };
+        }
+    }
+    if pages > 0 {
+        out.str("[handoff] lost ")
+            .dec(pages)
+            .str(" page(s) in all (Xen kimage_alloc_page)\n");
     }
     bad
 }
 
 /// The name of a region, up to the first zero byte.
-fn name(region: &RegionRaw) -> &[u8] {
+pub(super) fn name(region: &RegionRaw) -> &[u8] {
     region.name.split(|byte| *byte == 0).next().unwrap_or(b"?")
 }
 
