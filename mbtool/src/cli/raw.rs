@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use handoff::addr::PhysRange;
 use std::path::PathBuf;
 
-/// Loads a Multiboot2 kernel, Xen above all, to be started by the running
-/// kernel's kexec.
+/// Loads a Multiboot2 kernel, Xen above all, or Linux, to be started by the
+/// running kernel's kexec.
 #[derive(Debug, Parser)]
 #[command(name = "mbtool", version, max_term_width = 100)]
 pub struct Cli {
@@ -24,7 +24,7 @@ pub enum Verb {
     #[command(
         after_help = "Example:\n  mbtool load xen.gz --cmdline 'com1=115200,8n1 console=com1' \
         \\\n      --module '/boot/vmlinuz console=hvc0 root=/dev/sda1' --initrd /boot/initrd.img\n  \
-        mbtool exec"
+        mbtool load /boot/vmlinuz --initrd /boot/initrd.img --reuse-cmdline\n  mbtool exec"
     )]
     Load(LoadArgs),
     /// Show what load would do, without touching the kernel
@@ -155,14 +155,14 @@ pub struct CommonArgs {
     /// Start with the running kernel's command line
     #[arg(long)]
     pub reuse_cmdline: bool,
-    /// A module and its arguments; for Xen the first one is the dom0 kernel
+    /// A module and its arguments; for Xen the first one is the dom0 kernel. Not for Linux
     #[arg(short, long, value_name = "FILE [ARGS]", value_parser = values::file_with_args)]
     pub module: Vec<FileWithArgs>,
     /// A module that is never decompressed
     #[arg(long, value_name = "FILE [ARGS]", value_parser = values::file_with_args)]
     pub module_raw: Vec<FileWithArgs>,
-    /// One more module, last, never decompressed
-    #[arg(long, value_name = "FILE")]
+    /// The initrd of a Linux image; for others one more module, last. Never decompressed
+    #[arg(long, visible_alias = "ramdisk", value_name = "FILE")]
     pub initrd: Option<PathBuf>,
     /// Place nothing below this address
     #[arg(long, value_name = "ADDR", value_parser = values::address, default_value = "0x100000")]
@@ -199,6 +199,10 @@ pub struct CommonArgs {
     pub backend: BackendArg,
     /// The image, or - for standard input; compressed or not
     pub image: PathBuf,
+    /// Give a Linux image random bytes for its generator: a load does, a plan
+    /// does not, so that it is the same every time.
+    #[arg(skip)]
+    pub seed: bool,
 }
 
 /// `--type`
@@ -210,9 +214,9 @@ pub enum ImageType {
     Multiboot2,
     /// Multiboot 1.
     Multiboot,
-    /// A Linux bzImage.
+    /// Linux: a bzImage, or an ELF vmlinux.
     Linux,
-    /// ELF with a PVH entry (Xen ELF note 18).
+    /// ELF with a PVH entry (Xen ELF note 18), else a vmlinux.
     Elf,
 }
 

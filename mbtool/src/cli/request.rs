@@ -12,6 +12,8 @@ use crate::plan::{Module, Request};
 use anyhow::{Context, bail};
 use handoff::addr::PhysRange;
 use handoff::spec;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// Largest file that is read, in bytes: what a 32-bit target can address.
@@ -59,6 +61,20 @@ pub fn prepare(
         ImageType::Elf => As::Elf,
     };
     let image = Image::parse_as(&bytes, &input::display_name(&args.image), what)?;
+    if let Protocol::Linux(setup) = &image.protocol {
+        let module = args.module.first().or(args.module_raw.first());
+        if let Some(module) = module {
+            bail!(
+                "--module {}: {} is Linux, which takes no modules; an initrd is given with \
+                 --initrd, the image's own arguments with --cmdline",
+                module.path.display(),
+                image.name
+            );
+        }
+        if let Some(release) = setup.release() {
+            notes.push(format!("{} is Linux {release}", image.name));
+        }
+    }
     let first = image
         .segments
         .first()
@@ -116,6 +132,9 @@ pub fn prepare(
         _ => spec::Drill::Off,
     };
     request.low_memory_fix = args.drill != Some(Drill::NoLowMemoryFix);
+    if args.seed && matches!(request.image.protocol, Protocol::Linux(_)) {
+        request.seed = random();
+    }
     request.guard = args.guard;
     request.crash = crash;
     let corrupt = match &args.drill {
@@ -143,6 +162,14 @@ pub fn prepare(
     })
 }
 
+/// Random bytes from the running kernel; none where it has none yet.
+fn random() -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let mut file = File::open("/dev/urandom").ok()?;
+    file.read_exact(&mut bytes).ok()?;
+    Some(bytes)
+}
+
 fn drill_name(drill: &Drill) -> String {
     match drill {
         Drill::FaultLong => "an exception in long mode".into(),
@@ -155,9 +182,6 @@ fn drill_name(drill: &Drill) -> String {
 /// Options of the contract whose machinery does not exist yet: refused, never
 /// ignored.
 fn refuse_what_is_not_there_yet(args: &CommonArgs) -> anyhow::Result<()> {
-    if args.image_type == ImageType::Linux {
-        bail!("--type linux: this version does not load Linux images");
-    }
     if args.backend == raw::BackendArg::Xen {
         bail!("--backend xen: this version loads through Linux only");
     }
@@ -201,16 +225,19 @@ fn cmdline(args: &CommonArgs, host: &Host) -> String {
     if !args.reuse_cmdline {
         return given.to_owned();
     }
-    const THIS_BOOT: [&str; 4] = [
+    const THIS_BOOT: [&str; 5] = [
         "BOOT_IMAGE=",
         "initrd=",
         "acpi_rsdp=",
+        "elfcorehdr=",
         "kexec_jump_back_entry=",
     ];
-    let kept = host
-        .cmdline
-        .split_whitespace()
-        .filter(|word| !THIS_BOOT.iter().any(|prefix| word.starts_with(prefix)));
+    let stale = |word: &str| {
+        // a crash kernel that reserves memory for another has little left
+        let reserves = args.panic && word.starts_with("crashkernel=");
+        reserves || THIS_BOOT.iter().any(|prefix| word.starts_with(prefix))
+    };
+    let kept = host.cmdline.split_whitespace().filter(|word| !stale(word));
     kept.chain(given.split_whitespace())
         .collect::<Vec<_>>()
         .join(" ")

@@ -12,7 +12,7 @@ use crate::decompress::Compression;
 use crate::image::sniff::{self, Kind};
 use crate::image::{
     As, ConsoleRequest, Format, FramebufferRequest, Image, InfoRequest, Note, Protocol,
-    Relocatable, header, linked_entry, mb1, tags,
+    Relocatable, header, linked_entry, linux, mb1, tags,
 };
 use serde::{Serialize, Serializer};
 use xen_shim::XenInfo;
@@ -35,6 +35,9 @@ pub struct InspectReport {
     pub size: u64,
     /// Set for a Xen hypervisor.
     pub xen: Option<XenInfo>,
+    /// What Linux's setup header says, where there is one; for a vmlinux, what
+    /// holds for all of them.
+    pub linux: Option<linux::Setup>,
     /// The Multiboot2 header, where there is one.
     pub header: Option<HeaderReport>,
     /// The Multiboot (1) header, where there is one.
@@ -83,6 +86,9 @@ pub struct TagReport {
 /// The program in the file.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImageReport {
+    /// True for Linux.
+    #[serde(skip)]
+    pub linux: bool,
     /// Container.
     pub format: Format,
     /// Start of the memory that it takes, at the link address.
@@ -121,7 +127,8 @@ pub struct EntryReport {
     pub linked: Option<u64>,
     /// Physical, when loaded at the link address.
     pub physical: u64,
-    /// "entry address tag", "Multiboot header", "PVH note" or "ELF header".
+    /// "entry address tag", "Multiboot header", "PVH note", "boot protocol" or
+    /// "ELF header".
     pub source: &'static str,
 }
 
@@ -164,6 +171,10 @@ pub fn inspect(bytes: &[u8], layers: &[Compression], name: &str) -> InspectRepor
         compression: layers.to_vec(),
         size: number(bytes.len()),
         xen: xen_shim::recognise(bytes),
+        linux: image.and_then(|image| match &image.protocol {
+            Protocol::Linux(setup) => Some(setup.clone()),
+            _ => None,
+        }),
         header: header.map(|header| header_report(bytes, &header)),
         multiboot1: mb1::read(bytes).ok(),
         image: image.map(|image| image_report(bytes, image)),
@@ -219,7 +230,8 @@ fn tag_report(tag: &header::RawTag<'_>) -> TagReport {
 
 fn image_report(bytes: &[u8], image: &Image) -> ImageReport {
     let wants = &image.requirements;
-    let linked = linked_entry(bytes).filter(|_| image.format != Format::Flat);
+    let own = matches!(image.format, Format::Elf32 | Format::Elf64);
+    let linked = linked_entry(bytes).filter(|_| own);
     let tagged = wants.entry_address.is_some();
     let segments = image.segments.iter().map(|segment| SegmentReport {
         start: segment.range.start,
@@ -227,6 +239,7 @@ fn image_report(bytes: &[u8], image: &Image) -> ImageReport {
         file_bytes: number(segment.data.len()),
     });
     ImageReport {
+        linux: matches!(image.protocol, Protocol::Linux(_)),
         format: image.format,
         start: image.span.start,
         end: image.span.end,
@@ -238,7 +251,8 @@ fn image_report(bytes: &[u8], image: &Image) -> ImageReport {
                 Protocol::Pvh => "PVH note",
                 Protocol::Multiboot1(_) if tagged => "Multiboot header",
                 Protocol::Multiboot2 if tagged => "entry address tag",
-                Protocol::Multiboot1(_) | Protocol::Multiboot2 => "ELF header",
+                Protocol::Linux(_) if image.format == Format::BzImage => "boot protocol",
+                _ => "ELF header",
             },
         },
         relocatable: RelocatableReport {

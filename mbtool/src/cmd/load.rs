@@ -24,7 +24,10 @@ pub fn run(args: &LoadArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
         explain::preflight(&KernelState::read(root), args.common.panic)?;
     }
     let (host, warnings) = host::read(root)?;
-    let plan = make(&args.common, modules, &host, warnings)?;
+    let mut common = args.common.clone();
+    // a file that is loaded twice would give the same "random" bytes twice
+    common.seed = !args.dry_run && !matches!(common.backend, BackendArg::Dir(_));
+    let plan = make(&common, modules, &host, warnings)?;
     if args.dry_run {
         eprint!("{}", plan.report);
         eprintln!("mbtool: dry run, nothing loaded");

@@ -164,6 +164,9 @@ pub enum Reason {
     /// The ELF header is not one that can be loaded.
     #[error("{0}")]
     Elf(String),
+    /// Linux's setup header is not one that can be booted by.
+    #[error("{0}")]
+    Linux(String),
     /// A program header that cannot be honoured.
     #[error("program header {index}: {detail}")]
     ProgramHeader {

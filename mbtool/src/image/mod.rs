@@ -4,9 +4,10 @@
 //! decides where.
 //!
 //! [`Image::parse_as`] reads a file in this order: the header of its protocol
-//! ([`header`] and [`tags`] for Multiboot2, [`mb1`], [`pvh`]), then the program
+//! ([`header`] and [`tags`] for Multiboot2, [`mb1`], [`pvh`], [`linux`]), then the program
 //! by addresses in that header (`flat`) or by ELF program headers (`elf`), then
-//! checks the entry point. [`Image::at`] moves the result. All sizes and addresses come from the file and none is trusted.
+//! checks the entry point. [`Image::at`] moves the result. All sizes and
+//! addresses come from the file and none is trusted.
 
 #![deny(clippy::indexing_slicing, clippy::as_conversions, clippy::unwrap_used)]
 
@@ -15,6 +16,7 @@ mod elf;
 pub mod error;
 mod flat;
 pub mod header;
+pub mod linux;
 pub mod mb1;
 mod merge;
 mod notes;
@@ -46,6 +48,8 @@ pub enum Format {
     Elf64,
     /// No ELF: placed by the Multiboot2 address tag alone.
     Flat,
+    /// Linux's own: setup code and a kernel that unpacks itself.
+    BzImage,
 }
 
 /// How an image is entered and what it is told; decides who builds its boot
@@ -58,6 +62,8 @@ pub enum Protocol {
     Multiboot1(mb1::Header),
     /// The PVH entry of a Xen guest kernel.
     Pvh,
+    /// Linux's 64-bit boot protocol.
+    Linux(linux::Setup),
 }
 
 impl Protocol {
@@ -68,6 +74,7 @@ impl Protocol {
             Self::Multiboot2 => "multiboot2",
             Self::Multiboot1(_) => "multiboot",
             Self::Pvh => "pvh",
+            Self::Linux(_) => "linux",
         }
     }
 
@@ -77,6 +84,7 @@ impl Protocol {
     pub const fn dumps(&self) -> bool {
         match self {
             Self::Multiboot2 | Self::Multiboot1(_) | Self::Pvh => false,
+            Self::Linux(_) => true,
         }
     }
 }

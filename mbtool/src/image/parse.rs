@@ -6,7 +6,7 @@ use super::error::{ImageError, Reason};
 use super::sniff::{self, Kind};
 use super::{
     Format, Image, LoadSegment, Note, Protocol, RelativeReloc, Requirements, Sections, flat,
-    header, mb1, pvh, tags,
+    header, linux, mb1, pvh, tags,
 };
 use handoff::addr::PhysRange;
 use std::fmt::Write;
@@ -34,7 +34,7 @@ pub enum As {
     Auto,
     /// Multiboot2.
     Multiboot2,
-    /// Linux bzImage.
+    /// Linux: a bzImage, or an ELF vmlinux.
     Linux,
     /// Multiboot (1).
     Multiboot,
@@ -60,8 +60,9 @@ impl Image {
             As::Auto => found(bytes, name),
             As::Multiboot2 => multiboot2(bytes, name),
             As::Multiboot => multiboot1(bytes, name),
-            As::Elf => pvh(bytes, name),
-            As::Linux => Err(sniff::not_this_type(what)),
+            As::Elf if pvh::is_pvh(bytes) || !linux::is_vmlinux(bytes) => pvh(bytes, name),
+            As::Elf => linux(bytes, name),
+            As::Linux => linux(bytes, name),
         };
         parsed.map_err(|reason| ImageError {
             name: name.into(),
@@ -75,6 +76,7 @@ impl Image {
 fn found(bytes: &[u8], name: &str) -> Result<Image, Reason> {
     match sniff::kind(bytes) {
         Kind::Multiboot => multiboot1(bytes, name),
+        Kind::Linux => linux(bytes, name),
         Kind::Pvh => pvh(bytes, name),
         _ => multiboot2(bytes, name),
     }
@@ -123,6 +125,21 @@ fn pvh(bytes: &[u8], name: &str) -> Result<Image, Reason> {
     let (requirements, entry) = pvh::read(&layout)?;
     let entry = in_loaded(entry, "its PVH note", &layout)?;
     Ok(image(name, Protocol::Pvh, requirements, layout, entry))
+}
+
+fn linux(bytes: &[u8], name: &str) -> Result<Image, Reason> {
+    let (layout, setup, relocatable) = if elf::is_elf(bytes) {
+        linux::vmlinux_layout(bytes)?
+    } else {
+        linux::layout(bytes)?
+    };
+    let requirements = Requirements {
+        relocatable,
+        ..Requirements::default()
+    };
+    let entry = entry(&requirements, "", &layout)?;
+    let protocol = Protocol::Linux(setup);
+    Ok(image(name, protocol, requirements, layout, entry))
 }
 
 /// Puts it together.

@@ -1,8 +1,8 @@
 //! What a file is that is not Multiboot2, and what to do about it.
 
-use super::bytes::{u16_at, u32_at};
+use super::bytes::u32_at;
 use super::error::Reason;
-use super::{elf, header, mb1, pvh};
+use super::{elf, header, linux, mb1, pvh};
 use crate::decompress::Compression;
 use multiboot2_header::{HEADER_SEARCH_LIMIT, MAGIC};
 use serde::Serialize;
@@ -22,7 +22,7 @@ pub enum Kind {
     /// Has a Multiboot2 header, for whatever architecture. A PE image counts only
     /// with an address tag, without which its header is of no use.
     Multiboot2,
-    /// Linux bzImage.
+    /// Linux: a bzImage, or an ELF vmlinux with its banner.
     Linux,
     /// Has a Multiboot (1) header and none of the above.
     Multiboot,
@@ -42,7 +42,7 @@ pub fn kind(file: &[u8]) -> Kind {
     match header::find(file) {
         Ok(header) if is_pe(file) && !placed_by_tag(file, &header) => Kind::Pe,
         Ok(_) | Err(Reason::Architecture { .. }) => Kind::Multiboot2,
-        Err(_) if is_linux(file) => Kind::Linux,
+        Err(_) if linux::is_bzimage(file) || linux::is_vmlinux(file) => Kind::Linux,
         Err(_) if mb1::find(file).is_some() => Kind::Multiboot,
         Err(_) if is_pe(file) => Kind::Pe,
         Err(_) if pvh::is_pvh(file) => Kind::Pvh,
@@ -54,14 +54,6 @@ pub fn kind(file: &[u8]) -> Kind {
 /// True when the header has an address tag (2).
 fn placed_by_tag(file: &[u8], header: &header::Header) -> bool {
     header::tags(file, header).is_ok_and(|(tags, _)| tags.iter().any(|tag| tag.kind == 2))
-}
-
-/// Explains a `--type` that nothing here can load yet.
-pub(super) fn not_this_type(what: super::As) -> Reason {
-    Reason::NotMultiboot2 {
-        found: format!("it was to be taken as {what:?}"),
-        advice: "this version starts Multiboot2 images only".into(),
-    }
 }
 
 /// Explains a file without a Multiboot (1) header.
@@ -96,12 +88,6 @@ pub(super) fn not_multiboot2(file: &[u8]) -> Reason {
         (found, advice.to_string())
     });
     Reason::NotMultiboot2 { found, advice }
-}
-
-/// True for a Linux bzImage: "HdrS" at 0x202 and the boot sector's signature.
-#[must_use]
-pub fn is_linux(file: &[u8]) -> bool {
-    file.get(0x202..0x206) == Some(b"HdrS") && u16_at(file, 0x1fe) == Some(0xaa55)
 }
 
 /// True for a PE image: "MZ" and a PE signature where it points to.
@@ -172,10 +158,10 @@ fn container(file: &[u8]) -> (String, &'static str) {
             "only one layer is unpacked: unpack it once by hand",
         );
     }
-    if is_linux(file) {
+    if linux::is_bzimage(file) {
         return (
             "it is a Linux bzImage".into(),
-            "this version starts Multiboot2 images only; kexec-tools starts Linux (kexec -l)",
+            "leave out --type, or give --type linux",
         );
     }
     if let Some(at) = mb1::find(file) {

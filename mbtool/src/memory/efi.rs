@@ -5,8 +5,9 @@
 //! services use (Linux, Documentation/ABI/testing/sysfs-firmware-efi*).
 
 use super::{Entry, Kind, MemoryError, Rsdp, firmware, text};
+use serde::{Deserialize, Serialize};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// True for a machine started by UEFI, as far as the running kernel knows.
 #[must_use]
@@ -18,37 +19,85 @@ pub fn present(root: &Path) -> bool {
 /// `None` without EFI, without the file or without a usable line.
 #[must_use]
 pub fn rsdp(root: &Path) -> Option<Rsdp> {
-    let systab = text::read(&root.join("sys/firmware/efi/systab"), text::ATTRIBUTE).ok()?;
-    let value = |key: &str| {
-        systab
-            .lines()
-            .filter_map(|line| line.split_once('='))
-            .find(|(name, _)| *name == key)
-            .and_then(|(_, addr)| text::number(addr.trim()))
-            .filter(|addr| *addr != 0)
-    };
-    value("ACPI20")
+    table(root, "ACPI20")
         .map(|addr| Rsdp { addr, revision: 2 })
-        .or_else(|| value("ACPI").map(|addr| Rsdp { addr, revision: 0 }))
+        .or_else(|| table(root, "ACPI").map(|addr| Rsdp { addr, revision: 0 }))
+}
+
+/// The address that /sys/firmware/efi/systab has for `key`, if it has one that
+/// is not 0.
+#[must_use]
+pub fn table(root: &Path, key: &str) -> Option<u64> {
+    let systab = text::read(&root.join("sys/firmware/efi/systab"), text::ATTRIBUTE).ok()?;
+    systab
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .find(|(name, _)| *name == key)
+        .and_then(|(_, addr)| text::number(addr.trim()))
+        .filter(|addr| *addr != 0)
 }
 
 /// The regions of EFI's runtime services, all [`Kind::Reserved`]. Entries that
 /// cannot be read or make no range are left out with a warning.
 #[must_use]
 pub fn runtime_regions(root: &Path, warnings: &mut Vec<String>) -> Vec<Entry> {
-    let dir = root.join("sys/firmware/efi/runtime-map");
-    let Ok(listing) = fs::read_dir(&dir) else {
-        return Vec::new();
-    };
     let mut regions = Vec::new();
-    for item in listing.flatten().take(firmware::MAX_ENTRIES) {
-        match region(&item.path()) {
+    for path in runtime_dirs(root) {
+        match region(&path) {
             Ok(entry) => regions.push(entry),
             Err(err) => warnings.push(format!("EFI runtime region left out: {err}")),
         }
     }
     regions.sort_unstable_by_key(|entry| entry.start);
     regions
+}
+
+/// The directories of runtime-map, in any order.
+fn runtime_dirs(root: &Path) -> Vec<PathBuf> {
+    let dir = root.join("sys/firmware/efi/runtime-map");
+    let listing = fs::read_dir(&dir).into_iter().flatten().flatten();
+    listing
+        .take(firmware::MAX_ENTRIES)
+        .map(|item| item.path())
+        .collect()
+}
+
+/// One region of the runtime services as firmware described it, with the
+/// virtual address that it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runtime {
+    /// EFI memory type: 5 code, 6 data, 11 memory-mapped I/O.
+    #[serde(rename = "type")]
+    pub kind: u32,
+    /// Physical address.
+    pub phys: u64,
+    /// Virtual address.
+    pub virt: u64,
+    /// Number of 4 KiB pages.
+    pub pages: u64,
+    /// `EFI_MEMORY_*` bits.
+    pub attribute: u64,
+}
+
+/// The whole runtime map, by physical address; empty where there is none.
+///
+/// # Errors
+///
+/// An entry that cannot be read: half a map would be worse than none.
+pub fn runtime_map(root: &Path) -> Result<Vec<Runtime>, MemoryError> {
+    let mut map = Vec::new();
+    for dir in runtime_dirs(root) {
+        let number = |name: &str| firmware::number(&dir.join(name));
+        map.push(Runtime {
+            kind: u32::try_from(number("type")?).unwrap_or(u32::MAX),
+            phys: number("phys_addr")?,
+            virt: number("virt_addr")?,
+            pages: number("num_pages")?,
+            attribute: number("attribute")?,
+        });
+    }
+    map.sort_unstable_by_key(|region| region.phys);
+    Ok(map)
 }
 
 /// One runtime region.

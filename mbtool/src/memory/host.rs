@@ -1,6 +1,9 @@
 //! Everything about the running machine, read once.
 
-use super::{Entry, Host, Kind, MemoryError, devmem, efi, firmware, iomem, low, map, serial, text};
+use super::{
+    Entry, Host, Kind, MemoryError, boot_facts, devmem, efi, firmware, iomem, low, map, serial,
+    text,
+};
 use crate::crash::Facts;
 use handoff::addr::MIB;
 use std::path::Path;
@@ -65,6 +68,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
     let cmdline = cmdline.trim_end_matches(['\n', '\0']).to_owned();
     let serial = serial::read(root, &mut warnings);
     let dump = Facts::read(root);
+    let boot_facts = boot_facts::read(root, &mut warnings);
     Ok((
         Host {
             memory_map,
@@ -74,6 +78,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
             dump,
             serial,
             xen: None,
+            boot_facts,
         },
         warnings,
     ))

@@ -1,5 +1,6 @@
 //! What the machine's physical memory is, and what lies in its first MiB.
 
+pub mod boot_facts;
 pub mod devmem;
 pub mod efi;
 pub mod error;
@@ -110,6 +111,9 @@ pub struct Host {
     /// The Xen below, in a PV dom0 that can ask it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub xen: Option<xen::XenHost>,
+    /// Screen, BIOS disks and EFI, for a Linux image.
+    #[serde(default)]
+    pub boot_facts: boot_facts::BootFacts,
 }
 
 /// A range reserved for a crash kernel.

@@ -1,9 +1,9 @@
 //! A recorded machine: what `plan --memory-map FILE` reads.
 
-use super::serial::Serial;
 use super::xen::XenHost;
 use super::{CrashRegion, Entry, Host, Kind, LowMemory, MemoryError, Rsdp, host, iomem, map, text};
 use crate::crash::Facts;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 /// Parses a recorded machine. Three forms are accepted:
@@ -67,7 +67,8 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
         crash_regions,
         cmdline,
         dump: dump(top.get("dump"))?,
-        serial: serial(top.get("serial"))?,
+        serial: as_written(&top, "serial")?,
+        boot_facts: as_written(&top, "boot_facts")?,
         xen: xen(top.get("xen"))?,
     })
 }
@@ -89,13 +90,16 @@ fn dump(value: Option<&Value>) -> Result<Facts, MemoryError> {
     }
 }
 
-/// `serial`; null or missing: nothing is known.
-fn serial(value: Option<&Value>) -> Result<Serial, MemoryError> {
-    match value {
-        None | Some(Value::Null) => Ok(Serial::default()),
+/// A field that only `status --json` writes; null or missing: nothing is known.
+fn as_written<T: Default + DeserializeOwned>(
+    top: &Map<String, Value>,
+    field: &str,
+) -> Result<T, MemoryError> {
+    match top.get(field) {
+        None | Some(Value::Null) => Ok(T::default()),
         Some(value) => serde_json::from_value(value.clone()).map_err(|err| {
             let expected = format!("what status --json writes there ({err})");
-            wrong("serial", &expected, Some(value))
+            wrong(field, &expected, Some(value))
         }),
     }
 }

@@ -1,8 +1,49 @@
 use super::*;
 use crate::crash::facts::Text;
-use crate::memory::serial::{Bar, PciAddress, PciSerial, Spcr};
+use crate::memory::boot_facts::{BootFacts, Efi, Raw};
+use crate::memory::efi::Runtime;
+use crate::memory::serial::{Bar, PciAddress, PciSerial, Serial, Spcr};
 use crate::memory::xen::{Run, Safe, SafeRun, XenHost};
 use proptest::prelude::*;
+
+fn any_boot_facts() -> impl Strategy<Value = BootFacts> {
+    let bytes = || proptest::collection::vec(any::<u8>(), 0..90).prop_map(Raw);
+    let runtime = any::<(u32, [u64; 4])>().prop_map(|(kind, words)| Runtime {
+        kind,
+        phys: words[0],
+        virt: words[1],
+        pages: words[2],
+        attribute: words[3],
+    });
+    let efi = (any::<[u64; 5]>(), proptest::collection::vec(runtime, 0..4)).prop_map(
+        |(words, runtime_map)| Efi {
+            systab: words[0],
+            fw_vendor: words[1],
+            runtime: words[2],
+            config_table: words[3],
+            smbios: words[4],
+            runtime_map,
+        },
+    );
+    (
+        bytes(),
+        proptest::option::of("\\PC*"),
+        bytes(),
+        proptest::collection::vec(bytes(), 0..3),
+        any::<(Vec<u32>, u8, bool)>(),
+        proptest::option::of(efi),
+    )
+        .prop_map(|(screen, screen_driver, edid, edd, rest, efi)| BootFacts {
+            screen,
+            screen_driver,
+            edid,
+            edd,
+            mbr_signatures: rest.0,
+            secure_boot: rest.1,
+            five_level_paging: rest.2,
+            efi,
+        })
+}
 
 fn any_serial() -> impl Strategy<Value = Serial> {
     let address = (any::<u32>(), any::<u8>(), 0_u8..32, 0_u8..8).prop_map(
@@ -90,17 +131,25 @@ fn any_host() -> impl Strategy<Value = Host> {
         low,
         proptest::collection::vec(crash, 0..3),
         "\\PC*",
-        (any_serial(), any_dump(), proptest::option::of(any_xen())),
+        (
+            any_serial(),
+            any_dump(),
+            proptest::option::of(any_xen()),
+            any_boot_facts(),
+        ),
     )
         .prop_map(
-            |(memory_map, low_memory, crash_regions, cmdline, (serial, dump, xen))| Host {
-                memory_map,
-                low_memory,
-                crash_regions,
-                cmdline,
-                dump,
-                serial,
-                xen,
+            |(memory_map, low_memory, crash_regions, cmdline, (serial, dump, xen, boot_facts))| {
+                Host {
+                    memory_map,
+                    low_memory,
+                    crash_regions,
+                    cmdline,
+                    dump,
+                    serial,
+                    xen,
+                    boot_facts,
+                }
             },
         )
 }

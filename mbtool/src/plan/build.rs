@@ -1,6 +1,6 @@
 //! The story: place, describe, hand off, resolve, check, report.
 
-use super::boot::{self, Boot, Known};
+use super::boot::{self, Boot, Known, linux};
 use super::check::{self, Limits};
 use super::layout::Layout;
 use super::low::Low;
@@ -42,6 +42,8 @@ pub(super) struct Wishes {
     pub loader: String,
     /// RSDP tags to send.
     pub rsdp: wants::RsdpTags,
+    /// What a Linux image is told of the machine.
+    pub linux: linux::Chosen,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
@@ -186,6 +188,22 @@ fn wishes(request: &Request, host: &Host) -> Result<Wishes, PlanError> {
         .segments
         .first()
         .map_or(&[][..], |segment| &segment.data);
+    if let Protocol::Linux(setup) = &image.protocol {
+        let linux = linux::choose(request, host, setup, &mut warnings)?;
+        let given = (!request.cmdline.is_empty()).then_some(request.cmdline.as_str());
+        let words: Vec<&str> = given
+            .into_iter()
+            .chain(linux.words.iter().map(String::as_str))
+            .collect();
+        return Ok(Wishes {
+            xen: None,
+            cmdline: words.join(" "),
+            loader: String::new(),
+            rsdp,
+            linux,
+            warnings,
+        });
+    }
     let Some(xen) = xen_shim::recognise(first) else {
         let loader = format!("mbtool {version}");
         let cmdline = request.cmdline.clone();
@@ -194,6 +212,7 @@ fn wishes(request: &Request, host: &Host) -> Result<Wishes, PlanError> {
             cmdline,
             loader,
             rsdp,
+            linux: linux::Chosen::default(),
             warnings,
         });
     };
@@ -215,6 +234,7 @@ fn wishes(request: &Request, host: &Host) -> Result<Wishes, PlanError> {
         cmdline: line.text,
         loader,
         rsdp,
+        linux: linux::Chosen::default(),
         warnings,
     })
 }

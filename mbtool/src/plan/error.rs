@@ -1,5 +1,6 @@
 //! Why there is no plan.
 
+use super::boot::linux::LinuxError;
 use super::boot::mbi::MbiError;
 use super::check::CheckError;
 use super::place::{FixedError, NoRoom};
@@ -66,7 +67,7 @@ pub enum PlanError {
         largest: u64,
     },
     /// A module without a byte.
-    #[error("{name} is empty (0 bytes): Multiboot cannot express that; leave it out")]
+    #[error("{name} is empty (0 bytes): no boot protocol can express that; leave it out")]
     EmptyModule {
         /// Segment name.
         name: String,
@@ -119,6 +120,9 @@ pub enum PlanError {
     /// Boot information.
     #[error(transparent)]
     Mbi(#[from] MbiError),
+    /// Linux's boot parameters.
+    #[error(transparent)]
+    Linux(#[from] LinuxError),
     /// Overlaps, or too many segments.
     #[error(transparent)]
     Resolve(#[from] ResolveError),

@@ -4,7 +4,8 @@ use super::boot;
 use super::build::Wishes;
 use super::place::{Arena, Ask, Prefer};
 use super::{PlanError, Request};
-use crate::image::{Image, Preference};
+use crate::image::linux::Setup;
+use crate::image::{Image, Preference, Protocol};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_up};
 use xen_shim::contract;
 
@@ -97,7 +98,10 @@ impl Layout {
         let mut asks = Vec::with_capacity(request.modules.len() + 3);
         for (index, module) in request.modules.iter().enumerate() {
             let (name, len) = (request.segment_name(index), module.data.len() as u64);
-            let ask = low(name.clone(), len, 0);
+            let ask = match &request.image.protocol {
+                Protocol::Linux(setup) => initrd(request, setup, &name, len),
+                _ => low(name.clone(), len, 0),
+            };
             asks.push(
                 ask.map_err(|error| above_4_gib(request, arena, &name, len).unwrap_or(error))?,
             );
@@ -161,6 +165,21 @@ impl Layout {
             warning,
         })
     }
+}
+
+/// Linux's initrd goes as high as it may: low memory is what old devices need.
+fn initrd(request: &Request, setup: &Setup, name: &str, len: u64) -> Result<Ask, PlanError> {
+    let allowed = PhysRange {
+        start: 0,
+        end: (u64::from(setup.initrd_addr_max) + 1).min(END),
+    };
+    Ok(Ask {
+        name: name.to_owned(),
+        len,
+        align: PAGE_SIZE,
+        window: window(request, name, allowed)?,
+        prefer: Prefer::Highest,
+    })
 }
 
 /// `allowed` as far as the options agree.

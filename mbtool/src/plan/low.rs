@@ -2,6 +2,7 @@
 //! it, and what must stay free.
 
 use super::{PlanError, Request, sent_map};
+use crate::image::Protocol;
 use crate::memory::{Host, Rsdp, map};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
 use xen_shim::low_memory::{self, LOW, LowFacts, LowFix};
@@ -27,6 +28,8 @@ pub struct Low {
     pub areas: Vec<(PhysRange, u32)>,
     /// The RSDP, where the handoff can read it.
     pub rsdp: Option<Rsdp>,
+    /// The RSDP, wherever it is.
+    pub rsdp_anywhere: Option<Rsdp>,
     /// Memory that nothing may be loaded into, by name.
     pub forbidden: Vec<(String, PhysRange)>,
 }
@@ -53,7 +56,8 @@ impl Low {
     ) -> Result<Self, PlanError> {
         let entries = &host.memory_map;
         let rsdp = reachable_rsdp(host);
-        if let (Some(there), None) = (host.low_memory.rsdp, rsdp) {
+        let linux = matches!(request.image.protocol, Protocol::Linux(_));
+        if let (Some(there), None, false) = (host.low_memory.rsdp, rsdp, linux) {
             let addr = there.addr;
             warnings.push(format!(
                 "the ACPI RSDP at {addr:#x} is above 4 GiB: it is not passed on"
@@ -79,6 +83,7 @@ impl Low {
             mem_upper: 0,
             areas: Vec::new(),
             rsdp,
+            rsdp_anywhere: host.low_memory.rsdp,
             forbidden: vec![(
                 "page 0".to_owned(),
                 PhysRange {
@@ -99,7 +104,11 @@ impl Low {
             sent = sent_map::with_reserved(&sent, LOW);
         }
         low.mem_upper = sent_map::mem_upper(&sent);
-        low.areas = sent_map::areas(&sent);
+        low.areas = if linux {
+            sent_map::linux_areas(&sent)
+        } else {
+            sent_map::areas(&sent)
+        };
         Ok(low)
     }
 

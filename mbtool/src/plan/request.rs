@@ -1,7 +1,7 @@
 //! What the user asked for: the planner's input beside the machine.
 
 use super::Bytes;
-use crate::image::Image;
+use crate::image::{Image, Protocol};
 use handoff::addr::{MIB, PhysRange};
 use handoff::spec::{Console, Drill, OnFault, Verify};
 
@@ -54,6 +54,9 @@ pub struct Request {
     /// Below this address the loading kernel cannot load; what must go there is
     /// moved by the handoff. 0: it loads anywhere.
     pub kernel_min: u64,
+    /// Random bytes for a Linux image's generator. The plan of two loads
+    /// differs by them.
+    pub seed: Option<[u8; 32]>,
     /// Most segments that the loading kernel takes: [`LINUX_SEGMENTS`] or
     /// [`XEN_SEGMENTS`].
     pub max_segments: usize,
@@ -78,6 +81,7 @@ impl Request {
             low_memory_fix: true,
             crash: None,
             kernel_min: 0,
+            seed: None,
             max_segments: LINUX_SEGMENTS,
         }
     }
@@ -90,7 +94,10 @@ impl Request {
             .modules
             .get(index)
             .map_or("", |module| module.name.as_str());
-        format!("module {index}: {}", base_name(name))
+        match self.image.protocol {
+            Protocol::Linux(_) if index == 0 => format!("initrd: {}", base_name(name)),
+            _ => format!("module {index}: {}", base_name(name)),
+        }
     }
 }
 

@@ -58,14 +58,29 @@ pub const fn e820_type(kind: Kind) -> u32 {
     }
 }
 
-/// What goes into boot information tag 6: entries of one type joined, none
-/// crosses 4 GiB, none that starts below 4 GiB is 4 GiB long, and there are two
-/// at least. Xen needs all three.
+/// E820 type number of `kind` for Linux, which knows persistent memory by its
+/// own types (arch/x86/include/asm/e820/types.h).
 #[must_use]
-pub fn areas(entries: &[Entry]) -> Vec<(PhysRange, u32)> {
+pub const fn linux_type(kind: Kind) -> u32 {
+    match kind {
+        Kind::Pmem => 7,
+        Kind::Pram => 12,
+        Kind::SoftReserved => 0xefff_ffff,
+        _ => e820_type(kind),
+    }
+}
+
+/// What goes into `boot_params`: entries of one type joined.
+#[must_use]
+pub fn linux_areas(entries: &[Entry]) -> Vec<(PhysRange, u32)> {
+    joined(entries, linux_type)
+}
+
+/// Entries of one type joined.
+fn joined(entries: &[Entry], type_of: impl Fn(Kind) -> u32) -> Vec<(PhysRange, u32)> {
     let mut joined: Vec<(PhysRange, u32)> = Vec::with_capacity(entries.len() + 2);
     for entry in entries.iter().filter(|entry| !entry.range().is_empty()) {
-        let kind = e820_type(entry.kind);
+        let kind = type_of(entry.kind);
         match joined.last_mut() {
             Some((range, last)) if *last == kind && range.end == entry.start => {
                 range.end = entry.end;
@@ -73,7 +88,15 @@ pub fn areas(entries: &[Entry]) -> Vec<(PhysRange, u32)> {
             _ => joined.push((entry.range(), kind)),
         }
     }
-    let mut areas = split_at(joined, FOUR_GIB);
+    joined
+}
+
+/// What goes into boot information tag 6: entries of one type joined, none
+/// crosses 4 GiB, none that starts below 4 GiB is 4 GiB long, and there are two
+/// at least. Xen needs all three.
+#[must_use]
+pub fn areas(entries: &[Entry]) -> Vec<(PhysRange, u32)> {
+    let mut areas = split_at(joined(entries, e820_type), FOUR_GIB);
     if areas
         .iter()
         .any(|(range, _)| range.start < FOUR_GIB && range.len() >= FOUR_GIB)

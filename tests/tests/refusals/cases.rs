@@ -27,7 +27,7 @@ pub const fn case(
 pub const REFUSED: &[Case] = &[
     case(
         "bzimage",
-        "mbtool load vmlinuz",
+        "mbtool load --type multiboot2 vmlinuz",
         &["vmlinuz: not a Multiboot2 image", "it is a Linux bzImage"],
     ),
     case("empty", "mbtool load empty", &["empty: is empty"]),

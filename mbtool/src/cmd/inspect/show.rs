@@ -3,6 +3,7 @@
 use super::needs::information_list;
 use super::{ImageReport, InspectReport, NoteReport, TagReport};
 use crate::image::Format;
+use crate::image::linux::{Setup, XLF_5LEVEL, XLF_EFI_KEXEC};
 use crate::image::sniff::Kind;
 use std::fmt::{self, Display, Formatter};
 
@@ -10,6 +11,9 @@ impl Display for InspectReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
             Kind::Multiboot2 => "Multiboot2 image",
+            Kind::Linux if self.linux.as_ref().is_some_and(|linux| !linux.bzimage) => {
+                "Linux vmlinux (ELF)"
+            }
             Kind::Linux => "Linux bzImage",
             Kind::Multiboot => "Multiboot 1 image",
             Kind::Pe => "PE image",
@@ -18,6 +22,9 @@ impl Display for InspectReport {
             Kind::Unknown => "unknown format",
         };
         write!(f, "{}: {kind}", self.name)?;
+        if let Some(release) = self.linux.as_ref().and_then(Setup::release) {
+            write!(f, ", Linux {release}")?;
+        }
         if let Some(xen) = &self.xen {
             let version = xen.version.as_deref().unwrap_or("of unknown version");
             write!(f, ", Xen {version}")?;
@@ -57,12 +64,57 @@ impl Display for InspectReport {
                 )?;
             }
         }
+        if let Some(linux) = &self.linux {
+            setup(f, linux)?;
+        }
         if let Some(image) = &self.image {
             image.fmt(f)?;
         }
         list(f, "needs", &self.needs)?;
         list(f, "warnings", &self.warnings)
     }
+}
+
+/// What Linux says of itself.
+fn setup(f: &mut Formatter<'_>, setup: &Setup) -> fmt::Result {
+    if let Some(version) = &setup.kernel_version {
+        line(f, "version", version)?;
+    }
+    if !setup.bzimage {
+        return line(
+            f,
+            "boot protocol",
+            "64-bit, without the decompressor: not randomised",
+        );
+    }
+    line(f, "boot protocol", setup.protocol())?;
+    let memory = format_args!(
+        "{:#x} bytes to unpack in, wanted at {:#x}, aligned to {:#x}",
+        setup.init_size, setup.pref_address, setup.alignment
+    );
+    line(f, "memory", memory)?;
+    let initrd = format_args!("below {:#x}", u64::from(setup.initrd_addr_max) + 1);
+    line(f, "initrd", initrd)?;
+    let cmdline = format_args!("up to {} bytes", setup.cmdline_size);
+    line(f, "command line", cmdline)?;
+    if let Some(payload) = setup.payload {
+        let payload = format_args!("{:#x} bytes at {:#x}", payload.length, payload.offset);
+        line(f, "payload", payload)?;
+    }
+    let known = [
+        (XLF_EFI_KEXEC, "takes EFI over from another kernel"),
+        (XLF_5LEVEL, "works with five levels of page tables"),
+    ];
+    let flags: Vec<&str> = known
+        .iter()
+        .filter(|(flag, _)| setup.can(*flag))
+        .map(|(_, text)| *text)
+        .collect();
+    line(
+        f,
+        "flags",
+        format_args!("{:#06x}: {}", setup.xloadflags, flags.join(", ")),
+    )
 }
 
 fn line(f: &mut Formatter<'_>, key: &str, value: impl Display) -> fmt::Result {
@@ -105,6 +157,7 @@ impl Display for ImageReport {
             Format::Elf32 => "ELF32",
             Format::Elf64 => "ELF64",
             Format::Flat => "flat, by addresses in its header",
+            Format::BzImage => "bzImage, protected-mode part",
         };
         line(f, "format", format)?;
         writeln!(f, "segments      {:#x}-{:#x} in all", self.start, self.end)?;
@@ -142,6 +195,12 @@ impl Display for ImageReport {
 impl ImageReport {
     fn movable(&self) -> String {
         let relocs = self.relocatable.relocations;
+        if self.linux {
+            return match self.relocatable.tag {
+                Some(tag) => format!("yes, from {:#x} on, aligned to {:#x}", tag.min, tag.align),
+                None => "no".into(),
+            };
+        }
         match (self.relocatable.tag, self.relocatable.position_independent) {
             (Some(_), false) if self.entry.source == "PVH note" => "yes, by its PVH notes".into(),
             (Some(_), false) => "yes, by tag 10".into(),

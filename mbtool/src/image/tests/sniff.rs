@@ -27,7 +27,7 @@ fn each_kind_of_file_is_named_with_what_to_do() {
     let gzip = [&[0x1f, 0x8b, 8, 0][..], &[0; 20]].concat();
     let elf = ElfBuilder::elf64(0).load(0x10_0000, vec![1; 16], 0).build();
     for (bytes, is, do_this) in [
-        (&linux[..], "a Linux bzImage", "kexec -l"),
+        (&linux[..], "a Linux bzImage", "--type linux"),
         (&pe, "a PE image", "not xen.efi"),
         (
             &multiboot1,

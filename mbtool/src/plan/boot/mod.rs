@@ -3,6 +3,7 @@
 //! One file per protocol. Each builds bytes whose number does not depend on any
 //! address, so that they can be placed before the addresses in them are known.
 
+pub mod linux;
 pub mod mb1;
 pub mod mbi;
 pub mod pvh;
@@ -14,6 +15,7 @@ use super::layout::Layout;
 use super::low::Low;
 use super::report::Hex;
 use super::{PlanError, Request};
+use crate::image::linux::Setup;
 use crate::image::{Protocol, Sections};
 use handoff::addr::{FOUR_GIB, PhysRange};
 use handoff::spec::{Exit, Fixup};
@@ -48,6 +50,9 @@ pub enum Sent {
     /// PVH's `hvm_start_info`.
     #[serde(rename = "start_info")]
     Pvh(pvh::SentInfo),
+    /// Linux's `boot_params`.
+    #[serde(rename = "boot_params")]
+    Linux(Box<linux::BootParamsReport>),
 }
 
 impl Sent {
@@ -56,7 +61,7 @@ impl Sent {
     pub fn tags(&self) -> &[sent::SentTag] {
         match self {
             Self::Multiboot2(tags) => tags,
-            Self::Multiboot1(_) | Self::Pvh(_) => &[],
+            Self::Multiboot1(_) | Self::Pvh(_) | Self::Linux(_) => &[],
         }
     }
 }
@@ -77,13 +82,14 @@ pub(super) const fn segment_name(protocol: &Protocol) -> &'static str {
     match protocol {
         Protocol::Multiboot2 | Protocol::Multiboot1(_) => "mbi",
         Protocol::Pvh => "start_info",
+        Protocol::Linux(_) => "boot_params",
     }
 }
 
 /// Below this address the boot information must be.
 pub(super) const fn limit(protocol: &Protocol) -> u64 {
     match protocol {
-        Protocol::Multiboot2 | Protocol::Multiboot1(_) => FOUR_GIB,
+        Protocol::Multiboot2 | Protocol::Multiboot1(_) | Protocol::Linux(_) => FOUR_GIB,
         Protocol::Pvh => pvh::LIMIT,
     }
 }
@@ -98,6 +104,7 @@ pub(super) fn build(known: Known<'_>) -> Result<Boot, PlanError> {
         Protocol::Multiboot2 => multiboot2(known),
         Protocol::Multiboot1(_) => multiboot1(known),
         Protocol::Pvh => start_info(known),
+        Protocol::Linux(setup) => linux(known, setup),
     }
 }
 
@@ -202,6 +209,39 @@ fn multiboot2(known: Known<'_>) -> Result<Boot, PlanError> {
         sent: Sent::Multiboot2(sent::decode(&mbi, low.rsdp.map(|rsdp| rsdp.addr))),
         bytes: mbi.bytes,
         rsdp: mbi.rsdp,
+    })
+}
+
+fn linux(known: Known<'_>, setup: &Setup) -> Result<Boot, PlanError> {
+    let Known {
+        request: _,
+        wishes,
+        low,
+        layout,
+        image_entry,
+    } = known;
+    let at = layout.info.start;
+    let bytes = linux::build(&linux::Parts {
+        setup,
+        base: layout.base,
+        at,
+        cmdline: &wishes.cmdline,
+        areas: &low.areas,
+        mem_upper: low.mem_upper,
+        initrd: layout.modules.first().copied(),
+        rsdp: low.rsdp_anywhere.map(|rsdp| rsdp.addr),
+        chosen: &wishes.linux,
+    })?;
+    Ok(Boot {
+        exit: Exit::Linux64 {
+            entry: low_address("image entry point", image_entry)?,
+            boot_params: low_address("boot information", at)?,
+        },
+        mode: "linux-64",
+        registers: vec![("rsi", at), ("rip", image_entry)],
+        sent: Sent::Linux(Box::new(linux::decode(&bytes, at))),
+        bytes,
+        rsdp: Vec::new(),
     })
 }
 

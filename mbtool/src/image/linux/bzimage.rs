@@ -1,0 +1,48 @@
+//! A bzImage as an image: one segment, entered 0x200 bytes into it.
+
+use super::super::error::Reason;
+use super::super::parse::Layout;
+use super::super::{Format, LoadSegment, Preference, Relocatable};
+use super::{Setup, setup};
+use handoff::addr::PhysRange;
+
+/// Where the 64-bit entry point is, from the load address (boot.rst, "64-bit
+/// Boot Protocol").
+const ENTRY: u64 = 0x200;
+
+/// Lays out a bzImage.
+///
+/// It may be anywhere at or above `pref_address` if it is relocatable: below,
+/// it would move itself up there, into memory that nobody kept for it.
+pub(in crate::image) fn layout(
+    file: &[u8],
+) -> Result<(Layout, Setup, Option<Relocatable>), Reason> {
+    let mut warnings = Vec::new();
+    let (setup, system) = setup::parse(file, &mut warnings)?;
+    let start = setup.pref_address;
+    let range = PhysRange {
+        start,
+        end: start + u64::from(setup.init_size),
+    };
+    let relocatable = setup.relocatable.then_some(Relocatable {
+        min: start,
+        max: u64::from(u32::MAX),
+        align: setup.alignment.into(),
+        preference: Preference::Highest,
+    });
+    let layout = Layout {
+        format: Format::BzImage,
+        position_independent: false,
+        segments: vec![LoadSegment {
+            range,
+            data: system.to_vec(),
+        }],
+        entry: Some(start + ENTRY),
+        notes: Vec::new(),
+        sections: None,
+        relocs: Vec::new(),
+        align: setup.alignment.into(),
+        warnings,
+    };
+    Ok((layout, setup, relocatable))
+}

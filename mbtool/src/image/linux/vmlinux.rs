@@ -1,0 +1,96 @@
+//! An ELF `vmlinux`: the kernel that a bzImage unpacks, entered at once.
+//!
+//! Its `startup_64` takes any physical address that differs from the linked one
+//! by a multiple of 2 MiB: it corrects its page tables and `phys_base`, and its
+//! virtual addresses stay. So it is movable without relocations. Nothing is
+//! randomised: that is the decompressor's work.
+
+use super::super::error::Reason;
+use super::super::parse::Layout;
+use super::super::{Preference, Relocatable, elf};
+use super::{CMDLINE_SIZE, Setup, VMLINUX_PROTOCOL, XLF_5LEVEL, XLF_EFI_KEXEC, XLF_KERNEL_64};
+use ::elf::abi::EM_X86_64;
+use ::elf::file::Class;
+use handoff::addr::MIB;
+
+/// What a physical load address may differ by from the linked one.
+const STEP: u64 = 2 * MIB;
+/// Starts the banner that every kernel carries.
+const BANNER: &[u8] = b"Linux version ";
+/// Longest banner that is believed, in bytes.
+const BANNER_BYTES: usize = 512;
+
+/// True for an x86-64 ELF file with the banner of Linux in it.
+pub(in crate::image) fn is_vmlinux(file: &[u8]) -> bool {
+    let header = elf::file_header(file);
+    let fits =
+        header.is_ok_and(|header| header.e_machine == EM_X86_64 && header.class == Class::ELF64);
+    fits && banner(file).is_some()
+}
+
+/// Lays out a vmlinux.
+pub(in crate::image) fn layout(
+    file: &[u8],
+) -> Result<(Layout, Setup, Option<Relocatable>), Reason> {
+    let header = elf::file_header(file)?;
+    if header.e_machine != EM_X86_64 || header.class != Class::ELF64 {
+        return Err(Reason::Linux(format!(
+            "is ELF for machine {} without 64-bit class, Linux is started as x86-64 (62) only",
+            header.e_machine
+        )));
+    }
+    let mut layout = elf::layout(file)?;
+    // e_entry of a vmlinux is physical
+    layout
+        .warnings
+        .retain(|warning| !warning.ends_with("taken as physical"));
+    let ends = layout.segments.iter().map(|segment| segment.range);
+    let start = ends.clone().map(|range| range.start).min().unwrap_or(0);
+    let size = ends.map(|range| range.end).max().unwrap_or(0) - start;
+    let kernel_version = banner(file);
+    if kernel_version.is_none() {
+        layout.warnings.push(
+            "no \"Linux version\" banner is in it: it is started as Linux all the same".into(),
+        );
+    }
+    let relocatable = start.is_multiple_of(STEP).then_some(Relocatable {
+        min: STEP,
+        max: u64::from(u32::MAX),
+        align: STEP,
+        preference: Preference::Highest,
+    });
+    let setup = Setup {
+        kernel_version,
+        version: VMLINUX_PROTOCOL,
+        bzimage: false,
+        setup_sects: 0,
+        system_bytes: 0,
+        alignment: 0x20_0000,
+        min_alignment: 0x20_0000,
+        relocatable: relocatable.is_some(),
+        pref_address: start,
+        init_size: u32::try_from(size).unwrap_or(u32::MAX),
+        cmdline_size: CMDLINE_SIZE,
+        initrd_addr_max: u32::MAX,
+        xloadflags: XLF_KERNEL_64 | XLF_EFI_KEXEC | XLF_5LEVEL,
+        payload: None,
+        header: Vec::new(),
+    };
+    Ok((layout, setup, relocatable))
+}
+
+/// What follows "Linux version ", up to the end of the line.
+fn banner(file: &[u8]) -> Option<String> {
+    let mut rest = file;
+    loop {
+        let at = memchr::memmem::find(rest, BANNER)?;
+        rest = rest.get(at + BANNER.len()..)?;
+        let text = rest.get(..BANNER_BYTES).unwrap_or(rest);
+        let end = text.iter().position(|byte| matches!(byte, b'\n' | 0))?;
+        let text = text.get(..end).unwrap_or_default();
+        let printable = text.iter().all(|byte| (b' '..=b'~').contains(byte));
+        if printable && text.first().is_some_and(u8::is_ascii_digit) {
+            return Some(String::from_utf8_lossy(text).into_owned());
+        }
+    }
+}

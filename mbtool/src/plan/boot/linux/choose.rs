@@ -1,0 +1,141 @@
+//! What of the running machine a Linux image is told, and what not.
+
+use super::LinuxError;
+use crate::image::linux::{Setup, XLF_5LEVEL, XLF_EFI_KEXEC};
+use crate::memory::Host;
+use crate::memory::boot_facts::{BootFacts, Efi, Raw, SCREEN};
+use crate::plan::Request;
+
+/// The first release that finds EFI's runtime services table by itself: before
+/// that it must be told, and kernels since do not know where it is.
+const FINDS_RUNTIME: (u32, u32) = (5, 7);
+
+/// Decided, before anything is placed.
+#[derive(Clone, Debug, Default)]
+pub struct Chosen {
+    /// `screen_info`; empty when there is nothing to say.
+    pub screen: Vec<u8>,
+    /// `edid_info`; empty likewise.
+    pub edid: Vec<u8>,
+    /// Entries of `eddbuf`.
+    pub edd: Vec<Raw>,
+    /// MBR signatures.
+    pub mbr_signatures: Vec<u32>,
+    /// `secure_boot`.
+    pub secure_boot: u8,
+    /// EFI's runtime services.
+    pub efi: Option<Efi>,
+    /// Random bytes for the kernel's generator.
+    pub seed: Option<[u8; 32]>,
+    /// Words to add to the command line.
+    pub words: Vec<String>,
+}
+
+/// Decides for a kernel with this `setup`; what is left out and matters is told.
+///
+/// # Errors
+///
+/// Modules that Linux does not take; a machine state that it cannot be entered
+/// in.
+pub(in crate::plan) fn choose(
+    request: &Request,
+    host: &Host,
+    setup: &Setup,
+    warnings: &mut Vec<String>,
+) -> Result<Chosen, LinuxError> {
+    if request.modules.len() > 1 {
+        let name = request.segment_name(1);
+        return Err(LinuxError::Modules { name });
+    }
+    if let Some(initrd) = request.modules.first()
+        && !initrd.cmdline.is_empty()
+    {
+        return Err(LinuxError::InitrdArguments {
+            name: request.segment_name(0),
+            args: initrd.cmdline.clone(),
+        });
+    }
+    let facts = &host.boot_facts;
+    if facts.five_level_paging && !setup.can(XLF_5LEVEL) {
+        let name = request.image.name.clone();
+        return Err(LinuxError::FiveLevels { name });
+    }
+    let efi = runtime_services(facts, setup, warnings);
+    Ok(Chosen {
+        words: rsdp_words(request, host, setup, efi.is_some()),
+        screen: screen(facts, warnings),
+        edid: facts.edid.0.iter().copied().take(128).collect(),
+        edd: facts
+            .edd
+            .iter()
+            .take(6)
+            .map(|disk| Raw(disk.0.iter().copied().take(82).collect()))
+            .collect(),
+        mbr_signatures: facts.mbr_signatures.iter().copied().take(16).collect(),
+        secure_boot: facts.secure_boot,
+        seed: request.seed,
+        efi,
+    })
+}
+
+/// The screen, unless it is memory that firmware's mode is gone from: a
+/// graphics driver may have given the same addresses to other memory, which a
+/// console that still wrote there would destroy.
+fn screen(facts: &BootFacts, warnings: &mut Vec<String>) -> Vec<u8> {
+    if facts.framebuffer()
+        && let Some(driver) = facts.foreign_driver()
+    {
+        warnings.push(format!(
+            "firmware's framebuffer is not passed on: {driver} has changed the mode; the image has \
+             no screen before its own driver has one"
+        ));
+        return Vec::new();
+    }
+    facts.screen.0.iter().copied().take(SCREEN).collect()
+}
+
+/// EFI, where the kernel takes it over and can find everything.
+fn runtime_services(facts: &BootFacts, setup: &Setup, warnings: &mut Vec<String>) -> Option<Efi> {
+    let efi = facts.efi.as_ref()?;
+    let why = if !setup.can(XLF_EFI_KEXEC) {
+        "the image does not take them over from another kernel (xloadflags bit 4 is clear)"
+    } else if efi.runtime == 0 && !finds_runtime(setup) {
+        "the image is older than Linux 5.7, or of unknown version, and must be told where their \
+         table is, which the running kernel does not tell"
+    } else {
+        return Some(efi.clone());
+    };
+    warnings.push(format!("EFI runtime services are not passed on: {why}"));
+    None
+}
+
+/// False for a release before [`FINDS_RUNTIME`], or an unknown one.
+fn finds_runtime(setup: &Setup) -> bool {
+    let mut numbers = setup
+        .release()
+        .into_iter()
+        .flat_map(|release| release.split(|c: char| !c.is_ascii_digit()))
+        .map(|number| number.parse::<u32>().ok());
+    match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(major), Some(minor)) => (major, minor) >= FINDS_RUNTIME,
+        _ => false,
+    }
+}
+
+/// `acpi_rsdp=` for a kernel that may not read the address from boot_params and
+/// would not find the tables without.
+fn rsdp_words(request: &Request, host: &Host, setup: &Setup, efi: bool) -> Vec<String> {
+    let low = &host.low_memory;
+    let given = |word: &str| word.starts_with("acpi_rsdp=");
+    match low.rsdp {
+        Some(rsdp)
+            if !setup.takes_rsdp()
+                && !efi
+                && !low.rsdp_in_low_memory
+                && !request.cmdline.split_whitespace().any(given) =>
+        {
+            vec![format!("acpi_rsdp={:#x}", rsdp.addr)]
+        }
+        _ => Vec::new(),
+    }
+}
