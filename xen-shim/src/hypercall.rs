@@ -1,7 +1,8 @@
 //! Hypercalls of a control domain: kexec, and what a loader asks about the machine.
 //!
-//! [`Privcmd`] is the way to the running Xen; [`Kexec`] and [`Machine`] work on it
-//! or on any other [`Transport`]. The structures are those of Xen's public headers (kexec.h, memory.h, sysctl.h,
+//! [`Privcmd`] is the way to the running Xen, [`testing::FakeXen`] stands for it
+//! in tests; [`Kexec`] and [`Machine`] work on either, as [`Transport`]. The
+//! structures are those of Xen's public headers (kexec.h, memory.h, sysctl.h,
 //! version.h), x86_64, little endian. docs/hypercall.md says what of Xen's answers
 //! can be trusted.
 
@@ -14,6 +15,7 @@ mod m2p;
 pub mod machine;
 mod physinfo;
 mod privcmd;
+pub mod testing;
 mod transport;
 mod wire;
 

@@ -149,54 +149,71 @@ const NO_KEXEC: &str = "the kexec hypercall is there for a paravirtualised (PV) 
 const NOT_ALLOWED: &str = "Xen lets the control domain alone do this (and XSM may forbid it): run \
                            mbtool in dom0";
 
+/// The first rule that `image` breaks, in the order in which Xen checks them, and
+/// Xen's answer to that. `area` is the crash area, empty where there is none.
+pub(super) fn broken_rule(
+    image: &LoadImage<'_>,
+    kind: u8,
+    arch: u16,
+    area: Option<PhysRange>,
+) -> Option<(Errno, LoadProblem)> {
+    let segments = image.segments;
+    let numbered = || segments.iter().enumerate();
+    if segments.len() > MAX_SEGMENTS {
+        let problem = LoadProblem::TooManySegments(segments.len());
+        return Some((Errno::EINVAL, problem));
+    }
+    if kind > Kind::Crash.number() {
+        return Some((Errno::EINVAL, LoadProblem::Kind(kind)));
+    }
+    if kind == Kind::Crash.number()
+        && let Some(problem) = area.and_then(|area| outside(image, area))
+    {
+        return Some((Errno::EADDRNOTAVAIL, problem));
+    }
+    if let Some((n, segment)) = numbered().find(|(_, segment)| {
+        let PhysRange { start, end } = segment.dest;
+        !(start | end).is_multiple_of(PAGE_SIZE)
+    }) {
+        let problem = LoadProblem::Unaligned(n, segment.dest);
+        return Some((Errno::EADDRNOTAVAIL, problem));
+    }
+    let too_much = || numbered().find_map(|(n, segment)| too_much(n, segment));
+    if let Some(problem) = overlap(segments).or_else(too_much) {
+        return Some((Errno::EINVAL, problem));
+    }
+    if let Some((n, segment)) =
+        numbered().find(|(_, segment)| segment.data.is_none() && segment.dest.is_empty())
+    {
+        return Some((Errno::ENOMEM, LoadProblem::Empty(n, segment.dest)));
+    }
+    let known = [Arch::X86_64, Arch::I386].map(Arch::number);
+    (!known.contains(&arch)).then_some((Errno::EINVAL, LoadProblem::Arch(arch)))
+}
+
 /// The rule that `image` breaks, or what Xen ran out of, when it answered
-/// `errno`. `area` gives the crash area.
+/// `errno`.
 pub(super) fn load_problem(
     errno: Errno,
     image: &LoadImage<'_>,
     kind: u8,
     arch: u16,
-    area: impl Fn() -> Option<PhysRange>,
+    area: Option<PhysRange>,
 ) -> LoadProblem {
-    let segments = image.segments;
-    let numbered = || segments.iter().enumerate();
-    let crash = kind == Kind::Crash.number();
-    match errno {
-        Errno::EINVAL if segments.len() > MAX_SEGMENTS => {
-            LoadProblem::TooManySegments(segments.len())
+    if let Some((expected, problem)) = broken_rule(image, kind, arch, area)
+        && expected == errno
+    {
+        return problem;
+    }
+    match (errno, area) {
+        (Errno::ENOMEM, Some(area)) if kind == Kind::Crash.number() => {
+            LoadProblem::CrashAreaFull(area)
         }
-        Errno::EINVAL => overlap(segments)
-            .or_else(|| numbered().find_map(|(n, segment)| too_much(n, segment)))
-            .or_else(|| (kind > Kind::Crash.number()).then_some(LoadProblem::Kind(kind)))
-            .or_else(|| {
-                let known = [Arch::X86_64, Arch::I386];
-                (!known.map(Arch::number).contains(&arch)).then_some(LoadProblem::Arch(arch))
-            })
-            .unwrap_or(LoadProblem::Unknown),
-        Errno::EADDRNOTAVAIL => numbered()
-            .find(|(_, segment)| {
-                let PhysRange { start, end } = segment.dest;
-                !(start | end).is_multiple_of(PAGE_SIZE)
-            })
-            .map(|(n, segment)| LoadProblem::Unaligned(n, segment.dest))
-            .or_else(|| crash.then(|| outside(image, area()?)).flatten())
-            .unwrap_or(LoadProblem::Unknown),
-        Errno::ENOMEM => numbered()
-            .find(|(_, segment)| segment.data.is_none() && segment.dest.is_empty())
-            .map(|(n, segment)| LoadProblem::Empty(n, segment.dest))
-            .or_else(|| {
-                let area = crash.then(area).flatten()?;
-                Some(if area.is_empty() {
-                    LoadProblem::NoCrashArea
-                } else {
-                    LoadProblem::CrashAreaFull(area)
-                })
-            })
-            .unwrap_or(LoadProblem::NoMemory),
-        Errno::EFAULT => LoadProblem::Fault,
-        Errno::ENOSYS => LoadProblem::NoKexec,
-        Errno::EPERM | Errno::EACCES => LoadProblem::NotAllowed,
-        Errno::EBUSY => LoadProblem::Busy,
+        (Errno::ENOMEM, _) => LoadProblem::NoMemory,
+        (Errno::EFAULT, _) => LoadProblem::Fault,
+        (Errno::ENOSYS, _) => LoadProblem::NoKexec,
+        (Errno::EPERM | Errno::EACCES, _) => LoadProblem::NotAllowed,
+        (Errno::EBUSY, _) => LoadProblem::Busy,
         _ => LoadProblem::Unknown,
     }
 }
@@ -224,8 +241,9 @@ fn outside(image: &LoadImage<'_>, area: PhysRange) -> Option<LoadProblem> {
     if area.is_empty() {
         return Some(LoadProblem::NoCrashArea);
     }
-    if !area.contains(image.entry) {
-        let entry = image.entry;
+    let entry = image.entry;
+    // Xen takes the end, too
+    if entry < area.start || entry > area.end {
         return Some(LoadProblem::EntryOutside { entry, area });
     }
     let mut segments = image.segments.iter().enumerate();

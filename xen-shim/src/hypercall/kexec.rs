@@ -4,7 +4,7 @@
 //!
 //! A paravirtualised dom0 only: Xen answers ENOSYS to any other.
 
-use super::explain::{Explained, explain, load_problem};
+use super::explain::{Explained, broken_rule, explain, load_problem};
 use super::wire::{op, u64_at};
 use super::{Buffer, Errno, HypercallError, Transport};
 use handoff::addr::PhysRange;
@@ -153,7 +153,12 @@ impl<'a> Kexec<'a> {
         })
     }
 
-    /// Loads `image`, in place of the one of its kind. On failure that one stays.
+    /// Loads `image`, in place of the one of its kind.
+    ///
+    /// A default image that is refused leaves the one before. A crash image that
+    /// Xen's checks would refuse does, too; otherwise the one before is unloaded
+    /// first, because Xen would copy the new one over it, and then free it by a
+    /// list of pages that may be overwritten by then, which panics the host.
     ///
     /// Xen's answer is not to be taken for more than it says:
     /// - success does not prove that every page is there: Xen loses the error of
@@ -170,10 +175,22 @@ impl<'a> Kexec<'a> {
     ///
     /// [`HypercallError::Load`] says which rule the image breaks.
     pub fn load(&self, image: &LoadImage<'_>) -> Result<(), HypercallError> {
-        self.load_numbers(image, image.kind.number(), image.arch.number())
+        let (kind, arch) = (image.kind.number(), image.arch.number());
+        let area = match image.kind {
+            Kind::Crash => Some(self.range(Range::Crash)?),
+            Kind::Default => None,
+        };
+        if let Some((errno, problem)) = broken_rule(image, kind, arch, area) {
+            return Err(HypercallError::Load { errno, problem });
+        }
+        if image.kind == Kind::Crash {
+            self.unload(Kind::Crash)?;
+        }
+        self.load_numbers(image, kind, arch)
     }
 
-    /// As [`Kexec::load`], with any numbers for kind and architecture.
+    /// KEXEC_CMD_kexec_load alone, with any numbers for kind and architecture:
+    /// nothing is checked or unloaded first.
     ///
     /// # Errors
     ///
@@ -213,11 +230,10 @@ impl<'a> Kexec<'a> {
         buffer.bytes_mut().copy_from_slice(&request);
         let done = self.call(cmd::LOAD, &buffer);
         drop(data);
-        done.map(|_| ()).map_err(|errno| HypercallError::Load {
-            errno,
-            problem: load_problem(errno, image, kind, arch, || {
-                self.range(super::Range::Crash).ok()
-            }),
+        done.map(|_| ()).map_err(|errno| {
+            let area = self.range(Range::Crash).ok();
+            let problem = load_problem(errno, image, kind, arch, area);
+            HypercallError::Load { errno, problem }
         })
     }
 
@@ -285,3 +301,7 @@ impl<'a> Kexec<'a> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "kexec_tests.rs"]
+mod tests;

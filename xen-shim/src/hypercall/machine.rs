@@ -193,3 +193,7 @@ pub(super) unsafe fn memory_op(
     // SAFETY: the caller's promise.
     unsafe { transport.hypercall(op::MEMORY, [command, argument, 0, 0, 0]) }
 }
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;

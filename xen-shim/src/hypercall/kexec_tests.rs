@@ -1,0 +1,267 @@
+use super::super::testing::{FakeXen, Setup, load_cases};
+use super::super::{LoadProblem, Machine};
+use super::*;
+use handoff::addr::MIB;
+
+fn range(start: u64, end: u64) -> PhysRange {
+    PhysRange { start, end }
+}
+
+/// The first byte of the fake's crash area.
+const AREA: u64 = 256 * MIB;
+
+/// An image of one segment in the crash area.
+fn load(kexec: &Kexec<'_>, kind: Kind, data: &[u8], start: u64) -> Result<(), HypercallError> {
+    let dest = range(start, start + 4 * MIB);
+    kexec.load(&LoadImage {
+        kind,
+        arch: Arch::X86_64,
+        entry: start,
+        segments: &[LoadSegment::new(data, dest)],
+    })
+}
+
+#[test]
+fn every_row_of_the_table() {
+    let xen = FakeXen::default();
+    let kexec = Kexec::new(&xen);
+    let area = kexec.range(Range::Crash).unwrap();
+    let cases = load_cases(area);
+    assert!(cases.len() > 50);
+    for case in cases {
+        let answer = case.run(&kexec).err();
+        let errno = answer.as_ref().map(|error| error.errno().unwrap());
+        assert_eq!(errno, case.expected, "{}: {answer:?}", case.name);
+        // every refusal is explained
+        if let Some(HypercallError::Load { problem, .. }) = answer {
+            assert_ne!(problem, LoadProblem::Unknown, "{}", case.name);
+        }
+    }
+    assert_eq!(xen.panicked(), None);
+    let heap = Machine::new(&xen).free_heap().unwrap();
+    assert_eq!(heap, Some(200 * MIB), "all of it has come back");
+}
+
+#[test]
+fn each_refusal_says_why() {
+    let says = |name: &str, words: &[&str]| {
+        let xen = FakeXen::default();
+        let cases = load_cases(range(AREA, 2 * AREA));
+        let case = cases.iter().find(|case| case.name == name).expect(name);
+        let error = case.run(&Kexec::new(&xen)).unwrap_err().to_string();
+        for word in words {
+            assert!(error.contains(word), "{name}: {word}: {error}");
+        }
+    };
+    says("default-16-segments", &["(EINVAL)", "16 segments", "15"]);
+    says(
+        "crash-start-in-page",
+        &["(EADDRNOTAVAIL)", "0x11000800-0x11001800", "segment 0"],
+    );
+    says(
+        "default-mapped-overlaps-mapped",
+        &["segments 0 and 1", "0x11000000-0x11004000", "without data"],
+    );
+    says("default-too-much-data", &["0x1001 bytes", "segment 0"]);
+    says(
+        "crash-neither-data-nor-size",
+        &["(ENOMEM)", "neither data nor a size"],
+    );
+    says("default-arch-arm", &["EM_386", "not 40"]);
+    says("live-update", &["no kind 2"]);
+    says(
+        "crash-entry-outside",
+        &["the entry 0x20001000", "0x10000000-0x20000000"],
+    );
+    says(
+        "crash-data-to-mmio",
+        &["segment 0", "0xfee00000-0xfee01000", "crash area"],
+    );
+    says("crash-area-full", &["(ENOMEM)", "no room", "crashkernel="]);
+}
+
+#[test]
+fn what_the_image_is_not_to_blame_for_is_explained_too() {
+    let refused = |errno| {
+        let xen = FakeXen::default();
+        xen.fail_next(op::KEXEC, cmd::LOAD, errno);
+        let error = load(&Kexec::new(&xen), Kind::Default, &[1], AREA).unwrap_err();
+        assert_eq!(error.errno(), Some(errno));
+        assert_eq!(xen.image(Kind::Default), None);
+        error.to_string()
+    };
+    for (errno, words) in [
+        (Errno::ENOMEM, "dom0_mem=SIZE"),
+        (Errno::EFAULT, "/dev/xen/hypercall"),
+        (Errno::ENOSYS, "PVH"),
+        (Errno::EPERM, "control domain"),
+        (Errno::EBUSY, "right now"),
+        (Errno::EIO, "xl dmesg"),
+    ] {
+        let said = refused(errno);
+        assert!(said.contains(words), "{errno}: {said}");
+    }
+    let none = Setup {
+        crash: range(0, 0),
+        ..Setup::default()
+    };
+    let xen = FakeXen::new(none);
+    let error = load(&Kexec::new(&xen), Kind::Crash, &[1], AREA).unwrap_err();
+    assert!(error.to_string().contains("add crashkernel="), "{error}");
+    let small = Setup {
+        free_pages: 100,
+        ..Setup::default()
+    };
+    let xen = FakeXen::new(small);
+    let error = load(&Kexec::new(&xen), Kind::Default, &[1; MIB as usize], AREA).unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::ENOMEM));
+}
+
+#[test]
+fn an_image_arrives_as_it_was_given() {
+    let xen = FakeXen::default();
+    let kexec = Kexec::new(&xen);
+    let low = range(0, 0x1000);
+    let place = range(AREA + MIB, AREA + 2 * MIB);
+    kexec
+        .load(&LoadImage {
+            kind: Kind::Default,
+            arch: Arch::I386,
+            entry: place.start + 0x10,
+            segments: &[
+                LoadSegment::new(&[], low),
+                LoadSegment::new(b"handoff", place),
+            ],
+        })
+        .unwrap();
+    let image = xen.image(Kind::Default).unwrap();
+    assert_eq!((image.entry, image.arch), (place.start + 0x10, 3));
+    let expected = [(None, low), (Some(b"handoff".to_vec()), place)];
+    assert_eq!(image.segments, expected);
+    assert_eq!(xen.image(Kind::Crash), None);
+    kexec.unload(Kind::Default).unwrap();
+    assert_eq!(xen.image(Kind::Default), None);
+}
+
+#[test]
+fn a_crash_image_goes_before_the_next_is_copied_over_it() {
+    let words = vec![8; 4 * MIB as usize];
+    // as Xen does it
+    let replace = |by_load: bool| {
+        let xen = FakeXen::default();
+        let kexec = Kexec::new(&xen);
+        load(&kexec, Kind::Crash, &words, AREA + 16 * MIB).unwrap();
+        if by_load {
+            load(&kexec, Kind::Crash, &words, AREA).unwrap();
+        } else {
+            let dest = range(AREA, AREA + 4 * MIB);
+            let image = LoadImage {
+                kind: Kind::Crash,
+                arch: Arch::X86_64,
+                entry: AREA,
+                segments: &[LoadSegment::new(&words, dest)],
+            };
+            kexec.load_numbers(&image, 1, 62).unwrap();
+        }
+        xen.panicked()
+    };
+    assert!(replace(false).unwrap().contains("list"));
+    assert_eq!(replace(true), None);
+
+    // one that is refused by a rule does not cost the one before
+    let xen = FakeXen::default();
+    let kexec = Kexec::new(&xen);
+    load(&kexec, Kind::Crash, &[1], AREA).unwrap();
+    load(&kexec, Kind::Crash, &[1], AREA + 1).unwrap_err();
+    assert!(xen.image(Kind::Crash).is_some());
+}
+
+#[test]
+fn an_image_over_free_memory_panics_the_host_when_it_goes() {
+    for (start, safe) in [(1024 * MIB, true), (1600 * MIB, false)] {
+        let xen = FakeXen::default();
+        let kexec = Kexec::new(&xen);
+        load(&kexec, Kind::Default, &[1], start).unwrap();
+        let lost = xen.image(Kind::Default).unwrap().lost;
+        assert_eq!(lost.is_empty(), safe);
+        kexec.unload(Kind::Default).unwrap();
+        assert_eq!(xen.panicked().is_none(), safe);
+    }
+}
+
+#[test]
+fn status_tells_the_slot_and_nothing_more() {
+    let xen = FakeXen::default();
+    let kexec = Kexec::new(&xen);
+    let mut seen = vec![kexec.status(Kind::Default).unwrap()];
+    for loads in [true, true, false, false] {
+        if loads {
+            load(&kexec, Kind::Default, &[1], AREA).unwrap();
+        } else {
+            kexec.unload(Kind::Default).unwrap();
+        }
+        seen.push(kexec.status(Kind::Default).unwrap());
+    }
+    assert_eq!(seen, [false, true, false, true, false]);
+    assert!(!kexec.status(Kind::Crash).unwrap());
+}
+
+#[test]
+fn ranges_are_told() {
+    let xen = FakeXen::default();
+    let kexec = Kexec::new(&xen);
+    assert_eq!(kexec.range(Range::Crash), Ok(range(AREA, 2 * AREA)));
+    let image = Setup::default().image;
+    assert_eq!(kexec.range(Range::Xen), Ok(image));
+    assert_eq!(kexec.range(Range::Cpu(0)).unwrap().len(), 0x1f4);
+    assert_eq!(kexec.range(Range::Cpu(1)).unwrap().len(), 0x194);
+    assert_eq!(kexec.range(Range::Vmcoreinfo).unwrap().len(), 0x1000);
+    let error = kexec.range(Range::Cpu(2)).unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::ERANGE));
+    assert!(error.to_string().contains("CPU 2"), "{error}");
+
+    let xen = FakeXen::new(Setup {
+        crash: range(0, 0),
+        ..Setup::default()
+    });
+    let kexec = Kexec::new(&xen);
+    assert!(kexec.range(Range::Crash).unwrap().is_empty());
+    let error = kexec.range(Range::Cpu(0)).unwrap_err();
+    assert!(error.to_string().contains("crashkernel="), "{error}");
+    xen.fail_next(op::KEXEC, cmd::GET_RANGE, Errno::EINVAL);
+    let error = kexec.range(Range::Xen).unwrap_err().to_string();
+    assert!(error.contains("does not know this range"), "{error}");
+}
+
+#[test]
+fn calls_fail_with_a_reason() {
+    let xen = FakeXen::default();
+    let kexec = Kexec::new(&xen);
+    let error = kexec.exec(Kind::Crash).to_string();
+    assert!(error.contains("no crash image is loaded"), "{error}");
+    xen.fail_next(op::KEXEC, cmd::UNLOAD, Errno::EBUSY);
+    let error = kexec.unload(Kind::Default).unwrap_err().to_string();
+    assert!(error.contains("right now"), "{error}");
+    load(&kexec, Kind::Default, &[1], AREA).unwrap();
+    let error = kexec.exec(Kind::Default);
+    assert!(error.to_string().contains("still here"), "{error}");
+    assert_eq!(xen.started(), Some(Kind::Default));
+
+    let xen = FakeXen::new(Setup {
+        no_kexec: true,
+        ..Setup::default()
+    });
+    let kexec = Kexec::new(&xen);
+    let errors = [
+        kexec.range(Range::Xen).unwrap_err(),
+        kexec.status(Kind::Crash).unwrap_err(),
+        kexec.unload(Kind::Crash).unwrap_err(),
+        kexec.exec(Kind::Crash),
+        load(&kexec, Kind::Crash, &[1], AREA).unwrap_err(),
+        load(&kexec, Kind::Default, &[1], AREA).unwrap_err(),
+    ];
+    for error in errors {
+        let said = error.to_string();
+        assert!(said.contains("ENOSYS") && said.contains("PVH"), "{said}");
+    }
+}

@@ -1,0 +1,261 @@
+// UNSAFETY: stands for the other side of hypercalls, which is given addresses.
+#![expect(unsafe_code)]
+//! A Xen for tests: it checks as the real one does, records what it is asked, and
+//! can be told to fail.
+//!
+//! [`load_cases`] is the table of what Xen accepts and refuses, run against this
+//! and against real Xens.
+
+mod cases;
+mod kexec;
+mod machine;
+
+pub use cases::{LoadCase, load_cases};
+pub use kexec::Loaded;
+
+use super::wire::op;
+use super::{Buffer, E820Entry, Errno, HypercallError, Kind, Mapping, Transport};
+use handoff::addr::{MIB, PhysRange};
+use std::cell::RefCell;
+
+/// The machine that a [`FakeXen`] runs on.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Release: major, minor.
+    pub version: (u16, u16),
+    /// The rest of the release, 15 bytes at most.
+    pub extra: String,
+    /// The machine's memory map.
+    pub memory_map: Vec<E820Entry>,
+    /// The crash area; empty: none.
+    pub crash: PhysRange,
+    /// Xen's image.
+    pub image: PhysRange,
+    /// Physical CPUs.
+    pub cpus: u32,
+    /// Memory that domains own.
+    pub owned: Vec<PhysRange>,
+    /// Memory that domains own once an image has been loaded, if that changes.
+    pub owned_after_load: Option<Vec<PhysRange>>,
+    /// 2 MiB parts of the machine-to-physical table that are not there.
+    pub m2p_holes: Vec<usize>,
+    /// What the words of frames without an owner hold.
+    pub m2p_unowned: u64,
+    /// Pages in the free heap.
+    pub free_pages: u64,
+    /// The sysctl interface that this Xen speaks.
+    pub sysctl: u32,
+    /// The domain is no PV dom0: there is no kexec hypercall.
+    pub no_kexec: bool,
+    /// Memory that is no domain's, by its address; zeros elsewhere below 1 MiB.
+    pub firmware: Vec<(u64, Vec<u8>)>,
+}
+
+impl Default for Setup {
+    /// Xen 4.17 on 2 GiB with two CPUs, crashkernel=256M@256M, and a dom0 that
+    /// owns 512 MiB to 1.5 GiB.
+    fn default() -> Self {
+        let range = |start, end| PhysRange { start, end };
+        let entry = |start, end, kind| E820Entry {
+            start,
+            len: end - start,
+            kind,
+        };
+        Self {
+            version: (4, 17),
+            extra: ".7-fake".to_owned(),
+            memory_map: vec![
+                entry(0, 0x9_fc00, 1),
+                entry(0x9_fc00, 0xa_0000, 2),
+                entry(0xf_0000, 0x10_0000, 2),
+                entry(0x10_0000, 0x7ffe_0000, 1),
+                entry(0x7ffe_0000, 0x8000_0000, 2),
+                entry(0xfee0_0000, 0xfee0_1000, 2),
+            ],
+            crash: range(256 * MIB, 512 * MIB),
+            image: range(0x7fa0_0000, 0x7fda_7000),
+            cpus: 2,
+            owned: vec![range(512 * MIB, 1536 * MIB)],
+            owned_after_load: None,
+            m2p_holes: Vec::new(),
+            m2p_unowned: u64::MAX,
+            free_pages: 200 * MIB / 4096,
+            sysctl: 0x15,
+            no_kexec: false,
+            firmware: Vec::new(),
+        }
+    }
+}
+
+/// A hypercall that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Its number.
+    pub op: u64,
+    /// Its first argument: the command, for all but sysctl.
+    pub command: u64,
+    /// The answer.
+    pub result: Result<i64, Errno>,
+}
+
+/// Xen, as far as a loader sees it.
+#[derive(Debug)]
+pub struct FakeXen {
+    state: RefCell<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    setup: Setup,
+    kexec: kexec::Kexec,
+    calls: Vec<Call>,
+    /// Hypercalls to fail: number, command, error.
+    failures: Vec<(u64, u64, Errno)>,
+    /// Every buffer ever given out, as addresses.
+    buffers: Vec<PhysRange>,
+}
+
+impl FakeXen {
+    /// A Xen on the machine `setup`, with nothing loaded.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        Self {
+            state: RefCell::new(State {
+                setup,
+                kexec: kexec::Kexec::default(),
+                calls: Vec::new(),
+                failures: Vec::new(),
+                buffers: Vec::new(),
+            }),
+        }
+    }
+
+    /// Every hypercall so far.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.state.borrow().calls.clone()
+    }
+
+    /// The commands of kexec_op so far: 0 exec, 3 get_range, 4 load, 5 unload,
+    /// 6 status.
+    #[must_use]
+    pub fn kexec_commands(&self) -> Vec<u64> {
+        let calls = &self.state.borrow().calls;
+        let kexec = calls.iter().filter(|call| call.op == op::KEXEC);
+        kexec.map(|call| call.command).collect()
+    }
+
+    /// Fails the next hypercall `op` with the first argument `command`, before
+    /// it does anything. Several are failed in the order given.
+    pub fn fail_next(&self, op: u64, command: u64, errno: Errno) {
+        self.state.borrow_mut().failures.push((op, command, errno));
+    }
+
+    /// Changes who owns memory, as ballooning does.
+    pub fn set_owned(&self, owned: Vec<PhysRange>) {
+        self.state.borrow_mut().setup.owned = owned;
+    }
+
+    /// The image of `kind`, if there is one.
+    #[must_use]
+    pub fn image(&self, kind: Kind) -> Option<Loaded> {
+        self.state.borrow().kexec.image(kind).cloned()
+    }
+
+    /// The kind of the image that was started.
+    #[must_use]
+    pub fn started(&self) -> Option<Kind> {
+        self.state.borrow().kexec.started
+    }
+
+    /// Why the host would have panicked by now, if it would have: an image was
+    /// freed by a list that Xen, or another image, had damaged.
+    #[must_use]
+    pub fn panicked(&self) -> Option<String> {
+        self.state.borrow().kexec.panicked.clone()
+    }
+}
+
+impl Default for FakeXen {
+    fn default() -> Self {
+        Self::new(Setup::default())
+    }
+}
+
+impl State {
+    /// The `len` bytes at `addr` of the caller.
+    fn read(&self, addr: u64, len: u64) -> Result<&[u8], Errno> {
+        self.reach(addr, len)?;
+        // SAFETY: inside a buffer of this transport, which the contract of
+        // `Transport::hypercall` keeps alive and unborrowed during the call.
+        Ok(unsafe {
+            core::slice::from_raw_parts(
+                core::ptr::with_exposed_provenance(addr as usize),
+                len as usize,
+            )
+        })
+    }
+
+    /// Writes to the caller.
+    fn write(&self, addr: u64, bytes: &[u8]) -> Result<(), Errno> {
+        self.reach(addr, bytes.len() as u64)?;
+        let to = core::ptr::with_exposed_provenance_mut::<u8>(addr as usize);
+        // SAFETY: as in `read`; `bytes` is memory of this side.
+        unsafe { core::ptr::copy(bytes.as_ptr(), to, bytes.len()) };
+        Ok(())
+    }
+
+    /// EFAULT outside of the buffers.
+    fn reach(&self, addr: u64, len: u64) -> Result<(), Errno> {
+        let wanted = PhysRange::from_len(addr, len).ok_or(Errno::EFAULT)?;
+        let known = |buffer: &PhysRange| buffer.covers(&wanted);
+        let found = addr != 0 && self.buffers.iter().any(known);
+        found.then_some(()).ok_or(Errno::EFAULT)
+    }
+}
+
+impl Transport for FakeXen {
+    unsafe fn hypercall(&self, op: u64, args: [u64; 5]) -> Result<i64, Errno> {
+        let mut state = self.state.borrow_mut();
+        let command = args[0];
+        // sysctl's first argument is an address
+        let wanted = |failure: &(u64, u64, Errno)| {
+            failure.0 == op && (failure.1 == command || op == op::SYSCTL)
+        };
+        let failure = state.failures.iter().position(wanted);
+        let result = match failure {
+            Some(at) => Err(state.failures.remove(at).2),
+            None => match op {
+                op::KEXEC => kexec::op(&mut state, command, args[1]),
+                op::MEMORY => machine::memory_op(&state, command, args[1]),
+                op::SYSCTL => machine::sysctl(&state, command),
+                op::VERSION => machine::version(&state, command, args[1]),
+                _ => Err(Errno::ENOSYS),
+            },
+        };
+        state.calls.push(Call {
+            op,
+            command,
+            result,
+        });
+        result
+    }
+
+    fn buffer(&self, len: usize) -> Result<Buffer, HypercallError> {
+        let buffer =
+            Buffer::anonymous(len, false).map_err(|errno| HypercallError::Memory { len, errno })?;
+        let range = PhysRange {
+            start: buffer.addr(),
+            end: buffer.addr() + len as u64,
+        };
+        let buffers = &mut self.state.borrow_mut().buffers;
+        // what was there before is gone
+        buffers.retain(|other| !other.overlaps(&range));
+        buffers.push(range);
+        Ok(buffer)
+    }
+
+    fn map_foreign(&self, domain: u16, mfns: &[u64]) -> Result<Mapping, HypercallError> {
+        machine::map(&self.state.borrow().setup, domain, mfns)
+    }
+}

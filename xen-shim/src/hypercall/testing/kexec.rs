@@ -1,0 +1,345 @@
+//! kexec_op as Xen has it (xen/common/kexec.c, kimage.c; x86 machine_kexec.c), in
+//! the order in which Xen checks.
+
+use super::super::wire::{u32_at, u64_at};
+use super::super::{Arch, Errno, Kind, MAX_SEGMENTS};
+use super::{Setup, State};
+use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
+use std::collections::BTreeSet;
+
+/// Bytes that a table of each level spans: L1 to L3. An L4 spans all.
+const SPANS: [u64; 3] = [2 * MIB, 1 << 30, 1 << 39];
+/// Where Xen's relocation code is, in Xen's own address space.
+const RELOCATION_CODE: u64 = 0xffff_82d0_4020_0000;
+/// Entries of a list page but the last, which leads to the next page.
+const LIST_ENTRIES: u64 = 511;
+
+/// An image as it was loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// Machine address.
+    pub entry: u64,
+    /// ELF's number.
+    pub arch: u16,
+    /// Content and destination of each segment; `None`: only mapped.
+    pub segments: Vec<(Option<Vec<u8>>, PhysRange)>,
+    /// Pages of data whose destination was free memory of Xen's heap. With luck
+    /// on this Xen's side they arrive; at worst page 0 does in their place.
+    pub lost: Vec<u64>,
+    /// Where a crash image has its list.
+    list: Option<u64>,
+    /// Pages taken from the heap.
+    pages: u64,
+}
+
+/// Images by kind and slot.
+#[derive(Debug, Default)]
+pub struct Kexec {
+    slots: [[Option<Loaded>; 2]; 2],
+    current: [usize; 2],
+    pub started: Option<Kind>,
+    pub panicked: Option<String>,
+}
+
+impl Kexec {
+    pub fn image(&self, kind: Kind) -> Option<&Loaded> {
+        let kind = usize::from(kind.number());
+        self.slots[kind][self.current[kind]].as_ref()
+    }
+}
+
+/// The hypercall.
+pub fn op(state: &mut State, command: u64, argument: u64) -> Result<i64, Errno> {
+    if state.setup.no_kexec {
+        return Err(Errno::ENOSYS);
+    }
+    match command {
+        0 => exec(state, argument),
+        3 => get_range(state, argument),
+        4 => load(state, argument),
+        5 => {
+            let kind = kind(state.read(argument, 1)?[0])?;
+            swap(state, kind, None);
+            Ok(0)
+        }
+        6 => {
+            let kind = kind(state.read(argument, 1)?[0])?;
+            Ok(state.kexec.current[kind] as i64)
+        }
+        // up to 4.18
+        _ if state.setup.version < (4, 19) => Ok(0),
+        _ => Err(Errno::EOPNOTSUPP),
+    }
+}
+
+fn kind(number: u8) -> Result<usize, Errno> {
+    match number {
+        0 | 1 => Ok(usize::from(number)),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+fn exec(state: &mut State, argument: u64) -> Result<i64, Errno> {
+    let number = u32_at(state.read(argument, 4)?, 0);
+    let kind = match number {
+        0 => Kind::Default,
+        1 => Kind::Crash,
+        _ => return Err(Errno::EINVAL),
+    };
+    if state.kexec.image(kind).is_none() {
+        return Err(Errno::ENOENT);
+    }
+    state.kexec.started = Some(kind);
+    Ok(0)
+}
+
+fn get_range(state: &State, argument: u64) -> Result<i64, Errno> {
+    let setup = &state.setup;
+    let request = state.read(argument, 24)?;
+    let cpu = u32_at(request, 4);
+    let notes = setup.image.end;
+    let (start, size) = match u32_at(request, 0) {
+        0 => (setup.crash.start, setup.crash.len()),
+        1 => (setup.image.start, setup.image.len()),
+        2 if cpu >= setup.cpus => return Err(Errno::ERANGE),
+        2 if setup.crash.is_empty() => return Err(Errno::EINVAL),
+        2 => (
+            notes + u64::from(cpu) * 0x1000,
+            if cpu == 0 { 0x1f4 } else { 0x194 },
+        ),
+        6 => (notes - 0x2000, 0x1000),
+        _ => return Err(Errno::EINVAL),
+    };
+    let (size, start) = (size.to_le_bytes(), start.to_le_bytes());
+    state.write(argument + 8, &size)?;
+    state.write(argument + 16, &start)?;
+    Ok(0)
+}
+
+fn load(state: &mut State, argument: u64) -> Result<i64, Errno> {
+    let request = state.read(argument, 24)?;
+    let (number, arch) = (request[0], u16::from_le_bytes([request[2], request[3]]));
+    let count = u32_at(request, 4) as usize;
+    let (list, entry) = (u64_at(request, 8), u64_at(request, 16));
+    if count > MAX_SEGMENTS {
+        return Err(Errno::EINVAL);
+    }
+    let raw: Vec<[u64; 4]> = state
+        .read(list, count as u64 * 32)?
+        .chunks_exact(32)
+        .map(|segment| [0, 8, 16, 24].map(|at| u64_at(segment, at)))
+        .collect();
+    let kind = kind(number)?;
+    let crash = kind == 1;
+    check(&raw, entry, crash.then_some(state.setup.crash))?;
+
+    let mut pages = Pages::new(&state.setup, crash, &raw);
+    let code = pages.control()?;
+    pages.map(code)?;
+    let head = pages.control()?;
+    pages.map(head)?;
+    let mut entries = 0;
+    let mut segments = Vec::new();
+    let mut lost = Vec::new();
+    for [buf, size, start, dest_size] in raw {
+        let dest = PhysRange {
+            start,
+            end: start.wrapping_add(dest_size),
+        };
+        // what Xen would answer had it nothing to do
+        let mut result = Err(Errno::ENOMEM);
+        let data = if buf == 0 {
+            None
+        } else {
+            let data = state.read(buf, size)?.to_vec();
+            let data_pages = size.div_ceil(PAGE_SIZE);
+            if !crash {
+                entries += 1 + dest_size / PAGE_SIZE;
+                pages.take(data_pages)?;
+                let addrs = (0..data_pages).map(|page| start + page * PAGE_SIZE);
+                lost.extend(addrs.filter(|addr| heap(&state.setup, *addr)));
+            }
+            result = Ok(());
+            Some(data)
+        };
+        for page in 0..dest_size / PAGE_SIZE {
+            result = pages.map(start + page * PAGE_SIZE);
+            result?;
+        }
+        result?;
+        segments.push((data, dest));
+    }
+    pages.take(entries / LIST_ENTRIES)?;
+    if ![Arch::X86_64, Arch::I386].map(Arch::number).contains(&arch) {
+        return Err(Errno::EINVAL);
+    }
+    pages.map(RELOCATION_CODE)?;
+    let image = Loaded {
+        entry,
+        arch,
+        segments,
+        lost,
+        list: crash.then_some(head),
+        pages: pages.taken,
+    };
+    swap(state, kind, Some(image));
+    if let Some(owned) = state.setup.owned_after_load.take() {
+        state.setup.owned = owned;
+    }
+    Ok(0)
+}
+
+/// What is checked before anything is done: segments as buf, size, destination,
+/// its size; `area` for a crash image.
+fn check(raw: &[[u64; 4]], entry: u64, area: Option<PhysRange>) -> Result<(), Errno> {
+    if let Some(area) = area {
+        if entry < area.start || entry > area.end {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+        let outside = |&&[buf, _, start, size]: &&[u64; 4]| {
+            buf != 0 && (start < area.start || start.wrapping_add(size) > area.end)
+        };
+        if raw.iter().any(|segment| outside(&segment)) {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+    }
+    let ends = |[_, _, start, size]: &[u64; 4]| (*start, start.wrapping_add(*size));
+    for (start, end) in raw.iter().map(ends) {
+        if start % PAGE_SIZE != 0 || end % PAGE_SIZE != 0 {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+    }
+    for (n, (start, end)) in raw.iter().map(ends).enumerate() {
+        let hits = |(other, other_end): (u64, u64)| end > other && start < other_end;
+        if raw[..n].iter().map(ends).any(hits) {
+            return Err(Errno::EINVAL);
+        }
+    }
+    if raw.iter().any(|[_, size, _, dest_size]| size > dest_size) {
+        return Err(Errno::EINVAL);
+    }
+    Ok(())
+}
+
+/// True for RAM that is free.
+fn heap(setup: &Setup, addr: u64) -> bool {
+    let ram = setup
+        .memory_map
+        .iter()
+        .any(|entry| entry.kind == 1 && addr >= entry.start && addr - entry.start < entry.len);
+    let owned = setup.owned.iter().any(|range| range.contains(addr));
+    let kept = setup.crash.contains(addr) || setup.image.contains(addr);
+    ram && addr >= MIB && !owned && !kept
+}
+
+/// Pages for an image: control pages and tables, from the heap or from holes of
+/// the crash area, bottom up.
+struct Pages {
+    /// The crash area, and where to look on.
+    area: Option<(PhysRange, u64)>,
+    segments: Vec<PhysRange>,
+    free: u64,
+    taken: u64,
+    tables: BTreeSet<(usize, u64)>,
+}
+
+impl Pages {
+    fn new(setup: &Setup, crash: bool, raw: &[[u64; 4]]) -> Self {
+        let dest = |[_, _, start, size]: &[u64; 4]| PhysRange {
+            start: *start,
+            end: start.wrapping_add(*size),
+        };
+        Self {
+            area: crash.then_some((setup.crash, setup.crash.start)),
+            segments: raw.iter().map(dest).collect(),
+            free: setup.free_pages,
+            taken: 0,
+            tables: BTreeSet::new(),
+        }
+    }
+
+    fn take(&mut self, count: u64) -> Result<(), Errno> {
+        self.free = self.free.checked_sub(count).ok_or(Errno::ENOMEM)?;
+        self.taken += count;
+        Ok(())
+    }
+
+    /// A page for Xen itself; its address, where it matters.
+    fn control(&mut self) -> Result<u64, Errno> {
+        let Some((area, next)) = &mut self.area else {
+            self.take(1)?;
+            return Ok(MIB);
+        };
+        let mut hole = PhysRange {
+            start: *next,
+            end: *next + PAGE_SIZE,
+        };
+        while let Some(segment) = self.segments.iter().find(|s| s.overlaps(&hole)) {
+            hole.start = segment.end;
+            hole.end = hole.start + PAGE_SIZE;
+        }
+        if hole.end > area.end {
+            return Err(Errno::ENOMEM);
+        }
+        *next = hole.end;
+        Ok(hole.start)
+    }
+
+    /// Tables for the page at `addr`.
+    fn map(&mut self, addr: u64) -> Result<(), Errno> {
+        let tables = [(4, 0)]
+            .into_iter()
+            .chain((0..3usize).rev().map(|level| (level, addr / SPANS[level])));
+        for table in tables {
+            if self.tables.insert(table) {
+                self.control()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Puts `image` into the other slot and frees what was in this one.
+fn swap(state: &mut State, kind: usize, image: Option<Loaded>) {
+    let kexec = &mut state.kexec;
+    state.setup.free_pages -= image.as_ref().map_or(0, |image| image.pages);
+    let old = kexec.slots[kind][kexec.current[kind]].take();
+    let damaged = old
+        .as_ref()
+        .and_then(|old| freed_wrongly(old, image.as_ref()));
+    if kexec.panicked.is_none() {
+        kexec.panicked = damaged;
+    }
+    kexec.current[kind] ^= 1;
+    kexec.slots[kind][kexec.current[kind]] = image;
+    state.setup.free_pages += old.map_or(0, |old| old.pages);
+}
+
+/// Why freeing `old` would panic the host, now that `new` is loaded.
+fn freed_wrongly(old: &Loaded, new: Option<&Loaded>) -> Option<String> {
+    if let Some(lost) = old.lost.first() {
+        return Some(format!(
+            "free_domheap_pages: page 0, recorded as source of {lost:#x}"
+        ));
+    }
+    // the list of a crash image is in the area, where the new image may be
+    let list = old.list?;
+    let segments = new.map_or(&[][..], |new| &new.segments);
+    let (data, dest) = segments
+        .iter()
+        .find(|(data, dest)| data.is_some() && dest.contains(list))?;
+    let from = (list - dest.start) as usize;
+    let words = data.as_deref().unwrap_or_default().get(from..)?;
+    for word in words.chunks(8).take(LIST_ENTRIES as usize + 1) {
+        let word = u64_at(word, 0);
+        if word == 0 || word & 4 != 0 {
+            break;
+        }
+        if word & 0xa != 0 {
+            return Some(format!(
+                "free_domheap_pages: {word:#x}, data of the new image over the old one's list"
+            ));
+        }
+    }
+    None
+}
