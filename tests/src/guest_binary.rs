@@ -34,6 +34,13 @@ pub fn jump_guest_bin() -> Result<&'static Path> {
     once(&BUILT, "tests", "jump-guest")
 }
 
+/// Path of the program that makes pages and looks for them in a dump (see [`crate::known_pages`]), built from this
+/// workspace on first use.
+pub fn known_pages_bin() -> Result<&'static Path> {
+    static BUILT: Built = OnceLock::new();
+    once(&BUILT, "tests", "known-pages")
+}
+
 fn once(built: &'static Built, package: &str, name: &str) -> Result<&'static Path> {
     built
         .get_or_init(|| build(package, name).map_err(|error| format!("{error:#}")))

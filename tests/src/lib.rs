@@ -10,6 +10,7 @@ pub mod gdb;
 mod guest_binary;
 pub mod jump;
 mod keyboard;
+pub mod known_pages;
 pub mod machine;
 pub mod payload_guest;
 pub mod plan_json;
@@ -18,7 +19,7 @@ pub mod serial;
 pub mod xen;
 
 pub use dirs::target_dir;
-pub use guest_binary::{jump_guest_bin, mbtool_bin};
+pub use guest_binary::{jump_guest_bin, known_pages_bin, mbtool_bin};
 pub use keyboard::Keyboard;
 pub use machine::{Board, Firmware, Machine};
 pub use run::{Outcome, Reason};

@@ -1,0 +1,63 @@
+//! Runs in guests of the crash tests.
+//!
+//! - `known-pages make DIR COUNT` writes pages 0 to COUNT - 1 into files of DIR, a tmpfs: they are memory then.
+//! - `known-pages scan CORE COUNT` counts how many different ones an ELF core (/proc/vmcore) has, whole.
+//! - `known-pages notes CORE` prints the core's notes, as `readelf -n` does.
+
+mod elf_core;
+mod map;
+mod notes;
+mod scan;
+
+use std::env;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use ::tests::known_pages::{MARKER, page};
+use anyhow::{Context, Result, bail};
+
+/// Pages in one file.
+const PER_FILE: u64 = 64;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments[..] {
+        ["make", dir, count] => number(count).and_then(|count| make(Path::new(dir), count)),
+        ["scan", core, count] => number(count).and_then(|count| scan::run(Path::new(core), count)),
+        ["notes", core] => notes::run(Path::new(core)),
+        _ => Err(anyhow::anyhow!(
+            "usage: known-pages make DIR COUNT | scan CORE COUNT | notes CORE"
+        )),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("{MARKER}FAIL {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn number(text: &str) -> Result<u64> {
+    match text.parse() {
+        Ok(number) if number > 0 && number <= 1 << 24 => Ok(number),
+        _ => bail!("{text:?} is no number of pages"),
+    }
+}
+
+fn make(dir: &Path, count: u64) -> Result<()> {
+    fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+    for first in (0..count).step_by(PER_FILE as usize) {
+        let path = dir.join(format!("{first:08}"));
+        let mut file = File::create(&path).with_context(|| path.display().to_string())?;
+        for index in first..count.min(first + PER_FILE) {
+            file.write_all(&page(index))
+                .with_context(|| path.display().to_string())?;
+        }
+    }
+    println!("{MARKER}made={count}");
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! `known-pages scan`: page by page through all memory of a core.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use ::tests::known_pages::{MARKER, PAGE, Seen, look};
+use anyhow::Result;
+use elf::abi::PT_LOAD;
+use elf::segment::ProgramHeader;
+
+use crate::elf_core::Core;
+use crate::map::Window;
+
+/// Bytes looked at together.
+const WINDOW: u64 = 64 << 20;
+
+/// What was found.
+#[derive(Debug, Default)]
+struct Found {
+    /// One flag for each page looked for.
+    whole: Vec<bool>,
+    scanned: u64,
+    damaged: u64,
+    unreadable: u64,
+    /// Physical address of the first page that could not be read.
+    first_unreadable: Option<u64>,
+}
+
+/// Prints what there is of pages 0 to `count` - 1.
+pub fn run(path: &Path, count: u64) -> Result<()> {
+    let core = Core::open(path)?;
+    let mut found = Found {
+        whole: vec![false; count as usize],
+        ..Found::default()
+    };
+    for load in core.of_type(PT_LOAD) {
+        println!(
+            "{MARKER}load={:#x}-{:#x} virt={:#x}",
+            load.p_paddr,
+            load.p_paddr.saturating_add(load.p_memsz),
+            load.p_vaddr
+        );
+        found.load(&core.file, load);
+    }
+    let whole = found.whole.iter().filter(|&&whole| whole).count();
+    println!(
+        "{MARKER}found={whole} of={count} scanned={} damaged={} unreadable={}{}",
+        found.scanned,
+        found.damaged,
+        found.unreadable,
+        found
+            .first_unreadable
+            .map_or_else(String::new, |at| format!(" first={at:#x}"))
+    );
+    Ok(())
+}
+
+impl Found {
+    /// Looks at the whole pages of one run of memory.
+    fn load(&mut self, file: &File, load: &ProgramHeader) {
+        let page = PAGE as u64;
+        let start = load.p_paddr.next_multiple_of(page);
+        let end = load.p_paddr.saturating_add(load.p_filesz) / page * page;
+        let mut at = start;
+        while at < end {
+            let len = WINDOW.min(end - at);
+            let offset = load.p_offset + (at - load.p_paddr);
+            match Window::open(file, offset, len as usize) {
+                Ok(window) => self.pages(window.bytes()),
+                Err(_) => self.read(file, offset, at, len),
+            }
+            at += len;
+        }
+    }
+
+    /// The slow way, which tells one page that cannot be read from the next one.
+    fn read(&mut self, file: &File, offset: u64, at: u64, len: u64) {
+        let mut bytes = [0; PAGE];
+        for done in (0..len).step_by(PAGE) {
+            match file.read_exact_at(&mut bytes, offset + done) {
+                Ok(()) => self.pages(&bytes),
+                Err(_) => {
+                    self.unreadable += 1;
+                    self.first_unreadable.get_or_insert(at + done);
+                }
+            }
+        }
+    }
+
+    fn pages(&mut self, bytes: &[u8]) {
+        for page in bytes.chunks_exact(PAGE) {
+            self.scanned += 1;
+            match look(page) {
+                Seen::Other => {}
+                Seen::Damaged => self.damaged += 1,
+                Seen::Whole(index) => {
+                    let flag = self.whole.get_mut(index as usize);
+                    flag.into_iter().for_each(|flag| *flag = true);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::tests::known_pages::page;
+    use std::io::Write;
+
+    #[test]
+    fn different_whole_pages_are_counted() {
+        let mut file = tempfile::tempfile().unwrap();
+        let mut damaged = page(3);
+        damaged[4095] ^= 1;
+        // one twice, one of another run, one that was not asked for
+        for bytes in [page(1), damaged, [0; PAGE], page(1), page(0), page(9)] {
+            file.write_all(&bytes).unwrap();
+        }
+        let load = |p_paddr, p_offset, p_filesz| ProgramHeader {
+            p_type: PT_LOAD,
+            p_offset,
+            p_vaddr: 0,
+            p_paddr,
+            p_filesz,
+            p_memsz: p_filesz,
+            p_flags: 0,
+            p_align: 0,
+        };
+        let mut found = Found {
+            whole: vec![false; 4],
+            ..Found::default()
+        };
+        found.load(&file, &load(0x10_0000, 0, 5 * PAGE as u64));
+        // not aligned: its first and last pages are parts
+        found.load(&file, &load(0x20_0c00, 4 * PAGE as u64 + 0xc00, 0x1400));
+        assert_eq!(found.whole, [true, true, false, false]);
+        assert_eq!((found.scanned, found.damaged, found.unreadable), (6, 1, 0));
+        // behind the end
+        found.read(&file, 7 * PAGE as u64, 0x30_0000, 2 * PAGE as u64);
+        assert_eq!(
+            (found.unreadable, found.first_unreadable),
+            (2, Some(0x30_0000))
+        );
+    }
+}
