@@ -3,6 +3,8 @@
 //! Both talk on their console in lines that begin with a marker, so that whoever reads the serial log needs no other
 //! channel: [`STAGE1`] and [`DOM0`].
 
+mod program;
+
 use std::fs;
 use std::path::Path;
 
@@ -17,6 +19,9 @@ pub const STAGE1: &str = "MBTOOL-STAGE1 ";
 
 /// Beginning of each line of dom0: `key=value` lines, then `END`.
 pub const DOM0: &str = "MBTOOL-DOM0 ";
+
+/// Beginning of each line of a crash kernel: `key=value` lines, then `END`.
+pub const CRASH: &str = "MBTOOL-CRASH ";
 
 /// Size of dom0's `/payload.bin` in bytes. Larger than any one-page or one-megabyte mistake of a loader.
 pub const PAYLOAD_BYTES: usize = 8 << 20;
@@ -37,6 +42,24 @@ pub fn dom0_initrd() -> Result<(Vec<u8>, Digest)> {
     let payload = payload();
     let mut archive = base(include_str!("dom0.sh"))?;
     archive.file("payload.bin", 0o644, &payload)?;
+    Ok((archive.finish()?, Digest::of(&payload)))
+}
+
+/// The initial RAM disk of a crash kernel (uncompressed), and the digest that it must report for its payload: it has
+/// `known_pages` and makedumpfile, and runs the shell script `dump` when there is a dump. `try NAME COMMAND...` there
+/// says how a command ended.
+pub fn crash_initrd(known_pages: &Path, dump: &str) -> Result<(Vec<u8>, Digest)> {
+    let payload = payload();
+    let mut archive = base(include_str!("crash.sh"))?;
+    archive.directory("tmp")?;
+    archive.file("payload.bin", 0o644, &payload)?;
+    archive.file("dump", 0o644, dump.as_bytes())?;
+    let program =
+        fs::read(known_pages).with_context(|| format!("cannot read {}", known_pages.display()))?;
+    archive.file("bin/known-pages", 0o755, &program)?;
+    for (path, data) in program::with_libraries(&assets::MAKEDUMPFILE)? {
+        archive.file(&path, 0o755, &data)?;
+    }
     Ok((archive.finish()?, Digest::of(&payload)))
 }
 
