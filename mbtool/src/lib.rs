@@ -10,4 +10,5 @@ pub mod image;
 pub mod input;
 pub mod memory;
 pub mod plan;
+pub mod quiesce;
 pub mod ramlog;

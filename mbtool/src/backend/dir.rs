@@ -4,7 +4,7 @@
 //! the plan. A claim (a segment without data) has no file. The directory
 //! appears whole or not at all, and replaces one that mbtool wrote before.
 
-use super::{Backend, BackendError, Done};
+use super::{Backend, BackendError, Done, Unload};
 use crate::plan::{Plan, Segment};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
@@ -73,7 +73,7 @@ impl Backend for Dir {
     }
 
     /// Removes the directory, if mbtool wrote it.
-    fn unload(&self, _crash: bool) -> Result<bool, BackendError> {
+    fn unload(&self, _: Unload) -> Result<bool, BackendError> {
         let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let ours = is_ours(&path)?;
         if ours {

@@ -61,8 +61,8 @@ fn a_plan_becomes_files_and_replaces_an_older_one() {
     // nothing temporary stays
     assert_eq!(listing(parent.path()), ["out"]);
 
-    assert!(dir.unload(false).unwrap());
-    assert!(!dir.unload(false).unwrap());
+    assert!(dir.unload(Unload::default()).unwrap());
+    assert!(!dir.unload(Unload::default()).unwrap());
     assert!(listing(parent.path()).is_empty());
 }
 
@@ -100,7 +100,7 @@ fn foreign_content_is_left_alone() {
         assert!(matches!(err, BackendError::Foreign { .. }), "{err}");
         assert!(err.to_string().contains(names.last().unwrap()), "{err}");
         assert!(matches!(
-            dir.unload(true),
+            dir.unload(Unload::default()),
             Err(BackendError::Foreign { .. })
         ));
         for name in &names {

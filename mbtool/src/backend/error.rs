@@ -1,13 +1,13 @@
 //! Why a kernel, or a directory, did not take a plan.
 
-use super::{state::Lockdown, under::Under};
+use super::{state::Lockdown, under::Under, xen::XenError};
 use std::path::PathBuf;
 
 /// A refusal, with what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
     /// No such backend.
-    #[error("unknown backend {name:?}: expected auto, linux or dir:PATH")]
+    #[error("unknown backend {name:?}: expected auto, linux, xen or dir:PATH")]
     Unknown {
         /// As given.
         name: String,
@@ -150,13 +150,23 @@ pub enum BackendError {
     /// The running Linux does not own the machine.
     #[error(
         "this Linux runs as {under}: kexec_load(2) would work on the guest's own \
-         pseudo-physical memory, not on the machine's, and never replaces Xen; boot Linux \
-         without Xen to load from here"
+         pseudo-physical memory, not on the machine's, and never replaces Xen; {}",
+        match under {
+            Under::XenPvDom0 => "leave --backend out, and mbtool loads through Xen",
+            Under::XenPvhDom0 => {
+                "Xen has its kexec hypercall for a PV dom0 only: boot Xen without dom0=pvh to load \
+                 from here"
+            }
+            _ => "run mbtool in dom0, or boot Linux without Xen to load from here",
+        }
     )]
     XenGuest {
         /// What it is.
         under: Under,
     },
+    /// Xen, or the way there.
+    #[error(transparent)]
+    Xen(#[from] XenError),
     /// A crash image without a reservation.
     #[error(
         "no memory is reserved for a crash image: add crashkernel=256M (or more) to the kernel's \

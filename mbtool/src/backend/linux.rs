@@ -3,7 +3,7 @@
 use super::explain::{explain, permitted, preflight};
 use super::state::KernelState;
 use super::syscall::{KEXEC_ARCH_X86_64, KEXEC_ON_CRASH, Kernel, LoadCall};
-use super::{Backend, BackendError, Done};
+use super::{Backend, BackendError, Done, Unload};
 use crate::plan::{KernelSegment, Plan};
 use std::path::{Path, PathBuf};
 
@@ -87,11 +87,15 @@ impl<C: LoadCall> Backend for Linux<C> {
         "linux"
     }
 
+    fn ready(&self, crash: bool) -> Result<Vec<String>, BackendError> {
+        preflight(&KernelState::read(&self.root), crash).map(|()| Vec::new())
+    }
+
     fn load(&self, plan: &Plan) -> Result<Done, BackendError> {
         self.load_segments(plan.entry, &plan.kernel_segments, plan.crash)
     }
 
-    fn unload(&self, crash: bool) -> Result<bool, BackendError> {
+    fn unload(&self, Unload { crash, .. }: Unload) -> Result<bool, BackendError> {
         let before = KernelState::read(&self.root);
         if before.loaded_for(crash) == Some(false) {
             return Ok(false);

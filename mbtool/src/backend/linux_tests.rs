@@ -25,6 +25,11 @@ impl LoadCall for Fake<'_> {
     }
 }
 
+const CRASH: Unload = Unload {
+    crash: true,
+    force: false,
+};
+
 fn list() -> Vec<KernelSegment> {
     let dest = PhysRange {
         start: 0x20_0000,
@@ -88,7 +93,7 @@ fn what_cannot_work_is_not_attempted() {
     let err = linux.load_segments(0x20_0010, &list(), true).unwrap_err();
     assert!(matches!(err, BackendError::XenGuest { .. }), "{err}");
     assert!(matches!(
-        linux.unload(true),
+        linux.unload(CRASH),
         Err(BackendError::XenGuest { .. })
     ));
     assert!(seen.borrow().is_empty());
@@ -139,7 +144,7 @@ fn unloading_says_whether_there_was_anything() {
         effect: &|| (),
     };
     let linux = Linux::with_call(root.path(), call);
-    assert!(!linux.unload(false).unwrap());
-    assert!(linux.unload(true).unwrap());
+    assert!(!linux.unload(Unload::default()).unwrap());
+    assert!(linux.unload(CRASH).unwrap());
     assert_eq!(seen.take(), [(0, vec![], 0x3e_0001)]);
 }

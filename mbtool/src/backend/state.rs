@@ -8,6 +8,8 @@ use std::path::Path;
 
 /// Bit of CAP_SYS_BOOT in a capability set (Linux, capability.h).
 const CAP_SYS_BOOT: u32 = 22;
+/// Bit of CAP_SYS_ADMIN.
+const CAP_SYS_ADMIN: u32 = 21;
 
 /// Kernel lockdown (/sys/kernel/security/lockdown).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -45,6 +47,8 @@ pub struct KernelState {
     pub kexec: bool,
     /// This process has CAP_SYS_BOOT.
     pub cap_sys_boot: Option<bool>,
+    /// This process has CAP_SYS_ADMIN.
+    pub cap_sys_admin: Option<bool>,
     /// Sysctl kernel.kexec_load_disabled.
     pub kexec_load_disabled: Option<bool>,
     /// Sysctl kernel.kexec_load_limit_reboot; -1: no limit.
@@ -85,6 +89,7 @@ impl KernelState {
                 .and_then(|text| text::number(&text)),
             kexec: loaded.is_some() || !root.join("sys/kernel").is_dir(),
             cap_sys_boot: capability(&root.join("proc/self/status"), CAP_SYS_BOOT),
+            cap_sys_admin: capability(&root.join("proc/self/status"), CAP_SYS_ADMIN),
             kexec_load_disabled: flag(sysctl("kexec_load_disabled")),
             kexec_load_limit_reboot: limit("kexec_load_limit_reboot"),
             kexec_load_limit_panic: limit("kexec_load_limit_panic"),
@@ -188,6 +193,7 @@ pub(crate) mod tests {
             crash_size: Some(256 << 20),
             kexec: true,
             cap_sys_boot: Some(true),
+            cap_sys_admin: Some(false),
             kexec_load_disabled: Some(false),
             kexec_load_limit_reboot: Some(-1),
             kexec_load_limit_panic: Some(3),
@@ -236,6 +242,7 @@ pub(crate) mod tests {
         assert_eq!(KernelState::read(root), KernelState::default());
         put(root, "proc/self/status", "CapEff:\t00000000ffbfffff\n");
         assert_eq!(KernelState::read(root).cap_sys_boot, Some(false));
+        assert_eq!(KernelState::read(root).cap_sys_admin, Some(true));
         put(
             root,
             "sys/kernel/security/lockdown",

@@ -1,10 +1,12 @@
 //! The command line: raw flags, then a checked request, then a verb.
 
 pub mod console;
+pub mod files;
 pub mod raw;
 pub mod request;
 pub mod values;
 
+use crate::quiesce::Patient;
 use crate::{backend, cmd, input};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use raw::{Cli, CommonArgs, Verb};
@@ -47,19 +49,25 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
     match verb {
         Verb::Load(args) => cmd::load::run(args, &modules(&args.common, matches)),
         Verb::Plan(args) => cmd::plan::run(args, &modules(&args.common, matches)),
-        Verb::Exec { force } => {
-            let options = cmd::exec::Options { force: *force };
+        Verb::Exec { force, last } => {
+            let options = cmd::exec::Options {
+                force: *force,
+                last: *last,
+            };
             Ok(cmd::exec::run(
                 options,
                 root,
                 &cmd::exec::Machine,
-                &mut io::stderr(),
+                &mut Patient::new(io::stderr()),
             )?)
         }
-        Verb::Unload { panic } => {
-            let options = cmd::unload::Options { crash: *panic };
+        Verb::Unload { panic, force } => {
+            let which = backend::Unload {
+                crash: *panic,
+                force: *force,
+            };
             let backend = backend::select("auto", root)?;
-            Ok(cmd::unload::run(options, &*backend, &mut io::stderr())?)
+            Ok(cmd::unload::run(which, &*backend, &mut io::stderr())?)
         }
         Verb::Status { json } => {
             let options = cmd::status::Options { json: *json };

@@ -42,6 +42,10 @@ pub enum Verb {
         /// Do not shut down first: sync and jump
         #[arg(short, long)]
         force: bool,
+        /// In a Xen dom0, called by the init system at the end of its shutdown:
+        /// end what still runs, then as with --force
+        #[arg(long, hide = true)]
+        last: bool,
     },
     /// Forget the loaded image
     #[command(after_help = "Example:\n  mbtool unload")]
@@ -49,6 +53,10 @@ pub enum Verb {
         /// The crash image
         #[arg(short, long)]
         panic: bool,
+        /// In a Xen dom0: also an image that mbtool did not load, or that it
+        /// calls damaged. That can panic the host
+        #[arg(long)]
+        force: bool,
     },
     /// What is loaded, and what machine this is
     #[command(

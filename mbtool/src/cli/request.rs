@@ -1,15 +1,16 @@
 //! From flags to a checked [`Request`]: files read and unpacked, consoles
 //! resolved, options that do not go together refused.
 
-use super::raw::{CommonArgs, Drill, ImageType, OnFault, Verify};
+use super::console;
+use super::files::Files;
+use super::raw::{CommonArgs, Drill, OnFault, Verify};
 use super::values::FileWithArgs;
-use super::{console, raw};
 use crate::decompress::{Compression, decompress};
-use crate::image::{As, Image, Protocol, header};
+use crate::image::Protocol;
 use crate::input;
 use crate::memory::Host;
-use crate::plan::{Module, Request};
-use anyhow::{Context, bail};
+use crate::plan::Request;
+use anyhow::bail;
 use handoff::addr::PhysRange;
 use handoff::spec;
 use std::fs::File;
@@ -39,28 +40,24 @@ pub struct Prepared {
     pub corrupt: Option<String>,
 }
 
-/// Reads the files and checks the options against each other.
+/// Checks the options against each other, and against the files.
 ///
 /// # Errors
 ///
 /// Names the file or the option.
 pub fn prepare(
     args: &CommonArgs,
-    modules: &[ModuleArg],
+    files: Files,
     host: &Host,
     crash: Option<PhysRange>,
 ) -> anyhow::Result<Prepared> {
-    refuse_what_is_not_there_yet(args)?;
     let mut notes = Vec::new();
-    let (bytes, layers) = read_image(&args.image)?;
-    let what = match args.image_type {
-        ImageType::Auto => As::Auto,
-        ImageType::Multiboot2 => As::Multiboot2,
-        ImageType::Multiboot => As::Multiboot,
-        ImageType::Linux => As::Linux,
-        ImageType::Elf => As::Elf,
-    };
-    let image = Image::parse_as(&bytes, &input::display_name(&args.image), what)?;
+    let Files {
+        image,
+        has_multiboot2,
+        layers,
+        modules,
+    } = files;
     if let Protocol::Linux(setup) = &image.protocol {
         let module = args.module.first().or(args.module_raw.first());
         if let Some(module) = module {
@@ -86,7 +83,7 @@ pub fn prepare(
              it is started by its Multiboot2 header"
         );
     }
-    if xen && image.protocol != Protocol::Multiboot2 && header::find(&bytes).is_ok() {
+    if xen && image.protocol != Protocol::Multiboot2 && has_multiboot2 {
         bail!(
             "--type multiboot: Xen is started by its Multiboot2 header, leave --type out; by \
              Multiboot (1) it could only run at its link address and would not be told where it \
@@ -108,10 +105,7 @@ pub fn prepare(
 
     let mut request = Request::new(image);
     request.cmdline = cmdline;
-    request.modules = modules
-        .iter()
-        .map(read_module)
-        .collect::<anyhow::Result<_>>()?;
+    request.modules = modules;
     request.mem_min = args.mem_min;
     request.mem_max = args.mem_max;
     request.real_mode = args.real_mode;
@@ -179,15 +173,6 @@ fn drill_name(drill: &Drill) -> String {
     }
 }
 
-/// Options of the contract whose machinery does not exist yet: refused, never
-/// ignored.
-fn refuse_what_is_not_there_yet(args: &CommonArgs) -> anyhow::Result<()> {
-    if args.backend == raw::BackendArg::Xen {
-        bail!("--backend xen: this version loads through Linux only");
-    }
-    Ok(())
-}
-
 /// Reads and unpacks the image.
 ///
 /// # Errors
@@ -196,26 +181,6 @@ fn refuse_what_is_not_there_yet(args: &CommonArgs) -> anyhow::Result<()> {
 pub fn read_image(path: &Path) -> anyhow::Result<(Vec<u8>, Vec<Compression>)> {
     let unpacked = decompress(input::read(path, FILE_LIMIT)?, &input::display_name(path))?;
     Ok((unpacked.bytes, unpacked.layers))
-}
-
-fn read_module(module: &ModuleArg) -> anyhow::Result<Module> {
-    let path = &module.file.path;
-    let bytes = input::read(path, FILE_LIMIT).context("module")?;
-    let name = input::display_name(path);
-    let data = if module.unpack {
-        decompress(bytes, &name)?.bytes
-    } else {
-        bytes
-    };
-    // plans, and the 32 bytes that the handoff prints, name the file alone
-    let name = path
-        .file_name()
-        .map_or(name, |name| name.to_string_lossy().into_owned());
-    Ok(Module {
-        name,
-        cmdline: module.file.args.clone(),
-        data: data.into(),
-    })
 }
 
 /// The image's command line: the running kernel's words first if asked for,

@@ -1,16 +1,22 @@
 //! `mbtool exec`: jumps into the loaded image.
 //!
 //! Orderly, the init system stops services and unmounts first, and jumps at its
-//! end. With `-f` the jump happens here and now, after sync(2).
+//! end. With `-f` the jump happens here and now, after sync(2). In a Xen dom0,
+//! Xen jumps, and much of what Linux does for a kexec of its own is to be done
+//! here: [`dom0`].
+
+pub mod dom0;
 
 use crate::backend::explain;
 use crate::backend::state::KernelState;
+use crate::backend::xen::Xen;
 use crate::backend::{BackendError, under::Under};
 use crate::memory::text;
+use crate::quiesce::{self, Ops};
 use rustix::io::Errno;
 use rustix::system::RebootCommand;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the command line says.
@@ -18,6 +24,8 @@ use std::process::Command;
 pub struct Options {
     /// No orderly shutdown (`-f`).
     pub force: bool,
+    /// At the end of an orderly shutdown (`--last`).
+    pub last: bool,
 }
 
 /// Why there was no jump.
@@ -25,19 +33,12 @@ pub struct Options {
 pub enum ExecError {
     /// Nothing to jump into.
     #[error(
-        "no image is loaded: run `mbtool load` first{}{}",
-        if *crash_only { " (the crash image that is loaded runs when this kernel panics)" } else { "" },
-        if under.is_dom0() {
-            "; an image loaded through Xen is not seen by this Linux, Xen's own kexec starts it"
-        } else {
-            ""
-        }
+        "no image is loaded: run `mbtool load` first{}",
+        if *crash_only { " (the crash image that is loaded runs when this kernel panics)" } else { "" }
     )]
     NotLoaded {
         /// A crash image is loaded.
         crash_only: bool,
-        /// What Linux runs on.
-        under: Under,
     },
     /// The kernel would refuse.
     #[error(transparent)]
@@ -50,6 +51,26 @@ pub enum ExecError {
     NoInit {
         /// What runs as init, and why it will not do.
         init: String,
+    },
+    /// mbtool itself would be gone before its turn.
+    #[error(
+        "{}: {why}; copy mbtool to /usr/sbin, or stop services and guests yourself and run `mbtool \
+         exec --force`",
+        path.display()
+    )]
+    Program {
+        /// Where mbtool is.
+        path: PathBuf,
+        /// What is wrong with that.
+        why: String,
+    },
+    /// A file for the init system could not be written.
+    #[error("{}: {source}; `mbtool exec --force` jumps without an orderly shutdown", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// The init system's command did not work.
     #[error("`{command}` failed: {why}; `mbtool exec --force` jumps without an orderly shutdown")]
@@ -103,6 +124,16 @@ pub trait System {
     ///
     /// Why it could not be run, or its exit status.
     fn command(&self, command: &[&str]) -> Result<(), String>;
+    /// The Xen below, in a dom0 with this root.
+    fn xen(&self, root: &Path) -> Xen;
+    /// What brings a dom0 to rest.
+    fn ops(&self) -> &dyn Ops;
+    /// This program.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    fn program(&self) -> std::io::Result<PathBuf>;
 }
 
 /// The real one.
@@ -126,6 +157,18 @@ impl System for Machine {
             Err(err) => Err(err.to_string()),
         }
     }
+
+    fn xen(&self, root: &Path) -> Xen {
+        Xen::new(root)
+    }
+
+    fn ops(&self) -> &dyn Ops {
+        &quiesce::Machine
+    }
+
+    fn program(&self) -> std::io::Result<PathBuf> {
+        std::env::current_exe()
+    }
 }
 
 /// Jumps, or has the init system do it.
@@ -144,7 +187,11 @@ pub fn run(
         // a closed stderr must not keep the machine from jumping
         let _ = writeln!(talk, "mbtool: {text}").and_then(|()| talk.flush());
     };
-    match decide(options, &KernelState::read(root), root)? {
+    let state = KernelState::read(root);
+    if state.under == Under::XenPvDom0 {
+        return dom0::run(options, root, system, &mut say);
+    }
+    match decide(options, &state, root)? {
         Action::Jump => {
             say("jumping into the loaded image");
             system.sync();
@@ -169,20 +216,20 @@ pub fn run(
 ///
 /// As [`run`].
 pub fn decide(options: Options, state: &KernelState, root: &Path) -> Result<Action, ExecError> {
+    if !state.under.owns_machine() {
+        return Err(BackendError::XenGuest { under: state.under }.into());
+    }
     if !state.kexec {
         return Err(BackendError::NoKexec.into());
     }
     if state.loaded == Some(false) {
         let crash_only = state.crash_loaded == Some(true);
-        return Err(ExecError::NotLoaded {
-            crash_only,
-            under: state.under,
-        });
+        return Err(ExecError::NotLoaded { crash_only });
     }
     if state.cap_sys_boot == Some(false) {
         return Err(explain::explain(libc::EPERM, state, false).into());
     }
-    if options.force {
+    if options.force || options.last {
         Ok(Action::Jump)
     } else {
         orderly(root)

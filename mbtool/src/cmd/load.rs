@@ -1,7 +1,7 @@
 //! `mbtool load`: plan, then hand the plan to a backend.
 
-use crate::backend::state::KernelState;
-use crate::backend::{self, Backend, explain};
+use crate::backend::{self, Backend};
+use crate::cli::files::Files;
 use crate::cli::raw::{BackendArg, CommonArgs, LoadArgs};
 use crate::cli::request::{self, ModuleArg, Prepared};
 use crate::crash::region;
@@ -9,6 +9,10 @@ use crate::memory::{Host, host};
 use crate::plan::{self, Plan};
 use handoff::addr::PhysRange;
 use std::path::Path;
+
+/// Bytes that a plan adds to the files, at most: handoff, boot information, and
+/// what is left of their last pages.
+const BESIDE: u64 = 4 << 20;
 
 /// Runs the verb on this machine.
 ///
@@ -19,21 +23,37 @@ use std::path::Path;
 pub fn run(args: &LoadArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
     let root = Path::new("/");
     let backend = select(&args.common, root)?;
-    if backend.name() == "linux" && !args.dry_run {
+    if !args.dry_run {
         // before any file is read: what is going to fail fails at once
-        explain::preflight(&KernelState::read(root), args.common.panic)?;
+        for warning in backend.ready(args.common.panic)? {
+            eprintln!("mbtool: warning: {warning}");
+        }
     }
-    let (host, warnings) = host::read(root)?;
     let mut common = args.common.clone();
     // a file that is loaded twice would give the same "random" bytes twice
     common.seed = !args.dry_run && !matches!(common.backend, BackendArg::Dir(_));
-    let plan = make(&common, modules, &host, warnings)?;
+    let files = Files::read(&common, modules)?;
     if args.dry_run {
+        let (host, warnings) = host::read(root)?;
+        let plan = make(&common, files, &host, warnings)?;
         eprint!("{}", plan.report);
         eprintln!("mbtool: dry run, nothing loaded");
         return Ok(());
     }
-    let done = backend.load(&plan)?;
+    if !args.common.panic
+        && let Some(text) = backend.make_room(files.bytes() + BESIDE)?
+    {
+        eprintln!("mbtool: {text}");
+    }
+    let loaded = host::read(root)
+        .map_err(anyhow::Error::from)
+        .and_then(|(host, warnings)| make(&common, files, &host, warnings))
+        .and_then(|plan| Ok((backend.load(&plan)?, plan)));
+    let (done, plan) = loaded.inspect_err(|_| {
+        if let Some(text) = backend.give_back_room() {
+            eprintln!("mbtool: {text}");
+        }
+    })?;
     let image = &plan.report.image;
     let version = image.xen.as_ref().map(|xen| match &xen.version {
         Some(version) => format!(" (Xen {version})"),
@@ -70,14 +90,14 @@ fn crash_region(args: &CommonArgs, host: &Host) -> anyhow::Result<Option<PhysRan
     )?))
 }
 
-/// The part that `load` and `plan` share: all of it but the backend.
+/// The part that `load` and `plan` share: all of it but files and backend.
 ///
 /// # Errors
 ///
 /// What is wrong with the options, the files or the plan.
 pub fn make(
     args: &CommonArgs,
-    modules: &[ModuleArg],
+    files: Files,
     host: &Host,
     warnings: Vec<String>,
 ) -> anyhow::Result<Plan> {
@@ -85,7 +105,7 @@ pub fn make(
         request,
         notes,
         corrupt,
-    } = request::prepare(args, modules, host, crash_region(args, host)?)?;
+    } = request::prepare(args, files, host, crash_region(args, host)?)?;
     let mut plan = plan::plan(&request, host)?;
     for line in notes.iter().chain(&plan.report.warnings) {
         eprintln!("mbtool: {line}");

@@ -2,6 +2,7 @@
 //! that changes anything.
 
 use super::load;
+use crate::cli::files::Files;
 use crate::cli::raw::PlanArgs;
 use crate::cli::request::ModuleArg;
 use crate::memory::{CrashRegion, host, replay};
@@ -32,7 +33,8 @@ pub fn run(args: &PlanArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
         host.crash_regions = vec![CrashRegion { start, end }];
         common.panic = true;
     }
-    let plan = load::make(&common, modules, &host, warnings)?;
+    let files = Files::read(&common, modules)?;
+    let plan = load::make(&common, files, &host, warnings)?;
     if let Some(path) = &args.svg {
         std::fs::write(path, plan::svg::draw(&plan))
             .with_context(|| format!("cannot write {}", path.display()))?;

@@ -1,7 +1,11 @@
 //! `mbtool status`: what is loaded, and on what machine.
 
+use crate::backend::Backend;
 use crate::backend::state::KernelState;
-use crate::memory::{Host, Kind, Rsdp, host, map};
+use crate::backend::under::Under;
+use crate::backend::xen::status::XenKexec;
+use crate::backend::xen::{Xen, record};
+use crate::memory::{CrashRegion, Host, Kind, Rsdp, host, map};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
@@ -21,6 +25,10 @@ pub struct Status {
     /// The running kernel and kexec.
     #[serde(flatten)]
     pub kernel: KernelState,
+    /// What takes an image here: "linux", "xen", or nothing.
+    pub backend: Option<&'static str>,
+    /// Xen's kexec, in a PV dom0.
+    pub xen_kexec: Option<XenKexec>,
     /// "efi" or "bios": how the machine was started, as far as Linux knows.
     pub firmware: &'static str,
     /// The machine's memory.
@@ -35,14 +43,28 @@ impl Status {
     /// fails: what cannot be read is a warning.
     #[must_use]
     pub fn read(root: &Path) -> Self {
-        let (host, warnings) = match host::read(root) {
+        let (host, mut warnings) = match host::read(root) {
             Ok((host, warnings)) => (Some(host), warnings),
             Err(err) => (None, vec![err.to_string()]),
         };
         let efi = crate::memory::efi::present(root);
         let firmware = if efi { "efi" } else { "bios" };
+        let mut kernel = KernelState::read(root);
+        let dom0 = kernel.under == Under::XenPvDom0;
+        let xen_kexec = dom0.then(|| XenKexec::read(root, &mut warnings));
+        if let Some(xen) = &xen_kexec {
+            // Linux knows of its own images only, and there can be none
+            kernel.loaded = xen.default.is_loaded();
+            kernel.crash_loaded = xen.crash.is_loaded();
+        }
+        let backend = match kernel.under {
+            Under::XenPvDom0 => Some("xen"),
+            under => under.owns_machine().then_some("linux"),
+        };
         Self {
-            kernel: KernelState::read(root),
+            kernel,
+            backend,
+            xen_kexec,
             firmware,
             host,
             warnings,
@@ -70,14 +92,14 @@ pub fn run(
         serde_json::to_writer_pretty(&mut *out, &status)?;
         return writeln!(out);
     }
-    for (key, value) in lines(&status) {
+    for (key, value) in lines(&status, root) {
         writeln!(out, "{key:<16} {value}")?;
     }
     Ok(())
 }
 
 /// The text, one line each.
-fn lines(status: &Status) -> Vec<(&'static str, String)> {
+fn lines(status: &Status, root: &Path) -> Vec<(&'static str, String)> {
     let kernel = &status.kernel;
     let image = |loaded| match loaded {
         Some(true) => "loaded",
@@ -85,9 +107,13 @@ fn lines(status: &Status) -> Vec<(&'static str, String)> {
         None if !kernel.kexec => "this kernel has no kexec (CONFIG_KEXEC)",
         None => "not known",
     };
+    let image = |crash| match &status.xen_kexec {
+        Some(xen) => xen.place(crash).describe(record::now()),
+        None => image(kernel.loaded_for(crash)).to_owned(),
+    };
     let mut lines = vec![
-        ("image", image(kernel.loaded).to_owned()),
-        ("crash image", image(kernel.crash_loaded).to_owned()),
+        ("image", image(false)),
+        ("crash image", image(true)),
         ("crash region", crash(status)),
         ("running under", kernel.under.to_string()),
         (
@@ -100,8 +126,11 @@ fn lines(status: &Status) -> Vec<(&'static str, String)> {
             .to_owned(),
         ),
         ("lockdown", lockdown(kernel)),
-        ("loading", loading(kernel)),
+        ("loading", loading(kernel, root)),
     ];
+    if let Some(xen) = &status.xen_kexec {
+        lines.extend(hypervisor(xen));
+    }
     if let Some(host) = &status.host {
         let ram = map::total_ram(&host.memory_map);
         let special = host
@@ -119,12 +148,21 @@ fn lines(status: &Status) -> Vec<(&'static str, String)> {
 }
 
 fn crash(status: &Status) -> String {
-    let regions: Vec<_> = status
-        .host
-        .iter()
+    let xen = status.xen_kexec.as_ref();
+    let area = xen.and_then(|xen| xen.crash_area).map(|run| CrashRegion {
+        start: run.start,
+        end: run.end,
+    });
+    let area = area.filter(|area| area.start < area.end);
+    let host = status.host.iter().filter(|_| xen.is_none());
+    let regions: Vec<_> = host
         .flat_map(|host| &host.crash_regions)
+        .chain(&area)
         .collect();
     match (regions.as_slice(), status.kernel.crash_size) {
+        ([], _) if status.xen_kexec.is_some() => {
+            "none (crashkernel= belongs on Xen's command line)".to_owned()
+        }
         ([], Some(0) | None) => "none (boot with crashkernel=)".to_owned(),
         ([], Some(bytes)) => format!("{}, address not known", size(bytes)),
         (regions, _) => regions
@@ -155,11 +193,39 @@ fn lockdown(kernel: &KernelState) -> String {
 }
 
 /// Whether this process may load, and the sysctls that speak against it.
-fn loading(kernel: &KernelState) -> String {
-    match crate::backend::explain::permitted(kernel, false) {
+fn loading(kernel: &KernelState, root: &Path) -> String {
+    let answer = if kernel.under == Under::XenPvDom0 {
+        Xen::new(root).ready(false).map(|_| ())
+    } else {
+        crate::backend::explain::permitted(kernel, false)
+    };
+    match answer {
         Ok(()) => "permitted".to_owned(),
         Err(err) => format!("refused: {err}"),
     }
+}
+
+/// What only Xen knows.
+fn hypervisor(xen: &XenKexec) -> Vec<(&'static str, String)> {
+    let unknown = || "not known".to_owned();
+    let status = |crash: bool| match xen.place(crash).xen_status {
+        None => "no answer",
+        Some(true) => "1",
+        Some(false) => "0",
+    };
+    vec![
+        ("Xen", xen.version.clone().unwrap_or_else(unknown)),
+        ("Xen's free heap", xen.heap_free.map_or_else(unknown, size)),
+        (
+            "Xen's status",
+            format!(
+                "image {}, crash image {} (odd number of loads and unloads, not whether one is \
+                 loaded)",
+                status(false),
+                status(true)
+            ),
+        ),
+    ]
 }
 
 fn low(host: &Host) -> Vec<(&'static str, String)> {

@@ -1,31 +1,16 @@
 //! `mbtool unload`: takes back a loaded image.
 
-use crate::backend::{Backend, BackendError};
+use crate::backend::{Backend, BackendError, Unload};
 use std::io::Write;
-
-/// What the command line says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// The crash image (`-p`) instead of the one for `exec`.
-    pub crash: bool,
-}
 
 /// Unloads; that there was nothing is no error.
 ///
 /// # Errors
 ///
 /// What the backend says.
-pub fn run(
-    options: Options,
-    backend: &dyn Backend,
-    talk: &mut dyn Write,
-) -> Result<(), BackendError> {
-    let what = if options.crash {
-        "crash image"
-    } else {
-        "image"
-    };
-    let text = if backend.unload(options.crash)? {
+pub fn run(which: Unload, backend: &dyn Backend, talk: &mut dyn Write) -> Result<(), BackendError> {
+    let what = if which.crash { "crash image" } else { "image" };
+    let text = if backend.unload(which)? {
         format!("{what} unloaded")
     } else {
         format!("no {what} was loaded")
@@ -53,8 +38,8 @@ mod tests {
             Err(BackendError::Busy)
         }
 
-        fn unload(&self, crash: bool) -> Result<bool, BackendError> {
-            Ok(crash)
+        fn unload(&self, which: Unload) -> Result<bool, BackendError> {
+            Ok(which.crash)
         }
     }
 
@@ -65,7 +50,11 @@ mod tests {
             (false, "mbtool: no image was loaded\n"),
         ] {
             let mut talk = vec![];
-            run(Options { crash }, &Crash, &mut talk).unwrap();
+            let which = Unload {
+                crash,
+                force: false,
+            };
+            run(which, &Crash, &mut talk).unwrap();
             assert_eq!(String::from_utf8(talk).unwrap(), expected);
         }
     }

@@ -1,0 +1,204 @@
+//! What Xen does not check, or tells too late.
+
+use super::XenError;
+use crate::plan::KernelSegment;
+use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
+use std::collections::BTreeSet;
+use xen_shim::hypercall::MAX_SEGMENTS;
+
+/// Pages that Xen takes from the crash area beside one page table for every
+/// 2 MiB that the image touches: control code, list, tables for Xen's own code.
+const CONTROL_PAGES: u64 = 16;
+/// Bytes that one page table maps.
+const TABLE_SPAN: u64 = 2 << 20;
+
+/// The rules for every list.
+///
+/// # Errors
+///
+/// [`XenError::Segments`].
+pub(super) fn shape(entry: u64, list: &[KernelSegment]) -> Result<(), XenError> {
+    let bad = |text: String| Err(XenError::Segments(text));
+    if list.len() > MAX_SEGMENTS {
+        return bad(format!(
+            "the plan has {} kernel segments, and Xen takes {MAX_SEGMENTS}",
+            list.len()
+        ));
+    }
+    for (n, segment) in list.iter().enumerate() {
+        let PhysRange { start, end } = segment.dest;
+        if start >= end || !(start | end).is_multiple_of(PAGE_SIZE) {
+            return bad(format!(
+                "kernel segment {n} at {} is not of whole pages",
+                segment.dest
+            ));
+        }
+        if segment.data.len() as u64 > segment.dest.len() {
+            return bad(format!(
+                "kernel segment {n} has {} bytes for {}",
+                segment.data.len(),
+                segment.dest
+            ));
+        }
+        let before = &list[..n];
+        if let Some(other) = before
+            .iter()
+            .find(|s| s.dest.intersect(&segment.dest).is_some())
+        {
+            return bad(format!(
+                "kernel segments {} and {} overlap",
+                other.dest, segment.dest
+            ));
+        }
+    }
+    let home = list.iter().find(|segment| segment.dest.contains(entry));
+    if home.is_none_or(|segment| segment.data.is_empty()) {
+        return bad(format!("the entry {entry:#x} is in no loaded segment"));
+    }
+    Ok(())
+}
+
+/// The rules for a crash image in `area`.
+///
+/// # Errors
+///
+/// No area, data outside, no room for Xen's own pages.
+pub(super) fn crash(list: &[KernelSegment], area: PhysRange) -> Result<(), XenError> {
+    if area.is_empty() {
+        return Err(XenError::NoCrashArea);
+    }
+    let outside = list
+        .iter()
+        .find(|s| !s.data.is_empty() && !area.covers(&s.dest));
+    if let Some(segment) = outside {
+        return Err(XenError::Segments(format!(
+            "{} has data for {}, outside of the crash area {area}",
+            segment.names.join(" + "),
+            segment.dest
+        )));
+    }
+    let used: u64 = list
+        .iter()
+        .filter_map(|segment| segment.dest.intersect(&area))
+        .map(|part| part.len() / PAGE_SIZE)
+        .sum();
+    let free = (area.len() / PAGE_SIZE).saturating_sub(used);
+    let needed = tables(list) + CONTROL_PAGES;
+    if free < needed {
+        return Err(XenError::CrashAreaFull { area, free, needed });
+    }
+    Ok(())
+}
+
+/// Page tables for the destinations: one for each 2 MiB touched.
+fn tables(list: &[KernelSegment]) -> u64 {
+    let mut spans = BTreeSet::new();
+    for segment in list {
+        let last = (segment.dest.end - 1) / TABLE_SPAN;
+        spans.extend((segment.dest.start / TABLE_SPAN..=last).take(1 << 20));
+    }
+    spans.len() as u64
+}
+
+/// Destinations with data that have to be owned by a domain: those that are
+/// neither in the crash area nor below 1 MiB, which Xen's allocator never has.
+pub(super) fn to_be_owned(list: &[KernelSegment], area: PhysRange) -> Vec<PhysRange> {
+    let low = PhysRange { start: 0, end: MIB };
+    list.iter()
+        .filter(|segment| !segment.data.is_empty())
+        .map(|segment| segment.dest)
+        .filter(|dest| !area.covers(dest) && !low.covers(dest))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(start: u64, pages: u64, bytes: usize) -> KernelSegment {
+        KernelSegment {
+            dest: PhysRange {
+                start,
+                end: start + pages * PAGE_SIZE,
+            },
+            data: vec![1; bytes].into(),
+            names: vec!["xen".into(), "mbi".into()],
+        }
+    }
+
+    const AREA: PhysRange = PhysRange {
+        start: 0x1000_0000,
+        end: 0x1200_0000,
+    };
+
+    #[test]
+    fn a_list_that_no_planner_should_make_is_refused() {
+        let entry = 0x20_0000;
+        let good = segment(entry, 2, 5000);
+        shape(entry, std::slice::from_ref(&good)).unwrap();
+        let claim = segment(0, 1, 0);
+        shape(entry, &[claim.clone(), good.clone()]).unwrap();
+        let many: Vec<_> = (0..16).map(|n| segment(entry + n * 0x1000, 1, 1)).collect();
+        let mut ragged = good.clone();
+        ragged.dest.end -= 1;
+        for (list, part) in [
+            (many, "16 kernel segments"),
+            (vec![ragged], "whole pages"),
+            (vec![segment(entry, 0, 0)], "whole pages"),
+            (vec![segment(entry, 1, 4097)], "4097 bytes"),
+            (vec![good.clone(), segment(entry + 0x1000, 1, 0)], "overlap"),
+            (vec![segment(entry, 1, 0)], "entry"),
+            (vec![claim], "entry"),
+        ] {
+            let err = shape(entry, &list).unwrap_err().to_string();
+            assert!(err.contains(part), "{part}: {err}");
+        }
+    }
+
+    #[test]
+    fn a_crash_image_stays_in_its_area_and_leaves_room() {
+        let inside = segment(AREA.start + 0x10_0000, 16, 4096);
+        crash(&[segment(0, 0xa0, 0), inside.clone()], AREA).unwrap();
+        let nothing = PhysRange { start: 0, end: 0 };
+        assert!(matches!(
+            crash(std::slice::from_ref(&inside), nothing),
+            Err(XenError::NoCrashArea)
+        ));
+        let err = crash(&[segment(0x20_0000, 1, 1)], AREA)
+            .unwrap_err()
+            .to_string();
+        assert!(err.contains("xen + mbi"), "{err}");
+        // 8192 pages, 16 tables, 16 control pages
+        crash(&[segment(AREA.start, 8192 - 32, 1)], AREA).unwrap();
+        let err = crash(&[segment(AREA.start, 8192 - 31, 1)], AREA).unwrap_err();
+        assert!(
+            matches!(
+                err,
+                XenError::CrashAreaFull {
+                    free: 31,
+                    needed: 32,
+                    ..
+                }
+            ),
+            "{err}"
+        );
+        // a claim elsewhere needs a table as well
+        let list = [segment(0, 1, 0), segment(AREA.start, 8192 - 32, 1)];
+        assert!(crash(&list, AREA).is_err());
+    }
+
+    #[test]
+    fn only_data_in_the_heaps_reach_has_to_be_owned() {
+        let list = [
+            segment(0, 1, 0),
+            segment(0x9_0000, 1, 1),
+            segment(0xf_f000, 2, 1),
+            segment(AREA.start, 1, 1),
+            segment(AREA.end - 0x1000, 2, 1),
+            segment(0x4000_0000, 1, 0),
+            segment(0x5000_0000, 1, 1),
+        ];
+        let starts: Vec<u64> = to_be_owned(&list, AREA).iter().map(|r| r.start).collect();
+        assert_eq!(starts, [0xf_f000, AREA.end - 0x1000, 0x5000_0000]);
+    }
+}

@@ -1,0 +1,294 @@
+//! What mbtool itself loaded into this Xen.
+//!
+//! Xen cannot be asked: KEXEC_CMD_kexec_status tells whether the number of loads
+//! and unloads so far is odd, not whether an image is there. So the truth is a
+//! file of ours, valid for one boot of one Xen, and Xen's answer serves to notice
+//! that somebody else has loaded or unloaded since.
+
+use super::XenError;
+use crate::memory::text;
+use handoff::addr::PhysRange;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Version of the file.
+const FORMAT: u32 = 1;
+/// The file, below the root.
+const FILE: &str = "run/mbtool/xen.json";
+
+/// A destination as it was handed to Xen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// First byte.
+    pub start: u64,
+    /// One past the last.
+    pub end: u64,
+    /// Bytes of data in it; 0: only mapped.
+    pub bytes: u64,
+}
+
+impl Placed {
+    /// The destination.
+    #[must_use]
+    pub const fn range(&self) -> PhysRange {
+        PhysRange {
+            start: self.start,
+            end: self.end,
+        }
+    }
+}
+
+/// An image of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loaded {
+    /// Its file name.
+    pub image: String,
+    /// When, in seconds since 1970.
+    pub time: u64,
+    /// Where Xen jumps.
+    pub entry: u64,
+    /// What Xen got.
+    pub segments: Vec<Placed>,
+    /// Why it must be neither executed nor unloaded; `None` for a good one.
+    pub damaged: Option<String>,
+    /// Why it must not be unloaded or replaced, though it may be executed: the
+    /// handoff finds lost pages before they do harm.
+    pub exposed: Option<String>,
+}
+
+/// One of Xen's two places for images.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    /// What is there by our last word.
+    pub loaded: Option<Loaded>,
+    /// What Xen's status said after our last load or unload.
+    pub status: Option<bool>,
+}
+
+/// The file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    format: u32,
+    boot: String,
+    xen: String,
+    /// The image for `exec`.
+    pub default: Slot,
+    /// The crash image.
+    pub crash: Slot,
+    /// dom0's memory target in KiB before the balloon made room for the image
+    /// for `exec`.
+    pub balloon_kib: Option<u64>,
+}
+
+impl Record {
+    /// The record of this boot of this Xen; an empty one where there is none, or
+    /// where it is one of another boot.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, or that is no record.
+    pub fn read(root: &Path) -> Result<Self, XenError> {
+        let path = root.join(FILE);
+        let fresh = Self {
+            format: FORMAT,
+            boot: boot(root),
+            xen: identity(root),
+            ..Self::default()
+        };
+        let bytes = match text::read_bytes(&path, text::LISTING) {
+            Err(err) if err.kind() == ErrorKind::NotFound => return Ok(fresh),
+            Err(source) => return Err(XenError::Record { path, source }),
+            Ok(bytes) => bytes,
+        };
+        let kept: Self = serde_json::from_slice(&bytes).map_err(|err| XenError::Record {
+            path: path.clone(),
+            source: io::Error::new(ErrorKind::InvalidData, err),
+        })?;
+        if kept.format != FORMAT {
+            let text = format!("expected format {FORMAT}, found {}", kept.format);
+            let source = io::Error::new(ErrorKind::InvalidData, text);
+            return Err(XenError::Record { path, source });
+        }
+        let same = kept.boot == fresh.boot && kept.xen == fresh.xen;
+        Ok(if same { kept } else { fresh })
+    }
+
+    /// Writes it: whole, or not at all.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn write(&self, root: &Path) -> Result<(), XenError> {
+        let path = root.join(FILE);
+        put(&path, self).map_err(|source| XenError::Record { path, source })
+    }
+
+    /// The place for crash images, or the other one.
+    #[must_use]
+    pub const fn slot(&self, crash: bool) -> &Slot {
+        if crash { &self.crash } else { &self.default }
+    }
+
+    /// As [`Self::slot`], to be changed.
+    pub const fn slot_mut(&mut self, crash: bool) -> &mut Slot {
+        if crash {
+            &mut self.crash
+        } else {
+            &mut self.default
+        }
+    }
+}
+
+impl Slot {
+    /// Why the image there must not be freed, if so.
+    #[must_use]
+    pub fn not_to_free(&self) -> Option<String> {
+        let loaded = self.loaded.as_ref()?;
+        loaded.damaged.clone().or_else(|| loaded.exposed.clone())
+    }
+
+    /// True when Xen's `status` does not fit what we did: an odd number of loads
+    /// and unloads by others. An even number cannot be noticed.
+    #[must_use]
+    pub fn changed_by_others(&self, status: bool) -> bool {
+        status != self.status.unwrap_or(false)
+    }
+}
+
+fn put(path: &Path, record: &Record) -> io::Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(dir)?;
+    let mut name = PathBuf::from(path).into_os_string();
+    name.push(format!(".{}", std::process::id()));
+    let new = PathBuf::from(name);
+    let written = fs::File::create(&new).and_then(|mut file| {
+        file.write_all(&serde_json::to_vec_pretty(record)?)?;
+        file.write_all(b"\n")?;
+        file.sync_all()
+    });
+    let done = written.and_then(|()| fs::rename(&new, path));
+    if done.is_err() {
+        // whatever is there is no record
+        let _ = fs::remove_file(&new);
+    }
+    done
+}
+
+/// Seconds since 1970; 0 for a clock before that.
+#[must_use]
+pub fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs())
+}
+
+fn line(path: &Path) -> String {
+    let text = text::read(path, text::ATTRIBUTE).unwrap_or_default();
+    text.trim().to_owned()
+}
+
+/// This boot of this Linux.
+fn boot(root: &Path) -> String {
+    line(&root.join("proc/sys/kernel/random/boot_id"))
+}
+
+/// This Xen, as /sys/hypervisor describes it.
+fn identity(root: &Path) -> String {
+    let name = |name: &str| line(&root.join("sys/hypervisor").join(name));
+    format!(
+        "{}.{}{} {} {}",
+        name("version/major"),
+        name("version/minor"),
+        name("version/extra"),
+        name("properties/changeset"),
+        name("compilation/compile_date")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::state::tests::put;
+
+    fn machine() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        put(root.path(), "proc/sys/kernel/random/boot_id", "11-22\n");
+        put(root.path(), "sys/hypervisor/version/major", "4\n");
+        put(root.path(), "sys/hypervisor/version/minor", "20\n");
+        put(root.path(), "sys/hypervisor/version/extra", ".4-pre\n");
+        root
+    }
+
+    fn loaded() -> Loaded {
+        Loaded {
+            image: "vmlinuz".into(),
+            time: now(),
+            entry: 0x2000_0000,
+            segments: vec![Placed {
+                start: 0x2000_0000,
+                end: 0x2000_2000,
+                bytes: 5000,
+            }],
+            damaged: None,
+            exposed: None,
+        }
+    }
+
+    #[test]
+    fn a_record_lives_as_long_as_the_boot_and_the_xen() {
+        let root = machine();
+        let root = root.path();
+        let mut record = Record::read(root).unwrap();
+        assert_eq!(record.default, Slot::default());
+        record.slot_mut(false).loaded = Some(loaded());
+        record.slot_mut(false).status = Some(true);
+        record.balloon_kib = Some(1 << 20);
+        record.write(root).unwrap();
+        assert_eq!(Record::read(root).unwrap(), record);
+        // nothing else stays in the directory
+        assert_eq!(fs::read_dir(root.join("run/mbtool")).unwrap().count(), 1);
+
+        put(root, "sys/hypervisor/version/extra", ".5\n");
+        assert_eq!(Record::read(root).unwrap().default.loaded, None);
+        put(root, "sys/hypervisor/version/extra", ".4-pre\n");
+        put(root, "proc/sys/kernel/random/boot_id", "33-44\n");
+        assert_eq!(Record::read(root).unwrap().default.loaded, None);
+    }
+
+    #[test]
+    fn what_is_no_record_is_an_error() {
+        let root = machine();
+        let root = root.path();
+        for (content, part) in [
+            ("", "EOF while parsing"),
+            ("{\"format\":1}", "missing field"),
+            (
+                r#"{"format":2,"boot":"","xen":"","default":{"loaded":null,"status":null},
+                "crash":{"loaded":null,"status":null},"balloon_kib":null}"#,
+                "expected format 1, found 2",
+            ),
+        ] {
+            put(root, FILE, content);
+            let err = Record::read(root).unwrap_err().to_string();
+            assert!(err.contains(part) && err.contains("xen.json"), "{err}");
+        }
+        fs::remove_dir_all(root.join("run")).unwrap();
+        put(root, "run", "a file");
+        assert!(Record::default().write(root).is_err());
+    }
+
+    #[test]
+    fn others_are_noticed_by_the_parity() {
+        let slot = |status| Slot {
+            loaded: None,
+            status,
+        };
+        assert!(slot(None).changed_by_others(true));
+        assert!(!slot(None).changed_by_others(false));
+        assert!(slot(Some(true)).changed_by_others(false));
+        assert!(!slot(Some(true)).changed_by_others(true));
+    }
+}

@@ -1,0 +1,156 @@
+//! What `mbtool status` says of Xen's kexec.
+
+use super::record::{Loaded, Record, Slot};
+use super::{Open, Xen, XenError, kind};
+use crate::memory::xen::Run;
+use serde::Serialize;
+use std::path::Path;
+use xen_shim::hypercall::{HypercallError, Kexec, Machine, Range};
+
+/// One of Xen's two places for images.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// What mbtool loaded there, and did not unload since.
+    pub loaded: Option<Loaded>,
+    /// What KEXEC_CMD_kexec_status says: whether the number of loads and unloads
+    /// since Xen's start is odd. It does not tell whether an image is there.
+    pub xen_status: Option<bool>,
+    /// That answer does not fit what mbtool did: another program loaded or
+    /// unloaded, and what is there is not known. `None`: no answer.
+    pub changed_by_others: Option<bool>,
+}
+
+/// Xen's kexec as dom0 sees it. `None` means that it could not be learnt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct XenKexec {
+    /// "4.20.4-pre".
+    pub version: Option<String>,
+    /// Free memory of Xen's heap in bytes: an image waits there for `exec`.
+    pub heap_free: Option<u64>,
+    /// KEXEC_RANGE_MA_CRASH; empty where none is reserved.
+    pub crash_area: Option<Run>,
+    /// KEXEC_RANGE_MA_XEN: Xen's code and data.
+    pub image: Option<Run>,
+    /// The image for `exec`.
+    pub default: Place,
+    /// The crash image.
+    pub crash: Place,
+    /// dom0's memory target in KiB, to which `unload` brings the balloon back.
+    pub balloon_kib: Option<u64>,
+}
+
+impl XenKexec {
+    /// Asks Xen and reads our record below `root`; what fails is a sentence in
+    /// `problems`.
+    #[must_use]
+    pub fn read(root: &Path, problems: &mut Vec<String>) -> Self {
+        Self::read_by(root, super::device(root), problems)
+    }
+
+    /// As [`XenKexec::read`], by another way to Xen.
+    #[must_use]
+    pub fn read_by(root: &Path, open: Open, problems: &mut Vec<String>) -> Self {
+        let mut tell = |err: XenError| {
+            let text = err.to_string();
+            if !problems.contains(&text) {
+                problems.push(text);
+            }
+        };
+        let record = Record::read(root).unwrap_or_else(|err| {
+            tell(err);
+            Record::default()
+        });
+        let mut state = Self {
+            default: place(&record.default),
+            crash: place(&record.crash),
+            balloon_kib: record.balloon_kib,
+            ..Self::default()
+        };
+        let way = match Xen::with(root, open, Box::new(|_| ())).way() {
+            Ok(way) => way,
+            Err(err) => {
+                tell(err);
+                return state;
+            }
+        };
+        let (kexec, machine) = (Kexec::new(&*way), Machine::new(&*way));
+        let mut ok = |err: HypercallError| tell(err.into());
+        state.version = machine
+            .version()
+            .map_err(&mut ok)
+            .ok()
+            .map(|version| version.to_string());
+        state.heap_free = machine.free_heap().map_err(&mut ok).ok().flatten();
+        let mut range = |what| kexec.range(what).map_err(&mut ok).ok().map(Run::from);
+        state.crash_area = range(Range::Crash);
+        state.image = range(Range::Xen);
+        for crash in [false, true] {
+            let slot = record.slot(crash);
+            let status = kexec.status(kind(crash)).map_err(&mut ok).ok();
+            let place = if crash {
+                &mut state.crash
+            } else {
+                &mut state.default
+            };
+            place.xen_status = status;
+            place.changed_by_others = status.map(|status| slot.changed_by_others(status));
+        }
+        state
+    }
+
+    /// The place for crash images, or the other one.
+    #[must_use]
+    pub const fn place(&self, crash: bool) -> &Place {
+        if crash { &self.crash } else { &self.default }
+    }
+}
+
+fn place(slot: &Slot) -> Place {
+    Place {
+        loaded: slot.loaded.clone(),
+        ..Place::default()
+    }
+}
+
+impl Place {
+    /// Whether an image is there; `None` where only the one who loaded it knows.
+    #[must_use]
+    pub const fn is_loaded(&self) -> Option<bool> {
+        match (&self.loaded, self.changed_by_others) {
+            (_, Some(true)) => None,
+            (Some(_), _) => Some(true),
+            (None, Some(false)) => Some(false),
+            (None, None) => None,
+        }
+    }
+
+    /// One line for a reader; `now` in seconds since 1970.
+    #[must_use]
+    pub fn describe(&self, now: u64) -> String {
+        let Some(loaded) = &self.loaded else {
+            return match self.changed_by_others {
+                Some(false) => "not loaded by mbtool".to_owned(),
+                Some(true) => "not known: another program has loaded or unloaded one".to_owned(),
+                None => "not loaded by mbtool; Xen does not answer".to_owned(),
+            };
+        };
+        let seconds = now.saturating_sub(loaded.time);
+        let age = match seconds {
+            0..120 => format!("{seconds} s"),
+            120..7200 => format!("{} min", seconds / 60),
+            _ => format!("{} h", seconds / 3600),
+        };
+        let mut text = format!("loaded: {}, {age} ago", loaded.image);
+        if self.changed_by_others == Some(true) {
+            text.push_str("; ANOTHER PROGRAM has loaded or unloaded one since");
+        }
+        if let Some(why) = &loaded.damaged {
+            text.push_str("; NOT TO BE EXECUTED OR UNLOADED: ");
+            text.push_str(why);
+        } else if let Some(why) = &loaded.exposed {
+            text.push_str("; NOT TO BE UNLOADED: ");
+            text.push_str(why);
+        }
+        text
+    }
+}

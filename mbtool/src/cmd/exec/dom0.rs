@@ -1,0 +1,165 @@
+//! Leaving a Xen dom0.
+//!
+//! systemd's own way to a loaded kernel does not work here: `systemctl kexec`
+//! asks /sys/kernel/kexec_loaded, which is 0, and then loads a kernel by itself;
+//! at the end of its shutdown it runs `kexec -e` or reboot(2), which know nothing
+//! of Xen's image or leave the devices running. So the shutdown is systemd's, up
+//! to the service whose turn it is then, and that one runs `mbtool exec --last`,
+//! by a drop-in that lives in /run: it is gone with this boot.
+//! docs/adr/0009-quiesce-dom0.md.
+
+use super::{ExecError, Options, System};
+use crate::backend::BackendError;
+use crate::memory::text;
+use crate::quiesce::Quiet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Where systemd finds it, below the root.
+const DROP_IN: &str = "run/systemd/system/systemd-kexec.service.d/50-mbtool.conf";
+/// What systemd is asked, in this order. kexec.target is what its login manager
+/// starts for `systemctl kexec`, in this mode.
+const COMMANDS: [&[&str]; 2] = [
+    &["systemctl", "daemon-reload"],
+    &[
+        "systemctl",
+        "start",
+        "--no-block",
+        "--job-mode=replace-irreversibly",
+        "kexec.target",
+    ],
+];
+
+/// Brings dom0 to rest and has Xen jump, or has systemd shut down first.
+pub(super) fn run(
+    options: Options,
+    root: &Path,
+    system: &dyn System,
+    say: &mut dyn FnMut(&str),
+) -> Result<(), ExecError> {
+    let xen = system.xen(root);
+    let ready = xen.to_run().map_err(BackendError::from)?;
+    if !options.force && !options.last {
+        return ask(root, system, say);
+    }
+    say(&format!("leaving Xen for {}", ready.loaded.image));
+    let ops = system.ops();
+    let quiet = Quiet::make(root, ops, options.last, &mut |step| {
+        let mark = if step.complete { "" } else { "warning: " };
+        say(&format!("{mark}{}", step.text));
+    });
+    say("jumping into the loaded image");
+    let error = ready.exec();
+    // nobody can go on with a machine in this state
+    say(&quiet.take_back(ops).text);
+    Err(BackendError::from(error).into())
+}
+
+/// The orderly way.
+fn ask(root: &Path, system: &dyn System, say: &mut dyn FnMut(&str)) -> Result<(), ExecError> {
+    if !root.join("run/systemd/system").exists() {
+        return Err(no_init(root));
+    }
+    let program = system.program().map_err(|source| ExecError::Program {
+        path: "/proc/self/exe".into(),
+        why: source.to_string(),
+    })?;
+    stays(root, &program)?;
+    let path = root.join(DROP_IN);
+    let write = |source| ExecError::Write {
+        path: path.clone(),
+        source,
+    };
+    put(&path, &drop_in(&program)).map_err(write)?;
+    say(
+        "systemd shuts down in order (kexec.target); at the end mbtool brings the devices to rest \
+         and Xen jumps",
+    );
+    for command in COMMANDS {
+        if let Err(why) = system.command(command) {
+            // the next kexec.target is not ours
+            let _ = fs::remove_file(&path);
+            return Err(ExecError::Command {
+                command: command.join(" "),
+                why,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn put(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    fs::write(path, text)
+}
+
+/// The service's command, replaced. Should it fail, the machine restarts: all
+/// services are stopped by then, and nobody is there to ask.
+fn drop_in(program: &Path) -> String {
+    format!(
+        "# Written by `mbtool exec` for this boot: Xen has the image, not Linux.\n\
+         [Unit]\n\
+         FailureAction=reboot-force\n\
+         \n\
+         [Service]\n\
+         Type=oneshot\n\
+         ExecStart=\n\
+         ExecStart={} exec --last\n\
+         TimeoutStartSec=300\n\
+         StandardInput=null\n\
+         StandardOutput=tty\n\
+         StandardError=tty\n\
+         TTYPath=/dev/console\n",
+        program.display()
+    )
+}
+
+/// Refuses a program that is not there any more when its turn comes: all file
+/// systems but / and /usr are unmounted by then. And one whose name systemd's
+/// syntax would take apart.
+fn stays(root: &Path, program: &Path) -> Result<(), ExecError> {
+    let bad = |why: &str| ExecError::Program {
+        path: program.to_owned(),
+        why: why.to_owned(),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
+    if !program.is_absolute() || !program.to_string_lossy().chars().all(plain) {
+        return Err(bad(
+            "systemd's files cannot name this path (letters, digits and /._+- only)",
+        ));
+    }
+    let device = |path: PathBuf| fs::metadata(path).map(|metadata| metadata.dev());
+    let of_program = device(program.to_owned()).map_err(|err| bad(&err.to_string()))?;
+    let kept = ["", "usr"].map(|name| device(root.join(name)).ok());
+    if kept.contains(&Some(of_program)) {
+        Ok(())
+    } else {
+        Err(bad(
+            "this file system is unmounted before mbtool's turn comes",
+        ))
+    }
+}
+
+fn no_init(root: &Path) -> ExecError {
+    let comm = text::read(&root.join("proc/1/comm"), text::ATTRIBUTE).unwrap_or_default();
+    let init = match comm.trim() {
+        "" => "process 1 is not known".to_owned(),
+        "openrc-init" => {
+            "OpenRC's `openrc-shutdown --kexec` starts an image that Linux holds, and \
+                          in a dom0 Xen holds it"
+                .to_owned()
+        }
+        other => format!(
+            "process 1 ({}) cannot start an image that Xen holds, only systemd can be told to",
+            text::cut(other)
+        ),
+    };
+    ExecError::NoInit { init }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! Guests that run beside dom0, and end with this Xen.
+
+use super::{Step, listed};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Says which guests have devices in this dom0 (/sys/bus/xen-backend/devices has
+/// `TYPE-DOMAIN-DEVICE`); `None` without any.
+pub(super) fn seen(root: &Path) -> Option<Step> {
+    let listing = fs::read_dir(root.join("sys/bus/xen-backend/devices")).ok()?;
+    let domains: BTreeSet<u32> = listing
+        .flatten()
+        .filter_map(|item| {
+            let name = item.file_name();
+            let name = name.to_string_lossy();
+            let mut parts = name.rsplitn(3, '-');
+            let (_, domain, _) = (parts.next()?, parts.next()?, parts.next()?);
+            domain.parse().ok()
+        })
+        .collect();
+    if domains.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = domains.iter().map(ToString::to_string).collect();
+    Some(Step::partly(format!(
+        "guests that use devices of this dom0 end without a shutdown: domain {}",
+        listed(&names)
+    )))
+}

@@ -1,0 +1,53 @@
+//! Network interfaces: the devices that write to memory when nobody asked.
+
+use super::{Ops, Step, Undo, listed};
+use crate::memory::text;
+use std::fs;
+use std::path::Path;
+
+/// Interface is up (linux/if.h).
+const IFF_UP: u64 = 1;
+/// Interface is the loopback one.
+const IFF_LOOPBACK: u64 = 8;
+/// Most interfaces looked at; a host with many guests has some thousands.
+const LIMIT: usize = 65536;
+
+/// Takes every interface but the loopback one down, by its `flags` in sysfs.
+pub(super) fn down(root: &Path, ops: &dyn Ops, undo: &mut Vec<Undo>) -> Step {
+    let names = fs::read_dir(root.join("sys/class/net"));
+    let mut paths: Vec<_> = names
+        .into_iter()
+        .flatten()
+        .flatten()
+        .take(LIMIT)
+        .map(|item| item.path().join("flags"))
+        .collect();
+    paths.sort_unstable();
+    let (mut done, mut failed) = (0, Vec::new());
+    for path in paths {
+        let Ok(was) = text::read(&path, text::ATTRIBUTE) else {
+            continue;
+        };
+        let Some(flags) = text::number(was.trim()) else {
+            continue;
+        };
+        if flags & IFF_UP == 0 || flags & IFF_LOOPBACK != 0 {
+            continue;
+        }
+        match ops.write(&path, &format!("{:#x}", flags & !IFF_UP)) {
+            Ok(()) => {
+                done += 1;
+                undo.push(Undo::Write(path, format!("{flags:#x}")));
+            }
+            Err(why) => failed.push(why),
+        }
+    }
+    if failed.is_empty() {
+        Step::done(format!("{done} network interfaces down"))
+    } else {
+        Step::partly(format!(
+            "{done} network interfaces down, but not: {}",
+            listed(&failed)
+        ))
+    }
+}

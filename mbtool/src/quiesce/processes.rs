@@ -1,0 +1,48 @@
+//! Every other process, at the end of an orderly shutdown.
+
+use super::{Ops, Step};
+use crate::memory::text;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long processes have to end by themselves, and to end at all.
+const GRACE: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(100);
+
+/// SIGTERM, then SIGKILL, to all but process 1, this one, kernel threads, and
+/// those that keep a storage device alive (systemd's convention: a command line
+/// that begins with `@`).
+pub(super) fn end(root: &Path, ops: &dyn Ops) -> Step {
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    for hard in [false, true] {
+        for pid in others(root, own) {
+            ops.kill(pid, hard);
+        }
+        let mut waited = Duration::ZERO;
+        while waited < GRACE {
+            if others(root, own).is_empty() {
+                return Step::done("all other processes ended");
+            }
+            ops.pause(POLL);
+            waited += POLL;
+        }
+    }
+    let left = others(root, own).len();
+    Step::partly(format!("{left} processes do not end"))
+}
+
+fn others(root: &Path, own: i32) -> Vec<i32> {
+    let listing = fs::read_dir(root.join("proc")).into_iter().flatten();
+    let pids = listing
+        .flatten()
+        .filter_map(|item| item.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| *pid > 1 && *pid != own)
+        .filter(|pid| {
+            let dir = root.join("proc").join(pid.to_string());
+            let line = text::read_bytes(&dir.join("cmdline"), text::LISTING).unwrap_or_default();
+            // kernel threads, and what has ended but was not waited for
+            !line.is_empty() && line[0] != b'@'
+        })
+        .collect()
+}

@@ -1,0 +1,260 @@
+use super::*;
+use crate::backend::state::tests::put;
+use std::cell::{Cell, RefCell};
+use std::fs;
+
+/// Writes down what it is asked for; files are really written.
+struct Fake<'a> {
+    root: &'a Path,
+    seen: RefCell<Vec<String>>,
+    /// Remounting works without an emergency.
+    willing: bool,
+    /// The emergency remount works.
+    emergency: bool,
+    paused: Cell<Duration>,
+}
+
+impl<'a> Fake<'a> {
+    fn new(root: &'a Path) -> Self {
+        Self {
+            root,
+            seen: RefCell::default(),
+            willing: true,
+            emergency: true,
+            paused: Cell::default(),
+        }
+    }
+
+    fn note(&self, text: String) {
+        self.seen.borrow_mut().push(text);
+    }
+
+    fn swap(&self, from: &str, to: &str) {
+        let path = self.root.join("proc/self/mountinfo");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, text.replace(from, to)).unwrap();
+    }
+}
+
+impl Ops for Fake<'_> {
+    fn lock_memory(&self) -> Result<(), String> {
+        self.note("lock".into());
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), String> {
+        self.note("sync".into());
+        Ok(())
+    }
+
+    fn remount(&self, target: &Path, read_only: bool) -> Result<(), String> {
+        self.note(format!("remount {} {read_only}", target.display()));
+        if !self.willing {
+            return Err("busy".into());
+        }
+        if read_only {
+            self.swap(" rw,", " ro,");
+        }
+        Ok(())
+    }
+
+    fn write(&self, path: &Path, text: &str) -> Result<(), String> {
+        let name = path.strip_prefix(self.root).unwrap();
+        self.note(format!("write {} {text}", name.display()));
+        if name == Path::new("proc/sysrq-trigger") && self.emergency {
+            self.swap(" rw,", " ro,");
+        }
+        fs::write(path, text).map_err(|err| err.to_string())
+    }
+
+    fn kill(&self, pid: i32, hard: bool) {
+        self.note(format!("kill {pid} {hard}"));
+        // one that listens, one that does not
+        if hard || pid == 42 {
+            fs::write(self.root.join(format!("proc/{pid}/cmdline")), "").unwrap();
+        }
+    }
+
+    fn pause(&self, time: Duration) {
+        self.paused.set(self.paused.get() + time);
+    }
+}
+
+/// 256 bytes of a device with this command register, class and header type.
+fn config(command: u16, class: [u8; 2], kind: u8) -> Vec<u8> {
+    let mut bytes = vec![0; 256];
+    bytes[..2].copy_from_slice(&0x8086_u16.to_le_bytes());
+    bytes[4..6].copy_from_slice(&command.to_le_bytes());
+    (bytes[11], bytes[10]) = (class[0], class[1]);
+    bytes[14] = kind;
+    bytes
+}
+
+fn dom0() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    put(
+        root,
+        "proc/self/mountinfo",
+        "1 0 0:2 / / rw - rootfs none rw,size=1\n2 1 8:1 / /mnt rw - ext4 /dev/sda1 rw,x\n",
+    );
+    put(root, "proc/sysrq-trigger", "");
+    put(root, "sys/class/net/lo/flags", "0x9\n");
+    put(root, "sys/class/net/eth0/flags", "0x1103\n");
+    put(root, "sys/class/net/eth1/flags", "0x1002\n");
+    let pci = [
+        ("0000:00:00.0", config(0x106, [6, 0], 0)),
+        ("0000:00:01.0", config(0x107, [6, 4], 1)),
+        ("0000:00:02.0", config(0x103, [3, 0], 0)),
+        ("0000:00:03.0", config(0x507, [2, 0], 0x80)),
+        ("0000:00:04.0", config(0x006, [8, 6], 0)),
+        ("0000:00:05.0", vec![0xff; 64]),
+    ];
+    for (name, bytes) in pci {
+        put(root, &format!("sys/bus/pci/devices/{name}/config"), bytes);
+    }
+    dir
+}
+
+fn command(root: &Path, name: &str) -> u16 {
+    let path = root.join("sys/bus/pci/devices").join(name).join("config");
+    let bytes = fs::read(path).unwrap();
+    assert!(bytes.len() == 256 || bytes.len() == 64);
+    u16::from_le_bytes([bytes[4], bytes[5]])
+}
+
+fn make(ops: &Fake<'_>, last: bool) -> (Quiet, Vec<Step>) {
+    let mut steps = vec![];
+    let quiet = Quiet::make(ops.root, ops, last, &mut |step| steps.push(step.clone()));
+    (quiet, steps)
+}
+
+fn texts(steps: &[Step]) -> Vec<&str> {
+    steps.iter().map(|step| step.text.as_str()).collect()
+}
+
+#[test]
+fn everything_comes_to_rest_in_order_and_back() {
+    let dir = dom0();
+    let root = dir.path();
+    let ops = Fake::new(root);
+    let (quiet, steps) = make(&ops, false);
+    assert_eq!(
+        texts(&steps),
+        [
+            "memory of this process locked",
+            "file systems synced",
+            "1 file systems read-only",
+            "1 network interfaces down",
+            "bus mastering off: 1 PCI devices",
+        ]
+    );
+    assert!(steps.iter().all(|step| step.complete));
+    assert_eq!(
+        ops.seen.take(),
+        [
+            "lock",
+            "sync",
+            "remount /mnt true",
+            "write sys/class/net/eth0/flags 0x1102",
+        ]
+    );
+    assert_eq!(ops.paused.get(), DRAIN);
+    assert_eq!(command(root, "0000:00:03.0"), 0x503);
+    for (name, kept) in [
+        ("0000:00:00.0", 0x106),
+        ("0000:00:01.0", 0x107),
+        ("0000:00:02.0", 0x103),
+        ("0000:00:04.0", 0x006),
+        ("0000:00:05.0", 0xffff),
+    ] {
+        assert_eq!(command(root, name), kept, "{name}");
+    }
+
+    let step = quiet.take_back(&ops);
+    assert!(step.complete, "{}", step.text);
+    assert_eq!(command(root, "0000:00:03.0"), 0x507);
+    assert_eq!(
+        ops.seen.take(),
+        [
+            "write sys/class/net/eth0/flags 0x1103",
+            "remount /mnt false",
+        ]
+    );
+}
+
+#[test]
+fn a_busy_file_system_is_taken_by_force() {
+    let dir = dom0();
+    let mut ops = Fake::new(dir.path());
+    ops.willing = false;
+    let (quiet, steps) = make(&ops, false);
+    assert!(texts(&steps).contains(&"1 file systems read-only"));
+    assert!(
+        ops.seen
+            .borrow()
+            .contains(&"write proc/sysrq-trigger u".to_owned())
+    );
+    assert!(quiet.undo.contains(&Undo::Mount("/mnt".into())));
+}
+
+#[test]
+fn what_resists_is_named_and_the_wait_has_an_end() {
+    let dir = dom0();
+    let root = dir.path();
+    fs::remove_file(root.join("sys/bus/pci/devices/0000:00:03.0/config")).unwrap();
+    put(root, "sys/bus/xen-backend/devices/vif-3-0/x", "");
+    put(root, "sys/bus/xen-backend/devices/vbd-12-51712/x", "");
+    let mut ops = Fake::new(root);
+    (ops.willing, ops.emergency) = (false, false);
+    let (quiet, steps) = make(&ops, false);
+    let partly: Vec<&str> = steps
+        .iter()
+        .filter(|step| !step.complete)
+        .map(|step| step.text.as_str())
+        .collect();
+    assert_eq!(partly.len(), 3, "{partly:?}");
+    assert!(partly[0].ends_with("domain 3, 12"), "{partly:?}");
+    assert!(
+        partly[1].contains("still writable after 10 s"),
+        "{partly:?}"
+    );
+    assert!(partly[1].ends_with("/mnt"), "{partly:?}");
+    assert!(
+        partly[2].contains("0000:00:03.0 (No such file"),
+        "{partly:?}"
+    );
+    assert!(ops.paused.get() <= Duration::from_secs(11));
+    assert_eq!(quiet.undo.len(), 1);
+}
+
+#[test]
+fn the_last_one_ends_the_others() {
+    let dir = dom0();
+    let root = dir.path();
+    let own = std::process::id();
+    for (pid, line) in [
+        (1, "init".to_owned()),
+        (2, String::new()),
+        (42, "sleep\x001".to_owned()),
+        (43, "stubborn".to_owned()),
+        (44, "@mdmon".to_owned()),
+        (own, "mbtool".to_owned()),
+    ] {
+        put(root, &format!("proc/{pid}/cmdline"), line);
+    }
+    let ops = Fake::new(root);
+    let (_quiet, steps) = make(&ops, true);
+    assert!(texts(&steps).contains(&"all other processes ended"));
+    let mut killed: Vec<String> = ops.seen.take();
+    killed.retain(|text| text.starts_with("kill"));
+    killed.sort();
+    assert_eq!(killed, ["kill 42 false", "kill 43 false", "kill 43 true"]);
+}
+
+#[test]
+fn long_lists_are_cut() {
+    let names: Vec<String> = (0..7).map(|n| n.to_string()).collect();
+    assert_eq!(listed(&names), "0, 1, 2, 3, 4 and 2 more");
+    assert_eq!(listed(&names[..2]), "0, 1");
+}
