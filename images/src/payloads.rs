@@ -79,7 +79,21 @@ pub const LAUNCHER_RETURNED_STATUS: i32 = 37;
 /// ELF32 with a Multiboot1 header, for QEMU's `-kernel`: see [`crate::launch`].
 pub(crate) const LAUNCHER: &[u8] = image!("launcher");
 
-/// Every image that reports, by the name that its report has as `variant`.
+/// Multiboot (1), ELF64, ET_EXEC, at 4 MiB; header flags 3.
+pub const MB1_FIXED: &[u8] = image!("mb1_fixed");
+/// Multiboot (1), no ELF at all: address fields (load at 5 MiB).
+pub const MB1_FLAT: &[u8] = image!("mb1_flat");
+/// Multiboot (1), ELF32, ET_EXEC, EM_386, at 0x801230, as [`MB2_ELF32`].
+pub const MB1_ELF32: &[u8] = image!("mb1_elf32");
+
+/// The same with Multiboot (1) headers.
+pub const REPORTING_MB1: [(&str, &[u8]); 3] = [
+    ("mb1_fixed", MB1_FIXED),
+    ("mb1_flat", MB1_FLAT),
+    ("mb1_elf32", MB1_ELF32),
+];
+
+/// Every Multiboot2 image that reports, by the name that its report has as `variant`.
 pub const REPORTING: [(&str, &[u8]); 8] = [
     ("fixed", MB2_FIXED),
     ("reloc_none", MB2_RELOC_NONE),

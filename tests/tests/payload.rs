@@ -6,12 +6,14 @@ use std::mem::offset_of;
 use anyhow::{Context, Result, ensure};
 use handoff::abi::{Area, STACK_SIZE};
 use handoff::addr::{MIB, PAGE_SIZE, align_down, align_up};
-use images::payloads::REPORTING;
-use images::report::{MULTIBOOT2_MAGIC, Pointers, Report};
+use images::payloads::{REPORTING, REPORTING_MB1};
+use images::report::{MULTIBOOT1_MAGIC, MULTIBOOT2_MAGIC, Pointers, Report};
 use tests::Firmware;
 use tests::payload_guest::{Loaded, PayloadGuest};
 use tests::plan_json::{PlanJson, number};
 
+#[path = "payload/mb1.rs"]
+mod mb1;
 #[path = "payload/mbi.rs"]
 mod mbi;
 
@@ -23,6 +25,7 @@ const WINDOW: (u64, u64) = (0x10_0000, 0x4000_0000);
 fn arrives(name: &'static str, firmware: Firmware) -> Result<()> {
     let (_, image) = REPORTING
         .into_iter()
+        .chain(REPORTING_MB1)
         .find(|(variant, _)| *variant == name)
         .with_context(|| format!("no payload {name}"))?;
     let guest = PayloadGuest::new(name, image).firmware(firmware);
@@ -36,11 +39,19 @@ fn check(name: &str, loaded: &Loaded, report: &Report) -> Result<()> {
     let plan = &loaded.plan;
     image(name, plan, report)?;
     placed(name, plan)?;
-    registers(plan, report)?;
-    mbi::tags(plan, report)?;
-    mbi::memory(plan, report)?;
-    mbi::rsdp(plan, report)?;
-    verified(loaded)?;
+    if name.starts_with("mb1_") {
+        registers(plan, report, MULTIBOOT1_MAGIC)?;
+        mb1::information(plan, report)?;
+        mb1::memory(plan, report)?;
+        verified(loaded, "multiboot")?;
+    } else {
+        registers(plan, report, MULTIBOOT2_MAGIC)?;
+        mbi::tags(plan, report)?;
+        mbi::memory(plan, report)?;
+        mbi::rsdp(plan, report)?;
+        verified(loaded, "multiboot2")?;
+    }
+    assert_eq!(report.multiboot1.is_some(), name.starts_with("mb1_"));
 
     let here = loaded.planned_here(&loaded.status, &[])?;
     assert_eq!(
@@ -123,10 +134,10 @@ fn placed(name: &str, plan: &PlanJson) -> Result<()> {
 }
 
 /// The exit table of docs/handoff-abi.md.
-fn registers(plan: &PlanJson, report: &Report) -> Result<()> {
+fn registers(plan: &PlanJson, report: &Report, magic: u64) -> Result<()> {
     let r = &report.registers;
-    assert_eq!(plan.number("/exit/registers/eax")?, MULTIBOOT2_MAGIC);
-    assert_eq!(r.eax, MULTIBOOT2_MAGIC);
+    assert_eq!(plan.number("/exit/registers/eax")?, magic);
+    assert_eq!(r.eax, magic);
     assert_eq!(r.ebx, plan.number("/exit/registers/ebx")?);
     assert_eq!(r.ebx, plan.segment("mbi")?.start);
     let entry = plan.number("/exit/registers/eip")?;
@@ -152,7 +163,7 @@ fn registers(plan: &PlanJson, report: &Report) -> Result<()> {
 }
 
 /// The handoff verified every loaded segment and said where it jumped.
-fn verified(loaded: &Loaded) -> Result<()> {
+fn verified(loaded: &Loaded, protocol: &str) -> Result<()> {
     let plan = &loaded.plan;
     let lines = loaded.handoff();
     for segment in plan.list("/segments")? {
@@ -170,7 +181,7 @@ fn verified(loaded: &Loaded) -> Result<()> {
         ensure!(lines.contains(&&*want), "{want:?} is not in {lines:#?}");
     }
     let jump = format!(
-        "[handoff] jump to {:#010x} (multiboot2, 32-bit), mbi {:#010x}",
+        "[handoff] jump to {:#010x} ({protocol}, 32-bit), mbi {:#010x}",
         plan.number("/image/entry")?,
         plan.number("/exit/registers/ebx")?
     );
@@ -216,4 +227,19 @@ fn by_address_tag_on_ovmf() -> Result<()> {
 #[test]
 fn elf32_on_odd_addresses() -> Result<()> {
     arrives("elf32", Firmware::SeaBios)
+}
+
+#[test]
+fn multiboot_1_elf64() -> Result<()> {
+    arrives("mb1_fixed", Firmware::SeaBios)
+}
+
+#[test]
+fn multiboot_1_by_address_fields_on_ovmf() -> Result<()> {
+    arrives("mb1_flat", Firmware::Ovmf)
+}
+
+#[test]
+fn multiboot_1_elf32_on_odd_addresses() -> Result<()> {
+    arrives("mb1_elf32", Firmware::SeaBios)
 }

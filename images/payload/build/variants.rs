@@ -9,11 +9,13 @@ use std::path::Path;
 
 /// How a variant is linked.
 struct Variant {
-    /// Name in the report; the file is `mb2_NAME`.
+    /// Name in the report; the file is `mb2_NAME`, for Multiboot 1 `NAME`.
     name: &'static str,
+    /// True for a Multiboot (1) header.
+    first: bool,
     /// Address of the first byte: virtual, then physical.
     base: (u64, u64),
-    /// Tags of the Multiboot2 header, as `header.rs` wants them.
+    /// What the header says, as `header.rs` or `header1.rs` wants it.
     cfgs: &'static [&'static str],
     /// What the file is.
     container: Container,
@@ -30,45 +32,52 @@ enum Container {
     Elf32,
 }
 
-const VARIANTS: [Variant; 8] = [
+const VARIANTS: [Variant; 11] = [
     Variant {
         name: "fixed",
+        first: false,
         base: (0x40_0000, 0x40_0000),
         cfgs: &[],
         container: Container::Exec,
     },
     Variant {
         name: "reloc_none",
+        first: false,
         base: (0x40_0000, 0x40_0000),
         cfgs: &[r#"preference="none""#],
         container: Container::Exec,
     },
     Variant {
         name: "reloc_lowest",
+        first: false,
         base: (0x40_0000, 0x40_0000),
         cfgs: &[r#"preference="lowest""#],
         container: Container::Exec,
     },
     Variant {
         name: "reloc_highest",
+        first: false,
         base: (0x40_0000, 0x40_0000),
         cfgs: &[r#"preference="highest""#],
         container: Container::Exec,
     },
     Variant {
         name: "dyn",
+        first: false,
         base: (0, 0),
         cfgs: &[],
         container: Container::Dyn,
     },
     Variant {
         name: "higher_half",
+        first: false,
         base: (0xffff_ffff_8060_0000, 0x60_0000),
         cfgs: &[],
         container: Container::Exec,
     },
     Variant {
         name: "flat",
+        first: false,
         base: (0x50_0000, 0x50_0000),
         cfgs: &["address"],
         container: Container::Flat,
@@ -76,11 +85,41 @@ const VARIANTS: [Variant; 8] = [
     // not on a page boundary: nothing in ELF32 asks for one
     Variant {
         name: "elf32",
+        first: false,
+        base: (0x80_1230, 0x80_1230),
+        cfgs: &[],
+        container: Container::Elf32,
+    },
+    Variant {
+        name: "mb1_fixed",
+        first: true,
+        base: (0x40_0000, 0x40_0000),
+        cfgs: &[],
+        container: Container::Exec,
+    },
+    Variant {
+        name: "mb1_flat",
+        first: true,
+        base: (0x50_0000, 0x50_0000),
+        cfgs: &["address"],
+        container: Container::Flat,
+    },
+    Variant {
+        name: "mb1_elf32",
+        first: true,
         base: (0x80_1230, 0x80_1230),
         cfgs: &[],
         container: Container::Elf32,
     },
 ];
+
+impl Variant {
+    /// Name of the image's file.
+    fn file(&self) -> String {
+        let prefix = if self.first { "" } else { "mb2_" };
+        format!("{prefix}{}", self.name)
+    }
+}
 
 /// R_X86_64_RELATIVE: add the load address.
 const RELATIVE: u32 = 8;
@@ -92,8 +131,13 @@ pub fn build_all(tools: &Tools) {
     let body = tools.archive("mb2/main.rs", "libmb2.a");
     for variant in &VARIANTS {
         let header = format!("header_{}.o", variant.name);
-        let header = tools.object("header.rs", &header, variant.cfgs);
-        let linked = tools.out.join(format!("mb2_{}.elf", variant.name));
+        let source = if variant.first {
+            "header1.rs"
+        } else {
+            "header.rs"
+        };
+        let header = tools.object(source, &header, variant.cfgs);
+        let linked = tools.out.join(format!("{}.elf", variant.file()));
         link(
             tools,
             &linked,
@@ -111,8 +155,12 @@ pub fn build_all(tools: &Tools) {
             Container::Flat => flatten(&elf).bytes,
             Container::Elf32 => elf32(&flatten(&elf), 3),
         };
-        check_header(&image, variant.name);
-        fs::write(tools.out.join(format!("mb2_{}", variant.name)), image).expect("OUT_DIR");
+        if variant.first {
+            check_header1(&image, variant.name);
+        } else {
+            check_header(&image, variant.name);
+        }
+        fs::write(tools.out.join(variant.file()), image).expect("OUT_DIR");
     }
     fault32(tools);
     page(tools, "destroy");
@@ -209,6 +257,23 @@ fn check_header(image: &[u8], name: &str) {
         .iter()
         .fold(0_u32, |sum, &word| sum.wrapping_add(word));
     assert_eq!((header[1], sum), (0, 0), "{name}: {header:x?}");
+}
+
+/// Magic within the first 8 KiB, 4-aligned, checksum right (specification
+/// 0.6.96, 3.1.1).
+fn check_header1(image: &[u8], name: &str) {
+    let words = |at: usize| -> [u32; 3] {
+        std::array::from_fn(|i| {
+            u32::from_le_bytes(image[at + i * 4..at + i * 4 + 4].try_into().unwrap())
+        })
+    };
+    let mut found = (0..image.len().min(8192) - 12).step_by(4).map(words);
+    let header = found.find(|header| header[0] == 0x1bad_b002);
+    let header = header.unwrap_or_else(|| panic!("{name}: no Multiboot header"));
+    let sum = header
+        .iter()
+        .fold(0_u32, |sum, &word| sum.wrapping_add(word));
+    assert_eq!(sum, 0, "{name}: {header:x?}");
 }
 
 fn fault32(tools: &Tools) {

@@ -1,4 +1,4 @@
-//! A Multiboot2 payload that reports what it found, as one line of JSON.
+//! A Multiboot payload (2 or 1, by its header) that reports what it found, as one line of JSON.
 //!
 //! Entry: 32-bit protected mode as the Multiboot2 specification promises
 //! (3.2, "i386 machine state"), at any multiple of 16 below 4 GiB.
@@ -17,6 +17,7 @@ mod entry;
 mod firmware;
 #[path = "../json.rs"]
 mod json;
+mod mb1;
 mod mbi;
 mod memory;
 mod report;

@@ -137,6 +137,17 @@ fn module<'m, S: Sink>(
     json.number("start", start.into());
     json.number("end", end.into());
     string(json, "cmdline", payload.get(8..).unwrap_or(&[]));
+    digest(json, start, end, memory);
+}
+
+/// Writes `sha256` of the bytes from `start` to `end`, empty when they cannot be
+/// read.
+pub fn digest<'m, S: Sink>(
+    json: &mut Json<'_, S>,
+    start: u32,
+    end: u32,
+    memory: &impl Fn(u64, u64) -> Option<&'m [u8]>,
+) {
     let contents = match end.checked_sub(start) {
         Some(0) => Some(&[][..]),
         Some(len) => memory(start.into(), len.into()),
@@ -200,12 +211,14 @@ pub fn sums_to_zero(bytes: &[u8]) -> bool {
     bytes.iter().fold(0_u8, |sum, &byte| sum.wrapping_add(byte)) == 0
 }
 
-fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+/// Reads the word at `offset`; `None` when it is not all inside `bytes`.
+pub fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     let field = bytes.get(offset..)?.first_chunk()?;
     Some(u32::from_le_bytes(*field))
 }
 
-fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
+/// Reads the long word at `offset`; `None` when it is not all inside `bytes`.
+pub fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
     let field = bytes.get(offset..)?.first_chunk()?;
     Some(u64::from_le_bytes(*field))
 }

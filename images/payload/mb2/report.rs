@@ -2,12 +2,15 @@
 
 use crate::entry::State;
 use crate::json::{Json, Sink};
-use crate::{firmware, mbi, memory, selfcheck};
+use crate::{firmware, mb1, mbi, memory, selfcheck};
 
 /// Version of the layout; `images::report` reads the same one.
 const FORMAT: u64 = 1;
 /// What EAX holds under Multiboot2 (specification 3.3).
 const MAGIC: u32 = 0x36d7_6289;
+
+/// What EAX holds under Multiboot (specification 0.6.96, 3.2).
+const MAGIC_1: u32 = 0x2bad_b002;
 
 /// Writes everything.
 pub fn write<S: Sink>(sink: &mut S, state: &State) {
@@ -20,6 +23,9 @@ pub fn write<S: Sink>(sink: &mut S, state: &State) {
     firmware::write(json);
     if state.eax == MAGIC {
         mbi::write(json, state.ebx.into(), &memory::bytes);
+    }
+    if state.eax == MAGIC_1 {
+        mb1::write(json, state.ebx.into(), &memory::bytes);
     }
     json.end_object();
 }
