@@ -260,6 +260,9 @@ pub enum Drill {
     /// Xen without the BIOS data area that it needs: a crash in real code, to
     /// test the way from a dump to a function. Not in `--help`.
     NoLowMemoryFix,
+    /// Xen as the host: data in free pages of its heap, some of which it loses.
+    /// Not in `--help`.
+    XenHeap,
 }
 
 fn drill(text: &str) -> Result<Drill, String> {
@@ -267,6 +270,7 @@ fn drill(text: &str) -> Result<Drill, String> {
         ("fault-long", _) => Ok(Drill::FaultLong),
         ("fault-protected", _) => Ok(Drill::FaultProtected),
         ("no-low-memory-fix", _) => Ok(Drill::NoLowMemoryFix),
+        ("xen-heap", _) => Ok(Drill::XenHeap),
         (_, Some(name)) if !name.is_empty() => Ok(Drill::Corrupt(name.into())),
         _ => Err("must be fault-long, fault-protected or corrupt=SEGMENT".into()),
     }

@@ -125,6 +125,10 @@ pub fn prepare(
         Some(Drill::FaultProtected) => spec::Drill::FaultProtected,
         _ => spec::Drill::Off,
     };
+    request.drill_heap = args.drill == Some(Drill::XenHeap);
+    if request.drill_heap && (host.xen.is_none() || crash.is_some()) {
+        bail!("--drill xen-heap: only an image that Xen loads for `mbtool exec` can lose pages");
+    }
     request.low_memory_fix = args.drill != Some(Drill::NoLowMemoryFix);
     if args.seed && matches!(request.image.protocol, Protocol::Linux(_)) {
         request.seed = random();
@@ -143,7 +147,8 @@ pub fn prepare(
         if request.consoles.is_empty() {
             bail!("--drill shows nothing without a console: give --console com1");
         }
-        if corrupt.is_some() && request.verify == spec::Verify::None {
+        let damaged = corrupt.is_some() || request.drill_heap;
+        if damaged && request.verify == spec::Verify::None {
             bail!(
                 "--drill corrupt needs --verify crc32 or sha256: nothing would notice the damage"
             );
@@ -169,6 +174,7 @@ fn drill_name(drill: &Drill) -> String {
         Drill::FaultLong => "an exception in long mode".into(),
         Drill::FaultProtected => "an exception in protected mode".into(),
         Drill::Corrupt(name) => format!("one bit of `{name}` is flipped"),
+        Drill::XenHeap => "data goes to pages that Xen may lose".into(),
         Drill::NoLowMemoryFix => "Xen gets no BIOS data area on a machine without one".into(),
     }
 }

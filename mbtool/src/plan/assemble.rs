@@ -85,13 +85,23 @@ pub(super) fn report(
             .iter()
             .map(|extent| move_report(extent, segments))
             .collect(),
+        clear: spec
+            .relocate
+            .clear
+            .iter()
+            .map(|&range| range.into())
+            .collect(),
         handoff: HandoffReport {
             base: Hex(layout.handoff.start),
             size: layout.handoff.len(),
             console: consoles_text(&spec.consoles),
             on_fault: on_fault_text(spec.on_fault),
             verify: verify_text(spec.verify),
-            drill: drill_text(spec.drill),
+            drill: if request.drill_heap {
+                "xen-heap"
+            } else {
+                drill_text(spec.drill)
+            },
             guard: spec.guard,
         },
         warnings: wishes.warnings,

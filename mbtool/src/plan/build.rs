@@ -1,7 +1,8 @@
 //! The story: place, describe, hand off, resolve, check, report.
 
 use super::boot::{self, Boot, Known, linux};
-use super::check::{self, Limits};
+use super::check::{self, Limits, XenLimits};
+use super::ground::{self, Ground};
 use super::layout::Layout;
 use super::low::Low;
 use super::place::Arena;
@@ -32,7 +33,11 @@ pub fn plan(request: &Request, host: &Host) -> Result<Plan, PlanError> {
     plan_with(request, host, &handoff::blob::build)
 }
 
+/// Segments before claims are resolved.
+pub(super) type Parts = Vec<Segment>;
+
 /// What is known before anything is placed.
+#[derive(Clone, Debug)]
 pub(super) struct Wishes {
     /// What the image is, if it is Xen.
     pub xen: Option<XenInfo>,
@@ -65,8 +70,22 @@ pub(super) fn plan_with(
 ) -> Result<Plan, PlanError> {
     let mut wishes = wishes(request, host)?;
     let host = &ram_log::keep(&request.consoles, host, &mut wishes.warnings)?;
-    let mut low = Low::decide(request, host, wishes.xen.is_some(), &mut wishes.warnings)?;
-    let mut arena = arena(request, host, &low)?;
+    let low = Low::decide(request, host, wishes.xen.is_some(), &mut wishes.warnings)?;
+    ground::first(request, host, &mut |ground| {
+        attempt(request, host, (wishes.clone(), low.clone()), ground, blob)
+    })
+}
+
+/// The plan for one way of loading.
+fn attempt(
+    request: &Request,
+    host: &Host,
+    (mut wishes, mut low): (Wishes, Low),
+    ground: &Ground<'_>,
+    blob: Builder<'_>,
+) -> Result<Plan, PlanError> {
+    let request = &*ground.request(request, &mut wishes.warnings);
+    let mut arena = arena(request, host, &low, ground)?;
     let ram = arena.ram().to_vec();
 
     let staged = stage::decide(request, &mut wishes, host, &mut low, &mut arena)?;
@@ -76,11 +95,12 @@ pub(super) fn plan_with(
     };
     let dump = dump::decide(request, host, &mut wishes, &mut low, &mut arena)
         .map_err(|error| too_small(error, &wishes, 0))?;
+    let handoff = ground.handoff(request, host, &low)?;
 
     // sizes first: that of the boot information does not depend on addresses
     let draft = boot_information(request, &wishes, &low, &Layout::draft(request), 0)?;
     let info_len = draft.bytes.len() as u64;
-    let layout = Layout::place(request, &wishes, &mut arena, info_len, staged)
+    let layout = Layout::place(request, &wishes, &mut arena, info_len, (staged, handoff))
         .map_err(|error| too_small(error, &wishes, info_len))?;
     wishes.warnings.extend(layout.warning.clone());
 
@@ -91,16 +111,24 @@ pub(super) fn plan_with(
     let fixups = boot::fixups(&low, &boot, layout.info.start);
 
     let mut parts = segments::image(&wishes, &request.image.name, placed)?;
-    let mut extents = stage::shift(&mut parts, &layout)?;
-    // first of all, as nothing else may have changed what is saved
-    extents.splice(..0, dump.as_ref().and_then(dump::Dump::save));
+    let moves = stage::shift(&mut parts, &layout);
     parts.extend(dump.as_ref().map(dump::Dump::header_segment));
     parts.extend(segments::modules(request, &layout));
     let info = boot::segment_name(&request.image.protocol);
     parts.push(Segment::new(info, layout.info, boot.bytes.clone()));
-    let mut parts: Vec<Segment> = parts
-        .into_iter()
-        .map(|part| part.with_digest(request.verify))
+    let mut loads = ground.load(
+        (parts, moves),
+        (request, host),
+        layout.handoff,
+        &mut wishes.warnings,
+    )?;
+    // first of all, as nothing else may have changed what is saved
+    let save = dump.as_ref().and_then(dump::Dump::save);
+    loads.extents.splice(..0, save);
+    let mut parts: Parts = loads
+        .parts
+        .iter()
+        .map(|part| part.clone().with_digest(request.verify))
         .collect();
 
     let spec = Spec {
@@ -110,7 +138,8 @@ pub(super) fn plan_with(
         verify: request.verify,
         regions: regions(&parts, request)?,
         relocate: Relocate {
-            extents,
+            extents: loads.extents.clone(),
+            clear: loads.clear.clone(),
             ..Relocate::default()
         },
         fixups,
@@ -120,19 +149,27 @@ pub(super) fn plan_with(
     };
     let built = blob(&spec).map_err(PlanError::Handoff)?;
     parts.push(segments::handoff(&built, layout.handoff)?.with_digest(request.verify));
-    parts.extend(segments::reserve(&wishes, layout.reserved));
+    match &host.xen {
+        Some(_) => parts.push(segments::page_0()),
+        None => parts.extend(segments::reserve(&wishes, layout.reserved)),
+    }
     parts.extend(dump.and_then(|dump| dump.saved_segment()));
 
     let mut segments = resolve(parts)?;
-    let kernel = kernel_segments(&mut segments, request.max_segments)?;
+    let kernel = ground.kernel_segments(&mut segments, request, host)?;
     let limits = Limits {
         ram: &ram,
-        max_segments: request.max_segments,
+        max_segments: max_segments(request, host),
         crash: request.crash,
         forbidden: &low.forbidden,
         handoff_entry: built.entry,
-        image_entry: stage::as_loaded(image_entry, &layout),
+        image_entry: loads.as_loaded(image_entry),
         total_ram: map::total_ram(&host.memory_map),
+        xen: host.xen.as_ref().map(|xen| XenLimits {
+            safe: ground.safe(host),
+            heap_free: xen.heap_free,
+        }),
+        relocate: &spec.relocate,
     };
     check::check(&segments, &kernel, &limits)?;
     stage::check(&segments, &layout)?;
@@ -155,6 +192,14 @@ pub(super) fn plan_with(
         crash: request.crash.is_some(),
         report,
     })
+}
+
+/// Most segments that the loading kernel takes.
+pub(super) fn max_segments(request: &Request, host: &Host) -> usize {
+    match host.xen {
+        Some(_) => request.max_segments.min(request::XEN_SEGMENTS),
+        None => request.max_segments,
+    }
 }
 
 /// Compares what the image asks for with what there is; settles the strings.
@@ -253,10 +298,15 @@ pub(super) fn spare(request: &Request) -> u64 {
 }
 
 /// The memory that may be loaded into.
-fn arena(request: &Request, host: &Host, low: &Low) -> Result<Arena, PlanError> {
+fn arena(
+    request: &Request,
+    host: &Host,
+    low: &Low,
+    ground: &Ground<'_>,
+) -> Result<Arena, PlanError> {
     let ram = map::ram_ranges(&host.memory_map);
     let mut arena = match request.crash {
-        None => Arena::new(ram),
+        None => ground.arena(host),
         Some(region) => {
             let there = host.crash_regions.iter();
             let there: Vec<PhysRange> = there

@@ -1,11 +1,17 @@
 //! The last look at a plan before anybody applies it.
 //!
 //! First what the loading kernel will check (`sanity_check_segment_list` of
-//! Linux's kexec, Xen's `do_kimage_alloc`), so that its errno needs no guessing;
-//! then what it will not check, and the machine would die of.
+//! Linux's kexec; for Xen see [`xen`]), so that its errno needs no guessing; then
+//! what it will not check, and the machine would die of.
+
+mod xen;
+
+pub use xen::XenLimits;
 
 use super::{KernelSegment, Segment};
+use handoff::abi::Extent;
 use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange};
+use handoff::spec::Relocate;
 
 /// Linux: destinations end below this (46-bit physical addresses).
 const DESTINATION_LIMIT: u64 = (1 << 46) - 1;
@@ -86,14 +92,47 @@ pub enum CheckError {
     },
     /// kexec: ENOMEM.
     #[error(
-        "{left} pages of the crash region {region} are left, the kernel needs {CRASH_SPARE_PAGES} \
-         for itself: reserve more with crashkernel="
+        "{left} pages of the crash region {region} are left, the kernel needs {needed} for itself: \
+         reserve more with crashkernel="
     )]
     CrashRegionFull {
         /// Free pages.
         left: u64,
+        /// Pages needed.
+        needed: u64,
         /// The region.
         region: PhysRange,
+    },
+    /// Xen: ENOMEM.
+    #[error("{name} at {dest} has neither data nor memory")]
+    Nothing {
+        /// Segment names.
+        name: String,
+        /// Where.
+        dest: PhysRange,
+    },
+    /// Xen: ENOMEM, or a load that is not complete.
+    #[error(
+        "Xen keeps a loaded image in its free heap, which has {free} pages left, and {needed} are \
+         needed: give memory of dom0 back to Xen (`xl mem-set 0 ...`, or a smaller number in \
+         /sys/devices/system/xen_memory/xen_memory0/target_kb), boot Xen with a smaller dom0_mem=, \
+         or load less"
+    )]
+    HeapTooSmall {
+        /// Pages for the image, its list and its page tables.
+        needed: u64,
+        /// Pages.
+        free: u64,
+    },
+    /// Unchecked by Xen, which may lose that page.
+    #[error("{name} at {dest} has data for {page:#x}, which may be a free page of Xen's heap")]
+    InFreeHeap {
+        /// Segment names.
+        name: String,
+        /// Where.
+        dest: PhysRange,
+        /// The first such page.
+        page: u64,
     },
     /// Unchecked by any kernel.
     #[error("{name} at {dest} is not all RAM: RAM is {}", super::place::list(ram))]
@@ -152,6 +191,18 @@ pub struct Limits<'a> {
     pub image_entry: u64,
     /// RAM of the whole machine, in bytes.
     pub total_ram: u64,
+    /// Set when Xen loads.
+    pub xen: Option<XenLimits>,
+    /// What the handoff moves and clears.
+    pub relocate: &'a Relocate,
+}
+
+impl Limits<'_> {
+    /// True where everything in `dest` is moved away before the image starts.
+    fn moved(&self, dest: &PhysRange) -> bool {
+        let extents = self.relocate.extents.iter();
+        extents.map(Extent::source).any(|from| dest.covers(&from))
+    }
 }
 
 /// Checks `kernel` as the kernel will, and `segments` for what it will not.
@@ -168,7 +219,11 @@ pub fn check(
     let name = |segment: &Segment| segment.name.clone();
     for segment in segments {
         let dest = segment.dest;
-        if dest.end > FOUR_GIB {
+        if limits.xen.is_some() && segment.data.is_empty() {
+            // Xen maps it and does nothing to it
+            continue;
+        }
+        if dest.end > FOUR_GIB && !limits.moved(&dest) {
             return Err(CheckError::Above4Gib {
                 name: name(segment),
                 dest,
@@ -196,6 +251,7 @@ pub fn check(
             });
         }
     }
+    after_the_moves(segments, limits)?;
     for (what, entry) in [
         ("handoff", limits.handoff_entry),
         ("image", limits.image_entry),
@@ -210,12 +266,41 @@ pub fn check(
     Ok(())
 }
 
+/// What is not moved is not written by moves and clearing.
+fn after_the_moves(segments: &[Segment], limits: &Limits<'_>) -> Result<(), CheckError> {
+    let moves = &limits.relocate.extents;
+    let cleared = limits.relocate.clear.iter().copied();
+    let written = moves.iter().map(Extent::destination).chain(cleared);
+    for range in written {
+        let hit = |segment: &&Segment| {
+            // the bounce buffer is the handoff's own scratch memory
+            let loaded = PhysRange {
+                end: segment.dest.start + segment.data.len() as u64,
+                ..segment.dest
+            };
+            loaded.overlaps(&range) && !limits.moved(&segment.dest)
+        };
+        if let Some(segment) = segments.iter().find(hit) {
+            return Err(CheckError::InTheWay {
+                name: segment.name.clone(),
+                dest: segment.dest,
+                by: "what the handoff moves or clears".to_owned(),
+                range,
+            });
+        }
+    }
+    Ok(())
+}
+
 fn as_the_kernel_does(kernel: &[KernelSegment], limits: &Limits<'_>) -> Result<(), CheckError> {
     if kernel.len() > limits.max_segments {
         let (count, limit) = (kernel.len(), limits.max_segments);
         return Err(CheckError::TooMany { count, limit });
     }
     let name = |segment: &KernelSegment| segment.names.join(" + ");
+    if let Some(xen) = &limits.xen {
+        xen::check(kernel, limits.crash, xen)?;
+    }
     let half = limits.total_ram / 2;
     let mut total = 0_u64;
     for segment in kernel {
@@ -242,14 +327,16 @@ fn as_the_kernel_does(kernel: &[KernelSegment], limits: &Limits<'_>) -> Result<(
                 dest,
             });
         }
-        if let Some(region) = limits.crash.filter(|region| !region.covers(&dest)) {
+        let anywhere = limits.xen.is_some() && segment.data.is_empty();
+        let confined = limits.crash.filter(|_| !anywhere);
+        if let Some(region) = confined.filter(|region| !region.covers(&dest)) {
             return Err(CheckError::OutsideCrashRegion {
                 name: name(segment),
                 dest,
                 region,
             });
         }
-        if dest.len() > half {
+        if dest.len() > half && limits.xen.is_none() {
             let what = format!("{} has", name(segment));
             return Err(CheckError::HalfOfRam {
                 what,
@@ -259,7 +346,9 @@ fn as_the_kernel_does(kernel: &[KernelSegment], limits: &Limits<'_>) -> Result<(
         }
         total = total.saturating_add(dest.len());
     }
-    for pair in kernel.windows(2) {
+    let mut sorted: Vec<&KernelSegment> = kernel.iter().collect();
+    sorted.sort_by_key(|segment| segment.dest);
+    for pair in sorted.windows(2) {
         let [first, second] = pair else { continue };
         if first.dest.end > second.dest.start {
             let range = PhysRange {
@@ -274,14 +363,24 @@ fn as_the_kernel_does(kernel: &[KernelSegment], limits: &Limits<'_>) -> Result<(
             });
         }
     }
-    if total > half {
+    if total > half && limits.xen.is_none() {
         let what = "all segments together have".to_owned();
         return Err(CheckError::HalfOfRam { what, total, half });
     }
     if let Some(region) = limits.crash {
-        let left = (region.len().saturating_sub(total)) / PAGE_SIZE;
-        if left < CRASH_SPARE_PAGES {
-            return Err(CheckError::CrashRegionFull { left, region });
+        let inside = |s: &KernelSegment| s.dest.intersect(&region).map_or(0, |part| part.len());
+        let taken: u64 = kernel.iter().map(inside).sum();
+        let left = (region.len().saturating_sub(taken)) / PAGE_SIZE;
+        let needed = match limits.xen {
+            Some(_) => xen::spare_pages(total),
+            None => CRASH_SPARE_PAGES,
+        };
+        if left < needed {
+            return Err(CheckError::CrashRegionFull {
+                left,
+                needed,
+                region,
+            });
         }
     }
     Ok(())

@@ -5,6 +5,7 @@ use super::boot::mbi::MbiError;
 use super::check::CheckError;
 use super::place::{FixedError, NoRoom};
 use super::resolve::ResolveError;
+use super::scatter::NoSafeRoom;
 use super::wants::WantError;
 use crate::crash::need::size;
 use crate::image::ImageError;
@@ -30,6 +31,15 @@ pub enum PlanError {
     /// Free space.
     #[error(transparent)]
     NoRoom(#[from] NoRoom),
+    /// Not enough memory that Xen cannot lose.
+    #[error(transparent)]
+    NoSafeRoom(NoSafeRoom),
+    /// `--drill xen-heap` has nothing to work with.
+    #[error("--drill xen-heap: {why}")]
+    Drill {
+        /// What is missing.
+        why: String,
+    },
     /// A place that is not free.
     #[error(transparent)]
     Fixed(#[from] FixedError),

@@ -72,14 +72,17 @@ impl Layout {
     /// constrained. Modules, boot information and handoff go as low as they can:
     /// Xen moves its modules up and needs room above them for that, and a small
     /// kernel maps low memory first. An image that the handoff moves to `staged`
-    /// is loaded anywhere.
+    /// is loaded anywhere. The handoff may have its place already.
     pub(super) fn place(
         request: &Request,
         wishes: &Wishes,
         arena: &mut Arena,
         info_len: u64,
-        staged: Option<PhysRange>,
+        (staged, handoff): (Option<PhysRange>, Option<PhysRange>),
     ) -> Result<Self, PlanError> {
+        if let Some(place) = handoff {
+            arena.remove("the handoff", place);
+        }
         let low = |name: String, len: u64, floor: u64| {
             let allowed = PhysRange {
                 start: floor,
@@ -116,7 +119,9 @@ impl Layout {
             window: self::window(request, info, window)?,
             ..low(info.to_owned(), info_len, 0)?
         });
-        asks.push(low("handoff".to_owned(), handoff::blob::memsz(), MIB)?);
+        if handoff.is_none() {
+            asks.push(low("handoff".to_owned(), handoff::blob::memsz(), MIB)?);
+        }
 
         let name = wishes.image_name(&request.image.name);
         let mut warning = None;
@@ -160,8 +165,8 @@ impl Layout {
             reserved,
             modules: modules.iter().zip(&asks).map(exact).collect(),
             info: rest[0],
-            handoff: rest[1],
-            staged: staged.and(rest.get(2).copied()),
+            handoff: handoff.unwrap_or_else(|| rest[1]),
+            staged: staged.and(rest.last().copied()),
             warning,
         })
     }

@@ -88,6 +88,8 @@ pub struct Report {
     pub fixups: Vec<FixupReport>,
     /// What the handoff moves, after verification and before `fixups`, in order.
     pub moves: Vec<MoveReport>,
+    /// What the handoff clears, after `moves`.
+    pub clear: Vec<HexRange>,
     /// The handoff.
     pub handoff: HandoffReport,
     /// What the user should know.
@@ -280,7 +282,7 @@ pub struct HandoffReport {
     pub on_fault: &'static str,
     /// How every loaded segment is verified: "none", "crc32" or "sha256".
     pub verify: &'static str,
-    /// "off", "fault-long" or "fault-protected".
+    /// "off", "fault-long", "fault-protected" or "xen-heap".
     pub drill: &'static str,
     /// True when watchpoints catch the image overwriting the handoff.
     pub guard: bool,

@@ -44,6 +44,8 @@ pub struct Request {
     pub verify: Verify,
     /// Deliberate failure.
     pub drill: Drill,
+    /// Xen only: load to pages that may be free, so that some get lost.
+    pub drill_heap: bool,
     /// Leave watchpoints behind that catch the image overwriting the handoff.
     pub guard: bool,
     /// Give Xen a BIOS data area where the machine has none (a test of the
@@ -77,6 +79,7 @@ impl Request {
             on_fault: OnFault::Halt,
             verify: Verify::Crc32,
             drill: Drill::Off,
+            drill_heap: false,
             guard: false,
             low_memory_fix: true,
             crash: None,

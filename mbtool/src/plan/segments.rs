@@ -102,3 +102,13 @@ pub(super) fn reserve(wishes: &Wishes, pages: PhysRange) -> Option<Segment> {
     let claim = |_: &_| Segment::new("xen (rest of its superpages)", pages, Vec::new());
     wishes.xen.as_ref().map(claim)
 }
+
+/// A claim on page 0, for Xen, which maps only what is claimed: where Xen lost a
+/// page it copies page 0, and would fault without it, unheard.
+pub(super) fn page_0() -> Segment {
+    let pages = PhysRange {
+        start: 0,
+        end: PAGE_SIZE,
+    };
+    Segment::new("page 0 (only mapped)", pages, Vec::new())
+}

@@ -1,16 +1,15 @@
 //! An image that the loading kernel cannot put where it must go is loaded
 //! somewhere else, verified there, and moved by the handoff.
 
-use super::build::Wishes;
+use super::build::{Parts, Wishes};
 use super::check::CheckError;
 use super::layout::{Layout, fixed_place};
 use super::low::Low;
 use super::place::Arena;
 use super::{PlanError, Request, Segment};
 use crate::memory::{Host, map};
-use handoff::abi::{Extent, MAX_EXTENTS};
+use handoff::abi::Extent;
 use handoff::addr::{FOUR_GIB, PhysRange};
-use handoff::{blob, extents};
 
 /// Tag 6's type of RAM (Multiboot2 specification 2.0, 3.6.8).
 const RAM: u32 = 1;
@@ -81,15 +80,32 @@ fn carve(areas: &mut Vec<(PhysRange, u32)>, pages: PhysRange) {
     *areas = carved;
 }
 
-/// Loads `parts` of the image at the staging place instead; the moves that
-/// bring them from there, in order.
-///
-/// # Errors
-///
-/// More parts than the handoff moves.
-pub(super) fn shift(parts: &mut [Segment], layout: &Layout) -> Result<Vec<Extent>, PlanError> {
+/// What is loaded, and what is done with it before the image starts.
+#[derive(Clone, Debug)]
+pub(super) struct Loads {
+    /// Where it is loaded.
+    pub parts: Parts,
+    /// From there to where it belongs, as if all were done at once.
+    pub moves: Vec<Extent>,
+    /// The same in an order in which it can be done.
+    pub extents: Vec<Extent>,
+    /// Cleared after that.
+    pub clear: Vec<PhysRange>,
+}
+
+impl Loads {
+    /// Where `addr` of the running image is loaded.
+    pub(super) fn as_loaded(&self, addr: u64) -> u64 {
+        let moved = |extent: &&Extent| extent.destination().contains(addr);
+        let by = self.moves.iter().find(moved);
+        by.map_or(addr, |extent| extent.from + (addr - extent.to))
+    }
+}
+
+/// Loads `parts` of the image at the staging place instead.
+pub(super) fn shift(parts: &mut [Segment], layout: &Layout) -> Vec<Extent> {
     let Some(staged) = layout.staged else {
-        return Ok(Vec::new());
+        return Vec::new();
     };
     let mut moves = Vec::with_capacity(parts.len());
     for part in parts {
@@ -101,18 +117,7 @@ pub(super) fn shift(parts: &mut [Segment], layout: &Layout) -> Result<Vec<Extent
         };
         moves.push(Extent { to, from, len });
     }
-    extents::order(&moves, blob::bounce(layout.handoff.start), MAX_EXTENTS)
-        .map_err(|error| PlanError::Handoff(error.to_string()))
-}
-
-/// `addr` of the image as loaded.
-pub(super) fn as_loaded(addr: u64, layout: &Layout) -> u64 {
-    match layout.staged {
-        Some(staged) if layout.reserved.contains(addr) => {
-            staged.start + (addr - layout.reserved.start)
-        }
-        _ => addr,
-    }
+    moves
 }
 
 /// Looks at where everything ends up: moves must not overwrite what is loaded.

@@ -48,6 +48,7 @@ impl fmt::Display for Report {
                 s.name, s.memsz, s.bufsz
             )?;
             match s.bufsz {
+                0 if self.xen.is_some() => writeln!(f, "  only mapped")?,
                 0 => writeln!(f, "  kept free")?,
                 _ => writeln!(f, "  {:08x}", s.crc32.0)?,
             }
@@ -57,6 +58,20 @@ impl fmt::Display for Report {
             "\nthe kernel gets {} segments",
             self.kernel_segments.len()
         )?;
+        if let Some(xen) = &self.xen {
+            let safe: u64 = xen.safe().map(|run| run.len()).sum();
+            write!(
+                f,
+                "loaded by Xen {}: {} MiB in {} runs cannot be in its free heap",
+                xen.version,
+                safe >> 20,
+                xen.safe.len()
+            )?;
+            match xen.heap_free {
+                Some(free) => writeln!(f, ", {} MiB are", free >> 20)?,
+                None => writeln!(f)?,
+            }
+        }
         if let Some(low) = &self.xen_low_memory {
             match (&low.trampoline, &low.fix) {
                 (Some(at), None) => {
@@ -83,6 +98,9 @@ impl fmt::Display for Report {
                 "  move {} from {} to {} ({} bytes)",
                 moved.name, moved.from, moved.to, moved.len
             )?;
+        }
+        for range in &self.clear {
+            writeln!(f, "  clear {}-{}", range.start, range.end)?;
         }
         for fixup in &self.fixups {
             match fixup {

@@ -25,6 +25,13 @@ fn kernel(segments: &[Segment]) -> Vec<KernelSegment> {
     segments.iter().map(one).collect()
 }
 
+static STILL: Relocate = Relocate {
+    swap: false,
+    list: None,
+    extents: Vec::new(),
+    clear: Vec::new(),
+};
+
 const RAM: [PhysRange; 1] = [PhysRange {
     start: MIB,
     end: 256 * MIB,
@@ -39,6 +46,8 @@ fn limits() -> Limits<'static> {
         handoff_entry: 2 * MIB,
         image_entry: 4 * MIB + 9,
         total_ram: 255 * MIB,
+        xen: None,
+        relocate: &STILL,
     }
 }
 
