@@ -2,7 +2,7 @@
 
 extern crate alloc;
 use crate::abi::{self, Area, FixupRaw, Header, Params, RegionRaw};
-use crate::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
+use crate::addr::{FOUR_GIB, PAGE_SIZE, PhysRange};
 use crate::arch::x86_64::gates;
 use crate::arch::x86_64::paging::{self, Mapper};
 use crate::arch::x86_64::selfcheck;
@@ -81,7 +81,7 @@ pub fn bounce(base: u64) -> PhysRange {
 ///
 /// # Errors
 ///
-/// Says which parameter does not fit: base not page aligned, below 1 MiB or
+/// Says which parameter does not fit: base not page aligned, in page 0 or
 /// above 4 GiB; too many regions, moves, ranges to clear, fix-ups or consoles; a
 /// fix-up above 4 GiB; regions and moves scattered over too many GiB above it; a
 /// console that cannot be accessed or mapped as it says.
@@ -108,10 +108,10 @@ pub fn build(spec: &Spec) -> Result<Built, String> {
 }
 
 fn check_base(base: u64, size: u32) -> Result<u32, String> {
-    if !base.is_multiple_of(PAGE_SIZE) || base < MIB || base + u64::from(size) > FOUR_GIB {
+    if !base.is_multiple_of(PAGE_SIZE) || base < PAGE_SIZE || base + u64::from(size) > FOUR_GIB {
         return Err(format!(
             "handoff base {base:#x}: must be page aligned, and {size:#x} bytes from it must lie \
-             between 1 MiB and 4 GiB"
+             between page 0 and 4 GiB"
         ));
     }
     Ok(base as u32)

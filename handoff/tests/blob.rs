@@ -122,7 +122,7 @@ fn parameters_are_where_the_blob_reads_them() {
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    for base in [0x10_0800, 0xf_f000, FOUR_GIB - 0x1000] {
+    for base in [0x10_0800, 0, FOUR_GIB - 0x1000] {
         assert!(
             blob::build(&spec(base))
                 .unwrap_err()

@@ -265,9 +265,14 @@ impl<'a> Ground<'a> {
     }
 
     /// The runs that data must be in, where that is a rule; sorted and merged.
+    /// Memory below 1 MiB, which Xen never gives to its heap, is one of them.
     pub(super) fn safe(&self, host: &Host) -> Option<Vec<PhysRange>> {
+        let first_mib = PhysRange { start: 0, end: MIB };
+        let low = map::ram_ranges(&host.memory_map).filter_map(|run| run.intersect(&first_mib));
         match self {
-            Self::InPlace(xen) | Self::Staged { xen, .. } => Some(safe_runs(xen, host)),
+            Self::InPlace(xen) | Self::Staged { xen, .. } => {
+                Some(Arena::new(low.chain(safe_runs(xen, host))).ram().to_vec())
+            }
             Self::Free | Self::Unsafe { .. } | Self::Drill(_) => None,
         }
     }
