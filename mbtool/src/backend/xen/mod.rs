@@ -179,9 +179,6 @@ impl Xen {
         // what cannot be written down is not loaded
         record.write(&self.root)?;
         let replaced = record.slot(crash).loaded.is_some();
-        if crash {
-            self.make_way(&kexec, &mut record)?;
-        }
 
         let segments: Vec<LoadSegment<'_>> = list
             .iter()
@@ -194,11 +191,7 @@ impl Xen {
             segments: &segments,
         });
         if let Err(cause) = result {
-            return Err(if crash && replaced {
-                XenError::CrashImageLost { cause }
-            } else {
-                cause.into()
-            });
+            return Err(self.failed(cause, &kexec, &mut record, crash)?);
         }
 
         let damaged = match lost(&machine, &owned) {
@@ -249,20 +242,28 @@ impl Xen {
         })
     }
 
-    /// Unloads a crash image before the next one is loaded. Xen would load first
-    /// and free then; but both are in the crash area, and what Xen needs to free
-    /// the old one may be overwritten by the new one.
-    fn make_way(&self, kexec: &Kexec<'_>, record: &mut Record) -> Result<(), XenError> {
-        let status = kexec.status(Kind::Crash)?;
-        if record.crash.loaded.is_none() && !record.crash.changed_by_others(status) {
-            return Ok(());
+    /// Why a load failed, and whether that cost the crash image before it: Xen's
+    /// status has changed then, because that one was unloaded first.
+    fn failed(
+        &self,
+        cause: HypercallError,
+        kexec: &Kexec<'_>,
+        record: &mut Record,
+        crash: bool,
+    ) -> Result<XenError, XenError> {
+        let status = kexec.status(kind(crash))?;
+        let slot = record.slot_mut(crash);
+        let lost = slot.loaded.is_some() && slot.changed_by_others(status);
+        if crash && slot.changed_by_others(status) {
+            slot.loaded = None;
+            slot.status = Some(status);
+            record.write(&self.root)?;
         }
-        kexec.unload(Kind::Crash)?;
-        record.crash = record::Slot {
-            loaded: None,
-            status: kexec.status(Kind::Crash).ok(),
-        };
-        record.write(&self.root)
+        Ok(if crash && lost {
+            XenError::CrashImageLost { cause }
+        } else {
+            cause.into()
+        })
     }
 
     fn unload_image(&self, Unload { crash, force }: Unload) -> Result<bool, XenError> {
@@ -398,4 +399,4 @@ impl Backend for Xen {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -50,6 +50,16 @@ pub struct Room {
 }
 
 impl Room {
+    /// A change that was made.
+    #[cfg(test)]
+    pub(super) fn of(root: &Path, before_kib: u64, now_kib: u64) -> Self {
+        Self {
+            target: root.join(TARGET),
+            before_kib,
+            now_kib,
+        }
+    }
+
     /// Gives dom0 its memory back.
     ///
     /// # Errors

@@ -1,1 +1,249 @@
+use super::*;
+use crate::backend::state::tests::put;
+use crate::backend::xen::Xen;
+use crate::backend::xen::tests::{Dom0, load_at};
+use crate::cmd::exec;
+use crate::quiesce::Ops;
+use rustix::io::Errno;
+use std::cell::RefCell;
+use std::time::Duration;
+use xen_shim::hypercall::Kind;
+use xen_shim::hypercall::testing::Setup;
 
+const FORCE: Options = Options {
+    force: true,
+    last: false,
+};
+const LAST: Options = Options {
+    force: false,
+    last: true,
+};
+
+/// A dom0 whose requests are written down.
+struct World {
+    dom0: Dom0,
+    seen: RefCell<Vec<String>>,
+    /// The command that fails.
+    fails: Option<&'static str>,
+    program: PathBuf,
+}
+
+impl World {
+    fn new() -> Self {
+        let dom0 = Dom0::new(Setup::default());
+        put(dom0.root(), "sys/class/net/eth0/flags", "0x1003\n");
+        put(dom0.root(), "usr/sbin/mbtool", "");
+        Self {
+            seen: RefCell::default(),
+            fails: None,
+            program: dom0.root().join("usr/sbin/mbtool"),
+            dom0,
+        }
+    }
+
+    fn root(&self) -> &Path {
+        self.dom0.root()
+    }
+
+    fn go(&self, options: Options) -> (Result<(), ExecError>, String) {
+        let mut talk = vec![];
+        let result = exec::run(options, self.root(), self, &mut talk);
+        (result, String::from_utf8(talk).unwrap())
+    }
+
+    fn note(&self, text: String) {
+        self.seen.borrow_mut().push(text);
+    }
+}
+
+impl System for World {
+    fn sync(&self) {
+        unreachable!("Linux's way")
+    }
+
+    fn jump(&self) -> Result<(), Errno> {
+        unreachable!("Linux's way")
+    }
+
+    fn command(&self, command: &[&str]) -> Result<(), String> {
+        let command = command.join(" ");
+        self.note(command.clone());
+        match self.fails {
+            Some(part) if command.contains(part) => Err("exit status: 4".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    fn xen(&self, _: &Path) -> Xen {
+        self.dom0.xen()
+    }
+
+    fn ops(&self) -> &dyn Ops {
+        self
+    }
+
+    fn program(&self) -> io::Result<PathBuf> {
+        Ok(self.program.clone())
+    }
+}
+
+impl Ops for World {
+    fn lock_memory(&self) -> Result<(), String> {
+        self.note("lock".into());
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), String> {
+        assert_eq!(self.dom0.fake.started(), None);
+        self.note("sync".into());
+        Ok(())
+    }
+
+    fn remount(&self, _: &Path, _: bool) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn write(&self, path: &Path, text: &str) -> Result<(), String> {
+        self.note(text.to_owned());
+        fs::write(path, text).map_err(|err| err.to_string())
+    }
+
+    fn kill(&self, pid: i32, _: bool) {
+        self.note(format!("kill {pid}"));
+        let path = self.root().join(format!("proc/{pid}/cmdline"));
+        fs::write(path, "").unwrap();
+    }
+
+    fn pause(&self, _: Duration) {}
+}
+
+#[test]
+fn force_brings_the_machine_to_rest_and_xen_jumps() {
+    let world = World::new();
+    load_at(&world.dom0.xen(), 0x3000_0000).unwrap();
+    let (result, talk) = world.go(FORCE);
+    // the fake comes back: what was changed is put back
+    let err = result.unwrap_err().to_string();
+    assert!(err.contains("still here"), "{err}");
+    assert_eq!(world.dom0.fake.started(), Some(Kind::Default));
+    assert_eq!(world.seen.take(), ["lock", "sync", "0x1002", "0x1003"]);
+    let lines: Vec<&str> = talk.lines().collect();
+    assert_eq!(lines[0], "mbtool: leaving Xen for vmlinuz");
+    assert!(lines.contains(&"mbtool: 1 network interfaces down"));
+    assert_eq!(
+        lines[lines.len() - 2],
+        "mbtool: jumping into the loaded image"
+    );
+    assert!(lines[lines.len() - 1].contains("put back: 1 settings"));
+
+    // the last one ends the others
+    let world = World::new();
+    put(world.root(), "proc/77/cmdline", "daemon");
+    load_at(&world.dom0.xen(), 0x3000_0000).unwrap();
+    world.go(LAST).0.unwrap_err();
+    assert!(world.seen.take().contains(&"kill 77".to_owned()));
+}
+
+#[test]
+fn nothing_is_touched_without_an_image() {
+    let world = World::new();
+    put(world.root(), "run/systemd/system/x", "");
+    let orderly = Options {
+        force: false,
+        last: false,
+    };
+    for options in [FORCE, LAST, orderly] {
+        let (result, _) = world.go(options);
+        let err = result.unwrap_err().to_string();
+        assert!(err.contains("mbtool load"), "{err}");
+    }
+    assert!(world.seen.take().is_empty());
+    assert_eq!(world.dom0.fake.started(), None);
+}
+
+#[test]
+fn systemd_gets_a_drop_in_and_is_asked_for_kexec_target() {
+    let world = World::new();
+    put(world.root(), "run/systemd/system/x", "");
+    load_at(&world.dom0.xen(), 0x3000_0000).unwrap();
+    let (result, talk) = world.go(Options {
+        force: false,
+        last: false,
+    });
+    result.unwrap();
+    assert_eq!(
+        world.seen.take(),
+        [
+            "systemctl daemon-reload",
+            "systemctl start --no-block --job-mode=replace-irreversibly kexec.target"
+        ]
+    );
+    assert!(talk.contains("systemd shuts down in order"), "{talk}");
+    let text = fs::read_to_string(world.root().join(DROP_IN)).unwrap();
+    let line = format!(
+        "\nExecStart=\nExecStart={} exec --last\n",
+        world.program.display()
+    );
+    assert!(text.contains(&line), "{text}");
+    assert!(text.contains("\nFailureAction=reboot-force\n"), "{text}");
+    assert_eq!(world.dom0.fake.started(), None);
+}
+
+#[test]
+fn a_systemd_that_refuses_keeps_its_own_kexec() {
+    for (fails, part) in [
+        ("daemon-reload", "`systemctl daemon-reload` failed"),
+        ("kexec.target", "kexec.target` failed: exit status: 4"),
+    ] {
+        let mut world = World::new();
+        world.fails = Some(fails);
+        put(world.root(), "run/systemd/system/x", "");
+        load_at(&world.dom0.xen(), 0x3000_0000).unwrap();
+        let err = world.go(Options::default()).0.unwrap_err().to_string();
+        assert!(err.contains(part) && err.contains("--force"), "{err}");
+        assert!(!world.root().join(DROP_IN).exists());
+    }
+}
+
+#[test]
+fn a_program_that_would_be_gone_is_refused() {
+    let world = World::new();
+    stays(world.root(), &world.program).unwrap();
+    for (path, part) in [
+        ("/usr/sbin/mb tool", "cannot name this path"),
+        ("/usr/sbin/mbtool%n", "cannot name this path"),
+        ("mbtool", "cannot name this path"),
+        ("/nonexistent/mbtool", "No such file"),
+        ("/proc/self/exe", "unmounted before"),
+    ] {
+        let path = Path::new(path);
+        // the last one: a root on another device than /proc's own
+        let err = match part {
+            "unmounted before" => stays(world.root(), Path::new("/proc/version")),
+            _ => stays(world.root(), path),
+        };
+        let err = err.unwrap_err().to_string();
+        assert!(err.contains(part) && err.contains("/usr/sbin"), "{err}");
+    }
+}
+
+#[test]
+fn other_inits_are_told_apart() {
+    for (comm, part) in [
+        (None, "process 1 is not known"),
+        (Some("openrc-init\n"), "openrc-shutdown --kexec"),
+        (Some("init\n"), "process 1 (init)"),
+    ] {
+        let world = World::new();
+        load_at(&world.dom0.xen(), 0x3000_0000).unwrap();
+        if let Some(comm) = comm {
+            put(world.root(), "proc/1/comm", comm);
+        }
+        let err = world.go(Options::default()).0.unwrap_err().to_string();
+        assert!(
+            err.contains(part) && err.contains("mbtool exec --force"),
+            "{err}"
+        );
+        assert!(world.seen.take().is_empty());
+    }
+}
