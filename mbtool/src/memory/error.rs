@@ -2,6 +2,7 @@
 
 use super::map::MapError;
 use std::path::PathBuf;
+use xen_shim::hypercall::HypercallError;
 
 /// Reading or parsing a description of memory failed.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +76,9 @@ pub enum MemoryError {
         /// Number of entries after merging.
         entries: usize,
     },
+    /// In a PV dom0, whose own memory map is not the machine's.
+    #[error("cannot ask Xen for the machine's memory: {0}")]
+    Xen(#[from] HypercallError),
     /// The ranges contradict themselves.
     #[error(transparent)]
     Map(#[from] MapError),

@@ -1,12 +1,14 @@
 //! Everything about the running machine, read once.
 
 use super::{
-    Entry, Host, Kind, MemoryError, boot_facts, devmem, efi, firmware, iomem, low, map, serial,
-    text,
+    CrashRegion, Entry, Host, Kind, MemoryError, boot_facts, devmem, efi, firmware, iomem, low,
+    map, serial, text, xen,
 };
+use crate::backend::under::Under;
 use crate::crash::Facts;
 use handoff::addr::MIB;
 use std::path::Path;
+use xen_shim::hypercall::Privcmd;
 
 pub use super::replay::from_json;
 
@@ -18,18 +20,93 @@ pub use super::replay::from_json;
 /// what firmware gave as RAM. Without firmware's map, /proc/iomem is the map.
 /// EFI runtime regions are reserved in both cases.
 ///
+/// In a PV dom0 these are about dom0 alone: map, crash area and low memory are
+/// what Xen says. Whose memory is whose changes (ballooning, other domains), so
+/// the machine is to be read right before a load.
+///
 /// # Errors
 ///
-/// No readable map, hidden addresses, contradictions, no RAM.
+/// No readable map, hidden addresses, contradictions, no RAM; in a PV dom0, no
+/// way to Xen.
 pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
     let mut warnings = Vec::new();
-    let given = firmware::read(root, &mut warnings)?;
+    let way = way_to_xen(root, &mut warnings)?;
+    let told = way
+        .as_ref()
+        .map(|way| xen::read::read(way, &mut warnings))
+        .transpose()?;
+    let (mut entries, crash_regions, xen) = match told {
+        Some(told) => (told.memory_map, told.crash_regions, Some(told.xen)),
+        None => {
+            let (entries, regions) = by_linux(root, &mut warnings)?;
+            (entries, regions, None)
+        }
+    };
+    entries.extend(efi::runtime_regions(root, &mut warnings));
+    let memory_map = checked(&entries)?;
+
+    let low_memory = match &way {
+        Some(way) => low::read(root, Some(&xen::read::Source(way)), &mut warnings),
+        None => {
+            let path = root.join("dev/mem");
+            let memory = devmem::DevMem::open(&path)
+                .map_err(|err| {
+                    let why = "the BIOS data area and the RSDP of a BIOS machine are not known";
+                    warnings.push(format!("cannot read {}: {err}; {why}", path.display()));
+                })
+                .ok();
+            let source = memory.as_ref().map(|memory| memory as &dyn low::Source);
+            low::read(root, source, &mut warnings)
+        }
+    };
+
+    let cmdline = text::read(&root.join("proc/cmdline"), text::LISTING).unwrap_or_else(|err| {
+        warnings.push(format!("the kernel command line is not known: {err}"));
+        String::new()
+    });
+    let cmdline = cmdline.trim_end_matches(['\n', '\0']).to_owned();
+    let serial = serial::read(root, &mut warnings);
+    let dump = Facts::read(root);
+    let boot_facts = boot_facts::read(root, &mut warnings);
+    Ok((
+        Host {
+            memory_map,
+            low_memory,
+            crash_regions,
+            cmdline,
+            dump,
+            serial,
+            xen,
+            boot_facts,
+        },
+        warnings,
+    ))
+}
+
+/// The way to the Xen below a PV dom0. A recorded machine has none.
+fn way_to_xen(root: &Path, warnings: &mut Vec<String>) -> Result<Option<Privcmd>, MemoryError> {
+    if Under::read(root) != Under::XenPvDom0 {
+        return Ok(None);
+    }
+    if root != Path::new("/") {
+        warnings.push("a dom0 that is not running: Xen cannot be asked".to_owned());
+        return Ok(None);
+    }
+    Ok(Some(Privcmd::open()?))
+}
+
+/// Memory map and crash regions of a Linux without Xen.
+fn by_linux(
+    root: &Path,
+    warnings: &mut Vec<String>,
+) -> Result<(Vec<Entry>, Vec<CrashRegion>), MemoryError> {
+    let given = firmware::read(root, warnings)?;
     let iomem_path = root.join("proc/iomem");
     let seen = text::read_named(&iomem_path, text::LISTING).and_then(|text| iomem::parse(&text));
 
-    let (mut entries, crash_regions) = match (given, seen) {
+    let found = match (given, seen) {
         (Some(given), Ok(seen)) => {
-            let entries = restrict(given, &seen.entries, &mut warnings)?;
+            let entries = restrict(given, &seen.entries, warnings)?;
             (entries, seen.crash_regions)
         }
         (Some(given), Err(err)) => {
@@ -48,40 +125,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
             });
         }
     };
-    entries.extend(efi::runtime_regions(root, &mut warnings));
-    let memory_map = checked(&entries)?;
-
-    let path = root.join("dev/mem");
-    let memory = devmem::DevMem::open(&path)
-        .map_err(|err| {
-            let why = "the BIOS data area and the RSDP of a BIOS machine are not known";
-            warnings.push(format!("cannot read {}: {err}; {why}", path.display()));
-        })
-        .ok();
-    let source = memory.as_ref().map(|memory| memory as &dyn low::Source);
-    let low_memory = low::read(root, source, &mut warnings);
-
-    let cmdline = text::read(&root.join("proc/cmdline"), text::LISTING).unwrap_or_else(|err| {
-        warnings.push(format!("the kernel command line is not known: {err}"));
-        String::new()
-    });
-    let cmdline = cmdline.trim_end_matches(['\n', '\0']).to_owned();
-    let serial = serial::read(root, &mut warnings);
-    let dump = Facts::read(root);
-    let boot_facts = boot_facts::read(root, &mut warnings);
-    Ok((
-        Host {
-            memory_map,
-            low_memory,
-            crash_regions,
-            cmdline,
-            dump,
-            serial,
-            xen: None,
-            boot_facts,
-        },
-        warnings,
-    ))
+    Ok(found)
 }
 
 /// Normalises, and refuses a map without RAM.

@@ -5,8 +5,9 @@
 //! planner must know which pages cannot be free: those of the crash area, and
 //! those that a domain owns.
 
-use super::Kind;
-use super::{CrashRegion, Entry};
+pub mod read;
+
+use super::{CrashRegion, Entry, Kind};
 use handoff::addr::PhysRange;
 use serde::{Deserialize, Serialize};
 

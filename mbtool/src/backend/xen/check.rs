@@ -100,14 +100,16 @@ fn tables(list: &[KernelSegment]) -> u64 {
     spans.len() as u64
 }
 
-/// Destinations with data that have to be owned by a domain: those that are
-/// neither in the crash area nor below 1 MiB, which Xen's allocator never has.
+/// Destinations with data that have to be owned by a domain, without what is in
+/// the crash area or below 1 MiB, which Xen's allocator never has.
 pub(super) fn to_be_owned(list: &[KernelSegment], area: PhysRange) -> Vec<PhysRange> {
     let low = PhysRange { start: 0, end: MIB };
     list.iter()
         .filter(|segment| !segment.data.is_empty())
-        .map(|segment| segment.dest)
-        .filter(|dest| !area.covers(dest) && !low.covers(dest))
+        .flat_map(|segment| segment.dest.minus(&area))
+        .flatten()
+        .flat_map(|dest| dest.minus(&low))
+        .flatten()
         .collect()
 }
 
@@ -199,6 +201,6 @@ mod tests {
             segment(0x5000_0000, 1, 1),
         ];
         let starts: Vec<u64> = to_be_owned(&list, AREA).iter().map(|r| r.start).collect();
-        assert_eq!(starts, [0xf_f000, AREA.end - 0x1000, 0x5000_0000]);
+        assert_eq!(starts, [0x10_0000, AREA.end, 0x5000_0000]);
     }
 }
