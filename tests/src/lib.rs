@@ -16,6 +16,7 @@ pub mod payload_guest;
 pub mod plan_json;
 pub mod run;
 pub mod serial;
+pub mod vmlinux;
 pub mod xen;
 
 pub use dirs::target_dir;
