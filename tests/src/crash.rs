@@ -1,0 +1,250 @@
+//! A system crashes, and the Linux that mbtool loaded for this looks at its memory.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use images::assets::{self, Asset};
+use images::guest::{self, CRASH, STAGE1, Stage1};
+
+use crate::guest_binary::{known_pages_bin, mbtool_bin};
+use crate::known_pages::MARKER;
+use crate::machine::{Board, Firmware, Machine};
+use crate::run::Outcome;
+
+/// Four times what the slowest case takes on two free cores.
+const DEADLINE: Duration = Duration::from_secs(400);
+
+/// Pages made before the crash.
+const PAGES: u32 = 4096;
+
+/// What the first system says when it waits for a key on Xen's console.
+const PRESS: &str = "PRESS THE KEY";
+
+/// The system that crashes.
+#[derive(Clone, Copy, Debug)]
+pub enum Host {
+    /// This Linux, without Xen.
+    Linux(&'static Asset),
+    /// Xen of this release ("4.17", "4.20"), with Linux 6.1 as dom0.
+    Xen(&'static str),
+}
+
+/// Why it crashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// Linux panics, on this (virtual) CPU.
+    Panic(u32),
+    /// The debug key 'C' is pressed on Xen's console.
+    XenKey,
+}
+
+/// What crashes, on what.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// The system.
+    pub host: Host,
+    /// Firmware of the machine; Xen as first system is started on BIOS only.
+    pub firmware: Firmware,
+    /// Machine type.
+    pub board: Board,
+    /// Number of CPUs.
+    pub cpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u32,
+    /// `crashkernel=` on the command line of Xen, or of Linux without Xen.
+    pub crashkernel: &'static str,
+    /// The crash.
+    pub trigger: Trigger,
+}
+
+/// What the crash kernel reported.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// By key.
+    pub values: BTreeMap<String, String>,
+    /// Names of the notes of /proc/vmcore, in order.
+    pub notes: Vec<String>,
+    /// What its digest of its payload must be.
+    pub expected_digest: String,
+    /// The run itself.
+    pub outcome: Outcome,
+}
+
+impl Scenario {
+    /// A machine of the older board with 4 CPUs and 1 GiB that starts on BIOS.
+    pub fn new(host: Host, trigger: Trigger) -> Self {
+        Self {
+            host,
+            firmware: Firmware::SeaBios,
+            board: Board::Pc,
+            cpus: 4,
+            memory_mib: 1024,
+            crashkernel: match host {
+                Host::Linux(_) => "192M",
+                Host::Xen(_) => "192M@256M",
+            },
+            trigger,
+        }
+    }
+
+    /// The commands that the first system runs.
+    fn script(&self) -> String {
+        let crash = match self.trigger {
+            Trigger::Panic(cpu) => format!(
+                "taskset {:x} sh -c 'echo c > /proc/sysrq-trigger'\n",
+                1_u64 << cpu
+            ),
+            Trigger::XenKey => format!("echo {PRESS}\nsleep 120\n"),
+        };
+        format!(
+            "known-pages make /tmp/known {PAGES}\n\
+             mbtool load -p --console com1 /vmlinuz --initrd /crash-initrd \
+                --cmdline 'console=ttyS0,115200 nr_cpus=1 irqpoll reset_devices quiet panic=-1'\n\
+             {crash}"
+        )
+    }
+
+    /// What the crash kernel does with the dump.
+    fn dump(&self) -> String {
+        // with Xen, how far makedumpfile gets is only reported
+        let xen = match self.host {
+            Host::Linux(_) => "",
+            Host::Xen(_) => {
+                "try dump-xen makedumpfile -X -d 31 -l /proc/vmcore /tmp/dump-xen\n\
+                 try dump-plain makedumpfile -E -d 0 --dry-run /proc/vmcore /tmp/dump-plain\n"
+            }
+        };
+        format!(
+            "known-pages notes /proc/vmcore\n\
+             known-pages scan /proc/vmcore {PAGES}\n\
+             try dmesg makedumpfile --dump-dmesg /proc/vmcore /tmp/dmesg\n\
+             say \"panic=$(grep -m 1 -o 'Kernel panic - not syncing.*' /tmp/dmesg)\"\n\
+             try dump makedumpfile -d 31 -l /proc/vmcore /tmp/dump\n\
+             say \"dump-size=$(stat -c %s /tmp/dump)\"\n\
+             {xen}"
+        )
+    }
+
+    /// The kernel that crashes, which is the one that looks, too.
+    fn linux(&self) -> &'static Asset {
+        match self.host {
+            Host::Linux(kernel) => kernel,
+            Host::Xen(_) => &assets::LINUX_6_1,
+        }
+    }
+
+    /// Runs it as `name`.
+    pub fn run(&self, name: &str) -> Result<Report> {
+        let (crash_initrd, digest) = guest::crash_initrd(known_pages_bin()?, &self.dump())?;
+        let initrd = Stage1::new(&self.script())?
+            .file("bin/mbtool", mbtool_bin()?)?
+            .file("bin/known-pages", known_pages_bin()?)?
+            .file("vmlinuz", self.linux().path()?)?
+            .bytes("crash-initrd", &crash_initrd)?
+            .finish()?;
+        let words = format!("crashkernel={}", self.crashkernel);
+        let machine = match self.host {
+            Host::Linux(kernel) => Machine::new(self.firmware, kernel.path()?)
+                .append("console=ttyS0,115200 quiet panic=-1")
+                .append(&words)
+                .initrd(initrd),
+            Host::Xen(version) => Machine::xen(version, &words, "", initrd)?,
+        };
+        let end = format!("{CRASH}END");
+        let failed = format!("{STAGE1}FAIL");
+        let pages_failed = format!("{MARKER}FAIL");
+        let outcome = machine
+            .board(self.board)
+            .cpus(self.cpus)
+            .memory_mib(self.memory_mib)
+            .typing()
+            // the first system is meant to panic
+            .failures(&[&failed, &pages_failed])
+            .run_typing(name, DEADLINE, &[&end], &mut |_, line, keyboard| {
+                if line == PRESS {
+                    keyboard.xen('C');
+                }
+            })?
+            .ended_with(&end)?;
+        let lines = outcome.lines.iter();
+        let of = |prefix: &'static str| {
+            let rest = lines
+                .clone()
+                .filter_map(move |line| line.split_once(prefix));
+            rest.filter_map(|(_, rest)| rest.split_once('='))
+        };
+        let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        let known = of(MARKER).filter(|(key, _)| ["made", "found"].contains(key));
+        let values = of(CRASH).chain(known).map(owned).collect();
+        let notes = of(MARKER).filter(|(key, _)| *key == "note");
+        let name =
+            |(_, note): (&str, &str)| note.split(" type=").next().unwrap_or_default().to_owned();
+        Ok(Report {
+            notes: notes.map(name).collect(),
+            values,
+            expected_digest: digest.to_string(),
+            outcome,
+        })
+    }
+
+    /// Runs it as `name` and checks all that every crash has in common.
+    pub fn check(&self, name: &str) -> Result<Report> {
+        let report = self.run(name)?;
+        report
+            .verify(self)
+            .with_context(|| format!("see {}", report.outcome.log.display()))?;
+        Ok(report)
+    }
+}
+
+impl Report {
+    /// What the crash kernel said of `key`.
+    pub fn get(&self, key: &str) -> Result<&str> {
+        let value = self.values.get(key).map(String::as_str);
+        value.with_context(|| format!("the crash kernel did not report {key}"))
+    }
+
+    /// An error that names the first thing that is not as it should be.
+    fn verify(&self, scenario: &Scenario) -> Result<()> {
+        let is = |key: &str, expected: &str| -> Result<()> {
+            let found = self.get(key)?;
+            ensure!(found == expected, "{key} is {found}, expected {expected}");
+            Ok(())
+        };
+        is("digest", &self.expected_digest)?;
+        is("cpus", "1")?;
+        if let (Host::Linux(_), Trigger::Panic(cpu)) = (scenario.host, scenario.trigger) {
+            is("apicid", &cpu.to_string())?;
+        }
+        ensure!(
+            self.get("acpi-tables")? != "0",
+            "the crash kernel has no ACPI tables"
+        );
+        let found = self.get("found")?;
+        ensure!(
+            found.starts_with(&format!("{PAGES} of={PAGES} ")) && found.contains(" unreadable=0"),
+            "of {PAGES} known pages and all memory: found={found}"
+        );
+        // all of the machine but the crash region, the firmware's part and page 0
+        let bytes: u64 = self.get("vmcore")?.parse()?;
+        let mib = u64::from(scenario.memory_mib);
+        ensure!(
+            bytes >> 20 >= mib - 192 - 8 && bytes >> 20 < mib,
+            "/proc/vmcore has {bytes} bytes, the machine {mib} MiB"
+        );
+        let cores = self.notes.iter().filter(|name| *name == "CORE").count();
+        ensure!(
+            cores == scenario.cpus as usize,
+            "{cores} CPUs left their registers, expected {}: {:?}",
+            scenario.cpus,
+            self.notes
+        );
+        ensure!(
+            self.notes.iter().any(|name| name == "VMCOREINFO"),
+            "no VMCOREINFO: {:?}",
+            self.notes
+        );
+        Ok(())
+    }
+}
