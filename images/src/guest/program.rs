@@ -12,7 +12,10 @@ use elf::endian::LittleEndian;
 use crate::assets::Asset;
 
 /// Where Debian's dynamic linker looks for libraries.
-const DIRECTORIES: [&str; 3] = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib64"];
+const DIRECTORIES: [&str; 2] = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"];
+
+/// Where programs expect the dynamic linker: a link into one of those.
+const LINKER: &str = "lib64/";
 
 /// The program and all that it needs, by path in the guest (relative to the root).
 pub fn with_libraries(program: &'static Asset) -> Result<BTreeMap<String, Vec<u8>>> {
@@ -34,36 +37,39 @@ fn add(root: &Path, path: String, from: &Path, to: &mut BTreeMap<String, Vec<u8>
     let bytes = fs::read(from).with_context(shown)?;
     let needed = needed(&bytes).with_context(shown)?;
     to.insert(path, bytes);
-    for name in needed {
-        let (directory, from) = find(root, &name).with_context(|| {
-            format!(
-                "{} needs {name}, which is not below {}",
-                from.display(),
-                root.display()
-            )
+    for path in needed {
+        let (path, from) = find(root, &path).with_context(|| {
+            let from = from.display();
+            format!("{from} needs {path}, which is not below {}", root.display())
         })?;
-        add(root, format!("{directory}/{name}"), &from, to)?;
+        add(root, path, &from, to)?;
     }
     Ok(())
 }
 
-fn find(root: &Path, name: &str) -> Option<(&'static str, PathBuf)> {
-    DIRECTORIES.iter().find_map(|&directory| {
-        let path = root.join(directory).join(name);
-        path.is_file().then_some((directory, path))
+/// Path in the guest and here of a library, by its name, or of the dynamic linker.
+fn find(root: &Path, needed: &str) -> Option<(String, PathBuf)> {
+    if needed.starts_with(LINKER) {
+        let path = root.join(needed);
+        return path.is_file().then(|| (needed.to_owned(), path));
+    }
+    DIRECTORIES.iter().find_map(|directory| {
+        let path = root.join(directory).join(needed);
+        path.is_file()
+            .then(|| (format!("{directory}/{needed}"), path))
     })
 }
 
-/// File names of the libraries that an ELF file needs, and of its interpreter.
+/// File names of the libraries that an ELF file needs, and the path of its interpreter, the dynamic linker.
 fn needed(bytes: &[u8]) -> Result<Vec<String>> {
     let file = ElfBytes::<LittleEndian>::minimal_parse(bytes)?;
     let mut names = Vec::new();
     let segments = file.segments().context("no program headers")?;
     if let Some(interpreter) = segments.iter().find(|header| header.p_type == PT_INTERP) {
         let path = String::from_utf8_lossy(file.segment_data(&interpreter)?).into_owned();
-        let path = path.trim_end_matches('\0');
-        let name = path.strip_prefix("/lib64/");
-        names.push(name.with_context(|| path.to_owned())?.to_owned());
+        let path = path.trim_end_matches('\0').trim_start_matches('/');
+        ensure!(path.starts_with(LINKER), "its interpreter is /{path}");
+        names.push(path.to_owned());
     }
     let Some(dynamic) = file.dynamic()? else {
         return Ok(names);
@@ -87,7 +93,7 @@ mod tests {
         let names = needed(&own).unwrap();
         assert!(names.iter().any(|name| name == "libc.so.6"), "{names:?}");
         assert!(
-            names.iter().any(|name| name.starts_with("ld-linux")),
+            names.iter().any(|name| name.starts_with("lib64/ld-linux")),
             "{names:?}"
         );
         assert!(needed(b"#!/bin/sh").is_err());

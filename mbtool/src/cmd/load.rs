@@ -60,11 +60,16 @@ pub fn run(args: &LoadArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
         None => " (Xen)".to_owned(),
     });
     eprintln!(
-        "mbtool: {}: {}{} at {}, `mbtool exec` starts it",
+        "mbtool: {}: {}{} at {}, {} starts it",
         done.summary,
         image.name,
         version.unwrap_or_default(),
-        image.base
+        image.base,
+        if plan.crash {
+            "a panic"
+        } else {
+            "`mbtool exec`"
+        }
     );
     Ok(())
 }

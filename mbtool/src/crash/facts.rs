@@ -160,7 +160,7 @@ fn cpu_notes(root: &Path, warnings: &mut Vec<String>) -> Vec<Run> {
     notes
 }
 
-/// /sys/kernel/vmcoreinfo: address and size, both in hex without 0x.
+/// /sys/kernel/vmcoreinfo: address and size, both in hex, the address with 0x.
 fn vmcoreinfo(root: &Path, warnings: &mut Vec<String>) -> Option<Run> {
     let path = root.join("sys/kernel/vmcoreinfo");
     let content = match read(&path) {
@@ -174,7 +174,8 @@ fn vmcoreinfo(root: &Path, warnings: &mut Vec<String>) -> Option<Run> {
             return None;
         }
     };
-    let mut words = content.split_whitespace().map(text::hex);
+    let hex = |word: &str| text::hex(word.strip_prefix("0x").unwrap_or(word));
+    let mut words = content.split_whitespace().map(hex);
     let found = range(words.next().flatten(), words.next().flatten());
     if found.is_none() {
         warnings.push(format!(
@@ -226,7 +227,11 @@ mod tests {
         // not CPUs, and one without notes
         put(root.path(), &format!("{CPUS}/cpufreq/x"), "");
         put(root.path(), &format!("{CPUS}/cpu3/online"), "1\n");
-        put(root.path(), "sys/kernel/vmcoreinfo", "1886000 1024\n");
+        put(
+            root.path(),
+            "sys/kernel/vmcoreinfo",
+            "0x0000000001886000 1024\n",
+        );
         let facts = Facts::read(root.path());
         let warnings = &facts.doubts;
         let starts: Vec<u64> = facts.cpu_notes.iter().map(|note| note.start).collect();
