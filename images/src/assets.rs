@@ -95,10 +95,12 @@ pub static BUSYBOX: Asset = Asset {
     found: OnceLock::new(),
 };
 
-/// The kernel image, and the modules that make hypercalls available to user space.
+/// The kernel image, the modules that make hypercalls available to user space, and the one that asks EFI for variables.
 const KERNEL_FILES: &[&str] = &[
     "boot/vmlinuz-*",
     "boot/config-*",
+    "lib/modules/*/kernel/fs/efivarfs",
+    "usr/lib/modules/*/kernel/fs/efivarfs",
     "lib/modules/*/kernel/drivers/xen",
     "usr/lib/modules/*/kernel/drivers/xen",
 ];
@@ -337,6 +339,16 @@ fn resolve(root: &Path, file: &str) -> Result<PathBuf> {
 /// What a dom0 with Linux 6.1 needs to let user space reach Xen, in the order to load it: the kernel's release, and the
 /// file of the module. Nothing for a kernel that is not part of a tree with modules.
 pub fn xen_modules() -> Result<Vec<(String, PathBuf)>> {
+    modules(&["drivers/xen/xen-privcmd.ko", "drivers/xen/xenfs/xenfs.ko"])
+}
+
+/// What Linux 6.1 needs to show EFI's variables: as [`xen_modules`].
+pub fn efi_modules() -> Result<Vec<(String, PathBuf)>> {
+    modules(&["fs/efivarfs/efivarfs.ko"])
+}
+
+/// Modules of Linux 6.1, by their paths below its `kernel` directory; all of them or none.
+fn modules(files: &[&str]) -> Result<Vec<(String, PathBuf)>> {
     let kernel = LINUX_6_1.path()?;
     let name = kernel.file_name().and_then(|name| name.to_str());
     let (Some(release), Some(root)) = (
@@ -345,11 +357,11 @@ pub fn xen_modules() -> Result<Vec<(String, PathBuf)>> {
     ) else {
         return Ok(Vec::new());
     };
-    let below = |lib: &str| root.join(lib).join(release).join("kernel/drivers/xen");
+    let below = |lib: &str| root.join(lib).join(release).join("kernel");
     Ok(["lib/modules", "usr/lib/modules"]
         .into_iter()
         .map(below)
-        .map(|dir| ["xen-privcmd.ko", "xenfs/xenfs.ko"].map(|file| dir.join(file)))
+        .map(|dir| files.iter().map(|file| dir.join(file)).collect::<Vec<_>>())
         .find(|files| files.iter().all(|file| file.is_file()))
         .into_iter()
         .flatten()

@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# init of dom0: says what this kernel sees, one "MBTOOL-DOM0 key=value" line each, and switches the machine off
+# init of dom0, or of a Linux without Xen: says what this kernel sees, one "MBTOOL-DOM0 key=value" line each, and switches the machine off
 export PATH=/bin
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
@@ -23,6 +23,18 @@ fi
 say "cpus=$(grep -c ^processor /proc/cpuinfo)"
 say "mem=$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)KiB"
 say "acpi-tables=$(find /sys/firmware/acpi/tables -maxdepth 1 -type f | wc -l)"
+say "loader=$(cat /proc/sys/kernel/bootloader_type)"
+say "setup-data=$(cat /sys/kernel/boot_params/setup_data/*/type 2>/dev/null | tr '\n' ' ')"
+if [ -d /sys/firmware/efi ]; then
+	say "efi-regions=$(find /sys/firmware/efi/runtime-map -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)"
+	module=/lib/modules/$(uname -r)/efivarfs.ko
+	if [ -f "$module" ] && insmod "$module" && mount -t efivarfs efivarfs /sys/firmware/efi/efivars; then
+		# each name is an answer of the firmware
+		say "efi-variables=$(find /sys/firmware/efi/efivars -type f | wc -l)"
+	fi
+else
+	say "efi-regions=none"
+fi
 say "digest=$(sha256sum /payload.bin | cut -d ' ' -f 1)"
 say "END"
 sleep 1

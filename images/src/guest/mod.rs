@@ -23,6 +23,9 @@ pub const DOM0: &str = "MBTOOL-DOM0 ";
 /// Beginning of each line of a crash kernel: `key=value` lines, then `END`.
 pub const CRASH: &str = "MBTOOL-CRASH ";
 
+/// Beginning of each line of a Linux that was started without Xen: as [`DOM0`].
+pub const LINUX: &str = "MBTOOL-LINUX ";
+
 /// Size of dom0's `/payload.bin` in bytes. Larger than any one-page or one-megabyte mistake of a loader.
 pub const PAYLOAD_BYTES: usize = 8 << 20;
 
@@ -60,6 +63,20 @@ pub fn crash_initrd(known_pages: &Path, dump: &str) -> Result<(Vec<u8>, Digest)>
     for (path, data) in program::with_libraries(&assets::MAKEDUMPFILE)? {
         archive.file(&path, 0o755, &data)?;
     }
+    Ok((archive.finish()?, Digest::of(&payload)))
+}
+
+/// The initial RAM disk of a Linux without Xen below: as [`dom0_initrd`], but its lines begin with [`LINUX`].
+pub fn linux_initrd() -> Result<(Vec<u8>, Digest)> {
+    let payload = payload();
+    let mut archive = base(&include_str!("dom0.sh").replace(DOM0.trim_end(), LINUX.trim_end()))?;
+    for (release, module) in assets::efi_modules()? {
+        let name = module.file_name().unwrap_or_default().to_string_lossy();
+        let data =
+            fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
+        archive.file(&format!("lib/modules/{release}/{name}"), 0o644, &data)?;
+    }
+    archive.file("payload.bin", 0o644, &payload)?;
     Ok((archive.finish()?, Digest::of(&payload)))
 }
 

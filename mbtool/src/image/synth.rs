@@ -6,8 +6,10 @@
 #![allow(clippy::as_conversions, clippy::indexing_slicing, clippy::unwrap_used)]
 
 mod elf;
+mod linux;
 
 pub use elf::{ElfBuilder, Segment};
+pub use linux::bzimage;
 
 use super::header::FLAG_OPTIONAL;
 use multiboot2_header::MAGIC;

@@ -1,1 +1,278 @@
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::as_conversions)]
 
+use super::super::error::Reason;
+use super::super::sniff::{Kind, kind};
+use super::super::synth::{ElfBuilder, Segment, bzimage};
+use super::super::{As, Format, Image, ImageError, Preference, Protocol};
+use super::*;
+use proptest::prelude::*;
+
+fn parse(bytes: &[u8]) -> Result<Image, Reason> {
+    Image::parse_as(bytes, "vmlinuz", As::Linux).map_err(|error: ImageError| error.reason)
+}
+
+fn setup(image: &Image) -> &Setup {
+    match &image.protocol {
+        Protocol::Linux(setup) => setup,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn message(bytes: &[u8]) -> String {
+    match parse(bytes) {
+        Ok(_) => panic!("parsed"),
+        Err(reason) => reason.to_string(),
+    }
+}
+
+/// A vmlinux with a banner: a segment as Linux has it, and the per-CPU one that
+/// is linked at virtual address 0.
+fn vmlinux() -> Vec<u8> {
+    let mut text = vec![0x90; 0x3000];
+    let banner = b"Linux version %s\0Linux version 6.1.0-50-amd64 (x@y) #1 SMP\n\0";
+    text[0x800..0x800 + banner.len()].copy_from_slice(banner);
+    let load = |vaddr, paddr, data, memsz| Segment {
+        kind: 1,
+        vaddr,
+        paddr,
+        memsz,
+        align: 0x20_0000,
+        data,
+        ..Segment::default()
+    };
+    ElfBuilder::elf64(0x100_0040)
+        .segment(load(0xffff_ffff_8100_0000, 0x100_0000, text, 0x20_0000))
+        .segment(load(0, 0x120_0000, vec![1; 0x2000], 0x2000))
+        .segment(load(
+            0xffff_ffff_8120_2000,
+            0x120_2000,
+            vec![2; 0x100],
+            0x10_0000,
+        ))
+        .build()
+}
+
+#[test]
+fn a_bzimage_is_one_segment_with_room_to_unpack() {
+    let file = bzimage();
+    assert_eq!(kind(&file), Kind::Linux);
+    let image = Image::parse_as(&file, "vmlinuz", As::Auto).unwrap();
+    assert_eq!(image.format, Format::BzImage);
+    assert_eq!((image.span.start, image.span.end), (0x100_0000, 0x180_0000));
+    assert_eq!(image.entry, 0x100_0200);
+    let [segment] = &image.segments[..] else {
+        panic!("{:?}", image.segments)
+    };
+    assert_eq!(
+        segment.data,
+        file[0x800..][..0x3000],
+        "without the signature"
+    );
+    let tag = image.requirements.relocatable.unwrap();
+    assert_eq!(
+        (tag.min, tag.max, tag.align, tag.preference),
+        (0x100_0000, 0xffff_ffff, 0x20_0000, Preference::Highest)
+    );
+    let setup = setup(&image);
+    assert_eq!(setup.release(), Some("6.1.0-test"));
+    assert_eq!(setup.protocol(), "2.15");
+    assert_eq!(
+        (setup.cmdline_size, setup.initrd_addr_max),
+        (2047, 0x7fff_ffff)
+    );
+    let payload = setup.payload.unwrap();
+    assert_eq!((payload.offset, payload.length), (0x300, 0x1000));
+    // the header goes on as it is in the file
+    assert_eq!(setup.header, file[HEADER..0x26c]);
+    assert!(image.warnings.is_empty(), "{:?}", image.warnings);
+    // it moves as a whole
+    let placed = image.at(0x7000_0000).unwrap();
+    assert_eq!(placed.entry, 0x7000_0200);
+    assert_eq!(placed.segments[0].range.end, 0x7080_0000);
+}
+
+#[test]
+fn one_that_is_not_relocatable_stays() {
+    let mut file = bzimage();
+    file[0x234] = 0;
+    let image = parse(&file).unwrap();
+    assert_eq!(image.requirements.relocatable, None);
+    assert!(image.at(0x200_0000).is_err());
+}
+
+#[test]
+fn a_header_longer_than_its_place_is_cut() {
+    let mut file = bzimage();
+    file[0x201] = 0xff;
+    assert_eq!(
+        setup(&parse(&file).unwrap()).header.len(),
+        HEADER_END - HEADER
+    );
+}
+
+#[test]
+fn what_cannot_be_booted_is_refused_with_the_reason() {
+    let with = |at: usize, bytes: &[u8]| {
+        let mut file = bzimage();
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        file
+    };
+    for (file, expected) in [
+        (with(0x202, b"Hdrs"), "no Linux setup header"),
+        (with(0x1fe, &[0, 0]), "no Linux setup header"),
+        (with(0x206, &[0x0b, 2]), "protocol 2.11, it needs 2.12"),
+        (with(0x201, &[0x40]), "its setup header ends at 0x242"),
+        (with(0x211, &[0]), "is a zImage"),
+        (
+            with(0x236, &[0x7e]),
+            "no 64-bit entry point (xloadflags 0x007e",
+        ),
+        (with(0x1f4, &[0, 0, 1, 0]), "the file is cut short"),
+        (bzimage()[..0x1800].to_vec(), "the file is cut short"),
+        (
+            bzimage()[..0x250].to_vec(),
+            "too few for the setup header's field",
+        ),
+        (with(0x230, &[3, 0, 0, 0]), "kernel_alignment 0x3 "),
+        (with(0x230, &[0; 4]), "kernel_alignment 0x0 "),
+        (with(0x260, &[0, 0x10, 0, 0]), "init_size 0x1000 is less"),
+        (
+            with(0x258, &[0, 0, 0xc0, 0xff]),
+            "wants to be at 0xffc00000",
+        ),
+        (with(0x258, &[0xff; 8]), "wants to be at 0xffffffffffffffff"),
+        (with(0x258, &[0, 0, 0x10, 1]), "is not aligned to 0x200000"),
+        (with(0x238, &[0; 4]), "cmdline_size is 0x0"),
+        (with(0x22c, &[0; 4]), "initrd_addr_max 0x0"),
+    ] {
+        let text = message(&file);
+        assert!(text.contains(expected), "{expected:?} is not in {text:?}");
+    }
+}
+
+#[test]
+fn what_is_only_shown_may_be_wrong() {
+    let mut file = bzimage();
+    file[0x248] = 0xff;
+    file[0x24a] = 0xff;
+    file[0x20e..0x210].copy_from_slice(&[0xff, 0xff]);
+    let image = parse(&file).unwrap();
+    assert_eq!(setup(&image).payload, None);
+    assert_eq!(setup(&image).kernel_version, None);
+    assert_eq!(image.warnings.len(), 1, "{:?}", image.warnings);
+}
+
+#[test]
+fn a_vmlinux_moves_in_steps_of_2_mib() {
+    let file = vmlinux();
+    assert_eq!(kind(&file), Kind::Linux);
+    let image = Image::parse_as(&file, "vmlinux", As::Auto).unwrap();
+    assert_eq!(image.format, Format::Elf64);
+    assert_eq!((image.span.start, image.entry), (0x100_0000, 0x100_0040));
+    let tag = image.requirements.relocatable.unwrap();
+    assert_eq!(tag.align, 0x20_0000);
+    let setup = setup(&image);
+    assert_eq!(
+        setup.release(),
+        Some("6.1.0-50-amd64"),
+        "not the format string"
+    );
+    assert!(!setup.bzimage && setup.header.is_empty());
+    assert!(image.warnings.is_empty(), "{:?}", image.warnings);
+    assert_eq!(image.at(0x4000_0000).unwrap().entry, 0x4000_0040);
+}
+
+#[test]
+fn other_elf_files_are_linux_only_when_told() {
+    let elf = ElfBuilder::elf64(0x10_0000).load(0x10_0000, vec![1; 64], 0);
+    assert_eq!(kind(&elf.build()), Kind::Elf);
+    let image = parse(&elf.build()).unwrap();
+    assert!(image.warnings[0].contains("no \"Linux version\" banner"));
+    // linked 1 MiB off: it cannot move
+    assert_eq!(image.requirements.relocatable, None);
+    let small = ElfBuilder::elf32(0x10_0000).load(0x10_0000, vec![1; 64], 0);
+    assert!(message(&small.build()).contains("Linux is started as x86-64"));
+}
+
+/// Values that break arithmetic.
+const NASTY: [u64; 9] = [
+    0,
+    1,
+    0x1ff,
+    0x7fff_ffff,
+    0x8000_0000,
+    0xffff_ffff,
+    0xffff_f000,
+    0xffff_ffff_ffff_f000,
+    u64::MAX,
+];
+
+/// Everything an accepted image promises.
+fn check(bytes: &[u8], image: &Image) {
+    let stored: usize = image
+        .segments
+        .iter()
+        .map(|segment| segment.data.len())
+        .sum();
+    assert!(stored <= 2 * bytes.len() + image.segments.len() * (64 << 10));
+    assert!(
+        image
+            .segments
+            .iter()
+            .any(|segment| segment.range.contains(image.entry))
+    );
+    for segment in &image.segments {
+        assert!(segment.data.len() as u64 <= segment.range.len());
+    }
+    let setup = setup(image);
+    assert!(setup.header.len() <= HEADER_END - HEADER);
+    assert!(!setup.bzimage || image.span.end <= 1 << 32);
+    if let Some(tag) = image.requirements.relocatable {
+        assert!(tag.align.is_power_of_two() && tag.min.is_multiple_of(tag.align));
+        assert!(image.span.start.is_multiple_of(tag.align));
+    }
+}
+
+#[test]
+fn every_prefix_and_every_nasty_field_is_answered() {
+    for seed in [bzimage(), vmlinux()] {
+        for len in (0..seed.len()).step_by(if seed.len() > 0x4000 { 61 } else { 1 }) {
+            if let Ok(image) = parse(&seed[..len]) {
+                check(&seed[..len], &image);
+            }
+        }
+        for at in (0..0x270).chain(0x1f0..0x270) {
+            for value in NASTY {
+                let mut bytes = seed.clone();
+                bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+                if let Ok(image) = parse(&bytes) {
+                    check(&bytes, &image);
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #[test]
+    fn mutations_never_panic(
+        elf in any::<bool>(),
+        changes in prop::collection::vec((0_usize..0x270, 0_usize..4, any::<u64>(), any::<bool>()), 1..5),
+    ) {
+        let mut bytes = if elf { vmlinux() } else { bzimage() };
+        for (at, width, random, nasty) in changes {
+            let value = if nasty { NASTY[random as usize % NASTY.len()] } else { random };
+            let end = at + (1 << width);
+            bytes[at..end].copy_from_slice(&value.to_le_bytes()[..end - at]);
+        }
+        if let Ok(image) = parse(&bytes) {
+            check(&bytes, &image);
+        }
+    }
+
+    #[test]
+    fn noise_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..3000)) {
+        prop_assert!(parse(&bytes).is_err());
+    }
+}
