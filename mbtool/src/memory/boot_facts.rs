@@ -109,7 +109,8 @@ pub struct Efi {
     /// Physical address of the vendor string.
     pub fw_vendor: u64,
     /// Physical address of the runtime services table; 0 where the running
-    /// kernel (5.7 and later) does not tell.
+    /// kernel does not tell: one that was started by kexec itself knows its
+    /// virtual address only, and says that.
     #[serde(default)]
     pub runtime: u64,
     /// Physical address of the configuration tables.
@@ -226,7 +227,9 @@ fn efi(root: &Path, data: &[u8], warnings: &mut Vec<String>) -> Option<Efi> {
     Some(Efi {
         systab,
         fw_vendor,
-        runtime: at("runtime").unwrap_or(0),
+        runtime: at("runtime")
+            .filter(|addr| runtime_map.iter().any(|region| region.has(*addr)))
+            .unwrap_or(0),
         config_table,
         smbios: efi::table(root, "SMBIOS").unwrap_or(0),
         runtime_map,

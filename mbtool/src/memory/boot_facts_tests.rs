@@ -77,6 +77,23 @@ fn everything_of_a_uefi_machine() {
 }
 
 #[test]
+fn a_virtual_address_is_no_runtime_table() {
+    let root = tempfile::tempdir().unwrap();
+    efi_machine(root.path());
+    for (told, taken) in [
+        ("0x7f5edb98", 0x7f5e_db98),
+        ("0xfffffffeff5edb98", 0),
+        ("0x7f4eafff", 0),
+        ("0x7f5eb000", 0),
+        ("0x7f5eafff", 0x7f5e_afff),
+    ] {
+        put(root.path(), "sys/firmware/efi/runtime", told);
+        let efi = read(root.path(), &mut vec![]).efi.unwrap();
+        assert_eq!(efi.runtime, taken, "{told}");
+    }
+}
+
+#[test]
 fn half_a_runtime_map_is_none() {
     let root = tempfile::tempdir().unwrap();
     efi_machine(root.path());

@@ -79,6 +79,14 @@ pub struct Runtime {
     pub attribute: u64,
 }
 
+impl Runtime {
+    /// True when physical address `addr` is in the region.
+    #[must_use]
+    pub const fn has(&self, addr: u64) -> bool {
+        addr >= self.phys && (addr - self.phys) >> 12 < self.pages
+    }
+}
+
 /// The whole runtime map, by physical address; empty where there is none.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ use super::report::{
     on_fault_text, verify_text,
 };
 use super::{KernelSegment, Request, Segment};
+use crate::image::Protocol;
 use crate::memory::Host;
 use handoff::abi::Extent;
 use handoff::spec::Spec;
@@ -77,6 +78,7 @@ pub(super) fn report(
         low_memory: host.low_memory,
         crash_regions: host.crash_regions.clone(),
         xen: host.xen.clone(),
+        boot_facts: matches!(image.protocol, Protocol::Linux(_)).then(|| host.boot_facts.clone()),
         xen_low_memory,
         fixups: spec.fixups.iter().map(|&fixup| fixup.into()).collect(),
         moves: spec

@@ -1,4 +1,5 @@
 use super::*;
+use crate::image::synth::bzimage;
 use crate::image::synth::{
     ElfBuilder, HeaderBuilder, Segment, flat, mb1_flat, pie, program, pvh_kernel, words_to_bytes,
     xen_header, xen_like, xen_note,
@@ -92,6 +93,39 @@ fn a_higher_half_entry_shows_both_addresses() {
         text.contains("0x200 bytes of RAM at 0x100000-0x100200: it cannot be moved"),
         "{text}"
     );
+}
+
+#[test]
+fn linux_is_described_by_its_setup_header() {
+    let report = inspect(&bzimage(), &[], "vmlinuz");
+    assert!(report.loadable);
+    let text = report.to_string();
+    for expected in [
+        "vmlinuz: Linux bzImage, Linux 6.1.0-test\n",
+        "version       6.1.0-test (somebody) #1 SMP\n",
+        "boot protocol 2.15\n",
+        "memory        0x800000 bytes to unpack in, wanted at 0x1000000, aligned to 0x200000\n",
+        "initrd        below 0x80000000\n",
+        "command line  up to 2047 bytes\n",
+        "payload       0x1000 bytes at 0x300\n",
+        "flags         0x007f: takes EFI over from another kernel, works with five levels",
+        "format        bzImage, protected-mode part\n",
+        "entry         0x1000200 physical, from the boot protocol\n",
+        "relocatable   yes, from 0x1000000 on, aligned to 0x200000\n",
+        "in long mode, the first 4 GiB mapped to themselves",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in\n{text}");
+    }
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["kind"], "linux");
+    assert_eq!(json["linux"]["version"], 0x20f);
+    assert_eq!(json["linux"]["payload"]["length"], 0x1000);
+    assert_eq!(json["linux"]["header"], serde_json::Value::Null);
+    assert_eq!(json["image"]["format"], "bzimage");
+    // one that is damaged has a report as well
+    let report = inspect(&bzimage()[..0x1000], &[], "vmlinuz");
+    assert!(!report.loadable && report.linux.is_none());
+    assert!(report.to_string().starts_with("vmlinuz: Linux bzImage\n"));
 }
 
 #[test]

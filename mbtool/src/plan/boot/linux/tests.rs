@@ -172,6 +172,15 @@ fn the_page_is_as_the_protocol_has_it() {
 }
 
 #[test]
+fn a_plan_is_a_recorded_machine() {
+    let made = plan(&request(), &host()).unwrap();
+    let json = serde_json::to_vec(&made.report).unwrap();
+    let recorded = crate::memory::replay::from_json(&json).unwrap();
+    let again = plan(&request(), &recorded).unwrap();
+    assert_eq!(serde_json::to_vec(&again.report).unwrap(), json);
+}
+
+#[test]
 fn nothing_is_made_up_where_nothing_is_known() {
     let mut host = host();
     host.boot_facts = BootFacts::default();
