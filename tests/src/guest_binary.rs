@@ -41,6 +41,12 @@ pub fn known_pages_bin() -> Result<&'static Path> {
     once(&BUILT, "tests", "known-pages")
 }
 
+/// Path of the program that makes hypercalls in dom0, built from this workspace on first use.
+pub fn hypercall_guest_bin() -> Result<&'static Path> {
+    static BUILT: Built = OnceLock::new();
+    once(&BUILT, "tests", "hypercall-guest")
+}
+
 fn once(built: &'static Built, package: &str, name: &str) -> Result<&'static Path> {
     built
         .get_or_init(|| build(package, name).map_err(|error| format!("{error:#}")))

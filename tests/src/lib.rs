@@ -9,6 +9,7 @@ mod dirs;
 pub mod dump;
 pub mod gdb;
 mod guest_binary;
+pub mod hypercall;
 pub mod jump;
 mod keyboard;
 pub mod known_pages;
@@ -21,7 +22,7 @@ pub mod vmlinux;
 pub mod xen;
 
 pub use dirs::target_dir;
-pub use guest_binary::{jump_guest_bin, known_pages_bin, mbtool_bin};
+pub use guest_binary::{hypercall_guest_bin, jump_guest_bin, known_pages_bin, mbtool_bin};
 pub use keyboard::Keyboard;
 pub use machine::{Board, Firmware, Machine};
 pub use run::{Outcome, Reason};

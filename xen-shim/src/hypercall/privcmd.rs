@@ -110,6 +110,14 @@ impl Privcmd {
         }
         Err(HypercallError::NoDevice)
     }
+
+    /// The same, with buffers as on kernels without [`MEMORY`]: for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_memory_device(mut self) -> Self {
+        self.memory = None;
+        self
+    }
 }
 
 impl Transport for Privcmd {

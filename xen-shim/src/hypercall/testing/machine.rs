@@ -117,7 +117,7 @@ pub fn map(setup: &Setup, domain: u16, mfns: &[u64]) -> Result<Mapping, Hypercal
                         && page.start - entry.start < entry.len
                 });
                 if ram {
-                    return Err(failed(Errno::EPERM));
+                    return Err(failed(Errno::EBUSY));
                 }
                 let mut bytes = [0; PAGE_SIZE as usize];
                 for (start, data) in &setup.firmware {

@@ -1,0 +1,15 @@
+//! Hypercalls in dom0: what the program in the guest and the test that reads its log agree on.
+
+use xen_shim::hypercall::HypercallError;
+
+/// Beginning of each line that `hypercall-guest` prints.
+pub const MARKER: &str = "MBTOOL-HYPERCALL ";
+
+/// "ok", or the name of Xen's error.
+pub fn answer<T>(result: &Result<T, HypercallError>) -> String {
+    match result.as_ref().map_err(HypercallError::errno) {
+        Ok(_) => "ok".to_owned(),
+        Err(Some(errno)) => errno.to_string(),
+        Err(None) => "no answer".to_owned(),
+    }
+}
