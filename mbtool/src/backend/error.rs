@@ -157,6 +157,7 @@ pub enum BackendError {
                 "Xen has its kexec hypercall for a PV dom0 only: boot Xen without dom0=pvh to load \
                  from here"
             }
+            Under::XenUnknown => Under::MOUNT,
             _ => "run mbtool in dom0, or boot Linux without Xen to load from here",
         }
     )]

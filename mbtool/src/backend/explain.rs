@@ -205,6 +205,7 @@ mod tests {
             Under::XenPvhDom0,
             Under::XenPvGuest,
             Under::XenGuest,
+            Under::XenUnknown,
         ] {
             let state = KernelState { under, ..willing() };
             let err = preflight(&state, false).unwrap_err().to_string();

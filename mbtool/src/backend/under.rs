@@ -26,24 +26,43 @@ pub enum Under {
     XenHvmGuest,
     /// A guest of a kind that this kernel does not tell (before Linux 4.13).
     XenGuest,
+    /// Xen shows, but no file tells which of its domains this is.
+    XenUnknown,
 }
 
 impl Under {
+    /// What to do about [`Under::XenUnknown`].
+    pub const MOUNT: &str = "mount what tells whether this is dom0: `mount -t sysfs sysfs /sys`, or \
+                             `modprobe xenfs` and `mount -t xenfs xenfs /proc/xen`";
+
     /// Finds out below `root`.
     ///
     /// Sources: /sys/hypervisor/{type,guest_type}; the control domain shows in
     /// /sys/hypervisor/start_flags/initdomain, bit 11 (XENFEAT_dom0) of
     /// /sys/hypervisor/properties/features, or "control_d" in
-    /// /proc/xen/capabilities.
+    /// /proc/xen/capabilities. Where none of these is there, Xen still shows in
+    /// the clock sources, in the names of interrupts and, but not in a PV domain,
+    /// in CPUID.
     #[must_use]
     pub fn read(root: &Path) -> Self {
+        // a recorded machine has another processor
+        let processor = root == Path::new("/") && xen_shim::cpuid::says_xen();
+        Self::from_files(root, processor)
+    }
+
+    /// [`Self::read`], with what the processor says.
+    fn from_files(root: &Path, processor: bool) -> Self {
         let file = |name: &str| {
             let content = text::read(&root.join(name), text::ATTRIBUTE).unwrap_or_default();
             content.trim_end().to_owned()
         };
         let capabilities = file("proc/xen/capabilities");
         if file("sys/hypervisor/type") != "xen" && !root.join("proc/xen/capabilities").exists() {
-            return Self::Bare;
+            return if processor || shows(root) {
+                Self::XenUnknown
+            } else {
+                Self::Bare
+            };
         }
         let dom0 = capabilities
             .split([',', ' ', '\n'])
@@ -75,6 +94,17 @@ impl Under {
     }
 }
 
+/// Whether Xen's clock or its event channels, which Linux names as interrupts,
+/// are in use.
+fn shows(root: &Path) -> bool {
+    const CLOCKS: &str = "sys/devices/system/clocksource/clocksource0/available_clocksource";
+    let clocks = text::read(&root.join(CLOCKS), text::ATTRIBUTE).unwrap_or_default();
+    let interrupts = text::read(&root.join("proc/interrupts"), text::LISTING).unwrap_or_default();
+    let mut names = interrupts.split_ascii_whitespace();
+    clocks.split_ascii_whitespace().any(|clock| clock == "xen")
+        || names.any(|name| name.starts_with("xen-percpu") || name.starts_with("xen-pirq"))
+}
+
 /// Bit 11 of the lowest 32-bit word of a hex string, highest word first.
 fn dom0_feature(features: &str) -> bool {
     let from = features.len().saturating_sub(8);
@@ -94,6 +124,7 @@ impl fmt::Display for Under {
             Self::XenPvhGuest => "Xen PVH guest",
             Self::XenHvmGuest => "Xen HVM guest",
             Self::XenGuest => "Xen guest of unknown kind",
+            Self::XenUnknown => "a domain of Xen that nothing describes",
         })
     }
 }
@@ -160,6 +191,46 @@ mod tests {
             }
             assert_eq!(Under::read(root.path()), expected, "{files:?}");
         }
+    }
+
+    #[test]
+    fn xen_shows_where_its_files_are_not_mounted() {
+        let clocks = "sys/devices/system/clocksource/clocksource0/available_clocksource";
+        let cases = [
+            (clocks, "xen tsc \n", Under::XenUnknown),
+            (clocks, "tsc hpet acpi_pm \n", Under::Bare),
+            (
+                "proc/interrupts",
+                "  1:  9  0  xen-percpu    -virq      timer0\n",
+                Under::XenUnknown,
+            ),
+            (
+                "proc/interrupts",
+                "  9:  0  0  xen-pirq    -ioapic-level  acpi\n",
+                Under::XenUnknown,
+            ),
+            (
+                "proc/interrupts",
+                "  9:  0  0  IO-APIC   9-fasteoi   acpi\n",
+                Under::Bare,
+            ),
+        ];
+        for (name, content, expected) in cases {
+            let root = tempfile::tempdir().unwrap();
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+            assert_eq!(Under::from_files(root.path(), false), expected, "{content}");
+            assert_eq!(Under::from_files(root.path(), true), Under::XenUnknown);
+        }
+        // what describes the domain comes first
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("sys/hypervisor");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("type"), "xen\n").unwrap();
+        fs::write(dir.join("guest_type"), "HVM\n").unwrap();
+        assert_eq!(Under::from_files(root.path(), true), Under::XenHvmGuest);
+        assert!(!Under::XenUnknown.owns_machine() && !Under::XenUnknown.is_dom0());
     }
 
     #[test]

@@ -202,6 +202,7 @@ fn not_dom0(under: Under) -> String {
             "the kexec hypercall is the control domain's; this guest can replace itself with \
              --backend linux"
         }
+        Under::XenUnknown => Under::MOUNT,
         _ => "the kexec hypercall, and the machine, are the control domain's: run mbtool in dom0",
     };
     format!("this Linux runs as {under}: {why}")
@@ -240,6 +241,7 @@ mod tests {
             (Under::Bare, "--backend linux"),
             (Under::XenPvhDom0, "without dom0=pvh"),
             (Under::XenHvmGuest, "--backend linux"),
+            (Under::XenUnknown, "mount -t xenfs"),
             (Under::XenPvGuest, "run mbtool in dom0"),
         ] {
             let text = XenError::NotDom0 { under }.to_string();

@@ -1,0 +1,62 @@
+// UNSAFETY: CPUID was an unsafe function before Rust 1.94.
+#![expect(unsafe_code)]
+#![allow(unused_unsafe)]
+//! Xen's leaves of CPUID (public/arch-x86/cpuid.h).
+//!
+//! They show in a guest with hardware virtualisation: HVM, PVH, also a PVH dom0.
+//! In a PV domain CPUID is the processor's own, which knows of no Xen, unless Xen
+//! lets it fault. Xen's prefix for PV domains (ud2a, "xen") would tell there, but
+//! is an invalid opcode everywhere else; files tell as well.
+
+/// EBX, ECX, EDX of the first leaf: "XenVMMXenVMM".
+const SIGNATURE: [u32; 3] = [0x566e_6558, 0x6558_4d4d, 0x4d4d_566e];
+/// Where hypervisors have their leaves: in steps, because Xen that also speaks
+/// Hyper-V's protocol comes second.
+const LEAVES: core::ops::Range<u32> = 0x4000_0000..0x4001_0000;
+/// Distance from one hypervisor's leaves to the next.
+const STEP: usize = 0x100;
+
+/// True when the processor says that it is Xen's.
+#[must_use]
+pub fn says_xen() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let read = |leaf| {
+            // SAFETY: every x86_64 processor has the instruction.
+            let answer = unsafe { core::arch::x86_64::__cpuid(leaf) };
+            [answer.eax, answer.ebx, answer.ecx, answer.edx]
+        };
+        // ECX bit 31 of leaf 1: a hypervisor
+        read(1)[2] & (1 << 31) != 0 && signature_in(read)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+/// Whether one of the leaves that `read` gives as EAX, EBX, ECX, EDX is Xen's.
+fn signature_in(read: impl Fn(u32) -> [u32; 4]) -> bool {
+    LEAVES
+        .step_by(STEP)
+        .any(|leaf| read(leaf)[1..] == SIGNATURE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_found_in_first_and_second_place() {
+        let text: Vec<u8> = SIGNATURE.iter().flat_map(|w| w.to_le_bytes()).collect();
+        assert_eq!(text, b"XenVMMXenVMM");
+        let xen = |at: u32| {
+            move |leaf: u32| {
+                let [b, c, d] = if leaf == at { SIGNATURE } else { [7; 3] };
+                [at + 4, b, c, d]
+            }
+        };
+        assert!(signature_in(xen(0x4000_0000)));
+        assert!(signature_in(xen(0x4000_0100)));
+        assert!(!signature_in(xen(0x4000_0010)));
+        assert!(!signature_in(xen(0x4001_0000)));
+    }
+}
