@@ -47,6 +47,12 @@ pub fn hypercall_guest_bin() -> Result<&'static Path> {
     once(&BUILT, "tests", "hypercall-guest")
 }
 
+/// Path of the program that loads the handoff by Xen's kexec, built from this workspace on first use.
+pub fn xen_guest_bin() -> Result<&'static Path> {
+    static BUILT: Built = OnceLock::new();
+    once(&BUILT, "tests", "xen-guest")
+}
+
 fn once(built: &'static Built, package: &str, name: &str) -> Result<&'static Path> {
     built
         .get_or_init(|| build(package, name).map_err(|error| format!("{error:#}")))

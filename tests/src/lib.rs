@@ -22,7 +22,9 @@ pub mod vmlinux;
 pub mod xen;
 
 pub use dirs::target_dir;
-pub use guest_binary::{hypercall_guest_bin, jump_guest_bin, known_pages_bin, mbtool_bin};
+pub use guest_binary::{
+    hypercall_guest_bin, jump_guest_bin, known_pages_bin, mbtool_bin, xen_guest_bin,
+};
 pub use keyboard::Keyboard;
 pub use machine::{Board, Firmware, Machine};
 pub use run::{Outcome, Reason};
