@@ -21,8 +21,11 @@ const DOM0_MIB: u64 = 512;
 const MACHINE_MIB: u64 = 1280;
 
 fn run(version: &str) -> Result<Outcome> {
-    let script = "hypercall-guest\n\
+    let script = "hypercall-guest under\n\
+                  hypercall-guest\n\
                   umount /proc/xen\n\
+                  umount /sys\n\
+                  hypercall-guest under\n\
                   rmmod xenfs\n\
                   rmmod xen_privcmd\n\
                   ! hypercall-guest open\n";
@@ -170,6 +173,11 @@ fn machine(outcome: &Outcome, version: &str) -> Result<()> {
             .lines
             .iter()
             .any(|l| l == "MBTOOL-HYPERCALL replaced")
+    );
+    let under = values(outcome, "under");
+    ensure!(
+        under == ["Xen PV dom0", "a domain of Xen that nothing describes"],
+        "{under:?}"
     );
     let error = value(outcome, "FAIL")?;
     ensure!(error.contains("modprobe xen-privcmd"), "{error}");

@@ -1,14 +1,17 @@
 //! Runs in dom0, as root: makes every hypercall that mbtool knows, and prints the answers, one line each.
 //!
-//! `hypercall-guest` asks for everything and runs the table of images; `hypercall-guest open` only opens the device.
+//! `hypercall-guest` asks for everything and runs the table of images, `hypercall-guest open` only opens the device,
+//! `hypercall-guest range` asks for the crash area, `hypercall-guest under` says what this Linux runs on.
 
 use std::env;
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use handoff::addr::{MIB, PhysRange};
+use mbtool::backend::under::Under;
 use tests::hypercall::{MARKER, answer};
 use xen_shim::hypercall::testing::load_cases;
 use xen_shim::hypercall::{
@@ -22,7 +25,12 @@ fn main() -> ExitCode {
         [open] if open == "open" => Privcmd::open()
             .map(|_| println!("{MARKER}open ok"))
             .map_err(Into::into),
-        _ => Err(anyhow::anyhow!("usage: hypercall-guest [open]")),
+        [range] if range == "range" => crash_area(),
+        [under] if under == "under" => {
+            println!("{MARKER}under {}", Under::read(Path::new("/")));
+            Ok(())
+        }
+        _ => Err(anyhow::anyhow!("usage: hypercall-guest [open|range|under]")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,6 +39,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn crash_area() -> Result<()> {
+    let device = Privcmd::open()?;
+    println!("{MARKER}version {}", Machine::new(&device).version()?);
+    let area = Kexec::new(&device).range(Range::Crash)?;
+    println!("{MARKER}range crash {area}");
+    Ok(())
 }
 
 fn everything() -> Result<()> {
