@@ -4,7 +4,8 @@
 //!
 //! A paravirtualised dom0 only: Xen answers ENOSYS to any other.
 
-use super::explain::{Explained, broken_rule, explain, load_problem};
+use super::explain::{Explained, explain};
+use super::problem::{broken_rule, load_problem};
 use super::wire::{op, u64_at};
 use super::{Buffer, Errno, HypercallError, Transport};
 use handoff::addr::PhysRange;

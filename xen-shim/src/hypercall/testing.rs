@@ -9,6 +9,7 @@
 mod cases;
 mod kexec;
 mod machine;
+mod pages;
 
 pub use cases::{LoadCase, load_cases};
 pub use kexec::Loaded;

@@ -3,12 +3,10 @@
 
 use super::super::wire::{u32_at, u64_at};
 use super::super::{Arch, Errno, Kind, MAX_SEGMENTS};
+use super::pages::Pages;
 use super::{Setup, State};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
-use std::collections::BTreeSet;
 
-/// Bytes that a table of each level spans: L1 to L3. An L4 spans all.
-const SPANS: [u64; 3] = [2 * MIB, 1 << 30, 1 << 39];
 /// Where Xen's relocation code is, in Xen's own address space.
 const RELOCATION_CODE: u64 = 0xffff_82d0_4020_0000;
 /// Entries of a list page but the last, which leads to the next page.
@@ -230,73 +228,6 @@ fn heap(setup: &Setup, addr: u64) -> bool {
     let owned = setup.owned.iter().any(|range| range.contains(addr));
     let kept = setup.crash.contains(addr) || setup.image.contains(addr);
     ram && addr >= MIB && !owned && !kept
-}
-
-/// Pages for an image: control pages and tables, from the heap or from holes of
-/// the crash area, bottom up.
-struct Pages {
-    /// The crash area, and where to look on.
-    area: Option<(PhysRange, u64)>,
-    segments: Vec<PhysRange>,
-    free: u64,
-    taken: u64,
-    tables: BTreeSet<(usize, u64)>,
-}
-
-impl Pages {
-    fn new(setup: &Setup, crash: bool, raw: &[[u64; 4]]) -> Self {
-        let dest = |[_, _, start, size]: &[u64; 4]| PhysRange {
-            start: *start,
-            end: start.wrapping_add(*size),
-        };
-        Self {
-            area: crash.then_some((setup.crash, setup.crash.start)),
-            segments: raw.iter().map(dest).collect(),
-            free: setup.free_pages,
-            taken: 0,
-            tables: BTreeSet::new(),
-        }
-    }
-
-    fn take(&mut self, count: u64) -> Result<(), Errno> {
-        self.free = self.free.checked_sub(count).ok_or(Errno::ENOMEM)?;
-        self.taken += count;
-        Ok(())
-    }
-
-    /// A page for Xen itself; its address, where it matters.
-    fn control(&mut self) -> Result<u64, Errno> {
-        let Some((area, next)) = &mut self.area else {
-            self.take(1)?;
-            return Ok(MIB);
-        };
-        let mut hole = PhysRange {
-            start: *next,
-            end: *next + PAGE_SIZE,
-        };
-        while let Some(segment) = self.segments.iter().find(|s| s.overlaps(&hole)) {
-            hole.start = segment.end;
-            hole.end = hole.start + PAGE_SIZE;
-        }
-        if hole.end > area.end {
-            return Err(Errno::ENOMEM);
-        }
-        *next = hole.end;
-        Ok(hole.start)
-    }
-
-    /// Tables for the page at `addr`.
-    fn map(&mut self, addr: u64) -> Result<(), Errno> {
-        let tables = [(4, 0)]
-            .into_iter()
-            .chain((0..3usize).rev().map(|level| (level, addr / SPANS[level])));
-        for table in tables {
-            if self.tables.insert(table) {
-                self.control()?;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Puts `image` into the other slot and frees what was in this one.

@@ -1,0 +1,253 @@
+//! What is wrong with an image that Xen refuses.
+
+use super::Errno;
+use super::explain::{NO_KEXEC, NOT_ALLOWED};
+use super::kexec::{Arch, Kind, LoadImage, LoadSegment, MAX_SEGMENTS};
+use handoff::addr::{PAGE_SIZE, PhysRange};
+use std::fmt;
+
+/// The rule that an image breaks (xen/common/kimage.c). Xen answers with a bare
+/// number; this is the rule that the number and the image fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LoadProblem {
+    /// More than [`MAX_SEGMENTS`].
+    TooManySegments(usize),
+    /// Neither end of a destination may be inside a page.
+    Unaligned(usize, PhysRange),
+    /// Two destinations share memory.
+    Overlap(usize, usize, PhysRange),
+    /// More data than its destination holds.
+    TooMuchData {
+        /// Which segment.
+        segment: usize,
+        /// Bytes of data.
+        data: u64,
+        /// Where.
+        dest: PhysRange,
+    },
+    /// Neither data nor destination: Xen answers ENOMEM.
+    Empty(usize, PhysRange),
+    /// Neither kind of image.
+    Kind(u8),
+    /// An architecture that Xen does not know.
+    Arch(u16),
+    /// A crash image is entered outside of the crash area.
+    EntryOutside {
+        /// The entry.
+        entry: u64,
+        /// The crash area.
+        area: PhysRange,
+    },
+    /// A segment of a crash image has data for outside of the crash area.
+    DataOutside {
+        /// Which segment.
+        segment: usize,
+        /// Where to.
+        dest: PhysRange,
+        /// The crash area.
+        area: PhysRange,
+    },
+    /// No crash area is reserved.
+    NoCrashArea,
+    /// The crash area has no room for Xen's own pages.
+    CrashAreaFull(PhysRange),
+    /// Xen has no memory for the image.
+    NoMemory,
+    /// Xen could not read the request.
+    Fault,
+    /// Not a paravirtualised control domain, or a Xen without kexec.
+    NoKexec,
+    /// Not the control domain.
+    NotAllowed,
+    /// An image is being started.
+    Busy,
+    /// None of the rules known.
+    Unknown,
+}
+
+impl fmt::Display for LoadProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManySegments(found) => write!(
+                f,
+                "it has {found} segments, and Xen takes at most {MAX_SEGMENTS}; merge some"
+            ),
+            Self::Unaligned(n, dest) => write!(
+                f,
+                "the destination {dest} of segment {n} does not begin and end at multiples of \
+                 {PAGE_SIZE:#x}"
+            ),
+            Self::Overlap(a, b, shared) => write!(
+                f,
+                "segments {a} and {b} overlap at {shared}; Xen refuses that also for segments \
+                 without data"
+            ),
+            Self::TooMuchData {
+                segment,
+                data,
+                dest,
+            } => write!(
+                f,
+                "segment {segment} has {data:#x} bytes of data for its destination {dest}"
+            ),
+            Self::Empty(n, dest) => write!(
+                f,
+                "segment {n} at {:#x} has neither data nor a size; leave it out",
+                dest.start
+            ),
+            Self::Kind(kind) => write!(f, "Xen knows no kind {kind} of image"),
+            Self::Arch(arch) => write!(
+                f,
+                "Xen enters images in 32-bit mode (EM_386, 3) and long mode (EM_X86_64, 62), not \
+                 {arch}"
+            ),
+            Self::EntryOutside { entry, area } => write!(
+                f,
+                "the entry {entry:#x} is outside of the crash area {area}"
+            ),
+            Self::DataOutside {
+                segment,
+                dest,
+                area,
+            } => write!(
+                f,
+                "segment {segment} has data for {dest}, outside of the crash area {area}; only \
+                 segments without data may be there"
+            ),
+            Self::NoCrashArea => f.write_str(
+                "no memory is reserved for a crash image: add crashkernel=256M (or more) to Xen's \
+                 command line and reboot",
+            ),
+            Self::CrashAreaFull(area) => write!(
+                f,
+                "Xen puts control pages and page tables into the crash area {area} as well, and \
+                 has no room left there: at least 16 pages, and one for every 2 MiB that the \
+                 segments span; use a larger crashkernel="
+            ),
+            Self::NoMemory => f.write_str(
+                "Xen has not enough free memory, which it needs for all data and for one more page \
+                 per 2 MiB: make dom0 smaller (`xl mem-set 0 SIZE`, or dom0_mem=SIZE on Xen's \
+                 command line) or shut down a guest",
+            ),
+            Self::Fault => f.write_str(
+                "it could not read the request: dom0 moved or swapped the memory, which \
+                 /dev/xen/hypercall prevents (Linux 4.18 or newer); try again",
+            ),
+            Self::NoKexec => f.write_str(NO_KEXEC),
+            Self::NotAllowed => f.write_str(NOT_ALLOWED),
+            Self::Busy => f.write_str("an image is being started, or Xen crashes, right now"),
+            Self::Unknown => {
+                f.write_str("no rule of Xen's that is known explains it; see `xl dmesg`")
+            }
+        }
+    }
+}
+
+/// The first rule that `image` breaks, in the order in which Xen checks them, and
+/// Xen's answer to that. `area` is the crash area, empty where there is none.
+pub(super) fn broken_rule(
+    image: &LoadImage<'_>,
+    kind: u8,
+    arch: u16,
+    area: Option<PhysRange>,
+) -> Option<(Errno, LoadProblem)> {
+    let segments = image.segments;
+    let numbered = || segments.iter().enumerate();
+    if segments.len() > MAX_SEGMENTS {
+        let problem = LoadProblem::TooManySegments(segments.len());
+        return Some((Errno::EINVAL, problem));
+    }
+    if kind > Kind::Crash.number() {
+        return Some((Errno::EINVAL, LoadProblem::Kind(kind)));
+    }
+    if kind == Kind::Crash.number()
+        && let Some(problem) = area.and_then(|area| outside(image, area))
+    {
+        return Some((Errno::EADDRNOTAVAIL, problem));
+    }
+    if let Some((n, segment)) = numbered().find(|(_, segment)| {
+        let PhysRange { start, end } = segment.dest;
+        !(start | end).is_multiple_of(PAGE_SIZE)
+    }) {
+        let problem = LoadProblem::Unaligned(n, segment.dest);
+        return Some((Errno::EADDRNOTAVAIL, problem));
+    }
+    let too_much = || numbered().find_map(|(n, segment)| too_much(n, segment));
+    if let Some(problem) = overlap(segments).or_else(too_much) {
+        return Some((Errno::EINVAL, problem));
+    }
+    if let Some((n, segment)) =
+        numbered().find(|(_, segment)| segment.data.is_none() && segment.dest.is_empty())
+    {
+        return Some((Errno::ENOMEM, LoadProblem::Empty(n, segment.dest)));
+    }
+    let known = [Arch::X86_64, Arch::I386].map(Arch::number);
+    (!known.contains(&arch)).then_some((Errno::EINVAL, LoadProblem::Arch(arch)))
+}
+
+/// The rule that `image` breaks, or what Xen ran out of, when it answered
+/// `errno`.
+pub(super) fn load_problem(
+    errno: Errno,
+    image: &LoadImage<'_>,
+    kind: u8,
+    arch: u16,
+    area: Option<PhysRange>,
+) -> LoadProblem {
+    if let Some((expected, problem)) = broken_rule(image, kind, arch, area)
+        && expected == errno
+    {
+        return problem;
+    }
+    match (errno, area) {
+        (Errno::ENOMEM, Some(area)) if kind == Kind::Crash.number() => {
+            LoadProblem::CrashAreaFull(area)
+        }
+        (Errno::ENOMEM, _) => LoadProblem::NoMemory,
+        (Errno::EFAULT, _) => LoadProblem::Fault,
+        (Errno::ENOSYS, _) => LoadProblem::NoKexec,
+        (Errno::EPERM | Errno::EACCES, _) => LoadProblem::NotAllowed,
+        (Errno::EBUSY, _) => LoadProblem::Busy,
+        _ => LoadProblem::Unknown,
+    }
+}
+
+fn overlap(segments: &[LoadSegment<'_>]) -> Option<LoadProblem> {
+    segments.iter().enumerate().find_map(|(b, segment)| {
+        let mut before = segments[..b].iter().enumerate();
+        before.find_map(|(a, other)| {
+            let shared = other.dest.intersect(&segment.dest)?;
+            Some(LoadProblem::Overlap(a, b, shared))
+        })
+    })
+}
+
+fn too_much(n: usize, segment: &LoadSegment<'_>) -> Option<LoadProblem> {
+    let data = segment.data?.len() as u64;
+    (data > segment.dest.len()).then_some(LoadProblem::TooMuchData {
+        segment: n,
+        data,
+        dest: segment.dest,
+    })
+}
+
+fn outside(image: &LoadImage<'_>, area: PhysRange) -> Option<LoadProblem> {
+    if area.is_empty() {
+        return Some(LoadProblem::NoCrashArea);
+    }
+    let entry = image.entry;
+    // Xen takes the end, too
+    if entry < area.start || entry > area.end {
+        return Some(LoadProblem::EntryOutside { entry, area });
+    }
+    let mut segments = image.segments.iter().enumerate();
+    segments.find_map(|(n, segment)| {
+        let inside = segment.data.is_none() || area.covers(&segment.dest);
+        (!inside).then_some(LoadProblem::DataOutside {
+            segment: n,
+            dest: segment.dest,
+            area,
+        })
+    })
+}
