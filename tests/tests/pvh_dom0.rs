@@ -10,7 +10,7 @@ use tests::hypercall::MARKER;
 use tests::{Board, Machine, hypercall_guest_bin, mbtool_bin};
 
 /// Every page of dom0 goes through two levels of emulated tables: slower than all others.
-const DEADLINE: Duration = Duration::from_secs(500);
+const DEADLINE: Duration = Duration::from_secs(300);
 
 #[test]
 fn a_pvh_dom0_is_refused_with_the_reason() -> Result<()> {
