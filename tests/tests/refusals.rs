@@ -129,6 +129,7 @@ fn status(found: &BTreeMap<String, Attempt>, name: &str, keys: &[&str]) -> Resul
 fn refusals_keep_the_image_that_is_loaded() -> Result<()> {
     assets::require(&[&BUSYBOX, &LINUX_6_1, &XEN_4_17, &QEMU])?;
     let xen = std::fs::read(XEN_4_17.path()?)?;
+    let linux = std::fs::read(LINUX_6_1.path()?)?;
     let script = format!(
         "attempt exec_nothing mbtool exec -f\n\
          attempt unload_nothing mbtool unload\n\
@@ -154,6 +155,7 @@ fn refusals_keep_the_image_that_is_loaded() -> Result<()> {
     let initrd = stage(&script)?
         .file("files/vmlinuz", LINUX_6_1.path()?)?
         .bytes("files/xen.gz", &xen)?
+        .bytes("files/cut-linux", &linux[..100_000])?
         .bytes("files/cut.gz", &xen[..400_000])?
         .bytes("files/empty", b"")?
         .bytes("files/text", b"just text, no kernel\n")?

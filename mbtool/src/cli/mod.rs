@@ -1,5 +1,6 @@
 //! The command line: raw flags, then a checked request, then a verb.
 
+mod cmdline;
 pub mod console;
 pub mod files;
 pub mod raw;

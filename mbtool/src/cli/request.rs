@@ -1,10 +1,10 @@
 //! From flags to a checked [`Request`]: files read and unpacked, consoles
 //! resolved, options that do not go together refused.
 
-use super::console;
 use super::files::Files;
 use super::raw::{CommonArgs, Drill, OnFault, Verify};
 use super::values::FileWithArgs;
+use super::{cmdline, console};
 use crate::decompress::{Compression, decompress};
 use crate::image::Protocol;
 use crate::input;
@@ -99,7 +99,7 @@ pub fn prepare(
     if let Some(layer) = layers.first() {
         notes.push(format!("{}: unpacked {layer}", image.name));
     }
-    let cmdline = cmdline(args, host);
+    let cmdline = cmdline::make(args, &host.cmdline);
     let consoles = console::resolve(&args.console, host, &cmdline)?;
     notes.extend(consoles.notes);
 
@@ -147,6 +147,13 @@ pub fn prepare(
         if request.consoles.is_empty() {
             bail!("--drill shows nothing without a console: give --console com1");
         }
+        if *drill == Drill::FaultProtected && matches!(request.image.protocol, Protocol::Linux(_)) {
+            bail!(
+                "--drill fault-protected: {} is entered in long mode, so the handoff never drops \
+                 to protected mode; give --drill fault-long",
+                request.image.name
+            );
+        }
         let damaged = corrupt.is_some() || request.drill_heap;
         if damaged && request.verify == spec::Verify::None {
             bail!(
@@ -187,29 +194,4 @@ fn drill_name(drill: &Drill) -> String {
 pub fn read_image(path: &Path) -> anyhow::Result<(Vec<u8>, Vec<Compression>)> {
     let unpacked = decompress(input::read(path, FILE_LIMIT)?, &input::display_name(path))?;
     Ok((unpacked.bytes, unpacked.layers))
-}
-
-/// The image's command line: the running kernel's words first if asked for,
-/// without those that only meant this boot.
-fn cmdline(args: &CommonArgs, host: &Host) -> String {
-    let given = args.cmdline.as_deref().unwrap_or("").trim();
-    if !args.reuse_cmdline {
-        return given.to_owned();
-    }
-    const THIS_BOOT: [&str; 5] = [
-        "BOOT_IMAGE=",
-        "initrd=",
-        "acpi_rsdp=",
-        "elfcorehdr=",
-        "kexec_jump_back_entry=",
-    ];
-    let stale = |word: &str| {
-        // a crash kernel that reserves memory for another has little left
-        let reserves = args.panic && word.starts_with("crashkernel=");
-        reserves || THIS_BOOT.iter().any(|prefix| word.starts_with(prefix))
-    };
-    let kept = host.cmdline.split_whitespace().filter(|word| !stale(word));
-    kept.chain(given.split_whitespace())
-        .collect::<Vec<_>>()
-        .join(" ")
 }

@@ -51,7 +51,7 @@ pub fn command_line(given: &str, elfcorehdr: u64) -> Line {
 }
 
 /// Words as the kernel separates them: at white space outside of double quotes.
-fn split(line: &str) -> Vec<&str> {
+pub(crate) fn split(line: &str) -> Vec<&str> {
     let mut quoted = false;
     line.split(|c: char| {
         quoted ^= c == '"';

@@ -3,8 +3,8 @@
 //!
 //! /sys/kernel/boot_params/data is the running kernel's `struct boot_params`
 //! (Linux, Documentation/ABI/testing/sysfs-kernel-boot_params, offsets in
-//! Documentation/arch/x86/zero-page.rst). A Xen PV dom0 made its own up: no
-//! firmware wrote to that, so nothing but zeros is found here.
+//! Documentation/arch/x86/zero-page.rst). A Xen PV dom0 made its own up of what
+//! Xen told it: screen and disks are right there, and EFI is Xen's own.
 
 use super::{efi, text};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

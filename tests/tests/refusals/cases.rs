@@ -30,6 +30,35 @@ pub const REFUSED: &[Case] = &[
         "mbtool load --type multiboot2 vmlinuz",
         &["vmlinuz: not a Multiboot2 image", "it is a Linux bzImage"],
     ),
+    case(
+        "linux_module",
+        "mbtool load vmlinuz -m text",
+        &[
+            "--module text",
+            "vmlinuz is Linux, which takes no modules",
+            "--initrd",
+        ],
+    ),
+    case(
+        "linux_cut",
+        "mbtool load cut-linux",
+        &["cut-linux: has 0x", "the file is cut short"],
+    ),
+    case(
+        "linux_long",
+        "mbtool load vmlinuz --cmdline \"$(printf %02048d 0)\"",
+        &["the command line has 2048 bytes, this kernel takes 2047"],
+    ),
+    case(
+        "linux_drill",
+        "mbtool load vmlinuz --console com1 --drill fault-protected",
+        &["--drill fault-protected", "in long mode", "fault-long"],
+    ),
+    case(
+        "not_linux",
+        "mbtool load --type linux text",
+        &["text: has no Linux setup header", "bzImage (vmlinuz)"],
+    ),
     case("empty", "mbtool load empty", &["empty: is empty"]),
     case(
         "text",
