@@ -287,11 +287,9 @@ fn wishes(request: &Request, host: &Host) -> Result<Wishes, PlanError> {
 /// Bytes at the bottom of a crash region that are left to the loading kernel,
 /// for its control page and page tables. Linux maps with large pages; Xen with
 /// pages of 4 KiB, one table for 2 MiB at most of the region.
-pub(super) fn spare(request: &Request) -> u64 {
+pub(super) fn spare(request: &Request, host: &Host) -> u64 {
     let tables = match request.crash {
-        Some(region) if request.max_segments == request::XEN_SEGMENTS => {
-            region.len().div_ceil(2 * MIB)
-        }
+        Some(region) if host.xen.is_some() => region.len().div_ceil(2 * MIB),
         _ => check::CRASH_SPARE_PAGES,
     };
     (check::CRASH_SPARE_PAGES + tables) * PAGE_SIZE
@@ -320,7 +318,9 @@ fn arena(
             }
             let mut arena = Arena::new(ram.filter_map(|run| run.intersect(&region)));
             // page tables and control pages come from the bottom of the region
-            let end = region.end.min(region.start.saturating_add(spare(request)));
+            let end = region
+                .end
+                .min(region.start.saturating_add(spare(request, host)));
             let spare = PhysRange {
                 start: region.start,
                 end,

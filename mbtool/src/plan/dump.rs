@@ -134,7 +134,10 @@ pub(super) fn need(request: &Request, wishes: &Wishes, info: u64, host: &Host) -
     }
     parts.push(part("boot information", info));
     parts.push(part("handoff", handoff::blob::memsz()));
-    parts.push(part("the kernel's own pages", super::build::spare(request)));
+    parts.push(part(
+        "the kernel's own pages",
+        super::build::spare(request, host),
+    ));
     Need { parts, align }
 }
 
