@@ -78,6 +78,7 @@ pub(super) fn report(
         low_memory: host.low_memory,
         crash_regions: host.crash_regions.clone(),
         xen: host.xen.clone(),
+        dump: (request.crash.is_some() && image.protocol.dumps()).then(|| host.dump.clone()),
         boot_facts: matches!(image.protocol, Protocol::Linux(_)).then(|| host.boot_facts.clone()),
         xen_low_memory,
         fixups: spec.fixups.iter().map(|&fixup| fixup.into()).collect(),

@@ -5,6 +5,7 @@
 //! form of [`crate::memory::Host`], so that a plan is also a recorded machine.
 
 use super::boot::Sent;
+use crate::crash::Facts;
 use crate::memory::boot_facts::BootFacts;
 use crate::memory::xen::XenHost;
 use crate::memory::{CrashRegion, Entry, LowMemory};
@@ -86,6 +87,9 @@ pub struct Report {
     /// For Linux: the facts of the running machine that it is told of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_facts: Option<BootFacts>,
+    /// For a crash image that makes a dump: what the running system leaves for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dump: Option<Facts>,
     /// What Xen needs below 1 MiB; null for other images.
     pub xen_low_memory: Option<LowReport>,
     /// What the handoff stores and copies just before the jump, in order.
