@@ -152,7 +152,14 @@ pub const REFUSED: &[Case] = &[
         "mbtool load --drill corrupt=mbi --verify none fixed",
         &["--verify crc32"],
     ),
-    case("crash", "mbtool load -p fixed", &["crash"]),
+    case(
+        "crash",
+        "mbtool load -p fixed",
+        &[
+            "no memory is reserved for a crash image: add crashkernel=256M (or more) to the \
+             kernel's command line and reboot",
+        ],
+    ),
     case(
         "orderly",
         "mbtool exec",
