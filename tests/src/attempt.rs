@@ -97,8 +97,14 @@ pub fn file(outcome: &Outcome, name: &str) -> Result<String> {
         if *line == end {
             return Ok(text);
         }
-        text.push_str(line);
-        text.push('\n');
+        // Xen speaks whenever it likes, also in the middle of a line, and ends its own
+        match line.split_once("(XEN) ") {
+            Some((before, _)) => text.push_str(before),
+            None => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
     }
     anyhow::bail!("the end of {name} is missing: {}", outcome.describe())
 }
@@ -140,6 +146,8 @@ mod tests {
             "MBTOOL-GUEST two loaded: 0",
             "MBTOOL-GUEST plan file",
             "{",
+            "\"a\": 1(XEN) a warning",
+            "2",
             "}",
             "MBTOOL-GUEST plan end of file",
         ]);
@@ -153,7 +161,7 @@ mod tests {
             (found[1].status, found[1].loaded, &*found[1].stdout),
             (0, false, "x\n\n")
         );
-        assert_eq!(file(&log, "plan").unwrap(), "{\n}\n");
+        assert_eq!(file(&log, "plan").unwrap(), "{\n\"a\": 12\n}\n");
         assert!(file(&log, "status").is_err());
         assert_eq!(quote("it's"), r"'it'\''s'");
     }
