@@ -4,6 +4,7 @@
 //! command line to repeat it by hand.
 
 pub mod attempt;
+pub mod chain;
 pub mod crash;
 mod dirs;
 pub mod dump;

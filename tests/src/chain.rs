@@ -1,0 +1,241 @@
+//! Many kernels in a row in one run of QEMU, each started by the one before, with a state that is carried along in the
+//! initial RAM disk and grows: `chain.sh` is what each of them runs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use images::assets::{self, LINUX_6_1};
+use images::guest::{self, Stage1};
+use sha2::{Digest, Sha256};
+
+use crate::guest_binary::mbtool_bin;
+use crate::machine::{Firmware, Machine};
+use crate::run::Outcome;
+
+/// Beginning of each line that a stage reports.
+const CHAIN: &str = "MBTOOL-CHAIN ";
+/// Bytes of the seed that blocks are made of: larger than any one-page mistake, and ten of them still small.
+const SEED_BYTES: usize = 1 << 20;
+/// By how much each block's begin moves in the seed.
+const STEP: usize = 4099;
+
+/// A kernel of a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// Linux 6.1 on the bare machine.
+    Linux,
+    /// Xen of this release with Linux 6.1 as dom0.
+    Xen(&'static str),
+}
+
+impl Kernel {
+    /// As the stages' script has it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Linux => "linux",
+            Self::Xen(version) => version,
+        }
+    }
+}
+
+/// A chain and the machine it runs on.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    /// What QEMU starts.
+    pub first: Kernel,
+    /// What is handed over to, one after the other.
+    pub hops: Vec<Kernel>,
+    /// Number of CPUs.
+    pub cpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u32,
+    /// Firmware, for a machine that starts with Linux.
+    pub firmware: Firmware,
+}
+
+/// What a stage reported, by key.
+type Stage = BTreeMap<String, String>;
+
+impl Chain {
+    /// A BIOS machine with 2 CPUs and 2 GiB.
+    pub fn new(first: Kernel, hops: Vec<Kernel>) -> Self {
+        Self {
+            first,
+            hops,
+            cpus: 2,
+            memory_mib: 2048,
+            firmware: Firmware::SeaBios,
+        }
+    }
+
+    fn kernels(&self) -> impl Iterator<Item = Kernel> + '_ {
+        std::iter::once(self.first).chain(self.hops.iter().copied())
+    }
+
+    /// Time for `seconds` per stage.
+    fn deadline(&self, seconds: u64) -> Duration {
+        Duration::from_secs(seconds * (self.hops.len() as u64 + 1))
+    }
+
+    fn machine(&self) -> Result<Machine> {
+        let mut stage = Stage1::new(include_str!("chain.sh"))?
+            .file("bin/mbtool", mbtool_bin()?)?
+            .file("vmlinuz", LINUX_6_1.path()?)?
+            .bytes("state/seed", &seed())?
+            .bytes("state/count", b"0\n")?
+            .bytes("state/digests", digests(0).as_bytes())?;
+        let mut versions: Vec<&str> = self
+            .hops
+            .iter()
+            .filter(|hop| **hop != Kernel::Linux)
+            .map(|hop| hop.name())
+            .collect();
+        versions.sort_unstable();
+        versions.dedup();
+        for version in versions {
+            let path = assets::xen(version)?.path()?;
+            stage = stage.file(&format!("xen-{version}.gz"), path)?;
+        }
+        let hops: String = self
+            .hops
+            .iter()
+            .map(|hop| format!("{}\n", hop.name()))
+            .collect();
+        let initrd = stage.bytes("state/hops", hops.as_bytes())?.finish()?;
+        let machine = match self.first {
+            Kernel::Linux => Machine::stage1(self.firmware, initrd)?,
+            Kernel::Xen(version) => Machine::xen(version, "crashkernel=128M@256M", "", initrd)?,
+        };
+        Ok(machine.cpus(self.cpus).memory_mib(self.memory_mib))
+    }
+
+    /// Runs it as `name` and checks what every stage found. `seconds`: the longest that one stage may take.
+    pub fn check(&self, name: &str, seconds: u64) -> Result<Outcome> {
+        let end = format!("{CHAIN}END");
+        let outcome = self
+            .machine()?
+            .run(name, self.deadline(seconds), &[&end])?
+            .ended_with(&end)?;
+        self.verify(&outcome)
+            .with_context(|| format!("see {}", outcome.log.display()))?;
+        Ok(outcome)
+    }
+
+    fn verify(&self, outcome: &Outcome) -> Result<()> {
+        let stages = reports(outcome, CHAIN);
+        // what the last stage has in its state is what each one said when it ran
+        let history = reports(outcome, &format!("{CHAIN}history "));
+        ensure!(
+            history == stages,
+            "the history is not what was reported: {history:#?}"
+        );
+        ensure!(
+            stages.len() == self.hops.len() + 1,
+            "{} stages reported, not {}",
+            stages.len(),
+            self.hops.len() + 1
+        );
+        let mut bare_ram = None;
+        for (n, (stage, kernel)) in stages.iter().zip(self.kernels()).enumerate() {
+            self.verify_stage(n, stage, kernel)
+                .with_context(|| format!("stage {n}: {stage:?}"))?;
+            if kernel == Kernel::Linux {
+                let ram: u64 = get(stage, "ram")?.parse()?;
+                let before = *bare_ram.get_or_insert(ram);
+                // all that a hand-over may round away is parts of pages
+                ensure!(
+                    ram.abs_diff(before) <= 64,
+                    "{ram} KiB of RAM, before {before}"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn verify_stage(&self, n: usize, stage: &Stage, kernel: Kernel) -> Result<()> {
+        let on = match kernel {
+            Kernel::Linux => "linux".to_owned(),
+            Kernel::Xen(version) => format!("xen-{version}"),
+        };
+        ensure!(get(stage, "n")? == n.to_string(), "not stage {n}");
+        ensure!(get(stage, "on")? == on, "not on {on}");
+        ensure!(
+            get(stage, "cpus")? == self.cpus.to_string(),
+            "not {} CPUs",
+            self.cpus
+        );
+        ensure!(get(stage, "acpi")?.parse::<u32>()? > 3, "ACPI is missing");
+        let mem: u64 = get(stage, "mem")?.parse()?;
+        let all = u64::from(self.memory_mib) * 1024;
+        // Xen, its crash region and the kernel keep some for themselves
+        ensure!(mem > all / 8 * 6 && mem <= all, "{mem} KiB of {all}");
+        ensure!(get(stage, "blocks")? == n.to_string(), "blocks are missing");
+        let digest = hex(&Sha256::digest(digests(n)));
+        ensure!(get(stage, "digest")? == digest, "the state is not {digest}");
+        Ok(())
+    }
+}
+
+fn get<'a>(stage: &'a Stage, key: &str) -> Result<&'a str> {
+    let value = stage.get(key).with_context(|| format!("no {key}"))?;
+    Ok(value)
+}
+
+/// The reports on lines that hold `prefix` and a number of a stage right behind it.
+fn reports(outcome: &Outcome, prefix: &str) -> Vec<Stage> {
+    let words = |line: &String| {
+        let (_, words) = line.split_once(prefix)?;
+        words.starts_with("n=").then(|| {
+            words
+                .split_whitespace()
+                .filter_map(|word| word.split_once('='))
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect()
+        })
+    };
+    outcome.lines.iter().filter_map(words).collect()
+}
+
+fn seed() -> Vec<u8> {
+    let mut seed = guest::payload();
+    seed.truncate(SEED_BYTES);
+    seed
+}
+
+/// What `digests` holds after `blocks` blocks, as `sha256sum` writes it.
+fn digests(blocks: usize) -> String {
+    let seed = seed();
+    let mut text = format!("{}  seed\n", hex(&Sha256::digest(&seed)));
+    for n in 1..=blocks {
+        let (head, tail) = seed.split_at(n * STEP);
+        let mut block = format!("block {n}\n").into_bytes();
+        block.extend(tail);
+        block.extend(head);
+        let _ = writeln!(text, "{}  block.{n}", hex(&Sha256::digest(&block)));
+    }
+    text
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_grows_by_a_line_for_each_stage() {
+        let (one, two) = (digests(1), digests(2));
+        assert!(two.starts_with(&one));
+        assert_eq!(two.lines().count(), 3);
+        assert!(
+            two.lines()
+                .all(|line| line.len() > 64 && &line[64..66] == "  ")
+        );
+        let digests: Vec<&str> = two.lines().map(|line| &line[..64]).collect();
+        assert!(digests[0] != digests[1] && digests[1] != digests[2]);
+    }
+}
