@@ -1,5 +1,4 @@
-//! `--type` on the real Xen, which has a Multiboot2 header, a Multiboot 1 header and a PVH note; on this machine, for a
-//! recorded one.
+//! `--type` on the real Xen, which has a Multiboot2 and a Multiboot 1 header; on this machine, for a recorded one.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -38,7 +37,7 @@ fn xen_is_started_by_multiboot2_alone() -> Result<()> {
         }
         for (kind, says) in [
             ("multiboot", "Xen is started by its Multiboot2 header"),
-            ("elf", "Xen's PVH entry is for running inside another Xen"),
+            ("elf", "not a PVH image"),
             ("linux", "Linux"),
         ] {
             let (done, said) = mbtool(&["plan", "--type", kind, "--memory-map", &iomem, &xen])?;
