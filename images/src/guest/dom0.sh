@@ -36,6 +36,8 @@ else
 	say "efi-regions=none"
 fi
 say "digest=$(sha256sum /payload.bin | cut -d ' ' -f 1)"
+# what a first stage added
+[ -e /big ] && say "big=$(sha256sum /big | cut -d ' ' -f 1)"
 say "END"
 sleep 1
 poweroff -f
