@@ -1,5 +1,5 @@
 //! From a dom0 into Linux or into another Xen, by Xen's kexec, also where that loses pages of a loader that does not
-//! know how it works (docs/xen.md).
+//! know how it works (docs/xen-kexec-defect.md).
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What a Xen dom0 knows of the machine beside its memory map.
 //!
 //! Xen's kexec keeps an image's pages in its free heap, and loses the data of a
-//! destination that is a free page of that heap itself (docs/xen.md). So the
+//! destination that is a free page of that heap itself (docs/xen-kexec-defect.md). So the
 //! planner must know which pages cannot be free: those of the crash area, and
 //! those that a domain owns.
 

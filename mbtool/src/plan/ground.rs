@@ -3,7 +3,7 @@
 //!
 //! Linux loads anywhere. Xen keeps an image's pages in its free heap, and when
 //! it hands out a page that is itself a destination already loaded, the data of
-//! that page is lost (docs/xen.md, ADR 0012). So below Xen nothing is loaded
+//! that page is lost (docs/xen-kexec-defect.md, ADR 0012). So below Xen nothing is loaded
 //! to a page that may be free: everything is put straight where it belongs if
 //! that can be done within safe runs, or else staged there and moved by the
 //! handoff. Only where nothing is known to be safe is that rule given up, with
@@ -115,7 +115,7 @@ impl<'a> Ground<'a> {
         };
         warnings.push(format!(
             "DANGER: this image is loaded to pages that may be free pages of Xen's heap: {why}. Xen \
-             may lose some of them, and panic when the image is unloaded or replaced (docs/xen.md). \
+             may lose some of them, and panic when the image is unloaded or replaced (docs/xen-kexec-defect.md). \
              The handoff verifies everything, and stops if pages are lost. Boot Xen with \
              crashkernel=256M@256M, or with a dom0_mem= that is larger than what is loaded, and \
              load xen-privcmd in dom0"
