@@ -180,3 +180,105 @@ fn a_crash_image_stays_in_its_region_and_leaves_pages() {
         .to_string();
     assert!(text.starts_with("31 pages"), "{text}");
 }
+
+fn xen(safe: Option<Vec<PhysRange>>, heap_pages: u64) -> Limits<'static> {
+    Limits {
+        max_segments: 15,
+        xen: Some(XenLimits {
+            safe,
+            heap_free: Some(heap_pages * PAGE_SIZE),
+        }),
+        ..limits()
+    }
+}
+
+#[test]
+fn xen_gets_data_in_safe_runs_only() {
+    let mut segments = good();
+    segments.insert(0, segment("page 0", r(0, PAGE_SIZE), 0));
+    let safe = vec![r(2 * MIB, 4 * MIB + 0x3000), r(5 * MIB, 6 * MIB)];
+    let text = run(&segments, &xen(Some(safe.clone()), 1 << 20))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("has data for 0x403000, which may be a free page of Xen"),
+        "{text}"
+    );
+    assert_eq!(run(&segments, &xen(None, 1 << 20)), Ok(()));
+    segments[2].dest.end = 4 * MIB + 0x3000;
+    assert_eq!(run(&segments, &xen(Some(safe), 1 << 20)), Ok(()));
+}
+
+#[test]
+fn xen_needs_room_in_its_heap_and_no_half_of_the_ram() {
+    // 2 + 256 pages of data, 1 of list, 2 tables each of 2 segments twice, 16
+    assert_eq!(run(&good(), &xen(None, 283)), Ok(()));
+    assert_eq!(
+        run(&good(), &xen(None, 282)),
+        Err(CheckError::HeapTooSmall {
+            needed: 283,
+            free: 282
+        })
+    );
+    let mut big = good();
+    big[1].dest.end = 200 * MIB;
+    assert_eq!(run(&big, &xen(None, 1 << 20)), Ok(()));
+    let mut empty = good();
+    empty.push(segment("nothing", r(8 * MIB, 8 * MIB), 0));
+    let text = run(&empty, &xen(None, 1 << 20)).unwrap_err().to_string();
+    assert!(text.contains("neither data nor memory"), "{text}");
+}
+
+#[test]
+fn xen_maps_claims_outside_of_the_crash_area_and_needs_tables_for_them() {
+    let area = |end| Limits {
+        crash: Some(r(2 * MIB, end)),
+        ..xen(None, 0)
+    };
+    let mut segments = good();
+    segments.insert(0, segment("low memory", r(0, 0xa0000), 0));
+    assert_eq!(run(&segments, &area(6 * MIB)), Ok(()));
+    // 1.6 MiB are mapped: one table, and 16 pages
+    segments[2].dest = r(2 * MIB + 0x2000, 3 * MIB + 0x2000);
+    let mut limits = area(3 * MIB + 0x13000);
+    limits.image_entry = 2 * MIB + 0x2000;
+    assert_eq!(run(&segments, &limits), Ok(()));
+    limits.crash = Some(r(2 * MIB, 3 * MIB + 0x12000));
+    let text = run(&segments, &limits).unwrap_err().to_string();
+    assert!(
+        text.starts_with("16 pages of the crash region") && text.contains("needs 17"),
+        "{text}"
+    );
+    let mut outside = good();
+    outside[1].dest = r(8 * MIB, 9 * MIB);
+    let text = run(&outside, &area(6 * MIB)).unwrap_err().to_string();
+    assert!(text.contains("outside the crash region"), "{text}");
+}
+
+#[test]
+fn nothing_is_moved_or_cleared_over_what_stays() {
+    for relocate in [
+        Relocate {
+            extents: vec![Extent {
+                to: 4 * MIB,
+                from: 8 * MIB,
+                len: PAGE_SIZE,
+            }],
+            ..STILL.clone()
+        },
+        Relocate {
+            clear: vec![r(4 * MIB, 4 * MIB + 1)],
+            ..STILL.clone()
+        },
+    ] {
+        let limits = Limits {
+            relocate: &relocate,
+            ..limits()
+        };
+        let text = run(&good(), &limits).unwrap_err().to_string();
+        assert!(
+            text.contains("in the way of what the handoff moves or clears"),
+            "{text}"
+        );
+    }
+}
