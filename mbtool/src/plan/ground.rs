@@ -9,13 +9,14 @@
 //! handoff. Only where nothing is known to be safe is that rule given up, with
 //! a warning.
 
+mod elsewhere;
+
 use super::build::{Parts, max_segments};
 use super::low::Low;
 use super::place::{Arena, Ask, Prefer};
-use super::scatter::{self, bytes, largest_first, scatter};
 use super::stage::Loads;
 use super::trim::trim;
-use super::{KernelSegment, PlanError, Request, Segment, place, resolve};
+use super::{KernelSegment, PlanError, Request, Segment, resolve};
 use crate::memory::{Host, map, xen::XenHost};
 use handoff::abi::{Extent, MAX_EXTENTS};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_down};
@@ -29,8 +30,6 @@ const LOW: PhysRange = PhysRange {
     start: 0x1_0000,
     end: 0xa_0000,
 };
-/// Kernel segments beside the staged ones: page 0 and the handoff.
-const OTHERS: usize = 2;
 
 /// One way to do it.
 #[derive(Clone, Debug)]
@@ -225,8 +224,8 @@ impl<'a> Ground<'a> {
         };
         let (parts, clear) = trim(parts);
         let (pieces, moves) = match self {
-            Self::Staged { .. } => stage(&parts, xen, request, host, handoff)?,
-            Self::Drill(_) => drill(&parts, xen, request, host, handoff, warnings)?,
+            Self::Staged { .. } => elsewhere::stage(&parts, xen, request, host, handoff)?,
+            Self::Drill(_) => elsewhere::drill(&parts, xen, request, host, handoff, warnings)?,
             _ => return loads(parts, moves, clear),
         };
         loads(pieces, moves, clear)
@@ -296,98 +295,4 @@ fn low_end(host: &Host) -> u64 {
         .filter(|base| LOW.contains(*base));
     let end = [ebda, base].into_iter().flatten().fold(LOW.end, u64::min);
     align_down(end, PAGE_SIZE)
-}
-
-type Staged = (Parts, Vec<Extent>);
-
-/// Puts everything into the largest safe runs: beside the final places if that
-/// can be done.
-fn stage(
-    parts: &Parts,
-    xen: &XenHost,
-    request: &Request,
-    host: &Host,
-    handoff: PhysRange,
-) -> Result<Staged, PlanError> {
-    let most = max_segments(request, host).saturating_sub(OTHERS);
-    let first_mib = PhysRange { start: 0, end: MIB };
-    let own = [handoff, first_mib];
-    let safe = safe_runs(xen, host);
-    let finals = parts.iter().map(|part| part.dest);
-    let apart: Vec<PhysRange> = own.iter().copied().chain(finals).collect();
-    let runs = largest_first(safe.iter().copied(), &apart);
-    Ok(
-        scatter(parts, &runs, most)
-            .or_else(|_| scatter(parts, &largest_first(safe, &own), most))?,
-    )
-}
-
-/// Puts the first half of everything into low runs that may be free, and the
-/// rest into safe ones. Xen hands out low memory last: by then that half is
-/// loaded, and when more is loaded than the heap has beside it, some of it is
-/// lost for certain.
-fn drill(
-    parts: &Parts,
-    xen: &XenHost,
-    request: &Request,
-    host: &Host,
-    handoff: PhysRange,
-    warnings: &mut Vec<String>,
-) -> Result<Staged, PlanError> {
-    let refused = |why: &str| PlanError::Drill {
-        why: why.to_owned(),
-    };
-    if let Some(why) = &xen.owned_unknown {
-        return Err(refused(why));
-    }
-    let most = max_segments(request, host).saturating_sub(OTHERS);
-    let holes: Vec<PhysRange> = xen
-        .safe()
-        .chain([handoff, PhysRange { start: 0, end: MIB }])
-        .chain(xen.image.map(|image| image.range()))
-        .collect();
-    let need = bytes(parts);
-    let heap = xen.heap_free.unwrap_or(u64::MAX);
-    let mut free = largest_first(map::ram_ranges(&host.memory_map), &holes);
-    free.retain(|run| run.len() >= MIB);
-    // Xen's zones are powers of two; the sort is stable
-    free.sort_by_key(|run| run.start.ilog2());
-    let mut half = align_down(need.min(heap) / 2, PAGE_SIZE);
-    let mut runs = Vec::new();
-    // two runs at most: what is left of the 15 segments is for the safe ones
-    for run in free.into_iter().take(2) {
-        let len = run.len().min(half);
-        // the end of a run: Xen takes it first
-        runs.push(PhysRange {
-            start: run.end - len,
-            end: run.end,
-        });
-        half -= len;
-    }
-    runs.retain(|run| !run.is_empty());
-    let bait: u64 = runs.iter().map(PhysRange::len).sum();
-    if bait == 0 {
-        return Err(refused("no page of RAM is free, as far as is known"));
-    }
-    warnings.push(format!(
-        "DRILL: {} pages are loaded to pages that may be free: {}; Xen has {} free pages{}. Do not \
-         unload or replace this image: Xen would panic",
-        bait / PAGE_SIZE,
-        place::list(&runs),
-        heap / PAGE_SIZE,
-        if need > heap.saturating_sub(bait) {
-            ""
-        } else {
-            ", so it may lose none of them: load more, about three quarters of that"
-        }
-    ));
-    let own = [handoff, PhysRange { start: 0, end: MIB }];
-    runs.extend(largest_first(safe_runs(xen, host), &own));
-    Ok(scatter(parts, &runs, most)?)
-}
-
-impl From<scatter::NoSafeRoom> for PlanError {
-    fn from(error: scatter::NoSafeRoom) -> Self {
-        Self::NoSafeRoom(error)
-    }
 }
