@@ -149,6 +149,10 @@ pub const FIXUP_STORE16: u32 = 1;
 pub const FIXUP_COPY_RSDP: u32 = 2;
 /// [`FixupRaw::kind`]: zero bytes.
 pub const FIXUP_ZERO: u32 = 3;
+/// Bit of [`FixupRaw::kind`]: only where the handoff runs on the boot CPU.
+pub const FIXUP_IF_BOOT_CPU: u32 = 1 << 8;
+/// Bit of [`FixupRaw::kind`]: only where it runs on another CPU.
+pub const FIXUP_IF_OTHER_CPU: u32 = 1 << 9;
 
 /// Something to print to.
 #[repr(C)]
@@ -209,7 +213,7 @@ pub struct RegionRaw {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct FixupRaw {
-    /// `FIXUP_*`.
+    /// `FIXUP_*`, and a condition.
     pub kind: u32,
     /// Bytes, for copy and zero.
     pub len: u32,

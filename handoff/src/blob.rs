@@ -7,7 +7,7 @@ use crate::arch::x86_64::gates;
 use crate::arch::x86_64::paging::{self, Mapper};
 use crate::arch::x86_64::selfcheck;
 use crate::sinks;
-use crate::spec::{Digest, Drill, Fixup, OnFault, Region, Spec, Verify};
+use crate::spec::{Digest, Drill, Fixup, OnCpu, OnFault, Region, Spec, Verify};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -262,11 +262,16 @@ fn fixup_raw(fixup: &Fixup) -> Result<FixupRaw, String> {
                 from: value.into(),
             })
         }
-        Fixup::CopyRsdp { from, to, len } => {
+        Fixup::CopyRsdp { from, to, len, on } => {
             low("ACPI RSDP", from, len.into())?;
             low("ACPI RSDP copy", to, len.into())?;
             Ok(FixupRaw {
-                kind: abi::FIXUP_COPY_RSDP,
+                kind: abi::FIXUP_COPY_RSDP
+                    | match on {
+                        OnCpu::Any => 0,
+                        OnCpu::Boot => abi::FIXUP_IF_BOOT_CPU,
+                        OnCpu::Other => abi::FIXUP_IF_OTHER_CPU,
+                    },
                 len,
                 to,
                 from,

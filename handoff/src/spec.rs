@@ -98,6 +98,19 @@ pub fn zero_pages(loaded: &[u8], memsz: u64) -> u64 {
     zero.count() as u64 + memsz.div_ceil(PAGE_SIZE).saturating_sub(all)
 }
 
+/// The CPU that the handoff runs on, by the boot processor flag of its local
+/// APIC base register. After a panic it may be any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnCpu {
+    /// Whichever.
+    #[default]
+    Any,
+    /// The one that firmware started.
+    Boot,
+    /// One of the others.
+    Other,
+}
+
 /// A change made to memory just before the jump, after verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fixup {
@@ -116,6 +129,8 @@ pub enum Fixup {
         to: u64,
         /// 20 (ACPI 1.0) or 36.
         len: u32,
+        /// Where to.
+        on: OnCpu,
     },
     /// Store zeroes (a synthetic EBDA page starts clean).
     Zero {

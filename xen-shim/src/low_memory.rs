@@ -11,7 +11,7 @@
 //! EBDA with a copy of the RSDP, and the two words say where it is.
 
 use handoff::addr::{PAGE_SIZE, PhysRange};
-use handoff::spec::Fixup;
+use handoff::spec::{Fixup, OnCpu};
 use serde::Serialize;
 
 /// BIOS data area: EBDA segment, in paragraphs.
@@ -176,7 +176,8 @@ impl LowFix {
             },
         ];
         if let Some(RsdpCopy { from, to, len }) = self.rsdp {
-            fixups.push(Fixup::CopyRsdp { from, to, len });
+            let on = OnCpu::Any;
+            fixups.push(Fixup::CopyRsdp { from, to, len, on });
         }
         fixups.push(Fixup::Store16 {
             addr: BDA_EBDA,

@@ -10,7 +10,7 @@ use crate::memory::boot_facts::BootFacts;
 use crate::memory::xen::XenHost;
 use crate::memory::{CrashRegion, Entry, LowMemory};
 use handoff::addr::PhysRange;
-use handoff::spec::{Console, Drill, Fixup, OnFault, Verify};
+use handoff::spec::{Console, Drill, Fixup, OnCpu, OnFault, Verify};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -234,6 +234,9 @@ pub enum FixupReport {
         to: Hex,
         /// Bytes.
         len: u32,
+        /// "boot-cpu" or "other-cpu": only where the handoff runs there.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        on: Option<&'static str>,
     },
     /// Zeroes.
     Zero {
@@ -251,10 +254,15 @@ impl From<Fixup> for FixupReport {
                 addr: Hex(addr),
                 value: Hex(value.into()),
             },
-            Fixup::CopyRsdp { from, to, len } => Self::CopyRsdp {
+            Fixup::CopyRsdp { from, to, len, on } => Self::CopyRsdp {
                 from: Hex(from),
                 to: Hex(to),
                 len,
+                on: match on {
+                    OnCpu::Any => None,
+                    OnCpu::Boot => Some("boot-cpu"),
+                    OnCpu::Other => Some("other-cpu"),
+                },
             },
             Fixup::Zero { addr, len } => Self::Zero {
                 addr: Hex(addr),

@@ -107,8 +107,16 @@ impl fmt::Display for Report {
                 FixupReport::Store16 { addr, value } => {
                     writeln!(f, "  store {value} at {addr} (16 bits)")?
                 }
-                FixupReport::CopyRsdp { from, to, len } => {
-                    writeln!(f, "  copy the ACPI RSDP from {from} to {to} ({len} bytes)")?
+                FixupReport::CopyRsdp { from, to, len, on } => {
+                    let when = match on {
+                        Some("boot-cpu") => ", where it runs on the boot CPU",
+                        Some(_) => ", where it runs on another CPU",
+                        None => "",
+                    };
+                    writeln!(
+                        f,
+                        "  copy the ACPI RSDP from {from} to {to} ({len} bytes){when}"
+                    )?
                 }
                 FixupReport::Zero { addr, len } => writeln!(f, "  zero {len} bytes at {addr}")?,
             }

@@ -81,7 +81,8 @@ fn a_uefi_machine_gets_an_ebda_with_the_rsdp() {
             Fixup::CopyRsdp {
                 from: 0x7f5d_e014,
                 to: 0x9f010,
-                len: 36
+                len: 36,
+                on: OnCpu::Any,
             },
             Fixup::Store16 {
                 addr: 0x40e,

@@ -75,12 +75,8 @@ pub unsafe fn run(area: *mut Area, header: *const Header) {
     let mut out = console(params, &mut scratch.console_dead);
     // SAFETY: CPL 0; every CPU with long mode has a local APIC base register.
     let apic_base = unsafe { cpu::rdmsr(cpu::MSR_APIC_BASE) };
-    banner(
-        &mut out,
-        params,
-        &scratch.entry,
-        apic_base & cpu::APIC_BSP != 0,
-    );
+    let boot_cpu = apic_base & cpu::APIC_BSP != 0;
+    banner(&mut out, params, &scratch.entry, boot_cpu);
 
     state::print(&mut out, &scratch.entry);
 
@@ -115,7 +111,15 @@ pub unsafe fn run(area: *mut Area, header: *const Header) {
     }
 
     scratch.phase = abi::PHASE_FIXUPS;
+    let not_here = if boot_cpu {
+        abi::FIXUP_IF_OTHER_CPU
+    } else {
+        abi::FIXUP_IF_BOOT_CPU
+    };
     for fixup in &params.fixups[..abi::MAX_FIXUPS.min(params.fixup_count as usize)] {
+        if fixup.kind & not_here != 0 {
+            continue;
+        }
         // SAFETY: the planner chose destinations in low RAM or inside the boot
         // information, and sources in firmware tables below 4 GiB.
         unsafe { apply(&mut out, fixup) };
@@ -266,7 +270,7 @@ unsafe fn apply(out: &mut impl Text, fixup: &FixupRaw) {
         from,
     } = *fixup;
     let to_bytes = to as *mut u8;
-    match kind {
+    match kind & !(abi::FIXUP_IF_BOOT_CPU | abi::FIXUP_IF_OTHER_CPU) {
         abi::FIXUP_STORE16 => {
             // SAFETY: the caller's promise; 0x413 is odd, hence unaligned.
             unsafe { (to as *mut u16).write_unaligned(from as u16) };

@@ -18,7 +18,7 @@ use super::{PlanError, Request};
 use crate::image::linux::Setup;
 use crate::image::{Protocol, Sections};
 use handoff::addr::{FOUR_GIB, PhysRange};
-use handoff::spec::{Exit, Fixup};
+use handoff::spec::{Exit, Fixup, OnCpu};
 use serde::Serialize;
 
 /// Boot information for one protocol.
@@ -254,6 +254,7 @@ pub(super) fn fixups(low: &Low, boot: &Boot, addr: u64) -> Vec<Fixup> {
             from: rsdp.addr,
             to: addr + at as u64,
             len,
+            on: OnCpu::Any,
         };
         fixups.extend(boot.rsdp.iter().map(copy));
     }
