@@ -6,6 +6,7 @@
 //! whether the processor is Xen's, and [`hypercall`] speaks to the Xen that this
 //! Linux runs on.
 
+pub mod acpi;
 pub mod contract;
 pub mod cpuid;
 pub mod hypercall;

@@ -1,0 +1,200 @@
+use super::*;
+use proptest::prelude::*;
+
+/// A table with a right checksum.
+fn table(name: &str, signature: &[u8; 4], body: &[u8]) -> Table {
+    let mut bytes = signature.to_vec();
+    bytes.extend((36 + body.len() as u32).to_le_bytes());
+    bytes.extend([3, 0]);
+    bytes.extend(b"BOCHS BXPC    \x01\0\0\0BXPC\x01\0\0\0");
+    bytes.extend(body);
+    seal(&mut bytes, CHECKSUM);
+    Table {
+        name: name.to_owned(),
+        bytes,
+    }
+}
+
+fn apic(id: u8, flags: u32) -> Vec<u8> {
+    [&[0, 8, id, id][..], &flags.to_le_bytes()].concat()
+}
+
+fn x2apic(id: u32, flags: u32) -> Vec<u8> {
+    let words = [id, flags, 7].map(u32::to_le_bytes).concat();
+    [&[9, 16, 0, 0][..], &words].concat()
+}
+
+/// Behind 8 bytes: processors, and an I/O APIC between them.
+fn madt(entries: &[Vec<u8>]) -> Table {
+    let io_apic = vec![1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0];
+    let (first, rest) = entries.split_first().unwrap();
+    let body = [&[0, 0, 0xe0, 0xfe, 1, 0, 0, 0], &first[..], &io_apic].concat();
+    table("APIC", b"APIC", &[body, rest.concat()].concat())
+}
+
+fn machine() -> Vec<Table> {
+    vec![
+        madt(&[apic(0, 1), apic(2, 1), x2apic(0x1_0000, 1)]),
+        table("DSDT", b"DSDT", b"aml"),
+        table("FACP", b"FACP", &[1; 208]),
+        table("SSDT10", b"SSDT", b"ten"),
+        table("SSDT2", b"SSDT", b"two"),
+    ]
+}
+
+/// Address and bytes of each table of the tree below the RSDP at `at`.
+fn tree(built: &Trees, base: u64, at: u64) -> Vec<(u64, &[u8])> {
+    let from = |addr: u64| &built.bytes[(addr - base) as usize..];
+    let rsdp = &from(at)[..36];
+    assert!(rsdp.starts_with(b"RSD PTR "));
+    assert_eq!((sum(&rsdp[..20]), sum(rsdp), rsdp[15]), (0, 0, 2));
+    let sized = |addr: u64| {
+        let bytes = from(addr);
+        &bytes[..word(bytes, LENGTH).unwrap() as usize]
+    };
+    let root = u64::from_le_bytes(rsdp[24..32].try_into().unwrap());
+    let xsdt = sized(root);
+    assert!(xsdt.starts_with(b"XSDT") && root % 16 == 0);
+    assert_eq!(sum(xsdt), 0);
+    let entries = xsdt[HEADER..].chunks_exact(8);
+    let addresses = entries.map(|entry| u64::from_le_bytes(entry.try_into().unwrap()));
+    addresses
+        .map(|addr| {
+            assert_eq!(addr % 16, 0);
+            (addr, sized(addr))
+        })
+        .collect()
+}
+
+#[test]
+fn both_trees_have_all_tables_and_differ_in_one_processor() {
+    let tables = machine();
+    const AT: u64 = 0x8e43_0000;
+    let built = build(&tables, AT, 0).unwrap();
+    assert_eq!(built.bytes.len() as u64, len(&tables).unwrap());
+    let (all, others) = (tree(&built, AT, built.all), tree(&built, AT, built.others));
+    let bytes: Vec<&[u8]> = all.iter().map(|(_, bytes)| *bytes).collect();
+    let expected = [&tables[0], &tables[2], &tables[4], &tables[3]];
+    assert_eq!(bytes, expected.map(|table| &table.bytes[..]));
+    for (index, ((addr, one), (other_addr, other))) in all.iter().zip(&others).enumerate() {
+        assert_eq!(one == other, index != 0);
+        assert_eq!(addr == other_addr, index != 0);
+    }
+    let (one, other) = (all[0].1, others[0].1);
+    assert_eq!(sum(other), 0);
+    let differ: Vec<usize> = (0..one.len()).filter(|&at| one[at] != other[at]).collect();
+    assert_eq!(
+        differ,
+        [CHECKSUM, 44 + 4],
+        "checksum and the first entry's flags"
+    );
+}
+
+#[test]
+fn a_processor_is_disabled_wherever_it_is_named() {
+    // id 2 by both kinds of entry, once only "online capable"
+    let table = madt(&[
+        apic(0, 1),
+        apic(2, 1),
+        x2apic(2, 3),
+        x2apic(3, 1),
+        apic(2, 2),
+    ]);
+    let patched = madt::without(&table, 2).unwrap();
+    let expected = madt(&[
+        apic(0, 1),
+        apic(2, 0),
+        x2apic(2, 0),
+        x2apic(3, 1),
+        apic(2, 0),
+    ]);
+    assert_eq!(patched, expected.bytes);
+    let high = madt(&[apic(0, 1), x2apic(0x1_0000, 1), x2apic(0x1_0001, 1)]);
+    let expected = madt(&[apic(0, 1), x2apic(0x1_0000, 0), x2apic(0x1_0001, 1)]);
+    assert_eq!(madt::without(&high, 0x1_0000).unwrap(), expected.bytes);
+}
+
+#[test]
+fn what_cannot_be_used_is_named() {
+    let text = |tables: &[Table], id| build(tables, 0, id).unwrap_err().to_string();
+    assert_eq!(text(&[], 0), "there are no ACPI tables");
+    let mut tables = machine();
+    assert_eq!(
+        text(&tables, 1),
+        "ACPI table APIC has no enabled processor with APIC id 1"
+    );
+    // named, but not enabled
+    tables[0] = madt(&[apic(1, 2)]);
+    assert!(text(&tables, 1).contains("no enabled processor with APIC id 1"));
+    tables.remove(0);
+    assert!(text(&tables, 0).contains("no ACPI table APIC"));
+    let mut short = machine();
+    short[2].bytes.truncate(35);
+    assert_eq!(
+        text(&short, 0),
+        "ACPI table FACP: has 35 bytes, a table has 36 at least"
+    );
+    let mut cut = machine();
+    cut[4].bytes.pop();
+    assert_eq!(
+        text(&cut, 0),
+        "ACPI table SSDT2: has 38 bytes, its header says 39"
+    );
+    let mut noise = machine();
+    noise[3].bytes[1] = 0xff;
+    assert!(text(&noise, 0).starts_with("ACPI table SSDT10: has no signature"));
+    for (entry, found) in [
+        (vec![0, 7, 0, 0, 0, 0, 0], "offset 64 of type 0 has 7 bytes"),
+        (vec![9, 15], "offset 64 has a length of 15"),
+        (vec![5, 0], "offset 64 has a length of 0"),
+        (vec![5], "offset 64 is cut off"),
+    ] {
+        let tables = [madt(&[apic(0, 1), entry])];
+        assert!(text(&tables, 0).contains(found), "{}", text(&tables, 0));
+    }
+    let many = vec![table("SSDT", b"SSDT", b""); MAX_TABLES + 1];
+    assert!(text(&many, 0).contains("1025 ACPI tables"));
+}
+
+#[test]
+fn a_bad_checksum_is_copied_as_it_is() {
+    let mut tables = machine();
+    tables[2].bytes[CHECKSUM] ^= 1;
+    let built = build(&tables, 0, 0).unwrap();
+    assert_eq!(tree(&built, 0, built.all)[1].1, &tables[2].bytes[..]);
+}
+
+proptest! {
+    #[test]
+    fn bytes_never_panic(
+        raw in proptest::collection::vec((any::<[u8; 4]>(), proptest::collection::vec(any::<u8>(), 0..80)), 0..6),
+        id in any::<u32>(),
+        damage in proptest::collection::vec((0_usize..160, any::<u8>()), 0..6),
+    ) {
+        let mut tables = machine();
+        for (at, byte) in damage {
+            if let Some(place) = tables[0].bytes.get_mut(at) {
+                *place = byte;
+            }
+        }
+        tables.extend(raw.into_iter().map(|(signature, body)| table("X", &signature, &body)));
+        if let Ok(built) = build(&tables, 0x1000, id) {
+            prop_assert_eq!(built.bytes.len() as u64, len(&tables).unwrap());
+            let (all, others) = (tree(&built, 0x1000, built.all), tree(&built, 0x1000, built.others));
+            prop_assert_eq!(all.len(), others.len());
+        }
+    }
+
+    #[test]
+    fn all_other_processors_stay(ids in proptest::collection::btree_set(0_u32..600, 1..40), pick in any::<prop::sample::Index>()) {
+        let ids: Vec<u32> = ids.into_iter().collect();
+        let entry = |id: u32, flags| match u8::try_from(id) {
+            Ok(id) => apic(id, flags),
+            Err(_) => x2apic(id, flags),
+        };
+        let gone = ids[pick.index(ids.len())];
+        let before = madt(&ids.iter().map(|&id| entry(id, 1)).collect::<Vec<_>>());
+        let after = madt(&ids.iter().map(|&id| entry(id, u32::from(id != gone))).collect::<Vec<_>>());
+        prop_assert_eq!(madt::without(&before, gone).unwrap(), after.bytes);
+    }
+}
