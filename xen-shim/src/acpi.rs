@@ -8,7 +8,8 @@
 //! MADT has that processor disabled. Who enters Xen takes the one that suits.
 //!
 //! The tables are the firmware's, as Linux gives them out. FADT goes on pointing
-//! to the firmware's own DSDT and FACS.
+//! to the firmware's own DSDT and FACS. A Xen that hides the IOMMUs from its dom0
+//! writes "XMAR" over the signature of DMAR: it is what it was in the copies.
 
 mod madt;
 #[cfg(test)]
@@ -116,6 +117,14 @@ pub fn build(tables: &[Table], at: u64, boot_cpu: u32) -> Result<Trees, AcpiErro
         put(&mut bytes, place, &table.bytes);
     }
     put(&mut bytes, plan.disabled, &disabled);
+    for &place in &plan.places {
+        if bytes[place..].starts_with(b"XMAR") {
+            let length = word(&bytes, place + LENGTH).unwrap_or(0) as usize;
+            let table = &mut bytes[place..place + length];
+            table[0] = b'D';
+            seal(table, CHECKSUM);
+        }
+    }
 
     // the originals' maker, so that what goes by it still does
     let oem: [u8; 6] = madt.bytes[10..16].try_into().unwrap_or_default();

@@ -133,6 +133,9 @@ pub struct RsdpCopy {
     pub to: u64,
     /// 20 or 36 bytes.
     pub len: u32,
+    /// Taken instead when Xen starts on another CPU than firmware did
+    /// ([`crate::acpi`]).
+    pub other_cpu: Option<u64>,
 }
 
 impl LowFix {
@@ -175,9 +178,20 @@ impl LowFix {
                 value: size_kib,
             },
         ];
-        if let Some(RsdpCopy { from, to, len }) = self.rsdp {
-            let on = OnCpu::Any;
-            fixups.push(Fixup::CopyRsdp { from, to, len, on });
+        if let Some(RsdpCopy {
+            from,
+            to,
+            len,
+            other_cpu,
+        }) = self.rsdp
+        {
+            let copy = |from, on| Fixup::CopyRsdp { from, to, len, on };
+            match other_cpu {
+                None => fixups.push(copy(from, OnCpu::Any)),
+                Some(other) => {
+                    fixups.extend([copy(from, OnCpu::Boot), copy(other, OnCpu::Other)]);
+                }
+            }
         }
         fixups.push(Fixup::Store16 {
             addr: BDA_EBDA,
@@ -304,6 +318,7 @@ fn make(facts: &LowFacts, ram: &[PhysRange]) -> Result<LowFix, NoLowRoom> {
         from: addr,
         to: ebda + RSDP_OFFSET,
         len,
+        other_cpu: None,
     });
     // below 0xa0000 >> 10 = 640
     Ok(LowFix {

@@ -157,6 +157,15 @@ fn what_cannot_be_used_is_named() {
 }
 
 #[test]
+fn what_xen_hides_from_dom0_is_there_again() {
+    let mut tables = machine();
+    tables.push(table("XMAR", b"XMAR", &[0x26; 12]));
+    let built = build(&tables, 0, 0).unwrap();
+    let (_, dmar) = *tree(&built, 0, built.others).last().unwrap();
+    assert_eq!(dmar, table("", b"DMAR", &[0x26; 12]).bytes);
+}
+
+#[test]
 fn a_bad_checksum_is_copied_as_it_is() {
     let mut tables = machine();
     tables[2].bytes[CHECKSUM] ^= 1;

@@ -22,6 +22,7 @@ pub(super) enum Explained {
     M2pList,
     Physinfo,
     Version,
+    CpuInfo,
 }
 
 /// The error for `errno`, with what it means there.
@@ -36,6 +37,7 @@ pub(super) fn explain(what: Explained, errno: Errno) -> HypercallError {
         Explained::M2pList => "XENMEM_machphys_mfn_list",
         Explained::Physinfo => "XEN_SYSCTL_physinfo",
         Explained::Version => "xen_version",
+        Explained::CpuInfo => "XENPF_get_cpuinfo",
     };
     let kexec = matches!(
         what,

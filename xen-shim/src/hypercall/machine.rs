@@ -150,6 +150,35 @@ impl<'a> Machine<'a> {
         Ok(bytes)
     }
 
+    /// The APIC id of physical CPU `cpu` (public/platform.h, `xenpf_pcpuinfo`). A
+    /// PV domain that asks the CPU itself is told what Xen makes up.
+    ///
+    /// # Errors
+    ///
+    /// [`HypercallError::Call`] outside of the control domain,
+    /// [`HypercallError::Nonsense`] where there is no such CPU.
+    pub fn apic_id(&self, cpu: u32) -> Result<u32, HypercallError> {
+        const GET_CPUINFO: u32 = 55;
+        const INTERFACE: u32 = 0x0300_0001;
+        const INVALID: u32 = 2;
+        // command, version, 128 bytes of arguments
+        let mut request = self.0.buffer(136)?;
+        for (at, word) in [(0, GET_CPUINFO), (4, INTERFACE), (8, cpu)] {
+            request.bytes_mut()[at..at + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        // SAFETY: a platform_op request of the size that this version has.
+        unsafe { self.0.hypercall(op::PLATFORM, [request.addr(), 0, 0, 0, 0]) }
+            .map_err(|errno| explain(Explained::CpuInfo, errno))?;
+        let answer = request.bytes();
+        if u32_at(answer, 16) & INVALID != 0 {
+            return Err(HypercallError::Nonsense {
+                call: "XENPF_get_cpuinfo",
+                answer: format!("no CPU {cpu}, the last one is {}", u32_at(answer, 12)),
+            });
+        }
+        Ok(u32_at(answer, 20))
+    }
+
     /// Which Xen this is.
     ///
     /// # Errors

@@ -31,6 +31,16 @@ fn the_version_has_three_parts() {
     assert_eq!(version.extra, "-a-name-without");
 }
 
+#[test]
+fn a_cpu_has_an_apic_id() {
+    let xen = FakeXen::default();
+    let machine = Machine::new(&xen);
+    assert_eq!(machine.apic_id(0).unwrap(), 16);
+    assert_eq!(machine.apic_id(1).unwrap(), 18);
+    let text = machine.apic_id(2).unwrap_err().to_string();
+    assert!(text.contains("no CPU 2, the last one is 1"), "{text}");
+}
+
 /// A machine of 5 GiB where domains own `owned`.
 fn large(owned: &[PhysRange]) -> Setup {
     let ram = E820Entry {

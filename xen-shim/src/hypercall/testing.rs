@@ -231,6 +231,7 @@ impl Transport for FakeXen {
                 op::MEMORY => machine::memory_op(&state, command, args[1]),
                 op::SYSCTL => machine::sysctl(&state, command),
                 op::VERSION => machine::version(&state, command, args[1]),
+                op::PLATFORM => machine::platform(&state, command),
                 _ => Err(Errno::ENOSYS),
             },
         };

@@ -2,6 +2,8 @@
 
 /// Numbers of hypercalls (public/xen.h).
 pub mod op {
+    /// platform_op.
+    pub const PLATFORM: u64 = 7;
     /// memory_op.
     pub const MEMORY: u64 = 12;
     /// xen_version.

@@ -64,7 +64,8 @@ fn a_uefi_machine_gets_an_ebda_with_the_rsdp() {
         Some(RsdpCopy {
             from: 0x7f5d_e014,
             to: 0x9f010,
-            len: 36
+            len: 36,
+            other_cpu: None,
         })
     );
     assert_eq!(

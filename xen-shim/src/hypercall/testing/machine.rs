@@ -50,6 +50,22 @@ pub fn memory_op(state: &State, command: u64, argument: u64) -> Result<i64, Errn
     }
 }
 
+/// platform_op: what is known of a CPU alone. There are 2, with APIC ids 16 and 18.
+pub fn platform(state: &State, argument: u64) -> Result<i64, Errno> {
+    let request = state.read(argument, 136)?;
+    if u32_at(request, 4) != 0x0300_0001 {
+        return Err(Errno::EACCES);
+    }
+    if u32_at(request, 0) != 55 {
+        return Err(Errno::ENOSYS);
+    }
+    let cpu = u32_at(request, 8);
+    let flags = if cpu > 1 { 2 } else { 1 };
+    let answer = [1, flags, 16 + 2 * cpu, cpu].map(u32::to_le_bytes).concat();
+    state.write(argument + 12, &answer)?;
+    Ok(0)
+}
+
 /// sysctl: physinfo alone.
 pub fn sysctl(state: &State, argument: u64) -> Result<i64, Errno> {
     let setup = &state.setup;
