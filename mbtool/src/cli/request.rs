@@ -90,10 +90,10 @@ pub fn prepare(
              may go (Xen 4.17 overwrites memory when it is moved all the same)"
         );
     }
-    if crash.is_some() && xen {
+    if crash.is_some() && xen && args.real_mode {
         bail!(
-            "-p: this version does not load Xen as crash image; a crash kernel without memory map \
-             limits and an ELF core header would overwrite what it is to save"
+            "--real-mode: a Xen that asks the BIOS for its memory map takes all memory, and with it \
+             what it is to save; leave --real-mode out"
         );
     }
     if let Some(layer) = layers.first() {

@@ -1,13 +1,14 @@
 //! `mbtool load`: plan, then hand the plan to a backend.
 
-use crate::backend::{self, Backend};
+use crate::backend::xen::XenError;
+use crate::backend::{self, Backend, BackendError};
 use crate::cli::files::Files;
 use crate::cli::raw::{BackendArg, CommonArgs, LoadArgs};
 use crate::cli::request::{self, ModuleArg, Prepared};
-use crate::crash::region;
+use crate::crash::region::{self, RegionError};
 use crate::memory::{Host, host};
-use crate::plan::{self, Plan};
-use handoff::addr::PhysRange;
+use crate::plan::{self, Plan, Request};
+use handoff::addr::{FOUR_GIB, MIB, PhysRange};
 use std::path::Path;
 
 /// Bytes that a plan adds to the files, at most: handoff, boot information, and
@@ -25,7 +26,12 @@ pub fn run(args: &LoadArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
     let backend = select(&args.common, root)?;
     if !args.dry_run {
         // before any file is read: what is going to fail fails at once
-        for warning in backend.ready(args.common.panic)? {
+        let ready = match backend.ready(args.common.panic) {
+            // said below, with what to reserve
+            Err(BackendError::NoCrashRegion | BackendError::Xen(XenError::NoCrashArea)) => vec![],
+            ready => ready?,
+        };
+        for warning in ready {
             eprintln!("mbtool: warning: {warning}");
         }
     }
@@ -85,14 +91,17 @@ fn select(args: &CommonArgs, root: &Path) -> anyhow::Result<Box<dyn Backend>> {
 }
 
 /// Where a crash image goes, if one is asked for.
-fn crash_region(args: &CommonArgs, host: &Host) -> anyhow::Result<Option<PhysRange>> {
-    if !args.panic {
-        return Ok(None);
+fn crash_region(args: &CommonArgs, host: &Host) -> Result<Option<PhysRange>, RegionError> {
+    let choose = || region::choose(&host.crash_regions, host.xen.is_some());
+    args.panic.then(choose).transpose()
+}
+
+/// `error`, with what to reserve for this very image where that can be known.
+fn advised(error: RegionError, request: &Request, host: &Host) -> RegionError {
+    match plan::advice(request, host) {
+        Ok(bytes) => error.advising(bytes),
+        Err(_) => error,
     }
-    Ok(Some(region::choose(
-        &host.crash_regions,
-        host.xen.is_some(),
-    )?))
 }
 
 /// The part that `load` and `plan` share: all of it but files and backend.
@@ -106,11 +115,17 @@ pub fn make(
     host: &Host,
     warnings: Vec<String>,
 ) -> anyhow::Result<Plan> {
+    let region = crash_region(args, host);
+    // nothing is placed there
+    let anywhere = PhysRange::new(MIB, FOUR_GIB);
     let Prepared {
         request,
         notes,
         corrupt,
-    } = request::prepare(args, files, host, crash_region(args, host)?)?;
+    } = request::prepare(args, files, host, region.unwrap_or(anywhere))?;
+    if let Err(error) = region {
+        return Err(advised(error, &request, host).into());
+    }
     let mut plan = plan::plan(&request, host)?;
     for line in notes.iter().chain(&plan.report.warnings) {
         eprintln!("mbtool: {line}");

@@ -44,7 +44,9 @@ fn json_is_a_memory_map_for_plan() {
     let root = machine();
     let (out, talk) = go(true, root.path());
     assert_eq!(talk, "");
-    let (host, _) = host::read(root.path()).unwrap();
+    let (mut host, _) = host::read(root.path()).unwrap();
+    // ACPI tables are not recorded
+    host.acpi = Default::default();
     assert_eq!(host::from_json(out.as_bytes()).unwrap(), host);
     let value: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(value["loaded"], true);

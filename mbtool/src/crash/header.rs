@@ -5,9 +5,10 @@
 //! /proc/vmcore.
 
 use super::facts::Facts;
-use super::loads::{Backup, Load};
+use super::loads::{self, Backup, Load};
 use crate::memory::xen::Run;
 use elf::abi;
+use handoff::addr::PhysRange;
 
 /// Bytes of an ELF64 file header.
 const FILE_HEADER: u64 = 64;
@@ -30,8 +31,8 @@ pub struct TooMany {
 /// # Errors
 ///
 /// More than an ELF header takes.
-pub fn len(facts: &Facts, loads: usize) -> Result<u64, TooMany> {
-    let count = notes(facts).count() + loads + usize::from(facts.text.is_some());
+pub fn len(facts: &Facts, loads: usize, backups: &[Backup]) -> Result<u64, TooMany> {
+    let count = notes(facts).count() + loads + text(facts, backups).len();
     if count >= usize::from(abi::PN_XNUM) {
         return Err(TooMany { count });
     }
@@ -42,6 +43,20 @@ pub fn len(facts: &Facts, loads: usize) -> Result<u64, TooMany> {
 fn notes(facts: &Facts) -> impl Iterator<Item = Run> + '_ {
     let all = facts.cpu_notes.iter().copied();
     all.chain(facts.vmcoreinfo).chain(facts.xen_vmcoreinfo)
+}
+
+/// The kernel's own code and data: physical range and virtual address of each
+/// piece.
+fn text(facts: &Facts, backups: &[Backup]) -> Vec<(PhysRange, u64)> {
+    let Some((text, range)) = facts
+        .text
+        .and_then(|text| Some((text, PhysRange::from_len(text.phys, text.len)?)))
+    else {
+        return Vec::new();
+    };
+    let virt = |piece: PhysRange| text.virt.wrapping_add(piece.start - range.start);
+    let pieces = loads::cut(range, backups).into_iter();
+    pieces.map(|piece| (piece, virt(piece))).collect()
 }
 
 /// Builds it. Notes that lie in saved memory are found in the copy.
@@ -55,8 +70,8 @@ fn notes(facts: &Facts) -> impl Iterator<Item = Run> + '_ {
 /// # Errors
 ///
 /// More than an ELF header takes.
-pub fn build(facts: &Facts, loads: &[Load], backup: Option<Backup>) -> Result<Vec<u8>, TooMany> {
-    let total = len(facts, loads.len())?;
+pub fn build(facts: &Facts, loads: &[Load], backups: &[Backup]) -> Result<Vec<u8>, TooMany> {
+    let total = len(facts, loads.len(), backups)?;
     let mut bytes = Vec::with_capacity(total as usize);
     bytes.extend(abi::ELFMAGIC);
     bytes.extend([abi::ELFCLASS64, abi::ELFDATA2LSB, abi::EV_CURRENT, 0]);
@@ -76,14 +91,14 @@ pub fn build(facts: &Facts, loads: &[Load], backup: Option<Backup>) -> Result<Ve
     for half in [FILE_HEADER, PROGRAM_HEADER, count, 0, 0, 0] {
         bytes.extend((half as u16).to_le_bytes());
     }
-    let moved = |addr| backup.map_or(addr, |backup| backup.of(addr));
     for note in notes(facts) {
-        let (at, size) = (moved(note.start), note.end - note.start);
+        let (at, size) = (loads::moved(backups, note.start), note.end - note.start);
         header(&mut bytes, (abi::PT_NOTE, 0), [at, 0, at, size, size]);
     }
     let rwx = abi::PF_R | abi::PF_W | abi::PF_X;
-    if let Some(text) = facts.text {
-        let words = [text.phys, text.virt, text.phys, text.len, text.len];
+    for (piece, virt) in text(facts, backups) {
+        let at = loads::moved(backups, piece.start);
+        let words = [at, virt, piece.start, piece.len(), piece.len()];
         header(&mut bytes, (abi::PT_LOAD, rwx), words);
     }
     for load in loads {
@@ -117,7 +132,6 @@ mod tests {
     use super::*;
     use elf::ElfBytes;
     use elf::endian::LittleEndian;
-    use handoff::addr::PhysRange;
 
     fn facts() -> Facts {
         let note = |start| Run {
@@ -156,8 +170,8 @@ mod tests {
             load(0x1000, 0x9_fc00, 0x3ff0_0000),
             load(0x10_0000, 0x2000_0000, 0x10_0000),
         ];
-        let bytes = build(&facts(), &loads, Some(backup)).unwrap();
-        assert_eq!(bytes.len() as u64, len(&facts(), 2).unwrap());
+        let bytes = build(&facts(), &loads, &[backup]).unwrap();
+        assert_eq!(bytes.len() as u64, len(&facts(), 2, &[]).unwrap());
         let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).unwrap();
         assert_eq!(file.ehdr.e_type, abi::ET_CORE);
         assert_eq!(file.ehdr.e_machine, abi::EM_X86_64);
@@ -187,13 +201,42 @@ mod tests {
     }
 
     #[test]
+    fn code_that_is_saved_in_part_is_two_loads() {
+        let from = PhysRange {
+            start: 0x100_0000,
+            end: 0x280_0000,
+        };
+        let backup = Backup {
+            from,
+            to: 0x5000_0000,
+        };
+        let bytes = build(&facts(), &[], &[backup]).unwrap();
+        assert_eq!(bytes.len() as u64, len(&facts(), 0, &[backup]).unwrap());
+        let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).unwrap();
+        let all = file.segments().unwrap();
+        let found: Vec<_> = all
+            .iter()
+            .map(|load| (load.p_vaddr, load.p_paddr, load.p_offset, load.p_memsz))
+            .collect();
+        assert_eq!(
+            found[3..],
+            [
+                (0xffff_ffff_8100_0000, 0x100_0000, 0x5000_0000, 0x180_0000),
+                (0xffff_ffff_8280_0000, 0x280_0000, 0x280_0000, 0x80_0000),
+            ]
+        );
+        // VMCOREINFO is in what is saved
+        assert_eq!(found[2].2, 0x5000_0000 + 0x88_6000);
+    }
+
+    #[test]
     fn without_virtual_addresses_they_are_zero() {
         let facts = Facts {
             text: None,
             direct_map: None,
             ..facts()
         };
-        let bytes = build(&facts, &[load(0x10_0000, 0x20_0000, 0x10_0000)], None).unwrap();
+        let bytes = build(&facts, &[load(0x10_0000, 0x20_0000, 0x10_0000)], &[]).unwrap();
         let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).unwrap();
         let last = file.segments().unwrap().iter().last().unwrap();
         assert_eq!((last.p_vaddr, last.p_paddr), (0, 0x10_0000));
@@ -204,8 +247,8 @@ mod tests {
 
     #[test]
     fn more_than_an_elf_header_takes() {
-        assert!(len(&facts(), 65534 - 4).is_ok());
-        let err = len(&facts(), 65535 - 4).unwrap_err();
+        assert!(len(&facts(), 65534 - 4, &[]).is_ok());
+        let err = len(&facts(), 65535 - 4, &[]).unwrap_err();
         assert_eq!(err.count, 65535);
         assert!(err.to_string().contains("takes 65534"), "{err}");
     }

@@ -41,9 +41,17 @@ pub fn to_save(entries: &[Entry]) -> Option<PhysRange> {
     ram.any(|run| run.overlaps(&LOW)).then_some(LOW)
 }
 
-/// All RAM of the machine but page 0 and the crash regions, by address.
+/// Where the byte at `addr` is after the crash: in a copy, if it is saved.
 #[must_use]
-pub fn loads(entries: &[Entry], regions: &[PhysRange], backup: Option<Backup>) -> Vec<Load> {
+pub fn moved(backups: &[Backup], addr: u64) -> u64 {
+    let copy = backups.iter().find(|backup| backup.from.contains(addr));
+    copy.map_or(addr, |backup| backup.of(addr))
+}
+
+/// All RAM of the machine but page 0 and the crash regions, by address, cut where
+/// one of `backups` (which do not overlap) begins or ends.
+#[must_use]
+pub fn loads(entries: &[Entry], regions: &[PhysRange], backups: &[Backup]) -> Vec<Load> {
     let page_0 = PhysRange {
         start: 0,
         end: LOW.start,
@@ -56,27 +64,30 @@ pub fn loads(entries: &[Entry], regions: &[PhysRange], backup: Option<Backup>) -
             .flatten()
             .collect();
     }
-    let Some(backup) = backup else {
-        let plain = |memory: PhysRange| Load {
-            memory,
-            at: memory.start,
-        };
-        return runs.into_iter().map(plain).collect();
-    };
-    // a run is either saved as a whole, or not at all
-    let cut = |run: PhysRange| {
-        let [before, after] = run.minus(&backup.from);
-        [
-            before,
-            run.intersect(&backup.from),
-            after.filter(|_| run.overlaps(&backup.from)),
-        ]
-    };
     let load = |memory: PhysRange| Load {
         memory,
-        at: backup.of(memory.start),
+        at: moved(backups, memory.start),
     };
-    runs.into_iter().flat_map(cut).flatten().map(load).collect()
+    let pieces = runs.into_iter().flat_map(|run| cut(run, backups));
+    pieces.map(load).collect()
+}
+
+/// The pieces of `run`, each of which is either saved as a whole, or not at all.
+#[must_use]
+pub fn cut(run: PhysRange, backups: &[Backup]) -> Vec<PhysRange> {
+    let mut pieces = vec![run];
+    for Backup { from, .. } in backups {
+        let cut = |piece: &PhysRange| {
+            let inside = piece.intersect(from).filter(|part| !part.is_empty());
+            let [before, after] = match inside {
+                Some(part) => piece.minus(&part),
+                None => [Some(*piece), None],
+            };
+            [before, inside, after]
+        };
+        pieces = pieces.iter().flat_map(cut).flatten().collect();
+    }
+    pieces
 }
 
 #[cfg(test)]
@@ -111,7 +122,7 @@ mod tests {
             to: 0x3ff0_0000,
         };
         assert_eq!(to_save(&pc()), Some(LOW));
-        let found = loads(&pc(), &[region], Some(backup));
+        let found = loads(&pc(), &[region], &[backup]);
         let at = |start, end, at| Load {
             memory: r(start, end),
             at,
@@ -125,7 +136,7 @@ mod tests {
                 at(4096 * MIB, 6144 * MIB, 4096 * MIB),
             ]
         );
-        let plain = loads(&pc(), &[region], None);
+        let plain = loads(&pc(), &[region], &[]);
         assert_eq!(plain[0], at(0x1000, 0x9_fc00, 0x1000));
         assert_eq!(plain[1..], found[1..]);
     }
@@ -137,13 +148,43 @@ mod tests {
             from: LOW,
             to: 0x50_0000,
         };
-        let found = loads(&one, &[], Some(backup));
+        let found = loads(&one, &[], &[backup]);
         let memory: Vec<PhysRange> = found.iter().map(|load| load.memory).collect();
         assert_eq!(memory, [LOW, r(0xa_0000, 2 * MIB)]);
         assert_eq!(found[0].at, 0x50_0000);
         assert_eq!(found[1].at, 0xa_0000);
         assert_eq!(backup.of(0x2000), 0x50_1000);
         assert_eq!(backup.of(0xa_0000), 0xa_0000);
+    }
+
+    #[test]
+    fn what_is_saved_is_cut_out_of_the_middle() {
+        let low = Backup {
+            from: LOW,
+            to: 0x3f00_0000,
+        };
+        let fence = Backup {
+            from: r(16 * MIB, 144 * MIB),
+            to: 0x3000_0000,
+        };
+        let found = loads(&pc(), &[r(0x3000_0000, 0x4000_0000)], &[low, fence]);
+        let at = |start, end, at| Load {
+            memory: r(start, end),
+            at,
+        };
+        assert_eq!(
+            found,
+            [
+                at(0x1000, 0x9_fc00, 0x3f00_0000),
+                at(MIB, 16 * MIB, MIB),
+                at(16 * MIB, 144 * MIB, 0x3000_0000),
+                at(144 * MIB, 0x3000_0000, 144 * MIB),
+                at(0x4000_0000, 0x7ffd_d000, 0x4000_0000),
+                at(4096 * MIB, 6144 * MIB, 4096 * MIB),
+            ]
+        );
+        assert_eq!(moved(&[low, fence], 0x188_6000), 0x3088_6000);
+        assert_eq!(moved(&[low, fence], 144 * MIB), 144 * MIB);
     }
 
     #[test]

@@ -11,7 +11,8 @@
 //! - [`map`]: the memory that the crash kernel may use;
 //! - [`words`]: its command line;
 //! - [`region`]: where it is loaded;
-//! - [`need`]: how large that has to be.
+//! - [`need`]: how large that has to be;
+//! - [`xen`]: what Xen and its dom0 need beside that.
 
 pub mod facts;
 pub mod header;
@@ -21,6 +22,7 @@ pub mod map;
 pub mod need;
 pub mod region;
 pub mod words;
+pub mod xen;
 
 pub use facts::Facts;
 pub use loads::{Backup, Load};

@@ -13,29 +13,48 @@ pub enum RegionError {
     /// There is none.
     #[error(
         "-p: no memory is reserved for a crash image: add {} and reboot",
-        reserve(*xen)
+        reserve(*xen, *advice)
     )]
     None {
         /// Xen would reserve it.
         xen: bool,
+        /// Bytes to reserve.
+        advice: u64,
     },
     /// It is out of reach.
     #[error(
         "-p: the crash region {region} ends above 4 GiB, where the handoff does not load an image: \
          replace the crashkernel= that reserves it (with \",high\", or too large for what is free \
          below) by {} and reboot",
-        reserve(*xen)
+        reserve(*xen, *advice)
     )]
     TooHigh {
         /// Where it is.
         region: PhysRange,
         /// Xen reserved it.
         xen: bool,
+        /// Bytes to reserve.
+        advice: u64,
     },
 }
 
-fn reserve(xen: bool) -> String {
-    let mib = USUAL / MIB;
+impl RegionError {
+    /// The same, with advice to reserve `bytes`.
+    #[must_use]
+    pub const fn advising(self, bytes: u64) -> Self {
+        match self {
+            Self::None { xen, .. } => Self::None { xen, advice: bytes },
+            Self::TooHigh { region, xen, .. } => Self::TooHigh {
+                region,
+                xen,
+                advice: bytes,
+            },
+        }
+    }
+}
+
+fn reserve(xen: bool, advice: u64) -> String {
+    let mib = advice.div_ceil(MIB);
     if xen {
         format!("crashkernel={mib}M,below=4G (or more) to Xen's command line, not to dom0's,")
     } else {
@@ -53,12 +72,17 @@ fn reserve(xen: bool) -> String {
 pub fn choose(regions: &[CrashRegion], xen: bool) -> Result<PhysRange, RegionError> {
     let regions = regions.iter();
     let regions = regions.filter_map(|region| PhysRange::new(region.start, region.end));
+    let advice = USUAL;
     match regions
         .filter(|region| !region.is_empty())
         .max_by_key(|region| region.end)
     {
-        None => Err(RegionError::None { xen }),
-        Some(region) if region.end > FOUR_GIB => Err(RegionError::TooHigh { region, xen }),
+        None => Err(RegionError::None { xen, advice }),
+        Some(region) if region.end > FOUR_GIB => Err(RegionError::TooHigh {
+            region,
+            xen,
+            advice,
+        }),
         Some(region) => Ok(region),
     }
 }
@@ -88,6 +112,18 @@ mod tests {
             text.contains("0x100000000-0x110000000") && text.contains("crashkernel=256M (or more)"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn advice_can_be_better() {
+        let error = choose(&[], false).unwrap_err().advising(544 * MIB);
+        assert!(error.to_string().contains("crashkernel=544M (or more)"));
+        let high = CrashRegion {
+            start: FOUR_GIB,
+            end: 2 * FOUR_GIB,
+        };
+        let error = choose(&[high], false).unwrap_err().advising(544 * MIB);
+        assert!(error.to_string().contains("crashkernel=544M (or more)"));
     }
 
     #[test]

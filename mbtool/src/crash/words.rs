@@ -21,33 +21,49 @@ pub struct Line {
 /// cut it off. The length does not depend on the address.
 #[must_use]
 pub fn command_line(given: &str, elfcorehdr: u64) -> Line {
-    let mut messages = Vec::new();
-    let is_one_of = |word: &str, of: &[&str]| of.iter().any(|prefix| word.starts_with(prefix));
-    // as Linux does: a quoted value may have spaces
-    let (dropped, kept): (Vec<&str>, Vec<&str>) = split(given)
-        .into_iter()
-        .partition(|word| is_one_of(word, &NOT_HERE));
-    for word in dropped {
-        messages.push(format!(
-            "{word} is left out of the crash kernel's command line"
-        ));
-    }
-    if !kept.iter().any(|word| is_one_of(word, &CPU_WORDS)) {
-        messages.push(
+    let mut line = with_header(given, elfcorehdr, "the crash kernel's");
+    if !split(&line.text)
+        .iter()
+        .any(|word| is_one_of(word, &CPU_WORDS))
+    {
+        line.messages.push(
             "the crash kernel's command line has no nr_cpus=1: before Linux 6.9 a kernel that \
              starts more CPUs resets the machine when the crash was not on the CPU that it booted \
              on"
             .to_owned(),
         );
     }
-    let words = std::iter::once(format!("elfcorehdr={elfcorehdr:#010x}"));
-    let words: Vec<String> = words
-        .chain(kept.iter().map(|&word| word.to_owned()))
-        .collect();
+    line
+}
+
+/// The same without advice, for a kernel that starts no CPUs itself. `whose`: "the
+/// crash kernel's".
+#[must_use]
+pub fn with_header(given: &str, elfcorehdr: u64, whose: &str) -> Line {
+    let (mut kept, messages) = without(given, &NOT_HERE, whose);
+    kept.insert(0, format!("elfcorehdr={elfcorehdr:#010x}"));
     Line {
-        text: words.join(" "),
+        text: kept.join(" "),
         messages,
     }
+}
+
+fn is_one_of(word: &str, of: &[&str]) -> bool {
+    of.iter().any(|prefix| word.starts_with(prefix))
+}
+
+/// The words of `given` but those that begin with one of `prefixes`, and a
+/// message for each that is left out.
+pub(super) fn without(given: &str, prefixes: &[&str], whose: &str) -> (Vec<String>, Vec<String>) {
+    // as Linux does: a quoted value may have spaces
+    let (dropped, kept): (Vec<&str>, Vec<&str>) = split(given)
+        .into_iter()
+        .partition(|word| is_one_of(word, prefixes));
+    let message = |word: &&str| format!("{word} is left out of {whose} command line");
+    (
+        kept.into_iter().map(str::to_owned).collect(),
+        dropped.iter().map(message).collect(),
+    )
 }
 
 /// Words as the kernel separates them: at white space outside of double quotes.

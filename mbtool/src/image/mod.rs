@@ -12,6 +12,7 @@
 #![deny(clippy::indexing_slicing, clippy::as_conversions, clippy::unwrap_used)]
 
 mod bytes;
+pub mod dom0;
 mod elf;
 pub mod error;
 mod flat;

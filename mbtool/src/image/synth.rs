@@ -8,7 +8,7 @@
 mod elf;
 mod linux;
 
-pub use elf::{ElfBuilder, Segment};
+pub use elf::{ElfBuilder, Segment, dom0_kernel, dom0_notes};
 pub use linux::bzimage;
 
 use super::header::FLAG_OPTIONAL;

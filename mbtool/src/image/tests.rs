@@ -2,6 +2,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::as_conversions)]
 
+mod dom0;
 mod elf;
 mod flat;
 mod header;

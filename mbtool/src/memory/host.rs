@@ -1,8 +1,8 @@
 //! Everything about the running machine, read once.
 
 use super::{
-    CrashRegion, Entry, Host, Kind, MemoryError, boot_facts, devmem, efi, firmware, iomem, low,
-    map, serial, text, xen,
+    CrashRegion, Entry, Host, Kind, MemoryError, acpi, boot_facts, devmem, efi, firmware, iomem,
+    low, map, serial, text, xen,
 };
 use crate::backend::under::Under;
 use crate::crash::Facts;
@@ -68,6 +68,10 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
     let serial = serial::read(root, &mut warnings);
     let dump = Facts::read(root);
     let boot_facts = boot_facts::read(root, &mut warnings);
+    let acpi = match &way {
+        Some(way) => acpi::Acpi::read(root).on_xen(way),
+        None => acpi::Acpi::read(root),
+    };
     Ok((
         Host {
             memory_map,
@@ -78,6 +82,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
             serial,
             xen,
             boot_facts,
+            acpi,
         },
         warnings,
     ))

@@ -88,7 +88,9 @@ fn a_recorded_bios_machine() {
     assert_eq!(other.memory_map[0].kind, Kind::Reserved);
     assert_eq!(other.crash_regions, host.crash_regions);
     let json = serde_json::to_vec(&host).unwrap();
-    assert_eq!(from_json(&json).unwrap(), host);
+    // all but the ACPI tables
+    let acpi = acpi::Acpi::default();
+    assert_eq!(from_json(&json).unwrap(), Host { acpi, ..host });
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the machine's physical memory is, and what lies in its first MiB.
 
+pub mod acpi;
 pub mod boot_facts;
 pub mod devmem;
 pub mod efi;
@@ -114,6 +115,9 @@ pub struct Host {
     /// Screen, BIOS disks and EFI, for a Linux image.
     #[serde(default)]
     pub boot_facts: boot_facts::BootFacts,
+    /// ACPI tables, for Xen as crash image; never recorded.
+    #[serde(skip)]
+    pub acpi: acpi::Acpi,
 }
 
 /// A range reserved for a crash kernel.

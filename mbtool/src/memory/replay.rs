@@ -1,5 +1,6 @@
 //! A recorded machine: what `plan --memory-map FILE` reads.
 
+use super::acpi::Acpi;
 use super::xen::XenHost;
 use super::{CrashRegion, Entry, Host, Kind, LowMemory, MemoryError, Rsdp, host, iomem, map, text};
 use crate::crash::Facts;
@@ -70,6 +71,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
         serial: as_written(&top, "serial")?,
         boot_facts: as_written(&top, "boot_facts")?,
         xen: xen(top.get("xen"))?,
+        acpi: Acpi::default(),
     })
 }
 

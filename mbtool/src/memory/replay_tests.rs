@@ -149,6 +149,7 @@ fn any_host() -> impl Strategy<Value = Host> {
                     serial,
                     xen,
                     boot_facts,
+                    ..Host::default()
                 }
             },
         )

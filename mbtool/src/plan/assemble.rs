@@ -117,7 +117,7 @@ fn move_report(extent: &Extent, segments: &[Segment]) -> MoveReport {
     // what is saved is no segment, only where it goes is
     let segment = at(extent.from).or_else(|| at(extent.to));
     MoveReport {
-        name: segment.map_or_else(String::new, |segment| segment.name.clone()),
+        name: segment.map_or_else(|| "saved memory".to_owned(), |s| s.name.clone()),
         from: Hex(extent.from),
         to: Hex(extent.to),
         len: extent.len,

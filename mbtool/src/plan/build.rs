@@ -10,7 +10,8 @@ use super::report::Report;
 use super::resolve::{kernel_segments, resolve};
 use super::wants::{self, AtHand};
 use super::{
-    Plan, PlanError, Request, Segment, assemble, dump, ram_log, request, segments, sent_map, stage,
+    Plan, PlanError, Request, Segment, assemble, dump, dump_xen, ram_log, request, segments,
+    sent_map, stage,
 };
 use crate::image::Protocol;
 use crate::memory::{Host, map};
@@ -33,6 +34,24 @@ pub fn plan(request: &Request, host: &Host) -> Result<Plan, PlanError> {
     plan_with(request, host, &handoff::blob::build)
 }
 
+/// What to reserve for the crash image of `request`, wherever that will be, in
+/// bytes.
+///
+/// # Errors
+///
+/// It could not be loaded in any region.
+pub fn advice(request: &Request, host: &Host) -> Result<u64, PlanError> {
+    /// More than boot information takes.
+    const INFORMATION: u64 = 64 << 10;
+    let wishes = wishes(request, host)?;
+    if wishes.xen.is_some() {
+        return dump_xen::advice(request, host);
+    }
+    let modules = request.modules.iter();
+    let modules = modules.map(|module| module.data.len() as u64).sum();
+    Ok(dump::need(request, &wishes, INFORMATION, host).to_reserve(modules))
+}
+
 /// Segments before claims are resolved.
 pub(super) type Parts = Vec<Segment>;
 
@@ -45,6 +64,8 @@ pub(super) struct Wishes {
     pub cmdline: String,
     /// Boot loader name to pass.
     pub loader: String,
+    /// Command line of dom0, where it is not the one that was given.
+    pub dom0_line: Option<String>,
     /// RSDP tags to send.
     pub rsdp: wants::RsdpTags,
     /// What a Linux image is told of the machine.
@@ -103,6 +124,9 @@ fn attempt(
     let layout = Layout::place(request, &wishes, &mut arena, info_len, (staged, handoff))
         .map_err(|error| too_small(error, &wishes, info_len))?;
     wishes.warnings.extend(layout.warning.clone());
+    if let Some(kept) = dump.as_ref().and_then(|dump| dump.kept.as_ref()) {
+        kept.check(request, &layout)?;
+    }
 
     let placed = request.image.at(layout.base)?;
     let image_entry = placed.entry;
@@ -112,7 +136,7 @@ fn attempt(
 
     let mut parts = segments::image(&wishes, &request.image.name, placed)?;
     let moves = stage::shift(&mut parts, &layout);
-    parts.extend(dump.as_ref().map(dump::Dump::header_segment));
+    parts.extend(dump.iter().flat_map(dump::Dump::segments));
     parts.extend(segments::modules(request, &layout));
     let info = boot::segment_name(&request.image.protocol);
     parts.push(Segment::new(info, layout.info, boot.bytes.clone()));
@@ -123,7 +147,7 @@ fn attempt(
         &mut wishes.warnings,
     )?;
     // first of all, as nothing else may have changed what is saved
-    let save = dump.as_ref().and_then(dump::Dump::save);
+    let save = dump.iter().flat_map(dump::Dump::save);
     loads.extents.splice(..0, save);
     let mut parts: Parts = loads
         .parts
@@ -244,6 +268,7 @@ fn wishes(request: &Request, host: &Host) -> Result<Wishes, PlanError> {
             xen: None,
             cmdline: words.join(" "),
             loader: String::new(),
+            dom0_line: None,
             rsdp,
             linux,
             warnings,
@@ -256,6 +281,7 @@ fn wishes(request: &Request, host: &Host) -> Result<Wishes, PlanError> {
             xen: None,
             cmdline,
             loader,
+            dom0_line: None,
             rsdp,
             linux: linux::Chosen::default(),
             warnings,
@@ -278,6 +304,7 @@ fn wishes(request: &Request, host: &Host) -> Result<Wishes, PlanError> {
         xen: Some(xen),
         cmdline: line.text,
         loader,
+        dom0_line: None,
         rsdp,
         linux: linux::Chosen::default(),
         warnings,

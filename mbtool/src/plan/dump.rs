@@ -2,9 +2,9 @@
 //! core header and the copy of low memory, and tells it about both.
 
 use super::place::{Arena, Ask, NoRoom, Prefer};
-use super::{PlanError, Request, Segment, build::Wishes, low::Low, sent_map};
+use super::{PlanError, Request, Segment, build::Wishes, dump_xen, low::Low, sent_map};
 use crate::crash::need::{Need, Part};
-use crate::crash::{Backup, header, loads, map, words};
+use crate::crash::{Backup, LOW, header, loads, map, words};
 use crate::memory::Host;
 use handoff::abi::Extent;
 use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, align_up};
@@ -16,9 +16,13 @@ pub(super) struct Dump {
     pub header: PhysRange,
     /// Their contents.
     pub bytes: Vec<u8>,
-    /// Pages that the handoff saves low memory to; none where a machine has no
-    /// RAM there.
-    pub saved: Option<(PhysRange, Backup)>,
+    /// What the handoff saves, and where to: low memory first, where a machine
+    /// has RAM there.
+    pub backups: Vec<Backup>,
+    /// More to load.
+    pub extra: Vec<Segment>,
+    /// For Xen: everything in one piece, which it must not use.
+    pub kept: Option<dump_xen::Kept>,
 }
 
 /// Places everything, for a crash image that reads dumps: takes the pages out
@@ -34,9 +38,15 @@ pub(super) fn decide(
     low: &mut Low,
     arena: &mut Arena,
 ) -> Result<Option<Dump>, PlanError> {
-    let Some(region) = request.crash.filter(|_| request.image.protocol.dumps()) else {
+    let Some(region) = request.crash else {
         return Ok(None);
     };
+    if wishes.xen.is_some() {
+        return dump_xen::decide(request, region, host, wishes, low, arena).map(Some);
+    }
+    if !request.image.protocol.dumps() {
+        return Ok(None);
+    }
     let facts = &match &host.xen {
         Some(xen) => host.dump.with_xen(xen),
         None => host.dump.clone(),
@@ -56,8 +66,8 @@ pub(super) fn decide(
     let from = loads::to_save(&host.memory_map);
     // how many there are depends on what is saved, not on where to
     let somewhere = from.map(|from| Backup { from, to: 0 });
-    let count = loads::loads(&host.memory_map, &regions, somewhere).len();
-    let len = pages(header::len(facts, count)?);
+    let count = loads::loads(&host.memory_map, &regions, somewhere.as_slice()).len();
+    let len = pages(header::len(facts, count, somewhere.as_slice())?);
     let total = len + from.map_or(0, |from| from.len());
     let place = arena.take(&Ask {
         name: "elfcorehdr and saved low memory".to_owned(),
@@ -75,42 +85,43 @@ pub(super) fn decide(
         end: split,
     };
     let backup = from.map(|from| Backup { from, to: split });
-    let loads = loads::loads(&host.memory_map, &regions, backup);
+    let loads = loads::loads(&host.memory_map, &regions, backup.as_slice());
     low.areas = sent_map::areas(&map::confined(&host.memory_map, &regions, place));
     let line = words::command_line(&wishes.cmdline, header.start);
     wishes.cmdline = line.text;
     wishes.warnings.extend(line.messages);
-    let saved = PhysRange {
-        start: split,
-        end: place.end,
-    };
     Ok(Some(Dump {
-        bytes: header::build(facts, &loads, backup)?,
+        bytes: header::build(facts, &loads, backup.as_slice())?,
         header,
-        saved: backup.map(|backup| (saved, backup)),
+        backups: backup.into_iter().collect(),
+        extra: Vec::new(),
+        kept: None,
     }))
 }
 
 impl Dump {
-    /// The segment to load.
-    pub(super) fn header_segment(&self) -> Segment {
-        Segment::new("elfcorehdr", self.header, self.bytes.clone())
+    /// The segments to load.
+    pub(super) fn segments(&self) -> impl Iterator<Item = Segment> + '_ {
+        let header = Segment::new("elfcorehdr", self.header, self.bytes.clone());
+        std::iter::once(header).chain(self.extra.iter().cloned())
     }
 
-    /// A claim on the pages that low memory is saved to.
+    /// A claim on the pages that low memory is saved to. What else is saved needs
+    /// none: the loading kernel takes its own pages from the bottom of the region.
     pub(super) fn saved_segment(&self) -> Option<Segment> {
-        let (pages, _) = self.saved?;
+        let Backup { from, to } = *self.backups.first().filter(|backup| backup.from == LOW)?;
+        let pages = PhysRange::from_len(to, from.len())?;
         Some(Segment::new("saved low memory", pages, Vec::new()))
     }
 
-    /// What the handoff copies there, before anything else is moved.
-    pub(super) fn save(&self) -> Option<Extent> {
-        let (_, Backup { from, to }) = self.saved?;
-        Some(Extent {
-            to,
+    /// What the handoff copies, before anything else is moved.
+    pub(super) fn save(&self) -> impl Iterator<Item = Extent> + '_ {
+        let save = |Backup { from, to }: &Backup| Extent {
+            to: *to,
             from: from.start,
             len: from.len(),
-        })
+        };
+        self.backups.iter().map(save)
     }
 }
 

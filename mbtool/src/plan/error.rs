@@ -116,6 +116,9 @@ pub enum PlanError {
     /// A dump of this machine cannot be described.
     #[error(transparent)]
     CoreHeader(#[from] crate::crash::header::TooMany),
+    /// dom0 cannot start there.
+    #[error(transparent)]
+    Dom0Window(#[from] crate::crash::xen::WindowError),
     /// The handoff's log in RAM.
     #[error("no RAM log at {addr:#x}: {why}; choose another address (--console ramlog:ADDR)")]
     RamLog {

@@ -237,6 +237,8 @@ fn image_place(request: &Request, wishes: &Wishes) -> Result<ImagePlace, PlanErr
     };
     if let Some(tag) = &image.requirements.relocatable {
         let prefer = match tag.preference {
+            // behind what is kept, so that dom0's first block has room
+            _ if wishes.xen.is_some() && request.crash.is_some() => Prefer::Lowest,
             Preference::Highest => Prefer::Highest,
             // at its link address Xen would only move itself up
             Preference::None if wishes.xen.is_some() => Prefer::Highest,

@@ -41,6 +41,14 @@ pub(super) fn reachable_rsdp(host: &Host) -> Option<Rsdp> {
     (range.end <= FOUR_GIB).then_some(rsdp)
 }
 
+/// RAM below 1 MiB.
+fn low_ram(host: &Host) -> Vec<PhysRange> {
+    let first_mib = PhysRange { start: 0, end: MIB };
+    map::ram_ranges(&host.memory_map)
+        .filter_map(|run| run.intersect(&first_mib))
+        .collect()
+}
+
 /// Bytes of an RSDP (ACPI spec, 5.2.5.3).
 const fn rsdp_len(rsdp: Rsdp) -> u32 {
     if rsdp.revision < 2 { 20 } else { 36 }
@@ -65,7 +73,7 @@ impl Low {
         }
         let mut sent = match request.crash {
             // another map, once it is known what it leaves out
-            Some(_) if request.image.protocol.dumps() => entries.clone(),
+            Some(_) if xen || request.image.protocol.dumps() => entries.clone(),
             Some(region) => {
                 warnings.push(
                     "the crash region is the image's only RAM; nothing is prepared for reading a \
@@ -112,6 +120,43 @@ impl Low {
         Ok(low)
     }
 
+    /// Gives Xen, where it is to start after a crash, an RSDP of ours: one of
+    /// these two, for the boot CPU and for others.
+    ///
+    /// # Errors
+    ///
+    /// There is no low memory for it.
+    pub(super) fn for_crash(
+        &mut self,
+        host: &Host,
+        (all, others): (u64, u64),
+    ) -> Result<(), PlanError> {
+        let facts = LowFacts {
+            ebda_segment: host.low_memory.bda_ebda_segment,
+            base_kib: host.low_memory.bda_base_kib,
+            mem_lower_kib: self.mem_lower,
+            rsdp: Some(low_memory::Rsdp {
+                addr: all,
+                len: xen_shim::acpi::RSDP_LEN,
+            }),
+            // not this one
+            rsdp_in_low_memory: false,
+            efi: true,
+        };
+        let mut fix = low_memory::decide(&facts, &low_ram(host))?.fix;
+        if let Some(copy) = fix.as_mut().and_then(|fix| fix.rsdp.as_mut()) {
+            copy.other_cpu = Some(others);
+        }
+        if let Some(fix) = &fix {
+            self.forbidden
+                .push(("the made-up EBDA".to_owned(), fix.page()));
+            self.mem_lower = fix.base_kib.into();
+            self.trampoline = Some(fix.trampoline());
+        }
+        self.fix = fix;
+        Ok(())
+    }
+
     fn decide_for_xen(
         &mut self,
         request: &Request,
@@ -129,11 +174,7 @@ impl Low {
             rsdp_in_low_memory: host.low_memory.rsdp_in_low_memory,
             efi: host.low_memory.efi,
         };
-        let first_mib = PhysRange { start: 0, end: MIB };
-        let ram: Vec<PhysRange> = map::ram_ranges(&host.memory_map)
-            .filter_map(|run| run.intersect(&first_mib))
-            .collect();
-        let mut decision = low_memory::decide(&facts, &ram)?;
+        let mut decision = low_memory::decide(&facts, &low_ram(host))?;
         if request.low_memory_fix {
             warnings.extend(decision.messages);
         } else if decision.fix.take().is_some() {

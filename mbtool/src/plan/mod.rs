@@ -9,6 +9,7 @@ mod bytes;
 pub mod check;
 mod corrupt;
 mod dump;
+mod dump_xen;
 mod error;
 mod ground;
 mod layout;
@@ -28,7 +29,7 @@ mod trim;
 pub mod wants;
 
 pub use boot::{mbi, sent};
-pub use build::plan;
+pub use build::{advice, plan};
 pub use bytes::Bytes;
 pub use error::PlanError;
 pub use report::Report;

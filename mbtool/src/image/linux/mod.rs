@@ -11,7 +11,7 @@ mod tests;
 mod vmlinux;
 
 pub(super) use bzimage::layout;
-pub(super) use setup::is_bzimage;
+pub(super) use setup::{is_bzimage, packed};
 pub(super) use vmlinux::{is_vmlinux, layout as vmlinux_layout};
 
 use serde::Serialize;

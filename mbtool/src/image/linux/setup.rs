@@ -99,6 +99,19 @@ pub(super) fn parse<'a>(
     Ok((setup, system))
 }
 
+/// The kernel in a bzImage, as it is packed.
+pub(in crate::image) fn packed(file: &[u8]) -> Result<&[u8], Reason> {
+    let mut warnings = Vec::new();
+    let (setup, system) = parse(file, &mut warnings)?;
+    let payload = setup.payload;
+    payload
+        .and_then(|payload| slice(system, payload.offset.into(), payload.length.into()))
+        .map_or_else(
+            || refuse("has no packed kernel in it: the file is damaged"),
+            Ok,
+        )
+}
+
 /// The protected-mode part: what `syssize` says, after the sectors of
 /// real-mode code. A signature may follow.
 fn system<'a>(file: &'a [u8], setup: &Setup) -> Result<&'a [u8], Reason> {

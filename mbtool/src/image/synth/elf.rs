@@ -196,3 +196,34 @@ impl ElfBuilder {
         self.word(bytes, segment.align);
     }
 }
+
+/// Xen's notes of a kernel: kinds, and a word for each.
+#[must_use]
+pub fn dom0_notes(notes: &[(u32, u64)]) -> Segment {
+    let mut data = Vec::new();
+    for (kind, value) in notes {
+        for word in [4, 8, *kind] {
+            data.extend(word.to_le_bytes());
+        }
+        data.extend(b"Xen\0");
+        data.extend(value.to_le_bytes());
+    }
+    Segment {
+        kind: 4,
+        align: 4,
+        data,
+        ..Segment::default()
+    }
+}
+
+/// A kernel with the notes of a dom0 of today that takes the memory from `start` to
+/// `end`.
+#[must_use]
+pub fn dom0_kernel(start: u64, end: u64) -> Vec<u8> {
+    // entry, list of pages and initrd apart, features
+    let notes = [(1, start), (15, 1), (16, 1), (17, 1 << 11)];
+    ElfBuilder::elf64(start)
+        .load(start, vec![1; 64], end - start)
+        .segment(dom0_notes(&notes))
+        .build()
+}

@@ -111,9 +111,13 @@ pub(super) fn build(known: Known<'_>) -> Result<Boot, PlanError> {
 /// The modules: where each is, and its string.
 fn modules<'a>(known: Known<'a>) -> Vec<(PhysRange, &'a str)> {
     let modules = known.request.modules.iter().zip(&known.layout.modules);
-    modules
+    let mut modules: Vec<_> = modules
         .map(|(module, &range)| (range, module.cmdline.as_str()))
-        .collect()
+        .collect();
+    if let (Some((_, line)), Some(changed)) = (modules.first_mut(), &known.wishes.dom0_line) {
+        *line = changed;
+    }
+    modules
 }
 
 /// The section headers, and what the image was moved by.

@@ -721,6 +721,7 @@ fn the_table_names_every_segment() {
 
 mod any_machine;
 mod crash_linux;
+mod crash_xen;
 mod out_of_xen;
 mod protocols;
 mod staged;

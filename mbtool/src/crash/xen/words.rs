@@ -1,0 +1,86 @@
+//! Command lines of a Xen that is a crash kernel, and of its dom0.
+
+use crate::crash::words::{self, Line};
+
+/// Words that start no CPU but the one that Xen itself starts on.
+const ONE_CPU: [&str; 2] = ["nosmp", "maxcpus=1"];
+
+/// `given` for Xen.
+///
+/// `one_cpu`: Xen cannot be kept from starting the CPU that firmware started,
+/// which resets the machine when the crash was on another one. It must then start
+/// none at all; with machine checks on it would do so even with `nosmp`, to park
+/// them.
+#[must_use]
+pub fn xen_line(given: &str, one_cpu: bool) -> Line {
+    let (mut kept, mut messages) = words::without(given, &["crashkernel="], "Xen's");
+    // only Xen's own words, not those that it passes on
+    let own = kept.iter().position(|word| word == "--");
+    let own = own.unwrap_or(kept.len());
+    let has =
+        |kept: &[String], of: &[&str]| kept[..own].iter().any(|word| of.contains(&word.as_str()));
+    let asked = has(&kept, &ONE_CPU);
+    if asked || one_cpu {
+        let mut added = Vec::new();
+        if !asked {
+            added.push("nosmp");
+        }
+        if !has(&kept, &["mce=0", "mce=off", "mce=no", "no-mce"]) {
+            added.push("mce=0");
+        }
+        if !added.is_empty() {
+            messages.push(format!(
+                "added {} to Xen's command line: it would reset the machine when the crash was not \
+                 on the CPU that firmware started",
+                added.join(" ")
+            ));
+        }
+        kept.splice(0..0, added.into_iter().map(str::to_owned));
+    }
+    Line {
+        text: kept.join(" "),
+        messages,
+    }
+}
+
+/// `given` for dom0, with the core header at `elfcorehdr`, below 4 GiB. The length
+/// does not depend on the address.
+#[must_use]
+pub fn dom0_line(given: &str, elfcorehdr: u64) -> Line {
+    words::with_header(given, elfcorehdr, "dom0's")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_cpu_only_where_it_must_be_or_is_asked_for() {
+        let line = xen_line("com1=115200 crashkernel=64M console=com1", false);
+        assert_eq!(line.text, "com1=115200 console=com1");
+        assert_eq!(line.messages.len(), 1);
+        assert_eq!(
+            line.messages[0],
+            "crashkernel=64M is left out of Xen's command line"
+        );
+        let line = xen_line("console=com1 -- nosmp", true);
+        assert_eq!(line.text, "nosmp mce=0 console=com1 -- nosmp");
+        assert!(line.messages[0].contains("added nosmp mce=0"));
+        assert_eq!(xen_line("maxcpus=1", false).text, "mce=0 maxcpus=1");
+        let line = xen_line("nosmp mce=0", true);
+        assert_eq!(
+            (line.text.as_str(), line.messages.len()),
+            ("nosmp mce=0", 0)
+        );
+    }
+
+    #[test]
+    fn dom0_gets_the_header_and_no_advice_on_cpus() {
+        let line = dom0_line("console=hvc0 elfcorehdr=1", 0x8e10_0000);
+        assert_eq!(line.text, "elfcorehdr=0x8e100000 console=hvc0");
+        assert_eq!(
+            line.messages,
+            ["elfcorehdr=1 is left out of dom0's command line"]
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! A kernel as Xen starts it for a paravirtualised dom0: how much
+//! pseudo-physical memory it lays claim to, by its program headers and notes
+//! (Xen's `public/elfnote.h`).
+
+use super::elf::{self, Elf};
+use super::error::{ImageError, Reason};
+use super::{Note, linux, notes};
+use crate::decompress::decompress_capped;
+use ::elf::abi::PT_LOAD;
+use handoff::addr::{FOUR_GIB, PhysRange};
+
+/// Owner of the notes.
+const OWNER: &str = "Xen";
+/// `XEN_ELFNOTE_ENTRY`: where a paravirtualised guest is entered.
+const ENTRY: u32 = 1;
+/// `XEN_ELFNOTE_INIT_P2M`: the list of its pages has addresses of its own.
+const INIT_P2M: u32 = 15;
+/// `XEN_ELFNOTE_MOD_START_PFN`: the initrd needs no virtual addresses.
+const MOD_START_PFN: u32 = 16;
+/// `XEN_ELFNOTE_SUPPORTED_FEATURES`: a word of bits.
+const SUPPORTED: u32 = 17;
+/// `XENFEAT_dom0` among those.
+const DOM0_BIT: u32 = 1 << 11;
+/// Most bytes that a kernel may unpack to.
+const MAX_KERNEL: u64 = 1 << 30;
+
+/// What a dom0 kernel takes for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dom0 {
+    /// From its first to its last byte, pseudo-physical, zeroed memory
+    /// included.
+    pub memory: PhysRange,
+    /// Bytes that it is unpacked to, and takes, whichever is more.
+    pub unpacked: u64,
+    /// True when the initrd is not mapped with it, but lies behind.
+    pub initrd_apart: bool,
+    /// True when the list of its pages is not mapped with it, but lies behind.
+    pub p2m_apart: bool,
+}
+
+/// Looks at a kernel file: a bzImage, an ELF file, or one that is compressed.
+///
+/// # Errors
+///
+/// It cannot be read, or cannot be a paravirtualised dom0.
+pub fn look(file: &[u8], name: &str) -> Result<Dom0, ImageError> {
+    let fail = |reason| ImageError {
+        name: name.into(),
+        reason,
+    };
+    if elf::is_elf(file) {
+        return read(file).map_err(fail);
+    }
+    let packed = match linux::is_bzimage(file) {
+        true => linux::packed(file).map_err(fail)?,
+        false => file,
+    };
+    let unpacked = decompress_capped(packed.to_vec(), name, MAX_KERNEL)
+        .map_err(|error| fail(Reason::Linux(format!("cannot be looked into: {error}"))))?;
+    read(&unpacked.bytes).map_err(fail)
+}
+
+fn read(file: &[u8]) -> Result<Dom0, Reason> {
+    let elf = Elf::read(file)?;
+    let mut warnings = Vec::new();
+    let notes = notes::read(&elf, &mut warnings);
+    let has = |kind| notes.iter().any(|note| is(note, kind));
+    if !has(ENTRY) {
+        return Err(Reason::Linux(
+            "cannot be a paravirtualised dom0: it has no entry note for that (owner Xen, type 1); \
+             give a kernel that is built for it (CONFIG_XEN_PV, CONFIG_XEN_DOM0)"
+                .into(),
+        ));
+    }
+    let features = notes.iter().find(|note| is(note, SUPPORTED));
+    let features = features.and_then(|note| super::bytes::u32_at(&note.desc, 0));
+    if features.is_some_and(|features| features & DOM0_BIT == 0) {
+        return Err(Reason::Linux(
+            "cannot be dom0: its notes (owner Xen, type 17) say that it is for other domains only; \
+             give a kernel that is built for it (CONFIG_XEN_DOM0)"
+                .into(),
+        ));
+    }
+    let mut memory: Option<PhysRange> = None;
+    for (index, segment) in elf.of_type(PT_LOAD) {
+        let range = PhysRange::from_len(segment.p_paddr, segment.p_memsz)
+            .filter(|range| range.end <= FOUR_GIB)
+            .ok_or_else(|| Reason::ProgramHeader {
+                index,
+                detail: format!(
+                    "{:#x} bytes at {:#x} end above 4 GiB, where no dom0 is",
+                    segment.p_memsz, segment.p_paddr
+                ),
+            })?;
+        let all = memory.unwrap_or(range);
+        memory = Some(PhysRange {
+            start: all.start.min(range.start),
+            end: all.end.max(range.end),
+        });
+    }
+    let memory = memory.ok_or(Reason::Linux("has no memory to load".into()))?;
+    Ok(Dom0 {
+        memory,
+        unpacked: super::bytes::len(file).max(memory.len()),
+        initrd_apart: has(MOD_START_PFN),
+        p2m_apart: has(INIT_P2M),
+    })
+}
+
+fn is(note: &Note, kind: u32) -> bool {
+    note.name == OWNER && note.kind == kind
+}

@@ -1,0 +1,318 @@
+//! Xen as crash kernel.
+
+use super::*;
+use crate::crash::facts::Text;
+use crate::image::synth::dom0_kernel;
+use crate::memory::acpi::Acpi;
+use crate::memory::xen::Run;
+use elf::ElfBytes;
+use elf::abi::{PT_LOAD, PT_NOTE};
+use elf::endian::LittleEndian;
+use proptest::prelude::*;
+use xen_shim::acpi::Table;
+
+/// Debian's 6.1: up to 74 MiB.
+fn dom0() -> Module {
+    let data = dom0_kernel(16 * MIB, 74 * MIB);
+    module("vmlinuz", "console=hvc0 quiet", data)
+}
+
+/// An ACPI table of this kind with these contents; the checksum is nobody's.
+fn table(name: &str, signature: &[u8; 4], body: &[u8]) -> Table {
+    let mut bytes = signature.to_vec();
+    bytes.extend((36 + body.len() as u32).to_le_bytes());
+    bytes.resize(36, b' ');
+    bytes.extend(body);
+    Table {
+        name: name.to_owned(),
+        bytes,
+    }
+}
+
+fn acpi() -> Acpi {
+    let mut madt = vec![0; 8];
+    for id in 0..4 {
+        madt.extend([0, 8, id, id, 1, 0, 0, 0]);
+    }
+    Acpi {
+        tables: vec![
+            table("APIC", b"APIC", &madt),
+            table("FACP", b"FACP", &[0; 208]),
+        ],
+        boot_cpu: Some(0),
+        doubts: vec![],
+    }
+}
+
+/// The machine of [`bios`] with 3 GiB, and more above 4 GiB, that can be dumped.
+fn host(region: PhysRange) -> Host {
+    let mut host = bios();
+    host.memory_map[3].end = 0xbffe_0000;
+    host.memory_map[4] = entry(0xbffe_0000, 0xc000_0000, Kind::Reserved);
+    host.memory_map.push(entry(FOUR_GIB, 6 << 30, Kind::Ram));
+    host.crash_regions = vec![CrashRegion {
+        start: region.start,
+        end: region.end,
+    }];
+    let run = |start, len| Run {
+        start,
+        end: start + len,
+    };
+    host.dump.cpu_notes = vec![run(0x1_3fd0_0000, 372), run(0x1_3fd4_0000, 372)];
+    host.dump.vmcoreinfo = Some(run(0x188_6000, 0x1024));
+    host.dump.text = Some(Text {
+        virt: 0xffff_ffff_8100_0000,
+        phys: 0x100_0000,
+        len: 0x200_0000,
+    });
+    host.acpi = acpi();
+    host
+}
+
+fn request(region: PhysRange) -> Request {
+    Request {
+        modules: vec![dom0(), module("initrd.img", "", vec![3; 6 << 20])],
+        crash: Some(region),
+        ..xen_request()
+    }
+}
+
+const REGION: PhysRange = PhysRange {
+    start: 0x8e00_0000,
+    end: 0xbe00_0000,
+};
+
+/// Program headers of the core header: type, physical address, offset, length.
+fn core_header(plan: &Plan) -> Vec<(u32, u64, u64, u64)> {
+    let segment = plan.segments.iter().find(|s| s.name == "elfcorehdr");
+    let bytes = &segment.unwrap().data[..];
+    let file = ElfBytes::<LittleEndian>::minimal_parse(bytes).unwrap();
+    let all = file.segments().unwrap().iter();
+    all.map(|load| (load.p_type, load.p_paddr, load.p_offset, load.p_filesz))
+        .collect()
+}
+
+/// The memory map that Xen gets: where, and of which type.
+fn sent(plan: &Plan) -> Vec<(PhysRange, u32)> {
+    let tags = plan.report.boot.tags().iter();
+    let map = tags.filter_map(|tag| match &tag.body {
+        Body::Map { entries, .. } => Some(entries),
+        _ => None,
+    });
+    let entries = map.flatten();
+    entries
+        .map(|e| (PhysRange::from_len(e.base.0, e.length).unwrap(), e.kind))
+        .collect()
+}
+
+/// All that must hold, wherever the region is.
+fn consistent(plan: &Plan, host: &Host, region: PhysRange) {
+    for segment in &plan.segments {
+        assert!(region.covers(&segment.dest), "{segment:?}");
+    }
+    let map = sent(plan);
+    let kind = |addr: u64| map.iter().find(|(r, _)| r.contains(addr)).map(|(_, k)| *k);
+    // what Xen may use is in the region, and nothing of that is kept
+    let moves: Vec<(PhysRange, u64)> = plan
+        .report
+        .moves
+        .iter()
+        .map(|m| (PhysRange::from_len(m.to.0, m.len).unwrap(), m.from.0))
+        .collect();
+    for (range, kind) in &map {
+        if *kind == 1 {
+            assert!(region.covers(range), "{range}");
+            assert!(moves.iter().all(|(to, _)| !to.overlaps(range)), "{range}");
+        }
+    }
+    for name in ["elfcorehdr", "acpi", "saved low memory"] {
+        let dest = dest(plan, name);
+        assert_eq!(
+            (kind(dest.start), kind(dest.end - 1)),
+            (Some(2), Some(2)),
+            "{name}"
+        );
+    }
+    // copies do not overlap each other, nor anything that is loaded
+    for (index, (to, _)) in moves.iter().enumerate() {
+        assert!(region.covers(to));
+        assert!(moves[..index].iter().all(|(other, _)| !other.overlaps(to)));
+        let mut loaded = plan.segments.iter().filter(|s| !s.data.is_empty());
+        assert!(loaded.all(|segment| !segment.dest.overlaps(to)), "{to}");
+    }
+    // dom0's window is RAM or unusable throughout, up to what needs it
+    for addr in (16 * MIB..134 * MIB).step_by(4096) {
+        assert!(
+            matches!(kind(addr), Some(1 | 5)),
+            "{addr:#x}: {:?}",
+            kind(addr)
+        );
+    }
+    // every page of the old system but page 0 is in the dump, and where dom0 can
+    // read it: in reserved memory
+    let loads: Vec<_> = core_header(plan)
+        .into_iter()
+        .filter(|h| h.0 == PT_LOAD)
+        .collect();
+    for ram in map::ram_ranges(&host.memory_map) {
+        for part in ram.minus(&region).into_iter().flatten() {
+            let inside = PhysRange {
+                start: part.start.max(0x1000),
+                end: part.end,
+            };
+            for addr in (inside.start..inside.end).step_by(0x1000) {
+                let load = loads
+                    .iter()
+                    .rev()
+                    .find(|(_, paddr, _, len)| (*paddr..paddr + len).contains(&addr));
+                let (_, paddr, offset, _) = load.unwrap_or_else(|| panic!("{addr:#x} is missing"));
+                let at = offset + (addr - paddr);
+                assert_eq!(kind(at), Some(2), "{addr:#x} is read at {at:#x}");
+                let moved = moves.iter().find(|(to, _)| to.contains(at));
+                let from = moved.map_or(at, |(to, from)| from + (at - to.start));
+                assert_eq!(from, addr);
+            }
+        }
+    }
+}
+
+#[test]
+fn xen_is_confined_and_nothing_is_missing() {
+    let host = host(REGION);
+    let plan = plan(&request(REGION), &host).unwrap();
+    consistent(&plan, &host, REGION);
+    assert!(plan.crash && plan.kernel_segments.len() <= 16);
+    // low memory first, and before the fix-ups
+    let moves = &plan.report.moves;
+    assert_eq!((moves[0].from.0, moves[0].len), (0x1000, 0x9_f000));
+    assert_eq!((moves[1].from.0, moves[1].len), (16 * MIB, 124 * MIB));
+    // VMCOREINFO lies in dom0's window
+    let notes: Vec<_> = core_header(&plan)
+        .into_iter()
+        .filter(|h| h.0 == PT_NOTE)
+        .collect();
+    assert_eq!(notes[0].2, 0x1_3fd0_0000);
+    assert_eq!(notes[2].2, moves[1].to.0 + 0x88_6000);
+    let strings: Vec<&str> = plan
+        .report
+        .boot
+        .tags()
+        .iter()
+        .filter_map(|tag| match &tag.body {
+            Body::Module { cmdline, .. } => Some(cmdline.as_str()),
+            _ => None,
+        })
+        .collect();
+    let header = dest(&plan, "elfcorehdr").start;
+    let expected = format!("elfcorehdr={header:#010x} console=hvc0 quiet");
+    assert_eq!(strings, [expected.as_str(), ""]);
+    assert!(!plan.report.warnings.iter().any(|w| w.contains("nosmp")));
+}
+
+#[test]
+fn one_rsdp_for_the_boot_cpu_and_one_for_others() {
+    let plan = plan(&request(REGION), &host(REGION)).unwrap();
+    let acpi = dest(&plan, "acpi").start;
+    let copies: Vec<_> = plan
+        .report
+        .fixups
+        .iter()
+        .filter_map(|fixup| match fixup {
+            FixupReport::CopyRsdp { from, to, on, .. } if to.0 < MIB => Some((from.0, to.0, *on)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        copies,
+        [
+            (acpi, 0x9_e010, Some("boot-cpu")),
+            (acpi + 64, 0x9_e010, Some("other-cpu"))
+        ]
+    );
+    let low = plan.report.xen_low_memory.as_ref().unwrap();
+    assert_eq!(low.trampoline.unwrap().start.0, 0x8_e000);
+}
+
+#[test]
+fn without_tables_xen_keeps_to_one_cpu() {
+    let mut host = host(REGION);
+    host.acpi.boot_cpu = Some(9);
+    let plan = plan(&request(REGION), &host).unwrap();
+    let warned = |text: &str| plan.report.warnings.iter().any(|w| w.contains(text));
+    assert!(
+        warned("APIC id 9") && warned("added nosmp mce=0"),
+        "{:?}",
+        plan.report.warnings
+    );
+    assert!(plan.segments.iter().all(|segment| segment.name != "acpi"));
+    let tags = plan.report.boot.tags().iter();
+    let line = tags.filter_map(|tag| match &tag.body {
+        Body::Text { string } if tag.kind == 1 => Some(string.clone()),
+        _ => None,
+    });
+    let line: Vec<String> = line.collect();
+    assert!(line[0].contains("nosmp mce=0"), "{line:?}");
+}
+
+#[test]
+fn a_region_in_or_around_dom0s_window() {
+    for (start, end) in [
+        (16, 784),
+        (1, 769),
+        (64, 832),
+        (130, 900),
+        (8, 520),
+        (256, 1024),
+    ] {
+        let region = r(start * MIB, end * MIB);
+        let host = host(region);
+        let plan = plan(&request(region), &host).unwrap();
+        consistent(&plan, &host, region);
+    }
+}
+
+#[test]
+fn a_region_that_is_too_small_says_what_would_do() {
+    let small = r(0x8e00_0000, 0x8e00_0000 + 320 * MIB);
+    let text = refused(&request(small), &host(small));
+    let advice = text.split("crashkernel=").nth(1).unwrap_or_default();
+    let advice: u64 = advice
+        .split('M')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap_or_default();
+    assert!((416..=544).contains(&advice), "{text}");
+    assert!(
+        text.contains("320 MiB") && text.contains("dom0's first block 128 MiB"),
+        "{text}"
+    );
+    // and that does, wherever it is
+    for start in (200..1200).step_by(37) {
+        let region = r(start * MIB + 0x5000, (start + advice) * MIB + 0x5000);
+        plan(&request(region), &host(region)).unwrap();
+    }
+}
+
+#[test]
+fn a_kernel_that_is_no_dom0_is_refused() {
+    let mut request = request(REGION);
+    request.modules[0] = kernel();
+    let text = refused(&request, &host(REGION));
+    assert!(text.starts_with("module 0: vmlinuz: "), "{text}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn no_region_breaks_it(start in 0x400_u64..0x9_0000, mib in 64_u64..900, initrd in 1_usize..80) {
+        let region = r(start << 12, (start << 12) + (mib << 20));
+        let host = host(region);
+        let mut request = request(region);
+        request.modules[1].data = vec![3; initrd << 20].into();
+        if let Ok(plan) = plan(&request, &host) {
+            consistent(&plan, &host, region);
+        }
+    }
+}
