@@ -10,7 +10,7 @@ mod support;
 use handoff::abi::{Area, Extent, Tables};
 use handoff::addr::PhysRange;
 use handoff::blob;
-use handoff::spec::{Digest, Exit, Fixup, Region, Spec, Verify, zero_pages};
+use handoff::spec::{Digest, Exit, Fixup, OnCpu, Region, Spec, Verify, zero_pages};
 use images::launch::{self, plan};
 use images::payloads::{EXIT_STATUS, MB2_FIXED};
 use images::report::Report;
@@ -248,6 +248,61 @@ fn memory_from_address_0_on_is_copied_before_the_fixups_and_high_memory_cleared(
     ];
     let run = run_with(&SIX_GIB, &xen_plan(&spec, parts, plan::BOOT_CPU), None);
     assert!(run.serial.ends_with("==="), "{}", run.serial);
+}
+
+/// An ACPI 1.0 RSDP by `oem`.
+fn rsdp(oem: [u8; 6]) -> Vec<u8> {
+    let mut bytes = b"RSD PTR \0".to_vec();
+    bytes.extend(oem);
+    bytes.resize(20, 0);
+    let sum = bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+    bytes[8] = 0_u8.wrapping_sub(sum);
+    bytes
+}
+
+#[test]
+fn the_rsdp_is_that_for_the_cpu_the_handoff_runs_on() {
+    const CODE: u64 = 0x70_0000;
+    const LIST: u64 = 0x70_1000;
+    const EXPECTED: u64 = 0x70_2000;
+    const TABLES: u64 = 0x80_0000;
+    const EBDA: u64 = 0x9_e000;
+    let (boot, other) = (rsdp(*b"BOOTED"), rsdp(*b"OTHERS"));
+    let copy = |from, on| Fixup::CopyRsdp {
+        from,
+        to: EBDA,
+        len: 20,
+        on,
+    };
+    for (cpu, expected) in [(plan::BOOT_CPU, &boot), (plan::APPLICATION_CPU, &other)] {
+        let part = |address, bytes: Vec<u8>| Part {
+            address,
+            memsz: PAGE as u64,
+            bytes,
+        };
+        let list = [20, EBDA, EXPECTED, 0];
+        let mut tables = boot.clone();
+        tables.resize(64, 0);
+        tables.extend(&other);
+        let parts = vec![
+            part(EBDA, vec![0xe5; PAGE]),
+            part(CODE, compare().to_vec()),
+            part(LIST, list.into_iter().flat_map(u64::to_le_bytes).collect()),
+            part(EXPECTED, expected.clone()),
+            part(TABLES, tables),
+        ];
+        let mut spec = multiboot2_spec(BASE, 0, Verify::None, vec![]);
+        spec.exit = Exit::Linux64 {
+            entry: CODE as u32,
+            boot_params: LIST as u32,
+        };
+        spec.fixups = vec![copy(TABLES, OnCpu::Boot), copy(TABLES + 64, OnCpu::Other)];
+        let plan = xen_plan(&spec, parts, cpu);
+        let run = run_with(&["-smp", "2"], &plan, None);
+        assert!(run.serial.ends_with('='), "{}", run.serial);
+        let copies = run.serial.matches("[handoff] acpi: rsdp ").count();
+        assert_eq!(copies, 1, "{}", run.serial);
+    }
 }
 
 /// Page 0, two segments of which some pages are replaced by `lost`, and what the
