@@ -15,6 +15,9 @@ use crate::map::Window;
 /// Bytes looked at together.
 const WINDOW: u64 = 64 << 20;
 
+/// Below this address a crash kernel's dom0 may have memory of its own.
+const LOW: u64 = 128 << 20;
+
 /// What was found.
 #[derive(Debug, Default)]
 struct Found {
@@ -25,6 +28,8 @@ struct Found {
     unreadable: u64,
     /// Physical address of the first page that could not be read.
     first_unreadable: Option<u64>,
+    /// Whole pages below [`LOW`], some perhaps twice.
+    low: u64,
 }
 
 /// Prints what there is of pages 0 to `count` - 1.
@@ -45,9 +50,10 @@ pub fn run(path: &Path, count: u64) -> Result<()> {
     }
     let whole = found.whole.iter().filter(|&&whole| whole).count();
     println!(
-        "{MARKER}found={whole} of={count} scanned={} damaged={} unreadable={}{}",
+        "{MARKER}found={whole} of={count} scanned={} damaged={} low={} unreadable={}{}",
         found.scanned,
         found.damaged,
+        found.low,
         found.unreadable,
         found
             .first_unreadable
@@ -67,7 +73,7 @@ impl Found {
             let len = WINDOW.min(end - at);
             let offset = load.p_offset + (at - load.p_paddr);
             match Window::open(file, offset, len as usize) {
-                Ok(window) => self.pages(window.bytes()),
+                Ok(window) => self.pages(at, window.bytes()),
                 Err(_) => self.read(file, offset, at, len),
             }
             at += len;
@@ -79,7 +85,7 @@ impl Found {
         let mut bytes = [0; PAGE];
         for done in (0..len).step_by(PAGE) {
             match file.read_exact_at(&mut bytes, offset + done) {
-                Ok(()) => self.pages(&bytes),
+                Ok(()) => self.pages(at + done, &bytes),
                 Err(_) => {
                     self.unreadable += 1;
                     self.first_unreadable.get_or_insert(at + done);
@@ -88,13 +94,15 @@ impl Found {
         }
     }
 
-    fn pages(&mut self, bytes: &[u8]) {
-        for page in bytes.chunks_exact(PAGE) {
+    /// Looks at whole pages, the first of which is at physical address `at`.
+    fn pages(&mut self, at: u64, bytes: &[u8]) {
+        for (at, page) in (at..).step_by(PAGE).zip(bytes.chunks_exact(PAGE)) {
             self.scanned += 1;
             match look(page) {
                 Seen::Other => {}
                 Seen::Damaged => self.damaged += 1,
                 Seen::Whole(index) => {
+                    self.low += u64::from(at < LOW);
                     let flag = self.whole.get_mut(index as usize);
                     flag.into_iter().for_each(|flag| *flag = true);
                 }
@@ -137,6 +145,7 @@ mod tests {
         found.load(&file, &load(0x20_0c00, 4 * PAGE as u64 + 0xc00, 0x1400));
         assert_eq!(found.whole, [true, true, false, false]);
         assert_eq!((found.scanned, found.damaged, found.unreadable), (6, 1, 0));
+        assert_eq!(found.low, 4);
         // behind the end
         found.read(&file, 7 * PAGE as u64, 0x30_0000, 2 * PAGE as u64);
         assert_eq!(
