@@ -42,7 +42,12 @@ pub fn write<'m, S: Sink>(
         if has(5) {
             json.key("elf_sections");
             json.object();
-            for (name, at) in [("count", 28), ("entry_size", 32), ("address", 36), ("names", 40)] {
+            for (name, at) in [
+                ("count", 28),
+                ("entry_size", 32),
+                ("address", 36),
+                ("names", 40),
+            ] {
                 json.number(name, word(at).into());
             }
             json.end_object();
@@ -55,7 +60,11 @@ pub fn write<'m, S: Sink>(
         }
         // what stands in fields that the flags say are not there
         let unused = [12..16, 52..64, 68..BYTES as usize];
-        let zero = |range| info.get::<core::ops::Range<usize>>(range).unwrap_or(&[]).iter();
+        let zero = |range| {
+            info.get::<core::ops::Range<usize>>(range)
+                .unwrap_or(&[])
+                .iter()
+        };
         json.boolean(
             "rest_zero",
             unused.into_iter().flat_map(zero).all(|&byte| byte == 0),
