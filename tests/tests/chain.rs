@@ -1,9 +1,22 @@
 //! Hand-overs in a row, in one run of QEMU: nothing is lost on the way.
 
 use anyhow::Result;
+use images::assets::{OVMF, require};
+use tests::Firmware;
 use tests::chain::{Chain, Kernel};
 
 use Kernel::{Linux, Xen};
+
+/// UEFI all the way: no stage but the first has firmware to ask.
+#[test]
+fn linux_to_linux_to_xen_and_back_on_ovmf() -> Result<()> {
+    require(&[&OVMF])?;
+    let chain = Chain {
+        firmware: Firmware::Ovmf,
+        ..Chain::new(Linux, vec![Linux, Xen("4.20"), Linux])
+    };
+    chain.check("chain_ovmf", 150).map(drop)
+}
 
 #[test]
 fn ten_hand_overs_between_linux_and_xen() -> Result<()> {

@@ -11,3 +11,12 @@ fn from_4_17_to_4_20_and_back_with_2_cpus() -> Result<()> {
         .check("xen_to_xen_2_cpus", 150)
         .map(drop)
 }
+
+#[test]
+fn from_4_20_to_4_17_and_back_with_4_cpus() -> Result<()> {
+    let chain = Chain {
+        cpus: 4,
+        ..Chain::new(Xen("4.20"), vec![Xen("4.17"), Xen("4.20")])
+    };
+    chain.check("xen_to_xen_4_cpus", 400).map(drop)
+}

@@ -22,12 +22,6 @@ pub const BDA_BASE_KIB: u64 = 0x413;
 pub const TRAMPOLINE_LEN: u64 = 64 << 10;
 /// End of base memory on a PC: the VGA window starts here.
 pub const BASE_END: u64 = 0xa0000;
-/// Low memory that is handed to Xen as reserved when it holds a made-up EBDA:
-/// dom0 then sees the real bytes there instead of RAM of its own.
-pub const LOW: PhysRange = PhysRange {
-    start: 0,
-    end: BASE_END,
-};
 /// EBDA segments that Xen believes, in paragraphs.
 const EBDA_SEGMENTS: core::ops::Range<u32> = 0x4000..0xa000;
 /// Values of the `mem_lower` field below this are ignored by Xen, in KiB.
@@ -144,6 +138,24 @@ impl LowFix {
     pub const fn ebda_segment(&self) -> u16 {
         // an EBDA lies below 0xa0000
         (self.ebda >> 4) as u16
+    }
+
+    /// What is handed to Xen as reserved: the page of the BIOS data area, and
+    /// all from the EBDA up. dom0 then sees the real bytes there instead of RAM of
+    /// its own. The rest stays as it is, since the kernel after this Xen needs
+    /// RAM below 1 MiB, and learns from Xen where that is.
+    #[must_use]
+    pub const fn reserved(&self) -> [PhysRange; 2] {
+        [
+            PhysRange {
+                start: 0,
+                end: PAGE_SIZE,
+            },
+            PhysRange {
+                start: self.ebda,
+                end: BASE_END,
+            },
+        ]
     }
 
     /// The page that becomes the EBDA.

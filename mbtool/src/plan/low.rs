@@ -5,7 +5,7 @@ use super::{PlanError, Request, sent_map};
 use crate::image::Protocol;
 use crate::memory::{Host, Rsdp, map};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
-use xen_shim::low_memory::{self, LOW, LowFacts, LowFix};
+use xen_shim::low_memory::{self, LowFacts, LowFix};
 
 /// Where Xen's trampoline can be when the BIOS data area is not known.
 const ANY_TRAMPOLINE: PhysRange = PhysRange {
@@ -108,8 +108,8 @@ impl Low {
         if xen {
             low.decide_for_xen(request, host, warnings)?;
         }
-        if low.fix.is_some() {
-            sent = sent_map::with_reserved(&sent, LOW);
+        for range in low.fix.as_ref().map(LowFix::reserved).into_iter().flatten() {
+            sent = sent_map::with_reserved(&sent, range);
         }
         low.mem_upper = sent_map::mem_upper(&sent);
         low.areas = if linux {
