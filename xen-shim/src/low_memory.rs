@@ -22,6 +22,11 @@ pub const BDA_BASE_KIB: u64 = 0x413;
 pub const TRAMPOLINE_LEN: u64 = 64 << 10;
 /// End of base memory on a PC: the VGA window starts here.
 pub const BASE_END: u64 = 0xa0000;
+/// Base memory as a whole: what Xen as a crash kernel must leave alone.
+pub const LOW: PhysRange = PhysRange {
+    start: 0,
+    end: BASE_END,
+};
 /// EBDA segments that Xen believes, in paragraphs.
 const EBDA_SEGMENTS: core::ops::Range<u32> = 0x4000..0xa000;
 /// Values of the `mem_lower` field below this are ignored by Xen, in KiB.
