@@ -1,7 +1,7 @@
 //! The last look at a plan before anybody applies it.
 //!
 //! First what the loading kernel will check (`sanity_check_segment_list` of
-//! Linux's kexec; for Xen see [`xen`]), so that its errno needs no guessing; then
+//! Linux's kexec; for Xen see `check::xen`), so that its errno needs no guessing; then
 //! what it will not check, and the machine would die of.
 
 mod error;
