@@ -22,5 +22,5 @@ fn linux_to_linux_to_xen_and_back_on_ovmf() -> Result<()> {
 fn ten_hand_overs_between_linux_and_xen() -> Result<()> {
     let round = [Xen("4.20"), Linux, Xen("4.17"), Linux];
     let hops = round.into_iter().cycle().take(10).collect();
-    Chain::new(Linux, hops).check("chain_ten", 120).map(drop)
+    Chain::new(Linux, hops).check("chain_ten", 45).map(drop)
 }

@@ -213,11 +213,13 @@ fn crash_to_xen_4_20_on_cpu_0() -> Result<()> {
 }
 
 #[test]
+#[ignore = "long form: cargo e2e --test crash_to_xen -- --ignored"]
 fn crash_to_xen_4_20_on_cpu_2() -> Result<()> {
     CASE.check("crash_to_xen_4_20_on_cpu_2")
 }
 
 #[test]
+#[ignore = "long form: cargo e2e --test crash_to_xen -- --ignored"]
 fn crash_to_xen_4_17_on_cpu_2() -> Result<()> {
     let case = Case {
         xen: "4.17",
@@ -227,6 +229,7 @@ fn crash_to_xen_4_17_on_cpu_2() -> Result<()> {
 }
 
 #[test]
+#[ignore = "long form: cargo e2e --test crash_to_xen -- --ignored"]
 fn crash_to_xen_4_17_ovmf_on_cpu_0() -> Result<()> {
     let case = Case {
         xen: "4.17",
@@ -250,6 +253,7 @@ fn crash_to_xen_4_20_ovmf_q35_on_cpu_2() -> Result<()> {
 
 /// Memory on both sides of 4 GiB, and an initial RAM disk of 75 MB: dom0's window is half as large again.
 #[test]
+#[ignore = "long form: cargo e2e --test crash_to_xen -- --ignored"]
 fn crash_to_xen_4_20_large_initrd_6_gib_on_cpu_3() -> Result<()> {
     let case = Case {
         board: Board::Q35,
@@ -262,6 +266,7 @@ fn crash_to_xen_4_20_large_initrd_6_gib_on_cpu_3() -> Result<()> {
 }
 
 #[test]
+#[ignore = "long form: cargo e2e --test crash_to_xen -- --ignored"]
 fn crash_linux_6_12_to_xen_with_dom0_6_12_on_cpu_1() -> Result<()> {
     let case = Case {
         host: Host::Linux(&LINUX_6_12),
@@ -274,6 +279,7 @@ fn crash_linux_6_12_to_xen_with_dom0_6_12_on_cpu_1() -> Result<()> {
 
 /// In no more than mbtool says to reserve for this image.
 #[test]
+#[ignore = "long form: cargo e2e --test crash_to_xen -- --ignored"]
 fn crash_to_xen_4_20_in_what_is_advised_on_cpu_2() -> Result<()> {
     let case = Case {
         crashkernel: "512M",
@@ -284,6 +290,7 @@ fn crash_to_xen_4_20_in_what_is_advised_on_cpu_2() -> Result<()> {
 
 /// The other way: one CPU, as asked for.
 #[test]
+#[ignore = "long form: cargo e2e --test crash_to_xen -- --ignored"]
 fn crash_to_xen_nosmp_on_cpu_2() -> Result<()> {
     let case = Case {
         xen_args: "nosmp",
@@ -295,6 +302,7 @@ fn crash_to_xen_nosmp_on_cpu_2() -> Result<()> {
 
 /// Nearly all memory is known pages.
 #[test]
+#[ignore = "long form: cargo e2e --test crash_to_xen -- --ignored"]
 fn crash_to_xen_with_memory_full_on_cpu_1() -> Result<()> {
     let case = Case {
         cpu: 1,
@@ -305,6 +313,7 @@ fn crash_to_xen_with_memory_full_on_cpu_1() -> Result<()> {
 }
 
 #[test]
+#[ignore = "long form: cargo e2e --test crash_to_xen -- --ignored"]
 fn crash_xen_4_20_to_xen_4_20() -> Result<()> {
     let case = Case {
         host: Host::Xen("4.20"),
