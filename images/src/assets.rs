@@ -3,7 +3,8 @@
 //! Each is looked for in this order:
 //! 1. the file that an environment variable names: `MBTOOL_QEMU`, `MBTOOL_OVMF`, `MBTOOL_BUSYBOX`, `MBTOOL_LINUX_6_1`,
 //!    `MBTOOL_LINUX_6_12`, `MBTOOL_LINUX_7`,
-//!    `MBTOOL_XEN_4_17`, `MBTOOL_XEN_4_20`, `MBTOOL_XEN_4_20_SYMBOLS`, `MBTOOL_MAKEDUMPFILE`,
+//!    `MBTOOL_XEN_4_17`, `MBTOOL_XEN_4_20`, `MBTOOL_XEN_4_20_SYMBOLS`, `MBTOOL_MAKEDUMPFILE`, `MBTOOL_VMCORE_DMESG`,
+//!    `MBTOOL_CRASH`,
 //! 2. the cache in the user's cache directory ([`crate::store`]), filled from Debian's mirrors when it has no whole copy,
 //! 3. when nothing can be fetched: where the Debian package would have installed it.
 
@@ -103,6 +104,17 @@ const KERNEL_FILES: &[&str] = &[
     "usr/lib/modules/*/kernel/fs/efivarfs",
     "lib/modules/*/kernel/drivers/xen",
     "usr/lib/modules/*/kernel/drivers/xen",
+    // a disk to save a dump to, and watchdogs
+    "lib/modules/*/kernel/crypto/crc32c_generic.ko",
+    "lib/modules/*/kernel/drivers/block/virtio_blk.ko",
+    "lib/modules/*/kernel/drivers/virtio/virtio*",
+    "lib/modules/*/kernel/drivers/watchdog/i6300esb.ko",
+    "lib/modules/*/kernel/drivers/watchdog/softdog.ko",
+    "lib/modules/*/kernel/drivers/watchdog/watchdog.ko",
+    "lib/modules/*/kernel/fs/ext4",
+    "lib/modules/*/kernel/fs/jbd2",
+    "lib/modules/*/kernel/fs/mbcache.ko",
+    "lib/modules/*/kernel/lib/crc16.ko",
 ];
 
 /// Linux 6.1, serial console and Xen dom0 built in (the cloud flavour cannot be a dom0).
@@ -221,6 +233,47 @@ pub static MAKEDUMPFILE: Asset = Asset {
     },
     file: "usr/bin/makedumpfile",
     install: "makedumpfile",
+    found: OnceLock::new(),
+};
+
+/// vmcore-dmesg, which prints the kernel's log of an ELF core, with all its libraries.
+pub static VMCORE_DMESG: Asset = Asset {
+    what: "vmcore-dmesg",
+    variable: "MBTOOL_VMCORE_DMESG",
+    recipe: Recipe {
+        name: "vmcore-dmesg",
+        suite: "bookworm",
+        packages: Packages::Closure(&["kexec-tools"]),
+        keep: &[
+            "lib64",
+            "lib/x86_64-linux-gnu/lib*",
+            "sbin/vmcore-dmesg",
+            "usr/sbin/vmcore-dmesg",
+            "usr/lib/x86_64-linux-gnu/lib*",
+        ],
+    },
+    file: "sbin/vmcore-dmesg",
+    install: "kexec-tools",
+    found: OnceLock::new(),
+};
+
+/// crash, which looks into a dump; `crash --log` needs no symbols. With all its libraries.
+pub static CRASH: Asset = Asset {
+    what: "crash",
+    variable: "MBTOOL_CRASH",
+    recipe: Recipe {
+        name: "crash",
+        suite: "bookworm",
+        packages: Packages::Closure(&["crash"]),
+        keep: &[
+            "lib64",
+            "lib/x86_64-linux-gnu/lib*",
+            "usr/bin/crash",
+            "usr/lib/x86_64-linux-gnu/lib*",
+        ],
+    },
+    file: "usr/bin/crash",
+    install: "crash",
     found: OnceLock::new(),
 };
 
