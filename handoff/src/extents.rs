@@ -8,6 +8,7 @@
 extern crate alloc;
 use crate::abi::Extent;
 use crate::addr::PhysRange;
+use crate::runs;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -155,12 +156,8 @@ fn harmless(pending: &[Extent]) -> Option<usize> {
 fn harmless_part(pending: &[Extent]) -> Option<(usize, PhysRange)> {
     let mut best: Option<(usize, PhysRange)> = None;
     for (index, extent) in pending.iter().enumerate() {
-        let mut parts = alloc::vec![extent.destination()];
-        for other in pending {
-            let cut = parts.iter().flat_map(|part| part.minus(&other.source()));
-            parts = cut.flatten().collect();
-        }
-        for part in parts {
+        let sources = pending.iter().map(Extent::source);
+        for part in runs::without([extent.destination()], sources) {
             if best.is_none_or(|(_, found)| part.len() > found.len()) {
                 best = Some((index, part));
             }

@@ -20,6 +20,8 @@ pub mod dump;
 pub mod extents;
 pub mod pagelist;
 pub mod ramlog;
+#[cfg(not(freestanding))]
+pub mod runs;
 pub mod sha256;
 #[cfg(not(freestanding))]
 mod sinks;

@@ -11,6 +11,7 @@
 //! EBDA with a copy of the RSDP, and the two words say where it is.
 
 use handoff::addr::{PAGE_SIZE, PhysRange};
+use handoff::runs;
 use handoff::spec::{Fixup, OnCpu};
 use serde::Serialize;
 
@@ -316,10 +317,8 @@ fn make(facts: &LowFacts, ram: &[PhysRange]) -> Result<LowFix, NoLowRoom> {
         .rsdp
         .and_then(|rsdp| PhysRange::from_len(rsdp.addr, rsdp.len.into()));
     let rsdp = rsdp.unwrap_or_default();
-    let ebda = ram
-        .iter()
-        .flat_map(|run| run.minus(&rsdp))
-        .flatten()
+    let ebda = runs::without(ram.iter().copied(), [rsdp])
+        .into_iter()
         .filter_map(|run| run.align_inward(PAGE_SIZE))
         .filter_map(|run| {
             let ebda = (run.end - PAGE_SIZE).min(last);

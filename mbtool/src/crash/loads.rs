@@ -3,6 +3,7 @@
 use super::LOW;
 use crate::memory::{Entry, map};
 use handoff::addr::PhysRange;
+use handoff::runs;
 
 /// Memory that the handoff copies before the crash kernel starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,18 +57,12 @@ pub fn loads(entries: &[Entry], regions: &[PhysRange], backups: &[Backup]) -> Ve
         start: 0,
         end: LOW.start,
     };
-    let mut runs: Vec<PhysRange> = map::ram_ranges(entries).collect();
-    for hole in regions.iter().chain([&page_0]) {
-        runs = runs
-            .iter()
-            .flat_map(|run| run.minus(hole))
-            .flatten()
-            .collect();
-    }
+    let holes = regions.iter().copied().chain([page_0]);
     let load = |memory: PhysRange| Load {
         memory,
         at: moved(backups, memory.start),
     };
+    let runs = runs::without(map::ram_ranges(entries), holes);
     let pieces = runs.into_iter().flat_map(|run| cut(run, backups));
     pieces.map(load).collect()
 }

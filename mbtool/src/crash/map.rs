@@ -3,6 +3,7 @@
 use super::LOW;
 use crate::memory::{Entry, Kind, map};
 use handoff::addr::PhysRange;
+use handoff::runs;
 
 /// `entries` for a crash kernel: RAM is `regions` and low memory, without
 /// `kept` (the core header and the copy of low memory, which it must neither
@@ -21,14 +22,8 @@ pub fn confined(entries: &[Entry], regions: &[PhysRange], kept: PhysRange) -> Ve
         if entry.kind != Kind::Ram {
             continue;
         }
-        let mut rest = vec![entry.range()];
-        for allowed in regions.iter().chain([&low]) {
-            rest = rest
-                .iter()
-                .flat_map(|run| run.minus(allowed))
-                .flatten()
-                .collect();
-        }
+        let allowed = regions.iter().copied().chain([low]);
+        let rest = runs::without([entry.range()], allowed);
         typed.extend(rest.into_iter().map(reserved));
     }
     typed.push(reserved(kept));

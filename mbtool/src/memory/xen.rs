@@ -131,13 +131,9 @@ pub fn bounded(map: &[Entry], crash: &[CrashRegion], owned: &[PhysRange]) -> Vec
     for range in owned {
         for run in inside(*range, Safe::Owned) {
             // what both have is the crash area's
-            let mut pieces = vec![run.range()];
-            for taken in &crash_runs {
-                let cut = pieces.iter().flat_map(|piece| piece.minus(&taken.range()));
-                pieces = cut.flatten().collect();
-            }
-            let pieces = pieces.into_iter().filter(|piece| !piece.is_empty());
-            runs.extend(pieces.map(|PhysRange { start, end }| SafeRun {
+            let taken = crash_runs.iter().map(SafeRun::range);
+            let pieces = handoff::runs::without([run.range()], taken);
+            runs.extend(pieces.into_iter().map(|PhysRange { start, end }| SafeRun {
                 start,
                 end,
                 kind: Safe::Owned,

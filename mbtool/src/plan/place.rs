@@ -1,6 +1,7 @@
 //! Finding room: RAM minus what is taken.
 
 use handoff::addr::{PAGE_SIZE, PhysRange, align_down, align_up};
+use handoff::runs;
 use std::cmp::Reverse;
 use std::fmt;
 
@@ -66,12 +67,7 @@ impl Arena {
     /// Takes `range` out, RAM or not, free or not.
     pub fn remove(&mut self, name: &str, range: PhysRange) {
         let pages = range.align_outward(PAGE_SIZE).unwrap_or(range);
-        self.free = self
-            .free
-            .iter()
-            .flat_map(|run| run.minus(&pages))
-            .flatten()
-            .collect();
+        self.free = runs::without(self.free.iter().copied(), [pages]);
         self.taken.push((name.to_owned(), pages));
     }
 

@@ -5,6 +5,7 @@
 
 use super::{Bytes, KernelSegment, Segment};
 use handoff::addr::{PAGE_SIZE, PhysRange};
+use handoff::runs;
 
 /// Zero bytes that are stored to join two neighbours when there is no need to.
 const CHEAP: u64 = 64 << 10;
@@ -61,24 +62,12 @@ pub fn resolve(segments: Vec<Segment>) -> Result<Vec<Segment>, ResolveError> {
         }
     }
     for claim in claims {
-        let mut pieces = vec![claim.dest];
-        for other in &fixed {
-            pieces = pieces
-                .iter()
-                .flat_map(|piece| piece.minus(&other.dest))
-                .flatten()
-                .collect();
-        }
+        let pieces = runs::without([claim.dest], fixed.iter().map(|other| other.dest));
         let piece = |dest| Segment {
             dest,
             ..claim.clone()
         };
-        fixed.extend(
-            pieces
-                .into_iter()
-                .filter(|dest| !dest.is_empty())
-                .map(piece),
-        );
+        fixed.extend(pieces.into_iter().map(piece));
     }
     fixed.sort_by_key(|segment| segment.dest);
     Ok(fixed)

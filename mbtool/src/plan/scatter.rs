@@ -5,6 +5,7 @@ use super::Segment;
 use super::place::list;
 use handoff::abi::Extent;
 use handoff::addr::{PAGE_SIZE, PhysRange};
+use handoff::runs;
 
 /// The runs have no room for everything.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,15 +99,9 @@ pub(super) fn largest_first(
     runs: impl IntoIterator<Item = PhysRange>,
     holes: &[PhysRange],
 ) -> Vec<PhysRange> {
-    let mut pieces: Vec<PhysRange> = runs.into_iter().collect();
-    for hole in holes {
-        let cut = pieces.iter().flat_map(|piece| piece.minus(hole));
-        pieces = cut.flatten().collect();
-    }
-    let mut pieces: Vec<PhysRange> = pieces
+    let mut pieces: Vec<PhysRange> = runs::without(runs, holes.iter().copied())
         .iter()
         .filter_map(|piece| piece.align_inward(PAGE_SIZE))
-        .filter(|piece| !piece.is_empty())
         .collect();
     pieces.sort_by_key(|piece| (std::cmp::Reverse(piece.len()), piece.start));
     pieces

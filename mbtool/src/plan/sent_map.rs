@@ -2,6 +2,7 @@
 
 use crate::memory::{Entry, Kind, map};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_down};
+use handoff::runs;
 
 /// Base memory sizes in the BIOS data area that are believed, in KiB.
 const BASE_KIB: std::ops::RangeInclusive<u16> = 256..=640;
@@ -33,12 +34,7 @@ pub fn with_reserved(entries: &[Entry], range: PhysRange) -> Vec<Entry> {
 /// `entries` for a kernel that must stay in `region`: all other RAM is reserved.
 #[must_use]
 pub fn confined(entries: &[Entry], region: PhysRange) -> Vec<Entry> {
-    let outside = entries.iter().filter(|entry| entry.kind == Kind::Ram);
-    let outside: Vec<PhysRange> = outside
-        .flat_map(|entry| entry.range().minus(&region))
-        .flatten()
-        .collect();
-    outside
+    runs::without(map::ram_ranges(entries), [region])
         .into_iter()
         .fold(entries.to_vec(), |entries, range| {
             with_reserved(&entries, range)

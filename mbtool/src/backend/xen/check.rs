@@ -3,6 +3,7 @@
 use super::XenError;
 use crate::plan::KernelSegment;
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
+use handoff::runs;
 use std::collections::BTreeSet;
 use xen_shim::hypercall::MAX_SEGMENTS;
 
@@ -104,13 +105,8 @@ fn tables(list: &[KernelSegment]) -> u64 {
 /// the crash area or below 1 MiB, which Xen's allocator never has.
 pub(super) fn to_be_owned(list: &[KernelSegment], area: PhysRange) -> Vec<PhysRange> {
     let low = PhysRange { start: 0, end: MIB };
-    list.iter()
-        .filter(|segment| !segment.data.is_empty())
-        .flat_map(|segment| segment.dest.minus(&area))
-        .flatten()
-        .flat_map(|dest| dest.minus(&low))
-        .flatten()
-        .collect()
+    let with_data = list.iter().filter(|segment| !segment.data.is_empty());
+    runs::without(with_data.map(|segment| segment.dest), [area, low])
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::memory::{Entry, Kind, map};
 use handoff::addr::{MIB, PhysRange};
+use handoff::runs;
 use xen_shim::low_memory::LOW;
 
 /// Xen maps its memory with large pages. A smaller run of RAM in front of the
@@ -30,11 +31,7 @@ pub fn confined(
             kind,
         }
     };
-    let outside = |runs: Vec<PhysRange>, hole: &PhysRange| -> Vec<PhysRange> {
-        let parts = runs.iter().flat_map(|run| run.minus(hole)).flatten();
-        parts.filter(|part| !part.is_empty()).collect()
-    };
-    let allowed: Vec<PhysRange> = outside(regions.to_vec(), &kept)
+    let allowed: Vec<PhysRange> = runs::without(regions.iter().copied(), [kept])
         .iter()
         .filter_map(|run| run.align_inward(LARGE))
         .collect();
@@ -44,7 +41,7 @@ pub fn confined(
         if entry.kind != Kind::Ram {
             continue;
         }
-        let rest = allowed.iter().fold(vec![entry.range()], outside);
+        let rest = runs::without([entry.range()], allowed.iter().copied());
         let hidden = rest.iter().filter_map(|run| run.intersect(&window));
         typed.extend(hidden.map(as_kind(Kind::Unusable)));
         typed.extend(rest.into_iter().map(as_kind(Kind::Reserved)));

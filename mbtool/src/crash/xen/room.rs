@@ -7,6 +7,7 @@
 //! sixteenth.
 
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_up};
+use handoff::runs;
 
 /// Memory for Xen itself: frame table, per-CPU data, boot-time tables.
 const HEAP: u64 = 32 * MIB;
@@ -107,11 +108,8 @@ impl Room {
 /// What `regions` have beside `taken`.
 #[must_use]
 pub fn free(regions: &[PhysRange], taken: &[PhysRange]) -> Vec<PhysRange> {
-    let mut runs: Vec<PhysRange> = regions.to_vec();
-    for taken in taken {
-        let rest = runs.iter().flat_map(|run| run.minus(taken)).flatten();
-        runs = rest.filter(|run| run.len() >= PAGE_SIZE).collect();
-    }
+    let mut runs = runs::without(regions.iter().copied(), taken.iter().copied());
+    runs.retain(|run| run.len() >= PAGE_SIZE);
     runs.sort_unstable();
     runs
 }

@@ -16,6 +16,7 @@ use crate::image::dom0::Dom0;
 use crate::memory::xen::Run;
 use crate::memory::{Entry, Kind, map};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_up};
+use handoff::runs;
 
 /// What a large page maps; the window ends at a multiple.
 const LARGE: u64 = 2 * MIB;
@@ -147,14 +148,8 @@ impl Window {
                 hole,
             });
         }
-        let mut runs: Vec<PhysRange> = map::ram_ranges(entries)
-            .filter_map(|run| run.intersect(&self.range))
-            .filter(|run| !run.is_empty())
-            .collect();
-        for region in regions {
-            let outside = runs.iter().flat_map(|run| run.minus(region));
-            runs = outside.flatten().filter(|run| !run.is_empty()).collect();
-        }
+        let inside = map::ram_ranges(entries).filter_map(|run| run.intersect(&self.range));
+        let runs = runs::without(inside, regions.iter().copied());
         if runs.len() > MAX_RUNS {
             return Err(WindowError::Scattered {
                 window: self.range,

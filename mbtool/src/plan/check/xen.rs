@@ -5,6 +5,7 @@
 use super::CheckError;
 use crate::plan::KernelSegment;
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
+use handoff::runs;
 
 /// Pages of memory that one page table of the lowest level maps.
 const TABLE: u64 = 512;
@@ -64,15 +65,8 @@ pub(super) fn check(
         let Some(safe) = xen.safe.as_ref().filter(|_| !segment.data.is_empty()) else {
             continue;
         };
-        let mut rest = vec![dest];
-        for run in safe {
-            rest = rest
-                .iter()
-                .flat_map(|part| part.minus(run))
-                .flatten()
-                .collect();
-        }
-        if let Some(first) = rest.iter().find(|part| !part.is_empty()) {
+        let rest = runs::without([dest], safe.iter().copied());
+        if let Some(first) = rest.first() {
             return Err(CheckError::InFreeHeap {
                 name: name(segment),
                 dest,
