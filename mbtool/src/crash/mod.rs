@@ -12,6 +12,7 @@
 //! - [`words`]: its command line;
 //! - [`region`]: where it is loaded;
 //! - [`need`]: how large that has to be;
+//! - [`setup`]: configuration: what to load, and where to save to;
 //! - [`xen`]: what Xen and its dom0 need beside that.
 
 pub mod facts;
@@ -21,6 +22,7 @@ pub mod loads;
 pub mod map;
 pub mod need;
 pub mod region;
+pub mod setup;
 pub mod words;
 pub mod xen;
 
