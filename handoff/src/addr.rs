@@ -32,6 +32,15 @@ pub const fn align_up(addr: u64, align: u64) -> Option<u64> {
     }
 }
 
+/// `len` rounded up to whole pages, in bytes; [`u64::MAX`] where that does not fit.
+#[must_use]
+pub const fn whole_pages(len: u64) -> u64 {
+    match align_up(len, PAGE_SIZE) {
+        Some(pages) => pages,
+        None => u64::MAX,
+    }
+}
+
 /// A half-open range of physical memory, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct PhysRange {
@@ -159,6 +168,9 @@ mod tests {
         // the u-root trap: RAM [0x1000,0x9f000), 2 MiB alignment
         assert_eq!(r(0x1000, 0x9f000).align_inward(2 * MIB), None);
         assert_eq!(align_up(u64::MAX, PAGE_SIZE), None);
+        assert_eq!(whole_pages(0), 0);
+        assert_eq!(whole_pages(1), PAGE_SIZE);
+        assert_eq!(whole_pages(u64::MAX - 1), u64::MAX);
         assert_eq!(PhysRange::new(2, 1), None);
         assert_eq!(PhysRange::from_len(u64::MAX, 1), None);
     }

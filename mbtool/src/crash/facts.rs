@@ -84,6 +84,15 @@ impl Facts {
             .copied()
     }
 
+    /// What a user should know who loads a crash image.
+    pub fn warnings(&self) -> impl Iterator<Item = String> + '_ {
+        let memory_only = self.cpu_notes.is_empty().then(|| {
+            "where the CPUs' registers will be saved is not known: a dump will have memory only"
+                .to_owned()
+        });
+        self.doubts.iter().cloned().chain(memory_only)
+    }
+
     /// What `self`, read in a PV dom0, and Xen below it leave together. Xen
     /// saves the registers, of physical CPUs. dom0 gives out the machine address
     /// of its VMCOREINFO note (Linux, `paddr_vmcoreinfo_note` of arch/x86/xen);

@@ -12,6 +12,7 @@ use handoff::runs;
 /// Everything that was not RAM stays as it is.
 #[must_use]
 pub fn confined(entries: &[Entry], regions: &[PhysRange], kept: PhysRange) -> Vec<Entry> {
+    let reserved = |range| Entry::new(range, Kind::Reserved);
     let low = PhysRange {
         start: 0,
         end: LOW.end,
@@ -29,14 +30,6 @@ pub fn confined(entries: &[Entry], regions: &[PhysRange], kept: PhysRange) -> Ve
     typed.push(reserved(kept));
     // what is reserved wins over RAM; no entry here ends before it starts
     map::normalise(&typed).unwrap_or(typed)
-}
-
-const fn reserved(range: PhysRange) -> Entry {
-    Entry {
-        start: range.start,
-        end: range.end,
-        kind: Kind::Reserved,
-    }
 }
 
 #[cfg(test)]

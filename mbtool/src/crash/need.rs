@@ -1,6 +1,6 @@
 //! How large a crash region has to be.
 
-use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_up};
+use handoff::addr::{MIB, PhysRange, whole_pages};
 use std::fmt;
 
 /// Memory that a crash kernel needs beside what is loaded: for itself once it
@@ -18,6 +18,17 @@ pub struct Part {
     pub len: u64,
 }
 
+impl Part {
+    /// `len` bytes for `name`.
+    #[must_use]
+    pub fn new(name: &str, len: u64) -> Self {
+        Self {
+            name: name.to_owned(),
+            len,
+        }
+    }
+}
+
 /// Everything that goes into a crash region.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Need {
@@ -32,8 +43,7 @@ impl Need {
     /// alignment can cost.
     #[must_use]
     pub fn to_load(&self) -> u64 {
-        let pages = |part: &Part| align_up(part.len, PAGE_SIZE).unwrap_or(u64::MAX);
-        let sum = |sum: u64, part| sum.saturating_add(pages(part));
+        let sum = |sum: u64, part: &Part| sum.saturating_add(whole_pages(part.len));
         self.parts.iter().fold(self.align, sum)
     }
 
@@ -79,17 +89,14 @@ pub fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use handoff::addr::PAGE_SIZE;
 
     fn need() -> Need {
-        let part = |name: &str, len| Part {
-            name: name.to_owned(),
-            len,
-        };
         Need {
             parts: vec![
-                part("elfcorehdr", 700),
-                part("vmlinuz", 62 * MIB + 1),
-                part("initrd", 8 * MIB),
+                Part::new("elfcorehdr", 700),
+                Part::new("vmlinuz", 62 * MIB + 1),
+                Part::new("initrd", 8 * MIB),
             ],
             align: 2 * MIB,
         }
@@ -115,10 +122,7 @@ mod tests {
         assert!(need().is_more_than(region(72)));
         assert!(!need().is_more_than(region(73)));
         let huge = Need {
-            parts: vec![Part {
-                name: String::new(),
-                len: u64::MAX,
-            }],
+            parts: vec![Part::new("", u64::MAX)],
             align: 1,
         };
         assert!(huge.is_more_than(region(1 << 40)));

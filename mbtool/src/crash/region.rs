@@ -70,8 +70,7 @@ fn reserve(xen: bool, advice: u64) -> String {
 ///
 /// None is reserved, or it ends above 4 GiB.
 pub fn choose(regions: &[CrashRegion], xen: bool) -> Result<PhysRange, RegionError> {
-    let regions = regions.iter();
-    let regions = regions.filter_map(|region| PhysRange::new(region.start, region.end));
+    let regions = regions.iter().filter_map(CrashRegion::range);
     let advice = USUAL;
     match regions
         .filter(|region| !region.is_empty())

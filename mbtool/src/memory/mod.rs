@@ -55,6 +55,16 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// `range` is of type `kind`.
+    #[must_use]
+    pub const fn new(range: PhysRange, kind: Kind) -> Self {
+        Self {
+            start: range.start,
+            end: range.end,
+            kind,
+        }
+    }
+
     /// The range without its type.
     #[must_use]
     pub const fn range(&self) -> PhysRange {
@@ -120,6 +130,23 @@ pub struct Host {
     pub acpi: acpi::Acpi,
 }
 
+impl Host {
+    /// The crash regions, without one that ends before it starts, which only a
+    /// recording has.
+    pub fn crash_ranges(&self) -> impl Iterator<Item = PhysRange> + '_ {
+        self.crash_regions.iter().filter_map(CrashRegion::range)
+    }
+
+    /// What is left for a dump of all that runs: of Xen, too, where one is below.
+    #[must_use]
+    pub fn dump_facts(&self) -> crate::crash::Facts {
+        match &self.xen {
+            Some(xen) => self.dump.with_xen(xen),
+            None => self.dump.clone(),
+        }
+    }
+}
+
 /// A range reserved for a crash kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CrashRegion {
@@ -127,4 +154,21 @@ pub struct CrashRegion {
     pub start: u64,
     /// One past the last.
     pub end: u64,
+}
+
+impl CrashRegion {
+    /// The range; `None` where it ends before it starts.
+    #[must_use]
+    pub const fn range(&self) -> Option<PhysRange> {
+        PhysRange::new(self.start, self.end)
+    }
+}
+
+impl From<PhysRange> for CrashRegion {
+    fn from(range: PhysRange) -> Self {
+        Self {
+            start: range.start,
+            end: range.end,
+        }
+    }
 }

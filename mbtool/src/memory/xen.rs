@@ -121,9 +121,7 @@ pub fn bounded(map: &[Entry], crash: &[CrashRegion], owned: &[PhysRange]) -> Vec
         let parts = parts.filter_map(|part| part.align_inward(handoff::addr::PAGE_SIZE));
         parts.map(move |PhysRange { start, end }| SafeRun { start, end, kind })
     };
-    let reserved = crash
-        .iter()
-        .filter_map(|region| PhysRange::new(region.start, region.end));
+    let reserved = crash.iter().filter_map(CrashRegion::range);
     let mut runs: Vec<SafeRun> = reserved
         .flat_map(|range| inside(range, Safe::CrashArea).collect::<Vec<_>>())
         .collect();

@@ -333,10 +333,7 @@ fn arena(
     let mut arena = match request.crash {
         None => ground.arena(host),
         Some(region) => {
-            let there = host.crash_regions.iter();
-            let there: Vec<PhysRange> = there
-                .filter_map(|region| PhysRange::new(region.start, region.end))
-                .collect();
+            let there: Vec<PhysRange> = host.crash_ranges().collect();
             if region.is_empty() || !there.iter().any(|known| known.covers(&region)) {
                 return Err(PlanError::NoCrashRegion {
                     wanted: region,

@@ -7,7 +7,7 @@ use crate::crash::need::{Need, Part};
 use crate::crash::{Backup, LOW, header, loads, map, words};
 use crate::memory::Host;
 use handoff::abi::Extent;
-use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, align_up};
+use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, whole_pages};
 
 /// What was placed.
 #[derive(Clone, Debug)]
@@ -47,27 +47,14 @@ pub(super) fn decide(
     if !request.image.protocol.dumps() {
         return Ok(None);
     }
-    let facts = &match &host.xen {
-        Some(xen) => host.dump.with_xen(xen),
-        None => host.dump.clone(),
-    };
-    wishes.warnings.extend(facts.doubts.iter().cloned());
-    if facts.cpu_notes.is_empty() {
-        wishes.warnings.push(
-            "where the CPUs' registers will be saved is not known: a dump will have memory only"
-                .to_owned(),
-        );
-    }
-    let regions: Vec<PhysRange> = host
-        .crash_regions
-        .iter()
-        .filter_map(|region| PhysRange::new(region.start, region.end))
-        .collect();
+    let facts = &host.dump_facts();
+    wishes.warnings.extend(facts.warnings());
+    let regions: Vec<PhysRange> = host.crash_ranges().collect();
     let from = loads::to_save(&host.memory_map);
     // how many there are depends on what is saved, not on where to
     let somewhere = from.map(|from| Backup { from, to: 0 });
     let count = loads::loads(&host.memory_map, &regions, somewhere.as_slice()).len();
-    let len = pages(header::len(facts, count, somewhere.as_slice())?);
+    let len = whole_pages(header::len(facts, count, somewhere.as_slice())?);
     let total = len + from.map_or(0, |from| from.len());
     let place = arena.take(&Ask {
         name: "elfcorehdr and saved low memory".to_owned(),
@@ -127,25 +114,27 @@ impl Dump {
 
 /// What all of a crash image takes, for a message.
 pub(super) fn need(request: &Request, wishes: &Wishes, info: u64, host: &Host) -> Need {
-    let part = |name: &str, len| Part {
-        name: name.to_owned(),
-        len,
-    };
     let image = &request.image;
     let (mut parts, align) = (Vec::new(), image.align.max(PAGE_SIZE));
-    parts.push(part(wishes.image_name(&image.name), image.span.len()));
+    parts.push(Part::new(wishes.image_name(&image.name), image.span.len()));
     for (index, module) in request.modules.iter().enumerate() {
-        parts.push(part(&request.segment_name(index), module.data.len() as u64));
+        parts.push(Part::new(
+            &request.segment_name(index),
+            module.data.len() as u64,
+        ));
     }
     if image.protocol.dumps() {
         let from = loads::to_save(&host.memory_map);
-        parts.push(part("saved low memory", from.map_or(0, |from| from.len())));
+        parts.push(Part::new(
+            "saved low memory",
+            from.map_or(0, |from| from.len()),
+        ));
         let headers = host.dump.cpu_notes.len() + host.memory_map.len();
-        parts.push(part("elfcorehdr", 64 + headers as u64 * 56));
+        parts.push(Part::new("elfcorehdr", 64 + headers as u64 * 56));
     }
-    parts.push(part("boot information", info));
-    parts.push(part("handoff", handoff::blob::memsz()));
-    parts.push(part(
+    parts.push(Part::new("boot information", info));
+    parts.push(Part::new("handoff", handoff::blob::memsz()));
+    parts.push(Part::new(
         "the kernel's own pages",
         super::build::spare(request, host),
     ));
@@ -170,9 +159,4 @@ pub(super) fn too_small(error: PlanError, request: &Request, need: &Need, xen: b
         }
         _ => error,
     }
-}
-
-/// Bytes in whole pages.
-fn pages(len: u64) -> u64 {
-    align_up(len, PAGE_SIZE).unwrap_or(len)
 }

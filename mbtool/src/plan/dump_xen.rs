@@ -18,7 +18,7 @@ use crate::crash::xen::{Window, map, window, words};
 use crate::crash::{Backup, header, loads};
 use crate::image::dom0::{self, Dom0};
 use crate::memory::Host;
-use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, align_up};
+use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, whole_pages};
 use xen_shim::{acpi, contract};
 
 /// What is known before anything is placed.
@@ -46,18 +46,11 @@ impl<'a> Wanted<'a> {
             return Err(contract::ContractError::NoDom0.into());
         };
         let kernel = dom0::look(&kernel.data, &request.segment_name(0))?;
-        let regions: Vec<PhysRange> = host
-            .crash_regions
-            .iter()
-            .filter_map(|region| PhysRange::new(region.start, region.end))
-            .collect();
+        let regions: Vec<PhysRange> = host.crash_ranges().collect();
         let total: u64 = regions.iter().map(PhysRange::len).sum();
         let window = Window::new(&kernel, initrd(request), total.max(USUAL))?;
         let fence = window.fence(&host.memory_map, &regions)?;
-        let facts = match &host.xen {
-            Some(xen) => host.dump.with_xen(xen),
-            None => host.dump.clone(),
-        };
+        let facts = host.dump_facts();
         let notes = facts.cpu_notes.iter().chain(&facts.vmcoreinfo);
         let notes = notes.chain(&facts.xen_vmcoreinfo).copied();
         let low = loads::to_save(&host.memory_map);
@@ -79,7 +72,7 @@ impl<'a> Wanted<'a> {
         let somewhere: Vec<Backup> = saved.iter().map(|&from| Backup { from, to: 0 }).collect();
         let count = loads::loads(&host.memory_map, &regions, &somewhere).len();
         Ok(Self {
-            header: pages(header::len(&facts, count, &somewhere)?),
+            header: whole_pages(header::len(&facts, count, &somewhere)?),
             kernel,
             window,
             saved,
@@ -92,8 +85,8 @@ impl<'a> Wanted<'a> {
 
     /// Bytes of everything that is kept.
     fn kept(&self) -> u64 {
-        let acpi = self.acpi.map_or(0, |(len, _)| pages(len));
-        let saved = self.saved.iter().map(|range| pages(range.len()));
+        let acpi = self.acpi.map_or(0, |(len, _)| whole_pages(len));
+        let saved = self.saved.iter().map(|range| whole_pages(range.len()));
         saved.fold(self.header + acpi, u64::saturating_add)
     }
 
@@ -118,22 +111,21 @@ impl<'a> Wanted<'a> {
 
     fn need(&self, request: &Request) -> Need {
         let room = self.room(request);
-        let part = |name: &str, len| Part {
-            name: name.to_owned(),
-            len,
-        };
         let fence = self.saved.iter().filter(|range| range.start >= FIRST_MIB);
         let fence = fence.map(PhysRange::len).sum();
         let mut parts = vec![
-            part("xen", room.xen),
-            part("copy of dom0's window", fence),
-            part("other copies and tables", room.kept.saturating_sub(fence)),
-            part("handoff and boot information", room.other),
-            part("room to unpack dom0's kernel", room.unpacked),
-            part("dom0's first block", room.block),
+            Part::new("xen", room.xen),
+            Part::new("copy of dom0's window", fence),
+            Part::new("other copies and tables", room.kept.saturating_sub(fence)),
+            Part::new("handoff and boot information", room.other),
+            Part::new("room to unpack dom0's kernel", room.unpacked),
+            Part::new("dom0's first block", room.block),
         ];
         for (index, module) in request.modules.iter().enumerate() {
-            parts.push(part(&request.segment_name(index), module.data.len() as u64));
+            parts.push(Part::new(
+                &request.segment_name(index),
+                module.data.len() as u64,
+            ));
         }
         parts.retain(|part| part.len > 0);
         Need {
@@ -198,20 +190,14 @@ pub(super) fn decide(
 ) -> Result<Dump, PlanError> {
     let wanted = Wanted::find(request, host, &mut wishes.warnings)?;
     let facts = &wanted.facts;
-    wishes.warnings.extend(facts.doubts.iter().cloned());
-    if facts.cpu_notes.is_empty() {
-        wishes.warnings.push(
-            "where the CPUs' registers will be saved is not known: a dump will have memory only"
-                .to_owned(),
-        );
-    }
+    wishes.warnings.extend(facts.warnings());
     let kept = place(&wanted, region, arena)
         .map_err(|_: NoRoom| wanted.kept_at(region, request).too_small(region))?;
     let mut at = kept.start;
     let mut take = |len: u64| {
         let range = PhysRange {
             start: at,
-            end: at + pages(len),
+            end: at + whole_pages(len),
         };
         at = range.end;
         range
@@ -323,10 +309,6 @@ fn tables(host: &Host) -> Result<(u64, u32), String> {
 /// Bytes of all modules but the kernel. One of them is the initrd.
 fn initrd(request: &Request) -> u64 {
     let rest = request.modules.iter().skip(1);
-    rest.map(|module| pages(module.data.len() as u64)).sum()
-}
-
-/// Bytes in whole pages.
-fn pages(len: u64) -> u64 {
-    align_up(len, PAGE_SIZE).unwrap_or(len)
+    rest.map(|module| whole_pages(module.data.len() as u64))
+        .sum()
 }

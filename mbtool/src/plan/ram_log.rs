@@ -56,11 +56,7 @@ pub(super) fn keep(
                  line: make sure that nobody else uses it"
             ));
         }
-        host.memory_map.push(Entry {
-            start: range.start,
-            end: range.end,
-            kind: Kind::Reserved,
-        });
+        host.memory_map.push(Entry::new(range, Kind::Reserved));
         host.memory_map =
             map::normalise(&host.memory_map).map_err(|err| refused(&err.to_string()))?;
     }

@@ -15,18 +15,10 @@ pub fn with_reserved(entries: &[Entry], range: PhysRange) -> Vec<Entry> {
         .iter()
         .flat_map(|entry| {
             let parts = entry.range().minus(&range).into_iter().flatten();
-            parts.map(|part| Entry {
-                start: part.start,
-                end: part.end,
-                kind: entry.kind,
-            })
+            parts.map(|part| Entry::new(part, entry.kind))
         })
         .collect();
-    out.push(Entry {
-        start: range.start,
-        end: range.end,
-        kind: Kind::Reserved,
-    });
+    out.push(Entry::new(range, Kind::Reserved));
     out.sort_unstable_by_key(|entry| entry.start);
     out
 }

@@ -24,13 +24,7 @@ pub fn confined(
     kept: PhysRange,
     window: PhysRange,
 ) -> Vec<Entry> {
-    let as_kind = |kind: Kind| {
-        move |range: PhysRange| Entry {
-            start: range.start,
-            end: range.end,
-            kind,
-        }
-    };
+    let as_kind = |kind| move |range| Entry::new(range, kind);
     let allowed: Vec<PhysRange> = runs::without(regions.iter().copied(), [kept])
         .iter()
         .filter_map(|run| run.align_inward(LARGE))

@@ -15,7 +15,7 @@
 use crate::image::dom0::Dom0;
 use crate::memory::xen::Run;
 use crate::memory::{Entry, Kind, map};
-use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_up};
+use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_up, whole_pages};
 use handoff::runs;
 
 /// What a large page maps; the window ends at a multiple.
@@ -88,9 +88,8 @@ impl Window {
     ///
     /// It would be too large.
     pub fn new(kernel: &Dom0, initrd: u64, region: u64) -> Result<Self, WindowError> {
-        let pages = |bytes: u64| align_up(bytes, PAGE_SIZE).unwrap_or(u64::MAX);
-        let initrd = pages(initrd);
-        let list = pages(region / PAGE_SIZE * P2M_ENTRY);
+        let initrd = whole_pages(initrd);
+        let list = whole_pages(region / PAGE_SIZE * P2M_ENTRY);
         let mut inside = kernel.memory.end;
         for (apart, len) in [(kernel.initrd_apart, initrd), (kernel.p2m_apart, list)] {
             inside = inside.saturating_add(if apart { 0 } else { len });

@@ -31,10 +31,7 @@ pub fn read(transport: &dyn Transport, warnings: &mut Vec<String>) -> Result<Tol
     let memory_map: Vec<Entry> = machine.memory_map()?.iter().map(entry).collect();
     let crash = kexec.range(Range::Crash)?;
     let crash_regions: Vec<CrashRegion> = (!crash.is_empty())
-        .then_some(CrashRegion {
-            start: crash.start,
-            end: crash.end,
-        })
+        .then_some(crash.into())
         .into_iter()
         .collect();
     let mut unknown = |what: &str, err: HypercallError| warnings.push(format!("{what}: {err}"));

@@ -621,10 +621,7 @@ fn a_crash_image_stays_in_the_crash_region() {
         "{text}"
     );
     let mut host = bios();
-    host.crash_regions = vec![CrashRegion {
-        start: region.start,
-        end: region.end,
-    }];
+    host.crash_regions = vec![region.into()];
     let plan = plan(&request, &host).unwrap();
     assert!(plan.crash && plan.report.crash);
     assert!(

@@ -26,10 +26,7 @@ fn run(start: u64, len: u64) -> Run {
 /// [`bios`] with 192 MiB reserved, two CPUs.
 fn host() -> Host {
     Host {
-        crash_regions: vec![CrashRegion {
-            start: REGION.start,
-            end: REGION.end,
-        }],
+        crash_regions: vec![REGION.into()],
         dump: Facts {
             cpu_notes: vec![run(0x7d00_0000, 372), run(0x7d10_0000, 372)],
             vmcoreinfo: Some(run(0x188_6000, 0x1024)),

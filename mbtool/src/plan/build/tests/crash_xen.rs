@@ -50,10 +50,7 @@ fn host(region: PhysRange) -> Host {
     host.memory_map[3].end = 0xbffe_0000;
     host.memory_map[4] = entry(0xbffe_0000, 0xc000_0000, Kind::Reserved);
     host.memory_map.push(entry(FOUR_GIB, 6 << 30, Kind::Ram));
-    host.crash_regions = vec![CrashRegion {
-        start: region.start,
-        end: region.end,
-    }];
+    host.crash_regions = vec![region.into()];
     let run = |start, len| Run {
         start,
         end: start + len,

@@ -8,10 +8,7 @@ fn machine(crash: PhysRange) -> Host {
             entry(0, 0x9f000, Kind::Ram),
             entry(MIB, 20 * MIB, Kind::Ram),
         ],
-        crash_regions: vec![CrashRegion {
-            start: crash.start,
-            end: crash.end,
-        }],
+        crash_regions: vec![crash.into()],
         ..Host::default()
     }
 }
