@@ -2,6 +2,7 @@
 
 mod cmdline;
 pub mod console;
+pub mod crash;
 pub mod files;
 pub mod raw;
 pub mod request;
@@ -10,6 +11,7 @@ pub mod values;
 use crate::quiesce::Patient;
 use crate::{backend, cmd, input};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use crash::CrashVerb;
 use raw::{Cli, CommonArgs, Verb};
 use request::ModuleArg;
 use std::io;
@@ -90,6 +92,19 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
                 ram_log: args.ram_log,
             };
             cmd::decode::run(&options, &mut io::stdout(), &mut io::stderr())
+        }
+        Verb::Crash { verb } => run_crash(verb),
+    }
+}
+
+fn run_crash(verb: &CrashVerb) -> anyhow::Result<()> {
+    match verb {
+        CrashVerb::Load(args) => {
+            let options = cmd::crash::load::Options {
+                config: args.config.clone(),
+                dry_run: args.dry_run,
+            };
+            cmd::crash::load::run(&options, &mut io::stderr())
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line as typed: flags without meaning.
 
 use super::console::{self, ConsoleArg};
+use super::crash::CrashVerb;
 use super::values::{self, FileWithArgs};
 use crate::cmd::decode::{RamLogArg, SymbolArg};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -83,6 +84,13 @@ pub enum Verb {
         serial.log\n  mbtool decode --ram-log auto\n  mbtool decode --follow /dev/ttyUSB0     set its speed with stty first"
     )]
     Decode(DecodeArgs),
+    /// Crash dumps: the image for them
+    #[command(after_help = "Example:\n  mbtool crash load      what /etc/mbtool/crash.toml names")]
+    Crash {
+        /// What to do.
+        #[command(subcommand)]
+        verb: CrashVerb,
+    },
 }
 
 /// `decode`

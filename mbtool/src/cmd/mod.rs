@@ -2,6 +2,7 @@
 //!
 //! Data goes to the writer called `out`, talk to the one called `talk`.
 
+pub mod crash;
 pub mod decode;
 pub mod exec;
 pub mod inspect;

@@ -287,7 +287,7 @@ fn key_at(text: &str, at: usize) -> Option<String> {
         .map_or(text.len(), |len| at + len);
     let lines: Vec<&str> = text.get(..end)?.lines().map(str::trim).collect();
     let header = |line: &&str| line.starts_with('[') && line.ends_with(']') && !line.contains(',');
-    let table = lines.iter().rposition(|line| header(&line));
+    let table = lines.iter().rposition(header);
     let name = table.map(|at| lines[at].trim_matches(['[', ']']));
     // a value may go over several lines
     let lines = &lines[table.map_or(0, |at| at + 1)..];

@@ -1,0 +1,247 @@
+//! `mbtool crash load`: what the configuration names, loaded as by `load -p`.
+
+use crate::cli::crash::Asked;
+use crate::cli::values::FileWithArgs;
+use crate::cmd;
+use crate::crash::setup::config::{self, Config};
+use crate::crash::words;
+use anyhow::{Context, bail};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// What makes the initrd save the dump.
+pub const MARK: &str = "mbtool.crash";
+/// A crash kernel that panics boots the machine, after this many seconds.
+const PANIC: &str = "panic=10";
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The configuration.
+    pub config: PathBuf,
+    /// Load nothing.
+    pub dry_run: bool,
+}
+
+/// Runs the verb on this machine.
+///
+/// # Errors
+///
+/// What is wrong with the configuration or a file that it names; whatever
+/// stops `load -p`.
+pub fn run(options: &Options, talk: &mut dyn Write) -> anyhow::Result<()> {
+    let config = Config::read(&options.config)?;
+    let file = options.config.display();
+    let Some(load) = config.load else {
+        bail!("{file}: there is no [load], which names the image: nothing to load");
+    };
+    let release = release();
+    for (key, path) in [
+        ("load.image", Some(&load.image)),
+        ("load.kernel", load.kernel.as_ref()),
+    ] {
+        if let Some(path) = path {
+            there(&path.expand(&release)).with_context(|| format!("{file}, {key}"))?;
+        }
+    }
+    let initrd = initrd(&load, &release).with_context(|| format!("{file}, load.initrd"))?;
+    if initrd.is_none() {
+        writeln!(
+            talk,
+            "mbtool: warning: {file}: there is no load.initrd, so nothing saves the dump but what \
+             the kernel has built in"
+        )?;
+    }
+    let asked = ask(&load, &release, initrd, talk)?;
+    let asked = Asked {
+        dry_run: options.dry_run,
+        ..asked
+    };
+    let (args, modules) = asked
+        .parse()
+        .map_err(|error| anyhow::anyhow!("{file}, load.options: {error}"))?;
+    cmd::load::run(&args, &modules).with_context(|| format!("{file} cannot be loaded"))
+}
+
+/// The initrd to load, which is there.
+fn initrd(load: &config::Load, release: &str) -> anyhow::Result<Option<PathBuf>> {
+    let Some(path) = &load.initrd else {
+        return Ok(None);
+    };
+    let path = path.expand(release);
+    there(&path)?;
+    Ok(Some(path))
+}
+
+fn there(path: &Path) -> anyhow::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(data) if data.is_file() => Ok(()),
+        Ok(_) => bail!("{}: is not a file", path.display()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            bail!("{}: no such file", path.display())
+        }
+        Err(error) => bail!("{}: {error}", path.display()),
+    }
+}
+
+/// What `load` is asked, with what a crash kernel's command line needs.
+fn ask(
+    load: &config::Load,
+    release: &str,
+    initrd: Option<PathBuf>,
+    talk: &mut dyn Write,
+) -> std::io::Result<Asked> {
+    let mut asked = Asked {
+        image: load.image.expand(release),
+        cmdline: load.cmdline.clone(),
+        kernel: None,
+        initrd,
+        options: load.options.clone(),
+        dry_run: false,
+    };
+    match &load.kernel {
+        None => asked.cmdline = for_crash(&load.cmdline),
+        Some(kernel) => {
+            asked.kernel = Some(FileWithArgs {
+                path: kernel.expand(release),
+                args: for_crash(&load.kernel_cmdline),
+            });
+            if let Some(word) = no_reboot(&load.cmdline) {
+                writeln!(
+                    talk,
+                    "mbtool: warning: load.cmdline: with {word}, a Xen that fails stops for ever \
+                     instead of starting the machine again: leave it out"
+                )?;
+            }
+        }
+    }
+    Ok(asked)
+}
+
+/// `line` with what the initrd's script and a kernel that fails look for: in
+/// front, where no `--` can hide it.
+fn for_crash(line: &str) -> String {
+    let given = words::split(line);
+    let panics = given.iter().any(|word| word.starts_with("panic="));
+    let add = [
+        (!given.contains(&MARK)).then_some(MARK),
+        (!panics).then_some(PANIC),
+    ];
+    let all: Vec<&str> = add.into_iter().flatten().chain(given).collect();
+    all.join(" ")
+}
+
+/// The word that keeps Xen from rebooting, if it is there.
+fn no_reboot(line: &str) -> Option<&str> {
+    let words = words::split(line);
+    let last = words
+        .into_iter()
+        .rfind(|word| *word == "noreboot" || word.starts_with("noreboot="))?;
+    let off = matches!(
+        last.split_once('='),
+        Some((_, "0" | "no" | "off" | "false" | "disable"))
+    );
+    (!off).then_some(last)
+}
+
+/// What `uname -r` says.
+fn release() -> String {
+    let name = rustix::system::uname();
+    name.release().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(dir: &Path, text: &str) -> Options {
+        let config = dir.join("crash.toml");
+        std::fs::write(&config, text.replace("DIR", dir.to_str().unwrap())).unwrap();
+        Options {
+            config,
+            dry_run: true,
+        }
+    }
+
+    #[test]
+    fn words_for_a_crash_kernel_are_added_once() {
+        for (given, expected) in [
+            ("", "mbtool.crash panic=10"),
+            (
+                "console=hvc0 -- single",
+                "mbtool.crash panic=10 console=hvc0 -- single",
+            ),
+            ("panic=0 quiet", "mbtool.crash panic=0 quiet"),
+            ("panic=5 mbtool.crash", "panic=5 mbtool.crash"),
+            (
+                "dyndbg=\"a panic=1\"",
+                "mbtool.crash panic=10 dyndbg=\"a panic=1\"",
+            ),
+        ] {
+            assert_eq!(for_crash(given), expected);
+        }
+    }
+
+    #[test]
+    fn a_xen_that_would_hang_is_warned_of() {
+        assert_eq!(no_reboot("console=com1 noreboot"), Some("noreboot"));
+        assert_eq!(no_reboot("noreboot=yes"), Some("noreboot=yes"));
+        assert_eq!(no_reboot("noreboot noreboot=off"), None);
+        assert_eq!(no_reboot("reboot=acpi noreboots"), None);
+    }
+
+    #[test]
+    fn the_line_goes_to_who_reads_it() {
+        let asked = |text: &str| {
+            let load = Config::parse(text, "x").unwrap().load.unwrap();
+            let mut talk = Vec::new();
+            let asked = ask(&load, "6.1", None, &mut talk).unwrap();
+            (asked, String::from_utf8(talk).unwrap())
+        };
+        let (linux, talk) = asked("[load]\nimage='/boot/vmlinuz-{release}'\ncmdline='quiet'");
+        assert_eq!(linux.image, Path::new("/boot/vmlinuz-6.1"));
+        assert_eq!(linux.cmdline, "mbtool.crash panic=10 quiet");
+        assert!(linux.kernel.is_none() && talk.is_empty());
+        let (xen, talk) = asked(
+            "[load]\nimage='/xen'\ncmdline='noreboot'\nkernel='/k-{release}'\nkernel-cmdline='q'",
+        );
+        assert_eq!(xen.cmdline, "noreboot");
+        let kernel = xen.kernel.unwrap();
+        assert_eq!(kernel.path, Path::new("/k-6.1"));
+        assert_eq!(kernel.args, "mbtool.crash panic=10 q");
+        assert!(talk.contains("with noreboot"), "{talk}");
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: &str| std::fs::write(dir.path().join(name), b"x").unwrap();
+        put("image");
+        put("kernel");
+        for (text, says) in [
+            ("[save]\n", "there is no [load]"),
+            ("[load]\nimage='DIR/xen'", ", load.image: "),
+            ("[load]\nimage='DIR'", "is not a file"),
+            (
+                "[load]\nimage='DIR/image'\nkernel='DIR/vmlinuz'",
+                ", load.kernel: ",
+            ),
+            (
+                "[load]\nimage='DIR/image'\nkernel='DIR/kernel'\ninitrd='DIR/{release}'",
+                ", load.initrd: ",
+            ),
+            (
+                "[load]\nimage='DIR/image'\noptions=['--no']",
+                ", load.options: unexpected argument '--no'",
+            ),
+        ] {
+            let options = config(dir.path(), text);
+            let error = run(&options, &mut Vec::new()).unwrap_err();
+            let error = format!("{error:#}");
+            assert!(
+                error.contains(says) && error.contains("crash.toml"),
+                "{error}"
+            );
+        }
+    }
+}

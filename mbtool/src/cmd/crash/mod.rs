@@ -1,0 +1,3 @@
+//! `mbtool crash`: crash dumps, from the reservation on.
+
+pub mod load;
