@@ -1,7 +1,6 @@
 //! From decisions to the [`Report`].
 
 use super::boot::{self, Boot};
-use super::build::Wishes;
 use super::layout::Layout;
 use super::low::Low;
 use super::report::{
@@ -9,6 +8,7 @@ use super::report::{
     LowReport, MoveReport, Registers, Report, SegmentReport, consoles_text, drill_text,
     on_fault_text, verify_text,
 };
+use super::wishes::Wishes;
 use super::{KernelSegment, Request, Segment};
 use crate::image::Protocol;
 use crate::memory::Host;

@@ -1,24 +1,20 @@
 //! The story: place, describe, hand off, resolve, check, report.
 
-use super::boot::{self, Boot, Known, linux};
+use super::boot::{self, Boot, Known};
 use super::check::{self, Limits, XenLimits};
 use super::ground::{self, Ground};
 use super::layout::Layout;
 use super::low::Low;
-use super::place::Arena;
 use super::report::Report;
 use super::resolve::{kernel_segments, resolve};
-use super::wants::{self, AtHand};
+use super::wishes::Wishes;
 use super::{
-    Plan, PlanError, Request, Segment, assemble, dump, dump_xen, ram_log, request, segments,
-    sent_map, stage,
+    Plan, PlanError, Request, Segment, assemble, dump, dump_xen, ram_log, request, segments, stage,
+    usable,
 };
-use crate::image::Protocol;
 use crate::memory::{Host, map};
-use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 use handoff::blob::Built;
 use handoff::spec::{Region, Relocate, Spec, zero_pages};
-use xen_shim::{XenInfo, contract};
 
 /// Makes a blob of its parameters.
 pub(super) type Builder<'a> = &'a dyn Fn(&Spec) -> Result<Built, String>;
@@ -43,7 +39,7 @@ pub fn plan(request: &Request, host: &Host) -> Result<Plan, PlanError> {
 pub fn advice(request: &Request, host: &Host) -> Result<u64, PlanError> {
     /// More than boot information takes.
     const INFORMATION: u64 = 64 << 10;
-    let wishes = wishes(request, host)?;
+    let wishes = Wishes::decide(request, host)?;
     if wishes.xen.is_some() {
         return dump_xen::advice(request, host);
     }
@@ -55,41 +51,12 @@ pub fn advice(request: &Request, host: &Host) -> Result<u64, PlanError> {
 /// Segments before claims are resolved.
 pub(super) type Parts = Vec<Segment>;
 
-/// What is known before anything is placed.
-#[derive(Clone, Debug)]
-pub(super) struct Wishes {
-    /// What the image is, if it is Xen.
-    pub xen: Option<XenInfo>,
-    /// Command line to pass.
-    pub cmdline: String,
-    /// Boot loader name to pass.
-    pub loader: String,
-    /// Command line of dom0, where it is not the one that was given.
-    pub dom0_line: Option<String>,
-    /// RSDP tags to send.
-    pub rsdp: wants::RsdpTags,
-    /// What a Linux image is told of the machine.
-    pub linux: linux::Chosen,
-    /// What the user should know.
-    pub warnings: Vec<String>,
-}
-
-impl Wishes {
-    /// Name of the image's segments, for a file called `file`.
-    pub(super) fn image_name<'a>(&self, file: &'a str) -> &'a str {
-        match self.xen {
-            Some(_) => "xen",
-            None => request::base_name(file),
-        }
-    }
-}
-
 pub(super) fn plan_with(
     request: &Request,
     host: &Host,
     blob: Builder<'_>,
 ) -> Result<Plan, PlanError> {
-    let mut wishes = wishes(request, host)?;
+    let mut wishes = Wishes::decide(request, host)?;
     let host = &ram_log::keep(&request.consoles, host, &mut wishes.warnings)?;
     let low = Low::decide(request, host, wishes.xen.is_some(), &mut wishes.warnings)?;
     ground::first(request, host, &mut |ground| {
@@ -106,7 +73,7 @@ fn attempt(
     blob: Builder<'_>,
 ) -> Result<Plan, PlanError> {
     let request = &*ground.request(request, &mut wishes.warnings);
-    let mut arena = arena(request, host, &low, ground)?;
+    let mut arena = usable::memory(request, host, &low, ground)?;
     let ram = arena.ram().to_vec();
 
     let staged = stage::decide(request, &mut wishes, host, &mut low, &mut arena)?;
@@ -224,149 +191,6 @@ pub(super) fn max_segments(request: &Request, host: &Host) -> usize {
         Some(_) => request.max_segments.min(request::XEN_SEGMENTS),
         None => request.max_segments,
     }
-}
-
-/// Compares what the image asks for with what there is; settles the strings.
-fn wishes(request: &Request, host: &Host) -> Result<Wishes, PlanError> {
-    let image = &request.image;
-    let mut warnings = image.warnings.clone();
-    let name = |index: usize| request.segment_name(index);
-    if let Some(index) = request
-        .modules
-        .iter()
-        .position(|module| module.data.is_empty())
-    {
-        return Err(PlanError::EmptyModule { name: name(index) });
-    }
-    let at_hand = AtHand {
-        sections: image.sections.is_some(),
-        rsdp_revision: super::low::reachable_rsdp(host).map(|rsdp| rsdp.revision),
-    };
-    let (rsdp, unmet) = wants::check(&image.requirements, at_hand)?;
-    warnings.extend(unmet);
-    if matches!(image.protocol, Protocol::Multiboot1(_)) && host.low_memory.efi {
-        warnings.push(
-            "Multiboot (1) has no place for the ACPI root pointer, and on a UEFI machine the \
-             image will not find it by itself: it starts without ACPI"
-                .to_owned(),
-        );
-    }
-
-    let version = env!("CARGO_PKG_VERSION");
-    let first = image
-        .segments
-        .first()
-        .map_or(&[][..], |segment| &segment.data);
-    if let Protocol::Linux(setup) = &image.protocol {
-        let linux = linux::choose(request, host, setup, &mut warnings)?;
-        let given = (!request.cmdline.is_empty()).then_some(request.cmdline.as_str());
-        let words: Vec<&str> = given
-            .into_iter()
-            .chain(linux.words.iter().map(String::as_str))
-            .collect();
-        return Ok(Wishes {
-            xen: None,
-            cmdline: words.join(" "),
-            loader: String::new(),
-            dom0_line: None,
-            rsdp,
-            linux,
-            warnings,
-        });
-    }
-    let Some(xen) = xen_shim::recognise(first) else {
-        let loader = format!("mbtool {version}");
-        let cmdline = request.cmdline.clone();
-        return Ok(Wishes {
-            xen: None,
-            cmdline,
-            loader,
-            dom0_line: None,
-            rsdp,
-            linux: linux::Chosen::default(),
-            warnings,
-        });
-    };
-    let modules: Vec<(&str, &[u8])> = request
-        .modules
-        .iter()
-        .map(|module| (module.name.as_str(), &module.data[..]))
-        .collect();
-    warnings.extend(contract::check_modules(&modules)?);
-    let line = contract::command_line(&request.cmdline, request.real_mode);
-    warnings.extend(line.messages);
-    let loader = contract::loader_name(version);
-    let mut strings = vec![line.text.as_str(), loader.as_str()];
-    strings.extend(request.modules.iter().map(|module| module.cmdline.as_str()));
-    let areas = sent_map::areas(&host.memory_map).len() + 1;
-    warnings.extend(contract::check_boot_heap(&strings, modules.len(), areas)?);
-    Ok(Wishes {
-        xen: Some(xen),
-        cmdline: line.text,
-        loader,
-        dom0_line: None,
-        rsdp,
-        linux: linux::Chosen::default(),
-        warnings,
-    })
-}
-
-/// Bytes at the bottom of a crash region that are left to the loading kernel,
-/// for its control page and page tables. Linux maps with large pages; Xen with
-/// pages of 4 KiB, one table for 2 MiB at most of the region.
-pub(super) fn spare(request: &Request, host: &Host) -> u64 {
-    let tables = match request.crash {
-        Some(region) if host.xen.is_some() => region.len().div_ceil(2 * MIB),
-        _ => check::CRASH_SPARE_PAGES,
-    };
-    (check::CRASH_SPARE_PAGES + tables) * PAGE_SIZE
-}
-
-/// The memory that may be loaded into.
-fn arena(
-    request: &Request,
-    host: &Host,
-    low: &Low,
-    ground: &Ground<'_>,
-) -> Result<Arena, PlanError> {
-    let ram = map::ram_ranges(&host.memory_map);
-    let mut arena = match request.crash {
-        None => ground.arena(host),
-        Some(region) => {
-            let there: Vec<PhysRange> = host.crash_ranges().collect();
-            if region.is_empty() || !there.iter().any(|known| known.covers(&region)) {
-                return Err(PlanError::NoCrashRegion {
-                    wanted: region,
-                    there,
-                });
-            }
-            let mut arena = Arena::new(ram.filter_map(|run| run.intersect(&region)));
-            // page tables and control pages come from the bottom of the region
-            let end = region
-                .end
-                .min(region.start.saturating_add(spare(request, host)));
-            let spare = PhysRange {
-                start: region.start,
-                end,
-            };
-            arena.remove("the kernel's own pages", spare);
-            arena
-        }
-    };
-    if arena.ram().is_empty() {
-        return Err(PlanError::NoRam);
-    }
-    for (name, range) in &low.forbidden {
-        arena.remove(name, *range);
-    }
-    if request.kernel_min > 0 {
-        let range = PhysRange {
-            start: 0,
-            end: request.kernel_min,
-        };
-        arena.remove("memory that the kernel does not load to", range);
-    }
-    Ok(arena)
 }
 
 fn boot_information(

@@ -2,7 +2,7 @@
 //! core header and the copy of low memory, and tells it about both.
 
 use super::place::{Arena, Ask, NoRoom, Prefer};
-use super::{PlanError, Request, Segment, build::Wishes, dump_xen, low::Low, sent_map};
+use super::{PlanError, Request, Segment, dump_xen, low::Low, sent_map, wishes::Wishes};
 use crate::crash::need::{Need, Part};
 use crate::crash::{Backup, LOW, header, loads, map, words};
 use crate::memory::Host;
@@ -136,7 +136,7 @@ pub(super) fn need(request: &Request, wishes: &Wishes, info: u64, host: &Host) -
     parts.push(Part::new("handoff", handoff::blob::memsz()));
     parts.push(Part::new(
         "the kernel's own pages",
-        super::build::spare(request, host),
+        super::usable::spare(request, host),
     ));
     Need { parts, align }
 }

@@ -5,11 +5,11 @@
 //! (core header, ACPI tables, low memory, dom0's window), in one piece that Xen is
 //! told is reserved; Xen, modules, boot information and handoff; free memory.
 
-use super::build::Wishes;
 use super::dump::Dump;
 use super::layout::Layout;
 use super::low::Low;
 use super::place::{Arena, Ask, NoRoom, Prefer};
+use super::wishes::Wishes;
 use super::{PlanError, Request, Segment, sent_map};
 use crate::crash::facts::Facts;
 use crate::crash::need::{Need, Part};
@@ -97,7 +97,7 @@ impl<'a> Wanted<'a> {
                 .get(index)
                 .map_or(0, |m| m.data.len() as u64)
         };
-        let other = handoff::blob::memsz() + super::build::spare(request, self.host) + INFORMATION;
+        let other = handoff::blob::memsz() + super::usable::spare(request, self.host) + INFORMATION;
         Room {
             kept: self.kept(),
             xen: contract::reserve_len(request.image.span.len()).unwrap_or(u64::MAX),

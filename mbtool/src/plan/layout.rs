@@ -1,8 +1,8 @@
 //! Who goes where.
 
 use super::boot;
-use super::build::Wishes;
 use super::place::{Arena, Ask, Prefer};
+use super::wishes::Wishes;
 use super::{PlanError, Request};
 use crate::image::linux::Setup;
 use crate::image::{Image, Preference, Protocol};

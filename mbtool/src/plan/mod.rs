@@ -26,7 +26,9 @@ mod stage;
 pub mod svg;
 mod table;
 mod trim;
+mod usable;
 pub mod wants;
+mod wishes;
 
 pub use boot::{mbi, sent};
 pub use build::{advice, plan};

@@ -1,7 +1,7 @@
 //! Segments of whole pages from the parts of a plan.
 
-use super::build::Wishes;
 use super::layout::Layout;
+use super::wishes::Wishes;
 use super::{Bytes, PlanError, Request, Segment};
 use crate::image::PlacedImage;
 use handoff::addr::{PAGE_SIZE, PhysRange};

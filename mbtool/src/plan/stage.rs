@@ -1,11 +1,12 @@
 //! An image that the loading kernel cannot put where it must go is loaded
 //! somewhere else, verified there, and moved by the handoff.
 
-use super::build::{Parts, Wishes};
+use super::build::Parts;
 use super::check::CheckError;
 use super::layout::{Layout, fixed_place};
 use super::low::Low;
 use super::place::Arena;
+use super::wishes::Wishes;
 use super::{PlanError, Request, Segment};
 use crate::memory::{Host, map};
 use handoff::abi::Extent;

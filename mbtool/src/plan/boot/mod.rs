@@ -10,10 +10,10 @@ pub mod pvh;
 mod record;
 pub mod sent;
 
-use super::build::Wishes;
 use super::layout::Layout;
 use super::low::Low;
 use super::report::Hex;
+use super::wishes::Wishes;
 use super::{PlanError, Request};
 use crate::image::linux::Setup;
 use crate::image::{Protocol, Sections};

@@ -1,6 +1,6 @@
 use super::*;
 use crate::image::{
-    Format, FramebufferRequest, Image, InfoRequest, LoadSegment, Preference, Relocatable,
+    Format, FramebufferRequest, Image, InfoRequest, LoadSegment, Preference, Protocol, Relocatable,
     Requirements,
 };
 use crate::memory::{CrashRegion, Entry, Kind, LowMemory, Rsdp};
@@ -8,7 +8,7 @@ use crate::plan::report::{FixupReport, Hex};
 use crate::plan::resolve::ResolveError;
 use crate::plan::sent::Body;
 use crate::plan::{Module, request};
-use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE};
+use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
 use xen_shim::contract::ContractError;
 
 fn r(start: u64, end: u64) -> PhysRange {

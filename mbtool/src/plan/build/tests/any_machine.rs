@@ -1,4 +1,5 @@
 use super::*;
+use crate::plan::place::Arena;
 use proptest::prelude::*;
 
 const KINDS: [Kind; 6] = [

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::memory::xen::{Run, Safe, SafeRun, XenHost};
+use crate::plan::place::Arena;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

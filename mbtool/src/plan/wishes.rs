@@ -1,0 +1,122 @@
+//! What the image asks for, and what it is told beside memory.
+
+use super::boot::linux;
+use super::wants::{self, AtHand};
+use super::{PlanError, Request, low, request, sent_map};
+use crate::image::Protocol;
+use crate::image::linux::Setup;
+use crate::memory::Host;
+use xen_shim::{XenInfo, contract};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What is known before anything is placed.
+#[derive(Clone, Debug)]
+pub(super) struct Wishes {
+    /// What the image is, if it is Xen.
+    pub xen: Option<XenInfo>,
+    /// Command line to pass.
+    pub cmdline: String,
+    /// Boot loader name to pass.
+    pub loader: String,
+    /// Command line of dom0, where it is not the one that was given.
+    pub dom0_line: Option<String>,
+    /// RSDP tags to send.
+    pub rsdp: wants::RsdpTags,
+    /// What a Linux image is told of the machine.
+    pub linux: linux::Chosen,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Wishes {
+    /// Compares what the image asks for with what there is; settles the strings.
+    ///
+    /// # Errors
+    ///
+    /// Something that it must have is missing, or cannot be said to it.
+    pub(super) fn decide(request: &Request, host: &Host) -> Result<Self, PlanError> {
+        let image = &request.image;
+        let mut modules = request.modules.iter();
+        if let Some(index) = modules.position(|module| module.data.is_empty()) {
+            let name = request.segment_name(index);
+            return Err(PlanError::EmptyModule { name });
+        }
+        let at_hand = AtHand {
+            sections: image.sections.is_some(),
+            rsdp_revision: low::reachable_rsdp(host).map(|rsdp| rsdp.revision),
+        };
+        let (rsdp, unmet) = wants::check(&image.requirements, at_hand)?;
+        let mut warnings = image.warnings.clone();
+        warnings.extend(unmet);
+        if matches!(image.protocol, Protocol::Multiboot1(_)) && host.low_memory.efi {
+            warnings.push(
+                "Multiboot (1) has no place for the ACPI root pointer, and on a UEFI machine the \
+                 image will not find it by itself: it starts without ACPI"
+                    .to_owned(),
+            );
+        }
+        let mut wishes = Self {
+            xen: None,
+            cmdline: request.cmdline.clone(),
+            loader: format!("mbtool {VERSION}"),
+            dom0_line: None,
+            rsdp,
+            linux: linux::Chosen::default(),
+            warnings,
+        };
+        if let Protocol::Linux(setup) = &image.protocol {
+            wishes.for_linux(request, host, setup)?;
+            return Ok(wishes);
+        }
+        let first = image.segments.first();
+        if let Some(xen) = first.and_then(|segment| xen_shim::recognise(&segment.data)) {
+            wishes.for_xen(xen, request, host)?;
+        }
+        Ok(wishes)
+    }
+
+    fn for_linux(
+        &mut self,
+        request: &Request,
+        host: &Host,
+        setup: &Setup,
+    ) -> Result<(), PlanError> {
+        self.linux = linux::choose(request, host, setup, &mut self.warnings)?;
+        let given = (!request.cmdline.is_empty()).then_some(request.cmdline.as_str());
+        let added = self.linux.words.iter().map(String::as_str);
+        let words: Vec<&str> = given.into_iter().chain(added).collect();
+        self.cmdline = words.join(" ");
+        // Linux is told a number, not a name
+        self.loader.clear();
+        Ok(())
+    }
+
+    fn for_xen(&mut self, xen: XenInfo, request: &Request, host: &Host) -> Result<(), PlanError> {
+        let modules: Vec<(&str, &[u8])> = request
+            .modules
+            .iter()
+            .map(|module| (module.name.as_str(), &module.data[..]))
+            .collect();
+        self.warnings.extend(contract::check_modules(&modules)?);
+        let line = contract::command_line(&request.cmdline, request.real_mode);
+        self.warnings.extend(line.messages);
+        self.cmdline = line.text;
+        self.loader = contract::loader_name(VERSION);
+        let mut strings = vec![self.cmdline.as_str(), self.loader.as_str()];
+        strings.extend(request.modules.iter().map(|module| module.cmdline.as_str()));
+        let areas = sent_map::areas(&host.memory_map).len() + 1;
+        let tight = contract::check_boot_heap(&strings, modules.len(), areas)?;
+        self.warnings.extend(tight);
+        self.xen = Some(xen);
+        Ok(())
+    }
+
+    /// Name of the image's segments, for a file called `file`.
+    pub(super) fn image_name<'a>(&self, file: &'a str) -> &'a str {
+        match self.xen {
+            Some(_) => "xen",
+            None => request::base_name(file),
+        }
+    }
+}
