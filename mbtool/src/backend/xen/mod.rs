@@ -7,6 +7,7 @@
 
 mod check;
 mod error;
+mod load;
 pub mod record;
 pub mod room;
 pub mod status;
@@ -16,18 +17,16 @@ pub use error::{FOREIGN, XenError};
 use super::state::KernelState;
 use super::under::Under;
 use super::{Backend, BackendError, Done, Unload};
-use crate::plan::{KernelSegment, Plan};
+use crate::plan::Plan;
 use handoff::addr::PhysRange;
-use record::{Loaded, Placed, Record};
+use record::{Loaded, Record};
 use room::Room;
 use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
-use xen_shim::hypercall::{
-    Arch, HypercallError, Kexec, Kind, LoadImage, LoadSegment, Machine, Privcmd, Range, Transport,
-};
+use xen_shim::hypercall::{HypercallError, Kexec, Kind, Machine, Privcmd, Range, Transport};
 
 /// Opens a way to Xen.
 pub type Open = Box<dyn Fn() -> Result<Rc<dyn Transport>, HypercallError>>;
@@ -135,137 +134,6 @@ impl Xen {
         }
     }
 
-    /// Loads what a plan comes down to; `image` is its name, `safe` what the
-    /// planner took for safe.
-    fn load_segments(
-        &self,
-        image: &str,
-        entry: u64,
-        list: &[KernelSegment],
-        crash: bool,
-        safe: &[PhysRange],
-    ) -> Result<Done, XenError> {
-        let way = self.way()?;
-        let kexec = Kexec::new(&*way);
-        let machine = Machine::new(&*way);
-        let mut record = Record::read(&self.root)?;
-        if let Some(why) = record.slot(crash).not_to_free() {
-            return Err(XenError::NotToFree { why, unload: false });
-        }
-        check::shape(entry, list)?;
-        let area = kexec.range(Range::Crash)?;
-        let bytes = list.iter().map(|segment| segment.data.len() as u64).sum();
-        let mut exposed = None;
-        let mut owned = Vec::new();
-        if crash {
-            check::crash(list, area)?;
-        } else {
-            let (chosen, others) = check::to_be_owned(list, area)
-                .into_iter()
-                .partition::<Vec<_>, _>(|dest| safe.iter().any(|run| run.covers(dest)));
-            owned = chosen;
-            if !others.is_empty() {
-                let list = error::ranges(&others);
-                exposed = Some(format!("{list} may have been free memory of Xen's heap"));
-            }
-            if let Some(list) = lost(&machine, &owned)? {
-                return Err(XenError::Unsafe { list });
-            }
-            let needed = room::needed(bytes);
-            if let Some(free) = machine.free_heap()?.filter(|free| *free < needed) {
-                return Err(XenError::Heap { needed, free });
-            }
-        }
-        // what cannot be written down is not loaded
-        record.write(&self.root)?;
-        let replaced = record.slot(crash).loaded.is_some();
-
-        let segments: Vec<LoadSegment<'_>> = list
-            .iter()
-            .map(|segment| LoadSegment::new(&segment.data, segment.dest))
-            .collect();
-        let result = kexec.load(&LoadImage {
-            kind: kind(crash),
-            arch: Arch::X86_64,
-            entry,
-            segments: &segments,
-        });
-        if let Err(cause) = result {
-            return Err(self.failed(cause, &kexec, &mut record, crash)?);
-        }
-
-        let damaged = match lost(&machine, &owned) {
-            Ok(None) => None,
-            Ok(Some(list)) => Some(format!(
-                "{} went from a domain to Xen's allocator meanwhile",
-                error::ranges(&list)
-            )),
-            Err(err) => Some(format!(
-                "it is not known whether its destinations still belong to a domain: {err}"
-            )),
-        };
-        let room = self.room.take();
-        let slot = record.slot_mut(crash);
-        slot.loaded = Some(Loaded {
-            image: image.to_owned(),
-            time: record::now(),
-            entry,
-            segments: list.iter().map(placed).collect(),
-            damaged: damaged.clone(),
-            exposed,
-        });
-        slot.status = kexec.status(kind(crash)).ok();
-        if let Some(room) = room {
-            // the balloon of an earlier load is still out
-            record.balloon_kib = Some(record.balloon_kib.unwrap_or(room.before_kib));
-        }
-        record.write(&self.root)?;
-        if let Some(why) = damaged {
-            return Err(XenError::Damaged { why });
-        }
-        let what = if crash { "crash image" } else { "image" };
-        let replaced = if replaced {
-            ", in place of the one before"
-        } else {
-            ""
-        };
-        let version = machine
-            .version()
-            .map_or_else(|_| String::new(), |v| format!(" {v}"));
-        let segments = list.len();
-        Ok(Done {
-            segments,
-            bytes,
-            summary: format!(
-                "{what} loaded through Xen{version}{replaced}: {segments} kernel segments, {bytes} bytes"
-            ),
-        })
-    }
-
-    /// Why a load failed, and whether that cost the crash image before it: Xen's
-    /// status has changed then, because that one was unloaded first.
-    fn failed(
-        &self,
-        cause: HypercallError,
-        kexec: &Kexec<'_>,
-        record: &mut Record,
-        crash: bool,
-    ) -> Result<XenError, XenError> {
-        let status = kexec.status(kind(crash))?;
-        let slot = record.slot_mut(crash);
-        let lost = slot.loaded.is_some() && slot.changed_by_others(status);
-        if crash && slot.changed_by_others(status) {
-            slot.loaded = None;
-            slot.status = Some(status);
-            record.write(&self.root)?;
-        }
-        Ok(if crash && lost {
-            XenError::CrashImageLost { cause }
-        } else {
-            cause.into()
-        })
-    }
-
     fn unload_image(&self, Unload { crash, force }: Unload) -> Result<bool, XenError> {
         let way = self.way()?;
         let kexec = Kexec::new(&*way);
@@ -298,28 +166,6 @@ impl Xen {
             room::restore(&self.root, before)?;
         }
         Ok(true)
-    }
-}
-
-/// Those of `ranges` that belong to no domain; `None` where all do.
-fn lost(machine: &Machine<'_>, ranges: &[PhysRange]) -> Result<Option<Vec<PhysRange>>, XenError> {
-    if ranges.is_empty() {
-        return Ok(None);
-    }
-    let owned = machine.owned(ranges)?;
-    let lost: Vec<PhysRange> = ranges
-        .iter()
-        .zip(owned)
-        .filter_map(|(range, owned)| (!owned).then_some(*range))
-        .collect();
-    Ok((!lost.is_empty()).then_some(lost))
-}
-
-fn placed(segment: &KernelSegment) -> Placed {
-    Placed {
-        start: segment.dest.start,
-        end: segment.dest.end,
-        bytes: segment.data.len() as u64,
     }
 }
 

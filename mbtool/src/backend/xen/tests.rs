@@ -1,120 +1,16 @@
 use super::*;
 use crate::backend::state::tests::put;
+use crate::plan::KernelSegment;
+use fixtures::*;
+pub(crate) use fixtures::{Dom0, load_at};
 use handoff::addr::MIB;
 use std::cell::Cell;
 use xen_shim::hypercall::Errno;
 use xen_shim::hypercall::testing::{FakeXen, Setup};
 
-const KEXEC: u64 = 37;
-const LOAD: u64 = 4;
-const UNLOAD: u64 = 5;
-/// Owned by dom0 in the fake, and free.
-const OWNED: u64 = 0x3000_0000;
-const FREE: u64 = 0x7000_0000;
-/// Inside the fake's crash area.
-const AREA: u64 = 0x1100_0000;
-
-const IMAGE: Unload = Unload {
-    crash: false,
-    force: false,
-};
-const CRASH: Unload = Unload {
-    crash: true,
-    force: false,
-};
-const FORCE: Unload = Unload {
-    crash: false,
-    force: true,
-};
-
-/// A PV dom0 below `dir`, on a fake Xen.
-pub(crate) struct Dom0 {
-    pub dir: tempfile::TempDir,
-    pub fake: Rc<FakeXen>,
-    pub waited: Rc<Cell<u32>>,
-}
-
-impl Dom0 {
-    pub(crate) fn new(setup: Setup) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path();
-        put(root, "sys/hypervisor/type", "xen\n");
-        put(root, "sys/hypervisor/guest_type", "PV\n");
-        put(root, "sys/hypervisor/version/major", "4\n");
-        put(root, "proc/xen/capabilities", "control_d\n");
-        put(root, "proc/self/status", "CapEff:\t000001ffffffffff\n");
-        put(root, "proc/sys/kernel/random/boot_id", "11-22\n");
-        put(root, "sys/kernel/kexec_loaded", "0\n");
-        put(
-            root,
-            "sys/devices/system/xen_memory/xen_memory0/target_kb",
-            "1048576\n",
-        );
-        put(root, "proc/meminfo", "MemAvailable: 900000 kB\n");
-        Self {
-            dir,
-            fake: Rc::new(FakeXen::new(setup)),
-            waited: Rc::default(),
-        }
-    }
-
-    pub(crate) fn root(&self) -> &Path {
-        self.dir.path()
-    }
-
-    pub(crate) fn open(&self) -> Open {
-        let fake = Rc::clone(&self.fake);
-        Box::new(move || Ok(Rc::<FakeXen>::clone(&fake)))
-    }
-
-    /// Another run of mbtool.
-    pub(crate) fn xen(&self) -> Xen {
-        let waited = Rc::clone(&self.waited);
-        let wait = move |_| waited.set(waited.get() + 1);
-        Xen::with(self.root(), self.open(), Box::new(wait))
-    }
-
-    fn record(&self) -> Record {
-        Record::read(self.root()).unwrap()
-    }
-
-    fn target(&self) -> String {
-        let path = "sys/devices/system/xen_memory/xen_memory0/target_kb";
-        std::fs::read_to_string(self.root().join(path)).unwrap()
-    }
-}
-
-fn segment(start: u64, pages: u64, bytes: usize) -> KernelSegment {
-    KernelSegment {
-        dest: range(start, start + pages * 0x1000),
-        data: vec![7; bytes].into(),
-        names: vec!["xen".into()],
-    }
-}
-
-fn range(start: u64, end: u64) -> PhysRange {
-    PhysRange { start, end }
-}
-
-/// The fake's dom0, as a planner sees it.
-fn safe() -> Vec<PhysRange> {
-    Setup::default().owned
-}
-
-pub(crate) fn load_at(xen: &Xen, start: u64) -> Result<Done, XenError> {
-    let list = [segment(0, 1, 0), segment(start, 2, 5000)];
-    xen.load_segments("vmlinuz", start + 0x10, &list, false, &safe())
-}
-
-fn load_crash(xen: &Xen, start: u64, bytes: usize) -> Result<Done, XenError> {
-    let pages = bytes.div_ceil(4096) as u64;
-    let list = [segment(0, 0xa0, 0), segment(start, pages, bytes)];
-    xen.load_segments("crash", start, &list, true, &[])
-}
-
-fn text<T: fmt::Debug>(result: Result<T, XenError>) -> String {
-    result.unwrap_err().to_string()
-}
+mod fixtures;
+mod others;
+mod owned;
 
 #[test]
 fn a_plan_reaches_xen_as_it_is() {
@@ -212,73 +108,6 @@ fn the_linux_backend_never_loads_inside_xen() {
 }
 
 #[test]
-fn memory_that_became_free_since_the_plan_is_refused() {
-    let dom0 = Dom0::new(Setup::default());
-    dom0.fake
-        .set_owned(vec![range(OWNED + 0x1000, OWNED + MIB)]);
-    let err = text(load_at(&dom0.xen(), OWNED));
-    assert!(
-        err.contains("belong to no domain any more") && err.contains("plans anew"),
-        "{err}"
-    );
-    assert!(!dom0.fake.kexec_commands().contains(&LOAD));
-    assert_eq!(dom0.record().default.loaded, None);
-}
-
-#[test]
-fn memory_that_becomes_free_meanwhile_marks_the_image_for_good() {
-    let dom0 = Dom0::new(Setup {
-        owned_after_load: Some(vec![range(OWNED + 0x1000, OWNED + MIB)]),
-        ..Setup::default()
-    });
-    let err = text(load_at(&dom0.xen(), OWNED));
-    for part in ["must not be executed", "could panic", "`reboot`"] {
-        assert!(err.contains(part), "{part}: {err}");
-    }
-    // neither now nor later is it unloaded, replaced or executed
-    assert!(dom0.fake.image(Kind::Default).is_some());
-    let err = text(dom0.xen().to_run());
-    assert!(err.contains("must not be executed"), "{err}");
-    let err = text(load_at(&dom0.xen(), OWNED));
-    assert!(err.contains("must not be unloaded or replaced"), "{err}");
-    let err = dom0.xen().ready(false).unwrap_err().to_string();
-    assert!(!err.contains("--force"), "{err}");
-    let err = dom0.xen().unload(IMAGE).unwrap_err().to_string();
-    assert!(err.contains("mbtool unload --force"), "{err}");
-    assert!(!dom0.fake.kexec_commands().contains(&UNLOAD));
-    // who insists may
-    assert!(dom0.xen().unload(FORCE).unwrap());
-    assert_eq!(dom0.fake.image(Kind::Default), None);
-}
-
-#[test]
-fn a_destination_that_was_never_safe_is_run_but_not_freed() {
-    let dom0 = Dom0::new(Setup::default());
-    load_at(&dom0.xen(), FREE).unwrap();
-    assert_eq!(dom0.fake.image(Kind::Default).unwrap().lost.len(), 2);
-    let ready = dom0.xen().to_run().unwrap();
-    assert!(ready.loaded.exposed.unwrap().contains("0x70000000"));
-    let err = dom0.xen().unload(IMAGE).unwrap_err().to_string();
-    assert!(err.contains("free memory of Xen's heap"), "{err}");
-    assert!(load_at(&dom0.xen(), OWNED).is_err());
-    assert_eq!(dom0.fake.panicked(), None);
-    // the fake agrees that this was no idle threat
-    dom0.xen().unload(FORCE).unwrap();
-    assert!(dom0.fake.panicked().is_some());
-}
-
-#[test]
-fn without_an_answer_after_the_load_the_image_is_not_trusted() {
-    let dom0 = Dom0::new(Setup {
-        owned_after_load: Some(vec![]),
-        ..Setup::default()
-    });
-    let err = text(load_at(&dom0.xen(), OWNED));
-    assert!(err.contains("went from a domain"), "{err}");
-    assert!(dom0.record().default.loaded.unwrap().damaged.is_some());
-}
-
-#[test]
 fn a_heap_that_is_too_small_is_told_before_xen_is_asked() {
     let dom0 = Dom0::new(Setup {
         free_pages: 100,
@@ -317,50 +146,6 @@ fn a_list_that_no_planner_should_make_does_not_reach_xen() {
 }
 
 #[test]
-fn an_image_of_another_program_is_named_before_it_is_replaced() {
-    let dom0 = Dom0::new(Setup::default());
-    let page = [7; 16];
-    let segments = [LoadSegment::new(&page, range(FREE, FREE + 0x1000))];
-    let others = LoadImage {
-        kind: Kind::Default,
-        arch: Arch::I386,
-        entry: FREE,
-        segments: &segments,
-    };
-    Kexec::new(&*dom0.fake).load(&others).unwrap();
-    let warnings = dom0.xen().ready(false).unwrap();
-    assert!(warnings[0].contains("can panic the host"), "{warnings:?}");
-    assert!(dom0.xen().ready(true).unwrap().is_empty());
-    let err = dom0.xen().unload(IMAGE).unwrap_err().to_string();
-    assert!(
-        err.contains("not mbtool's") && err.contains("unload --force"),
-        "{err}"
-    );
-    let err = text(dom0.xen().to_run());
-    assert!(err.contains("`kexec -e` for kexec-tools"), "{err}");
-    assert!(!dom0.fake.kexec_commands().contains(&UNLOAD));
-    dom0.xen().unload(FORCE).unwrap();
-    assert!(dom0.fake.panicked().is_some());
-}
-
-#[test]
-fn a_change_by_another_program_is_noticed() {
-    let dom0 = Dom0::new(Setup::default());
-    load_at(&dom0.xen(), OWNED).unwrap();
-    dom0.xen().to_run().unwrap();
-    Kexec::new(&*dom0.fake).unload(Kind::Default).unwrap();
-    let err = text(dom0.xen().to_run());
-    assert!(
-        err.contains("since mbtool loaded vmlinuz") && err.contains("load` again"),
-        "{err}"
-    );
-    assert!(dom0.xen().unload(IMAGE).is_err());
-    assert_eq!(dom0.xen().ready(false).unwrap().len(), 1);
-    load_at(&dom0.xen(), OWNED).unwrap();
-    dom0.xen().to_run().unwrap();
-}
-
-#[test]
 fn a_crash_image_stays_in_the_area_and_makes_way() {
     let dom0 = Dom0::new(Setup::default());
     load_crash(&dom0.xen(), AREA, 5000).unwrap();
@@ -387,25 +172,6 @@ fn a_crash_image_stays_in_the_area_and_makes_way() {
     let err = dom0.xen().ready(true).unwrap_err().to_string();
     assert!(err.contains("crashkernel="), "{err}");
     assert!(text(load_crash(&dom0.xen(), AREA, 5000)).contains("crashkernel="));
-}
-
-#[test]
-fn a_crash_image_of_another_program_is_unloaded_without_ado() {
-    let dom0 = Dom0::new(Setup::default());
-    let page = [7; 16];
-    let segments = [LoadSegment::new(&page, range(AREA, AREA + 0x1000))];
-    let others = LoadImage {
-        kind: Kind::Crash,
-        arch: Arch::X86_64,
-        entry: AREA,
-        segments: &segments,
-    };
-    // as kexec-tools loads it: without an unload before
-    Kexec::new(&*dom0.fake)
-        .load_numbers(&others, 1, 62)
-        .unwrap();
-    assert!(dom0.xen().unload(CRASH).unwrap());
-    assert_eq!(dom0.fake.image(Kind::Crash), None);
 }
 
 #[test]

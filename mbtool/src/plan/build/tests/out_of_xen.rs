@@ -2,6 +2,7 @@
 //! memory at the end is what was asked for.
 
 use super::*;
+use crate::memory::CrashRegion;
 use crate::memory::xen::{Run, Safe, SafeRun, XenHost};
 use crate::plan::place::Arena;
 use proptest::prelude::*;

@@ -1,0 +1,67 @@
+//! Images of other programs.
+
+use super::*;
+use xen_shim::hypercall::{Arch, LoadImage, LoadSegment};
+
+#[test]
+fn an_image_of_another_program_is_named_before_it_is_replaced() {
+    let dom0 = Dom0::new(Setup::default());
+    let page = [7; 16];
+    let segments = [LoadSegment::new(&page, range(FREE, FREE + 0x1000))];
+    let others = LoadImage {
+        kind: Kind::Default,
+        arch: Arch::I386,
+        entry: FREE,
+        segments: &segments,
+    };
+    Kexec::new(&*dom0.fake).load(&others).unwrap();
+    let warnings = dom0.xen().ready(false).unwrap();
+    assert!(warnings[0].contains("can panic the host"), "{warnings:?}");
+    assert!(dom0.xen().ready(true).unwrap().is_empty());
+    let err = dom0.xen().unload(IMAGE).unwrap_err().to_string();
+    assert!(
+        err.contains("not mbtool's") && err.contains("unload --force"),
+        "{err}"
+    );
+    let err = text(dom0.xen().to_run());
+    assert!(err.contains("`kexec -e` for kexec-tools"), "{err}");
+    assert!(!dom0.fake.kexec_commands().contains(&UNLOAD));
+    dom0.xen().unload(FORCE).unwrap();
+    assert!(dom0.fake.panicked().is_some());
+}
+
+#[test]
+fn a_change_by_another_program_is_noticed() {
+    let dom0 = Dom0::new(Setup::default());
+    load_at(&dom0.xen(), OWNED).unwrap();
+    dom0.xen().to_run().unwrap();
+    Kexec::new(&*dom0.fake).unload(Kind::Default).unwrap();
+    let err = text(dom0.xen().to_run());
+    assert!(
+        err.contains("since mbtool loaded vmlinuz") && err.contains("load` again"),
+        "{err}"
+    );
+    assert!(dom0.xen().unload(IMAGE).is_err());
+    assert_eq!(dom0.xen().ready(false).unwrap().len(), 1);
+    load_at(&dom0.xen(), OWNED).unwrap();
+    dom0.xen().to_run().unwrap();
+}
+
+#[test]
+fn a_crash_image_of_another_program_is_unloaded_without_ado() {
+    let dom0 = Dom0::new(Setup::default());
+    let page = [7; 16];
+    let segments = [LoadSegment::new(&page, range(AREA, AREA + 0x1000))];
+    let others = LoadImage {
+        kind: Kind::Crash,
+        arch: Arch::X86_64,
+        entry: AREA,
+        segments: &segments,
+    };
+    // as kexec-tools loads it: without an unload before
+    Kexec::new(&*dom0.fake)
+        .load_numbers(&others, 1, 62)
+        .unwrap();
+    assert!(dom0.xen().unload(CRASH).unwrap());
+    assert_eq!(dom0.fake.image(Kind::Crash), None);
+}
