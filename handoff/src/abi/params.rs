@@ -1,0 +1,226 @@
+//! The decisions, as the blob reads them.
+
+/// Bytes kept of a segment name.
+pub const NAME_LEN: usize = 32;
+/// Most regions that one handoff verifies.
+pub const MAX_REGIONS: usize = 32;
+/// Bytes of a checksum's field.
+pub const DIGEST_LEN: usize = 32;
+/// Most fix-ups.
+pub const MAX_FIXUPS: usize = 16;
+/// Most extents.
+pub const MAX_EXTENTS: usize = 64;
+/// Most ranges to clear.
+pub const MAX_CLEARS: usize = 64;
+/// Most sinks of the console.
+pub const MAX_SINKS: usize = 4;
+/// [`SinkRaw::kind`]: unused.
+pub const CONSOLE_NONE: u32 = 0;
+/// [`SinkRaw::kind`]: 8250 behind I/O ports.
+pub const CONSOLE_PIO: u32 = 1;
+/// [`SinkRaw::kind`]: 8250 in memory space.
+pub const CONSOLE_MMIO: u32 = 2;
+/// [`SinkRaw::kind`]: a port that takes bytes without a status (QEMU, Bochs).
+pub const CONSOLE_DEBUGCON: u32 = 3;
+/// [`SinkRaw::kind`]: a ring in memory, see [`crate::ramlog`].
+pub const CONSOLE_RAM_LOG: u32 = 4;
+/// [`Params::on_fault`]: stop.
+pub const ON_FAULT_HALT: u32 = 0;
+/// [`Params::on_fault`]: reset the machine.
+pub const ON_FAULT_RESET: u32 = 1;
+/// [`Params::drill`]: none.
+pub const DRILL_OFF: u32 = 0;
+/// [`Params::drill`]: `ud2` in long mode.
+pub const DRILL_LONG: u32 = 1;
+/// [`Params::drill`]: `ud2` in protected mode.
+pub const DRILL_PROTECTED: u32 = 2;
+/// [`Params::drill`]: call [`Params::drill_addr`] in long mode. For tests.
+pub const DRILL_CALL: u32 = 3;
+/// [`Params::verify`]: nothing.
+pub const VERIFY_NONE: u32 = 0;
+/// [`Params::verify`]: CRC-32.
+pub const VERIFY_CRC32: u32 = 1;
+/// [`Params::verify`]: SHA-256.
+pub const VERIFY_SHA256: u32 = 2;
+/// [`Params::exit`]: Multiboot1, i386 machine state.
+pub const EXIT_MULTIBOOT1: u32 = 1;
+/// [`Params::exit`]: Multiboot2, i386 machine state.
+pub const EXIT_MULTIBOOT2: u32 = 2;
+/// [`Params::exit`]: PVH, i386 machine state.
+pub const EXIT_PVH: u32 = 3;
+/// [`Params::exit`]: Linux's 64-bit boot protocol. From here on: long mode.
+pub const EXIT_LINUX64: u32 = 4;
+/// [`Params::exit`]: Multiboot2 registers in long mode.
+pub const EXIT_LONG: u32 = 5;
+/// [`Params::exit`]: call the target in long mode; it returns, and so do we.
+pub const EXIT_RETURN: u32 = 6;
+/// Names of [`Params::exit`], by number, separated by bars.
+pub const EXITS: &str = "?|multiboot, 32-bit|multiboot2, 32-bit|pvh, 32-bit|linux, 64-bit|\
+                         multiboot2, 64-bit|call, 64-bit";
+/// [`FixupRaw::kind`]: store a 16-bit word.
+pub const FIXUP_STORE16: u32 = 1;
+/// [`FixupRaw::kind`]: copy an RSDP.
+pub const FIXUP_COPY_RSDP: u32 = 2;
+/// [`FixupRaw::kind`]: zero bytes.
+pub const FIXUP_ZERO: u32 = 3;
+/// Bit of [`FixupRaw::kind`]: only where the handoff runs on the boot CPU.
+pub const FIXUP_IF_BOOT_CPU: u32 = 1 << 8;
+/// Bit of [`FixupRaw::kind`]: only where it runs on another CPU.
+pub const FIXUP_IF_OTHER_CPU: u32 = 1 << 9;
+
+/// Something to print to.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SinkRaw {
+    /// `CONSOLE_*`.
+    pub kind: u32,
+    /// RAM log: bytes of the region.
+    pub size: u32,
+    /// Physical address of an MMIO UART's register 0, or of the RAM log.
+    pub addr: u64,
+    /// First I/O port.
+    pub port: u16,
+    /// UART: divisor latch, 0 to leave the UART as it is.
+    pub divisor: u16,
+    /// Bytes between MMIO registers.
+    pub stride: u8,
+    /// MMIO access width in bits.
+    pub width: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
+}
+
+impl SinkRaw {
+    /// An unused entry.
+    pub const NONE: Self = Self {
+        kind: CONSOLE_NONE,
+        size: 0,
+        addr: 0,
+        port: 0,
+        divisor: 0,
+        stride: 0,
+        width: 0,
+        reserved: [0; 2],
+    };
+}
+
+/// A segment to verify.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct RegionRaw {
+    /// UTF-8, zero padded.
+    pub name: [u8; NAME_LEN],
+    /// Physical address.
+    pub start: u64,
+    /// Bytes of memory; what lies behind `loaded` must be zero.
+    pub memsz: u64,
+    /// Bytes that the checksum covers.
+    pub loaded: u64,
+    /// The checksum that [`Params::verify`] names: a CRC-32 (IEEE 802.3), little
+    /// endian, then zeroes; or a SHA-256.
+    pub digest: [u8; DIGEST_LEN],
+    /// Pages of zeroes among those that the region touches, as loaded.
+    pub zero_pages: u64,
+}
+
+/// A change of memory before the jump.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct FixupRaw {
+    /// `FIXUP_*`, and a condition.
+    pub kind: u32,
+    /// Bytes, for copy and zero.
+    pub len: u32,
+    /// Physical address written.
+    pub to: u64,
+    /// The value, or the physical address read.
+    pub from: u64,
+}
+
+/// Bytes to move, or to exchange.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Physical address of the destination.
+    pub to: u64,
+    /// Physical address of the source.
+    pub from: u64,
+    /// Bytes.
+    pub len: u64,
+}
+
+/// Bytes to set to zero.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClearRaw {
+    /// Physical address.
+    pub start: u64,
+    /// Bytes.
+    pub len: u64,
+}
+
+/// What to move, and then to clear, between verification and the fix-ups.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct RelocateRaw {
+    /// Head of a page list (see [`crate::pagelist`]), 0 for none.
+    pub head: u64,
+    /// Words of the list that are looked at: the bound of the walk.
+    pub words: u64,
+    /// 1 to exchange instead of copying.
+    pub swap: u32,
+    /// Used entries of `extents`.
+    pub extent_count: u32,
+    /// More moves, in order.
+    pub extents: [Extent; MAX_EXTENTS],
+    /// Used entries of `clears`.
+    pub clear_count: u64,
+    /// What to clear after all moves.
+    pub clears: [ClearRaw; MAX_CLEARS],
+}
+
+/// The decisions, as the blob reads them.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Params {
+    /// Physical address of the header.
+    pub base: u64,
+    /// What to print to.
+    pub sinks: [SinkRaw; MAX_SINKS],
+    /// `ON_FAULT_*`.
+    pub on_fault: u32,
+    /// `DRILL_*`.
+    pub drill: u32,
+    /// `VERIFY_*`: how to verify the regions.
+    pub verify: u32,
+    /// `EXIT_*`.
+    pub exit: u32,
+    /// Entry point of the target.
+    pub entry: u32,
+    /// Physical address of the boot information: EBX.
+    pub mbi: u32,
+    /// EAX of the target.
+    pub eax: u32,
+    /// ESI of the target.
+    pub esi: u32,
+    /// 1 to leave watchpoints behind that catch the target overwriting the blob.
+    pub guard: u32,
+    /// Used entries of `regions`.
+    pub region_count: u32,
+    /// Used entries of `fixups`.
+    pub fixup_count: u32,
+    /// Code for [`DRILL_CALL`], on a page that the host maps executable.
+    pub drill_addr: u32,
+    /// CR4 of a target in protected mode.
+    pub cr4: u32,
+    /// Segments to verify.
+    pub regions: [RegionRaw; MAX_REGIONS],
+    /// Changes to make.
+    pub fixups: [FixupRaw; MAX_FIXUPS],
+    /// Memory to move.
+    pub relocate: RelocateRaw,
+    /// CRC-32 of the blob as loaded; see `arch::x86_64::selfcheck`.
+    pub checksum: u32,
+    /// Zero.
+    pub unused: u32,
+}

@@ -1,0 +1,100 @@
+//! Memory of the blob that starts as zero.
+
+/// Machine state found at entry, saved before anything is changed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EntryState {
+    /// rax rcx rdx rbx rsp rbp rsi rdi r8..r15 (the hardware's numbering).
+    pub gpr: [u64; 16],
+    /// RFLAGS.
+    pub rflags: u64,
+    /// CR0, CR2, CR3, CR4.
+    pub cr: [u64; 4],
+    /// EFER.
+    pub efer: u64,
+    /// CS DS ES FS GS SS TR LDTR.
+    pub sel: [u16; 8],
+    /// As `sgdt` stores it: 16-bit limit, then 64-bit base, packed.
+    pub gdtr: [u64; 2],
+    /// As `sidt` stores it.
+    pub idtr: [u64; 2],
+    /// FS base, GS base, and the GS base that `swapgs` brings (MSRs).
+    pub base: [u64; 3],
+}
+
+/// Bytes of each stack.
+pub const STACK_SIZE: usize = 8192;
+/// Bytes of [`Scratch::bounce`].
+pub const BOUNCE_SIZE: usize = 4096;
+
+/// A stack; it grows down from the end.
+#[repr(C, align(16))]
+pub struct Stack(pub [u8; STACK_SIZE]);
+
+/// Memory of the blob that starts as zero (except where said).
+#[repr(C, align(4096))]
+pub struct Scratch {
+    /// Main stack.
+    pub stack: Stack,
+    /// IST 1: faults.
+    pub ist_fault: Stack,
+    /// IST 2: double fault.
+    pub ist_df: Stack,
+    /// IST 3: NMI.
+    pub ist_nmi: Stack,
+    /// IST 4: machine check.
+    pub ist_mc: Stack,
+    /// Stack of the protected mode trap handler.
+    pub stack_trap32: Stack,
+    /// ESP that the target finds.
+    pub stack_target: Stack,
+    /// Where a piece of a ring of moves waits ([`crate::extents`]).
+    pub bounce: [u8; BOUNCE_SIZE],
+    /// What the old kernel left.
+    pub entry: EntryState,
+    /// Protected mode: ESP of the fault, between two instructions of a stub.
+    pub trap32_esp: u32,
+    /// ESP of the next protected mode trap handler, in `stack_trap32`.
+    pub trap32_top: u32,
+    /// Protected mode trap handlers that run now.
+    pub trap32_level: u32,
+    /// `PHASE_*`.
+    pub phase: u32,
+    /// 0, 1 while a dump is written or after the last one, 2 after a nested fault.
+    pub dumping: u32,
+    /// NMIs seen and resumed.
+    pub nmi_count: u32,
+    /// Bit n: sink n timed out and gets nothing more. Bit 31: see
+    /// [`crate::console::UNMAPPED`].
+    pub console_dead: u32,
+    /// EFER for the way back to long mode.
+    pub efer: u32,
+    /// RAX of a target that returned.
+    pub returned_rax: u64,
+    /// Tables of the CRC (slicing by 8), computed at start.
+    pub crc: [[u32; 256]; 8],
+    /// Never written: a watchpoint on it catches who overwrites the blob from
+    /// its end. The last field.
+    pub guard: u64,
+}
+
+/// Names of [`Scratch::phase`], by number, separated by bars.
+pub const PHASES: &str = "entry|console|verify|fixups|exit|protected mode|target|relocate|return";
+/// Index of "entry" in [`PHASES`].
+pub const PHASE_ENTRY: u32 = 0;
+/// Index of "console".
+pub const PHASE_CONSOLE: u32 = 1;
+/// Index of "verify".
+pub const PHASE_VERIFY: u32 = 2;
+/// Index of "fixups".
+pub const PHASE_FIXUPS: u32 = 3;
+/// Index of "exit": the drop to protected mode.
+pub const PHASE_EXIT: u32 = 4;
+/// Index of "protected mode": dropped, before the jump.
+pub const PHASE_PROTECTED: u32 = 5;
+/// Index of "target".
+pub const PHASE_TARGET: u32 = 6;
+/// Index of "relocate".
+pub const PHASE_RELOCATE: u32 = 7;
+/// Index of "return": the target returned.
+pub const PHASE_RETURN: u32 = 8;
