@@ -99,7 +99,7 @@ fn crash_region(args: &CommonArgs, host: &Host) -> Result<Option<PhysRange>, Reg
 /// `error`, with what to reserve for this very image where that can be known.
 fn advised(error: RegionError, request: &Request, host: &Host) -> RegionError {
     match plan::advice(request, host) {
-        Ok(bytes) => error.advising(bytes),
+        Ok(advice) => error.advising(advice.reserve),
         Err(_) => error,
     }
 }

@@ -11,23 +11,27 @@
 //! - [`map`]: the memory that the crash kernel may use;
 //! - [`words`]: its command line;
 //! - [`region`]: where it is loaded;
-//! - [`need`]: how large that has to be;
+//! - [`need`]: how large that has to be, with what [`initramfs`] says of the initrd;
+//! - [`reserve`]: the word that reserves it;
 //! - [`setup`]: configuration: what to load, and where to save to;
 //! - [`xen`]: what Xen and its dom0 need beside that.
 
 pub mod facts;
 pub mod header;
+pub mod initramfs;
 pub mod kcore;
 pub mod loads;
 pub mod map;
 pub mod need;
 pub mod region;
+pub mod reserve;
 pub mod setup;
 pub mod words;
 pub mod xen;
 
 pub use facts::Facts;
 pub use loads::{Backup, Load};
+pub use reserve::Reserve;
 
 use handoff::addr::PhysRange;
 

@@ -6,6 +6,8 @@ use std::fmt;
 /// Memory that a crash kernel needs beside what is loaded: for itself once it
 /// runs, and for user space that copies a dump. Debian's kernels do with less.
 const TO_RUN: u64 = 64 * MIB;
+/// What Linux cannot give to files beside the initial RAM disk's own.
+const BESIDE_FILES: u64 = 8 * MIB;
 /// `crashkernel=` is advised in steps of this.
 const STEP: u64 = 32 * MIB;
 
@@ -47,12 +49,13 @@ impl Need {
         self.parts.iter().fold(self.align, sum)
     }
 
-    /// What to reserve: room to load, room for the initial RAM disk of
-    /// `initrd` bytes once it is unpacked, and room to run.
+    /// What to reserve: room to load, and room to run with an initial RAM disk of
+    /// `initrd` bytes that unpacks to `files` bytes.
     #[must_use]
-    pub fn to_reserve(&self, initrd: u64) -> u64 {
-        let sum = self.to_load().saturating_add(initrd.saturating_mul(2));
-        let sum = sum.saturating_add(TO_RUN);
+    pub fn to_reserve(&self, initrd: u64, files: u64) -> u64 {
+        // it is loaded already
+        let more = to_run(initrd, files).saturating_sub(initrd);
+        let sum = self.to_load().saturating_add(more);
         sum.div_ceil(STEP).saturating_mul(STEP)
     }
 
@@ -61,6 +64,17 @@ impl Need {
     pub fn is_more_than(&self, region: PhysRange) -> bool {
         self.to_load() > region.len()
     }
+}
+
+/// Bytes that Linux takes beside its own image, with an initial RAM disk of
+/// `initrd` bytes that unpacks to `files` bytes. It lies there in both forms for a
+/// while; and Linux gives half of its memory, and no more, to the file system that
+/// it is unpacked to.
+#[must_use]
+pub fn to_run(initrd: u64, files: u64) -> u64 {
+    let both = initrd.saturating_add(files).saturating_add(TO_RUN);
+    let half = files.saturating_mul(2).saturating_add(BESIDE_FILES);
+    both.max(half)
 }
 
 /// "vmlinuz 62 MiB, initrd 12 MiB, ...", the largest first.
@@ -110,7 +124,9 @@ mod tests {
             "vmlinuz 63 MiB, initrd 8 MiB, elfcorehdr 1 KiB"
         );
         // 72 and a bit + 16 + 64 = 153, in steps of 32
-        assert_eq!(need().to_reserve(8 * MIB), 160 * MIB);
+        assert_eq!(need().to_reserve(8 * MIB, 16 * MIB), 160 * MIB);
+        // half of 256 is less than 130: the kernel is in the region, too
+        assert_eq!(to_run(8 * MIB, 130 * MIB), 268 * MIB);
     }
 
     #[test]
@@ -126,6 +142,6 @@ mod tests {
             align: 1,
         };
         assert!(huge.is_more_than(region(1 << 40)));
-        assert!(huge.to_reserve(u64::MAX) > u64::MAX - STEP);
+        assert!(huge.to_reserve(u64::MAX, u64::MAX) > u64::MAX - STEP);
     }
 }

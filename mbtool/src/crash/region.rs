@@ -1,64 +1,65 @@
 //! The memory that was reserved for a crash image.
 
+use crate::crash::Reserve;
 use crate::memory::CrashRegion;
-use handoff::addr::{FOUR_GIB, MIB, PhysRange};
-
-/// What to reserve when nothing is known of the image: enough for Debian's
-/// kernel with an initial RAM disk of 40 MB.
-const USUAL: u64 = 256 * MIB;
+use handoff::addr::{FOUR_GIB, PhysRange};
 
 /// No region that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegionError {
     /// There is none.
     #[error(
-        "-p: no memory is reserved for a crash image: add {} and reboot",
-        reserve(*xen, *advice)
+        "-p: no memory is reserved for a crash image: {}",
+        add("add", *xen, *advice)
     )]
     None {
         /// Xen would reserve it.
         xen: bool,
-        /// Bytes to reserve.
-        advice: u64,
+        /// What to reserve, where that is known.
+        advice: Option<Reserve>,
     },
     /// It is out of reach.
     #[error(
-        "-p: the crash region {region} ends above 4 GiB, where the handoff does not load an image: \
-         replace the crashkernel= that reserves it (with \",high\", or too large for what is free \
-         below) by {} and reboot",
-        reserve(*xen, *advice)
+        "-p: the crash region {region} ends above 4 GiB, where the handoff does not load an image \
+         (the crashkernel= that reserves it has \"{}\", or is too large for what is free below): {}",
+        if *xen { "@" } else { ",high" }, add("replace it by", *xen, *advice)
     )]
     TooHigh {
         /// Where it is.
         region: PhysRange,
         /// Xen reserved it.
         xen: bool,
-        /// Bytes to reserve.
-        advice: u64,
+        /// What to reserve, where that is known.
+        advice: Option<Reserve>,
     },
 }
 
 impl RegionError {
-    /// The same, with advice to reserve `bytes`.
+    /// The same, with advice to reserve that.
     #[must_use]
-    pub const fn advising(self, bytes: u64) -> Self {
+    pub const fn advising(self, reserve: Reserve) -> Self {
+        let advice = Some(reserve);
         match self {
-            Self::None { xen, .. } => Self::None { xen, advice: bytes },
+            Self::None { xen, .. } => Self::None { xen, advice },
             Self::TooHigh { region, xen, .. } => Self::TooHigh {
                 region,
                 xen,
-                advice: bytes,
+                advice,
             },
         }
     }
 }
 
-fn reserve(xen: bool, advice: u64) -> String {
-    let mib = advice.div_ceil(MIB);
-    if xen {
-        format!("crashkernel={mib}M,below=4G (or more) to Xen's command line, not to dom0's,")
-    } else {
-        format!("crashkernel={mib}M (or more) to the kernel's command line")
+fn add(verb: &str, xen: bool, advice: Option<Reserve>) -> String {
+    match advice {
+        Some(word) if verb == "add" => {
+            format!("{verb} {word} (or more) to {} and reboot", word.whose())
+        }
+        Some(word) => format!("{verb} {word} (or more) on {} and reboot", word.whose()),
+        None => {
+            let whose = Reserve { bytes: 0, xen }.whose();
+            format!("`mbtool crash size` says which crashkernel= belongs on {whose}")
+        }
     }
 }
 
@@ -70,8 +71,9 @@ fn reserve(xen: bool, advice: u64) -> String {
 ///
 /// None is reserved, or it ends above 4 GiB.
 pub fn choose(regions: &[CrashRegion], xen: bool) -> Result<PhysRange, RegionError> {
-    let regions = regions.iter().filter_map(CrashRegion::range);
-    let advice = USUAL;
+    let regions = regions.iter();
+    let regions = regions.filter_map(|region| PhysRange::new(region.start, region.end));
+    let advice = None;
     match regions
         .filter(|region| !region.is_empty())
         .max_by_key(|region| region.end)
@@ -89,6 +91,7 @@ pub fn choose(regions: &[CrashRegion], xen: bool) -> Result<PhysRange, RegionErr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use handoff::addr::MIB;
 
     const LOW: CrashRegion = CrashRegion {
         start: 0x3000_0000,
@@ -108,34 +111,63 @@ mod tests {
         };
         let text = choose(&[LOW, high], false).unwrap_err().to_string();
         assert!(
-            text.contains("0x100000000-0x110000000") && text.contains("crashkernel=256M (or more)"),
+            text.contains("0x100000000-0x110000000") && text.contains("`mbtool crash size` says"),
             "{text}"
         );
     }
 
+    const fn reserve(mib: u64, xen: bool) -> Reserve {
+        Reserve {
+            bytes: mib * MIB,
+            xen,
+        }
+    }
+
     #[test]
-    fn advice_can_be_better() {
-        let error = choose(&[], false).unwrap_err().advising(544 * MIB);
-        assert!(error.to_string().contains("crashkernel=544M (or more)"));
+    fn a_region_that_is_too_high_is_to_be_replaced() {
         let high = CrashRegion {
             start: FOUR_GIB,
             end: 2 * FOUR_GIB,
         };
-        let error = choose(&[high], false).unwrap_err().advising(544 * MIB);
-        assert!(error.to_string().contains("crashkernel=544M (or more)"));
+        for (xen, part) in [
+            (
+                false,
+                "\",high\", or is too large for what is free below): replace it by \
+                 crashkernel=544M (or more) on the kernel's command line and reboot",
+            ),
+            (
+                true,
+                "replace it by crashkernel=544M,below=4G (or more) on Xen's command line (not dom0's) and",
+            ),
+        ] {
+            let error = choose(&[high], xen).unwrap_err();
+            let text = error.advising(reserve(544, xen)).to_string();
+            assert!(text.contains(part), "{text}");
+        }
     }
 
     #[test]
     fn without_a_region_the_sentence_says_whose_command_line() {
+        let text = |xen| {
+            choose(&[], xen)
+                .unwrap_err()
+                .advising(reserve(256, xen))
+                .to_string()
+        };
         assert_eq!(
-            choose(&[], false).unwrap_err().to_string(),
+            text(false),
             "-p: no memory is reserved for a crash image: add crashkernel=256M (or more) to the \
              kernel's command line and reboot"
         );
         assert_eq!(
-            choose(&[], true).unwrap_err().to_string(),
+            text(true),
             "-p: no memory is reserved for a crash image: add crashkernel=256M,below=4G (or more) \
-             to Xen's command line, not to dom0's, and reboot"
+             to Xen's command line (not dom0's) and reboot"
+        );
+        assert_eq!(
+            choose(&[], true).unwrap_err().to_string(),
+            "-p: no memory is reserved for a crash image: `mbtool crash size` says which \
+             crashkernel= belongs on Xen's command line (not dom0's)"
         );
     }
 }

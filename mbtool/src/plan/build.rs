@@ -9,7 +9,7 @@ use super::report::Report;
 use super::resolve::{kernel_segments, resolve};
 use super::wishes::Wishes;
 use super::{
-    Plan, PlanError, Request, Segment, assemble, dump, dump_xen, ram_log, request, segments, stage,
+    Plan, PlanError, Request, Segment, advise, assemble, dump, ram_log, request, segments, stage,
     usable,
 };
 use crate::memory::{Host, map};
@@ -28,24 +28,7 @@ pub(super) type Builder<'a> = &'a dyn Fn(&Spec) -> Result<Built, String>;
 /// Why it cannot be done, and what to do about it.
 pub fn plan(request: &Request, host: &Host) -> Result<Plan, PlanError> {
     plan_with(request, host, &handoff::blob::build)
-}
-
-/// What to reserve for the crash image of `request`, wherever that will be, in
-/// bytes.
-///
-/// # Errors
-///
-/// It could not be loaded in any region.
-pub fn advice(request: &Request, host: &Host) -> Result<u64, PlanError> {
-    /// More than boot information takes.
-    const INFORMATION: u64 = 64 << 10;
-    let wishes = Wishes::decide(request, host)?;
-    if wishes.xen.is_some() {
-        return dump_xen::advice(request, host);
-    }
-    let modules = request.modules.iter();
-    let modules = modules.map(|module| module.data.len() as u64).sum();
-    Ok(dump::need(request, &wishes, INFORMATION, host).to_reserve(modules))
+        .map_err(|error| advise::completed(error, request, host))
 }
 
 /// Segments before claims are resolved.
@@ -77,21 +60,25 @@ fn attempt(
     let ram = arena.ram().to_vec();
 
     let staged = stage::decide(request, &mut wishes, host, &mut low, &mut arena)?;
-    let too_small = |error, wishes: &Wishes, info| {
-        let need = dump::need(request, wishes, info, host);
-        dump::too_small(error, request, &need, host.xen.is_some())
-    };
     let dump = dump::decide(request, host, &mut wishes, &mut low, &mut arena)
-        .map_err(|error| too_small(error, &wishes, 0))?;
+        .map_err(|error| dump::too_small(error, request, &dump::need(request, &wishes, 0, host)))?;
+    let kept = dump.as_ref().and_then(|dump| dump.kept.as_ref());
     let handoff = ground.handoff(request, host, &low)?;
 
     // sizes first: that of the boot information does not depend on addresses
     let draft = boot_information(request, &wishes, &low, &Layout::draft(request), 0)?;
     let info_len = draft.bytes.len() as u64;
-    let layout = Layout::place(request, &wishes, &mut arena, info_len, (staged, handoff))
-        .map_err(|error| too_small(error, &wishes, info_len))?;
+    let layout = Layout::place(request, &wishes, &mut arena, info_len, (staged, handoff)).map_err(
+        |error| match kept {
+            Some(kept) => kept.no_room(error, request),
+            None => {
+                let need = dump::need(request, &wishes, info_len, host);
+                dump::too_small(error, request, &need)
+            }
+        },
+    )?;
     wishes.warnings.extend(layout.warning.clone());
-    if let Some(kept) = dump.as_ref().and_then(|dump| dump.kept.as_ref()) {
+    if let Some(kept) = kept {
         kept.check(request, &layout)?;
     }
 

@@ -129,7 +129,8 @@ pub(super) fn need(request: &Request, wishes: &Wishes, info: u64, host: &Host) -
             "saved low memory",
             from.map_or(0, |from| from.len()),
         ));
-        let headers = host.dump.cpu_notes.len() + host.memory_map.len();
+        // a region splits a run of memory, low memory is one by itself
+        let headers = host.dump_facts().cpu_notes.len() + host.memory_map.len() + 8;
         parts.push(Part::new("elfcorehdr", 64 + headers as u64 * 56));
     }
     parts.push(Part::new("boot information", info));
@@ -142,19 +143,14 @@ pub(super) fn need(request: &Request, wishes: &Wishes, info: u64, host: &Host) -
 }
 
 /// A better word for `error` where the region is too small as a whole.
-pub(super) fn too_small(error: PlanError, request: &Request, need: &Need, xen: bool) -> PlanError {
+pub(super) fn too_small(error: PlanError, request: &Request, need: &Need) -> PlanError {
     match (&error, request.crash) {
-        (PlanError::NoRoom(NoRoom { .. }), Some(region)) if need.is_more_than(region) => {
-            let initrd = request
-                .modules
-                .iter()
-                .map(|module| module.data.len() as u64);
-            PlanError::CrashRegionTooSmall {
-                region,
-                load: need.to_load(),
-                parts: need.to_string(),
-                advice: need.to_reserve(initrd.sum()),
-                xen,
+        (PlanError::NoRoom(NoRoom { .. }), Some(region)) => {
+            // there is room, but not in one piece
+            let scattered = request.mem_max.is_none() && need.to_reserve(0, 0) > region.len();
+            match need.is_more_than(region) || scattered {
+                true => PlanError::too_small(region, need),
+                false => error,
             }
         }
         _ => error,

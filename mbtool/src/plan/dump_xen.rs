@@ -105,6 +105,8 @@ impl<'a> Wanted<'a> {
             kernel: module(0),
             unpacked: self.kernel.unpacked,
             initrd: initrd(request),
+            // at least: to look into it takes time
+            files: initrd(request),
             block: self.window.block,
         }
     }
@@ -140,7 +142,6 @@ impl<'a> Wanted<'a> {
             room: self.room(request),
             need: self.need(request),
             regions: self.regions.clone(),
-            below_xen: self.host.xen.is_some(),
         }
     }
 }
@@ -153,25 +154,31 @@ pub(super) struct Kept {
     room: Room,
     need: Need,
     regions: Vec<PhysRange>,
-    /// Xen reserves the region.
-    below_xen: bool,
 }
 
 /// A region that is larger than most, in bytes.
 const USUAL: u64 = 1 << 30;
 /// More than boot information takes, in bytes.
 const INFORMATION: u64 = 64 << 10;
+/// More than ACPI tables take, in bytes.
+const TABLES: u64 = 1 << 20;
 /// Where memory begins that is no low memory.
 const FIRST_MIB: u64 = handoff::addr::MIB;
 
-/// What to reserve for `request`, wherever that will be, in bytes.
+/// What to reserve for `request`, whose initrd unpacks to `files` bytes, in bytes;
+/// and what for.
 ///
 /// # Errors
 ///
 /// It could not be loaded in any region.
-pub(super) fn advice(request: &Request, host: &Host) -> Result<u64, PlanError> {
+pub(super) fn advice(request: &Request, host: &Host, files: u64) -> Result<(u64, Need), PlanError> {
     let wanted = Wanted::find(request, host, &mut Vec::new())?;
-    Ok(wanted.room(request).to_reserve())
+    let mut room = wanted.room(request);
+    room.files = room.files.max(files);
+    if wanted.acpi.is_none() {
+        room.kept = room.kept.saturating_add(TABLES);
+    }
+    Ok((room.to_reserve(), wanted.need(request)))
 }
 
 /// Places everything that is kept: takes the pages out of `arena`, makes the
@@ -277,12 +284,18 @@ impl Kept {
     }
 
     fn too_small(&self, region: PhysRange) -> PlanError {
-        PlanError::CrashRegionTooSmall {
-            region,
-            load: self.need.to_load(),
-            parts: self.need.to_string(),
-            advice: self.room.to_reserve(),
-            xen: self.below_xen,
+        PlanError::too_small(region, &self.need)
+    }
+
+    /// A better word for `error` where the region is too small as a whole.
+    pub(super) fn no_room(&self, error: PlanError, request: &Request) -> PlanError {
+        match (&error, request.crash, request.mem_max) {
+            (PlanError::NoRoom(NoRoom { .. }), Some(region), None)
+                if region.len() < self.room.to_reserve() =>
+            {
+                self.too_small(region)
+            }
+            _ => error,
         }
     }
 }

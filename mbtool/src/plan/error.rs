@@ -7,7 +7,8 @@ use super::place::{FixedError, NoRoom};
 use super::resolve::ResolveError;
 use super::scatter::NoSafeRoom;
 use super::wants::WantError;
-use crate::crash::need::size;
+use crate::crash::Reserve;
+use crate::crash::need::{Need, size};
 use crate::image::ImageError;
 use handoff::addr::PhysRange;
 use xen_shim::contract::ContractError;
@@ -84,8 +85,8 @@ pub enum PlanError {
     },
     /// Nothing is reserved for a crash image.
     #[error(
-        "no crash region at {wanted}: the running kernel has {}; boot it with crashkernel=512M \
-         (or more) on its command line",
+        "no crash region at {wanted}: the running kernel has {}; `mbtool crash size` says what to \
+         reserve",
         crash_regions(there)
     )]
     NoCrashRegion {
@@ -96,10 +97,8 @@ pub enum PlanError {
     },
     /// Everything together is larger than the region.
     #[error(
-        "the crash region {region} ({} MiB) is too small: loading takes {} ({parts}); reserve more \
-         with crashkernel={}M on {} command line, which leaves room to run",
-        region.len() >> 20, size(*load), advice >> 20,
-        if *xen { "Xen's" } else { "the running kernel's" }
+        "the crash region {region} ({} MiB) is too small: loading takes {} ({parts}); {}",
+        region.len() >> 20, size(*load), more(*reserve)
     )]
     CrashRegionTooSmall {
         /// The region.
@@ -108,10 +107,8 @@ pub enum PlanError {
         load: u64,
         /// What they are.
         parts: String,
-        /// Bytes to reserve.
-        advice: u64,
-        /// Whether Xen reserves it.
-        xen: bool,
+        /// What to reserve, where that is known.
+        reserve: Option<Reserve>,
     },
     /// A dump of this machine cannot be described.
     #[error(transparent)]
@@ -145,6 +142,32 @@ pub enum PlanError {
     /// What the loading kernel, or the machine, would not take.
     #[error(transparent)]
     Check(#[from] CheckError),
+}
+
+impl PlanError {
+    /// `need` is more than there is in `region`.
+    pub(super) fn too_small(region: PhysRange, need: &Need) -> Self {
+        Self::CrashRegionTooSmall {
+            region,
+            load: need.to_load(),
+            parts: need.to_string(),
+            reserve: None,
+        }
+    }
+}
+
+fn more(reserve: Option<Reserve>) -> String {
+    match reserve {
+        Some(reserve) => format!(
+            "reserve more with {reserve} on {} command line, which leaves room to run",
+            if reserve.xen {
+                "Xen's"
+            } else {
+                "the running kernel's"
+            }
+        ),
+        None => "reserve more: `mbtool crash size` says how much".to_owned(),
+    }
 }
 
 fn crash_regions(there: &[PhysRange]) -> String {

@@ -176,7 +176,7 @@ impl Layout {
 fn initrd(request: &Request, setup: &Setup, name: &str, len: u64) -> Result<Ask, PlanError> {
     let allowed = PhysRange {
         start: 0,
-        end: (u64::from(setup.initrd_addr_max) + 1).min(END),
+        end: setup.initrd_end().min(END),
     };
     Ok(Ask {
         name: name.to_owned(),

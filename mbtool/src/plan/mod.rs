@@ -2,6 +2,7 @@
 //!
 //! The story is told in `build`; each step has a file of its own.
 
+mod advise;
 mod assemble;
 pub mod boot;
 mod build;
@@ -30,8 +31,9 @@ mod usable;
 pub mod wants;
 mod wishes;
 
+pub use advise::{Advice, advice};
 pub use boot::{mbi, sent};
-pub use build::{advice, plan};
+pub use build::plan;
 pub use bytes::Bytes;
 pub use error::PlanError;
 pub use report::Report;

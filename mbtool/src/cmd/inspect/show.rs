@@ -93,8 +93,10 @@ fn setup(f: &mut Formatter<'_>, setup: &Setup) -> fmt::Result {
         setup.init_size, setup.pref_address, setup.alignment
     );
     line(f, "memory", memory)?;
-    let initrd = format_args!("below {:#x}", u64::from(setup.initrd_addr_max) + 1);
-    line(f, "initrd", initrd)?;
+    match setup.initrd_end() {
+        u64::MAX => line(f, "initrd", "anywhere")?,
+        end => line(f, "initrd", format_args!("below {end:#x}"))?,
+    }
     let cmdline = format_args!("up to {} bytes", setup.cmdline_size);
     line(f, "command line", cmdline)?;
     if let Some(payload) = setup.payload {

@@ -105,7 +105,7 @@ fn linux_is_described_by_its_setup_header() {
         "version       6.1.0-test (somebody) #1 SMP\n",
         "boot protocol 2.15\n",
         "memory        0x800000 bytes to unpack in, wanted at 0x1000000, aligned to 0x200000\n",
-        "initrd        below 0x80000000\n",
+        "initrd        anywhere\n",
         "command line  up to 2047 bytes\n",
         "payload       0x1000 bytes at 0x300\n",
         "flags         0x007f: takes EFI over from another kernel, works with five levels",

@@ -6,13 +6,12 @@
 //! RAM for domain 0 allocation". What is left after that is dom0's, too, but for a
 //! sixteenth.
 
+use crate::crash::need;
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_up};
 use handoff::runs;
 
 /// Memory for Xen itself: frame table, per-CPU data, boot-time tables.
 const HEAP: u64 = 32 * MIB;
-/// Memory for dom0 to run and to save a dump, beside kernel and initrd.
-const TO_RUN: u64 = 64 * MIB;
 /// Xen lays its memory map and modules out in steps of this.
 const STEP: u64 = 2 * MIB;
 /// `crashkernel=` is advised in steps of this.
@@ -34,6 +33,8 @@ pub struct Room {
     pub unpacked: u64,
     /// All other modules.
     pub initrd: u64,
+    /// What is in the initrd, once it is unpacked.
+    pub files: u64,
     /// dom0's first block.
     pub block: u64,
 }
@@ -49,9 +50,8 @@ impl Room {
 
     /// What dom0 and Xen take once they run, beside what is kept.
     fn running(&self) -> u64 {
-        // the initrd, and a file system with what was in it; an sixteenth is Xen's
-        let dom0 = [self.unpacked, self.initrd, self.initrd, TO_RUN];
-        let dom0 = dom0.into_iter().fold(0, u64::saturating_add);
+        // a sixteenth is Xen's
+        let dom0 = need::to_run(self.initrd, self.files).saturating_add(self.unpacked);
         dom0.saturating_add(dom0 / 15).saturating_add(HEAP)
     }
 
@@ -134,6 +134,7 @@ mod tests {
         kernel: 8 * MIB,
         unpacked: 50 * MIB,
         initrd: 6 * MIB,
+        files: 6 * MIB,
         block: 128 * MIB,
     };
 
@@ -160,6 +161,7 @@ mod tests {
         let large = Room {
             kept: 180 * MIB,
             initrd: 60 * MIB,
+            files: 60 * MIB,
             ..ROOM
         };
         let more = large.to_reserve() - ROOM.to_reserve();
@@ -178,10 +180,11 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_advised_fits_anywhere(
-            page in 0_u64..1 << 18, kept in 1_u64..400, initrd in 0_u64..300, unpacked in 8_u64..200, order in 6_u32..9,
+            page in 0_u64..1 << 18, kept in 1_u64..400, initrd in 0_u64..300, files in 0_u64..600, unpacked in 8_u64..200, order in 6_u32..9,
         ) {
             let room = Room {
-                kept: kept * MIB, initrd: initrd * MIB, unpacked: unpacked * MIB, block: MIB << order, ..ROOM
+                kept: kept * MIB, initrd: initrd * MIB, files: files * MIB,
+                unpacked: unpacked * MIB, block: MIB << order, ..ROOM
             };
             let start = page * PAGE_SIZE;
             let region = PhysRange { start, end: start + room.to_reserve() };
@@ -192,9 +195,9 @@ mod tests {
         }
 
         #[test]
-        fn hostile_sizes_do_not_overflow(a in any::<[u64; 6]>(), order in 21_u32..64) {
-            let [kept, xen, other, kernel, unpacked, initrd] = a;
-            let room = Room { kept, xen, other, kernel, unpacked, initrd, block: 1 << order };
+        fn hostile_sizes_do_not_overflow(a in any::<[u64; 7]>(), order in 21_u32..64) {
+            let [kept, xen, other, kernel, unpacked, initrd, files] = a;
+            let room = Room { kept, xen, other, kernel, unpacked, initrd, files, block: 1 << order };
             let _ = (room.to_reserve(), room.fits(&[r(0, 4096)]));
         }
     }

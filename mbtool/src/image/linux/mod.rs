@@ -23,6 +23,8 @@ pub const HEADER_END: usize = 0x290;
 /// `xloadflags` bit 0: has a 64-bit entry point 0x200 bytes into its
 /// protected-mode part.
 pub const XLF_KERNEL_64: u16 = 1;
+/// `xloadflags` bit 1: kernel, `boot_params` and initrd may lie anywhere.
+pub const XLF_ANYWHERE: u16 = 1 << 1;
 /// `xloadflags` bit 4: takes EFI over from another kernel (`SETUP_EFI`).
 pub const XLF_EFI_KEXEC: u16 = 1 << 4;
 /// `xloadflags` bit 5: may be entered with five levels of page tables.
@@ -99,6 +101,17 @@ impl Setup {
     #[must_use]
     pub const fn can(&self, flag: u16) -> bool {
         self.xloadflags & flag == flag
+    }
+
+    /// One past the last byte that an initrd may have. A kernel that may lie
+    /// anywhere reads it from anywhere, too (Linux 3.8), whatever its limit for
+    /// older loaders is.
+    #[must_use]
+    pub fn initrd_end(&self) -> u64 {
+        if self.can(XLF_ANYWHERE) {
+            return u64::MAX;
+        }
+        u64::from(self.initrd_addr_max) + 1
     }
 
     /// True when `boot_params.acpi_rsdp_addr` is read by every kernel that

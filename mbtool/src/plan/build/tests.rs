@@ -7,6 +7,7 @@ use crate::plan::{Module, request};
 use fixtures::*;
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
 
+mod advised;
 mod any_machine;
 mod crash_linux;
 mod crash_xen;
@@ -183,7 +184,7 @@ fn a_crash_image_stays_in_the_crash_region() {
     request.crash = Some(region);
     let text = refused(&request, &bios());
     assert!(
-        text.contains("no crash region at all") && text.contains("crashkernel="),
+        text.contains("no crash region at all") && text.contains("`mbtool crash size`"),
         "{text}"
     );
     let mut host = bios();

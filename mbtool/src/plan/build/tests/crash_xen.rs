@@ -45,7 +45,7 @@ fn acpi() -> Acpi {
 }
 
 /// The machine of [`bios`] with 3 GiB, and more above 4 GiB, that can be dumped.
-fn host(region: PhysRange) -> Host {
+pub(super) fn host(region: PhysRange) -> Host {
     let mut host = bios();
     host.memory_map[3].end = 0xbffe_0000;
     host.memory_map[4] = entry(0xbffe_0000, 0xc000_0000, Kind::Reserved);

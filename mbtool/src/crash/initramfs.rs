@@ -1,0 +1,175 @@
+//! How much memory an initial RAM disk takes once Linux has unpacked it.
+//!
+//! Linux: Documentation/driver-api/early-userspace/buffer-format.rst. Archives of
+//! cpio's "newc" format follow each other, compressed or not, with zeros between.
+
+use crate::decompress::{Compression, decompress_capped};
+use handoff::addr::{PAGE_SIZE, align_up};
+
+/// "newc" without and with checksums.
+const MAGICS: [&[u8]; 2] = [b"070701", b"070702"];
+/// Bytes of a header, in front of the name.
+const HEADER: usize = 110;
+/// The name of the entry that ends an archive.
+const LAST: &[u8] = b"TRAILER!!!\0";
+/// What a file takes beside its pages: inode and directory entry.
+const PER_FILE: u64 = 1 << 10;
+/// Most bytes that a compressed part may unpack to.
+const LIMIT: u64 = 2 << 30;
+/// Most parts that follow each other.
+const MAX_PARTS: usize = 64;
+
+/// Bytes of memory that the files in `initrd` will take. `None`: it is of no kind
+/// that can be looked into, or damaged.
+#[must_use]
+pub fn unpacked(initrd: &[u8]) -> Option<u64> {
+    let mut rest = initrd;
+    let mut sum = 0_u64;
+    for _ in 0..MAX_PARTS {
+        rest = without_zeros(rest);
+        if rest.is_empty() {
+            return Some(sum);
+        }
+        let tail = if Compression::sniff(rest).is_some() {
+            let unpacked = decompress_capped(rest.to_vec(), "initrd", LIMIT).ok()?;
+            let end = unpacked.bytes.len().checked_sub(unpacked.raw_tail)?;
+            sum = sum.checked_add(archives(unpacked.bytes.get(..end)?)?)?;
+            unpacked.raw_tail
+        } else {
+            let (bytes, after) = archive(rest)?;
+            sum = sum.checked_add(bytes)?;
+            after.len()
+        };
+        rest = rest.get(rest.len().checked_sub(tail)?..)?;
+    }
+    None
+}
+
+/// The files of nothing but plain archives.
+fn archives(mut rest: &[u8]) -> Option<u64> {
+    let mut sum = 0_u64;
+    loop {
+        rest = without_zeros(rest);
+        if rest.is_empty() {
+            return Some(sum);
+        }
+        let (bytes, after) = archive(rest)?;
+        sum = sum.checked_add(bytes)?;
+        rest = after;
+    }
+}
+
+/// The files of the archive that `bytes` begin with, and what follows it.
+fn archive(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (mut at, mut sum) = (0_usize, 0_u64);
+    loop {
+        let header = bytes.get(at..at.checked_add(HEADER)?)?;
+        if !MAGICS.iter().any(|magic| header.starts_with(magic)) {
+            return None;
+        }
+        let len = field(header, 54)?;
+        let name_len = field(header, 94)?;
+        let name_at = at + HEADER;
+        let name = bytes.get(name_at..name_at.checked_add(name_len)?)?;
+        let data = name_at.checked_add(name_len)?.checked_next_multiple_of(4)?;
+        let end = data.checked_add(len)?;
+        if name == LAST {
+            return Some((sum, bytes.get(end..).unwrap_or_default()));
+        }
+        bytes.get(data..end)?;
+        let pages = align_up(u64::try_from(len).ok()?, PAGE_SIZE)?;
+        sum = sum.checked_add(pages)?.checked_add(PER_FILE)?;
+        at = end.checked_next_multiple_of(4)?;
+    }
+}
+
+/// Eight hexadecimal digits.
+fn field(header: &[u8], at: usize) -> Option<usize> {
+    let digits = header.get(at..at + 8)?;
+    let plain = digits.iter().all(u8::is_ascii_hexdigit);
+    let text = std::str::from_utf8(digits).ok().filter(|_| plain)?;
+    usize::from_str_radix(text, 16).ok()
+}
+
+fn without_zeros(bytes: &[u8]) -> &[u8] {
+    let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
+    &bytes[zeros..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression as Level;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    fn entry(name: &str, data: &[u8]) -> Vec<u8> {
+        let (name, mut out) = (format!("{name}\0"), b"070701".to_vec());
+        for at in 0..13 {
+            let value = match at {
+                6 => data.len(),
+                11 => name.len(),
+                _ => 0,
+            };
+            out.extend(format!("{value:08X}").bytes());
+        }
+        out.extend(name.bytes());
+        out.resize(out.len().next_multiple_of(4), 0);
+        out.extend(data);
+        out.resize(out.len().next_multiple_of(4), 0);
+        out
+    }
+
+    fn archive(files: &[&[u8]]) -> Vec<u8> {
+        let files = files.iter().map(|data| entry("file", data));
+        files.chain([entry("TRAILER!!!", &[])]).flatten().collect()
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Level::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn every_part_counts() {
+        let early = archive(&[&[1; 5000]]);
+        let main = archive(&[&[2; 1], &[], &[3; 100_000]]);
+        let last = archive(&[&[4; 4096]]);
+        let one = 8192 + PER_FILE;
+        let two = 4096 + 25 * 4096 + 3 * PER_FILE;
+        let three = 4096 + PER_FILE;
+        assert_eq!(unpacked(&early), Some(one));
+        assert_eq!(unpacked(&gzip(&main)), Some(two));
+        // microcode, padding, the archive itself, padding, one more
+        let whole = [&early[..], &[0; 300], &gzip(&main), &[0; 3], &last].concat();
+        assert_eq!(unpacked(&whole), Some(one + two + three));
+        let whole = [&gzip(&main)[..], &gzip(&last), &[0; 512]].concat();
+        assert_eq!(unpacked(&whole), Some(two + three));
+        assert_eq!(unpacked(&[0; 512]), Some(0));
+    }
+
+    #[test]
+    fn what_is_no_archive_is_not_guessed_at() {
+        let good = archive(&[&[1; 5000]]);
+        assert_eq!(unpacked(b"\x53\xef an ext2 image"), None);
+        assert_eq!(unpacked(&good[..good.len() - 20]), None);
+        assert_eq!(unpacked(&gzip(&good[..200])), None);
+        let packed = gzip(&good);
+        assert_eq!(unpacked(&packed[..packed.len() - 9]), None);
+        let mut negative = good.clone();
+        negative[54] = b'-';
+        assert_eq!(unpacked(&negative), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_it(at in 0_usize..300, byte: u8, cut in 0_usize..300) {
+            let mut bytes = archive(&[&[1; 10], &[2; 20]]);
+            let last = bytes.len() - 1;
+            bytes[at.min(last)] = byte;
+            let _ = unpacked(&bytes[..cut.min(last)]);
+        }
+    }
+}

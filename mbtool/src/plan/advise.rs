@@ -1,0 +1,88 @@
+//! What to reserve for a crash image: the sum of what planning asks for, wherever
+//! the region will be.
+
+use super::{PlanError, Request, dump, dump_xen, wishes::Wishes};
+use crate::crash::need::Need;
+use crate::crash::{Reserve, initramfs};
+use crate::image::Protocol;
+use crate::memory::{CrashRegion, Host};
+use handoff::addr::PhysRange;
+
+/// More than boot information takes, in bytes.
+const INFORMATION: u64 = 64 << 10;
+/// Times that a file grows when it is unpacked, where it cannot be looked into.
+const UNKNOWN: u64 = 3;
+/// Where no memory is, so that a region there is in nobody's way.
+const NOWHERE: u64 = 1 << 51;
+/// Steps to a region that is large enough for what describes it.
+const MAX_STEPS: usize = 16;
+
+/// What to reserve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// The word for the command line.
+    pub reserve: Reserve,
+    /// What has to be loaded, and for Xen, to be free.
+    pub need: Need,
+    /// Bytes that the files of the initrd take, once it is unpacked.
+    pub files: u64,
+}
+
+/// What to reserve for the crash image of `request`, wherever that will be. Where
+/// something is reserved now, and how much, does not matter.
+///
+/// # Errors
+///
+/// It could not be loaded in any region.
+pub fn advice(request: &Request, host: &Host) -> Result<Advice, PlanError> {
+    let wishes = Wishes::decide(request, host)?;
+    // the first module of any other image is its kernel
+    let skip = usize::from(!matches!(request.image.protocol, Protocol::Linux(_)));
+    let initrds = request.modules.iter().skip(skip);
+    let files = initrds.map(|module| files(&module.data)).sum();
+    let (mut request, mut host) = (request.clone(), host.clone());
+    let mut bytes = 0;
+    for _ in 0..MAX_STEPS {
+        let end = NOWHERE.saturating_add(bytes);
+        host.crash_regions = vec![CrashRegion {
+            start: NOWHERE,
+            end,
+        }];
+        request.crash = PhysRange::new(NOWHERE, end);
+        let (more, need) = if wishes.xen.is_some() {
+            dump_xen::advice(&request, &host, files)?
+        } else {
+            let need = dump::need(&request, &wishes, INFORMATION, &host);
+            let modules = request.modules.iter();
+            let packed = modules.map(|module| module.data.len() as u64).sum();
+            (need.to_reserve(packed, files), need)
+        };
+        if more <= bytes {
+            return Ok(Advice {
+                reserve: Reserve {
+                    bytes,
+                    xen: host.xen.is_some(),
+                },
+                need,
+                files,
+            });
+        }
+        bytes = more;
+    }
+    Err(PlanError::NoRam)
+}
+
+/// `error`, with what would do where it is about the region.
+pub(super) fn completed(mut error: PlanError, request: &Request, host: &Host) -> PlanError {
+    if let PlanError::CrashRegionTooSmall { reserve, .. } = &mut error {
+        *reserve = advice(request, host).ok().map(|advice| advice.reserve);
+    }
+    error
+}
+
+/// Bytes that an initrd's files take.
+fn files(initrd: &[u8]) -> u64 {
+    let packed = initrd.len() as u64;
+    let unknown = packed.saturating_mul(UNKNOWN);
+    initramfs::unpacked(initrd).unwrap_or(unknown).max(packed)
+}
