@@ -4,58 +4,23 @@
 //! sizes are numbers; `memory_map`, `low_memory` and `crash_regions` have the
 //! form of [`crate::memory::Host`], so that a plan is also a recorded machine.
 
+mod fixup;
+mod hex;
+mod words;
+
+pub use fixup::FixupReport;
+pub use hex::{Hex, HexRange};
+pub use words::{console_text, consoles_text, drill_text, on_fault_text, verify_text};
+
 use super::boot::Sent;
 use crate::crash::Facts;
 use crate::memory::boot_facts::BootFacts;
 use crate::memory::xen::XenHost;
 use crate::memory::{CrashRegion, Entry, LowMemory};
-use handoff::addr::PhysRange;
-use handoff::spec::{Console, Drill, Fixup, OnCpu, OnFault, Verify};
 use serde::{Serialize, Serializer};
-use std::fmt;
 
 /// Raised with every incompatible change of the document.
 pub const FORMAT: u32 = 2;
-
-/// An address, or another number that is read as hexadecimal.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Hex(pub u64);
-
-impl fmt::Display for Hex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#x}", self.0)
-    }
-}
-
-impl fmt::Debug for Hex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for Hex {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// A half-open range.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct HexRange {
-    /// First byte.
-    pub start: Hex,
-    /// One past the last byte.
-    pub end: Hex,
-}
-
-impl From<PhysRange> for HexRange {
-    fn from(range: PhysRange) -> Self {
-        Self {
-            start: Hex(range.start),
-            end: Hex(range.end),
-        }
-    }
-}
 
 /// What `plan --json` prints; see docs/plan-json.md.
 #[derive(Clone, Debug, Serialize)]
@@ -215,63 +180,6 @@ pub struct LowFixReport {
     pub rsdp: Option<Hex>,
 }
 
-/// A change that the handoff makes.
-#[derive(Clone, Debug, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum FixupReport {
-    /// A 16-bit store.
-    Store16 {
-        /// Where.
-        addr: Hex,
-        /// What.
-        value: Hex,
-    },
-    /// A checked copy of the RSDP.
-    CopyRsdp {
-        /// Source.
-        from: Hex,
-        /// Destination.
-        to: Hex,
-        /// Bytes.
-        len: u32,
-        /// "boot-cpu" or "other-cpu": only where the handoff runs there.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        on: Option<&'static str>,
-    },
-    /// Zeroes.
-    Zero {
-        /// Where.
-        addr: Hex,
-        /// Bytes.
-        len: u64,
-    },
-}
-
-impl From<Fixup> for FixupReport {
-    fn from(fixup: Fixup) -> Self {
-        match fixup {
-            Fixup::Store16 { addr, value } => Self::Store16 {
-                addr: Hex(addr),
-                value: Hex(value.into()),
-            },
-            Fixup::CopyRsdp { from, to, len, on } => Self::CopyRsdp {
-                from: Hex(from),
-                to: Hex(to),
-                len,
-                on: match on {
-                    OnCpu::Any => None,
-                    OnCpu::Boot => Some("boot-cpu"),
-                    OnCpu::Other => Some("other-cpu"),
-                },
-            },
-            Fixup::Zero { addr, len } => Self::Zero {
-                addr: Hex(addr),
-                len,
-            },
-        }
-    }
-}
-
 /// Memory that the handoff moves.
 #[derive(Clone, Debug, Serialize)]
 pub struct MoveReport {
@@ -302,70 +210,4 @@ pub struct HandoffReport {
     pub drill: &'static str,
     /// True when watchpoints catch the image overwriting the handoff.
     pub guard: bool,
-}
-
-/// `consoles` as `--console` takes them.
-#[must_use]
-pub fn consoles_text(consoles: &[Console]) -> String {
-    if consoles.is_empty() {
-        return "none".to_owned();
-    }
-    let each: Vec<String> = consoles.iter().map(console_text).collect();
-    each.join("+")
-}
-
-/// `console` as `--console` takes it.
-#[must_use]
-pub fn console_text(console: &Console) -> String {
-    let baud = |divisor: Option<u16>| {
-        let divisor = divisor.filter(|divisor| *divisor != 0)?;
-        Some(115_200 / u32::from(divisor))
-    };
-    match *console {
-        Console::Pio { port, divisor } => match baud(divisor) {
-            None => format!("pio:{port:#x}"),
-            Some(baud) => format!("pio:{port:#x},{baud}"),
-        },
-        Console::Mmio {
-            addr,
-            stride,
-            width,
-            divisor,
-        } => {
-            let baud = baud(divisor).map_or_else(String::new, |baud| format!(",baud={baud}"));
-            format!("mmio:{addr:#x},stride={stride},width={width}{baud}")
-        }
-        Console::Debugcon { port } => format!("debugcon:{port:#x}"),
-        Console::RamLog { addr, size } => format!("ramlog:{addr:#x},size={size:#x}"),
-    }
-}
-
-/// `on_fault` as `--on-fault` takes it.
-#[must_use]
-pub const fn on_fault_text(on_fault: OnFault) -> &'static str {
-    match on_fault {
-        OnFault::Halt => "halt",
-        OnFault::Reset => "reset",
-    }
-}
-
-/// `verify` as `--verify` takes it.
-#[must_use]
-pub const fn verify_text(verify: Verify) -> &'static str {
-    match verify {
-        Verify::None => "none",
-        Verify::Crc32 => "crc32",
-        Verify::Sha256 => "sha256",
-    }
-}
-
-/// Name of `drill`.
-#[must_use]
-pub const fn drill_text(drill: Drill) -> &'static str {
-    match drill {
-        Drill::Off => "off",
-        Drill::FaultLong => "fault-long",
-        Drill::FaultProtected => "fault-protected",
-        Drill::Call(_) => "call",
-    }
 }

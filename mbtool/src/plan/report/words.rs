@@ -1,0 +1,69 @@
+//! Options as the command line has them.
+
+use handoff::spec::{Console, Drill, OnFault, Verify};
+
+/// `consoles` as `--console` takes them.
+#[must_use]
+pub fn consoles_text(consoles: &[Console]) -> String {
+    if consoles.is_empty() {
+        return "none".to_owned();
+    }
+    let each: Vec<String> = consoles.iter().map(console_text).collect();
+    each.join("+")
+}
+
+/// `console` as `--console` takes it.
+#[must_use]
+pub fn console_text(console: &Console) -> String {
+    let baud = |divisor: Option<u16>| {
+        let divisor = divisor.filter(|divisor| *divisor != 0)?;
+        Some(115_200 / u32::from(divisor))
+    };
+    match *console {
+        Console::Pio { port, divisor } => match baud(divisor) {
+            None => format!("pio:{port:#x}"),
+            Some(baud) => format!("pio:{port:#x},{baud}"),
+        },
+        Console::Mmio {
+            addr,
+            stride,
+            width,
+            divisor,
+        } => {
+            let baud = baud(divisor).map_or_else(String::new, |baud| format!(",baud={baud}"));
+            format!("mmio:{addr:#x},stride={stride},width={width}{baud}")
+        }
+        Console::Debugcon { port } => format!("debugcon:{port:#x}"),
+        Console::RamLog { addr, size } => format!("ramlog:{addr:#x},size={size:#x}"),
+    }
+}
+
+/// `on_fault` as `--on-fault` takes it.
+#[must_use]
+pub const fn on_fault_text(on_fault: OnFault) -> &'static str {
+    match on_fault {
+        OnFault::Halt => "halt",
+        OnFault::Reset => "reset",
+    }
+}
+
+/// `verify` as `--verify` takes it.
+#[must_use]
+pub const fn verify_text(verify: Verify) -> &'static str {
+    match verify {
+        Verify::None => "none",
+        Verify::Crc32 => "crc32",
+        Verify::Sha256 => "sha256",
+    }
+}
+
+/// Name of `drill`.
+#[must_use]
+pub const fn drill_text(drill: Drill) -> &'static str {
+    match drill {
+        Drill::Off => "off",
+        Drill::FaultLong => "fault-long",
+        Drill::FaultProtected => "fault-protected",
+        Drill::Call(_) => "call",
+    }
+}
