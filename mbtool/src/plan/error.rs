@@ -1,7 +1,7 @@
 //! Why there is no plan.
 
 use super::boot::linux::LinuxError;
-use super::boot::mbi::MbiError;
+use super::boot::multiboot::MbiError;
 use super::check::CheckError;
 use super::place::{FixedError, NoRoom};
 use super::resolve::ResolveError;

@@ -6,12 +6,10 @@
 //! kernel has run), VBE and framebuffer (no video mode is known then). The flags
 //! word says which is there.
 
-use super::mbi::{self, MbiError};
+use super::multiboot::{self, MbiError, Parts};
 use super::record::{Reader, Writer};
 use super::sent::Area;
-use crate::image::Sections;
 use crate::plan::report::Hex;
-use handoff::addr::PhysRange;
 use serde::Serialize;
 
 /// Value of EAX at the entry (section 3.2).
@@ -45,25 +43,6 @@ const MMAP_LENGTH: usize = 44;
 const MMAP_ADDR: usize = 48;
 const LOADER_ADDR: usize = 64;
 
-/// What the information says.
-#[derive(Clone, Debug)]
-pub struct Parts<'a> {
-    /// Of the image.
-    pub cmdline: &'a str,
-    /// Boot loader name.
-    pub loader: &'a str,
-    /// In order: where (end exclusive, not rounded), and the string.
-    pub modules: Vec<(PhysRange, &'a str)>,
-    /// KiB from 0.
-    pub mem_lower: u32,
-    /// KiB from 1 MiB.
-    pub mem_upper: u32,
-    /// Ranges and E820 types.
-    pub areas: &'a [(PhysRange, u32)],
-    /// The table, and what was added to the image's link addresses.
-    pub sections: Option<(&'a Sections, u64)>,
-}
-
 /// Builds the information for the page aligned address `addr`. Its size does not
 /// depend on any address.
 ///
@@ -72,7 +51,7 @@ pub struct Parts<'a> {
 /// A NUL in a string; a module that is empty or ends above 4 GiB; an address
 /// that 32 bits do not hold.
 pub fn build(parts: &Parts<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
-    mbi::no_nul("the command line", parts.cmdline)?;
+    multiboot::no_nul("the command line", parts.cmdline)?;
     let mut info = Writer::new(addr, FIXED);
     let mut flags = MEMORY | CMDLINE | MAP | LOADER;
     info.set32(MEM_LOWER, parts.mem_lower);
@@ -80,8 +59,8 @@ pub fn build(parts: &Parts<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
 
     let table = info.append(&vec![0; MODULE * parts.modules.len()]);
     for (index, &(range, text)) in parts.modules.iter().enumerate() {
-        mbi::no_nul(format!("the string of module {index}"), text)?;
-        let (start, end) = mbi::low_module(index, range)?;
+        multiboot::no_nul(format!("the string of module {index}"), text)?;
+        let (start, end) = multiboot::low_module(index, range)?;
         let at = table + MODULE * index;
         info.set32(at, start);
         info.set32(at + 4, end);
@@ -110,7 +89,7 @@ pub fn build(parts: &Parts<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
 
     if let Some((sections, delta)) = parts.sections {
         flags |= ELF_SECTIONS;
-        let table = info.append(&mbi::moved(sections, delta));
+        let table = info.append(&multiboot::moved(sections, delta));
         info.set32(SHDR_NUM, sections.num);
         info.set32(SHDR_SIZE, sections.entsize);
         let table = low(info.address(table))?;

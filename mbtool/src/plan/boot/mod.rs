@@ -6,6 +6,7 @@
 pub mod linux;
 pub mod mb1;
 pub mod mbi;
+pub mod multiboot;
 pub mod pvh;
 mod record;
 pub mod sent;
@@ -127,9 +128,9 @@ fn sections<'a>(known: Known<'a>) -> Option<(&'a Sections, u64)> {
     image.sections.as_ref().map(|sections| (sections, delta))
 }
 
-fn multiboot1(known: Known<'_>) -> Result<Boot, PlanError> {
-    let addr = known.layout.info.start;
-    let parts = mb1::Parts {
+/// What both versions of Multiboot say.
+fn multiboot(known: Known<'_>) -> multiboot::Parts<'_> {
+    multiboot::Parts {
         cmdline: &known.wishes.cmdline,
         loader: &known.wishes.loader,
         modules: modules(known),
@@ -137,8 +138,12 @@ fn multiboot1(known: Known<'_>) -> Result<Boot, PlanError> {
         mem_upper: known.low.mem_upper,
         areas: &known.low.areas,
         sections: sections(known),
-    };
-    let bytes = mb1::build(&parts, addr)?;
+    }
+}
+
+fn multiboot1(known: Known<'_>) -> Result<Boot, PlanError> {
+    let addr = known.layout.info.start;
+    let bytes = mb1::build(&multiboot(known), addr)?;
     Ok(Boot {
         exit: Exit::Multiboot1 {
             entry: low_address("image entry point", known.image_entry)?,
@@ -186,19 +191,12 @@ fn multiboot2(known: Known<'_>) -> Result<Boot, PlanError> {
         image_entry,
         ..
     } = known;
-    let parts = mbi::Parts {
-        cmdline: &wishes.cmdline,
-        loader: &wishes.loader,
-        modules: modules(known),
-        mem_lower: low.mem_lower,
-        mem_upper: low.mem_upper,
-        areas: &low.areas,
-        sections: sections(known),
+    let own = mbi::Own {
         rsdp_v1: wishes.rsdp.v1,
         rsdp_v2: wishes.rsdp.v2,
         load_base: low_address("image", layout.base)?,
     };
-    let mbi = mbi::build(&parts)?;
+    let mbi = mbi::build(&multiboot(known), own)?;
     Ok(Boot {
         exit: Exit::Multiboot2 {
             entry: low_address("image entry point", image_entry)?,

@@ -5,7 +5,7 @@
 //! reads the strings and the memory map.
 
 use super::mb1::SentModule;
-use super::mbi::{self, MbiError};
+use super::multiboot::{self, MbiError};
 use super::record::{Reader, Writer};
 use super::sent::Area;
 use crate::plan::report::Hex;
@@ -54,15 +54,15 @@ pub struct Parts<'a> {
 ///
 /// A NUL in a string; a module that is empty or ends above 4 GiB.
 pub fn build(parts: &Parts<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
-    mbi::no_nul("the command line", parts.cmdline)?;
+    multiboot::no_nul("the command line", parts.cmdline)?;
     let mut info = Writer::new(addr, FIXED);
     info.set32(0, MAGIC);
     info.set32(VERSION_AT, VERSION);
 
     let table = info.append(&vec![0; MODULE * parts.modules.len()]);
     for (index, &(range, text)) in parts.modules.iter().enumerate() {
-        mbi::no_nul(format!("the string of module {index}"), text)?;
-        mbi::low_module(index, range)?;
+        multiboot::no_nul(format!("the string of module {index}"), text)?;
+        multiboot::low_module(index, range)?;
         let at = table + MODULE * index;
         info.set64(at, range.start);
         info.set64(at + 8, range.len());

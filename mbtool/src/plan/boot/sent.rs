@@ -1,6 +1,7 @@
 //! The boot information read back, for the report: what the image will see.
 
 use super::mbi::{self, Mbi};
+use super::multiboot;
 use crate::plan::report::Hex;
 use crate::plan::wants::tag_name;
 use serde::Serialize;
@@ -118,7 +119,7 @@ pub fn decode(mbi: &Mbi, rsdp: Option<u64>) -> Vec<SentTag> {
 }
 
 fn body(kind: u32, fields: &[u8], rsdp: Option<u64>) -> Body {
-    let word = |at: usize| mbi::word(fields, at).unwrap_or(0);
+    let word = |at: usize| multiboot::word(fields, at).unwrap_or(0);
     let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
     let text = |at: usize| {
         let bytes = fields.get(at..).unwrap_or(&[]);

@@ -1,4 +1,6 @@
 use super::*;
+use crate::image::Sections;
+use handoff::addr::PhysRange;
 use proptest::prelude::*;
 
 fn r(start: u64, end: u64) -> PhysRange {

@@ -2,6 +2,7 @@
 #![expect(unsafe_code)]
 
 use super::*;
+use crate::image::Sections;
 use multiboot2::{BootInformation, BootInformationHeader};
 
 fn r(start: u64, end: u64) -> PhysRange {
@@ -20,11 +21,14 @@ fn parts<'a>() -> Parts<'a> {
         mem_upper: 1234,
         areas: &[],
         sections: None,
-        rsdp_v1: false,
-        rsdp_v2: false,
-        load_base: 0x7f80_0000,
     }
 }
+
+const OWN: Own = Own {
+    rsdp_v1: false,
+    rsdp_v2: false,
+    load_base: 0x7f80_0000,
+};
 
 /// Parses as the crate does it for a kernel.
 fn with_parsed(bytes: &[u8], check: impl FnOnce(&BootInformation<'_>)) {
@@ -46,10 +50,13 @@ fn what_is_built_is_what_is_parsed() {
         (r(0xf_0000, 0x10_0000), 2),
         (r(1 << 32, 1 << 33), 5),
     ];
-    let mbi = build(&Parts {
-        areas: &areas,
-        ..parts()
-    })
+    let mbi = build(
+        &Parts {
+            areas: &areas,
+            ..parts()
+        },
+        OWN,
+    )
     .unwrap();
     assert_eq!(word(&mbi.bytes, 0), Some(mbi.bytes.len() as u32));
     with_parsed(&mbi.bytes, |info| {
@@ -104,12 +111,12 @@ fn what_is_built_is_what_is_parsed() {
 
 #[test]
 fn room_for_the_rsdp_is_zero_and_of_the_right_size() {
-    let mbi = build(&Parts {
+    let own = Own {
         rsdp_v1: true,
         rsdp_v2: true,
-        ..parts()
-    })
-    .unwrap();
+        ..OWN
+    };
+    let mbi = build(&parts(), own).unwrap();
     assert_eq!(
         mbi.rsdp.iter().map(|hole| hole.1).collect::<Vec<_>>(),
         [20, 36]
@@ -136,11 +143,14 @@ fn room_for_the_rsdp_is_zero_and_of_the_right_size() {
 
 #[test]
 fn sizes_do_not_depend_on_addresses() {
-    let one = build(&parts()).unwrap().bytes.len();
+    let one = build(&parts(), OWN).unwrap().bytes.len();
     let mut other = parts();
     other.modules[0].0 = r(0xfff0_0000, 0xffff_f000);
-    other.load_base = 0;
-    assert_eq!(build(&other).unwrap().bytes.len(), one);
+    let own = Own {
+        load_base: 0,
+        ..OWN
+    };
+    assert_eq!(build(&other, own).unwrap().bytes.len(), one);
 }
 
 #[test]
@@ -155,10 +165,13 @@ fn sections_move_with_the_image() {
         shndx: 1,
         bytes: elf32,
     };
-    let mbi = build(&Parts {
-        sections: Some((&table, 0x20_0000)),
-        ..parts()
-    })
+    let mbi = build(
+        &Parts {
+            sections: Some((&table, 0x20_0000)),
+            ..parts()
+        },
+        OWN,
+    )
     .unwrap();
     with_parsed(&mbi.bytes, |info| {
         let got: Vec<u64> = info
@@ -178,10 +191,13 @@ fn sections_move_with_the_image() {
         shndx: 0,
         bytes: elf64,
     };
-    let mbi = build(&Parts {
-        sections: Some((&table, 0_u64.wrapping_sub(0x1000))),
-        ..parts()
-    });
+    let mbi = build(
+        &Parts {
+            sections: Some((&table, 0_u64.wrapping_sub(0x1000))),
+            ..parts()
+        },
+        OWN,
+    );
     with_parsed(&mbi.unwrap().bytes, |info| {
         let got: Vec<u64> = info
             .elf_sections_tag()
@@ -195,10 +211,13 @@ fn sections_move_with_the_image() {
 
 #[test]
 fn what_cannot_be_said_is_refused() {
-    let error = build(&Parts {
-        cmdline: "a\0b",
-        ..parts()
-    })
+    let error = build(
+        &Parts {
+            cmdline: "a\0b",
+            ..parts()
+        },
+        OWN,
+    )
     .unwrap_err()
     .to_string();
     assert!(
@@ -206,10 +225,13 @@ fn what_cannot_be_said_is_refused() {
         "{error}"
     );
     let module = |range, text| {
-        build(&Parts {
-            modules: vec![(range, text)],
-            ..parts()
-        })
+        build(
+            &Parts {
+                modules: vec![(range, text)],
+                ..parts()
+            },
+            OWN,
+        )
     };
     assert_eq!(
         module(r(0x1000, 0x1000), "").unwrap_err(),
