@@ -14,7 +14,7 @@ use super::{PlanError, Request, Segment, sent_map};
 use crate::crash::facts::Facts;
 use crate::crash::need::{Need, Part};
 use crate::crash::xen::room::{self, Room};
-use crate::crash::xen::{Window, map, window, words};
+use crate::crash::xen::{Window, fence, map, words};
 use crate::crash::{Backup, header, loads};
 use crate::image::dom0::{self, Dom0};
 use crate::memory::Host;
@@ -56,7 +56,7 @@ impl<'a> Wanted<'a> {
         let low = loads::to_save(&host.memory_map);
         let saved: Vec<PhysRange> = low
             .into_iter()
-            .chain(window::to_save(&fence, notes))
+            .chain(fence::to_save(&fence, notes))
             .collect();
         let acpi = match tables(host) {
             Ok(found) => Some(found),

@@ -2,11 +2,13 @@
 //! region needs, beside what any crash kernel does.
 //!
 //! - [`window`]: pseudo-physical addresses that dom0 fills with memory of its own,
-//!   wherever the region is, and what of the old system's memory they hide;
+//!   wherever the region is;
+//! - [`fence`]: what of the old system's memory they hide;
 //! - [`map`]: the memory map for Xen;
 //! - [`room`]: whether what is left of the region is enough to start;
 //! - [`words`]: command lines.
 
+pub mod fence;
 pub mod map;
 pub mod room;
 pub mod window;

@@ -13,10 +13,7 @@
 //! and dumped from there.
 
 use crate::image::dom0::Dom0;
-use crate::memory::xen::Run;
-use crate::memory::{Entry, Kind, map};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_up, whole_pages};
-use handoff::runs;
 
 /// What a large page maps; the window ends at a multiple.
 const LARGE: u64 = 2 * MIB;
@@ -33,7 +30,7 @@ const START_PAGES: u64 = 16;
 /// list's own addresses, and what future releases may add.
 const SPARE: u64 = 4 * MIB;
 /// More runs of memory in the window than any machine has.
-const MAX_RUNS: usize = 16;
+pub(super) const MAX_RUNS: usize = 16;
 
 /// The window for one kernel and its initrd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,87 +122,6 @@ impl Window {
             block,
         })
     }
-
-    /// The machine's RAM in the window that is not in `regions`: to be made
-    /// unusable for Xen, and to be saved.
-    ///
-    /// # Errors
-    ///
-    /// What must be RAM is not; too many pieces.
-    pub fn fence(
-        &self,
-        entries: &[Entry],
-        regions: &[PhysRange],
-    ) -> Result<Vec<PhysRange>, WindowError> {
-        let kernel = PhysRange {
-            end: self.kernel_end,
-            ..self.range
-        };
-        if let Some(hole) = hole(entries, kernel) {
-            return Err(WindowError::NotRam {
-                window: kernel,
-                hole,
-            });
-        }
-        let inside = map::ram_ranges(entries).filter_map(|run| run.intersect(&self.range));
-        let runs = runs::without(inside, regions.iter().copied());
-        if runs.len() > MAX_RUNS {
-            return Err(WindowError::Scattered {
-                window: self.range,
-                runs: runs.len(),
-            });
-        }
-        Ok(runs)
-    }
-}
-
-/// The first part of `range` that is not RAM (or unusable, which Linux takes for
-/// RAM here).
-fn hole(entries: &[Entry], range: PhysRange) -> Option<PhysRange> {
-    let mut at = range.start;
-    for entry in entries {
-        if entry.end <= at || entry.start >= range.end {
-            continue;
-        }
-        if entry.start > at {
-            break;
-        }
-        if !matches!(entry.kind, Kind::Ram | Kind::Unusable) {
-            return entry.range().intersect(&range);
-        }
-        at = entry.end;
-    }
-    let next = entries.iter().find(|entry| entry.start > at);
-    let end = next.map_or(range.end, |next| next.start.min(range.end));
-    PhysRange::new(at, end).filter(|hole| !hole.is_empty() && at < range.end)
-}
-
-/// What is saved of `fence`: all of it, and the rest of a note that begins or ends
-/// in it, which must be in one piece. Whole pages.
-#[must_use]
-pub fn to_save(fence: &[PhysRange], notes: impl Iterator<Item = Run> + Clone) -> Vec<PhysRange> {
-    let saved = |part: &PhysRange| {
-        let mut part = part.align_outward(PAGE_SIZE).unwrap_or(*part);
-        for note in notes.clone() {
-            let across = note.range().overlaps(&part) && !part.covers(&note.range());
-            if across && note.end - note.start < LARGE {
-                part.start = part.start.min(note.start / PAGE_SIZE * PAGE_SIZE);
-                part.end = part
-                    .end
-                    .max(align_up(note.end, PAGE_SIZE).unwrap_or(note.end));
-            }
-        }
-        part
-    };
-    // parts that have grown into each other are one
-    let mut merged: Vec<PhysRange> = Vec::with_capacity(fence.len());
-    for part in fence.iter().map(saved) {
-        match merged.last_mut() {
-            Some(last) if part.start <= last.end => last.end = last.end.max(part.end),
-            _ => merged.push(part),
-        }
-    }
-    merged
 }
 
 #[cfg(test)]
@@ -215,10 +131,6 @@ mod tests {
 
     const fn r(start: u64, end: u64) -> PhysRange {
         PhysRange { start, end }
-    }
-
-    const fn e(start: u64, end: u64, kind: Kind) -> Entry {
-        Entry { start, end, kind }
     }
 
     /// Debian's 6.1.
@@ -264,82 +176,6 @@ mod tests {
         assert_eq!(Window::new(&larger, 0, 512 * MIB).unwrap().block, 256 * MIB);
         assert!(Window::new(&KERNEL, 1 << 40, 512 * MIB).is_err());
         assert!(Window::new(&KERNEL, u64::MAX, u64::MAX).is_err());
-    }
-
-    #[test]
-    fn the_region_is_not_fenced() {
-        let machine = [
-            e(0, 0x9_fc00, Kind::Ram),
-            e(MIB, 3072 * MIB, Kind::Ram),
-            e(4096 * MIB, 6144 * MIB, Kind::Ram),
-        ];
-        let window = Window::new(&KERNEL, 0, 768 * MIB).unwrap();
-        let fence = |region| window.fence(&machine, &[region]).unwrap();
-        let all = r(16 * MIB, 134 * MIB);
-        assert_eq!(fence(r(2048 * MIB, 2816 * MIB)), [all]);
-        assert_eq!(fence(r(134 * MIB, 800 * MIB)), [all]);
-        assert_eq!(fence(r(16 * MIB, 784 * MIB)), []);
-        assert_eq!(fence(r(2 * MIB, 784 * MIB)), []);
-        assert_eq!(fence(r(64 * MIB, 784 * MIB)), [r(16 * MIB, 64 * MIB)]);
-        assert_eq!(fence(r(8 * MIB, 100 * MIB)), [r(100 * MIB, 134 * MIB)]);
-        let inside = [r(16 * MIB, 32 * MIB), r(64 * MIB, 134 * MIB)];
-        assert_eq!(fence(r(32 * MIB, 64 * MIB)), inside);
-    }
-
-    #[test]
-    fn what_is_not_ram_stays_what_it_is_or_is_refused() {
-        let machine = |start, end| {
-            vec![
-                e(MIB, start, Kind::Ram),
-                e(start, end, Kind::Reserved),
-                e(end, 1024 * MIB, Kind::Ram),
-            ]
-        };
-        let window = Window::new(&KERNEL, 0, 512 * MIB).unwrap();
-        let fence = window.fence(&machine(100 * MIB, 101 * MIB), &[]).unwrap();
-        assert_eq!(fence, [r(16 * MIB, 100 * MIB), r(101 * MIB, 134 * MIB)]);
-        for (start, end) in [(32, 33), (15, 17), (75, 90)] {
-            let err = window
-                .fence(&machine(start * MIB, end * MIB), &[])
-                .unwrap_err();
-            let hole = r(start.max(16) * MIB, end.min(76) * MIB);
-            assert!(err.to_string().contains(&hole.to_string()), "{err}");
-        }
-        // nothing there at all
-        let short = [e(MIB, 64 * MIB, Kind::Ram)];
-        let err = window.fence(&short, &[]).unwrap_err();
-        assert!(err.to_string().contains("0x4000000-0x4c00000"), "{err}");
-        assert!(window.fence(&[], &[]).is_err());
-        let gap = [
-            e(MIB, 64 * MIB, Kind::Ram),
-            e(65 * MIB, 1024 * MIB, Kind::Ram),
-        ];
-        let err = window.fence(&gap, &[]).unwrap_err();
-        assert!(err.to_string().contains("0x4000000-0x4100000"), "{err}");
-    }
-
-    #[test]
-    fn notes_stay_in_one_piece() {
-        let note = |start, end| Run { start, end };
-        let fence = [r(16 * MIB, 100 * MIB), r(101 * MIB, 134 * MIB)];
-        let across = [
-            note(16 * MIB - 8, 16 * MIB + 8),
-            note(134 * MIB - 0x24, 134 * MIB + 0x1000),
-            note(20 * MIB, 21 * MIB),
-            note(1024 * MIB, 1024 * MIB + 8),
-        ];
-        assert_eq!(
-            to_save(&fence, across.into_iter()),
-            [
-                r(16 * MIB - 0x1000, 100 * MIB),
-                r(101 * MIB, 134 * MIB + 0x1000)
-            ]
-        );
-        let between = [note(100 * MIB - 8, 101 * MIB + 8)];
-        assert_eq!(
-            to_save(&fence, between.into_iter()),
-            [r(16 * MIB, 134 * MIB)]
-        );
     }
 
     proptest! {
