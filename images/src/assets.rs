@@ -44,13 +44,14 @@ pub struct Found {
     pub root: Option<PathBuf>,
 }
 
-/// QEMU 7.2 for x86 with all its libraries.
+/// QEMU 10.0 for x86 with all its libraries. (Before 8.1 its emulation of several CPUs now and then runs an instruction
+/// that has just been replaced: Linux dies of an `int3` that is not there any more.)
 pub static QEMU: Asset = Asset {
     what: "QEMU",
     variable: "MBTOOL_QEMU",
     recipe: Recipe {
         name: "qemu",
-        suite: "bookworm",
+        suite: "trixie",
         packages: Packages::Closure(&["qemu-system-x86", "seabios"]),
         keep: &[
             "lib/x86_64-linux-gnu",
@@ -62,7 +63,7 @@ pub static QEMU: Asset = Asset {
         ],
     },
     file: "usr/bin/qemu-system-x86_64",
-    install: "qemu-system-x86 seabios",
+    install: "qemu-system-x86 seabios (of Debian 13)",
     found: OnceLock::new(),
 };
 

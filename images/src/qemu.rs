@@ -21,7 +21,7 @@ pub fn command() -> Result<Command> {
     libraries.push(":");
     libraries.push(&usr_lib);
 
-    let mut command = Command::new(lib.join("ld-linux-x86-64.so.2"));
+    let mut command = Command::new(usr_lib.join("ld-linux-x86-64.so.2"));
     command
         .env_remove("LD_PRELOAD")
         .env_remove("LD_LIBRARY_PATH")

@@ -9,7 +9,7 @@ use images::guest::{self, CRASH, STAGE1, Stage1};
 
 use crate::guest_binary::{known_pages_bin, mbtool_bin};
 use crate::known_pages::MARKER;
-use crate::machine::{Board, Firmware, Machine};
+use crate::machine::{Board, EMULATED, Firmware, Machine};
 use crate::run::Outcome;
 
 /// Four times what the slowest case takes on two free cores.
@@ -17,10 +17,6 @@ const DEADLINE: Duration = Duration::from_secs(400);
 
 /// Pages made before the crash.
 const PAGES: u32 = 4096;
-
-/// On a busy host an emulated CPU misses so many ticks that Linux takes its timer for broken, and panics. As KVM's guests
-/// do, it is to believe in it.
-const EMULATED: &str = "no_timer_check";
 
 /// What the first system says when it waits for a key on Xen's console.
 const PRESS: &str = "PRESS THE KEY";
@@ -151,6 +147,7 @@ impl Scenario {
         let machine = match self.host {
             Host::Linux(kernel) => Machine::new(self.firmware, kernel.path()?)
                 .append("console=ttyS0,115200 quiet panic=-1")
+                .append(EMULATED)
                 .append(&words)
                 .initrd(initrd),
             Host::Xen(version) => Machine::xen(version, &words, "", initrd)?,

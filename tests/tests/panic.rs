@@ -21,7 +21,7 @@ fn a_panic_starts_an_image_that_is_moved_into_its_place() -> Result<()> {
         .bytes("fixed", MB2_FIXED)?
         .finish()?;
     let outcome = Machine::new(Firmware::SeaBios, LINUX_6_1.path()?)
-        .append("console=ttyS0,115200 quiet panic=-1 crashkernel=128M")
+        .append("console=ttyS0,115200 quiet panic=-1 no_timer_check crashkernel=128M")
         .initrd(initrd)
         .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
         .failures(&["MBTOOL-STAGE1 FAIL"])
