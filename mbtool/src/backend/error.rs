@@ -112,7 +112,7 @@ pub enum BackendError {
         "the kernel has not enough memory (ENOMEM): {}",
         if *crash {
             "the crash region has no room left for the kernel's control and page-table pages; \
-             boot with a larger crashkernel="
+             `mbtool crash size` says which crashkernel= would do"
         } else {
             "the image is kept in free RAM until it runs; free some memory, or use a smaller \
              initrd"
@@ -170,8 +170,8 @@ pub enum BackendError {
     Xen(#[from] XenError),
     /// A crash image without a reservation.
     #[error(
-        "no memory is reserved for a crash image: add crashkernel=256M (or more) to the kernel's \
-         command line and reboot"
+        "no memory is reserved for a crash image: `mbtool crash size` says which crashkernel= belongs \
+         on the kernel's command line"
     )]
     NoCrashRegion,
     /// A failed load of a crash image that cost the one before it.

@@ -250,7 +250,7 @@ mod tests {
             (libc::EADDRNOTAVAIL, false, "highest address"),
             (libc::EADDRNOTAVAIL, true, "crash region"),
             (libc::ENOMEM, false, "free RAM"),
-            (libc::ENOMEM, true, "larger crashkernel="),
+            (libc::ENOMEM, true, "which crashkernel= would do"),
             (libc::EFAULT, false, "defect of mbtool"),
             (libc::EOPNOTSUPP, false, "TDX"),
             (libc::EIO, false, "os error 5"),

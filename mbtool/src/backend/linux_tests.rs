@@ -115,7 +115,7 @@ fn a_lost_crash_image_is_told() {
         .load_segments(0x20_0010, &list(), true)
         .unwrap_err()
         .to_string();
-    assert!(err.contains("larger crashkernel="), "{err}");
+    assert!(err.contains("which crashkernel= would do"), "{err}");
     assert!(
         err.contains("the crash image that was loaded before is gone"),
         "{err}"

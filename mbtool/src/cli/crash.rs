@@ -1,6 +1,6 @@
 //! `mbtool crash`: setting up crash dumps.
 
-use super::raw::{Cli, LoadArgs, Verb};
+use super::raw::{Cli, CommonArgs, LoadArgs, Verb};
 use super::request::ModuleArg;
 use super::values::FileWithArgs;
 use crate::crash::setup::config;
@@ -10,6 +10,16 @@ use std::path::PathBuf;
 /// The verbs of `crash`.
 #[derive(Debug, Subcommand)]
 pub enum CrashVerb {
+    /// What crashkernel= must reserve for this image, and how the boot loader of
+    /// this machine is told
+    #[command(
+        after_help = "The first line of what is printed is the word for the command line, of Xen in \
+        a dom0, of Linux elsewhere. It is computed from what `load -p` would load, and does not \
+        depend on what is reserved now. Nothing is changed.\n\nExample:\n  mbtool crash size \
+        xen.gz --module /boot/vmlinuz --initrd /boot/crash.img\n  mbtool crash size /boot/vmlinuz \
+        --initrd /boot/crash.img | head -n 1"
+    )]
+    Size(Box<SizeArgs>),
     /// Load the crash image that the configuration names, as `load -p` does
     #[command(
         after_help = "The configuration (TOML), of which image is all that must be there:\n\n  \
@@ -25,6 +35,20 @@ pub enum CrashVerb {
         where it has no panic=.\n\nExample:\n  mbtool crash load --dry-run\n  mbtool crash load"
     )]
     Load(CrashLoadArgs),
+}
+
+/// `crash size`
+#[derive(Debug, Args)]
+pub struct SizeArgs {
+    /// Options that load has too; --panic is meant.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Compute for this machine: `status --json`, `plan --json` or /proc/iomem of it
+    #[arg(long, value_name = "FILE")]
+    pub memory_map: Option<PathBuf>,
+    /// Print JSON (docs/crash-size-json.md)
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `crash load`

@@ -93,12 +93,24 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
             };
             cmd::decode::run(&options, &mut io::stdout(), &mut io::stderr())
         }
-        Verb::Crash { verb } => run_crash(verb),
+        Verb::Crash { verb } => run_crash(
+            verb,
+            matches.and_then(ArgMatches::subcommand).map(|(_, sub)| sub),
+        ),
     }
 }
 
-fn run_crash(verb: &CrashVerb) -> anyhow::Result<()> {
+fn run_crash(verb: &CrashVerb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
     match verb {
+        CrashVerb::Size(args) => {
+            let options = cmd::crash::size::Options {
+                common: args.common.clone(),
+                memory_map: args.memory_map.clone(),
+                json: args.json,
+            };
+            let modules = modules(&args.common, matches);
+            cmd::crash::size::run(&options, &modules, &mut io::stdout())
+        }
         CrashVerb::Load(args) => {
             let options = cmd::crash::load::Options {
                 config: args.config.clone(),

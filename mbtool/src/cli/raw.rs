@@ -84,8 +84,10 @@ pub enum Verb {
         serial.log\n  mbtool decode --ram-log auto\n  mbtool decode --follow /dev/ttyUSB0     set its speed with stty first"
     )]
     Decode(DecodeArgs),
-    /// Crash dumps: the image for them
-    #[command(after_help = "Example:\n  mbtool crash load      what /etc/mbtool/crash.toml names")]
+    /// Crash dumps: how much memory they need, and the image for them
+    #[command(
+        after_help = "Example:\n  mbtool crash size /boot/vmlinuz --initrd /boot/crash.img\n  mbtool crash load      what /etc/mbtool/crash.toml names"
+    )]
     Crash {
         /// What to do.
         #[command(subcommand)]

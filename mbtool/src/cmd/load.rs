@@ -15,6 +15,12 @@ use std::path::Path;
 /// what is left of their last pages.
 const BESIDE: u64 = 4 << 20;
 
+/// Where a crash image would go that is not placed: options are checked only.
+pub(super) const ANYWHERE: PhysRange = PhysRange {
+    start: MIB,
+    end: FOUR_GIB,
+};
+
 /// Runs the verb on this machine.
 ///
 /// # Errors
@@ -116,13 +122,11 @@ pub fn make(
     warnings: Vec<String>,
 ) -> anyhow::Result<Plan> {
     let region = crash_region(args, host);
-    // nothing is placed there
-    let anywhere = PhysRange::new(MIB, FOUR_GIB);
     let Prepared {
         request,
         notes,
         corrupt,
-    } = request::prepare(args, files, host, region.unwrap_or(anywhere))?;
+    } = request::prepare(args, files, host, region.unwrap_or(Some(ANYWHERE)))?;
     if let Err(error) = region {
         return Err(advised(error, &request, host).into());
     }

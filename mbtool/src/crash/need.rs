@@ -1,6 +1,7 @@
 //! How large a crash region has to be.
 
 use handoff::addr::{MIB, PhysRange, whole_pages};
+use serde::Serialize;
 use std::fmt;
 
 /// Memory that a crash kernel needs beside what is loaded: for itself once it
@@ -12,7 +13,7 @@ const BESIDE_FILES: u64 = 8 * MIB;
 const STEP: u64 = 32 * MIB;
 
 /// A part of what goes into a crash region.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Part {
     /// Segment name.
     pub name: String,

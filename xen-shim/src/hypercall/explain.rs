@@ -52,7 +52,7 @@ pub(super) fn explain(what: Explained, errno: Errno) -> HypercallError {
         }
         (Errno::EINVAL, Explained::GetRange(Range::Cpu(_))) => {
             "Xen keeps notes of CPUs only when memory is reserved for a crash image: add \
-             crashkernel=256M (or more) to Xen's command line and reboot"
+             crashkernel= to Xen's command line and reboot (`mbtool crash size` says how much)"
                 .to_owned()
         }
         (Errno::EINVAL, Explained::GetRange(_)) => "this Xen does not know this range".to_owned(),

@@ -107,7 +107,7 @@ fn what_the_image_is_not_to_blame_for_is_explained_too() {
     };
     let xen = FakeXen::new(none);
     let error = load(&Kexec::new(&xen), Kind::Crash, &[1], AREA).unwrap_err();
-    assert!(error.to_string().contains("add crashkernel="), "{error}");
+    assert!(error.to_string().contains("which crashkernel="), "{error}");
     let small = Setup {
         free_pages: 100,
         ..Setup::default()

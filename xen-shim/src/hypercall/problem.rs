@@ -116,14 +116,14 @@ impl fmt::Display for LoadProblem {
                  segments without data may be there"
             ),
             Self::NoCrashArea => f.write_str(
-                "no memory is reserved for a crash image: add crashkernel=256M (or more) to Xen's \
-                 command line and reboot",
+                "no memory is reserved for a crash image: `mbtool crash size` says which crashkernel= \
+                 belongs on Xen's command line",
             ),
             Self::CrashAreaFull(area) => write!(
                 f,
                 "Xen puts control pages and page tables into the crash area {area} as well, and \
                  has no room left there: at least 16 pages, and one for every 2 MiB that the \
-                 segments span; use a larger crashkernel="
+                 segments span; `mbtool crash size` says which crashkernel= would do"
             ),
             Self::NoMemory => f.write_str(
                 "Xen has not enough free memory, which it needs for all data and for one more page \

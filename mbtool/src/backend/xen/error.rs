@@ -165,14 +165,14 @@ pub enum XenError {
     },
     /// No crash area.
     #[error(
-        "no memory is reserved for a crash image: add crashkernel=256M (or more) to Xen's command \
-         line and reboot"
+        "no memory is reserved for a crash image: `mbtool crash size` says which crashkernel= belongs \
+         on Xen's command line"
     )]
     NoCrashArea,
     /// No room for Xen's own pages in it.
     #[error(
         "the crash area {area} has {free} free pages beside the image, and Xen needs {needed} of \
-         them for control pages and page tables: boot Xen with a larger crashkernel="
+         them for control pages and page tables: `mbtool crash size` says which crashkernel= would do"
     )]
     CrashAreaFull {
         /// The area.

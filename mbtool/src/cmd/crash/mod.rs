@@ -1,3 +1,4 @@
 //! `mbtool crash`: crash dumps, from the reservation on.
 
 pub mod load;
+pub mod size;

@@ -1,10 +1,13 @@
 //! Setting a machine up for crash dumps: what to load, and where to save to.
 //!
+//! - [`boot_loader`]: what starts this machine, and how it reserves memory;
 //! - [`config`]: the configuration, `/etc/mbtool/crash.toml`;
 //! - [`target`]: where a dump is saved to.
 
+pub mod boot_loader;
 pub mod config;
 pub mod target;
 
+pub use boot_loader::BootLoader;
 pub use config::{Config, ConfigError};
 pub use target::{Device, Ssh, Target};

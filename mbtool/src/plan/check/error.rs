@@ -78,7 +78,7 @@ pub enum CheckError {
     /// kexec: ENOMEM.
     #[error(
         "{left} pages of the crash region {region} are left, the kernel needs {needed} for itself: \
-         reserve more with crashkernel="
+         `mbtool crash size` says which crashkernel= would do"
     )]
     CrashRegionFull {
         /// Free pages.
