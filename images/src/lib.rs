@@ -11,4 +11,5 @@ pub mod payloads;
 pub mod progress;
 pub mod qemu;
 pub mod report;
+pub mod rootfs;
 pub mod store;

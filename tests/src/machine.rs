@@ -71,6 +71,7 @@ impl Machine {
             typing: false,
             failures: [
                 "MBTOOL-STAGE1 FAIL",
+                "MBTOOL-DEBIAN FAIL",
                 "Kernel panic - not syncing",
                 "Panic on CPU ",
             ]
@@ -135,6 +136,15 @@ impl Machine {
     pub fn initrd(mut self, initrd: Vec<u8>) -> Self {
         self.initrd = Some(initrd);
         self
+    }
+
+    /// Adds a disk (virtio) with the content of `image`. What the guest writes is kept across its reboots, and is gone at
+    /// the end of the run; the image is not changed.
+    pub fn disk(self, image: &Path) -> Self {
+        // QEMU takes two commas for one
+        let image = image.display().to_string().replace(',', ",,");
+        let drive = format!("file={image},format=raw,if=virtio,snapshot=on,cache=unsafe");
+        self.args(["-drive", &drive])
     }
 
     /// Adds arguments to QEMU's command line.

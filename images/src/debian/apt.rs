@@ -196,7 +196,7 @@ Acquire::IndexTargets::deb::DEP-11-icons::DefaultEnabled "false";
 }
 
 /// Runs `command` to its end; a failure carries the last lines that it wrote.
-pub(super) fn output(command: &mut Command) -> Result<Output> {
+pub(crate) fn output(command: &mut Command) -> Result<Output> {
     let program = command.get_program().to_string_lossy().into_owned();
     let done = command.stdin(Stdio::null()).output().with_context(|| {
         format!("cannot run {program} (part of Debian's base: packages apt and dpkg)")

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::progress::say;
 use crate::store::{Digest, Origin};
 use apt::Apt;
+pub(crate) use apt::output;
 
 /// Which packages to fetch.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +83,7 @@ pub fn fetch(suite: &str, packages: Packages, work: &Path, root: &Path) -> Resul
 }
 
 fn unpack(deb: &Path, root: &Path) -> Result<Origin> {
-    let shown = apt::output(
+    let shown = output(
         Command::new("dpkg-deb")
             .args(["--show", "--showformat=${Package} ${Version}"])
             .arg(deb),
@@ -91,7 +92,7 @@ fn unpack(deb: &Path, root: &Path) -> Result<Origin> {
     let (name, version) = shown
         .split_once(' ')
         .with_context(|| format!("{} has no name and version", deb.display()))?;
-    apt::output(Command::new("dpkg-deb").arg("--extract").arg(deb).arg(root))?;
+    output(Command::new("dpkg-deb").arg("--extract").arg(deb).arg(root))?;
     Ok(Origin {
         name: name.to_owned(),
         version: version.to_owned(),

@@ -3,6 +3,7 @@
 //! Both talk on their console in lines that begin with a marker, so that whoever reads the serial log needs no other
 //! channel: [`STAGE1`] and [`DOM0`].
 
+mod debian;
 mod program;
 
 use std::fs;
@@ -13,6 +14,8 @@ use anyhow::{Context, Result};
 use crate::assets::{self, BUSYBOX};
 use crate::cpio::Archive;
 use crate::store::Digest;
+
+pub use debian::{DEBIAN, DebianGuest};
 
 /// Beginning of each line of the first stage: `START`, `END`, `FAIL rc=N`, and `+ COMMAND` for each command.
 pub const STAGE1: &str = "MBTOOL-STAGE1 ";

@@ -1,0 +1,316 @@
+//! A real Debian as a test guest: Debian 12 with systemd, udev and initramfs-tools, on a disk image made without rights.
+//!
+//! Packages come from [`crate::store`]. No maintainer script is run: what they would have made is made here ([`finish`]).
+//! The image is kept in the cache directory under a name that holds the digest of what it was made from.
+
+mod disk;
+mod finish;
+mod program;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::cache;
+use crate::debian::Packages;
+use crate::progress::say;
+use crate::store::{self, Digest, Recipe};
+
+pub use program::Program;
+
+/// UUID of the file system on the disk.
+pub const UUID: &str = "6d627462-6d62-4264-8d62-646562313200";
+
+/// What is on the disk, and what that depends on. Documentation, translations, sound, graphics, wireless and other
+/// drivers that no test machine has are left out.
+const RECIPE: Recipe = Recipe {
+    name: "debian-12",
+    suite: "bookworm",
+    packages: Packages::Closure(&[
+        "base-files",
+        "base-passwd",
+        "bash",
+        "busybox",
+        "coreutils",
+        "cpio",
+        "crash",
+        "dash",
+        "dbus",
+        "debianutils",
+        "diffutils",
+        "e2fsprogs",
+        "findutils",
+        "grep",
+        "gzip",
+        "hostname",
+        "init-system-helpers",
+        "initramfs-tools",
+        "kexec-tools",
+        "klibc-utils",
+        "kmod",
+        "libc-bin",
+        "linux-image-amd64",
+        "login",
+        "makedumpfile",
+        "mawk",
+        "mount",
+        "openssh-client",
+        "openssh-server",
+        "procps",
+        "sed",
+        "systemd",
+        "systemd-sysv",
+        "tar",
+        "udev",
+        "util-linux",
+        "zstd",
+    ]),
+    keep: &[
+        "bin",
+        "boot",
+        "etc",
+        "lib/init",
+        "lib/klibc*",
+        "lib/lsb",
+        "lib/modprobe.d",
+        "lib/modules/*/modules.*",
+        "lib/modules/*/kernel/arch",
+        "lib/modules/*/kernel/block",
+        "lib/modules/*/kernel/crypto",
+        "lib/modules/*/kernel/drivers/a*",
+        "lib/modules/*/kernel/drivers/b*",
+        "lib/modules/*/kernel/drivers/c*",
+        "lib/modules/*/kernel/drivers/d*",
+        "lib/modules/*/kernel/drivers/firmware",
+        "lib/modules/*/kernel/drivers/h*",
+        "lib/modules/*/kernel/drivers/input",
+        "lib/modules/*/kernel/drivers/md",
+        "lib/modules/*/kernel/drivers/mfd",
+        "lib/modules/*/kernel/drivers/net/ethernet/intel",
+        "lib/modules/*/kernel/drivers/net/ethernet/realtek",
+        "lib/modules/*/kernel/drivers/net/mdio*",
+        "lib/modules/*/kernel/drivers/net/mii.ko",
+        "lib/modules/*/kernel/drivers/net/net_failover.ko",
+        "lib/modules/*/kernel/drivers/net/phy",
+        "lib/modules/*/kernel/drivers/net/virtio_net.ko",
+        "lib/modules/*/kernel/drivers/nvme",
+        "lib/modules/*/kernel/drivers/p*",
+        "lib/modules/*/kernel/drivers/rtc",
+        "lib/modules/*/kernel/drivers/scsi",
+        "lib/modules/*/kernel/drivers/thermal",
+        "lib/modules/*/kernel/drivers/tty",
+        "lib/modules/*/kernel/drivers/usb",
+        "lib/modules/*/kernel/drivers/virtio",
+        "lib/modules/*/kernel/drivers/watchdog",
+        "lib/modules/*/kernel/drivers/xen",
+        "lib/modules/*/kernel/fs",
+        "lib/modules/*/kernel/lib",
+        "lib/modules/*/kernel/net/802",
+        "lib/modules/*/kernel/net/core",
+        "lib/modules/*/kernel/net/ipv*",
+        "lib/modules/*/kernel/net/packet",
+        "lib/modules/*/kernel/virt",
+        "lib/runit-helper",
+        "lib/systemd",
+        "lib/udev",
+        "lib/x86_64-linux-gnu",
+        "lib64",
+        "sbin",
+        "usr/bin",
+        "usr/lib",
+        "usr/libexec",
+        "usr/sbin",
+        "usr/share/base-files",
+        "usr/share/base-passwd",
+        "usr/share/dbus-1",
+        "usr/share/initramfs-tools",
+        "usr/share/libc-bin",
+        "usr/share/makedumpfile",
+        "usr/share/openssh",
+        "usr/share/pam*",
+        "usr/share/systemd",
+        "var",
+    ],
+};
+
+/// The disk image in an entry, and its SHA-256.
+const IMAGE: &str = "disk.img";
+const IMAGE_DIGEST: &str = "disk.img.sha256";
+
+/// Which module of its kernel needs which.
+const MODULES_DEP: &str = "modules.dep";
+
+/// The Debian of the tests.
+#[derive(Clone, Debug)]
+pub struct Debian {
+    /// The unpacked packages: for programs of the same Debian that run on this machine, and for the kernel.
+    root: PathBuf,
+    /// The disk: an ext4 file system, not partitioned. Not to be written to: it is the cache's.
+    pub disk: PathBuf,
+    /// What depmod wrote.
+    modules_dep: PathBuf,
+}
+
+impl Debian {
+    /// Finds it in the cache; fetches it and makes the image when there is none that is whole.
+    pub fn find() -> Result<Self> {
+        let root = store::open(&RECIPE).context(
+            "Debian 12 as a guest is not cached and cannot be fetched: run this once with a network",
+        )?;
+        let disk = image(&root)?;
+        let modules_dep = disk.with_file_name(MODULES_DEP);
+        Ok(Self {
+            root,
+            disk,
+            modules_dep,
+        })
+    }
+
+    /// Its kernel's release, as `uname -r` says it.
+    pub fn release(&self) -> Result<String> {
+        release(&self.root)
+    }
+
+    /// Its kernel.
+    pub fn kernel(&self) -> Result<PathBuf> {
+        Ok(self.root.join(format!("boot/vmlinuz-{}", self.release()?)))
+    }
+
+    /// Modules of its kernel by their names (as `modprobe` takes them), and those that they need, each after what it
+    /// needs: file name and content.
+    pub fn modules(&self, names: &[&str]) -> Result<Vec<(String, Vec<u8>)>> {
+        let all = fs::read_to_string(&self.modules_dep)
+            .with_context(|| format!("cannot read {}", self.modules_dep.display()))?;
+        let dir = self.root.join("lib/modules").join(self.release()?);
+        let mut wanted: Vec<&str> = Vec::new();
+        for name in names {
+            let line = all.lines().find_map(|line| {
+                let (path, needs) = line.split_once(':')?;
+                let file = path.rsplit('/').next()?.strip_suffix(".ko")?;
+                (file.replace('-', "_") == name.replace('-', "_")).then_some((path, needs))
+            });
+            let (path, needs) = line.with_context(|| format!("the kernel has no module {name}"))?;
+            // depmod lists what is needed last first
+            for path in needs.split_whitespace().rev().chain([path]) {
+                if !wanted.contains(&path) {
+                    wanted.push(path);
+                }
+            }
+        }
+        let read = |path: &str| {
+            let file = dir.join(path);
+            let data =
+                fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let name = path.rsplit('/').next().unwrap_or(path);
+            Ok((name.to_owned(), data))
+        };
+        wanted.into_iter().map(read).collect()
+    }
+
+    /// A program of it, run on this machine.
+    pub fn program(&self, path: &str) -> Program {
+        Program::new(&self.root, path)
+    }
+}
+
+/// Release of the one kernel below `root`.
+fn release(root: &Path) -> Result<String> {
+    let boot = root.join("boot");
+    let names = fs::read_dir(&boot).with_context(|| format!("cannot read {}", boot.display()))?;
+    let found: Vec<String> = names
+        .flatten()
+        .filter_map(|entry| {
+            Some(
+                entry
+                    .file_name()
+                    .to_str()?
+                    .strip_prefix("vmlinuz-")?
+                    .to_owned(),
+            )
+        })
+        .collect();
+    ensure!(
+        found.len() == 1,
+        "{} has the kernels {found:?}, expected one",
+        boot.display()
+    );
+    Ok(found.concat())
+}
+
+/// The disk image made from the packages below `root`.
+fn image(root: &Path) -> Result<PathBuf> {
+    let packages = root
+        .parent()
+        .and_then(Path::file_name)
+        .context("a store entry has a name")?;
+    let recipe = format!(
+        "{}\n{}{}",
+        packages.display(),
+        finish::recipe(),
+        disk::recipe()
+    );
+    let digest = Digest::of(recipe.as_bytes()).to_string();
+    let built = cache::dir()?.join("built");
+    let entry = built.join(format!("debian-12-{}", &digest[..16]));
+    fs::create_dir_all(&built)?;
+    let _lock = cache::lock(&entry.with_extension("lock"))?;
+    match whole(&entry) {
+        Ok(image) => return Ok(image),
+        Err(error) if entry.exists() => {
+            let text = format_args!(
+                "{} is damaged and is made again: {error:#}",
+                entry.display()
+            );
+            say("setup", text);
+        }
+        Err(_) => {}
+    }
+    say("setup", format_args!("making the disk of a Debian guest"));
+    let work = entry.with_extension("part");
+    for old in [&work, &entry] {
+        if old.exists() {
+            fs::remove_dir_all(old)?;
+        }
+    }
+    let tree = work.join("tree");
+    let made = work.join("entry");
+    fs::create_dir_all(&made)?;
+    finish::tree(root, &tree)?;
+    let modules = tree.join("lib/modules").join(release(root)?);
+    fs::copy(modules.join(MODULES_DEP), made.join(MODULES_DEP))?;
+    let image = made.join(IMAGE);
+    disk::make(root, &tree, &image)?;
+    fs::write(
+        made.join(IMAGE_DIGEST),
+        Digest::of_file(&image)?.to_string(),
+    )?;
+    fs::rename(&made, &entry)?;
+    fs::remove_dir_all(&work)?;
+    whole(&entry)
+}
+
+/// The image of an entry, which has the digest that was noted when it was made.
+fn whole(entry: &Path) -> Result<PathBuf> {
+    let image = entry.join(IMAGE);
+    let expected = fs::read_to_string(entry.join(IMAGE_DIGEST))
+        .with_context(|| format!("no {IMAGE_DIGEST} in {}", entry.display()))?;
+    let found = Digest::of_file(&image)?.to_string();
+    ensure!(
+        found == expected.trim(),
+        "{IMAGE} has digest {found}, expected {}",
+        expected.trim()
+    );
+    Ok(image)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn made() {
+        let debian = Debian::find().unwrap();
+        eprintln!("{debian:?} {:?}", debian.kernel().unwrap());
+    }
+}

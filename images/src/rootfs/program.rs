@@ -1,0 +1,76 @@
+//! A program of the Debian guest, run on this machine with its own dynamic linker and libraries.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::debian;
+
+/// A command under construction.
+#[derive(Debug)]
+pub struct Program {
+    root: PathBuf,
+    command: Command,
+}
+
+impl Program {
+    pub(super) fn new(root: &Path, path: &str) -> Self {
+        Self::called(root, path, path)
+    }
+
+    /// The same, for a program that asks by which name it was called.
+    pub(super) fn called(root: &Path, path: &str, name: &str) -> Self {
+        let lib = root.join("lib/x86_64-linux-gnu");
+        let usr_lib = root.join("usr/lib/x86_64-linux-gnu");
+        let mut libraries = lib.clone().into_os_string();
+        for more in [&usr_lib, &lib.join("systemd")] {
+            libraries.push(":");
+            libraries.push(more);
+        }
+        let mut command = Command::new(lib.join("ld-linux-x86-64.so.2"));
+        command
+            .env_remove("LD_PRELOAD")
+            .env_remove("LD_LIBRARY_PATH")
+            .args(["--inhibit-cache", "--library-path"])
+            .arg(libraries)
+            .args(["--argv0", name])
+            .arg(root.join(path));
+        Self {
+            root: root.to_owned(),
+            command,
+        }
+    }
+
+    /// Adds arguments.
+    pub fn args<I: IntoIterator<Item: AsRef<OsStr>>>(mut self, args: I) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// Adds an option, if not empty, and a path.
+    pub fn arg_path(mut self, option: &str, path: &Path) -> Self {
+        if !option.is_empty() {
+            self.command.arg(option);
+        }
+        self.command.arg(path);
+        self
+    }
+
+    /// Sets an environment variable to a path below the root of the packages.
+    pub fn env_path(mut self, name: &str, path: &str) -> Self {
+        self.command.env(name, self.root.join(path));
+        self
+    }
+
+    /// The command itself.
+    pub fn command(self) -> Command {
+        self.command
+    }
+
+    /// Runs it to its end: what it wrote on its standard output. The error shows what it said.
+    pub fn output(mut self) -> Result<Vec<u8>> {
+        Ok(debian::output(&mut self.command)?.stdout)
+    }
+}
