@@ -3,7 +3,7 @@
 use super::raw::{Cli, CommonArgs, LoadArgs, Verb};
 use super::request::ModuleArg;
 use super::values::FileWithArgs;
-use crate::crash::setup::config;
+use crate::crash::setup::{Device, Target, config};
 use clap::{Args, CommandFactory, FromArgMatches, Subcommand};
 use std::path::PathBuf;
 
@@ -35,6 +35,29 @@ pub enum CrashVerb {
         where it has no panic=.\n\nExample:\n  mbtool crash load --dry-run\n  mbtool crash load"
     )]
     Load(CrashLoadArgs),
+    /// Set this machine up: configuration, systemd unit, and what makes the crash kernel's initrd
+    /// save the dump (Debian's initramfs-tools)
+    #[command(after_help = "Writes, each only where it is not there yet:\n\n  \
+        /etc/mbtool/crash.toml                     the configuration, filled in for this machine\n  \
+        /etc/mbtool/initramfs/                     what mkinitramfs makes the initrd from\n  \
+        /etc/systemd/system/mbtool-crash.service   loads the crash kernel at each boot; enabled\n\n\
+        The system's own initrds stay as they are. A file that somebody changed is not overwritten. \
+        The initrd is made by `crash load` when there is none, or when what it is made of has \
+        changed: /var/lib/mbtool/crash-RELEASE.img.\n\n\
+        In the crash kernel the dump goes to the target, by `mbtool crash save`, before any file \
+        system is mounted, and the machine boots. Where nothing was saved within 300 s (a passphrase \
+        is asked for, a disk does not come), it boots, too. An ssh target needs an address: by DHCP, \
+        or ip= in load.kernel-cmdline.\n\n\
+        Example:\n  mbtool crash install\n  mbtool crash install --target /srv/dumps\n  \
+        mbtool crash install --target ssh://kdump@dumps.example/srv/crash")]
+    Install(CrashInstallArgs),
+    /// Remove what `crash install` wrote, but files that somebody changed
+    #[command(after_help = "Example:\n  mbtool crash uninstall")]
+    Uninstall {
+        /// The system to take it from
+        #[arg(long, value_name = "DIR", default_value = "/")]
+        root: PathBuf,
+    },
 }
 
 /// `crash size`
@@ -60,6 +83,38 @@ pub struct CrashLoadArgs {
     /// Do everything but the last step
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `crash install`
+#[derive(Debug, Args)]
+pub struct CrashInstallArgs {
+    /// The system to set up: another than the running one where it is mounted
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    pub root: PathBuf,
+    /// The crash kernel: Xen, or Linux [default: the newest /boot/xen-*.gz, else this Linux]
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+    /// Its command line [default: a console as this machine has it]
+    #[arg(long, value_name = "STRING", allow_hyphen_values = true)]
+    pub cmdline: Option<String>,
+    /// Where dumps go: DIR, or ssh://user@host[:port]/dir [default: /var/crash]
+    #[arg(long, value_name = "TARGET", value_parser = target)]
+    pub target: Option<Target>,
+    /// The file system that DIR is on, from whose root DIR is then given: UUID=..., LABEL=...,
+    /// /dev/... [default: found out]
+    #[arg(long, value_name = "DEVICE", value_parser = device)]
+    pub device: Option<Device>,
+    /// Where mbtool itself is, for the unit [default: the one that runs]
+    #[arg(long, value_name = "FILE")]
+    pub program: Option<PathBuf>,
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    Target::try_from(text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn device(text: &str) -> Result<Device, String> {
+    Device::try_from(text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// What a configuration asks of `load`, as `load` takes it.

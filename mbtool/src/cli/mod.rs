@@ -8,6 +8,7 @@ pub mod raw;
 pub mod request;
 pub mod values;
 
+use crate::crash::setup::install::Options;
 use crate::quiesce::Patient;
 use crate::{backend, cmd, input};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
@@ -15,7 +16,7 @@ use crash::CrashVerb;
 use raw::{Cli, CommonArgs, Verb};
 use request::ModuleArg;
 use std::io;
-use std::path::Path;
+use std::path::{self, Path};
 use std::process::ExitCode;
 use values::FileWithArgs;
 
@@ -118,6 +119,18 @@ fn run_crash(verb: &CrashVerb, matches: Option<&ArgMatches>) -> anyhow::Result<(
             };
             cmd::crash::load::run(&options, &mut io::stderr())
         }
+        CrashVerb::Install(args) => {
+            let options = Options {
+                root: args.root.clone(),
+                image: args.image.as_deref().map(path::absolute).transpose()?,
+                cmdline: args.cmdline.clone(),
+                target: args.target.clone(),
+                device: args.device.clone(),
+                program: args.program.clone(),
+            };
+            cmd::crash::install::run(&options, &mut io::stderr())
+        }
+        CrashVerb::Uninstall { root } => cmd::crash::install::take_back(root, &mut io::stderr()),
     }
 }
 

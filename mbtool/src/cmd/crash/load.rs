@@ -3,7 +3,8 @@
 use crate::cli::crash::Asked;
 use crate::cli::values::FileWithArgs;
 use crate::cmd;
-use crate::crash::setup::config::{self, Config};
+use crate::crash::setup::config::{self, Config, Save};
+use crate::crash::setup::initrd::{self, Wanted};
 use crate::crash::words;
 use anyhow::{Context, bail};
 use std::io::Write;
@@ -44,7 +45,8 @@ pub fn run(options: &Options, talk: &mut dyn Write) -> anyhow::Result<()> {
             there(&path.expand(&release)).with_context(|| format!("{file}, {key}"))?;
         }
     }
-    let initrd = initrd(&load, &release).with_context(|| format!("{file}, load.initrd"))?;
+    let initrd = initrd(&load, &release, options, &config.save, talk)
+        .with_context(|| format!("{file}, load.initrd"))?;
     if initrd.is_none() {
         writeln!(
             talk,
@@ -63,12 +65,25 @@ pub fn run(options: &Options, talk: &mut dyn Write) -> anyhow::Result<()> {
     cmd::load::run(&args, &modules).with_context(|| format!("{file} cannot be loaded"))
 }
 
-/// The initrd to load, which is there.
-fn initrd(load: &config::Load, release: &str) -> anyhow::Result<Option<PathBuf>> {
+/// The initrd to load, which is there; made first, where that is to be done here.
+fn initrd(
+    load: &config::Load,
+    release: &str,
+    options: &Options,
+    save: &Save,
+    talk: &mut dyn Write,
+) -> anyhow::Result<Option<PathBuf>> {
     let Some(path) = &load.initrd else {
         return Ok(None);
     };
     let path = path.expand(release);
+    let wanted = Wanted {
+        image: &path,
+        release,
+        config: &options.config,
+        save,
+    };
+    initrd::ensure_made(&wanted, talk)?;
     there(&path)?;
     Ok(Some(path))
 }

@@ -1,4 +1,5 @@
 //! `mbtool crash`: crash dumps, from the reservation on.
 
+pub mod install;
 pub mod load;
 pub mod size;

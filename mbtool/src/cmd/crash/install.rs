@@ -1,0 +1,132 @@
+//! `mbtool crash install` and `crash uninstall`, on a machine where systemd may
+//! be running.
+
+use crate::crash::setup::config::Config;
+use crate::crash::setup::install::{self, Done, Options, UNIT};
+use crate::crash::setup::target::Target;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What says that systemd is running: sd_booted(3).
+const BOOTED: &str = "/run/systemd/system";
+
+/// Sets the machine up.
+///
+/// # Errors
+///
+/// As [`install::install`].
+pub fn run(options: &Options, talk: &mut dyn Write) -> anyhow::Result<()> {
+    let done = install::install(options, talk)?;
+    let running = options.root == Path::new("/") && Path::new(BOOTED).is_dir();
+    if running && done.changed {
+        systemctl(&["daemon-reload"], talk)?;
+    }
+    if !done.changed {
+        writeln!(talk, "mbtool: everything is installed already")?;
+    }
+    for line in left(&options.root, &done, running) {
+        writeln!(talk, "mbtool: {line}")?;
+    }
+    Ok(())
+}
+
+/// Takes it back.
+///
+/// # Errors
+///
+/// As [`install::uninstall`].
+pub fn take_back(root: &Path, talk: &mut dyn Write) -> anyhow::Result<()> {
+    let running = root == Path::new("/") && Path::new(BOOTED).is_dir();
+    if running {
+        // while there is a unit: it unloads
+        systemctl(&["stop", UNIT], talk)?;
+    }
+    install::uninstall(root, talk)?;
+    if running {
+        systemctl(&["daemon-reload"], talk)?;
+    }
+    Ok(())
+}
+
+/// Runs systemctl; a failure is said, and is none of ours.
+fn systemctl(args: &[&str], talk: &mut dyn Write) -> std::io::Result<()> {
+    let shown = format!("systemctl {}", args.join(" "));
+    let done = Command::new("systemctl")
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .output();
+    match done {
+        Ok(done) if done.status.success() => Ok(()),
+        Ok(done) => {
+            let said = String::from_utf8_lossy(&done.stderr);
+            let said = said.lines().next_back().unwrap_or("no reason given");
+            writeln!(talk, "mbtool: warning: `{shown}` failed: {said}")
+        }
+        Err(error) => writeln!(talk, "mbtool: warning: cannot run `{shown}`: {error}"),
+    }
+}
+
+/// What is left to do by hand.
+fn left(root: &Path, done: &Done, running: bool) -> Vec<String> {
+    let Config { save, .. } = &done.config;
+    let below = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
+    let mut lines = Vec::new();
+    if let Target::Ssh(ssh) = &save.target {
+        if !below(&save.identity).exists() {
+            lines.push(format!(
+                "to do: a key for ssh: `ssh-keygen -q -t ed25519 -N '' -f {}`, its .pub part to {}'s authorized_keys on {}",
+                save.identity.display(),
+                ssh.user,
+                ssh.host
+            ));
+        }
+        if !below(&save.known_hosts).exists() {
+            lines.push(format!(
+                "to do: the key of {}: `ssh-keyscan -p {} {} > {}`, and compare it",
+                ssh.host,
+                ssh.port,
+                ssh.host,
+                save.known_hosts.display()
+            ));
+        }
+    } else if save.device.is_none() {
+        lines.push(
+            "to do: save.device in the configuration: the crash kernel has nothing mounted"
+                .to_owned(),
+        );
+    }
+    lines.push(if running {
+        format!("`systemctl start {UNIT}` loads the crash kernel now, and every boot does")
+    } else {
+        "the next boot loads the crash kernel".to_owned()
+    });
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_to_do_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let done = |text: &str| Done {
+            changed: true,
+            config: Config::parse(text, "x").unwrap(),
+        };
+        let ssh = done("[save]\ntarget='ssh://k@h:2222/d'");
+        let lines = left(dir.path(), &ssh, true).join("\n");
+        for text in ["ssh-keygen", "ssh-keyscan -p 2222 h >", "systemctl start"] {
+            assert!(lines.contains(text), "{lines}");
+        }
+        let lines = left(dir.path(), &done("[save]\n"), false).join("\n");
+        assert!(
+            lines.contains("save.device") && lines.contains("next boot"),
+            "{lines}"
+        );
+        let whole = done("[save]\ndevice='UUID=1'");
+        assert_eq!(left(dir.path(), &whole, false).len(), 1);
+    }
+}

@@ -1,0 +1,277 @@
+//! Files that `crash install` writes, and knows again.
+//!
+//! What was written is kept in a list with digests, so that a file that
+//! somebody edited is told from one of an older mbtool.
+
+use anyhow::{Context, bail};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+/// Digests of what was written, below the root: lines of sha256sum(1).
+pub const LIST: &str = "var/lib/mbtool/installed";
+
+/// Files with their digests, by path below the root.
+type Listed = BTreeMap<String, String>;
+
+/// A file to write.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Below the root, without a leading `/`.
+    pub path: &'static str,
+    /// Content.
+    pub text: String,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// What is at a file's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing.
+    Absent,
+    /// What would be written.
+    Same,
+    /// What an mbtool wrote.
+    Ours,
+    /// Something else.
+    Edited,
+}
+
+/// What `crash install` wrote below a root.
+#[derive(Debug)]
+pub struct Installed {
+    root: PathBuf,
+    listed: Listed,
+}
+
+impl Installed {
+    /// Reads the list.
+    ///
+    /// # Errors
+    ///
+    /// A list that is there and cannot be read.
+    pub fn read(root: &Path) -> anyhow::Result<Self> {
+        let path = root.join(LIST);
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            text => text.with_context(|| format!("cannot read {}", path.display()))?,
+        };
+        let listed = text
+            .lines()
+            .filter_map(|line| line.split_once("  "))
+            .map(|(digest, path)| (path.to_owned(), digest.to_owned()))
+            .collect();
+        Ok(Self {
+            root: root.to_owned(),
+            listed,
+        })
+    }
+
+    /// What is where `file` goes.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read.
+    pub fn state(&self, file: &File) -> anyhow::Result<State> {
+        self.state_of(file.path, Some(&file.text))
+    }
+
+    fn state_of(&self, name: &str, text: Option<&str>) -> anyhow::Result<State> {
+        let path = self.root.join(name);
+        let found = match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(State::Absent),
+            found => found.with_context(|| format!("cannot read {}", path.display()))?,
+        };
+        Ok(if text.is_some_and(|text| text.as_bytes() == found) {
+            State::Same
+        } else if self.listed.get(name) == Some(&digest(&found)) {
+            State::Ours
+        } else {
+            State::Edited
+        })
+    }
+
+    /// Writes `file`, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// Names the file.
+    pub fn write(&mut self, file: &File) -> anyhow::Result<()> {
+        replace(&self.root.join(file.path), file.text.as_bytes(), file.mode)?;
+        self.listed
+            .insert(file.path.to_owned(), digest(file.text.as_bytes()));
+        Ok(())
+    }
+
+    /// Removes the file `name`, if nobody has edited it.
+    ///
+    /// # Errors
+    ///
+    /// Names the file.
+    pub fn remove(&mut self, name: &str) -> anyhow::Result<State> {
+        let state = self.state_of(name, None)?;
+        if state == State::Ours {
+            let path = self.root.join(name);
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+        if state != State::Edited {
+            self.listed.remove(name);
+        }
+        Ok(state)
+    }
+
+    /// Writes the list, or removes an empty one.
+    ///
+    /// # Errors
+    ///
+    /// Names it.
+    pub fn save(&self) -> anyhow::Result<()> {
+        let path = self.root.join(LIST);
+        if self.listed.is_empty() {
+            return match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    Err(error).with_context(|| format!("cannot remove {}", path.display()))
+                }
+                _ => Ok(()),
+            };
+        }
+        let mut text = String::new();
+        for (name, digest) in &self.listed {
+            let _ = writeln!(text, "{digest}  {name}");
+        }
+        replace(&path, text.as_bytes(), 0o644)
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// Writes `path` by way of another file beside it.
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
+    let shown = || format!("cannot write {}", path.display());
+    let dir = path.parent().with_context(shown)?;
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let part = path.with_extension("mbtool-new");
+    let write = || -> std::io::Result<()> {
+        let _ = fs::remove_file(&part);
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&part)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&part, path)
+    };
+    write().with_context(shown).inspect_err(|_| {
+        let _ = fs::remove_file(&part);
+    })
+}
+
+/// Makes the link `name` to `target`. Says whether it had to be made.
+///
+/// # Errors
+///
+/// Something else is there.
+pub fn link(root: &Path, name: &str, target: &str) -> anyhow::Result<bool> {
+    let path = root.join(name);
+    match fs::read_link(&path) {
+        Ok(found) if found == Path::new(target) => return Ok(false),
+        Ok(found) => bail!(
+            "{} leads to {}, expected {target}: remove it",
+            path.display(),
+            found.display()
+        ),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(_) => bail!("{} is no link: remove it", path.display()),
+    }
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    }
+    symlink(target, &path).with_context(|| format!("cannot make the link {}", path.display()))?;
+    Ok(true)
+}
+
+/// Removes the link `name`. Says whether it was there.
+///
+/// # Errors
+///
+/// Names it.
+pub fn unlink(root: &Path, name: &str) -> anyhow::Result<bool> {
+    let path = root.join(name);
+    if !path.is_symlink() {
+        return Ok(false);
+    }
+    fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    const FILE: &str = "etc/mbtool/x";
+
+    fn file(text: &str) -> File {
+        File {
+            path: FILE,
+            text: text.to_owned(),
+            mode: 0o755,
+        }
+    }
+
+    #[test]
+    fn an_edited_file_is_told_from_an_older_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        let mut installed = Installed::read(root).unwrap();
+        assert_eq!(installed.state(&file("a")).unwrap(), State::Absent);
+        installed.write(&file("a")).unwrap();
+        installed.save().unwrap();
+        let mode = fs::metadata(root.join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
+
+        let mut installed = Installed::read(root).unwrap();
+        assert_eq!(installed.state(&file("a")).unwrap(), State::Same);
+        assert_eq!(installed.state(&file("b")).unwrap(), State::Ours);
+        fs::write(root.join(FILE), "mine").unwrap();
+        assert_eq!(installed.state(&file("b")).unwrap(), State::Edited);
+        assert_eq!(installed.remove(FILE).unwrap(), State::Edited);
+        assert!(root.join(FILE).exists());
+        installed.write(&file("b")).unwrap();
+        assert_eq!(installed.remove(FILE).unwrap(), State::Ours);
+        assert!(!root.join(FILE).exists());
+        installed.save().unwrap();
+        assert!(!root.join(LIST).exists());
+        // and nothing else is left
+        assert_eq!(fs::read_dir(root.join("etc/mbtool")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn links_are_made_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        assert!(link(root, "a/b", "../c").unwrap());
+        assert!(!link(root, "a/b", "../c").unwrap());
+        let error = link(root, "a/b", "../d").unwrap_err().to_string();
+        assert!(error.contains("leads to ../c"), "{error}");
+        assert!(unlink(root, "a/b").unwrap());
+        assert!(!unlink(root, "a/b").unwrap());
+        fs::write(root.join("a/b"), "").unwrap();
+        let error = link(root, "a/b", "../c").unwrap_err().to_string();
+        assert!(error.contains("is no link"), "{error}");
+        assert!(!unlink(root, "a/b").unwrap());
+    }
+}

@@ -1,0 +1,236 @@
+use super::*;
+use crate::image::synth;
+use std::os::unix::fs::PermissionsExt as _;
+
+/// A system to set up from outside.
+fn system() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["usr/sbin/mbtool", "boot/xen-4.20-amd64.gz"] {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    }
+    dir
+}
+
+fn options(root: &Path) -> Options {
+    Options {
+        root: root.to_owned(),
+        image: None,
+        cmdline: None,
+        target: None,
+        device: Some(Device::try_from("UUID=1-2".to_owned()).unwrap()),
+        program: None,
+    }
+}
+
+fn run(options: &Options) -> (anyhow::Result<Done>, String) {
+    let mut talk = Vec::new();
+    let done = install(options, &mut talk);
+    (done, String::from_utf8(talk).unwrap())
+}
+
+/// All files below `root`, with their contents.
+fn contents(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_symlink() {
+            let target = fs::read_link(&path).unwrap();
+            found.push((path, target.into_os_string().into_encoded_bytes()));
+        } else if path.is_dir() {
+            found.extend(contents(&path));
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            found.push((path, bytes));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn it_is_installed_once_and_taken_back() {
+    let dir = system();
+    let root = dir.path();
+    let before = contents(root);
+    let (done, talk) = run(&options(root));
+    let done = done.unwrap();
+    assert!(done.changed);
+    assert!(talk.contains("enabled mbtool-crash.service"), "{talk}");
+    let unit = fs::read_to_string(root.join(UNIT_FILE)).unwrap();
+    for line in [
+        "ExecStart=/usr/sbin/mbtool crash load",
+        "ExecStop=/usr/sbin/mbtool unload -p",
+        "ConditionKernelCommandLine=!mbtool.crash",
+    ] {
+        assert!(unit.lines().any(|found| found == line), "{unit}");
+    }
+    assert!(root.join(WANTED).is_file());
+    for name in [
+        "hooks/mbtool",
+        "scripts/init-premount/mbtool-crash",
+        "scripts/local-premount/mbtool-crash",
+    ] {
+        let path = root.join(CONFDIR_DIR).join(name);
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755, "{name}");
+    }
+    let load = done.config.load.unwrap();
+    assert_eq!(load.image.as_written(), "/boot/xen-4.20-amd64.gz");
+    assert_eq!(done.config.save.device.unwrap().to_string(), "UUID=1-2");
+
+    let all = contents(root);
+    let again = Options {
+        device: None,
+        ..options(root)
+    };
+    let (done, talk) = run(&again);
+    assert!(!done.unwrap().changed, "{talk}");
+    assert_eq!((contents(root), talk.as_str()), (all, ""));
+
+    fs::write(root.join("var/lib/mbtool/crash-6.1.img"), "x").unwrap();
+    let mut talk = Vec::new();
+    uninstall(root, &mut talk).unwrap();
+    assert_eq!(contents(root), before);
+    assert!(!root.join("etc/mbtool").exists() && !root.join("var/lib/mbtool").exists());
+    let mut talk = Vec::new();
+    uninstall(root, &mut talk).unwrap();
+    assert_eq!(talk, b"mbtool: nothing was installed\n");
+}
+
+#[test]
+fn an_edited_file_is_not_overwritten_and_nothing_else_is() {
+    let dir = system();
+    let root = dir.path();
+    let unit = root.join(UNIT_FILE);
+    fs::create_dir_all(unit.parent().unwrap()).unwrap();
+    fs::write(&unit, "mine").unwrap();
+    let (done, _) = run(&options(root));
+    let error = done.unwrap_err().to_string();
+    assert!(
+        error.contains("mbtool-crash.service was changed"),
+        "{error}"
+    );
+    assert!(!root.join("etc/mbtool").exists());
+
+    // one of an older mbtool is replaced
+    fs::remove_file(&unit).unwrap();
+    run(&options(root)).0.unwrap();
+    let mut installed = Installed::read(root).unwrap();
+    let old = File {
+        path: UNIT_FILE,
+        text: "old".to_owned(),
+        mode: 0o644,
+    };
+    installed.write(&old).unwrap();
+    installed.save().unwrap();
+    let again = Options {
+        device: None,
+        ..options(root)
+    };
+    let (done, talk) = run(&again);
+    assert!(done.unwrap().changed && talk.contains("replaced"), "{talk}");
+
+    // an edited configuration stays
+    let config = root.join(CONFIG_FILE);
+    let text = fs::read_to_string(&config).unwrap() + "# mine\n";
+    fs::write(&config, &text).unwrap();
+    assert!(!run(&again).0.unwrap().changed);
+    let error = run(&options(root)).0.unwrap_err().to_string();
+    assert!(error.contains("--device would have no effect"), "{error}");
+    let mut talk = Vec::new();
+    uninstall(root, &mut talk).unwrap();
+    let talk = String::from_utf8(talk).unwrap();
+    assert!(talk.contains("crash.toml was edited and stays"), "{talk}");
+    assert_eq!(fs::read_to_string(&config).unwrap(), text);
+}
+
+#[test]
+fn what_is_given_goes_into_the_configuration() {
+    let dir = system();
+    let root = dir.path();
+    let image = synth::bzimage();
+    fs::write(root.join("boot/vmlinuz"), image).unwrap();
+    let options = Options {
+        image: Some("/boot/vmlinuz".into()),
+        cmdline: Some("console=ttyS0 \"quoted\"".to_owned()),
+        target: Some(Target::try_from("ssh://kdump@192.0.2.1/srv/crash".to_owned()).unwrap()),
+        device: None,
+        ..options(root)
+    };
+    let (done, _) = run(&options);
+    let config = done.unwrap().config;
+    let load = config.load.unwrap();
+    assert_eq!(load.image.as_written(), "/boot/vmlinuz");
+    assert_eq!(load.cmdline, "console=ttyS0 \"quoted\"");
+    assert!(load.kernel.is_none());
+    assert_eq!(
+        config.save.target.to_string(),
+        "ssh://kdump@192.0.2.1/srv/crash"
+    );
+}
+
+#[test]
+fn what_cannot_work_is_refused() {
+    let dir = system();
+    let root = dir.path();
+    let ssh = Target::try_from("ssh://k@h/d".to_owned()).unwrap();
+    for (options, says) in [
+        (
+            Options {
+                program: Some("/opt/my tools/mbtool".into()),
+                ..options(root)
+            },
+            "cannot start mbtool from there",
+        ),
+        (
+            Options {
+                program: Some("/opt/mbtool".into()),
+                ..options(root)
+            },
+            "does not exist",
+        ),
+        (
+            Options {
+                image: Some("/boot/xen-4.20-amd64.gz".into()),
+                ..options(root)
+            },
+            "neither Xen nor Linux",
+        ),
+        (
+            Options {
+                image: Some("/boot/none".into()),
+                ..options(root)
+            },
+            "no such file",
+        ),
+        (
+            Options {
+                target: Some(ssh),
+                ..options(root)
+            },
+            "is for a directory",
+        ),
+    ] {
+        let error = format!("{:#}", run(&options).0.unwrap_err());
+        assert!(error.contains(says), "{error}");
+        assert!(!root.join("etc").exists());
+    }
+}
+
+#[test]
+fn scripts_are_shell() {
+    for script in [
+        include_str!("texts/hook"),
+        include_str!("texts/stage"),
+        include_str!("texts/saves"),
+        include_str!("texts/initramfs.conf"),
+    ] {
+        let checked = std::process::Command::new("sh")
+            .args(["-n", "-c", script])
+            .status()
+            .unwrap();
+        assert!(checked.success());
+    }
+}
