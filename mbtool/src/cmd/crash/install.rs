@@ -68,6 +68,9 @@ fn systemctl(args: &[&str], talk: &mut dyn Write) -> std::io::Result<()> {
     }
 }
 
+/// Units of other tools that load a crash kernel at boot, too.
+const OTHERS: [&str; 2] = ["kdump-tools.service", "kdump.service"];
+
 /// What is left to do by hand.
 fn left(root: &Path, done: &Done, running: bool) -> Vec<String> {
     let Config { save, .. } = &done.config;
@@ -96,6 +99,14 @@ fn left(root: &Path, done: &Done, running: bool) -> Vec<String> {
             "to do: save.device in the configuration: the crash kernel has nothing mounted"
                 .to_owned(),
         );
+    }
+    for unit in OTHERS {
+        let wants = format!("/etc/systemd/system/multi-user.target.wants/{unit}");
+        if below(Path::new(&wants)).is_symlink() {
+            lines.push(format!(
+                "to do: `systemctl disable --now {unit}`: it loads a crash kernel, too, and the last one stays"
+            ));
+        }
     }
     lines.push(if running {
         format!("`systemctl start {UNIT}` loads the crash kernel now, and every boot does")
@@ -128,5 +139,15 @@ mod tests {
         );
         let whole = done("[save]\ndevice='UUID=1'");
         assert_eq!(left(dir.path(), &whole, false).len(), 1);
+        let wants = dir
+            .path()
+            .join("etc/systemd/system/multi-user.target.wants");
+        std::fs::create_dir_all(&wants).unwrap();
+        std::os::unix::fs::symlink("/x", wants.join("kdump-tools.service")).unwrap();
+        let lines = left(dir.path(), &whole, false).join("\n");
+        assert!(
+            lines.contains("disable --now kdump-tools.service"),
+            "{lines}"
+        );
     }
 }
