@@ -1,9 +1,10 @@
-//! Hypercalls of a control domain: kexec, and what a loader asks about the machine.
+//! Hypercalls of a control domain: kexec, what a loader asks about the machine, and a
+//! watchdog.
 //!
 //! [`Privcmd`] is the way to the running Xen, [`testing::FakeXen`] stands for it
-//! in tests; [`Kexec`] and [`Machine`] work on either, as [`Transport`]. The
-//! structures are those of Xen's public headers (kexec.h, memory.h, sysctl.h,
-//! version.h), x86_64, little endian. docs/hypercall.md says what of Xen's answers
+//! in tests; [`Kexec`], [`Machine`] and [`Watchdog`] work on either, as
+//! [`Transport`]. The structures are those of Xen's public headers (kexec.h,
+//! memory.h, sched.h, sysctl.h, version.h), x86_64, little endian. docs/hypercall.md says what of Xen's answers
 //! can be trusted.
 
 mod buffer;
@@ -18,6 +19,7 @@ mod privcmd;
 mod problem;
 pub mod testing;
 mod transport;
+mod watchdog;
 mod wire;
 
 pub use buffer::{Buffer, Mapping};
@@ -28,3 +30,4 @@ pub use machine::{E820Entry, Machine, Version};
 pub use privcmd::Privcmd;
 pub use problem::LoadProblem;
 pub use transport::{DOMID_IO, DOMID_SELF, DOMID_XEN, Transport};
+pub use watchdog::Watchdog;

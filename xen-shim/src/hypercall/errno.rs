@@ -39,6 +39,7 @@ errnos! {
     ENODEV = 19, "No such device.";
     EINVAL = 22, "An argument is wrong.";
     ENOTTY = 25, "The device has no such call.";
+    ENOSPC = 28, "No room.";
     EROFS = 30, "Read-only.";
     ERANGE = 34, "Out of range.";
     ENOSYS = 38, "No such hypercall.";

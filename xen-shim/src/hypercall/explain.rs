@@ -23,6 +23,7 @@ pub(super) enum Explained {
     Physinfo,
     Version,
     CpuInfo,
+    Watchdog,
 }
 
 /// The error for `errno`, with what it means there.
@@ -38,6 +39,7 @@ pub(super) fn explain(what: Explained, errno: Errno) -> HypercallError {
         Explained::Physinfo => "XEN_SYSCTL_physinfo",
         Explained::Version => "xen_version",
         Explained::CpuInfo => "XENPF_get_cpuinfo",
+        Explained::Watchdog => "SCHEDOP_watchdog",
     };
     let kexec = matches!(
         what,
@@ -63,6 +65,9 @@ pub(super) fn explain(what: Explained, errno: Errno) -> HypercallError {
                 Kind::Crash => "crash image",
             }
         ),
+        (Errno::ENOSPC, Explained::Watchdog) => {
+            "both watchdogs that Xen has for a domain are in use".to_owned()
+        }
         (Errno::EBUSY, Explained::Unload) => LoadProblem::Busy.to_string(),
         (Errno::EOPNOTSUPP, _) if kexec => "this Xen does not know this command".to_owned(),
         (Errno::EFAULT, _) => "Xen could not read or write dom0's memory, which \

@@ -14,7 +14,7 @@ mod pages;
 pub use cases::{LoadCase, load_cases};
 pub use kexec::Loaded;
 
-use super::wire::op;
+use super::wire::{self, op};
 use super::{Buffer, E820Entry, Errno, HypercallError, Kind, Mapping, Transport};
 use handoff::addr::{MIB, PhysRange};
 use std::cell::RefCell;
@@ -110,6 +110,8 @@ struct State {
     setup: Setup,
     kexec: kexec::Kexec,
     calls: Vec<Call>,
+    /// Seconds of the domain's watchdogs; 0: not in use.
+    watchdogs: [u32; 2],
     /// Hypercalls to fail: number, command, error.
     failures: Vec<(u64, u64, Errno)>,
     /// Every buffer ever given out, as addresses.
@@ -125,6 +127,7 @@ impl FakeXen {
                 setup,
                 kexec: kexec::Kexec::default(),
                 calls: Vec::new(),
+                watchdogs: [0; 2],
                 failures: Vec::new(),
                 buffers: Vec::new(),
             }),
@@ -167,6 +170,12 @@ impl FakeXen {
     #[must_use]
     pub fn started(&self) -> Option<Kind> {
         self.state.borrow().kexec.started
+    }
+
+    /// The seconds that the domain's watchdogs were set to last; 0: not in use.
+    #[must_use]
+    pub fn watchdogs(&self) -> [u32; 2] {
+        self.state.borrow().watchdogs
     }
 
     /// Why the host would have panicked by now, if it would have: an image was
@@ -215,6 +224,26 @@ impl State {
     }
 }
 
+/// sched_op, as far as watchdogs go.
+fn sched_op(state: &mut State, command: u64, argument: u64) -> Result<i64, Errno> {
+    if command != 6 {
+        return Err(Errno::ENOSYS);
+    }
+    let request = state.read(argument, 8)?;
+    let (id, seconds) = (wire::u32_at(request, 0), wire::u32_at(request, 4));
+    let Some(index) = (id as usize).checked_sub(1) else {
+        let free = state.watchdogs.iter().position(|seconds| *seconds == 0);
+        let free = free.ok_or(Errno::ENOSPC)?;
+        state.watchdogs[free] = seconds;
+        return Ok(free as i64 + 1);
+    };
+    match state.watchdogs.get_mut(index) {
+        Some(watchdog) if *watchdog != 0 => *watchdog = seconds,
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(0)
+}
+
 impl Transport for FakeXen {
     unsafe fn hypercall(&self, op: u64, args: [u64; 5]) -> Result<i64, Errno> {
         let mut state = self.state.borrow_mut();
@@ -229,6 +258,7 @@ impl Transport for FakeXen {
             None => match op {
                 op::KEXEC => kexec::op(&mut state, command, args[1]),
                 op::MEMORY => machine::memory_op(&state, command, args[1]),
+                op::SCHED => sched_op(&mut state, command, args[1]),
                 op::SYSCTL => machine::sysctl(&state, command),
                 op::VERSION => machine::version(&state, command, args[1]),
                 op::PLATFORM => machine::platform(&state, command),

@@ -8,6 +8,8 @@ pub mod op {
     pub const MEMORY: u64 = 12;
     /// xen_version.
     pub const VERSION: u64 = 17;
+    /// sched_op.
+    pub const SCHED: u64 = 29;
     /// sysctl.
     pub const SYSCTL: u64 = 35;
     /// kexec_op.

@@ -1,0 +1,119 @@
+// UNSAFETY: makes hypercalls.
+#![expect(unsafe_code)]
+//! Xen's watchdog of a domain: when it is not set again in time, Xen shuts the
+//! domain down as hung, and where that is dom0, it resets the machine.
+//!
+//! Source: Xen, public/sched.h (SCHEDOP_watchdog), common/sched/core.c.
+
+use super::explain::{Explained, explain};
+use super::wire::op;
+use super::{HypercallError, Transport};
+use std::time::Duration;
+
+/// sched_op: create, set or destroy a watchdog.
+const WATCHDOG: u64 = 6;
+
+/// A watchdog of this domain, one of two that Xen has for each. It goes on when
+/// this value is dropped.
+#[derive(Debug)]
+pub struct Watchdog<T> {
+    transport: T,
+    id: u32,
+    seconds: u32,
+}
+
+impl<T: Transport> Watchdog<T> {
+    /// Starts one that ends the domain after `timeout`, in whole seconds, at
+    /// least 1.
+    ///
+    /// # Errors
+    ///
+    /// [`HypercallError::Call`]: ENOSPC where both are in use.
+    pub fn start(transport: T, timeout: Duration) -> Result<Self, HypercallError> {
+        let seconds = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX).max(1);
+        let answer = call(&transport, 0, seconds)?;
+        let id = u32::try_from(answer).ok().filter(|id| *id != 0);
+        let id = id.ok_or_else(|| HypercallError::Nonsense {
+            call: "SCHEDOP_watchdog",
+            answer: format!("a new watchdog has the number {answer}"),
+        })?;
+        Ok(Self {
+            transport,
+            id,
+            seconds,
+        })
+    }
+
+    /// Starts its time again.
+    ///
+    /// # Errors
+    ///
+    /// [`HypercallError::Call`].
+    pub fn kick(&self) -> Result<(), HypercallError> {
+        call(&self.transport, self.id, self.seconds).map(drop)
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    ///
+    /// [`HypercallError::Call`].
+    pub fn stop(self) -> Result<(), HypercallError> {
+        call(&self.transport, self.id, 0).map(drop)
+    }
+}
+
+fn call(transport: &impl Transport, id: u32, seconds: u32) -> Result<i64, HypercallError> {
+    // struct sched_watchdog: u32 id, u32 timeout in seconds
+    let mut buffer = transport.buffer(8)?;
+    buffer.bytes_mut()[..4].copy_from_slice(&id.to_le_bytes());
+    buffer.bytes_mut()[4..].copy_from_slice(&seconds.to_le_bytes());
+    // SAFETY: SCHEDOP_watchdog reads a sched_watchdog, which `buffer` is and
+    // which outlives the call; nothing is borrowed of it.
+    unsafe { transport.hypercall(op::SCHED, [WATCHDOG, buffer.addr(), 0, 0, 0]) }
+        .map_err(|errno| explain(Explained::Watchdog, errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::FakeXen;
+    use super::super::{Buffer, Errno, Mapping};
+    use super::*;
+
+    impl Transport for &FakeXen {
+        unsafe fn hypercall(&self, op: u64, args: [u64; 5]) -> Result<i64, Errno> {
+            // SAFETY: the caller's promise, passed on.
+            unsafe { (**self).hypercall(op, args) }
+        }
+
+        fn buffer(&self, len: usize) -> Result<Buffer, HypercallError> {
+            (**self).buffer(len)
+        }
+
+        fn map_foreign(&self, domain: u16, mfns: &[u64]) -> Result<Mapping, HypercallError> {
+            (**self).map_foreign(domain, mfns)
+        }
+    }
+
+    #[test]
+    fn it_is_made_kicked_and_ended() {
+        let xen = FakeXen::default();
+        let watchdog = Watchdog::start(&xen, Duration::from_secs(60)).unwrap();
+        assert_eq!(xen.watchdogs(), [60, 0]);
+        let second = Watchdog::start(&xen, Duration::from_millis(1)).unwrap();
+        assert_eq!(xen.watchdogs(), [60, 1]);
+        watchdog.kick().unwrap();
+        watchdog.stop().unwrap();
+        assert_eq!(xen.watchdogs(), [0, 1]);
+        drop(second);
+        assert_eq!(xen.watchdogs(), [0, 1]);
+    }
+
+    #[test]
+    fn a_refusal_is_explained() {
+        let xen = FakeXen::default();
+        let _two = [(); 2].map(|()| Watchdog::start(&xen, Duration::from_secs(9)).unwrap());
+        let error = Watchdog::start(&xen, Duration::from_secs(9)).unwrap_err();
+        assert!(error.to_string().contains("both watchdogs"), "{error}");
+    }
+}
