@@ -35,6 +35,33 @@ pub enum CrashVerb {
         where it has no panic=.\n\nExample:\n  mbtool crash load --dry-run\n  mbtool crash load"
     )]
     Load(CrashLoadArgs),
+    /// In the crash kernel: save the dump, and boot the machine again
+    #[command(
+        after_help = "The configuration (TOML); nothing must be there, these are the values that \
+        go without saying:\n\n  \
+        [save]\n  \
+        target    = \"/var/crash\"           or \"ssh://user@host[:port]/directory\"\n  \
+        device    = \"UUID=...\"             file system of target, a path from its root; LABEL=,\n                                    \
+        PARTUUID=, PARTLABEL=, /dev/...; without it, what is mounted\n  \
+        collector = \"makedumpfile -l -d 31\"   \"copy\": the dump as it is\n  \
+        identity  = \"/etc/mbtool/crash-key\"   private key for ssh\n  \
+        known-hosts = \"/etc/mbtool/crash-known-hosts\"\n  \
+        watchdog  = 60                     seconds without progress until a reset; 0: none\n  \
+        then      = \"reboot\"               reboot, poweroff, shell\n\n\
+        In target, a directory crash-YYYYMMDD-HHMMSS (UTC) gets:\n\n  \
+        vmcore         the dump (vmcore.flat: for `makedumpfile -R`; vmcore.incomplete: no room)\n  \
+        vmcore.sha256  for `sha256sum -c`\n  \
+        dmesg.txt      the log of the kernel that crashed, by makedumpfile\n  \
+        crash.json     what saved it, sizes, seconds, what could not be read, what failed\n\n\
+        A collector that is missing, fails, or makes no progress for half of the watchdog's \
+        time (at most 60 s) is replaced by a plain copy. Where nothing can be saved, the end of \
+        the log is shown. In the end the machine reboots, whatever failed; Ctrl-C does not stop \
+        it. Outside of a crash kernel (no /proc/vmcore, no mbtool.crash in /proc/cmdline) the \
+        machine is left running.\n\nExample:\n  \
+        mbtool crash save\n  \
+        mbtool crash save --no-reboot --config /tmp/other.toml"
+    )]
+    Save(CrashSaveArgs),
     /// Set this machine up: configuration, systemd unit, and what makes the crash kernel's initrd
     /// save the dump (Debian's initramfs-tools)
     #[command(after_help = "Writes, each only where it is not there yet:\n\n  \
@@ -72,6 +99,23 @@ pub struct SizeArgs {
     /// Print JSON (docs/crash-size-json.md)
     #[arg(long)]
     pub json: bool,
+}
+
+/// `crash save`
+#[derive(Debug, Args)]
+pub struct CrashSaveArgs {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = config::PATH)]
+    pub config: PathBuf,
+    /// The dump
+    #[arg(long, value_name = "FILE", default_value = "/proc/vmcore")]
+    pub vmcore: PathBuf,
+    /// Return when it is saved, or not
+    #[arg(long)]
+    pub no_reboot: bool,
+    /// Do not read a copy back to compare it
+    #[arg(long)]
+    pub no_verify: bool,
 }
 
 /// `crash load`

@@ -119,6 +119,12 @@ fn run_crash(verb: &CrashVerb, matches: Option<&ArgMatches>) -> anyhow::Result<(
             };
             cmd::crash::load::run(&options, &mut io::stderr())
         }
+        CrashVerb::Save(args) => crate::crash::save::run(&crate::crash::save::Options {
+            config: args.config.clone(),
+            vmcore: args.vmcore.clone(),
+            no_reboot: args.no_reboot,
+            no_verify: args.no_verify,
+        }),
         CrashVerb::Install(args) => {
             let options = Options {
                 root: args.root.clone(),

@@ -14,6 +14,7 @@
 //! - [`need`]: how large that has to be, with what [`initramfs`] says of the initrd;
 //! - [`reserve`]: the word that reserves it;
 //! - [`setup`]: configuration: what to load, and where to save to;
+//! - [`save`]: what the crash kernel does with the dump;
 //! - [`xen`]: what Xen and its dom0 need beside that.
 
 pub mod facts;
@@ -25,6 +26,7 @@ pub mod map;
 pub mod need;
 pub mod region;
 pub mod reserve;
+pub mod save;
 pub mod setup;
 pub mod words;
 pub mod xen;

@@ -14,6 +14,8 @@ mod patient;
 mod pci;
 mod processes;
 
+pub(crate) use mounts::unescape;
+pub(crate) use ops::within;
 pub use ops::{Machine, Ops};
 pub use patient::Patient;
 

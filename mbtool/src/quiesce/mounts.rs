@@ -69,7 +69,7 @@ fn target(line: &[u8]) -> Option<PathBuf> {
 }
 
 /// Undoes `\040` and its like.
-fn unescape(word: &[u8]) -> PathBuf {
+pub(crate) fn unescape(word: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(word.len());
     let mut at = 0;
     while let Some(&byte) = word.get(at) {

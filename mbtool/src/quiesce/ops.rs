@@ -97,7 +97,7 @@ impl Ops for Machine {
 
 /// Runs `job` in a thread of its own, and leaves it there when it does not come
 /// back: a process that waits for a dead disk cannot be interrupted.
-fn within<T: Send + 'static>(
+pub(crate) fn within<T: Send + 'static>(
     limit: Duration,
     job: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, String> {

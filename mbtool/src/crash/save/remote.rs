@@ -1,0 +1,194 @@
+//! Another machine, by ssh: commands of its shell, and files for it.
+
+use super::child::{self, ChildFailed, Output, Running};
+use super::copy::Sink;
+use super::job::Job;
+use super::run::Run;
+use crate::crash::setup::target::Ssh;
+use anyhow::{Result, bail};
+use std::process::Command;
+
+/// What ssh(1) ends with when the connection, and not the command, failed.
+const NO_CONNECTION: i32 = 255;
+
+/// The machine, and the directory there.
+#[derive(Clone, Debug)]
+pub struct Remote<'a> {
+    run: &'a Run,
+    job: &'a Job<'a>,
+    ssh: &'a Ssh,
+    /// Of this dump.
+    pub dir: String,
+}
+
+/// A file that is being sent.
+#[derive(Debug)]
+pub struct Sending<'a>(Running<'a>);
+
+impl<'a> Remote<'a> {
+    /// The directory of `job` in that of `ssh`.
+    pub fn new(run: &'a Run, job: &'a Job<'a>, ssh: &'a Ssh) -> Self {
+        let dir = format!("{}/{}", ssh.dir.trim_end_matches('/'), job.name);
+        Self { run, job, ssh, dir }
+    }
+
+    /// ssh with `script` for the shell there. It asks nothing, and takes no key of
+    /// a machine that it does not know.
+    fn command(&self, script: &str) -> Command {
+        let mut command = Command::new(self.job.ssh);
+        let save = self.job.save;
+        command.arg("-i").arg(&save.identity);
+        let known = format!("UserKnownHostsFile={}", save.known_hosts.display());
+        for option in [
+            "BatchMode=yes",
+            "IdentitiesOnly=yes",
+            "StrictHostKeyChecking=yes",
+            &known,
+            "ConnectTimeout=15",
+            "ServerAliveInterval=5",
+            "ServerAliveCountMax=3",
+        ] {
+            command.args(["-o", option]);
+        }
+        let (user, host) = (&self.ssh.user, &self.ssh.host);
+        command.args(["-p", &self.ssh.port.to_string()]);
+        command.args([&format!("{user}@{host}"), "--", script]);
+        command
+    }
+
+    /// Runs `script` there; what it wrote.
+    ///
+    /// # Errors
+    ///
+    /// As [`child::run`].
+    pub fn shell(&self, script: &str) -> Result<String> {
+        let out = child::run(self.run, self.command(script), Output::Keep, || 0)?;
+        Ok(String::from_utf8_lossy(&out).into_owned())
+    }
+
+    /// The same for a command that is silent for long: the other shell gives a
+    /// sign of life while it runs.
+    pub fn slow(&self, command: &str) -> Result<String> {
+        self.shell(&format!(
+            "{{ {command}; }} & p=$!; \
+             while kill -0 $p 2>/dev/null; do sleep 1; echo . >&2; done; wait $p"
+        ))
+    }
+
+    /// Makes the directory; tries again while there is no connection.
+    ///
+    /// # Errors
+    ///
+    /// No connection in time, or the directory cannot be made.
+    pub fn connect(&self) -> Result<()> {
+        self.run.pulse.step("connecting by ssh");
+        let mut last = None;
+        let script = format!("mkdir -p {}", quote(&self.dir));
+        let made = self.run.until(self.run.limits.network, || {
+            let error = match self.shell(&script) {
+                Ok(_) => return Ok(Some(())),
+                Err(error) => error,
+            };
+            match error.downcast_ref::<ChildFailed>() {
+                Some(failed) if failed.status.code() != Some(NO_CONNECTION) => return Err(error),
+                // there is no ssh, which will not come
+                None if error.to_string().contains("does not start") => return Err(error),
+                _ => {}
+            }
+            let text = format!("{error:#}");
+            if last.as_ref() != Some(&text) {
+                self.run.talk.say(format_args!("{text}; trying again"));
+                last = Some(text);
+            }
+            Ok(None)
+        })?;
+        if made.is_none() {
+            let seconds = self.run.limits.network.as_secs();
+            let why = last.unwrap_or_default();
+            bail!("no connection to {} in {seconds} s: {why}", self.ssh.host);
+        }
+        Ok(())
+    }
+
+    /// Begins to send the file `name`.
+    ///
+    /// # Errors
+    ///
+    /// ssh does not start.
+    pub fn send(&self, name: &str) -> Result<Sending<'a>> {
+        let script = format!("cat > {}", self.path(name));
+        let running = Running::start(self.run, self.command(&script), Output::Keep, true)?;
+        Ok(Sending(running))
+    }
+
+    /// Sends a small file as a whole: it is there under its name, or not at all.
+    ///
+    /// # Errors
+    ///
+    /// It does not arrive.
+    pub fn put(&self, name: &str, data: &[u8]) -> Result<()> {
+        let partial = format!("{name}{}", super::job::PARTIAL);
+        let mut sending = self.send(&partial)?;
+        sending.take(data)?;
+        sending.end()?;
+        self.rename(&partial, name)
+    }
+
+    /// Renames a file there.
+    ///
+    /// # Errors
+    ///
+    /// It is not renamed.
+    pub fn rename(&self, from: &str, to: &str) -> Result<()> {
+        let script = format!("mv -f {} {}", self.path(from), self.path(to));
+        self.shell(&script).map(drop)
+    }
+
+    /// Removes a file there, if it is there; nothing depends on it.
+    pub fn remove(&self, name: &str) {
+        let _ = self.shell(&format!("rm -f {}", self.path(name)));
+    }
+
+    /// The file `name` there, for its shell.
+    #[must_use]
+    pub fn path(&self, name: &str) -> String {
+        quote(&format!("{}/{name}", self.dir))
+    }
+}
+
+impl Sending<'_> {
+    /// It is complete.
+    ///
+    /// # Errors
+    ///
+    /// It has not arrived.
+    pub fn end(self) -> Result<()> {
+        self.0.end(|| 0).map(drop)
+    }
+}
+
+impl Sink for Sending<'_> {
+    fn take(&mut self, data: &[u8]) -> Result<bool> {
+        self.0.write(data).map(|()| true)
+    }
+}
+
+/// One word of a POSIX shell.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_stays_one() {
+        for text in ["/srv/a b", "it's", "$(reboot)", "", "a\\b"] {
+            let script = format!("printf %s {}", quote(text));
+            let out = Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(out.stdout, text.as_bytes());
+        }
+    }
+}

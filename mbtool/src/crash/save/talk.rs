@@ -1,0 +1,158 @@
+//! What the saver says on the console: lines that stay, and one that changes.
+
+use rustix::termios::isatty;
+use std::fmt::{self, Display};
+use std::io::{self, Write};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Between two states of the changing line on a terminal.
+const REFRESH: Duration = Duration::from_millis(500);
+/// Between two of them where each is a line of its own.
+const LINES: Duration = Duration::from_secs(5);
+
+/// A console. Failures to write are nobody's business: there is nowhere to tell
+/// them, and the dump is worth more.
+pub struct Talk {
+    terminal: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    out: Box<dyn Write + Send>,
+    /// Columns of the changing line that are on the terminal.
+    columns: usize,
+    /// When it was last shown.
+    shown: Option<Instant>,
+}
+
+impl fmt::Debug for Talk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Talk")
+            .field("terminal", &self.terminal)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Talk {
+    /// Standard error.
+    #[must_use]
+    pub fn stderr() -> Self {
+        Self::new(Box::new(io::stderr()), isatty(io::stderr()))
+    }
+
+    /// `out`, which moves the cursor back at `\r` if it is a `terminal`.
+    #[must_use]
+    pub fn new(out: Box<dyn Write + Send>, terminal: bool) -> Self {
+        let state = State {
+            out,
+            columns: 0,
+            shown: None,
+        };
+        Self {
+            terminal,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// A line of mbtool's.
+    pub fn say(&self, text: impl Display) {
+        self.line(format_args!("mbtool: {text}"));
+    }
+
+    /// A line of anybody's.
+    pub fn line(&self, text: impl Display) {
+        let Ok(mut state) = self.state.lock() else {
+            return;
+        };
+        let text = text.to_string();
+        let rest = " ".repeat(state.columns.saturating_sub(text.chars().count()));
+        let back = if state.columns > 0 { "\r" } else { "" };
+        let _ = writeln!(state.out, "{back}{text}{rest}");
+        let _ = state.out.flush();
+        state.columns = 0;
+    }
+
+    /// The changing line, shown if it is due or the `last` of its kind.
+    pub fn status(&self, text: &str, last: bool) {
+        let Ok(mut state) = self.state.lock() else {
+            return;
+        };
+        let pause = if self.terminal { REFRESH } else { LINES };
+        if !last && state.shown.is_some_and(|at| at.elapsed() < pause) {
+            return;
+        }
+        state.shown = Some(Instant::now());
+        let columns = text.chars().count();
+        let _ = if self.terminal {
+            let rest = " ".repeat(state.columns.saturating_sub(columns));
+            let end = if last { "\n" } else { "" };
+            state.columns = if last { 0 } else { columns };
+            write!(state.out, "\r{text}{rest}{end}")
+        } else {
+            writeln!(state.out, "{text}")
+        };
+        let _ = state.out.flush();
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+    use std::sync::Arc;
+
+    /// What was said.
+    #[derive(Clone, Default)]
+    pub struct Heard(Arc<Mutex<Vec<u8>>>);
+
+    impl Heard {
+        pub fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+
+        pub fn talk(&self, terminal: bool) -> Talk {
+            Talk::new(Box::new(self.clone()), terminal)
+        }
+    }
+
+    impl Write for Heard {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::Heard;
+
+    #[test]
+    fn a_terminal_has_one_line_that_changes() {
+        let heard = Heard::default();
+        let talk = heard.talk(true);
+        talk.status("10 %, a long one", false);
+        talk.status("too soon", false);
+        talk.say("stays");
+        talk.status("end", true);
+        assert_eq!(
+            heard.text(),
+            "\r10 %, a long one\rmbtool: stays   \n\rend\n"
+        );
+    }
+
+    #[test]
+    fn elsewhere_each_state_is_a_line() {
+        let heard = Heard::default();
+        let talk = heard.talk(false);
+        talk.status("1 %", false);
+        talk.status("2 %", false);
+        talk.status("100 %", true);
+        talk.say("done");
+        assert_eq!(heard.text(), "1 %\n100 %\nmbtool: done\n");
+    }
+}
