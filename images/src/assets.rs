@@ -401,6 +401,31 @@ pub fn efi_modules() -> Result<Vec<(String, PathBuf)>> {
     modules(&["fs/efivarfs/efivarfs.ko"])
 }
 
+/// What Linux 6.1 needs for a virtio disk with ext2, ext3 or ext4: as [`xen_modules`].
+pub fn disk_modules() -> Result<Vec<(String, PathBuf)>> {
+    modules(&[
+        "drivers/virtio/virtio.ko",
+        "drivers/virtio/virtio_ring.ko",
+        "drivers/virtio/virtio_pci_modern_dev.ko",
+        "drivers/virtio/virtio_pci_legacy_dev.ko",
+        "drivers/virtio/virtio_pci.ko",
+        "drivers/block/virtio_blk.ko",
+        "lib/crc16.ko",
+        "crypto/crc32c_generic.ko",
+        "fs/mbcache.ko",
+        "fs/jbd2/jbd2.ko",
+        "fs/ext4/ext4.ko",
+    ])
+}
+
+/// What Linux 6.1 needs for QEMU's watchdog i6300esb: as [`xen_modules`].
+pub fn watchdog_modules() -> Result<Vec<(String, PathBuf)>> {
+    modules(&[
+        "drivers/watchdog/watchdog.ko",
+        "drivers/watchdog/i6300esb.ko",
+    ])
+}
+
 /// Modules of Linux 6.1, by their paths below its `kernel` directory; all of them or none.
 fn modules(files: &[&str]) -> Result<Vec<(String, PathBuf)>> {
     let kernel = LINUX_6_1.path()?;

@@ -18,6 +18,7 @@ pub mod machine;
 pub mod payload_guest;
 pub mod plan_json;
 pub mod run;
+pub mod save;
 pub mod serial;
 pub mod vmlinux;
 pub mod xen;

@@ -6,12 +6,13 @@
 mod debian;
 mod program;
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::assets::{self, BUSYBOX};
+use crate::assets::{self, Asset, BUSYBOX};
 use crate::cpio::Archive;
 use crate::store::Digest;
 
@@ -63,10 +64,43 @@ pub fn crash_initrd(known_pages: &Path, dump: &str) -> Result<(Vec<u8>, Digest)>
     let program =
         fs::read(known_pages).with_context(|| format!("cannot read {}", known_pages.display()))?;
     archive.file("bin/known-pages", 0o755, &program)?;
-    for (path, data) in program::with_libraries(&assets::MAKEDUMPFILE)? {
+    add(&mut archive, &[&assets::MAKEDUMPFILE])?;
+    Ok((archive.finish()?, Digest::of(&payload)))
+}
+
+/// More files for an initial RAM disk: `files`, executable, by path; `programs` with their libraries, in `bin`; and
+/// `modules` (see [`assets::modules`]) in `modules`, with a script there, `load`, that loads them. To be appended to one.
+pub fn addition(
+    files: &[(&str, &[u8])],
+    programs: &[&'static Asset],
+    modules: &[(String, PathBuf)],
+) -> Result<Vec<u8>> {
+    let mut archive = Archive::new();
+    for (path, data) in files {
+        archive.file(path, 0o755, data)?;
+    }
+    add(&mut archive, programs)?;
+    let mut load = String::from("#!/bin/busybox sh\n");
+    for (_, module) in modules {
+        let name = module.file_name().unwrap_or_default().to_string_lossy();
+        let data = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
+        archive.file(&format!("modules/{name}"), 0o644, &data)?;
+        load += &format!("insmod /modules/{name} || echo 'cannot load {name}'\n");
+    }
+    archive.file("modules/load", 0o755, load.as_bytes())?;
+    archive.finish()
+}
+
+/// Adds programs with their libraries, of which they may share some.
+fn add(archive: &mut Archive, programs: &[&'static Asset]) -> Result<()> {
+    let mut all = BTreeMap::new();
+    for program in programs {
+        all.extend(program::with_libraries(program)?);
+    }
+    for (path, data) in all {
         archive.file(&path, 0o755, &data)?;
     }
-    Ok((archive.finish()?, Digest::of(&payload)))
+    Ok(())
 }
 
 /// The initial RAM disk of a Linux without Xen below: as [`dom0_initrd`], but its lines begin with [`LINUX`].
