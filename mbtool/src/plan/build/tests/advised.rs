@@ -8,16 +8,13 @@ use crate::plan::advice;
 use proptest::prelude::*;
 
 /// Where a region may begin: below, in and above dom0's window, and at odd pages.
-const STARTS: [u64; 9] = [
+const STARTS: [u64; 6] = [
     MIB,
-    16 * MIB,
     17 * MIB + 0x5000,
     64 * MIB,
     131 * MIB,
-    256 * MIB,
     (512 << 20) - PAGE_SIZE,
-    777 * MIB + 0x3000,
-    0x5000_0000,
+    0x7d00_3000,
 ];
 
 /// Xen with a dom0 kernel of `kernel` MiB and an initrd of `initrd` bytes. Zeros
@@ -70,11 +67,11 @@ fn advised(request: &Request) -> u64 {
     advice.reserve.bytes
 }
 
-/// The smallest region, in steps of 8 MiB, that loads at every third start.
+/// The smallest region, in steps of 8 MiB, that loads at every other start.
 fn least(request: &Request, most: u64) -> u64 {
     const STEP: u64 = 8 * MIB;
     let enough = |steps: u64| {
-        let mut starts = STARTS.iter().skip(2).step_by(3);
+        let mut starts = STARTS.iter().step_by(2);
         starts.all(|&start| loads(request, start, steps * STEP).is_ok())
     };
     let (mut too_small, mut enough_at) = (0, most / STEP);
@@ -90,7 +87,7 @@ fn least(request: &Request, most: u64) -> u64 {
 
 #[test]
 fn for_xen_it_is_enough_and_not_absurd() {
-    for (kernel, initrd) in [(24, 1 << 20), (58, 6 << 20), (90, 20 << 20)] {
+    for (kernel, initrd) in [(24, 1 << 20), (90, 9 << 20)] {
         let request = xen(kernel, initrd);
         let advised = advised(&request);
         let least = least(&request, advised);
@@ -105,7 +102,7 @@ fn for_xen_it_is_enough_and_not_absurd() {
 
 #[test]
 fn for_linux_it_is_enough_and_room_to_run() {
-    for (kernel, initrd) in [(8, 1 << 20), (60, 6 << 20), (64, 20 << 20)] {
+    for (kernel, initrd) in [(8, 1 << 20), (64, 9 << 20)] {
         let request = linux(kernel, initrd);
         let advised = advised(&request);
         let least = least(&request, advised);
@@ -179,11 +176,11 @@ fn modules_do_not_push_xen_up() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn what_is_advised_loads_anywhere(
-        page in 0x100_u64..0x9_0000, kernel in 8_u64..120, initrd in 1_usize..64, as_xen: bool,
+        page in 0x100_u64..0x9_0000, kernel in 8_u64..120, initrd in 1_usize..12, as_xen: bool,
     ) {
         let request = match as_xen {
             true => xen(kernel, initrd << 20),
