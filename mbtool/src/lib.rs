@@ -6,6 +6,7 @@ pub mod cmd;
 pub mod crash;
 pub mod decode;
 pub mod decompress;
+pub mod doctor;
 pub mod image;
 pub mod input;
 pub mod memory;

@@ -29,14 +29,15 @@ pub fn permitted(state: &KernelState, crash: bool) -> Result<(), BackendError> {
     if !state.kexec {
         return Err(BackendError::NoKexec);
     }
-    match denial(state, crash) {
+    match denials(state, crash).into_iter().next() {
         Some(err) => Err(err),
         None => Ok(()),
     }
 }
 
-/// The reason for EPERM, in the order of the kernel's checks.
-fn denial(state: &KernelState, crash: bool) -> Option<BackendError> {
+/// The reasons for EPERM that hold, in the order of the kernel's checks.
+#[must_use]
+pub fn denials(state: &KernelState, crash: bool) -> Vec<BackendError> {
     let (limit, sysctl) = if crash {
         (
             state.kexec_load_limit_panic,
@@ -48,29 +49,33 @@ fn denial(state: &KernelState, crash: bool) -> Option<BackendError> {
             "kernel.kexec_load_limit_reboot",
         )
     };
-    if state.cap_sys_boot == Some(false) {
-        Some(BackendError::NotRoot)
-    } else if state.kexec_load_disabled == Some(true) {
-        Some(BackendError::LoadDisabled)
-    } else if limit == Some(0) {
-        Some(BackendError::LimitUsedUp { sysctl })
-    } else if state.lockdown != Lockdown::None {
-        Some(BackendError::Lockdown {
+    let not_root = state.cap_sys_boot == Some(false);
+    let disabled = state.kexec_load_disabled == Some(true);
+    let locked = state.lockdown != Lockdown::None;
+    let reasons = [
+        not_root.then_some(BackendError::NotRoot),
+        disabled.then_some(BackendError::LoadDisabled),
+        (limit == Some(0)).then_some(BackendError::LimitUsedUp { sysctl }),
+        locked.then_some(BackendError::Lockdown {
             mode: state.lockdown,
             secure_boot: state.secure_boot,
-        })
-    } else {
-        None
-    }
+        }),
+    ];
+    reasons.into_iter().flatten().collect()
 }
 
 /// Explains an errno of kexec_load(2), given the state just before the call.
 #[must_use]
 pub fn explain(errno: i32, state: &KernelState, crash: bool) -> BackendError {
     match errno {
-        libc::EPERM => denial(state, crash).unwrap_or(BackendError::Forbidden {
-            lockdown_hidden: state.lockdown_hidden,
-        }),
+        libc::EPERM => {
+            denials(state, crash)
+                .into_iter()
+                .next()
+                .unwrap_or(BackendError::Forbidden {
+                    lockdown_hidden: state.lockdown_hidden,
+                })
+        }
         libc::ENOSYS if state.loaded.is_some() => BackendError::NoSyscall,
         libc::ENOSYS => BackendError::NoKexec,
         libc::EBUSY => BackendError::Busy,

@@ -82,6 +82,13 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
                 &mut io::stderr(),
             )?)
         }
+        Verb::Doctor(args) => {
+            let report = cmd::doctor::examine(args, &modules(&args.common, matches), root);
+            cmd::doctor::print(&report, args.json, &mut io::stdout())?;
+            let problems = report.summary.problem;
+            anyhow::ensure!(report.ready, "problems found: {problems}");
+            Ok(())
+        }
         Verb::Inspect { json, image } => inspect(image, *json),
         Verb::Decode(args) => {
             let options = cmd::decode::Options {

@@ -4,6 +4,7 @@ use super::console::{self, ConsoleArg};
 use super::crash::CrashVerb;
 use super::values::{self, FileWithArgs};
 use crate::cmd::decode::{RamLogArg, SymbolArg};
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use handoff::addr::PhysRange;
 use std::path::PathBuf;
@@ -69,6 +70,14 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Is this machine ready: what would stop a load or a crash dump, and what to do about each
+    #[command(
+        after_help = "IMAGE and its options are those of `load`: it is looked at as crash image, and \
+        nothing is loaded.\nExit code 1: there is a problem.\n\nExample:\n  mbtool doctor\n  mbtool \
+        doctor xen.gz --module '/boot/vmlinuz console=hvc0' --initrd /boot/initrd.img\n  mbtool doctor \
+        --json | jq '.checks[] | select(.state == \"problem\")'"
+    )]
+    Doctor(DoctorArgs),
     /// Describe an image: headers, segments, what a loader must provide
     #[command(after_help = "Example:\n  mbtool inspect xen.gz")]
     Inspect {
@@ -150,6 +159,37 @@ pub struct PlanArgs {
     /// Draw a picture of memory
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+#[command(mut_arg("image", |arg| {
+    // an empty path: none
+    let path = OsStringValueParser::new().map(PathBuf::from);
+    let arg = arg.required(false).value_parser(path);
+    arg.default_value("").hide_default_value(true)
+}))]
+#[command(mut_arg("panic", |arg| arg.hide(true)))]
+#[command(mut_arg("backend", |arg| arg.hide(true)))]
+pub struct DoctorArgs {
+    /// Options that load has too.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Print JSON (docs/doctor.md)
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl DoctorArgs {
+    /// The options of the crash image, if one is named.
+    #[must_use]
+    pub fn image(&self) -> Option<CommonArgs> {
+        let named = !self.common.image.as_os_str().is_empty();
+        named.then(|| CommonArgs {
+            panic: true,
+            ..self.common.clone()
+        })
+    }
 }
 
 /// Options of `load` and `plan`.

@@ -121,24 +121,50 @@ pub fn make(
     host: &Host,
     warnings: Vec<String>,
 ) -> anyhow::Result<Plan> {
+    let Decided { plan, notes, .. } = decide(args, files, host)?;
+    for line in notes {
+        eprintln!("mbtool: {line}");
+    }
+    for warning in warnings {
+        eprintln!("mbtool: warning: {warning}");
+    }
+    Ok(plan)
+}
+
+/// What [`decide`] gives.
+#[derive(Debug)]
+pub struct Decided {
+    /// The plan.
+    pub plan: Plan,
+    /// What it was made of.
+    pub request: Request,
+    /// Sentences for stderr.
+    pub notes: Vec<String>,
+}
+
+/// [`make`] without a word; gives what there is to say.
+///
+/// # Errors
+///
+/// As [`make`].
+pub fn decide(args: &CommonArgs, files: Files, host: &Host) -> anyhow::Result<Decided> {
     let region = crash_region(args, host);
     let Prepared {
         request,
-        notes,
+        mut notes,
         corrupt,
     } = request::prepare(args, files, host, region.unwrap_or(Some(ANYWHERE)))?;
     if let Err(error) = region {
         return Err(advised(error, &request, host).into());
     }
     let mut plan = plan::plan(&request, host)?;
-    for line in notes.iter().chain(&plan.report.warnings) {
-        eprintln!("mbtool: {line}");
-    }
-    for warning in warnings {
-        eprintln!("mbtool: warning: {warning}");
-    }
+    notes.extend(plan.report.warnings.iter().cloned());
     if let Some(name) = corrupt {
         plan.corrupt(&name)?;
     }
-    Ok(plan)
+    Ok(Decided {
+        plan,
+        request,
+        notes,
+    })
 }

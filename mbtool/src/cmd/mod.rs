@@ -4,6 +4,7 @@
 
 pub mod crash;
 pub mod decode;
+pub mod doctor;
 pub mod exec;
 pub mod inspect;
 pub mod load;

@@ -300,9 +300,13 @@ impl Kept {
     }
 }
 
-/// Bytes that the tables will take, and the APIC id of the CPU that firmware
-/// started; or why Xen gets no tables of ours.
-fn tables(host: &Host) -> Result<(u64, u32), String> {
+/// Bytes that the ACPI tables for a Xen as crash image will take, and the APIC id
+/// of the CPU that firmware started.
+///
+/// # Errors
+///
+/// Why Xen gets no tables of ours, and will use one CPU only.
+pub fn tables(host: &Host) -> Result<(u64, u32), String> {
     let acpi = &host.acpi;
     let why = || {
         acpi.doubts

@@ -35,6 +35,7 @@ pub use advise::{Advice, advice};
 pub use boot::{mbi, sent};
 pub use build::plan;
 pub use bytes::Bytes;
+pub use dump_xen::tables as tables_for_xen;
 pub use error::PlanError;
 pub use report::Report;
 pub use request::{Module, Request};

@@ -200,6 +200,22 @@ impl<'a> Machine<'a> {
         })
     }
 
+    /// The words that Xen itself was started with; longer lines are cut by Xen at
+    /// 1023 bytes (public/version.h, `xen_commandline_t`).
+    ///
+    /// # Errors
+    ///
+    /// ENOSYS where no Xen answers; EPERM where a security policy hides the line.
+    pub fn command_line(&self) -> Result<String, HypercallError> {
+        const COMMAND_LINE: u64 = 9;
+        let line = self.0.buffer(1024)?;
+        self.call(op::VERSION, [COMMAND_LINE, line.addr()])
+            .map_err(|errno| explain(Explained::Version, errno))?;
+        let text = line.bytes().split(|byte| *byte == 0).next();
+        let text = String::from_utf8_lossy(text.unwrap_or_default());
+        Ok(text.trim().to_owned())
+    }
+
     fn call(&self, op: u64, [command, argument]: [u64; 2]) -> Result<i64, Errno> {
         // SAFETY: each caller passes the address of a buffer of its own with the
         // structure that the command expects, or 0 where it takes none.

@@ -18,6 +18,20 @@ fn the_memory_map_is_read_whole() {
 }
 
 #[test]
+fn the_command_line_ends_at_its_zero() {
+    let line = |text: &str| {
+        let setup = Setup {
+            command_line: text.to_owned(),
+            ..Setup::default()
+        };
+        Machine::new(&FakeXen::new(setup)).command_line().unwrap()
+    };
+    assert_eq!(line("console=com1 noreboot "), "console=com1 noreboot");
+    assert_eq!(line(""), "");
+    assert_eq!(line(&"x".repeat(2000)).len(), 1023);
+}
+
+#[test]
 fn the_version_has_three_parts() {
     let xen = FakeXen::default();
     let version = Machine::new(&xen).version().unwrap();

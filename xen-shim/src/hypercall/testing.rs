@@ -26,6 +26,8 @@ pub struct Setup {
     pub version: (u16, u16),
     /// The rest of the release, 15 bytes at most.
     pub extra: String,
+    /// Its command line.
+    pub command_line: String,
     /// The machine's memory map.
     pub memory_map: Vec<E820Entry>,
     /// The crash area; empty: none.
@@ -65,6 +67,7 @@ impl Default for Setup {
         Self {
             version: (4, 17),
             extra: ".7-fake".to_owned(),
+            command_line: "console=com1 crashkernel=256M@256M".to_owned(),
             memory_map: vec![
                 entry(0, 0x9_fc00, 1),
                 entry(0x9_fc00, 0xa_0000, 2),

@@ -25,6 +25,8 @@ pub struct Place {
 pub struct XenKexec {
     /// "4.20.4-pre".
     pub version: Option<String>,
+    /// The words that Xen was started with.
+    pub command_line: Option<String>,
     /// Free memory of Xen's heap in bytes: an image waits there for `exec`.
     pub heap_free: Option<u64>,
     /// KEXEC_RANGE_MA_CRASH; empty where none is reserved.
@@ -80,6 +82,9 @@ impl XenKexec {
             .map_err(&mut ok)
             .ok()
             .map(|version| version.to_string());
+        // a security policy may hide it, which is no problem for anybody
+        let line = machine.command_line().ok();
+        state.command_line = line.filter(|line| line != "<denied>");
         state.heap_free = machine.free_heap().map_err(&mut ok).ok().flatten();
         let mut range = |what| kexec.range(what).map_err(&mut ok).ok().map(Run::from);
         state.crash_area = range(Range::Crash);

@@ -6,6 +6,7 @@ use crate::cmd;
 use crate::crash::setup::config::{self, Config, Save};
 use crate::crash::setup::initrd::{self, Wanted};
 use crate::crash::words;
+use crate::crash::xen::words::no_reboot;
 use anyhow::{Context, bail};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -100,7 +101,11 @@ fn there(path: &Path) -> anyhow::Result<()> {
 }
 
 /// What `load` is asked, with what a crash kernel's command line needs.
-fn ask(
+///
+/// # Errors
+///
+/// What writing to `talk` says.
+pub fn ask(
     load: &config::Load,
     release: &str,
     initrd: Option<PathBuf>,
@@ -146,19 +151,6 @@ fn for_crash(line: &str) -> String {
     all.join(" ")
 }
 
-/// The word that keeps Xen from rebooting, if it is there.
-fn no_reboot(line: &str) -> Option<&str> {
-    let words = words::split(line);
-    let last = words
-        .into_iter()
-        .rfind(|word| *word == "noreboot" || word.starts_with("noreboot="))?;
-    let off = matches!(
-        last.split_once('='),
-        Some((_, "0" | "no" | "off" | "false" | "disable"))
-    );
-    (!off).then_some(last)
-}
-
 /// What `uname -r` says.
 fn release() -> String {
     let name = rustix::system::uname();
@@ -195,14 +187,6 @@ mod tests {
         ] {
             assert_eq!(for_crash(given), expected);
         }
-    }
-
-    #[test]
-    fn a_xen_that_would_hang_is_warned_of() {
-        assert_eq!(no_reboot("console=com1 noreboot"), Some("noreboot"));
-        assert_eq!(no_reboot("noreboot=yes"), Some("noreboot=yes"));
-        assert_eq!(no_reboot("noreboot noreboot=off"), None);
-        assert_eq!(no_reboot("reboot=acpi noreboots"), None);
     }
 
     #[test]

@@ -50,9 +50,34 @@ pub fn dom0_line(given: &str, elfcorehdr: u64) -> Line {
     words::with_header(given, elfcorehdr, "dom0's")
 }
 
+/// The word that keeps a Xen that fails from starting the machine again, if there
+/// is one (Xen, docs/misc/xen-command-line: `noreboot`, `reboot=no`).
+#[must_use]
+pub fn no_reboot(line: &str) -> Option<&str> {
+    let words = words::split(line);
+    let last = words.into_iter().rfind(|word| {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        name == "noreboot" || name == "reboot" && value.starts_with('n')
+    })?;
+    let off = matches!(
+        last.split_once('='),
+        Some(("noreboot", "0" | "no" | "off" | "false" | "disable"))
+    );
+    (!off).then_some(last)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_xen_that_would_hang() {
+        assert_eq!(no_reboot("console=com1 noreboot"), Some("noreboot"));
+        assert_eq!(no_reboot("noreboot=yes"), Some("noreboot=yes"));
+        assert_eq!(no_reboot("reboot=no,warm"), Some("reboot=no,warm"));
+        assert_eq!(no_reboot("noreboot noreboot=off"), None);
+        assert_eq!(no_reboot("reboot=acpi noreboots"), None);
+    }
 
     #[test]
     fn one_cpu_only_where_it_must_be_or_is_asked_for() {

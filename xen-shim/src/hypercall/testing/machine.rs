@@ -98,6 +98,14 @@ pub fn version(state: &State, command: u64, argument: u64) -> Result<i64, Errno>
             state.write(argument, &text)?;
             Ok(0)
         }
+        9 => {
+            let mut text = [0; 1024];
+            for (to, from) in text[..1023].iter_mut().zip(setup.command_line.bytes()) {
+                *to = from;
+            }
+            state.write(argument, &text)?;
+            Ok(0)
+        }
         _ => Err(Errno::ENOSYS),
     }
 }

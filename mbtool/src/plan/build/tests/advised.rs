@@ -168,13 +168,6 @@ fn it_counts_what_the_initrd_unpacks_to() {
     assert!(large.reserve.bytes > small.reserve.bytes);
 }
 
-/// Xen must not come to lie behind the initrd, where it cuts dom0's only block.
-#[test]
-fn modules_do_not_push_xen_up() {
-    let request = xen(16, 35 << 20);
-    loads(&request, 0x33dc_9000, 320 * MIB).unwrap();
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 

@@ -1,0 +1,292 @@
+//! DMA and interrupts that are under way when the system crashes.
+//!
+//! Nobody stops devices at a crash. Without an IOMMU, or with one that leaves
+//! addresses as they are, they go on writing to the buffers of the system that
+//! crashed, which are outside of the crash region. With one that translates it
+//! depends on who programs it next: Linux takes over the tables that it finds
+//! (VT-d since 4.2, AMD since 4.14), Xen makes new ones.
+//!
+//! Sources: Linux, Documentation/ABI/testing/sysfs-kernel-iommu_groups and
+//! sysfs-class-iommu; Intel VT-d specification, 8.1 (DMAR); Xen,
+//! docs/misc/xen-command-line (iommu=) and `x2apic_bsp_setup`.
+
+use super::{Check, Machine};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+
+/// Most groups that are looked at.
+const MAX_GROUPS: usize = 65536;
+/// Offset of the flags in a DMAR table.
+const DMAR_FLAGS: usize = 37;
+/// In them: firmware asks to leave x2APIC off.
+const X2APIC_OPT_OUT: u8 = 2;
+/// Model-specific register: address and state of the local APIC.
+const MSR_APIC_BASE: u64 = 0x1b;
+/// In it: x2APIC mode.
+const X2APIC: u64 = 1 << 10;
+
+pub(super) fn checks(machine: &Machine) -> Vec<Check> {
+    if machine.status.backend.is_none() {
+        return Vec::new();
+    }
+    vec![dma(machine), interrupts(machine)]
+}
+
+/// Names in a directory, sorted; empty where there is none.
+fn names(machine: &Machine, path: &str) -> Vec<String> {
+    let entries = fs::read_dir(machine.root.join(path)).into_iter().flatten();
+    let mut names: Vec<String> = entries
+        .flatten()
+        .take(MAX_GROUPS)
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+/// ACPI tables that describe an IOMMU. Xen renames the one that it uses itself.
+fn tables(machine: &Machine) -> Vec<String> {
+    let all = names(machine, "sys/firmware/acpi/tables");
+    let known = |name: &String| ["DMAR", "XMAR", "IVRS"].contains(&name.as_str());
+    all.into_iter().filter(known).collect()
+}
+
+fn dma(machine: &Machine) -> Check {
+    const ID: &str = "iommu";
+    let tables = tables(machine);
+    let described = match tables.is_empty() {
+        true => "firmware describes none".to_owned(),
+        false => format!("ACPI table {}", tables.join(", ")),
+    };
+    if machine.under_xen() {
+        return Check::ok(
+            ID,
+            format!(
+                "Xen's, if it uses one ({described}); devices of dom0 are given machine addresses, so \
+                 that DMA under way keeps its meaning; a device that was passed to a guest may not"
+            ),
+        );
+    }
+    let units = names(machine, "sys/class/iommu");
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for group in names(machine, "sys/kernel/iommu_groups") {
+        let kind = machine.file(&format!("sys/kernel/iommu_groups/{group}/type"));
+        // before Linux 4.16 the kernel did not say
+        *kinds
+            .entry(kind.unwrap_or_else(|| "unknown".into()))
+            .or_default() += 1;
+    }
+    if units.is_empty() && kinds.is_empty() {
+        return Check::ok(
+            ID,
+            format!(
+                "none in use ({described}): DMA under way at a crash goes to buffers of the crashed \
+                 system, outside of the crash region"
+            ),
+        );
+    }
+    let groups: Vec<String> = kinds
+        .iter()
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    let found = format!(
+        "in use: {} ({described}), groups of devices: {}{}",
+        units.join(", "),
+        if groups.is_empty() {
+            "none".to_owned()
+        } else {
+            groups.join(", ")
+        },
+        words(machine)
+    );
+    let translates = kinds
+        .keys()
+        .any(|kind| !["identity", "blocked"].contains(&kind.as_str()));
+    if !translates {
+        return Check::ok(
+            ID,
+            format!("{found}: DMA under way at a crash goes to buffers of the crashed system"),
+        );
+    }
+    if machine.wanted.as_ref().and_then(super::Wanted::is_xen) == Some(false) {
+        return Check::ok(
+            ID,
+            format!("{found}: Linux as crash kernel takes over the tables that translate DMA"),
+        );
+    }
+    Check::warning(
+        ID,
+        format!(
+            "{found}: Xen as crash kernel replaces the tables that translate DMA; what devices still \
+             write then is blocked, or goes to an address that means something else by now, in the \
+             crash region perhaps. A risk, not seen so far; Linux as crash kernel takes them over"
+        ),
+    )
+    .fix("iommu.passthrough=1 on this kernel's command line, and reboot")
+}
+
+/// Words about IOMMUs on the kernel's command line.
+fn words(machine: &Machine) -> String {
+    const NAMES: [&str; 6] = [
+        "intel_iommu",
+        "amd_iommu",
+        "iommu",
+        "iommu.passthrough",
+        "iommu.strict",
+        "intremap",
+    ];
+    let line = machine.cmdline();
+    let about = |word: &&str| NAMES.contains(&word.split('=').next().unwrap_or_default());
+    let words: Vec<&str> = line.split_whitespace().filter(about).collect();
+    match words.is_empty() {
+        true => String::new(),
+        false => format!(", {}", words.join(" ")),
+    }
+}
+
+/// x2APIC, which Xen keeps on when it is, unless firmware forbids that.
+fn interrupts(machine: &Machine) -> Check {
+    const ID: &str = "interrupts";
+    if machine.under_xen() {
+        return Check::ok(
+            ID,
+            "Xen's; at a crash it puts the local APICs back as firmware left them",
+        );
+    }
+    let info = machine.file("proc/cpuinfo").unwrap_or_default();
+    let flags = info.lines().find(|line| line.starts_with("flags"));
+    let able = flags.is_some_and(|line| line.split_whitespace().any(|w| w == "x2apic"));
+    let on = if able {
+        x2apic_on(machine)
+    } else {
+        Some(false)
+    };
+    let remapped = match machine.file("proc/interrupts") {
+        Some(text) if text.contains("IR-") => "interrupts are remapped by the IOMMU",
+        Some(_) => "interrupts are not remapped",
+        None => "whether interrupts are remapped is not known",
+    };
+    let mode = match on {
+        Some(true) => "x2APIC is on",
+        Some(false) if able => "x2APIC is off",
+        Some(false) => "the CPUs have no x2APIC",
+        None => "the CPUs have x2APIC; whether it is on is not known (/dev/cpu/0/msr)",
+    };
+    let found = format!("{mode}, {remapped}");
+    let forbids = machine.host().is_some_and(|host| {
+        let dmar = host.acpi.tables.iter().find(|table| table.name == "DMAR");
+        let flags = dmar.and_then(|table| table.bytes.get(DMAR_FLAGS));
+        flags.is_some_and(|flags| flags & X2APIC_OPT_OUT != 0)
+    });
+    const FIX: &str =
+        "nox2apic on this kernel's command line, or iommu=no-intremap on the crash Xen's";
+    let panics =
+        "the ACPI table DMAR forbids x2APIC, and a Xen that finds it on panics at its start";
+    let xen = machine.wanted.as_ref().and_then(super::Wanted::is_xen);
+    match (forbids, on) {
+        (true, Some(true)) if xen == Some(true) => {
+            Check::problem(ID, format!("{found}; {panics}")).fix(FIX)
+        }
+        (true, Some(true)) if xen.is_none() => {
+            Check::warning(ID, format!("{found}; {panics}")).fix(FIX)
+        }
+        (true, None) if xen != Some(false) => {
+            Check::unknown(ID, format!("{found}; {panics}")).fix("modprobe msr, and run it again")
+        }
+        (_, Some(true)) => Check::ok(ID, format!("{found}; Xen as crash kernel leaves it on")),
+        _ => Check::ok(ID, found),
+    }
+}
+
+/// Whether CPU 0 is in x2APIC mode.
+fn x2apic_on(machine: &Machine) -> Option<bool> {
+    let file = File::open(machine.root.join("dev/cpu/0/msr")).ok()?;
+    let mut word = [0; 8];
+    file.read_exact_at(&mut word, MSR_APIC_BASE).ok()?;
+    Some(u64::from_le_bytes(word) & X2APIC != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::State;
+    use crate::doctor::testing::{Recorded, table};
+
+    fn groups(recorded: &Recorded, kinds: &[&str]) {
+        recorded.put("sys/class/iommu/dmar0/x", "");
+        for (number, kind) in kinds.iter().enumerate() {
+            let path = format!("sys/kernel/iommu_groups/{number}/type");
+            recorded.put(&path, format!("{kind}\n"));
+        }
+    }
+
+    #[test]
+    fn no_iommu_is_no_risk() {
+        let recorded = Recorded::new();
+        let check = dma(&recorded.machine());
+        assert_eq!(check.state, State::Ok);
+        assert!(check.found.contains("firmware describes none"), "{check:?}");
+        recorded.put("sys/firmware/acpi/tables/DMAR", table(b"DMAR", &[0; 12]));
+        let check = dma(&recorded.machine());
+        assert_eq!(check.state, State::Ok);
+        assert!(check.found.starts_with("none in use (ACPI table DMAR)"));
+    }
+
+    #[test]
+    fn translation_is_a_risk_for_xen_only() {
+        let recorded = Recorded::new();
+        groups(&recorded, &["DMA-FQ", "DMA-FQ", "identity"]);
+        recorded.put("proc/cmdline", "console=ttyS0 intel_iommu=on quiet\n");
+        let check = dma(&recorded.machine());
+        assert_eq!(check.state, State::Warning);
+        for part in ["dmar0", "2 DMA-FQ, 1 identity", "intel_iommu=on"] {
+            assert!(check.found.contains(part), "{check:?}");
+        }
+        assert!(check.fix.unwrap().contains("iommu.passthrough=1"));
+        let linux = recorded.with_linux();
+        assert_eq!(dma(&linux).state, State::Ok);
+        groups(&recorded, &["identity", "identity", "blocked"]);
+        assert_eq!(dma(&recorded.machine()).state, State::Ok);
+    }
+
+    #[test]
+    fn under_xen_addresses_keep_their_meaning() {
+        let recorded = Recorded::new();
+        let mut machine = recorded.machine();
+        machine.status.backend = Some("xen");
+        recorded.put("sys/firmware/acpi/tables/XMAR", table(b"XMAR", &[0; 12]));
+        let check = dma(&machine);
+        assert_eq!(check.state, State::Ok);
+        assert!(check.found.contains("XMAR"), "{check:?}");
+        assert_eq!(interrupts(&machine).state, State::Ok);
+    }
+
+    #[test]
+    fn x2apic_against_firmwares_will_stops_xen() {
+        let recorded = Recorded::new();
+        let state = || interrupts(&recorded.machine()).state;
+        assert_eq!(state(), State::Ok);
+        let cpus = "processor\t: 0\napicid\t\t: 4\nflags\t\t: fpu x2apic\n\n";
+        recorded.put("proc/cpuinfo", cpus);
+        assert_eq!(state(), State::Ok);
+        let mut body = vec![0; 12];
+        body[1] = 3;
+        recorded.put("sys/firmware/acpi/tables/DMAR", table(b"DMAR", &body));
+        assert_eq!(state(), State::Unknown);
+        let msr = |value: u64| {
+            let bytes = [&[0; 0x1b][..], &value.to_le_bytes()].concat();
+            recorded.put("dev/cpu/0/msr", bytes);
+        };
+        msr(0xfee0_0900);
+        assert_eq!(state(), State::Ok);
+        msr(0xfee0_0d00);
+        let check = interrupts(&recorded.machine());
+        assert_eq!(check.state, State::Warning);
+        assert!(check.fix.unwrap().contains("nox2apic"));
+        assert_eq!(interrupts(&recorded.with_linux()).state, State::Ok);
+        body[1] = 1;
+        recorded.put("sys/firmware/acpi/tables/DMAR", table(b"DMAR", &body));
+        assert_eq!(state(), State::Ok);
+    }
+}

@@ -1,0 +1,225 @@
+//! Is this machine ready: what would stop a load or a crash dump, and what to do
+//! about each.
+//!
+//! Everything is read once ([`Machine`]), then looked at. What a load checks is
+//! asked of the functions that the load asks; nothing is loaded, and nothing on
+//! the machine is changed.
+//!
+//! - [`system`]: what runs below, rights, kexec, sysctls, lockdown, Xen;
+//! - [`region`]: the memory for a crash image, and whether an image fits;
+//! - [`dump`]: what a dump is made of, and which CPUs will read it;
+//! - [`loaded`]: what is loaded now;
+//! - [`crash`]: what makes a crash, and what happens then;
+//! - [`iommu`]: DMA and interrupts that are under way when the system crashes;
+//! - [`console`]: where the handoff prints;
+//! - [`setup`]: what loads a crash image at boot;
+//! - [`saving`]: where its dump goes.
+
+pub mod console;
+pub mod crash;
+pub mod dump;
+pub mod iommu;
+pub mod loaded;
+pub mod machine;
+pub mod region;
+pub mod saving;
+pub mod setup;
+mod show;
+pub mod system;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use machine::{Machine, Wanted};
+
+use serde::Serialize;
+use std::fmt;
+
+/// Version of the document.
+const FORMAT: u32 = 1;
+
+/// How a check ended. The order is that of gravity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Nothing to do.
+    Ok,
+    /// It could not be found out.
+    Unknown,
+    /// A risk, or less than there could be.
+    Warning,
+    /// A load will be refused, or a dump will not be there.
+    Problem,
+}
+
+impl State {
+    /// All, by name.
+    const ALL: [(Self, &str); 4] = [
+        (Self::Ok, "ok"),
+        (Self::Unknown, "unknown"),
+        (Self::Warning, "warning"),
+        (Self::Problem, "problem"),
+    ];
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::ALL.iter().find(|(state, _)| state == self);
+        f.pad(name.map_or("", |(_, name)| name))
+    }
+}
+
+/// What was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Its name, which never changes.
+    pub id: &'static str,
+    /// How it ended.
+    pub state: State,
+    /// What was found: values, paths.
+    pub found: String,
+    /// What to do: a command, or a word for a command line. `None` where there is
+    /// nothing to do, or nobody knows.
+    pub fix: Option<String>,
+}
+
+impl Check {
+    fn new(id: &'static str, state: State, found: impl Into<String>) -> Self {
+        Self {
+            id,
+            state,
+            found: found.into(),
+            fix: None,
+        }
+    }
+
+    pub(crate) fn ok(id: &'static str, found: impl Into<String>) -> Self {
+        Self::new(id, State::Ok, found)
+    }
+
+    pub(crate) fn unknown(id: &'static str, found: impl Into<String>) -> Self {
+        Self::new(id, State::Unknown, found)
+    }
+
+    pub(crate) fn warning(id: &'static str, found: impl Into<String>) -> Self {
+        Self::new(id, State::Warning, found)
+    }
+
+    pub(crate) fn problem(id: &'static str, found: impl Into<String>) -> Self {
+        Self::new(id, State::Problem, found)
+    }
+
+    /// Of an error that ends in what to do, after a semicolon or else a colon.
+    pub(crate) fn of(id: &'static str, state: State, error: &dyn fmt::Display) -> Self {
+        let text = error.to_string();
+        let text = text.strip_prefix("-p: ").unwrap_or(&text);
+        let end = text.rsplit_once("; ").or_else(|| text.rsplit_once(": "));
+        match end {
+            Some((found, fix)) => Self::new(id, state, found).fix(fix),
+            None => Self::new(id, state, text),
+        }
+    }
+
+    /// The same, with what to do.
+    #[must_use]
+    pub(crate) fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
+        self
+    }
+}
+
+/// How many checks ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// [`State::Ok`].
+    pub ok: usize,
+    /// [`State::Unknown`].
+    pub unknown: usize,
+    /// [`State::Warning`].
+    pub warning: usize,
+    /// [`State::Problem`].
+    pub problem: usize,
+}
+
+/// The document that `--json` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Version of the document.
+    pub format: u32,
+    /// True when there is no problem.
+    pub ready: bool,
+    /// How many checks ended how.
+    pub summary: Summary,
+    /// All checks.
+    pub checks: Vec<Check>,
+}
+
+impl Report {
+    /// Sums up.
+    #[must_use]
+    pub fn new(checks: Vec<Check>) -> Self {
+        let count = |state| checks.iter().filter(|check| check.state == state).count();
+        let summary = Summary {
+            ok: count(State::Ok),
+            unknown: count(State::Unknown),
+            warning: count(State::Warning),
+            problem: count(State::Problem),
+        };
+        Self {
+            format: FORMAT,
+            ready: summary.problem == 0,
+            summary,
+            checks,
+        }
+    }
+
+    /// The check of that name.
+    #[must_use]
+    pub fn check(&self, id: &str) -> Option<&Check> {
+        self.checks.iter().find(|check| check.id == id)
+    }
+}
+
+/// Looks at everything.
+#[must_use]
+pub fn examine(machine: &Machine) -> Report {
+    let groups = [
+        system::checks(machine),
+        region::checks(machine),
+        dump::checks(machine),
+        loaded::checks(machine),
+        crash::checks(machine),
+        iommu::checks(machine),
+        console::checks(machine),
+        setup::checks(machine),
+    ];
+    Report::new(groups.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_split_at_what_to_do() {
+        let of = |text: &str| {
+            let check = Check::of("x", State::Problem, &text);
+            (check.found, check.fix)
+        };
+        let both = |found: &str, fix: &str| (found.to_owned(), Some(fix.to_owned()));
+        assert_eq!(of("-p: a: b: do c"), both("a: b", "do c"));
+        assert_eq!(of("a: b; do c: d"), both("a: b", "do c: d"));
+        assert_eq!(of("no more"), ("no more".to_owned(), None));
+        assert_eq!(of(""), (String::new(), None));
+    }
+
+    #[test]
+    fn a_report_is_ready_without_problems() {
+        let checks = vec![Check::ok("a", ""), Check::warning("b", "").fix("c")];
+        let report = Report::new(checks.clone());
+        assert!(report.ready);
+        assert_eq!((report.summary.ok, report.summary.warning), (1, 1));
+        assert_eq!(report.check("b").unwrap().fix.as_deref(), Some("c"));
+        let more = [checks, vec![Check::problem("d", "")]].concat();
+        assert!(!Report::new(more).ready);
+    }
+}
