@@ -83,18 +83,25 @@ pub fn attempts(outcome: &Outcome) -> Result<Vec<Attempt>> {
 
 /// The file shown as `name`.
 pub fn file(outcome: &Outcome, name: &str) -> Result<String> {
+    file_in(&outcome.lines, name).with_context(|| outcome.describe())
+}
+
+/// Whether `line` is the one behind the file shown as `name`.
+pub fn ends_file(line: &str, name: &str) -> bool {
+    line.strip_prefix(MARKER)
+        .and_then(|rest| rest.strip_prefix(name))
+        == Some(" end of file")
+}
+
+/// The file shown as `name` in `log`.
+pub fn file_in(log: &[String], name: &str) -> Result<String> {
     let start = format!("{MARKER}{name} file");
-    let end = format!("{MARKER}{name} end of file");
-    let mut lines = outcome.lines.iter();
+    let mut lines = log.iter();
     let found = lines.any(|line| *line == start);
-    ensure!(
-        found,
-        "the guest did not show {name}: {}",
-        outcome.describe()
-    );
+    ensure!(found, "the guest did not show {name}");
     let mut text = String::new();
     for line in lines {
-        if *line == end {
+        if ends_file(line, name) {
             return Ok(text);
         }
         // Xen speaks whenever it likes, also in the middle of a line, and ends its own
@@ -106,7 +113,7 @@ pub fn file(outcome: &Outcome, name: &str) -> Result<String> {
             }
         }
     }
-    anyhow::bail!("the end of {name} is missing: {}", outcome.describe())
+    anyhow::bail!("the end of {name} is missing")
 }
 
 /// A word as the shell reads it back unchanged.

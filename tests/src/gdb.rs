@@ -1,4 +1,4 @@
-//! QEMU's gdbstub: physical memory, and every store to an address.
+//! QEMU's gdbstub: physical memory, every store to an address, and the moment before an instruction.
 //!
 //! Protocol: GDB manual, "Remote Serial Protocol"; physical addresses by QEMU's `Qqemu.PhyMemMode`.
 
@@ -10,11 +10,31 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::qmp;
+
 /// How long the stub may take to answer; a machine that runs may take any time to stop.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_secs(180);
 
 /// Bytes of memory that fit in a packet of the stub, which takes 4096 characters.
 const PART: usize = 1024;
+
+/// Name of the socket in a run's directory, of a machine that was made with
+/// [`Machine::debugger`](crate::Machine::debugger).
+pub const SOCKET: &str = "gdb";
+
+/// Offsets of RIP and CS in the answer to "g", for a CPU with 64-bit registers: 16 general registers come first, EFLAGS
+/// is between the two.
+const RIP: usize = 16 * 8;
+const CS: usize = RIP + 8 + 4;
+
+/// Where a CPU has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// Address of the next instruction.
+    pub rip: u64,
+    /// Code segment; its lowest two bits are the privilege level.
+    pub cs: u32,
+}
 
 /// A connection. The machine stands still until [`Gdb::resume`].
 #[derive(Debug)]
@@ -43,6 +63,15 @@ impl Gdb {
                 Err(_) => thread::sleep(Duration::from_millis(10)),
             }
         };
+        Self::over(stream)
+    }
+
+    /// Connects to the stub of the machine that runs in `dir`, and stops it.
+    pub fn connect_in(dir: &Path, deadline: Duration) -> Result<Self> {
+        Self::over(qmp::connect(dir, SOCKET, deadline)?)
+    }
+
+    fn over(stream: UnixStream) -> Result<Self> {
         stream.set_read_timeout(Some(ANSWER))?;
         let pending = Vec::new();
         let mut gdb = Self { stream, pending };
@@ -57,19 +86,12 @@ impl Gdb {
             let part = PART.min(len - bytes.len());
             let from = addr + bytes.len() as u64;
             let hex = self.ask(&format!("m{from:x},{part:x}"))?;
-            let digits: Vec<_> = hex
-                .bytes()
-                .filter_map(|c| char::from(c).to_digit(16))
-                .collect();
+            let got = self::bytes(&hex);
             ensure!(
-                digits.len() == 2 * part,
+                got.len() == part,
                 "gdbstub: {part} bytes at {from:#x}: {hex:?}"
             );
-            bytes.extend(
-                digits
-                    .chunks_exact(2)
-                    .map(|pair| (pair[0] << 4 | pair[1]) as u8),
-            );
+            bytes.extend(got);
         }
         Ok(bytes)
     }
@@ -94,9 +116,29 @@ impl Gdb {
         self.expect_ok(&format!("z2,{addr:x},{len:x}"))
     }
 
+    /// Stops the machine before a CPU runs the instruction at `addr`, as that CPU addresses it.
+    pub fn break_at(&mut self, addr: u64) -> Result<()> {
+        self.expect_ok(&format!("Z1,{addr:x},1"))
+    }
+
+    /// Undoes [`Self::break_at`].
+    pub fn forget(&mut self, addr: u64) -> Result<()> {
+        self.expect_ok(&format!("z1,{addr:x},1"))
+    }
+
     /// Lets the machine run to the next stop. `false` when it has ended instead.
     pub fn resume(&mut self) -> Result<bool> {
-        self.send("c")?;
+        self.go()?;
+        self.stopped()
+    }
+
+    /// Lets the machine run.
+    pub fn go(&mut self) -> Result<()> {
+        self.send("c")
+    }
+
+    /// Waits for the next stop. `false` when the machine has ended instead.
+    pub fn stopped(&mut self) -> Result<bool> {
         let Some(stop) = self.packet()? else {
             return Ok(false);
         };
@@ -105,6 +147,18 @@ impl Gdb {
             Some(b'W' | b'X') => Ok(false),
             _ => bail!("gdbstub: {stop:?} instead of a stop"),
         }
+    }
+
+    /// Where the CPU is that has stopped the machine, in 64-bit mode.
+    pub fn place(&mut self) -> Result<Stop> {
+        let hex = self.ask("g")?;
+        let registers = bytes(&hex);
+        let field = registers.get(RIP..CS + 4);
+        let field = field.with_context(|| format!("gdbstub: registers {hex:?}"))?;
+        Ok(Stop {
+            rip: u64::from_le_bytes(field[..8].try_into()?),
+            cs: u32::from_le_bytes(field[CS - RIP..].try_into()?),
+        })
     }
 
     /// Leaves the machine, which runs on.
@@ -123,7 +177,13 @@ impl Gdb {
 
     fn ask(&mut self, packet: &str) -> Result<String> {
         self.send(packet)?;
-        self.packet()?.context("QEMU has closed its gdbstub")
+        loop {
+            let answer = self.packet()?.context("QEMU has closed its gdbstub")?;
+            // a machine that runs is stopped by who connects, and says so without having been asked
+            if !answer.starts_with('T') {
+                return Ok(answer);
+            }
+        }
     }
 
     fn send(&mut self, packet: &str) -> Result<()> {
@@ -158,6 +218,14 @@ impl Gdb {
     }
 }
 
+/// The bytes of pairs of hexadecimal digits; what is none is left out.
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits = hex.bytes().filter_map(|c| char::from(c).to_digit(16));
+    let digits: Vec<u32> = digits.collect();
+    let pairs = digits.chunks_exact(2);
+    pairs.map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,5 +250,30 @@ mod tests {
         assert_eq!(&sent, b"$m10,3#2d+$Z2,1");
         drop(theirs);
         assert!(gdb.packet().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_stop_has_a_place() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut gdb = Gdb {
+            stream: ours,
+            pending: Vec::new(),
+        };
+        let mut registers = vec![0x11; RIP];
+        registers.extend(0x746e_1000_u64.to_le_bytes());
+        registers.extend(0x46_u32.to_le_bytes());
+        registers.extend(0x10_u32.to_le_bytes());
+        let hex: String = registers.iter().map(|byte| format!("{byte:02x}")).collect();
+        write!(
+            theirs,
+            "$T02thread:01;#00$OK#00$T05thread:01;#00${hex}0000#00$0102#00"
+        )
+        .unwrap();
+        gdb.break_at(0x746e_1000).unwrap();
+        gdb.go().unwrap();
+        assert!(gdb.stopped().unwrap());
+        let place = gdb.place().unwrap();
+        assert_eq!((place.rip, place.cs), (0x746e_1000, 0x10));
+        assert!(gdb.place().is_err());
     }
 }

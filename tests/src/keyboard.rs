@@ -32,13 +32,22 @@ impl Keyboard {
             )),
         };
         if let Err(error) = done {
-            self.failed.get_or_insert(error);
+            self.fail(error);
         }
     }
 
     /// Presses `key` on Xen's console, which is dom0's again afterwards: 'h' lists the keys, 'C' starts the crash image.
     pub fn xen(&mut self, key: char) {
         self.text(&format!("{SWITCH}{key}{SWITCH}"));
+    }
+
+    /// Ends the run, which fails with `error`, unless something has failed before.
+    pub fn fail(&mut self, error: anyhow::Error) {
+        self.failed.get_or_insert(error);
+    }
+
+    pub(crate) const fn failed(&self) -> bool {
+        self.failed.is_some()
     }
 
     pub(crate) fn check(self) -> Result<()> {

@@ -7,6 +7,10 @@ pub const MARKER: &str = "KNOWN-PAGES ";
 /// Bytes of a page.
 pub const PAGE: usize = 4096;
 
+/// Memory below 1 MiB that Linux 5.13 and later keep nothing in: behind what old BIOSes write to, before the code that starts
+/// other CPUs, which Linux puts at the top. Xen as crash kernel writes to its last part.
+pub const LOW: std::ops::Range<u64> = 0x1_0000..0x9_4000;
+
 /// First bytes of each page. Not in one piece here, so that no copy of this program has it.
 const MAGIC: [[u8; 8]; 2] = [*b"MBTOOL-K", *b"NOWN-PG\n"];
 

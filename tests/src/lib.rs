@@ -4,6 +4,7 @@
 //! command line to repeat it by hand.
 
 pub mod attempt;
+pub mod block_digest;
 pub mod chain;
 pub mod crash;
 mod dirs;
@@ -17,9 +18,12 @@ pub mod known_pages;
 pub mod machine;
 pub mod payload_guest;
 pub mod plan_json;
+pub mod qmp;
 pub mod run;
 pub mod save;
 pub mod serial;
+pub mod snapshot;
+pub mod to_xen;
 pub mod vmlinux;
 pub mod xen;
 

@@ -8,6 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use images::assets::{self, LINUX_6_1, OVMF};
 
+use crate::{gdb, qmp};
+
 /// For every Linux that boots on emulated CPUs: on a busy host they miss so many ticks that it takes its timer for broken,
 /// and panics.
 pub const EMULATED: &str = "no_timer_check";
@@ -43,6 +45,8 @@ pub struct Machine {
     pub(crate) firmware: Firmware,
     board: Board,
     cpus: u32,
+    topology: Option<String>,
+    cpu: Option<String>,
     memory_mib: u32,
     kernel: PathBuf,
     append: String,
@@ -61,6 +65,8 @@ impl Machine {
             firmware,
             board: Board::Pc,
             cpus: 2,
+            topology: None,
+            cpu: None,
             memory_mib: 2048,
             kernel: kernel.to_owned(),
             append: String::new(),
@@ -117,6 +123,19 @@ impl Machine {
         self
     }
 
+    /// Sets how the CPUs are arranged: more of QEMU's `-smp`, as in "maxcpus=6,sockets=2,cores=3,threads=1". That
+    /// decides about their APIC ids.
+    pub fn topology(mut self, topology: &str) -> Self {
+        self.topology = Some(topology.to_owned());
+        self
+    }
+
+    /// Sets the CPU model: QEMU's `-cpu`.
+    pub fn cpu(mut self, model: &str) -> Self {
+        self.cpu = Some(model.to_owned());
+        self
+    }
+
     /// Sets the size of the memory in MiB.
     pub fn memory_mib(mut self, mib: u32) -> Self {
         self.memory_mib = mib;
@@ -165,6 +184,18 @@ impl Machine {
         self
     }
 
+    /// Gives it a monitor (see [`Qmp`](crate::qmp::Qmp)).
+    pub fn monitor(self) -> Self {
+        let socket = format!("unix:{},server=on,wait=off", qmp::SOCKET);
+        self.args(["-qmp", &socket])
+    }
+
+    /// Gives it a gdbstub (see [`Gdb::connect_in`](crate::gdb::Gdb::connect_in)).
+    pub fn debugger(self) -> Self {
+        let socket = format!("unix:{},server=on,wait=off", gdb::SOCKET);
+        self.args(["-gdb", &socket])
+    }
+
     /// Replaces the texts that end a run as failed: for tests in which a kernel is meant to panic.
     pub fn failures(mut self, texts: &[&str]) -> Self {
         self.failures = texts.iter().map(|t| (*t).to_owned()).collect();
@@ -195,12 +226,19 @@ impl Machine {
             Board::Pc => "pc",
             Board::Q35 => "q35",
         };
+        let mut smp = self.cpus.to_string();
+        if let Some(topology) = &self.topology {
+            smp = format!("{smp},{topology}");
+        }
         command
             .current_dir(dir)
             .args(["-accel", "tcg", "-machine", board])
-            .args(["-smp", &self.cpus.to_string()])
+            .args(["-smp", &smp])
             .args(["-m", &format!("{}M", self.memory_mib)])
             .args(["-monitor", "none", "-display", "none", "-net", "none"]);
+        if let Some(cpu) = &self.cpu {
+            command.args(["-cpu", cpu]);
+        }
         if self.typing {
             let device = "stdio,id=serial,signal=off,logfile=serial.log,logappend=off";
             command.args(["-chardev", device, "-serial", "chardev:serial"]);

@@ -1,5 +1,7 @@
 //! The document of `mbtool plan --json`, with its numbers read.
 
+use std::ops::Range;
+
 use anyhow::{Context, Result};
 use serde_json::Value;
 
@@ -74,6 +76,21 @@ impl PlanJson {
             .collect()
     }
 
+    /// The range `{start, end}` at `pointer`.
+    pub fn range(&self, pointer: &str) -> Result<Range<u64>> {
+        let range = self.at(pointer)?;
+        let ends = (number(&range["start"]), number(&range["end"]));
+        let name = || pointer.to_owned();
+        Ok(ends.0.with_context(name)?..ends.1.with_context(name)?)
+    }
+
+    /// The list of ranges at `pointer`.
+    pub fn ranges(&self, pointer: &str) -> Result<Vec<Range<u64>>> {
+        let count = self.list(pointer)?.len();
+        let each = (0..count).map(|n| self.range(&format!("{pointer}/{n}")));
+        each.collect()
+    }
+
     /// The boot information tags of a type.
     pub fn tags(&self, kind: u64) -> Result<Vec<&Value>> {
         let tags = self.list("/mbi")?.iter();
@@ -110,6 +127,10 @@ mod tests {
         );
         assert!(plan.segment("m").is_err() && plan.segment("x").is_err());
         assert_eq!(plan.ram().unwrap(), [(0, 4096)]);
+        let whole = plan.ranges("/memory_map").unwrap();
+        assert_eq!(whole, [0..4096, 4096..8192]);
+        assert_eq!(plan.range("/memory_map/1").unwrap(), 4096..8192);
+        assert!(plan.range("/mbi").is_err());
         assert_eq!(plan.tags(3).unwrap().len(), 2);
         assert!(plan.number("/absent").is_err() && plan.number("/mbi").is_err());
     }

@@ -14,6 +14,7 @@ use crate::dirs::target_dir;
 use crate::keyboard::Keyboard;
 use crate::machine::Machine;
 use crate::serial::Follow;
+use crate::{gdb, qmp};
 
 /// How often the log is looked at.
 const POLL: Duration = Duration::from_millis(50);
@@ -105,6 +106,11 @@ impl Outcome {
     }
 }
 
+/// Where the files of the run `name` are.
+pub fn dir(name: &str) -> PathBuf {
+    target_dir().join("e2e").join(name)
+}
+
 /// Ends QEMU when the one who waits for it is gone.
 struct Running(Child);
 
@@ -140,11 +146,15 @@ impl Machine {
         until: &[&str],
         on_line: &mut dyn FnMut(Duration, &str, &mut Keyboard),
     ) -> Result<Outcome> {
-        let dir = target_dir().join("e2e").join(name);
+        let dir = dir(name);
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let log = dir.join("serial.log");
         // QEMU appends to nothing: a log of an earlier run must not be taken for this one's.
         fs::write(&log, "")?;
+        // nor an earlier run's machine for this one
+        for socket in [qmp::SOCKET, gdb::SOCKET] {
+            let _ = fs::remove_file(dir.join(socket));
+        }
         self.prepare(&dir)?;
         let mut command = self.command(&dir)?;
         let shown = format!("cd {} && {}", dir.display(), shell(&command));
@@ -202,11 +212,15 @@ impl Machine {
                     break (Reason::Exited(exited.unwrap_or_default()), exited);
                 }
                 None if started.elapsed() >= deadline => break (Reason::Deadline, None),
+                // said below
+                _ if keyboard.failed() => break (Reason::Deadline, None),
                 _ => thread::sleep(POLL),
             }
         };
         drop(running);
-        keyboard.check()?;
+        keyboard
+            .check()
+            .with_context(|| format!("see {}", log.display()))?;
         let rest = follow.rest();
         if !rest.is_empty() {
             lines.push(rest);

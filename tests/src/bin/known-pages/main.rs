@@ -1,10 +1,13 @@
 //! Runs in guests of the crash tests.
 //!
 //! - `known-pages make DIR COUNT` writes pages 0 to COUNT - 1 into files of DIR, a tmpfs: they are memory then.
-//! - `known-pages scan CORE COUNT` counts how many different ones an ELF core (/proc/vmcore) has, whole.
+//! - `known-pages low FIRST` writes pages FIRST and up below 1 MiB, where Linux keeps nothing.
+//! - `known-pages scan CORE COUNT [digests]` counts how many different ones an ELF core (/proc/vmcore) has, whole, and
+//!   prints digests of all that it has.
 //! - `known-pages notes CORE` prints the core's notes, as `readelf -n` does.
 
 mod elf_core;
+mod low;
 mod map;
 mod notes;
 mod scan;
@@ -26,10 +29,16 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
         ["make", dir, count] => number(count).and_then(|count| make(Path::new(dir), count)),
-        ["scan", core, count] => number(count).and_then(|count| scan::run(Path::new(core), count)),
+        ["low", first] => number(first).and_then(low::make),
+        ["scan", core, count] => {
+            number(count).and_then(|count| scan::run(Path::new(core), count, false))
+        }
+        ["scan", core, count, "digests"] => {
+            number(count).and_then(|count| scan::run(Path::new(core), count, true))
+        }
         ["notes", core] => notes::run(Path::new(core)),
         _ => Err(anyhow::anyhow!(
-            "usage: known-pages make DIR COUNT | scan CORE COUNT | notes CORE"
+            "usage: known-pages make DIR COUNT | low FIRST | scan CORE COUNT [digests] | notes CORE"
         )),
     };
     match done {

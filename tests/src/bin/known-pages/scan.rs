@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use ::tests::block_digest::{self, Digests};
 use ::tests::known_pages::{MARKER, PAGE, Seen, look};
 use anyhow::Result;
 use elf::abi::PT_LOAD;
@@ -18,6 +19,9 @@ const WINDOW: u64 = 64 << 20;
 /// Below this address a crash kernel's dom0 may have memory of its own.
 const LOW: u64 = 128 << 20;
 
+/// Below this address a starting Xen writes.
+const BASE: u64 = 1 << 20;
+
 /// What was found.
 #[derive(Debug, Default)]
 struct Found {
@@ -30,10 +34,14 @@ struct Found {
     first_unreadable: Option<u64>,
     /// Whole pages below [`LOW`], some perhaps twice.
     low: u64,
+    /// Those below [`BASE`].
+    base: u64,
+    /// Of the run of memory that is looked at, if they are wanted.
+    digests: Option<Digests>,
 }
 
-/// Prints what there is of pages 0 to `count` - 1.
-pub fn run(path: &Path, count: u64) -> Result<()> {
+/// Prints what there is of pages 0 to `count` - 1, and with `digests` also those of all runs of memory.
+pub fn run(path: &Path, count: u64, digests: bool) -> Result<()> {
     let core = Core::open(path)?;
     let mut found = Found {
         whole: vec![false; count as usize],
@@ -46,14 +54,22 @@ pub fn run(path: &Path, count: u64) -> Result<()> {
             load.p_paddr.saturating_add(load.p_memsz),
             load.p_vaddr
         );
+        found.digests = digests.then(|| Digests::new(load.p_paddr));
         found.load(&core.file, load);
+        if let Some(digests) = found.digests.take() {
+            let digests = digests.finish(load.p_paddr);
+            for line in block_digest::lines(load.p_paddr, &digests) {
+                println!("{line}");
+            }
+        }
     }
     let whole = found.whole.iter().filter(|&&whole| whole).count();
     println!(
-        "{MARKER}found={whole} of={count} scanned={} damaged={} low={} unreadable={}{}",
+        "{MARKER}found={whole} of={count} scanned={} damaged={} low={} base={} unreadable={}{}",
         found.scanned,
         found.damaged,
         found.low,
+        found.base,
         found.unreadable,
         found
             .first_unreadable
@@ -67,7 +83,9 @@ impl Found {
     fn load(&mut self, file: &File, load: &ProgramHeader) {
         let page = PAGE as u64;
         let start = load.p_paddr.next_multiple_of(page);
-        let end = load.p_paddr.saturating_add(load.p_filesz) / page * page;
+        let last = load.p_paddr.saturating_add(load.p_filesz);
+        let end = last / page * page;
+        self.part(file, load, load.p_paddr, start.min(last));
         let mut at = start;
         while at < end {
             let len = WINDOW.min(end - at);
@@ -77,6 +95,23 @@ impl Found {
                 Err(_) => self.read(file, offset, at, len),
             }
             at += len;
+        }
+        self.part(file, load, end.max(start), last);
+    }
+
+    /// Takes a part of a page into the digests; no known page is there.
+    fn part(&mut self, file: &File, load: &ProgramHeader, from: u64, to: u64) {
+        let mut bytes = vec![0; usize::try_from(to.saturating_sub(from)).unwrap_or(0)];
+        match file.read_exact_at(&mut bytes, load.p_offset + (from - load.p_paddr)) {
+            Ok(()) => {
+                if let Some(digests) = &mut self.digests {
+                    digests.add(&bytes);
+                }
+            }
+            Err(_) => {
+                self.unreadable += 1;
+                self.first_unreadable.get_or_insert(from);
+            }
         }
     }
 
@@ -96,6 +131,9 @@ impl Found {
 
     /// Looks at whole pages, the first of which is at physical address `at`.
     fn pages(&mut self, at: u64, bytes: &[u8]) {
+        if let Some(digests) = &mut self.digests {
+            digests.add(bytes);
+        }
         for (at, page) in (at..).step_by(PAGE).zip(bytes.chunks_exact(PAGE)) {
             self.scanned += 1;
             match look(page) {
@@ -103,6 +141,7 @@ impl Found {
                 Seen::Damaged => self.damaged += 1,
                 Seen::Whole(index) => {
                     self.low += u64::from(at < LOW);
+                    self.base += u64::from(at < BASE);
                     let flag = self.whole.get_mut(index as usize);
                     flag.into_iter().for_each(|flag| *flag = true);
                 }
@@ -145,7 +184,14 @@ mod tests {
         found.load(&file, &load(0x20_0c00, 4 * PAGE as u64 + 0xc00, 0x1400));
         assert_eq!(found.whole, [true, true, false, false]);
         assert_eq!((found.scanned, found.damaged, found.unreadable), (6, 1, 0));
-        assert_eq!(found.low, 4);
+        assert_eq!((found.low, found.base), (4, 0));
+        // every byte counts for the digests, also of parts of pages
+        found.digests = Some(Digests::new(0x20_0c00));
+        found.load(&file, &load(0x20_0c00, 4 * PAGE as u64 + 0xc00, 0x1400));
+        let digests = found.digests.take().map(|all| all.finish(0x20_0c00));
+        let mut bytes = page(0)[0xc00..].to_vec();
+        bytes.extend(page(9));
+        assert_eq!(digests.unwrap(), [crc32fast::hash(&bytes)]);
         // behind the end
         found.read(&file, 7 * PAGE as u64, 0x30_0000, 2 * PAGE as u64);
         assert_eq!(

@@ -1,0 +1,248 @@
+//! Proof that no byte is lost: all RAM as it was when the handoff was entered, compared with all RAM when dom0 runs, and
+//! with the dump that dom0 has.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use images::guest::CRASH;
+use images::progress::say;
+
+use super::{Case, READY, STILL};
+use crate::crash::Host;
+use crate::gdb::Gdb;
+use crate::plan_json::PlanJson;
+use crate::qmp::Qmp;
+use crate::run::Outcome;
+use crate::snapshot::{Change, Snapshot};
+use crate::{attempt, block_digest};
+
+/// QEMU has made its sockets long before they are needed.
+const CONNECT: Duration = Duration::from_secs(20);
+
+/// Page 0: the BIOS data area. Xen's boot code gets two words of it from the handoff (0x40e, 0x413), and itself writes the
+/// vector of a warm reset (0x467) when it starts CPUs; up to 4.17 it also clears 0xffc.
+const PAGE_0: Range<u64> = 0..0x1000;
+
+/// Follows a run, stops the machine when it must, and looks at its memory.
+pub(super) struct Watch {
+    dir: PathBuf,
+    lines: Vec<String>,
+    plan: Option<PlanJson>,
+    gdb: Option<Gdb>,
+    qmp: Option<Qmp>,
+    before: Option<Snapshot>,
+    changes: Option<Vec<Change>>,
+}
+
+impl Watch {
+    pub(super) fn new(dir: PathBuf) -> Self {
+        Self {
+            dir,
+            lines: Vec::new(),
+            plan: None,
+            gdb: None,
+            qmp: None,
+            before: None,
+            changes: None,
+        }
+    }
+
+    /// Takes the next line of the log.
+    pub(super) fn line(&mut self, line: &str) -> Result<()> {
+        self.lines.push(line.to_owned());
+        if self.plan.is_none() && attempt::ends_file(line, "plan") {
+            self.arm()
+        } else if line == READY {
+            self.crash().context("when the handoff is entered")
+        } else if line == format!("{CRASH}{STILL}") {
+            self.after().context("when dom0 is up")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The plan is known: the machine is to stop where the handoff begins.
+    fn arm(&mut self) -> Result<()> {
+        let plan = PlanJson::parse(&attempt::file_in(&self.lines, "plan")?)?;
+        let mut gdb = Gdb::connect_in(&self.dir, CONNECT)?;
+        gdb.break_at(plan.number("/entry")?)?;
+        gdb.go()?;
+        (self.plan, self.gdb) = (Some(plan), Some(gdb));
+        Ok(())
+    }
+
+    /// The crash comes: waits for the handoff's first instruction.
+    fn crash(&mut self) -> Result<()> {
+        let plan = self.plan.as_ref().context("no plan was shown")?;
+        let mut gdb = self.gdb.take().context("no breakpoint")?;
+        let entry = plan.number("/entry")?;
+        ensure!(gdb.stopped()?, "the machine ended before");
+        let place = gdb.place()?;
+        ensure!(
+            place.rip == entry && place.cs & 3 == 0,
+            "stopped at {place:x?}, the handoff begins at {entry:#x}"
+        );
+        let mut qmp = Qmp::connect(&self.dir, CONNECT)?;
+        self.before = Some(Snapshot::take(&mut qmp, &self.dir)?);
+        gdb.forget(entry)?;
+        gdb.detach()?;
+        self.qmp = Some(qmp);
+        Ok(())
+    }
+
+    /// dom0 runs, and has read the dump.
+    fn after(&mut self) -> Result<()> {
+        let regions = self.regions()?;
+        let before = self.before.as_ref().context("nothing to compare with")?;
+        let qmp = self.qmp.as_mut().context("no monitor")?;
+        qmp.stop()?;
+        self.changes = Some(before.changes(qmp, &regions)?);
+        qmp.cont()
+    }
+
+    /// What the first system had reserved for the crash.
+    fn regions(&self) -> Result<Vec<Range<u64>>> {
+        let plan = self.plan.as_ref().context("no plan was shown")?;
+        plan.ranges("/crash_regions")
+    }
+
+    /// Checks everything, once the run has ended.
+    pub(super) fn verify(self, case: &Case, name: &str, outcome: &Outcome) -> Result<()> {
+        let plan = self.plan.as_ref().context("no plan was shown")?;
+        let base = plan.number("/handoff/base")?;
+        let begins = format!(" at {base:#x}, entered by ");
+        ensure!(outcome.contains(&begins), "the handoff is not{begins}");
+        let before = self.before.as_ref().context("no crash was seen")?;
+        let changes = self.changes.as_ref().context("dom0 was not seen")?;
+
+        let excepted = exceptions(plan)?;
+        let cause = |change: &Change| {
+            let of = |(range, _): &&(Range<u64>, _)| range.contains(&change.page);
+            excepted.iter().find(of).map(|(_, cause)| *cause)
+        };
+        let text: Vec<String> = changes
+            .iter()
+            .map(|change| {
+                format!(
+                    "{change} ({})",
+                    cause(change).unwrap_or("for no known reason")
+                )
+            })
+            .collect();
+        std::fs::write(self.dir.join("changes"), text.join("\n"))?;
+        let lost = text.iter().zip(changes);
+        let lost = lost.filter(|(_, change)| cause(change).is_none());
+        let lost: Vec<&str> = lost.map(|(text, _)| text.as_str()).collect();
+        ensure!(
+            lost.is_empty(),
+            "{} pages have changed, see {}/changes:\n{}",
+            lost.len(),
+            self.dir.display(),
+            lost[..lost.len().min(8)].join("\n")
+        );
+
+        let loads = block_digest::read(&outcome.lines)?;
+        let mut bytes = 0;
+        for load in &loads {
+            let blocks = block_digest::blocks(load.start, load.end);
+            for ((start, end), digest) in blocks.zip(&load.digests) {
+                let was = crc32fast::hash(&before.read(start, end)?);
+                ensure!(
+                    was == *digest,
+                    "the dump is wrong at {start:#x}-{end:#x}: {digest:08x} instead of {was:08x}"
+                );
+                bytes += end - start;
+            }
+        }
+        let all = match case.host {
+            Host::Linux(_) => {
+                iomem(&attempt::file_in(&outcome.lines, "iomem")?).context("/proc/iomem")?
+            }
+            Host::Xen(_) => plan.ram()?.into_iter().map(|(a, b)| a..b).collect(),
+        };
+        let mut holes = self.regions()?;
+        holes.push(PAGE_0);
+        let missing: Vec<_> = loads.iter().map(|load| load.start..load.end).collect();
+        holes.extend(missing);
+        let missing = outside(all.clone(), &holes);
+        ensure!(missing.is_empty(), "not in the dump: {missing:#x?}");
+        say(
+            name,
+            format_args!(
+                "{} MiB compared, {} pages have changed; {} MiB of the dump are as they were",
+                before.len() >> 20,
+                changes.len(),
+                bytes >> 20
+            ),
+        );
+        Ok(())
+    }
+}
+
+/// Memory outside of the region that may change, and why.
+fn exceptions(plan: &PlanJson) -> Result<Vec<(Range<u64>, &'static str)>> {
+    let trampoline = plan.range("/xen_low_memory/trampoline")?;
+    let ebda = plan.number("/xen_low_memory/fix/ebda")?;
+    Ok(vec![
+        (PAGE_0, "BIOS data area"),
+        (trampoline, "Xen's trampoline"),
+        (ebda..ebda + 0x1000, "EBDA with the RSDP"),
+    ])
+}
+
+/// "System RAM" of /proc/iomem.
+fn iomem(text: &str) -> Result<Vec<Range<u64>>> {
+    let mut found = Vec::new();
+    for line in text.lines().filter(|line| !line.starts_with(' ')) {
+        if let Some(range) = line.strip_suffix(" : System RAM") {
+            let (start, last) = range.split_once('-').context(line.to_owned())?;
+            found.push(u64::from_str_radix(start, 16)?..u64::from_str_radix(last, 16)? + 1);
+        }
+    }
+    ensure!(!found.is_empty(), "no System RAM: {text}");
+    Ok(found)
+}
+
+/// What of `runs` is in none of `holes`.
+fn outside(mut runs: Vec<Range<u64>>, holes: &[Range<u64>]) -> Vec<Range<u64>> {
+    for hole in holes {
+        let parts = |run: Range<u64>| {
+            [
+                run.start..run.end.min(hole.start),
+                run.start.max(hole.end)..run.end,
+            ]
+        };
+        runs = runs.into_iter().flat_map(parts).collect();
+        runs.retain(|run| run.start < run.end);
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_hole_covers_is_left() {
+        let runs = vec![0..10, 20..30, 40..50];
+        assert_eq!(
+            outside(runs.clone(), &[5..25, 28..29]),
+            [0..5, 25..28, 29..30, 40..50]
+        );
+        assert_eq!(outside(runs.clone(), &[0..100]), [0..0; 0]);
+        assert_eq!(outside(runs.clone(), &[]), runs);
+    }
+
+    #[test]
+    fn system_ram_is_read() {
+        let text = "00000000-00000fff : Reserved\n00001000-0009fbff : System RAM\n  00002000-00002fff : System RAM\n\
+            00100000-7ffdffff : System RAM\n  28000000-57ffffff : Crash kernel\n";
+        assert_eq!(
+            iomem(text).unwrap(),
+            [0x1000..0x9_fc00, 0x10_0000..0x7ffe_0000]
+        );
+        assert!(iomem("").is_err());
+    }
+}

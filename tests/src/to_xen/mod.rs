@@ -1,0 +1,263 @@
+//! A panicking Linux, or Xen, starts Xen in the crash region; dom0 there finds everything that the panicked system had in
+//! memory.
+
+mod memory;
+mod verify;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use images::assets::{self, Asset, LINUX_6_1};
+use images::cpio::Archive;
+use images::guest::{self, CRASH, STAGE1, Stage1};
+
+use crate::crash::Host;
+use crate::guest_binary::{known_pages_bin, mbtool_bin};
+use crate::known_pages::{self, MARKER, PAGE};
+use crate::machine::{Board, Firmware, Machine};
+use crate::run::Outcome;
+use crate::{attempt, run};
+use memory::Watch;
+
+/// Four times what the slowest case takes on two free cores.
+const DEADLINE: Duration = Duration::from_secs(900);
+
+/// CPUs of every machine.
+pub const CPUS: u32 = 4;
+
+/// What the first system says right before it crashes.
+const READY: &str = "READY TO CRASH";
+
+/// What dom0 says when memory may be looked at.
+const STILL: &str = "still";
+
+/// One case.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// Xen's release, "4.17" or "4.20".
+    pub xen: &'static str,
+    /// The system that crashes.
+    pub host: Host,
+    /// The kernel of dom0 after the crash.
+    pub dom0: &'static Asset,
+    /// Firmware of the machine.
+    pub firmware: Firmware,
+    /// Machine type.
+    pub board: Board,
+    /// Memory in MiB.
+    pub memory_mib: u32,
+    /// `crashkernel=` of the system that crashes.
+    pub crashkernel: &'static str,
+    /// More words for its kernel.
+    pub host_args: &'static str,
+    /// QEMU's CPU model.
+    pub model: Option<&'static str>,
+    /// How the CPUs are arranged (see [`Machine::topology`]).
+    pub topology: Option<&'static str>,
+    /// The CPU that panics, by Linux's number.
+    pub cpu: u32,
+    /// Its APIC id, where that is another number.
+    pub apic_id: Option<u32>,
+    /// Xen is made to crash by its debug key, not by a panic of Linux.
+    pub key: bool,
+    /// Commands between loading and the crash.
+    pub before: &'static str,
+    /// CPUs that run when the crash comes.
+    pub online: u32,
+    /// Words for Xen.
+    pub xen_args: &'static str,
+    /// CPUs that Xen starts.
+    pub cpus: u32,
+    /// Bytes added to dom0's initial RAM disk.
+    pub ballast: usize,
+    /// Pages made before the crash.
+    pub pages: u32,
+    /// All memory is compared: with what it was when the handoff was entered, and with the dump.
+    pub proof: bool,
+}
+
+/// The plain one.
+pub const CASE: Case = Case {
+    xen: "4.20",
+    host: Host::Linux(&LINUX_6_1),
+    dom0: &LINUX_6_1,
+    firmware: Firmware::SeaBios,
+    board: Board::Pc,
+    memory_mib: 2048,
+    crashkernel: "768M",
+    host_args: "",
+    model: None,
+    topology: None,
+    cpu: 2,
+    apic_id: None,
+    key: false,
+    before: "",
+    online: CPUS,
+    xen_args: "",
+    cpus: CPUS - 1,
+    ballast: 0,
+    pages: 4096,
+    proof: true,
+};
+
+/// What a run gave.
+struct Ran {
+    outcome: Outcome,
+    /// What dom0's digest of its payload must be.
+    digest: String,
+    /// All memory as it was, and what is known of it.
+    watch: Option<Watch>,
+}
+
+impl Case {
+    /// Known pages below 1 MiB. In a dom0 /dev/mem has other memory there.
+    fn low_pages(&self) -> u32 {
+        match self.host {
+            Host::Linux(_) => {
+                ((known_pages::LOW.end - known_pages::LOW.start) / PAGE as u64) as u32
+            }
+            Host::Xen(_) => 0,
+        }
+    }
+
+    fn script(&self) -> String {
+        let pages = self.pages;
+        let image = format!(
+            "-p --console com1 /xen.gz --cmdline 'com1=115200,8n1 console=com1 loglvl=all {}' \
+             --module '/vmlinuz console=hvc0 quiet panic=-1' --initrd /crash-initrd",
+            self.xen_args,
+        );
+        let low = if self.low_pages() > 0 {
+            format!("known-pages low {pages}\n")
+        } else {
+            String::new()
+        };
+        let plan = if self.proof {
+            format!(
+                "show iomem /proc/iomem\n\
+                 mbtool plan --json {image} > /tmp/plan.json\n\
+                 show plan /tmp/plan.json\n"
+            )
+        } else {
+            String::new()
+        };
+        let crash = if self.key {
+            // the test presses it
+            "sleep 300".to_owned()
+        } else {
+            let only = 1 << self.cpu;
+            format!("taskset {only:x} sh -c 'echo c > /proc/sysrq-trigger'")
+        };
+        format!(
+            "mount -o remount,size=90% /tmp\n\
+             known-pages make /tmp/known {pages}\n\
+             {low}{plan}mbtool load {image}\n\
+             {}\n\
+             echo {READY}\n\
+             {crash}\n",
+            self.before
+        )
+    }
+
+    fn dump(&self) -> String {
+        let pages = self.pages + self.low_pages();
+        let (digests, still) = if self.proof {
+            ("digests", format!("say {STILL}\nsleep 5\n"))
+        } else {
+            ("", String::new())
+        };
+        format!(
+            "known-pages notes /proc/vmcore\n\
+             known-pages scan /proc/vmcore {pages} {digests}\n\
+             try dmesg makedumpfile --dump-dmesg /proc/vmcore /tmp/dmesg\n\
+             say \"panic=$(grep -m 1 -o 'Kernel panic - not syncing.*' /tmp/dmesg)\"\n\
+             {still}"
+        )
+    }
+
+    fn machine(&self) -> Result<(Machine, String)> {
+        let known_pages = known_pages_bin()?;
+        let (mut initrd, digest) = guest::crash_initrd(known_pages, &self.dump())?;
+        if self.ballast > 0 {
+            let mut more = Archive::new();
+            more.file("ballast", 0o644, &vec![0xb5; self.ballast])?;
+            initrd.extend(more.finish()?);
+        }
+        let stage1 = attempt::install(Stage1::new(&self.script())?)?
+            .file("bin/mbtool", mbtool_bin()?)?
+            .file("bin/known-pages", known_pages)?
+            .file("xen.gz", assets::xen(self.xen)?.path()?)?
+            .file("vmlinuz", self.dom0.path()?)?
+            .bytes("crash-initrd", &initrd)?
+            .finish()?;
+        let words = format!("crashkernel={} {}", self.crashkernel, self.host_args);
+        let mut machine = match self.host {
+            Host::Linux(kernel) => Machine::new(self.firmware, kernel.path()?)
+                .append("console=ttyS0,115200 quiet panic=-1")
+                .append(words.trim())
+                .initrd(stage1),
+            Host::Xen(version) => Machine::xen(version, words.trim(), "", stage1)?,
+        };
+        if let Some(model) = self.model {
+            machine = machine.cpu(model);
+        }
+        if let Some(topology) = self.topology {
+            machine = machine.topology(topology);
+        }
+        if self.key {
+            machine = machine.typing();
+        }
+        if self.proof {
+            machine = machine.monitor().debugger();
+        }
+        let machine = machine
+            .board(self.board)
+            .cpus(CPUS)
+            .memory_mib(self.memory_mib);
+        Ok((machine, digest.to_string()))
+    }
+
+    fn run(&self, name: &str) -> Result<Ran> {
+        let (machine, digest) = self.machine()?;
+        let end = format!("{CRASH}END");
+        let failed = format!("{STAGE1}FAIL");
+        let pages_failed = format!("{MARKER}FAIL");
+        let mut watch = self.proof.then(|| Watch::new(run::dir(name)));
+        let outcome = machine
+            // the first system is meant to panic
+            .failures(&[&failed, &pages_failed, "Panic on CPU "])
+            .run_typing(name, DEADLINE, &[&end], &mut |_, line, keyboard| {
+                if self.key && line == READY {
+                    keyboard.xen('C');
+                }
+                if let Some(watch) = &mut watch
+                    && let Err(error) = watch.line(line)
+                {
+                    keyboard.fail(error);
+                }
+            })?
+            .ended_with(&end)?;
+        Ok(Ran {
+            outcome,
+            digest,
+            watch,
+        })
+    }
+
+    /// Runs it as `name` and checks all that dom0 says.
+    pub fn check(&self, name: &str) -> Result<()> {
+        let ran = self.run(name)?;
+        let log = ran.outcome.log.display().to_string();
+        let checked = self.verify(&ran.outcome, &ran.digest).and_then(|()| {
+            ran.watch
+                .map_or(Ok(()), |watch| watch.verify(self, name, &ran.outcome))
+        });
+        checked.with_context(|| format!("see {log}"))
+    }
+}
+
+/// An error unless `found` is as `expected`.
+fn same(what: &str, found: &str, expected: &str) -> Result<()> {
+    ensure!(found == expected, "{what} is {found}, expected {expected}");
+    Ok(())
+}
