@@ -111,6 +111,8 @@ pub fn read(log: &[String]) -> Result<Vec<Load>> {
         let Some((_, line)) = line.split_once(MARKER) else {
             continue;
         };
+        // Xen speaks whenever it likes
+        let line = line.split_once("(XEN) ").map_or(line, |(line, _)| line);
         if let Some(load) = line.strip_prefix("load=") {
             let range = load.split(' ').next().unwrap_or_default().split_once('-');
             let (start, end) = range.with_context(|| line.to_owned())?;
@@ -189,14 +191,16 @@ mod tests {
             assert_eq!(digests, expected);
             let mut log = vec![
                 "(XEN) something".to_owned(),
+                format!("{MARKER}made=1(XEN) uart interrupt"),
                 format!("{MARKER}load=0xf8000-0x228001 virt=0x0"),
             ];
             log.extend(lines(start, &digests));
+            log[3].push_str("(XEN) uart interrupt taking more than 4ms, switched to polling");
             let loads = read(&log).unwrap();
             assert_eq!((loads[0].start, loads[0].end), (start, 0x22_8001));
             assert_eq!(loads[0].digests, expected);
             // a line is missing
-            log.remove(2);
+            log.remove(3);
             assert!(read(&log).is_err());
         }
         // the end is missing

@@ -42,7 +42,9 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
             (entries, regions, None)
         }
     };
-    entries.extend(efi::runtime_regions(root, &mut warnings));
+    let runtime = efi::runtime_regions(root, &mut warnings);
+    let efi_ram = shared(&entries, &runtime);
+    entries.extend(runtime);
     let memory_map = checked(&entries)?;
 
     let low_memory = match &way {
@@ -75,6 +77,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
     Ok((
         Host {
             memory_map,
+            efi_ram,
             low_memory,
             crash_regions,
             cmdline,
@@ -86,6 +89,22 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
         },
         warnings,
     ))
+}
+
+/// What of the RAM in `entries` is in one of EFI's `runtime` regions, too.
+fn shared(entries: &[Entry], runtime: &[Entry]) -> Vec<Entry> {
+    // normalised, no piece comes twice
+    let entries = map::normalise(entries).unwrap_or_default();
+    let runtime = map::normalise(runtime).unwrap_or_default();
+    let pieces = map::ram_ranges(&entries).flat_map(|ram| {
+        runtime
+            .iter()
+            .filter_map(move |region| ram.intersect(&region.range()))
+    });
+    pieces
+        .filter(|piece| !piece.is_empty())
+        .map(|piece| Entry::new(piece, Kind::Ram))
+        .collect()
 }
 
 /// The way to the Xen below a PV dom0. A recorded machine has none.

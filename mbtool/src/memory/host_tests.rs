@@ -166,6 +166,24 @@ fn a_recorded_efi_machine() {
         kind: Kind::Reserved,
     };
     assert!(host.memory_map.contains(&services));
+    // Linux uses it all the same: nothing is loaded there, and a dump has it
+    let shared = Entry {
+        kind: Kind::Ram,
+        ..services
+    };
+    assert_eq!(host.efi_ram, [shared]);
+    let ram: Vec<_> = map::ram_ranges(&host.memory_map).collect();
+    assert!(!ram.iter().any(|run| run.overlaps(&services.range())));
+    let whole = Entry {
+        start: 0x10_0000,
+        end: 0xc000_0000,
+        kind: Kind::Ram,
+    };
+    assert!(
+        host.ram_in_use().contains(&whole),
+        "{:?}",
+        host.ram_in_use()
+    );
     assert_eq!(
         host.low_memory,
         LowMemory {

@@ -105,6 +105,10 @@ pub struct LowMemory {
 pub struct Host {
     /// Typed, sorted, merged, not overlapping.
     pub memory_map: Vec<Entry>,
+    /// RAM that Linux uses although it is in EFI's runtime map: boot services' memory that something else had reserved.
+    /// The memory map has it as reserved, so that nothing is loaded there; a dump has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub efi_ram: Vec<Entry>,
     /// See [`LowMemory`].
     pub low_memory: LowMemory,
     /// The crash region(s) reserved by `crashkernel=`; empty where there is none.
@@ -131,6 +135,18 @@ pub struct Host {
 }
 
 impl Host {
+    /// All RAM that the running system may have something in, for a dump.
+    #[must_use]
+    pub fn ram_in_use(&self) -> Vec<Entry> {
+        let ram = self.memory_map.iter().chain(&self.efi_ram);
+        let ram: Vec<Entry> = ram
+            .filter(|entry| entry.kind == Kind::Ram)
+            .copied()
+            .collect();
+        // no range of a machine ends before it starts
+        map::normalise(&ram).unwrap_or(ram)
+    }
+
     /// The crash regions, without one that ends before it starts, which only a
     /// recording has.
     pub fn crash_ranges(&self) -> impl Iterator<Item = PhysRange> + '_ {

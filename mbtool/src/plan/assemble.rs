@@ -75,6 +75,7 @@ pub(super) fn report(
         segments: segments.iter().map(segment).collect(),
         boot: boot.sent,
         memory_map: host.memory_map.clone(),
+        efi_ram: host.efi_ram.clone(),
         low_memory: host.low_memory,
         crash_regions: host.crash_regions.clone(),
         xen: host.xen.clone(),

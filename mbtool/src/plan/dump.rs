@@ -50,10 +50,10 @@ pub(super) fn decide(
     let facts = &host.dump_facts();
     wishes.warnings.extend(facts.warnings());
     let regions: Vec<PhysRange> = host.crash_ranges().collect();
-    let from = loads::to_save(&host.memory_map);
+    let from = loads::to_save(&host.ram_in_use());
     // how many there are depends on what is saved, not on where to
     let somewhere = from.map(|from| Backup { from, to: 0 });
-    let count = loads::loads(&host.memory_map, &regions, somewhere.as_slice()).len();
+    let count = loads::loads(&host.ram_in_use(), &regions, somewhere.as_slice()).len();
     let len = whole_pages(header::len(facts, count, somewhere.as_slice())?);
     let total = len + from.map_or(0, |from| from.len());
     let place = arena.take(&Ask {
@@ -72,7 +72,7 @@ pub(super) fn decide(
         end: split,
     };
     let backup = from.map(|from| Backup { from, to: split });
-    let loads = loads::loads(&host.memory_map, &regions, backup.as_slice());
+    let loads = loads::loads(&host.ram_in_use(), &regions, backup.as_slice());
     low.areas = sent_map::areas(&map::confined(&host.memory_map, &regions, place));
     let line = words::command_line(&wishes.cmdline, header.start);
     wishes.cmdline = line.text;
@@ -124,7 +124,7 @@ pub(super) fn need(request: &Request, wishes: &Wishes, info: u64, host: &Host) -
         ));
     }
     if image.protocol.dumps() {
-        let from = loads::to_save(&host.memory_map);
+        let from = loads::to_save(&host.ram_in_use());
         parts.push(Part::new(
             "saved low memory",
             from.map_or(0, |from| from.len()),

@@ -53,7 +53,7 @@ impl<'a> Wanted<'a> {
         let facts = host.dump_facts();
         let notes = facts.cpu_notes.iter().chain(&facts.vmcoreinfo);
         let notes = notes.chain(&facts.xen_vmcoreinfo).copied();
-        let low = loads::to_save(&host.memory_map);
+        let low = loads::to_save(&host.ram_in_use());
         let saved: Vec<PhysRange> = low
             .into_iter()
             .chain(fence::to_save(&fence, notes))
@@ -70,7 +70,7 @@ impl<'a> Wanted<'a> {
         };
         // how many there are depends on what is saved, not on where to
         let somewhere: Vec<Backup> = saved.iter().map(|&from| Backup { from, to: 0 }).collect();
-        let count = loads::loads(&host.memory_map, &regions, &somewhere).len();
+        let count = loads::loads(&host.ram_in_use(), &regions, &somewhere).len();
         Ok(Self {
             header: whole_pages(header::len(&facts, count, &somewhere)?),
             kernel,
@@ -219,7 +219,7 @@ pub(super) fn decide(
         .map(|(&from, to)| Backup { from, to: to.start })
         .collect();
 
-    let loads = loads::loads(&host.memory_map, &wanted.regions, &backups);
+    let loads = loads::loads(&host.ram_in_use(), &wanted.regions, &backups);
     let mut extra = Vec::new();
     let mut one_cpu = true;
     if let (Some(range), Some((_, boot_cpu))) = (acpi_range, wanted.acpi) {

@@ -42,6 +42,9 @@ pub struct Report {
     pub boot: Sent,
     /// The machine's memory, as the planner knew it.
     pub memory_map: Vec<Entry>,
+    /// RAM that Linux shares with EFI, see [`crate::memory::Host::efi_ram`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub efi_ram: Vec<Entry>,
     /// What was found in low memory.
     pub low_memory: LowMemory,
     /// Crash regions of the running kernel.

@@ -21,8 +21,7 @@ use crate::{attempt, block_digest};
 /// QEMU has made its sockets long before they are needed.
 const CONNECT: Duration = Duration::from_secs(20);
 
-/// Page 0: the BIOS data area. Xen's boot code gets two words of it from the handoff (0x40e, 0x413), and itself writes the
-/// vector of a warm reset (0x467) when it starts CPUs; up to 4.17 it also clears 0xffc.
+/// Page 0: the BIOS data area. The handoff stores two words of it for Xen (0x40e, 0x413), and Xen up to 4.17 clears 0xffc.
 const PAGE_0: Range<u64> = 0..0x1000;
 
 /// Follows a run, stops the machine when it must, and looks at its memory.

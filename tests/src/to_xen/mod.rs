@@ -14,7 +14,7 @@ use images::guest::{self, CRASH, STAGE1, Stage1};
 use crate::crash::Host;
 use crate::guest_binary::{known_pages_bin, mbtool_bin};
 use crate::known_pages::{self, MARKER, PAGE};
-use crate::machine::{Board, Firmware, Machine};
+use crate::machine::{Board, EMULATED, Firmware, Machine};
 use crate::run::Outcome;
 use crate::{attempt, run};
 use memory::Watch;
@@ -120,13 +120,17 @@ impl Case {
         }
     }
 
-    fn script(&self) -> String {
-        let pages = self.pages;
-        let image = format!(
-            "-p --console com1 /xen.gz --cmdline 'com1=115200,8n1 console=com1 loglvl=all {}' \
+    /// The image with its options.
+    fn image(&self) -> String {
+        format!(
+            "--console com1 /xen.gz --cmdline 'com1=115200,8n1 console=com1 loglvl=all {}' \
              --module '/vmlinuz console=hvc0 quiet panic=-1' --initrd /crash-initrd",
             self.xen_args,
-        );
+        )
+    }
+
+    fn script(&self) -> String {
+        let (pages, image) = (self.pages, self.image());
         let low = if self.low_pages() > 0 {
             format!("known-pages low {pages}\n")
         } else {
@@ -135,7 +139,7 @@ impl Case {
         let plan = if self.proof {
             format!(
                 "show iomem /proc/iomem\n\
-                 mbtool plan --json {image} > /tmp/plan.json\n\
+                 mbtool plan -p --json {image} > /tmp/plan.json\n\
                  show plan /tmp/plan.json\n"
             )
         } else {
@@ -151,7 +155,7 @@ impl Case {
         format!(
             "mount -o remount,size=90% /tmp\n\
              known-pages make /tmp/known {pages}\n\
-             {low}{plan}mbtool load {image}\n\
+             {low}{plan}mbtool load -p {image}\n\
              {}\n\
              echo {READY}\n\
              {crash}\n",
@@ -175,7 +179,25 @@ impl Case {
         )
     }
 
-    fn machine(&self) -> Result<(Machine, String)> {
+    /// What `crash size` says in the system that is to crash, when nothing is reserved there yet: what follows
+    /// `crashkernel=`.
+    pub fn advised(&self, name: &str) -> Result<String> {
+        let script = format!(
+            "echo ADVISED $(mbtool crash size {} | head -n 1)\n",
+            self.image()
+        );
+        let (stage1, _) = self.stage1(&script)?;
+        let end = format!("{STAGE1}END");
+        let outcome = self
+            .machine("", stage1)?
+            .run(name, DEADLINE, &[&end])?
+            .ended_with(&end)?;
+        let word = outcome.value("ADVISED crashkernel=");
+        word.map(str::to_owned).context("nothing is advised")
+    }
+
+    /// The first system's initial RAM disk, and the digest that dom0 must report for its payload.
+    fn stage1(&self, script: &str) -> Result<(Vec<u8>, String)> {
         let known_pages = known_pages_bin()?;
         let (mut initrd, digest) = guest::crash_initrd(known_pages, &self.dump())?;
         if self.ballast > 0 {
@@ -183,17 +205,23 @@ impl Case {
             more.file("ballast", 0o644, &vec![0xb5; self.ballast])?;
             initrd.extend(more.finish()?);
         }
-        let stage1 = attempt::install(Stage1::new(&self.script())?)?
+        let stage1 = attempt::install(Stage1::new(script)?)?
             .file("bin/mbtool", mbtool_bin()?)?
             .file("bin/known-pages", known_pages)?
             .file("xen.gz", assets::xen(self.xen)?.path()?)?
             .file("vmlinuz", self.dom0.path()?)?
             .bytes("crash-initrd", &initrd)?
             .finish()?;
-        let words = format!("crashkernel={} {}", self.crashkernel, self.host_args);
+        Ok((stage1, digest.to_string()))
+    }
+
+    /// The machine, with the first system on it; `reserve` is for its command line.
+    fn machine(&self, reserve: &str, stage1: Vec<u8>) -> Result<Machine> {
+        let words = format!("{reserve} {}", self.host_args);
         let mut machine = match self.host {
             Host::Linux(kernel) => Machine::new(self.firmware, kernel.path()?)
                 .append("console=ttyS0,115200 quiet panic=-1")
+                .append(EMULATED)
                 .append(words.trim())
                 .initrd(stage1),
             Host::Xen(version) => Machine::xen(version, words.trim(), "", stage1)?,
@@ -210,15 +238,13 @@ impl Case {
         if self.proof {
             machine = machine.monitor().debugger();
         }
-        let machine = machine
-            .board(self.board)
-            .cpus(CPUS)
-            .memory_mib(self.memory_mib);
-        Ok((machine, digest.to_string()))
+        let machine = machine.board(self.board).cpus(CPUS);
+        Ok(machine.memory_mib(self.memory_mib))
     }
 
     fn run(&self, name: &str) -> Result<Ran> {
-        let (machine, digest) = self.machine()?;
+        let (stage1, digest) = self.stage1(&self.script())?;
+        let machine = self.machine(&format!("crashkernel={}", self.crashkernel), stage1)?;
         let end = format!("{CRASH}END");
         let failed = format!("{STAGE1}FAIL");
         let pages_failed = format!("{MARKER}FAIL");

@@ -114,6 +114,34 @@ fn a_processor_is_disabled_wherever_it_is_named() {
     assert_eq!(madt::without(&high, 0x1_0000).unwrap(), expected.bytes);
 }
 
+/// Ids from 255 on are x2APIC's. Entries of the old kind with 255 are places without a processor, and 0x104 is no 4.
+#[test]
+fn a_boot_processor_with_an_id_of_more_than_a_byte() {
+    for boot in [0xff, 0x104, 0xffff_fff0] {
+        let entries = |flags| {
+            [
+                apic(4, 1),
+                apic(0xff, 0),
+                x2apic(boot, flags),
+                x2apic(0x105, 1),
+            ]
+        };
+        let tables = |flags| {
+            let mut tables = machine();
+            tables[0] = madt(&entries(flags));
+            tables
+        };
+        let built = build(&tables(1), 0x10_0000, boot).unwrap();
+        let all = tree(&built, 0x10_0000, built.all);
+        let others = tree(&built, 0x10_0000, built.others);
+        assert_eq!(all[0].1, madt(&entries(1)).bytes);
+        assert_eq!(others[0].1, madt(&entries(0)).bytes);
+        // an old entry alone is no processor with that id
+        let none = build(&tables(0), 0x10_0000, boot).unwrap_err();
+        assert!(none.to_string().contains("no enabled processor"), "{none}");
+    }
+}
+
 #[test]
 fn what_cannot_be_used_is_named() {
     let text = |tables: &[Table], id| build(tables, 0, id).unwrap_err().to_string();
