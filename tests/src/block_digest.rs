@@ -104,15 +104,28 @@ pub struct Load {
     pub digests: Vec<u32>,
 }
 
+/// The lines of ours in `log`. Xen speaks whenever it likes, also in the middle of one, which then goes on in the next.
+fn mended(log: &[String]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut begun = String::new();
+    for line in log {
+        let ours = !begun.is_empty() || line.contains(MARKER);
+        match line.split_once("(XEN) ") {
+            Some((start, _)) if ours => begun.push_str(start),
+            _ if ours => lines.push(std::mem::take(&mut begun) + line),
+            _ => {}
+        }
+    }
+    lines
+}
+
 /// All runs of memory that the guest reported, in order.
 pub fn read(log: &[String]) -> Result<Vec<Load>> {
     let mut loads: Vec<Load> = Vec::new();
-    for line in log {
+    for line in mended(log) {
         let Some((_, line)) = line.split_once(MARKER) else {
             continue;
         };
-        // Xen speaks whenever it likes
-        let line = line.split_once("(XEN) ").map_or(line, |(line, _)| line);
         if let Some(load) = line.strip_prefix("load=") {
             let range = load.split(' ').next().unwrap_or_default().split_once('-');
             let (start, end) = range.with_context(|| line.to_owned())?;
@@ -191,16 +204,18 @@ mod tests {
             assert_eq!(digests, expected);
             let mut log = vec![
                 "(XEN) something".to_owned(),
-                format!("{MARKER}made=1(XEN) uart interrupt"),
+                format!("{MARKER}made=1"),
                 format!("{MARKER}load=0xf8000-0x228001 virt=0x0"),
             ];
             log.extend(lines(start, &digests));
+            let rest = log[3].split_off(40);
             log[3].push_str("(XEN) uart interrupt taking more than 4ms, switched to polling");
+            log.insert(4, rest);
             let loads = read(&log).unwrap();
             assert_eq!((loads[0].start, loads[0].end), (start, 0x22_8001));
             assert_eq!(loads[0].digests, expected);
             // a line is missing
-            log.remove(3);
+            log.drain(3..5);
             assert!(read(&log).is_err());
         }
         // the end is missing
