@@ -247,7 +247,7 @@ pub static VMCORE_DMESG: Asset = Asset {
         packages: Packages::Closure(&["kexec-tools"]),
         keep: &[
             "lib64",
-            "lib/x86_64-linux-gnu/lib*",
+            "lib/x86_64-linux-gnu",
             "sbin/vmcore-dmesg",
             "usr/sbin/vmcore-dmesg",
             "usr/lib/x86_64-linux-gnu/lib*",
@@ -258,7 +258,7 @@ pub static VMCORE_DMESG: Asset = Asset {
     found: OnceLock::new(),
 };
 
-/// crash, which looks into a dump; `crash --log` needs no symbols. With all its libraries.
+/// crash, which looks into a dump, with all its libraries.
 pub static CRASH: Asset = Asset {
     what: "crash",
     variable: "MBTOOL_CRASH",
@@ -268,7 +268,7 @@ pub static CRASH: Asset = Asset {
         packages: Packages::Closure(&["crash"]),
         keep: &[
             "lib64",
-            "lib/x86_64-linux-gnu/lib*",
+            "lib/x86_64-linux-gnu",
             "usr/bin/crash",
             "usr/lib/x86_64-linux-gnu/lib*",
         ],

@@ -192,7 +192,7 @@ impl<'a> Running<'a> {
         let written = super::progress::text("written", work, 0, self.started.elapsed());
         let text = match state.as_str() {
             "" => written,
-            state => format!("{state}  {written}"),
+            state => format!("{state}  {}", written.trim_start_matches("mbtool: ")),
         };
         self.run.talk.status(&text, false);
     }
