@@ -68,6 +68,14 @@ fn systemctl(args: &[&str], talk: &mut dyn Write) -> std::io::Result<()> {
     }
 }
 
+/// Whether this Linux knows that nothing is reserved. Under Xen, which reserves it
+/// there, it does not know.
+fn nothing_reserved() -> bool {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    read("/sys/kernel/kexec_crash_size").trim() == "0"
+        && read("/sys/hypervisor/type").trim() != "xen"
+}
+
 /// Units of other tools that load a crash kernel at boot, too.
 const OTHERS: [&str; 2] = ["kdump-tools.service", "kdump.service"];
 
@@ -97,6 +105,13 @@ fn left(root: &Path, done: &Done, running: bool) -> Vec<String> {
     } else if save.device.is_none() {
         lines.push(
             "to do: save.device in the configuration: the crash kernel has nothing mounted"
+                .to_owned(),
+        );
+    }
+    if root == Path::new("/") && nothing_reserved() {
+        lines.push(
+            "to do: nothing is reserved for a crash kernel: `mbtool crash load --dry-run` makes its initrd and says what to \
+             reserve"
                 .to_owned(),
         );
     }

@@ -11,7 +11,15 @@ use std::path::{Path, PathBuf};
 
 /// Words of the running kernel's command line that a crash kernel's initial RAM
 /// disk needs, too.
-const KEPT: [&str; 5] = ["root=", "rootfstype=", "rootflags=", "ip=", "cryptopts="];
+const KEPT: [&str; 7] = [
+    "root=",
+    "rootfstype=",
+    "rootflags=",
+    "cryptopts=",
+    "ip=",
+    "net.ifnames=",
+    "biosdevname=",
+];
 /// Where the initial RAM disk is made.
 const INITRD: &str = "/var/lib/mbtool/crash-{release}.img";
 
@@ -65,22 +73,13 @@ impl Facts {
             let path = Path::new("/boot/vmlinuz-{release}");
             return Ok(linux(options, &running, path, target, device, notes));
         };
-        let (console, own) = match machine::serial(&running) {
-            Some((port @ 0..=1, baud)) => {
-                let port = port + 1;
-                (
-                    format!("com{port}={baud},8n1 console=com{port}"),
-                    "console=hvc0".to_owned(),
-                )
-            }
-            _ => ("console=vga".to_owned(), "console=tty0".to_owned()),
-        };
+        let (console, own) = consoles(&running);
         Ok(Self {
             image,
             cmdline: options.cmdline.clone().unwrap_or(console),
             kernel: Some((
                 "/boot/vmlinuz-{release}".to_owned(),
-                with_kept(&own, &running),
+                with_kept(own, &running),
             )),
             target,
             device,
@@ -111,6 +110,19 @@ fn linux(
         target,
         device,
         notes,
+    }
+}
+
+/// A console for Xen, and dom0's: the serial port of the running system, where
+/// Xen knows it.
+fn consoles(running: &str) -> (String, &'static str) {
+    match machine::serial(running) {
+        Some((port @ 0..=1, baud)) => {
+            let port = port + 1;
+            let xen = format!("com{port}={baud},8n1 console=com{port}");
+            (xen, "console=hvc0")
+        }
+        _ => ("console=vga".to_owned(), "console=tty0"),
     }
 }
 
@@ -201,4 +213,34 @@ pub fn text(facts: &Facts) -> String {
     text +=
         "# seconds without progress until the machine is reset\nwatchdog = 60\nthen = \"reboot\"\n";
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_console_is_the_running_systems() {
+        for (running, xen, dom0) in [
+            (
+                "console=tty0 console=ttyS1,57600n8",
+                "com2=57600,8n1 console=com2",
+                "console=hvc0",
+            ),
+            // Xen has two
+            ("console=ttyS2", "console=vga", "console=tty0"),
+            ("quiet", "console=vga", "console=tty0"),
+        ] {
+            assert_eq!(consoles(running), (xen.to_owned(), dom0));
+        }
+    }
+
+    #[test]
+    fn what_finds_root_and_network_is_kept() {
+        let running = "BOOT_IMAGE=/vmlinuz root=UUID=1-2 ro quiet crashkernel=512M ip=192.0.2.1::::h:eth0:none";
+        assert_eq!(
+            with_kept("console=hvc0", running),
+            "console=hvc0 root=UUID=1-2 ip=192.0.2.1::::h:eth0:none"
+        );
+    }
 }
