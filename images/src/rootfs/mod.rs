@@ -309,8 +309,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn made() {
-        let debian = Debian::find().unwrap();
-        eprintln!("{debian:?} {:?}", debian.kernel().unwrap());
+    fn a_module_comes_after_what_it_needs() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        let modules_dep = root.join("modules.dep");
+        fs::write(
+            &modules_dep,
+            "kernel/fs/ext4/ext4.ko: kernel/fs/jbd2/jbd2.ko kernel/lib/crc16.ko\n\
+             kernel/fs/jbd2/jbd2.ko:\nkernel/lib/crc16.ko:\nkernel/v/virtio-x.ko: kernel/lib/crc16.ko\n",
+        )
+        .unwrap();
+        for path in ["fs/ext4/ext4", "fs/jbd2/jbd2", "lib/crc16", "v/virtio-x"] {
+            let file = root.join(format!("lib/modules/6.1/kernel/{path}.ko"));
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, path).unwrap();
+        }
+        fs::create_dir_all(root.join("boot")).unwrap();
+        fs::write(root.join("boot/vmlinuz-6.1"), "").unwrap();
+        let debian = Debian {
+            root: root.to_owned(),
+            disk: root.join("disk.img"),
+            modules_dep,
+        };
+        let modules = debian.modules(&["virtio_x", "ext4"]).unwrap();
+        let names: Vec<_> = modules.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["crc16.ko", "virtio-x.ko", "jbd2.ko", "ext4.ko"]);
+        let error = debian.modules(&["none"]).unwrap_err().to_string();
+        assert!(error.contains("no module none"), "{error}");
+    }
+
+    #[test]
+    fn a_damaged_image_is_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(IMAGE), "disk").unwrap();
+        fs::write(
+            dir.path().join(IMAGE_DIGEST),
+            Digest::of(b"disk").to_string(),
+        )
+        .unwrap();
+        assert_eq!(whole(dir.path()).unwrap(), dir.path().join(IMAGE));
+        fs::write(dir.path().join(IMAGE), "disc").unwrap();
+        let error = whole(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("expected"), "{error}");
     }
 }
