@@ -10,12 +10,13 @@ use std::path::PathBuf;
 /// The verbs of `crash`.
 #[derive(Debug, Subcommand)]
 pub enum CrashVerb {
-    /// What crashkernel= must reserve for this image, and how the boot loader of
-    /// this machine is told
+    /// What crashkernel= must reserve for an image, or for the one that
+    /// /etc/mbtool/crash.toml names, and how the boot loader of this machine is told
     #[command(
         after_help = "The first line of what is printed is the word for the command line, of Xen in \
         a dom0, of Linux elsewhere. It is computed from what `load -p` would load, and does not \
-        depend on what is reserved now. Nothing is changed.\n\nExample:\n  mbtool crash size \
+        depend on what is reserved now. Nothing is changed.\n\nExample:\n  mbtool crash size     \
+        of what `mbtool crash load` loads; its initrd is there after the first one\n  mbtool crash size \
         xen.gz --module /boot/vmlinuz --initrd /boot/crash.img\n  mbtool crash size /boot/vmlinuz \
         --initrd /boot/crash.img | head -n 1"
     )]
@@ -89,6 +90,9 @@ pub enum CrashVerb {
 
 /// `crash size`
 #[derive(Debug, Args)]
+#[command(mut_arg("image", super::raw::no_image))]
+#[command(mut_arg("panic", |arg| arg.hide(true)))]
+#[command(mut_arg("backend", |arg| arg.hide(true)))]
 pub struct SizeArgs {
     /// Options that load has too; --panic is meant.
     #[command(flatten)]

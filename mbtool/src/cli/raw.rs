@@ -5,7 +5,7 @@ use super::crash::CrashVerb;
 use super::values::{self, FileWithArgs};
 use crate::cmd::decode::{RamLogArg, SymbolArg};
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use handoff::addr::PhysRange;
 use std::path::PathBuf;
 
@@ -163,12 +163,7 @@ pub struct PlanArgs {
 
 /// `doctor`
 #[derive(Debug, Args)]
-#[command(mut_arg("image", |arg| {
-    // an empty path: none
-    let path = OsStringValueParser::new().map(PathBuf::from);
-    let arg = arg.required(false).value_parser(path);
-    arg.default_value("").hide_default_value(true)
-}))]
+#[command(mut_arg("image", no_image))]
 #[command(mut_arg("panic", |arg| arg.hide(true)))]
 #[command(mut_arg("backend", |arg| arg.hide(true)))]
 pub struct DoctorArgs {
@@ -178,6 +173,13 @@ pub struct DoctorArgs {
     /// Print JSON (docs/doctor.md)
     #[arg(long)]
     pub json: bool,
+}
+
+/// Makes the image an argument that may be left out, and is an empty path then.
+pub(super) fn no_image(arg: Arg) -> Arg {
+    let path = OsStringValueParser::new().map(PathBuf::from);
+    let arg = arg.required(false).value_parser(path);
+    arg.default_value("").hide_default_value(true)
 }
 
 impl DoctorArgs {

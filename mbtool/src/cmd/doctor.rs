@@ -51,11 +51,8 @@ fn configured(load: &Load, machine: &Machine) -> Wanted {
     let initrd = load.initrd.as_ref().map(|path| path.expand(&release));
     let initrd = initrd.filter(|path| path.is_file());
     let asked = crash::load::ask(load, &release, initrd, &mut io::sink());
-    let parsed = asked.map_err(anyhow::Error::from).and_then(|asked| {
-        asked
-            .parse()
-            .map_err(|error| anyhow::anyhow!("{PATH}, load.options: {error}"))
-    });
+    let parsed = asked.map_err(anyhow::Error::from);
+    let parsed = parsed.and_then(|asked| crash::load::parse(asked, Path::new(PATH)));
     let (args, modules) = match parsed {
         Ok(parsed) => parsed,
         Err(err) => {

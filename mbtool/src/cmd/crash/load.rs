@@ -1,6 +1,8 @@
 //! `mbtool crash load`: what the configuration names, loaded as by `load -p`.
 
 use crate::cli::crash::Asked;
+use crate::cli::raw::LoadArgs;
+use crate::cli::request::ModuleArg;
 use crate::cli::values::FileWithArgs;
 use crate::cmd;
 use crate::crash::setup::config::{self, Config, Save};
@@ -34,9 +36,7 @@ pub struct Options {
 pub fn run(options: &Options, talk: &mut dyn Write) -> anyhow::Result<()> {
     let config = Config::read(&options.config)?;
     let file = options.config.display();
-    let Some(load) = config.load else {
-        bail!("{file}: there is no [load], which names the image: nothing to load");
-    };
+    let load = config.load.with_context(|| no_load(&options.config))?;
     let release = release();
     for (key, path) in [
         ("load.image", Some(&load.image)),
@@ -60,9 +60,7 @@ pub fn run(options: &Options, talk: &mut dyn Write) -> anyhow::Result<()> {
         dry_run: options.dry_run,
         ..asked
     };
-    let (args, modules) = asked
-        .parse()
-        .map_err(|error| anyhow::anyhow!("{file}, load.options: {error}"))?;
+    let (args, modules) = parse(asked, &options.config)?;
     cmd::load::run(&args, &modules).with_context(|| format!("{file} cannot be loaded"))
 }
 
@@ -87,6 +85,41 @@ fn initrd(
     initrd::ensure_made(&wanted, talk)?;
     there(&path)?;
     Ok(Some(path))
+}
+
+/// What the configuration in `file` would have loaded, as `load` takes it.
+///
+/// # Errors
+///
+/// What is wrong with the configuration; an initrd that is not made yet.
+pub fn configured(file: &Path) -> anyhow::Result<(LoadArgs, Vec<ModuleArg>)> {
+    let load = Config::read(file)?.load.with_context(|| no_load(file))?;
+    let release = release();
+    let initrd = load.initrd.as_ref().map(|path| path.expand(&release));
+    if let Some(initrd) = &initrd {
+        there(initrd).with_context(|| {
+            let file = file.display();
+            format!("{file}, load.initrd, which `mbtool crash load` makes")
+        })?;
+    }
+    parse(ask(&load, &release, initrd, &mut std::io::sink())?, file)
+}
+
+fn no_load(file: &Path) -> String {
+    let file = file.display();
+    format!("{file}: there is no [load], which names the image: nothing to load")
+}
+
+/// `asked`, by the configuration in `file`, as `load` takes it.
+///
+/// # Errors
+///
+/// What is wrong with `load.options`.
+pub fn parse(asked: Asked, file: &Path) -> anyhow::Result<(LoadArgs, Vec<ModuleArg>)> {
+    let file = file.display();
+    asked
+        .parse()
+        .map_err(|error| anyhow::anyhow!("{file}, load.options: {error}"))
 }
 
 fn there(path: &Path) -> anyhow::Result<()> {
@@ -160,6 +193,32 @@ fn release() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_configured_is_known_when_its_initrd_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let initrd = dir.path().join("crash.img");
+        let text = format!(
+            "[load]\nimage = \"/boot/xen.gz\"\nkernel = \"/boot/vmlinuz\"\ninitrd = {initrd:?}\n"
+        );
+        let file = config(dir.path(), &text).config;
+        let error = format!("{:#}", configured(&file).unwrap_err());
+        assert!(
+            error.contains("`mbtool crash load` makes") && error.contains("no such file"),
+            "{error}"
+        );
+        std::fs::write(&initrd, "x").unwrap();
+        let (args, modules) = configured(&file).unwrap();
+        assert!(args.common.panic);
+        let names: Vec<_> = modules
+            .iter()
+            .map(|module| module.file.path.clone())
+            .collect();
+        assert_eq!(names, [Path::new("/boot/vmlinuz"), initrd.as_path()]);
+        let file = config(dir.path(), "[save]\n").config;
+        let error = configured(&file).unwrap_err().to_string();
+        assert!(error.contains("there is no [load]"), "{error}");
+    }
 
     fn config(dir: &Path, text: &str) -> Options {
         let config = dir.join("crash.toml");

@@ -4,16 +4,18 @@
 use crate::cli::files::Files;
 use crate::cli::raw::CommonArgs;
 use crate::cli::request::{self, ModuleArg};
+use crate::cmd::crash::load;
 use crate::cmd::load::ANYWHERE;
 use crate::crash::need::{Part, size};
 use crate::crash::region::{self, RegionError};
 use crate::crash::setup::BootLoader;
 use crate::crash::setup::boot_loader::{self, Step};
+use crate::crash::setup::config::PATH;
 use crate::input;
 use crate::memory::{Host, host, map, replay};
 use crate::plan::report::HexRange;
 use crate::plan::{self, Advice, PlanError, Request};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use handoff::addr::{FOUR_GIB, MIB, PhysRange};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -105,9 +107,12 @@ pub fn run(options: &Options, modules: &[ModuleArg], out: &mut dyn Write) -> any
     for warning in warnings {
         eprintln!("mbtool: warning: {warning}");
     }
-    let mut common = options.common.clone();
+    let (mut common, modules) = match options.common.image.as_os_str().is_empty() {
+        true => configured(modules)?,
+        false => (options.common.clone(), modules.to_vec()),
+    };
     common.panic = true;
-    let files = Files::read(&common, modules)?;
+    let files = Files::read(&common, &modules)?;
     let request = request::prepare(&common, files, &host, Some(ANYWHERE))?.request;
     let size = Size::of(request, &host)?;
     let size = match options.memory_map {
@@ -122,6 +127,18 @@ pub fn run(options: &Options, modules: &[ModuleArg], out: &mut dyn Write) -> any
         size.write(out)?;
     }
     Ok(())
+}
+
+/// What `crash load` would load.
+fn configured(modules: &[ModuleArg]) -> anyhow::Result<(CommonArgs, Vec<ModuleArg>)> {
+    ensure!(
+        modules.is_empty(),
+        "modules of which image? Without one, the size is that of what {PATH} names"
+    );
+    let (args, modules) = load::configured(Path::new(PATH)).context(
+        "no image is named, and the configuration has none for which a size can be told",
+    )?;
+    Ok((args.common, modules))
 }
 
 impl Size {
