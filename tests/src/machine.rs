@@ -196,6 +196,13 @@ impl Machine {
         self.args(["-gdb", &socket])
     }
 
+    /// Whether somebody looks at it from outside.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.extra
+            .iter()
+            .any(|word| word == "-gdb" || word == "-qmp")
+    }
+
     /// Replaces the texts that end a run as failed: for tests in which a kernel is meant to panic.
     pub fn failures(mut self, texts: &[&str]) -> Self {
         self.failures = texts.iter().map(|t| (*t).to_owned()).collect();

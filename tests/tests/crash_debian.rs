@@ -2,7 +2,6 @@
 //! the initial RAM disk that Debian's own mkinitramfs made, and booted again.
 
 use std::fs;
-use std::os::unix::process::ExitStatusExt as _;
 use std::thread;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use images::assets::XEN_4_20;
 use images::guest::{DEBIAN, DebianGuest};
 use images::rootfs::Debian;
-use tests::{Firmware, Machine, Outcome, Reason, mbtool_bin};
+use tests::{Firmware, Machine, Outcome, mbtool_bin};
 
 /// Four times what it takes on two free cores.
 const DEADLINE: Duration = Duration::from_secs(1200);
@@ -156,25 +155,8 @@ impl Guest {
         Ok(machine.failures(&[&failed, "Panic on CPU "]))
     }
 
-    /// Runs `machine` as `name`; says how long each part took. Once more when QEMU itself breaks: QEMU 10 sometimes ends
-    /// with a failed assertion (`iotlb_to_section`) when one emulated CPU moves a PCI device's memory.
+    /// Runs `machine` as `name`; says how long each part took.
     fn run(&self, name: &str, machine: &Machine) -> Result<Outcome> {
-        let outcome = self.attempt(name, machine)?;
-        let broken = match outcome.reason {
-            Reason::Exited(status) => status.signal().is_some(),
-            _ => false,
-        };
-        if !broken {
-            return outcome.ended_with(&self.end);
-        }
-        eprintln!(
-            "{name}: QEMU broke, trying once more: {}",
-            outcome.qemu_output.trim()
-        );
-        self.attempt(name, machine)?.ended_with(&self.end)
-    }
-
-    fn attempt(&self, name: &str, machine: &Machine) -> Result<Outcome> {
         let marks = [
             "MBTOOL-DEBIAN BOOT 1",
             "MBTOOL-DEBIAN CRASH",
@@ -191,7 +173,7 @@ impl Guest {
             }
         })?;
         eprintln!("{}", times.join("\n"));
-        Ok(outcome)
+        outcome.ended_with(&self.end)
     }
 }
 
