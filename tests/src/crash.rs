@@ -9,7 +9,7 @@ use images::guest::{self, CRASH, STAGE1, Stage1};
 
 use crate::guest_binary::{known_pages_bin, mbtool_bin};
 use crate::known_pages::MARKER;
-use crate::machine::{Board, EMULATED, Firmware, Machine};
+use crate::machine::{Board, EMULATED, Firmware, Machine, SMALL_DOM0};
 use crate::run::Outcome;
 
 /// Four times what the slowest case takes on two free cores.
@@ -150,7 +150,7 @@ impl Scenario {
                 .append(EMULATED)
                 .append(&words)
                 .initrd(initrd),
-            Host::Xen(version) => Machine::xen(version, &words, "", initrd)?,
+            Host::Xen(version) => Machine::xen(version, &words, "", initrd)?.append(SMALL_DOM0),
         };
         let end = format!("{CRASH}END");
         let failed = format!("{STAGE1}FAIL");

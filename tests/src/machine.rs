@@ -14,6 +14,9 @@ use crate::{gdb, qmp};
 /// and panics.
 pub const EMULATED: &str = "no_timer_check";
 
+/// For a Xen with more CPUs than the host has: those that dom0 does not use are idle.
+pub const SMALL_DOM0: &str = "dom0_max_vcpus=2";
+
 /// The firmware that a machine starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Firmware {

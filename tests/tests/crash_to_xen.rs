@@ -89,6 +89,20 @@ fn crash_to_xen_4_17_with_cpus_offline() -> Result<()> {
     case.check("crash_to_xen_4_17_with_cpus_offline")
 }
 
+/// Interrupts are remapped and the local APICs are in x2APIC mode, which Xen finds so.
+#[test]
+#[ignore = "long form: cargo e2e --test crash_to_xen -- --ignored"]
+fn crash_to_xen_4_20_x2apic_on_cpu_2() -> Result<()> {
+    let case = Case {
+        board: Board::Q35,
+        model: Some("Nehalem,+x2apic"),
+        devices: &["intel-iommu,intremap=on,eim=on"],
+        before: "dmesg | grep -i 'x2apic.*enabled'",
+        ..SMALL
+    };
+    case.check("crash_to_xen_4_20_x2apic_on_cpu_2")
+}
+
 #[test]
 fn crash_xen_4_20_by_its_debug_key_to_xen_4_20() -> Result<()> {
     let case = Case {
@@ -102,11 +116,14 @@ fn crash_xen_4_20_by_its_debug_key_to_xen_4_20() -> Result<()> {
 
 /// The region covers dom0's window: nothing is copied there.
 #[test]
+#[ignore = "long form: cargo e2e --test crash_to_xen -- --ignored"]
 fn crash_xen_4_17_to_xen_4_17_at_16_mib() -> Result<()> {
     let case = Case {
         host: Host::Xen("4.17"),
         xen: "4.17",
         crashkernel: "512M@16M",
+        // one of dom0's
+        cpu: 1,
         ..SMALL
     };
     case.check("crash_xen_4_17_to_xen_4_17_at_16_mib")
@@ -272,6 +289,8 @@ fn crash_xen_4_20_to_xen_4_20() -> Result<()> {
     let case = Case {
         host: Host::Xen("4.20"),
         memory_mib: 2048,
+        // one of dom0's
+        cpu: 1,
         crashkernel: "640M@256M",
         ..SMALL
     };

@@ -14,7 +14,7 @@ use images::guest::{self, CRASH, STAGE1, Stage1};
 use crate::crash::Host;
 use crate::guest_binary::{known_pages_bin, mbtool_bin};
 use crate::known_pages::{self, MARKER, PAGE};
-use crate::machine::{Board, EMULATED, Firmware, Machine};
+use crate::machine::{Board, EMULATED, Firmware, Machine, SMALL_DOM0};
 use crate::run::Outcome;
 use crate::{attempt, run};
 use memory::Watch;
@@ -54,6 +54,8 @@ pub struct Case {
     pub model: Option<&'static str>,
     /// How the CPUs are arranged (see [`Machine::topology`]).
     pub topology: Option<&'static str>,
+    /// Devices added to the machine.
+    pub devices: &'static [&'static str],
     /// The CPU that panics, by Linux's number.
     pub cpu: u32,
     /// Its APIC id, where that is another number.
@@ -88,6 +90,7 @@ pub const CASE: Case = Case {
     host_args: "",
     model: None,
     topology: None,
+    devices: &[],
     cpu: 2,
     apic_id: None,
     key: false,
@@ -224,13 +227,18 @@ impl Case {
                 .append(EMULATED)
                 .append(words.trim())
                 .initrd(stage1),
-            Host::Xen(version) => Machine::xen(version, words.trim(), "", stage1)?,
+            Host::Xen(version) => {
+                Machine::xen(version, words.trim(), "", stage1)?.append(SMALL_DOM0)
+            }
         };
         if let Some(model) = self.model {
             machine = machine.cpu(model);
         }
         if let Some(topology) = self.topology {
             machine = machine.topology(topology);
+        }
+        for device in self.devices {
+            machine = machine.args(["-device", *device]);
         }
         if self.key {
             machine = machine.typing();
