@@ -24,13 +24,11 @@ fn crash_xen_4_17_dom0_panics() -> Result<()> {
 }
 
 #[test]
-#[ignore = "long form: cargo e2e --test crash_xen -- --ignored"]
 fn crash_xen_4_20_dom0_panics() -> Result<()> {
     check("4.20", Trigger::Panic(1), "crash_xen_4_20_dom0_panics")
 }
 
 #[test]
-#[ignore = "long form: cargo e2e --test crash_xen -- --ignored"]
 fn crash_xen_4_17_by_its_debug_key() -> Result<()> {
     check("4.17", Trigger::XenKey, "crash_xen_4_17_by_its_debug_key")
 }

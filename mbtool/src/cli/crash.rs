@@ -145,7 +145,7 @@ pub struct CrashInstallArgs {
     /// Its command line [default: a console as this machine has it]
     #[arg(long, value_name = "STRING", allow_hyphen_values = true)]
     pub cmdline: Option<String>,
-    /// Where dumps go: DIR, or ssh://user@host[:port]/dir [default: /var/crash]
+    /// Where dumps go: DIR, or `ssh://user@host[:port]/dir` [default: /var/crash]
     #[arg(long, value_name = "TARGET", value_parser = target)]
     pub target: Option<Target>,
     /// The file system that DIR is on, from whose root DIR is then given: UUID=..., LABEL=...,

@@ -2,7 +2,7 @@
 //! the dump that /proc/vmcore is, and boots the machine again.
 //!
 //! The one rule is that it ends. Every step has a limit of time and a fallback;
-//! where nothing moves all the same, a thread of its own ([`guard`]) boots the
+//! where nothing moves all the same, a thread of its own (`guard`) boots the
 //! machine, and where this process or all of Linux hangs, a watchdog does.
 //!
 //! 1. The kernel's log (makedumpfile --dump-dmesg): the most for the least.

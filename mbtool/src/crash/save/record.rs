@@ -9,7 +9,7 @@ pub const FORMAT: u32 = 1;
 /// All of it. A field is absent where there is nothing to say.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Record {
-    /// [`FORMAT`].
+    /// `FORMAT`.
     pub format: u32,
     /// mbtool's version.
     pub mbtool: String,
