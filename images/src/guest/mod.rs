@@ -69,7 +69,7 @@ pub fn crash_initrd(known_pages: &Path, dump: &str) -> Result<(Vec<u8>, Digest)>
 }
 
 /// More files for an initial RAM disk: `files`, executable, by path; `programs` with their libraries, in `bin`; and
-/// `modules` (see [`assets::modules`]) in `modules`, with a script there, `load`, that loads them. To be appended to one.
+/// `modules` (see `assets::modules`) in `modules`, with a script there, `load`, that loads them. To be appended to one.
 pub fn addition(
     files: &[(&str, &[u8])],
     programs: &[&'static Asset],

@@ -1,6 +1,6 @@
 //! A real Debian as a test guest: Debian 12 with systemd, udev and initramfs-tools, on a disk image made without rights.
 //!
-//! Packages come from [`crate::store`]. No maintainer script is run: what they would have made is made here ([`finish`]).
+//! Packages come from [`crate::store`]. No maintainer script is run: what they would have made is made here (`finish`).
 //! The image is kept in the cache directory under a name that holds the digest of what it was made from.
 
 mod disk;
