@@ -142,6 +142,11 @@ impl Layout {
                     None => Some(arena.fix(name, *range)?),
                 }
             }
+            // right behind what is kept, whatever else is there: dom0's first block
+            // needs what is left to be in one piece
+            ImagePlace::Free(ask, _) if wishes.xen.is_some() && request.crash.is_some() => {
+                Some(arena.take(ask)?)
+            }
             ImagePlace::Free(ask, _) => {
                 asks.push(ask.clone());
                 None
@@ -156,7 +161,8 @@ impl Layout {
             end: place.start + ask.len,
         };
         let (base, reserved) = match (image, fixed, rest) {
-            (ImagePlace::Free(_, phase), _, [.., last]) => (last.start + phase, *last),
+            (ImagePlace::Free(_, phase), Some(place), _) => (place.start + phase, place),
+            (ImagePlace::Free(_, phase), None, [.., last]) => (last.start + phase, *last),
             (_, Some(reserved), _) => (request.image.span.start, reserved),
             _ => (request.image.span.start, PhysRange::default()),
         };
@@ -237,7 +243,6 @@ fn image_place(request: &Request, wishes: &Wishes) -> Result<ImagePlace, PlanErr
     };
     if let Some(tag) = &image.requirements.relocatable {
         let prefer = match tag.preference {
-            // behind what is kept, so that dom0's first block has room
             _ if wishes.xen.is_some() && request.crash.is_some() => Prefer::Lowest,
             Preference::Highest => Prefer::Highest,
             // at its link address Xen would only move itself up

@@ -168,6 +168,17 @@ fn it_counts_what_the_initrd_unpacks_to() {
     assert!(large.reserve.bytes > small.reserve.bytes);
 }
 
+/// Xen must not come to lie behind the initrd, where it cuts dom0's only block.
+#[test]
+fn modules_do_not_push_xen_up() {
+    for (kernel, initrd, start) in [(16, 35, 0x33dc_9000), (35, 9, 0x7b1c_9000)] {
+        let request = xen(kernel, initrd << 20);
+        let bytes = advice(&request, &machine()).unwrap().reserve.bytes;
+        let loaded = loads(&request, start, bytes);
+        loaded.unwrap_or_else(|error| panic!("{start:#x}: {error}"));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
