@@ -48,6 +48,11 @@ impl Room {
         parts.into_iter().fold(0, u64::saturating_add)
     }
 
+    /// What Xen takes from the top of its memory: the modules, and its own tables.
+    fn taken_from_top(&self) -> u64 {
+        align_up(self.modules().saturating_add(HEAP), STEP).unwrap_or(u64::MAX)
+    }
+
     /// What dom0 and Xen take once they run, beside what is kept.
     fn running(&self) -> u64 {
         // a sixteenth is Xen's
@@ -67,8 +72,7 @@ impl Room {
             .iter()
             .filter_map(|run| run.align_inward(STEP))
             .collect();
-        // Xen's own tables come from the top, too
-        let need = align_up(self.modules().saturating_add(HEAP), STEP).unwrap_or(u64::MAX);
+        let need = self.taken_from_top();
         let Some(top) = runs.iter_mut().rev().find(|run| run.len() >= need) else {
             return false;
         };
@@ -93,10 +97,18 @@ impl Room {
             3 * STEP,
         ];
         let placed = placed.into_iter().fold(0, u64::saturating_add);
-        // at worst, a byte too few for the block in front of it, and another such
-        // run behind it
+        // as `place` and `fits` have it: the loading kernel's pages, what is kept, Xen
+        // at the next step; at worst a step too few for the block in front of it, and
+        // another such run behind it; what comes from the top, which is no step either
         let blocks = self.block.saturating_mul(2) - STEP.min(self.block);
-        let starting = [self.kept, self.xen, self.modules(), blocks, HEAP, STEP];
+        let starting = [
+            self.other,
+            self.kept,
+            self.xen,
+            blocks,
+            self.taken_from_top(),
+            2 * STEP,
+        ];
         let starting = starting.into_iter().fold(0, u64::saturating_add);
         let running = [self.kept, self.xen, self.running(), STEP];
         let running = running.into_iter().fold(0, u64::saturating_add);
@@ -178,20 +190,27 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2048))]
+
         #[test]
         fn what_is_advised_fits_anywhere(
-            page in 0_u64..1 << 18, kept in 1_u64..400, initrd in 0_u64..300, files in 0_u64..600, unpacked in 8_u64..200, order in 6_u32..9,
+            page in 0_u64..1 << 18, kept in 1_u64..100_000, initrd in 0_u64..300, files in 0_u64..600,
+            unpacked in 8_u64..200, order in 6_u32..9, other in 1_u64..800, unlucky: bool,
         ) {
             let room = Room {
-                kept: kept * MIB, initrd: initrd * MIB, files: files * MIB,
-                unpacked: unpacked * MIB, block: MIB << order, ..ROOM
+                kept: kept * PAGE_SIZE, initrd: initrd * MIB, files: files * MIB,
+                unpacked: unpacked * MIB, block: MIB << order, other: other * PAGE_SIZE, ..ROOM
             };
-            let start = page * PAGE_SIZE;
+            // a step behind a place for the block, and a page behind one for Xen
+            let behind = 1024 * MIB + STEP - room.xen - (STEP - PAGE_SIZE) - room.kept - room.other;
+            let start = if unlucky { behind } else { page * PAGE_SIZE };
             let region = PhysRange { start, end: start + room.to_reserve() };
-            // as placed: what is kept, then Xen at the next superpage
-            let xen = align_up(start + room.kept, STEP).unwrap() + room.xen;
-            let taken = PhysRange { start, end: xen };
-            prop_assert!(room.fits(&free(&[region], &[taken])));
+            // as placed: the loading kernel's pages, what is kept, then Xen at the next
+            // superpage
+            let kept = PhysRange { start: start + room.other, end: start + room.other + room.kept };
+            let xen = align_up(kept.end, STEP).unwrap();
+            let xen = PhysRange { start: xen, end: xen + room.xen };
+            prop_assert!(room.fits(&free(&[region], &[kept, xen])), "{start:#x}");
         }
 
         #[test]
