@@ -23,6 +23,7 @@ pub mod run;
 pub mod save;
 pub mod serial;
 pub mod snapshot;
+mod still;
 pub mod to_xen;
 pub mod vmlinux;
 pub mod xen;

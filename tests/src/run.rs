@@ -15,6 +15,7 @@ use crate::dirs::target_dir;
 use crate::keyboard::Keyboard;
 use crate::machine::Machine;
 use crate::serial::Follow;
+use crate::still::Still;
 use crate::{gdb, qmp};
 
 /// How often the log is looked at.
@@ -40,6 +41,8 @@ pub enum Reason {
     Exited(ExitStatus),
     /// The deadline passed.
     Deadline,
+    /// Nothing of QEMU ran any more: its emulated CPUs wait for an interrupt that does not come.
+    Still,
 }
 
 /// A run that has ended.
@@ -70,10 +73,17 @@ impl Outcome {
         }
     }
 
-    /// Whether a signal ended QEMU, which nothing in a machine can cause. QEMU 10 sometimes ends with a failed assertion
-    /// (`iotlb_to_section`) when one emulated CPU moves a PCI device's memory.
-    fn qemu_broke(&self) -> bool {
-        self.ended.is_some_and(|status| status.signal().is_some())
+    /// Why QEMU is to blame, if it is.
+    ///
+    /// A signal ended it, which nothing in a machine can cause: QEMU 10 sometimes ends with a failed assertion
+    /// (`iotlb_to_section`) when one emulated CPU moves a PCI device's memory. Or a system that firmware or QEMU started
+    /// lost its timers. One that mbtool has started must not, whoever's fault it is.
+    fn qemu_broke(&self) -> Option<&str> {
+        if self.ended.is_some_and(|status| status.signal().is_some()) {
+            return Some(self.qemu_output.trim());
+        }
+        let lost = self.reason == Reason::Still && !self.contains("[handoff]");
+        lost.then_some("the emulated CPUs wait for an interrupt that does not come")
     }
 
     /// Whether a line holds `text`.
@@ -95,6 +105,7 @@ impl Outcome {
             Reason::Failure(line) => format!("the machine said {line:?}"),
             Reason::Exited(status) => format!("the machine powered off or reset (QEMU: {status})"),
             Reason::Deadline => "the deadline passed".to_owned(),
+            Reason::Still => "the machine stood still, all its CPUs waiting,".to_owned(),
         };
         let _ = write!(
             text,
@@ -155,10 +166,9 @@ impl Machine {
     ) -> Result<Outcome> {
         let outcome = self.attempt(name, deadline, until, on_line)?;
         // who looks at the machine from outside has lost it
-        if !outcome.qemu_broke() || self.is_watched() {
+        let Some(why) = outcome.qemu_broke().filter(|_| !self.is_watched()) else {
             return Ok(outcome);
-        }
-        let why = outcome.qemu_output.trim();
+        };
         say(
             name,
             format_args!("QEMU itself broke, trying once more: {why}"),
@@ -211,6 +221,7 @@ impl Machine {
         let mut keyboard = Keyboard::new(running.0.stdin.take());
 
         let mut follow = Follow::new();
+        let mut still = Still::new(running.0.id());
         let mut lines = Vec::new();
         let mut end: Option<(Reason, Instant)> = None;
         let (reason, ended) = loop {
@@ -239,6 +250,8 @@ impl Machine {
                     break (Reason::Exited(exited.unwrap_or_default()), exited);
                 }
                 None if started.elapsed() >= deadline => break (Reason::Deadline, None),
+                // who looks at it from outside may have stopped it
+                None if !self.is_watched() && still.is() => break (Reason::Still, None),
                 // said below
                 _ if keyboard.failed() => break (Reason::Deadline, None),
                 _ => thread::sleep(POLL),
@@ -273,6 +286,7 @@ impl Outcome {
             Reason::Failure(line) => format!("machine said {line:?}"),
             Reason::Exited(status) => format!("machine ended ({status})"),
             Reason::Deadline => "deadline passed".to_owned(),
+            Reason::Still => "machine stands still".to_owned(),
         };
         format!("{what} after {:.0} s", self.elapsed.as_secs_f32())
     }
@@ -347,13 +361,21 @@ mod tests {
     }
 
     #[test]
-    fn only_a_signal_means_that_qemu_broke() {
-        let mut outcome = outcome(&[], Reason::Deadline);
-        assert!(!outcome.qemu_broke());
-        outcome.ended = Some(ExitStatus::from_raw(1 << 8));
-        assert!(!outcome.qemu_broke());
-        outcome.ended = Some(ExitStatus::from_raw(6));
-        assert!(outcome.qemu_broke());
+    fn a_signal_or_lost_timers_mean_that_qemu_broke() {
+        let mut ended = outcome(&[], Reason::Deadline);
+        assert_eq!(ended.qemu_broke(), None);
+        ended.ended = Some(ExitStatus::from_raw(1 << 8));
+        assert_eq!(ended.qemu_broke(), None);
+        ended.ended = Some(ExitStatus::from_raw(6));
+        assert!(ended.qemu_broke().is_some());
+        // what mbtool has started is no fault of QEMU's
+        assert!(
+            outcome(&["(XEN) Xen"], Reason::Still)
+                .qemu_broke()
+                .is_some()
+        );
+        let handed = outcome(&["[handoff] mbtool 0.1.0"], Reason::Still);
+        assert_eq!(handed.qemu_broke(), None);
     }
 
     #[test]
