@@ -1,8 +1,9 @@
 //! Everything about the running machine, read once.
 
+use super::iomem::Iomem;
 use super::{
-    CrashRegion, Entry, Host, Kind, MemoryError, acpi, boot_facts, devmem, efi, firmware, iomem,
-    low, map, serial, text, xen,
+    Entry, Host, Kind, MemoryError, acpi, boot_facts, devmem, efi, firmware, iomem, low, map,
+    serial, text, xen,
 };
 use crate::backend::under::Under;
 use crate::crash::Facts;
@@ -35,13 +36,22 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
         .as_ref()
         .map(|way| xen::read::read(way, &mut warnings))
         .transpose()?;
-    let (mut entries, crash_regions, xen) = match told {
-        Some(told) => (told.memory_map, told.crash_regions, Some(told.xen)),
-        None => {
-            let (entries, regions) = by_linux(root, &mut warnings)?;
-            (entries, regions, None)
+    let (seen, xen) = match told {
+        Some(told) => {
+            let seen = Iomem {
+                entries: told.memory_map,
+                crash_regions: told.crash_regions,
+                added: Vec::new(),
+            };
+            (seen, Some(told.xen))
         }
+        None => (by_linux(root, &mut warnings)?, None),
     };
+    let Iomem {
+        mut entries,
+        crash_regions,
+        added,
+    } = seen;
     let runtime = efi::runtime_regions(root, &mut warnings);
     let efi_ram = shared(&entries, &runtime);
     entries.extend(runtime);
@@ -78,6 +88,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
         Host {
             memory_map,
             efi_ram,
+            added_ram: map::normalise(&added)?,
             low_memory,
             crash_regions,
             cmdline,
@@ -119,25 +130,25 @@ fn way_to_xen(root: &Path, warnings: &mut Vec<String>) -> Result<Option<Privcmd>
     Ok(Some(Privcmd::open()?))
 }
 
-/// Memory map and crash regions of a Linux without Xen.
-fn by_linux(
-    root: &Path,
-    warnings: &mut Vec<String>,
-) -> Result<(Vec<Entry>, Vec<CrashRegion>), MemoryError> {
+/// Memory map, crash regions and added memory of a Linux without Xen.
+fn by_linux(root: &Path, warnings: &mut Vec<String>) -> Result<Iomem, MemoryError> {
     let given = firmware::read(root, warnings)?;
     let iomem_path = root.join("proc/iomem");
     let seen = text::read_named(&iomem_path, text::LISTING).and_then(|text| iomem::parse(&text));
 
     let found = match (given, seen) {
-        (Some(given), Ok(seen)) => {
-            let entries = restrict(given, &seen.entries, warnings)?;
-            (entries, seen.crash_regions)
-        }
+        (Some(given), Ok(seen)) => Iomem {
+            entries: restrict(given, &seen.entries, warnings)?,
+            ..seen
+        },
         (Some(given), Err(err)) => {
             warnings.push(format!("crash regions are not known: {err}"));
-            (given, Vec::new())
+            Iomem {
+                entries: given,
+                ..Iomem::default()
+            }
         }
-        (None, Ok(seen)) if !seen.entries.is_empty() => (seen.entries, seen.crash_regions),
+        (None, Ok(seen)) if !seen.entries.is_empty() => seen,
         (None, Err(err @ (MemoryError::Hidden | MemoryError::IomemLine { .. }))) => {
             return Err(err);
         }

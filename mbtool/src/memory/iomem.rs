@@ -12,12 +12,15 @@ pub struct Iomem {
     pub entries: Vec<Entry>,
     /// "Crash kernel" entries, sorted.
     pub crash_regions: Vec<CrashRegion>,
+    /// RAM that drivers have added, not normalised.
+    pub added: Vec<Entry>,
 }
 
 /// Parses the text.
 ///
-/// "System RAM" counts at the top level only: deeper it is memory that a driver
-/// has added (virtio-mem, dax) and that no later kernel may take for granted.
+/// "System RAM" counts at the top level only: deeper, or with a driver's name
+/// behind it, it is memory that a driver has added (virtio-mem, dax) and that no
+/// later kernel may take for granted; but Linux uses it.
 /// Restrictive types count at every level. Other names are devices, or the
 /// running kernel's own parts, and are left out.
 ///
@@ -53,11 +56,20 @@ pub fn parse(content: &str) -> Result<Iomem, MemoryError> {
         }
         let end = last.saturating_add(1);
         match firmware::kind(name) {
-            Some(Kind::Ram) if depth > 0 => {}
+            Some(Kind::Ram) if depth > 0 => found.added.push(Entry {
+                start,
+                end,
+                kind: Kind::Ram,
+            }),
             Some(kind) => found.entries.push(Entry { start, end, kind }),
             None if name == "Crash kernel" => {
                 found.crash_regions.push(CrashRegion { start, end });
             }
+            None if name.starts_with("System RAM (") => found.added.push(Entry {
+                start,
+                end,
+                kind: Kind::Ram,
+            }),
             None => {}
         }
     }
@@ -101,6 +113,8 @@ fd000000-febfffff : PCI Bus 0000:00
     110000000-113ffffff : System RAM
 180000000-1bfffffff : System RAM
   1b0000000-1bfffffff : Crash kernel
+200000000-2ffffffff : virtio5
+  200000000-20fffffff : System RAM (virtio_mem)
 ";
 
     #[test]
@@ -118,6 +132,15 @@ fd000000-febfffff : PCI Bus 0000:00
                 (0x1000, 0x9fc00),
                 (0x10_0000, 0x7ffd_d000),
                 (0x1_8000_0000, 0x1_c000_0000)
+            ]
+        );
+        let added: Vec<_> = found.added.iter().map(|e| (e.start, e.end)).collect();
+        assert_eq!(
+            added,
+            [
+                (0x1_0000_0000, 0x1_4000_0000),
+                (0x1_1000_0000, 0x1_1400_0000),
+                (0x2_0000_0000, 0x2_1000_0000)
             ]
         );
         let nvs = Entry {

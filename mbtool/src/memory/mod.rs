@@ -18,6 +18,7 @@ pub mod xen;
 pub use error::MemoryError;
 
 use handoff::addr::PhysRange;
+use handoff::runs;
 use serde::{Deserialize, Serialize};
 
 /// What a range of the physical address space is.
@@ -109,6 +110,10 @@ pub struct Host {
     /// The memory map has it as reserved, so that nothing is loaded there; a dump has it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub efi_ram: Vec<Entry>,
+    /// RAM that a driver has added while Linux runs (virtio-mem, CXL or dax memory), which is in no map of firmware's.
+    /// Nothing is loaded there, and no later kernel takes it for RAM; a dump has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added_ram: Vec<Entry>,
     /// See [`LowMemory`].
     pub low_memory: LowMemory,
     /// The crash region(s) reserved by `crashkernel=`; empty where there is none.
@@ -139,12 +144,26 @@ impl Host {
     #[must_use]
     pub fn ram_in_use(&self) -> Vec<Entry> {
         let ram = self.memory_map.iter().chain(&self.efi_ram);
+        let ram = ram.chain(&self.added_ram);
         let ram: Vec<Entry> = ram
             .filter(|entry| entry.kind == Kind::Ram)
             .copied()
             .collect();
         // no range of a machine ends before it starts
         map::normalise(&ram).unwrap_or(ram)
+    }
+
+    /// The memory map, with RAM that drivers have added as reserved where it says nothing of it: what a crash kernel
+    /// must find to be no room for devices.
+    #[must_use]
+    pub fn map_with_added(&self) -> Vec<Entry> {
+        let known = self.memory_map.iter().map(Entry::range);
+        let added = map::normalise(&self.added_ram).unwrap_or_default();
+        let unknown = runs::without(added.iter().map(Entry::range), known);
+        let reserved = |range| Entry::new(range, Kind::Reserved);
+        let mut all = self.memory_map.clone();
+        all.extend(unknown.into_iter().map(reserved));
+        map::normalise(&all).unwrap_or(all)
     }
 
     /// The crash regions, without one that ends before it starts, which only a

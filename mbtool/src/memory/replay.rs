@@ -65,6 +65,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
     Ok(Host {
         memory_map: host::checked(&entries)?,
         efi_ram: as_written(&top, "efi_ram")?,
+        added_ram: as_written(&top, "added_ram")?,
         low_memory: low_memory(top.get("low_memory").unwrap_or(&Value::Null))?,
         crash_regions,
         cmdline,

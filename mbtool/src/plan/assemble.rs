@@ -76,6 +76,7 @@ pub(super) fn report(
         boot: boot.sent,
         memory_map: host.memory_map.clone(),
         efi_ram: host.efi_ram.clone(),
+        added_ram: host.added_ram.clone(),
         low_memory: host.low_memory,
         crash_regions: host.crash_regions.clone(),
         xen: host.xen.clone(),

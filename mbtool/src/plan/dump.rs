@@ -73,7 +73,8 @@ pub(super) fn decide(
     };
     let backup = from.map(|from| Backup { from, to: split });
     let loads = loads::loads(&host.ram_in_use(), &regions, backup.as_slice());
-    low.areas = sent_map::areas(&map::confined(&host.memory_map, &regions, place));
+    let sent = map::confined(&host.map_with_added(), &regions, place);
+    low.areas = sent_map::linux_areas(&sent);
     let line = words::command_line(&wishes.cmdline, header.start);
     wishes.cmdline = line.text;
     wishes.warnings.extend(line.messages);

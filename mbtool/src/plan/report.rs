@@ -45,6 +45,9 @@ pub struct Report {
     /// RAM that Linux shares with EFI, see [`crate::memory::Host::efi_ram`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub efi_ram: Vec<Entry>,
+    /// RAM that drivers have added, see [`crate::memory::Host::added_ram`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub added_ram: Vec<Entry>,
     /// What was found in low memory.
     pub low_memory: LowMemory,
     /// Crash regions of the running kernel.

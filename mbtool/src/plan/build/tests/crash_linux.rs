@@ -114,6 +114,23 @@ fn the_core_header_has_the_notes_and_all_other_memory() {
     );
 }
 
+/// A dump may go to it.
+#[test]
+fn persistent_memory_stays_persistent() {
+    let mut host = host();
+    let pmem = [
+        entry(8 << 30, 9 << 30, Kind::Pmem),
+        entry(9 << 30, 10 << 30, Kind::Pram),
+    ];
+    host.memory_map.extend(pmem);
+    let plan = plan(&asked("nr_cpus=1"), &host).unwrap();
+    let Sent::Linux(sent) = &plan.report.boot else {
+        panic!("no boot_params");
+    };
+    let kinds: Vec<u32> = sent.e820.iter().map(|area| area.kind).collect();
+    assert_eq!(kinds[kinds.len() - 2..], [7, 12]);
+}
+
 #[test]
 fn a_region_that_is_too_small_is_told_what_it_takes() {
     let region = r(256 * MIB, 258 * MIB);
