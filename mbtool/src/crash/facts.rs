@@ -1,6 +1,6 @@
 //! What the running system leaves for a dump.
 
-use super::kcore;
+use super::{kcore, words};
 use crate::memory::text;
 use crate::memory::xen::{Run, XenHost};
 use handoff::addr::{PAGE_SIZE, PhysRange};
@@ -12,6 +12,11 @@ use std::path::Path;
 /// Most CPUs that are looked at: more than any kernel is built for, and few
 /// enough for the 65534 program headers of an ELF file.
 const MAX_CPUS: usize = 32768;
+
+/// AMD's SME: what the handoff copies, and all that a Xen reads, is what is in the chips.
+const ENCRYPTED: &str = "this kernel encrypts its memory (mem_encrypt=on): what is not read with its \
+    key is of no use, and neither the handoff nor a Xen as crash kernel has that; leave the word out \
+    for dumps";
 
 /// The running kernel's own mapping of its code and data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +66,10 @@ impl Facts {
         };
         if facts.cpu_notes.is_empty() && facts.vmcoreinfo.is_none() {
             return facts;
+        }
+        let line = text::read(&root.join("proc/cmdline"), text::LISTING).unwrap_or_default();
+        if words::split(&line).contains(&"mem_encrypt=on") {
+            facts.doubts.push(ENCRYPTED.to_owned());
         }
         let path = root.join("proc/kcore");
         match File::open(&path).and_then(|mut file| kcore::read(&mut file)) {
@@ -289,6 +298,21 @@ mod tests {
             ..Facts::default()
         };
         assert_eq!(both, expected);
+    }
+
+    #[test]
+    fn encrypted_memory_is_told() {
+        let root = tempfile::tempdir().unwrap();
+        put(
+            root.path(),
+            "sys/kernel/vmcoreinfo",
+            "0x0000000001886000 1024\n",
+        );
+        put(root.path(), "proc/cmdline", "quiet mem_encrypt=off\n");
+        assert_eq!(Facts::read(root.path()).doubts.len(), 1);
+        put(root.path(), "proc/cmdline", "quiet mem_encrypt=on\n");
+        let doubts = Facts::read(root.path()).doubts;
+        assert!(doubts[0].contains("mem_encrypt=on"), "{doubts:?}");
     }
 
     #[test]

@@ -36,10 +36,7 @@ pub struct Advice {
 /// It could not be loaded in any region.
 pub fn advice(request: &Request, host: &Host) -> Result<Advice, PlanError> {
     let wishes = Wishes::decide(request, host)?;
-    // the first module of any other image is its kernel
-    let skip = usize::from(!matches!(request.image.protocol, Protocol::Linux(_)));
-    let initrds = request.modules.iter().skip(skip);
-    let files = initrds.map(|module| files(&module.data)).sum();
+    let files = files(request);
     let (mut request, mut host) = (request.clone(), host.clone());
     let mut bytes = 0;
     for _ in 0..MAX_STEPS {
@@ -80,8 +77,17 @@ pub(super) fn completed(mut error: PlanError, request: &Request, host: &Host) ->
     error
 }
 
+/// Bytes that the files of all initrds of `request` take.
+pub(super) fn files(request: &Request) -> u64 {
+    // the first module of any other image is its kernel
+    let skip = usize::from(!matches!(request.image.protocol, Protocol::Linux(_)));
+    let initrds = request.modules.iter().skip(skip);
+    let files = initrds.map(|module| unpacked(&module.data));
+    files.fold(0, u64::saturating_add)
+}
+
 /// Bytes that an initrd's files take.
-fn files(initrd: &[u8]) -> u64 {
+fn unpacked(initrd: &[u8]) -> u64 {
     let packed = initrd.len() as u64;
     let unknown = packed.saturating_mul(UNKNOWN);
     initramfs::unpacked(initrd).unwrap_or(unknown).max(packed)

@@ -10,7 +10,7 @@ use super::layout::Layout;
 use super::low::Low;
 use super::place::{Arena, Ask, NoRoom, Prefer};
 use super::wishes::Wishes;
-use super::{PlanError, Request, Segment, sent_map};
+use super::{PlanError, Request, Segment, advise, sent_map};
 use crate::crash::facts::Facts;
 use crate::crash::need::{Need, Part};
 use crate::crash::xen::room::{self, Room};
@@ -90,6 +90,11 @@ impl<'a> Wanted<'a> {
         saved.fold(self.header + acpi, u64::saturating_add)
     }
 
+    /// How many the machine has, as far as is known.
+    fn cpus(&self) -> usize {
+        self.facts.cpu_notes.len()
+    }
+
     fn room(&self, request: &Request) -> Room {
         let module = |index: usize| {
             request
@@ -105,9 +110,10 @@ impl<'a> Wanted<'a> {
             kernel: module(0),
             unpacked: self.kernel.unpacked,
             initrd: initrd(request),
-            // at least: to look into it takes time
+            // at least
             files: initrd(request),
             block: self.window.block,
+            cpus: self.cpus() as u64,
         }
     }
 
@@ -195,6 +201,9 @@ pub(super) fn decide(
     low: &mut Low,
     arena: &mut Arena,
 ) -> Result<Dump, PlanError> {
+    if words::asks_for_pvh(&wishes.cmdline) {
+        return Err(PlanError::PvhDom0);
+    }
     let wanted = Wanted::find(request, host, &mut wishes.warnings)?;
     let facts = &wanted.facts;
     wishes.warnings.extend(facts.warnings());
@@ -229,9 +238,14 @@ pub(super) fn decide(
         extra.push(Segment::new("acpi", range, trees.bytes));
         one_cpu = false;
     }
-    let sent = map::confined(&host.memory_map, &wanted.regions, kept, wanted.window.range);
+    let sent = map::confined(
+        &host.map_with_added(),
+        &wanted.regions,
+        kept,
+        wanted.window.range,
+    );
     low.areas = sent_map::areas(&sent);
-    let line = words::xen_line(&wishes.cmdline, one_cpu);
+    let line = words::xen_line(&wishes.cmdline, one_cpu, wanted.cpus());
     wishes.cmdline = line.text;
     wishes.warnings.extend(line.messages);
     let line = words::dom0_line(&request.modules[0].cmdline, header.start);
@@ -277,8 +291,14 @@ impl Kept {
     pub(super) fn check(&self, request: &Request, layout: &Layout) -> Result<(), PlanError> {
         let free = room::free(&self.regions, &[self.range, layout.reserved]);
         let free: Vec<PhysRange> = free.into_iter().filter(|run| run.end <= FOUR_GIB).collect();
+        let fits = |files| {
+            let files = self.room.initrd.max(files);
+            Room { files, ..self.room }.fits(&free)
+        };
+        // to look into the initrd takes time
+        let enough = fits(0) && fits(advise::files(request));
         match request.crash {
-            Some(region) if !self.room.fits(&free) => Err(self.too_small(region)),
+            Some(region) if !enough => Err(self.too_small(region)),
             _ => Ok(()),
         }
     }

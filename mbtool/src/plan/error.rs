@@ -29,6 +29,9 @@ pub enum PlanError {
     /// Xen's low memory.
     #[error(transparent)]
     Low(#[from] NoLowRoom),
+    /// Xen as crash kernel, with a dom0 that its memory map does not suit.
+    #[error("Xen as crash kernel takes a PV dom0 only: leave dom0=pvh out of Xen's command line")]
+    PvhDom0,
     /// Free space.
     #[error(transparent)]
     NoRoom(#[from] NoRoom),

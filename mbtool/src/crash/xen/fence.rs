@@ -70,14 +70,16 @@ fn hole(entries: &[Entry], range: PhysRange) -> Option<PhysRange> {
 pub fn to_save(fence: &[PhysRange], notes: impl Iterator<Item = Run> + Clone) -> Vec<PhysRange> {
     let saved = |part: &PhysRange| {
         let mut part = part.align_outward(PAGE_SIZE).unwrap_or(*part);
-        for note in notes.clone() {
-            let across = note.range().overlaps(&part) && !part.covers(&note.range());
-            if across && note.end - note.start < MAX_NOTE {
-                part.start = part.start.min(note.start / PAGE_SIZE * PAGE_SIZE);
-                part.end = part
-                    .end
-                    .max(align_up(note.end, PAGE_SIZE).unwrap_or(note.end));
-            }
+        let across = |part: &PhysRange, note: &Run| {
+            let note = note.range();
+            !note.is_empty() && note.len() < MAX_NOTE && note.overlaps(part) && !part.covers(&note)
+        };
+        // what it grows by may cut the next one; each is covered once
+        while let Some(note) = notes.clone().find(|note| across(&part, note)) {
+            part.start = part.start.min(note.start / PAGE_SIZE * PAGE_SIZE);
+            part.end = part
+                .end
+                .max(align_up(note.end, PAGE_SIZE).unwrap_or(note.end));
         }
         part
     };
@@ -177,6 +179,16 @@ mod tests {
                 r(16 * MIB - 0x1000, 100 * MIB),
                 r(101 * MIB, 134 * MIB + 0x1000)
             ]
+        );
+        // the first one is cut only when the second is covered
+        let page = 134 * MIB + 0x1000;
+        let late = [
+            note(page - 0x10, page + 0x200),
+            note(134 * MIB - 8, 134 * MIB + 8),
+        ];
+        assert_eq!(
+            to_save(&fence[1..], late.into_iter()),
+            [r(101 * MIB, page + 0x1000)]
         );
         let between = [note(100 * MIB - 8, 101 * MIB + 8)];
         assert_eq!(

@@ -6,12 +6,15 @@
 //! RAM for domain 0 allocation". What is left after that is dom0's, too, but for a
 //! sixteenth.
 
+use super::words;
 use crate::crash::need;
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_up};
 use handoff::runs;
 
 /// Memory for Xen itself: frame table, per-CPU data, boot-time tables.
 const HEAP: u64 = 32 * MIB;
+/// The same for each CPU beyond [`words::DOM0_CPUS`].
+const PER_CPU: u64 = 512 << 10;
 /// Xen lays its memory map and modules out in steps of this.
 const STEP: u64 = 2 * MIB;
 /// `crashkernel=` is advised in steps of this.
@@ -37,6 +40,8 @@ pub struct Room {
     pub files: u64,
     /// dom0's first block.
     pub block: u64,
+    /// How many CPUs the machine has.
+    pub cpus: u64,
 }
 
 impl Room {
@@ -48,16 +53,22 @@ impl Room {
         parts.into_iter().fold(0, u64::saturating_add)
     }
 
+    /// Memory for Xen itself.
+    fn heap(&self) -> u64 {
+        let more = self.cpus.saturating_sub(words::DOM0_CPUS as u64);
+        HEAP.saturating_add(more.saturating_mul(PER_CPU))
+    }
+
     /// What Xen takes from the top of its memory: the modules, and its own tables.
     fn taken_from_top(&self) -> u64 {
-        align_up(self.modules().saturating_add(HEAP), STEP).unwrap_or(u64::MAX)
+        align_up(self.modules().saturating_add(self.heap()), STEP).unwrap_or(u64::MAX)
     }
 
     /// What dom0 and Xen take once they run, beside what is kept.
     fn running(&self) -> u64 {
         // a sixteenth is Xen's
         let dom0 = need::to_run(self.initrd, self.files).saturating_add(self.unpacked);
-        dom0.saturating_add(dom0 / 15).saturating_add(HEAP)
+        dom0.saturating_add(dom0 / 15).saturating_add(self.heap())
     }
 
     /// True when it all fits in `free`: Xen's memory, without what is kept and
@@ -148,6 +159,7 @@ mod tests {
         initrd: 6 * MIB,
         files: 6 * MIB,
         block: 128 * MIB,
+        cpus: 4,
     };
 
     /// Kept and Xen at the bottom.
@@ -179,6 +191,13 @@ mod tests {
         let more = large.to_reserve() - ROOM.to_reserve();
         assert!((96..=128).contains(&(more / MIB)), "{}", more / MIB);
         assert!(!large.fits(&[r(1024, 1024 + 240)]));
+    }
+
+    #[test]
+    fn each_cpu_takes_some() {
+        let many = Room { cpus: 260, ..ROOM };
+        let more = many.to_reserve() - ROOM.to_reserve();
+        assert_eq!(more, 128 * MIB);
     }
 
     #[test]
@@ -214,9 +233,9 @@ mod tests {
         }
 
         #[test]
-        fn hostile_sizes_do_not_overflow(a in any::<[u64; 7]>(), order in 21_u32..64) {
-            let [kept, xen, other, kernel, unpacked, initrd, files] = a;
-            let room = Room { kept, xen, other, kernel, unpacked, initrd, files, block: 1 << order };
+        fn hostile_sizes_do_not_overflow(a in any::<[u64; 8]>(), order in 21_u32..64) {
+            let [kept, xen, other, kernel, unpacked, initrd, files, cpus] = a;
+            let room = Room { kept, xen, other, kernel, unpacked, initrd, files, block: 1 << order, cpus };
             let _ = (room.to_reserve(), room.fits(&[r(0, 4096)]));
         }
     }

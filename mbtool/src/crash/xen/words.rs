@@ -5,14 +5,18 @@ use crate::crash::words::{self, Line};
 /// Words that start no CPU but the one that Xen itself starts on.
 const ONE_CPU: [&str; 2] = ["nosmp", "maxcpus=1"];
 
-/// `given` for Xen.
+/// As many CPUs dom0 has use for while it saves a dump. Each takes memory of the
+/// region, of dom0 and of every driver that has a queue for it.
+pub const DOM0_CPUS: usize = 4;
+
+/// `given` for Xen, on a machine with `cpus` CPUs.
 ///
 /// `one_cpu`: Xen cannot be kept from starting the CPU that firmware started,
 /// which resets the machine when the crash was on another one. It must then start
 /// none at all; with machine checks on it would do so even with `nosmp`, to park
 /// them.
 #[must_use]
-pub fn xen_line(given: &str, one_cpu: bool) -> Line {
+pub fn xen_line(given: &str, one_cpu: bool, cpus: usize) -> Line {
     let (mut kept, mut messages) = words::without(given, &["crashkernel="], "Xen's");
     // only Xen's own words, not those that it passes on
     let own = kept.iter().position(|word| word == "--");
@@ -37,10 +41,37 @@ pub fn xen_line(given: &str, one_cpu: bool) -> Line {
         }
         kept.splice(0..0, added.into_iter().map(str::to_owned));
     }
+    let own = kept.iter().position(|word| word == "--");
+    let own = &kept[..own.unwrap_or(kept.len())];
+    let limited = own.iter().any(|word| word.starts_with("dom0_max_vcpus="));
+    if cpus > DOM0_CPUS && !limited {
+        let word = format!("dom0_max_vcpus={DOM0_CPUS}");
+        messages.push(format!(
+            "added {word} to Xen's command line: each of dom0's CPUs takes memory of the crash region"
+        ));
+        kept.insert(0, word);
+    }
     Line {
         text: kept.join(" "),
         messages,
     }
+}
+
+/// Whether `line` asks Xen for a PVH dom0 (Xen, docs/misc/xen-command-line:
+/// `dom0=`): the last word about it counts.
+#[must_use]
+pub fn asks_for_pvh(line: &str) -> bool {
+    let words = words::split(line);
+    let own = words.into_iter().take_while(|word| *word != "--");
+    let items = own
+        .filter_map(|word| word.strip_prefix("dom0="))
+        .flat_map(|list| list.split(','));
+    let says = |item: &str| match item {
+        "pvh" | "no-pv" => Some(true),
+        "pv" | "no-pvh" => Some(false),
+        _ => None,
+    };
+    items.filter_map(says).last().unwrap_or(false)
 }
 
 /// `given` for dom0, with the core header at `elfcorehdr`, below 4 GiB. The length
@@ -81,22 +112,51 @@ mod tests {
 
     #[test]
     fn one_cpu_only_where_it_must_be_or_is_asked_for() {
-        let line = xen_line("com1=115200 crashkernel=64M console=com1", false);
+        let line = xen_line("com1=115200 crashkernel=64M console=com1", false, 4);
         assert_eq!(line.text, "com1=115200 console=com1");
         assert_eq!(line.messages.len(), 1);
         assert_eq!(
             line.messages[0],
             "crashkernel=64M is left out of Xen's command line"
         );
-        let line = xen_line("console=com1 -- nosmp", true);
+        let line = xen_line("console=com1 -- nosmp", true, 1);
         assert_eq!(line.text, "nosmp mce=0 console=com1 -- nosmp");
         assert!(line.messages[0].contains("added nosmp mce=0"));
-        assert_eq!(xen_line("maxcpus=1", false).text, "mce=0 maxcpus=1");
-        let line = xen_line("nosmp mce=0", true);
+        assert_eq!(xen_line("maxcpus=1", false, 2).text, "mce=0 maxcpus=1");
+        let line = xen_line("nosmp mce=0", true, 4);
         assert_eq!(
             (line.text.as_str(), line.messages.len()),
             ("nosmp mce=0", 0)
         );
+    }
+
+    #[test]
+    fn dom0_has_few_cpus_unless_somebody_says_so() {
+        let line = xen_line("console=com1 -- dom0_max_vcpus=9", false, 64);
+        assert_eq!(
+            line.text,
+            "dom0_max_vcpus=4 console=com1 -- dom0_max_vcpus=9"
+        );
+        assert!(line.messages[0].contains("added dom0_max_vcpus=4"));
+        for given in ["dom0_max_vcpus=64", "dom0_max_vcpus=1-8 console=com1"] {
+            assert_eq!(xen_line(given, false, 64).text, given);
+        }
+    }
+
+    #[test]
+    fn a_pvh_dom0_is_recognised() {
+        for line in ["dom0=pvh", "a dom0=verbose,pvh b", "dom0=pv dom0=pvh"] {
+            assert!(asks_for_pvh(line), "{line}");
+        }
+        for line in [
+            "",
+            "dom0=pv",
+            "dom0=pvh dom0=pv",
+            "-- dom0=pvh",
+            "dom0=shadow",
+        ] {
+            assert!(!asks_for_pvh(line), "{line}");
+        }
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn consistent(plan: &Plan, host: &Host, region: PhysRange) {
         .into_iter()
         .filter(|h| h.0 == PT_LOAD)
         .collect();
-    for ram in map::ram_ranges(&host.memory_map) {
+    for ram in map::ram_ranges(&host.ram_in_use()) {
         for part in ram.minus(&region).into_iter().flatten() {
             let inside = PhysRange {
                 start: part.start.max(0x1000),
@@ -289,6 +289,67 @@ fn a_region_that_is_too_small_says_what_would_do() {
         let region = r(start * MIB + 0x5000, (start + advice) * MIB + 0x5000);
         plan(&request(region), &host(region)).unwrap();
     }
+}
+
+/// An archive with one file of `len` zeros, packed: a small part of it.
+fn dense(len: usize) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for (name, len) in [("f\0", len), ("TRAILER!!!\0", 0)] {
+        let (zeros, name_len) = ("0".repeat(48), name.len());
+        archive.extend(format!("070701{zeros}{len:08X}{zeros:.32}{name_len:08X}00000000").bytes());
+        archive.extend(name.bytes());
+        archive.resize(archive.len().next_multiple_of(4) + len, 0);
+    }
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packer, &archive).unwrap();
+    packer.finish().unwrap()
+}
+
+/// What the initrd unpacks to counts, not what it is.
+#[test]
+fn an_initrd_that_cannot_be_unpacked_there_is_refused() {
+    let region = r(0x4000_0000, 0x4000_0000 + 512 * MIB);
+    let mut request = request(region);
+    plan(&request, &host(region)).unwrap();
+    request.modules[1].data = dense(200 << 20).into();
+    assert!(request.modules[1].data.len() < 6 << 20);
+    let text = refused(&request, &host(region));
+    assert!(text.contains("(512 MiB) is too small"), "{text}");
+}
+
+#[test]
+fn a_pvh_dom0_is_refused() {
+    let mut request = request(REGION);
+    request.cmdline = "console=com1 dom0=pvh".to_owned();
+    let text = refused(&request, &host(REGION));
+    assert!(text.contains("leave dom0=pvh out"), "{text}");
+}
+
+#[test]
+fn dom0_has_a_few_of_many_cpus() {
+    let mut host = host(REGION);
+    let of = |n: u64| Run {
+        start: 0x1_3fd0_0000 + n * 0x1000,
+        end: 0x1_3fd0_0000 + n * 0x1000 + 372,
+    };
+    host.dump.cpu_notes = (0..64).map(of).collect();
+    let plan = plan(&request(REGION), &host).unwrap();
+    let warnings = plan.report.warnings.join("\n");
+    assert!(warnings.contains("added dom0_max_vcpus=4"), "{warnings}");
+}
+
+/// What drivers have added is in no map of firmware's, but in use.
+#[test]
+fn memory_that_drivers_have_added_is_dumped() {
+    let mut host = host(REGION);
+    host.added_ram = vec![
+        entry(8 << 30, 9 << 30, Kind::Ram),
+        entry((8 << 30) + MIB, (8 << 30) + 2 * MIB, Kind::Ram),
+    ];
+    let plan = plan(&request(REGION), &host).unwrap();
+    consistent(&plan, &host, REGION);
+    let whole = |h: &(u32, u64, u64, u64)| (h.1, h.3) == (8 << 30, 1 << 30);
+    assert!(core_header(&plan).iter().any(whole));
 }
 
 #[test]
