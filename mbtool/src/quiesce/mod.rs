@@ -15,8 +15,8 @@ mod pci;
 mod processes;
 
 pub(crate) use mounts::unescape;
-pub(crate) use ops::within;
 pub use ops::{Machine, Ops};
+pub(crate) use ops::{within, within_beating};
 pub use patient::Patient;
 
 use std::path::{Path, PathBuf};

@@ -11,9 +11,10 @@ use super::record::{Record, Vmcore};
 use super::run::Run;
 use crate::crash::setup::config::Collector;
 use anyhow::{Context, Result, bail, ensure};
-use rustix::fs::{statfs, statvfs};
-use std::fs::{self, File};
+use rustix::fs::{FallocateFlags, fallocate, statfs, statvfs};
+use std::fs::{self, DirBuilder, File};
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// Where an initramfs mounts the root file system.
@@ -35,7 +36,7 @@ pub fn save(run: &Run, job: &Job, target: &Path, record: &mut Record) -> Result<
     let done = into(run, job, &base, record);
     run.pulse.step("unmounting the disk");
     if let Some(mounted) = mounted
-        && let Err(why) = mounted.undo()
+        && let Err(why) = mounted.undo(run)
     {
         run.talk.say(format_args!(
             "the disk is not unmounted ({why}), but synced"
@@ -60,7 +61,7 @@ fn open(run: &Run, job: &Job, target: &Path) -> Result<(PathBuf, Option<Mounted>
             } else {
                 target.to_owned()
             };
-            let mounted = mount::writable(&base)?;
+            let mounted = mount::writable(run, &base)?;
             (base, mounted)
         }
     };
@@ -87,20 +88,43 @@ fn into(run: &Run, job: &Job, base: &Path, record: &mut Record) -> Result<()> {
         job.size >> 20
     ));
     log(run, job, &dir, record);
-    let done = dump(run, job, &dir, free, record);
+    let spare = Spare::hold(&dir);
+    let done = dump(run, job, &dir, free, spare, record);
     if let Err(error) = &done {
         record.problems.push(format!("{error:#}"));
     }
     record.seconds = run.pulse.age().as_secs_f64();
     run.pulse.step("writing the record");
-    let written = write(run, &dir, RECORD, record.json().as_bytes());
+    if let Err(error) = write(run, &dir, RECORD, record.json().as_bytes()) {
+        run.talk.say(format_args!("{error:#}"));
+    }
     for directory in [&*dir, base] {
         if let Ok(directory) = File::open(directory) {
             // a file system may know no such thing
             let _ = flush(run, &directory);
         }
     }
-    done.and(written)
+    done
+}
+
+/// Room for the small files, until this is dropped.
+#[derive(Debug)]
+struct Spare(PathBuf);
+
+impl Spare {
+    fn hold(dir: &Path) -> Option<Self> {
+        let spare = Self(dir.join(format!("spare{PARTIAL}")));
+        let file = File::create(&spare.0).ok()?;
+        // what is no hole; a file system may know no such thing
+        fallocate(&file, FallocateFlags::empty(), 0, SPARE).ok()?;
+        Some(spare)
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// The kernel's log, the most for the least.
@@ -123,7 +147,14 @@ fn log(run: &Run, job: &Job, dir: &Path, record: &mut Record) {
 }
 
 /// The dump and its sum.
-fn dump(run: &Run, job: &Job, dir: &Path, free: u64, record: &mut Record) -> Result<()> {
+fn dump(
+    run: &Run,
+    job: &Job,
+    dir: &Path,
+    free: u64,
+    spare: Option<Spare>,
+    record: &mut Record,
+) -> Result<()> {
     let partial = dir.join(format!("{VMCORE}{PARTIAL}"));
     let mut vmcore = match collected(run, job, &partial, record) {
         Some(vmcore) => vmcore,
@@ -140,7 +171,7 @@ fn dump(run: &Run, job: &Job, dir: &Path, free: u64, record: &mut Record) -> Res
                     ),
                 );
             }
-            match copied(run, job, &partial, record) {
+            match copied(run, job, &partial, spare.is_some(), record) {
                 Ok(vmcore) => vmcore,
                 Err(error) => {
                     let _ = fs::remove_file(&partial);
@@ -151,8 +182,11 @@ fn dump(run: &Run, job: &Job, dir: &Path, free: u64, record: &mut Record) -> Res
     };
     vmcore.bytes = fs::metadata(&partial)?.len();
     fs::rename(&partial, dir.join(&vmcore.file))?;
+    drop(spare);
     let sum = checksum::line(&vmcore.sha256, &vmcore.file);
-    write(run, dir, SUM, sum.as_bytes())?;
+    if let Err(error) = write(run, dir, SUM, sum.as_bytes()) {
+        problem(run, record, format!("{error:#}"));
+    }
     run.talk.say(format_args!(
         "saved {}: {} MiB, sha256 {}",
         vmcore.file,
@@ -196,7 +230,13 @@ fn collected(run: &Run, job: &Job, partial: &Path, record: &mut Record) -> Optio
 }
 
 /// The dump as it is, as far as there is room.
-fn copied(run: &Run, job: &Job, partial: &Path, record: &mut Record) -> Result<Vmcore> {
+fn copied(
+    run: &Run,
+    job: &Job,
+    partial: &Path,
+    spare: bool,
+    record: &mut Record,
+) -> Result<Vmcore> {
     run.pulse.step("copying the dump");
     let from = File::open(job.vmcore).with_context(|| job.vmcore.display().to_string())?;
     let file = File::create(partial).with_context(|| partial.display().to_string())?;
@@ -209,7 +249,8 @@ fn copied(run: &Run, job: &Job, partial: &Path, record: &mut Record) -> Result<V
     let mut sha256 = copied.sha256;
     let mut verified = false;
     if copied.full {
-        let kept = copied.bytes.saturating_sub(SPARE);
+        let cut = if spare { 0 } else { SPARE };
+        let kept = copied.bytes.saturating_sub(cut);
         ensure!(kept >= SPARE, "there is no room for the dump");
         file.set_len(kept)?;
         flush(run, &file)?;
@@ -286,8 +327,11 @@ pub fn problem(run: &Run, record: &mut Record, text: String) {
 /// Makes a directory that is not there yet.
 fn new(base: &Path, name: &str) -> Result<PathBuf> {
     let mut dir = base.join(name);
+    // a dump has all secrets of the machine
+    let mut own = DirBuilder::new();
+    own.mode(0o700);
     for number in 2..NAMES {
-        match fs::create_dir(&dir) {
+        match own.create(&dir) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 dir = base.join(format!("{name}-{number}"));
             }

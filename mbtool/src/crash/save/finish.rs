@@ -67,7 +67,7 @@ pub fn finish(run: &Run, power: &Arc<dyn Power>, then: Then) -> Vec<String> {
     let mut problems = Vec::new();
     run.pulse.step("writing what is left to the disks");
     let shared = Arc::clone(power);
-    if let Err(why) = within(SYNC, move || shared.sync()) {
+    if let Err(why) = run.within(SYNC, move || shared.sync()) {
         run.talk.say(format_args!("sync: {why}"));
         problems.push(format!("sync: {why}"));
     }

@@ -66,6 +66,7 @@ use guard::Guard;
 use job::Job;
 use pulse::Pulse;
 use run::{Limits, Run};
+use rustix::fs::Mode;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -115,8 +116,11 @@ pub fn run(options: &Options) -> Result<()> {
              left running"
         ));
     }
+    // a dump has all secrets of the machine
+    rustix::process::umask(Mode::from_raw_mode(0o077));
     if acts {
         signals::ignore();
+        talk::never_stop();
         // it may do without
         let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE);
     }
@@ -147,6 +151,16 @@ fn configuration(options: &Options) -> (Save, Option<String>) {
     }
 }
 
+/// The name of this machine, as its file below `root` says: in an initramfs the
+/// kernel knows none.
+fn host(root: &Path) -> Option<String> {
+    let name = fs::read_to_string(root.join("etc/hostname")).ok()?;
+    let name = name.split_whitespace().next()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let usable = name.len() <= 64 && name.chars().all(plain) && !name.starts_with(['-', '.']);
+    usable.then(|| name.to_owned())
+}
+
 /// Saves under the eyes of the guard, and ends the machine if it `acts`.
 fn supervised(
     run: &Run,
@@ -165,6 +179,7 @@ fn supervised(
             .to_string_lossy()
             .into_owned(),
         xen: watchdog::xen_below(),
+        host: host(Path::new("/")),
         target: save.target.to_string(),
         problems: bad.into_iter().collect(),
         ..Record::default()
@@ -278,7 +293,11 @@ fn attempt(
         )
     })?;
     ensure!(!found.is_dir(), "{} is a directory", vmcore.display());
-    let name = format!("crash-{}", Moment::now().name());
+    let mut name = format!("crash-{}", Moment::now().name());
+    if let (Target::Ssh(_), Some(host)) = (&save.target, &record.host) {
+        // many machines may save there
+        name = format!("{name}-{host}");
+    }
     let job = Job {
         vmcore,
         size: found.len(),

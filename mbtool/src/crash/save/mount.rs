@@ -3,7 +3,7 @@
 use super::child::{self, Output};
 use super::run::Run;
 use super::watchdog::modprobe;
-use crate::quiesce::{unescape, within};
+use crate::quiesce::unescape;
 use anyhow::{Context, Result, bail};
 use rustix::fs::makedev;
 use rustix::mount::{MountFlags, UnmountFlags};
@@ -69,7 +69,7 @@ pub fn mount(run: &Run, node: &Path) -> Result<Mounted> {
     if let Some(entry) = entries.iter().rev().find(same) {
         let point = entry.point.clone();
         if !entry.writable {
-            remount(&point, MountFlags::empty())?;
+            remount(run, &point)?;
         }
         let was = if entry.writable {
             Was::Writable
@@ -90,7 +90,7 @@ pub fn mount(run: &Run, node: &Path) -> Result<Mounted> {
         };
         why.clear();
         for kind in types {
-            match try_one(node, &point, &kind) {
+            match try_one(run, node, &point, &kind) {
                 Ok(()) => {
                     run.talk.say(format_args!(
                         "{} ({kind}) is mounted at {}",
@@ -116,18 +116,20 @@ pub fn mount(run: &Run, node: &Path) -> Result<Mounted> {
     bail!("cannot mount {}: {}", node.display(), why.join("; "));
 }
 
-fn try_one(node: &Path, point: &Path, kind: &str) -> Result<(), String> {
+fn try_one(run: &Run, node: &Path, point: &Path, kind: &str) -> Result<(), String> {
     let (node, point, kind) = (node.to_owned(), point.to_owned(), kind.to_owned());
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    within(MOUNT, move || {
+    run.within(MOUNT, move || {
         rustix::mount::mount(&node, &point, &*kind, flags, None).map_err(|errno| errno.to_string())
     })?
 }
 
-fn remount(point: &Path, flags: MountFlags) -> Result<()> {
+/// Makes what is mounted at `point` writable.
+fn remount(run: &Run, point: &Path) -> Result<()> {
     let target = point.to_owned();
-    let done = within(MOUNT, move || {
-        rustix::mount::mount_remount(&target, flags, c"").map_err(|errno| errno.to_string())
+    let done = run.within(MOUNT, move || {
+        rustix::mount::mount_remount(&target, MountFlags::empty(), c"")
+            .map_err(|errno| errno.to_string())
     });
     let done = done.and_then(|done| done);
     done.map_err(|why| anyhow::anyhow!("cannot make {} writable: {why}", point.display()))
@@ -139,7 +141,7 @@ fn remount(point: &Path, flags: MountFlags) -> Result<()> {
 /// # Errors
 ///
 /// It cannot be made writable.
-pub fn writable(path: &Path) -> Result<Option<Mounted>> {
+pub fn writable(run: &Run, path: &Path) -> Result<Option<Mounted>> {
     let entries = entries(&fs::read("/proc/self/mountinfo").unwrap_or_default());
     let on = entries
         .iter()
@@ -148,7 +150,7 @@ pub fn writable(path: &Path) -> Result<Option<Mounted>> {
         .max_by_key(|entry| entry.point.components().count());
     match on {
         Some(entry) if !entry.writable => {
-            remount(&entry.point, MountFlags::empty())?;
+            remount(run, &entry.point)?;
             Ok(Some(Mounted {
                 point: entry.point.clone(),
                 was: Was::ReadOnly,
@@ -171,14 +173,14 @@ impl Mounted {
     /// # Errors
     ///
     /// One clause.
-    pub fn undo(self) -> Result<(), String> {
+    pub fn undo(self, run: &Run) -> Result<(), String> {
         let point = self.point;
         let done = match self.was {
             Was::Writable => return Ok(()),
-            Was::ReadOnly => within(UNMOUNT, move || {
+            Was::ReadOnly => run.within(UNMOUNT, move || {
                 rustix::mount::mount_remount(&point, MountFlags::RDONLY, c"")
             }),
-            Was::Absent => within(UNMOUNT, move || {
+            Was::Absent => run.within(UNMOUNT, move || {
                 rustix::mount::unmount(&point, UnmountFlags::empty()).inspect_err(|_| {
                     // somebody is in it: what is left is written at least
                     let _ = rustix::mount::mount_remount(&point, MountFlags::RDONLY, c"");

@@ -17,6 +17,9 @@ pub struct Record {
     pub time: String,
     /// Release of the Linux that saved it.
     pub kernel: String,
+    /// The machine, where its name is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// That Linux is a dom0 of Xen.
     pub xen: bool,
     /// Where it was saved to, as the configuration has it.

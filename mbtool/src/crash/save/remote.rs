@@ -5,7 +5,7 @@ use super::copy::Sink;
 use super::job::Job;
 use super::run::Run;
 use crate::crash::setup::target::Ssh;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, ensure};
 use std::process::Command;
 
 /// What ssh(1) ends with when the connection, and not the command, failed.
@@ -21,12 +21,17 @@ pub struct Remote<'a> {
     pub dir: String,
 }
 
+/// What every command there begins with: a dump has all secrets of a machine.
+const PRIVATE: &str = "umask 077; ";
+/// Tries to find a name that is free.
+const NAMES: u32 = 100;
+
 /// A file that is being sent.
 #[derive(Debug)]
 pub struct Sending<'a>(Running<'a>);
 
 impl<'a> Remote<'a> {
-    /// The directory of `job` in that of `ssh`.
+    /// The directory of `job` in that of `ssh`, which is to be made.
     pub fn new(run: &'a Run, job: &'a Job<'a>, ssh: &'a Ssh) -> Self {
         let dir = format!("{}/{}", ssh.dir.trim_end_matches('/'), job.name);
         Self { run, job, ssh, dir }
@@ -75,18 +80,48 @@ impl<'a> Remote<'a> {
         ))
     }
 
-    /// Makes the directory; tries again while there is no connection.
+    /// Makes the directory, under a name that nobody has: two machines may crash at
+    /// once, and one without a clock always at the same time.
     ///
     /// # Errors
     ///
     /// No connection in time, or the directory cannot be made.
+    pub fn create(&mut self) -> Result<()> {
+        let (base, name) = (quote(&self.ssh.dir), quote(self.job.name));
+        let said = self.insist(&format!(
+            "{PRIVATE}mkdir -p {base} && cd {base} || exit 1; n=1; d={name}; \
+             until mkdir \"$d\" 2>/dev/null; do \
+             [ -e \"$d\" ] && [ $n -lt {NAMES} ] || {{ mkdir \"$d\"; exit 1; }}; \
+             n=$((n + 1)); d={name}-$n; done; echo \"$d\""
+        ))?;
+        // a shell there may have said more
+        let name = said.lines().last().unwrap_or_default();
+        ensure!(
+            name.starts_with(self.job.name) && !name.contains('/'),
+            "mkdir on {}: {said:?}",
+            self.ssh.host
+        );
+        self.dir = format!("{}/{name}", self.ssh.dir.trim_end_matches('/'));
+        Ok(())
+    }
+
+    /// Waits until the other machine can be reached again.
+    ///
+    /// # Errors
+    ///
+    /// No connection in time.
     pub fn connect(&self) -> Result<()> {
+        self.insist(&format!("[ -d {} ]", quote(&self.dir)))
+            .map(drop)
+    }
+
+    /// Runs `script` there; tries again while there is no connection.
+    fn insist(&self, script: &str) -> Result<String> {
         self.run.pulse.step("connecting by ssh");
         let mut last = None;
-        let script = format!("mkdir -p {}", quote(&self.dir));
         let made = self.run.until(self.run.limits.network, || {
-            let error = match self.shell(&script) {
-                Ok(_) => return Ok(Some(())),
+            let error = match self.shell(script) {
+                Ok(said) => return Ok(Some(said)),
                 Err(error) => error,
             };
             match error.downcast_ref::<ChildFailed>() {
@@ -102,12 +137,11 @@ impl<'a> Remote<'a> {
             }
             Ok(None)
         })?;
-        if made.is_none() {
+        made.with_context(|| {
             let seconds = self.run.limits.network.as_secs();
             let why = last.unwrap_or_default();
-            bail!("no connection to {} in {seconds} s: {why}", self.ssh.host);
-        }
-        Ok(())
+            format!("no connection to {} in {seconds} s: {why}", self.ssh.host)
+        })
     }
 
     /// Begins to send the file `name`.
@@ -116,7 +150,7 @@ impl<'a> Remote<'a> {
     ///
     /// ssh does not start.
     pub fn send(&self, name: &str) -> Result<Sending<'a>> {
-        let script = format!("cat > {}", self.path(name));
+        let script = format!("{PRIVATE}cat > {}", self.path(name));
         let running = Running::start(self.run, self.command(&script), Output::Keep, true)?;
         Ok(Sending(running))
     }

@@ -2,6 +2,7 @@
 
 use super::pulse::Pulse;
 use super::talk::Talk;
+use crate::quiesce::within_beating;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,20 @@ pub struct Run {
 }
 
 impl Run {
+    /// Does `work` in a thread of its own, and leaves it there after `limit`.
+    /// Waiting is a sign of life: the limit is the guard.
+    ///
+    /// # Errors
+    ///
+    /// It does not come back.
+    pub fn within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, String> {
+        within_beating(limit, &mut || self.pulse.beat(), work)
+    }
+
     /// Tries `attempt` until it gives something, at most for `limit`; its last
     /// error after that. Each try is a sign of life: the limit is the guard.
     pub fn until<T>(
@@ -111,6 +126,17 @@ mod tests {
         assert_eq!(Limits::new(20).stall, Duration::from_secs(10));
         assert_eq!(Limits::new(3600).stall, STALL);
         assert_eq!(Limits::new(0).stall, STALL);
+    }
+
+    #[test]
+    fn who_waits_lives() {
+        let (run, _) = testing::run();
+        let before = run.pulse.beats();
+        let slow = || std::thread::sleep(Duration::from_millis(1200));
+        assert_eq!(run.within(Duration::from_secs(9), slow), Ok(()));
+        assert!(run.pulse.beats() >= before + 2);
+        let dead = || std::thread::sleep(Duration::from_secs(9));
+        assert!(run.within(Duration::from_millis(10), dead).is_err());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::scratch::{self, Scratch};
 use super::{checksum, progress::Progress};
 use crate::crash::setup::config::Collector;
 use crate::crash::setup::target::Ssh;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::path::Path;
@@ -41,8 +41,8 @@ const CHUNK: usize = 64 << 10;
 ///
 /// There is no dump there.
 pub fn save(run: &Run, job: &Job, ssh: &Ssh, record: &mut Record) -> Result<()> {
-    let remote = Remote::new(run, job, ssh);
-    remote.connect()?;
+    let mut remote = Remote::new(run, job, ssh);
+    remote.create()?;
     run.talk.say(format_args!(
         "saving to {} on {}: the dump has {} MiB",
         remote.dir,
@@ -122,7 +122,7 @@ fn dump(
             if number > 0 {
                 remote.connect()?;
             }
-            match form(record) {
+            match form(record).and_then(|vmcore| arrived(run, remote, vmcore, record)) {
                 Ok(vmcore) => return complete(run, remote, vmcore, record),
                 Err(failed) => {
                     problem(run, record, format!("{failed:#}"));
@@ -260,27 +260,30 @@ fn vmcore(
     }
 }
 
-/// What has arrived is compared, and gets its name.
-fn complete(run: &Run, remote: &Remote, mut vmcore: Vmcore, record: &mut Record) -> Result<()> {
+/// Compares what has arrived, where the other machine can.
+fn arrived(run: &Run, remote: &Remote, mut vmcore: Vmcore, record: &mut Record) -> Result<Vmcore> {
     let partial = format!("{}{PARTIAL}", vmcore.file);
     run.pulse.step("verifying the dump on the other machine");
     match remote.slow(&format!("sha256sum < {}", remote.path(&partial))) {
         Ok(said) => match said.split_whitespace().next() {
             Some(found) if found == vmcore.sha256 => vmcore.verified = true,
-            found => {
-                let found = found.unwrap_or("nothing").to_owned();
-                let text = format!(
-                    "what arrived is not what was sent: sha256 {found}, expected {}",
-                    vmcore.sha256
-                );
-                problem(run, record, text);
-            }
+            found => bail!(
+                "what arrived is not what was sent: sha256 {}, expected {}",
+                found.unwrap_or("nothing"),
+                vmcore.sha256
+            ),
         },
         Err(error) => {
             let text = format!("the dump is not verified on the other machine: {error:#}");
             problem(run, record, text);
         }
     }
+    Ok(vmcore)
+}
+
+/// What has arrived gets its name.
+fn complete(run: &Run, remote: &Remote, vmcore: Vmcore, record: &mut Record) -> Result<()> {
+    let partial = format!("{}{PARTIAL}", vmcore.file);
     remote.rename(&partial, &vmcore.file)?;
     // what another form began
     for file in [VMCORE, FLAT] {

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 /// Its host says how it behaves: "down" is never there, "late" at the third try,
-/// "refuses" ends every command badly, "cuts" every file that is not small.
+/// "refuses" ends every command badly, "cuts" every file that is not small; "damages" the first dump, "ruins" all.
 const SSH: &str = r#"#!/bin/sh
 while [ "$1" != -- ]; do
 	case $1 in
@@ -22,7 +22,15 @@ case $host in
 down) echo "ssh: connect to host down: No route to host" >&2; exit 255 ;;
 late) echo x >>"$state"; [ "$(wc -l <"$state")" -ge 3 ] || { echo late >&2; exit 255; } ;;
 refuses) echo "mkdir: Permission denied" >&2; exit 1 ;;
-cuts) case $1 in "cat > "*vmcore*) head -c 1000 >/dev/null; echo "Connection reset" >&2; exit 255 ;; esac ;;
+damages | ruins) case $1 in *"cat > "*vmcore*)
+	if [ $host = ruins ] || [ ! -e "$state" ]; then
+		echo x >>"$state"
+		sh -c "$1"
+		eval "printf X | dd of=${1##*cat > } conv=notrunc" 2>/dev/null
+		exit
+	fi ;;
+esac ;;
+cuts) case $1 in *"cat > "*vmcore*) head -c 1000 >/dev/null; echo "Connection reset" >&2; exit 255 ;; esac ;;
 esac
 exec sh -c "$1"
 "#;
@@ -65,7 +73,10 @@ fn dump() -> Vec<u8> {
 }
 
 fn saved(host: &str, collector: &dyn Fn(&Path) -> Collector) -> Saved {
-    let dir = tempfile::tempdir().unwrap();
+    saved_in(tempfile::tempdir().unwrap(), host, collector)
+}
+
+fn saved_in(dir: tempfile::TempDir, host: &str, collector: &dyn Fn(&Path) -> Collector) -> Saved {
     let ssh = dir.path().join("ssh");
     fs::write(&ssh, SSH).unwrap();
     fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
@@ -155,6 +166,44 @@ fn there_is_always_another_form() {
     assert!(saved.read(VMCORE) == dump());
     saved.is_whole(VMCORE);
     assert!(saved.said.contains("made no progress"), "{}", saved.said);
+}
+
+/// What does not arrive as it was sent is sent again, and is not called a dump.
+#[test]
+fn what_is_damaged_on_the_way_is_no_dump() {
+    let saved = saved("damages", &|_| Collector::Copy);
+    saved.done.as_ref().unwrap();
+    assert!(saved.read(VMCORE) == dump());
+    saved.is_whole(VMCORE);
+    assert!(
+        saved.said.contains("is not what was sent"),
+        "{}",
+        saved.said
+    );
+
+    let saved = self::saved("ruins", &|_| Collector::Copy);
+    let error = format!("{:#}", saved.done.as_ref().unwrap_err());
+    assert!(error.contains("is not what was sent"), "{error}");
+    assert!(!saved.file(VMCORE).exists());
+    assert!(saved.file("vmcore.partial").exists());
+    assert!(saved.record.vmcore.is_none());
+}
+
+/// The name that is wanted is somebody else's.
+#[test]
+fn nobody_elses_directory_is_used() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("remote/crash-x")).unwrap();
+    fs::write(dir.path().join("remote/crash-x/vmcore"), "other").unwrap();
+    let saved = saved_in(dir, "up", &|_| Collector::Copy);
+    saved.done.as_ref().unwrap();
+    assert_eq!(saved.read(VMCORE), b"other");
+    let own = saved.dir.path().join("remote/crash-x-2");
+    assert!(fs::read(own.join(VMCORE)).unwrap() == dump());
+    for (path, mode) in [(own.clone(), 0o700), (own.join(VMCORE), 0o600)] {
+        let found = fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(found & 0o777, mode);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the saver says on the console: lines that stay, and one that changes.
 
-use rustix::termios::isatty;
+use rustix::termios::{ControlModes, InputModes, OptionalActions, isatty, tcgetattr, tcsetattr};
 use std::fmt::{self, Display};
 use std::io::{self, Write};
 use std::sync::Mutex;
@@ -94,6 +94,17 @@ impl Talk {
         };
         let _ = state.out.flush();
     }
+}
+
+/// Makes the terminal on standard error one that no byte from outside stops: a
+/// stray Ctrl-S would stop the save.
+pub fn never_stop() {
+    let Ok(mut settings) = tcgetattr(io::stderr()) else {
+        return;
+    };
+    settings.input_modes -= InputModes::IXON;
+    settings.control_modes -= ControlModes::CRTSCTS;
+    let _ = tcsetattr(io::stderr(), OptionalActions::Now, &settings);
 }
 
 #[cfg(test)]

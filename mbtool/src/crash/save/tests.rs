@@ -120,3 +120,19 @@ fn a_bad_configuration_is_told_and_done_without() {
         "{bad}"
     );
 }
+
+#[test]
+fn the_machine_is_known_by_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(host(dir.path()), None);
+    std::fs::create_dir(dir.path().join("etc")).unwrap();
+    for (text, name) in [
+        ("db1.example\n", Some("db1.example")),
+        ("", None),
+        ("../up\n", None),
+        ("a;b\n", None),
+    ] {
+        std::fs::write(dir.path().join("etc/hostname"), text).unwrap();
+        assert_eq!(host(dir.path()).as_deref(), name, "{text:?}");
+    }
+}
