@@ -124,7 +124,8 @@ fn left(root: &Path, done: &Done, running: bool) -> Vec<String> {
         }
     }
     lines.push(if running {
-        format!("`systemctl start {UNIT}` loads the crash kernel now, and every boot does")
+        // one that is active already would not be started
+        format!("`systemctl restart {UNIT}` loads the crash kernel now, and every boot does")
     } else {
         "the next boot loads the crash kernel".to_owned()
     });
@@ -144,7 +145,11 @@ mod tests {
         };
         let ssh = done("[save]\ntarget='ssh://k@h:2222/d'");
         let lines = left(dir.path(), &ssh, true).join("\n");
-        for text in ["ssh-keygen", "ssh-keyscan -p 2222 h >", "systemctl start"] {
+        for text in [
+            "ssh-keygen",
+            "ssh-keyscan -p 2222 h >",
+            "systemctl restart mbtool-crash.service",
+        ] {
             assert!(lines.contains(text), "{lines}");
         }
         let lines = left(dir.path(), &done("[save]\n"), false).join("\n");

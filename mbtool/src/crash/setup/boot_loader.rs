@@ -22,6 +22,8 @@ pub struct BootLoader {
     pub found: String,
     /// Files that have a `crashkernel=` already, from the root.
     pub reserving: Vec<String>,
+    /// A file that an older mbtool had written, from the root.
+    pub old: Option<String>,
 }
 
 /// What it is, and by what its configuration is made.

@@ -2,32 +2,34 @@
 //! [`install`](super::install) wrote, when there is none or when what it was
 //! made of has changed.
 
-use super::config::{Collector, Save};
+mod drivers;
+mod made_of;
+mod parts;
+
+use super::config::Save;
 use super::install::CONFDIR;
 use super::target::Target;
 use anyhow::{Context, bail, ensure};
+use made_of::{Age, MadeOf};
+use parts::{Parts, blanks};
 use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// What makes it.
 const MAKER: &str = "mkinitramfs";
-/// Reads the kernel's log even where it does not collect the dump.
-const MAKEDUMPFILE: &str = "makedumpfile";
 /// What an image was made of stands in a file beside it, with this at the end
 /// of its name.
-const MADE_OF: &str = ".made-of";
+pub(super) const MADE_OF: &str = ".made-of";
+/// The same of one that is being made.
+pub(super) const PART: &str = ".part";
 /// Where programs are looked for beside $PATH, which a unit has short.
 const SBIN: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Lines of mkinitramfs shown when it fails.
 const SHOWN: usize = 8;
-/// Files below [`CONFDIR`] that are looked at, at most.
-const FILES: usize = 1000;
 
 /// What an image is made for.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +52,7 @@ pub struct Wanted<'a> {
 /// There is no image, and nothing to make it from; mkinitramfs fails.
 pub fn ensure_made(wanted: &Wanted, talk: &mut dyn Write) -> anyhow::Result<bool> {
     let maker = Maker {
+        root: Path::new("/"),
         confdir: Path::new(CONFDIR),
         modules: Path::new("/lib/modules"),
         path: search_path(),
@@ -70,6 +73,8 @@ fn search_path() -> OsString {
 /// Where things are.
 #[derive(Debug)]
 struct Maker<'a> {
+    /// Has the directory of sysfs, and that of devices.
+    root: &'a Path,
     confdir: &'a Path,
     modules: &'a Path,
     path: OsString,
@@ -95,124 +100,55 @@ impl Maker<'_> {
         }
         let parts = self.parts(wanted, talk)?;
         let made_of = self.made_of(wanted, &parts)?;
-        if there && fs::read_to_string(&noted).is_ok_and(|noted| noted == made_of) {
+        let age = match fs::read_to_string(&noted) {
+            Ok(note) if there => made_of.age(&note),
+            _ => Age::Old,
+        };
+        if age == Age::Fresh {
             return Ok(false);
         }
-        let modules = self.modules.join(wanted.release);
-        ensure!(
-            modules.is_dir(),
-            "{} does not exist: the modules of the running kernel were removed, so that it has to be booted anew",
-            modules.display()
-        );
-        self.make(wanted, &parts, talk)?;
-        fs::write(&noted, made_of).with_context(|| format!("cannot write {}", noted.display()))?;
+        match self.make(wanted, &parts, talk) {
+            Err(error) if age == Age::Hardware => {
+                writeln!(
+                    talk,
+                    "mbtool: warning: {} was made for other hardware, and cannot be made again: {error:#}",
+                    image.display()
+                )?;
+                return Ok(false);
+            }
+            made => made?,
+        }
+        fs::write(&noted, made_of.note())
+            .with_context(|| format!("cannot write {}", noted.display()))?;
         self.forget_others(wanted, talk)?;
         Ok(true)
     }
 
-    /// What goes into the image beside what mkinitramfs finds.
-    fn parts(&self, wanted: &Wanted, talk: &mut dyn Write) -> anyhow::Result<Parts> {
-        let save = wanted.save;
-        let mut collectors = Vec::new();
-        if let Collector::Command(words) = &save.collector {
-            match self.find(&words[0]) {
-                Some(path) => collectors.push(path),
-                None => writeln!(
-                    talk,
-                    "mbtool: warning: there is no {} (save.collector): dumps will be copied as they are",
-                    words[0]
-                )?,
-            }
-        }
-        collectors.extend(
-            self.find(MAKEDUMPFILE)
-                .filter(|path| !collectors.contains(path)),
-        );
-        let mut files = Vec::new();
-        match &save.target {
-            Target::Ssh(_) => {
-                for (key, path) in [
-                    ("save.identity", &save.identity),
-                    ("save.known-hosts", &save.known_hosts),
-                ] {
-                    ensure!(
-                        path.is_file(),
-                        "{}: no such file; {key} names it, and ssh in the crash kernel cannot do without",
-                        path.display()
-                    );
-                    files.push(path.clone());
-                }
-            }
-            Target::Directory(dir) => ensure!(
-                save.device.is_some(),
-                "there is no save.device, and the crash kernel's initrd has nothing mounted: name the file system that {} is \
-                 on, as `findmnt -no UUID -T {}` says it",
-                dir.display(),
-                dir.display()
-            ),
-        }
-        for path in collectors.iter().chain(&files) {
-            ensure!(
-                path.to_str()
-                    .is_some_and(|text| !text.contains(char::is_whitespace)),
-                "{}: a name with a blank cannot be put into an initrd",
-                path.display()
-            );
-        }
-        let program = std::env::current_exe().context("cannot find out where mbtool itself is")?;
-        Ok(Parts {
-            program,
-            collectors,
-            files,
-        })
-    }
-
-    /// A program, by its name or path.
-    fn find(&self, program: &str) -> Option<PathBuf> {
-        if program.starts_with('/') {
-            let path = PathBuf::from(program);
-            return path.is_file().then_some(path);
-        }
-        std::env::split_paths(&self.path)
-            .map(|dir| dir.join(program))
-            .find(|path| path.is_file())
-    }
-
-    /// Names, sizes and times of all that an image is made of, but programs of
-    /// the system.
-    fn made_of(&self, wanted: &Wanted, parts: &Parts) -> anyhow::Result<String> {
+    /// All that an image is made of, but programs of the system.
+    fn made_of(&self, wanted: &Wanted, parts: &Parts) -> anyhow::Result<MadeOf> {
         let mut paths = vec![
             parts.program.clone(),
             wanted.config.to_owned(),
             self.modules.join(wanted.release).join("modules.dep"),
         ];
         paths.extend(parts.collectors.iter().chain(&parts.files).cloned());
-        below(self.confdir, &mut paths)?;
-        let mut text = String::new();
-        for path in paths {
-            // what is missing is an error where it is needed
-            let Ok(data) = fs::metadata(&path) else {
-                continue;
-            };
-            let _ = writeln!(
-                text,
-                "{} {}.{:09} {}",
-                data.len(),
-                data.mtime(),
-                data.mtime_nsec(),
-                path.display()
-            );
-        }
-        Ok(text)
+        made_of::below(self.confdir, &mut paths)?;
+        Ok(MadeOf::of(&paths, drivers::of(self.root, wanted.save)))
     }
 
     fn make(&self, wanted: &Wanted, parts: &Parts, talk: &mut dyn Write) -> anyhow::Result<()> {
         let image = wanted.image;
+        let modules = self.modules.join(wanted.release);
+        ensure!(
+            modules.is_dir(),
+            "{} does not exist: the modules of the running kernel were removed, so that it has to be booted anew",
+            modules.display()
+        );
         let dir = image
             .parent()
             .context("the initrd's path has no directory")?;
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        let part = beside(image, ".part");
+        let part = beside(image, PART);
         let started = Instant::now();
         let mut said = String::new();
         // "dep" does not know every way to a root file system
@@ -244,11 +180,9 @@ impl Maker<'_> {
                 writeln!(talk, "{MAKER}: {line}")?;
             }
             if done.status.success() {
-                let file = fs::File::open(&part)?;
-                file.sync_all()?;
-                let bytes = file.metadata()?.len();
-                fs::rename(&part, image)
-                    .with_context(|| format!("cannot write {}", image.display()))?;
+                let bytes = put(&part, image).inspect_err(|_| {
+                    let _ = fs::remove_file(&part);
+                })?;
                 writeln!(
                     talk,
                     "mbtool: made {}: {bytes} bytes in {:.1} s",
@@ -323,14 +257,6 @@ impl Maker<'_> {
     }
 }
 
-/// Files beside mkinitramfs's own.
-#[derive(Debug)]
-struct Parts {
-    program: PathBuf,
-    collectors: Vec<PathBuf>,
-    files: Vec<PathBuf>,
-}
-
 /// `path` with `end` behind its name.
 fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -338,39 +264,23 @@ fn beside(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-/// All files below `dir`, in order.
-fn below(dir: &Path, to: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let shown = || format!("cannot read {}", dir.display());
-    let mut found: Vec<PathBuf> = fs::read_dir(dir)
-        .with_context(shown)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()
-        .with_context(shown)?;
-    found.sort();
-    for path in found {
-        ensure!(
-            to.len() < FILES,
-            "more than {FILES} files below {}",
-            dir.display()
-        );
-        if path.is_dir() && !path.is_symlink() {
-            below(&path, to)?;
-        } else {
-            to.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn blanks(paths: &[PathBuf]) -> OsString {
-    let mut all = OsString::new();
-    for path in paths {
-        if !all.is_empty() {
-            all.push(" ");
-        }
-        all.push(path);
-    }
-    all
+/// Puts the image in its place: how large it is. Until it is noted what it was
+/// made of it counts as one of ours that is to be made again.
+fn put(part: &Path, image: &Path) -> anyhow::Result<u64> {
+    let file = fs::File::open(part)?;
+    file.sync_all()?;
+    let noted = beside(image, MADE_OF);
+    let there = image.is_file();
+    fs::write(&noted, "").with_context(|| format!("cannot write {}", noted.display()))?;
+    fs::rename(part, image)
+        .inspect_err(|_| {
+            // a note alone would make ours what somebody puts there
+            if !there {
+                let _ = fs::remove_file(&noted);
+            }
+        })
+        .with_context(|| format!("cannot write {}", image.display()))?;
+    Ok(file.metadata()?.len())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! From files to a [`BootLoader`].
 
+use super::steps::{DROP_IN, OLD_DROP_IN};
 use super::{BootLoader, Kind};
 use crate::memory::text;
 use std::fs;
@@ -14,6 +15,8 @@ const LIMIT: u64 = 1 << 20;
 const MAX_FILES: usize = 256;
 /// Where the EFI system partition, or the one beside it, is mounted.
 const PARTITIONS: [&str; 3] = ["boot/efi", "efi", "boot"];
+/// Where Debian's GRUB reads more of its configuration.
+const DROP_INS: &str = "etc/default/grub.d";
 
 /// Looks for one boot loader: what it is, and the file that tells.
 type Way<'a> = fn(&Files<'a>) -> Option<(Kind, String)>;
@@ -49,12 +52,32 @@ impl Files<'_> {
             .iter()
             .find_map(|way| way(self))
             .unwrap_or_else(unknown);
-        let reserving = self.reserving(&kind, &found);
+        let old = self.old(&kind);
+        let mut reserving = self.reserving(&kind, &found);
+        // to be written anew, and to be removed
+        reserving.retain(|path| *path != drop_in(DROP_IN) && Some(path) != old.as_ref());
         BootLoader {
             kind,
             found,
             reserving,
+            old,
         }
+    }
+
+    /// What an mbtool wrote where others' files come later, if nobody edited it.
+    fn old(&self, kind: &Kind) -> Option<String> {
+        let path = drop_in(OLD_DROP_IN);
+        let text = match kind {
+            Kind::Grub { drop_in: true, .. } => self.read(&path)?,
+            _ => return None,
+        };
+        let ours = |name| {
+            let name = format!("GRUB_CMDLINE_{name}_DEFAULT");
+            let word = text.strip_prefix(&format!("{name}=\"${name} crashkernel="));
+            word.and_then(|word| word.strip_suffix("\"\n"))
+                .is_some_and(|word| !word.contains(['"', ' ', '\n']))
+        };
+        (ours("XEN") || ours("LINUX")).then_some(path)
     }
 
     fn has(&self, path: &str) -> bool {
@@ -209,12 +232,9 @@ impl Files<'_> {
             Kind::Grub { drop_in, .. } => {
                 let mut files = vec![found.to_owned()];
                 if *drop_in {
-                    files.extend(self.list("etc/default/grub.d"));
-                    files.retain(|path| {
-                        !path.starts_with("etc/default/grub.d") || path.ends_with(".cfg")
-                    });
-                    // to be written anew
-                    files.retain(|path| !path.ends_with(super::steps::DROP_IN));
+                    let mut more = self.list(DROP_INS);
+                    more.retain(|path| path.ends_with(".cfg"));
+                    files.extend(more);
                 }
                 let variable = if self.xen {
                     "GRUB_CMDLINE_XEN"
@@ -235,6 +255,11 @@ impl Files<'_> {
         };
         files.into_iter().filter(has).collect()
     }
+}
+
+/// The path of a file in [`DROP_INS`].
+fn drop_in(name: &str) -> String {
+    format!("{DROP_INS}/{name}")
 }
 
 /// The lines that are no comment, without spaces around.

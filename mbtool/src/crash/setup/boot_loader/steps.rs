@@ -4,8 +4,11 @@ use super::{BootLoader, Kind};
 use crate::crash::Reserve;
 use serde::Serialize;
 
-/// The file that is written where there is a directory for such.
-pub(super) const DROP_IN: &str = "mbtool.cfg";
+/// The file that is written where there is a directory for such. They are read in
+/// the order of their names: after Debian's xen.cfg, which sets what this adds to.
+pub(super) const DROP_IN: &str = "zz-mbtool.cfg";
+/// What its name was, too early in that order.
+pub(super) const OLD_DROP_IN: &str = "mbtool.cfg";
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -53,6 +56,10 @@ impl BootLoader {
                     true => format!("> /etc/default/grub.d/{DROP_IN}"),
                     false => format!(">> /{found}"),
                 };
+                if let Some(old) = &self.old {
+                    let command = format!("rm -f /{old}");
+                    steps.push(Step::run("remove what an older mbtool wrote", command));
+                }
                 steps.push(Step::run("add the word", format!("echo {line} {to}")));
                 steps.push(Step::run("make grub.cfg anew", command.clone()));
             }

@@ -63,7 +63,7 @@ fn debian() {
         steps,
         [
             "echo 'GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT crashkernel=512M\"' > \
-             /etc/default/grub.d/mbtool.cfg",
+             /etc/default/grub.d/zz-mbtool.cfg",
             "update-grub"
         ]
     );
@@ -71,8 +71,44 @@ fn debian() {
     assert_eq!(
         steps[0],
         "echo 'GRUB_CMDLINE_XEN_DEFAULT=\"$GRUB_CMDLINE_XEN_DEFAULT crashkernel=512M,below=4G\"' > \
-         /etc/default/grub.d/mbtool.cfg"
+         /etc/default/grub.d/zz-mbtool.cfg"
     );
+}
+
+#[test]
+fn what_an_older_mbtool_wrote_goes() {
+    let line = "GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT crashkernel=128M\"\n";
+    let with = |text: &str| {
+        let root = machine(&[DEBIAN, &[("etc/default/grub.d/mbtool.cfg", text)]].concat());
+        let (loader, steps) = told(&root, false);
+        (loader.reserving, steps)
+    };
+    let (reserving, steps) = with(line);
+    assert_eq!(steps[0], "rm -f /etc/default/grub.d/mbtool.cfg");
+    assert!(
+        steps[1].ends_with("/etc/default/grub.d/zz-mbtool.cfg"),
+        "{steps:?}"
+    );
+    assert!(reserving.is_empty());
+    // with a line of somebody else in it, it is theirs
+    for text in [
+        format!("{line}GRUB_TIMEOUT=1\n"),
+        line.replace("128M", "128M quiet"),
+    ] {
+        let (reserving, steps) = with(&text);
+        assert_eq!(reserving, ["etc/default/grub.d/mbtool.cfg"]);
+        assert!(steps[0].starts_with("take the crashkernel="), "{steps:?}");
+        assert!(!steps.iter().any(|step| step.contains("rm ")), "{steps:?}");
+    }
+    // elsewhere no such file is read
+    let files = [
+        ("etc/default/grub", ""),
+        ("usr/bin/grub-mkconfig", "no directory"),
+        ("boot/grub/grub.cfg", ""),
+        ("etc/default/grub.d/mbtool.cfg", line),
+    ];
+    let (_, steps) = told(&machine(&files), false);
+    assert!(steps[0].starts_with("echo "), "{steps:?}");
 }
 
 #[test]
@@ -84,7 +120,7 @@ fn what_reserves_already_is_named() {
     // ours is written anew; a backup and a comment are not read
     for (name, content) in [
         ("kdump-tools.cfg", line.to_owned()),
-        ("mbtool.cfg", line.to_owned()),
+        ("zz-mbtool.cfg", line.to_owned()),
         ("old.cfg.bak", line.to_owned()),
         ("a.cfg", format!("# {line}")),
     ] {
@@ -261,14 +297,17 @@ fn the_commands_work() {
     };
     let read = |root: &TempDir, path: &str| fs::read_to_string(root.path().join(path)).unwrap();
 
-    let root = machine(DEBIAN);
-    fs::create_dir_all(root.path().join("etc/default/grub.d")).unwrap();
-    run(&root, &told(&root, false).1[0]);
-    let made = read(&root, "etc/default/grub.d/mbtool.cfg");
-    let script =
-        format!("GRUB_CMDLINE_LINUX_DEFAULT=quiet\n{made}\necho \"$GRUB_CMDLINE_LINUX_DEFAULT\"");
+    // as grub-mkconfig reads them: ours comes after what Debian has for Xen
+    let name = "etc/default/grub.d/xen.cfg";
+    let root = machine(&[DEBIAN, &[(name, "GRUB_CMDLINE_XEN_DEFAULT=com1\n")]].concat());
+    run(&root, &told(&root, true).1[0]);
+    let dir = root.path().join("etc/default/grub.d");
+    let script = format!(
+        "for x in {}/*.cfg; do . \"$x\"; done; echo \"$GRUB_CMDLINE_XEN_DEFAULT\"",
+        dir.display()
+    );
     let said = Command::new("sh").args(["-ec", &script]).output().unwrap();
-    assert_eq!(said.stdout, b"quiet crashkernel=512M\n");
+    assert_eq!(said.stdout, b"com1 crashkernel=512M,below=4G\n");
 
     let root = machine(&[
         ("boot/loader/loader.conf", ""),

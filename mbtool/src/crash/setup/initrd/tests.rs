@@ -40,6 +40,7 @@ impl System {
 
     fn run(&self) -> (anyhow::Result<bool>, String) {
         let maker = Maker {
+            root: self.dir.path(),
             confdir: &self.path("conf"),
             modules: &self.path("modules"),
             path: format!("{}:/usr/bin:/bin", self.path("bin").display()).into(),
@@ -94,6 +95,84 @@ fn it_is_made_when_something_has_changed() {
     fs::remove_file(system.path("lib/crash-6.1.img")).unwrap();
     let error = system.run().0.unwrap_err().to_string();
     assert!(error.contains("`mbtool crash install`"), "{error}");
+}
+
+#[test]
+fn an_image_that_is_not_noted_yet_is_made_again() {
+    let system = System::new(DISK);
+    assert!(system.made());
+    // as a kill leaves it, between the image and what it was made of
+    fs::write(system.path("lib/crash-6.1.img.made-of"), "").unwrap();
+    assert!(system.made() && !system.made());
+    // before the image is there it is known whose it is
+    let system = System::new(DISK);
+    fs::create_dir_all(system.path("lib/crash-6.1.img.made-of")).unwrap();
+    let error = system.run().0.unwrap_err().to_string();
+    assert!(error.contains("cannot write"), "{error}");
+    assert!(!system.path("lib/crash-6.1.img").exists());
+    // nor is it noted as ours when it could not be put there
+    let system = System::new(DISK);
+    fs::create_dir_all(system.path("lib/crash-6.1.img")).unwrap();
+    assert!(system.run().0.is_err());
+    for name in [".made-of", ".part"] {
+        let name = format!("lib/crash-6.1.img{name}");
+        assert!(!system.path(&name).exists(), "{name}");
+    }
+}
+
+/// Gives the disk one more driver.
+fn connect(system: &System, module: &str) {
+    let disk = system.path("sys/devices/pci/block/vda");
+    let (module, driver) = (system.path(&format!("sys/module/{module}")), "driver");
+    for dir in [
+        &module,
+        &disk,
+        &system.path("sys/class/block"),
+        &system.path("dev/disk/by-uuid"),
+    ] {
+        fs::create_dir_all(dir).unwrap();
+    }
+    fs::write(system.path("dev/vda"), "").unwrap();
+    let below = disk.parent().unwrap().join(driver);
+    let at = match below.exists() {
+        true => disk.join(driver),
+        false => below,
+    };
+    fs::create_dir(&at).unwrap();
+    let links = [
+        (module, at.join("module")),
+        (disk, system.path("sys/class/block/vda")),
+        (system.path("dev/vda"), system.path("dev/disk/by-uuid/1-2")),
+    ];
+    for (to, link) in links {
+        if !link.is_symlink() {
+            std::os::unix::fs::symlink(to, link).unwrap();
+        }
+    }
+}
+
+#[test]
+fn it_is_made_for_the_hardware_that_is_there() {
+    let system = System::new(DISK);
+    assert!(system.made());
+    connect(&system, "ahci");
+    assert!(system.made() && !system.made());
+    // what is gone may be late
+    let sys = system.path("sys");
+    fs::rename(&sys, system.path("no-sys")).unwrap();
+    assert!(!system.made());
+    fs::rename(system.path("no-sys"), &sys).unwrap();
+    // one that cannot be made again is better than none
+    connect(&system, "megaraid_sas");
+    fs::write(system.path("all-fails"), "").unwrap();
+    let (made, talk) = system.run();
+    assert!(!made.unwrap(), "{talk}");
+    assert!(talk.contains("made for other hardware"), "{talk}");
+    fs::remove_file(system.path("all-fails")).unwrap();
+    assert!(system.made() && !system.made());
+    fs::write(system.path("all-fails"), "").unwrap();
+    fs::write(system.path("conf/modules"), "").unwrap();
+    assert!(system.run().0.is_err());
 }
 
 #[test]

@@ -113,16 +113,17 @@ fn linux(
     }
 }
 
-/// A console for Xen, and dom0's: the serial port of the running system, where
+/// A console for Xen, and what dom0 is told: its own, and that devices are as the
+/// system that crashed has left them. The serial port of the running system, where
 /// Xen knows it.
 fn consoles(running: &str) -> (String, &'static str) {
     match machine::serial(running) {
         Some((port @ 0..=1, baud)) => {
             let port = port + 1;
             let xen = format!("com{port}={baud},8n1 console=com{port}");
-            (xen, "console=hvc0")
+            (xen, "console=hvc0 reset_devices")
         }
-        _ => ("console=vga".to_owned(), "console=tty0"),
+        _ => ("console=vga".to_owned(), "console=tty0 reset_devices"),
     }
 }
 
@@ -225,11 +226,11 @@ mod tests {
             (
                 "console=tty0 console=ttyS1,57600n8",
                 "com2=57600,8n1 console=com2",
-                "console=hvc0",
+                "console=hvc0 reset_devices",
             ),
             // Xen has two
-            ("console=ttyS2", "console=vga", "console=tty0"),
-            ("quiet", "console=vga", "console=tty0"),
+            ("console=ttyS2", "console=vga", "console=tty0 reset_devices"),
+            ("quiet", "console=vga", "console=tty0 reset_devices"),
         ] {
             assert_eq!(consoles(running), (xen.to_owned(), dom0));
         }

@@ -3,11 +3,15 @@
 //!
 //! - [`machine`]: what the configuration has to know of this machine;
 //! - [`files`]: files that are written, and known again;
-//! - [`configuration`]: the configuration itself.
+//! - [`configuration`]: the configuration itself;
+//! - [`uninstall`]: the way back.
 
 pub mod configuration;
 pub mod files;
 pub mod machine;
+mod remove;
+
+pub use remove::uninstall;
 
 use super::config::{self, Config};
 use super::target::{Device, Target};
@@ -29,6 +33,11 @@ const WANTED_TARGET: &str = "../mbtool-crash.service";
 /// [`config::PATH`] and [`CONFDIR`] below a root.
 const CONFIG_FILE: &str = "etc/mbtool/crash.toml";
 const CONFDIR_DIR: &str = "etc/mbtool/initramfs";
+/// What a machine may need to have changed: an edited one stays.
+const YOURS: [&str; 2] = [
+    "etc/mbtool/initramfs/initramfs.conf",
+    "etc/mbtool/initramfs/modules",
+];
 /// Directories that mkinitramfs(8) wants there, even empty.
 const DIRECTORIES: [&str; 3] = [
     "etc/mbtool/initramfs/conf.d",
@@ -88,13 +97,13 @@ pub struct Done {
 ///
 /// # Errors
 ///
-/// Files that somebody edited, before anything is written; options that an
+/// Files that somebody edited and that are not theirs to edit, before anything is written; options that an
 /// existing configuration contradicts; what cannot be written.
 pub fn install(options: &Options, talk: &mut dyn Write) -> anyhow::Result<Done> {
     let root = &options.root;
     let mut installed = Installed::read(root)?;
     let program = program(options)?;
-    let mut all = files(&program);
+    let mut all = contents(&program);
     let config = root.join(CONFIG_FILE);
     if config.exists() {
         let given = options.of_configuration();
@@ -126,7 +135,7 @@ pub fn install(options: &Options, talk: &mut dyn Write) -> anyhow::Result<Done> 
     let edited: Vec<String> = all
         .iter()
         .zip(&states)
-        .filter(|(_, state)| **state == State::Edited)
+        .filter(|(file, state)| **state == State::Edited && !YOURS.contains(&file.path))
         .map(|(file, _)| root.join(file.path).display().to_string())
         .collect();
     if !edited.is_empty() {
@@ -143,14 +152,19 @@ pub fn install(options: &Options, talk: &mut dyn Write) -> anyhow::Result<Done> 
     }
     let mut changed = false;
     for (file, state) in all.iter().zip(states) {
+        let shown = root.join(file.path);
         let what = match state {
             State::Same => continue,
             State::Absent => "wrote",
-            State::Ours | State::Edited => "replaced",
+            State::Ours => "replaced",
+            State::Edited => {
+                writeln!(talk, "mbtool: {} was edited and stays", shown.display())?;
+                continue;
+            }
         };
         installed.write(file)?;
         changed = true;
-        writeln!(talk, "mbtool: {what} {}", root.join(file.path).display())?;
+        writeln!(talk, "mbtool: {what} {}", shown.display())?;
     }
     installed.save()?;
     if files::link(root, WANTED, WANTED_TARGET)? {
@@ -159,74 +173,6 @@ pub fn install(options: &Options, talk: &mut dyn Write) -> anyhow::Result<Done> 
     }
     let config = Config::read(&config)?;
     Ok(Done { changed, config })
-}
-
-/// Takes back what [`install`] did, and the initial RAM disks that were made.
-/// Files that somebody edited stay.
-///
-/// # Errors
-///
-/// What cannot be removed.
-pub fn uninstall(root: &Path, talk: &mut dyn Write) -> anyhow::Result<()> {
-    let mut installed = Installed::read(root)?;
-    let mut found = files::unlink(root, WANTED)?;
-    if found {
-        writeln!(talk, "mbtool: disabled {UNIT}")?;
-    }
-    let names = files(Path::new(PROGRAM)).into_iter().map(|file| file.path);
-    for name in names.chain([CONFIG_FILE]) {
-        let shown = root.join(name);
-        match installed.remove(name)? {
-            State::Edited => writeln!(
-                talk,
-                "mbtool: {} was edited and stays: remove it by hand",
-                shown.display()
-            )?,
-            State::Absent => continue,
-            State::Same | State::Ours => {
-                writeln!(talk, "mbtool: removed {}", shown.display())?;
-            }
-        }
-        found = true;
-    }
-    for path in images(root)? {
-        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-        writeln!(talk, "mbtool: removed {}", path.display())?;
-        found = true;
-    }
-    installed.save()?;
-    // those that are empty
-    for name in DIRECTORIES.into_iter().chain([
-        "etc/mbtool/initramfs/scripts/init-premount",
-        "etc/mbtool/initramfs/scripts/local-premount",
-        "etc/mbtool/initramfs/scripts/nfs-premount",
-        "etc/mbtool/initramfs/scripts",
-        CONFDIR_DIR,
-        "etc/mbtool",
-    ]) {
-        let _ = fs::remove_dir(root.join(name));
-    }
-    if !found {
-        writeln!(talk, "mbtool: nothing was installed")?;
-    }
-    Ok(())
-}
-
-/// Initial RAM disks that `crash load` made, and what it noted of them.
-fn images(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let Ok(entries) = fs::read_dir(root.join("var/lib/mbtool")) else {
-        return Ok(Vec::new());
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        if name.is_some_and(|name| name.starts_with("crash-") && name.contains(".img")) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 /// mbtool itself, as the unit is to find it.
@@ -258,7 +204,7 @@ fn program(options: &Options) -> anyhow::Result<PathBuf> {
 }
 
 /// All that is written but the configuration.
-fn files(program: &Path) -> Vec<File> {
+fn contents(program: &Path) -> Vec<File> {
     let file = |path, text: &str, mode| File {
         path,
         text: text.to_owned(),
@@ -288,6 +234,11 @@ fn files(program: &Path) -> Vec<File> {
             0o755,
         ),
         file(
+            "etc/mbtool/initramfs/scripts/mbtool-boot",
+            include_str!("texts/boot"),
+            0o644,
+        ),
+        file(
             "etc/mbtool/initramfs/scripts/mbtool-crash",
             include_str!("texts/saves"),
             0o644,
@@ -312,3 +263,5 @@ fn files(program: &Path) -> Vec<File> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod texts_tests;

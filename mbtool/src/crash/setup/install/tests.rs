@@ -89,7 +89,9 @@ fn it_is_installed_once_and_taken_back() {
     assert!(!done.unwrap().changed, "{talk}");
     assert_eq!((contents(root), talk.as_str()), (all, ""));
 
-    fs::write(root.join("var/lib/mbtool/crash-6.1.img"), "x").unwrap();
+    for name in [".img", ".img.made-of", ".img.part"] {
+        fs::write(root.join(format!("var/lib/mbtool/crash-6.1{name}")), "x").unwrap();
+    }
     let mut talk = Vec::new();
     uninstall(root, &mut talk).unwrap();
     assert_eq!(contents(root), before);
@@ -97,6 +99,56 @@ fn it_is_installed_once_and_taken_back() {
     let mut talk = Vec::new();
     uninstall(root, &mut talk).unwrap();
     assert_eq!(talk, b"mbtool: nothing was installed\n");
+}
+
+#[test]
+fn an_initrd_of_somebody_else_stays() {
+    let dir = system();
+    let root = dir.path();
+    run(&options(root)).0.unwrap();
+    let at = root.join("var/lib/mbtool");
+    for name in [
+        "crash-6.1.img",
+        "crash-6.12.img",
+        "crash-6.12.img.made-of",
+        "crash-5.10.img.made-of",
+        "other.made-of",
+    ] {
+        fs::write(at.join(name), "x").unwrap();
+    }
+    uninstall(root, &mut Vec::new()).unwrap();
+    let mut left: Vec<_> = fs::read_dir(&at)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["crash-6.1.img", "other.made-of"]);
+}
+
+#[test]
+fn what_the_initrd_needs_here_is_kept() {
+    let dir = system();
+    let root = dir.path();
+    run(&options(root)).0.unwrap();
+    let modules = root.join(CONFDIR_DIR).join("modules");
+    let own = fs::read_to_string(&modules).unwrap() + "megaraid_sas\n";
+    fs::write(&modules, &own).unwrap();
+    let again = Options {
+        device: None,
+        ..options(root)
+    };
+    let (done, talk) = run(&again);
+    assert!(!done.unwrap().changed, "{talk}");
+    let said = format!("mbtool: {} was edited and stays\n", modules.display());
+    assert_eq!(talk, said);
+    assert_eq!(fs::read_to_string(&modules).unwrap(), own);
+    // the others are as they have to be
+    fs::write(root.join(CONFDIR_DIR).join("hooks/mbtool"), "mine").unwrap();
+    let error = run(&again).0.unwrap_err().to_string();
+    assert!(error.contains("hooks/mbtool was changed"), "{error}");
+    assert!(!error.contains("modules"), "{error}");
+    uninstall(root, &mut Vec::new()).unwrap();
+    assert_eq!(fs::read_to_string(&modules).unwrap(), own);
 }
 
 #[test]
@@ -224,6 +276,7 @@ fn scripts_are_shell() {
     for script in [
         include_str!("texts/hook"),
         include_str!("texts/stage"),
+        include_str!("texts/boot"),
         include_str!("texts/saves"),
         include_str!("texts/initramfs.conf"),
     ] {

@@ -1,0 +1,145 @@
+//! What an image was made of, and whether it would be made of the same again.
+
+use anyhow::{Context, ensure};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// Begins the line that names the drivers, the first one.
+const DRIVERS: &str = "drivers:";
+/// Files below a directory that are looked at, at most.
+const FILES: usize = 1000;
+
+/// What an image is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeOf {
+    /// Names, sizes and times of files.
+    files: String,
+    /// For which hardware.
+    drivers: BTreeSet<String>,
+}
+
+/// How an image is that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// It would be made the same.
+    Fresh,
+    /// It was made of the same, but there is hardware now that was not then.
+    Hardware,
+    /// It was made of something else.
+    Old,
+}
+
+impl MadeOf {
+    /// Of the files at `paths`, for the hardware of `drivers`.
+    pub fn of(paths: &[PathBuf], drivers: BTreeSet<String>) -> Self {
+        let mut files = String::new();
+        for path in paths {
+            // what is missing is an error where it is needed
+            let Ok(data) = fs::metadata(path) else {
+                continue;
+            };
+            let _ = writeln!(
+                files,
+                "{} {}.{:09} {}",
+                data.len(),
+                data.mtime(),
+                data.mtime_nsec(),
+                path.display()
+            );
+        }
+        Self { files, drivers }
+    }
+
+    /// As it is noted.
+    pub fn note(&self) -> String {
+        let mut text = DRIVERS.to_owned();
+        for name in &self.drivers {
+            let _ = write!(text, " {name}");
+        }
+        format!("{text}\n{}", self.files)
+    }
+
+    /// How an image is of which this was noted. Hardware that is missing may be
+    /// late, or come back.
+    pub fn age(&self, note: &str) -> Age {
+        let noted = note
+            .strip_prefix(DRIVERS)
+            .and_then(|rest| rest.split_once('\n'));
+        let Some((drivers, files)) = noted else {
+            return Age::Old;
+        };
+        let has = |name: &String| drivers.split(' ').any(|noted| noted == name);
+        if files != self.files {
+            Age::Old
+        } else if self.drivers.iter().all(has) {
+            Age::Fresh
+        } else {
+            Age::Hardware
+        }
+    }
+}
+
+/// All files below `dir`, in order.
+///
+/// # Errors
+///
+/// A directory that cannot be read; too many files.
+pub fn below(dir: &Path, to: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let shown = || format!("cannot read {}", dir.display());
+    let mut found: Vec<PathBuf> = fs::read_dir(dir)
+        .with_context(shown)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .with_context(shown)?;
+    found.sort();
+    for path in found {
+        ensure!(
+            to.len() < FILES,
+            "more than {FILES} files below {}",
+            dir.display()
+        );
+        if path.is_dir() && !path.is_symlink() {
+            below(&path, to)?;
+        } else {
+            to.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_hardware_is_told_from_other_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("x");
+        fs::write(&file, "x").unwrap();
+        let made_of = |drivers: &[&str]| {
+            let drivers = drivers.iter().map(|name| (*name).to_owned()).collect();
+            MadeOf::of(std::slice::from_ref(&file), drivers)
+        };
+        let note = made_of(&["ahci", "sd_mod"]).note();
+        for (drivers, age) in [
+            (&["ahci", "sd_mod"][..], Age::Fresh),
+            (&["sd_mod"], Age::Fresh),
+            (&[], Age::Fresh),
+            (&["ahci", "nvme", "sd_mod"], Age::Hardware),
+            (&["sd"], Age::Hardware),
+        ] {
+            assert_eq!(made_of(drivers).age(&note), age, "{drivers:?}");
+        }
+        let none = made_of(&[]);
+        assert_eq!(none.age(&none.note()), Age::Fresh);
+        // none at all, and that of an older mbtool
+        for note in ["", none.note().split_once('\n').unwrap().1] {
+            assert_eq!(none.age(note), Age::Old, "{note}");
+        }
+        fs::write(&file, "more").unwrap();
+        assert_eq!(made_of(&["ahci", "sd_mod"]).age(&note), Age::Old);
+    }
+}

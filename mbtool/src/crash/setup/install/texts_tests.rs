@@ -1,0 +1,392 @@
+//! The scripts of the initial RAM disk, run in a directory in place of one, with
+//! stand-ins for what they call.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, symlink};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// What the scripts find at their places, which are below a directory here.
+const PLACES: [&str; 8] = [
+    "/conf/",
+    "/cryptroot/",
+    "/dev/console",
+    "/etc/resolv.conf",
+    "/proc/",
+    "/run/",
+    "/scripts/",
+    "/usr/share/",
+];
+
+/// Notes how it was called. 300 s are over where a file says so, a second soon; a
+/// disk appears after some.
+const PROGRAM: &str = r#"#!/bin/sh
+echo "${0##*/} $*" >>ROOT/log
+case "${0##*/} $*" in
+"sleep 300")
+	while [ -e ROOT/alive ] && [ ! -e ROOT/late ]; do /bin/sleep 0.05; done
+	;;
+"sleep 1")
+	/bin/sleep 0.01
+	if [ -s ROOT/seconds ]; then
+		read -r left <ROOT/seconds
+		echo $((left - 1)) >ROOT/seconds
+		[ $left -gt 1 ] || : >ROOT/disk
+	fi
+	;;
+mbtool*)
+	echo "PATH $PATH" >>ROOT/log
+	;;
+blkid*)
+	cat ROOT/type
+	;;
+esac
+"#;
+
+/// Functions of initramfs-tools.
+const FUNCTIONS: &str = r#"
+resolve_device() {
+	[ -e ROOT/disk ] && echo ROOT/disk
+}
+get_fstype() {
+	echo ext4
+}
+local_device_setup() {
+	echo "local_device_setup $*" >>ROOT/log
+}
+configure_networking() {
+	echo configure_networking >>ROOT/log
+	while [ -e ROOT/hangs ]; do /bin/sleep 0.05; done
+	. /run/net-eth0.conf
+}
+for name in copy_exec copy_file manual_add_modules class_add_modules block_dev_mod_add; do
+	eval "$name() { echo $name \"\$@\" >>ROOT/log; }"
+done
+"#;
+
+/// An initial RAM disk.
+struct Ram {
+    dir: tempfile::TempDir,
+}
+
+impl Ram {
+    fn new() -> Self {
+        let ram = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        let scripts = "usr/share/initramfs-tools/scripts/functions";
+        let hooks = "usr/share/initramfs-tools/hook-functions";
+        for path in [scripts, hooks, "scripts/functions", "scripts/local"] {
+            ram.put(path, FUNCTIONS);
+        }
+        for name in ["sleep", "reboot", "mbtool", "modprobe", "blkid"] {
+            ram.put(&format!("bin/{name}"), PROGRAM);
+        }
+        for name in ["cat", "mkdir", "sh", "timeout"] {
+            let path = std::env::var_os("PATH").unwrap();
+            let mut real = std::env::split_paths(&path).map(|dir| dir.join(name));
+            symlink(
+                real.find(|path| path.exists()).unwrap(),
+                ram.path("bin").join(name),
+            )
+            .unwrap();
+        }
+        ram.put("scripts/mbtool-boot", include_str!("texts/boot"));
+        ram.put("scripts/mbtool-crash", include_str!("texts/saves"));
+        ram.put("proc/cmdline", "quiet mbtool.crash panic=10\n");
+        for path in ["proc/vmcore", "dev/console", "etc/resolv.conf", "run/x"] {
+            ram.put(path, "");
+        }
+        ram.put("log", "");
+        ram.put("alive", "");
+        ram.put("conf/mbtool-device", "UUID=1-2\n");
+        ram
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a file, whose own paths are below the directory, too.
+    fn put(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let _ = fs::remove_file(&path);
+        let mut file = fs::OpenOptions::new();
+        let file = file.write(true).create_new(true).mode(0o755).open(&path);
+        file.unwrap().write_all(self.here(text).as_bytes()).unwrap();
+    }
+
+    /// A script for this directory. A file is added to as a console is, and
+    /// nothing can start this machine again.
+    fn here(&self, text: &str) -> String {
+        let root = self.dir.path().to_str().unwrap();
+        let text = text
+            .replace(">/dev/console", ">>/dev/console")
+            .replace("reboot -f", "ROOT/bin/reboot -f");
+        PLACES
+            .iter()
+            .fold(text, |text, place| {
+                text.replace(place, &format!("ROOT{place}"))
+            })
+            .replace("ROOT", root)
+    }
+
+    /// What runs a script.
+    fn shell(&self, script: &str) -> Command {
+        let mut command = Command::new(self.path("bin/timeout"));
+        command
+            .args(["60", "sh", "-c", &self.here(script)])
+            .env("PATH", self.path("bin"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    }
+
+    /// Runs the script of a stage.
+    fn enter(&self, name: &str) {
+        let script = format!("exec sh /scripts/mbtool-crash /scripts/{name}/mbtool-crash");
+        assert!(self.shell(&script).status().unwrap().success());
+    }
+
+    /// The same; what was called since the last time.
+    fn stage(&self, name: &str) -> Vec<String> {
+        self.enter(name);
+        self.called()
+    }
+
+    /// What was called since the last time, but by the timer.
+    fn called(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.path("log")).unwrap();
+        fs::write(self.path("log"), "").unwrap();
+        let lines = log.lines().filter(|line| *line != "sleep 300");
+        lines.map(str::to_owned).collect()
+    }
+
+    /// Runs the hook, with these words of its own; what it called.
+    fn hook(&self, words: &[(&str, &str)]) -> Vec<String> {
+        fs::create_dir_all(self.path("image/conf")).unwrap();
+        // what goes into the image is where the image will have it
+        let image = self.path("image");
+        self.put("hook", "");
+        fs::write(
+            self.path("hook"),
+            include_str!("texts/hook").replace("/usr/share/", &self.here("/usr/share/")),
+        )
+        .unwrap();
+        let mut command = self.shell("sh ROOT/hook");
+        command
+            .env("DESTDIR", &image)
+            .env("MBTOOL_CRASH_PROGRAM", "/sbin/mbtool")
+            .env("MBTOOL_CRASH_CONFIG", "/x")
+            .envs(words.iter().copied());
+        assert!(command.status().unwrap().success());
+        self.called()
+    }
+
+    /// Init, where it reads its configuration.
+    fn init(&self) {
+        let text = fs::read_to_string(self.path("image/conf/conf.d/mbtool")).unwrap();
+        assert!(self.shell(&text).status().unwrap().success());
+    }
+
+    /// The timer's process, if it runs.
+    fn timer(&self) -> Option<String> {
+        let pid = fs::read_to_string(self.path("conf/mbtool-timer")).ok()?;
+        let pid = pid.trim();
+        let state = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // one that nobody waited for is dead, too
+        let dead = state.rsplit(')').next()?.starts_with(" Z");
+        (!dead).then(|| pid.to_owned())
+    }
+
+    /// Waits until it was called.
+    fn wait_for(&self, what: &str) {
+        let log = || fs::read_to_string(self.path("log")).unwrap();
+        let called = || log().lines().any(|line| line == what);
+        assert!(until(called), "{what}: {}", log());
+    }
+}
+
+impl Drop for Ram {
+    /// Nothing outlives it, or writes while it is removed.
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer() {
+            let _ = Command::new("kill").arg(timer).status();
+        }
+        let _ = fs::remove_file(self.path("alive"));
+    }
+}
+
+const SAVE: &str = "mbtool crash save --config /etc/mbtool/crash.toml";
+
+/// What follows a save, whose end it is in a test.
+const END: [&str; 3] = ["sleep 2", "sleep 5", "reboot -f"];
+
+/// Whether it becomes true.
+fn until(mut done: impl FnMut() -> bool) -> bool {
+    (0..400).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        done()
+    })
+}
+
+fn seconds(called: &[String]) -> usize {
+    called.iter().filter(|line| *line == "sleep 1").count()
+}
+
+fn saved(called: &[String]) -> bool {
+    called.iter().any(|line| line == SAVE) && called.ends_with(&END.map(str::to_owned))
+}
+
+#[test]
+fn the_timer_runs_from_the_start_and_in_a_crash_kernel_only() {
+    let ram = Ram::new();
+    ram.hook(&[]);
+    ram.put("proc/cmdline", "quiet mbtool.crashed\n");
+    ram.init();
+    assert!(!ram.path("conf/mbtool-timer").exists());
+    ram.put("proc/cmdline", "quiet mbtool.crash\n");
+    ram.init();
+    let timer = ram.timer().unwrap();
+    // one is enough
+    ram.init();
+    ram.stage("init-premount");
+    assert_eq!(ram.timer(), Some(timer));
+    ram.put("late", "");
+    ram.wait_for("reboot -f");
+    assert_eq!(fs::read(ram.path("proc/sysrq-trigger")).unwrap(), b"b\n");
+}
+
+#[test]
+fn a_save_stops_the_timer() {
+    let ram = Ram::new();
+    ram.hook(&[]);
+    ram.init();
+    assert!(ram.timer().is_some());
+    let called = ram.stage("local-premount");
+    assert!(
+        called[0].starts_with("local_device_setup UUID=1-2 "),
+        "{called:?}"
+    );
+    assert!(saved(&called), "{called:?}");
+    assert!(until(|| ram.timer().is_none()));
+    let path = called
+        .iter()
+        .find(|line| line.starts_with("PATH "))
+        .unwrap();
+    assert!(path.ends_with(":/usr/local/sbin:/usr/local/bin"), "{path}");
+    // where init does not read its configuration
+    let ram = Ram::new();
+    ram.stage("init-premount");
+    assert!(ram.timer().is_some());
+}
+
+#[test]
+fn a_console_that_is_stopped_stops_nothing_else() {
+    let ram = Ram::new();
+    fs::remove_file(ram.path("dev/console")).unwrap();
+    let made = Command::new("mkfifo").arg(ram.path("dev/console")).status();
+    assert!(made.unwrap().success());
+    ram.put("late", "");
+    ram.enter("init-premount");
+    ram.wait_for("reboot -f");
+    let mut both = fs::OpenOptions::new();
+    let console = both.read(true).write(true).open(ram.path("dev/console"));
+    let lines = BufReader::new(console.unwrap()).lines().take(2);
+    let mut lines: Vec<String> = lines.map(Result::unwrap).collect();
+    lines.sort();
+    assert!(
+        lines[0].contains("nothing was saved within 300 s"),
+        "{lines:?}"
+    );
+    assert!(lines[1].contains("this kernel saves"), "{lines:?}");
+}
+
+#[test]
+fn a_disk_that_is_there_is_saved_to_before_a_passphrase_is_asked_for() {
+    let ram = Ram::new();
+    // what is not there is left to a later stage, which puts disks together
+    let called = ram.stage("init-premount");
+    assert_eq!((seconds(&called), saved(&called)), (0, false), "{called:?}");
+    ram.put("cryptroot/crypttab", "");
+    assert_eq!(seconds(&ram.stage("init-premount")), 0);
+    // unless a question comes in between
+    ram.put("cryptroot/crypttab", "root UUID=3-4 none luks\n");
+    let called = ram.stage("init-premount");
+    assert_eq!(
+        (seconds(&called), saved(&called)),
+        (30, false),
+        "{called:?}"
+    );
+    ram.put("seconds", "7\n");
+    let called = ram.stage("init-premount");
+    assert_eq!((seconds(&called), saved(&called)), (7, true), "{called:?}");
+    let called = ram.stage("init-premount");
+    assert_eq!((seconds(&called), saved(&called)), (0, true), "{called:?}");
+
+    let ram = Ram::new();
+    ram.put("proc/cmdline", "mbtool.crash cryptopts=source=/dev/sda2\n");
+    assert_eq!(seconds(&ram.stage("init-premount")), 30);
+    ram.put("disk", "");
+    ram.put(
+        "scripts/local-premount/btrfs",
+        "#!/bin/sh\necho btrfs >>ROOT/log\n",
+    );
+    let called = ram.stage("init-premount");
+    assert!(called[0] == "btrfs" && saved(&called), "{called:?}");
+}
+
+#[test]
+fn without_an_address_it_is_tried_all_the_same() {
+    let ram = Ram::new();
+    fs::remove_file(ram.path("conf/mbtool-device")).unwrap();
+    ram.put("conf/mbtool-network", "");
+    // no answer: the shell that asks ends
+    let called = ram.stage("init-premount");
+    let asked = called.iter().any(|line| line == "configure_networking");
+    assert!(asked && saved(&called), "{called:?}");
+    assert_eq!(fs::read(ram.path("etc/resolv.conf")).unwrap(), b"");
+
+    ram.put(
+        "run/net-eth0.conf",
+        "IPV4DNS0='192.0.2.53'\nIPV4DNS1='0.0.0.0'\n",
+    );
+    fs::remove_file(ram.path("run/mbtool-network")).unwrap();
+    let called = ram.stage("init-premount");
+    assert!(saved(&called), "{called:?}");
+    let servers = fs::read_to_string(ram.path("etc/resolv.conf")).unwrap();
+    assert_eq!(servers, "nameserver 192.0.2.53\n");
+
+    // what never ends
+    ram.put("hangs", "");
+    fs::remove_file(ram.path("run/mbtool-network")).unwrap();
+    let called = ram.stage("init-premount");
+    assert_eq!(
+        (seconds(&called), saved(&called)),
+        (120, true),
+        "{called:?}"
+    );
+    let console = fs::read_to_string(ram.path("dev/console")).unwrap();
+    assert!(console.contains("no address within 120 s"), "{console}");
+    // it may still come
+    fs::remove_file(ram.path("hangs")).unwrap();
+    assert!(until(|| ram.path("run/mbtool-network").exists()));
+}
+
+#[test]
+fn names_on_a_fat_disk_can_be_read() {
+    let ram = Ram::new();
+    ram.put("disk", "");
+    let device = [("MBTOOL_CRASH_DEVICE", "UUID=1-2")];
+    for (kind, expected) in [("vfat", true), ("ext4", false)] {
+        ram.put("type", &format!("{kind}\n"));
+        let called = ram.hook(&device);
+        let has = |line: &str| called.iter().any(|called| called == line);
+        assert!(has(&format!("manual_add_modules {kind}")), "{called:?}");
+        let nls = has("manual_add_modules nls_cp437 nls_ascii");
+        assert_eq!(nls, expected, "{called:?}");
+    }
+}
