@@ -278,6 +278,39 @@ pub static CRASH: Asset = Asset {
     found: OnceLock::new(),
 };
 
+/// The same of Debian 13: that of Debian 12 (8.0.2) does not find the processes of its own current kernel.
+pub static CRASH_8_0_6: Asset = Asset {
+    what: "crash 8.0.6",
+    variable: "MBTOOL_CRASH_8_0_6",
+    recipe: Recipe {
+        name: "crash-8.0.6",
+        suite: "trixie",
+        packages: Packages::Closure(&["crash"]),
+        keep: &["usr/bin/crash", "usr/lib/x86_64-linux-gnu"],
+    },
+    file: "usr/bin/crash",
+    install: "crash",
+    found: OnceLock::new(),
+};
+
+/// The kernel of Linux 6.1 with its debug symbols: 855 MB to fetch, for a long form.
+pub static LINUX_6_1_DEBUG: Asset = Asset {
+    what: "Linux 6.1 with debug symbols",
+    variable: "MBTOOL_LINUX_6_1_DEBUG",
+    recipe: Recipe {
+        name: "linux-6.1-debug",
+        suite: "bookworm",
+        packages: Packages::DependencyOf {
+            meta: "linux-image-amd64-dbg",
+            prefix: "linux-image-6.1",
+        },
+        keep: &["usr/lib/debug/boot"],
+    },
+    file: "usr/lib/debug/boot/vmlinux-6.1*",
+    install: "linux-image-amd64-dbg",
+    found: OnceLock::new(),
+};
+
 /// Finds all of `wanted`, so that later uses start at once. The error says what to install or to set for every one
 /// that may be missing, not for the first alone.
 pub fn require(wanted: &[&'static Asset]) -> Result<()> {

@@ -42,7 +42,7 @@ struct Dom0 {
     append: String,
 }
 
-/// A machine that boots a kernel given on QEMU's command line.
+/// A machine that boots a kernel given on QEMU's command line, or from its disks.
 #[derive(Clone, Debug)]
 pub struct Machine {
     pub(crate) firmware: Firmware,
@@ -51,7 +51,7 @@ pub struct Machine {
     topology: Option<String>,
     cpu: Option<String>,
     memory_mib: u32,
-    kernel: PathBuf,
+    kernel: Option<PathBuf>,
     append: String,
     pub(crate) initrd: Option<Vec<u8>>,
     extra: Vec<OsString>,
@@ -71,7 +71,7 @@ impl Machine {
             topology: None,
             cpu: None,
             memory_mib: 2048,
-            kernel: kernel.to_owned(),
+            kernel: Some(kernel.to_owned()),
             append: String::new(),
             initrd: None,
             extra: Vec::new(),
@@ -86,6 +86,14 @@ impl Machine {
             ]
             .map(str::to_owned)
             .into(),
+        }
+    }
+
+    /// The same machine, which boots what its firmware finds on its disks.
+    pub fn from_disk(firmware: Firmware) -> Self {
+        Self {
+            kernel: None,
+            ..Self::new(firmware, Path::new(""))
         }
     }
 
@@ -169,6 +177,13 @@ impl Machine {
         self.args(["-drive", &drive])
     }
 
+    /// Adds a disk (IDE) with a FAT file system that has the files of `dir`: an EFI system partition. `dir` is not changed.
+    pub fn fat_disk(self, dir: &Path) -> Self {
+        let dir = dir.display().to_string().replace(',', ",,");
+        let drive = format!("file=fat:{dir},format=raw,if=ide,snapshot=on");
+        self.args(["-drive", &drive])
+    }
+
     /// Adds arguments to QEMU's command line.
     pub fn args<I: IntoIterator<Item: Into<OsString>>>(mut self, args: I) -> Self {
         self.extra.extend(args.into_iter().map(Into::into));
@@ -217,10 +232,10 @@ impl Machine {
         if let Some(initrd) = &self.initrd {
             fs::write(dir.join("initrd"), initrd)?;
         }
-        if let Some(dom0) = &self.dom0 {
+        if let (Some(dom0), Some(kernel)) = (&self.dom0, &self.kernel) {
             // QEMU unpacks no Multiboot image, and takes the name of a module up to the first blank.
-            let name = self.kernel.display().to_string();
-            let packed = fs::read(&self.kernel).with_context(|| format!("cannot read {name}"))?;
+            let name = kernel.display().to_string();
+            let packed = fs::read(kernel).with_context(|| format!("cannot read {name}"))?;
             let unpacked = mbtool::decompress::decompress(packed, &name)?;
             fs::write(dir.join("xen"), &unpacked.bytes)?;
             fs::copy(&dom0.kernel, dir.join("vmlinuz"))
@@ -261,8 +276,8 @@ impl Machine {
         if self.firmware == Firmware::Ovmf {
             command.arg("-bios").arg(OVMF.path()?);
         }
-        match &self.dom0 {
-            Some(dom0) => {
+        match (&self.dom0, &self.kernel) {
+            (Some(dom0), _) => {
                 // A comma separates modules, two are one.
                 let mut modules = format!("vmlinuz {}", dom0.append.trim_end().replace(',', ",,"));
                 if self.initrd.is_some() {
@@ -270,8 +285,9 @@ impl Machine {
                 }
                 command.args(["-kernel", "xen", "-initrd", &modules]);
             }
-            None => {
-                command.arg("-kernel").arg(&self.kernel);
+            (None, None) => {}
+            (None, Some(kernel)) => {
+                command.arg("-kernel").arg(kernel);
                 if self.initrd.is_some() {
                     command.args(["-initrd", "initrd"]);
                 }

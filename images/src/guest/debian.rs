@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::base;
 use crate::cpio::Archive;
-use crate::rootfs::{Debian, UUID};
+use crate::rootfs::Debian;
 
 /// Beginning of each line of a Debian guest: `BOOT n`, `END`, `FAIL rc=N`, and `+ COMMAND` for each command.
 pub const DEBIAN: &str = "MBTOOL-DEBIAN ";
@@ -81,10 +81,5 @@ impl DebianGuest {
     /// The initial RAM disk, uncompressed.
     pub fn finish(self) -> Result<Vec<u8>> {
         self.archive.finish()
-    }
-
-    /// What the kernel has to be told.
-    pub fn command_line() -> String {
-        format!("console=ttyS0,115200 root=UUID={UUID} ro")
     }
 }

@@ -38,16 +38,39 @@ pub(super) fn make(root: &Path, tree: &Path, to: &Path) -> Result<()> {
     let mut script = String::new();
     foreign(tree, Path::new("/"), &mut script)?;
     if !script.is_empty() {
-        let commands = to.with_extension("owners");
-        fs::write(&commands, script)?;
-        Program::new(root, "sbin/debugfs")
-            .args(["-w", "-f"])
-            .arg_path("", &commands)
-            .arg_path("", to)
-            .output()?;
-        fs::remove_file(commands)?;
+        debugfs(root, to, &script)?;
     }
     Ok(())
+}
+
+/// Puts the file `name` with `content` into the directory `dir` of the image `to`.
+pub(super) fn add(root: &Path, to: &Path, dir: &str, name: &str, content: &[u8]) -> Result<()> {
+    let from = to.with_extension("add");
+    fs::write(&from, content)?;
+    let shown = from.display();
+    let commands = format!("cd {dir}\nwrite \"{shown}\" {name}\nstat {name}\n");
+    let said = debugfs(root, to, &commands)?;
+    fs::remove_file(&from)?;
+    // it ends well whatever happens
+    let size = format!("Size: {}", content.len());
+    ensure!(
+        said.lines().any(|line| line.trim_end().ends_with(&size)),
+        "debugfs did not write {dir}/{name}: {said}"
+    );
+    Ok(())
+}
+
+/// Runs commands of debugfs on the image `to`: what it says.
+fn debugfs(root: &Path, to: &Path, commands: &str) -> Result<String> {
+    let file = to.with_extension("commands");
+    fs::write(&file, commands)?;
+    let said = Program::new(root, "sbin/debugfs")
+        .args(["-w", "-f"])
+        .arg_path("", &file)
+        .arg_path("", to)
+        .output()?;
+    fs::remove_file(file)?;
+    Ok(String::from_utf8_lossy(&said).into_owned())
 }
 
 /// Adds a command of debugfs for each file that is not root's.

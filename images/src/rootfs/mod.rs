@@ -9,11 +9,12 @@ mod program;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::cache;
-use crate::debian::Packages;
+use crate::debian::{self, Packages};
 use crate::progress::say;
 use crate::store::{self, Digest, Recipe};
 
@@ -42,6 +43,9 @@ const RECIPE: Recipe = Recipe {
         "e2fsprogs",
         "findutils",
         "grep",
+        "grub-common",
+        "grub-efi-amd64-bin",
+        "grub2-common",
         "gzip",
         "hostname",
         "init-system-helpers",
@@ -124,6 +128,7 @@ const RECIPE: Recipe = Recipe {
         "usr/share/base-files",
         "usr/share/base-passwd",
         "usr/share/dbus-1",
+        "usr/share/grub",
         "usr/share/initramfs-tools",
         "usr/share/libc-bin",
         "usr/share/makedumpfile",
@@ -175,6 +180,21 @@ impl Debian {
     /// Its kernel.
     pub fn kernel(&self) -> Result<PathBuf> {
         Ok(self.root.join(format!("boot/vmlinuz-{}", self.release()?)))
+    }
+
+    /// Makes `to`, a disk like [`Self::disk`] with `initrd` as the initial RAM disk of its kernel: for a boot loader that
+    /// reads both from the disk.
+    pub fn bootable_disk(&self, initrd: &[u8], to: &Path) -> Result<()> {
+        let mut copy = Command::new("cp");
+        debian::output(copy.arg("--sparse=always").arg(&self.disk).arg(to))?;
+        let name = format!("initrd.img-{}", self.release()?);
+        disk::add(&self.root, to, "/boot", &name, initrd)
+    }
+
+    /// GRUB for UEFI, in one file that reads its configuration from `/EFI/debian/grub.cfg` beside it.
+    pub fn grub_efi(&self) -> PathBuf {
+        self.root
+            .join("usr/lib/grub/x86_64-efi/monolithic/grubx64.efi")
     }
 
     /// Modules of its kernel by their names (as `modprobe` takes them), and those that they need, each after what it

@@ -4,8 +4,9 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
+use crate::assets::Asset;
 use crate::debian;
 
 /// A command under construction.
@@ -20,6 +21,20 @@ impl Program {
         Self::called(root, path, path)
     }
 
+    /// A program of [`crate::assets`].
+    pub fn of(asset: &'static Asset) -> Result<Self> {
+        let found = asset.find()?;
+        let Some(root) = &found.root else {
+            return Ok(Self {
+                root: PathBuf::from("/"),
+                command: Command::new(&found.path),
+            });
+        };
+        let path = found.path.strip_prefix(root)?;
+        let path = path.to_str().context("an odd path")?;
+        Ok(Self::new(root, path))
+    }
+
     /// The same, for a program that asks by which name it was called.
     pub(super) fn called(root: &Path, path: &str, name: &str) -> Self {
         let lib = root.join("lib/x86_64-linux-gnu");
@@ -29,7 +44,11 @@ impl Program {
             libraries.push(":");
             libraries.push(more);
         }
-        let mut command = Command::new(lib.join("ld-linux-x86-64.so.2"));
+        let linker = "ld-linux-x86-64.so.2";
+        // Debian 13 has all of it in /usr
+        let dirs = [&lib, &usr_lib];
+        let dir = dirs.into_iter().find(|dir| dir.join(linker).is_file());
+        let mut command = Command::new(dir.unwrap_or(&lib).join(linker));
         command
             .env_remove("LD_PRELOAD")
             .env_remove("LD_LIBRARY_PATH")
