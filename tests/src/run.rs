@@ -78,7 +78,7 @@ impl Outcome {
     /// A signal ended it, which nothing in a machine can cause: QEMU 10 sometimes ends with a failed assertion
     /// (`iotlb_to_section`) when one emulated CPU moves a PCI device's memory. Or a system that firmware or QEMU started
     /// lost its timers. One that mbtool has started must not, whoever's fault it is.
-    fn qemu_broke(&self) -> Option<&str> {
+    pub(crate) fn qemu_broke(&self) -> Option<&str> {
         if self.ended.is_some_and(|status| status.signal().is_some()) {
             return Some(self.qemu_output.trim());
         }
@@ -250,8 +250,8 @@ impl Machine {
                     break (Reason::Exited(exited.unwrap_or_default()), exited);
                 }
                 None if started.elapsed() >= deadline => break (Reason::Deadline, None),
-                // who looks at it from outside may have stopped it
-                None if !self.is_watched() && still.is() => break (Reason::Still, None),
+                // who looks at it from outside has let it go again before this
+                None if still.is() => break (Reason::Still, None),
                 // said below
                 _ if keyboard.failed() => break (Reason::Deadline, None),
                 _ => thread::sleep(POLL),

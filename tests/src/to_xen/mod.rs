@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use images::assets::{self, Asset, LINUX_6_1};
 use images::cpio::Archive;
 use images::guest::{self, CRASH, STAGE1, Stage1};
+use images::progress::say;
 
 use crate::crash::Host;
 use crate::guest_binary::{known_pages_bin, mbtool_bin};
@@ -251,6 +252,24 @@ impl Case {
     }
 
     fn run(&self, name: &str) -> Result<Ran> {
+        let ran = self.attempt(name)?;
+        let ran = match ran.outcome.qemu_broke() {
+            Some(why) => {
+                say(
+                    name,
+                    format_args!("QEMU itself broke, trying once more: {why}"),
+                );
+                self.attempt(name)?
+            }
+            None => ran,
+        };
+        Ok(Ran {
+            outcome: ran.outcome.ended_with(&format!("{CRASH}END"))?,
+            ..ran
+        })
+    }
+
+    fn attempt(&self, name: &str) -> Result<Ran> {
         let (stage1, digest) = self.stage1(&self.script())?;
         let machine = self.machine(&format!("crashkernel={}", self.crashkernel), stage1)?;
         let end = format!("{CRASH}END");
@@ -269,8 +288,7 @@ impl Case {
                 {
                     keyboard.fail(error);
                 }
-            })?
-            .ended_with(&end)?;
+            })?;
         Ok(Ran {
             outcome,
             digest,
