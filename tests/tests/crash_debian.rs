@@ -58,7 +58,7 @@ say "loaded=$(cat /sys/kernel/kexec_crash_loaded)"
 find /var/crash -type f | xargs ls -l
 cd /var/crash/crash-*
 cat crash.json
-[ ! -b /dev/vdb ] || dd if=vmcore of=/dev/vdb bs=1M conv=fsync
+[ ! -b /dev/disk/by-id/virtio-vmcore ] || dd if=vmcore of=/dev/disk/by-id/virtio-vmcore bs=1M conv=fsync
 sha256sum -c vmcore.sha256
 say "sum=ok"
 say "size=$(stat -c %s vmcore)"
@@ -115,6 +115,29 @@ fi
 
 /// Arguments of the kernel, for GRUB.
 const ARGS: &str = "console=ttyS0,115200 quiet panic=-1 no_timer_check";
+
+/// Saves to a logical volume on a RAID of two disks, which the system itself does not need to boot.
+const TO_LVM: &str = r#"
+if [ $1 -eq 1 ]; then
+	mdadm --create /dev/md0 --run --assume-clean --level=1 --raid-devices=2 /dev/vdb /dev/vdc
+	mkdir -p /etc/mdadm
+	mdadm --detail --scan >/etc/mdadm/mdadm.conf
+	pvcreate /dev/md0
+	vgcreate vg /dev/md0
+	lvcreate -y -n crash -l 100%FREE vg
+	mkfs.ext4 -q /dev/vg/crash
+	mount /dev/vg/crash /var/crash
+	udevadm settle
+	mbtool crash install
+	grep device /etc/mbtool/crash.toml
+	load
+	mbtool doctor || true
+	crash_now
+fi
+vgchange -ay vg
+udevadm settle
+mount /dev/vg/crash /var/crash
+"#;
 
 /// The file system is there when the initial RAM disk is made, and not any more when the system crashes.
 const WITHOUT_DISK: &str = r#"
@@ -325,11 +348,16 @@ fn crash_debian_is_read_by_crash() -> Result<()> {
     let guest = Guest::new()?;
     let vmcore = tempfile::NamedTempFile::new()?;
     vmcore.as_file().set_len(512 << 20)?;
-    let out = format!("file={},format=raw,if=virtio", vmcore.path().display());
+    let out = format!("file={},format=raw,if=none,id=out", vmcore.path().display());
     let machine = guest
         .machine(&format!("{TO_DISK}{SAVED}"), &[])?
         .append(&format!("crashkernel={CRASHKERNEL}"))
-        .args(["-drive", &out]);
+        .args([
+            "-drive",
+            &out,
+            "-device",
+            "virtio-blk-pci,drive=out,serial=vmcore",
+        ]);
     let outcome = guest.run("crash_debian_is_read_by_crash", &machine)?;
     saved(&outcome)?;
     let size = outcome.value(&format!("{DEBIAN}size=")).context("size")?;
@@ -364,6 +392,25 @@ fn crash_debian_is_read_by_crash() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A disk that is several: LVM on RAID, which the initial RAM disk must set up.
+#[test]
+#[ignore = "long form: cargo e2e --test crash_debian -- --ignored"]
+fn crash_debian_saves_to_lvm_on_raid() -> Result<()> {
+    let guest = Guest::new()?;
+    let mut machine = guest
+        .machine(&format!("{TO_LVM}{SAVED}"), &[])?
+        .append(&format!("crashkernel={CRASHKERNEL}"));
+    let disks = [
+        tempfile::NamedTempFile::new()?,
+        tempfile::NamedTempFile::new()?,
+    ];
+    for disk in &disks {
+        disk.as_file().set_len(512 << 20)?;
+        machine = machine.disk(disk.path());
+    }
+    saved(&guest.run("crash_debian_saves_to_lvm_on_raid", &machine)?)
 }
 
 /// The file system for the dump is gone when the crash kernel looks for it: the machine boots again all the same.
