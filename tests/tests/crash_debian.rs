@@ -44,6 +44,8 @@ if [ $1 -eq 1 ]; then
 	lsinitramfs -l /var/lib/mbtool/crash-*.img | awk '{s+=$5} END {print "MBTOOL-DEBIAN unpacked=" s}'
 	release=$(uname -r)
 	say "advised=$(mbtool crash size /boot/xen-4.20-amd64.gz -m /boot/vmlinuz-$release --initrd /var/lib/mbtool/crash-$release.img | head -n 1)"
+	# the initrd was made by the load
+	say "fresh=$(mbtool doctor | grep -c '^ok *fresh: ')"
 	say "initrd=$(stat -c %s /var/lib/mbtool/crash-*.img)"
 	crash_now
 fi
@@ -298,6 +300,7 @@ fn crash_debian_saves_to_disk() -> Result<()> {
         .append(&format!("crashkernel={CRASHKERNEL}"));
     let outcome = guest.run("crash_debian_saves_to_disk", &machine)?;
     is(&outcome, "advised", &format!("crashkernel={CRASHKERNEL}"))?;
+    is(&outcome, "fresh", "1")?;
     saved(&outcome)
 }
 

@@ -203,7 +203,10 @@ fn fits(machine: &Machine, name: &str, decided: &Decided, region: Option<PhysRan
     let fit = match advice {
         Some(reserve) if reserve.bytes > region.len() => Check::warning(
             "size",
-            format!("{found}; it fits, but the crash kernel may not have enough left to run"),
+            format!(
+                "{found}; it fits, but the crash kernel may not have enough left to run: {} are advised",
+                size(reserve.bytes)
+            ),
         )
         .fix(format!("{reserve} on {}, and reboot", reserve.whose())),
         _ => Check::ok("size", found),

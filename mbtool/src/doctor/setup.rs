@@ -3,6 +3,7 @@
 
 use super::{Check, Machine, saving};
 use crate::backend::xen::record;
+use crate::cmd::crash::load::STAMP;
 use crate::crash::setup::config::{Config, Load, PATH};
 use crate::crash::setup::install::UNIT;
 use crate::crash::xen::words::no_reboot;
@@ -123,6 +124,11 @@ fn started(machine: &Machine) -> Option<u64> {
     seconds(&link)
 }
 
+/// When `crash load` had loaded: it may have made the initrd before that.
+fn stamped(machine: &Machine) -> Option<u64> {
+    seconds(&fs::metadata(machine.root.join(STAMP)).ok()?)
+}
+
 /// Time of the last change, in seconds since 1970.
 fn seconds(data: &fs::Metadata) -> Option<u64> {
     let time = data.modified().ok()?;
@@ -136,7 +142,7 @@ fn fresh(machine: &Machine, load: &Load) -> Check {
     let by_xen = by_xen.map(|xen| xen.crash.loaded.as_ref().map(|loaded| loaded.time));
     let loaded = match (by_xen, machine.status.kernel.crash_loaded) {
         (Some(time), _) => time,
-        (None, Some(true)) => started(machine),
+        (None, Some(true)) => stamped(machine).or_else(|| started(machine)),
         (None, _) => None,
     };
     let Some(loaded) = loaded else {
@@ -279,6 +285,13 @@ mod tests {
         }
         assert_eq!(find(&machine, "fresh").state, State::Ok);
         at("boot/crash.img", 7200);
+        let check = find(&machine, "fresh");
+        assert_eq!(check.state, State::Warning);
+        // made by the load itself, which ended later
+        machine.put(STAMP, "");
+        at(STAMP, 7201);
+        assert_eq!(find(&machine, "fresh").state, State::Ok);
+        at("boot/crash.img", 7300);
         let check = find(&machine, "fresh");
         assert_eq!(check.state, State::Warning);
         assert!(

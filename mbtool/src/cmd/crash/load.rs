@@ -18,6 +18,9 @@ pub const MARK: &str = "mbtool.crash";
 /// A crash kernel that panics boots the machine, after this many seconds.
 const PANIC: &str = "panic=10";
 
+/// The time of this file is when it loaded last, from the root.
+pub const STAMP: &str = "run/mbtool/crash-loaded";
+
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -61,7 +64,14 @@ pub fn run(options: &Options, talk: &mut dyn Write) -> anyhow::Result<()> {
         ..asked
     };
     let (args, modules) = parse(asked, &options.config)?;
-    cmd::load::run(&args, &modules).with_context(|| format!("{file} cannot be loaded"))
+    cmd::load::run(&args, &modules).with_context(|| format!("{file} cannot be loaded"))?;
+    if !options.dry_run {
+        // for `doctor` alone, which knows another way
+        let stamp = Path::new("/").join(STAMP);
+        let _ = stamp.parent().map(std::fs::create_dir_all);
+        let _ = std::fs::write(stamp, "");
+    }
+    Ok(())
 }
 
 /// The initrd to load, which is there; made first, where that is to be done here.
