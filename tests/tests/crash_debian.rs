@@ -195,7 +195,7 @@ say "panic=$(grep -m 1 -o 'Kernel panic - not syncing.*' /tmp/dmesg)"
 "#;
 
 /// Memory that is reserved: what `mbtool crash size` advises for this image.
-const CRASHKERNEL: &str = "512M";
+const CRASHKERNEL: &str = "544M";
 
 /// Debian that runs `script`, and the line that ends a run.
 struct Guest {
