@@ -9,6 +9,7 @@ use Kernel::{Linux, Xen};
 
 /// UEFI all the way: no stage but the first has firmware to ask.
 #[test]
+#[ignore = "long form: cargo e2e --test chain -- --ignored"]
 fn linux_to_linux_to_xen_and_back_on_ovmf() -> Result<()> {
     require(&[&OVMF])?;
     let chain = Chain {

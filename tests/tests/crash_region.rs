@@ -95,6 +95,7 @@ fn crash_region_missing() -> Result<()> {
 }
 
 #[test]
+#[ignore = "long form: cargo e2e --test crash_region -- --ignored"]
 fn crash_region_missing_in_dom0() -> Result<()> {
     let machine = |words: &str, script| Machine::xen("4.17", words, "", initrd("4.17", script)?);
     let outcome = run(

@@ -77,6 +77,7 @@ fn crash_busy_linux_6_12_to_xen_4_20_amd_large_initrd_sparse_apic_ids() -> Resul
 }
 
 #[test]
+#[ignore = "long form: cargo e2e --test crash_to_xen -- --ignored"]
 fn crash_to_xen_4_17_with_cpus_offline() -> Result<()> {
     let case = Case {
         xen: "4.17",
