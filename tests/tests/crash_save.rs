@@ -88,6 +88,7 @@ fn crash_save_in_linux() -> Result<()> {
 
 /// A collector that sleeps for ever is killed, and the dump is copied as it is: an ELF file.
 #[test]
+#[ignore = "long form: cargo e2e --test crash_save -- --ignored"]
 fn crash_save_after_a_collector_that_hangs() -> Result<()> {
     let scenario = Scenario {
         config: "collector = \"hangs for ever\"\nwatchdog = 30",

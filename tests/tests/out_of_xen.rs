@@ -158,6 +158,7 @@ fn large(mib: u32) -> String {
 }
 
 #[test]
+#[ignore = "long form: cargo e2e --test out_of_xen -- --ignored"]
 fn xen_4_17_to_linux() -> Result<()> {
     let case = Case::new("4.17", load("", "/initrd"));
     case.arrives("out_of_xen_4_17_linux", None, &[])?;
@@ -241,6 +242,7 @@ fn replace_and_unload(xen: &'static str) -> Result<()> {
 }
 
 #[test]
+#[ignore = "long form: cargo e2e --test out_of_xen -- --ignored"]
 fn xen_4_17_lives_through_replace_and_unload() -> Result<()> {
     replace_and_unload("4.17")
 }
@@ -324,6 +326,7 @@ fn xen_to_xen(from: &'static str, to: &'static str, cpus: u32) -> Result<()> {
 }
 
 #[test]
+#[ignore = "long form: cargo e2e --test out_of_xen -- --ignored"]
 fn xen_4_17_to_xen_4_20() -> Result<()> {
     xen_to_xen("4.17", "4.20", 4)
 }

@@ -13,6 +13,7 @@ fn from_4_17_to_4_20_and_back_with_2_cpus() -> Result<()> {
 }
 
 #[test]
+#[ignore = "long form: cargo e2e --test xen_to_xen -- --ignored"]
 fn from_4_20_to_4_17_and_back_with_4_cpus() -> Result<()> {
     let chain = Chain {
         cpus: 4,
