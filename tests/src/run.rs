@@ -78,7 +78,7 @@ impl Outcome {
     /// A signal ended it, which nothing in a machine can cause: QEMU 10 sometimes ends with a failed assertion
     /// (`iotlb_to_section`) when one emulated CPU moves a PCI device's memory. Or a system that firmware or QEMU started
     /// lost its timers. One that mbtool has started must not, whoever's fault it is.
-    pub(crate) fn qemu_broke(&self) -> Option<&str> {
+    fn qemu_broke(&self) -> Option<&str> {
         if self.ended.is_some_and(|status| status.signal().is_some()) {
             return Some(self.qemu_output.trim());
         }
@@ -139,6 +139,23 @@ impl Drop for Running {
     }
 }
 
+/// What `attempt`, a run called `name`, comes to; made once more, and said, where QEMU is to blame for its outcome.
+pub(crate) fn or_once_more<T>(
+    name: &str,
+    mut attempt: impl FnMut() -> Result<T>,
+    outcome: impl Fn(&T) -> &Outcome,
+) -> Result<T> {
+    let first = attempt()?;
+    let Some(why) = outcome(&first).qemu_broke() else {
+        return Ok(first);
+    };
+    say(
+        name,
+        format_args!("QEMU itself broke, trying once more: {why}"),
+    );
+    attempt()
+}
+
 impl Machine {
     /// Runs the machine as `name` until a line of its serial port holds one of `until`, at most for `deadline`.
     pub fn run(&self, name: &str, deadline: Duration, until: &[&str]) -> Result<Outcome> {
@@ -164,16 +181,12 @@ impl Machine {
         until: &[&str],
         on_line: &mut dyn FnMut(Duration, &str, &mut Keyboard),
     ) -> Result<Outcome> {
-        let outcome = self.attempt(name, deadline, until, on_line)?;
+        let mut attempt = || self.attempt(name, deadline, until, on_line);
         // who looks at the machine from outside has lost it
-        let Some(why) = outcome.qemu_broke().filter(|_| !self.is_watched()) else {
-            return Ok(outcome);
-        };
-        say(
-            name,
-            format_args!("QEMU itself broke, trying once more: {why}"),
-        );
-        self.attempt(name, deadline, until, on_line)
+        if self.is_watched() {
+            return attempt();
+        }
+        or_once_more(name, attempt, |outcome| outcome)
     }
 
     fn attempt(

@@ -1,4 +1,4 @@
-//! A program of the Debian guest, run on this machine with its own dynamic linker and libraries.
+//! A program of the Debian guest, or of another private tree, run on this machine with its own dynamic linker and libraries.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -53,10 +53,10 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Reads what a bare Linux below `root` ("/" for the real one) gives out. Of
-    /// a kernel that cannot be dumped everything is empty.
+    /// Reads what a bare Linux below `root` ("/" for the real one), started with
+    /// `cmdline`, gives out. Of a kernel that cannot be dumped everything is empty.
     #[must_use]
-    pub fn read(root: &Path) -> Self {
+    pub fn read(root: &Path, cmdline: &str) -> Self {
         let mut doubts = Vec::new();
         let mut facts = Self {
             cpu_notes: cpu_notes(root, &mut doubts),
@@ -67,8 +67,7 @@ impl Facts {
         if facts.cpu_notes.is_empty() && facts.vmcoreinfo.is_none() {
             return facts;
         }
-        let line = text::read(&root.join("proc/cmdline"), text::LISTING).unwrap_or_default();
-        if words::split(&line).contains(&"mem_encrypt=on") {
+        if words::split(cmdline).contains(&"mem_encrypt=on") {
             facts.doubts.push(ENCRYPTED.to_owned());
         }
         let path = root.join("proc/kcore");
@@ -250,7 +249,7 @@ mod tests {
             "sys/kernel/vmcoreinfo",
             "0x0000000001886000 1024\n",
         );
-        let facts = Facts::read(root.path());
+        let facts = Facts::read(root.path(), "");
         let warnings = &facts.doubts;
         let starts: Vec<u64> = facts.cpu_notes.iter().map(|note| note.start).collect();
         assert_eq!(starts, [0x7d1e_5b00, 0x1_7d3e_5b00, 0x7d2e_5b00]);
@@ -308,10 +307,9 @@ mod tests {
             "sys/kernel/vmcoreinfo",
             "0x0000000001886000 1024\n",
         );
-        put(root.path(), "proc/cmdline", "quiet mem_encrypt=off\n");
-        assert_eq!(Facts::read(root.path()).doubts.len(), 1);
-        put(root.path(), "proc/cmdline", "quiet mem_encrypt=on\n");
-        let doubts = Facts::read(root.path()).doubts;
+        let doubts = |cmdline| Facts::read(root.path(), cmdline).doubts;
+        assert_eq!(doubts("quiet mem_encrypt=off").len(), 1);
+        let doubts = doubts("quiet mem_encrypt=on");
         assert!(doubts[0].contains("mem_encrypt=on"), "{doubts:?}");
     }
 
@@ -328,7 +326,7 @@ mod tests {
         }
         put(root.path(), &format!("{CPUS}/cpu3/crash_notes"), "7d1e5b00");
         put(root.path(), "sys/kernel/vmcoreinfo", "ffffffffffffffff 2\n");
-        let facts = Facts::read(root.path());
+        let facts = Facts::read(root.path(), "");
         let warnings = &facts.doubts;
         assert_eq!((facts.cpu_notes.len(), facts.vmcoreinfo), (0, None));
         assert_eq!(warnings.len(), 5, "{warnings:?}");
@@ -344,11 +342,11 @@ mod tests {
     fn a_kernel_without_crash_dumps_says_nothing() {
         let root = tempfile::tempdir().unwrap();
         put(root.path(), &format!("{CPUS}/cpu0/online"), "1\n");
-        assert_eq!(Facts::read(root.path()), Facts::default());
+        assert_eq!(Facts::read(root.path(), ""), Facts::default());
     }
 
     #[test]
     fn this_machine_is_read_without_a_panic() {
-        let _ = Facts::read(Path::new("/"));
+        let _ = Facts::read(Path::new("/"), "");
     }
 }

@@ -17,10 +17,7 @@ fn facts(machine: &Machine) -> Check {
         return Check::unknown(ID, machine.why_no_host()).fix("run mbtool doctor as root");
     };
     // as for the core header of a crash image
-    let facts = match &host.xen {
-        Some(xen) => host.dump.with_xen(xen),
-        None => host.dump.clone(),
-    };
+    let facts = host.dump_facts();
     let mut missing = facts.doubts.clone();
     if facts.cpu_notes.is_empty() {
         missing.push(

@@ -78,7 +78,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
     });
     let cmdline = cmdline.trim_end_matches(['\n', '\0']).to_owned();
     let serial = serial::read(root, &mut warnings);
-    let dump = Facts::read(root);
+    let dump = Facts::read(root, &cmdline);
     let boot_facts = boot_facts::read(root, &mut warnings);
     let acpi = match &way {
         Some(way) => acpi::Acpi::read(root).on_xen(way),

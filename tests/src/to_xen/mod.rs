@@ -10,7 +10,6 @@ use anyhow::{Context, Result, ensure};
 use images::assets::{self, Asset, LINUX_6_1};
 use images::cpio::Archive;
 use images::guest::{self, CRASH, STAGE1, Stage1};
-use images::progress::say;
 
 use crate::crash::Host;
 use crate::guest_binary::{known_pages_bin, mbtool_bin};
@@ -252,17 +251,7 @@ impl Case {
     }
 
     fn run(&self, name: &str) -> Result<Ran> {
-        let ran = self.attempt(name)?;
-        let ran = match ran.outcome.qemu_broke() {
-            Some(why) => {
-                say(
-                    name,
-                    format_args!("QEMU itself broke, trying once more: {why}"),
-                );
-                self.attempt(name)?
-            }
-            None => ran,
-        };
+        let ran = run::or_once_more(name, || self.attempt(name), |ran| &ran.outcome)?;
         Ok(Ran {
             outcome: ran.outcome.ended_with(&format!("{CRASH}END"))?,
             ..ran

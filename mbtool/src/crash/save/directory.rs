@@ -5,7 +5,7 @@ use super::collector;
 use super::copy::{self, Sparse};
 use super::device;
 use super::flush::flush;
-use super::job::{DMESG, Job, PARTIAL, RECORD, SUM, VMCORE};
+use super::job::{DMESG, Job, NAMES, PARTIAL, RECORD, SUM, VMCORE};
 use super::mount::{self, Mounted};
 use super::record::{Record, Vmcore};
 use super::run::Run;
@@ -23,8 +23,6 @@ const ROOT: &str = "/root";
 const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
 /// Left free for the other files where the dump takes all there is, in bytes.
 const SPARE: u64 = 1 << 20;
-/// Tries to find a name that is free.
-const NAMES: u32 = 100;
 
 /// Saves the dump to `target`. What did not work is in `record`.
 ///

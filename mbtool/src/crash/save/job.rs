@@ -13,6 +13,8 @@ pub const DMESG: &str = "dmesg.txt";
 pub const VMCORE: &str = "vmcore";
 /// What a file is called until it is complete.
 pub const PARTIAL: &str = ".partial";
+/// Tries to find a name for the directory that is free.
+pub const NAMES: u32 = 100;
 
 /// A dump to save.
 #[derive(Clone, Copy, Debug)]

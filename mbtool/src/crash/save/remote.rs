@@ -2,7 +2,7 @@
 
 use super::child::{self, ChildFailed, Output, Running};
 use super::copy::Sink;
-use super::job::Job;
+use super::job::{Job, NAMES};
 use super::run::Run;
 use crate::crash::setup::target::Ssh;
 use anyhow::{Context, Result, ensure};
@@ -23,8 +23,6 @@ pub struct Remote<'a> {
 
 /// What every command there begins with: a dump has all secrets of a machine.
 const PRIVATE: &str = "umask 077; ";
-/// Tries to find a name that is free.
-const NAMES: u32 = 100;
 
 /// A file that is being sent.
 #[derive(Debug)]

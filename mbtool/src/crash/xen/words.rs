@@ -24,6 +24,9 @@ pub fn xen_line(given: &str, one_cpu: bool, cpus: usize) -> Line {
     let has =
         |kept: &[String], of: &[&str]| kept[..own].iter().any(|word| of.contains(&word.as_str()));
     let asked = has(&kept, &ONE_CPU);
+    let limited = kept[..own]
+        .iter()
+        .any(|word| word.starts_with("dom0_max_vcpus="));
     if asked || one_cpu {
         let mut added = Vec::new();
         if !asked {
@@ -41,9 +44,6 @@ pub fn xen_line(given: &str, one_cpu: bool, cpus: usize) -> Line {
         }
         kept.splice(0..0, added.into_iter().map(str::to_owned));
     }
-    let own = kept.iter().position(|word| word == "--");
-    let own = &kept[..own.unwrap_or(kept.len())];
-    let limited = own.iter().any(|word| word.starts_with("dom0_max_vcpus="));
     if cpus > DOM0_CPUS && !limited {
         let word = format!("dom0_max_vcpus={DOM0_CPUS}");
         messages.push(format!(
