@@ -359,7 +359,8 @@ fn crash_debian_is_read_by_crash() -> Result<()> {
             "-drive",
             &out,
             "-device",
-            "virtio-blk-pci,drive=out,serial=vmcore",
+            // in a slot behind that of Debian's own disk, which is to be the first one
+            "virtio-blk-pci,drive=out,serial=vmcore,addr=0x10",
         ]);
     let outcome = guest.run("crash_debian_is_read_by_crash", &machine)?;
     saved(&outcome)?;
