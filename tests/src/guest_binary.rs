@@ -25,42 +25,42 @@ type Built = OnceLock<Result<PathBuf, String>>;
 /// Path of an mbtool that needs no libraries, built from this workspace on first use.
 pub fn mbtool_bin() -> Result<&'static Path> {
     static BUILT: Built = OnceLock::new();
-    once(&BUILT, "mbtool", "mbtool")
+    once(&BUILT, "mbtool")
 }
 
 /// Path of the program that jumps and returns (see [`crate::jump`]), built from this workspace on first use.
 pub fn jump_guest_bin() -> Result<&'static Path> {
     static BUILT: Built = OnceLock::new();
-    once(&BUILT, "tests", "jump-guest")
+    once(&BUILT, "jump-guest")
 }
 
 /// Path of the program that makes pages and looks for them in a dump (see [`crate::known_pages`]), built from this
 /// workspace on first use.
 pub fn known_pages_bin() -> Result<&'static Path> {
     static BUILT: Built = OnceLock::new();
-    once(&BUILT, "tests", "known-pages")
+    once(&BUILT, "known-pages")
 }
 
 /// Path of the program that makes hypercalls in dom0, built from this workspace on first use.
 pub fn hypercall_guest_bin() -> Result<&'static Path> {
     static BUILT: Built = OnceLock::new();
-    once(&BUILT, "tests", "hypercall-guest")
+    once(&BUILT, "hypercall-guest")
 }
 
 /// Path of the program that loads the handoff by Xen's kexec, built from this workspace on first use.
 pub fn xen_guest_bin() -> Result<&'static Path> {
     static BUILT: Built = OnceLock::new();
-    once(&BUILT, "tests", "xen-guest")
+    once(&BUILT, "xen-guest")
 }
 
-fn once(built: &'static Built, package: &str, name: &str) -> Result<&'static Path> {
+fn once(built: &'static Built, name: &str) -> Result<&'static Path> {
     built
-        .get_or_init(|| build(package, name).map_err(|error| format!("{error:#}")))
+        .get_or_init(|| build(name).map_err(|error| format!("{error:#}")))
         .as_deref()
         .map_err(|error| anyhow!("{error}"))
 }
 
-fn build(package: &str, name: &str) -> Result<PathBuf> {
+fn build(name: &str) -> Result<PathBuf> {
     // A target directory of its own: cargo holds a lock on the outer one while it runs these tests.
     let target = target_dir().join("guest");
     fs::create_dir_all(&target)?;
@@ -102,7 +102,9 @@ fn build(package: &str, name: &str) -> Result<PathBuf> {
     }
     let output = command
         .current_dir(workspace_dir())
-        .args(["build", "--locked", "--package", package, "--bin", name])
+        // both packages each time: what they depend on is then built once, as for the whole workspace
+        .args(["build", "--locked", "-p", "mbtool", "-p", "tests"])
+        .args(["--bin", name])
         .args(["--profile", PROFILE, "--target", TARGET, "--target-dir"])
         .arg(&target)
         // With --target the flags reach the binary only, not build scripts.

@@ -19,6 +19,7 @@ fn notes(report: &Report) -> Result<()> {
 }
 
 #[test]
+#[ignore = "long form: cargo e2e --test crash_xen -- --ignored"]
 fn crash_xen_4_17_dom0_panics() -> Result<()> {
     check("4.17", Trigger::Panic(1), "crash_xen_4_17_dom0_panics")
 }
@@ -34,6 +35,7 @@ fn crash_xen_4_17_by_its_debug_key() -> Result<()> {
 }
 
 #[test]
+#[ignore = "long form: cargo e2e --test crash_xen -- --ignored"]
 fn crash_xen_4_20_by_its_debug_key() -> Result<()> {
     check("4.20", Trigger::XenKey, "crash_xen_4_20_by_its_debug_key")
 }
