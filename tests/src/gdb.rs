@@ -41,6 +41,8 @@ pub struct Stop {
 pub struct Gdb {
     stream: UnixStream,
     pending: Vec<u8>,
+    /// The CPU that has stopped the machine last, as the stub calls it.
+    thread: Option<String>,
 }
 
 /// QEMU arguments: start stopped, with a stub at `socket` (relative to QEMU's directory, or absolute).
@@ -73,10 +75,17 @@ impl Gdb {
 
     fn over(stream: UnixStream) -> Result<Self> {
         stream.set_read_timeout(Some(ANSWER))?;
-        let pending = Vec::new();
-        let mut gdb = Self { stream, pending };
+        let mut gdb = Self::new(stream);
         gdb.expect_ok("Qqemu.PhyMemMode:1")?;
         Ok(gdb)
+    }
+
+    fn new(stream: UnixStream) -> Self {
+        Self {
+            stream,
+            pending: Vec::new(),
+            thread: None,
+        }
     }
 
     /// Reads physical memory.
@@ -142,11 +151,38 @@ impl Gdb {
         let Some(stop) = self.packet()? else {
             return Ok(false);
         };
+        self.thread = stop
+            .split_once("thread:")
+            .and_then(|(_, rest)| rest.split_once(';'))
+            .map(|(thread, _)| thread.to_owned());
         match stop.as_bytes().first() {
             Some(b'T' | b'S') => Ok(true),
             Some(b'W' | b'X') => Ok(false),
             _ => bail!("gdbstub: {stop:?} instead of a stop"),
         }
+    }
+
+    /// Lets all CPUs run for `time` but the one that has stopped the machine, so that they end what they had begun.
+    pub fn let_others_run(&mut self, time: Duration) -> Result<()> {
+        let stopped = self.thread.clone();
+        let stopped = stopped.context("no CPU has stopped the machine")?;
+        let mut others = String::new();
+        let mut answer = self.ask("qfThreadInfo")?;
+        while let Some(threads) = answer.strip_prefix('m') {
+            for thread in threads.split(',').filter(|thread| *thread != stopped) {
+                others += &format!(";c:{thread}");
+            }
+            answer = self.ask("qsThreadInfo")?;
+        }
+        if others.is_empty() {
+            return Ok(());
+        }
+        self.send(&format!("vCont{others}"))?;
+        thread::sleep(time);
+        // an interrupt, which stops all
+        self.stream.write_all(&[3]).context("gdbstub")?;
+        ensure!(self.stopped()?, "the machine ended");
+        Ok(())
     }
 
     /// Where the CPU is that has stopped the machine, in 64-bit mode.
@@ -233,10 +269,7 @@ mod tests {
     #[test]
     fn packets_are_framed_and_acknowledged() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let mut gdb = Gdb {
-            stream: ours,
-            pending: Vec::new(),
-        };
+        let mut gdb = Gdb::new(ours);
         theirs.write_all(b"+$0a").unwrap();
         theirs
             .write_all(b"0bff#00+$OK#9a$T05watch:1;#00$E14#00")
@@ -253,12 +286,27 @@ mod tests {
     }
 
     #[test]
+    fn all_but_the_cpu_that_stopped_can_run() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut gdb = Gdb::new(ours);
+        assert!(gdb.let_others_run(Duration::ZERO).is_err());
+        theirs
+            .write_all(b"$T05thread:02;#00$m01#00$m02#00$m03#00$l#00$T02thread:01;#00")
+            .unwrap();
+        assert!(gdb.stopped().unwrap());
+        gdb.let_others_run(Duration::ZERO).unwrap();
+        drop(gdb);
+        let mut sent = Vec::new();
+        theirs.read_to_end(&mut sent).unwrap();
+        let sent = String::from_utf8(sent).unwrap();
+        assert!(sent.contains("+$vCont;c:01;c:03#"), "{sent}");
+        assert!(sent.ends_with("\x03+"), "{sent}");
+    }
+
+    #[test]
     fn a_stop_has_a_place() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let mut gdb = Gdb {
-            stream: ours,
-            pending: Vec::new(),
-        };
+        let mut gdb = Gdb::new(ours);
         let mut registers = vec![0x11; RIP];
         registers.extend(0x746e_1000_u64.to_le_bytes());
         registers.extend(0x46_u32.to_le_bytes());

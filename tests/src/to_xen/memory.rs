@@ -21,6 +21,9 @@ use crate::{attempt, block_digest};
 /// QEMU has made its sockets long before they are needed.
 const CONNECT: Duration = Duration::from_secs(20);
 
+/// Linux's NMI goes to CPUs that are offline as well, and nobody waits until they have taken it.
+const NMI: Duration = Duration::from_secs(1);
+
 /// Page 0: the BIOS data area. The handoff stores two words of it for Xen (0x40e, 0x413), and Xen up to 4.17 clears 0xffc.
 const PAGE_0: Range<u64> = 0..0x1000;
 
@@ -83,6 +86,7 @@ impl Watch {
             place.rip == entry && place.cs & 3 == 0,
             "stopped at {place:x?}, the handoff begins at {entry:#x}"
         );
+        gdb.let_others_run(NMI)?;
         let mut qmp = Qmp::connect(&self.dir, CONNECT)?;
         self.before = Some(Snapshot::take(&mut qmp, &self.dir)?);
         gdb.forget(entry)?;
