@@ -32,6 +32,8 @@ pub struct Asset {
     file: &'static str,
     /// Packages that install it on a Debian system.
     install: &'static str,
+    /// Of what Debian replaces by newer versions, not only by mended ones: the newest that all tests have passed with.
+    passed: Option<&'static str>,
     found: OnceLock<Result<Found, String>>,
 }
 
@@ -42,6 +44,8 @@ pub struct Found {
     pub path: PathBuf,
     /// Root of the private tree that it is part of; `None` for a file of the user's or of the system's.
     pub root: Option<PathBuf>,
+    /// Version of the package with the file, where that is known.
+    pub version: Option<String>,
 }
 
 /// QEMU 10.0 for x86 with all its libraries. (Before 8.1 its emulation of several CPUs now and then runs an instruction
@@ -64,6 +68,7 @@ pub static QEMU: Asset = Asset {
     },
     file: "usr/bin/qemu-system-x86_64",
     install: "qemu-system-x86 seabios (of Debian 13)",
+    passed: None,
     found: OnceLock::new(),
 };
 
@@ -79,6 +84,7 @@ pub static OVMF: Asset = Asset {
     },
     file: "usr/share/ovmf/OVMF.fd",
     install: "ovmf",
+    passed: None,
     found: OnceLock::new(),
 };
 
@@ -94,6 +100,7 @@ pub static BUSYBOX: Asset = Asset {
     },
     file: "bin/busybox",
     install: "busybox-static",
+    passed: None,
     found: OnceLock::new(),
 };
 
@@ -133,6 +140,7 @@ pub static LINUX_6_1: Asset = Asset {
     },
     file: "boot/vmlinuz-6.1*",
     install: "linux-image-amd64 (of Debian 12)",
+    passed: None,
     found: OnceLock::new(),
 };
 
@@ -151,6 +159,7 @@ pub static LINUX_6_12: Asset = Asset {
     },
     file: "boot/vmlinuz-6.12*",
     install: "linux-image-amd64 (of Debian 13)",
+    passed: None,
     found: OnceLock::new(),
 };
 
@@ -169,6 +178,7 @@ pub static LINUX_7: Asset = Asset {
     },
     file: "usr/lib/modules/7*/vmlinuz",
     install: "linux-image-amd64 (of Debian 13 backports)",
+    passed: Some("7.3.4"),
     found: OnceLock::new(),
 };
 
@@ -184,6 +194,7 @@ pub static XEN_4_17: Asset = Asset {
     },
     file: "boot/xen-4.17-amd64.gz",
     install: "xen-hypervisor-4.17-amd64 (of Debian 12)",
+    passed: None,
     found: OnceLock::new(),
 };
 
@@ -199,6 +210,7 @@ pub static XEN_4_20: Asset = Asset {
     },
     file: "boot/xen-4.20-amd64.gz",
     install: "xen-hypervisor-4.20-amd64 (of Debian 13)",
+    passed: None,
     found: OnceLock::new(),
 };
 
@@ -214,6 +226,7 @@ pub static XEN_4_20_SYMBOLS: Asset = Asset {
     },
     file: "usr/lib/debug/boot/xen-syms-4.20-amd64",
     install: "xen-hypervisor-4.20-amd64-dbg (of Debian 13)",
+    passed: None,
     found: OnceLock::new(),
 };
 
@@ -234,6 +247,7 @@ pub static MAKEDUMPFILE: Asset = Asset {
     },
     file: "usr/bin/makedumpfile",
     install: "makedumpfile",
+    passed: None,
     found: OnceLock::new(),
 };
 
@@ -255,6 +269,7 @@ pub static VMCORE_DMESG: Asset = Asset {
     },
     file: "sbin/vmcore-dmesg",
     install: "kexec-tools",
+    passed: None,
     found: OnceLock::new(),
 };
 
@@ -275,6 +290,7 @@ pub static CRASH: Asset = Asset {
     },
     file: "usr/bin/crash",
     install: "crash",
+    passed: None,
     found: OnceLock::new(),
 };
 
@@ -290,6 +306,7 @@ pub static CRASH_8_0_6: Asset = Asset {
     },
     file: "usr/bin/crash",
     install: "crash",
+    passed: None,
     found: OnceLock::new(),
 };
 
@@ -308,8 +325,33 @@ pub static LINUX_6_1_DEBUG: Asset = Asset {
     },
     file: "usr/lib/debug/boot/vmlinux-6.1*",
     install: "linux-image-amd64-dbg",
+    passed: None,
     found: OnceLock::new(),
 };
+
+/// What the cases need that run when nothing is asked for.
+static USUAL: [&Asset; 12] = [
+    &QEMU,
+    &OVMF,
+    &BUSYBOX,
+    &LINUX_6_1,
+    &LINUX_6_12,
+    &LINUX_7,
+    &XEN_4_17,
+    &XEN_4_20,
+    &XEN_4_20_SYMBOLS,
+    &MAKEDUMPFILE,
+    &VMCORE_DMESG,
+    &CRASH,
+];
+
+/// Finds what most tests need, and says what it is: packages, versions, digests. What cannot be found, the tests that need it
+/// say.
+pub fn announce() {
+    for asset in USUAL {
+        let _ = asset.find();
+    }
+}
 
 /// Finds all of `wanted`, so that later uses start at once. The error says what to install or to set for every one
 /// that may be missing, not for the first alone.
@@ -351,6 +393,14 @@ impl Asset {
         Ok(&self.find()?.path)
     }
 
+    /// The version that was fetched, and the newest one that all tests have passed with, where the first is newer: who
+    /// fails with it may be new to it.
+    pub fn is_new(&'static self) -> Option<(&'static str, &'static str)> {
+        let passed = self.passed?;
+        let version = self.find().ok()?.version.as_deref()?;
+        (numbers(version) > numbers(passed)).then_some((version, passed))
+    }
+
     fn locate(&self) -> Result<Found> {
         if let Some(value) = env::var_os(self.variable) {
             // Absolute, because QEMU runs in another directory.
@@ -363,19 +413,30 @@ impl Asset {
                     path.display()
                 );
             }
-            return Ok(Found { path, root: None });
+            say("setup", format_args!("{}: {}, named by {}", self.what, path.display(), self.variable));
+            return Ok(Found {
+                path,
+                root: None,
+                version: None,
+            });
         }
-        let fetched = store::open(&self.recipe).and_then(|root| {
-            let path = resolve(&root, self.file)?;
+        let fetched = store::open(&self.recipe).and_then(|entry| {
+            let path = resolve(&entry.root, self.file)?;
+            say("setup", format_args!("{}: {entry}", self.what));
             Ok(Found {
                 path,
-                root: Some(root),
+                version: entry.version().map(str::to_owned),
+                root: Some(entry.root),
             })
         });
         fetched.or_else(|error| {
             if let Ok(path) = resolve(Path::new("/"), self.file) {
                 say("setup", format_args!("cannot fetch {}, using {}", self.what, path.display()));
-                return Ok(Found { path, root: None });
+                return Ok(Found {
+                    path,
+                    root: None,
+                    version: None,
+                });
             }
             Err(error).with_context(|| {
                 format!(
@@ -388,6 +449,13 @@ impl Asset {
             })
         })
     }
+}
+
+/// The numbers that a version begins with: 7, 3 and 4 of "7.3.4-1~bpo13+1".
+fn numbers(version: &str) -> Vec<u32> {
+    let end = version.find(|c: char| c != '.' && !c.is_ascii_digit());
+    let numbers = version[..end.unwrap_or(version.len())].split('.');
+    numbers.map_while(|number| number.parse().ok()).collect()
 }
 
 /// The one path below `root` that fits `file`; of several the last by name.
@@ -501,6 +569,15 @@ pub fn xen_symbols(version: &str) -> Result<&'static Asset> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_are_compared_number_by_number() {
+        assert_eq!(numbers("7.3.4-1~bpo13+1"), [7, 3, 4]);
+        assert!(numbers("7.10.1-1") > numbers("7.3.4"));
+        assert!(numbers("7.3.4-2") == numbers("7.3.4"));
+        assert!(numbers("7.3") < numbers("7.3.4"));
+        assert!(LINUX_7.passed.is_some_and(|passed| numbers(passed)[0] == 7));
+    }
 
     #[test]
     fn a_prefix_takes_the_series_and_its_newest() {

@@ -59,6 +59,13 @@ impl Archive {
         self.entry(path, CHARACTER | 0o600, &[], (major, minor))
     }
 
+    /// Adds all entries of `other`.
+    pub fn append(&mut self, other: Self) -> &mut Self {
+        self.bytes.extend(other.bytes);
+        self.directories.extend(other.directories);
+        self
+    }
+
     /// The archive with its trailer.
     pub fn finish(mut self) -> Result<Vec<u8>> {
         self.count = 0;
@@ -191,6 +198,18 @@ mod tests {
             (0o120777, b"b/c".as_slice())
         );
         assert_eq!((found[6].1, found[6].3), (0o020600, (5, 1)));
+    }
+
+    #[test]
+    fn what_is_appended_follows() {
+        let mut archive = sample();
+        let mut other = Archive::new();
+        other.file("a/x", 0o644, b"more").unwrap();
+        archive.append(other);
+        archive.file("a/y", 0o644, b"").unwrap();
+        let found = read(&archive.finish().unwrap());
+        let names: Vec<_> = found.iter().skip(7).map(|e| e.0.as_str()).collect();
+        assert_eq!(names, ["a", "a/x", "a/y"]);
     }
 
     #[test]

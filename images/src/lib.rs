@@ -1,7 +1,7 @@
 //! What the end-to-end tests boot: assets fetched from Debian, and initial RAM disks made here.
 
 pub mod assets;
-mod cache;
+pub mod cache;
 pub mod cpio;
 pub mod debian;
 pub mod guest;

@@ -82,8 +82,72 @@ pub struct Recipe {
     pub keep: &'static [&'static str],
 }
 
-/// The root directory of the entry for `recipe`, checked; fetched first when there is none that is whole.
-pub fn open(recipe: &Recipe) -> Result<PathBuf> {
+/// An entry that is whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Root of the unpacked files.
+    pub root: PathBuf,
+    /// Packages, that which the recipe is about first.
+    packages: Vec<Package>,
+    /// Digest of all of it.
+    digest: Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Package {
+    name: String,
+    version: String,
+    sha256: String,
+}
+
+impl Entry {
+    fn at(dir: &Path, recipe: &Recipe) -> Result<Self> {
+        let manifest = fs::read_to_string(dir.join("manifest"))?;
+        let package = |line: &str| {
+            let mut words = line.strip_prefix("package ")?.split(' ').map(str::to_owned);
+            Some(Package {
+                sha256: words.next()?,
+                name: words.next()?,
+                version: words.next()?,
+            })
+        };
+        let mut packages: Vec<_> = manifest.lines().filter_map(package).collect();
+        if let Packages::Closure([first, ..]) = recipe.packages {
+            packages.sort_by_key(|package| package.name != *first);
+        }
+        Ok(Self {
+            root: dir.join("root"),
+            packages,
+            digest: Digest::of(manifest.as_bytes()),
+        })
+    }
+
+    /// Version of the package that the recipe is about.
+    pub fn version(&self) -> Option<&str> {
+        Some(&self.packages.first()?.version)
+    }
+}
+
+/// Prints what was fetched: package, version, digest.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.packages[..] {
+            [] => f.write_str("no package"),
+            [one] => write!(f, "{} {}, SHA-256 {}", one.name, one.version, one.sha256),
+            [first, more @ ..] => write!(
+                f,
+                "{} {} and {} packages that it needs, SHA-256 of the list {}",
+                first.name,
+                first.version,
+                more.len(),
+                self.digest
+            ),
+        }
+    }
+}
+
+/// The entry for `recipe`, checked; fetched first when there is none that is whole.
+pub fn open(recipe: &Recipe) -> Result<Entry> {
     let store = cache::dir()?.join("store");
     open_in(&store, recipe, |work, root| {
         debian::fetch(recipe.suite, recipe.packages, work, root)
@@ -94,12 +158,12 @@ fn open_in(
     store: &Path,
     recipe: &Recipe,
     fetch: impl FnOnce(&Path, &Path) -> Result<Vec<Origin>>,
-) -> Result<PathBuf> {
+) -> Result<Entry> {
     fs::create_dir_all(store)?;
     let _lock = cache::lock(&store.join(format!(".{}.lock", recipe.name)))?;
     for entry in entries(store, recipe)? {
         match verify(&entry, recipe) {
-            Ok(true) => return Ok(entry.join("root")),
+            Ok(true) => return Entry::at(&entry, recipe),
             Ok(false) => {}
             Err(error) => {
                 say(
@@ -131,7 +195,7 @@ fn open_in(
     }
     fs::rename(&made, &entry)?;
     fs::remove_dir_all(&work)?;
-    Ok(entry.join("root"))
+    Entry::at(&entry, recipe)
 }
 
 fn entry_name(recipe: &Recipe, manifest: &str) -> String {

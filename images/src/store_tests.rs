@@ -14,7 +14,7 @@ struct Source(Cell<u32>);
 
 impl Source {
     fn open(&self, store: &Path, recipe: &Recipe) -> Result<PathBuf> {
-        open_in(store, recipe, |_, root| {
+        let entry = open_in(store, recipe, |_, root| {
             self.0.set(self.0.get() + 1);
             for (path, bytes) in [
                 ("usr/share/thing/data", "data"),
@@ -32,7 +32,11 @@ impl Source {
                 version: "1.0".into(),
                 sha256: Digest::of(b"deb"),
             }])
-        })
+        })?;
+        assert_eq!(entry.version(), Some("1.0"));
+        let shown = format!("thing 1.0, SHA-256 {}", Digest::of(b"deb"));
+        assert_eq!(entry.to_string(), shown);
+        Ok(entry.root)
     }
 }
 

@@ -135,6 +135,7 @@ mod tests {
             log: "serial.log".into(),
             elapsed: Duration::ZERO,
             command: String::new(),
+            restored: false,
             qemu_output: String::new(),
         }
     }

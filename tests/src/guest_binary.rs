@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use elf::ElfBytes;
@@ -13,6 +14,7 @@ use elf::endian::AnyEndian;
 use images::progress::say;
 
 use crate::dirs::{target_dir, workspace_dir};
+use crate::times;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -78,6 +80,7 @@ fn build(name: &str) -> Result<PathBuf> {
         "setup",
         format_args!("building {name} for the guests{hint}"),
     );
+    let started = Instant::now();
     let mut command = Command::new(env!("CARGO"));
     // What the outer cargo set for this process would change the inner build.
     for (name, _) in env::vars_os() {
@@ -112,6 +115,7 @@ fn build(name: &str) -> Result<PathBuf> {
         .stdin(Stdio::null())
         .output()
         .context("cannot run cargo")?;
+    times::built(started.elapsed());
     if !output.status.success() {
         bail!(
             "building {name} for the guests failed:\n{}",

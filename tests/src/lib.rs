@@ -1,11 +1,13 @@
-//! Runs real kernels in QEMU and reads what they say on the serial port. The tests are in `tests/tests`.
+//! Runs real kernels in QEMU and reads what they say on the serial port. The cases are in `tests/tests/e2e`.
 //!
 //! Every run leaves its files in `target/e2e/NAME/`: `serial.log`, the initial RAM disk, and `command`, the QEMU
 //! command line to repeat it by hand.
 
 pub mod attempt;
 pub mod block_digest;
+pub mod case;
 pub mod chain;
+mod clock;
 pub mod crash;
 mod dirs;
 pub mod dump;
@@ -18,12 +20,14 @@ pub mod known_pages;
 pub mod machine;
 pub mod payload_guest;
 pub mod plan_json;
+pub mod pool;
 pub mod qmp;
 pub mod run;
 pub mod save;
 pub mod serial;
 pub mod snapshot;
-mod still;
+mod template;
+mod times;
 pub mod to_xen;
 pub mod vmlinux;
 pub mod xen;
@@ -33,5 +37,5 @@ pub use guest_binary::{
     hypercall_guest_bin, jump_guest_bin, known_pages_bin, mbtool_bin, xen_guest_bin,
 };
 pub use keyboard::Keyboard;
-pub use machine::{Board, EMULATED, Firmware, Machine};
+pub use machine::{Board, DEBUG_EXIT, EMULATED, Firmware, Machine};
 pub use run::{Outcome, Reason};

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use images::assets::{self, LINUX_6_1, OVMF};
+use images::guest::Stage1Initrd;
 
 use crate::{gdb, qmp};
 
@@ -16,6 +17,12 @@ pub const EMULATED: &str = "no_timer_check";
 
 /// For a Xen with more CPUs than the host has: those that dom0 does not use are idle.
 pub const SMALL_DOM0: &str = "dom0_max_vcpus=2";
+
+/// The device through which a payload ends QEMU.
+pub const DEBUG_EXIT: [&str; 2] = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"];
+
+/// Options of QEMU for who looks at a machine from outside.
+const WATCHING: [&str; 2] = ["-qmp", "-gdb"];
 
 /// The firmware that a machine starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +44,41 @@ pub enum Board {
 
 /// A control domain that Xen starts.
 #[derive(Clone, Debug)]
-struct Dom0 {
-    kernel: PathBuf,
+pub(crate) struct Dom0 {
+    pub(crate) kernel: PathBuf,
     append: String,
+}
+
+/// An initial RAM disk.
+#[derive(Clone, Debug)]
+pub enum Initrd {
+    /// As it is.
+    Whole(Vec<u8>),
+    /// That of a first stage, which can be restored from a template.
+    Stage1(Stage1Initrd),
+}
+
+impl From<Vec<u8>> for Initrd {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Whole(bytes)
+    }
+}
+
+impl From<Stage1Initrd> for Initrd {
+    fn from(initrd: Stage1Initrd) -> Self {
+        Self::Stage1(initrd)
+    }
+}
+
+/// Where QEMU keeps the machine's memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Memory<'a> {
+    /// As it likes.
+    Private,
+    /// In this file, which has all of it in the end.
+    Saved(&'a Path),
+    /// As this file has it, which stays as it is. The state of CPUs and devices comes by the monitor.
+    Restored(&'a Path),
 }
 
 /// A machine that boots a kernel given on QEMU's command line, or from its disks.
@@ -51,12 +90,12 @@ pub struct Machine {
     topology: Option<String>,
     cpu: Option<String>,
     memory_mib: u32,
-    kernel: Option<PathBuf>,
+    pub(crate) kernel: Option<PathBuf>,
     append: String,
-    pub(crate) initrd: Option<Vec<u8>>,
-    extra: Vec<OsString>,
+    pub(crate) initrd: Option<Initrd>,
+    pub(crate) extra: Vec<OsString>,
     reboots: bool,
-    dom0: Option<Dom0>,
+    pub(crate) dom0: Option<Dom0>,
     pub(crate) typing: bool,
     pub(crate) failures: Vec<String>,
 }
@@ -98,7 +137,7 @@ impl Machine {
     }
 
     /// A machine that boots Linux 6.1 into a first stage (see [`images::guest::Stage1`]) on its serial console.
-    pub fn stage1(firmware: Firmware, initrd: Vec<u8>) -> Result<Self> {
+    pub fn stage1(firmware: Firmware, initrd: impl Into<Initrd>) -> Result<Self> {
         let machine = Self::new(firmware, LINUX_6_1.path()?);
         Ok(machine
             .append("console=ttyS0,115200 quiet panic=-1")
@@ -109,7 +148,12 @@ impl Machine {
     /// A machine on which QEMU starts Xen `version` ("4.17" or "4.20"), by Multiboot 1, and Xen starts Linux 6.1 as
     /// dom0 with `initrd` (see [`images::guest::Stage1`]). Both talk on the serial port. `xen_args` and `dom0_args` are
     /// added to their command lines, as [`Self::append`] (Xen's) does later.
-    pub fn xen(version: &str, xen_args: &str, dom0_args: &str, initrd: Vec<u8>) -> Result<Self> {
+    pub fn xen(
+        version: &str,
+        xen_args: &str,
+        dom0_args: &str,
+        initrd: impl Into<Initrd>,
+    ) -> Result<Self> {
         let xen = assets::xen(version)?.path()?;
         let mut machine = Self::new(Firmware::SeaBios, xen);
         machine.dom0 = Some(Dom0 {
@@ -163,8 +207,8 @@ impl Machine {
     }
 
     /// Sets the initial RAM disk.
-    pub fn initrd(mut self, initrd: Vec<u8>) -> Self {
-        self.initrd = Some(initrd);
+    pub fn initrd(mut self, initrd: impl Into<Initrd>) -> Self {
+        self.initrd = Some(initrd.into());
         self
     }
 
@@ -216,9 +260,22 @@ impl Machine {
 
     /// Whether somebody looks at it from outside.
     pub(crate) fn is_watched(&self) -> bool {
-        self.extra
-            .iter()
-            .any(|word| word == "-gdb" || word == "-qmp")
+        let watching = |word: &OsString| WATCHING.iter().any(|option| word == option);
+        self.extra.iter().any(watching)
+    }
+
+    /// The same machine, which nobody looks at and types on.
+    pub(crate) fn quiet(mut self) -> Self {
+        self.typing = false;
+        let mut words = std::mem::take(&mut self.extra).into_iter();
+        while let Some(word) = words.next() {
+            if WATCHING.iter().any(|option| word == *option) {
+                words.next();
+            } else {
+                self.extra.push(word);
+            }
+        }
+        self
     }
 
     /// Replaces the texts that end a run as failed: for tests in which a kernel is meant to panic.
@@ -229,8 +286,10 @@ impl Machine {
 
     /// Puts the files that QEMU loads into `dir`.
     pub(crate) fn prepare(&self, dir: &Path) -> Result<()> {
-        if let Some(initrd) = &self.initrd {
-            fs::write(dir.join("initrd"), initrd)?;
+        match &self.initrd {
+            Some(Initrd::Whole(initrd)) => fs::write(dir.join("initrd"), initrd)?,
+            Some(Initrd::Stage1(initrd)) => fs::write(dir.join("initrd"), initrd.whole())?,
+            None => {}
         }
         if let (Some(dom0), Some(kernel)) = (&self.dom0, &self.kernel) {
             // QEMU unpacks no Multiboot image, and takes the name of a module up to the first blank.
@@ -244,32 +303,59 @@ impl Machine {
         Ok(())
     }
 
-    /// The command that runs this machine in the directory `dir`, its serial port written to `serial.log` there.
-    pub(crate) fn command(&self, dir: &Path) -> Result<Command> {
+    /// What it is, without the files that it boots and without what only looks at it: two machines with the same
+    /// description that boot the same files come to the same state.
+    pub(crate) fn description(&self) -> String {
+        let mut extra = self.clone().quiet().extra;
+        // one port, which no system touches
+        if let Some(at) = extra.windows(2).position(|pair| pair == DEBUG_EXIT) {
+            extra.drain(at..at + 2);
+        }
+        format!(
+            "{:?} {:?} {} {:?} {:?} {} MiB {:?} {:?} {extra:?}",
+            self.firmware,
+            self.board,
+            self.cpus,
+            self.topology,
+            self.cpu,
+            self.memory_mib,
+            self.append,
+            self.dom0.as_ref().map(|dom0| &dom0.append),
+        )
+    }
+
+    /// The command that runs this machine in the directory `dir`, its serial port written to `serial.log` there: a file
+    /// that it is appended to where the machine is restored.
+    pub(crate) fn command(&self, dir: &Path, memory: Memory<'_>) -> Result<Command> {
         let mut command = images::qemu::command()?;
-        let board = match self.board {
-            Board::Pc => "pc",
-            Board::Q35 => "q35",
-        };
         let mut smp = self.cpus.to_string();
         if let Some(topology) = &self.topology {
             smp = format!("{smp},{topology}");
         }
         command
             .current_dir(dir)
-            .args(["-accel", "tcg", "-machine", board])
+            .args(["-accel", "tcg", "-machine", &self.machine_type(memory)])
             .args(["-smp", &smp])
             .args(["-m", &format!("{}M", self.memory_mib)])
-            .args(["-monitor", "none", "-display", "none", "-net", "none"]);
+            .args(["-monitor", "none", "-display", "none", "-net", "none"])
+            .args(self.memory_arguments(memory));
         if let Some(cpu) = &self.cpu {
             command.args(["-cpu", cpu]);
         }
-        if self.typing {
-            let device = "stdio,id=serial,signal=off,logfile=serial.log,logappend=off";
-            command.args(["-chardev", device, "-serial", "chardev:serial"]);
+        let append = if matches!(memory, Memory::Restored(..)) {
+            "on"
         } else {
-            command.args(["-serial", "file:serial.log"]);
+            "off"
+        };
+        if self.typing {
+            let device =
+                format!("stdio,id=serial,signal=off,logfile=serial.log,logappend={append}");
+            command.args(["-chardev", &device]);
+        } else {
+            let device = format!("file,id=serial,path=serial.log,append={append}");
+            command.args(["-chardev", &device]);
         }
+        command.args(["-serial", "chardev:serial"]);
         if !self.reboots {
             command.arg("-no-reboot");
         }
@@ -298,5 +384,35 @@ impl Machine {
         }
         command.args(&self.extra);
         Ok(command)
+    }
+
+    /// QEMU's `-machine`.
+    fn machine_type(&self, memory: Memory<'_>) -> String {
+        let board = match self.board {
+            Board::Pc => "pc",
+            Board::Q35 => "q35",
+        };
+        match memory {
+            Memory::Private => board.to_owned(),
+            Memory::Saved(_) | Memory::Restored(..) => format!("{board},memory-backend=ram"),
+        }
+    }
+
+    /// Where the memory is, for QEMU's command line, and the monitor by which the machine is saved or restored.
+    fn memory_arguments(&self, memory: Memory<'_>) -> Vec<String> {
+        let (ram, share) = match memory {
+            Memory::Private => return Vec::new(),
+            Memory::Saved(ram) => (ram, "on"),
+            Memory::Restored(ram) => (ram, "off"),
+        };
+        let ram = ram.display().to_string().replace(',', ",,");
+        let mib = self.memory_mib;
+        let backend = format!("memory-backend-file,id=ram,size={mib}M,mem-path={ram},share={share}");
+        let socket = format!("unix:{},server=on,wait=off", qmp::TEMPLATE_SOCKET);
+        let mut words = ["-object", &backend, "-qmp", &socket].map(str::to_owned).to_vec();
+        if let Memory::Restored(_) = memory {
+            words.extend(["-incoming", "defer"].map(str::to_owned));
+        }
+        words
     }
 }

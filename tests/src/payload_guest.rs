@@ -17,15 +17,12 @@ use images::report::Report;
 use crate::attempt::{self, quote};
 use crate::dirs::target_dir;
 use crate::guest_binary::mbtool_bin;
-use crate::machine::{Firmware, Machine};
+use crate::machine::{DEBUG_EXIT, Firmware, Machine};
 use crate::plan_json::PlanJson;
 use crate::run::{Outcome, Reason};
 
 /// Ten times what a run takes on two free cores.
 pub const DEADLINE: Duration = Duration::from_secs(120);
-
-/// The device through which a payload ends QEMU.
-pub const DEBUG_EXIT: [&str; 2] = ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"];
 
 /// The payload's command line.
 pub const CMDLINE: &str = "alpha=1 \"two words\" it's omega";

@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 /// Name of the socket in a run's directory.
 pub const SOCKET: &str = "qmp";
 
+/// Name of a second one, through which a machine is saved and restored.
+pub(crate) const TEMPLATE_SOCKET: &str = "qmp-template";
+
 /// How long one answer may take: that to a command which writes gigabytes to a file, too.
 const ANSWER: Duration = Duration::from_secs(180);
 
@@ -49,7 +52,12 @@ pub(crate) fn connect(dir: &Path, name: &str, deadline: Duration) -> Result<Unix
 impl Qmp {
     /// Connects as soon as QEMU has made the socket in `dir`, within `deadline`.
     pub fn connect(dir: &Path, deadline: Duration) -> Result<Self> {
-        Self::greet(connect(dir, SOCKET, deadline)?)
+        Self::connect_to(dir, SOCKET, deadline)
+    }
+
+    /// The same by the socket `name`.
+    pub(crate) fn connect_to(dir: &Path, name: &str, deadline: Duration) -> Result<Self> {
+        Self::greet(connect(dir, name, deadline)?)
     }
 
     fn greet(stream: UnixStream) -> Result<Self> {

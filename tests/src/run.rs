@@ -11,11 +11,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use images::progress::say;
 
+use crate::case::{self, Start};
+use crate::clock::Clock;
 use crate::dirs::target_dir;
 use crate::keyboard::Keyboard;
-use crate::machine::Machine;
+use crate::machine::{Initrd, Machine, Memory};
 use crate::serial::Follow;
-use crate::still::Still;
+use crate::template::Template;
+use crate::times::{self, Kind, Phases};
 use crate::{gdb, qmp};
 
 /// How often the log is looked at.
@@ -23,6 +26,9 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// How long a machine may go on after it reported a failure, so that the log has the rest of the report.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
+
+/// What QEMU itself writes, in the directory of a run.
+const QEMU_LOG: &str = "qemu.log";
 
 /// Lines of the log shown in an error.
 const TAIL_LINES: usize = 30;
@@ -39,7 +45,7 @@ pub enum Reason {
     Failure(String),
     /// QEMU ended by itself: the guest powered off or reset.
     Exited(ExitStatus),
-    /// The deadline passed.
+    /// The deadline passed, on the machine's [`Clock`].
     Deadline,
     /// Nothing of QEMU ran any more: its emulated CPUs wait for an interrupt that does not come.
     Still,
@@ -58,8 +64,10 @@ pub struct Outcome {
     pub log: PathBuf,
     /// Time from QEMU's start to the end.
     pub elapsed: Duration,
-    /// QEMU's command line.
+    /// QEMU's command line that starts the machine from power-on.
     pub command: String,
+    /// It was restored from a template instead.
+    pub restored: bool,
     /// What QEMU itself wrote.
     pub qemu_output: String,
 }
@@ -119,7 +127,12 @@ impl Outcome {
         if !self.qemu_output.trim().is_empty() {
             let _ = write!(text, "--- QEMU said\n{}\n", self.qemu_output.trim_end());
         }
-        let _ = write!(text, "--- QEMU was started with\n{}", self.command);
+        let how = if self.restored {
+            "The machine was restored from a template, MBTOOL_TEMPLATES=off boots it; by hand"
+        } else {
+            "QEMU was started with"
+        };
+        let _ = write!(text, "--- {how}\n{}", self.command);
         text
     }
 }
@@ -153,6 +166,7 @@ pub(crate) fn or_once_more<T>(
         name,
         format_args!("QEMU itself broke, trying once more: {why}"),
     );
+    times::again();
     attempt()
 }
 
@@ -196,51 +210,48 @@ impl Machine {
         until: &[&str],
         on_line: &mut dyn FnMut(Duration, &str, &mut Keyboard),
     ) -> Result<Outcome> {
-        let dir = dir(name);
-        fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        let log = dir.join("serial.log");
-        // QEMU appends to nothing: a log of an earlier run must not be taken for this one's.
-        fs::write(&log, "")?;
-        // nor an earlier run's machine for this one
-        for socket in [qmp::SOCKET, gdb::SOCKET] {
-            let _ = fs::remove_file(dir.join(socket));
-        }
-        self.prepare(&dir)?;
-        let mut command = self.command(&dir)?;
-        let shown = format!("cd {} && {}", dir.display(), shell(&command));
-        fs::write(dir.join("command"), format!("{shown}\n"))?;
-        let qemu_log = dir.join("qemu.log");
-        let output = fs::File::create(&qemu_log)?;
-
+        let template = self.template(name);
+        let launched = match &template {
+            Ok(template) => self.launch(name, template.as_ref()),
+            Err(_) => self.launch(name, None),
+        };
+        let (launched, restored) = match launched {
+            Err(error) if matches!(template, Ok(Some(_))) => {
+                say(name, format_args!("cannot be restored: {error:#}"));
+                (self.launch(name, None)?, false)
+            }
+            other => (other?, matches!(template, Ok(Some(_)))),
+        };
+        let kind = match template {
+            Ok(Some(_)) if restored => Kind::Restored,
+            Ok(None) => Kind::Booted,
+            _ => Kind::BootedInstead,
+        };
         say(
             name,
-            format_args!("booting (deadline {} s)", deadline.as_secs()),
+            format_args!(
+                "{} (deadline {} s)",
+                if restored { "restored" } else { "booting" },
+                deadline.as_secs()
+            ),
         );
+        let Launched {
+            mut running,
+            mut keyboard,
+            log,
+            command,
+        } = launched;
         let started = Instant::now();
-        // With a keyboard, QEMU's own streams are the serial port, which goes to the log as well.
-        let (stdin, stdout) = if self.typing {
-            (Stdio::piped(), Stdio::null())
-        } else {
-            (Stdio::null(), output.try_clone()?.into())
-        };
-        let mut running = Running(
-            command
-                .stdin(stdin)
-                .stdout(stdout)
-                .stderr(output)
-                .spawn()
-                .with_context(|| format!("cannot start QEMU: {shown}"))?,
-        );
-        let mut keyboard = Keyboard::new(running.0.stdin.take());
-
         let mut follow = Follow::new();
-        let mut still = Still::new(running.0.id());
+        let mut clock = Clock::new(running.0.id());
+        let mut phases = Phases::default();
         let mut lines = Vec::new();
         let mut end: Option<(Reason, Instant)> = None;
         let (reason, ended) = loop {
             // The status first: what QEMU wrote before it ended is then certainly in the log.
             let exited = running.0.try_wait()?;
             for line in follow.lines(&log)? {
+                phases.line(started.elapsed(), &line);
                 on_line(started.elapsed(), &line, &mut keyboard);
                 let holds = |text: &&&str| !line.starts_with(TRACE) && line.contains(**text);
                 if end.is_none() {
@@ -262,14 +273,22 @@ impl Machine {
                 None if exited.is_some() => {
                     break (Reason::Exited(exited.unwrap_or_default()), exited);
                 }
-                None if started.elapsed() >= deadline => break (Reason::Deadline, None),
+                None if clock.elapsed() >= deadline => break (Reason::Deadline, None),
                 // who looks at it from outside has let it go again before this
-                None if still.is() => break (Reason::Still, None),
+                None if clock.is_still() => break (Reason::Still, None),
                 // said below
                 _ if keyboard.failed() => break (Reason::Deadline, None),
                 _ => thread::sleep(POLL),
             }
         };
+        let wall = started.elapsed();
+        let starved = wall.saturating_sub(clock.elapsed());
+        times::ran(times::Ran {
+            kind,
+            parts: phases.end(wall),
+            starved,
+            cpu: clock.ran(),
+        });
         drop(running);
         keyboard
             .check()
@@ -282,14 +301,95 @@ impl Machine {
             reason,
             ended,
             lines,
+            elapsed: wall,
+            command,
+            restored,
+            qemu_output: fs::read_to_string(dir(name).join(QEMU_LOG)).unwrap_or_default(),
             log,
-            elapsed: started.elapsed(),
-            command: shown,
-            qemu_output: fs::read_to_string(&qemu_log).unwrap_or_default(),
         };
-        say(name, format_args!("{}", outcome.summary()));
+        let mut text = outcome.summary();
+        if starved > wall / 4 {
+            let _ = write!(text, ", {:.0} s of which without a CPU", starved.as_secs_f32());
+        }
+        say(name, text);
         Ok(outcome)
     }
+
+    /// The template to restore it from. Nothing where it is to be booted; an error, which has been said, where it is booted
+    /// although it could be restored.
+    fn template(&self, name: &str) -> Result<Option<Template>> {
+        if case::start() != Start::Restored {
+            return Ok(None);
+        }
+        let found = Template::of(self, name).and_then(|found| {
+            found.context("another test is making its template, and nobody waits for that")
+        });
+        if let Err(error) = &found {
+            say(name, format_args!("booting instead of restoring: {error:#}"));
+        }
+        found.map(Some)
+    }
+
+    /// Starts QEMU for the run `name`, from power-on or from a template.
+    fn launch(&self, name: &str, template: Option<&Template>) -> Result<Launched> {
+        let dir = dir(name);
+        fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let log = dir.join("serial.log");
+        // a log of an earlier run must not be taken for this one's; what a template printed is part of it
+        let mut before = Vec::new();
+        if let Some(template) = template {
+            before = template.log()?;
+            before.extend(format!("[{name}] restored from here on\r\n").bytes());
+        }
+        fs::write(&log, before)?;
+        // nor an earlier run's machine for this one
+        for socket in [qmp::SOCKET, qmp::TEMPLATE_SOCKET, gdb::SOCKET] {
+            let _ = fs::remove_file(dir.join(socket));
+        }
+        self.prepare(&dir)?;
+        let shown = |command: &Command| format!("cd {} && {}", dir.display(), shell(command));
+        let booted = shown(&self.command(&dir, Memory::Private)?);
+        fs::write(dir.join("command"), format!("{booted}\n"))?;
+        let mut command = match template.map(Template::ram) {
+            None => self.command(&dir, Memory::Private)?,
+            Some(ram) => self.command(&dir, Memory::Restored(&ram))?,
+        };
+        let output = fs::File::create(dir.join(QEMU_LOG))?;
+        // With a keyboard, QEMU's own streams are the serial port, which goes to the log as well.
+        let (stdin, stdout) = if self.typing {
+            (Stdio::piped(), Stdio::null())
+        } else {
+            (Stdio::null(), output.try_clone()?.into())
+        };
+        let mut running = Running(
+            command
+                .stdin(stdin)
+                .stdout(stdout)
+                .stderr(output)
+                .spawn()
+                .with_context(|| format!("cannot start QEMU: {}", shown(&command)))?,
+        );
+        if let (Some(template), Some(Initrd::Stage1(initrd))) = (template, &self.initrd) {
+            template
+                .restore(running.0.id(), &dir, initrd)
+                .with_context(|| shown(&command))?;
+        }
+        Ok(Launched {
+            keyboard: Keyboard::new(running.0.stdin.take()),
+            running,
+            log,
+            command: booted,
+        })
+    }
+}
+
+/// A machine that has been started.
+struct Launched {
+    running: Running,
+    keyboard: Keyboard,
+    log: PathBuf,
+    /// What starts it from power-on.
+    command: String,
 }
 
 impl Outcome {
@@ -337,6 +437,7 @@ mod tests {
             log: "serial.log".into(),
             elapsed: Duration::from_secs(3),
             command: "qemu -x".to_owned(),
+            restored: false,
             qemu_output: "warning".to_owned(),
         }
     }

@@ -92,7 +92,8 @@ impl Scenario {
             ],
             &[],
             &modules,
-        )?);
+        )?
+        .finish()?);
         let (memory_mib, region) = match self.saver {
             Saver::Linux => (768, "208M"),
             Saver::Xen(_) => (1536, "640M"),
@@ -120,13 +121,14 @@ impl Scenario {
         if let Saver::Xen(version) = self.saver {
             stage = stage.file("xen.gz", assets::xen(version)?.path()?)?;
         }
-        let mut initrd = stage.finish()?;
         let tools: &[_] = if self.looks {
             &[&assets::MAKEDUMPFILE, &assets::VMCORE_DMESG, &assets::CRASH]
         } else {
             &[]
         };
-        initrd.extend(guest::addition(&[], tools, &assets::disk_modules()?)?);
+        let initrd = stage
+            .add(guest::addition(&[], tools, &assets::disk_modules()?)?)
+            .finish()?;
         let drive = format!("file={},format=raw,if=virtio", disk.display());
         let failed = format!("{STAGE1}FAIL");
         let returned = format!("{CRASH}END");

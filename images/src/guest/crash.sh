@@ -23,6 +23,10 @@ try() {
 		say "$what=failed rc=$?"
 		tr '\r' '\n' </tmp/said | tail -n 12 | sed 's/^/MBTOOL-CRASH | /'
 	fi
+	# makedumpfile's own word, whatever comes of it
+	if grep -q 'kernel version is not supported' /tmp/said; then
+		say "new-kernel=$what"
+	fi
 }
 
 say "linux=$(uname -r)"

@@ -5,6 +5,7 @@
 
 mod debian;
 mod program;
+mod stage1;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,6 +18,7 @@ use crate::cpio::Archive;
 use crate::store::Digest;
 
 pub use debian::{DEBIAN, DebianGuest};
+pub use stage1::{SLOT, Stage1, Stage1Initrd, WAITING};
 
 /// Beginning of each line of the first stage: `START`, `END`, `FAIL rc=N`, and `+ COMMAND` for each command.
 pub const STAGE1: &str = "MBTOOL-STAGE1 ";
@@ -74,7 +76,7 @@ pub fn addition(
     files: &[(&str, &[u8])],
     programs: &[&'static Asset],
     modules: &[(String, PathBuf)],
-) -> Result<Vec<u8>> {
+) -> Result<Archive> {
     let mut archive = Archive::new();
     for (path, data) in files {
         archive.file(path, 0o755, data)?;
@@ -88,7 +90,7 @@ pub fn addition(
         load += &format!("insmod /modules/{name} || echo 'cannot load {name}'\n");
     }
     archive.file("modules/load", 0o755, load.as_bytes())?;
-    archive.finish()
+    Ok(archive)
 }
 
 /// Adds programs with their libraries, of which they may share some.
@@ -115,47 +117,6 @@ pub fn linux_initrd() -> Result<(Vec<u8>, Digest)> {
     }
     archive.file("payload.bin", 0o644, &payload)?;
     Ok((archive.finish()?, Digest::of(&payload)))
-}
-
-/// The initial RAM disk of the first kernel, on bare metal or as dom0: busybox, the files added to it, and a script to
-/// run. Where the kernel finds itself under Xen, what user space needs to reach Xen is loaded and mounted first.
-#[derive(Debug)]
-pub struct Stage1 {
-    archive: Archive,
-}
-
-impl Stage1 {
-    /// A first stage that runs `script` with `sh -ex`. Its standard output is the guest's console.
-    pub fn new(script: &str) -> Result<Self> {
-        let mut archive = base(include_str!("stage1.sh"))?;
-        archive.directory("tmp")?;
-        for (release, module) in assets::xen_modules()? {
-            let name = module.file_name().unwrap_or_default().to_string_lossy();
-            let data =
-                fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
-            archive.file(&format!("lib/modules/{release}/{name}"), 0o644, &data)?;
-        }
-        archive.file("stage1", 0o755, script.as_bytes())?;
-        Ok(Self { archive })
-    }
-
-    /// Adds `data` as the executable file `path` (relative to the root).
-    pub fn bytes(mut self, path: &str, data: &[u8]) -> Result<Self> {
-        self.archive.file(path, 0o755, data)?;
-        Ok(self)
-    }
-
-    /// Adds the file `from` of this machine as `path`.
-    pub fn file(self, path: &str, from: &Path) -> Result<Self> {
-        let data = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
-        self.bytes(path, &data)
-    }
-
-    /// The initial RAM disk, uncompressed: most of it is compressed already, and unpacking under emulation costs
-    /// seconds.
-    pub fn finish(self) -> Result<Vec<u8>> {
-        self.archive.finish()
-    }
 }
 
 /// What both stages have: busybox, the directories to mount on, a console, and `init`.

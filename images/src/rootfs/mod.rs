@@ -162,9 +162,11 @@ pub struct Debian {
 impl Debian {
     /// Finds it in the cache; fetches it and makes the image when there is none that is whole.
     pub fn find() -> Result<Self> {
-        let root = store::open(&RECIPE).context(
+        let entry = store::open(&RECIPE).context(
             "Debian 12 as a guest is not cached and cannot be fetched: run this once with a network",
         )?;
+        say("setup", format_args!("Debian 12 as a guest: {entry}"));
+        let root = entry.root;
         let disk = image(&root)?;
         let modules_dep = disk.with_file_name(MODULES_DEP);
         Ok(Self {

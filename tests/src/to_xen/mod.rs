@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use images::assets::{self, Asset, LINUX_6_1};
 use images::cpio::Archive;
-use images::guest::{self, CRASH, STAGE1, Stage1};
+use images::guest::{self, CRASH, STAGE1, Stage1, Stage1Initrd};
 
 use crate::crash::Host;
 use crate::guest_binary::{known_pages_bin, mbtool_bin};
@@ -200,7 +200,7 @@ impl Case {
     }
 
     /// The first system's initial RAM disk, and the digest that dom0 must report for its payload.
-    fn stage1(&self, script: &str) -> Result<(Vec<u8>, String)> {
+    fn stage1(&self, script: &str) -> Result<(Stage1Initrd, String)> {
         let known_pages = known_pages_bin()?;
         let (mut initrd, digest) = guest::crash_initrd(known_pages, &self.dump())?;
         if self.ballast > 0 {
@@ -219,7 +219,7 @@ impl Case {
     }
 
     /// The machine, with the first system on it; `reserve` is for its command line.
-    fn machine(&self, reserve: &str, stage1: Vec<u8>) -> Result<Machine> {
+    fn machine(&self, reserve: &str, stage1: Stage1Initrd) -> Result<Machine> {
         let words = format!("{reserve} {}", self.host_args);
         let mut machine = match self.host {
             Host::Linux(kernel) => Machine::new(self.firmware, kernel.path()?)
@@ -289,7 +289,7 @@ impl Case {
     pub fn check(&self, name: &str) -> Result<()> {
         let ran = self.run(name)?;
         let log = ran.outcome.log.display().to_string();
-        let checked = self.verify(&ran.outcome, &ran.digest).and_then(|()| {
+        let checked = self.verify(name, &ran.outcome, &ran.digest).and_then(|()| {
             ran.watch
                 .map_or(Ok(()), |watch| watch.verify(self, name, &ran.outcome))
         });

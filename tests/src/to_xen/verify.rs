@@ -4,12 +4,12 @@ use anyhow::{Context, Result, ensure};
 use images::guest::CRASH;
 
 use super::{CPUS, Case, same};
-use crate::crash::Host;
+use crate::crash::{Host, makedumpfile_counts};
 use crate::known_pages::MARKER;
 use crate::run::Outcome;
 
 impl Case {
-    pub(super) fn verify(&self, outcome: &Outcome, digest: &str) -> Result<()> {
+    pub(super) fn verify(&self, name: &str, outcome: &Outcome, digest: &str) -> Result<()> {
         let value = |key: &str| {
             let found = outcome.value(&format!("{CRASH}{key}="));
             found.with_context(|| format!("dom0 did not report {key}"))
@@ -35,7 +35,7 @@ impl Case {
         );
         self.notes(outcome)?;
         // makedumpfile wants to be told that a dump is Xen's
-        if matches!(self.host, Host::Linux(_)) {
+        if matches!(self.host, Host::Linux(_)) && makedumpfile_counts(name, outcome) {
             is("dmesg", "ok")?;
             let panic = value("panic")?;
             ensure!(panic.contains("sysrq triggered crash"), "panic={panic}");

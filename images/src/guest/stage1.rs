@@ -1,0 +1,96 @@
+//! The initial RAM disk of the first kernel, on bare metal or as dom0.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::base;
+use crate::assets;
+use crate::cpio::Archive;
+
+/// What a first stage prints, behind [`STAGE1`](super::STAGE1), when it has found [`SLOT`] and waits for the files of a test.
+pub const WAITING: &str = "WAITING";
+
+/// A file of the root directory. Where the initial RAM disk has it, the first stage waits until it begins as a cpio archive
+/// does, and unpacks it into the root directory.
+pub const SLOT: &str = "slot";
+
+/// Busybox, the files added to it, and a script to run. Where the kernel finds itself under Xen, what user space needs to
+/// reach Xen is loaded and mounted first.
+#[derive(Debug)]
+pub struct Stage1 {
+    base: Archive,
+    files: Archive,
+}
+
+/// The initial RAM disk of a first stage, in two parts.
+#[derive(Clone, Debug)]
+pub struct Stage1Initrd {
+    /// A cpio archive that is the same for every first stage.
+    pub base: Vec<u8>,
+    /// A cpio archive with the script of the test and its files.
+    pub files: Vec<u8>,
+}
+
+impl Stage1 {
+    /// A first stage that runs `script` with `sh -ex`. Its standard output is the guest's console.
+    pub fn new(script: &str) -> Result<Self> {
+        let mut base = base(include_str!("stage1.sh"))?;
+        base.directory("tmp")?;
+        for (release, module) in assets::xen_modules()? {
+            let name = module.file_name().unwrap_or_default().to_string_lossy();
+            let data =
+                fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
+            base.file(&format!("lib/modules/{release}/{name}"), 0o644, &data)?;
+        }
+        let files = Archive::new();
+        Self { base, files }.bytes("stage1", script.as_bytes())
+    }
+
+    /// Adds `data` as the executable file `path` (relative to the root).
+    pub fn bytes(mut self, path: &str, data: &[u8]) -> Result<Self> {
+        self.files.file(path, 0o755, data)?;
+        Ok(self)
+    }
+
+    /// Adds the file `from` of this machine as `path`.
+    pub fn file(self, path: &str, from: &Path) -> Result<Self> {
+        let data = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+        self.bytes(path, &data)
+    }
+
+    /// Adds the files of `archive`.
+    pub fn add(mut self, archive: Archive) -> Self {
+        self.files.append(archive);
+        self
+    }
+
+    /// The initial RAM disk, uncompressed: most of it is compressed already, and unpacking under emulation costs
+    /// seconds.
+    pub fn finish(self) -> Result<Stage1Initrd> {
+        Ok(Stage1Initrd {
+            base: self.base.finish()?,
+            files: self.files.finish()?,
+        })
+    }
+}
+
+impl Stage1Initrd {
+    /// Both parts in one file, as a kernel takes it.
+    pub fn whole(&self) -> Vec<u8> {
+        [&self.base[..], &self.files].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_waits_for_what_the_host_writes() {
+        let script = include_str!("stage1.sh");
+        assert!(script.contains(&format!("MBTOOL-STAGE1 {WAITING}\"")));
+        assert!(script.contains(&format!("head -c 6 /{SLOT})\" = 070701")));
+    }
+}

@@ -1,0 +1,87 @@
+//! An end-to-end case: what it is called, how its machines start, and about how long it takes.
+
+use std::cell::Cell;
+
+use anyhow::Result;
+use images::assets::Asset;
+
+/// How the machines of a case start. The code of a test has it as one word, before the seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// From power-on: for one case of each configuration at least, and for what looks at every byte or fills memory.
+    Booted,
+    /// From a [template](crate::template), if they begin with a first stage.
+    Restored,
+    /// There is none: everything happens on this machine.
+    Here,
+}
+
+/// A case of the test binary `e2e`. Made by [`cases!`](crate::cases).
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// Module and function.
+    pub name: &'static str,
+    /// How its machines start.
+    pub start: Start,
+    /// What it takes on two free cores: those that take longest begin first.
+    pub seconds: u32,
+    /// Why it does not run unless asked for by `--ignored`.
+    pub ignored: Option<&'static str>,
+    /// The kernel that it is about, where Debian replaces that by newer ones while we work. If it fails with a newer one than
+    /// has been tried, nobody knows yet whose fault that is.
+    pub newest: Option<&'static Asset>,
+    /// Itself.
+    pub run: fn() -> Result<()>,
+}
+
+thread_local! {
+    static START: Cell<Start> = const { Cell::new(Start::Booted) };
+}
+
+/// How machines of this thread start; from power-on outside of a case.
+pub(crate) fn start() -> Start {
+    START.get()
+}
+
+/// A case whose machines start so begins in this thread.
+pub(crate) fn begin(start: Start) {
+    START.set(start);
+}
+
+/// The functions of a module that are cases, each with how its machines start and the seconds it takes. With a text they run
+/// on request only: `"long form"` for what others do, in another combination; else the reason. `on LINUX_7` marks those whose
+/// kernel may be [newer than any that was tried](Asset::is_new).
+///
+/// ```
+/// fn quick() -> anyhow::Result<()> {
+///     Ok(())
+/// }
+/// fn slow() -> anyhow::Result<()> {
+///     Ok(())
+/// }
+/// tests::cases! {
+///     quick: restored 9 s;
+///     slow: booted 120 s, "long form";
+/// }
+/// assert_eq!(CASES.len(), 2);
+/// assert_eq!(CASES[1].ignored, Some("long form"));
+/// ```
+#[macro_export]
+macro_rules! cases {
+    ($($name:ident: $start:ident $seconds:literal s $(on $newest:ident)? $(, $ignored:literal)?;)+) => {
+        /// The cases of this module.
+        pub const CASES: &[$crate::case::Case] = &[$($crate::case::Case {
+            name: concat!(module_path!(), "::", stringify!($name)),
+            start: $crate::cases!(@start $start),
+            seconds: $seconds,
+            ignored: $crate::cases!(@option $($ignored)?),
+            newest: $crate::cases!(@option $(&$newest)?),
+            run: $name,
+        }),+];
+    };
+    (@start booted) => { $crate::case::Start::Booted };
+    (@start restored) => { $crate::case::Start::Restored };
+    (@start here) => { $crate::case::Start::Here };
+    (@option) => { None };
+    (@option $value:expr) => { Some($value) };
+}

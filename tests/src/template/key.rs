@@ -1,0 +1,52 @@
+//! What a template depends on.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::{Context, Result};
+use images::assets::{LINUX_6_1, OVMF, QEMU};
+use images::guest::Stage1Initrd;
+use images::store::Digest;
+
+use crate::machine::{Firmware, Machine};
+
+/// To be changed with whatever changes a template beside what is listed below.
+const FORMAT: &str = "mbtool-template 1";
+
+/// Digest of all that the template of `machine` depends on: QEMU, firmware, kernels, arguments and the first stage. And the
+/// host since its start: the emulated clock of a CPU is the host's.
+pub fn of(machine: &Machine, initrd: &Stage1Initrd) -> Result<String> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let mut parts = vec![FORMAT.to_owned(), machine.description(), boot];
+    // the directory of a fetched QEMU has the digest of its libraries in its name
+    let mut files = vec![QEMU.path()?];
+    if machine.firmware == Firmware::Ovmf {
+        files.push(OVMF.path()?);
+    }
+    files.extend(machine.kernel.as_deref());
+    files.extend(machine.dom0.as_ref().map(|dom0| &*dom0.kernel));
+    // what the first stage's modules are from
+    files.push(LINUX_6_1.path()?);
+    for path in files {
+        parts.push(format!("{} {}", path.display(), digest(path)?));
+    }
+    parts.push(Digest::of(&initrd.base).to_string());
+    parts.push(Digest::of(&super::slot::archive(&initrd.base)?).to_string());
+    let digest = Digest::of(parts.join("\n").as_bytes()).to_string();
+    Ok(digest[..16].to_owned())
+}
+
+/// Digest of a file, which does not change while tests run.
+fn digest(path: &Path) -> Result<String> {
+    static KNOWN: Mutex<Option<HashMap<PathBuf, String>>> = Mutex::new(None);
+    let mut known = KNOWN.lock().ok().context("a thread panicked")?;
+    let known = known.get_or_insert_default();
+    if let Some(digest) = known.get(path) {
+        return Ok(digest.clone());
+    }
+    let digest = Digest::of_file(path)?.to_string();
+    known.insert(path.to_owned(), digest.clone());
+    Ok(digest)
+}

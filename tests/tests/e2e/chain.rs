@@ -1,0 +1,29 @@
+//! Hand-overs in a row, in one run of QEMU: nothing is lost on the way.
+
+use anyhow::Result;
+use images::assets::{OVMF, require};
+use tests::Firmware;
+use tests::chain::{Chain, Kernel};
+
+use Kernel::{Linux, Xen};
+
+tests::cases! {
+    linux_to_linux_to_xen_and_back_on_ovmf: booted 170 s, "long form";
+    ten_hand_overs_between_linux_and_xen: booted 170 s;
+}
+
+/// UEFI all the way: no stage but the first has firmware to ask.
+fn linux_to_linux_to_xen_and_back_on_ovmf() -> Result<()> {
+    require(&[&OVMF])?;
+    let chain = Chain {
+        firmware: Firmware::Ovmf,
+        ..Chain::new(Linux, vec![Linux, Xen("4.20"), Linux])
+    };
+    chain.check("chain_ovmf", 150).map(drop)
+}
+
+fn ten_hand_overs_between_linux_and_xen() -> Result<()> {
+    let round = [Xen("4.20"), Linux, Xen("4.17"), Linux];
+    let hops = round.into_iter().cycle().take(10).collect();
+    Chain::new(Linux, hops).check("chain_ten", 45).map(drop)
+}

@@ -1,0 +1,506 @@
+//! A real Debian with systemd and initramfs-tools: set up for crash dumps, crashed, its memory saved by Xen and a dom0 on
+//! the initial RAM disk that Debian's own mkinitramfs made, and booted again.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use images::assets::{CRASH_8_0_6, LINUX_6_1_DEBUG, XEN_4_20};
+use images::guest::{DEBIAN, DebianGuest};
+use images::rootfs::{Debian, Program, UUID};
+use tests::{Firmware, Machine, Outcome, mbtool_bin};
+
+tests::cases! {
+    crash_debian_saves_to_disk: booted 90 s;
+    crash_debian_by_the_book: booted 90 s, "long form";
+    crash_debian_is_read_by_crash: booted 90 s, "long form, fetches 855 MB";
+    crash_debian_saves_to_lvm_on_raid: booted 90 s, "long form";
+    crash_debian_boots_again_without_the_disk: booted 90 s, "long form";
+    crash_debian_saves_by_ssh: booted 90 s, "long form";
+}
+
+/// Four times what it takes on two free cores.
+const DEADLINE: Duration = Duration::from_secs(1200);
+
+/// What every script begins with.
+const COMMON: &str = r#"
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+say() { echo "MBTOOL-DEBIAN $*"; }
+load() {
+	systemctl start mbtool-crash.service || { journalctl -u mbtool-crash -o cat --no-pager; false; }
+	journalctl -u mbtool-crash -o cat --no-pager
+}
+crash_now() {
+	sync
+	say "CRASH"
+	sleep 1
+	echo c >/proc/sysrq-trigger
+}
+"#;
+
+/// What each boot does: the first sets up and crashes, the second looks at what was saved.
+const TO_DISK: &str = r#"
+if [ $1 -eq 1 ]; then
+	mbtool crash install
+	mbtool crash install
+	cat /etc/mbtool/crash.toml
+	load
+	ls -l /var/lib/mbtool
+	mbtool status
+	lsinitramfs -l /var/lib/mbtool/crash-*.img | awk '{s+=$5} END {print "MBTOOL-DEBIAN unpacked=" s}'
+	release=$(uname -r)
+	say "advised=$(mbtool crash size /boot/xen-4.20-amd64.gz -m /boot/vmlinuz-$release --initrd /var/lib/mbtool/crash-$release.img | head -n 1)"
+	# the initrd was made by the load
+	say "fresh=$(mbtool doctor | grep -c '^ok *fresh: ')"
+	say "initrd=$(stat -c %s /var/lib/mbtool/crash-*.img)"
+	crash_now
+fi
+"#;
+
+/// What the boot after a crash finds, and that nothing is left of mbtool in the end.
+const SAVED: &str = r#"
+journalctl -u mbtool-crash -o cat --no-pager
+say "unit=$(systemctl is-active mbtool-crash.service)"
+say "enabled=$(systemctl is-enabled mbtool-crash.service)"
+say "loaded=$(cat /sys/kernel/kexec_crash_loaded)"
+find /var/crash -type f | xargs ls -l
+cd /var/crash/crash-*
+cat crash.json
+[ ! -b /dev/disk/by-id/virtio-vmcore ] || dd if=vmcore of=/dev/disk/by-id/virtio-vmcore bs=1M conv=fsync
+sha256sum -c vmcore.sha256
+say "sum=ok"
+say "size=$(stat -c %s vmcore)"
+makedumpfile --dump-dmesg vmcore /tmp/dmesg
+say "panic=$(grep -m 1 -o 'Kernel panic - not syncing.*' /tmp/dmesg)"
+say "saved-panic=$(grep -m 1 -o 'Kernel panic - not syncing.*' dmesg.txt)"
+# for people: it wants the kernel's symbols for all else
+HOME=/root TERM=linux crash --log vmcore >/tmp/crash-log 2>&1 || true
+say "crash-panic=$(grep -m 1 -o 'Kernel panic - not syncing.*' /tmp/crash-log || tail -n 5 /tmp/crash-log | tr '\n' ' ')"
+mbtool crash uninstall
+say "left=$(find /etc/mbtool /etc/systemd/system/*mbtool* /var/lib/mbtool 2>/dev/null | wc -l)"
+say "unloaded=$(cat /sys/kernel/kexec_crash_loaded)"
+"#;
+
+/// docs/crash-kernel.md as it is written, on a machine with GRUB where nothing is reserved; `crash size` says what to run.
+const BY_THE_BOOK: &str = r#"
+if [ $1 -eq 1 ]; then
+	mkdir -p /boot/grub
+	mbtool crash install
+	# nothing is reserved: this says so
+	mbtool crash load --dry-run 2>/tmp/dry-run && say "dry-run=loads"
+	cat /tmp/dry-run
+	say "dry-run=$(grep -o 'no memory is reserved.*' /tmp/dry-run)"
+	mbtool crash size | tee /tmp/size
+	say "advised=$(head -n 1 /tmp/size)"
+	mbtool doctor >/tmp/doctor || say "doctor=$?"
+	cat /tmp/doctor
+	sed '1,/, as root:$/d; /^$/,$d' /tmp/size >/tmp/steps
+	# ends with: reboot
+	sh -ex /tmp/steps
+	exec sleep 100
+fi
+"#;
+
+/// The boots after that.
+const CRASHED: &str = r#"
+say "reserved=$(grep -o 'crashkernel=[^ ]*' /proc/cmdline)"
+say "doctor=$(mbtool doctor | tail -n 1)"
+[ $1 -gt 2 ] || crash_now
+"#;
+
+/// How GRUB finds what it boots before `update-grub` has run for the first time, and after.
+const GRUB_CFG: &str = r#"
+search --no-floppy --fs-uuid --set=root @UUID@
+set prefix=($root)/boot/grub
+if [ -s $prefix/grub.cfg ]; then
+	configfile $prefix/grub.cfg
+else
+	linux /boot/vmlinuz-@RELEASE@ root=UUID=@UUID@ ro @ARGS@
+	initrd /boot/initrd.img-@RELEASE@
+	boot
+fi
+"#;
+
+/// Arguments of the kernel, for GRUB.
+const ARGS: &str = "console=ttyS0,115200 quiet panic=-1 no_timer_check";
+
+/// Saves to a logical volume on a RAID of two disks, which the system itself does not need to boot.
+const TO_LVM: &str = r#"
+if [ $1 -eq 1 ]; then
+	mdadm --create /dev/md0 --run --assume-clean --level=1 --raid-devices=2 /dev/vdb /dev/vdc
+	mkdir -p /etc/mdadm
+	mdadm --detail --scan >/etc/mdadm/mdadm.conf
+	pvcreate /dev/md0
+	vgcreate vg /dev/md0
+	lvcreate -y -n crash -l 100%FREE vg
+	mkfs.ext4 -q /dev/vg/crash
+	mount /dev/vg/crash /var/crash
+	udevadm settle
+	mbtool crash install
+	grep device /etc/mbtool/crash.toml
+	load
+	mbtool doctor || true
+	crash_now
+fi
+vgchange -ay vg
+udevadm settle
+mount /dev/vg/crash /var/crash
+"#;
+
+/// The file system is there when the initial RAM disk is made, and not any more when the system crashes.
+const WITHOUT_DISK: &str = r#"
+if [ $1 -eq 1 ]; then
+	uuid=0d15c000-0000-4000-8000-000000000001
+	mkfs.ext4 -q -U $uuid /dev/vdb
+	udevadm settle
+	mbtool crash install --target / --device UUID=$uuid
+	load
+	tune2fs -f -U random /dev/vdb
+	crash_now
+fi
+say "unit=$(systemctl is-active mbtool-crash.service)"
+mount /dev/vdb /mnt
+say "saved=$(find /mnt /var/crash -name 'crash-*' | wc -l)"
+"#;
+
+/// Saves to the machine of [`SSH_SERVER`].
+const BY_SSH: &str = r#"
+if [ $1 -eq 1 ]; then
+	chmod 600 /etc/mbtool/crash-key
+	modprobe virtio_net
+	mbtool crash install --target ssh://root@10.9.0.1/srv/crash
+	grep kernel-cmdline /etc/mbtool/crash.toml
+	load
+	crash_now
+fi
+say "unit=$(systemctl is-active mbtool-crash.service)"
+"#;
+
+/// Waits for a dump.
+const SSH_SERVER: &str = r#"
+chmod 600 /etc/ssh/ssh_host_ed25519_key
+chmod 700 /root/.ssh
+mkdir -p /run/sshd /srv/crash
+echo 'sshd:x:101:65534::/run/sshd:/usr/sbin/nologin' >>/etc/passwd
+modprobe virtio_net
+modprobe af_packet || true
+/usr/lib/klibc/bin/ipconfig -c none -d 10.9.0.1:::255.255.255.0::eth0:none
+/usr/sbin/sshd -f /dev/null -o UsePAM=no
+set +x
+until [ -e /srv/crash/crash-*/crash.json ]; do
+	sleep 1
+done
+set -x
+cd /srv/crash/crash-*
+ls -l
+cat crash.json
+sha256sum -c vmcore.sha256
+say "sum=ok"
+makedumpfile --dump-dmesg vmcore /tmp/dmesg
+say "panic=$(grep -m 1 -o 'Kernel panic - not syncing.*' /tmp/dmesg)"
+"#;
+
+/// Memory that is reserved: what `mbtool crash size` advises for this image.
+const CRASHKERNEL: &str = "544M";
+
+/// Debian that runs `script`, and the line that ends a run.
+struct Guest {
+    debian: Debian,
+    end: String,
+}
+
+impl Guest {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            debian: Debian::find()?,
+            end: format!("{DEBIAN}END"),
+        })
+    }
+
+    /// An initial RAM disk that runs on its disk `script`, with mbtool, Xen and the files `more`.
+    fn initrd(&self, script: &str, more: &[(&str, &[u8])]) -> Result<Vec<u8>> {
+        let mut guest = DebianGuest::new(&self.debian, &format!("{COMMON}{script}"))?
+            .file("usr/sbin/mbtool", mbtool_bin()?)?
+            .file("boot/xen-4.20-amd64.gz", XEN_4_20.path()?)?;
+        for (path, data) in more {
+            guest = guest.bytes(path, data)?;
+        }
+        guest.finish()
+    }
+
+    /// What runs it with [`Self::initrd`]; goes on after a reset.
+    fn machine(&self, script: &str, more: &[(&str, &[u8])]) -> Result<Machine> {
+        let machine = Machine::new(Firmware::SeaBios, &self.debian.kernel()?)
+            .append(&format!("root=UUID={UUID} ro {ARGS}"))
+            .initrd(self.initrd(script, more)?)
+            .disk(&self.debian.disk);
+        Ok(meant_to_panic(machine))
+    }
+
+    /// The same by UEFI and GRUB, from the disk `disk` that is made, with the EFI system partition in `esp`.
+    fn grub_machine(&self, script: &str, disk: &Path, esp: &Path) -> Result<Machine> {
+        let default =
+            format!("GRUB_DEFAULT=0\nGRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX_DEFAULT='{ARGS}'\n");
+        let initrd = self.initrd(script, &[("etc/default/grub", default.as_bytes())])?;
+        self.debian.bootable_disk(&initrd, disk)?;
+        let boot = esp.join("EFI/BOOT");
+        let debian = esp.join("EFI/debian");
+        for dir in [&boot, &debian] {
+            fs::create_dir_all(dir)?;
+        }
+        fs::copy(self.debian.grub_efi(), boot.join("BOOTX64.EFI"))?;
+        let config = GRUB_CFG
+            .replace("@UUID@", UUID)
+            .replace("@RELEASE@", &self.debian.release()?)
+            .replace("@ARGS@", ARGS);
+        fs::write(debian.join("grub.cfg"), config)?;
+        let machine = Machine::from_disk(Firmware::Ovmf).disk(disk).fat_disk(esp);
+        Ok(meant_to_panic(machine))
+    }
+
+    /// Runs `machine` as `name`; says how long each part took.
+    fn run(&self, name: &str, machine: &Machine) -> Result<Outcome> {
+        let marks = [
+            "MBTOOL-DEBIAN BOOT 1",
+            "MBTOOL-DEBIAN CRASH",
+            "Xen version 4.20",
+            "this kernel saves the memory",
+            "MBTOOL-DEBIAN BOOT 2",
+            "MBTOOL-DEBIAN END",
+        ];
+        let mut times = Vec::new();
+        let outcome = machine.run_with(name, DEADLINE, &[&self.end], &mut |at, line| {
+            let traced = line.starts_with("MBTOOL-DEBIAN + ");
+            if let Some(mark) = marks.iter().find(|mark| !traced && line.contains(**mark)) {
+                times.push(format!("{name}: {mark}: {:.0} s", at.as_secs_f32()));
+            }
+        })?;
+        eprintln!("{}", times.join("\n"));
+        outcome.ended_with(&self.end)
+    }
+}
+
+/// `machine`, whose first system is meant to panic, and goes on after the reset of a later one.
+fn meant_to_panic(machine: Machine) -> Machine {
+    let failed = format!("{DEBIAN}FAIL");
+    machine.reboots().failures(&[&failed, "Panic on CPU "])
+}
+
+/// Checks that the guest said `expected` of `key`.
+fn is(outcome: &Outcome, key: &str, expected: &str) -> Result<()> {
+    let found = outcome.value(&format!("{DEBIAN}{key}="));
+    let found = found.with_context(|| format!("the guest did not say {key}"))?;
+    ensure!(
+        found == expected,
+        "{key} is {found:?}, expected {expected:?}: see {}",
+        outcome.log.display()
+    );
+    Ok(())
+}
+
+fn crash_debian_saves_to_disk() -> Result<()> {
+    let guest = Guest::new()?;
+    let machine = guest
+        .machine(&format!("{TO_DISK}{SAVED}"), &[])?
+        .append(&format!("crashkernel={CRASHKERNEL}"));
+    let outcome = guest.run("crash_debian_saves_to_disk", &machine)?;
+    is(&outcome, "advised", &format!("crashkernel={CRASHKERNEL}"))?;
+    is(&outcome, "fresh", "1")?;
+    saved(&outcome)
+}
+
+/// Checks what [`SAVED`] says.
+fn saved(outcome: &Outcome) -> Result<()> {
+    let is = |key, expected| is(outcome, key, expected);
+    is("sum", "ok")?;
+    for key in ["panic", "saved-panic"] {
+        is(key, "Kernel panic - not syncing: sysrq triggered crash")?;
+    }
+    // loaded again by the boot alone
+    is("unit", "active")?;
+    is("enabled", "enabled")?;
+    is("loaded", "1")?;
+    is("left", "0")?;
+    is("unloaded", "0")
+}
+
+/// From a Debian that reserves nothing to a saved dump, by the steps of docs/crash-kernel.md alone, booted by UEFI and GRUB.
+fn crash_debian_by_the_book() -> Result<()> {
+    let guest = Guest::new()?;
+    let dir = tempfile::tempdir()?;
+    let script = format!("{BY_THE_BOOK}{CRASHED}{SAVED}");
+    let machine = guest.grub_machine(&script, &dir.path().join("disk"), &dir.path().join("esp"))?;
+    let outcome = guest.run("crash_debian_by_the_book", &machine)?;
+    let advised = outcome.value(&format!("{DEBIAN}advised="));
+    let advised = advised.context("nothing was advised")?;
+    ensure!(advised.starts_with("crashkernel="), "{advised}");
+    is(&outcome, "reserved", advised)?;
+    let dry_run = outcome
+        .value(&format!("{DEBIAN}dry-run="))
+        .unwrap_or_default();
+    ensure!(dry_run.contains(advised), "the dry run said {dry_run:?}");
+    let doctor = outcome
+        .value(&format!("{DEBIAN}doctor="))
+        .unwrap_or_default();
+    ensure!(doctor.starts_with("ready: "), "doctor said {doctor:?}");
+    saved(&outcome)
+}
+
+/// crash(8), with the kernel's debug symbols, reads what was saved: panic, processes, stack.
+fn crash_debian_is_read_by_crash() -> Result<()> {
+    let vmlinux = LINUX_6_1_DEBUG.path()?;
+    let guest = Guest::new()?;
+    let vmcore = tempfile::NamedTempFile::new()?;
+    vmcore.as_file().set_len(512 << 20)?;
+    let out = format!("file={},format=raw,if=none,id=out", vmcore.path().display());
+    let machine = guest
+        .machine(&format!("{TO_DISK}{SAVED}"), &[])?
+        .append(&format!("crashkernel={CRASHKERNEL}"))
+        .args([
+            "-drive",
+            &out,
+            "-device",
+            // in a slot behind that of Debian's own disk, which is to be the first one
+            "virtio-blk-pci,drive=out,serial=vmcore,addr=0x10",
+        ]);
+    let outcome = guest.run("crash_debian_is_read_by_crash", &machine)?;
+    saved(&outcome)?;
+    let size = outcome.value(&format!("{DEBIAN}size=")).context("size")?;
+    vmcore.as_file().set_len(size.parse()?)?;
+    let dir = tempfile::tempdir()?;
+    let commands = dir.path().join("commands");
+    fs::write(&commands, "sys\nbt\nps\nlog\nexit\n")?;
+    let mut crash = Program::of(&CRASH_8_0_6)?
+        .args(["-s", "-i"])
+        .arg_path("", &commands)
+        .arg_path("", vmlinux)
+        .arg_path("", vmcore.path())
+        .command();
+    crash.env("HOME", dir.path()).env("TERM", "linux");
+    let said = crash.stdin(Stdio::null()).output()?;
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    fs::write(
+        tests::run::dir("crash_debian_is_read_by_crash").join("crash"),
+        &text,
+    )?;
+    for part in [
+        "PANIC: \"Kernel panic - not syncing: sysrq triggered crash\"",
+        "sysrq_handle_crash",
+        " systemd-journal\n",
+        "[kthreadd]",
+        "Linux version 6.1",
+    ] {
+        ensure!(
+            text.contains(part),
+            "{part}: {text}\n{}",
+            String::from_utf8_lossy(&said.stderr)
+        );
+    }
+    Ok(())
+}
+
+/// A disk that is several: LVM on RAID, which the initial RAM disk must set up.
+fn crash_debian_saves_to_lvm_on_raid() -> Result<()> {
+    let guest = Guest::new()?;
+    let mut machine = guest
+        .machine(&format!("{TO_LVM}{SAVED}"), &[])?
+        .append(&format!("crashkernel={CRASHKERNEL}"));
+    let disks = [
+        tempfile::NamedTempFile::new()?,
+        tempfile::NamedTempFile::new()?,
+    ];
+    for disk in &disks {
+        disk.as_file().set_len(512 << 20)?;
+        machine = machine.disk(disk.path());
+    }
+    saved(&guest.run("crash_debian_saves_to_lvm_on_raid", &machine)?)
+}
+
+/// The file system for the dump is gone when the crash kernel looks for it: the machine boots again all the same.
+fn crash_debian_boots_again_without_the_disk() -> Result<()> {
+    let guest = Guest::new()?;
+    let disk = tempfile::NamedTempFile::new()?;
+    disk.as_file().set_len(64 << 20)?;
+    let machine = guest
+        .machine(WITHOUT_DISK, &[])?
+        .append(&format!("crashkernel={CRASHKERNEL}"))
+        .disk(disk.path());
+    let outcome = guest.run("crash_debian_boots_again_without_the_disk", &machine)?;
+    is(&outcome, "saved", "0")?;
+    is(&outcome, "unit", "active")?;
+    let said = "the disk UUID=0d15c000-0000-4000-8000-000000000001 did not appear";
+    ensure!(outcome.contains(said), "{said}");
+    Ok(())
+}
+
+/// Two machines on one wire: one crashes, and its crash kernel saves to the other by ssh.
+fn crash_debian_saves_by_ssh() -> Result<()> {
+    let guest = Guest::new()?;
+    let dir = tempfile::tempdir()?;
+    for name in ["key", "host"] {
+        let to = dir.path().join(name);
+        guest
+            .debian
+            .program("usr/bin/ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"])
+            .arg_path("", &to)
+            .output()?;
+    }
+    let read = |name: &str| fs::read(dir.path().join(name));
+    let known = [b"10.9.0.1 ", read("host.pub")?.as_slice()].concat();
+    let (key, host) = (read("key")?, read("host")?);
+    let wire = |own: &str, other: &str| {
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let net = format!(
+            "dgram,id=wire,local.type=unix,local.path={},remote.type=unix,remote.path={}",
+            path(own),
+            path(other)
+        );
+        let mac = if own == "a" { 1 } else { 2 };
+        let nic = format!("virtio-net-pci,netdev=wire,romfile=,mac=52:54:00:00:00:0{mac}");
+        ["-netdev".to_owned(), net, "-device".to_owned(), nic]
+    };
+    let server = guest
+        .machine(
+            SSH_SERVER,
+            &[
+                ("root/.ssh/authorized_keys", &read("key.pub")?),
+                ("etc/ssh/ssh_host_ed25519_key", &host),
+            ],
+        )?
+        .append("net.ifnames=0")
+        .memory_mib(1024)
+        .args(wire("a", "b"));
+    let client = guest
+        .machine(
+            BY_SSH,
+            &[
+                ("etc/mbtool/crash-key", &key),
+                ("etc/mbtool/crash-known-hosts", &known),
+            ],
+        )?
+        .append(&format!(
+            "crashkernel={CRASHKERNEL} net.ifnames=0 ip=10.9.0.2:::255.255.255.0::eth0:none"
+        ))
+        .args(wire("b", "a"));
+    let name = "crash_debian_saves_by_ssh";
+    let (server, client) = thread::scope(|scope| {
+        let server = scope.spawn(|| guest.run(&format!("{name}_server"), &server));
+        let client = guest.run(name, &client);
+        (server.join(), client)
+    });
+    is(&client?, "unit", "active")?;
+    let Ok(server) = server else {
+        bail!("the server's thread panicked")
+    };
+    let server = server?;
+    is(&server, "sum", "ok")?;
+    is(
+        &server,
+        "panic",
+        "Kernel panic - not syncing: sysrq triggered crash",
+    )
+}

@@ -1,0 +1,157 @@
+//! Where nothing, too little, or memory that is out of reach is reserved for a crash image, `load -p` says what would do;
+//! `crash size` says the same, and in exactly that it loads.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use images::assets::{self, LINUX_6_1};
+use images::guest::{self, STAGE1, Stage1, Stage1Initrd};
+use tests::{Firmware, Machine, Outcome, known_pages_bin, mbtool_bin};
+
+tests::cases! {
+    crash_region_missing: booted 14 s;
+    crash_region_missing_in_dom0: booted 14 s, "long form";
+    crash_region_too_small: booted 14 s;
+    crash_region_above_4_gib: booted 14 s;
+}
+
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// Each image with its options, and what is done with it.
+const IMAGES: &str = "linux='/vmlinuz --initrd /crash-initrd --cmdline nr_cpus=1'\n\
+    xen='/xen.gz --module /vmlinuz --initrd /crash-initrd --cmdline console=com1'\n\
+    refused() {\n\
+    \trc=0\n\
+    \tmbtool load -p $2 2>/said || rc=$?\n\
+    \tcat /said\n\
+    \techo REFUSED $1 $rc $(tail -n 1 /said)\n\
+    \tmbtool crash size $2 >/size\n\
+    \techo SIZE $1 $(head -n 1 /size) $(tail -n 1 /size)\n\
+    }\n\
+    loaded() {\n\
+    \tmbtool load -p $2\n\
+    \techo LOADED $1 $(mbtool crash size $2 | tail -n 1)\n\
+    \tmbtool unload -p\n\
+    }\n";
+
+fn initrd(xen: &str, script: &str) -> Result<Stage1Initrd> {
+    let (crash_initrd, _) = guest::crash_initrd(known_pages_bin()?, "")?;
+    Stage1::new(&format!("{IMAGES}{script}"))?
+        .file("bin/mbtool", mbtool_bin()?)?
+        .file("vmlinuz", LINUX_6_1.path()?)?
+        .file("xen.gz", assets::xen(xen)?.path()?)?
+        .bytes("crash-initrd", &crash_initrd)?
+        .finish()
+}
+
+fn linux(words: &str, script: &str) -> Result<Machine> {
+    Ok(Machine::new(Firmware::SeaBios, LINUX_6_1.path()?)
+        .append("console=ttyS0,115200 quiet panic=-1")
+        .append(words)
+        .initrd(initrd("4.20", script)?))
+}
+
+fn run(machine: Machine, memory_mib: u32, name: &str) -> Result<Outcome> {
+    let end = format!("{STAGE1}END");
+    machine
+        .memory_mib(memory_mib)
+        .run(name, DEADLINE, &[&end])?
+        .ended_with(&end)
+}
+
+/// What is said of `image`, with `parts` in it, and the word that both verbs say.
+fn refused(outcome: &Outcome, image: &str, parts: &[&str]) -> Result<String> {
+    let said = outcome.value(&format!("REFUSED {image} 1 "));
+    let said = said.with_context(|| format!("{image} is not refused: {}", outcome.describe()))?;
+    for part in parts {
+        ensure!(said.contains(part), "{part:?} is missing in {said:?}");
+    }
+    let size = outcome.value(&format!("SIZE {image} "));
+    let size = size.with_context(|| format!("no size: {}", outcome.describe()))?;
+    let (word, _) = size.split_once(' ').context(size.to_owned())?;
+    ensure!(word.starts_with("crashkernel="), "{size}");
+    ensure!(
+        said.contains(&format!(" {word} ")),
+        "not {word}, but {said:?}"
+    );
+    Ok(word.to_owned())
+}
+
+/// In exactly what was advised.
+fn loaded(outcome: &Outcome, image: &str) -> Result<()> {
+    let said = outcome.value(&format!("LOADED {image} "));
+    let said = said.with_context(|| format!("{image} is not loaded: {}", outcome.describe()))?;
+    ensure!(said.ends_with(", which is enough."), "{said}");
+    Ok(())
+}
+
+fn crash_region_missing() -> Result<()> {
+    let machine = linux("", "refused linux \"$linux\"\nrefused xen \"$xen\"\n")?;
+    let outcome = run(machine, 1024, "crash_region_missing")?;
+    let parts = [
+        "no memory is reserved for a crash image: add crashkernel=",
+        "M (or more) to the kernel's command line and reboot",
+    ];
+    refused(&outcome, "linux", &parts)?;
+    let word = refused(&outcome, "xen", &parts)?;
+    let machine = linux(&word, "loaded xen \"$xen\"\nloaded linux \"$linux\"\n")?;
+    let outcome = run(machine, 1536, "crash_region_as_advised")?;
+    loaded(&outcome, "linux")?;
+    loaded(&outcome, "xen")
+}
+
+fn crash_region_missing_in_dom0() -> Result<()> {
+    let machine = |words: &str, script| Machine::xen("4.17", words, "", initrd("4.17", script)?);
+    let outcome = run(
+        machine("", "refused xen \"$xen\"\n")?,
+        1024,
+        "crash_region_missing_in_dom0",
+    )?;
+    let parts = [
+        "no memory is reserved for a crash image: add crashkernel=",
+        "M,below=4G (or more) to Xen's command line (not dom0's) and reboot",
+    ];
+    let word = refused(&outcome, "xen", &parts)?;
+    let machine = machine(&word, "loaded xen \"$xen\"\n")?;
+    let outcome = run(machine, 1536, "crash_region_as_advised_in_dom0")?;
+    loaded(&outcome, "xen")
+}
+
+fn crash_region_too_small() -> Result<()> {
+    let script = "refused linux \"$linux\"\nrefused xen \"$xen\"\n";
+    let outcome = run(
+        linux("crashkernel=48M", script)?,
+        1024,
+        "crash_region_too_small",
+    )?;
+    let parts = [
+        "the crash region 0x",
+        "(48 MiB) is too small: loading takes ",
+        "; reserve more with crashkernel=",
+        "M on the running kernel's command line, which leaves room to run",
+    ];
+    let word = refused(&outcome, "linux", &parts)?;
+    refused(
+        &outcome,
+        "linux",
+        &["(vmlinuz ", "saved low memory 636 KiB"],
+    )?;
+    let more = refused(&outcome, "xen", &parts)?;
+    refused(&outcome, "xen", &["copy of dom0's window "])?;
+    ensure!(word != more, "{word}");
+    Ok(())
+}
+
+/// What `,high` reserves: 512 MiB above 4 GiB, and a little below for devices.
+fn crash_region_above_4_gib() -> Result<()> {
+    let machine = linux("crashkernel=512M,high", "refused xen \"$xen\"\n")?;
+    let outcome = run(machine, 6144, "crash_region_above_4_gib")?;
+    let parts = [
+        "the crash region 0x1",
+        "ends above 4 GiB",
+        "replace it by crashkernel=",
+        "M (or more) on the kernel's command line and reboot",
+    ];
+    refused(&outcome, "xen", &parts)?;
+    Ok(())
+}

@@ -1,0 +1,309 @@
+//! A panicking Linux, or Xen, starts Xen in the crash region; dom0 there finds everything that the panicked system had in
+//! memory, and changes nothing outside the region but what `tests/src/to_xen/memory.rs` lists.
+//!
+//! Together the cases that always run have each release of Xen, firmware, board, kernel, vendor and state of the CPUs once.
+
+use anyhow::Result;
+use images::assets::{LINUX_6_12, LINUX_7};
+use tests::crash::Host;
+use tests::to_xen::{CASE, CPUS, Case};
+use tests::{Board, Firmware};
+
+tests::cases! {
+    crash_to_xen_4_20_on_cpu_2: booted 45 s;
+    crash_linux_7_to_xen_4_17_ovmf_q35_intel_on_cpu_0: booted 45 s on LINUX_7;
+    crash_busy_linux_6_12_to_xen_4_20_amd_large_initrd_sparse_apic_ids: booted 45 s;
+    crash_to_xen_4_17_with_cpus_offline: booted 45 s, "long form";
+    crash_to_xen_4_20_x2apic_on_cpu_2: booted 45 s, "long form";
+    crash_xen_4_20_by_its_debug_key_to_xen_4_20: booted 45 s;
+    crash_xen_4_17_to_xen_4_17_at_16_mib: booted 45 s, "long form";
+    crash_to_xen_4_20_on_cpu_0: booted 45 s, "long form";
+    crash_to_xen_4_17_on_cpu_2: booted 45 s, "long form";
+    crash_to_xen_4_17_on_cpu_0: booted 45 s, "long form";
+    crash_to_xen_4_20_ovmf_on_cpu_0: booted 45 s, "long form";
+    crash_to_xen_4_20_ovmf_q35_on_cpu_2: booted 45 s, "long form";
+    crash_to_xen_4_17_ovmf_on_cpu_2: booted 45 s, "long form";
+    crash_to_xen_4_17_ovmf_on_cpu_0: booted 45 s, "long form";
+    crash_linux_7_to_xen_4_20_q35_intel_on_cpu_2: booted 45 s on LINUX_7, "long form";
+    crash_to_xen_4_20_large_initrd_6_gib_on_cpu_3: booted 45 s, "long form";
+    crash_linux_6_12_to_xen_with_dom0_6_12_on_cpu_1: booted 45 s, "long form";
+    crash_to_xen_nosmp_on_cpu_2: booted 45 s, "long form";
+    crash_to_xen_with_memory_full_on_cpu_1: booted 45 s, "long form";
+    crash_busy_linux_to_xen_4_17_on_cpu_2: booted 45 s, "long form";
+    crash_xen_4_20_to_xen_4_20: booted 45 s, "long form";
+    crash_xen_4_17_by_its_debug_key_to_xen_4_17: booted 45 s, "long form";
+    crash_to_xen_4_20_in_what_is_advised_on_cpu_2: booted 45 s, "long form";
+}
+
+/// All CPUs compute and write to memory.
+const BUSY: &str = "for n in 0 1 2 3; do \
+    taskset $((1 << n)) sh -c \"while :; do dd if=/dev/urandom of=/tmp/busy$n bs=64k count=8 2>/dev/null; done\" & \
+    done\nsleep 2";
+
+/// The boot CPU and one more are gone from the system that crashes. They sit in its code. (Linux lets go of an Intel boot CPU
+/// only, when told so by `cpu0_hotplug`, and up to 6.4.)
+const PARK: &str = "echo 0 > /sys/devices/system/cpu/cpu1/online\n\
+    echo 0 > /sys/devices/system/cpu/cpu0/online";
+
+/// APIC ids 0, 1, 2 and 4.
+const SPARSE: &str = "maxcpus=6,sockets=2,cores=3,threads=1";
+
+/// An Intel CPU without what QEMU's emulation gets wrong for Xen's dom0.
+const SKYLAKE: &str = "Skylake-Client-noTSX-IBRS,-smap";
+
+/// An AMD CPU, without MWAIT: the emulated one refuses to be woken by interrupts that are off, as Xen asks for.
+const EPYC: &str = "EPYC-v1,-monitor";
+
+/// The smallest machine: less to compare.
+const SMALL: Case = Case {
+    memory_mib: 1280,
+    crashkernel: "512M",
+    ..CASE
+};
+
+fn crash_to_xen_4_20_on_cpu_2() -> Result<()> {
+    SMALL.check("crash_to_xen_4_20_on_cpu_2")
+}
+
+/// Linux 7 wants all of dom0's window to be RAM.
+fn crash_linux_7_to_xen_4_17_ovmf_q35_intel_on_cpu_0() -> Result<()> {
+    let case = Case {
+        xen: "4.17",
+        host: Host::Linux(&LINUX_7),
+        dom0: &LINUX_7,
+        firmware: Firmware::Ovmf,
+        board: Board::Q35,
+        model: Some("Nehalem"),
+        cpu: 0,
+        cpus: CPUS,
+        ..SMALL
+    };
+    case.check("crash_linux_7_to_xen_4_17_ovmf_q35_intel_on_cpu_0")
+}
+
+/// An initial RAM disk of 75 MB: dom0's window is half as large again. The CPU that crashes has another APIC id than number.
+fn crash_busy_linux_6_12_to_xen_4_20_amd_large_initrd_sparse_apic_ids() -> Result<()> {
+    let case = Case {
+        host: Host::Linux(&LINUX_6_12),
+        dom0: &LINUX_6_12,
+        model: Some(EPYC),
+        topology: Some(SPARSE),
+        cpu: 3,
+        apic_id: Some(4),
+        ballast: 60 << 20,
+        before: BUSY,
+        memory_mib: 2048,
+        crashkernel: "768M",
+        ..SMALL
+    };
+    case.check("crash_busy_linux_6_12_to_xen_4_20_amd_large_initrd_sparse_apic_ids")
+}
+
+fn crash_to_xen_4_17_with_cpus_offline() -> Result<()> {
+    let case = Case {
+        xen: "4.17",
+        model: Some("Nehalem"),
+        host_args: "cpu0_hotplug",
+        before: PARK,
+        online: CPUS - 2,
+        ..SMALL
+    };
+    case.check("crash_to_xen_4_17_with_cpus_offline")
+}
+
+/// Interrupts are remapped and the local APICs are in x2APIC mode, which Xen finds so.
+fn crash_to_xen_4_20_x2apic_on_cpu_2() -> Result<()> {
+    let case = Case {
+        board: Board::Q35,
+        model: Some("Nehalem,+x2apic"),
+        devices: &["intel-iommu,intremap=on,eim=on"],
+        before: "dmesg | grep -i 'x2apic.*enabled'",
+        ..SMALL
+    };
+    case.check("crash_to_xen_4_20_x2apic_on_cpu_2")
+}
+
+fn crash_xen_4_20_by_its_debug_key_to_xen_4_20() -> Result<()> {
+    let case = Case {
+        host: Host::Xen("4.20"),
+        key: true,
+        crashkernel: "512M@256M",
+        ..SMALL
+    };
+    case.check("crash_xen_4_20_by_its_debug_key_to_xen_4_20")
+}
+
+/// The region covers dom0's window: nothing is copied there.
+fn crash_xen_4_17_to_xen_4_17_at_16_mib() -> Result<()> {
+    let case = Case {
+        host: Host::Xen("4.17"),
+        xen: "4.17",
+        crashkernel: "512M@16M",
+        // one of dom0's
+        cpu: 1,
+        ..SMALL
+    };
+    case.check("crash_xen_4_17_to_xen_4_17_at_16_mib")
+}
+
+fn crash_to_xen_4_20_on_cpu_0() -> Result<()> {
+    let case = Case {
+        cpu: 0,
+        cpus: CPUS,
+        memory_mib: 3072,
+        ..CASE
+    };
+    case.check("crash_to_xen_4_20_on_cpu_0")
+}
+
+fn crash_to_xen_4_17_on_cpu_2() -> Result<()> {
+    let case = Case {
+        xen: "4.17",
+        ..SMALL
+    };
+    case.check("crash_to_xen_4_17_on_cpu_2")
+}
+
+fn crash_to_xen_4_17_on_cpu_0() -> Result<()> {
+    let case = Case {
+        xen: "4.17",
+        cpu: 0,
+        cpus: CPUS,
+        ..SMALL
+    };
+    case.check("crash_to_xen_4_17_on_cpu_0")
+}
+
+fn crash_to_xen_4_20_ovmf_on_cpu_0() -> Result<()> {
+    let case = Case {
+        firmware: Firmware::Ovmf,
+        cpu: 0,
+        cpus: CPUS,
+        ..SMALL
+    };
+    case.check("crash_to_xen_4_20_ovmf_on_cpu_0")
+}
+
+fn crash_to_xen_4_20_ovmf_q35_on_cpu_2() -> Result<()> {
+    let case = Case {
+        firmware: Firmware::Ovmf,
+        board: Board::Q35,
+        ..CASE
+    };
+    case.check("crash_to_xen_4_20_ovmf_q35_on_cpu_2")
+}
+
+fn crash_to_xen_4_17_ovmf_on_cpu_2() -> Result<()> {
+    let case = Case {
+        xen: "4.17",
+        firmware: Firmware::Ovmf,
+        ..SMALL
+    };
+    case.check("crash_to_xen_4_17_ovmf_on_cpu_2")
+}
+
+fn crash_to_xen_4_17_ovmf_on_cpu_0() -> Result<()> {
+    let case = Case {
+        xen: "4.17",
+        firmware: Firmware::Ovmf,
+        cpu: 0,
+        cpus: CPUS,
+        ..SMALL
+    };
+    case.check("crash_to_xen_4_17_ovmf_on_cpu_0")
+}
+
+fn crash_linux_7_to_xen_4_20_q35_intel_on_cpu_2() -> Result<()> {
+    let case = Case {
+        host: Host::Linux(&LINUX_7),
+        dom0: &LINUX_7,
+        board: Board::Q35,
+        model: Some(SKYLAKE),
+        ..SMALL
+    };
+    case.check("crash_linux_7_to_xen_4_20_q35_intel_on_cpu_2")
+}
+
+fn crash_to_xen_4_20_large_initrd_6_gib_on_cpu_3() -> Result<()> {
+    let case = Case {
+        board: Board::Q35,
+        memory_mib: 6144,
+        cpu: 3,
+        ballast: 60 << 20,
+        ..CASE
+    };
+    case.check("crash_to_xen_4_20_large_initrd_6_gib_on_cpu_3")
+}
+
+fn crash_linux_6_12_to_xen_with_dom0_6_12_on_cpu_1() -> Result<()> {
+    let case = Case {
+        host: Host::Linux(&LINUX_6_12),
+        dom0: &LINUX_6_12,
+        cpu: 1,
+        ..SMALL
+    };
+    case.check("crash_linux_6_12_to_xen_with_dom0_6_12_on_cpu_1")
+}
+
+/// The other way: one CPU, as asked for.
+fn crash_to_xen_nosmp_on_cpu_2() -> Result<()> {
+    let case = Case {
+        xen_args: "nosmp",
+        cpus: 1,
+        ..SMALL
+    };
+    case.check("crash_to_xen_nosmp_on_cpu_2")
+}
+
+/// Nearly all memory is known pages.
+fn crash_to_xen_with_memory_full_on_cpu_1() -> Result<()> {
+    let case = Case {
+        cpu: 1,
+        pages: 200_000,
+        ..CASE
+    };
+    case.check("crash_to_xen_with_memory_full_on_cpu_1")
+}
+
+fn crash_busy_linux_to_xen_4_17_on_cpu_2() -> Result<()> {
+    let case = Case {
+        xen: "4.17",
+        before: BUSY,
+        ..SMALL
+    };
+    case.check("crash_busy_linux_to_xen_4_17_on_cpu_2")
+}
+
+fn crash_xen_4_20_to_xen_4_20() -> Result<()> {
+    let case = Case {
+        host: Host::Xen("4.20"),
+        memory_mib: 2048,
+        // one of dom0's
+        cpu: 1,
+        crashkernel: "640M@256M",
+        ..SMALL
+    };
+    case.check("crash_xen_4_20_to_xen_4_20")
+}
+
+fn crash_xen_4_17_by_its_debug_key_to_xen_4_17() -> Result<()> {
+    let case = Case {
+        host: Host::Xen("4.17"),
+        xen: "4.17",
+        key: true,
+        crashkernel: "512M@256M",
+        ..SMALL
+    };
+    case.check("crash_xen_4_17_by_its_debug_key_to_xen_4_17")
+}
+
+/// In no more than `crash size` says to reserve for this image.
+fn crash_to_xen_4_20_in_what_is_advised_on_cpu_2() -> Result<()> {
+    let advised = CASE.advised("crash_to_xen_4_20_advised")?;
+    eprintln!("advised: crashkernel={advised}");
+    let case = Case {
+        crashkernel: advised.leak(),
+        ..CASE
+    };
+    case.check("crash_to_xen_4_20_in_what_is_advised_on_cpu_2")
+}

@@ -1,0 +1,248 @@
+//! Linux -> mbtool -> Linux: bzImage and vmlinux, on BIOS and UEFI, and three kernels in a row.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use images::assets::{Asset, LINUX_6_1, LINUX_6_12, LINUX_7};
+use images::guest::{self, LINUX, STAGE1, Stage1, Stage1Initrd};
+use mbtool::decompress::decompress;
+use mbtool::image::{As, Image, Protocol};
+use tests::{Board, Firmware, Machine, Outcome, mbtool_bin};
+
+tests::cases! {
+    linux_6_1_seabios_with_the_same_command_line: booted 14 s;
+    linux_6_1_ovmf_keeps_efi: booted 14 s;
+    linux_6_12_seabios: booted 14 s;
+    linux_6_12_ovmf: booted 14 s, "long form";
+    linux_7_seabios_q35_4_cpus_6_gib: booted 14 s on LINUX_7;
+    linux_7_ovmf: booted 14 s on LINUX_7;
+    vmlinux_6_1_seabios: booted 14 s;
+    vmlinux_6_12_ovmf: booted 14 s, "long form";
+    three_kernels_in_a_row_on_ovmf: booted 14 s on LINUX_7;
+}
+
+/// Four times what the slowest case takes on two free cores.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// The first kernel's command line, as [`Machine::stage1`] gives it, without what QEMU adds.
+const FIRST_CMDLINE: &str = "console=ttyS0,115200 quiet panic=-1 no_timer_check";
+
+/// What to start, and on what.
+struct Case {
+    firmware: Firmware,
+    board: Board,
+    cpus: u32,
+    memory_mib: u32,
+    /// The image.
+    image: Vec<u8>,
+    /// What `uname -r` begins with there.
+    release: &'static str,
+    /// Options beside the image and the initrd.
+    options: &'static str,
+    /// The command line that the image must have got.
+    cmdline: &'static str,
+}
+
+impl Case {
+    fn new(firmware: Firmware, image: Vec<u8>, release: &'static str) -> Self {
+        Self {
+            firmware,
+            board: Board::Pc,
+            cpus: 2,
+            memory_mib: 2048,
+            image,
+            release,
+            options: "--cmdline 'console=ttyS0,115200 quiet panic=-1 a=b'",
+            cmdline: "console=ttyS0,115200 quiet panic=-1 a=b",
+        }
+    }
+
+    /// Boots Linux 6.1, which loads the image, and checks what that reports.
+    fn check(&self, name: &str) -> Result<Outcome> {
+        let (initrd, digest) = guest::linux_initrd()?;
+        let script = format!(
+            "mbtool load /image --initrd /initrd {}\nmbtool exec -f\n",
+            self.options
+        );
+        let first = Stage1::new(&script)?
+            .file("bin/mbtool", mbtool_bin()?)?
+            .bytes("image", &self.image)?
+            .bytes("initrd", &initrd)?
+            .finish()?;
+        let end = format!("{LINUX}END");
+        let outcome = Machine::stage1(self.firmware, first)?
+            .board(self.board)
+            .cpus(self.cpus)
+            .memory_mib(self.memory_mib)
+            .run(name, DEADLINE, &[&end])?
+            .ended_with(&end)?;
+        self.verify(&outcome, &digest.to_string())
+            .with_context(|| format!("see {}", outcome.log.display()))?;
+        Ok(outcome)
+    }
+
+    fn verify(&self, outcome: &Outcome, digest: &str) -> Result<()> {
+        let report: BTreeMap<&str, &str> = outcome
+            .lines
+            .iter()
+            .filter_map(|line| line.split_once(LINUX)?.1.split_once('='))
+            .collect();
+        let get = |key: &str| {
+            report
+                .get(key)
+                .copied()
+                .with_context(|| format!("it did not report {key}"))
+        };
+        let expect = |key: &str, expected: &str| -> Result<()> {
+            let found = get(key)?;
+            ensure!(found == expected, "{key} is {found:?}, not {expected:?}");
+            Ok(())
+        };
+        expect("digest", digest)?;
+        expect("xen", "none")?;
+        expect("cpus", &self.cpus.to_string())?;
+        expect("cmdline", self.cmdline)?;
+        // the loader type that stands for kexec
+        expect("loader", "208")?;
+        ensure!(get("linux")?.starts_with(self.release), "{}", get("linux")?);
+        ensure!(get("acpi-tables")?.parse::<u32>()? > 0, "no ACPI tables");
+        let kib: u64 = get("mem")?.trim_end_matches("KiB").parse()?;
+        let all = u64::from(self.memory_mib) * 1024;
+        ensure!(
+            kib > all / 16 * 15 - 128 * 1024 && kib <= all,
+            "{kib} KiB of memory, the machine has {all}"
+        );
+        let setup_data: Vec<&str> = get("setup-data")?.split_whitespace().collect();
+        ensure!(
+            setup_data.contains(&"0x9"),
+            "no random bytes: {setup_data:?}"
+        );
+        let regions = get("efi-regions")?;
+        match self.firmware {
+            Firmware::SeaBios => ensure!(regions == "none", "EFI on a BIOS machine"),
+            Firmware::Ovmf => {
+                ensure!(regions.parse::<u32>()? > 0, "no EFI runtime regions");
+                ensure!(setup_data.contains(&"0x4"), "no EFI data: {setup_data:?}");
+            }
+        }
+        // the handoff entered it in long mode, by Linux's protocol
+        let jump = outcome.value("[handoff] jump to ").context("no handoff")?;
+        ensure!(jump.contains(" (linux, 64-bit), boot_params 0x"), "{jump}");
+        Ok(())
+    }
+}
+
+fn read(asset: &'static Asset) -> Result<Vec<u8>> {
+    let path = asset.path()?;
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The kernel itself, as the bzImage `file` carries it: an ELF vmlinux.
+fn vmlinux(file: &[u8]) -> Result<Vec<u8>> {
+    let image = Image::parse_as(file, "vmlinuz", As::Linux)?;
+    let Protocol::Linux(setup) = &image.protocol else {
+        anyhow::bail!("{:?}", image.protocol);
+    };
+    let payload = setup.payload.context("it says nothing of a payload")?;
+    let (start, length) = (payload.offset as usize, payload.length as usize);
+    let packed = image.segments[0].data[start..start + length].to_vec();
+    let unpacked = decompress(packed, "payload")?.bytes;
+    ensure!(unpacked.starts_with(b"\x7fELF"), "the payload is no ELF");
+    Ok(unpacked)
+}
+
+fn linux_6_1_seabios_with_the_same_command_line() -> Result<()> {
+    let case = Case {
+        options: "--reuse-cmdline --cmdline more=1",
+        cmdline: "console=ttyS0,115200 quiet panic=-1 no_timer_check more=1",
+        ..Case::new(Firmware::SeaBios, read(&LINUX_6_1)?, "6.1.")
+    };
+    assert!(case.cmdline.starts_with(FIRST_CMDLINE));
+    case.check("linux_6_1_seabios").map(drop)
+}
+
+/// EFI's runtime services answer in the second kernel: it reads variables.
+fn linux_6_1_ovmf_keeps_efi() -> Result<()> {
+    let case = Case::new(Firmware::Ovmf, read(&LINUX_6_1)?, "6.1.");
+    let outcome = case.check("linux_6_1_ovmf")?;
+    let variables = outcome.value("efi-variables=").context("no variables")?;
+    ensure!(variables.parse::<u32>()? > 0, "{variables} variables");
+    Ok(())
+}
+
+fn linux_6_12_seabios() -> Result<()> {
+    let case = Case::new(Firmware::SeaBios, read(&LINUX_6_12)?, "6.12.");
+    case.check("linux_6_12_seabios").map(drop)
+}
+
+fn linux_6_12_ovmf() -> Result<()> {
+    let case = Case::new(Firmware::Ovmf, read(&LINUX_6_12)?, "6.12.");
+    case.check("linux_6_12_ovmf").map(drop)
+}
+
+/// Memory on both sides of 4 GiB.
+fn linux_7_seabios_q35_4_cpus_6_gib() -> Result<()> {
+    let case = Case {
+        board: Board::Q35,
+        cpus: 4,
+        memory_mib: 6144,
+        ..Case::new(Firmware::SeaBios, read(&LINUX_7)?, "7.")
+    };
+    case.check("linux_7_seabios_q35_4_cpus_6_gib").map(drop)
+}
+
+fn linux_7_ovmf() -> Result<()> {
+    let case = Case::new(Firmware::Ovmf, read(&LINUX_7)?, "7.");
+    case.check("linux_7_ovmf").map(drop)
+}
+
+/// The kernel without its decompressor; placed high, 2 MiB steps away from where it was linked.
+fn vmlinux_6_1_seabios() -> Result<()> {
+    let case = Case::new(Firmware::SeaBios, vmlinux(&read(&LINUX_6_1)?)?, "6.1.");
+    case.check("vmlinux_6_1_seabios").map(drop)
+}
+
+fn vmlinux_6_12_ovmf() -> Result<()> {
+    let case = Case::new(Firmware::Ovmf, vmlinux(&read(&LINUX_6_12)?)?, "6.12.");
+    case.check("vmlinux_6_12_ovmf").map(drop)
+}
+
+/// 6.1 starts 6.12 starts 7, each by mbtool; EFI is handed on twice.
+fn three_kernels_in_a_row_on_ovmf() -> Result<()> {
+    let (initrd, digest) = guest::linux_initrd()?;
+    let load = "mbtool load /image --initrd /initrd --reuse-cmdline\nmbtool exec -f\n";
+    let stage = |image: &'static Asset, initrd: &[u8]| -> Result<Stage1Initrd> {
+        Stage1::new(load)?
+            .file("bin/mbtool", mbtool_bin()?)?
+            .file("image", image.path()?)?
+            .bytes("initrd", initrd)?
+            .finish()
+    };
+    let second = stage(&LINUX_7, &initrd)?.whole();
+    let first = stage(&LINUX_6_12, &second)?;
+    let end = format!("{LINUX}END");
+    let outcome = Machine::stage1(Firmware::Ovmf, first)?
+        .run("three_kernels_in_a_row", DEADLINE, &[&end])?
+        .ended_with(&end)?;
+    let case = Case {
+        cmdline: FIRST_CMDLINE,
+        ..Case::new(Firmware::Ovmf, Vec::new(), "7.")
+    };
+    case.verify(&outcome, &digest.to_string())
+        .with_context(|| format!("see {}", outcome.log.display()))?;
+    let starts: Vec<&str> = outcome
+        .lines
+        .iter()
+        .filter_map(|line| Some(line.split_once(&format!("{STAGE1}START "))?.1))
+        .collect();
+    ensure!(
+        starts.len() == 2
+            && starts[0].starts_with("linux=6.1.")
+            && starts[1].starts_with("linux=6.12.")
+            && starts.iter().all(|start| start.contains(" cpus=2 efi=yes")),
+        "{starts:?}"
+    );
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! A panicking Linux starts a crash image that was linked outside of the crash region: it was loaded inside, and the
+//! handoff moved it.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use images::assets::LINUX_6_1;
+use images::guest::Stage1;
+use images::payloads::{EXIT_STATUS, MB2_FIXED};
+use images::report::Report;
+use tests::{DEBUG_EXIT, Firmware, Machine, Reason, mbtool_bin};
+
+tests::cases! {
+    a_panic_starts_an_image_that_is_moved_into_its_place: booted 14 s;
+}
+
+const DEADLINE: Duration = Duration::from_secs(120);
+
+fn a_panic_starts_an_image_that_is_moved_into_its_place() -> Result<()> {
+    let script = "mbtool load -p --console com1 /fixed\ncat /sys/kernel/kexec_crash_loaded\n\
+                  taskset 2 sh -c 'echo c > /proc/sysrq-trigger'\n";
+    let initrd = Stage1::new(script)?
+        .file("bin/mbtool", mbtool_bin()?)?
+        .bytes("fixed", MB2_FIXED)?
+        .finish()?;
+    let outcome = Machine::new(Firmware::SeaBios, LINUX_6_1.path()?)
+        .append("console=ttyS0,115200 quiet panic=-1 no_timer_check crashkernel=128M")
+        .initrd(initrd)
+        .args(DEBUG_EXIT)
+        .failures(&["MBTOOL-STAGE1 FAIL"])
+        .run("panic_moved", DEADLINE, &[])?;
+    match outcome.reason {
+        Reason::Exited(status) if status.code() == Some(EXIT_STATUS) => {}
+        _ => anyhow::bail!("no report: {}", outcome.describe()),
+    }
+    let report = Report::parse(&outcome.lines.join("\n"))?;
+    assert_eq!(
+        report.load_base, 0x40_0000,
+        "its link address, which is the old kernel's memory"
+    );
+    assert!(report.image.sha256_valid);
+    assert_eq!(report.bss.first_dirty, None);
+    for line in ["[handoff] relocate: copy ", "on an application CPU"] {
+        assert!(outcome.contains(line), "{line}: {}", outcome.describe());
+    }
+    Ok(())
+}

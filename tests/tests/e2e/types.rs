@@ -1,0 +1,51 @@
+//! `--type` on the real Xen, which has a Multiboot2 and a Multiboot 1 header; on this machine, for a recorded one.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use images::assets;
+use tests::{mbtool_bin, target_dir};
+
+tests::cases! {
+    xen_is_started_by_multiboot2_alone: booted 14 s;
+}
+
+/// /proc/iomem of a small machine.
+const IOMEM: &str = "00001000-0009fbff : System RAM\n00100000-7fffffff : System RAM\n";
+
+/// Exit status, and what was said on standard output and error.
+fn mbtool(arguments: &[&str]) -> Result<(bool, String)> {
+    let output = Command::new(mbtool_bin()?)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot run mbtool here")?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok((output.status.success(), String::from_utf8(said)?))
+}
+
+fn xen_is_started_by_multiboot2_alone() -> Result<()> {
+    let dir = target_dir().join("e2e").join("types");
+    fs::create_dir_all(&dir)?;
+    let iomem = dir.join("iomem");
+    fs::write(&iomem, IOMEM)?;
+    let iomem = iomem.display().to_string();
+    for version in ["4.17", "4.20"] {
+        let xen = assets::xen(version)?.path()?.display().to_string();
+        let (loadable, said) = mbtool(&["inspect", &xen])?;
+        assert!(loadable, "{said}");
+        for text in ["Multiboot2 image", "multiboot 1   flags 0x3 at offset"] {
+            assert!(said.contains(text), "{text:?} is not in {said}");
+        }
+        for (kind, says) in [
+            ("multiboot", "Xen is started by its Multiboot2 header"),
+            ("elf", "not a PVH image"),
+            ("linux", "Linux"),
+        ] {
+            let (done, said) = mbtool(&["plan", "--type", kind, "--memory-map", &iomem, &xen])?;
+            assert!(!done && said.contains(says), "--type {kind}: {said}");
+        }
+    }
+    Ok(())
+}

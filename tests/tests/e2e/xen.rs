@@ -1,0 +1,48 @@
+//! Linux -> mbtool -> real Xen -> dom0, with the gzipped Xen that Debian ships.
+
+use anyhow::Result;
+use tests::xen::Scenario;
+use tests::{Board, Firmware};
+
+tests::cases! {
+    xen_4_17_seabios: restored 14 s;
+    xen_4_17_ovmf: booted 14 s;
+    xen_4_20_seabios: restored 14 s;
+    xen_4_20_ovmf: booted 14 s;
+    xen_4_20_ovmf_q35_4_cpus_6_gib: booted 14 s;
+}
+
+fn xen_4_17_seabios() -> Result<()> {
+    Scenario::new("4.17", Firmware::SeaBios)
+        .check("xen_4_17_seabios")
+        .map(drop)
+}
+
+fn xen_4_17_ovmf() -> Result<()> {
+    Scenario::new("4.17", Firmware::Ovmf)
+        .check("xen_4_17_ovmf")
+        .map(drop)
+}
+
+fn xen_4_20_seabios() -> Result<()> {
+    Scenario::new("4.20", Firmware::SeaBios)
+        .check("xen_4_20_seabios")
+        .map(drop)
+}
+
+fn xen_4_20_ovmf() -> Result<()> {
+    Scenario::new("4.20", Firmware::Ovmf)
+        .check("xen_4_20_ovmf")
+        .map(drop)
+}
+
+/// Memory on both sides of 4 GiB: 2 GiB below, 4 GiB above on q35.
+fn xen_4_20_ovmf_q35_4_cpus_6_gib() -> Result<()> {
+    let scenario = Scenario {
+        board: Board::Q35,
+        cpus: 4,
+        memory_mib: 6144,
+        ..Scenario::new("4.20", Firmware::Ovmf)
+    };
+    scenario.check("xen_4_20_ovmf_q35_4_cpus_6_gib").map(drop)
+}
