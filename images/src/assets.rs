@@ -144,7 +144,8 @@ pub static LINUX_6_1: Asset = Asset {
     found: OnceLock::new(),
 };
 
-/// Linux 6.12: the last long-term series before kexec was reworked.
+/// Linux 6.12: the last long-term series before kexec was reworked. The first system of most tests: its image is unpacked
+/// faster than that of 6.1.
 pub static LINUX_6_12: Asset = Asset {
     what: "Linux 6.12",
     variable: "MBTOOL_LINUX_6_12",
@@ -155,7 +156,7 @@ pub static LINUX_6_12: Asset = Asset {
             meta: "linux-image-amd64",
             prefix: "linux-image-6.12",
         },
-        keep: &["boot/vmlinuz-*"],
+        keep: KERNEL_FILES,
     },
     file: "boot/vmlinuz-6.12*",
     install: "linux-image-amd64 (of Debian 13)",
@@ -413,7 +414,15 @@ impl Asset {
                     path.display()
                 );
             }
-            say("setup", format_args!("{}: {}, named by {}", self.what, path.display(), self.variable));
+            say(
+                "setup",
+                format_args!(
+                    "{}: {}, named by {}",
+                    self.what,
+                    path.display(),
+                    self.variable
+                ),
+            );
             return Ok(Found {
                 path,
                 root: None,
@@ -491,20 +500,23 @@ fn resolve(root: &Path, file: &str) -> Result<PathBuf> {
         .ok_or_else(|| anyhow!("{} has no {prefix}*", dir.display()))
 }
 
-/// What a dom0 with Linux 6.1 needs to let user space reach Xen, in the order to load it: the kernel's release, and the
+/// What a dom0 with Linux 6.1 or 6.12 needs to let user space reach Xen, in the order to load it: the kernel's release, and the
 /// file of the module. Nothing for a kernel that is not part of a tree with modules.
 pub fn xen_modules() -> Result<Vec<(String, PathBuf)>> {
-    modules(&["drivers/xen/xen-privcmd.ko", "drivers/xen/xenfs/xenfs.ko"])
+    let files = ["drivers/xen/xen-privcmd.ko", "drivers/xen/xenfs/xenfs.ko"];
+    let mut found = modules(&LINUX_6_1, &files)?;
+    found.extend(modules(&LINUX_6_12, &files)?);
+    Ok(found)
 }
 
 /// What Linux 6.1 needs to show EFI's variables: as [`xen_modules`].
 pub fn efi_modules() -> Result<Vec<(String, PathBuf)>> {
-    modules(&["fs/efivarfs/efivarfs.ko"])
+    modules(&LINUX_6_1, &["fs/efivarfs/efivarfs.ko"])
 }
 
 /// What Linux 6.1 needs for a virtio disk with ext2, ext3 or ext4: as [`xen_modules`].
 pub fn disk_modules() -> Result<Vec<(String, PathBuf)>> {
-    modules(&[
+    let files = [
         "drivers/virtio/virtio.ko",
         "drivers/virtio/virtio_ring.ko",
         "drivers/virtio/virtio_pci_modern_dev.ko",
@@ -516,20 +528,22 @@ pub fn disk_modules() -> Result<Vec<(String, PathBuf)>> {
         "fs/mbcache.ko",
         "fs/jbd2/jbd2.ko",
         "fs/ext4/ext4.ko",
-    ])
+    ];
+    modules(&LINUX_6_1, &files)
 }
 
 /// What Linux 6.1 needs for QEMU's watchdog i6300esb: as [`xen_modules`].
 pub fn watchdog_modules() -> Result<Vec<(String, PathBuf)>> {
-    modules(&[
+    let files = [
         "drivers/watchdog/watchdog.ko",
         "drivers/watchdog/i6300esb.ko",
-    ])
+    ];
+    modules(&LINUX_6_1, &files)
 }
 
-/// Modules of Linux 6.1, by their paths below its `kernel` directory; all of them or none.
-fn modules(files: &[&str]) -> Result<Vec<(String, PathBuf)>> {
-    let kernel = LINUX_6_1.path()?;
+/// Modules of `kernel`, by their paths below its `kernel` directory; all of them or none. They may be packed.
+fn modules(kernel: &'static Asset, files: &[&str]) -> Result<Vec<(String, PathBuf)>> {
+    let kernel = kernel.path()?;
     let name = kernel.file_name().and_then(|name| name.to_str());
     let (Some(release), Some(root)) = (
         name.and_then(|name| name.strip_prefix("vmlinuz-")),
@@ -537,16 +551,17 @@ fn modules(files: &[&str]) -> Result<Vec<(String, PathBuf)>> {
     ) else {
         return Ok(Vec::new());
     };
-    let below = |lib: &str| root.join(lib).join(release).join("kernel");
-    Ok(["lib/modules", "usr/lib/modules"]
-        .into_iter()
-        .map(below)
-        .map(|dir| files.iter().map(|file| dir.join(file)).collect::<Vec<_>>())
-        .find(|files| files.iter().all(|file| file.is_file()))
-        .into_iter()
-        .flatten()
-        .map(|file| (release.to_owned(), file))
-        .collect())
+    let place = |file: &&str| {
+        let below = |lib: &&str| root.join(lib).join(release).join("kernel");
+        let dirs = ["lib/modules", "usr/lib/modules"];
+        let mut places = dirs.iter().flat_map(|lib| {
+            [String::new(), ".xz".to_owned()].map(|end| below(lib).join(format!("{file}{end}")))
+        });
+        places.find(|path| path.is_file())
+    };
+    let found: Option<Vec<PathBuf>> = files.iter().map(place).collect();
+    let found = found.into_iter().flatten();
+    Ok(found.map(|file| (release.to_owned(), file)).collect())
 }
 
 /// Xen of the release `version` ("4.17" or "4.20"): the gzipped image as Debian ships it.

@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use images::assets::{self, LINUX_6_1};
+use images::assets;
 use images::guest::{self, Stage1};
 use images::progress::say;
 use sha2::{Digest, Sha256};
 
 use crate::guest_binary::mbtool_bin;
-use crate::machine::{Firmware, Machine};
+use crate::machine::{FIRST_LINUX, Firmware, Machine};
 use crate::run::{Outcome, Reason};
 
 /// Beginning of each line that a stage reports.
@@ -25,9 +25,9 @@ const STEP: usize = 4099;
 /// A kernel of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
-    /// Linux 6.1 on the bare machine.
+    /// [`FIRST_LINUX`] on the bare machine.
     Linux,
-    /// Xen of this release with Linux 6.1 as dom0.
+    /// Xen of this release with that Linux as dom0.
     Xen(&'static str),
 }
 
@@ -83,7 +83,7 @@ impl Chain {
     fn machine(&self) -> Result<Machine> {
         let mut stage = Stage1::new(include_str!("chain.sh"))?
             .file("bin/mbtool", mbtool_bin()?)?
-            .file("vmlinuz", LINUX_6_1.path()?)?
+            .file("vmlinuz", FIRST_LINUX.path()?)?
             .bytes("state/seed", &seed())?
             .bytes("state/count", b"0\n")?
             .bytes("state/digests", digests(0).as_bytes())?;
@@ -107,7 +107,7 @@ impl Chain {
         let initrd = stage.bytes("state/hops", hops.as_bytes())?.finish()?;
         let machine = match self.first {
             Kernel::Linux => Machine::stage1(self.firmware, initrd)?,
-            Kernel::Xen(version) => Machine::xen(version, "crashkernel=128M@256M", "", initrd)?,
+            Kernel::Xen(version) => Machine::xen(version, "crashkernel=256M@256M", "", initrd)?,
         };
         Ok(machine.cpus(self.cpus).memory_mib(self.memory_mib))
     }

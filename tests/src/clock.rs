@@ -97,7 +97,10 @@ impl Clock {
 /// All threads of a process, by number.
 fn threads(process: u32) -> Option<HashMap<u32, Thread>> {
     let mut all = HashMap::new();
-    for entry in fs::read_dir(format!("/proc/{process}/task")).ok()?.flatten() {
+    for entry in fs::read_dir(format!("/proc/{process}/task"))
+        .ok()?
+        .flatten()
+    {
         let number = entry.file_name().to_str()?.parse().ok()?;
         // one that has just ended is none any more
         if let Some(thread) = thread(&entry.path()) {

@@ -130,7 +130,7 @@ impl Scenario {
     }
 
     /// The kernel that crashes, which is the one that looks, too.
-    fn linux(&self) -> &'static Asset {
+    pub fn linux(&self) -> &'static Asset {
         match self.host {
             Host::Linux(kernel) => kernel,
             Host::Xen(_) => &assets::LINUX_6_1,
@@ -153,7 +153,9 @@ impl Scenario {
                 .append(EMULATED)
                 .append(&words)
                 .initrd(initrd),
-            Host::Xen(version) => Machine::xen(version, &words, "", initrd)?.append(SMALL_DOM0),
+            Host::Xen(version) => Machine::xen(version, &words, "", initrd)?
+                .linux(self.linux())?
+                .append(SMALL_DOM0),
         };
         let end = format!("{CRASH}END");
         let failed = format!("{STAGE1}FAIL");
@@ -202,21 +204,21 @@ impl Scenario {
     }
 }
 
-/// Whether what makedumpfile made of the dump counts: not where it says that it was not made for the kernel, which is then
-/// said here.
-pub fn makedumpfile_counts(name: &str, outcome: &Outcome) -> bool {
-    let new = outcome.value(&format!("{CRASH}new-kernel="));
-    if new.is_some() {
-        let linux = outcome.value(&format!("{CRASH}linux=")).unwrap_or("?");
-        say(
-            name,
-            format_args!(
-                "NOT CHECKED: what makedumpfile makes of the dump. It prints that it does not support this kernel (the \
-                 crash kernel is Linux {linux}). What mbtool answers for was checked."
-            ),
-        );
-    }
-    new.is_none()
+/// Whether what makedumpfile makes of a dump of `kernel` counts. Not where it prints that it was not made for the kernel, and
+/// the kernel is newer than any that was tried; that is said. (It prints so of many kernels whose dumps it can read.)
+pub fn makedumpfile_counts(name: &str, kernel: &'static Asset, outcome: &Outcome) -> bool {
+    let unknown = outcome.value(&format!("{CRASH}new-kernel=")).is_some();
+    let Some((version, passed)) = kernel.is_new().filter(|_| unknown) else {
+        return true;
+    };
+    say(
+        name,
+        format_args!(
+            "NOT CHECKED: what makedumpfile makes of the dump of Linux {version}. It prints that it does not support this \
+             kernel; {passed} was the newest that was tried. What mbtool itself answers for was checked."
+        ),
+    );
+    false
 }
 
 impl Report {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use images::assets::{self, LINUX_6_1, OVMF};
+use images::assets::{self, Asset, LINUX_6_12, OVMF};
 use images::guest::Stage1Initrd;
 
 use crate::{gdb, qmp};
@@ -23,6 +23,9 @@ pub const DEBUG_EXIT: [&str; 2] = ["-device", "isa-debug-exit,iobase=0xf4,iosize
 
 /// Options of QEMU for who looks at a machine from outside.
 const WATCHING: [&str; 2] = ["-qmp", "-gdb"];
+
+/// The Linux that most machines start with.
+pub static FIRST_LINUX: &Asset = &LINUX_6_12;
 
 /// The firmware that a machine starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,17 +139,17 @@ impl Machine {
         }
     }
 
-    /// A machine that boots Linux 6.1 into a first stage (see [`images::guest::Stage1`]) on its serial console.
+    /// A machine that boots [`FIRST_LINUX`] into a first stage (see [`images::guest::Stage1`]) on its serial console.
     pub fn stage1(firmware: Firmware, initrd: impl Into<Initrd>) -> Result<Self> {
-        let machine = Self::new(firmware, LINUX_6_1.path()?);
+        let machine = Self::new(firmware, FIRST_LINUX.path()?);
         Ok(machine
             .append("console=ttyS0,115200 quiet panic=-1")
             .append(EMULATED)
             .initrd(initrd))
     }
 
-    /// A machine on which QEMU starts Xen `version` ("4.17" or "4.20"), by Multiboot 1, and Xen starts Linux 6.1 as
-    /// dom0 with `initrd` (see [`images::guest::Stage1`]). Both talk on the serial port. `xen_args` and `dom0_args` are
+    /// A machine on which QEMU starts Xen `version` ("4.17" or "4.20"), by Multiboot 1, and Xen starts [`FIRST_LINUX`]
+    /// as dom0 with `initrd` (see [`images::guest::Stage1`]). Both talk on the serial port. `xen_args` and `dom0_args` are
     /// added to their command lines, as [`Self::append`] (Xen's) does later.
     pub fn xen(
         version: &str,
@@ -157,13 +160,23 @@ impl Machine {
         let xen = assets::xen(version)?.path()?;
         let mut machine = Self::new(Firmware::SeaBios, xen);
         machine.dom0 = Some(Dom0 {
-            kernel: LINUX_6_1.path()?.to_owned(),
+            kernel: FIRST_LINUX.path()?.to_owned(),
             append: format!("console=hvc0 quiet panic=-1 {dom0_args}"),
         });
         Ok(machine
             .append("com1=115200,8n1 console=com1")
             .append(xen_args)
             .initrd(initrd))
+    }
+
+    /// Sets the Linux that it starts with: that of dom0 where it starts with Xen.
+    pub fn linux(mut self, linux: &'static Asset) -> Result<Self> {
+        let kernel = linux.path()?.to_owned();
+        match &mut self.dom0 {
+            Some(dom0) => dom0.kernel = kernel,
+            None => self.kernel = Some(kernel),
+        }
+        Ok(self)
     }
 
     /// Sets the machine type.
@@ -407,9 +420,12 @@ impl Machine {
         };
         let ram = ram.display().to_string().replace(',', ",,");
         let mib = self.memory_mib;
-        let backend = format!("memory-backend-file,id=ram,size={mib}M,mem-path={ram},share={share}");
+        let backend =
+            format!("memory-backend-file,id=ram,size={mib}M,mem-path={ram},share={share}");
         let socket = format!("unix:{},server=on,wait=off", qmp::TEMPLATE_SOCKET);
-        let mut words = ["-object", &backend, "-qmp", &socket].map(str::to_owned).to_vec();
+        let mut words = ["-object", &backend, "-qmp", &socket]
+            .map(str::to_owned)
+            .to_vec();
         if let Memory::Restored(_) = memory {
             words.extend(["-incoming", "defer"].map(str::to_owned));
         }

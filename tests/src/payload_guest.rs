@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use images::assets::{self, BUSYBOX, LINUX_6_1, OVMF, QEMU};
+use images::assets::{self, BUSYBOX, OVMF, QEMU};
 use images::guest::Stage1;
 use images::payloads::EXIT_STATUS;
 use images::report::Report;
@@ -17,7 +17,7 @@ use images::report::Report;
 use crate::attempt::{self, quote};
 use crate::dirs::target_dir;
 use crate::guest_binary::mbtool_bin;
-use crate::machine::{DEBUG_EXIT, Firmware, Machine};
+use crate::machine::{DEBUG_EXIT, FIRST_LINUX, Firmware, Machine};
 use crate::plan_json::PlanJson;
 use crate::run::{Outcome, Reason};
 
@@ -147,7 +147,7 @@ impl PayloadGuest {
 
     /// Runs it as `test` until the machine ends; with `halt`, until a line holds that text and for two seconds more.
     pub fn run(&self, test: &str, halt: Option<&str>) -> Result<Loaded> {
-        let mut wanted = vec![&BUSYBOX, &LINUX_6_1, &QEMU];
+        let mut wanted = vec![&BUSYBOX, FIRST_LINUX, &QEMU];
         if self.firmware == Firmware::Ovmf {
             wanted.push(&OVMF);
         }

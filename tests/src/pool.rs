@@ -24,7 +24,11 @@ pub fn run(cases: &[&[Case]]) -> ExitCode {
     let mut arguments = arguments(env::args());
     let asked = env::var("RUST_TEST_THREADS").ok();
     let asked = asked.and_then(|text| text.parse().ok());
-    let threads = arguments.test_threads.or(asked).unwrap_or_else(machines).max(1);
+    let threads = arguments
+        .test_threads
+        .or(asked)
+        .unwrap_or_else(machines)
+        .max(1);
     arguments.test_threads = Some(threads);
     let mut cases: Vec<Case> = cases.iter().copied().flatten().copied().collect();
     cases.sort_by_key(|case| std::cmp::Reverse(case.seconds));
@@ -35,10 +39,7 @@ pub fn run(cases: &[&[Case]]) -> ExitCode {
     let started = Instant::now();
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !arguments.list {
-        print!(
-            "{}",
-            times::table(started.elapsed(), threads)
-        );
+        print!("{}", times::table(started.elapsed(), threads));
     }
     conclusion.exit_code()
 }
@@ -63,7 +64,10 @@ fn machines() -> usize {
 /// For `libtest-mimic`.
 fn trial(case: Case) -> Trial {
     // of the module's path, the crate is the same for all
-    let name = case.name.split_once("::").map_or(case.name, |(_, name)| name);
+    let name = case
+        .name
+        .split_once("::")
+        .map_or(case.name, |(_, name)| name);
     let trial = Trial::ignorable_test(name, move || {
         let off = env::var("MBTOOL_TEMPLATES").is_ok_and(|value| value == "off");
         begin(if off { Start::Booted } else { case.start });

@@ -309,7 +309,11 @@ impl Machine {
         };
         let mut text = outcome.summary();
         if starved > wall / 4 {
-            let _ = write!(text, ", {:.0} s of which without a CPU", starved.as_secs_f32());
+            let _ = write!(
+                text,
+                ", {:.0} s of which without a CPU",
+                starved.as_secs_f32()
+            );
         }
         say(name, text);
         Ok(outcome)
@@ -325,7 +329,10 @@ impl Machine {
             found.context("another test is making its template, and nobody waits for that")
         });
         if let Err(error) = &found {
-            say(name, format_args!("booting instead of restoring: {error:#}"));
+            say(
+                name,
+                format_args!("booting instead of restoring: {error:#}"),
+            );
         }
         found.map(Some)
     }

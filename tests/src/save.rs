@@ -84,16 +84,18 @@ impl Scenario {
         let dump = format!("sh /modules/load\n{}\n", self.start);
         let (mut crash, _) = guest::crash_initrd(known_pages_bin()?, &dump)?;
         let hangs = "#!/bin/busybox sh\necho hanging\nexec sleep 100000\n";
-        crash.extend(guest::addition(
-            &[
-                ("bin/mbtool", &mbtool),
-                ("bin/hangs", hangs.as_bytes()),
-                ("etc/mbtool/crash.toml", toml.as_bytes()),
-            ],
-            &[],
-            &modules,
-        )?
-        .finish()?);
+        crash.extend(
+            guest::addition(
+                &[
+                    ("bin/mbtool", &mbtool),
+                    ("bin/hangs", hangs.as_bytes()),
+                    ("etc/mbtool/crash.toml", toml.as_bytes()),
+                ],
+                &[],
+                &modules,
+            )?
+            .finish()?,
+        );
         let (memory_mib, region) = match self.saver {
             Saver::Linux => (768, "208M"),
             Saver::Xen(_) => (1536, "640M"),

@@ -195,7 +195,14 @@ fn render(all: &All, wall: Duration, threads: usize) -> String {
             cpu += ran.cpu;
             starved += ran.starved;
         }
-        let columns = [wall, sum.booting, sum.handing_over, sum.working, cpu, starved];
+        let columns = [
+            wall,
+            sum.booting,
+            sum.handing_over,
+            sum.working,
+            cpu,
+            starved,
+        ];
         let columns = columns.map(|time| format!("{:>9}", seconds(time)));
         let _ = writeln!(text, "{name:<62}{}", columns.concat());
     };
@@ -203,7 +210,11 @@ fn render(all: &All, wall: Duration, threads: usize) -> String {
     for case in slow {
         row(&case.name, &mut case.machines.iter(), case.wall);
     }
-    row("all", &mut machines(), all.cases.iter().map(|case| case.wall).sum());
+    row(
+        "all",
+        &mut machines(),
+        all.cases.iter().map(|case| case.wall).sum(),
+    );
     let head = format!(
         "{:<62}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}\n",
         "slowest cases (seconds)", "wall", "booting", "handover", "working", "CPU", "starved"

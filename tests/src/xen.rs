@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use images::assets;
+use images::assets::{self, Asset};
 use images::guest::{self, DOM0, STAGE1, Stage1};
 
 use crate::guest_binary::mbtool_bin;
-use crate::machine::{Board, Firmware, Machine};
+use crate::machine::{Board, FIRST_LINUX, Firmware, Machine};
 use crate::run::Outcome;
 
 /// Five times what the slowest case takes on two free cores.
@@ -19,6 +19,8 @@ const DEADLINE: Duration = Duration::from_secs(240);
 pub struct Scenario {
     /// Xen's release, "4.17" or "4.20".
     pub xen: &'static str,
+    /// The first system, and dom0's kernel.
+    pub linux: &'static Asset,
     /// Firmware of the machine.
     pub firmware: Firmware,
     /// Machine type.
@@ -49,6 +51,7 @@ impl Scenario {
     pub fn new(xen: &'static str, firmware: Firmware) -> Self {
         Self {
             xen,
+            linux: FIRST_LINUX,
             firmware,
             board: Board::Pc,
             cpus: 2,
@@ -66,7 +69,7 @@ impl Scenario {
 
     /// Fetches what it needs, so that a later run starts at once.
     pub fn prepare(&self) -> Result<()> {
-        let mut wanted = vec![&assets::BUSYBOX, &assets::LINUX_6_1, assets::xen(self.xen)?];
+        let mut wanted = vec![&assets::BUSYBOX, self.linux, assets::xen(self.xen)?];
         if self.firmware == Firmware::Ovmf {
             wanted.push(&assets::OVMF);
         }
@@ -81,13 +84,14 @@ impl Scenario {
         let initrd = Stage1::new(&self.script())?
             .file("bin/mbtool", mbtool_bin()?)?
             .file("xen.gz", assets::xen(self.xen)?.path()?)?
-            .file("vmlinuz", assets::LINUX_6_1.path()?)?
+            .file("vmlinuz", self.linux.path()?)?
             .bytes("dom0-initrd", &dom0_initrd)?
             .finish()?;
         let start = format!("{STAGE1}START");
         let end = format!("{DOM0}END");
         let mut linux_up = None;
         let outcome = Machine::stage1(self.firmware, initrd)?
+            .linux(self.linux)?
             .board(self.board)
             .cpus(self.cpus)
             .memory_mib(self.memory_mib)

@@ -37,7 +37,7 @@ else
 fi
 say "digest=$(sha256sum /payload.bin | cut -d ' ' -f 1)"
 # what a first stage added
-[ -e /big ] && say "big=$(sha256sum /big | cut -d ' ' -f 1)"
+[ -e /big ] && say "big=$(md5sum /big | cut -d ' ' -f 1)"
 say "END"
 sleep 1
 poweroff -f

@@ -33,7 +33,7 @@ pub const CRASH: &str = "MBTOOL-CRASH ";
 pub const LINUX: &str = "MBTOOL-LINUX ";
 
 /// Size of dom0's `/payload.bin` in bytes. Larger than any one-page or one-megabyte mistake of a loader.
-pub const PAYLOAD_BYTES: usize = 8 << 20;
+pub const PAYLOAD_BYTES: usize = 3 << 20;
 
 /// The content of dom0's `/payload.bin`: the same on every machine, and incompressible, because it is the SHA-256 of
 /// a counter, block by block.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
+use images::assets::LINUX_6_1;
 use images::progress::say;
 use tests::xen::{Report, Scenario};
 use tests::{Board, Firmware, mbtool_bin};
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
 
 fn demo(options: &Options) -> Result<()> {
     let scenario = Scenario {
+        linux: &LINUX_6_1,
         xen: if options.xen == "4.17" {
             "4.17"
         } else {

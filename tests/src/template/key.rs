@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use anyhow::{Context, Result};
-use images::assets::{LINUX_6_1, OVMF, QEMU};
+use images::assets::{OVMF, QEMU};
 use images::guest::Stage1Initrd;
 use images::store::Digest;
 
@@ -27,8 +27,6 @@ pub fn of(machine: &Machine, initrd: &Stage1Initrd) -> Result<String> {
     }
     files.extend(machine.kernel.as_deref());
     files.extend(machine.dom0.as_ref().map(|dom0| &*dom0.kernel));
-    // what the first stage's modules are from
-    files.push(LINUX_6_1.path()?);
     for path in files {
         parts.push(format!("{} {}", path.display(), digest(path)?));
     }

@@ -125,7 +125,10 @@ impl Template {
 fn monitor(dir: &Path) -> Result<Qmp> {
     let mut qmp = Qmp::connect_to(dir, TEMPLATE_SOCKET, CONNECT)?;
     let ignore = json!([{ "capability": "x-ignore-shared", "state": true }]);
-    qmp.run("migrate-set-capabilities", json!({ "capabilities": ignore }))?;
+    qmp.run(
+        "migrate-set-capabilities",
+        json!({ "capabilities": ignore }),
+    )?;
     Ok(qmp)
 }
 

@@ -227,9 +227,9 @@ impl Case {
                 .append(EMULATED)
                 .append(words.trim())
                 .initrd(stage1),
-            Host::Xen(version) => {
-                Machine::xen(version, words.trim(), "", stage1)?.append(SMALL_DOM0)
-            }
+            Host::Xen(version) => Machine::xen(version, words.trim(), "", stage1)?
+                .linux(self.dom0)?
+                .append(SMALL_DOM0),
         };
         if let Some(model) = self.model {
             machine = machine.cpu(model);

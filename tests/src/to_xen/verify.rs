@@ -35,7 +35,9 @@ impl Case {
         );
         self.notes(outcome)?;
         // makedumpfile wants to be told that a dump is Xen's
-        if matches!(self.host, Host::Linux(_)) && makedumpfile_counts(name, outcome) {
+        if let Host::Linux(kernel) = self.host
+            && makedumpfile_counts(name, kernel, outcome)
+        {
             is("dmesg", "ok")?;
             let panic = value("panic")?;
             ensure!(panic.contains("sysrq triggered crash"), "panic={panic}");

@@ -95,10 +95,7 @@ fn machine(dir: &Path, plan: Vec<u8>) -> Result<Machine> {
     let kernel = dir.join("launcher");
     fs::write(&kernel, launch::kernel(launch::DEFAULT_BASE))?;
     let machine = Machine::new(Firmware::SeaBios, &kernel);
-    Ok(machine
-        .memory_mib(1024)
-        .initrd(plan)
-        .args(DEBUG_EXIT))
+    Ok(machine.memory_mib(1024).initrd(plan).args(DEBUG_EXIT))
 }
 
 /// A page with a UART that is always ready.

@@ -20,7 +20,7 @@ fn on(kernel: &'static Asset, cpu: u32) -> Scenario {
 /// Runs it as `name`. makedumpfile filters the dump, and finds the panic in the kernel's log.
 fn filtered(name: &str, scenario: &Scenario) -> Result<()> {
     let report = scenario.check(name)?;
-    if makedumpfile_counts(name, &report.outcome) {
+    if makedumpfile_counts(name, scenario.linux(), &report.outcome) {
         read_by_makedumpfile(&report)?;
     }
     Ok(())

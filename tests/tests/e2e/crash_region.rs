@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use images::assets::{self, LINUX_6_1};
+use images::assets;
 use images::guest::{self, STAGE1, Stage1, Stage1Initrd};
-use tests::{Firmware, Machine, Outcome, known_pages_bin, mbtool_bin};
+use tests::{FIRST_LINUX, Firmware, Machine, Outcome, known_pages_bin, mbtool_bin};
 
 tests::cases! {
     crash_region_missing: booted 14 s;
@@ -38,14 +38,14 @@ fn initrd(xen: &str, script: &str) -> Result<Stage1Initrd> {
     let (crash_initrd, _) = guest::crash_initrd(known_pages_bin()?, "")?;
     Stage1::new(&format!("{IMAGES}{script}"))?
         .file("bin/mbtool", mbtool_bin()?)?
-        .file("vmlinuz", LINUX_6_1.path()?)?
+        .file("vmlinuz", FIRST_LINUX.path()?)?
         .file("xen.gz", assets::xen(xen)?.path()?)?
         .bytes("crash-initrd", &crash_initrd)?
         .finish()
 }
 
 fn linux(words: &str, script: &str) -> Result<Machine> {
-    Ok(Machine::new(Firmware::SeaBios, LINUX_6_1.path()?)
+    Ok(Machine::new(Firmware::SeaBios, FIRST_LINUX.path()?)
         .append("console=ttyS0,115200 quiet panic=-1")
         .append(words)
         .initrd(initrd("4.20", script)?))

@@ -5,14 +5,14 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use images::assets::{self, BUSYBOX, LINUX_6_1, OVMF, QEMU};
+use images::assets::{self, BUSYBOX, OVMF, QEMU};
 use images::guest::Stage1;
 use mbtool::cmd::decode::{Options, SymbolArg, run_on};
 use serde_json::Value;
-use tests::{Firmware, Machine, mbtool_bin, target_dir};
+use tests::{FIRST_LINUX, Firmware, Machine, mbtool_bin, target_dir};
 
 tests::cases! {
-    xen_without_a_bios_data_area_is_caught_and_named: booted 14 s;
+    xen_without_a_bios_data_area_is_caught_and_named: restored 14 s;
 }
 
 /// Several times what it takes on two free cores.
@@ -38,7 +38,7 @@ fn decode(options: &Options, log: &str) -> Result<Vec<Value>> {
 fn xen_without_a_bios_data_area_is_caught_and_named() -> Result<()> {
     let symbols = assets::xen_symbols("4.20")?;
     let xen = assets::xen("4.20")?;
-    assets::require(&[&QEMU, &OVMF, &BUSYBOX, &LINUX_6_1, xen, symbols])?;
+    assets::require(&[&QEMU, &OVMF, &BUSYBOX, FIRST_LINUX, xen, symbols])?;
     let arguments = "--guard --drill no-low-memory-fix --cmdline 'com1=115200,8n1 console=com1' \
                      --module '/vmlinuz console=hvc0' /xen.gz";
     let script = format!(
@@ -50,7 +50,7 @@ fn xen_without_a_bios_data_area_is_caught_and_named() -> Result<()> {
     let initrd = Stage1::new(&script)?
         .file("bin/mbtool", mbtool_bin()?)?
         .file("xen.gz", xen.path()?)?
-        .file("vmlinuz", LINUX_6_1.path()?)?
+        .file("vmlinuz", FIRST_LINUX.path()?)?
         .finish()?;
     let name = "decode_xen";
     let outcome = Machine::stage1(Firmware::Ovmf, initrd)?

@@ -84,6 +84,7 @@ fn doctor_on_linux_that_is_ready_and_when_loading_is_disabled() -> Result<()> {
          attempt hardened mbtool doctor --json\n"
     );
     let outcome = Machine::stage1(Firmware::SeaBios, stage(&script)?.finish()?)?
+        .linux(&LINUX_6_1)?
         .append("crashkernel=256M oops=panic no_timer_check")
         .cpus(2)
         .memory_mib(1024)
@@ -165,6 +166,7 @@ fn doctor_on_linux_that_is_locked_down_without_a_region() -> Result<()> {
          attempt locked mbtool doctor --json --cmdline nr_cpus=1 /vmlinuz\n"
     );
     let outcome = Machine::stage1(Firmware::SeaBios, stage(&script)?.finish()?)?
+        .linux(&LINUX_6_1)?
         .append("lockdown=integrity no_timer_check")
         .memory_mib(1024)
         .run("doctor_locked", DEADLINE, &[END])?

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use images::assets::{Asset, LINUX_6_1};
 use images::guest::{STAGE1, Stage1};
-use tests::Machine;
+use tests::{FIRST_LINUX, Machine};
 
 tests::cases! {
     dom0_comes_up_on_xen_4_17: booted 14 s;
@@ -14,7 +15,7 @@ tests::cases! {
 const DEADLINE: Duration = Duration::from_secs(150);
 
 /// dom0 comes up on Xen `version`, reaches it, and Xen hears what is typed.
-fn comes_up(version: &str) -> Result<()> {
+fn comes_up(version: &str, linux: &'static Asset) -> Result<()> {
     let script = "ls -l /dev/xen/privcmd /dev/xen/hypercall\n\
                   grep control_d /proc/xen/capabilities\n\
                   echo TYPE NOW\n\
@@ -22,8 +23,8 @@ fn comes_up(version: &str) -> Result<()> {
                   echo HEARD $line\n";
     let initrd = Stage1::new(script)?.finish()?;
     let end = format!("{STAGE1}END");
-    let outcome = Machine::xen(version, "crashkernel=128M@256M", "", initrd)?
-        .memory_mib(1024)
+    let outcome = Machine::xen(version, "crashkernel=256M@256M", "", initrd)?
+        .linux(linux)?
         .typing()
         .run_typing(
             &format!("dom0_{version}"),
@@ -49,9 +50,9 @@ fn comes_up(version: &str) -> Result<()> {
 }
 
 fn dom0_comes_up_on_xen_4_17() -> Result<()> {
-    comes_up("4.17")
+    comes_up("4.17", &LINUX_6_1)
 }
 
 fn dom0_comes_up_on_xen_4_20() -> Result<()> {
-    comes_up("4.20")
+    comes_up("4.20", FIRST_LINUX)
 }

@@ -12,7 +12,7 @@ use tests::{DEBUG_EXIT, Firmware, Machine, Reason, mbtool_bin};
 
 tests::cases! {
     linux_6_1: booted 14 s;
-    linux_6_12: booted 14 s;
+    linux_6_12: restored 14 s;
     linux_7: booted 14 s on LINUX_7;
 }
 

@@ -4,11 +4,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use images::assets::LINUX_6_1;
 use images::guest::Stage1;
 use images::payloads::{EXIT_STATUS, MB2_FIXED};
 use images::report::Report;
-use tests::{DEBUG_EXIT, Firmware, Machine, Reason, mbtool_bin};
+use tests::{DEBUG_EXIT, FIRST_LINUX, Firmware, Machine, Reason, mbtool_bin};
 
 tests::cases! {
     a_panic_starts_an_image_that_is_moved_into_its_place: booted 14 s;
@@ -23,7 +22,7 @@ fn a_panic_starts_an_image_that_is_moved_into_its_place() -> Result<()> {
         .file("bin/mbtool", mbtool_bin()?)?
         .bytes("fixed", MB2_FIXED)?
         .finish()?;
-    let outcome = Machine::new(Firmware::SeaBios, LINUX_6_1.path()?)
+    let outcome = Machine::new(Firmware::SeaBios, FIRST_LINUX.path()?)
         .append("console=ttyS0,115200 quiet panic=-1 no_timer_check crashkernel=128M")
         .initrd(initrd)
         .args(DEBUG_EXIT)

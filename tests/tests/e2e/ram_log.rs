@@ -5,11 +5,11 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use images::assets::{self, BUSYBOX, LINUX_6_1, OVMF, QEMU};
+use images::assets::{self, BUSYBOX, OVMF, QEMU};
 use images::guest::Stage1;
 use images::payloads::MB2_FIXED;
 use tests::dump::{Dump, HANDOFF};
-use tests::{Firmware, Machine, attempt, mbtool_bin, target_dir};
+use tests::{FIRST_LINUX, Firmware, Machine, attempt, mbtool_bin, target_dir};
 
 tests::cases! {
     a_log_in_ram_survives_a_reset_on_seabios: booted 14 s;
@@ -37,7 +37,7 @@ mbtool exec -f
 ";
 
 fn survives_a_reset(firmware: Firmware, name: &str) -> Result<()> {
-    let mut wanted = vec![&BUSYBOX, &LINUX_6_1, &QEMU];
+    let mut wanted = vec![&BUSYBOX, FIRST_LINUX, &QEMU];
     if firmware == Firmware::Ovmf {
         wanted.push(&OVMF);
     }

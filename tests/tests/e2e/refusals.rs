@@ -10,7 +10,7 @@ use images::report::{Body, Report};
 use mbtool::image::synth::{ElfBuilder, HeaderBuilder, Segment, program, words_to_bytes};
 use serde_json::{Value, json};
 use tests::attempt::{self, Attempt, attempts};
-use tests::payload_guest::{DEADLINE};
+use tests::payload_guest::DEADLINE;
 use tests::{DEBUG_EXIT, Firmware, Machine, Reason, mbtool_bin};
 
 mod cases;

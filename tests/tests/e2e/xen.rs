@@ -1,12 +1,13 @@
 //! Linux -> mbtool -> real Xen -> dom0, with the gzipped Xen that Debian ships.
 
 use anyhow::Result;
+use images::assets::LINUX_6_1;
 use tests::xen::Scenario;
 use tests::{Board, Firmware};
 
 tests::cases! {
     xen_4_17_seabios: restored 14 s;
-    xen_4_17_ovmf: booted 14 s;
+    xen_4_17_ovmf: restored 14 s;
     xen_4_20_seabios: restored 14 s;
     xen_4_20_ovmf: booted 14 s;
     xen_4_20_ovmf_q35_4_cpus_6_gib: booted 14 s;
@@ -30,15 +31,19 @@ fn xen_4_20_seabios() -> Result<()> {
         .map(drop)
 }
 
+/// What `cargo demo` shows.
 fn xen_4_20_ovmf() -> Result<()> {
-    Scenario::new("4.20", Firmware::Ovmf)
-        .check("xen_4_20_ovmf")
-        .map(drop)
+    let scenario = Scenario {
+        linux: &LINUX_6_1,
+        ..Scenario::new("4.20", Firmware::Ovmf)
+    };
+    scenario.check("xen_4_20_ovmf").map(drop)
 }
 
 /// Memory on both sides of 4 GiB: 2 GiB below, 4 GiB above on q35.
 fn xen_4_20_ovmf_q35_4_cpus_6_gib() -> Result<()> {
     let scenario = Scenario {
+        linux: &LINUX_6_1,
         board: Board::Q35,
         cpus: 4,
         memory_mib: 6144,

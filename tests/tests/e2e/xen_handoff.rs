@@ -11,10 +11,10 @@ use tests::{DEBUG_EXIT, Machine, Outcome, Reason, xen_guest_bin};
 tests::cases! {
     xen_4_17_enters_it: booted 14 s;
     xen_4_20_enters_it: booted 14 s;
-    xen_4_17_crashes_into_it_on_an_application_cpu: booted 14 s;
-    xen_4_20_crashes_into_it_on_an_application_cpu: booted 14 s;
-    pages_that_xen_4_17_lost_are_counted: booted 14 s;
-    pages_that_xen_4_20_lost_are_counted: booted 14 s;
+    xen_4_17_crashes_into_it_on_an_application_cpu: restored 14 s;
+    xen_4_20_crashes_into_it_on_an_application_cpu: restored 14 s;
+    pages_that_xen_4_17_lost_are_counted: restored 14 s;
+    pages_that_xen_4_20_lost_are_counted: restored 14 s;
 }
 
 const DEADLINE: Duration = Duration::from_secs(360);
