@@ -8,12 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use images::assets;
 use images::guest::{self, Stage1};
-use images::progress::say;
 use sha2::{Digest, Sha256};
 
 use crate::guest_binary::mbtool_bin;
 use crate::machine::{FIRST_LINUX, Firmware, Machine};
-use crate::run::{Outcome, Reason};
+use crate::run::Outcome;
 
 /// Beginning of each line that a stage reports.
 const CHAIN: &str = "MBTOOL-CHAIN ";
@@ -107,7 +106,7 @@ impl Chain {
         let initrd = stage.bytes("state/hops", hops.as_bytes())?.finish()?;
         let machine = match self.first {
             Kernel::Linux => Machine::stage1(self.firmware, initrd)?,
-            Kernel::Xen(version) => Machine::xen(version, "crashkernel=256M@256M", "", initrd)?,
+            Kernel::Xen(version) => Machine::xen(version, "crashkernel=128M@256M", "", initrd)?,
         };
         Ok(machine.cpus(self.cpus).memory_mib(self.memory_mib))
     }
@@ -115,32 +114,13 @@ impl Chain {
     /// Runs it as `name` and checks what every stage found. `seconds`: the longest that one stage may take.
     pub fn check(&self, name: &str, seconds: u64) -> Result<Outcome> {
         let end = format!("{CHAIN}END");
-        let outcome = self.outcome(name, seconds, &end)?;
+        let outcome = self
+            .machine()?
+            .run(name, self.deadline(seconds), &[&end])?
+            .ended_with(&end)?;
         self.verify(&outcome)
             .with_context(|| format!("see {}", outcome.log.display()))?;
         Ok(outcome)
-    }
-
-    /// Runs it. A kernel that stops within its own start, long after our handoff has left it alone, is tried once more,
-    /// and said: on a busy host QEMU's emulation loses timer interrupts, most of all of a Linux that follows a Xen.
-    fn outcome(&self, name: &str, seconds: u64, end: &str) -> Result<Outcome> {
-        let run = |name: &str| self.machine()?.run(name, self.deadline(seconds), &[end]);
-        let outcome = run(name)?;
-        let entered = outcome
-            .lines
-            .last()
-            .is_some_and(|line| line.contains("[handoff] jump to "));
-        if matches!(outcome.reason, Reason::Deadline) && entered {
-            say(
-                name,
-                format_args!(
-                    "no life from a kernel that was entered: ONCE MORE; log of the first run: {}",
-                    outcome.log.display()
-                ),
-            );
-            return run(&format!("{name}_again"))?.ended_with(end);
-        }
-        outcome.ended_with(end)
     }
 
     fn verify(&self, outcome: &Outcome) -> Result<()> {

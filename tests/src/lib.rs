@@ -21,6 +21,7 @@ pub mod machine;
 pub mod payload_guest;
 pub mod plan_json;
 pub mod pool;
+mod process;
 pub mod qmp;
 pub mod run;
 pub mod save;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::dirs::target_dir;
 use crate::keyboard::Keyboard;
 use crate::machine::{Initrd, Machine, Memory};
+use crate::process::{Running, spawn};
 use crate::serial::Follow;
 use crate::template::Template;
 use crate::times::{self, Kind, Phases};
@@ -140,16 +141,6 @@ impl Outcome {
 /// Where the files of the run `name` are.
 pub fn dir(name: &str) -> PathBuf {
     target_dir().join("e2e").join(name)
-}
-
-/// Ends QEMU when the one who waits for it is gone.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// What `attempt`, a run called `name`, comes to; made once more, and said, where QEMU is to blame for its outcome.
@@ -346,7 +337,11 @@ impl Machine {
         let mut before = Vec::new();
         if let Some(template) = template {
             before = template.log()?;
-            before.extend(format!("[{name}] restored from here on\r\n").bytes());
+            let line = format!(
+                "[{name}] restored from here on, template {}\r\n",
+                template.key()
+            );
+            before.extend(line.bytes());
         }
         fs::write(&log, before)?;
         // nor an earlier run's machine for this one
@@ -368,18 +363,13 @@ impl Machine {
         } else {
             (Stdio::null(), output.try_clone()?.into())
         };
-        let mut running = Running(
-            command
-                .stdin(stdin)
-                .stdout(stdout)
-                .stderr(output)
-                .spawn()
-                .with_context(|| format!("cannot start QEMU: {}", shown(&command)))?,
-        );
+        let started = shown(&command);
+        command.stdin(stdin).stdout(stdout).stderr(output);
+        let mut running = spawn(command).with_context(|| started.clone())?;
         if let (Some(template), Some(Initrd::Stage1(initrd))) = (template, &self.initrd) {
             template
                 .restore(running.0.id(), &dir, initrd)
-                .with_context(|| shown(&command))?;
+                .with_context(|| started)?;
         }
         Ok(Launched {
             keyboard: Keyboard::new(running.0.stdin.take()),

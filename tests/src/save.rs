@@ -12,7 +12,7 @@ use images::guest::{self, CRASH, STAGE1, Stage1};
 
 use crate::dirs::target_dir;
 use crate::guest_binary::{known_pages_bin, mbtool_bin};
-use crate::machine::{Firmware, Machine};
+use crate::machine::{EMULATED, Firmware, Machine};
 use crate::run::Outcome;
 
 /// Four times what the slowest case takes on two free cores.
@@ -136,6 +136,7 @@ impl Scenario {
         let returned = format!("{CRASH}END");
         let mut machine = Machine::new(Firmware::SeaBios, linux)
             .append("console=ttyS0,115200 quiet panic=-1")
+            .append(EMULATED)
             .append(&format!("crashkernel={region}"))
             .initrd(initrd)
             .memory_mib(memory_mib)

@@ -1,6 +1,7 @@
 //! The initial RAM disk of the first kernel, on bare metal or as dom0.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -39,10 +40,10 @@ impl Stage1 {
         let mut base = base(include_str!("stage1.sh"))?;
         base.directory("tmp")?;
         for (release, module) in assets::xen_modules()? {
-            let name = module.file_name().unwrap_or_default().to_string_lossy();
-            let data =
-                fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
-            base.file(&format!("lib/modules/{release}/{name}"), 0o644, &data)?;
+            let name = module.file_stem().unwrap_or_default().to_string_lossy();
+            let name = name.trim_end_matches(".ko");
+            let data = unpacked(&module)?;
+            base.file(&format!("lib/modules/{release}/{name}.ko"), 0o644, &data)?;
         }
         let files = Archive::new();
         Self { base, files }.bytes("stage1", script.as_bytes())
@@ -74,6 +75,20 @@ impl Stage1 {
             files: self.files.finish()?,
         })
     }
+}
+
+/// A module of Linux; Debian packs them since 6.12, and Linux complains before busybox unpacks one.
+fn unpacked(module: &Path) -> Result<Vec<u8>> {
+    let shown = || format!("cannot read {}", module.display());
+    let file = fs::read(module).with_context(shown)?;
+    if module.extension().is_none_or(|end| end != "xz") {
+        return Ok(file);
+    }
+    let mut data = Vec::new();
+    lzma_rust2::XzReader::new(&file[..], true)
+        .read_to_end(&mut data)
+        .with_context(shown)?;
+    Ok(data)
 }
 
 impl Stage1Initrd {

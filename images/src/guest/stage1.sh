@@ -13,7 +13,7 @@ xen=
 if [ "$(cat /sys/hypervisor/type 2>/dev/null)" = xen ]; then
 	# under Xen: the way to it for user space
 	for module in xen-privcmd xenfs; do
-		insmod "/lib/modules/$(uname -r)/$module.ko"* || rc=1
+		insmod "/lib/modules/$(uname -r)/$module.ko" || rc=1
 	done
 	mount -t xenfs xenfs /proc/xen || rc=1
 	cd /sys/hypervisor/version

@@ -20,6 +20,7 @@ use serde_json::json;
 
 use crate::clock::Clock;
 use crate::machine::{Initrd, Machine, Memory};
+use crate::process::spawn;
 use crate::qmp::{Qmp, TEMPLATE_SOCKET};
 use crate::serial::Follow;
 use crate::times::{self, Kind, Parts};
@@ -88,6 +89,12 @@ impl Template {
         })
     }
 
+    /// Its name in the cache directory.
+    pub fn key(&self) -> String {
+        let name = self.dir.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
     /// Its memory.
     pub fn ram(&self) -> PathBuf {
         self.dir.join(RAM)
@@ -132,16 +139,6 @@ fn monitor(dir: &Path) -> Result<Qmp> {
     Ok(qmp)
 }
 
-/// Ends QEMU, whatever happens.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Boots the machine into a first stage that waits, and saves it in `dir`.
 fn make(machine: &Machine, initrd: &Stage1Initrd, dir: &Path) -> Result<()> {
     let whole = [&initrd.base[..], &slot::archive(&initrd.base)?].concat();
@@ -155,7 +152,7 @@ fn make(machine: &Machine, initrd: &Stage1Initrd, dir: &Path) -> Result<()> {
         .stdout(Stdio::null())
         .stderr(File::create(&qemu_log)?);
     let started = Instant::now();
-    let mut qemu = Running(command.spawn().context("cannot start QEMU")?);
+    let mut qemu = spawn(command)?;
     let mut clock = Clock::new(qemu.0.id());
     let booted = wait(&machine, &mut qemu.0, &mut clock, dir).and_then(|()| save(dir));
     let wall = started.elapsed();

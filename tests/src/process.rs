@@ -1,0 +1,76 @@
+//! The process of a machine.
+
+// UNSAFETY: a closure runs between fork and exec.
+#![expect(unsafe_code)]
+
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+
+use anyhow::{Context, Result};
+use rustix::process::{Signal, set_parent_process_death_signal, setsid};
+
+/// QEMU. It ends when this is dropped, and when the thread that started it ends.
+#[derive(Debug)]
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts QEMU in a session of its own.
+///
+/// An emulated CPU that gets the host's CPU only now and then finds one timer interrupt where several were due; a kernel that counts
+/// them to see whether its timer works then panics. Linux's scheduler gives each session the same share (autogroup, sched(7)),
+/// however many busy processes another one has.
+pub(crate) fn spawn(mut command: Command) -> Result<Running> {
+    let prepare = || {
+        setsid()?;
+        // without a terminal it gets no Ctrl-C
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        Ok(())
+    };
+    // SAFETY: two system calls, which neither allocate nor take a lock
+    unsafe {
+        command.pre_exec(prepare);
+    }
+    command.spawn().map(Running).context("cannot start QEMU")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_has_its_own_session_and_ends_with_its_thread() {
+        let session = |id: &str| {
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+            let (_, fields) = stat.rsplit_once(") ")?;
+            let mut fields = fields.split(' ');
+            Some((fields.next()?.to_owned(), fields.nth(2)?.to_owned()))
+        };
+        let start = || {
+            let mut command = Command::new("sleep");
+            command.arg("1000");
+            spawn(command).unwrap()
+        };
+        let running = start();
+        let id = running.0.id().to_string();
+        assert_eq!(session(&id).unwrap().1, id);
+        drop(running);
+        assert_eq!(session(&id), None);
+
+        let id = std::thread::spawn(move || {
+            let running = start();
+            let id = running.0.id().to_string();
+            std::mem::forget(running);
+            id
+        });
+        let id = id.join().unwrap();
+        while session(&id).is_some_and(|(state, _)| state != "Z") {
+            std::thread::yield_now();
+        }
+    }
+}
