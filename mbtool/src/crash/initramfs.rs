@@ -91,7 +91,12 @@ fn field(header: &[u8], at: usize) -> Option<usize> {
     usize::from_str_radix(text, 16).ok()
 }
 
-fn without_zeros(bytes: &[u8]) -> &[u8] {
+/// By whole blocks first: hundreds of megabytes of zeroes take seconds byte by byte where this is built without optimization.
+fn without_zeros(mut bytes: &[u8]) -> &[u8] {
+    const BLOCK: [u8; 4096] = [0; 4096];
+    while let Some(rest) = bytes.strip_prefix(&BLOCK) {
+        bytes = rest;
+    }
     let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
     &bytes[zeros..]
 }
