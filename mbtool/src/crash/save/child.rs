@@ -17,8 +17,6 @@ use std::time::{Duration, Instant};
 
 /// How often a child is looked at.
 const LOOK: Duration = Duration::from_millis(50);
-/// What a killed child, and the output of one that has ended, may take.
-const LAST: Duration = Duration::from_secs(3);
 /// How long to wait for a pipe at once.
 const MOMENT: Timespec = Timespec {
     tv_sec: 0,
@@ -225,7 +223,7 @@ impl<'a> Running<'a> {
                 // it has gone: its last words say why
                 Err(error) => {
                     self.stdin = None;
-                    let wait = Instant::now() + LAST;
+                    let wait = Instant::now() + self.run.limits.last;
                     while Instant::now() < wait {
                         if let Some(status) = self.look(taken)? {
                             return Err(self.failed(status));
@@ -292,7 +290,7 @@ impl<'a> Running<'a> {
     /// Waits until its outputs are read; not for ever: one of its children may
     /// hold them open.
     fn drain(&self) {
-        let end = Instant::now() + LAST;
+        let end = Instant::now() + self.run.limits.last;
         for output in &self.outputs {
             let _ = output.recv_timeout(end.saturating_duration_since(Instant::now()));
         }
@@ -317,7 +315,7 @@ impl<'a> Running<'a> {
             // gone already, or not to be killed: seen below
             let _ = kill_process_group(pid, Signal::KILL);
         }
-        let end = Instant::now() + LAST;
+        let end = Instant::now() + self.run.limits.last;
         while Instant::now() < end {
             if matches!(self.child.try_wait(), Ok(Some(_))) {
                 self.ended = true;

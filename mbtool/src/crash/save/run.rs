@@ -20,6 +20,8 @@ pub struct Limits {
     pub network: Duration,
     /// Between two tries.
     pub pause: Duration,
+    /// What a killed child, and the output of one that has ended, may take.
+    pub last: Duration,
 }
 
 /// Without a watchdog, as long as this may pass without progress in a step.
@@ -42,6 +44,7 @@ impl Limits {
             device: Duration::from_secs(90),
             network: Duration::from_secs(180),
             pause: Duration::from_secs(1),
+            last: Duration::from_secs(3),
         }
     }
 }
@@ -107,6 +110,8 @@ pub(super) mod testing {
             device: Duration::from_millis(200),
             network: Duration::from_millis(500),
             pause: Duration::from_millis(20),
+            // who waits for all of it has something to wait for, on a busy machine too
+            last: Duration::from_secs(3),
         };
         let run = Run {
             talk: Arc::new(heard.talk(false)),

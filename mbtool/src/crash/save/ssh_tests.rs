@@ -32,7 +32,8 @@ damages | ruins) case $1 in *"cat > "*vmcore*)
 esac ;;
 cuts) case $1 in *"cat > "*vmcore*) head -c 1000 >/dev/null; echo "Connection reset" >&2; exit 255 ;; esac ;;
 esac
-exec sh -c "$1"
+# signs of life follow each other quickly, so that no test waits for the last one
+exec sh -c "sleep() { command sleep 0.1; }; $1"
 "#;
 
 /// What a save to `host` came to: the directory that was to be, the record.
@@ -69,7 +70,10 @@ impl Saved {
 }
 
 fn dump() -> Vec<u8> {
-    (0..3 << 20).map(|n| (n % 247) as u8).collect()
+    let period: [u8; 247] = std::array::from_fn(|n| n as u8);
+    let mut dump = period.repeat((3 << 20) / period.len() + 1);
+    dump.truncate(3 << 20);
+    dump
 }
 
 fn saved(host: &str, collector: &dyn Fn(&Path) -> Collector) -> Saved {
@@ -83,8 +87,8 @@ fn saved_in(dir: tempfile::TempDir, host: &str, collector: &dyn Fn(&Path) -> Col
     let vmcore = dir.path().join("proc-vmcore");
     fs::write(&vmcore, dump()).unwrap();
     let (mut run, heard) = testing::run();
-    // longer than between two signs of life of what is slow there
-    run.limits.stall = std::time::Duration::from_secs(4);
+    // longer, by far, than between two signs of life of what is slow there
+    run.limits.stall = std::time::Duration::from_secs(2);
     run.limits.talking = std::time::Duration::from_secs(60);
     let save_to = Save {
         collector: collector(dir.path()),
