@@ -500,13 +500,11 @@ fn resolve(root: &Path, file: &str) -> Result<PathBuf> {
         .ok_or_else(|| anyhow!("{} has no {prefix}*", dir.display()))
 }
 
-/// What a dom0 with Linux 6.1 or 6.12 needs to let user space reach Xen, in the order to load it: the kernel's release, and the
-/// file of the module. Nothing for a kernel that is not part of a tree with modules.
-pub fn xen_modules() -> Result<Vec<(String, PathBuf)>> {
+/// What a dom0 with `linux` (6.1 or 6.12) needs to let user space reach Xen, in the order to load it: the kernel's release, and
+/// the file of the module. Nothing for a kernel that is not part of a tree with modules.
+pub fn xen_modules(linux: &'static Asset) -> Result<Vec<(String, PathBuf)>> {
     let files = ["drivers/xen/xen-privcmd.ko", "drivers/xen/xenfs/xenfs.ko"];
-    let mut found = modules(&LINUX_6_1, &files)?;
-    found.extend(modules(&LINUX_6_12, &files)?);
-    Ok(found)
+    modules(linux, &files)
 }
 
 /// What Linux 6.1 needs to show EFI's variables: as [`xen_modules`].

@@ -48,7 +48,7 @@ pub enum Board {
 /// A control domain that Xen starts.
 #[derive(Clone, Debug)]
 pub(crate) struct Dom0 {
-    pub(crate) kernel: PathBuf,
+    pub(crate) linux: &'static Asset,
     append: String,
 }
 
@@ -160,7 +160,7 @@ impl Machine {
         let xen = assets::xen(version)?.path()?;
         let mut machine = Self::new(Firmware::SeaBios, xen);
         machine.dom0 = Some(Dom0 {
-            kernel: FIRST_LINUX.path()?.to_owned(),
+            linux: FIRST_LINUX,
             append: format!("console=hvc0 quiet panic=-1 {dom0_args}"),
         });
         Ok(machine
@@ -171,10 +171,9 @@ impl Machine {
 
     /// Sets the Linux that it starts with: that of dom0 where it starts with Xen.
     pub fn linux(mut self, linux: &'static Asset) -> Result<Self> {
-        let kernel = linux.path()?.to_owned();
         match &mut self.dom0 {
-            Some(dom0) => dom0.kernel = kernel,
-            None => self.kernel = Some(kernel),
+            Some(dom0) => dom0.linux = linux,
+            None => self.kernel = Some(linux.path()?.to_owned()),
         }
         Ok(self)
     }
@@ -297,12 +296,24 @@ impl Machine {
         self
     }
 
+    /// Its first stage, if it has one.
+    pub(crate) fn stage1_initrd(&self) -> Result<Option<Stage1Initrd>> {
+        match (&self.initrd, &self.dom0) {
+            (Some(Initrd::Stage1(initrd)), None) => Ok(Some(initrd.clone())),
+            (Some(Initrd::Stage1(initrd)), Some(dom0)) => {
+                initrd.clone().for_dom0(dom0.linux).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Puts the files that QEMU loads into `dir`.
     pub(crate) fn prepare(&self, dir: &Path) -> Result<()> {
-        match &self.initrd {
-            Some(Initrd::Whole(initrd)) => fs::write(dir.join("initrd"), initrd)?,
-            Some(Initrd::Stage1(initrd)) => fs::write(dir.join("initrd"), initrd.whole())?,
-            None => {}
+        if let Some(Initrd::Whole(initrd)) = &self.initrd {
+            fs::write(dir.join("initrd"), initrd)?;
+        }
+        if let Some(initrd) = self.stage1_initrd()? {
+            fs::write(dir.join("initrd"), initrd.whole())?;
         }
         if let (Some(dom0), Some(kernel)) = (&self.dom0, &self.kernel) {
             // QEMU unpacks no Multiboot image, and takes the name of a module up to the first blank.
@@ -310,8 +321,9 @@ impl Machine {
             let packed = fs::read(kernel).with_context(|| format!("cannot read {name}"))?;
             let unpacked = mbtool::decompress::decompress(packed, &name)?;
             fs::write(dir.join("xen"), &unpacked.bytes)?;
-            fs::copy(&dom0.kernel, dir.join("vmlinuz"))
-                .with_context(|| format!("cannot copy {}", dom0.kernel.display()))?;
+            let linux = dom0.linux.path()?;
+            fs::copy(linux, dir.join("vmlinuz"))
+                .with_context(|| format!("cannot copy {}", linux.display()))?;
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::case::{self, Start};
 use crate::clock::Clock;
 use crate::dirs::target_dir;
 use crate::keyboard::Keyboard;
-use crate::machine::{Initrd, Machine, Memory};
+use crate::machine::{Machine, Memory};
 use crate::process::{Running, spawn};
 use crate::serial::Follow;
 use crate::template::Template;
@@ -366,9 +366,9 @@ impl Machine {
         let started = shown(&command);
         command.stdin(stdin).stdout(stdout).stderr(output);
         let mut running = spawn(command).with_context(|| started.clone())?;
-        if let (Some(template), Some(Initrd::Stage1(initrd))) = (template, &self.initrd) {
+        if let (Some(template), Some(initrd)) = (template, self.stage1_initrd()?) {
             template
-                .restore(running.0.id(), &dir, initrd)
+                .restore(running.0.id(), &dir, &initrd)
                 .with_context(|| started)?;
         }
         Ok(Launched {

@@ -78,7 +78,7 @@ impl Scenario {
             modules.extend(assets::watchdog_modules()?);
         }
         if self.saver != Saver::Linux {
-            modules.extend(assets::xen_modules()?);
+            modules.extend(assets::xen_modules(&LINUX_6_1)?);
         }
         let mbtool = fs::read(mbtool_bin()?)?;
         let dump = format!("sh /modules/load\n{}\n", self.start);

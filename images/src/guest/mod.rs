@@ -18,7 +18,7 @@ use crate::cpio::Archive;
 use crate::store::Digest;
 
 pub use debian::{DEBIAN, DebianGuest};
-pub use stage1::{SLOT, Stage1, Stage1Initrd, WAITING};
+pub use stage1::{SLOT, Stage1, Stage1Initrd, WAITING, xen_modules};
 
 /// Beginning of each line of the first stage: `START`, `END`, `FAIL rc=N`, and `+ COMMAND` for each command.
 pub const STAGE1: &str = "MBTOOL-STAGE1 ";

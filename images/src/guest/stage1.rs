@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::base;
-use crate::assets;
+use crate::assets::{self, Asset};
 use crate::cpio::Archive;
 
 /// What a first stage prints, behind [`STAGE1`](super::STAGE1), when it has found [`SLOT`] and waits for the files of a test.
@@ -18,7 +18,7 @@ pub const WAITING: &str = "WAITING";
 pub const SLOT: &str = "slot";
 
 /// Busybox, the files added to it, and a script to run. Where the kernel finds itself under Xen, what user space needs to
-/// reach Xen is loaded and mounted first.
+/// reach Xen ([`xen_modules`]) is loaded and mounted first.
 #[derive(Debug)]
 pub struct Stage1 {
     base: Archive,
@@ -39,12 +39,6 @@ impl Stage1 {
     pub fn new(script: &str) -> Result<Self> {
         let mut base = base(include_str!("stage1.sh"))?;
         base.directory("tmp")?;
-        for (release, module) in assets::xen_modules()? {
-            let name = module.file_stem().unwrap_or_default().to_string_lossy();
-            let name = name.trim_end_matches(".ko");
-            let data = unpacked(&module)?;
-            base.file(&format!("lib/modules/{release}/{name}.ko"), 0o644, &data)?;
-        }
         let files = Archive::new();
         Self { base, files }.bytes("stage1", script.as_bytes())
     }
@@ -77,6 +71,17 @@ impl Stage1 {
     }
 }
 
+/// For the first stage of a dom0 with `linux`: the modules that it loads there.
+pub fn xen_modules(linux: &'static Asset) -> Result<Archive> {
+    let mut archive = Archive::new();
+    for (release, module) in assets::xen_modules(linux)? {
+        let name = module.file_name().unwrap_or_default().to_string_lossy();
+        let path = format!("lib/modules/{release}/{}", name.trim_end_matches(".xz"));
+        archive.file(&path, 0o644, &unpacked(&module)?)?;
+    }
+    Ok(archive)
+}
+
 /// A module of Linux; Debian packs them since 6.12, and Linux complains before busybox unpacks one.
 fn unpacked(module: &Path) -> Result<Vec<u8>> {
     let shown = || format!("cannot read {}", module.display());
@@ -92,6 +97,12 @@ fn unpacked(module: &Path) -> Result<Vec<u8>> {
 }
 
 impl Stage1Initrd {
+    /// The same with the modules for a dom0 with `linux`.
+    pub fn for_dom0(mut self, linux: &'static Asset) -> Result<Self> {
+        self.base.extend(xen_modules(linux)?.finish()?);
+        Ok(self)
+    }
+
     /// Both parts in one file, as a kernel takes it.
     pub fn whole(&self) -> Vec<u8> {
         [&self.base[..], &self.files].concat()

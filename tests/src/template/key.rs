@@ -26,7 +26,9 @@ pub fn of(machine: &Machine, initrd: &Stage1Initrd) -> Result<String> {
         files.push(OVMF.path()?);
     }
     files.extend(machine.kernel.as_deref());
-    files.extend(machine.dom0.as_ref().map(|dom0| &*dom0.kernel));
+    if let Some(dom0) = &machine.dom0 {
+        files.push(dom0.linux.path()?);
+    }
     for path in files {
         parts.push(format!("{} {}", path.display(), digest(path)?));
     }

@@ -19,7 +19,7 @@ use images::progress::say;
 use serde_json::json;
 
 use crate::clock::Clock;
-use crate::machine::{Initrd, Machine, Memory};
+use crate::machine::{Machine, Memory};
 use crate::process::spawn;
 use crate::qmp::{Qmp, TEMPLATE_SOCKET};
 use crate::serial::Follow;
@@ -55,9 +55,8 @@ pub struct Template {
 impl Template {
     /// That of `machine`, made where there is none yet; nothing while another one makes it. `name` is for messages.
     pub fn of(machine: &Machine, name: &str) -> Result<Option<Self>> {
-        let Some(Initrd::Stage1(initrd)) = &machine.initrd else {
-            bail!("a machine without a first stage has no template");
-        };
+        let initrd = machine.stage1_initrd()?;
+        let initrd = &initrd.context("a machine without a first stage has no template")?;
         ensure!(
             Slot::takes(&initrd.files),
             "the files of the test have {} bytes, which is more than a template takes",
