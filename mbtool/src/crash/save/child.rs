@@ -13,10 +13,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// How often a child is looked at.
-const LOOK: Duration = Duration::from_millis(50);
 /// How long to wait for a pipe at once.
 const MOMENT: Timespec = Timespec {
     tv_sec: 0,
@@ -228,7 +226,7 @@ impl<'a> Running<'a> {
                         if let Some(status) = self.look(taken)? {
                             return Err(self.failed(status));
                         }
-                        thread::sleep(LOOK);
+                        thread::sleep(self.run.limits.look);
                     }
                     return Err(anyhow!("{}: {error}{}", self.name, self.said()));
                 }
@@ -269,7 +267,7 @@ impl<'a> Running<'a> {
             if let Some(status) = self.look(work())? {
                 break status;
             }
-            thread::sleep(LOOK);
+            thread::sleep(self.run.limits.look);
         };
         if !status.success() {
             return Err(self.failed(status));
@@ -321,7 +319,7 @@ impl<'a> Running<'a> {
                 self.ended = true;
                 return true;
             }
-            thread::sleep(LOOK);
+            thread::sleep(self.run.limits.look);
         }
         false
     }

@@ -1,5 +1,6 @@
 use super::super::run::testing;
 use super::*;
+use std::time::Duration;
 
 fn sh(script: &str) -> Command {
     let mut command = Command::new("sh");
@@ -9,11 +10,12 @@ fn sh(script: &str) -> Command {
 
 #[test]
 fn what_it_writes_is_shown_or_kept() {
-    let (run, heard) = testing::run();
+    let (mut run, heard) = testing::run();
+    // what is not yet followed by the end of its line is shown when it is looked at: it has ended by then
+    run.limits.look = Duration::from_millis(300);
     let out = super::run(&run, sh("echo a; echo b >&2"), Output::Keep, || 0).unwrap();
     assert_eq!(out, b"a\n");
     assert_eq!(heard.text(), "");
-    // at once: what stands there when it is looked at is shown
     let script = "printf '1 %%\\r2 %%\\r\\nend\\nlast'";
     let out = super::run(&run, sh(script), Output::Show, || 0).unwrap();
     assert_eq!(out, b"");
@@ -60,7 +62,7 @@ fn one_that_hangs_is_killed_with_its_children() {
     };
     let end = Instant::now() + Duration::from_secs(10);
     while lives() && Instant::now() < end {
-        thread::sleep(LOOK);
+        thread::sleep(run.limits.look);
     }
     assert!(!lives());
 }

@@ -20,6 +20,8 @@ pub struct Limits {
     pub network: Duration,
     /// Between two tries.
     pub pause: Duration,
+    /// Between two looks at a child.
+    pub look: Duration,
     /// What a killed child, and the output of one that has ended, may take.
     pub last: Duration,
 }
@@ -44,6 +46,7 @@ impl Limits {
             device: Duration::from_secs(90),
             network: Duration::from_secs(180),
             pause: Duration::from_secs(1),
+            look: Duration::from_millis(50),
             last: Duration::from_secs(3),
         }
     }
@@ -110,6 +113,7 @@ pub(super) mod testing {
             device: Duration::from_millis(200),
             network: Duration::from_millis(500),
             pause: Duration::from_millis(20),
+            look: Duration::from_millis(5),
             // who waits for all of it has something to wait for, on a busy machine too
             last: Duration::from_secs(3),
         };

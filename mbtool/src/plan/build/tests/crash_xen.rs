@@ -5,10 +5,12 @@ use crate::crash::facts::Text;
 use crate::image::synth::dom0_kernel;
 use crate::memory::acpi::Acpi;
 use crate::memory::xen::Run;
+use crate::plan::Bytes;
 use elf::ElfBytes;
 use elf::abi::{PT_LOAD, PT_NOTE};
 use elf::endian::LittleEndian;
 use proptest::prelude::*;
+use std::sync::LazyLock;
 use xen_shim::acpi::Table;
 
 /// Debian's 6.1: up to 74 MiB.
@@ -66,9 +68,17 @@ pub(super) fn host(region: PhysRange) -> Host {
     host
 }
 
+/// So many bytes, which all requests share.
+fn initrd(len: usize) -> Bytes {
+    static BYTES: LazyLock<Bytes> = LazyLock::new(|| vec![3; 80 << 20].into());
+    BYTES.slice(0..len)
+}
+
 fn request(region: PhysRange) -> Request {
+    let mut initrd_module = module("initrd.img", "", vec![]);
+    initrd_module.data = initrd(6 << 20);
     Request {
-        modules: vec![dom0(), module("initrd.img", "", vec![3; 6 << 20])],
+        modules: vec![dom0(), initrd_module],
         crash: Some(region),
         ..xen_request()
     }
@@ -298,7 +308,10 @@ fn dense(len: usize) -> Vec<u8> {
         let (zeros, name_len) = ("0".repeat(48), name.len());
         archive.extend(format!("070701{zeros}{len:08X}{zeros:.32}{name_len:08X}00000000").bytes());
         archive.extend(name.bytes());
-        archive.resize(archive.len().next_multiple_of(4) + len, 0);
+        archive.extend_from_slice(&vec![
+            0;
+            archive.len().next_multiple_of(4) + len - archive.len()
+        ]);
     }
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut packer, &archive).unwrap();
@@ -368,7 +381,7 @@ proptest! {
         let region = r(start << 12, (start << 12) + (mib << 20));
         let host = host(region);
         let mut request = request(region);
-        request.modules[1].data = vec![3; initrd << 20].into();
+        request.modules[1].data = self::initrd(initrd << 20);
         if let Ok(plan) = plan(&request, &host) {
             consistent(&plan, &host, region);
         }

@@ -370,7 +370,10 @@ proptest! {
             request.modules.push(kernel());
         }
         for (n, size) in sizes.into_iter().enumerate() {
-            let data = (0..size).map(|i| (i >> 3) as u8 ^ (i >> 12) as u8 ^ n as u8).collect();
+            let mut data = vec![0; size];
+            for (i, eight) in data.chunks_mut(8).enumerate() {
+                eight.fill(i as u8 ^ (i >> 9) as u8 ^ n as u8);
+            }
             request.modules.push(module(&format!("m{n}"), "", data));
         }
         if let Some((min, max)) = window {
