@@ -11,6 +11,7 @@ use crate::payloads::LAUNCHER;
 
 #[path = "../payload/launcher/plan.rs"]
 pub mod plan;
+pub mod series;
 
 /// A segment: destination, bytes of memory, contents.
 pub type Segment<'a> = (u64, u64, &'a [u8]);
@@ -26,21 +27,27 @@ pub const DEFAULT_BASE: u32 = 0x2000_0000;
 /// When `base` is not a multiple of 4096.
 #[must_use]
 pub fn kernel(base: u32) -> Vec<u8> {
-    /// Offsets of e_entry, p_vaddr and p_paddr in an ELF32 file whose program
-    /// headers follow its header.
-    const ADDRESSES: [usize; 3] = [24, 52 + 8, 52 + 12];
     assert!(
         base.is_multiple_of(4096),
         "launcher base {base:#x} is not page aligned"
     );
     let mut file = LAUNCHER.to_vec();
-    let field = |file: &[u8], at: usize| u32::from_le_bytes(std::array::from_fn(|i| file[at + i]));
-    let delta = base.wrapping_sub(field(&file, ADDRESSES[1]));
-    for at in ADDRESSES {
+    let delta = base.wrapping_sub(field(&file, P_VADDR));
+    for at in [E_ENTRY, P_VADDR, P_PADDR] {
         let moved = field(&file, at).wrapping_add(delta);
         file[at..at + 4].copy_from_slice(&moved.to_le_bytes());
     }
     file
+}
+
+/// Offsets in an ELF32 file whose program headers follow its header.
+const E_ENTRY: usize = 24;
+const P_VADDR: usize = 52 + 8;
+const P_PADDR: usize = 52 + 12;
+const P_MEMSZ: usize = 52 + 20;
+
+fn field(file: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(std::array::from_fn(|i| file[at + i]))
 }
 
 /// A plan: put `segments` in place, then jump to `entry` in long mode as
@@ -93,20 +100,40 @@ pub fn pack_xen(segments: &[Segment<'_>], entry: u64, cpu: u32) -> Vec<u8> {
 }
 
 fn write(mode: u32, segments: &[Segment<'_>], entry: u64, registers: [u32; 2]) -> Vec<u8> {
+    let mut offset = plan::HEADER_LEN + segments.len() * plan::SEGMENT_LEN;
+    let mut file = head(mode, segments, entry, registers, |bytes| {
+        let at = offset;
+        offset += bytes.len();
+        at
+    });
+    for (.., bytes) in segments {
+        file.extend(*bytes);
+    }
+    file
+}
+
+/// A plan without the contents, which `place` finds an offset for.
+fn head<'a>(
+    mode: u32,
+    segments: &[Segment<'a>],
+    entry: u64,
+    registers: [u32; 2],
+    mut place: impl FnMut(&'a [u8]) -> usize,
+) -> Vec<u8> {
     let mut file = plan::MAGIC.to_vec();
     file.extend(mode.to_le_bytes());
     file.extend((segments.len() as u32).to_le_bytes());
     file.extend(entry.to_le_bytes());
     file.extend(registers.iter().flat_map(|register| register.to_le_bytes()));
     debug_assert_eq!(file.len(), plan::HEADER_LEN);
-    let mut offset = plan::HEADER_LEN + segments.len() * plan::SEGMENT_LEN;
     for (destination, memsz, bytes) in segments {
-        let fields = [*destination, *memsz, offset as u64, bytes.len() as u64];
+        let fields = [
+            *destination,
+            *memsz,
+            place(bytes) as u64,
+            bytes.len() as u64,
+        ];
         file.extend(fields.iter().flat_map(|field| field.to_le_bytes()));
-        offset += bytes.len();
-    }
-    for (.., bytes) in segments {
-        file.extend(*bytes);
     }
     file
 }

@@ -76,6 +76,12 @@ pub mod capture;
 /// QEMU's exit status after the launcher's calls all returned.
 pub const LAUNCHER_RETURNED_STATUS: i32 = 37;
 
+/// QEMU's exit status after the last plan of a series.
+pub const LAUNCHER_SERIES_STATUS: i32 = 39;
+
+/// The last page of a firmware: see [`crate::launch::series`].
+pub(crate) const RESET: &[u8] = image!("reset");
+
 /// ELF32 with a Multiboot1 header, for QEMU's `-kernel`: see [`crate::launch`].
 pub(crate) const LAUNCHER: &[u8] = image!("launcher");
 

@@ -13,10 +13,9 @@
 mod support;
 
 use handoff::dump::Mode::{self, Long, Protected};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use support::trap::{
     CODE, Code, DATA, Guest, HOLE, P_DATA, P_GDT, P_IDT32, P_RESERVED_PDE, P_TSS64, PAGES,
-    RESERVED, dump, phase,
+    RESERVED, dump, phase, run_all,
 };
 
 /// At [`DATA`]: bounds 1 and 2, x87 control word without masks.
@@ -66,12 +65,16 @@ impl Case {
         }
     }
 
-    /// `None`, or what is wrong.
-    fn check(&self) -> Option<String> {
-        let mut guest = Guest::new(self.mode, &self.code);
-        guest.data = support::words(&CONSTANTS);
-        let serial = guest.run();
-        let dump = dump(&serial);
+    fn guest(&self) -> Guest<'_> {
+        Guest {
+            data: support::words(&CONSTANTS),
+            ..Guest::new(self.mode, &self.code)
+        }
+    }
+
+    /// `None`, or what is wrong with what was said.
+    fn check(&self, serial: &str) -> Option<String> {
+        let dump = dump(serial);
         // QEMU 7.2 forgets bit 0, which a reserved bit implies (Intel SDM vol. 3, 4.7)
         let reserved = self.vector == 14 && self.error.is_some_and(|error| error & 8 != 0);
         let error = match dump.error {
@@ -94,24 +97,13 @@ impl Case {
     }
 }
 
-/// Runs all cases, as many at a time as there are CPUs.
+/// Runs all cases in one QEMU: there are as many tests as a machine commonly has CPUs.
 fn check(cases: &[Case]) {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut wrong = String::new();
-        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            wrong.extend(case.check());
-        }
-        wrong
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let wrong: String = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
-    });
+    let said = run_all(&cases.iter().map(Case::guest).collect::<Vec<_>>());
+    let cases = cases.iter().zip(&said);
+    let wrong: String = cases
+        .filter_map(|(case, serial)| case.check(serial))
+        .collect();
     assert!(wrong.is_empty(), "{wrong}");
 }
 

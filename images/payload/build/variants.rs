@@ -165,6 +165,7 @@ pub fn build_all(tools: &Tools) {
     fault32(tools);
     page(tools, "destroy");
     page(tools, "state64");
+    page(tools, "reset");
     launcher(tools);
 }
 

@@ -24,6 +24,7 @@ mod paging;
 mod plan;
 #[path = "../rt.rs"]
 mod rt;
+mod series;
 mod xen;
 
 use console::Console;
@@ -36,6 +37,9 @@ const EXIT_REFUSED: u8 = 0x11;
 
 /// ... and this into 37.
 const EXIT_RETURNED: u8 = 0x12;
+
+/// ... and this into 39.
+const EXIT_SERIES: u8 = 0x13;
 
 /// Called by `entry.S` in long mode.
 // UNSAFETY: the symbol name is the contract with entry.S.
@@ -57,7 +61,20 @@ extern "C" fn payload_main(state: &State) -> ! {
 fn launch(state: &State) -> Result<core::convert::Infallible, &'static str> {
     let info = multiboot::Info::new(state).ok_or("not entered by multiboot")?;
     let file = info.first_module().ok_or("no module")?;
-    let plan = Plan::parse(file).ok_or("module 0 is no plan")?;
+    let plan = match plan::series(file) {
+        None => Plan::parse(file),
+        Some(count) => {
+            let n = series::next();
+            if u64::from(n) >= count {
+                console::exit_qemu(EXIT_SERIES);
+                return Err("no isa-debug-exit device");
+            }
+            // not to be mistaken for the last words of the one before
+            Console::new().text("\r\nMBTOOL-LAUNCHER next plan\r\n");
+            Plan::nth(file, n.into())
+        }
+    };
+    let plan = plan.ok_or("module 0 is no plan")?;
     for i in 0..plan.count {
         let segment = plan.segment(i).ok_or("segment outside the plan")?;
         if memory::overlaps_image(segment.destination, segment.memsz)

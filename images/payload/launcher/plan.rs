@@ -11,9 +11,21 @@
 //! 32  segments, 32 bytes each: destination u64, memory size u64,
 //!     offset in this file u64, size in this file u64
 //! ```
+//!
+//! Or a series of plans, which may share contents:
+//!
+//! ```text
+//! 0   magic, 8 bytes
+//! 8   number of plans u64
+//! 16  offset in this file u64 of each plan
+//! ```
 
 /// First bytes of a plan.
 pub const MAGIC: [u8; 8] = *b"mbtplan1";
+/// First bytes of a series.
+pub const SERIES: [u8; 8] = *b"mbtserie";
+/// Bytes before the offsets of a series.
+pub const SERIES_LEN: usize = 16;
 /// Bytes before the segments.
 pub const HEADER_LEN: usize = 32;
 /// Bytes per segment.
@@ -38,6 +50,8 @@ pub const STATE_LINUX: u32 = 1;
 /// A plan in memory.
 pub struct Plan<'a> {
     bytes: &'a [u8],
+    /// Where it begins.
+    at: usize,
     /// [`LONG`], [`DIRECT`], [`CALL`] or [`XEN`].
     pub mode: u32,
     /// Number of segments, all of them within the file.
@@ -63,16 +77,28 @@ pub struct Segment<'a> {
 impl<'a> Plan<'a> {
     /// Reads the header; `None` for anything that is not a whole plan.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
-        if !bytes.starts_with(&MAGIC) {
+        Self::parse_at(bytes, 0)
+    }
+
+    /// Reads plan number `n` of a series that is at least so long.
+    pub fn nth(bytes: &'a [u8], n: usize) -> Option<Self> {
+        let at = n.checked_mul(8)?.checked_add(SERIES_LEN)?;
+        Self::parse_at(bytes, u64_at(bytes, at)? as usize)
+    }
+
+    fn parse_at(bytes: &'a [u8], at: usize) -> Option<Self> {
+        let head = bytes.get(at..)?;
+        if !head.starts_with(&MAGIC) {
             return None;
         }
         let plan = Self {
             bytes,
-            mode: u32_at(bytes, 8)?,
-            count: u32_at(bytes, 12)? as usize,
-            entry: u64_at(bytes, 16)?,
-            eax: u32_at(bytes, 24)?,
-            ebx: u32_at(bytes, 28)?,
+            at,
+            mode: u32_at(head, 8)?,
+            count: u32_at(head, 12)? as usize,
+            entry: u64_at(head, 16)?,
+            eax: u32_at(head, 24)?,
+            ebx: u32_at(head, 28)?,
         };
         let all = (0..plan.count).all(|i| plan.segment(i).is_some());
         (plan.mode <= XEN && all).then_some(plan)
@@ -81,6 +107,7 @@ impl<'a> Plan<'a> {
     /// Segment number `i`.
     pub fn segment(&self, i: usize) -> Option<Segment<'a>> {
         let at = i.checked_mul(SEGMENT_LEN)?.checked_add(HEADER_LEN)?;
+        let at = at.checked_add(self.at)?;
         let (offset, size) = (u64_at(self.bytes, at + 16)?, u64_at(self.bytes, at + 24)?);
         let bytes = self.bytes.get(offset as usize..)?.get(..size as usize)?;
         let (destination, memsz) = (u64_at(self.bytes, at)?, u64_at(self.bytes, at + 8)?);
@@ -90,6 +117,13 @@ impl<'a> Plan<'a> {
             bytes,
         })
     }
+}
+
+/// Number of plans of a series; `None` for anything else.
+pub fn series(bytes: &[u8]) -> Option<u64> {
+    bytes
+        .starts_with(&SERIES)
+        .then(|| u64_at(bytes, SERIES.len()))?
 }
 
 fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {

@@ -169,7 +169,8 @@ pub struct Run {
 pub fn qemu_command(dir: &Path) -> Command {
     let mut command = qemu::command().unwrap();
     command
-        .args(["-accel", "tcg", "-m", "1024", "-net", "none", "-no-reboot"])
+        // a device less is time less, for QEMU and for its firmware
+        .args(["-accel", "tcg", "-m", "1024", "-nodefaults", "-no-reboot"])
         .args(["-display", "none"])
         .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
         .arg("-kernel")
@@ -223,7 +224,7 @@ pub fn run_with(machine: &[&str], plan: &[u8], until: Option<&str>) -> Run {
             "no end after {DEADLINE:?}; the guest said:\n{}",
             serial()
         );
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(3));
     };
     Run {
         status,

@@ -8,7 +8,8 @@ use handoff::blob;
 use handoff::dump::Mode;
 use handoff::dump::read::{Dump, Integrity, Reader};
 use handoff::spec::{Console, Drill, Exit, OnFault, Relocate, Spec, Verify};
-use images::launch;
+use images::launch::{self, series};
+use images::payloads::LAUNCHER_SERIES_STATUS;
 use std::fs;
 use std::io::Write;
 use std::mem::offset_of;
@@ -137,7 +138,8 @@ impl<'a> Guest<'a> {
         }
     }
 
-    fn plan(&self) -> Vec<u8> {
+    /// What the launcher has to put in place, and where it jumps to.
+    fn segments(&self) -> ([(u64, u64, Vec<u8>); 4], u64) {
         let long = self.mode == Mode::Long;
         let mut built = blob::build(&Spec {
             base: BASE.into(),
@@ -178,13 +180,18 @@ impl<'a> Guest<'a> {
             })
             .collect();
         let pages = super::words(&pages);
-        let segments: [launch::Segment<'_>; 4] = [
-            (BASE.into(), built.memsz, &built.bytes),
-            (CODE.into(), 0x1000, self.code),
-            (DATA.into(), 0x1000, &data),
-            (PAGES.into(), 0x1000, &pages),
+        let segments = [
+            (BASE.into(), built.memsz, built.bytes),
+            (CODE.into(), 0x1000, self.code.to_vec()),
+            (DATA.into(), 0x1000, data),
+            (PAGES.into(), 0x1000, pages),
         ];
-        (self.pack)(&segments, built.entry)
+        (segments, built.entry)
+    }
+
+    fn plan(&self) -> Vec<u8> {
+        let (segments, entry) = self.segments();
+        (self.pack)(&borrowed(&segments), entry)
     }
 
     /// Boots; what the handoff said until it reset the machine.
@@ -222,6 +229,64 @@ impl<'a> Guest<'a> {
             std::thread::sleep(Duration::from_millis(3));
         }
     }
+}
+
+fn borrowed(segments: &[(u64, u64, Vec<u8>); 4]) -> [launch::Segment<'_>; 4] {
+    segments
+        .each_ref()
+        .map(|(to, len, bytes)| (*to, *len, &bytes[..]))
+}
+
+/// Runs guests that need no more than the launcher and COM1, one after the other in one QEMU; what the handoff said in
+/// each of them until it reset the machine.
+pub fn run_all(guests: &[Guest<'_>]) -> Vec<String> {
+    let plans: Vec<_> = guests.iter().map(Guest::segments).collect();
+    let plans: Vec<_> = plans
+        .iter()
+        .map(|(segments, entry)| (borrowed(segments), *entry))
+        .collect();
+    let plans: Vec<_> = plans
+        .iter()
+        .map(|(segments, entry)| (&segments[..], *entry))
+        .collect();
+    let dir = tempfile::tempdir().unwrap();
+    let machine = series::machine(dir.path(), &series::pack(&plans)).unwrap();
+    let mut command = images::qemu::command().unwrap();
+    command
+        .current_dir(dir.path())
+        .args(["-accel", "tcg", "-nodefaults", "-display", "none"])
+        .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
+        .args(["-serial", "file:serial"])
+        .args(machine)
+        .stdin(Stdio::null());
+    let mut qemu = command.spawn().unwrap();
+    let serial = dir.path().join("serial");
+    let (mut len, mut grown) = (0, Instant::now());
+    let status = loop {
+        if let Some(status) = qemu.try_wait().unwrap() {
+            break status;
+        }
+        let now = fs::metadata(&serial).map_or(0, |serial| serial.len());
+        if now != len {
+            (len, grown) = (now, Instant::now());
+        }
+        // silent for too long, or without an end: none says more than 2 KiB
+        if grown.elapsed() > DEADLINE || len > guests.len() as u64 * 0x1_0000 {
+            qemu.kill().unwrap();
+            break qemu.wait().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let serial = fs::read(&serial).unwrap();
+    let serial = String::from_utf8_lossy(&serial);
+    let mut said = serial.split(series::NEXT).map(str::to_owned);
+    assert_eq!(said.next().as_deref().map(str::trim), Some(""), "{serial}");
+    let said: Vec<_> = said.collect();
+    let end = (status.code(), said.len());
+    let wanted = (Some(LAUNCHER_SERIES_STATUS), guests.len());
+    let last = said.last().map_or("nothing", String::as_str);
+    assert_eq!(end, wanted, "the last one said\n{last}");
+    said
 }
 
 /// Offset in the built bytes of the page directory entry of `addr`.
