@@ -84,7 +84,7 @@ impl Chain {
             .file("bin/mbtool", mbtool_bin()?)?
             .file("vmlinuz", FIRST_LINUX.path()?)?
             // for the stages in a dom0
-            .add(guest::xen_modules(FIRST_LINUX)?)
+            .archive(guest::xen_modules(FIRST_LINUX)?)
             .bytes("state/seed", &seed())?
             .bytes("state/count", b"0\n")?
             .bytes("state/digests", digests(0).as_bytes())?;

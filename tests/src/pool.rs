@@ -14,6 +14,7 @@ use images::progress::say;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::case::{Case, Start, begin};
+use crate::dirs::target_dir;
 use crate::times;
 
 /// Memory of the host for each machine: more than most of them touch.
@@ -38,8 +39,13 @@ pub fn run(cases: &[&[Case]]) -> ExitCode {
     }
     let started = Instant::now();
     let conclusion = libtest_mimic::run(&arguments, trials);
-    if !arguments.list {
-        print!("{}", times::table(started.elapsed(), threads));
+    let [slowest, all] = times::tables(started.elapsed(), threads);
+    print!("{slowest}");
+    let path = target_dir().join("e2e").join("times");
+    if !all.is_empty()
+        && let Err(error) = fs::write(&path, all)
+    {
+        say("times", format_args!("{}: {error}", path.display()));
     }
     conclusion.exit_code()
 }

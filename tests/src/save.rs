@@ -129,7 +129,7 @@ impl Scenario {
             &[]
         };
         let initrd = stage
-            .add(guest::addition(&[], tools, &assets::disk_modules()?)?)
+            .archive(guest::addition(&[], tools, &assets::disk_modules()?)?)
             .finish()?;
         let drive = format!("file={},format=raw,if=virtio", disk.display());
         let failed = format!("{STAGE1}FAIL");

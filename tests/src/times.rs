@@ -169,16 +169,16 @@ pub fn unknown(name: &str, version: &str) {
     }
 }
 
-/// The table for the end of a run that took `wall` with `threads` machines at a time.
-pub fn table(wall: Duration, threads: usize) -> String {
+/// The tables for the end of a run that took `wall` with `threads` machines at a time: of the slowest cases, and of all.
+pub fn tables(wall: Duration, threads: usize) -> [String; 2] {
     let Ok(mut all) = ALL.lock() else {
-        return String::new();
+        return [String::new(), String::new()];
     };
     all.cases.sort_by_key(|case| std::cmp::Reverse(case.wall));
-    render(&all, wall, threads)
+    [SHOWN, all.cases.len()].map(|shown| render(&all, shown, wall, threads))
 }
 
-fn render(all: &All, wall: Duration, threads: usize) -> String {
+fn render(all: &All, shown: usize, wall: Duration, threads: usize) -> String {
     let mut text = String::new();
     let machines = || all.cases.iter().flat_map(|case| &case.machines);
     if machines().next().is_none() {
@@ -206,7 +206,7 @@ fn render(all: &All, wall: Duration, threads: usize) -> String {
         let columns = columns.map(|time| format!("{:>9}", seconds(time)));
         let _ = writeln!(text, "{name:<62}{}", columns.concat());
     };
-    let slow = all.cases.iter().take(SHOWN);
+    let slow = all.cases.iter().take(shown);
     for case in slow {
         row(&case.name, &mut case.machines.iter(), case.wall);
     }
@@ -304,13 +304,14 @@ mod tests {
             again: 0,
             unknown: vec!["a::d (7.9)".to_owned()],
         };
-        let text = render(&all, s(13), 2);
+        let text = render(&all, 1, s(13), 2);
+        assert!(text.contains("a::b") && !text.contains("a::c"));
         let all = text.lines().find(|line| line.starts_with("all ")).unwrap();
         let numbers: Vec<&str> = all.split_whitespace().skip(1).collect();
         assert_eq!(numbers, ["24.0", "11.0", "12.0", "3.0", "21.0", "0.0"]);
         assert!(text.contains("1 booted, 1 restored from templates, of which 1 were made"));
         assert!(!text.contains("instead"), "{text}");
         assert!(text.contains("NOT COUNTED") && text.contains("a::d (7.9)"));
-        assert_eq!(render(&All::default(), s(1), 2), "");
+        assert_eq!(render(&All::default(), 1, s(1), 2), "");
     }
 }

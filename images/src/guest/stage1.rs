@@ -56,7 +56,7 @@ impl Stage1 {
     }
 
     /// Adds the files of `archive`.
-    pub fn add(mut self, archive: Archive) -> Self {
+    pub fn archive(mut self, archive: Archive) -> Self {
         self.files.append(archive);
         self
     }

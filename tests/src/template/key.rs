@@ -33,7 +33,7 @@ pub fn of(machine: &Machine, initrd: &Stage1Initrd) -> Result<String> {
         parts.push(format!("{} {}", path.display(), digest(path)?));
     }
     parts.push(Digest::of(&initrd.base).to_string());
-    parts.push(Digest::of(&super::slot::archive(&initrd.base)?).to_string());
+    parts.push(super::slot::description());
     let digest = Digest::of(parts.join("\n").as_bytes()).to_string();
     Ok(digest[..16].to_owned())
 }

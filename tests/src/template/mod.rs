@@ -72,7 +72,7 @@ impl Template {
             store::Place::New(place) => place,
         };
         say(name, format_args!("making the template {key}"));
-        make(machine, initrd, place.dir())?;
+        make(machine, initrd, place.part())?;
         let (dir, lock) = place.keep()?;
         Self::open(dir, lock).map(Some)
     }

@@ -37,6 +37,11 @@ pub struct Slot {
     offsets: Vec<u64>,
 }
 
+/// What the slot is like: all that a template depends on.
+pub fn description() -> String {
+    format!("slot of {PAGES} pages, {SLOT:?}, {MARK:x?}")
+}
+
 /// The slot as a cpio archive, which goes behind `base` in an initial RAM disk.
 pub fn archive(base: &[u8]) -> Result<Vec<u8>> {
     let mut slot = vec![0; PAGES * PAGE];

@@ -133,7 +133,7 @@ impl Store {
 
 impl New {
     /// Where to make it.
-    pub fn dir(&self) -> &Path {
+    pub fn part(&self) -> &Path {
         &self.part
     }
 
@@ -171,7 +171,7 @@ mod tests {
     fn make(store: &Store, key: &str, len: usize) -> (PathBuf, File) {
         match store.place(key).unwrap() {
             Some(Place::New(new)) => {
-                fs::write(new.dir().join("ram"), vec![1; len]).unwrap();
+                fs::write(new.part().join("ram"), vec![1; len]).unwrap();
                 new.keep().unwrap()
             }
             other => panic!("{other:?}"),
@@ -191,7 +191,7 @@ mod tests {
         };
         assert!(store.place("a").unwrap().is_none());
         // what is given up is begun anew
-        fs::write(new.dir().join("ram"), "half").unwrap();
+        fs::write(new.part().join("ram"), "half").unwrap();
         drop(new);
         let (path, _lock) = make(&store, "a", 1);
         assert_eq!(fs::read(path.join("ram")).unwrap(), [1]);
