@@ -10,7 +10,7 @@ use images::assets::Asset;
 pub enum Start {
     /// From power-on: for one case of each configuration at least, and for what looks at every byte or fills memory.
     Booted,
-    /// From a [template](crate::template), if they begin with a first stage.
+    /// From a template (docs/testing.md), if they begin with a first stage.
     Restored,
     /// There is none: everything happens on this machine.
     Here,

@@ -46,7 +46,7 @@ pub enum Reason {
     Failure(String),
     /// QEMU ended by itself: the guest powered off or reset.
     Exited(ExitStatus),
-    /// The deadline passed, on the machine's [`Clock`].
+    /// The deadline passed on the machine's own clock, which stands while QEMU waits for a CPU of the host.
     Deadline,
     /// Nothing of QEMU ran any more: its emulated CPUs wait for an interrupt that does not come.
     Still,
