@@ -9,7 +9,7 @@ use Kernel::{Linux, Xen};
 
 tests::cases! {
     linux_to_linux_to_xen_and_back_on_ovmf: restored 170 s, "long form";
-    ten_hand_overs_between_linux_and_xen: restored 170 s;
+    ten_hand_overs_between_linux_and_xen: restored 100 s;
 }
 
 /// UEFI all the way: no stage but the first has firmware to ask.

@@ -14,7 +14,7 @@ use images::rootfs::{Debian, Program, UUID};
 use tests::{Firmware, Machine, Outcome, mbtool_bin};
 
 tests::cases! {
-    crash_debian_saves_to_disk: booted 90 s;
+    crash_debian_saves_to_disk: booted 140 s;
     crash_debian_by_the_book: booted 90 s, "long form";
     crash_debian_is_read_by_crash: booted 90 s, "long form, fetches 855 MB";
     crash_debian_saves_to_lvm_on_raid: booted 90 s, "long form";

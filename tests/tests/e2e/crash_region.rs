@@ -9,9 +9,9 @@ use images::guest::{self, STAGE1, Stage1, Stage1Initrd};
 use tests::{EMULATED, FIRST_LINUX, Firmware, Machine, Outcome, known_pages_bin, mbtool_bin};
 
 tests::cases! {
-    crash_region_missing: booted 14 s;
+    crash_region_missing: booted 30 s;
     crash_region_missing_in_dom0: booted 14 s, "long form";
-    crash_region_too_small: booted 14 s;
+    crash_region_too_small: booted 22 s;
     crash_region_above_4_gib: booted 14 s;
 }
 

@@ -7,7 +7,7 @@ use tests::save::{Saver, Scenario};
 use tests::{Outcome, Reason};
 
 tests::cases! {
-    crash_save_in_dom0: booted 60 s;
+    crash_save_in_dom0: booted 30 s;
     crash_save_in_linux: booted 60 s, "long form";
     crash_save_after_a_collector_that_hangs: booted 60 s, "long form";
     crash_save_that_stops_is_reset_by_the_machines_watchdog: booted 60 s, "long form";

@@ -11,11 +11,11 @@ use tests::{Board, Firmware};
 
 tests::cases! {
     crash_to_xen_4_20_on_cpu_2: booted 45 s;
-    crash_linux_7_to_xen_4_17_ovmf_q35_intel_on_cpu_0: booted 45 s on LINUX_7;
+    crash_linux_7_to_xen_4_17_ovmf_q35_intel_on_cpu_0: booted 50 s on LINUX_7;
     crash_busy_linux_6_12_to_xen_4_20_amd_large_initrd_sparse_apic_ids: booted 45 s;
     crash_to_xen_4_17_with_cpus_offline: booted 45 s, "long form";
     crash_to_xen_4_20_x2apic_on_cpu_2: booted 45 s, "long form";
-    crash_xen_4_20_by_its_debug_key_to_xen_4_20: booted 45 s;
+    crash_xen_4_20_by_its_debug_key_to_xen_4_20: booted 85 s;
     crash_xen_4_17_to_xen_4_17_at_16_mib: booted 45 s, "long form";
     crash_to_xen_4_20_on_cpu_0: booted 45 s, "long form";
     crash_to_xen_4_17_on_cpu_2: booted 45 s, "long form";

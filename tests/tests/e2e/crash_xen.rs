@@ -6,8 +6,8 @@ use tests::crash::{Host, Report, Scenario, Trigger};
 
 tests::cases! {
     crash_xen_4_17_dom0_panics: booted 40 s, "long form";
-    crash_xen_4_20_dom0_panics: booted 40 s;
-    crash_xen_4_17_by_its_debug_key: booted 40 s;
+    crash_xen_4_20_dom0_panics: booted 27 s;
+    crash_xen_4_17_by_its_debug_key: booted 27 s;
     crash_xen_4_20_by_its_debug_key: booted 40 s, "long form";
 }
 

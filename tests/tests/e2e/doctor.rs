@@ -10,9 +10,9 @@ use tests::attempt::{self, Attempt, attempts};
 use tests::{Firmware, Machine, Outcome, mbtool_bin};
 
 tests::cases! {
-    doctor_on_linux_that_is_ready_and_when_loading_is_disabled: booted 14 s;
-    doctor_on_linux_that_is_locked_down_without_a_region: booted 14 s;
-    doctor_in_dom0: booted 14 s;
+    doctor_on_linux_that_is_ready_and_when_loading_is_disabled: booted 10 s;
+    doctor_on_linux_that_is_locked_down_without_a_region: booted 10 s;
+    doctor_in_dom0: booted 30 s;
 }
 
 /// Some ten times what a boot takes on two free cores.

@@ -11,9 +11,9 @@ use images::report::Report;
 use tests::{DEBUG_EXIT, Firmware, Machine, Reason, mbtool_bin};
 
 tests::cases! {
-    linux_6_1: booted 14 s;
-    linux_6_12: restored 14 s;
-    linux_7: booted 14 s on LINUX_7;
+    linux_6_1: booted 10 s;
+    linux_6_12: restored 5 s;
+    linux_7: booted 10 s on LINUX_7;
 }
 
 const DEADLINE: Duration = Duration::from_secs(120);

@@ -18,15 +18,15 @@ use tests::payload_guest::{DEADLINE, Loaded, PayloadGuest, modules};
 use tests::{DEBUG_EXIT, Firmware, Machine, Outcome, Reason};
 
 tests::cases! {
-    a_corrupted_module_is_named_and_not_started: restored 14 s;
-    a_corrupted_module_resets_the_machine_if_asked_to: restored 14 s;
-    a_fault_in_long_mode_is_dumped: restored 14 s;
-    a_fault_in_protected_mode_is_dumped: restored 14 s;
-    a_fault_of_the_target_is_dumped: restored 14 s;
-    without_a_console_the_handoff_is_silent_and_works: restored 14 s;
-    an_absent_uart_does_not_stop_the_handoff: restored 14 s;
-    a_damaged_handoff_says_so_and_starts_nothing: booted 14 s;
-    it_is_verification_that_stops_a_damaged_module: booted 14 s;
+    a_corrupted_module_is_named_and_not_started: restored 4 s;
+    a_corrupted_module_resets_the_machine_if_asked_to: restored 4 s;
+    a_fault_in_long_mode_is_dumped: restored 4 s;
+    a_fault_in_protected_mode_is_dumped: restored 4 s;
+    a_fault_of_the_target_is_dumped: restored 4 s;
+    without_a_console_the_handoff_is_silent_and_works: restored 4 s;
+    an_absent_uart_does_not_stop_the_handoff: restored 4 s;
+    a_damaged_handoff_says_so_and_starts_nothing: booted 8 s;
+    it_is_verification_that_stops_a_damaged_module: booted 8 s;
 }
 
 const PORT: Console = Console::Pio {

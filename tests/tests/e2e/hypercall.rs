@@ -11,8 +11,8 @@ use tests::{Machine, Outcome, hypercall_guest_bin};
 use xen_shim::hypercall::testing::load_cases;
 
 tests::cases! {
-    xen_4_17_answers_as_the_table_says: restored 14 s;
-    xen_4_20_answers_as_the_table_says: restored 14 s;
+    xen_4_17_answers_as_the_table_says: restored 5 s;
+    xen_4_20_answers_as_the_table_says: restored 5 s;
 }
 
 const DEADLINE: Duration = Duration::from_secs(300);

@@ -7,9 +7,9 @@ use images::guest::Stage1;
 use tests::{Firmware, Machine, Reason, mbtool_bin};
 
 tests::cases! {
-    linux_boots_on_seabios: booted 14 s;
-    linux_boots_on_ovmf: booted 14 s;
-    a_failing_command_ends_the_run: restored 14 s;
+    linux_boots_on_seabios: booted 10 s;
+    linux_boots_on_ovmf: booted 10 s;
+    a_failing_command_ends_the_run: restored 5 s;
 }
 
 const DEADLINE: Duration = Duration::from_secs(90);

@@ -10,7 +10,7 @@ use images::report::Report;
 use tests::{DEBUG_EXIT, FIRST_LINUX, Firmware, Machine, Reason, mbtool_bin};
 
 tests::cases! {
-    a_panic_starts_an_image_that_is_moved_into_its_place: booted 14 s;
+    a_panic_starts_an_image_that_is_moved_into_its_place: booted 10 s;
 }
 
 const DEADLINE: Duration = Duration::from_secs(120);

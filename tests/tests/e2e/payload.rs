@@ -16,17 +16,17 @@ mod mb1;
 mod mbi;
 
 tests::cases! {
-    fixed_elf64: booted 14 s;
-    relocatable_without_preference: restored 14 s;
-    relocatable_lowest: restored 14 s;
-    relocatable_highest: restored 14 s;
-    position_independent_on_ovmf: restored 14 s;
-    higher_half: restored 14 s;
-    by_address_tag_on_ovmf: booted 14 s;
-    elf32_on_odd_addresses: restored 14 s;
-    multiboot_1_elf64: restored 14 s;
-    multiboot_1_by_address_fields_on_ovmf: restored 14 s;
-    multiboot_1_elf32_on_odd_addresses: restored 14 s;
+    fixed_elf64: booted 8 s;
+    relocatable_without_preference: restored 4 s;
+    relocatable_lowest: restored 4 s;
+    relocatable_highest: restored 4 s;
+    position_independent_on_ovmf: restored 4 s;
+    higher_half: restored 4 s;
+    by_address_tag_on_ovmf: booted 8 s;
+    elf32_on_odd_addresses: restored 4 s;
+    multiboot_1_elf64: restored 4 s;
+    multiboot_1_by_address_fields_on_ovmf: restored 4 s;
+    multiboot_1_elf32_on_odd_addresses: restored 4 s;
 }
 
 /// Control flags of EFLAGS: all but CF PF AF ZF SF OF, which the payload cannot save.

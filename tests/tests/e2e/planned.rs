@@ -18,9 +18,9 @@ use sha2::{Digest, Sha256};
 use tests::{DEBUG_EXIT, Firmware, Machine, Reason};
 
 tests::cases! {
-    every_payload_finds_what_was_planned: booted 14 s;
+    every_payload_finds_what_was_planned: booted 3 s;
     a_preference_decides_where_an_image_goes: here 1 s;
-    an_image_outside_the_crash_region_is_moved_into_its_place: booted 14 s;
+    an_image_outside_the_crash_region_is_moved_into_its_place: booted 3 s;
 }
 
 const DEADLINE: Duration = Duration::from_secs(60);

@@ -10,8 +10,8 @@ use tests::plan_json::{PlanJson, number};
 use tests::{FIRST_LINUX, Firmware, Machine, mbtool_bin, vmlinux};
 
 tests::cases! {
-    linux_6_1_on_seabios: restored 14 s;
-    linux_6_12_on_ovmf: restored 14 s;
+    linux_6_1_on_seabios: booted 14 s;
+    linux_6_12_on_ovmf: booted 14 s;
 }
 
 /// Five times what it takes on two free cores.

@@ -12,8 +12,8 @@ use tests::dump::{Dump, HANDOFF};
 use tests::{FIRST_LINUX, Firmware, Machine, attempt, mbtool_bin, target_dir};
 
 tests::cases! {
-    a_log_in_ram_survives_a_reset_on_seabios: booted 14 s;
-    a_log_in_ram_survives_a_reset_on_ovmf: booted 14 s;
+    a_log_in_ram_survives_a_reset_on_seabios: booted 10 s;
+    a_log_in_ram_survives_a_reset_on_ovmf: booted 10 s;
 }
 
 const DEADLINE: Duration = Duration::from_secs(180);

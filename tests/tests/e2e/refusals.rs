@@ -18,8 +18,8 @@ mod cases;
 use cases::{Case, DISABLED, REFUSED, USAGE, case};
 
 tests::cases! {
-    refusals_keep_the_image_that_is_loaded: booted 14 s;
-    lockdown_is_named: booted 14 s;
+    refusals_keep_the_image_that_is_loaded: booted 10 s;
+    lockdown_is_named: booted 10 s;
 }
 
 fn script(cases: &[Case]) -> String {

@@ -9,8 +9,8 @@ tests::cases! {
     xen_4_17_seabios: restored 14 s;
     xen_4_17_ovmf: restored 14 s;
     xen_4_20_seabios: restored 14 s;
-    xen_4_20_ovmf: booted 14 s;
-    xen_4_20_ovmf_q35_4_cpus_6_gib: booted 14 s;
+    xen_4_20_ovmf: booted 33 s;
+    xen_4_20_ovmf_q35_4_cpus_6_gib: booted 60 s;
 }
 
 fn xen_4_17_seabios() -> Result<()> {

@@ -6,7 +6,7 @@ use tests::chain::{Chain, Kernel};
 use Kernel::Xen;
 
 tests::cases! {
-    from_4_17_to_4_20_and_back_with_2_cpus: booted 45 s;
+    from_4_17_to_4_20_and_back_with_2_cpus: booted 40 s;
     from_4_20_to_4_17_and_back_with_4_cpus: booted 45 s, "long form";
 }
 
