@@ -30,16 +30,21 @@ fn absolute(variable: &str) -> Option<PathBuf> {
     path.is_absolute().then_some(path)
 }
 
-/// Takes an exclusive lock on `path` (created when missing) that lasts until the returned file is dropped.
-///
-/// Says so before it waits for another process.
-pub fn lock(path: &Path) -> Result<File> {
-    let file = File::options()
+/// Opens the lock file `path`, created when missing; it is not locked yet.
+pub fn lock_file(path: &Path) -> Result<File> {
+    File::options()
         .create(true)
         .truncate(false)
         .write(true)
         .open(path)
-        .with_context(|| format!("cannot open the lock file {}", path.display()))?;
+        .with_context(|| format!("cannot open the lock file {}", path.display()))
+}
+
+/// Takes an exclusive lock on `path` (created when missing) that lasts until the returned file is dropped.
+///
+/// Says so before it waits for another process.
+pub fn lock(path: &Path) -> Result<File> {
+    let file = lock_file(path)?;
     if file.try_lock().is_err() {
         crate::progress::say(
             "setup",

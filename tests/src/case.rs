@@ -27,8 +27,8 @@ pub struct Case {
     pub seconds: u32,
     /// Why it does not run unless asked for by `--ignored`.
     pub ignored: Option<&'static str>,
-    /// The kernel that it is about, where Debian replaces that by newer ones while we work. If it fails with a newer one than
-    /// has been tried, nobody knows yet whose fault that is.
+    /// The kernel that it is about, where Debian replaces it by newer versions. A failure with a version that is newer than any
+    /// that passed is reported, but not counted.
     pub newest: Option<&'static Asset>,
     /// Itself.
     pub run: fn() -> Result<()>,

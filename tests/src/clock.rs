@@ -102,7 +102,7 @@ fn threads(process: u32) -> Option<HashMap<u32, Thread>> {
         .flatten()
     {
         let number = entry.file_name().to_str()?.parse().ok()?;
-        // one that has just ended is none any more
+        // a thread may end before its file is read
         if let Some(thread) = thread(&entry.path()) {
             all.insert(number, thread);
         }
@@ -147,7 +147,7 @@ mod tests {
         );
         assert_eq!(clock.had, Duration::from_secs(8));
         assert_eq!(clock.ran(), Duration::from_secs(5));
-        // nobody knows: the host's time
+        // without figures the host's time counts
         clock.count(passed, None);
         assert_eq!(clock.had, Duration::from_secs(12));
     }
@@ -181,7 +181,7 @@ mod tests {
         assert!(!clock.is_still());
         sleeper.kill().unwrap();
         sleeper.wait().unwrap();
-        // gone, nobody knows
+        // the process is gone: no figures
         long_ago(&mut clock, before.unwrap());
         assert!(!clock.is_still());
 

@@ -276,7 +276,7 @@ impl Machine {
         self.extra.iter().any(watching)
     }
 
-    /// The same machine, which nobody looks at and types on.
+    /// The same machine without monitor, gdbstub and input on its serial port.
     pub(crate) fn quiet(mut self) -> Self {
         self.typing = false;
         let mut words = std::mem::take(&mut self.extra).into_iter();

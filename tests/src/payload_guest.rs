@@ -11,7 +11,6 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use images::assets::{self, BUSYBOX, OVMF, QEMU};
 use images::guest::Stage1;
-use images::payloads::EXIT_STATUS;
 use images::report::Report;
 
 use crate::attempt::{self, quote};
@@ -19,7 +18,7 @@ use crate::dirs::target_dir;
 use crate::guest_binary::mbtool_bin;
 use crate::machine::{DEBUG_EXIT, FIRST_LINUX, Firmware, Machine};
 use crate::plan_json::PlanJson;
-use crate::run::{Outcome, Reason};
+use crate::run::Outcome;
 
 /// Ten times what a run takes on two free cores.
 pub const DEADLINE: Duration = Duration::from_secs(120);
@@ -197,16 +196,7 @@ impl PayloadGuest {
 impl Loaded {
     /// What the payload reported; an error when it did not end QEMU as it does after a report.
     pub fn report(&self) -> Result<Report> {
-        let status = match &self.outcome.reason {
-            Reason::Exited(status) => status.code(),
-            _ => None,
-        };
-        ensure!(
-            status == Some(EXIT_STATUS),
-            "the payload did not end QEMU: {}",
-            self.outcome.describe()
-        );
-        Report::parse(&self.outcome.lines.join("\n"))
+        self.outcome.report()
     }
 
     /// The same plan made on this machine, for the machine recorded in `map`, with `more` options.

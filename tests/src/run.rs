@@ -9,13 +9,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use images::payloads::EXIT_STATUS;
 use images::progress::say;
+use images::report::Report;
 
 use crate::case::{self, Start};
 use crate::clock::Clock;
 use crate::dirs::target_dir;
 use crate::keyboard::Keyboard;
-use crate::machine::{Machine, Memory};
+use crate::machine::{Initrd, Machine, Memory};
 use crate::process::{Running, spawn};
 use crate::serial::Follow;
 use crate::template::Template;
@@ -46,7 +48,7 @@ pub enum Reason {
     Failure(String),
     /// QEMU ended by itself: the guest powered off or reset.
     Exited(ExitStatus),
-    /// The deadline passed on the machine's own clock, which stands while QEMU waits for a CPU of the host.
+    /// The deadline passed on the machine's own clock, which does not advance while QEMU waits for a CPU of the host.
     Deadline,
     /// Nothing of QEMU ran any more: its emulated CPUs wait for an interrupt that does not come.
     Still,
@@ -93,6 +95,16 @@ impl Outcome {
         }
         let lost = self.reason == Reason::Still && !self.contains("[handoff]");
         lost.then_some("the emulated CPUs wait for an interrupt that does not come")
+    }
+
+    /// What a payload reported; an error when it did not end QEMU as it does after a report.
+    pub fn report(&self) -> Result<Report> {
+        match self.reason {
+            Reason::Exited(status) if status.code() == Some(EXIT_STATUS) => {
+                Report::parse(&self.lines.join("\n"))
+            }
+            _ => bail!("no report: {}", self.describe()),
+        }
     }
 
     /// Whether a line holds `text`.
@@ -317,7 +329,7 @@ impl Machine {
             return Ok(None);
         }
         let found = Template::of(self, name).and_then(|found| {
-            found.context("another test is making its template, and nobody waits for that")
+            found.context("another case is making the template, and this one does not wait")
         });
         if let Err(error) = &found {
             say(
@@ -366,9 +378,9 @@ impl Machine {
         let started = shown(&command);
         command.stdin(stdin).stdout(stdout).stderr(output);
         let mut running = spawn(command).with_context(|| started.clone())?;
-        if let (Some(template), Some(initrd)) = (template, self.stage1_initrd()?) {
+        if let (Some(template), Some(Initrd::Stage1(initrd))) = (template, &self.initrd) {
             template
-                .restore(running.0.id(), &dir, &initrd)
+                .restore(running.0.id(), &dir, &initrd.files)
                 .with_context(|| started)?;
         }
         Ok(Launched {

@@ -105,11 +105,11 @@ impl Template {
         fs::read(&path).with_context(|| path.display().to_string())
     }
 
-    /// Restores the machine in the process `qemu`, which was started in `dir` with this memory, and lets it run with the files
-    /// of a test.
-    pub fn restore(&self, qemu: u32, dir: &Path, initrd: &Stage1Initrd) -> Result<()> {
+    /// Restores the machine in the process `qemu`, which was started in `dir` with this memory, and lets it run with `files`,
+    /// the cpio archive of a test.
+    pub fn restore(&self, qemu: u32, dir: &Path, files: &[u8]) -> Result<()> {
         let mut qmp = monitor(dir)?;
-        self.slot.fill(qemu, &self.ram(), &initrd.files)?;
+        self.slot.fill(qemu, &self.ram(), files)?;
         // it runs as soon as it is complete, as it did when it was saved
         qmp.run("migrate-incoming", json!({ "uri": self.state() }))?;
         let deadline = Instant::now() + RESTORED;

@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(page[..16], MARK);
         assert!(slot.fill(std::process::id(), &ram, b"no archive").is_err());
         #[expect(unsafe_code)]
-        // SAFETY: mapped above, and used by nobody any more
+        // SAFETY: mapped above with this length; no reference into it is left
         unsafe {
             rustix::mm::munmap(mapped, len).unwrap();
         }

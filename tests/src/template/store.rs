@@ -82,16 +82,10 @@ impl Store {
     }
 
     fn lock(&self, key: &str) -> Result<File> {
-        let path = self.dir.join(format!("{key}.lock"));
-        File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .with_context(|| format!("cannot open the lock file {}", path.display()))
+        cache::lock_file(&self.dir.join(format!("{key}.lock")))
     }
 
-    /// Removes what nobody has used for longest, and what was not finished, until no more than `most` bytes are taken.
+    /// Removes unfinished templates, then the least recently used ones until all take at most `most` bytes. Templates in use stay.
     fn bound(&self, most: u64) -> Result<()> {
         let mut all = Vec::new();
         let mut taken = 0;
@@ -114,7 +108,7 @@ impl Store {
             if finished && taken <= most {
                 break;
             }
-            // not while somebody has it
+            // a template in use is locked
             let lock = self.lock(&key)?;
             if lock.try_lock().is_ok() {
                 if finished {

@@ -16,15 +16,14 @@ use handoff::dump::nth;
 use handoff::spec::{Console, Drill};
 use handoff::uart::{FCR, IER, LCR, LSR, LSR_TEMT, LSR_THRE, MCR, POLL_LIMIT};
 use images::launch;
-use images::payloads::{EXIT_STATUS, MB2_FIXED};
-use images::report::Report;
+use images::payloads::MB2_FIXED;
 use mbtool::image::Image;
 use mbtool::memory::{Entry, Host, Kind, LowMemory, Rsdp};
 use mbtool::plan::{Plan, Request, plan};
 use mbtool::ramlog;
 use tests::dump::Dump;
 use tests::gdb::{self, Gdb};
-use tests::{DEBUG_EXIT, Firmware, Machine, Outcome, Reason};
+use tests::{DEBUG_EXIT, Firmware, Machine, Outcome};
 
 tests::cases! {
     uarts_in_memory_with_a_stride_of_one_and_two: booted 3 s;
@@ -274,10 +273,7 @@ fn reached(name: &str, consoles: Vec<Console>, more: &[(u64, Vec<u8>)]) -> Resul
     let plan = planned(consoles, Drill::Off)?;
     let dir = tempfile::tempdir()?;
     let outcome = machine(dir.path(), packed(&plan, more))?.run(name, DEADLINE, &[])?;
-    let exited =
-        matches!(&outcome.reason, Reason::Exited(status) if status.code() == Some(EXIT_STATUS));
-    ensure!(exited, "no report: {}", outcome.describe());
-    Report::parse(&outcome.lines.join("\n"))?;
+    outcome.report()?;
     println!("{name}: {} ms", outcome.elapsed.as_millis());
     Ok(outcome)
 }

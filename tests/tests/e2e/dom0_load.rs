@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use images::guest::Stage1;
-use images::payloads::{EXIT_STATUS, MB2_RELOC_HIGHEST};
+use images::payloads::MB2_RELOC_HIGHEST;
 use images::report::{Body, Report};
 use serde_json::Value;
 use tests::attempt::{self, Attempt};
 use tests::run::Outcome;
-use tests::{DEBUG_EXIT, Machine, Reason, mbtool_bin};
+use tests::{DEBUG_EXIT, Machine, mbtool_bin};
 
 tests::cases! {
     load_and_leave_xen_4_17: restored 14 s;
@@ -31,16 +31,6 @@ fn run(name: &str, version: &str, xen_args: &str, script: &str) -> Result<Outcom
     Machine::xen(version, xen_args, "", stage.finish()?)?
         .args(DEBUG_EXIT)
         .run(name, DEADLINE, &[])
-}
-
-/// The payload's report, which ends the machine.
-fn report(outcome: &Outcome) -> Result<Report> {
-    match outcome.reason {
-        Reason::Exited(status) if status.code() == Some(EXIT_STATUS) => {
-            Report::parse(&outcome.lines.join("\n"))
-        }
-        _ => anyhow::bail!("no report: {}", outcome.describe()),
-    }
 }
 
 fn bodies(report: &Report) -> impl Iterator<Item = &Body> {
@@ -78,7 +68,7 @@ fn load_and_leave(version: &str) -> Result<()> {
     );
     let name = format!("dom0_load_{version}");
     let outcome = run(&name, version, "crashkernel=256M@256M", &script)?;
-    let report = report(&outcome)?;
+    let report = outcome.report()?;
     let cmdline =
         |body: &Body| matches!(body, Body::Cmdline { text, .. } if text == "alpha=1 omega");
     assert!(bodies(&report).any(cmdline), "{report:?}");
@@ -212,7 +202,7 @@ fn the_balloon_makes_room_for_a_large_image() -> Result<()> {
         "{}",
         huge.stderr
     );
-    let report = report(&outcome)?;
+    let report = outcome.report()?;
     let module =
         |body: &Body| matches!(body, Body::Module { start, end, .. } if end - start == 256 << 20);
     assert_eq!(

@@ -6,9 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use images::assets::{LINUX_6_1, LINUX_6_12, LINUX_7};
 use images::guest::Stage1;
-use images::payloads::{EXIT_STATUS, MB2_FIXED};
-use images::report::Report;
-use tests::{DEBUG_EXIT, Firmware, Machine, Reason, mbtool_bin};
+use images::payloads::MB2_FIXED;
+use tests::{DEBUG_EXIT, Firmware, Machine, mbtool_bin};
 
 tests::cases! {
     linux_6_1: booted 10 s;
@@ -40,11 +39,7 @@ fn enters(name: &str, kernel: &Path, who: &str, limits: [u64; 2]) -> Result<()> 
         .initrd(initrd)
         .args(DEBUG_EXIT)
         .run(name, DEADLINE, &[])?;
-    match outcome.reason {
-        Reason::Exited(status) if status.code() == Some(EXIT_STATUS) => {}
-        _ => anyhow::bail!("no report: {}", outcome.describe()),
-    }
-    let report = Report::parse(&outcome.lines.join("\n"))?;
+    let report = outcome.report()?;
     assert!(report.image.sha256_valid);
     let who = format!("entered by {who} in long mode");
     assert!(outcome.contains(&who), "{who}: {}", outcome.describe());

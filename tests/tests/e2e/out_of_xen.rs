@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use images::assets::{self, Asset, LINUX_6_1};
 use images::guest::{self, DOM0, STAGE1, Stage1};
-use images::payloads::{EXIT_STATUS, MB2_FIXED, MB2_RELOC_HIGHEST};
+use images::payloads::{MB2_FIXED, MB2_RELOC_HIGHEST};
 use images::report::Report;
-use tests::{Board, DEBUG_EXIT, FIRST_LINUX, Machine, Outcome, Reason, mbtool_bin};
+use tests::{Board, DEBUG_EXIT, FIRST_LINUX, Machine, Outcome, mbtool_bin};
 
 tests::cases! {
     xen_4_17_to_linux: restored 14 s, "long form";
@@ -148,11 +148,7 @@ impl Case {
     /// Runs it as `name` into a payload that reports what it finds and ends QEMU.
     fn payload(&self, name: &str, image: &[u8]) -> Result<(Outcome, Report)> {
         let outcome = self.run(name, &[], &[("payload", image)])?;
-        match outcome.reason {
-            Reason::Exited(status) if status.code() == Some(EXIT_STATUS) => {}
-            _ => anyhow::bail!("no report: {}", outcome.describe()),
-        }
-        let report = Report::parse(&outcome.lines.join("\n"))?;
+        let report = outcome.report()?;
         ensure!(report.image.sha256_valid, "the image arrived damaged");
         ensure!(report.bss.first_dirty.is_none(), ".bss is not zero");
         Ok((outcome, report))

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use images::guest::Stage1;
-use images::payloads::{EXIT_STATUS, MB2_FIXED};
-use images::report::Report;
-use tests::{DEBUG_EXIT, FIRST_LINUX, Firmware, Machine, Reason, mbtool_bin};
+use images::payloads::MB2_FIXED;
+use tests::{DEBUG_EXIT, FIRST_LINUX, Firmware, Machine, mbtool_bin};
 
 tests::cases! {
     a_panic_starts_an_image_that_is_moved_into_its_place: booted 10 s;
@@ -28,11 +27,7 @@ fn a_panic_starts_an_image_that_is_moved_into_its_place() -> Result<()> {
         .args(DEBUG_EXIT)
         .failures(&["MBTOOL-STAGE1 FAIL"])
         .run("panic_moved", DEADLINE, &[])?;
-    match outcome.reason {
-        Reason::Exited(status) if status.code() == Some(EXIT_STATUS) => {}
-        _ => anyhow::bail!("no report: {}", outcome.describe()),
-    }
-    let report = Report::parse(&outcome.lines.join("\n"))?;
+    let report = outcome.report()?;
     assert_eq!(
         report.load_base, 0x40_0000,
         "its link address, which is the old kernel's memory"

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use handoff::addr::PhysRange;
 use handoff::spec::Console;
-use images::payloads::{self, EXIT_STATUS, MB2_FIXED};
+use images::payloads::{self, MB2_FIXED};
 use images::report::{Body as Got, MULTIBOOT2_MAGIC, Report};
 use images::{launch, payloads::REPORTING};
 use mbtool::image::Image;
@@ -15,7 +15,7 @@ use mbtool::memory::{CrashRegion, Entry, Host, Kind, LowMemory, Rsdp};
 use mbtool::plan::sent::Body as Want;
 use mbtool::plan::{Bytes, Module, Plan, Request, plan};
 use sha2::{Digest, Sha256};
-use tests::{DEBUG_EXIT, Firmware, Machine, Reason};
+use tests::{DEBUG_EXIT, Firmware, Machine};
 
 tests::cases! {
     every_payload_finds_what_was_planned: booted 3 s;
@@ -37,11 +37,7 @@ fn boot(name: &str, plan: Vec<u8>) -> Result<(Report, Vec<String>)> {
         .initrd(plan)
         .args(DEBUG_EXIT)
         .run(name, DEADLINE, &[])?;
-    match outcome.reason {
-        Reason::Exited(status) if status.code() == Some(EXIT_STATUS) => {}
-        _ => anyhow::bail!("no report: {}", outcome.describe()),
-    }
-    let report = Report::parse(&outcome.lines.join("\n"))?;
+    let report = outcome.report()?;
     Ok((report, outcome.lines))
 }
 

@@ -11,7 +11,7 @@ fn sh(script: &str) -> Command {
 #[test]
 fn what_it_writes_is_shown_or_kept() {
     let (mut run, heard) = testing::run();
-    // what is not yet followed by the end of its line is shown when it is looked at: it has ended by then
+    // an unfinished line is shown at each look; the next look comes after the script has ended
     run.limits.look = Duration::from_millis(300);
     let out = super::run(&run, sh("echo a; echo b >&2"), Output::Keep, || 0).unwrap();
     assert_eq!(out, b"a\n");
