@@ -5,7 +5,7 @@ use super::load;
 use crate::cli::files::Files;
 use crate::cli::raw::PlanArgs;
 use crate::cli::request::ModuleArg;
-use crate::memory::{CrashRegion, host, replay};
+use crate::host::{CrashRegion, read, replay};
 use crate::{input, plan};
 use anyhow::Context;
 use handoff::addr::PhysRange;
@@ -26,7 +26,7 @@ pub fn run(args: &PlanArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
                 .with_context(|| path.display().to_string())?;
             (host, Vec::new())
         }
-        None => host::read(Path::new("/"))?,
+        None => read(Path::new("/"))?,
     };
     let mut common = args.common.clone();
     if let Some(PhysRange { start, end }) = args.crash_region {

@@ -4,9 +4,9 @@
 //! The crash kernel joins the notes to one, and makes each `PT_LOAD` a part of
 //! /proc/vmcore.
 
-use super::facts::Facts;
 use super::loads::{self, Backup, Load};
-use crate::memory::xen::Run;
+use crate::host::crash_notes::CrashInfo;
+use crate::host::xen::Run;
 use elf::abi;
 use handoff::addr::PhysRange;
 
@@ -31,7 +31,7 @@ pub struct TooMany {
 /// # Errors
 ///
 /// More than an ELF header takes.
-pub fn len(facts: &Facts, loads: usize, backups: &[Backup]) -> Result<u64, TooMany> {
+pub fn len(facts: &CrashInfo, loads: usize, backups: &[Backup]) -> Result<u64, TooMany> {
     let count = notes(facts).count() + loads + text(facts, backups).len();
     if count >= usize::from(abi::PN_XNUM) {
         return Err(TooMany { count });
@@ -40,14 +40,14 @@ pub fn len(facts: &Facts, loads: usize, backups: &[Backup]) -> Result<u64, TooMa
 }
 
 /// All notes: of the CPUs, then VMCOREINFO.
-fn notes(facts: &Facts) -> impl Iterator<Item = Run> + '_ {
+fn notes(facts: &CrashInfo) -> impl Iterator<Item = Run> + '_ {
     let all = facts.cpu_notes.iter().copied();
     all.chain(facts.vmcoreinfo).chain(facts.xen_vmcoreinfo)
 }
 
 /// The kernel's own code and data: physical range and virtual address of each
 /// piece.
-fn text(facts: &Facts, backups: &[Backup]) -> Vec<(PhysRange, u64)> {
+fn text(facts: &CrashInfo, backups: &[Backup]) -> Vec<(PhysRange, u64)> {
     let Some((text, range)) = facts
         .text
         .and_then(|text| Some((text, PhysRange::from_len(text.phys, text.len)?)))
@@ -70,7 +70,7 @@ fn text(facts: &Facts, backups: &[Backup]) -> Vec<(PhysRange, u64)> {
 /// # Errors
 ///
 /// More than an ELF header takes.
-pub fn build(facts: &Facts, loads: &[Load], backups: &[Backup]) -> Result<Vec<u8>, TooMany> {
+pub fn build(facts: &CrashInfo, loads: &[Load], backups: &[Backup]) -> Result<Vec<u8>, TooMany> {
     let total = len(facts, loads.len(), backups)?;
     let mut bytes = Vec::with_capacity(total as usize);
     bytes.extend(abi::ELFMAGIC);
@@ -128,17 +128,17 @@ fn header(bytes: &mut Vec<u8>, (kind, flags): (u32, u32), words: [u64; 5]) {
 #[cfg(test)]
 mod tests {
     use super::super::LOW;
-    use super::super::facts::Text;
     use super::*;
+    use crate::host::crash_notes::Text;
     use elf::ElfBytes;
     use elf::endian::LittleEndian;
 
-    fn facts() -> Facts {
+    fn facts() -> CrashInfo {
         let note = |start| Run {
             start,
             end: start + 372,
         };
-        Facts {
+        CrashInfo {
             cpu_notes: vec![note(0x7d1e_5b00), note(0x9_0000)],
             vmcoreinfo: Some(Run {
                 start: 0x188_6000,
@@ -151,7 +151,7 @@ mod tests {
                 len: 0x200_0000,
             }),
             direct_map: Some(0xffff_8880_0000_0000),
-            doubts: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn without_virtual_addresses_they_are_zero() {
-        let facts = Facts {
+        let facts = CrashInfo {
             text: None,
             direct_map: None,
             ..facts()

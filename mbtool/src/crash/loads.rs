@@ -1,7 +1,7 @@
 //! Which memory a dump has, and where the crash kernel finds it.
 
 use super::LOW;
-use crate::memory::{Entry, map};
+use crate::host::{Entry, map};
 use handoff::addr::PhysRange;
 use handoff::runs;
 
@@ -88,7 +88,7 @@ pub fn cut(run: PhysRange, backups: &[Backup]) -> Vec<PhysRange> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::Kind;
+    use crate::host::Kind;
     use handoff::addr::MIB;
 
     const fn e(start: u64, end: u64, kind: Kind) -> Entry {

@@ -1,7 +1,7 @@
 //! The memory that the crash kernel may use.
 
 use super::LOW;
-use crate::memory::{Entry, Kind, map};
+use crate::host::{Entry, Kind, map};
 use handoff::addr::PhysRange;
 use handoff::runs;
 

@@ -17,10 +17,9 @@
 //! - [`save`]: what the crash kernel does with the dump;
 //! - [`xen`]: what Xen and its dom0 need beside that.
 
-pub mod facts;
+pub mod cmdline;
 pub mod header;
 pub mod initramfs;
-pub mod kcore;
 pub mod loads;
 pub mod map;
 pub mod need;
@@ -28,10 +27,9 @@ pub mod region;
 pub mod reserve;
 pub mod save;
 pub mod setup;
-pub mod words;
 pub mod xen;
 
-pub use facts::Facts;
+pub use crate::host::crash_notes::CrashInfo;
 pub use loads::{Backup, Load};
 pub use reserve::Reserve;
 

@@ -1,5 +1,6 @@
 //! How large a crash region has to be.
 
+use crate::sys::size::Size;
 use handoff::addr::{MIB, PhysRange, whole_pages};
 use serde::Serialize;
 use std::fmt;
@@ -85,19 +86,9 @@ impl fmt::Display for Need {
         parts.sort_by_key(|part| std::cmp::Reverse(part.len));
         for (index, part) in parts.iter().enumerate() {
             let comma = if index > 0 { ", " } else { "" };
-            write!(f, "{comma}{} {}", part.name, size(part.len))?;
+            write!(f, "{comma}{} {}", part.name, Size::rounded_up(part.len))?;
         }
         Ok(())
-    }
-}
-
-/// In MiB or KiB, rounded up.
-#[must_use]
-pub fn size(bytes: u64) -> String {
-    if bytes >= MIB {
-        format!("{} MiB", bytes.div_ceil(MIB))
-    } else {
-        format!("{} KiB", bytes.div_ceil(1024))
     }
 }
 

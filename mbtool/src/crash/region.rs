@@ -1,7 +1,7 @@
 //! The memory that was reserved for a crash image.
 
 use crate::crash::Reserve;
-use crate::memory::CrashRegion;
+use crate::host::CrashRegion;
 use handoff::addr::{FOUR_GIB, PhysRange};
 
 /// No region that can be used.

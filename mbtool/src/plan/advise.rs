@@ -4,8 +4,8 @@
 use super::{PlanError, Request, dump, dump_xen, wishes::Wishes};
 use crate::crash::need::Need;
 use crate::crash::{Reserve, initramfs};
+use crate::host::{CrashRegion, Host};
 use crate::image::Protocol;
-use crate::memory::{CrashRegion, Host};
 use handoff::addr::PhysRange;
 
 /// More than boot information takes, in bytes.

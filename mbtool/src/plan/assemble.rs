@@ -10,8 +10,8 @@ use super::report::{
 };
 use super::wishes::Wishes;
 use super::{KernelSegment, Request, Segment};
+use crate::host::Host;
 use crate::image::Protocol;
-use crate::memory::Host;
 use handoff::abi::Extent;
 use handoff::spec::Spec;
 

@@ -12,7 +12,7 @@ use super::{
     Plan, PlanError, Request, Segment, advise, assemble, dump, ram_log, request, segments, stage,
     usable,
 };
-use crate::memory::{Host, map};
+use crate::host::{Host, map};
 use handoff::blob::Built;
 use handoff::spec::{Region, Relocate, Spec, zero_pages};
 

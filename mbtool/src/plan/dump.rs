@@ -4,8 +4,8 @@
 use super::place::{Arena, Ask, NoRoom, Prefer};
 use super::{PlanError, Request, Segment, dump_xen, low::Low, sent_map, wishes::Wishes};
 use crate::crash::need::{Need, Part};
-use crate::crash::{Backup, LOW, header, loads, map, words};
-use crate::memory::Host;
+use crate::crash::{Backup, LOW, cmdline, header, loads, map};
+use crate::host::Host;
 use handoff::abi::Extent;
 use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, whole_pages};
 
@@ -75,7 +75,7 @@ pub(super) fn decide(
     let loads = loads::loads(&host.ram_in_use(), &regions, backup.as_slice());
     let sent = map::confined(&host.map_with_added(), &regions, place);
     low.areas = sent_map::linux_areas(&sent);
-    let line = words::command_line(&wishes.cmdline, header.start);
+    let line = cmdline::command_line(&wishes.cmdline, header.start);
     wishes.cmdline = line.text;
     wishes.warnings.extend(line.messages);
     Ok(Some(Dump {

@@ -11,13 +11,13 @@ use super::low::Low;
 use super::place::{Arena, Ask, NoRoom, Prefer};
 use super::wishes::Wishes;
 use super::{PlanError, Request, Segment, advise, sent_map};
-use crate::crash::facts::Facts;
 use crate::crash::need::{Need, Part};
 use crate::crash::xen::room::{self, Room};
 use crate::crash::xen::{Window, fence, map, words};
 use crate::crash::{Backup, header, loads};
+use crate::host::Host;
+use crate::host::crash_notes::CrashInfo;
 use crate::image::dom0::{self, Dom0};
-use crate::memory::Host;
 use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, whole_pages};
 use xen_shim::{acpi, contract};
 
@@ -31,7 +31,7 @@ struct Wanted<'a> {
     header: u64,
     /// Bytes of the ACPI tables, and the CPU that is not in all of them.
     acpi: Option<(u64, u32)>,
-    facts: Facts,
+    facts: CrashInfo,
     regions: Vec<PhysRange>,
     host: &'a Host,
 }
@@ -329,7 +329,7 @@ impl Kept {
 pub fn tables(host: &Host) -> Result<(u64, u32), String> {
     let acpi = &host.acpi;
     let why = || {
-        acpi.doubts
+        acpi.warnings
             .first()
             .cloned()
             .unwrap_or_else(|| "its ACPI tables are not known".to_owned())

@@ -8,8 +8,9 @@ use super::resolve::ResolveError;
 use super::scatter::NoSafeRoom;
 use super::wants::WantError;
 use crate::crash::Reserve;
-use crate::crash::need::{Need, size};
+use crate::crash::need::Need;
 use crate::image::ImageError;
+use crate::sys::size::Size;
 use handoff::addr::PhysRange;
 use xen_shim::contract::ContractError;
 use xen_shim::low_memory::NoLowRoom;
@@ -100,8 +101,8 @@ pub enum PlanError {
     },
     /// Everything together is larger than the region.
     #[error(
-        "the crash region {region} ({} MiB) is too small: loading takes {} ({parts}); {}",
-        region.len() >> 20, size(*load), more(*reserve)
+        "the crash region {region} ({}) is too small: loading takes {} ({parts}); {}",
+        Size(region.len()), Size::rounded_up(*load), more(*reserve)
     )]
     CrashRegionTooSmall {
         /// The region.

@@ -2,8 +2,8 @@
 //! it, and what must stay free.
 
 use super::{PlanError, Request, sent_map};
+use crate::host::{Host, Rsdp, map};
 use crate::image::Protocol;
-use crate::memory::{Host, Rsdp, map};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
 use xen_shim::low_memory::{self, LowFacts, LowFix};
 

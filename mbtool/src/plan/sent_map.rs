@@ -1,6 +1,6 @@
 //! The memory map as the image is told it.
 
-use crate::memory::{Entry, Kind, map};
+use crate::host::{Entry, Kind, map};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_down};
 use handoff::runs;
 

@@ -8,7 +8,7 @@ use super::low::Low;
 use super::place::Arena;
 use super::wishes::Wishes;
 use super::{PlanError, Request, Segment};
-use crate::memory::{Host, map};
+use crate::host::{Host, map};
 use handoff::abi::Extent;
 use handoff::addr::{FOUR_GIB, PhysRange};
 

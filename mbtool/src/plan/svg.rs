@@ -1,6 +1,7 @@
 //! A picture of a plan: each segment as a bar, memory from the top down.
 
 use super::Plan;
+use crate::sys::size::Size;
 use std::fmt::Write;
 
 const ROW: usize = 26;
@@ -23,7 +24,7 @@ pub fn draw(plan: &Plan) -> String {
                 &mut out,
                 &mut y,
                 "#ffffff",
-                &format!("gap of {}", size(segment.dest.start - last)),
+                &format!("gap of {}", Size(segment.dest.start - last)),
             );
         }
         let fill = if segment.data.is_empty() {
@@ -34,7 +35,7 @@ pub fn draw(plan: &Plan) -> String {
         let text = format!(
             "{} {} {}",
             segment.dest,
-            size(segment.dest.len()),
+            Size(segment.dest.len()),
             segment.name
         );
         row(&mut out, &mut y, fill, &text);
@@ -58,12 +59,4 @@ fn row(out: &mut String, y: &mut usize, fill: &str, text: &str) {
         *y + 16
     );
     *y += ROW;
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..0x400 => format!("{bytes} B"),
-        0x400..0x10_0000 => format!("{} KiB", bytes >> 10),
-        _ => format!("{} MiB", bytes >> 20),
-    }
 }

@@ -4,7 +4,7 @@ use super::ground::Ground;
 use super::low::Low;
 use super::place::Arena;
 use super::{PlanError, Request, check};
-use crate::memory::{Host, map};
+use crate::host::{Host, map};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 
 /// Bytes at the bottom of a crash region that are left to the loading kernel,

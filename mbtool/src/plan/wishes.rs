@@ -3,9 +3,9 @@
 use super::boot::linux;
 use super::wants::{self, AtHand};
 use super::{PlanError, Request, low, request, sent_map};
+use crate::host::Host;
 use crate::image::Protocol;
 use crate::image::linux::Setup;
-use crate::memory::Host;
 use xen_shim::{XenInfo, contract};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -68,7 +68,7 @@ fn systemctl(args: &[&str], talk: &mut dyn Write) -> std::io::Result<()> {
     }
 }
 
-/// Whether this Linux knows that nothing is reserved. Under Xen, which reserves it
+/// Whether this Linux knows that nothing is reserved. Hypervisor Xen, which reserves it
 /// there, it does not know.
 fn nothing_reserved() -> bool {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();

@@ -6,15 +6,16 @@ use crate::cli::raw::CommonArgs;
 use crate::cli::request::{self, ModuleArg};
 use crate::cmd::crash::load;
 use crate::cmd::load::ANYWHERE;
-use crate::crash::need::{Part, size};
+use crate::crash::need::Part;
 use crate::crash::region::{self, RegionError};
 use crate::crash::setup::BootLoader;
 use crate::crash::setup::boot_loader::{self, Step};
 use crate::crash::setup::config::PATH;
+use crate::host::{Host, map, read, replay};
 use crate::input;
-use crate::memory::{Host, host, map, replay};
 use crate::plan::report::HexRange;
 use crate::plan::{self, Advice, PlanError, Request};
+use crate::sys::size::Size as Bytes;
 use anyhow::{Context, ensure};
 use handoff::addr::{FOUR_GIB, MIB, PhysRange};
 use serde::Serialize;
@@ -102,7 +103,7 @@ pub fn run(options: &Options, modules: &[ModuleArg], out: &mut dyn Write) -> any
                 .with_context(|| path.display().to_string())?;
             (host, Vec::new())
         }
-        None => host::read(root)?,
+        None => read(root)?,
     };
     for warning in warnings {
         eprintln!("mbtool: warning: {warning}");
@@ -240,7 +241,10 @@ impl Reserved {
         if let Err(error) = plan::plan(&request, host) {
             let why = match error {
                 PlanError::CrashRegionTooSmall { load, .. } => {
-                    format!("{at}, which is too small: loading takes {}.", size(load))
+                    format!(
+                        "{at}, which is too small: loading takes {}.",
+                        Bytes::rounded_up(load)
+                    )
                 }
                 other => format!("{at}, but the image does not load there: {other}"),
             };
@@ -264,15 +268,15 @@ impl Reserved {
 
 /// "512 MiB at 0x...-0x..."
 fn place(region: PhysRange) -> String {
-    format!("{} at {region}", size(region.len()))
+    format!("{} at {region}", Bytes::rounded_up(region.len()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::{CrashRegion, Entry, Kind};
     use crate::image::synth::bzimage;
     use crate::image::{As, Image};
-    use crate::memory::{CrashRegion, Entry, Kind};
     use crate::plan::Module;
 
     fn request(initrd: usize) -> Request {

@@ -2,7 +2,7 @@
 
 use super::run::Run;
 use crate::crash::setup::config::Then;
-use crate::quiesce::within;
+use crate::sys::timeout::within;
 use rustix::system::RebootCommand;
 use std::os::unix::process::CommandExt;
 use std::process::Command;

@@ -59,6 +59,7 @@ pub use record::{Record, Vmcore};
 
 use crate::crash::setup::config::{Config, Save, Then};
 use crate::crash::setup::target::Target;
+use crate::sys::timeout;
 use anyhow::{Context, Result, anyhow, ensure};
 use clock::Moment;
 use finish::Power;
@@ -259,7 +260,7 @@ fn guarded(
         let said = Arc::clone(&talk);
         let shown = text.clone();
         let end = if acts { "rebooting" } else { "giving up" };
-        let _ = crate::quiesce::within(quick, move || said.say(format_args!("{shown}: {end}")));
+        let _ = timeout::within(quick, move || said.say(format_args!("{shown}: {end}")));
         if acts {
             finish::force(&power);
         } else {

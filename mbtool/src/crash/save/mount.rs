@@ -3,7 +3,7 @@
 use super::child::{self, Output};
 use super::run::Run;
 use super::watchdog::modprobe;
-use crate::quiesce::unescape;
+use crate::sys::mountinfo::{self, Mount};
 use anyhow::{Context, Result, bail};
 use rustix::fs::makedev;
 use rustix::mount::{MountFlags, UnmountFlags};
@@ -39,17 +39,6 @@ enum Was {
     Writable,
 }
 
-/// A line of /proc/self/mountinfo.
-#[derive(Debug, PartialEq, Eq)]
-struct Entry {
-    device: (u32, u32),
-    /// What of the file system is mounted there.
-    root: PathBuf,
-    point: PathBuf,
-    writable: bool,
-    source: PathBuf,
-}
-
 /// Mounts the file system on `node`, or makes it writable where it is mounted.
 ///
 /// # Errors
@@ -60,18 +49,18 @@ pub fn mount(run: &Run, node: &Path) -> Result<Mounted> {
     let number = fs::metadata(node)
         .with_context(|| node.display().to_string())?
         .rdev();
-    let entries = entries(&fs::read("/proc/self/mountinfo").unwrap_or_default());
+    let mounts = mounts();
     // the whole of it, not a directory of it
-    let same = |entry: &&Entry| {
-        let (major, minor) = entry.device;
-        (makedev(major, minor) == number || entry.source == node) && entry.root == Path::new("/")
+    let same = |mount: &&Mount| {
+        let (major, minor) = mount.device;
+        (makedev(major, minor) == number || mount.source == node) && mount.root == Path::new("/")
     };
-    if let Some(entry) = entries.iter().rev().find(same) {
-        let point = entry.point.clone();
-        if !entry.writable {
+    if let Some(mount) = mounts.iter().rev().find(same) {
+        let point = mount.point.clone();
+        if !mount.writable() {
             remount(run, &point)?;
         }
-        let was = if entry.writable {
+        let was = if mount.writable() {
             Was::Writable
         } else {
             Was::ReadOnly
@@ -142,17 +131,17 @@ fn remount(run: &Run, point: &Path) -> Result<()> {
 ///
 /// It cannot be made writable.
 pub fn writable(run: &Run, path: &Path) -> Result<Option<Mounted>> {
-    let entries = entries(&fs::read("/proc/self/mountinfo").unwrap_or_default());
-    let on = entries
+    let mounts = mounts();
+    let on = mounts
         .iter()
         .rev()
-        .filter(|entry| path.starts_with(&entry.point))
-        .max_by_key(|entry| entry.point.components().count());
+        .filter(|mount| path.starts_with(&mount.point))
+        .max_by_key(|mount| mount.point.components().count());
     match on {
-        Some(entry) if !entry.writable => {
-            remount(run, &entry.point)?;
+        Some(mount) if !mount.writable() => {
+            remount(run, &mount.point)?;
             Ok(Some(Mounted {
-                point: entry.point.clone(),
+                point: mount.point.clone(),
                 was: Was::ReadOnly,
             }))
         }
@@ -163,8 +152,8 @@ pub fn writable(run: &Run, path: &Path) -> Result<Option<Mounted>> {
 /// Whether something is mounted at `path`.
 #[must_use]
 pub fn is_mount(path: &Path) -> bool {
-    let entries = entries(&fs::read("/proc/self/mountinfo").unwrap_or_default());
-    entries.iter().any(|entry| entry.point == path)
+    let mounts = mounts();
+    mounts.iter().any(|mount| mount.point == path)
 }
 
 impl Mounted {
@@ -223,26 +212,9 @@ fn types(known: &str) -> Vec<String> {
         .collect()
 }
 
-/// The mounts, the first one first (Linux, Documentation/filesystems/proc.rst).
-fn entries(mountinfo: &[u8]) -> Vec<Entry> {
-    let entry = |line: &[u8]| {
-        let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
-        let dash = words.iter().position(|word| *word == b"-")?;
-        let device = std::str::from_utf8(words.get(2)?).ok()?;
-        let (major, minor) = device.split_once(':')?;
-        let has = |options: &[u8], word: &[u8]| options.split(|b| *b == b',').any(|o| o == word);
-        Some(Entry {
-            device: (major.parse().ok()?, minor.parse().ok()?),
-            root: unescape(words.get(3)?),
-            point: unescape(words.get(4)?),
-            writable: has(words.get(5)?, b"rw") && has(words.get(dash + 3)?, b"rw"),
-            source: unescape(words.get(dash + 2)?),
-        })
-    };
-    mountinfo
-        .split(|byte| *byte == b'\n')
-        .filter_map(entry)
-        .collect()
+/// The mounts of this system, in the order of mounting.
+fn mounts() -> Vec<Mount> {
+    mountinfo::read(Path::new("/")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -253,27 +225,5 @@ mod tests {
     fn types_of_disks_are_told_from_others() {
         let known = "nodev\tsysfs\nnodev\ttmpfs\n\text3\n\text4\nnodev\tproc\n\tvfat\n";
         assert_eq!(types(known), ["ext3", "ext4", "vfat"]);
-    }
-
-    #[test]
-    fn mounts_are_read() {
-        let text = b"22 1 254:1 / /root ro,relatime shared:1 - ext4 /dev/vda1 rw\n\
-            23 1 0:44 /@ /a\\040b rw - btrfs /dev/nvme0n1p2 rw,ssd\n\
-            24 1 8:1 / /ro rw - ext4 /dev/sda1 ro\n\
-            bad line\n\n";
-        let found = entries(text);
-        assert_eq!(found.len(), 3);
-        assert_eq!(
-            found[0],
-            Entry {
-                device: (254, 1),
-                root: "/".into(),
-                point: "/root".into(),
-                writable: false,
-                source: "/dev/vda1".into()
-            }
-        );
-        assert!(found[1].writable && found[1].point == Path::new("/a b"));
-        assert!(!found[2].writable);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::pulse::Pulse;
 use super::talk::Talk;
-use crate::quiesce::within_beating;
+use crate::sys::timeout::within_beating;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
 //! A directory in memory, for what is on its way to another machine.
 
-use crate::quiesce::within;
+use crate::sys::timeout::within;
 use anyhow::{Context, Result};
 use rustix::mount::{MountFlags, UnmountFlags};
 use std::ffi::CString;

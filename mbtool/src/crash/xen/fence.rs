@@ -1,8 +1,8 @@
 //! What the window hides of the machine's memory: fenced off from Xen, and saved.
 
 use super::window::{MAX_RUNS, Window, WindowError};
-use crate::memory::xen::Run;
-use crate::memory::{Entry, Kind, map};
+use crate::host::xen::Run;
+use crate::host::{Entry, Kind, map};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_up};
 use handoff::runs;
 

@@ -1,6 +1,6 @@
 //! The memory map that a confined Xen gets.
 
-use crate::memory::{Entry, Kind, map};
+use crate::host::{Entry, Kind, map};
 use handoff::addr::{MIB, PhysRange};
 use handoff::runs;
 use xen_shim::low_memory::LOW;

@@ -1,6 +1,7 @@
 //! Command lines of a Xen that is a crash kernel, and of its dom0.
 
-use crate::crash::words::{self, Line};
+use crate::crash::cmdline::{self, Line};
+use crate::sys::kernel_cmdline;
 
 /// Words that start no CPU but the one that Xen itself starts on.
 const ONE_CPU: [&str; 2] = ["nosmp", "maxcpus=1"];
@@ -17,7 +18,7 @@ pub const DOM0_CPUS: usize = 4;
 /// them.
 #[must_use]
 pub fn xen_line(given: &str, one_cpu: bool, cpus: usize) -> Line {
-    let (mut kept, mut messages) = words::without(given, &["crashkernel="], "Xen's");
+    let (mut kept, mut messages) = cmdline::without(given, &["crashkernel="], "Xen's");
     // only Xen's own words, not those that it passes on
     let own = kept.iter().position(|word| word == "--");
     let own = own.unwrap_or(kept.len());
@@ -61,7 +62,7 @@ pub fn xen_line(given: &str, one_cpu: bool, cpus: usize) -> Line {
 /// `dom0=`): the last word about it counts.
 #[must_use]
 pub fn asks_for_pvh(line: &str) -> bool {
-    let words = words::split(line);
+    let words = kernel_cmdline::split(line);
     let own = words.into_iter().take_while(|word| *word != "--");
     let items = own
         .filter_map(|word| word.strip_prefix("dom0="))
@@ -78,14 +79,14 @@ pub fn asks_for_pvh(line: &str) -> bool {
 /// does not depend on the address.
 #[must_use]
 pub fn dom0_line(given: &str, elfcorehdr: u64) -> Line {
-    words::with_header(given, elfcorehdr, "dom0's")
+    cmdline::with_header(given, elfcorehdr, "dom0's")
 }
 
 /// The word that keeps a Xen that fails from starting the machine again, if there
 /// is one (Xen, docs/misc/xen-command-line: `noreboot`, `reboot=no`).
 #[must_use]
 pub fn no_reboot(line: &str) -> Option<&str> {
-    let words = words::split(line);
+    let words = kernel_cmdline::split(line);
     let last = words.into_iter().rfind(|word| {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         name == "noreboot" || name == "reboot" && value.starts_with('n')

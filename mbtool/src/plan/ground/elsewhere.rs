@@ -1,7 +1,8 @@
 //! Where data is loaded that is not loaded where it belongs.
 
 use super::safe_runs;
-use crate::memory::{Host, map, xen::XenHost};
+use crate::host::xen::XenHost;
+use crate::host::{Host, map};
 use crate::plan::build::{Parts, max_segments};
 use crate::plan::scatter::{NoSafeRoom, bytes, largest_first, scatter};
 use crate::plan::{PlanError, Request, place};

@@ -2,7 +2,7 @@
 
 use super::steps::{DROP_IN, OLD_DROP_IN};
 use super::{BootLoader, Kind};
-use crate::memory::text;
+use crate::sys::file;
 use std::fs;
 use std::path::Path;
 
@@ -85,7 +85,7 @@ impl Files<'_> {
     }
 
     fn read(&self, path: &str) -> Option<String> {
-        text::read(&self.root.join(path), LIMIT).ok()
+        file::read(&self.root.join(path), LIMIT).ok()
     }
 
     /// Paths of the files of a directory, sorted.
@@ -101,7 +101,7 @@ impl Files<'_> {
     }
 
     fn loader_info(&self) -> Option<String> {
-        let bytes = text::read_bytes(&self.root.join(LOADER_INFO), text::ATTRIBUTE).ok()?;
+        let bytes = file::read_bytes(&self.root.join(LOADER_INFO), file::ATTRIBUTE).ok()?;
         let units = bytes.get(4..)?.chunks_exact(2);
         let units: Vec<u16> = units
             .map(|unit| u16::from_le_bytes([unit[0], unit[1]]))

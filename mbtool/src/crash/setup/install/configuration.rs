@@ -4,8 +4,8 @@
 use super::machine::{self, Image};
 use super::{Options, config};
 use crate::crash::setup::target::Target;
-use crate::crash::words;
 use crate::image::sniff::{self, Kind};
+use crate::sys::kernel_cmdline;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -96,7 +96,7 @@ fn linux(
     device: Option<String>,
     notes: Vec<String>,
 ) -> Facts {
-    let consoles: Vec<&str> = words::split(running)
+    let consoles: Vec<&str> = kernel_cmdline::split(running)
         .into_iter()
         .filter(|word| word.starts_with("console="))
         .collect();
@@ -129,7 +129,7 @@ fn consoles(running: &str) -> (String, &'static str) {
 
 /// `own`, and what the running system says of its root file system and network.
 fn with_kept(own: &str, running: &str) -> String {
-    let kept = words::split(running)
+    let kept = kernel_cmdline::split(running)
         .into_iter()
         .filter(|word| KEPT.iter().any(|kept| word.starts_with(kept)));
     let all: Vec<&str> = [own].into_iter().chain(kept).collect();

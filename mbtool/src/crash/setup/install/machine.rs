@@ -1,7 +1,8 @@
 //! What a configuration for this machine needs to know of it.
 
 use super::super::target::Device;
-use crate::memory::text::{self, LISTING};
+use crate::sys::file;
+use crate::sys::mountinfo;
 use std::path::{Component, Path, PathBuf};
 
 /// The crash kernel that was found.
@@ -71,7 +72,7 @@ pub fn image(root: &Path) -> Image {
 /// The running kernel's command line, empty where it cannot be known.
 #[must_use]
 pub fn cmdline(root: &Path) -> String {
-    text::read(&root.join("proc/cmdline"), LISTING)
+    file::read(&root.join("proc/cmdline"), file::LISTING)
         .unwrap_or_default()
         .trim()
         .to_owned()
@@ -102,71 +103,31 @@ pub fn serial(cmdline: &str) -> Option<(u8, u32)> {
 ///
 /// Mounts that cannot be read; a file system that is on no disk.
 pub fn place(root: &Path, dir: &Path) -> Result<Place, PlaceError> {
-    let file = root.join("proc/self/mountinfo");
-    let mounts = text::read(&file, LISTING).map_err(|error| {
-        let shown = Path::new("/proc/self/mountinfo").to_owned();
-        PlaceError::Mounts(shown, error.to_string())
-    })?;
+    let shown = || PathBuf::from("/proc/self/mountinfo");
+    let mounts =
+        mountinfo::read(root).map_err(|error| PlaceError::Mounts(shown(), error.to_string()))?;
     let dir = real(root, dir);
     // of two on the same directory the later one is seen
     let mount = mounts
-        .lines()
-        .filter_map(Mount::parse)
+        .into_iter()
         .filter(|mount| dir.starts_with(&mount.point))
         .max_by_key(|mount| mount.point.components().count());
     let Some(mount) = mount else {
-        let shown = Path::new("/proc/self/mountinfo").to_owned();
         let text = format!("nothing is mounted that holds {}", dir.display());
-        return Err(PlaceError::Mounts(shown, text));
+        return Err(PlaceError::Mounts(shown(), text));
     };
-    if !mount.source.starts_with("/dev/") {
+    if !mount.source.starts_with("/dev") {
         return Err(PlaceError::Kind {
             dir: dir.display().to_string(),
-            kind: mount.kind.to_owned(),
-            source_name: mount.source,
+            kind: mount.kind,
+            source_name: mount.source.display().to_string(),
         });
     }
     let inside = dir.strip_prefix(&mount.point).unwrap_or(&dir);
     Ok(Place {
-        device: named(root, Path::new(&mount.source)),
+        device: named(root, &mount.source),
         path: Path::new("/").join(&mount.root).join(inside),
     })
-}
-
-/// A line of mountinfo: proc(5).
-struct Mount<'a> {
-    /// What of the file system is mounted.
-    root: PathBuf,
-    /// Where.
-    point: PathBuf,
-    kind: &'a str,
-    source: String,
-}
-
-impl<'a> Mount<'a> {
-    fn parse(line: &'a str) -> Option<Self> {
-        let (left, right) = line.split_once(" - ")?;
-        let mut left = left.split(' ').skip(3);
-        let mut right = right.split(' ');
-        Some(Self {
-            root: unescape(left.next()?).into(),
-            point: unescape(left.next()?).into(),
-            kind: right.next()?,
-            source: unescape(right.next()?),
-        })
-    }
-}
-
-/// Blank, tab, line feed and backslash are octal there.
-fn unescape(text: &str) -> String {
-    [
-        ("\\040", " "),
-        ("\\011", "\t"),
-        ("\\012", "\n"),
-        ("\\134", "\\"),
-    ]
-    .into_iter()
-    .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 /// `dir` without symbolic links, as far as it is there.
@@ -216,14 +177,9 @@ fn last(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::testing::put;
     use std::fs;
     use std::os::unix::fs::symlink;
-
-    fn put(root: &Path, name: &str, text: &str) {
-        let path = root.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
 
     #[test]
     fn the_newest_xen_is_taken() {

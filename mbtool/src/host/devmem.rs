@@ -3,7 +3,7 @@
 #![expect(unsafe_code)]
 //! Physical memory, through /dev/mem: the first MiB, or a window elsewhere.
 
-use super::low::Source;
+use super::low_memory::Source;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::fs::File;
 use std::io::{self, Read, Seek};

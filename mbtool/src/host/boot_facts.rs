@@ -6,7 +6,9 @@
 //! Documentation/arch/x86/zero-page.rst). A Xen PV dom0 made its own up of what
 //! Xen told it: screen and disks are right there, and EFI is Xen's own.
 
-use super::{efi, text};
+use super::efi;
+use crate::sys::file;
+use crate::sys::text;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fs;
 use std::path::Path;
@@ -143,7 +145,7 @@ impl BootFacts {
 #[must_use]
 pub fn read(root: &Path, warnings: &mut Vec<String>) -> BootFacts {
     let path = root.join("sys/kernel/boot_params/data");
-    let data = match text::read_bytes(&path, text::ATTRIBUTE) {
+    let data = match file::read_bytes(&path, file::ATTRIBUTE) {
         Ok(data) if data.len() == 4096 => data,
         Ok(data) => {
             let len = data.len();
@@ -175,7 +177,7 @@ pub fn read(root: &Path, warnings: &mut Vec<String>) -> BootFacts {
 /// first graphics card that shows one.
 fn screen_driver(root: &Path) -> Option<String> {
     let name = root.join("sys/class/graphics/fb0/name");
-    if let Ok(name) = text::read(&name, text::ATTRIBUTE) {
+    if let Ok(name) = file::read(&name, file::ATTRIBUTE) {
         return Some(name.trim().to_owned());
     }
     let driver = root.join("sys/class/drm/card0/device/driver");
@@ -185,7 +187,7 @@ fn screen_driver(root: &Path) -> Option<String> {
 
 /// The flag is there only while it is in use.
 fn five_levels(root: &Path) -> bool {
-    let cpus = text::read(&root.join("proc/cpuinfo"), text::LISTING).unwrap_or_default();
+    let cpus = file::read(&root.join("proc/cpuinfo"), file::LISTING).unwrap_or_default();
     let flags = cpus.lines().find(|line| line.starts_with("flags"));
     flags.is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "la57"))
 }
@@ -211,7 +213,7 @@ fn efi(root: &Path, data: &[u8], warnings: &mut Vec<String>) -> Option<Efi> {
     };
     let at = |name: &str| {
         let path = root.join("sys/firmware/efi").join(name);
-        let value = text::read(&path, text::ATTRIBUTE).ok()?;
+        let value = file::read(&path, file::ATTRIBUTE).ok()?;
         text::number(value.trim()).filter(|addr| *addr != 0)
     };
     let (Some(fw_vendor), Some(config_table), true) =

@@ -1,8 +1,10 @@
 //! What the running system leaves for a dump.
 
-use super::{kcore, words};
-use crate::memory::text;
-use crate::memory::xen::{Run, XenHost};
+use super::kcore;
+use super::xen::{Run, XenHost};
+use crate::sys::file;
+use crate::sys::kernel_cmdline;
+use crate::sys::text;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -13,10 +15,9 @@ use std::path::Path;
 /// enough for the 65534 program headers of an ELF file.
 const MAX_CPUS: usize = 32768;
 
-/// AMD's SME: what the handoff copies, and all that a Xen reads, is what is in the chips.
-const ENCRYPTED: &str = "this kernel encrypts its memory (mem_encrypt=on): what is not read with its \
-    key is of no use, and neither the handoff nor a Xen as crash kernel has that; leave the word out \
-    for dumps";
+/// AMD's SME: the handoff and a crash Xen read the chips without the key.
+const ENCRYPTED: &str = "this kernel encrypts its memory (mem_encrypt=on): the handoff and a Xen as crash kernel read \
+    ciphertext; boot without mem_encrypt=on";
 
 /// The running kernel's own mapping of its code and data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +34,7 @@ pub struct Text {
 /// Xen these are machine addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Facts {
+pub struct CrashInfo {
     /// Where each CPU's registers will be saved: Linux's `crash_notes` of each
     /// CPU that is present, or what Xen keeps for each.
     pub cpu_notes: Vec<Run>,
@@ -48,38 +49,38 @@ pub struct Facts {
     pub direct_map: Option<u64>,
     /// What could not be found out and why: of interest only when a crash image
     /// is loaded.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub doubts: Vec<String>,
+    #[serde(rename = "doubts", skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
-impl Facts {
+impl CrashInfo {
     /// Reads what a bare Linux below `root` ("/" for the real one), started with
     /// `cmdline`, gives out. Of a kernel that cannot be dumped everything is empty.
     #[must_use]
     pub fn read(root: &Path, cmdline: &str) -> Self {
-        let mut doubts = Vec::new();
-        let mut facts = Self {
-            cpu_notes: cpu_notes(root, &mut doubts),
-            vmcoreinfo: vmcoreinfo(root, &mut doubts),
-            doubts,
+        let mut warnings = Vec::new();
+        let mut info = Self {
+            cpu_notes: cpu_notes(root, &mut warnings),
+            vmcoreinfo: vmcoreinfo(root, &mut warnings),
+            warnings,
             ..Self::default()
         };
-        if facts.cpu_notes.is_empty() && facts.vmcoreinfo.is_none() {
-            return facts;
+        if info.cpu_notes.is_empty() && info.vmcoreinfo.is_none() {
+            return info;
         }
-        if words::split(cmdline).contains(&"mem_encrypt=on") {
-            facts.doubts.push(ENCRYPTED.to_owned());
+        if kernel_cmdline::split(cmdline).contains(&"mem_encrypt=on") {
+            info.warnings.push(ENCRYPTED.to_owned());
         }
         let path = root.join("proc/kcore");
         match File::open(&path).and_then(|mut file| kcore::read(&mut file)) {
-            Ok(found) => (facts.text, facts.direct_map) = (found.text, found.direct_map),
-            Err(err) => facts.doubts.push(format!(
+            Ok(found) => (info.text, info.direct_map) = (found.text, found.direct_map),
+            Err(err) => info.warnings.push(format!(
                 "the kernel's virtual addresses are not known ({}: {err}): some tools may not be \
                  able to read a dump of a kernel with randomised addresses",
                 path.display()
             )),
         }
-        facts
+        info
     }
 
     /// A range that ends before it starts, which only a recording has.
@@ -98,7 +99,7 @@ impl Facts {
             "where the CPUs' registers will be saved is not known: a dump will have memory only"
                 .to_owned()
         });
-        self.doubts.iter().cloned().chain(memory_only)
+        self.warnings.iter().cloned().chain(memory_only)
     }
 
     /// What `self`, read in a PV dom0, and Xen below it leave together. Xen
@@ -205,7 +206,7 @@ fn vmcoreinfo(root: &Path, warnings: &mut Vec<String>) -> Option<Run> {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    text::read(path, text::ATTRIBUTE)
+    file::read(path, file::ATTRIBUTE)
 }
 
 /// A range that has bytes.
@@ -217,12 +218,7 @@ fn range(start: Option<u64>, len: Option<u64>) -> Option<Run> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn put(root: &Path, path: &str, content: &str) {
-        let path = root.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
+    use crate::sys::testing::put;
 
     const CPUS: &str = "sys/devices/system/cpu";
 
@@ -233,7 +229,7 @@ mod tests {
             put(
                 root.path(),
                 &format!("{CPUS}/cpu{cpu}/crash_notes"),
-                &format!("{at}\n"),
+                format!("{at}\n"),
             );
             put(
                 root.path(),
@@ -249,32 +245,32 @@ mod tests {
             "sys/kernel/vmcoreinfo",
             "0x0000000001886000 1024\n",
         );
-        let facts = Facts::read(root.path(), "");
-        let warnings = &facts.doubts;
-        let starts: Vec<u64> = facts.cpu_notes.iter().map(|note| note.start).collect();
+        let info = CrashInfo::read(root.path(), "");
+        let warnings = &info.warnings;
+        let starts: Vec<u64> = info.cpu_notes.iter().map(|note| note.start).collect();
         assert_eq!(starts, [0x7d1e_5b00, 0x1_7d3e_5b00, 0x7d2e_5b00]);
-        assert_eq!(facts.cpu_notes[0].end - facts.cpu_notes[0].start, 372);
+        assert_eq!(info.cpu_notes[0].end - info.cpu_notes[0].start, 372);
         let vmcoreinfo = Run {
             start: 0x188_6000,
             end: 0x188_7024,
         };
-        assert_eq!(facts.vmcoreinfo, Some(vmcoreinfo));
+        assert_eq!(info.vmcoreinfo, Some(vmcoreinfo));
         // no /proc/kcore here
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].contains("proc/kcore"), "{warnings:?}");
-        assert_eq!((facts.text, facts.direct_map), (None, None));
+        assert_eq!((info.text, info.direct_map), (None, None));
     }
 
     #[test]
     fn with_xen_the_notes_are_xens_and_dom0s_vmcoreinfo_is_one_page() {
-        let dom0 = Facts {
+        let dom0 = CrashInfo {
             cpu_notes: vec![Run { start: 1, end: 2 }],
             vmcoreinfo: Some(Run {
                 start: 0x188_6000,
                 end: 0x188_7024,
             }),
             direct_map: Some(1 << 63),
-            ..Facts::default()
+            ..CrashInfo::default()
         };
         let note = Run {
             start: 0x7fa0_0000,
@@ -290,11 +286,11 @@ mod tests {
             start: 0x188_6000,
             end: 0x188_7000,
         };
-        let expected = Facts {
+        let expected = CrashInfo {
             cpu_notes: vec![note],
             vmcoreinfo: Some(first_page),
             xen_vmcoreinfo: Some(note),
-            ..Facts::default()
+            ..CrashInfo::default()
         };
         assert_eq!(both, expected);
     }
@@ -307,10 +303,10 @@ mod tests {
             "sys/kernel/vmcoreinfo",
             "0x0000000001886000 1024\n",
         );
-        let doubts = |cmdline| Facts::read(root.path(), cmdline).doubts;
-        assert_eq!(doubts("quiet mem_encrypt=off").len(), 1);
-        let doubts = doubts("quiet mem_encrypt=on");
-        assert!(doubts[0].contains("mem_encrypt=on"), "{doubts:?}");
+        let warnings = |cmdline| CrashInfo::read(root.path(), cmdline).warnings;
+        assert_eq!(warnings("quiet mem_encrypt=off").len(), 1);
+        let warnings = warnings("quiet mem_encrypt=on");
+        assert!(warnings[0].contains("mem_encrypt=on"), "{warnings:?}");
     }
 
     #[test]
@@ -326,9 +322,9 @@ mod tests {
         }
         put(root.path(), &format!("{CPUS}/cpu3/crash_notes"), "7d1e5b00");
         put(root.path(), "sys/kernel/vmcoreinfo", "ffffffffffffffff 2\n");
-        let facts = Facts::read(root.path(), "");
-        let warnings = &facts.doubts;
-        assert_eq!((facts.cpu_notes.len(), facts.vmcoreinfo), (0, None));
+        let info = CrashInfo::read(root.path(), "");
+        let warnings = &info.warnings;
+        assert_eq!((info.cpu_notes.len(), info.vmcoreinfo), (0, None));
         assert_eq!(warnings.len(), 5, "{warnings:?}");
         for (warning, part) in warnings
             .iter()
@@ -342,11 +338,11 @@ mod tests {
     fn a_kernel_without_crash_dumps_says_nothing() {
         let root = tempfile::tempdir().unwrap();
         put(root.path(), &format!("{CPUS}/cpu0/online"), "1\n");
-        assert_eq!(Facts::read(root.path(), ""), Facts::default());
+        assert_eq!(CrashInfo::read(root.path(), ""), CrashInfo::default());
     }
 
     #[test]
     fn this_machine_is_read_without_a_panic() {
-        let _ = Facts::read(Path::new("/"), "");
+        let _ = CrashInfo::read(Path::new("/"), "");
     }
 }

@@ -1,6 +1,7 @@
 //! What Linux runs on: the machine, or Xen.
 
-use crate::memory::text;
+use crate::sys::file;
+use crate::sys::text;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::path::Path;
 /// machine it sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Under {
+pub enum Hypervisor {
     /// No Xen.
     #[default]
     Bare,
@@ -30,8 +31,8 @@ pub enum Under {
     XenUnknown,
 }
 
-impl Under {
-    /// What to do about [`Under::XenUnknown`].
+impl Hypervisor {
+    /// What to do about [`Hypervisor::XenUnknown`].
     pub const MOUNT: &str = "mount what tells whether this is dom0: `mount -t sysfs sysfs /sys`, or \
                              `modprobe xenfs` and `mount -t xenfs xenfs /proc/xen`";
 
@@ -53,7 +54,7 @@ impl Under {
     /// [`Self::read`], with what the processor says.
     fn from_files(root: &Path, processor: bool) -> Self {
         let file = |name: &str| {
-            let content = text::read(&root.join(name), text::ATTRIBUTE).unwrap_or_default();
+            let content = file::read(&root.join(name), file::ATTRIBUTE).unwrap_or_default();
             content.trim_end().to_owned()
         };
         let capabilities = file("proc/xen/capabilities");
@@ -98,8 +99,8 @@ impl Under {
 /// are in use.
 fn shows(root: &Path) -> bool {
     const CLOCKS: &str = "sys/devices/system/clocksource/clocksource0/available_clocksource";
-    let clocks = text::read(&root.join(CLOCKS), text::ATTRIBUTE).unwrap_or_default();
-    let interrupts = text::read(&root.join("proc/interrupts"), text::LISTING).unwrap_or_default();
+    let clocks = file::read(&root.join(CLOCKS), file::ATTRIBUTE).unwrap_or_default();
+    let interrupts = file::read(&root.join("proc/interrupts"), file::LISTING).unwrap_or_default();
     let mut names = interrupts.split_ascii_whitespace();
     clocks.split_ascii_whitespace().any(|clock| clock == "xen")
         || names.any(|name| name.starts_with("xen-percpu") || name.starts_with("xen-pirq"))
@@ -114,7 +115,7 @@ fn dom0_feature(features: &str) -> bool {
         .is_some_and(|word| word & (1 << 11) != 0)
 }
 
-impl fmt::Display for Under {
+impl fmt::Display for Hypervisor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Bare => "bare Linux",
@@ -142,22 +143,25 @@ mod tests {
         let kind = |name| (hyp("guest_type"), name);
         let xen = (hyp("type"), "xen\n");
         let cases = [
-            (vec![], Under::Bare),
-            (vec![(hyp("type"), "kvm\n")], Under::Bare),
+            (vec![], Hypervisor::Bare),
+            (vec![(hyp("type"), "kvm\n")], Hypervisor::Bare),
             (
                 vec![xen.clone(), kind("PV\n"), dom0.clone()],
-                Under::XenPvDom0,
+                Hypervisor::XenPvDom0,
             ),
-            (vec![xen.clone(), dom0.clone()], Under::XenPvDom0),
-            (vec![dom0.clone()], Under::XenPvDom0),
-            (vec![xen.clone(), kind("PVH\n"), dom0], Under::XenPvhDom0),
+            (vec![xen.clone(), dom0.clone()], Hypervisor::XenPvDom0),
+            (vec![dom0.clone()], Hypervisor::XenPvDom0),
+            (
+                vec![xen.clone(), kind("PVH\n"), dom0],
+                Hypervisor::XenPvhDom0,
+            ),
             (
                 vec![
                     xen.clone(),
                     kind("PVH"),
                     (hyp("start_flags/initdomain"), "1\n"),
                 ],
-                Under::XenPvhDom0,
+                Hypervisor::XenPvhDom0,
             ),
             (
                 vec![
@@ -165,7 +169,7 @@ mod tests {
                     kind("PV"),
                     (hyp("properties/features"), "00000008000008fd\n"),
                 ],
-                Under::XenPvDom0,
+                Hypervisor::XenPvDom0,
             ),
             (
                 vec![
@@ -173,13 +177,16 @@ mod tests {
                     kind("PV"),
                     (hyp("properties/features"), "0000080800000001\n"),
                 ],
-                Under::XenPvGuest,
+                Hypervisor::XenPvGuest,
             ),
-            (vec![xen.clone(), kind("PVH\n"), domu], Under::XenPvhGuest),
-            (vec![xen.clone(), kind("HVM\n")], Under::XenHvmGuest),
+            (
+                vec![xen.clone(), kind("PVH\n"), domu],
+                Hypervisor::XenPvhGuest,
+            ),
+            (vec![xen.clone(), kind("HVM\n")], Hypervisor::XenHvmGuest),
             (
                 vec![xen, (hyp("properties/features"), "é0000800\n")],
-                Under::XenGuest,
+                Hypervisor::XenGuest,
             ),
         ];
         for (files, expected) in cases {
@@ -189,7 +196,7 @@ mod tests {
                 fs::create_dir_all(path.parent().unwrap()).unwrap();
                 fs::write(path, content).unwrap();
             }
-            assert_eq!(Under::read(root.path()), expected, "{files:?}");
+            assert_eq!(Hypervisor::read(root.path()), expected, "{files:?}");
         }
     }
 
@@ -197,22 +204,22 @@ mod tests {
     fn xen_shows_where_its_files_are_not_mounted() {
         let clocks = "sys/devices/system/clocksource/clocksource0/available_clocksource";
         let cases = [
-            (clocks, "xen tsc \n", Under::XenUnknown),
-            (clocks, "tsc hpet acpi_pm \n", Under::Bare),
+            (clocks, "xen tsc \n", Hypervisor::XenUnknown),
+            (clocks, "tsc hpet acpi_pm \n", Hypervisor::Bare),
             (
                 "proc/interrupts",
                 "  1:  9  0  xen-percpu    -virq      timer0\n",
-                Under::XenUnknown,
+                Hypervisor::XenUnknown,
             ),
             (
                 "proc/interrupts",
                 "  9:  0  0  xen-pirq    -ioapic-level  acpi\n",
-                Under::XenUnknown,
+                Hypervisor::XenUnknown,
             ),
             (
                 "proc/interrupts",
                 "  9:  0  0  IO-APIC   9-fasteoi   acpi\n",
-                Under::Bare,
+                Hypervisor::Bare,
             ),
         ];
         for (name, content, expected) in cases {
@@ -220,8 +227,15 @@ mod tests {
             let path = root.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
-            assert_eq!(Under::from_files(root.path(), false), expected, "{content}");
-            assert_eq!(Under::from_files(root.path(), true), Under::XenUnknown);
+            assert_eq!(
+                Hypervisor::from_files(root.path(), false),
+                expected,
+                "{content}"
+            );
+            assert_eq!(
+                Hypervisor::from_files(root.path(), true),
+                Hypervisor::XenUnknown
+            );
         }
         // what describes the domain comes first
         let root = tempfile::tempdir().unwrap();
@@ -229,14 +243,17 @@ mod tests {
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("type"), "xen\n").unwrap();
         fs::write(dir.join("guest_type"), "HVM\n").unwrap();
-        assert_eq!(Under::from_files(root.path(), true), Under::XenHvmGuest);
-        assert!(!Under::XenUnknown.owns_machine() && !Under::XenUnknown.is_dom0());
+        assert_eq!(
+            Hypervisor::from_files(root.path(), true),
+            Hypervisor::XenHvmGuest
+        );
+        assert!(!Hypervisor::XenUnknown.owns_machine() && !Hypervisor::XenUnknown.is_dom0());
     }
 
     #[test]
     fn only_a_linux_that_owns_its_memory_may_use_kexec_load() {
-        assert!(Under::Bare.owns_machine() && Under::XenHvmGuest.owns_machine());
-        assert!(!Under::XenPvDom0.owns_machine() && !Under::XenPvhDom0.owns_machine());
-        assert!(Under::XenPvhDom0.is_dom0() && !Under::XenPvhGuest.is_dom0());
+        assert!(Hypervisor::Bare.owns_machine() && Hypervisor::XenHvmGuest.owns_machine());
+        assert!(!Hypervisor::XenPvDom0.owns_machine() && !Hypervisor::XenPvhDom0.owns_machine());
+        assert!(Hypervisor::XenPvhDom0.is_dom0() && !Hypervisor::XenPvhGuest.is_dom0());
     }
 }

@@ -3,7 +3,8 @@
 //! Files: Linux, Documentation/PCI/sysfs-pci.rst; `resource` has a line a
 //! resource, first byte, last byte, flags; the first six are the BARs.
 
-use crate::memory::text;
+use crate::sys::file;
+use crate::sys::text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs;
@@ -121,12 +122,12 @@ pub(super) fn read(root: &Path, warnings: &mut Vec<String>) -> Vec<PciSerial> {
         let Some(address) = name.to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        let class = text::read(&dir.join("class"), text::ATTRIBUTE).ok();
+        let class = file::read(&dir.join("class"), file::ATTRIBUTE).ok();
         let class = class.and_then(|class| text::number(class.trim_end()));
         let Some(class) = class.filter(|class| class >> 8 == 0x0700) else {
             continue;
         };
-        match text::read(&dir.join("resource"), text::ATTRIBUTE) {
+        match file::read(&dir.join("resource"), file::ATTRIBUTE) {
             Ok(resource) => found.push(PciSerial {
                 address,
                 class: class as u32, // 24 bits, as just checked

@@ -1,9 +1,10 @@
 //! A recorded machine: what `plan --memory-map FILE` reads.
 
 use super::acpi::Acpi;
+use super::crash_notes::CrashInfo;
 use super::xen::XenHost;
-use super::{CrashRegion, Entry, Host, Kind, LowMemory, MemoryError, Rsdp, host, iomem, map, text};
-use crate::crash::Facts;
+use super::{CrashRegion, Entry, Host, Kind, LowMemory, MemoryError, Rsdp, iomem, map, read};
+use crate::sys::text;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -63,7 +64,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
         .unwrap_or_default()
         .to_owned();
     Ok(Host {
-        memory_map: host::checked(&entries)?,
+        memory_map: read::checked(&entries)?,
         efi_ram: as_written(&top, "efi_ram")?,
         added_ram: as_written(&top, "added_ram")?,
         low_memory: low_memory(top.get("low_memory").unwrap_or(&Value::Null))?,
@@ -78,12 +79,12 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
 }
 
 /// `dump`; null or missing: nothing is known.
-fn dump(value: Option<&Value>) -> Result<Facts, MemoryError> {
+fn dump(value: Option<&Value>) -> Result<CrashInfo, MemoryError> {
     let Some(value) = value.filter(|value| !value.is_null()) else {
-        return Ok(Facts::default());
+        return Ok(CrashInfo::default());
     };
     let expected = |why: &str| format!("what status --json writes there ({why})");
-    let facts: Facts = serde_json::from_value(value.clone())
+    let facts: CrashInfo = serde_json::from_value(value.clone())
         .map_err(|err| wrong("dump", &expected(&err.to_string()), Some(value)))?;
     match facts.backwards() {
         Some(range) => {
@@ -139,7 +140,7 @@ fn from_text(bytes: &[u8]) -> Result<Host, MemoryError> {
     };
     let found = iomem::parse(text)?;
     Ok(Host {
-        memory_map: host::checked(&found.entries)?,
+        memory_map: read::checked(&found.entries)?,
         crash_regions: found.crash_regions,
         ..Host::default()
     })

@@ -6,7 +6,7 @@ mod spcr;
 pub use pci::{Bar, PciAddress, PciSerial};
 pub use spcr::{PortAt, Spcr, SpcrError};
 
-use super::text;
+use crate::sys::file;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -29,7 +29,7 @@ pub struct Serial {
 #[must_use]
 pub fn read(root: &Path, warnings: &mut Vec<String>) -> Serial {
     let path = root.join("sys/firmware/acpi/tables/SPCR");
-    let spcr = match text::read_bytes(&path, SPCR_LIMIT) {
+    let spcr = match file::read_bytes(&path, SPCR_LIMIT) {
         Err(err) if err.kind() == std::io::ErrorKind::NotFound => None,
         Err(err) => {
             let path = path.display();

@@ -1,7 +1,8 @@
 //! What the running kernel says about kexec.
 
-use super::under::Under;
-use crate::memory::text;
+use super::hypervisor::Hypervisor;
+use crate::sys::file;
+use crate::sys::text;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
@@ -62,7 +63,8 @@ pub struct KernelState {
     /// EFI Secure Boot, from its variable.
     pub secure_boot: Option<bool>,
     /// What Linux runs on.
-    pub under: Under,
+    #[serde(rename = "under")]
+    pub hypervisor: Hypervisor,
 }
 
 impl KernelState {
@@ -96,7 +98,7 @@ impl KernelState {
             lockdown: lockdown(&root.join("sys/kernel/security/lockdown")),
             lockdown_hidden: is_empty(&root.join("sys/kernel/security")),
             secure_boot: secure_boot(root),
-            under: Under::read(root),
+            hypervisor: Hypervisor::read(root),
         }
     }
 
@@ -112,14 +114,14 @@ impl KernelState {
 }
 
 fn trimmed(path: &Path) -> Option<String> {
-    text::read(path, text::ATTRIBUTE)
+    file::read(path, file::ATTRIBUTE)
         .ok()
         .map(|text| text.trim().to_owned())
 }
 
 /// A bit of the effective set in the format of /proc/self/status.
 fn capability(path: &Path, bit: u32) -> Option<bool> {
-    let status = text::read(path, text::LISTING).ok()?;
+    let status = file::read(path, file::LISTING).ok()?;
     let set = status
         .lines()
         .find_map(|line| line.strip_prefix("CapEff:"))?;
@@ -149,20 +151,15 @@ fn is_empty(directory: &Path) -> bool {
 /// The last byte of the variable (four bytes of attributes come first).
 fn secure_boot(root: &Path) -> Option<bool> {
     let name = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
-    let bytes = text::read_bytes(&root.join(name), text::ATTRIBUTE).ok()?;
+    let bytes = file::read_bytes(&root.join(name), file::ATTRIBUTE).ok()?;
     bytes.get(4).map(|value| *value == 1)
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::sys::testing::put;
     use std::fs;
-
-    pub(crate) fn put(root: &Path, name: &str, content: impl AsRef<[u8]>) {
-        let path = root.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
 
     #[test]
     fn everything_is_read() {
@@ -200,7 +197,7 @@ pub(crate) mod tests {
             lockdown: Lockdown::Integrity,
             lockdown_hidden: false,
             secure_boot: Some(true),
-            under: Under::Bare,
+            hypervisor: Hypervisor::Bare,
         };
         assert_eq!(KernelState::read(root), expected);
         // the new names win

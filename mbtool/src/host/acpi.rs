@@ -1,7 +1,7 @@
 //! The firmware's ACPI tables, and which CPU firmware started: for a Xen that is
 //! to start where this system crashes.
 
-use super::text;
+use crate::sys::file;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -28,26 +28,26 @@ pub struct Acpi {
     pub boot_cpu: Option<u32>,
     /// What could not be found out and why: of interest only when a Xen is loaded
     /// as crash image.
-    pub doubts: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 impl Acpi {
     /// Reads below `root` ("/" for the real one).
     #[must_use]
     pub fn read(root: &Path) -> Self {
-        let mut doubts = Vec::new();
+        let mut warnings = Vec::new();
         let tables = tables(root).unwrap_or_else(|err| {
-            doubts.push(format!("ACPI tables: {err}"));
+            warnings.push(format!("ACPI tables: {err}"));
             Vec::new()
         });
         let boot_cpu = boot_cpu(root).unwrap_or_else(|why| {
-            doubts.push(format!("the CPU that firmware started is not known: {why}"));
+            warnings.push(format!("the CPU that firmware started is not known: {why}"));
             None
         });
         Self {
             tables,
             boot_cpu,
-            doubts,
+            warnings,
         }
     }
 }
@@ -60,7 +60,7 @@ impl Acpi {
         self.boot_cpu = match Machine::new(transport).apic_id(0) {
             Ok(id) => Some(id),
             Err(err) => {
-                self.doubts
+                self.warnings
                     .push(format!("the CPU that firmware started is not known: {err}"));
                 None
             }
@@ -88,7 +88,7 @@ fn tables(root: &Path) -> io::Result<Vec<Table>> {
             return Err(io::Error::other(text));
         }
         let name = entry.file_name().to_string_lossy().into_owned();
-        let bytes = text::read_bytes(&path, TABLE_LIMIT).map_err(|err| named(&path, err))?;
+        let bytes = file::read_bytes(&path, TABLE_LIMIT).map_err(|err| named(&path, err))?;
         tables.push(Table { name, bytes });
     }
     tables.sort_by(|one, other| one.name.cmp(&other.name));
@@ -101,7 +101,7 @@ fn tables(root: &Path) -> io::Result<Vec<Table>> {
 /// (/dev/cpu/N/msr) they are.
 fn boot_cpu(root: &Path) -> Result<Option<u32>, String> {
     let path = root.join("proc/cpuinfo");
-    let text = text::read(&path, text::LISTING).map_err(|err| format!("/proc/cpuinfo: {err}"))?;
+    let text = file::read(&path, file::LISTING).map_err(|err| format!("/proc/cpuinfo: {err}"))?;
     let ids = apic_ids(&text);
     let is_boot_cpu = |cpu: u32| {
         let file = File::open(root.join(format!("dev/cpu/{cpu}/msr"))).ok()?;
@@ -142,12 +142,7 @@ fn apic_ids(text: &str) -> Vec<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn put(root: &Path, path: &str, content: &[u8]) {
-        let path = root.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
+    use crate::sys::testing::put;
 
     const CPUINFO: &[u8] = b"processor\t: 0\nmodel name\t: a: b\napicid\t\t: 9\ninitial apicid\t: 8\n\n\
         processor\t: 1\napicid\t\t: 12\ninitial apicid\t: 12\n\nprocessor\t: 7\napicid\t\t: 66000\n\n";
@@ -170,7 +165,7 @@ mod tests {
         assert_eq!(names, ["APIC", "SSDT1"]);
         assert_eq!(acpi.tables[1].bytes, b"SSDT");
         assert_eq!(acpi.boot_cpu, Some(8));
-        assert_eq!(acpi.doubts, [""; 0]);
+        assert_eq!(acpi.warnings, [""; 0]);
     }
 
     #[test]
@@ -198,7 +193,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let acpi = Acpi::read(root.path());
         assert_eq!((acpi.tables.len(), acpi.boot_cpu), (0, None));
-        assert_eq!(acpi.doubts.len(), 2, "{:?}", acpi.doubts);
+        assert_eq!(acpi.warnings.len(), 2, "{:?}", acpi.warnings);
         put(root.path(), "proc/cpuinfo", b"processor\t: 0\n\n");
         assert!(boot_cpu(root.path()).unwrap_err().contains("no APIC ids"));
         put(

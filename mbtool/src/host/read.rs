@@ -1,17 +1,16 @@
 //! Everything about the running machine, read once.
 
+use super::crash_notes::CrashInfo;
+use super::hypervisor::Hypervisor;
 use super::iomem::Iomem;
 use super::{
-    Entry, Host, Kind, MemoryError, acpi, boot_facts, devmem, efi, firmware, iomem, low, map,
-    serial, text, xen,
+    Entry, Host, Kind, MemoryError, acpi, boot_facts, devmem, efi, firmware, iomem, low_memory,
+    map, serial, xen,
 };
-use crate::backend::under::Under;
-use crate::crash::Facts;
+use crate::sys::file;
 use handoff::addr::MIB;
 use std::path::Path;
 use xen_shim::hypercall::Privcmd;
-
-pub use super::replay::from_json;
 
 /// Reads the machine below `root` ("/" for the real one), with warnings.
 ///
@@ -58,7 +57,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
     let memory_map = checked(&entries)?;
 
     let low_memory = match &way {
-        Some(way) => low::read(root, Some(&xen::read::Source(way)), &mut warnings),
+        Some(way) => low_memory::read(root, Some(&xen::read::Source(way)), &mut warnings),
         None => {
             let path = root.join("dev/mem");
             let memory = devmem::DevMem::open(&path)
@@ -67,18 +66,20 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
                     warnings.push(format!("cannot read {}: {err}; {why}", path.display()));
                 })
                 .ok();
-            let source = memory.as_ref().map(|memory| memory as &dyn low::Source);
-            low::read(root, source, &mut warnings)
+            let source = memory
+                .as_ref()
+                .map(|memory| memory as &dyn low_memory::Source);
+            low_memory::read(root, source, &mut warnings)
         }
     };
 
-    let cmdline = text::read(&root.join("proc/cmdline"), text::LISTING).unwrap_or_else(|err| {
+    let cmdline = file::read(&root.join("proc/cmdline"), file::LISTING).unwrap_or_else(|err| {
         warnings.push(format!("the kernel command line is not known: {err}"));
         String::new()
     });
     let cmdline = cmdline.trim_end_matches(['\n', '\0']).to_owned();
     let serial = serial::read(root, &mut warnings);
-    let dump = Facts::read(root, &cmdline);
+    let dump = CrashInfo::read(root, &cmdline);
     let boot_facts = boot_facts::read(root, &mut warnings);
     let acpi = match &way {
         Some(way) => acpi::Acpi::read(root).on_xen(way),
@@ -120,7 +121,7 @@ fn shared(entries: &[Entry], runtime: &[Entry]) -> Vec<Entry> {
 
 /// The way to the Xen below a PV dom0. A recorded machine has none.
 fn way_to_xen(root: &Path, warnings: &mut Vec<String>) -> Result<Option<Privcmd>, MemoryError> {
-    if Under::read(root) != Under::XenPvDom0 {
+    if Hypervisor::read(root) != Hypervisor::XenPvDom0 {
         return Ok(None);
     }
     if root != Path::new("/") {
@@ -134,7 +135,8 @@ fn way_to_xen(root: &Path, warnings: &mut Vec<String>) -> Result<Option<Privcmd>
 fn by_linux(root: &Path, warnings: &mut Vec<String>) -> Result<Iomem, MemoryError> {
     let given = firmware::read(root, warnings)?;
     let iomem_path = root.join("proc/iomem");
-    let seen = text::read_named(&iomem_path, text::LISTING).and_then(|text| iomem::parse(&text));
+    let seen = crate::host::error::read_file(&iomem_path, file::LISTING)
+        .and_then(|text| iomem::parse(&text));
 
     let found = match (given, seen) {
         (Some(given), Ok(seen)) => Iomem {
@@ -206,5 +208,5 @@ fn restrict(
 }
 
 #[cfg(test)]
-#[path = "host_tests.rs"]
+#[path = "read_tests.rs"]
 mod tests;

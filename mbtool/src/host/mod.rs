@@ -2,20 +2,24 @@
 
 pub mod acpi;
 pub mod boot_facts;
+pub mod crash_notes;
 pub mod devmem;
 pub mod efi;
 pub mod error;
 pub mod firmware;
-pub mod host;
+pub mod hypervisor;
 pub mod iomem;
-pub mod low;
+pub mod kcore;
+pub mod kexec_state;
+pub mod low_memory;
 pub mod map;
+mod read;
 pub mod replay;
 pub mod serial;
-pub mod text;
 pub mod xen;
 
 pub use error::MemoryError;
+pub use read::read;
 
 use handoff::addr::PhysRange;
 use handoff::runs;
@@ -124,7 +128,7 @@ pub struct Host {
     pub cmdline: String,
     /// What the running system leaves for a dump, for a crash image.
     #[serde(default)]
-    pub dump: crate::crash::Facts,
+    pub dump: crate::host::crash_notes::CrashInfo,
     /// Serial ports, for `--console auto` and `pci:`.
     #[serde(default)]
     pub serial: serial::Serial,
@@ -174,7 +178,7 @@ impl Host {
 
     /// What is left for a dump of all that runs: of Xen, too, where one is below.
     #[must_use]
-    pub fn dump_facts(&self) -> crate::crash::Facts {
+    pub fn dump_facts(&self) -> crate::host::crash_notes::CrashInfo {
         match &self.xen {
             Some(xen) => self.dump.with_xen(xen),
             None => self.dump.clone(),

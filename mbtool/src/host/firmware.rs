@@ -3,7 +3,9 @@
 //! One directory per range, `N/{start,end,type}`, `end` inclusive (Linux,
 //! Documentation/ABI/testing/sysfs-firmware-memmap).
 
-use super::{Entry, Kind, MemoryError, text};
+use super::{Entry, Kind, MemoryError};
+use crate::sys::file;
+use crate::sys::text;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -84,7 +86,7 @@ fn entry(dir: &Path, warnings: &mut Vec<String>) -> Result<Entry, MemoryError> {
         });
     }
     let path = dir.join("type");
-    let name = text::read_named(&path, text::ATTRIBUTE)?;
+    let name = crate::host::error::read_file(&path, file::ATTRIBUTE)?;
     let name = name.trim_end();
     let kind = kind(name).unwrap_or_else(|| {
         warnings.push(format!(
@@ -104,7 +106,7 @@ fn entry(dir: &Path, warnings: &mut Vec<String>) -> Result<Entry, MemoryError> {
 
 /// A file with one hex number.
 pub(super) fn number(path: &Path) -> Result<u64, MemoryError> {
-    let content = text::read_named(path, text::ATTRIBUTE)?;
+    let content = crate::host::error::read_file(path, file::ATTRIBUTE)?;
     text::number(content.trim_end()).ok_or_else(|| MemoryError::Content {
         path: path.to_owned(),
         expected: "a number",

@@ -1,11 +1,6 @@
 use super::*;
+use crate::sys::testing::put;
 use std::os::unix::fs::symlink;
-
-fn put(root: &Path, name: &str, content: impl AsRef<[u8]>) {
-    let path = root.join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, content).unwrap();
-}
 
 /// `boot_params` as a UEFI machine with a framebuffer has them.
 fn efi_page() -> Vec<u8> {

@@ -4,7 +4,9 @@
 //! word 0x413 the base memory in KiB. The RSDP lies on a 16-byte boundary in
 //! the first KiB of the EBDA or in 0xe0000-0xfffff (ACPI 6.5, 5.2.5.1).
 
-use super::{LowMemory, Rsdp, efi, text};
+use super::{LowMemory, Rsdp, efi};
+use crate::sys::file;
+use crate::sys::text;
 use std::io;
 use std::path::Path;
 
@@ -67,7 +69,7 @@ pub fn read(root: &Path, source: Option<&dyn Source>, warnings: &mut Vec<String>
 /// The RSDP as the running kernel was told of it: `acpi_rsdp=` on the command
 /// line, then boot_params.acpi_rsdp_addr (offset 0x70, Linux x86 boot protocol).
 fn told(root: &Path, source: Option<&dyn Source>, warnings: &mut Vec<String>) -> Option<Rsdp> {
-    let cmdline = text::read(&root.join("proc/cmdline"), text::LISTING).unwrap_or_default();
+    let cmdline = file::read(&root.join("proc/cmdline"), file::LISTING).unwrap_or_default();
     let argument = cmdline
         .split_whitespace()
         .filter_map(|word| word.strip_prefix("acpi_rsdp="))
@@ -94,7 +96,7 @@ fn told(root: &Path, source: Option<&dyn Source>, warnings: &mut Vec<String>) ->
 /// The address in the running kernel's own boot parameters.
 fn boot_params_rsdp(root: &Path) -> Option<u64> {
     let path = root.join("sys/kernel/boot_params/data");
-    let bytes = text::read_bytes(&path, text::ATTRIBUTE).ok()?;
+    let bytes = file::read_bytes(&path, file::ATTRIBUTE).ok()?;
     let field = bytes.get(0x70..0x78)?;
     let addr = u64::from_le_bytes(field.try_into().ok()?);
     (addr != 0).then_some(addr)
@@ -154,5 +156,5 @@ pub fn valid(bytes: &[u8]) -> Option<u8> {
 }
 
 #[cfg(test)]
-#[path = "low_tests.rs"]
+#[path = "low_memory_tests.rs"]
 pub(crate) mod tests;

@@ -1,5 +1,7 @@
 //! The crash kernel's command line.
 
+use crate::sys::kernel_cmdline::split;
+
 /// Words that mean the system that crashed, not the one that dumps it.
 const NOT_HERE: [&str; 2] = ["crashkernel=", "elfcorehdr="];
 
@@ -64,17 +66,6 @@ pub(super) fn without(given: &str, prefixes: &[&str], whose: &str) -> (Vec<Strin
         kept.into_iter().map(str::to_owned).collect(),
         dropped.iter().map(message).collect(),
     )
-}
-
-/// Words as the kernel separates them: at white space outside of double quotes.
-pub(crate) fn split(line: &str) -> Vec<&str> {
-    let mut quoted = false;
-    line.split(|c: char| {
-        quoted ^= c == '"';
-        c.is_ascii_whitespace() && !quoted
-    })
-    .filter(|word| !word.is_empty())
-    .collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Why the machine's memory could not be learnt.
 
 use super::map::MapError;
-use std::path::PathBuf;
+use crate::sys::file;
+use std::path::{Path, PathBuf};
 use xen_shim::hypercall::HypercallError;
 
 /// Reading or parsing a description of memory failed.
@@ -104,4 +105,16 @@ pub enum MemoryError {
         /// What the file holds.
         found: &'static str,
     },
+}
+
+/// [`file::read`] with the path in its error.
+///
+/// # Errors
+///
+/// [`MemoryError::Read`].
+pub fn read_file(path: &Path, limit: u64) -> Result<String, MemoryError> {
+    file::read(path, limit).map_err(|source| MemoryError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }

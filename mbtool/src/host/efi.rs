@@ -4,7 +4,9 @@
 //! `phys_addr` and `num_pages` (4 KiB each) of every region that runtime
 //! services use (Linux, Documentation/ABI/testing/sysfs-firmware-efi*).
 
-use super::{Entry, Kind, MemoryError, Rsdp, firmware, text};
+use super::{Entry, Kind, MemoryError, Rsdp, firmware};
+use crate::sys::file;
+use crate::sys::text;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,7 +30,7 @@ pub fn rsdp(root: &Path) -> Option<Rsdp> {
 /// is not 0.
 #[must_use]
 pub fn table(root: &Path, key: &str) -> Option<u64> {
-    let systab = text::read(&root.join("sys/firmware/efi/systab"), text::ATTRIBUTE).ok()?;
+    let systab = file::read(&root.join("sys/firmware/efi/systab"), file::ATTRIBUTE).ok()?;
     systab
         .lines()
         .filter_map(|line| line.split_once('='))

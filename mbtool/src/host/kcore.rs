@@ -4,7 +4,7 @@
 //! Linux, fs/proc/kcore.c: `p_paddr` is set for RAM and for the kernel's own
 //! mapping (since Linux 4.12), and all ones for the rest (vmalloc, modules).
 
-use super::facts::Text;
+use super::crash_notes::Text;
 use elf::abi;
 use elf::endian::LittleEndian;
 use elf::file::{Class, FileHeader, parse_ident};

@@ -1,9 +1,9 @@
 use super::*;
-use crate::crash::facts::Text;
-use crate::memory::boot_facts::{BootFacts, Efi, Raw};
-use crate::memory::efi::Runtime;
-use crate::memory::serial::{Bar, PciAddress, PciSerial, Serial, Spcr};
-use crate::memory::xen::{Run, Safe, SafeRun, XenHost};
+use crate::host::boot_facts::{BootFacts, Efi, Raw};
+use crate::host::crash_notes::Text;
+use crate::host::efi::Runtime;
+use crate::host::serial::{Bar, PciAddress, PciSerial, Serial, Spcr};
+use crate::host::xen::{Run, Safe, SafeRun, XenHost};
 use proptest::prelude::*;
 
 fn any_boot_facts() -> impl Strategy<Value = BootFacts> {
@@ -187,7 +187,7 @@ fn any_xen() -> impl Strategy<Value = XenHost> {
 }
 
 /// What a system leaves for a dump, with any addresses.
-fn any_dump() -> impl Strategy<Value = Facts> {
+fn any_dump() -> impl Strategy<Value = CrashInfo> {
     let range = (any::<u32>(), any::<u16>()).prop_map(|(start, len)| Run {
         start: start.into(),
         end: u64::from(start) + u64::from(len),
@@ -202,13 +202,13 @@ fn any_dump() -> impl Strategy<Value = Facts> {
         proptest::collection::vec("\\PC*", 0..2),
     )
         .prop_map(
-            |(cpu_notes, vmcoreinfo, xen_vmcoreinfo, text, direct_map, doubts)| Facts {
+            |(cpu_notes, vmcoreinfo, xen_vmcoreinfo, text, direct_map, warnings)| CrashInfo {
                 cpu_notes,
                 vmcoreinfo,
                 xen_vmcoreinfo,
                 text,
                 direct_map,
-                doubts,
+                warnings,
             },
         )
 }
@@ -223,7 +223,7 @@ fn what_is_left_for_a_dump_is_checked() {
     };
     let good = with(r#"{"vmcoreinfo": {"start": 4096, "end": 8192}}"#).unwrap();
     assert_eq!(good.dump.vmcoreinfo.map(|found| found.start), Some(4096));
-    assert_eq!(with("null").unwrap().dump, Facts::default());
+    assert_eq!(with("null").unwrap().dump, CrashInfo::default());
     for (dump, part) in [
         (
             r#"{"cpu_notes": [{"start": 2, "end": 1}]}"#,

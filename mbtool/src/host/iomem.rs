@@ -3,7 +3,8 @@
 //! Lines are `START-END : NAME`, hex without 0x, `END` inclusive, two spaces of
 //! indent per level of nesting.
 
-use super::{CrashRegion, Entry, Kind, MemoryError, firmware, text};
+use super::{CrashRegion, Entry, Kind, MemoryError, firmware};
+use crate::sys::text;
 
 /// What /proc/iomem says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The machine as Xen tells its control domain.
 
 use super::{Run, XenHost, bounded};
-use crate::memory::{CrashRegion, Entry, Kind, low};
+use crate::host::{CrashRegion, Entry, Kind, low_memory};
 use handoff::addr::PhysRange;
 use std::io;
 use xen_shim::hypercall::{E820Entry, Errno, HypercallError, Kexec, Machine, Range, Transport};
@@ -9,7 +9,7 @@ use xen_shim::hypercall::{E820Entry, Errno, HypercallError, Kexec, Machine, Rang
 /// More physical CPUs than any Xen has.
 const MAX_CPUS: u32 = 1 << 16;
 
-/// What Xen says, for a [`crate::memory::Host`].
+/// What Xen says, for a [`crate::host::Host`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     /// The machine's memory map, neither sorted nor merged.
@@ -63,7 +63,7 @@ pub fn read(transport: &dyn Transport, warnings: &mut Vec<String>) -> Result<Tol
         (!range.is_empty()).then(|| Run::from(range))
     };
     let (vmcoreinfo, image) = (optional(Range::Vmcoreinfo), optional(Range::Xen));
-    let normal = crate::memory::map::normalise(&memory_map).unwrap_or_default();
+    let normal = crate::host::map::normalise(&memory_map).unwrap_or_default();
     let safe = bounded(&normal, &crash_regions, &owned);
     Ok(Told {
         memory_map,
@@ -116,7 +116,7 @@ fn entry(entry: &E820Entry) -> Entry {
 /// /dev/mem has its own RAM there instead.
 pub struct Source<'a>(pub &'a dyn Transport);
 
-impl low::Source for Source<'_> {
+impl low_memory::Source for Source<'_> {
     fn read(&self, addr: u64, buf: &mut [u8]) -> io::Result<()> {
         let bytes = Machine::new(self.0)
             .read(addr, buf.len())
@@ -129,9 +129,9 @@ impl low::Source for Source<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::xen::{Safe, SafeRun};
+    use crate::host::low_memory::Source as _;
+    use crate::host::xen::{Safe, SafeRun};
     use handoff::addr::MIB;
-    use low::Source as _;
     use xen_shim::hypercall::testing::{FakeXen, Setup};
 
     const MEMORY: u64 = 12;

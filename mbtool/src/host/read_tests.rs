@@ -1,14 +1,10 @@
 use super::*;
-use crate::memory::firmware::tests::write_memmap;
-use crate::memory::low::tests::{Mib, rsdp};
-use crate::memory::{CrashRegion, LowMemory, Rsdp};
+use crate::host::firmware::tests::write_memmap;
+use crate::host::low_memory::tests::{Mib, rsdp};
+use crate::host::replay::from_json;
+use crate::host::{CrashRegion, LowMemory, Rsdp};
+use crate::sys::testing::put;
 use std::fs;
-
-fn put(root: &Path, name: &str, content: impl AsRef<[u8]>) {
-    let path = root.join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, content).unwrap();
-}
 
 /// QEMU's pc machine with 2 GiB and SeaBIOS, `crashkernel=256M`.
 fn seabios(root: &Path) {
