@@ -3,7 +3,7 @@
 pub mod backend;
 pub mod cli;
 pub mod cmd;
-pub mod crash;
+pub mod config;
 pub mod decode;
 pub mod decompress;
 pub mod doctor;
@@ -13,4 +13,6 @@ pub mod input;
 pub mod plan;
 pub mod quiesce;
 pub mod ramlog;
+pub mod save;
+pub mod setup;
 pub mod sys;

@@ -4,7 +4,7 @@
 //! docs/misc/xen-command-line.
 
 use super::{Check, Machine};
-use crate::crash::xen::words::no_reboot;
+use crate::plan::crash::xen::cmdline::no_reboot;
 use crate::sys::kernel_cmdline;
 
 /// Bit of kernel.sysrq that lets the keyboard crash the kernel (`SysRq c`).

@@ -4,7 +4,7 @@ use crate::backend::{self, BackendError};
 use crate::cli::console::ConsoleArg;
 use crate::cmd::load::Decided;
 use crate::cmd::status::Status;
-use crate::crash::setup::{Config, ConfigError, config};
+use crate::config::{self, Config, ConfigError};
 use crate::host::Host;
 use crate::plan::Plan;
 use crate::sys::file;

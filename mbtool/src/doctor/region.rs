@@ -2,7 +2,7 @@
 
 use super::{Check, Machine, State, Wanted};
 use crate::cmd::load::Decided;
-use crate::crash::region::{self, RegionError};
+use crate::plan::crash::region::{self, RegionError};
 use crate::plan::{self, PlanError};
 use crate::sys::kernel_cmdline;
 use crate::sys::size::Size;

@@ -3,8 +3,8 @@
 use super::Check;
 use super::machine::Machine;
 use super::setup::below;
-use crate::crash::setup::config::{Collector, Config, PATH, Save};
-use crate::crash::setup::{Device, Ssh, Target};
+use crate::config::{Collector, Config, PATH, Save};
+use crate::config::{Device, Ssh, Target};
 use crate::host::map;
 use crate::sys::mountinfo::{self, Mount};
 use rustix::fs::statvfs;

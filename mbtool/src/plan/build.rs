@@ -2,6 +2,7 @@
 
 use super::boot::{self, Boot, Known};
 use super::check::{self, Limits, XenLimits};
+use super::crash::{advice, linux};
 use super::ground::{self, Ground};
 use super::layout::Layout;
 use super::low::Low;
@@ -9,8 +10,7 @@ use super::report::Report;
 use super::resolve::{kernel_segments, resolve};
 use super::wishes::Wishes;
 use super::{
-    Plan, PlanError, Request, Segment, advise, assemble, dump, ram_log, request, segments, stage,
-    usable,
+    Plan, PlanError, Request, Segment, assemble, ram_log, request, segments, stage, usable,
 };
 use crate::host::{Host, map};
 use handoff::blob::Built;
@@ -28,7 +28,7 @@ pub(super) type Builder<'a> = &'a dyn Fn(&Spec) -> Result<Built, String>;
 /// Why it cannot be done, and what to do about it.
 pub fn plan(request: &Request, host: &Host) -> Result<Plan, PlanError> {
     plan_with(request, host, &handoff::blob::build)
-        .map_err(|error| advise::completed(error, request, host))
+        .map_err(|error| advice::completed(error, request, host))
 }
 
 /// Segments before claims are resolved.
@@ -60,26 +60,28 @@ fn attempt(
     let ram = arena.ram().to_vec();
 
     let staged = stage::decide(request, &mut wishes, host, &mut low, &mut arena)?;
-    let dump = dump::decide(request, host, &mut wishes, &mut low, &mut arena)
-        .map_err(|error| dump::too_small(error, request, &dump::need(request, &wishes, 0, host)))?;
-    let kept = dump.as_ref().and_then(|dump| dump.kept.as_ref());
+    let dump =
+        linux::decide(request, host, &mut wishes, &mut low, &mut arena).map_err(|error| {
+            linux::too_small(error, request, &linux::estimate(request, &wishes, 0, host))
+        })?;
+    let block = dump.as_ref().and_then(|dump| dump.block.as_ref());
     let handoff = ground.handoff(request, host, &low)?;
 
     // sizes first: that of the boot information does not depend on addresses
     let draft = boot_information(request, &wishes, &low, &Layout::draft(request), 0)?;
     let info_len = draft.bytes.len() as u64;
     let layout = Layout::place(request, &wishes, &mut arena, info_len, (staged, handoff)).map_err(
-        |error| match kept {
-            Some(kept) => kept.no_room(error, request),
+        |error| match block {
+            Some(block) => block.no_room(error, request),
             None => {
-                let need = dump::need(request, &wishes, info_len, host);
-                dump::too_small(error, request, &need)
+                let estimate = linux::estimate(request, &wishes, info_len, host);
+                linux::too_small(error, request, &estimate)
             }
         },
     )?;
     wishes.warnings.extend(layout.warning.clone());
-    if let Some(kept) = kept {
-        kept.check(request, &layout)?;
+    if let Some(block) = block {
+        block.check(request, &layout)?;
     }
 
     let placed = request.image.at(layout.base)?;
@@ -90,7 +92,7 @@ fn attempt(
 
     let mut parts = segments::image(&wishes, &request.image.name, placed)?;
     let moves = stage::shift(&mut parts, &layout);
-    parts.extend(dump.iter().flat_map(dump::Dump::segments));
+    parts.extend(dump.iter().flat_map(linux::Dump::segments));
     parts.extend(segments::modules(request, &layout));
     let info = boot::segment_name(&request.image.protocol);
     parts.push(Segment::new(info, layout.info, boot.bytes.clone()));
@@ -101,7 +103,7 @@ fn attempt(
         &mut wishes.warnings,
     )?;
     // first of all, as nothing else may have changed what is saved
-    let save = dump.iter().flat_map(dump::Dump::save);
+    let save = dump.iter().flat_map(linux::Dump::save);
     loads.extents.splice(..0, save);
     let mut parts: Parts = loads
         .parts

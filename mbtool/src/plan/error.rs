@@ -3,12 +3,12 @@
 use super::boot::linux::LinuxError;
 use super::boot::multiboot::MbiError;
 use super::check::CheckError;
+use super::crash::Reserve;
+use super::crash::size::SizeEstimate;
 use super::place::{FixedError, NoRoom};
 use super::resolve::ResolveError;
 use super::scatter::NoSafeRoom;
 use super::wants::WantError;
-use crate::crash::Reserve;
-use crate::crash::need::Need;
 use crate::image::ImageError;
 use crate::sys::size::Size;
 use handoff::addr::PhysRange;
@@ -53,7 +53,7 @@ pub enum PlanError {
         "no place for {name}: it can only be within {allowed}, and the window from --mem-min \
          {min:#x} to --mem-max {max:#x} has nothing of that"
     )]
-    Window {
+    Dom0Range {
         /// Segment name.
         name: String,
         /// By its nature.
@@ -116,10 +116,10 @@ pub enum PlanError {
     },
     /// A dump of this machine cannot be described.
     #[error(transparent)]
-    CoreHeader(#[from] crate::crash::header::TooMany),
+    CoreHeader(#[from] crate::plan::crash::elfcorehdr::TooMany),
     /// dom0 cannot start there.
     #[error(transparent)]
-    Dom0Window(#[from] crate::crash::xen::WindowError),
+    Dom0Window(#[from] crate::plan::crash::xen::Dom0RangeError),
     /// The handoff's log in RAM.
     #[error("no RAM log at {addr:#x}: {why}; choose another address (--console ramlog:ADDR)")]
     RamLog {
@@ -149,12 +149,12 @@ pub enum PlanError {
 }
 
 impl PlanError {
-    /// `need` is more than there is in `region`.
-    pub(super) fn too_small(region: PhysRange, need: &Need) -> Self {
+    /// `estimate` is more than there is in `region`.
+    pub(super) fn too_small(region: PhysRange, estimate: &SizeEstimate) -> Self {
         Self::CrashRegionTooSmall {
             region,
-            load: need.to_load(),
-            parts: need.to_string(),
+            load: estimate.to_load(),
+            parts: estimate.to_string(),
             reserve: None,
         }
     }

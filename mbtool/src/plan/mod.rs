@@ -2,15 +2,13 @@
 //!
 //! The story is told in `build`; each step has a file of its own.
 
-mod advise;
 mod assemble;
 pub mod boot;
 mod build;
 mod bytes;
 pub mod check;
 mod corrupt;
-mod dump;
-mod dump_xen;
+pub mod crash;
 mod error;
 mod ground;
 mod layout;
@@ -31,11 +29,11 @@ mod usable;
 pub mod wants;
 mod wishes;
 
-pub use advise::{Advice, advice};
 pub use boot::{mbi, sent};
 pub use build::plan;
 pub use bytes::Bytes;
-pub use dump_xen::tables as tables_for_xen;
+pub use crash::advice::{Advice, advice};
+pub use crash::xen::layout::tables as tables_for_xen;
 pub use error::PlanError;
 pub use report::Report;
 pub use request::{Module, Request};

@@ -1,9 +1,9 @@
 //! `mbtool crash install` and `crash uninstall`, on a machine where systemd may
 //! be running.
 
-use crate::crash::setup::config::Config;
-use crate::crash::setup::install::{self, Done, Options, UNIT};
-use crate::crash::setup::target::Target;
+use crate::config::Config;
+use crate::config::target::Target;
+use crate::setup::install::{self, Done, Options, UNIT};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};

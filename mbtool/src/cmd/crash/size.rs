@@ -6,15 +6,15 @@ use crate::cli::raw::CommonArgs;
 use crate::cli::request::{self, ModuleArg};
 use crate::cmd::crash::load;
 use crate::cmd::load::ANYWHERE;
-use crate::crash::need::Part;
-use crate::crash::region::{self, RegionError};
-use crate::crash::setup::BootLoader;
-use crate::crash::setup::boot_loader::{self, Step};
-use crate::crash::setup::config::PATH;
+use crate::config::PATH;
 use crate::host::{Host, map, read, replay};
 use crate::input;
+use crate::plan::crash::region::{self, RegionError};
+use crate::plan::crash::size::Part;
 use crate::plan::report::HexRange;
 use crate::plan::{self, Advice, PlanError, Request};
+use crate::setup::BootLoader;
+use crate::setup::boot_loader::{self, Step};
 use crate::sys::size::Size as Bytes;
 use anyhow::{Context, ensure};
 use handoff::addr::{FOUR_GIB, MIB, PhysRange};
@@ -146,7 +146,7 @@ impl Size {
     fn of(request: Request, host: &Host) -> Result<Self, PlanError> {
         let Advice {
             reserve,
-            need,
+            estimate,
             files,
         } = plan::advice(&request, host)?;
         let below = |run: PhysRange| run.end.min(FOUR_GIB).saturating_sub(run.start.max(MIB));
@@ -155,7 +155,7 @@ impl Size {
             bytes: reserve.bytes,
             word: reserve.to_string(),
             goes_to: if reserve.xen { "xen" } else { "linux" },
-            parts: need.parts,
+            parts: estimate.parts,
             initrd_unpacked: files,
             fits: largest.is_some_and(|largest| largest >= reserve.bytes),
             reserved: Reserved::of(request, host, reserve.bytes),
@@ -169,7 +169,7 @@ impl Size {
         let xen = self.goes_to == "xen";
         let name = rustix::system::uname();
         let loader = BootLoader::detect(root, &name.release().to_string_lossy(), xen);
-        let reserve = crate::crash::Reserve {
+        let reserve = crate::plan::crash::Reserve {
             bytes: self.bytes,
             xen,
         };
