@@ -36,7 +36,7 @@ pub fn run(args: &PlanArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
     let files = Files::read(&common, modules)?;
     let plan = load::make(&common, files, &host, warnings)?;
     if let Some(path) = &args.svg {
-        std::fs::write(path, plan::svg::draw(&plan))
+        std::fs::write(path, plan::report::svg::draw(&plan))
             .with_context(|| format!("cannot write {}", path.display()))?;
     } else if args.json {
         println!("{}", serde_json::to_string_pretty(&plan.report)?);

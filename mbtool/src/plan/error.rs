@@ -1,14 +1,14 @@
 //! Why there is no plan.
 
 use super::boot::linux::LinuxError;
+use super::boot::mb2_requests::RequestError;
 use super::boot::multiboot::MbiError;
 use super::check::CheckError;
 use super::crash::Reserve;
 use super::crash::size::SizeEstimate;
-use super::place::{FixedError, NoRoom};
-use super::resolve::ResolveError;
-use super::scatter::NoSafeRoom;
-use super::wants::WantError;
+use super::place::allocator::{FixedError, NoRoom};
+use super::place::resolve::ResolveError;
+use super::xen_heap::scatter::NoSafeRoom;
 use crate::image::ImageError;
 use crate::sys::size::Size;
 use handoff::addr::PhysRange;
@@ -23,7 +23,7 @@ pub enum PlanError {
     NoRam,
     /// Header wishes.
     #[error(transparent)]
-    Want(#[from] WantError),
+    Want(#[from] RequestError),
     /// Xen's own rules.
     #[error(transparent)]
     Contract(#[from] ContractError),
@@ -177,6 +177,6 @@ fn more(reserve: Option<Reserve>) -> String {
 fn crash_regions(there: &[PhysRange]) -> String {
     match there {
         [] => "no crash region at all".to_owned(),
-        some => format!("only {}", super::place::list(some)),
+        some => format!("only {}", super::place::allocator::list(some)),
     }
 }

@@ -4,13 +4,15 @@
 //! sizes are numbers; `memory_map`, `low_memory` and `crash_regions` have the
 //! form of [`crate::host::Host`], so that a plan is also a recorded machine.
 
+pub(super) mod assemble;
 mod fixup;
-mod hex;
-mod words;
+pub mod svg;
+pub(super) mod table;
+mod text;
 
+pub use super::hex::{Hex, HexRange};
 pub use fixup::FixupReport;
-pub use hex::{Hex, HexRange};
-pub use words::{console_text, consoles_text, drill_text, on_fault_text, verify_text};
+pub use text::{console_text, consoles_text, drill_text, on_fault_text, verify_text};
 
 use super::boot::Sent;
 use crate::host::boot_facts::BootFacts;

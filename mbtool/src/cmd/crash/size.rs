@@ -11,7 +11,7 @@ use crate::host::{Host, map, read, replay};
 use crate::input;
 use crate::plan::crash::region::{self, RegionError};
 use crate::plan::crash::size::Part;
-use crate::plan::report::HexRange;
+use crate::plan::hex::HexRange;
 use crate::plan::{self, Advice, PlanError, Request};
 use crate::setup::BootLoader;
 use crate::setup::boot_loader::{self, Step};

@@ -1,7 +1,8 @@
 use super::*;
 use crate::host::{Kind, LowMemory, Rsdp};
 use crate::image::{Image, InfoRequest, LoadSegment, Preference, Protocol};
-use crate::plan::report::{FixupReport, Hex};
+use crate::plan::hex::Hex;
+use crate::plan::report::FixupReport;
 use crate::plan::sent::Body;
 use crate::plan::{Module, request};
 use fixtures::*;

@@ -7,7 +7,7 @@ use super::xen::layout;
 use super::{Reserve, initramfs};
 use crate::host::{CrashRegion, Host};
 use crate::image::Protocol;
-use crate::plan::wishes::Wishes;
+use crate::plan::boot::params::BootParams;
 use crate::plan::{PlanError, Request};
 use handoff::addr::PhysRange;
 
@@ -38,7 +38,7 @@ pub struct Advice {
 ///
 /// It could not be loaded in any region.
 pub fn advice(request: &Request, host: &Host) -> Result<Advice, PlanError> {
-    let wishes = Wishes::decide(request, host)?;
+    let params = BootParams::decide(request, host)?;
     let files = files(request);
     let (mut request, mut host) = (request.clone(), host.clone());
     let mut bytes = 0;
@@ -49,10 +49,10 @@ pub fn advice(request: &Request, host: &Host) -> Result<Advice, PlanError> {
             end,
         }];
         request.crash = PhysRange::new(NOWHERE, end);
-        let (more, estimate) = if wishes.xen.is_some() {
+        let (more, estimate) = if params.xen.is_some() {
             layout::advice(&request, &host, files)?
         } else {
-            let estimate = linux::estimate(&request, &wishes, INFORMATION, &host);
+            let estimate = linux::estimate(&request, &params, INFORMATION, &host);
             let modules = request.modules.iter();
             let packed = modules.map(|module| module.data.len() as u64).sum();
             (estimate.to_reserve(packed, files), estimate)

@@ -5,10 +5,11 @@ use super::size::{Part, SizeEstimate};
 use super::xen::layout;
 use super::{Backup, LOW, cmdline, dump_ranges, elfcorehdr, memory_map};
 use crate::host::Host;
-use crate::plan::low::Low;
-use crate::plan::place::{Arena, Ask, NoRoom, Prefer};
-use crate::plan::wishes::Wishes;
-use crate::plan::{PlanError, Request, Segment, sent_map};
+use crate::plan::boot::e820;
+use crate::plan::boot::low_memory::LowMemoryPlan;
+use crate::plan::boot::params::BootParams;
+use crate::plan::place::allocator::{Arena, Ask, NoRoom, Prefer};
+use crate::plan::{PlanError, Request, Segment};
 use handoff::abi::Extent;
 use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, whole_pages};
 
@@ -37,21 +38,21 @@ pub(crate) struct Dump {
 pub(crate) fn decide(
     request: &Request,
     host: &Host,
-    wishes: &mut Wishes,
-    low: &mut Low,
+    params: &mut BootParams,
+    low: &mut LowMemoryPlan,
     arena: &mut Arena,
 ) -> Result<Option<Dump>, PlanError> {
     let Some(region) = request.crash else {
         return Ok(None);
     };
-    if wishes.xen.is_some() {
-        return layout::decide(request, region, host, wishes, low, arena).map(Some);
+    if params.xen.is_some() {
+        return layout::decide(request, region, host, params, low, arena).map(Some);
     }
     if !request.image.protocol.dumps() {
         return Ok(None);
     }
     let facts = &host.dump_facts();
-    wishes.warnings.extend(facts.warnings());
+    params.warnings.extend(facts.warnings());
     let regions: Vec<PhysRange> = host.crash_ranges().collect();
     let from = dump_ranges::to_save(&host.ram_in_use());
     // how many there are depends on what is saved, not on where to
@@ -77,10 +78,10 @@ pub(crate) fn decide(
     let backup = from.map(|from| Backup { from, to: split });
     let loads = dump_ranges::loads(&host.ram_in_use(), &regions, backup.as_slice());
     let sent = memory_map::for_linux(&host.map_with_added(), &regions, place);
-    low.areas = sent_map::linux_areas(&sent);
-    let line = cmdline::command_line(&wishes.cmdline, header.start);
-    wishes.cmdline = line.text;
-    wishes.warnings.extend(line.messages);
+    low.areas = e820::linux_areas(&sent);
+    let line = cmdline::command_line(&params.cmdline, header.start);
+    params.cmdline = line.text;
+    params.warnings.extend(line.messages);
     Ok(Some(Dump {
         bytes: elfcorehdr::build(facts, &loads, backup.as_slice())?,
         header,
@@ -117,10 +118,15 @@ impl Dump {
 }
 
 /// What all of a crash image takes, for a message.
-pub(crate) fn estimate(request: &Request, wishes: &Wishes, info: u64, host: &Host) -> SizeEstimate {
+pub(crate) fn estimate(
+    request: &Request,
+    params: &BootParams,
+    info: u64,
+    host: &Host,
+) -> SizeEstimate {
     let image = &request.image;
     let (mut parts, align) = (Vec::new(), image.align.max(PAGE_SIZE));
-    parts.push(Part::new(wishes.image_name(&image.name), image.span.len()));
+    parts.push(Part::new(params.image_name(&image.name), image.span.len()));
     for (index, module) in request.modules.iter().enumerate() {
         parts.push(Part::new(
             &request.segment_name(index),
@@ -141,7 +147,7 @@ pub(crate) fn estimate(request: &Request, wishes: &Wishes, info: u64, host: &Hos
     parts.push(Part::new("handoff", handoff::blob::memsz()));
     parts.push(Part::new(
         "the kernel's own pages",
-        crate::plan::usable::spare(request, host),
+        crate::plan::place::allocatable::spare(request, host),
     ));
     SizeEstimate { parts, align }
 }

@@ -4,7 +4,7 @@
 use super::*;
 use crate::host::CrashRegion;
 use crate::host::xen::{Run, Safe, SafeRun, XenHost};
-use crate::plan::place::Arena;
+use crate::plan::place::allocator::Arena;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

@@ -10,15 +10,16 @@ use super::{Dom0Range, cmdline, dom0_backup};
 use crate::host::Host;
 use crate::host::crash_notes::CrashInfo;
 use crate::image::dom0::{self, Dom0};
+use crate::plan::boot::e820;
+use crate::plan::boot::low_memory::LowMemoryPlan;
+use crate::plan::boot::params::BootParams;
 use crate::plan::crash::advice;
 use crate::plan::crash::linux::Dump;
 use crate::plan::crash::size::{Part, SizeEstimate};
 use crate::plan::crash::{Backup, dump_ranges, elfcorehdr, memory_map};
-use crate::plan::layout::Layout;
-use crate::plan::low::Low;
-use crate::plan::place::{Arena, Ask, NoRoom, Prefer};
-use crate::plan::wishes::Wishes;
-use crate::plan::{PlanError, Request, Segment, sent_map};
+use crate::plan::place::allocator::{Arena, Ask, NoRoom, Prefer};
+use crate::plan::place::layout::Layout;
+use crate::plan::{PlanError, Request, Segment};
 use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, whole_pages};
 use xen_shim::{acpi, contract};
 
@@ -103,8 +104,9 @@ impl<'a> Known<'a> {
                 .get(index)
                 .map_or(0, |m| m.data.len() as u64)
         };
-        let other =
-            handoff::blob::memsz() + crate::plan::usable::spare(request, self.host) + INFORMATION;
+        let other = handoff::blob::memsz()
+            + crate::plan::place::allocatable::spare(request, self.host)
+            + INFORMATION;
         XenSize {
             reserved: self.block_len(),
             xen: contract::reserve_len(request.image.span.len()).unwrap_or(u64::MAX),
@@ -197,7 +199,7 @@ pub(crate) fn advice(
 }
 
 /// Places everything that is kept: takes the pages out of `arena`, makes the
-/// memory map and low memory in `low`, settles the command lines in `wishes`.
+/// memory map and low memory in `low`, settles the command lines in `params`.
 ///
 /// # Errors
 ///
@@ -206,16 +208,16 @@ pub(crate) fn decide(
     request: &Request,
     region: PhysRange,
     host: &Host,
-    wishes: &mut Wishes,
-    low: &mut Low,
+    params: &mut BootParams,
+    low: &mut LowMemoryPlan,
     arena: &mut Arena,
 ) -> Result<Dump, PlanError> {
-    if cmdline::asks_for_pvh(&wishes.cmdline) {
+    if cmdline::asks_for_pvh(&params.cmdline) {
         return Err(PlanError::PvhDom0);
     }
-    let known = Known::find(request, host, &mut wishes.warnings)?;
+    let known = Known::find(request, host, &mut params.warnings)?;
     let facts = &known.facts;
-    wishes.warnings.extend(facts.warnings());
+    params.warnings.extend(facts.warnings());
     let block = place(&known, region, arena)
         .map_err(|_: NoRoom| known.block_at(region, request).too_small(region))?;
     let mut at = block.start;
@@ -253,15 +255,15 @@ pub(crate) fn decide(
         block,
         known.window.range,
     );
-    low.areas = sent_map::areas(&sent);
-    let line = cmdline::xen_line(&wishes.cmdline, one_cpu, known.cpus());
-    wishes.cmdline = line.text;
-    wishes.warnings.extend(line.messages);
+    low.areas = e820::areas(&sent);
+    let line = cmdline::xen_line(&params.cmdline, one_cpu, known.cpus());
+    params.cmdline = line.text;
+    params.warnings.extend(line.messages);
     let line = cmdline::dom0_line(&request.modules[0].cmdline, header.start);
-    wishes.warnings.extend(line.messages);
-    let strings = [wishes.cmdline.as_str(), line.text.as_str()];
+    params.warnings.extend(line.messages);
+    let strings = [params.cmdline.as_str(), line.text.as_str()];
     contract::check_boot_heap(&strings, request.modules.len(), low.areas.len())?;
-    wishes.dom0_line = Some(line.text);
+    params.dom0_line = Some(line.text);
     Ok(Dump {
         bytes: elfcorehdr::build(facts, &loads, &backups)?,
         header,

@@ -1,8 +1,8 @@
 //! Loads parts somewhere else than where they belong, in pieces where needed,
 //! and says what has to be moved where.
 
-use super::Segment;
-use super::place::list;
+use crate::plan::Segment;
+use crate::plan::place::allocator::list;
 use handoff::abi::Extent;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::runs;
@@ -32,7 +32,7 @@ pub struct NoSafeRoom {
 /// # Errors
 ///
 /// There is not enough room.
-pub(super) fn scatter(
+pub(crate) fn scatter(
     parts: &[Segment],
     runs: &[PhysRange],
     most: usize,
@@ -89,13 +89,13 @@ pub(super) fn scatter(
 }
 
 /// Bytes of memory of all parts.
-pub(super) fn bytes(parts: &[Segment]) -> u64 {
+pub(crate) fn bytes(parts: &[Segment]) -> u64 {
     parts.iter().map(|part| part.dest.len()).sum()
 }
 
 /// Whole pages of `runs` without `holes`, the largest first (of equals the
 /// lowest).
-pub(super) fn largest_first(
+pub(crate) fn largest_first(
     runs: impl IntoIterator<Item = PhysRange>,
     holes: &[PhysRange],
 ) -> Vec<PhysRange> {

@@ -123,7 +123,7 @@ fn seventeen_scattered_segments_are_refused() {
 proptest! {
     #[test]
     fn every_byte_is_kept_once(
-        wishes in proptest::collection::vec((0_u64..60, 0_u64..8, any::<bool>(), 1_u8..), 0..14),
+        params in proptest::collection::vec((0_u64..60, 0_u64..8, any::<bool>(), 1_u8..), 0..14),
         limit in 1_usize..17,
     ) {
         // what each page must hold: loaded bytes, or claimed
@@ -131,7 +131,7 @@ proptest! {
         let mut claimed = [false; 70];
         let mut clash = false;
         let mut segments = Vec::new();
-        for (first, pages, load, fill) in wishes {
+        for (first, pages, load, fill) in params {
             let load = load && pages > 0;
             for page in first..first + pages {
                 let page = page as usize;

@@ -1,6 +1,6 @@
 //! A picture of a plan: each segment as a bar, memory from the top down.
 
-use super::Plan;
+use crate::plan::Plan;
 use crate::sys::size::Size;
 use std::fmt::Write;
 

@@ -1,18 +1,20 @@
 //! What the image asks for, and what it is told beside memory.
 
-use super::boot::linux;
-use super::wants::{self, AtHand};
-use super::{PlanError, Request, low, request, sent_map};
+use super::linux;
+use super::mb2_requests::{self, Available};
+use super::{e820, low_memory};
 use crate::host::Host;
 use crate::image::Protocol;
 use crate::image::linux::Setup;
+use crate::plan::place::layout::ImageRules;
+use crate::plan::{PlanError, Request, request};
 use xen_shim::{XenInfo, contract};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What is known before anything is placed.
 #[derive(Clone, Debug)]
-pub(super) struct Wishes {
+pub(crate) struct BootParams {
     /// What the image is, if it is Xen.
     pub xen: Option<XenInfo>,
     /// Command line to pass.
@@ -22,33 +24,33 @@ pub(super) struct Wishes {
     /// Command line of dom0, where it is not the one that was given.
     pub dom0_line: Option<String>,
     /// RSDP tags to send.
-    pub rsdp: wants::RsdpTags,
+    pub rsdp: mb2_requests::RsdpTags,
     /// What a Linux image is told of the machine.
     pub linux: linux::Chosen,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
 
-impl Wishes {
+impl BootParams {
     /// Compares what the image asks for with what there is; settles the strings.
     ///
     /// # Errors
     ///
     /// Something that it must have is missing, or cannot be said to it.
-    pub(super) fn decide(request: &Request, host: &Host) -> Result<Self, PlanError> {
+    pub(crate) fn decide(request: &Request, host: &Host) -> Result<Self, PlanError> {
         let image = &request.image;
         let mut modules = request.modules.iter();
         if let Some(index) = modules.position(|module| module.data.is_empty()) {
             let name = request.segment_name(index);
             return Err(PlanError::EmptyModule { name });
         }
-        let at_hand = AtHand {
+        let available = Available {
             sections: image.sections.is_some(),
-            rsdp_revision: low::reachable_rsdp(host).map(|rsdp| rsdp.revision),
+            rsdp_revision: low_memory::reachable_rsdp(host).map(|rsdp| rsdp.revision),
         };
-        let (rsdp, unmet) = wants::check(&image.requirements, at_hand)?;
+        let (rsdp, unsatisfied) = mb2_requests::check(&image.requirements, available)?;
         let mut warnings = image.warnings.clone();
-        warnings.extend(unmet);
+        warnings.extend(unsatisfied);
         if matches!(image.protocol, Protocol::Multiboot1(_)) && host.low_memory.efi {
             warnings.push(
                 "Multiboot (1) has no place for the ACPI root pointer, and on a UEFI machine the \
@@ -56,7 +58,7 @@ impl Wishes {
                     .to_owned(),
             );
         }
-        let mut wishes = Self {
+        let mut params = Self {
             xen: None,
             cmdline: request.cmdline.clone(),
             loader: format!("mbtool {VERSION}"),
@@ -66,14 +68,14 @@ impl Wishes {
             warnings,
         };
         if let Protocol::Linux(setup) = &image.protocol {
-            wishes.for_linux(request, host, setup)?;
-            return Ok(wishes);
+            params.for_linux(request, host, setup)?;
+            return Ok(params);
         }
         let first = image.segments.first();
         if let Some(xen) = first.and_then(|segment| xen_shim::recognise(&segment.data)) {
-            wishes.for_xen(xen, request, host)?;
+            params.for_xen(xen, request, host)?;
         }
-        Ok(wishes)
+        Ok(params)
     }
 
     fn for_linux(
@@ -105,15 +107,23 @@ impl Wishes {
         self.loader = contract::loader_name(VERSION);
         let mut strings = vec![self.cmdline.as_str(), self.loader.as_str()];
         strings.extend(request.modules.iter().map(|module| module.cmdline.as_str()));
-        let areas = sent_map::areas(&host.memory_map).len() + 1;
+        let areas = e820::areas(&host.memory_map).len() + 1;
         let tight = contract::check_boot_heap(&strings, modules.len(), areas)?;
         self.warnings.extend(tight);
         self.xen = Some(xen);
         Ok(())
     }
 
+    /// What the placement of the image depends on.
+    pub(in crate::plan) fn image_rules<'a>(&self, request: &'a Request) -> ImageRules<'a> {
+        ImageRules {
+            name: self.image_name(&request.image.name),
+            xen: self.xen.is_some(),
+        }
+    }
+
     /// Name of the image's segments, for a file called `file`.
-    pub(super) fn image_name<'a>(&self, file: &'a str) -> &'a str {
+    pub(crate) fn image_name<'a>(&self, file: &'a str) -> &'a str {
         match self.xen {
             Some(_) => "xen",
             None => request::base_name(file),

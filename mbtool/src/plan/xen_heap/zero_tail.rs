@@ -4,12 +4,12 @@
 //! destination, loaded or not. So under Xen a destination ends with the page
 //! that holds its last byte of data.
 
-use super::Segment;
+use crate::plan::Segment;
 use handoff::addr::{PAGE_SIZE, PhysRange, align_up};
 
 /// Cuts each of `parts` behind its data. What was cut off is to be cleared;
 /// neighbours are merged, parts without data vanish.
-pub(super) fn trim(parts: Vec<Segment>) -> (Vec<Segment>, Vec<PhysRange>) {
+pub(crate) fn split_off(parts: Vec<Segment>) -> (Vec<Segment>, Vec<PhysRange>) {
     let mut clear: Vec<PhysRange> = Vec::new();
     let mut kept = Vec::with_capacity(parts.len());
     for mut part in parts {
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn destinations_end_with_their_data() {
-        let (kept, clear) = trim(vec![
+        let (kept, clear) = split_off(vec![
             part(0x9000, 0xc000, 0),
             part(0x1000, 0x3000, 0x2000),
             part(0x4000, 0x9000, 0x1001),

@@ -1,16 +1,34 @@
-//! Who goes where.
+//! Places for the image, its modules, the boot information and the handoff.
 
-use super::boot;
-use super::place::{Arena, Ask, Prefer};
-use super::wishes::Wishes;
-use super::{PlanError, Request};
+use super::allocator::{Arena, Ask, Prefer};
 use crate::image::linux::Setup;
 use crate::image::{Image, Preference, Protocol};
+use crate::plan::{PlanError, Request};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_up};
 use xen_shim::contract;
 
 /// Ends below 4 GiB, so that an exclusive end fits in 32 bits.
 const END: u64 = FOUR_GIB - PAGE_SIZE;
+
+/// What the placement of an image depends on beside the request.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::plan) struct ImageRules<'a> {
+    /// Name of the image's segments.
+    pub name: &'a str,
+    /// The image is Xen.
+    pub xen: bool,
+}
+
+/// What the placement of the boot information depends on.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::plan) struct InfoRules {
+    /// Name of its segment.
+    pub name: &'static str,
+    /// It must be below this address.
+    pub end: u64,
+    /// Bytes.
+    pub len: u64,
+}
 
 /// Places for everything.
 #[derive(Clone, Debug)]
@@ -43,7 +61,7 @@ enum ImagePlace {
 
 impl Layout {
     /// Addresses that are not right, with sizes that are.
-    pub(super) fn draft(request: &Request) -> Self {
+    pub(crate) fn draft(request: &Request) -> Self {
         let somewhere = |len| PhysRange {
             start: MIB,
             end: MIB.saturating_add(len),
@@ -73,11 +91,11 @@ impl Layout {
     /// Xen moves its modules up and needs room above them for that, and a small
     /// kernel maps low memory first. An image that the handoff moves to `staged`
     /// is loaded anywhere. The handoff may have its place already.
-    pub(super) fn place(
+    pub(crate) fn place(
         request: &Request,
-        wishes: &Wishes,
+        rules: ImageRules<'_>,
         arena: &mut Arena,
-        info_len: u64,
+        info: InfoRules,
         (staged, handoff): (Option<PhysRange>, Option<PhysRange>),
     ) -> Result<Self, PlanError> {
         if let Some(place) = handoff {
@@ -97,7 +115,7 @@ impl Layout {
                 prefer: Prefer::Lowest,
             })
         };
-        let image = image_place(request, wishes)?;
+        let image = image_place(request, rules)?;
         let mut asks = Vec::with_capacity(request.modules.len() + 3);
         for (index, module) in request.modules.iter().enumerate() {
             let (name, len) = (request.segment_name(index), module.data.len() as u64);
@@ -109,21 +127,19 @@ impl Layout {
                 ask.map_err(|error| above_4_gib(request, arena, &name, len).unwrap_or(error))?,
             );
         }
-        let protocol = &request.image.protocol;
-        let info = boot::segment_name(protocol);
         let window = PhysRange {
             start: 0,
-            end: boot::limit(protocol).min(END),
+            end: info.end.min(END),
         };
         asks.push(Ask {
-            window: self::window(request, info, window)?,
-            ..low(info.to_owned(), info_len, 0)?
+            window: self::window(request, info.name, window)?,
+            ..low(info.name.to_owned(), info.len, 0)?
         });
         if handoff.is_none() {
             asks.push(low("handoff".to_owned(), handoff::blob::memsz(), MIB)?);
         }
 
-        let name = wishes.image_name(&request.image.name);
+        let name = rules.name;
         let mut warning = None;
         let fixed = match &image {
             ImagePlace::Fixed(range) => {
@@ -144,7 +160,7 @@ impl Layout {
             }
             // right behind what is kept, whatever else is there: dom0's first block
             // needs what is left to be in one piece
-            ImagePlace::Free(ask, _) if wishes.xen.is_some() && request.crash.is_some() => {
+            ImagePlace::Free(ask, _) if rules.xen && request.crash.is_some() => {
                 Some(arena.take(ask)?)
             }
             ImagePlace::Free(ask, _) => {
@@ -212,9 +228,9 @@ fn window(request: &Request, name: &str, allowed: PhysRange) -> Result<PhysRange
 
 /// Where the image may go: as its relocatable tag says, else anywhere if it is
 /// position independent, else where it was linked.
-fn image_place(request: &Request, wishes: &Wishes) -> Result<ImagePlace, PlanError> {
+fn image_place(request: &Request, rules: ImageRules<'_>) -> Result<ImagePlace, PlanError> {
     let image: &Image = &request.image;
-    let name = wishes.image_name(&image.name).to_owned();
+    let name = rules.name.to_owned();
     let page_align = image.align.max(PAGE_SIZE);
     let too_long = || PlanError::Dom0Range {
         name: name.clone(),
@@ -225,9 +241,9 @@ fn image_place(request: &Request, wishes: &Wishes) -> Result<ImagePlace, PlanErr
         min: request.mem_min,
         max: request.mem_max.unwrap_or(FOUR_GIB),
     };
-    let reserve = |len: u64| match wishes.xen {
-        Some(_) => contract::reserve_len(len).ok_or_else(too_long),
-        None => Ok(len),
+    let reserve = |len: u64| match rules.xen {
+        true => contract::reserve_len(len).ok_or_else(too_long),
+        false => Ok(len),
     };
     let free = |allowed, align: u64, phase: u64, prefer| {
         let len = reserve(align_up(image.span.len() + phase, PAGE_SIZE).ok_or_else(too_long)?)?;
@@ -245,10 +261,10 @@ fn image_place(request: &Request, wishes: &Wishes) -> Result<ImagePlace, PlanErr
     };
     if let Some(tag) = &image.requirements.relocatable {
         let prefer = match tag.preference {
-            _ if wishes.xen.is_some() && request.crash.is_some() => Prefer::Lowest,
+            _ if rules.xen && request.crash.is_some() => Prefer::Lowest,
             Preference::Highest => Prefer::Highest,
             // at its link address Xen would only move itself up
-            Preference::None if wishes.xen.is_some() => Prefer::Highest,
+            Preference::None if rules.xen => Prefer::Highest,
             Preference::Lowest | Preference::None => Prefer::Lowest,
         };
         let end = tag.max.saturating_add(1).min(FOUR_GIB);
@@ -281,11 +297,11 @@ fn image_place(request: &Request, wishes: &Wishes) -> Result<ImagePlace, PlanErr
 /// # Errors
 ///
 /// No place suits its relocatable tag.
-pub(super) fn fixed_place(
+pub(crate) fn fixed_place(
     request: &Request,
-    wishes: &Wishes,
+    rules: ImageRules<'_>,
 ) -> Result<Option<PhysRange>, PlanError> {
-    Ok(match image_place(request, wishes)? {
+    Ok(match image_place(request, rules)? {
         ImagePlace::Fixed(range) => range.align_outward(PAGE_SIZE),
         ImagePlace::Free(..) => None,
     })
@@ -293,7 +309,9 @@ pub(super) fn fixed_place(
 
 /// The error for a module that only fits where Multiboot2 cannot point.
 fn above_4_gib(request: &Request, arena: &Arena, name: &str, len: u64) -> Option<PlanError> {
-    if !name.starts_with("module ") {
+    let linux = matches!(request.image.protocol, Protocol::Linux(_));
+    let mut modules = 0..request.modules.len();
+    if linux || !modules.any(|index| request.segment_name(index) == name) {
         return None;
     }
     let high = PhysRange {

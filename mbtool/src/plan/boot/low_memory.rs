@@ -1,9 +1,10 @@
 //! Low memory and the memory map: what the image is told, what is made up for
 //! it, and what must stay free.
 
-use super::{PlanError, Request, sent_map};
+use super::e820;
 use crate::host::{Host, Rsdp, map};
 use crate::image::Protocol;
+use crate::plan::{PlanError, Request};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
 use xen_shim::low_memory::{self, LowFacts, LowFix};
 
@@ -15,7 +16,7 @@ const ANY_TRAMPOLINE: PhysRange = PhysRange {
 
 /// Decided.
 #[derive(Clone, Debug)]
-pub struct Low {
+pub struct LowMemoryPlan {
     /// The made-up BIOS data area, if one is needed.
     pub fix: Option<LowFix>,
     /// Where Xen's trampoline will be, if that is known.
@@ -35,7 +36,7 @@ pub struct Low {
 }
 
 /// The machine's RSDP if the handoff, which maps the first 4 GiB, can read it.
-pub(super) fn reachable_rsdp(host: &Host) -> Option<Rsdp> {
+pub(crate) fn reachable_rsdp(host: &Host) -> Option<Rsdp> {
     let rsdp = host.low_memory.rsdp?;
     let range = PhysRange::from_len(rsdp.addr, rsdp_len(rsdp).into())?;
     (range.end <= FOUR_GIB).then_some(rsdp)
@@ -54,9 +55,9 @@ const fn rsdp_len(rsdp: Rsdp) -> u32 {
     if rsdp.revision < 2 { 20 } else { 36 }
 }
 
-impl Low {
+impl LowMemoryPlan {
     /// Decides for an image that is Xen or not.
-    pub(super) fn decide(
+    pub(crate) fn decide(
         request: &Request,
         host: &Host,
         xen: bool,
@@ -80,14 +81,14 @@ impl Low {
                      dump"
                         .to_owned(),
                 );
-                sent_map::confined(entries, region)
+                e820::confined(entries, region)
             }
             None => entries.clone(),
         };
         let mut low = Self {
             fix: None,
             trampoline: None,
-            mem_lower: sent_map::mem_lower(entries, host.low_memory.bda_base_kib),
+            mem_lower: e820::mem_lower(entries, host.low_memory.bda_base_kib),
             mem_upper: 0,
             areas: Vec::new(),
             rsdp,
@@ -109,13 +110,13 @@ impl Low {
             low.decide_for_xen(request, host, warnings)?;
         }
         for range in low.fix.as_ref().map(LowFix::reserved).into_iter().flatten() {
-            sent = sent_map::with_reserved(&sent, range);
+            sent = e820::with_reserved(&sent, range);
         }
-        low.mem_upper = sent_map::mem_upper(&sent);
+        low.mem_upper = e820::mem_upper(&sent);
         low.areas = if linux {
-            sent_map::linux_areas(&sent)
+            e820::linux_areas(&sent)
         } else {
-            sent_map::areas(&sent)
+            e820::areas(&sent)
         };
         Ok(low)
     }
@@ -126,7 +127,7 @@ impl Low {
     /// # Errors
     ///
     /// There is no low memory for it.
-    pub(super) fn for_crash(
+    pub(crate) fn for_crash(
         &mut self,
         host: &Host,
         (all, others): (u64, u64),

@@ -3,7 +3,7 @@
 //! A segment without data is a claim: memory to keep free. Claims may overlap
 //! anything and give way; loaded data never does.
 
-use super::{Bytes, KernelSegment, Segment};
+use crate::plan::{Bytes, KernelSegment, Segment};
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::runs;
 

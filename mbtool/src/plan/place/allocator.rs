@@ -272,7 +272,7 @@ pub enum FixedError {
 }
 
 /// Ranges for a message: the first few, and how many more.
-pub(super) fn list(ranges: &[PhysRange]) -> String {
+pub(crate) fn list(ranges: &[PhysRange]) -> String {
     const SHOWN: usize = 8;
     if ranges.is_empty() {
         return "none".to_owned();

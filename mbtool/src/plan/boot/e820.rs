@@ -1,9 +1,11 @@
-//! The memory map as the image is told it.
+//! The memory map that the image gets: E820 types and areas.
 
 use crate::host::{Entry, Kind, map};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_down};
 use handoff::runs;
 
+/// Type of RAM.
+const RAM: u32 = 1;
 /// Base memory sizes in the BIOS data area that are believed, in KiB.
 const BASE_KIB: std::ops::RangeInclusive<u16> = 256..=640;
 
@@ -143,6 +145,28 @@ pub fn mem_upper(entries: &[Entry]) -> u32 {
     })
 }
 
+/// Makes `pages` RAM in a memory map.
+pub(in crate::plan) fn add_ram(areas: &mut Vec<(PhysRange, u32)>, pages: PhysRange) {
+    if areas
+        .iter()
+        .any(|(range, kind)| *kind == RAM && range.covers(&pages))
+    {
+        return;
+    }
+    let rest = |(range, kind): &(PhysRange, u32)| {
+        let kind = *kind;
+        range
+            .minus(&pages)
+            .into_iter()
+            .flatten()
+            .map(move |range| (range, kind))
+    };
+    let mut carved: Vec<_> = areas.iter().flat_map(rest).collect();
+    carved.push((pages, RAM));
+    carved.sort_unstable();
+    *areas = carved;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,5 +288,20 @@ mod tests {
             let sum: u64 = areas.iter().map(|(range, _)| range.len()).sum();
             prop_assert_eq!(sum, map.iter().map(|entry| entry.range().len()).sum::<u64>());
         }
+    }
+
+    #[test]
+    fn added_pages_are_ram_and_the_rest_stays() {
+        let mut areas = vec![(r(0, 0x10000), 2), (r(0x10000, 0x20000), 1)];
+        add_ram(&mut areas, r(0x4000, 0x6000));
+        let want = [
+            (r(0, 0x4000), 2),
+            (r(0x4000, 0x6000), 1),
+            (r(0x6000, 0x10000), 2),
+            (r(0x10000, 0x20000), 1),
+        ];
+        assert_eq!(areas, want);
+        add_ram(&mut areas, r(0x10000, 0x11000));
+        assert_eq!(areas, want, "RAM already");
     }
 }

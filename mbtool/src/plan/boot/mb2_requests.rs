@@ -35,7 +35,7 @@ pub const fn tag_name(kind: u32) -> &'static str {
 
 /// A required wish that cannot be met.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WantError {
+pub enum RequestError {
     /// Header tag 1 asks for this information tag.
     Info(u32, &'static str),
     /// Header tag 4 insists on a console.
@@ -44,9 +44,9 @@ pub enum WantError {
     Framebuffer,
 }
 
-impl std::error::Error for WantError {}
+impl std::error::Error for RequestError {}
 
-impl fmt::Display for WantError {
+impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let later = "boot it from a boot loader, or build it with that tag optional";
         match self {
@@ -72,7 +72,7 @@ impl fmt::Display for WantError {
 
 /// What is at hand for the boot information.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AtHand {
+pub struct Available {
     /// The image has section headers.
     pub sections: bool,
     /// ACPI revision of the machine's RSDP, where it is known.
@@ -89,14 +89,16 @@ pub struct RsdpTags {
 }
 
 /// Why information tag `tag` cannot be sent; `None` when it can.
-const fn missing(tag: u32, at_hand: AtHand) -> Option<&'static str> {
+const fn missing(tag: u32, available: Available) -> Option<&'static str> {
     match tag {
         1..=4 | 6 | 21 => None,
-        9 if at_hand.sections => None,
+        9 if available.sections => None,
         9 => Some("the image has no section headers"),
-        14 | 15 if at_hand.rsdp_revision.is_none() => Some("the machine's ACPI RSDP was not found"),
+        14 | 15 if available.rsdp_revision.is_none() => {
+            Some("the machine's ACPI RSDP was not found")
+        }
         14 => None,
-        15 => match at_hand.rsdp_revision {
+        15 => match available.rsdp_revision {
             Some(0 | 1) => Some("the machine has ACPI 1.0 only"),
             _ => None,
         },
@@ -107,7 +109,7 @@ const fn missing(tag: u32, at_hand: AtHand) -> Option<&'static str> {
     }
 }
 
-/// Compares what the header asks for with what is `at_hand`.
+/// Compares what the header asks for with what is `available`.
 ///
 /// Tag 15 is sent on ACPI 2.0 and later, tag 14 on ACPI 1.0 and to an image that
 /// asks for it (an ACPI 2.0 RSDP starts with a valid ACPI 1.0 one). No text
@@ -118,12 +120,15 @@ const fn missing(tag: u32, at_hand: AtHand) -> Option<&'static str> {
 /// # Errors
 ///
 /// A required wish that cannot be met.
-pub fn check(header: &Requirements, at_hand: AtHand) -> Result<(RsdpTags, Vec<String>), WantError> {
-    let mut unmet = Vec::new();
+pub fn check(
+    header: &Requirements,
+    available: Available,
+) -> Result<(RsdpTags, Vec<String>), RequestError> {
+    let mut unsatisfied = Vec::new();
     for request in &header.info_requests {
-        match missing(request.tag, at_hand) {
-            Some(why) if request.required => return Err(WantError::Info(request.tag, why)),
-            Some(why) => unmet.push(format!(
+        match missing(request.tag, available) {
+            Some(why) if request.required => return Err(RequestError::Info(request.tag, why)),
+            Some(why) => unsatisfied.push(format!(
                 "the image would like information tag {} ({}): {why}",
                 request.tag,
                 tag_name(request.tag)
@@ -134,10 +139,11 @@ pub fn check(header: &Requirements, at_hand: AtHand) -> Result<(RsdpTags, Vec<St
     // bit 0 of the console flags: at least one console must be there
     match header.console {
         Some(console) if console.flags & 1 != 0 && console.required => {
-            return Err(WantError::Console);
+            return Err(RequestError::Console);
         }
         Some(console) if console.flags & 1 != 0 => {
-            unmet.push("the image would like a console (header tag 4): none is known".to_owned());
+            unsatisfied
+                .push("the image would like a console (header tag 4): none is known".to_owned());
         }
         _ => {}
     }
@@ -145,10 +151,10 @@ pub fn check(header: &Requirements, at_hand: AtHand) -> Result<(RsdpTags, Vec<St
         .framebuffer
         .is_some_and(|framebuffer| framebuffer.required)
     {
-        return Err(WantError::Framebuffer);
+        return Err(RequestError::Framebuffer);
     }
     let asks_v1 = header.info_requests.iter().any(|request| request.tag == 14);
-    let tags = match at_hand.rsdp_revision {
+    let tags = match available.rsdp_revision {
         None => RsdpTags::default(),
         Some(0 | 1) => RsdpTags {
             v1: true,
@@ -159,7 +165,7 @@ pub fn check(header: &Requirements, at_hand: AtHand) -> Result<(RsdpTags, Vec<St
             v2: true,
         },
     };
-    Ok((tags, unmet))
+    Ok((tags, unsatisfied))
 }
 
 #[cfg(test)]
@@ -167,7 +173,7 @@ mod tests {
     use super::*;
     use crate::image::{ConsoleRequest, FramebufferRequest, InfoRequest};
 
-    const NEW: AtHand = AtHand {
+    const NEW: Available = Available {
         sections: false,
         rsdp_revision: Some(2),
     };
@@ -187,7 +193,7 @@ mod tests {
         assert!(
             check(
                 &wants(9, true),
-                AtHand {
+                Available {
                     sections: true,
                     ..NEW
                 }
@@ -201,19 +207,19 @@ mod tests {
         for tag in [5, 7, 8, 9, 10, 11, 12, 13, 16, 17, 18, 19, 20, 22, 0x7777] {
             let text = check(&wants(tag, true), NEW).unwrap_err().to_string();
             assert!(text.contains(&format!("information tag {tag} (")), "{text}");
-            let (_, unmet) = check(&wants(tag, false), NEW).unwrap();
+            let (_, unsatisfied) = check(&wants(tag, false), NEW).unwrap();
             assert!(
-                unmet[0].contains(&format!("information tag {tag} (")),
-                "{unmet:?}"
+                unsatisfied[0].contains(&format!("information tag {tag} (")),
+                "{unsatisfied:?}"
             );
         }
-        let text = check(&wants(15, true), AtHand::default())
+        let text = check(&wants(15, true), Available::default())
             .unwrap_err()
             .to_string();
         assert!(text.contains("was not found"), "{text}");
-        let old = AtHand {
+        let old = Available {
             rsdp_revision: Some(0),
-            ..AtHand::default()
+            ..Available::default()
         };
         assert!(
             check(&wants(15, true), old)
@@ -229,9 +235,9 @@ mod tests {
         let tags = |header: &Requirements, rsdp_revision| {
             check(
                 header,
-                AtHand {
+                Available {
                     rsdp_revision,
-                    ..AtHand::default()
+                    ..Available::default()
                 },
             )
             .unwrap()
@@ -264,7 +270,7 @@ mod tests {
             console: Some(ConsoleRequest { flags, required }),
             ..Default::default()
         };
-        assert_eq!(check(&console(3, true), NEW), Err(WantError::Console));
+        assert_eq!(check(&console(3, true), NEW), Err(RequestError::Console));
         assert_eq!(check(&console(3, false), NEW).unwrap().1.len(), 1);
         assert_eq!(check(&console(2, true), NEW).unwrap().1.len(), 0);
         let video = |required| Requirements {
@@ -276,7 +282,7 @@ mod tests {
             }),
             ..Default::default()
         };
-        assert_eq!(check(&video(true), NEW), Err(WantError::Framebuffer));
+        assert_eq!(check(&video(true), NEW), Err(RequestError::Framebuffer));
         assert!(check(&video(false), NEW).is_ok());
     }
 }

@@ -1,26 +1,27 @@
 //! From decisions to the [`Report`].
 
-use super::boot::{self, Boot};
-use super::layout::Layout;
-use super::low::Low;
-use super::report::{
-    ExitReport, FORMAT, HandoffReport, Hex, ImageReport, KernelSegmentReport, LowFixReport,
-    LowReport, MoveReport, Registers, Report, SegmentReport, consoles_text, drill_text,
-    on_fault_text, verify_text,
+use super::{
+    ExitReport, FORMAT, HandoffReport, ImageReport, KernelSegmentReport, LowFixReport, LowReport,
+    MoveReport, Registers, Report, SegmentReport, consoles_text, drill_text, on_fault_text,
+    verify_text,
 };
-use super::wishes::Wishes;
-use super::{KernelSegment, Request, Segment};
 use crate::host::Host;
 use crate::image::Protocol;
+use crate::plan::boot::low_memory::LowMemoryPlan;
+use crate::plan::boot::params::BootParams;
+use crate::plan::boot::{self, Boot};
+use crate::plan::hex::Hex;
+use crate::plan::place::layout::Layout;
+use crate::plan::{KernelSegment, Request, Segment};
 use handoff::abi::Extent;
 use handoff::spec::Spec;
 
 /// All that was decided.
-pub(super) struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     pub request: &'a Request,
     pub host: &'a Host,
-    pub wishes: Wishes,
-    pub low: Low,
+    pub params: BootParams,
+    pub low: LowMemoryPlan,
     pub layout: Layout,
     pub boot: Boot,
     pub spec: Spec,
@@ -28,7 +29,7 @@ pub(super) struct Facts<'a> {
 }
 
 /// Writes it down.
-pub(super) fn report(
+pub(crate) fn report(
     facts: Facts<'_>,
     entry: u64,
     segments: &[Segment],
@@ -37,7 +38,7 @@ pub(super) fn report(
     let Facts {
         request,
         host,
-        wishes,
+        params,
         low,
         layout,
         boot,
@@ -45,7 +46,7 @@ pub(super) fn report(
         image_entry,
     } = facts;
     let image = &request.image;
-    let xen_low_memory = wishes.xen.is_some().then(|| LowReport {
+    let xen_low_memory = params.xen.is_some().then(|| LowReport {
         trampoline: low.trampoline.map(Into::into),
         fix: low.fix.as_ref().map(|fix| LowFixReport {
             ebda: Hex(fix.ebda),
@@ -70,7 +71,7 @@ pub(super) fn report(
             size: image.span.len(),
             reserved: layout.reserved.len(),
             entry: Hex(image_entry),
-            xen: wishes.xen,
+            xen: params.xen,
         },
         segments: segments.iter().map(segment).collect(),
         boot: boot.sent,
@@ -109,7 +110,7 @@ pub(super) fn report(
             },
             guard: spec.guard,
         },
-        warnings: wishes.warnings,
+        warnings: params.warnings,
         kernel_segments: kernel.iter().map(kernel_segment).collect(),
     }
 }

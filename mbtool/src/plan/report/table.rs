@@ -1,6 +1,7 @@
 //! What `plan` prints without `--json`.
 
-use super::report::{FixupReport, Hex, Report};
+use super::{FixupReport, Report};
+use crate::plan::hex::Hex;
 use std::fmt;
 
 /// The table for people: what goes where, and what is done before the jump.

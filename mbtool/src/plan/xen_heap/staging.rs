@@ -1,11 +1,11 @@
-//! Where data is loaded that is not loaded where it belongs.
+//! Staging: segments loaded away from their final address and moved by the handoff.
 
-use super::safe_runs;
+use super::scatter::{NoSafeRoom, bytes, largest_first, scatter};
+use super::strategy::safe_runs;
 use crate::host::xen::XenHost;
 use crate::host::{Host, map};
-use crate::plan::build::{Parts, max_segments};
-use crate::plan::scatter::{NoSafeRoom, bytes, largest_first, scatter};
-use crate::plan::{PlanError, Request, place};
+use crate::plan::place::allocator;
+use crate::plan::{PlanError, Request, Segment};
 use handoff::abi::Extent;
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_down};
 
@@ -13,18 +13,18 @@ use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_down};
 const OTHERS: usize = 2;
 
 /// What is loaded, and how it gets to where it belongs.
-type Elsewhere = (Parts, Vec<Extent>);
+type Staged = (Vec<Segment>, Vec<Extent>);
 
 /// Puts everything into the largest safe runs: beside the final places if that
 /// can be done.
-pub(super) fn stage(
-    parts: &Parts,
+pub(crate) fn stage(
+    parts: &[Segment],
     xen: &XenHost,
     request: &Request,
     host: &Host,
     handoff: PhysRange,
-) -> Result<Elsewhere, PlanError> {
-    let most = max_segments(request, host).saturating_sub(OTHERS);
+) -> Result<Staged, PlanError> {
+    let most = request.segment_limit(host).saturating_sub(OTHERS);
     let first_mib = PhysRange { start: 0, end: MIB };
     let own = [handoff, first_mib];
     let safe = safe_runs(xen, host);
@@ -41,21 +41,21 @@ pub(super) fn stage(
 /// rest into safe ones. Xen hands out low memory last: by then that half is
 /// loaded, and when more is loaded than the heap has beside it, some of it is
 /// lost for certain.
-pub(super) fn drill(
-    parts: &Parts,
+pub(crate) fn drill(
+    parts: &[Segment],
     xen: &XenHost,
     request: &Request,
     host: &Host,
     handoff: PhysRange,
     warnings: &mut Vec<String>,
-) -> Result<Elsewhere, PlanError> {
+) -> Result<Staged, PlanError> {
     let refused = |why: &str| PlanError::Drill {
         why: why.to_owned(),
     };
     if let Some(why) = &xen.owned_unknown {
         return Err(refused(why));
     }
-    let most = max_segments(request, host).saturating_sub(OTHERS);
+    let most = request.segment_limit(host).saturating_sub(OTHERS);
     let holes: Vec<PhysRange> = xen
         .safe()
         .chain([handoff, PhysRange { start: 0, end: MIB }])
@@ -88,7 +88,7 @@ pub(super) fn drill(
         "DRILL: {} pages are loaded to pages that may be free: {}; Xen has {} free pages{}. Do not \
          unload or replace this image: Xen would panic",
         bait / PAGE_SIZE,
-        place::list(&runs),
+        allocator::list(&runs),
         heap / PAGE_SIZE,
         if need > heap.saturating_sub(bait) {
             ""

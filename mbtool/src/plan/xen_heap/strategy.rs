@@ -9,16 +9,14 @@
 //! handoff. Only where nothing is known to be safe is that rule given up, with
 //! a warning.
 
-mod elsewhere;
-
-use super::build::{Parts, max_segments};
-use super::low::Low;
-use super::place::{Arena, Ask, Prefer};
-use super::stage::Loads;
-use super::trim::trim;
-use super::{KernelSegment, PlanError, Request, Segment, resolve};
+use super::{staging, zero_tail};
 use crate::host::xen::XenHost;
 use crate::host::{Host, map};
+use crate::plan::boot::low_memory::LowMemoryPlan;
+use crate::plan::place::allocator::{Arena, Ask, Prefer};
+use crate::plan::place::relocated::Relocations;
+use crate::plan::place::resolve;
+use crate::plan::{KernelSegment, PlanError, Request, Segment};
 use handoff::abi::{Extent, MAX_EXTENTS};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_down};
 use handoff::spec::Verify;
@@ -34,9 +32,9 @@ const LOW: PhysRange = PhysRange {
 
 /// One way to do it.
 #[derive(Clone, Debug)]
-pub(super) enum Ground<'a> {
+pub(crate) enum LoadStrategy<'a> {
     /// Linux, or a crash region: all of the arena can be loaded to.
-    Free,
+    Direct,
     /// Xen: in place, within safe runs.
     InPlace(&'a XenHost),
     /// Xen: staged in safe runs, moved by the handoff.
@@ -47,7 +45,7 @@ pub(super) enum Ground<'a> {
         around_xen: bool,
     },
     /// Xen: in place, anywhere; what Xen loses is lost.
-    Unsafe {
+    Unprotected {
         /// The Xen that loads.
         xen: &'a XenHost,
         /// Why there is no better way.
@@ -62,18 +60,18 @@ pub(super) enum Ground<'a> {
 /// # Errors
 ///
 /// Why the last one was impossible.
-pub(super) fn first<T>(
+pub(crate) fn first<T>(
     request: &Request,
     host: &Host,
-    attempt: &mut dyn FnMut(&Ground<'_>) -> Result<T, PlanError>,
+    attempt: &mut dyn FnMut(&LoadStrategy<'_>) -> Result<T, PlanError>,
 ) -> Result<T, PlanError> {
     let Some(xen) = host.xen.as_ref().filter(|_| request.crash.is_none()) else {
-        return attempt(&Ground::Free);
+        return attempt(&LoadStrategy::Direct);
     };
     if request.drill_heap {
-        return attempt(&Ground::Drill(xen));
+        return attempt(&LoadStrategy::Drill(xen));
     }
-    let staged = |around_xen| Ground::Staged { xen, around_xen };
+    let staged = |around_xen| LoadStrategy::Staged { xen, around_xen };
     let mut why = match (&xen.owned_unknown, &host.crash_regions[..]) {
         (Some(why), []) => {
             format!("which pages Xen's heap has is not known ({why}), and there is no crash area")
@@ -81,36 +79,36 @@ pub(super) fn first<T>(
         _ => "no memory is known that Xen's heap does not have".to_owned(),
     };
     if !xen.safe.is_empty() {
-        for ground in [Ground::InPlace(xen), staged(true), staged(false)] {
-            match attempt(&ground) {
+        for strategy in [LoadStrategy::InPlace(xen), staged(true), staged(false)] {
+            match attempt(&strategy) {
                 Ok(done) => return Ok(done),
                 Err(error) => why = error.to_string(),
             }
         }
     }
-    attempt(&Ground::Unsafe { xen, why })
+    attempt(&LoadStrategy::Unprotected { xen, why })
 }
 
-impl<'a> Ground<'a> {
+impl<'a> LoadStrategy<'a> {
     /// The Xen that loads, if one does (an image for its crash area apart).
-    pub(super) const fn xen(&self) -> Option<&'a XenHost> {
+    pub(crate) const fn xen(&self) -> Option<&'a XenHost> {
         match *self {
-            Self::Free => None,
+            Self::Direct => None,
             Self::InPlace(xen)
             | Self::Staged { xen, .. }
-            | Self::Unsafe { xen, .. }
+            | Self::Unprotected { xen, .. }
             | Self::Drill(xen) => Some(xen),
         }
     }
 
     /// The request as it is carried out: without safe memory everything is
     /// verified, whatever was asked for.
-    pub(super) fn request<'r>(
+    pub(crate) fn request<'r>(
         &self,
         request: &'r Request,
         warnings: &mut Vec<String>,
     ) -> Cow<'r, Request> {
-        let Self::Unsafe { why, .. } = self else {
+        let Self::Unprotected { why, .. } = self else {
             return Cow::Borrowed(request);
         };
         warnings.push(format!(
@@ -131,7 +129,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Where things may have their final place.
-    pub(super) fn arena(&self, host: &Host) -> Arena {
+    pub(crate) fn arena(&self, host: &Host) -> Arena {
         let ram = map::ram_ranges(&host.memory_map);
         match self {
             Self::InPlace(xen) => {
@@ -161,16 +159,16 @@ impl<'a> Ground<'a> {
     /// # Errors
     ///
     /// There is no safe one.
-    pub(super) fn handoff(
+    pub(crate) fn handoff(
         &self,
         request: &Request,
         host: &Host,
-        low: &Low,
+        low: &LowMemoryPlan,
     ) -> Result<Option<PhysRange>, PlanError> {
         let Some(xen) = self.xen().filter(|_| !matches!(self, Self::InPlace(_))) else {
             return Ok(None);
         };
-        let mut safe = Ground::InPlace(xen).arena(host);
+        let mut safe = LoadStrategy::InPlace(xen).arena(host);
         let mut machine = Arena::new(map::ram_ranges(&host.memory_map));
         for (name, range) in &low.forbidden {
             safe.remove(name, *range);
@@ -192,7 +190,7 @@ impl<'a> Ground<'a> {
         let in_low = ask(LOW.start, low_end(host));
         let place = safe.find(&asked).or_else(|| safe.find(&ask(MIB, end)));
         match place.or_else(|| machine.find(&in_low)) {
-            None if matches!(self, Self::Unsafe { .. }) => Ok(None),
+            None if matches!(self, Self::Unprotected { .. }) => Ok(None),
             None => Err(safe.take(&asked).err().map_or(PlanError::NoRam, Into::into)),
             place => Ok(place),
         }
@@ -203,17 +201,17 @@ impl<'a> Ground<'a> {
     /// # Errors
     ///
     /// Not enough safe memory, or it is too scattered.
-    pub(super) fn load(
+    pub(crate) fn load(
         &self,
-        (parts, moves): (Parts, Vec<Extent>),
+        (parts, moves): (Vec<Segment>, Vec<Extent>),
         (request, host): (&Request, &Host),
         handoff: PhysRange,
         warnings: &mut Vec<String>,
-    ) -> Result<Loads, PlanError> {
+    ) -> Result<Relocations, PlanError> {
         let loads = |parts, moves: Vec<Extent>, clear| {
             let extents = extents::order(&moves, blob::bounce(handoff.start), MAX_EXTENTS)
                 .map_err(|error| PlanError::Handoff(error.to_string()))?;
-            Ok(Loads {
+            Ok(Relocations {
                 parts,
                 moves,
                 extents,
@@ -223,10 +221,10 @@ impl<'a> Ground<'a> {
         let Some(xen) = self.xen() else {
             return loads(parts, moves, Vec::new());
         };
-        let (parts, clear) = trim(parts);
+        let (parts, clear) = zero_tail::split_off(parts);
         let (pieces, moves) = match self {
-            Self::Staged { .. } => elsewhere::stage(&parts, xen, request, host, handoff)?,
-            Self::Drill(_) => elsewhere::drill(&parts, xen, request, host, handoff, warnings)?,
+            Self::Staged { .. } => staging::stage(&parts, xen, request, host, handoff)?,
+            Self::Drill(_) => staging::drill(&parts, xen, request, host, handoff, warnings)?,
             _ => return loads(parts, moves, clear),
         };
         loads(pieces, moves, clear)
@@ -238,13 +236,13 @@ impl<'a> Ground<'a> {
     /// # Errors
     ///
     /// More than the kernel takes.
-    pub(super) fn kernel_segments(
+    pub(crate) fn kernel_segments(
         &self,
         segments: &mut Vec<Segment>,
         request: &Request,
         host: &Host,
     ) -> Result<Vec<KernelSegment>, PlanError> {
-        let most = max_segments(request, host);
+        let most = request.segment_limit(host);
         if host.xen.is_none() {
             return Ok(resolve::kernel_segments(segments, most)?);
         }
@@ -266,21 +264,21 @@ impl<'a> Ground<'a> {
 
     /// The runs that data must be in, where that is a rule; sorted and merged.
     /// Memory below 1 MiB, which Xen never gives to its heap, is one of them.
-    pub(super) fn safe(&self, host: &Host) -> Option<Vec<PhysRange>> {
+    pub(crate) fn safe(&self, host: &Host) -> Option<Vec<PhysRange>> {
         let first_mib = PhysRange { start: 0, end: MIB };
         let low = map::ram_ranges(&host.memory_map).filter_map(|run| run.intersect(&first_mib));
         match self {
             Self::InPlace(xen) | Self::Staged { xen, .. } => {
                 Some(Arena::new(low.chain(safe_runs(xen, host))).ram().to_vec())
             }
-            Self::Free | Self::Unsafe { .. } | Self::Drill(_) => None,
+            Self::Direct | Self::Unprotected { .. } | Self::Drill(_) => None,
         }
     }
 }
 
 /// RAM in safe runs, whole pages; sorted and merged.
-fn safe_runs(xen: &XenHost, host: &Host) -> Vec<PhysRange> {
-    Ground::InPlace(xen).arena(host).ram().to_vec()
+pub(super) fn safe_runs(xen: &XenHost, host: &Host) -> Vec<PhysRange> {
+    LoadStrategy::InPlace(xen).arena(host).ram().to_vec()
 }
 
 /// Where low memory ends that the handoff may use: below the EBDA.
