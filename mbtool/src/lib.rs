@@ -1,4 +1,27 @@
-//! Multiboot2 and Xen boot handoff toolkit: bytes -> image -> plan -> backend.
+//! Multiboot2 and Xen boot handoff toolkit: [`cli`] -> [`cmd`] -> [`request`] -> [`plan`] -> [`backend`].
+//!
+//! A load: [`request`] reads the image ([`image`], [`decompress`]), [`host`] reads the running machine, [`plan`] makes a
+//! pure value of both, and a [`backend`] hands it to the kernel or to Xen. docs/architecture.md has the whole picture;
+//! tests/layers.rs holds which folder may import which. From the bottom up:
+//!
+//! | folder | content |
+//! |---|---|
+//! | [`sys`] | bounded reads, mountinfo, byte counts, kernel command lines, time limits |
+//! | [`input`], [`decompress`] | input files, unpacked |
+//! | [`image`] | image formats and boot protocols: bytes to an [`image::Image`] |
+//! | [`host`] | everything read from the running machine: memory map, firmware, consoles, Xen, crash notes |
+//! | [`ramlog`] | the handoff's log in RAM |
+//! | [`quiesce`] | a dom0 at rest before Xen jumps |
+//! | [`config`] | /etc/mbtool/crash.toml |
+//! | [`save`] | the dump, saved in the crash kernel |
+//! | [`decode`] | exception dumps of a serial log, explained |
+//! | [`plan`] | addresses, boot information, crash data: image and host to a [`plan::Plan`] |
+//! | [`backend`] | `kexec_load(2)`, Xen's hypercall, a directory; kexec status |
+//! | [`request`] | boot options, checked against files and machine |
+//! | [`setup`] | a machine set up for crash dumps |
+//! | [`doctor`] | whether this machine is ready |
+//! | [`cmd`] | one verb a file |
+//! | [`cli`] | clap structs; imported by nothing |
 
 pub mod backend;
 pub mod cli;
@@ -13,6 +36,7 @@ pub mod input;
 pub mod plan;
 pub mod quiesce;
 pub mod ramlog;
+pub mod request;
 pub mod save;
 pub mod setup;
 pub mod sys;

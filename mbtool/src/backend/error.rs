@@ -8,12 +8,6 @@ use std::path::PathBuf;
 /// A refusal, with what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    /// No such backend.
-    #[error("unknown backend {name:?}: expected auto, linux, xen or dir:PATH")]
-    Unknown {
-        /// As given.
-        name: String,
-    },
     /// EPERM: the process may not.
     #[error(
         "kexec needs the capability CAP_SYS_BOOT, which this process does not have: run mbtool as \

@@ -7,13 +7,16 @@ pub mod dir;
 pub mod error;
 pub mod explain;
 pub mod linux;
+pub mod status;
 pub mod syscall;
 pub mod xen;
 
 pub use error::BackendError;
 
+use crate::host::hypervisor::Hypervisor;
 use crate::plan::Plan;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// What was done with a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,13 +60,13 @@ pub trait Backend {
     /// # Errors
     ///
     /// There is no room.
-    fn make_room(&self, _data: u64) -> Result<Option<String>, BackendError> {
+    fn free_memory(&self, _data: u64) -> Result<Option<String>, BackendError> {
         Ok(None)
     }
 
-    /// Takes back what [`Backend::make_room`] did, when no load succeeded since.
+    /// Takes back what [`Backend::free_memory`] did, when no load succeeded since.
     /// Gives what was done, if anything.
-    fn give_back_room(&self) -> Option<String> {
+    fn give_back_memory(&self) -> Option<String> {
         None
     }
 
@@ -82,26 +85,42 @@ pub trait Backend {
     fn unload(&self, which: Unload) -> Result<bool, BackendError>;
 }
 
-/// The backend for `--backend` (`auto`, `linux`, `xen` or `dir:PATH`), on the
-/// machine below `root`. `auto` is `xen` in every dom0, also in one where the
-/// backend has to refuse, and `linux` elsewhere, which refuses in a guest.
-///
-/// # Errors
-///
-/// A name that is none of these.
-pub fn select(name: &str, root: &Path) -> Result<Box<dyn Backend>, BackendError> {
-    match name {
-        "auto" if crate::host::hypervisor::Hypervisor::read(root).is_dom0() => {
-            Ok(Box::new(xen::Xen::new(root)))
+/// `--backend`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// [`Choice::Xen`] in every dom0, also in one where it has to refuse; [`Choice::Linux`] elsewhere, which refuses in
+    /// a guest.
+    Auto,
+    /// `kexec_load(2)`.
+    Linux,
+    /// The Xen hypercall.
+    Xen,
+    /// Files in a directory.
+    Dir(PathBuf),
+}
+
+impl FromStr for Choice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.strip_prefix("dir:")) {
+            ("auto", _) => Ok(Self::Auto),
+            ("linux", _) => Ok(Self::Linux),
+            ("xen", _) => Ok(Self::Xen),
+            (_, Some(path)) if !path.is_empty() => Ok(Self::Dir(path.into())),
+            _ => Err("must be auto, linux, xen or dir:PATH".into()),
         }
-        "auto" | "linux" => Ok(Box::new(linux::Linux::new(root))),
-        "xen" => Ok(Box::new(xen::Xen::new(root))),
-        _ => match name.strip_prefix("dir:") {
-            Some(path) if !path.is_empty() => Ok(Box::new(dir::Dir::new(path))),
-            _ => Err(BackendError::Unknown {
-                name: name.to_owned(),
-            }),
-        },
+    }
+}
+
+/// The backend of that choice, on the machine below `root`.
+#[must_use]
+pub fn select(choice: &Choice, root: &Path) -> Box<dyn Backend> {
+    match choice {
+        Choice::Auto if Hypervisor::read(root).is_dom0() => Box::new(xen::Xen::new(root)),
+        Choice::Auto | Choice::Linux => Box::new(linux::Linux::new(root)),
+        Choice::Xen => Box::new(xen::Xen::new(root)),
+        Choice::Dir(path) => Box::new(dir::Dir::new(path)),
     }
 }
 
@@ -113,27 +132,30 @@ mod tests {
     #[test]
     fn backends_are_selected_by_name() {
         let root = tempfile::tempdir().unwrap();
-        let select = |name| select(name, root.path());
+        let select = |name: &str| {
+            let backend = select(&name.parse().unwrap(), root.path());
+            backend.name().to_owned()
+        };
         for (name, is) in [
             ("auto", "linux"),
             ("linux", "linux"),
             ("xen", "xen"),
             ("dir:/tmp/x", "dir"),
         ] {
-            assert_eq!(select(name).unwrap().name(), is);
+            assert_eq!(select(name), is);
         }
         for name in ["", "dir:", "dir", "Xen", "Linux"] {
-            let err = select(name).err().unwrap().to_string();
+            let err = name.parse::<Choice>().unwrap_err();
             assert!(err.contains("auto, linux, xen or dir:PATH"), "{err}");
         }
         put(root.path(), "proc/xen/capabilities", "control_d\n");
-        assert_eq!(select("auto").unwrap().name(), "xen");
-        assert_eq!(select("linux").unwrap().name(), "linux");
+        assert_eq!(select("auto"), "xen");
+        assert_eq!(select("linux"), "linux");
         // a PVH dom0 hears from the backend why not; a guest, from Linux's
         put(root.path(), "sys/hypervisor/type", "xen\n");
         put(root.path(), "sys/hypervisor/guest_type", "PVH\n");
-        assert_eq!(select("auto").unwrap().name(), "xen");
+        assert_eq!(select("auto"), "xen");
         put(root.path(), "proc/xen/capabilities", "\n");
-        assert_eq!(select("auto").unwrap().name(), "linux");
+        assert_eq!(select("auto"), "linux");
     }
 }

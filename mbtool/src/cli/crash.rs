@@ -1,10 +1,8 @@
 //! `mbtool crash`: setting up crash dumps.
 
-use super::raw::{Cli, CommonArgs, LoadArgs, Verb};
-use super::request::ModuleArg;
-use super::values::FileWithArgs;
+use super::boot::BootArgs;
 use crate::config::{self, Device, Target};
-use clap::{Args, CommandFactory, FromArgMatches, Subcommand};
+use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
 /// The verbs of `crash`.
@@ -90,13 +88,14 @@ pub enum CrashVerb {
 
 /// `crash size`
 #[derive(Debug, Args)]
-#[command(mut_arg("image", super::raw::no_image))]
 #[command(mut_arg("panic", |arg| arg.hide(true)))]
 #[command(mut_arg("backend", |arg| arg.hide(true)))]
 pub struct SizeArgs {
-    /// Options that load has too; --panic is meant.
+    /// The image, and how it is to be loaded; --panic is implied.
     #[command(flatten)]
-    pub common: CommonArgs,
+    pub boot: BootArgs,
+    /// The image, or - for standard input; compressed or not
+    pub image: Option<PathBuf>,
     /// Compute for this machine: `status --json`, `plan --json` or /proc/iomem of it
     #[arg(long, value_name = "FILE")]
     pub memory_map: Option<PathBuf>,
@@ -163,150 +162,4 @@ fn target(text: &str) -> Result<Target, String> {
 
 fn device(text: &str) -> Result<Device, String> {
     Device::try_from(text.to_owned()).map_err(|error| error.to_string())
-}
-
-/// What a configuration asks of `load`, as `load` takes it.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// The image.
-    pub image: PathBuf,
-    /// Its command line.
-    pub cmdline: String,
-    /// dom0's kernel and command line.
-    pub kernel: Option<FileWithArgs>,
-    /// The initrd.
-    pub initrd: Option<PathBuf>,
-    /// As typed, after `load`.
-    pub options: Vec<String>,
-    /// Nothing is loaded.
-    pub dry_run: bool,
-}
-
-impl Asked {
-    /// The arguments of `load -p`, and its modules.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the options, in one sentence.
-    pub fn parse(self) -> Result<(LoadArgs, Vec<ModuleArg>), String> {
-        let words = ["mbtool", "load", "--panic"].map(Into::into);
-        let options = self.options.iter().map(Into::into);
-        let image = ["--".into(), self.image.into_os_string()];
-        let words = words.into_iter().chain(options).chain(image);
-        let matches = Cli::command()
-            .try_get_matches_from(words)
-            .map_err(|error| first_sentence(&error.to_string()))?;
-        let cli = Cli::from_arg_matches(&matches).map_err(|error| error.to_string())?;
-        let Verb::Load(mut args) = cli.verb else {
-            return Err("these are no options of `mbtool load`".to_owned());
-        };
-        let common = &mut args.common;
-        for (given, option, key) in [
-            (common.cmdline.is_some(), "--cmdline", "load.cmdline"),
-            (common.initrd.is_some(), "--initrd", "load.initrd"),
-            (args.dry_run, "--dry-run", "`mbtool crash load --dry-run`"),
-        ] {
-            if given {
-                return Err(format!("{option} does not belong here: use {key}"));
-            }
-        }
-        let mut modules: Vec<ModuleArg> = self
-            .kernel
-            .iter()
-            .map(|file| ModuleArg {
-                file: file.clone(),
-                unpack: true,
-            })
-            .collect();
-        let more = super::modules(common, matches.subcommand().map(|(_, sub)| sub));
-        modules.extend(more);
-        modules.extend(self.initrd.iter().map(|path| ModuleArg {
-            file: FileWithArgs {
-                path: path.clone(),
-                args: String::new(),
-            },
-            unpack: false,
-        }));
-        common.module.splice(..0, self.kernel);
-        common.cmdline = (!self.cmdline.is_empty()).then_some(self.cmdline);
-        common.initrd = self.initrd;
-        args.dry_run = self.dry_run;
-        Ok((args, modules))
-    }
-}
-
-/// Clap's message without its heading and its advice.
-fn first_sentence(text: &str) -> String {
-    let text = text.trim_start_matches("error: ");
-    let end = text.find("\n\n").unwrap_or(text.len());
-    let words: Vec<&str> = text[..end].split_whitespace().collect();
-    words.join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::raw::BackendArg;
-
-    fn asked(options: &[&str]) -> Asked {
-        Asked {
-            image: "/boot/xen.gz".into(),
-            cmdline: "console=com1".into(),
-            kernel: Some(FileWithArgs {
-                path: "/boot/my kernel".into(),
-                args: "console=hvc0".into(),
-            }),
-            initrd: Some("/boot/initrd".into()),
-            options: options.iter().map(|&word| word.to_owned()).collect(),
-            dry_run: true,
-        }
-    }
-
-    #[test]
-    fn it_is_a_load_like_any_other() {
-        let (args, modules) = asked(&["--verify", "sha256", "-m", "ucode x", "--backend=linux"])
-            .parse()
-            .unwrap();
-        assert!(args.dry_run && args.common.panic);
-        assert_eq!(args.common.backend, BackendArg::Linux);
-        assert_eq!(args.common.cmdline.as_deref(), Some("console=com1"));
-        assert_eq!(args.common.image, PathBuf::from("/boot/xen.gz"));
-        let modules: Vec<_> = modules
-            .iter()
-            .map(|m| {
-                (
-                    m.file.path.to_str().unwrap(),
-                    m.file.args.as_str(),
-                    m.unpack,
-                )
-            })
-            .collect();
-        let expected = [
-            ("/boot/my kernel", "console=hvc0", true),
-            ("ucode", "x", true),
-            ("/boot/initrd", "", false),
-        ];
-        assert_eq!(modules, expected);
-        // what the request looks at beside the modules
-        assert_eq!(args.common.module.len(), 2);
-        assert!(args.common.initrd.is_some());
-    }
-
-    #[test]
-    fn options_that_are_keys_are_refused() {
-        for (options, says) in [
-            (&["--cmdline", "x"][..], "use load.cmdline"),
-            (&["--append=x"], "use load.cmdline"),
-            (&["--initrd", "x"], "use load.initrd"),
-            (&["--dry-run"], "crash load --dry-run"),
-            (&["--colsole", "com1"], "unexpected argument '--colsole'"),
-            (&["/boot/other"], "unexpected argument"),
-            (&["--verify"], "--verify"),
-            (&["--help"], ""),
-        ] {
-            let error = asked(options).parse().unwrap_err();
-            assert!(error.contains(says), "{options:?}: {error}");
-            assert!(!error.contains('\n'), "{error}");
-        }
-    }
 }

@@ -1,24 +1,21 @@
-//! The command line: raw flags, then a checked request, then a verb.
+//! The command line: typed options become plain structs, and a verb runs.
 
-mod cmdline;
-pub mod console;
+pub mod boot;
 pub mod crash;
-pub mod files;
 pub mod raw;
-pub mod request;
 pub mod values;
 
+use crate::backend::{self, Choice};
 use crate::quiesce::Patient;
-use crate::setup::install::Options;
-use crate::{backend, cmd, input};
+use crate::request::files;
+use crate::setup::install;
+use crate::{cmd, config, input, save};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use crash::CrashVerb;
-use raw::{Cli, CommonArgs, Verb};
-use request::ModuleArg;
+use raw::{Cli, Verb};
 use std::io;
 use std::path::{self, Path};
 use std::process::ExitCode;
-use values::FileWithArgs;
 
 /// Runs the command line of this process. Exit code 0: done; 1: refused or
 /// failed; 2: wrong usage.
@@ -51,8 +48,17 @@ fn sentence(error: &anyhow::Error) -> String {
 fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
     let root = Path::new("/");
     match verb {
-        Verb::Load(args) => cmd::load::run(args, &modules(&args.common, matches)),
-        Verb::Plan(args) => cmd::plan::run(args, &modules(&args.common, matches)),
+        Verb::Load(args) => {
+            let boot = args.boot.options(&args.image, matches);
+            cmd::load::run(&boot, args.dry_run)
+        }
+        Verb::Plan(args) => cmd::plan::run(cmd::plan::Options {
+            boot: args.boot.options(&args.image, matches),
+            memory_map: args.memory_map.clone(),
+            crash_region: args.crash_region,
+            json: args.json,
+            svg: args.svg.clone(),
+        }),
         Verb::Exec { force, last } => {
             let options = cmd::exec::Options {
                 force: *force,
@@ -70,7 +76,7 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
                 crash: *panic,
                 force: *force,
             };
-            let backend = backend::select("auto", root)?;
+            let backend = backend::select(&Choice::Auto, root);
             Ok(cmd::unload::run(which, &*backend, &mut io::stderr())?)
         }
         Verb::Status { json } => {
@@ -83,7 +89,9 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
             )?)
         }
         Verb::Doctor(args) => {
-            let report = cmd::doctor::examine(args, &modules(&args.common, matches), root);
+            let image = args.image.as_deref();
+            let boot = image.map(|image| args.boot.options(image, matches));
+            let report = cmd::doctor::examine(boot, root, boot::configured);
             cmd::doctor::print(&report, args.json, &mut io::stdout())?;
             let problems = report.summary.problem;
             anyhow::ensure!(report.ready, "problems found: {problems}");
@@ -111,29 +119,36 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
 fn run_crash(verb: &CrashVerb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
     match verb {
         CrashVerb::Size(args) => {
+            let image = args.image.as_deref();
+            anyhow::ensure!(
+                image.is_some() || !args.boot.has_modules(),
+                "modules of which image? Without one, the size is that of what {} names",
+                config::PATH
+            );
             let options = cmd::crash::size::Options {
-                common: args.common.clone(),
+                boot: image.map(|image| args.boot.options(image, matches)),
+                parse: boot::configured,
                 memory_map: args.memory_map.clone(),
                 json: args.json,
             };
-            let modules = modules(&args.common, matches);
-            cmd::crash::size::run(&options, &modules, &mut io::stdout())
+            cmd::crash::size::run(&options, &mut io::stdout())
         }
         CrashVerb::Load(args) => {
             let options = cmd::crash::load::Options {
                 config: args.config.clone(),
                 dry_run: args.dry_run,
+                parse: boot::configured,
             };
             cmd::crash::load::run(&options, &mut io::stderr())
         }
-        CrashVerb::Save(args) => crate::save::run(&crate::save::Options {
+        CrashVerb::Save(args) => save::run(&save::Options {
             config: args.config.clone(),
             vmcore: args.vmcore.clone(),
             no_reboot: args.no_reboot,
             no_verify: args.no_verify,
         }),
         CrashVerb::Install(args) => {
-            let options = Options {
+            let options = install::Options {
                 root: args.root.clone(),
                 image: args.image.as_deref().map(path::absolute).transpose()?,
                 cmdline: args.cmdline.clone(),
@@ -148,7 +163,7 @@ fn run_crash(verb: &CrashVerb, matches: Option<&ArgMatches>) -> anyhow::Result<(
 }
 
 fn inspect(path: &Path, json: bool) -> anyhow::Result<()> {
-    let (bytes, layers) = request::read_image(path)?;
+    let (bytes, layers) = files::read_image(path)?;
     let report = cmd::inspect::inspect(&bytes, &layers, &input::display_name(path));
     if json {
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -160,41 +175,10 @@ fn inspect(path: &Path, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `--module` and `--module-raw` in the order typed, then `--initrd`.
-fn modules(args: &CommonArgs, matches: Option<&ArgMatches>) -> Vec<ModuleArg> {
-    let indices = |id: &str| -> Vec<usize> {
-        matches
-            .and_then(|matches| matches.indices_of(id))
-            .into_iter()
-            .flatten()
-            .collect()
-    };
-    let with_index = |id, files: &[FileWithArgs], unpack| {
-        let files = files
-            .iter()
-            .cloned()
-            .map(move |file| ModuleArg { file, unpack });
-        indices(id).into_iter().zip(files).collect::<Vec<_>>()
-    };
-    let mut all = with_index("module", &args.module, true);
-    all.extend(with_index("module_raw", &args.module_raw, false));
-    all.sort_by_key(|(index, _)| *index);
-    let initrd = args.initrd.iter().map(|path| ModuleArg {
-        file: FileWithArgs {
-            path: path.clone(),
-            args: String::new(),
-        },
-        unpack: false,
-    });
-    all.into_iter()
-        .map(|(_, module)| module)
-        .chain(initrd)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::ModuleKind;
 
     #[test]
     fn the_definition_is_consistent() {
@@ -219,14 +203,19 @@ mod tests {
         let Verb::Load(args) = &cli.verb else {
             panic!("not load")
         };
-        let order: Vec<_> = modules(&args.common, matches.subcommand().map(|(_, sub)| sub))
-            .into_iter()
-            .map(|module| (module.file.path.display().to_string(), module.unpack))
+        let matches = matches.subcommand().map(|(_, sub)| sub);
+        let options = args.boot.options(&args.image, matches);
+        let order: Vec<_> = options
+            .modules
+            .iter()
+            .map(|module| (module.path.to_str().unwrap(), module.kind))
             .collect();
-        let expected = [("a", true), ("b", false), ("c", true), ("i", false)];
-        assert_eq!(
-            order,
-            expected.map(|(path, unpack)| (path.to_owned(), unpack))
-        );
+        let expected = [
+            ("a", ModuleKind::Module),
+            ("b", ModuleKind::Raw),
+            ("c", ModuleKind::Module),
+            ("i", ModuleKind::Initrd),
+        ];
+        assert_eq!(order, expected);
     }
 }

@@ -1,73 +1,72 @@
-//! `mbtool doctor`: is this machine ready, and what to do where it is not.
+//! `mbtool doctor`: is this machine ready, and how to make it so.
 
-use crate::cli::console::ConsoleArg;
-use crate::cli::files::Files;
-use crate::cli::raw::{CommonArgs, DoctorArgs};
-use crate::cli::request::ModuleArg;
-use crate::cmd::{crash, load};
 use crate::config::{Config, Load, PATH};
 use crate::doctor::{self, Machine, Report, Wanted};
 use crate::input;
+use crate::request::configured::{self, ParseOptions};
+use crate::request::console::ConsoleSpec;
+use crate::request::decide::decide;
+use crate::request::{BootOptions, Files};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Looks at the machine below `root`, and at the image that is named, or that the
-/// configuration names.
+/// Looks at the machine below `root`, and at the image to `boot`, or that of the
+/// configuration, as crash image.
 #[must_use]
-pub fn examine(args: &DoctorArgs, modules: &[ModuleArg], root: &Path) -> Report {
+pub fn examine(boot: Option<BootOptions>, root: &Path, parse: ParseOptions) -> Report {
     let mut machine = Machine::read(root);
-    let configured = match (&machine.config, args.image()) {
-        (_, Some(common)) => Some(wanted(&common, modules, &machine)),
+    machine.wanted = match (&machine.config, boot) {
+        (_, Some(boot)) => {
+            let boot = BootOptions {
+                crash: true,
+                ..boot
+            };
+            Some(wanted(&boot, &machine))
+        }
         (
             Some(Ok(Config {
                 load: Some(load), ..
             })),
             None,
-        ) => Some(configured(load, &machine)),
+        ) => Some(by_configuration(load, &machine, parse)),
         _ => None,
     };
-    machine.wanted = configured;
     doctor::examine(&machine)
 }
 
 /// What `mbtool load -p` with these options would do.
-fn wanted(common: &CommonArgs, modules: &[ModuleArg], machine: &Machine) -> Wanted {
-    let outcome = machine.host().map(|host| {
-        let files = Files::read(common, modules)?;
-        load::decide(common, files, host)
-    });
+fn wanted(boot: &BootOptions, machine: &Machine) -> Wanted {
+    let outcome = machine
+        .host()
+        .map(|host| decide(boot, Files::read(boot)?, host));
     Wanted {
-        name: input::display_name(&common.image),
+        name: input::display_name(&boot.image),
         outcome,
-        consoles: common.console.clone(),
-        cmdline: common.cmdline.clone().unwrap_or_default(),
+        consoles: boot.consoles.clone(),
+        cmdline: boot.cmdline.clone().unwrap_or_default(),
     }
 }
 
 /// What `mbtool crash load` would do.
-fn configured(load: &Load, machine: &Machine) -> Wanted {
+fn by_configuration(load: &Load, machine: &Machine, parse: ParseOptions) -> Wanted {
     let release = machine.release().unwrap_or_default();
     // one that is not there yet is made by then
     let initrd = load.initrd.as_ref().map(|path| path.expand(&release));
     let initrd = initrd.filter(|path| path.is_file());
-    let asked = crash::load::ask(load, &release, initrd, &mut io::sink());
-    let parsed = asked.map_err(anyhow::Error::from);
-    let parsed = parsed.and_then(|asked| crash::load::parse(asked, Path::new(PATH)));
-    let (args, modules) = match parsed {
-        Ok(parsed) => parsed,
-        Err(err) => {
-            return Wanted {
-                name: PATH.to_owned(),
-                outcome: Some(Err(err)),
-                consoles: vec![ConsoleArg::Auto],
-                cmdline: load.cmdline.clone(),
-            };
+    match configured::options(load, Path::new(PATH), &release, initrd, parse) {
+        Ok(boot) => {
+            let wanted = wanted(&boot, machine);
+            Wanted {
+                name: format!("{}, by {PATH}", wanted.name),
+                ..wanted
+            }
         }
-    };
-    let wanted = wanted(&args.common, &modules, machine);
-    Wanted {
-        name: format!("{}, by {PATH}", wanted.name),
-        ..wanted
+        Err(err) => Wanted {
+            name: PATH.to_owned(),
+            outcome: Some(Err(err)),
+            consoles: vec![ConsoleSpec::Auto],
+            cmdline: load.cmdline.clone(),
+        },
     }
 }
 
@@ -87,18 +86,31 @@ pub fn print(report: &Report, json: bool, out: &mut dyn Write) -> io::Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::raw::{Cli, Verb};
     use crate::doctor::State;
     use crate::doctor::testing::Recorded;
     use crate::image::synth;
-    use clap::Parser;
+    use crate::request::console;
+    use std::path::PathBuf;
 
-    fn report(recorded: &Recorded, words: &[&str]) -> Report {
-        let words = ["mbtool", "doctor"].iter().chain(words);
-        let Verb::Doctor(args) = Cli::parse_from(words).verb else {
-            panic!("not doctor")
-        };
-        examine(&args, &[], recorded.root())
+    /// Stands for the command line: `--console com2` only.
+    fn parse(options: &[String]) -> Result<BootOptions, String> {
+        let mut boot = BootOptions::new(PathBuf::new());
+        match options {
+            [] => {}
+            [console, com2] if console == "--console" => {
+                boot.consoles = vec![console::parse(com2)?];
+            }
+            [other, ..] => return Err(format!("unexpected argument '{other}'")),
+        }
+        Ok(boot)
+    }
+
+    fn report(recorded: &Recorded, image: Option<&str>) -> Report {
+        let boot = image.map(|image| BootOptions {
+            cmdline: Some("nr_cpus=1".to_owned()),
+            ..BootOptions::new(image.into())
+        });
+        examine(boot, recorded.root(), parse)
     }
 
     fn state(report: &Report, id: &str) -> Option<State> {
@@ -108,7 +120,7 @@ mod tests {
     #[test]
     fn a_machine_that_is_ready() {
         let recorded = Recorded::new();
-        let found = report(&recorded, &["--json"]);
+        let found = report(&recorded, None);
         assert!(found.ready, "{found}");
         assert_eq!(state(&found, "image"), None);
         let mut out = vec![];
@@ -137,16 +149,16 @@ mod tests {
         recorded.put("boot/vmlinuz-6.1.0-50-amd64", synth::bzimage());
         let path = recorded.root().join("boot/vmlinuz-6.1.0-50-amd64");
         let path = path.to_str().unwrap();
-        let found = report(&recorded, &["--cmdline", "nr_cpus=1", path]);
+        let found = report(&recorded, Some(path));
         assert_eq!(state(&found, "image"), Some(State::Ok), "{found}");
-        let found = report(&recorded, &["/no/such/image"]);
+        let found = report(&recorded, Some("/no/such/image"));
         assert_eq!(state(&found, "image"), Some(State::Problem), "{found}");
         let image = path.replace("6.1.0-50-amd64", "{release}");
         recorded.put(
             "etc/mbtool/crash.toml",
             format!("[load]\nimage = '{image}'\noptions = ['--console', 'com2']\n"),
         );
-        let found = report(&recorded, &[]);
+        let found = report(&recorded, None);
         let check = found.check("image").unwrap();
         assert_eq!(check.state, State::Ok, "{found}");
         assert!(check.found.contains(", by /etc/mbtool/crash.toml (linux)"));
@@ -155,7 +167,7 @@ mod tests {
             "etc/mbtool/crash.toml",
             format!("[load]\nimage = '{image}'\noptions = ['--colsole']\n"),
         );
-        let found = report(&recorded, &[]);
+        let found = report(&recorded, None);
         let check = found.check("image").unwrap();
         assert_eq!(check.state, State::Problem);
         assert!(check.found.contains("--colsole"), "{check:?}");
@@ -179,23 +191,17 @@ mod tests {
         ] {
             recorded.put(path, content);
         }
-        let found = report(&recorded, &[]);
+        let found = report(&recorded, None);
         assert!(found.checks.len() > 15, "{found}");
         // nor is a machine without any
         let empty = tempfile::tempdir().unwrap();
-        let Verb::Doctor(args) = Cli::parse_from(["mbtool", "doctor"]).verb else {
-            panic!("not doctor")
-        };
-        let found = examine(&args, &[], empty.path());
+        let found = examine(None, empty.path(), parse);
         assert!(found.summary.unknown > 3, "{found}");
     }
 
     #[test]
     fn this_machine_is_looked_at_without_a_panic() {
-        let Verb::Doctor(args) = Cli::parse_from(["mbtool", "doctor"]).verb else {
-            panic!("not doctor")
-        };
-        let found = examine(&args, &[], Path::new("/"));
+        let found = examine(None, Path::new("/"), parse);
         assert_eq!(found.checks[0].id, "system");
     }
 }

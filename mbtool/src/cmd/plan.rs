@@ -2,43 +2,56 @@
 //! that changes anything.
 
 use super::load;
-use crate::cli::files::Files;
-use crate::cli::raw::PlanArgs;
-use crate::cli::request::ModuleArg;
-use crate::host::{CrashRegion, read, replay};
-use crate::{input, plan};
+use crate::host::{self, CrashRegion, replay};
+use crate::input;
+use crate::plan::report::svg;
+use crate::request::{BootOptions, Files};
 use anyhow::Context;
 use handoff::addr::PhysRange;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Largest recorded memory map, in bytes.
 const MAP_LIMIT: u64 = 16 << 20;
+
+/// Options.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The image, and how it is to be loaded.
+    pub boot: BootOptions,
+    /// Plan for another machine.
+    pub memory_map: Option<PathBuf>,
+    /// Plan for this crash region.
+    pub crash_region: Option<PhysRange>,
+    /// Print JSON.
+    pub json: bool,
+    /// Draw a picture.
+    pub svg: Option<PathBuf>,
+}
 
 /// Runs the verb.
 ///
 /// # Errors
 ///
 /// What stops the plan.
-pub fn run(args: &PlanArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
-    let (mut host, warnings) = match &args.memory_map {
+pub fn run(mut options: Options) -> anyhow::Result<()> {
+    let (mut host, warnings) = match &options.memory_map {
         Some(path) => {
             let host = replay::from_json(&input::read(path, MAP_LIMIT)?)
                 .with_context(|| path.display().to_string())?;
             (host, Vec::new())
         }
-        None => read(Path::new("/"))?,
+        None => host::read(Path::new("/"))?,
     };
-    let mut common = args.common.clone();
-    if let Some(PhysRange { start, end }) = args.crash_region {
+    if let Some(PhysRange { start, end }) = options.crash_region {
         host.crash_regions = vec![CrashRegion { start, end }];
-        common.panic = true;
+        options.boot.crash = true;
     }
-    let files = Files::read(&common, modules)?;
-    let plan = load::make(&common, files, &host, warnings)?;
-    if let Some(path) = &args.svg {
-        std::fs::write(path, plan::report::svg::draw(&plan))
+    let files = Files::read(&options.boot)?;
+    let plan = load::make(&options.boot, files, &host, warnings)?;
+    if let Some(path) = &options.svg {
+        std::fs::write(path, svg::draw(&plan))
             .with_context(|| format!("cannot write {}", path.display()))?;
-    } else if args.json {
+    } else if options.json {
         println!("{}", serde_json::to_string_pretty(&plan.report)?);
     } else {
         print!("{}", plan.report);

@@ -1,6 +1,7 @@
 use super::*;
 use crate::host::firmware::tests::write_memmap;
 use crate::host::low_memory::tests::{Mib, rsdp};
+use crate::host::read;
 use crate::sys::testing::put;
 
 fn machine() -> tempfile::TempDir {

@@ -1,7 +1,7 @@
 //! Where the handoff prints.
 
 use super::{Check, Machine, State};
-use crate::cli::console::{self, ConsoleArg};
+use crate::request::console::{self, ConsoleSpec};
 
 pub(super) fn checks(machine: &Machine) -> Vec<Check> {
     if machine.status.backend.is_none() {
@@ -15,7 +15,7 @@ fn console(machine: &Machine) -> Check {
     let Some(host) = machine.host() else {
         return Check::unknown(ID, machine.why_no_host()).fix("run mbtool doctor as root");
     };
-    let auto = [ConsoleArg::Auto];
+    let auto = [ConsoleSpec::Auto];
     let (consoles, cmdline) = match &machine.wanted {
         Some(wanted) => (wanted.consoles.as_slice(), wanted.cmdline.as_str()),
         None => (&auto[..], ""),
@@ -72,12 +72,12 @@ mod tests {
             consoles,
             cmdline: cmdline.to_owned(),
         };
-        machine.wanted = Some(wanted(vec![ConsoleArg::Auto], "com2=115200,8n1"));
+        machine.wanted = Some(wanted(vec![ConsoleSpec::Auto], "com2=115200,8n1"));
         let check = console(&machine);
         assert!(check.found.contains("pio:0x2f8"), "{check:?}");
-        machine.wanted = Some(wanted(vec![ConsoleArg::None], "com2=115200,8n1"));
+        machine.wanted = Some(wanted(vec![ConsoleSpec::None], "com2=115200,8n1"));
         assert_eq!(console(&machine).state, State::Warning);
-        machine.wanted = Some(wanted(vec![ConsoleArg::RamLog], ""));
+        machine.wanted = Some(wanted(vec![ConsoleSpec::RamLog], ""));
         let check = console(&machine);
         assert_eq!(check.state, State::Problem);
         assert!(check.found.contains("memmap="), "{check:?}");

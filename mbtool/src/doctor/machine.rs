@@ -1,12 +1,12 @@
 //! Everything that checks look at, read once.
 
-use crate::backend::{self, BackendError};
-use crate::cli::console::ConsoleArg;
-use crate::cmd::load::Decided;
-use crate::cmd::status::Status;
+use crate::backend::status::Status;
+use crate::backend::{self, BackendError, Choice};
 use crate::config::{self, Config, ConfigError};
 use crate::host::Host;
 use crate::plan::Plan;
+use crate::request::console::ConsoleSpec;
+use crate::request::decide::Decided;
 use crate::sys::file;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ pub struct Wanted {
     /// read.
     pub outcome: Option<anyhow::Result<Decided>>,
     /// `--console` as given.
-    pub consoles: Vec<ConsoleArg>,
+    pub consoles: Vec<ConsoleSpec>,
     /// Its command line as given.
     pub cmdline: String,
 }
@@ -71,7 +71,7 @@ impl Machine {
     /// Reads the machine below `root` ("/" for the real one).
     #[must_use]
     pub fn read(root: &Path) -> Self {
-        let ready = |crash| backend::select("auto", root).and_then(|backend| backend.ready(crash));
+        let ready = |crash| backend::select(&Choice::Auto, root).ready(crash);
         Self {
             root: root.to_owned(),
             status: Status::read(root),

@@ -1,9 +1,9 @@
 //! The memory for a crash image, and whether an image fits.
 
 use super::{Check, Machine, State, Wanted};
-use crate::cmd::load::Decided;
 use crate::plan::crash::region::{self, RegionError};
 use crate::plan::{self, PlanError};
+use crate::request::decide::Decided;
 use crate::sys::kernel_cmdline;
 use crate::sys::size::Size;
 use handoff::addr::PhysRange;

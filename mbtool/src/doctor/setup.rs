@@ -3,9 +3,9 @@
 
 use super::{Check, Machine, saving};
 use crate::backend::xen::record;
-use crate::cmd::crash::load::STAMP;
 use crate::config::{Config, Load, PATH};
 use crate::plan::crash::xen::cmdline::no_reboot;
+use crate::setup::STAMP;
 use crate::setup::install::UNIT;
 use std::fs;
 use std::path::{Path, PathBuf};

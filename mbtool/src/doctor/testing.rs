@@ -2,14 +2,12 @@
 //! wrong, in a temporary directory.
 
 use super::{Machine, Wanted};
-use crate::cli::console::ConsoleArg;
-use crate::cli::files::Files;
-use crate::cli::raw::{Cli, Verb};
-use crate::cmd::load;
 use crate::host::firmware::tests::write_memmap;
 use crate::host::low_memory::tests::{Mib, rsdp};
 use crate::image::{As, Image, synth};
-use clap::Parser;
+use crate::request::console::ConsoleSpec;
+use crate::request::decide::decide;
+use crate::request::{BootOptions, Files};
 use std::fs;
 use std::path::Path;
 
@@ -165,23 +163,21 @@ impl Recorded {
     /// The same, with `image` as crash image.
     pub fn with(&self, name: &str, image: Vec<u8>, cmdline: &str) -> Machine {
         let mut machine = self.machine();
-        let words = ["mbtool", "load", "-p", "--cmdline", cmdline, name];
-        let Verb::Load(args) = Cli::parse_from(words).verb else {
-            unreachable!("load was given")
+        let options = BootOptions {
+            crash: true,
+            cmdline: Some(cmdline.to_owned()),
+            ..BootOptions::new(name.into())
         };
         let files = Files {
             image: Image::parse_as(&image, name, As::Auto).unwrap(),
-            has_multiboot2: false,
             layers: vec![],
             modules: vec![],
         };
-        let outcome = machine
-            .host()
-            .map(|host| load::decide(&args.common, files, host));
+        let outcome = machine.host().map(|host| decide(&options, files, host));
         machine.wanted = Some(Wanted {
             name: name.to_owned(),
             outcome,
-            consoles: vec![ConsoleArg::Auto],
+            consoles: vec![ConsoleSpec::Auto],
             cmdline: cmdline.to_owned(),
         });
         machine

@@ -186,6 +186,13 @@ impl Host {
     }
 }
 
+/// The running kernel's release, as `uname -r` prints it.
+#[must_use]
+pub fn release() -> String {
+    let name = rustix::system::uname();
+    name.release().to_string_lossy().into_owned()
+}
+
 /// A range reserved for a crash kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CrashRegion {

@@ -11,8 +11,8 @@ mod entry;
 
 use super::bytes::{len, slice};
 use super::error::Reason;
+use super::layout::Layout;
 use super::merge::{Load, merge};
-use super::parse::Layout;
 use super::{Format, Sections, notes, relocs};
 use ::elf::abi;
 use ::elf::endian::LittleEndian;

@@ -3,7 +3,7 @@
 
 use super::bytes::{len, slice};
 use super::error::Reason;
-use super::parse::Layout;
+use super::layout::Layout;
 use super::{Format, LoadSegment};
 use handoff::addr::PhysRange;
 

@@ -11,7 +11,7 @@
 
 use super::bytes::u32_at;
 use super::error::Reason;
-use super::parse::Layout;
+use super::layout::Layout;
 use super::{Requirements, elf, flat, sniff};
 use serde::Serialize;
 

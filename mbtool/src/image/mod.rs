@@ -17,6 +17,7 @@ mod elf;
 pub mod error;
 mod flat;
 pub mod header;
+mod layout;
 pub mod linux;
 pub mod mb1;
 mod merge;
@@ -233,6 +234,8 @@ pub struct Image {
     pub name: String,
     /// How it is entered.
     pub protocol: Protocol,
+    /// Its file has a Multiboot2 header, whatever it was taken for.
+    pub has_multiboot2: bool,
     /// Container format.
     pub format: Format,
     /// True for `ET_DYN` with equal virtual and physical addresses, or without

@@ -3,27 +3,11 @@
 use super::bytes::len;
 use super::elf;
 use super::error::{ImageError, Reason};
+use super::layout::Layout;
 use super::sniff::{self, Kind};
-use super::{
-    Format, Image, LoadSegment, Note, Protocol, RelativeReloc, Requirements, Sections, flat,
-    header, linux, mb1, pvh, tags,
-};
+use super::{Image, LoadSegment, Protocol, Requirements, flat, header, linux, mb1, pvh, tags};
 use handoff::addr::PhysRange;
 use std::fmt::Write;
-
-/// What a container (ELF or flat) says of the program in it.
-pub(super) struct Layout {
-    pub(super) format: Format,
-    pub(super) position_independent: bool,
-    pub(super) segments: Vec<LoadSegment>,
-    /// Physical; `None` where the container has no entry point of its own.
-    pub(super) entry: Option<u64>,
-    pub(super) notes: Vec<Note>,
-    pub(super) sections: Option<Sections>,
-    pub(super) relocs: Vec<RelativeReloc>,
-    pub(super) align: u64,
-    pub(super) warnings: Vec<String>,
-}
 
 /// What a file is taken as (`--type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,9 +48,13 @@ impl Image {
             As::Elf => linux(bytes, name),
             As::Linux => linux(bytes, name),
         };
-        parsed.map_err(|reason| ImageError {
+        let image = parsed.map_err(|reason| ImageError {
             name: name.into(),
             reason,
+        })?;
+        Ok(Self {
+            has_multiboot2: header::find(bytes).is_ok(),
+            ..image
         })
     }
 }
@@ -161,6 +149,7 @@ fn image(
     Image {
         name: name.into(),
         protocol,
+        has_multiboot2: false,
         format: layout.format,
         position_independent: layout.position_independent,
         segments: layout.segments,

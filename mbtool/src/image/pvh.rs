@@ -9,7 +9,7 @@
 use super::bytes::{u32_at, u64_at};
 use super::elf::Elf;
 use super::error::Reason;
-use super::parse::Layout;
+use super::layout::Layout;
 use super::{Note, Preference, Relocatable, Requirements, elf, notes};
 use handoff::addr::PAGE_SIZE;
 

@@ -33,6 +33,25 @@ pub enum PlanError {
     /// Xen as crash kernel, with a dom0 that its memory map does not suit.
     #[error("Xen as crash kernel takes a PV dom0 only: leave dom0=pvh out of Xen's command line")]
     PvhDom0,
+    /// Xen by its PVH entry.
+    #[error(
+        "--type elf: Xen's PVH entry is for running inside another Xen; leave --type out, and \
+         it is started by its Multiboot2 header"
+    )]
+    XenByPvh,
+    /// Xen by Multiboot (1), with a Multiboot2 header in its file.
+    #[error(
+        "--type multiboot: Xen is started by its Multiboot2 header, leave --type out; by \
+         Multiboot (1) it could only run at its link address and would not be told where it \
+         may go (Xen 4.17 overwrites memory when it is moved all the same)"
+    )]
+    XenByMultiboot1,
+    /// Xen as crash image, which asks the BIOS.
+    #[error(
+        "--real-mode: a Xen that asks the BIOS for its memory map takes all memory, and with it \
+         what it is to save; leave --real-mode out"
+    )]
+    CrashXenRealMode,
     /// Free space.
     #[error(transparent)]
     NoRoom(#[from] NoRoom),
@@ -53,7 +72,7 @@ pub enum PlanError {
         "no place for {name}: it can only be within {allowed}, and the window from --mem-min \
          {min:#x} to --mem-max {max:#x} has nothing of that"
     )]
-    Dom0Range {
+    Window {
         /// Segment name.
         name: String,
         /// By its nature.

@@ -9,3 +9,6 @@ pub mod initrd;
 pub mod install;
 
 pub use boot_loader::BootLoader;
+
+/// The time of this file is that of the last `crash load`, from the root.
+pub const STAMP: &str = "run/mbtool/crash-loaded";

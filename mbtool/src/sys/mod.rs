@@ -3,6 +3,7 @@
 pub mod file;
 pub mod kernel_cmdline;
 pub mod mountinfo;
+pub mod quantity;
 pub mod size;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -1,7 +1,7 @@
 //! A load: what is checked before and after it, and what is written down.
 
 use super::record::{self, Loaded, Placed, Record};
-use super::{Xen, XenError, check, error, kind, room};
+use super::{Xen, XenError, balloon, check, error, kind};
 use crate::backend::Done;
 use crate::plan::KernelSegment;
 use handoff::addr::PhysRange;
@@ -44,7 +44,7 @@ impl Xen {
             if let Some(list) = lost(&machine, &owned)? {
                 return Err(XenError::Unsafe { list });
             }
-            let needed = room::needed(bytes);
+            let needed = balloon::needed(bytes);
             if let Some(free) = machine.free_heap()?.filter(|free| *free < needed) {
                 return Err(XenError::Heap { needed, free });
             }
@@ -77,7 +77,7 @@ impl Xen {
                 "it is not known whether its destinations still belong to a domain: {err}"
             )),
         };
-        let room = self.room.take();
+        let balloon = self.balloon.take();
         let slot = record.slot_mut(crash);
         slot.loaded = Some(Loaded {
             image: image.to_owned(),
@@ -88,9 +88,9 @@ impl Xen {
             exposed,
         });
         slot.status = kexec.status(kind(crash)).ok();
-        if let Some(room) = room {
+        if let Some(balloon) = balloon {
             // the balloon of an earlier load is still out
-            record.balloon_kib = Some(record.balloon_kib.unwrap_or(room.before_kib));
+            record.balloon_kib = Some(record.balloon_kib.unwrap_or(balloon.before_kib));
         }
         record.write(&self.root)?;
         if let Some(why) = damaged {

@@ -5,11 +5,11 @@
 //! the destinations once more after it, and what was loaded is written down,
 //! because Xen does not tell. docs/out-of-xen.md is the user's view.
 
+pub mod balloon;
 mod check;
 mod error;
 mod load;
 pub mod record;
-pub mod room;
 pub mod status;
 
 pub use error::{FOREIGN, XenError};
@@ -18,9 +18,9 @@ use super::{Backend, BackendError, Done, Unload};
 use crate::host::hypervisor::Hypervisor;
 use crate::host::kexec_state::KernelState;
 use crate::plan::Plan;
+use balloon::Balloon;
 use handoff::addr::PhysRange;
 use record::{Loaded, Record};
-use room::Room;
 use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -36,14 +36,14 @@ pub struct Xen {
     root: PathBuf,
     open: Open,
     wait: Box<dyn Fn(Duration)>,
-    room: RefCell<Option<Room>>,
+    balloon: RefCell<Option<Balloon>>,
 }
 
 impl fmt::Debug for Xen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Xen")
             .field("root", &self.root)
-            .field("room", &self.room)
+            .field("balloon", &self.balloon)
             .finish_non_exhaustive()
     }
 }
@@ -95,7 +95,7 @@ impl Xen {
             root: root.to_owned(),
             open,
             wait,
-            room: RefCell::default(),
+            balloon: RefCell::default(),
         }
     }
 
@@ -165,7 +165,7 @@ impl Xen {
         };
         record.write(&self.root)?;
         if let Some(before) = balloon {
-            room::restore(&self.root, before)?;
+            balloon::restore(&self.root, before)?;
         }
         Ok(true)
     }
@@ -203,29 +203,29 @@ impl Backend for Xen {
         Ok(warnings)
     }
 
-    fn make_room(&self, data: u64) -> Result<Option<String>, BackendError> {
+    fn free_memory(&self, data: u64) -> Result<Option<String>, BackendError> {
         let way = self.way()?;
         let machine = Machine::new(&*way);
         // a Xen that does not tell is one that has enough
         let heap = || Ok(machine.free_heap()?.unwrap_or(u64::MAX));
-        let room = room::make_room(&self.root, data, &heap, &*self.wait)?;
-        let said = room.as_ref().map(|room| {
+        let balloon = balloon::free_memory(&self.root, data, &heap, &*self.wait)?;
+        let said = balloon.as_ref().map(|balloon| {
             format!(
                 "dom0 gave Xen {} MiB for the image by its balloon (target {} KiB, before {} KiB); \
                  `mbtool unload` takes them back",
-                (room.before_kib - room.now_kib).div_ceil(1024),
-                room.now_kib,
-                room.before_kib
+                (balloon.before_kib - balloon.now_kib).div_ceil(1024),
+                balloon.now_kib,
+                balloon.before_kib
             )
         });
-        *self.room.borrow_mut() = room;
+        *self.balloon.borrow_mut() = balloon;
         Ok(said)
     }
 
-    fn give_back_room(&self) -> Option<String> {
-        let room = self.room.take()?;
-        Some(match room.put_back() {
-            Ok(()) => format!("dom0's memory target is {} KiB again", room.before_kib),
+    fn give_back_memory(&self) -> Option<String> {
+        let balloon = self.balloon.take()?;
+        Some(match balloon.put_back() {
+            Ok(()) => format!("dom0's memory target is {} KiB again", balloon.before_kib),
             Err(err) => err.to_string(),
         })
     }

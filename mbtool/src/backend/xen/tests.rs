@@ -1,4 +1,5 @@
 use super::*;
+use crate::backend::Choice;
 use crate::plan::KernelSegment;
 use crate::sys::testing::put;
 use fixtures::*;
@@ -98,12 +99,12 @@ fn a_domain_without_kexec_hears_why_and_nothing_is_asked_of_xen() {
 #[test]
 fn the_linux_backend_never_loads_inside_xen() {
     let dom0 = Dom0::new(Setup::default());
-    let linux = crate::backend::select("linux", dom0.root()).unwrap();
+    let linux = crate::backend::select(&Choice::Linux, dom0.root());
     let err = linux.ready(false).unwrap_err().to_string();
     assert!(err.contains("loads through Xen"), "{err}");
     let err = linux.unload(CRASH).unwrap_err().to_string();
     assert!(err.contains("pseudo-physical"), "{err}");
-    let xen = crate::backend::select("auto", dom0.root()).unwrap();
+    let xen = crate::backend::select(&Choice::Auto, dom0.root());
     assert_eq!(xen.name(), "xen");
 }
 
@@ -180,28 +181,28 @@ fn the_balloon_makes_room_before_and_comes_back_with_the_unload() {
         free_pages: 20 * MIB / 4096,
         ..Setup::default()
     });
-    assert_eq!(dom0.xen().make_room(10 * MIB).unwrap(), None);
+    assert_eq!(dom0.xen().free_memory(10 * MIB).unwrap(), None);
     // the fake's heap does not grow: refused, and put back
     let xen = dom0.xen();
-    let err = xen.make_room(50 * MIB).unwrap_err().to_string();
+    let err = xen.free_memory(50 * MIB).unwrap_err().to_string();
     assert!(
         err.contains("gives no more") && dom0.waited.get() == 100,
         "{err}"
     );
     assert_eq!(dom0.target(), "1048576");
-    assert_eq!(xen.give_back_room(), None);
+    assert_eq!(xen.give_back_memory(), None);
 
     // room that was made, and a load that fails: put back
-    let room = Room::of(dom0.root(), 1_048_576, 1_000_000);
+    let balloon = Balloon::of(dom0.root(), 1_048_576, 1_000_000);
     put(
         dom0.root(),
         "sys/devices/system/xen_memory/xen_memory0/target_kb",
         "1000000",
     );
-    *xen.room.borrow_mut() = Some(room.clone());
+    *xen.balloon.borrow_mut() = Some(balloon.clone());
     dom0.fake.fail_next(KEXEC, LOAD, Errno::ENOMEM);
     load_at(&xen, OWNED).unwrap_err();
-    let said = xen.give_back_room().unwrap();
+    let said = xen.give_back_memory().unwrap();
     assert!(said.contains("1048576 KiB again"), "{said}");
     assert_eq!(dom0.target(), "1048576");
 
@@ -211,9 +212,9 @@ fn the_balloon_makes_room_before_and_comes_back_with_the_unload() {
         "sys/devices/system/xen_memory/xen_memory0/target_kb",
         "1000000",
     );
-    *xen.room.borrow_mut() = Some(room);
+    *xen.balloon.borrow_mut() = Some(balloon);
     load_at(&xen, OWNED).unwrap();
-    assert_eq!(xen.give_back_room(), None);
+    assert_eq!(xen.give_back_memory(), None);
     assert_eq!(dom0.record().balloon_kib, Some(1_048_576));
     // a crash image has nothing to do with it
     load_crash(&dom0.xen(), AREA, 5000).unwrap();

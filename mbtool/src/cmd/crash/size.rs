@@ -1,22 +1,21 @@
 //! `mbtool crash size`: what `crashkernel=` must reserve for an image, and how
 //! the boot loader of this machine is told.
 
-use crate::cli::files::Files;
-use crate::cli::raw::CommonArgs;
-use crate::cli::request::{self, ModuleArg};
-use crate::cmd::crash::load;
-use crate::cmd::load::ANYWHERE;
 use crate::config::PATH;
-use crate::host::{Host, map, read, replay};
+use crate::host::{self, Host, map, replay};
 use crate::input;
 use crate::plan::crash::region::{self, RegionError};
 use crate::plan::crash::size::Part;
 use crate::plan::hex::HexRange;
 use crate::plan::{self, Advice, PlanError, Request};
+use crate::request::configured::{self, ParseOptions};
+use crate::request::decide::ANYWHERE;
+use crate::request::prepare::prepare;
+use crate::request::{BootOptions, Files};
 use crate::setup::BootLoader;
 use crate::setup::boot_loader::{self, Step};
 use crate::sys::size::Size as Bytes;
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use handoff::addr::{FOUR_GIB, MIB, PhysRange};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -28,8 +27,10 @@ const MAP_LIMIT: u64 = 16 << 20;
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The image, and how it is to be loaded.
-    pub common: CommonArgs,
+    /// The image, and how it is to be loaded; `None`: that of the configuration.
+    pub boot: Option<BootOptions>,
+    /// Reads `load.options` of the configuration.
+    pub parse: ParseOptions,
     /// Another machine than this one.
     pub memory_map: Option<PathBuf>,
     /// One JSON document instead of text.
@@ -95,7 +96,7 @@ pub struct Loader {
 /// # Errors
 ///
 /// What is wrong with the options or the files; an image that loads nowhere.
-pub fn run(options: &Options, modules: &[ModuleArg], out: &mut dyn Write) -> anyhow::Result<()> {
+pub fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
     let root = Path::new("/");
     let (host, warnings) = match &options.memory_map {
         Some(path) => {
@@ -103,18 +104,20 @@ pub fn run(options: &Options, modules: &[ModuleArg], out: &mut dyn Write) -> any
                 .with_context(|| path.display().to_string())?;
             (host, Vec::new())
         }
-        None => read(root)?,
+        None => host::read(root)?,
     };
     for warning in warnings {
         eprintln!("mbtool: warning: {warning}");
     }
-    let (mut common, modules) = match options.common.image.as_os_str().is_empty() {
-        true => configured(modules)?,
-        false => (options.common.clone(), modules.to_vec()),
+    let mut boot = match &options.boot {
+        Some(boot) => boot.clone(),
+        None => configured::read(Path::new(PATH), &host::release(), options.parse).context(
+            "no image is named, and the configuration has none for which a size can be told",
+        )?,
     };
-    common.panic = true;
-    let files = Files::read(&common, &modules)?;
-    let request = request::prepare(&common, files, &host, Some(ANYWHERE))?.request;
+    boot.crash = true;
+    let files = Files::read(&boot)?;
+    let request = prepare(&boot, files, &host, Some(ANYWHERE))?.request;
     let size = Size::of(request, &host)?;
     let size = match options.memory_map {
         // another machine's boot loader is not known
@@ -128,18 +131,6 @@ pub fn run(options: &Options, modules: &[ModuleArg], out: &mut dyn Write) -> any
         size.write(out)?;
     }
     Ok(())
-}
-
-/// What `crash load` would load.
-fn configured(modules: &[ModuleArg]) -> anyhow::Result<(CommonArgs, Vec<ModuleArg>)> {
-    ensure!(
-        modules.is_empty(),
-        "modules of which image? Without one, the size is that of what {PATH} names"
-    );
-    let (args, modules) = load::configured(Path::new(PATH)).context(
-        "no image is named, and the configuration has none for which a size can be told",
-    )?;
-    Ok((args.common, modules))
 }
 
 impl Size {
@@ -167,8 +158,7 @@ impl Size {
 
     fn with_boot_loader(mut self, root: &Path) -> Self {
         let xen = self.goes_to == "xen";
-        let name = rustix::system::uname();
-        let loader = BootLoader::detect(root, &name.release().to_string_lossy(), xen);
+        let loader = BootLoader::detect(root, &host::release(), xen);
         let reserve = crate::plan::crash::Reserve {
             bytes: self.bytes,
             xen,

@@ -1,9 +1,9 @@
 //! A bzImage as an image: one segment, entered 0x200 bytes into it.
 
 use super::super::error::Reason;
-use super::super::parse::Layout;
 use super::super::{Format, LoadSegment, Preference, Relocatable};
 use super::{Setup, setup};
+use crate::image::layout::Layout;
 use handoff::addr::PhysRange;
 
 /// Where the 64-bit entry point is, from the load address (boot.rst, "64-bit

@@ -6,9 +6,9 @@
 //! randomised: that is the decompressor's work.
 
 use super::super::error::Reason;
-use super::super::parse::Layout;
 use super::super::{Preference, Relocatable, elf};
 use super::{CMDLINE_SIZE, Setup, VMLINUX_PROTOCOL, XLF_5LEVEL, XLF_EFI_KEXEC, XLF_KERNEL_64};
+use crate::image::layout::Layout;
 use ::elf::abi::EM_X86_64;
 use ::elf::file::Class;
 use handoff::addr::MIB;

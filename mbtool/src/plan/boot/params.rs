@@ -31,6 +31,29 @@ pub(crate) struct BootParams {
     pub warnings: Vec<String>,
 }
 
+/// Xen, if the image is one.
+///
+/// # Errors
+///
+/// It is a Xen, and the request would start it in a way that it does not support.
+fn recognise(request: &Request) -> Result<Option<XenInfo>, PlanError> {
+    let image = &request.image;
+    let first = image.segments.first();
+    let Some(xen) = first.and_then(|segment| xen_shim::recognise(&segment.data)) else {
+        return Ok(None);
+    };
+    match image.protocol {
+        Protocol::Pvh => return Err(PlanError::XenByPvh),
+        Protocol::Multiboot2 => {}
+        _ if image.has_multiboot2 => return Err(PlanError::XenByMultiboot1),
+        _ => {}
+    }
+    if request.crash.is_some() && request.real_mode {
+        return Err(PlanError::CrashXenRealMode);
+    }
+    Ok(Some(xen))
+}
+
 impl BootParams {
     /// Compares what the image asks for with what there is; settles the strings.
     ///
@@ -44,6 +67,7 @@ impl BootParams {
             let name = request.segment_name(index);
             return Err(PlanError::EmptyModule { name });
         }
+        let xen = recognise(request)?;
         let available = Available {
             sections: image.sections.is_some(),
             rsdp_revision: low_memory::reachable_rsdp(host).map(|rsdp| rsdp.revision),
@@ -71,8 +95,7 @@ impl BootParams {
             params.for_linux(request, host, setup)?;
             return Ok(params);
         }
-        let first = image.segments.first();
-        if let Some(xen) = first.and_then(|segment| xen_shim::recognise(&segment.data)) {
+        if let Some(xen) = xen {
             params.for_xen(xen, request, host)?;
         }
         Ok(params)

@@ -216,14 +216,12 @@ fn window(request: &Request, name: &str, allowed: PhysRange) -> Result<PhysRange
         start: request.mem_min,
         end: max.max(request.mem_min),
     };
-    allowed
-        .intersect(&asked)
-        .ok_or_else(|| PlanError::Dom0Range {
-            name: name.to_owned(),
-            allowed,
-            min: request.mem_min,
-            max,
-        })
+    allowed.intersect(&asked).ok_or_else(|| PlanError::Window {
+        name: name.to_owned(),
+        allowed,
+        min: request.mem_min,
+        max,
+    })
 }
 
 /// Where the image may go: as its relocatable tag says, else anywhere if it is
@@ -232,7 +230,7 @@ fn image_place(request: &Request, rules: ImageRules<'_>) -> Result<ImagePlace, P
     let image: &Image = &request.image;
     let name = rules.name.to_owned();
     let page_align = image.align.max(PAGE_SIZE);
-    let too_long = || PlanError::Dom0Range {
+    let too_long = || PlanError::Window {
         name: name.clone(),
         allowed: PhysRange {
             start: 0,

@@ -5,6 +5,7 @@ use super::machine::{self, Image};
 use super::{Options, config};
 use crate::config::target::Target;
 use crate::image::sniff::{self, Kind};
+use crate::request::files;
 use crate::sys::kernel_cmdline;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -143,7 +144,7 @@ fn with_kept(own: &str, running: &str) -> String {
 /// A file that cannot be read, or is no kernel.
 fn is_xen(root: &Path, path: &Path) -> anyhow::Result<bool> {
     let below = root.join(path.strip_prefix("/").unwrap_or(path));
-    let (bytes, _) = crate::cli::request::read_image(&below)?;
+    let (bytes, _) = files::read_image(&below)?;
     match sniff::kind(&bytes) {
         Kind::Linux => Ok(false),
         Kind::Multiboot2 | Kind::Multiboot | Kind::Pvh => Ok(true),

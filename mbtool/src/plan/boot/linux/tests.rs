@@ -280,7 +280,7 @@ fn an_initrd_that_the_kernel_cannot_reach_is_refused() {
     request.mem_min = 0x3800_0000;
     assert!(matches!(
         plan(&request, &host()),
-        Err(PlanError::Dom0Range { .. })
+        Err(PlanError::Window { .. })
     ));
 }
 

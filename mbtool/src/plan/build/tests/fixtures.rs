@@ -68,6 +68,7 @@ pub(super) fn payload() -> Image {
     Image {
         name: "payload".to_owned(),
         protocol: Protocol::Multiboot2,
+        has_multiboot2: false,
         format: Format::Elf32,
         position_independent: false,
         segments: vec![LoadSegment {

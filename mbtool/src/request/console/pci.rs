@@ -1,6 +1,6 @@
 //! The UART of a PCI function.
 
-use super::parse::PciArg;
+use super::parse::PciSpec;
 use crate::host::serial::{Bar, PciAddress, PciSerial};
 use handoff::spec::Console;
 
@@ -13,7 +13,7 @@ const REGISTERS: u64 = 8;
 
 /// The first usable BAR of `address`, with byte-wide registers.
 pub(super) fn first(cards: &[PciSerial], address: PciAddress) -> Option<Console> {
-    let arg = PciArg {
+    let arg = PciSpec {
         address,
         bar: None,
         offset: 0,
@@ -30,7 +30,7 @@ pub(super) fn first(cards: &[PciSerial], address: PciAddress) -> Option<Console>
 ///
 /// There is no such function, BAR or UART in the BAR; what there is.
 pub(super) fn resolve(
-    arg: &PciArg,
+    arg: &PciSpec,
     cards: &[PciSerial],
 ) -> Result<(Console, Option<String>), String> {
     let address = arg.address;
@@ -133,7 +133,7 @@ mod tests {
 
     fn of(text: &str, command: Option<u16>) -> Result<(Console, Option<String>), String> {
         match super::super::parse::console(text) {
-            Ok(super::super::ConsoleArg::Pci(arg)) => resolve(&arg, &cards(command)),
+            Ok(super::super::ConsoleSpec::Pci(arg)) => resolve(&arg, &cards(command)),
             other => panic!("{other:?}"),
         }
     }

@@ -42,7 +42,7 @@ pub const fn needed(data: u64) -> u64 {
 
 /// What the balloon did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct Balloon {
     target: PathBuf,
     /// dom0's target before, in KiB.
     pub before_kib: u64,
@@ -50,7 +50,7 @@ pub struct Room {
     pub now_kib: u64,
 }
 
-impl Room {
+impl Balloon {
     /// A change that was made.
     #[cfg(test)]
     pub(super) fn of(root: &Path, before_kib: u64, now_kib: u64) -> Self {
@@ -74,22 +74,22 @@ impl Room {
     }
 }
 
-/// Gives dom0 the memory back that [`Room`] took in another process, unless the
+/// Gives dom0 the memory back that [`Balloon`] took in another process, unless the
 /// target was changed to something larger meanwhile.
 ///
 /// # Errors
 ///
-/// As [`Room::put_back`].
+/// As [`Balloon::put_back`].
 pub(super) fn restore(root: &Path, before_kib: u64) -> Result<(), XenError> {
     let target = root.join(TARGET);
     let now_kib = number(&target)?;
-    let room = Room {
+    let balloon = Balloon {
         target,
         before_kib,
         now_kib,
     };
     if now_kib < before_kib {
-        room.put_back()?;
+        balloon.put_back()?;
     }
     Ok(())
 }
@@ -101,19 +101,19 @@ pub(super) fn restore(root: &Path, before_kib: u64) -> Result<(), XenError> {
 ///
 /// dom0 cannot give so much, has no balloon, or does not come down in time; its
 /// old target is set again then.
-pub fn make_room(
+pub fn free_memory(
     root: &Path,
     data: u64,
     heap: &dyn Fn() -> Result<u64, XenError>,
     wait: &dyn Fn(Duration),
-) -> Result<Option<Room>, XenError> {
+) -> Result<Option<Balloon>, XenError> {
     let needed = needed(data).saturating_add(SPARE);
     let free = heap()?;
     let Some(missing) = needed.checked_sub(free).filter(|missing| *missing > 0) else {
         return Ok(None);
     };
     let target = root.join(TARGET);
-    let no_room = |available, why| XenError::NoRoom {
+    let refused = |available, why| XenError::NoRoom {
         needed,
         free,
         available,
@@ -121,21 +121,23 @@ pub fn make_room(
         why,
     };
     let Ok(before_kib) = number(&target) else {
-        return Err(no_room(0, "dom0 has no balloon driver"));
+        return Err(refused(0, "dom0 has no balloon driver"));
     };
     let available = available(root);
     let missing_kib = missing.div_ceil(1024);
     if missing.saturating_add(KEEP).saturating_add(data) > available || missing_kib >= before_kib {
-        return Err(no_room(available, "dom0 cannot spare it"));
+        return Err(refused(available, "dom0 cannot spare it"));
     }
-    let room = Room {
+    let balloon = Balloon {
         now_kib: before_kib - missing_kib,
         before_kib,
         target,
     };
-    fs::write(&room.target, room.now_kib.to_string()).map_err(|source| XenError::Balloon {
-        path: room.target.clone(),
-        source,
+    fs::write(&balloon.target, balloon.now_kib.to_string()).map_err(|source| {
+        XenError::Balloon {
+            path: balloon.target.clone(),
+            source,
+        }
     })?;
     let (mut waited, mut stalled, mut best) = (Duration::ZERO, Duration::ZERO, free);
     let error = loop {
@@ -144,20 +146,20 @@ pub fn make_room(
             Err(error) => break error,
         };
         if now >= needed {
-            return Ok(Some(room));
+            return Ok(Some(balloon));
         }
         if now > best {
             (best, stalled) = (now, Duration::ZERO);
         }
         if stalled >= STALL || waited >= WAIT {
-            break no_room(available, "dom0's balloon gives no more");
+            break refused(available, "dom0's balloon gives no more");
         }
         wait(POLL);
         waited += POLL;
         stalled += POLL;
     };
     // the first error is the one to tell
-    let _ = room.put_back();
+    let _ = balloon.put_back();
     Err(error)
 }
 
@@ -210,8 +212,8 @@ mod tests {
     fn nothing_is_done_where_there_is_room() {
         let root = dom0(1000);
         let heap = || Ok(100 * MIB);
-        let room = make_room(root.path(), 60 * MIB, &heap, &|_| unreachable!()).unwrap();
-        assert_eq!(room, None);
+        let balloon = free_memory(root.path(), 60 * MIB, &heap, &|_| unreachable!()).unwrap();
+        assert_eq!(balloon, None);
         assert_eq!(target(root.path()), 1_900_000);
     }
 
@@ -225,14 +227,14 @@ mod tests {
             polls.set(polls.get() + 1);
             free.set(free.get() + 7 * MIB);
         };
-        let room = make_room(root, 90 * MIB, &|| Ok(free.get()), &pass).unwrap();
-        let room = room.unwrap();
+        let balloon = free_memory(root, 90 * MIB, &|| Ok(free.get()), &pass).unwrap();
+        let balloon = balloon.unwrap();
         let missing = needed(90 * MIB) + SPARE - 10 * MIB;
-        assert_eq!(room.before_kib, 1_900_000);
+        assert_eq!(balloon.before_kib, 1_900_000);
         assert_eq!(target(root), 1_900_000 - missing.div_ceil(1024));
-        assert_eq!(room.now_kib, target(root));
+        assert_eq!(balloon.now_kib, target(root));
         assert_eq!(polls.get(), missing.div_ceil(7 * MIB));
-        room.put_back().unwrap();
+        balloon.put_back().unwrap();
         assert_eq!(target(root), 1_900_000);
     }
 
@@ -240,7 +242,7 @@ mod tests {
     fn dom0_keeps_a_minimum() {
         // 90 MiB for Xen, 90 for the copy, 128 to live on
         let root = dom0(300);
-        let err = make_room(root.path(), 90 * MIB, &|| Ok(0), &|_| unreachable!())
+        let err = free_memory(root.path(), 90 * MIB, &|| Ok(0), &|_| unreachable!())
             .unwrap_err()
             .to_string();
         for part in ["dom0 cannot spare it", "dom0_mem=", "300 MiB", "0 bytes"] {
@@ -248,7 +250,7 @@ mod tests {
         }
         assert_eq!(target(root.path()), 1_900_000);
         std::fs::remove_file(root.path().join(TARGET)).unwrap();
-        let err = make_room(root.path(), MIB, &|| Ok(0), &|_| unreachable!()).unwrap_err();
+        let err = free_memory(root.path(), MIB, &|| Ok(0), &|_| unreachable!()).unwrap_err();
         assert!(err.to_string().contains("no balloon driver"), "{err}");
     }
 
@@ -258,7 +260,7 @@ mod tests {
         let root = root.path();
         let waited = Cell::new(Duration::ZERO);
         let pass = |time| waited.set(waited.get() + time);
-        let err = make_room(root, 90 * MIB, &|| Ok(5 * MIB), &pass).unwrap_err();
+        let err = free_memory(root, 90 * MIB, &|| Ok(5 * MIB), &pass).unwrap_err();
         assert!(err.to_string().contains("gives no more"), "{err}");
         assert_eq!(waited.get(), STALL);
         assert_eq!(target(root), 1_900_000);
@@ -269,7 +271,7 @@ mod tests {
             free.set(free.get() + 1);
         };
         waited.set(Duration::ZERO);
-        make_room(root, 90 * MIB, &|| Ok(free.get()), &slow).unwrap_err();
+        free_memory(root, 90 * MIB, &|| Ok(free.get()), &slow).unwrap_err();
         assert_eq!(waited.get(), WAIT);
     }
 

@@ -16,7 +16,7 @@ fn host(cmdline: &str, serial: Serial) -> Host {
     }
 }
 
-fn args(text: &str) -> Vec<ConsoleArg> {
+fn args(text: &str) -> Vec<ConsoleSpec> {
     text.split('+').map(|word| parse(word).unwrap()).collect()
 }
 

@@ -4,7 +4,7 @@ mod kernel;
 mod parse;
 mod pci;
 
-pub use parse::{ConsoleArg, PciArg, console as parse};
+pub use parse::{ConsoleSpec, PciSpec, console as parse};
 
 use crate::host::Host;
 use crate::host::serial::{PortAt, Spcr};
@@ -33,9 +33,9 @@ pub struct Resolved {
 ///
 /// `none` beside others, more than the handoff takes, a PCI function without a
 /// UART, a RAM log for which nothing is reserved.
-pub fn resolve(args: &[ConsoleArg], host: &Host, image: &str) -> anyhow::Result<Resolved> {
+pub fn resolve(args: &[ConsoleSpec], host: &Host, image: &str) -> anyhow::Result<Resolved> {
     let mut resolved = Resolved::default();
-    if args.contains(&ConsoleArg::None) {
+    if args.contains(&ConsoleSpec::None) {
         ensure!(
             args.len() == 1,
             "--console none does not go with other consoles"
@@ -44,9 +44,9 @@ pub fn resolve(args: &[ConsoleArg], host: &Host, image: &str) -> anyhow::Result<
     }
     for arg in args {
         let console = match arg {
-            ConsoleArg::Fixed(console) => Some(*console),
-            ConsoleArg::Auto => auto(host, image, &mut resolved.notes),
-            ConsoleArg::Pci(arg) => {
+            ConsoleSpec::Fixed(console) => Some(*console),
+            ConsoleSpec::Auto => auto(host, image, &mut resolved.notes),
+            ConsoleSpec::Pci(arg) => {
                 let (console, warning) =
                     pci::resolve(arg, &host.serial.pci).map_err(|err| anyhow!(err))?;
                 resolved.notes.push(format!(
@@ -57,8 +57,8 @@ pub fn resolve(args: &[ConsoleArg], host: &Host, image: &str) -> anyhow::Result<
                 resolved.notes.extend(warning);
                 Some(console)
             }
-            ConsoleArg::RamLog => Some(ram_log(host, &mut resolved.notes)?),
-            ConsoleArg::None => None,
+            ConsoleSpec::RamLog => Some(ram_log(host, &mut resolved.notes)?),
+            ConsoleSpec::None => None,
         };
         let new = console.filter(|console| !resolved.consoles.contains(console));
         resolved.consoles.extend(new);

@@ -1,35 +1,16 @@
-//! From flags to a checked [`Request`]: files read and unpacked, consoles
-//! resolved, options that do not go together refused.
+//! From options and files to a [`Request`]: consoles resolved, options that do not go together refused.
 
-use super::files::Files;
-use super::raw::{CommonArgs, Drill, OnFault, Verify};
-use super::values::FileWithArgs;
-use super::{cmdline, console};
-use crate::decompress::{Compression, decompress};
+use super::{BootOptions, Drill, Files, ModuleKind, cmdline, console};
 use crate::host::Host;
 use crate::image::Protocol;
-use crate::input;
 use crate::plan::Request;
 use anyhow::bail;
 use handoff::addr::PhysRange;
 use handoff::spec;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
 
-/// Largest file that is read, in bytes: what a 32-bit target can address.
-pub const FILE_LIMIT: u64 = 4 << 30;
-
-/// A module as typed, in the order typed.
-#[derive(Clone, Debug)]
-pub struct ModuleArg {
-    /// The file and its arguments.
-    pub file: FileWithArgs,
-    /// False for `--module-raw` and `--initrd`.
-    pub unpack: bool,
-}
-
-/// A request with what the user should be told about it.
+/// A request, and notes about it.
 #[derive(Debug)]
 pub struct Prepared {
     /// For the planner.
@@ -46,7 +27,7 @@ pub struct Prepared {
 ///
 /// Names the file or the option.
 pub fn prepare(
-    args: &CommonArgs,
+    options: &BootOptions,
     files: Files,
     host: &Host,
     crash: Option<PhysRange>,
@@ -54,16 +35,16 @@ pub fn prepare(
     let mut notes = Vec::new();
     let Files {
         image,
-        has_multiboot2,
         layers,
         modules,
     } = files;
     if let Protocol::Linux(setup) = &image.protocol {
-        let module = args.module.first().or(args.module_raw.first());
-        if let Some(module) = module {
+        let mut modules = options.modules.iter();
+        if let Some(module) = modules.find(|module| module.kind != ModuleKind::Initrd) {
             bail!(
-                "--module {}: {} is Linux, which takes no modules; an initrd is given with \
+                "{} {}: {} is Linux, which takes no modules; an initrd is given with \
                  --initrd, the image's own arguments with --cmdline",
+                module.kind.option(),
                 module.path.display(),
                 image.name
             );
@@ -72,74 +53,45 @@ pub fn prepare(
             notes.push(format!("{} is Linux {release}", image.name));
         }
     }
-    let first = image
-        .segments
-        .first()
-        .map_or(&[][..], |segment| &segment.data);
-    let xen = xen_shim::recognise(first).is_some();
-    if xen && matches!(image.protocol, Protocol::Pvh) {
-        bail!(
-            "--type elf: Xen's PVH entry is for running inside another Xen; leave --type out, and \
-             it is started by its Multiboot2 header"
-        );
-    }
-    if xen && image.protocol != Protocol::Multiboot2 && has_multiboot2 {
-        bail!(
-            "--type multiboot: Xen is started by its Multiboot2 header, leave --type out; by \
-             Multiboot (1) it could only run at its link address and would not be told where it \
-             may go (Xen 4.17 overwrites memory when it is moved all the same)"
-        );
-    }
-    if crash.is_some() && xen && args.real_mode {
-        bail!(
-            "--real-mode: a Xen that asks the BIOS for its memory map takes all memory, and with it \
-             what it is to save; leave --real-mode out"
-        );
-    }
     if let Some(layer) = layers.first() {
         notes.push(format!("{}: unpacked {layer}", image.name));
     }
-    let cmdline = cmdline::make(args, &host.cmdline);
-    let consoles = console::resolve(&args.console, host, &cmdline)?;
+    let cmdline = cmdline::make(options, &host.cmdline);
+    let consoles = console::resolve(&options.consoles, host, &cmdline)?;
     notes.extend(consoles.notes);
 
     let mut request = Request::new(image);
     request.cmdline = cmdline;
     request.modules = modules;
-    request.mem_min = args.mem_min;
-    request.mem_max = args.mem_max;
-    request.real_mode = args.real_mode;
+    request.mem_min = options.mem_min;
+    request.mem_max = options.mem_max;
+    request.real_mode = options.real_mode;
     request.consoles = consoles.consoles;
-    request.on_fault = match args.on_fault {
-        Some(OnFault::Reset) => spec::OnFault::Reset,
-        None if crash.is_some() => spec::OnFault::Reset,
-        _ => spec::OnFault::Halt,
-    };
-    request.verify = match args.verify {
-        Verify::None => spec::Verify::None,
-        Verify::Crc32 => spec::Verify::Crc32,
-        Verify::Sha256 => spec::Verify::Sha256,
-    };
-    request.drill = match args.drill {
+    request.on_fault = options.on_fault.unwrap_or(match crash {
+        Some(_) => spec::OnFault::Reset,
+        None => spec::OnFault::Halt,
+    });
+    request.verify = options.verify;
+    request.drill = match options.drill {
         Some(Drill::FaultLong) => spec::Drill::FaultLong,
         Some(Drill::FaultProtected) => spec::Drill::FaultProtected,
         _ => spec::Drill::Off,
     };
-    request.drill_heap = args.drill == Some(Drill::XenHeap);
+    request.drill_heap = options.drill == Some(Drill::XenHeap);
     if request.drill_heap && (host.xen.is_none() || crash.is_some()) {
         bail!("--drill xen-heap: only an image that Xen loads for `mbtool exec` can lose pages");
     }
-    request.low_memory_fix = args.drill != Some(Drill::NoLowMemoryFix);
-    if args.seed && matches!(request.image.protocol, Protocol::Linux(_)) {
+    request.low_memory_fix = options.drill != Some(Drill::NoLowMemoryFix);
+    if options.seed && matches!(request.image.protocol, Protocol::Linux(_)) {
         request.seed = random();
     }
-    request.guard = args.guard;
+    request.guard = options.guard;
     request.crash = crash;
-    let corrupt = match &args.drill {
+    let corrupt = match &options.drill {
         Some(Drill::Corrupt(name)) => Some(name.clone()),
         _ => None,
     };
-    if let Some(drill) = &args.drill {
+    if let Some(drill) = &options.drill {
         notes.push(format!(
             "DRILL: this image will fail on purpose ({})",
             drill_name(drill)
@@ -184,14 +136,4 @@ fn drill_name(drill: &Drill) -> String {
         Drill::XenHeap => "data goes to pages that Xen may lose".into(),
         Drill::NoLowMemoryFix => "Xen gets no BIOS data area on a machine without one".into(),
     }
-}
-
-/// Reads and unpacks the image.
-///
-/// # Errors
-///
-/// The file cannot be read or unpacked.
-pub fn read_image(path: &Path) -> anyhow::Result<(Vec<u8>, Vec<Compression>)> {
-    let unpacked = decompress(input::read(path, FILE_LIMIT)?, &input::display_name(path))?;
-    Ok((unpacked.bytes, unpacked.layers))
 }

@@ -1,12 +1,12 @@
 //! `--console` as typed.
 
-use crate::cli::values::address;
 use crate::host::serial::PciAddress;
+use crate::sys::quantity::address;
 use handoff::spec::Console;
 
 /// One console as typed, before it is resolved on a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConsoleArg {
+pub enum ConsoleSpec {
     /// Find out.
     Auto,
     /// Print nothing.
@@ -14,14 +14,14 @@ pub enum ConsoleArg {
     /// As given.
     Fixed(Console),
     /// The UART of a PCI function.
-    Pci(PciArg),
+    Pci(PciSpec),
     /// A log in RAM, where the running kernel's `memmap=` keeps room for it.
     RamLog,
 }
 
 /// `pci:...`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PciArg {
+pub struct PciSpec {
     /// Which function.
     pub address: PciAddress,
     /// Which BAR; the first one that can be used where not given.
@@ -47,12 +47,12 @@ const ACCEPTED: &str = "auto, none, com1, com2, pio:PORT[,BAUD], \
 /// # Errors
 ///
 /// Says which part is wrong and what is accepted.
-pub fn console(text: &str) -> Result<ConsoleArg, String> {
+pub fn console(text: &str) -> Result<ConsoleSpec, String> {
     let (kind, rest) = match text.split_once(':') {
         Some((kind, rest)) => (kind, Some(rest)),
         None => (text, None),
     };
-    let fixed = |console| Ok(ConsoleArg::Fixed(console));
+    let fixed = |console| Ok(ConsoleSpec::Fixed(console));
     let com = |port| {
         fixed(Console::Pio {
             port,
@@ -60,15 +60,15 @@ pub fn console(text: &str) -> Result<ConsoleArg, String> {
         })
     };
     match (kind, rest) {
-        ("auto", None) => Ok(ConsoleArg::Auto),
-        ("none", None) => Ok(ConsoleArg::None),
+        ("auto", None) => Ok(ConsoleSpec::Auto),
+        ("none", None) => Ok(ConsoleSpec::None),
         ("com1", None) => com(0x3f8),
         ("com2", None) => com(0x2f8),
         ("debugcon", None) => fixed(Console::Debugcon { port: 0xe9 }),
         ("debugcon", Some(rest)) => fixed(Console::Debugcon {
             port: port(text, rest)?,
         }),
-        ("ramlog", None) => Ok(ConsoleArg::RamLog),
+        ("ramlog", None) => Ok(ConsoleSpec::RamLog),
         ("ramlog", Some(rest)) => {
             let mut parts = rest.split(',');
             let addr = address(parts.next().unwrap_or(""))?;
@@ -106,7 +106,7 @@ pub fn console(text: &str) -> Result<ConsoleArg, String> {
             let address = address.map_err(|err| format!("console `{text}`: {err}"))?;
             let all = ["bar", "offset", "stride", "width", "baud"];
             let options = Options::parse(text, parts, &all)?;
-            Ok(ConsoleArg::Pci(PciArg {
+            Ok(ConsoleSpec::Pci(PciSpec {
                 address,
                 bar: options.bar,
                 offset: options.offset,
@@ -188,7 +188,7 @@ mod tests {
 
     fn fixed(text: &str) -> Console {
         match console(text) {
-            Ok(ConsoleArg::Fixed(console)) => console,
+            Ok(ConsoleSpec::Fixed(console)) => console,
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -216,14 +216,14 @@ mod tests {
         let log = |addr, size| Console::RamLog { addr, size };
         assert_eq!(fixed("ramlog:64M"), log(64 << 20, 64 << 10));
         assert_eq!(fixed("ramlog:64M,size=4K"), log(64 << 20, 4096));
-        assert_eq!(console("auto"), Ok(ConsoleArg::Auto));
-        assert_eq!(console("ramlog"), Ok(ConsoleArg::RamLog));
-        assert_eq!(console("none"), Ok(ConsoleArg::None));
+        assert_eq!(console("auto"), Ok(ConsoleSpec::Auto));
+        assert_eq!(console("ramlog"), Ok(ConsoleSpec::RamLog));
+        assert_eq!(console("none"), Ok(ConsoleSpec::None));
     }
 
     #[test]
     fn pci_functions() {
-        let Ok(ConsoleArg::Pci(arg)) = console("pci:00:16.3") else {
+        let Ok(ConsoleSpec::Pci(arg)) = console("pci:00:16.3") else {
             panic!("not pci")
         };
         assert_eq!(arg.address.to_string(), "0000:00:16.3");
@@ -232,7 +232,7 @@ mod tests {
             (None, 0, 1, 8)
         );
         let text = "pci:0001:02:00.0,bar=2,offset=0x1000,stride=4,width=32,baud=9600";
-        let Ok(ConsoleArg::Pci(arg)) = console(text) else {
+        let Ok(ConsoleSpec::Pci(arg)) = console(text) else {
             panic!("not pci")
         };
         assert_eq!((arg.bar, arg.offset), (Some(2), 0x1000));

@@ -1,0 +1,63 @@
+//! What is loaded, and on what machine.
+
+use super::xen::status::XenKexec;
+use crate::host::hypervisor::Hypervisor;
+use crate::host::kexec_state::KernelState;
+use crate::host::{self, Host};
+use serde::Serialize;
+use std::path::Path;
+
+/// The document that `--json` prints. All fields of [`KernelState`] and of
+/// [`Host`] stand at the top level, so that `plan --memory-map` reads it; those
+/// of [`Host`] are missing where the memory map could not be read.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// The running kernel and kexec.
+    #[serde(flatten)]
+    pub kernel: KernelState,
+    /// What takes an image here: "linux", "xen", or nothing.
+    pub backend: Option<&'static str>,
+    /// Xen's kexec, in a PV dom0.
+    pub xen_kexec: Option<XenKexec>,
+    /// "efi" or "bios": how the machine was started, as far as Linux knows.
+    pub firmware: &'static str,
+    /// The machine's memory.
+    #[serde(flatten)]
+    pub host: Option<Host>,
+    /// What could not be learnt, and oddities.
+    pub warnings: Vec<String>,
+}
+
+impl Status {
+    /// Reads everything below `root` ("/" for the real machine). Nothing here
+    /// fails: what cannot be read is a warning.
+    #[must_use]
+    pub fn read(root: &Path) -> Self {
+        let (host, mut warnings) = match host::read(root) {
+            Ok((host, warnings)) => (Some(host), warnings),
+            Err(err) => (None, vec![err.to_string()]),
+        };
+        let efi = host::efi::present(root);
+        let firmware = if efi { "efi" } else { "bios" };
+        let mut kernel = KernelState::read(root);
+        let dom0 = kernel.hypervisor == Hypervisor::XenPvDom0;
+        let xen_kexec = dom0.then(|| XenKexec::read(root, &mut warnings));
+        if let Some(xen) = &xen_kexec {
+            // Linux knows of its own images only, and there can be none
+            kernel.loaded = xen.default.is_loaded();
+            kernel.crash_loaded = xen.crash.is_loaded();
+        }
+        let backend = match kernel.hypervisor {
+            Hypervisor::XenPvDom0 => Some("xen"),
+            hypervisor => hypervisor.owns_machine().then_some("linux"),
+        };
+        Self {
+            kernel,
+            backend,
+            xen_kexec,
+            firmware,
+            host,
+            warnings,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! An image as its container describes it.
+
+use super::{Format, LoadSegment, Note, RelativeReloc, Sections};
+
+/// The program in a container (ELF or flat).
+pub(super) struct Layout {
+    pub(super) format: Format,
+    pub(super) position_independent: bool,
+    pub(super) segments: Vec<LoadSegment>,
+    /// Physical; `None` where the container has no entry point of its own.
+    pub(super) entry: Option<u64>,
+    pub(super) notes: Vec<Note>,
+    pub(super) sections: Option<Sections>,
+    pub(super) relocs: Vec<RelativeReloc>,
+    pub(super) align: u64,
+    pub(super) warnings: Vec<String>,
+}

@@ -1,0 +1,226 @@
+//! The options that `[load]` of a crash configuration stands for.
+
+use super::{BootOptions, ModuleKind, ModuleSpec};
+use crate::config::{Config, Load};
+use crate::plan::crash::xen::cmdline::no_reboot;
+use crate::sys::kernel_cmdline;
+use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
+
+/// Makes the initrd save the dump.
+pub const MARK: &str = "mbtool.crash";
+/// A crash kernel that panics boots the machine, after this many seconds.
+const PANIC: &str = "panic=10";
+
+/// Reads `load.options`, which are options of `mbtool load`: the command line's part.
+pub type ParseOptions = fn(&[String]) -> Result<BootOptions, String>;
+
+/// What the configuration in `file` would have loaded.
+///
+/// # Errors
+///
+/// What is wrong with the configuration; an initrd that is not made yet.
+pub fn read(file: &Path, release: &str, parse: ParseOptions) -> anyhow::Result<BootOptions> {
+    let load = Config::read(file)?.load.with_context(|| no_load(file))?;
+    let initrd = load.initrd.as_ref().map(|path| path.expand(release));
+    if let Some(initrd) = &initrd {
+        is_file(initrd).with_context(|| {
+            let file = file.display();
+            format!("{file}, load.initrd, which `mbtool crash load` makes")
+        })?;
+    }
+    options(&load, file, release, initrd, parse)
+}
+
+/// `load`, of the configuration in `file`, with `initrd` as the crash kernel's.
+///
+/// # Errors
+///
+/// What is wrong with `load.options`.
+pub fn options(
+    load: &Load,
+    file: &Path,
+    release: &str,
+    initrd: Option<PathBuf>,
+    parse: ParseOptions,
+) -> anyhow::Result<BootOptions> {
+    let mut options = parse(&load.options).map_err(|error| {
+        let file = file.display();
+        anyhow::anyhow!("{file}, load.options: {error}")
+    })?;
+    let kernel = load.kernel.as_ref().map(|kernel| ModuleSpec {
+        path: kernel.expand(release),
+        args: for_crash(&load.kernel_cmdline),
+        kind: ModuleKind::Module,
+    });
+    let cmdline = match kernel {
+        Some(_) => load.cmdline.clone(),
+        None => for_crash(&load.cmdline),
+    };
+    options.image = load.image.expand(release);
+    options.crash = true;
+    options.cmdline = (!cmdline.is_empty()).then_some(cmdline);
+    options.modules.splice(..0, kernel);
+    options.modules.extend(initrd.map(|path| ModuleSpec {
+        path,
+        args: String::new(),
+        kind: ModuleKind::Initrd,
+    }));
+    Ok(options)
+}
+
+/// What is worth a warning about `load`.
+#[must_use]
+pub fn warning(load: &Load) -> Option<String> {
+    let parameter = load.kernel.as_ref().and(no_reboot(&load.cmdline))?;
+    Some(format!(
+        "load.cmdline: with {parameter}, a Xen that fails stops for ever instead of starting the \
+         machine again: leave it out"
+    ))
+}
+
+/// For a configuration without `[load]`.
+#[must_use]
+pub fn no_load(file: &Path) -> String {
+    let file = file.display();
+    format!("{file}: there is no [load], which names the image: nothing to load")
+}
+
+/// Looks whether `path` is a file.
+///
+/// # Errors
+///
+/// It is not, or it cannot be seen.
+pub fn is_file(path: &Path) -> anyhow::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(data) if data.is_file() => Ok(()),
+        Ok(_) => bail!("{}: is not a file", path.display()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            bail!("{}: no such file", path.display())
+        }
+        Err(error) => bail!("{}: {error}", path.display()),
+    }
+}
+
+/// `line` with the parameters that the initrd's script and a kernel that fails look
+/// for: in front, where no `--` can hide them.
+fn for_crash(line: &str) -> String {
+    let given = kernel_cmdline::split(line);
+    let panics = given
+        .iter()
+        .any(|parameter| parameter.starts_with("panic="));
+    let add = [
+        (!given.contains(&MARK)).then_some(MARK),
+        (!panics).then_some(PANIC),
+    ];
+    let all: Vec<&str> = add.into_iter().flatten().chain(given).collect();
+    all.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stands for the command line: no options, or one module.
+    fn parse(options: &[String]) -> Result<BootOptions, String> {
+        let mut parsed = BootOptions::new(PathBuf::new());
+        for option in options {
+            if option.starts_with('-') {
+                return Err(format!("unexpected argument '{option}'"));
+            }
+            parsed.modules.push(ModuleSpec {
+                path: option.into(),
+                args: String::new(),
+                kind: ModuleKind::Raw,
+            });
+        }
+        Ok(parsed)
+    }
+
+    fn write(dir: &Path, text: &str) -> PathBuf {
+        let file = dir.join("crash.toml");
+        std::fs::write(&file, text).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_configuration_is_read_once_its_initrd_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let initrd = dir.path().join("crash.img");
+        let text = format!(
+            "[load]\nimage = \"/boot/xen.gz\"\nkernel = \"/boot/vmlinuz\"\ninitrd = {initrd:?}\n"
+        );
+        let file = write(dir.path(), &text);
+        let error = format!("{:#}", read(&file, "6.1", parse).unwrap_err());
+        assert!(
+            error.contains("`mbtool crash load` makes") && error.contains("no such file"),
+            "{error}"
+        );
+        std::fs::write(&initrd, "x").unwrap();
+        let options = read(&file, "6.1", parse).unwrap();
+        assert!(options.crash);
+        let names: Vec<_> = options.modules.iter().map(|m| m.path.clone()).collect();
+        assert_eq!(names, [Path::new("/boot/vmlinuz"), initrd.as_path()]);
+        let file = write(dir.path(), "[save]\n");
+        let error = read(&file, "6.1", parse).unwrap_err().to_string();
+        assert!(error.contains("there is no [load]"), "{error}");
+    }
+
+    #[test]
+    fn parameters_for_a_crash_kernel_are_added_once() {
+        for (given, expected) in [
+            ("", "mbtool.crash panic=10"),
+            (
+                "console=hvc0 -- single",
+                "mbtool.crash panic=10 console=hvc0 -- single",
+            ),
+            ("panic=0 quiet", "mbtool.crash panic=0 quiet"),
+            ("panic=5 mbtool.crash", "panic=5 mbtool.crash"),
+            (
+                "dyndbg=\"a panic=1\"",
+                "mbtool.crash panic=10 dyndbg=\"a panic=1\"",
+            ),
+        ] {
+            assert_eq!(for_crash(given), expected);
+        }
+    }
+
+    #[test]
+    fn the_parameters_go_to_the_linux_that_saves() {
+        let asked = |text: &str| {
+            let load = Config::parse(text, "x").unwrap().load.unwrap();
+            let options = options(&load, Path::new("x"), "6.1", Some("i".into()), parse);
+            (options, warning(&load))
+        };
+        let (linux, warning) = asked("[load]\nimage='/boot/vmlinuz-{release}'\ncmdline='quiet'");
+        let linux = linux.unwrap();
+        assert_eq!(linux.image, Path::new("/boot/vmlinuz-6.1"));
+        assert_eq!(
+            linux.cmdline.as_deref(),
+            Some("mbtool.crash panic=10 quiet")
+        );
+        assert_eq!(linux.modules.len(), 1);
+        assert_eq!(warning, None);
+        let (xen, warning) = asked(
+            "[load]\nimage='/xen'\ncmdline='noreboot'\nkernel='/k-{release}'\nkernel-cmdline='q'\n\
+             options=['ucode']",
+        );
+        let xen = xen.unwrap();
+        assert_eq!(xen.cmdline.as_deref(), Some("noreboot"));
+        let module = |path: &str, args: &str, kind| ModuleSpec {
+            path: path.into(),
+            args: args.to_owned(),
+            kind,
+        };
+        let expected = [
+            module("/k-6.1", "mbtool.crash panic=10 q", ModuleKind::Module),
+            module("ucode", "", ModuleKind::Raw),
+            module("i", "", ModuleKind::Initrd),
+        ];
+        assert_eq!(xen.modules, expected);
+        assert!(warning.unwrap().contains("with noreboot"));
+        let (refused, _) = asked("[load]\nimage='/xen'\noptions=['--no']");
+        let error = refused.unwrap_err().to_string();
+        assert_eq!(error, "x, load.options: unexpected argument '--no'");
+    }
+}

@@ -1,0 +1,66 @@
+//! From options to a plan.
+
+use super::prepare::{Prepared, prepare};
+use super::{BootOptions, Files};
+use crate::host::Host;
+use crate::plan::crash::region::{self, RegionError};
+use crate::plan::{self, Plan, Request};
+use handoff::addr::{FOUR_GIB, MIB, PhysRange};
+
+/// Where a crash image would go that is not placed: options are checked only.
+pub const ANYWHERE: PhysRange = PhysRange {
+    start: MIB,
+    end: FOUR_GIB,
+};
+
+/// A plan and its request.
+#[derive(Debug)]
+pub struct Decided {
+    /// The plan.
+    pub plan: Plan,
+    /// The request that was planned.
+    pub request: Request,
+    /// Sentences for stderr.
+    pub notes: Vec<String>,
+}
+
+/// Plans `files` on `host`.
+///
+/// # Errors
+///
+/// What is wrong with the options, the files or the plan.
+pub fn decide(options: &BootOptions, files: Files, host: &Host) -> anyhow::Result<Decided> {
+    let region = crash_region(options, host);
+    let Prepared {
+        request,
+        mut notes,
+        corrupt,
+    } = prepare(options, files, host, region.unwrap_or(Some(ANYWHERE)))?;
+    if let Err(error) = region {
+        return Err(advised(error, &request, host).into());
+    }
+    let mut plan = plan::plan(&request, host)?;
+    notes.extend(plan.report.warnings.iter().cloned());
+    if let Some(name) = corrupt {
+        plan.corrupt(&name)?;
+    }
+    Ok(Decided {
+        plan,
+        request,
+        notes,
+    })
+}
+
+/// Where a crash image goes, if one is to be loaded.
+fn crash_region(options: &BootOptions, host: &Host) -> Result<Option<PhysRange>, RegionError> {
+    let choose = || region::choose(&host.crash_regions, host.xen.is_some());
+    options.crash.then(choose).transpose()
+}
+
+/// `error`, with what to reserve for this very image where that can be known.
+fn advised(error: RegionError, request: &Request, host: &Host) -> RegionError {
+    match plan::advice(request, host) {
+        Ok(advice) => error.advising(advice.reserve),
+        Err(_) => error,
+    }
+}

@@ -1,0 +1,82 @@
+//! Image and modules, read and unpacked once.
+
+use super::{BootOptions, ModuleKind, ModuleSpec};
+use crate::decompress::{Compression, decompress};
+use crate::image::Image;
+use crate::input;
+use crate::plan::Module;
+use anyhow::anyhow;
+use std::path::Path;
+
+/// Largest file that is read, in bytes: what a 32-bit target can address.
+const FILE_LIMIT: u64 = 4 << 30;
+
+/// An image and what goes with it.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The image.
+    pub image: Image,
+    /// Compression around it, from the outside.
+    pub layers: Vec<Compression>,
+    /// Modules, in order.
+    pub modules: Vec<Module>,
+}
+
+impl Files {
+    /// Reads them.
+    ///
+    /// # Errors
+    ///
+    /// Names the file, and what is wrong with it.
+    pub fn read(options: &BootOptions) -> anyhow::Result<Self> {
+        let (bytes, layers) = read_image(&options.image)?;
+        let name = input::display_name(&options.image);
+        Ok(Self {
+            image: Image::parse_as(&bytes, &name, options.image_type)?,
+            layers,
+            modules: options
+                .modules
+                .iter()
+                .map(read_module)
+                .collect::<anyhow::Result<_>>()?,
+        })
+    }
+
+    /// Bytes that a kernel keeps for them, about.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let image = self.image.segments.iter().map(|segment| segment.data.len());
+        let modules = self.modules.iter().map(|module| module.data.len());
+        image.chain(modules).map(|len| len as u64).sum()
+    }
+}
+
+/// Reads and unpacks the image.
+///
+/// # Errors
+///
+/// The file cannot be read or unpacked.
+pub fn read_image(path: &Path) -> anyhow::Result<(Vec<u8>, Vec<Compression>)> {
+    let unpacked = decompress(input::read(path, FILE_LIMIT)?, &input::display_name(path))?;
+    Ok((unpacked.bytes, unpacked.layers))
+}
+
+fn read_module(module: &ModuleSpec) -> anyhow::Result<Module> {
+    let path = &module.path;
+    let option = module.kind.option();
+    let bytes = input::read(path, FILE_LIMIT).map_err(|error| anyhow!("{option} {error}"))?;
+    let name = input::display_name(path);
+    let data = match module.kind {
+        ModuleKind::Module => decompress(bytes, &name)?.bytes,
+        ModuleKind::Raw | ModuleKind::Initrd => bytes,
+    };
+    // plans, and the 32 bytes that the handoff prints, name the file alone
+    let name = path
+        .file_name()
+        .map_or(name, |name| name.to_string_lossy().into_owned());
+    Ok(Module {
+        name,
+        cmdline: module.args.clone(),
+        data: data.into(),
+    })
+}
