@@ -1,8 +1,8 @@
 //! `mbtool decode`: exception dumps of a serial log, explained.
 
+use crate::decode::address_map::AddressMap;
 use crate::decode::follow::{Follow, Step};
 use crate::decode::lines::Lines;
-use crate::decode::places::Places;
 use crate::decode::report::{FORMAT, Report};
 use crate::decode::scan::{Found, LogContext, Scanner};
 use crate::decode::symbolise::Symboliser;
@@ -88,7 +88,7 @@ pub fn run_on(
 }
 
 struct Session {
-    plan: Option<Places>,
+    plan: Option<AddressMap>,
     symbols: Symboliser,
     json: bool,
     scanner: Scanner,
@@ -255,14 +255,14 @@ fn hint(log: &LogContext) -> String {
 }
 
 /// A plan: the file, or `plan.json` of a directory.
-fn read_plan(path: &Path) -> anyhow::Result<Places> {
+fn read_plan(path: &Path) -> anyhow::Result<AddressMap> {
     let file = if path.is_dir() {
         path.join("plan.json")
     } else {
         path.to_owned()
     };
     let json = input::read(&file, PLAN_LIMIT)?;
-    Places::from_plan(&json).with_context(|| input::display_name(&file))
+    AddressMap::from_plan(&json).with_context(|| input::display_name(&file))
 }
 
 fn read_symbols(symbols: &SymbolArg) -> anyhow::Result<SymbolFile> {

@@ -1,14 +1,10 @@
 //! What a dump means, in sentences: a table of rules, the special ones first.
 
 use super::bits::CR0_PG;
-use super::disasm::Access;
-use super::places::{Place, Places};
-use super::scan::{Found, Source};
-use super::symbols::Symbol;
+use super::rules::{Answer, Facts, Rule, answer, guard, is_frame_lost, vectors};
+use super::scan::Source;
 use handoff::abi::{PHASE_ENTRY, PHASE_TARGET};
 use handoff::dump::Mode;
-use handoff::dump::read::Dump;
-use iced_x86::{Instruction, Mnemonic};
 use serde::Serialize;
 
 /// A conclusion.
@@ -21,61 +17,6 @@ pub struct Explanation {
     /// What to do.
     pub advice: String,
 }
-
-/// What the rules look at.
-#[derive(Debug)]
-pub struct Facts<'a> {
-    /// The dump.
-    pub found: &'a Found,
-    /// What is where.
-    pub places: &'a Places,
-    /// Where rip is.
-    pub place: Option<Place>,
-    /// What rip is.
-    pub symbol: Option<Symbol>,
-    /// The instruction at rip.
-    pub instruction: Option<Instruction>,
-    /// The memory that it uses.
-    pub accesses: Vec<Access>,
-    /// True if rip is in code of a symbol file.
-    pub in_code: bool,
-}
-
-impl Facts<'_> {
-    pub(super) const fn dump(&self) -> &Dump {
-        &self.found.dump
-    }
-
-    fn in_segment(&self, name: &str) -> bool {
-        self.place
-            .as_ref()
-            .is_some_and(|place| place.segment && place.name.starts_with(name))
-    }
-
-    fn in_target(&self) -> bool {
-        self.dump().phase.is_some_and(|phase| phase >= PHASE_TARGET) && !self.in_segment("handoff")
-    }
-
-    /// Where `addr` is, for a sentence.
-    pub(super) fn name(&self, addr: u64) -> String {
-        match self.places.at(addr) {
-            Some(place) => format!("{addr:#x} ({})", place.name),
-            None if self.places.is_known() => format!("{addr:#x} (nothing that was loaded)"),
-            None => format!("{addr:#x}"),
-        }
-    }
-
-    /// True at `ud2` and its like.
-    pub(super) fn stops_itself(&self) -> bool {
-        self.instruction
-            .is_some_and(|i| matches!(i.mnemonic(), Mnemonic::Ud0 | Mnemonic::Ud1 | Mnemonic::Ud2))
-    }
-}
-
-/// Meaning and advice, of a rule that fits.
-pub(super) type Answer = Option<(String, String)>;
-/// A rule and its name.
-pub(super) type Rule = (&'static str, fn(&Facts<'_>) -> Answer);
 
 /// Rules about the situation; every one that fits is told.
 const SITUATIONS: &[Rule] = &[
@@ -102,17 +43,12 @@ pub fn explain(facts: &Facts<'_>) -> Vec<Explanation> {
             advice,
         })
     };
-    let vector = super::vectors::rules(facts.dump().vector);
+    let vector = vectors::rules(facts.dump().vector);
     SITUATIONS
         .iter()
         .filter_map(ask)
         .chain(vector.iter().filter_map(ask).take(1))
         .collect()
-}
-
-/// A rule fits.
-pub(super) fn answer(meaning: impl Into<String>, advice: impl Into<String>) -> Answer {
-    Some((meaning.into(), advice.into()))
 }
 
 /// In 32-bit mode the CPU pushes its frame on the interrupted stack.
@@ -130,12 +66,6 @@ fn frame_lost(facts: &Facts<'_>) -> Answer {
     )
 }
 
-/// True if the dump says that rip, flags, cs and error code are not known.
-#[must_use]
-pub fn is_frame_lost(dump: &Dump) -> bool {
-    dump.more.iter().any(|line| line.starts_with("frame lost"))
-}
-
 fn drill(facts: &Facts<'_>) -> Answer {
     if !facts.found.log.drill || !facts.in_segment("handoff") || !facts.stops_itself() {
         return None;
@@ -143,33 +73,6 @@ fn drill(facts: &Facts<'_>) -> Answer {
     answer(
         "this failure was asked for with --drill: the handoff's dump reaches this console",
         "load again without --drill",
-    )
-}
-
-/// A watchpoint of the handoff's own.
-pub(super) fn guard(facts: &Facts<'_>) -> Answer {
-    let dump = facts.dump();
-    let hit = dump.dr6? & 3;
-    if dump.vector != Some(1) || hit == 0 || dump.phase != Some(PHASE_TARGET) {
-        return None;
-    }
-    let which = usize::from(hit & 1 == 0);
-    let addr = facts.found.log.guard.map_or_else(
-        || ["the handoff's first word", "the handoff's last word"][which].to_owned(),
-        |watched| {
-            format!(
-                "{:#x}, the handoff's {} word",
-                watched[which],
-                ["first", "last"][which]
-            )
-        },
-    );
-    answer(
-        format!(
-            "a watchpoint of --guard: the image wrote to {addr}; the instruction before rip did it, far outside \
-             what it owns"
-        ),
-        "look at the loop or copy around rip: where did its address and its length come from?",
     )
 }
 
@@ -230,7 +133,7 @@ fn linux_gate(facts: &Facts<'_>) -> Answer {
     answer(
         format!(
             "this is really vector {vector} ({}): Linux's table ends at 15, so the CPU reports #GP for that gate",
-            super::vectors::name(vector)
+            vectors::name(vector)
         ),
         "read it as that exception; its own error code is lost",
     )

@@ -1,27 +1,27 @@
 //! Exception dumps in serial logs: found, decoded, symbolised, explained.
 //!
 //! bytes -> [`lines`] -> [`scan`] (ours and Linux's dumps) -> [`report`]
-//! ([`places`] of a plan, [`symbols`], [`disasm`], [`explain`]).
+//! ([`address_map`] of a plan, [`symbols`], [`disasm`], [`rules`], [`explain`]).
 //!
 //! Formats: docs/dump-format.md (input), docs/decode-json.md (output).
 
-pub mod banks;
+pub mod address_map;
 pub mod bits;
-mod by_vector;
 pub mod disasm;
-mod doubts;
 pub mod explain;
 pub mod follow;
 pub mod lines;
 pub mod linux;
-pub mod places;
+pub mod mca;
+mod registers;
 pub mod report;
+pub mod rules;
 pub mod scan;
 pub mod show;
 pub mod stack;
 pub mod symbolise;
 pub mod symbols;
-pub mod vectors;
+mod uncertain;
 
 /// Why decoding cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -1,15 +1,16 @@
 //! One decoded dump, as `decode --json` prints it (docs/decode-json.md).
 
+use super::address_map::{AddressMap, Place};
 use super::bits;
 use super::disasm::{self, Line, REACH};
-use super::doubts::{doubts, missing, registers, with_what_is_known};
-use super::explain::{self, Explanation, Facts};
-use super::places::{Place, Places};
+use super::explain::{self, Explanation};
+use super::rules::Facts;
+use super::rules::vectors;
 use super::scan::{Found, Source};
 use super::stack::{self, Word};
 use super::symbolise::Symboliser;
 use super::symbols::Symbol;
-use super::vectors;
+use super::uncertain::{missing, registers, uncertain, without_lost};
 use handoff::abi::PHASES;
 use handoff::dump::read::{Dump, Integrity};
 use handoff::dump::{Mode, nth};
@@ -18,12 +19,6 @@ use std::collections::BTreeMap;
 
 /// Raised with every incompatible change of the document.
 pub const FORMAT: u32 = 1;
-
-/// Names of the general registers as the CPU counts them.
-pub(super) const GPR: [&str; 16] = [
-    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
-    "r14", "r15",
-];
 
 /// The vector.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -98,14 +93,14 @@ pub struct Report {
 impl Report {
     /// Decodes one dump.
     #[must_use]
-    pub fn new(found: &Found, plan: Option<&Places>, symbols: &mut Symboliser) -> Self {
-        let (places, mismatch) = Places::choose(plan, &found.log);
+    pub fn new(found: &Found, plan: Option<&AddressMap>, symbols: &mut Symboliser) -> Self {
+        let (places, mismatch) = AddressMap::choose(plan, &found.log);
         symbols.place(&places);
-        let found = &with_what_is_known(found);
+        let found = &without_lost(found);
         let dump = &found.dump;
         let mode = dump.mode.unwrap_or(Mode::Long);
         let mut notes: Vec<String> = mismatch.into_iter().collect();
-        notes.extend(doubts(found));
+        notes.extend(uncertain(found));
 
         let bytes = dump.code.as_deref().unwrap_or_default();
         let (code, differs) = code(dump, mode, bytes, symbols);

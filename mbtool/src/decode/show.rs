@@ -1,7 +1,8 @@
 //! A report as text.
 
-use super::places::Place;
-use super::report::{GPR, Report};
+use super::address_map::Place;
+use super::registers::GPR;
+use super::report::Report;
 use super::scan::Source;
 use super::symbols::Symbol;
 use std::fmt;

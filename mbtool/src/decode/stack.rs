@@ -1,7 +1,7 @@
 //! Stack words that can be return addresses.
 
+use super::address_map::{AddressMap, Place};
 use super::disasm;
-use super::places::{Place, Places};
 use super::symbolise::Symboliser;
 use super::symbols::Symbol;
 use handoff::dump::Mode;
@@ -28,7 +28,7 @@ pub fn walk(
     words: &[u64],
     rsp: Option<u64>,
     mode: Mode,
-    places: &Places,
+    places: &AddressMap,
     symbols: &Symboliser,
 ) -> Vec<Word> {
     let size = match mode {

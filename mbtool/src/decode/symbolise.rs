@@ -1,6 +1,6 @@
 //! All symbol files together: which one knows an address.
 
-use super::places::Places;
+use super::address_map::AddressMap;
 use super::symbols::{Symbol, SymbolFile};
 
 /// Symbol files, the handoff's own among them.
@@ -34,7 +34,7 @@ impl Symboliser {
     }
 
     /// Moves the files to where this load has them.
-    pub fn place(&mut self, places: &Places) {
+    pub fn place(&mut self, places: &AddressMap) {
         if let Some(own) = &mut self.own {
             own.base = places.handoff;
         }

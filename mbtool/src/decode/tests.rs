@@ -4,8 +4,8 @@
 //! the format of Linux 6.16 and a fault in Linux's own control page. linux-7.2.log is of Debian's Linux 7.2, booted
 //! with earlyprintk=serial, which jumped into `mov rax, 0x1122334455667788; mov rbx, 0x42; ud2`. With MBTOOL_UPDATE set, the expected texts are written anew.
 
+use super::address_map::AddressMap;
 use super::lines::Lines;
-use super::places::Places;
 use super::report::Report;
 use super::scan::{Found, Scanner, Source};
 use super::symbolise::Symboliser;
@@ -29,7 +29,7 @@ fn scan(log: &[u8]) -> Vec<Found> {
 }
 
 /// Decodes without the handoff's own symbols: a recorded log is of another build.
-fn reports(log: &[u8], plan: Option<&Places>) -> Vec<Report> {
+fn reports(log: &[u8], plan: Option<&AddressMap>) -> Vec<Report> {
     let mut symbols = Symboliser::without_own(Vec::new());
     scan(log)
         .iter()
@@ -46,7 +46,7 @@ fn rules(report: &Report) -> Vec<&'static str> {
 }
 
 fn recorded(name: &str, plan: Option<&str>) -> Vec<Report> {
-    let plan = plan.map(|plan| Places::from_plan(&fs::read(data(plan)).unwrap()).unwrap());
+    let plan = plan.map(|plan| AddressMap::from_plan(&fs::read(data(plan)).unwrap()).unwrap());
     let log = fs::read(data(&format!("{name}.log"))).unwrap();
     let reports = reports(&log, plan.as_ref());
     let texts: Vec<String> = reports.iter().map(Report::to_string).collect();

@@ -1,7 +1,7 @@
 //! A small kernel: linked at 2 MiB for physical memory, far above for virtual.
 
 use super::*;
-use crate::decode::places::{ImageAt, Places};
+use crate::decode::address_map::{AddressMap, ImageAt};
 use crate::decode::symbolise::Symboliser;
 
 const VIRT: u64 = 0xffff_82d0_4020_0000;
@@ -127,14 +127,14 @@ fn a_loaded_image_is_where_it_was_loaded_and_where_it_maps_itself() {
 #[test]
 fn the_plan_says_where_xen_is() {
     let mut symbols = Symboliser::new(vec![xen()]);
-    let mut places = Places {
+    let mut places = AddressMap {
         image: Some(ImageAt {
             name: "xen.gz".into(),
             base: LOADED,
             link_base: Some(PHYS),
             xen: true,
         }),
-        ..Places::default()
+        ..AddressMap::default()
     };
     symbols.place(&places);
     assert_eq!(symbols.lookup(LOADED + 8).unwrap().name, "__high_start");
@@ -150,11 +150,11 @@ fn the_handoff_knows_its_own_names() {
     let mut symbols = Symboliser::new(Vec::new());
     let base = 0x60_0000;
     let entry = base + u64::from(handoff::blob::header().entry64);
-    symbols.place(&Places::default());
+    symbols.place(&AddressMap::default());
     assert_eq!(symbols.lookup(entry), None);
-    symbols.place(&Places {
+    symbols.place(&AddressMap {
         handoff: Some(base),
-        ..Places::default()
+        ..AddressMap::default()
     });
     assert_eq!(symbols.lookup(entry).unwrap().offset, 0);
     // Rust code has lines, without a directory of whoever built it

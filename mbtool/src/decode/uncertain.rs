@@ -1,7 +1,7 @@
-//! What of a dump is there, and what makes it doubtful.
+//! Which fields of a dump are there, and which are uncertain.
 
-use super::explain;
-use super::report::GPR;
+use super::registers::GPR;
+use super::rules;
 use super::scan::{Found, Source};
 use handoff::dump::Mode;
 use handoff::dump::read::{Dump, Integrity};
@@ -10,9 +10,9 @@ const SEL: [&str; 6] = ["cs", "ds", "es", "fs", "gs", "ss"];
 const CR: [&str; 4] = ["cr0", "cr2", "cr3", "cr4"];
 
 /// Without the fields that the handoff itself calls unknown.
-pub(super) fn with_what_is_known(found: &Found) -> Found {
+pub(super) fn without_lost(found: &Found) -> Found {
     let mut found = found.clone();
-    if explain::is_frame_lost(&found.dump) {
+    if rules::is_frame_lost(&found.dump) {
         let dump = &mut found.dump;
         (dump.rip, dump.rflags, dump.error, dump.sel[0]) = (None, None, None, None);
     }
@@ -77,7 +77,7 @@ pub(super) fn missing(found: &Found) -> Vec<&'static str> {
 }
 
 /// What the reader should know before trusting the rest.
-pub(super) fn doubts(found: &Found) -> Vec<String> {
+pub(super) fn uncertain(found: &Found) -> Vec<String> {
     let mut notes = Vec::new();
     match found.dump.integrity {
         Integrity::Whole => {}

@@ -42,7 +42,7 @@ pub struct ImageAt {
 
 /// What is where.
 #[derive(Clone, Debug, Default)]
-pub struct Places {
+pub struct AddressMap {
     pub(super) segments: Vec<(String, PhysRange)>,
     pub(super) memory: Vec<(String, PhysRange)>,
     /// The image, if that is known.
@@ -51,7 +51,7 @@ pub struct Places {
     pub handoff: Option<u64>,
 }
 
-impl Places {
+impl AddressMap {
     /// Reads what `mbtool plan --json` prints.
     ///
     /// # Errors
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn addresses_have_names() {
-        let places = Places::from_plan(PLAN.as_bytes()).unwrap();
+        let places = AddressMap::from_plan(PLAN.as_bytes()).unwrap();
         let at = |addr| places.at(addr).map(|p| (p.name, p.offset, p.segment));
         let some = |name: &str, offset, segment| Some((name.to_owned(), offset, segment));
         assert_eq!(at(0x10_1fff), some("handoff", 0x1fff, true));
@@ -255,14 +255,14 @@ mod tests {
 
     #[test]
     fn a_plan_of_another_load_is_refused() {
-        let plan = Places::from_plan(PLAN.as_bytes()).unwrap();
+        let plan = AddressMap::from_plan(PLAN.as_bytes()).unwrap();
         let mut log = LogContext {
             handoff: Some(("0.1.0".into(), 0x10_0000)),
             ..LogContext::default()
         };
-        assert_eq!(Places::choose(Some(&plan), &log).1, None);
+        assert_eq!(AddressMap::choose(Some(&plan), &log).1, None);
         log.handoff = Some(("0.1.0".into(), 0x20_0000));
-        let (places, why) = Places::choose(Some(&plan), &log);
+        let (places, why) = AddressMap::choose(Some(&plan), &log);
         assert!(why.unwrap().contains("0x100000 in it, at 0x200000"));
         assert_eq!(places.at(0x20_0004).unwrap().name, "handoff");
     }
@@ -282,7 +282,9 @@ mod tests {
                 "2^64",
             ),
         ] {
-            let error = Places::from_plan(json.as_bytes()).unwrap_err().to_string();
+            let error = AddressMap::from_plan(json.as_bytes())
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(word), "{json}: {error}");
         }
     }

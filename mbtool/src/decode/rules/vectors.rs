@@ -1,7 +1,7 @@
 //! What each vector means.
 
-use super::by_vector;
-use super::explain::{Answer, Facts, Rule, guard};
+use super::exceptions;
+use super::{Answer, Facts, Rule, guard};
 use handoff::dump::vector_name;
 
 /// Name of a vector.
@@ -11,27 +11,27 @@ pub fn name(vector: u8) -> &'static str {
 }
 
 /// The rules of a vector, the special ones first.
-pub(super) fn rules(vector: Option<u8>) -> &'static [Rule] {
+pub(crate) fn rules(vector: Option<u8>) -> &'static [Rule] {
     match vector {
         Some(0) => &[("divide", divide)],
         Some(1) => &[("debug", debug)],
         Some(2) => &[("nmi", nmi)],
         Some(3) => &[("breakpoint", breakpoint)],
         Some(6) => &[
-            ("ud2", by_vector::ud2),
-            ("sse-off", by_vector::sse_off),
-            ("undefined-opcode", by_vector::undefined),
+            ("ud2", exceptions::ud2),
+            ("sse-off", exceptions::sse_off),
+            ("undefined-opcode", exceptions::undefined),
         ],
-        Some(7) => &[("no-unit", by_vector::no_unit)],
+        Some(7) => &[("no-unit", exceptions::no_unit)],
         Some(8) => &[("double-fault", double_fault)],
-        Some(10..=12) => &[("selector", by_vector::gp_selector), ("segment", segment)],
+        Some(10..=12) => &[("selector", exceptions::gp_selector), ("segment", segment)],
         Some(13) => &[
-            ("selector", by_vector::gp_selector),
-            ("non-canonical", by_vector::gp_canonical),
-            ("msr", by_vector::gp_msr),
-            ("general-protection", by_vector::gp),
+            ("selector", exceptions::gp_selector),
+            ("non-canonical", exceptions::gp_canonical),
+            ("msr", exceptions::gp_msr),
+            ("general-protection", exceptions::gp),
         ],
-        Some(14) => &[("page-fault", by_vector::page_fault)],
+        Some(14) => &[("page-fault", exceptions::page_fault)],
         Some(17) => &[("alignment", alignment)],
         Some(18) => &[("machine-check", machine_check)],
         Some(21) => &[("control-protection", control)],
@@ -108,7 +108,7 @@ fn alignment(_: &Facts<'_>) -> Answer {
 }
 
 fn machine_check(facts: &Facts<'_>) -> Answer {
-    let banks = super::banks::describe(&facts.found.dump.more).join("; ");
+    let banks = crate::decode::mca::describe(&facts.found.dump.more).join("; ");
     let banks = if banks.is_empty() {
         "no bank of this CPU holds an error: a broadcast from another CPU, or one sent by hand"
             .to_owned()

@@ -1,12 +1,12 @@
 //! What a vector means, from the instruction, the error code and the registers.
 
-use super::bits::{self, CR0_EM_TS, CR4_OSFXSR, CR4_OSXSAVE};
-use super::disasm;
-use super::explain::{Answer, Facts, answer};
+use super::{Answer, Facts, answer};
+use crate::decode::bits::{self, CR0_EM_TS, CR4_OSFXSR, CR4_OSXSAVE};
+use crate::decode::disasm;
 use handoff::dump::Mode;
 use iced_x86::Mnemonic;
 
-pub(super) fn ud2(facts: &Facts<'_>) -> Answer {
+pub(crate) fn ud2(facts: &Facts<'_>) -> Answer {
     if !facts.stops_itself() {
         return None;
     }
@@ -16,7 +16,7 @@ pub(super) fn ud2(facts: &Facts<'_>) -> Answer {
     )
 }
 
-pub(super) fn sse_off(facts: &Facts<'_>) -> Answer {
+pub(crate) fn sse_off(facts: &Facts<'_>) -> Answer {
     let instruction = facts.instruction?;
     let dump = facts.dump();
     if !disasm::needs_sse(&instruction) {
@@ -38,7 +38,7 @@ pub(super) fn sse_off(facts: &Facts<'_>) -> Answer {
     )
 }
 
-pub(super) fn undefined(facts: &Facts<'_>) -> Answer {
+pub(crate) fn undefined(facts: &Facts<'_>) -> Answer {
     let shown = facts
         .dump()
         .code
@@ -58,7 +58,7 @@ pub(super) fn undefined(facts: &Facts<'_>) -> Answer {
     )
 }
 
-pub(super) fn gp_selector(facts: &Facts<'_>) -> Answer {
+pub(crate) fn gp_selector(facts: &Facts<'_>) -> Answer {
     let code = facts.dump().error?? & 0xffff_ffff;
     if code == 0 {
         return None;
@@ -70,7 +70,7 @@ pub(super) fn gp_selector(facts: &Facts<'_>) -> Answer {
     )
 }
 
-pub(super) fn gp_canonical(facts: &Facts<'_>) -> Answer {
+pub(crate) fn gp_canonical(facts: &Facts<'_>) -> Answer {
     let bad = |addr: u64| {
         facts.dump().mode == Some(Mode::Long) && !(-1..=0).contains(&(addr as i64 >> 47))
     };
@@ -84,7 +84,7 @@ pub(super) fn gp_canonical(facts: &Facts<'_>) -> Answer {
     )
 }
 
-pub(super) fn gp_msr(facts: &Facts<'_>) -> Answer {
+pub(crate) fn gp_msr(facts: &Facts<'_>) -> Answer {
     let instruction = facts.instruction?;
     if !matches!(instruction.mnemonic(), Mnemonic::Rdmsr | Mnemonic::Wrmsr) {
         return None;
@@ -98,7 +98,7 @@ pub(super) fn gp_msr(facts: &Facts<'_>) -> Answer {
     )
 }
 
-pub(super) fn gp(_: &Facts<'_>) -> Answer {
+pub(crate) fn gp(_: &Facts<'_>) -> Answer {
     answer(
         "a privileged or forbidden operation: a bad value for a control register, a misaligned SSE operand, a \
          port or instruction that is not allowed",
@@ -106,7 +106,7 @@ pub(super) fn gp(_: &Facts<'_>) -> Answer {
     )
 }
 
-pub(super) fn page_fault(facts: &Facts<'_>) -> Answer {
+pub(crate) fn page_fault(facts: &Facts<'_>) -> Answer {
     let dump = facts.dump();
     let code = dump.error??;
     let cr2 = dump.cr[1]?;
@@ -155,7 +155,7 @@ pub(super) fn page_fault(facts: &Facts<'_>) -> Answer {
     )
 }
 
-pub(super) fn no_unit(facts: &Facts<'_>) -> Answer {
+pub(crate) fn no_unit(facts: &Facts<'_>) -> Answer {
     let cr0 = facts.dump().cr[0]?;
     answer(
         format!(

@@ -1,0 +1,110 @@
+//! What an exception means, by its vector.
+//!
+//! - [`vectors`]: the rules of each vector;
+//! - `exceptions`: rules that look at the instruction, the error code and the registers.
+//!
+//! A rule is a function of [`Facts`]. `super::explain` asks them.
+
+mod exceptions;
+pub mod vectors;
+
+use super::address_map::{AddressMap, Place};
+use super::disasm::Access;
+use super::scan::Found;
+use super::symbols::Symbol;
+use handoff::abi::PHASE_TARGET;
+use handoff::dump::read::Dump;
+use iced_x86::{Instruction, Mnemonic};
+
+/// What the rules look at.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// The dump.
+    pub found: &'a Found,
+    /// What is where.
+    pub places: &'a AddressMap,
+    /// Where rip is.
+    pub place: Option<Place>,
+    /// What rip is.
+    pub symbol: Option<Symbol>,
+    /// The instruction at rip.
+    pub instruction: Option<Instruction>,
+    /// The memory that it uses.
+    pub accesses: Vec<Access>,
+    /// True if rip is in code of a symbol file.
+    pub in_code: bool,
+}
+
+impl Facts<'_> {
+    pub(super) const fn dump(&self) -> &Dump {
+        &self.found.dump
+    }
+
+    pub(super) fn in_segment(&self, name: &str) -> bool {
+        self.place
+            .as_ref()
+            .is_some_and(|place| place.segment && place.name.starts_with(name))
+    }
+
+    pub(super) fn in_target(&self) -> bool {
+        self.dump().phase.is_some_and(|phase| phase >= PHASE_TARGET) && !self.in_segment("handoff")
+    }
+
+    /// Where `addr` is, for a sentence.
+    pub(super) fn name(&self, addr: u64) -> String {
+        match self.places.at(addr) {
+            Some(place) => format!("{addr:#x} ({})", place.name),
+            None if self.places.is_known() => format!("{addr:#x} (nothing that was loaded)"),
+            None => format!("{addr:#x}"),
+        }
+    }
+
+    /// True at `ud2` and its like.
+    pub(super) fn stops_itself(&self) -> bool {
+        self.instruction
+            .is_some_and(|i| matches!(i.mnemonic(), Mnemonic::Ud0 | Mnemonic::Ud1 | Mnemonic::Ud2))
+    }
+}
+
+/// Meaning and advice, of a rule that fits.
+pub(super) type Answer = Option<(String, String)>;
+/// A rule and its name.
+pub(super) type Rule = (&'static str, fn(&Facts<'_>) -> Answer);
+
+/// True if the dump says that rip, flags, cs and error code are not known.
+#[must_use]
+pub fn is_frame_lost(dump: &Dump) -> bool {
+    dump.more.iter().any(|line| line.starts_with("frame lost"))
+}
+
+/// A watchpoint of the handoff's own.
+pub(super) fn guard(facts: &Facts<'_>) -> Answer {
+    let dump = facts.dump();
+    let hit = dump.dr6? & 3;
+    if dump.vector != Some(1) || hit == 0 || dump.phase != Some(PHASE_TARGET) {
+        return None;
+    }
+    let which = usize::from(hit & 1 == 0);
+    let addr = facts.found.log.guard.map_or_else(
+        || ["the handoff's first word", "the handoff's last word"][which].to_owned(),
+        |watched| {
+            format!(
+                "{:#x}, the handoff's {} word",
+                watched[which],
+                ["first", "last"][which]
+            )
+        },
+    );
+    answer(
+        format!(
+            "a watchpoint of --guard: the image wrote to {addr}; the instruction before rip did it, far outside \
+             what it owns"
+        ),
+        "look at the loop or copy around rip: where did its address and its length come from?",
+    )
+}
+
+/// A rule fits.
+pub(super) fn answer(meaning: impl Into<String>, advice: impl Into<String>) -> Answer {
+    Some((meaning.into(), advice.into()))
+}
