@@ -13,7 +13,7 @@ const LINES: Duration = Duration::from_secs(5);
 
 /// A console. Failures to write are nobody's business: there is nowhere to tell
 /// them, and the dump is worth more.
-pub struct Talk {
+pub struct Console {
     terminal: bool,
     state: Mutex<State>,
 }
@@ -26,7 +26,7 @@ struct State {
     shown: Option<Instant>,
 }
 
-impl fmt::Debug for Talk {
+impl fmt::Debug for Console {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Talk")
             .field("terminal", &self.terminal)
@@ -34,7 +34,7 @@ impl fmt::Debug for Talk {
     }
 }
 
-impl Talk {
+impl Console {
     /// Standard error.
     #[must_use]
     pub fn stderr() -> Self {
@@ -121,8 +121,8 @@ pub(super) mod testing {
             String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
         }
 
-        pub fn talk(&self, terminal: bool) -> Talk {
-            Talk::new(Box::new(self.clone()), terminal)
+        pub fn console(&self, terminal: bool) -> Console {
+            Console::new(Box::new(self.clone()), terminal)
         }
     }
 
@@ -145,11 +145,11 @@ mod tests {
     #[test]
     fn a_terminal_has_one_line_that_changes() {
         let heard = Heard::default();
-        let talk = heard.talk(true);
-        talk.status("10 %, a long one", false);
-        talk.status("too soon", false);
-        talk.say("stays");
-        talk.status("end", true);
+        let console = heard.console(true);
+        console.status("10 %, a long one", false);
+        console.status("too soon", false);
+        console.say("stays");
+        console.status("end", true);
         assert_eq!(
             heard.text(),
             "\r10 %, a long one\rmbtool: stays   \n\rend\n"
@@ -159,11 +159,11 @@ mod tests {
     #[test]
     fn elsewhere_each_state_is_a_line() {
         let heard = Heard::default();
-        let talk = heard.talk(false);
-        talk.status("1 %", false);
-        talk.status("2 %", false);
-        talk.status("100 %", true);
-        talk.say("done");
+        let console = heard.console(false);
+        console.status("1 %", false);
+        console.status("2 %", false);
+        console.status("100 %", true);
+        console.say("done");
         assert_eq!(heard.text(), "1 %\n100 %\nmbtool: done\n");
     }
 }

@@ -1,7 +1,7 @@
-//! What every step of a save has: a console, a pulse, and limits of time.
+//! The context of every step of a save: console, heartbeat, time limits.
 
-use super::console::Talk;
-use super::heartbeat::Pulse;
+use super::console::Console;
+use super::heartbeat::Heartbeat;
 use crate::sys::timeout::within_beating;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -56,9 +56,9 @@ impl Limits {
 #[derive(Debug)]
 pub struct Run {
     /// The console.
-    pub talk: Arc<Talk>,
+    pub console: Arc<Console>,
     /// Beats while there is progress.
-    pub pulse: Arc<Pulse>,
+    pub heartbeat: Arc<Heartbeat>,
     /// How long things may take.
     pub limits: Limits,
 }
@@ -75,7 +75,7 @@ impl Run {
         limit: Duration,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, String> {
-        within_beating(limit, &mut || self.pulse.beat(), work)
+        within_beating(limit, &mut || self.heartbeat.beat(), work)
     }
 
     /// Tries `attempt` until it gives something, at most for `limit`; its last
@@ -87,7 +87,7 @@ impl Run {
     ) -> anyhow::Result<Option<T>> {
         let end = Instant::now() + limit;
         loop {
-            self.pulse.beat();
+            self.heartbeat.beat();
             if let Some(found) = attempt()? {
                 return Ok(Some(found));
             }
@@ -118,8 +118,8 @@ pub(super) mod testing {
             last: Duration::from_secs(3),
         };
         let run = Run {
-            talk: Arc::new(heard.talk(false)),
-            pulse: Arc::new(Pulse::new()),
+            console: Arc::new(heard.console(false)),
+            heartbeat: Arc::new(Heartbeat::new()),
             limits,
         };
         (run, heard)
@@ -140,10 +140,10 @@ mod tests {
     #[test]
     fn who_waits_lives() {
         let (run, _) = testing::run();
-        let before = run.pulse.beats();
+        let before = run.heartbeat.beats();
         let slow = || std::thread::sleep(Duration::from_millis(1200));
         assert_eq!(run.within(Duration::from_secs(9), slow), Ok(()));
-        assert!(run.pulse.beats() >= before + 2);
+        assert!(run.heartbeat.beats() >= before + 2);
         let dead = || std::thread::sleep(Duration::from_secs(9));
         assert!(run.within(Duration::from_millis(10), dead).is_err());
     }
@@ -159,6 +159,6 @@ mod tests {
         assert_eq!(found.unwrap(), Some(3));
         let never = run.until(Duration::from_millis(50), || Ok(None::<()>));
         assert_eq!(never.unwrap(), None);
-        assert!(run.pulse.beats() > 4);
+        assert!(run.heartbeat.beats() > 4);
     }
 }

@@ -1,7 +1,7 @@
 //! The thread that sees to it that a save ends: it kicks the watchdog while
 //! there is progress, and acts itself when there is none for too long.
 
-use super::heartbeat::Pulse;
+use super::heartbeat::Heartbeat;
 use super::watchdog::Watchdog;
 use anyhow::{Context, Result};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The thread.
 #[derive(Debug)]
-pub struct Guard {
+pub struct Deadline {
     end: mpsc::Sender<()>,
     thread: JoinHandle<Option<Box<dyn Watchdog>>>,
 }
@@ -31,8 +31,8 @@ pub fn limit(watchdog: u32) -> Duration {
     }
 }
 
-impl Guard {
-    /// Watches `pulse`. `watchdog` is kicked so that it resets the machine when
+impl Deadline {
+    /// Watches `heartbeat`. `watchdog` is kicked so that it resets the machine when
     /// there was no beat for `whole`; `expired` is called, once, with the step
     /// that hangs, when there was none for `limit`.
     ///
@@ -40,7 +40,7 @@ impl Guard {
     ///
     /// There is no thread.
     pub fn start(
-        pulse: Arc<Pulse>,
+        heartbeat: Arc<Heartbeat>,
         mut watchdog: Option<Box<dyn Watchdog>>,
         whole: Duration,
         limit: Duration,
@@ -49,16 +49,16 @@ impl Guard {
         let (end, ended) = mpsc::channel();
         let body = move || {
             let mut expired = Some(expired);
-            let mut beats = pulse.beats();
+            let mut beats = heartbeat.beats();
             loop {
                 match ended.recv_timeout(LOOK) {
                     Err(RecvTimeoutError::Timeout) => {}
                     _ => return watchdog,
                 }
-                let silence = pulse.silence();
+                let silence = heartbeat.silence();
                 if let Some(watchdog) = &mut watchdog {
-                    let fresh = pulse.beats() != beats;
-                    beats = pulse.beats();
+                    let fresh = heartbeat.beats() != beats;
+                    beats = heartbeat.beats();
                     // one whose time is shorter than what was asked for
                     if fresh || silence + watchdog.timeout() <= whole {
                         // the reset comes, then
@@ -68,7 +68,7 @@ impl Guard {
                 if silence > limit
                     && let Some(expired) = expired.take()
                 {
-                    expired(&pulse.at(), silence);
+                    expired(&heartbeat.at(), silence);
                 }
             }
         };
@@ -119,30 +119,30 @@ mod tests {
     fn guard(
         timeout: Duration,
         limit: Duration,
-    ) -> (Guard, Arc<Pulse>, Kicks, mpsc::Receiver<String>) {
-        let pulse = Arc::new(Pulse::new());
+    ) -> (Deadline, Arc<Heartbeat>, Kicks, mpsc::Receiver<String>) {
+        let heartbeat = Arc::new(Heartbeat::new());
         let kicks = Arc::default();
         let watchdog = Counting {
             kicks: Arc::clone(&kicks),
             timeout,
         };
         let (sender, receiver) = mpsc::channel();
-        let guard = Guard::start(
-            Arc::clone(&pulse),
+        let guard = Deadline::start(
+            Arc::clone(&heartbeat),
             Some(Box::new(watchdog)),
             Duration::from_secs(2),
             limit,
             move |step, _| sender.send(step.to_owned()).unwrap(),
         );
-        (guard.unwrap(), pulse, kicks, receiver)
+        (guard.unwrap(), heartbeat, kicks, receiver)
     }
 
     #[test]
     fn only_progress_kicks_the_watchdog() {
         let whole = Duration::from_secs(2);
-        let (guard, pulse, kicks, expired) = guard(whole, Duration::from_secs(60));
+        let (guard, heartbeat, kicks, expired) = guard(whole, Duration::from_secs(60));
         for _ in 0..8 {
-            pulse.beat();
+            heartbeat.beat();
             thread::sleep(Duration::from_millis(100));
         }
         let count = kicks.lock().unwrap().len();
@@ -165,8 +165,9 @@ mod tests {
 
     #[test]
     fn what_hangs_is_named_once() {
-        let (guard, pulse, _, expired) = guard(Duration::from_secs(2), Duration::from_millis(300));
-        pulse.step("copying");
+        let (guard, heartbeat, _, expired) =
+            guard(Duration::from_secs(2), Duration::from_millis(300));
+        heartbeat.step("copying");
         let step = expired.recv_timeout(Duration::from_secs(5)).unwrap();
         assert_eq!(step, "copying");
         thread::sleep(Duration::from_millis(600));

@@ -18,14 +18,14 @@ use std::process::Command;
 ///
 /// It does not appear in time.
 pub fn find(run: &Run, device: &Device) -> Result<PathBuf> {
-    run.pulse.step("waiting for the disk");
+    run.heartbeat.step("waiting for the disk");
     let mut told = false;
     let found = run.until(run.limits.device, || {
         let found = look(run, device, Path::new("/"));
         if found.is_none() && !told {
             told = true;
             let seconds = run.limits.device.as_secs();
-            run.talk.say(format_args!(
+            run.console.say(format_args!(
                 "waiting for the disk {device}, at most {seconds} s"
             ));
         }

@@ -32,11 +32,11 @@ const SPARE: u64 = 1 << 20;
 pub fn save(run: &Run, job: &Job, target: &Path, record: &mut Record) -> Result<()> {
     let (base, mounted) = open(run, job, target)?;
     let done = into(run, job, &base, record);
-    run.pulse.step("unmounting the disk");
+    run.heartbeat.step("unmounting the disk");
     if let Some(mounted) = mounted
         && let Err(why) = mounted.undo(run)
     {
-        run.talk.say(format_args!(
+        run.console.say(format_args!(
             "the disk is not unmounted ({why}), but synced"
         ));
     }
@@ -79,7 +79,7 @@ fn open(run: &Run, job: &Job, target: &Path) -> Result<(PathBuf, Option<Mounted>
 fn into(run: &Run, job: &Job, base: &Path, record: &mut Record) -> Result<()> {
     let dir = new(base, job.name)?;
     let free = statvfs(&dir).map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize));
-    run.talk.say(format_args!(
+    run.console.say(format_args!(
         "saving to {}: {} MiB free, the dump has {} MiB",
         dir.display(),
         free >> 20,
@@ -91,10 +91,10 @@ fn into(run: &Run, job: &Job, base: &Path, record: &mut Record) -> Result<()> {
     if let Err(error) = &done {
         record.problems.push(format!("{error:#}"));
     }
-    record.seconds = run.pulse.age().as_secs_f64();
-    run.pulse.step("writing the record");
+    record.seconds = run.heartbeat.age().as_secs_f64();
+    run.heartbeat.step("writing the record");
     if let Err(error) = write(run, &dir, RECORD, record.json().as_bytes()) {
-        run.talk.say(format_args!("{error:#}"));
+        run.console.say(format_args!("{error:#}"));
     }
     for directory in [&*dir, base] {
         if let Ok(directory) = File::open(directory) {
@@ -127,13 +127,13 @@ impl Drop for Spare {
 
 /// The kernel's log, the most for the least.
 fn log(run: &Run, job: &Job, dir: &Path, record: &mut Record) {
-    run.pulse.step("reading the kernel's log");
+    run.heartbeat.step("reading the kernel's log");
     let partial = dir.join(format!("{DMESG}{PARTIAL}"));
     let done = collector::dmesg(run, job.vmcore, &partial)
         .and_then(|()| Ok(fs::rename(&partial, dir.join(DMESG))?));
     match done {
         Ok(()) => {
-            run.talk
+            run.console
                 .say(format_args!("saved the kernel's log, {DMESG}"));
             record.dmesg = Some(DMESG.to_owned());
         }
@@ -185,7 +185,7 @@ fn dump(
     if let Err(error) = write(run, dir, SUM, sum.as_bytes()) {
         problem(run, record, format!("{error:#}"));
     }
-    run.talk.say(format_args!(
+    run.console.say(format_args!(
         "saved {}: {} MiB, sha256 {}",
         vmcore.file,
         vmcore.bytes >> 20,
@@ -200,9 +200,9 @@ fn collected(run: &Run, job: &Job, partial: &Path, record: &mut Record) -> Optio
     let Collector::Command(words) = &job.save.collector else {
         return None;
     };
-    run.pulse.step(&words[0]);
+    run.heartbeat.step(&words[0]);
     let done = collector::collect(run, words, job.vmcore, partial).and_then(|seconds| {
-        run.pulse.step("computing the sum");
+        run.heartbeat.step("computing the sum");
         let (sha256, _) = checksum::of_file(run, "reading it back", partial)?;
         Ok((seconds, sha256))
     });
@@ -221,7 +221,7 @@ fn collected(run: &Run, job: &Job, partial: &Path, record: &mut Record) -> Optio
         Err(error) => {
             let _ = fs::remove_file(partial);
             problem(run, record, format!("{error:#}"));
-            run.talk.say("copying the dump as it is instead");
+            run.console.say("copying the dump as it is instead");
             None
         }
     }
@@ -235,7 +235,7 @@ fn copied(
     spare: bool,
     record: &mut Record,
 ) -> Result<Vmcore> {
-    run.pulse.step("copying the dump");
+    run.heartbeat.step("copying the dump");
     let from = File::open(job.vmcore).with_context(|| job.vmcore.display().to_string())?;
     let file = File::create(partial).with_context(|| partial.display().to_string())?;
     let copied = copy::copy(run, "copying", &from, job.size, &mut Sparse::new(&file))?;
@@ -272,7 +272,7 @@ fn copied(
         }
         flush(run, &file)?;
         if job.verify {
-            run.pulse.step("verifying the dump");
+            run.heartbeat.step("verifying the dump");
             let (found, _) = checksum::of_file(run, "verifying", partial)?;
             verified = found == sha256;
             if !verified {
@@ -318,7 +318,7 @@ pub fn lost(run: &Run, copied: &copy::Copied, record: &mut Record) {
 
 /// Says and records what did not work.
 pub fn problem(run: &Run, record: &mut Record, text: String) {
-    run.talk.say(&text);
+    run.console.say(&text);
     record.problems.push(text);
 }
 

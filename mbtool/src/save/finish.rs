@@ -65,25 +65,25 @@ impl Power for Kernel {
 /// Does `then`; the problems, if the machine is still there.
 pub fn finish(run: &Run, power: &Arc<dyn Power>, then: Then) -> Vec<String> {
     let mut problems = Vec::new();
-    run.pulse.step("writing what is left to the disks");
+    run.heartbeat.step("writing what is left to the disks");
     let shared = Arc::clone(power);
     if let Err(why) = run.within(SYNC, move || shared.sync()) {
-        run.talk.say(format_args!("sync: {why}"));
+        run.console.say(format_args!("sync: {why}"));
         problems.push(format!("sync: {why}"));
     }
     if then == Then::Shell {
-        run.talk
+        run.console
             .say("here is a shell, as configured; `reboot -f` boots the machine again");
         problems.push(format!("no shell: {}", power.shell()));
-        run.talk.say(problems.last().map_or("", String::as_str));
+        run.console.say(problems.last().map_or("", String::as_str));
     }
     if then == Then::Poweroff {
-        run.talk.say("switching the machine off");
+        run.console.say("switching the machine off");
         problems.extend(down(run, power, RebootCommand::PowerOff, "o"));
     }
-    run.talk.say("rebooting");
+    run.console.say("rebooting");
     problems.extend(down(run, power, RebootCommand::Restart, "b"));
-    run.talk
+    run.console
         .say(format_args!("cannot reboot: {}", problems.join("; ")));
     problems
 }
@@ -95,13 +95,13 @@ fn down(
     command: RebootCommand,
     key: &'static str,
 ) -> Vec<String> {
-    run.pulse.step("ending this kernel");
+    run.heartbeat.step("ending this kernel");
     let shared = Arc::clone(power);
     let asked = within(DOWN, move || shared.reboot(command));
     let orderly = asked.unwrap_or_else(|why| why);
-    run.talk
+    run.console
         .say(format_args!("reboot(2): {orderly}; trying SysRq {key}"));
-    run.pulse.beat();
+    run.heartbeat.beat();
     let shared = Arc::clone(power);
     let asked = within(DOWN, move || shared.sysrq(key));
     let short = asked.unwrap_or_else(|why| why);

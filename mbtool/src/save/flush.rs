@@ -30,7 +30,7 @@ pub fn flush(run: &Run, file: &File) -> Result<()> {
     loop {
         match receiver.recv_timeout(LOOK) {
             Ok(done) => {
-                run.pulse.beat();
+                run.heartbeat.beat();
                 return done.context("cannot write to the disk (fsync)");
             }
             Err(RecvTimeoutError::Disconnected) => bail!("fsync: its thread is gone"),
@@ -40,7 +40,7 @@ pub fn flush(run: &Run, file: &File) -> Result<()> {
         if now != left {
             left = now;
             moved = Instant::now();
-            run.pulse.beat();
+            run.heartbeat.beat();
         }
         if moved.elapsed() > run.limits.stall {
             let seconds = run.limits.stall.as_secs();

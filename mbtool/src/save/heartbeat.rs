@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// Beats while there is progress. Whoever watches it ([`super::deadline`]) does so
 /// from another thread.
 #[derive(Debug)]
-pub struct Pulse {
+pub struct Heartbeat {
     started: Instant,
     /// Of the last beat, in milliseconds since `started`.
     last: AtomicU64,
@@ -15,7 +15,7 @@ pub struct Pulse {
     step: Mutex<String>,
 }
 
-impl Pulse {
+impl Heartbeat {
     /// One that has just beaten.
     #[must_use]
     pub fn new() -> Self {
@@ -70,7 +70,7 @@ impl Pulse {
     }
 }
 
-impl Default for Pulse {
+impl Default for Heartbeat {
     fn default() -> Self {
         Self::new()
     }
@@ -82,11 +82,11 @@ mod tests {
 
     #[test]
     fn silence_ends_with_a_beat() {
-        let pulse = Pulse::new();
+        let heartbeat = Heartbeat::new();
         std::thread::sleep(Duration::from_millis(30));
-        assert!(pulse.silence() >= Duration::from_millis(30));
-        pulse.step("copying");
-        assert!(pulse.silence() < Duration::from_millis(30));
-        assert_eq!((pulse.beats(), pulse.at().as_str()), (1, "copying"));
+        assert!(heartbeat.silence() >= Duration::from_millis(30));
+        heartbeat.step("copying");
+        assert!(heartbeat.silence() < Duration::from_millis(30));
+        assert_eq!((heartbeat.beats(), heartbeat.at().as_str()), (1, "copying"));
     }
 }

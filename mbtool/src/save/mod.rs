@@ -2,7 +2,7 @@
 //! the dump that /proc/vmcore is, and boots the machine again.
 //!
 //! The one rule is that it ends. Every step has a limit of time and a fallback;
-//! where nothing moves all the same, a thread of its own (`guard`) boots the
+//! where nothing moves all the same, a thread of its own (`deadline`) boots the
 //! machine, and where this process or all of Linux hangs, a watchdog does.
 //!
 //! 1. The kernel's log (makedumpfile --dump-dmesg): the most for the least.
@@ -61,12 +61,12 @@ use crate::config::target::Target;
 use crate::config::{Config, Save, Then};
 use crate::sys::timeout;
 use anyhow::{Context, Result, anyhow, ensure};
-use console::Talk;
+use console::Console;
 use context::{Limits, Run};
-use deadline::Guard;
+use deadline::Deadline;
 use dump_job::Job;
 use finish::Power;
-use heartbeat::Pulse;
+use heartbeat::Heartbeat;
 use rustix::fs::Mode;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -106,13 +106,13 @@ pub struct Options {
 ///
 /// The dump was not saved.
 pub fn run(options: &Options) -> Result<()> {
-    let talk = Arc::new(Talk::stderr());
+    let console = Arc::new(Console::stderr());
     let cmdline = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     let crash_kernel =
         Path::new(VMCORE).exists() || cmdline.split_whitespace().any(|word| word == WORD);
     let acts = crash_kernel && !options.no_reboot;
     if !crash_kernel && !options.no_reboot {
-        talk.say(format_args!(
+        console.say(format_args!(
             "this is no crash kernel (no {VMCORE}, and no {WORD} in /proc/cmdline): the machine is \
              left running"
         ));
@@ -127,11 +127,11 @@ pub fn run(options: &Options) -> Result<()> {
     }
     let (save, bad) = configuration(options);
     if let Some(why) = &bad {
-        talk.say(format_args!("{why}; using what is the default"));
+        console.say(format_args!("{why}; using what is the default"));
     }
     let run = Run {
-        talk,
-        pulse: Arc::new(Pulse::new()),
+        console,
+        heartbeat: Arc::new(Heartbeat::new()),
         limits: Limits::new(save.watchdog),
     };
     supervised(
@@ -194,12 +194,12 @@ fn supervised(
     });
     match &done {
         Ok(()) => {
-            let seconds = run.pulse.age().as_secs_f64();
-            run.talk
+            let seconds = run.heartbeat.age().as_secs_f64();
+            run.console
                 .say(format_args!("the dump is saved, after {seconds:.0} s"));
         }
         Err(error) if acts => {
-            run.talk
+            run.console
                 .say(format_args!("the dump is NOT saved: {error:#}"));
             // neither may this stop it
             let _ = catch_unwind(AssertUnwindSafe(|| last_words(run, options)));
@@ -211,10 +211,10 @@ fn supervised(
         finish::finish(run, power, save.then);
         return done.and(Err(anyhow!("the machine does not reboot")));
     }
-    if let Some(watchdog) = guard.and_then(Guard::end)
+    if let Some(watchdog) = guard.and_then(Deadline::end)
         && let Err(why) = watchdog.stop()
     {
-        run.talk.say(format_args!("the watchdog goes on: {why}"));
+        run.console.say(format_args!("the watchdog goes on: {why}"));
     }
     if acts {
         finish::finish(run, power, save.then);
@@ -229,7 +229,7 @@ fn guarded(
     acts: bool,
     power: &Arc<dyn Power>,
     record: &mut Record,
-) -> Option<Guard> {
+) -> Option<Deadline> {
     let whole = Duration::from_secs(save.watchdog.into());
     let watchdog = if !acts {
         "none: the machine is left running".clone_into(&mut record.watchdog);
@@ -250,14 +250,15 @@ fn guarded(
             }
         }
     };
-    run.talk.say(format_args!("watchdog: {}", record.watchdog));
-    let talk = Arc::clone(&run.talk);
+    run.console
+        .say(format_args!("watchdog: {}", record.watchdog));
+    let console = Arc::clone(&run.console);
     let power = Arc::clone(power);
     let expired = move |step: &str, silence: Duration| {
         let text = format!("no progress for {:.0} s, {step}", silence.as_secs_f64());
         // whoever hangs may have the console
         let quick = Duration::from_secs(1);
-        let said = Arc::clone(&talk);
+        let said = Arc::clone(&console);
         let shown = text.clone();
         let end = if acts { "rebooting" } else { "giving up" };
         let _ = timeout::within(quick, move || said.say(format_args!("{shown}: {end}")));
@@ -267,12 +268,12 @@ fn guarded(
             std::process::exit(1);
         }
     };
-    let pulse = Arc::clone(&run.pulse);
+    let heartbeat = Arc::clone(&run.heartbeat);
     let limit = deadline::limit(save.watchdog);
-    match Guard::start(pulse, watchdog, whole, limit, expired) {
+    match Deadline::start(heartbeat, watchdog, whole, limit, expired) {
         Ok(guard) => Some(guard),
         Err(error) => {
-            run.talk.say(format_args!("no guard: {error:#}"));
+            run.console.say(format_args!("no guard: {error:#}"));
             None
         }
     }
@@ -316,7 +317,7 @@ fn attempt(
 
 /// Shows the end of the kernel's log on the console, the last place that is left.
 fn last_words(run: &Run, options: &Options) {
-    run.pulse.step("showing the kernel's log");
+    run.heartbeat.step("showing the kernel's log");
     let shown = scratch::Scratch::new(LOG).and_then(|scratch| {
         let file = scratch.path.join(dump_job::DMESG);
         collector::dmesg(run, &options.vmcore, &file)?;
@@ -324,14 +325,14 @@ fn last_words(run: &Run, options: &Options) {
     });
     match shown {
         Ok(text) => {
-            run.talk
+            run.console
                 .say("the end of the log of the kernel that crashed:");
             for line in collector::tail(&text, LAST_WORDS) {
-                run.talk.line(line);
-                run.pulse.beat();
+                run.console.line(line);
+                run.heartbeat.beat();
             }
         }
-        Err(error) => run.talk.say(format_args!("nor its log: {error:#}")),
+        Err(error) => run.console.say(format_args!("nor its log: {error:#}")),
     }
 }
 

@@ -45,7 +45,7 @@ enum Was {
 ///
 /// No type fits, or the kernel refuses.
 pub fn mount(run: &Run, node: &Path) -> Result<Mounted> {
-    run.pulse.step("mounting the disk");
+    run.heartbeat.step("mounting the disk");
     let number = fs::metadata(node)
         .with_context(|| node.display().to_string())?
         .rdev();
@@ -81,7 +81,7 @@ pub fn mount(run: &Run, node: &Path) -> Result<Mounted> {
         for kind in types {
             match try_one(run, node, &point, &kind) {
                 Ok(()) => {
-                    run.talk.say(format_args!(
+                    run.console.say(format_args!(
                         "{} ({kind}) is mounted at {}",
                         node.display(),
                         point.display()
@@ -91,7 +91,7 @@ pub fn mount(run: &Run, node: &Path) -> Result<Mounted> {
                 }
                 Err(error) => why.push(format!("{kind}: {error}")),
             }
-            run.pulse.beat();
+            run.heartbeat.beat();
         }
         if round == 0 && kind.is_none() {
             modprobe(run, &USUAL);

@@ -121,14 +121,14 @@ impl<'a> Running<'a> {
         let output = self.output;
         let Some(from) = from else { return Ok(()) };
         let heard = Arc::clone(&self.heard);
-        let talk = (output != Output::Keep).then(|| Arc::clone(&self.run.talk));
+        let console = (output != Output::Keep).then(|| Arc::clone(&self.run.console));
         let (sender, receiver) = mpsc::channel();
         thread::Builder::new()
             .spawn(move || {
                 hear(
                     from,
                     &heard,
-                    talk.as_deref(),
+                    console.as_deref(),
                     keep && output == Output::Keep,
                 );
                 // nobody listens any more when the child was given up
@@ -154,7 +154,7 @@ impl<'a> Running<'a> {
         if seen != self.seen {
             self.seen = seen;
             self.alive = now;
-            self.run.pulse.beat();
+            self.run.heartbeat.beat();
         }
         self.show(work);
         let limits = &self.run.limits;
@@ -190,7 +190,7 @@ impl<'a> Running<'a> {
             "" => written,
             state => format!("{state}  {}", written.trim_start_matches("mbtool: ")),
         };
-        self.run.talk.status(&text, false);
+        self.run.console.status(&text, false);
     }
 
     /// Writes to its input, while it takes it.
@@ -207,7 +207,7 @@ impl<'a> Running<'a> {
                     self.seen.0 = taken;
                     self.alive = Instant::now();
                     self.worked = self.alive;
-                    self.run.pulse.beat();
+                    self.run.heartbeat.beat();
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -354,7 +354,7 @@ pub fn run(
 
 /// Reads an output to its end: lines, of which those that end in `\r` are
 /// shown as a state that changes.
-fn hear(mut from: impl Read, heard: &Heard, talk: Option<&super::console::Talk>, keep: bool) {
+fn hear(mut from: impl Read, heard: &Heard, console: Option<&super::console::Console>, keep: bool) {
     let mut line = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -372,22 +372,27 @@ fn hear(mut from: impl Read, heard: &Heard, talk: Option<&super::console::Talk>,
         }
         for &byte in bytes {
             match byte {
-                b'\n' | b'\r' => one(&mut line, byte == b'\r', heard, talk),
+                b'\n' | b'\r' => one(&mut line, byte == b'\r', heard, console),
                 byte if line.len() < KEPT => line.push(byte),
                 _ => {}
             }
         }
     }
-    one(&mut line, false, heard, talk);
+    one(&mut line, false, heard, console);
 }
 
 /// A line, or a state, is complete.
-fn one(line: &mut Vec<u8>, changes: bool, heard: &Heard, talk: Option<&super::console::Talk>) {
+fn one(
+    line: &mut Vec<u8>,
+    changes: bool,
+    heard: &Heard,
+    console: Option<&super::console::Console>,
+) {
     let text = String::from_utf8_lossy(line);
     let text: String = text.chars().filter(|c| !c.is_control()).collect();
     let text = text.trim();
     if !text.is_empty() {
-        if let Some(talk) = talk {
+        if let Some(console) = console {
             if let Ok(mut state) = heard.state.lock() {
                 if changes {
                     text.clone_into(&mut state);
@@ -396,7 +401,7 @@ fn one(line: &mut Vec<u8>, changes: bool, heard: &Heard, talk: Option<&super::co
                 }
             }
             if !changes {
-                talk.line(text);
+                console.line(text);
             }
         }
         if let Ok(mut tail) = heard.tail.lock()

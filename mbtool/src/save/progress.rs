@@ -32,13 +32,13 @@ impl<'a> Progress<'a> {
     /// `bytes` more are done: a sign of life.
     pub fn add(&mut self, bytes: u64) {
         self.done += bytes;
-        self.run.pulse.beat();
-        self.run.talk.status(&self.text(), false);
+        self.run.heartbeat.beat();
+        self.run.console.status(&self.text(), false);
     }
 
     /// Shows how it ended; the seconds it took.
     pub fn end(self) -> f64 {
-        self.run.talk.status(&self.text(), true);
+        self.run.console.status(&self.text(), true);
         self.started.elapsed().as_secs_f64()
     }
 

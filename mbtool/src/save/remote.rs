@@ -115,7 +115,7 @@ impl<'a> Remote<'a> {
 
     /// Runs `script` there; tries again while there is no connection.
     fn insist(&self, script: &str) -> Result<String> {
-        self.run.pulse.step("connecting by ssh");
+        self.run.heartbeat.step("connecting by ssh");
         let mut last = None;
         let made = self.run.until(self.run.limits.network, || {
             let error = match self.shell(script) {
@@ -130,7 +130,7 @@ impl<'a> Remote<'a> {
             }
             let text = format!("{error:#}");
             if last.as_ref() != Some(&text) {
-                self.run.talk.say(format_args!("{text}; trying again"));
+                self.run.console.say(format_args!("{text}; trying again"));
                 last = Some(text);
             }
             Ok(None)

@@ -43,14 +43,15 @@ const CHUNK: usize = 64 << 10;
 pub fn save(run: &Run, job: &Job, ssh: &Ssh, record: &mut Record) -> Result<()> {
     let mut remote = Remote::new(run, job, ssh);
     remote.create()?;
-    run.talk.say(format_args!(
+    run.console.say(format_args!(
         "saving to {} on {}: the dump has {} MiB",
         remote.dir,
         ssh.host,
         job.size >> 20
     ));
     let room = scratch::available() / 100 * SHARE;
-    let scratch = Scratch::new(room).inspect_err(|error| run.talk.say(format_args!("{error:#}")));
+    let scratch =
+        Scratch::new(room).inspect_err(|error| run.console.say(format_args!("{error:#}")));
     let scratch = scratch.ok();
     if let Some(scratch) = &scratch {
         log(run, job, &remote, &scratch.path, record);
@@ -59,19 +60,19 @@ pub fn save(run: &Run, job: &Job, ssh: &Ssh, record: &mut Record) -> Result<()> 
     if let Err(error) = &done {
         record.problems.push(format!("{error:#}"));
     }
-    record.seconds = run.pulse.age().as_secs_f64();
-    run.pulse.step("sending the record");
+    record.seconds = run.heartbeat.age().as_secs_f64();
+    run.heartbeat.step("sending the record");
     let sent = remote.put(RECORD, record.json().as_bytes());
-    run.pulse.step("the other machine writes to its disk");
+    run.heartbeat.step("the other machine writes to its disk");
     if let Err(error) = remote.slow("sync") {
-        run.talk.say(format_args!("sync there: {error:#}"));
+        run.console.say(format_args!("sync there: {error:#}"));
     }
     done.and(sent)
 }
 
 /// The kernel's log.
 fn log(run: &Run, job: &Job, remote: &Remote, scratch: &Path, record: &mut Record) {
-    run.pulse.step("sending the kernel's log");
+    run.heartbeat.step("sending the kernel's log");
     let file = scratch.join(DMESG);
     let done = collector::dmesg(run, job.vmcore, &file)
         .and_then(|()| Ok(fs::read(&file)?))
@@ -79,7 +80,7 @@ fn log(run: &Run, job: &Job, remote: &Remote, scratch: &Path, record: &mut Recor
     let _ = fs::remove_file(&file);
     match done {
         Ok(()) => {
-            run.talk
+            run.console
                 .say(format_args!("saved the kernel's log, {DMESG}"));
             record.dmesg = Some(DMESG.to_owned());
         }
@@ -133,7 +134,7 @@ fn dump(
         if index == last {
             return Err(error.unwrap_or_else(|| anyhow::anyhow!("nothing was sent")));
         }
-        run.talk.say("trying in another way");
+        run.console.say("trying in another way");
         remote.connect()?;
     }
     Ok(())
@@ -149,9 +150,9 @@ fn collected(
 ) -> Result<Vmcore> {
     let started = Instant::now();
     let file = scratch.join(VMCORE);
-    run.pulse.step(&words[0]);
+    run.heartbeat.step(&words[0]);
     collector::collect(run, words, job.vmcore, &file)?;
-    run.pulse.step("sending the dump");
+    run.heartbeat.step("sending the dump");
     let sent = (|| {
         let from = File::open(&file)?;
         let size = from.metadata()?.len();
@@ -175,8 +176,8 @@ fn collected(
 /// By makedumpfile, as it goes.
 fn flattened(run: &Run, job: &Job, words: &[String], remote: &Remote) -> Result<Vmcore> {
     let started = Instant::now();
-    run.pulse.step("sending the dump by makedumpfile -F");
-    run.talk
+    run.heartbeat.step("sending the dump by makedumpfile -F");
+    run.console
         .say("sending in makedumpfile's flattened format: there is no room for a file here");
     let mut command = Command::new(&words[0]);
     command.arg("-F").args(&words[1..]).arg(job.vmcore);
@@ -214,7 +215,7 @@ fn flattened(run: &Run, job: &Job, words: &[String], remote: &Remote) -> Result<
 /// As it is.
 fn copied(run: &Run, job: &Job, remote: &Remote, record: &mut Record) -> Result<Vmcore> {
     let started = Instant::now();
-    run.pulse.step("sending the dump as it is");
+    run.heartbeat.step("sending the dump as it is");
     let from = File::open(job.vmcore).with_context(|| job.vmcore.display().to_string())?;
     let mut sending = remote.send(&format!("{VMCORE}{PARTIAL}"))?;
     let copied = copy::copy(run, "sending", &from, job.size, &mut sending)?;
@@ -263,7 +264,8 @@ fn vmcore(
 /// Compares what has arrived, where the other machine can.
 fn arrived(run: &Run, remote: &Remote, mut vmcore: Vmcore, record: &mut Record) -> Result<Vmcore> {
     let partial = format!("{}{PARTIAL}", vmcore.file);
-    run.pulse.step("verifying the dump on the other machine");
+    run.heartbeat
+        .step("verifying the dump on the other machine");
     match remote.slow(&format!("sha256sum < {}", remote.path(&partial))) {
         Ok(said) => match said.split_whitespace().next() {
             Some(found) if found == vmcore.sha256 => vmcore.verified = true,
@@ -291,7 +293,7 @@ fn complete(run: &Run, remote: &Remote, vmcore: Vmcore, record: &mut Record) -> 
     }
     let sum = checksum::line(&vmcore.sha256, &vmcore.file);
     remote.put(SUM, sum.as_bytes())?;
-    run.talk.say(format_args!(
+    run.console.say(format_args!(
         "saved {}: {} MiB, sha256 {}{}",
         vmcore.file,
         vmcore.bytes >> 20,

@@ -82,10 +82,10 @@ fn a_dump_that_stalls_is_found_out() {
     let made = std::process::Command::new("mkfifo").arg(&fifo).status();
     assert!(made.unwrap().success());
     let (run, _) = testing::run();
-    let pulse = Arc::clone(&run.pulse);
+    let heartbeat = Arc::clone(&run.heartbeat);
     let (sender, receiver) = mpsc::channel();
-    let guard = Guard::start(
-        Arc::clone(&pulse),
+    let guard = Deadline::start(
+        Arc::clone(&heartbeat),
         None,
         Duration::from_secs(9),
         Duration::from_millis(500),
