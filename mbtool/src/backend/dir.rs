@@ -1,7 +1,7 @@
 //! A directory with everything that would have been loaded.
 //!
 //! `plan.json` and `segments/NN-name.bin`, NN being the segment's position in
-//! the plan. A claim (a segment without data) has no file. The directory
+//! the plan. A zero-length segment has no file. The directory
 //! appears whole or not at all, and replaces one that mbtool wrote before.
 
 use super::{Backend, BackendError, Done, Unload};

@@ -43,7 +43,7 @@ pub trait Backend {
     /// "linux", "xen", "dir".
     fn name(&self) -> &str;
 
-    /// Refuses what is going to be refused whatever the image, before any file
+    /// Runs the checks that do not depend on the image (privileges, lockdown, crash region), before any file
     /// is read; gives what the user should know before it is too late.
     ///
     /// # Errors

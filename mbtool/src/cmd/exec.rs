@@ -14,7 +14,6 @@ use crate::host::hypervisor::Hypervisor;
 use crate::host::kexec_state::KernelState;
 use crate::quiesce::{self, Ops};
 use crate::sys::file;
-use crate::sys::text;
 use rustix::io::Errno;
 use rustix::system::RebootCommand;
 use std::io::Write;
@@ -281,7 +280,7 @@ fn orderly(root: &Path) -> Result<Action, ExecError> {
         }
         other => format!(
             "process 1 ({}) is not known to start a loaded kernel",
-            text::cut(other)
+            file::excerpt(other)
         ),
     };
     Err(ExecError::NoInit { init })

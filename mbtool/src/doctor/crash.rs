@@ -165,6 +165,7 @@ mod tests {
     use crate::backend::xen::status::XenKexec;
     use crate::doctor::State;
     use crate::doctor::testing::Recorded;
+    use crate::host::hypervisor::Hypervisor;
 
     #[test]
     fn a_panic_must_not_hang() {
@@ -182,7 +183,7 @@ mod tests {
         }
         recorded.put("proc/sys/kernel/panic", "0\n");
         let mut machine = recorded.machine();
-        machine.status.backend = Some("xen");
+        machine.status.kernel.hypervisor = Hypervisor::XenPvDom0;
         assert_eq!(panic(&machine).state, State::Ok);
     }
 

@@ -4,6 +4,7 @@ use crate::backend::status::Status;
 use crate::backend::{self, BackendError, Choice};
 use crate::config::{self, Config, ConfigError};
 use crate::host::Host;
+use crate::host::hypervisor::Hypervisor;
 use crate::plan::Plan;
 use crate::request::console::ConsoleSpec;
 use crate::request::decide::Decided;
@@ -91,7 +92,7 @@ impl Machine {
     /// True in a domain that loads through Xen.
     #[must_use]
     pub fn under_xen(&self) -> bool {
-        self.status.backend == Some("xen")
+        self.status.kernel.hypervisor == Hypervisor::XenPvDom0
     }
 
     /// A small file, without white space at its ends; `None` where it cannot be

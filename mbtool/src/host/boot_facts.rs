@@ -8,7 +8,7 @@
 
 use super::efi;
 use crate::sys::file;
-use crate::sys::text;
+use crate::sys::number;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fs;
 use std::path::Path;
@@ -67,7 +67,7 @@ impl<'de> Deserialize<'de> for Raw {
         let digits = String::deserialize(deserializer)?;
         let byte = |pair: &[u8]| {
             let pair = std::str::from_utf8(pair).ok()?;
-            u8::try_from(text::hex(pair)?).ok()
+            u8::try_from(number::hex(pair)?).ok()
         };
         let bytes: Option<Vec<u8>> = match digits.len() {
             0..=8192 if digits.len() % 2 == 0 => digits.as_bytes().chunks(2).map(byte).collect(),
@@ -214,7 +214,7 @@ fn efi(root: &Path, data: &[u8], warnings: &mut Vec<String>) -> Option<Efi> {
     let at = |name: &str| {
         let path = root.join("sys/firmware/efi").join(name);
         let value = file::read(&path, file::ATTRIBUTE).ok()?;
-        text::number(value.trim()).filter(|addr| *addr != 0)
+        number::parse(value.trim()).filter(|addr| *addr != 0)
     };
     let (Some(fw_vendor), Some(config_table), true) =
         (at("fw_vendor"), at("config_table"), systab != 0)

@@ -6,7 +6,7 @@
 
 use super::{Entry, Kind, MemoryError, Rsdp, firmware};
 use crate::sys::file;
-use crate::sys::text;
+use crate::sys::number;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub fn table(root: &Path, key: &str) -> Option<u64> {
         .lines()
         .filter_map(|line| line.split_once('='))
         .find(|(name, _)| *name == key)
-        .and_then(|(_, addr)| text::number(addr.trim()))
+        .and_then(|(_, addr)| number::parse(addr.trim()))
         .filter(|addr| *addr != 0)
 }
 

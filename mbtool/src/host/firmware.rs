@@ -5,7 +5,7 @@
 
 use super::{Entry, Kind, MemoryError};
 use crate::sys::file;
-use crate::sys::text;
+use crate::sys::number;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -92,7 +92,7 @@ fn entry(dir: &Path, warnings: &mut Vec<String>) -> Result<Entry, MemoryError> {
         warnings.push(format!(
             "{}: unknown memory type {:?} for {start:#x}-{last:#x}, taken as reserved",
             path.display(),
-            text::cut(name)
+            file::excerpt(name)
         ));
         Kind::Reserved
     });
@@ -107,10 +107,10 @@ fn entry(dir: &Path, warnings: &mut Vec<String>) -> Result<Entry, MemoryError> {
 /// A file with one hex number.
 pub(super) fn number(path: &Path) -> Result<u64, MemoryError> {
     let content = crate::host::error::read_file(path, file::ATTRIBUTE)?;
-    text::number(content.trim_end()).ok_or_else(|| MemoryError::Content {
+    number::parse(content.trim_end()).ok_or_else(|| MemoryError::Content {
         path: path.to_owned(),
         expected: "a number",
-        found: text::cut(content.trim_end()),
+        found: file::excerpt(content.trim_end()),
     })
 }
 

@@ -1,7 +1,7 @@
 //! What Linux runs on: the machine, or Xen.
 
 use crate::sys::file;
-use crate::sys::text;
+use crate::sys::number;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
@@ -111,7 +111,7 @@ fn dom0_feature(features: &str) -> bool {
     let from = features.len().saturating_sub(8);
     features
         .get(from..)
-        .and_then(text::hex)
+        .and_then(number::hex)
         .is_some_and(|word| word & (1 << 11) != 0)
 }
 

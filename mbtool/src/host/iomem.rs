@@ -4,7 +4,8 @@
 //! indent per level of nesting.
 
 use super::{CrashRegion, Entry, Kind, MemoryError, firmware};
-use crate::sys::text;
+use crate::sys::file;
+use crate::sys::number;
 
 /// What /proc/iomem says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub fn parse(content: &str) -> Result<Iomem, MemoryError> {
         let Some((start, last, name)) = fields(line.trim()) else {
             return Err(MemoryError::IomemLine {
                 line: at + 1,
-                found: text::cut(line),
+                found: file::excerpt(line),
             });
         };
         if last < start {
@@ -87,7 +88,7 @@ pub fn parse(content: &str) -> Result<Iomem, MemoryError> {
 fn fields(line: &str) -> Option<(u64, u64, &str)> {
     let (range, name) = line.split_once(" : ")?;
     let (start, last) = range.trim_end().split_once('-')?;
-    Some((text::hex(start)?, text::hex(last)?, name.trim()))
+    Some((number::hex(start)?, number::hex(last)?, name.trim()))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::hypervisor::Hypervisor;
 use crate::sys::file;
-use crate::sys::text;
+use crate::sys::number;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
@@ -88,7 +88,7 @@ impl KernelState {
             loaded,
             crash_loaded: flag(kexec("crash_loaded", "kexec_crash_loaded")),
             crash_size: kexec("crash_size", "kexec_crash_size")
-                .and_then(|text| text::number(&text)),
+                .and_then(|text| number::parse(&text)),
             kexec: loaded.is_some() || !root.join("sys/kernel").is_dir(),
             cap_sys_boot: capability(&root.join("proc/self/status"), CAP_SYS_BOOT),
             cap_sys_admin: capability(&root.join("proc/self/status"), CAP_SYS_ADMIN),
@@ -125,7 +125,7 @@ fn capability(path: &Path, bit: u32) -> Option<bool> {
     let set = status
         .lines()
         .find_map(|line| line.strip_prefix("CapEff:"))?;
-    Some(text::hex(set.trim())? & (1 << bit) != 0)
+    Some(number::hex(set.trim())? & (1 << bit) != 0)
 }
 
 /// The bracketed word of `none [integrity] confidentiality`.

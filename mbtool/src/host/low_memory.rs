@@ -6,7 +6,7 @@
 
 use super::{LowMemory, Rsdp, efi};
 use crate::sys::file;
-use crate::sys::text;
+use crate::sys::number;
 use std::io;
 use std::path::Path;
 
@@ -75,9 +75,9 @@ fn told(root: &Path, source: Option<&dyn Source>, warnings: &mut Vec<String>) ->
         .filter_map(|word| word.strip_prefix("acpi_rsdp="))
         // the kernel takes hex with or without 0x here
         .filter_map(|value| {
-            text::number(value)
+            number::parse(value)
                 .filter(|_| value.starts_with("0x"))
-                .or(text::hex(value))
+                .or(number::hex(value))
         })
         .next_back();
     let (addr, from) = match argument.filter(|addr| *addr != 0) {

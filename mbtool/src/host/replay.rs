@@ -4,7 +4,8 @@ use super::acpi::Acpi;
 use super::crash_notes::CrashInfo;
 use super::xen::XenHost;
 use super::{CrashRegion, Entry, Host, Kind, LowMemory, MemoryError, Rsdp, iomem, map, read};
-use crate::sys::text;
+use crate::sys::file;
+use crate::sys::number;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -248,7 +249,7 @@ fn array<'v>(
 /// A whole number up to `max`, as such or as a string.
 fn number(value: &Value, field: &str, max: u64) -> Result<u64, MemoryError> {
     let number = match value {
-        Value::String(digits) => text::number(digits),
+        Value::String(digits) => number::parse(digits),
         other => other.as_u64(),
     };
     number.filter(|number| *number <= max).ok_or_else(|| {
@@ -260,7 +261,7 @@ fn number(value: &Value, field: &str, max: u64) -> Result<u64, MemoryError> {
 fn wrong(field: &str, expected: &str, found: Option<&Value>) -> MemoryError {
     let found = match found {
         None | Some(Value::Null) => "nothing".to_owned(),
-        Some(value) => text::cut(&value.to_string()),
+        Some(value) => file::excerpt(&value.to_string()),
     };
     MemoryError::Field {
         field: field.to_owned(),

@@ -157,7 +157,7 @@ fn attempt(
         check::moved_image(&segments, layout.reserved)?;
     }
 
-    let facts = assemble::Facts {
+    let decisions = assemble::Decisions {
         request,
         host,
         params,
@@ -167,7 +167,7 @@ fn attempt(
         spec,
         image_entry,
     };
-    let report: Report = assemble::report(facts, built.entry, &segments, &kernel);
+    let report: Report = assemble::report(decisions, built.entry, &segments, &kernel);
     Ok(Plan {
         entry: built.entry,
         segments,

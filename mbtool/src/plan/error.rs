@@ -82,7 +82,7 @@ pub enum PlanError {
         /// Asked for.
         max: u64,
     },
-    /// There is room, where nobody can point to it.
+    /// The only free memory is above 4 GiB, out of reach of Multiboot's 32-bit addresses.
     #[error(
         "{name} ({len:#x} bytes) fits only above 4 GiB, but modules must be below: Multiboot \
          gives their addresses 32 bits; with --mem-min {min:#x} there are {free:#x} bytes free \

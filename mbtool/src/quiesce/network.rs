@@ -2,7 +2,7 @@
 
 use super::{Ops, Step, Undo, listed};
 use crate::sys::file;
-use crate::sys::text;
+use crate::sys::number;
 use std::fs;
 use std::path::Path;
 
@@ -29,7 +29,7 @@ pub(super) fn down(root: &Path, ops: &dyn Ops, undo: &mut Vec<Undo>) -> Step {
         let Ok(was) = file::read(&path, file::ATTRIBUTE) else {
             continue;
         };
-        let Some(flags) = text::number(was.trim()) else {
+        let Some(flags) = number::parse(was.trim()) else {
             continue;
         };
         if flags & IFF_UP == 0 || flags & IFF_LOOPBACK != 0 {

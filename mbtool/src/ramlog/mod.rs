@@ -4,7 +4,7 @@ mod read;
 
 pub use read::{read, read_text};
 
-use crate::sys::text;
+use crate::sys::number;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::ramlog::{HEADER_LEN, Header, MAGIC, MAX_SIZE, MIN_SIZE, VERSION};
 use handoff::spec::Console;
@@ -199,7 +199,7 @@ fn memparse(text: &str) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
-    text::number(digits)?.checked_mul(1 << shift)
+    number::parse(digits)?.checked_mul(1 << shift)
 }
 
 /// The log that fills the whole pages of `range`, as far as a log may grow.

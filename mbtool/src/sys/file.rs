@@ -36,6 +36,16 @@ pub fn read_bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The first 60 characters of a file, for a message.
+#[must_use]
+pub fn excerpt(text: &str) -> String {
+    let mut short: String = text.chars().take(60).collect();
+    if short.len() < text.len() {
+        short.push_str("...");
+    }
+    short
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +58,11 @@ mod tests {
         assert_eq!(read(&path, 11).unwrap().len(), 11);
         let err = read(&path, 10).unwrap_err();
         assert_eq!(err.to_string(), "larger than 10 bytes");
+    }
+
+    #[test]
+    fn an_excerpt_keeps_characters_whole() {
+        assert_eq!(excerpt("short"), "short");
+        assert_eq!(excerpt(&"é".repeat(61)), format!("{}...", "é".repeat(60)));
     }
 }

@@ -3,9 +3,9 @@
 pub mod file;
 pub mod kernel_cmdline;
 pub mod mountinfo;
+pub mod number;
 pub mod quantity;
 pub mod size;
 #[cfg(test)]
 pub(crate) mod testing;
-pub mod text;
 pub(crate) mod timeout;

@@ -7,7 +7,7 @@
 
 use super::XenError;
 use crate::sys::file;
-use crate::sys::text;
+use crate::sys::number;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -169,8 +169,8 @@ fn number(path: &Path) -> Result<u64, XenError> {
         source,
     };
     let text = file::read(path, file::ATTRIBUTE).map_err(balloon)?;
-    text::number(text.trim()).ok_or_else(|| {
-        let text = format!("expected a number of KiB, found {:?}", text::cut(&text));
+    number::parse(text.trim()).ok_or_else(|| {
+        let text = format!("expected a number of KiB, found {:?}", file::excerpt(&text));
         balloon(std::io::Error::new(std::io::ErrorKind::InvalidData, text))
     })
 }
@@ -181,7 +181,7 @@ fn available(root: &Path) -> u64 {
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kib = line.and_then(|line| text::number(line.trim().trim_end_matches("kB").trim()));
+    let kib = line.and_then(|line| number::parse(line.trim().trim_end_matches("kB").trim()));
     kib.unwrap_or(0).saturating_mul(1024)
 }
 

@@ -134,8 +134,8 @@ mod tests {
         let entry = 0x20_0000;
         let good = segment(entry, 2, 5000);
         shape(entry, std::slice::from_ref(&good)).unwrap();
-        let claim = segment(0, 1, 0);
-        shape(entry, &[claim.clone(), good.clone()]).unwrap();
+        let one = segment(0, 1, 0);
+        shape(entry, &[one.clone(), good.clone()]).unwrap();
         let many: Vec<_> = (0..16).map(|n| segment(entry + n * 0x1000, 1, 1)).collect();
         let mut ragged = good.clone();
         ragged.dest.end -= 1;
@@ -146,7 +146,7 @@ mod tests {
             (vec![segment(entry, 1, 4097)], "4097 bytes"),
             (vec![good.clone(), segment(entry + 0x1000, 1, 0)], "overlap"),
             (vec![segment(entry, 1, 0)], "entry"),
-            (vec![claim], "entry"),
+            (vec![one], "entry"),
         ] {
             let err = shape(entry, &list).unwrap_err().to_string();
             assert!(err.contains(part), "{part}: {err}");
@@ -180,7 +180,7 @@ mod tests {
             ),
             "{err}"
         );
-        // a claim elsewhere needs a table as well
+        // a zero-length segment elsewhere needs a table as well
         let list = [segment(0, 1, 0), segment(AREA.start, 8192 - 32, 1)];
         assert!(crash(&list, AREA).is_err());
     }

@@ -12,7 +12,6 @@ use super::{ExecError, Options, System};
 use crate::backend::BackendError;
 use crate::quiesce::Quiet;
 use crate::sys::file;
-use crate::sys::text;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -156,7 +155,7 @@ fn no_init(root: &Path) -> ExecError {
         }
         other => format!(
             "process 1 ({}) cannot start an image that Xen holds, only systemd can be told to",
-            text::cut(other)
+            file::excerpt(other)
         ),
     };
     ExecError::NoInit { init }

@@ -4,7 +4,7 @@
 //! resource, first byte, last byte, flags; the first six are the BARs.
 
 use crate::sys::file;
-use crate::sys::text;
+use crate::sys::number;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs;
@@ -55,7 +55,7 @@ impl FromStr for PciAddress {
             let (rest, device) = rest.rsplit_once(':')?;
             let (domain, bus) = rest.rsplit_once(':').unwrap_or(("0", rest));
             let number = |digits: &str, max: u64| {
-                text::hex(digits).filter(|number| !digits.is_empty() && *number <= max)
+                number::hex(digits).filter(|number| !digits.is_empty() && *number <= max)
             };
             Some(Self {
                 domain: u32::try_from(number(domain, u32::MAX.into())?).ok()?,
@@ -123,7 +123,7 @@ pub(super) fn read(root: &Path, warnings: &mut Vec<String>) -> Vec<PciSerial> {
             continue;
         };
         let class = file::read(&dir.join("class"), file::ATTRIBUTE).ok();
-        let class = class.and_then(|class| text::number(class.trim_end()));
+        let class = class.and_then(|class| number::parse(class.trim_end()));
         let Some(class) = class.filter(|class| class >> 8 == 0x0700) else {
             continue;
         };
@@ -153,7 +153,7 @@ fn command(dir: &Path) -> Option<u16> {
 /// The assigned BARs among the first six lines.
 fn bars(resource: &str) -> Vec<Bar> {
     let bar = |(index, line): (usize, &str)| {
-        let mut words = line.split_whitespace().map(text::number);
+        let mut words = line.split_whitespace().map(number::parse);
         let (start, last, flags) = (words.next()??, words.next()??, words.next()??);
         let io = flags & FLAG_IO != 0;
         let assigned = start != 0 && last >= start && (io || flags & FLAG_MEMORY != 0);

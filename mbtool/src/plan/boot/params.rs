@@ -6,7 +6,7 @@ use super::{e820, low_memory};
 use crate::host::Host;
 use crate::image::Protocol;
 use crate::image::linux::Setup;
-use crate::plan::place::layout::ImageRules;
+use crate::plan::place::image::ImageRules;
 use crate::plan::{PlanError, Request, request};
 use xen_shim::{XenInfo, contract};
 

@@ -98,7 +98,7 @@ impl Dump {
         std::iter::once(header).chain(self.extra.iter().cloned())
     }
 
-    /// A claim on the pages that low memory is saved to. What else is saved needs
+    /// A zero-length segment on the pages that low memory is saved to. What else is saved needs
     /// none: the loading kernel takes its own pages from the bottom of the region.
     pub(crate) fn saved_segment(&self) -> Option<Segment> {
         let Backup { from, to } = *self.backups.first().filter(|backup| backup.from == LOW)?;

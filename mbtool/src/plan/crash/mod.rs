@@ -4,14 +4,14 @@
 //! Everything is decided at load time; at crash time the handoff copies memory, and the crash kernel's /proc/vmcore does
 //! the rest.
 //!
-//! - [`linux`], [`xen`]: the two kinds of crash kernel, placed;
+//! - `linux`, [`xen`]: the two kinds of crash kernel, placed;
 //! - [`region`]: the crash region that is used;
 //! - [`dump_ranges`]: the memory that a dump has, and where it is after the crash;
 //! - [`elfcorehdr`]: the ELF core header;
 //! - [`memory_map`]: the memory that the crash kernel may use;
 //! - [`cmdline`]: its command line;
 //! - [`size`]: how large the region has to be, with the unpacked size of the initrd by [`initramfs`];
-//! - [`advice`], [`reserve`]: the `crashkernel=` that reserves it.
+//! - `advice`, [`reserve`]: the `crashkernel=` that reserves it.
 
 pub(super) mod advice;
 pub mod cmdline;

@@ -10,7 +10,7 @@ pub enum RegionError {
     /// There is none.
     #[error(
         "-p: no memory is reserved for a crash image: {}",
-        add("add", *xen, *advice)
+        reserve(("add", "to"), *xen, *advice)
     )]
     None {
         /// Xen would reserve it.
@@ -22,7 +22,7 @@ pub enum RegionError {
     #[error(
         "-p: the crash region {region} ends above 4 GiB, where the handoff does not load an image \
          (the crashkernel= that reserves it has \"{}\", or is too large for what is free below): {}",
-        if *xen { "@" } else { ",high" }, add("replace it by", *xen, *advice)
+        if *xen { "@" } else { ",high" }, reserve(("replace it by", "on"), *xen, *advice)
     )]
     TooHigh {
         /// Where it is.
@@ -50,12 +50,12 @@ impl RegionError {
     }
 }
 
-fn add(verb: &str, xen: bool, advice: Option<Reserve>) -> String {
+fn reserve((verb, where_to): (&str, &str), xen: bool, advice: Option<Reserve>) -> String {
     match advice {
-        Some(word) if verb == "add" => {
-            format!("{verb} {word} (or more) to {} and reboot", word.whose())
+        Some(reserve) => {
+            let whose = reserve.whose();
+            format!("{verb} {reserve} (or more) {where_to} {whose} and reboot")
         }
-        Some(word) => format!("{verb} {word} (or more) on {} and reboot", word.whose()),
         None => {
             let whose = Reserve { bytes: 0, xen }.whose();
             format!("`mbtool crash size` says which crashkernel= belongs on {whose}")

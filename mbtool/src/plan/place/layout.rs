@@ -1,23 +1,14 @@
 //! Places for the image, its modules, the boot information and the handoff.
 
 use super::allocator::{Arena, Ask, Prefer};
+use super::image::{ImagePlace, ImageRules, image_place, window};
+use crate::image::Protocol;
 use crate::image::linux::Setup;
-use crate::image::{Image, Preference, Protocol};
 use crate::plan::{PlanError, Request};
-use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_up};
-use xen_shim::contract;
+use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
 
 /// Ends below 4 GiB, so that an exclusive end fits in 32 bits.
 const END: u64 = FOUR_GIB - PAGE_SIZE;
-
-/// What the placement of an image depends on beside the request.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::plan) struct ImageRules<'a> {
-    /// Name of the image's segments.
-    pub name: &'a str,
-    /// The image is Xen.
-    pub xen: bool,
-}
 
 /// What the placement of the boot information depends on.
 #[derive(Clone, Copy, Debug)]
@@ -49,14 +40,6 @@ pub struct Layout {
     pub staged: Option<PhysRange>,
     /// What the user should know.
     pub warning: Option<String>,
-}
-
-/// Where the image can go.
-enum ImagePlace {
-    /// Only there.
-    Fixed(PhysRange),
-    /// Anywhere that suits; the first byte this far behind the start.
-    Free(Ask, u64),
 }
 
 impl Layout {
@@ -206,102 +189,6 @@ fn initrd(request: &Request, setup: &Setup, name: &str, len: u64) -> Result<Ask,
         align: PAGE_SIZE,
         window: window(request, name, allowed)?,
         prefer: Prefer::Highest,
-    })
-}
-
-/// `allowed` as far as the options agree.
-fn window(request: &Request, name: &str, allowed: PhysRange) -> Result<PhysRange, PlanError> {
-    let max = request.mem_max.unwrap_or(FOUR_GIB);
-    let asked = PhysRange {
-        start: request.mem_min,
-        end: max.max(request.mem_min),
-    };
-    allowed.intersect(&asked).ok_or_else(|| PlanError::Window {
-        name: name.to_owned(),
-        allowed,
-        min: request.mem_min,
-        max,
-    })
-}
-
-/// Where the image may go: as its relocatable tag says, else anywhere if it is
-/// position independent, else where it was linked.
-fn image_place(request: &Request, rules: ImageRules<'_>) -> Result<ImagePlace, PlanError> {
-    let image: &Image = &request.image;
-    let name = rules.name.to_owned();
-    let page_align = image.align.max(PAGE_SIZE);
-    let too_long = || PlanError::Window {
-        name: name.clone(),
-        allowed: PhysRange {
-            start: 0,
-            end: FOUR_GIB,
-        },
-        min: request.mem_min,
-        max: request.mem_max.unwrap_or(FOUR_GIB),
-    };
-    let reserve = |len: u64| match rules.xen {
-        true => contract::reserve_len(len).ok_or_else(too_long),
-        false => Ok(len),
-    };
-    let free = |allowed, align: u64, phase: u64, prefer| {
-        let len = reserve(align_up(image.span.len() + phase, PAGE_SIZE).ok_or_else(too_long)?)?;
-        let window = window(request, &name, allowed)?;
-        Ok(ImagePlace::Free(
-            Ask {
-                name: name.clone(),
-                len,
-                align,
-                window,
-                prefer,
-            },
-            phase,
-        ))
-    };
-    if let Some(tag) = &image.requirements.relocatable {
-        let prefer = match tag.preference {
-            _ if rules.xen && request.crash.is_some() => Prefer::Lowest,
-            Preference::Highest => Prefer::Highest,
-            // at its link address Xen would only move itself up
-            Preference::None if rules.xen => Prefer::Highest,
-            Preference::Lowest | Preference::None => Prefer::Lowest,
-        };
-        let end = tag.max.saturating_add(1).min(FOUR_GIB);
-        let allowed = PhysRange {
-            start: tag.min.min(end),
-            end,
-        };
-        return free(allowed, tag.align.max(PAGE_SIZE), 0, prefer);
-    }
-    if image.position_independent {
-        let allowed = PhysRange {
-            start: 0,
-            end: FOUR_GIB,
-        };
-        return free(
-            allowed,
-            page_align,
-            image.span.start % page_align,
-            Prefer::Lowest,
-        );
-    }
-    let len = reserve(image.span.len())?;
-    PhysRange::from_len(image.span.start, len)
-        .map(ImagePlace::Fixed)
-        .ok_or_else(too_long)
-}
-
-/// Where the image must be, if it can be nowhere else.
-///
-/// # Errors
-///
-/// No place suits its relocatable tag.
-pub(crate) fn fixed_place(
-    request: &Request,
-    rules: ImageRules<'_>,
-) -> Result<Option<PhysRange>, PlanError> {
-    Ok(match image_place(request, rules)? {
-        ImagePlace::Fixed(range) => range.align_outward(PAGE_SIZE),
-        ImagePlace::Free(..) => None,
     })
 }
 

@@ -2,7 +2,8 @@
 //! somewhere else, verified there, and moved by the handoff.
 
 use super::allocator::Arena;
-use super::layout::{ImageRules, Layout, fixed_place};
+use super::image::{ImageRules, fixed_place};
+use super::layout::Layout;
 use crate::host::{Host, map};
 use crate::plan::{PlanError, Request, Segment};
 use handoff::abi::Extent;

@@ -1,6 +1,6 @@
 //! From segments as wished to segments as a kernel takes them.
 //!
-//! A segment without data is a claim: memory to keep free. Claims may overlap
+//! A segment without data has length zero: memory to keep free. Zero-length segments may overlap
 //! anything and give way; loaded data never does.
 
 use crate::plan::{Bytes, KernelSegment, Segment};
@@ -40,14 +40,14 @@ pub enum ResolveError {
     },
 }
 
-/// Sorts `segments` by destination and cuts claims around loaded data and
-/// around each other. Pieces keep their claim's name; empty claims vanish.
+/// Sorts `segments` by destination and cuts zero-length segments around loaded data and
+/// around each other. Pieces keep the name of the whole; empty zero-length segments vanish.
 ///
 /// # Errors
 ///
 /// Two loaded segments overlap.
 pub fn resolve(segments: Vec<Segment>) -> Result<Vec<Segment>, ResolveError> {
-    let (claims, mut fixed): (Vec<Segment>, Vec<Segment>) = segments
+    let (zero_length, mut fixed): (Vec<Segment>, Vec<Segment>) = segments
         .into_iter()
         .partition(|segment| segment.data.is_empty());
     fixed.sort_by_key(|segment| segment.dest);
@@ -61,11 +61,11 @@ pub fn resolve(segments: Vec<Segment>) -> Result<Vec<Segment>, ResolveError> {
             });
         }
     }
-    for claim in claims {
-        let pieces = runs::without([claim.dest], fixed.iter().map(|other| other.dest));
+    for one in zero_length {
+        let pieces = runs::without([one.dest], fixed.iter().map(|other| other.dest));
         let piece = |dest| Segment {
             dest,
-            ..claim.clone()
+            ..one.clone()
         };
         fixed.extend(pieces.into_iter().map(piece));
     }
@@ -138,7 +138,7 @@ pub fn kernel_segments(
     Ok(joined)
 }
 
-/// [`padding`] in front of `segments[at]`, counting the claims right before it,
+/// [`padding`] in front of `segments[at]`, counting the zero-length segments right before it,
 /// which will have been joined to what precedes them.
 fn group_padding(segments: &[Segment], at: usize) -> u64 {
     if segments[at].data.is_empty() {

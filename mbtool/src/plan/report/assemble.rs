@@ -17,7 +17,7 @@ use handoff::abi::Extent;
 use handoff::spec::Spec;
 
 /// All that was decided.
-pub(crate) struct Facts<'a> {
+pub(crate) struct Decisions<'a> {
     pub request: &'a Request,
     pub host: &'a Host,
     pub params: BootParams,
@@ -30,12 +30,12 @@ pub(crate) struct Facts<'a> {
 
 /// Writes it down.
 pub(crate) fn report(
-    facts: Facts<'_>,
+    decisions: Decisions<'_>,
     entry: u64,
     segments: &[Segment],
     kernel: &[KernelSegment],
 ) -> Report {
-    let Facts {
+    let Decisions {
         request,
         host,
         params,
@@ -44,7 +44,7 @@ pub(crate) fn report(
         boot,
         spec,
         image_entry,
-    } = facts;
+    } = decisions;
     let image = &request.image;
     let xen_low_memory = params.xen.is_some().then(|| LowReport {
         trampoline: low.trampoline.map(Into::into),

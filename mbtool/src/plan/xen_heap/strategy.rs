@@ -230,7 +230,7 @@ impl<'a> LoadStrategy<'a> {
         loads(pieces, moves, clear)
     }
 
-    /// What the kernel gets: claims apart from data under Xen, which would fill
+    /// What the kernel gets: zero-length segments apart from data under Xen, which would fill
     /// them with zeroes; the bait of a drill first.
     ///
     /// # Errors
@@ -246,13 +246,13 @@ impl<'a> LoadStrategy<'a> {
         if host.xen.is_none() {
             return Ok(resolve::kernel_segments(segments, most)?);
         }
-        let (mut claims, mut loaded): (Vec<Segment>, Vec<Segment>) = std::mem::take(segments)
+        let (mut zero_length, mut loaded): (Vec<Segment>, Vec<Segment>) = std::mem::take(segments)
             .into_iter()
             .partition(|segment| segment.data.is_empty());
-        let mut kernel = resolve::kernel_segments(&mut claims, most)?;
+        let mut kernel = resolve::kernel_segments(&mut zero_length, most)?;
         let most = most.saturating_sub(kernel.len());
         kernel.extend(resolve::kernel_segments(&mut loaded, most)?);
-        segments.extend(claims.into_iter().chain(loaded));
+        segments.extend(zero_length.into_iter().chain(loaded));
         segments.sort_by_key(|segment| segment.dest);
         kernel.sort_by_key(|segment| segment.dest);
         if let Self::Drill(xen) = self {

@@ -5,7 +5,7 @@
 
 use super::pci;
 use crate::host::serial::{PciAddress, PciSerial};
-use crate::sys::text;
+use crate::sys::number;
 use handoff::spec::Console;
 
 /// A console and the word that named it.
@@ -60,7 +60,7 @@ fn uart(value: &str) -> Option<Console> {
         return None;
     }
     let how = parts.next()?;
-    let addr = |digits: Option<&str>| text::number(digits?).filter(|addr| *addr != 0);
+    let addr = |digits: Option<&str>| number::parse(digits?).filter(|addr| *addr != 0);
     match how {
         "io" => addr(parts.next())
             .and_then(|port| u16::try_from(port).ok())
@@ -78,14 +78,14 @@ fn early(value: &str, cards: &[PciSerial]) -> Option<Console> {
     let mut parts = value.split(',').peekable();
     match parts.next()? {
         "serial" => match parts.next() {
-            Some(port) if port.starts_with("0x") => text::number(port)
+            Some(port) if port.starts_with("0x") => number::parse(port)
                 .and_then(|port| u16::try_from(port).ok())
                 .map(pio),
             Some(name) if name.starts_with("ttyS") => com(name),
             _ => Some(pio(0x3f8)),
         },
-        "mmio32" => text::number(parts.next()?).map(|addr| mmio(addr, 4, 32)),
-        "mmio" => text::number(parts.next()?).map(|addr| mmio(addr, 1, 8)),
+        "mmio32" => number::parse(parts.next()?).map(|addr| mmio(addr, 4, 32)),
+        "mmio" => number::parse(parts.next()?).map(|addr| mmio(addr, 1, 8)),
         "pciserial" => {
             parts.next_if_eq(&"force");
             let address: PciAddress = parts.next()?.parse().ok()?;

@@ -26,7 +26,7 @@ const INITRD: &str = "/var/lib/mbtool/crash-{release}.img";
 
 /// What goes into the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct Settings {
     /// Xen, or a Linux kernel.
     pub image: String,
     /// Its command line.
@@ -41,7 +41,7 @@ pub struct Facts {
     pub notes: Vec<String>,
 }
 
-impl Facts {
+impl Settings {
     /// Asks the machine for what `options` leave open.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ fn linux(
     target: String,
     device: Option<String>,
     notes: Vec<String>,
-) -> Facts {
+) -> Settings {
     let consoles: Vec<&str> = kernel_cmdline::split(running)
         .into_iter()
         .filter(|word| word.starts_with("console="))
@@ -104,7 +104,7 @@ fn linux(
     // one CPU is enough for a dump, and the others cannot all be started
     let own = format!("{} nr_cpus=1 reset_devices", consoles.join(" "));
     let own = with_kept(own.trim(), running);
-    Facts {
+    Settings {
         image: image.display().to_string(),
         cmdline: options.cmdline.clone().unwrap_or(own),
         kernel: None,
@@ -185,7 +185,7 @@ fn place(options: &Options, notes: &mut Vec<String>) -> anyhow::Result<(String, 
 
 /// The text of the configuration.
 #[must_use]
-pub fn text(facts: &Facts) -> String {
+pub fn text(settings: &Settings) -> String {
     // a string of JSON is one of TOML
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut text =
@@ -196,9 +196,9 @@ pub fn text(facts: &Facts) -> String {
     let mut line = |key: &str, value: &str| {
         let _ = writeln!(text, "{key} = {}", quoted(value));
     };
-    line("image", &facts.image);
-    line("cmdline", &facts.cmdline);
-    if let Some((kernel, cmdline)) = &facts.kernel {
+    line("image", &settings.image);
+    line("cmdline", &settings.cmdline);
+    if let Some((kernel, cmdline)) = &settings.kernel {
         line("kernel", kernel);
         line("kernel-cmdline", cmdline);
     }
@@ -207,10 +207,10 @@ pub fn text(facts: &Facts) -> String {
     let mut line = |key: &str, value: &str| {
         let _ = writeln!(text, "{key} = {}", quoted(value));
     };
-    if let Some(device) = &facts.device {
+    if let Some(device) = &settings.device {
         line("device", device);
     }
-    line("target", &facts.target);
+    line("target", &settings.target);
     line("collector", "makedumpfile -l -d 31");
     text +=
         "# seconds without progress until the machine is reset\nwatchdog = 60\nthen = \"reboot\"\n";

@@ -16,7 +16,7 @@ pub use remove::uninstall;
 use crate::config::target::{Device, Target};
 use crate::config::{self, Config};
 use anyhow::{Context, bail};
-use configuration::Facts;
+use configuration::Settings;
 use files::{File, Installed, State};
 use std::fs;
 use std::io::Write;
@@ -115,15 +115,15 @@ pub fn install(options: &Options, talk: &mut dyn Write) -> anyhow::Result<Done> 
             );
         }
     } else {
-        let facts = Facts::of(options)?;
-        for note in &facts.notes {
+        let settings = Settings::of(options)?;
+        for note in &settings.notes {
             writeln!(talk, "mbtool: {note}")?;
         }
         all.insert(
             0,
             File {
                 path: CONFIG_FILE,
-                text: configuration::text(&facts),
+                text: configuration::text(&settings),
                 mode: 0o644,
             },
         );

@@ -90,7 +90,7 @@ fn dear_neighbours_are_joined_only_when_needed() {
     assert_eq!(kernel_segments(&mut segments, 2).unwrap().len(), 2);
     let joined = kernel_segments(&mut segments, 1).unwrap();
     assert_eq!(joined[0].data.len(), 100 * 4096 + 10);
-    // a claim in front of data costs its whole length
+    // a zero-length segment in front of data costs its whole length
     let mut segments = vec![
         segment("claim", 0, 100, 0, 0),
         segment("module", 100, 101, 10, 2),

@@ -1,0 +1,126 @@
+use super::*;
+use crate::host::{CrashRegion, Entry, Kind};
+use crate::image::synth::bzimage;
+use crate::image::{As, Image};
+use crate::plan::Module;
+
+fn request(initrd: usize) -> Request {
+    let image = Image::parse_as(&bzimage(), "vmlinuz", As::Auto).unwrap();
+    let mut request = Request::new(image);
+    request.modules = vec![Module {
+        name: "initrd".to_owned(),
+        cmdline: String::new(),
+        data: vec![0; initrd].into(),
+    }];
+    request
+}
+
+fn host(regions: &[(u64, u64)]) -> Host {
+    let ram = |start, end| Entry {
+        start,
+        end,
+        kind: Kind::Ram,
+    };
+    let region = |&(start, end): &(u64, u64)| CrashRegion {
+        start: start * MIB,
+        end: end * MIB,
+    };
+    Host {
+        memory_map: vec![
+            ram(0, 0x9_f000),
+            ram(MIB, 1024 * MIB),
+            ram(FOUR_GIB, 2 * FOUR_GIB),
+        ],
+        crash_regions: regions.iter().map(region).collect(),
+        ..Host::default()
+    }
+}
+
+fn text(size: &Size) -> String {
+    let mut out = Vec::new();
+    size.write(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn the_word_stands_first_and_what_is_reserved_last() {
+    let advised = Size::of(request(5 << 20), &host(&[])).unwrap();
+    let mib = advised.bytes / MIB;
+    assert!((96..=128).contains(&mib), "{mib}");
+    for (regions, why, loads, enough) in [
+        (&[][..], "Reserved now: nothing.".to_owned(), false, false),
+        (
+            &[(256, 256 + mib)],
+            format!("Reserved now: {mib} MiB at 0x10000000-"),
+            true,
+            true,
+        ),
+        (
+            &[(256, 256 + mib - 1)],
+            "may have too little memory".to_owned(),
+            true,
+            false,
+        ),
+        (
+            &[(256, 264)],
+            "8 MiB at 0x10000000-0x10800000, which is too small".to_owned(),
+            false,
+            false,
+        ),
+        (
+            &[(256, 512), (4096, 4608)],
+            "512 MiB at 0x100000000-0x120000000, which is above".to_owned(),
+            false,
+            false,
+        ),
+    ] {
+        let size = Size::of(request(5 << 20), &host(regions)).unwrap();
+        assert_eq!(size.bytes, advised.bytes);
+        let said = text(&size);
+        assert!(
+            said.starts_with(&format!("crashkernel={mib}M\n\nPut it on the kernel's")),
+            "{said}"
+        );
+        assert!(said.contains(&why), "{why}: {said}");
+        let reserved = size.reserved;
+        assert_eq!((reserved.loads, reserved.enough), (loads, enough));
+        assert_eq!(reserved.regions.len(), regions.len());
+    }
+}
+
+#[test]
+fn a_machine_without_such_memory_is_told() {
+    let size = Size::of(request(500 << 20), &host(&[])).unwrap();
+    assert!(!size.fits && text(&size).contains("no piece of memory below 4 GiB"));
+}
+
+#[test]
+fn the_document_has_what_is_documented() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(root.path().join("boot/grub")).unwrap();
+    std::fs::write(root.path().join("boot/grub/grub.cfg"), "").unwrap();
+    let size = Size::of(request(1 << 20), &host(&[(256, 264)])).unwrap();
+    let size = size.with_boot_loader(root.path());
+    assert!(text(&size).contains("\nGRUB (/boot/grub/grub.cfg), as root:\n  add the word"));
+    let json = serde_json::to_value(&size).unwrap();
+    let keys: Vec<&str> = json
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let documented = include_str!("../../../../docs/crash-size-json.md");
+    for key in &keys {
+        assert!(documented.contains(&format!("`{key}`")), "{key}");
+    }
+    assert_eq!(json["reserved"]["regions"][0]["start"], "0x10000000");
+    assert_eq!(json["boot_loader"]["name"], "grub-by-hand");
+    assert_eq!(
+        json["boot_loader"]["steps"][0]["command"],
+        serde_json::Value::Null
+    );
+    assert_eq!(json["goes_to"], "linux");
+    let unknown = tempfile::tempdir().unwrap();
+    let size = size.with_boot_loader(unknown.path());
+    assert!(text(&size).contains("is not known to mbtool"));
+}

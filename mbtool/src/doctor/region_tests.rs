@@ -1,0 +1,169 @@
+use super::*;
+use crate::backend::xen::status::XenKexec;
+use crate::doctor::testing::{IOMEM, Recorded};
+use crate::host::hypervisor::Hypervisor;
+use crate::host::xen::XenHost;
+use crate::image::synth;
+
+fn find(machine: &Machine, id: &str) -> Check {
+    let checks = checks(machine);
+    let found = checks.iter().find(|check| check.id == id);
+    found
+        .unwrap_or_else(|| panic!("no {id}: {checks:?}"))
+        .clone()
+}
+
+/// Another region, or none: the last eight digits of each end.
+fn with_region(recorded: &Recorded, region: Option<(&str, &str)>) {
+    let line = "  6c000000-7bffffff : Crash kernel\n";
+    let new = match region {
+        Some((start, last)) => format!("  {start}-{last} : Crash kernel\n"),
+        None => String::new(),
+    };
+    recorded.put("proc/iomem", IOMEM.replace(line, &new));
+}
+
+#[test]
+fn a_region_that_holds_the_image() {
+    let recorded = Recorded::new();
+    let machine = recorded.machine();
+    let region = find(&machine, "region");
+    let expected = "0x6c000000-0x7c000000 (256 MiB)";
+    assert_eq!((region.state, region.found.as_str()), (State::Ok, expected));
+    assert_eq!(find(&machine, "position").state, State::Ok);
+    assert_eq!(find(&machine, "size").state, State::Unknown);
+    let machine = recorded.with_linux();
+    assert_eq!(find(&machine, "image").state, State::Ok);
+    let size = find(&machine, "size");
+    assert_eq!(size.state, State::Ok);
+    assert!(size.found.ends_with("of the 256 MiB that are reserved"));
+}
+
+#[test]
+fn no_region() {
+    let recorded = Recorded::new();
+    with_region(&recorded, None);
+    recorded.put("sys/kernel/kexec_crash_size", "0\n");
+    let check = find(&recorded.machine(), "region");
+    assert_eq!(check.state, State::Problem);
+    assert!(
+        check
+            .found
+            .contains("although the command line has crashkernel=256M")
+    );
+    let fix = check.fix.unwrap();
+    assert!(fix.starts_with("`mbtool crash size` says"), "{fix}");
+    recorded.put("proc/cmdline", "quiet\n");
+    let check = find(&recorded.machine(), "region");
+    assert_eq!(check.found, "no memory is reserved for a crash image");
+    // the image knows how much it needs: itself, 64 MiB to run, steps of 32 MiB
+    let machine = recorded.with_linux();
+    let check = find(&machine, "region");
+    assert!(check.fix.unwrap().contains("crashkernel=96M (or more)"));
+    assert_eq!(find(&machine, "image").state, State::Unknown);
+    assert!(!checks(&machine).iter().any(|check| check.id == "size"));
+}
+
+#[test]
+fn a_region_out_of_reach() {
+    let recorded = Recorded::new();
+    let high = "100000000-1ffffffff : System RAM\n  140000000-14fffffff : Crash kernel\n";
+    recorded.put("proc/iomem", format!("{IOMEM}{high}"));
+    recorded.remove("sys/firmware/memmap");
+    let machine = recorded.machine();
+    let region = find(&machine, "region");
+    assert_eq!(region.found, "0x140000000-0x150000000 (256 MiB)");
+    let check = find(&machine, "position");
+    assert_eq!(check.state, State::Problem);
+    assert!(check.found.contains("ends above 4 GiB"), "{check:?}");
+    assert!(check.fix.unwrap().contains("crashkernel="));
+    let check = find(&recorded.with_linux(), "position");
+    assert!(check.fix.unwrap().contains("replace it by crashkernel=96M"));
+}
+
+#[test]
+fn a_region_that_is_too_small() {
+    let recorded = Recorded::new();
+    with_region(&recorded, Some(("78000000", "7bffffff")));
+    let machine = recorded.with_linux();
+    let check = find(&machine, "size");
+    // it fits, in 64 MiB, but as much to run is not there
+    assert_eq!(check.state, State::Warning);
+    assert!(
+        check
+            .fix
+            .unwrap()
+            .starts_with("crashkernel=96M on the kernel's")
+    );
+    with_region(&recorded, Some(("7bf80000", "7bffffff")));
+    let check = find(&recorded.with_linux(), "size");
+    assert_eq!(check.state, State::Problem);
+    assert!(check.found.contains("is too small: loading takes"));
+    let fix = check.fix.unwrap();
+    assert!(fix.starts_with("reserve more with crashkernel="), "{fix}");
+}
+
+#[test]
+fn an_image_that_cannot_be_loaded() {
+    let recorded = Recorded::new();
+    let program = synth::program(synth::HeaderBuilder::new(), 0x400);
+    let in_rom = synth::ElfBuilder::elf32(0xf_0100).load(0xf_0000, program, 0x1000);
+    let machine = recorded.with("rom", in_rom.build(), "");
+    let check = find(&machine, "image");
+    assert_eq!(check.state, State::Problem);
+    assert!(check.found.starts_with("rom: "), "{check:?}");
+}
+
+#[test]
+fn where_addresses_are_hidden() {
+    let recorded = Recorded::new();
+    let hidden = "00000000-00000000 : System RAM\n  00000000-00000000 : Crash kernel\n";
+    recorded.put("proc/iomem", hidden);
+    let check = find(&recorded.machine(), "region");
+    assert_eq!(check.state, State::Unknown);
+    assert!(
+        check
+            .found
+            .starts_with("256 MiB are reserved; where is not known")
+    );
+    recorded.remove("sys/firmware/memmap");
+    assert_eq!(find(&recorded.machine(), "region").state, State::Unknown);
+    recorded.put("sys/kernel/kexec_crash_size", "0\n");
+    assert_eq!(find(&recorded.machine(), "region").state, State::Problem);
+    recorded.remove("sys/kernel/kexec_crash_size");
+    let machine = recorded.with_linux();
+    assert_eq!(find(&machine, "region").state, State::Unknown);
+    assert_eq!(find(&machine, "image").state, State::Unknown);
+}
+
+#[test]
+fn a_word_on_the_wrong_line() {
+    let recorded = Recorded::new();
+    assert_eq!(find(&recorded.machine(), "crashkernel").state, State::Ok);
+    let mut machine = recorded.machine();
+    machine.status.kernel.hypervisor = Hypervisor::XenPvDom0;
+    machine.status.xen_kexec = Some(XenKexec {
+        command_line: Some("console=com1".to_owned()),
+        ..XenKexec::default()
+    });
+    let host = machine.status.host.as_mut().unwrap();
+    host.crash_regions.clear();
+    host.xen = Some(XenHost::default());
+    let check = find(&machine, "crashkernel");
+    assert_eq!(check.state, State::Warning);
+    assert!(
+        check
+            .found
+            .starts_with("no such word on Xen's command line; crashkernel=256M")
+    );
+    let check = find(&machine, "region");
+    assert_eq!(check.state, State::Problem);
+    assert!(
+        check
+            .fix
+            .unwrap()
+            .contains("Xen's command line (not dom0's)")
+    );
+    recorded.put("proc/cmdline", "console=hvc0\n");
+    assert_eq!(find(&machine, "crashkernel").state, State::Ok);
+}

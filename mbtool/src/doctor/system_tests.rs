@@ -1,0 +1,195 @@
+use super::*;
+use crate::backend::xen::status::XenKexec;
+use crate::doctor::testing::Recorded;
+use std::io::Write;
+use xen_shim::hypercall::HypercallError;
+
+fn find(machine: &Machine, id: &str) -> Check {
+    let checks = checks(machine);
+    let found = checks.iter().find(|check| check.id == id);
+    found
+        .unwrap_or_else(|| panic!("no {id}: {checks:?}"))
+        .clone()
+}
+
+/// A PV dom0 whose Xen answers.
+fn dom0() -> (Recorded, Machine) {
+    let recorded = Recorded::new();
+    recorded.put("proc/xen/capabilities", "control_d\n");
+    let mut machine = recorded.machine();
+    machine.status.xen_kexec = Some(XenKexec {
+        version: Some("4.20.4".to_owned()),
+        heap_free: Some(100 << 20),
+        ..XenKexec::default()
+    });
+    (machine.ready, machine.ready_crash) = (Ok(vec![]), Ok(vec![]));
+    (recorded, machine)
+}
+
+#[test]
+fn a_machine_on_which_nothing_is_wrong() {
+    let recorded = Recorded::new();
+    let machine = recorded.machine();
+    for check in checks(&machine) {
+        assert_eq!(check.state, State::Ok, "{check:?}");
+    }
+    let system = find(&machine, "system").found;
+    let expected = "bare Linux, Linux 6.1.0-50-amd64, BIOS; images are loaded through \
+                        kexec_load(2)";
+    assert_eq!(system, expected);
+    recorded.put(
+        "proc/cpuinfo",
+        "processor\t: 0\nflags\t\t: fpu hypervisor\n",
+    );
+    recorded.put("sys/class/dmi/id/sys_vendor", "QEMU\n");
+    let system = find(&recorded.machine(), "system").found;
+    assert!(system.contains("a virtual machine (QEMU)"), "{system}");
+}
+
+#[test]
+fn a_guest_of_xen_loads_nothing() {
+    let recorded = Recorded::new();
+    recorded.put("sys/hypervisor/type", "xen\n");
+    for (kind, capabilities, part) in [
+        ("PV\n", "\n", "run mbtool in dom0"),
+        ("PVH\n", "control_d\n", "boot Xen without dom0=pvh"),
+    ] {
+        recorded.put("sys/hypervisor/guest_type", kind);
+        recorded.put("proc/xen/capabilities", capabilities);
+        let machine = recorded.machine();
+        let all = checks(&machine);
+        assert_eq!(all.len(), 1, "{all:?}");
+        assert_eq!((all[0].id, all[0].state), ("system", State::Problem));
+        assert!(all[0].fix.as_ref().unwrap().contains(part), "{all:?}");
+        // nothing else is looked at
+        assert_eq!(crate::doctor::examine(&machine).checks.len(), 1);
+    }
+    recorded.put("sys/hypervisor/guest_type", "HVM\n");
+    recorded.put("proc/xen/capabilities", "\n");
+    assert_eq!(find(&recorded.machine(), "system").state, State::Ok);
+}
+
+#[test]
+fn without_rights_little_is_known() {
+    let recorded = Recorded::new();
+    recorded.put("proc/self/status", "CapEff:\t0\n");
+    let check = find(&recorded.machine(), "rights");
+    assert_eq!(check.state, State::Unknown);
+    assert_eq!(check.fix.as_deref(), Some("run mbtool as root"));
+    let (_, mut machine) = dom0();
+    machine.status.kernel.cap_sys_admin = Some(false);
+    assert_eq!(find(&machine, "rights").state, State::Unknown);
+}
+
+#[test]
+fn the_system_call_is_looked_for_and_not_called() {
+    let recorded = Recorded::new();
+    let kexec = || find(&recorded.machine(), "kexec");
+    assert_eq!(kexec().found, "kexec_load(2) is there (/proc/kallsyms)");
+    recorded.put("proc/kallsyms", "0 W __x64_sys_kexec_load\n");
+    let check = kexec();
+    assert_eq!(check.state, State::Problem);
+    assert!(check.found.contains("kexec_file_load(2)"), "{check:?}");
+    assert_eq!(
+        check.fix.as_deref(),
+        Some("boot a kernel with CONFIG_KEXEC")
+    );
+    recorded.put("proc/kallsyms", [0xff; 100]);
+    assert_eq!(kexec().state, State::Unknown);
+    recorded.put("boot/config-6.1.0-50-amd64", "CONFIG_KEXEC_FILE=y\n");
+    let check = kexec();
+    assert_eq!(check.state, State::Problem);
+    assert!(check.found.contains("in /boot/config-6.1.0-50-amd64"));
+    // the running kernel's own comes first
+    let mut gz = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+    gz.write_all(b"# x\nCONFIG_KEXEC=y\n").unwrap();
+    recorded.put("proc/config.gz", gz.finish().unwrap());
+    let expected = "kexec_load(2) is there (CONFIG_KEXEC=y in /proc/config.gz)";
+    assert_eq!(kexec().found, expected);
+    recorded.remove("sys/kernel/kexec_loaded");
+    assert_eq!(kexec().fix.as_deref(), Some("boot one that has it"));
+}
+
+#[test]
+fn what_the_administrator_switched_off() {
+    let recorded = Recorded::new();
+    let sysctl = || find(&recorded.machine(), "sysctl");
+    recorded.put("proc/sys/kernel/kexec_load_limit_panic", "3\n");
+    assert!(
+        sysctl()
+            .found
+            .ends_with("no limit, of crash images: 3 left")
+    );
+    recorded.put("proc/sys/kernel/kexec_load_limit_panic", "0\n");
+    let check = sysctl();
+    assert_eq!(check.state, State::Problem);
+    assert!(check.found.contains("kexec_load_limit_panic is 0"));
+    recorded.put("proc/sys/kernel/kexec_load_limit_panic", "-1\n");
+    recorded.put("proc/sys/kernel/kexec_load_disabled", "1\n");
+    let check = sysctl();
+    assert_eq!(check.state, State::Problem);
+    let fix = "remove it from /etc/sysctl.d and reboot";
+    assert_eq!(check.fix.as_deref(), Some(fix));
+    // a hardened machine
+    recorded.put("sys/kernel/kexec_crash_loaded", "1\n");
+    assert_eq!(sysctl().state, State::Warning);
+    // other reasons are for other checks
+    recorded.put("proc/sys/kernel/kexec_load_disabled", "0\n");
+    recorded.put("proc/self/status", "CapEff:\t0\n");
+    assert_eq!(sysctl().state, State::Ok);
+}
+
+#[test]
+fn lockdown_and_secure_boot() {
+    let recorded = Recorded::new();
+    let lockdown = || find(&recorded.machine(), "lockdown");
+    let path = "sys/kernel/security/lockdown";
+    recorded.put(path, "none [integrity] confidentiality\n");
+    let check = lockdown();
+    assert_eq!(check.state, State::Problem);
+    assert!(
+        check
+            .found
+            .contains("([integrity]): kexec_load(2) is refused")
+    );
+    assert!(check.fix.unwrap().starts_with("remove lockdown="));
+    let name = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+    let name = format!("sys/firmware/efi/efivars/{name}");
+    recorded.put(&name, [6, 0, 0, 0, 1]);
+    let check = lockdown();
+    assert!(check.found.contains("with Secure Boot"), "{check:?}");
+    assert!(check.fix.unwrap().contains("mokutil"));
+    recorded.put(path, "[none] integrity confidentiality\n");
+    let check = lockdown();
+    assert_eq!(check.found, "none; Secure Boot is on");
+    recorded.remove(path);
+    let check = lockdown();
+    assert_eq!(check.state, State::Unknown);
+    assert!(check.fix.unwrap().starts_with("mount -t securityfs"));
+    let (_, mut machine) = dom0();
+    assert_eq!(find(&machine, "lockdown").state, State::Ok);
+    machine.status.kernel.lockdown = Lockdown::Integrity;
+    assert_eq!(find(&machine, "lockdown").state, State::Warning);
+}
+
+#[test]
+fn xen_is_asked() {
+    let (recorded, mut machine) = dom0();
+    let check = find(&machine, "xen");
+    let expected = "Xen 4.20.4 answers, and has kexec, 100 MiB of its heap are free";
+    assert_eq!((check.state, check.found.as_str()), (State::Ok, expected));
+    // linux's own are not asked in dom0
+    assert!(!checks(&machine).iter().any(|check| check.id == "kexec"));
+    machine.ready_crash = Err(XenError::NoCrashArea.into());
+    assert_eq!(find(&machine, "xen").state, State::Ok);
+    machine.ready_crash = Err(XenError::from(HypercallError::NoDevice).into());
+    let check = find(&machine, "xen");
+    assert_eq!(check.state, State::Problem);
+    let fix = "load the kernel module (`modprobe xen-privcmd`)";
+    assert_eq!(check.fix.as_deref(), Some(fix));
+    machine.ready_crash = Err(XenError::NotRoot.into());
+    machine.ready = Err(XenError::NotRoot.into());
+    machine.status.xen_kexec = Some(XenKexec::default());
+    assert_eq!(find(&machine, "xen").state, State::Unknown);
+    drop(recorded);
+}
