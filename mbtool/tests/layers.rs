@@ -147,8 +147,8 @@ const ORDERS: [(&str, &[&str]); 4] = [
     (
         "handoff",
         &[
-            "abi", "addr", "crc", "sha256", "uart", "text", "console", "dump", "ramlog",
-            "pagelist", "runs", "extents", "arch", "spec", "sinks", "blob",
+            "addr", "names", "abi", "crc", "sha256", "uart", "print", "console", "dump", "ramlog",
+            "pagelist", "runs", "extents", "arch", "spec", "blob",
         ],
     ),
     (

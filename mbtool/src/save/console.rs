@@ -28,7 +28,7 @@ struct State {
 
 impl fmt::Debug for Console {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Talk")
+        f.debug_struct("Console")
             .field("terminal", &self.terminal)
             .finish_non_exhaustive()
     }
