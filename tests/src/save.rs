@@ -102,10 +102,10 @@ impl Scenario {
         };
         let load = match self.saver {
             Saver::Linux => "mbtool load -p --console com1 /vmlinuz --initrd /crash-initrd --cmdline \
-                'console=ttyS0,115200 nr_cpus=1 irqpoll reset_devices no_timer_check quiet panic=-1 mbtool.crash'"
+                'console=ttyS0,115200 nr_cpus=1 irqpoll reset_devices no_timer_check cryptomgr.notests quiet panic=-1 mbtool.crash'"
                 .to_owned(),
             Saver::Xen(_) => "mbtool load -p --console com1 /xen.gz --cmdline 'com1=115200,8n1 console=com1' \
-                --module '/vmlinuz console=hvc0 quiet panic=-1 mbtool.crash' --initrd /crash-initrd"
+                --module '/vmlinuz console=hvc0 quiet panic=-1 cryptomgr.notests mbtool.crash' --initrd /crash-initrd"
                 .to_owned(),
         };
         let script = format!(

@@ -59,6 +59,8 @@ fn demo(options: &Options) -> Result<()> {
         board: if options.q35 { Board::Q35 } else { Board::Pc },
         cpus: options.cpus,
         memory_mib: options.memory,
+        xen_args: "",
+        dom0_args: "",
     };
     say(
         "demo",

@@ -74,6 +74,8 @@ pub struct Case {
     pub xen_args: &'static str,
     /// CPUs that Xen starts.
     pub cpus: u32,
+    /// The machine's CPUs run at the same time (see [`Machine::parallel`]).
+    pub parallel: bool,
     /// Bytes added to dom0's initial RAM disk.
     pub ballast: usize,
     /// Pages made before the crash.
@@ -102,6 +104,7 @@ pub const CASE: Case = Case {
     online: CPUS,
     xen_args: "",
     cpus: CPUS - 1,
+    parallel: false,
     ballast: 0,
     pages: 4096,
     proof: true,
@@ -131,7 +134,7 @@ impl Case {
     fn image(&self) -> String {
         format!(
             "--console com1 /xen.gz --cmdline 'com1=115200,8n1 console=com1 loglvl=all {}' \
-             --module '/vmlinuz console=hvc0 quiet panic=-1 {STEADY}' --initrd /crash-initrd",
+             --module '/vmlinuz console=hvc0 quiet panic=-1 cryptomgr.notests {STEADY}' --initrd /crash-initrd",
             self.xen_args,
         )
     }
@@ -173,7 +176,7 @@ impl Case {
     fn dump(&self) -> String {
         let pages = self.pages + self.low_pages();
         let (digests, still) = if self.proof {
-            ("digests", format!("say {STILL}\nsleep 5\n"))
+            ("digests", format!("say {STILL}\nsleep 1\n"))
         } else {
             ("", String::new())
         };
@@ -249,6 +252,9 @@ impl Case {
         }
         if self.proof {
             machine = machine.monitor().debugger();
+        }
+        if self.parallel {
+            machine = machine.parallel();
         }
         let machine = machine.board(self.board).cpus(CPUS);
         Ok(machine.memory_mib(self.memory_mib))

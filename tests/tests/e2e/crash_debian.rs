@@ -125,7 +125,7 @@ fi
 "#;
 
 /// Arguments of the kernel, for GRUB.
-const ARGS: &str = "console=ttyS0,115200 quiet panic=-1 no_timer_check";
+const ARGS: &str = "console=ttyS0,115200 quiet panic=-1 no_timer_check cryptomgr.notests";
 
 /// Saves to a logical volume on a RAID of two disks, which the system itself does not need to boot.
 const TO_LVM: &str = r#"

@@ -92,6 +92,7 @@ fn crash_busy_linux_6_12_to_xen_4_20_amd_large_initrd_sparse_apic_ids() -> Resul
         apic_id: Some(4),
         ballast: 60 << 20,
         before: BUSY,
+        parallel: true,
         memory_mib: 2048,
         crashkernel: "768M",
         ..SMALL
@@ -126,6 +127,7 @@ fn crash_to_xen_4_20_x2apic_on_cpu_2() -> Result<()> {
 fn crash_xen_4_20_by_its_debug_key_to_xen_4_20() -> Result<()> {
     let case = Case {
         host: Host::Xen("4.20"),
+        dom0: &LINUX_6_12,
         key: true,
         crashkernel: "512M@256M",
         ..SMALL
@@ -269,6 +271,7 @@ fn crash_busy_linux_to_xen_4_17_on_cpu_2() -> Result<()> {
     let case = Case {
         xen: "4.17",
         before: BUSY,
+        parallel: true,
         ..SMALL
     };
     case.check("crash_busy_linux_to_xen_4_17_on_cpu_2")

@@ -85,7 +85,7 @@ fn doctor_on_linux_that_is_ready_and_when_loading_is_disabled() -> Result<()> {
     );
     let outcome = Machine::stage1(Firmware::SeaBios, stage(&script)?.finish()?)?
         .linux(&LINUX_6_1)?
-        .append("crashkernel=256M oops=panic no_timer_check")
+        .append("crashkernel=256M oops=panic")
         .cpus(2)
         .memory_mib(1024)
         .run("doctor_ready", DEADLINE, &[END])?
@@ -167,7 +167,7 @@ fn doctor_on_linux_that_is_locked_down_without_a_region() -> Result<()> {
     );
     let outcome = Machine::stage1(Firmware::SeaBios, stage(&script)?.finish()?)?
         .linux(&LINUX_6_1)?
-        .append("lockdown=integrity no_timer_check")
+        .append("lockdown=integrity")
         .memory_mib(1024)
         .run("doctor_locked", DEADLINE, &[END])?
         .ended_with(END)?;

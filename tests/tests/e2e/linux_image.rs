@@ -27,7 +27,7 @@ tests::cases! {
 const DEADLINE: Duration = Duration::from_secs(300);
 
 /// The first kernel's command line, as [`Machine::stage1`] gives it, without what QEMU adds.
-const FIRST_CMDLINE: &str = "console=ttyS0,115200 quiet panic=-1 no_timer_check";
+const FIRST_CMDLINE: &str = "console=ttyS0,115200 quiet panic=-1 no_timer_check cryptomgr.notests";
 
 /// What to start, and on what.
 struct Case {
@@ -54,8 +54,8 @@ impl Case {
             memory_mib: 2048,
             image,
             release,
-            options: "--cmdline 'console=ttyS0,115200 quiet panic=-1 no_timer_check a=b'",
-            cmdline: "console=ttyS0,115200 quiet panic=-1 no_timer_check a=b",
+            options: "--cmdline 'console=ttyS0,115200 quiet panic=-1 no_timer_check cryptomgr.notests a=b'",
+            cmdline: "console=ttyS0,115200 quiet panic=-1 no_timer_check cryptomgr.notests a=b",
         }
     }
 
@@ -156,7 +156,7 @@ fn vmlinux(file: &[u8]) -> Result<Vec<u8>> {
 fn linux_6_1_seabios_with_the_same_command_line() -> Result<()> {
     let case = Case {
         options: "--reuse-cmdline --cmdline more=1",
-        cmdline: "console=ttyS0,115200 quiet panic=-1 no_timer_check more=1",
+        cmdline: "console=ttyS0,115200 quiet panic=-1 no_timer_check cryptomgr.notests more=1",
         ..Case::new(Firmware::SeaBios, read(&LINUX_6_1)?, "6.1.")
     };
     assert!(case.cmdline.starts_with(FIRST_CMDLINE));

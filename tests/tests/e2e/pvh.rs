@@ -17,7 +17,8 @@ tests::cases! {
 /// Five times what it takes on two free cores.
 const DEADLINE: Duration = Duration::from_secs(300);
 /// PVH's mark on the kernel's command line, so that it is not the first kernel's.
-const CMDLINE: &str = "console=ttyS0,115200 panic=-1 no_timer_check started-by=pvh";
+const CMDLINE: &str =
+    "console=ttyS0,115200 panic=-1 no_timer_check cryptomgr.notests started-by=pvh";
 
 fn boots(test: &str, kernel: &'static Asset, release: &str, firmware: Firmware) -> Result<()> {
     let mut wanted = vec![&BUSYBOX, FIRST_LINUX, kernel, &QEMU];
