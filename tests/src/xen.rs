@@ -9,7 +9,7 @@ use images::guest::{self, DOM0, STAGE1, Stage1};
 
 use crate::guest_binary::mbtool_bin;
 use crate::machine::{Board, EMULATED_DOM0, FIRST_LINUX, Firmware, Machine, UNSCRUBBED};
-use crate::run::Outcome;
+use crate::outcome::Outcome;
 
 /// Five times what the slowest case takes on two free cores.
 const DEADLINE: Duration = Duration::from_secs(240);
@@ -178,7 +178,7 @@ impl Report {
         let brought_up = format!("(XEN) Brought up {} CPUs", scenario.cpus);
         ensure!(
             self.outcome.contains(&brought_up),
-            "Xen did not say {brought_up:?}"
+            "Xen did not print {brought_up:?}"
         );
         let tables: u32 = get("acpi-tables")?.parse()?;
         ensure!(tables > 0, "dom0 has no ACPI tables");

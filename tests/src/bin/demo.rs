@@ -83,7 +83,7 @@ fn demo(options: &Options) -> Result<()> {
 
     let mut stdout = std::io::stdout().lock();
     let report = scenario.run("demo", &mut |_, line| {
-        // Whoever closed stdout still gets the verdict.
+        // The verdict is printed also when stdout is closed.
         let _ = writeln!(stdout, "{line}");
         let _ = stdout.flush();
     })?;

@@ -1,7 +1,7 @@
 //! Runs in dom0, as root: makes every hypercall that mbtool knows, and prints the answers, one line each.
 //!
 //! `hypercall-guest` asks for everything and runs the table of images, `hypercall-guest open` only opens the device,
-//! `hypercall-guest range` asks for the crash area, `hypercall-guest under` says what this Linux runs on.
+//! `hypercall-guest range` asks for the crash area, `hypercall-guest under` prints what this Linux runs on.
 
 use std::env;
 use std::fs;

@@ -15,7 +15,7 @@ use crate::crash::Host;
 use crate::guest_binary::{known_pages_bin, mbtool_bin};
 use crate::known_pages::{self, MARKER, PAGE};
 use crate::machine::{Board, EMULATED, Firmware, Machine, SMALL_DOM0};
-use crate::run::Outcome;
+use crate::outcome::Outcome;
 use crate::{attempt, run};
 use memory::Watch;
 
@@ -29,10 +29,10 @@ pub const CPUS: u32 = 4;
 /// and waited for another CPU while its clock did not advance. The TSCs of emulated CPUs are the same, so the check is not needed.
 const STEADY: &str = "tsc=reliable";
 
-/// What the first system says right before it crashes.
+/// Printed by the first system right before it crashes.
 const READY: &str = "READY TO CRASH";
 
-/// What dom0 says when memory may be looked at.
+/// Printed by dom0 when memory may be looked at.
 const STILL: &str = "still";
 
 /// One case.
@@ -52,7 +52,7 @@ pub struct Case {
     pub memory_mib: u32,
     /// `crashkernel=` of the system that crashes.
     pub crashkernel: &'static str,
-    /// More words for its kernel.
+    /// More parameters for its kernel.
     pub host_args: &'static str,
     /// QEMU's CPU model.
     pub model: Option<&'static str>,
@@ -70,7 +70,7 @@ pub struct Case {
     pub before: &'static str,
     /// CPUs that run when the crash comes.
     pub online: u32,
-    /// Words for Xen.
+    /// Parameters for Xen.
     pub xen_args: &'static str,
     /// CPUs that Xen starts.
     pub cpus: u32,
@@ -189,8 +189,7 @@ impl Case {
         )
     }
 
-    /// What `crash size` says in the system that is to crash, when nothing is reserved there yet: what follows
-    /// `crashkernel=`.
+    /// The value of `crashkernel=` that `crash size` prints in the system that is to crash, when nothing is reserved there yet.
     pub fn advised(&self, name: &str) -> Result<String> {
         let script = format!(
             "echo ADVISED $(mbtool crash size {} | head -n 1)\n",
@@ -202,8 +201,8 @@ impl Case {
             .machine("", stage1)?
             .run(name, DEADLINE, &[&end])?
             .ended_with(&end)?;
-        let word = outcome.value("ADVISED crashkernel=");
-        word.map(str::to_owned).context("nothing is advised")
+        let value = outcome.value("ADVISED crashkernel=");
+        value.map(str::to_owned).context("nothing is advised")
     }
 
     /// The first system's initial RAM disk, and the digest that dom0 must report for its payload.
@@ -227,14 +226,14 @@ impl Case {
 
     /// The machine, with the first system on it; `reserve` is for its command line.
     fn machine(&self, reserve: &str, stage1: Stage1Initrd) -> Result<Machine> {
-        let words = format!("{reserve} {}", self.host_args);
+        let parameters = format!("{reserve} {}", self.host_args);
         let mut machine = match self.host {
             Host::Linux(kernel) => Machine::new(self.firmware, kernel.path()?)
                 .append("console=ttyS0,115200 quiet panic=-1")
                 .append(EMULATED)
-                .append(words.trim())
+                .append(parameters.trim())
                 .initrd(stage1),
-            Host::Xen(version) => Machine::xen(version, words.trim(), "", stage1)?
+            Host::Xen(version) => Machine::xen(version, parameters.trim(), "", stage1)?
                 .linux(self.dom0)?
                 .append(SMALL_DOM0),
         };
@@ -295,7 +294,7 @@ impl Case {
         })
     }
 
-    /// Runs it as `name` and checks all that dom0 says.
+    /// Runs it as `name` and checks all that dom0 prints.
     pub fn check(&self, name: &str) -> Result<()> {
         let ran = self.run(name)?;
         let log = ran.outcome.log.display().to_string();

@@ -17,7 +17,7 @@ tests::cases! {
 
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// What an entry line says, by name.
+/// The values of an entry line, by name.
 fn fields(line: &str) -> Vec<(&str, u64)> {
     let words: Vec<&str> = line.split_whitespace().skip(2).collect();
     let value = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16).ok();

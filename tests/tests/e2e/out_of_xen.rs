@@ -12,17 +12,17 @@ use images::report::Report;
 use tests::{Board, DEBUG_EXIT, FIRST_LINUX, Machine, Outcome, mbtool_bin};
 
 tests::cases! {
-    xen_4_17_to_linux: restored 14 s, "long form";
+    xen_4_17_to_linux: restored 14 s, "slow";
     xen_4_20_to_linux: restored 14 s;
     xen_4_17_to_linux_low_with_87_mib: restored 25 s;
-    xen_4_20_to_linux_low_with_87_mib: restored 14 s, "long form";
-    xen_4_17_to_linux_with_100_mib: restored 14 s, "long form";
+    xen_4_20_to_linux_low_with_87_mib: restored 14 s, "slow";
+    xen_4_17_to_linux_with_100_mib: restored 14 s, "slow";
     xen_4_20_to_linux_with_100_mib: restored 23 s;
-    xen_4_17_lives_through_replace_and_unload: restored 14 s, "long form";
+    xen_4_17_lives_through_replace_and_unload: restored 14 s, "slow";
     xen_4_20_lives_through_replace_and_unload: restored 14 s;
     pages_that_xen_loses_are_counted: booted 25 s;
     a_dom0_above_4_gib_reaches_linux: booted 40 s;
-    xen_4_17_to_xen_4_20: booted 14 s, "long form";
+    xen_4_17_to_xen_4_20: booted 14 s, "slow";
     xen_4_20_to_xen_4_17: restored 14 s;
     a_payload_finds_itself_in_place: booted 14 s;
     a_payload_with_a_place_of_its_own_is_moved_there: booted 14 s;
@@ -183,7 +183,7 @@ fn xen_4_17_to_linux() -> Result<()> {
 }
 
 fn xen_4_20_to_linux() -> Result<()> {
-    // the plan of this machine can be had again from what it says of the machine
+    // the plan of this machine can be had again from its record of the machine
     let plan = format!("--json --console com1 --cmdline '{TARGET}' --initrd /initrd /vmlinuz");
     let script = format!(
         "mbtool status\n\
