@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use handoff::addr::{MIB, PhysRange};
-use mbtool::backend::under::Under;
+use mbtool::host::hypervisor::Hypervisor;
 use tests::hypercall::{MARKER, answer};
 use xen_shim::hypercall::testing::load_cases;
 use xen_shim::hypercall::{
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
             .map_err(Into::into),
         [range] if range == "range" => crash_area(),
         [under] if under == "under" => {
-            println!("{MARKER}under {}", Under::read(Path::new("/")));
+            println!("{MARKER}under {}", Hypervisor::read(Path::new("/")));
             Ok(())
         }
         _ => Err(anyhow::anyhow!("usage: hypercall-guest [open|range|under]")),

@@ -9,8 +9,8 @@ use handoff::spec::{Console, Verify};
 use images::launch;
 use images::payloads::{EXIT_STATUS, FAULT32_OFFSET, FAULT32_REGISTERS, MB2_FAULT32, MB2_FIXED};
 use images::report::{Body, Report};
+use mbtool::host::{Host, read};
 use mbtool::image::Image;
-use mbtool::memory::{Host, host};
 use mbtool::plan::{Module, Plan, Request, plan};
 use sha2::{Digest, Sha256};
 use tests::dump::Dump;
@@ -226,7 +226,7 @@ fn an_absent_uart_does_not_stop_the_handoff() -> Result<()> {
 /// A recorded machine with 1 GiB.
 fn machine() -> Result<Host> {
     let map = include_bytes!("../../../mbtool/tests/data/qemu-pc-seabios.json");
-    Ok(host::from_json(map)?)
+    Ok(mbtool::host::replay::from_json(map)?)
 }
 
 /// Has the launcher start a plan made for [`machine`].
