@@ -3,7 +3,8 @@
 //! The writer runs in the blob, the reader ([`read`]) on the host; names, order
 //! and widths of the fields stand here, once.
 
-use crate::abi::PHASES;
+use crate::abi::phase_name;
+use crate::names::{entries, nth};
 use crate::text::Text;
 use core::ops::{Deref, DerefMut};
 
@@ -102,18 +103,6 @@ pub fn vector_name(vector: u8) -> &'static [u8] {
     nth(NAMES, vector.into()).unwrap_or(b"interrupt")
 }
 
-/// Entry `n` of a list separated by bars. A string has no pointers in it, as an
-/// array of strings would, so it needs no relocation.
-#[must_use]
-pub fn nth(list: &'static str, n: u32) -> Option<&'static [u8]> {
-    entries(list).nth(n as usize)
-}
-
-/// The entries of a list separated by bars.
-pub(crate) fn entries(list: &'static str) -> impl Iterator<Item = &'static [u8]> {
-    list.as_bytes().split(|byte| *byte == b'|')
-}
-
 /// Forwards text and sums it up: lines and CRC-32.
 ///
 /// Bit by bit: a dump is short, and must not depend on tables that a fault may
@@ -209,7 +198,7 @@ fn body(out: &mut impl Text, r: &Record<'_>) {
     out.str(" mode ")
         .str(if long { "long" } else { "protected" });
     out.str(" phase ")
-        .bytes(nth(PHASES, r.phase).unwrap_or(b"?"))
+        .bytes(phase_name(r.phase))
         .str(" format ")
         .dec(FORMAT.into())
         .str("\n");

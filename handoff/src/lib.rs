@@ -18,6 +18,7 @@ pub mod crc;
 pub mod dump;
 #[cfg(not(freestanding))]
 pub mod extents;
+pub mod names;
 pub mod pagelist;
 pub mod ramlog;
 #[cfg(not(freestanding))]

@@ -123,6 +123,14 @@ pub struct RegionRaw {
     pub zero_pages: u64,
 }
 
+impl RegionRaw {
+    /// The name, without its padding.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        self.name.split(|byte| *byte == 0).next().unwrap_or(b"?")
+    }
+}
+
 /// A change of memory before the jump.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]

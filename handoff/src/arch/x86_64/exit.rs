@@ -2,7 +2,7 @@
 
 use super::paging::NX;
 use crate::abi::{EXIT_LINUX64, EXIT_PVH, EXITS, Params, Tables};
-use crate::dump::nth;
+use crate::names::nth;
 use crate::text::Text;
 
 /// A bit of a paging entry that the CPU ignores: here it marks an entry that

@@ -6,7 +6,6 @@
 #![expect(unsafe_code)]
 
 use super::cpu;
-use super::verify::name;
 use crate::abi::RegionRaw;
 use crate::text::Text;
 
@@ -43,7 +42,7 @@ pub unsafe fn report(out: &mut impl Text, region: &RegionRaw, zero: u64) -> u64 
         found = found.saturating_sub(region.zero_pages);
     }
     if found > 0 {
-        out.str("[handoff] ").bytes(name(region)).str(": lost ");
+        out.str("[handoff] ").bytes(region.name()).str(": lost ");
         out.dec(found).str(" page(s), first ");
         if blank {
             out.str("unknown");

@@ -5,6 +5,7 @@ pub mod clmul;
 pub mod console;
 pub mod cpu;
 pub mod descriptors;
+pub mod end;
 pub mod exit;
 #[cfg(not(freestanding))]
 pub mod gates;

@@ -13,27 +13,14 @@
 // UNSAFETY: physical memory by address, privileged instructions.
 #![expect(unsafe_code)]
 
-use super::{console, cpu, exit, guard, paging, relocate, selfcheck, state, trap, verify};
+use super::console::{self, console};
+use super::end::end;
+use super::{cpu, exit, guard, paging, relocate, selfcheck, state, verify};
 use crate::abi::{self, Area, EntryState, FixupRaw, Header, Params, Scratch};
 use crate::text::Text;
 
-pub use super::console::console;
-
 /// Xen's code selector (xen/arch/x86/include/asm/config.h, `__HYPERVISOR_CS`).
 const XEN_CS: u16 = 0xe008;
-
-/// Ends a fault or a failed verification.
-pub fn end(params: &Params, dead: &mut u32) -> ! {
-    let mut out = console(params, dead);
-    if params.on_fault == abi::ON_FAULT_RESET {
-        out.str("[handoff] resetting the machine (--on-fault reset)\n");
-        out.drain();
-        cpu::reset()
-    }
-    out.str("[handoff] halted (--on-fault halt)\n");
-    out.drain();
-    cpu::halt()
-}
 
 /// Everything between the old kernel and the drop to protected mode.
 ///
@@ -325,7 +312,7 @@ pub unsafe fn panicked(area: *mut Area) -> ! {
     } = unsafe { &mut *area };
     let mut out = console(params, &mut scratch.console_dead);
     out.str("[handoff] PANIC in phase ")
-        .bytes(trap::phase_name(scratch.phase))
+        .bytes(abi::phase_name(scratch.phase))
         .str("\n");
     end(params, &mut scratch.console_dead)
 }

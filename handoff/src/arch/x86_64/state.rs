@@ -1,7 +1,7 @@
 //! The state that the old kernel left, in two lines.
 
 use crate::abi::EntryState;
-use crate::dump::nth;
+use crate::names::nth;
 use crate::text::Text;
 
 const CONTROL: &str = "cr0|cr3|cr4|efer|rflags|rsp|cs|ds|es|fs|gs|ss|tr|ldt";

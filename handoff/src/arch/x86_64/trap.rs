@@ -4,25 +4,13 @@
 #![expect(unsafe_code)]
 
 use super::report::{begin, report};
-use super::{cpu, run};
-use crate::abi::{self, Area, Frame32, Frame64, Scratch};
-use crate::dump::{self, Mode, Record};
+use super::{cpu, end};
+use crate::abi::{self, Area, Frame32, Frame64, Scratch, has_error_code};
+use crate::dump::{Mode, Record};
 
 const NMI: u32 = 2;
 const BREAKPOINT: u32 = 3;
 const DOUBLE_FAULT: u32 = 8;
-
-/// Name of a phase number.
-#[must_use]
-pub fn phase_name(phase: u32) -> &'static [u8] {
-    dump::nth(abi::PHASES, phase).unwrap_or(b"?")
-}
-
-/// True for vectors whose frame starts with an error code.
-#[must_use]
-pub fn has_error_code(vector: u32) -> bool {
-    vector < 32 && abi::ERROR_CODE_VECTORS >> vector & 1 == 1
-}
 
 /// The vector of a stub, from the return address that its `call` pushed.
 fn vector_of(ret: u64, stubs: u64) -> u32 {
@@ -98,7 +86,7 @@ unsafe fn end_or_resume(resume: bool, area: *mut Area) {
         params, scratch, ..
     } = unsafe { &mut *area };
     if !resume {
-        run::end(params, &mut scratch.console_dead);
+        end::end(params, &mut scratch.console_dead);
     }
     scratch.dumping = 0;
 }

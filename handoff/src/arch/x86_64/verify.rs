@@ -7,7 +7,7 @@
 use super::{clmul, cpu, lost, sha_ni};
 use crate::abi::{self, Params, RegionRaw};
 use crate::crc::{self, Tables};
-use crate::dump::nth;
+use crate::names::nth;
 use crate::sha256;
 use crate::text::Text;
 
@@ -142,18 +142,13 @@ pub unsafe fn segments(out: &mut impl Text, params: &Params, tables: &Tables, xe
     bad
 }
 
-/// The name of a region, up to the first zero byte.
-pub(super) fn name(region: &RegionRaw) -> &[u8] {
-    region.name.split(|byte| *byte == 0).next().unwrap_or(b"?")
-}
-
 /// Checks one region; the checksum covers the loaded bytes, the rest must be 0.
 #[inline(never)]
 fn segment(out: &mut impl Text, r: &RegionRaw, bytes: &[u8], engine: Engine<'_>) -> bool {
     let (loaded, tail) = bytes.split_at(bytes.len().min(r.loaded as usize));
     let found = engine.digest(loaded);
     out.str("[handoff] verify ")
-        .bytes(name(r))
+        .bytes(r.name())
         .str(" ")
         .hex(r.start, 8)
         .str("-");
