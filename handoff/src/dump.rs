@@ -5,7 +5,7 @@
 
 use crate::abi::phase_name;
 use crate::names::{entries, nth};
-use crate::text::Text;
+use crate::print::Print;
 use core::ops::{Deref, DerefMut};
 
 #[cfg(not(freestanding))]
@@ -140,7 +140,7 @@ impl<T> DerefMut for Summed<T> {
     }
 }
 
-impl<T: Text> Text for Summed<T> {
+impl<T: Print> Print for Summed<T> {
     fn byte(&mut self, byte: u8) {
         self.crc = crc_byte(self.crc, byte);
         self.lines += u32::from(byte == b'\n');
@@ -158,13 +158,13 @@ pub(crate) fn crc_byte(crc: u32, byte: u8) -> u32 {
 }
 
 /// Writes the record.
-pub fn write<T: Text>(out: &mut Summed<T>, record: &Record<'_>) {
+pub fn write<T: Print>(out: &mut Summed<T>, record: &Record<'_>) {
     write_with(out, record, |_| {});
 }
 
 /// Writes the record and, before its last line, what `more` writes: whole lines
 /// that start with [`PREFIX`] and a word of their own.
-pub fn write_with<T: Text>(
+pub fn write_with<T: Print>(
     out: &mut Summed<T>,
     record: &Record<'_>,
     more: impl FnOnce(&mut Summed<T>),
@@ -182,7 +182,7 @@ pub fn write_with<T: Text>(
 }
 
 /// All lines but the last.
-fn body(out: &mut impl Text, r: &Record<'_>) {
+fn body(out: &mut impl Print, r: &Record<'_>) {
     let long = r.mode == Mode::Long;
     let width = r.mode.digits();
     out.str(BEGIN)
@@ -237,7 +237,7 @@ fn body(out: &mut impl Text, r: &Record<'_>) {
     });
 }
 
-fn row(out: &mut impl Text, names: &'static str, values: &[u64], digits: u32) {
+fn row(out: &mut impl Print, names: &'static str, values: &[u64], digits: u32) {
     out.str("[handoff]");
     for (name, value) in entries(names).zip(values) {
         out.str(" ").bytes(name).str(" ").hex(*value, digits);

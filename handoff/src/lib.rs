@@ -20,6 +20,7 @@ pub mod dump;
 pub mod extents;
 pub mod names;
 pub mod pagelist;
+pub mod print;
 pub mod ramlog;
 #[cfg(not(freestanding))]
 pub mod runs;
@@ -28,5 +29,4 @@ pub mod sha256;
 mod sinks;
 #[cfg(not(freestanding))]
 pub mod spec;
-pub mod text;
 pub mod uart;

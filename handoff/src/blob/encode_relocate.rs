@@ -4,7 +4,7 @@ extern crate alloc;
 use super::{memsz, paged};
 use crate::abi::{ClearRaw, Extent, MAX_CLEARS, MAX_EXTENTS, RelocateRaw};
 use crate::addr::{FOUR_GIB, PAGE_SIZE, PhysRange};
-use crate::pagelist::{Encoded, Step, Walk};
+use crate::pagelist::{Encoded, PageMove, Walk};
 use crate::spec::Spec;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -90,7 +90,7 @@ fn clears(spec: &Spec, touched: &mut Vec<PhysRange>) -> Result<[ClearRaw; MAX_CL
     }
     let mut destinations: Vec<_> = moves.extents.iter().map(Extent::destination).collect();
     if let Some(list) = &moves.list {
-        let page = |step: Step| PhysRange::from_len(step.to, PAGE_SIZE);
+        let page = |step: PageMove| PhysRange::from_len(step.to, PAGE_SIZE);
         destinations.extend(steps(list)?.into_iter().filter_map(page));
     }
     let mut clears = [ClearRaw::default(); MAX_CLEARS];
@@ -119,7 +119,7 @@ fn range(what: &str, start: u64, len: u64) -> Result<PhysRange, String> {
 }
 
 /// What the list says, read from its pages as the handoff will.
-fn steps(list: &Encoded) -> Result<Vec<Step>, String> {
+fn steps(list: &Encoded) -> Result<Vec<PageMove>, String> {
     let read = |at: u64| {
         let page = list
             .pages

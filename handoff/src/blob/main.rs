@@ -11,19 +11,19 @@ use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, offset_of};
 use handoff::abi::{self, Area, Frame32, Frame64, Header, STACK_SIZE};
-use handoff::arch::x86_64::{cpu, run, trap};
+use handoff::arch::x86_64::{cpu, sequence, trap};
 
 /// The area's place behind the code; the host fills it in.
 #[repr(transparent)]
-pub struct Place(UnsafeCell<MaybeUninit<Area>>);
+pub struct AreaCell(UnsafeCell<MaybeUninit<Area>>);
 
 // SAFETY: one CPU runs the blob.
-unsafe impl Sync for Place {}
+unsafe impl Sync for AreaCell {}
 
 /// See [`Area`].
 #[unsafe(export_name = "area")]
 #[unsafe(link_section = ".bss.area")]
-pub static AREA: Place = Place(UnsafeCell::new(MaybeUninit::uninit()));
+pub static AREA: AreaCell = AreaCell(UnsafeCell::new(MaybeUninit::uninit()));
 
 // CR0: PE 1, MP 2, EM 4, TS 8, ET 10, NE 20, WP 10000, PG 80000000 (hex)
 const CR0_CLEAR: i32 = !0xc;
@@ -180,12 +180,12 @@ global_asm!(
 
 extern "C" fn handoff_run(area: *mut Area, header: *const Header) {
     // SAFETY: entry.S calls this once, in the state that `run` asks for.
-    unsafe { run::run(area, header) }
+    unsafe { sequence::run(area, header) }
 }
 
 extern "C" fn handoff_returned(area: *mut Area) {
     // SAFETY: return.S calls this in the state that `returned` asks for.
-    unsafe { run::returned(area) }
+    unsafe { sequence::returned(area) }
 }
 
 extern "C" fn handoff_long(frame: *const Frame64, area: *mut Area) {
@@ -204,7 +204,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     // SAFETY: takes an address; the code that used the area will not run again.
     unsafe {
         asm!("lea {}, [rip + area]", out(reg) area, options(nomem, nostack));
-        run::panicked(area)
+        sequence::panicked(area)
     }
 }
 

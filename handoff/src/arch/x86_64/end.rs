@@ -3,7 +3,7 @@
 use super::console::console;
 use super::cpu;
 use crate::abi::{ON_FAULT_RESET, Params};
-use crate::text::Text;
+use crate::print::Print;
 
 /// Ends a fault or a failed verification.
 pub fn end(params: &Params, dead: &mut u32) -> ! {

@@ -3,7 +3,7 @@
 use super::paging::NX;
 use crate::abi::{EXIT_LINUX64, EXIT_PVH, EXITS, Params, Tables};
 use crate::names::nth;
-use crate::text::Text;
+use crate::print::Print;
 
 /// A bit of a paging entry that the CPU ignores: here it marks an entry that
 /// had [`NX`].
@@ -35,7 +35,7 @@ pub fn close(tables: &mut Tables) {
 }
 
 /// Says where the jump goes.
-pub fn announce(out: &mut impl Text, params: &Params) {
+pub fn announce(out: &mut impl Print, params: &Params) {
     out.str("[handoff] jump to ").hex(params.entry.into(), 8);
     let name = nth(EXITS, params.exit).unwrap_or(b"?");
     out.str(" (").bytes(name).str("), ");

@@ -7,7 +7,7 @@
 
 use super::cpu;
 use crate::abi::RegionRaw;
-use crate::text::Text;
+use crate::print::Print;
 
 const PAGE: u64 = 4096;
 
@@ -20,7 +20,7 @@ const PAGE: u64 = 4096;
 ///
 /// All pages that the region touches, and the one at `zero`, must be mapped.
 #[inline(never)]
-pub unsafe fn report(out: &mut impl Text, region: &RegionRaw, zero: u64) -> u64 {
+pub unsafe fn report(out: &mut impl Print, region: &RegionRaw, zero: u64) -> u64 {
     // SAFETY: the caller's promise.
     let same = |a, b, words| unsafe { cpu::same(a, b, words) };
     let (mut found, mut first) = (0_u64, 0);

@@ -9,7 +9,7 @@ use crate::abi::{self, Area, Scratch};
 use crate::addr::FOUR_GIB;
 use crate::console::UNMAPPED;
 use crate::dump::{self, CODE_BYTES, Mode, Record, STACK_WORDS};
-use crate::text::Text;
+use crate::print::Print;
 
 /// #MC.
 const MACHINE_CHECK: u8 = 18;

@@ -92,7 +92,7 @@ unsafe fn end_or_resume(resume: bool, area: *mut Area) {
 }
 
 /// What the CPU says of a fault in protected mode.
-struct Origin {
+struct PushedFrame {
     error: Option<u32>,
     /// `None`: the frame did not reach memory.
     at: Option<At>,
@@ -111,10 +111,10 @@ impl At {
     }
 
     /// Reads a frame at `esp`, after the error code where the vector has one.
-    fn pushed(vector: u32, esp: u32, read: impl Fn(u32) -> u32) -> Origin {
+    fn pushed(vector: u32, esp: u32, read: impl Fn(u32) -> u32) -> PushedFrame {
         let word = |n: u32| read(esp.wrapping_add(4 * n));
         let at = |n: u32| Self::new(word(n), word(n + 1), word(n + 2));
-        let without = Origin {
+        let without = PushedFrame {
             error: None,
             at: at(0),
             esp: esp.wrapping_add(12),
@@ -124,7 +124,7 @@ impl At {
         if !has_error_code(vector) || word(0) > 0xffff && without.at.is_some() {
             return without;
         }
-        Origin {
+        PushedFrame {
             error: Some(word(0)),
             at: at(1),
             esp: esp.wrapping_add(16),
@@ -199,13 +199,13 @@ fn double_fault(
     handler: &[u32; 26],
     target: impl Fn(u32) -> u32,
     scratch: &Scratch,
-) -> (Origin, [u32; 8], [u32; 5]) {
+) -> (PushedFrame, [u32; 8], [u32; 5]) {
     let stack_end = &raw const scratch.ist_df as u64 + abi::STACK_SIZE as u64;
     let pushed = stack_end.wrapping_sub(frame as u64 + size_of::<Frame32>() as u64);
     let [eip, eflags, eax, ecx, edx, ebx, esp, ebp, esi, edi] = words(&target, 8);
     let [es, cs, ss, ds, fs, gs] = words(&target, 18);
     let ours = handler[0] & 0xffff == abi::SEL_TSS32.into(); // back link
-    let origin = Origin {
+    let origin = PushedFrame {
         error: (pushed == 4).then_some(0),
         at: if ours { At::new(eip, cs, eflags) } else { None },
         esp,
@@ -257,7 +257,7 @@ mod tests {
             }
         };
         let pushed = |vector, stack| {
-            let Origin { error, at, esp } = At::pushed(vector, 0xffff_fff8, read(stack));
+            let PushedFrame { error, at, esp } = At::pushed(vector, 0xffff_fff8, read(stack));
             (error, at.map(|At(eip, cs, eflags)| (eip, cs, eflags)), esp)
         };
         let frame = Some((0x20_0000, 8, 0x46));

@@ -8,7 +8,7 @@
 // UNSAFETY: debug registers.
 #![expect(unsafe_code)]
 
-use crate::text::Text;
+use crate::print::Print;
 use core::arch::asm;
 
 /// DR7 (Intel SDM vol. 3, 19.2.4): G0, G1, GE, the bit that is always one;
@@ -25,7 +25,7 @@ const DR7_OFF: u64 = 1 << 10;
 /// # Safety
 ///
 /// CPL 0, and nobody else may use the debug registers.
-pub unsafe fn watch(out: &mut impl Text, first: u64, second: u64) {
+pub unsafe fn watch(out: &mut impl Print, first: u64, second: u64) {
     out.str("[handoff] guard: watching writes to ").addr(first);
     out.str(" and ").addr(second).str("\n");
     // SAFETY: the caller's promise.
