@@ -26,7 +26,5 @@ pub mod ramlog;
 pub mod runs;
 pub mod sha256;
 #[cfg(not(freestanding))]
-mod sinks;
-#[cfg(not(freestanding))]
 pub mod spec;
 pub mod uart;

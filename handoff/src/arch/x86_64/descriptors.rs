@@ -9,6 +9,8 @@ pub const CODE64: u64 = 0x00af_9b00_0000_ffff;
 /// Flat data, accessed, writable.
 pub const DATA: u64 = 0x00cf_9300_0000_ffff;
 
+/// Type byte of an available TSS, 64-bit or 32-bit: present, DPL 0.
+pub const TSS_AVAILABLE: u8 = 0x89;
 /// Bytes of a TSS, 64-bit or 32-bit.
 pub const TSS_SIZE: u32 = 104;
 
@@ -16,7 +18,8 @@ pub const TSS_SIZE: u32 = 104;
 #[must_use]
 pub const fn tss_descriptor(base: u64) -> [u64; 2] {
     let limit = (TSS_SIZE - 1) as u64;
-    let low = limit | (base & 0xff_ffff) << 16 | 0x89 << 40 | (base >> 24 & 0xff) << 56;
+    let low =
+        limit | (base & 0xff_ffff) << 16 | (TSS_AVAILABLE as u64) << 40 | (base >> 24 & 0xff) << 56;
     [low, base >> 32]
 }
 

@@ -7,7 +7,7 @@ use crate::print::Print;
 
 /// A bit of a paging entry that the CPU ignores: here it marks an entry that
 /// had [`NX`].
-const HAD_NX: u64 = 1 << 9;
+pub const HAD_NX: u64 = 1 << 9;
 
 /// True for exits that stay in long mode, on our page tables.
 #[must_use]

@@ -6,6 +6,8 @@ pub mod clmul;
 pub mod console;
 pub mod cpu;
 pub mod descriptors;
+#[cfg(test)]
+mod encodings;
 pub mod end;
 pub mod exit;
 pub mod fixups;
@@ -15,6 +17,7 @@ pub mod lost;
 pub mod machine_check;
 pub mod paging;
 pub mod port;
+pub mod registers;
 pub mod relocate;
 pub mod report;
 pub mod selfcheck;

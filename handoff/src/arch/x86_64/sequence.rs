@@ -16,8 +16,9 @@
 use super::banner::{banner, from_xen};
 use super::console::{self, console};
 use super::end::end;
+use super::registers::{APIC_BSP, MSR_APIC_BASE};
 use super::{cpu, exit, fixups, relocate, selfcheck, state, table_root, verify, watchpoints};
-use crate::abi::{self, Area, Header};
+use crate::abi::{self, Area, BlobHeader};
 use crate::print::Print;
 
 /// Everything between the old kernel and the drop to protected mode.
@@ -27,7 +28,7 @@ use crate::print::Print;
 /// The state at entry given in the module's head; `area` must be the blob's
 /// [`Area`], filled in for its address, and nobody else may use it; `header`
 /// must be the blob's.
-pub unsafe fn run(area: *mut Area, header: *const Header) {
+pub unsafe fn run(area: *mut Area, header: *const BlobHeader) {
     // SAFETY: the blob's own, in use by nobody.
     let sums = unsafe { selfcheck::check(header, area) };
     let damaged = sums.expected != sums.found;
@@ -59,8 +60,8 @@ pub unsafe fn run(area: *mut Area, header: *const Header) {
     unsafe { console::start(params, scratch, mapped) };
     let mut out = console(params, &mut scratch.console_dead);
     // SAFETY: CPL 0; every CPU with long mode has a local APIC base register.
-    let apic_base = unsafe { cpu::rdmsr(cpu::MSR_APIC_BASE) };
-    let boot_cpu = apic_base & cpu::APIC_BSP != 0;
+    let apic_base = unsafe { cpu::rdmsr(MSR_APIC_BASE) };
+    let boot_cpu = apic_base & APIC_BSP != 0;
     banner(&mut out, params, &scratch.entry, boot_cpu);
 
     state::print(&mut out, &scratch.entry);

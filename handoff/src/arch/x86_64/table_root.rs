@@ -3,6 +3,7 @@
 // UNSAFETY: CR3 and EFER.
 #![expect(unsafe_code)]
 
+use super::registers::{CR4_LA57, EFER_LME, EFER_NXE, MSR_EFER};
 use super::{cpu, paging};
 use crate::abi::{Scratch, Tables};
 
@@ -14,12 +15,12 @@ use crate::abi::{Scratch, Tables};
 /// CPL 0 in long mode; `tables` maps code, stack and data where they are.
 #[inline(always)] // one caller
 pub unsafe fn switch(tables: &mut Tables, scratch: &mut Scratch) -> bool {
-    scratch.efer = 1 << 8; // LME
+    scratch.efer = EFER_LME;
     let nx = cpu::has_nx();
     if nx {
-        scratch.efer |= cpu::EFER_NXE as u32;
+        scratch.efer |= EFER_NXE;
         // SAFETY: the CPU has NX, so the bit may be set.
-        unsafe { cpu::wrmsr(cpu::MSR_EFER, cpu::rdmsr(cpu::MSR_EFER) | cpu::EFER_NXE) };
+        unsafe { cpu::wrmsr(MSR_EFER, cpu::rdmsr(MSR_EFER) | u64::from(EFER_NXE)) };
     } else {
         for entry in tables.pool.0.as_flattened_mut() {
             *entry &= !paging::NX;
@@ -38,7 +39,7 @@ pub unsafe fn switch(tables: &mut Tables, scratch: &mut Scratch) -> bool {
 pub unsafe fn load(tables: &Tables) {
     // SAFETY: reading control registers at CPL 0, then the caller's promise.
     unsafe {
-        let la57 = cpu::control_registers()[3] & 1 << 12 != 0;
+        let la57 = cpu::control_registers()[3] & u64::from(CR4_LA57) != 0;
         cpu::load_cr3(if la57 { tables.cr3_la57 } else { tables.cr3 });
     }
 }

@@ -3,6 +3,7 @@
 // UNSAFETY: reads frames and the interrupted code's memory by address.
 #![expect(unsafe_code)]
 
+use super::registers::MSR_EFER;
 use super::report::{begin, report};
 use super::{cpu, end};
 use crate::abi::{self, Area, Frame32, Frame64, Scratch, has_error_code};
@@ -62,7 +63,7 @@ pub unsafe fn long(frame: *const Frame64, area: *mut Area) {
         sel: [words[1] as u16, ds, es, fs, gs, words[4] as u16],
         cr: [frame.cr[0], now[1], now[2], frame.cr[1]],
         // SAFETY: EFER exists in long mode, CPL 0.
-        efer: unsafe { cpu::rdmsr(cpu::MSR_EFER) },
+        efer: unsafe { cpu::rdmsr(MSR_EFER) },
         // SAFETY: CPL 0; neither kernel leaves DR7.GD set.
         dr6: unsafe { cpu::dr6() },
         code: &[],

@@ -1,6 +1,7 @@
 //! Exits as register values.
 
 use crate::abi;
+use crate::arch::x86_64::registers::CR4_MCE;
 use crate::spec::Exit;
 
 /// EAX under Multiboot (specification 0.6.96, 3.2).
@@ -18,9 +19,6 @@ pub(super) struct ExitRegisters {
     /// In protected mode.
     pub cr4: u32,
 }
-
-/// CR4.MCE: without it a machine check is a reset without a word.
-const MCE: u32 = 1 << 6;
 
 pub(super) const fn registers(exit: Exit) -> ExitRegisters {
     let (exit, entry, eax, ebx, esi) = match exit {
@@ -40,6 +38,6 @@ pub(super) const fn registers(exit: Exit) -> ExitRegisters {
         ebx,
         esi,
         // the ABI says: all bits clear
-        cr4: if exit == abi::EXIT_PVH { 0 } else { MCE },
+        cr4: if exit == abi::EXIT_PVH { 0 } else { CR4_MCE },
     }
 }
