@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use handoff::abi::PHASES;
-use handoff::dump::nth;
+use handoff::names::nth;
 use handoff::spec::{Console, Drill};
 use handoff::uart::{FCR, IER, LCR, LSR, LSR_TEMT, LSR_THRE, MCR, POLL_LIMIT};
 use images::launch;

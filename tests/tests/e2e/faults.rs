@@ -9,7 +9,7 @@ use handoff::spec::{Console, Verify};
 use images::launch;
 use images::payloads::{EXIT_STATUS, FAULT32_OFFSET, FAULT32_REGISTERS, MB2_FAULT32, MB2_FIXED};
 use images::report::{Body, Report};
-use mbtool::host::{Host, read};
+use mbtool::host::Host;
 use mbtool::image::Image;
 use mbtool::plan::{Module, Plan, Request, plan};
 use sha2::{Digest, Sha256};
