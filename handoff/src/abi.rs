@@ -1,6 +1,6 @@
 //! What the planner and the blob must agree on, defined once.
 //!
-//! The blob is a flat image that starts with a [`Header`]. Behind its code lies
+//! The blob is a flat image that starts with a [`BlobHeader`]. Behind its code lies
 //! the [`Area`]: parameters, descriptor tables and page tables, all filled in
 //! by the host before loading, then scratch memory that starts as zero.
 //! Nothing is patched at jump time. All integers are little endian.
@@ -16,6 +16,8 @@ pub use scratch::*;
 pub use tables::*;
 
 use core::mem::{offset_of, size_of};
+#[cfg(not(freestanding))]
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// "MBTHNDOF", little endian.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"MBTHNDOF");
@@ -24,8 +26,12 @@ pub const VERSION: u32 = 3;
 
 /// The first bytes of the blob. Offsets count from the header.
 #[repr(C)]
+#[cfg_attr(
+    not(freestanding),
+    derive(FromBytes, IntoBytes, Immutable, KnownLayout)
+)]
 #[derive(Clone, Copy, Debug)]
-pub struct Header {
+pub struct BlobHeader {
     /// [`MAGIC`].
     pub magic: u64,
     /// [`VERSION`].
@@ -60,12 +66,13 @@ pub struct Area {
 }
 
 const _: () = {
-    assert!(size_of::<Header>() == 48);
+    assert!(size_of::<BlobHeader>() == 48);
     assert!(offset_of!(Area, tables) % 4096 == 0);
     assert!(offset_of!(Area, scratch) % 4096 == 0);
     assert!(offset_of!(Tables, idt32) % 4096 == 0);
     assert!(offset_of!(Tables, gdt) == offset_of!(Tables, idt32) + 4096);
     assert!(offset_of!(Area, tables.pool) % 4096 == 0);
-    assert!(size_of::<Pseudo>() == 10);
-    assert!(offset_of!(Params, regions) % 8 == 0);
+    assert!(size_of::<PseudoDescriptor>() == 10);
+    assert!(size_of::<Params>() == 6216);
+    assert!(size_of::<Tables>() == 4 * 4096 + size_of::<Pool>());
 };

@@ -1,9 +1,9 @@
 //! Text to several sinks at once. A sink that fails is left out alone.
 
 use crate::abi::{CONSOLE_MMIO, CONSOLE_NONE, CONSOLE_RAM_LOG, MAX_SINKS, SinkRaw};
-use crate::text::Text;
+use crate::print::Print;
 
-/// Bit of [`Console::dead`] (beside one bit a sink): our own page tables are
+/// Bit of [`Sinks::dead`] (beside one bit a sink): our own page tables are
 /// not loaded, so nothing in memory space can be reached.
 pub const UNMAPPED: u32 = 1 << 31;
 
@@ -22,24 +22,24 @@ pub fn only_in_memory(sinks: &[SinkRaw; MAX_SINKS]) -> bool {
 }
 
 /// What moves bytes.
-pub trait Backend {
+pub trait Driver {
     /// Sends one byte, or waits until the last one has left; false when the
     /// sink does not do so within the bound.
     fn send(&mut self, sink: &SinkRaw, byte: Option<u8>) -> bool;
 }
 
 /// The sinks of one handoff.
-pub struct Console<'a, B> {
+pub struct Sinks<'a, B> {
     /// What to print to; unused entries have kind [`CONSOLE_NONE`].
     pub sinks: &'a [SinkRaw; MAX_SINKS],
     /// Bit n: sink n failed and gets nothing more, so that a dead sink costs
     /// one wait and not one a byte. And [`UNMAPPED`].
     pub dead: &'a mut u32,
     /// The devices.
-    pub backend: B,
+    pub driver: B,
 }
 
-impl<B: Backend> Console<'_, B> {
+impl<B: Driver> Sinks<'_, B> {
     /// To every sink that works. Lines end in CR LF on everything that may be a
     /// terminal, in LF in the RAM log. Drains where there is no byte.
     fn send(&mut self, byte: Option<u8>) {
@@ -49,8 +49,8 @@ impl<B: Backend> Console<'_, B> {
                 continue;
             }
             let cr = byte == Some(b'\n') && sink.kind != CONSOLE_RAM_LOG;
-            let ready = !cr || self.backend.send(sink, Some(b'\r'));
-            if !(ready && self.backend.send(sink, byte)) {
+            let ready = !cr || self.driver.send(sink, Some(b'\r'));
+            if !(ready && self.driver.send(sink, byte)) {
                 *self.dead |= 1 << n;
             }
         }
@@ -62,7 +62,7 @@ impl<B: Backend> Console<'_, B> {
     }
 }
 
-impl<B: Backend> Text for Console<'_, B> {
+impl<B: Driver> Print for Sinks<'_, B> {
     fn byte(&mut self, byte: u8) {
         self.send(Some(byte));
     }
@@ -81,7 +81,7 @@ mod tests {
         broken: Option<(usize, usize)>,
     }
 
-    impl Backend for &mut Fake {
+    impl Driver for &mut Fake {
         fn send(&mut self, sink: &SinkRaw, byte: Option<u8>) -> bool {
             let n = usize::from(sink.port);
             self.waits[n] += 1;
@@ -102,10 +102,10 @@ mod tests {
     }
 
     fn print(fake: &mut Fake, kinds: [u32; MAX_SINKS], dead: &mut u32) {
-        let mut console = Console {
+        let mut console = Sinks {
             sinks: &sinks(kinds),
             dead,
-            backend: fake,
+            driver: fake,
         };
         console.str("a\nb");
         console.drain();

@@ -16,10 +16,10 @@ pub(crate) const fn shift(crc: u32) -> u32 {
 }
 
 /// Tables for slicing by 8.
-pub type Tables = [[u32; 256]; 8];
+pub type CrcTables = [[u32; 256]; 8];
 
 /// Fills the eight tables.
-pub fn init(tables: &mut Tables) {
+pub fn init(tables: &mut CrcTables) {
     for n in 0..256u32 {
         let mut crc = n;
         for _ in 0..8 {
@@ -38,7 +38,7 @@ pub fn init(tables: &mut Tables) {
 
 /// The CRC-32 of `bytes` on any CPU, with initialised `tables`.
 #[must_use]
-pub fn crc32(tables: &Tables, bytes: &[u8]) -> u32 {
+pub fn crc32(tables: &CrcTables, bytes: &[u8]) -> u32 {
     !update(tables, !0, bytes)
 }
 
@@ -46,7 +46,7 @@ pub fn crc32(tables: &Tables, bytes: &[u8]) -> u32 {
 /// inverted, on any CPU.
 #[must_use]
 #[inline(never)]
-pub fn update(tables: &Tables, state: u32, bytes: &[u8]) -> u32 {
+pub fn update(tables: &CrcTables, state: u32, bytes: &[u8]) -> u32 {
     let mut crc = state;
     let mut words = bytes.chunks_exact(8);
     for word in &mut words {

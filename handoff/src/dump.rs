@@ -3,8 +3,9 @@
 //! The writer runs in the blob, the reader ([`read`]) on the host; names, order
 //! and widths of the fields stand here, once.
 
-use crate::abi::PHASES;
-use crate::text::Text;
+use crate::abi::phase_name;
+use crate::names::{entries, nth};
+use crate::print::Print;
 use core::ops::{Deref, DerefMut};
 
 #[cfg(not(freestanding))]
@@ -102,18 +103,6 @@ pub fn vector_name(vector: u8) -> &'static [u8] {
     nth(NAMES, vector.into()).unwrap_or(b"interrupt")
 }
 
-/// Entry `n` of a list separated by bars. A string has no pointers in it, as an
-/// array of strings would, so it needs no relocation.
-#[must_use]
-pub fn nth(list: &'static str, n: u32) -> Option<&'static [u8]> {
-    entries(list).nth(n as usize)
-}
-
-/// The entries of a list separated by bars.
-pub(crate) fn entries(list: &'static str) -> impl Iterator<Item = &'static [u8]> {
-    list.as_bytes().split(|byte| *byte == b'|')
-}
-
 /// Forwards text and sums it up: lines and CRC-32.
 ///
 /// Bit by bit: a dump is short, and must not depend on tables that a fault may
@@ -151,7 +140,7 @@ impl<T> DerefMut for Summed<T> {
     }
 }
 
-impl<T: Text> Text for Summed<T> {
+impl<T: Print> Print for Summed<T> {
     fn byte(&mut self, byte: u8) {
         self.crc = crc_byte(self.crc, byte);
         self.lines += u32::from(byte == b'\n');
@@ -169,13 +158,13 @@ pub(crate) fn crc_byte(crc: u32, byte: u8) -> u32 {
 }
 
 /// Writes the record.
-pub fn write<T: Text>(out: &mut Summed<T>, record: &Record<'_>) {
+pub fn write<T: Print>(out: &mut Summed<T>, record: &Record<'_>) {
     write_with(out, record, |_| {});
 }
 
 /// Writes the record and, before its last line, what `more` writes: whole lines
 /// that start with [`PREFIX`] and a word of their own.
-pub fn write_with<T: Text>(
+pub fn write_with<T: Print>(
     out: &mut Summed<T>,
     record: &Record<'_>,
     more: impl FnOnce(&mut Summed<T>),
@@ -193,7 +182,7 @@ pub fn write_with<T: Text>(
 }
 
 /// All lines but the last.
-fn body(out: &mut impl Text, r: &Record<'_>) {
+fn body(out: &mut impl Print, r: &Record<'_>) {
     let long = r.mode == Mode::Long;
     let width = r.mode.digits();
     out.str(BEGIN)
@@ -209,7 +198,7 @@ fn body(out: &mut impl Text, r: &Record<'_>) {
     out.str(" mode ")
         .str(if long { "long" } else { "protected" });
     out.str(" phase ")
-        .bytes(nth(PHASES, r.phase).unwrap_or(b"?"))
+        .bytes(phase_name(r.phase))
         .str(" format ")
         .dec(FORMAT.into())
         .str("\n");
@@ -248,7 +237,7 @@ fn body(out: &mut impl Text, r: &Record<'_>) {
     });
 }
 
-fn row(out: &mut impl Text, names: &'static str, values: &[u64], digits: u32) {
+fn row(out: &mut impl Print, names: &'static str, values: &[u64], digits: u32) {
     out.str("[handoff]");
     for (name, value) in entries(names).zip(values) {
         out.str(" ").bytes(name).str(" ").hex(*value, digits);

@@ -18,14 +18,13 @@ pub mod crc;
 pub mod dump;
 #[cfg(not(freestanding))]
 pub mod extents;
+pub mod names;
 pub mod pagelist;
+pub mod print;
 pub mod ramlog;
 #[cfg(not(freestanding))]
 pub mod runs;
 pub mod sha256;
 #[cfg(not(freestanding))]
-mod sinks;
-#[cfg(not(freestanding))]
 pub mod spec;
-pub mod text;
 pub mod uart;

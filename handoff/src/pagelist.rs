@@ -25,7 +25,7 @@ pub const WORDS: usize = 512;
 
 /// A word of the list, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum Entry {
     /// [`DESTINATION`], with the page's address.
     Destination(u64),
     /// [`INDIRECTION`], with the list page's address.
@@ -40,24 +40,24 @@ pub enum Word {
 
 /// Takes a word apart.
 #[must_use]
-pub const fn decode(word: u64) -> Word {
+pub const fn decode(word: u64) -> Entry {
     let page = word & !(PAGE_SIZE - 1);
     if word & DESTINATION != 0 {
-        Word::Destination(page)
+        Entry::Destination(page)
     } else if word & INDIRECTION != 0 {
-        Word::Indirection(page)
+        Entry::Indirection(page)
     } else if word & DONE != 0 {
-        Word::Done
+        Entry::Done
     } else if word & SOURCE != 0 {
-        Word::Source(page)
+        Entry::Source(page)
     } else {
-        Word::Other
+        Entry::Other
     }
 }
 
 /// One page to move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct PageMove {
     /// Physical address of the destination page.
     pub to: u64,
     /// Physical address of the source page.
@@ -113,7 +113,7 @@ impl fmt::Display for ListError {
 
 impl core::error::Error for ListError {}
 
-/// A walk over a list: one [`Step`] per source page, or the error that ended
+/// A walk over a list: one [`PageMove`] per source page, or the error that ended
 /// it. `read` gives the word at a physical address.
 #[derive(Clone, Debug)]
 pub struct Walk<R> {
@@ -150,7 +150,7 @@ impl<R: FnMut(u64) -> Option<u64>> Walk<R> {
             .ok_or(ListError::TooLong { limit })?;
         if let Some(head) = self.head.take() {
             return match decode(head) {
-                Word::Indirection(_) | Word::Done => Ok(head),
+                Entry::Indirection(_) | Entry::Done => Ok(head),
                 _ => Err(ListError::Head { word: head }),
             };
         }
@@ -159,25 +159,25 @@ impl<R: FnMut(u64) -> Option<u64>> Walk<R> {
         (self.read)(at).ok_or(ListError::Unreadable { at })
     }
 
-    fn step(&mut self) -> Result<Option<Step>, ListError> {
+    fn step(&mut self) -> Result<Option<PageMove>, ListError> {
         loop {
             match decode(self.word()?) {
-                Word::Destination(page) => self.to = Some(page),
-                Word::Indirection(page) => self.cursor = Some(page),
-                Word::Done => return Ok(None),
-                Word::Source(from) => {
+                Entry::Destination(page) => self.to = Some(page),
+                Entry::Indirection(page) => self.cursor = Some(page),
+                Entry::Done => return Ok(None),
+                Entry::Source(from) => {
                     let to = self.to.ok_or(ListError::NoDestination { from })?;
                     self.to = to.checked_add(PAGE_SIZE);
-                    return Ok(Some(Step { to, from }));
+                    return Ok(Some(PageMove { to, from }));
                 }
-                Word::Other => {}
+                Entry::Other => {}
             }
         }
     }
 }
 
 impl<R: FnMut(u64) -> Option<u64>> Iterator for Walk<R> {
-    type Item = Result<Step, ListError>;
+    type Item = Result<PageMove, ListError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {
@@ -192,7 +192,7 @@ impl<R: FnMut(u64) -> Option<u64>> Iterator for Walk<R> {
 #[cfg(not(freestanding))]
 pub use encode::{EncodeError, Encoded, encode, pages_needed};
 #[cfg(not(freestanding))]
-pub use interpret::{Memory, interpret};
+pub use interpret::{SimulatedMemory, interpret};
 
 #[cfg(not(freestanding))]
 #[path = "pagelist/encode.rs"]

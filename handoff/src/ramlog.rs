@@ -1,7 +1,7 @@
 //! A ring of text in memory that a warm reset leaves alone: the handoff appends
 //! all that it prints, the next kernel reads it (`mbtool decode --ram-log`).
 //!
-//! The region starts with a [`Header`]; the ring is the rest. The byte number
+//! The region starts with a [`LogHeader`]; the ring is the rest. The byte number
 //! `n` ever written lies at ring offset `n % ring`, lines end in LF alone. All
 //! integers are little endian.
 
@@ -15,7 +15,7 @@ pub const MAGIC: u64 = u64::from_le_bytes(*b"MBTRAMLG");
 /// Raised with every incompatible change of this format.
 pub const VERSION: u32 = 1;
 /// Bytes before the ring.
-pub const HEADER_LEN: usize = size_of::<Header>();
+pub const HEADER_LEN: usize = size_of::<LogHeader>();
 /// Smallest region in bytes, header included: a page.
 pub const MIN_SIZE: u32 = 4096;
 /// Largest region in bytes, header included.
@@ -26,7 +26,7 @@ pub const DEFAULT_SIZE: u32 = 64 << 10;
 /// The first bytes of the region.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
+pub struct LogHeader {
     /// [`MAGIC`]; written last when a log is started.
     pub magic: u64,
     /// [`VERSION`].
@@ -43,7 +43,7 @@ pub struct Header {
     pub reserved: [u32; 7],
 }
 
-impl Header {
+impl LogHeader {
     /// True for the header of a log of `size` bytes.
     #[must_use]
     pub const fn is_log(&self, size: u32) -> bool {
@@ -59,7 +59,7 @@ impl Header {
 /// # Safety
 ///
 /// `size` bytes at `log`, 8-byte aligned, must be memory that nobody else uses.
-pub unsafe fn attach(log: *mut Header, size: u32) {
+pub unsafe fn attach(log: *mut LogHeader, size: u32) {
     // SAFETY: the caller's promise.
     unsafe {
         let known = log.read_volatile().is_log(size);
@@ -81,7 +81,7 @@ pub unsafe fn attach(log: *mut Header, size: u32) {
 /// # Safety
 ///
 /// As for [`attach`].
-unsafe fn set_total(log: *mut Header, total: u64) {
+unsafe fn set_total(log: *mut LogHeader, total: u64) {
     // SAFETY: the caller's promise.
     unsafe {
         (&raw mut (*log).total).write_volatile(total);
@@ -94,7 +94,7 @@ unsafe fn set_total(log: *mut Header, total: u64) {
 /// # Safety
 ///
 /// As for [`attach`], which must have been called with the same `size`.
-pub unsafe fn append(log: *mut Header, size: u32, byte: u8) {
+pub unsafe fn append(log: *mut LogHeader, size: u32, byte: u8) {
     let ring = u64::from(size).saturating_sub(HEADER_LEN as u64).max(1);
     // SAFETY: the caller's promise; the offset is below `size`, whatever the
     // header holds.
@@ -117,10 +117,10 @@ mod tests {
     struct Region(Vec<u64>);
 
     impl Region {
-        fn log(&mut self) -> *mut Header {
+        fn log(&mut self) -> *mut LogHeader {
             self.0.as_mut_ptr().cast()
         }
-        fn header(&mut self) -> Header {
+        fn header(&mut self) -> LogHeader {
             // SAFETY: the vector is larger than a header and as aligned.
             unsafe { *self.log() }
         }

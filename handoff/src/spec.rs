@@ -43,6 +43,19 @@ pub enum Console {
     },
 }
 
+impl Console {
+    /// The memory that it occupies: a UART's registers, the RAM log. `None` for
+    /// I/O ports, and for a range that does not fit in 64 bits.
+    #[must_use]
+    pub const fn memory(&self) -> Option<PhysRange> {
+        match *self {
+            Self::Mmio { addr, stride, .. } => PhysRange::from_len(addr, 8 * stride as u64),
+            Self::RamLog { addr, size } => PhysRange::from_len(addr, size as u64),
+            Self::Pio { .. } | Self::Debugcon { .. } => None,
+        }
+    }
+}
+
 /// What ends a fault or a failed verification, after it was reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnFault {

@@ -29,7 +29,7 @@ pub const LCR_8N1: u8 = 0x03;
 pub const POLL_LIMIT: u32 = 65536;
 
 /// Access to the eight registers.
-pub trait Registers {
+pub trait UartRegisters {
     /// Reads register `index` (0 to 7).
     fn read(&mut self, index: u8) -> u8;
     /// Writes register `index` (0 to 7).
@@ -37,7 +37,7 @@ pub trait Registers {
 }
 
 /// Programs 8n1, FIFOs and the divisor (115200 / baud).
-pub fn init(port: &mut impl Registers, divisor: u16) {
+pub fn init(port: &mut impl UartRegisters, divisor: u16) {
     port.write(IER, 0);
     port.write(LCR, LCR_DLAB | LCR_8N1);
     port.write(THR, divisor.to_le_bytes()[0]);
@@ -49,7 +49,7 @@ pub fn init(port: &mut impl Registers, divisor: u16) {
 
 /// Waits until all `bits` of LSR are set. False after [`POLL_LIMIT`] reads, or
 /// at once where no device answers (0xff).
-pub fn wait(port: &mut impl Registers, bits: u8) -> bool {
+pub fn wait(port: &mut impl UartRegisters, bits: u8) -> bool {
     for _ in 0..POLL_LIMIT {
         let status = port.read(LSR);
         if status == 0xff {
@@ -64,7 +64,7 @@ pub fn wait(port: &mut impl Registers, bits: u8) -> bool {
 
 /// Sends one byte once the UART takes it, or waits until the last one has left
 /// the wire; false when neither happens.
-pub fn send(port: &mut impl Registers, byte: Option<u8>) -> bool {
+pub fn send(port: &mut impl UartRegisters, byte: Option<u8>) -> bool {
     let ready = wait(port, if byte.is_some() { LSR_THRE } else { LSR_TEMT });
     if let (true, Some(byte)) = (ready, byte) {
         port.write(THR, byte);
@@ -82,7 +82,7 @@ mod tests {
         sent: Vec<(u8, u8)>,
     }
 
-    impl Registers for &mut Fake {
+    impl UartRegisters for &mut Fake {
         fn read(&mut self, _: u8) -> u8 {
             self.reads += 1;
             self.lsr

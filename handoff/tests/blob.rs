@@ -1,11 +1,12 @@
 //! The built bytes: what a backend loads, checked from the outside.
 
 use core::mem::{offset_of, size_of};
-use handoff::abi::{self, Area, Extent, Tables};
+use handoff::abi::{self, Area, Extent, Params, Tables};
 use handoff::addr::{FOUR_GIB, PhysRange};
 use handoff::arch::x86_64::paging;
-use handoff::blob;
+use handoff::blob::{self, Built};
 use handoff::spec::{Console, Digest, Drill, Exit, Fixup, OnFault, Region, Relocate, Spec, Verify};
+use zerocopy::FromBytes;
 
 fn spec(base: u64) -> Spec {
     Spec {
@@ -37,8 +38,16 @@ fn spec(base: u64) -> Spec {
     }
 }
 
-fn u64_at(bytes: &[u8], offset: usize) -> u64 {
-    u64::from_le_bytes(bytes[offset..offset + 8].try_into().unwrap())
+/// The parameters in `built`, as the blob reads them.
+fn params(built: &Built) -> Params {
+    let area = blob::header().area as usize;
+    Params::read_from_prefix(&built.bytes[area..]).unwrap().0
+}
+
+/// The tables in `built`, as the CPU reads them.
+fn tables(built: &Built) -> Tables {
+    let at = blob::header().area as usize + offset_of!(Area, tables);
+    Tables::read_from_prefix(&built.bytes[at..]).unwrap().0
 }
 
 #[test]
@@ -62,28 +71,23 @@ fn gates_lead_to_stubs_and_the_entry_is_inside() {
     assert_eq!(built.memsz, blob::memsz());
     assert!(built.bytes.len() as u64 <= built.memsz);
     assert_eq!(built.entry, base + u64::from(header.entry64));
-    let tables = header.area as usize + offset_of!(Area, tables);
+    let tables_at = base + (header.area as usize + offset_of!(Area, tables)) as u64;
+    let tables = tables(&built);
     let walk = walker(&spec(base));
-    let gdt = base + (tables + offset_of!(Tables, gdt)) as u64;
+    let gdt = tables_at + offset_of!(Tables, gdt) as u64;
     assert_eq!(walk(gdt), Some(gdt | paging::DATA), "the CPU writes it");
-    for vector in 0..256u64 {
-        let gate = tables + offset_of!(Tables, idt64) + 16 * vector as usize;
-        let low = u64_at(&built.bytes, gate);
-        let handler = low & 0xffff | low >> 32 & 0xffff_0000 | u64_at(&built.bytes, gate + 8) << 32;
-        let stubs = tables + offset_of!(Tables, stubs64);
-        assert_eq!(handler, base + stubs as u64 + 5 * vector);
+    for (vector, [low, high]) in (0_u64..).zip(tables.idt64) {
+        let handler = low & 0xffff | low >> 32 & 0xffff_0000 | high << 32;
+        let stubs = tables_at + offset_of!(Tables, stubs64) as u64;
+        assert_eq!(handler, stubs + 5 * vector);
         assert_ne!(low >> 32 & 7, 0, "every gate has a stack of its own");
-        let code = (handler - base) as usize;
-        assert_eq!(built.bytes[code], 0xe8, "a call");
-        let rel = u32::from_le_bytes(built.bytes[code + 1..code + 5].try_into().unwrap());
-        assert_eq!((code as u32 + 5).wrapping_add(rel), header.trap64);
+        let [call, rel @ ..] = tables.stubs64[vector as usize];
+        assert_eq!(call, 0xe8);
+        let next = (handler - base) as u32 + 5;
+        assert_eq!(next.wrapping_add(u32::from_le_bytes(rel)), header.trap64);
         assert_eq!(walk(handler), Some(handler & !0xfff | paging::TEXT));
     }
-    for vector in 0..256 {
-        let gate = u64_at(
-            &built.bytes,
-            tables + offset_of!(Tables, idt32) + 8 * vector as usize,
-        );
+    for (vector, gate) in tables.idt32.into_iter().enumerate() {
         let handler = gate & 0xffff | gate >> 32 & 0xffff_0000;
         match vector {
             8 => assert_eq!((gate >> 40 & 0x9f, gate >> 16 & 0xffff), (0x85, 0x38)),
@@ -100,24 +104,16 @@ fn gates_lead_to_stubs_and_the_entry_is_inside() {
 
 #[test]
 fn parameters_are_where_the_blob_reads_them() {
-    let header = blob::header();
-    let built = blob::build(&spec(0x10_0000)).unwrap();
-    let params = &built.bytes[header.area as usize..];
-    assert_eq!(u64_at(params, offset_of!(abi::Params, base)), 0x10_0000);
-    assert_eq!(
-        u64_at(params, offset_of!(abi::Params, entry)),
-        0x50_0000 << 32 | 0x20_0000
-    );
-    let region = &params[offset_of!(abi::Params, regions)..];
-    assert_eq!(&region[..32], b"module 1: a name that is longer ");
-    assert_eq!(u64_at(region, offset_of!(abi::RegionRaw, loaded)), 0x1234);
-    assert_eq!(
-        u64_at(region, offset_of!(abi::RegionRaw, zero_pages)),
-        0x5678
-    );
-    let fixup = &params[offset_of!(abi::Params, fixups)..];
-    assert_eq!(u64_at(fixup, offset_of!(abi::FixupRaw, to)), 0x40e);
-    assert_eq!(u64_at(fixup, offset_of!(abi::FixupRaw, from)), 0x9f00);
+    let params = params(&blob::build(&spec(0x10_0000)).unwrap());
+    assert_eq!(params.base, 0x10_0000);
+    assert_eq!((params.entry, params.mbi), (0x20_0000, 0x50_0000));
+    assert_eq!((params.region_count, params.fixup_count), (1, 1));
+    let [region, ..] = params.regions;
+    assert_eq!(&region.name, b"module 1: a name that is longer ");
+    assert_eq!((region.loaded, region.zero_pages), (0x1234, 0x5678));
+    assert_eq!(region.digest[..4], 0xdead_beef_u32.to_le_bytes());
+    let [fixup, ..] = params.fixups;
+    assert_eq!((fixup.to, fixup.from), (0x40e, 0x9f00));
 }
 
 #[test]
@@ -156,11 +152,7 @@ fn what_does_not_fit_is_refused() {
 fn walker(spec: &Spec) -> impl Fn(u64) -> Option<u64> + use<> {
     let built = blob::build(spec).unwrap();
     let at = blob::header().area as usize + offset_of!(Area, tables.pool);
-    let words = built.bytes[at..at + size_of::<abi::Pool>()].chunks_exact(8);
-    let mut pool = Box::new([[0; 512]; abi::TABLES]);
-    for (slot, word) in pool.as_flattened_mut().iter_mut().zip(words) {
-        *slot = u64::from_le_bytes(word.try_into().unwrap());
-    }
+    let pool = Box::new(tables(&built).pool.0);
     let base = spec.base + at as u64;
     move |addr| paging::walk(&pool, base, addr)
 }

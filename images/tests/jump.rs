@@ -6,7 +6,7 @@ mod support;
 use handoff::abi::Extent;
 use handoff::addr::PAGE_SIZE;
 use handoff::blob;
-use handoff::pagelist::{self, Encoded, Step};
+use handoff::pagelist::{self, Encoded, PageMove};
 use handoff::spec::{Console, Drill, Exit, OnFault, Relocate, Spec, Verify};
 use images::launch::{self, plan};
 use images::payloads::{DESTROY, DESTROY_PATTERN, LAUNCHER_RETURNED_STATUS, destroy_sum};
@@ -56,8 +56,8 @@ fn noise(len: u64, seed: u64) -> Vec<u8> {
 
 /// Page `n` of the image waits as the last but `n`.
 fn list() -> Encoded {
-    let steps: Vec<Step> = (0..PAGES)
-        .map(|n| Step {
+    let steps: Vec<PageMove> = (0..PAGES)
+        .map(|n| PageMove {
             to: PLACE + n * PAGE_SIZE,
             from: SOURCE + (PAGES - 1 - n) * PAGE_SIZE,
         })

@@ -8,7 +8,7 @@ mod support;
 
 use std::mem::offset_of;
 
-use handoff::abi::{Area, FixupRaw, Header, Params, SEL_TSS};
+use handoff::abi::{Area, BlobHeader, FixupRaw, Params, SEL_TSS};
 use handoff::addr::PhysRange;
 use handoff::blob;
 use handoff::spec::{Digest, Region, Verify, zero_pages};
@@ -206,7 +206,7 @@ fn a_damaged_handoff_says_so_first() {
     let constant = 0x428a2f98u32.to_le_bytes(); // of SHA-256: not used in this run
     let mut windows = blob::IMAGE.windows(4);
     let constants = windows.position(|bytes| bytes == constant).unwrap();
-    damaged(offset_of!(Header, reserved), "qemu64");
+    damaged(offset_of!(BlobHeader, reserved), "qemu64");
     damaged(constants, "qemu64");
     damaged(constants, "qemu64,+pclmulqdq");
     damaged(blob::IMAGE.len(), "qemu64"); // padding behind the code

@@ -2,8 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use handoff::abi::PHASES;
+use handoff::dump::Mode;
 use handoff::dump::read::{self, Integrity, Reader};
-use handoff::dump::{Mode, nth};
+use handoff::names::nth;
 
 /// What every line of the handoff starts with.
 pub const HANDOFF: &str = handoff::dump::PREFIX;

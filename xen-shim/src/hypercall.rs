@@ -2,7 +2,7 @@
 //! watchdog.
 //!
 //! [`Privcmd`] is the way to the running Xen, [`testing::FakeXen`] stands for it
-//! in tests; [`Kexec`], [`Machine`] and [`Watchdog`] work on either, as
+//! in tests; [`Kexec`], [`XenMachine`] and [`DomainWatchdog`] work on either, as
 //! [`Transport`]. The structures are those of Xen's public headers (kexec.h,
 //! memory.h, sched.h, sysctl.h, version.h), x86_64, little endian. docs/hypercall.md says what of Xen's answers
 //! can be trusted.
@@ -11,9 +11,9 @@ mod buffer;
 mod errno;
 mod error;
 mod explain;
+pub mod host;
 pub mod kexec;
 mod m2p;
-pub mod machine;
 mod physinfo;
 mod privcmd;
 mod problem;
@@ -22,12 +22,12 @@ mod transport;
 mod watchdog;
 mod wire;
 
-pub use buffer::{Buffer, Mapping};
+pub use buffer::{Buffer, ForeignMapping};
 pub use errno::Errno;
 pub use error::HypercallError;
-pub use kexec::{Arch, Kexec, Kind, LoadImage, LoadSegment, MAX_SEGMENTS, Range};
-pub use machine::{E820Entry, Machine, Version};
+pub use host::{E820Entry, XenMachine, XenVersion};
+pub use kexec::{Arch, ImageKind, Kexec, KexecRange, LoadImage, LoadSegment, MAX_SEGMENTS};
 pub use privcmd::Privcmd;
 pub use problem::LoadProblem;
 pub use transport::{DOMID_IO, DOMID_SELF, DOMID_XEN, Transport};
-pub use watchdog::Watchdog;
+pub use watchdog::DomainWatchdog;

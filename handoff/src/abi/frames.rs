@@ -20,6 +20,12 @@ pub const ERROR_CODE_VECTORS: u32 = 1 << 8
     | 1 << 29
     | 1 << 30;
 
+/// True for vectors whose frame starts with an error code.
+#[must_use]
+pub fn has_error_code(vector: u32) -> bool {
+    vector < 32 && ERROR_CODE_VECTORS >> vector & 1 == 1
+}
+
 /// What the protected mode trap handler saves, from the lowest address up.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,8 @@
 //! The decisions, as the blob reads them.
 
+#[cfg(not(freestanding))]
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 /// Bytes kept of a segment name.
 pub const NAME_LEN: usize = 32;
 /// Most regions that one handoff verifies.
@@ -70,6 +73,10 @@ pub const FIXUP_IF_OTHER_CPU: u32 = 1 << 9;
 
 /// Something to print to.
 #[repr(C)]
+#[cfg_attr(
+    not(freestanding),
+    derive(FromBytes, IntoBytes, Immutable, KnownLayout)
+)]
 #[derive(Clone, Copy, Debug)]
 pub struct SinkRaw {
     /// `CONSOLE_*`.
@@ -106,6 +113,10 @@ impl SinkRaw {
 
 /// A segment to verify.
 #[repr(C)]
+#[cfg_attr(
+    not(freestanding),
+    derive(FromBytes, IntoBytes, Immutable, KnownLayout)
+)]
 #[derive(Clone, Copy, Debug)]
 pub struct RegionRaw {
     /// UTF-8, zero padded.
@@ -123,8 +134,20 @@ pub struct RegionRaw {
     pub zero_pages: u64,
 }
 
+impl RegionRaw {
+    /// The name, without its padding.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        self.name.split(|byte| *byte == 0).next().unwrap_or(b"?")
+    }
+}
+
 /// A change of memory before the jump.
 #[repr(C)]
+#[cfg_attr(
+    not(freestanding),
+    derive(FromBytes, IntoBytes, Immutable, KnownLayout)
+)]
 #[derive(Clone, Copy, Debug)]
 pub struct FixupRaw {
     /// `FIXUP_*`, and a condition.
@@ -139,6 +162,10 @@ pub struct FixupRaw {
 
 /// Bytes to move, or to exchange.
 #[repr(C)]
+#[cfg_attr(
+    not(freestanding),
+    derive(FromBytes, IntoBytes, Immutable, KnownLayout)
+)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
     /// Physical address of the destination.
@@ -151,6 +178,10 @@ pub struct Extent {
 
 /// Bytes to set to zero.
 #[repr(C)]
+#[cfg_attr(
+    not(freestanding),
+    derive(FromBytes, IntoBytes, Immutable, KnownLayout)
+)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClearRaw {
     /// Physical address.
@@ -161,6 +192,10 @@ pub struct ClearRaw {
 
 /// What to move, and then to clear, between verification and the fix-ups.
 #[repr(C)]
+#[cfg_attr(
+    not(freestanding),
+    derive(FromBytes, IntoBytes, Immutable, KnownLayout)
+)]
 #[derive(Clone, Copy, Debug)]
 pub struct RelocateRaw {
     /// Head of a page list (see [`crate::pagelist`]), 0 for none.
@@ -181,6 +216,10 @@ pub struct RelocateRaw {
 
 /// The decisions, as the blob reads them.
 #[repr(C)]
+#[cfg_attr(
+    not(freestanding),
+    derive(FromBytes, IntoBytes, Immutable, KnownLayout)
+)]
 #[derive(Clone, Copy, Debug)]
 pub struct Params {
     /// Physical address of the header.
@@ -213,6 +252,8 @@ pub struct Params {
     pub drill_addr: u32,
     /// CR4 of a target in protected mode.
     pub cr4: u32,
+    /// Zero: aligns `regions`.
+    pub reserved: u32,
     /// Segments to verify.
     pub regions: [RegionRaw; MAX_REGIONS],
     /// Changes to make.

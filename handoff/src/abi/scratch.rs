@@ -1,5 +1,7 @@
 //! Memory of the blob that starts as zero.
 
+use crate::names::nth;
+
 /// Machine state found at entry, saved before anything is changed.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,6 +82,12 @@ pub struct Scratch {
 
 /// Names of [`Scratch::phase`], by number, separated by bars.
 pub const PHASES: &str = "entry|console|verify|fixups|exit|protected mode|target|relocate|return";
+/// Name of a phase, "?" for a number without one.
+#[must_use]
+pub fn phase_name(phase: u32) -> &'static [u8] {
+    nth(PHASES, phase).unwrap_or(b"?")
+}
+
 /// Index of "entry" in [`PHASES`].
 pub const PHASE_ENTRY: u32 = 0;
 /// Index of "console".

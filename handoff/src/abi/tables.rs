@@ -1,6 +1,8 @@
 //! Descriptor and page tables.
 
 use super::EXIT_PVH;
+#[cfg(not(freestanding))]
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Selector of the flat 32-bit code segment. The same number as in Linux's
 /// kexec GDT and in Xen's boot GDT, so that gates keep working after the
@@ -34,8 +36,12 @@ pub const fn target_tss(exit: u32, tss32: u32) -> u32 {
 
 /// Operand of `lgdt` and `lidt`: 16-bit limit, then the base.
 #[repr(C, packed)]
+#[cfg_attr(
+    not(freestanding),
+    derive(FromBytes, IntoBytes, Immutable, KnownLayout)
+)]
 #[derive(Clone, Copy, Debug)]
-pub struct Pseudo {
+pub struct PseudoDescriptor {
     /// Size in bytes, minus one.
     pub limit: u16,
     /// Linear address.
@@ -43,7 +49,7 @@ pub struct Pseudo {
 }
 
 /// One 4 KiB paging structure.
-pub type Table = [u64; 512];
+pub type PageTable = [u64; 512];
 
 /// Paging structures available: PML5, PML4, PDPT, four PDs for 4 GiB, two PTs
 /// for the blob, eleven for what the console has in memory: each sink takes
@@ -56,6 +62,10 @@ pub const HIGH_TABLES: usize = 36;
 
 /// Descriptor and page tables, written by the host for one base address.
 #[repr(C, align(4096))]
+#[cfg_attr(
+    not(freestanding),
+    derive(FromBytes, IntoBytes, Immutable, KnownLayout)
+)]
 pub struct Tables {
     /// Long mode gates.
     pub idt64: [[u64; 2]; 256],
@@ -83,21 +93,29 @@ pub struct Tables {
     /// Protected mode stub of NMI.
     pub nmi32: [u8; NMI32_LEN],
     /// For `lgdt`, both modes (the upper half of the base is zero).
-    pub gdtr: Pseudo,
+    pub gdtr: PseudoDescriptor,
     /// For `lidt` in long mode.
-    pub idtr64: Pseudo,
+    pub idtr64: PseudoDescriptor,
     /// For `lidt` in protected mode.
-    pub idtr32: Pseudo,
+    pub idtr32: PseudoDescriptor,
     /// For `lidt` of `idt_both`.
-    pub idtr_both: Pseudo,
+    pub idtr_both: PseudoDescriptor,
+    /// Zero: aligns `cr3`.
+    pub reserved: [u8; 6],
     /// Value for CR3 with four levels.
     pub cr3: u64,
     /// Value for CR3 with five levels.
     pub cr3_la57: u64,
+    /// Zero: up to the next page.
+    pub reserved_pool: [u8; 536],
     /// Pool of paging structures.
     pub pool: Pool,
 }
 
 /// The paging structures, page aligned.
 #[repr(C, align(4096))]
-pub struct Pool(pub [Table; TABLES]);
+#[cfg_attr(
+    not(freestanding),
+    derive(FromBytes, IntoBytes, Immutable, KnownLayout)
+)]
+pub struct Pool(pub [PageTable; TABLES]);

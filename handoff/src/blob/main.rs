@@ -10,35 +10,21 @@
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, offset_of};
-use handoff::abi::{self, Area, Frame32, Frame64, Header, STACK_SIZE};
-use handoff::arch::x86_64::{cpu, run, trap};
+use handoff::abi::{self, Area, BlobHeader, Frame32, Frame64, STACK_SIZE};
+use handoff::arch::x86_64::descriptors::TSS_AVAILABLE;
+use handoff::arch::x86_64::{registers, sequence, trap};
 
 /// The area's place behind the code; the host fills it in.
 #[repr(transparent)]
-pub struct Place(UnsafeCell<MaybeUninit<Area>>);
+pub struct AreaCell(UnsafeCell<MaybeUninit<Area>>);
 
 // SAFETY: one CPU runs the blob.
-unsafe impl Sync for Place {}
+unsafe impl Sync for AreaCell {}
 
 /// See [`Area`].
 #[unsafe(export_name = "area")]
 #[unsafe(link_section = ".bss.area")]
-pub static AREA: Place = Place(UnsafeCell::new(MaybeUninit::uninit()));
-
-// CR0: PE 1, MP 2, EM 4, TS 8, ET 10, NE 20, WP 10000, PG 80000000 (hex)
-const CR0_CLEAR: i32 = !0xc;
-const CR0_KEEP: u32 = 0x8000_0031;
-const CR0_SET: u32 = 0x1_0022;
-const CR0_LONG: u32 = 0x8001_0033;
-const CR0_PROTECTED: u32 = 0x11;
-// CR4: PAE 20, MCE 40, OSFXSR 200, OSXMMEXCPT 400, LA57 1000 (hex)
-const CR4_KEEP: u32 = 0x1020;
-const CR4_SET: u32 = 0x660;
-const CR4_SSE: u32 = 0x600;
-const CR4_LONG: u32 = 0x660;
-const CR4_PROTECTED: u32 = 0x40;
-const CR4_LA57: u32 = 0x1000;
-const CR0_LONG_NO_WP: u32 = CR0_LONG & !0x1_0000;
+pub static AREA: AreaCell = AreaCell(UnsafeCell::new(MaybeUninit::uninit()));
 
 /// Offset in the area of the type byte of the TSS descriptor.
 const TSS_TYPE: usize = type_byte(abi::SEL_TSS);
@@ -67,18 +53,18 @@ global_asm!(
     IDTR64 = const offset_of!(Area, tables.idtr64),
     SEL_DATA = const abi::SEL_DATA,
     SEL_TSS = const abi::SEL_TSS,
-    EFER_FFXSR = const cpu::EFER_FFXSR,
+    EFER_FFXSR = const registers::EFER_FFXSR,
     SEL_CODE64 = const abi::SEL_CODE64,
     STACK_END = const end_of(offset_of!(Area, scratch.stack)),
-    CR0_KEEP = const CR0_KEEP,
-    CR0_SET = const CR0_SET,
-    CR4_KEEP = const CR4_KEEP,
-    CR4_SET = const CR4_SET,
-    MSR_EFER = const cpu::MSR_EFER,
+    CR0_KEEP = const registers::CR0_KEEP,
+    CR0_SET = const registers::CR0_SET,
+    CR4_KEEP = const registers::CR4_KEEP,
+    CR4_SET = const registers::CR4_SET,
+    MSR_EFER = const registers::MSR_EFER,
     ENTRY_BASE = const offset_of!(Area, scratch.entry.base),
-    MSR_FS_BASE = const cpu::MSR_FS_BASE as i32,
+    MSR_FS_BASE = const registers::MSR_FS_BASE as i32,
     TSS_TYPE = const TSS_TYPE,
-    TSS_AVAILABLE = const 0x89,
+    TSS_AVAILABLE = const TSS_AVAILABLE,
     EXIT = const offset_of!(Area, params.exit),
     EXIT_LINUX64 = const abi::EXIT_LINUX64,
     run = sym handoff_run,
@@ -105,23 +91,23 @@ global_asm!(
     SEL_DATA = const abi::SEL_DATA,
     SEL_TSS = const abi::SEL_TSS,
     SEL_CODE64 = const abi::SEL_CODE64,
-    CR0_LONG = const CR0_LONG,
-    CR0_LONG_NO_WP = const CR0_LONG_NO_WP,
-    CR4_KEEP = const CR4_KEEP,
-    CR4_SET = const CR4_SET,
-    CR4_LA57 = const CR4_LA57,
-    MSR_EFER = const cpu::MSR_EFER,
-    MSR_FS_BASE = const cpu::MSR_FS_BASE as i32,
+    CR0_LONG = const registers::CR0_LONG,
+    CR0_LONG_NO_WP = const registers::CR0_LONG_NO_WP,
+    CR4_KEEP = const registers::CR4_KEEP,
+    CR4_SET = const registers::CR4_SET,
+    CR4_LA57 = const registers::CR4_LA57,
+    MSR_EFER = const registers::MSR_EFER,
+    MSR_FS_BASE = const registers::MSR_FS_BASE as i32,
     returned = sym handoff_returned,
 );
 
 global_asm!(
     include_str!("trap.S"),
-    CR4_SSE = const CR4_SSE,
-    CR0_CLEAR = const CR0_CLEAR,
-    CR4_LONG = const CR4_LONG,
-    CR0_LONG = const CR0_LONG,
-    MSR_EFER = const cpu::MSR_EFER,
+    CR4_SSE = const registers::CR4_SSE,
+    CR0_CLEAR = const registers::CR0_CLEAR,
+    CR4_LONG = const registers::CR4_LONG,
+    CR0_LONG = const registers::CR0_LONG,
+    MSR_EFER = const registers::MSR_EFER,
     VECTOR_DF_TASK = const abi::VECTOR_DF_TASK,
     LEVEL = const offset_of!(Area, scratch.trap32_level),
     LEVELS = const abi::TRAP32_LEVELS,
@@ -162,10 +148,10 @@ global_asm!(
     PHASE = const offset_of!(Area, scratch.phase),
     PHASE_PROTECTED = const abi::PHASE_PROTECTED,
     PHASE_TARGET = const abi::PHASE_TARGET,
-    MSR_EFER = const cpu::MSR_EFER,
-    CR0_PROTECTED = const CR0_PROTECTED,
+    MSR_EFER = const registers::MSR_EFER,
+    CR0_PROTECTED = const registers::CR0_PROTECTED,
     CR4 = const offset_of!(Area, params.cr4),
-    CR4_PROTECTED = const CR4_PROTECTED,
+    CR4_PROTECTED = const registers::CR4_PROTECTED,
     TARGET_STACK_END = const end_of(offset_of!(Area, scratch.stack_target)),
     DRILL = const offset_of!(Area, params.drill),
     DRILL_PROTECTED = const abi::DRILL_PROTECTED,
@@ -175,17 +161,17 @@ global_asm!(
     ESI = const offset_of!(Area, params.esi),
     EXIT = const offset_of!(Area, params.exit),
     EXIT_RETURN = const abi::EXIT_RETURN,
-    CR4_KEEP = const CR4_KEEP,
+    CR4_KEEP = const registers::CR4_KEEP,
 );
 
-extern "C" fn handoff_run(area: *mut Area, header: *const Header) {
+extern "C" fn handoff_run(area: *mut Area, header: *const BlobHeader) {
     // SAFETY: entry.S calls this once, in the state that `run` asks for.
-    unsafe { run::run(area, header) }
+    unsafe { sequence::run(area, header) }
 }
 
 extern "C" fn handoff_returned(area: *mut Area) {
     // SAFETY: return.S calls this in the state that `returned` asks for.
-    unsafe { run::returned(area) }
+    unsafe { sequence::returned(area) }
 }
 
 extern "C" fn handoff_long(frame: *const Frame64, area: *mut Area) {
@@ -204,7 +190,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     // SAFETY: takes an address; the code that used the area will not run again.
     unsafe {
         asm!("lea {}, [rip + area]", out(reg) area, options(nomem, nostack));
-        run::panicked(area)
+        sequence::panicked(area)
     }
 }
 

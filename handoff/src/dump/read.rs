@@ -6,9 +6,10 @@
 extern crate alloc;
 use super::{
     BEGIN, CODE_BYTES, END, Mode, PREFIX, ROW_CR, ROW_GPR0, ROW_GPR4, ROW_GPR8, ROW_GPR12, ROW_IP,
-    ROW_SEL, Record, SEL_DIGITS, STACK_WORDS, crc_byte, entries, vector_name,
+    ROW_SEL, Record, SEL_DIGITS, STACK_WORDS, crc_byte, vector_name,
 };
 use crate::abi::PHASES;
+use crate::names::entries;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -2,7 +2,7 @@
 
 use super::read::{Dump, Integrity, Reader};
 use super::*;
-use crate::text::Text;
+use crate::print::Print;
 use proptest::prelude::*;
 
 fn text_of(record: &Record<'_>) -> String {

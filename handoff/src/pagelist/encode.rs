@@ -1,7 +1,7 @@
 //! Writing a list.
 
 extern crate alloc;
-use super::{DESTINATION, DONE, INDIRECTION, SOURCE, Step, WORDS};
+use super::{DESTINATION, DONE, INDIRECTION, PageMove, SOURCE, WORDS};
 use crate::addr::PAGE_SIZE;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -77,7 +77,7 @@ impl fmt::Display for EncodeError {
 impl core::error::Error for EncodeError {}
 
 /// Words for `steps`: a destination for each run, a source for each page.
-fn words(steps: &[Step]) -> impl Iterator<Item = u64> {
+fn words(steps: &[PageMove]) -> impl Iterator<Item = u64> {
     let mut next = None;
     steps.iter().flat_map(move |step| {
         let follows = next == Some(step.to);
@@ -89,7 +89,7 @@ fn words(steps: &[Step]) -> impl Iterator<Item = u64> {
 
 /// How many list pages [`encode`] needs for `steps`.
 #[must_use]
-pub fn pages_needed(steps: &[Step]) -> usize {
+pub fn pages_needed(steps: &[PageMove]) -> usize {
     // the last word of a page links on or ends the list
     words(steps).count().div_ceil(WORDS - 1)
 }
@@ -102,7 +102,7 @@ pub fn pages_needed(steps: &[Step]) -> usize {
 /// # Errors
 ///
 /// Says which page breaks that rule, is not aligned, or is missing.
-pub fn encode(steps: &[Step], list_pages: &[u64], swap: bool) -> Result<Encoded, EncodeError> {
+pub fn encode(steps: &[PageMove], list_pages: &[u64], swap: bool) -> Result<Encoded, EncodeError> {
     let needed = pages_needed(steps);
     let Some(list_pages) = list_pages.get(..needed) else {
         let found = list_pages.len();
@@ -129,7 +129,7 @@ pub fn encode(steps: &[Step], list_pages: &[u64], swap: bool) -> Result<Encoded,
     })
 }
 
-fn check(steps: &[Step], list_pages: &[u64], swap: bool) -> Result<(), EncodeError> {
+fn check(steps: &[PageMove], list_pages: &[u64], swap: bool) -> Result<(), EncodeError> {
     let addresses = steps.iter().flat_map(|step| [step.to, step.from]);
     for addr in addresses.chain(list_pages.iter().copied()) {
         if !addr.is_multiple_of(PAGE_SIZE) {

@@ -1,17 +1,17 @@
 //! What a list means, slowly: the assembly's reference.
 
 extern crate alloc;
-use super::{ListError, Step, Walk};
+use super::{ListError, PageMove, Walk};
 use alloc::vec::Vec;
 
 /// Simulated physical memory.
-pub trait Memory {
+pub trait SimulatedMemory {
     /// The word at `addr`; `None` where there is no memory.
     fn word(&self, addr: u64) -> Option<u64>;
     /// Copies the page at `step.from` to `step.to`.
-    fn copy(&mut self, step: Step);
+    fn copy(&mut self, step: PageMove);
     /// Exchanges the two pages.
-    fn swap(&mut self, step: Step);
+    fn swap(&mut self, step: PageMove);
 }
 
 /// Does what the list at `head` says: copies, or exchanges.
@@ -20,12 +20,12 @@ pub trait Memory {
 ///
 /// As the walk: the list is read to its end before anything moves.
 pub fn interpret(
-    memory: &mut impl Memory,
+    memory: &mut impl SimulatedMemory,
     head: u64,
     limit: u64,
     swap: bool,
 ) -> Result<(), ListError> {
-    let steps: Vec<Step> =
+    let steps: Vec<PageMove> =
         Walk::new(head, limit, |addr| memory.word(addr)).collect::<Result<_, _>>()?;
     for step in steps {
         if swap {

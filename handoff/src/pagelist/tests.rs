@@ -6,29 +6,29 @@ const PAGE: u64 = PAGE_SIZE;
 /// Pages numbered from address 0, each with the words that a test gave it.
 struct Pages(Vec<[u64; WORDS]>);
 
-impl Memory for Pages {
+impl SimulatedMemory for Pages {
     fn word(&self, addr: u64) -> Option<u64> {
         let page = self.0.get((addr / PAGE) as usize)?;
         Some(page[(addr % PAGE / 8) as usize])
     }
 
-    fn copy(&mut self, step: Step) {
+    fn copy(&mut self, step: PageMove) {
         self.0[(step.to / PAGE) as usize] = self.0[(step.from / PAGE) as usize];
     }
 
-    fn swap(&mut self, step: Step) {
+    fn swap(&mut self, step: PageMove) {
         self.0
             .swap((step.to / PAGE) as usize, (step.from / PAGE) as usize);
     }
 }
 
-fn steps(head: u64, words: &[u64]) -> Result<Vec<Step>, ListError> {
+fn steps(head: u64, words: &[u64]) -> Result<Vec<PageMove>, ListError> {
     Walk::new(head, 64, |at| words.get((at / 8) as usize).copied()).collect()
 }
 
 #[test]
 fn words_mean_what_they_mean_to_linux() {
-    let step = |to, from| Step { to, from };
+    let step = |to, from| PageMove { to, from };
     let list = [
         0x5000 | DESTINATION,
         0x9000 | SOURCE,
@@ -86,11 +86,11 @@ fn a_list_that_leads_nowhere_is_an_error() {
 
 #[test]
 fn the_encoder_refuses_what_depends_on_the_order() {
-    let step = |to: u64, from: u64| Step {
+    let step = |to: u64, from: u64| PageMove {
         to: to * PAGE,
         from: from * PAGE,
     };
-    let refused = |steps: &[Step], swap| encode(steps, &[0x10_0000], swap).unwrap_err();
+    let refused = |steps: &[PageMove], swap| encode(steps, &[0x10_0000], swap).unwrap_err();
     assert_eq!(
         refused(&[step(1, 2), step(2, 3)], false),
         EncodeError::Order { page: 2 * PAGE }
@@ -107,9 +107,9 @@ fn the_encoder_refuses_what_depends_on_the_order() {
         refused(&[step(256, 2)], false),
         EncodeError::ListMoved { page: 0x10_0000 }
     );
-    let odd = Step { to: 8, from: 0 };
+    let odd = PageMove { to: 8, from: 0 };
     assert_eq!(refused(&[odd], false), EncodeError::Unaligned { addr: 8 });
-    let many: Vec<Step> = (0..511).map(|n| step(n, 1000 + n)).collect();
+    let many: Vec<PageMove> = (0..511).map(|n| step(n, 1000 + n)).collect();
     assert_eq!(
         refused(&many, false),
         EncodeError::ListPages {
@@ -123,13 +123,13 @@ fn the_encoder_refuses_what_depends_on_the_order() {
 }
 
 /// A permutation of pages, cut into pairs.
-fn pairs() -> impl Strategy<Value = Vec<Step>> {
+fn pairs() -> impl Strategy<Value = Vec<PageMove>> {
     let pages = Just((0..1400_u64).collect::<Vec<_>>()).prop_shuffle();
     (pages, 0..600_usize, any::<bool>()).prop_map(|(pages, count, sorted)| {
-        let mut steps: Vec<Step> = pages
+        let mut steps: Vec<PageMove> = pages
             .chunks_exact(2)
             .take(count)
-            .map(|pair| Step {
+            .map(|pair| PageMove {
                 to: pair[0] * PAGE,
                 from: pair[1] * PAGE,
             })
@@ -154,7 +154,7 @@ proptest! {
             memory.0[(page / PAGE) as usize] = *words;
         }
         let walk = Walk::new(list.head, list.words, |at| memory.word(at));
-        let found: Vec<Step> = walk.collect::<Result<_, _>>().unwrap();
+        let found: Vec<PageMove> = walk.collect::<Result<_, _>>().unwrap();
         prop_assert_eq!(&found, &steps);
         // one word less is not enough: `words` is exact
         let short = Walk::new(list.head, list.words - 1, |at| memory.word(at));

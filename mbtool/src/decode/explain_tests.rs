@@ -252,7 +252,7 @@ fn other_vectors() {
         (32, "interrupt"),
         (255, "interrupt"),
     ] {
-        let error = handoff::arch::x86_64::trap::has_error_code(vector).then_some(0);
+        let error = handoff::abi::has_error_code(vector).then_some(0);
         let vector = vector as u8;
         assert_eq!(
             rules(&Record {

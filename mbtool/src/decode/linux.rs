@@ -1,7 +1,7 @@
 //! The dump that Linux prints since 6.16 when its kexec code faults: 19 lines
 //! of a label and 16 digits, no header, no check (docs/dump-format.md).
 
-use handoff::arch::x86_64::trap::has_error_code;
+use handoff::abi::has_error_code;
 use handoff::dump::Mode;
 use handoff::dump::read::{Dump, Integrity};
 

@@ -12,8 +12,9 @@ use super::symbolise::Symboliser;
 use super::symbols::Symbol;
 use super::uncertain::{missing, registers, uncertain, without_lost};
 use handoff::abi::PHASES;
+use handoff::dump::Mode;
 use handoff::dump::read::{Dump, Integrity};
-use handoff::dump::{Mode, nth};
+use handoff::names::nth;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

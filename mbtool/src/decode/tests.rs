@@ -11,7 +11,7 @@ use super::scan::{Found, Scanner, Source};
 use super::symbolise::Symboliser;
 use handoff::dump::read::Integrity;
 use handoff::dump::{self, Mode, Record, Summed};
-use handoff::text::Text;
+use handoff::print::Print;
 use proptest::prelude::*;
 use std::path::PathBuf;
 use std::{env, fs};
@@ -161,7 +161,7 @@ fn several_dumps_in_noise() {
 #[derive(Default)]
 struct Buffer(String);
 
-impl Text for Buffer {
+impl Print for Buffer {
     fn byte(&mut self, byte: u8) {
         self.0.push(char::from(byte));
     }

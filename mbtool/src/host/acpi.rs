@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use xen_shim::acpi::Table;
-use xen_shim::hypercall::{Machine, Transport};
+use xen_shim::hypercall::{Transport, XenMachine};
 
 /// Most bytes of one table that are read.
 const TABLE_LIMIT: u64 = 16 << 20;
@@ -57,7 +57,7 @@ impl Acpi {
     /// was started on 0.
     #[must_use]
     pub fn on_xen(mut self, transport: &dyn Transport) -> Self {
-        self.boot_cpu = match Machine::new(transport).apic_id(0) {
+        self.boot_cpu = match XenMachine::new(transport).apic_id(0) {
             Ok(id) => Some(id),
             Err(err) => {
                 self.warnings

@@ -6,7 +6,7 @@ pub use read::{read, read_text};
 
 use crate::sys::number;
 use handoff::addr::{PAGE_SIZE, PhysRange};
-use handoff::ramlog::{HEADER_LEN, Header, MAGIC, MAX_SIZE, MIN_SIZE, VERSION};
+use handoff::ramlog::{HEADER_LEN, LogHeader, MAGIC, MAX_SIZE, MIN_SIZE, VERSION};
 use handoff::spec::Console;
 
 /// What to put on a kernel's command line. 256 MiB: above where kernels are
@@ -106,13 +106,13 @@ pub enum RamLogError {
 /// # Errors
 ///
 /// There is none, or its fields contradict each other.
-pub fn header(addr: u64, bytes: &[u8]) -> Result<Header, RamLogError> {
+pub fn header(addr: u64, bytes: &[u8]) -> Result<LogHeader, RamLogError> {
     let word = |at: usize| {
         let word = bytes.get(at..at + 8).and_then(|word| word.first_chunk());
         u64::from_le_bytes(word.copied().unwrap_or_default())
     };
     let half = |at: usize| word(at) as u32;
-    let header = Header {
+    let header = LogHeader {
         magic: word(0),
         version: half(8),
         size: half(12),

@@ -1,7 +1,7 @@
 //! Runs in dom0, as root: makes every hypercall that mbtool knows, and prints the answers, one line each.
 //!
 //! `hypercall-guest` asks for everything and runs the table of images, `hypercall-guest open` only opens the device,
-//! `hypercall-guest range` asks for the crash area, `hypercall-guest under` says what this Linux runs on.
+//! `hypercall-guest range` asks for the crash area, `hypercall-guest under` prints what this Linux runs on.
 
 use std::env;
 use std::fs;
@@ -15,7 +15,8 @@ use mbtool::host::hypervisor::Hypervisor;
 use tests::hypercall::{MARKER, answer};
 use xen_shim::hypercall::testing::load_cases;
 use xen_shim::hypercall::{
-    Arch, HypercallError, Kexec, Kind, LoadImage, LoadSegment, Machine, Privcmd, Range, Transport,
+    Arch, HypercallError, ImageKind, Kexec, KexecRange, LoadImage, LoadSegment, Privcmd, Transport,
+    XenMachine,
 };
 
 fn main() -> ExitCode {
@@ -43,27 +44,27 @@ fn main() -> ExitCode {
 
 fn crash_area() -> Result<()> {
     let device = Privcmd::open()?;
-    println!("{MARKER}version {}", Machine::new(&device).version()?);
-    let area = Kexec::new(&device).range(Range::Crash)?;
+    println!("{MARKER}version {}", XenMachine::new(&device).version()?);
+    let area = Kexec::new(&device).range(KexecRange::Crash)?;
     println!("{MARKER}range crash {area}");
     Ok(())
 }
 
 fn everything() -> Result<()> {
     let device = Privcmd::open()?;
-    machine(&Machine::new(&device))?;
+    machine(&XenMachine::new(&device))?;
     ranges(&Kexec::new(&device))?;
     status(&Kexec::new(&device))?;
     let kexec = Kexec::new(&device);
-    for case in load_cases(kexec.range(Range::Crash)?) {
+    for case in load_cases(kexec.range(KexecRange::Crash)?) {
         println!("{MARKER}load {} {}", case.name, answer(&case.run(&kexec)));
     }
-    firmware(&Machine::new(&device))?;
+    firmware(&XenMachine::new(&device))?;
     ownership(&device)?;
     replace(&kexec)?;
     let device = Privcmd::open()?.without_memory_device();
     let kexec = Kexec::new(&device);
-    let area = kexec.range(Range::Crash)?;
+    let area = kexec.range(KexecRange::Crash)?;
     let cases = load_cases(area);
     for name in ["default-8-MiB", "crash-8-MiB"] {
         let case = cases.iter().find(|case| case.name == name).context(name)?;
@@ -73,7 +74,7 @@ fn everything() -> Result<()> {
     Ok(())
 }
 
-fn machine(machine: &Machine<'_>) -> Result<()> {
+fn machine(machine: &XenMachine<'_>) -> Result<()> {
     println!("{MARKER}version {}", machine.version()?);
     for entry in machine.memory_map()? {
         let end = entry.start + entry.len;
@@ -95,12 +96,12 @@ fn machine(machine: &Machine<'_>) -> Result<()> {
 
 fn ranges(kexec: &Kexec<'_>) -> Result<()> {
     let named = [
-        ("crash", Range::Crash),
-        ("xen", Range::Xen),
-        ("cpu0", Range::Cpu(0)),
-        ("cpu1", Range::Cpu(1)),
-        ("vmcoreinfo", Range::Vmcoreinfo),
-        ("cpu9999", Range::Cpu(9999)),
+        ("crash", KexecRange::Crash),
+        ("xen", KexecRange::Xen),
+        ("cpu0", KexecRange::Cpu(0)),
+        ("cpu1", KexecRange::Cpu(1)),
+        ("vmcoreinfo", KexecRange::Vmcoreinfo),
+        ("cpu9999", KexecRange::Cpu(9999)),
     ];
     for (name, range) in named {
         match kexec.range(range) {
@@ -112,7 +113,7 @@ fn ranges(kexec: &Kexec<'_>) -> Result<()> {
 }
 
 /// One page of the crash area, as an image.
-fn load(kexec: &Kexec<'_>, kind: Kind, data: &[u8], start: u64) -> Result<(), HypercallError> {
+fn load(kexec: &Kexec<'_>, kind: ImageKind, data: &[u8], start: u64) -> Result<(), HypercallError> {
     let dest = PhysRange {
         start,
         end: start + (data.len() as u64).next_multiple_of(0x1000),
@@ -126,23 +127,23 @@ fn load(kexec: &Kexec<'_>, kind: Kind, data: &[u8], start: u64) -> Result<(), Hy
 }
 
 fn status(kexec: &Kexec<'_>) -> Result<()> {
-    let place = kexec.range(Range::Crash)?.start + 16 * MIB;
-    let mut seen = vec![kexec.status(Kind::Default)?];
+    let place = kexec.range(KexecRange::Crash)?.start + 16 * MIB;
+    let mut seen = vec![kexec.status(ImageKind::Default)?];
     for loads in [true, true, false, false] {
         if loads {
-            load(kexec, Kind::Default, &[1], place)?;
+            load(kexec, ImageKind::Default, &[1], place)?;
         } else {
-            kexec.unload(Kind::Default)?;
+            kexec.unload(ImageKind::Default)?;
         }
-        seen.push(kexec.status(Kind::Default)?);
+        seen.push(kexec.status(ImageKind::Default)?);
     }
     println!("{MARKER}status {seen:?}");
-    println!("{MARKER}exec-nothing {}", kexec.exec(Kind::Default));
+    println!("{MARKER}exec-nothing {}", kexec.exec(ImageKind::Default));
     Ok(())
 }
 
 /// The BIOS data area, and ACPI tables by their addresses.
-fn firmware(machine: &Machine<'_>) -> Result<()> {
+fn firmware(machine: &XenMachine<'_>) -> Result<()> {
     let word = |addr| -> Result<u16, HypercallError> {
         let bytes = machine.read(addr, 2)?;
         Ok(u16::from_le_bytes([bytes[0], bytes[1]]))
@@ -171,7 +172,7 @@ fn firmware(machine: &Machine<'_>) -> Result<()> {
 /// A page given back by dom0's balloon is no longer owned.
 fn ownership(device: &dyn Transport) -> Result<()> {
     const TARGET: &str = "/sys/devices/system/xen_memory/xen_memory0/target_kb";
-    let machine = Machine::new(device);
+    let machine = XenMachine::new(device);
     let before = machine.owned_runs()?;
     let owned = machine.owned(&before)?;
     println!("{MARKER}owned-again {}", owned.iter().all(|owned| *owned));
@@ -198,15 +199,15 @@ fn ownership(device: &dyn Transport) -> Result<()> {
 
 /// A crash image over the list of the one before.
 fn replace(kexec: &Kexec<'_>) -> Result<()> {
-    let area = kexec.range(Range::Crash)?;
+    let area = kexec.range(KexecRange::Crash)?;
     // words that are sources in such a list
     let mut data = Vec::new();
     while data.len() < MIB as usize {
         data.extend((area.start | 8).to_le_bytes());
     }
-    load(kexec, Kind::Crash, &data, area.start + 32 * MIB)?;
-    load(kexec, Kind::Crash, &data, area.start)?;
-    kexec.unload(Kind::Crash)?;
+    load(kexec, ImageKind::Crash, &data, area.start + 32 * MIB)?;
+    load(kexec, ImageKind::Crash, &data, area.start)?;
+    kexec.unload(ImageKind::Crash)?;
     println!("{MARKER}replaced");
     Ok(())
 }

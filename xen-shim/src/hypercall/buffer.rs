@@ -6,23 +6,24 @@ use super::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use std::os::fd::AsFd;
 use std::ptr::{self, NonNull};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// Size of a page, in bytes.
 const PAGE: usize = 4096;
 
 /// A mapping of whole pages of this process, never empty, its own alone.
 #[derive(Debug)]
-struct Region {
+struct MappedPages {
     start: NonNull<u8>,
     len: usize,
 }
 
 // SAFETY: the mapping belongs to this value alone, as a heap allocation to a Box.
-unsafe impl Send for Region {}
+unsafe impl Send for MappedPages {}
 // SAFETY: a shared reference gives out shared slices only.
-unsafe impl Sync for Region {}
+unsafe impl Sync for MappedPages {}
 
-impl Region {
+impl MappedPages {
     /// `len` bytes, rounded up to pages, by `map`.
     fn new(
         len: usize,
@@ -37,7 +38,7 @@ impl Region {
     }
 }
 
-impl Drop for Region {
+impl Drop for MappedPages {
     fn drop(&mut self) {
         // SAFETY: this value is the only one that knows the mapping, which `new`
         // made with this length, and it is going away.
@@ -49,7 +50,7 @@ impl Drop for Region {
 /// it: page aligned, zeroed.
 #[derive(Debug)]
 pub struct Buffer {
-    region: Region,
+    region: MappedPages,
     len: usize,
 }
 
@@ -65,7 +66,7 @@ impl Buffer {
         } else {
             MapFlags::PRIVATE
         };
-        let region = Region::new(len, |bytes| {
+        let region = MappedPages::new(len, |bytes| {
             // SAFETY: a new anonymous mapping, at an address of the kernel's
             // choice, touches no memory in use.
             unsafe {
@@ -87,7 +88,7 @@ impl Buffer {
     ///
     /// mmap(2)'s: ENOMEM; ENOSPC at the limit of Linux before 4.20.
     pub(super) fn of_device(file: impl AsFd, len: usize) -> Result<Self, Errno> {
-        let region = Region::new(len, |bytes| {
+        let region = MappedPages::new(len, |bytes| {
             // SAFETY: a new mapping, at an address of the kernel's choice; the
             // device gives pages of its own to each (Linux,
             // drivers/xen/privcmd-buf.c), which nothing else writes.
@@ -103,6 +104,18 @@ impl Buffer {
             }
         })?;
         Ok(Self { region, len })
+    }
+
+    /// The structure at the start of the buffer; zeroes where that is shorter.
+    pub(super) fn get<T: FromBytes>(&self) -> T {
+        T::read_from_prefix(self.bytes()).map_or_else(|_| T::new_zeroed(), |(value, _)| value)
+    }
+
+    /// Writes `value` at the start of the buffer, as far as that is long.
+    pub(super) fn put<T: IntoBytes + Immutable + ?Sized>(&mut self, value: &T) {
+        let bytes = value.as_bytes();
+        let len = bytes.len().min(self.len);
+        self.bytes_mut()[..len].copy_from_slice(&bytes[..len]);
     }
 
     /// The buffer's address, as Xen takes it: to read and write `len` bytes.
@@ -142,12 +155,12 @@ impl Buffer {
 /// Frames of the machine, mapped one after the other, read-only. Their owner may
 /// change them at any time.
 #[derive(Debug)]
-pub struct Mapping {
-    region: Region,
+pub struct ForeignMapping {
+    region: MappedPages,
     frames: usize,
 }
 
-impl Mapping {
+impl ForeignMapping {
     /// A place for `frames` frames by the device `file`, privcmd; nothing is
     /// there before `addr` is filled by IOCTL_PRIVCMD_MMAPBATCH_V2.
     ///
@@ -156,7 +169,7 @@ impl Mapping {
     /// mmap(2)'s.
     pub(super) fn of_device(file: impl AsFd, frames: usize) -> Result<Self, Errno> {
         let len = frames.checked_mul(PAGE).ok_or(Errno::ENOMEM)?;
-        let region = Region::new(len, |bytes| {
+        let region = MappedPages::new(len, |bytes| {
             // SAFETY: a new mapping, at an address of the kernel's choice.
             unsafe {
                 mmap(
@@ -240,7 +253,7 @@ mod tests {
     #[test]
     fn words_are_read_inside_the_mapping_only() {
         let content: Vec<u8> = (0..5000u32).map(|n| n as u8).collect();
-        let mapping = Mapping::copy_of(&content).unwrap();
+        let mapping = ForeignMapping::copy_of(&content).unwrap();
         assert_eq!(mapping.frames(), 2);
         let mut words = [0; 2];
         assert!(mapping.read_words(8, &mut words));

@@ -1,6 +1,6 @@
 //! What Xen's error numbers mean, call by call.
 
-use super::kexec::{Kind, Range};
+use super::kexec::{ImageKind, KexecRange};
 use super::{Errno, HypercallError, LoadProblem};
 
 /// ENOSYS of any kexec command.
@@ -12,10 +12,10 @@ pub(super) const NOT_ALLOWED: &str = "Xen lets the control domain alone do this 
                            mbtool in dom0";
 
 /// A call that fails, other than load.
-pub(super) enum Explained {
-    GetRange(Range),
+pub(super) enum FailedCall {
+    GetRange(KexecRange),
     Unload,
-    Exec(Kind),
+    Exec(ImageKind),
     Status,
     MemoryMap,
     MaximumRamPage,
@@ -27,48 +27,48 @@ pub(super) enum Explained {
 }
 
 /// The error for `errno`, with what it means there.
-pub(super) fn explain(what: Explained, errno: Errno) -> HypercallError {
+pub(super) fn explain(what: FailedCall, errno: Errno) -> HypercallError {
     let call = match what {
-        Explained::GetRange(_) => "KEXEC_CMD_kexec_get_range",
-        Explained::Unload => "KEXEC_CMD_kexec_unload",
-        Explained::Exec(_) => "KEXEC_CMD_kexec",
-        Explained::Status => "KEXEC_CMD_kexec_status",
-        Explained::MemoryMap => "XENMEM_machine_memory_map",
-        Explained::MaximumRamPage => "XENMEM_maximum_ram_page",
-        Explained::M2pList => "XENMEM_machphys_mfn_list",
-        Explained::Physinfo => "XEN_SYSCTL_physinfo",
-        Explained::Version => "xen_version",
-        Explained::CpuInfo => "XENPF_get_cpuinfo",
-        Explained::Watchdog => "SCHEDOP_watchdog",
+        FailedCall::GetRange(_) => "KEXEC_CMD_kexec_get_range",
+        FailedCall::Unload => "KEXEC_CMD_kexec_unload",
+        FailedCall::Exec(_) => "KEXEC_CMD_kexec",
+        FailedCall::Status => "KEXEC_CMD_kexec_status",
+        FailedCall::MemoryMap => "XENMEM_machine_memory_map",
+        FailedCall::MaximumRamPage => "XENMEM_maximum_ram_page",
+        FailedCall::M2pList => "XENMEM_machphys_mfn_list",
+        FailedCall::Physinfo => "XEN_SYSCTL_physinfo",
+        FailedCall::Version => "xen_version",
+        FailedCall::CpuInfo => "XENPF_get_cpuinfo",
+        FailedCall::Watchdog => "SCHEDOP_watchdog",
     };
     let kexec = matches!(
         what,
-        Explained::GetRange(_) | Explained::Unload | Explained::Exec(_) | Explained::Status
+        FailedCall::GetRange(_) | FailedCall::Unload | FailedCall::Exec(_) | FailedCall::Status
     );
     let meaning = match (errno, &what) {
         (Errno::ENOSYS, _) if kexec => NO_KEXEC.to_owned(),
         (Errno::ENOSYS, _) => "this Xen has no such call for this domain".to_owned(),
         (Errno::EPERM | Errno::EACCES, _) => NOT_ALLOWED.to_owned(),
-        (Errno::ERANGE, Explained::GetRange(Range::Cpu(cpu))) => {
+        (Errno::ERANGE, FailedCall::GetRange(KexecRange::Cpu(cpu))) => {
             format!("CPU {cpu} is above the highest number that this machine can have")
         }
-        (Errno::EINVAL, Explained::GetRange(Range::Cpu(_))) => {
+        (Errno::EINVAL, FailedCall::GetRange(KexecRange::Cpu(_))) => {
             "Xen keeps notes of CPUs only when memory is reserved for a crash image: add \
              crashkernel= to Xen's command line and reboot (`mbtool crash size` says how much)"
                 .to_owned()
         }
-        (Errno::EINVAL, Explained::GetRange(_)) => "this Xen does not know this range".to_owned(),
-        (Errno::ENOENT, Explained::Exec(kind)) => format!(
+        (Errno::EINVAL, FailedCall::GetRange(_)) => "this Xen does not know this range".to_owned(),
+        (Errno::ENOENT, FailedCall::Exec(kind)) => format!(
             "no {} is loaded",
             match kind {
-                Kind::Default => "image",
-                Kind::Crash => "crash image",
+                ImageKind::Default => "image",
+                ImageKind::Crash => "crash image",
             }
         ),
-        (Errno::ENOSPC, Explained::Watchdog) => {
+        (Errno::ENOSPC, FailedCall::Watchdog) => {
             "both watchdogs that Xen has for a domain are in use".to_owned()
         }
-        (Errno::EBUSY, Explained::Unload) => LoadProblem::Busy.to_string(),
+        (Errno::EBUSY, FailedCall::Unload) => LoadProblem::Busy.to_string(),
         (Errno::EOPNOTSUPP, _) if kexec => "this Xen does not know this command".to_owned(),
         (Errno::EFAULT, _) => "Xen could not read or write dom0's memory, which \
                                /dev/xen/hypercall prevents (Linux 4.18 or newer); try again"

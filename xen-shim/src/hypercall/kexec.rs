@@ -4,34 +4,26 @@
 //!
 //! A paravirtualised dom0 only: Xen answers ENOSYS to any other.
 
-use super::explain::{Explained, explain};
+use super::explain::{FailedCall, explain};
 use super::problem::{broken_rule, load_problem};
-use super::wire::{op, u64_at};
+use super::transport::request;
+use super::wire::{KexecExec, KexecGetRange, KexecLoad, KexecSegment, kexec_cmd, op};
 use super::{Buffer, Errno, HypercallError, Transport};
 use handoff::addr::PhysRange;
 
 /// Segments of an image at most: Xen refuses one more, of any kind.
 pub const MAX_SEGMENTS: usize = 15;
 
-/// Commands.
-mod cmd {
-    pub const EXEC: u64 = 0;
-    pub const GET_RANGE: u64 = 3;
-    pub const LOAD: u64 = 4;
-    pub const UNLOAD: u64 = 5;
-    pub const STATUS: u64 = 6;
-}
-
 /// The image that an orderly exec starts, or the one for a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum ImageKind {
     /// KEXEC_TYPE_DEFAULT. Loaded into free memory of Xen, put in place by exec.
     Default,
     /// KEXEC_TYPE_CRASH. Loaded in its place, in the crash area.
     Crash,
 }
 
-impl Kind {
+impl ImageKind {
     /// Xen's number.
     #[must_use]
     pub const fn number(self) -> u8 {
@@ -64,7 +56,7 @@ impl Arch {
 
 /// A range of machine memory that Xen tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Range {
+pub enum KexecRange {
     /// The crash area: `crashkernel=` of Xen's command line.
     Crash,
     /// Xen's image.
@@ -75,7 +67,7 @@ pub enum Range {
     Vmcoreinfo,
 }
 
-impl Range {
+impl KexecRange {
     /// Xen's numbers: of the range, and of the CPU.
     #[must_use]
     pub const fn numbers(self) -> (u32, u32) {
@@ -112,7 +104,7 @@ impl<'a> LoadSegment<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct LoadImage<'a> {
     /// When it runs.
-    pub kind: Kind,
+    pub kind: ImageKind,
     /// How it is entered.
     pub arch: Arch,
     /// Where: machine address.
@@ -139,15 +131,18 @@ impl<'a> Kexec<'a> {
     ///
     /// ERANGE for a CPU above the highest that can be there, EINVAL for one that
     /// has no notes because no crash area is reserved.
-    pub fn range(&self, range: Range) -> Result<PhysRange, HypercallError> {
+    pub fn range(&self, range: KexecRange) -> Result<PhysRange, HypercallError> {
         const CALL: &str = "KEXEC_CMD_kexec_get_range";
-        let (number, cpu) = range.numbers();
-        let mut buffer = self.0.buffer(24)?;
-        buffer.bytes_mut()[..4].copy_from_slice(&number.to_le_bytes());
-        buffer.bytes_mut()[4..8].copy_from_slice(&cpu.to_le_bytes());
-        self.call(cmd::GET_RANGE, &buffer)
-            .map_err(|errno| explain(Explained::GetRange(range), errno))?;
-        let (size, start) = (u64_at(buffer.bytes(), 8), u64_at(buffer.bytes(), 16));
+        let (range_number, cpu) = range.numbers();
+        let wanted = KexecGetRange {
+            range: range_number,
+            cpu,
+            ..KexecGetRange::default()
+        };
+        let buffer = request(self.0, &wanted)?;
+        self.call(kexec_cmd::GET_RANGE, &buffer)
+            .map_err(|errno| explain(FailedCall::GetRange(range), errno))?;
+        let KexecGetRange { start, size, .. } = buffer.get();
         PhysRange::from_len(start, size).ok_or_else(|| HypercallError::Nonsense {
             call: CALL,
             answer: format!("{size:#x} bytes at {start:#x} is no range of memory"),
@@ -164,10 +159,10 @@ impl<'a> Kexec<'a> {
     /// Xen's answer is not to be taken for more than it says:
     /// - success does not prove that every page is there: Xen loses the error of
     ///   a segment that ran out of memory when mapping it succeeds. Ask
-    ///   [`Machine::free_heap`](super::Machine::free_heap) before.
+    ///   [`XenMachine::free_heap`](super::XenMachine::free_heap) before.
     /// - A destination in free memory of Xen's heap may get a copy of page 0
     ///   instead, and then unloading or replacing the image panics the host. Use
-    ///   destinations that [`Machine::owned_runs`](super::Machine::owned_runs)
+    ///   destinations that [`XenMachine::owned_runs`](super::XenMachine::owned_runs)
     ///   gives, or the crash area, and check again after the load.
     /// - Destinations are not checked against memory: a default image is taken
     ///   for any address.
@@ -178,14 +173,14 @@ impl<'a> Kexec<'a> {
     pub fn load(&self, image: &LoadImage<'_>) -> Result<(), HypercallError> {
         let (kind, arch) = (image.kind.number(), image.arch.number());
         let area = match image.kind {
-            Kind::Crash => Some(self.range(Range::Crash)?),
-            Kind::Default => None,
+            ImageKind::Crash => Some(self.range(KexecRange::Crash)?),
+            ImageKind::Default => None,
         };
         if let Some((errno, problem)) = broken_rule(image, kind, arch, area) {
             return Err(HypercallError::Load { errno, problem });
         }
-        if image.kind == Kind::Crash {
-            self.unload(Kind::Crash)?;
+        if image.kind == ImageKind::Crash {
+            self.unload(ImageKind::Crash)?;
         }
         self.load_numbers(image, kind, arch)
     }
@@ -204,35 +199,38 @@ impl<'a> Kexec<'a> {
         arch: u16,
     ) -> Result<(), HypercallError> {
         let mut data = Vec::new();
-        // the request (24 bytes), then the list (32 bytes each)
-        let mut buffer = self.0.buffer(24 + 32 * image.segments.len())?;
-        let list = buffer.addr() + 24;
-        let mut request = Vec::with_capacity(buffer.len());
-        request.extend([kind, 0]);
-        request.extend(arch.to_le_bytes());
-        request.extend((image.segments.len() as u32).to_le_bytes());
-        request.extend(list.to_le_bytes());
-        request.extend(image.entry.to_le_bytes());
+        let mut segments = Vec::with_capacity(image.segments.len());
         for segment in image.segments {
             let from = match segment.data {
                 None => 0,
                 Some(content) => {
-                    let mut copy = self.0.buffer(content.len())?;
-                    copy.bytes_mut().copy_from_slice(content);
+                    let copy = request(self.0, content)?;
                     let addr = copy.addr();
                     data.push(copy);
                     addr
                 }
             };
-            let len = segment.data.map_or(0, <[u8]>::len) as u64;
-            let words = [from, len, segment.dest.start, segment.dest.len()];
-            request.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+            segments.push(KexecSegment {
+                data: from,
+                data_len: segment.data.map_or(0, <[u8]>::len) as u64,
+                dest: segment.dest.start,
+                dest_len: segment.dest.len(),
+            });
         }
-        buffer.bytes_mut().copy_from_slice(&request);
-        let done = self.call(cmd::LOAD, &buffer);
-        drop(data);
+        let list = request(self.0, &segments[..])?;
+        let load = KexecLoad {
+            kind,
+            pad: 0,
+            arch,
+            segment_count: segments.len() as u32,
+            segments: list.addr(),
+            entry: image.entry,
+        };
+        let buffer = request(self.0, &load)?;
+        let done = self.call(kexec_cmd::LOAD, &buffer);
+        drop((data, list));
         done.map(|_| ()).map_err(|errno| {
-            let area = self.range(Range::Crash).ok();
+            let area = self.range(KexecRange::Crash).ok();
             let problem = load_problem(errno, image, kind, arch, area);
             HypercallError::Load { errno, problem }
         })
@@ -246,28 +244,29 @@ impl<'a> Kexec<'a> {
     /// # Errors
     ///
     /// EBUSY while an image is being started.
-    pub fn unload(&self, kind: Kind) -> Result<(), HypercallError> {
+    pub fn unload(&self, kind: ImageKind) -> Result<(), HypercallError> {
         let buffer = self.kind(kind)?;
-        self.call(cmd::UNLOAD, &buffer)
+        self.call(kexec_cmd::UNLOAD, &buffer)
             .map(|_| ())
-            .map_err(|errno| explain(Explained::Unload, errno))
+            .map_err(|errno| explain(FailedCall::Unload, errno))
     }
 
     /// Starts the image of `kind` at once: no driver of dom0 and no guest is shut
     /// down. Returns on failure only.
-    pub fn exec(&self, kind: Kind) -> HypercallError {
-        // i32 type
-        let mut buffer = match self.0.buffer(4) {
+    pub fn exec(&self, kind: ImageKind) -> HypercallError {
+        let exec = KexecExec {
+            kind: kind.number().into(),
+        };
+        let buffer = match request(self.0, &exec) {
             Ok(buffer) => buffer,
             Err(error) => return error,
         };
-        buffer.bytes_mut()[0] = kind.number();
-        match self.call(cmd::EXEC, &buffer) {
+        match self.call(kexec_cmd::EXEC, &buffer) {
             Ok(_) => HypercallError::Nonsense {
                 call: "KEXEC_CMD_kexec",
                 answer: "Xen says that the image runs, and is still here".to_owned(),
             },
-            Err(errno) => explain(Explained::Exec(kind), errno),
+            Err(errno) => explain(FailedCall::Exec(kind), errno),
         }
     }
 
@@ -279,18 +278,16 @@ impl<'a> Kexec<'a> {
     /// # Errors
     ///
     /// ENOSYS outside of a paravirtualised dom0.
-    pub fn status(&self, kind: Kind) -> Result<bool, HypercallError> {
+    pub fn status(&self, kind: ImageKind) -> Result<bool, HypercallError> {
         let buffer = self.kind(kind)?;
-        self.call(cmd::STATUS, &buffer)
+        self.call(kexec_cmd::STATUS, &buffer)
             .map(|slot| slot != 0)
-            .map_err(|errno| explain(Explained::Status, errno))
+            .map_err(|errno| explain(FailedCall::Status, errno))
     }
 
     /// A buffer with the one byte that unload and status read.
-    fn kind(&self, kind: Kind) -> Result<Buffer, HypercallError> {
-        let mut buffer = self.0.buffer(1)?;
-        buffer.bytes_mut()[0] = kind.number();
-        Ok(buffer)
+    fn kind(&self, kind: ImageKind) -> Result<Buffer, HypercallError> {
+        request(self.0, &kind.number())
     }
 
     fn call(&self, command: u64, argument: &Buffer) -> Result<i64, Errno> {

@@ -1,5 +1,5 @@
-use super::super::testing::{FakeXen, Setup, load_cases};
-use super::super::{LoadProblem, Machine};
+use super::super::testing::{FakeHost, FakeXen, load_cases};
+use super::super::{LoadProblem, XenMachine};
 use super::*;
 use handoff::addr::MIB;
 
@@ -11,7 +11,7 @@ fn range(start: u64, end: u64) -> PhysRange {
 const AREA: u64 = 256 * MIB;
 
 /// An image of one segment in the crash area.
-fn load(kexec: &Kexec<'_>, kind: Kind, data: &[u8], start: u64) -> Result<(), HypercallError> {
+fn load(kexec: &Kexec<'_>, kind: ImageKind, data: &[u8], start: u64) -> Result<(), HypercallError> {
     let dest = range(start, start + 4 * MIB);
     kexec.load(&LoadImage {
         kind,
@@ -25,7 +25,7 @@ fn load(kexec: &Kexec<'_>, kind: Kind, data: &[u8], start: u64) -> Result<(), Hy
 fn every_row_of_the_table() {
     let xen = FakeXen::default();
     let kexec = Kexec::new(&xen);
-    let area = kexec.range(Range::Crash).unwrap();
+    let area = kexec.range(KexecRange::Crash).unwrap();
     let cases = load_cases(area);
     assert!(cases.len() > 50);
     for case in cases {
@@ -38,7 +38,7 @@ fn every_row_of_the_table() {
         }
     }
     assert_eq!(xen.panicked(), None);
-    let heap = Machine::new(&xen).free_heap().unwrap();
+    let heap = XenMachine::new(&xen).free_heap().unwrap();
     assert_eq!(heap, Some(200 * MIB), "all of it has come back");
 }
 
@@ -84,10 +84,10 @@ fn each_refusal_says_why() {
 fn what_the_image_is_not_to_blame_for_is_explained_too() {
     let refused = |errno| {
         let xen = FakeXen::default();
-        xen.fail_next(op::KEXEC, cmd::LOAD, errno);
-        let error = load(&Kexec::new(&xen), Kind::Default, &[1], AREA).unwrap_err();
+        xen.fail_next(op::KEXEC, kexec_cmd::LOAD, errno);
+        let error = load(&Kexec::new(&xen), ImageKind::Default, &[1], AREA).unwrap_err();
         assert_eq!(error.errno(), Some(errno));
-        assert_eq!(xen.image(Kind::Default), None);
+        assert_eq!(xen.image(ImageKind::Default), None);
         error.to_string()
     };
     for (errno, words) in [
@@ -101,19 +101,25 @@ fn what_the_image_is_not_to_blame_for_is_explained_too() {
         let said = refused(errno);
         assert!(said.contains(words), "{errno}: {said}");
     }
-    let none = Setup {
+    let none = FakeHost {
         crash: range(0, 0),
-        ..Setup::default()
+        ..FakeHost::default()
     };
     let xen = FakeXen::new(none);
-    let error = load(&Kexec::new(&xen), Kind::Crash, &[1], AREA).unwrap_err();
+    let error = load(&Kexec::new(&xen), ImageKind::Crash, &[1], AREA).unwrap_err();
     assert!(error.to_string().contains("which crashkernel="), "{error}");
-    let small = Setup {
+    let small = FakeHost {
         free_pages: 100,
-        ..Setup::default()
+        ..FakeHost::default()
     };
     let xen = FakeXen::new(small);
-    let error = load(&Kexec::new(&xen), Kind::Default, &[1; MIB as usize], AREA).unwrap_err();
+    let error = load(
+        &Kexec::new(&xen),
+        ImageKind::Default,
+        &[1; MIB as usize],
+        AREA,
+    )
+    .unwrap_err();
     assert_eq!(error.errno(), Some(Errno::ENOMEM));
 }
 
@@ -125,7 +131,7 @@ fn an_image_arrives_as_it_was_given() {
     let place = range(AREA + MIB, AREA + 2 * MIB);
     kexec
         .load(&LoadImage {
-            kind: Kind::Default,
+            kind: ImageKind::Default,
             arch: Arch::I386,
             entry: place.start + 0x10,
             segments: &[
@@ -134,13 +140,13 @@ fn an_image_arrives_as_it_was_given() {
             ],
         })
         .unwrap();
-    let image = xen.image(Kind::Default).unwrap();
+    let image = xen.image(ImageKind::Default).unwrap();
     assert_eq!((image.entry, image.arch), (place.start + 0x10, 3));
     let expected = [(None, low), (Some(b"handoff".to_vec()), place)];
     assert_eq!(image.segments, expected);
-    assert_eq!(xen.image(Kind::Crash), None);
-    kexec.unload(Kind::Default).unwrap();
-    assert_eq!(xen.image(Kind::Default), None);
+    assert_eq!(xen.image(ImageKind::Crash), None);
+    kexec.unload(ImageKind::Default).unwrap();
+    assert_eq!(xen.image(ImageKind::Default), None);
 }
 
 #[test]
@@ -150,13 +156,13 @@ fn a_crash_image_goes_before_the_next_is_copied_over_it() {
     let replace = |by_load: bool| {
         let xen = FakeXen::default();
         let kexec = Kexec::new(&xen);
-        load(&kexec, Kind::Crash, &words, AREA + 16 * MIB).unwrap();
+        load(&kexec, ImageKind::Crash, &words, AREA + 16 * MIB).unwrap();
         if by_load {
-            load(&kexec, Kind::Crash, &words, AREA).unwrap();
+            load(&kexec, ImageKind::Crash, &words, AREA).unwrap();
         } else {
             let dest = range(AREA, AREA + 4 * MIB);
             let image = LoadImage {
-                kind: Kind::Crash,
+                kind: ImageKind::Crash,
                 arch: Arch::X86_64,
                 entry: AREA,
                 segments: &[LoadSegment::new(&words, dest)],
@@ -171,9 +177,9 @@ fn a_crash_image_goes_before_the_next_is_copied_over_it() {
     // one that is refused by a rule does not cost the one before
     let xen = FakeXen::default();
     let kexec = Kexec::new(&xen);
-    load(&kexec, Kind::Crash, &[1], AREA).unwrap();
-    load(&kexec, Kind::Crash, &[1], AREA + 1).unwrap_err();
-    assert!(xen.image(Kind::Crash).is_some());
+    load(&kexec, ImageKind::Crash, &[1], AREA).unwrap();
+    load(&kexec, ImageKind::Crash, &[1], AREA + 1).unwrap_err();
+    assert!(xen.image(ImageKind::Crash).is_some());
 }
 
 #[test]
@@ -181,10 +187,10 @@ fn an_image_over_free_memory_panics_the_host_when_it_goes() {
     for (start, safe) in [(1024 * MIB, true), (1600 * MIB, false)] {
         let xen = FakeXen::default();
         let kexec = Kexec::new(&xen);
-        load(&kexec, Kind::Default, &[1], start).unwrap();
-        let lost = xen.image(Kind::Default).unwrap().lost;
+        load(&kexec, ImageKind::Default, &[1], start).unwrap();
+        let lost = xen.image(ImageKind::Default).unwrap().lost;
         assert_eq!(lost.is_empty(), safe);
-        kexec.unload(Kind::Default).unwrap();
+        kexec.unload(ImageKind::Default).unwrap();
         assert_eq!(xen.panicked().is_none(), safe);
     }
 }
@@ -193,43 +199,43 @@ fn an_image_over_free_memory_panics_the_host_when_it_goes() {
 fn status_tells_the_slot_and_nothing_more() {
     let xen = FakeXen::default();
     let kexec = Kexec::new(&xen);
-    let mut seen = vec![kexec.status(Kind::Default).unwrap()];
+    let mut seen = vec![kexec.status(ImageKind::Default).unwrap()];
     for loads in [true, true, false, false] {
         if loads {
-            load(&kexec, Kind::Default, &[1], AREA).unwrap();
+            load(&kexec, ImageKind::Default, &[1], AREA).unwrap();
         } else {
-            kexec.unload(Kind::Default).unwrap();
+            kexec.unload(ImageKind::Default).unwrap();
         }
-        seen.push(kexec.status(Kind::Default).unwrap());
+        seen.push(kexec.status(ImageKind::Default).unwrap());
     }
     assert_eq!(seen, [false, true, false, true, false]);
-    assert!(!kexec.status(Kind::Crash).unwrap());
+    assert!(!kexec.status(ImageKind::Crash).unwrap());
 }
 
 #[test]
 fn ranges_are_told() {
     let xen = FakeXen::default();
     let kexec = Kexec::new(&xen);
-    assert_eq!(kexec.range(Range::Crash), Ok(range(AREA, 2 * AREA)));
-    let image = Setup::default().image;
-    assert_eq!(kexec.range(Range::Xen), Ok(image));
-    assert_eq!(kexec.range(Range::Cpu(0)).unwrap().len(), 0x1f4);
-    assert_eq!(kexec.range(Range::Cpu(1)).unwrap().len(), 0x194);
-    assert_eq!(kexec.range(Range::Vmcoreinfo).unwrap().len(), 0x1000);
-    let error = kexec.range(Range::Cpu(2)).unwrap_err();
+    assert_eq!(kexec.range(KexecRange::Crash), Ok(range(AREA, 2 * AREA)));
+    let image = FakeHost::default().image;
+    assert_eq!(kexec.range(KexecRange::Xen), Ok(image));
+    assert_eq!(kexec.range(KexecRange::Cpu(0)).unwrap().len(), 0x1f4);
+    assert_eq!(kexec.range(KexecRange::Cpu(1)).unwrap().len(), 0x194);
+    assert_eq!(kexec.range(KexecRange::Vmcoreinfo).unwrap().len(), 0x1000);
+    let error = kexec.range(KexecRange::Cpu(2)).unwrap_err();
     assert_eq!(error.errno(), Some(Errno::ERANGE));
     assert!(error.to_string().contains("CPU 2"), "{error}");
 
-    let xen = FakeXen::new(Setup {
+    let xen = FakeXen::new(FakeHost {
         crash: range(0, 0),
-        ..Setup::default()
+        ..FakeHost::default()
     });
     let kexec = Kexec::new(&xen);
-    assert!(kexec.range(Range::Crash).unwrap().is_empty());
-    let error = kexec.range(Range::Cpu(0)).unwrap_err();
+    assert!(kexec.range(KexecRange::Crash).unwrap().is_empty());
+    let error = kexec.range(KexecRange::Cpu(0)).unwrap_err();
     assert!(error.to_string().contains("crashkernel="), "{error}");
-    xen.fail_next(op::KEXEC, cmd::GET_RANGE, Errno::EINVAL);
-    let error = kexec.range(Range::Xen).unwrap_err().to_string();
+    xen.fail_next(op::KEXEC, kexec_cmd::GET_RANGE, Errno::EINVAL);
+    let error = kexec.range(KexecRange::Xen).unwrap_err().to_string();
     assert!(error.contains("does not know this range"), "{error}");
 }
 
@@ -237,28 +243,28 @@ fn ranges_are_told() {
 fn calls_fail_with_a_reason() {
     let xen = FakeXen::default();
     let kexec = Kexec::new(&xen);
-    let error = kexec.exec(Kind::Crash).to_string();
+    let error = kexec.exec(ImageKind::Crash).to_string();
     assert!(error.contains("no crash image is loaded"), "{error}");
-    xen.fail_next(op::KEXEC, cmd::UNLOAD, Errno::EBUSY);
-    let error = kexec.unload(Kind::Default).unwrap_err().to_string();
+    xen.fail_next(op::KEXEC, kexec_cmd::UNLOAD, Errno::EBUSY);
+    let error = kexec.unload(ImageKind::Default).unwrap_err().to_string();
     assert!(error.contains("right now"), "{error}");
-    load(&kexec, Kind::Default, &[1], AREA).unwrap();
-    let error = kexec.exec(Kind::Default);
+    load(&kexec, ImageKind::Default, &[1], AREA).unwrap();
+    let error = kexec.exec(ImageKind::Default);
     assert!(error.to_string().contains("still here"), "{error}");
-    assert_eq!(xen.started(), Some(Kind::Default));
+    assert_eq!(xen.started(), Some(ImageKind::Default));
 
-    let xen = FakeXen::new(Setup {
+    let xen = FakeXen::new(FakeHost {
         no_kexec: true,
-        ..Setup::default()
+        ..FakeHost::default()
     });
     let kexec = Kexec::new(&xen);
     let errors = [
-        kexec.range(Range::Xen).unwrap_err(),
-        kexec.status(Kind::Crash).unwrap_err(),
-        kexec.unload(Kind::Crash).unwrap_err(),
-        kexec.exec(Kind::Crash),
-        load(&kexec, Kind::Crash, &[1], AREA).unwrap_err(),
-        load(&kexec, Kind::Default, &[1], AREA).unwrap_err(),
+        kexec.range(KexecRange::Xen).unwrap_err(),
+        kexec.status(ImageKind::Crash).unwrap_err(),
+        kexec.unload(ImageKind::Crash).unwrap_err(),
+        kexec.exec(ImageKind::Crash),
+        load(&kexec, ImageKind::Crash, &[1], AREA).unwrap_err(),
+        load(&kexec, ImageKind::Default, &[1], AREA).unwrap_err(),
     ];
     for error in errors {
         let said = error.to_string();

@@ -7,17 +7,14 @@
 //! the crash area, no RAM at all) has all ones there. The table is read through
 //! the frames that it is in, which Xen lists 2 MiB by 2 MiB.
 
-use super::explain::{Explained, explain};
-use super::machine::memory_op;
-use super::wire::{u32_at, u64_at};
+use super::explain::{FailedCall, explain};
+use super::host::memory_op;
+use super::transport::request;
+use super::wire::{MachphysMfnList, memory_cmd};
 use super::{DOMID_XEN, HypercallError, Transport};
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use std::ops::Range;
 
-/// memory_op: one past the highest frame of RAM.
-const MAXIMUM_RAM_PAGE: u64 = 2;
-/// memory_op: the frames of the table.
-const MACHPHYS_MFN_LIST: u64 = 5;
 /// Words of the table in a frame.
 const WORDS: u64 = PAGE_SIZE / 8;
 /// Frames of the table that Xen lists as one: 2 MiB, for 1 GiB of the machine.
@@ -29,7 +26,7 @@ const MAX_PFN: u64 = 1 << 40;
 
 /// The table's places.
 #[derive(Debug)]
-pub struct Table<'a> {
+pub struct M2pTable<'a> {
     transport: &'a dyn Transport,
     /// One past the highest frame of RAM.
     frames: u64,
@@ -37,12 +34,12 @@ pub struct Table<'a> {
     extents: Vec<Option<u64>>,
 }
 
-impl<'a> Table<'a> {
+impl<'a> M2pTable<'a> {
     /// Asks Xen where the table is.
     pub fn open(transport: &'a dyn Transport) -> Result<Self, HypercallError> {
         // SAFETY: this command takes no structure.
-        let frames = unsafe { memory_op(transport, MAXIMUM_RAM_PAGE, None) }
-            .map_err(|errno| explain(Explained::MaximumRamPage, errno))?;
+        let frames = unsafe { memory_op(transport, memory_cmd::MAXIMUM_RAM_PAGE, None) }
+            .map_err(|errno| explain(FailedCall::MaximumRamPage, errno))?;
         let frames = u64::try_from(frames).unwrap_or_default();
         let wanted = frames.div_ceil(WORDS * EXTENT);
         if wanted == 0 || wanted > MAX_EXTENTS {
@@ -52,19 +49,27 @@ impl<'a> Table<'a> {
             });
         }
         let list = transport.buffer(wanted as usize * 8)?;
-        // u32 max_extents, u64 extent_start, u32 nr_extents
-        let mut request = transport.buffer(24)?;
-        request.bytes_mut()[..4].copy_from_slice(&(wanted as u32).to_le_bytes());
-        request.bytes_mut()[8..16].copy_from_slice(&list.addr().to_le_bytes());
-        // SAFETY: the structure says how many words the list has room for.
-        unsafe { memory_op(transport, MACHPHYS_MFN_LIST, Some(&request)) }
-            .map_err(|errno| explain(Explained::M2pList, errno))?;
-        let listed = (u32_at(request.bytes(), 16) as usize).min(wanted as usize);
+        let mut answer = MachphysMfnList {
+            max_extents: wanted as u32,
+            pad: 0,
+            extents: list.addr(),
+            count: 0,
+            pad2: 0,
+        };
+        let request = request(transport, &answer)?;
+        // SAFETY: the structure says how many words fit in the list.
+        unsafe { memory_op(transport, memory_cmd::MACHPHYS_MFN_LIST, Some(&request)) }
+            .map_err(|errno| explain(FailedCall::M2pList, errno))?;
+        answer = request.get();
+        let listed = answer.count.min(wanted as u32) as usize;
         let mut before = None;
-        let extents = (0..listed)
-            .map(|n| {
-                let mfn = u64_at(list.bytes(), n * 8);
-                // Xen fills a hole by repeating what is before it
+        let (words, _) = list.bytes().as_chunks();
+        let extents = words
+            .iter()
+            .take(listed)
+            .map(|word| {
+                let mfn = u64::from_ne_bytes(*word);
+                // Xen fills a hole by repeating the entry before it
                 let is = (before != Some(mfn)).then_some(mfn);
                 before = Some(mfn);
                 is

@@ -5,7 +5,7 @@
 //! Source: Linux, include/uapi/xen/privcmd.h, drivers/xen/privcmd.c and
 //! privcmd-buf.c.
 
-use super::{Buffer, Errno, HypercallError, Mapping, Transport};
+use super::{Buffer, Errno, ForeignMapping, HypercallError, Transport};
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl};
 use std::ffi::c_void;
 use std::fs::File;
@@ -44,14 +44,14 @@ const HYPERCALL: Opcode = opcode::<RawCall>(0);
 const MMAPBATCH_V2: Opcode = opcode::<RawBatch>(4);
 
 /// An ioctl whose result is the call's own.
-struct Call<'a, T> {
+struct ResultIoctl<'a, T> {
     opcode: Opcode,
     argument: &'a mut T,
 }
 
 // SAFETY: the opcode is the number that privcmd.h gives for a pointer to `T`,
 // and the pointer leads to a `T` that this value borrows.
-unsafe impl<T> Ioctl for Call<'_, T> {
+unsafe impl<T> Ioctl for ResultIoctl<'_, T> {
     type Output = i64;
     const IS_MUTATING: bool = true;
 
@@ -123,7 +123,7 @@ impl Privcmd {
 impl Transport for Privcmd {
     unsafe fn hypercall(&self, op: u64, args: [u64; 5]) -> Result<i64, Errno> {
         let mut argument = RawCall { op, arg: args };
-        let call = Call {
+        let call = ResultIoctl {
             opcode: HYPERCALL,
             argument: &mut argument,
         };
@@ -141,13 +141,13 @@ impl Transport for Privcmd {
         Buffer::anonymous(len, true).map_err(|errno| HypercallError::Memory { len, errno })
     }
 
-    fn map_foreign(&self, domain: u16, mfns: &[u64]) -> Result<Mapping, HypercallError> {
+    fn map_foreign(&self, domain: u16, mfns: &[u64]) -> Result<ForeignMapping, HypercallError> {
         let failed = |mfn: Option<&u64>, errno| HypercallError::Map {
             domain,
             mfn: mfn.copied().unwrap_or_default(),
             errno,
         };
-        let mapping = Mapping::of_device(&self.device, mfns.len())
+        let mapping = ForeignMapping::of_device(&self.device, mfns.len())
             .map_err(|errno| failed(mfns.first(), errno))?;
         for (n, part) in mfns.chunks(BATCH).enumerate() {
             let mut errors = [0i32; BATCH];
@@ -158,7 +158,7 @@ impl Transport for Privcmd {
                 mfns: part.as_ptr(),
                 errors: errors.as_mut_ptr(),
             };
-            let call = Call {
+            let call = ResultIoctl {
                 opcode: MMAPBATCH_V2,
                 argument: &mut argument,
             };

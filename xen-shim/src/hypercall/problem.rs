@@ -2,7 +2,7 @@
 
 use super::Errno;
 use super::explain::{NO_KEXEC, NOT_ALLOWED};
-use super::kexec::{Arch, Kind, LoadImage, LoadSegment, MAX_SEGMENTS};
+use super::kexec::{Arch, ImageKind, LoadImage, LoadSegment, MAX_SEGMENTS};
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use std::fmt;
 
@@ -158,10 +158,10 @@ pub(super) fn broken_rule(
         let problem = LoadProblem::TooManySegments(segments.len());
         return Some((Errno::EINVAL, problem));
     }
-    if kind > Kind::Crash.number() {
+    if kind > ImageKind::Crash.number() {
         return Some((Errno::EINVAL, LoadProblem::Kind(kind)));
     }
-    if kind == Kind::Crash.number()
+    if kind == ImageKind::Crash.number()
         && let Some(problem) = area.and_then(|area| outside(image, area))
     {
         return Some((Errno::EADDRNOTAVAIL, problem));
@@ -201,7 +201,7 @@ pub(super) fn load_problem(
         return problem;
     }
     match (errno, area) {
-        (Errno::ENOMEM, Some(area)) if kind == Kind::Crash.number() => {
+        (Errno::ENOMEM, Some(area)) if kind == ImageKind::Crash.number() => {
             LoadProblem::CrashAreaFull(area)
         }
         (Errno::ENOMEM, _) => LoadProblem::NoMemory,

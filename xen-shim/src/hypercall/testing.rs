@@ -7,21 +7,22 @@
 //! and against real Xens.
 
 mod cases;
+mod host;
 mod kexec;
-mod machine;
 mod pages;
 
 pub use cases::{LoadCase, load_cases};
-pub use kexec::Loaded;
+pub use kexec::LoadedImage;
 
-use super::wire::{self, op};
-use super::{Buffer, E820Entry, Errno, HypercallError, Kind, Mapping, Transport};
+use super::wire::{SCHEDOP_WATCHDOG, SchedWatchdog, op};
+use super::{Buffer, E820Entry, Errno, ForeignMapping, HypercallError, ImageKind, Transport};
 use handoff::addr::{MIB, PhysRange};
 use std::cell::RefCell;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// The machine that a [`FakeXen`] runs on.
 #[derive(Clone, Debug)]
-pub struct Setup {
+pub struct FakeHost {
     /// Release: major, minor.
     pub version: (u16, u16),
     /// The rest of the release, 15 bytes at most.
@@ -54,7 +55,7 @@ pub struct Setup {
     pub firmware: Vec<(u64, Vec<u8>)>,
 }
 
-impl Default for Setup {
+impl Default for FakeHost {
     /// Xen 4.17 on 2 GiB with two CPUs, crashkernel=256M@256M, and a dom0 that
     /// owns 512 MiB to 1.5 GiB.
     fn default() -> Self {
@@ -93,7 +94,7 @@ impl Default for Setup {
 
 /// A hypercall that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct MadeCall {
     /// Its number.
     pub op: u64,
     /// Its first argument: the command, for all but sysctl.
@@ -110,9 +111,9 @@ pub struct FakeXen {
 
 #[derive(Debug)]
 struct State {
-    setup: Setup,
-    kexec: kexec::Kexec,
-    calls: Vec<Call>,
+    setup: FakeHost,
+    kexec: kexec::KexecState,
+    calls: Vec<MadeCall>,
     /// Seconds of the domain's watchdogs; 0: not in use.
     watchdogs: [u32; 2],
     /// Hypercalls to fail: number, command, error.
@@ -124,11 +125,11 @@ struct State {
 impl FakeXen {
     /// A Xen on the machine `setup`, with nothing loaded.
     #[must_use]
-    pub fn new(setup: Setup) -> Self {
+    pub fn new(setup: FakeHost) -> Self {
         Self {
             state: RefCell::new(State {
                 setup,
-                kexec: kexec::Kexec::default(),
+                kexec: kexec::KexecState::default(),
                 calls: Vec::new(),
                 watchdogs: [0; 2],
                 failures: Vec::new(),
@@ -139,7 +140,7 @@ impl FakeXen {
 
     /// Every hypercall so far.
     #[must_use]
-    pub fn calls(&self) -> Vec<Call> {
+    pub fn calls(&self) -> Vec<MadeCall> {
         self.state.borrow().calls.clone()
     }
 
@@ -165,13 +166,13 @@ impl FakeXen {
 
     /// The image of `kind`, if there is one.
     #[must_use]
-    pub fn image(&self, kind: Kind) -> Option<Loaded> {
+    pub fn image(&self, kind: ImageKind) -> Option<LoadedImage> {
         self.state.borrow().kexec.image(kind).cloned()
     }
 
     /// The kind of the image that was started.
     #[must_use]
-    pub fn started(&self) -> Option<Kind> {
+    pub fn started(&self) -> Option<ImageKind> {
         self.state.borrow().kexec.started
     }
 
@@ -191,7 +192,7 @@ impl FakeXen {
 
 impl Default for FakeXen {
     fn default() -> Self {
-        Self::new(Setup::default())
+        Self::new(FakeHost::default())
     }
 }
 
@@ -218,6 +219,17 @@ impl State {
         Ok(())
     }
 
+    /// The structure at `addr` of the caller.
+    fn get<T: FromBytes>(&self, addr: u64) -> Result<T, Errno> {
+        let bytes = self.read(addr, size_of::<T>() as u64)?;
+        T::read_from_bytes(bytes).map_err(|_| Errno::EFAULT)
+    }
+
+    /// Writes a structure to the caller.
+    fn put<T: IntoBytes + Immutable + ?Sized>(&self, addr: u64, value: &T) -> Result<(), Errno> {
+        self.write(addr, value.as_bytes())
+    }
+
     /// EFAULT outside of the buffers.
     fn reach(&self, addr: u64, len: u64) -> Result<(), Errno> {
         let wanted = PhysRange::from_len(addr, len).ok_or(Errno::EFAULT)?;
@@ -229,11 +241,11 @@ impl State {
 
 /// sched_op, as far as watchdogs go.
 fn sched_op(state: &mut State, command: u64, argument: u64) -> Result<i64, Errno> {
-    if command != 6 {
+    if command != SCHEDOP_WATCHDOG {
         return Err(Errno::ENOSYS);
     }
-    let request = state.read(argument, 8)?;
-    let (id, seconds) = (wire::u32_at(request, 0), wire::u32_at(request, 4));
+    let SchedWatchdog { id, timeout } = state.get(argument)?;
+    let seconds = timeout;
     let Some(index) = (id as usize).checked_sub(1) else {
         let free = state.watchdogs.iter().position(|seconds| *seconds == 0);
         let free = free.ok_or(Errno::ENOSPC)?;
@@ -260,15 +272,15 @@ impl Transport for FakeXen {
             Some(at) => Err(state.failures.remove(at).2),
             None => match op {
                 op::KEXEC => kexec::op(&mut state, command, args[1]),
-                op::MEMORY => machine::memory_op(&state, command, args[1]),
+                op::MEMORY => host::memory_op(&state, command, args[1]),
                 op::SCHED => sched_op(&mut state, command, args[1]),
-                op::SYSCTL => machine::sysctl(&state, command),
-                op::VERSION => machine::version(&state, command, args[1]),
-                op::PLATFORM => machine::platform(&state, command),
+                op::SYSCTL => host::sysctl(&state, command),
+                op::VERSION => host::version(&state, command, args[1]),
+                op::PLATFORM => host::platform(&state, command),
                 _ => Err(Errno::ENOSYS),
             },
         };
-        state.calls.push(Call {
+        state.calls.push(MadeCall {
             op,
             command,
             result,
@@ -290,7 +302,7 @@ impl Transport for FakeXen {
         Ok(buffer)
     }
 
-    fn map_foreign(&self, domain: u16, mfns: &[u64]) -> Result<Mapping, HypercallError> {
-        machine::map(&self.state.borrow().setup, domain, mfns)
+    fn map_foreign(&self, domain: u16, mfns: &[u64]) -> Result<ForeignMapping, HypercallError> {
+        host::map(&self.state.borrow().setup, domain, mfns)
     }
 }

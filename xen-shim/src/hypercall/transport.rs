@@ -2,8 +2,9 @@
 #![expect(unsafe_code)]
 //! The way to Xen, or to something that stands for it.
 
-use super::{Buffer, Errno, HypercallError, Mapping};
+use super::{Buffer, Errno, ForeignMapping, HypercallError};
 use std::fmt::Debug;
+use zerocopy::{Immutable, IntoBytes};
 
 /// The calling domain itself (public/xen.h).
 pub const DOMID_SELF: u16 = 0x7ff0;
@@ -39,5 +40,19 @@ pub trait Transport: Debug {
     /// # Errors
     ///
     /// [`HypercallError::Map`], with the first frame that Xen does not give.
-    fn map_foreign(&self, domain: u16, mfns: &[u64]) -> Result<Mapping, HypercallError>;
+    fn map_foreign(&self, domain: u16, mfns: &[u64]) -> Result<ForeignMapping, HypercallError>;
+}
+
+/// A buffer of `transport` that holds `value`.
+///
+/// # Errors
+///
+/// [`HypercallError::Memory`].
+pub(super) fn request<T: IntoBytes + Immutable + ?Sized>(
+    transport: &(impl Transport + ?Sized),
+    value: &T,
+) -> Result<Buffer, HypercallError> {
+    let mut buffer = transport.buffer(size_of_val(value))?;
+    buffer.put(value);
+    Ok(buffer)
 }

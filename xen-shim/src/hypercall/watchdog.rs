@@ -5,24 +5,22 @@
 //!
 //! Source: Xen, public/sched.h (SCHEDOP_watchdog), common/sched/core.c.
 
-use super::explain::{Explained, explain};
-use super::wire::op;
+use super::explain::{FailedCall, explain};
+use super::transport::request;
+use super::wire::{SCHEDOP_WATCHDOG, SchedWatchdog, op};
 use super::{HypercallError, Transport};
 use std::time::Duration;
-
-/// sched_op: create, set or destroy a watchdog.
-const WATCHDOG: u64 = 6;
 
 /// A watchdog of this domain, one of two that Xen has for each. It goes on when
 /// this value is dropped.
 #[derive(Debug)]
-pub struct Watchdog<T> {
+pub struct DomainWatchdog<T> {
     transport: T,
     id: u32,
     seconds: u32,
 }
 
-impl<T: Transport> Watchdog<T> {
+impl<T: Transport> DomainWatchdog<T> {
     /// Starts one that ends the domain after `timeout`, in whole seconds, at
     /// least 1.
     ///
@@ -64,20 +62,18 @@ impl<T: Transport> Watchdog<T> {
 }
 
 fn call(transport: &impl Transport, id: u32, seconds: u32) -> Result<i64, HypercallError> {
-    // struct sched_watchdog: u32 id, u32 timeout in seconds
-    let mut buffer = transport.buffer(8)?;
-    buffer.bytes_mut()[..4].copy_from_slice(&id.to_le_bytes());
-    buffer.bytes_mut()[4..].copy_from_slice(&seconds.to_le_bytes());
+    let timeout = seconds;
+    let buffer = request(transport, &SchedWatchdog { id, timeout })?;
     // SAFETY: SCHEDOP_watchdog reads a sched_watchdog, which `buffer` is and
     // which outlives the call; nothing is borrowed of it.
-    unsafe { transport.hypercall(op::SCHED, [WATCHDOG, buffer.addr(), 0, 0, 0]) }
-        .map_err(|errno| explain(Explained::Watchdog, errno))
+    unsafe { transport.hypercall(op::SCHED, [SCHEDOP_WATCHDOG, buffer.addr(), 0, 0, 0]) }
+        .map_err(|errno| explain(FailedCall::Watchdog, errno))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::FakeXen;
-    use super::super::{Buffer, Errno, Mapping};
+    use super::super::{Buffer, Errno, ForeignMapping};
     use super::*;
 
     impl Transport for &FakeXen {
@@ -90,7 +86,7 @@ mod tests {
             (**self).buffer(len)
         }
 
-        fn map_foreign(&self, domain: u16, mfns: &[u64]) -> Result<Mapping, HypercallError> {
+        fn map_foreign(&self, domain: u16, mfns: &[u64]) -> Result<ForeignMapping, HypercallError> {
             (**self).map_foreign(domain, mfns)
         }
     }
@@ -98,9 +94,9 @@ mod tests {
     #[test]
     fn it_is_made_kicked_and_ended() {
         let xen = FakeXen::default();
-        let watchdog = Watchdog::start(&xen, Duration::from_secs(60)).unwrap();
+        let watchdog = DomainWatchdog::start(&xen, Duration::from_secs(60)).unwrap();
         assert_eq!(xen.watchdogs(), [60, 0]);
-        Watchdog::start(&xen, Duration::from_millis(1)).unwrap();
+        DomainWatchdog::start(&xen, Duration::from_millis(1)).unwrap();
         assert_eq!(xen.watchdogs(), [60, 1]);
         watchdog.kick().unwrap();
         watchdog.stop().unwrap();
@@ -110,8 +106,8 @@ mod tests {
     #[test]
     fn a_refusal_is_explained() {
         let xen = FakeXen::default();
-        let _two = [(); 2].map(|()| Watchdog::start(&xen, Duration::from_secs(9)).unwrap());
-        let error = Watchdog::start(&xen, Duration::from_secs(9)).unwrap_err();
+        let _two = [(); 2].map(|()| DomainWatchdog::start(&xen, Duration::from_secs(9)).unwrap());
+        let error = DomainWatchdog::start(&xen, Duration::from_secs(9)).unwrap_err();
         assert!(error.to_string().contains("both watchdogs"), "{error}");
     }
 }

@@ -6,7 +6,7 @@
 // UNSAFETY: loads of SSE registers.
 #![expect(unsafe_code)]
 
-use crate::crc::{self, Tables};
+use crate::crc::{self, CrcTables};
 use core::arch::x86_64::{
     __m128i, _mm_clmulepi64_si128, _mm_loadu_si128, _mm_set_epi64x, _mm_storeu_si128, _mm_xor_si128,
 };
@@ -43,7 +43,7 @@ fn load(bytes: &[u8; 16]) -> __m128i {
 /// The CPU must have PCLMULQDQ.
 #[target_feature(enable = "pclmulqdq")]
 #[must_use]
-pub fn update(tables: &Tables, state: u32, bytes: &[u8]) -> u32 {
+pub fn update(tables: &CrcTables, state: u32, bytes: &[u8]) -> u32 {
     let (blocks, tail) = bytes.as_chunks::<64>();
     let Some((first, blocks)) = blocks.split_first() else {
         return crc::update(tables, state, bytes);

@@ -9,15 +9,15 @@ use crate::abi::{
     CONSOLE_DEBUGCON, CONSOLE_MMIO, CONSOLE_PIO, CONSOLE_RAM_LOG, Params, Scratch, SinkRaw,
 };
 pub use crate::console::only_in_memory;
-use crate::console::{Backend, Console, UNMAPPED, in_memory};
+use crate::console::{Driver, Sinks, UNMAPPED, in_memory};
 use crate::dump::Summed;
 use crate::{ramlog, uart};
 
 /// This machine's devices.
 #[derive(Clone, Copy)]
-pub struct Machine;
+pub struct Devices;
 
-impl Backend for Machine {
+impl Driver for Devices {
     fn send(&mut self, sink: &SinkRaw, byte: Option<u8>) -> bool {
         match (sink.kind, byte) {
             (CONSOLE_PIO | CONSOLE_MMIO, _) => return uart::send(&mut Port::new(sink), byte),
@@ -27,7 +27,7 @@ impl Backend for Machine {
             // SAFETY: the host checked address and size, and keeps the region
             // out of everything that is loaded; `start` attached it.
             (CONSOLE_RAM_LOG, Some(byte)) => unsafe {
-                ramlog::append(sink.addr as *mut ramlog::Header, sink.size, byte);
+                ramlog::append(sink.addr as *mut ramlog::LogHeader, sink.size, byte);
             },
             _ => {}
         }
@@ -36,11 +36,11 @@ impl Backend for Machine {
 }
 
 /// The console of these parameters; `dead` is [`Scratch::console_dead`].
-pub fn console<'a>(params: &'a Params, dead: &'a mut u32) -> Summed<Console<'a, Machine>> {
-    Summed::new(Console {
+pub fn console<'a>(params: &'a Params, dead: &'a mut u32) -> Summed<Sinks<'a, Devices>> {
+    Summed::new(Sinks {
         sinks: &params.sinks,
         dead,
-        backend: Machine,
+        driver: Devices,
     })
 }
 
@@ -70,7 +70,7 @@ pub unsafe fn start(params: &Params, scratch: &mut Scratch, mapped: bool) {
             }
             CONSOLE_RAM_LOG => {
                 // SAFETY: mapped by our tables; address and size as in `send`.
-                unsafe { ramlog::attach(sink.addr as *mut ramlog::Header, sink.size) };
+                unsafe { ramlog::attach(sink.addr as *mut ramlog::LogHeader, sink.size) };
                 false
             }
             _ => false,

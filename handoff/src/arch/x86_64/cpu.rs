@@ -6,19 +6,6 @@
 use core::arch::asm;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 
-/// EFER.
-pub const MSR_EFER: u32 = 0xc000_0080;
-/// EFER: no-execute enable.
-pub const EFER_NXE: u64 = 1 << 11;
-/// Base of FS; the next two are that of GS and the one that `swapgs` brings.
-pub const MSR_FS_BASE: u32 = 0xc000_0100;
-/// EFER: bit number of fast FXSAVE (AMD).
-pub const EFER_FFXSR: u32 = 14;
-/// Local APIC base; bit 8 is set on the bootstrap processor.
-pub const MSR_APIC_BASE: u32 = 0x1b;
-/// [`MSR_APIC_BASE`]: bootstrap processor.
-pub const APIC_BSP: u64 = 1 << 8;
-
 /// Reads an I/O port.
 ///
 /// # Safety

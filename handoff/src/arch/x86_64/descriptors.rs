@@ -9,6 +9,8 @@ pub const CODE64: u64 = 0x00af_9b00_0000_ffff;
 /// Flat data, accessed, writable.
 pub const DATA: u64 = 0x00cf_9300_0000_ffff;
 
+/// Type byte of an available TSS, 64-bit or 32-bit: present, DPL 0.
+pub const TSS_AVAILABLE: u8 = 0x89;
 /// Bytes of a TSS, 64-bit or 32-bit.
 pub const TSS_SIZE: u32 = 104;
 
@@ -16,7 +18,8 @@ pub const TSS_SIZE: u32 = 104;
 #[must_use]
 pub const fn tss_descriptor(base: u64) -> [u64; 2] {
     let limit = (TSS_SIZE - 1) as u64;
-    let low = limit | (base & 0xff_ffff) << 16 | 0x89 << 40 | (base >> 24 & 0xff) << 56;
+    let low =
+        limit | (base & 0xff_ffff) << 16 | (TSS_AVAILABLE as u64) << 40 | (base >> 24 & 0xff) << 56;
     [low, base >> 32]
 }
 
@@ -86,7 +89,7 @@ pub const fn task_gate(selector: u16) -> u64 {
 /// A long mode stub, to run at `at`, that leads to `handler`.
 #[must_use]
 pub fn stub64(handler: u32, at: u32) -> [u8; STUB64_LEN] {
-    let mut code = Code::new();
+    let mut code = Instructions::new();
     let next = at.wrapping_add(STUB64_LEN as u32);
     code.put([0xe8]).word(handler.wrapping_sub(next)); // call rel32
     code.bytes
@@ -108,7 +111,7 @@ pub struct Stub32 {
 /// pushed its frame there; DS may hold anything.
 #[must_use]
 pub fn stub32(stub: Stub32, vector: u8, at: u32) -> [u8; STUB32_LEN] {
-    let mut code = Code::new();
+    let mut code = Instructions::new();
     code.put([0x36, 0x89, 0x25]).word(stub.esp); // mov ss:[esp cell], esp
     code.put([0x36, 0x8b, 0x25]).word(stub.top); // mov esp, ss:[top cell]
     code.put([0x36, 0xff, 0x35]).word(stub.esp); // push dword ptr ss:[esp cell]
@@ -123,7 +126,7 @@ pub fn stub32(stub: Stub32, vector: u8, at: u32) -> [u8; STUB32_LEN] {
 /// they are in every EFLAGS; else as [`stub32`].
 #[must_use]
 pub fn nmi32(stub: Stub32, count: u32, at: u32) -> [u8; NMI32_LEN] {
-    let mut code = Code::new();
+    let mut code = Instructions::new();
     code.put([0xf6, 0x44, 0x24, 0x08, 0x02]); // test byte ptr [esp + 8], 2
     code.put([0x74, 0x0f]); // jz lost
     code.put([0xf6, 0x44, 0x24, 0x09, 0x80]); // test byte ptr [esp + 9], 0x80
@@ -136,12 +139,12 @@ pub fn nmi32(stub: Stub32, count: u32, at: u32) -> [u8; NMI32_LEN] {
 }
 
 /// Instructions under construction.
-struct Code<const LEN: usize> {
+struct Instructions<const LEN: usize> {
     bytes: [u8; LEN],
     len: usize,
 }
 
-impl<const LEN: usize> Code<LEN> {
+impl<const LEN: usize> Instructions<LEN> {
     fn new() -> Self {
         Self {
             bytes: [0; LEN],

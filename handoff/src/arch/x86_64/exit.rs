@@ -2,12 +2,12 @@
 
 use super::paging::NX;
 use crate::abi::{EXIT_LINUX64, EXIT_PVH, EXITS, Params, Tables};
-use crate::dump::nth;
-use crate::text::Text;
+use crate::names::nth;
+use crate::print::Print;
 
 /// A bit of a paging entry that the CPU ignores: here it marks an entry that
 /// had [`NX`].
-const HAD_NX: u64 = 1 << 9;
+pub const HAD_NX: u64 = 1 << 9;
 
 /// True for exits that stay in long mode, on our page tables.
 #[must_use]
@@ -35,7 +35,7 @@ pub fn close(tables: &mut Tables) {
 }
 
 /// Says where the jump goes.
-pub fn announce(out: &mut impl Text, params: &Params) {
+pub fn announce(out: &mut impl Print, params: &Params) {
     out.str("[handoff] jump to ").hex(params.entry.into(), 8);
     let name = nth(EXITS, params.exit).unwrap_or(b"?");
     out.str(" (").bytes(name).str("), ");

@@ -1,10 +1,8 @@
 //! Descriptor tables and protected mode stubs of a blob at a given address: the
 //! first half of [`abi::Tables`]. Host only, no I/O.
 
-extern crate alloc;
 use super::descriptors::{self, CODE32, CODE64, DATA, Stub32};
-use crate::abi::{self, Area, Header, Tables};
-use alloc::vec::Vec;
+use crate::abi::{self, Area, BlobHeader, PseudoDescriptor, Tables};
 use core::mem::offset_of;
 
 /// Vectors whose stub has an interrupt stack of its own in long mode.
@@ -12,62 +10,54 @@ const NMI: u8 = 2;
 const DOUBLE_FAULT: u8 = 8;
 const MACHINE_CHECK: u8 = 18;
 
-/// Bytes and addresses of tables.
-struct Writer<'a> {
-    header: &'a Header,
+/// Addresses of a blob.
+#[derive(Clone, Copy)]
+struct Addresses<'a> {
+    header: &'a BlobHeader,
     base: u32,
-    out: &'a mut Vec<u8>,
 }
 
-impl Writer<'_> {
-    /// Address of what is `offset` bytes into the area; below 4 GiB, as the
+impl Addresses<'_> {
+    /// Address of the byte `offset` bytes into the area; below 4 GiB, as the
     /// base was checked.
-    fn at(&self, offset: usize) -> u32 {
+    fn at(self, offset: usize) -> u32 {
         self.base + self.header.area + offset as u32
     }
 
-    fn words(&mut self, words: &[u64]) {
-        for word in words {
-            self.out.extend(word.to_le_bytes());
-        }
+    /// The protected mode stub of `vector`.
+    fn stub32(self, vector: u8) -> u32 {
+        self.at(offset_of!(Area, tables.stubs32) + usize::from(vector) * abi::STUB32_LEN)
     }
 
-    fn halves(&mut self, words: &[u32]) {
-        for word in words {
-            self.out.extend(word.to_le_bytes());
-        }
+    /// The long mode stub of `vector`.
+    fn stub64(self, vector: u8) -> u32 {
+        self.at(offset_of!(Area, tables.stubs64) + usize::from(vector) * abi::STUB64_LEN)
     }
 }
 
-/// Appends the fields of [`Tables`] up to `idtr_both`, in `repr(C)` order. `exit`:
-/// [`abi::Params::exit`].
-pub fn encode(header: &Header, base: u32, exit: u32, out: &mut Vec<u8>) {
-    let start = out.len();
-    let mut writer = Writer { header, base, out };
-    let w = &mut writer;
-    let long = gates64(w);
-    let protected = gates32(w);
-    w.words(long.as_flattened());
-    w.words(&protected);
-
-    // the 16 bytes of a long mode gate cover two protected mode ones
-    let mut both = protected[..size_of::<[u64; 38]>() / 8].to_vec();
-    for vector in [NMI, MACHINE_CHECK].map(usize::from) {
-        both[2 * vector..2 * vector + 2].copy_from_slice(&long[vector]);
-    }
-    w.words(&both);
+/// Fills in the fields of [`Tables`] up to `idtr_both`. `exit`: [`abi::Params::exit`].
+pub fn fill(tables: &mut Tables, header: &BlobHeader, base: u32, exit: u32) {
+    let w = Addresses { header, base };
     for vector in 0..=255 {
-        let code = descriptors::stub64(base + header.trap64, stub64_at(w, vector));
-        w.out.extend(code);
+        let index = usize::from(vector);
+        tables.idt64[index] = gate64(w, vector);
+        tables.idt32[index] = gate32(w, vector);
+        let handler = base + header.trap64;
+        tables.stubs64[index] = descriptors::stub64(handler, w.stub64(vector));
     }
-    w.out.resize(start + offset_of!(Tables, gdt), 0);
+    // the 16 bytes of a long mode gate cover two protected mode ones
+    let len = tables.idt_both.len();
+    tables.idt_both.copy_from_slice(&tables.idt32[..len]);
+    for vector in [NMI, MACHINE_CHECK].map(usize::from) {
+        tables.idt_both[2 * vector..2 * vector + 2].copy_from_slice(&tables.idt64[vector]);
+    }
 
-    let tss = |offset| descriptors::tss_descriptor(u64::from(base + header.area) + offset as u64);
+    let tss = |offset| descriptors::tss_descriptor(w.at(offset).into());
     let [low, high] = tss(offset_of!(Area, tables.tss));
     let target = abi::target_tss(exit, w.at(offset_of!(Area, tables.tss32)));
     let target = descriptors::tss32_descriptor(target);
     let [double_fault, _] = tss(offset_of!(Area, tables.tss_df));
-    w.words(&[0, CODE32, CODE64, DATA, target, low, high, double_fault]);
+    tables.gdt = [0, CODE32, CODE64, DATA, target, low, high, double_fault];
     let stacks = [
         offset_of!(Area, scratch.ist_fault),
         offset_of!(Area, scratch.ist_df),
@@ -75,10 +65,9 @@ pub fn encode(header: &Header, base: u32, exit: u32, out: &mut Vec<u8>) {
         offset_of!(Area, scratch.ist_mc),
     ];
     let stacks = stacks.map(|offset| w.at(offset + abi::STACK_SIZE));
-    w.halves(&descriptors::tss(stacks.map(u64::from)));
-    w.halves(&descriptors::tss32(0, 0, 0));
-    let (handler, area) = (base + header.df32, w.at(0));
-    w.halves(&descriptors::tss32(handler, stacks[1], area));
+    tables.tss = descriptors::tss(stacks.map(u64::from));
+    tables.tss32 = descriptors::tss32(0, 0, 0);
+    tables.tss_df = descriptors::tss32(base + header.df32, stacks[1], w.at(0));
 
     let stub = Stub32 {
         esp: w.at(offset_of!(Area, scratch.trap32_esp)),
@@ -86,80 +75,59 @@ pub fn encode(header: &Header, base: u32, exit: u32, out: &mut Vec<u8>) {
         handler: base + header.trap32,
     };
     for vector in 0..=255 {
-        let code = descriptors::stub32(stub, vector, stub_at(w, vector));
-        w.out.extend(code);
+        let code = descriptors::stub32(stub, vector, w.stub32(vector));
+        tables.stubs32[usize::from(vector)] = code;
     }
     let count = w.at(offset_of!(Area, scratch.nmi_count));
     let at = w.at(offset_of!(Area, tables.nmi32));
-    w.out.extend(descriptors::nmi32(stub, count, at));
+    tables.nmi32 = descriptors::nmi32(stub, count, at);
 
-    debug_assert!(w.out.len() - start <= offset_of!(Tables, gdtr));
-    w.out.resize(start + offset_of!(Tables, gdtr), 0);
-    for (size, table) in [
-        (size_of::<[u64; 8]>(), offset_of!(Area, tables.gdt)),
-        (size_of::<[[u64; 2]; 256]>(), offset_of!(Area, tables.idt64)),
-        (size_of::<[u64; 256]>(), offset_of!(Area, tables.idt32)),
-        (size_of::<[u64; 38]>(), offset_of!(Area, tables.idt_both)),
-    ] {
-        w.out.extend((size as u16 - 1).to_le_bytes());
-        w.words(&[w.at(table).into()]);
-    }
-    debug_assert_eq!(
-        out.len() - start,
-        offset_of!(Tables, idtr_both) + size_of::<abi::Pseudo>()
+    let pointer = |size: usize, offset| PseudoDescriptor {
+        limit: size as u16 - 1,
+        base: w.at(offset).into(),
+    };
+    tables.gdtr = pointer(size_of_val(&tables.gdt), offset_of!(Area, tables.gdt));
+    tables.idtr64 = pointer(size_of_val(&tables.idt64), offset_of!(Area, tables.idt64));
+    tables.idtr32 = pointer(size_of_val(&tables.idt32), offset_of!(Area, tables.idt32));
+    tables.idtr_both = pointer(
+        size_of_val(&tables.idt_both),
+        offset_of!(Area, tables.idt_both),
     );
 }
 
-fn stub_at(w: &Writer<'_>, vector: u8) -> u32 {
-    w.at(offset_of!(Area, tables.stubs32) + usize::from(vector) * abi::STUB32_LEN)
-}
-
-fn stub64_at(w: &Writer<'_>, vector: u8) -> u32 {
-    w.at(offset_of!(Area, tables.stubs64) + usize::from(vector) * abi::STUB64_LEN)
-}
-
-fn gates64(w: &Writer<'_>) -> Vec<[u64; 2]> {
-    let gate = |vector: u8| {
-        let stack = match vector {
-            DOUBLE_FAULT => 2,
-            NMI => 3,
-            MACHINE_CHECK => 4,
-            _ => 1,
-        };
-        descriptors::gate64(stub64_at(w, vector).into(), stack)
+fn gate64(w: Addresses<'_>, vector: u8) -> [u64; 2] {
+    let stack = match vector {
+        DOUBLE_FAULT => 2,
+        NMI => 3,
+        MACHINE_CHECK => 4,
+        _ => 1,
     };
-    (0..=255).map(gate).collect()
+    descriptors::gate64(w.stub64(vector).into(), stack)
 }
 
-fn gates32(w: &Writer<'_>) -> Vec<u64> {
-    let gate = |vector: u8| match vector {
+fn gate32(w: Addresses<'_>, vector: u8) -> u64 {
+    match vector {
         NMI => descriptors::gate32(w.at(offset_of!(Area, tables.nmi32))),
         DOUBLE_FAULT => descriptors::task_gate(abi::SEL_TSS_DF),
-        _ => descriptors::gate32(stub_at(w, vector)),
-    };
-    (0..=255).map(gate).collect()
+        _ => descriptors::gate32(w.stub32(vector)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zerocopy::FromZeros;
 
     #[test]
-    fn around_a_change_of_mode_nmi_and_machine_check_have_gates_of_both_kinds() {
+    fn nmi_and_machine_check_have_gates_of_both_modes_around_a_mode_change() {
         let header = crate::blob::header();
-        let mut bytes = Vec::new();
-        encode(&header, 0x40_0000, abi::EXIT_MULTIBOOT2, &mut bytes);
-        let word =
-            |offset: usize| u64::from_le_bytes(bytes[offset..offset + 8].try_into().unwrap());
-        let both = offset_of!(Tables, idt_both);
+        let mut tables = Tables::new_box_zeroed().unwrap();
+        fill(&mut tables, &header, 0x40_0000, abi::EXIT_MULTIBOOT2);
         for vector in [2, 18] {
-            let gate = offset_of!(Tables, idt32) + 8 * vector;
-            assert_eq!(word(both + 8 * vector), word(gate), "{vector}");
-            for half in [0, 8] {
-                let gate = offset_of!(Tables, idt64) + 16 * vector + half;
-                assert_eq!(word(both + 16 * vector + half), word(gate), "{vector}");
-            }
+            assert_eq!(tables.idt_both[vector], tables.idt32[vector]);
+            assert_eq!(tables.idt_both[2 * vector..][..2], tables.idt64[vector]);
         }
-        assert_eq!(word(offset_of!(Tables, idtr_both)) & 0xffff, 38 * 8 - 1);
+        let limit = tables.idtr_both.limit;
+        assert_eq!(limit, 38 * 8 - 1);
     }
 }

@@ -6,9 +6,8 @@
 #![expect(unsafe_code)]
 
 use super::cpu;
-use super::verify::name;
 use crate::abi::RegionRaw;
-use crate::text::Text;
+use crate::print::Print;
 
 const PAGE: u64 = 4096;
 
@@ -21,7 +20,7 @@ const PAGE: u64 = 4096;
 ///
 /// All pages that the region touches, and the one at `zero`, must be mapped.
 #[inline(never)]
-pub unsafe fn report(out: &mut impl Text, region: &RegionRaw, zero: u64) -> u64 {
+pub unsafe fn report(out: &mut impl Print, region: &RegionRaw, zero: u64) -> u64 {
     // SAFETY: the caller's promise.
     let same = |a, b, words| unsafe { cpu::same(a, b, words) };
     let (mut found, mut first) = (0_u64, 0);
@@ -43,7 +42,7 @@ pub unsafe fn report(out: &mut impl Text, region: &RegionRaw, zero: u64) -> u64 
         found = found.saturating_sub(region.zero_pages);
     }
     if found > 0 {
-        out.str("[handoff] ").bytes(name(region)).str(": lost ");
+        out.str("[handoff] ").bytes(region.name()).str(": lost ");
         out.dec(found).str(" page(s), first ");
         if blank {
             out.str("unknown");

@@ -1,6 +1,6 @@
 //! What the machine check banks say (Intel SDM vol. 3, 17.3; AMD APM vol. 2, 9.3).
 
-use crate::text::Text;
+use crate::print::Print;
 
 /// Number of banks, in the low byte.
 pub const MCG_CAP: u32 = 0x179;
@@ -21,7 +21,7 @@ const ADDRESS_VALID: u64 = 1 << 58;
 
 /// Writes one line for the CPU and one for every bank that holds an error.
 /// `read` reads a model specific register; only existing ones are asked for.
-pub fn write(out: &mut impl Text, mut read: impl FnMut(u32) -> u64) {
+pub fn write(out: &mut impl Print, mut read: impl FnMut(u32) -> u64) {
     let banks = read(MCG_CAP) as u32 & 0xff;
     out.str("[handoff] mcg status ")
         .hex(read(MCG_STATUS), 16)

@@ -1,6 +1,6 @@
 //! Identity mapping in a fixed pool of tables (Intel SDM vol. 3, 4.5). No I/O.
 
-use crate::abi::{TABLES, Table};
+use crate::abi::{PageTable, TABLES};
 use crate::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, align_down};
 
 /// Present.
@@ -36,7 +36,7 @@ pub const LIMIT: u64 = 1 << 47;
 
 /// Tables under construction; physical addresses count from `base`.
 pub struct Mapper<'a> {
-    pool: &'a mut [Table; TABLES],
+    pool: &'a mut [PageTable; TABLES],
     base: u64,
     used: usize,
 }
@@ -44,7 +44,7 @@ pub struct Mapper<'a> {
 impl<'a> Mapper<'a> {
     /// Starts with an empty PML5 (index 0) and PML4 (index 1) whose pool lies
     /// at physical `base`.
-    pub fn new(pool: &'a mut [Table; TABLES], base: u64) -> Self {
+    pub fn new(pool: &'a mut [PageTable; TABLES], base: u64) -> Self {
         let mapper = Self {
             pool,
             base,
@@ -151,7 +151,7 @@ impl<'a> Mapper<'a> {
 /// Looks `addr` up in tables whose pool lies at `base`: the leaf entry with
 /// the address of the byte's page, or `None` where nothing is mapped.
 #[must_use]
-pub fn walk(pool: &[Table; TABLES], base: u64, addr: u64) -> Option<u64> {
+pub fn walk(pool: &[PageTable; TABLES], base: u64, addr: u64) -> Option<u64> {
     let mut table = 1;
     for shift in [39, 30, 21, 12] {
         let entry = pool[table][(addr >> shift & 511) as usize];

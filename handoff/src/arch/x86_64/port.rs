@@ -5,7 +5,7 @@
 
 use super::cpu;
 use crate::abi::{CONSOLE_MMIO, CONSOLE_PIO, SinkRaw};
-use crate::uart::Registers;
+use crate::uart::UartRegisters;
 
 /// A UART's registers.
 #[derive(Clone, Copy)]
@@ -30,7 +30,7 @@ impl Port {
     }
 }
 
-impl Registers for Port {
+impl UartRegisters for Port {
     fn read(&mut self, index: u8) -> u8 {
         match *self {
             Self::None => 0xff,

@@ -6,7 +6,7 @@
 use super::cpu;
 use crate::abi::{Extent, RelocateRaw};
 use crate::pagelist;
-use crate::text::Text;
+use crate::print::Print;
 use core::arch::{global_asm, naked_asm};
 use core::mem::{offset_of, size_of};
 
@@ -58,7 +58,7 @@ pub unsafe fn relocate(raw: &RelocateRaw) -> bool {
 }
 
 /// Says what is about to be moved and cleared.
-pub fn announce(out: &mut impl Text, raw: &RelocateRaw) {
+pub fn announce(out: &mut impl Print, raw: &RelocateRaw) {
     if raw.clear_count > 0 {
         out.str("[handoff] relocate: clear ")
             .dec(raw.clear_count)

@@ -3,12 +3,13 @@
 // UNSAFETY: reads the interrupted code's memory by address.
 #![expect(unsafe_code)]
 
-use super::{cpu, machine_check, run};
+use super::console::console;
+use super::{cpu, end, machine_check};
 use crate::abi::{self, Area, Scratch};
 use crate::addr::FOUR_GIB;
 use crate::console::UNMAPPED;
 use crate::dump::{self, CODE_BYTES, Mode, Record, STACK_WORDS};
-use crate::text::Text;
+use crate::print::Print;
 
 /// #MC.
 const MACHINE_CHECK: u8 = 18;
@@ -44,12 +45,12 @@ pub unsafe fn report(record: &Record<'_>, area: *mut Area, lost: bool) {
     if scratch.dumping > 2 {
         scratch.console_dead = !0;
     }
-    let mut out = run::console(params, &mut scratch.console_dead);
+    let mut out = console(params, &mut scratch.console_dead);
     if scratch.dumping > 1 {
         out.str("\n[handoff] nested exception, vector ")
             .dec(record.vector.into());
         out.str(", rip ").addr(record.rip).str("\n");
-        run::end(params, &mut scratch.console_dead);
+        end::end(params, &mut scratch.console_dead);
     }
     // before our own tables are loaded only the blob is sure to be mapped
     let mapped = |addr: u64, len: u64| match addr.checked_add(len) {

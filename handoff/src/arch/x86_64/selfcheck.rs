@@ -16,7 +16,7 @@
 #![expect(unsafe_code)]
 
 use super::verify::Engine;
-use crate::abi::{self, Area, Header};
+use crate::abi::{self, Area, BlobHeader};
 use crate::crc;
 use core::mem::offset_of;
 
@@ -62,7 +62,7 @@ pub fn seal(bytes: &mut [u8], area: usize) {
 /// `header` and `area` must be those of one blob, to which nothing else refers
 /// meanwhile.
 #[inline(never)]
-unsafe fn sum(header: *const Header, area: *mut Area) -> u32 {
+unsafe fn sum(header: *const BlobHeader, area: *mut Area) -> u32 {
     let len = area as usize - header as usize + offset_of!(Area, scratch);
     // SAFETY: the caller's promise; the slice ends before `scratch`, and
     // `checksum` is not written while it is used.
@@ -81,7 +81,7 @@ unsafe fn sum(header: *const Header, area: *mut Area) -> u32 {
 /// # Safety
 ///
 /// As for `sum`.
-pub unsafe fn check(header: *const Header, area: *mut Area) -> Sums {
+pub unsafe fn check(header: *const BlobHeader, area: *mut Area) -> Sums {
     // SAFETY: the caller's promise.
     unsafe {
         crc::init(&mut (*area).scratch.crc);
@@ -97,7 +97,7 @@ pub unsafe fn check(header: *const Header, area: *mut Area) -> Sums {
 /// # Safety
 ///
 /// As for `sum`, after a [`check`].
-pub unsafe fn renew(header: *const Header, area: *mut Area) {
+pub unsafe fn renew(header: *const BlobHeader, area: *mut Area) {
     // SAFETY: the caller's promise.
     unsafe { (*area).params.checksum = sum(header, area) };
 }

@@ -1,8 +1,8 @@
 //! The state that the old kernel left, in two lines.
 
 use crate::abi::EntryState;
-use crate::dump::nth;
-use crate::text::Text;
+use crate::names::nth;
+use crate::print::Print;
 
 const CONTROL: &str = "cr0|cr3|cr4|efer|rflags|rsp|cs|ds|es|fs|gs|ss|tr|ldt";
 const TABLES: &str = "gdt|limit|idt|limit";
@@ -12,7 +12,7 @@ const RSP: usize = 4;
 
 /// Prints control registers, selectors, tables, and what is not zero of the
 /// general registers.
-pub fn print(out: &mut impl Text, entry: &EntryState) {
+pub fn print(out: &mut impl Print, entry: &EntryState) {
     let [cs, ds, es, fs, gs, ss, tr, ldt] = entry.sel.map(u64::from);
     let [cr0, _, cr3, cr4] = entry.cr;
     let (efer, rflags, rsp) = (entry.efer, entry.rflags, entry.gpr[RSP]);
@@ -34,7 +34,7 @@ pub fn print(out: &mut impl Text, entry: &EntryState) {
 }
 
 #[inline(never)]
-fn row(out: &mut impl Text, names: &'static str, values: &[u64], zeroes: bool) {
+fn row(out: &mut impl Print, names: &'static str, values: &[u64], zeroes: bool) {
     for (n, &value) in values.iter().enumerate() {
         if zeroes || value != 0 {
             let name = nth(names, n as u32).unwrap_or(b"?");

@@ -3,26 +3,15 @@
 // UNSAFETY: reads frames and the interrupted code's memory by address.
 #![expect(unsafe_code)]
 
+use super::registers::MSR_EFER;
 use super::report::{begin, report};
-use super::{cpu, run};
-use crate::abi::{self, Area, Frame32, Frame64, Scratch};
-use crate::dump::{self, Mode, Record};
+use super::{cpu, end};
+use crate::abi::{self, Area, Frame32, Frame64, Scratch, has_error_code};
+use crate::dump::{Mode, Record};
 
 const NMI: u32 = 2;
 const BREAKPOINT: u32 = 3;
 const DOUBLE_FAULT: u32 = 8;
-
-/// Name of a phase number.
-#[must_use]
-pub fn phase_name(phase: u32) -> &'static [u8] {
-    dump::nth(abi::PHASES, phase).unwrap_or(b"?")
-}
-
-/// True for vectors whose frame starts with an error code.
-#[must_use]
-pub fn has_error_code(vector: u32) -> bool {
-    vector < 32 && abi::ERROR_CODE_VECTORS >> vector & 1 == 1
-}
 
 /// The vector of a stub, from the return address that its `call` pushed.
 fn vector_of(ret: u64, stubs: u64) -> u32 {
@@ -74,7 +63,7 @@ pub unsafe fn long(frame: *const Frame64, area: *mut Area) {
         sel: [words[1] as u16, ds, es, fs, gs, words[4] as u16],
         cr: [frame.cr[0], now[1], now[2], frame.cr[1]],
         // SAFETY: EFER exists in long mode, CPL 0.
-        efer: unsafe { cpu::rdmsr(cpu::MSR_EFER) },
+        efer: unsafe { cpu::rdmsr(MSR_EFER) },
         // SAFETY: CPL 0; neither kernel leaves DR7.GD set.
         dr6: unsafe { cpu::dr6() },
         code: &[],
@@ -98,13 +87,13 @@ unsafe fn end_or_resume(resume: bool, area: *mut Area) {
         params, scratch, ..
     } = unsafe { &mut *area };
     if !resume {
-        run::end(params, &mut scratch.console_dead);
+        end::end(params, &mut scratch.console_dead);
     }
     scratch.dumping = 0;
 }
 
 /// What the CPU says of a fault in protected mode.
-struct Origin {
+struct PushedFrame {
     error: Option<u32>,
     /// `None`: the frame did not reach memory.
     at: Option<At>,
@@ -123,10 +112,10 @@ impl At {
     }
 
     /// Reads a frame at `esp`, after the error code where the vector has one.
-    fn pushed(vector: u32, esp: u32, read: impl Fn(u32) -> u32) -> Origin {
+    fn pushed(vector: u32, esp: u32, read: impl Fn(u32) -> u32) -> PushedFrame {
         let word = |n: u32| read(esp.wrapping_add(4 * n));
         let at = |n: u32| Self::new(word(n), word(n + 1), word(n + 2));
-        let without = Origin {
+        let without = PushedFrame {
             error: None,
             at: at(0),
             esp: esp.wrapping_add(12),
@@ -136,7 +125,7 @@ impl At {
         if !has_error_code(vector) || word(0) > 0xffff && without.at.is_some() {
             return without;
         }
-        Origin {
+        PushedFrame {
             error: Some(word(0)),
             at: at(1),
             esp: esp.wrapping_add(16),
@@ -211,13 +200,13 @@ fn double_fault(
     handler: &[u32; 26],
     target: impl Fn(u32) -> u32,
     scratch: &Scratch,
-) -> (Origin, [u32; 8], [u32; 5]) {
+) -> (PushedFrame, [u32; 8], [u32; 5]) {
     let stack_end = &raw const scratch.ist_df as u64 + abi::STACK_SIZE as u64;
     let pushed = stack_end.wrapping_sub(frame as u64 + size_of::<Frame32>() as u64);
     let [eip, eflags, eax, ecx, edx, ebx, esp, ebp, esi, edi] = words(&target, 8);
     let [es, cs, ss, ds, fs, gs] = words(&target, 18);
     let ours = handler[0] & 0xffff == abi::SEL_TSS32.into(); // back link
-    let origin = Origin {
+    let origin = PushedFrame {
         error: (pushed == 4).then_some(0),
         at: if ours { At::new(eip, cs, eflags) } else { None },
         esp,
@@ -269,7 +258,7 @@ mod tests {
             }
         };
         let pushed = |vector, stack| {
-            let Origin { error, at, esp } = At::pushed(vector, 0xffff_fff8, read(stack));
+            let PushedFrame { error, at, esp } = At::pushed(vector, 0xffff_fff8, read(stack));
             (error, at.map(|At(eip, cs, eflags)| (eip, cs, eflags)), esp)
         };
         let frame = Some((0x20_0000, 8, 0x46));

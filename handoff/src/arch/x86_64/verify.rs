@@ -6,10 +6,10 @@
 
 use super::{clmul, cpu, lost, sha_ni};
 use crate::abi::{self, Params, RegionRaw};
-use crate::crc::{self, Tables};
-use crate::dump::nth;
+use crate::crc::{self, CrcTables};
+use crate::names::nth;
+use crate::print::Print;
 use crate::sha256;
-use crate::text::Text;
 
 /// How to compute a checksum.
 #[derive(Clone, Copy)]
@@ -19,13 +19,13 @@ pub struct Engine<'a> {
     /// Use the CPU's instructions made for it; true only where it has them.
     special: bool,
     /// Initialised.
-    tables: &'a Tables,
+    tables: &'a CrcTables,
 }
 
 impl<'a> Engine<'a> {
     /// The best for this CPU. `kind`: `VERIFY_CRC32` or `VERIFY_SHA256`.
     #[must_use]
-    pub fn new(kind: u32, tables: &'a Tables) -> Self {
+    pub fn new(kind: u32, tables: &'a CrcTables) -> Self {
         let special = if kind == abi::VERIFY_SHA256 {
             cpu::has_sha()
         } else {
@@ -95,7 +95,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Prints a checksum the way people write it.
-    fn print(&self, out: &mut impl Text, digest: &[u8; abi::DIGEST_LEN]) {
+    fn print(&self, out: &mut impl Print, digest: &[u8; abi::DIGEST_LEN]) {
         if self.kind == abi::VERIFY_SHA256 {
             for byte in digest {
                 out.digits((*byte).into(), 2);
@@ -114,7 +114,12 @@ impl<'a> Engine<'a> {
 ///
 /// Every region must be mapped, and not change meanwhile; so must page 0.
 #[inline(never)]
-pub unsafe fn segments(out: &mut impl Text, params: &Params, tables: &Tables, xen: bool) -> u32 {
+pub unsafe fn segments(
+    out: &mut impl Print,
+    params: &Params,
+    tables: &CrcTables,
+    xen: bool,
+) -> u32 {
     let engine = Engine::new(params.verify, tables);
     out.str("[handoff] verify with ")
         .bytes(engine.name())
@@ -142,18 +147,13 @@ pub unsafe fn segments(out: &mut impl Text, params: &Params, tables: &Tables, xe
     bad
 }
 
-/// The name of a region, up to the first zero byte.
-pub(super) fn name(region: &RegionRaw) -> &[u8] {
-    region.name.split(|byte| *byte == 0).next().unwrap_or(b"?")
-}
-
 /// Checks one region; the checksum covers the loaded bytes, the rest must be 0.
 #[inline(never)]
-fn segment(out: &mut impl Text, r: &RegionRaw, bytes: &[u8], engine: Engine<'_>) -> bool {
+fn segment(out: &mut impl Print, r: &RegionRaw, bytes: &[u8], engine: Engine<'_>) -> bool {
     let (loaded, tail) = bytes.split_at(bytes.len().min(r.loaded as usize));
     let found = engine.digest(loaded);
     out.str("[handoff] verify ")
-        .bytes(name(r))
+        .bytes(r.name())
         .str(" ")
         .hex(r.start, 8)
         .str("-");

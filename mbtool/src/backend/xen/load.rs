@@ -5,7 +5,9 @@ use super::{Xen, XenError, balloon, check, error, kind};
 use crate::backend::Done;
 use crate::plan::KernelSegment;
 use handoff::addr::PhysRange;
-use xen_shim::hypercall::{Arch, HypercallError, Kexec, LoadImage, LoadSegment, Machine, Range};
+use xen_shim::hypercall::{
+    Arch, HypercallError, Kexec, KexecRange, LoadImage, LoadSegment, XenMachine,
+};
 
 impl Xen {
     /// Loads what a plan comes down to; `image` is its name, `safe` what the
@@ -20,13 +22,13 @@ impl Xen {
     ) -> Result<Done, XenError> {
         let way = self.way()?;
         let kexec = Kexec::new(&*way);
-        let machine = Machine::new(&*way);
+        let machine = XenMachine::new(&*way);
         let mut record = Record::read(&self.root)?;
         if let Some(why) = record.slot(crash).not_to_free() {
             return Err(XenError::NotToFree { why, unload: false });
         }
         check::shape(entry, list)?;
-        let area = kexec.range(Range::Crash)?;
+        let area = kexec.range(KexecRange::Crash)?;
         let bytes = list.iter().map(|segment| segment.data.len() as u64).sum();
         let mut exposed = None;
         let mut owned = Vec::new();
@@ -141,7 +143,10 @@ impl Xen {
 }
 
 /// Those of `ranges` that belong to no domain; `None` where all do.
-fn lost(machine: &Machine<'_>, ranges: &[PhysRange]) -> Result<Option<Vec<PhysRange>>, XenError> {
+fn lost(
+    machine: &XenMachine<'_>,
+    ranges: &[PhysRange],
+) -> Result<Option<Vec<PhysRange>>, XenError> {
     if ranges.is_empty() {
         return Ok(None);
     }

@@ -26,7 +26,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
-use xen_shim::hypercall::{HypercallError, Kexec, Kind, Machine, Privcmd, Range, Transport};
+use xen_shim::hypercall::{
+    HypercallError, ImageKind, Kexec, KexecRange, Privcmd, Transport, XenMachine,
+};
 
 /// Opens a way to Xen.
 pub type Open = Box<dyn Fn() -> Result<Rc<dyn Transport>, HypercallError>>;
@@ -72,13 +74,17 @@ impl Ready {
     /// Starts it; returns on failure only.
     #[must_use]
     pub fn exec(&self) -> XenError {
-        Kexec::new(&*self.way).exec(Kind::Default).into()
+        Kexec::new(&*self.way).exec(ImageKind::Default).into()
     }
 }
 
 /// The name that Xen has for it.
-const fn kind(crash: bool) -> Kind {
-    if crash { Kind::Crash } else { Kind::Default }
+const fn kind(crash: bool) -> ImageKind {
+    if crash {
+        ImageKind::Crash
+    } else {
+        ImageKind::Default
+    }
 }
 
 impl Xen {
@@ -121,7 +127,7 @@ impl Xen {
     pub fn to_run(&self) -> Result<Ready, XenError> {
         let way = self.way()?;
         let record = Record::read(&self.root)?;
-        let status = Kexec::new(&*way).status(Kind::Default)?;
+        let status = Kexec::new(&*way).status(ImageKind::Default)?;
         let others = record.default.changed_by_others(status);
         match record.default.loaded {
             None => Err(XenError::NotLoaded {
@@ -186,7 +192,7 @@ impl Backend for Xen {
         let kexec = Kexec::new(&*way);
         if crash
             && kexec
-                .range(Range::Crash)
+                .range(KexecRange::Crash)
                 .map_err(XenError::from)?
                 .is_empty()
         {
@@ -205,7 +211,7 @@ impl Backend for Xen {
 
     fn free_memory(&self, data: u64) -> Result<Option<String>, BackendError> {
         let way = self.way()?;
-        let machine = Machine::new(&*way);
+        let machine = XenMachine::new(&*way);
         // a Xen that does not tell is one that has enough
         let heap = || Ok(machine.free_heap()?.unwrap_or(u64::MAX));
         let balloon = balloon::free_memory(&self.root, data, &heap, &*self.wait)?;

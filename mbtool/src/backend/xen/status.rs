@@ -5,7 +5,7 @@ use super::{Open, Xen, XenError, kind};
 use crate::host::xen::Run;
 use serde::Serialize;
 use std::path::Path;
-use xen_shim::hypercall::{HypercallError, Kexec, Machine, Range};
+use xen_shim::hypercall::{HypercallError, Kexec, KexecRange, XenMachine};
 
 /// One of Xen's two places for images.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -75,7 +75,7 @@ impl XenKexec {
                 return state;
             }
         };
-        let (kexec, machine) = (Kexec::new(&*way), Machine::new(&*way));
+        let (kexec, machine) = (Kexec::new(&*way), XenMachine::new(&*way));
         let mut ok = |err: HypercallError| tell(err.into());
         state.version = machine
             .version()
@@ -87,8 +87,8 @@ impl XenKexec {
         state.command_line = line.filter(|line| line != "<denied>");
         state.heap_free = machine.free_heap().map_err(&mut ok).ok().flatten();
         let mut range = |what| kexec.range(what).map_err(&mut ok).ok().map(Run::from);
-        state.crash_area = range(Range::Crash);
-        state.image = range(Range::Xen);
+        state.crash_area = range(KexecRange::Crash);
+        state.image = range(KexecRange::Xen);
         for crash in [false, true] {
             let slot = record.slot(crash);
             let status = kexec.status(kind(crash)).map_err(&mut ok).ok();

@@ -7,7 +7,7 @@ pub(crate) use fixtures::{Dom0, load_at};
 use handoff::addr::MIB;
 use std::cell::Cell;
 use xen_shim::hypercall::Errno;
-use xen_shim::hypercall::testing::{FakeXen, Setup};
+use xen_shim::hypercall::testing::{FakeHost, FakeXen};
 
 mod fixtures;
 mod others;
@@ -15,7 +15,7 @@ mod owned;
 
 #[test]
 fn a_plan_reaches_xen_as_it_is() {
-    let dom0 = Dom0::new(Setup::default());
+    let dom0 = Dom0::new(FakeHost::default());
     assert!(dom0.xen().ready(false).unwrap().is_empty());
     let done = load_at(&dom0.xen(), OWNED).unwrap();
     assert_eq!((done.segments, done.bytes), (2, 5000));
@@ -23,7 +23,7 @@ fn a_plan_reaches_xen_as_it_is() {
         done.summary,
         "image loaded through Xen 4.17.7-fake: 2 kernel segments, 5000 bytes"
     );
-    let image = dom0.fake.image(Kind::Default).unwrap();
+    let image = dom0.fake.image(ImageKind::Default).unwrap();
     assert_eq!((image.entry, image.arch), (OWNED + 0x10, 62));
     assert_eq!(image.segments[0], (None, range(0, 0x1000)));
     assert_eq!(
@@ -46,18 +46,18 @@ fn a_plan_reaches_xen_as_it_is() {
 
 #[test]
 fn load_replace_unload_load_leaves_the_host_alive() {
-    let dom0 = Dom0::new(Setup::default());
+    let dom0 = Dom0::new(FakeHost::default());
     load_at(&dom0.xen(), OWNED).unwrap();
     let done = load_at(&dom0.xen(), OWNED + 0x10_0000).unwrap();
     assert!(done.summary.contains("in place of the one before"));
     assert!(dom0.xen().unload(IMAGE).unwrap());
-    assert_eq!(dom0.fake.image(Kind::Default), None);
+    assert_eq!(dom0.fake.image(ImageKind::Default), None);
     assert_eq!(dom0.record().default.loaded, None);
     // Xen's status says 1 by now, and nothing is there
     assert_eq!(dom0.record().default.status, Some(true));
     assert!(!dom0.xen().unload(IMAGE).unwrap());
     load_at(&dom0.xen(), OWNED).unwrap();
-    assert!(dom0.fake.image(Kind::Default).is_some());
+    assert!(dom0.fake.image(ImageKind::Default).is_some());
     assert_eq!(dom0.fake.panicked(), None);
     let loads = |command| {
         let all = dom0.fake.kexec_commands();
@@ -73,7 +73,7 @@ fn a_domain_without_kexec_hears_why_and_nothing_is_asked_of_xen() {
         ("PV", "\n", "run mbtool in dom0"),
         ("HVM", "\n", "--backend linux"),
     ] {
-        let dom0 = Dom0::new(Setup::default());
+        let dom0 = Dom0::new(FakeHost::default());
         put(dom0.root(), "sys/hypervisor/guest_type", guest);
         put(dom0.root(), "proc/xen/capabilities", capabilities);
         assert!(text(load_at(&dom0.xen(), OWNED)).contains(part));
@@ -82,15 +82,15 @@ fn a_domain_without_kexec_hears_why_and_nothing_is_asked_of_xen() {
         assert!(dom0.xen().unload(FORCE).is_err());
         assert!(dom0.fake.calls().is_empty());
     }
-    let dom0 = Dom0::new(Setup::default());
+    let dom0 = Dom0::new(FakeHost::default());
     put(dom0.root(), "proc/self/status", "CapEff:\t0\n");
     let err = text(load_at(&dom0.xen(), OWNED));
     assert!(err.contains("CAP_SYS_ADMIN"), "{err}");
     assert!(dom0.fake.calls().is_empty());
     // kexec compiled out of Xen
-    let dom0 = Dom0::new(Setup {
+    let dom0 = Dom0::new(FakeHost {
         no_kexec: true,
-        ..Setup::default()
+        ..FakeHost::default()
     });
     let err = dom0.xen().ready(false).unwrap_err().to_string();
     assert!(err.contains("without kexec"), "{err}");
@@ -98,7 +98,7 @@ fn a_domain_without_kexec_hears_why_and_nothing_is_asked_of_xen() {
 
 #[test]
 fn the_linux_backend_never_loads_inside_xen() {
-    let dom0 = Dom0::new(Setup::default());
+    let dom0 = Dom0::new(FakeHost::default());
     let linux = crate::backend::select(&Choice::Linux, dom0.root());
     let err = linux.ready(false).unwrap_err().to_string();
     assert!(err.contains("loads through Xen"), "{err}");
@@ -110,9 +110,9 @@ fn the_linux_backend_never_loads_inside_xen() {
 
 #[test]
 fn a_heap_that_is_too_small_is_told_before_xen_is_asked() {
-    let dom0 = Dom0::new(Setup {
+    let dom0 = Dom0::new(FakeHost {
         free_pages: 100,
-        ..Setup::default()
+        ..FakeHost::default()
     });
     let err = text(load_at(&dom0.xen(), OWNED));
     assert!(err.contains("has 400 KiB by now"), "{err}");
@@ -129,7 +129,7 @@ fn xens_refusals_are_sentences_and_leave_the_record_alone() {
         (Errno::EBUSY, "being started"),
         (Errno::EFAULT, "try again"),
     ] {
-        let dom0 = Dom0::new(Setup::default());
+        let dom0 = Dom0::new(FakeHost::default());
         dom0.fake.fail_next(KEXEC, LOAD, errno);
         let err = text(load_at(&dom0.xen(), OWNED));
         assert!(err.contains(part), "{err}");
@@ -139,7 +139,7 @@ fn xens_refusals_are_sentences_and_leave_the_record_alone() {
 
 #[test]
 fn a_list_that_no_planner_should_make_does_not_reach_xen() {
-    let dom0 = Dom0::new(Setup::default());
+    let dom0 = Dom0::new(FakeHost::default());
     let list: Vec<_> = (0..16).map(|n| segment(OWNED + n * 0x2000, 1, 1)).collect();
     let err = text(dom0.xen().load_segments("x", OWNED, &list, false, &safe()));
     assert!(err.contains("16 kernel segments"), "{err}");
@@ -148,7 +148,7 @@ fn a_list_that_no_planner_should_make_does_not_reach_xen() {
 
 #[test]
 fn a_crash_image_stays_in_the_area_and_makes_way() {
-    let dom0 = Dom0::new(Setup::default());
+    let dom0 = Dom0::new(FakeHost::default());
     load_crash(&dom0.xen(), AREA, 5000).unwrap();
     let err = text(load_crash(&dom0.xen(), OWNED, 5000));
     assert!(err.contains("outside of the crash area"), "{err}");
@@ -166,9 +166,9 @@ fn a_crash_image_stays_in_the_area_and_makes_way() {
     assert_eq!(dom0.record().crash.loaded, None);
     assert!(!dom0.xen().unload(CRASH).unwrap());
 
-    let dom0 = Dom0::new(Setup {
+    let dom0 = Dom0::new(FakeHost {
         crash: range(0, 0),
-        ..Setup::default()
+        ..FakeHost::default()
     });
     let err = dom0.xen().ready(true).unwrap_err().to_string();
     assert!(err.contains("crashkernel="), "{err}");
@@ -177,9 +177,9 @@ fn a_crash_image_stays_in_the_area_and_makes_way() {
 
 #[test]
 fn the_balloon_makes_room_before_and_comes_back_with_the_unload() {
-    let dom0 = Dom0::new(Setup {
+    let dom0 = Dom0::new(FakeHost {
         free_pages: 20 * MIB / 4096,
-        ..Setup::default()
+        ..FakeHost::default()
     });
     assert_eq!(dom0.xen().free_memory(10 * MIB).unwrap(), None);
     // the fake's heap does not grow: refused, and put back
@@ -227,7 +227,7 @@ fn the_balloon_makes_room_before_and_comes_back_with_the_unload() {
 
 #[test]
 fn nothing_is_loaded_that_cannot_be_written_down() {
-    let dom0 = Dom0::new(Setup::default());
+    let dom0 = Dom0::new(FakeHost::default());
     put(dom0.root(), "run", "no directory");
     let err = text(load_at(&dom0.xen(), OWNED));
     assert!(err.contains("xen.json"), "{err}");
@@ -236,7 +236,7 @@ fn nothing_is_loaded_that_cannot_be_written_down() {
 
 #[test]
 fn the_image_is_started_by_the_hypercall() {
-    let dom0 = Dom0::new(Setup::default());
+    let dom0 = Dom0::new(FakeHost::default());
     let err = text(dom0.xen().to_run());
     assert!(err.contains("run `mbtool load` first"), "{err}");
     load_crash(&dom0.xen(), AREA, 5000).unwrap();
@@ -247,12 +247,12 @@ fn the_image_is_started_by_the_hypercall() {
     // the fake comes back, the real one would not
     let err = ready.exec().to_string();
     assert!(err.contains("still here"), "{err}");
-    assert_eq!(dom0.fake.started(), Some(Kind::Default));
+    assert_eq!(dom0.fake.started(), Some(ImageKind::Default));
 }
 
 #[test]
 fn status_tells_what_mbtool_did_and_what_xen_says() {
-    let dom0 = Dom0::new(Setup::default());
+    let dom0 = Dom0::new(FakeHost::default());
     let read =
         |problems: &mut Vec<String>| status::XenKexec::read_by(dom0.root(), dom0.open(), problems);
     let mut problems = vec![];
@@ -264,7 +264,7 @@ fn status_tells_what_mbtool_did_and_what_xen_says() {
         state.crash_area.unwrap().range(),
         range(256 * MIB, 512 * MIB)
     );
-    assert_eq!(state.image.unwrap().range(), Setup::default().image);
+    assert_eq!(state.image.unwrap().range(), FakeHost::default().image);
     assert_eq!(state.default.is_loaded(), Some(false));
     assert_eq!(state.default.describe(0), "not loaded by mbtool");
 
@@ -281,7 +281,7 @@ fn status_tells_what_mbtool_did_and_what_xen_says() {
     assert_eq!(json["default"]["loaded"]["entry"], OWNED + 0x10);
     assert_eq!(json["default"]["xen_status"], true);
 
-    Kexec::new(&*dom0.fake).unload(Kind::Default).unwrap();
+    Kexec::new(&*dom0.fake).unload(ImageKind::Default).unwrap();
     let state = read(&mut problems);
     assert_eq!(state.default.is_loaded(), None);
     assert!(state.default.describe(time).contains("ANOTHER PROGRAM"));

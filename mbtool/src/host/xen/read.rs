@@ -4,7 +4,9 @@ use super::{Run, XenHost, bounded};
 use crate::host::{CrashRegion, Entry, Kind, low_memory};
 use handoff::addr::PhysRange;
 use std::io;
-use xen_shim::hypercall::{E820Entry, Errno, HypercallError, Kexec, Machine, Range, Transport};
+use xen_shim::hypercall::{
+    E820Entry, Errno, HypercallError, Kexec, KexecRange, Transport, XenMachine,
+};
 
 /// More physical CPUs than any Xen has.
 const MAX_CPUS: u32 = 1 << 16;
@@ -27,9 +29,9 @@ pub struct Told {
 /// The memory map or the crash area cannot be had: this is no control domain
 /// that may load.
 pub fn read(transport: &dyn Transport, warnings: &mut Vec<String>) -> Result<Told, HypercallError> {
-    let (machine, kexec) = (Machine::new(transport), Kexec::new(transport));
+    let (machine, kexec) = (XenMachine::new(transport), Kexec::new(transport));
     let memory_map: Vec<Entry> = machine.memory_map()?.iter().map(entry).collect();
-    let crash = kexec.range(Range::Crash)?;
+    let crash = kexec.range(KexecRange::Crash)?;
     let crash_regions: Vec<CrashRegion> = (!crash.is_empty())
         .then_some(crash.into())
         .into_iter()
@@ -62,7 +64,7 @@ pub fn read(transport: &dyn Transport, warnings: &mut Vec<String>) -> Result<Tol
         let range: PhysRange = kexec.range(range).ok()?;
         (!range.is_empty()).then(|| Run::from(range))
     };
-    let (vmcoreinfo, image) = (optional(Range::Vmcoreinfo), optional(Range::Xen));
+    let (vmcoreinfo, image) = (optional(KexecRange::Vmcoreinfo), optional(KexecRange::Xen));
     let normal = crate::host::map::normalise(&memory_map).unwrap_or_default();
     let safe = bounded(&normal, &crash_regions, &owned);
     Ok(Told {
@@ -84,7 +86,7 @@ pub fn read(transport: &dyn Transport, warnings: &mut Vec<String>) -> Result<Tol
 fn cpu_notes(kexec: &Kexec<'_>) -> Result<Vec<Run>, HypercallError> {
     let mut notes = Vec::new();
     for cpu in 0..MAX_CPUS {
-        match kexec.range(Range::Cpu(cpu)) {
+        match kexec.range(KexecRange::Cpu(cpu)) {
             // a CPU that could be there, and is not
             Ok(range) if range.is_empty() => {}
             Ok(range) => notes.push(range.into()),
@@ -118,7 +120,7 @@ pub struct Source<'a>(pub &'a dyn Transport);
 
 impl low_memory::Source for Source<'_> {
     fn read(&self, addr: u64, buf: &mut [u8]) -> io::Result<()> {
-        let bytes = Machine::new(self.0)
+        let bytes = XenMachine::new(self.0)
             .read(addr, buf.len())
             .map_err(io::Error::other)?;
         buf.copy_from_slice(&bytes);
@@ -132,7 +134,7 @@ mod tests {
     use crate::host::low_memory::Source as _;
     use crate::host::xen::{Safe, SafeRun};
     use handoff::addr::MIB;
-    use xen_shim::hypercall::testing::{FakeXen, Setup};
+    use xen_shim::hypercall::testing::{FakeHost, FakeXen};
 
     const MEMORY: u64 = 12;
     const MAX_PAGE: u64 = 2;
@@ -176,9 +178,9 @@ mod tests {
 
     #[test]
     fn without_a_crash_area_there_are_no_notes() {
-        let setup = Setup {
+        let setup = FakeHost {
             crash: PhysRange::default(),
-            ..Setup::default()
+            ..FakeHost::default()
         };
         let told = read(&FakeXen::new(setup), &mut vec![]).unwrap();
         assert!(told.crash_regions.is_empty() && told.xen.cpu_notes.is_empty());
@@ -198,18 +200,18 @@ mod tests {
 
     #[test]
     fn no_kexec_is_an_error() {
-        let setup = Setup {
+        let setup = FakeHost {
             no_kexec: true,
-            ..Setup::default()
+            ..FakeHost::default()
         };
         assert!(read(&FakeXen::new(setup), &mut vec![]).is_err());
     }
 
     #[test]
     fn low_memory_is_the_machines() {
-        let setup = Setup {
+        let setup = FakeHost {
             firmware: vec![(0x40e, vec![0xc0, 0x9f])],
-            ..Setup::default()
+            ..FakeHost::default()
         };
         let xen = FakeXen::new(setup);
         let mut word = [0; 2];

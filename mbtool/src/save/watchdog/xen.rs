@@ -7,7 +7,7 @@ use xen_shim::hypercall::{self, Privcmd};
 /// It runs: Xen resets the machine when it is not kicked.
 #[derive(Debug)]
 pub struct OfXen {
-    watchdog: hypercall::Watchdog<Privcmd>,
+    watchdog: hypercall::DomainWatchdog<Privcmd>,
     timeout: Duration,
 }
 
@@ -15,7 +15,7 @@ impl OfXen {
     /// Starts it.
     pub fn start(timeout: Duration) -> Result<Self, String> {
         let transport = Privcmd::open().map_err(|error| error.to_string())?;
-        let watchdog = hypercall::Watchdog::start(transport, timeout);
+        let watchdog = hypercall::DomainWatchdog::start(transport, timeout);
         let watchdog = watchdog.map_err(|error| error.to_string())?;
         Ok(Self { watchdog, timeout })
     }

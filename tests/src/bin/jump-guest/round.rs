@@ -4,7 +4,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use handoff::abi::Extent;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::blob;
-use handoff::pagelist::{self, Step};
+use handoff::pagelist::{self, PageMove};
 use handoff::spec::{
     Console, Digest, Drill, Exit, OnFault, Region, Relocate, Spec, Verify, zero_pages,
 };
@@ -97,9 +97,9 @@ fn over_kernel(
         code.len() >= len && data.len() >= DATA_LEN + PAGE_SIZE,
         "the kernel is smaller than the image: {code}, {data}"
     );
-    let steps: Vec<Step> = (0..len)
+    let steps: Vec<PageMove> = (0..len)
         .step_by(PAGE_SIZE as usize)
-        .map(|offset| Step {
+        .map(|offset| PageMove {
             to: code.start + offset,
             from: waits + (len - PAGE_SIZE - offset),
         })

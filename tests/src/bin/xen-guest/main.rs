@@ -18,7 +18,9 @@ use handoff::spec::{
     Console, Digest, Drill, Exit, OnFault, Region, Relocate, Spec, Verify, zero_pages,
 };
 use images::payloads::MB2_FIXED;
-use xen_shim::hypercall::{Arch, Kexec, Kind, LoadImage, LoadSegment, Machine, Privcmd, Range};
+use xen_shim::hypercall::{
+    Arch, ImageKind, Kexec, KexecRange, LoadImage, LoadSegment, Privcmd, XenMachine,
+};
 
 /// A segment and its name.
 struct Part {
@@ -61,13 +63,13 @@ fn main() -> ExitCode {
 
 fn run(mode: &str) -> Result<()> {
     let kind = match mode {
-        "run" | "heap" => Kind::Default,
-        "crash" => Kind::Crash,
+        "run" | "heap" => ImageKind::Default,
+        "crash" => ImageKind::Crash,
         _ => bail!("usage: xen-guest run|heap|crash"),
     };
     let privcmd = Privcmd::open()?;
     let kexec = Kexec::new(&privcmd);
-    let area = kexec.range(Range::Crash)?;
+    let area = kexec.range(KexecRange::Crash)?;
     ensure!(area.len() >= 32 * MIB, "crash area {area}: give Xen one");
 
     let (mut parts, relocate, entry) = payload(area.start + 2 * MIB)?;
@@ -76,7 +78,7 @@ fn run(mode: &str) -> Result<()> {
     let mbi = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     parts.push(Part::new("mbi", area.start + MIB, mbi)?);
     if mode == "heap" {
-        parts.splice(0..0, in_heap(&Machine::new(&privcmd), area)?);
+        parts.splice(0..0, in_heap(&XenMachine::new(&privcmd), area)?);
     }
     let built = blob::build(&Spec {
         base: area.start,
@@ -107,7 +109,7 @@ fn run(mode: &str) -> Result<()> {
         .iter()
         .map(|(data, dest)| LoadSegment::new(data, *dest))
         .collect();
-    if kind == Kind::Default {
+    if kind == ImageKind::Default {
         // what Xen copies to the places of lost pages must be mapped
         let page0 = PhysRange {
             start: 0,
@@ -121,7 +123,7 @@ fn run(mode: &str) -> Result<()> {
         entry: built.entry,
         segments: &segments,
     })?;
-    if kind == Kind::Crash {
+    if kind == ImageKind::Crash {
         return Ok(());
     }
     Err(kexec.exec(kind).into())
@@ -155,7 +157,7 @@ fn payload(stage: u64) -> Result<(Vec<Part>, Relocate, u32)> {
 
 /// Data for the largest piece of free memory below 4 GiB, and what then takes most of the rest of it: pages that are
 /// handed out for that are destinations that were loaded before.
-fn in_heap(machine: &Machine<'_>, area: PhysRange) -> Result<[Part; 2]> {
+fn in_heap(machine: &XenMachine<'_>, area: PhysRange) -> Result<[Part; 2]> {
     let mut free: Vec<PhysRange> = machine
         .memory_map()?
         .iter()

@@ -1,6 +1,6 @@
 //! What Xen accepts and refuses as an image, as a table.
 
-use super::super::{Arch, Errno, HypercallError, Kexec, Kind, LoadImage, LoadSegment};
+use super::super::{Arch, Errno, HypercallError, ImageKind, Kexec, LoadImage, LoadSegment};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 
 /// An image, and Xen's answer.
@@ -12,7 +12,7 @@ pub struct LoadCase {
     pub kind: u8,
     /// EM_*.
     pub arch: u16,
-    /// Machine address.
+    /// XenMachine address.
     pub entry: u64,
     /// Content and destination of each segment, as [`LoadSegment`] has them.
     pub segments: Vec<(Option<Vec<u8>>, PhysRange)>,
@@ -36,9 +36,9 @@ impl LoadCase {
             })
             .collect();
         let kind = if self.kind == 1 {
-            Kind::Crash
+            ImageKind::Crash
         } else {
-            Kind::Default
+            ImageKind::Default
         };
         let image = LoadImage {
             kind,

@@ -1,11 +1,12 @@
 //! kexec_op as Xen has it (xen/common/kexec.c, kimage.c; x86 machine_kexec.c), in
 //! the order in which Xen checks.
 
-use super::super::wire::{u32_at, u64_at};
-use super::super::{Arch, Errno, Kind, MAX_SEGMENTS};
-use super::pages::Pages;
-use super::{Setup, State};
+use super::super::wire::{KexecExec, KexecGetRange, KexecLoad, KexecSegment, kexec_cmd};
+use super::super::{Arch, Errno, ImageKind, MAX_SEGMENTS};
+use super::pages::ImagePages;
+use super::{FakeHost, State};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
+use zerocopy::FromBytes;
 
 /// Where Xen's relocation code is, in Xen's own address space.
 const RELOCATION_CODE: u64 = 0xffff_82d0_4020_0000;
@@ -14,33 +15,33 @@ const LIST_ENTRIES: u64 = 511;
 
 /// An image as it was loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loaded {
-    /// Machine address.
+pub struct LoadedImage {
+    /// XenMachine address.
     pub entry: u64,
     /// ELF's number.
     pub arch: u16,
     /// Content and destination of each segment; `None`: only mapped.
     pub segments: Vec<(Option<Vec<u8>>, PhysRange)>,
-    /// Pages of data whose destination was free memory of Xen's heap. With luck
+    /// ImagePages of data whose destination was free memory of Xen's heap. With luck
     /// on this Xen's side they arrive; at worst page 0 does in their place.
     pub lost: Vec<u64>,
     /// Where a crash image has its list.
     list: Option<u64>,
-    /// Pages taken from the heap.
+    /// ImagePages taken from the heap.
     pages: u64,
 }
 
 /// Images by kind and slot.
 #[derive(Debug, Default)]
-pub struct Kexec {
-    slots: [[Option<Loaded>; 2]; 2],
+pub struct KexecState {
+    slots: [[Option<LoadedImage>; 2]; 2],
     current: [usize; 2],
-    pub started: Option<Kind>,
+    pub started: Option<ImageKind>,
     pub panicked: Option<String>,
 }
 
-impl Kexec {
-    pub fn image(&self, kind: Kind) -> Option<&Loaded> {
+impl KexecState {
+    pub fn image(&self, kind: ImageKind) -> Option<&LoadedImage> {
         let kind = usize::from(kind.number());
         self.slots[kind][self.current[kind]].as_ref()
     }
@@ -52,16 +53,16 @@ pub fn op(state: &mut State, command: u64, argument: u64) -> Result<i64, Errno> 
         return Err(Errno::ENOSYS);
     }
     match command {
-        0 => exec(state, argument),
-        3 => get_range(state, argument),
-        4 => load(state, argument),
-        5 => {
-            let kind = kind(state.read(argument, 1)?[0])?;
+        kexec_cmd::EXEC => exec(state, argument),
+        kexec_cmd::GET_RANGE => get_range(state, argument),
+        kexec_cmd::LOAD => load(state, argument),
+        kexec_cmd::UNLOAD => {
+            let kind = kind(state.get(argument)?)?;
             swap(state, kind, None);
             Ok(0)
         }
-        6 => {
-            let kind = kind(state.read(argument, 1)?[0])?;
+        kexec_cmd::STATUS => {
+            let kind = kind(state.get(argument)?)?;
             Ok(state.kexec.current[kind] as i64)
         }
         // up to 4.18
@@ -78,10 +79,9 @@ fn kind(number: u8) -> Result<usize, Errno> {
 }
 
 fn exec(state: &mut State, argument: u64) -> Result<i64, Errno> {
-    let number = u32_at(state.read(argument, 4)?, 0);
-    let kind = match number {
-        0 => Kind::Default,
-        1 => Kind::Crash,
+    let kind = match state.get::<KexecExec>(argument)?.kind {
+        0 => ImageKind::Default,
+        1 => ImageKind::Crash,
         _ => return Err(Errno::EINVAL),
     };
     if state.kexec.image(kind).is_none() {
@@ -93,10 +93,10 @@ fn exec(state: &mut State, argument: u64) -> Result<i64, Errno> {
 
 fn get_range(state: &State, argument: u64) -> Result<i64, Errno> {
     let setup = &state.setup;
-    let request = state.read(argument, 24)?;
-    let cpu = u32_at(request, 4);
+    let mut answer: KexecGetRange = state.get(argument)?;
+    let cpu = answer.cpu;
     let notes = setup.image.end;
-    let (start, size) = match u32_at(request, 0) {
+    let (start, size) = match answer.range {
         0 => (setup.crash.start, setup.crash.len()),
         1 => (setup.image.start, setup.image.len()),
         2 if cpu >= setup.cpus => return Err(Errno::ERANGE),
@@ -108,30 +108,27 @@ fn get_range(state: &State, argument: u64) -> Result<i64, Errno> {
         6 => (notes - 0x2000, 0x1000),
         _ => return Err(Errno::EINVAL),
     };
-    let (size, start) = (size.to_le_bytes(), start.to_le_bytes());
-    state.write(argument + 8, &size)?;
-    state.write(argument + 16, &start)?;
+    (answer.start, answer.size) = (start, size);
+    state.put(argument, &answer)?;
     Ok(0)
 }
 
 fn load(state: &mut State, argument: u64) -> Result<i64, Errno> {
-    let request = state.read(argument, 24)?;
-    let (number, arch) = (request[0], u16::from_le_bytes([request[2], request[3]]));
-    let count = u32_at(request, 4) as usize;
-    let (list, entry) = (u64_at(request, 8), u64_at(request, 16));
+    let load: KexecLoad = state.get(argument)?;
+    let KexecLoad { arch, entry, .. } = load;
+    let count = load.segment_count as usize;
     if count > MAX_SEGMENTS {
         return Err(Errno::EINVAL);
     }
-    let raw: Vec<[u64; 4]> = state
-        .read(list, count as u64 * 32)?
-        .chunks_exact(32)
-        .map(|segment| [0, 8, 16, 24].map(|at| u64_at(segment, at)))
-        .collect();
-    let kind = kind(number)?;
+    let bytes = state.read(load.segments, (count * size_of::<KexecSegment>()) as u64)?;
+    let segment = |bytes: &[u8]| KexecSegment::read_from_bytes(bytes).map_err(|_| Errno::EFAULT);
+    let raw = bytes.chunks_exact(size_of::<KexecSegment>()).map(segment);
+    let raw: Vec<_> = raw.collect::<Result<_, _>>()?;
+    let kind = kind(load.kind)?;
     let crash = kind == 1;
     check(&raw, entry, crash.then_some(state.setup.crash))?;
 
-    let mut pages = Pages::new(&state.setup, crash, &raw);
+    let mut pages = ImagePages::new(&state.setup, crash, &raw);
     let code = pages.control()?;
     pages.map(code)?;
     let head = pages.control()?;
@@ -139,18 +136,16 @@ fn load(state: &mut State, argument: u64) -> Result<i64, Errno> {
     let mut entries = 0;
     let mut segments = Vec::new();
     let mut lost = Vec::new();
-    for [buf, size, start, dest_size] in raw {
-        let dest = PhysRange {
-            start,
-            end: start.wrapping_add(dest_size),
-        };
+    for segment in raw {
+        let dest = dest(&segment);
+        let (start, dest_size) = (segment.dest, segment.dest_len);
         // what Xen would answer had it nothing to do
         let mut result = Err(Errno::ENOMEM);
-        let data = if buf == 0 {
+        let data = if segment.data == 0 {
             None
         } else {
-            let data = state.read(buf, size)?.to_vec();
-            let data_pages = size.div_ceil(PAGE_SIZE);
+            let data = state.read(segment.data, segment.data_len)?.to_vec();
+            let data_pages = segment.data_len.div_ceil(PAGE_SIZE);
             if !crash {
                 entries += 1 + dest_size / PAGE_SIZE;
                 pages.take(data_pages)?;
@@ -172,7 +167,7 @@ fn load(state: &mut State, argument: u64) -> Result<i64, Errno> {
         return Err(Errno::EINVAL);
     }
     pages.map(RELOCATION_CODE)?;
-    let image = Loaded {
+    let image = LoadedImage {
         entry,
         arch,
         segments,
@@ -187,40 +182,47 @@ fn load(state: &mut State, argument: u64) -> Result<i64, Errno> {
     Ok(0)
 }
 
-/// What is checked before anything is done: segments as buf, size, destination,
-/// its size; `area` for a crash image.
-fn check(raw: &[[u64; 4]], entry: u64, area: Option<PhysRange>) -> Result<(), Errno> {
+/// The bytes that a segment goes to.
+pub(super) const fn dest(segment: &KexecSegment) -> PhysRange {
+    PhysRange {
+        start: segment.dest,
+        end: segment.dest.wrapping_add(segment.dest_len),
+    }
+}
+
+/// The checks that come before any change; `area` for a crash image.
+fn check(raw: &[KexecSegment], entry: u64, area: Option<PhysRange>) -> Result<(), Errno> {
     if let Some(area) = area {
         if entry < area.start || entry > area.end {
             return Err(Errno::EADDRNOTAVAIL);
         }
-        let outside = |&&[buf, _, start, size]: &&[u64; 4]| {
-            buf != 0 && (start < area.start || start.wrapping_add(size) > area.end)
-        };
-        if raw.iter().any(|segment| outside(&segment)) {
+        let outside = |segment: &KexecSegment| segment.data != 0 && !area.covers(&dest(segment));
+        if raw.iter().any(outside) {
             return Err(Errno::EADDRNOTAVAIL);
         }
     }
-    let ends = |[_, _, start, size]: &[u64; 4]| (*start, start.wrapping_add(*size));
-    for (start, end) in raw.iter().map(ends) {
+    for PhysRange { start, end } in raw.iter().map(dest) {
         if start % PAGE_SIZE != 0 || end % PAGE_SIZE != 0 {
             return Err(Errno::EADDRNOTAVAIL);
         }
     }
-    for (n, (start, end)) in raw.iter().map(ends).enumerate() {
-        let hits = |(other, other_end): (u64, u64)| end > other && start < other_end;
-        if raw[..n].iter().map(ends).any(hits) {
+    for (n, PhysRange { start, end }) in raw.iter().map(dest).enumerate() {
+        let hits = |other: PhysRange| end > other.start && start < other.end;
+        if raw[..n].iter().map(dest).any(hits) {
             return Err(Errno::EINVAL);
         }
     }
-    if raw.iter().any(|[_, size, _, dest_size]| size > dest_size) {
+    if raw
+        .iter()
+        .any(|segment| segment.data_len > segment.dest_len)
+    {
         return Err(Errno::EINVAL);
     }
     Ok(())
 }
 
 /// True for RAM that is free.
-fn heap(setup: &Setup, addr: u64) -> bool {
+fn heap(setup: &FakeHost, addr: u64) -> bool {
     let ram = setup
         .memory_map
         .iter()
@@ -231,7 +233,7 @@ fn heap(setup: &Setup, addr: u64) -> bool {
 }
 
 /// Puts `image` into the other slot and frees what was in this one.
-fn swap(state: &mut State, kind: usize, image: Option<Loaded>) {
+fn swap(state: &mut State, kind: usize, image: Option<LoadedImage>) {
     let kexec = &mut state.kexec;
     state.setup.free_pages -= image.as_ref().map_or(0, |image| image.pages);
     let old = kexec.slots[kind][kexec.current[kind]].take();
@@ -247,7 +249,7 @@ fn swap(state: &mut State, kind: usize, image: Option<Loaded>) {
 }
 
 /// Why freeing `old` would panic the host, now that `new` is loaded.
-fn freed_wrongly(old: &Loaded, new: Option<&Loaded>) -> Option<String> {
+fn freed_wrongly(old: &LoadedImage, new: Option<&LoadedImage>) -> Option<String> {
     if let Some(lost) = old.lost.first() {
         return Some(format!(
             "free_domheap_pages: page 0, recorded as source of {lost:#x}"
@@ -261,8 +263,9 @@ fn freed_wrongly(old: &Loaded, new: Option<&Loaded>) -> Option<String> {
         .find(|(data, dest)| data.is_some() && dest.contains(list))?;
     let from = (list - dest.start) as usize;
     let words = data.as_deref().unwrap_or_default().get(from..)?;
-    for word in words.chunks(8).take(LIST_ENTRIES as usize + 1) {
-        let word = u64_at(word, 0);
+    let (words, _) = words.as_chunks();
+    for word in words.iter().take(LIST_ENTRIES as usize + 1) {
+        let word = u64::from_ne_bytes(*word);
         if word == 0 || word & 4 != 0 {
             break;
         }

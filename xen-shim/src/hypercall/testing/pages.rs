@@ -2,16 +2,18 @@
 //! machine_kexec.c).
 
 use super::super::Errno;
-use super::Setup;
+use super::super::wire::KexecSegment;
+use super::FakeHost;
+use super::kexec::dest;
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 use std::collections::BTreeSet;
 
 /// Bytes that a table of each level spans: L1 to L3. An L4 spans all.
 const SPANS: [u64; 3] = [2 * MIB, 1 << 30, 1 << 39];
 
-/// Pages for an image: control pages and tables, from the heap or from holes of
+/// ImagePages for an image: control pages and tables, from the heap or from holes of
 /// the crash area, bottom up.
-pub struct Pages {
+pub struct ImagePages {
     /// The crash area, and where to look on.
     area: Option<(PhysRange, u64)>,
     segments: Vec<PhysRange>,
@@ -21,13 +23,9 @@ pub struct Pages {
     tables: BTreeSet<(usize, u64)>,
 }
 
-impl Pages {
-    /// For an image of these segments: buf, size, destination, its size.
-    pub fn new(setup: &Setup, crash: bool, raw: &[[u64; 4]]) -> Self {
-        let dest = |[_, _, start, size]: &[u64; 4]| PhysRange {
-            start: *start,
-            end: start.wrapping_add(*size),
-        };
+impl ImagePages {
+    /// For an image of these segments.
+    pub fn new(setup: &FakeHost, crash: bool, raw: &[KexecSegment]) -> Self {
         Self {
             area: crash.then_some((setup.crash, setup.crash.start)),
             segments: raw.iter().map(dest).collect(),

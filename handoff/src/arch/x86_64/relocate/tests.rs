@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::addr::PAGE_SIZE;
-use crate::pagelist::{Memory, Step, WORDS, encode, interpret};
+use crate::pagelist::{PageMove, SimulatedMemory, WORDS, encode, interpret};
 use proptest::prelude::*;
 
 const PAGES: usize = 40;
@@ -35,18 +35,18 @@ impl Reference<'_> {
     }
 }
 
-impl Memory for Reference<'_> {
+impl SimulatedMemory for Reference<'_> {
     fn word(&self, addr: u64) -> Option<u64> {
         let index = addr.checked_sub(self.1)? / 8;
         self.0.0.as_flattened().get(index as usize).copied()
     }
 
-    fn copy(&mut self, step: Step) {
+    fn copy(&mut self, step: PageMove) {
         let (to, from) = (self.page(step.to), self.page(step.from));
         self.0.0[to] = self.0.0[from];
     }
 
-    fn swap(&mut self, step: Step) {
+    fn swap(&mut self, step: PageMove) {
         let (to, from) = (self.page(step.to), self.page(step.from));
         self.0.0.swap(to, from);
     }
@@ -67,10 +67,10 @@ proptest! {
         swap: bool,
     ) {
         let mut memory = Pages::new();
-        let steps: Vec<Step> = order
+        let steps: Vec<PageMove> = order
             .chunks_exact(2)
             .take(count)
-            .map(|pair| Step { to: memory.address(pair[0]), from: memory.address(pair[1]) })
+            .map(|pair| PageMove { to: memory.address(pair[0]), from: memory.address(pair[1]) })
             .collect();
         let list = encode(&steps, &[memory.address(0)], swap).unwrap();
         for (_, words) in &list.pages {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use std::arch::is_x86_feature_detected;
 
-fn tables() -> Box<Tables> {
+fn tables() -> Box<CrcTables> {
     let mut tables = Box::new([[0; 256]; 8]);
     crc::init(&mut tables);
     tables
@@ -16,7 +16,7 @@ fn bytes(len: usize) -> Vec<u8> {
 }
 
 /// The portable engine, and the special one where this CPU has the instructions.
-fn engines(kind: u32, tables: &Tables) -> Vec<Engine<'_>> {
+fn engines(kind: u32, tables: &CrcTables) -> Vec<Engine<'_>> {
     let best = Engine::new(kind, tables);
     let there = match kind {
         abi::VERIFY_SHA256 => {

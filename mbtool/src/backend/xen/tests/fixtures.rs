@@ -33,7 +33,7 @@ pub(crate) struct Dom0 {
 }
 
 impl Dom0 {
-    pub(crate) fn new(setup: Setup) -> Self {
+    pub(crate) fn new(setup: FakeHost) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
         put(root, "sys/hypervisor/type", "xen\n");
@@ -96,7 +96,7 @@ pub(super) fn range(start: u64, end: u64) -> PhysRange {
 
 /// The fake's dom0, as a planner sees it.
 pub(super) fn safe() -> Vec<PhysRange> {
-    Setup::default().owned
+    FakeHost::default().owned
 }
 
 pub(crate) fn load_at(xen: &Xen, start: u64) -> Result<Done, XenError> {

@@ -5,11 +5,11 @@ use xen_shim::hypercall::{Arch, LoadImage, LoadSegment};
 
 #[test]
 fn an_image_of_another_program_is_named_before_it_is_replaced() {
-    let dom0 = Dom0::new(Setup::default());
+    let dom0 = Dom0::new(FakeHost::default());
     let page = [7; 16];
     let segments = [LoadSegment::new(&page, range(FREE, FREE + 0x1000))];
     let others = LoadImage {
-        kind: Kind::Default,
+        kind: ImageKind::Default,
         arch: Arch::I386,
         entry: FREE,
         segments: &segments,
@@ -32,10 +32,10 @@ fn an_image_of_another_program_is_named_before_it_is_replaced() {
 
 #[test]
 fn a_change_by_another_program_is_noticed() {
-    let dom0 = Dom0::new(Setup::default());
+    let dom0 = Dom0::new(FakeHost::default());
     load_at(&dom0.xen(), OWNED).unwrap();
     dom0.xen().to_run().unwrap();
-    Kexec::new(&*dom0.fake).unload(Kind::Default).unwrap();
+    Kexec::new(&*dom0.fake).unload(ImageKind::Default).unwrap();
     let err = text(dom0.xen().to_run());
     assert!(
         err.contains("since mbtool loaded vmlinuz") && err.contains("load` again"),
@@ -49,11 +49,11 @@ fn a_change_by_another_program_is_noticed() {
 
 #[test]
 fn a_crash_image_of_another_program_is_unloaded_without_ado() {
-    let dom0 = Dom0::new(Setup::default());
+    let dom0 = Dom0::new(FakeHost::default());
     let page = [7; 16];
     let segments = [LoadSegment::new(&page, range(AREA, AREA + 0x1000))];
     let others = LoadImage {
-        kind: Kind::Crash,
+        kind: ImageKind::Crash,
         arch: Arch::X86_64,
         entry: AREA,
         segments: &segments,
@@ -63,5 +63,5 @@ fn a_crash_image_of_another_program_is_unloaded_without_ado() {
         .load_numbers(&others, 1, 62)
         .unwrap();
     assert!(dom0.xen().unload(CRASH).unwrap());
-    assert_eq!(dom0.fake.image(Kind::Crash), None);
+    assert_eq!(dom0.fake.image(ImageKind::Crash), None);
 }

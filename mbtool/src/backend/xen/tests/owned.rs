@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn memory_that_became_free_since_the_plan_is_refused() {
-    let dom0 = Dom0::new(Setup::default());
+    let dom0 = Dom0::new(FakeHost::default());
     dom0.fake
         .set_owned(vec![range(OWNED + 0x1000, OWNED + MIB)]);
     let err = text(load_at(&dom0.xen(), OWNED));
@@ -18,16 +18,16 @@ fn memory_that_became_free_since_the_plan_is_refused() {
 
 #[test]
 fn memory_that_becomes_free_meanwhile_marks_the_image_for_good() {
-    let dom0 = Dom0::new(Setup {
+    let dom0 = Dom0::new(FakeHost {
         owned_after_load: Some(vec![range(OWNED + 0x1000, OWNED + MIB)]),
-        ..Setup::default()
+        ..FakeHost::default()
     });
     let err = text(load_at(&dom0.xen(), OWNED));
     for part in ["must not be executed", "could panic", "`reboot`"] {
         assert!(err.contains(part), "{part}: {err}");
     }
     // neither now nor later is it unloaded, replaced or executed
-    assert!(dom0.fake.image(Kind::Default).is_some());
+    assert!(dom0.fake.image(ImageKind::Default).is_some());
     let err = text(dom0.xen().to_run());
     assert!(err.contains("must not be executed"), "{err}");
     let err = text(load_at(&dom0.xen(), OWNED));
@@ -39,14 +39,14 @@ fn memory_that_becomes_free_meanwhile_marks_the_image_for_good() {
     assert!(!dom0.fake.kexec_commands().contains(&UNLOAD));
     // who insists may
     assert!(dom0.xen().unload(FORCE).unwrap());
-    assert_eq!(dom0.fake.image(Kind::Default), None);
+    assert_eq!(dom0.fake.image(ImageKind::Default), None);
 }
 
 #[test]
 fn a_destination_that_was_never_safe_is_run_but_not_freed() {
-    let dom0 = Dom0::new(Setup::default());
+    let dom0 = Dom0::new(FakeHost::default());
     load_at(&dom0.xen(), FREE).unwrap();
-    assert_eq!(dom0.fake.image(Kind::Default).unwrap().lost.len(), 2);
+    assert_eq!(dom0.fake.image(ImageKind::Default).unwrap().lost.len(), 2);
     let ready = dom0.xen().to_run().unwrap();
     assert!(ready.loaded.exposed.unwrap().contains("0x70000000"));
     let err = dom0.xen().unload(IMAGE).unwrap_err().to_string();
@@ -60,9 +60,9 @@ fn a_destination_that_was_never_safe_is_run_but_not_freed() {
 
 #[test]
 fn without_an_answer_after_the_load_the_image_is_not_trusted() {
-    let dom0 = Dom0::new(Setup {
+    let dom0 = Dom0::new(FakeHost {
         owned_after_load: Some(vec![]),
-        ..Setup::default()
+        ..FakeHost::default()
     });
     let err = text(load_at(&dom0.xen(), OWNED));
     assert!(err.contains("went from a domain"), "{err}");

@@ -7,8 +7,8 @@ use crate::sys::testing::put;
 use rustix::io::Errno;
 use std::cell::RefCell;
 use std::time::Duration;
-use xen_shim::hypercall::Kind;
-use xen_shim::hypercall::testing::Setup;
+use xen_shim::hypercall::ImageKind;
+use xen_shim::hypercall::testing::FakeHost;
 
 const FORCE: Options = Options {
     force: true,
@@ -30,7 +30,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let dom0 = Dom0::new(Setup::default());
+        let dom0 = Dom0::new(FakeHost::default());
         put(dom0.root(), "sys/class/net/eth0/flags", "0x1003\n");
         put(dom0.root(), "usr/sbin/mbtool", "");
         Self {
@@ -125,7 +125,7 @@ fn force_brings_the_machine_to_rest_and_xen_jumps() {
     // the fake comes back: what was changed is put back
     let err = result.unwrap_err().to_string();
     assert!(err.contains("still here"), "{err}");
-    assert_eq!(world.dom0.fake.started(), Some(Kind::Default));
+    assert_eq!(world.dom0.fake.started(), Some(ImageKind::Default));
     assert_eq!(world.seen.take(), ["lock", "sync", "0x1002", "0x1003"]);
     let lines: Vec<&str> = talk.lines().collect();
     assert_eq!(lines[0], "mbtool: leaving Xen for vmlinuz");

@@ -1,4 +1,4 @@
-use super::super::testing::{FakeXen, Setup};
+use super::super::testing::{FakeHost, FakeXen};
 use super::*;
 
 const GIB: u64 = 1 << 30;
@@ -10,21 +10,23 @@ fn range(start: u64, end: u64) -> PhysRange {
 #[test]
 fn the_memory_map_is_read_whole() {
     let xen = FakeXen::default();
-    let map = Machine::new(&xen).memory_map().unwrap();
-    assert_eq!(map, Setup::default().memory_map);
-    xen.fail_next(op::MEMORY, MEMORY_MAP, Errno::EPERM);
-    let error = Machine::new(&xen).memory_map().unwrap_err().to_string();
+    let map = XenMachine::new(&xen).memory_map().unwrap();
+    assert_eq!(map, FakeHost::default().memory_map);
+    xen.fail_next(op::MEMORY, memory_cmd::MACHINE_MEMORY_MAP, Errno::EPERM);
+    let error = XenMachine::new(&xen).memory_map().unwrap_err().to_string();
     assert!(error.contains("dom0"), "{error}");
 }
 
 #[test]
 fn the_command_line_ends_at_its_zero() {
     let line = |text: &str| {
-        let setup = Setup {
+        let setup = FakeHost {
             command_line: text.to_owned(),
-            ..Setup::default()
+            ..FakeHost::default()
         };
-        Machine::new(&FakeXen::new(setup)).command_line().unwrap()
+        XenMachine::new(&FakeXen::new(setup))
+            .command_line()
+            .unwrap()
     };
     assert_eq!(line("console=com1 noreboot "), "console=com1 noreboot");
     assert_eq!(line(""), "");
@@ -34,21 +36,21 @@ fn the_command_line_ends_at_its_zero() {
 #[test]
 fn the_version_has_three_parts() {
     let xen = FakeXen::default();
-    let version = Machine::new(&xen).version().unwrap();
+    let version = XenMachine::new(&xen).version().unwrap();
     assert_eq!(version.to_string(), "4.17.7-fake");
     assert_eq!((version.major, version.minor), (4, 17));
-    let long = FakeXen::new(Setup {
+    let long = FakeXen::new(FakeHost {
         extra: "-a-name-without-end".to_owned(),
-        ..Setup::default()
+        ..FakeHost::default()
     });
-    let version = Machine::new(&long).version().unwrap();
+    let version = XenMachine::new(&long).version().unwrap();
     assert_eq!(version.extra, "-a-name-without");
 }
 
 #[test]
 fn a_cpu_has_an_apic_id() {
     let xen = FakeXen::default();
-    let machine = Machine::new(&xen);
+    let machine = XenMachine::new(&xen);
     assert_eq!(machine.apic_id(0).unwrap(), 16);
     assert_eq!(machine.apic_id(1).unwrap(), 18);
     let text = machine.apic_id(2).unwrap_err().to_string();
@@ -56,16 +58,16 @@ fn a_cpu_has_an_apic_id() {
 }
 
 /// A machine of 5 GiB where domains own `owned`.
-fn large(owned: &[PhysRange]) -> Setup {
+fn large(owned: &[PhysRange]) -> FakeHost {
     let ram = E820Entry {
         start: 0,
         len: 5 * GIB,
         kind: 1,
     };
-    Setup {
+    FakeHost {
         memory_map: vec![ram],
         owned: owned.to_vec(),
-        ..Setup::default()
+        ..FakeHost::default()
     }
 }
 
@@ -83,11 +85,11 @@ fn owned_runs_are_sorted_and_merged_over_parts_of_the_table() {
         0x5555_5555_5555_5555,
         0x7777_7777_7777_7777,
     ] {
-        let xen = FakeXen::new(Setup {
+        let xen = FakeXen::new(FakeHost {
             m2p_unowned: unowned,
             ..large(&owned)
         });
-        let machine = Machine::new(&xen);
+        let machine = XenMachine::new(&xen);
         assert_eq!(machine.owned_runs().unwrap(), owned, "{unowned:#x}");
     }
 }
@@ -95,7 +97,7 @@ fn owned_runs_are_sorted_and_merged_over_parts_of_the_table() {
 #[test]
 fn ranges_are_checked_page_by_page() {
     let xen = FakeXen::new(large(&[range(GIB - 0x5000, 2 * GIB + 0x3000)]));
-    let machine = Machine::new(&xen);
+    let machine = XenMachine::new(&xen);
     let asked = [
         (range(GIB - 0x5000, 2 * GIB + 0x3000), true),
         (range(GIB - 0x5001, GIB), false),
@@ -118,11 +120,11 @@ fn ranges_are_checked_page_by_page() {
 #[test]
 fn a_hole_in_the_table_owns_nothing() {
     let all = range(0, 5 * GIB);
-    let xen = FakeXen::new(Setup {
+    let xen = FakeXen::new(FakeHost {
         m2p_holes: vec![2, 3],
         ..large(&[all])
     });
-    let machine = Machine::new(&xen);
+    let machine = XenMachine::new(&xen);
     let expected = [range(0, 2 * GIB), range(4 * GIB, 5 * GIB)];
     assert_eq!(machine.owned_runs().unwrap(), expected);
     let owned = machine.owned(&[all, expected[0], range(2 * GIB, 2 * GIB + 0x1000)]);
@@ -132,31 +134,31 @@ fn a_hole_in_the_table_owns_nothing() {
 #[test]
 fn free_memory_is_found_in_every_layout() {
     for sysctl in [0xa, 0x11, 0x14, 0x15, 0x16, 0x18] {
-        let xen = FakeXen::new(Setup {
+        let xen = FakeXen::new(FakeHost {
             sysctl,
             free_pages: 1234,
-            ..Setup::default()
+            ..FakeHost::default()
         });
-        let free = Machine::new(&xen).free_heap().unwrap();
+        let free = XenMachine::new(&xen).free_heap().unwrap();
         assert_eq!(free, Some(1234 * 4096), "{sysctl:#x}");
     }
-    let xen = FakeXen::new(Setup {
+    let xen = FakeXen::new(FakeHost {
         sysctl: 0x99,
-        ..Setup::default()
+        ..FakeHost::default()
     });
-    assert_eq!(Machine::new(&xen).free_heap(), Ok(None));
+    assert_eq!(XenMachine::new(&xen).free_heap(), Ok(None));
     xen.fail_next(op::SYSCTL, 0, Errno::EPERM);
-    let error = Machine::new(&xen).free_heap().unwrap_err();
+    let error = XenMachine::new(&xen).free_heap().unwrap_err();
     assert_eq!(error.errno(), Some(Errno::EPERM));
 }
 
 #[test]
 fn firmware_is_read_across_pages_and_ram_is_not() {
-    let xen = FakeXen::new(Setup {
+    let xen = FakeXen::new(FakeHost {
         firmware: vec![(0x413, vec![0x80, 0x02]), (0x9_fffe, vec![1, 2, 3, 4])],
-        ..Setup::default()
+        ..FakeHost::default()
     });
-    let machine = Machine::new(&xen);
+    let machine = XenMachine::new(&xen);
     assert_eq!(machine.read(0x413, 2).unwrap(), [0x80, 0x02]);
     assert_eq!(machine.read(0x9_fffd, 6).unwrap(), [0, 1, 2, 3, 4, 0]);
     assert_eq!(

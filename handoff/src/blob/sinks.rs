@@ -8,23 +8,9 @@ use crate::ramlog;
 use crate::spec::Console;
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
-
-impl Console {
-    /// The memory that it occupies: a UART's registers, the RAM log. `None` for
-    /// I/O ports, and for a range that does not fit in 64 bits.
-    #[must_use]
-    pub const fn memory(&self) -> Option<PhysRange> {
-        match *self {
-            Self::Mmio { addr, stride, .. } => PhysRange::from_len(addr, 8 * stride as u64),
-            Self::RamLog { addr, size } => PhysRange::from_len(addr, size as u64),
-            Self::Pio { .. } | Self::Debugcon { .. } => None,
-        }
-    }
-}
 
 /// Checks the sinks of a blob that occupies `blob`.
-pub(crate) fn raw(consoles: &[Console], blob: PhysRange) -> Result<[SinkRaw; MAX_SINKS], String> {
+pub(super) fn raw(consoles: &[Console], blob: PhysRange) -> Result<[SinkRaw; MAX_SINKS], String> {
     if consoles.len() > MAX_SINKS {
         return Err(format!(
             "{} consoles, the handoff prints to at most {MAX_SINKS}",
@@ -122,22 +108,10 @@ fn sink(console: &Console) -> Result<SinkRaw, String> {
     })
 }
 
-/// Appends the entries, field by field in `repr(C)` order.
-pub(crate) fn encode(sinks: &[SinkRaw; MAX_SINKS], out: &mut Vec<u8>) {
-    for sink in sinks {
-        out.extend(sink.kind.to_le_bytes());
-        out.extend(sink.size.to_le_bytes());
-        out.extend(sink.addr.to_le_bytes());
-        out.extend(sink.port.to_le_bytes());
-        out.extend(sink.divisor.to_le_bytes());
-        out.extend([sink.stride, sink.width]);
-        out.extend(sink.reserved);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zerocopy::IntoBytes;
 
     const BLOB: PhysRange = PhysRange {
         start: 0x60_0000,
@@ -198,14 +172,17 @@ mod tests {
             width: 32,
             divisor: Some(12),
         }];
-        let mut bytes = vec![];
-        encode(&raw(&consoles, BLOB).unwrap(), &mut bytes);
-        assert_eq!(bytes.len(), size_of::<[SinkRaw; MAX_SINKS]>());
-        assert_eq!(bytes[..4], abi::CONSOLE_MMIO.to_le_bytes());
-        let at = core::mem::offset_of!(SinkRaw, addr);
-        assert_eq!(bytes[at..at + 8], 0x12_3456_7890_u64.to_le_bytes());
-        let at = core::mem::offset_of!(SinkRaw, divisor);
-        assert_eq!(bytes[at..at + 4], [12, 0, 16, 32]);
-        assert!(bytes[24..].iter().all(|byte| *byte == 0));
+        let [first, unused @ ..] = raw(&consoles, BLOB).unwrap();
+        let expected = SinkRaw {
+            kind: abi::CONSOLE_MMIO,
+            addr: 0x12_3456_7890,
+            divisor: 12,
+            stride: 16,
+            width: 32,
+            ..SinkRaw::NONE
+        };
+        assert_eq!(first.as_bytes(), expected.as_bytes());
+        assert_eq!(first.as_bytes()[16..], [0, 0, 12, 0, 16, 32, 0, 0]);
+        assert!(unused.as_bytes().iter().all(|byte| *byte == 0));
     }
 }

@@ -1,8 +1,11 @@
 //! What Xen says about the machine.
 
-use super::super::wire::{u32_at, u64_at};
-use super::super::{DOMID_IO, DOMID_XEN, Errno, HypercallError, Mapping};
-use super::{Setup, State};
+use super::super::wire::{
+    CpuFlags, MachphysMfnList, MemoryMap, PlatformCpuInfo, RawE820Entry, SYSCTL_PHYSINFO, Sysctl,
+    XENPF_GET_CPUINFO, XENPF_INTERFACE_VERSION, memory_cmd, version_cmd,
+};
+use super::super::{DOMID_IO, DOMID_XEN, Errno, ForeignMapping, HypercallError};
+use super::{FakeHost, State};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 
 /// First frame of the machine-to-physical table, wherever it really is.
@@ -14,36 +17,35 @@ const EXTENT: u64 = 512 * 512;
 pub fn memory_op(state: &State, command: u64, argument: u64) -> Result<i64, Errno> {
     let setup = &state.setup;
     match command {
-        2 => Ok(frames(setup) as i64),
-        5 => {
-            let request = state.read(argument, 24)?;
-            let room = u64::from(u32_at(request, 0));
-            let list = u64_at(request, 8);
+        memory_cmd::MAXIMUM_RAM_PAGE => Ok(frames(setup) as i64),
+        memory_cmd::MACHPHYS_MFN_LIST => {
+            let mut list: MachphysMfnList = state.get(argument)?;
             let mut last = TABLE;
-            let count = room.min(frames(setup).div_ceil(EXTENT));
+            let count = u64::from(list.max_extents).min(frames(setup).div_ceil(EXTENT));
             for n in 0..count {
                 if !setup.m2p_holes.contains(&(n as usize)) {
                     last = TABLE + n * 512;
                 }
-                state.write(list + n * 8, &last.to_le_bytes())?;
+                state.put(list.extents + n * 8, &last)?;
             }
-            state.write(argument + 16, &(count as u32).to_le_bytes())?;
+            list.count = count as u32;
+            state.put(argument, &list)?;
             Ok(0)
         }
-        10 => {
-            let request = state.read(argument, 16)?;
-            let (room, to) = (u32_at(request, 0) as usize, u64_at(request, 8));
-            if room < setup.memory_map.len() + 1 {
+        memory_cmd::MACHINE_MEMORY_MAP => {
+            let mut map: MemoryMap = state.get(argument)?;
+            if (map.count as usize) < setup.memory_map.len() + 1 {
                 return Err(Errno::EINVAL);
             }
-            for (n, entry) in setup.memory_map.iter().enumerate() {
-                let mut bytes = entry.start.to_le_bytes().to_vec();
-                bytes.extend(entry.len.to_le_bytes());
-                bytes.extend(entry.kind.to_le_bytes());
-                state.write(to + 20 * n as u64, &bytes)?;
-            }
-            let count = setup.memory_map.len() as u32;
-            state.write(argument, &count.to_le_bytes())?;
+            let entries = setup.memory_map.iter().map(|entry| RawE820Entry {
+                start: entry.start,
+                len: entry.len,
+                kind: entry.kind,
+            });
+            let entries: Vec<_> = entries.collect();
+            state.put(map.entries, &entries[..])?;
+            map.count = entries.len() as u32;
+            state.put(argument, &map)?;
             Ok(0)
         }
         _ => Err(Errno::ENOSYS),
@@ -52,36 +54,40 @@ pub fn memory_op(state: &State, command: u64, argument: u64) -> Result<i64, Errn
 
 /// platform_op: what is known of a CPU alone. There are 2, with APIC ids 16 and 18.
 pub fn platform(state: &State, argument: u64) -> Result<i64, Errno> {
-    let request = state.read(argument, 136)?;
-    if u32_at(request, 4) != 0x0300_0001 {
+    let mut info: PlatformCpuInfo = state.get(argument)?;
+    if info.version != XENPF_INTERFACE_VERSION {
         return Err(Errno::EACCES);
     }
-    if u32_at(request, 0) != 55 {
+    if info.command != XENPF_GET_CPUINFO {
         return Err(Errno::ENOSYS);
     }
-    let cpu = u32_at(request, 8);
-    let flags = if cpu > 1 { 2 } else { 1 };
-    let answer = [1, flags, 16 + 2 * cpu, cpu].map(u32::to_le_bytes).concat();
-    state.write(argument + 12, &answer)?;
+    let flags = if info.cpu > 1 {
+        CpuFlags::INVALID
+    } else {
+        CpuFlags::ONLINE
+    };
+    info.max_present = 1;
+    info.flags = flags.bits();
+    info.apic_id = 16 + 2 * info.cpu;
+    info.acpi_id = info.cpu;
+    state.put(argument, &info)?;
     Ok(0)
 }
 
 /// sysctl: physinfo alone.
 pub fn sysctl(state: &State, argument: u64) -> Result<i64, Errno> {
     let setup = &state.setup;
-    let request = state.read(argument, 136)?;
-    if u32_at(request, 4) != setup.sysctl {
+    let mut info: Sysctl = state.get(argument)?;
+    if info.version != setup.sysctl {
         return Err(Errno::EACCES);
     }
-    if u32_at(request, 0) != 3 {
+    if info.command != SYSCTL_PHYSINFO {
         return Err(Errno::EOPNOTSUPP);
     }
-    // four numbers more in version 0x15
-    let total_at = if setup.sysctl >= 0x15 { 48 } else { 40 };
-    let total = frames(setup).to_le_bytes();
-    state.write(argument + total_at, &total)?;
-    let free = setup.free_pages.to_le_bytes();
-    state.write(argument + total_at + 8, &free)?;
+    // one number more in version 0x15
+    let at = usize::from(setup.sysctl >= 0x15);
+    info.numbers[at..at + 2].copy_from_slice(&[frames(setup), setup.free_pages]);
+    state.put(argument, &info)?;
     Ok(0)
 }
 
@@ -89,8 +95,8 @@ pub fn sysctl(state: &State, argument: u64) -> Result<i64, Errno> {
 pub fn version(state: &State, command: u64, argument: u64) -> Result<i64, Errno> {
     let setup = &state.setup;
     match command {
-        0 => Ok(i64::from(setup.version.0) << 16 | i64::from(setup.version.1)),
-        1 => {
+        version_cmd::VERSION => Ok(i64::from(setup.version.0) << 16 | i64::from(setup.version.1)),
+        version_cmd::EXTRAVERSION => {
             let mut text = [0; 16];
             for (to, from) in text[..15].iter_mut().zip(setup.extra.bytes()) {
                 *to = from;
@@ -98,7 +104,7 @@ pub fn version(state: &State, command: u64, argument: u64) -> Result<i64, Errno>
             state.write(argument, &text)?;
             Ok(0)
         }
-        9 => {
+        version_cmd::COMMANDLINE => {
             let mut text = [0; 1024];
             for (to, from) in text[..1023].iter_mut().zip(setup.command_line.bytes()) {
                 *to = from;
@@ -112,7 +118,7 @@ pub fn version(state: &State, command: u64, argument: u64) -> Result<i64, Errno>
 
 /// Foreign frames: of the machine-to-physical table, and of memory that is no
 /// domain's.
-pub fn map(setup: &Setup, domain: u16, mfns: &[u64]) -> Result<Mapping, HypercallError> {
+pub fn map(setup: &FakeHost, domain: u16, mfns: &[u64]) -> Result<ForeignMapping, HypercallError> {
     let mut content = Vec::new();
     for &mfn in mfns {
         let failed = |errno| HypercallError::Map { domain, mfn, errno };
@@ -160,7 +166,7 @@ pub fn map(setup: &Setup, domain: u16, mfns: &[u64]) -> Result<Mapping, Hypercal
             _ => return Err(failed(Errno::ESRCH)),
         }
     }
-    Mapping::copy_of(&content).map_err(|errno| HypercallError::Map {
+    ForeignMapping::copy_of(&content).map_err(|errno| HypercallError::Map {
         domain,
         mfn: mfns.first().copied().unwrap_or_default(),
         errno,
@@ -168,7 +174,7 @@ pub fn map(setup: &Setup, domain: u16, mfns: &[u64]) -> Result<Mapping, Hypercal
 }
 
 /// One past the highest frame of RAM.
-fn frames(setup: &Setup) -> u64 {
+fn frames(setup: &FakeHost) -> u64 {
     let ram = setup.memory_map.iter().filter(|entry| entry.kind == 1);
     let ends = ram.map(|entry| (entry.start + entry.len) / PAGE_SIZE);
     ends.max().unwrap_or_default()

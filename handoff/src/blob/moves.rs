@@ -1,10 +1,11 @@
 //! Moves as parameters, checked.
 
 extern crate alloc;
-use super::{memsz, paged};
+use super::image;
+use super::limits::paged;
 use crate::abi::{ClearRaw, Extent, MAX_CLEARS, MAX_EXTENTS, RelocateRaw};
 use crate::addr::{FOUR_GIB, PAGE_SIZE, PhysRange};
-use crate::pagelist::{Encoded, Step, Walk};
+use crate::pagelist::{Encoded, PageMove, Walk};
 use crate::spec::Spec;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -40,8 +41,8 @@ pub(super) fn raw(spec: &Spec) -> Result<RelocateRaw, String> {
             touched.push(range("page list source", step.from, PAGE_SIZE)?);
         }
     }
-    let own = PhysRange::from_len(spec.base, memsz()).unwrap_or_default();
-    let bounce = super::bounce(spec.base);
+    let own = image::range(spec.base);
+    let bounce = image::bounce(spec.base);
     let meets = |range: &&PhysRange| range.overlaps(&own) && !bounce.covers(range);
     if let Some(range) = touched.iter().find(meets) {
         return Err(format!(
@@ -90,7 +91,7 @@ fn clears(spec: &Spec, touched: &mut Vec<PhysRange>) -> Result<[ClearRaw; MAX_CL
     }
     let mut destinations: Vec<_> = moves.extents.iter().map(Extent::destination).collect();
     if let Some(list) = &moves.list {
-        let page = |step: Step| PhysRange::from_len(step.to, PAGE_SIZE);
+        let page = |step: PageMove| PhysRange::from_len(step.to, PAGE_SIZE);
         destinations.extend(steps(list)?.into_iter().filter_map(page));
     }
     let mut clears = [ClearRaw::default(); MAX_CLEARS];
@@ -119,7 +120,7 @@ fn range(what: &str, start: u64, len: u64) -> Result<PhysRange, String> {
 }
 
 /// What the list says, read from its pages as the handoff will.
-fn steps(list: &Encoded) -> Result<Vec<Step>, String> {
+fn steps(list: &Encoded) -> Result<Vec<PageMove>, String> {
     let read = |at: u64| {
         let page = list
             .pages
@@ -133,22 +134,4 @@ fn steps(list: &Encoded) -> Result<Vec<Step>, String> {
     Walk::new(list.head, list.words, read)
         .collect::<Result<_, _>>()
         .map_err(|error| error.to_string())
-}
-
-/// Appends `raw`, field by field in `repr(C)` order (no padding by design).
-pub(super) fn encode(raw: &RelocateRaw, out: &mut Vec<u8>) {
-    out.extend(raw.head.to_le_bytes());
-    out.extend(raw.words.to_le_bytes());
-    out.extend(raw.swap.to_le_bytes());
-    out.extend(raw.extent_count.to_le_bytes());
-    for extent in &raw.extents {
-        for word in [extent.to, extent.from, extent.len] {
-            out.extend(word.to_le_bytes());
-        }
-    }
-    out.extend(raw.clear_count.to_le_bytes());
-    for clear in &raw.clears {
-        out.extend(clear.start.to_le_bytes());
-        out.extend(clear.len.to_le_bytes());
-    }
 }

@@ -2,19 +2,20 @@
 #![expect(unsafe_code)]
 //! What Xen tells its control domain about the machine.
 
-use super::explain::{Explained, explain};
-use super::wire::{op, u32_at, u64_at};
+use super::explain::{FailedCall, explain};
+use super::transport::request;
+use super::wire::{
+    CpuFlags, MemoryMap, PlatformCpuInfo, RawE820Entry, XENPF_GET_CPUINFO, XENPF_INTERFACE_VERSION,
+    memory_cmd, op, version_cmd,
+};
 use super::{Buffer, DOMID_IO, Errno, HypercallError, Transport, m2p, physinfo};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 use std::fmt;
+use zerocopy::{FromBytes, FromZeros};
 
-/// memory_op: the machine's memory map.
-const MEMORY_MAP: u64 = 10;
 /// Entries of a memory map at most: four times what Xen's own map can have.
 const MAX_ENTRIES: usize = 4096;
-/// Size of an entry, in bytes.
-const ENTRY: usize = 20;
-/// What [`Machine::read`] maps at once, in bytes.
+/// What [`XenMachine::read`] maps at once, in bytes.
 const PART: u64 = MIB;
 
 /// An entry of the machine's memory map.
@@ -29,9 +30,16 @@ pub struct E820Entry {
     pub kind: u32,
 }
 
+impl From<RawE820Entry> for E820Entry {
+    fn from(raw: RawE820Entry) -> Self {
+        let RawE820Entry { start, len, kind } = raw;
+        Self { start, len, kind }
+    }
+}
+
 /// A release of Xen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version {
+pub struct XenVersion {
     /// 4.
     pub major: u32,
     /// 17.
@@ -40,7 +48,7 @@ pub struct Version {
     pub extra: String,
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for XenVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}{}", self.major, self.minor, self.extra)
     }
@@ -48,9 +56,9 @@ impl fmt::Display for Version {
 
 /// The machine that Xen runs on.
 #[derive(Clone, Copy, Debug)]
-pub struct Machine<'a>(&'a dyn Transport);
+pub struct XenMachine<'a>(&'a dyn Transport);
 
-impl<'a> Machine<'a> {
+impl<'a> XenMachine<'a> {
     /// By way of `transport`.
     #[must_use]
     pub fn new(transport: &'a dyn Transport) -> Self {
@@ -65,26 +73,27 @@ impl<'a> Machine<'a> {
     ///
     /// [`HypercallError::Call`] outside of the control domain.
     pub fn memory_map(&self) -> Result<Vec<E820Entry>, HypercallError> {
-        let entries = self.0.buffer(MAX_ENTRIES * ENTRY)?;
-        let mut request = self.0.buffer(16)?;
-        request.bytes_mut()[..4].copy_from_slice(&(MAX_ENTRIES as u32).to_le_bytes());
-        request.bytes_mut()[8..].copy_from_slice(&entries.addr().to_le_bytes());
-        self.call(op::MEMORY, [MEMORY_MAP, request.addr()])
-            .map_err(|errno| explain(Explained::MemoryMap, errno))?;
-        let count = u32_at(request.bytes(), 0) as usize;
+        let entries = self.0.buffer(MAX_ENTRIES * size_of::<RawE820Entry>())?;
+        let map = MemoryMap {
+            count: MAX_ENTRIES as u32,
+            pad: 0,
+            entries: entries.addr(),
+        };
+        let request = request(self.0, &map)?;
+        self.call(op::MEMORY, [memory_cmd::MACHINE_MEMORY_MAP, request.addr()])
+            .map_err(|errno| explain(FailedCall::MemoryMap, errno))?;
+        let count = request.get::<MemoryMap>().count as usize;
         if count == 0 || count > MAX_ENTRIES {
             return Err(HypercallError::Nonsense {
                 call: "XENMEM_machine_memory_map",
                 answer: format!("{count} entries, expected 1 to {MAX_ENTRIES}"),
             });
         }
-        let entries = entries.bytes().chunks_exact(ENTRY).take(count);
-        Ok(entries
-            .map(|entry| E820Entry {
-                start: u64_at(entry, 0),
-                len: u64_at(entry, 8),
-                kind: u32_at(entry, 16),
-            })
+        let entries = <[RawE820Entry]>::ref_from_bytes(entries.bytes()).unwrap_or_default();
+        Ok(entries[..count]
+            .iter()
+            .copied()
+            .map(E820Entry::from)
             .collect())
     }
 
@@ -96,7 +105,7 @@ impl<'a> Machine<'a> {
     ///
     /// [`HypercallError::Call`], [`HypercallError::Map`].
     pub fn owned_runs(&self) -> Result<Vec<PhysRange>, HypercallError> {
-        m2p::Table::open(self.0)?.owned_runs()
+        m2p::M2pTable::open(self.0)?.owned_runs()
     }
 
     /// Whether every page of each of `ranges` still belongs to a domain. To be
@@ -104,9 +113,9 @@ impl<'a> Machine<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Machine::owned_runs`].
+    /// As [`XenMachine::owned_runs`].
     pub fn owned(&self, ranges: &[PhysRange]) -> Result<Vec<bool>, HypercallError> {
-        let table = m2p::Table::open(self.0)?;
+        let table = m2p::M2pTable::open(self.0)?;
         ranges.iter().map(|range| table.owns(*range)).collect()
     }
 
@@ -158,25 +167,24 @@ impl<'a> Machine<'a> {
     /// [`HypercallError::Call`] outside of the control domain,
     /// [`HypercallError::Nonsense`] where there is no such CPU.
     pub fn apic_id(&self, cpu: u32) -> Result<u32, HypercallError> {
-        const GET_CPUINFO: u32 = 55;
-        const INTERFACE: u32 = 0x0300_0001;
-        const INVALID: u32 = 2;
-        // command, version, 128 bytes of arguments
-        let mut request = self.0.buffer(136)?;
-        for (at, word) in [(0, GET_CPUINFO), (4, INTERFACE), (8, cpu)] {
-            request.bytes_mut()[at..at + 4].copy_from_slice(&word.to_le_bytes());
-        }
+        let wanted = PlatformCpuInfo {
+            command: XENPF_GET_CPUINFO,
+            version: XENPF_INTERFACE_VERSION,
+            cpu,
+            ..PlatformCpuInfo::new_zeroed()
+        };
+        let request = request(self.0, &wanted)?;
         // SAFETY: a platform_op request of the size that this version has.
         unsafe { self.0.hypercall(op::PLATFORM, [request.addr(), 0, 0, 0, 0]) }
-            .map_err(|errno| explain(Explained::CpuInfo, errno))?;
-        let answer = request.bytes();
-        if u32_at(answer, 16) & INVALID != 0 {
+            .map_err(|errno| explain(FailedCall::CpuInfo, errno))?;
+        let answer: PlatformCpuInfo = request.get();
+        if CpuFlags::from_bits_retain(answer.flags).contains(CpuFlags::INVALID) {
             return Err(HypercallError::Nonsense {
                 call: "XENPF_get_cpuinfo",
-                answer: format!("no CPU {cpu}, the last one is {}", u32_at(answer, 12)),
+                answer: format!("no CPU {cpu}, the last one is {}", answer.max_present),
             });
         }
-        Ok(u32_at(answer, 20))
+        Ok(answer.apic_id)
     }
 
     /// Which Xen this is.
@@ -184,16 +192,16 @@ impl<'a> Machine<'a> {
     /// # Errors
     ///
     /// ENOSYS where no Xen answers.
-    pub fn version(&self) -> Result<Version, HypercallError> {
-        const NUMBER: u64 = 0;
-        const EXTRA: u64 = 1;
-        let failed = |errno| explain(Explained::Version, errno);
-        let number = self.call(op::VERSION, [NUMBER, 0]).map_err(failed)?;
+    pub fn version(&self) -> Result<XenVersion, HypercallError> {
+        let failed = |errno| explain(FailedCall::Version, errno);
+        let number = self
+            .call(op::VERSION, [version_cmd::VERSION, 0])
+            .map_err(failed)?;
         let extra = self.0.buffer(16)?;
-        self.call(op::VERSION, [EXTRA, extra.addr()])
+        self.call(op::VERSION, [version_cmd::EXTRAVERSION, extra.addr()])
             .map_err(failed)?;
         let text = extra.bytes().split(|byte| *byte == 0).next();
-        Ok(Version {
+        Ok(XenVersion {
             major: (number >> 16) as u32 & 0xffff,
             minor: number as u32 & 0xffff,
             extra: String::from_utf8_lossy(text.unwrap_or_default()).into_owned(),
@@ -207,10 +215,9 @@ impl<'a> Machine<'a> {
     ///
     /// ENOSYS where no Xen answers; EPERM where a security policy hides the line.
     pub fn command_line(&self) -> Result<String, HypercallError> {
-        const COMMAND_LINE: u64 = 9;
         let line = self.0.buffer(1024)?;
-        self.call(op::VERSION, [COMMAND_LINE, line.addr()])
-            .map_err(|errno| explain(Explained::Version, errno))?;
+        self.call(op::VERSION, [version_cmd::COMMANDLINE, line.addr()])
+            .map_err(|errno| explain(FailedCall::Version, errno))?;
         let text = line.bytes().split(|byte| *byte == 0).next();
         let text = String::from_utf8_lossy(text.unwrap_or_default());
         Ok(text.trim().to_owned())
@@ -240,5 +247,5 @@ pub(super) unsafe fn memory_op(
 }
 
 #[cfg(test)]
-#[path = "machine_tests.rs"]
+#[path = "host_tests.rs"]
 mod tests;

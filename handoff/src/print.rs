@@ -1,7 +1,7 @@
 //! Text without `core::fmt`: the blob prints words, hex and decimal, no more.
 
 /// Something that takes text.
-pub trait Text {
+pub trait Print {
     /// Writes one byte; `\n` ends a line.
     fn byte(&mut self, byte: u8);
 
@@ -61,7 +61,7 @@ pub trait Text {
 }
 
 #[cfg(test)]
-impl Text for String {
+impl Print for String {
     fn byte(&mut self, byte: u8) {
         self.push(byte as char);
     }

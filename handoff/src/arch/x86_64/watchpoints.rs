@@ -8,24 +8,31 @@
 // UNSAFETY: debug registers.
 #![expect(unsafe_code)]
 
-use crate::text::Text;
+use crate::print::Print;
 use core::arch::asm;
 
-/// DR7 (Intel SDM vol. 3, 19.2.4): G0, G1, GE, the bit that is always one;
-/// break on writes of four bytes for both.
-const DR7: u64 = 1 << 1 | 1 << 3 | 1 << 9 | 1 << 10 | 0b1101 << 16 | 0b1101 << 20;
-/// DR6 with no condition reported.
-const DR6_NONE: u64 = 0xffff_0ff0;
+// DR7 (Intel SDM vol. 3, 19.2.4)
+const G0: u64 = 1 << 1;
+const G1: u64 = 1 << 3;
+const GE: u64 = 1 << 9;
+/// Always 1.
+const ONE: u64 = 1 << 10;
+/// Four bytes, writes.
+const WRITE4: u64 = 0b1101;
 
-/// DR7 with nothing armed.
-const DR7_OFF: u64 = 1 << 10;
+/// DR7: watches writes of four bytes at DR0 and DR1.
+pub const DR7: u64 = G0 | G1 | GE | ONE | WRITE4 << 16 | WRITE4 << 20;
+/// DR7 with no watchpoint.
+pub const DR7_OFF: u64 = ONE;
+/// DR6 with no condition reported.
+pub const DR6_NONE: u64 = 0xffff_0ff0;
 
 /// Says so, and watches writes to the 4 bytes at each address (multiples of 4).
 ///
 /// # Safety
 ///
 /// CPL 0, and nobody else may use the debug registers.
-pub unsafe fn watch(out: &mut impl Text, first: u64, second: u64) {
+pub unsafe fn watch(out: &mut impl Print, first: u64, second: u64) {
     out.str("[handoff] guard: watching writes to ").addr(first);
     out.str(" and ").addr(second).str("\n");
     // SAFETY: the caller's promise.

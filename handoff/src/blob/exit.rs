@@ -1,6 +1,7 @@
 //! Exits as register values.
 
 use crate::abi;
+use crate::arch::x86_64::registers::CR4_MCE;
 use crate::spec::Exit;
 
 /// EAX under Multiboot (specification 0.6.96, 3.2).
@@ -9,7 +10,7 @@ pub const MULTIBOOT1_MAGIC: u32 = 0x2bad_b002;
 pub const MULTIBOOT2_MAGIC: u32 = 0x36d7_6289;
 
 /// What the parameters say about the exit.
-pub(super) struct Registers {
+pub(super) struct ExitRegisters {
     pub exit: u32,
     pub entry: u32,
     pub eax: u32,
@@ -19,10 +20,7 @@ pub(super) struct Registers {
     pub cr4: u32,
 }
 
-/// CR4.MCE: without it a machine check is a reset without a word.
-const MCE: u32 = 1 << 6;
-
-pub(super) const fn registers(exit: Exit) -> Registers {
+pub(super) const fn registers(exit: Exit) -> ExitRegisters {
     let (exit, entry, eax, ebx, esi) = match exit {
         Exit::Multiboot1 { entry, info } => {
             (abi::EXIT_MULTIBOOT1, entry, MULTIBOOT1_MAGIC, info, 0)
@@ -33,13 +31,13 @@ pub(super) const fn registers(exit: Exit) -> Registers {
         Exit::Long { entry, mbi } => (abi::EXIT_LONG, entry, MULTIBOOT2_MAGIC, mbi, 0),
         Exit::Return { entry } => (abi::EXIT_RETURN, entry, 0, 0, 0),
     };
-    Registers {
+    ExitRegisters {
         exit,
         entry,
         eax,
         ebx,
         esi,
         // the ABI says: all bits clear
-        cr4: if exit == abi::EXIT_PVH { 0 } else { MCE },
+        cr4: if exit == abi::EXIT_PVH { 0 } else { CR4_MCE },
     }
 }

@@ -1,0 +1,19 @@
+//! The end of a handoff that failed.
+
+use super::console::console;
+use super::cpu;
+use crate::abi::{ON_FAULT_RESET, Params};
+use crate::print::Print;
+
+/// Ends a fault or a failed verification.
+pub fn end(params: &Params, dead: &mut u32) -> ! {
+    let mut out = console(params, dead);
+    if params.on_fault == ON_FAULT_RESET {
+        out.str("[handoff] resetting the machine (--on-fault reset)\n");
+        out.drain();
+        cpu::reset()
+    }
+    out.str("[handoff] halted (--on-fault halt)\n");
+    out.drain();
+    cpu::halt()
+}

@@ -1,0 +1,184 @@
+//! The handoff itself, from the first line of text to the last.
+//!
+//! State at entry ([`run`]): long mode, CPL 0, interrupts off, our GDT, IDT,
+//! TSS and stack loaded, SSE usable, still the old kernel's page tables, which
+//! map at least the blob and all loaded segments one to one.
+//!
+//! Duties: 1. verify the blob itself; 2. switch to our own page tables; 3. start
+//! the console; 4. say who entered us; 5. verify every loaded segment; 6. make
+//! the low-memory fix-ups; 7. say where we jump. The caller (`exit.S`) then leaves long mode.
+//!
+//! Nothing here waits without a bound.
+
+// UNSAFETY: physical memory by address, privileged instructions.
+#![expect(unsafe_code)]
+
+use super::banner::{banner, from_xen};
+use super::console::{self, console};
+use super::end::end;
+use super::registers::{APIC_BSP, MSR_APIC_BASE};
+use super::{cpu, exit, fixups, relocate, selfcheck, state, table_root, verify, watchpoints};
+use crate::abi::{self, Area, BlobHeader};
+use crate::print::Print;
+
+/// Everything between the old kernel and the drop to protected mode.
+///
+/// # Safety
+///
+/// The state at entry given in the module's head; `area` must be the blob's
+/// [`Area`], filled in for its address, and nobody else may use it; `header`
+/// must be the blob's.
+pub unsafe fn run(area: *mut Area, header: *const BlobHeader) {
+    // SAFETY: the blob's own, in use by nobody.
+    let sums = unsafe { selfcheck::check(header, area) };
+    let damaged = sums.expected != sums.found;
+    // SAFETY: CPL 0 in long mode, so EFER exists; the tables map the low 4 GiB,
+    // in which the host placed the blob, one to one.
+    let mapped = unsafe {
+        // a damaged blob speaks without its tables, if its console can
+        let mapped = !damaged || console::only_in_memory(&(*area).params.sinks);
+        if mapped {
+            let changed = table_root::switch(&mut (*area).tables, &mut (*area).scratch);
+            if changed && !damaged {
+                selfcheck::renew(header, area);
+            }
+        }
+        mapped
+    };
+    // SAFETY: the caller gives the area to this call alone. The trap handler
+    // uses the same memory, but only when it ends the handoff or between two
+    // instructions that do not depend on what it changes (counters, `dead`).
+    let Area {
+        params,
+        tables,
+        scratch,
+    } = unsafe { &mut *area };
+    scratch.trap32_top = (&raw const scratch.stack_trap32 as u64 + abi::STACK_SIZE as u64) as u32;
+
+    scratch.phase = abi::PHASE_CONSOLE;
+    // SAFETY: our tables are loaded where `mapped` says so, CPL 0.
+    unsafe { console::start(params, scratch, mapped) };
+    let mut out = console(params, &mut scratch.console_dead);
+    // SAFETY: CPL 0; every CPU with long mode has a local APIC base register.
+    let apic_base = unsafe { cpu::rdmsr(MSR_APIC_BASE) };
+    let boot_cpu = apic_base & APIC_BSP != 0;
+    banner(&mut out, params, &scratch.entry, boot_cpu);
+
+    state::print(&mut out, &scratch.entry);
+
+    scratch.phase = abi::PHASE_VERIFY;
+    if damaged {
+        out.str("[handoff] handoff itself is damaged: expected ")
+            .hex(sums.expected.into(), 8)
+            .str(", found ");
+        out.hex(sums.found.into(), 8).str("\n");
+        end(params, &mut scratch.console_dead);
+    }
+    if params.verify != abi::VERIFY_NONE {
+        // SAFETY: the host checked that every region is a loaded segment, and mapped
+        // it: RAM that nobody else writes any more.
+        let bad =
+            unsafe { verify::segments(&mut out, params, &scratch.crc, from_xen(&scratch.entry)) };
+        if bad > 0 {
+            out.str("[handoff] ")
+                .dec(bad.into())
+                .str(" segment(s) damaged: not starting it\n");
+            end(params, &mut scratch.console_dead);
+        }
+    }
+
+    scratch.phase = abi::PHASE_RELOCATE;
+    relocate::announce(&mut out, &params.relocate);
+    // SAFETY: the host checked that sources, destinations, list pages and ranges to
+    // clear are RAM apart from the blob, and mapped them.
+    if !unsafe { relocate::relocate(&params.relocate) } {
+        out.str("[handoff] relocate: BAD page list\n");
+        end(params, &mut scratch.console_dead);
+    }
+
+    scratch.phase = abi::PHASE_FIXUPS;
+    // SAFETY: the planner chose destinations in low RAM or inside the boot
+    // information, and sources in firmware tables below 4 GiB.
+    unsafe { fixups::apply_all(&mut out, params, boot_cpu) };
+
+    if params.drill == abi::DRILL_LONG {
+        out.str("[handoff] drill: ud2 in long mode\n");
+        cpu::undefined();
+    }
+    if params.drill == abi::DRILL_CALL {
+        // SAFETY: the host named code of ours, on a page that it mapped executable.
+        unsafe { cpu::call(params.drill_addr.into()) };
+    }
+    scratch.phase = abi::PHASE_EXIT;
+    if scratch.nmi_count > 0 {
+        out.str("[handoff] ")
+            .dec(scratch.nmi_count.into())
+            .str(" NMI(s) resumed\n");
+    }
+    if params.drill == abi::DRILL_PROTECTED {
+        out.str("[handoff] drill: ud2 in protected mode\n");
+    }
+    exit::announce(&mut out, params);
+    if params.guard != 0 {
+        // SAFETY: CPL 0; after the old kernel nobody uses the debug registers.
+        unsafe { watchpoints::watch(&mut out, params.base, &raw const scratch.guard as u64) };
+    }
+    out.drain();
+    if exit::stays_long(params) {
+        exit::open(tables);
+        // SAFETY: as for `table_root::switch`; the same tables, less strict.
+        unsafe { table_root::load(tables) };
+    }
+}
+
+/// What is left to do when a target returned: exchanged memory goes back, and
+/// it is said. The caller (`return.S`) then restores the state at entry.
+///
+/// # Safety
+///
+/// As for [`run`]; our GDT, IDT, TSS, stack and page tables are loaded again.
+pub unsafe fn returned(area: *mut Area) {
+    // SAFETY: the target is done, the area is this call's again.
+    let Area {
+        params,
+        tables,
+        scratch,
+    } = unsafe { &mut *area };
+    exit::close(tables);
+    scratch.phase = abi::PHASE_RETURN;
+    if params.guard != 0 {
+        // SAFETY: as for `watch`.
+        unsafe { watchpoints::disarm() };
+    }
+    let mut out = console(params, &mut scratch.console_dead);
+    out.str("[handoff] target returned, rax ")
+        .addr(scratch.returned_rax);
+    out.str("\n");
+    // the list was walked before, so it has an end
+    if params.relocate.swap != 0 {
+        // SAFETY: the same moves as in `run`.
+        let ended = unsafe { relocate::relocate(&params.relocate) };
+        if !ended {
+            out.str("[handoff] relocate: BAD page list\n");
+            end(params, &mut scratch.console_dead);
+        }
+    }
+    out.drain();
+}
+
+/// A Rust panic in the blob: reported like a fault.
+///
+/// # Safety
+///
+/// As for [`run`]; never returns to the interrupted code.
+pub unsafe fn panicked(area: *mut Area) -> ! {
+    // SAFETY: the code that used the area before will not run again.
+    let Area {
+        params, scratch, ..
+    } = unsafe { &mut *area };
+    let mut out = console(params, &mut scratch.console_dead);
+    out.str("[handoff] PANIC in phase ")
+        .bytes(abi::phase_name(scratch.phase))
+        .str("\n");
+    end(params, &mut scratch.console_dead)
+}

@@ -1,0 +1,48 @@
+//! The blob as linked, before its parameters are filled in.
+
+use crate::abi::{self, Area, BlobHeader};
+use crate::addr::PhysRange;
+use core::mem::offset_of;
+use zerocopy::FromBytes;
+
+/// The flat image, as linked: header, code, constants. The area follows in
+/// memory only.
+pub static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/handoff.bin"));
+
+/// The same with symbols and line numbers, for `decode --symbols`.
+pub static ELF: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/handoff.elf"));
+
+/// The header of [`IMAGE`].
+///
+/// # Panics
+///
+/// When [`IMAGE`] is shorter than its header: build.rs links no such image.
+#[must_use]
+pub fn header() -> BlobHeader {
+    let (header, _) = BlobHeader::read_from_prefix(IMAGE).expect("the image starts with a header");
+    header
+}
+
+/// Bytes of memory that [`super::build`] will ask for, whatever the parameters.
+#[must_use]
+pub fn memsz() -> u64 {
+    header().mem_size.into()
+}
+
+/// The memory of a blob at `base`.
+#[must_use]
+pub fn range(base: u64) -> PhysRange {
+    let end = base.saturating_add(memsz());
+    PhysRange { start: base, end }
+}
+
+/// The bounce buffer of a blob at `base`, for [`crate::extents::order`].
+#[must_use]
+pub fn bounce(base: u64) -> PhysRange {
+    let offset = u64::from(header().area) + offset_of!(Area, scratch.bounce) as u64;
+    let start = base.saturating_add(offset);
+    PhysRange {
+        start,
+        end: start.saturating_add(abi::BOUNCE_SIZE as u64),
+    }
+}

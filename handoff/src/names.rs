@@ -1,0 +1,13 @@
+//! Lists of names in one string, separated by bars. A string has no pointers in
+//! it, as an array of strings would, so the blob needs no relocation for it.
+
+/// Entry `n` of `list`.
+#[must_use]
+pub fn nth(list: &'static str, n: u32) -> Option<&'static [u8]> {
+    entries(list).nth(n as usize)
+}
+
+/// All entries of `list`.
+pub(crate) fn entries(list: &'static str) -> impl Iterator<Item = &'static [u8]> {
+    list.as_bytes().split(|byte| *byte == b'|')
+}
