@@ -21,7 +21,7 @@ pub enum PlanError {
     /// Nothing is known of the machine.
     #[error("the memory map has no RAM: there is nowhere to load to")]
     NoRam,
-    /// Header wishes.
+    /// A required Multiboot2 request.
     #[error(transparent)]
     Want(#[from] RequestError),
     /// Xen's own rules.

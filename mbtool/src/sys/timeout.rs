@@ -28,7 +28,7 @@ pub(crate) fn within_beating<T: Send + 'static>(
     thread::Builder::new()
         .stack_size(STACK)
         .spawn(move || {
-            // nobody listens any more after the limit
+            // after the limit the receiver is gone
             let _ = sender.send(job());
         })
         .map_err(|err| format!("no thread: {err}"))?;

@@ -70,7 +70,7 @@ impl fmt::Display for RequestError {
     }
 }
 
-/// What is at hand for the boot information.
+/// What is available for the boot information.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Available {
     /// The image has section headers.
@@ -115,7 +115,7 @@ const fn missing(tag: u32, available: Available) -> Option<&'static str> {
 /// asks for it (an ACPI 2.0 RSDP starts with a valid ACPI 1.0 one). No text
 /// screen is ever claimed: whether the machine is in text mode is not known.
 ///
-/// Returns the tags, and optional wishes that stay unmet.
+/// Returns the tags, and optional requests that stay unsatisfied.
 ///
 /// # Errors
 ///
