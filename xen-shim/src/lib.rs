@@ -12,5 +12,6 @@ pub mod cpuid;
 pub mod hypercall;
 pub mod low_memory;
 pub mod recognise;
+pub mod start_info;
 
 pub use recognise::{XenInfo, recognise};

@@ -1,15 +1,9 @@
 //! What Xen's error numbers mean, call by call.
 
-use super::kexec::{ImageKind, KexecRange};
+use super::image::ImageKind;
+use super::problem::{NO_KEXEC, NOT_ALLOWED};
+use super::range::KexecRange;
 use super::{Errno, HypercallError, LoadProblem};
-
-/// ENOSYS of any kexec command.
-pub(super) const NO_KEXEC: &str = "the kexec hypercall is there for a paravirtualised (PV) dom0 only: a PVH \
-                        dom0 cannot use it, nor can a Xen that was built without kexec; boot dom0 \
-                        as PV (without dom0=pvh)";
-/// EPERM and EACCES.
-pub(super) const NOT_ALLOWED: &str = "Xen lets the control domain alone do this (and XSM may forbid it): run \
-                           mbtool in dom0";
 
 /// A call that fails, other than load.
 pub(super) enum FailedCall {

@@ -8,7 +8,7 @@ use super::wire::{
     CpuFlags, MemoryMap, PlatformCpuInfo, RawE820Entry, XENPF_GET_CPUINFO, XENPF_INTERFACE_VERSION,
     memory_cmd, op, version_cmd,
 };
-use super::{Buffer, DOMID_IO, Errno, HypercallError, Transport, m2p, physinfo};
+use super::{DOMID_IO, Errno, HypercallError, Transport, m2p, physinfo};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 use std::fmt;
 use zerocopy::{FromBytes, FromZeros};
@@ -228,22 +228,6 @@ impl<'a> XenMachine<'a> {
         // structure that the command expects, or 0 where it takes none.
         unsafe { self.0.hypercall(op, [command, argument, 0, 0, 0]) }
     }
-}
-
-/// Makes a call of memory_op with the structure in `argument`.
-///
-/// # Safety
-///
-/// `argument` holds the structure that `command` expects; what that leads to are
-/// other buffers of the same transport.
-pub(super) unsafe fn memory_op(
-    transport: &dyn Transport,
-    command: u64,
-    argument: Option<&Buffer>,
-) -> Result<i64, Errno> {
-    let argument = argument.map_or(0, Buffer::addr);
-    // SAFETY: the caller's promise.
-    unsafe { transport.hypercall(op::MEMORY, [command, argument, 0, 0, 0]) }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::super::testing::{FakeHost, FakeXen, load_cases};
-use super::super::{LoadProblem, XenMachine};
+use super::super::{Arch, LoadProblem, LoadSegment, XenMachine};
 use super::*;
 use handoff::addr::MIB;
 

@@ -8,8 +8,7 @@
 //! the frames that it is in, which Xen lists 2 MiB by 2 MiB.
 
 use super::explain::{FailedCall, explain};
-use super::host::memory_op;
-use super::transport::request;
+use super::transport::{memory_op, request};
 use super::wire::{MachphysMfnList, memory_cmd};
 use super::{DOMID_XEN, HypercallError, Transport};
 use handoff::addr::{PAGE_SIZE, PhysRange};

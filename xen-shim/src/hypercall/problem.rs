@@ -1,10 +1,17 @@
 //! What is wrong with an image that Xen refuses.
 
 use super::Errno;
-use super::explain::{NO_KEXEC, NOT_ALLOWED};
-use super::kexec::{Arch, ImageKind, LoadImage, LoadSegment, MAX_SEGMENTS};
+use super::image::{Arch, ImageKind, LoadImage, LoadSegment, MAX_SEGMENTS};
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use std::fmt;
+
+/// ENOSYS of any kexec command.
+pub(super) const NO_KEXEC: &str = "the kexec hypercall is there for a paravirtualised (PV) dom0 only: a PVH \
+                        dom0 cannot use it, nor can a Xen that was built without kexec; boot dom0 \
+                        as PV (without dom0=pvh)";
+/// EPERM and EACCES.
+pub(super) const NOT_ALLOWED: &str = "Xen lets the control domain alone do this (and XSM may forbid it): run \
+                           mbtool in dom0";
 
 /// The rule that an image breaks (xen/common/kimage.c). Xen answers with a bare
 /// number; this is the rule that the number and the image fit.

@@ -2,6 +2,7 @@
 #![expect(unsafe_code)]
 //! The way to Xen, or to something that stands for it.
 
+use super::wire::op;
 use super::{Buffer, Errno, ForeignMapping, HypercallError};
 use std::fmt::Debug;
 use zerocopy::{Immutable, IntoBytes};
@@ -55,4 +56,20 @@ pub(super) fn request<T: IntoBytes + Immutable + ?Sized>(
     let mut buffer = transport.buffer(size_of_val(value))?;
     buffer.put(value);
     Ok(buffer)
+}
+
+/// Makes a call of memory_op with the structure in `argument`.
+///
+/// # Safety
+///
+/// `argument` holds the structure that `command` expects; what that leads to are
+/// other buffers of the same transport.
+pub(super) unsafe fn memory_op(
+    transport: &dyn Transport,
+    command: u64,
+    argument: Option<&Buffer>,
+) -> Result<i64, Errno> {
+    let argument = argument.map_or(0, Buffer::addr);
+    // SAFETY: the caller's promise.
+    unsafe { transport.hypercall(op::MEMORY, [command, argument, 0, 0, 0]) }
 }

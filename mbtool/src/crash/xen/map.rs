@@ -3,7 +3,7 @@
 use crate::memory::{Entry, Kind, map};
 use handoff::addr::{MIB, PhysRange};
 use handoff::runs;
-use xen_shim::low_memory::LOW;
+use xen_shim::low_memory::BASE_MEMORY;
 
 /// Xen maps its memory with large pages. A smaller run of RAM in front of the
 /// first large one stops it ("Xen BUG at common/page_alloc.c", `alloc_boot_pages`).
@@ -40,7 +40,7 @@ pub fn confined(
         typed.extend(hidden.map(as_kind(Kind::Unusable)));
         typed.extend(rest.into_iter().map(as_kind(Kind::Reserved)));
     }
-    typed.extend([LOW, kept].map(as_kind(Kind::Reserved)));
+    typed.extend([BASE_MEMORY, kept].map(as_kind(Kind::Reserved)));
     // unusable wins over reserved, and both over RAM; nothing ends before it starts
     map::normalise(&typed).unwrap_or(typed)
 }
