@@ -4,6 +4,7 @@ pub mod assets;
 pub mod cache;
 pub mod cpio;
 pub mod debian;
+pub mod digest;
 pub mod guest;
 pub mod jump_kernel;
 pub mod launch;

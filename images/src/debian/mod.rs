@@ -9,8 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::digest::{Digest, Origin};
 use crate::progress::say;
-use crate::store::{Digest, Origin};
 use apt::Apt;
 pub(crate) use apt::output;
 

@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 
 use crate::assets::{self, Asset, BUSYBOX};
 use crate::cpio::Archive;
-use crate::store::Digest;
+use crate::digest::Digest;
 
 pub use debian::{DEBIAN, DebianGuest};
 pub use stage1::{SLOT, Stage1, Stage1Initrd, WAITING, xen_modules};

@@ -13,8 +13,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::cache;
 use crate::debian::{self, Packages};
+use crate::digest::Digest;
 use crate::progress::say;
-use crate::store::Digest;
 
 /// Names a kernel to use instead: the path of a bzImage.
 pub const VARIABLE: &str = "MBTOOL_LINUX_KEXEC_JUMP";
