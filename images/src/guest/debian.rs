@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::base;
+use super::base::base;
 use crate::cpio::Archive;
 use crate::rootfs::Debian;
 

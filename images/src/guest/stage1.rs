@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::base;
+use super::base::base;
 use crate::assets::{self, Asset};
 use crate::cpio::Archive;
 
