@@ -3,7 +3,7 @@
 
 use super::super::wire::{KexecExec, KexecGetRange, KexecLoad, KexecSegment, kexec_cmd};
 use super::super::{Arch, Errno, ImageKind, MAX_SEGMENTS};
-use super::pages::ImagePages;
+use super::pages::{ImagePages, dest};
 use super::{FakeHost, State};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 use zerocopy::FromBytes;
@@ -180,14 +180,6 @@ fn load(state: &mut State, argument: u64) -> Result<i64, Errno> {
         state.setup.owned = owned;
     }
     Ok(0)
-}
-
-/// The bytes that a segment goes to.
-pub(super) const fn dest(segment: &KexecSegment) -> PhysRange {
-    PhysRange {
-        start: segment.dest,
-        end: segment.dest.wrapping_add(segment.dest_len),
-    }
 }
 
 /// The checks that come before any change; `area` for a crash image.
