@@ -1,4 +1,4 @@
-//! The way back: records from the lines of a log, whole or damaged.
+//! The reader: records from the lines of a log, whole or damaged.
 //!
 //! A damaged dump still gives every field whose text is as the writer writes
 //! it: names in place, the right number of digits.
@@ -13,7 +13,7 @@ mod fields;
 
 pub use dump::{Dump, Integrity};
 
-/// Most lines of a dump; what goes on longer is not one.
+/// Most lines of a dump; a longer one is not a dump.
 pub const MAX_LINES: u32 = 128;
 
 /// Reads dumps out of lines.

@@ -12,7 +12,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// How much of a dump has arrived.
+/// How complete a dump is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Integrity {
     /// Number of lines and checksum agree: every byte is as it was written.
@@ -23,7 +23,7 @@ pub enum Integrity {
     Truncated,
 }
 
-/// What was read of one dump. `None` is a field that did not survive.
+/// One dump. `None`: the field is missing or damaged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dump {
     /// Whether it can be trusted as a whole.
