@@ -5,11 +5,11 @@
 //! INIT. The processor that firmware started (the boot processor) takes an INIT
 //! for a reset of the machine. So a Xen that starts anywhere else must not see it:
 //! [`build`] makes a tree of tables, RSDP and XSDT first, and a second one whose
-//! MADT has that processor disabled. Who enters Xen takes the one that suits.
+//! MADT has that processor disabled. The handoff passes the tree that fits the CPU it runs on.
 //!
-//! The tables are the firmware's, as Linux gives them out. FADT goes on pointing
-//! to the firmware's own DSDT and FACS. A Xen that hides the IOMMUs from its dom0
-//! writes "XMAR" over the signature of DMAR: it is what it was in the copies.
+//! The tables are the firmware's, as Linux shows them. FADT still points to the
+//! firmware's own DSDT and FACS. A Xen that hides the IOMMUs from its dom0
+//! writes "XMAR" over the signature of DMAR; the copies have the original signature.
 
 mod error;
 mod madt;

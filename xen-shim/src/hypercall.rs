@@ -1,11 +1,9 @@
-//! Hypercalls of a control domain: kexec, what a loader asks about the machine, and a
-//! watchdog.
+//! Hypercalls of a control domain: kexec, facts about the machine, and a watchdog.
 //!
-//! [`Privcmd`] is the way to the running Xen, [`testing::FakeXen`] stands for it
-//! in tests; [`Kexec`], [`XenMachine`] and [`DomainWatchdog`] work on either, as
+//! [`Privcmd`] calls the running Xen, [`testing::FakeXen`] replaces it in tests; [`Kexec`], [`XenMachine`] and [`DomainWatchdog`] work on either, as
 //! [`Transport`]. The structures are those of Xen's public headers (kexec.h,
-//! memory.h, sched.h, sysctl.h, version.h), x86_64, little endian. docs/hypercall.md says what of Xen's answers
-//! can be trusted.
+//! memory.h, sched.h, sysctl.h, version.h), x86_64, little endian. docs/hypercall.md lists
+//! which of Xen's answers can be trusted.
 
 mod buffer;
 mod errno;

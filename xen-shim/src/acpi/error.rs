@@ -2,7 +2,7 @@
 
 use super::table::{MAX_BYTES, MAX_TABLES};
 
-/// Tables that nothing can be made of.
+/// Firmware's tables cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AcpiError {
     /// No table at all.
@@ -13,7 +13,7 @@ pub enum AcpiError {
     Bad {
         /// Its file name.
         name: String,
-        /// What is wrong.
+        /// The defect.
         found: String,
     },
     /// More than a machine has.

@@ -15,7 +15,7 @@ const NOT_LISTED: [&[u8]; 2] = [b"DSDT", b"FACS"];
 /// One of the firmware's tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcpiTable {
-    /// What its file is called: "APIC", "SSDT2".
+    /// File name: "APIC", "SSDT2".
     pub name: String,
     /// All of it.
     pub bytes: Vec<u8>,
@@ -54,8 +54,7 @@ fn by_number(one: &str, other: &str) -> Ordering {
     split(one).cmp(&split(other)).then_with(|| one.cmp(other))
 }
 
-/// Looks at a table's header. A bad checksum is left to those who read it: Linux
-/// works with such tables, and so does Xen.
+/// Checks a table's header, but not its checksum: Linux and Xen use tables with a bad one.
 fn check(table: &AcpiTable) -> Result<(), AcpiError> {
     let bad = |found: String| {
         Err(AcpiError::Bad {

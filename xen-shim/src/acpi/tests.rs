@@ -152,7 +152,7 @@ fn a_boot_processor_with_an_id_of_more_than_a_byte() {
 }
 
 #[test]
-fn what_cannot_be_used_is_named() {
+fn invalid_tables_are_named() {
     let text = |tables: &[AcpiTable], id| build(tables, 0, id).unwrap_err().to_string();
     assert_eq!(text(&[], 0), "there are no ACPI tables");
     let mut tables = machine();
@@ -194,7 +194,7 @@ fn what_cannot_be_used_is_named() {
 }
 
 #[test]
-fn what_xen_hides_from_dom0_is_there_again() {
+fn dmar_has_its_signature_again() {
     let mut tables = machine();
     tables.push(table("XMAR", b"XMAR", &[0x26; 12]));
     let built = build(&tables, 0, 0).unwrap();

@@ -27,7 +27,7 @@ pub struct Rsdp {
     pub reserved: [u8; 3],
 }
 
-/// What each table but FACS starts with (5.2.6).
+/// Header of each table but FACS (5.2.6).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 pub struct TableHeader {

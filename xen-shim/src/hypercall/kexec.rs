@@ -55,7 +55,7 @@ impl<'a> Kexec<'a> {
     /// first, because Xen would copy the new one over it, and then free it by a
     /// list of pages that may be overwritten by then, which panics the host.
     ///
-    /// Xen's answer is not to be taken for more than it says:
+    /// Limits of Xen's answer:
     /// - success does not prove that every page is there: Xen loses the error of
     ///   a segment that ran out of memory when mapping it succeeds. Ask
     ///   [`XenMachine::free_heap`](super::XenMachine::free_heap) before.
@@ -68,7 +68,7 @@ impl<'a> Kexec<'a> {
     ///
     /// # Errors
     ///
-    /// [`HypercallError::Load`] says which rule the image breaks.
+    /// [`HypercallError::Load`] names the rule that the image breaks.
     pub fn load(&self, image: &LoadImage<'_>) -> Result<(), HypercallError> {
         let (kind, arch) = (image.kind.number(), image.arch.number());
         let area = match image.kind {
@@ -163,16 +163,16 @@ impl<'a> Kexec<'a> {
         match self.call(kexec_cmd::EXEC, &buffer) {
             Ok(_) => HypercallError::Nonsense {
                 call: "KEXEC_CMD_kexec",
-                answer: "Xen says that the image runs, and is still here".to_owned(),
+                answer: "success, but Xen is still here".to_owned(),
             },
             Err(errno) => explain(FailedCall::Exec(kind), errno),
         }
     }
 
-    /// What KEXEC_CMD_kexec_status answers for `kind`, which is *not* whether an
-    /// image is loaded: Xen has two slots for each kind, and tells which of them
-    /// is current. Load, load gives `false`; an unload of nothing may give `true`.
-    /// Only a changed answer says something: that somebody loaded or unloaded.
+    /// The answer of KEXEC_CMD_kexec_status for `kind`, which is *not* whether an
+    /// image is loaded: Xen has two slots for each kind, and returns the number of the
+    /// current one. Two loads give `false`; an unload without an image may give `true`.
+    /// Only a changed answer is useful: an image was loaded or unloaded in between.
     ///
     /// # Errors
     ///

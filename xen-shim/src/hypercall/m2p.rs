@@ -144,9 +144,9 @@ impl<'a> M2pTable<'a> {
     }
 }
 
-/// Whether a word of the table is an owner's frame number: not all ones (nobody's),
-/// all ones but the last bit (shared), nor what older Xens fill unused parts with,
-/// 0x55 and 0x77 bytes.
+/// Whether a word of the table is an owner's frame number: not all ones (no owner),
+/// all ones but the last bit (shared), nor the fill of unused parts by older releases
+/// (0x55 and 0x77 bytes).
 fn owned(word: u64) -> bool {
     word < MAX_PFN
 }

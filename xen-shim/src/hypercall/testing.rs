@@ -1,10 +1,10 @@
-// UNSAFETY: stands for the other side of hypercalls, which is given addresses.
+// UNSAFETY: the other side of hypercalls, which takes addresses.
 #![expect(unsafe_code)]
-//! A Xen for tests: it checks as the real one does, records what it is asked, and
-//! can be told to fail.
+//! A Xen for tests: it makes the checks of the real one, records the hypercalls, and
+//! fails on request.
 //!
-//! [`load_cases`] is the table of what Xen accepts and refuses, run against this
-//! and against real Xens.
+//! [`load_cases`] is a table of images with Xen's answers, run against this and against
+//! real Xens.
 
 mod cases;
 mod fake_host;
@@ -226,7 +226,7 @@ impl Transport for FakeXen {
             end: buffer.addr() + len as u64,
         };
         let buffers = &mut self.state.borrow_mut().buffers;
-        // what was there before is gone
+        // an older buffer at this address was freed
         buffers.retain(|other| !other.overlaps(&range));
         buffers.push(range);
         Ok(buffer)

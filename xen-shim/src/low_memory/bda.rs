@@ -10,7 +10,7 @@ pub const BDA_EBDA: u64 = 0x40e;
 /// BIOS data area: base memory, in KiB.
 pub const BDA_BASE_KIB: u64 = 0x413;
 
-/// A made-up BIOS data area.
+/// The changes that make a BIOS data area for Xen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SyntheticBda {
     /// The page that becomes the EBDA.
@@ -43,8 +43,8 @@ impl SyntheticBda {
         (self.ebda >> 4) as u16
     }
 
-    /// What is handed to Xen as reserved: the page of the BIOS data area, and
-    /// all from the EBDA up. dom0 then sees the real bytes there instead of RAM of
+    /// Ranges that are reserved in Xen's memory map: the page of the BIOS data area,
+    /// and all from the EBDA up. dom0 then sees the real bytes there instead of RAM of
     /// its own. The rest stays as it is, since the kernel after this Xen needs
     /// RAM below 1 MiB, and learns from Xen where that is.
     #[must_use]

@@ -18,7 +18,7 @@ pub struct RsdpLocation {
     pub len: u32,
 }
 
-/// What Xen will find below 1 MiB, and in the boot information.
+/// State of low memory at Xen's entry, and of the boot information.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LowMemoryState {
     /// Word at [`BDA_EBDA`]; `None` when it could not be read.
@@ -35,11 +35,11 @@ pub struct LowMemoryState {
     pub efi: bool,
 }
 
-/// No place for a made-up BIOS data area.
+/// No RAM for a synthetic BIOS data area.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no room for xen's boot trampoline and an EBDA page: {need} KiB of RAM in one piece are needed \
-     that end between 0x41000 and 0xa0000, RAM below 1 MiB is {}",
+    "no RAM for xen's boot trampoline and an EBDA page: {need} KiB in one piece that end between \
+     0x41000 and 0xa0000 are needed, RAM below 1 MiB is {}",
     list(ram)
 )]
 pub struct NoLowMemory {
@@ -59,18 +59,18 @@ fn list(ram: &[PhysRange]) -> String {
         .join(", ")
 }
 
-/// What is to be done about low memory, decided.
+/// The changes of low memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
     /// The changes; `None` leaves everything below 1 MiB alone.
     pub fix: Option<SyntheticBda>,
     /// Where Xen's trampoline will be; `None` when that cannot be known.
     pub trampoline: Option<PhysRange>,
-    /// What the user should know, one sentence each.
+    /// Warnings, one sentence each.
     pub messages: Vec<String>,
 }
 
-/// Decides whether Xen needs a made-up BIOS data area, and where.
+/// Decides whether Xen needs a synthetic BIOS data area, and where.
 ///
 /// It does exactly when its trampoline would land outside RAM or its scan would
 /// miss an RSDP that the machine has. `ram` is the RAM below 1 MiB, sorted and
@@ -83,10 +83,8 @@ pub fn decide(facts: &LowMemoryState, ram: &[PhysRange]) -> Result<Decision, NoL
     let mut messages = Vec::new();
     let missing = facts.ebda_segment.is_none() || facts.base_kib.is_none();
     if missing && !facts.efi {
-        messages.push(
-            "the BIOS data area could not be read: xen will trust what the BIOS left there"
-                .to_owned(),
-        );
+        messages
+            .push("the BIOS data area could not be read: xen will use the values in it".to_owned());
         return Ok(Decision {
             fix: None,
             trampoline: None,
@@ -96,7 +94,7 @@ pub fn decide(facts: &LowMemoryState, ram: &[PhysRange]) -> Result<Decision, NoL
     if facts.rsdp.is_none() && !facts.rsdp_in_low_memory {
         messages.push("no ACPI RSDP is known: xen will start one CPU and no IOMMU".to_owned());
     }
-    // on EFI a word that cannot be read is as good as the zero that is mostly there
+    // on EFI an unreadable word counts as zero, its usual value
     let found = trampoline(
         facts.ebda_segment.unwrap_or(0),
         facts.base_kib.unwrap_or(0),

@@ -182,7 +182,7 @@ fn a_trampoline_outside_ram_is_moved() {
 }
 
 #[test]
-fn no_room_says_what_is_there() {
+fn the_error_lists_the_ram_below_1_mib() {
     let error = decide(&UEFI, &[r(0x1000, 0x10000), r(0x90000, 0xa0000)]).unwrap_err();
     let text = error.to_string();
     assert!(

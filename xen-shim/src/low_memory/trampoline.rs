@@ -6,7 +6,7 @@ use handoff::addr::{PAGE_SIZE, PhysRange};
 pub const TRAMPOLINE_LEN: u64 = 64 << 10;
 /// End of base memory on a PC: the VGA window starts here.
 pub const BASE_END: u64 = 0xa0000;
-/// Base memory as a whole: what Xen as a crash kernel must leave alone.
+/// Base memory as a whole: Xen as a crash kernel must leave it unchanged.
 pub const BASE_MEMORY: PhysRange = PhysRange {
     start: 0,
     end: BASE_END,

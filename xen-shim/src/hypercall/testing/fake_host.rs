@@ -1,4 +1,4 @@
-//! What a fake Xen runs on.
+//! The machine of a fake Xen.
 
 use super::super::E820Entry;
 use handoff::addr::{MIB, PhysRange};
@@ -26,11 +26,11 @@ pub struct FakeHost {
     pub owned_after_load: Option<Vec<PhysRange>>,
     /// 2 MiB parts of the machine-to-physical table that are not there.
     pub m2p_holes: Vec<usize>,
-    /// What the words of frames without an owner hold.
+    /// Table entry of a frame without an owner.
     pub m2p_unowned: u64,
     /// Pages in the free heap.
     pub free_pages: u64,
-    /// The sysctl interface that this Xen speaks.
+    /// Version of this Xen's sysctl interface.
     pub sysctl: u32,
     /// The domain is no PV dom0: there is no kexec hypercall.
     pub no_kexec: bool,

@@ -139,7 +139,7 @@ fn load(state: &mut State, argument: u64) -> Result<i64, Errno> {
     for segment in raw {
         let dest = dest(&segment);
         let (start, dest_size) = (segment.dest, segment.dest_len);
-        // what Xen would answer had it nothing to do
+        // Xen's answer to a segment without data and size
         let mut result = Err(Errno::ENOMEM);
         let data = if segment.data == 0 {
             None
@@ -224,7 +224,7 @@ fn heap(setup: &FakeHost, addr: u64) -> bool {
     ram && addr >= MIB && !owned && !kept
 }
 
-/// Puts `image` into the other slot and frees what was in this one.
+/// Puts `image` into the other slot and frees the image in this one.
 fn swap(state: &mut State, kind: usize, image: Option<LoadedImage>) {
     let kexec = &mut state.kexec;
     state.setup.free_pages -= image.as_ref().map_or(0, |image| image.pages);
