@@ -1,4 +1,4 @@
-//! SHA-256 values, and what is known by them.
+//! SHA-256 values, and packages identified by them.
 
 use std::fmt;
 use std::fs::File;

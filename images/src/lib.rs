@@ -1,4 +1,4 @@
-//! What the end-to-end tests boot: assets fetched from Debian, and initial RAM disks made here.
+//! Guests of the end-to-end tests: assets fetched from Debian, and initial RAM disks made here.
 
 pub mod assets;
 pub mod cache;

@@ -13,7 +13,7 @@ use crate::store::{self, Recipe};
 /// Something that has to be fetched.
 #[derive(Debug)]
 pub struct Asset {
-    /// What to call it in messages.
+    /// Name in messages.
     pub(super) what: &'static str,
     /// The environment variable whose value is used instead of anything fetched: the path of a file.
     pub(super) variable: &'static str,
@@ -23,7 +23,7 @@ pub struct Asset {
     pub(super) file: &'static str,
     /// Packages that install it on a Debian system.
     pub(super) install: &'static str,
-    /// Of what Debian replaces by newer versions, not only by mended ones: the newest that all tests have passed with.
+    /// For packages that Debian replaces by new upstream versions: the newest version that passed all tests.
     pub(super) passed: Option<&'static str>,
     pub(super) found: OnceLock<Result<Found, String>>,
 }
@@ -40,7 +40,7 @@ pub struct Found {
 }
 
 impl Asset {
-    /// Where it is; fetched on first use. The error says what to install or to set.
+    /// Where it is; fetched on first use. The error names the package to install and the variable to set.
     pub fn find(&'static self) -> Result<&'static Found> {
         self.found
             .get_or_init(|| self.locate().map_err(|error| format!("{error:#}")))
@@ -53,8 +53,8 @@ impl Asset {
         Ok(&self.find()?.path)
     }
 
-    /// The version that was fetched, and the newest one that all tests have passed with, where the first is newer: who
-    /// fails with it may be new to it.
+    /// The version that was fetched, and the newest one that all tests have passed with, where the first is newer: a
+    /// failure may be due to that.
     pub fn is_new(&'static self) -> Option<(&'static str, &'static str)> {
         let passed = self.passed?;
         let version = self.find().ok()?.version.as_deref()?;

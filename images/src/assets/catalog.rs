@@ -271,7 +271,7 @@ pub static CRASH_8_0_6: Asset = Asset {
     found: OnceLock::new(),
 };
 
-/// The kernel of Linux 6.1 with its debug symbols: 855 MB to fetch, for a long form.
+/// The kernel of Linux 6.1 with its debug symbols: 855 MB to fetch, for a slow test.
 pub static LINUX_6_1_DEBUG: Asset = Asset {
     what: "Linux 6.1 with debug symbols",
     variable: "MBTOOL_LINUX_6_1_DEBUG",

@@ -23,7 +23,7 @@ pub use asset::{Asset, Found};
 pub use catalog::*;
 pub use modules::{disk_modules, efi_modules, watchdog_modules, xen_modules};
 
-/// What the cases need that run when nothing is asked for.
+/// The assets of the cases that run by default.
 static USUAL: [&Asset; 12] = [
     &QEMU,
     &OVMF,
@@ -39,16 +39,15 @@ static USUAL: [&Asset; 12] = [
     &CRASH,
 ];
 
-/// Finds what most tests need, and says what it is: packages, versions, digests. What cannot be found, the tests that need it
-/// say.
+/// Finds the assets of most tests, and prints packages, versions and digests. The tests that need a missing one fail.
 pub fn announce() {
     for asset in USUAL {
         let _ = asset.find();
     }
 }
 
-/// Finds all of `wanted`, so that later uses start at once. The error says what to install or to set for every one
-/// that may be missing, not for the first alone.
+/// Finds all of `wanted`, so that later uses start at once. The error names the package and the variable of every
+/// asset that may be missing, not only of the first.
 pub fn require(wanted: &[&'static Asset]) -> Result<()> {
     for (index, asset) in wanted.iter().enumerate() {
         let Err(error) = asset.find() else { continue };

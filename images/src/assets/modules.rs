@@ -7,19 +7,19 @@ use anyhow::Result;
 use super::asset::Asset;
 use super::catalog::LINUX_6_1;
 
-/// What a dom0 with `linux` (6.1 or 6.12) needs to let user space reach Xen, in the order to load it: the kernel's release, and
+/// The modules through which user space of a dom0 with `linux` (6.1 or 6.12) reaches Xen, in load order: the kernel's release, and
 /// the file of the module. Nothing for a kernel that is not part of a tree with modules.
 pub fn xen_modules(linux: &'static Asset) -> Result<Vec<(String, PathBuf)>> {
     let files = ["drivers/xen/xen-privcmd.ko", "drivers/xen/xenfs/xenfs.ko"];
     modules(linux, &files)
 }
 
-/// What Linux 6.1 needs to show EFI's variables: as [`xen_modules`].
+/// The modules of Linux 6.1 for EFI's variables: as [`xen_modules`].
 pub fn efi_modules() -> Result<Vec<(String, PathBuf)>> {
     modules(&LINUX_6_1, &["fs/efivarfs/efivarfs.ko"])
 }
 
-/// What Linux 6.1 needs for a virtio disk with ext2, ext3 or ext4: as [`xen_modules`].
+/// The modules of Linux 6.1 for a virtio disk with ext2, ext3 or ext4: as [`xen_modules`].
 pub fn disk_modules() -> Result<Vec<(String, PathBuf)>> {
     let files = [
         "drivers/virtio/virtio.ko",
@@ -37,7 +37,7 @@ pub fn disk_modules() -> Result<Vec<(String, PathBuf)>> {
     modules(&LINUX_6_1, &files)
 }
 
-/// What Linux 6.1 needs for QEMU's watchdog i6300esb: as [`xen_modules`].
+/// The modules of Linux 6.1 for QEMU's watchdog i6300esb: as [`xen_modules`].
 pub fn watchdog_modules() -> Result<Vec<(String, PathBuf)>> {
     let files = [
         "drivers/watchdog/watchdog.ko",

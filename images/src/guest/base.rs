@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use crate::assets::BUSYBOX;
 use crate::cpio::Archive;
 
-/// What both stages have: busybox, the directories to mount on, a console, and `init`.
+/// The content of all initial RAM disks: busybox, the directories to mount on, a console, and `init`.
 pub(super) fn base(init: &str) -> Result<Archive> {
     let busybox = BUSYBOX.path()?;
     let busybox =

@@ -1,7 +1,6 @@
-//! Initial RAM disks for the kernels of a test: a first stage that runs a script, and a dom0 that reports what it sees.
+//! Initial RAM disks for the kernels of a test: a first stage that runs a script, and a dom0 that reports its state.
 //!
-//! Both talk on their console in lines that begin with a marker, so that whoever reads the serial log needs no other
-//! channel: [`STAGE1`] and [`DOM0`].
+//! Both print lines that begin with a marker on their console, so that the serial log is the only channel: [`STAGE1`] and [`DOM0`].
 
 mod base;
 mod debian;

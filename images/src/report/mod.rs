@@ -1,6 +1,6 @@
-//! What a payload says it found: the other end of `payload/mb2`.
+//! A payload's report: the reader for `payload/mb2`.
 //!
-//! All addresses are physical and all sizes in bytes, unless said.
+//! All addresses are physical and all sizes in bytes, unless noted.
 
 mod multiboot1;
 mod multiboot2;
@@ -41,7 +41,7 @@ pub struct Report {
     pub bss: Bss,
     /// Registers at entry.
     pub registers: Registers,
-    /// What is to be found below 1 MiB.
+    /// Firmware data below 1 MiB.
     pub firmware: Firmware,
     /// The boot information; `None` when EAX was not [`MULTIBOOT2_MAGIC`].
     pub mbi: Option<Mbi>,
@@ -119,7 +119,7 @@ pub struct Registers {
     pub efer: u64,
 }
 
-/// What is to be found below 1 MiB.
+/// Firmware data below 1 MiB.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Firmware {
@@ -145,7 +145,7 @@ pub struct MmapEntry {
 }
 
 impl Report {
-    /// Finds the report in what came over the serial line.
+    /// Finds the report in the serial output.
     ///
     /// # Errors
     ///

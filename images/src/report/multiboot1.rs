@@ -4,11 +4,11 @@ use serde::Deserialize;
 
 use super::MmapEntry;
 
-/// The Multiboot (1) information structure: what its flags say is there.
+/// The Multiboot (1) information structure: the fields that its flags announce.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Multiboot1 {
-    /// Address: what EBX held.
+    /// Address: the value of EBX.
     pub address: u64,
     /// As found; `None` when the address cannot be read.
     pub flags: Option<u32>,
@@ -24,7 +24,7 @@ pub struct Multiboot1 {
     pub elf_sections: Option<Sections1>,
     /// Flag 6.
     pub mmap: Option<Vec<MmapEntry>>,
-    /// What is left after the last whole entry.
+    /// Bytes after the last whole entry.
     pub mmap_trailing_bytes: Option<u64>,
     /// Flag 9.
     pub loader: Option<String>,

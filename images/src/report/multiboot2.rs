@@ -8,7 +8,7 @@ use super::MmapEntry;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mbi {
-    /// Address: what EBX held.
+    /// Address: the value of EBX.
     pub address: u64,
     /// `total_size` as found; `None` when the address cannot be read.
     pub total_size: Option<u64>,
@@ -55,7 +55,7 @@ pub enum Body {
     },
     /// Type 4.
     Meminfo { lower_kib: u32, upper_kib: u32 },
-    /// Type 6. `trailing_bytes`: what is left after the last whole entry.
+    /// Type 6. `trailing_bytes`: bytes after the last whole entry.
     Mmap {
         entry_size: u32,
         version: u32,

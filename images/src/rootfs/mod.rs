@@ -1,7 +1,7 @@
 //! A real Debian as a test guest: Debian 12 with systemd, udev and initramfs-tools, on a disk image made without rights.
 //!
-//! Packages come from [`crate::store`]. No maintainer script is run: what they would have made is made here (`finish`).
-//! The image is kept in the cache directory under a name that holds the digest of what it was made from.
+//! Packages come from [`crate::store`]. No maintainer script is run; `finish` does their work.
+//! The image is kept in the cache directory under a name that holds the digest of its inputs.
 
 mod disk;
 mod finish;
@@ -40,7 +40,7 @@ pub struct Debian {
     root: PathBuf,
     /// The disk: an ext4 file system, not partitioned. Not to be written to: it is the cache's.
     pub disk: PathBuf,
-    /// What depmod wrote.
+    /// Output of depmod.
     modules_dep: PathBuf,
 }
 
@@ -100,7 +100,7 @@ impl Debian {
                 (file.replace('-', "_") == name.replace('-', "_")).then_some((path, needs))
             });
             let (path, needs) = line.with_context(|| format!("the kernel has no module {name}"))?;
-            // depmod lists what is needed last first
+            // depmod lists the last one to load first
             for path in needs.split_whitespace().rev().chain([path]) {
                 if !wanted.contains(&path) {
                     wanted.push(path);

@@ -3,7 +3,7 @@
 use crate::debian::Packages;
 use crate::store::Recipe;
 
-/// What is on the disk, and what that depends on. Documentation, translations, sound, graphics, wireless and other
+/// The packages on the disk. Documentation, translations, sound, graphics, wireless and other
 /// drivers that no test machine has are left out.
 pub(super) const RECIPE: Recipe = Recipe {
     name: "debian-12",

@@ -56,7 +56,7 @@ impl Entry {
     }
 }
 
-/// Prints what was fetched: package, version, digest.
+/// Prints package, version and digest.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.packages[..] {

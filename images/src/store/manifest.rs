@@ -18,7 +18,7 @@ pub(super) fn entry_name(recipe: &Recipe, manifest: &str) -> String {
     format!("{}-{}", recipe.name, &digest[..16])
 }
 
-/// Whether the entry was made by `recipe`; an error when it is not what its name and its manifest say.
+/// Whether the entry was made by `recipe`; an error when it does not match its name and its manifest.
 pub(super) fn verify(entry: &Path, recipe: &Recipe) -> Result<bool> {
     let text =
         fs::read_to_string(entry.join("manifest")).context("its manifest is not readable")?;

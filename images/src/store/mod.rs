@@ -1,7 +1,7 @@
 //! Unpacked package sets, kept in the cache directory under a name that holds their digest, and checked on every use.
 //!
 //! An entry is `store/NAME-DIGEST/` with `manifest` and `root/`. The manifest lists the recipe, the packages and every
-//! file with its SHA-256; DIGEST is the SHA-256 of the manifest (first 16 digits). So whoever finds an entry whose
+//! file with its SHA-256; DIGEST is the SHA-256 of the manifest (first 16 digits). So an entry whose
 //! manifest and files agree needs neither apt nor a network.
 
 mod entry;

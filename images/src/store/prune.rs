@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-/// Removes what `keep` does not name.
+/// Removes files that `keep` does not name.
 pub(super) fn prune(root: &Path, dir: &Path, keep: &[&str]) -> Result<()> {
     for (path, kind) in children(root, dir)? {
         let full = root.join(&path);

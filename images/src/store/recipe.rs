@@ -9,7 +9,7 @@ pub struct Recipe {
     pub name: &'static str,
     /// Debian suite to take the packages from.
     pub suite: &'static str,
-    /// What to fetch.
+    /// Packages to fetch.
     pub packages: Packages,
     /// Paths (files or directories, relative to the root) to keep; a component that ends in `*` is a prefix.
     pub keep: &'static [&'static str],
