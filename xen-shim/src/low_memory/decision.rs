@@ -21,9 +21,9 @@ pub struct RsdpLocation {
 /// State of low memory at Xen's entry, and of the boot information.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LowMemoryState {
-    /// Word at [`BDA_EBDA`]; `None` when it could not be read.
+    /// Word at [`BDA_EBDA`](super::BDA_EBDA); `None` when it could not be read.
     pub ebda_segment: Option<u16>,
-    /// Word at [`BDA_BASE_KIB`]; `None` when it could not be read.
+    /// Word at [`BDA_BASE_KIB`](super::BDA_BASE_KIB); `None` when it could not be read.
     pub base_kib: Option<u16>,
     /// `mem_lower` of boot information tag 4, in KiB; 0 when absent.
     pub mem_lower_kib: u32,

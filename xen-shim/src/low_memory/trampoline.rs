@@ -25,9 +25,9 @@ const MEM_LOWER_MIN: u32 = 0x100;
 pub struct BadTrampoline {
     /// Where, physical.
     pub start: u32,
-    /// Word at [`BDA_EBDA`].
+    /// Word at [`BDA_EBDA`](super::BDA_EBDA).
     pub ebda_segment: u16,
-    /// Word at [`BDA_BASE_KIB`].
+    /// Word at [`BDA_BASE_KIB`](super::BDA_BASE_KIB).
     pub base_kib: u16,
     /// `mem_lower` of the boot information.
     pub mem_lower_kib: u32,
