@@ -68,7 +68,7 @@ pub struct Record<'a> {
     pub error: Option<u64>,
     /// Mode of the interrupted code.
     pub mode: Mode,
-    /// Index into [`PHASES`].
+    /// Index into [`PHASES`](crate::abi::PHASES).
     pub phase: u32,
     /// Instruction pointer.
     pub rip: u64,

@@ -6,7 +6,7 @@
 use anyhow::{Context, Result, ensure};
 use images::guest::Stage1;
 
-use crate::run::Outcome;
+use crate::outcome::Outcome;
 
 /// Beginning of each line that `attempt` prints, and of the two lines around a file.
 const MARKER: &str = "MBTOOL-GUEST ";
@@ -116,15 +116,15 @@ pub fn file_in(log: &[String], name: &str) -> Result<String> {
     anyhow::bail!("the end of {name} is missing")
 }
 
-/// A word as the shell reads it back unchanged.
-pub fn quote(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
+/// An argument, quoted so that the shell reads it back unchanged.
+pub fn quote(argument: &str) -> String {
+    format!("'{}'", argument.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::Reason;
+    use crate::outcome::Reason;
     use std::time::Duration;
 
     fn outcome(lines: &[&str]) -> Outcome {

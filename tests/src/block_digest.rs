@@ -79,7 +79,7 @@ impl Digests {
     }
 }
 
-/// The lines that say `digests`, of memory from `start` on.
+/// The lines that hold `digests`, of memory from `start` on.
 pub fn lines(start: u64, digests: &[u32]) -> Vec<String> {
     let mut lines = Vec::with_capacity(digests.len() / PER_LINE + 1);
     for (n, part) in digests.chunks(PER_LINE).enumerate() {
@@ -104,7 +104,7 @@ pub struct Load {
     pub digests: Vec<u32>,
 }
 
-/// The lines of ours in `log`. Xen speaks whenever it likes, also in the middle of one, which then goes on in the next.
+/// The lines of ours in `log`. Xen prints at any time, also in the middle of one, which then continues in the next.
 fn mended(log: &[String]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut begun = String::new();

@@ -49,7 +49,7 @@ pub(crate) fn begin(start: Start) {
 }
 
 /// The functions of a module that are cases, each with how its machines start and the seconds it takes. With a text they run
-/// on request only: `"long form"` for what others do, in another combination; else the reason. `on LINUX_7` marks those whose
+/// on request only: `"slow"` for what others do, in another combination; else the reason. `on LINUX_7` marks those whose
 /// kernel may be [newer than any that was tried](Asset::is_new).
 ///
 /// ```
@@ -61,10 +61,10 @@ pub(crate) fn begin(start: Start) {
 /// }
 /// tests::cases! {
 ///     quick: restored 9 s;
-///     slow: booted 120 s, "long form";
+///     slow: booted 120 s, "slow";
 /// }
 /// assert_eq!(CASES.len(), 2);
-/// assert_eq!(CASES[1].ignored, Some("long form"));
+/// assert_eq!(CASES[1].ignored, Some("slow"));
 /// ```
 #[macro_export]
 macro_rules! cases {

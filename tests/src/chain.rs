@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::guest_binary::mbtool_bin;
 use crate::machine::{FIRST_LINUX, Firmware, Machine};
-use crate::run::Outcome;
+use crate::outcome::Outcome;
 
 /// Beginning of each line that a stage reports.
 const CHAIN: &str = "MBTOOL-CHAIN ";
@@ -127,7 +127,7 @@ impl Chain {
 
     fn verify(&self, outcome: &Outcome) -> Result<()> {
         let stages = reports(outcome, CHAIN);
-        // what the last stage has in its state is what each one said when it ran
+        // what the last stage has in its state is what each one printed when it ran
         let history = reports(outcome, &format!("{CHAIN}history "));
         ensure!(
             history == stages,

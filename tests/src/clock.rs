@@ -47,13 +47,13 @@ impl Clock {
         }
     }
 
-    /// The process's own time. Where the kernel does not say what its threads did, the host's.
+    /// The process's own time. Where the kernel does not tell its threads' times, the host's.
     pub fn elapsed(&mut self) -> Duration {
         self.look();
         self.had + self.looked.elapsed()
     }
 
-    /// Whether none of its threads has run, or wanted to, for long. Never where the kernel does not say how long they ran.
+    /// Whether none of its threads has run, or wanted to, for long. Never where the kernel does not tell how long they ran.
     pub fn is_still(&mut self) -> bool {
         self.look();
         self.changed.elapsed() >= STILL

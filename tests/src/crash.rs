@@ -11,7 +11,7 @@ use images::progress::say;
 use crate::guest_binary::{known_pages_bin, mbtool_bin};
 use crate::known_pages::MARKER;
 use crate::machine::{Board, EMULATED, Firmware, Machine, SMALL_DOM0};
-use crate::run::Outcome;
+use crate::outcome::Outcome;
 
 /// Four times what the slowest case takes on two free cores.
 const DEADLINE: Duration = Duration::from_secs(400);
@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(400);
 /// Pages made before the crash.
 const PAGES: u32 = 4096;
 
-/// What the first system says when it waits for a key on Xen's console.
+/// Printed by the first system when it waits for a key on Xen's console.
 const PRESS: &str = "PRESS THE KEY";
 
 /// The system that crashes.
@@ -146,14 +146,14 @@ impl Scenario {
             .file("vmlinuz", self.linux().path()?)?
             .bytes("crash-initrd", &crash_initrd)?
             .finish()?;
-        let words = format!("crashkernel={}", self.crashkernel);
+        let reserve = format!("crashkernel={}", self.crashkernel);
         let machine = match self.host {
             Host::Linux(kernel) => Machine::new(self.firmware, kernel.path()?)
                 .append("console=ttyS0,115200 quiet panic=-1")
                 .append(EMULATED)
-                .append(&words)
+                .append(&reserve)
                 .initrd(initrd),
-            Host::Xen(version) => Machine::xen(version, &words, "", initrd)?
+            Host::Xen(version) => Machine::xen(version, &reserve, "", initrd)?
                 .linux(self.linux())?
                 .append(SMALL_DOM0),
         };
@@ -205,7 +205,7 @@ impl Scenario {
 }
 
 /// Whether to check what makedumpfile makes of a dump of `kernel`. Where it prints that it does not support the kernel, and the
-/// kernel is newer than any that passed, the check is left out, and a line says so. The message alone is not enough: it also
+/// kernel is newer than any that passed, the check is left out, and a line reports that. The message alone is not enough: it also
 /// prints it for kernels whose dumps it reads.
 pub fn makedumpfile_counts(name: &str, kernel: &'static Asset, outcome: &Outcome) -> bool {
     let unknown = outcome.value(&format!("{CRASH}new-kernel=")).is_some();
@@ -223,7 +223,7 @@ pub fn makedumpfile_counts(name: &str, kernel: &'static Asset, outcome: &Outcome
 }
 
 impl Report {
-    /// What the crash kernel said of `key`.
+    /// What the crash kernel printed of `key`.
     pub fn get(&self, key: &str) -> Result<&str> {
         let value = self.values.get(key).map(String::as_str);
         value.with_context(|| format!("the crash kernel did not report {key}"))

@@ -36,7 +36,7 @@ pub struct Stop {
     pub cs: u32,
 }
 
-/// A connection. The machine stands still until [`Gdb::resume`].
+/// A connection. The machine is stopped until [`Gdb::resume`].
 #[derive(Debug)]
 pub struct Gdb {
     stream: UnixStream,
@@ -215,7 +215,7 @@ impl Gdb {
         self.send(packet)?;
         loop {
             let answer = self.packet()?.context("QEMU has closed its gdbstub")?;
-            // a machine that runs is stopped by who connects, and says so without having been asked
+            // connecting stops a machine that runs, and the stub reports that unasked
             if !answer.starts_with('T') {
                 return Ok(answer);
             }

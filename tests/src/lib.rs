@@ -1,4 +1,4 @@
-//! Runs real kernels in QEMU and reads what they say on the serial port. The cases are in `tests/tests/e2e`.
+//! Runs real kernels in QEMU and reads what they print on the serial port. The cases are in `tests/tests/e2e`.
 //!
 //! Every run leaves its files in `target/e2e/NAME/`: `serial.log`, the initial RAM disk, and `command`, the QEMU
 //! command line to repeat it by hand.
@@ -18,6 +18,7 @@ pub mod jump;
 mod keyboard;
 pub mod known_pages;
 pub mod machine;
+pub mod outcome;
 pub mod payload_guest;
 pub mod plan_json;
 pub mod pool;
@@ -39,4 +40,4 @@ pub use guest_binary::{
 };
 pub use keyboard::Keyboard;
 pub use machine::{Board, DEBUG_EXIT, EMULATED, FIRST_LINUX, Firmware, Machine};
-pub use run::{Outcome, Reason};
+pub use outcome::{Outcome, Reason};

@@ -1,19 +1,27 @@
-//! A virtual machine: what it has, and the QEMU command line for that.
+//! A virtual machine: firmware, board, CPUs, memory, kernel, devices.
+
+mod command;
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result};
-use images::assets::{self, Asset, LINUX_6_12, OVMF};
+use anyhow::Result;
+use images::assets::{self, Asset, LINUX_6_12};
 use images::guest::Stage1Initrd;
 
 use crate::{gdb, qmp};
 
-/// For every Linux that boots on emulated CPUs. Linux counts a few ticks to see whether its timer works, and panics when a busy
-/// host has let too many of them fall together. Where it finds a hypervisor that it knows, it skips that by itself.
-pub const EMULATED: &str = "no_timer_check";
+/// For every Linux that boots on emulated CPUs.
+///
+/// Linux counts a few ticks to see whether its timer works, and panics when a busy host has let too many of them fall together. Where
+/// it finds a hypervisor that it knows, it skips that by itself. And a fifth of its boot are self-tests of cryptography.
+pub const EMULATED: &str = "no_timer_check cryptomgr.notests";
+
+/// For dom0, which has Xen's timer.
+pub(crate) const EMULATED_DOM0: &str = "cryptomgr.notests";
+
+/// For a Xen on emulated CPUs that does not need it: clearing all free memory takes longer than the rest of its boot.
+pub(crate) const UNSCRUBBED: &str = "bootscrub=0";
 
 /// For a Xen with more CPUs than the host has: those that dom0 does not use are idle.
 pub const SMALL_DOM0: &str = "dom0_max_vcpus=2";
@@ -21,7 +29,7 @@ pub const SMALL_DOM0: &str = "dom0_max_vcpus=2";
 /// The device through which a payload ends QEMU.
 pub const DEBUG_EXIT: [&str; 2] = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"];
 
-/// Options of QEMU for who looks at a machine from outside.
+/// Options of QEMU for looking at a machine from outside.
 const WATCHING: [&str; 2] = ["-qmp", "-gdb"];
 
 /// The Linux that most machines start with.
@@ -93,6 +101,7 @@ pub struct Machine {
     topology: Option<String>,
     cpu: Option<String>,
     memory_mib: u32,
+    parallel: bool,
     pub(crate) kernel: Option<PathBuf>,
     append: String,
     pub(crate) initrd: Option<Initrd>,
@@ -113,6 +122,7 @@ impl Machine {
             topology: None,
             cpu: None,
             memory_mib: 2048,
+            parallel: false,
             kernel: Some(kernel.to_owned()),
             append: String::new(),
             initrd: None,
@@ -161,10 +171,11 @@ impl Machine {
         let mut machine = Self::new(Firmware::SeaBios, xen);
         machine.dom0 = Some(Dom0 {
             linux: FIRST_LINUX,
-            append: format!("console=hvc0 quiet panic=-1 {dom0_args}"),
+            append: format!("console=hvc0 quiet panic=-1 {EMULATED_DOM0} {dom0_args}"),
         });
         Ok(machine
             .append("com1=115200,8n1 console=com1")
+            .append(UNSCRUBBED)
             .append(xen_args)
             .initrd(initrd))
     }
@@ -209,12 +220,19 @@ impl Machine {
         self
     }
 
-    /// Adds words to the kernel's command line.
-    pub fn append(mut self, words: &str) -> Self {
-        if !self.append.is_empty() && !words.is_empty() {
+    /// Runs each emulated CPU in a thread of its own, so that they really run at the same time. One thread for all of them, in
+    /// turn, takes a sixth less of the host's time, more where they wait for each other.
+    pub fn parallel(mut self) -> Self {
+        self.parallel = true;
+        self
+    }
+
+    /// Adds parameters to the kernel's command line.
+    pub fn append(mut self, parameters: &str) -> Self {
+        if !self.append.is_empty() && !parameters.is_empty() {
             self.append.push(' ');
         }
-        self.append.push_str(words);
+        self.append.push_str(parameters);
         self
     }
 
@@ -246,7 +264,7 @@ impl Machine {
         self
     }
 
-    /// Lets the machine go on after a reset, its memory as it is; without this a reset ends the run.
+    /// Lets the machine continue after a reset, its memory as it is; without this a reset ends the run.
     pub fn reboots(mut self) -> Self {
         self.reboots = true;
         self
@@ -270,7 +288,7 @@ impl Machine {
         self.args(["-gdb", &socket])
     }
 
-    /// Whether somebody looks at it from outside.
+    /// Whether a monitor or a debugger looks at it from outside.
     pub(crate) fn is_watched(&self) -> bool {
         let watching = |word: &OsString| WATCHING.iter().any(|option| word == option);
         self.extra.iter().any(watching)
@@ -307,27 +325,6 @@ impl Machine {
         }
     }
 
-    /// Puts the files that QEMU loads into `dir`.
-    pub(crate) fn prepare(&self, dir: &Path) -> Result<()> {
-        if let Some(Initrd::Whole(initrd)) = &self.initrd {
-            fs::write(dir.join("initrd"), initrd)?;
-        }
-        if let Some(initrd) = self.stage1_initrd()? {
-            fs::write(dir.join("initrd"), initrd.whole())?;
-        }
-        if let (Some(dom0), Some(kernel)) = (&self.dom0, &self.kernel) {
-            // QEMU unpacks no Multiboot image, and takes the name of a module up to the first blank.
-            let name = kernel.display().to_string();
-            let packed = fs::read(kernel).with_context(|| format!("cannot read {name}"))?;
-            let unpacked = mbtool::decompress::decompress(packed, &name)?;
-            fs::write(dir.join("xen"), &unpacked.bytes)?;
-            let linux = dom0.linux.path()?;
-            fs::copy(linux, dir.join("vmlinuz"))
-                .with_context(|| format!("cannot copy {}", linux.display()))?;
-        }
-        Ok(())
-    }
-
     /// What it is, without the files that it boots and without what only looks at it: two machines with the same
     /// description that boot the same files come to the same state.
     pub(crate) fn description(&self) -> String {
@@ -347,110 +344,5 @@ impl Machine {
             self.append,
             self.dom0.as_ref().map(|dom0| &dom0.append),
         )
-    }
-
-    /// The command that runs this machine in the directory `dir`, its serial port written to `serial.log` there: a file
-    /// that it is appended to where the machine is restored.
-    pub(crate) fn command(&self, dir: &Path, memory: Memory<'_>) -> Result<Command> {
-        let mut command = images::qemu::command()?;
-        // one thread for all CPUs takes a sixth less of the host's time than one for each
-        let accelerator = match memory {
-            Memory::Restored(_) => "tcg,thread=single",
-            Memory::Private | Memory::Saved(_) => "tcg",
-        };
-        let mut smp = self.cpus.to_string();
-        if let Some(topology) = &self.topology {
-            smp = format!("{smp},{topology}");
-        }
-        command
-            .current_dir(dir)
-            .args([
-                "-accel",
-                accelerator,
-                "-machine",
-                &self.machine_type(memory),
-            ])
-            .args(["-smp", &smp])
-            .args(["-m", &format!("{}M", self.memory_mib)])
-            .args(["-monitor", "none", "-display", "none", "-net", "none"])
-            .args(self.memory_arguments(memory));
-        if let Some(cpu) = &self.cpu {
-            command.args(["-cpu", cpu]);
-        }
-        let append = if matches!(memory, Memory::Restored(..)) {
-            "on"
-        } else {
-            "off"
-        };
-        if self.typing {
-            let device =
-                format!("stdio,id=serial,signal=off,logfile=serial.log,logappend={append}");
-            command.args(["-chardev", &device]);
-        } else {
-            let device = format!("file,id=serial,path=serial.log,append={append}");
-            command.args(["-chardev", &device]);
-        }
-        command.args(["-serial", "chardev:serial"]);
-        if !self.reboots {
-            command.arg("-no-reboot");
-        }
-        if self.firmware == Firmware::Ovmf {
-            command.arg("-bios").arg(OVMF.path()?);
-        }
-        match (&self.dom0, &self.kernel) {
-            (Some(dom0), _) => {
-                // A comma separates modules, two are one.
-                let mut modules = format!("vmlinuz {}", dom0.append.trim_end().replace(',', ",,"));
-                if self.initrd.is_some() {
-                    modules.push_str(",initrd");
-                }
-                command.args(["-kernel", "xen", "-initrd", &modules]);
-            }
-            (None, None) => {}
-            (None, Some(kernel)) => {
-                command.arg("-kernel").arg(kernel);
-                if self.initrd.is_some() {
-                    command.args(["-initrd", "initrd"]);
-                }
-            }
-        }
-        if !self.append.is_empty() {
-            command.args(["-append", &self.append]);
-        }
-        command.args(&self.extra);
-        Ok(command)
-    }
-
-    /// QEMU's `-machine`.
-    fn machine_type(&self, memory: Memory<'_>) -> String {
-        let board = match self.board {
-            Board::Pc => "pc",
-            Board::Q35 => "q35",
-        };
-        match memory {
-            Memory::Private => board.to_owned(),
-            Memory::Saved(_) | Memory::Restored(..) => format!("{board},memory-backend=ram"),
-        }
-    }
-
-    /// Where the memory is, for QEMU's command line, and the monitor by which the machine is saved or restored.
-    fn memory_arguments(&self, memory: Memory<'_>) -> Vec<String> {
-        let (ram, share) = match memory {
-            Memory::Private => return Vec::new(),
-            Memory::Saved(ram) => (ram, "on"),
-            Memory::Restored(ram) => (ram, "off"),
-        };
-        let ram = ram.display().to_string().replace(',', ",,");
-        let mib = self.memory_mib;
-        let backend =
-            format!("memory-backend-file,id=ram,size={mib}M,mem-path={ram},share={share}");
-        let socket = format!("unix:{},server=on,wait=off", qmp::TEMPLATE_SOCKET);
-        let mut words = ["-object", &backend, "-qmp", &socket]
-            .map(str::to_owned)
-            .to_vec();
-        if let Memory::Restored(_) = memory {
-            words.extend(["-incoming", "defer"].map(str::to_owned));
-        }
-        words
     }
 }

@@ -17,8 +17,8 @@ use crate::attempt::{self, quote};
 use crate::dirs::target_dir;
 use crate::guest_binary::mbtool_bin;
 use crate::machine::{DEBUG_EXIT, FIRST_LINUX, Firmware, Machine};
+use crate::outcome::Outcome;
 use crate::plan_json::PlanJson;
-use crate::run::Outcome;
 
 /// Ten times what a run takes on two free cores.
 pub const DEADLINE: Duration = Duration::from_secs(120);

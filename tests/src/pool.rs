@@ -20,7 +20,7 @@ use crate::times;
 /// Memory of the host for each machine: more than most of them touch.
 const MACHINE_MIB: u64 = 4096;
 
-/// Runs `cases` as the command line says.
+/// Runs those of `cases` that the command line selects.
 pub fn run(cases: &[&[Case]]) -> ExitCode {
     let mut arguments = arguments(env::args());
     let asked = env::var("RUST_TEST_THREADS").ok();
@@ -51,8 +51,8 @@ pub fn run(cases: &[&[Case]]) -> ExitCode {
 }
 
 /// `cargo e2e -- --ignored` and `cargo e2e NAME` alike: a `--` too many is none.
-fn arguments(words: impl Iterator<Item = String>) -> Arguments {
-    Arguments::from_iter(words.filter(|word| word != "--"))
+fn arguments(arguments: impl Iterator<Item = String>) -> Arguments {
+    Arguments::from_iter(arguments.filter(|argument| argument != "--"))
 }
 
 /// How many machines run at a time.
@@ -102,7 +102,7 @@ fn trial(case: Case) -> Trial {
         .with_kind(case.ignored.unwrap_or_default())
 }
 
-/// What a panic says (`std::panic::PanicHookInfo::payload`); where it was is on stderr.
+/// The message of a panic (`std::panic::PanicHookInfo::payload`); its location is on stderr.
 fn message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| payload.downcast_ref::<&str>().copied());

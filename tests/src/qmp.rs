@@ -103,7 +103,7 @@ impl Qmp {
         Ok(())
     }
 
-    /// Lets them go on.
+    /// Lets them continue.
     pub fn cont(&mut self) -> Result<()> {
         self.run("cont", json!({})).map(drop)
     }

@@ -51,7 +51,7 @@ impl std::fmt::Display for Change {
 }
 
 impl Snapshot {
-    /// Writes all RAM of a machine that stands still to files in `dir`, which is QEMU's directory.
+    /// Writes all RAM of a machine that is stopped to files in `dir`, which is QEMU's directory.
     pub fn take(qmp: &mut Qmp, dir: &Path) -> Result<Self> {
         let mut snapshot = Self {
             dir: dir.to_owned(),

@@ -1,6 +1,8 @@
 //! Why a kernel, or a directory, did not take a plan.
 
-use super::{state::Lockdown, under::Under, xen::XenError};
+use super::xen::XenError;
+use crate::host::hypervisor::Hypervisor;
+use crate::host::kexec_state::Lockdown;
 use std::path::PathBuf;
 
 /// A refusal, with what to do about it.
@@ -149,21 +151,21 @@ pub enum BackendError {
     Architecture,
     /// The running Linux does not own the machine.
     #[error(
-        "this Linux runs as {under}: kexec_load(2) would work on the guest's own \
+        "this Linux runs as {hypervisor}: kexec_load(2) would work on the guest's own \
          pseudo-physical memory, not on the machine's, and never replaces Xen; {}",
-        match under {
-            Under::XenPvDom0 => "leave --backend out, and mbtool loads through Xen",
-            Under::XenPvhDom0 => {
+        match hypervisor {
+            Hypervisor::XenPvDom0 => "leave --backend out, and mbtool loads through Xen",
+            Hypervisor::XenPvhDom0 => {
                 "Xen has its kexec hypercall for a PV dom0 only: boot Xen without dom0=pvh to load \
                  from here"
             }
-            Under::XenUnknown => Under::MOUNT,
+            Hypervisor::XenUnknown => Hypervisor::MOUNT,
             _ => "run mbtool in dom0, or boot Linux without Xen to load from here",
         }
     )]
     XenGuest {
         /// What it is.
-        under: Under,
+        hypervisor: Hypervisor,
     },
     /// Xen, or the way there.
     #[error(transparent)]

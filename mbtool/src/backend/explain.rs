@@ -1,7 +1,7 @@
 //! From what the kernel said, or would say, to a sentence.
 
 use super::BackendError;
-use super::state::{KernelState, Lockdown};
+use crate::host::kexec_state::{KernelState, Lockdown};
 
 /// Refuses what the kernel would refuse, before anything is attempted: a failed
 /// load of a crash image costs the one loaded before.
@@ -23,8 +23,10 @@ pub fn preflight(state: &KernelState, crash: bool) -> Result<(), BackendError> {
 ///
 /// As [`preflight`].
 pub fn permitted(state: &KernelState, crash: bool) -> Result<(), BackendError> {
-    if !state.under.owns_machine() {
-        return Err(BackendError::XenGuest { under: state.under });
+    if !state.hypervisor.owns_machine() {
+        return Err(BackendError::XenGuest {
+            hypervisor: state.hypervisor,
+        });
     }
     if !state.kexec {
         return Err(BackendError::NoKexec);
@@ -91,7 +93,7 @@ pub fn explain(errno: i32, state: &KernelState, crash: bool) -> BackendError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::under::Under;
+    use crate::host::hypervisor::Hypervisor;
 
     /// A kernel that would take everything.
     fn willing() -> KernelState {
@@ -205,23 +207,26 @@ mod tests {
 
     #[test]
     fn xen_owns_the_machine() {
-        for under in [
-            Under::XenPvDom0,
-            Under::XenPvhDom0,
-            Under::XenPvGuest,
-            Under::XenGuest,
-            Under::XenUnknown,
+        for hypervisor in [
+            Hypervisor::XenPvDom0,
+            Hypervisor::XenPvhDom0,
+            Hypervisor::XenPvGuest,
+            Hypervisor::XenGuest,
+            Hypervisor::XenUnknown,
         ] {
-            let state = KernelState { under, ..willing() };
+            let state = KernelState {
+                hypervisor,
+                ..willing()
+            };
             let err = preflight(&state, false).unwrap_err().to_string();
             assert!(
-                err.contains(&under.to_string()) && err.contains("pseudo-physical"),
+                err.contains(&hypervisor.to_string()) && err.contains("pseudo-physical"),
                 "{err}"
             );
         }
         preflight(
             &KernelState {
-                under: Under::XenHvmGuest,
+                hypervisor: Hypervisor::XenHvmGuest,
                 ..willing()
             },
             false,

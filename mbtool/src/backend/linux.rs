@@ -1,9 +1,9 @@
 //! The running Linux kernel, through kexec_load(2).
 
 use super::explain::{explain, permitted, preflight};
-use super::state::KernelState;
 use super::syscall::{KEXEC_ARCH_X86_64, KEXEC_ON_CRASH, Kernel, LoadCall};
 use super::{Backend, BackendError, Done, Unload};
+use crate::host::kexec_state::KernelState;
 use crate::plan::{KernelSegment, Plan};
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::backend::state::tests::put;
+use crate::sys::testing::put;
 use handoff::addr::PhysRange;
 use std::cell::RefCell;
 

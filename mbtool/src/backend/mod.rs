@@ -7,9 +7,7 @@ pub mod dir;
 pub mod error;
 pub mod explain;
 pub mod linux;
-pub mod state;
 pub mod syscall;
-pub mod under;
 pub mod xen;
 
 pub use error::BackendError;
@@ -93,7 +91,9 @@ pub trait Backend {
 /// A name that is none of these.
 pub fn select(name: &str, root: &Path) -> Result<Box<dyn Backend>, BackendError> {
     match name {
-        "auto" if under::Under::read(root).is_dom0() => Ok(Box::new(xen::Xen::new(root))),
+        "auto" if crate::host::hypervisor::Hypervisor::read(root).is_dom0() => {
+            Ok(Box::new(xen::Xen::new(root)))
+        }
         "auto" | "linux" => Ok(Box::new(linux::Linux::new(root))),
         "xen" => Ok(Box::new(xen::Xen::new(root))),
         _ => match name.strip_prefix("dir:") {
@@ -108,6 +108,7 @@ pub fn select(name: &str, root: &Path) -> Result<Box<dyn Backend>, BackendError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::testing::put;
 
     #[test]
     fn backends_are_selected_by_name() {
@@ -125,14 +126,14 @@ mod tests {
             let err = select(name).err().unwrap().to_string();
             assert!(err.contains("auto, linux, xen or dir:PATH"), "{err}");
         }
-        state::tests::put(root.path(), "proc/xen/capabilities", "control_d\n");
+        put(root.path(), "proc/xen/capabilities", "control_d\n");
         assert_eq!(select("auto").unwrap().name(), "xen");
         assert_eq!(select("linux").unwrap().name(), "linux");
         // a PVH dom0 hears from the backend why not; a guest, from Linux's
-        state::tests::put(root.path(), "sys/hypervisor/type", "xen\n");
-        state::tests::put(root.path(), "sys/hypervisor/guest_type", "PVH\n");
+        put(root.path(), "sys/hypervisor/type", "xen\n");
+        put(root.path(), "sys/hypervisor/guest_type", "PVH\n");
         assert_eq!(select("auto").unwrap().name(), "xen");
-        state::tests::put(root.path(), "proc/xen/capabilities", "\n");
+        put(root.path(), "proc/xen/capabilities", "\n");
         assert_eq!(select("auto").unwrap().name(), "linux");
     }
 }

@@ -1,7 +1,7 @@
 //! `--cmdline` and `--reuse-cmdline`.
 
 use super::raw::CommonArgs;
-use crate::crash::words;
+use crate::sys::kernel_cmdline;
 
 /// Words of the running kernel's line that only meant its own start.
 const THIS_BOOT: [&str; 5] = [
@@ -24,7 +24,7 @@ pub(super) fn make(args: &CommonArgs, running: &str) -> String {
         let reserves = args.panic && word.starts_with("crashkernel=");
         reserves || THIS_BOOT.iter().any(|prefix| word.starts_with(prefix))
     };
-    let kept = words::split(running).into_iter();
+    let kept = kernel_cmdline::split(running).into_iter();
     let kept = kept.filter(|word| !stale(word));
     kept.chain((!given.is_empty()).then_some(given))
         .collect::<Vec<_>>()

@@ -3,7 +3,7 @@
 use super::raw::{Cli, CommonArgs, LoadArgs, Verb};
 use super::request::ModuleArg;
 use super::values::FileWithArgs;
-use crate::crash::setup::{Device, Target, config};
+use crate::config::{self, Device, Target};
 use clap::{Args, CommandFactory, FromArgMatches, Subcommand};
 use std::path::PathBuf;
 

@@ -8,8 +8,8 @@ pub mod raw;
 pub mod request;
 pub mod values;
 
-use crate::crash::setup::install::Options;
 use crate::quiesce::Patient;
+use crate::setup::install::Options;
 use crate::{backend, cmd, input};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use crash::CrashVerb;
@@ -126,7 +126,7 @@ fn run_crash(verb: &CrashVerb, matches: Option<&ArgMatches>) -> anyhow::Result<(
             };
             cmd::crash::load::run(&options, &mut io::stderr())
         }
-        CrashVerb::Save(args) => crate::crash::save::run(&crate::crash::save::Options {
+        CrashVerb::Save(args) => crate::save::run(&crate::save::Options {
             config: args.config.clone(),
             vmcore: args.vmcore.clone(),
             no_reboot: args.no_reboot,

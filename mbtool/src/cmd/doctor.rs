@@ -5,7 +5,7 @@ use crate::cli::files::Files;
 use crate::cli::raw::{CommonArgs, DoctorArgs};
 use crate::cli::request::ModuleArg;
 use crate::cmd::{crash, load};
-use crate::crash::setup::config::{Config, Load, PATH};
+use crate::config::{Config, Load, PATH};
 use crate::doctor::{self, Machine, Report, Wanted};
 use crate::input;
 use std::io::{self, Write};

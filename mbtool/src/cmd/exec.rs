@@ -7,12 +7,14 @@
 
 pub mod dom0;
 
+use crate::backend::BackendError;
 use crate::backend::explain;
-use crate::backend::state::KernelState;
 use crate::backend::xen::Xen;
-use crate::backend::{BackendError, under::Under};
-use crate::memory::text;
+use crate::host::hypervisor::Hypervisor;
+use crate::host::kexec_state::KernelState;
 use crate::quiesce::{self, Ops};
+use crate::sys::file;
+use crate::sys::text;
 use rustix::io::Errno;
 use rustix::system::RebootCommand;
 use std::io::Write;
@@ -188,7 +190,7 @@ pub fn run(
         let _ = writeln!(talk, "mbtool: {text}").and_then(|()| talk.flush());
     };
     let state = KernelState::read(root);
-    if state.under == Under::XenPvDom0 {
+    if state.hypervisor == Hypervisor::XenPvDom0 {
         return dom0::run(options, root, system, &mut say);
     }
     match decide(options, &state, root)? {
@@ -216,8 +218,11 @@ pub fn run(
 ///
 /// As [`run`].
 pub fn decide(options: Options, state: &KernelState, root: &Path) -> Result<Action, ExecError> {
-    if !state.under.owns_machine() {
-        return Err(BackendError::XenGuest { under: state.under }.into());
+    if !state.hypervisor.owns_machine() {
+        return Err(BackendError::XenGuest {
+            hypervisor: state.hypervisor,
+        }
+        .into());
     }
     if !state.kexec {
         return Err(BackendError::NoKexec.into());
@@ -251,7 +256,7 @@ fn orderly(root: &Path) -> Result<Action, ExecError> {
             init: "systemd",
         });
     }
-    let comm = text::read(&root.join("proc/1/comm"), text::ATTRIBUTE).unwrap_or_default();
+    let comm = file::read(&root.join("proc/1/comm"), file::ATTRIBUTE).unwrap_or_default();
     let comm = comm.trim();
     if comm == "openrc-init" {
         let command = vec!["openrc-shutdown", "--kexec", "now"];

@@ -1,5 +1,5 @@
 use super::*;
-use crate::backend::state::tests::put;
+use crate::sys::testing::put;
 use std::cell::RefCell;
 
 /// Writes down what it is asked for.

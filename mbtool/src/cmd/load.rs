@@ -5,8 +5,8 @@ use crate::backend::{self, Backend, BackendError};
 use crate::cli::files::Files;
 use crate::cli::raw::{BackendArg, CommonArgs, LoadArgs};
 use crate::cli::request::{self, ModuleArg, Prepared};
-use crate::crash::region::{self, RegionError};
-use crate::memory::{Host, host};
+use crate::host::{Host, read};
+use crate::plan::crash::region::{self, RegionError};
 use crate::plan::{self, Plan, Request};
 use handoff::addr::{FOUR_GIB, MIB, PhysRange};
 use std::path::Path;
@@ -46,7 +46,7 @@ pub fn run(args: &LoadArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
     common.seed = !args.dry_run && !matches!(common.backend, BackendArg::Dir(_));
     let files = Files::read(&common, modules)?;
     if args.dry_run {
-        let (host, warnings) = host::read(root)?;
+        let (host, warnings) = read(root)?;
         let plan = make(&common, files, &host, warnings)?;
         eprint!("{}", plan.report);
         eprintln!("mbtool: dry run, nothing loaded");
@@ -57,7 +57,7 @@ pub fn run(args: &LoadArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
     {
         eprintln!("mbtool: {text}");
     }
-    let loaded = host::read(root)
+    let loaded = read(root)
         .map_err(anyhow::Error::from)
         .and_then(|(host, warnings)| make(&common, files, &host, warnings))
         .and_then(|plan| Ok((backend.load(&plan)?, plan)));

@@ -5,7 +5,7 @@ use super::load;
 use crate::cli::files::Files;
 use crate::cli::raw::PlanArgs;
 use crate::cli::request::ModuleArg;
-use crate::memory::{CrashRegion, host, replay};
+use crate::host::{CrashRegion, read, replay};
 use crate::{input, plan};
 use anyhow::Context;
 use handoff::addr::PhysRange;
@@ -26,7 +26,7 @@ pub fn run(args: &PlanArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
                 .with_context(|| path.display().to_string())?;
             (host, Vec::new())
         }
-        None => host::read(Path::new("/"))?,
+        None => read(Path::new("/"))?,
     };
     let mut common = args.common.clone();
     if let Some(PhysRange { start, end }) = args.crash_region {
@@ -36,7 +36,7 @@ pub fn run(args: &PlanArgs, modules: &[ModuleArg]) -> anyhow::Result<()> {
     let files = Files::read(&common, modules)?;
     let plan = load::make(&common, files, &host, warnings)?;
     if let Some(path) = &args.svg {
-        std::fs::write(path, plan::svg::draw(&plan))
+        std::fs::write(path, plan::report::svg::draw(&plan))
             .with_context(|| format!("cannot write {}", path.display()))?;
     } else if args.json {
         println!("{}", serde_json::to_string_pretty(&plan.report)?);

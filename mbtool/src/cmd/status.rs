@@ -1,11 +1,12 @@
 //! `mbtool status`: what is loaded, and on what machine.
 
 use crate::backend::Backend;
-use crate::backend::state::KernelState;
-use crate::backend::under::Under;
 use crate::backend::xen::status::XenKexec;
 use crate::backend::xen::{Xen, record};
-use crate::memory::{CrashRegion, Host, Kind, Rsdp, host, map};
+use crate::host::hypervisor::Hypervisor;
+use crate::host::kexec_state::KernelState;
+use crate::host::{CrashRegion, Host, Kind, Rsdp, map, read};
+use crate::sys::size::Size;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
@@ -43,23 +44,23 @@ impl Status {
     /// fails: what cannot be read is a warning.
     #[must_use]
     pub fn read(root: &Path) -> Self {
-        let (host, mut warnings) = match host::read(root) {
+        let (host, mut warnings) = match read(root) {
             Ok((host, warnings)) => (Some(host), warnings),
             Err(err) => (None, vec![err.to_string()]),
         };
-        let efi = crate::memory::efi::present(root);
+        let efi = crate::host::efi::present(root);
         let firmware = if efi { "efi" } else { "bios" };
         let mut kernel = KernelState::read(root);
-        let dom0 = kernel.under == Under::XenPvDom0;
+        let dom0 = kernel.hypervisor == Hypervisor::XenPvDom0;
         let xen_kexec = dom0.then(|| XenKexec::read(root, &mut warnings));
         if let Some(xen) = &xen_kexec {
             // Linux knows of its own images only, and there can be none
             kernel.loaded = xen.default.is_loaded();
             kernel.crash_loaded = xen.crash.is_loaded();
         }
-        let backend = match kernel.under {
-            Under::XenPvDom0 => Some("xen"),
-            under => under.owns_machine().then_some("linux"),
+        let backend = match kernel.hypervisor {
+            Hypervisor::XenPvDom0 => Some("xen"),
+            hypervisor => hypervisor.owns_machine().then_some("linux"),
         };
         Self {
             kernel,
@@ -115,7 +116,7 @@ fn lines(status: &Status, root: &Path) -> Vec<(&'static str, String)> {
         ("image", image(false)),
         ("crash image", image(true)),
         ("crash region", crash(status)),
-        ("running under", kernel.under.to_string()),
+        ("running under", kernel.hypervisor.to_string()),
         (
             "firmware",
             if status.firmware == "efi" {
@@ -129,7 +130,7 @@ fn lines(status: &Status, root: &Path) -> Vec<(&'static str, String)> {
         ("loading", loading(kernel, root)),
     ];
     if let Some(xen) = &status.xen_kexec {
-        lines.extend(hypervisor(xen));
+        lines.extend(hypervisor_lines(xen));
     }
     if let Some(host) = &status.host {
         let ram = map::total_ram(&host.memory_map);
@@ -140,7 +141,7 @@ fn lines(status: &Status, root: &Path) -> Vec<(&'static str, String)> {
             .count();
         lines.push((
             "memory",
-            format!("{} RAM, {special} other ranges", size(ram)),
+            format!("{} RAM, {special} other ranges", Size(ram)),
         ));
         lines.extend(low(host));
     }
@@ -164,7 +165,7 @@ fn crash(status: &Status) -> String {
             "none (crashkernel= belongs on Xen's command line)".to_owned()
         }
         ([], Some(0) | None) => "none (boot with crashkernel=)".to_owned(),
-        ([], Some(bytes)) => format!("{}, address not known", size(bytes)),
+        ([], Some(bytes)) => format!("{}, address not known", Size(bytes)),
         (regions, _) => regions
             .iter()
             .map(|r| {
@@ -172,7 +173,7 @@ fn crash(status: &Status) -> String {
                     "{:#x}-{:#x} ({})",
                     r.start,
                     r.end,
-                    size(r.end.saturating_sub(r.start))
+                    Size(r.end.saturating_sub(r.start))
                 )
             })
             .collect::<Vec<_>>()
@@ -194,7 +195,7 @@ fn lockdown(kernel: &KernelState) -> String {
 
 /// Whether this process may load, and the sysctls that speak against it.
 fn loading(kernel: &KernelState, root: &Path) -> String {
-    let answer = if kernel.under == Under::XenPvDom0 {
+    let answer = if kernel.hypervisor == Hypervisor::XenPvDom0 {
         Xen::new(root).ready(false).map(|_| ())
     } else {
         crate::backend::explain::permitted(kernel, false)
@@ -206,7 +207,7 @@ fn loading(kernel: &KernelState, root: &Path) -> String {
 }
 
 /// What only Xen knows.
-fn hypervisor(xen: &XenKexec) -> Vec<(&'static str, String)> {
+fn hypervisor_lines(xen: &XenKexec) -> Vec<(&'static str, String)> {
     let unknown = || "not known".to_owned();
     let status = |crash: bool| match xen.place(crash).xen_status {
         None => "no answer",
@@ -215,7 +216,11 @@ fn hypervisor(xen: &XenKexec) -> Vec<(&'static str, String)> {
     };
     vec![
         ("Xen", xen.version.clone().unwrap_or_else(unknown)),
-        ("Xen's free heap", xen.heap_free.map_or_else(unknown, size)),
+        (
+            "Xen's free heap",
+            xen.heap_free
+                .map_or_else(unknown, |bytes| Size(bytes).to_string()),
+        ),
         (
             "Xen's status",
             format!(
@@ -246,19 +251,6 @@ fn low(host: &Host) -> Vec<(&'static str, String)> {
         }
     };
     vec![("EBDA", ebda), ("base memory", base), ("ACPI RSDP", rsdp)]
-}
-
-/// Bytes, in the largest unit that divides them, or rounded down to MiB.
-fn size(bytes: u64) -> String {
-    const UNITS: [(u64, &str); 2] = [(1 << 30, "GiB"), (1 << 20, "MiB")];
-    match UNITS
-        .iter()
-        .find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit))
-    {
-        Some((unit, name)) => format!("{} {name}", bytes / unit),
-        None if bytes >= 1 << 20 => format!("{} MiB", bytes >> 20),
-        None => format!("{bytes} bytes"),
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use super::*;
-use crate::backend::state::tests::put;
-use crate::memory::firmware::tests::write_memmap;
-use crate::memory::low::tests::{Mib, rsdp};
+use crate::host::firmware::tests::write_memmap;
+use crate::host::low_memory::tests::{Mib, rsdp};
+use crate::sys::testing::put;
 
 fn machine() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
@@ -44,10 +44,13 @@ fn json_is_a_memory_map_for_plan() {
     let root = machine();
     let (out, talk) = go(true, root.path());
     assert_eq!(talk, "");
-    let (mut host, _) = host::read(root.path()).unwrap();
+    let (mut host, _) = read(root.path()).unwrap();
     // ACPI tables are not recorded
     host.acpi = Default::default();
-    assert_eq!(host::from_json(out.as_bytes()).unwrap(), host);
+    assert_eq!(
+        crate::host::replay::from_json(out.as_bytes()).unwrap(),
+        host
+    );
     let value: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(value["loaded"], true);
     assert_eq!(value["crash_loaded"], false);
@@ -118,12 +121,4 @@ fn a_machine_that_tells_nothing_has_a_status_too() {
             .unwrap()
             .starts_with("no memory map")
     );
-}
-
-#[test]
-fn sizes_are_round_where_they_can_be() {
-    assert_eq!(size(4 << 30), "4 GiB");
-    assert_eq!(size((1 << 30) + (1 << 20)), "1025 MiB");
-    assert_eq!(size((3 << 20) + 1), "3 MiB");
-    assert_eq!(size(0), "0 bytes");
 }

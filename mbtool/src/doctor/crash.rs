@@ -4,8 +4,8 @@
 //! docs/misc/xen-command-line.
 
 use super::{Check, Machine};
-use crate::crash::words;
-use crate::crash::xen::words::no_reboot;
+use crate::plan::crash::xen::cmdline::no_reboot;
+use crate::sys::kernel_cmdline;
 
 /// Bit of kernel.sysrq that lets the keyboard crash the kernel (`SysRq c`).
 const SYSRQ_DUMP: i64 = 8;
@@ -131,7 +131,7 @@ fn xen(machine: &Machine) -> Check {
     let Some(line) = line.and_then(|xen| xen.command_line.as_deref()) else {
         return Check::unknown(ID, "Xen's command line is not known");
     };
-    let words = words::split(line);
+    let words = kernel_cmdline::split(line);
     let watchdog = words
         .iter()
         .find(|word| word.split('=').next() == Some("watchdog"));

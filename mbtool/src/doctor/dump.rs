@@ -18,7 +18,7 @@ fn facts(machine: &Machine) -> Check {
     };
     // as for the core header of a crash image
     let facts = host.dump_facts();
-    let mut missing = facts.doubts.clone();
+    let mut missing = facts.warnings.clone();
     if facts.cpu_notes.is_empty() {
         missing.push(
             "where the CPUs' registers will be saved is not known: a dump will have memory only"

@@ -4,9 +4,10 @@ use crate::backend::{self, BackendError};
 use crate::cli::console::ConsoleArg;
 use crate::cmd::load::Decided;
 use crate::cmd::status::Status;
-use crate::crash::setup::{Config, ConfigError, config};
-use crate::memory::{Host, text};
+use crate::config::{self, Config, ConfigError};
+use crate::host::Host;
 use crate::plan::Plan;
+use crate::sys::file;
 use std::path::{Path, PathBuf};
 
 /// What a load asks first: warnings, or why it is refused.
@@ -97,7 +98,7 @@ impl Machine {
     /// read.
     #[must_use]
     pub fn file(&self, path: &str) -> Option<String> {
-        let text = text::read(&self.root.join(path), text::LISTING).ok()?;
+        let text = file::read(&self.root.join(path), file::LISTING).ok()?;
         Some(text.trim_matches(['\0', '\n', ' ', '\t']).to_owned())
     }
 

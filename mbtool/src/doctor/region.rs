@@ -2,10 +2,10 @@
 
 use super::{Check, Machine, State, Wanted};
 use crate::cmd::load::Decided;
-use crate::crash::need::size;
-use crate::crash::region::{self, RegionError};
-use crate::crash::words;
+use crate::plan::crash::region::{self, RegionError};
 use crate::plan::{self, PlanError};
+use crate::sys::kernel_cmdline;
+use crate::sys::size::Size;
 use handoff::addr::PhysRange;
 
 pub(super) fn checks(machine: &Machine) -> Vec<Check> {
@@ -21,7 +21,7 @@ pub(super) fn checks(machine: &Machine) -> Vec<Check> {
 
 /// Words of that name on a command line.
 fn crashkernel(line: &str) -> Vec<&str> {
-    let words = words::split(line).into_iter();
+    let words = kernel_cmdline::split(line).into_iter();
     words
         .filter(|word| word.starts_with("crashkernel="))
         .collect()
@@ -77,7 +77,7 @@ fn reserved(machine: &Machine) -> (Vec<Check>, Option<PhysRange>) {
         (None | Some(([], _)), Some(bytes @ 1..)) => {
             let found = format!(
                 "{} are reserved; where is not known ({})",
-                size(bytes),
+                Size::rounded_up(bytes),
                 machine.why_no_host()
             );
             let check = Check::unknown(ID, found).fix("run mbtool doctor as root");
@@ -115,12 +115,12 @@ fn reserved(machine: &Machine) -> (Vec<Check>, Option<PhysRange>) {
             (vec![check], None)
         }
         Err(error @ RegionError::TooHigh { region, .. }) => {
-            let there = Check::ok(ID, format!("{region} ({})", size(region.len())));
+            let there = Check::ok(ID, format!("{region} ({})", Size::rounded_up(region.len())));
             let high = Check::of("position", State::Problem, &error);
             (vec![there, high], None)
         }
         Ok(region) => {
-            let there = Check::ok(ID, format!("{region} ({})", size(region.len())));
+            let there = Check::ok(ID, format!("{region} ({})", Size::rounded_up(region.len())));
             let position = Check::ok("position", "below 4 GiB, where the handoff loads");
             (vec![there, position], Some(region))
         }
@@ -138,7 +138,7 @@ fn image(machine: &Machine, region: Option<PhysRange>) -> Vec<Check> {
             Some(region) => {
                 let found = format!(
                     "{} are reserved; whether that is enough depends on the image",
-                    size(region.len())
+                    Size::rounded_up(region.len())
                 );
                 vec![Check::unknown(SIZE, found).fix(fix)]
             }
@@ -193,8 +193,8 @@ fn fits(machine: &Machine, name: &str, decided: &Decided, region: Option<PhysRan
         .sum();
     let found = format!(
         "loading takes {} of the {} that are reserved",
-        size(taken),
-        size(region.len())
+        Size::rounded_up(taken),
+        Size::rounded_up(region.len())
     );
     let advice = machine
         .host()
@@ -205,7 +205,7 @@ fn fits(machine: &Machine, name: &str, decided: &Decided, region: Option<PhysRan
             "size",
             format!(
                 "{found}; it fits, but the crash kernel may not have enough left to run: {} are advised",
-                size(reserve.bytes)
+                Size::rounded_up(reserve.bytes)
             ),
         )
         .fix(format!("{reserve} on {}, and reboot", reserve.whose())),
@@ -219,8 +219,8 @@ mod tests {
     use super::*;
     use crate::backend::xen::status::XenKexec;
     use crate::doctor::testing::{IOMEM, Recorded};
+    use crate::host::xen::XenHost;
     use crate::image::synth;
-    use crate::memory::xen::XenHost;
 
     fn find(machine: &Machine, id: &str) -> Check {
         let checks = checks(machine);

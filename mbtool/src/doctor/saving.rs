@@ -3,10 +3,10 @@
 use super::Check;
 use super::machine::Machine;
 use super::setup::below;
-use crate::crash::setup::config::{Collector, Config, PATH, Save};
-use crate::crash::setup::{Device, Ssh, Target};
-use crate::memory::{map, text};
-use crate::quiesce::unescape;
+use crate::config::{Collector, Config, PATH, Save};
+use crate::config::{Device, Ssh, Target};
+use crate::host::map;
+use crate::sys::mountinfo::{self, Mount};
 use rustix::fs::statvfs;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -158,19 +158,15 @@ fn node(machine: &Machine, device: &Device) -> Option<PathBuf> {
 
 /// Where all of the file system on `node` is mounted.
 fn mounted(machine: &Machine, node: &Path) -> Option<PathBuf> {
-    let path = machine.root.join("proc/self/mountinfo");
-    let listing = text::read_bytes(&path, text::LISTING).ok()?;
-    listing.split(|byte| *byte == b'\n').find_map(|line| {
-        let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
-        let dash = words.iter().position(|word| *word == b"-")?;
-        let (top, point, source) = (words.get(3)?, words.get(4)?, words.get(dash + 2)?);
-        let source = unescape(source);
-        let real = fs::canonicalize(below(machine, &source)).ok();
-        let root = fs::canonicalize(&machine.root).ok()?;
-        let real = real.and_then(|real| Some(Path::new("/").join(real.strip_prefix(root).ok()?)));
-        let same = source == node || real.as_deref() == Some(node);
-        (same && *top == b"/").then(|| unescape(point))
-    })
+    let root = fs::canonicalize(&machine.root).ok()?;
+    let mounts = mountinfo::read(&machine.root).ok()?;
+    let whole = |mount: &Mount| {
+        let real = fs::canonicalize(below(machine, &mount.source)).ok();
+        let real = real.and_then(|real| Some(Path::new("/").join(real.strip_prefix(&root).ok()?)));
+        let same = mount.source == node || real.as_deref() == Some(node);
+        same && mount.root == Path::new("/")
+    };
+    mounts.into_iter().find(whole).map(|mount| mount.point)
 }
 
 /// What reads a dump.

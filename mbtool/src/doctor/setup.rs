@@ -4,9 +4,9 @@
 use super::{Check, Machine, saving};
 use crate::backend::xen::record;
 use crate::cmd::crash::load::STAMP;
-use crate::crash::setup::config::{Config, Load, PATH};
-use crate::crash::setup::install::UNIT;
-use crate::crash::xen::words::no_reboot;
+use crate::config::{Config, Load, PATH};
+use crate::plan::crash::xen::cmdline::no_reboot;
+use crate::setup::install::UNIT;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;

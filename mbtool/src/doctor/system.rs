@@ -4,11 +4,12 @@ use super::machine::Ready;
 use super::{Check, Machine, State};
 use crate::backend::BackendError;
 use crate::backend::explain::denials;
-use crate::backend::state::Lockdown;
-use crate::backend::under::Under;
 use crate::backend::xen::XenError;
 use crate::decompress::decompress;
-use crate::memory::text;
+use crate::host::hypervisor::Hypervisor;
+use crate::host::kexec_state::Lockdown;
+use crate::sys::file;
+use crate::sys::text;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
@@ -35,7 +36,7 @@ pub(super) fn checks(machine: &Machine) -> Vec<Check> {
 /// Who we run under.
 fn system(machine: &Machine) -> Check {
     const ID: &str = "system";
-    let under = machine.status.kernel.under;
+    let hypervisor = machine.status.kernel.hypervisor;
     let refused =
         [&machine.ready_crash, &machine.ready]
             .into_iter()
@@ -47,8 +48,8 @@ fn system(machine: &Machine) -> Check {
                 _ => None,
             });
     if let Some(err) = refused {
-        let state = match under {
-            Under::XenUnknown => State::Unknown,
+        let state = match hypervisor {
+            Hypervisor::XenUnknown => State::Unknown,
             _ => State::Problem,
         };
         return Check::of(ID, state, err);
@@ -66,7 +67,7 @@ fn system(machine: &Machine) -> Check {
         "kexec_load(2)"
     };
     let found = format!(
-        "{under}{release}, {firmware}{}; images are loaded through {through}",
+        "{hypervisor}{release}, {firmware}{}; images are loaded through {through}",
         virtual_machine(machine)
     );
     Check::ok(ID, found)
@@ -77,7 +78,7 @@ fn virtual_machine(machine: &Machine) -> String {
     let info = machine.file("proc/cpuinfo").unwrap_or_default();
     let flags = info.lines().find(|line| line.starts_with("flags"));
     let flagged = flags.is_some_and(|line| line.split_whitespace().any(|w| w == "hypervisor"));
-    if !flagged || machine.status.kernel.under != Under::Bare {
+    if !flagged || machine.status.kernel.hypervisor != Hypervisor::Bare {
         return String::new();
     }
     let names = ["sys_vendor", "product_name"];
@@ -142,7 +143,7 @@ fn system_call(machine: &Machine) -> Option<(bool, String)> {
         format!("usr/lib/modules/{release}/config"),
     ];
     for path in paths {
-        let bytes = text::read_bytes(&machine.root.join(&path), text::LISTING);
+        let bytes = file::read_bytes(&machine.root.join(&path), file::LISTING);
         let Some(plain) = bytes.ok().and_then(|bytes| decompress(bytes, &path).ok()) else {
             continue;
         };

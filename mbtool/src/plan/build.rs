@@ -1,18 +1,20 @@
-//! The story: place, describe, hand off, resolve, check, report.
+//! The steps of a plan: boot parameters, low memory, allocatable RAM, crash data, layout, boot information, segments,
+//! handoff, check, report.
 
-use super::boot::{self, Boot, Known};
+use super::boot::low_memory::LowMemoryPlan;
+use super::boot::params::BootParams;
+use super::boot::{self, Boot, Known, e820};
 use super::check::{self, Limits, XenLimits};
-use super::ground::{self, Ground};
-use super::layout::Layout;
-use super::low::Low;
-use super::report::Report;
-use super::resolve::{kernel_segments, resolve};
-use super::wishes::Wishes;
-use super::{
-    Plan, PlanError, Request, Segment, advise, assemble, dump, ram_log, request, segments, stage,
-    usable,
-};
-use crate::memory::{Host, map};
+use super::crash::{advice, linux};
+use super::place::allocator::Arena;
+use super::place::layout::{InfoRules, Layout};
+use super::place::resolve::{kernel_segments, resolve};
+use super::place::{allocatable, relocated};
+use super::report::{Report, assemble};
+use super::xen_heap::strategy::{self, LoadStrategy};
+use super::{Plan, PlanError, Request, Segment, ram_log, segments};
+use crate::host::{Host, map};
+use handoff::addr::PhysRange;
 use handoff::blob::Built;
 use handoff::spec::{Region, Relocate, Spec, zero_pages};
 
@@ -28,22 +30,19 @@ pub(super) type Builder<'a> = &'a dyn Fn(&Spec) -> Result<Built, String>;
 /// Why it cannot be done, and what to do about it.
 pub fn plan(request: &Request, host: &Host) -> Result<Plan, PlanError> {
     plan_with(request, host, &handoff::blob::build)
-        .map_err(|error| advise::completed(error, request, host))
+        .map_err(|error| advice::completed(error, request, host))
 }
-
-/// Segments before claims are resolved.
-pub(super) type Parts = Vec<Segment>;
 
 pub(super) fn plan_with(
     request: &Request,
     host: &Host,
     blob: Builder<'_>,
 ) -> Result<Plan, PlanError> {
-    let mut wishes = Wishes::decide(request, host)?;
-    let host = &ram_log::keep(&request.consoles, host, &mut wishes.warnings)?;
-    let low = Low::decide(request, host, wishes.xen.is_some(), &mut wishes.warnings)?;
-    ground::first(request, host, &mut |ground| {
-        attempt(request, host, (wishes.clone(), low.clone()), ground, blob)
+    let mut params = BootParams::decide(request, host)?;
+    let host = &ram_log::keep(&request.consoles, host, &mut params.warnings)?;
+    let low = LowMemoryPlan::decide(request, host, params.xen.is_some(), &mut params.warnings)?;
+    strategy::first(request, host, &mut |strategy| {
+        attempt(request, host, (params.clone(), low.clone()), strategy, blob)
     })
 }
 
@@ -51,59 +50,63 @@ pub(super) fn plan_with(
 fn attempt(
     request: &Request,
     host: &Host,
-    (mut wishes, mut low): (Wishes, Low),
-    ground: &Ground<'_>,
+    (mut params, mut low): (BootParams, LowMemoryPlan),
+    strategy: &LoadStrategy<'_>,
     blob: Builder<'_>,
 ) -> Result<Plan, PlanError> {
-    let request = &*ground.request(request, &mut wishes.warnings);
-    let mut arena = usable::memory(request, host, &low, ground)?;
+    let request = &*strategy.request(request, &mut params.warnings);
+    let mut arena = allocatable::memory(request, host, &low.forbidden, || strategy.arena(host))?;
     let ram = arena.ram().to_vec();
 
-    let staged = stage::decide(request, &mut wishes, host, &mut low, &mut arena)?;
-    let dump = dump::decide(request, host, &mut wishes, &mut low, &mut arena)
-        .map_err(|error| dump::too_small(error, request, &dump::need(request, &wishes, 0, host)))?;
-    let kept = dump.as_ref().and_then(|dump| dump.kept.as_ref());
-    let handoff = ground.handoff(request, host, &low)?;
+    let staged = relocation(request, host, (&mut params, &mut low), &mut arena)?;
+    let dump =
+        linux::decide(request, host, &mut params, &mut low, &mut arena).map_err(|error| {
+            linux::too_small(error, request, &linux::estimate(request, &params, 0, host))
+        })?;
+    let block = dump.as_ref().and_then(|dump| dump.block.as_ref());
+    let handoff = strategy.handoff(request, host, &low)?;
 
     // sizes first: that of the boot information does not depend on addresses
-    let draft = boot_information(request, &wishes, &low, &Layout::draft(request), 0)?;
+    let draft = boot_information(request, &params, &low, &Layout::draft(request), 0)?;
     let info_len = draft.bytes.len() as u64;
-    let layout = Layout::place(request, &wishes, &mut arena, info_len, (staged, handoff)).map_err(
-        |error| match kept {
-            Some(kept) => kept.no_room(error, request),
-            None => {
-                let need = dump::need(request, &wishes, info_len, host);
-                dump::too_small(error, request, &need)
+    let rules = params.image_rules(request);
+    let info = info_rules(request, info_len);
+    let layout =
+        Layout::place(request, rules, &mut arena, info, (staged, handoff)).map_err(|error| {
+            match block {
+                Some(block) => block.no_room(error, request),
+                None => {
+                    let estimate = linux::estimate(request, &params, info_len, host);
+                    linux::too_small(error, request, &estimate)
+                }
             }
-        },
-    )?;
-    wishes.warnings.extend(layout.warning.clone());
-    if let Some(kept) = kept {
-        kept.check(request, &layout)?;
+        })?;
+    params.warnings.extend(layout.warning.clone());
+    if let Some(block) = block {
+        block.check(request, &layout)?;
     }
 
     let placed = request.image.at(layout.base)?;
     let image_entry = placed.entry;
-    let boot = boot_information(request, &wishes, &low, &layout, image_entry)?;
+    let boot = boot_information(request, &params, &low, &layout, image_entry)?;
     debug_assert_eq!(boot.bytes.len(), draft.bytes.len());
     let fixups = boot::fixups(&low, &boot, layout.info.start);
 
-    let mut parts = segments::image(&wishes, &request.image.name, placed)?;
-    let moves = stage::shift(&mut parts, &layout);
-    parts.extend(dump.iter().flat_map(dump::Dump::segments));
+    let mut parts = segments::image(&params, &request.image.name, placed)?;
+    let moves = relocated::shift(&mut parts, &layout);
+    parts.extend(dump.iter().flat_map(linux::Dump::segments));
     parts.extend(segments::modules(request, &layout));
-    let info = boot::segment_name(&request.image.protocol);
-    parts.push(Segment::new(info, layout.info, boot.bytes.clone()));
-    let mut loads = ground.load(
+    parts.push(Segment::new(info.name, layout.info, boot.bytes.clone()));
+    let mut relocations = strategy.load(
         (parts, moves),
         (request, host),
         layout.handoff,
-        &mut wishes.warnings,
+        &mut params.warnings,
     )?;
     // first of all, as nothing else may have changed what is saved
-    let save = dump.iter().flat_map(dump::Dump::save);
-    loads.extents.splice(..0, save);
-    let mut parts: Parts = loads
+    let save = dump.iter().flat_map(linux::Dump::save);
+    relocations.extents.splice(..0, save);
+    let mut parts: Vec<Segment> = relocations
         .parts
         .iter()
         .map(|part| part.clone().with_digest(request.verify))
@@ -116,8 +119,8 @@ fn attempt(
         verify: request.verify,
         regions: regions(&parts, request)?,
         relocate: Relocate {
-            extents: loads.extents.clone(),
-            clear: loads.clear.clone(),
+            extents: relocations.extents.clone(),
+            clear: relocations.clear.clone(),
             ..Relocate::default()
         },
         fixups,
@@ -129,33 +132,35 @@ fn attempt(
     parts.push(segments::handoff(&built, layout.handoff)?.with_digest(request.verify));
     match &host.xen {
         Some(_) => parts.push(segments::page_0()),
-        None => parts.extend(segments::reserve(&wishes, layout.reserved)),
+        None => parts.extend(segments::reserve(&params, layout.reserved)),
     }
     parts.extend(dump.and_then(|dump| dump.saved_segment()));
 
     let mut segments = resolve(parts)?;
-    let kernel = ground.kernel_segments(&mut segments, request, host)?;
+    let kernel = strategy.kernel_segments(&mut segments, request, host)?;
     let limits = Limits {
         ram: &ram,
-        max_segments: max_segments(request, host),
+        max_segments: request.segment_limit(host),
         crash: request.crash,
         forbidden: &low.forbidden,
         handoff_entry: built.entry,
-        image_entry: loads.as_loaded(image_entry),
+        image_entry: relocations.as_loaded(image_entry),
         total_ram: map::total_ram(&host.memory_map),
         xen: host.xen.as_ref().map(|xen| XenLimits {
-            safe: ground.safe(host),
+            safe: strategy.safe(host),
             heap_free: xen.heap_free,
         }),
         relocate: &spec.relocate,
     };
     check::check(&segments, &kernel, &limits)?;
-    stage::check(&segments, &layout)?;
+    if layout.staged.is_some() {
+        check::moved_image(&segments, layout.reserved)?;
+    }
 
     let facts = assemble::Facts {
         request,
         host,
-        wishes,
+        params,
         low,
         layout,
         boot,
@@ -172,24 +177,50 @@ fn attempt(
     })
 }
 
-/// Most segments that the loading kernel takes.
-pub(super) fn max_segments(request: &Request, host: &Host) -> usize {
-    match host.xen {
-        Some(_) => request.max_segments.min(request::XEN_SEGMENTS),
-        None => request.max_segments,
+/// Pages outside of the loadable RAM that an image must have, and the handoff moves it to.
+fn relocation(
+    request: &Request,
+    host: &Host,
+    (params, low): (&mut BootParams, &mut LowMemoryPlan),
+    arena: &mut Arena,
+) -> Result<Option<PhysRange>, PlanError> {
+    let rules = params.image_rules(request);
+    let found = relocated::decide(request, rules, host, &low.forbidden, arena)?;
+    let Some(pages) = found else {
+        return Ok(None);
+    };
+    check::below_4_gib(rules.name, pages)?;
+    e820::add_ram(&mut low.areas, pages);
+    if request.crash.is_some() {
+        params.warnings.push(format!(
+            "{} must be at {pages}, outside of the crash region: it is moved there after a panic, \
+             and what the crashed kernel has there is lost",
+            rules.name
+        ));
+    }
+    Ok(Some(pages))
+}
+
+/// What the placement of `len` bytes of boot information depends on.
+const fn info_rules(request: &Request, len: u64) -> InfoRules {
+    let protocol = &request.image.protocol;
+    InfoRules {
+        name: boot::segment_name(protocol),
+        end: boot::limit(protocol),
+        len,
     }
 }
 
 fn boot_information(
     request: &Request,
-    wishes: &Wishes,
-    low: &Low,
+    params: &BootParams,
+    low: &LowMemoryPlan,
     layout: &Layout,
     image_entry: u64,
 ) -> Result<Boot, PlanError> {
     boot::build(Known {
         request,
-        wishes,
+        params,
         low,
         layout,
         image_entry,

@@ -10,6 +10,7 @@ mod xen;
 pub use error::CheckError;
 pub use xen::XenLimits;
 
+use super::place::allocatable::CRASH_SPARE_PAGES;
 use super::{KernelSegment, Segment};
 use handoff::abi::Extent;
 use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange};
@@ -17,8 +18,6 @@ use handoff::spec::Relocate;
 
 /// Linux: destinations end below this (46-bit physical addresses).
 const DESTINATION_LIMIT: u64 = (1 << 46) - 1;
-/// Pages of a crash region that the kernel needs for itself.
-pub const CRASH_SPARE_PAGES: u64 = 32;
 
 /// What [`check`] compares the segments with.
 #[derive(Clone, Debug)]
@@ -230,6 +229,40 @@ fn as_the_kernel_does(kernel: &[KernelSegment], limits: &Limits<'_>) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Looks whether 32-bit code reaches `dest`.
+///
+/// # Errors
+///
+/// It ends above 4 GiB.
+pub fn below_4_gib(name: &str, dest: PhysRange) -> Result<(), CheckError> {
+    if dest.end > FOUR_GIB {
+        let name = name.to_owned();
+        return Err(CheckError::Above4Gib { name, dest });
+    }
+    Ok(())
+}
+
+/// Looks at where everything ends up when the handoff moves an image to `pages`: it
+/// must not overwrite what is loaded.
+///
+/// # Errors
+///
+/// The first segment that is overwritten.
+pub fn moved_image(segments: &[Segment], pages: PhysRange) -> Result<(), CheckError> {
+    match segments
+        .iter()
+        .find(|segment| segment.dest.overlaps(&pages))
+    {
+        Some(segment) => Err(CheckError::InTheWay {
+            name: segment.name.clone(),
+            dest: segment.dest,
+            by: "the image that the handoff moves".to_owned(),
+            range: pages,
+        }),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
 //! Why there is no plan.
 
 use super::boot::linux::LinuxError;
+use super::boot::mb2_requests::RequestError;
 use super::boot::multiboot::MbiError;
 use super::check::CheckError;
-use super::place::{FixedError, NoRoom};
-use super::resolve::ResolveError;
-use super::scatter::NoSafeRoom;
-use super::wants::WantError;
-use crate::crash::Reserve;
-use crate::crash::need::{Need, size};
+use super::crash::Reserve;
+use super::crash::size::SizeEstimate;
+use super::place::allocator::{FixedError, NoRoom};
+use super::place::resolve::ResolveError;
+use super::xen_heap::scatter::NoSafeRoom;
 use crate::image::ImageError;
+use crate::sys::size::Size;
 use handoff::addr::PhysRange;
 use xen_shim::contract::ContractError;
 use xen_shim::low_memory::NoLowMemory;
@@ -22,7 +23,7 @@ pub enum PlanError {
     NoRam,
     /// Header wishes.
     #[error(transparent)]
-    Want(#[from] WantError),
+    Want(#[from] RequestError),
     /// Xen's own rules.
     #[error(transparent)]
     Contract(#[from] ContractError),
@@ -52,7 +53,7 @@ pub enum PlanError {
         "no place for {name}: it can only be within {allowed}, and the window from --mem-min \
          {min:#x} to --mem-max {max:#x} has nothing of that"
     )]
-    Window {
+    Dom0Range {
         /// Segment name.
         name: String,
         /// By its nature.
@@ -100,8 +101,8 @@ pub enum PlanError {
     },
     /// Everything together is larger than the region.
     #[error(
-        "the crash region {region} ({} MiB) is too small: loading takes {} ({parts}); {}",
-        region.len() >> 20, size(*load), more(*reserve)
+        "the crash region {region} ({}) is too small: loading takes {} ({parts}); {}",
+        Size(region.len()), Size::rounded_up(*load), more(*reserve)
     )]
     CrashRegionTooSmall {
         /// The region.
@@ -115,10 +116,10 @@ pub enum PlanError {
     },
     /// A dump of this machine cannot be described.
     #[error(transparent)]
-    CoreHeader(#[from] crate::crash::header::TooMany),
+    CoreHeader(#[from] crate::plan::crash::elfcorehdr::TooMany),
     /// dom0 cannot start there.
     #[error(transparent)]
-    Dom0Window(#[from] crate::crash::xen::WindowError),
+    Dom0Window(#[from] crate::plan::crash::xen::Dom0RangeError),
     /// The handoff's log in RAM.
     #[error("no RAM log at {addr:#x}: {why}; choose another address (--console ramlog:ADDR)")]
     RamLog {
@@ -148,12 +149,12 @@ pub enum PlanError {
 }
 
 impl PlanError {
-    /// `need` is more than there is in `region`.
-    pub(super) fn too_small(region: PhysRange, need: &Need) -> Self {
+    /// `estimate` is more than there is in `region`.
+    pub(super) fn too_small(region: PhysRange, estimate: &SizeEstimate) -> Self {
         Self::CrashRegionTooSmall {
             region,
-            load: need.to_load(),
-            parts: need.to_string(),
+            load: estimate.to_load(),
+            parts: estimate.to_string(),
             reserve: None,
         }
     }
@@ -176,6 +177,6 @@ fn more(reserve: Option<Reserve>) -> String {
 fn crash_regions(there: &[PhysRange]) -> String {
     match there {
         [] => "no crash region at all".to_owned(),
-        some => format!("only {}", super::place::list(some)),
+        some => format!("only {}", super::place::allocator::list(some)),
     }
 }

@@ -1,41 +1,34 @@
 //! Request + Image + Host -> [`Plan`], a pure value.
 //!
-//! The story is told in `build`; each step has a file of its own.
+//! `build` has the steps in order. The folders, each of which uses only those before it:
+//!
+//! - [`place`]: which address everything gets;
+//! - [`boot`]: boot parameters, memory map and boot information, by protocol;
+//! - `xen_heap`: how to load past Xen's free heap;
+//! - [`crash`]: crash images;
+//! - [`check`]: the finished plan against the rules of the loading kernel;
+//! - [`report`]: the JSON document, the table, the picture.
 
-mod advise;
-mod assemble;
 pub mod boot;
 mod build;
 mod bytes;
 pub mod check;
 mod corrupt;
-mod dump;
-mod dump_xen;
+pub mod crash;
 mod error;
-mod ground;
-mod layout;
-mod low;
+pub mod hex;
 pub mod place;
 mod ram_log;
 pub mod report;
 pub mod request;
-pub mod resolve;
-mod scatter;
 mod segments;
-pub mod sent_map;
-mod stage;
-pub mod svg;
-mod table;
-mod trim;
-mod usable;
-pub mod wants;
-mod wishes;
+mod xen_heap;
 
-pub use advise::{Advice, advice};
 pub use boot::{mbi, sent};
 pub use build::plan;
 pub use bytes::Bytes;
-pub use dump_xen::tables as tables_for_xen;
+pub use crash::advice::{Advice, advice};
+pub use crash::xen::layout::tables as tables_for_xen;
 pub use error::PlanError;
 pub use report::Report;
 pub use request::{Module, Request};
@@ -49,12 +42,12 @@ pub struct Segment {
     pub name: String,
     /// Destination; page aligned at both ends.
     pub dest: PhysRange,
-    /// Loaded at the start of `dest`; the rest is zeroed. Empty for a claim
-    /// (bufsz 0): memory that must stay as it is, or stay free.
+    /// Loaded at the start of `dest`; the rest is zeroed. Empty for a zero-length
+    /// segment (bufsz 0): memory that must stay as it is, or stay free.
     pub data: Bytes,
-    /// CRC-32 (IEEE) of `data`; 0 for a claim.
+    /// CRC-32 (IEEE) of `data`; 0 for a zero-length segment.
     pub crc32: u32,
-    /// SHA-256 of `data`, where the handoff is to verify it; `None` for a claim.
+    /// SHA-256 of `data`, where the handoff is to verify it; `None` for a zero-length segment.
     pub sha256: Option<[u8; 32]>,
 }
 

@@ -1,7 +1,7 @@
 //! Memory for the handoff's log: nobody else's, and told to the image as such.
 
 use super::PlanError;
-use crate::memory::{Entry, Host, Kind, map};
+use crate::host::{Entry, Host, Kind, map};
 use crate::ramlog;
 use handoff::addr::{MIB, PhysRange};
 use handoff::spec::Console;

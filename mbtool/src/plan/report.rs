@@ -2,21 +2,23 @@
 //!
 //! docs/plan-json.md describes every field. Addresses are strings ("0x1000"),
 //! sizes are numbers; `memory_map`, `low_memory` and `crash_regions` have the
-//! form of [`crate::memory::Host`], so that a plan is also a recorded machine.
+//! form of [`crate::host::Host`], so that a plan is also a recorded machine.
 
+pub(super) mod assemble;
 mod fixup;
-mod hex;
-mod words;
+pub mod svg;
+pub(super) mod table;
+mod text;
 
+pub use super::hex::{Hex, HexRange};
 pub use fixup::FixupReport;
-pub use hex::{Hex, HexRange};
-pub use words::{console_text, consoles_text, drill_text, on_fault_text, verify_text};
+pub use text::{console_text, consoles_text, drill_text, on_fault_text, verify_text};
 
 use super::boot::Sent;
-use crate::crash::Facts;
-use crate::memory::boot_facts::BootFacts;
-use crate::memory::xen::XenHost;
-use crate::memory::{CrashRegion, Entry, LowMemory};
+use crate::host::boot_facts::BootFacts;
+use crate::host::crash_notes::CrashInfo;
+use crate::host::xen::XenHost;
+use crate::host::{CrashRegion, Entry, LowMemory};
 use serde::{Serialize, Serializer};
 
 /// Raised with every incompatible change of the document.
@@ -42,10 +44,10 @@ pub struct Report {
     pub boot: Sent,
     /// The machine's memory, as the planner knew it.
     pub memory_map: Vec<Entry>,
-    /// RAM that Linux shares with EFI, see [`crate::memory::Host::efi_ram`].
+    /// RAM that Linux shares with EFI, see [`crate::host::Host::efi_ram`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub efi_ram: Vec<Entry>,
-    /// RAM that drivers have added, see [`crate::memory::Host::added_ram`].
+    /// RAM that drivers have added, see [`crate::host::Host::added_ram`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub added_ram: Vec<Entry>,
     /// What was found in low memory.
@@ -60,7 +62,7 @@ pub struct Report {
     pub boot_facts: Option<BootFacts>,
     /// For a crash image that makes a dump: what the running system leaves for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dump: Option<Facts>,
+    pub dump: Option<CrashInfo>,
     /// What Xen needs below 1 MiB; null for other images.
     pub xen_low_memory: Option<LowReport>,
     /// What the handoff stores and copies just before the jump, in order.

@@ -1,6 +1,7 @@
 //! What the user asked for: the planner's input beside the machine.
 
 use super::Bytes;
+use crate::host::Host;
 use crate::image::{Image, Protocol};
 use handoff::addr::{MIB, PhysRange};
 use handoff::spec::{Console, Drill, OnFault, Verify};
@@ -86,6 +87,15 @@ impl Request {
             kernel_min: 0,
             seed: None,
             max_segments: LINUX_SEGMENTS,
+        }
+    }
+
+    /// Most segments that the kernel which loads on `host` takes.
+    #[must_use]
+    pub fn segment_limit(&self, host: &Host) -> usize {
+        match host.xen {
+            Some(_) => self.max_segments.min(XEN_SEGMENTS),
+            None => self.max_segments,
         }
     }
 

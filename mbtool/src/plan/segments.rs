@@ -1,7 +1,7 @@
 //! Segments of whole pages from the parts of a plan.
 
-use super::layout::Layout;
-use super::wishes::Wishes;
+use super::boot::params::BootParams;
+use super::place::layout::Layout;
 use super::{Bytes, PlanError, Request, Segment};
 use crate::image::PlacedImage;
 use handoff::addr::{PAGE_SIZE, PhysRange};
@@ -39,11 +39,11 @@ impl Segment {
 
 /// The image's segments: what shares a page becomes one.
 pub(super) fn image(
-    wishes: &Wishes,
+    params: &BootParams,
     name: &str,
     placed: PlacedImage,
 ) -> Result<Vec<Segment>, PlanError> {
-    let name = wishes.image_name(name);
+    let name = params.image_name(name);
     let mut runs: Vec<(PhysRange, Vec<u8>)> = Vec::with_capacity(placed.segments.len());
     for segment in placed.segments {
         let pages = segment.range.align_outward(PAGE_SIZE).ok_or_else(|| {
@@ -98,9 +98,9 @@ pub(super) fn handoff(built: &Built, pages: PhysRange) -> Result<Segment, PlanEr
 }
 
 /// A claim on everything kept for the image, which its own segments cut.
-pub(super) fn reserve(wishes: &Wishes, pages: PhysRange) -> Option<Segment> {
+pub(super) fn reserve(params: &BootParams, pages: PhysRange) -> Option<Segment> {
     let claim = |_: &_| Segment::new("xen (rest of its superpages)", pages, Vec::new());
-    wishes.xen.as_ref().map(claim)
+    params.xen.as_ref().map(claim)
 }
 
 /// A claim on page 0, for Xen, which maps only what is claimed: where Xen lost a

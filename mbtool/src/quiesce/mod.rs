@@ -14,9 +14,7 @@ mod patient;
 mod pci;
 mod processes;
 
-pub(crate) use mounts::unescape;
 pub use ops::{Machine, Ops};
-pub(crate) use ops::{within, within_beating};
 pub use patient::Patient;
 
 use std::path::{Path, PathBuf};

@@ -1,7 +1,8 @@
 //! Network interfaces: the devices that write to memory when nobody asked.
 
 use super::{Ops, Step, Undo, listed};
-use crate::memory::text;
+use crate::sys::file;
+use crate::sys::text;
 use std::fs;
 use std::path::Path;
 
@@ -25,7 +26,7 @@ pub(super) fn down(root: &Path, ops: &dyn Ops, undo: &mut Vec<Undo>) -> Step {
     paths.sort_unstable();
     let (mut done, mut failed) = (0, Vec::new());
     for path in paths {
-        let Ok(was) = text::read(&path, text::ATTRIBUTE) else {
+        let Ok(was) = file::read(&path, file::ATTRIBUTE) else {
             continue;
         };
         let Some(flags) = text::number(was.trim()) else {

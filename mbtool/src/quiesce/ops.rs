@@ -1,11 +1,11 @@
 //! What quiescing asks of the kernel, each request with a limit of time.
 
+use crate::sys::timeout::within;
 use rustix::mm::MlockAllFlags;
 use rustix::mount::MountFlags;
 use rustix::process::{Pid, Signal};
 use std::fs;
 use std::path::Path;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -13,10 +13,6 @@ use std::time::Duration;
 const SYNC: Duration = Duration::from_secs(60);
 /// One mount, one interface.
 const ONE: Duration = Duration::from_secs(10);
-/// Between two signs of life of who waits.
-const BEAT: Duration = Duration::from_millis(500);
-/// Stack of the thread that waits; it is locked in memory.
-const STACK: usize = 64 << 10;
 
 /// The requests, or something that stands for them in a test. None of them may
 /// take longer than about a minute.
@@ -97,55 +93,9 @@ impl Ops for Machine {
     }
 }
 
-/// Runs `job` in a thread of its own, and leaves it there when it does not come
-/// back: a process that waits for a dead disk cannot be interrupted.
-pub(crate) fn within<T: Send + 'static>(
-    limit: Duration,
-    job: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, String> {
-    within_beating(limit, &mut || {}, job)
-}
-
-/// The same; `beat` is called while it waits.
-pub(crate) fn within_beating<T: Send + 'static>(
-    limit: Duration,
-    beat: &mut dyn FnMut(),
-    job: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::Builder::new()
-        .stack_size(STACK)
-        .spawn(move || {
-            // nobody listens any more after the limit
-            let _ = sender.send(job());
-        })
-        .map_err(|err| format!("no thread: {err}"))?;
-    let mut left = limit;
-    loop {
-        let slice = left.min(BEAT);
-        match receiver.recv_timeout(slice) {
-            Err(RecvTimeoutError::Timeout) if slice < left => {}
-            done => return done.map_err(|_| format!("no end after {} s", limit.as_secs())),
-        }
-        left -= slice;
-        beat();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_hangs_is_left_behind() {
-        assert_eq!(within(ONE, || 7), Ok(7));
-        let mut beats = 0;
-        let long = BEAT * 2 + BEAT / 2;
-        assert!(within_beating(long, &mut || beats += 1, || thread::sleep(ONE)).is_err());
-        assert_eq!(beats, 2);
-        let err = within(Duration::from_millis(20), || thread::sleep(ONE)).unwrap_err();
-        assert_eq!(err, "no end after 0 s");
-    }
 
     #[test]
     fn the_kernels_answers_are_told() {

@@ -1,7 +1,7 @@
 //! Every other process, at the end of an orderly shutdown.
 
 use super::{Ops, Step};
-use crate::memory::text;
+use crate::sys::file;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -40,7 +40,7 @@ fn others(root: &Path, own: i32) -> Vec<i32> {
     pids.filter(|pid| *pid > 1 && *pid != own)
         .filter(|pid| {
             let dir = root.join("proc").join(pid.to_string());
-            let line = text::read_bytes(&dir.join("cmdline"), text::LISTING).unwrap_or_default();
+            let line = file::read_bytes(&dir.join("cmdline"), file::LISTING).unwrap_or_default();
             // kernel threads, and what has ended but was not waited for
             !line.is_empty() && line[0] != b'@'
         })

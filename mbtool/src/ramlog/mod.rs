@@ -4,7 +4,7 @@ mod read;
 
 pub use read::{read, read_text};
 
-use crate::memory::text;
+use crate::sys::text;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::ramlog::{HEADER_LEN, LogHeader, MAGIC, MAX_SIZE, MIN_SIZE, VERSION};
 use handoff::spec::Console;

@@ -1,8 +1,8 @@
 //! From physical memory to a [`Log`].
 
 use super::{Log, RamLogError, header, parse, reserved};
-use crate::memory::devmem::DevMem;
-use crate::memory::text;
+use crate::host::devmem::DevMem;
+use crate::sys::file;
 use handoff::addr::PAGE_SIZE;
 use handoff::ramlog::MIN_SIZE;
 use std::io;
@@ -19,7 +19,7 @@ pub fn read(root: &Path, addr: Option<u64>) -> Result<Log, RamLogError> {
     if let Some(addr) = addr {
         return read_at(root, addr);
     }
-    let cmdline = text::read(&root.join("proc/cmdline"), text::LISTING).unwrap_or_default();
+    let cmdline = file::read(&root.join("proc/cmdline"), file::LISTING).unwrap_or_default();
     let mut failed = RamLogError::NoPlace;
     for range in reserved(&cmdline) {
         let Some(pages) = range.align_inward(PAGE_SIZE) else {

@@ -59,6 +59,8 @@ fn demo(options: &Options) -> Result<()> {
         board: if options.q35 { Board::Q35 } else { Board::Pc },
         cpus: options.cpus,
         memory_mib: options.memory,
+        xen_args: "",
+        dom0_args: "",
     };
     say(
         "demo",
@@ -81,7 +83,7 @@ fn demo(options: &Options) -> Result<()> {
 
     let mut stdout = std::io::stdout().lock();
     let report = scenario.run("demo", &mut |_, line| {
-        // Whoever closed stdout still gets the verdict.
+        // The verdict is printed also when stdout is closed.
         let _ = writeln!(stdout, "{line}");
         let _ = stdout.flush();
     })?;

@@ -1,7 +1,7 @@
 //! Runs in dom0, as root: makes every hypercall that mbtool knows, and prints the answers, one line each.
 //!
 //! `hypercall-guest` asks for everything and runs the table of images, `hypercall-guest open` only opens the device,
-//! `hypercall-guest range` asks for the crash area, `hypercall-guest under` says what this Linux runs on.
+//! `hypercall-guest range` asks for the crash area, `hypercall-guest under` prints what this Linux runs on.
 
 use std::env;
 use std::fs;
@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use handoff::addr::{MIB, PhysRange};
-use mbtool::backend::under::Under;
+use mbtool::host::hypervisor::Hypervisor;
 use tests::hypercall::{MARKER, answer};
 use xen_shim::hypercall::testing::load_cases;
 use xen_shim::hypercall::{
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
             .map_err(Into::into),
         [range] if range == "range" => crash_area(),
         [under] if under == "under" => {
-            println!("{MARKER}under {}", Under::read(Path::new("/")));
+            println!("{MARKER}under {}", Hypervisor::read(Path::new("/")));
             Ok(())
         }
         _ => Err(anyhow::anyhow!("usage: hypercall-guest [open|range|under]")),

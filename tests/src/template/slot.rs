@@ -63,7 +63,7 @@ pub fn archive(base: &[u8]) -> Result<Vec<u8>> {
 }
 
 impl Slot {
-    /// Whether it has room for `files`.
+    /// Whether `files` fit.
     pub fn takes(files: &[u8]) -> bool {
         files.len() <= PAGES * PAGE
     }
@@ -117,7 +117,7 @@ impl Slot {
         })
     }
 
-    /// Writes `files`, a cpio archive, into the memory of the process `qemu`, which has `ram` mapped. The first stage goes on
+    /// Writes `files`, a cpio archive, into the memory of the process `qemu`, which has `ram` mapped. The first stage continues
     /// with the last write.
     pub fn fill(&self, qemu: u32, ram: &Path, files: &[u8]) -> Result<()> {
         ensure!(

@@ -1,4 +1,4 @@
-//! The templates in the cache directory: which there are, who uses them, and how much room they take.
+//! The templates in the cache directory: which there are, who uses them, and how much space they take.
 //!
 //! `templates/KEY/` is a template, `templates/KEY.part/` one that is being made, `templates/KEY.lock` is locked by who makes
 //! it (alone) or uses it (with others).
@@ -73,7 +73,7 @@ impl Store {
         }
         lock.lock_shared().context("cannot lock a template")?;
         if !dir.is_dir() {
-            // removed meanwhile, for want of room
+            // removed meanwhile, for want of space
             return Ok(None);
         }
         // used last now

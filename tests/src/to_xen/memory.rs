@@ -12,19 +12,19 @@ use images::progress::say;
 use super::{Case, READY, STILL};
 use crate::crash::Host;
 use crate::gdb::Gdb;
+use crate::outcome::Outcome;
 use crate::plan_json::PlanJson;
 use crate::qmp::Qmp;
-use crate::run::Outcome;
 use crate::snapshot::{Change, Snapshot};
 use crate::{attempt, block_digest};
 
 /// QEMU has made its sockets long before they are needed.
 const CONNECT: Duration = Duration::from_secs(20);
 
-/// Linux's NMI goes to CPUs that are offline as well, and nobody waits until they have taken it.
+/// Linux's NMI goes to CPUs that are offline as well, and the crash does not wait until they have taken it.
 const NMI: Duration = Duration::from_secs(1);
 
-/// Page 0: the BIOS data area. The handoff stores two words of it for Xen (0x40e, 0x413), and Xen up to 4.17 clears 0xffc.
+/// Page 0: the BIOS data area. The handoff stores two 16-bit words of it for Xen (0x40e, 0x413), and Xen up to 4.17 clears 0xffc.
 const PAGE_0: Range<u64> = 0..0x1000;
 
 /// Follows a run, stops the machine when it must, and looks at its memory.

@@ -15,7 +15,7 @@ use crate::crash::Host;
 use crate::guest_binary::{known_pages_bin, mbtool_bin};
 use crate::known_pages::{self, MARKER, PAGE};
 use crate::machine::{Board, EMULATED, Firmware, Machine, SMALL_DOM0};
-use crate::run::Outcome;
+use crate::outcome::Outcome;
 use crate::{attempt, run};
 use memory::Watch;
 
@@ -29,10 +29,10 @@ pub const CPUS: u32 = 4;
 /// and waited for another CPU while its clock did not advance. The TSCs of emulated CPUs are the same, so the check is not needed.
 const STEADY: &str = "tsc=reliable";
 
-/// What the first system says right before it crashes.
+/// Printed by the first system right before it crashes.
 const READY: &str = "READY TO CRASH";
 
-/// What dom0 says when memory may be looked at.
+/// Printed by dom0 when memory may be looked at.
 const STILL: &str = "still";
 
 /// One case.
@@ -52,7 +52,7 @@ pub struct Case {
     pub memory_mib: u32,
     /// `crashkernel=` of the system that crashes.
     pub crashkernel: &'static str,
-    /// More words for its kernel.
+    /// More parameters for its kernel.
     pub host_args: &'static str,
     /// QEMU's CPU model.
     pub model: Option<&'static str>,
@@ -70,10 +70,12 @@ pub struct Case {
     pub before: &'static str,
     /// CPUs that run when the crash comes.
     pub online: u32,
-    /// Words for Xen.
+    /// Parameters for Xen.
     pub xen_args: &'static str,
     /// CPUs that Xen starts.
     pub cpus: u32,
+    /// The machine's CPUs run at the same time (see [`Machine::parallel`]).
+    pub parallel: bool,
     /// Bytes added to dom0's initial RAM disk.
     pub ballast: usize,
     /// Pages made before the crash.
@@ -102,6 +104,7 @@ pub const CASE: Case = Case {
     online: CPUS,
     xen_args: "",
     cpus: CPUS - 1,
+    parallel: false,
     ballast: 0,
     pages: 4096,
     proof: true,
@@ -131,7 +134,7 @@ impl Case {
     fn image(&self) -> String {
         format!(
             "--console com1 /xen.gz --cmdline 'com1=115200,8n1 console=com1 loglvl=all {}' \
-             --module '/vmlinuz console=hvc0 quiet panic=-1 {STEADY}' --initrd /crash-initrd",
+             --module '/vmlinuz console=hvc0 quiet panic=-1 cryptomgr.notests {STEADY}' --initrd /crash-initrd",
             self.xen_args,
         )
     }
@@ -173,7 +176,7 @@ impl Case {
     fn dump(&self) -> String {
         let pages = self.pages + self.low_pages();
         let (digests, still) = if self.proof {
-            ("digests", format!("say {STILL}\nsleep 5\n"))
+            ("digests", format!("say {STILL}\nsleep 1\n"))
         } else {
             ("", String::new())
         };
@@ -186,8 +189,7 @@ impl Case {
         )
     }
 
-    /// What `crash size` says in the system that is to crash, when nothing is reserved there yet: what follows
-    /// `crashkernel=`.
+    /// The value of `crashkernel=` that `crash size` prints in the system that is to crash, when nothing is reserved there yet.
     pub fn advised(&self, name: &str) -> Result<String> {
         let script = format!(
             "echo ADVISED $(mbtool crash size {} | head -n 1)\n",
@@ -199,8 +201,8 @@ impl Case {
             .machine("", stage1)?
             .run(name, DEADLINE, &[&end])?
             .ended_with(&end)?;
-        let word = outcome.value("ADVISED crashkernel=");
-        word.map(str::to_owned).context("nothing is advised")
+        let value = outcome.value("ADVISED crashkernel=");
+        value.map(str::to_owned).context("nothing is advised")
     }
 
     /// The first system's initial RAM disk, and the digest that dom0 must report for its payload.
@@ -224,14 +226,14 @@ impl Case {
 
     /// The machine, with the first system on it; `reserve` is for its command line.
     fn machine(&self, reserve: &str, stage1: Stage1Initrd) -> Result<Machine> {
-        let words = format!("{reserve} {}", self.host_args);
+        let parameters = format!("{reserve} {}", self.host_args);
         let mut machine = match self.host {
             Host::Linux(kernel) => Machine::new(self.firmware, kernel.path()?)
                 .append("console=ttyS0,115200 quiet panic=-1")
                 .append(EMULATED)
-                .append(words.trim())
+                .append(parameters.trim())
                 .initrd(stage1),
-            Host::Xen(version) => Machine::xen(version, words.trim(), "", stage1)?
+            Host::Xen(version) => Machine::xen(version, parameters.trim(), "", stage1)?
                 .linux(self.dom0)?
                 .append(SMALL_DOM0),
         };
@@ -249,6 +251,9 @@ impl Case {
         }
         if self.proof {
             machine = machine.monitor().debugger();
+        }
+        if self.parallel {
+            machine = machine.parallel();
         }
         let machine = machine.board(self.board).cpus(CPUS);
         Ok(machine.memory_mib(self.memory_mib))
@@ -289,7 +294,7 @@ impl Case {
         })
     }
 
-    /// Runs it as `name` and checks all that dom0 says.
+    /// Runs it as `name` and checks all that dom0 prints.
     pub fn check(&self, name: &str) -> Result<()> {
         let ran = self.run(name)?;
         let log = ran.outcome.log.display().to_string();

@@ -1,4 +1,4 @@
-//! What the log of a run must say.
+//! What the log of a run must have.
 
 use anyhow::{Context, Result, ensure};
 use images::guest::CRASH;
@@ -6,7 +6,7 @@ use images::guest::CRASH;
 use super::{CPUS, Case, same};
 use crate::crash::{Host, makedumpfile_counts};
 use crate::known_pages::MARKER;
-use crate::run::Outcome;
+use crate::outcome::Outcome;
 
 impl Case {
     pub(super) fn verify(&self, name: &str, outcome: &Outcome, digest: &str) -> Result<()> {

@@ -8,7 +8,7 @@ use tests::chain::{Chain, Kernel};
 use Kernel::{Linux, Xen};
 
 tests::cases! {
-    linux_to_linux_to_xen_and_back_on_ovmf: restored 170 s, "long form";
+    linux_to_linux_to_xen_and_back_on_ovmf: restored 170 s, "slow";
     ten_hand_overs_between_linux_and_xen: restored 100 s;
 }
 

@@ -17,8 +17,8 @@ use handoff::spec::{Console, Drill};
 use handoff::uart::{FCR, IER, LCR, LSR, LSR_TEMT, LSR_THRE, MCR, POLL_LIMIT};
 use images::launch;
 use images::payloads::MB2_FIXED;
+use mbtool::host::{Entry, Host, Kind, LowMemory, Rsdp};
 use mbtool::image::Image;
-use mbtool::memory::{Entry, Host, Kind, LowMemory, Rsdp};
 use mbtool::plan::{Plan, Request, plan};
 use mbtool::ramlog;
 use tests::dump::Dump;
@@ -34,13 +34,13 @@ tests::cases! {
 }
 
 const DEADLINE: Duration = Duration::from_secs(30);
-/// RAM that the planner is not told of: room for UARTs made of RAM.
+/// RAM that the planner does not know: for UARTs made of RAM.
 const HIDDEN: u64 = 0x3000_0000;
 /// The same above 4 GiB.
 const HIGH: u64 = 0x1_4000_0000;
 /// Registers that nothing was written to.
 const UNTOUCHED: u8 = 0xa5;
-/// The handoff's last word.
+/// The end of the handoff's output.
 const HALTED: &str = "[handoff] halted (--on-fault halt)";
 
 const COM1: Console = Console::Pio {
@@ -121,7 +121,7 @@ impl Observed {
     }
 }
 
-/// Watches the UART at `addr` until the handoff's last word.
+/// Watches the UART at `addr` until the end of the handoff's output.
 fn observe(socket: &Path, addr: u64, stride: u8, log: u64) -> Result<Observed> {
     let mut gdb = Gdb::connect(socket, DEADLINE)?;
     let page = addr & !0xfff;
@@ -180,7 +180,7 @@ fn everywhere(name: &str, addr: u64, stride: u8, width: u8, drill: Drill) -> Res
         .args(["-debugcon", &format!("file:{}", debugcon.display())]);
     let observer = thread::spawn(move || observe(&socket, addr, stride, LOG));
     let outcome = machine.run(name, DEADLINE, &[HALTED])?;
-    // the machine stands still where the observer failed
+    // the machine is stopped where the observer failed
     let observed = observer.join().ok().context("the observer panicked")?;
     let observed = observed.with_context(|| outcome.describe())?;
     let outcome = outcome.ended_with(HALTED)?;
@@ -238,11 +238,11 @@ fn everywhere(name: &str, addr: u64, stride: u8, width: u8, drill: Drill) -> Res
     Ok(())
 }
 
-/// From the handoff's first word to its last.
+/// The handoff's output, from beginning to end.
 fn handoff_text(text: &str) -> Result<&str> {
-    let start = text.find("[handoff]").context("no word of the handoff")?;
+    let start = text.find("[handoff]").context("no output of the handoff")?;
     let text = &text[start..];
-    let end = text.rfind(HALTED).context("no last word")?;
+    let end = text.rfind(HALTED).context("no end of its output")?;
     Ok(&text[..end])
 }
 
@@ -310,7 +310,7 @@ fn dead_uarts_keep_neither_the_target_nor_the_others() -> Result<()> {
     ];
     let dead = reached("console_dead", consoles, &[stuck.clone(), absent.clone()])?;
     println!("each stuck UART was given {POLL_LIMIT} reads, once");
-    let said = |outcome: &Outcome| {
+    let printed = |outcome: &Outcome| {
         let lines = outcome.lines.iter();
         let handoff = lines.filter(|line| line.starts_with("[handoff]"));
         // checksums of the handoff itself cover its parameters
@@ -319,10 +319,10 @@ fn dead_uarts_keep_neither_the_target_nor_the_others() -> Result<()> {
             .cloned()
             .collect::<Vec<_>>()
     };
-    assert_eq!(said(&dead), said(&alive));
-    assert!(said(&alive).len() > 3);
+    assert_eq!(printed(&dead), printed(&alive));
+    assert!(printed(&alive).len() > 3);
 
-    // nobody listens at all
+    // no UART answers at all
     let consoles = vec![
         STUCK_PIO,
         ABSENT_PIO,
@@ -330,10 +330,10 @@ fn dead_uarts_keep_neither_the_target_nor_the_others() -> Result<()> {
         mmio(HIDDEN + 0x1000, Some(1)),
     ];
     let silent = reached("console_silent", consoles, &[stuck, absent])?;
-    assert_eq!(said(&silent), [""; 0]);
+    assert_eq!(printed(&silent), [""; 0]);
 
     // an address that this CPU (40 bits) cannot form
     let impossible = reached("console_impossible", vec![mmio(1 << 45, None), COM1], &[])?;
-    assert_eq!(said(&impossible), said(&alive));
+    assert_eq!(printed(&impossible), printed(&alive));
     Ok(())
 }

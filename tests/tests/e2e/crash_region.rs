@@ -1,5 +1,5 @@
-//! Where nothing, too little, or memory that is out of reach is reserved for a crash image, `load -p` says what would do;
-//! `crash size` says the same, and in exactly that it loads.
+//! Where nothing, too little, or memory that is out of reach is reserved for a crash image, `load -p` prints what would do;
+//! `crash size` prints the same, and in exactly that it loads.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tests::{EMULATED, FIRST_LINUX, Firmware, Machine, Outcome, known_pages_bin, 
 
 tests::cases! {
     crash_region_missing: booted 30 s;
-    crash_region_missing_in_dom0: booted 14 s, "long form";
+    crash_region_missing_in_dom0: booted 14 s, "slow";
     crash_region_too_small: booted 22 s;
     crash_region_above_4_gib: booted 14 s;
 }
@@ -22,9 +22,9 @@ const IMAGES: &str = "linux='/vmlinuz --initrd /crash-initrd --cmdline nr_cpus=1
     xen='/xen.gz --module /vmlinuz --initrd /crash-initrd --cmdline console=com1'\n\
     refused() {\n\
     \trc=0\n\
-    \tmbtool load -p $2 2>/said || rc=$?\n\
-    \tcat /said\n\
-    \techo REFUSED $1 $rc $(tail -n 1 /said)\n\
+    \tmbtool load -p $2 2>/printed || rc=$?\n\
+    \tcat /printed\n\
+    \techo REFUSED $1 $rc $(tail -n 1 /printed)\n\
     \tmbtool crash size $2 >/size\n\
     \techo SIZE $1 $(head -n 1 /size) $(tail -n 1 /size)\n\
     }\n\
@@ -44,11 +44,11 @@ fn initrd(xen: &str, script: &str) -> Result<Stage1Initrd> {
         .finish()
 }
 
-fn linux(words: &str, script: &str) -> Result<Machine> {
+fn linux(parameters: &str, script: &str) -> Result<Machine> {
     Ok(Machine::new(Firmware::SeaBios, FIRST_LINUX.path()?)
         .append("console=ttyS0,115200 quiet panic=-1")
         .append(EMULATED)
-        .append(words)
+        .append(parameters)
         .initrd(initrd("4.20", script)?))
 }
 
@@ -60,29 +60,31 @@ fn run(machine: Machine, memory_mib: u32, name: &str) -> Result<Outcome> {
         .ended_with(&end)
 }
 
-/// What is said of `image`, with `parts` in it, and the word that both verbs say.
+/// What is printed of `image`, with `parts` in it, and the parameter that both verbs print.
 fn refused(outcome: &Outcome, image: &str, parts: &[&str]) -> Result<String> {
-    let said = outcome.value(&format!("REFUSED {image} 1 "));
-    let said = said.with_context(|| format!("{image} is not refused: {}", outcome.describe()))?;
+    let printed = outcome.value(&format!("REFUSED {image} 1 "));
+    let printed =
+        printed.with_context(|| format!("{image} is not refused: {}", outcome.describe()))?;
     for part in parts {
-        ensure!(said.contains(part), "{part:?} is missing in {said:?}");
+        ensure!(printed.contains(part), "{part:?} is missing in {printed:?}");
     }
     let size = outcome.value(&format!("SIZE {image} "));
     let size = size.with_context(|| format!("no size: {}", outcome.describe()))?;
-    let (word, _) = size.split_once(' ').context(size.to_owned())?;
-    ensure!(word.starts_with("crashkernel="), "{size}");
+    let (parameter, _) = size.split_once(' ').context(size.to_owned())?;
+    ensure!(parameter.starts_with("crashkernel="), "{size}");
     ensure!(
-        said.contains(&format!(" {word} ")),
-        "not {word}, but {said:?}"
+        printed.contains(&format!(" {parameter} ")),
+        "not {parameter}, but {printed:?}"
     );
-    Ok(word.to_owned())
+    Ok(parameter.to_owned())
 }
 
 /// In exactly what was advised.
 fn loaded(outcome: &Outcome, image: &str) -> Result<()> {
-    let said = outcome.value(&format!("LOADED {image} "));
-    let said = said.with_context(|| format!("{image} is not loaded: {}", outcome.describe()))?;
-    ensure!(said.ends_with(", which is enough."), "{said}");
+    let printed = outcome.value(&format!("LOADED {image} "));
+    let printed =
+        printed.with_context(|| format!("{image} is not loaded: {}", outcome.describe()))?;
+    ensure!(printed.ends_with(", which is enough."), "{printed}");
     Ok(())
 }
 
@@ -94,15 +96,16 @@ fn crash_region_missing() -> Result<()> {
         "M (or more) to the kernel's command line and reboot",
     ];
     refused(&outcome, "linux", &parts)?;
-    let word = refused(&outcome, "xen", &parts)?;
-    let machine = linux(&word, "loaded xen \"$xen\"\nloaded linux \"$linux\"\n")?;
+    let advised = refused(&outcome, "xen", &parts)?;
+    let machine = linux(&advised, "loaded xen \"$xen\"\nloaded linux \"$linux\"\n")?;
     let outcome = run(machine, 1536, "crash_region_as_advised")?;
     loaded(&outcome, "linux")?;
     loaded(&outcome, "xen")
 }
 
 fn crash_region_missing_in_dom0() -> Result<()> {
-    let machine = |words: &str, script| Machine::xen("4.17", words, "", initrd("4.17", script)?);
+    let machine =
+        |parameters: &str, script| Machine::xen("4.17", parameters, "", initrd("4.17", script)?);
     let outcome = run(
         machine("", "refused xen \"$xen\"\n")?,
         1024,
@@ -112,8 +115,8 @@ fn crash_region_missing_in_dom0() -> Result<()> {
         "no memory is reserved for a crash image: add crashkernel=",
         "M,below=4G (or more) to Xen's command line (not dom0's) and reboot",
     ];
-    let word = refused(&outcome, "xen", &parts)?;
-    let machine = machine(&word, "loaded xen \"$xen\"\n")?;
+    let advised = refused(&outcome, "xen", &parts)?;
+    let machine = machine(&advised, "loaded xen \"$xen\"\n")?;
     let outcome = run(machine, 1536, "crash_region_as_advised_in_dom0")?;
     loaded(&outcome, "xen")
 }
@@ -131,7 +134,7 @@ fn crash_region_too_small() -> Result<()> {
         "; reserve more with crashkernel=",
         "M on the running kernel's command line, which leaves room to run",
     ];
-    let word = refused(&outcome, "linux", &parts)?;
+    let advised = refused(&outcome, "linux", &parts)?;
     refused(
         &outcome,
         "linux",
@@ -139,7 +142,7 @@ fn crash_region_too_small() -> Result<()> {
     )?;
     let more = refused(&outcome, "xen", &parts)?;
     refused(&outcome, "xen", &["copy of dom0's window "])?;
-    ensure!(word != more, "{word}");
+    ensure!(advised != more, "{advised}");
     Ok(())
 }
 

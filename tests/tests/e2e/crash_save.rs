@@ -8,10 +8,10 @@ use tests::{Outcome, Reason};
 
 tests::cases! {
     crash_save_in_dom0: booted 30 s;
-    crash_save_in_linux: booted 60 s, "long form";
-    crash_save_after_a_collector_that_hangs: booted 60 s, "long form";
-    crash_save_that_stops_is_reset_by_the_machines_watchdog: booted 60 s, "long form";
-    crash_save_that_stops_is_reset_by_xen: booted 60 s, "long form";
+    crash_save_in_linux: booted 60 s, "slow";
+    crash_save_after_a_collector_that_hangs: booted 60 s, "slow";
+    crash_save_that_stops_is_reset_by_the_machines_watchdog: booted 60 s, "slow";
+    crash_save_that_stops_is_reset_by_xen: booted 60 s, "slow";
 }
 
 const SAVE: Scenario = Scenario {
@@ -22,16 +22,16 @@ const SAVE: Scenario = Scenario {
     looks: true,
 };
 
-/// The saver is stopped, as if it hung: nobody kicks the watchdog any more.
+/// The saver is stopped, as if it hung: the watchdog is kicked no more.
 const STOPPED: &str = "mbtool crash save &\nsleep 8\nkill -STOP $!\nsay stopped=$!\nsleep 300";
 
 fn see(outcome: &Outcome, checked: Result<()>) -> Result<()> {
     checked.with_context(|| format!("see {}", outcome.log.display()))
 }
 
-fn said(outcome: &Outcome, texts: &[&str]) -> Result<()> {
+fn printed(outcome: &Outcome, texts: &[&str]) -> Result<()> {
     for text in texts {
-        ensure!(outcome.contains(text), "{text:?} is not said");
+        ensure!(outcome.contains(text), "{text:?} is not printed");
     }
     Ok(())
 }
@@ -43,7 +43,7 @@ fn read_by(outcome: &Outcome, tools: &[&str]) -> Result<()> {
         found.with_context(|| format!("{key} was not looked at"))
     };
     let sum = value("sum")?;
-    ensure!(sum == "vmcore: OK", "sha256sum -c says {sum:?}");
+    ensure!(sum == "vmcore: OK", "sha256sum -c prints {sum:?}");
     let files = value("files")?.trim();
     ensure!(
         files == "crash.json dmesg.txt vmcore vmcore.sha256",
@@ -72,7 +72,7 @@ fn crash_save_in_dom0() -> Result<()> {
     let checked = read_by(&outcome, &["dmesg", "makedumpfile"]).and_then(|()| {
         let watchdog = "mbtool: watchdog: Xen's watchdog of dom0, 60 s";
         let method = "\"method\": \"makedumpfile -l -d 31\"";
-        said(&outcome, &[watchdog, method, "\"xen\": true"])
+        printed(&outcome, &[watchdog, method, "\"xen\": true"])
     });
     see(&outcome, checked)
 }
@@ -86,7 +86,7 @@ fn crash_save_in_linux() -> Result<()> {
     let checked = read_by(&outcome, &["dmesg", "makedumpfile"]).and_then(|()| {
         let watchdog = "mbtool: watchdog: /dev/watchdog (i6300ESB timer), 60 s";
         let method = "\"method\": \"makedumpfile -l -d 31\"";
-        said(&outcome, &[watchdog, method, "\"xen\": false"])
+        printed(&outcome, &[watchdog, method, "\"xen\": false"])
     });
     see(&outcome, checked)
 }
@@ -101,7 +101,7 @@ fn crash_save_after_a_collector_that_hangs() -> Result<()> {
     let tools = ["dmesg", "makedumpfile", "vmcore-dmesg"];
     let checked = read_by(&outcome, &tools).and_then(|()| {
         let killed = "hangs made no progress for 15 s, and was killed: hanging";
-        said(
+        printed(
             &outcome,
             &[killed, "\"method\": \"copy\"", "\"verified\": true"],
         )
@@ -118,7 +118,7 @@ fn is_reset(name: &str, scenario: Scenario, by: &[&str]) -> Result<()> {
         ..scenario
     };
     let outcome = scenario.run(name)?;
-    let checked = said(&outcome, by).and_then(|()| {
+    let checked = printed(&outcome, by).and_then(|()| {
         let stopped = format!("{CRASH}stopped=");
         let lines = outcome.lines.iter();
         let after: Vec<_> = lines.skip_while(|line| !line.contains(&stopped)).collect();

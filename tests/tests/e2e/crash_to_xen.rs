@@ -13,26 +13,26 @@ tests::cases! {
     crash_to_xen_4_20_on_cpu_2: booted 45 s;
     crash_linux_7_to_xen_4_17_ovmf_q35_intel_on_cpu_0: booted 50 s on LINUX_7;
     crash_busy_linux_6_12_to_xen_4_20_amd_large_initrd_sparse_apic_ids: booted 45 s;
-    crash_to_xen_4_17_with_cpus_offline: booted 45 s, "long form";
-    crash_to_xen_4_20_x2apic_on_cpu_2: booted 45 s, "long form";
+    crash_to_xen_4_17_with_cpus_offline: booted 45 s, "slow";
+    crash_to_xen_4_20_x2apic_on_cpu_2: booted 45 s, "slow";
     crash_xen_4_20_by_its_debug_key_to_xen_4_20: booted 85 s;
-    crash_xen_4_17_to_xen_4_17_at_16_mib: booted 45 s, "long form";
-    crash_to_xen_4_20_on_cpu_0: booted 45 s, "long form";
-    crash_to_xen_4_17_on_cpu_2: booted 45 s, "long form";
-    crash_to_xen_4_17_on_cpu_0: booted 45 s, "long form";
-    crash_to_xen_4_20_ovmf_on_cpu_0: booted 45 s, "long form";
-    crash_to_xen_4_20_ovmf_q35_on_cpu_2: booted 45 s, "long form";
-    crash_to_xen_4_17_ovmf_on_cpu_2: booted 45 s, "long form";
-    crash_to_xen_4_17_ovmf_on_cpu_0: booted 45 s, "long form";
-    crash_linux_7_to_xen_4_20_q35_intel_on_cpu_2: booted 45 s on LINUX_7, "long form";
-    crash_to_xen_4_20_large_initrd_6_gib_on_cpu_3: booted 45 s, "long form";
-    crash_linux_6_12_to_xen_with_dom0_6_12_on_cpu_1: booted 45 s, "long form";
-    crash_to_xen_nosmp_on_cpu_2: booted 45 s, "long form";
-    crash_to_xen_with_memory_full_on_cpu_1: booted 45 s, "long form";
-    crash_busy_linux_to_xen_4_17_on_cpu_2: booted 45 s, "long form";
-    crash_xen_4_20_to_xen_4_20: booted 45 s, "long form";
-    crash_xen_4_17_by_its_debug_key_to_xen_4_17: booted 45 s, "long form";
-    crash_to_xen_4_20_in_what_is_advised_on_cpu_2: booted 45 s, "long form";
+    crash_xen_4_17_to_xen_4_17_at_16_mib: booted 45 s, "slow";
+    crash_to_xen_4_20_on_cpu_0: booted 45 s, "slow";
+    crash_to_xen_4_17_on_cpu_2: booted 45 s, "slow";
+    crash_to_xen_4_17_on_cpu_0: booted 45 s, "slow";
+    crash_to_xen_4_20_ovmf_on_cpu_0: booted 45 s, "slow";
+    crash_to_xen_4_20_ovmf_q35_on_cpu_2: booted 45 s, "slow";
+    crash_to_xen_4_17_ovmf_on_cpu_2: booted 45 s, "slow";
+    crash_to_xen_4_17_ovmf_on_cpu_0: booted 45 s, "slow";
+    crash_linux_7_to_xen_4_20_q35_intel_on_cpu_2: booted 45 s on LINUX_7, "slow";
+    crash_to_xen_4_20_large_initrd_6_gib_on_cpu_3: booted 45 s, "slow";
+    crash_linux_6_12_to_xen_with_dom0_6_12_on_cpu_1: booted 45 s, "slow";
+    crash_to_xen_nosmp_on_cpu_2: booted 45 s, "slow";
+    crash_to_xen_with_memory_full_on_cpu_1: booted 45 s, "slow";
+    crash_busy_linux_to_xen_4_17_on_cpu_2: booted 45 s, "slow";
+    crash_xen_4_20_to_xen_4_20: booted 45 s, "slow";
+    crash_xen_4_17_by_its_debug_key_to_xen_4_17: booted 45 s, "slow";
+    crash_to_xen_4_20_in_what_is_advised_on_cpu_2: booted 45 s, "slow";
 }
 
 /// All CPUs compute and write to memory.
@@ -92,6 +92,7 @@ fn crash_busy_linux_6_12_to_xen_4_20_amd_large_initrd_sparse_apic_ids() -> Resul
         apic_id: Some(4),
         ballast: 60 << 20,
         before: BUSY,
+        parallel: true,
         memory_mib: 2048,
         crashkernel: "768M",
         ..SMALL
@@ -126,6 +127,7 @@ fn crash_to_xen_4_20_x2apic_on_cpu_2() -> Result<()> {
 fn crash_xen_4_20_by_its_debug_key_to_xen_4_20() -> Result<()> {
     let case = Case {
         host: Host::Xen("4.20"),
+        dom0: &LINUX_6_12,
         key: true,
         crashkernel: "512M@256M",
         ..SMALL
@@ -269,6 +271,7 @@ fn crash_busy_linux_to_xen_4_17_on_cpu_2() -> Result<()> {
     let case = Case {
         xen: "4.17",
         before: BUSY,
+        parallel: true,
         ..SMALL
     };
     case.check("crash_busy_linux_to_xen_4_17_on_cpu_2")
@@ -297,7 +300,7 @@ fn crash_xen_4_17_by_its_debug_key_to_xen_4_17() -> Result<()> {
     case.check("crash_xen_4_17_by_its_debug_key_to_xen_4_17")
 }
 
-/// In no more than `crash size` says to reserve for this image.
+/// In no more than what `crash size` prints for this image.
 fn crash_to_xen_4_20_in_what_is_advised_on_cpu_2() -> Result<()> {
     let advised = CASE.advised("crash_to_xen_4_20_advised")?;
     eprintln!("advised: crashkernel={advised}");

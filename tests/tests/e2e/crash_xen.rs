@@ -5,10 +5,10 @@ use anyhow::{Result, ensure};
 use tests::crash::{Host, Report, Scenario, Trigger};
 
 tests::cases! {
-    crash_xen_4_17_dom0_panics: booted 40 s, "long form";
+    crash_xen_4_17_dom0_panics: booted 40 s, "slow";
     crash_xen_4_20_dom0_panics: booted 27 s;
     crash_xen_4_17_by_its_debug_key: booted 27 s;
-    crash_xen_4_20_by_its_debug_key: booted 40 s, "long form";
+    crash_xen_4_20_by_its_debug_key: booted 40 s, "slow";
 }
 
 fn check(version: &'static str, trigger: Trigger, name: &str) -> Result<()> {

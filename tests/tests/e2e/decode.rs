@@ -1,4 +1,4 @@
-//! From a machine that dies without a word to the function at fault: Xen crashes in its boot code, the handoff dumps,
+//! From a machine that dies silently to the function at fault: Xen crashes in its boot code, the handoff dumps,
 //! mbtool decodes.
 
 use std::fs;
@@ -34,7 +34,7 @@ fn decode(options: &Options, log: &str) -> Result<Vec<Value>> {
 
 /// On a UEFI machine the BIOS data area is zero. Xen then puts its trampoline at 0xffff0000, reads the length of its
 /// memory map back from flash memory as 0xffffffff, and copies that much over all memory, the handoff included. No
-/// exception comes of it while anybody could report it, so the handoff watches its own first word.
+/// exception comes of it while it could be reported, so the handoff watches its own first word.
 fn xen_without_a_bios_data_area_is_caught_and_named() -> Result<()> {
     let symbols = assets::xen_symbols("4.20")?;
     let xen = assets::xen("4.20")?;
@@ -93,7 +93,7 @@ fn xen_without_a_bios_data_area_is_caught_and_named() -> Result<()> {
     // the file's code is the code that ran, so the address is right, not just close
     assert_eq!(dump["notes"], Value::Array(vec![]), "{dump:#}");
 
-    // the plan says the same, and where the rest of memory is
+    // the plan has the same, and where the rest of memory is
     let plan: Vec<&str> = outcome
         .lines
         .iter()

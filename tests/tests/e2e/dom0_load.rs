@@ -1,4 +1,4 @@
-//! `mbtool` in a dom0: what it says, what it refuses, and load, replace, unload, load, exec through real Xens.
+//! `mbtool` in a dom0: its output, its refusals, and load, replace, unload, load, exec through real Xens.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use images::guest::Stage1;
 use images::payloads::MB2_RELOC_HIGHEST;
 use images::report::{Body, Report};
 use serde_json::Value;
+use tests::Outcome;
 use tests::attempt::{self, Attempt};
-use tests::run::Outcome;
 use tests::{DEBUG_EXIT, Machine, mbtool_bin};
 
 tests::cases! {
@@ -138,7 +138,7 @@ fn load_and_leave(version: &str) -> Result<()> {
     assert_eq!(loaded["loaded"], true);
     assert_eq!(place["loaded"]["image"], "/payload");
     assert_eq!(place["loaded"]["damaged"], Value::Null);
-    // loaded twice: this is what Xen says of a loaded image
+    // loaded twice: this is Xen's status of a loaded image
     assert_eq!(place["xen_status"], false);
     assert_eq!(place["changed_by_others"], false);
     Ok(())

@@ -1,4 +1,4 @@
-//! What goes wrong between the two kernels is said on the serial port: damaged segments, and exceptions before and
+//! What goes wrong between the two kernels is printed on the serial port: damaged segments, and exceptions before and
 //! after the drop to protected mode.
 
 use std::mem::offset_of;
@@ -9,8 +9,8 @@ use handoff::spec::{Console, Verify};
 use images::launch;
 use images::payloads::{EXIT_STATUS, FAULT32_OFFSET, FAULT32_REGISTERS, MB2_FAULT32, MB2_FIXED};
 use images::report::{Body, Report};
+use mbtool::host::Host;
 use mbtool::image::Image;
-use mbtool::memory::{Host, host};
 use mbtool::plan::{Module, Plan, Request, plan};
 use sha2::{Digest, Sha256};
 use tests::dump::Dump;
@@ -226,7 +226,7 @@ fn an_absent_uart_does_not_stop_the_handoff() -> Result<()> {
 /// A recorded machine with 1 GiB.
 fn machine() -> Result<Host> {
     let map = include_bytes!("../../../mbtool/tests/data/qemu-pc-seabios.json");
-    Ok(host::from_json(map)?)
+    Ok(mbtool::host::replay::from_json(map)?)
 }
 
 /// Has the launcher start a plan made for [`machine`].
@@ -264,7 +264,7 @@ fn a_damaged_handoff_says_so_and_starts_nothing() -> Result<()> {
 }
 
 /// The same damage with and without verification, entered by the launcher instead of Linux: mbtool itself refuses to
-/// damage what nobody verifies.
+/// damage what is not verified.
 fn it_is_verification_that_stops_a_damaged_module() -> Result<()> {
     let machine = machine()?;
     let module = &modules()?[1];

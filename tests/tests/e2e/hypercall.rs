@@ -80,14 +80,14 @@ fn check(version: &str) -> Result<()> {
 }
 
 fn table(outcome: &Outcome) -> Result<()> {
-    let said = values(outcome, "load");
+    let printed = values(outcome, "load");
     let cases = load_cases(AREA);
-    ensure!(said.len() == cases.len(), "{said:#?}");
+    ensure!(printed.len() == cases.len(), "{printed:#?}");
     let mut wrong = Vec::new();
-    for (case, said) in cases.iter().zip(said) {
+    for (case, printed) in cases.iter().zip(printed) {
         let expected = case.expected.map_or("ok".to_owned(), |e| e.to_string());
-        if said != format!("{} {expected}", case.name) {
-            wrong.push(format!("{said}, expected {expected}"));
+        if printed != format!("{} {expected}", case.name) {
+            wrong.push(format!("{printed}, expected {expected}"));
         }
     }
     ensure!(wrong.is_empty(), "{wrong:#?}");

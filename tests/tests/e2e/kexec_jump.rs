@@ -1,7 +1,7 @@
 //! There and back with a real Linux: a kernel with `CONFIG_KEXEC_JUMP` is left by way of the handoff, an image destroys
-//! the CPU's whole state where memory of a program was, or where the kernel itself was, and Linux goes on.
+//! the CPU's whole state where memory of a program was, or where the kernel itself was, and Linux continues.
 //!
-//! Opt-in, because no distribution's kernel has that option: docs/testing.md says how to build one.
+//! Opt-in, because no distribution's kernel has that option: docs/testing.md has how to build one.
 
 use std::time::Duration;
 
@@ -55,16 +55,16 @@ fn there_and_back(test: &str, cpus: u32) -> Result<()> {
     }
 
     // the handoff's side, in order
-    let said: Vec<&str> = log
+    let printed: Vec<&str> = log
         .lines()
         .filter(|line| line.starts_with(HANDOFF))
         .collect();
-    let entered: Vec<_> = with(&said, ", entered by linux (");
-    let returned: Vec<_> = with(&said, "target returned, rax ");
-    let exchanged: Vec<_> = with(&said, "relocate: exchange page list ");
-    assert_eq!(entered.len(), ROUNDS as usize, "{said:#?}");
-    assert_eq!(exchanged.len(), ROUNDS as usize / 2, "{said:#?}");
-    assert_eq!(returned.len(), ROUNDS as usize, "{said:#?}");
+    let entered: Vec<_> = with(&printed, ", entered by linux (");
+    let returned: Vec<_> = with(&printed, "target returned, rax ");
+    let exchanged: Vec<_> = with(&printed, "relocate: exchange page list ");
+    assert_eq!(entered.len(), ROUNDS as usize, "{printed:#?}");
+    assert_eq!(exchanged.len(), ROUNDS as usize / 2, "{printed:#?}");
+    assert_eq!(returned.len(), ROUNDS as usize, "{printed:#?}");
     for (round, line) in (1..).zip(&returned) {
         let (_, sum) = image(round);
         assert!(
@@ -73,7 +73,7 @@ fn there_and_back(test: &str, cpus: u32) -> Result<()> {
         );
     }
     for bad in ["exception", "BAD", "damaged"] {
-        assert!(with(&said, bad).is_empty(), "{said:#?}");
+        assert!(with(&printed, bad).is_empty(), "{printed:#?}");
     }
     for bad in ["WARNING:", "BUG:", "Oops"] {
         assert!(!log.contains(bad), "{bad}: {log}");

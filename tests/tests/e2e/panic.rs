@@ -22,7 +22,9 @@ fn a_panic_starts_an_image_that_is_moved_into_its_place() -> Result<()> {
         .bytes("fixed", MB2_FIXED)?
         .finish()?;
     let outcome = Machine::new(Firmware::SeaBios, FIRST_LINUX.path()?)
-        .append("console=ttyS0,115200 quiet panic=-1 no_timer_check crashkernel=128M")
+        .append(
+            "console=ttyS0,115200 quiet panic=-1 no_timer_check cryptomgr.notests crashkernel=128M",
+        )
         .initrd(initrd)
         .args(DEBUG_EXIT)
         .failures(&["MBTOOL-STAGE1 FAIL"])

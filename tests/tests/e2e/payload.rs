@@ -119,7 +119,7 @@ fn placed(name: &str, plan: &PlanJson) -> Result<()> {
             .filter(|(start, place)| start <= place)
             .map(|(_, place)| place)
             .max(),
-        // position independent: nothing says where, so nothing is compared but what it must not overlap
+        // position independent: no place is given, so nothing is compared but what it must not overlap
         "dyn" => Some(base),
         _ => Some(plan.number("/image/link_base")?),
     };
@@ -174,7 +174,7 @@ fn registers(plan: &PlanJson, report: &Report, magic: u64) -> Result<()> {
     Ok(())
 }
 
-/// The handoff verified every loaded segment and said where it jumped.
+/// The handoff verified every loaded segment and printed where it jumped.
 fn verified(loaded: &Loaded, protocol: &str) -> Result<()> {
     let plan = &loaded.plan;
     let lines = loaded.handoff();

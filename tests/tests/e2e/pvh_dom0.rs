@@ -1,4 +1,4 @@
-//! A PVH dom0, which Xen lets make no kexec hypercall: mbtool says so, and never takes it for a machine of its own.
+//! A PVH dom0, which Xen lets make no kexec hypercall: mbtool reports that, and never takes it for a machine of its own.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ fn a_pvh_dom0_is_refused_with_the_reason() -> Result<()> {
             assert!(refused.stderr.contains(text), "{text}: {refused:?}");
         }
     }
-    // Xen's own word on it
+    // Xen's own message
     let error = outcome.value(&format!("{MARKER}FAIL ")).unwrap_or_default();
     assert!(
         error.contains("(ENOSYS)") && error.contains("PVH"),

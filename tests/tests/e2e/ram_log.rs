@@ -1,4 +1,4 @@
-//! A fault between two kernels that nobody was listening to: the log in RAM survives the reset, and the next Linux reads
+//! A fault between two kernels, with no console connected: the log in RAM survives the reset, and the next Linux reads
 //! it. On the way, the same text on COM1, a PCI card and the debug port.
 
 use std::fs;
@@ -81,25 +81,25 @@ fn survives_a_reset(firmware: Firmware, name: &str) -> Result<()> {
     );
     let log = attempt::file(&outcome, "log")?;
     let lines: Vec<String> = log.lines().map(str::to_owned).collect();
-    let said: Vec<&String> = lines
+    let printed: Vec<&String> = lines
         .iter()
         .filter(|line| line.starts_with(HANDOFF))
         .collect();
-    ensure!(said.len() > 10, "{log}");
+    ensure!(printed.len() > 10, "{log}");
     let end = "[handoff] resetting the machine (--on-fault reset)";
-    assert_eq!(said.last().map(|line| line.as_str()), Some(end));
-    let dump: Vec<String> = said.iter().map(|line| (*line).clone()).collect();
+    assert_eq!(printed.last().map(|line| line.as_str()), Some(end));
+    let dump: Vec<String> = printed.iter().map(|line| (*line).clone()).collect();
     let dump = Dump::parse(&dump)?;
     let (vector, mode, _) = dump.place()?;
     assert_eq!((vector, mode), (6, "protected"));
 
-    // COM1 has it twice: said by the handoff, and read back
+    // COM1 has it twice: printed by the handoff, and read back
     let com1 = outcome
         .lines
         .iter()
         .filter(|line| line.starts_with(HANDOFF));
-    let com1: Vec<&String> = com1.take(said.len()).collect();
-    assert_eq!(com1, said);
+    let com1: Vec<&String> = com1.take(printed.len()).collect();
+    assert_eq!(com1, printed);
     for file in ["card.log", "debugcon.log"] {
         let path = target_dir().join("e2e").join(name).join(file);
         let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
@@ -110,7 +110,7 @@ fn survives_a_reset(firmware: Firmware, name: &str) -> Result<()> {
             .unwrap_or_default();
         let handoff = text.split("\r\n").filter(|line| line.starts_with(HANDOFF));
         let handoff: Vec<&str> = handoff.collect();
-        assert_eq!(handoff, said, "{file}");
+        assert_eq!(handoff, printed, "{file}");
     }
 
     // explained, counted, and as JSON
@@ -133,7 +133,7 @@ fn survives_a_reset(firmware: Firmware, name: &str) -> Result<()> {
     let json = &named("json")?.stdout;
     let json: serde_json::Value = serde_json::from_str(json)?;
     assert_eq!(json["dumps"].as_array().map(Vec::len), Some(1), "{json}");
-    // what the kernel uses is not readable, and the message says what to do
+    // what the kernel uses is not readable, and the message has what to do
     let elsewhere = named("elsewhere")?;
     assert_eq!(elsewhere.status, 1);
     assert!(elsewhere.stderr.contains("memmap="), "{}", elsewhere.stderr);

@@ -82,7 +82,7 @@ fn check(
             .get(case.name)
             .with_context(|| format!("{} was not tried", case.name))?;
         let missing: Vec<_> = case
-            .says
+            .prints
             .iter()
             .filter(|part| !attempt.stderr.contains(**part))
             .collect();
@@ -102,20 +102,20 @@ fn check(
     Ok(())
 }
 
-/// Exit code, loaded afterwards, and a part of what was said.
+/// Exit code, loaded afterwards, and a part of what was printed.
 fn succeeded(
     found: &BTreeMap<String, Attempt>,
     name: &str,
     loaded: bool,
-    says: &str,
+    prints: &str,
 ) -> Result<()> {
     let attempt = found
         .get(name)
         .with_context(|| format!("{name} was not tried"))?;
-    let said = attempt.stdout.contains(says) || attempt.stderr.contains(says);
+    let printed = attempt.stdout.contains(prints) || attempt.stderr.contains(prints);
     ensure!(
-        (attempt.status, attempt.loaded, said) == (0, loaded, true),
-        "expected loaded={loaded} and {says:?}: {attempt:#?}"
+        (attempt.status, attempt.loaded, printed) == (0, loaded, true),
+        "expected loaded={loaded} and {prints:?}: {attempt:#?}"
     );
     Ok(())
 }
@@ -270,7 +270,7 @@ fn lockdown_is_named() -> Result<()> {
         .ended_with("MBTOOL-STAGE1 END")?;
     let found = by_name(&outcome)?;
     let cases = [
-        // where securityfs is not mounted nobody can tell what the reason is
+        // where securityfs is not mounted the reason cannot be known
         case("unseen", "", &["/sys/kernel/security", "lockdown"]),
         case(
             "seen",

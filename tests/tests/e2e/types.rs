@@ -14,15 +14,15 @@ tests::cases! {
 /// /proc/iomem of a small machine.
 const IOMEM: &str = "00001000-0009fbff : System RAM\n00100000-7fffffff : System RAM\n";
 
-/// Exit status, and what was said on standard output and error.
+/// Exit status, and what was printed on standard output and error.
 fn mbtool(arguments: &[&str]) -> Result<(bool, String)> {
     let output = Command::new(mbtool_bin()?)
         .args(arguments)
         .stdin(Stdio::null())
         .output()
         .context("cannot run mbtool here")?;
-    let said = [output.stdout, output.stderr].concat();
-    Ok((output.status.success(), String::from_utf8(said)?))
+    let printed = [output.stdout, output.stderr].concat();
+    Ok((output.status.success(), String::from_utf8(printed)?))
 }
 
 fn xen_is_started_by_multiboot2_alone() -> Result<()> {
@@ -33,18 +33,21 @@ fn xen_is_started_by_multiboot2_alone() -> Result<()> {
     let iomem = iomem.display().to_string();
     for version in ["4.17", "4.20"] {
         let xen = assets::xen(version)?.path()?.display().to_string();
-        let (loadable, said) = mbtool(&["inspect", &xen])?;
-        assert!(loadable, "{said}");
+        let (loadable, printed) = mbtool(&["inspect", &xen])?;
+        assert!(loadable, "{printed}");
         for text in ["Multiboot2 image", "multiboot 1   flags 0x3 at offset"] {
-            assert!(said.contains(text), "{text:?} is not in {said}");
+            assert!(printed.contains(text), "{text:?} is not in {printed}");
         }
-        for (kind, says) in [
+        for (kind, expected) in [
             ("multiboot", "Xen is started by its Multiboot2 header"),
             ("elf", "not a PVH image"),
             ("linux", "Linux"),
         ] {
-            let (done, said) = mbtool(&["plan", "--type", kind, "--memory-map", &iomem, &xen])?;
-            assert!(!done && said.contains(says), "--type {kind}: {said}");
+            let (done, printed) = mbtool(&["plan", "--type", kind, "--memory-map", &iomem, &xen])?;
+            assert!(
+                !done && printed.contains(expected),
+                "--type {kind}: {printed}"
+            );
         }
     }
     Ok(())

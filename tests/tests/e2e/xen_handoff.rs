@@ -56,12 +56,12 @@ fn runs(version: &str) -> Result<()> {
     arrives("run", version, "xen-guest run\n", "the boot CPU").map(|_| ())
 }
 
-/// dom0 panics on CPU 1, and that is the one that goes on.
+/// dom0 panics on CPU 1, and that is the one that continues.
 fn crashes(version: &str) -> Result<()> {
     let script = "xen-guest crash\ntaskset 2 sh -c 'echo c > /proc/sysrq-trigger'\n";
     let outcome = arrives("crash", version, script, "an application CPU, apic id 1")?;
-    let said = outcome.contains("Executing kexec image on cpu1");
-    assert!(said, "{}", outcome.describe());
+    let printed = outcome.contains("Executing kexec image on cpu1");
+    assert!(printed, "{}", outcome.describe());
     Ok(())
 }
 

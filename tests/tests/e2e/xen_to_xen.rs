@@ -7,7 +7,7 @@ use Kernel::Xen;
 
 tests::cases! {
     from_4_17_to_4_20_and_back_with_2_cpus: booted 40 s;
-    from_4_20_to_4_17_and_back_with_4_cpus: booted 45 s, "long form";
+    from_4_20_to_4_17_and_back_with_4_cpus: booted 45 s, "slow";
 }
 
 fn from_4_17_to_4_20_and_back_with_2_cpus() -> Result<()> {

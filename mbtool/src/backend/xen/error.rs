@@ -1,6 +1,7 @@
 //! Why an image was not loaded, started or taken back through Xen.
 
-use crate::backend::under::Under;
+use crate::host::hypervisor::Hypervisor;
+use crate::sys::size::Size;
 use handoff::addr::PhysRange;
 use std::fmt::Write as _;
 use std::io;
@@ -11,10 +12,10 @@ use xen_shim::hypercall::HypercallError;
 #[derive(Debug, thiserror::Error)]
 pub enum XenError {
     /// Not a domain from which Xen can be replaced.
-    #[error("{}", not_dom0(*under))]
+    #[error("{}", not_dom0(*hypervisor))]
     NotDom0 {
         /// What it is.
-        under: Under,
+        hypervisor: Hypervisor,
     },
     /// The process may not.
     #[error(
@@ -51,7 +52,7 @@ pub enum XenError {
          available, of which it keeps {} for itself and for a copy of the image): boot Xen with \
          dom0_mem=SIZE on its command line so that more is left free, shut down a guest, or use a \
          smaller initrd",
-        size(*needed), size(*free), size(*available), size(*keep)
+        Size(*needed), Size(*free), Size(*available), Size(*keep)
     )]
     NoRoom {
         /// Bytes.
@@ -70,7 +71,7 @@ pub enum XenError {
         "Xen needs {} of free memory for this image until the jump and has {} by now: shut down a \
          guest, make dom0 smaller (`xl mem-set 0 SIZE`, or dom0_mem=SIZE on Xen's command line), or \
          use a smaller initrd",
-        size(*needed), size(*free)
+        Size(*needed), Size(*free)
     )]
     Heap {
         /// Bytes.
@@ -189,32 +190,23 @@ pub const FOREIGN: &str = "Unloading or replacing it can panic the host: an imag
                            may contain pages that Xen has mistaken for page 0 (a defect of every \
                            Xen so far), and freeing those stops Xen";
 
-fn not_dom0(under: Under) -> String {
-    let why = match under {
-        Under::Bare => {
+fn not_dom0(hypervisor: Hypervisor) -> String {
+    let why = match hypervisor {
+        Hypervisor::Bare => {
             "there is no Xen below this Linux; leave --backend out, or use --backend linux"
         }
-        Under::XenPvhDom0 => {
+        Hypervisor::XenPvhDom0 => {
             "Xen has the kexec hypercall for a paravirtualised dom0 only and answers ENOSYS to a \
              PVH dom0; boot Xen without dom0=pvh to load from here"
         }
-        Under::XenHvmGuest => {
+        Hypervisor::XenHvmGuest => {
             "the kexec hypercall is the control domain's; this guest can replace itself with \
              --backend linux"
         }
-        Under::XenUnknown => Under::MOUNT,
+        Hypervisor::XenUnknown => Hypervisor::MOUNT,
         _ => "the kexec hypercall, and the machine, are the control domain's: run mbtool in dom0",
     };
-    format!("this Linux runs as {under}: {why}")
-}
-
-/// Bytes for a reader.
-fn size(bytes: u64) -> String {
-    if bytes >= 1 << 20 {
-        format!("{} MiB", bytes >> 20)
-    } else {
-        format!("{bytes} bytes")
-    }
+    format!("this Linux runs as {hypervisor}: {why}")
 }
 
 /// At most three ranges, then how many more.
@@ -237,16 +229,16 @@ mod tests {
 
     #[test]
     fn each_domain_hears_why() {
-        for (under, part) in [
-            (Under::Bare, "--backend linux"),
-            (Under::XenPvhDom0, "without dom0=pvh"),
-            (Under::XenHvmGuest, "--backend linux"),
-            (Under::XenUnknown, "mount -t xenfs"),
-            (Under::XenPvGuest, "run mbtool in dom0"),
+        for (hypervisor, part) in [
+            (Hypervisor::Bare, "--backend linux"),
+            (Hypervisor::XenPvhDom0, "without dom0=pvh"),
+            (Hypervisor::XenHvmGuest, "--backend linux"),
+            (Hypervisor::XenUnknown, "mount -t xenfs"),
+            (Hypervisor::XenPvGuest, "run mbtool in dom0"),
         ] {
-            let text = XenError::NotDom0 { under }.to_string();
+            let text = XenError::NotDom0 { hypervisor }.to_string();
             assert!(
-                text.contains(part) && text.contains(&under.to_string()),
+                text.contains(part) && text.contains(&hypervisor.to_string()),
                 "{text}"
             );
         }

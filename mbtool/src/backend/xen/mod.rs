@@ -14,9 +14,9 @@ pub mod status;
 
 pub use error::{FOREIGN, XenError};
 
-use super::state::KernelState;
-use super::under::Under;
 use super::{Backend, BackendError, Done, Unload};
+use crate::host::hypervisor::Hypervisor;
+use crate::host::kexec_state::KernelState;
 use crate::plan::Plan;
 use handoff::addr::PhysRange;
 use record::{Loaded, Record};
@@ -108,8 +108,10 @@ impl Xen {
     /// Refuses what would be refused whatever the image; gives the way to Xen.
     fn way(&self) -> Result<Rc<dyn Transport>, XenError> {
         let state = KernelState::read(&self.root);
-        if state.under != Under::XenPvDom0 {
-            return Err(XenError::NotDom0 { under: state.under });
+        if state.hypervisor != Hypervisor::XenPvDom0 {
+            return Err(XenError::NotDom0 {
+                hypervisor: state.hypervisor,
+            });
         }
         if state.cap_sys_admin == Some(false) {
             return Err(XenError::NotRoot);

@@ -6,7 +6,7 @@
 //! that somebody else has loaded or unloaded since.
 
 use super::XenError;
-use crate::memory::text;
+use crate::sys::file;
 use handoff::addr::PhysRange;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -98,7 +98,7 @@ impl Record {
             xen: identity(root),
             ..Self::default()
         };
-        let bytes = match text::read_bytes(&path, text::LISTING) {
+        let bytes = match file::read_bytes(&path, file::LISTING) {
             Err(err) if err.kind() == ErrorKind::NotFound => return Ok(fresh),
             Err(source) => return Err(XenError::Record { path, source }),
             Ok(bytes) => bytes,
@@ -186,7 +186,7 @@ pub fn now() -> u64 {
 }
 
 fn line(path: &Path) -> String {
-    let text = text::read(path, text::ATTRIBUTE).unwrap_or_default();
+    let text = file::read(path, file::ATTRIBUTE).unwrap_or_default();
     text.trim().to_owned()
 }
 
@@ -211,7 +211,7 @@ fn identity(root: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::state::tests::put;
+    use crate::sys::testing::put;
 
     fn machine() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();

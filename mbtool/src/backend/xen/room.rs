@@ -6,7 +6,8 @@
 //! chosen: it has to be over before the machine is read for a plan.
 
 use super::XenError;
-use crate::memory::text;
+use crate::sys::file;
+use crate::sys::text;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -165,7 +166,7 @@ fn number(path: &Path) -> Result<u64, XenError> {
         path: path.to_owned(),
         source,
     };
-    let text = text::read(path, text::ATTRIBUTE).map_err(balloon)?;
+    let text = file::read(path, file::ATTRIBUTE).map_err(balloon)?;
     text::number(text.trim()).ok_or_else(|| {
         let text = format!("expected a number of KiB, found {:?}", text::cut(&text));
         balloon(std::io::Error::new(std::io::ErrorKind::InvalidData, text))
@@ -174,7 +175,7 @@ fn number(path: &Path) -> Result<u64, XenError> {
 
 /// Bytes that dom0's processes could still get; 0 where Linux does not say.
 fn available(root: &Path) -> u64 {
-    let text = text::read(&root.join("proc/meminfo"), text::LISTING).unwrap_or_default();
+    let text = file::read(&root.join("proc/meminfo"), file::LISTING).unwrap_or_default();
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("MemAvailable:"));
@@ -185,7 +186,7 @@ fn available(root: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::state::tests::put;
+    use crate::sys::testing::put;
     use std::cell::Cell;
 
     const MIB: u64 = 1 << 20;

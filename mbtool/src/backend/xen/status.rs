@@ -2,7 +2,7 @@
 
 use super::record::{Loaded, Record, Slot};
 use super::{Open, Xen, XenError, kind};
-use crate::memory::xen::Run;
+use crate::host::xen::Run;
 use serde::Serialize;
 use std::path::Path;
 use xen_shim::hypercall::{HypercallError, Kexec, KexecRange, XenMachine};

@@ -1,6 +1,6 @@
 use super::*;
-use crate::backend::state::tests::put;
 use crate::plan::KernelSegment;
+use crate::sys::testing::put;
 use fixtures::*;
 pub(crate) use fixtures::{Dom0, load_at};
 use handoff::addr::MIB;
@@ -114,7 +114,7 @@ fn a_heap_that_is_too_small_is_told_before_xen_is_asked() {
         ..FakeHost::default()
     });
     let err = text(load_at(&dom0.xen(), OWNED));
-    assert!(err.contains("has 409600 bytes by now"), "{err}");
+    assert!(err.contains("has 400 KiB by now"), "{err}");
     assert!(!dom0.fake.kexec_commands().contains(&LOAD));
     // the crash image is not kept there
     load_crash(&dom0.xen(), AREA, 5000).unwrap();

@@ -4,8 +4,8 @@
 //! `earlycon=`, `earlyprintk=`. Xen: docs/misc/xen-command-line, `com1`.
 
 use super::pci;
-use crate::memory::serial::{PciAddress, PciSerial};
-use crate::memory::text;
+use crate::host::serial::{PciAddress, PciSerial};
+use crate::sys::text;
 use handoff::spec::Console;
 
 /// A console and the word that named it.
@@ -115,7 +115,7 @@ pub(super) fn from_image(cmdline: &str) -> Option<Found<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::serial::Bar;
+    use crate::host::serial::Bar;
 
     fn kernel(cmdline: &str) -> Option<Console> {
         let card = PciSerial {

@@ -6,8 +6,8 @@ mod pci;
 
 pub use parse::{ConsoleArg, PciArg, console as parse};
 
-use crate::memory::Host;
-use crate::memory::serial::{PortAt, Spcr};
+use crate::host::Host;
+use crate::host::serial::{PortAt, Spcr};
 use crate::plan::report::console_text;
 use crate::ramlog;
 use anyhow::{Context, anyhow, bail, ensure};

@@ -1,7 +1,7 @@
 //! `--console` as typed.
 
 use crate::cli::values::address;
-use crate::memory::serial::PciAddress;
+use crate::host::serial::PciAddress;
 use handoff::spec::Console;
 
 /// One console as typed, before it is resolved on a machine.

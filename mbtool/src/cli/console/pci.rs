@@ -1,7 +1,7 @@
 //! The UART of a PCI function.
 
 use super::parse::PciArg;
-use crate::memory::serial::{Bar, PciAddress, PciSerial};
+use crate::host::serial::{Bar, PciAddress, PciSerial};
 use handoff::spec::Console;
 
 /// Command register: I/O ports are decoded (PCI 3.0, 6.2.2).

@@ -1,5 +1,5 @@
 use super::*;
-use crate::memory::serial::{Bar, PciSerial, Serial};
+use crate::host::serial::{Bar, PciSerial, Serial};
 
 const fn pio(port: u16) -> Console {
     Console::Pio {

@@ -1,9 +1,9 @@
 //! `mbtool crash install` and `crash uninstall`, on a machine where systemd may
 //! be running.
 
-use crate::crash::setup::config::Config;
-use crate::crash::setup::install::{self, Done, Options, UNIT};
-use crate::crash::setup::target::Target;
+use crate::config::Config;
+use crate::config::target::Target;
+use crate::setup::install::{self, Done, Options, UNIT};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -68,7 +68,7 @@ fn systemctl(args: &[&str], talk: &mut dyn Write) -> std::io::Result<()> {
     }
 }
 
-/// Whether this Linux knows that nothing is reserved. Under Xen, which reserves it
+/// Whether this Linux knows that nothing is reserved. Hypervisor Xen, which reserves it
 /// there, it does not know.
 fn nothing_reserved() -> bool {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();

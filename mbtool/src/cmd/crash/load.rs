@@ -5,10 +5,10 @@ use crate::cli::raw::LoadArgs;
 use crate::cli::request::ModuleArg;
 use crate::cli::values::FileWithArgs;
 use crate::cmd;
-use crate::crash::setup::config::{self, Config, Save};
-use crate::crash::setup::initrd::{self, Wanted};
-use crate::crash::words;
-use crate::crash::xen::words::no_reboot;
+use crate::config::{self, Config, Save};
+use crate::plan::crash::xen::cmdline::no_reboot;
+use crate::setup::initrd::{self, Wanted};
+use crate::sys::kernel_cmdline;
 use anyhow::{Context, bail};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -184,7 +184,7 @@ pub fn ask(
 /// `line` with what the initrd's script and a kernel that fails look for: in
 /// front, where no `--` can hide it.
 fn for_crash(line: &str) -> String {
-    let given = words::split(line);
+    let given = kernel_cmdline::split(line);
     let panics = given.iter().any(|word| word.starts_with("panic="));
     let add = [
         (!given.contains(&MARK)).then_some(MARK),

@@ -6,15 +6,16 @@ use crate::cli::raw::CommonArgs;
 use crate::cli::request::{self, ModuleArg};
 use crate::cmd::crash::load;
 use crate::cmd::load::ANYWHERE;
-use crate::crash::need::{Part, size};
-use crate::crash::region::{self, RegionError};
-use crate::crash::setup::BootLoader;
-use crate::crash::setup::boot_loader::{self, Step};
-use crate::crash::setup::config::PATH;
+use crate::config::PATH;
+use crate::host::{Host, map, read, replay};
 use crate::input;
-use crate::memory::{Host, host, map, replay};
-use crate::plan::report::HexRange;
+use crate::plan::crash::region::{self, RegionError};
+use crate::plan::crash::size::Part;
+use crate::plan::hex::HexRange;
 use crate::plan::{self, Advice, PlanError, Request};
+use crate::setup::BootLoader;
+use crate::setup::boot_loader::{self, Step};
+use crate::sys::size::Size as Bytes;
 use anyhow::{Context, ensure};
 use handoff::addr::{FOUR_GIB, MIB, PhysRange};
 use serde::Serialize;
@@ -102,7 +103,7 @@ pub fn run(options: &Options, modules: &[ModuleArg], out: &mut dyn Write) -> any
                 .with_context(|| path.display().to_string())?;
             (host, Vec::new())
         }
-        None => host::read(root)?,
+        None => read(root)?,
     };
     for warning in warnings {
         eprintln!("mbtool: warning: {warning}");
@@ -145,7 +146,7 @@ impl Size {
     fn of(request: Request, host: &Host) -> Result<Self, PlanError> {
         let Advice {
             reserve,
-            need,
+            estimate,
             files,
         } = plan::advice(&request, host)?;
         let below = |run: PhysRange| run.end.min(FOUR_GIB).saturating_sub(run.start.max(MIB));
@@ -154,7 +155,7 @@ impl Size {
             bytes: reserve.bytes,
             word: reserve.to_string(),
             goes_to: if reserve.xen { "xen" } else { "linux" },
-            parts: need.parts,
+            parts: estimate.parts,
             initrd_unpacked: files,
             fits: largest.is_some_and(|largest| largest >= reserve.bytes),
             reserved: Reserved::of(request, host, reserve.bytes),
@@ -168,7 +169,7 @@ impl Size {
         let xen = self.goes_to == "xen";
         let name = rustix::system::uname();
         let loader = BootLoader::detect(root, &name.release().to_string_lossy(), xen);
-        let reserve = crate::crash::Reserve {
+        let reserve = crate::plan::crash::Reserve {
             bytes: self.bytes,
             xen,
         };
@@ -240,7 +241,10 @@ impl Reserved {
         if let Err(error) = plan::plan(&request, host) {
             let why = match error {
                 PlanError::CrashRegionTooSmall { load, .. } => {
-                    format!("{at}, which is too small: loading takes {}.", size(load))
+                    format!(
+                        "{at}, which is too small: loading takes {}.",
+                        Bytes::rounded_up(load)
+                    )
                 }
                 other => format!("{at}, but the image does not load there: {other}"),
             };
@@ -264,15 +268,15 @@ impl Reserved {
 
 /// "512 MiB at 0x...-0x..."
 fn place(region: PhysRange) -> String {
-    format!("{} at {region}", size(region.len()))
+    format!("{} at {region}", Bytes::rounded_up(region.len()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::{CrashRegion, Entry, Kind};
     use crate::image::synth::bzimage;
     use crate::image::{As, Image};
-    use crate::memory::{CrashRegion, Entry, Kind};
     use crate::plan::Module;
 
     fn request(initrd: usize) -> Request {

@@ -10,8 +10,9 @@
 
 use super::{ExecError, Options, System};
 use crate::backend::BackendError;
-use crate::memory::text;
 use crate::quiesce::Quiet;
+use crate::sys::file;
+use crate::sys::text;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -145,7 +146,7 @@ fn stays(root: &Path, program: &Path) -> Result<(), ExecError> {
 }
 
 fn no_init(root: &Path) -> ExecError {
-    let comm = text::read(&root.join("proc/1/comm"), text::ATTRIBUTE).unwrap_or_default();
+    let comm = file::read(&root.join("proc/1/comm"), file::ATTRIBUTE).unwrap_or_default();
     let init = match comm.trim() {
         "" => "process 1 is not known".to_owned(),
         "openrc-init" => {

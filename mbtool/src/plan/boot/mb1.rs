@@ -9,7 +9,7 @@
 use super::multiboot::{self, MbiError, Parts};
 use super::record::{Reader, Writer};
 use super::sent::Area;
-use crate::plan::report::Hex;
+use crate::plan::hex::Hex;
 use serde::Serialize;
 
 /// Value of EAX at the entry (section 3.2).

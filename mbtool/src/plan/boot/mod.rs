@@ -3,23 +3,27 @@
 //! One file per protocol. Each builds bytes whose number does not depend on any
 //! address, so that they can be placed before the addresses in them are known.
 
+pub mod e820;
 pub mod linux;
+pub(super) mod low_memory;
 pub mod mb1;
+pub mod mb2_requests;
 pub mod mbi;
 pub mod multiboot;
+pub(super) mod params;
 pub mod pvh;
 mod record;
 pub mod sent;
 
-use super::layout::Layout;
-use super::low::Low;
-use super::report::Hex;
-use super::wishes::Wishes;
+use super::hex::Hex;
+use super::place::layout::Layout;
 use super::{PlanError, Request};
 use crate::image::linux::Setup;
 use crate::image::{Protocol, Sections};
 use handoff::addr::{FOUR_GIB, PhysRange};
 use handoff::spec::{Exit, Fixup, OnCpu};
+use low_memory::LowMemoryPlan;
+use params::BootParams;
 use serde::Serialize;
 
 /// Boot information for one protocol.
@@ -71,8 +75,8 @@ impl Sent {
 #[derive(Clone, Copy)]
 pub(super) struct Known<'a> {
     pub request: &'a Request,
-    pub wishes: &'a Wishes,
-    pub low: &'a Low,
+    pub params: &'a BootParams,
+    pub low: &'a LowMemoryPlan,
     pub layout: &'a Layout,
     /// Physical address of the image's entry point where it runs.
     pub image_entry: u64,
@@ -115,7 +119,7 @@ fn modules<'a>(known: Known<'a>) -> Vec<(PhysRange, &'a str)> {
     let mut modules: Vec<_> = modules
         .map(|(module, &range)| (range, module.cmdline.as_str()))
         .collect();
-    if let (Some((_, line)), Some(changed)) = (modules.first_mut(), &known.wishes.dom0_line) {
+    if let (Some((_, line)), Some(changed)) = (modules.first_mut(), &known.params.dom0_line) {
         *line = changed;
     }
     modules
@@ -131,8 +135,8 @@ fn sections<'a>(known: Known<'a>) -> Option<(&'a Sections, u64)> {
 /// What both versions of Multiboot say.
 fn multiboot(known: Known<'_>) -> multiboot::Parts<'_> {
     multiboot::Parts {
-        cmdline: &known.wishes.cmdline,
-        loader: &known.wishes.loader,
+        cmdline: &known.params.cmdline,
+        loader: &known.params.loader,
         modules: modules(known),
         mem_lower: known.low.mem_lower,
         mem_upper: known.low.mem_upper,
@@ -164,7 +168,7 @@ fn multiboot1(known: Known<'_>) -> Result<Boot, PlanError> {
 fn start_info(known: Known<'_>) -> Result<Boot, PlanError> {
     let addr = known.layout.info.start;
     let parts = pvh::Parts {
-        cmdline: &known.wishes.cmdline,
+        cmdline: &known.params.cmdline,
         modules: modules(known),
         areas: &known.low.areas,
         rsdp: known.low.rsdp.map_or(0, |rsdp| rsdp.addr),
@@ -185,15 +189,15 @@ fn start_info(known: Known<'_>) -> Result<Boot, PlanError> {
 
 fn multiboot2(known: Known<'_>) -> Result<Boot, PlanError> {
     let Known {
-        wishes,
+        params,
         low,
         layout,
         image_entry,
         ..
     } = known;
     let own = mbi::Own {
-        rsdp_v1: wishes.rsdp.v1,
-        rsdp_v2: wishes.rsdp.v2,
+        rsdp_v1: params.rsdp.v1,
+        rsdp_v2: params.rsdp.v2,
         load_base: low_address("image", layout.base)?,
     };
     let mbi = mbi::build(&multiboot(known), own)?;
@@ -217,7 +221,7 @@ fn multiboot2(known: Known<'_>) -> Result<Boot, PlanError> {
 fn linux(known: Known<'_>, setup: &Setup) -> Result<Boot, PlanError> {
     let Known {
         request: _,
-        wishes,
+        params,
         low,
         layout,
         image_entry,
@@ -227,12 +231,12 @@ fn linux(known: Known<'_>, setup: &Setup) -> Result<Boot, PlanError> {
         setup,
         base: layout.base,
         at,
-        cmdline: &wishes.cmdline,
+        cmdline: &params.cmdline,
         areas: &low.areas,
         mem_upper: low.mem_upper,
         initrd: layout.modules.first().copied(),
         rsdp: low.rsdp_anywhere.map(|rsdp| rsdp.addr),
-        chosen: &wishes.linux,
+        chosen: &params.linux,
     })?;
     Ok(Boot {
         exit: Exit::Linux64 {
@@ -249,7 +253,7 @@ fn linux(known: Known<'_>, setup: &Setup) -> Result<Boot, PlanError> {
 
 /// Everything that changes just before the jump: low memory first, then the
 /// RSDP into the boot information at `addr`.
-pub(super) fn fixups(low: &Low, boot: &Boot, addr: u64) -> Vec<Fixup> {
+pub(super) fn fixups(low: &LowMemoryPlan, boot: &Boot, addr: u64) -> Vec<Fixup> {
     let mut fixups = low.fix.as_ref().map_or_else(Vec::new, |fix| fix.fixups());
     if let Some(rsdp) = low.rsdp {
         let copy = |&(at, len): &(usize, u32)| Fixup::CopyRsdp {

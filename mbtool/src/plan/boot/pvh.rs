@@ -8,7 +8,7 @@ use super::mb1::SentModule;
 use super::multiboot::{self, MbiError};
 use super::record::{Reader, Writer};
 use super::sent::Area;
-use crate::plan::report::Hex;
+use crate::plan::hex::Hex;
 use handoff::addr::PhysRange;
 use serde::Serialize;
 

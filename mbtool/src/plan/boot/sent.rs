@@ -1,9 +1,9 @@
 //! The boot information read back, for the report: what the image will see.
 
+use super::mb2_requests::tag_name;
 use super::mbi::{self, Mbi};
 use super::multiboot;
-use crate::plan::report::Hex;
-use crate::plan::wants::tag_name;
+use crate::plan::hex::Hex;
 use serde::Serialize;
 
 /// One tag as it is sent.

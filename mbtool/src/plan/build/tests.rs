@@ -1,7 +1,8 @@
 use super::*;
+use crate::host::{Kind, LowMemory, Rsdp};
 use crate::image::{Image, InfoRequest, LoadSegment, Preference, Protocol};
-use crate::memory::{Kind, LowMemory, Rsdp};
-use crate::plan::report::{FixupReport, Hex};
+use crate::plan::hex::Hex;
+use crate::plan::report::FixupReport;
 use crate::plan::sent::Body;
 use crate::plan::{Module, request};
 use fixtures::*;
@@ -99,7 +100,7 @@ fn a_report_is_a_recorded_machine() {
     let json = serde_json::to_vec(&plan.report).unwrap();
     let again: Host = serde_json::from_slice(&json).unwrap();
     assert_eq!(again, host);
-    assert_eq!(crate::memory::replay::from_json(&json).unwrap(), host);
+    assert_eq!(crate::host::replay::from_json(&json).unwrap(), host);
     let replayed = super::plan(&xen_request(), &again).unwrap();
     assert_eq!(serde_json::to_vec(&replayed.report).unwrap(), json);
 }

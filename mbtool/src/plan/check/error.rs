@@ -1,6 +1,6 @@
 //! What is wrong with a plan.
 
-use crate::plan::place;
+use crate::plan::place::allocator;
 use handoff::addr::PhysRange;
 
 /// A plan that would be refused, or would not survive.
@@ -120,7 +120,7 @@ pub enum CheckError {
         page: u64,
     },
     /// Unchecked by any kernel.
-    #[error("{name} at {dest} is not all RAM: RAM is {}", place::list(ram))]
+    #[error("{name} at {dest} is not all RAM: RAM is {}", allocator::list(ram))]
     NotRam {
         /// Segment names.
         name: String,

@@ -1,6 +1,6 @@
 //! Changes that the handoff makes.
 
-use super::Hex;
+use crate::plan::hex::Hex;
 use handoff::spec::{Fixup, OnCpu};
 use serde::Serialize;
 

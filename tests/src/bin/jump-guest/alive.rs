@@ -22,11 +22,14 @@ pub struct Signs {
 }
 
 impl Signs {
-    /// Looks, and tries: timer, file system, and a process on each CPU. An error says what does not work.
+    /// Looks, and tries: timer, file system, and a process on each CPU. An error names what does not work.
     pub fn see() -> Result<Self> {
         let start = Instant::now();
         thread::sleep(Duration::from_millis(20));
-        ensure!(start.elapsed() > Duration::ZERO, "the clock stands still");
+        ensure!(
+            start.elapsed() > Duration::ZERO,
+            "the clock does not advance"
+        );
 
         let file = "/tmp/alive";
         let text = format!("{:?}", Instant::now());

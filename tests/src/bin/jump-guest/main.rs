@@ -5,7 +5,7 @@
 //! the kernel's code and the CPUs are as they were. It prints a line per round, and fails with the first difference.
 //!
 //! The image is loaded anew for every round, and never writes the word behind the return address: before Linux 6.14 the
-//! entry point is garbage after a return, and that word belongs to somebody else.
+//! entry point is garbage after a return, and that word is not ours.
 
 mod alive;
 mod iomem;

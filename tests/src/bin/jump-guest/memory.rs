@@ -9,7 +9,7 @@ use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE};
 
 const LEN: usize = 64 << 20;
 
-/// /proc/PID/pagemap: bits 0 to 54 are the page frame number, bit 63 says that there is one.
+/// /proc/PID/pagemap: bits 0 to 54 are the page frame number, bit 63 is set where there is one.
 const FRAME: u64 = (1 << 55) - 1;
 const PRESENT: u64 = 1 << 63;
 

@@ -44,14 +44,14 @@ fn is_ram(iomem: &str) -> bool {
     })
 }
 
-/// Writes the page at `at`. (Linux lets nobody `write` RAM through /dev/mem, but maps what is below 1 MiB.)
+/// Writes the page at `at`. (Linux refuses `write` to RAM through /dev/mem, but maps what is below 1 MiB.)
 fn write(mem: &File, at: u64, bytes: &[u8; PAGE]) -> io::Result<()> {
     let prot = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: a new mapping, where the kernel chooses. What is behind it is RAM in which this Linux keeps nothing.
     let page = unsafe { mmap(null_mut(), PAGE, prot, MapFlags::SHARED, mem, at)? };
     // SAFETY: both have PAGE bytes, and are apart: one is of the new mapping.
     unsafe { copy_nonoverlapping(bytes.as_ptr(), page.cast(), PAGE) };
-    // SAFETY: the mapping is ours, and nobody has a pointer to it.
+    // SAFETY: the mapping is ours, and no pointer to it is left.
     unsafe { munmap(page, PAGE) }?;
     Ok(())
 }

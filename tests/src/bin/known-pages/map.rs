@@ -36,7 +36,7 @@ impl Window {
         })
     }
 
-    /// The bytes. They are those of a machine that crashed: nobody changes them.
+    /// The bytes. They are those of a machine that crashed, and do not change.
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: the mapping is readable, has this length, lives as long as `self`, and a dump does not change.
         unsafe { slice::from_raw_parts(self.at, self.len) }

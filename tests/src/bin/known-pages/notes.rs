@@ -20,7 +20,7 @@ struct Note<'a> {
     desc: &'a [u8],
 }
 
-/// Prints all of them: name, type, size, and what a VMCOREINFO says in its first lines.
+/// Prints all of them: name, type, size, and the first lines of a VMCOREINFO.
 pub fn run(path: &Path) -> Result<()> {
     let core = Core::open(path)?;
     for header in core.of_type(PT_NOTE) {

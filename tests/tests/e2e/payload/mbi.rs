@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tests::payload_guest::{CMDLINE, modules};
 use tests::plan_json::{PlanJson, number};
 
-/// Every tag of the boot information, in order, and what each says.
+/// Every tag of the boot information, in order, with its content.
 pub fn tags(plan: &PlanJson, report: &Report) -> Result<()> {
     let mbi = report.mbi.as_ref().context("no boot information")?;
     assert_eq!((mbi.fault.as_deref(), mbi.reserved), (None, Some(0)));

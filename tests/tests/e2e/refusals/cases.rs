@@ -7,19 +7,19 @@ pub struct Case {
     /// For the shell.
     pub command: &'static str,
     /// What standard error must hold.
-    pub says: &'static [&'static str],
+    pub prints: &'static [&'static str],
 }
 
 /// Makes one.
 pub const fn case(
     name: &'static str,
     command: &'static str,
-    says: &'static [&'static str],
+    prints: &'static [&'static str],
 ) -> Case {
     Case {
         name,
         command,
-        says,
+        prints,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A PV dom0 on a fake Xen, and images for it.
 
 use super::*;
-use crate::backend::state::tests::put;
+use crate::sys::testing::put;
 
 pub(super) const KEXEC: u64 = 37;
 pub(super) const LOAD: u64 = 4;

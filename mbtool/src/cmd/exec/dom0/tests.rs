@@ -1,9 +1,9 @@
 use super::*;
-use crate::backend::state::tests::put;
 use crate::backend::xen::Xen;
 use crate::backend::xen::tests::{Dom0, load_at};
 use crate::cmd::exec;
 use crate::quiesce::Ops;
+use crate::sys::testing::put;
 use rustix::io::Errno;
 use std::cell::RefCell;
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! What of the running machine a Linux image is told, and what not.
 
 use super::LinuxError;
+use crate::host::Host;
+use crate::host::boot_facts::{BootFacts, Efi, Raw, SCREEN};
 use crate::image::linux::{Setup, XLF_5LEVEL, XLF_EFI_KEXEC};
-use crate::memory::Host;
-use crate::memory::boot_facts::{BootFacts, Efi, Raw, SCREEN};
 use crate::plan::Request;
 
 /// The first release that finds EFI's runtime services table by itself: before

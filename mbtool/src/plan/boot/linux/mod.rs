@@ -16,8 +16,8 @@ mod write;
 pub use report::BootParamsReport;
 pub(in crate::plan) use report::decode;
 
+use crate::host::boot_facts::Efi;
 use crate::image::linux::Setup;
-use crate::memory::boot_facts::Efi;
 use handoff::addr::PhysRange;
 
 pub(in crate::plan) use choose::{Chosen, choose};

@@ -2,7 +2,7 @@
 
 use super::{E820_SIZE, EFI_DESC, SETUP_E820_EXT, SETUP_EFI, SETUP_RNG_SEED};
 use crate::plan::boot::sent::Area;
-use crate::plan::report::Hex;
+use crate::plan::hex::Hex;
 use serde::Serialize;
 
 /// More setup data than is ever sent.

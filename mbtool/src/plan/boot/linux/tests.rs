@@ -1,10 +1,10 @@
 use super::*;
+use crate::host::boot_facts::{BootFacts, Raw};
+use crate::host::efi::Runtime;
+use crate::host::{Entry, Host, Kind, LowMemory, Rsdp};
 use crate::image::linux::XLF_ANYWHERE;
 use crate::image::synth::bzimage;
 use crate::image::{As, Image, Protocol};
-use crate::memory::boot_facts::{BootFacts, Raw};
-use crate::memory::efi::Runtime;
-use crate::memory::{Entry, Host, Kind, LowMemory, Rsdp};
 use crate::plan::{Bytes, Module, Plan, PlanError, Request, plan};
 use handoff::addr::{FOUR_GIB, MIB};
 use proptest::prelude::*;
@@ -176,7 +176,7 @@ fn the_page_is_as_the_protocol_has_it() {
 fn a_plan_is_a_recorded_machine() {
     let made = plan(&request(), &host()).unwrap();
     let json = serde_json::to_vec(&made.report).unwrap();
-    let recorded = crate::memory::replay::from_json(&json).unwrap();
+    let recorded = crate::host::replay::from_json(&json).unwrap();
     let again = plan(&request(), &recorded).unwrap();
     assert_eq!(serde_json::to_vec(&again.report).unwrap(), json);
 }
@@ -280,7 +280,7 @@ fn an_initrd_that_the_kernel_cannot_reach_is_refused() {
     request.mem_min = 0x3800_0000;
     assert!(matches!(
         plan(&request, &host()),
-        Err(PlanError::Window { .. })
+        Err(PlanError::Dom0Range { .. })
     ));
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::plan::place::Arena;
+use crate::plan::place::allocator::Arena;
 use proptest::prelude::*;
 
 const KINDS: [Kind; 6] = [

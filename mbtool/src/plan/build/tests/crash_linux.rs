@@ -1,10 +1,10 @@
 //! Plans for a Linux that is to dump the system that crashed.
 
 use super::*;
-use crate::crash::Facts;
+use crate::host::crash_notes::CrashInfo;
+use crate::host::xen::{Run, XenHost};
 use crate::image::As;
 use crate::image::synth::bzimage;
-use crate::memory::xen::{Run, XenHost};
 use crate::plan::boot::Sent;
 use elf::ElfBytes;
 use elf::abi::{PT_LOAD, PT_NOTE};
@@ -27,11 +27,11 @@ fn run(start: u64, len: u64) -> Run {
 fn host() -> Host {
     Host {
         crash_regions: vec![REGION.into()],
-        dump: Facts {
+        dump: CrashInfo {
             cpu_notes: vec![run(0x7d00_0000, 372), run(0x7d10_0000, 372)],
             vmcoreinfo: Some(run(0x188_6000, 0x1024)),
             direct_map: Some(0xffff_8880_0000_0000),
-            ..Facts::default()
+            ..CrashInfo::default()
         },
         ..bios()
     }
@@ -198,9 +198,9 @@ fn with_xen_the_notes_are_xens_and_its_tables_have_room() {
 #[test]
 fn unknown_notes_are_told_and_stop_nothing() {
     let mut host = host();
-    host.dump = Facts {
-        doubts: vec!["because".to_owned()],
-        ..Facts::default()
+    host.dump = CrashInfo {
+        warnings: vec!["because".to_owned()],
+        ..CrashInfo::default()
     };
     let plan = plan(&asked("nr_cpus=1"), &host).unwrap();
     let warnings = plan.report.warnings.join("\n");

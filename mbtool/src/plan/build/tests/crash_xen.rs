@@ -1,10 +1,10 @@
 //! Xen as crash kernel.
 
 use super::*;
-use crate::crash::facts::Text;
+use crate::host::acpi::Acpi;
+use crate::host::crash_notes::Text;
+use crate::host::xen::Run;
 use crate::image::synth::dom0_kernel;
-use crate::memory::acpi::Acpi;
-use crate::memory::xen::Run;
 use crate::plan::Bytes;
 use elf::ElfBytes;
 use elf::abi::{PT_LOAD, PT_NOTE};
@@ -42,7 +42,7 @@ fn acpi() -> Acpi {
             table("FACP", b"FACP", &[0; 208]),
         ],
         boot_cpu: Some(0),
-        doubts: vec![],
+        warnings: vec![],
     }
 }
 

@@ -1,8 +1,8 @@
 //! Machines and images to plan for.
 
 use super::*;
+use crate::host::Entry;
 use crate::image::{Format, Relocatable, Requirements};
-use crate::memory::Entry;
 
 pub(super) fn r(start: u64, end: u64) -> PhysRange {
     PhysRange::new(start, end).unwrap()

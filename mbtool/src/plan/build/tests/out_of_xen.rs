@@ -2,9 +2,9 @@
 //! memory at the end is what was asked for.
 
 use super::*;
-use crate::memory::CrashRegion;
-use crate::memory::xen::{Run, Safe, SafeRun, XenHost};
-use crate::plan::place::Arena;
+use crate::host::CrashRegion;
+use crate::host::xen::{Run, Safe, SafeRun, XenHost};
+use crate::plan::place::allocator::Arena;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -340,7 +340,7 @@ prop_compose! {
             .map(|(at, pages)| CrashRegion { start: at << 12, end: (at + pages) << 12 })
             .into_iter()
             .collect();
-        let safe = crate::memory::xen::bounded(&memory_map, &crash_regions, &safe);
+        let safe = crate::host::xen::bounded(&memory_map, &crash_regions, &safe);
         let heap_free = Some(heap * MIB).filter(|_| heap > 0);
         let xen = XenHost { safe, heap_free, ..XenHost::default() };
         Host { memory_map, crash_regions, xen: Some(xen), ..bios() }
@@ -395,7 +395,7 @@ proptest! {
             prop_assert!(ram.iter().any(|run| run.covers(&to)) && to.end <= FOUR_GIB);
         }
         let json = serde_json::to_vec(&plan.report).unwrap();
-        let again = crate::memory::replay::from_json(&json).unwrap();
+        let again = crate::host::replay::from_json(&json).unwrap();
         let replayed = super::super::plan(&request, &again).unwrap();
         prop_assert_eq!(serde_json::to_vec(&replayed.report).unwrap(), json);
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::image::FramebufferRequest;
-use crate::plan::resolve::ResolveError;
+use crate::plan::place::resolve::ResolveError;
 
 #[test]
 fn a_module_that_fits_only_above_4_gib_says_why() {

@@ -1,0 +1,206 @@
+//! The firmware's ACPI tables, and which CPU firmware started: for a Xen that is
+//! to start where this system crashes.
+
+use crate::sys::file;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use xen_shim::acpi::AcpiTable;
+use xen_shim::hypercall::{Transport, XenMachine};
+
+/// Most bytes of one table that are read.
+const TABLE_LIMIT: u64 = 16 << 20;
+/// Most tables that are read.
+const MAX_TABLES: usize = 1024;
+/// Model-specific register: address and state of the local APIC.
+const MSR_APIC_BASE: u64 = 0x1b;
+/// In it: this CPU is the one that firmware started.
+const BOOT_CPU: u64 = 1 << 8;
+
+/// What is known. Not part of a recorded machine: tables are large, and of use
+/// only where they come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acpi {
+    /// Every table that Linux gives out.
+    pub tables: Vec<AcpiTable>,
+    /// APIC id of the CPU that firmware started.
+    pub boot_cpu: Option<u32>,
+    /// What could not be found out and why: of interest only when a Xen is loaded
+    /// as crash image.
+    pub warnings: Vec<String>,
+}
+
+impl Acpi {
+    /// Reads below `root` ("/" for the real one).
+    #[must_use]
+    pub fn read(root: &Path) -> Self {
+        let mut warnings = Vec::new();
+        let tables = tables(root).unwrap_or_else(|err| {
+            warnings.push(format!("ACPI tables: {err}"));
+            Vec::new()
+        });
+        let boot_cpu = boot_cpu(root).unwrap_or_else(|why| {
+            warnings.push(format!("the CPU that firmware started is not known: {why}"));
+            None
+        });
+        Self {
+            tables,
+            boot_cpu,
+            warnings,
+        }
+    }
+}
+
+impl Acpi {
+    /// What a PV dom0 read, with what Xen knows better. Xen numbers the CPU that it
+    /// was started on 0.
+    #[must_use]
+    pub fn on_xen(mut self, transport: &dyn Transport) -> Self {
+        self.boot_cpu = match XenMachine::new(transport).apic_id(0) {
+            Ok(id) => Some(id),
+            Err(err) => {
+                self.warnings
+                    .push(format!("the CPU that firmware started is not known: {err}"));
+                None
+            }
+        };
+        self
+    }
+}
+
+/// Every file of /sys/firmware/acpi/tables: the directories there hold tables
+/// that AML loaded, and what tables point to.
+fn tables(root: &Path) -> io::Result<Vec<AcpiTable>> {
+    let dir = root.join("sys/firmware/acpi/tables");
+    let named = |path: &Path, err: io::Error| {
+        io::Error::new(err.kind(), format!("{}: {err}", path.display()))
+    };
+    let mut tables = Vec::new();
+    for entry in fs::read_dir(&dir).map_err(|err| named(&dir, err))? {
+        let entry = entry.map_err(|err| named(&dir, err))?;
+        let path = entry.path();
+        if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        if tables.len() == MAX_TABLES {
+            let text = format!("{}: more than {MAX_TABLES} tables", dir.display());
+            return Err(io::Error::other(text));
+        }
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let bytes = file::read_bytes(&path, TABLE_LIMIT).map_err(|err| named(&path, err))?;
+        tables.push(AcpiTable { name, bytes });
+    }
+    tables.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(tables)
+}
+
+/// The APIC id of the CPU that firmware started. Linux numbers the CPU that it was
+/// started on 0, and kexec starts it on CPU 0; only a kernel that itself was
+/// started after a crash can be on another one. Where the CPUs can be asked
+/// (/dev/cpu/N/msr) they are.
+fn boot_cpu(root: &Path) -> Result<Option<u32>, String> {
+    let path = root.join("proc/cpuinfo");
+    let text = file::read(&path, file::LISTING).map_err(|err| format!("/proc/cpuinfo: {err}"))?;
+    let ids = apic_ids(&text);
+    let is_boot_cpu = |cpu: u32| {
+        let file = File::open(root.join(format!("dev/cpu/{cpu}/msr"))).ok()?;
+        let mut word = [0; 8];
+        file.read_exact_at(&mut word, MSR_APIC_BASE).ok()?;
+        Some(u64::from_le_bytes(word) & BOOT_CPU != 0)
+    };
+    if let Some((_, id)) = ids.iter().find(|(cpu, _)| is_boot_cpu(*cpu) == Some(true)) {
+        return Ok(Some(*id));
+    }
+    match ids.iter().find(|(cpu, _)| *cpu == 0) {
+        Some((cpu, _)) if is_boot_cpu(*cpu) == Some(false) => {
+            Err("it is none of the CPUs that are online".to_owned())
+        }
+        Some((_, id)) => Ok(Some(*id)),
+        None if ids.is_empty() => Err("/proc/cpuinfo tells no APIC ids".to_owned()),
+        None => Err("CPU 0 is offline".to_owned()),
+    }
+}
+
+/// Number and APIC id of each CPU of /proc/cpuinfo. "initial apicid" is what the
+/// CPU says of itself, and what the MADT has; "apicid" may be renumbered.
+fn apic_ids(text: &str) -> Vec<(u32, u32)> {
+    let value = |block: &str, key: &str| {
+        let of = |line: &str| {
+            let (name, value) = line.split_once(':')?;
+            (name.trim_end() == key).then(|| value.trim().parse().ok())?
+        };
+        block.lines().find_map(of)
+    };
+    let cpu = |block: &str| {
+        let id = value(block, "initial apicid").or_else(|| value(block, "apicid"))?;
+        Some((value(block, "processor")?, id))
+    };
+    text.split("\n\n").filter_map(cpu).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::testing::put;
+
+    const CPUINFO: &[u8] = b"processor\t: 0\nmodel name\t: a: b\napicid\t\t: 9\ninitial apicid\t: 8\n\n\
+        processor\t: 1\napicid\t\t: 12\ninitial apicid\t: 12\n\nprocessor\t: 7\napicid\t\t: 66000\n\n";
+
+    #[test]
+    fn files_are_tables_and_directories_are_not() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = "sys/firmware/acpi/tables";
+        put(root.path(), &format!("{dir}/SSDT1"), b"SSDT");
+        put(root.path(), &format!("{dir}/APIC"), b"APIC");
+        put(root.path(), &format!("{dir}/dynamic/SSDT9"), b"SSDT");
+        put(root.path(), &format!("{dir}/data/BERT"), b"xx");
+        put(root.path(), "proc/cpuinfo", CPUINFO);
+        let acpi = Acpi::read(root.path());
+        let names: Vec<&str> = acpi
+            .tables
+            .iter()
+            .map(|table| table.name.as_str())
+            .collect();
+        assert_eq!(names, ["APIC", "SSDT1"]);
+        assert_eq!(acpi.tables[1].bytes, b"SSDT");
+        assert_eq!(acpi.boot_cpu, Some(8));
+        assert_eq!(acpi.warnings, [""; 0]);
+    }
+
+    #[test]
+    fn cpus_that_can_be_asked_are() {
+        let root = tempfile::tempdir().unwrap();
+        put(root.path(), "proc/cpuinfo", CPUINFO);
+        let msr = |cpu: u32, value: u64| {
+            let bytes = [&[0; 0x1b][..], &value.to_le_bytes()].concat();
+            put(root.path(), &format!("dev/cpu/{cpu}/msr"), &bytes);
+        };
+        msr(0, 0xfee0_0800);
+        assert!(
+            boot_cpu(root.path())
+                .unwrap_err()
+                .contains("none of the CPUs")
+        );
+        msr(7, 0xfee0_0900);
+        assert_eq!(boot_cpu(root.path()), Ok(Some(66000)));
+        msr(0, 0xfee0_0900);
+        assert_eq!(boot_cpu(root.path()), Ok(Some(8)));
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        let root = tempfile::tempdir().unwrap();
+        let acpi = Acpi::read(root.path());
+        assert_eq!((acpi.tables.len(), acpi.boot_cpu), (0, None));
+        assert_eq!(acpi.warnings.len(), 2, "{:?}", acpi.warnings);
+        put(root.path(), "proc/cpuinfo", b"processor\t: 0\n\n");
+        assert!(boot_cpu(root.path()).unwrap_err().contains("no APIC ids"));
+        put(
+            root.path(),
+            "proc/cpuinfo",
+            b"processor\t: 1\napicid\t: 3\n\n",
+        );
+        assert!(boot_cpu(root.path()).unwrap_err().contains("offline"));
+    }
+}

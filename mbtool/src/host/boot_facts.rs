@@ -1,0 +1,243 @@
+//! What the running Linux was told at its own start and its successor needs:
+//! the screen, BIOS disks, and EFI's runtime services.
+//!
+//! /sys/kernel/boot_params/data is the running kernel's `struct boot_params`
+//! (Linux, Documentation/ABI/testing/sysfs-kernel-boot_params, offsets in
+//! Documentation/arch/x86/zero-page.rst). A Xen PV dom0 made its own up of what
+//! Xen told it: screen and disks are right there, and EFI is Xen's own.
+
+use super::efi;
+use crate::sys::file;
+use crate::sys::text;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fs;
+use std::path::Path;
+
+/// Bytes of `struct screen_info`, at offset 0.
+pub const SCREEN: usize = 64;
+/// Offset and length of `edid_info`.
+const EDID: (usize, usize) = (0x140, 128);
+/// Offset of `efi_info`.
+const EFI_INFO: usize = 0x1c0;
+/// `efi_info.efi_loader_signature` of a 64-bit firmware.
+const EL64: &[u8] = b"EL64";
+/// Offset of the number of entries in `eddbuf`, and of `edd_mbr_sig_buffer`.
+const EDD_COUNTS: usize = 0x1e9;
+/// Offset of `secure_boot`.
+const SECURE_BOOT: usize = 0x1ec;
+/// Offset of `edd_mbr_sig_buffer`, and its most entries, of 4 bytes.
+const MBR: (usize, usize) = (0x290, 16);
+/// Offset of `eddbuf`, its most entries, and the bytes of one.
+const EDD: (usize, usize, usize) = (0xd00, 6, 82);
+/// The types of screen that are memory: VESA and EFI framebuffers.
+const FRAMEBUFFERS: [u8; 2] = [0x23, 0x70];
+/// Offset of `orig_video_isVGA` in the screen: its type.
+const SCREEN_TYPE: usize = 0xf;
+/// Names of framebuffer devices that leave firmware's mode as it is.
+const FIRMWARE_DRIVERS: [&str; 5] = [
+    "EFI VGA",
+    "VESA VGA",
+    "simple",
+    "simpledrm",
+    "simpledrmdrmfb",
+];
+
+/// Bytes, as hexadecimal digits in JSON; zeros at the end are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Raw(pub Vec<u8>);
+
+impl Raw {
+    /// `bytes` without zeros at the end.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        let end = bytes.iter().rposition(|byte| *byte != 0);
+        Self(bytes[..end.map_or(0, |at| at + 1)].to_vec())
+    }
+}
+
+impl Serialize for Raw {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let digits = self.0.iter().map(|byte| format!("{byte:02x}"));
+        serializer.serialize_str(&digits.collect::<String>())
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let digits = String::deserialize(deserializer)?;
+        let byte = |pair: &[u8]| {
+            let pair = std::str::from_utf8(pair).ok()?;
+            u8::try_from(text::hex(pair)?).ok()
+        };
+        let bytes: Option<Vec<u8>> = match digits.len() {
+            0..=8192 if digits.len() % 2 == 0 => digits.as_bytes().chunks(2).map(byte).collect(),
+            _ => None,
+        };
+        bytes.map(Self).ok_or_else(|| {
+            serde::de::Error::custom("expected pairs of hexadecimal digits, 8192 at most")
+        })
+    }
+}
+
+/// Facts of the running machine that only a Linux image is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BootFacts {
+    /// `screen_info` as the running kernel got it; empty where not known.
+    pub screen: Raw,
+    /// Name of the framebuffer device or graphics driver that has the screen
+    /// now; `None` where nobody has.
+    pub screen_driver: Option<String>,
+    /// `edid_info` of the monitor.
+    pub edid: Raw,
+    /// BIOS disks, EDD 3.0: the entries of `eddbuf`, 82 bytes each.
+    pub edd: Vec<Raw>,
+    /// MBR signatures of BIOS disks.
+    pub mbr_signatures: Vec<u32>,
+    /// `secure_boot` (1 unknown, 2 off, 3 on); 0 without EFI.
+    pub secure_boot: u8,
+    /// True when the running kernel uses page tables of five levels.
+    pub five_level_paging: bool,
+    /// EFI's runtime services, where the running kernel uses them.
+    pub efi: Option<Efi>,
+}
+
+/// What another kernel needs to use EFI's runtime services, which were given
+/// their virtual addresses once and for all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Efi {
+    /// Physical address of the system table.
+    pub systab: u64,
+    /// Physical address of the vendor string.
+    pub fw_vendor: u64,
+    /// Physical address of the runtime services table; 0 where the running
+    /// kernel does not tell: one that was started by kexec itself knows its
+    /// virtual address only, and says that.
+    #[serde(default)]
+    pub runtime: u64,
+    /// Physical address of the configuration tables.
+    pub config_table: u64,
+    /// Physical address of the SMBIOS entry point (2.x); 0 where there is none.
+    #[serde(default)]
+    pub smbios: u64,
+    /// The runtime regions with their virtual addresses.
+    pub runtime_map: Vec<efi::Runtime>,
+}
+
+impl BootFacts {
+    /// True when the screen is memory that firmware set up.
+    #[must_use]
+    pub fn framebuffer(&self) -> bool {
+        let kind = self.screen.0.get(SCREEN_TYPE);
+        kind.is_some_and(|kind| FRAMEBUFFERS.contains(kind))
+    }
+
+    /// The driver that took the screen out of the mode that firmware set.
+    #[must_use]
+    pub fn foreign_driver(&self) -> Option<&str> {
+        let driver = self.screen_driver.as_deref()?;
+        (!FIRMWARE_DRIVERS.contains(&driver)).then_some(driver)
+    }
+}
+
+/// Reads the facts below `root`. What cannot be learnt stays empty; a warning
+/// only where that costs something on this machine.
+#[must_use]
+pub fn read(root: &Path, warnings: &mut Vec<String>) -> BootFacts {
+    let path = root.join("sys/kernel/boot_params/data");
+    let data = match file::read_bytes(&path, file::ATTRIBUTE) {
+        Ok(data) if data.len() == 4096 => data,
+        Ok(data) => {
+            let len = data.len();
+            warnings.push(format!("{} has {len} bytes, not 4096", path.display()));
+            return BootFacts::default();
+        }
+        // kernels without it (and not x86) are none to take a screen over from
+        Err(_) => return BootFacts::default(),
+    };
+    let count = |at: usize, most: usize| usize::from(data[at]).min(most);
+    let edd = data[EDD.0..].chunks(EDD.2).take(count(EDD_COUNTS, EDD.1));
+    let signatures = data[MBR.0..].as_chunks::<4>().0.iter();
+    BootFacts {
+        screen: Raw::new(&data[..SCREEN]),
+        screen_driver: screen_driver(root),
+        edid: Raw::new(&data[EDID.0..EDID.0 + EDID.1]),
+        edd: edd.map(Raw::new).collect(),
+        mbr_signatures: signatures
+            .take(count(EDD_COUNTS + 1, MBR.1))
+            .map(|word| u32::from_le_bytes(*word))
+            .collect(),
+        secure_boot: data[SECURE_BOOT],
+        five_level_paging: five_levels(root),
+        efi: efi(root, &data, warnings),
+    }
+}
+
+/// Who has the screen: the first framebuffer device, else the driver of the
+/// first graphics card that shows one.
+fn screen_driver(root: &Path) -> Option<String> {
+    let name = root.join("sys/class/graphics/fb0/name");
+    if let Ok(name) = file::read(&name, file::ATTRIBUTE) {
+        return Some(name.trim().to_owned());
+    }
+    let driver = root.join("sys/class/drm/card0/device/driver");
+    let target = fs::read_link(driver).ok()?;
+    Some(target.file_name()?.to_string_lossy().into_owned())
+}
+
+/// The flag is there only while it is in use.
+fn five_levels(root: &Path) -> bool {
+    let cpus = file::read(&root.join("proc/cpuinfo"), file::LISTING).unwrap_or_default();
+    let flags = cpus.lines().find(|line| line.starts_with("flags"));
+    flags.is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "la57"))
+}
+
+/// EFI's runtime services, if the running kernel was started by a 64-bit
+/// firmware (`data` says so) and has them mapped.
+fn efi(root: &Path, data: &[u8], warnings: &mut Vec<String>) -> Option<Efi> {
+    if data.get(EFI_INFO..EFI_INFO + 4) != Some(EL64) {
+        return None;
+    }
+    let word = |at: usize| {
+        let word = data.get(at..).and_then(|rest| rest.first_chunk());
+        word.map_or(0, |word| u32::from_le_bytes(*word))
+    };
+    let systab = u64::from(word(EFI_INFO + 4)) | u64::from(word(EFI_INFO + 24)) << 32;
+    let runtime_map = match efi::runtime_map(root) {
+        Ok(map) if map.is_empty() => return None,
+        Ok(map) => map,
+        Err(err) => {
+            warnings.push(format!("EFI runtime services are not passed on: {err}"));
+            return None;
+        }
+    };
+    let at = |name: &str| {
+        let path = root.join("sys/firmware/efi").join(name);
+        let value = file::read(&path, file::ATTRIBUTE).ok()?;
+        text::number(value.trim()).filter(|addr| *addr != 0)
+    };
+    let (Some(fw_vendor), Some(config_table), true) =
+        (at("fw_vendor"), at("config_table"), systab != 0)
+    else {
+        warnings.push(
+            "EFI runtime services are not passed on: /sys/firmware/efi has no fw_vendor or \
+             config_table"
+                .to_owned(),
+        );
+        return None;
+    };
+    Some(Efi {
+        systab,
+        fw_vendor,
+        runtime: at("runtime")
+            .filter(|addr| runtime_map.iter().any(|region| region.has(*addr)))
+            .unwrap_or(0),
+        config_table,
+        smbios: efi::table(root, "SMBIOS").unwrap_or(0),
+        runtime_map,
+    })
+}
+
+#[cfg(test)]
+#[path = "boot_facts_tests.rs"]
+mod tests;

@@ -1,0 +1,160 @@
+//! Facts about the first MiB: BIOS data area, EBDA, ACPI RSDP.
+//!
+//! Layout: the BDA is at 0x400, its word 0x40e is the EBDA's segment and its
+//! word 0x413 the base memory in KiB. The RSDP lies on a 16-byte boundary in
+//! the first KiB of the EBDA or in 0xe0000-0xfffff (ACPI 6.5, 5.2.5.1).
+
+use super::{LowMemory, Rsdp, efi};
+use crate::sys::file;
+use crate::sys::text;
+use std::io;
+use std::path::Path;
+
+/// Physical address of the BDA word with the EBDA's segment.
+pub const BDA_EBDA_SEGMENT: u64 = 0x40e;
+/// Physical address of the BDA word with the base memory in KiB.
+pub const BDA_BASE_KIB: u64 = 0x413;
+/// Where firmware's read-only part starts that is scanned for an RSDP.
+pub const BIOS_START: u64 = 0xe0000;
+/// 1 MiB: its end.
+pub const BIOS_END: u64 = 0x10_0000;
+
+/// Bytes of physical memory.
+pub trait Source {
+    /// Fills `buf` from physical address `addr`.
+    ///
+    /// # Errors
+    ///
+    /// Where these bytes cannot be read.
+    fn read(&self, addr: u64, buf: &mut [u8]) -> io::Result<()>;
+}
+
+/// Collects the facts below `root`, with physical memory from `source` where
+/// there is one. What cannot be learnt stays `None`, with a warning.
+pub fn read(root: &Path, source: Option<&dyn Source>, warnings: &mut Vec<String>) -> LowMemory {
+    let mut low = LowMemory {
+        efi: efi::present(root),
+        ..LowMemory::default()
+    };
+    let mut scanned = None;
+    if let Some(source) = source {
+        let mut word = |addr| {
+            let mut buf = [0; 2];
+            match source.read(addr, &mut buf) {
+                Ok(()) => Some(u16::from_le_bytes(buf)),
+                Err(err) => {
+                    warnings.push(format!("cannot read the BIOS word at {addr:#x}: {err}"));
+                    None
+                }
+            }
+        };
+        low.bda_ebda_segment = word(BDA_EBDA_SEGMENT);
+        low.bda_base_kib = word(BDA_BASE_KIB);
+        match scan(source, low.bda_ebda_segment) {
+            Ok(found) => scanned = found,
+            Err(err) => warnings.push(format!("cannot scan low memory for the RSDP: {err}")),
+        }
+        low.rsdp_in_low_memory = scanned.is_some();
+    }
+    low.rsdp = efi::rsdp(root)
+        .or(scanned)
+        .or_else(|| told(root, source, warnings));
+    if source.is_none() {
+        let in_bios = |rsdp: Rsdp| (BIOS_START..BIOS_END).contains(&rsdp.addr);
+        low.rsdp_in_low_memory = low.rsdp.is_some_and(in_bios);
+    }
+    low
+}
+
+/// The RSDP as the running kernel was told of it: `acpi_rsdp=` on the command
+/// line, then boot_params.acpi_rsdp_addr (offset 0x70, Linux x86 boot protocol).
+fn told(root: &Path, source: Option<&dyn Source>, warnings: &mut Vec<String>) -> Option<Rsdp> {
+    let cmdline = file::read(&root.join("proc/cmdline"), file::LISTING).unwrap_or_default();
+    let argument = cmdline
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("acpi_rsdp="))
+        // the kernel takes hex with or without 0x here
+        .filter_map(|value| {
+            text::number(value)
+                .filter(|_| value.starts_with("0x"))
+                .or(text::hex(value))
+        })
+        .next_back();
+    let (addr, from) = match argument.filter(|addr| *addr != 0) {
+        Some(addr) => (addr, "acpi_rsdp= of the kernel command line"),
+        None => (boot_params_rsdp(root)?, "the kernel's boot parameters"),
+    };
+    if let Some(Ok(Some(rsdp))) = source.map(|source| rsdp_at(source, addr)) {
+        return Some(rsdp);
+    }
+    warnings.push(format!(
+        "the RSDP at {addr:#x} comes from {from} and could not be looked at: taken as revision 2"
+    ));
+    Some(Rsdp { addr, revision: 2 })
+}
+
+/// The address in the running kernel's own boot parameters.
+fn boot_params_rsdp(root: &Path) -> Option<u64> {
+    let path = root.join("sys/kernel/boot_params/data");
+    let bytes = file::read_bytes(&path, file::ATTRIBUTE).ok()?;
+    let field = bytes.get(0x70..0x78)?;
+    let addr = u64::from_le_bytes(field.try_into().ok()?);
+    (addr != 0).then_some(addr)
+}
+
+/// Looks where a kernel without EFI looks: the first KiB of the EBDA, if word
+/// 0x40e (`ebda_segment`) points above the BDA, then 0xe0000-0xfffff.
+///
+/// # Errors
+///
+/// What `source` says.
+pub fn scan(source: &dyn Source, ebda_segment: Option<u16>) -> io::Result<Option<Rsdp>> {
+    let ebda = u64::from(ebda_segment.unwrap_or(0)) << 4;
+    if ebda > 0x400
+        && let Some(rsdp) = scan_range(source, ebda, (ebda + 0x400).min(BIOS_END))?
+    {
+        return Ok(Some(rsdp));
+    }
+    scan_range(source, BIOS_START, BIOS_END)
+}
+
+/// Tries every 16-byte boundary of a range that ends at or below 1 MiB.
+fn scan_range(source: &dyn Source, start: u64, end: u64) -> io::Result<Option<Rsdp>> {
+    let mut bytes = vec![0; usize::try_from(end.saturating_sub(start)).unwrap_or(0)];
+    source.read(start, &mut bytes)?;
+    for (addr, at) in (start..end).zip(0..bytes.len()).step_by(16) {
+        if let Some(revision) = valid(&bytes[at..]) {
+            return Ok(Some(Rsdp { addr, revision }));
+        }
+    }
+    Ok(None)
+}
+
+/// The RSDP at `addr`, if one is there.
+fn rsdp_at(source: &dyn Source, addr: u64) -> io::Result<Option<Rsdp>> {
+    let mut bytes = [0; 36];
+    source.read(addr, &mut bytes)?;
+    Ok(valid(&bytes).map(|revision| Rsdp { addr, revision }))
+}
+
+/// The revision of the RSDP at the start of `bytes`; `None` where signature,
+/// checksum (20 bytes) or, from revision 2 on, extended checksum (36 bytes)
+/// are wrong.
+#[must_use]
+pub fn valid(bytes: &[u8]) -> Option<u8> {
+    let sums_to_zero =
+        |part: &[u8]| part.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) == 0;
+    let old = bytes.get(..20)?;
+    if !old.starts_with(b"RSD PTR ") || !sums_to_zero(old) {
+        return None;
+    }
+    let revision = old[15];
+    if revision >= 2 && !bytes.get(..36).is_some_and(sums_to_zero) {
+        return None;
+    }
+    Some(revision)
+}
+
+#[cfg(test)]
+#[path = "low_memory_tests.rs"]
+pub(crate) mod tests;

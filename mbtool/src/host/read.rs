@@ -1,0 +1,212 @@
+//! Everything about the running machine, read once.
+
+use super::crash_notes::CrashInfo;
+use super::hypervisor::Hypervisor;
+use super::iomem::Iomem;
+use super::{
+    Entry, Host, Kind, MemoryError, acpi, boot_facts, devmem, efi, firmware, iomem, low_memory,
+    map, serial, xen,
+};
+use crate::sys::file;
+use handoff::addr::MIB;
+use std::path::Path;
+use xen_shim::hypercall::Privcmd;
+
+/// Reads the machine below `root` ("/" for the real one), with warnings.
+///
+/// The map is that of /sys/firmware/memmap; the running kernel's own view takes
+/// RAM away from it (emulated persistent memory, graphics memory, trimmed
+/// MTRRs) but adds none, and is left out below 1 MiB, where the kernel reserves
+/// what firmware gave as RAM. Without firmware's map, /proc/iomem is the map.
+/// EFI runtime regions are reserved in both cases.
+///
+/// In a PV dom0 these are about dom0 alone: map, crash area and low memory are
+/// what Xen says. Whose memory is whose changes (ballooning, other domains), so
+/// the machine is to be read right before a load.
+///
+/// # Errors
+///
+/// No readable map, hidden addresses, contradictions, no RAM; in a PV dom0, no
+/// way to Xen.
+pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
+    let mut warnings = Vec::new();
+    let way = way_to_xen(root, &mut warnings)?;
+    let told = way
+        .as_ref()
+        .map(|way| xen::read::read(way, &mut warnings))
+        .transpose()?;
+    let (seen, xen) = match told {
+        Some(told) => {
+            let seen = Iomem {
+                entries: told.memory_map,
+                crash_regions: told.crash_regions,
+                added: Vec::new(),
+            };
+            (seen, Some(told.xen))
+        }
+        None => (by_linux(root, &mut warnings)?, None),
+    };
+    let Iomem {
+        mut entries,
+        crash_regions,
+        added,
+    } = seen;
+    let runtime = efi::runtime_regions(root, &mut warnings);
+    let efi_ram = shared(&entries, &runtime);
+    entries.extend(runtime);
+    let memory_map = checked(&entries)?;
+
+    let low_memory = match &way {
+        Some(way) => low_memory::read(root, Some(&xen::read::Source(way)), &mut warnings),
+        None => {
+            let path = root.join("dev/mem");
+            let memory = devmem::DevMem::open(&path)
+                .map_err(|err| {
+                    let why = "the BIOS data area and the RSDP of a BIOS machine are not known";
+                    warnings.push(format!("cannot read {}: {err}; {why}", path.display()));
+                })
+                .ok();
+            let source = memory
+                .as_ref()
+                .map(|memory| memory as &dyn low_memory::Source);
+            low_memory::read(root, source, &mut warnings)
+        }
+    };
+
+    let cmdline = file::read(&root.join("proc/cmdline"), file::LISTING).unwrap_or_else(|err| {
+        warnings.push(format!("the kernel command line is not known: {err}"));
+        String::new()
+    });
+    let cmdline = cmdline.trim_end_matches(['\n', '\0']).to_owned();
+    let serial = serial::read(root, &mut warnings);
+    let dump = CrashInfo::read(root, &cmdline);
+    let boot_facts = boot_facts::read(root, &mut warnings);
+    let acpi = match &way {
+        Some(way) => acpi::Acpi::read(root).on_xen(way),
+        None => acpi::Acpi::read(root),
+    };
+    Ok((
+        Host {
+            memory_map,
+            efi_ram,
+            added_ram: map::normalise(&added)?,
+            low_memory,
+            crash_regions,
+            cmdline,
+            dump,
+            serial,
+            xen,
+            boot_facts,
+            acpi,
+        },
+        warnings,
+    ))
+}
+
+/// What of the RAM in `entries` is in one of EFI's `runtime` regions, too.
+fn shared(entries: &[Entry], runtime: &[Entry]) -> Vec<Entry> {
+    // normalised, no piece comes twice
+    let entries = map::normalise(entries).unwrap_or_default();
+    let runtime = map::normalise(runtime).unwrap_or_default();
+    let pieces = map::ram_ranges(&entries).flat_map(|ram| {
+        runtime
+            .iter()
+            .filter_map(move |region| ram.intersect(&region.range()))
+    });
+    pieces
+        .filter(|piece| !piece.is_empty())
+        .map(|piece| Entry::new(piece, Kind::Ram))
+        .collect()
+}
+
+/// The way to the Xen below a PV dom0. A recorded machine has none.
+fn way_to_xen(root: &Path, warnings: &mut Vec<String>) -> Result<Option<Privcmd>, MemoryError> {
+    if Hypervisor::read(root) != Hypervisor::XenPvDom0 {
+        return Ok(None);
+    }
+    if root != Path::new("/") {
+        warnings.push("a dom0 that is not running: Xen cannot be asked".to_owned());
+        return Ok(None);
+    }
+    Ok(Some(Privcmd::open()?))
+}
+
+/// Memory map, crash regions and added memory of a Linux without Xen.
+fn by_linux(root: &Path, warnings: &mut Vec<String>) -> Result<Iomem, MemoryError> {
+    let given = firmware::read(root, warnings)?;
+    let iomem_path = root.join("proc/iomem");
+    let seen = crate::host::error::read_file(&iomem_path, file::LISTING)
+        .and_then(|text| iomem::parse(&text));
+
+    let found = match (given, seen) {
+        (Some(given), Ok(seen)) => Iomem {
+            entries: restrict(given, &seen.entries, warnings)?,
+            ..seen
+        },
+        (Some(given), Err(err)) => {
+            warnings.push(format!("crash regions are not known: {err}"));
+            Iomem {
+                entries: given,
+                ..Iomem::default()
+            }
+        }
+        (None, Ok(seen)) if !seen.entries.is_empty() => seen,
+        (None, Err(err @ (MemoryError::Hidden | MemoryError::IomemLine { .. }))) => {
+            return Err(err);
+        }
+        (None, _) => {
+            let memmap = root.join("sys/firmware/memmap");
+            return Err(MemoryError::NoMap {
+                memmap,
+                iomem: iomem_path,
+            });
+        }
+    };
+    Ok(found)
+}
+
+/// Normalises, and refuses a map without RAM.
+pub(super) fn checked(entries: &[Entry]) -> Result<Vec<Entry>, MemoryError> {
+    let memory_map = map::normalise(entries)?;
+    if map::total_ram(&memory_map) == 0 {
+        return Err(MemoryError::NoRam {
+            entries: memory_map.len(),
+        });
+    }
+    Ok(memory_map)
+}
+
+/// Bytes of RAM whose loss is worth a warning. Every UEFI machine loses some
+/// pages: the kernel reserves tables that it found in boot services memory.
+const WORTH_TELLING: u64 = MIB;
+
+/// Adds what the kernel holds for anything but RAM to firmware's map.
+fn restrict(
+    mut given: Vec<Entry>,
+    seen: &[Entry],
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Entry>, MemoryError> {
+    let before = map::normalise(&given)?;
+    for entry in seen
+        .iter()
+        .filter(|entry| entry.kind != Kind::Ram && entry.end > MIB)
+    {
+        let entry = Entry {
+            start: entry.start.max(MIB),
+            ..*entry
+        };
+        let lost = map::ram_ranges(&before).filter_map(|ram| ram.intersect(&entry.range()));
+        for lost in lost.filter(|lost| lost.len() >= WORTH_TELLING) {
+            warnings.push(format!(
+                "{lost} is RAM in firmware's map but {:?} for the running kernel: not used",
+                entry.kind
+            ));
+        }
+        given.push(entry);
+    }
+    Ok(given)
+}
+
+#[cfg(test)]
+#[path = "read_tests.rs"]
+mod tests;

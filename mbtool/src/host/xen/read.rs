@@ -1,0 +1,221 @@
+//! The machine as Xen tells its control domain.
+
+use super::{Run, XenHost, bounded};
+use crate::host::{CrashRegion, Entry, Kind, low_memory};
+use handoff::addr::PhysRange;
+use std::io;
+use xen_shim::hypercall::{
+    E820Entry, Errno, HypercallError, Kexec, KexecRange, Transport, XenMachine,
+};
+
+/// More physical CPUs than any Xen has.
+const MAX_CPUS: u32 = 1 << 16;
+
+/// What Xen says, for a [`crate::host::Host`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The machine's memory map, neither sorted nor merged.
+    pub memory_map: Vec<Entry>,
+    /// The crash area.
+    pub crash_regions: Vec<CrashRegion>,
+    /// The rest.
+    pub xen: XenHost,
+}
+
+/// Asks Xen for everything. What can be done without is a warning.
+///
+/// # Errors
+///
+/// The memory map or the crash area cannot be had: this is no control domain
+/// that may load.
+pub fn read(transport: &dyn Transport, warnings: &mut Vec<String>) -> Result<Told, HypercallError> {
+    let (machine, kexec) = (XenMachine::new(transport), Kexec::new(transport));
+    let memory_map: Vec<Entry> = machine.memory_map()?.iter().map(entry).collect();
+    let crash = kexec.range(KexecRange::Crash)?;
+    let crash_regions: Vec<CrashRegion> = (!crash.is_empty())
+        .then_some(crash.into())
+        .into_iter()
+        .collect();
+    let mut unknown = |what: &str, err: HypercallError| warnings.push(format!("{what}: {err}"));
+    let (owned, owned_unknown) = match machine.owned_runs() {
+        Ok(owned) => (owned, None),
+        Err(err) => {
+            let why = err.to_string();
+            unknown("which memory Xen's domains own is not known", err);
+            (Vec::new(), Some(why))
+        }
+    };
+    let heap_free = machine.free_heap().unwrap_or_else(|err| {
+        unknown("the size of Xen's free heap is not known", err);
+        None
+    });
+    let version = machine.version().map_or_else(
+        |err| {
+            unknown("Xen's version is not known", err);
+            "(version unknown)".to_owned()
+        },
+        |version| version.to_string(),
+    );
+    let cpu_notes = cpu_notes(&kexec).unwrap_or_else(|err| {
+        unknown("where Xen saves its CPUs' registers is not known", err);
+        Vec::new()
+    });
+    let optional = |range| {
+        let range: PhysRange = kexec.range(range).ok()?;
+        (!range.is_empty()).then(|| Run::from(range))
+    };
+    let (vmcoreinfo, image) = (optional(KexecRange::Vmcoreinfo), optional(KexecRange::Xen));
+    let normal = crate::host::map::normalise(&memory_map).unwrap_or_default();
+    let safe = bounded(&normal, &crash_regions, &owned);
+    Ok(Told {
+        memory_map,
+        crash_regions,
+        xen: XenHost {
+            version,
+            safe,
+            owned_unknown,
+            heap_free,
+            cpu_notes,
+            vmcoreinfo,
+            image,
+        },
+    })
+}
+
+/// The notes of CPU 0, 1, ... up to the last; none without a crash area.
+fn cpu_notes(kexec: &Kexec<'_>) -> Result<Vec<Run>, HypercallError> {
+    let mut notes = Vec::new();
+    for cpu in 0..MAX_CPUS {
+        match kexec.range(KexecRange::Cpu(cpu)) {
+            // a CPU that could be there, and is not
+            Ok(range) if range.is_empty() => {}
+            Ok(range) => notes.push(range.into()),
+            Err(err) if matches!(err.errno(), Some(Errno::ERANGE | Errno::EINVAL)) => break,
+            Err(err) => return Err(err),
+        }
+    }
+    Ok(notes)
+}
+
+/// Types by the E820 interface, as firmware writes them.
+fn entry(entry: &E820Entry) -> Entry {
+    Entry {
+        start: entry.start,
+        end: entry.start.saturating_add(entry.len),
+        kind: match entry.kind {
+            1 => Kind::Ram,
+            3 => Kind::AcpiTables,
+            4 => Kind::AcpiNvs,
+            5 => Kind::Unusable,
+            7 => Kind::Pmem,
+            12 => Kind::Pram,
+            _ => Kind::Reserved,
+        },
+    }
+}
+
+/// Machine memory below 1 MiB, and what else belongs to no domain. dom0's
+/// /dev/mem has its own RAM there instead.
+pub struct Source<'a>(pub &'a dyn Transport);
+
+impl low_memory::Source for Source<'_> {
+    fn read(&self, addr: u64, buf: &mut [u8]) -> io::Result<()> {
+        let bytes = XenMachine::new(self.0)
+            .read(addr, buf.len())
+            .map_err(io::Error::other)?;
+        buf.copy_from_slice(&bytes);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::low_memory::Source as _;
+    use crate::host::xen::{Safe, SafeRun};
+    use handoff::addr::MIB;
+    use xen_shim::hypercall::testing::{FakeHost, FakeXen};
+
+    const MEMORY: u64 = 12;
+    const MAX_PAGE: u64 = 2;
+
+    #[test]
+    fn xen_tells_the_machine() {
+        let mut warnings = vec![];
+        let told = read(&FakeXen::default(), &mut warnings).unwrap();
+        assert_eq!(warnings, [""; 0]);
+        assert_eq!(told.memory_map.len(), 6);
+        let reserved = told.memory_map.last().unwrap();
+        assert_eq!(
+            (reserved.start, reserved.kind),
+            (0xfee0_0000, Kind::Reserved)
+        );
+        let Told {
+            crash_regions, xen, ..
+        } = told;
+        assert_eq!(
+            crash_regions,
+            [CrashRegion {
+                start: 256 * MIB,
+                end: 512 * MIB
+            }]
+        );
+        assert_eq!(xen.version, "4.17.7-fake");
+        let run = |start, end, kind| SafeRun {
+            start: start * MIB,
+            end: end * MIB,
+            kind,
+        };
+        assert_eq!(
+            xen.safe,
+            [run(256, 512, Safe::CrashArea), run(512, 1536, Safe::Owned)]
+        );
+        assert_eq!(xen.heap_free, Some(200 * MIB));
+        assert_eq!(xen.cpu_notes.len(), 2);
+        assert!(xen.vmcoreinfo.is_some());
+        assert_eq!(xen.image.unwrap().start, 0x7fa0_0000);
+    }
+
+    #[test]
+    fn without_a_crash_area_there_are_no_notes() {
+        let setup = FakeHost {
+            crash: PhysRange::default(),
+            ..FakeHost::default()
+        };
+        let told = read(&FakeXen::new(setup), &mut vec![]).unwrap();
+        assert!(told.crash_regions.is_empty() && told.xen.cpu_notes.is_empty());
+        assert!(told.xen.safe.iter().all(|run| run.kind == Safe::Owned));
+    }
+
+    #[test]
+    fn a_table_that_cannot_be_read_is_a_warning() {
+        let xen = FakeXen::default();
+        xen.fail_next(MEMORY, MAX_PAGE, Errno::EPERM);
+        let mut warnings = vec![];
+        let told = read(&xen, &mut warnings).unwrap();
+        assert!(told.xen.owned_unknown.is_some());
+        assert!(warnings[0].contains("own is not known"), "{warnings:?}");
+        assert!(told.xen.safe.iter().all(|run| run.kind == Safe::CrashArea));
+    }
+
+    #[test]
+    fn no_kexec_is_an_error() {
+        let setup = FakeHost {
+            no_kexec: true,
+            ..FakeHost::default()
+        };
+        assert!(read(&FakeXen::new(setup), &mut vec![]).is_err());
+    }
+
+    #[test]
+    fn low_memory_is_the_machines() {
+        let setup = FakeHost {
+            firmware: vec![(0x40e, vec![0xc0, 0x9f])],
+            ..FakeHost::default()
+        };
+        let xen = FakeXen::new(setup);
+        let mut word = [0; 2];
+        Source(&xen).read(0x40e, &mut word).unwrap();
+        assert_eq!(word, [0xc0, 0x9f]);
+    }
+}

@@ -1,0 +1,288 @@
+//! What the image's header asks the loader for, and whether it can have it.
+
+use crate::image::Requirements;
+use std::fmt;
+
+/// Name of boot information tag `kind` (Multiboot2 spec, 3.6).
+#[must_use]
+pub const fn tag_name(kind: u32) -> &'static str {
+    match kind {
+        0 => "end",
+        1 => "command line",
+        2 => "boot loader name",
+        3 => "module",
+        4 => "basic memory information",
+        5 => "bios boot device",
+        6 => "memory map",
+        7 => "vbe information",
+        8 => "framebuffer information",
+        9 => "elf sections",
+        10 => "apm table",
+        11 => "efi 32-bit system table",
+        12 => "efi 64-bit system table",
+        13 => "smbios tables",
+        14 => "acpi old rsdp",
+        15 => "acpi new rsdp",
+        16 => "networking information",
+        17 => "efi memory map",
+        18 => "efi boot services not terminated",
+        19 => "efi 32-bit image handle",
+        20 => "efi 64-bit image handle",
+        21 => "image load base",
+        _ => "unknown",
+    }
+}
+
+/// A required wish that cannot be met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestError {
+    /// Header tag 1 asks for this information tag.
+    Info(u32, &'static str),
+    /// Header tag 4 insists on a console.
+    Console,
+    /// Header tag 5 insists on a framebuffer.
+    Framebuffer,
+}
+
+impl std::error::Error for RequestError {}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let later = "boot it from a boot loader, or build it with that tag optional";
+        match self {
+            Self::Info(tag, why) => write!(
+                f,
+                "the image requires information tag {tag} ({}), which cannot be provided: {why}; \
+                 {later}",
+                tag_name(*tag)
+            ),
+            Self::Console => write!(
+                f,
+                "the image requires a console (header tag 4), which cannot be promised: another \
+                 kernel has left the screen in a mode that is not known; {later}"
+            ),
+            Self::Framebuffer => write!(
+                f,
+                "the image requires a framebuffer (header tag 5), which cannot be provided: no \
+                 video mode can be set or is known after another kernel has run; {later}"
+            ),
+        }
+    }
+}
+
+/// What is at hand for the boot information.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Available {
+    /// The image has section headers.
+    pub sections: bool,
+    /// ACPI revision of the machine's RSDP, where it is known.
+    pub rsdp_revision: Option<u8>,
+}
+
+/// Which RSDP tags to send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RsdpTags {
+    /// Tag 14: the first 20 bytes.
+    pub v1: bool,
+    /// Tag 15: all 36.
+    pub v2: bool,
+}
+
+/// Why information tag `tag` cannot be sent; `None` when it can.
+const fn missing(tag: u32, available: Available) -> Option<&'static str> {
+    match tag {
+        1..=4 | 6 | 21 => None,
+        9 if available.sections => None,
+        9 => Some("the image has no section headers"),
+        14 | 15 if available.rsdp_revision.is_none() => {
+            Some("the machine's ACPI RSDP was not found")
+        }
+        14 => None,
+        15 => match available.rsdp_revision {
+            Some(0 | 1) => Some("the machine has ACPI 1.0 only"),
+            _ => None,
+        },
+        11 | 12 | 18..=20 => Some("EFI boot services have ended"),
+        17 => Some("the kernel that loads does not give out EFI's memory map"),
+        5 | 7 | 10 => Some("the BIOS cannot be called after another kernel has run"),
+        _ => Some("the loader does not have it"),
+    }
+}
+
+/// Compares what the header asks for with what is `available`.
+///
+/// Tag 15 is sent on ACPI 2.0 and later, tag 14 on ACPI 1.0 and to an image that
+/// asks for it (an ACPI 2.0 RSDP starts with a valid ACPI 1.0 one). No text
+/// screen is ever claimed: whether the machine is in text mode is not known.
+///
+/// Returns the tags, and optional wishes that stay unmet.
+///
+/// # Errors
+///
+/// A required wish that cannot be met.
+pub fn check(
+    header: &Requirements,
+    available: Available,
+) -> Result<(RsdpTags, Vec<String>), RequestError> {
+    let mut unsatisfied = Vec::new();
+    for request in &header.info_requests {
+        match missing(request.tag, available) {
+            Some(why) if request.required => return Err(RequestError::Info(request.tag, why)),
+            Some(why) => unsatisfied.push(format!(
+                "the image would like information tag {} ({}): {why}",
+                request.tag,
+                tag_name(request.tag)
+            )),
+            None => {}
+        }
+    }
+    // bit 0 of the console flags: at least one console must be there
+    match header.console {
+        Some(console) if console.flags & 1 != 0 && console.required => {
+            return Err(RequestError::Console);
+        }
+        Some(console) if console.flags & 1 != 0 => {
+            unsatisfied
+                .push("the image would like a console (header tag 4): none is known".to_owned());
+        }
+        _ => {}
+    }
+    if header
+        .framebuffer
+        .is_some_and(|framebuffer| framebuffer.required)
+    {
+        return Err(RequestError::Framebuffer);
+    }
+    let asks_v1 = header.info_requests.iter().any(|request| request.tag == 14);
+    let tags = match available.rsdp_revision {
+        None => RsdpTags::default(),
+        Some(0 | 1) => RsdpTags {
+            v1: true,
+            v2: false,
+        },
+        Some(_) => RsdpTags {
+            v1: asks_v1,
+            v2: true,
+        },
+    };
+    Ok((tags, unsatisfied))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::{ConsoleRequest, FramebufferRequest, InfoRequest};
+
+    const NEW: Available = Available {
+        sections: false,
+        rsdp_revision: Some(2),
+    };
+
+    fn wants(tag: u32, required: bool) -> Requirements {
+        Requirements {
+            info_requests: vec![InfoRequest { tag, required }],
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn what_is_always_there_is_granted() {
+        for tag in [1, 2, 3, 4, 6, 14, 15, 21] {
+            assert!(check(&wants(tag, true), NEW).is_ok(), "{tag}");
+        }
+        assert!(
+            check(
+                &wants(9, true),
+                Available {
+                    sections: true,
+                    ..NEW
+                }
+            )
+            .is_ok()
+        );
+    }
+
+    #[test]
+    fn what_is_not_is_refused_by_number_or_noted() {
+        for tag in [5, 7, 8, 9, 10, 11, 12, 13, 16, 17, 18, 19, 20, 22, 0x7777] {
+            let text = check(&wants(tag, true), NEW).unwrap_err().to_string();
+            assert!(text.contains(&format!("information tag {tag} (")), "{text}");
+            let (_, unsatisfied) = check(&wants(tag, false), NEW).unwrap();
+            assert!(
+                unsatisfied[0].contains(&format!("information tag {tag} (")),
+                "{unsatisfied:?}"
+            );
+        }
+        let text = check(&wants(15, true), Available::default())
+            .unwrap_err()
+            .to_string();
+        assert!(text.contains("was not found"), "{text}");
+        let old = Available {
+            rsdp_revision: Some(0),
+            ..Available::default()
+        };
+        assert!(
+            check(&wants(15, true), old)
+                .unwrap_err()
+                .to_string()
+                .contains("ACPI 1.0")
+        );
+    }
+
+    #[test]
+    fn rsdp_tags_follow_the_revision_and_the_wish() {
+        let none = Requirements::default();
+        let tags = |header: &Requirements, rsdp_revision| {
+            check(
+                header,
+                Available {
+                    rsdp_revision,
+                    ..Available::default()
+                },
+            )
+            .unwrap()
+            .0
+        };
+        assert_eq!(tags(&none, None), RsdpTags::default());
+        assert_eq!(
+            tags(&none, Some(0)),
+            RsdpTags {
+                v1: true,
+                v2: false
+            }
+        );
+        assert_eq!(
+            tags(&none, Some(2)),
+            RsdpTags {
+                v1: false,
+                v2: true
+            }
+        );
+        assert_eq!(
+            tags(&wants(14, false), Some(2)),
+            RsdpTags { v1: true, v2: true }
+        );
+    }
+
+    #[test]
+    fn screens_cannot_be_promised() {
+        let console = |flags, required| Requirements {
+            console: Some(ConsoleRequest { flags, required }),
+            ..Default::default()
+        };
+        assert_eq!(check(&console(3, true), NEW), Err(RequestError::Console));
+        assert_eq!(check(&console(3, false), NEW).unwrap().1.len(), 1);
+        assert_eq!(check(&console(2, true), NEW).unwrap().1.len(), 0);
+        let video = |required| Requirements {
+            framebuffer: Some(FramebufferRequest {
+                width: 0,
+                height: 0,
+                depth: 0,
+                required,
+            }),
+            ..Default::default()
+        };
+        assert_eq!(check(&video(true), NEW), Err(RequestError::Framebuffer));
+        assert!(check(&video(false), NEW).is_ok());
+    }
+}

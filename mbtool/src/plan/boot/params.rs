@@ -1,0 +1,132 @@
+//! What the image asks for, and what it is told beside memory.
+
+use super::linux;
+use super::mb2_requests::{self, Available};
+use super::{e820, low_memory};
+use crate::host::Host;
+use crate::image::Protocol;
+use crate::image::linux::Setup;
+use crate::plan::place::layout::ImageRules;
+use crate::plan::{PlanError, Request, request};
+use xen_shim::{XenInfo, contract};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What is known before anything is placed.
+#[derive(Clone, Debug)]
+pub(crate) struct BootParams {
+    /// What the image is, if it is Xen.
+    pub xen: Option<XenInfo>,
+    /// Command line to pass.
+    pub cmdline: String,
+    /// Boot loader name to pass.
+    pub loader: String,
+    /// Command line of dom0, where it is not the one that was given.
+    pub dom0_line: Option<String>,
+    /// RSDP tags to send.
+    pub rsdp: mb2_requests::RsdpTags,
+    /// What a Linux image is told of the machine.
+    pub linux: linux::Chosen,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl BootParams {
+    /// Compares what the image asks for with what there is; settles the strings.
+    ///
+    /// # Errors
+    ///
+    /// Something that it must have is missing, or cannot be said to it.
+    pub(crate) fn decide(request: &Request, host: &Host) -> Result<Self, PlanError> {
+        let image = &request.image;
+        let mut modules = request.modules.iter();
+        if let Some(index) = modules.position(|module| module.data.is_empty()) {
+            let name = request.segment_name(index);
+            return Err(PlanError::EmptyModule { name });
+        }
+        let available = Available {
+            sections: image.sections.is_some(),
+            rsdp_revision: low_memory::reachable_rsdp(host).map(|rsdp| rsdp.revision),
+        };
+        let (rsdp, unsatisfied) = mb2_requests::check(&image.requirements, available)?;
+        let mut warnings = image.warnings.clone();
+        warnings.extend(unsatisfied);
+        if matches!(image.protocol, Protocol::Multiboot1(_)) && host.low_memory.efi {
+            warnings.push(
+                "Multiboot (1) has no place for the ACPI root pointer, and on a UEFI machine the \
+                 image will not find it by itself: it starts without ACPI"
+                    .to_owned(),
+            );
+        }
+        let mut params = Self {
+            xen: None,
+            cmdline: request.cmdline.clone(),
+            loader: format!("mbtool {VERSION}"),
+            dom0_line: None,
+            rsdp,
+            linux: linux::Chosen::default(),
+            warnings,
+        };
+        if let Protocol::Linux(setup) = &image.protocol {
+            params.for_linux(request, host, setup)?;
+            return Ok(params);
+        }
+        let first = image.segments.first();
+        if let Some(xen) = first.and_then(|segment| xen_shim::recognise(&segment.data)) {
+            params.for_xen(xen, request, host)?;
+        }
+        Ok(params)
+    }
+
+    fn for_linux(
+        &mut self,
+        request: &Request,
+        host: &Host,
+        setup: &Setup,
+    ) -> Result<(), PlanError> {
+        self.linux = linux::choose(request, host, setup, &mut self.warnings)?;
+        let given = (!request.cmdline.is_empty()).then_some(request.cmdline.as_str());
+        let added = self.linux.words.iter().map(String::as_str);
+        let words: Vec<&str> = given.into_iter().chain(added).collect();
+        self.cmdline = words.join(" ");
+        // Linux is told a number, not a name
+        self.loader.clear();
+        Ok(())
+    }
+
+    fn for_xen(&mut self, xen: XenInfo, request: &Request, host: &Host) -> Result<(), PlanError> {
+        let modules: Vec<(&str, &[u8])> = request
+            .modules
+            .iter()
+            .map(|module| (module.name.as_str(), &module.data[..]))
+            .collect();
+        self.warnings.extend(contract::check_modules(&modules)?);
+        let line = contract::command_line(&request.cmdline, request.real_mode);
+        self.warnings.extend(line.messages);
+        self.cmdline = line.text;
+        self.loader = contract::loader_name(VERSION);
+        let mut strings = vec![self.cmdline.as_str(), self.loader.as_str()];
+        strings.extend(request.modules.iter().map(|module| module.cmdline.as_str()));
+        let areas = e820::areas(&host.memory_map).len() + 1;
+        let tight = contract::check_boot_heap(&strings, modules.len(), areas)?;
+        self.warnings.extend(tight);
+        self.xen = Some(xen);
+        Ok(())
+    }
+
+    /// What the placement of the image depends on.
+    pub(in crate::plan) fn image_rules<'a>(&self, request: &'a Request) -> ImageRules<'a> {
+        ImageRules {
+            name: self.image_name(&request.image.name),
+            xen: self.xen.is_some(),
+        }
+    }
+
+    /// Name of the image's segments, for a file called `file`.
+    pub(crate) fn image_name<'a>(&self, file: &'a str) -> &'a str {
+        match self.xen {
+            Some(_) => "xen",
+            None => request::base_name(file),
+        }
+    }
+}

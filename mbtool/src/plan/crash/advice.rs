@@ -1,0 +1,97 @@
+//! What to reserve for a crash image: the sum of what planning asks for, wherever
+//! the region will be.
+
+use super::linux;
+use super::size::SizeEstimate;
+use super::xen::layout;
+use super::{Reserve, initramfs};
+use crate::host::{CrashRegion, Host};
+use crate::image::Protocol;
+use crate::plan::boot::params::BootParams;
+use crate::plan::{PlanError, Request};
+use handoff::addr::PhysRange;
+
+/// More than boot information takes, in bytes.
+const INFORMATION: u64 = 64 << 10;
+/// Times that a file grows when it is unpacked, where it cannot be looked into.
+const UNKNOWN: u64 = 3;
+/// Where no memory is, so that a region there is in nobody's way.
+const NOWHERE: u64 = 1 << 51;
+/// Steps to a region that is large enough for what describes it.
+const MAX_STEPS: usize = 16;
+
+/// What to reserve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// The word for the command line.
+    pub reserve: Reserve,
+    /// What has to be loaded, and for Xen, to be free.
+    pub estimate: SizeEstimate,
+    /// Bytes that the files of the initrd take, once it is unpacked.
+    pub files: u64,
+}
+
+/// What to reserve for the crash image of `request`, wherever that will be. Where
+/// something is reserved now, and how much, does not matter.
+///
+/// # Errors
+///
+/// It could not be loaded in any region.
+pub fn advice(request: &Request, host: &Host) -> Result<Advice, PlanError> {
+    let params = BootParams::decide(request, host)?;
+    let files = files(request);
+    let (mut request, mut host) = (request.clone(), host.clone());
+    let mut bytes = 0;
+    for _ in 0..MAX_STEPS {
+        let end = NOWHERE.saturating_add(bytes);
+        host.crash_regions = vec![CrashRegion {
+            start: NOWHERE,
+            end,
+        }];
+        request.crash = PhysRange::new(NOWHERE, end);
+        let (more, estimate) = if params.xen.is_some() {
+            layout::advice(&request, &host, files)?
+        } else {
+            let estimate = linux::estimate(&request, &params, INFORMATION, &host);
+            let modules = request.modules.iter();
+            let packed = modules.map(|module| module.data.len() as u64).sum();
+            (estimate.to_reserve(packed, files), estimate)
+        };
+        if more <= bytes {
+            return Ok(Advice {
+                reserve: Reserve {
+                    bytes,
+                    xen: host.xen.is_some(),
+                },
+                estimate,
+                files,
+            });
+        }
+        bytes = more;
+    }
+    Err(PlanError::NoRam)
+}
+
+/// `error`, with what would do where it is about the region.
+pub(crate) fn completed(mut error: PlanError, request: &Request, host: &Host) -> PlanError {
+    if let PlanError::CrashRegionTooSmall { reserve, .. } = &mut error {
+        *reserve = advice(request, host).ok().map(|advice| advice.reserve);
+    }
+    error
+}
+
+/// Bytes that the files of all initrds of `request` take.
+pub(crate) fn files(request: &Request) -> u64 {
+    // the first module of any other image is its kernel
+    let skip = usize::from(!matches!(request.image.protocol, Protocol::Linux(_)));
+    let initrds = request.modules.iter().skip(skip);
+    let files = initrds.map(|module| unpacked(&module.data));
+    files.fold(0, u64::saturating_add)
+}
+
+/// Bytes that an initrd's files take.
+fn unpacked(initrd: &[u8]) -> u64 {
+    let packed = initrd.len() as u64;
+    let unknown = packed.saturating_mul(UNKNOWN);
+    initramfs::unpacked(initrd).unwrap_or(unknown).max(packed)
+}

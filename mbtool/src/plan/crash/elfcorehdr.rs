@@ -1,0 +1,262 @@
+//! The ELF core header: an ELF64 file of headers alone, whose "file offsets"
+//! are physical addresses (Linux, fs/proc/vmcore.c).
+//!
+//! The crash kernel joins the notes to one, and makes each `PT_LOAD` a part of
+//! /proc/vmcore.
+
+use super::dump_ranges::{self, Backup, DumpRange};
+use crate::host::crash_notes::CrashInfo;
+use crate::host::xen::Run;
+use elf::abi;
+use handoff::addr::PhysRange;
+
+/// Bytes of an ELF64 file header.
+const FILE_HEADER: u64 = 64;
+/// Bytes of an ELF64 program header.
+const PROGRAM_HEADER: u64 = 56;
+
+/// More memory runs or CPUs than an ELF file describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a dump of {count} CPUs and runs of memory cannot be described: an ELF header takes {}",
+    abi::PN_XNUM - 1
+)]
+pub struct TooMany {
+    /// Program headers needed.
+    pub count: usize,
+}
+
+/// Bytes of the header for so many loads: known before anything has its place.
+///
+/// # Errors
+///
+/// More than an ELF header takes.
+pub fn len(facts: &CrashInfo, loads: usize, backups: &[Backup]) -> Result<u64, TooMany> {
+    let count = notes(facts).count() + loads + text(facts, backups).len();
+    if count >= usize::from(abi::PN_XNUM) {
+        return Err(TooMany { count });
+    }
+    Ok(FILE_HEADER + count as u64 * PROGRAM_HEADER)
+}
+
+/// All notes: of the CPUs, then VMCOREINFO.
+fn notes(facts: &CrashInfo) -> impl Iterator<Item = Run> + '_ {
+    let all = facts.cpu_notes.iter().copied();
+    all.chain(facts.vmcoreinfo).chain(facts.xen_vmcoreinfo)
+}
+
+/// The kernel's own code and data: physical range and virtual address of each
+/// piece.
+fn text(facts: &CrashInfo, backups: &[Backup]) -> Vec<(PhysRange, u64)> {
+    let Some((text, range)) = facts
+        .text
+        .and_then(|text| Some((text, PhysRange::from_len(text.phys, text.len)?)))
+    else {
+        return Vec::new();
+    };
+    let virt = |piece: PhysRange| text.virt.wrapping_add(piece.start - range.start);
+    let pieces = dump_ranges::cut(range, backups).into_iter();
+    pieces.map(|piece| (piece, virt(piece))).collect()
+}
+
+/// Builds it. Notes that lie in saved memory are found in the copy.
+///
+/// Virtual addresses are those of the crashed kernel: makedumpfile takes the
+/// start of the map of all memory from the last `PT_LOAD` that is not the
+/// kernel's own, `crash` the place of the kernel from the one that is. It comes
+/// first therefore, as kexec-tools has it. Where they are not known, `p_vaddr`
+/// is 0: tools then go by VMCOREINFO.
+///
+/// # Errors
+///
+/// More than an ELF header takes.
+pub fn build(
+    facts: &CrashInfo,
+    loads: &[DumpRange],
+    backups: &[Backup],
+) -> Result<Vec<u8>, TooMany> {
+    let total = len(facts, loads.len(), backups)?;
+    let mut bytes = Vec::with_capacity(total as usize);
+    bytes.extend(abi::ELFMAGIC);
+    bytes.extend([abi::ELFCLASS64, abi::ELFDATA2LSB, abi::EV_CURRENT, 0]);
+    bytes.resize(abi::EI_NIDENT, 0);
+    for half in [abi::ET_CORE, abi::EM_X86_64] {
+        bytes.extend(half.to_le_bytes());
+    }
+    bytes.extend(u32::from(abi::EV_CURRENT).to_le_bytes());
+    // e_entry, e_phoff, e_shoff
+    for word in [0, FILE_HEADER, 0] {
+        bytes.extend(word.to_le_bytes());
+    }
+    // e_flags
+    bytes.extend(0_u32.to_le_bytes());
+    let count = (total - FILE_HEADER) / PROGRAM_HEADER;
+    // e_ehsize, e_phentsize, e_phnum, e_shentsize, e_shnum, e_shstrndx
+    for half in [FILE_HEADER, PROGRAM_HEADER, count, 0, 0, 0] {
+        bytes.extend((half as u16).to_le_bytes());
+    }
+    for note in notes(facts) {
+        let (at, size) = (
+            dump_ranges::moved(backups, note.start),
+            note.end - note.start,
+        );
+        header(&mut bytes, (abi::PT_NOTE, 0), [at, 0, at, size, size]);
+    }
+    let rwx = abi::PF_R | abi::PF_W | abi::PF_X;
+    for (piece, virt) in text(facts, backups) {
+        let at = dump_ranges::moved(backups, piece.start);
+        let words = [at, virt, piece.start, piece.len(), piece.len()];
+        header(&mut bytes, (abi::PT_LOAD, rwx), words);
+    }
+    for load in loads {
+        let (start, size) = (load.memory.start, load.memory.len());
+        let virt = facts.direct_map.map_or(0, |base| base.wrapping_add(start));
+        header(
+            &mut bytes,
+            (abi::PT_LOAD, rwx),
+            [load.at, virt, start, size, size],
+        );
+    }
+    debug_assert_eq!(bytes.len() as u64, total);
+    Ok(bytes)
+}
+
+/// One program header: type and flags; offset, virtual and physical address,
+/// bytes in the file and in memory.
+fn header(bytes: &mut Vec<u8>, (kind, flags): (u32, u32), words: [u64; 5]) {
+    bytes.extend(kind.to_le_bytes());
+    bytes.extend(flags.to_le_bytes());
+    // no alignment: runs of memory may start anywhere
+    for word in words.into_iter().chain([0]) {
+        bytes.extend(word.to_le_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::LOW;
+    use super::*;
+    use crate::host::crash_notes::Text;
+    use elf::ElfBytes;
+    use elf::endian::LittleEndian;
+
+    fn facts() -> CrashInfo {
+        let note = |start| Run {
+            start,
+            end: start + 372,
+        };
+        CrashInfo {
+            cpu_notes: vec![note(0x7d1e_5b00), note(0x9_0000)],
+            vmcoreinfo: Some(Run {
+                start: 0x188_6000,
+                end: 0x188_7024,
+            }),
+            xen_vmcoreinfo: None,
+            text: Some(Text {
+                virt: 0xffff_ffff_8100_0000,
+                phys: 0x100_0000,
+                len: 0x200_0000,
+            }),
+            direct_map: Some(0xffff_8880_0000_0000),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn load(start: u64, end: u64, at: u64) -> DumpRange {
+        let memory = PhysRange { start, end };
+        DumpRange { memory, at }
+    }
+
+    #[test]
+    fn a_reader_finds_notes_text_and_memory() {
+        let backup = Backup {
+            from: LOW,
+            to: 0x3ff0_0000,
+        };
+        let loads = [
+            load(0x1000, 0x9_fc00, 0x3ff0_0000),
+            load(0x10_0000, 0x2000_0000, 0x10_0000),
+        ];
+        let bytes = build(&facts(), &loads, &[backup]).unwrap();
+        assert_eq!(bytes.len() as u64, len(&facts(), 2, &[]).unwrap());
+        let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).unwrap();
+        assert_eq!(file.ehdr.e_type, abi::ET_CORE);
+        assert_eq!(file.ehdr.e_machine, abi::EM_X86_64);
+        let found: Vec<_> = file.segments().unwrap().iter().collect();
+        let of = |kind| found.iter().filter(move |header| header.p_type == kind);
+        let notes: Vec<_> = of(abi::PT_NOTE)
+            .map(|note| (note.p_offset, note.p_filesz))
+            .collect();
+        // the second CPU's is in saved memory
+        let copied = 0x3ff0_0000 + 0x8_f000;
+        assert_eq!(
+            notes,
+            [(0x7d1e_5b00, 372), (copied, 372), (0x188_6000, 0x1024)]
+        );
+        let loads: Vec<_> = of(abi::PT_LOAD)
+            .map(|load| (load.p_vaddr, load.p_paddr, load.p_offset, load.p_memsz))
+            .collect();
+        assert_eq!(
+            loads,
+            [
+                (0xffff_ffff_8100_0000, 0x100_0000, 0x100_0000, 0x200_0000),
+                (0xffff_8880_0000_1000, 0x1000, 0x3ff0_0000, 0x9_ec00),
+                (0xffff_8880_0010_0000, 0x10_0000, 0x10_0000, 0x1ff0_0000),
+            ]
+        );
+        assert!(found.iter().all(|header| header.p_filesz == header.p_memsz));
+    }
+
+    #[test]
+    fn code_that_is_saved_in_part_is_two_loads() {
+        let from = PhysRange {
+            start: 0x100_0000,
+            end: 0x280_0000,
+        };
+        let backup = Backup {
+            from,
+            to: 0x5000_0000,
+        };
+        let bytes = build(&facts(), &[], &[backup]).unwrap();
+        assert_eq!(bytes.len() as u64, len(&facts(), 0, &[backup]).unwrap());
+        let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).unwrap();
+        let all = file.segments().unwrap();
+        let found: Vec<_> = all
+            .iter()
+            .map(|load| (load.p_vaddr, load.p_paddr, load.p_offset, load.p_memsz))
+            .collect();
+        assert_eq!(
+            found[3..],
+            [
+                (0xffff_ffff_8100_0000, 0x100_0000, 0x5000_0000, 0x180_0000),
+                (0xffff_ffff_8280_0000, 0x280_0000, 0x280_0000, 0x80_0000),
+            ]
+        );
+        // VMCOREINFO is in what is saved
+        assert_eq!(found[2].2, 0x5000_0000 + 0x88_6000);
+    }
+
+    #[test]
+    fn without_virtual_addresses_they_are_zero() {
+        let facts = CrashInfo {
+            text: None,
+            direct_map: None,
+            ..facts()
+        };
+        let bytes = build(&facts, &[load(0x10_0000, 0x20_0000, 0x10_0000)], &[]).unwrap();
+        let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).unwrap();
+        let last = file.segments().unwrap().iter().last().unwrap();
+        assert_eq!((last.p_vaddr, last.p_paddr), (0, 0x10_0000));
+        // nothing saved: the note is where it was
+        let second = file.segments().unwrap().get(1).unwrap();
+        assert_eq!(second.p_offset, 0x9_0000);
+    }
+
+    #[test]
+    fn more_than_an_elf_header_takes() {
+        assert!(len(&facts(), 65534 - 4, &[]).is_ok());
+        let err = len(&facts(), 65535 - 4, &[]).unwrap_err();
+        assert_eq!(err.count, 65535);
+        assert!(err.to_string().contains("takes 65534"), "{err}");
+    }
+}

@@ -1,0 +1,179 @@
+//! The memory map that a crash kernel gets: it must stay in the crash regions.
+
+use super::LOW;
+use crate::host::{Entry, Kind, map};
+use handoff::addr::{MIB, PhysRange};
+use handoff::runs;
+use xen_shim::low_memory;
+
+/// Xen maps its memory with large pages. A smaller run of RAM in front of the
+/// first large one stops it ("Xen BUG at common/page_alloc.c", `alloc_boot_pages`).
+const LARGE: u64 = 2 * MIB;
+
+/// `entries` for a Linux: RAM is `regions` and low memory, without `block` (the
+/// core header and the copy of low memory, which it must neither overwrite nor
+/// take for RAM). All other RAM is reserved: it can be read through /proc/vmcore
+/// then, and no device is put over it. Everything that was not RAM stays as it is.
+#[must_use]
+pub fn for_linux(entries: &[Entry], regions: &[PhysRange], block: PhysRange) -> Vec<Entry> {
+    let low = PhysRange {
+        start: 0,
+        end: LOW.end,
+    };
+    let allowed: Vec<PhysRange> = regions.iter().copied().chain([low]).collect();
+    confined(entries, &allowed, &[block], PhysRange::default())
+}
+
+/// `entries` for a Xen.
+///
+/// - RAM: whole large pages of `regions` without `block` (memory that dom0 reads and
+///   Xen must not take).
+/// - Unusable: all other RAM in `dom0`, which dom0 must find to be RAM.
+/// - Reserved: `block`, all other RAM and all of low memory. A dom0 sees the
+///   machine's own bytes there.
+/// - All else stays as firmware has it.
+#[must_use]
+pub fn for_xen(
+    entries: &[Entry],
+    regions: &[PhysRange],
+    block: PhysRange,
+    dom0: PhysRange,
+) -> Vec<Entry> {
+    let allowed: Vec<PhysRange> = runs::without(regions.iter().copied(), [block])
+        .iter()
+        .filter_map(|run| run.align_inward(LARGE))
+        .collect();
+    confined(entries, &allowed, &[low_memory::BASE_MEMORY, block], dom0)
+}
+
+/// RAM outside of `allowed` is unusable in `hidden`, else reserved; `reserved` is
+/// reserved wherever it is.
+fn confined(
+    entries: &[Entry],
+    allowed: &[PhysRange],
+    reserved: &[PhysRange],
+    hidden: PhysRange,
+) -> Vec<Entry> {
+    let as_kind = |kind| move |range| Entry::new(range, kind);
+    let mut typed = Vec::with_capacity(entries.len() + 8);
+    for entry in entries {
+        typed.push(*entry);
+        if entry.kind != Kind::Ram {
+            continue;
+        }
+        let rest = runs::without([entry.range()], allowed.iter().copied());
+        let hidden = rest.iter().filter_map(|run| run.intersect(&hidden));
+        typed.extend(hidden.map(as_kind(Kind::Unusable)));
+        typed.extend(rest.into_iter().map(as_kind(Kind::Reserved)));
+    }
+    typed.extend(reserved.iter().copied().map(as_kind(Kind::Reserved)));
+    // unusable wins over reserved, and both over RAM; nothing ends before it starts
+    map::normalise(&typed).unwrap_or(typed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn e(start: u64, end: u64, kind: Kind) -> Entry {
+        Entry { start, end, kind }
+    }
+
+    const fn r(start: u64, end: u64) -> PhysRange {
+        PhysRange { start, end }
+    }
+
+    #[test]
+    fn ram_is_the_regions_and_low_memory() {
+        let machine = [
+            e(0, 0x9_fc00, Kind::Ram),
+            e(0x9_fc00, 0xa_0000, Kind::Reserved),
+            e(MIB, 0x7ffd_d000, Kind::Ram),
+            e(0x7ffd_d000, 0x7ffe_0000, Kind::AcpiTables),
+            e(0x7ffe_0000, 0x8000_0000, Kind::AcpiNvs),
+            e(4096 * MIB, 6144 * MIB, Kind::Ram),
+        ];
+        let regions = [r(0x3000_0000, 0x4000_0000), r(5120 * MIB, 5376 * MIB)];
+        let block = r(0x3ff0_0000, 0x3ffa_1000);
+        let found = for_linux(&machine, &regions, block);
+        assert_eq!(
+            found,
+            [
+                e(0, 0x9_fc00, Kind::Ram),
+                e(0x9_fc00, 0xa_0000, Kind::Reserved),
+                e(MIB, 0x3000_0000, Kind::Reserved),
+                e(0x3000_0000, 0x3ff0_0000, Kind::Ram),
+                e(0x3ff0_0000, 0x3ffa_1000, Kind::Reserved),
+                e(0x3ffa_1000, 0x4000_0000, Kind::Ram),
+                e(0x4000_0000, 0x7ffd_d000, Kind::Reserved),
+                e(0x7ffd_d000, 0x7ffe_0000, Kind::AcpiTables),
+                e(0x7ffe_0000, 0x8000_0000, Kind::AcpiNvs),
+                e(4096 * MIB, 5120 * MIB, Kind::Reserved),
+                e(5120 * MIB, 5376 * MIB, Kind::Ram),
+                e(5376 * MIB, 6144 * MIB, Kind::Reserved),
+            ]
+        );
+    }
+
+    #[test]
+    fn persistent_memory_stays_what_it_is() {
+        let machine = [e(MIB, 64 * MIB, Kind::Ram), e(1 << 32, 2 << 32, Kind::Pmem)];
+        let region = r(16 * MIB, 32 * MIB);
+        let found = for_linux(&machine, &[region], r(31 * MIB, 32 * MIB));
+        assert_eq!(found.last(), Some(&e(1 << 32, 2 << 32, Kind::Pmem)));
+        let ram: Vec<_> = map::ram_ranges(&found).collect();
+        assert_eq!(ram, [r(16 * MIB, 31 * MIB)]);
+    }
+
+    #[test]
+    fn ram_is_the_region_and_dom0s_window_is_unusable() {
+        let machine = [
+            e(0, 0x9_fc00, Kind::Ram),
+            e(0x9_fc00, 0xa_0000, Kind::Reserved),
+            e(0xf_0000, MIB, Kind::Reserved),
+            e(MIB, 0xbffe_0000, Kind::Ram),
+            e(0xbffe_0000, 0xc000_0000, Kind::AcpiTables),
+            e(4096 * MIB, 6144 * MIB, Kind::Ram),
+        ];
+        let region = r(0x8e00_0000, 0xbe00_0000);
+        let block = r(0x8e10_0000, 0x9600_0000);
+        let found = for_xen(&machine, &[region], block, r(16 * MIB, 140 * MIB));
+        assert_eq!(
+            found,
+            [
+                e(0, 0xa_0000, Kind::Reserved),
+                e(0xf_0000, 16 * MIB, Kind::Reserved),
+                e(16 * MIB, 140 * MIB, Kind::Unusable),
+                // a MiB at its start is too little to be of use
+                e(140 * MIB, 0x9600_0000, Kind::Reserved),
+                e(0x9600_0000, 0xbe00_0000, Kind::Ram),
+                e(0xbe00_0000, 0xbffe_0000, Kind::Reserved),
+                e(0xbffe_0000, 0xc000_0000, Kind::AcpiTables),
+                e(4096 * MIB, 6144 * MIB, Kind::Reserved),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_region_in_the_window_meets_the_fence() {
+        let machine = [e(MIB, 2048 * MIB, Kind::Ram)];
+        let region = r(63 * MIB, 832 * MIB);
+        let block = r(140 * MIB, 200 * MIB);
+        let found = for_xen(&machine, &[region], block, r(16 * MIB, 140 * MIB));
+        let kinds: Vec<_> = found
+            .iter()
+            .map(|entry| (entry.end / MIB, entry.kind))
+            .collect();
+        assert_eq!(
+            kinds[1..],
+            [
+                (16, Kind::Reserved),
+                (64, Kind::Unusable),
+                (140, Kind::Ram),
+                (200, Kind::Reserved),
+                (832, Kind::Ram),
+                (2048, Kind::Reserved)
+            ]
+        );
+    }
+}

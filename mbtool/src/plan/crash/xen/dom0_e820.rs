@@ -1,0 +1,200 @@
+//! Where a paravirtualised dom0 begins.
+//!
+//! Xen gives dom0 its first memory from pseudo-physical address 0 on: a block of a
+//! power of two that holds the kernel, its first page tables and what comes with
+//! them; then the initrd; then the list of its pages. Linux insists that all of it
+//! is RAM in the machine's memory map, from the kernel's start (16 MiB, mostly)
+//! on, although no byte of the machine's memory there is touched: it halts
+//! otherwise, with the words "conflicts with E820 map" or with none.
+//!
+//! So this window must be RAM, or "unusable" (type 5), which Linux takes for RAM
+//! here and Xen for nothing. In turn dom0 cannot see the machine's memory there:
+//! what of it belongs to the system that crashed is copied into the region first,
+//! and dumped from there.
+
+use crate::image::dom0::Dom0;
+use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_up, whole_pages};
+
+/// What a large page maps; the window ends at a multiple.
+const LARGE: u64 = 2 * MIB;
+/// The end of the first block is a multiple of this, and that much may be added.
+const BLOCK_STEP: u64 = 4 * MIB;
+/// Free memory that Xen leaves at least at the end of the first block's contents.
+const BLOCK_SLACK: u64 = 512 << 10;
+/// Bytes for one page in the list of dom0's pages.
+const P2M_ENTRY: u64 = 8;
+/// Start-of-day pages beside page tables: start info, console, a stack, and some
+/// to spare.
+const START_PAGES: u64 = 16;
+/// Behind all that is computed, in bytes: page tables of the initrd's and the
+/// list's own addresses, and what future releases may add.
+const SPARE: u64 = 4 * MIB;
+/// More runs of memory in the window than any machine has.
+pub(super) const MAX_RUNS: usize = 16;
+
+/// The window for one kernel and its initrd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dom0Range {
+    /// Pseudo-physical, and just so the machine addresses that are hidden.
+    pub range: PhysRange,
+    /// Up to here it is the kernel's own: what is not RAM there stops Linux.
+    pub kernel_end: u64,
+    /// Bytes of the first block, a power of two: Xen takes it from memory that is
+    /// aligned to its size.
+    pub block: u64,
+}
+
+/// A machine where dom0 cannot start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Dom0RangeError {
+    /// Unreasonable sizes.
+    #[error(
+        "dom0's kernel and initrd need pseudo-physical memory up to {end:#x}, more than a crash \
+         region has: make the initrd smaller"
+    )]
+    TooLarge {
+        /// Where it would end.
+        end: u64,
+    },
+    /// Firmware keeps a part of what must be RAM.
+    #[error(
+        "dom0's kernel needs {window} to be RAM, as this kernel does in any dom0, but {hole} is \
+         not: give a kernel that is linked for another address (CONFIG_PHYSICAL_START), or Linux \
+         itself as crash kernel"
+    )]
+    NotRam {
+        /// What must be RAM.
+        window: PhysRange,
+        /// What is not.
+        hole: PhysRange,
+    },
+    /// A memory map in shreds.
+    #[error("the memory at {window} is in {runs} pieces, at most {MAX_RUNS} are taken")]
+    Scattered {
+        /// The window.
+        window: PhysRange,
+        /// Pieces of RAM.
+        runs: usize,
+    },
+}
+
+impl Dom0Range {
+    /// For `kernel`, with `initrd` bytes of initrd, in a region of `region` bytes.
+    ///
+    /// # Errors
+    ///
+    /// It would be too large.
+    pub fn new(kernel: &Dom0, initrd: u64, region: u64) -> Result<Self, Dom0RangeError> {
+        let initrd = whole_pages(initrd);
+        let list = whole_pages(region / PAGE_SIZE * P2M_ENTRY);
+        let mut inside = kernel.memory.end;
+        for (apart, len) in [(kernel.initrd_apart, initrd), (kernel.p2m_apart, list)] {
+            inside = inside.saturating_add(if apart { 0 } else { len });
+        }
+        // one page of entries for 2 MiB, and some for what is above
+        let tables = (inside / LARGE).saturating_add(8).saturating_mul(PAGE_SIZE);
+        let used = inside
+            .saturating_add(tables)
+            .saturating_add(START_PAGES * PAGE_SIZE);
+        let too_large = |end| Dom0RangeError::TooLarge { end };
+        let mut end = align_up(used, BLOCK_STEP).ok_or_else(|| too_large(used))?;
+        if end - used < BLOCK_SLACK {
+            end = end.saturating_add(BLOCK_STEP);
+        }
+        if end > FOUR_GIB {
+            return Err(too_large(end));
+        }
+        let block = end.next_power_of_two();
+        let mut top = block;
+        for (apart, len) in [(kernel.initrd_apart, initrd), (kernel.p2m_apart, list)] {
+            top = top.saturating_add(if apart { len } else { 0 });
+        }
+        let top = align_up(top.saturating_add(SPARE), LARGE).unwrap_or(u64::MAX);
+        if top > FOUR_GIB {
+            return Err(too_large(top));
+        }
+        Ok(Self {
+            range: PhysRange {
+                start: kernel.memory.start / LARGE * LARGE,
+                end: top,
+            },
+            kernel_end: end,
+            block,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const fn r(start: u64, end: u64) -> PhysRange {
+        PhysRange { start, end }
+    }
+
+    /// Debian's 6.1.
+    const KERNEL: Dom0 = Dom0 {
+        memory: r(0x100_0000, 0x4a0_0000),
+        unpacked: 60 * MIB,
+        initrd_apart: true,
+        p2m_apart: true,
+    };
+
+    #[test]
+    fn the_window_holds_what_was_measured_and_not_much_more() {
+        // with 768 MiB: 136 MiB were enough for an initrd of 5.5 MiB, 134 were
+        // not; 176 for one of 45.5 MiB, 144 were not
+        let window = |initrd| Dom0Range::new(&KERNEL, initrd, 768 * MIB).unwrap();
+        let small = window(11 * MIB / 2);
+        assert_eq!(small.block, 128 * MIB);
+        assert_eq!(small.range, r(16 * MIB, 140 * MIB));
+        assert_eq!(small.kernel_end, 76 * MIB);
+        assert_eq!(window(91 * MIB / 2).range.end, 180 * MIB);
+        assert_eq!(window(0).range.end, 134 * MIB);
+    }
+
+    #[test]
+    fn what_is_mapped_with_the_kernel_makes_the_block_larger() {
+        let old = Dom0 {
+            initrd_apart: false,
+            p2m_apart: false,
+            ..KERNEL
+        };
+        let window = Dom0Range::new(&old, 60 * MIB, 768 * MIB).unwrap();
+        assert_eq!((window.block, window.range.end), (256 * MIB, 260 * MIB));
+        let large = Dom0 {
+            memory: r(16 * MIB, 127 * MIB),
+            ..KERNEL
+        };
+        let window = Dom0Range::new(&large, 0, 512 * MIB).unwrap();
+        assert_eq!(window.block, 128 * MIB);
+        let larger = Dom0 {
+            memory: r(16 * MIB, 128 * MIB - 0x1000),
+            ..KERNEL
+        };
+        assert_eq!(
+            Dom0Range::new(&larger, 0, 512 * MIB).unwrap().block,
+            256 * MIB
+        );
+        assert!(Dom0Range::new(&KERNEL, 1 << 40, 512 * MIB).is_err());
+        assert!(Dom0Range::new(&KERNEL, u64::MAX, u64::MAX).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn sizes_never_overflow(
+            start in 0_u64..1 << 32, len in 0_u64..1 << 32, initrd in any::<u64>(), region in any::<u64>(),
+            initrd_apart in any::<bool>(), p2m_apart in any::<bool>(),
+        ) {
+            let memory = r(start, start.saturating_add(len).min(1 << 32));
+            let kernel = Dom0 { memory, unpacked: 0, initrd_apart, p2m_apart };
+            if let Ok(window) = Dom0Range::new(&kernel, initrd, region) {
+                prop_assert!(window.range.end <= FOUR_GIB && window.block.is_power_of_two());
+                prop_assert!(window.range.end >= window.block);
+                prop_assert!(window.kernel_end >= memory.end && window.kernel_end <= window.block);
+                prop_assert!(window.range.start <= memory.start);
+            }
+        }
+    }
+}

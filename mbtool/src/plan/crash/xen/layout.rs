@@ -1,0 +1,366 @@
+//! Xen as crash kernel: places what is kept for dom0, and decides about memory
+//! map, low memory, ACPI and command lines.
+//!
+//! In the region, from its start: the loading kernel's own pages; what is kept
+//! (core header, ACPI tables, low memory, dom0's window), in one piece that Xen is
+//! told is reserved; Xen, modules, boot information and handoff; free memory.
+
+use super::size::{self, XenSize};
+use super::{Dom0Range, cmdline, dom0_backup};
+use crate::host::Host;
+use crate::host::crash_notes::CrashInfo;
+use crate::image::dom0::{self, Dom0};
+use crate::plan::boot::e820;
+use crate::plan::boot::low_memory::LowMemoryPlan;
+use crate::plan::boot::params::BootParams;
+use crate::plan::crash::advice;
+use crate::plan::crash::linux::Dump;
+use crate::plan::crash::size::{Part, SizeEstimate};
+use crate::plan::crash::{Backup, dump_ranges, elfcorehdr, memory_map};
+use crate::plan::place::allocator::{Arena, Ask, NoRoom, Prefer};
+use crate::plan::place::layout::Layout;
+use crate::plan::{PlanError, Request, Segment};
+use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, whole_pages};
+use xen_shim::{acpi, contract};
+
+/// What is known before anything is placed.
+struct Known<'a> {
+    kernel: Dom0,
+    window: Dom0Range,
+    /// Memory to save, in the order that it is kept in.
+    saved: Vec<PhysRange>,
+    /// Bytes of the core header.
+    header: u64,
+    /// Bytes of the ACPI tables, and the CPU that is not in all of them.
+    acpi: Option<(u64, u32)>,
+    facts: CrashInfo,
+    regions: Vec<PhysRange>,
+    host: &'a Host,
+}
+
+impl<'a> Known<'a> {
+    fn find(
+        request: &Request,
+        host: &'a Host,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, PlanError> {
+        let Some(kernel) = request.modules.first() else {
+            return Err(contract::ContractError::NoDom0.into());
+        };
+        let kernel = dom0::look(&kernel.data, &request.segment_name(0))?;
+        let regions: Vec<PhysRange> = host.crash_ranges().collect();
+        let total: u64 = regions.iter().map(PhysRange::len).sum();
+        let window = Dom0Range::new(&kernel, initrd(request), total.max(USUAL))?;
+        let hidden = window.hidden(&host.memory_map, &regions)?;
+        let facts = host.dump_facts();
+        let notes = facts.cpu_notes.iter().chain(&facts.vmcoreinfo);
+        let notes = notes.chain(&facts.xen_vmcoreinfo).copied();
+        let low = dump_ranges::to_save(&host.ram_in_use());
+        let saved: Vec<PhysRange> = low
+            .into_iter()
+            .chain(dom0_backup::to_save(&hidden, notes))
+            .collect();
+        let acpi = match tables(host) {
+            Ok(found) => Some(found),
+            Err(why) => {
+                warnings.push(format!(
+                    "Xen will use one CPU only, as it cannot be kept from the CPU that firmware \
+                     started: {why}"
+                ));
+                None
+            }
+        };
+        // how many there are depends on what is saved, not on where to
+        let somewhere: Vec<Backup> = saved.iter().map(|&from| Backup { from, to: 0 }).collect();
+        let count = dump_ranges::loads(&host.ram_in_use(), &regions, &somewhere).len();
+        Ok(Self {
+            header: whole_pages(elfcorehdr::len(&facts, count, &somewhere)?),
+            kernel,
+            window,
+            saved,
+            acpi,
+            facts,
+            regions,
+            host,
+        })
+    }
+
+    /// Bytes of everything that is kept.
+    fn block_len(&self) -> u64 {
+        let acpi = self.acpi.map_or(0, |(len, _)| whole_pages(len));
+        let saved = self.saved.iter().map(|range| whole_pages(range.len()));
+        saved.fold(self.header + acpi, u64::saturating_add)
+    }
+
+    /// How many the machine has, as far as is known.
+    fn cpus(&self) -> usize {
+        self.facts.cpu_notes.len()
+    }
+
+    fn xen_size(&self, request: &Request) -> XenSize {
+        let module = |index: usize| {
+            request
+                .modules
+                .get(index)
+                .map_or(0, |m| m.data.len() as u64)
+        };
+        let other = handoff::blob::memsz()
+            + crate::plan::place::allocatable::spare(request, self.host)
+            + INFORMATION;
+        XenSize {
+            reserved: self.block_len(),
+            xen: contract::reserve_len(request.image.span.len()).unwrap_or(u64::MAX),
+            other,
+            kernel: module(0),
+            unpacked: self.kernel.unpacked,
+            initrd: initrd(request),
+            // at least
+            files: initrd(request),
+            block: self.window.block,
+            cpus: self.cpus() as u64,
+        }
+    }
+
+    fn estimate(&self, request: &Request) -> SizeEstimate {
+        let xen_size = self.xen_size(request);
+        let hidden = self.saved.iter().filter(|range| range.start >= FIRST_MIB);
+        let hidden = hidden.map(PhysRange::len).sum();
+        let mut parts = vec![
+            Part::new("xen", xen_size.xen),
+            Part::new("copy of dom0's window", hidden),
+            Part::new(
+                "other copies and tables",
+                xen_size.reserved.saturating_sub(hidden),
+            ),
+            Part::new("handoff and boot information", xen_size.other),
+            Part::new("room to unpack dom0's kernel", xen_size.unpacked),
+            Part::new("dom0's first block", xen_size.block),
+        ];
+        for (index, module) in request.modules.iter().enumerate() {
+            parts.push(Part::new(
+                &request.segment_name(index),
+                module.data.len() as u64,
+            ));
+        }
+        parts.retain(|part| part.len > 0);
+        SizeEstimate {
+            parts,
+            align: PAGE_SIZE,
+        }
+    }
+
+    fn block_at(&self, range: PhysRange, request: &Request) -> ReservedBlock {
+        ReservedBlock {
+            range,
+            xen_size: self.xen_size(request),
+            estimate: self.estimate(request),
+            regions: self.regions.clone(),
+        }
+    }
+}
+
+/// What is kept for dom0, and what else has to fit.
+#[derive(Clone, Debug)]
+pub(crate) struct ReservedBlock {
+    /// In one piece.
+    pub range: PhysRange,
+    xen_size: XenSize,
+    estimate: SizeEstimate,
+    regions: Vec<PhysRange>,
+}
+
+/// A region that is larger than most, in bytes.
+const USUAL: u64 = 1 << 30;
+/// More than boot information takes, in bytes.
+const INFORMATION: u64 = 64 << 10;
+/// More than ACPI tables take, in bytes.
+const TABLES: u64 = 1 << 20;
+/// Where memory begins that is no low memory.
+const FIRST_MIB: u64 = handoff::addr::MIB;
+
+/// What to reserve for `request`, whose initrd unpacks to `files` bytes, in bytes;
+/// and what for.
+///
+/// # Errors
+///
+/// It could not be loaded in any region.
+pub(crate) fn advice(
+    request: &Request,
+    host: &Host,
+    files: u64,
+) -> Result<(u64, SizeEstimate), PlanError> {
+    let known = Known::find(request, host, &mut Vec::new())?;
+    let mut xen_size = known.xen_size(request);
+    xen_size.files = xen_size.files.max(files);
+    if known.acpi.is_none() {
+        xen_size.reserved = xen_size.reserved.saturating_add(TABLES);
+    }
+    Ok((xen_size.to_reserve(), known.estimate(request)))
+}
+
+/// Places everything that is kept: takes the pages out of `arena`, makes the
+/// memory map and low memory in `low`, settles the command lines in `params`.
+///
+/// # Errors
+///
+/// The region is too small, or dom0 cannot start there.
+pub(crate) fn decide(
+    request: &Request,
+    region: PhysRange,
+    host: &Host,
+    params: &mut BootParams,
+    low: &mut LowMemoryPlan,
+    arena: &mut Arena,
+) -> Result<Dump, PlanError> {
+    if cmdline::asks_for_pvh(&params.cmdline) {
+        return Err(PlanError::PvhDom0);
+    }
+    let known = Known::find(request, host, &mut params.warnings)?;
+    let facts = &known.facts;
+    params.warnings.extend(facts.warnings());
+    let block = place(&known, region, arena)
+        .map_err(|_: NoRoom| known.block_at(region, request).too_small(region))?;
+    let mut at = block.start;
+    let mut take = |len: u64| {
+        let range = PhysRange {
+            start: at,
+            end: at + whole_pages(len),
+        };
+        at = range.end;
+        range
+    };
+    let header = take(known.header);
+    let acpi_range = known.acpi.map(|(len, _)| take(len));
+    let saved: Vec<PhysRange> = known.saved.iter().map(|from| take(from.len())).collect();
+    let backups: Vec<Backup> = known
+        .saved
+        .iter()
+        .zip(&saved)
+        .map(|(&from, to)| Backup { from, to: to.start })
+        .collect();
+
+    let loads = dump_ranges::loads(&host.ram_in_use(), &known.regions, &backups);
+    let mut extra = Vec::new();
+    let mut one_cpu = true;
+    if let (Some(range), Some((_, boot_cpu))) = (acpi_range, known.acpi) {
+        let trees = acpi::build(&host.acpi.tables, range.start, boot_cpu)
+            .map_err(|error| PlanError::Handoff(error.to_string()))?;
+        low.for_crash(host, (trees.all, trees.others))?;
+        extra.push(Segment::new("acpi", range, trees.bytes));
+        one_cpu = false;
+    }
+    let sent = memory_map::for_xen(
+        &host.map_with_added(),
+        &known.regions,
+        block,
+        known.window.range,
+    );
+    low.areas = e820::areas(&sent);
+    let line = cmdline::xen_line(&params.cmdline, one_cpu, known.cpus());
+    params.cmdline = line.text;
+    params.warnings.extend(line.messages);
+    let line = cmdline::dom0_line(&request.modules[0].cmdline, header.start);
+    params.warnings.extend(line.messages);
+    let strings = [params.cmdline.as_str(), line.text.as_str()];
+    contract::check_boot_heap(&strings, request.modules.len(), low.areas.len())?;
+    params.dom0_line = Some(line.text);
+    Ok(Dump {
+        bytes: elfcorehdr::build(facts, &loads, &backups)?,
+        header,
+        backups,
+        extra,
+        block: Some(known.block_at(block, request)),
+    })
+}
+
+/// Where what is kept goes: as low as it can, but not where dom0 must have RAM.
+fn place(known: &Known<'_>, region: PhysRange, arena: &mut Arena) -> Result<PhysRange, NoRoom> {
+    let below = PhysRange {
+        start: region.start,
+        end: region.end.min(FOUR_GIB - PAGE_SIZE),
+    };
+    let parts = below.minus(&known.window.range);
+    let ask = |window| Ask {
+        name: "what is kept for dom0".to_owned(),
+        len: known.block_len(),
+        align: PAGE_SIZE,
+        window,
+        prefer: Prefer::Lowest,
+    };
+    let mut asks: Vec<Ask> = parts.into_iter().flatten().map(ask).collect();
+    asks.retain(|one| arena.find(one).is_some());
+    // nowhere: the error is about no part of it
+    arena.take(asks.first().unwrap_or(&ask(PhysRange::default())))
+}
+
+impl ReservedBlock {
+    /// Looks whether Xen and dom0 can start in what is left.
+    ///
+    /// # Errors
+    ///
+    /// The region is too small.
+    pub(crate) fn check(&self, request: &Request, layout: &Layout) -> Result<(), PlanError> {
+        let free = size::free(&self.regions, &[self.range, layout.reserved]);
+        let free: Vec<PhysRange> = free.into_iter().filter(|run| run.end <= FOUR_GIB).collect();
+        let fits = |files| {
+            let files = self.xen_size.initrd.max(files);
+            XenSize {
+                files,
+                ..self.xen_size
+            }
+            .fits(&free)
+        };
+        // to look into the initrd takes time
+        let enough = fits(0) && fits(advice::files(request));
+        match request.crash {
+            Some(region) if !enough => Err(self.too_small(region)),
+            _ => Ok(()),
+        }
+    }
+
+    fn too_small(&self, region: PhysRange) -> PlanError {
+        PlanError::too_small(region, &self.estimate)
+    }
+
+    /// A better word for `error` where the region is too small as a whole.
+    pub(crate) fn no_room(&self, error: PlanError, request: &Request) -> PlanError {
+        match (&error, request.crash, request.mem_max) {
+            (PlanError::NoRoom(NoRoom { .. }), Some(region), None)
+                if region.len() < self.xen_size.to_reserve() =>
+            {
+                self.too_small(region)
+            }
+            _ => error,
+        }
+    }
+}
+
+/// Bytes that the ACPI tables for a Xen as crash image will take, and the APIC id
+/// of the CPU that firmware started.
+///
+/// # Errors
+///
+/// Why Xen gets no tables of ours, and will use one CPU only.
+pub fn tables(host: &Host) -> Result<(u64, u32), String> {
+    let acpi = &host.acpi;
+    let why = || {
+        acpi.warnings
+            .first()
+            .cloned()
+            .unwrap_or_else(|| "its ACPI tables are not known".to_owned())
+    };
+    let boot_cpu = acpi.boot_cpu.ok_or_else(why)?;
+    if acpi.tables.is_empty() {
+        return Err(why());
+    }
+    // at address 0: only to see whether it can be done
+    let trees = acpi::build(&acpi.tables, 0, boot_cpu).map_err(|error| error.to_string())?;
+    Ok((trees.bytes.len() as u64, boot_cpu))
+}
+
+/// Bytes of all modules but the kernel. One of them is the initrd.
+fn initrd(request: &Request) -> u64 {
+    let rest = request.modules.iter().skip(1);
+    rest.map(|module| whole_pages(module.data.len() as u64))
+        .sum()
+}

@@ -1,0 +1,68 @@
+//! The memory that may be loaded into.
+
+use super::allocator::Arena;
+use crate::host::{Host, map};
+use crate::plan::{PlanError, Request};
+use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
+
+/// Pages of a crash region that the kernel needs for itself.
+pub const CRASH_SPARE_PAGES: u64 = 32;
+
+/// Bytes at the bottom of a crash region that are left to the loading kernel,
+/// for its control page and page tables. Linux maps with large pages; Xen with
+/// pages of 4 KiB, one table for 2 MiB at most of the region.
+pub(crate) fn spare(request: &Request, host: &Host) -> u64 {
+    let tables = match request.crash {
+        Some(region) if host.xen.is_some() => region.len().div_ceil(2 * MIB),
+        _ => CRASH_SPARE_PAGES,
+    };
+    (CRASH_SPARE_PAGES + tables) * PAGE_SIZE
+}
+
+/// The memory that may be loaded into, without `forbidden`; `all` is that of an
+/// image that is no crash image.
+pub(crate) fn memory(
+    request: &Request,
+    host: &Host,
+    forbidden: &[(String, PhysRange)],
+    all: impl FnOnce() -> Arena,
+) -> Result<Arena, PlanError> {
+    let ram = map::ram_ranges(&host.memory_map);
+    let mut arena = match request.crash {
+        None => all(),
+        Some(region) => {
+            let there: Vec<PhysRange> = host.crash_ranges().collect();
+            if region.is_empty() || !there.iter().any(|known| known.covers(&region)) {
+                return Err(PlanError::NoCrashRegion {
+                    wanted: region,
+                    there,
+                });
+            }
+            let mut arena = Arena::new(ram.filter_map(|run| run.intersect(&region)));
+            // page tables and control pages come from the bottom of the region
+            let end = region
+                .end
+                .min(region.start.saturating_add(spare(request, host)));
+            let spare = PhysRange {
+                start: region.start,
+                end,
+            };
+            arena.remove("the kernel's own pages", spare);
+            arena
+        }
+    };
+    if arena.ram().is_empty() {
+        return Err(PlanError::NoRam);
+    }
+    for (name, range) in forbidden {
+        arena.remove(name, *range);
+    }
+    if request.kernel_min > 0 {
+        let range = PhysRange {
+            start: 0,
+            end: request.kernel_min,
+        };
+        arena.remove("memory that the kernel does not load to", range);
+    }
+    Ok(arena)
+}

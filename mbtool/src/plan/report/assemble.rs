@@ -1,0 +1,150 @@
+//! From decisions to the [`Report`].
+
+use super::{
+    ExitReport, FORMAT, HandoffReport, ImageReport, KernelSegmentReport, LowFixReport, LowReport,
+    MoveReport, Registers, Report, SegmentReport, consoles_text, drill_text, on_fault_text,
+    verify_text,
+};
+use crate::host::Host;
+use crate::image::Protocol;
+use crate::plan::boot::low_memory::LowMemoryPlan;
+use crate::plan::boot::params::BootParams;
+use crate::plan::boot::{self, Boot};
+use crate::plan::hex::Hex;
+use crate::plan::place::layout::Layout;
+use crate::plan::{KernelSegment, Request, Segment};
+use handoff::abi::Extent;
+use handoff::spec::Spec;
+
+/// All that was decided.
+pub(crate) struct Facts<'a> {
+    pub request: &'a Request,
+    pub host: &'a Host,
+    pub params: BootParams,
+    pub low: LowMemoryPlan,
+    pub layout: Layout,
+    pub boot: Boot,
+    pub spec: Spec,
+    pub image_entry: u64,
+}
+
+/// Writes it down.
+pub(crate) fn report(
+    facts: Facts<'_>,
+    entry: u64,
+    segments: &[Segment],
+    kernel: &[KernelSegment],
+) -> Report {
+    let Facts {
+        request,
+        host,
+        params,
+        low,
+        layout,
+        boot,
+        spec,
+        image_entry,
+    } = facts;
+    let image = &request.image;
+    let xen_low_memory = params.xen.is_some().then(|| LowReport {
+        trampoline: low.trampoline.map(Into::into),
+        fix: low.fix.as_ref().map(|fix| LowFixReport {
+            ebda: Hex(fix.ebda),
+            base_kib: fix.base_kib,
+            rsdp: fix.rsdp.map(|copy| Hex(copy.to)),
+        }),
+    });
+    Report {
+        format: FORMAT,
+        crash: request.crash.is_some(),
+        entry: Hex(entry),
+        exit: ExitReport {
+            mode: boot.mode,
+            registers: Registers(boot::registers(&boot)),
+        },
+        image: ImageReport {
+            name: image.name.clone(),
+            kind: image.protocol.name(),
+            format: image.format,
+            base: Hex(layout.base),
+            link_base: Hex(image.span.start),
+            size: image.span.len(),
+            reserved: layout.reserved.len(),
+            entry: Hex(image_entry),
+            xen: params.xen,
+        },
+        segments: segments.iter().map(segment).collect(),
+        boot: boot.sent,
+        memory_map: host.memory_map.clone(),
+        efi_ram: host.efi_ram.clone(),
+        added_ram: host.added_ram.clone(),
+        low_memory: host.low_memory,
+        crash_regions: host.crash_regions.clone(),
+        xen: host.xen.clone(),
+        dump: (request.crash.is_some() && image.protocol.dumps()).then(|| host.dump.clone()),
+        boot_facts: matches!(image.protocol, Protocol::Linux(_)).then(|| host.boot_facts.clone()),
+        xen_low_memory,
+        fixups: spec.fixups.iter().map(|&fixup| fixup.into()).collect(),
+        moves: spec
+            .relocate
+            .extents
+            .iter()
+            .map(|extent| move_report(extent, segments))
+            .collect(),
+        clear: spec
+            .relocate
+            .clear
+            .iter()
+            .map(|&range| range.into())
+            .collect(),
+        handoff: HandoffReport {
+            base: Hex(layout.handoff.start),
+            size: layout.handoff.len(),
+            console: consoles_text(&spec.consoles),
+            on_fault: on_fault_text(spec.on_fault),
+            verify: verify_text(spec.verify),
+            drill: if request.drill_heap {
+                "xen-heap"
+            } else {
+                drill_text(spec.drill)
+            },
+            guard: spec.guard,
+        },
+        warnings: params.warnings,
+        kernel_segments: kernel.iter().map(kernel_segment).collect(),
+    }
+}
+
+fn move_report(extent: &Extent, segments: &[Segment]) -> MoveReport {
+    let at = |addr| segments.iter().find(|s| s.dest.contains(addr));
+    // what is saved is no segment, only where it goes is
+    let segment = at(extent.from).or_else(|| at(extent.to));
+    MoveReport {
+        name: segment.map_or_else(|| "saved memory".to_owned(), |s| s.name.clone()),
+        from: Hex(extent.from),
+        to: Hex(extent.to),
+        len: extent.len,
+    }
+}
+
+fn segment(segment: &Segment) -> SegmentReport {
+    SegmentReport {
+        name: segment.name.clone(),
+        dest: Hex(segment.dest.start),
+        memsz: segment.dest.len(),
+        bufsz: segment.data.len(),
+        crc32: Hex(segment.crc32.into()),
+        sha256: segment
+            .sha256
+            .map(|digest| digest.iter().map(|byte| format!("{byte:02x}")).collect()),
+    }
+}
+
+fn kernel_segment(segment: &KernelSegment) -> KernelSegmentReport {
+    KernelSegmentReport {
+        dest: Hex(segment.dest.start),
+        memsz: segment.dest.len(),
+        bufsz: segment.data.len(),
+        names: segment.names.clone(),
+    }
+}

@@ -1,0 +1,125 @@
+//! The program that reads the dump and leaves out what is of no use:
+//! makedumpfile, as a rule.
+
+use super::context::Run;
+use super::process::{self, Output};
+use anyhow::{Result, ensure};
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+/// The program that is known by name.
+const MAKEDUMPFILE: &str = "makedumpfile";
+/// No dump is smaller, in bytes: a header alone is more.
+const LEAST: u64 = 4096;
+
+/// Runs `words` on the dump `vmcore`, so that it writes `output`, which is not
+/// there before and not after a failure. The seconds it took; what it wrote is
+/// on the disk then.
+///
+/// # Errors
+///
+/// It is not there, it fails, it hangs, or it writes nothing.
+pub fn collect(run: &Run, words: &[String], vmcore: &Path, output: &Path) -> Result<f64> {
+    let remove = || match fs::remove_file(output) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    remove()?;
+    let started = Instant::now();
+    let done = attempt(run, words, vmcore, output);
+    if done.is_err() {
+        let _ = remove();
+    }
+    done.map(|()| started.elapsed().as_secs_f64())
+}
+
+fn attempt(run: &Run, words: &[String], vmcore: &Path, output: &Path) -> Result<()> {
+    let (program, args) = words.split_first().expect("at least one word");
+    let mut command = Command::new(program);
+    command.args(args).arg(vmcore).arg(output);
+    let size = || fs::metadata(output).map_or(0, |found| found.len());
+    process::run(run, command, Output::Show, size)?;
+    ensure!(
+        size() >= LEAST,
+        "{program} ended well, but wrote {} bytes",
+        size()
+    );
+    super::flush::flush(run, &File::open(output)?)
+}
+
+/// Whether `words` call makedumpfile, whose options are known.
+#[must_use]
+pub fn is_makedumpfile(words: &[String]) -> bool {
+    let name = words.first().map(Path::new).and_then(Path::file_name);
+    name.is_some_and(|name| name == MAKEDUMPFILE)
+}
+
+/// Writes the kernel's log in the dump to `output`.
+///
+/// # Errors
+///
+/// As [`collect`].
+pub fn dmesg(run: &Run, vmcore: &Path, output: &Path) -> Result<()> {
+    let _ = fs::remove_file(output);
+    let mut command = Command::new(MAKEDUMPFILE);
+    command.arg("--dump-dmesg").arg(vmcore).arg(output);
+    let size = || fs::metadata(output).map_or(0, |found| found.len());
+    process::run(run, command, Output::Keep, size)?;
+    ensure!(size() > 0, "{MAKEDUMPFILE} --dump-dmesg wrote nothing");
+    super::flush::flush(run, &File::open(output)?)
+}
+
+/// Leaves out what follows `bytes`: the last part of a log says why.
+#[must_use]
+pub fn tail(text: &str, lines: usize) -> Vec<&str> {
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::save::context::testing;
+
+    fn words(script: &str) -> Vec<String> {
+        ["sh", "-c", script, "sh"].map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn what_it_wrote_counts_and_a_failure_leaves_nothing() {
+        let (run, _) = testing::run();
+        let dir = tempfile::tempdir().unwrap();
+        let vmcore = dir.path().join("vmcore");
+        let output = dir.path().join("output");
+        fs::write(&vmcore, vec![3; 10000]).unwrap();
+        collect(&run, &words("cp $1 $2"), &vmcore, &output).unwrap();
+        assert_eq!(fs::read(&output).unwrap().len(), 10000);
+        for (script, says) in [
+            ("cp $1 $2; echo no memory >&2; exit 1", "no memory"),
+            (":", "wrote 0 bytes"),
+            (": > $2", "wrote 0 bytes"),
+            ("cp $1 $2; sleep 100", "made no progress"),
+        ] {
+            let error = collect(&run, &words(script), &vmcore, &output).unwrap_err();
+            assert!(error.to_string().contains(says), "{script}: {error}");
+            assert!(!output.exists(), "{script}");
+        }
+        let none = collect(&run, &["/no/makedumpfile".to_owned()], &vmcore, &output);
+        assert!(none.unwrap_err().to_string().contains("does not start"));
+    }
+
+    #[test]
+    fn makedumpfile_is_known_by_its_name() {
+        let is = |word: &str| is_makedumpfile(&[word.to_owned(), "-l".to_owned()]);
+        assert!(is("makedumpfile") && is("/usr/bin/makedumpfile"));
+        assert!(!is("makedumpfile.sh") && !is("sh"));
+    }
+
+    #[test]
+    fn the_tail_is_the_end() {
+        assert_eq!(tail("a\nb\nc\n", 2), ["b", "c"]);
+        assert_eq!(tail("a", 2), ["a"]);
+    }
+}

@@ -1,0 +1,150 @@
+//! The disk that a dump goes to: waited for, found by what names it.
+//!
+//! By the links that udev makes, else by blkid or findfs, where an initramfs has
+//! one of them and no udev.
+
+use super::context::Run;
+use super::process::{self, Output};
+use crate::config::target::Device;
+use anyhow::{Context, Result};
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Finds `device`; waits for it.
+///
+/// # Errors
+///
+/// It does not appear in time.
+pub fn find(run: &Run, device: &Device) -> Result<PathBuf> {
+    run.pulse.step("waiting for the disk");
+    let mut told = false;
+    let found = run.until(run.limits.device, || {
+        let found = look(run, device, Path::new("/"));
+        if found.is_none() && !told {
+            told = true;
+            let seconds = run.limits.device.as_secs();
+            run.talk.say(format_args!(
+                "waiting for the disk {device}, at most {seconds} s"
+            ));
+        }
+        Ok(found)
+    })?;
+    let seconds = run.limits.device.as_secs();
+    found.with_context(|| {
+        format!(
+            "the disk {device} did not appear in {seconds} s: is its driver in the initramfs? \
+             Disks there are:{}",
+            disks()
+        )
+    })
+}
+
+fn look(run: &Run, device: &Device, root: &Path) -> Option<PathBuf> {
+    let path = match device {
+        Device::Path(path) => path.clone(),
+        _ => link(device),
+    };
+    let below = root.join(path.strip_prefix("/").unwrap_or(&path));
+    if let Ok(node) = fs::canonicalize(&below)
+        && fs::metadata(&node).is_ok_and(|found| found.file_type().is_block_device())
+    {
+        return Some(node);
+    }
+    if matches!(device, Device::Path(_)) {
+        return None;
+    }
+    let word = device.to_string();
+    for (program, args) in [
+        ("blkid", &["-l", "-o", "device", "-t"][..]),
+        ("findfs", &[]),
+    ] {
+        let mut command = Command::new(program);
+        command.args(args).arg(&word);
+        let Ok(said) = process::run(run, command, Output::Keep, || 0) else {
+            continue;
+        };
+        let said = String::from_utf8_lossy(&said);
+        let node = PathBuf::from(said.lines().next().unwrap_or_default().trim());
+        if fs::metadata(&node).is_ok_and(|found| found.file_type().is_block_device()) {
+            return Some(node);
+        }
+    }
+    None
+}
+
+/// The link that udev makes.
+fn link(device: &Device) -> PathBuf {
+    let (by, value) = match device {
+        Device::Uuid(value) => ("by-uuid", value),
+        Device::Label(value) => ("by-label", value),
+        Device::PartUuid(value) => ("by-partuuid", value),
+        Device::PartLabel(value) => ("by-partlabel", value),
+        Device::Path(path) => return path.clone(),
+    };
+    Path::new("/dev/disk").join(by).join(escape(value))
+}
+
+/// As udev writes a label in a file name (systemd, udev_util_encode_string).
+fn escape(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "#+-.:=@_".contains(c) || !c.is_ascii();
+    let mut name = String::new();
+    for c in value.chars() {
+        if plain(c) {
+            name.push(c);
+        } else {
+            name += &format!("\\x{:02x}", u32::from(c));
+        }
+    }
+    name
+}
+
+/// " vda vda1", for the user.
+fn disks() -> String {
+    let entries = fs::read_dir("/sys/class/block").into_iter().flatten();
+    let mut names: Vec<String> = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with("loop") && !name.starts_with("ram"))
+        .collect();
+    names.sort();
+    names.truncate(40);
+    if names.is_empty() {
+        return " none".to_owned();
+    }
+    names.iter().map(|name| format!(" {name}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::save::context::testing;
+
+    #[test]
+    fn links_are_udevs() {
+        let link = |text: &str| {
+            let device = Device::try_from(text.to_owned()).unwrap();
+            link(&device).display().to_string()
+        };
+        assert_eq!(link("UUID=0a1b-2c"), "/dev/disk/by-uuid/0a1b-2c");
+        assert_eq!(link("LABEL=my dumps"), r"/dev/disk/by-label/my\x20dumps");
+        assert_eq!(link("PARTUUID=1-02"), "/dev/disk/by-partuuid/1-02");
+        assert_eq!(link("/dev/vda"), "/dev/vda");
+    }
+
+    #[test]
+    fn what_does_not_appear_is_named() {
+        let (run, heard) = testing::run();
+        let device = Device::Path("/dev/no-such-disk".into());
+        let error = find(&run, &device).unwrap_err().to_string();
+        assert!(
+            error.contains("/dev/no-such-disk") && error.contains("Disks there are:"),
+            "{error}"
+        );
+        assert!(heard.text().contains("waiting for the disk"));
+        // a file, but no disk
+        let device = Device::Path("/dev/null".into());
+        assert!(find(&run, &device).is_err());
+    }
+}

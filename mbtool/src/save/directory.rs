@@ -1,0 +1,359 @@
+//! A dump saved to a directory of a file system.
+
+use super::checksum;
+use super::collector;
+use super::context::Run;
+use super::copy::{self, Sparse};
+use super::device;
+use super::dump_job::{DMESG, Job, NAMES, PARTIAL, RECORD, SUM, VMCORE};
+use super::flush::flush;
+use super::mount::{self, Mounted};
+use super::record::{Record, Vmcore};
+use crate::config::Collector;
+use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::{FallocateFlags, fallocate, statfs, statvfs};
+use std::fs::{self, DirBuilder, File};
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// Where an initramfs mounts the root file system.
+const ROOT: &str = "/root";
+/// Types of file systems in memory (linux/magic.h): tmpfs, ramfs.
+const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
+/// Left free for the other files where the dump takes all there is, in bytes.
+const SPARE: u64 = 1 << 20;
+
+/// Saves the dump to `target`. What did not work is in `record`.
+///
+/// # Errors
+///
+/// There is no dump, not even a part of it.
+pub fn save(run: &Run, job: &Job, target: &Path, record: &mut Record) -> Result<()> {
+    let (base, mounted) = open(run, job, target)?;
+    let done = into(run, job, &base, record);
+    run.pulse.step("unmounting the disk");
+    if let Some(mounted) = mounted
+        && let Err(why) = mounted.undo(run)
+    {
+        run.talk.say(format_args!(
+            "the disk is not unmounted ({why}), but synced"
+        ));
+    }
+    done
+}
+
+/// The directory, on a writable file system.
+fn open(run: &Run, job: &Job, target: &Path) -> Result<(PathBuf, Option<Mounted>)> {
+    let inside = target.strip_prefix("/").unwrap_or(target);
+    let (base, mounted) = match &job.save.device {
+        Some(device) => {
+            let node = device::find(run, device)?;
+            let mounted = mount::mount(run, &node)?;
+            (mounted.point.join(inside), Some(mounted))
+        }
+        None => {
+            let root = Path::new(ROOT);
+            let base = if mount::is_mount(root) {
+                root.join(inside)
+            } else {
+                target.to_owned()
+            };
+            let mounted = mount::writable(run, &base)?;
+            (base, mounted)
+        }
+    };
+    fs::create_dir_all(&base).with_context(|| format!("cannot make {}", base.display()))?;
+    if job.goes_down && statfs(&base).is_ok_and(|found| IN_MEMORY.contains(&found.f_type)) {
+        bail!(
+            "{} is in memory, so that a dump there is lost: set save.device to the file system of \
+             {}",
+            base.display(),
+            target.display()
+        );
+    }
+    Ok((base, mounted))
+}
+
+/// Saves to a new directory of `base`.
+fn into(run: &Run, job: &Job, base: &Path, record: &mut Record) -> Result<()> {
+    let dir = new(base, job.name)?;
+    let free = statvfs(&dir).map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize));
+    run.talk.say(format_args!(
+        "saving to {}: {} MiB free, the dump has {} MiB",
+        dir.display(),
+        free >> 20,
+        job.size >> 20
+    ));
+    log(run, job, &dir, record);
+    let spare = Spare::hold(&dir);
+    let done = dump(run, job, &dir, free, spare, record);
+    if let Err(error) = &done {
+        record.problems.push(format!("{error:#}"));
+    }
+    record.seconds = run.pulse.age().as_secs_f64();
+    run.pulse.step("writing the record");
+    if let Err(error) = write(run, &dir, RECORD, record.json().as_bytes()) {
+        run.talk.say(format_args!("{error:#}"));
+    }
+    for directory in [&*dir, base] {
+        if let Ok(directory) = File::open(directory) {
+            // a file system may know no such thing
+            let _ = flush(run, &directory);
+        }
+    }
+    done
+}
+
+/// Room for the small files, until this is dropped.
+#[derive(Debug)]
+struct Spare(PathBuf);
+
+impl Spare {
+    fn hold(dir: &Path) -> Option<Self> {
+        let spare = Self(dir.join(format!("spare{PARTIAL}")));
+        let file = File::create(&spare.0).ok()?;
+        // what is no hole; a file system may know no such thing
+        fallocate(&file, FallocateFlags::empty(), 0, SPARE).ok()?;
+        Some(spare)
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// The kernel's log, the most for the least.
+fn log(run: &Run, job: &Job, dir: &Path, record: &mut Record) {
+    run.pulse.step("reading the kernel's log");
+    let partial = dir.join(format!("{DMESG}{PARTIAL}"));
+    let done = collector::dmesg(run, job.vmcore, &partial)
+        .and_then(|()| Ok(fs::rename(&partial, dir.join(DMESG))?));
+    match done {
+        Ok(()) => {
+            run.talk
+                .say(format_args!("saved the kernel's log, {DMESG}"));
+            record.dmesg = Some(DMESG.to_owned());
+        }
+        Err(error) => {
+            let _ = fs::remove_file(&partial);
+            problem(run, record, format!("no {DMESG}: {error:#}"));
+        }
+    }
+}
+
+/// The dump and its sum.
+fn dump(
+    run: &Run,
+    job: &Job,
+    dir: &Path,
+    free: u64,
+    spare: Option<Spare>,
+    record: &mut Record,
+) -> Result<()> {
+    let partial = dir.join(format!("{VMCORE}{PARTIAL}"));
+    let mut vmcore = match collected(run, job, &partial, record) {
+        Some(vmcore) => vmcore,
+        None => {
+            if job.size > free {
+                problem(
+                    run,
+                    record,
+                    format!(
+                        "the dump has {} MiB, and {} MiB are free: pages of zeros take no room, \
+                         but it may be cut",
+                        job.size >> 20,
+                        free >> 20
+                    ),
+                );
+            }
+            match copied(run, job, &partial, spare.is_some(), record) {
+                Ok(vmcore) => vmcore,
+                Err(error) => {
+                    let _ = fs::remove_file(&partial);
+                    return Err(error);
+                }
+            }
+        }
+    };
+    vmcore.bytes = fs::metadata(&partial)?.len();
+    fs::rename(&partial, dir.join(&vmcore.file))?;
+    drop(spare);
+    let sum = checksum::line(&vmcore.sha256, &vmcore.file);
+    if let Err(error) = write(run, dir, SUM, sum.as_bytes()) {
+        problem(run, record, format!("{error:#}"));
+    }
+    run.talk.say(format_args!(
+        "saved {}: {} MiB, sha256 {}",
+        vmcore.file,
+        vmcore.bytes >> 20,
+        vmcore.sha256
+    ));
+    record.vmcore = Some(vmcore);
+    Ok(())
+}
+
+/// The dump by the collector, if there is one and it works.
+fn collected(run: &Run, job: &Job, partial: &Path, record: &mut Record) -> Option<Vmcore> {
+    let Collector::Command(words) = &job.save.collector else {
+        return None;
+    };
+    run.pulse.step(&words[0]);
+    let done = collector::collect(run, words, job.vmcore, partial).and_then(|seconds| {
+        run.pulse.step("computing the sum");
+        let (sha256, _) = checksum::of_file(run, "reading it back", partial)?;
+        Ok((seconds, sha256))
+    });
+    match done {
+        Ok((seconds, sha256)) => Some(Vmcore {
+            file: VMCORE.to_owned(),
+            method: words.join(" "),
+            source_bytes: job.size,
+            bytes: 0,
+            sha256: checksum::hex(&sha256),
+            verified: true,
+            seconds,
+            lost_bytes: 0,
+            lost: Vec::new(),
+        }),
+        Err(error) => {
+            let _ = fs::remove_file(partial);
+            problem(run, record, format!("{error:#}"));
+            run.talk.say("copying the dump as it is instead");
+            None
+        }
+    }
+}
+
+/// The dump as it is, as far as there is room.
+fn copied(
+    run: &Run,
+    job: &Job,
+    partial: &Path,
+    spare: bool,
+    record: &mut Record,
+) -> Result<Vmcore> {
+    run.pulse.step("copying the dump");
+    let from = File::open(job.vmcore).with_context(|| job.vmcore.display().to_string())?;
+    let file = File::create(partial).with_context(|| partial.display().to_string())?;
+    let copied = copy::copy(run, "copying", &from, job.size, &mut Sparse::new(&file))?;
+    ensure!(
+        copied.bytes > copied.lost.bytes,
+        "nothing of {} can be read",
+        job.vmcore.display()
+    );
+    let mut sha256 = copied.sha256;
+    let mut verified = false;
+    if copied.full {
+        let cut = if spare { 0 } else { SPARE };
+        let kept = copied.bytes.saturating_sub(cut);
+        ensure!(kept >= SPARE, "there is no room for the dump");
+        file.set_len(kept)?;
+        flush(run, &file)?;
+        (sha256, _) = checksum::of_file(run, "reading it back", partial)?;
+        verified = true;
+        let text = format!(
+            "the disk is full: {} of {} MiB are kept",
+            kept >> 20,
+            job.size >> 20
+        );
+        problem(run, record, text);
+    } else {
+        if copied.bytes < job.size {
+            let text = format!(
+                "{} ends after {} of {} bytes",
+                job.vmcore.display(),
+                copied.bytes,
+                job.size
+            );
+            problem(run, record, text);
+        }
+        flush(run, &file)?;
+        if job.verify {
+            run.pulse.step("verifying the dump");
+            let (found, _) = checksum::of_file(run, "verifying", partial)?;
+            verified = found == sha256;
+            if !verified {
+                let text = "what the disk gives back is not what was written: its sum is of what \
+                            was written"
+                    .to_owned();
+                problem(run, record, text);
+            }
+        }
+    }
+    lost(run, &copied, record);
+    let file = if copied.full {
+        format!("{VMCORE}.incomplete")
+    } else {
+        VMCORE.to_owned()
+    };
+    Ok(Vmcore {
+        file,
+        method: "copy".to_owned(),
+        source_bytes: job.size,
+        bytes: 0,
+        sha256: checksum::hex(&sha256),
+        verified,
+        seconds: copied.seconds,
+        lost_bytes: copied.lost.bytes,
+        lost: copied.lost.ranges,
+    })
+}
+
+/// Says what of a copy could not be read.
+pub fn lost(run: &Run, copied: &copy::Copied, record: &mut Record) {
+    let lost = &copied.lost;
+    if let Some(first) = lost.ranges.first() {
+        let text = format!(
+            "{} KiB of the dump could not be read and are zeros, the first {} KiB at offset {:#x}",
+            lost.bytes >> 10,
+            (first.end - first.start) >> 10,
+            first.start
+        );
+        problem(run, record, text);
+    }
+}
+
+/// Says and records what did not work.
+pub fn problem(run: &Run, record: &mut Record, text: String) {
+    run.talk.say(&text);
+    record.problems.push(text);
+}
+
+/// Makes a directory that is not there yet.
+fn new(base: &Path, name: &str) -> Result<PathBuf> {
+    let mut dir = base.join(name);
+    // a dump has all secrets of the machine
+    let mut own = DirBuilder::new();
+    own.mode(0o700);
+    for number in 2..NAMES {
+        match own.create(&dir) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                dir = base.join(format!("{name}-{number}"));
+            }
+            done => {
+                return done
+                    .map(|()| dir.clone())
+                    .with_context(|| format!("cannot make {}", dir.display()));
+            }
+        }
+    }
+    bail!("cannot make {}: all names are taken", dir.display());
+}
+
+/// Writes a small file, so that it is there in whole or not at all.
+fn write(run: &Run, dir: &Path, name: &str, text: &[u8]) -> Result<()> {
+    let partial = dir.join(format!("{name}{PARTIAL}"));
+    let done = File::create(&partial)
+        .and_then(|mut file| file.write_all(text).map(|()| file))
+        .map_err(anyhow::Error::from)
+        .and_then(|file| flush(run, &file))
+        .and_then(|()| Ok(fs::rename(&partial, dir.join(name))?));
+    done.with_context(|| format!("cannot write {}", dir.join(name).display()))
+}
+
+#[cfg(test)]
+#[path = "directory_tests.rs"]
+mod tests;

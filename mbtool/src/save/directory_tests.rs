@@ -1,0 +1,176 @@
+use super::*;
+use crate::config::Save;
+use crate::save::console::testing::Heard;
+use crate::save::context::testing;
+use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+/// Half of it zeros.
+fn dump() -> Vec<u8> {
+    let mut data = vec![0; 2 << 20];
+    for (n, byte) in data.iter_mut().enumerate().skip(1 << 20) {
+        *byte = (n % 249) as u8 + 1;
+    }
+    data
+}
+
+/// Saves with `collector` to a directory, in which it is left.
+fn saved(collector: Collector) -> (tempfile::TempDir, PathBuf, Result<()>, Heard) {
+    let dir = tempfile::tempdir().unwrap();
+    let vmcore = dir.path().join("proc-vmcore");
+    fs::write(&vmcore, dump()).unwrap();
+    let (run, heard) = testing::run();
+    let save_to = Save {
+        collector,
+        ..Save::default()
+    };
+    let job = Job {
+        vmcore: &vmcore,
+        size: 2 << 20,
+        save: &save_to,
+        name: "crash-x",
+        goes_down: false,
+        ssh: Path::new("ssh"),
+        verify: true,
+    };
+    let done = save(&run, &job, &dir.path().join("a/b"), &mut Record::default());
+    let made = dir.path().join("a/b/crash-x");
+    (dir, made, done, heard)
+}
+
+fn script(text: &str) -> Collector {
+    Collector::Command(["sh", "-c", text, "sh"].map(str::to_owned).to_vec())
+}
+
+fn json(made: &Path) -> Value {
+    serde_json::from_slice(&fs::read(made.join(RECORD)).unwrap()).unwrap()
+}
+
+fn check_sum(made: &Path) {
+    let checked = Command::new("sha256sum")
+        .args(["-c", SUM])
+        .current_dir(made)
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+#[test]
+fn the_collectors_file_is_the_dump() {
+    let (_dir, made, done, heard) = saved(script("head -c 100000 $1 > $2"));
+    done.unwrap();
+    assert_eq!(fs::read(made.join(VMCORE)).unwrap(), dump()[..100000]);
+    check_sum(&made);
+    let record = json(&made);
+    assert_eq!(record["vmcore"]["bytes"], 100000);
+    assert_eq!(record["vmcore"]["source_bytes"], 2 << 20);
+    assert!(heard.text().contains("saved vmcore"), "{}", heard.text());
+}
+
+#[test]
+fn a_collector_that_fails_is_followed_by_a_copy() {
+    for (collector, says) in [
+        (script("echo out of memory >&2; exit 1"), "out of memory"),
+        (
+            script("head -c 5000 $1 > $2; sleep 100"),
+            "made no progress",
+        ),
+        (script("kill -9 $$"), "signal: 9"),
+        (
+            Collector::Command(vec!["/no/collector".to_owned()]),
+            "does not start",
+        ),
+    ] {
+        let (_dir, made, done, heard) = saved(collector);
+        done.unwrap();
+        assert!(fs::read(made.join(VMCORE)).unwrap() == dump(), "{says}");
+        check_sum(&made);
+        let record = json(&made);
+        assert_eq!(record["vmcore"]["method"], "copy");
+        assert_eq!(record["vmcore"]["verified"], true);
+        let problems = record["problems"].to_string();
+        assert!(problems.contains(says), "{problems}");
+        assert!(heard.text().contains("copying: 2 of 2 MiB, 100 %"));
+        // no half of anything
+        for entry in fs::read_dir(&made).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(!name.ends_with(PARTIAL), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_gets_a_number() {
+    let dir = tempfile::tempdir().unwrap();
+    for expected in ["crash-x", "crash-x-2", "crash-x-3"] {
+        let made = new(dir.path(), "crash-x").unwrap();
+        assert_eq!(made, dir.path().join(expected));
+    }
+    assert!(new(Path::new("/no"), "crash-x").is_err());
+}
+
+#[test]
+fn memory_is_no_place_for_a_dump() {
+    let dir = tempfile::Builder::new().tempdir_in("/dev/shm").unwrap();
+    let (run, _) = testing::run();
+    let save_to = Save::default();
+    let job = Job {
+        vmcore: Path::new("/dev/null"),
+        size: 0,
+        save: &save_to,
+        name: "crash-x",
+        goes_down: true,
+        ssh: Path::new("ssh"),
+        verify: true,
+    };
+    let error = save(&run, &job, dir.path(), &mut Record::default()).unwrap_err();
+    assert!(error.to_string().contains("set save.device"), "{error}");
+}
+
+/// On a small file system of its own, where the test may make one.
+#[test]
+fn what_has_no_room_is_cut() {
+    let (run, heard) = testing::run();
+    let scratch = super::super::scratch::Scratch::new(4 << 20).unwrap();
+    let limited = statvfs(&scratch.path).unwrap();
+    if limited.f_blocks.saturating_mul(limited.f_frsize) > 8 << 20 {
+        eprintln!("NOT RUN: only root can mount a small file system");
+        return;
+    }
+    let source = tempfile::NamedTempFile::new().unwrap();
+    fs::write(source.path(), vec![7; 10 << 20]).unwrap();
+    fs::set_permissions(source.path(), fs::Permissions::from_mode(0o400)).unwrap();
+    let save_to = Save {
+        collector: Collector::Copy,
+        ..Save::default()
+    };
+    let job = Job {
+        vmcore: source.path(),
+        size: 10 << 20,
+        save: &save_to,
+        name: "crash-x",
+        goes_down: false,
+        ssh: Path::new("ssh"),
+        verify: true,
+    };
+    let mut record = Record::default();
+    save(&run, &job, &scratch.path, &mut record).unwrap();
+    let made = scratch.path.join("crash-x");
+    let kept = fs::metadata(made.join("vmcore.incomplete")).unwrap().len();
+    assert!((1 << 20..4 << 20).contains(&kept), "{kept}");
+    assert!(
+        heard.text().contains("the disk is full"),
+        "{}",
+        heard.text()
+    );
+    check_sum(&made);
+    assert_eq!(json(&made)["vmcore"]["file"], "vmcore.incomplete");
+    // nothing is left of what was held free, and only root has a look
+    let names = fs::read_dir(&made).unwrap();
+    let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort_unstable();
+    assert_eq!(names, [RECORD, "vmcore.incomplete", SUM]);
+    let mode = fs::metadata(&made).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}

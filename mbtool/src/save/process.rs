@@ -1,0 +1,416 @@
+//! A program that is run: its output goes to the console, and when it makes no
+//! progress it is killed, with all that it started.
+
+use super::context::Run;
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Instant;
+
+/// How long to wait for a pipe at once.
+const MOMENT: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
+/// Lines of output that an error shows.
+const TAIL: usize = 6;
+/// Most bytes of standard output that are kept, and of one line.
+const KEPT: usize = 64 << 10;
+/// To be ended first when memory runs out (proc(5), oom_score_adj).
+const OOM_SCORE: &str = "500";
+
+/// What is done with a child's output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// It goes to the console.
+    Show,
+    /// It is kept for the caller, or for the error.
+    Keep,
+    /// Standard output is data, to be [read](Running::read); the rest goes to the
+    /// console.
+    Raw,
+}
+
+/// What a child has said.
+#[derive(Debug, Default)]
+struct Heard {
+    bytes: AtomicU64,
+    stdout: Mutex<Vec<u8>>,
+    tail: Mutex<VecDeque<String>>,
+    /// The line that changes.
+    state: Mutex<String>,
+}
+
+/// A child that runs.
+#[derive(Debug)]
+pub struct Running<'a> {
+    run: &'a Run,
+    name: String,
+    output: Output,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    /// Of [`Output::Raw`].
+    stdout: Option<ChildStdout>,
+    heard: Arc<Heard>,
+    /// One for each of its outputs, which says when it is closed.
+    outputs: Vec<mpsc::Receiver<()>>,
+    started: Instant,
+    /// What was last seen of it, and when that, and when its work, last changed.
+    seen: (u64, u64),
+    alive: Instant,
+    worked: Instant,
+    ended: bool,
+}
+
+impl<'a> Running<'a> {
+    /// Starts `command`; with `input` if there is something to write to it.
+    pub fn start(run: &'a Run, mut command: Command, output: Output, input: bool) -> Result<Self> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let stdin = if input { Stdio::piped() } else { Stdio::null() };
+        let mut child = command
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("{name} does not start"))?;
+        // it may do without
+        let _ = std::fs::write(format!("/proc/{}/oom_score_adj", child.id()), OOM_SCORE);
+        let heard = Arc::new(Heard::default());
+        let stdin = child.stdin.take();
+        let out = child.stdout.take();
+        let err = child.stderr.take();
+        let now = Instant::now();
+        let mut running = Self {
+            run,
+            name,
+            output,
+            child,
+            stdin,
+            stdout: None,
+            heard,
+            outputs: Vec::new(),
+            started: now,
+            seen: (0, 0),
+            alive: now,
+            worked: now,
+            ended: false,
+        };
+        if let Some(stdin) = &running.stdin {
+            fcntl_setfl(stdin, OFlags::NONBLOCK).context("its input cannot be polled")?;
+        }
+        if output == Output::Raw {
+            running.stdout = out;
+        } else {
+            running.listen(out, true)?;
+        }
+        running.listen(err, false)?;
+        Ok(running)
+    }
+
+    /// Reads one of its outputs in a thread of its own.
+    fn listen(&mut self, from: Option<impl Read + Send + 'static>, keep: bool) -> Result<()> {
+        let output = self.output;
+        let Some(from) = from else { return Ok(()) };
+        let heard = Arc::clone(&self.heard);
+        let talk = (output != Output::Keep).then(|| Arc::clone(&self.run.talk));
+        let (sender, receiver) = mpsc::channel();
+        thread::Builder::new()
+            .spawn(move || {
+                hear(
+                    from,
+                    &heard,
+                    talk.as_deref(),
+                    keep && output == Output::Keep,
+                );
+                // nobody listens any more when the child was given up
+                let _ = sender.send(());
+            })
+            .context("no thread")?;
+        self.outputs.push(receiver);
+        Ok(())
+    }
+
+    /// Looks at it once; `work` is a measure of what it has done. Its exit
+    /// status when it has ended. Kills it when it has made no progress for too long.
+    fn look(&mut self, work: u64) -> Result<Option<ExitStatus>> {
+        if let Some(status) = self.child.try_wait()? {
+            self.ended = true;
+            return Ok(Some(status));
+        }
+        let now = Instant::now();
+        let seen = (work, self.heard.bytes.load(Ordering::Relaxed));
+        if seen.0 != self.seen.0 {
+            self.worked = now;
+        }
+        if seen != self.seen {
+            self.seen = seen;
+            self.alive = now;
+            self.run.pulse.beat();
+        }
+        self.show(work);
+        let limits = &self.run.limits;
+        let (since, limit, what) = match self.worked.elapsed() {
+            silent if silent > limits.talking => (silent, limits.talking, "did nothing but talk"),
+            _ => (self.alive.elapsed(), limits.stall, "made no progress"),
+        };
+        if since <= limit {
+            return Ok(None);
+        }
+        let seconds = since.as_secs_f32();
+        let end = match self.kill() {
+            true => "and was killed",
+            false => "and cannot be killed",
+        };
+        bail!(
+            "{} {what} for {seconds:.0} s, {end}{}",
+            self.name,
+            self.said()
+        );
+    }
+
+    /// Shows how far it is: by its own words, and by what it wrote.
+    fn show(&self, work: u64) {
+        let Ok(state) = self.heard.state.lock() else {
+            return;
+        };
+        if self.output != Output::Show || (work == 0 && state.is_empty()) {
+            return;
+        }
+        let written = super::progress::text("written", work, 0, self.started.elapsed());
+        let text = match state.as_str() {
+            "" => written,
+            state => format!("{state}  {}", written.trim_start_matches("mbtool: ")),
+        };
+        self.run.talk.status(&text, false);
+    }
+
+    /// Writes to its input, while it takes it.
+    pub fn write(&mut self, mut data: &[u8]) -> Result<()> {
+        let mut taken = self.seen.0;
+        while !data.is_empty() {
+            let Some(stdin) = &mut self.stdin else {
+                bail!("the input of {} is closed", self.name);
+            };
+            match stdin.write(data) {
+                Ok(count) => {
+                    data = &data[count..];
+                    taken = taken.wrapping_add(count as u64);
+                    self.seen.0 = taken;
+                    self.alive = Instant::now();
+                    self.worked = self.alive;
+                    self.run.pulse.beat();
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let mut wanted = [PollFd::new(stdin, PollFlags::OUT)];
+                    // interrupted: looked at again
+                    let _ = poll(&mut wanted, Some(&MOMENT));
+                    if let Some(status) = self.look(taken)? {
+                        return Err(self.failed(status));
+                    }
+                }
+                // it has gone: its last words say why
+                Err(error) => {
+                    self.stdin = None;
+                    let wait = Instant::now() + self.run.limits.last;
+                    while Instant::now() < wait {
+                        if let Some(status) = self.look(taken)? {
+                            return Err(self.failed(status));
+                        }
+                        thread::sleep(self.run.limits.look);
+                    }
+                    return Err(anyhow!("{}: {error}{}", self.name, self.said()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what it has for [`Output::Raw`]; 0: the end.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        loop {
+            let Some(stdout) = &mut self.stdout else {
+                return Ok(0);
+            };
+            let mut wanted = [PollFd::new(stdout, PollFlags::IN)];
+            let ready = poll(&mut wanted, Some(&MOMENT));
+            if matches!(ready, Ok(1..)) {
+                let count = stdout.read(buffer)?;
+                self.seen.0 = self.seen.0.wrapping_add(count as u64);
+                self.alive = Instant::now();
+                self.worked = self.alive;
+                return Ok(count);
+            }
+            // it may have ended, and a child of it go on: the end is that of the output
+            let ended = self.look(self.seen.0)?.is_some();
+            if ended && self.alive.elapsed() > self.run.limits.stall {
+                bail!("{} has ended, and its output is still open", self.name);
+            }
+        }
+    }
+
+    /// Closes its input and waits for its end; `work` is a measure of what it
+    /// has done. What it wrote to standard output, if that was to be kept.
+    pub fn end(mut self, mut work: impl FnMut() -> u64) -> Result<Vec<u8>> {
+        self.stdin = None;
+        self.alive = Instant::now();
+        let status = loop {
+            if let Some(status) = self.look(work())? {
+                break status;
+            }
+            thread::sleep(self.run.limits.look);
+        };
+        if !status.success() {
+            return Err(self.failed(status));
+        }
+        self.drain();
+        let kept = self.heard.stdout.lock();
+        Ok(kept.map(|kept| kept.clone()).unwrap_or_default())
+    }
+
+    fn failed(&self, status: ExitStatus) -> anyhow::Error {
+        self.drain();
+        anyhow!(ChildFailed {
+            status,
+            text: format!("{} failed ({status}){}", self.name, self.said()),
+        })
+    }
+
+    /// Waits until its outputs are read; not for ever: one of its children may
+    /// hold them open.
+    fn drain(&self) {
+        let end = Instant::now() + self.run.limits.last;
+        for output in &self.outputs {
+            let _ = output.recv_timeout(end.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    /// ": LAST LINES"
+    fn said(&self) -> String {
+        let Ok(tail) = self.heard.tail.lock() else {
+            return String::new();
+        };
+        let lines: Vec<&str> = tail.iter().map(String::as_str).collect();
+        if lines.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", lines.join(" / "))
+        }
+    }
+
+    /// Kills it and all of its process group; false if it is still there.
+    fn kill(&mut self) -> bool {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            // gone already, or not to be killed: seen below
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+        let end = Instant::now() + self.run.limits.last;
+        while Instant::now() < end {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                self.ended = true;
+                return true;
+            }
+            thread::sleep(self.run.limits.look);
+        }
+        false
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.kill();
+        }
+    }
+}
+
+/// A child ended with another status than 0.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct ChildFailed {
+    /// Its status.
+    pub status: ExitStatus,
+    text: String,
+}
+
+/// Runs `command` to its end.
+pub fn run(
+    run: &Run,
+    command: Command,
+    output: Output,
+    work: impl FnMut() -> u64,
+) -> Result<Vec<u8>> {
+    Running::start(run, command, output, false)?.end(work)
+}
+
+/// Reads an output to its end: lines, of which those that end in `\r` are
+/// shown as a state that changes.
+fn hear(mut from: impl Read, heard: &Heard, talk: Option<&super::console::Talk>, keep: bool) {
+    let mut line = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let count = match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(_) => break,
+        };
+        heard.bytes.fetch_add(count as u64, Ordering::Relaxed);
+        let bytes = &buffer[..count];
+        if keep && let Ok(mut kept) = heard.stdout.lock() {
+            let room = KEPT.saturating_sub(kept.len());
+            kept.extend_from_slice(&bytes[..count.min(room)]);
+        }
+        for &byte in bytes {
+            match byte {
+                b'\n' | b'\r' => one(&mut line, byte == b'\r', heard, talk),
+                byte if line.len() < KEPT => line.push(byte),
+                _ => {}
+            }
+        }
+    }
+    one(&mut line, false, heard, talk);
+}
+
+/// A line, or a state, is complete.
+fn one(line: &mut Vec<u8>, changes: bool, heard: &Heard, talk: Option<&super::console::Talk>) {
+    let text = String::from_utf8_lossy(line);
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    let text = text.trim();
+    if !text.is_empty() {
+        if let Some(talk) = talk {
+            if let Ok(mut state) = heard.state.lock() {
+                if changes {
+                    text.clone_into(&mut state);
+                } else {
+                    state.clear();
+                }
+            }
+            if !changes {
+                talk.line(text);
+            }
+        }
+        if let Ok(mut tail) = heard.tail.lock()
+            && !changes
+        {
+            if tail.len() == TAIL {
+                tail.pop_front();
+            }
+            tail.push_back(text.chars().take(200).collect());
+        }
+    }
+    line.clear();
+}
+
+#[cfg(test)]
+#[path = "process_tests.rs"]
+mod tests;

@@ -1,0 +1,108 @@
+use super::*;
+use crate::save::context::testing;
+use std::time::Duration;
+
+fn sh(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]);
+    command
+}
+
+#[test]
+fn what_it_writes_is_shown_or_kept() {
+    let (mut run, heard) = testing::run();
+    // an unfinished line is shown at each look; the next look comes after the script has ended
+    run.limits.look = Duration::from_millis(300);
+    let out = super::run(&run, sh("echo a; echo b >&2"), Output::Keep, || 0).unwrap();
+    assert_eq!(out, b"a\n");
+    assert_eq!(heard.text(), "");
+    let script = "printf '1 %%\\r2 %%\\r\\nend\\nlast'";
+    let out = super::run(&run, sh(script), Output::Show, || 0).unwrap();
+    assert_eq!(out, b"");
+    assert_eq!(heard.text(), "end\nlast\n");
+}
+
+#[test]
+fn a_failure_has_the_last_words() {
+    let (run, _) = testing::run();
+    let error = super::run(
+        &run,
+        sh("echo no such luck >&2; exit 3"),
+        Output::Keep,
+        || 0,
+    );
+    let error = error.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "sh failed (exit status: 3): no such luck"
+    );
+    let failed = error.downcast_ref::<ChildFailed>().unwrap();
+    assert_eq!(failed.status.code(), Some(3));
+    let error = super::run(&run, Command::new("/no/such"), Output::Keep, || 0);
+    assert!(error.unwrap_err().to_string().contains("does not start"));
+}
+
+#[test]
+fn one_that_hangs_is_killed_with_its_children() {
+    let (run, heard) = testing::run();
+    let started = Instant::now();
+    let script = "echo begun; sleep 1000 & echo $!; wait";
+    let error = super::run(&run, sh(script), Output::Show, || 0).unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(20));
+    let text = error.to_string();
+    assert!(
+        text.starts_with("sh made no progress for") && text.contains("was killed"),
+        "{text}"
+    );
+    let pid: u32 = heard.text().lines().nth(1).unwrap().parse().unwrap();
+    // a zombie until init takes it, where there is one; at once, on a machine that has time
+    let lives = || {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        state.is_ok_and(|state| !state.contains(") Z "))
+    };
+    let end = Instant::now() + Duration::from_secs(10);
+    while lives() && Instant::now() < end {
+        thread::sleep(run.limits.look);
+    }
+    assert!(!lives());
+}
+
+#[test]
+fn one_that_works_may_take_its_time() {
+    let (run, _) = testing::run();
+    let mut work = 0;
+    super::run(&run, sh("sleep 1"), Output::Show, || {
+        work += 1;
+        work
+    })
+    .unwrap();
+    let talks = "while :; do echo x; sleep 0.1; done";
+    let error = super::run(&run, sh(talks), Output::Keep, || 0).unwrap_err();
+    assert!(error.to_string().contains("nothing but talk"), "{error}");
+}
+
+#[test]
+fn one_whose_output_stays_open_is_not_waited_for() {
+    let (mut run, _) = testing::run();
+    run.limits.last = Duration::from_millis(300);
+    let started = Instant::now();
+    super::run(&run, sh("sleep 30 & exit 0"), Output::Show, || 0).unwrap();
+    assert!(started.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn input_is_taken_or_the_reason_told() {
+    let (run, _) = testing::run();
+    let data = vec![7; 300_000];
+    let mut wc = Running::start(&run, sh("wc -c"), Output::Keep, true).unwrap();
+    wc.write(&data).unwrap();
+    assert_eq!(wc.end(|| 0).unwrap().trim_ascii(), b"300000");
+    // more than a pipe holds, so that it is noticed
+    let leaves = sh("head -c 10 >/dev/null; echo disk full >&2; exit 1");
+    let mut child = Running::start(&run, leaves, Output::Keep, true).unwrap();
+    let error = child.write(&data).unwrap_err();
+    assert!(error.to_string().contains("disk full"), "{error}");
+    let mut deaf = Running::start(&run, sh("sleep 1000"), Output::Keep, true).unwrap();
+    let error = deaf.write(&data).unwrap_err();
+    assert!(error.to_string().contains("no progress"), "{error}");
+}

@@ -1,0 +1,111 @@
+//! How far a step is: bytes, percent, MiB per second, and the time that is left.
+
+use super::context::Run;
+use std::time::{Duration, Instant};
+
+/// One MiB.
+const MIB: f64 = 1048576.0;
+
+/// Counts what has been done, and shows it.
+#[derive(Debug)]
+pub struct Progress<'a> {
+    run: &'a Run,
+    what: &'static str,
+    /// Bytes in all; 0: unknown.
+    total: u64,
+    done: u64,
+    started: Instant,
+}
+
+impl<'a> Progress<'a> {
+    /// Of `total` bytes (0: nobody knows), nothing is done yet.
+    pub fn new(run: &'a Run, what: &'static str, total: u64) -> Self {
+        Self {
+            run,
+            what,
+            total,
+            done: 0,
+            started: Instant::now(),
+        }
+    }
+
+    /// `bytes` more are done: a sign of life.
+    pub fn add(&mut self, bytes: u64) {
+        self.done += bytes;
+        self.run.pulse.beat();
+        self.run.talk.status(&self.text(), false);
+    }
+
+    /// Shows how it ended; the seconds it took.
+    pub fn end(self) -> f64 {
+        self.run.talk.status(&self.text(), true);
+        self.started.elapsed().as_secs_f64()
+    }
+
+    fn text(&self) -> String {
+        text(self.what, self.done, self.total, self.started.elapsed())
+    }
+}
+
+/// "copying: 512 of 2048 MiB, 25 %, 100.0 MiB/s, 0:15 left"
+pub fn text(what: &str, done: u64, total: u64, elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs_f64();
+    let rate = if seconds > 0.0 {
+        done as f64 / seconds
+    } else {
+        0.0
+    };
+    let mib = |bytes: u64| (bytes as f64 / MIB).round() as u64;
+    let shown = format!("mbtool: {what}: {}", mib(done));
+    let rate_shown = format!("{:.1} MiB/s", rate / MIB);
+    if total == 0 {
+        return format!("{shown} MiB, {rate_shown}");
+    }
+    let percent = done.min(total) as u128 * 100 / u128::from(total);
+    let left = match total.saturating_sub(done) {
+        0 => format!("{} taken", clock(elapsed.as_secs())),
+        left if rate >= 1.0 => format!("{} left", clock((left as f64 / rate).ceil() as u64)),
+        _ => "? left".to_owned(),
+    };
+    format!(
+        "{shown} of {} MiB, {percent} %, {rate_shown}, {left}",
+        mib(total)
+    )
+}
+
+/// "1:02:03", "2:03"
+fn clock(seconds: u64) -> String {
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_has_all_that_one_waits_for() {
+        let second = Duration::from_secs(5);
+        assert_eq!(
+            text("copying", 512 << 20, 2048 << 20, second),
+            "mbtool: copying: 512 of 2048 MiB, 25 %, 102.4 MiB/s, 0:15 left"
+        );
+        assert_eq!(
+            text("copying", 10 << 20, 10 << 20, second),
+            "mbtool: copying: 10 of 10 MiB, 100 %, 2.0 MiB/s, 0:05 taken"
+        );
+        let slow = text("copying", 1 << 20, 10 << 30, Duration::from_secs(1));
+        assert!(slow.ends_with("1.0 MiB/s, 2:50:39 left"), "{slow}");
+        assert_eq!(
+            text("copying", 0, 1, Duration::ZERO),
+            "mbtool: copying: 0 of 0 MiB, 0 %, 0.0 MiB/s, ? left"
+        );
+        assert_eq!(
+            text("copying", 1 << 20, 0, Duration::from_secs(2)),
+            "mbtool: copying: 1 MiB, 0.5 MiB/s"
+        );
+    }
+}

@@ -1,0 +1,226 @@
+//! Another machine, by ssh: commands of its shell, and files for it.
+
+use super::context::Run;
+use super::copy::Sink;
+use super::dump_job::{Job, NAMES};
+use super::process::{self, ChildFailed, Output, Running};
+use crate::config::target::Ssh;
+use anyhow::{Context, Result, ensure};
+use std::process::Command;
+
+/// What ssh(1) ends with when the connection, and not the command, failed.
+const NO_CONNECTION: i32 = 255;
+
+/// The machine, and the directory there.
+#[derive(Clone, Debug)]
+pub struct Remote<'a> {
+    run: &'a Run,
+    job: &'a Job<'a>,
+    ssh: &'a Ssh,
+    /// Of this dump.
+    pub dir: String,
+}
+
+/// What every command there begins with: a dump has all secrets of a machine.
+const PRIVATE: &str = "umask 077; ";
+
+/// A file that is being sent.
+#[derive(Debug)]
+pub struct Sending<'a>(Running<'a>);
+
+impl<'a> Remote<'a> {
+    /// The directory of `job` in that of `ssh`, which is to be made.
+    pub fn new(run: &'a Run, job: &'a Job<'a>, ssh: &'a Ssh) -> Self {
+        let dir = format!("{}/{}", ssh.dir.trim_end_matches('/'), job.name);
+        Self { run, job, ssh, dir }
+    }
+
+    /// ssh with `script` for the shell there. It asks nothing, and takes no key of
+    /// a machine that it does not know.
+    fn command(&self, script: &str) -> Command {
+        let mut command = Command::new(self.job.ssh);
+        let save = self.job.save;
+        command.arg("-i").arg(&save.identity);
+        let known = format!("UserKnownHostsFile={}", save.known_hosts.display());
+        for option in [
+            "BatchMode=yes",
+            "IdentitiesOnly=yes",
+            "StrictHostKeyChecking=yes",
+            &known,
+            "ConnectTimeout=15",
+            "ServerAliveInterval=5",
+            "ServerAliveCountMax=3",
+        ] {
+            command.args(["-o", option]);
+        }
+        let (user, host) = (&self.ssh.user, &self.ssh.host);
+        command.args(["-p", &self.ssh.port.to_string()]);
+        command.args([&format!("{user}@{host}"), "--", script]);
+        command
+    }
+
+    /// Runs `script` there; what it wrote.
+    ///
+    /// # Errors
+    ///
+    /// As [`process::run`].
+    pub fn shell(&self, script: &str) -> Result<String> {
+        let out = process::run(self.run, self.command(script), Output::Keep, || 0)?;
+        Ok(String::from_utf8_lossy(&out).into_owned())
+    }
+
+    /// The same for a command that is silent for long: the other shell gives a
+    /// sign of life while it runs.
+    pub fn slow(&self, command: &str) -> Result<String> {
+        self.shell(&format!(
+            "{{ {command}; }} & p=$!; \
+             while kill -0 $p 2>/dev/null; do sleep 1; echo . >&2; done; wait $p"
+        ))
+    }
+
+    /// Makes the directory, under a name that nobody has: two machines may crash at
+    /// once, and one without a clock always at the same time.
+    ///
+    /// # Errors
+    ///
+    /// No connection in time, or the directory cannot be made.
+    pub fn create(&mut self) -> Result<()> {
+        let (base, name) = (quote(&self.ssh.dir), quote(self.job.name));
+        let said = self.insist(&format!(
+            "{PRIVATE}mkdir -p {base} && cd {base} || exit 1; n=1; d={name}; \
+             until mkdir \"$d\" 2>/dev/null; do \
+             [ -e \"$d\" ] && [ $n -lt {NAMES} ] || {{ mkdir \"$d\"; exit 1; }}; \
+             n=$((n + 1)); d={name}-$n; done; echo \"$d\""
+        ))?;
+        // a shell there may have said more
+        let name = said.lines().last().unwrap_or_default();
+        ensure!(
+            name.starts_with(self.job.name) && !name.contains('/'),
+            "mkdir on {}: {said:?}",
+            self.ssh.host
+        );
+        self.dir = format!("{}/{name}", self.ssh.dir.trim_end_matches('/'));
+        Ok(())
+    }
+
+    /// Waits until the other machine can be reached again.
+    ///
+    /// # Errors
+    ///
+    /// No connection in time.
+    pub fn connect(&self) -> Result<()> {
+        self.insist(&format!("[ -d {} ]", quote(&self.dir)))
+            .map(drop)
+    }
+
+    /// Runs `script` there; tries again while there is no connection.
+    fn insist(&self, script: &str) -> Result<String> {
+        self.run.pulse.step("connecting by ssh");
+        let mut last = None;
+        let made = self.run.until(self.run.limits.network, || {
+            let error = match self.shell(script) {
+                Ok(said) => return Ok(Some(said)),
+                Err(error) => error,
+            };
+            match error.downcast_ref::<ChildFailed>() {
+                Some(failed) if failed.status.code() != Some(NO_CONNECTION) => return Err(error),
+                // there is no ssh, which will not come
+                None if error.to_string().contains("does not start") => return Err(error),
+                _ => {}
+            }
+            let text = format!("{error:#}");
+            if last.as_ref() != Some(&text) {
+                self.run.talk.say(format_args!("{text}; trying again"));
+                last = Some(text);
+            }
+            Ok(None)
+        })?;
+        made.with_context(|| {
+            let seconds = self.run.limits.network.as_secs();
+            let why = last.unwrap_or_default();
+            format!("no connection to {} in {seconds} s: {why}", self.ssh.host)
+        })
+    }
+
+    /// Begins to send the file `name`.
+    ///
+    /// # Errors
+    ///
+    /// ssh does not start.
+    pub fn send(&self, name: &str) -> Result<Sending<'a>> {
+        let script = format!("{PRIVATE}cat > {}", self.path(name));
+        let running = Running::start(self.run, self.command(&script), Output::Keep, true)?;
+        Ok(Sending(running))
+    }
+
+    /// Sends a small file as a whole: it is there under its name, or not at all.
+    ///
+    /// # Errors
+    ///
+    /// It does not arrive.
+    pub fn put(&self, name: &str, data: &[u8]) -> Result<()> {
+        let partial = format!("{name}{}", super::dump_job::PARTIAL);
+        let mut sending = self.send(&partial)?;
+        sending.take(data)?;
+        sending.end()?;
+        self.rename(&partial, name)
+    }
+
+    /// Renames a file there.
+    ///
+    /// # Errors
+    ///
+    /// It is not renamed.
+    pub fn rename(&self, from: &str, to: &str) -> Result<()> {
+        let script = format!("mv -f {} {}", self.path(from), self.path(to));
+        self.shell(&script).map(drop)
+    }
+
+    /// Removes a file there, if it is there; nothing depends on it.
+    pub fn remove(&self, name: &str) {
+        let _ = self.shell(&format!("rm -f {}", self.path(name)));
+    }
+
+    /// The file `name` there, for its shell.
+    #[must_use]
+    pub fn path(&self, name: &str) -> String {
+        quote(&format!("{}/{name}", self.dir))
+    }
+}
+
+impl Sending<'_> {
+    /// It is complete.
+    ///
+    /// # Errors
+    ///
+    /// It has not arrived.
+    pub fn end(self) -> Result<()> {
+        self.0.end(|| 0).map(drop)
+    }
+}
+
+impl Sink for Sending<'_> {
+    fn take(&mut self, data: &[u8]) -> Result<bool> {
+        self.0.write(data).map(|()| true)
+    }
+}
+
+/// One word of a POSIX shell.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_stays_one() {
+        for text in ["/srv/a b", "it's", "$(reboot)", "", "a\\b"] {
+            let script = format!("printf %s {}", quote(text));
+            let out = Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(out.stdout, text.as_bytes());
+        }
+    }
+}

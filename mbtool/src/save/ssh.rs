@@ -1,0 +1,311 @@
+//! A dump saved to another machine.
+//!
+//! What arrives is a file that every tool reads: what makedumpfile wrote to
+//! memory here, where that has room, or the dump as it is. Where there is no room
+//! it is makedumpfile's flattened format, which `crash` reads, and of which
+//! `makedumpfile -R vmcore < vmcore.flat` makes the other.
+
+use super::collector;
+use super::context::Run;
+use super::copy::{self, Sink};
+use super::directory::{lost, problem};
+use super::dump_job::{DMESG, Job, PARTIAL, RECORD, SUM, VMCORE};
+use super::process::{Output, Running};
+use super::record::{Record, Vmcore};
+use super::remote::Remote;
+use super::scratch::{self, Scratch};
+use super::{checksum, progress::Progress};
+use crate::config::Collector;
+use crate::config::target::Ssh;
+use anyhow::{Context, Result, bail, ensure};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+/// The dump in makedumpfile's flattened format.
+const FLAT: &str = "vmcore.flat";
+/// Part of the free memory that a filtered dump may take, in percent.
+const SHARE: u64 = 60;
+/// A filtered dump is rarely more than a 20th of memory.
+const FILTERED: u64 = 20;
+/// Times that a dump is begun to be sent.
+const TRIES: u32 = 3;
+/// Read from the collector at once, in bytes.
+const CHUNK: usize = 64 << 10;
+
+/// Saves the dump to `ssh`. What did not work is in `record`.
+///
+/// # Errors
+///
+/// There is no dump there.
+pub fn save(run: &Run, job: &Job, ssh: &Ssh, record: &mut Record) -> Result<()> {
+    let mut remote = Remote::new(run, job, ssh);
+    remote.create()?;
+    run.talk.say(format_args!(
+        "saving to {} on {}: the dump has {} MiB",
+        remote.dir,
+        ssh.host,
+        job.size >> 20
+    ));
+    let room = scratch::available() / 100 * SHARE;
+    let scratch = Scratch::new(room).inspect_err(|error| run.talk.say(format_args!("{error:#}")));
+    let scratch = scratch.ok();
+    if let Some(scratch) = &scratch {
+        log(run, job, &remote, &scratch.path, record);
+    }
+    let done = dump(run, job, &remote, scratch.as_ref(), room, record);
+    if let Err(error) = &done {
+        record.problems.push(format!("{error:#}"));
+    }
+    record.seconds = run.pulse.age().as_secs_f64();
+    run.pulse.step("sending the record");
+    let sent = remote.put(RECORD, record.json().as_bytes());
+    run.pulse.step("the other machine writes to its disk");
+    if let Err(error) = remote.slow("sync") {
+        run.talk.say(format_args!("sync there: {error:#}"));
+    }
+    done.and(sent)
+}
+
+/// The kernel's log.
+fn log(run: &Run, job: &Job, remote: &Remote, scratch: &Path, record: &mut Record) {
+    run.pulse.step("sending the kernel's log");
+    let file = scratch.join(DMESG);
+    let done = collector::dmesg(run, job.vmcore, &file)
+        .and_then(|()| Ok(fs::read(&file)?))
+        .and_then(|text| remote.put(DMESG, &text));
+    let _ = fs::remove_file(&file);
+    match done {
+        Ok(()) => {
+            run.talk
+                .say(format_args!("saved the kernel's log, {DMESG}"));
+            record.dmesg = Some(DMESG.to_owned());
+        }
+        Err(error) => problem(run, record, format!("no {DMESG}: {error:#}")),
+    }
+}
+
+/// The dump and its sum: in the best form that works.
+fn dump(
+    run: &Run,
+    job: &Job,
+    remote: &Remote,
+    scratch: Option<&Scratch>,
+    room: u64,
+    record: &mut Record,
+) -> Result<()> {
+    type Form<'a> = Box<dyn Fn(&mut Record) -> Result<Vmcore> + 'a>;
+    let mut forms: Vec<Form> = Vec::new();
+    if let Collector::Command(words) = &job.save.collector {
+        let flat = collector::is_makedumpfile(words);
+        match scratch {
+            Some(scratch) if !flat || job.size / FILTERED <= room => {
+                forms.push(Box::new(|_| {
+                    collected(run, job, words, remote, &scratch.path)
+                }));
+            }
+            _ => {}
+        }
+        if flat {
+            forms.push(Box::new(|_| flattened(run, job, words, remote)));
+        }
+    }
+    forms.push(Box::new(|record| copied(run, job, remote, record)));
+    let last = forms.len() - 1;
+    for (index, form) in forms.iter().enumerate() {
+        let mut error = None;
+        // all forms but the last are tried once: what fails may be the form
+        let tries = if index == last { TRIES } else { 1 };
+        for number in 0..tries {
+            if number > 0 {
+                remote.connect()?;
+            }
+            match form(record).and_then(|vmcore| arrived(run, remote, vmcore, record)) {
+                Ok(vmcore) => return complete(run, remote, vmcore, record),
+                Err(failed) => {
+                    problem(run, record, format!("{failed:#}"));
+                    error = Some(failed);
+                }
+            }
+        }
+        if index == last {
+            return Err(error.unwrap_or_else(|| anyhow::anyhow!("nothing was sent")));
+        }
+        run.talk.say("trying in another way");
+        remote.connect()?;
+    }
+    Ok(())
+}
+
+/// By the collector to memory, and sent from there.
+fn collected(
+    run: &Run,
+    job: &Job,
+    words: &[String],
+    remote: &Remote,
+    scratch: &Path,
+) -> Result<Vmcore> {
+    let started = Instant::now();
+    let file = scratch.join(VMCORE);
+    run.pulse.step(&words[0]);
+    collector::collect(run, words, job.vmcore, &file)?;
+    run.pulse.step("sending the dump");
+    let sent = (|| {
+        let from = File::open(&file)?;
+        let size = from.metadata()?.len();
+        let mut sending = remote.send(&format!("{VMCORE}{PARTIAL}"))?;
+        let copied = copy::copy(run, "sending", &from, size, &mut sending)?;
+        sending.end()?;
+        Ok::<_, anyhow::Error>(copied)
+    })();
+    let _ = fs::remove_file(&file);
+    let sent = sent?;
+    Ok(vmcore(
+        job,
+        VMCORE,
+        words.join(" "),
+        &sent.sha256,
+        sent.bytes,
+        started,
+    ))
+}
+
+/// By makedumpfile, as it goes.
+fn flattened(run: &Run, job: &Job, words: &[String], remote: &Remote) -> Result<Vmcore> {
+    let started = Instant::now();
+    run.pulse.step("sending the dump by makedumpfile -F");
+    run.talk
+        .say("sending in makedumpfile's flattened format: there is no room for a file here");
+    let mut command = Command::new(&words[0]);
+    command.arg("-F").args(&words[1..]).arg(job.vmcore);
+    let mut collector = Running::start(run, command, Output::Raw, false)?;
+    let mut sending = remote.send(&format!("{FLAT}{PARTIAL}"))?;
+    let mut progress = Progress::new(run, "sending", 0);
+    let mut hash = Sha256::new();
+    let mut bytes = 0;
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let count = collector.read(&mut buffer)?;
+        if count == 0 {
+            break;
+        }
+        sending.take(&buffer[..count])?;
+        hash.update(&buffer[..count]);
+        bytes += count as u64;
+        progress.add(count as u64);
+    }
+    collector.end(|| 0)?;
+    sending.end()?;
+    progress.end();
+    ensure!(bytes > 0, "{} -F wrote nothing", words[0]);
+    let method = format!("{} -F {}", words[0], words[1..].join(" "));
+    Ok(vmcore(
+        job,
+        FLAT,
+        method,
+        &hash.finalize().into(),
+        bytes,
+        started,
+    ))
+}
+
+/// As it is.
+fn copied(run: &Run, job: &Job, remote: &Remote, record: &mut Record) -> Result<Vmcore> {
+    let started = Instant::now();
+    run.pulse.step("sending the dump as it is");
+    let from = File::open(job.vmcore).with_context(|| job.vmcore.display().to_string())?;
+    let mut sending = remote.send(&format!("{VMCORE}{PARTIAL}"))?;
+    let copied = copy::copy(run, "sending", &from, job.size, &mut sending)?;
+    sending.end()?;
+    ensure!(
+        copied.bytes > copied.lost.bytes,
+        "nothing of {} can be read",
+        job.vmcore.display()
+    );
+    lost(run, &copied, record);
+    let bytes = copied.bytes;
+    let mut vmcore = vmcore(
+        job,
+        VMCORE,
+        "copy".to_owned(),
+        &copied.sha256,
+        bytes,
+        started,
+    );
+    vmcore.lost_bytes = copied.lost.bytes;
+    vmcore.lost = copied.lost.ranges;
+    Ok(vmcore)
+}
+
+fn vmcore(
+    job: &Job,
+    file: &str,
+    method: String,
+    sha256: &[u8; 32],
+    bytes: u64,
+    started: Instant,
+) -> Vmcore {
+    Vmcore {
+        file: file.to_owned(),
+        method,
+        source_bytes: job.size,
+        bytes,
+        sha256: checksum::hex(sha256),
+        verified: false,
+        seconds: started.elapsed().as_secs_f64(),
+        lost_bytes: 0,
+        lost: Vec::new(),
+    }
+}
+
+/// Compares what has arrived, where the other machine can.
+fn arrived(run: &Run, remote: &Remote, mut vmcore: Vmcore, record: &mut Record) -> Result<Vmcore> {
+    let partial = format!("{}{PARTIAL}", vmcore.file);
+    run.pulse.step("verifying the dump on the other machine");
+    match remote.slow(&format!("sha256sum < {}", remote.path(&partial))) {
+        Ok(said) => match said.split_whitespace().next() {
+            Some(found) if found == vmcore.sha256 => vmcore.verified = true,
+            found => bail!(
+                "what arrived is not what was sent: sha256 {}, expected {}",
+                found.unwrap_or("nothing"),
+                vmcore.sha256
+            ),
+        },
+        Err(error) => {
+            let text = format!("the dump is not verified on the other machine: {error:#}");
+            problem(run, record, text);
+        }
+    }
+    Ok(vmcore)
+}
+
+/// What has arrived gets its name.
+fn complete(run: &Run, remote: &Remote, vmcore: Vmcore, record: &mut Record) -> Result<()> {
+    let partial = format!("{}{PARTIAL}", vmcore.file);
+    remote.rename(&partial, &vmcore.file)?;
+    // what another form began
+    for file in [VMCORE, FLAT] {
+        remote.remove(&format!("{file}{PARTIAL}"));
+    }
+    let sum = checksum::line(&vmcore.sha256, &vmcore.file);
+    remote.put(SUM, sum.as_bytes())?;
+    run.talk.say(format_args!(
+        "saved {}: {} MiB, sha256 {}{}",
+        vmcore.file,
+        vmcore.bytes >> 20,
+        vmcore.sha256,
+        if vmcore.verified {
+            ", verified there"
+        } else {
+            ""
+        }
+    ));
+    record.vmcore = Some(vmcore);
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "ssh_tests.rs"]
+mod tests;

@@ -1,0 +1,225 @@
+//! With a `ssh` that runs the command here.
+
+use super::*;
+use crate::config::Save;
+use crate::save::context::testing;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+/// Its host says how it behaves: "down" is never there, "late" at the third try,
+/// "refuses" ends every command badly, "cuts" every file that is not small; "damages" the first dump, "ruins" all.
+const SSH: &str = r#"#!/bin/sh
+while [ "$1" != -- ]; do
+	case $1 in
+	-i) [ "$2" = /etc/key ] || exit 99 ;;
+	*@*) host=${1#*@} ;;
+	esac
+	shift
+done
+shift
+state=$(dirname "$0")/late
+case $host in
+down) echo "ssh: connect to host down: No route to host" >&2; exit 255 ;;
+late) echo x >>"$state"; [ "$(wc -l <"$state")" -ge 3 ] || { echo late >&2; exit 255; } ;;
+refuses) echo "mkdir: Permission denied" >&2; exit 1 ;;
+damages | ruins) case $1 in *"cat > "*vmcore*)
+	if [ $host = ruins ] || [ ! -e "$state" ]; then
+		echo x >>"$state"
+		sh -c "$1"
+		eval "printf X | dd of=${1##*cat > } conv=notrunc" 2>/dev/null
+		exit
+	fi ;;
+esac ;;
+cuts) case $1 in *"cat > "*vmcore*) head -c 1000 >/dev/null; echo "Connection reset" >&2; exit 255 ;; esac ;;
+esac
+# signs of life follow each other quickly, so that no test waits for the last one
+exec sh -c "sleep() { command sleep 0.1; }; $1"
+"#;
+
+/// What a save to `host` came to: the directory that was to be, the record.
+struct Saved {
+    dir: tempfile::TempDir,
+    done: Result<()>,
+    record: Record,
+    said: String,
+}
+
+impl Saved {
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join("remote/crash-x").join(name)
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.file(name)).unwrap()
+    }
+
+    fn is_whole(&self, name: &str) {
+        let checked = Command::new("sha256sum")
+            .args(["-c", SUM])
+            .current_dir(self.file(""))
+            .output()
+            .unwrap();
+        assert!(checked.status.success(), "{checked:?}");
+        let vmcore = self.record.vmcore.as_ref().unwrap();
+        assert!(vmcore.verified && vmcore.file == name, "{vmcore:?}");
+        for entry in fs::read_dir(self.file("")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(!name.ends_with(PARTIAL), "{name}");
+        }
+    }
+}
+
+fn dump() -> Vec<u8> {
+    let period: [u8; 247] = std::array::from_fn(|n| n as u8);
+    let mut dump = period.repeat((3 << 20) / period.len() + 1);
+    dump.truncate(3 << 20);
+    dump
+}
+
+fn saved(host: &str, collector: &dyn Fn(&Path) -> Collector) -> Saved {
+    saved_in(tempfile::tempdir().unwrap(), host, collector)
+}
+
+fn saved_in(dir: tempfile::TempDir, host: &str, collector: &dyn Fn(&Path) -> Collector) -> Saved {
+    let ssh = dir.path().join("ssh");
+    fs::write(&ssh, SSH).unwrap();
+    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+    let vmcore = dir.path().join("proc-vmcore");
+    fs::write(&vmcore, dump()).unwrap();
+    let (mut run, heard) = testing::run();
+    // longer, by far, than between two signs of life of what is slow there
+    run.limits.stall = std::time::Duration::from_secs(2);
+    run.limits.talking = std::time::Duration::from_secs(60);
+    let save_to = Save {
+        collector: collector(dir.path()),
+        identity: "/etc/key".into(),
+        ..Save::default()
+    };
+    let job = Job {
+        vmcore: &vmcore,
+        size: 3 << 20,
+        save: &save_to,
+        name: "crash-x",
+        goes_down: true,
+        ssh: &ssh,
+        verify: true,
+    };
+    let target = Ssh {
+        user: "dump".to_owned(),
+        host: host.to_owned(),
+        port: 2222,
+        dir: dir.path().join("remote").display().to_string(),
+    };
+    let mut record = Record::default();
+    let done = save(&run, &job, &target, &mut record);
+    Saved {
+        dir,
+        done,
+        record,
+        said: heard.text(),
+    }
+}
+
+/// A program of this name that runs `script`.
+fn program(dir: &Path, name: &str, script: &str) -> Collector {
+    let path = dir.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    Collector::Command(vec![path.display().to_string(), "-l".to_owned()])
+}
+
+#[test]
+fn the_dump_as_it_is_arrives_and_is_compared() {
+    let saved = saved("late", &|_| Collector::Copy);
+    saved.done.as_ref().unwrap();
+    assert!(saved.read(VMCORE) == dump());
+    saved.is_whole(VMCORE);
+    assert!(saved.said.contains("late; trying again"), "{}", saved.said);
+    assert!(saved.said.contains("verified there"), "{}", saved.said);
+    let record: serde_json::Value = serde_json::from_slice(&saved.read(RECORD)).unwrap();
+    assert_eq!(record["vmcore"]["method"], "copy");
+}
+
+#[test]
+fn what_the_collector_wrote_arrives() {
+    let saved = saved("up", &|dir| {
+        program(dir, "makedumpfile", "head -c 9000 $2 > $3")
+    });
+    saved.done.as_ref().unwrap();
+    assert!(saved.read(VMCORE) == dump()[..9000]);
+    saved.is_whole(VMCORE);
+}
+
+/// A stream where a file does not work, the dump as it is where neither does.
+#[test]
+fn there_is_always_another_form() {
+    let script = "[ $1 = -F ] || exit 1; shift; head -c 7000 $2";
+    let saved = saved("up", &|dir| program(dir, "makedumpfile", script));
+    saved.done.as_ref().unwrap();
+    assert!(saved.read(FLAT) == dump()[..7000]);
+    saved.is_whole(FLAT);
+
+    let saved = self::saved("up", &|dir| program(dir, "makedumpfile", "exit 1"));
+    saved.done.as_ref().unwrap();
+    assert!(saved.read(VMCORE) == dump());
+    saved.is_whole(VMCORE);
+    // one that hangs after a part
+    let script = "[ $1 = -F ] && cat $3; sleep 100";
+    let saved = self::saved("up", &|dir| program(dir, "makedumpfile", script));
+    saved.done.as_ref().unwrap();
+    assert!(saved.read(VMCORE) == dump());
+    saved.is_whole(VMCORE);
+    assert!(saved.said.contains("made no progress"), "{}", saved.said);
+}
+
+/// What does not arrive as it was sent is sent again, and is not called a dump.
+#[test]
+fn what_is_damaged_on_the_way_is_no_dump() {
+    let saved = saved("damages", &|_| Collector::Copy);
+    saved.done.as_ref().unwrap();
+    assert!(saved.read(VMCORE) == dump());
+    saved.is_whole(VMCORE);
+    assert!(
+        saved.said.contains("is not what was sent"),
+        "{}",
+        saved.said
+    );
+
+    let saved = self::saved("ruins", &|_| Collector::Copy);
+    let error = format!("{:#}", saved.done.as_ref().unwrap_err());
+    assert!(error.contains("is not what was sent"), "{error}");
+    assert!(!saved.file(VMCORE).exists());
+    assert!(saved.file("vmcore.partial").exists());
+    assert!(saved.record.vmcore.is_none());
+}
+
+/// The name that is wanted is somebody else's.
+#[test]
+fn nobody_elses_directory_is_used() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("remote/crash-x")).unwrap();
+    fs::write(dir.path().join("remote/crash-x/vmcore"), "other").unwrap();
+    let saved = saved_in(dir, "up", &|_| Collector::Copy);
+    saved.done.as_ref().unwrap();
+    assert_eq!(saved.read(VMCORE), b"other");
+    let own = saved.dir.path().join("remote/crash-x-2");
+    assert!(fs::read(own.join(VMCORE)).unwrap() == dump());
+    for (path, mode) in [(own.clone(), 0o700), (own.join(VMCORE), 0o600)] {
+        let found = fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(found & 0o777, mode);
+    }
+}
+
+#[test]
+fn what_cannot_be_reached_is_given_up() {
+    for (host, says) in [
+        ("down", "No route to host"),
+        ("refuses", "Permission denied"),
+        ("cuts", "Connection reset"),
+    ] {
+        let saved = saved(host, &|_| Collector::Copy);
+        let error = format!("{:#}", saved.done.as_ref().unwrap_err());
+        assert!(error.contains(says), "{host}: {error}");
+        assert!(!saved.file(VMCORE).exists());
+    }
+}

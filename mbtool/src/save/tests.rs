@@ -1,0 +1,138 @@
+use super::context::testing;
+use super::finish::testing::Broken;
+use super::*;
+use crate::config::Collector;
+use std::sync::mpsc;
+
+fn settings(target: &Path) -> Save {
+    Save {
+        target: Target::Directory(target.to_owned()),
+        collector: Collector::Copy,
+        watchdog: 0,
+        ..Save::default()
+    }
+}
+
+fn options(vmcore: &Path) -> Options {
+    Options {
+        vmcore: vmcore.to_owned(),
+        ..Options::default()
+    }
+}
+
+/// Runs it as in a crash kernel; what it says, and what it asks the kernel for.
+fn acted(save: &Save, options: &Options) -> (Result<()>, String, String) {
+    let (run, heard) = testing::run();
+    let broken = Arc::new(Broken::default());
+    let power: Arc<dyn Power> = broken.clone();
+    let done = supervised(&run, save, None, options, true, &power);
+    let asked = broken.0.lock().unwrap().join(" ");
+    (done, heard.text(), asked)
+}
+
+#[test]
+fn a_crash_kernel_ends_whatever_happens() {
+    let dir = tempfile::tempdir().unwrap();
+    let vmcore = dir.path().join("vmcore");
+    let (done, said, asked) = acted(&settings(dir.path()), &options(&vmcore));
+    assert!(done.is_err());
+    assert!(said.contains("NOT saved: there is no dump"), "{said}");
+    assert_eq!(asked, "sync Restart b");
+
+    std::fs::write(&vmcore, vec![1; 100_000]).unwrap();
+    // a file is in the way
+    let (done, said, asked) = acted(&settings(&vmcore.join("x")), &options(&vmcore));
+    assert!(done.is_err());
+    assert!(said.contains("NOT saved: cannot make"), "{said}");
+    assert_eq!(asked, "sync Restart b");
+
+    let save = Save {
+        then: Then::Poweroff,
+        ..settings(&dir.path().join("to"))
+    };
+    let (_, said, asked) = acted(&save, &options(&vmcore));
+    assert!(said.contains("the dump is saved"), "{said}");
+    assert_eq!(asked, "sync PowerOff o Restart b");
+    let made = std::fs::read_dir(dir.path().join("to")).unwrap().next();
+    let made = made.unwrap().unwrap().path();
+    assert_eq!(std::fs::read(made.join("vmcore")).unwrap(), [1; 100_000]);
+}
+
+#[test]
+fn elsewhere_it_only_saves() {
+    let dir = tempfile::tempdir().unwrap();
+    let vmcore = dir.path().join("vmcore");
+    std::fs::write(&vmcore, vec![1; 5000]).unwrap();
+    let (run, _) = testing::run();
+    let broken = Arc::new(Broken::default());
+    let power: Arc<dyn Power> = broken.clone();
+    let options = Options {
+        no_reboot: true,
+        ..options(&vmcore)
+    };
+    supervised(&run, &settings(dir.path()), None, &options, false, &power).unwrap();
+    assert!(broken.0.lock().unwrap().is_empty());
+}
+
+/// The guard finds a dump whose reading never ends.
+#[test]
+fn a_dump_that_stalls_is_found_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("vmcore");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    let (run, _) = testing::run();
+    let pulse = Arc::clone(&run.pulse);
+    let (sender, receiver) = mpsc::channel();
+    let guard = Guard::start(
+        Arc::clone(&pulse),
+        None,
+        Duration::from_secs(9),
+        Duration::from_millis(500),
+        move |step, _| sender.send(step.to_owned()).unwrap(),
+    );
+    let options = options(&fifo);
+    let to = dir.path().join("to");
+    std::thread::spawn(move || {
+        let mut record = Record::default();
+        // its thread stays in open(2), which no writer ends
+        let _ = attempt(&run, &settings(&to), &options, false, &mut record);
+    });
+    let step = receiver.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(step, "copying the dump");
+    drop(guard);
+}
+
+#[test]
+fn a_bad_configuration_is_told_and_done_without() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("crash.toml");
+    std::fs::write(&path, "[save]\ntarget = 3\n").unwrap();
+    let options = Options {
+        config: path.clone(),
+        ..Options::default()
+    };
+    let (save, bad) = configuration(&options);
+    assert_eq!(save, Save::default());
+    let bad = bad.unwrap();
+    assert!(
+        bad.contains("crash.toml") && bad.contains("target"),
+        "{bad}"
+    );
+}
+
+#[test]
+fn the_machine_is_known_by_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(host(dir.path()), None);
+    std::fs::create_dir(dir.path().join("etc")).unwrap();
+    for (text, name) in [
+        ("db1.example\n", Some("db1.example")),
+        ("", None),
+        ("../up\n", None),
+        ("a;b\n", None),
+    ] {
+        std::fs::write(dir.path().join("etc/hostname"), text).unwrap();
+        assert_eq!(host(dir.path()).as_deref(), name, "{text:?}");
+    }
+}

@@ -1,0 +1,135 @@
+//! How a word gets onto the command line, for each boot loader.
+
+use super::{BootLoader, Kind};
+use crate::plan::crash::Reserve;
+use serde::Serialize;
+
+/// The file that is written where there is a directory for such. They are read in
+/// the order of their names: after Debian's xen.cfg, which sets what this adds to.
+pub(super) const DROP_IN: &str = "zz-mbtool.cfg";
+/// What its name was, too early in that order.
+pub(super) const OLD_DROP_IN: &str = "mbtool.cfg";
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// What, in words.
+    pub text: String,
+    /// The command for a root shell that does it, where there is one.
+    pub command: Option<String>,
+}
+
+impl Step {
+    fn run(text: &str, command: String) -> Self {
+        Self {
+            text: text.to_owned(),
+            command: Some(command),
+        }
+    }
+
+    const fn by_hand(text: String) -> Self {
+        Self {
+            text,
+            command: None,
+        }
+    }
+}
+
+impl BootLoader {
+    /// What puts `word` onto the command line of Linux, or of Xen; empty where the
+    /// boot loader is not known. A reboot has to follow.
+    #[must_use]
+    pub fn steps(&self, word: Reserve) -> Vec<Step> {
+        let found = &self.found;
+        let mut steps = Vec::new();
+        for file in &self.reserving {
+            steps.push(Step::by_hand(format!(
+                "take the crashkernel= out of /{file}: of two on a line the last one counts"
+            )));
+        }
+        match &self.kind {
+            Kind::Grub { drop_in, command } => {
+                let name = if word.xen { "XEN" } else { "LINUX" };
+                let name = format!("GRUB_CMDLINE_{name}_DEFAULT");
+                let line = format!("'{name}=\"${name} {word}\"'");
+                let to = match drop_in {
+                    true => format!("> /etc/default/grub.d/{DROP_IN}"),
+                    false => format!(">> /{found}"),
+                };
+                if let Some(old) = &self.old {
+                    let command = format!("rm -f /{old}");
+                    steps.push(Step::run("remove what an older mbtool wrote", command));
+                }
+                steps.push(Step::run("add the word", format!("echo {line} {to}")));
+                steps.push(Step::run("make grub.cfg anew", command.clone()));
+            }
+            Kind::GrubBls => steps.push(Step::run(
+                "add the word to all entries",
+                format!("grubby --update-kernel=ALL --args={word}"),
+            )),
+            Kind::GrubByHand => {
+                let line = if word.xen {
+                    "Xen's line"
+                } else {
+                    "line that begins with linux"
+                };
+                steps.push(Step::by_hand(format!(
+                    "add the word to the {line} in /{found}"
+                )));
+            }
+            Kind::KernelInstall { cmdline, kernel } => {
+                let add = match cmdline {
+                    true => format!(
+                        "sed -i 's/ *crashkernel=[^ ]*//g; s/ *$/ {word}/' /etc/kernel/cmdline"
+                    ),
+                    false => format!(
+                        "sed 's/\\(BOOT_IMAGE\\|initrd\\|crashkernel\\)=[^ ]* *//g; s/ *$/ {word}/' \
+                         /proc/cmdline > /etc/kernel/cmdline"
+                    ),
+                };
+                steps.push(Step::run("add the word", add));
+                steps.push(Step::run(
+                    "make the running kernel's entry anew",
+                    format!("kernel-install add \"$(uname -r)\" {kernel}"),
+                ));
+            }
+            Kind::Entries => steps.push(Step::by_hand(format!(
+                "add the word to the options line of the entry that is booted, as in /{found}"
+            ))),
+            Kind::UBootMenu => {
+                let line = format!("'U_BOOT_PARAMETERS=\"$U_BOOT_PARAMETERS {word}\"'");
+                steps.push(Step::run(
+                    "add the word",
+                    format!("echo {line} >> /{found}"),
+                ));
+                steps.push(Step::run(
+                    "make extlinux.conf anew",
+                    "u-boot-update".to_owned(),
+                ));
+            }
+            Kind::UpdateExtlinux => {
+                let add = format!(
+                    "sed -i 's/^\\(default_kernel_opts=.*[^\"]\\)\\(\"*\\)$/\\1 {word}\\2/' /{found}"
+                );
+                steps.push(Step::run("add the word", add));
+                steps.push(Step::run(
+                    "make extlinux.conf anew",
+                    "update-extlinux".to_owned(),
+                ));
+            }
+            Kind::Syslinux if word.xen => steps.push(Step::by_hand(format!(
+                "add the word to the line in /{found} that loads Xen, before its first ---"
+            ))),
+            Kind::Syslinux => {
+                steps.push(Step::by_hand(format!(
+                    "add the word to the append line in /{found}"
+                )));
+            }
+            Kind::XenCfg => steps.push(Step::by_hand(format!(
+                "add the word to the options= line, in the section of /{found} that default= names"
+            ))),
+            Kind::Unknown => {}
+        }
+        steps
+    }
+}

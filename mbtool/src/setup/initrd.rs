@@ -1,0 +1,287 @@
+//! The crash kernel's initial RAM disk: made by Debian's mkinitramfs from what
+//! [`install`](super::install) wrote, when there is none or when what it was
+//! made of has changed.
+
+mod drivers;
+mod made_of;
+mod parts;
+
+use super::install::CONFDIR;
+use crate::config::Save;
+use crate::config::target::Target;
+use anyhow::{Context, bail, ensure};
+use made_of::{Age, MadeOf};
+use parts::{Parts, blanks};
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// What makes it.
+const MAKER: &str = "mkinitramfs";
+/// What an image was made of stands in a file beside it, with this at the end
+/// of its name.
+pub(super) const MADE_OF: &str = ".made-of";
+/// The same of one that is being made.
+pub(super) const PART: &str = ".part";
+/// Where programs are looked for beside $PATH, which a unit has short.
+const SBIN: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Lines of mkinitramfs shown when it fails.
+const SHOWN: usize = 8;
+
+/// What an image is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Where it goes.
+    pub image: &'a Path,
+    /// The kernel that will run on it.
+    pub release: &'a str,
+    /// The configuration that goes into it: its path, and what it says.
+    pub config: &'a Path,
+    /// What it says on saving.
+    pub save: &'a Save,
+}
+
+/// Makes the image, where that is mbtool's to do and has to be done. Says
+/// whether it was.
+///
+/// # Errors
+///
+/// There is no image, and nothing to make it from; mkinitramfs fails.
+pub fn ensure_made(wanted: &Wanted, talk: &mut dyn Write) -> anyhow::Result<bool> {
+    let maker = Maker {
+        root: Path::new("/"),
+        confdir: Path::new(CONFDIR),
+        modules: Path::new("/lib/modules"),
+        path: search_path(),
+    };
+    maker.run(wanted, talk)
+}
+
+/// $PATH, and where Debian has what only root uses.
+fn search_path() -> OsString {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    if !path.is_empty() {
+        path.push(":");
+    }
+    path.push(SBIN);
+    path
+}
+
+/// Where things are.
+#[derive(Debug)]
+struct Maker<'a> {
+    /// Has the directory of sysfs, and that of devices.
+    root: &'a Path,
+    confdir: &'a Path,
+    modules: &'a Path,
+    path: OsString,
+}
+
+impl Maker<'_> {
+    fn run(&self, wanted: &Wanted, talk: &mut dyn Write) -> anyhow::Result<bool> {
+        let image = wanted.image;
+        let noted = beside(image, MADE_OF);
+        let there = image.is_file();
+        if there && !noted.exists() {
+            // somebody else's
+            return Ok(false);
+        }
+        if !self.confdir.is_dir() {
+            ensure!(
+                there,
+                "{}: no such file, and nothing to make it from: `mbtool crash install` sets that up, or name an initrd of \
+                 your own",
+                image.display()
+            );
+            return Ok(false);
+        }
+        let parts = self.parts(wanted, talk)?;
+        let made_of = self.made_of(wanted, &parts)?;
+        let age = match fs::read_to_string(&noted) {
+            Ok(note) if there => made_of.age(&note),
+            _ => Age::Old,
+        };
+        if age == Age::Fresh {
+            return Ok(false);
+        }
+        match self.make(wanted, &parts, talk) {
+            Err(error) if age == Age::Hardware => {
+                writeln!(
+                    talk,
+                    "mbtool: warning: {} was made for other hardware, and cannot be made again: {error:#}",
+                    image.display()
+                )?;
+                return Ok(false);
+            }
+            made => made?,
+        }
+        fs::write(&noted, made_of.note())
+            .with_context(|| format!("cannot write {}", noted.display()))?;
+        self.forget_others(wanted, talk)?;
+        Ok(true)
+    }
+
+    /// All that an image is made of, but programs of the system.
+    fn made_of(&self, wanted: &Wanted, parts: &Parts) -> anyhow::Result<MadeOf> {
+        let mut paths = vec![
+            parts.program.clone(),
+            wanted.config.to_owned(),
+            self.modules.join(wanted.release).join("modules.dep"),
+        ];
+        paths.extend(parts.collectors.iter().chain(&parts.files).cloned());
+        made_of::below(self.confdir, &mut paths)?;
+        Ok(MadeOf::of(&paths, drivers::of(self.root, wanted.save)))
+    }
+
+    fn make(&self, wanted: &Wanted, parts: &Parts, talk: &mut dyn Write) -> anyhow::Result<()> {
+        let image = wanted.image;
+        let modules = self.modules.join(wanted.release);
+        ensure!(
+            modules.is_dir(),
+            "{} does not exist: the modules of the running kernel were removed, so that it has to be booted anew",
+            modules.display()
+        );
+        let dir = image
+            .parent()
+            .context("the initrd's path has no directory")?;
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let part = beside(image, PART);
+        let started = Instant::now();
+        let mut said = String::new();
+        // "dep" does not know every way to a root file system
+        for modules in ["dep", "most"] {
+            writeln!(
+                talk,
+                "mbtool: making {} for {} ({MAKER}, MODULES={modules})",
+                image.display(),
+                wanted.release
+            )?;
+            let mut command = self.command(wanted, parts);
+            let done = command
+                .env("MBTOOL_CRASH_MODULES", modules)
+                .arg("-o")
+                .args([part.as_os_str(), wanted.release.as_ref()])
+                .output();
+            let done = match done {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
+                    "{MAKER} is not there, which makes {}: install initramfs-tools, or name an initrd of your own",
+                    image.display()
+                ),
+                done => done.with_context(|| format!("cannot run {MAKER}"))?,
+            };
+            said = [done.stdout, done.stderr]
+                .iter()
+                .map(|text| String::from_utf8_lossy(text).into_owned())
+                .collect();
+            for line in said.lines() {
+                writeln!(talk, "{MAKER}: {line}")?;
+            }
+            if done.status.success() {
+                let bytes = put(&part, image).inspect_err(|_| {
+                    let _ = fs::remove_file(&part);
+                })?;
+                writeln!(
+                    talk,
+                    "mbtool: made {}: {bytes} bytes in {:.1} s",
+                    image.display(),
+                    started.elapsed().as_secs_f64()
+                )?;
+                return Ok(());
+            }
+        }
+        let _ = fs::remove_file(&part);
+        let lines: Vec<&str> = said.lines().collect();
+        let last = &lines[lines.len().saturating_sub(SHOWN)..];
+        bail!("{MAKER} failed: {}", last.join(" / "))
+    }
+
+    fn command(&self, wanted: &Wanted, parts: &Parts) -> Command {
+        let save = wanted.save;
+        let network = matches!(save.target, Target::Ssh(_));
+        let maker = self.find(MAKER).unwrap_or_else(|| MAKER.into());
+        let mut command = Command::new(maker);
+        command
+            .stdin(Stdio::null())
+            .env("PATH", &self.path)
+            .env("LC_ALL", "C")
+            .env("MBTOOL_CRASH_PROGRAM", &parts.program)
+            .env("MBTOOL_CRASH_CONFIG", wanted.config)
+            .env("MBTOOL_CRASH_COLLECTORS", blanks(&parts.collectors))
+            .env("MBTOOL_CRASH_FILES", blanks(&parts.files))
+            .env(
+                "MBTOOL_CRASH_DEVICE",
+                save.device
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+            )
+            .env("MBTOOL_CRASH_NETWORK", if network { "yes" } else { "" })
+            .arg("-d")
+            .arg(self.confdir);
+        command
+    }
+
+    /// Removes images of kernels that are gone.
+    fn forget_others(&self, wanted: &Wanted, talk: &mut dyn Write) -> anyhow::Result<()> {
+        let name = wanted.image.file_name().and_then(|name| name.to_str());
+        let (Some(name), Some(dir)) = (name, wanted.image.parent()) else {
+            return Ok(());
+        };
+        // where the name has no release there is one for all
+        let Some((before, after)) = name.split_once(wanted.release) else {
+            return Ok(());
+        };
+        for entry in fs::read_dir(dir)?.flatten() {
+            let other = entry.file_name();
+            let release = other
+                .to_str()
+                .and_then(|name| name.strip_prefix(before)?.strip_suffix(after));
+            let Some(release) = release.filter(|release| !release.is_empty()) else {
+                continue;
+            };
+            let noted = beside(&entry.path(), MADE_OF);
+            if noted.is_file() && !self.modules.join(release).is_dir() {
+                fs::remove_file(entry.path())?;
+                fs::remove_file(noted)?;
+                writeln!(
+                    talk,
+                    "mbtool: removed {}: there is no kernel {release} any more",
+                    entry.path().display()
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `path` with `end` behind its name.
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+/// Puts the image in its place: how large it is. Until it is noted what it was
+/// made of it counts as one of ours that is to be made again.
+fn put(part: &Path, image: &Path) -> anyhow::Result<u64> {
+    let file = fs::File::open(part)?;
+    file.sync_all()?;
+    let noted = beside(image, MADE_OF);
+    let there = image.is_file();
+    fs::write(&noted, "").with_context(|| format!("cannot write {}", noted.display()))?;
+    fs::rename(part, image)
+        .inspect_err(|_| {
+            // a note alone would make ours what somebody puts there
+            if !there {
+                let _ = fs::remove_file(&noted);
+            }
+        })
+        .with_context(|| format!("cannot write {}", image.display()))?;
+    Ok(file.metadata()?.len())
+}
+
+#[cfg(test)]
+mod tests;

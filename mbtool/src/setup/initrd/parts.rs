@@ -1,0 +1,105 @@
+//! What goes into an image beside what mkinitramfs finds by itself.
+
+use super::{Maker, Wanted};
+use crate::config::Collector;
+use crate::config::target::Target;
+use anyhow::{Context, ensure};
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Reads the kernel's log even where it does not collect the dump.
+const MAKEDUMPFILE: &str = "makedumpfile";
+
+/// Files beside mkinitramfs's own.
+#[derive(Debug)]
+pub struct Parts {
+    /// mbtool itself.
+    pub program: PathBuf,
+    /// What reads the dump.
+    pub collectors: Vec<PathBuf>,
+    /// Keys for SSH.
+    pub files: Vec<PathBuf>,
+}
+
+impl Maker<'_> {
+    /// What goes into the image beside what mkinitramfs finds.
+    pub fn parts(&self, wanted: &Wanted, talk: &mut dyn Write) -> anyhow::Result<Parts> {
+        let save = wanted.save;
+        let mut collectors = Vec::new();
+        if let Collector::Command(words) = &save.collector {
+            match self.find(&words[0]) {
+                Some(path) => collectors.push(path),
+                None => writeln!(
+                    talk,
+                    "mbtool: warning: there is no {} (save.collector): dumps will be copied as they are",
+                    words[0]
+                )?,
+            }
+        }
+        collectors.extend(
+            self.find(MAKEDUMPFILE)
+                .filter(|path| !collectors.contains(path)),
+        );
+        let mut files = Vec::new();
+        match &save.target {
+            Target::Ssh(_) => {
+                for (key, path) in [
+                    ("save.identity", &save.identity),
+                    ("save.known-hosts", &save.known_hosts),
+                ] {
+                    ensure!(
+                        path.is_file(),
+                        "{}: no such file; {key} names it, and ssh in the crash kernel cannot do without",
+                        path.display()
+                    );
+                    files.push(path.clone());
+                }
+            }
+            Target::Directory(dir) => ensure!(
+                save.device.is_some(),
+                "there is no save.device, and the crash kernel's initrd has nothing mounted: name the file system that {} is \
+                 on, as `findmnt -no UUID -T {}` says it",
+                dir.display(),
+                dir.display()
+            ),
+        }
+        for path in collectors.iter().chain(&files) {
+            ensure!(
+                path.to_str()
+                    .is_some_and(|text| !text.contains(char::is_whitespace)),
+                "{}: a name with a blank cannot be put into an initrd",
+                path.display()
+            );
+        }
+        let program = std::env::current_exe().context("cannot find out where mbtool itself is")?;
+        Ok(Parts {
+            program,
+            collectors,
+            files,
+        })
+    }
+
+    /// A program, by its name or path.
+    pub fn find(&self, program: &str) -> Option<PathBuf> {
+        if program.starts_with('/') {
+            let path = PathBuf::from(program);
+            return path.is_file().then_some(path);
+        }
+        std::env::split_paths(&self.path)
+            .map(|dir| dir.join(program))
+            .find(|path| path.is_file())
+    }
+}
+
+/// All of them, as one word of an environment.
+pub fn blanks(paths: &[PathBuf]) -> OsString {
+    let mut all = OsString::new();
+    for path in paths {
+        if !all.is_empty() {
+            all.push(" ");
+        }
+        all.push(path);
+    }
+    all
+}

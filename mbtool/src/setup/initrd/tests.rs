@@ -1,0 +1,259 @@
+use super::*;
+use crate::config::Config;
+use std::os::unix::fs::PermissionsExt as _;
+
+/// A system with a mkinitramfs that notes what it is asked.
+struct System {
+    dir: tempfile::TempDir,
+    config: PathBuf,
+}
+
+/// Writes what it was asked into the image; fails as often as FAILS says.
+const MKINITRAMFS: &str = r#"#!/bin/sh
+echo "said by it" >&2
+if [ "$MBTOOL_CRASH_MODULES" = dep ] && [ -e ROOT/dep-fails ]; then exit 1; fi
+if [ -e ROOT/all-fails ]; then exit 1; fi
+env | grep ^MBTOOL >"$4"
+echo "args $1 $2 $3 $5" >>"$4"
+"#;
+
+impl System {
+    fn new(save: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        for name in ["conf/hooks", "modules/6.1", "bin"] {
+            fs::create_dir_all(root.join(name)).unwrap();
+        }
+        fs::write(root.join("conf/hooks/mbtool"), "x").unwrap();
+        let script = MKINITRAMFS.replace("ROOT", root.to_str().unwrap());
+        let maker = root.join("bin/mkinitramfs");
+        fs::write(&maker, script).unwrap();
+        fs::set_permissions(&maker, fs::Permissions::from_mode(0o755)).unwrap();
+        let config = root.join("crash.toml");
+        fs::write(&config, save).unwrap();
+        Self { dir, config }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn run(&self) -> (anyhow::Result<bool>, String) {
+        let maker = Maker {
+            root: self.dir.path(),
+            confdir: &self.path("conf"),
+            modules: &self.path("modules"),
+            path: format!("{}:/usr/bin:/bin", self.path("bin").display()).into(),
+        };
+        let config = Config::read(&self.config).unwrap();
+        let image = self.path("lib/crash-6.1.img");
+        let wanted = Wanted {
+            image: &image,
+            release: "6.1",
+            config: &self.config,
+            save: &config.save,
+        };
+        let mut talk = Vec::new();
+        let made = maker.run(&wanted, &mut talk);
+        (made, String::from_utf8(talk).unwrap())
+    }
+
+    fn made(&self) -> bool {
+        let (made, talk) = self.run();
+        made.unwrap_or_else(|error| panic!("{error:#}\n{talk}"))
+    }
+
+    fn image(&self) -> String {
+        fs::read_to_string(self.path("lib/crash-6.1.img")).unwrap()
+    }
+}
+
+const DISK: &str = "[save]\ndevice = 'UUID=1-2'\n";
+
+#[test]
+fn it_is_made_when_something_has_changed() {
+    let system = System::new(DISK);
+    assert!(system.made());
+    let image = system.image();
+    assert!(image.contains("MBTOOL_CRASH_DEVICE=UUID=1-2"), "{image}");
+    assert!(image.contains("MBTOOL_CRASH_MODULES=dep"), "{image}");
+    assert!(image.contains(&format!("args -d {} -o 6.1", system.path("conf").display())));
+    assert!(!system.made());
+    // a file more, a changed configuration, an image that is gone
+    fs::write(system.path("conf/modules"), "").unwrap();
+    assert!(system.made() && !system.made());
+    fs::write(&system.config, format!("{DISK}watchdog = 0\n")).unwrap();
+    assert!(system.made() && !system.made());
+    fs::remove_file(system.path("lib/crash-6.1.img")).unwrap();
+    assert!(system.made() && !system.made());
+    // not so for somebody else's
+    fs::remove_file(system.path("lib/crash-6.1.img.made-of")).unwrap();
+    fs::write(system.path("conf/modules"), "more").unwrap();
+    assert!(!system.made());
+    fs::remove_dir_all(system.path("conf")).unwrap();
+    assert!(!system.made());
+    fs::remove_file(system.path("lib/crash-6.1.img")).unwrap();
+    let error = system.run().0.unwrap_err().to_string();
+    assert!(error.contains("`mbtool crash install`"), "{error}");
+}
+
+#[test]
+fn an_image_that_is_not_noted_yet_is_made_again() {
+    let system = System::new(DISK);
+    assert!(system.made());
+    // as a kill leaves it, between the image and what it was made of
+    fs::write(system.path("lib/crash-6.1.img.made-of"), "").unwrap();
+    assert!(system.made() && !system.made());
+    // before the image is there it is known whose it is
+    let system = System::new(DISK);
+    fs::create_dir_all(system.path("lib/crash-6.1.img.made-of")).unwrap();
+    let error = system.run().0.unwrap_err().to_string();
+    assert!(error.contains("cannot write"), "{error}");
+    assert!(!system.path("lib/crash-6.1.img").exists());
+    // nor is it noted as ours when it could not be put there
+    let system = System::new(DISK);
+    fs::create_dir_all(system.path("lib/crash-6.1.img")).unwrap();
+    assert!(system.run().0.is_err());
+    for name in [".made-of", ".part"] {
+        let name = format!("lib/crash-6.1.img{name}");
+        assert!(!system.path(&name).exists(), "{name}");
+    }
+}
+
+/// Gives the disk one more driver.
+fn connect(system: &System, module: &str) {
+    let disk = system.path("sys/devices/pci/block/vda");
+    let (module, driver) = (system.path(&format!("sys/module/{module}")), "driver");
+    for dir in [
+        &module,
+        &disk,
+        &system.path("sys/class/block"),
+        &system.path("dev/disk/by-uuid"),
+    ] {
+        fs::create_dir_all(dir).unwrap();
+    }
+    fs::write(system.path("dev/vda"), "").unwrap();
+    let below = disk.parent().unwrap().join(driver);
+    let at = match below.exists() {
+        true => disk.join(driver),
+        false => below,
+    };
+    fs::create_dir(&at).unwrap();
+    let links = [
+        (module, at.join("module")),
+        (disk, system.path("sys/class/block/vda")),
+        (system.path("dev/vda"), system.path("dev/disk/by-uuid/1-2")),
+    ];
+    for (to, link) in links {
+        if !link.is_symlink() {
+            std::os::unix::fs::symlink(to, link).unwrap();
+        }
+    }
+}
+
+#[test]
+fn it_is_made_for_the_hardware_that_is_there() {
+    let system = System::new(DISK);
+    assert!(system.made());
+    connect(&system, "ahci");
+    assert!(system.made() && !system.made());
+    // what is gone may be late
+    let sys = system.path("sys");
+    fs::rename(&sys, system.path("no-sys")).unwrap();
+    assert!(!system.made());
+    fs::rename(system.path("no-sys"), &sys).unwrap();
+    // one that cannot be made again is better than none
+    connect(&system, "megaraid_sas");
+    fs::write(system.path("all-fails"), "").unwrap();
+    let (made, talk) = system.run();
+    assert!(!made.unwrap(), "{talk}");
+    assert!(talk.contains("made for other hardware"), "{talk}");
+    fs::remove_file(system.path("all-fails")).unwrap();
+    assert!(system.made() && !system.made());
+    fs::write(system.path("all-fails"), "").unwrap();
+    fs::write(system.path("conf/modules"), "").unwrap();
+    assert!(system.run().0.is_err());
+}
+
+#[test]
+fn more_modules_are_tried_before_it_fails() {
+    let system = System::new(DISK);
+    fs::write(system.path("dep-fails"), "").unwrap();
+    let (made, talk) = system.run();
+    assert!(
+        made.unwrap() && talk.contains("mkinitramfs: said by it"),
+        "{talk}"
+    );
+    assert!(system.image().contains("MBTOOL_CRASH_MODULES=most"));
+    // one that was whole stays
+    fs::write(system.path("all-fails"), "").unwrap();
+    fs::write(system.path("conf/modules"), "").unwrap();
+    let error = system.run().0.unwrap_err().to_string();
+    assert!(error.contains("mkinitramfs failed: said by it"), "{error}");
+    assert!(system.image().contains("MBTOOL_CRASH"));
+    assert!(!system.path("lib/crash-6.1.img.part").exists());
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    for (save, says) in [
+        (
+            "[save]\ntarget = '/var/crash'\n",
+            "findmnt -no UUID -T /var/crash",
+        ),
+        (
+            "[save]\ntarget = 'ssh://k@h/d'\nidentity = '/no/key'\n",
+            "/no/key: no such file; save.identity",
+        ),
+    ] {
+        let error = System::new(save).run().0.unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+    let system = System::new("[save]\ndevice = 'UUID=1'\ncollector = 'no-such-program -x'\n");
+    let (made, talk) = system.run();
+    assert!(
+        made.unwrap() && talk.contains("there is no no-such-program"),
+        "{talk}"
+    );
+    let system = System::new(DISK);
+    fs::remove_dir_all(system.path("modules/6.1")).unwrap();
+    let error = system.run().0.unwrap_err().to_string();
+    assert!(error.contains("booted anew"), "{error}");
+}
+
+#[test]
+fn ssh_gets_its_keys() {
+    let system = System::new("");
+    let (key, hosts) = (system.path("key"), system.path("hosts"));
+    for path in [&key, &hosts] {
+        fs::write(path, "x").unwrap();
+    }
+    let text = format!(
+        "[save]\ntarget = 'ssh://k@h/d'\nidentity = '{}'\nknown-hosts = '{}'\n",
+        key.display(),
+        hosts.display()
+    );
+    fs::write(&system.config, text).unwrap();
+    assert!(system.made());
+    let files = format!("MBTOOL_CRASH_FILES={} {}", key.display(), hosts.display());
+    assert!(system.image().contains(&files), "{}", system.image());
+    assert!(system.image().contains("MBTOOL_CRASH_NETWORK=yes"));
+}
+
+#[test]
+fn images_of_removed_kernels_go() {
+    let system = System::new(DISK);
+    assert!(system.made());
+    for name in ["crash-5.10.img", "crash-5.10.img.made-of", "crash-4.19.img"] {
+        fs::write(system.path("lib").join(name), "").unwrap();
+    }
+    fs::write(system.path("conf/modules"), "").unwrap();
+    let (made, talk) = system.run();
+    assert!(
+        made.unwrap() && talk.contains("no kernel 5.10 any more"),
+        "{talk}"
+    );
+    assert!(!system.path("lib/crash-5.10.img").exists());
+    // somebody else's
+    assert!(system.path("lib/crash-4.19.img").exists());
+}

@@ -1,0 +1,267 @@
+//! `mbtool crash install`: a configuration, a systemd unit that loads the crash
+//! kernel at boot, and what makes its initial RAM disk save the dump.
+//!
+//! - [`machine`]: what the configuration has to know of this machine;
+//! - [`files`]: files that are written, and known again;
+//! - [`configuration`]: the configuration itself;
+//! - [`uninstall`]: the way back.
+
+pub mod configuration;
+pub mod files;
+pub mod machine;
+mod remove;
+
+pub use remove::uninstall;
+
+use crate::config::target::{Device, Target};
+use crate::config::{self, Config};
+use anyhow::{Context, bail};
+use configuration::Facts;
+use files::{File, Installed, State};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Where `mkinitramfs` finds its configuration for a crash kernel.
+pub const CONFDIR: &str = "/etc/mbtool/initramfs";
+/// The unit.
+pub const UNIT: &str = "mbtool-crash.service";
+/// Where the unit goes, and what makes it start at boot.
+const UNIT_FILE: &str = "etc/systemd/system/mbtool-crash.service";
+const WANTED: &str = "etc/systemd/system/multi-user.target.wants/mbtool-crash.service";
+const WANTED_TARGET: &str = "../mbtool-crash.service";
+/// [`config::PATH`] and [`CONFDIR`] below a root.
+const CONFIG_FILE: &str = "etc/mbtool/crash.toml";
+const CONFDIR_DIR: &str = "etc/mbtool/initramfs";
+/// What a machine may need to have changed: an edited one stays.
+const YOURS: [&str; 2] = [
+    "etc/mbtool/initramfs/initramfs.conf",
+    "etc/mbtool/initramfs/modules",
+];
+/// Directories that mkinitramfs(8) wants there, even empty.
+const DIRECTORIES: [&str; 3] = [
+    "etc/mbtool/initramfs/conf.d",
+    "etc/mbtool/initramfs/hooks",
+    "var/lib/mbtool",
+];
+/// Where mbtool is on a machine that is set up from outside.
+const PROGRAM: &str = "/usr/sbin/mbtool";
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What is set up: `/`, or where another system is mounted.
+    pub root: PathBuf,
+    /// Xen, or a Linux kernel.
+    pub image: Option<PathBuf>,
+    /// The image's command line.
+    pub cmdline: Option<String>,
+    /// Where dumps go.
+    pub target: Option<Target>,
+    /// The file system that a directory is on.
+    pub device: Option<Device>,
+    /// mbtool itself, as the unit finds it.
+    pub program: Option<PathBuf>,
+}
+
+impl Options {
+    /// Whether another system than the running one is set up.
+    fn elsewhere(&self) -> bool {
+        self.root != Path::new("/")
+    }
+
+    /// The options that a configuration is made from, of those that are given.
+    fn of_configuration(&self) -> Vec<&'static str> {
+        [
+            ("--image", self.image.is_some()),
+            ("--cmdline", self.cmdline.is_some()),
+            ("--target", self.target.is_some()),
+            ("--device", self.device.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+        .collect()
+    }
+}
+
+/// What was done, so that it can be said what is left to do.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Something was written.
+    pub changed: bool,
+    /// The configuration, as it is now.
+    pub config: Config,
+}
+
+/// Sets the machine up. What is there already is left as it is.
+///
+/// # Errors
+///
+/// Files that somebody edited and that are not theirs to edit, before anything is written; options that an
+/// existing configuration contradicts; what cannot be written.
+pub fn install(options: &Options, talk: &mut dyn Write) -> anyhow::Result<Done> {
+    let root = &options.root;
+    let mut installed = Installed::read(root)?;
+    let program = program(options)?;
+    let mut all = contents(&program);
+    let config = root.join(CONFIG_FILE);
+    if config.exists() {
+        let given = options.of_configuration();
+        if !given.is_empty() {
+            bail!(
+                "{} is there already, so {} would have no effect: edit it, or remove it first",
+                config.display(),
+                given.join(", ")
+            );
+        }
+    } else {
+        let facts = Facts::of(options)?;
+        for note in &facts.notes {
+            writeln!(talk, "mbtool: {note}")?;
+        }
+        all.insert(
+            0,
+            File {
+                path: CONFIG_FILE,
+                text: configuration::text(&facts),
+                mode: 0o644,
+            },
+        );
+    }
+    let states: Vec<State> = all
+        .iter()
+        .map(|file| installed.state(file))
+        .collect::<Result<_, _>>()?;
+    let edited: Vec<String> = all
+        .iter()
+        .zip(&states)
+        .filter(|(file, state)| **state == State::Edited && !YOURS.contains(&file.path))
+        .map(|(file, _)| root.join(file.path).display().to_string())
+        .collect();
+    if !edited.is_empty() {
+        bail!(
+            "{} {} changed by somebody else than mbtool; nothing was written. Move {} away, then install again",
+            edited.join(" and "),
+            if edited.len() == 1 { "was" } else { "were" },
+            if edited.len() == 1 { "it" } else { "them" }
+        );
+    }
+    for name in DIRECTORIES {
+        let path = root.join(name);
+        fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    }
+    let mut changed = false;
+    for (file, state) in all.iter().zip(states) {
+        let shown = root.join(file.path);
+        let what = match state {
+            State::Same => continue,
+            State::Absent => "wrote",
+            State::Ours => "replaced",
+            State::Edited => {
+                writeln!(talk, "mbtool: {} was edited and stays", shown.display())?;
+                continue;
+            }
+        };
+        installed.write(file)?;
+        changed = true;
+        writeln!(talk, "mbtool: {what} {}", shown.display())?;
+    }
+    installed.save()?;
+    if files::link(root, WANTED, WANTED_TARGET)? {
+        changed = true;
+        writeln!(talk, "mbtool: enabled {UNIT}")?;
+    }
+    let config = Config::read(&config)?;
+    Ok(Done { changed, config })
+}
+
+/// mbtool itself, as the unit is to find it.
+fn program(options: &Options) -> anyhow::Result<PathBuf> {
+    let path = match &options.program {
+        Some(path) => path.clone(),
+        None if options.elsewhere() => PROGRAM.into(),
+        None => std::env::current_exe().context("cannot find out where mbtool itself is")?,
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
+    let text = path
+        .to_str()
+        .filter(|text| text.starts_with('/') && text.chars().all(plain));
+    if text.is_none() {
+        bail!(
+            "{}: a systemd unit cannot start mbtool from there; copy it to {PROGRAM} and run that, or name its path with \
+             --program: absolute, of letters, digits, `.`, `_`, `+` and `-`",
+            path.display()
+        );
+    }
+    let there = options.root.join(path.strip_prefix("/").unwrap_or(&path));
+    if !there.is_file() {
+        bail!(
+            "{} does not exist: copy mbtool there, or name its path with --program",
+            there.display()
+        );
+    }
+    Ok(path)
+}
+
+/// All that is written but the configuration.
+fn contents(program: &Path) -> Vec<File> {
+    let file = |path, text: &str, mode| File {
+        path,
+        text: text.to_owned(),
+        mode,
+    };
+    let unit = include_str!("texts/mbtool-crash.service");
+    let stage = include_str!("texts/stage");
+    vec![
+        file(
+            UNIT_FILE,
+            &unit.replace("@PROGRAM@", &program.display().to_string()),
+            0o644,
+        ),
+        file(
+            "etc/mbtool/initramfs/initramfs.conf",
+            include_str!("texts/initramfs.conf"),
+            0o644,
+        ),
+        file(
+            "etc/mbtool/initramfs/modules",
+            include_str!("texts/modules"),
+            0o644,
+        ),
+        file(
+            "etc/mbtool/initramfs/hooks/mbtool",
+            include_str!("texts/hook"),
+            0o755,
+        ),
+        file(
+            "etc/mbtool/initramfs/scripts/mbtool-boot",
+            include_str!("texts/boot"),
+            0o644,
+        ),
+        file(
+            "etc/mbtool/initramfs/scripts/mbtool-crash",
+            include_str!("texts/saves"),
+            0o644,
+        ),
+        file(
+            "etc/mbtool/initramfs/scripts/init-premount/mbtool-crash",
+            stage,
+            0o755,
+        ),
+        file(
+            "etc/mbtool/initramfs/scripts/local-premount/mbtool-crash",
+            stage,
+            0o755,
+        ),
+        file(
+            "etc/mbtool/initramfs/scripts/nfs-premount/mbtool-crash",
+            stage,
+            0o755,
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod texts_tests;

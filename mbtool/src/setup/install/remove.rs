@@ -1,0 +1,88 @@
+//! `mbtool crash uninstall`.
+
+use super::files::{self, Installed, State};
+use super::{CONFDIR_DIR, CONFIG_FILE, DIRECTORIES, PROGRAM, UNIT, WANTED, contents};
+use crate::setup::initrd::{MADE_OF, PART};
+use anyhow::Context;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Takes back what [`install`](super::install()) did, and the initial RAM disks that were made.
+/// Files that somebody edited stay.
+///
+/// # Errors
+///
+/// What cannot be removed.
+pub fn uninstall(root: &Path, talk: &mut dyn Write) -> anyhow::Result<()> {
+    let mut installed = Installed::read(root)?;
+    let mut found = files::unlink(root, WANTED)?;
+    if found {
+        writeln!(talk, "mbtool: disabled {UNIT}")?;
+    }
+    let names = contents(Path::new(PROGRAM))
+        .into_iter()
+        .map(|file| file.path);
+    for name in names.chain([CONFIG_FILE]) {
+        let shown = root.join(name);
+        match installed.remove(name)? {
+            State::Edited => writeln!(
+                talk,
+                "mbtool: {} was edited and stays: remove it by hand",
+                shown.display()
+            )?,
+            State::Absent => continue,
+            State::Same | State::Ours => {
+                writeln!(talk, "mbtool: removed {}", shown.display())?;
+            }
+        }
+        found = true;
+    }
+    for path in images(root)? {
+        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        writeln!(talk, "mbtool: removed {}", path.display())?;
+        found = true;
+    }
+    installed.save()?;
+    // those that are empty
+    for name in DIRECTORIES.into_iter().chain([
+        "etc/mbtool/initramfs/scripts/init-premount",
+        "etc/mbtool/initramfs/scripts/local-premount",
+        "etc/mbtool/initramfs/scripts/nfs-premount",
+        "etc/mbtool/initramfs/scripts",
+        CONFDIR_DIR,
+        "etc/mbtool",
+    ]) {
+        let _ = fs::remove_dir(root.join(name));
+    }
+    if !found {
+        writeln!(talk, "mbtool: nothing was installed")?;
+    }
+    Ok(())
+}
+
+/// Initial RAM disks that `crash load` made or began, and what it noted of them. One without a
+/// note is somebody else's.
+fn images(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let dir = root.join("var/lib/mbtool");
+    let Ok(entries) = fs::read_dir(&dir) else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(name) = name.filter(|name| name.starts_with("crash-")) else {
+            continue;
+        };
+        if let Some(image) = name.strip_suffix(MADE_OF) {
+            let image = dir.join(image);
+            found.extend(image.is_file().then_some(image));
+            found.push(path);
+        } else if name.ends_with(PART) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
