@@ -1,5 +1,5 @@
 //! Builds the freestanding payloads with `$RUSTC`, links every variant of
-//! them, checks what came out, and leaves the images in `OUT_DIR`.
+//! them, checks the result, and leaves the images in `OUT_DIR`.
 //!
 //! No nested cargo and no C compiler: rustc makes objects, the `rust-lld` that
 //! comes with it links them.

@@ -67,7 +67,7 @@ fn main() {
         let best = Engine::new(kind, &tables);
         let mut engines = vec![best.portable()];
         if best.name() == best.portable().name() {
-            println!("this CPU has no instructions for what follows");
+            println!("this CPU has no SHA or PCLMULQDQ instructions");
         } else {
             engines.push(best);
         }

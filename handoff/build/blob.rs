@@ -11,7 +11,7 @@ use std::{env, fs};
 const CODEGEN: [&str; 11] = [
     "-Cpanic=abort",
     "-Copt-level=s",
-    // every inlined copy of a print costs bytes; what is hot says inline(always)
+    // every inlined copy of a print costs bytes; hot functions are inline(always)
     "-Cllvm-args=-inline-threshold=0",
     "-Ccodegen-units=1",
     "-Crelocation-model=pie",
@@ -91,8 +91,8 @@ fn run(command: &mut Command) {
 }
 
 /// The code and constants of the one segment, after checking that there is just
-/// one, at address 0, without relocations. What follows them in the file is for
-/// a run-time linker.
+/// one, at address 0, without relocations. The bytes behind them in the file
+/// are for a run-time linker.
 fn flatten(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).expect("read handoff.elf");
     let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).expect("handoff.elf is ELF");

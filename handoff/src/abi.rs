@@ -1,4 +1,4 @@
-//! What the planner and the blob must agree on, defined once.
+//! The interface between the planner and the blob, defined once.
 //!
 //! The blob is a flat image that starts with a [`BlobHeader`]. Behind its code lies
 //! the [`Area`]: parameters, descriptor tables and page tables, all filled in
@@ -44,9 +44,9 @@ pub struct BlobHeader {
     pub area: u32,
     /// Offset of the long mode entry point.
     pub entry64: u32,
-    /// Offset of what the long mode stubs call.
+    /// Offset of the function that the long mode stubs call.
     pub trap64: u32,
-    /// Offset of what the protected mode stubs jump to.
+    /// Offset of the code that the protected mode stubs jump to.
     pub trap32: u32,
     /// Offset of the protected mode #DF handler.
     pub df32: u32,

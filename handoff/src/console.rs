@@ -1,4 +1,5 @@
-//! Text to several sinks at once. A sink that fails is left out alone.
+//! Text to several sinks at once. A sink that fails is skipped from then on; the others
+//! continue.
 
 use crate::abi::{CONSOLE_MMIO, CONSOLE_NONE, CONSOLE_RAM_LOG, MAX_SINKS, SinkRaw};
 use crate::print::Print;
@@ -21,7 +22,7 @@ pub fn only_in_memory(sinks: &[SinkRaw; MAX_SINKS]) -> bool {
         .all(|sink| sink.kind == CONSOLE_NONE || in_memory(sink.kind))
 }
 
-/// What moves bytes.
+/// Sends bytes to a sink.
 pub trait Driver {
     /// Sends one byte, or waits until the last one has left; false when the
     /// sink does not do so within the bound.
@@ -30,7 +31,7 @@ pub trait Driver {
 
 /// The sinks of one handoff.
 pub struct Sinks<'a, B> {
-    /// What to print to; unused entries have kind [`CONSOLE_NONE`].
+    /// The sinks; unused entries have kind [`CONSOLE_NONE`].
     pub sinks: &'a [SinkRaw; MAX_SINKS],
     /// Bit n: sink n failed and gets nothing more, so that a dead sink costs
     /// one wait and not one a byte. And [`UNMAPPED`].
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sink_that_fails_is_left_out_alone_and_waited_for_once() {
+    fn only_the_sink_that_fails_is_skipped_after_one_wait() {
         for broken in 0..MAX_SINKS {
             let (mut fake, mut dead) = (Fake::default(), 0);
             fake.broken = Some((broken, 1)); // on the second byte

@@ -1,7 +1,7 @@
 //! The exception record and its text form, version 1 (docs/dump-format.md).
 //!
 //! The writer runs in the blob, the reader ([`read`]) on the host; names, order
-//! and widths of the fields stand here, once.
+//! and widths of the fields are defined here, once.
 
 use crate::abi::phase_name;
 use crate::names::{entries, nth};
@@ -11,7 +11,7 @@ use core::ops::{Deref, DerefMut};
 #[cfg(not(freestanding))]
 pub mod read;
 
-/// What every line of the handoff starts with.
+/// Prefix of every line of the handoff.
 pub const PREFIX: &str = "[handoff] ";
 /// First line of a dump starts with this.
 pub const BEGIN: &str = "[handoff] EXCEPTION";
@@ -68,7 +68,7 @@ pub struct Record<'a> {
     pub error: Option<u64>,
     /// Mode of the interrupted code.
     pub mode: Mode,
-    /// Index into [`PHASES`].
+    /// Index into [`PHASES`](crate::abi::PHASES).
     pub phase: u32,
     /// Instruction pointer.
     pub rip: u64,
@@ -162,8 +162,8 @@ pub fn write<T: Print>(out: &mut Summed<T>, record: &Record<'_>) {
     write_with(out, record, |_| {});
 }
 
-/// Writes the record and, before its last line, what `more` writes: whole lines
-/// that start with [`PREFIX`] and a word of their own.
+/// Writes the record and, before its last line, the lines of `more`: each starts with
+/// [`PREFIX`] and a keyword that no other line has.
 pub fn write_with<T: Print>(
     out: &mut Summed<T>,
     record: &Record<'_>,

@@ -1,9 +1,9 @@
 //! Large moves as extents: any bytes to anywhere, in an order in which no
 //! source is overwritten before it was read.
 //!
-//! Seen byte by byte, each destination has one source, so what is left after
-//! every harmless write was taken out is a set of rings. A ring is opened by
-//! saving a piece of it in a bounce buffer.
+//! Each byte of a destination has one source. When all moves that overwrite no pending
+//! source are done, the remaining ones form cycles. A cycle is broken by saving a piece
+//! of it in a bounce buffer.
 
 extern crate alloc;
 use crate::abi::Extent;
@@ -32,9 +32,9 @@ pub enum OrderError {
         /// The buffer.
         bounce: PhysRange,
     },
-    /// More extents than there is room for.
+    /// More extents are needed than the limit.
     TooMany {
-        /// The room.
+        /// The limit.
         limit: usize,
     },
 }
@@ -166,9 +166,9 @@ fn harmless_part(pending: &[Extent]) -> Option<(usize, PhysRange)> {
     best
 }
 
-/// Saves the start of the smallest move's source, which opens its ring. Only
-/// called when nothing but rings is left: then each source has one reader, and
-/// the buffer is free, because what waits for it is the end of a chain.
+/// Saves the start of the smallest move's source, which breaks its cycle. Only called
+/// when all pending moves are in cycles: then each source has one reader, and the buffer
+/// is free, because the last move of a broken cycle reads it.
 fn save(pending: &mut Vec<Extent>, bounce: PhysRange) -> Extent {
     let smallest = (0..pending.len()).min_by_key(|&index| pending[index].len);
     let whole = pending.swap_remove(smallest.unwrap_or(0));

@@ -1,4 +1,4 @@
-//! What runs between two kernels.
+//! The handoff: the code that runs between two kernels.
 //!
 //! The library serves both sides: the host fills in a [`spec::Spec`] and gets
 //! bytes from [`blob::build`]; the freestanding blob (`src/blob`) is a thin root

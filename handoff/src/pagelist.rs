@@ -2,8 +2,8 @@
 //! `IND_*`): what to copy where, as words in list pages.
 //!
 //! A word is a page-aligned physical address with one flag. [`DESTINATION`]
-//! says where the next source page goes and advances by a page with each;
-//! [`INDIRECTION`] says where the list goes on; [`DONE`] ends it. The first
+//! gives the target of the next source page and advances by a page with each;
+//! [`INDIRECTION`] gives the next list page; [`DONE`] ends the list. The first
 //! word, the head, is passed by value. Words with no known flag are skipped;
 //! of several flags the lowest counts.
 //!
@@ -14,7 +14,7 @@ use core::fmt;
 
 /// The next source page goes here.
 pub const DESTINATION: u64 = 1;
-/// The list goes on here.
+/// The list continues here.
 pub const INDIRECTION: u64 = 2;
 /// The list ends.
 pub const DONE: u64 = 4;
@@ -64,7 +64,7 @@ pub struct PageMove {
     pub from: u64,
 }
 
-/// What is wrong with a list.
+/// Why a list is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListError {
     /// More words than any list of this machine can have: it leads back into
@@ -102,7 +102,7 @@ impl fmt::Display for ListError {
                 "page list starts with {word:#x}, expected an indirection (2) or the end (4)"
             ),
             Self::Unreadable { at } => {
-                write!(f, "page list goes on at {at:#x}, where no list page is")
+                write!(f, "page list continues at {at:#x}, where no list page is")
             }
             Self::NoDestination { from } => {
                 write!(f, "page list has source {from:#x} before any destination")

@@ -1,4 +1,4 @@
-//! Text without `core::fmt`: the blob prints words, hex and decimal, no more.
+//! Text without `core::fmt`: the blob prints strings, hexadecimal and decimal numbers.
 
 /// Something that takes text.
 pub trait Print {

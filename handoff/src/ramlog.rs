@@ -54,11 +54,11 @@ impl LogHeader {
     }
 }
 
-/// Goes on with the log in the region, or starts one where there is none.
+/// Continues the log in the region, or starts one where there is none.
 ///
 /// # Safety
 ///
-/// `size` bytes at `log`, 8-byte aligned, must be memory that nobody else uses.
+/// `size` bytes at `log`, 8-byte aligned, must be memory with no other user.
 pub unsafe fn attach(log: *mut LogHeader, size: u32) {
     // SAFETY: the caller's promise.
     unsafe {

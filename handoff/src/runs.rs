@@ -4,8 +4,7 @@ extern crate alloc;
 use crate::addr::PhysRange;
 use alloc::vec::Vec;
 
-/// What is left of each of `runs` without `holes`, in the order of `runs`. Parts
-/// without a byte are left out.
+/// `runs` without `holes`, in the order of `runs`, without empty parts.
 #[must_use]
 pub fn without(
     runs: impl IntoIterator<Item = PhysRange>,

@@ -1,11 +1,11 @@
 //! SHA-256 (FIPS 180-4), rolled: 64 words of constants and little code.
 //!
 //! `sha2` would bring unrolled rounds and its own run-time detection, which
-//! keeps state in static data; the blob has room for neither.
+//! keeps state in static data; the blob can have neither.
 
 /// Words a to h.
 pub type State = [u32; 8];
-/// What one compression takes.
+/// Input of one compression.
 pub type Block = [u8; 64];
 
 /// The first 32 bits of the fractional parts of the cube roots of the first 64
@@ -49,7 +49,7 @@ pub fn compress(state: &mut State, blocks: &[Block]) {
             let t2 = s0.wrapping_add(majority);
             (h, g, f, e) = (g, f, e, d.wrapping_add(t1));
             (d, c, b, a) = (c, b, a, t1.wrapping_add(t2));
-            // the word for 16 rounds later; nobody uses the last 16
+            // the word for 16 rounds later; the last 16 are not used
             let (x, y) = (w[(i + 1) % 16], w[(i + 14) % 16]);
             let s0 = x.rotate_right(7) ^ x.rotate_right(18) ^ (x >> 3);
             let s1 = y.rotate_right(17) ^ y.rotate_right(19) ^ (y >> 10);

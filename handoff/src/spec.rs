@@ -1,4 +1,4 @@
-//! What a planner decides about the handoff: the input of [`crate::blob::build`].
+//! The planner's decisions about the handoff: the input of [`crate::blob::build`].
 
 use crate::abi::Extent;
 use crate::addr::{PAGE_SIZE, PhysRange};
@@ -56,10 +56,10 @@ impl Console {
     }
 }
 
-/// What ends a fault or a failed verification, after it was reported.
+/// Action after a fault or a failed verification was reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnFault {
-    /// Stop for ever, interrupts off.
+    /// Halt with interrupts off.
     Halt,
     /// Reset the machine (port 0xcf9, then 8042, then a triple fault).
     Reset,
@@ -68,7 +68,7 @@ pub enum OnFault {
 /// How loaded segments are verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verify {
-    /// Not at all.
+    /// No verification.
     None,
     /// CRC-32 (IEEE 802.3, as in gzip): finds damage.
     Crc32,
@@ -96,8 +96,8 @@ pub struct Region {
     pub loaded: u64,
     /// Their checksum, of the kind that [`Spec::verify`] names.
     pub digest: Digest,
-    /// [`zero_pages`] of it: what a count of lost pages is compared with when
-    /// they are zero (docs/verification.md).
+    /// [`zero_pages`] of it: a count of lost pages that are zero is compared with it
+    /// (docs/verification.md).
     pub zero_pages: u64,
 }
 
@@ -115,12 +115,12 @@ pub fn zero_pages(loaded: &[u8], memsz: u64) -> u64 {
 /// APIC base register. After a panic it may be any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnCpu {
-    /// Whichever.
+    /// Any CPU.
     #[default]
     Any,
-    /// The one that firmware started.
+    /// The CPU that firmware started.
     Boot,
-    /// One of the others.
+    /// Any other CPU.
     Other,
 }
 
@@ -138,11 +138,11 @@ pub enum Fixup {
     CopyRsdp {
         /// Where firmware has it.
         from: u64,
-        /// Where it must be found.
+        /// Address of the copy.
         to: u64,
         /// 20 (ACPI 1.0) or 36.
         len: u32,
-        /// Where to.
+        /// On which CPU.
         on: OnCpu,
     },
     /// Store zeroes (a synthetic EBDA page starts clean).
@@ -211,12 +211,12 @@ pub struct Relocate {
     /// A page list. Its pages must be in memory: segments like any other.
     pub list: Option<Encoded>,
     /// Moves, done in this order ([`crate::extents::order`]). A source need not
-    /// be loaded: what lies at address 0, too, can be copied to a safe place
+    /// be loaded: memory at address 0, too, can be copied to a safe place
     /// before the fix-ups change it.
     pub extents: Vec<Extent>,
     /// Set to zero after all moves: at most [`crate::abi::MAX_CLEARS`], of any
-    /// alignment and length, none in a destination of a move. Not to be had
-    /// with `swap`, which is to be undone.
+    /// alignment and length, none in a destination of a move. Not allowed
+    /// with `swap`, which must be reversible.
     pub clear: Vec<PhysRange>,
 }
 
@@ -224,7 +224,7 @@ pub struct Relocate {
 /// before they are needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drill {
-    /// None.
+    /// No drill.
     Off,
     /// `ud2` in long mode, after verification.
     FaultLong,

@@ -1,4 +1,4 @@
-//! The built bytes: what a backend loads, checked from the outside.
+//! The built bytes, as a backend loads them.
 
 use core::mem::{offset_of, size_of};
 use handoff::abi::{self, Area, Extent, Params, Tables};
@@ -117,7 +117,7 @@ fn parameters_are_where_the_blob_reads_them() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn specs_beyond_a_limit_are_refused() {
     for base in [0x10_0800, 0, FOUR_GIB - 0x1000] {
         assert!(
             blob::build(&spec(base))
@@ -158,7 +158,7 @@ fn walker(spec: &Spec) -> impl Fn(u64) -> Option<u64> + use<> {
 }
 
 #[test]
-fn what_is_read_or_written_above_4_gib_is_mapped() {
+fn memory_used_above_4_gib_is_mapped() {
     const GIB: u64 = 1 << 30;
     let mut spec = spec(0x10_0000);
     // over the boundary of a GiB, over that of 512 GiB, across 4 GiB, far up
@@ -200,7 +200,7 @@ fn what_is_read_or_written_above_4_gib_is_mapped() {
     for outside in [FOUR_GIB + (2 << 20), 10 * GIB, 8 * GIB] {
         assert_eq!(walk(outside), None, "{outside:#x}");
     }
-    // 29 GiB in one piece, and the pieces above: all that there is room for
+    // 29 GiB in one piece, and the pieces above: the maximum
     spec.consoles.clear();
     spec.relocate.clear = vec![PhysRange::from_len(16 * GIB, 29 * GIB).unwrap()];
     blob::build(&spec).unwrap();
@@ -212,7 +212,7 @@ fn what_is_read_or_written_above_4_gib_is_mapped() {
 }
 
 #[test]
-fn what_cannot_be_cleared_is_refused() {
+fn invalid_ranges_to_clear_are_refused() {
     const BASE: u64 = 0x60_0000;
     let range = |start, len| PhysRange::from_len(start, len).unwrap();
     let build = |clear: Vec<PhysRange>, swap| {
@@ -246,7 +246,7 @@ fn what_cannot_be_cleared_is_refused() {
 }
 
 #[test]
-fn what_the_console_has_in_memory_is_mapped_uncached() {
+fn console_memory_is_mapped_uncached() {
     const BASE: u64 = 0x10_0000;
     let mut spec = spec(BASE);
     let mmio = |addr| Console::Mmio {

@@ -1,4 +1,4 @@
-//! What `capture.S` stores: read in the guest and on the host.
+//! The layout that `capture.S` stores, for the guest and the host.
 
 /// Names of the words, in order, separated by bars. Of GDTR and IDTR the first
 /// word holds the limit in its low 16 bits, above it and in the next the base.

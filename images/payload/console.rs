@@ -14,7 +14,7 @@ const COM1_STATUS: u16 = COM1 + 5;
 const DEBUG_CONSOLE: u16 = 0xe9;
 /// Port of QEMU's `isa-debug-exit` device.
 const DEBUG_EXIT: u16 = 0xf4;
-/// What a port reads as behind which there is nothing.
+/// Value of a port without a device.
 const NO_DEVICE: u8 = 0xff;
 /// Some ten seconds of reading a port.
 const MOST_EXIT_POLLS: u32 = 10_000_000;
@@ -65,7 +65,7 @@ impl Sink for Console {
     }
 }
 
-/// Ends QEMU with exit status `code * 2 + 1`; goes on where there is no such
+/// Ends QEMU with exit status `code * 2 + 1`; continues where there is no such
 /// device. QEMU 10 ends when its main loop gets to it: until then the CPU runs, and
 /// whatever it wrote to the port next would count.
 pub fn exit_qemu(code: u8) {

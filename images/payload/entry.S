@@ -21,7 +21,7 @@ entry32:
 
     // A `call` is the only way to learn EIP, and it writes four bytes. They go
     // to the reserved word of the boot information, or, when EAX says there is
-    // none, to {SCRATCH}; DR3 keeps what was there.
+    // none, to {SCRATCH}; DR3 keeps the old value.
     cmp eax, {MB2_MAGIC}
     lea eax, [ebx + 4]
     je 1f
@@ -216,7 +216,7 @@ entry32:
     .set TO_LONG_MODE, .Llong_mode - .Lanchor
     .set TO_TEXT, .Lno_long_mode_text - .Lanchor
 
-    // Writable, and outside of what the image checksum covers.
+    // Writable, and outside of the image checksum.
     .section .entry, "aw", @progbits
     .balign 16
     .global entry_state
@@ -234,7 +234,7 @@ entry_state:
     .section .bss.entry, "aw", @nobits
     .balign 16
 entry_tables:
-    .skip 7 * 4096                      // six pages, and room to align them
+    .skip 7 * 4096                      // six pages, and one to align them
     .balign 16
     .skip {STACK_BYTES}
 entry_stack_top:

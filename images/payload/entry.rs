@@ -10,7 +10,7 @@ use core::mem::{offset_of, size_of};
 /// Bytes of stack.
 const STACK_BYTES: usize = 0x8000;
 
-/// What SGDT and SIDT store in 32-bit mode.
+/// Result of SGDT and SIDT in 32-bit mode.
 #[repr(C, packed(2))]
 pub struct TableRegister {
     /// Bytes in the table, less one.

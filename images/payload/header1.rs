@@ -1,5 +1,5 @@
 //! The Multiboot (1) header of one variant, as an object file of its own. With
-//! `--cfg address` it says itself what to load where.
+//! `--cfg address` it gives all addresses itself.
 #![no_std]
 #![expect(unsafe_code)]
 

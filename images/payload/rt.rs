@@ -1,4 +1,4 @@
-//! What a freestanding Rust image must bring itself: the four memory routines
+//! The runtime of a freestanding Rust image: the four memory routines
 //! that the compiler calls, and a panic handler.
 
 // UNSAFETY: raw memory routines under the names that LLVM emits calls to.

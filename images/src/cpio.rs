@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_appended_follows() {
+    fn an_appended_archive_follows() {
         let mut archive = sample();
         let mut other = Archive::new();
         other.file("a/x", 0o644, b"more").unwrap();

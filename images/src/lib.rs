@@ -1,9 +1,10 @@
-//! What the end-to-end tests boot: assets fetched from Debian, and initial RAM disks made here.
+//! Guests of the end-to-end tests: assets fetched from Debian, and initial RAM disks made here.
 
 pub mod assets;
 pub mod cache;
 pub mod cpio;
 pub mod debian;
+pub mod digest;
 pub mod guest;
 pub mod jump_kernel;
 pub mod launch;

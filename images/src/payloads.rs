@@ -57,7 +57,7 @@ pub const DESTROY: &[u8] = image!("destroy");
 /// See [`DESTROY`].
 pub const DESTROY_PATTERN: usize = 0x1000;
 
-/// What [`DESTROY`] answers for these words.
+/// The answer of [`DESTROY`] for these words.
 #[must_use]
 pub fn destroy_sum(words: &[u64]) -> u64 {
     words

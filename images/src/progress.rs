@@ -1,4 +1,4 @@
-//! Progress lines for whoever waits: written to stderr itself, so that libtest does not capture them.
+//! Progress lines: written to stderr itself, so that libtest does not capture them.
 
 use std::io::Write;
 
@@ -6,7 +6,7 @@ use std::io::Write;
 pub fn say(topic: &str, text: impl std::fmt::Display) {
     let line = format!("[{topic}] {text}\n");
     if cfg!(test) {
-        // This crate's own tests have nobody waiting: captured.
+        // In this crate's own tests: captured.
         eprint!("{line}");
         return;
     }

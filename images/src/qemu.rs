@@ -10,7 +10,7 @@ use crate::rootfs::Program;
 /// A command that starts `qemu-system-x86_64`; the caller appends the machine.
 ///
 /// A fetched QEMU runs from its private tree: with the tree's own dynamic linker, libraries, modules and firmware, so
-/// that it does not depend on what the system has.
+/// that it does not depend on the system's packages.
 pub fn command() -> Result<Command> {
     let mut command = Program::of(&QEMU)?.command();
     if let Some(root) = &QEMU.find()?.root {

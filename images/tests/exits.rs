@@ -17,7 +17,7 @@ use support::{MBI, load_elf, mbi, run};
 const BASE: u64 = 0x600_0000;
 /// Where a long mode target goes.
 const TARGET: u64 = 0x70_0000;
-/// What a target is told.
+/// The registers of a target.
 const INFO: u32 = 0x123_4000;
 
 fn spec(exit: Exit) -> Spec {
@@ -42,7 +42,7 @@ fn built(exit: Exit) -> Built {
     blob::build(&spec(exit)).unwrap()
 }
 
-/// What a target of `exit` in long mode finds, by name.
+/// The state at entry of a target of `exit` in long mode, by name.
 fn long(exit: Exit) -> (Vec<(&'static str, u64)>, String) {
     let built = built(exit);
     let segments = [
@@ -62,7 +62,7 @@ fn long(exit: Exit) -> (Vec<(&'static str, u64)>, String) {
     (NAMES.split('|').zip(words).collect(), run.serial)
 }
 
-/// What all exits in long mode have in common; `given` are the registers that
+/// The state that all exits in long mode share; `given` are the registers that
 /// are not zero.
 fn check_long(exit: Exit, given: &[(&str, u64)]) {
     let (found, serial) = long(exit);
@@ -187,7 +187,7 @@ fn pvh() {
         start_info: MBI,
     };
     check_protected(&protected(exit), 0, 0);
-    // what no instruction can tell: QEMU's record of the target's first one
+    // not visible to instructions: QEMU's record of the target's first one
     let built = built(exit(TARGET as u32));
     let segments = [
         (TARGET, 0x1000, &[0x0f, 0x0b][..]), // UD2

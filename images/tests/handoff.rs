@@ -1,5 +1,5 @@
 //! The handoff, entered as Linux's kexec enters it, without a Linux: the
-//! payload tells what state it was left in.
+//! payload reports the machine state at its entry.
 
 mod support;
 
@@ -74,7 +74,7 @@ fn the_target_finds_the_multiboot2_machine_state() {
     );
     assert_eq!(registers.eflags & (1 << 9 | 1 << 17), 0, "IF and VM clear");
     assert_eq!(registers.efer & (1 << 8 | 1 << 10), 0, "no long mode");
-    // not required by Multiboot2, but what the handoff is for: faults of the
+    // not required by Multiboot2, but the purpose of the handoff: faults of the
     // target's first instructions find gates
     assert!(registers.idt_limit >= 32 * 8 - 1, "{registers:x?}");
     assert!(report.image.sha256_valid && report.bss.first_dirty.is_none());

@@ -65,7 +65,7 @@ fn list() -> Encoded {
     pagelist::encode(&steps, &[LIST], true).unwrap()
 }
 
-/// Calls the handoff `rounds` times in `state`; what came over the serial line.
+/// Calls the handoff `rounds` times in `state`; the serial output.
 fn call(rounds: u32, state: u32, consoles: Vec<Console>) -> String {
     call_on("qemu64", rounds, state, consoles)
 }

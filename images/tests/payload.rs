@@ -1,5 +1,5 @@
-//! The payloads, entered directly in the Multiboot2 machine state: what each
-//! reports is what was done to it, good and bad.
+//! The payloads, entered directly in the Multiboot2 machine state: the report of each
+//! shows how it was loaded, right or wrong.
 
 mod support;
 
@@ -85,7 +85,7 @@ fn every_variant_reports_where_and_how_it_was_loaded() {
 fn registers_are_those_at_entry() {
     let image = load_elf(payloads::MB2_FIXED, 0, true);
     let registers = boot(&image, &mbi(&[]), &[1]).registers;
-    // what launch::pack_direct promises
+    // promised by launch::pack_direct
     assert_eq!(
         (registers.eax, registers.ebx),
         (MULTIBOOT2_MAGIC, MBI.into())

@@ -1,4 +1,4 @@
-//! The Multiboot (1) payloads, entered directly: what each reports of an
+//! The Multiboot (1) payloads, entered directly: the report of each about an
 //! information structure written by hand.
 
 mod support;
@@ -43,7 +43,7 @@ fn boot(image: &Loaded, info: &[u8], module: &[u8]) -> Report {
     Report::parse(&run.serial).unwrap()
 }
 
-/// The structure with these words at these offsets, and what they point to.
+/// The structure with these words at these offsets, and the data they point to.
 fn info(fields: &[(usize, u32)], rest: &[(usize, &[u8])]) -> Vec<u8> {
     let mut info = vec![0; 0x800];
     for &(at, value) in fields {
@@ -148,7 +148,7 @@ fn every_variant_reports_all_of_the_information() {
 }
 
 #[test]
-fn what_is_not_there_or_wrong_shows() {
+fn missing_and_wrong_fields_show() {
     let (name, file) = REPORTING_MB1[0];
     let image = load_elf(file, 0, true);
     // a boot device without its flag; a memory map and modules where nothing is

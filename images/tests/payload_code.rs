@@ -25,7 +25,7 @@ impl Sink for Text {
     }
 }
 
-/// What the payload would print of `bytes` as boot information.
+/// The payload's output for `bytes` as boot information.
 fn decode(bytes: &[u8]) -> Mbi {
     let memory = |start: u64, len: u64| {
         let start = usize::try_from(start.checked_sub(ADDRESS)?).ok()?;
@@ -45,7 +45,7 @@ fn mbi(words: &[u32]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_wrong_with_boot_information_is_said() {
+fn defects_of_boot_information_are_reported() {
     let fault = |bytes: &[u8]| decode(bytes).fault;
     let said = |text: &str| Some(text.to_string());
     assert_eq!(fault(&[]), said("address cannot be read"));

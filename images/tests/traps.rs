@@ -1,4 +1,4 @@
-//! What the trap handlers promise beyond a dump of each vector (vectors.rs):
+//! Guarantees of the trap handlers beyond a dump of each vector (vectors.rs):
 //! bad stacks, faults within faults, machine checks, and the first
 //! and last instruction of the handoff.
 

@@ -72,7 +72,7 @@ impl Case {
         }
     }
 
-    /// `None`, or what is wrong with what was said.
+    /// `None`, or the defect of the output.
     fn check(&self, serial: &str) -> Option<String> {
         let dump = dump(serial);
         // QEMU 7.2 forgets bit 0, which a reserved bit implies (Intel SDM vol. 3, 4.7)

@@ -1,4 +1,4 @@
-//! What the handoff verifies before the jump, on CPUs with and without the
+//! Verification before the jump, on CPUs with and without the
 //! instructions made for it, and that it finds damage: of segments and of itself.
 //!
 //! QEMU 7.2 does not emulate the SHA extensions: the blob's code for them is

@@ -1,6 +1,6 @@
 //! The handoff, entered as Xen's kexec enters it: on page tables that map the
 //! segments and nothing else, with GDT and IDT out of reach, on either CPU; and
-//! what it then does for Xen's sake: memory above 4 GiB, backups, lost pages.
+//! its features for Xen: memory above 4 GiB, backups, lost pages.
 
 // UNSAFETY: takes the address of assembled code.
 #![expect(unsafe_code)]
@@ -77,7 +77,7 @@ fn boot(cpu: u32, machine: &[&str]) -> Run {
     run
 }
 
-/// A line of the text without what is before `after`.
+/// A line of the text from `after` on.
 fn line<'a>(text: &'a str, after: &str) -> &'a str {
     let mut lines = text.lines().filter_map(|line| line.split_once(after));
     lines.next().unwrap_or_else(|| panic!("{after}: {text}")).1
@@ -142,7 +142,7 @@ fn an_image_staged_above_4_gib_is_verified_there_moved_and_its_bss_cleared() {
         if !clear.is_empty() {
             spec.relocate.clear.push(clear);
         }
-        // what was there before
+        // the content before
         staged.push(Part {
             address: part.address,
             memsz: part.memsz,
@@ -210,7 +210,7 @@ fn memory_from_address_0_on_is_copied_before_the_fixups_and_high_memory_cleared(
     now[0x413..0x415].copy_from_slice(&[0x34, 0x12]);
     now[0x500..0x520].fill(0);
     let triples = [
-        (PAGE as u64, BACKUP, WAS),          // the backup is what was there
+        (PAGE as u64, BACKUP, WAS),          // the backup has the old content
         (PAGE as u64, 0, WAS + PAGE as u64), // the fix-ups were made
         (40, DIRTY - 13, ZEROES),            // 13 bytes, 14 zeroes, 13 bytes
     ];
@@ -391,7 +391,7 @@ fn a_lost_page_of_the_handoff_itself_is_found() {
     let (mut parts, entry) = payload();
     let spec = multiboot2_spec(BASE, entry, Verify::None, vec![]);
     let mut built = blob::build(&spec).unwrap();
-    // a page table: Xen's are in use until the damage was said
+    // a page table: Xen's are in use until the damage was printed
     let at = blob::header().area as usize + offset_of!(Area, tables) + offset_of!(Tables, pool);
     let page0: Vec<u8> = (0..PAGE as u32).map(|n| (n * 11) as u8).collect();
     built.bytes[at + PAGE..at + 2 * PAGE].copy_from_slice(&page0);

@@ -1,4 +1,4 @@
-//! The rules that Xen's loader has to keep: command line, loader name, modules.
+//! Rules for Xen's loader: command line, loader name, modules.
 
 /// Most modules that every supported Xen takes (4.17 takes one more).
 pub const MAX_MODULES: usize = 63;
@@ -12,10 +12,10 @@ pub const FORBIDDEN_TAGS: [u32; 2] = [11, 12];
 pub const MAX_MAP_ENTRIES: usize = 1024;
 /// Bytes that fit in the low-memory heap into which Xen's first instructions
 /// copy the boot information, without any check of their own. The heap has
-/// about 54 KiB; the rest is room for releases to come.
+/// about 54 KiB; the rest is reserve for later releases.
 pub const BOOT_HEAP: usize = 48 << 10;
 
-/// Why Xen would not come up with what was given to it.
+/// Why Xen would not start.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ContractError {
     /// Nothing to boot after Xen itself.
@@ -31,10 +31,10 @@ pub enum ContractError {
     NotAKernel {
         /// File name.
         name: String,
-        /// What its first bytes look like.
+        /// Its format, by the first bytes.
         found: String,
     },
-    /// A bzImage older than what Xen can unpack.
+    /// A bzImage too old for Xen to unpack.
     #[error("module 0 ({name}) has boot protocol {major}.{minor:02}, xen needs at least 2.08")]
     OldBzImage {
         /// File name.
@@ -64,22 +64,24 @@ pub enum ContractError {
 /// A command line ready for Xen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
-    /// What to pass.
+    /// The command line to pass.
     pub text: String,
-    /// What was changed, and what looks wrong, one sentence each.
+    /// Changes and warnings, one sentence each.
     pub messages: Vec<String>,
 }
 
-/// Xen's own words: those before a `--`. What follows goes to dom0.
-fn own_words(cmdline: &str) -> impl Iterator<Item = &str> {
-    cmdline.split_whitespace().take_while(|&word| word != "--")
+/// Xen's own parameters: those before a `--`. The others are dom0's.
+fn own_parameters(cmdline: &str) -> impl Iterator<Item = &str> {
+    cmdline
+        .split_whitespace()
+        .take_while(|&parameter| parameter != "--")
 }
 
 /// True when Xen will not call the BIOS: `no-real-mode` and `tboot=` are the
 /// only spellings it has for that.
 #[must_use]
 pub fn avoids_real_mode(cmdline: &str) -> bool {
-    own_words(cmdline).any(|word| word == "no-real-mode" || word.starts_with("tboot="))
+    own_parameters(cmdline).any(|name| name == "no-real-mode" || name.starts_with("tboot="))
 }
 
 /// Makes `cmdline` safe after another kernel has run.
@@ -115,9 +117,11 @@ pub fn command_line(cmdline: &str, real_mode: bool) -> CommandLine {
         (true, false) => {}
     }
     let serial = ["com1=", "com2=", "dbgp="];
-    if !own_words(cmdline).any(|word| serial.iter().any(|name| word.starts_with(name))) {
+    if !own_parameters(cmdline)
+        .any(|parameter| serial.iter().any(|name| parameter.starts_with(name)))
+    {
         messages.push(
-            "xen's command line has no com1=: xen will be silent on serial (add com1=115200,8n1 \
+            "xen's command line has no com1=: xen prints nothing on a serial port (add com1=115200,8n1 \
              console=com1)"
                 .to_owned(),
         );
@@ -125,10 +129,10 @@ pub fn command_line(cmdline: &str, real_mode: bool) -> CommandLine {
     CommandLine { text, messages }
 }
 
-/// The boot loader name to pass: with it Xen keeps the first word of its own
-/// command line and of dom0's.
+/// The boot loader name to pass: with it Xen keeps the first parameter of its
+/// own command line and of dom0's.
 ///
-/// Xen removes that word, taking it for a file name, unless the loader calls
+/// Xen removes that parameter, taking it for a file name, unless the loader calls
 /// itself GRUB with a version that does not start with 0.
 #[must_use]
 pub fn loader_name(version: &str) -> String {
@@ -145,7 +149,7 @@ pub fn reserve_len(memsz: u64) -> Option<u64> {
 
 /// Checks the modules `(file name, bytes)`: the first one must be a kernel.
 ///
-/// Returns what looks doubtful but may work.
+/// Returns warnings.
 ///
 /// # Errors
 ///
@@ -176,7 +180,7 @@ pub fn check_modules(modules: &[(&str, &[u8])]) -> Result<Vec<String>, ContractE
     Ok(messages)
 }
 
-/// What a dom0 kernel file is.
+/// Format of a dom0 kernel.
 enum Dom0 {
     /// Linux x86 boot protocol; must stay packed, since Xen reads its header.
     BzImage { major: u8, minor: u8 },
@@ -184,7 +188,7 @@ enum Dom0 {
     Elf,
     /// Perhaps a packed bare kernel.
     Gzip,
-    /// Not a kernel, in words.
+    /// Not a kernel; a description.
     Other(String),
 }
 
@@ -216,7 +220,7 @@ impl Dom0 {
     }
 }
 
-/// Checks that what Xen copies into its boot heap fits there: each string with
+/// Checks that Xen's copies fit in its boot heap: each string with
 /// its NUL, 16 bytes for a module, 24 for a memory map entry.
 ///
 /// Returns a warning when the map is longer than Xen reads.

@@ -10,13 +10,13 @@
 
 /// EBX, ECX, EDX of the first leaf: "XenVMMXenVMM".
 const SIGNATURE: [u32; 3] = [0x566e_6558, 0x6558_4d4d, 0x4d4d_566e];
-/// Where hypervisors have their leaves: in steps, because Xen that also speaks
-/// Hyper-V's protocol comes second.
+/// Where hypervisors have their leaves: in steps, because Xen comes second when it
+/// also offers Hyper-V's protocol.
 const LEAVES: core::ops::Range<u32> = 0x4000_0000..0x4001_0000;
 /// Distance from one hypervisor's leaves to the next.
 const STEP: usize = 0x100;
 
-/// True when the processor says that it is Xen's.
+/// True when CPUID shows Xen.
 #[must_use]
 pub fn says_xen() -> bool {
     #[cfg(target_arch = "x86_64")]

@@ -1,22 +1,22 @@
-//! Hypercalls of a control domain: kexec, what a loader asks about the machine, and a
-//! watchdog.
+//! Hypercalls of a control domain: kexec, facts about the machine, and a watchdog.
 //!
-//! [`Privcmd`] is the way to the running Xen, [`testing::FakeXen`] stands for it
-//! in tests; [`Kexec`], [`XenMachine`] and [`DomainWatchdog`] work on either, as
+//! [`Privcmd`] calls the running Xen, [`testing::FakeXen`] replaces it in tests; [`Kexec`], [`XenMachine`] and [`DomainWatchdog`] work on either, as
 //! [`Transport`]. The structures are those of Xen's public headers (kexec.h,
-//! memory.h, sched.h, sysctl.h, version.h), x86_64, little endian. docs/hypercall.md says what of Xen's answers
-//! can be trusted.
+//! memory.h, sched.h, sysctl.h, version.h), x86_64, little endian. docs/hypercall.md lists
+//! which of Xen's answers can be trusted.
 
 mod buffer;
 mod errno;
 mod error;
 mod explain;
 pub mod host;
+pub mod image;
 pub mod kexec;
 mod m2p;
 mod physinfo;
 mod privcmd;
 mod problem;
+mod range;
 pub mod testing;
 mod transport;
 mod watchdog;
@@ -26,8 +26,10 @@ pub use buffer::{Buffer, ForeignMapping};
 pub use errno::Errno;
 pub use error::HypercallError;
 pub use host::{E820Entry, XenMachine, XenVersion};
-pub use kexec::{Arch, ImageKind, Kexec, KexecRange, LoadImage, LoadSegment, MAX_SEGMENTS};
+pub use image::{Arch, ImageKind, LoadImage, LoadSegment, MAX_SEGMENTS};
+pub use kexec::Kexec;
 pub use privcmd::Privcmd;
 pub use problem::LoadProblem;
+pub use range::KexecRange;
 pub use transport::{DOMID_IO, DOMID_SELF, DOMID_XEN, Transport};
 pub use watchdog::DomainWatchdog;

@@ -1,10 +1,9 @@
-//! What Xen asks of whoever loads it, beyond Multiboot2.
+//! Xen's requirements of its loader, beyond Multiboot2.
 //!
-//! [`recognise()`] tells a Xen image from any other, [`contract`] holds the rules
+//! [`recognise()`] recognizes a Xen image, [`contract`] holds the rules
 //! for its command line, boot loader name and modules, [`low_memory`] decides
-//! what must be prepared below 1 MiB before Xen is entered. [`cpuid`] tells
-//! whether the processor is Xen's, and [`hypercall`] speaks to the Xen that this
-//! Linux runs on.
+//! what to prepare below 1 MiB before Xen is entered. [`cpuid`] detects Xen by CPUID, and
+//! [`hypercall`] calls the Xen below this Linux.
 
 pub mod acpi;
 pub mod contract;
@@ -12,5 +11,6 @@ pub mod cpuid;
 pub mod hypercall;
 pub mod low_memory;
 pub mod recognise;
+pub mod start_info;
 
 pub use recognise::{XenInfo, recognise};

@@ -29,7 +29,7 @@ const COMPILERS: [&[u8]; 2] = [b"gcc", b"clang"];
 /// Longest version string that is believed.
 const VERSION_LEN: usize = 64;
 
-/// What an image says of itself.
+/// Facts that an image contains about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct XenInfo {
     /// "4.17.5+72-g01140da4e8-1" where the build has it; distributors' builds

@@ -1,4 +1,4 @@
-//! What the trap handlers save.
+//! The frames that the trap handlers save.
 
 /// [`Frame32::vector`]: #DF by way of the task gate.
 pub const VECTOR_DF_TASK: u32 = 0x108;
@@ -26,7 +26,7 @@ pub fn has_error_code(vector: u32) -> bool {
     vector < 32 && ERROR_CODE_VECTORS >> vector & 1 == 1
 }
 
-/// What the protected mode trap handler saves, from the lowest address up.
+/// The frame of the protected mode trap handler, from the lowest address up.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Frame32 {
@@ -50,7 +50,7 @@ pub struct Frame32 {
     pub esp: u32,
 }
 
-/// What the long mode trap handler saves, from the lowest address up. Behind it
+/// The frame of the long mode trap handler, from the lowest address up. Behind it
 /// lie the return address that names the stub and the CPU's own frame.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]

@@ -71,7 +71,7 @@ pub const FIXUP_IF_BOOT_CPU: u32 = 1 << 8;
 /// Bit of [`FixupRaw::kind`]: only where it runs on another CPU.
 pub const FIXUP_IF_OTHER_CPU: u32 = 1 << 9;
 
-/// Something to print to.
+/// A sink of the console.
 #[repr(C)]
 #[cfg_attr(
     not(freestanding),
@@ -123,7 +123,7 @@ pub struct RegionRaw {
     pub name: [u8; NAME_LEN],
     /// Physical address.
     pub start: u64,
-    /// Bytes of memory; what lies behind `loaded` must be zero.
+    /// Bytes of memory; those behind `loaded` must be zero.
     pub memsz: u64,
     /// Bytes that the checksum covers.
     pub loaded: u64,
@@ -190,7 +190,7 @@ pub struct ClearRaw {
     pub len: u64,
 }
 
-/// What to move, and then to clear, between verification and the fix-ups.
+/// Memory to move, and then to clear, between verification and the fix-ups.
 #[repr(C)]
 #[cfg_attr(
     not(freestanding),
@@ -210,7 +210,7 @@ pub struct RelocateRaw {
     pub extents: [Extent; MAX_EXTENTS],
     /// Used entries of `clears`.
     pub clear_count: u64,
-    /// What to clear after all moves.
+    /// Ranges to clear after all moves.
     pub clears: [ClearRaw; MAX_CLEARS],
 }
 
@@ -224,7 +224,7 @@ pub struct RelocateRaw {
 pub struct Params {
     /// Physical address of the header.
     pub base: u64,
-    /// What to print to.
+    /// Sinks of the console.
     pub sinks: [SinkRaw; MAX_SINKS],
     /// `ON_FAULT_*`.
     pub on_fault: u32,

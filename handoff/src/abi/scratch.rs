@@ -33,7 +33,7 @@ pub const BOUNCE_SIZE: usize = 4096;
 #[repr(C, align(16))]
 pub struct Stack(pub [u8; STACK_SIZE]);
 
-/// Memory of the blob that starts as zero (except where said).
+/// Memory of the blob that starts as zero unless noted.
 #[repr(C, align(4096))]
 pub struct Scratch {
     /// Main stack.
@@ -50,9 +50,9 @@ pub struct Scratch {
     pub stack_trap32: Stack,
     /// ESP that the target finds.
     pub stack_target: Stack,
-    /// Where a piece of a ring of moves waits ([`crate::extents`]).
+    /// A piece of a cycle of moves ([`crate::extents`]).
     pub bounce: [u8; BOUNCE_SIZE],
-    /// What the old kernel left.
+    /// State at entry.
     pub entry: EntryState,
     /// Protected mode: ESP of the fault, between two instructions of a stub.
     pub trap32_esp: u32,
@@ -75,8 +75,8 @@ pub struct Scratch {
     pub returned_rax: u64,
     /// Tables of the CRC (slicing by 8), computed at start.
     pub crc: [[u32; 256]; 8],
-    /// Never written: a watchpoint on it catches who overwrites the blob from
-    /// its end. The last field.
+    /// Never written: a watchpoint on it catches a target that overwrites the blob
+    /// from its end. The last field.
     pub guard: u64,
 }
 

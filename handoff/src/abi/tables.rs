@@ -52,7 +52,7 @@ pub struct PseudoDescriptor {
 pub type PageTable = [u64; 512];
 
 /// Paging structures available: PML5, PML4, PDPT, four PDs for 4 GiB, two PTs
-/// for the blob, eleven for what the console has in memory: each sink takes
+/// for the blob, eleven for the sinks in memory: each takes
 /// a PT below 4 GiB, up to a PDPT, a PD and a PT above, one more PT where it
 /// crosses a 2 MiB boundary; and [`HIGH_TABLES`].
 pub const TABLES: usize = 20 + HIGH_TABLES;
@@ -77,7 +77,7 @@ pub struct Tables {
     /// Long mode stubs: with the two tables above on a page that is mapped
     /// read-only and executable.
     pub stubs64: [[u8; STUB64_LEN]; 256],
-    /// Up to the end of that page: the CPU writes to what follows.
+    /// Up to the end of that page: the CPU writes to the fields behind it.
     pub unused: [u8; 464],
     /// Null, code32, code64, data, TSS32, TSS (two slots), TSS of #DF.
     pub gdt: [u64; 8],

@@ -1,3 +1,3 @@
-//! What differs between architectures.
+//! Code that depends on the architecture.
 
 pub mod x86_64;

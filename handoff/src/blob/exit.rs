@@ -9,7 +9,7 @@ pub const MULTIBOOT1_MAGIC: u32 = 0x2bad_b002;
 /// EAX under Multiboot2 (specification 2.0, 3.3).
 pub const MULTIBOOT2_MAGIC: u32 = 0x36d7_6289;
 
-/// What the parameters say about the exit.
+/// The exit, in parameters.
 pub(super) struct ExitRegisters {
     pub exit: u32,
     pub entry: u32,
@@ -37,7 +37,7 @@ pub(super) const fn registers(exit: Exit) -> ExitRegisters {
         eax,
         ebx,
         esi,
-        // the ABI says: all bits clear
+        // the ABI requires all bits to be clear
         cr4: if exit == abi::EXIT_PVH { 0 } else { CR4_MCE },
     }
 }

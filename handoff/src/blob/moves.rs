@@ -15,9 +15,9 @@ use alloc::vec::Vec;
 ///
 /// # Errors
 ///
-/// Says which move ends above 128 TiB (of a page list: 4 GiB), meets the
-/// handoff, or is exchanged with what another one exchanges; which range to
-/// clear meets the handoff or what was moved; or that the page list is not one.
+/// A move ends above 128 TiB (in a page list: 4 GiB), overlaps the handoff, or overlaps
+/// another exchange; a range to clear overlaps the handoff or a destination; or the page
+/// list is invalid.
 pub(super) fn raw(spec: &Spec) -> Result<RelocateRaw, String> {
     let moves = &spec.relocate;
     if moves.extents.len() > MAX_EXTENTS {
@@ -74,7 +74,7 @@ pub(super) fn raw(spec: &Spec) -> Result<RelocateRaw, String> {
     })
 }
 
-/// What to clear, checked against the moves; appended to `touched`.
+/// The ranges to clear, checked against the moves; appended to `touched`.
 fn clears(spec: &Spec, touched: &mut Vec<PhysRange>) -> Result<[ClearRaw; MAX_CLEARS], String> {
     let moves = &spec.relocate;
     if moves.clear.len() > MAX_CLEARS {
@@ -85,7 +85,7 @@ fn clears(spec: &Spec, touched: &mut Vec<PhysRange>) -> Result<[ClearRaw; MAX_CL
     }
     if moves.swap && !moves.clear.is_empty() {
         return Err(format!(
-            "{} ranges to clear with an exchange: that could not be undone",
+            "{} ranges to clear with an exchange: clearing could not be undone",
             moves.clear.len()
         ));
     }
@@ -98,7 +98,7 @@ fn clears(spec: &Spec, touched: &mut Vec<PhysRange>) -> Result<[ClearRaw; MAX_CL
     for (slot, clear) in clears.iter_mut().zip(&moves.clear) {
         if let Some(to) = destinations.iter().find(|to| to.overlaps(clear)) {
             return Err(format!(
-                "{clear} is to be cleared after a move to {to}, which would be lost"
+                "{clear} would be cleared after a move to {to}, whose data would be lost"
             ));
         }
         touched.push(paged("range to clear", clear.start, clear.len())?);
@@ -119,7 +119,7 @@ fn range(what: &str, start: u64, len: u64) -> Result<PhysRange, String> {
     })
 }
 
-/// What the list says, read from its pages as the handoff will.
+/// The moves of the list, read from its pages as the handoff will.
 fn steps(list: &Encoded) -> Result<Vec<PageMove>, String> {
     let read = |at: u64| {
         let page = list

@@ -1,4 +1,4 @@
-//! From a [`Spec`] to the parameters that the blob reads.
+//! From a [`Spec`] to the parameters that the blob reads, checked.
 
 extern crate alloc;
 use super::limits::{low, paged};

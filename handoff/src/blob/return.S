@@ -3,7 +3,7 @@
 .section .text.return, "ax"
 
 // In:      long mode, CPL 0, any page tables that map the blob one to one and
-//          let it run and be written; RAX = what the target wants to tell.
+//          let it run and be written; RAX = a value of the target's choice.
 //          Nothing else is relied on: no stack, GDT, IDT, segment, flag.
 // Out:     the state in Scratch::entry, then `ret` on the stack of the caller;
 //          RAX = the target's. Selectors and TR that the caller's GDT does not

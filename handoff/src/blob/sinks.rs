@@ -1,4 +1,4 @@
-//! From [`Console`]s to what the blob reads: checked, encoded.
+//! From [`Console`]s to the entries that the blob reads, checked.
 
 extern crate alloc;
 use crate::abi::{self, MAX_SINKS, SinkRaw};
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused() {
+    fn invalid_consoles_are_refused() {
         let log = |addr, size| Console::RamLog { addr, size };
         for (console, why) in [
             (mmio(0xfe00_0000, 3, 8), "stride 3 and width 8"),

@@ -83,7 +83,7 @@ df32:
 // In:      protected mode, flat CS and SS; DS, ES, FS, GS anything; on a stack of
 //          ours: [vector][ESP of the fault], pushed by the stub; paging perhaps
 //          on with any tables that map the blob one to one.
-// Out:     long mode, {protected}; if that returns, the interrupted code goes on
+// Out:     long mode, {protected}; if that returns, the interrupted code continues
 //          as if nothing had happened (docs/handoff-abi.md says what that means).
 trap32:
     cld

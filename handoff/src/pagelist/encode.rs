@@ -32,7 +32,7 @@ pub enum EncodeError {
         page: u64,
     },
     /// A page that is written as a destination before or after it is read as
-    /// a source: what is copied would depend on the order.
+    /// a source: the result would depend on the order.
     Order {
         /// The page.
         page: u64,

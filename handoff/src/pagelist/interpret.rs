@@ -1,4 +1,4 @@
-//! What a list means, slowly: the assembly's reference.
+//! The effect of a list, on simulated memory: the reference for the assembly.
 
 extern crate alloc;
 use super::{ListError, PageMove, Walk};
@@ -14,7 +14,7 @@ pub trait SimulatedMemory {
     fn swap(&mut self, step: PageMove);
 }
 
-/// Does what the list at `head` says: copies, or exchanges.
+/// Executes the list at `head`: copies, or exchanges.
 ///
 /// # Errors
 ///

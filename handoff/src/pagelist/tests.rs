@@ -117,7 +117,7 @@ fn the_encoder_refuses_what_depends_on_the_order() {
             found: 1
         }
     );
-    // a page that is its own source is moved by nobody else
+    // no other step moves a page that is its own source
     assert!(encode(&[step(1, 1), step(2, 3)], &[0x10_0000], true).is_ok());
     assert_eq!(encode(&[], &[], false).unwrap().head, DONE);
 }

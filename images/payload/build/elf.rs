@@ -1,4 +1,4 @@
-//! Just enough of ELF64 to look at what the linker wrote. The input is
+//! Just enough of ELF64 to check the linker's output. The input is
 //! trusted: anything odd is a panic, which fails the build.
 
 /// Program header type of a loaded part.

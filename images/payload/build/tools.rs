@@ -19,7 +19,7 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Reads what cargo says in the environment and asks rustc for its sysroot.
+    /// Reads cargo's environment variables and asks rustc for its sysroot.
     pub fn from_env() -> Self {
         let var = |name: &str| {
             PathBuf::from(env::var_os(name).unwrap_or_else(|| panic!("cargo did not set {name}")))
@@ -133,7 +133,7 @@ impl Tools {
     }
 }
 
-/// Runs a command; its standard output, or a panic with everything it said.
+/// Runs a command; its standard output, or a panic with all its output.
 fn run(command: &mut Command) -> String {
     let output = command
         .output()

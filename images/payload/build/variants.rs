@@ -15,9 +15,9 @@ struct Variant {
     first: bool,
     /// Address of the first byte: virtual, then physical.
     base: (u64, u64),
-    /// What the header says, as `header.rs` or `header1.rs` wants it.
+    /// Contents of the header, as cfgs of `header.rs` or `header1.rs`.
     cfgs: &'static [&'static str],
-    /// What the file is.
+    /// Format of the file.
     container: Container,
 }
 
@@ -185,7 +185,7 @@ fn link(tools: &Tools, output: &Path, inputs: &[&Path], base: (u64, u64), contai
     tools.link(script, output, &args);
 }
 
-/// What makes the variant what it promises to be.
+/// Checks that the file is the variant that its name promises.
 fn check(elf: &Elf, variant: &Variant) {
     let name = variant.name;
     let loads = elf.loads();

@@ -2,7 +2,7 @@
 // they were before and after.
 // In:  RDI = Setup.
 // Out: before and after the call: call_before, call_after (call.rs, NAMES).
-// Clobber: what a C function may.
+// Clobber: as a C function may.
 
     .section .text.call, "ax", @progbits
     .code64

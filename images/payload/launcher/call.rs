@@ -43,7 +43,7 @@ unsafe extern "C" {
     fn call_state(setup: *const Setup);
 }
 
-/// What `lgdt` and `lidt` read, with two bytes in front so that the base is
+/// Operand of `lgdt` and `lidt`, with two bytes in front so that the base is
 /// aligned.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -85,7 +85,7 @@ struct Setup {
 const CODE64: u64 = 0x00af_9b00_0000_ffff;
 const DATA: u64 = 0x00cf_9300_0000_ffff;
 
-/// Calls `plan.eax` times; says what came back different.
+/// Calls `plan.eax` times; prints each difference.
 pub fn rounds(plan: &Plan<'_>, pml4: u64) {
     let mut console = Console::new();
     let before = digest(plan);
@@ -152,7 +152,7 @@ fn call(plan: &Plan<'_>, pml4: u64) -> ([u64; WORDS], [u64; WORDS]) {
     };
     let (before, after): (*const [u64; WORDS], *const [u64; WORDS]);
     // SAFETY: the tables live on this stack, which the page tables map; the
-    // buffers are call.S's, and nobody writes them after it returned.
+    // buffers are call.S's, and nothing writes them after it returned.
     unsafe {
         asm!("/* {} {} */", in(reg) &tss, in(reg) &gdt, options(nostack, preserves_flags));
         call_state(&raw const setup);
@@ -186,7 +186,7 @@ fn digest(plan: &Plan<'_>) -> u64 {
             continue;
         }
         for word in 0..512 {
-            // SAFETY: RAM, mapped one to one; what the digest is for.
+            // SAFETY: RAM, mapped one to one, read for the digest.
             let word = unsafe { ((page + word * 8) as *const u64).read_volatile() };
             sum = (sum ^ word)
                 .wrapping_mul(0x0000_0100_0000_01b3)

@@ -110,7 +110,7 @@ jump_xen:
     mov fs, eax
     mov gs, eax
     mov ss, eax
-    mov cr3, rsi                        // from here on only what the image may use
+    mov cr3, rsi                        // from here on only state that the image may use
     lgdt [rdx + 0x800]
     lidt [rdx + 0x810]
     lea rsp, [rdx + 120 - 8]
@@ -151,7 +151,7 @@ jump_xen:
     .error "jump_xen is longer than a piece of a page"
     .endif
 
-// ap_start: what an application CPU runs, copied to AP_PAGE below 1 MiB, with the
+// ap_start: code of an application CPU, copied to AP_PAGE below 1 MiB, with the
 // words at its end filled in.
 // Out: long mode on the given tables and stack, in the given function.
     .balign 16

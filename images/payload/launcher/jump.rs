@@ -19,7 +19,7 @@ unsafe extern "C" {
     fn jump_xen(entry: u64, pml4: u64, control: u64, gdt: *const TablePointer) -> !;
 }
 
-/// What LGDT reads in long mode.
+/// Operand of LGDT in long mode.
 #[repr(C, packed)]
 struct TablePointer {
     limit: u16,

@@ -1,6 +1,6 @@
 //! A stand-in for the kernel that hands over: puts segments where a plan says
 //! and jumps, in the state that Linux's kexec or Xen's leaves, or directly in the
-//! state that Multiboot2 promises; or calls, and compares what comes back. QEMU
+//! state that Multiboot2 promises; or calls, and compares the state after it. QEMU
 //! loads it by Multiboot1 with the plan as its first module.
 //!
 //! Nothing in it is absolute, so the host may put it at any page.

@@ -1,6 +1,6 @@
 //! Physical memory: reading, and storing segments.
 
-// UNSAFETY: reads and writes memory that no Rust object stands for.
+// UNSAFETY: reads and writes memory outside of Rust's objects.
 #![expect(unsafe_code)]
 
 use crate::plan::Segment;
@@ -17,7 +17,7 @@ pub fn bytes(start: u64, len: u64) -> Option<&'static [u8]> {
     if start == 0 || end > FOUR_GIB {
         return None;
     }
-    // SAFETY: mapped by entry.S; what QEMU put there (boot information and
+    // SAFETY: mapped by entry.S; the data of QEMU there (boot information and
     // modules) stays as it is until `store`, which keeps off the plan.
     Some(unsafe { core::slice::from_raw_parts(start as *const u8, len as usize) })
 }

@@ -15,7 +15,7 @@ const LARGE: u64 = 2 << 20;
 const ENTRIES: usize = 512;
 /// Present, writable.
 const TABLE: u64 = 0x3;
-/// Present, writable, large, global: what Linux sets.
+/// Present, writable, large, global: as Linux sets them.
 const PAGE: u64 = 0x183;
 
 /// Room for one PML4, one PDPT, and page directories.
@@ -38,7 +38,7 @@ pub fn five_levels(pml4: u64) -> Option<u64> {
     Some(table.0.as_ptr() as u64)
 }
 
-/// Loads CR3; what it was.
+/// Loads CR3; its old value.
 pub fn switch(tables: u64) -> u64 {
     let old;
     // SAFETY: `tables` are those of `entry.S` or of `identity_map_ram`: both map

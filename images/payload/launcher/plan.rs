@@ -1,4 +1,4 @@
-//! The file that tells the launcher what to do: written on the host, read in
+//! The launcher's plan, as a file: written on the host, read in
 //! the guest. All fields little-endian.
 //!
 //! ```text

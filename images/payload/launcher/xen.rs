@@ -10,9 +10,9 @@ use core::convert::Infallible;
 
 /// Entries of one table.
 const ENTRIES: usize = 512;
-/// Present, writable, accessed, dirty: what Xen sets.
+/// Present, writable, accessed, dirty: as Xen sets them.
 const PAGE: u64 = 0x63;
-/// PML4 and what hangs on it: enough for some MiB in a few places.
+/// PML4 and the tables below it: enough for some MiB in a few places.
 const TABLES: usize = 64;
 /// Where Xen has its GDT, more or less.
 const XEN_GDT: u64 = 0xffff_82d0_ffff_2000;
@@ -27,7 +27,7 @@ const STACK: usize = 0x4000;
 #[repr(align(4096))]
 struct Tables([[u64; ENTRIES]; TABLES]);
 
-/// What Xen calls the control page: its stack, and here two pointers.
+/// Xen's control page: its stack, and here two pointers.
 #[repr(align(4096))]
 struct Control([u8; 4096]);
 
@@ -42,13 +42,13 @@ static mut AP_STACK: Stack = Stack([0; STACK]);
 static mut JUMP: [u64; 3] = [0; 3];
 
 /// Jumps on the CPU that the plan names; `own` are tables that map devices and
-/// low memory. Returns what cannot be done.
+/// low memory. Returns the reason for a failure.
 pub fn jump(plan: &Plan<'_>, own: u64) -> Result<Infallible, &'static str> {
     let (pml4, control) = prepare(plan).ok_or("more segments than page tables")?;
     if plan.eax == plan::BOOT_CPU {
         jump::xen(plan.entry, pml4, control)
     }
-    // SAFETY: nobody reads it before the other CPU starts, which is below.
+    // SAFETY: nothing reads it before the other CPU starts, which is below.
     unsafe { (&raw mut JUMP).write_volatile([plan.entry, pml4, control]) };
     start_application_cpu(own)
 }
@@ -137,7 +137,7 @@ fn start_application_cpu(own: u64) -> ! {
             unsafe { asm!("in al, 0x80", out("al") _, options(nomem, nostack)) };
         }
     };
-    // SAFETY: conventional memory that nobody uses: no segment of a test is there,
+    // SAFETY: conventional memory without a user: no segment of a test is there,
     // QEMU's boot information was read.
     unsafe {
         (page as *mut u8).copy_from_nonoverlapping(start as *const u8, (end - start) as usize);

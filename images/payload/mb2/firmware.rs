@@ -1,4 +1,4 @@
-//! What a kernel without EFI finds below 1 MiB: BIOS data area words and the
+//! Firmware data below 1 MiB for a kernel without EFI: BIOS data area words and the
 //! ACPI root pointer.
 
 use crate::json::{Json, Sink};

@@ -1,4 +1,4 @@
-//! A Multiboot payload (2 or 1, by its header) that reports what it found, as one line of JSON.
+//! A Multiboot payload (2 or 1, by its header) that reports the state at its entry, as one line of JSON.
 //!
 //! Entry: 32-bit protected mode as the Multiboot2 specification promises
 //! (3.2, "i386 machine state"), at any multiple of 16 below 4 GiB.

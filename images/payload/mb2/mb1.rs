@@ -58,7 +58,7 @@ pub fn write<'m, S: Sink>(
         if has(9) {
             string(json, "loader", word(64), memory);
         }
-        // what stands in fields that the flags say are not there
+        // values of fields that the flags do not announce
         let unused = [12..16, 52..64, 68..BYTES as usize];
         let zero = |range| {
             info.get::<core::ops::Range<usize>>(range)

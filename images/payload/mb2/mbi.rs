@@ -44,7 +44,7 @@ pub fn write<'m, S: Sink>(
     json.end_object();
 }
 
-/// Writes the array `tags`; says what ended the walk early.
+/// Writes the array `tags`; the reason if the walk ended early.
 fn tags<'m, S: Sink>(
     json: &mut Json<'_, S>,
     bytes: &[u8],

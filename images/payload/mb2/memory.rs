@@ -1,6 +1,6 @@
 //! Physical memory as slices: everything below 4 GiB is identity-mapped.
 
-// UNSAFETY: reads memory that no Rust object stands for.
+// UNSAFETY: reads memory outside of Rust's objects.
 #![expect(unsafe_code)]
 
 /// The first address that is not mapped.

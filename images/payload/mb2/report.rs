@@ -6,10 +6,10 @@ use crate::{firmware, mb1, mbi, memory, selfcheck};
 
 /// Version of the layout; `images::report` reads the same one.
 const FORMAT: u64 = 1;
-/// What EAX holds under Multiboot2 (specification 3.3).
+/// Value of EAX under Multiboot2 (specification 3.3).
 const MAGIC: u32 = 0x36d7_6289;
 
-/// What EAX holds under Multiboot (specification 0.6.96, 3.2).
+/// Value of EAX under Multiboot (specification 0.6.96, 3.2).
 const MAGIC_1: u32 = 0x2bad_b002;
 
 /// Writes everything.

@@ -1,5 +1,5 @@
-//! What the payload can prove about its own image: where it runs, that its
-//! bytes arrived intact, and what was done to its absolute pointers.
+//! The payload's checks of its own image: where it runs, that its
+//! bytes arrived intact, and how its absolute pointers were relocated.
 
 // UNSAFETY: looks at its own image through linker symbols.
 #![expect(unsafe_code)]
@@ -11,7 +11,7 @@ use core::arch::asm;
 /// Number of absolute pointers.
 const POINTERS: usize = 32;
 
-/// What a pointer points to.
+/// Target of a pointer.
 #[repr(C)]
 struct Target(u64);
 
@@ -53,7 +53,7 @@ static PATTERN: [u8; 4099] = {
     pattern
 };
 
-/// What the build script knows and the linker does not. Its place in the file
+/// Values that only the build script knows. Its place in the file
 /// is section `.stamp`.
 #[repr(C)]
 struct Stamp {
@@ -123,7 +123,7 @@ fn digest() -> [u8; 32] {
     sha.finish()
 }
 
-/// Counts the pointers by what they hold: the run-time address of their
+/// Counts the pointers by their value: the run-time address of their
 /// target (`relocated`), the link-time address (`linked`), or neither.
 fn pointers<S: Sink>(json: &mut Json<'_, S>, load_base: u64, link_base: u64) {
     let (mut relocated, mut linked, mut wrong) = (0, 0, 0);

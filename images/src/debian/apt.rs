@@ -90,7 +90,7 @@ impl Apt {
         )
     }
 
-    /// Downloads `packages` and everything they depend on (not what they recommend) into `into`.
+    /// Downloads `packages` and everything they depend on (no recommended packages) into `into`.
     pub fn download_closure(&self, packages: &[&str], into: &Path) -> Result<()> {
         fs::create_dir_all(into.join("partial"))?;
         let archives = format!("Dir::Cache::archives={}", into.display());

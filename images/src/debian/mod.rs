@@ -9,8 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::digest::{Digest, Origin};
 use crate::progress::say;
-use crate::store::{Digest, Origin};
 use apt::Apt;
 pub(crate) use apt::output;
 
@@ -28,7 +28,7 @@ pub enum Packages {
         /// Beginning of the name of that other package.
         prefix: &'static str,
     },
-    /// As [`Packages::DependencyOf`], and from there on to what that one depends on.
+    /// As [`Packages::DependencyOf`], and then on to its dependency.
     DependencyChain {
         /// A package that exists to depend on the current version of another.
         meta: &'static str,
@@ -39,7 +39,7 @@ pub enum Packages {
 
 /// Fetches `packages` of `suite` and unpacks them below `root`; `work` is scratch space on the same file system.
 ///
-/// Returns what was unpacked: name, version and SHA-256 of each package file.
+/// Returns the unpacked packages: name, version and SHA-256 of each package file.
 pub fn fetch(suite: &str, packages: Packages, work: &Path, root: &Path) -> Result<Vec<Origin>> {
     let apt = Apt::open(suite)?;
     let debs = work.join("debs");

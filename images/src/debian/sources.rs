@@ -19,7 +19,7 @@ const SUITES: [&str; 10] = [
 
 /// URIs of Debian mirrors in the order to try, from the apt sources below `etc_apt`.
 ///
-/// Empty when there is no usable source. A source of somebody else that looks like
+/// Empty when there is no usable source. A third-party source that looks like
 /// Debian's does no harm: its signature does not verify with Debian's keys, and the next one is tried.
 pub fn mirrors(etc_apt: &Path) -> Vec<String> {
     let mut found = Vec::new();

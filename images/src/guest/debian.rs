@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::base;
+use super::base::base;
 use crate::cpio::Archive;
 use crate::rootfs::Debian;
 
@@ -15,12 +15,12 @@ pub const DEBIAN: &str = "MBTOOL-DEBIAN ";
 /// Drivers of the disk and of its file system.
 const MODULES: [&str; 4] = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"];
 
-/// What systemd is asked to run at each boot, on the serial port.
+/// The unit that systemd runs at each boot, on the serial port.
 const UNIT: &str = "[Unit]\nDescription=Test\nAfter=mbtool-crash.service\n\n\
     [Service]\nType=oneshot\nExecStart=/bin/sh /usr/local/lib/test/run\nTimeoutStartSec=infinity\n\
     StandardOutput=tty\nStandardError=inherit\nTTYPath=/dev/ttyS0\n";
 
-/// What that runs.
+/// The script of the unit.
 const RUN: &str = r#"# runs the test: boot number as $1; the first failing command is reported and ends the run
 mkdir -p /var/lib/test
 boot=$(($(cat /var/lib/test/boots 2>/dev/null || echo 0) + 1))

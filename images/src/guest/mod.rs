@@ -1,8 +1,8 @@
-//! Initial RAM disks for the kernels of a test: a first stage that runs a script, and a dom0 that reports what it sees.
+//! Initial RAM disks for the kernels of a test: a first stage that runs a script, and a dom0 that reports its state.
 //!
-//! Both talk on their console in lines that begin with a marker, so that whoever reads the serial log needs no other
-//! channel: [`STAGE1`] and [`DOM0`].
+//! Both print lines that begin with a marker on their console, so that the serial log is the only channel: [`STAGE1`] and [`DOM0`].
 
+mod base;
 mod debian;
 mod program;
 mod stage1;
@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::assets::{self, Asset, BUSYBOX};
+use crate::assets::{self, Asset};
 use crate::cpio::Archive;
-use crate::store::Digest;
+use crate::digest::Digest;
 
+use base::base;
 pub use debian::{DEBIAN, DebianGuest};
 pub use stage1::{SLOT, Stage1, Stage1Initrd, WAITING, xen_modules};
 
@@ -117,21 +118,6 @@ pub fn linux_initrd() -> Result<(Vec<u8>, Digest)> {
     }
     archive.file("payload.bin", 0o644, &payload)?;
     Ok((archive.finish()?, Digest::of(&payload)))
-}
-
-/// What both stages have: busybox, the directories to mount on, a console, and `init`.
-fn base(init: &str) -> Result<Archive> {
-    let busybox = BUSYBOX.path()?;
-    let busybox =
-        fs::read(busybox).with_context(|| format!("cannot read {}", busybox.display()))?;
-    let mut archive = Archive::new();
-    for directory in ["proc", "sys", "dev"] {
-        archive.directory(directory)?;
-    }
-    archive.character_device("dev/console", 5, 1)?;
-    archive.file("bin/busybox", 0o755, &busybox)?;
-    archive.file("init", 0o755, init.as_bytes())?;
-    Ok(archive)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub fn with_libraries(program: &'static Asset) -> Result<BTreeMap<String, Vec<u8
     Ok(files)
 }
 
-/// Adds the file `from` as `path`, and what it needs.
+/// Adds the file `from` as `path`, and its libraries.
 fn add(root: &Path, path: String, from: &Path, to: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
     if to.contains_key(&path) {
         return Ok(());
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn a_missing_library_is_named() {
         let root = tempfile::tempdir().unwrap();
         let program = std::env::current_exe().unwrap();
         let error = add(root.path(), "bin/x".into(), &program, &mut BTreeMap::new()).unwrap_err();

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::base;
+use super::base::base;
 use crate::assets::{self, Asset};
 use crate::cpio::Archive;
 
-/// What a first stage prints, behind [`STAGE1`](super::STAGE1), when it has found [`SLOT`] and waits for the files of a test.
+/// The line of a first stage, behind [`STAGE1`](super::STAGE1), when it has found [`SLOT`] and waits for the files of a test.
 pub const WAITING: &str = "WAITING";
 
 /// A file of the root directory. Where the initial RAM disk has it, the first stage waits until it begins as a cpio archive

@@ -28,7 +28,7 @@ const PROGRAMS: &[(&str, &str)] = &[
 /// C headers, and the Debian packages that have them.
 const HEADERS: &[(&str, &str)] = &[("stdio.h", "libc6-dev"), ("gelf.h", "libelf-dev")];
 
-/// What the result depends on besides source and configuration: names of the builder and the time are left out of it.
+/// The environment of the build: it keeps the builder's name and the time out of the result.
 pub(super) const RECIPE_ENVIRONMENT: [&str; 4] = [
     "ARCH=x86_64",
     "KBUILD_BUILD_TIMESTAMP=1970-01-01",
@@ -101,7 +101,7 @@ pub(super) fn configure(source: &Path, fragment: &str) -> Result<()> {
     accepted(&fs::read_to_string(&config)?, fragment)
 }
 
-/// Whether the finished configuration has what the fragment asks for.
+/// Whether the finished configuration has all lines of the fragment.
 fn accepted(config: &str, fragment: &str) -> Result<()> {
     let wanted = fragment
         .lines()
@@ -117,7 +117,7 @@ fn accepted(config: &str, fragment: &str) -> Result<()> {
     Ok(())
 }
 
-/// Builds the image, with low priority; what the build said goes to `log`.
+/// Builds the image, with low priority; the build's output goes to `log`.
 pub(super) fn compile(source: &Path, log: &Path) -> Result<PathBuf> {
     let jobs = thread::available_parallelism().map_or(1, usize::from);
     say(
@@ -152,7 +152,7 @@ fn tail(text: &str) -> String {
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }
 
-/// make in `source`, without what an outer make or a user's settings would change.
+/// make in `source`, without the settings of an outer make or of the user.
 fn make(source: &Path) -> Command {
     let mut command = Command::new("nice");
     command.args(["-n", "10", "make"]).current_dir(source);

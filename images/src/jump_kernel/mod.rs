@@ -13,8 +13,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::cache;
 use crate::debian::{self, Packages};
+use crate::digest::Digest;
 use crate::progress::say;
-use crate::store::Digest;
 
 /// Names a kernel to use instead: the path of a bzImage.
 pub const VARIABLE: &str = "MBTOOL_LINUX_KEXEC_JUMP";
@@ -55,7 +55,7 @@ pub fn find() -> Result<Option<PathBuf>> {
     }
 }
 
-/// The kernel in the cache; fetched and built first when there is none that is whole. The error says what to install.
+/// The kernel in the cache; fetched and built first when there is none that is whole. The error names the packages to install.
 pub fn build() -> Result<PathBuf> {
     let entry = entry()?;
     fs::create_dir_all(parent(&entry)?)?;

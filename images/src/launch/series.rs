@@ -4,7 +4,7 @@
 //! firmware of one page that knows where the launcher is, and the launcher counts its starts. A reset makes a machine
 //! as new but for its memory, which a plan must not rely on; the launcher and the plans are written anew by QEMU.
 //!
-//! What says on COM1 which plan it is that talks: a line [`NEXT`] before each of them. The end is
+//! A line [`NEXT`] on COM1 separates the output of the plans. The end is
 //! [`LAUNCHER_SERIES_STATUS`](crate::payloads::LAUNCHER_SERIES_STATUS).
 
 use super::{DEFAULT_BASE, E_ENTRY, P_MEMSZ, Segment, field, head, kernel, plan};
@@ -12,7 +12,7 @@ use crate::payloads::RESET;
 use std::path::Path;
 use std::{fs, io};
 
-/// The line before what a plan says.
+/// The line before the output of a plan.
 pub const NEXT: &str = "MBTOOL-LAUNCHER next plan\r\n";
 
 /// Memory of the machine.
@@ -52,7 +52,7 @@ pub fn pack(plans: &[(&[Segment<'_>], u64)]) -> Vec<u8> {
     file
 }
 
-/// Writes what a machine for this series has into `dir`; the arguments for a QEMU that is started there.
+/// Writes the files of a machine for this series into `dir`; the arguments for a QEMU that is started there.
 ///
 /// # Errors
 ///

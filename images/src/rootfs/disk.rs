@@ -13,7 +13,7 @@ use super::program::Program;
 /// Size in bytes; most of it is a hole. Free space is for kernels, initial RAM disks and dumps.
 const BYTES: u64 = 1536 << 20;
 
-/// What an image depends on beside its files.
+/// The parameters of the image, beside its files.
 pub(super) fn recipe() -> String {
     format!("ext4 {UUID} {BYTES}\n")
 }
@@ -34,7 +34,7 @@ pub(super) fn make(root: &Path, tree: &Path, to: &Path) -> Result<()> {
         .arg_path("-d", tree)
         .arg_path("", to)
         .output()?;
-    // mke2fs keeps the owners of the files, which are those of whoever unpacked them.
+    // mke2fs keeps the owners of the unpacked files.
     let mut script = String::new();
     foreign(tree, Path::new("/"), &mut script)?;
     if !script.is_empty() {
@@ -60,7 +60,7 @@ pub(super) fn add(root: &Path, to: &Path, dir: &str, name: &str, content: &[u8])
     Ok(())
 }
 
-/// Runs commands of debugfs on the image `to`: what it says.
+/// Runs commands of debugfs on the image `to`; its output.
 fn debugfs(root: &Path, to: &Path, commands: &str) -> Result<String> {
     let file = to.with_extension("commands");
     fs::write(&file, commands)?;

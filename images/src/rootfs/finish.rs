@@ -1,4 +1,4 @@
-//! From unpacked packages to a root file system: what debootstrap and the packages' maintainer scripts would have made.
+//! From unpacked packages to a root file system: the work of debootstrap and of the packages' maintainer scripts.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -66,7 +66,7 @@ fn files() -> [(&'static str, String); 6] {
     ]
 }
 
-/// What the result depends on beside the packages.
+/// The inputs of the result, beside the packages.
 pub(super) fn recipe() -> String {
     format!("1 {MERGED:?} {DIRECTORIES:?} {LINKS:?} {:?}\n", files())
 }
@@ -91,7 +91,7 @@ pub(super) fn tree(root: &Path, tree: &Path) -> Result<()> {
         write(tree, name, &text, 0o644)?;
     }
     let master = |name: &str| fs::read_to_string(root.join("usr/share/base-passwd").join(name));
-    // No password: nobody logs in.
+    // No password: there are no logins.
     let passwd = master("passwd.master").context("base-passwd's list of users")?;
     write(tree, "etc/passwd", &passwd.replace(":*:", ":x:"), 0o644)?;
     write(tree, "etc/group", &master("group.master")?, 0o644)?;

@@ -1,10 +1,11 @@
 //! A real Debian as a test guest: Debian 12 with systemd, udev and initramfs-tools, on a disk image made without rights.
 //!
-//! Packages come from [`crate::store`]. No maintainer script is run: what they would have made is made here (`finish`).
-//! The image is kept in the cache directory under a name that holds the digest of what it was made from.
+//! Packages come from [`crate::store`]. No maintainer script is run; `finish` does their work.
+//! The image is kept in the cache directory under a name that holds the digest of its inputs.
 
 mod disk;
 mod finish;
+mod packages;
 mod program;
 
 use std::fs;
@@ -14,132 +15,16 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::cache;
-use crate::debian::{self, Packages};
+use crate::debian;
+use crate::digest::Digest;
 use crate::progress::say;
-use crate::store::{self, Digest, Recipe};
+use crate::store;
 
+use packages::RECIPE;
 pub use program::Program;
 
 /// UUID of the file system on the disk.
 pub const UUID: &str = "6d627462-6d62-4264-8d62-646562313200";
-
-/// What is on the disk, and what that depends on. Documentation, translations, sound, graphics, wireless and other
-/// drivers that no test machine has are left out.
-const RECIPE: Recipe = Recipe {
-    name: "debian-12",
-    suite: "bookworm",
-    packages: Packages::Closure(&[
-        "base-files",
-        "base-passwd",
-        "bash",
-        "busybox",
-        "coreutils",
-        "cpio",
-        "crash",
-        "dash",
-        "dbus",
-        "debianutils",
-        "diffutils",
-        "e2fsprogs",
-        "findutils",
-        "grep",
-        "grub-common",
-        "grub-efi-amd64-bin",
-        "grub2-common",
-        "gzip",
-        "hostname",
-        "init-system-helpers",
-        "initramfs-tools",
-        "kexec-tools",
-        "klibc-utils",
-        "kmod",
-        "libc-bin",
-        "linux-image-amd64",
-        "login",
-        "lvm2",
-        "makedumpfile",
-        "mawk",
-        "mdadm",
-        "mount",
-        "openssh-client",
-        "openssh-server",
-        "procps",
-        "sed",
-        "systemd",
-        "systemd-sysv",
-        "tar",
-        "udev",
-        "util-linux",
-        "zstd",
-    ]),
-    keep: &[
-        "bin",
-        "boot",
-        "etc",
-        "lib/init",
-        "lib/klibc*",
-        "lib/lsb",
-        "lib/modprobe.d",
-        "lib/modules/*/modules.*",
-        "lib/modules/*/kernel/arch",
-        "lib/modules/*/kernel/block",
-        "lib/modules/*/kernel/crypto",
-        "lib/modules/*/kernel/drivers/a*",
-        "lib/modules/*/kernel/drivers/b*",
-        "lib/modules/*/kernel/drivers/c*",
-        "lib/modules/*/kernel/drivers/d*",
-        "lib/modules/*/kernel/drivers/firmware",
-        "lib/modules/*/kernel/drivers/h*",
-        "lib/modules/*/kernel/drivers/input",
-        "lib/modules/*/kernel/drivers/md",
-        "lib/modules/*/kernel/drivers/mfd",
-        "lib/modules/*/kernel/drivers/net/ethernet/intel",
-        "lib/modules/*/kernel/drivers/net/ethernet/realtek",
-        "lib/modules/*/kernel/drivers/net/mdio*",
-        "lib/modules/*/kernel/drivers/net/mii.ko",
-        "lib/modules/*/kernel/drivers/net/net_failover.ko",
-        "lib/modules/*/kernel/drivers/net/phy",
-        "lib/modules/*/kernel/drivers/net/virtio_net.ko",
-        "lib/modules/*/kernel/drivers/nvme",
-        "lib/modules/*/kernel/drivers/p*",
-        "lib/modules/*/kernel/drivers/rtc",
-        "lib/modules/*/kernel/drivers/scsi",
-        "lib/modules/*/kernel/drivers/thermal",
-        "lib/modules/*/kernel/drivers/tty",
-        "lib/modules/*/kernel/drivers/usb",
-        "lib/modules/*/kernel/drivers/virtio",
-        "lib/modules/*/kernel/drivers/watchdog",
-        "lib/modules/*/kernel/drivers/xen",
-        "lib/modules/*/kernel/fs",
-        "lib/modules/*/kernel/lib",
-        "lib/modules/*/kernel/net/802",
-        "lib/modules/*/kernel/net/core",
-        "lib/modules/*/kernel/net/ipv*",
-        "lib/modules/*/kernel/net/packet",
-        "lib/modules/*/kernel/virt",
-        "lib/runit-helper",
-        "lib/systemd",
-        "lib/udev",
-        "lib/x86_64-linux-gnu",
-        "lib64",
-        "sbin",
-        "usr/bin",
-        "usr/lib",
-        "usr/libexec",
-        "usr/sbin",
-        "usr/share/base-files",
-        "usr/share/base-passwd",
-        "usr/share/dbus-1",
-        "usr/share/grub",
-        "usr/share/initramfs-tools",
-        "usr/share/libc-bin",
-        "usr/share/makedumpfile",
-        "usr/share/openssh",
-        "usr/share/pam*",
-        "usr/share/systemd",
-        "var",
-    ],
-};
 
 /// The disk image in an entry, and its SHA-256.
 const IMAGE: &str = "disk.img";
@@ -155,7 +40,7 @@ pub struct Debian {
     root: PathBuf,
     /// The disk: an ext4 file system, not partitioned. Not to be written to: it is the cache's.
     pub disk: PathBuf,
-    /// What depmod wrote.
+    /// Output of depmod.
     modules_dep: PathBuf,
 }
 
@@ -215,7 +100,7 @@ impl Debian {
                 (file.replace('-', "_") == name.replace('-', "_")).then_some((path, needs))
             });
             let (path, needs) = line.with_context(|| format!("the kernel has no module {name}"))?;
-            // depmod lists what is needed last first
+            // depmod lists the last one to load first
             for path in needs.split_whitespace().rev().chain([path]) {
                 if !wanted.contains(&path) {
                     wanted.push(path);

@@ -88,7 +88,7 @@ impl Program {
         self.command
     }
 
-    /// Runs it to its end: what it wrote on its standard output. The error shows what it said.
+    /// Runs it to its end; its standard output. The error shows its standard error.
     pub fn output(mut self) -> Result<Vec<u8>> {
         Ok(debian::output(&mut self.command)?.stdout)
     }

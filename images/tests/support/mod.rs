@@ -1,4 +1,4 @@
-//! What both tests need: a loader that does no more than a test asks for, boot
+//! Shared by the tests: a loader that does only the steps that a test names, boot
 //! information written by hand, and QEMU.
 #![allow(dead_code, reason = "no test uses all of it")]
 
@@ -157,7 +157,7 @@ pub fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
-/// What a run of QEMU left behind.
+/// The result of a run of QEMU.
 pub struct Run {
     pub status: ExitStatus,
     pub serial: String,

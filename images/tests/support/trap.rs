@@ -1,4 +1,4 @@
-//! Code that faults under the handoff's gates, and what the handoff says of it.
+//! Code that faults under the handoff's gates, and the handoff's output.
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use super::qemu_command;
@@ -89,7 +89,7 @@ pub const P_IDTR_BOTH: u32 = 20;
 /// Offset in [`DATA`] of [`Guest::data`].
 pub const P_DATA: u32 = 4 * POINTERS as u32;
 
-/// What to run.
+/// The code to run.
 pub struct Guest<'a> {
     /// Where the code runs: called by the handoff, or as its target.
     pub mode: Mode,
@@ -101,7 +101,7 @@ pub struct Guest<'a> {
     pub patch: &'a dyn Fn(&mut [u8]),
     /// Consoles.
     pub consoles: Vec<Console>,
-    /// What follows a call that returns, or is entered.
+    /// The code after a call that returns, or is entered.
     pub exit: Exit,
     /// More arguments of QEMU.
     pub args: &'a [&'a str],
@@ -112,7 +112,7 @@ pub struct Guest<'a> {
     pub monitor: &'a [&'a str],
 }
 
-/// Said by code that waits for the monitor.
+/// Printed by code that waits for the monitor.
 pub const READY: char = '!';
 /// COM1.
 pub const COM1: Console = Console::Pio {
@@ -138,7 +138,7 @@ impl<'a> Guest<'a> {
         }
     }
 
-    /// What the launcher has to put in place, and where it jumps to.
+    /// The segments for the launcher, and the address it jumps to.
     fn segments(&self) -> ([(u64, u64, Vec<u8>); 4], u64) {
         let long = self.mode == Mode::Long;
         let mut built = blob::build(&Spec {
@@ -194,7 +194,7 @@ impl<'a> Guest<'a> {
         (self.pack)(&borrowed(&segments), entry)
     }
 
-    /// Boots; what the handoff said until it reset the machine.
+    /// Boots; the handoff's output until it reset the machine.
     pub fn run(&self) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
@@ -300,7 +300,7 @@ pub fn pde(bytes: &[u8], addr: u32) -> usize {
     pd + 8 * (addr >> 21 & 511) as usize
 }
 
-/// The dumps in what the handoff said, all of them whole.
+/// The dumps in the handoff's output, all of them whole.
 pub fn dumps(serial: &str) -> Vec<Dump> {
     let mut reader = Reader::default();
     let mut dumps: Vec<_> = serial.lines().flat_map(|line| reader.line(line)).collect();

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use xen_shim::acpi::Table;
+use xen_shim::acpi::AcpiTable;
 use xen_shim::hypercall::{Transport, XenMachine};
 
 /// Most bytes of one table that are read.
@@ -23,7 +23,7 @@ const BOOT_CPU: u64 = 1 << 8;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acpi {
     /// Every table that Linux gives out.
-    pub tables: Vec<Table>,
+    pub tables: Vec<AcpiTable>,
     /// APIC id of the CPU that firmware started.
     pub boot_cpu: Option<u32>,
     /// What could not be found out and why: of interest only when a Xen is loaded
@@ -71,7 +71,7 @@ impl Acpi {
 
 /// Every file of /sys/firmware/acpi/tables: the directories there hold tables
 /// that AML loaded, and what tables point to.
-fn tables(root: &Path) -> io::Result<Vec<Table>> {
+fn tables(root: &Path) -> io::Result<Vec<AcpiTable>> {
     let dir = root.join("sys/firmware/acpi/tables");
     let named = |path: &Path, err: io::Error| {
         io::Error::new(err.kind(), format!("{}: {err}", path.display()))
@@ -89,7 +89,7 @@ fn tables(root: &Path) -> io::Result<Vec<Table>> {
         }
         let name = entry.file_name().to_string_lossy().into_owned();
         let bytes = file::read_bytes(&path, TABLE_LIMIT).map_err(|err| named(&path, err))?;
-        tables.push(Table { name, bytes });
+        tables.push(AcpiTable { name, bytes });
     }
     tables.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(tables)

@@ -13,7 +13,7 @@ use crate::image::ImageError;
 use crate::sys::size::Size;
 use handoff::addr::PhysRange;
 use xen_shim::contract::ContractError;
-use xen_shim::low_memory::NoLowRoom;
+use xen_shim::low_memory::NoLowMemory;
 
 /// Why there is no plan, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub enum PlanError {
     Contract(#[from] ContractError),
     /// Xen's low memory.
     #[error(transparent)]
-    Low(#[from] NoLowRoom),
+    Low(#[from] NoLowMemory),
     /// Xen as crash kernel, with a dom0 that its memory map does not suit.
     #[error("Xen as crash kernel takes a PV dom0 only: leave dom0=pvh out of Xen's command line")]
     PvhDom0,

@@ -7,8 +7,8 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use images::assets::{OVMF, QEMU};
+use images::digest::Digest;
 use images::guest::Stage1Initrd;
-use images::store::Digest;
 
 use crate::machine::{Firmware, Machine};
 

@@ -1,47 +1,47 @@
 //! The MADT: which processors there are (ACPI 6.5, 5.2.12).
 
-use super::{AcpiError, CHECKSUM, HEADER, Table, seal, word};
+use super::AcpiError;
+use super::table::AcpiTable;
+use super::wire::{CpuFlags, LocalApic, LocalX2Apic, Madt, MadtEntry, TableHeader, seal};
+use core::mem::offset_of;
+use zerocopy::FromBytes;
 
-/// Offset of the first entry: behind the header, the address of the local APICs
-/// and a word of flags.
-const ENTRIES: usize = HEADER + 8;
-/// "Processor Local APIC": id in a byte.
-const LOCAL_APIC: u8 = 0;
-/// "Processor Local x2APIC": id in a word.
-const LOCAL_X2APIC: u8 = 9;
-/// Flag of both: the processor can be used.
-const ENABLED: u32 = 1;
-
-/// The table `madt` with the processor `apic_id` disabled wherever it is named: no
+/// The table `madt` with the processor `apic_id` disabled in each of its entries: no
 /// flag is left, not even that it could come later.
-pub(super) fn without(madt: &Table, apic_id: u32) -> Result<Vec<u8>, AcpiError> {
+pub(super) fn without(madt: &AcpiTable, apic_id: u32) -> Result<Vec<u8>, AcpiError> {
     let mut bytes = madt.bytes.clone();
     let mut found = false;
-    let mut at = ENTRIES;
+    let mut at = size_of::<Madt>();
     while at < bytes.len() {
-        let [kind, len] = match bytes.get(at..at + 2) {
-            Some(&[kind, len]) => [kind, len],
-            _ => return Err(broken(madt, at, "is cut off")),
+        let entry = &mut bytes[at..];
+        let Ok((MadtEntry { kind, length }, _)) = MadtEntry::read_from_prefix(entry) else {
+            return Err(broken(madt, at, "is cut off"));
         };
-        let end = at + usize::from(len);
-        if len < 2 || end > bytes.len() {
-            return Err(broken(madt, at, &format!("has a length of {len} bytes")));
+        let len = usize::from(length);
+        if len < size_of::<MadtEntry>() || len > entry.len() {
+            return Err(broken(madt, at, &format!("has a length of {length} bytes")));
         }
+        let entry = &mut entry[..len];
+        let short = || broken(madt, at, &format!("of type {kind} has {length} bytes only"));
         let (id, flags) = match kind {
-            LOCAL_APIC if len < 8 => return Err(broken(madt, at, &short(kind, len))),
-            LOCAL_APIC => (u32::from(bytes[at + 3]), at + 4),
-            LOCAL_X2APIC if len < 16 => return Err(broken(madt, at, &short(kind, len))),
-            LOCAL_X2APIC => (word(&bytes, at + 4).unwrap_or(u32::MAX), at + 8),
+            LocalApic::KIND => {
+                let (apic, _) = LocalApic::mut_from_prefix(entry).map_err(|_| short())?;
+                (u32::from(apic.id), &mut apic.flags)
+            }
+            LocalX2Apic::KIND => {
+                let (apic, _) = LocalX2Apic::mut_from_prefix(entry).map_err(|_| short())?;
+                (apic.id.get(), &mut apic.flags)
+            }
             _ => {
-                at = end;
+                at += len;
                 continue;
             }
         };
         if id == apic_id {
-            found |= word(&bytes, flags).is_some_and(|flags| flags & ENABLED != 0);
-            bytes[flags..flags + 4].fill(0);
+            found |= CpuFlags::from_bits_retain(flags.get()).contains(CpuFlags::ENABLED);
+            *flags = CpuFlags::empty().bits().into();
         }
-        at = end;
+        at += len;
     }
     if !found {
         return Err(AcpiError::NoProcessor {
@@ -49,15 +49,11 @@ pub(super) fn without(madt: &Table, apic_id: u32) -> Result<Vec<u8>, AcpiError> 
             apic_id,
         });
     }
-    seal(&mut bytes, CHECKSUM);
+    seal(&mut bytes, offset_of!(TableHeader, checksum));
     Ok(bytes)
 }
 
-fn short(kind: u8, len: u8) -> String {
-    format!("of type {kind} has {len} bytes only")
-}
-
-fn broken(madt: &Table, at: usize, what: &str) -> AcpiError {
+fn broken(madt: &AcpiTable, at: usize, what: &str) -> AcpiError {
     AcpiError::Bad {
         name: madt.name.clone(),
         found: format!("its entry at offset {at} {what}"),

@@ -1,15 +1,22 @@
+use super::table::MAX_TABLES;
+use super::wire::{Rsdp, TableHeader, seal, sum};
 use super::*;
+use core::mem::offset_of;
 use proptest::prelude::*;
+use zerocopy::FromBytes;
+
+/// Offset of the checksum in a table.
+const CHECKSUM: usize = offset_of!(TableHeader, checksum);
 
 /// A table with a right checksum.
-fn table(name: &str, signature: &[u8; 4], body: &[u8]) -> Table {
+pub(super) fn table(name: &str, signature: &[u8; 4], body: &[u8]) -> AcpiTable {
     let mut bytes = signature.to_vec();
     bytes.extend((36 + body.len() as u32).to_le_bytes());
     bytes.extend([3, 0]);
     bytes.extend(b"BOCHS BXPC    \x01\0\0\0BXPC\x01\0\0\0");
     bytes.extend(body);
     seal(&mut bytes, CHECKSUM);
-    Table {
+    AcpiTable {
         name: name.to_owned(),
         bytes,
     }
@@ -25,14 +32,14 @@ fn x2apic(id: u32, flags: u32) -> Vec<u8> {
 }
 
 /// Behind 8 bytes: processors, and an I/O APIC between them.
-fn madt(entries: &[Vec<u8>]) -> Table {
+fn madt(entries: &[Vec<u8>]) -> AcpiTable {
     let io_apic = vec![1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0];
     let (first, rest) = entries.split_first().unwrap();
     let body = [&[0, 0, 0xe0, 0xfe, 1, 0, 0, 0], &first[..], &io_apic].concat();
     table("APIC", b"APIC", &[body, rest.concat()].concat())
 }
 
-fn machine() -> Vec<Table> {
+pub(super) fn machine() -> Vec<AcpiTable> {
     vec![
         madt(&[apic(0, 1), apic(2, 1), x2apic(0x1_0000, 1)]),
         table("DSDT", b"DSDT", b"aml"),
@@ -45,19 +52,21 @@ fn machine() -> Vec<Table> {
 /// Address and bytes of each table of the tree below the RSDP at `at`.
 fn tree(built: &Trees, base: u64, at: u64) -> Vec<(u64, &[u8])> {
     let from = |addr: u64| &built.bytes[(addr - base) as usize..];
-    let rsdp = &from(at)[..36];
-    assert!(rsdp.starts_with(b"RSD PTR "));
-    assert_eq!((sum(&rsdp[..20]), sum(rsdp), rsdp[15]), (0, 0, 2));
+    let bytes = &from(at)[..RSDP_LEN as usize];
+    let rsdp = Rsdp::read_from_bytes(bytes).unwrap();
+    assert_eq!(&rsdp.signature, b"RSD PTR ");
+    assert_eq!((sum(&bytes[..20]), sum(bytes), rsdp.revision), (0, 0, 2));
     let sized = |addr: u64| {
         let bytes = from(addr);
-        &bytes[..word(bytes, LENGTH).unwrap() as usize]
+        let (header, _) = TableHeader::read_from_prefix(bytes).unwrap();
+        &bytes[..header.length.get() as usize]
     };
-    let root = u64::from_le_bytes(rsdp[24..32].try_into().unwrap());
+    let root = rsdp.xsdt.get();
     let xsdt = sized(root);
     assert!(xsdt.starts_with(b"XSDT") && root % 16 == 0);
     assert_eq!(sum(xsdt), 0);
-    let entries = xsdt[HEADER..].chunks_exact(8);
-    let addresses = entries.map(|entry| u64::from_le_bytes(entry.try_into().unwrap()));
+    let (entries, _) = xsdt[size_of::<TableHeader>()..].as_chunks();
+    let addresses = entries.iter().map(|entry| u64::from_le_bytes(*entry));
     addresses
         .map(|addr| {
             assert_eq!(addr % 16, 0);
@@ -143,8 +152,8 @@ fn a_boot_processor_with_an_id_of_more_than_a_byte() {
 }
 
 #[test]
-fn what_cannot_be_used_is_named() {
-    let text = |tables: &[Table], id| build(tables, 0, id).unwrap_err().to_string();
+fn invalid_tables_are_named() {
+    let text = |tables: &[AcpiTable], id| build(tables, 0, id).unwrap_err().to_string();
     assert_eq!(text(&[], 0), "there are no ACPI tables");
     let mut tables = machine();
     assert_eq!(
@@ -185,7 +194,7 @@ fn what_cannot_be_used_is_named() {
 }
 
 #[test]
-fn what_xen_hides_from_dom0_is_there_again() {
+fn dmar_has_its_signature_again() {
     let mut tables = machine();
     tables.push(table("XMAR", b"XMAR", &[0x26; 12]));
     let built = build(&tables, 0, 0).unwrap();

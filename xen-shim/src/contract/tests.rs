@@ -8,7 +8,7 @@ fn bzimage(version: u16) -> Vec<u8> {
 }
 
 #[test]
-fn no_real_mode_is_added_once_and_only_xens_words_count() {
+fn no_real_mode_is_added_once_before_the_double_dash() {
     let line = command_line("com1=115200,8n1 console=com1", false);
     assert_eq!(line.text, "no-real-mode com1=115200,8n1 console=com1");
     assert_eq!(line.messages.len(), 1);
@@ -56,7 +56,7 @@ fn a_silent_xen_is_warned_of() {
 }
 
 #[test]
-fn the_loader_name_keeps_the_first_word() {
+fn the_loader_name_keeps_the_first_parameter() {
     let name = loader_name("0.1.0");
     let after = name.split_once("GRUB ").unwrap().1;
     assert!(!after.starts_with('0'), "{name}");

@@ -24,7 +24,7 @@ macro_rules! errnos {
 }
 
 errnos! {
-    EPERM = 1, "The caller may not.";
+    EPERM = 1, "Not permitted.";
     ENOENT = 2, "Nothing there.";
     ESRCH = 3, "No such domain.";
     EIO = 5, "Input or output failed.";
@@ -32,14 +32,14 @@ errnos! {
     E2BIG = 7, "A list is too long.";
     EAGAIN = 11, "Not now.";
     ENOMEM = 12, "No memory.";
-    EACCES = 13, "The caller may not; for sysctl: another interface version.";
+    EACCES = 13, "Not permitted; for sysctl: another interface version.";
     EFAULT = 14, "A pointer leads nowhere.";
     EBUSY = 16, "In use.";
     EEXIST = 17, "There already.";
     ENODEV = 19, "No such device.";
     EINVAL = 22, "An argument is wrong.";
     ENOTTY = 25, "The device has no such call.";
-    ENOSPC = 28, "No room.";
+    ENOSPC = 28, "No space.";
     EROFS = 30, "Read-only.";
     ERANGE = 34, "Out of range.";
     ENOSYS = 38, "No such hypercall.";

@@ -1,4 +1,4 @@
-//! Why Xen did not do what it was asked, and what to do about it.
+//! Errors of hypercalls, with their meaning and remedy.
 
 use super::{Errno, LoadProblem};
 
@@ -17,7 +17,7 @@ pub enum HypercallError {
     Open {
         /// The device.
         path: &'static str,
-        /// What open(2) said.
+        /// Error of open(2).
         errno: Errno,
     },
     /// No memory that stays resident.
@@ -27,7 +27,7 @@ pub enum HypercallError {
     Memory {
         /// Bytes asked for.
         len: usize,
-        /// What mmap(2) said.
+        /// Error of mmap(2).
         errno: Errno,
     },
     /// Frames of the machine could not be mapped.
@@ -43,9 +43,9 @@ pub enum HypercallError {
     /// KEXEC_CMD_kexec_load failed.
     #[error("Xen refused the image ({errno}): {problem}")]
     Load {
-        /// What Xen said.
+        /// Xen's answer.
         errno: Errno,
-        /// What that means for this image.
+        /// Its meaning for this image.
         problem: LoadProblem,
     },
     /// Any other hypercall failed.
@@ -53,9 +53,9 @@ pub enum HypercallError {
     Call {
         /// Its name in Xen's headers.
         call: &'static str,
-        /// What Xen said.
+        /// Xen's answer.
         errno: Errno,
-        /// What that means, and what to do.
+        /// Its meaning, and the remedy.
         meaning: String,
     },
     /// Xen answered with something that cannot be.
@@ -63,7 +63,7 @@ pub enum HypercallError {
     Nonsense {
         /// Its name in Xen's headers.
         call: &'static str,
-        /// What, and what was expected.
+        /// The answer, and the expected one.
         answer: String,
     },
 }

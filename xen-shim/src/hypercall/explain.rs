@@ -1,15 +1,9 @@
-//! What Xen's error numbers mean, call by call.
+//! The meaning of Xen's error numbers, call by call.
 
-use super::kexec::{ImageKind, KexecRange};
+use super::image::ImageKind;
+use super::problem::{NO_KEXEC, NOT_ALLOWED};
+use super::range::KexecRange;
 use super::{Errno, HypercallError, LoadProblem};
-
-/// ENOSYS of any kexec command.
-pub(super) const NO_KEXEC: &str = "the kexec hypercall is there for a paravirtualised (PV) dom0 only: a PVH \
-                        dom0 cannot use it, nor can a Xen that was built without kexec; boot dom0 \
-                        as PV (without dom0=pvh)";
-/// EPERM and EACCES.
-pub(super) const NOT_ALLOWED: &str = "Xen lets the control domain alone do this (and XSM may forbid it): run \
-                           mbtool in dom0";
 
 /// A call that fails, other than load.
 pub(super) enum FailedCall {
@@ -26,7 +20,7 @@ pub(super) enum FailedCall {
     Watchdog,
 }
 
-/// The error for `errno`, with what it means there.
+/// The error for `errno`, with its meaning for this call.
 pub(super) fn explain(what: FailedCall, errno: Errno) -> HypercallError {
     let call = match what {
         FailedCall::GetRange(_) => "KEXEC_CMD_kexec_get_range",
@@ -47,14 +41,14 @@ pub(super) fn explain(what: FailedCall, errno: Errno) -> HypercallError {
     );
     let meaning = match (errno, &what) {
         (Errno::ENOSYS, _) if kexec => NO_KEXEC.to_owned(),
-        (Errno::ENOSYS, _) => "this Xen has no such call for this domain".to_owned(),
+        (Errno::ENOSYS, _) => "this Xen does not offer the call to this domain".to_owned(),
         (Errno::EPERM | Errno::EACCES, _) => NOT_ALLOWED.to_owned(),
         (Errno::ERANGE, FailedCall::GetRange(KexecRange::Cpu(cpu))) => {
             format!("CPU {cpu} is above the highest number that this machine can have")
         }
         (Errno::EINVAL, FailedCall::GetRange(KexecRange::Cpu(_))) => {
             "Xen keeps notes of CPUs only when memory is reserved for a crash image: add \
-             crashkernel= to Xen's command line and reboot (`mbtool crash size` says how much)"
+             crashkernel= to Xen's command line and reboot (`mbtool crash size` prints the amount)"
                 .to_owned()
         }
         (Errno::EINVAL, FailedCall::GetRange(_)) => "this Xen does not know this range".to_owned(),
@@ -74,7 +68,7 @@ pub(super) fn explain(what: FailedCall, errno: Errno) -> HypercallError {
                                /dev/xen/hypercall prevents (Linux 4.18 or newer); try again"
             .to_owned(),
         (Errno::ENOMEM, _) => "Xen has no free memory".to_owned(),
-        _ => "that is not known of this call; see `xl dmesg`".to_owned(),
+        _ => "this call is not known to fail like that; see `xl dmesg`".to_owned(),
     };
     HypercallError::Call {
         call,

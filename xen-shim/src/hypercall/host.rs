@@ -1,6 +1,6 @@
 // UNSAFETY: makes hypercalls.
 #![expect(unsafe_code)]
-//! What Xen tells its control domain about the machine.
+//! Facts about the machine that Xen gives its control domain.
 
 use super::explain::{FailedCall, explain};
 use super::transport::request;
@@ -8,14 +8,14 @@ use super::wire::{
     CpuFlags, MemoryMap, PlatformCpuInfo, RawE820Entry, XENPF_GET_CPUINFO, XENPF_INTERFACE_VERSION,
     memory_cmd, op, version_cmd,
 };
-use super::{Buffer, DOMID_IO, Errno, HypercallError, Transport, m2p, physinfo};
+use super::{DOMID_IO, Errno, HypercallError, Transport, m2p, physinfo};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 use std::fmt;
 use zerocopy::{FromBytes, FromZeros};
 
 /// Entries of a memory map at most: four times what Xen's own map can have.
 const MAX_ENTRIES: usize = 4096;
-/// What [`XenMachine::read`] maps at once, in bytes.
+/// Bytes that [`XenMachine::read`] maps at once.
 const PART: u64 = MIB;
 
 /// An entry of the machine's memory map.
@@ -129,12 +129,12 @@ impl<'a> XenMachine<'a> {
         physinfo::free_heap(self.0)
     }
 
-    /// `len` bytes of machine memory from `addr`, of what belongs to no domain:
+    /// `len` bytes of machine memory from `addr`, that belongs to no domain:
     /// below 1 MiB, firmware tables, I/O memory.
     ///
     /// # Errors
     ///
-    /// [`HypercallError::Map`] for RAM above 1 MiB, and what Xen keeps to itself.
+    /// [`HypercallError::Map`] for RAM above 1 MiB, and for memory that Xen gives to no domain.
     pub fn read(&self, addr: u64, len: usize) -> Result<Vec<u8>, HypercallError> {
         let nonsense = || HypercallError::Nonsense {
             call: "reading machine memory",
@@ -159,8 +159,8 @@ impl<'a> XenMachine<'a> {
         Ok(bytes)
     }
 
-    /// The APIC id of physical CPU `cpu` (public/platform.h, `xenpf_pcpuinfo`). A
-    /// PV domain that asks the CPU itself is told what Xen makes up.
+    /// The APIC id of physical CPU `cpu` (public/platform.h, `xenpf_pcpuinfo`). In
+    /// a PV domain CPUID returns synthetic ids.
     ///
     /// # Errors
     ///
@@ -208,8 +208,7 @@ impl<'a> XenMachine<'a> {
         })
     }
 
-    /// The words that Xen itself was started with; longer lines are cut by Xen at
-    /// 1023 bytes (public/version.h, `xen_commandline_t`).
+    /// Xen's own command line; Xen cuts it at 1023 bytes (public/version.h, `xen_commandline_t`).
     ///
     /// # Errors
     ///
@@ -228,22 +227,6 @@ impl<'a> XenMachine<'a> {
         // structure that the command expects, or 0 where it takes none.
         unsafe { self.0.hypercall(op, [command, argument, 0, 0, 0]) }
     }
-}
-
-/// Makes a call of memory_op with the structure in `argument`.
-///
-/// # Safety
-///
-/// `argument` holds the structure that `command` expects; what that leads to are
-/// other buffers of the same transport.
-pub(super) unsafe fn memory_op(
-    transport: &dyn Transport,
-    command: u64,
-    argument: Option<&Buffer>,
-) -> Result<i64, Errno> {
-    let argument = argument.map_or(0, Buffer::addr);
-    // SAFETY: the caller's promise.
-    unsafe { transport.hypercall(op::MEMORY, [command, argument, 0, 0, 0]) }
 }
 
 #[cfg(test)]

@@ -5,114 +5,13 @@
 //! A paravirtualised dom0 only: Xen answers ENOSYS to any other.
 
 use super::explain::{FailedCall, explain};
+use super::image::{ImageKind, LoadImage};
 use super::problem::{broken_rule, load_problem};
+use super::range::KexecRange;
 use super::transport::request;
 use super::wire::{KexecExec, KexecGetRange, KexecLoad, KexecSegment, kexec_cmd, op};
 use super::{Buffer, Errno, HypercallError, Transport};
 use handoff::addr::PhysRange;
-
-/// Segments of an image at most: Xen refuses one more, of any kind.
-pub const MAX_SEGMENTS: usize = 15;
-
-/// The image that an orderly exec starts, or the one for a crash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ImageKind {
-    /// KEXEC_TYPE_DEFAULT. Loaded into free memory of Xen, put in place by exec.
-    Default,
-    /// KEXEC_TYPE_CRASH. Loaded in its place, in the crash area.
-    Crash,
-}
-
-impl ImageKind {
-    /// Xen's number.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Default => 0,
-            Self::Crash => 1,
-        }
-    }
-}
-
-/// The mode in which Xen enters an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Arch {
-    /// EM_X86_64: long mode; only the segments' destinations are mapped.
-    X86_64,
-    /// EM_386: protected mode, no paging.
-    I386,
-}
-
-impl Arch {
-    /// Xen's number: ELF's.
-    #[must_use]
-    pub const fn number(self) -> u16 {
-        match self {
-            Self::X86_64 => 62,
-            Self::I386 => 3,
-        }
-    }
-}
-
-/// A range of machine memory that Xen tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KexecRange {
-    /// The crash area: `crashkernel=` of Xen's command line.
-    Crash,
-    /// Xen's image.
-    Xen,
-    /// ELF notes of a physical CPU, by its number. Written by a crash.
-    Cpu(u32),
-    /// The ELF note VMCOREINFO_XEN. Empty until an image has been loaded.
-    Vmcoreinfo,
-}
-
-impl KexecRange {
-    /// Xen's numbers: of the range, and of the CPU.
-    #[must_use]
-    pub const fn numbers(self) -> (u32, u32) {
-        match self {
-            Self::Crash => (0, 0),
-            Self::Xen => (1, 0),
-            Self::Cpu(cpu) => (2, cpu),
-            Self::Vmcoreinfo => (6, 0),
-        }
-    }
-}
-
-/// A part of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoadSegment<'a> {
-    /// The content; zeros follow up to the end of `dest`. `None`: the memory at
-    /// `dest` is not touched, only mapped when the image is entered. `Some` of
-    /// nothing: all of `dest` is zeroed.
-    pub data: Option<&'a [u8]>,
-    /// Where, in whole pages.
-    pub dest: PhysRange,
-}
-
-impl<'a> LoadSegment<'a> {
-    /// `data` at `dest`; no data: only mapped.
-    #[must_use]
-    pub fn new(data: &'a [u8], dest: PhysRange) -> Self {
-        let data = (!data.is_empty()).then_some(data);
-        Self { data, dest }
-    }
-}
-
-/// An image.
-#[derive(Clone, Copy, Debug)]
-pub struct LoadImage<'a> {
-    /// When it runs.
-    pub kind: ImageKind,
-    /// How it is entered.
-    pub arch: Arch,
-    /// Where: machine address.
-    pub entry: u64,
-    /// Its parts, [`MAX_SEGMENTS`] at most, none overlapping another even where
-    /// they are only mapped.
-    pub segments: &'a [LoadSegment<'a>],
-}
 
 /// Xen's kexec.
 #[derive(Clone, Copy, Debug)]
@@ -156,7 +55,7 @@ impl<'a> Kexec<'a> {
     /// first, because Xen would copy the new one over it, and then free it by a
     /// list of pages that may be overwritten by then, which panics the host.
     ///
-    /// Xen's answer is not to be taken for more than it says:
+    /// Limits of Xen's answer:
     /// - success does not prove that every page is there: Xen loses the error of
     ///   a segment that ran out of memory when mapping it succeeds. Ask
     ///   [`XenMachine::free_heap`](super::XenMachine::free_heap) before.
@@ -169,7 +68,7 @@ impl<'a> Kexec<'a> {
     ///
     /// # Errors
     ///
-    /// [`HypercallError::Load`] says which rule the image breaks.
+    /// [`HypercallError::Load`] names the rule that the image breaks.
     pub fn load(&self, image: &LoadImage<'_>) -> Result<(), HypercallError> {
         let (kind, arch) = (image.kind.number(), image.arch.number());
         let area = match image.kind {
@@ -264,16 +163,16 @@ impl<'a> Kexec<'a> {
         match self.call(kexec_cmd::EXEC, &buffer) {
             Ok(_) => HypercallError::Nonsense {
                 call: "KEXEC_CMD_kexec",
-                answer: "Xen says that the image runs, and is still here".to_owned(),
+                answer: "success, but Xen is still here".to_owned(),
             },
             Err(errno) => explain(FailedCall::Exec(kind), errno),
         }
     }
 
-    /// What KEXEC_CMD_kexec_status answers for `kind`, which is *not* whether an
-    /// image is loaded: Xen has two slots for each kind, and tells which of them
-    /// is current. Load, load gives `false`; an unload of nothing may give `true`.
-    /// Only a changed answer says something: that somebody loaded or unloaded.
+    /// The answer of KEXEC_CMD_kexec_status for `kind`, which is *not* whether an
+    /// image is loaded: Xen has two slots for each kind, and returns the number of the
+    /// current one. Two loads give `false`; an unload without an image may give `true`.
+    /// Only a changed answer is useful: an image was loaded or unloaded in between.
     ///
     /// # Errors
     ///

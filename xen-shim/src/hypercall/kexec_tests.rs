@@ -1,5 +1,5 @@
 use super::super::testing::{FakeHost, FakeXen, load_cases};
-use super::super::{LoadProblem, XenMachine};
+use super::super::{Arch, LoadProblem, LoadSegment, XenMachine};
 use super::*;
 use handoff::addr::MIB;
 
@@ -43,7 +43,7 @@ fn every_row_of_the_table() {
 }
 
 #[test]
-fn each_refusal_says_why() {
+fn each_refusal_names_its_rule() {
     let says = |name: &str, words: &[&str]| {
         let xen = FakeXen::default();
         let cases = load_cases(range(AREA, 2 * AREA));
@@ -77,11 +77,14 @@ fn each_refusal_says_why() {
         "crash-data-to-mmio",
         &["segment 0", "0xfee00000-0xfee01000", "crash area"],
     );
-    says("crash-area-full", &["(ENOMEM)", "no room", "crashkernel="]);
+    says(
+        "crash-area-full",
+        &["(ENOMEM)", "too few pages", "crashkernel="],
+    );
 }
 
 #[test]
-fn what_the_image_is_not_to_blame_for_is_explained_too() {
+fn errors_without_a_broken_rule_are_explained() {
     let refused = |errno| {
         let xen = FakeXen::default();
         xen.fail_next(op::KEXEC, kexec_cmd::LOAD, errno);
@@ -98,8 +101,8 @@ fn what_the_image_is_not_to_blame_for_is_explained_too() {
         (Errno::EBUSY, "right now"),
         (Errno::EIO, "xl dmesg"),
     ] {
-        let said = refused(errno);
-        assert!(said.contains(words), "{errno}: {said}");
+        let text = refused(errno);
+        assert!(text.contains(words), "{errno}: {text}");
     }
     let none = FakeHost {
         crash: range(0, 0),
@@ -107,7 +110,7 @@ fn what_the_image_is_not_to_blame_for_is_explained_too() {
     };
     let xen = FakeXen::new(none);
     let error = load(&Kexec::new(&xen), ImageKind::Crash, &[1], AREA).unwrap_err();
-    assert!(error.to_string().contains("which crashkernel="), "{error}");
+    assert!(error.to_string().contains("crashkernel= for"), "{error}");
     let small = FakeHost {
         free_pages: 100,
         ..FakeHost::default()
@@ -196,7 +199,7 @@ fn an_image_over_free_memory_panics_the_host_when_it_goes() {
 }
 
 #[test]
-fn status_tells_the_slot_and_nothing_more() {
+fn status_is_the_slot_alone() {
     let xen = FakeXen::default();
     let kexec = Kexec::new(&xen);
     let mut seen = vec![kexec.status(ImageKind::Default).unwrap()];
@@ -213,7 +216,7 @@ fn status_tells_the_slot_and_nothing_more() {
 }
 
 #[test]
-fn ranges_are_told() {
+fn ranges_are_read() {
     let xen = FakeXen::default();
     let kexec = Kexec::new(&xen);
     assert_eq!(kexec.range(KexecRange::Crash), Ok(range(AREA, 2 * AREA)));

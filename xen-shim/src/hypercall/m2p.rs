@@ -8,8 +8,7 @@
 //! the frames that it is in, which Xen lists 2 MiB by 2 MiB.
 
 use super::explain::{FailedCall, explain};
-use super::host::memory_op;
-use super::transport::request;
+use super::transport::{memory_op, request};
 use super::wire::{MachphysMfnList, memory_cmd};
 use super::{DOMID_XEN, HypercallError, Transport};
 use handoff::addr::{PAGE_SIZE, PhysRange};
@@ -145,9 +144,9 @@ impl<'a> M2pTable<'a> {
     }
 }
 
-/// Whether a word of the table is an owner's frame number: not all ones (nobody's),
-/// all ones but the last bit (shared), nor what older Xens fill unused parts with,
-/// 0x55 and 0x77 bytes.
+/// Whether a word of the table is an owner's frame number: not all ones (no owner),
+/// all ones but the last bit (shared), nor the fill of unused parts by older releases
+/// (0x55 and 0x77 bytes).
 fn owned(word: u64) -> bool {
     word < MAX_PFN
 }

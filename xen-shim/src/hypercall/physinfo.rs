@@ -2,7 +2,7 @@
 #![expect(unsafe_code)]
 //! Free memory, from XEN_SYSCTL_physinfo.
 //!
-//! Sysctl is no stable interface: the caller names the version that it speaks,
+//! Sysctl is no stable interface: the caller names the version that it uses,
 //! and Xen answers EACCES to any but its own. What this call returns has changed
 //! once in the part that matters here, so versions are tried, newest first.
 
@@ -40,7 +40,7 @@ pub fn free_heap(transport: &dyn Transport) -> Result<Option<u64>, HypercallErro
     Ok(None)
 }
 
-/// Bytes free; `None` where the numbers cannot be what they should.
+/// Bytes free; `None` where the numbers are inconsistent.
 fn free(answer: &Sysctl) -> Option<u64> {
     let (total, free) = match answer.numbers {
         [_, total, free] if answer.version >= WITH_ARCH => (total, free),

@@ -1,10 +1,17 @@
-//! What is wrong with an image that Xen refuses.
+//! The rule that a refused image breaks.
 
 use super::Errno;
-use super::explain::{NO_KEXEC, NOT_ALLOWED};
-use super::kexec::{Arch, ImageKind, LoadImage, LoadSegment, MAX_SEGMENTS};
+use super::image::{Arch, ImageKind, LoadImage, LoadSegment, MAX_SEGMENTS};
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use std::fmt;
+
+/// ENOSYS of any kexec command.
+pub(super) const NO_KEXEC: &str = "the kexec hypercall is there for a paravirtualised (PV) dom0 only: a PVH \
+                        dom0 cannot use it, nor can a Xen that was built without kexec; boot dom0 \
+                        as PV (without dom0=pvh)";
+/// EPERM and EACCES.
+pub(super) const NOT_ALLOWED: &str = "Xen lets the control domain alone do this (and XSM may forbid it): run \
+                           mbtool in dom0";
 
 /// The rule that an image breaks (xen/common/kimage.c). Xen answers with a bare
 /// number; this is the rule that the number and the image fit.
@@ -50,7 +57,7 @@ pub enum LoadProblem {
     },
     /// No crash area is reserved.
     NoCrashArea,
-    /// The crash area has no room for Xen's own pages.
+    /// The crash area has no free pages for Xen's own use.
     CrashAreaFull(PhysRange),
     /// Xen has no memory for the image.
     NoMemory,
@@ -116,14 +123,14 @@ impl fmt::Display for LoadProblem {
                  segments without data may be there"
             ),
             Self::NoCrashArea => f.write_str(
-                "no memory is reserved for a crash image: `mbtool crash size` says which crashkernel= \
-                 belongs on Xen's command line",
+                "no memory is reserved for a crash image: `mbtool crash size` prints the \
+                 crashkernel= for Xen's command line",
             ),
             Self::CrashAreaFull(area) => write!(
                 f,
                 "Xen puts control pages and page tables into the crash area {area} as well, and \
-                 has no room left there: at least 16 pages, and one for every 2 MiB that the \
-                 segments span; `mbtool crash size` says which crashkernel= would do"
+                 too few pages are free there: it needs 16, and one for every 2 MiB that the \
+                 segments span; `mbtool crash size` prints a sufficient crashkernel="
             ),
             Self::NoMemory => f.write_str(
                 "Xen has not enough free memory, which it needs for all data and for one more page \
@@ -186,7 +193,7 @@ pub(super) fn broken_rule(
     (!known.contains(&arch)).then_some((Errno::EINVAL, LoadProblem::Arch(arch)))
 }
 
-/// The rule that `image` breaks, or what Xen ran out of, when it answered
+/// The rule that `image` breaks, or the resource that is exhausted, when Xen answered
 /// `errno`.
 pub(super) fn load_problem(
     errno: Errno,

@@ -1,96 +1,26 @@
-// UNSAFETY: stands for the other side of hypercalls, which is given addresses.
+// UNSAFETY: the other side of hypercalls, which takes addresses.
 #![expect(unsafe_code)]
-//! A Xen for tests: it checks as the real one does, records what it is asked, and
-//! can be told to fail.
+//! A Xen for tests: it makes the checks of the real one, records the hypercalls, and
+//! fails on request.
 //!
-//! [`load_cases`] is the table of what Xen accepts and refuses, run against this
-//! and against real Xens.
+//! [`load_cases`] is a table of images with Xen's answers, run against this and against
+//! real Xens.
 
 mod cases;
+mod fake_host;
 mod host;
 mod kexec;
 mod pages;
 
 pub use cases::{LoadCase, load_cases};
+pub use fake_host::FakeHost;
 pub use kexec::LoadedImage;
 
 use super::wire::{SCHEDOP_WATCHDOG, SchedWatchdog, op};
-use super::{Buffer, E820Entry, Errno, ForeignMapping, HypercallError, ImageKind, Transport};
-use handoff::addr::{MIB, PhysRange};
+use super::{Buffer, Errno, ForeignMapping, HypercallError, ImageKind, Transport};
+use handoff::addr::PhysRange;
 use std::cell::RefCell;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
-
-/// The machine that a [`FakeXen`] runs on.
-#[derive(Clone, Debug)]
-pub struct FakeHost {
-    /// Release: major, minor.
-    pub version: (u16, u16),
-    /// The rest of the release, 15 bytes at most.
-    pub extra: String,
-    /// Its command line.
-    pub command_line: String,
-    /// The machine's memory map.
-    pub memory_map: Vec<E820Entry>,
-    /// The crash area; empty: none.
-    pub crash: PhysRange,
-    /// Xen's image.
-    pub image: PhysRange,
-    /// Physical CPUs.
-    pub cpus: u32,
-    /// Memory that domains own.
-    pub owned: Vec<PhysRange>,
-    /// Memory that domains own once an image has been loaded, if that changes.
-    pub owned_after_load: Option<Vec<PhysRange>>,
-    /// 2 MiB parts of the machine-to-physical table that are not there.
-    pub m2p_holes: Vec<usize>,
-    /// What the words of frames without an owner hold.
-    pub m2p_unowned: u64,
-    /// Pages in the free heap.
-    pub free_pages: u64,
-    /// The sysctl interface that this Xen speaks.
-    pub sysctl: u32,
-    /// The domain is no PV dom0: there is no kexec hypercall.
-    pub no_kexec: bool,
-    /// Memory that is no domain's, by its address; zeros elsewhere below 1 MiB.
-    pub firmware: Vec<(u64, Vec<u8>)>,
-}
-
-impl Default for FakeHost {
-    /// Xen 4.17 on 2 GiB with two CPUs, crashkernel=256M@256M, and a dom0 that
-    /// owns 512 MiB to 1.5 GiB.
-    fn default() -> Self {
-        let range = |start, end| PhysRange { start, end };
-        let entry = |start, end, kind| E820Entry {
-            start,
-            len: end - start,
-            kind,
-        };
-        Self {
-            version: (4, 17),
-            extra: ".7-fake".to_owned(),
-            command_line: "console=com1 crashkernel=256M@256M".to_owned(),
-            memory_map: vec![
-                entry(0, 0x9_fc00, 1),
-                entry(0x9_fc00, 0xa_0000, 2),
-                entry(0xf_0000, 0x10_0000, 2),
-                entry(0x10_0000, 0x7ffe_0000, 1),
-                entry(0x7ffe_0000, 0x8000_0000, 2),
-                entry(0xfee0_0000, 0xfee0_1000, 2),
-            ],
-            crash: range(256 * MIB, 512 * MIB),
-            image: range(0x7fa0_0000, 0x7fda_7000),
-            cpus: 2,
-            owned: vec![range(512 * MIB, 1536 * MIB)],
-            owned_after_load: None,
-            m2p_holes: Vec::new(),
-            m2p_unowned: u64::MAX,
-            free_pages: 200 * MIB / 4096,
-            sysctl: 0x15,
-            no_kexec: false,
-            firmware: Vec::new(),
-        }
-    }
-}
 
 /// A hypercall that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -296,7 +226,7 @@ impl Transport for FakeXen {
             end: buffer.addr() + len as u64,
         };
         let buffers = &mut self.state.borrow_mut().buffers;
-        // what was there before is gone
+        // an older buffer at this address was freed
         buffers.retain(|other| !other.overlaps(&range));
         buffers.push(range);
         Ok(buffer)

@@ -1,14 +1,15 @@
 // UNSAFETY: a hypercall takes addresses as numbers.
 #![expect(unsafe_code)]
-//! The way to Xen, or to something that stands for it.
+//! How hypercalls reach Xen, or a fake.
 
+use super::wire::op;
 use super::{Buffer, Errno, ForeignMapping, HypercallError};
 use std::fmt::Debug;
 use zerocopy::{Immutable, IntoBytes};
 
 /// The calling domain itself (public/xen.h).
 pub const DOMID_SELF: u16 = 0x7ff0;
-/// Owner of what is not RAM, and of RAM below 1 MiB.
+/// Owner of I/O memory and firmware memory, and of RAM below 1 MiB.
 pub const DOMID_IO: u16 = 0x7ff1;
 /// Owner of Xen's tables that others may see.
 pub const DOMID_XEN: u16 = 0x7ff2;
@@ -55,4 +56,20 @@ pub(super) fn request<T: IntoBytes + Immutable + ?Sized>(
     let mut buffer = transport.buffer(size_of_val(value))?;
     buffer.put(value);
     Ok(buffer)
+}
+
+/// Makes a call of memory_op with the structure in `argument`.
+///
+/// # Safety
+///
+/// `argument` holds the structure that `command` expects; addresses in it lead to other
+/// buffers of the same transport.
+pub(super) unsafe fn memory_op(
+    transport: &dyn Transport,
+    command: u64,
+    argument: Option<&Buffer>,
+) -> Result<i64, Errno> {
+    let argument = argument.map_or(0, Buffer::addr);
+    // SAFETY: the caller's promise.
+    unsafe { transport.hypercall(op::MEMORY, [command, argument, 0, 0, 0]) }
 }

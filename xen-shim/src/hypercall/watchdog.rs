@@ -11,8 +11,8 @@ use super::wire::{SCHEDOP_WATCHDOG, SchedWatchdog, op};
 use super::{HypercallError, Transport};
 use std::time::Duration;
 
-/// A watchdog of this domain, one of two that Xen has for each. It goes on when
-/// this value is dropped.
+/// A watchdog of this domain, one of two that Xen has for each. It stays
+/// armed when this value is dropped.
 #[derive(Debug)]
 pub struct DomainWatchdog<T> {
     transport: T,

@@ -1,26 +1,28 @@
 use super::*;
+use handoff::addr::{PAGE_SIZE, PhysRange};
+use handoff::spec::{Fixup, OnCpu};
 use proptest::prelude::*;
 
 fn r(start: u64, end: u64) -> PhysRange {
     PhysRange::new(start, end).unwrap()
 }
 
-const UEFI: LowFacts = LowFacts {
+const UEFI: LowMemoryState = LowMemoryState {
     ebda_segment: Some(0),
     base_kib: Some(0),
     mem_lower_kib: 640,
-    rsdp: Some(Rsdp {
+    rsdp: Some(RsdpLocation {
         addr: 0x7f5d_e014,
         len: 36,
     }),
     rsdp_in_low_memory: false,
     efi: true,
 };
-const BIOS: LowFacts = LowFacts {
+const BIOS: LowMemoryState = LowMemoryState {
     ebda_segment: Some(0x9fc0),
     base_kib: Some(639),
     mem_lower_kib: 639,
-    rsdp: Some(Rsdp {
+    rsdp: Some(RsdpLocation {
         addr: 0xf5a40,
         len: 20,
     }),
@@ -100,13 +102,13 @@ fn a_uefi_machine_gets_an_ebda_with_the_rsdp() {
 
 #[test]
 fn words_that_cannot_be_read_are_absent_on_uefi_and_trusted_on_bios() {
-    let none = LowFacts {
+    let none = LowMemoryState {
         ebda_segment: None,
         base_kib: None,
         ..UEFI
     };
     assert!(decide(&none, &[r(0, 0xa0000)]).unwrap().fix.is_some());
-    let bios = LowFacts {
+    let bios = LowMemoryState {
         ebda_segment: None,
         base_kib: None,
         ..BIOS
@@ -122,7 +124,7 @@ fn words_that_cannot_be_read_are_absent_on_uefi_and_trusted_on_bios() {
 
 #[test]
 fn an_rsdp_out_of_reach_is_reason_enough() {
-    let facts = LowFacts {
+    let facts = LowMemoryState {
         rsdp_in_low_memory: false,
         ..BIOS
     };
@@ -132,8 +134,8 @@ fn an_rsdp_out_of_reach_is_reason_enough() {
 
 #[test]
 fn the_rsdp_itself_is_not_overwritten() {
-    let facts = LowFacts {
-        rsdp: Some(Rsdp {
+    let facts = LowMemoryState {
+        rsdp: Some(RsdpLocation {
             addr: 0x9d008,
             len: 36,
         }),
@@ -146,7 +148,7 @@ fn the_rsdp_itself_is_not_overwritten() {
 
 #[test]
 fn no_rsdp_at_all_is_only_said() {
-    let facts = LowFacts {
+    let facts = LowMemoryState {
         rsdp: None,
         rsdp_in_low_memory: false,
         ..BIOS
@@ -158,14 +160,14 @@ fn no_rsdp_at_all_is_only_said() {
         "{:?}",
         decision.messages
     );
-    let facts = LowFacts { rsdp: None, ..UEFI };
+    let facts = LowMemoryState { rsdp: None, ..UEFI };
     let decision = decide(&facts, &[r(0, 0xa0000)]).unwrap();
     assert_eq!(decision.fix.unwrap().rsdp, None);
 }
 
 #[test]
 fn a_trampoline_outside_ram_is_moved() {
-    let facts = LowFacts {
+    let facts = LowMemoryState {
         ebda_segment: Some(0x9fc0),
         rsdp_in_low_memory: true,
         ..UEFI
@@ -180,7 +182,7 @@ fn a_trampoline_outside_ram_is_moved() {
 }
 
 #[test]
-fn no_room_says_what_is_there() {
+fn the_error_lists_the_ram_below_1_mib() {
     let error = decide(&UEFI, &[r(0x1000, 0x10000), r(0x90000, 0xa0000)]).unwrap_err();
     let text = error.to_string();
     assert!(
@@ -213,7 +215,7 @@ proptest! {
     /// After the changes Xen's own rule puts the trampoline where it was planned.
     #[test]
     fn a_fix_is_what_xen_will_compute(ram in runs(), ebda in any::<u16>(), kib in any::<u16>()) {
-        let facts = LowFacts { ebda_segment: Some(ebda), base_kib: Some(kib), ..UEFI };
+        let facts = LowMemoryState { ebda_segment: Some(ebda), base_kib: Some(kib), ..UEFI };
         match decide(&facts, &ram) {
             Ok(Decision { fix: Some(fix), .. }) => {
                 let mem_lower = u32::from(fix.base_kib);

@@ -95,7 +95,7 @@ pub fn stub64(handler: u32, at: u32) -> [u8; STUB64_LEN] {
     code.bytes
 }
 
-/// What a protected mode stub needs to know.
+/// Addresses in a protected mode stub.
 #[derive(Clone, Copy, Debug)]
 pub struct Stub32 {
     /// Address of [`crate::abi::Scratch::trap32_esp`].
@@ -106,9 +106,9 @@ pub struct Stub32 {
     pub handler: u32,
 }
 
-/// The protected mode stub of `vector`, to run at `at`: keeps ESP, which may
-/// point nowhere, and goes on on a good stack. By way of SS, because the CPU
-/// pushed its frame there; DS may hold anything.
+/// The protected mode stub of `vector`, to run at `at`: saves ESP, which may
+/// point to no memory, and switches to a good stack. It uses SS, because the CPU pushed its
+/// frame through it; DS may hold anything.
 #[must_use]
 pub fn stub32(stub: Stub32, vector: u8, at: u32) -> [u8; STUB32_LEN] {
     let mut code = Instructions::new();

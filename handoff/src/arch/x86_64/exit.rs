@@ -1,4 +1,5 @@
-//! The last words, and what the way out needs of our page tables.
+//! The last line before the jump, and the change of our page tables that exits in long
+//! mode need.
 
 use super::paging::NX;
 use crate::abi::{EXIT_LINUX64, EXIT_PVH, EXITS, Params, Tables};
@@ -34,7 +35,7 @@ pub fn close(tables: &mut Tables) {
     }
 }
 
-/// Says where the jump goes.
+/// Prints the target of the jump.
 pub fn announce(out: &mut impl Print, params: &Params) {
     out.str("[handoff] jump to ").hex(params.entry.into(), 8);
     let name = nth(EXITS, params.exit).unwrap_or(b"?");

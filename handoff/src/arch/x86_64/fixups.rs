@@ -33,7 +33,7 @@ pub unsafe fn apply_all(out: &mut impl Print, params: &Params, boot_cpu: bool) {
 /// # Safety
 ///
 /// Source and destination must be mapped, and the destination must be memory
-/// that nobody else uses.
+/// with no other user.
 pub unsafe fn apply(out: &mut impl Print, fixup: &FixupRaw) {
     let FixupRaw {
         kind,

@@ -1,6 +1,5 @@
-//! Lost pages: what Xen's kexec makes of a page that its `kimage_alloc_page` was
-//! handed out as a new page while it was a loaded destination already. It then
-//! copies physical page 0 there (docs/xen.md).
+//! Lost pages: loaded destinations that Xen's `kimage_alloc_page` handed out again as
+//! new pages. Xen's kexec copies physical page 0 there (docs/xen.md).
 
 // UNSAFETY: reads physical memory by address.
 #![expect(unsafe_code)]
@@ -11,7 +10,7 @@ use crate::print::Print;
 
 const PAGE: u64 = 4096;
 
-/// Says how many pages of a damaged region equal the page at `zero`, which is
+/// Prints how many pages of a damaged region equal the page at `zero`, which is
 /// physical page 0 as the old kernel left it, and where the first one is; the
 /// number. Where that page is all zeroes, only those count that are more than
 /// were loaded, and which they are is not known.
@@ -63,8 +62,8 @@ mod tests {
     #[repr(C, align(4096))]
     struct Memory([[u8; PAGE as usize]; 6]);
 
-    /// What is said of a region of `memsz` bytes in which pages 1 and 3 were lost
-    /// (page 1 is one of zeroes, page 4 too), and the number.
+    /// The line about a region of `memsz` bytes in which pages 1 and 3 were lost (pages
+    /// 1 and 4 are all zeroes), and the number of lost pages.
     fn lost(page0: u8, memsz: u64) -> (String, u64) {
         let mut memory = Memory([[0; PAGE as usize]; 6]);
         for (n, page) in memory.0.iter_mut().enumerate() {
@@ -109,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn of_zeroes_only_those_count_that_were_not_loaded() {
+    fn zero_pages_count_only_beyond_those_that_were_loaded() {
         // page 1 was zero anyway
         let text = "[handoff] initrd: lost 1 page(s), first unknown: equal to physical page 0 \
                     (Xen kimage_alloc_page)\n";

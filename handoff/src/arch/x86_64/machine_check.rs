@@ -1,4 +1,4 @@
-//! What the machine check banks say (Intel SDM vol. 3, 17.3; AMD APM vol. 2, 9.3).
+//! The machine check banks, in text (Intel SDM vol. 3, 17.3; AMD APM vol. 2, 9.3).
 
 use crate::print::Print;
 

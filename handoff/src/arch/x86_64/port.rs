@@ -34,8 +34,8 @@ impl UartRegisters for Port {
     fn read(&mut self, index: u8) -> u8 {
         match *self {
             Self::None => 0xff,
-            // SAFETY: the planner was told that a UART is there; reading LSR of
-            // one, or of nothing, has no effect on memory.
+            // SAFETY: the host named the port of a UART; a read of its LSR, or of
+            // a port without a device, has no effect on memory.
             Self::Pio(base) => unsafe { cpu::inb(base.wrapping_add(index.into())) },
             Self::Mmio(base, stride, width) => {
                 let addr = base + u64::from(index) * u64::from(stride);

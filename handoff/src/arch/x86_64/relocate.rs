@@ -41,8 +41,8 @@ unsafe extern "C" fn move_extents(first: *const Extent, count: u64, swap: u32) {
 ///
 /// # Safety
 ///
-/// Sources, destinations and list pages must be mapped memory that nobody else
-/// uses; list pages must be no destination.
+/// Sources, destinations and list pages must be mapped memory with no other
+/// user; list pages must be no destination.
 #[must_use]
 pub unsafe fn relocate(raw: &RelocateRaw) -> bool {
     let count = raw.extents.len().min(raw.extent_count as usize);
@@ -57,7 +57,7 @@ pub unsafe fn relocate(raw: &RelocateRaw) -> bool {
     }
 }
 
-/// Says what is about to be moved and cleared.
+/// Prints the kind and number of moves, and the number of ranges to clear.
 pub fn announce(out: &mut impl Print, raw: &RelocateRaw) {
     if raw.clear_count > 0 {
         out.str("[handoff] relocate: clear ")

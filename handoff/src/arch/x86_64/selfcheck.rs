@@ -1,16 +1,16 @@
 //! The blob's checksum over itself: a CRC-32 of everything that is loaded, from
 //! the header to the last page table, as it is when [`check`] runs.
 //!
-//! What the machine may have changed until then, and how that is met:
+//! The machine may have changed some of it by then:
 //!
-//! | what | how |
+//! | change | how the checksum allows for it |
 //! |---|---|
 //! | `Params::checksum` itself | counts as 0 |
 //! | busy bit of our TSS descriptor, set by `ltr` | counts as set |
 //! | accessed bits of the other descriptors | set from the start ([`super::descriptors`]) |
 //! | accessed and dirty bits of our page tables | set from the start ([`super::paging`]) |
 //! | NX bits, cleared on a CPU without NX | cleared after the check; [`renew`] |
-//! | `Scratch` (stacks, saved state) | lies behind what is covered |
+//! | `Scratch` (stacks, saved state) | lies behind the last byte that is covered |
 
 // UNSAFETY: the blob reads itself by address.
 #![expect(unsafe_code)]
@@ -20,12 +20,12 @@ use crate::abi::{self, Area, BlobHeader};
 use crate::crc;
 use core::mem::offset_of;
 
-/// What the blob found of itself.
+/// Checksums of the blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sums {
-    /// By the host.
+    /// Computed by the host.
     pub expected: u32,
-    /// Now.
+    /// Computed now.
     pub found: u32,
 }
 

@@ -5,8 +5,8 @@
 //! map at least the blob and all loaded segments one to one.
 //!
 //! Duties: 1. verify the blob itself; 2. switch to our own page tables; 3. start
-//! the console; 4. say who entered us; 5. verify every loaded segment; 6. make
-//! the low-memory fix-ups; 7. say where we jump. The caller (`exit.S`) then leaves long mode.
+//! the console; 4. print which kernel entered us; 5. verify every loaded segment; 6.
+//! move memory and make the low-memory fix-ups; 7. print where we jump. The caller (`exit.S`) then leaves long mode.
 //!
 //! Nothing here waits without a bound.
 
@@ -26,16 +26,16 @@ use crate::print::Print;
 /// # Safety
 ///
 /// The state at entry given in the module's head; `area` must be the blob's
-/// [`Area`], filled in for its address, and nobody else may use it; `header`
+/// [`Area`], filled in for its address, with no other user; `header`
 /// must be the blob's.
 pub unsafe fn run(area: *mut Area, header: *const BlobHeader) {
-    // SAFETY: the blob's own, in use by nobody.
+    // SAFETY: the blob's own, with no other user.
     let sums = unsafe { selfcheck::check(header, area) };
     let damaged = sums.expected != sums.found;
     // SAFETY: CPL 0 in long mode, so EFER exists; the tables map the low 4 GiB,
     // in which the host placed the blob, one to one.
     let mapped = unsafe {
-        // a damaged blob speaks without its tables, if its console can
+        // a damaged blob prints without its tables, if it has a console behind I/O ports
         let mapped = !damaged || console::only_in_memory(&(*area).params.sinks);
         if mapped {
             let changed = table_root::switch(&mut (*area).tables, &mut (*area).scratch);
@@ -76,7 +76,7 @@ pub unsafe fn run(area: *mut Area, header: *const BlobHeader) {
     }
     if params.verify != abi::VERIFY_NONE {
         // SAFETY: the host checked that every region is a loaded segment, and mapped
-        // it: RAM that nobody else writes any more.
+        // it: RAM that nothing writes any more.
         let bad =
             unsafe { verify::segments(&mut out, params, &scratch.crc, from_xen(&scratch.entry)) };
         if bad > 0 {
@@ -120,7 +120,7 @@ pub unsafe fn run(area: *mut Area, header: *const BlobHeader) {
     }
     exit::announce(&mut out, params);
     if params.guard != 0 {
-        // SAFETY: CPL 0; after the old kernel nobody uses the debug registers.
+        // SAFETY: CPL 0; no code uses the debug registers after the old kernel.
         unsafe { watchpoints::watch(&mut out, params.base, &raw const scratch.guard as u64) };
     }
     out.drain();
@@ -131,8 +131,7 @@ pub unsafe fn run(area: *mut Area, header: *const BlobHeader) {
     }
 }
 
-/// What is left to do when a target returned: exchanged memory goes back, and
-/// it is said. The caller (`return.S`) then restores the state at entry.
+/// The end of a call, after the target returned: prints that, and exchanges memory back. The caller (`return.S`) then restores the state at entry.
 ///
 /// # Safety
 ///

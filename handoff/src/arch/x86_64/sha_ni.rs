@@ -43,7 +43,7 @@ pub fn compress(state: &mut State, blocks: &[Block]) {
             // two rounds make ABEF of CDGH, and the old ABEF is the new CDGH
             cdgh = _mm_sha256rnds2_epu32(cdgh, abef, wk);
             abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32::<0x0e>(wk));
-            // the last four turns compute words that nobody uses
+            // the results of the last four turns are not used
             let seven_ago = _mm_alignr_epi8::<4>(w[3], w[2]);
             let sum = _mm_add_epi32(_mm_sha256msg1_epu32(w[0], w[1]), seven_ago);
             w = [w[1], w[2], w[3], _mm_sha256msg2_epu32(sum, w[3])];

@@ -1,4 +1,4 @@
-//! The state that the old kernel left, in two lines.
+//! The state at entry, in two lines.
 
 use crate::abi::EntryState;
 use crate::names::nth;
@@ -10,8 +10,8 @@ const GENERAL: &str = "rax|rcx|rdx|rbx|rsp|rbp|rsi|rdi|r8|r9|r10|r11|r12|r13|r14
 /// Index of rsp in [`GENERAL`], and in the hardware's numbering.
 const RSP: usize = 4;
 
-/// Prints control registers, selectors, tables, and what is not zero of the
-/// general registers.
+/// Prints control registers, selectors, tables, and the general registers that are
+/// not zero.
 pub fn print(out: &mut impl Print, entry: &EntryState) {
     let [cs, ds, es, fs, gs, ss, tr, ldt] = entry.sel.map(u64::from);
     let [cr0, _, cr3, cr4] = entry.cr;
@@ -28,7 +28,7 @@ pub fn print(out: &mut impl Print, entry: &EntryState) {
     out.str("\n[handoff] entry");
     row(out, TABLES, &tables, true);
     let mut general = entry.gpr;
-    general[RSP] = 0; // said above
+    general[RSP] = 0; // printed above
     row(out, GENERAL, &general, false);
     out.str("\n");
 }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_linux_6_12_leaves() {
+    fn the_state_at_entry_from_linux_6_12() {
         let mut entry = EntryState {
             cr: [0x8000_0033, 0, 0x1000, 0x20],
             efer: 0xd01,

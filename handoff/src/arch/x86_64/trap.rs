@@ -22,7 +22,7 @@ fn vector_of(ret: u64, stubs: u64) -> u32 {
 ///
 /// # Safety
 ///
-/// `frame` points at what `trap.S` saved on an interrupt stack, followed by
+/// `frame` points at the frame that `trap.S` saved on an interrupt stack, followed by
 /// the CPU's frame; `area` is the blob's own.
 pub unsafe fn long(frame: *const Frame64, area: *mut Area) {
     // SAFETY: the two belong to the blob, which is mapped; the frame is as
@@ -92,7 +92,7 @@ unsafe fn end_or_resume(resume: bool, area: *mut Area) {
     scratch.dumping = 0;
 }
 
-/// What the CPU says of a fault in protected mode.
+/// The frame of a fault in protected mode.
 struct PushedFrame {
     error: Option<u32>,
     /// `None`: the frame did not reach memory.
@@ -104,7 +104,7 @@ struct PushedFrame {
 struct At(u32, u32, u32);
 
 impl At {
-    /// Three words of a stack, if they can be what the CPU pushed: EFLAGS has
+    /// Three words of a stack, if the CPU can have pushed them: EFLAGS has
     /// bit 1 set and bits 3, 5, 15 and 22 to 31 clear, always. A hole in the
     /// memory map reads as zeroes or ones.
     fn new(eip: u32, cs: u32, eflags: u32) -> Option<Self> {
@@ -138,7 +138,7 @@ impl At {
 ///
 /// # Safety
 ///
-/// `frame` points at what the 32-bit half of `trap.S` saved; `area` is the
+/// `frame` points at the frame that the 32-bit half of `trap.S` saved; `area` is the
 /// blob's own; our own page tables are loaded.
 pub unsafe fn protected(frame: *const Frame32, area: *mut Area) {
     // SAFETY: frame and area belong to the blob.
@@ -192,9 +192,9 @@ pub unsafe fn protected(frame: *const Frame32, area: *mut Area) {
     }
 }
 
-/// What the task gate of #DF left: the interrupted registers in the TSS that
-/// the target runs in, and perhaps an error code on the handler's stack. Of a
-/// target that loaded a TSS of its own nothing is known.
+/// The state that the task gate of #DF left: the interrupted registers in the TSS that
+/// the target runs in, and perhaps an error code on the handler's stack. If the target
+/// loaded another TSS, its registers are not known.
 fn double_fault(
     frame: *const Frame32,
     handler: &[u32; 26],

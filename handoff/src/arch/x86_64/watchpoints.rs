@@ -1,9 +1,8 @@
 //! Watchpoints on both ends of the blob, for the time after the jump.
 //!
-//! A target that runs wild before it has an IDT of its own often overwrites
-//! memory from one end to the other, the blob's IDT with it, and then nothing
-//! reports its fault any more. The first word of the blob that it reaches stops
-//! it: #DB, while everything that a dump needs is still there.
+//! A runaway target often overwrites memory from one end to the other, including the
+//! blob's IDT, before it has loaded its own; its fault is then not reported. A write to
+//! the first or last word of the blob raises #DB while the dump code is still intact.
 
 // UNSAFETY: debug registers.
 #![expect(unsafe_code)]
@@ -27,11 +26,11 @@ pub const DR7_OFF: u64 = ONE;
 /// DR6 with no condition reported.
 pub const DR6_NONE: u64 = 0xffff_0ff0;
 
-/// Says so, and watches writes to the 4 bytes at each address (multiples of 4).
+/// Prints both addresses, and watches writes to the 4 bytes at each address (multiples of 4).
 ///
 /// # Safety
 ///
-/// CPL 0, and nobody else may use the debug registers.
+/// CPL 0, and no other code may use the debug registers.
 pub unsafe fn watch(out: &mut impl Print, first: u64, second: u64) {
     out.str("[handoff] guard: watching writes to ").addr(first);
     out.str(" and ").addr(second).str("\n");

@@ -6,7 +6,7 @@ use crate::host::{Host, Rsdp, map};
 use crate::image::Protocol;
 use crate::plan::{PlanError, Request};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
-use xen_shim::low_memory::{self, LowFacts, LowFix};
+use xen_shim::low_memory::{self, LowMemoryState, SyntheticBda};
 
 /// Where Xen's trampoline can be when the BIOS data area is not known.
 const ANY_TRAMPOLINE: PhysRange = PhysRange {
@@ -18,7 +18,7 @@ const ANY_TRAMPOLINE: PhysRange = PhysRange {
 #[derive(Clone, Debug)]
 pub struct LowMemoryPlan {
     /// The made-up BIOS data area, if one is needed.
-    pub fix: Option<LowFix>,
+    pub fix: Option<SyntheticBda>,
     /// Where Xen's trampoline will be, if that is known.
     pub trampoline: Option<PhysRange>,
     /// Boot information tag 4.
@@ -109,7 +109,13 @@ impl LowMemoryPlan {
         if xen {
             low.decide_for_xen(request, host, warnings)?;
         }
-        for range in low.fix.as_ref().map(LowFix::reserved).into_iter().flatten() {
+        for range in low
+            .fix
+            .as_ref()
+            .map(SyntheticBda::reserved)
+            .into_iter()
+            .flatten()
+        {
             sent = e820::with_reserved(&sent, range);
         }
         low.mem_upper = e820::mem_upper(&sent);
@@ -132,11 +138,11 @@ impl LowMemoryPlan {
         host: &Host,
         (all, others): (u64, u64),
     ) -> Result<(), PlanError> {
-        let facts = LowFacts {
+        let facts = LowMemoryState {
             ebda_segment: host.low_memory.bda_ebda_segment,
             base_kib: host.low_memory.bda_base_kib,
             mem_lower_kib: self.mem_lower,
-            rsdp: Some(low_memory::Rsdp {
+            rsdp: Some(low_memory::RsdpLocation {
                 addr: all,
                 len: xen_shim::acpi::RSDP_LEN,
             }),
@@ -164,11 +170,11 @@ impl LowMemoryPlan {
         host: &Host,
         warnings: &mut Vec<String>,
     ) -> Result<(), PlanError> {
-        let facts = LowFacts {
+        let facts = LowMemoryState {
             ebda_segment: host.low_memory.bda_ebda_segment,
             base_kib: host.low_memory.bda_base_kib,
             mem_lower_kib: self.mem_lower,
-            rsdp: self.rsdp.map(|rsdp| low_memory::Rsdp {
+            rsdp: self.rsdp.map(|rsdp| low_memory::RsdpLocation {
                 addr: rsdp.addr,
                 len: rsdp_len(rsdp),
             }),

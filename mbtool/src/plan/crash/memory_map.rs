@@ -43,7 +43,7 @@ pub fn for_xen(
         .iter()
         .filter_map(|run| run.align_inward(LARGE))
         .collect();
-    confined(entries, &allowed, &[low_memory::LOW, block], dom0)
+    confined(entries, &allowed, &[low_memory::BASE_MEMORY, block], dom0)
 }
 
 /// RAM outside of `allowed` is unusable in `hidden`, else reserved; `reserved` is

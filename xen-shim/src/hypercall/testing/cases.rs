@@ -1,4 +1,4 @@
-//! What Xen accepts and refuses as an image, as a table.
+//! A table of images, with Xen's answers.
 
 use super::super::{Arch, Errno, HypercallError, ImageKind, Kexec, LoadImage, LoadSegment};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
@@ -6,7 +6,7 @@ use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 /// An image, and Xen's answer.
 #[derive(Clone, Debug)]
 pub struct LoadCase {
-    /// What is special about it, one word.
+    /// Name of the case.
     pub name: String,
     /// KEXEC_TYPE_*.
     pub kind: u8,
@@ -21,7 +21,7 @@ pub struct LoadCase {
 }
 
 impl LoadCase {
-    /// Asks `kexec`, and unloads what it accepts.
+    /// Loads the image by `kexec`, and unloads it if it was accepted.
     ///
     /// # Errors
     ///

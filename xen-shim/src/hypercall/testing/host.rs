@@ -1,4 +1,4 @@
-//! What Xen says about the machine.
+//! Hypercalls about the machine.
 
 use super::super::wire::{
     CpuFlags, MachphysMfnList, MemoryMap, PlatformCpuInfo, RawE820Entry, SYSCTL_PHYSINFO, Sysctl,
@@ -52,7 +52,7 @@ pub fn memory_op(state: &State, command: u64, argument: u64) -> Result<i64, Errn
     }
 }
 
-/// platform_op: what is known of a CPU alone. There are 2, with APIC ids 16 and 18.
+/// platform_op: XENPF_get_cpuinfo alone. There are 2, with APIC ids 16 and 18.
 pub fn platform(state: &State, argument: u64) -> Result<i64, Errno> {
     let mut info: PlatformCpuInfo = state.get(argument)?;
     if info.version != XENPF_INTERFACE_VERSION {

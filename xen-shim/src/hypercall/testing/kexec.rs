@@ -3,7 +3,7 @@
 
 use super::super::wire::{KexecExec, KexecGetRange, KexecLoad, KexecSegment, kexec_cmd};
 use super::super::{Arch, Errno, ImageKind, MAX_SEGMENTS};
-use super::pages::ImagePages;
+use super::pages::{ImagePages, dest};
 use super::{FakeHost, State};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 use zerocopy::FromBytes;
@@ -139,7 +139,7 @@ fn load(state: &mut State, argument: u64) -> Result<i64, Errno> {
     for segment in raw {
         let dest = dest(&segment);
         let (start, dest_size) = (segment.dest, segment.dest_len);
-        // what Xen would answer had it nothing to do
+        // Xen's answer to a segment without data and size
         let mut result = Err(Errno::ENOMEM);
         let data = if segment.data == 0 {
             None
@@ -180,14 +180,6 @@ fn load(state: &mut State, argument: u64) -> Result<i64, Errno> {
         state.setup.owned = owned;
     }
     Ok(0)
-}
-
-/// The bytes that a segment goes to.
-pub(super) const fn dest(segment: &KexecSegment) -> PhysRange {
-    PhysRange {
-        start: segment.dest,
-        end: segment.dest.wrapping_add(segment.dest_len),
-    }
 }
 
 /// The checks that come before any change; `area` for a crash image.
@@ -232,7 +224,7 @@ fn heap(setup: &FakeHost, addr: u64) -> bool {
     ram && addr >= MIB && !owned && !kept
 }
 
-/// Puts `image` into the other slot and frees what was in this one.
+/// Puts `image` into the other slot and frees the image in this one.
 fn swap(state: &mut State, kind: usize, image: Option<LoadedImage>) {
     let kexec = &mut state.kexec;
     state.setup.free_pages -= image.as_ref().map_or(0, |image| image.pages);

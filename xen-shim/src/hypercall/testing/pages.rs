@@ -4,7 +4,6 @@
 use super::super::Errno;
 use super::super::wire::KexecSegment;
 use super::FakeHost;
-use super::kexec::dest;
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 use std::collections::BTreeSet;
 
@@ -74,5 +73,13 @@ impl ImagePages {
             }
         }
         Ok(())
+    }
+}
+
+/// The bytes that a segment goes to.
+pub(super) const fn dest(segment: &KexecSegment) -> PhysRange {
+    PhysRange {
+        start: segment.dest,
+        end: segment.dest.wrapping_add(segment.dest_len),
     }
 }

@@ -41,7 +41,7 @@ impl Loaded {
 
     fn check(&mut self) -> Sums {
         let header = self.bytes[self.start..].as_mut_ptr();
-        // SAFETY: a whole blob, page aligned, that nobody else uses.
+        // SAFETY: a whole blob, page aligned, with no other user.
         unsafe { check(header.cast(), header.add(self.area).cast()) }
     }
 

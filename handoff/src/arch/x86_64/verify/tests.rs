@@ -1,4 +1,4 @@
-//! Every implementation against an independent one, and what is printed.
+//! Every implementation against an independent one, and the printed lines.
 
 use super::*;
 use proptest::prelude::*;

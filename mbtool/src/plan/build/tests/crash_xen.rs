@@ -11,7 +11,7 @@ use elf::abi::{PT_LOAD, PT_NOTE};
 use elf::endian::LittleEndian;
 use proptest::prelude::*;
 use std::sync::LazyLock;
-use xen_shim::acpi::Table;
+use xen_shim::acpi::AcpiTable;
 
 /// Debian's 6.1: up to 74 MiB.
 fn dom0() -> Module {
@@ -20,12 +20,12 @@ fn dom0() -> Module {
 }
 
 /// An ACPI table of this kind with these contents; the checksum is nobody's.
-fn table(name: &str, signature: &[u8; 4], body: &[u8]) -> Table {
+fn table(name: &str, signature: &[u8; 4], body: &[u8]) -> AcpiTable {
     let mut bytes = signature.to_vec();
     bytes.extend((36 + body.len() as u32).to_le_bytes());
     bytes.resize(36, b' ');
     bytes.extend(body);
-    Table {
+    AcpiTable {
         name: name.to_owned(),
         bytes,
     }

@@ -1,9 +1,15 @@
-//! What a payload says it found: the other end of `payload/mb2`.
+//! A payload's report: the reader for `payload/mb2`.
 //!
-//! All addresses are physical and all sizes in bytes, unless said.
+//! All addresses are physical and all sizes in bytes, unless noted.
+
+mod multiboot1;
+mod multiboot2;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
+
+pub use multiboot1::{Module1, Multiboot1, Sections1};
+pub use multiboot2::{Body, Mbi, Tag};
 
 /// Version of the layout that this reads.
 pub const FORMAT: u64 = 1;
@@ -35,7 +41,7 @@ pub struct Report {
     pub bss: Bss,
     /// Registers at entry.
     pub registers: Registers,
-    /// What is to be found below 1 MiB.
+    /// Firmware data below 1 MiB.
     pub firmware: Firmware,
     /// The boot information; `None` when EAX was not [`MULTIBOOT2_MAGIC`].
     pub mbi: Option<Mbi>,
@@ -113,7 +119,7 @@ pub struct Registers {
     pub efer: u64,
 }
 
-/// What is to be found below 1 MiB.
+/// Firmware data below 1 MiB.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Firmware {
@@ -124,144 +130,6 @@ pub struct Firmware {
     /// Address of an ACPI root pointer with a valid checksum, searched where
     /// the ACPI specification says (first KiB of the EBDA, 0xe0000-0xfffff).
     pub rsdp: Option<u64>,
-}
-
-/// The boot information.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mbi {
-    /// Address: what EBX held.
-    pub address: u64,
-    /// `total_size` as found; `None` when the address cannot be read.
-    pub total_size: Option<u64>,
-    /// `reserved` as found.
-    pub reserved: Option<u64>,
-    /// The tags, up to the end tag or the first one that cannot be right.
-    #[serde(default)]
-    pub tags: Vec<Tag>,
-    /// Why the walk ended before an end tag.
-    pub fault: Option<String>,
-}
-
-/// The Multiboot (1) information structure: what its flags say is there.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Multiboot1 {
-    /// Address: what EBX held.
-    pub address: u64,
-    /// As found; `None` when the address cannot be read.
-    pub flags: Option<u32>,
-    /// Flag 0, in KiB.
-    pub mem_lower: Option<u32>,
-    /// Flag 0, in KiB.
-    pub mem_upper: Option<u32>,
-    /// Flag 2.
-    pub cmdline: Option<String>,
-    /// Flag 3.
-    pub modules: Option<Vec<Module1>>,
-    /// Flag 5.
-    pub elf_sections: Option<Sections1>,
-    /// Flag 6.
-    pub mmap: Option<Vec<MmapEntry>>,
-    /// What is left after the last whole entry.
-    pub mmap_trailing_bytes: Option<u64>,
-    /// Flag 9.
-    pub loader: Option<String>,
-    /// All fields that stand for other flags are zero.
-    pub rest_zero: Option<bool>,
-}
-
-/// A Multiboot (1) module.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Module1 {
-    /// First byte.
-    pub start: u64,
-    /// One past the last byte.
-    pub end: u64,
-    /// Its string; `None` when it does not end.
-    pub cmdline: Option<String>,
-    /// Last word of the entry.
-    pub reserved: u32,
-    /// Lower-case hex digits of the digest of the contents, empty when they
-    /// cannot be read.
-    pub sha256: String,
-}
-
-/// The section header table that Multiboot (1) points to.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sections1 {
-    /// Entries.
-    pub count: u32,
-    /// Bytes per entry.
-    pub entry_size: u32,
-    /// Where the table is.
-    pub address: u64,
-    /// Index of the name table.
-    pub names: u32,
-}
-
-/// One tag.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Tag {
-    /// Type number (specification 3.6).
-    pub r#type: u32,
-    /// Size as found, header included.
-    pub size: u32,
-    /// Contents.
-    #[serde(flatten)]
-    pub body: Body,
-}
-
-/// Contents of a tag. Strings map each byte to the code point of that value.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "fields are those of the specification")]
-pub enum Body {
-    /// Type 0.
-    End,
-    /// Type 1.
-    Cmdline { text: String, terminated: bool },
-    /// Type 2.
-    Loader { text: String, terminated: bool },
-    /// Type 3. `sha256`: lower-case hex digits of the digest of the contents,
-    /// empty when they cannot be read.
-    Module {
-        start: u64,
-        end: u64,
-        cmdline: String,
-        terminated: bool,
-        sha256: String,
-    },
-    /// Type 4.
-    Meminfo { lower_kib: u32, upper_kib: u32 },
-    /// Type 6. `trailing_bytes`: what is left after the last whole entry.
-    Mmap {
-        entry_size: u32,
-        version: u32,
-        entries: Vec<MmapEntry>,
-        trailing_bytes: u32,
-    },
-    /// Type 9; section headers are counted only.
-    ElfSections {
-        count: u32,
-        entry_size: u32,
-        names: u32,
-    },
-    /// Types 14 and 15; the last two fields are those of type 15.
-    Rsdp {
-        signature: String,
-        checksum_valid: bool,
-        revision: u8,
-        rsdt: u64,
-        extended_checksum_valid: Option<bool>,
-        xsdt: Option<u64>,
-    },
-    /// Type 21.
-    LoadBase { address: u64 },
-    /// Any other type, or a tag too short for its type.
-    Other,
 }
 
 /// An entry of the memory map.
@@ -276,16 +144,8 @@ pub struct MmapEntry {
     pub r#type: u32,
 }
 
-impl Mbi {
-    /// Contents of every tag of a type, in order.
-    pub fn of_type(&self, r#type: u32) -> impl Iterator<Item = &Body> {
-        let tags = self.tags.iter().filter(move |tag| tag.r#type == r#type);
-        tags.map(|tag| &tag.body)
-    }
-}
-
 impl Report {
-    /// Finds the report in what came over the serial line.
+    /// Finds the report in the serial output.
     ///
     /// # Errors
     ///

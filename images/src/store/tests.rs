@@ -1,6 +1,12 @@
 use std::cell::Cell;
 
+use anyhow::bail;
+
+use super::manifest::FORMAT;
+use super::prune::fits;
 use super::*;
+use crate::debian::Packages;
+use crate::digest::Digest;
 
 const RECIPE: Recipe = Recipe {
     name: "thing",

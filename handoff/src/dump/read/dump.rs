@@ -1,0 +1,202 @@
+//! One dump as it was read.
+
+extern crate alloc;
+use super::fields::{Width, fill, list, mode_of, number};
+use crate::abi::PHASES;
+use crate::dump::{
+    CODE_BYTES, Mode, ROW_CR, ROW_GPR0, ROW_GPR4, ROW_GPR8, ROW_GPR12, ROW_IP, ROW_SEL, Record,
+    SEL_DIGITS, STACK_WORDS, vector_name,
+};
+use crate::names::entries;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// How complete a dump is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Integrity {
+    /// Number of lines and checksum agree: every byte is as it was written.
+    Whole,
+    /// The last line is there, but lines are missing, added or changed.
+    Damaged,
+    /// There is no last line.
+    Truncated,
+}
+
+/// One dump. `None`: the field is missing or damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dump {
+    /// Whether it can be trusted as a whole.
+    pub integrity: Integrity,
+    /// Version of the text ([`FORMAT`](crate::dump::FORMAT)); 0 where the first line has none.
+    pub format: Option<u32>,
+    /// Vector.
+    pub vector: Option<u8>,
+    /// Error code; `Some(None)` for a vector that has none.
+    pub error: Option<Option<u64>>,
+    /// Mode of the interrupted code.
+    pub mode: Option<Mode>,
+    /// Index into [`PHASES`].
+    pub phase: Option<u32>,
+    /// Instruction pointer.
+    pub rip: Option<u64>,
+    /// Flags.
+    pub rflags: Option<u64>,
+    /// rax rcx rdx rbx rsp rbp rsi rdi r8..r15.
+    pub gpr: [Option<u64>; 16],
+    /// cs ds es fs gs ss.
+    pub sel: [Option<u16>; 6],
+    /// cr0 cr2 cr3 cr4.
+    pub cr: [Option<u64>; 4],
+    /// EFER.
+    pub efer: Option<u64>,
+    /// DR6.
+    pub dr6: Option<u64>,
+    /// Bytes at rip, up to the first damaged one; empty where the handoff could not read them.
+    pub code: Option<Vec<u8>>,
+    /// Words at rsp, up to the first damaged one; empty where the handoff could not read them.
+    pub stack: Option<Vec<u64>>,
+    /// Lines of the dump that are none of the above, without [`PREFIX`](crate::dump::PREFIX).
+    pub more: Vec<String>,
+}
+
+impl Default for Dump {
+    fn default() -> Self {
+        Self {
+            integrity: Integrity::Truncated,
+            format: None,
+            vector: None,
+            error: None,
+            mode: None,
+            phase: None,
+            rip: None,
+            rflags: None,
+            gpr: [None; 16],
+            sel: [None; 6],
+            cr: [None; 4],
+            efer: None,
+            dr6: None,
+            code: None,
+            stack: None,
+            more: Vec::new(),
+        }
+    }
+}
+
+impl Dump {
+    /// The record, when nothing is missing. In protected mode registers 8 to 15
+    /// are zero.
+    #[must_use]
+    pub fn record(&self) -> Option<Record<'_>> {
+        let mode = self.mode?;
+        let mut gpr = [0; 16];
+        let shown = if mode == Mode::Long { 16 } else { 8 };
+        for (to, from) in gpr.iter_mut().zip(self.gpr).take(shown) {
+            *to = from?;
+        }
+        let mut sel = [0; 6];
+        for (to, from) in sel.iter_mut().zip(self.sel) {
+            *to = from?;
+        }
+        let mut cr = [0; 4];
+        for (to, from) in cr.iter_mut().zip(self.cr) {
+            *to = from?;
+        }
+        Some(Record {
+            vector: self.vector?,
+            error: self.error?,
+            mode,
+            phase: self.phase?,
+            rip: self.rip?,
+            rflags: self.rflags?,
+            gpr,
+            sel,
+            cr,
+            efer: self.efer?,
+            dr6: self.dr6?,
+            code: self.code.as_deref()?,
+            stack: self.stack.as_deref()?,
+        })
+    }
+
+    /// Takes a line without [`PREFIX`](crate::dump::PREFIX). `false`: the field is there already, so
+    /// the line belongs to another dump.
+    pub(super) fn take(&mut self, line: &str) -> bool {
+        let width = self
+            .mode
+            .map_or(Width::Register, |mode| Width::Exact(mode.digits()));
+        match line.split(' ').next().unwrap_or("") {
+            "rip" => {
+                self.mode = self.mode.or_else(|| mode_of(line));
+                let width = self.mode.map_or(width, |mode| Width::Exact(mode.digits()));
+                let slots = [&mut self.rip, &mut self.rflags, &mut self.cr[1]];
+                fill(line, ROW_IP, width, slots)
+            }
+            "rax" => fill(line, ROW_GPR0, width, self.gpr[..4].iter_mut()),
+            "rsp" => fill(line, ROW_GPR4, width, self.gpr[4..8].iter_mut()),
+            "r8" => fill(line, ROW_GPR8, width, self.gpr[8..12].iter_mut()),
+            "r12" => fill(line, ROW_GPR12, width, self.gpr[12..].iter_mut()),
+            "cs" => {
+                let mut wide = self.sel.map(|sel| sel.map(u64::from));
+                let fresh = fill(line, ROW_SEL, Width::Exact(SEL_DIGITS), &mut wide);
+                self.sel = wide.map(|sel| sel.map(|sel| sel as u16)); // four digits
+                fresh
+            }
+            "cr0" => {
+                let [cr0, _, cr3, cr4] = &mut self.cr;
+                let slots = [cr0, cr3, cr4, &mut self.efer, &mut self.dr6];
+                fill(line, ROW_CR, width, slots)
+            }
+            "code" => list(&mut self.code, line, CODE_BYTES, |word| {
+                Some(number(word, Width::Exact(2))? as u8)
+            }),
+            "stack" => list(&mut self.stack, line, STACK_WORDS, |word| {
+                number(word.strip_prefix("0x")?, width)
+            }),
+            _ => {
+                self.more.push(line.to_owned());
+                true
+            }
+        }
+    }
+
+    /// Reads the first line, after [`BEGIN`](crate::dump::BEGIN).
+    pub(super) fn begin(line: &str) -> Self {
+        let between = |from: &str, to: &str| {
+            let (_, rest) = line.split_once(from)?;
+            Some(rest.split_once(to)?.0)
+        };
+        let after = |name: &str| {
+            let (_, rest) = line.split_once(name)?;
+            Some(rest.split(' ').next().unwrap_or(rest))
+        };
+        let vector = between(" vector ", " (").and_then(|text| text.parse().ok());
+        let error = after(" error ").and_then(|text| match text {
+            "none" => Some(None),
+            _ => Some(Some(number(text.strip_prefix("0x")?, Width::Minimal)?)),
+        });
+        let mode = after(" mode ").and_then(|text| match text {
+            "long" => Some(Mode::Long),
+            "protected" => Some(Mode::Protected),
+            _ => None,
+        });
+        let phase = line.split_once(" phase ").and_then(|(_, rest)| {
+            let text = rest.split_once(" format ").map_or(rest, |(text, _)| text);
+            entries(PHASES).position(|name| name == text.as_bytes())
+        });
+        Self {
+            format: match after(" format ") {
+                Some(text) => text.parse().ok(),
+                None => Some(0),
+            },
+            // a digit may be lost without a trace, but not together with its name
+            vector: vector.filter(|v| {
+                between(" (", ") ").is_some_and(|name| name.as_bytes() == vector_name(*v))
+            }),
+            error,
+            mode,
+            phase: phase.map(|phase| phase as u32), // a handful
+            ..Self::default()
+        }
+    }
+}

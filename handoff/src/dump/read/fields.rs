@@ -1,0 +1,80 @@
+//! Fields of a line: numbers of an exact width, after their names.
+
+extern crate alloc;
+use crate::dump::Mode;
+use crate::names::entries;
+use alloc::vec::Vec;
+
+/// The mode, from the width of a line's first register.
+pub(super) fn mode_of(line: &str) -> Option<Mode> {
+    let digits = line.split(' ').nth(1)?.strip_prefix("0x")?.len();
+    let modes = [Mode::Long, Mode::Protected];
+    modes
+        .into_iter()
+        .find(|mode| mode.digits() as usize == digits)
+}
+
+/// How many digits a number must have.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Width {
+    /// So many.
+    Exact(u32),
+    /// A register of a mode that is not known: 8 or 16.
+    Register,
+    /// As many as the value needs.
+    Minimal,
+}
+
+/// A number in lowercase hex digits.
+pub(super) fn number(text: &str, width: Width) -> Option<u64> {
+    let fits = match width {
+        Width::Exact(digits) => text.len() == digits as usize,
+        Width::Register => matches!(text.len(), 8 | 16),
+        Width::Minimal => text.len() == 1 || (text.len() <= 16 && !text.starts_with('0')),
+    };
+    let good = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if !fits || !text.bytes().all(good) {
+        return None;
+    }
+    u64::from_str_radix(text, 16).ok()
+}
+
+/// Fills `slots` from pairs of name and 0xvalue; damaged ones stay empty.
+/// `false`: one of them is filled already.
+pub(super) fn fill<'a>(
+    line: &str,
+    names: &'static str,
+    width: Width,
+    slots: impl IntoIterator<Item = &'a mut Option<u64>>,
+) -> bool {
+    let slots: Vec<_> = slots.into_iter().collect();
+    if slots.iter().any(|slot| slot.is_some()) {
+        return false;
+    }
+    for (name, slot) in entries(names).zip(slots) {
+        let mut words = line.split(' ').filter(|word| !word.is_empty());
+        if words.any(|word| word.as_bytes() == name.trim_ascii_end()) {
+            let value = words.next().and_then(|word| word.strip_prefix("0x"));
+            *slot = value.and_then(|value| number(value, width));
+        }
+    }
+    true
+}
+
+/// Fills a list, up to the first damaged entry. `false`: it is filled already.
+pub(super) fn list<T>(
+    slot: &mut Option<Vec<T>>,
+    line: &str,
+    most: usize,
+    parse: impl Fn(&str) -> Option<T>,
+) -> bool {
+    if slot.is_some() {
+        return false;
+    }
+    let words = line.split(' ').skip(1).take(most);
+    let values: Vec<T> = words.map_while(parse).collect();
+    if !values.is_empty() || line.ends_with(" unreadable") {
+        *slot = Some(values);
+    }
+    true
+}

@@ -1,0 +1,23 @@
+//! The part that all initial RAM disks share.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use crate::assets::BUSYBOX;
+use crate::cpio::Archive;
+
+/// The content of all initial RAM disks: busybox, the directories to mount on, a console, and `init`.
+pub(super) fn base(init: &str) -> Result<Archive> {
+    let busybox = BUSYBOX.path()?;
+    let busybox =
+        fs::read(busybox).with_context(|| format!("cannot read {}", busybox.display()))?;
+    let mut archive = Archive::new();
+    for directory in ["proc", "sys", "dev"] {
+        archive.directory(directory)?;
+    }
+    archive.character_device("dev/console", 5, 1)?;
+    archive.file("bin/busybox", 0o755, &busybox)?;
+    archive.file("init", 0o755, init.as_bytes())?;
+    Ok(archive)
+}

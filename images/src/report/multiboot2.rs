@@ -1,0 +1,92 @@
+//! The Multiboot2 part of a report.
+
+use serde::Deserialize;
+
+use super::MmapEntry;
+
+/// The boot information.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mbi {
+    /// Address: the value of EBX.
+    pub address: u64,
+    /// `total_size` as found; `None` when the address cannot be read.
+    pub total_size: Option<u64>,
+    /// `reserved` as found.
+    pub reserved: Option<u64>,
+    /// The tags, up to the end tag or the first one that cannot be right.
+    #[serde(default)]
+    pub tags: Vec<Tag>,
+    /// Why the walk ended before an end tag.
+    pub fault: Option<String>,
+}
+
+/// One tag.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Tag {
+    /// Type number (specification 3.6).
+    pub r#type: u32,
+    /// Size as found, header included.
+    pub size: u32,
+    /// Contents.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// Contents of a tag. Strings map each byte to the code point of that value.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "fields are those of the specification")]
+pub enum Body {
+    /// Type 0.
+    End,
+    /// Type 1.
+    Cmdline { text: String, terminated: bool },
+    /// Type 2.
+    Loader { text: String, terminated: bool },
+    /// Type 3. `sha256`: lower-case hex digits of the digest of the contents,
+    /// empty when they cannot be read.
+    Module {
+        start: u64,
+        end: u64,
+        cmdline: String,
+        terminated: bool,
+        sha256: String,
+    },
+    /// Type 4.
+    Meminfo { lower_kib: u32, upper_kib: u32 },
+    /// Type 6. `trailing_bytes`: bytes after the last whole entry.
+    Mmap {
+        entry_size: u32,
+        version: u32,
+        entries: Vec<MmapEntry>,
+        trailing_bytes: u32,
+    },
+    /// Type 9; section headers are counted only.
+    ElfSections {
+        count: u32,
+        entry_size: u32,
+        names: u32,
+    },
+    /// Types 14 and 15; the last two fields are those of type 15.
+    Rsdp {
+        signature: String,
+        checksum_valid: bool,
+        revision: u8,
+        rsdt: u64,
+        extended_checksum_valid: Option<bool>,
+        xsdt: Option<u64>,
+    },
+    /// Type 21.
+    LoadBase { address: u64 },
+    /// Any other type, or a tag too short for its type.
+    Other,
+}
+
+impl Mbi {
+    /// Contents of every tag of a type, in order.
+    pub fn of_type(&self, r#type: u32) -> impl Iterator<Item = &Body> {
+        let tags = self.tags.iter().filter(move |tag| tag.r#type == r#type);
+        tags.map(|tag| &tag.body)
+    }
+}

@@ -1,0 +1,75 @@
+//! Entries of the store.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::recipe::Recipe;
+use crate::debian::Packages;
+use crate::digest::Digest;
+
+/// An entry that is whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Root of the unpacked files.
+    pub root: PathBuf,
+    /// Packages, that which the recipe is about first.
+    packages: Vec<Package>,
+    /// Digest of all of it.
+    digest: Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Package {
+    name: String,
+    version: String,
+    sha256: String,
+}
+
+impl Entry {
+    pub(super) fn at(dir: &Path, recipe: &Recipe) -> Result<Self> {
+        let manifest = fs::read_to_string(dir.join("manifest"))?;
+        let package = |line: &str| {
+            let mut words = line.strip_prefix("package ")?.split(' ').map(str::to_owned);
+            Some(Package {
+                sha256: words.next()?,
+                name: words.next()?,
+                version: words.next()?,
+            })
+        };
+        let mut packages: Vec<_> = manifest.lines().filter_map(package).collect();
+        if let Packages::Closure([first, ..]) = recipe.packages {
+            packages.sort_by_key(|package| package.name != *first);
+        }
+        Ok(Self {
+            root: dir.join("root"),
+            packages,
+            digest: Digest::of(manifest.as_bytes()),
+        })
+    }
+
+    /// Version of the package that the recipe is about.
+    pub fn version(&self) -> Option<&str> {
+        Some(&self.packages.first()?.version)
+    }
+}
+
+/// Prints package, version and digest.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.packages[..] {
+            [] => f.write_str("no package"),
+            [one] => write!(f, "{} {}, SHA-256 {}", one.name, one.version, one.sha256),
+            [first, more @ ..] => write!(
+                f,
+                "{} {} and {} packages that it needs, SHA-256 of the list {}",
+                first.name,
+                first.version,
+                more.len(),
+                self.digest
+            ),
+        }
+    }
+}

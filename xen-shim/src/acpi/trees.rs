@@ -1,0 +1,164 @@
+//! Two trees of tables in one piece of memory.
+
+use super::table::{AcpiTable, listed};
+use super::wire::{Rsdp, TableHeader, seal};
+use super::{AcpiError, RSDP_LEN, madt};
+use core::mem::offset_of;
+use zerocopy::{FromBytes, IntoBytes};
+
+/// Tables begin at multiples of this; RSDPs are looked for at those.
+const ALIGN: usize = 16;
+/// Offset of the checksum in a table.
+const CHECKSUM: usize = offset_of!(TableHeader, checksum);
+
+/// Tables, ready for the address that they were built for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trees {
+    /// To be loaded there.
+    pub bytes: Vec<u8>,
+    /// Address of the RSDP of the tree with all processors.
+    pub all: u64,
+    /// Address of the RSDP of the tree without the boot processor.
+    pub others: u64,
+}
+
+/// Bytes that [`build`] will need.
+///
+/// # Errors
+///
+/// As [`build`]'s, but for the contents of the MADT.
+pub fn len(tables: &[AcpiTable]) -> Result<u64, AcpiError> {
+    let listed = listed(tables)?;
+    Ok(TreeLayout::new(&listed)?.len as u64)
+}
+
+/// Builds both trees for the address `at`, a multiple of 16, from all tables that
+/// Linux gives out. `boot_cpu` is the APIC id of the boot processor.
+///
+/// # Errors
+///
+/// A table that is not whole, by name; no MADT, or none that has the processor.
+pub fn build(tables: &[AcpiTable], at: u64, boot_cpu: u32) -> Result<Trees, AcpiError> {
+    let listed = listed(tables)?;
+    let layout = TreeLayout::new(&listed)?;
+    let madt = listed[layout.madt];
+    let disabled = madt::without(madt, boot_cpu)?;
+    let mut bytes = vec![0; layout.len];
+    for (table, &place) in listed.iter().zip(&layout.places) {
+        put(&mut bytes, place, &table.bytes);
+    }
+    put(&mut bytes, layout.disabled, &disabled);
+    for (table, &place) in listed.iter().zip(&layout.places) {
+        if table.bytes.starts_with(b"XMAR") {
+            let table = &mut bytes[place..place + table.bytes.len()];
+            table[0] = b'D';
+            seal(table, CHECKSUM);
+        }
+    }
+
+    // the originals' maker, so that rules for it still apply
+    let (like, _) = TableHeader::read_from_prefix(&madt.bytes).map_err(|_| AcpiError::NoMadt)?;
+    for (tree, of_madt) in [layout.places[layout.madt], layout.disabled]
+        .into_iter()
+        .enumerate()
+    {
+        let addresses =
+            layout.places.iter().enumerate().map(|(index, &place)| {
+                at + if index == layout.madt { of_madt } else { place } as u64
+            });
+        put(&mut bytes, layout.xsdts[tree], &xsdt(addresses, like));
+        let rsdp = rsdp(at + layout.xsdts[tree] as u64, like.oem_id);
+        put(&mut bytes, tree * STEP, rsdp.as_bytes());
+    }
+    Ok(Trees {
+        bytes,
+        all: at,
+        others: at + STEP as u64,
+    })
+}
+
+/// Between the two RSDPs.
+const STEP: usize = 64;
+
+/// Offsets of everything.
+struct TreeLayout {
+    /// The XSDTs: with all processors, and without one.
+    xsdts: [usize; 2],
+    /// Copies of the tables.
+    places: Vec<usize>,
+    /// Index of the MADT.
+    madt: usize,
+    /// The second MADT.
+    disabled: usize,
+    /// Bytes of it all.
+    len: usize,
+}
+
+impl TreeLayout {
+    fn new(listed: &[&AcpiTable]) -> Result<Self, AcpiError> {
+        let is_madt = |table: &&AcpiTable| table.bytes.starts_with(b"APIC");
+        let madt = listed.iter().position(is_madt).ok_or(AcpiError::NoMadt)?;
+        let mut len = 2 * STEP;
+        let mut take = |size: usize| {
+            let place = len;
+            len = (place + size).next_multiple_of(ALIGN);
+            place
+        };
+        let xsdt = size_of::<TableHeader>() + 8 * listed.len();
+        let xsdts = [take(xsdt), take(xsdt)];
+        let places = listed.iter().map(|table| take(table.bytes.len())).collect();
+        let disabled = take(listed[madt].bytes.len());
+        Ok(Self {
+            xsdts,
+            places,
+            madt,
+            disabled,
+            len,
+        })
+    }
+}
+
+/// A root table for tables at `addresses`, by the maker of `like`.
+fn xsdt(addresses: impl ExactSizeIterator<Item = u64>, like: TableHeader) -> Vec<u8> {
+    let length = size_of::<TableHeader>() + 8 * addresses.len();
+    let header = TableHeader {
+        signature: *b"XSDT",
+        length: (length as u32).into(),
+        revision: 1,
+        checksum: 0,
+        ..like
+    };
+    let mut bytes = header.as_bytes().to_vec();
+    for address in addresses {
+        bytes.extend(address.to_le_bytes());
+    }
+    seal(&mut bytes, CHECKSUM);
+    bytes
+}
+
+/// A root pointer of revision 2, without an RSDT.
+fn rsdp(xsdt: u64, oem_id: [u8; 6]) -> Rsdp {
+    let mut rsdp = Rsdp {
+        signature: *b"RSD PTR ",
+        checksum: 0,
+        oem_id,
+        revision: 2,
+        rsdt: 0.into(),
+        length: RSDP_LEN.into(),
+        xsdt: xsdt.into(),
+        extended_checksum: 0,
+        reserved: [0; 3],
+    };
+    // the first for ACPI 1.0's part, the second for all
+    let bytes = rsdp.as_mut_bytes();
+    seal(
+        &mut bytes[..offset_of!(Rsdp, length)],
+        offset_of!(Rsdp, checksum),
+    );
+    seal(bytes, offset_of!(Rsdp, extended_checksum));
+    rsdp
+}
+
+fn put(bytes: &mut [u8], at: usize, part: &[u8]) {
+    bytes[at..at + part.len()].copy_from_slice(part);
+}

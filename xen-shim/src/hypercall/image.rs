@@ -1,0 +1,80 @@
+//! Images to load (public/kexec.h).
+
+use handoff::addr::PhysRange;
+
+/// Segments of an image at most: Xen refuses one more, of any kind.
+pub const MAX_SEGMENTS: usize = 15;
+
+/// The image that an orderly exec starts, or the one for a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ImageKind {
+    /// KEXEC_TYPE_DEFAULT. Loaded into free memory of Xen, put in place by exec.
+    Default,
+    /// KEXEC_TYPE_CRASH. Loaded in its place, in the crash area.
+    Crash,
+}
+
+impl ImageKind {
+    /// Xen's number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::Crash => 1,
+        }
+    }
+}
+
+/// The mode in which Xen enters an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Arch {
+    /// EM_X86_64: long mode; only the segments' destinations are mapped.
+    X86_64,
+    /// EM_386: protected mode, no paging.
+    I386,
+}
+
+impl Arch {
+    /// Xen's number: ELF's.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::X86_64 => 62,
+            Self::I386 => 3,
+        }
+    }
+}
+
+/// A part of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadSegment<'a> {
+    /// The content; zeros follow up to the end of `dest`. `None`: the memory at
+    /// `dest` is not touched, only mapped when the image is entered. `Some` of
+    /// nothing: all of `dest` is zeroed.
+    pub data: Option<&'a [u8]>,
+    /// Where, in whole pages.
+    pub dest: PhysRange,
+}
+
+impl<'a> LoadSegment<'a> {
+    /// `data` at `dest`; no data: only mapped.
+    #[must_use]
+    pub fn new(data: &'a [u8], dest: PhysRange) -> Self {
+        let data = (!data.is_empty()).then_some(data);
+        Self { data, dest }
+    }
+}
+
+/// An image.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadImage<'a> {
+    /// When it runs.
+    pub kind: ImageKind,
+    /// How it is entered.
+    pub arch: Arch,
+    /// Where: machine address.
+    pub entry: u64,
+    /// Its parts, [`MAX_SEGMENTS`] at most, none overlapping another even where
+    /// they are only mapped.
+    pub segments: &'a [LoadSegment<'a>],
+}
