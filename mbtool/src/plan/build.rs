@@ -94,7 +94,7 @@ fn attempt(
 
     let mut parts = segments::image(&params, &request.image.name, placed)?;
     let moves = relocated::shift(&mut parts, &layout);
-    parts.extend(dump.iter().flat_map(linux::Dump::segments));
+    parts.extend(dump.iter().flat_map(linux::CrashData::segments));
     parts.extend(segments::modules(request, &layout));
     parts.push(Segment::new(info.name, layout.info, boot.bytes.clone()));
     let mut relocations = strategy.load(
@@ -104,7 +104,7 @@ fn attempt(
         &mut params.warnings,
     )?;
     // first of all, as nothing else may have changed what is saved
-    let save = dump.iter().flat_map(linux::Dump::save);
+    let save = dump.iter().flat_map(linux::CrashData::save);
     relocations.extents.splice(..0, save);
     let mut parts: Vec<Segment> = relocations
         .parts

@@ -15,7 +15,7 @@ use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, whole_pages};
 
 /// What was placed.
 #[derive(Clone, Debug)]
-pub(crate) struct Dump {
+pub(crate) struct CrashData {
     /// Pages of the core header.
     pub header: PhysRange,
     /// Their contents.
@@ -41,7 +41,7 @@ pub(crate) fn decide(
     params: &mut BootParams,
     low: &mut LowMemoryPlan,
     arena: &mut Arena,
-) -> Result<Option<Dump>, PlanError> {
+) -> Result<Option<CrashData>, PlanError> {
     let Some(region) = request.crash else {
         return Ok(None);
     };
@@ -82,7 +82,7 @@ pub(crate) fn decide(
     let line = cmdline::command_line(&params.cmdline, header.start);
     params.cmdline = line.text;
     params.warnings.extend(line.messages);
-    Ok(Some(Dump {
+    Ok(Some(CrashData {
         bytes: elfcorehdr::build(facts, &loads, backup.as_slice())?,
         header,
         backups: backup.into_iter().collect(),
@@ -91,7 +91,7 @@ pub(crate) fn decide(
     }))
 }
 
-impl Dump {
+impl CrashData {
     /// The segments to load.
     pub(crate) fn segments(&self) -> impl Iterator<Item = Segment> + '_ {
         let header = Segment::new("elfcorehdr", self.header, self.bytes.clone());

@@ -14,7 +14,7 @@ use crate::plan::boot::e820;
 use crate::plan::boot::low_memory::LowMemoryPlan;
 use crate::plan::boot::params::BootParams;
 use crate::plan::crash::advice;
-use crate::plan::crash::linux::Dump;
+use crate::plan::crash::linux::CrashData;
 use crate::plan::crash::size::{Part, SizeEstimate};
 use crate::plan::crash::{Backup, dump_ranges, elfcorehdr, memory_map};
 use crate::plan::place::allocator::{Arena, Ask, NoRoom, Prefer};
@@ -211,7 +211,7 @@ pub(crate) fn decide(
     params: &mut BootParams,
     low: &mut LowMemoryPlan,
     arena: &mut Arena,
-) -> Result<Dump, PlanError> {
+) -> Result<CrashData, PlanError> {
     if cmdline::asks_for_pvh(&params.cmdline) {
         return Err(PlanError::PvhDom0);
     }
@@ -264,7 +264,7 @@ pub(crate) fn decide(
     let strings = [params.cmdline.as_str(), line.text.as_str()];
     contract::check_boot_heap(&strings, request.modules.len(), low.areas.len())?;
     params.dom0_line = Some(line.text);
-    Ok(Dump {
+    Ok(CrashData {
         bytes: elfcorehdr::build(facts, &loads, &backups)?,
         header,
         backups,
