@@ -1,9 +1,10 @@
 use super::*;
 use crate::backend::xen::status::XenKexec;
-use crate::doctor::testing::{IOMEM, Recorded};
+use crate::doctor::testing::Recorded;
 use crate::host::hypervisor::Hypervisor;
 use crate::host::xen::XenHost;
 use crate::image::synth;
+use crate::sys::testing::IOMEM;
 
 fn find(machine: &Machine, id: &str) -> Check {
     let checks = checks(machine);

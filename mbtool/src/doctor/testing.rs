@@ -8,20 +8,9 @@ use crate::image::{As, Image, synth};
 use crate::request::console::ConsoleSpec;
 use crate::request::decide::decide;
 use crate::request::{BootOptions, Files};
+use crate::sys::testing::IOMEM;
 use std::fs;
 use std::path::Path;
-
-/// /proc/iomem, with a region of 256 MiB.
-pub const IOMEM: &str = "\
-00000000-00000fff : Reserved
-00001000-0009fbff : System RAM
-0009fc00-0009ffff : Reserved
-000f0000-000fffff : Reserved
-00100000-7ffdbfff : System RAM
-  6c000000-7bffffff : Crash kernel
-7ffdc000-7fffffff : Reserved
-fffc0000-ffffffff : Reserved
-";
 
 /// A table with this signature and contents after its header, checksum 0.
 pub fn table(signature: &[u8; 4], body: &[u8]) -> Vec<u8> {

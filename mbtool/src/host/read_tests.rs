@@ -3,7 +3,7 @@ use crate::host::firmware::tests::write_memmap;
 use crate::host::low_memory::tests::{Mib, rsdp};
 use crate::host::replay::from_json;
 use crate::host::{CrashRegion, LowMemory, Rsdp};
-use crate::sys::testing::put;
+use crate::sys::testing::{IOMEM, put};
 use std::fs;
 
 /// QEMU's pc machine with 2 GiB and SeaBIOS, `crashkernel=256M`.
@@ -31,17 +31,6 @@ fn seabios(root: &Path) {
         .with(0xf5a80, &rsdp(0));
     put(root, "dev/mem", mem.0);
 }
-
-const IOMEM: &str = "\
-00000000-00000fff : Reserved
-00001000-0009fbff : System RAM
-0009fc00-0009ffff : Reserved
-000f0000-000fffff : Reserved
-00100000-7ffdbfff : System RAM
-  6c000000-7bffffff : Crash kernel
-7ffdc000-7fffffff : Reserved
-fffc0000-ffffffff : Reserved
-";
 
 #[test]
 fn a_recorded_bios_machine() {

@@ -4,8 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Beats while there is progress. Whoever watches it ([`super::deadline`]) does so
-/// from another thread.
+/// Records progress. [`super::deadline`] reads it from another thread.
 #[derive(Debug)]
 pub struct Heartbeat {
     started: Instant,

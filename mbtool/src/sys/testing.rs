@@ -3,6 +3,18 @@
 use std::fs;
 use std::path::Path;
 
+/// /proc/iomem of QEMU's pc machine with 2 GiB and SeaBIOS, `crashkernel=256M`.
+pub const IOMEM: &str = "\
+00000000-00000fff : Reserved
+00001000-0009fbff : System RAM
+0009fc00-0009ffff : Reserved
+000f0000-000fffff : Reserved
+00100000-7ffdbfff : System RAM
+  6c000000-7bffffff : Crash kernel
+7ffdc000-7fffffff : Reserved
+fffc0000-ffffffff : Reserved
+";
+
 /// Writes `content` to `name` below `root`, with its parent directories.
 pub fn put(root: &Path, name: &str, content: impl AsRef<[u8]>) {
     let path = root.join(name);
