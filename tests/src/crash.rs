@@ -148,11 +148,9 @@ impl Scenario {
             .finish()?;
         let reserve = format!("crashkernel={}", self.crashkernel);
         let machine = match self.host {
-            Host::Linux(kernel) => Machine::new(self.firmware, kernel.path()?)
-                .append("console=ttyS0,115200 quiet panic=-1")
-                .append(EMULATED)
-                .append(&reserve)
-                .initrd(initrd),
+            Host::Linux(kernel) => Machine::stage1(self.firmware, initrd)?
+                .linux(kernel)?
+                .append(&reserve),
             Host::Xen(version) => Machine::xen(version, &reserve, "", initrd)?
                 .linux(self.linux())?
                 .append(SMALL_DOM0),

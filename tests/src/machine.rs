@@ -14,13 +14,13 @@ use crate::{gdb, qmp};
 /// For every Linux that boots on emulated CPUs.
 ///
 /// Linux counts a few ticks to see whether its timer works, and panics when a busy host has let too many of them fall together. Where
-/// it finds a hypervisor that it knows, it skips that by itself. And a fifth of its boot are self-tests of cryptography.
+/// it finds a hypervisor that it knows, it skips that by itself. Its self-tests of cryptography take a fifth of its boot time under emulation.
 pub const EMULATED: &str = "no_timer_check cryptomgr.notests";
 
 /// For dom0, which has Xen's timer.
 pub(crate) const EMULATED_DOM0: &str = "cryptomgr.notests";
 
-/// For a Xen on emulated CPUs that does not need it: clearing all free memory takes longer than the rest of its boot.
+/// For a Xen on emulated CPUs: without it Xen clears all free memory, which can take longer than the rest of its boot.
 pub(crate) const UNSCRUBBED: &str = "bootscrub=0";
 
 /// For a Xen with more CPUs than the host has: those that dom0 does not use are idle.

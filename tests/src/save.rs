@@ -12,7 +12,7 @@ use images::guest::{self, CRASH, STAGE1, Stage1};
 
 use crate::dirs::target_dir;
 use crate::guest_binary::{known_pages_bin, mbtool_bin};
-use crate::machine::{EMULATED, Firmware, Machine};
+use crate::machine::{EMULATED, EMULATED_DOM0, Firmware, Machine};
 use crate::outcome::Outcome;
 
 /// Four times what the slowest case takes on two free cores.
@@ -101,12 +101,14 @@ impl Scenario {
             Saver::Xen(_) => (1536, "640M"),
         };
         let load = match self.saver {
-            Saver::Linux => "mbtool load -p --console com1 /vmlinuz --initrd /crash-initrd --cmdline \
-                'console=ttyS0,115200 nr_cpus=1 irqpoll reset_devices no_timer_check cryptomgr.notests quiet panic=-1 mbtool.crash'"
-                .to_owned(),
-            Saver::Xen(_) => "mbtool load -p --console com1 /xen.gz --cmdline 'com1=115200,8n1 console=com1' \
-                --module '/vmlinuz console=hvc0 quiet panic=-1 cryptomgr.notests mbtool.crash' --initrd /crash-initrd"
-                .to_owned(),
+            Saver::Linux => format!(
+                "mbtool load -p --console com1 /vmlinuz --initrd /crash-initrd --cmdline \
+                'console=ttyS0,115200 nr_cpus=1 irqpoll reset_devices {EMULATED} quiet panic=-1 mbtool.crash'"
+            ),
+            Saver::Xen(_) => format!(
+                "mbtool load -p --console com1 /xen.gz --cmdline 'com1=115200,8n1 console=com1' \
+                --module '/vmlinuz console=hvc0 quiet panic=-1 {EMULATED_DOM0} mbtool.crash' --initrd /crash-initrd"
+            ),
         };
         let script = format!(
             "sh /modules/load\nmkdir /mnt\nmount -t ext4 /dev/vda /mnt\n\
@@ -134,11 +136,9 @@ impl Scenario {
         let drive = format!("file={},format=raw,if=virtio", disk.display());
         let failed = format!("{STAGE1}FAIL");
         let returned = format!("{CRASH}END");
-        let mut machine = Machine::new(Firmware::SeaBios, linux)
-            .append("console=ttyS0,115200 quiet panic=-1")
-            .append(EMULATED)
+        let mut machine = Machine::stage1(Firmware::SeaBios, initrd)?
+            .linux(&LINUX_6_1)?
             .append(&format!("crashkernel={region}"))
-            .initrd(initrd)
             .memory_mib(memory_mib)
             .args(["-drive", &drive])
             .failures(&[&failed]);

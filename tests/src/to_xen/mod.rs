@@ -14,7 +14,7 @@ use images::guest::{self, CRASH, STAGE1, Stage1, Stage1Initrd};
 use crate::crash::Host;
 use crate::guest_binary::{known_pages_bin, mbtool_bin};
 use crate::known_pages::{self, MARKER, PAGE};
-use crate::machine::{Board, EMULATED, Firmware, Machine, SMALL_DOM0};
+use crate::machine::{Board, EMULATED_DOM0, Firmware, Machine, SMALL_DOM0};
 use crate::outcome::Outcome;
 use crate::{attempt, run};
 use memory::Watch;
@@ -134,7 +134,7 @@ impl Case {
     fn image(&self) -> String {
         format!(
             "--console com1 /xen.gz --cmdline 'com1=115200,8n1 console=com1 loglvl=all {}' \
-             --module '/vmlinuz console=hvc0 quiet panic=-1 cryptomgr.notests {STEADY}' --initrd /crash-initrd",
+             --module '/vmlinuz console=hvc0 quiet panic=-1 {EMULATED_DOM0} {STEADY}' --initrd /crash-initrd",
             self.xen_args,
         )
     }
@@ -228,11 +228,9 @@ impl Case {
     fn machine(&self, reserve: &str, stage1: Stage1Initrd) -> Result<Machine> {
         let parameters = format!("{reserve} {}", self.host_args);
         let mut machine = match self.host {
-            Host::Linux(kernel) => Machine::new(self.firmware, kernel.path()?)
-                .append("console=ttyS0,115200 quiet panic=-1")
-                .append(EMULATED)
-                .append(parameters.trim())
-                .initrd(stage1),
+            Host::Linux(kernel) => Machine::stage1(self.firmware, stage1)?
+                .linux(kernel)?
+                .append(parameters.trim()),
             Host::Xen(version) => Machine::xen(version, parameters.trim(), "", stage1)?
                 .linux(self.dom0)?
                 .append(SMALL_DOM0),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use images::assets;
 use images::guest::{self, STAGE1, Stage1, Stage1Initrd};
-use tests::{EMULATED, FIRST_LINUX, Firmware, Machine, Outcome, known_pages_bin, mbtool_bin};
+use tests::{FIRST_LINUX, Firmware, Machine, Outcome, known_pages_bin, mbtool_bin};
 
 tests::cases! {
     crash_region_missing: booted 30 s;
@@ -45,11 +45,7 @@ fn initrd(xen: &str, script: &str) -> Result<Stage1Initrd> {
 }
 
 fn linux(parameters: &str, script: &str) -> Result<Machine> {
-    Ok(Machine::new(Firmware::SeaBios, FIRST_LINUX.path()?)
-        .append("console=ttyS0,115200 quiet panic=-1")
-        .append(EMULATED)
-        .append(parameters)
-        .initrd(initrd("4.20", script)?))
+    Ok(Machine::stage1(Firmware::SeaBios, initrd("4.20", script)?)?.append(parameters))
 }
 
 fn run(machine: Machine, memory_mib: u32, name: &str) -> Result<Outcome> {

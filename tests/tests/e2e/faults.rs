@@ -263,8 +263,8 @@ fn a_damaged_handoff_says_so_and_starts_nothing() -> Result<()> {
     Ok(())
 }
 
-/// The same damage with and without verification, entered by the launcher instead of Linux: mbtool itself refuses to
-/// damage what is not verified.
+/// The same damage with and without verification. The launcher enters the handoff instead of Linux, since `--drill corrupt` is
+/// refused with `--verify none`.
 fn it_is_verification_that_stops_a_damaged_module() -> Result<()> {
     let machine = machine()?;
     let module = &modules()?[1];

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use images::guest::Stage1;
 use images::payloads::MB2_FIXED;
-use tests::{DEBUG_EXIT, FIRST_LINUX, Firmware, Machine, mbtool_bin};
+use tests::{DEBUG_EXIT, Firmware, Machine, mbtool_bin};
 
 tests::cases! {
     a_panic_starts_an_image_that_is_moved_into_its_place: booted 10 s;
@@ -21,11 +21,8 @@ fn a_panic_starts_an_image_that_is_moved_into_its_place() -> Result<()> {
         .file("bin/mbtool", mbtool_bin()?)?
         .bytes("fixed", MB2_FIXED)?
         .finish()?;
-    let outcome = Machine::new(Firmware::SeaBios, FIRST_LINUX.path()?)
-        .append(
-            "console=ttyS0,115200 quiet panic=-1 no_timer_check cryptomgr.notests crashkernel=128M",
-        )
-        .initrd(initrd)
+    let outcome = Machine::stage1(Firmware::SeaBios, initrd)?
+        .append("crashkernel=128M")
         .args(DEBUG_EXIT)
         .failures(&["MBTOOL-STAGE1 FAIL"])
         .run("panic_moved", DEADLINE, &[])?;
