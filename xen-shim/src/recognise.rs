@@ -5,6 +5,7 @@
 //! Xen guest support has none of them in this form, and data that merely quotes
 //! them has no Multiboot2 header near its start.
 
+use memchr::memmem;
 use serde::Serialize;
 
 /// Formats of x86 Xen, as in Debian's 4.17.7 and 4.20.3. The third is gone from
@@ -50,39 +51,39 @@ pub fn recognise(data: &[u8]) -> Option<XenInfo> {
     }
     let signs = SIGNS
         .iter()
-        .filter(|sign| find(data, sign).is_some())
+        .filter(|sign| memmem::find(data, sign).is_some())
         .count();
     (signs >= ENOUGH).then(|| XenInfo {
         version: version(data),
     })
 }
 
-/// Position of `needle` in `data`.
-fn find(data: &[u8], needle: &[u8]) -> Option<usize> {
-    let (&first, _) = needle.split_first()?;
-    let mut at = 0;
-    while let Some(skip) = data.get(at..)?.iter().position(|&byte| byte == first) {
-        at += skip;
-        if data[at..].starts_with(needle) {
-            return Some(at);
-        }
-        at += 1;
-    }
-    None
-}
-
 /// The full version string, where the build has one: distributors put it into
 /// the changeset, which stands right before the name of the compiler.
 fn version(data: &[u8]) -> Option<String> {
-    let mut start = 0;
-    data.split(|&byte| byte == 0).find_map(|text| {
-        let end = start + text.len();
-        start = end + 1;
-        let version = version_string(text)?;
-        let behind = &data[end..data.len().min(end + COMPILER_WINDOW)];
-        let compiled = COMPILERS.iter().any(|name| find(behind, name).is_some());
-        compiled.then_some(version)
+    COMPILERS.iter().find_map(|name| {
+        // strings that end before this one were already compared: linear time, whatever the data
+        let mut compared = 0;
+        memmem::find_iter(data, name).find_map(|at| {
+            let end = at + name.len();
+            let window = end.saturating_sub(COMPILER_WINDOW).max(compared);
+            compared = at;
+            first_version(&data[..at], window)
+        })
     })
+}
+
+/// The first version string in `data` whose NUL is at `window` or later.
+fn first_version(data: &[u8], window: usize) -> Option<String> {
+    // a string that ends in the window may begin before it
+    let mut end = window.saturating_sub(VERSION_LEN + 1);
+    data[end..]
+        .split_inclusive(|&byte| byte == 0)
+        .find_map(|text| {
+            end += text.len();
+            let text = text.strip_suffix(&[0])?;
+            (end > window).then(|| version_string(text)).flatten()
+        })
 }
 
 /// `text` if it reads like "4.17.5…": two numbers, then `.`, `-`, `+` or `~`.

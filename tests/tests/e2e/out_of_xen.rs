@@ -321,7 +321,7 @@ fn a_dom0_above_4_gib_reaches_linux() -> Result<()> {
 /// From Xen `from` to Xen `to` with a dom0.
 fn xen_to_xen(from: &'static str, to: &'static str, cpus: u32) -> Result<()> {
     let script = "mbtool load --console com1 /xen.gz --cmdline 'com1=115200,8n1 console=com1 loglvl=info bootscrub=0' \
-                  --module '/vmlinuz console=hvc0 quiet panic=-1 cryptomgr.notests' --initrd /initrd\n";
+                  --module '/vmlinuz console=hvc0 quiet panic=-1 cryptomgr.notests rodata=off' --initrd /initrd\n";
     let case = Case {
         cpus,
         ..Case::new(from, script)
