@@ -229,24 +229,46 @@ pub fn decompress_capped(
         });
     };
     let mut sink = Sink::new(limit);
-    let mut rest = bytes.as_slice();
-    while Compression::sniff(rest) == Some(format) {
-        let start = bytes.len() - rest.len();
-        let used = format
-            .member(rest, &mut sink)
-            .map_err(|fault| explain(fault, what, format, bytes.len(), start, &sink))?;
-        // a member has at least its magic number, so this loop ends
-        rest = rest.get(used.max(1)..).unwrap_or_default();
-    }
-    let start = bytes.len() - rest.len();
-    sink.push(rest)
-        .map_err(|fault| explain(fault, what, format, bytes.len(), start, &sink))?;
-    let raw_tail = rest.len();
+    let raw_tail = members(&bytes, format, &mut sink)
+        .map_err(|(start, fault)| explain(fault, what, format, bytes.len(), start, &sink))?;
     Ok(Unpacked {
         bytes: sink.into_bytes(),
         layers: vec![format],
         raw_tail,
     })
+}
+
+/// Unpacks the first `len` bytes of what [`decompress`] would return, or all
+/// of a shorter output. What follows is neither unpacked nor checked.
+///
+/// # Errors
+/// As [`decompress`], for the data up to there.
+pub fn decompress_prefix(bytes: &[u8], what: &str, len: u64) -> Result<Vec<u8>, DecompressError> {
+    let Some(format) = Compression::sniff(bytes) else {
+        let len = bytes.len().min(usize::try_from(len).unwrap_or(usize::MAX));
+        return Ok(bytes.get(..len).unwrap_or_default().to_vec());
+    };
+    let mut sink = Sink::prefix(len);
+    match members(bytes, format, &mut sink) {
+        Ok(_) | Err((_, Fault::TooLarge)) => Ok(sink.into_bytes()),
+        Err((start, fault)) => Err(explain(fault, what, format, bytes.len(), start, &sink)),
+    }
+}
+
+/// Unpacks all members of `format` and appends what follows them; returns the
+/// length of that. An error comes with the position of its member.
+fn members(bytes: &[u8], format: Compression, sink: &mut Sink) -> Result<usize, (usize, Fault)> {
+    let mut start = 0;
+    loop {
+        let rest = bytes.get(start..).unwrap_or_default();
+        if Compression::sniff(rest) != Some(format) {
+            sink.push(rest).map_err(|fault| (start, fault))?;
+            return Ok(rest.len());
+        }
+        let used = format.member(rest, sink).map_err(|fault| (start, fault))?;
+        // a member has at least its magic number, so this loop ends
+        start += used.max(1);
+    }
 }
 
 fn explain(

@@ -31,6 +31,8 @@ impl From<io::Error> for Fault {
 pub(super) struct Sink {
     out: Vec<u8>,
     limit: u64,
+    /// Sizes that a format announces are checked against the cap.
+    whole: bool,
 }
 
 impl Sink {
@@ -39,6 +41,17 @@ impl Sink {
         Self {
             out: Vec::new(),
             limit,
+            whole: true,
+        }
+    }
+
+    /// Makes an empty one for the first `limit` bytes of an output that may be
+    /// longer.
+    pub(super) const fn prefix(limit: u64) -> Self {
+        Self {
+            out: Vec::new(),
+            limit,
+            whole: false,
         }
     }
 
@@ -54,25 +67,35 @@ impl Sink {
         self.out
     }
 
-    /// Appends `bytes`, or refuses when the cap would be passed.
+    /// Appends `bytes`, or what of them is within the cap; that is
+    /// [`Fault::TooLarge`].
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        self.room_for(bytes.len().try_into().unwrap_or(u64::MAX))?;
+        let space = self.limit - self.len_u64();
+        let within = bytes
+            .len()
+            .min(usize::try_from(space).unwrap_or(usize::MAX));
+        self.out.try_reserve(within).map_err(|_| Fault::Memory)?;
         self.out
-            .try_reserve(bytes.len())
-            .map_err(|_| Fault::Memory)?;
-        self.out.extend_from_slice(bytes);
-        Ok(())
+            .extend_from_slice(bytes.get(..within).unwrap_or_default());
+        if within < bytes.len() {
+            Err(Fault::TooLarge)
+        } else {
+            Ok(())
+        }
     }
 
     /// Refuses when `more` bytes cannot be within the cap: for formats that
     /// announce their size. Allocates nothing.
     pub(super) fn room_for(&self, more: u64) -> Result<(), Fault> {
-        let len = u64::try_from(self.out.len()).unwrap_or(u64::MAX);
-        if len.saturating_add(more) > self.limit {
+        if self.whole && self.len_u64().saturating_add(more) > self.limit {
             Err(Fault::TooLarge)
         } else {
             Ok(())
         }
+    }
+
+    fn len_u64(&self) -> u64 {
+        self.out.len().try_into().unwrap_or(u64::MAX)
     }
 
     /// Appends everything that `reader` has.

@@ -327,3 +327,38 @@ proptest! {
         prop_assert_eq!(unpack(&gzip_of(&data)).unwrap().bytes, data);
     }
 }
+
+#[test]
+fn a_prefix_is_the_start_of_the_output() {
+    for (name, _, bytes, _) in FIXTURES {
+        let whole = decompress(bytes.to_vec(), name).unwrap().bytes;
+        let len = u64::try_from(whole.len()).unwrap();
+        for prefix in [0, 1, 100, len - 1, len, len + 1, u64::MAX] {
+            let start = decompress_prefix(bytes, name, prefix).unwrap();
+            let expected = usize::try_from(prefix.min(len)).unwrap();
+            assert_eq!(start, whole[..expected], "{name}: {prefix}");
+        }
+    }
+    assert_eq!(decompress_prefix(b"plain", "", 3).unwrap(), b"pla");
+}
+
+/// What is behind the prefix is not looked at: a file that is cut off there,
+/// with larger input than decoders read ahead.
+#[test]
+fn a_prefix_needs_no_more_than_its_part_of_the_file() {
+    let plain: Vec<u8> = (0_u32..1 << 20)
+        .flat_map(|n| n.wrapping_mul(n).to_le_bytes())
+        .collect();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&plain).unwrap();
+    let packed = encoder.finish().unwrap();
+    let half = &packed[..packed.len() / 2];
+    assert_eq!(
+        decompress_prefix(half, "half", 1 << 20).unwrap(),
+        plain[..1 << 20]
+    );
+    assert!(matches!(
+        decompress_prefix(half, "half", 4 << 20),
+        Err(DecompressError::Truncated { .. })
+    ));
+}

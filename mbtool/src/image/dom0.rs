@@ -2,11 +2,12 @@
 //! pseudo-physical memory it lays claim to, by its program headers and notes
 //! (Xen's `public/elfnote.h`).
 
+use super::bytes::len;
 use super::elf::{self, Elf};
 use super::error::{ImageError, Reason};
 use super::{Note, linux, notes};
-use crate::decompress::decompress_capped;
-use ::elf::abi::PT_LOAD;
+use crate::decompress::{DecompressError, decompress_capped, decompress_prefix};
+use ::elf::abi::{PT_LOAD, PT_NOTE};
 use handoff::addr::{FOUR_GIB, PhysRange};
 
 /// Owner of the notes.
@@ -23,6 +24,10 @@ const SUPPORTED: u32 = 17;
 const DOM0_BIT: u32 = 1 << 11;
 /// Most bytes that a kernel may unpack to.
 const MAX_KERNEL: u64 = 1 << 30;
+/// Bytes that are unpacked to find the program headers, which follow the ELF
+/// header in every kernel. The notes are about in the middle of a kernel: what
+/// follows them is not unpacked.
+const FIRST_READ: u64 = 64 << 10;
 
 /// What a dom0 kernel takes for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +43,8 @@ pub struct Dom0 {
     pub p2m_apart: bool,
 }
 
-/// Looks at a kernel file: a bzImage, an ELF file, or one that is compressed.
+/// Looks at a kernel file: a bzImage, an ELF file, or one that is compressed. A
+/// bzImage is unpacked up to its notes; nothing behind them is checked.
 ///
 /// # Errors
 ///
@@ -48,19 +54,64 @@ pub fn look(file: &[u8], name: &str) -> Result<Dom0, ImageError> {
         name: name.into(),
         reason,
     };
+    let unpacked =
+        |error: DecompressError| fail(Reason::Linux(format!("cannot be unpacked: {error}")));
     if elf::is_elf(file) {
-        return read(file).map_err(fail);
+        return read(file, len(file)).map_err(fail);
     }
-    let packed = match linux::is_bzimage(file) {
-        true => linux::packed(file).map_err(fail)?,
-        false => file,
-    };
-    let unpacked = decompress_capped(packed.to_vec(), name, MAX_KERNEL)
-        .map_err(|error| fail(Reason::Linux(format!("cannot be looked into: {error}"))))?;
-    read(&unpacked.bytes).map_err(fail)
+    if !linux::is_bzimage(file) {
+        let file = decompress_capped(file.to_vec(), name, MAX_KERNEL).map_err(unpacked)?;
+        return read(&file.bytes, len(&file.bytes)).map_err(fail);
+    }
+    let packed = linux::packed(file).map_err(fail)?;
+    let size = unpacked_size(packed).map_err(fail)?;
+    let prefix = |len: u64| decompress_prefix(packed, name, len.min(size)).map_err(unpacked);
+    let mut start = prefix(FIRST_READ)?;
+    for needed in [headers_end, notes_end] {
+        let needed = needed(&start).map_err(fail)?;
+        if needed > len(&start) {
+            start = prefix(needed)?;
+        }
+    }
+    read(&start, size).map_err(fail)
 }
 
-fn read(file: &[u8]) -> Result<Dom0, Reason> {
+/// Bytes that the payload of a bzImage unpacks to: its last four bytes, where
+/// Xen takes the size from too.
+fn unpacked_size(packed: &[u8]) -> Result<u64, Reason> {
+    let size = packed
+        .last_chunk()
+        .map_or(0, |size| u32::from_le_bytes(*size));
+    let size = u64::from(size);
+    if size == 0 || size > MAX_KERNEL {
+        return Err(Reason::Linux(format!(
+            "its packed kernel ends with an unpacked size of {size:#x} bytes, expected 1 to \
+             {MAX_KERNEL:#x}: the file is damaged"
+        )));
+    }
+    Ok(size)
+}
+
+/// Where the program headers of an ELF file end, in bytes from its start.
+fn headers_end(file: &[u8]) -> Result<u64, Reason> {
+    let header = elf::file_header(file)?;
+    let size = u64::from(header.e_phnum) * u64::from(header.e_phentsize);
+    Ok(header.e_phoff.saturating_add(size))
+}
+
+/// Where the last note of an ELF file ends, in bytes from its start; 0 without
+/// notes.
+fn notes_end(file: &[u8]) -> Result<u64, Reason> {
+    let elf = Elf::read(file)?;
+    let ends = elf
+        .of_type(PT_NOTE)
+        .map(|(_, note)| note.p_offset.saturating_add(note.p_filesz));
+    Ok(ends.max().unwrap_or(0))
+}
+
+/// Reads the headers and the notes of an ELF file of `size` bytes, of which
+/// `file` has the first.
+fn read(file: &[u8], size: u64) -> Result<Dom0, Reason> {
     let elf = Elf::read(file)?;
     let mut warnings = Vec::new();
     let notes = notes::read(&elf, &mut warnings);
@@ -101,7 +152,7 @@ fn read(file: &[u8]) -> Result<Dom0, Reason> {
     let memory = memory.ok_or(Reason::Linux("has no memory to load".into()))?;
     Ok(Dom0 {
         memory,
-        unpacked: super::bytes::len(file).max(memory.len()),
+        unpacked: size.max(memory.len()),
         initrd_apart: has(MOD_START_PFN),
         p2m_apart: has(INIT_P2M),
     })
