@@ -1,5 +1,5 @@
 //! A kernel as Xen starts it for a paravirtualised dom0: how much
-//! pseudo-physical memory it lays claim to, by its program headers and notes
+//! pseudo-physical memory it occupies, from its program headers and notes
 //! (Xen's `public/elfnote.h`).
 
 use super::bytes::len;
@@ -14,41 +14,44 @@ use handoff::addr::{FOUR_GIB, PhysRange};
 const OWNER: &str = "Xen";
 /// `XEN_ELFNOTE_ENTRY`: where a paravirtualised guest is entered.
 const ENTRY: u32 = 1;
-/// `XEN_ELFNOTE_INIT_P2M`: the list of its pages has addresses of its own.
+/// `XEN_ELFNOTE_INIT_P2M`: virtual base address of the p2m list.
 const INIT_P2M: u32 = 15;
-/// `XEN_ELFNOTE_MOD_START_PFN`: the initrd needs no virtual addresses.
+/// `XEN_ELFNOTE_MOD_START_PFN`: the kernel accepts an initrd that is not
+/// mapped.
 const MOD_START_PFN: u32 = 16;
-/// `XEN_ELFNOTE_SUPPORTED_FEATURES`: a word of bits.
+/// `XEN_ELFNOTE_SUPPORTED_FEATURES`: a bit mask.
 const SUPPORTED: u32 = 17;
-/// `XENFEAT_dom0` among those.
+/// Bit `XENFEAT_dom0` of that mask.
 const DOM0_BIT: u32 = 1 << 11;
-/// Most bytes that a kernel may unpack to.
+/// Maximum size of an unpacked kernel, in bytes.
 const MAX_KERNEL: u64 = 1 << 30;
-/// Bytes that are unpacked to find the program headers, which follow the ELF
-/// header in every kernel. The notes are about in the middle of a kernel: what
-/// follows them is not unpacked.
+/// Number of bytes to unpack to find the program headers, which follow the ELF
+/// header in every kernel. The notes are about in the middle of a kernel; the
+/// data after them is not unpacked.
 const FIRST_READ: u64 = 64 << 10;
 
-/// What a dom0 kernel takes for itself.
+/// Pseudo-physical memory that a dom0 kernel occupies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dom0 {
-    /// From its first to its last byte, pseudo-physical, zeroed memory
-    /// included.
+    /// Pseudo-physical range from the first to the last byte, including
+    /// zero-filled memory.
     pub memory: PhysRange,
-    /// Bytes that it is unpacked to, and takes, whichever is more.
+    /// The larger of the unpacked file size and the memory size, in bytes.
     pub unpacked: u64,
-    /// True when the initrd is not mapped with it, but lies behind.
+    /// True when the initrd is not part of the kernel's mapping and is placed
+    /// after it.
     pub initrd_apart: bool,
-    /// True when the list of its pages is not mapped with it, but lies behind.
+    /// True when the p2m list is not part of the kernel's mapping and is placed
+    /// after it.
     pub p2m_apart: bool,
 }
 
-/// Looks at a kernel file: a bzImage, an ELF file, or one that is compressed. A
-/// bzImage is unpacked up to its notes; nothing behind them is checked.
+/// Reads a kernel file: a bzImage, or an ELF file, compressed or not. A bzImage
+/// is unpacked up to its notes; the data after them is not checked.
 ///
 /// # Errors
 ///
-/// It cannot be read, or cannot be a paravirtualised dom0.
+/// When the file cannot be read, or is not a paravirtualized dom0 kernel.
 pub fn look(file: &[u8], name: &str) -> Result<Dom0, ImageError> {
     let fail = |reason| ImageError {
         name: name.into(),

@@ -1,11 +1,11 @@
 //! ELF32 and ELF64, little endian: program headers to a [`Layout`].
 //!
 //! 1. Memory is laid out by `p_paddr`; `PT_LOAD`s without memory are skipped.
-//! 2. `e_entry` is a virtual address, as GRUB takes it: the first `PT_LOAD` that
-//!    has it by `p_vaddr` gives the physical one. Only an address that no
-//!    `PT_LOAD` has virtually is taken as physical.
-//! 3. Only the header and the program headers must be right. Broken notes and
-//!    section headers are warnings.
+//! 2. `e_entry` is a virtual address, as in GRUB: the first `PT_LOAD` that
+//!    contains it by `p_vaddr` gives the physical address. If no `PT_LOAD` does,
+//!    it is taken as a physical address.
+//! 3. Only the ELF header and the program headers must be valid. Broken notes
+//!    and section headers cause warnings.
 
 mod entry;
 
@@ -21,17 +21,15 @@ use ::elf::parse::{ParseError, ParsingTable};
 use ::elf::segment::ProgramHeader;
 use handoff::addr::{FOUR_GIB, PhysRange};
 
-/// More `PT_LOAD`s than any linker writes; bounds the search for the one that
-/// has an address.
+/// Upper limit on `PT_LOAD`s, above what any linker writes; bounds the search
+/// for the entry point.
 const MAX_LOADS: usize = 128;
 
 /// A checked ELF header and program header table.
 pub(super) struct Elf<'a> {
-    /// The whole file.
+    /// Contents of the whole file.
     pub(super) file: &'a [u8],
-    /// The file header.
     pub(super) header: FileHeader<LittleEndian>,
-    /// The program headers.
     pub(super) segments: Vec<ProgramHeader>,
 }
 
@@ -83,7 +81,8 @@ impl<'a> Elf<'a> {
         })
     }
 
-    /// The file bytes of a program header; an error when the file lacks them.
+    /// Returns the file bytes of a program header; fails when the file ends
+    /// before them.
     pub(super) fn data(&self, index: usize, segment: &ProgramHeader) -> Result<&'a [u8], Reason> {
         slice(self.file, segment.p_offset, segment.p_filesz).ok_or_else(|| Reason::ProgramHeader {
             index,
@@ -97,7 +96,7 @@ impl<'a> Elf<'a> {
         })
     }
 
-    /// Program headers of type `kind`, with their indexes.
+    /// Returns the program headers of type `kind` with their indexes.
     pub(super) fn of_type(&self, kind: u32) -> impl Iterator<Item = (usize, &ProgramHeader)> {
         self.segments
             .iter()
@@ -105,7 +104,8 @@ impl<'a> Elf<'a> {
             .filter(move |(_, segment)| segment.p_type == kind)
     }
 
-    /// The `PT_LOAD`s with memory, each checked, and all of them together.
+    /// Returns the `PT_LOAD`s with memory, after checking each of them and
+    /// their total size.
     fn loads(&self) -> Result<Vec<Load<'a>>, Reason> {
         let mut loads = Vec::new();
         let (mut memory, mut stored) = (0_u64, 0_u64);
@@ -162,7 +162,7 @@ impl<'a> Elf<'a> {
         Ok(loads)
     }
 
-    /// The largest `p_align` of the `PT_LOAD`s that is a power of two.
+    /// Returns the largest `p_align` of the `PT_LOAD`s that is a power of two.
     fn align(&self, warnings: &mut Vec<String>) -> u64 {
         let mut align = 1;
         for (index, segment) in self.of_type(abi::PT_LOAD) {
@@ -178,7 +178,7 @@ impl<'a> Elf<'a> {
         align
     }
 
-    /// The section header table, where there is one and it is sane.
+    /// Returns the section header table if there is a valid one.
     fn sections(&self, warnings: &mut Vec<String>) -> Option<Sections> {
         let FileHeader {
             e_shoff,
@@ -213,8 +213,8 @@ impl<'a> Elf<'a> {
     }
 }
 
-/// Returns the entry point that an ELF header names: a virtual address. `None`
-/// for a file that is not ELF.
+/// Returns the entry point in the ELF header (a virtual address); `None` for a
+/// file that is not ELF.
 #[must_use]
 pub fn linked_entry(file: &[u8]) -> Option<u64> {
     file_header(file).ok().map(|header| header.e_entry)
@@ -228,7 +228,7 @@ pub(super) fn file_header(file: &[u8]) -> Result<FileHeader<LittleEndian>, Reaso
             "has {len} bytes, too few for an ELF header: the file is cut short"
         ))
     };
-    // parse_ident indexes without looking
+    // parse_ident indexes without a bounds check
     let (ident, rest) = file.split_at_checked(abi::EI_NIDENT).ok_or_else(short)?;
     let ident = parse_ident::<LittleEndian>(ident).map_err(|error| {
         Reason::Elf(match error {
@@ -242,7 +242,6 @@ pub(super) fn file_header(file: &[u8]) -> Result<FileHeader<LittleEndian>, Reaso
     FileHeader::parse_tail(ident, rest).map_err(|_| short())
 }
 
-/// Lays out an ELF image.
 pub(super) fn layout(file: &[u8]) -> Result<Layout, Reason> {
     let elf = Elf::read(file)?;
     if let Some((index, _)) = elf.of_type(abi::PT_INTERP).next() {

@@ -1,86 +1,85 @@
 //! Why a file is not an image that can be loaded.
 
-/// A file's name and what is wrong with it.
+/// Name of an image file, and why it cannot be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {reason}")]
 pub struct ImageError {
-    /// The file, as the user named it.
+    /// File name as given by the user.
     pub name: String,
-    /// What is wrong.
     pub reason: Reason,
 }
 
-/// What is wrong. Offsets are in bytes of the unpacked file, addresses are
-/// physical unless said otherwise.
+/// Reason why an image cannot be loaded. Offsets are in bytes of the unpacked
+/// file; addresses are physical unless stated otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
-    /// No Multiboot2 header; says what the file looks like.
+    /// No Multiboot2 header.
     #[error("not a Multiboot2 image: {found}; {advice}")]
     NotMultiboot2 {
-        /// What it is instead.
+        /// Detected kind of the file.
         found: String,
-        /// What to do.
+        /// Suggested fix.
         advice: String,
     },
-    /// Not what `--type` says it is; says what the file looks like.
+    /// The file is not of the type given by `--type`.
     #[error("not a {wanted} image: {found}; {advice}")]
     NotThis {
-        /// What it was to be.
+        /// Expected type.
         wanted: &'static str,
-        /// What it is instead.
+        /// Detected kind of the file.
         found: String,
-        /// What to do.
+        /// Suggested fix.
         advice: String,
     },
-    /// A Multiboot (1) header that cannot be honoured.
+    /// A Multiboot (1) header that cannot be satisfied.
     #[error("its Multiboot (1) header at offset {offset:#x}: {detail}")]
     Multiboot1 {
-        /// Of the header.
+        /// Offset of the header.
         offset: usize,
-        /// Numbers found and expected.
+        /// Values found and expected.
         detail: String,
     },
-    /// A PVH note that cannot be honoured.
+    /// A PVH note that cannot be satisfied.
     #[error("its PVH notes (owner Xen, types 18 and 19): {0}")]
     Pvh(String),
-    /// A header for another machine.
+    /// A header for another architecture.
     #[error(
         "its Multiboot2 header at offset {offset:#x} is for architecture {arch} ({name}), \
          not 0 (i386): use an x86 build"
     )]
     Architecture {
-        /// Of the header.
+        /// Offset of the header.
         offset: usize,
         /// Architecture field.
         arch: u32,
-        /// Its name, or "unknown".
+        /// Name of the architecture, or "unknown".
         name: &'static str,
     },
-    /// The header's own length makes no sense.
+    /// The header's length field is out of range.
     #[error(
         "its Multiboot2 header at offset {offset:#x} has length {length:#x}, which is not between \
          0x18 and the {room:#x} bytes up to {limit}"
     )]
     HeaderLength {
-        /// Of the header.
+        /// Offset of the header.
         offset: usize,
         /// Length field, in bytes.
         length: u32,
-        /// What there is room for, in bytes.
+        /// Maximum length, in bytes.
         room: usize,
-        /// What ends there: the file, or the first 32 KiB of it.
+        /// Name of the limit: end of the file, or of its first 32 KiB.
         limit: &'static str,
     },
-    /// A tag whose size does not fit its type.
+    /// A tag whose size does not match its type.
     #[error("header tag {kind} at offset {offset:#x} has size {found:#x}, it must be {expected}")]
     TagSize {
         /// Tag type.
         kind: u16,
-        /// Of the tag.
+        /// Offset of the tag.
         offset: usize,
         /// Size field, in bytes.
         found: u32,
-        /// What would be right.
+        /// Expected size.
         expected: String,
     },
     /// The tags stop without an end tag.
@@ -89,12 +88,12 @@ pub enum Reason {
          length of {length:#x} bytes"
     )]
     NoEndTag {
-        /// Of the header.
+        /// Offset of the header.
         offset: usize,
         /// Length field, in bytes.
         length: u32,
     },
-    /// Two tags of one type that say different things.
+    /// Two tags of one type with different contents.
     #[error(
         "header tag {kind} appears twice with different contents, at offsets {first:#x} and \
          {second:#x}"
@@ -107,7 +106,7 @@ pub enum Reason {
         /// Offset of the second.
         second: usize,
     },
-    /// A tag that must be understood and is not.
+    /// An unknown tag that is not marked optional.
     #[error(
         "header tag {kind} at offset {offset:#x} is required (not marked optional) and unknown: \
          the image needs a loader that knows it"
@@ -115,7 +114,7 @@ pub enum Reason {
     UnknownRequiredTag {
         /// Tag type.
         kind: u16,
-        /// Of the tag.
+        /// Offset of the tag.
         offset: usize,
     },
     /// Tag 7, not optional.
@@ -124,10 +123,10 @@ pub enum Reason {
          running kernel started: start this image from the firmware, or mark the tag optional"
     )]
     EfiBootServices {
-        /// Of the tag.
+        /// Offset of the tag.
         offset: usize,
     },
-    /// Tag 8 or 9 and nothing else to jump to.
+    /// Tag 8 or 9, and no other entry point.
     #[error(
         "its only entry point is for EFI (header tag {kind}), which needs boot services that \
          ended when the running kernel started: build it with a Multiboot2 i386 entry as well"
@@ -136,12 +135,12 @@ pub enum Reason {
         /// 8 or 9.
         kind: u16,
     },
-    /// Tag 10 that contradicts itself.
+    /// A tag 10 with inconsistent fields.
     #[error("relocatable tag (10) at offset {offset:#x}: {detail}")]
     Relocatable {
-        /// Of the tag.
+        /// Offset of the tag.
         offset: usize,
-        /// Numbers found and expected.
+        /// Values found and expected.
         detail: String,
     },
     /// Neither an address tag nor an ELF header.
@@ -150,7 +149,7 @@ pub enum Reason {
          so nothing says where to load it: link it as ELF or add tags 2 and 3"
     )]
     NoAddresses {
-        /// Of the header.
+        /// Offset of the header.
         offset: usize,
     },
     /// Tag 2 without tag 3.
@@ -158,24 +157,24 @@ pub enum Reason {
         "has an address tag (2) but no entry address tag (3), so nothing says where to enter it"
     )]
     NoEntryAddress,
-    /// Tag 2 that does not fit the file or itself.
+    /// Tag 2 with fields that do not match the file or each other.
     #[error("address tag (2): {0}")]
     Address(String),
-    /// The ELF header is not one that can be loaded.
+    /// The ELF header is invalid or not loadable.
     #[error("{0}")]
     Elf(String),
-    /// Linux's setup header is not one that can be booted by.
+    /// The Linux setup header is invalid or not bootable.
     #[error("{0}")]
     Linux(String),
-    /// A program header that cannot be honoured.
+    /// A program header that cannot be loaded.
     #[error("program header {index}: {detail}")]
     ProgramHeader {
         /// Index in the table, from 0.
         index: usize,
-        /// Numbers found and expected.
+        /// Values found and expected.
         detail: String,
     },
-    /// Two program headers put different bytes in one place.
+    /// Two program headers with different file bytes for the same address.
     #[error(
         "program headers {first} and {second} (PT_LOAD) put different file bytes at physical \
          address {addr:#x}: fix the linker script"
@@ -188,7 +187,7 @@ pub enum Reason {
         /// First address at which they differ.
         addr: u64,
     },
-    /// The image asks for more memory than 32 bits can address.
+    /// The segments need more than 32 bits of address space.
     #[error(
         "its segments take {total:#x} bytes of memory, more than the 4 GiB that an i386 entry can \
          address"
@@ -197,17 +196,17 @@ pub enum Reason {
         /// Sum over the segments, in bytes.
         total: u64,
     },
-    /// The entry point is not in what is loaded.
+    /// The entry point is outside the loaded bytes.
     #[error(
         "its entry point {entry:#x} (from {source_of}) is not in the loaded bytes of any segment \
          ({segments})"
     )]
     Entry {
-        /// As found.
+        /// Value found.
         entry: u64,
-        /// Where it was found.
+        /// Source of the entry point (header field or tag).
         source_of: &'static str,
-        /// The segments, for comparison.
+        /// List of segments, for comparison.
         segments: String,
     },
     /// A relocation of a type that a loader cannot apply.
@@ -221,17 +220,17 @@ pub enum Reason {
         kind: u32,
         /// Its name, or "unknown".
         name: &'static str,
-        /// How many of it.
+        /// Number of relocations of this type.
         count: usize,
         /// Link address of the first.
         first: u64,
-        /// What could be applied.
+        /// Name of the relocation type that can be applied.
         relative: &'static str,
     },
-    /// The relocation tables contradict themselves or the segments.
+    /// The relocation tables are inconsistent, or do not match the segments.
     #[error("its relocations: {0}")]
     Relocations(String),
-    /// It must stay where it was linked.
+    /// The image cannot be moved from its link address.
     #[error(
         "is linked at {linked:#x} and cannot be moved to {base:#x}: it has no relocatable tag (10) \
          and is not position independent"
@@ -239,13 +238,13 @@ pub enum Reason {
     Fixed {
         /// Start of its span.
         linked: u64,
-        /// Where it was to go.
+        /// Requested load address.
         base: u64,
     },
-    /// Moved to where addresses end.
+    /// The image would pass the end of the address space.
     #[error("at {base:#x} it would pass the end of the address space")]
     Overflow {
-        /// Where it was to go.
+        /// Requested load address.
         base: u64,
     },
 }

@@ -7,7 +7,7 @@ use super::layout::Layout;
 use super::{Format, LoadSegment};
 use handoff::addr::PhysRange;
 
-/// `load_addr` that means "from the file's first byte".
+/// Value of `load_addr` that means "from the first byte of the file".
 const FROM_FILE_START: u32 = u32::MAX;
 
 /// Lays out `file`, whose header is at `header_offset`, by the address tag's

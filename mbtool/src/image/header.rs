@@ -3,9 +3,9 @@
 //!
 //! 1. It lies entirely in the first 32768 bytes, at a multiple of 8.
 //! 2. Magic, architecture, length and checksum add up to 0 modulo 2^32. A magic
-//!    number with another sum is a decoy: the search goes on.
-//! 3. So it does past a header for another architecture, as GRUB's does; when
-//!    no other follows, the architecture is the error.
+//!    number with another sum is ignored, and the search continues.
+//! 3. A header for another architecture is skipped too, as in GRUB. If no other
+//!    header follows, the error reports its architecture.
 //! 4. Tags follow, each at a multiple of 8 from the header's start, up to an
 //!    end tag within the header's length.
 
@@ -23,32 +23,31 @@ pub const ALIGN: usize = 8;
 /// Tag flag bit 0: a loader that does not know the tag may ignore it.
 pub const FLAG_OPTIONAL: u16 = 1;
 
-/// A header that was found, and nothing checked but its sum and architecture.
+/// A Multiboot2 header. Only its checksum and architecture have been checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// Where it is in the file, in bytes.
+    /// Offset in the file, in bytes.
     pub offset: usize,
-    /// Its length field, in bytes.
+    /// Length field, in bytes.
     pub length: u32,
 }
 
-/// One tag as it stands in the file.
+/// One tag, unparsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawTag<'a> {
-    /// Where it is in the file, in bytes.
+    /// Offset in the file, in bytes.
     pub offset: usize,
-    /// Type.
     pub kind: u16,
     /// Bit 0: optional.
     pub flags: u16,
-    /// Size field: its own 8 bytes and `payload`, without padding.
+    /// Size field: 8 bytes of tag header plus `payload`, without padding.
     pub size: u32,
-    /// The fields after the size.
+    /// Fields after the size field.
     pub payload: &'a [u8],
 }
 
 impl RawTag<'_> {
-    /// True when the tag must be understood.
+    /// True when the tag is not marked optional.
     #[must_use]
     pub const fn required(&self) -> bool {
         self.flags & FLAG_OPTIONAL == 0
@@ -61,7 +60,7 @@ impl RawTag<'_> {
     }
 }
 
-/// True when the four words make a header: magic right and sum zero.
+/// True when the magic number is right and the four words add up to 0.
 pub(super) const fn is_header(magic: u32, arch: u32, length: u32, checksum: u32) -> bool {
     let sum = magic
         .wrapping_add(arch)
@@ -73,8 +72,8 @@ pub(super) const fn is_header(magic: u32, arch: u32, length: u32, checksum: u32)
 /// Finds the header in an unpacked file.
 ///
 /// # Errors
-/// When there is none (says what the file is instead) or only one for another
-/// architecture.
+/// When there is no header (the error reports the detected file type), or only
+/// one for another architecture.
 pub fn find(file: &[u8]) -> Result<Header, Reason> {
     let mut foreign = None;
     let limit = file.len().min(HEADER_SEARCH_LIMIT);
@@ -103,11 +102,11 @@ pub fn find(file: &[u8]) -> Result<Header, Reason> {
     })
 }
 
-/// Returns the tags of `header` in file order, without the end tag, and a
-/// warning for each oddity.
+/// Returns the tags of `header` in file order, without the end tag. Adds a
+/// warning for each irregularity.
 ///
 /// # Errors
-/// When the header or a tag runs past its bounds, or the end tag is missing.
+/// When the header or a tag exceeds its bounds, or the end tag is missing.
 pub fn tags<'a>(file: &'a [u8], header: &Header) -> Result<(Vec<RawTag<'a>>, Vec<String>), Reason> {
     let Header { offset, length } = *header;
     let limit = file.len().min(HEADER_SEARCH_LIMIT);

@@ -7,7 +7,7 @@ pub(super) struct Layout {
     pub(super) format: Format,
     pub(super) position_independent: bool,
     pub(super) segments: Vec<LoadSegment>,
-    /// Physical; `None` where the container has no entry point of its own.
+    /// Physical address; `None` when the container has no entry point.
     pub(super) entry: Option<u64>,
     pub(super) notes: Vec<Note>,
     pub(super) sections: Option<Sections>,

@@ -1,13 +1,13 @@
-//! The Multiboot (1) header: finding it and what its flags ask (Multiboot
-//! specification 0.6.96, section 3.1).
+//! The Multiboot (1) header: finding and reading it (Multiboot specification
+//! 0.6.96, section 3.1).
 //!
 //! 1. It lies entirely in the first 8192 bytes, at a multiple of 4.
 //! 2. Magic, flags and checksum add up to 0 modulo 2^32. A magic number with
-//!    another sum is a decoy: the search goes on.
-//! 3. Flags 0-15 must be understood, flags 16-31 need not.
-//! 4. With flag 16 the header itself says what to load where, and the format of
-//!    the file does not matter. Without it the file is ELF, of 32 bits by the
-//!    specification; of 64 bits as well, as GRUB takes it.
+//!    another sum is ignored, and the search continues.
+//! 3. Flags 0-15 must be understood, flags 16-31 may be ignored.
+//! 4. With flag 16 the header has the load addresses, and the format of the
+//!    file does not matter. Without it the file must be ELF: 32-bit by the
+//!    specification, and 64-bit too, as in GRUB.
 
 use super::bytes::u32_at;
 use super::error::Reason;
@@ -17,13 +17,13 @@ use serde::Serialize;
 
 /// Magic number of the header.
 pub const MAGIC: u32 = 0x1bad_b002;
-/// Where the header ends at the latest, in bytes.
+/// The header must end within this many bytes of the file.
 pub const SEARCH_LIMIT: usize = 8192;
-/// Flag 0: modules at page boundaries.
+/// Flag 0: load modules at page boundaries.
 pub const ALIGN_MODULES: u32 = 1 << 0;
 /// Flag 1: memory sizes are needed, and the memory map where there is one.
 pub const MEMORY_INFO: u32 = 1 << 1;
-/// Flag 2: a video mode is wanted.
+/// Flag 2: the image requests a video mode.
 pub const VIDEO_MODE: u32 = 1 << 2;
 /// Flag 16: the address fields are valid.
 pub const ADDRESS_FIELDS: u32 = 1 << 16;
@@ -33,19 +33,18 @@ const REQUIRED: u32 = 0xffff;
 /// The fields that flag 16 makes valid: physical addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Address {
-    /// Where the header itself is in memory.
+    /// Load address of the header.
     pub header_addr: u32,
-    /// Where loading starts.
+    /// Load address of the first byte.
     pub load_addr: u32,
-    /// Where it ends; 0: with the file.
+    /// End of the loaded bytes; 0: end of the file.
     pub load_end_addr: u32,
-    /// Where zeroes after that end; 0: nowhere.
+    /// End of zero-filled memory after them; 0: none.
     pub bss_end_addr: u32,
-    /// Entry point.
     pub entry_addr: u32,
 }
 
-/// The video mode that flag 2 asks for. Zero means no preference.
+/// Video mode requested with flag 2. Zero means no preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct VideoMode {
     /// 0 linear graphics, 1 EGA text.
@@ -58,16 +57,15 @@ pub struct VideoMode {
     pub depth: u32,
 }
 
-/// A header as it stands in the file.
+/// A Multiboot (1) header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Header {
-    /// Where it is in the unpacked file, in bytes.
+    /// Offset in the unpacked file, in bytes.
     pub offset: u64,
-    /// Its flags.
     pub flags: u32,
-    /// With flag 16.
+    /// Address fields, present with flag 16.
     pub address: Option<Address>,
-    /// With flag 2.
+    /// Video fields, present with flag 2.
     pub video: Option<VideoMode>,
 }
 
@@ -78,7 +76,7 @@ impl Header {
         self.flags & flags == flags
     }
 
-    /// The same as a Multiboot2 header would say it.
+    /// Converts the header to the fields of a Multiboot2 header.
     fn requirements(&self) -> Requirements {
         Requirements {
             header_offset: self.offset,
@@ -89,7 +87,7 @@ impl Header {
     }
 }
 
-/// Finds a header, by magic number and sum alone: its offset.
+/// Returns the offset of the header, found by magic number and checksum.
 #[must_use]
 pub fn find(file: &[u8]) -> Option<usize> {
     let last = file.len().min(SEARCH_LIMIT).checked_sub(12)?;
@@ -107,13 +105,13 @@ pub fn find(file: &[u8]) -> Option<usize> {
 /// Reads the header.
 ///
 /// # Errors
-/// When there is none (says what the file is instead), when it is cut short, or
-/// when it asks for what nobody knows.
+/// When there is no header (the error reports the detected file type), when it
+/// is truncated, or when it sets an unknown required flag.
 pub fn read(file: &[u8]) -> Result<Header, Reason> {
     let at = find(file).ok_or_else(|| sniff::not_multiboot1(file))?;
     let limit = file.len().min(SEARCH_LIMIT);
     let head = file.get(at..limit).unwrap_or_default();
-    // `find` has seen the first three
+    // `find` has checked the first three
     let flags = u32_at(head, 4).unwrap_or(0);
     let refuse = |detail: String| Err(Reason::Multiboot1 { offset: at, detail });
     let unknown = flags & REQUIRED & !(ALIGN_MODULES | MEMORY_INFO | VIDEO_MODE);

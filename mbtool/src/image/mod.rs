@@ -1,13 +1,14 @@
-//! From bytes to an [`Image`]: what to put where, and what it asks of a loader.
+//! Parses files into an [`Image`]: segments to load, and requirements of the
+//! loader.
 //!
-//! An image never sees the memory map. It says what it must have; the planner
-//! decides where.
+//! An image does not depend on the memory map. It has requirements; the planner
+//! chooses addresses.
 //!
-//! [`Image::parse_as`] reads a file in this order: the header of its protocol
-//! ([`header`] and [`tags`] for Multiboot2, [`mb1`], [`pvh`], [`linux`]), then the program
-//! by addresses in that header (`flat`) or by ELF program headers (`elf`), then
-//! checks the entry point. [`Image::at`] moves the result. All sizes and
-//! addresses come from the file and none is trusted.
+//! [`Image::parse_as`] reads a file in this order: the header of its protocol ([`header`]
+//! and [`tags`] for Multiboot2, [`mb1`], [`pvh`], [`linux`]), then the program by
+//! addresses in that header (`flat`) or by ELF program headers (`elf`), then checks the
+//! entry point. [`Image::at`] moves the result. All sizes and addresses in the file are
+//! untrusted input.
 
 #![deny(clippy::indexing_slicing, clippy::as_conversions, clippy::unwrap_used)]
 
@@ -40,7 +41,7 @@ pub use parse::As;
 use handoff::addr::PhysRange;
 use serde::Serialize;
 
-/// How the bytes were packed and which header makes them bootable.
+/// Container format of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -48,13 +49,13 @@ pub enum Format {
     Elf32,
     /// ELF, 64-bit class.
     Elf64,
-    /// No ELF: placed by the Multiboot2 address tag alone.
+    /// Not ELF: placed by the Multiboot2 address tag.
     Flat,
-    /// Linux's own: setup code and a kernel that unpacks itself.
+    /// Linux bzImage: setup code and a self-extracting kernel.
     BzImage,
 }
 
-/// How an image is entered and what it is told; decides who builds its boot
+/// Boot protocol: selects the entry state and the builder of the boot
 /// information ([`crate::plan::boot`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -69,7 +70,8 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// "multiboot2" and the like: `--type`, and `image.type` of a plan.
+    /// Returns the name of the protocol, as in `--type` and in `image.type` of
+    /// a plan.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -80,8 +82,8 @@ impl Protocol {
         }
     }
 
-    /// True for a kernel that, loaded as crash image, makes a dump of the system
-    /// that crashed: it is given a core header, and only the crash region.
+    /// True for a kernel that, as a crash image, dumps the crashed system. It
+    /// gets an ELF core header, and only the memory of the crash region.
     #[must_use]
     pub const fn dumps(&self) -> bool {
         match self {
@@ -91,17 +93,18 @@ impl Protocol {
     }
 }
 
-/// One run of memory that the image fills, at its link address.
+/// One contiguous range of memory of an image, at its link address.
 ///
-/// Segments of an [`Image`] are sorted, do not overlap, start and end on page
-/// boundaries only by chance. No two share a page: `PT_LOAD`s that do are one
-/// segment, or, when more than 64 KiB of zeros lie between their bytes, two that
-/// meet at the shared page's start.
+/// Segments of an [`Image`] are sorted, do not overlap, and need not be page
+/// aligned. No two segments share a page: `PT_LOAD`s that do are merged. If more
+/// than 64 KiB of zeros lie between their bytes, they become two segments that
+/// meet at the start of the shared page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadSegment {
-    /// Memory occupied, at the link (or preferred) physical address. In bytes.
+    /// Memory occupied, at the link (or preferred) physical address.
     pub range: PhysRange,
-    /// File bytes at its start; never longer than `range`. The rest is zero.
+    /// File bytes at the start of the range; never longer than `range`. The
+    /// rest is zero.
     pub data: Vec<u8>,
 }
 
@@ -117,7 +120,7 @@ pub enum Preference {
     Highest,
 }
 
-/// Where an image may be placed as a whole.
+/// Constraints on the load address of the whole image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Relocatable {
     /// Lowest physical address of the image's first byte.
@@ -126,11 +129,10 @@ pub struct Relocatable {
     pub max: u64,
     /// Alignment of the image's start, in bytes: a power of two, at least 1.
     pub align: u64,
-    /// Which end of memory to try first.
     pub preference: Preference,
 }
 
-/// One tag number that the image asks the loader to provide in the MBI.
+/// One information tag that the image requests in the MBI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct InfoRequest {
     /// Multiboot2 *information* tag type.
@@ -139,7 +141,7 @@ pub struct InfoRequest {
     pub required: bool,
 }
 
-/// Header tag 5: the video mode asked for. Zero means no preference.
+/// Header tag 5: requested video mode. Zero means no preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct FramebufferRequest {
     /// Pixels or columns.
@@ -152,7 +154,7 @@ pub struct FramebufferRequest {
     pub required: bool,
 }
 
-/// Header tag 4.
+/// Header tag 4: console flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ConsoleRequest {
     /// Bit 0: a console is required; bit 1: the image supports EGA text.
@@ -161,37 +163,38 @@ pub struct ConsoleRequest {
     pub required: bool,
 }
 
-/// What the Multiboot2 header says, tag by tag.
+/// The contents of a Multiboot2 header, by tag.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Requirements {
     /// Byte offset of the header in the (decompressed) file.
     pub header_offset: u64,
-    /// Tag 1, every number in it.
+    /// Tag 1: requested information tags.
     pub info_requests: Vec<InfoRequest>,
     /// Tag 2: header_addr, load_addr, load_end_addr, bss_end_addr.
     pub address: Option<[u32; 4]>,
-    /// Tag 3.
+    /// Tag 3: entry address.
     pub entry_address: Option<u32>,
-    /// Tag 4.
+    /// Tag 4: console flags.
     pub console: Option<ConsoleRequest>,
-    /// Tag 5.
+    /// Tag 5: framebuffer.
     pub framebuffer: Option<FramebufferRequest>,
-    /// Tag 6: modules must be page aligned (we always do).
+    /// Tag 6: modules must be page aligned (always done).
     pub module_align: bool,
-    /// Tag 7: the image wants boot services left running (impossible here).
+    /// Tag 7: the image requests EFI boot services (unavailable after a kernel
+    /// has run).
     pub efi_boot_services: bool,
-    /// Tag 8: EFI i386 entry, known and not usable after boot services ended.
+    /// Tag 8: EFI i386 entry; unusable after boot services have ended.
     pub efi32_entry: Option<u32>,
-    /// Tag 9: EFI amd64 entry, likewise.
+    /// Tag 9: EFI amd64 entry; unusable likewise.
     pub efi64_entry: Option<u32>,
-    /// Tag 10. `None` for an image that must stay at its link address unless it
-    /// is `ET_DYN`.
+    /// Tag 10: relocation constraints. Without it, only an `ET_DYN` image can
+    /// be moved.
     pub relocatable: Option<Relocatable>,
-    /// Optional tags that nobody knows, by number: reported, not honoured.
+    /// Types of optional tags that are unknown and ignored.
     pub ignored_tags: Vec<u16>,
 }
 
-/// An ELF note, as `inspect` shows it.
+/// An ELF note, for `inspect`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Note {
     /// Owner, for instance "GNU" or "Xen".
@@ -202,8 +205,8 @@ pub struct Note {
     pub desc: Vec<u8>,
 }
 
-/// An ELF section header, handed on in MBI tag 9 (only the table; sections
-/// without `SHF_ALLOC` are not loaded).
+/// ELF section header table, passed in MBI tag 9. Sections without `SHF_ALLOC`
+/// are not loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sections {
     /// Number of entries.
@@ -216,7 +219,8 @@ pub struct Sections {
     pub bytes: Vec<u8>,
 }
 
-/// One base-relative word in an `ET_DYN` image: `*(base + offset) = base + addend`.
+/// A base-relative relocation of an `ET_DYN` image: `*(base + offset) = base +
+/// addend`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelativeReloc {
     /// Link (physical) address of the word.
@@ -227,48 +231,46 @@ pub struct RelativeReloc {
     pub width: u8,
 }
 
-/// A parsed, checked, decompressed image.
+/// A decompressed, parsed and checked image.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// File name for messages.
+    /// File name, for messages.
     pub name: String,
-    /// How it is entered.
     pub protocol: Protocol,
-    /// Its file has a Multiboot2 header, whatever it was taken for.
+    /// True when the file has a Multiboot2 header, whatever `protocol` is.
     pub has_multiboot2: bool,
-    /// Container format.
     pub format: Format,
     /// True for `ET_DYN` with equal virtual and physical addresses, or without
-    /// relocations: `relocs` make it work at any address.
+    /// relocations: with `relocs` applied it runs at any address.
     pub position_independent: bool,
-    /// What to load, at link addresses.
+    /// Segments at link addresses.
     pub segments: Vec<LoadSegment>,
-    /// From the first byte of the first segment to the end of the last.
+    /// Range from the first byte of the first segment to the end of the last.
     pub span: PhysRange,
-    /// 32-bit entry point: physical, at link address, inside `segments`.
+    /// 32-bit entry point: a physical link address inside `segments`.
     pub entry: u64,
     /// The Multiboot2 header; for other protocols only `relocatable` is used.
     pub requirements: Requirements,
-    /// ELF notes (a file with broken notes has none and a warning).
+    /// ELF notes. Empty, with a warning, when they are broken.
     pub notes: Vec<Note>,
     /// Section headers for MBI tag 9.
     pub sections: Option<Sections>,
-    /// Relocations to apply when the image does not stay at its link address.
+    /// Relocations to apply when the image is moved.
     pub relocs: Vec<RelativeReloc>,
     /// Alignment from the program headers, at least 1; the planner uses at
     /// least a page.
     pub align: u64,
-    /// Things worth telling the user.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
-/// An image moved to where it will run.
+/// An image at its final address.
 #[derive(Clone, Debug)]
 pub struct PlacedImage {
     /// Segments at their run-time addresses, relocations applied.
     pub segments: Vec<LoadSegment>,
     /// Entry point, physical.
     pub entry: u64,
-    /// Start of the span: what MBI tag 21 (load base address) carries.
+    /// Start of the span, for MBI tag 21 (load base address).
     pub base: u64,
 }

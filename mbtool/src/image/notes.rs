@@ -1,16 +1,16 @@
-//! ELF notes, for show: they play no part in a Multiboot2 load, so nothing in
-//! them fails an image. Xen's `mkelf32` writes a `PT_NOTE` whose `p_vaddr` is an
-//! offset; only the file offset is used here.
+//! ELF notes, for display. A Multiboot2 load does not depend on them, so broken
+//! notes never fail an image. Xen's `mkelf32` writes a `PT_NOTE` whose `p_vaddr`
+//! is an offset; only the file offset is used here.
 
 use super::Note;
 use super::bytes::u32_at;
 use super::elf::Elf;
 use ::elf::abi::PT_NOTE;
 
-/// More notes than any image has.
+/// Maximum number of notes.
 const MAX_NOTES: usize = 256;
 
-/// Reads all notes that can be read; adds a warning where one cannot.
+/// Reads all valid notes; adds a warning for each broken segment.
 pub(super) fn read(elf: &Elf<'_>, warnings: &mut Vec<String>) -> Vec<Note> {
     let mut notes = Vec::new();
     for (index, segment) in elf.of_type(PT_NOTE) {
@@ -31,7 +31,7 @@ pub(super) fn read(elf: &Elf<'_>, warnings: &mut Vec<String>) -> Vec<Note> {
     notes
 }
 
-/// Reads the notes of one segment; `None` when one passes its end.
+/// Reads the notes of one segment; `None` when one exceeds the segment.
 fn section(bytes: &[u8], align: usize, notes: &mut Vec<Note>) -> Option<()> {
     let mut at = 0;
     while at < bytes.len() && notes.len() < MAX_NOTES {

@@ -9,10 +9,10 @@ use super::{Image, LoadSegment, Protocol, Requirements, flat, header, linux, mb1
 use handoff::addr::PhysRange;
 use std::fmt::Write;
 
-/// What a file is taken as (`--type`).
+/// Requested type of the file (`--type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum As {
-    /// The first of the others whose mark it has, in this order: Multiboot2,
+    /// The first type whose signature is present, in this order: Multiboot2,
     /// Linux, Multiboot (1), ELF.
     #[default]
     Auto,
@@ -30,7 +30,8 @@ impl Image {
     /// Parses an unpacked Multiboot2 image. `name` is for messages.
     ///
     /// # Errors
-    /// When it is not one, is malformed, or asks for what cannot be had.
+    /// When the file is of another type or malformed, or requires something
+    /// that cannot be provided.
     pub fn parse(bytes: &[u8], name: &str) -> Result<Self, ImageError> {
         Self::parse_as(bytes, name, As::Multiboot2)
     }
@@ -38,7 +39,8 @@ impl Image {
     /// Parses an unpacked image of the kind `what`. `name` is for messages.
     ///
     /// # Errors
-    /// When it is not one, is malformed, or asks for what cannot be had.
+    /// When the file is of another type or malformed, or requires something
+    /// that cannot be provided.
     pub fn parse_as(bytes: &[u8], name: &str, what: As) -> Result<Self, ImageError> {
         let parsed = match what {
             As::Auto => found(bytes, name),
@@ -59,8 +61,8 @@ impl Image {
     }
 }
 
-/// Takes the file as what it is. What is nothing known is explained as a
-/// Multiboot2 image that is none.
+/// Parses the file as its detected type. For an unknown type, the error is that
+/// of Multiboot2.
 fn found(bytes: &[u8], name: &str) -> Result<Image, Reason> {
     match sniff::kind(bytes) {
         Kind::Multiboot => multiboot1(bytes, name),
@@ -130,7 +132,7 @@ fn linux(bytes: &[u8], name: &str) -> Result<Image, Reason> {
     Ok(image(name, protocol, requirements, layout, entry))
 }
 
-/// Puts it together.
+/// Combines the parts to an [`Image`].
 fn image(
     name: &str,
     protocol: Protocol,
@@ -164,8 +166,8 @@ fn image(
     }
 }
 
-/// Chooses the entry point (the header's, which is called `tagged`, before the
-/// container's own) and checks that it is in loaded bytes.
+/// Returns the entry point (that of the header, named `tagged`, has priority
+/// over that of the container) and checks that it is in loaded bytes.
 fn entry(
     requirements: &Requirements,
     tagged: &'static str,
@@ -184,7 +186,7 @@ fn entry(
     };
     let (entry, source_of) = match (requirements.entry_address, layout.entry, efi) {
         (Some(entry), _, _) => (u64::from(entry), tagged),
-        // ELF has no way to say "none" but 0
+        // 0 is the only way to express "none" in ELF
         (None, None | Some(0), Some(kind)) => return Err(Reason::OnlyEfiEntry { kind }),
         (None, Some(entry), _) => (entry, "the ELF header"),
         (None, None, None) => return Err(Reason::NoEntryAddress),
@@ -192,7 +194,6 @@ fn entry(
     in_loaded(entry, source_of, layout)
 }
 
-/// Returns `entry` if file bytes are loaded there.
 fn in_loaded(entry: u64, source_of: &'static str, layout: &Layout) -> Result<u64, Reason> {
     let segments = &layout.segments;
     let loaded = |segment: &LoadSegment| {
@@ -206,7 +207,6 @@ fn in_loaded(entry: u64, source_of: &'static str, layout: &Layout) -> Result<u64
     for (index, segment) in segments.iter().enumerate().take(8) {
         let comma = if index == 0 { "" } else { ", " };
         let filled = segment.range.start + len(&segment.data);
-        // writing to a String cannot fail
         let _ = write!(
             list,
             "{comma}{} with bytes up to {filled:#x}",

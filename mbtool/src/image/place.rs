@@ -1,26 +1,26 @@
-//! [`Image::at`]: a parsed image moved to where it will run.
+//! [`Image::at`]: moves a parsed image to its run-time address.
 
 use super::bytes::len;
 use super::error::{ImageError, Reason};
 use super::{Image, LoadSegment, PlacedImage, RelativeReloc};
 use handoff::addr::PhysRange;
 
-/// How far past a segment's file bytes a relocated word may lie. Linkers put
-/// none into zero-filled memory; storing more zeros than this for one would be
-/// a waste.
+/// Maximum distance of a relocated word from the end of a segment's file bytes.
+/// Linkers put no such words into zero-filled memory; the limit bounds the
+/// zeros that are stored for one.
 const BSS_WORDS: u64 = 16 << 20;
 
 impl Image {
     /// Moves the image so that its span starts at `base`, and applies its
-    /// relocations: also at the link address, since a `DT_RELA` word need not
-    /// hold its value in the file.
+    /// relocations. They are applied at the link address too, as a `DT_RELA`
+    /// word need not have its value in the file.
     ///
-    /// An image that may not move (no relocatable tag, not position independent)
-    /// is given its link address back and nothing else. The bounds and alignment
-    /// of the relocatable tag are the planner's to keep.
+    /// An image that cannot be moved (no relocatable tag, not position
+    /// independent) is returned unchanged at its link address. The planner
+    /// checks the bounds and alignment of the relocatable tag.
     ///
     /// # Errors
-    /// When it cannot be moved there.
+    /// When the image cannot be moved to `base`.
     pub fn at(&self, base: u64) -> Result<PlacedImage, ImageError> {
         self.place(base).map_err(|reason| ImageError {
             name: self.name.clone(),
@@ -34,7 +34,8 @@ impl Image {
         if base != linked && !movable {
             return Err(Reason::Fixed { linked, base });
         }
-        // addresses in the span are at least `linked`: no difference underflows
+        // addresses in the span are at least `linked`: the subtraction cannot
+        // underflow
         let moved = |addr: u64| {
             addr.checked_sub(linked)
                 .and_then(|offset| base.checked_add(offset))
@@ -51,8 +52,8 @@ impl Image {
                 data: segment.data.clone(),
             });
         }
-        // words hold virtual addresses; only where these equal the physical
-        // ones do they move with the image
+        // words hold virtual addresses; they move with the image only if
+        // virtual and physical addresses are equal
         let delta = if self.position_independent {
             base.wrapping_sub(linked)
         } else {
@@ -71,8 +72,8 @@ impl Image {
     }
 }
 
-/// Writes `value` at `addr`, storing zeros up to it where the word lies in
-/// zero-filled memory. `original` is what the segments were parsed as.
+/// Writes `value` at `addr`. If the word is in zero-filled memory, stores the
+/// zeros before it. `original` has the parsed segments.
 fn write_word(
     segments: &mut [LoadSegment],
     original: &[LoadSegment],

@@ -1,5 +1,5 @@
-//! PVH: an ELF kernel that says where it is entered as a Xen guest without
-//! firmware (Xen's `public/elfnote.h`, `docs/misc/pvh`).
+//! PVH: an ELF kernel with a note that gives its entry point as a Xen guest
+//! without firmware (Xen's `public/elfnote.h`, `docs/misc/pvh`).
 //!
 //! - Note 18 (`PHYS32_ENTRY`): a physical address, entered in 32-bit mode.
 //! - Note 19 (`PHYS32_RELOC`): the kernel may be loaded elsewhere; up to three
@@ -13,16 +13,17 @@ use super::layout::Layout;
 use super::{Note, Preference, Relocatable, Requirements, elf, notes};
 use handoff::addr::PAGE_SIZE;
 
-/// Owner of the notes.
+/// Owner field of Xen's notes.
 const OWNER: &str = "Xen";
 /// `XEN_ELFNOTE_PHYS32_ENTRY`.
 const ENTRY: u32 = 18;
 /// `XEN_ELFNOTE_PHYS32_RELOC`.
 const RELOC: u32 = 19;
-/// Alignment where neither the note nor a program header says one, in bytes.
+/// Default alignment in bytes, if neither the note nor a program header has
+/// one.
 const ALIGN: u64 = 2 << 20;
 
-/// True for ELF with the note.
+/// True for ELF with a `PHYS32_ENTRY` note.
 pub(super) fn is_pvh(file: &[u8]) -> bool {
     let notes = |file| {
         let elf = Elf::read(file).ok()?;
@@ -35,10 +36,10 @@ fn is(note: &Note, kind: u32) -> bool {
     note.name == OWNER && note.kind == kind
 }
 
-/// Reads where the program laid out in `layout` is entered and may be placed.
+/// Reads entry point and placement constraints of the program in `layout`.
 ///
 /// # Errors
-/// When there is no note 18, or one of the two makes no sense.
+/// When there is no note 18, or a note is invalid.
 pub(super) fn read(layout: &Layout) -> Result<(Requirements, u64), Reason> {
     let find = |kind| layout.notes.iter().find(|note| is(note, kind));
     let Some(note) = find(ENTRY) else {

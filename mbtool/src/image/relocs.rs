@@ -1,6 +1,6 @@
 //! Relocations of `ET_DYN` images: the base-relative ones, from `DT_RELA`,
-//! `DT_REL`, `DT_RELR` and the PLT's table. Anything else needs a dynamic
-//! linker and is refused.
+//! `DT_REL`, `DT_RELR` and the PLT's table. All other types need a dynamic
+//! linker and are refused.
 
 mod kinds;
 
@@ -16,15 +16,15 @@ use ::elf::parse::ParsingTable;
 use ::elf::relocation::{Rel, Rela};
 use kinds::Kinds;
 
-/// Size of the `DT_RELR` table, address of it, size of an entry (gABI).
+/// Tags of the `DT_RELR` table: size, address, entry size (gABI).
 const DT_RELRSZ: i64 = 35;
 const DT_RELR: i64 = 36;
 const DT_RELRENT: i64 = 37;
-/// More relocations than a kernel has; bounds the memory that bitmaps in
-/// `DT_RELR` can ask for.
+/// Maximum number of relocations; bounds the memory that bitmaps in `DT_RELR`
+/// can request.
 const MAX_RELOCS: usize = 4 << 20;
 
-/// What is needed to read the tables and check what they name.
+/// State for reading the tables and checking their entries.
 struct Collector<'a> {
     class: Class,
     loads: &'a [Load<'a>],
@@ -109,7 +109,7 @@ pub(super) fn collect(
     Ok(collector.relocs)
 }
 
-/// What the dynamic section says of one table.
+/// Location of one table, from the dynamic section.
 struct Table {
     what: &'static str,
     addr: Option<u64>,
@@ -119,7 +119,7 @@ struct Table {
 }
 
 impl<'a> Collector<'a> {
-    /// The bytes of `table`, empty where it is absent.
+    /// Returns the bytes of `table`, empty when it is absent.
     fn bytes(&self, table: &Table) -> Result<&'a [u8], Reason> {
         let Table {
             what,
@@ -148,7 +148,7 @@ impl<'a> Collector<'a> {
         })
     }
 
-    /// Tables with one entry for each relocation.
+    /// Reads a table with one entry per relocation.
     fn explicit(&mut self, table: &Table, addends: bool) -> Result<(), Reason> {
         let bytes = self.bytes(table)?;
         let endian = ::elf::endian::LittleEndian;
@@ -177,8 +177,8 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    /// `DT_RELR`: an even entry is an address, an odd one a bitmap of the words
-    /// that follow the last address.
+    /// Reads `DT_RELR`: an even entry is an address; an odd one is a bitmap of
+    /// the words after the last address.
     fn packed(&mut self, table: &Table) -> Result<(), Reason> {
         let bytes = self.bytes(table)?;
         let width = self.width();
@@ -210,8 +210,8 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Adds the relocation of the word at virtual address `vaddr`; without an
-    /// `addend` the word itself holds it.
+    /// Adds a relocation of the word at virtual address `vaddr`; without an
+    /// `addend`, the word itself holds it.
     fn push(&mut self, vaddr: u64, addend: Option<u64>) -> Result<(), Reason> {
         if self.relocs.len() >= MAX_RELOCS {
             return Err(Reason::Relocations(format!(
@@ -238,7 +238,7 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    /// The word that loading puts at `addr`.
+    /// Returns the initial value of the word at `addr`.
     fn loaded_word(&self, addr: u64, width: u8) -> u64 {
         let after = self
             .segments

@@ -1,4 +1,4 @@
-//! What a file is that is not Multiboot2, and what to do about it.
+//! Detects the type of a file that is not Multiboot2, and suggests a fix.
 
 use super::bytes::u32_at;
 use super::error::Reason;
@@ -7,20 +7,21 @@ use crate::decompress::Compression;
 use multiboot2_header::{HEADER_SEARCH_LIMIT, MAGIC};
 use serde::Serialize;
 
-/// What a PE image is called, and what to do with it.
+/// Description of a PE image, and a suggested fix.
 const PE: (&str, &str) = (
     "it is a PE image (an EFI application)",
     "give the ELF build of the same kernel (xen.gz, not xen.efi)",
 );
-/// How far past its place a Multiboot2 header is looked for, in bytes.
+/// How far past the specified limit a Multiboot2 header is searched for, in
+/// bytes.
 const STRAY_LIMIT: usize = 1 << 20;
 
-/// What a file is, as far as its first bytes tell.
+/// Type of a file, detected from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Has a Multiboot2 header, for whatever architecture. A PE image counts only
-    /// with an address tag, without which its header is of no use.
+    /// Has a Multiboot2 header for any architecture. A PE image counts only with
+    /// an address tag; without one its header is unusable.
     Multiboot2,
     /// Linux: a bzImage, or an ELF vmlinux with its banner.
     Linux,
@@ -32,11 +33,11 @@ pub enum Kind {
     Pvh,
     /// ELF without any of the above.
     Elf,
-    /// Nothing known.
+    /// Unknown type.
     Unknown,
 }
 
-/// Tells what an unpacked file is; the first of [`Kind`] that fits.
+/// Returns the type of an unpacked file: the first of [`Kind`] that matches.
 #[must_use]
 pub fn kind(file: &[u8]) -> Kind {
     match header::find(file) {
@@ -100,8 +101,8 @@ pub fn is_pe(file: &[u8]) -> bool {
             .is_some_and(|rest| rest.starts_with(b"PE\0\0"))
 }
 
-/// Explains a PE image, whether it carries a Multiboot2 header (as xen.efi does,
-/// where it is of no use) or not.
+/// Explains a PE image, with or without a Multiboot2 header (xen.efi has an
+/// unusable one).
 pub(super) fn pe() -> Reason {
     let (found, advice) = PE;
     Reason::NotMultiboot2 {
@@ -110,7 +111,7 @@ pub(super) fn pe() -> Reason {
     }
 }
 
-/// A header that is there but does not count.
+/// Describes a header that is misplaced or has a wrong checksum.
 fn stray_header(file: &[u8]) -> Option<(String, String)> {
     let mut bad_sum = None;
     for at in (0..file.len().min(STRAY_LIMIT)).step_by(4) {
@@ -149,13 +150,13 @@ fn stray_header(file: &[u8]) -> Option<(String, String)> {
     ))
 }
 
-/// Returns what `file` is, as a noun, and what to do with it.
+/// Returns the type of `file` as a noun, and a suggested fix.
 fn container(file: &[u8]) -> (String, &'static str) {
     const OTHER: &str = "give a kernel with a Multiboot2 header in its first 32 KiB";
     if let Some(format) = Compression::sniff(file) {
         return (
             format!("it is {format} data inside another compressed file"),
-            "only one layer is unpacked: unpack it once by hand",
+            "only one layer is unpacked: unpack it once manually",
         );
     }
     if linux::is_bzimage(file) {

@@ -1,7 +1,7 @@
-//! Multiboot2 files made byte by byte, right or wrong on purpose: for the tests
-//! of this crate and of those that use it.
+//! Synthetic Multiboot2 files, valid and deliberately broken, for the tests of
+//! this crate and of its users.
 //!
-//! Panics where a test asks for what no file can hold.
+//! Panics when a test requests a file that cannot be represented.
 
 #![allow(clippy::as_conversions, clippy::indexing_slicing, clippy::unwrap_used)]
 
@@ -19,31 +19,32 @@ use multiboot2_header::MAGIC;
 pub struct HeaderBuilder {
     /// Architecture field: 0 is i386, 4 is MIPS.
     pub arch: u32,
-    /// Added to the right checksum.
+    /// Added to the correct checksum.
     pub checksum_error: u32,
-    /// Added to the right length before the checksum is made.
+    /// Added to the correct length before the checksum is computed.
     pub length_error: u32,
-    /// Leaves the end tag out.
+    /// Omits the end tag.
     pub no_end: bool,
-    /// Bytes of the tags so far.
+    /// Bytes of the tags added so far.
     pub tags: Vec<u8>,
 }
 
 impl HeaderBuilder {
-    /// Makes one without tags.
+    /// Creates a header without tags.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Appends a tag with these payload bytes and the size that fits them.
+    /// Appends a tag with this payload and the matching size field.
     #[must_use]
     pub fn tag(self, kind: u16, flags: u16, payload: &[u8]) -> Self {
         let size = 8 + payload.len() as u32;
         self.sized_tag(kind, flags, size, payload)
     }
 
-    /// Appends a tag with any size field; the payload is padded to 8 bytes.
+    /// Appends a tag with an arbitrary size field; the payload is padded to 8
+    /// bytes.
     #[must_use]
     pub fn sized_tag(mut self, kind: u16, flags: u16, size: u32, payload: &[u8]) -> Self {
         self.tags.extend(kind.to_le_bytes());
@@ -66,25 +67,25 @@ impl HeaderBuilder {
         self.tag(kind, FLAG_OPTIONAL, &words_to_bytes(words))
     }
 
-    /// Appends tag 2.
+    /// Appends tag 2 (addresses).
     #[must_use]
     pub fn address(self, header: u32, load: u32, load_end: u32, bss_end: u32) -> Self {
         self.words(2, &[header, load, load_end, bss_end])
     }
 
-    /// Appends tag 3.
+    /// Appends tag 3 (entry address).
     #[must_use]
     pub fn entry(self, entry: u32) -> Self {
         self.words(3, &[entry])
     }
 
-    /// Appends tag 10.
+    /// Appends tag 10 (relocatable).
     #[must_use]
     pub fn relocatable(self, min: u32, max: u32, align: u32, preference: u32) -> Self {
         self.words(10, &[min, max, align, preference])
     }
 
-    /// The header's bytes, end tag and all.
+    /// Returns the bytes of the header, including the end tag.
     #[must_use]
     pub fn build(self) -> Vec<u8> {
         let mut tags = self.tags;
@@ -100,7 +101,7 @@ impl HeaderBuilder {
     }
 }
 
-/// The tags that Debian's Xen 4.17 carries.
+/// Returns the tags of Debian's Xen 4.17.
 #[must_use]
 pub fn xen_header() -> HeaderBuilder {
     HeaderBuilder::new()
@@ -113,14 +114,14 @@ pub fn xen_header() -> HeaderBuilder {
         .optional(9, &[0x3d_d531])
 }
 
-/// Words as they stand in memory.
+/// Encodes words in little-endian order.
 #[must_use]
 pub fn words_to_bytes(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
-/// `header` and then `len - header.len()` bytes that differ from their
-/// neighbours.
+/// Returns `header` followed by `len - header.len()` bytes that differ from
+/// their neighbors.
 #[must_use]
 pub fn program(header: HeaderBuilder, len: usize) -> Vec<u8> {
     let mut bytes = header.build();
@@ -133,9 +134,9 @@ pub fn program(header: HeaderBuilder, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// A small image with the shape of Debian's Xen 4.17: ELF32 `ET_EXEC`, one
-/// `PT_LOAD` with bss at 0x200000 aligned to 0x40, a note whose address is an
-/// offset, Xen's header tags.
+/// A small image like Debian's Xen 4.17: ELF32 `ET_EXEC`, one `PT_LOAD` with
+/// bss at 0x200000 aligned to 0x40, a note whose address is an offset, Xen's
+/// header tags.
 #[must_use]
 pub fn xen_like() -> Vec<u8> {
     let mut note = words_to_bytes(&[4, 20, 3]);
@@ -217,7 +218,7 @@ pub fn pie_with(header: HeaderBuilder, relocs: &[(u64, u32, u64)]) -> Vec<u8> {
         .build()
 }
 
-/// A Multiboot (1) header: magic, `flags`, a right checksum, then `fields`.
+/// A Multiboot (1) header: magic, `flags`, a correct checksum, then `fields`.
 #[must_use]
 pub fn mb1_header(flags: u32, fields: &[u32]) -> Vec<u8> {
     let magic = super::mb1::MAGIC;
@@ -227,8 +228,8 @@ pub fn mb1_header(flags: u32, fields: &[u32]) -> Vec<u8> {
     words_to_bytes(&words)
 }
 
-/// `header` after `lead` bytes, then bytes that differ from their neighbours up
-/// to `len`.
+/// Returns `header` after `lead` bytes, then bytes that differ from their
+/// neighbors up to `len`.
 #[must_use]
 pub fn mb1_program(lead: usize, header: &[u8], len: usize) -> Vec<u8> {
     let mut bytes = vec![0x90; lead];
@@ -237,8 +238,8 @@ pub fn mb1_program(lead: usize, header: &[u8], len: usize) -> Vec<u8> {
     bytes
 }
 
-/// A small Multiboot (1) image without container at `load`: header at 0x20,
-/// entry at 0x100, 0x1000 bytes of bss.
+/// A small Multiboot (1) image without container, loaded at `load`: header at
+/// 0x20, entry at 0x100, 0x1000 bytes of bss.
 #[must_use]
 pub fn mb1_flat(load: u32) -> Vec<u8> {
     let fields = [load + 0x20, load, load + 0x200, load + 0x1200, load + 0x100];
@@ -256,7 +257,7 @@ pub fn xen_note(kind: u32, desc: &[u8]) -> Vec<u8> {
 }
 
 /// A small ELF64 kernel at 16 MiB, virtually in the higher half, with these
-/// notes; its code starts with 0x40 bytes that are no entry.
+/// notes; its code starts with 0x40 bytes before the entry point.
 #[must_use]
 pub fn pvh_kernel(notes: &[Vec<u8>]) -> Vec<u8> {
     let load = Segment {

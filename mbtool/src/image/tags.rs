@@ -1,11 +1,13 @@
-//! Header tags to [`Requirements`] (Multiboot2 specification, section 3.1.3 and
-//! following).
+//! Converts header tags to [`Requirements`] (Multiboot2 specification, section
+//! 3.1.3 and following).
 //!
-//! - A tag may be larger than its type asks (a later revision's fields); never
-//!   smaller.
-//! - Information requests (1) add up. Any other known tag may come twice only
-//!   when both say the same; that is a warning, a contradiction is an error.
-//! - An unknown tag that is not optional is refused, as the specification asks.
+//! - A tag may be larger than its type requires (fields of a later revision),
+//!   but never smaller.
+//! - Several information request tags (1) are combined. Any other known tag may
+//!   be repeated with the same contents, which is a warning; different contents
+//!   are an error.
+//! - An unknown tag that is not optional is refused, as the specification
+//!   requires.
 
 use super::error::Reason;
 use super::header::{Header, RawTag, TAG_BYTES};
@@ -49,11 +51,11 @@ pub const fn fields(kind: u16) -> &'static [&'static str] {
     }
 }
 
-/// Gathers what the tags ask for, and warnings.
+/// Converts the tags to requirements, and adds warnings.
 ///
 /// # Errors
-/// For a tag that is malformed, contradicts another, is required and unknown,
-/// or asks for what cannot be had once a kernel runs.
+/// When a tag is malformed, contradicts another, is required and unknown, or
+/// requires something that cannot be provided after a kernel has run.
 pub fn collect(
     header: &Header,
     tags: &[RawTag<'_>],
@@ -123,7 +125,7 @@ pub fn collect(
     Ok((wants, warnings))
 }
 
-/// Reads the first `N` words of a tag that must have them.
+/// Reads the first `N` words of a tag; fails when it is shorter.
 fn words<const N: usize>(tag: &RawTag<'_>) -> Result<[u32; N], Reason> {
     let mut values = [0; N];
     for (index, value) in values.iter_mut().enumerate() {
@@ -141,7 +143,7 @@ fn word(tag: &RawTag<'_>) -> Result<u32, Reason> {
     words::<1>(tag).map(|[value]| value)
 }
 
-/// Tag 1: MBI tag numbers, as many as fit.
+/// Tag 1: numbers of information tags.
 fn info_request(tag: &RawTag<'_>) -> Result<Vec<InfoRequest>, Reason> {
     let (numbers, rest) = tag.payload.as_chunks::<4>();
     if !rest.is_empty() {
@@ -162,8 +164,8 @@ fn info_request(tag: &RawTag<'_>) -> Result<Vec<InfoRequest>, Reason> {
         .collect())
 }
 
-/// Tag 10: min, max (inclusive), align, preference. An alignment of 0 means
-/// none.
+/// Tag 10: min, max (inclusive), align, preference. An alignment of 0 means no
+/// alignment.
 fn relocatable(tag: &RawTag<'_>) -> Result<Relocatable, Reason> {
     let [min, max, align, preference] = words(tag)?;
     let refuse = |detail: String| Reason::Relocatable {

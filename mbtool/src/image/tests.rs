@@ -1,4 +1,4 @@
-//! One file per part of the parser; every [`Reason`] is provoked somewhere.
+//! One file per part of the parser; a test exists for every [`Reason`].
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::as_conversions)]
 
@@ -21,7 +21,7 @@ fn parse(bytes: &[u8]) -> Result<Image, Reason> {
     })
 }
 
-/// Parses what must not parse, and returns the message.
+/// Parses an invalid file and returns the error message.
 fn message(bytes: &[u8]) -> String {
     parse(bytes).expect_err("parsed").to_string()
 }

@@ -18,16 +18,16 @@ use handoff::addr::PhysRange;
 use handoff::blob::Built;
 use handoff::spec::{Region, Relocate, Spec, zero_pages};
 
-/// Makes a blob of its parameters.
+/// Builds the handoff blob from its parameters.
 pub(super) type Builder<'a> = &'a dyn Fn(&Spec) -> Result<Built, String>;
 
-/// Decides everything about loading `request` on `host`.
+/// Plans the load of `request` on `host`.
 ///
-/// The same input gives the same plan, byte for byte.
+/// The plan depends on nothing else: the same input gives an identical plan.
 ///
 /// # Errors
 ///
-/// Why it cannot be done, and what to do about it.
+/// When it cannot be loaded; the error has the reason and a suggested fix.
 pub fn plan(request: &Request, host: &Host) -> Result<Plan, PlanError> {
     plan_with(request, host, &handoff::blob::build)
         .map_err(|error| advice::completed(error, request, host))
@@ -46,7 +46,7 @@ pub(super) fn plan_with(
     })
 }
 
-/// The plan for one way of loading.
+/// Plans with one load strategy.
 fn attempt(
     request: &Request,
     host: &Host,
@@ -66,7 +66,8 @@ fn attempt(
     let block = dump.as_ref().and_then(|dump| dump.block.as_ref());
     let handoff = strategy.handoff(request, host, &low)?;
 
-    // sizes first: that of the boot information does not depend on addresses
+    // sizes first: the size of the boot information does not depend on
+    // addresses
     let draft = boot_information(request, &params, &low, &Layout::draft(request), 0)?;
     let info_len = draft.bytes.len() as u64;
     let rules = params.image_rules(request);
@@ -103,7 +104,8 @@ fn attempt(
         layout.handoff,
         &mut params.warnings,
     )?;
-    // first of all, as nothing else may have changed what is saved
+    // the backup comes first, before anything can change the memory that it
+    // saves
     let save = dump.iter().flat_map(linux::CrashData::save);
     relocations.extents.splice(..0, save);
     let mut parts: Vec<Segment> = relocations
@@ -177,7 +179,8 @@ fn attempt(
     })
 }
 
-/// Pages outside of the loadable RAM that an image must have, and the handoff moves it to.
+/// Returns the pages outside of the loadable RAM that the image must occupy; the handoff
+/// moves it there.
 fn relocation(
     request: &Request,
     host: &Host,
@@ -201,7 +204,7 @@ fn relocation(
     Ok(Some(pages))
 }
 
-/// What the placement of `len` bytes of boot information depends on.
+/// Returns the placement constraints of `len` bytes of boot information.
 const fn info_rules(request: &Request, len: u64) -> InfoRules {
     let protocol = &request.image.protocol;
     InfoRules {
@@ -227,8 +230,8 @@ fn boot_information(
     })
 }
 
-/// What the handoff verifies: each segment by its name, or, where there are more
-/// than it takes, what they are merged to.
+/// Returns the regions that the handoff verifies: each segment by name, or
+/// merged segments when there are more than the handoff supports.
 fn regions(parts: &[Segment], request: &Request) -> Result<Vec<Region>, PlanError> {
     let region = |s: &Segment| Region {
         name: s.name.clone(),

@@ -1,13 +1,13 @@
-//! Segment contents that several owners share without copying.
+//! Segment contents, shared by several owners without copying.
 
 use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-/// A run of bytes inside a shared buffer.
+/// A range of a shared buffer.
 ///
-/// A module may be hundreds of megabytes, and is wanted as a segment of its own
-/// and as part of what the kernel gets: both look at the same memory.
+/// A module may have hundreds of megabytes, and is part of a segment of its own
+/// and of a kernel segment: both refer to the same memory.
 #[derive(Clone, Default)]
 pub struct Bytes {
     buffer: Arc<Vec<u8>>,
@@ -15,11 +15,11 @@ pub struct Bytes {
 }
 
 impl Bytes {
-    /// The bytes `range` of `self`, shared.
+    /// Returns the bytes in `range`, sharing the buffer.
     ///
     /// # Panics
     ///
-    /// `range` is not inside `self`.
+    /// When `range` is not inside `self`.
     #[must_use]
     pub fn slice(&self, range: Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.len());

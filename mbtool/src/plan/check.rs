@@ -1,8 +1,9 @@
-//! The last look at a plan before anybody applies it.
+//! Checks the finished plan before it is applied.
 //!
-//! First what the loading kernel will check (`sanity_check_segment_list` of
-//! Linux's kexec; for Xen see `check::xen`), so that its errno needs no guessing; then
-//! what it will not check, and the machine would die of.
+//! First the conditions that the loading kernel will check
+//! (`sanity_check_segment_list` of Linux's kexec; for Xen see `check::xen`), so that
+//! the user gets a reason rather than an errno. Then conditions that the kernel does
+//! not check, and that would crash the machine.
 
 mod error;
 mod xen;
@@ -19,42 +20,42 @@ use handoff::spec::Relocate;
 /// Linux: destinations end below this (46-bit physical addresses).
 const DESTINATION_LIMIT: u64 = (1 << 46) - 1;
 
-/// What [`check`] compares the segments with.
+/// Limits that [`check`] applies.
 #[derive(Clone, Debug)]
 pub struct Limits<'a> {
     /// Whole pages of RAM, sorted and merged.
     pub ram: &'a [PhysRange],
-    /// Most kernel segments.
+    /// Maximum number of kernel segments.
     pub max_segments: usize,
-    /// The crash region to stay in.
+    /// The crash region, which must contain all segments.
     pub crash: Option<PhysRange>,
-    /// Memory that is written before or while the image starts.
+    /// Memory that is written before or while the image starts, by name.
     pub forbidden: &'a [(String, PhysRange)],
-    /// Where the old kernel jumps.
+    /// Entry point of the handoff.
     pub handoff_entry: u64,
-    /// Where the handoff jumps.
+    /// Entry point of the image.
     pub image_entry: u64,
-    /// RAM of the whole machine, in bytes.
+    /// Size of all RAM, in bytes.
     pub total_ram: u64,
-    /// Set when Xen loads.
+    /// Set when Xen is the loading kernel.
     pub xen: Option<XenLimits>,
-    /// What the handoff moves and clears.
+    /// Moves and clears of the handoff.
     pub relocate: &'a Relocate,
 }
 
 impl Limits<'_> {
-    /// True where everything in `dest` is moved away before the image starts.
+    /// True when everything in `dest` is moved away before the image starts.
     fn moved(&self, dest: &PhysRange) -> bool {
         let extents = self.relocate.extents.iter();
         extents.map(Extent::source).any(|from| dest.covers(&from))
     }
 }
 
-/// Checks `kernel` as the kernel will, and `segments` for what it will not.
+/// Checks `kernel` as the loading kernel does, and `segments` for the rest.
 ///
 /// # Errors
 ///
-/// The first thing that is wrong.
+/// The first violation.
 pub fn check(
     segments: &[Segment],
     kernel: &[KernelSegment],
@@ -65,7 +66,7 @@ pub fn check(
     for segment in segments {
         let dest = segment.dest;
         if limits.xen.is_some() && segment.data.is_empty() {
-            // Xen maps it and does nothing to it
+            // Xen maps such a segment and does not write it
             continue;
         }
         if dest.end > FOUR_GIB && !limits.moved(&dest) {
@@ -111,14 +112,14 @@ pub fn check(
     Ok(())
 }
 
-/// What is not moved is not written by moves and clearing.
+/// Checks that moves and clears do not write memory that is loaded in place.
 fn after_the_moves(segments: &[Segment], limits: &Limits<'_>) -> Result<(), CheckError> {
     let moves = &limits.relocate.extents;
     let cleared = limits.relocate.clear.iter().copied();
     let written = moves.iter().map(Extent::destination).chain(cleared);
     for range in written {
         let hit = |segment: &&Segment| {
-            // the bounce buffer is the handoff's own scratch memory
+            // the bounce buffer is scratch memory of the handoff
             let loaded = PhysRange {
                 end: segment.dest.start + segment.data.len() as u64,
                 ..segment.dest
@@ -231,11 +232,11 @@ fn as_the_kernel_does(kernel: &[KernelSegment], limits: &Limits<'_>) -> Result<(
     Ok(())
 }
 
-/// Looks whether 32-bit code reaches `dest`.
+/// Checks that 32-bit code reaches `dest`.
 ///
 /// # Errors
 ///
-/// It ends above 4 GiB.
+/// When it ends above 4 GiB.
 pub fn below_4_gib(name: &str, dest: PhysRange) -> Result<(), CheckError> {
     if dest.end > FOUR_GIB {
         let name = name.to_owned();
@@ -244,12 +245,12 @@ pub fn below_4_gib(name: &str, dest: PhysRange) -> Result<(), CheckError> {
     Ok(())
 }
 
-/// Looks at where everything ends up when the handoff moves an image to `pages`: it
-/// must not overwrite what is loaded.
+/// Checks that an image that the handoff moves to `pages` does not overwrite loaded
+/// segments.
 ///
 /// # Errors
 ///
-/// The first segment that is overwritten.
+/// The first segment that would be overwritten.
 pub fn moved_image(segments: &[Segment], pages: PhysRange) -> Result<(), CheckError> {
     match segments
         .iter()

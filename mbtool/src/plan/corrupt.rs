@@ -1,15 +1,15 @@
-//! `--drill corrupt=SEGMENT`: damage that the handoff must find.
+//! `--drill corrupt=SEGMENT`: corruption that the handoff must detect.
 
 use super::{Bytes, Plan};
 use anyhow::bail;
 
 impl Plan {
-    /// Flips one bit in the middle of what the kernel will load for segment
-    /// `name` (the whole name, or its start), after its checksum was taken.
+    /// Flips one bit in the middle of the data for segment `name` (the whole
+    /// name, or a prefix), after its checksum was computed.
     ///
     /// # Errors
     ///
-    /// No loaded segment has that name; the message lists those there are.
+    /// When no loaded segment has that name; the message lists the names.
     pub fn corrupt(&mut self, name: &str) -> anyhow::Result<()> {
         let loaded = self
             .segments

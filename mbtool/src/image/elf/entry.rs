@@ -2,7 +2,7 @@
 
 use super::Load;
 
-/// Where `e_entry` is in physical memory.
+/// Returns the physical address of `e_entry`.
 pub(super) fn physical(e_entry: u64, loads: &[Load<'_>], warnings: &mut Vec<String>) -> u64 {
     let virtually = |load: &&Load<'_>| {
         e_entry

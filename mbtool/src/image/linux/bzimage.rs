@@ -6,14 +6,15 @@ use super::{Setup, setup};
 use crate::image::layout::Layout;
 use handoff::addr::PhysRange;
 
-/// Where the 64-bit entry point is, from the load address (boot.rst, "64-bit
+/// Offset of the 64-bit entry point from the load address (boot.rst, "64-bit
 /// Boot Protocol").
 const ENTRY: u64 = 0x200;
 
 /// Lays out a bzImage.
 ///
-/// It may be anywhere at or above `pref_address` if it is relocatable: below,
-/// it would move itself up there, into memory that nobody kept for it.
+/// A relocatable bzImage may be loaded at or above `pref_address`. Below, the
+/// kernel would move itself up to `pref_address`, into memory that the planner
+/// has not reserved.
 pub(in crate::image) fn layout(
     file: &[u8],
 ) -> Result<(Layout, Setup, Option<Relocatable>), Reason> {

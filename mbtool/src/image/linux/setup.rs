@@ -1,19 +1,20 @@
-//! The setup header of a bzImage. Every field is the file's word.
+//! The setup header of a bzImage. All fields are untrusted input.
 
 use super::super::bytes::{len, slice, u16_at, u32_at, u64_at};
 use super::super::error::Reason;
 use super::{HEADER, HEADER_END, OLDEST, Payload, Setup, XLF_KERNEL_64};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE};
 
-/// Bytes of a sector.
+/// Sector size in bytes.
 const SECTOR: u64 = 512;
-/// End of the header that protocol 2.12 has, and this parser reads.
+/// End of the header of protocol 2.12, as read by this parser.
 const READ_TO: usize = 0x264;
-/// `loadflags` bit 0: the protected-mode part is for 1 MiB and above.
+/// `loadflags` bit 0: the protected-mode part is loaded at or above 1 MiB.
 const LOADED_HIGH: u8 = 1;
-/// Longest version string that is believed, in bytes.
+/// Maximum accepted length of the version string, in bytes.
 const VERSION_BYTES: usize = 512;
-/// No kernel asks for more, and more would leave no address to choose.
+/// Maximum accepted alignment: no kernel needs more, and few addresses would
+/// remain.
 const MAX_ALIGNMENT: u32 = 1 << 30;
 
 /// True for a bzImage (or an older zImage): "HdrS" at 0x202 and the boot
@@ -26,8 +27,8 @@ fn refuse<T>(text: impl Into<String>) -> Result<T, Reason> {
     Err(Reason::Linux(text.into()))
 }
 
-/// Reads the header and checks what a loader depends on. Returns the
-/// protected-mode part with it.
+/// Reads the header, checks the fields that a loader depends on, and returns it
+/// with the protected-mode part.
 pub(super) fn parse<'a>(
     file: &'a [u8],
     warnings: &mut Vec<String>,
@@ -48,7 +49,7 @@ pub(super) fn parse<'a>(
             version & 0xff
         ));
     }
-    // a jump over the header, whose operand tells where it ends
+    // a jump over the header; its operand gives the end of the header
     let (jump, operand) = (field.u8(0x200)?, field.u8(0x201)?);
     let end = 0x202 + usize::from(operand);
     if jump != 0xeb || end < READ_TO {
@@ -99,7 +100,7 @@ pub(super) fn parse<'a>(
     Ok((setup, system))
 }
 
-/// The kernel in a bzImage, as it is packed.
+/// Returns the compressed kernel in a bzImage.
 pub(in crate::image) fn packed(file: &[u8]) -> Result<&[u8], Reason> {
     let mut warnings = Vec::new();
     let (setup, system) = parse(file, &mut warnings)?;
@@ -112,12 +113,12 @@ pub(in crate::image) fn packed(file: &[u8]) -> Result<&[u8], Reason> {
         )
 }
 
-/// The protected-mode part: what `syssize` says, after the sectors of
+/// Returns the protected-mode part: `syssize` paragraphs after the sectors of
 /// real-mode code. A signature may follow.
 fn system<'a>(file: &'a [u8], setup: &Setup) -> Result<&'a [u8], Reason> {
     let start = (u64::from(setup.setup_sects) + 1) * SECTOR;
     let there = len(file).saturating_sub(start);
-    // the last paragraph need not be whole
+    // the last paragraph may be incomplete
     if there + 15 < setup.system_bytes || there < PAGE_SIZE {
         return refuse(format!(
             "has {there:#x} bytes of protected-mode code after {start:#x} of setup code, its \
@@ -178,7 +179,8 @@ fn check(setup: &Setup, system: u64) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Where the compressed kernel is. Only shown: a bad one is a warning.
+/// Returns the location of the compressed kernel. It is for display only, so an
+/// invalid one is a warning.
 fn payload(
     field: &Fields<'_>,
     system: &[u8],
@@ -223,7 +225,7 @@ fn version_string(file: &[u8], warnings: &mut Vec<String>) -> Option<String> {
     Some(String::from_utf8_lossy(text).into_owned())
 }
 
-/// Numbers at offsets that the file may be too short for.
+/// Bounds-checked reads of fields.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {

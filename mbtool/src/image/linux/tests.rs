@@ -25,8 +25,8 @@ fn message(bytes: &[u8]) -> String {
     }
 }
 
-/// A vmlinux with a banner: a segment as Linux has it, and the per-CPU one that
-/// is linked at virtual address 0.
+/// A vmlinux with a banner: a normal segment, and the per-CPU segment that is
+/// linked at virtual address 0.
 fn vmlinux() -> Vec<u8> {
     let mut text = vec![0x90; 0x3000];
     let banner = b"Linux version %s\0Linux version 6.1.0-50-amd64 (x@y) #1 SMP\n\0";
@@ -53,7 +53,7 @@ fn vmlinux() -> Vec<u8> {
 }
 
 #[test]
-fn a_bzimage_is_one_segment_with_room_to_unpack() {
+fn a_bzimage_is_one_segment_of_init_size_bytes() {
     let file = bzimage();
     assert_eq!(kind(&file), Kind::Linux);
     let image = Image::parse_as(&file, "vmlinuz", As::Auto).unwrap();
@@ -82,17 +82,17 @@ fn a_bzimage_is_one_segment_with_room_to_unpack() {
     );
     let payload = setup.payload.unwrap();
     assert_eq!((payload.offset, payload.length), (0x300, 0x1000));
-    // the header goes on as it is in the file
+    // the rest of the header is unchanged
     assert_eq!(setup.header, file[HEADER..0x26c]);
     assert!(image.warnings.is_empty(), "{:?}", image.warnings);
-    // it moves as a whole
+    // all segments move together
     let placed = image.at(0x7000_0000).unwrap();
     assert_eq!(placed.entry, 0x7000_0200);
     assert_eq!(placed.segments[0].range.end, 0x7080_0000);
 }
 
 #[test]
-fn one_that_is_not_relocatable_stays() {
+fn a_bzimage_that_is_not_relocatable_is_not_moved() {
     let mut file = bzimage();
     file[0x234] = 0;
     let image = parse(&file).unwrap();
@@ -101,7 +101,7 @@ fn one_that_is_not_relocatable_stays() {
 }
 
 #[test]
-fn a_header_longer_than_its_place_is_cut() {
+fn a_header_longer_than_its_field_in_boot_params_is_truncated() {
     let mut file = bzimage();
     file[0x201] = 0xff;
     assert_eq!(
@@ -111,7 +111,7 @@ fn a_header_longer_than_its_place_is_cut() {
 }
 
 #[test]
-fn what_cannot_be_booted_is_refused_with_the_reason() {
+fn unbootable_bzimages_are_refused_with_the_reason() {
     let with = |at: usize, bytes: &[u8]| {
         let mut file = bzimage();
         file[at..at + bytes.len()].copy_from_slice(bytes);
@@ -151,7 +151,7 @@ fn what_cannot_be_booted_is_refused_with_the_reason() {
 }
 
 #[test]
-fn what_is_only_shown_may_be_wrong() {
+fn invalid_informational_fields_are_warnings() {
     let mut file = bzimage();
     file[0x248] = 0xff;
     file[0x24a] = 0xff;
@@ -183,7 +183,7 @@ fn a_vmlinux_moves_in_steps_of_2_mib() {
 }
 
 #[test]
-fn other_elf_files_are_linux_only_when_told() {
+fn other_elf_files_are_linux_only_with_type_linux() {
     let elf = ElfBuilder::elf64(0x10_0000).load(0x10_0000, vec![1; 64], 0);
     assert_eq!(kind(&elf.build()), Kind::Elf);
     let image = parse(&elf.build()).unwrap();
@@ -194,7 +194,7 @@ fn other_elf_files_are_linux_only_when_told() {
     assert!(message(&small.build()).contains("Linux is started as x86-64"));
 }
 
-/// Values that break arithmetic.
+/// Values at the limits of address arithmetic.
 const NASTY: [u64; 9] = [
     0,
     1,
@@ -207,7 +207,7 @@ const NASTY: [u64; 9] = [
     u64::MAX,
 ];
 
-/// Everything an accepted image promises.
+/// Checks the invariants of an accepted image.
 fn check(bytes: &[u8], image: &Image) {
     let stored: usize = image
         .segments
@@ -234,7 +234,7 @@ fn check(bytes: &[u8], image: &Image) {
 }
 
 #[test]
-fn every_prefix_and_every_nasty_field_is_answered() {
+fn every_prefix_and_extreme_field_value_is_accepted_or_refused() {
     for seed in [bzimage(), vmlinux()] {
         for len in (0..seed.len()).step_by(if seed.len() > 0x4000 { 61 } else { 1 }) {
             if let Ok(image) = parse(&seed[..len]) {

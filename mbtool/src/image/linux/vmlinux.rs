@@ -1,9 +1,9 @@
-//! An ELF `vmlinux`: the kernel that a bzImage unpacks, entered at once.
+//! An ELF `vmlinux`: the kernel as a bzImage unpacks it, entered directly.
 //!
 //! Its `startup_64` takes any physical address that differs from the linked one
 //! by a multiple of 2 MiB: it corrects its page tables and `phys_base`, and its
-//! virtual addresses stay. So it is movable without relocations. Nothing is
-//! randomised: that is the decompressor's work.
+//! virtual addresses stay. So it can be moved without relocations. There is no
+//! address randomization, which the decompressor does.
 
 use super::super::error::Reason;
 use super::super::{Preference, Relocatable, elf};
@@ -13,11 +13,11 @@ use ::elf::abi::EM_X86_64;
 use ::elf::file::Class;
 use handoff::addr::MIB;
 
-/// What a physical load address may differ by from the linked one.
+/// Alignment of the difference between physical load address and link address.
 const STEP: u64 = 2 * MIB;
-/// Starts the banner that every kernel carries.
+/// Start of the banner string that every kernel contains.
 const BANNER: &[u8] = b"Linux version ";
-/// Longest banner that is believed, in bytes.
+/// Maximum accepted length of the banner, in bytes.
 const BANNER_BYTES: usize = 512;
 
 /// True for an x86-64 ELF file with the banner of Linux in it.
@@ -79,7 +79,7 @@ pub(in crate::image) fn layout(
     Ok((layout, setup, relocatable))
 }
 
-/// What follows "Linux version ", up to the end of the line.
+/// Returns the text after "Linux version ", up to the end of the line.
 fn banner(file: &[u8]) -> Option<String> {
     let mut rest = file;
     loop {

@@ -1,12 +1,13 @@
-//! Relocation types: which one can be applied, and names for the others.
+//! Relocation types that can be applied, and names of the others.
 
 use super::Reason;
 use ::elf::abi;
 
-/// Tells base-relative relocations from others and remembers the first other.
+/// Separates base-relative relocations from others, and records the first of
+/// the others.
 pub(super) struct Kinds {
     machine: u16,
-    /// Type, count and first address.
+    /// Type, count and first address of an unsupported relocation.
     other: Option<(u32, usize, u64)>,
 }
 
@@ -19,10 +20,10 @@ impl Kinds {
     }
 
     /// True for a relocation to apply. `R_*_NONE` is skipped; any other type is
-    /// remembered with the address of its first use.
+    /// recorded with the address of its first use.
     pub(super) fn is_relative(&mut self, kind: u32, addr: u64) -> bool {
         // R_386_RELATIVE and R_X86_64_RELATIVE, R_386_NONE and R_X86_64_NONE
-        // have the same numbers
+        // have the same numbers respectively
         if kind == abi::R_X86_64_RELATIVE {
             return true;
         }
@@ -35,7 +36,7 @@ impl Kinds {
         false
     }
 
-    /// An error when there was a relocation that cannot be applied.
+    /// Fails when an unsupported relocation was found.
     pub(super) fn refuse_others(&self) -> Result<(), Reason> {
         let Some((kind, count, first)) = self.other else {
             return Ok(());

@@ -1,6 +1,6 @@
-//! ELF files from program headers and bytes.
+//! Builds ELF files from program headers and bytes.
 
-/// One program header and its bytes.
+/// One program header and its contents.
 #[derive(Clone, Debug, Default)]
 pub struct Segment {
     /// `p_type`: 1 `PT_LOAD`, 2 `PT_DYNAMIC`, 3 `PT_INTERP`, 4 `PT_NOTE`.
@@ -13,14 +13,14 @@ pub struct Segment {
     pub memsz: u64,
     /// `p_align`.
     pub align: u64,
-    /// What stands in the file. Taken from `within` another segment if given.
+    /// File bytes. Taken from another segment if `within` is set.
     pub data: Vec<u8>,
-    /// Index of a segment, and offset in it, whose file bytes these are: no
-    /// bytes are written for this one.
+    /// Index of a segment, and offset in it, that hold the file bytes; no bytes
+    /// are written for this segment.
     pub within: Option<(usize, u64)>,
-    /// `p_filesz` where it is to differ from the bytes' length.
+    /// Overrides `p_filesz`.
     pub filesz: Option<u64>,
-    /// `p_offset` where it is to be wrong.
+    /// Overrides `p_offset`.
     pub offset: Option<u64>,
 }
 
@@ -44,7 +44,7 @@ impl Segment {
 /// multiple of 8, section headers.
 #[derive(Clone, Debug)]
 pub struct ElfBuilder {
-    /// ELF64 rather than ELF32.
+    /// True for ELF64, false for ELF32.
     pub wide: bool,
     /// `e_type`: 2 `ET_EXEC`, 3 `ET_DYN`.
     pub kind: u16,
@@ -61,7 +61,7 @@ pub struct ElfBuilder {
 }
 
 impl ElfBuilder {
-    /// Makes an i386 ELF32 `ET_EXEC` without segments.
+    /// Creates an i386 ELF32 `ET_EXEC` without segments.
     #[must_use]
     pub const fn elf32(entry: u64) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl ElfBuilder {
         }
     }
 
-    /// Makes an x86-64 ELF64 `ET_EXEC` without segments.
+    /// Creates an x86-64 ELF64 `ET_EXEC` without segments.
     #[must_use]
     pub const fn elf64(entry: u64) -> Self {
         Self {
@@ -89,7 +89,7 @@ impl ElfBuilder {
         }
     }
 
-    /// Makes it `ET_DYN`.
+    /// Sets the type to `ET_DYN`.
     #[must_use]
     pub const fn dynamic(mut self) -> Self {
         self.kind = 3;
@@ -126,7 +126,7 @@ impl ElfBuilder {
         }
     }
 
-    /// The file's bytes.
+    /// Returns the bytes of the file.
     #[must_use]
     pub fn build(&self) -> Vec<u8> {
         let (ehsize, phsize, shsize) = self.sizes();
@@ -197,7 +197,7 @@ impl ElfBuilder {
     }
 }
 
-/// Xen's notes of a kernel: kinds, and a word for each.
+/// Xen's notes of a kernel: type and value of each.
 #[must_use]
 pub fn dom0_notes(notes: &[(u32, u64)]) -> Segment {
     let mut data = Vec::new();
@@ -216,11 +216,11 @@ pub fn dom0_notes(notes: &[(u32, u64)]) -> Segment {
     }
 }
 
-/// A kernel with the notes of a dom0 of today that takes the memory from `start` to
-/// `end`.
+/// A kernel with the notes of a current dom0 kernel that occupies the memory from
+/// `start` to `end`.
 #[must_use]
 pub fn dom0_kernel(start: u64, end: u64) -> Vec<u8> {
-    // entry, list of pages and initrd apart, features
+    // entry, unmapped p2m list, unmapped initrd, features
     let notes = [(1, start), (15, 1), (16, 1), (17, 1 << 11)];
     ElfBuilder::elf64(start)
         .load(start, vec![1; 64], end - start)

@@ -1,8 +1,8 @@
-//! A bzImage that boots nothing.
+//! A synthetic bzImage that does not boot.
 
 /// A bzImage by protocol 2.15: boot sector and three sectors of setup code, a
-/// protected-mode part of 0x3000 bytes, and 0x100 bytes of signature. It wants
-/// 8 MiB at 16 MiB.
+/// protected-mode part of 0x3000 bytes, and 0x100 bytes of signature. Its
+/// `init_size` is 8 MiB and its `pref_address` 16 MiB.
 #[must_use]
 pub fn bzimage() -> Vec<u8> {
     let mut file = vec![0; 0x800];

@@ -6,7 +6,7 @@ use handoff::addr::PhysRange;
 use std::io::Write;
 
 #[test]
-fn the_kernel_says_how_much_it_takes() {
+fn memory_and_features_come_from_program_headers_and_notes() {
     let file = dom0_kernel(0x100_0000, 0x4a0_0000);
     let found = look(&file, "vmlinux").unwrap();
     let memory = PhysRange {
@@ -19,7 +19,7 @@ fn the_kernel_says_how_much_it_takes() {
 }
 
 #[test]
-fn old_notes_mean_that_all_is_mapped_together() {
+fn without_init_p2m_and_mod_start_pfn_initrd_and_p2m_are_mapped() {
     let file = ElfBuilder::elf64(0x100_0000)
         .load(0x100_0000, vec![1; 16], 0x1000)
         .segment(dom0_notes(&[(1, 0x100_0000), (17, 1 << 11)]))
@@ -29,7 +29,7 @@ fn old_notes_mean_that_all_is_mapped_together() {
 }
 
 #[test]
-fn what_cannot_be_dom0_is_refused() {
+fn kernels_that_cannot_be_dom0_are_refused() {
     let with = |notes: &[(u32, u64)]| {
         let file = ElfBuilder::elf64(0x100_0000)
             .load(0x100_0000, vec![1; 16], 0x1000)

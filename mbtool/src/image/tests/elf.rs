@@ -3,14 +3,14 @@ use super::super::synth::{
 };
 use super::*;
 
-/// Entry of the images here: behind the header of the first segment.
+/// Entry point of these images: after the header of the first segment.
 const CODE: u64 = 0x10_0080;
 
 fn code() -> Vec<u8> {
     program(HeaderBuilder::new(), 0x200)
 }
 
-/// One `PT_LOAD` at 1 MiB with the header, then these.
+/// One `PT_LOAD` at 1 MiB with the header, followed by `more`.
 fn elf32(more: Vec<Segment>) -> Vec<u8> {
     let mut elf = ElfBuilder::elf32(CODE).load(0x10_0000, code(), 0);
     elf.segments.extend(more);
@@ -26,7 +26,7 @@ fn shape(image: &Image) -> Vec<(PhysRange, usize)> {
 }
 
 #[test]
-fn an_image_like_xen_loads_as_its_program_header_says() {
+fn an_image_like_xen_loads_by_its_program_header() {
     let image = parse(&xen_like()).unwrap();
     assert_eq!(image.format, Format::Elf32);
     assert!(!image.position_independent);
@@ -48,7 +48,7 @@ fn an_image_like_xen_loads_as_its_program_header_says() {
 }
 
 #[test]
-fn both_classes_and_both_machines_are_read() {
+fn elf32_and_elf64_of_i386_and_x86_64_are_accepted() {
     for (wide, machine) in [(false, 3), (false, 62), (true, 62)] {
         let mut elf = ElfBuilder::elf64(CODE).load(0x10_0000, code(), 0x300);
         (elf.wide, elf.machine) = (wide, machine);
@@ -95,7 +95,7 @@ fn segments_that_share_a_page_become_one_with_zeros_between() {
 }
 
 #[test]
-fn neighbours_that_share_no_page_stay_apart() {
+fn adjacent_segments_without_a_shared_page_stay_separate() {
     let bytes = elf32(vec![Segment::load(0x10_1000, vec![7; 4], 0)]);
     assert_eq!(
         shape(&parse(&bytes).unwrap()),
@@ -136,8 +136,8 @@ fn much_bss_before_a_shared_page_is_not_stored() {
 }
 
 #[test]
-fn file_bytes_win_over_another_segment_s_bss() {
-    // the first one's bss reaches past the second's bytes
+fn file_bytes_override_the_bss_of_another_segment() {
+    // the bss of the first segment overlaps the bytes of the second
     let mut elf = ElfBuilder::elf32(CODE).load(0x10_0000, code(), 0x4000);
     elf.segments.push(Segment::load(0x10_1000, vec![7; 8], 0));
     let image = parse(&elf.build()).unwrap();
@@ -149,7 +149,7 @@ fn file_bytes_win_over_another_segment_s_bss() {
             "program headers 0 and 1 (PT_LOAD) both have 0x101000-0x101008: file bytes win over zeros"
         ]
     );
-    // pure bss over bytes takes nothing away
+    // bss over file bytes does not clear them
     let bytes = elf32(vec![Segment::load(0x10_0010, vec![], 0x3000)]);
     let image = parse(&bytes).unwrap();
     assert_eq!(shape(&image), [(range(0x10_0000, 0x10_3010), 0x200)]);
@@ -213,7 +213,7 @@ fn a_higher_half_entry_is_translated() {
     assert_eq!(image.entry, 0x10_0040);
     assert_eq!(image.span, range(0x10_0000, 0x10_1000));
     assert_eq!(image.warnings, [""; 0]);
-    // physical already
+    // already a physical address
     let image = parse(&ElfBuilder::elf64(0x10_0040).segment(segment).build()).unwrap();
     assert_eq!(image.entry, 0x10_0040);
     assert_eq!(image.warnings.len(), 1);
@@ -221,7 +221,7 @@ fn a_higher_half_entry_is_translated() {
 }
 
 #[test]
-fn a_virtual_match_comes_before_a_physical_one() {
+fn a_virtual_entry_point_has_priority_over_a_physical_one() {
     // e_entry is physical in segment 0 and virtual in segment 1
     let low = Segment {
         vaddr: 0xc010_0000,
@@ -233,7 +233,7 @@ fn a_virtual_match_comes_before_a_physical_one() {
     };
     let elf = ElfBuilder::elf32(CODE).segment(low).segment(high);
     assert_eq!(parse(&elf.build()).unwrap().entry, 0x20_0080);
-    // in two virtually: the first, and a warning
+    // two virtual matches: the first is used, with a warning
     let first = Segment {
         vaddr: 0x10_0000,
         ..Segment::load(0x30_0000, code(), 0)
@@ -252,7 +252,7 @@ fn a_virtual_match_comes_before_a_physical_one() {
 }
 
 #[test]
-fn the_entry_address_tag_comes_before_e_entry() {
+fn the_entry_address_tag_has_priority_over_e_entry() {
     let load = program(HeaderBuilder::new().entry(0x10_0123), 0x200);
     let image = parse(
         &ElfBuilder::elf32(0x10_0000)
@@ -287,7 +287,7 @@ fn an_entry_outside_the_loaded_bytes_is_refused() {
 }
 
 #[test]
-fn what_is_not_an_x86_program_is_refused() {
+fn files_that_are_not_x86_programs_are_refused() {
     let good = ElfBuilder::elf32(CODE).load(0x10_0000, code(), 0);
     for (elf, says) in [
         (
@@ -405,7 +405,7 @@ fn impossible_sizes_are_refused() {
 }
 
 #[test]
-fn strange_alignments_are_a_warning() {
+fn invalid_alignments_are_a_warning() {
     let odd = Segment {
         align: 3,
         ..Segment::load(0x20_0000, vec![1], 0)
@@ -465,7 +465,7 @@ fn broken_notes_are_a_warning() {
 }
 
 #[test]
-fn section_headers_are_handed_on_when_sane() {
+fn valid_section_headers_are_kept() {
     let mut elf = ElfBuilder::elf32(CODE).load(0x10_0000, code(), 0);
     elf.sections = 3;
     let bytes = elf.build();

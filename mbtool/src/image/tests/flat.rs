@@ -3,14 +3,14 @@ use super::*;
 
 const BASE: u32 = 0x10_0000;
 
-/// A file with `lead` bytes before a header whose tag 2 holds these.
+/// A file with `lead` bytes before a header with these fields in tag 2.
 fn file(lead: usize, header_addr: u32, load: u32, load_end: u32, bss_end: u32) -> Vec<u8> {
     let header = HeaderBuilder::new().address(header_addr, load, load_end, bss_end);
     [vec![0x90; lead], program(header.entry(BASE + 0x40), 0x200)].concat()
 }
 
 #[test]
-fn bytes_and_bss_are_where_the_tag_says() {
+fn bytes_and_bss_are_placed_by_the_address_tag() {
     let bytes = flat(BASE);
     let image = parse(&bytes).unwrap();
     assert_eq!(image.format, Format::Flat);
@@ -50,7 +50,7 @@ fn a_load_address_of_minus_one_means_the_whole_file() {
 }
 
 #[test]
-fn contradictions_are_refused_with_their_numbers() {
+fn inconsistent_fields_are_refused_with_their_values() {
     let text = message(&file(0, BASE, BASE + 8, 0, 0));
     assert!(
         text.contains("load_addr 0x100008 is above header_addr 0x100000"),
@@ -98,7 +98,7 @@ fn an_entry_address_is_needed_and_must_be_in_the_bytes() {
 }
 
 #[test]
-fn without_a_tag_and_without_elf_nothing_says_where_to_load() {
+fn an_image_without_address_tag_must_be_elf() {
     let text = message(&program(xen_header(), 0x200));
     assert!(
         text.contains("is not ELF and has no address tag (2)"),
@@ -123,7 +123,7 @@ fn the_tag_has_priority_over_elf() {
 }
 
 #[test]
-fn a_flat_image_with_the_relocatable_tag_moves() {
+fn a_flat_image_with_the_relocatable_tag_can_be_moved() {
     let header = HeaderBuilder::new()
         .address(BASE, BASE, 0, 0)
         .entry(BASE + 0x80);

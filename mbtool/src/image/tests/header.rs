@@ -1,7 +1,7 @@
 use super::super::synth::{HeaderBuilder, program, words_to_bytes, xen_header, xen_like};
 use super::*;
 
-/// A flat file with `header` in front, placed at 1 MiB by tags 2 and 3.
+/// A flat file that starts with `header`, placed at 1 MiB by tags 2 and 3.
 fn with(header: HeaderBuilder) -> Vec<u8> {
     program(
         header.address(0x10_0000, 0x10_0000, 0, 0).entry(0x10_0100),
@@ -10,7 +10,7 @@ fn with(header: HeaderBuilder) -> Vec<u8> {
 }
 
 #[test]
-fn xen_s_tags_are_all_understood() {
+fn all_tags_of_xen_are_known() {
     let image = parse(&xen_like()).unwrap();
     let wants = &image.requirements;
     assert_eq!(
@@ -58,7 +58,7 @@ fn xen_s_tags_are_all_understood() {
 }
 
 #[test]
-fn a_decoy_with_a_wrong_checksum_is_passed_over() {
+fn a_magic_number_with_a_wrong_checksum_is_skipped() {
     let decoy = HeaderBuilder {
         checksum_error: 1,
         ..xen_header()
@@ -70,7 +70,7 @@ fn a_decoy_with_a_wrong_checksum_is_passed_over() {
     let image = parse(&bytes).unwrap();
     assert_eq!(image.requirements.header_offset, decoys);
     assert_eq!(image.segments[0].data, bytes[decoys as usize..]);
-    // a foreign header in front of ours does not stop the search either
+    // nor does a header of another architecture before ours stop the search
     let foreign = HeaderBuilder {
         arch: 4,
         ..HeaderBuilder::new()
@@ -130,7 +130,7 @@ fn the_header_ends_within_the_file_and_32_kib() {
 }
 
 #[test]
-fn the_last_place_for_a_header_counts() {
+fn a_header_at_the_last_possible_offset_is_found() {
     let header = HeaderBuilder::new().entry(0x10_0000);
     let len = header.clone().address(0, 0, 0, 0).build().len();
     let at = 0x8000 - len;
@@ -228,7 +228,7 @@ fn an_unknown_tag_is_refused_unless_optional() {
 }
 
 #[test]
-fn requests_add_up_and_keep_their_flags() {
+fn information_requests_are_combined_with_their_flags() {
     let header = HeaderBuilder::new()
         .words(1, &[4])
         .optional(1, &[14, 15])
@@ -254,7 +254,7 @@ fn requests_add_up_and_keep_their_flags() {
 }
 
 #[test]
-fn a_repeated_tag_must_say_the_same() {
+fn a_repeated_tag_must_have_the_same_contents() {
     let header = HeaderBuilder::new().words(4, &[1]).words(4, &[1]);
     let image = parse(&with(header)).unwrap();
     assert_eq!(image.warnings, ["header tag 4 appears twice"]);
@@ -285,7 +285,7 @@ fn an_efi_entry_alone_is_refused() {
         let header = HeaderBuilder::new().address(0x10_0000, 0x10_0000, 0, 0);
         let bytes = program(header.optional(kind, &[0x10_0000]), 0x400);
         assert_eq!(parse(&bytes).unwrap_err(), Reason::OnlyEfiEntry { kind });
-        // next to another entry point it does no harm, required or not
+        // with another entry point it is ignored, required or not
         let image = parse(&with(HeaderBuilder::new().words(kind, &[0x10_0000]))).unwrap();
         assert_eq!(image.entry, 0x10_0100);
     }

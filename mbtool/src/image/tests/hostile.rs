@@ -1,10 +1,11 @@
-//! Random damage: an answer every time, and what is answered is consistent.
+//! Random damage to images: each is accepted with consistent results, or
+//! refused.
 
 use super::super::synth::{HeaderBuilder, flat, pie, xen_like};
 use super::*;
 use proptest::prelude::*;
 
-/// Values that break arithmetic.
+/// Values at the limits of address arithmetic.
 pub(super) const NASTY: [u64; 12] = [
     0,
     1,
@@ -26,7 +27,7 @@ fn seeds() -> Vec<Vec<u8>> {
     vec![xen_like(), pie(header, &addends), flat(0x10_0000)]
 }
 
-/// Everything an accepted image promises.
+/// Checks the invariants of an accepted image.
 pub(super) fn check(bytes: &[u8], image: &Image) {
     assert!(!image.segments.is_empty());
     let mut stored = 0;
@@ -71,7 +72,7 @@ fn the_seeds_are_accepted() {
 }
 
 #[test]
-fn every_prefix_is_answered() {
+fn every_prefix_is_accepted_or_refused() {
     for seed in seeds() {
         for len in 0..seed.len() {
             if let Ok(image) = parse(&seed[..len]) {
@@ -82,7 +83,7 @@ fn every_prefix_is_answered() {
 }
 
 #[test]
-fn every_word_may_be_nasty() {
+fn extreme_values_in_every_word_are_accepted_or_refused() {
     for seed in seeds() {
         for at in (0..seed.len().min(0x200)).step_by(2) {
             for value in NASTY {
@@ -112,7 +113,8 @@ proptest! {
     ) {
         let mut bytes = seeds().swap_remove(which);
         for (at, width, pick, random) in changes {
-            // headers and tables are at the front and, for relocations, at the back
+            // headers and tables are at the start, and those of relocations at the
+            // end
             let at = if whole { at.index(bytes.len()) } else { at.index(0x160) & !1 };
             let nasty = NASTY.get(pick.index(2 * NASTY.len())).copied().unwrap_or(random);
             let end = (at + (1 << width)).min(bytes.len());

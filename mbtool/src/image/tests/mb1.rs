@@ -1,4 +1,4 @@
-//! Multiboot (1) headers, right and wrong.
+//! Multiboot (1) headers, valid and invalid.
 
 use super::super::mb1::{Header, VideoMode};
 use super::super::synth::{
@@ -25,7 +25,7 @@ fn header(image: &Image) -> Header {
     }
 }
 
-/// ELF32 with a header in its segment.
+/// ELF32 with a Multiboot (1) header in its segment.
 fn elf32(flags: u32) -> Vec<u8> {
     let load = mb1_program(0x10, &mb1_header(flags, &[]), 0x200);
     ElfBuilder::elf32(0x10_0040)
@@ -33,7 +33,7 @@ fn elf32(flags: u32) -> Vec<u8> {
         .build()
 }
 
-/// A flat image with these five fields.
+/// A flat image with these five address fields.
 fn fields(lead: usize, fields: [u32; 5]) -> Vec<u8> {
     mb1_program(lead, &mb1_header(0x1_0000, &fields), 0x200)
 }
@@ -55,7 +55,7 @@ fn elf32_is_loaded_by_its_program_headers() {
 }
 
 #[test]
-fn elf64_is_taken_too_and_its_entry_translated() {
+fn elf64_is_accepted_and_its_entry_translated() {
     let virt = 0xffff_ffff_8010_0000;
     let load = mb1_program(0, &mb1_header(0, &[]), 0x200);
     let segment = super::super::synth::Segment {
@@ -68,7 +68,7 @@ fn elf64_is_taken_too_and_its_entry_translated() {
 }
 
 #[test]
-fn address_fields_say_what_goes_where() {
+fn address_fields_place_the_image() {
     let bytes = mb1_flat(BASE);
     let image = mb1(&bytes).unwrap();
     let start = u64::from(BASE);
@@ -81,7 +81,7 @@ fn address_fields_say_what_goes_where() {
     let image = mb1(&bytes).unwrap();
     assert_eq!(image.segments[0].data, bytes[0x60..]);
     assert_eq!(image.span.len(), 0x1a0);
-    // and before an ELF header
+    // address fields have priority over an ELF header
     let load = fields(0x20, [BASE + 0x20, BASE, 0, 0, BASE + 0x30]);
     let elf = ElfBuilder::elf32(0x50_0000)
         .load(0x50_0000, load, 0)
@@ -97,7 +97,7 @@ fn address_fields_say_what_goes_where() {
 }
 
 #[test]
-fn contradicting_address_fields_are_refused_with_their_numbers() {
+fn inconsistent_address_fields_are_refused_with_their_values() {
     for (bytes, says) in [
         (
             fields(0, [BASE, BASE + 8, 0, 0, BASE]),
@@ -158,7 +158,7 @@ fn required_flags_are_refused_optional_ones_noted() {
 }
 
 #[test]
-fn a_video_mode_is_a_wish_that_is_not_met() {
+fn a_requested_video_mode_is_a_warning() {
     let words = [0, 0, 0, 0, 0, 1, 80, 25, 0];
     let load = mb1_program(0, &mb1_header(7, &words), 0x200);
     let bytes = ElfBuilder::elf32(0x10_0040)
@@ -182,7 +182,7 @@ fn the_header_is_in_the_first_8_kib_at_a_multiple_of_4() {
     for lead in [8192 - 8, 8192, 2, 6] {
         assert_eq!(super::super::mb1::find(&at(lead)), None, "{lead}");
     }
-    // a decoy with a wrong sum
+    // a magic number with a wrong checksum
     let decoy = words_to_bytes(&[0x1bad_b002, 3, 0]);
     let bytes = [decoy.clone(), mb1_header(0, &[])].concat();
     assert_eq!(super::super::mb1::find(&bytes), Some(12));
@@ -202,7 +202,7 @@ fn the_header_is_in_the_first_8_kib_at_a_multiple_of_4() {
 }
 
 #[test]
-fn of_two_headers_the_newer_protocol_wins_unless_told() {
+fn multiboot2_has_priority_over_multiboot1_without_a_type() {
     let header = HeaderBuilder::new()
         .address(BASE, BASE, 0, 0)
         .entry(BASE + 0x40);
@@ -224,7 +224,7 @@ fn seeds() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn every_prefix_and_every_nasty_word_is_answered() {
+fn every_prefix_and_extreme_word_is_accepted_or_refused() {
     for seed in seeds() {
         for len in 0..seed.len() {
             if let Ok(image) = mb1(&seed[..len]) {
@@ -246,9 +246,9 @@ fn every_prefix_and_every_nasty_word_is_answered() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
-    /// The sum stays right, so that the fields behind it are looked at.
+    /// The checksum stays right, so that the fields after it are parsed.
     #[test]
-    fn any_flags_and_fields_are_answered(
+    fn any_flags_and_fields_are_accepted_or_refused(
         flags in prop_oneof![any::<u32>(), Just(0x1_0003), Just(0x1_0007)],
         fields in prop::collection::vec(
             prop_oneof![any::<u32>(), BASE - 0x40..BASE + 0x400], 0..9,

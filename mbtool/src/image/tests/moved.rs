@@ -18,12 +18,12 @@ fn an_image_with_the_relocatable_tag_moves_as_a_whole() {
     assert_eq!(placed.entry, 0x1000_0000);
     assert_eq!(placed.segments[0].range, range(0x1000_0000, 0x1000_3000));
     assert_eq!(placed.segments[0].data, image.segments[0].data);
-    // down as well as up
+    // to lower addresses as well
     assert_eq!(image.at(0x1000).unwrap().entry, 0x1000);
 }
 
 #[test]
-fn a_fixed_image_stays() {
+fn a_fixed_image_is_not_moved() {
     let load = program(HeaderBuilder::new(), 0x200);
     let image = parse(
         &ElfBuilder::elf32(0x10_0040)
@@ -96,7 +96,7 @@ fn a_word_in_bss_is_stored() {
 }
 
 #[test]
-fn a_word_far_into_bss_is_refused() {
+fn a_word_too_far_into_bss_is_refused() {
     let bytes = pie_with(HeaderBuilder::new(), &[(0x200_0000, 8, 0)]);
     let mut bytes = bytes;
     // p_memsz of program header 0
@@ -118,7 +118,7 @@ fn words_outside_the_image_are_refused() {
 }
 
 #[test]
-fn none_is_skipped_and_other_types_are_refused_by_name() {
+fn r_none_is_skipped_and_other_types_are_refused_by_name() {
     let relocs = [
         (0x100, 0, 0),
         (0x100, 8, 5),
@@ -147,8 +147,8 @@ fn none_is_skipped_and_other_types_are_refused_by_name() {
     );
 }
 
-/// An i386 `ET_DYN` at `link` whose dynamic section holds these pairs and whose
-/// words from 0x180 are these.
+/// An i386 `ET_DYN` at `link` with these dynamic entries, and with these words
+/// from 0x180 on.
 fn dyn32(link: u64, dynamic: &[u32], words: &[u32]) -> Vec<u8> {
     let mut load = program(HeaderBuilder::new(), 0x180);
     load.extend(words.iter().flat_map(|word| word.to_le_bytes()));
@@ -165,7 +165,7 @@ fn dyn32(link: u64, dynamic: &[u32], words: &[u32]) -> Vec<u8> {
 }
 
 #[test]
-fn rel_takes_its_addend_from_the_word() {
+fn rel_addends_come_from_the_relocated_word() {
     let link = 0x10_0000;
     let at = |offset: u32| 0x10_0180 + offset;
     // REL table at +8: two entries; words at +0 and +4
@@ -197,7 +197,7 @@ fn rel_takes_its_addend_from_the_word() {
 }
 
 #[test]
-fn relr_bitmaps_are_unpacked() {
+fn relr_bitmaps_are_decoded() {
     let at = |offset: u32| 0x10_0180 + offset;
     // an address, then a bitmap for the second and the 31st word after it
     let words = [at(0), 1 | 1 << 2 | 1 << 31, 1 | 1 << 1];
@@ -215,7 +215,7 @@ fn relr_bitmaps_are_unpacked() {
 }
 
 #[test]
-fn the_plt_s_table_counts_too() {
+fn relocations_of_the_plt_are_applied() {
     let at = |offset: u32| 0x10_0180 + offset;
     let dynamic = [23, at(4), 2, 8, 20, 17, 0, 0];
     let text = message(&dyn32(0x10_0000, &dynamic, &[0, at(0), 42]));
@@ -227,7 +227,7 @@ fn the_plt_s_table_counts_too() {
 }
 
 #[test]
-fn tables_that_make_no_sense_are_refused() {
+fn inconsistent_tables_are_refused() {
     let at = |offset: u32| 0x10_0180 + offset;
     let text = message(&dyn32(0x10_0000, &[17, at(0), 18, 16, 19, 12], &[0; 8]));
     assert!(text.contains("DT_REL has 0x10 bytes in entries of 0xc, they must be of 0x8"));
@@ -249,7 +249,7 @@ fn tables_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn more_relocations_than_any_kernel_has_are_refused() {
+fn too_many_relocations_are_refused() {
     // one address and then bitmaps full of ones, over 4 GiB of bss
     let mut relr = vec![0x1000_u64];
     relr.resize(70_000, u64::MAX);

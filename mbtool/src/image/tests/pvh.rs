@@ -1,4 +1,4 @@
-//! PVH notes, right and wrong.
+//! PVH notes, valid and invalid.
 
 use super::super::synth::{pvh_kernel, words_to_bytes, xen_note};
 use super::hostile::check;
@@ -14,7 +14,7 @@ fn entry_note(entry: u64) -> Vec<u8> {
 }
 
 #[test]
-fn the_note_says_where_it_is_entered() {
+fn the_entry_point_comes_from_the_note() {
     let bytes = pvh_kernel(&[xen_note(6, b"linux\0"), entry_note(0x100_0080)]);
     for what in [As::Elf, As::Auto] {
         let image = Image::parse_as(&bytes, "test", what).unwrap();
@@ -28,7 +28,7 @@ fn the_note_says_where_it_is_entered() {
 }
 
 #[test]
-fn a_kernel_that_may_move_says_within_what() {
+fn placement_constraints_come_from_the_reloc_note() {
     let tag = |words: &[u32]| {
         let reloc = xen_note(19, &words_to_bytes(words));
         let image = pvh(&pvh_kernel(&[entry_note(0x100_0080), reloc])).unwrap();
@@ -46,7 +46,7 @@ fn a_kernel_that_may_move_says_within_what() {
 }
 
 #[test]
-fn notes_without_sense_are_refused() {
+fn invalid_notes_are_refused() {
     for (notes, says) in [
         (vec![], "ELF without an entry note"),
         (vec![xen_note(18, &[])], "0 bytes [], not an address"),
@@ -78,7 +78,7 @@ fn notes_without_sense_are_refused() {
 
 proptest! {
     #[test]
-    fn any_notes_are_answered(
+    fn any_notes_are_accepted_or_refused(
         entry in prop::collection::vec(any::<u8>(), 0..12),
         reloc in prop::collection::vec(any::<u8>(), 0..20),
         at in any::<prop::sample::Index>(),

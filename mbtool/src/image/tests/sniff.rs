@@ -1,4 +1,4 @@
-//! Files that are something else.
+//! Files that are not loadable images.
 
 use super::super::sniff::{Kind, kind};
 use super::super::synth::{ElfBuilder, HeaderBuilder, words_to_bytes, xen_header};
@@ -12,7 +12,7 @@ fn found(bytes: &[u8]) -> (String, String) {
 }
 
 #[test]
-fn each_kind_of_file_is_named_with_what_to_do() {
+fn each_type_of_file_is_named_with_a_suggestion() {
     let mut linux = vec![0x90; 0x400];
     linux[..2].copy_from_slice(b"MZ");
     linux[0x1fe..0x200].copy_from_slice(&[0x55, 0xaa]);
@@ -78,7 +78,7 @@ fn each_kind_of_file_is_named_with_what_to_do() {
 }
 
 #[test]
-fn a_header_in_the_wrong_place_is_pointed_out() {
+fn a_misplaced_header_is_reported() {
     let header = xen_header().build();
     let late = [vec![1; 0x9000], header.clone()].concat();
     assert!(
@@ -95,7 +95,7 @@ fn a_header_in_the_wrong_place_is_pointed_out() {
 }
 
 #[test]
-fn a_wrong_checksum_is_pointed_out_with_the_right_one() {
+fn a_wrong_checksum_is_reported_with_the_expected_one() {
     let good = HeaderBuilder::new().build();
     let bad = HeaderBuilder {
         checksum_error: 1,

@@ -1,16 +1,16 @@
-//! The memory map that the image gets: E820 types and areas.
+//! The memory map that the image receives: E820 types and areas.
 
 use crate::host::{Entry, Kind, map};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_down};
 use handoff::runs;
 
-/// Type of RAM.
+/// E820 type of RAM.
 const RAM: u32 = 1;
-/// Base memory sizes in the BIOS data area that are believed, in KiB.
+/// Plausible base memory sizes in the BIOS data area, in KiB.
 const BASE_KIB: std::ops::RangeInclusive<u16> = 256..=640;
 
-/// `entries` with `range` typed [`Kind::Reserved`] throughout, RAM or not there
-/// at all.
+/// Returns `entries` with all of `range` typed [`Kind::Reserved`], whatever it
+/// was before.
 #[must_use]
 pub fn with_reserved(entries: &[Entry], range: PhysRange) -> Vec<Entry> {
     let mut out: Vec<Entry> = entries
@@ -25,7 +25,8 @@ pub fn with_reserved(entries: &[Entry], range: PhysRange) -> Vec<Entry> {
     out
 }
 
-/// `entries` for a kernel that must stay in `region`: all other RAM is reserved.
+/// Returns `entries` for a kernel that must stay in `region`: all other RAM
+/// becomes reserved.
 #[must_use]
 pub fn confined(entries: &[Entry], region: PhysRange) -> Vec<Entry> {
     runs::without(map::ram_ranges(entries), [region])
@@ -35,8 +36,8 @@ pub fn confined(entries: &[Entry], region: PhysRange) -> Vec<Entry> {
         })
 }
 
-/// E820 type number of `kind`. Kinds that a target could take for RAM it may
-/// use as it likes, persistent memory above all, are reserved (2).
+/// E820 type number of `kind`. Kinds that a target could mistake for usable
+/// RAM, such as persistent memory, are reserved (2).
 #[must_use]
 pub const fn e820_type(kind: Kind) -> u32 {
     match kind {
@@ -48,8 +49,8 @@ pub const fn e820_type(kind: Kind) -> u32 {
     }
 }
 
-/// E820 type number of `kind` for Linux, which knows persistent memory by its
-/// own types (arch/x86/include/asm/e820/types.h).
+/// E820 type number of `kind` for Linux, which has its own types for persistent
+/// memory (arch/x86/include/asm/e820/types.h).
 #[must_use]
 pub const fn linux_type(kind: Kind) -> u32 {
     match kind {
@@ -60,13 +61,13 @@ pub const fn linux_type(kind: Kind) -> u32 {
     }
 }
 
-/// What goes into `boot_params`: entries of one type joined.
+/// Returns the areas for `boot_params`: adjacent entries of one type merged.
 #[must_use]
 pub fn linux_areas(entries: &[Entry]) -> Vec<(PhysRange, u32)> {
     joined(entries, linux_type)
 }
 
-/// Entries of one type joined.
+/// Merges adjacent entries of one type.
 fn joined(entries: &[Entry], type_of: impl Fn(Kind) -> u32) -> Vec<(PhysRange, u32)> {
     let mut joined: Vec<(PhysRange, u32)> = Vec::with_capacity(entries.len() + 2);
     for entry in entries.iter().filter(|entry| !entry.range().is_empty()) {
@@ -81,9 +82,9 @@ fn joined(entries: &[Entry], type_of: impl Fn(Kind) -> u32) -> Vec<(PhysRange, u
     joined
 }
 
-/// What goes into boot information tag 6: entries of one type joined, none
-/// crosses 4 GiB, none that starts below 4 GiB is 4 GiB long, and there are two
-/// at least. Xen needs all three.
+/// Returns the areas for boot information tag 6, as Xen requires them: adjacent
+/// entries of one type merged, none crosses 4 GiB, none that starts below 4 GiB
+/// is 4 GiB long, and there are at least two.
 #[must_use]
 pub fn areas(entries: &[Entry]) -> Vec<(PhysRange, u32)> {
     let mut areas = split_at(joined(entries, e820_type), FOUR_GIB);
@@ -99,7 +100,7 @@ pub fn areas(entries: &[Entry]) -> Vec<(PhysRange, u32)> {
     areas
 }
 
-/// Cuts what crosses `at` in two.
+/// Splits the area that crosses `at`.
 fn split_at(areas: Vec<(PhysRange, u32)>, at: u64) -> Vec<(PhysRange, u32)> {
     let cut = |(range, kind): (PhysRange, u32)| {
         let crosses = range.start < at && at < range.end;
@@ -123,9 +124,9 @@ fn split_at(areas: Vec<(PhysRange, u32)>, at: u64) -> Vec<(PhysRange, u32)> {
     areas.into_iter().flat_map(cut).collect()
 }
 
-/// `mem_lower` of boot information tag 4, in KiB: what the BIOS data area says,
-/// where that is sane, else the RAM at the bottom (page 0 may be missing there),
-/// 640 at most.
+/// `mem_lower` of boot information tag 4, in KiB, at most 640: from the BIOS
+/// data area if plausible, else the size of the lowest RAM (which may lack page
+/// 0).
 #[must_use]
 pub fn mem_lower(entries: &[Entry], base_kib: Option<u16>) -> u32 {
     if let Some(kib) = base_kib.filter(|kib| BASE_KIB.contains(kib)) {
@@ -145,7 +146,7 @@ pub fn mem_upper(entries: &[Entry]) -> u32 {
     })
 }
 
-/// Makes `pages` RAM in a memory map.
+/// Adds `pages` to a memory map as RAM.
 pub(in crate::plan) fn add_ram(areas: &mut Vec<(PhysRange, u32)>, pages: PhysRange) {
     if areas
         .iter()
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_crosses_4_gib_and_two_entries_are_least() {
+    fn no_area_crosses_4_gib_and_there_are_at_least_two() {
         let map = [e(0, 0x9fc00, Kind::Ram), e(MIB, 6 << 30, Kind::Ram)];
         assert_eq!(
             areas(&map),
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn persistent_memory_is_never_ram_and_joins_what_is_reserved() {
+    fn persistent_memory_is_merged_with_reserved_areas() {
         let kinds = [Kind::Reserved, Kind::Pmem, Kind::Pram, Kind::SoftReserved];
         let map: Vec<Entry> = (0..)
             .zip(kinds)
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn low_memory_is_reserved_whole() {
+    fn low_memory_is_reserved_completely() {
         let map = [
             e(0x1000, 0x9fc00, Kind::Ram),
             e(0x9fc00, 0xa0000, Kind::AcpiNvs),
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_confined_kernel_has_ram_in_its_region_only() {
+    fn a_confined_kernel_has_ram_only_in_its_region() {
         let map = [
             e(0, MIB, Kind::Ram),
             e(MIB, 64 * MIB, Kind::Ram),
@@ -257,7 +258,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn areas_say_what_the_map_says(
+        fn areas_cover_the_same_ranges_as_the_map(
             lens in proptest::collection::vec((1_u64..0x180_0000, 0_u64..3, 0_usize..8), 1..20)
         ) {
             let kinds = [
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn added_pages_are_ram_and_the_rest_stays() {
+    fn added_pages_are_ram_and_other_areas_are_unchanged() {
         let mut areas = vec![(r(0, 0x10000), 2), (r(0x10000, 0x20000), 1)];
         add_ram(&mut areas, r(0x4000, 0x6000));
         let want = [

@@ -1,5 +1,5 @@
-//! Low memory and the memory map: what the image is told, what is made up for
-//! it, and what must stay free.
+//! Low memory and the memory map: the values that the image receives, synthetic
+//! BIOS structures, and ranges to keep free.
 
 use super::e820;
 use crate::host::{Host, Rsdp, map};
@@ -8,34 +8,35 @@ use crate::plan::{PlanError, Request};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
 use xen_shim::low_memory::{self, LowMemoryState, SyntheticBda};
 
-/// Where Xen's trampoline can be when the BIOS data area is not known.
+/// Possible addresses of Xen's trampoline when there is no BIOS data area.
 const ANY_TRAMPOLINE: PhysRange = PhysRange {
     start: 0x30000,
     end: low_memory::BASE_END,
 };
 
-/// Decided.
+/// Decisions about low memory.
 #[derive(Clone, Debug)]
 pub struct LowMemoryPlan {
-    /// The made-up BIOS data area, if one is needed.
+    /// The synthetic BIOS data area, if one is needed.
     pub fix: Option<SyntheticBda>,
-    /// Where Xen's trampoline will be, if that is known.
+    /// Address of Xen's trampoline, if known.
     pub trampoline: Option<PhysRange>,
-    /// Boot information tag 4.
+    /// Boot information tag 4, KiB below 1 MiB.
     pub mem_lower: u32,
-    /// Boot information tag 4.
+    /// Boot information tag 4, KiB from 1 MiB.
     pub mem_upper: u32,
-    /// Boot information tag 6.
+    /// Boot information tag 6: ranges and E820 types.
     pub areas: Vec<(PhysRange, u32)>,
-    /// The RSDP, where the handoff can read it.
+    /// The RSDP if the handoff can read it.
     pub rsdp: Option<Rsdp>,
-    /// The RSDP, wherever it is.
+    /// The RSDP at any address.
     pub rsdp_anywhere: Option<Rsdp>,
-    /// Memory that nothing may be loaded into, by name.
+    /// Named ranges that no segment may use.
     pub forbidden: Vec<(String, PhysRange)>,
 }
 
-/// The machine's RSDP if the handoff, which maps the first 4 GiB, can read it.
+/// Returns the machine's RSDP if the handoff can read it: the handoff maps the
+/// first 4 GiB.
 pub(crate) fn reachable_rsdp(host: &Host) -> Option<Rsdp> {
     let rsdp = host.low_memory.rsdp?;
     let range = PhysRange::from_len(rsdp.addr, rsdp_len(rsdp).into())?;
@@ -50,13 +51,13 @@ fn low_ram(host: &Host) -> Vec<PhysRange> {
         .collect()
 }
 
-/// Bytes of an RSDP (ACPI spec, 5.2.5.3).
+/// Size of an RSDP in bytes (ACPI spec, 5.2.5.3).
 const fn rsdp_len(rsdp: Rsdp) -> u32 {
     if rsdp.revision < 2 { 20 } else { 36 }
 }
 
 impl LowMemoryPlan {
-    /// Decides for an image that is Xen or not.
+    /// Decides for a Xen image, or another one.
     pub(crate) fn decide(
         request: &Request,
         host: &Host,
@@ -73,7 +74,7 @@ impl LowMemoryPlan {
             ));
         }
         let mut sent = match request.crash {
-            // another map, once it is known what it leaves out
+            // for_crash() sets the map once the crash data is known
             Some(_) if xen || request.image.protocol.dumps() => entries.clone(),
             Some(region) => {
                 warnings.push(
@@ -127,12 +128,12 @@ impl LowMemoryPlan {
         Ok(low)
     }
 
-    /// Gives Xen, where it is to start after a crash, an RSDP of ours: one of
-    /// these two, for the boot CPU and for others.
+    /// Gives a crash Xen a new RSDP: the first of the pair for the boot CPU,
+    /// the second for other CPUs.
     ///
     /// # Errors
     ///
-    /// There is no low memory for it.
+    /// When there is no low memory for it.
     pub(crate) fn for_crash(
         &mut self,
         host: &Host,
@@ -146,7 +147,7 @@ impl LowMemoryPlan {
                 addr: all,
                 len: xen_shim::acpi::RSDP_LEN,
             }),
-            // not this one
+            // the machine's own RSDP is not used
             rsdp_in_low_memory: false,
             efi: true,
         };
@@ -186,7 +187,7 @@ impl LowMemoryPlan {
             warnings.extend(decision.messages);
         } else if decision.fix.take().is_some() {
             decision.trampoline = None;
-            warnings.push("the made-up BIOS data area is left out: Xen will crash".to_owned());
+            warnings.push("the synthetic BIOS data area is omitted: Xen will crash".to_owned());
         }
         let trampoline = decision.trampoline.unwrap_or(ANY_TRAMPOLINE);
         self.forbidden

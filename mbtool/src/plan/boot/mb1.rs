@@ -1,10 +1,10 @@
 //! The Multiboot (1) information structure (specification 0.6.96, section 3.3).
 //!
-//! Sent: memory sizes, command line, modules, ELF section headers (where the
-//! image has them), memory map, boot loader name. Never sent: boot device, drives,
-//! ROM configuration table and APM table (the BIOS cannot be called after another
-//! kernel has run), VBE and framebuffer (no video mode is known then). The flags
-//! word says which is there.
+//! Sent: memory sizes, command line, modules, ELF section headers (if the image
+//! has them), memory map, boot loader name. Never sent: boot device, drives, ROM
+//! configuration table and APM table (the BIOS cannot be called after another
+//! kernel has run), VBE and framebuffer (the video mode is unknown). The flags
+//! field has a bit for each field that is present.
 
 use super::multiboot::{self, MbiError, Parts};
 use super::record::{Reader, Writer};
@@ -12,23 +12,23 @@ use super::sent::Area;
 use crate::plan::hex::Hex;
 use serde::Serialize;
 
-/// Value of EAX at the entry (section 3.2).
+/// Value of EAX at entry (section 3.2).
 pub const MAGIC: u32 = 0x2bad_b002;
 
-/// Bytes of the structure itself, framebuffer fields included.
+/// Size of the structure in bytes, framebuffer fields included.
 const FIXED: usize = 120;
-/// Bytes of a module's entry.
+/// Size of a module entry in bytes.
 const MODULE: usize = 16;
-/// Bytes of a memory map entry, its size field included.
+/// Size of a memory map entry in bytes, with its size field.
 const AREA: usize = 24;
-// flags
+// bits of the flags field
 const MEMORY: u32 = 1 << 0;
 const CMDLINE: u32 = 1 << 2;
 const MODULES: u32 = 1 << 3;
 const ELF_SECTIONS: u32 = 1 << 5;
 const MAP: u32 = 1 << 6;
 const LOADER: u32 = 1 << 9;
-// offsets of fields
+// field offsets
 const FLAGS: usize = 0;
 const MEM_LOWER: usize = 4;
 const MEM_UPPER: usize = 8;
@@ -43,13 +43,13 @@ const MMAP_LENGTH: usize = 44;
 const MMAP_ADDR: usize = 48;
 const LOADER_ADDR: usize = 64;
 
-/// Builds the information for the page aligned address `addr`. Its size does not
+/// Builds the information for the page-aligned address `addr`. Its size does not
 /// depend on any address.
 ///
 /// # Errors
 ///
-/// A NUL in a string; a module that is empty or ends above 4 GiB; an address
-/// that 32 bits do not hold.
+/// When a string has a NUL byte, a module is empty or ends above 4 GiB, or an
+/// address needs more than 32 bits.
 pub fn build(parts: &Parts<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
     multiboot::no_nul("the command line", parts.cmdline)?;
     let mut info = Writer::new(addr, FIXED);
@@ -77,7 +77,7 @@ pub fn build(parts: &Parts<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
     let map = info.append(&vec![0; AREA * parts.areas.len()]);
     for (index, (range, kind)) in parts.areas.iter().enumerate() {
         let at = map + AREA * index;
-        // of the rest of the entry: the size field does not count itself
+        // the size field excludes itself
         info.set32(at, AREA as u32 - 4);
         info.set64(at + 4, range.start);
         info.set64(at + 12, range.len());
@@ -104,23 +104,23 @@ pub fn build(parts: &Parts<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
     Ok(info.finish())
 }
 
-/// An address in the structure.
+/// Converts an address to 32 bits.
 fn low(addr: u64) -> Result<u32, MbiError> {
     u32::try_from(addr).map_err(|_| MbiError::HighInformation { addr })
 }
 
-/// The information read back, for the report. What is not sent is absent.
+/// The information decoded for the report. Fields that are not sent are absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SentInfo {
-    /// Which of the fields are there.
+    /// Bits for the fields that are present.
     pub flags: Hex,
-    /// KiB from 0.
+    /// KiB from address 0.
     pub mem_lower: u32,
     /// KiB from 1 MiB.
     pub mem_upper: u32,
-    /// Of the image.
+    /// Command line of the image.
     pub cmdline: String,
-    /// In order.
+    /// Modules in order.
     pub modules: Vec<SentModule>,
     /// The section header table.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,31 +131,31 @@ pub struct SentInfo {
     pub boot_loader_name: String,
 }
 
-/// A module as it is sent.
+/// A module, decoded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SentModule {
     /// First byte.
     pub start: Hex,
     /// One past the last byte.
     pub end: Hex,
-    /// Its string.
+    /// Command line of the module.
     pub cmdline: String,
 }
 
-/// The section header table as it is sent.
+/// The section header table, decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct SentSections {
-    /// Entries.
+    /// Number of entries.
     pub num: u32,
-    /// Bytes per entry.
+    /// Size of an entry in bytes.
     pub size: u32,
-    /// Where the table is.
+    /// Address of the table.
     pub addr: Hex,
-    /// Index of the name table.
+    /// Index of the section name table.
     pub shndx: u32,
 }
 
-/// Decodes what [`build`] built for `addr`.
+/// Decodes the output of [`build`] for `addr`.
 #[must_use]
 pub fn decode(bytes: &[u8], addr: u64) -> SentInfo {
     let info = Reader { base: addr, bytes };

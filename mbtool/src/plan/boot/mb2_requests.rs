@@ -1,4 +1,5 @@
-//! What the image's header asks the loader for, and whether it can have it.
+//! Requests in the image's header for boot information, and whether they can be
+//! satisfied.
 
 use crate::image::Requirements;
 use std::fmt;
@@ -33,14 +34,14 @@ pub const fn tag_name(kind: u32) -> &'static str {
     }
 }
 
-/// A required wish that cannot be met.
+/// A required request that cannot be satisfied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestError {
-    /// Header tag 1 asks for this information tag.
+    /// Information tag requested by header tag 1, and why it is unavailable.
     Info(u32, &'static str),
-    /// Header tag 4 insists on a console.
+    /// Header tag 4 requires a console.
     Console,
-    /// Header tag 5 insists on a framebuffer.
+    /// Header tag 5 requires a framebuffer.
     Framebuffer,
 }
 
@@ -70,16 +71,16 @@ impl fmt::Display for RequestError {
     }
 }
 
-/// What is available for the boot information.
+/// Optional data that is available for the boot information.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Available {
-    /// The image has section headers.
+    /// True when the image has section headers.
     pub sections: bool,
-    /// ACPI revision of the machine's RSDP, where it is known.
+    /// ACPI revision of the machine's RSDP, if known.
     pub rsdp_revision: Option<u8>,
 }
 
-/// Which RSDP tags to send.
+/// RSDP tags to send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RsdpTags {
     /// Tag 14: the first 20 bytes.
@@ -88,7 +89,7 @@ pub struct RsdpTags {
     pub v2: bool,
 }
 
-/// Why information tag `tag` cannot be sent; `None` when it can.
+/// Returns why information tag `tag` cannot be sent; `None` when it can.
 const fn missing(tag: u32, available: Available) -> Option<&'static str> {
     match tag {
         1..=4 | 6 | 21 => None,
@@ -109,17 +110,17 @@ const fn missing(tag: u32, available: Available) -> Option<&'static str> {
     }
 }
 
-/// Compares what the header asks for with what is `available`.
+/// Compares the requests of the header with the `available` data.
 ///
-/// Tag 15 is sent on ACPI 2.0 and later, tag 14 on ACPI 1.0 and to an image that
-/// asks for it (an ACPI 2.0 RSDP starts with a valid ACPI 1.0 one). No text
-/// screen is ever claimed: whether the machine is in text mode is not known.
+/// Tag 15 is sent on ACPI 2.0 and later; tag 14 on ACPI 1.0 and to an image that
+/// requests it (an ACPI 2.0 RSDP starts with a valid ACPI 1.0 one). Text mode is
+/// never reported: whether the machine is in text mode is unknown.
 ///
-/// Returns the tags, and optional requests that stay unsatisfied.
+/// Returns the tags, and warnings for optional requests that are not satisfied.
 ///
 /// # Errors
 ///
-/// A required wish that cannot be met.
+/// When a required request cannot be satisfied.
 pub fn check(
     header: &Requirements,
     available: Available,
@@ -129,21 +130,21 @@ pub fn check(
         match missing(request.tag, available) {
             Some(why) if request.required => return Err(RequestError::Info(request.tag, why)),
             Some(why) => unsatisfied.push(format!(
-                "the image would like information tag {} ({}): {why}",
+                "the image requests information tag {} ({}): {why}",
                 request.tag,
                 tag_name(request.tag)
             )),
             None => {}
         }
     }
-    // bit 0 of the console flags: at least one console must be there
+    // bit 0 of the console flags: a console is required
     match header.console {
         Some(console) if console.flags & 1 != 0 && console.required => {
             return Err(RequestError::Console);
         }
         Some(console) if console.flags & 1 != 0 => {
             unsatisfied
-                .push("the image would like a console (header tag 4): none is known".to_owned());
+                .push("the image requests a console (header tag 4): none is known".to_owned());
         }
         _ => {}
     }
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_always_there_is_granted() {
+    fn always_available_tags_are_granted() {
         for tag in [1, 2, 3, 4, 6, 14, 15, 21] {
             assert!(check(&wants(tag, true), NEW).is_ok(), "{tag}");
         }
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_is_refused_by_number_or_noted() {
+    fn unavailable_tags_are_refused_if_required_or_noted() {
         for tag in [5, 7, 8, 9, 10, 11, 12, 13, 16, 17, 18, 19, 20, 22, 0x7777] {
             let text = check(&wants(tag, true), NEW).unwrap_err().to_string();
             assert!(text.contains(&format!("information tag {tag} (")), "{text}");
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn rsdp_tags_follow_the_revision_and_the_wish() {
+    fn rsdp_tags_depend_on_the_revision_and_the_request() {
         let none = Requirements::default();
         let tags = |header: &Requirements, rsdp_revision| {
             check(
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn screens_cannot_be_promised() {
+    fn required_consoles_and_framebuffers_are_refused() {
         let console = |flags, required| Requirements {
             console: Some(ConsoleRequest { flags, required }),
             ..Default::default()

@@ -1,10 +1,10 @@
-//! The Multiboot2 boot information, by multiboot2's builder.
+//! The Multiboot2 boot information, built with the `multiboot2` crate.
 //!
 //! Sent: 1 command line, 2 loader name, 3 modules, 4 basic memory, 6 memory map,
-//! 9 ELF sections (where the image has them), 14/15 RSDP (where the machine has
-//! one), 21 load base. Never sent: 11 and 12 (boot services have ended, and Xen
-//! halts when it sees them), 8 (no video mode can be promised after another
-//! kernel had the screen).
+//! 9 ELF sections (if the image has them), 14/15 RSDP (if the machine has one),
+//! 21 load base. Never sent: 11 and 12 (boot services have ended, and Xen halts
+//! when it finds them), 8 (the video mode is unknown after another kernel has
+//! run).
 
 use super::multiboot::{MbiError, Parts, low_module, moved, no_nul, word};
 use handoff::addr::PhysRange;
@@ -14,29 +14,29 @@ use multiboot2::{
     RsdpV1Tag, RsdpV2Tag,
 };
 
-/// Value of EAX at the entry (Multiboot2 spec, 3.2).
+/// Value of EAX at entry (Multiboot2 spec, 3.2).
 pub const MAGIC: u32 = multiboot2::MAGIC;
-/// Bytes of tag type and size in front of a tag's contents.
+/// Size of a tag's type and size fields in bytes.
 const TAG_HEADER: usize = 8;
-/// What only Multiboot2 says.
+/// Fields that Multiboot (1) does not have.
 #[derive(Clone, Copy, Debug)]
 pub struct Own {
-    /// Room for tag 14.
+    /// Reserve space for tag 14.
     pub rsdp_v1: bool,
-    /// Room for tag 15.
+    /// Reserve space for tag 15.
     pub rsdp_v2: bool,
-    /// Tag 21.
+    /// Load base address, tag 21.
     pub load_base: u32,
 }
 
-/// The bytes, and what is still missing in them.
+/// The boot information, and the parts that the handoff fills in.
 #[derive(Clone, Debug)]
 pub struct Mbi {
-    /// For an 8-byte aligned address.
+    /// Contents, for an 8-byte aligned address.
     pub bytes: Vec<u8>,
-    /// Where the handoff copies an RSDP to: offset and length. User space cannot
-    /// read it on a UEFI machine. Zeroes until then, so that a copy that never
-    /// happened is not taken for a table.
+    /// Destinations for the handoff's copies of the RSDP: offset and length.
+    /// User space cannot read the RSDP on a UEFI machine. Zeros until then, so
+    /// that a missing copy is not mistaken for a table.
     pub rsdp: Vec<(usize, u32)>,
 }
 
@@ -44,7 +44,7 @@ pub struct Mbi {
 ///
 /// # Errors
 ///
-/// A NUL in a string; a module that is empty or ends above 4 GiB.
+/// When a string has a NUL byte, or a module is empty or ends above 4 GiB.
 pub fn build(parts: &Parts<'_>, own: Own) -> Result<Mbi, MbiError> {
     no_nul("the command line", parts.cmdline)?;
     let mut builder = Builder::new()
@@ -89,20 +89,20 @@ pub fn build(parts: &Parts<'_>, own: Own) -> Result<Mbi, MbiError> {
     Ok(Mbi { bytes, rsdp: holes })
 }
 
-/// A tag's place in the boot information.
+/// Location of a tag in the boot information.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RawTag {
     /// Tag type number.
     pub kind: u32,
     /// Offset of the tag.
     pub at: usize,
-    /// Bytes from there, without padding.
+    /// Size in bytes, without padding.
     pub size: usize,
 }
 
-/// The tags of boot information that this file built, the end tag included.
+/// Returns the tags of boot information built here, including the end tag.
 pub(super) fn tags(bytes: &[u8]) -> impl Iterator<Item = RawTag> + '_ {
-    // total size and a reserved word come first
+    // skip the total size and a reserved word
     let mut at = 8;
     std::iter::from_fn(move || {
         let kind = word(bytes, at)?;

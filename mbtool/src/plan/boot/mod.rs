@@ -1,7 +1,7 @@
-//! What the image is told when it starts: its boot information, by protocol.
+//! Boot information of the image, by protocol.
 //!
-//! One file per protocol. Each builds bytes whose number does not depend on any
-//! address, so that they can be placed before the addresses in them are known.
+//! One file per protocol. The size of the boot information does not depend on
+//! any address, so it can be placed before the addresses in it are known.
 
 pub mod e820;
 pub mod linux;
@@ -29,21 +29,21 @@ use serde::Serialize;
 /// Boot information for one protocol.
 #[derive(Clone, Debug)]
 pub(super) struct Boot {
-    /// For an address that is a multiple of a page.
+    /// Contents, for a page-aligned address.
     pub bytes: Vec<u8>,
-    /// Where the handoff copies an RSDP to: offset and length.
+    /// Destinations for the handoff's copies of the RSDP: offset and length.
     pub rsdp: Vec<(usize, u32)>,
-    /// How the image is entered.
+    /// Entry state of the image.
     pub exit: Exit,
-    /// For the report: "multiboot2-i386" and the like.
+    /// Name in the report, for instance "multiboot2-i386".
     pub mode: &'static str,
-    /// For the report: registers that carry something.
+    /// Entry registers with a defined value, for the report.
     pub registers: Vec<(&'static str, u64)>,
-    /// For the report: what was sent.
+    /// Decoded boot information, for the report.
     pub sent: Sent,
 }
 
-/// Boot information read back: a key of the report and its value.
+/// Decoded boot information, serialized as a key of the report and its value.
 #[derive(Clone, Debug, Serialize)]
 pub enum Sent {
     /// Multiboot2 tags in order, without the end tag.
@@ -61,7 +61,7 @@ pub enum Sent {
 }
 
 impl Sent {
-    /// The Multiboot2 tags, if these are Multiboot2's.
+    /// The Multiboot2 tags; empty for other protocols.
     #[must_use]
     pub fn tags(&self) -> &[sent::SentTag] {
         match self {
@@ -71,18 +71,18 @@ impl Sent {
     }
 }
 
-/// What builds the boot information: all that was decided before.
+/// Input of the builders.
 #[derive(Clone, Copy)]
 pub(super) struct Known<'a> {
     pub request: &'a Request,
     pub params: &'a BootParams,
     pub low: &'a LowMemoryPlan,
     pub layout: &'a Layout,
-    /// Physical address of the image's entry point where it runs.
+    /// Physical run-time address of the image's entry point.
     pub image_entry: u64,
 }
 
-/// Name of the segment that carries the boot information.
+/// Name of the boot information segment.
 pub(super) const fn segment_name(protocol: &Protocol) -> &'static str {
     match protocol {
         Protocol::Multiboot2 | Protocol::Multiboot1(_) => "mbi",
@@ -91,7 +91,7 @@ pub(super) const fn segment_name(protocol: &Protocol) -> &'static str {
     }
 }
 
-/// Below this address the boot information must be.
+/// Upper bound of the boot information's address.
 pub(super) const fn limit(protocol: &Protocol) -> u64 {
     match protocol {
         Protocol::Multiboot2 | Protocol::Multiboot1(_) | Protocol::Linux(_) => FOUR_GIB,
@@ -99,11 +99,11 @@ pub(super) const fn limit(protocol: &Protocol) -> u64 {
     }
 }
 
-/// Builds it.
+/// Builds the boot information.
 ///
 /// # Errors
 ///
-/// Something that the protocol cannot say.
+/// When the protocol cannot express a value.
 pub(super) fn build(known: Known<'_>) -> Result<Boot, PlanError> {
     match &known.request.image.protocol {
         Protocol::Multiboot2 => multiboot2(known),
@@ -113,7 +113,7 @@ pub(super) fn build(known: Known<'_>) -> Result<Boot, PlanError> {
     }
 }
 
-/// The modules: where each is, and its string.
+/// Returns the address and the command line of each module.
 fn modules<'a>(known: Known<'a>) -> Vec<(PhysRange, &'a str)> {
     let modules = known.request.modules.iter().zip(&known.layout.modules);
     let mut modules: Vec<_> = modules
@@ -125,14 +125,14 @@ fn modules<'a>(known: Known<'a>) -> Vec<(PhysRange, &'a str)> {
     modules
 }
 
-/// The section headers, and what the image was moved by.
+/// Returns the section headers, and the distance that the image was moved.
 fn sections<'a>(known: Known<'a>) -> Option<(&'a Sections, u64)> {
     let image = &known.request.image;
     let delta = known.layout.base.wrapping_sub(image.span.start);
     image.sections.as_ref().map(|sections| (sections, delta))
 }
 
-/// What both versions of Multiboot say.
+/// Returns the data common to both Multiboot versions.
 fn multiboot(known: Known<'_>) -> multiboot::Parts<'_> {
     multiboot::Parts {
         cmdline: &known.params.cmdline,
@@ -251,8 +251,8 @@ fn linux(known: Known<'_>, setup: &Setup) -> Result<Boot, PlanError> {
     })
 }
 
-/// Everything that changes just before the jump: low memory first, then the
-/// RSDP into the boot information at `addr`.
+/// Returns the changes that the handoff makes just before the jump: low memory
+/// first, then the RSDP copies into the boot information at `addr`.
 pub(super) fn fixups(low: &LowMemoryPlan, boot: &Boot, addr: u64) -> Vec<Fixup> {
     let mut fixups = low.fix.as_ref().map_or_else(Vec::new, |fix| fix.fixups());
     if let Some(rsdp) = low.rsdp {
@@ -267,7 +267,7 @@ pub(super) fn fixups(low: &LowMemoryPlan, boot: &Boot, addr: u64) -> Vec<Fixup> 
     fixups
 }
 
-/// The registers as the report has them.
+/// Returns the registers in the form of the report.
 pub(super) fn registers(boot: &Boot) -> Vec<(&'static str, Hex)> {
     boot.registers
         .iter()
@@ -275,7 +275,7 @@ pub(super) fn registers(boot: &Boot) -> Vec<(&'static str, Hex)> {
         .collect()
 }
 
-/// `addr` as a 32-bit target holds it.
+/// Converts `addr` to 32 bits.
 pub(super) fn low_address(what: &str, addr: u64) -> Result<u32, PlanError> {
     u32::try_from(addr)
         .map_err(|_| PlanError::Handoff(format!("{what} at {addr:#x} is above 4 GiB")))

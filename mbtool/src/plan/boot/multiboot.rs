@@ -1,4 +1,4 @@
-//! What both versions of Multiboot say, and what neither can.
+//! Boot information data and limits common to both Multiboot versions.
 
 use crate::image::Sections;
 use handoff::addr::PhysRange;
@@ -6,59 +6,59 @@ use handoff::addr::PhysRange;
 /// `SHF_ALLOC` (ELF spec): the section is part of the loaded image.
 const SHF_ALLOC: u64 = 2;
 
-/// What the boot information of either version says.
+/// Data common to both versions.
 #[derive(Clone, Debug)]
 pub struct Parts<'a> {
-    /// Of the image.
+    /// Command line of the image.
     pub cmdline: &'a str,
     /// Boot loader name.
     pub loader: &'a str,
-    /// In order: where (end exclusive, not rounded), and the string.
+    /// Modules in order: range (end exclusive, not rounded) and command line.
     pub modules: Vec<(PhysRange, &'a str)>,
-    /// KiB from 0.
+    /// KiB from address 0.
     pub mem_lower: u32,
     /// KiB from 1 MiB.
     pub mem_upper: u32,
-    /// Ranges and E820 types.
+    /// Memory map: ranges and E820 types.
     pub areas: &'a [(PhysRange, u32)],
-    /// The section header table, and what was added to the image's link addresses.
+    /// The section header table, and the offset added to link addresses.
     pub sections: Option<(&'a Sections, u64)>,
 }
 
-/// A value that the boot information cannot carry.
+/// A value that the boot information cannot express.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MbiError {
-    /// Strings end at a NUL.
+    /// A NUL byte in a string.
     #[error("{what} has a NUL byte at offset {at}: the image would see only what is before it")]
     Nul {
-        /// "the command line", "the string of module 1".
+        /// For instance "the command line", "the string of module 1".
         what: String,
-        /// Offset in bytes.
+        /// Offset of the byte.
         at: usize,
     },
-    /// No address of its own.
+    /// A module of 0 bytes.
     #[error("module {index} is empty (0 bytes): Multiboot cannot express that; leave it out")]
     EmptyModule {
-        /// Its number, from 0.
+        /// Index of the module, from 0.
         index: usize,
     },
-    /// It holds 32-bit addresses of its own parts.
+    /// Pointers in the boot information have 32 bits.
     #[error("the boot information reaches {addr:#x}, above the 4 GiB where Multiboot can point")]
     HighInformation {
-        /// Of a part of it.
+        /// First address that does not fit.
         addr: u64,
     },
-    /// Addresses in tag 3 have 32 bits.
+    /// Module addresses have 32 bits.
     #[error("module {index} at {range} ends above 4 GiB, where Multiboot cannot point")]
     HighModule {
-        /// Its number, from 0.
+        /// Index of the module, from 0.
         index: usize,
-        /// Where it was put.
+        /// Range of the module.
         range: PhysRange,
     },
 }
 
-/// Refuses a string that the image would not see all of.
+/// Refuses a string with a NUL byte, which would truncate it.
 pub(super) fn no_nul(what: impl Into<String>, text: &str) -> Result<(), MbiError> {
     match text.find('\0') {
         Some(at) => Err(MbiError::Nul {
@@ -69,7 +69,7 @@ pub(super) fn no_nul(what: impl Into<String>, text: &str) -> Result<(), MbiError
     }
 }
 
-/// First address of module `index`, and the one behind its last.
+/// Converts the range of module `index` to 32 bits: start, and end (exclusive).
 pub(super) fn low_module(index: usize, range: PhysRange) -> Result<(u32, u32), MbiError> {
     let (Ok(start), Ok(end)) = (u32::try_from(range.start), u32::try_from(range.end)) else {
         return Err(MbiError::HighModule { index, range });
@@ -80,13 +80,13 @@ pub(super) fn low_module(index: usize, range: PhysRange) -> Result<(u32, u32), M
     Ok((start, end))
 }
 
-/// The little-endian word at `at`.
+/// Reads the little-endian word at `at`.
 pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..)?.first_chunk().copied()?))
 }
 
-/// The section headers as they are after loading: addresses of loaded sections
-/// moved by `delta`, those of the others 0.
+/// Returns the section headers after loading: addresses of loaded sections
+/// moved by `delta`, those of others set to 0.
 pub(super) fn moved(table: &Sections, delta: u64) -> Vec<u8> {
     let mut bytes = table.bytes.clone();
     for entry in bytes.chunks_exact_mut((table.entsize as usize).max(1)) {

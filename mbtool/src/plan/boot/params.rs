@@ -1,4 +1,5 @@
-//! What the image asks for, and what it is told beside memory.
+//! Boot parameters that are decided before placement: strings, Xen, RSDP tags,
+//! Linux facts.
 
 use super::linux;
 use super::mb2_requests::{self, Available};
@@ -12,30 +13,30 @@ use xen_shim::{XenInfo, contract};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What is known before anything is placed.
+/// Boot parameters that are known before anything is placed.
 #[derive(Clone, Debug)]
 pub(crate) struct BootParams {
-    /// What the image is, if it is Xen.
+    /// Facts about the Xen image, if it is one.
     pub xen: Option<XenInfo>,
     /// Command line to pass.
     pub cmdline: String,
     /// Boot loader name to pass.
     pub loader: String,
-    /// Command line of dom0, where it is not the one that was given.
+    /// Command line of dom0, if it differs from the given one.
     pub dom0_line: Option<String>,
     /// RSDP tags to send.
     pub rsdp: mb2_requests::RsdpTags,
-    /// What a Linux image is told of the machine.
+    /// Choices for a Linux image.
     pub linux: linux::Chosen,
-    /// What the user should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
-/// Xen, if the image is one.
+/// Returns facts about the image if it is Xen.
 ///
 /// # Errors
 ///
-/// It is a Xen, and the request would start it in a way that it does not support.
+/// When the request would start Xen in an unsupported way.
 fn recognise(request: &Request) -> Result<Option<XenInfo>, PlanError> {
     let image = &request.image;
     let first = image.segments.first();
@@ -55,11 +56,12 @@ fn recognise(request: &Request) -> Result<Option<XenInfo>, PlanError> {
 }
 
 impl BootParams {
-    /// Compares what the image asks for with what there is; settles the strings.
+    /// Checks the requests of the image, and completes the command lines.
     ///
     /// # Errors
     ///
-    /// Something that it must have is missing, or cannot be said to it.
+    /// When a required item is not available, or cannot be passed by the
+    /// protocol.
     pub(crate) fn decide(request: &Request, host: &Host) -> Result<Self, PlanError> {
         let image = &request.image;
         let mut modules = request.modules.iter();
@@ -112,7 +114,7 @@ impl BootParams {
         let added = self.linux.words.iter().map(String::as_str);
         let words: Vec<&str> = given.into_iter().chain(added).collect();
         self.cmdline = words.join(" ");
-        // Linux is told a number, not a name
+        // Linux gets a loader number, not a name
         self.loader.clear();
         Ok(())
     }
@@ -137,7 +139,7 @@ impl BootParams {
         Ok(())
     }
 
-    /// What the placement of the image depends on.
+    /// Returns the placement constraints of the image.
     pub(in crate::plan) fn image_rules<'a>(&self, request: &'a Request) -> ImageRules<'a> {
         ImageRules {
             name: self.image_name(&request.image.name),
@@ -145,7 +147,7 @@ impl BootParams {
         }
     }
 
-    /// Name of the image's segments, for a file called `file`.
+    /// Returns the name of the image's segments; `file` is the file name.
     pub(crate) fn image_name<'a>(&self, file: &'a str) -> &'a str {
         match self.xen {
             Some(_) => "xen",

@@ -1,8 +1,8 @@
 //! PVH boot information: `hvm_start_info` version 1 (Xen's
 //! `public/arch-x86/hvm/start_info.h`).
 //!
-//! All of it in one piece below 1 GiB: Linux's entry code maps no more before it
-//! reads the strings and the memory map.
+//! It is one contiguous block below 1 GiB: Linux's entry code maps no more
+//! before it reads the strings and the memory map.
 
 use super::mb1::SentModule;
 use super::multiboot::{self, MbiError};
@@ -12,19 +12,19 @@ use crate::plan::hex::Hex;
 use handoff::addr::PhysRange;
 use serde::Serialize;
 
-/// First word.
+/// Value of the first field.
 pub const MAGIC: u32 = 0x336e_c578;
-/// Linux's entry code maps memory up to here before it reads any of this.
+/// Linux's entry code maps memory up to here before it reads the structure.
 pub const LIMIT: u64 = 1 << 30;
-/// With the memory map.
+/// Version 1 has the memory map.
 const VERSION: u32 = 1;
-/// Bytes of the structure itself.
+/// Size of the structure in bytes.
 const FIXED: usize = 56;
-/// Bytes of a module's entry.
+/// Size of a module entry in bytes.
 const MODULE: usize = 32;
-/// Bytes of a memory map entry.
+/// Size of a memory map entry in bytes.
 const AREA: usize = 24;
-// offsets of fields
+// field offsets
 const VERSION_AT: usize = 4;
 const FLAGS: usize = 8;
 const MODULES: usize = 12;
@@ -34,25 +34,25 @@ const RSDP: usize = 32;
 const MEMMAP: usize = 40;
 const MEMMAP_ENTRIES: usize = 48;
 
-/// What the information says.
+/// Input of [`build`].
 #[derive(Clone, Debug)]
 pub struct Parts<'a> {
-    /// Of the image.
+    /// Command line of the image.
     pub cmdline: &'a str,
-    /// In order: where (end exclusive, not rounded), and the string.
+    /// Modules in order: range (end exclusive, not rounded) and command line.
     pub modules: Vec<(PhysRange, &'a str)>,
-    /// Ranges and E820 types, which are also the types here.
+    /// Memory map: ranges and E820 types, which PVH uses too.
     pub areas: &'a [(PhysRange, u32)],
-    /// Physical address of the ACPI root pointer, 0 where it is not known.
+    /// Physical address of the ACPI RSDP, 0 if unknown.
     pub rsdp: u64,
 }
 
-/// Builds the information for the page aligned address `addr`. Its size does not
+/// Builds the information for the page-aligned address `addr`. Its size does not
 /// depend on any address.
 ///
 /// # Errors
 ///
-/// A NUL in a string; a module that is empty or ends above 4 GiB.
+/// When a string has a NUL byte, or a module is empty or ends above 4 GiB.
 pub fn build(parts: &Parts<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
     multiboot::no_nul("the command line", parts.cmdline)?;
     let mut info = Writer::new(addr, FIXED);
@@ -89,24 +89,24 @@ pub fn build(parts: &Parts<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
     Ok(info.finish())
 }
 
-/// The information read back, for the report.
+/// The information decoded for the report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SentInfo {
-    /// Of the structure.
+    /// Version of the structure.
     pub version: u32,
-    /// None is defined.
+    /// Flags; none is defined.
     pub flags: Hex,
-    /// Of the image.
+    /// Command line of the image.
     pub cmdline: String,
-    /// In order.
+    /// Modules in order.
     pub modules: Vec<SentModule>,
     /// The memory map.
     pub memmap: Vec<Area>,
-    /// The ACPI root pointer; null where it is not known.
+    /// Address of the ACPI RSDP; null if unknown.
     pub rsdp: Option<Hex>,
 }
 
-/// Decodes what [`build`] built for `addr`.
+/// Decodes the output of [`build`] for `addr`.
 #[must_use]
 pub fn decode(bytes: &[u8], addr: u64) -> SentInfo {
     let info = Reader { base: addr, bytes };

@@ -1,7 +1,7 @@
-//! Structures of words, tables and strings that point to each other by physical
-//! address: writing them, and reading them back.
+//! Writer and reader for structures, tables and strings linked by physical
+//! addresses.
 
-/// What is written, for one address.
+/// A structure under construction, for a given physical address.
 pub(super) struct Writer {
     base: u64,
     bytes: Vec<u8>,
@@ -16,17 +16,17 @@ impl Writer {
         }
     }
 
-    /// Stores a word in what is there.
+    /// Stores a 32-bit word at an existing offset.
     pub(super) fn set32(&mut self, at: usize, value: u32) {
         self.bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
     }
 
-    /// Stores a long word in what is there.
+    /// Stores a 64-bit word at an existing offset.
     pub(super) fn set64(&mut self, at: usize, value: u64) {
         self.bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
     }
 
-    /// Appends `bytes` at a multiple of 8: their offset.
+    /// Appends `bytes` at a multiple of 8, and returns their offset.
     pub(super) fn append(&mut self, bytes: &[u8]) -> usize {
         let at = self.bytes.len().next_multiple_of(8);
         self.bytes.resize(at, 0);
@@ -34,7 +34,7 @@ impl Writer {
         at
     }
 
-    /// Appends a string and its NUL: its address.
+    /// Appends a string with its NUL, and returns its address.
     pub(super) fn string(&mut self, text: &str) -> u64 {
         let at = self.bytes.len();
         self.bytes.extend_from_slice(text.as_bytes());
@@ -42,46 +42,45 @@ impl Writer {
         self.address(at)
     }
 
-    /// Physical address of an offset.
+    /// Returns the physical address of an offset.
     pub(super) const fn address(&self, at: usize) -> u64 {
         self.base + at as u64
     }
 
-    /// The bytes.
+    /// Returns the contents.
     pub(super) fn finish(self) -> Vec<u8> {
         self.bytes
     }
 }
 
-/// The same read back.
+/// Bounds-checked reads of such a structure.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
     /// Physical address of the first byte.
     pub(super) base: u64,
-    /// The bytes.
     pub(super) bytes: &'a [u8],
 }
 
 impl Reader<'_> {
-    /// The word at offset `at`; 0 outside.
+    /// Reads the 32-bit word at offset `at`; 0 out of bounds.
     pub(super) fn word(&self, at: usize) -> u32 {
         let word = self.bytes.get(at..).and_then(|rest| rest.first_chunk());
         word.map_or(0, |word| u32::from_le_bytes(*word))
     }
 
-    /// The long word at offset `at`; 0 outside.
+    /// Reads the 64-bit word at offset `at`; 0 out of bounds.
     pub(super) fn long(&self, at: usize) -> u64 {
         u64::from(self.word(at)) | u64::from(self.word(at + 4)) << 32
     }
 
-    /// Offset of a physical address.
+    /// Returns the offset of a physical address.
     pub(super) fn offset(&self, addr: u64) -> usize {
         addr.checked_sub(self.base)
             .and_then(|at| usize::try_from(at).ok())
             .unwrap_or(self.bytes.len())
     }
 
-    /// The string at a physical address, without its NUL.
+    /// Reads the string at a physical address, without its NUL.
     pub(super) fn string(&self, addr: u64) -> String {
         let rest = self.bytes.get(self.offset(addr)..).unwrap_or(&[]);
         let text = rest.split(|&byte| byte == 0).next().unwrap_or(&[]);

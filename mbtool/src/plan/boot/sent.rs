@@ -1,4 +1,4 @@
-//! The boot information read back, for the report: what the image will see.
+//! Decodes the boot information for the report, as the image will read it.
 
 use super::mb2_requests::tag_name;
 use super::mbi::{self, Mbi};
@@ -6,84 +6,82 @@ use super::multiboot;
 use crate::plan::hex::Hex;
 use serde::Serialize;
 
-/// One tag as it is sent.
+/// One decoded tag.
 #[derive(Clone, Debug, Serialize)]
 pub struct SentTag {
     /// Tag type number (Multiboot2 spec, 3.6).
     #[serde(rename = "type")]
     pub kind: u32,
-    /// Its name.
+    /// Name of the type.
     pub name: &'static str,
-    /// Its size field, in bytes.
+    /// Size field, in bytes.
     pub size: usize,
-    /// Its contents.
     #[serde(flatten)]
     pub body: Body,
 }
 
-/// A tag's fields.
+/// Contents of a tag.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Body {
-    /// Tags 1 and 2.
+    /// Tags 1 and 2: a string.
     Text {
-        /// Without the NUL.
+        /// The string without its NUL.
         string: String,
     },
-    /// Tag 3.
+    /// Tag 3: a module.
     Module {
         /// First byte.
         start: Hex,
         /// One past the last byte.
         end: Hex,
-        /// Its string.
+        /// Command line of the module.
         cmdline: String,
     },
-    /// Tag 4.
+    /// Tag 4: memory sizes.
     Memory {
-        /// KiB from 0.
+        /// KiB from address 0.
         mem_lower: u32,
         /// KiB from 1 MiB.
         mem_upper: u32,
     },
-    /// Tag 6.
+    /// Tag 6: memory map.
     Map {
-        /// Bytes per entry.
+        /// Size of an entry in bytes.
         entry_size: u32,
         /// Always 0.
         entry_version: u32,
-        /// The entries.
         entries: Vec<Area>,
     },
-    /// Tag 9.
+    /// Tag 9: section headers.
     Sections {
-        /// Entries.
+        /// Number of entries.
         num: u32,
-        /// Bytes per entry.
+        /// Size of an entry in bytes.
         entsize: u32,
-        /// Index of the name table.
+        /// Index of the section name table.
         shndx: u32,
     },
-    /// Tags 14 and 15: the contents are not there yet.
+    /// Tags 14 and 15: filled in by the handoff.
     Rsdp {
-        /// What the handoff does.
+        /// Source of the copy.
         copied_at_handoff: Copied,
     },
-    /// Tag 21.
+    /// Tag 21: load base address.
     LoadBase {
-        /// Where the image starts.
+        /// Load address of the image.
         load_base_addr: Hex,
     },
-    /// A tag without fields, or whose fields are not shown.
+    /// A tag without fields, or with fields that are not decoded.
     Other {},
 }
 
 /// A copy that the handoff makes.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Copied {
-    /// Physical address.
+    /// Physical address of the source.
     pub from: Hex,
-    /// Bytes.
+    /// Length in bytes.
     pub len: u32,
 }
 
@@ -92,15 +90,15 @@ pub struct Copied {
 pub struct Area {
     /// First byte.
     pub base: Hex,
-    /// Bytes.
+    /// Length in bytes.
     pub length: u64,
     /// E820 type.
     #[serde(rename = "type")]
     pub kind: u32,
 }
 
-/// Decodes what [`mbi::build`] built, without the end tag. `rsdp` is where
-/// firmware has the RSDP.
+/// Decodes the output of [`mbi::build`], without the end tag. `rsdp` is the
+/// address of firmware's RSDP.
 #[must_use]
 pub fn decode(mbi: &Mbi, rsdp: Option<u64>) -> Vec<SentTag> {
     let bytes = &mbi.bytes[..];

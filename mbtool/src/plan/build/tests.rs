@@ -21,7 +21,7 @@ mod verify;
 mod xen;
 
 #[test]
-fn a_fixed_image_stays_and_everything_is_consistent() {
+fn a_fixed_image_is_not_moved_and_the_plan_is_consistent() {
     let mut request = Request::new(payload());
     request.cmdline = "hello world".to_owned();
     request.modules = vec![
@@ -30,7 +30,7 @@ fn a_fixed_image_stays_and_everything_is_consistent() {
     ];
     let plan = plan(&request, &bios()).unwrap();
     assert_eq!(dest(&plan, "payload"), r(2 * MIB, 2 * MIB + 0x3000));
-    // modules lie low, on pages of their own, and are found by the tags
+    // modules are placed low, on separate pages, and the tags point to them
     let modules: Vec<_> = plan
         .report
         .boot
@@ -67,7 +67,7 @@ fn a_fixed_image_stays_and_everything_is_consistent() {
             segment.name
         );
     }
-    // what is loaded is what was given
+    // the loaded bytes are those of the input
     let b = plan
         .segments
         .iter()
@@ -106,7 +106,7 @@ fn a_report_is_a_recorded_machine() {
 }
 
 #[test]
-fn preferences_are_honoured() {
+fn placement_preferences_are_applied() {
     let base = |preference| {
         let plan = plan(&Request::new(relocatable(preference)), &bios()).unwrap();
         assert_eq!(plan.report.image.entry.0, plan.report.image.base.0 + 0x20);
@@ -133,7 +133,7 @@ fn preferences_are_honoured() {
 }
 
 #[test]
-fn a_position_independent_image_moves_as_a_whole() {
+fn all_segments_of_a_position_independent_image_move_together() {
     let mut image = payload();
     image.position_independent = true;
     image.segments[0].range = r(0x10, 0x3000);
@@ -218,10 +218,10 @@ fn a_crash_image_stays_in_the_crash_region() {
 }
 
 #[test]
-fn a_builder_that_refuses_is_heard() {
+fn an_error_of_the_blob_builder_is_returned() {
     let error = plan_with(&Request::new(payload()), &bios(), &|_| Err("no".to_owned()));
     assert_eq!(error.unwrap_err().to_string(), "handoff: no");
-    // an entry that is nowhere
+    // an entry point outside of all segments
     let error = plan_with(&Request::new(payload()), &bios(), &|spec| {
         let built = handoff::blob::build(spec)?;
         Ok(Built {

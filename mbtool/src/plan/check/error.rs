@@ -1,28 +1,28 @@
-//! What is wrong with a plan.
+//! Errors of the plan check.
 
 use crate::plan::place::allocator;
 use handoff::addr::PhysRange;
 
-/// A plan that would be refused, or would not survive.
+/// A plan that the kernel would refuse, or that would crash.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CheckError {
-    /// kexec: EADDRNOTAVAIL.
+    /// kexec returns EADDRNOTAVAIL.
     #[error("{name} at {dest} is not page aligned at both ends")]
     Unaligned {
         /// Segment names.
         name: String,
-        /// Where.
+        /// Destination.
         dest: PhysRange,
     },
-    /// kexec: EADDRNOTAVAIL.
+    /// kexec returns EADDRNOTAVAIL.
     #[error("{name} at {dest} ends at or above 2^46, where no kernel loads to")]
     TooHigh {
         /// Segment names.
         name: String,
-        /// Where.
+        /// Destination.
         dest: PhysRange,
     },
-    /// kexec: EINVAL.
+    /// kexec returns EINVAL.
     #[error("{name} has {data:#x} bytes of data for {memsz:#x} bytes of memory at {dest}")]
     TooMuchData {
         /// Segment names.
@@ -31,51 +31,52 @@ pub enum CheckError {
         data: u64,
         /// Bytes of memory.
         memsz: u64,
-        /// Where.
+        /// Destination.
         dest: PhysRange,
     },
-    /// kexec: EINVAL.
+    /// kexec returns EINVAL.
     #[error("{first} and {second} overlap at {range}")]
     Overlap {
-        /// The lower one's names.
+        /// Names of the lower segment.
         first: String,
-        /// The upper one's names.
+        /// Names of the upper segment.
         second: String,
-        /// What both have.
+        /// Common range.
         range: PhysRange,
     },
-    /// kexec: EINVAL.
+    /// kexec returns EINVAL.
     #[error("{count} segments, the kernel takes at most {limit}")]
     TooMany {
-        /// Segments.
+        /// Number of segments.
         count: usize,
-        /// The most.
+        /// Maximum number.
         limit: usize,
     },
-    /// kexec: EINVAL.
+    /// kexec returns EINVAL.
     #[error(
         "{what} {total:#x} bytes, the kernel takes at most half of the RAM, {half:#x}: load less, \
          or do it on a machine with more memory"
     )]
     HalfOfRam {
-        /// "module 1: initrd.img has", "all segments together have".
+        /// Subject with its verb: "module 1: initrd.img has", "all segments
+        /// together have".
         what: String,
-        /// Bytes.
+        /// Size in bytes.
         total: u64,
-        /// The limit, in bytes.
+        /// Limit in bytes.
         half: u64,
     },
-    /// kexec: EADDRNOTAVAIL.
+    /// kexec returns EADDRNOTAVAIL.
     #[error("{name} at {dest} is outside the crash region {region}")]
     OutsideCrashRegion {
         /// Segment names.
         name: String,
-        /// Where.
+        /// Destination.
         dest: PhysRange,
-        /// The region.
+        /// The crash region.
         region: PhysRange,
     },
-    /// kexec: ENOMEM.
+    /// kexec returns ENOMEM.
     #[error(
         "{left} pages of the crash region {region} are left, the kernel needs {needed} for itself: \
          `mbtool crash size` says which crashkernel= would do"
@@ -85,18 +86,18 @@ pub enum CheckError {
         left: u64,
         /// Pages needed.
         needed: u64,
-        /// The region.
+        /// The crash region.
         region: PhysRange,
     },
-    /// Xen: ENOMEM.
+    /// Xen returns ENOMEM.
     #[error("{name} at {dest} has neither data nor memory")]
     Nothing {
         /// Segment names.
         name: String,
-        /// Where.
+        /// Destination.
         dest: PhysRange,
     },
-    /// Xen: ENOMEM, or a load that is not complete.
+    /// Xen returns ENOMEM, or loads incompletely.
     #[error(
         "Xen keeps a loaded image in its free heap, which has {free} pages left, and {needed} are \
          needed: give memory of dom0 back to Xen (`xl mem-set 0 ...`, or a smaller number in \
@@ -104,57 +105,57 @@ pub enum CheckError {
          or load less"
     )]
     HeapTooSmall {
-        /// Pages for the image, its list and its page tables.
+        /// Pages for the image, its page list and its page tables.
         needed: u64,
-        /// Pages.
+        /// Free pages.
         free: u64,
     },
-    /// Unchecked by Xen, which may lose that page.
+    /// Not checked by Xen, which may lose that page.
     #[error("{name} at {dest} has data for {page:#x}, which may be a free page of Xen's heap")]
     InFreeHeap {
         /// Segment names.
         name: String,
-        /// Where.
+        /// Destination.
         dest: PhysRange,
         /// The first such page.
         page: u64,
     },
-    /// Unchecked by any kernel.
+    /// Not checked by any kernel.
     #[error("{name} at {dest} is not all RAM: RAM is {}", allocator::list(ram))]
     NotRam {
         /// Segment names.
         name: String,
-        /// Where.
+        /// Destination.
         dest: PhysRange,
         /// The RAM.
         ram: Vec<PhysRange>,
     },
-    /// Unchecked by any kernel.
+    /// Not checked by any kernel.
     #[error("{what} entry point {entry:#x} is not in loaded bytes of a segment")]
     EntryNotLoaded {
         /// "handoff", "image".
         what: &'static str,
-        /// Where.
+        /// Its address.
         entry: u64,
     },
-    /// A 32-bit target cannot address it.
+    /// 32-bit code cannot address it.
     #[error("{name} at {dest} ends above 4 GiB, out of reach of 32-bit code")]
     Above4Gib {
         /// Segment name.
         name: String,
-        /// Where.
+        /// Its range.
         dest: PhysRange,
     },
-    /// Somebody writes there before it is used.
+    /// The range is overwritten before it is used.
     #[error("{name} at {dest} is in the way of {by} at {range}")]
     InTheWay {
         /// Segment name.
         name: String,
-        /// Where.
+        /// Destination.
         dest: PhysRange,
-        /// What is there.
+        /// Name of the conflicting range.
         by: String,
-        /// Where that is.
+        /// The conflicting range.
         range: PhysRange,
     },
 }

@@ -62,7 +62,7 @@ fn run(segments: &[Segment], limits: &Limits<'_>) -> Result<(), CheckError> {
     check(segments, &kernel(segments), limits)
 }
 
-/// The refusal of [`good`] with its last segment changed, as text.
+/// Returns the error for [`good`] with its last segment changed, as text.
 fn refused(change: impl FnOnce(&mut Segment)) -> String {
     let mut segments = good();
     change(segments.last_mut().unwrap());
@@ -70,12 +70,12 @@ fn refused(change: impl FnOnce(&mut Segment)) -> String {
 }
 
 #[test]
-fn a_good_plan_passes() {
+fn a_valid_plan_passes() {
     assert_eq!(run(&good(), &limits()), Ok(()));
 }
 
 #[test]
-fn what_the_kernel_refuses_is_refused_by_name() {
+fn conditions_checked_by_the_kernel_are_refused_by_name() {
     let text = refused(|s| s.dest.start += 1);
     assert!(
         text.contains("image") && text.contains("page aligned"),
@@ -114,7 +114,7 @@ fn what_the_kernel_refuses_is_refused_by_name() {
 }
 
 #[test]
-fn what_the_kernel_does_not_check_is_refused_too() {
+fn conditions_not_checked_by_the_kernel_are_refused_too() {
     let text = refused(|s| s.dest.end = 257 * MIB);
     assert!(text.contains("half"), "{text}");
     let text = refused(|s| s.dest = r(255 * MIB, 257 * MIB));
@@ -124,7 +124,7 @@ fn what_the_kernel_does_not_check_is_refused_too() {
     );
     let text = refused(|s| s.dest = r(FOUR_GIB - MIB, FOUR_GIB + MIB));
     assert!(text.contains("above 4 GiB"), "{text}");
-    // in the segment's zeroes, not in what is loaded
+    // in the segment's zero fill, not in its data
     let entry = Limits {
         image_entry: 4 * MIB + 10,
         ..limits()
@@ -160,7 +160,7 @@ fn what_the_kernel_does_not_check_is_refused_too() {
 }
 
 #[test]
-fn a_crash_image_stays_in_its_region_and_leaves_pages() {
+fn a_crash_image_stays_in_its_region_with_spare_pages() {
     let crash = |end| Limits {
         crash: Some(r(2 * MIB, end)),
         ..limits()
@@ -193,7 +193,7 @@ fn xen(safe: Option<Vec<PhysRange>>, heap_pages: u64) -> Limits<'static> {
 }
 
 #[test]
-fn xen_gets_data_in_safe_runs_only() {
+fn under_xen_data_must_be_in_safe_ranges() {
     let mut segments = good();
     segments.insert(0, segment("page 0", r(0, PAGE_SIZE), 0));
     let safe = vec![r(2 * MIB, 4 * MIB + 0x3000), r(5 * MIB, 6 * MIB)];
@@ -210,8 +210,9 @@ fn xen_gets_data_in_safe_runs_only() {
 }
 
 #[test]
-fn xen_needs_room_in_its_heap_and_no_half_of_the_ram() {
-    // 2 + 256 pages of data, 1 of list, 2 tables each of 2 segments twice, 16
+fn under_xen_the_free_heap_limits_the_size_not_half_of_ram() {
+    // 2 + 256 pages of data, 1 of list, 2 tables for each of 2 segments and its
+    // source, 16 others
     assert_eq!(run(&good(), &xen(None, 283)), Ok(()));
     assert_eq!(
         run(&good(), &xen(None, 282)),
@@ -230,7 +231,7 @@ fn xen_needs_room_in_its_heap_and_no_half_of_the_ram() {
 }
 
 #[test]
-fn xen_maps_claims_outside_of_the_crash_area_and_needs_tables_for_them() {
+fn xen_maps_zero_length_segments_outside_of_the_crash_area_and_needs_tables() {
     let area = |end| Limits {
         crash: Some(r(2 * MIB, end)),
         ..xen(None, 0)
@@ -256,7 +257,7 @@ fn xen_maps_claims_outside_of_the_crash_area_and_needs_tables_for_them() {
 }
 
 #[test]
-fn nothing_is_moved_or_cleared_over_what_stays() {
+fn moves_and_clears_over_loaded_segments_are_refused() {
     for relocate in [
         Relocate {
             extents: vec![Extent {

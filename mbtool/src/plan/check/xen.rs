@@ -1,4 +1,4 @@
-//! What Xen's kexec checks at load, and what it should check
+//! Conditions that Xen's kexec checks at load, and those that it omits
 //! (`kimage_alloc`, `do_kimage_alloc` and `kimage_alloc_page` of Xen's
 //! common/kimage.c).
 
@@ -7,31 +7,30 @@ use crate::plan::KernelSegment;
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 use handoff::runs;
 
-/// Pages of memory that one page table of the lowest level maps.
+/// Number of pages mapped by one page table of the lowest level.
 const TABLE: u64 = 512;
-/// Entries of one page of the list of pages that Xen makes; the last one is the
-/// link to the next.
+/// Entries per page of Xen's page list; one more links to the next page.
 const LIST: u64 = 511;
-/// Pages for control code, and for upper page tables, whatever is mapped.
+/// Pages for control code and upper-level page tables, independent of the size.
 const FEW: u64 = 16;
 
-/// How Xen loads.
+/// Constraints when Xen loads.
 #[derive(Clone, Debug)]
 pub struct XenLimits {
-    /// The runs that data must be in, sorted and merged; `None`: anywhere.
+    /// Ranges that data must be in, sorted and merged; `None` for any.
     pub safe: Option<Vec<PhysRange>>,
-    /// Bytes of the free heap, if known.
+    /// Size of the free heap in bytes, if known.
     pub heap_free: Option<u64>,
 }
 
-/// Pages that Xen needs in a crash region for itself when it maps `mapped`
-/// bytes: half a page for each MiB, and a few.
+/// Pages of a crash region that Xen itself needs to map `mapped` bytes: half a
+/// page per MiB, and a constant.
 pub(super) const fn spare_pages(mapped: u64) -> u64 {
     mapped.div_ceil(2 * MIB) + FEW
 }
 
-/// Pages of the free heap that loading `kernel` takes: those of its
-/// destinations with data, the list of them, and the page tables.
+/// Pages of the free heap needed to load `kernel`: destinations with data,
+/// their list, and page tables.
 pub(super) fn heap_pages(kernel: &[KernelSegment]) -> u64 {
     let pages = |segment: &KernelSegment| segment.dest.len() / PAGE_SIZE;
     let data: u64 = kernel
@@ -39,7 +38,7 @@ pub(super) fn heap_pages(kernel: &[KernelSegment]) -> u64 {
         .filter(|segment| !segment.data.is_empty())
         .map(pages)
         .sum();
-    // sources are mapped as destinations are; both may be scattered
+    // sources are mapped like destinations; both may be scattered
     let tables: u64 = kernel
         .iter()
         .map(|segment| pages(segment).div_ceil(TABLE) + 1)
@@ -47,7 +46,7 @@ pub(super) fn heap_pages(kernel: &[KernelSegment]) -> u64 {
     data + data.div_ceil(LIST) + 2 * tables + FEW
 }
 
-/// Checks what only Xen asks for.
+/// Checks the conditions specific to Xen.
 pub(super) fn check(
     kernel: &[KernelSegment],
     crash: Option<PhysRange>,

@@ -1,5 +1,5 @@
-//! What to reserve for a crash image: the sum of what planning asks for, wherever
-//! the region will be.
+//! Advice on the size to reserve for a crash image: the sum of what planning
+//! needs, independent of the address of the region.
 
 use super::linux;
 use super::size::SizeEstimate;
@@ -11,28 +11,29 @@ use crate::plan::boot::params::BootParams;
 use crate::plan::{PlanError, Request};
 use handoff::addr::PhysRange;
 
-/// More than boot information takes, in bytes.
+/// Upper limit on the size of the boot information, in bytes.
 const INFORMATION: u64 = 64 << 10;
-/// Times that a file grows when it is unpacked, where it cannot be looked into.
+/// Assumed compression ratio of a file that cannot be decompressed.
 const UNKNOWN: u64 = 3;
-/// Where no memory is, so that a region there is in nobody's way.
+/// An address without memory, so that a region there conflicts with nothing.
 const NOWHERE: u64 = 1 << 51;
-/// Steps to a region that is large enough for what describes it.
+/// Maximum number of iterations to find the size, which depends on the size of
+/// the data that describes the region.
 const MAX_STEPS: usize = 16;
 
-/// What to reserve.
+/// Size to reserve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advice {
-    /// The word for the command line.
+    /// Kernel command-line parameter that reserves it.
     pub reserve: Reserve,
-    /// What has to be loaded, and for Xen, to be free.
+    /// Size of the segments and, for Xen, of the memory that must be free.
     pub estimate: SizeEstimate,
-    /// Bytes that the files of the initrd take, once it is unpacked.
+    /// Size of the unpacked files of the initrd, in bytes.
     pub files: u64,
 }
 
-/// What to reserve for the crash image of `request`, wherever that will be. Where
-/// something is reserved now, and how much, does not matter.
+/// Computes the size to reserve for the crash image of `request` at any address.
+/// The current reservation has no influence.
 ///
 /// # Errors
 ///

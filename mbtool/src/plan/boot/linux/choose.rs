@@ -1,4 +1,4 @@
-//! What of the running machine a Linux image is told, and what not.
+//! Chooses the facts of the running machine that are passed to a Linux image.
 
 use super::LinuxError;
 use crate::host::Host;
@@ -6,16 +6,16 @@ use crate::host::boot_facts::{BootFacts, Efi, Raw, SCREEN};
 use crate::image::linux::{Setup, XLF_5LEVEL, XLF_EFI_KEXEC};
 use crate::plan::Request;
 
-/// The first release that finds EFI's runtime services table by itself: before
-/// that it must be told, and kernels since do not know where it is.
+/// The first release that finds EFI's runtime services table without a pointer
+/// in its setup data. The pointer is known only to earlier kernels.
 const FINDS_RUNTIME: (u32, u32) = (5, 7);
 
-/// Decided, before anything is placed.
+/// The choices, made before anything is placed.
 #[derive(Clone, Debug, Default)]
 pub struct Chosen {
-    /// `screen_info`; empty when there is nothing to say.
+    /// `screen_info`; empty when there is none to pass.
     pub screen: Vec<u8>,
-    /// `edid_info`; empty likewise.
+    /// `edid_info`; empty when there is none to pass.
     pub edid: Vec<u8>,
     /// Entries of `eddbuf`.
     pub edd: Vec<Raw>,
@@ -23,20 +23,20 @@ pub struct Chosen {
     pub mbr_signatures: Vec<u32>,
     /// `secure_boot`.
     pub secure_boot: u8,
-    /// EFI's runtime services.
+    /// EFI runtime services.
     pub efi: Option<Efi>,
-    /// Random bytes for the kernel's generator.
+    /// Seed for the kernel's random number generator.
     pub seed: Option<[u8; 32]>,
-    /// Words to add to the command line.
+    /// Parameters to add to the command line.
     pub words: Vec<String>,
 }
 
-/// Decides for a kernel with this `setup`; what is left out and matters is told.
+/// Chooses for a kernel with this `setup`, and warns about relevant omissions.
 ///
 /// # Errors
 ///
-/// Modules that Linux does not take; a machine state that it cannot be entered
-/// in.
+/// When there are modules that Linux does not accept, or when the paging mode
+/// does not allow the entry.
 pub(in crate::plan) fn choose(
     request: &Request,
     host: &Host,
@@ -78,9 +78,9 @@ pub(in crate::plan) fn choose(
     })
 }
 
-/// The screen, unless it is memory that firmware's mode is gone from: a
-/// graphics driver may have given the same addresses to other memory, which a
-/// console that still wrote there would destroy.
+/// Returns the screen unless it is a framebuffer whose mode has been changed
+/// since firmware set it. A graphics driver may use these addresses for other
+/// memory, which a console that writes there would destroy.
 fn screen(facts: &BootFacts, warnings: &mut Vec<String>) -> Vec<u8> {
     if facts.framebuffer()
         && let Some(driver) = facts.foreign_driver()
@@ -94,13 +94,14 @@ fn screen(facts: &BootFacts, warnings: &mut Vec<String>) -> Vec<u8> {
     facts.screen.0.iter().copied().take(SCREEN).collect()
 }
 
-/// EFI, where the kernel takes it over and can find everything.
+/// Returns the EFI data, if the kernel supports taking it over and can find all
+/// tables.
 fn runtime_services(facts: &BootFacts, setup: &Setup, warnings: &mut Vec<String>) -> Option<Efi> {
     let efi = facts.efi.as_ref()?;
     let why = if !setup.can(XLF_EFI_KEXEC) {
         "the image does not take them over from another kernel (xloadflags bit 4 is clear)"
     } else if efi.runtime == 0 && !finds_runtime(setup) {
-        "the image is older than Linux 5.7, or of unknown version, and must be told where their \
+        "the image is older than Linux 5.7, or of unknown version, and needs a pointer to their \
          table is, which the running kernel does not tell"
     } else {
         return Some(efi.clone());
@@ -122,8 +123,8 @@ fn finds_runtime(setup: &Setup) -> bool {
     }
 }
 
-/// `acpi_rsdp=` for a kernel that may not read the address from boot_params and
-/// would not find the tables without.
+/// Returns `acpi_rsdp=` for a kernel that may not read the address from
+/// boot_params and would not find the tables otherwise.
 fn rsdp_words(request: &Request, host: &Host, setup: &Setup, efi: bool) -> Vec<String> {
     let low = &host.low_memory;
     let given = |word: &str| word.starts_with("acpi_rsdp=");

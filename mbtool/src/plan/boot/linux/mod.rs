@@ -1,11 +1,10 @@
-//! Linux's boot information: `struct boot_params`, one page, with what it points
-//! to behind it: setup data, EFI's runtime map, the command line (Linux,
+//! Linux's boot information: `struct boot_params` (one page), followed by the
+//! data it points to: setup data, EFI runtime map, command line (Linux,
 //! Documentation/arch/x86/boot.rst and zero-page.rst).
 //!
-//! A kernel that chooses a random place for itself keeps clear of the page, the
-//! command line, setup data and the initrd. Of EFI's map it does not know, but
-//! it does not choose a place either when it has one: that map has no memory
-//! that is free.
+//! KASLR avoids the page, the command line, setup data and the initrd. It does
+//! not know EFI's runtime map, but it is inactive when there is one: that map
+//! lists no free memory.
 
 mod choose;
 mod report;
@@ -23,123 +22,123 @@ use handoff::addr::PhysRange;
 pub(in crate::plan) use choose::{Chosen, choose};
 use write::Page;
 
-/// `SETUP_E820_EXT`: entries of the memory map that the page has no room for.
+/// `SETUP_E820_EXT`: memory map entries that do not fit into the page.
 const SETUP_E820_EXT: u32 = 1;
-/// `SETUP_EFI`: what another kernel knew of EFI.
+/// `SETUP_EFI`: EFI state of the previous kernel.
 const SETUP_EFI: u32 = 4;
 /// `SETUP_RNG_SEED`: random bytes.
 const SETUP_RNG_SEED: u32 = 9;
-/// Entries of the memory map in the page.
+/// Maximum number of memory map entries in the page.
 const E820_ENTRIES: usize = 128;
-/// Bytes of one.
+/// Size of an entry in bytes.
 const E820_SIZE: usize = 20;
-/// Where the setup header is in it.
+/// Offset of the setup header in the page.
 const HEADER_AT: usize = crate::image::linux::HEADER;
-/// Bytes of `boot_params`.
+/// Size of `boot_params` in bytes.
 const PAGE: usize = 4096;
-/// Bytes of `struct setup_data` before its data: next, type, length.
+/// Size of `struct setup_data` without its data: next, type, length.
 const SETUP_DATA: usize = 16;
-/// Bytes of `struct efi_setup_data`.
+/// Size of `struct efi_setup_data` in bytes.
 const EFI_DATA: usize = 96;
-/// Bytes of `efi_memory_desc_t` as we write it.
+/// Size of `efi_memory_desc_t` as written here, in bytes.
 const EFI_DESC: usize = 40;
-/// `efi_memdesc_version`, the only one there ever was.
+/// `efi_memdesc_version`; no other version exists.
 const EFI_DESC_VERSION: u32 = 1;
-/// `type_of_loader` as every kexec gives it, Linux's own as well.
+/// `type_of_loader` of all kexec loaders, Linux's own included.
 const LOADER: u8 = 0xd0;
-/// `loadflags`: the protected-mode part is at or above 1 MiB; `CAN_USE_HEAP`
-/// is for real-mode code, which does not run.
+/// `loadflags`: the protected-mode part is at or above 1 MiB. `CAN_USE_HEAP` is
+/// for real-mode code, which does not run.
 const LOADED_HIGH: u8 = 1;
 const CAN_USE_HEAP: u8 = 0x80;
 
-/// What Linux is told.
+/// Input of [`build`].
 #[derive(Clone, Debug)]
 pub struct Parts<'a> {
-    /// Of the image.
     pub setup: &'a Setup,
-    /// Where the image is loaded.
+    /// Load address of the image.
     pub base: u64,
-    /// Where these bytes are loaded.
+    /// Load address of the boot information.
     pub at: u64,
-    /// Command line.
     pub cmdline: &'a str,
     /// Memory map: ranges and E820 types.
     pub areas: &'a [(PhysRange, u32)],
     /// RAM from 1 MiB up to the first hole, in KiB.
     pub mem_upper: u32,
-    /// The initrd; its end is not rounded.
+    /// The initrd; its end is not rounded up.
     pub initrd: Option<PhysRange>,
     /// Address of the ACPI RSDP.
     pub rsdp: Option<u64>,
-    /// What was decided about screen, disks, EFI and random bytes.
+    /// Choices about screen, disks, EFI and random seed.
     pub chosen: &'a Chosen,
 }
 
-/// A value that the boot protocol cannot carry.
+/// A value that boot_params cannot express.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinuxError {
-    /// Strings end at a NUL.
+    /// A NUL byte in the command line.
     #[error(
         "the command line has a NUL byte at offset {at}: the image would see only what is before it"
     )]
     Nul {
-        /// Offset in bytes.
+        /// Offset of the byte.
         at: usize,
     },
-    /// It would be cut.
+    /// The command line would be truncated.
     #[error(
         "the command line has {len} bytes, this kernel takes {max} (cmdline_size of its header) \
          and would cut it: shorten it"
     )]
     LongCmdline {
-        /// In bytes.
+        /// Length in bytes.
         len: usize,
-        /// The most.
+        /// Maximum length in bytes.
         max: u32,
     },
-    /// Something other than one initrd.
+    /// A module other than one initrd.
     #[error(
         "{name} cannot be passed: Linux takes one initrd and no modules; give it with --initrd \
          (several archives can be put one after the other into one file)"
     )]
     Modules {
-        /// The module that is too much.
+        /// Name of the surplus module.
         name: String,
     },
-    /// Linux takes no arguments with its initrd.
+    /// The initrd has arguments.
     #[error(
         "{name} has arguments ({args:?}), but Linux takes none with its initrd: leave them out"
     )]
     InitrdArguments {
-        /// The initrd.
+        /// Name of the initrd.
         name: String,
-        /// Its string.
+        /// Its arguments.
         args: String,
     },
-    /// Page tables of five levels cannot be handed over.
+    /// The image does not support entry with 5-level page tables.
     #[error(
         "the running kernel uses five levels of page tables and {name} cannot be entered with them \
          (xloadflags bit 5 is clear): boot the running kernel with no5lvl, or give a newer kernel"
     )]
     FiveLevels {
-        /// The image.
+        /// Name of the image.
         name: String,
     },
-    /// A segment of 32-bit addresses.
+    /// A segment above 4 GiB.
     #[error("{what} at {addr:#x} is above 4 GiB, where this version puts nothing for Linux")]
     High {
-        /// What it is.
+        /// Name of the segment.
         what: &'static str,
-        /// Where it was put.
+        /// Its address.
         addr: u64,
     },
 }
 
-/// Builds the bytes for [`Parts::at`]. Their number depends on no address.
+/// Builds the boot information for [`Parts::at`]. Its size does not depend on
+/// any address.
 ///
 /// # Errors
 ///
-/// A command line that is too long or has a NUL; an address above 4 GiB.
+/// When the command line is too long or has a NUL byte, or an address is above
+/// 4 GiB.
 pub fn build(parts: &Parts<'_>) -> Result<Vec<u8>, LinuxError> {
     let Parts { setup, chosen, .. } = parts;
     check_cmdline(parts.cmdline, setup.cmdline_size)?;
@@ -147,7 +146,7 @@ pub fn build(parts: &Parts<'_>) -> Result<Vec<u8>, LinuxError> {
 
     let mut page = Page::new(&setup.header, parts.at);
     if !setup.bzimage {
-        page.made_up_header(setup);
+        page.synthetic_header(setup);
     }
     page.u8(0x210, LOADER);
     page.u8(0x211, (page.get(0x211) | LOADED_HIGH) & !CAN_USE_HEAP);
@@ -201,7 +200,7 @@ fn check_cmdline(cmdline: &str, max: u32) -> Result<(), LinuxError> {
     Err(LinuxError::LongCmdline { len, max })
 }
 
-/// The first 128 entries in the page, the others as setup data.
+/// Writes the first 128 entries into the page, the others as setup data.
 fn memory_map(page: &mut Page, areas: &[(PhysRange, u32)]) {
     let mut entries: Vec<u8> = Vec::with_capacity(areas.len() * E820_SIZE);
     for (range, kind) in areas {
@@ -218,8 +217,8 @@ fn memory_map(page: &mut Page, areas: &[(PhysRange, u32)]) {
     }
 }
 
-/// `efi_info`, the runtime map, and what cannot be found out any more once
-/// virtual addresses have been given.
+/// Writes `efi_info`, the runtime map, and the EFI data that a kernel cannot
+/// read any more once virtual addresses have been assigned.
 fn runtime_services(page: &mut Page, efi: &Efi) -> Result<(), LinuxError> {
     let mut map = Vec::with_capacity(efi.runtime_map.len() * EFI_DESC);
     for region in &efi.runtime_map {

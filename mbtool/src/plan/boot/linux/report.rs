@@ -1,17 +1,17 @@
-//! `boot_params` read back, for the report: what the image will see.
+//! Decodes `boot_params` for the report, as the image will read it.
 
 use super::{E820_SIZE, EFI_DESC, SETUP_E820_EXT, SETUP_EFI, SETUP_RNG_SEED};
 use crate::plan::boot::sent::Area;
 use crate::plan::hex::Hex;
 use serde::Serialize;
 
-/// More setup data than is ever sent.
+/// Maximum number of setup data items to decode.
 const MOST_SETUP_DATA: usize = 16;
 
-/// `boot_params` as sent.
+/// `boot_params` as passed to the image.
 #[derive(Clone, Debug, Serialize)]
 pub struct BootParamsReport {
-    /// Where it is.
+    /// Its physical address.
     pub addr: Hex,
     /// Boot protocol: "2.15".
     pub protocol: String,
@@ -19,21 +19,20 @@ pub struct BootParamsReport {
     pub loader_type: Hex,
     /// `loadflags`.
     pub loadflags: Hex,
-    /// The command line.
     pub cmdline: String,
-    /// Where that is.
+    /// Address of the command line.
     pub cmdline_addr: Hex,
-    /// Most bytes that the kernel takes.
+    /// Maximum length that the kernel accepts, in bytes.
     pub cmdline_size: u32,
-    /// The initrd; null without.
+    /// The initrd; null if there is none.
     pub initrd: Option<InitrdReport>,
-    /// `acpi_rsdp_addr`; null where it is not known.
+    /// `acpi_rsdp_addr`; null if unknown.
     pub acpi_rsdp: Option<Hex>,
-    /// The memory map, that in setup data included.
+    /// The memory map, including the part in setup data.
     pub e820: Vec<Area>,
     /// Setup data, in order.
     pub setup_data: Vec<SetupDataReport>,
-    /// EFI's runtime services; null when they are not passed on.
+    /// EFI runtime services; null when they are not passed on.
     pub efi: Option<EfiReport>,
     /// `orig_video_isVGA`: 0 none, 1 VGA text, 0x23 VESA, 0x70 EFI framebuffer.
     pub screen: Hex,
@@ -52,17 +51,17 @@ pub struct InitrdReport {
     pub end: Hex,
 }
 
-/// One piece of setup data.
+/// One item of setup data.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct SetupDataReport {
     /// `SETUP_*` number.
     #[serde(rename = "type")]
     pub kind: u32,
-    /// Its name.
+    /// Name of the type.
     pub name: &'static str,
-    /// Where it is.
+    /// Physical address.
     pub addr: Hex,
-    /// Bytes of data.
+    /// Length of the data in bytes.
     pub len: u32,
 }
 
@@ -73,7 +72,7 @@ pub struct EfiReport {
     pub systab: Hex,
     /// Runtime map.
     pub memmap: Hex,
-    /// Regions in it.
+    /// Number of regions in the runtime map.
     pub regions: usize,
     /// Vendor string.
     pub fw_vendor: Hex,
@@ -83,7 +82,7 @@ pub struct EfiReport {
     pub smbios: Hex,
 }
 
-/// Reads what [`super::build`] built for address `at`.
+/// Decodes the output of [`super::build`] for address `at`.
 pub(in crate::plan) fn decode(bytes: &[u8], at: u64) -> BootParamsReport {
     let read = Reader { bytes, at };
     let setup_data = read.setup_data();
@@ -137,7 +136,8 @@ impl Reader<'_> {
         u64::from(self.u32(at)) | u64::from(self.u32(at + 4)) << 32
     }
 
-    /// Where address `addr` is in the bytes; past their end when it is not.
+    /// Returns the offset of address `addr`; past the end when it is out of
+    /// range.
     fn offset(&self, addr: u64) -> usize {
         let offset = addr.checked_sub(self.at);
         let offset = offset.and_then(|offset| usize::try_from(offset).ok());

@@ -44,7 +44,7 @@ fn efi() -> Efi {
     }
 }
 
-/// 2 GiB, started by UEFI.
+/// 2 GiB, booted by UEFI.
 fn host() -> Host {
     let entry = |start, end, kind| Entry { start, end, kind };
     Host {
@@ -111,18 +111,18 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 }
 
 #[test]
-fn the_page_is_as_the_protocol_has_it() {
+fn fields_of_the_page_are_as_in_the_boot_protocol() {
     let plan = plan(&request(), &host()).unwrap();
     let (page, sent) = boot_params(&plan);
     let (image, at) = (dest(&plan, "vmlinuz"), dest(&plan, "boot_params").start);
-    // placed high, aligned, the initrd where the header allows it
+    // placed high, aligned, the initrd below the header's limit
     assert!(image.start.is_multiple_of(0x20_0000) && image.start > 0x7000_0000);
     let initrd = dest(&plan, "initrd: initrd.img");
     assert!(initrd.end <= 0x8000_0000 && !initrd.overlaps(&image));
     assert_eq!(plan.report.exit.mode, "linux-64");
     assert_eq!(plan.report.exit.registers.get("rsi"), at);
     assert_eq!(plan.report.exit.registers.get("rip"), image.start + 0x200);
-    // the setup header of the file, with the loader's fields filled in
+    // the setup header of the file, with the fields of the loader filled in
     assert_eq!(page[0x202..0x20e], bzimage()[0x202..0x20e]);
     assert_eq!(page[0x22c..0x250], bzimage()[0x22c..0x250]);
     assert_eq!(page[0x258..0x26c], bzimage()[0x258..0x26c]);
@@ -134,7 +134,7 @@ fn the_page_is_as_the_protocol_has_it() {
         page[0x1ef], 0,
         "the sentinel of a page that was not cleared"
     );
-    // the machine
+    // facts of the machine
     assert_eq!(page[0xf], 0x70);
     assert_eq!(&page[2..4], &0xfc00_u16.to_le_bytes());
     assert_eq!(u32_at(page, 0x1e0), (0x7f4e_b000 - 0x10_0000) >> 10);
@@ -151,7 +151,7 @@ fn the_page_is_as_the_protocol_has_it() {
     let map = (u64::from(u32_at(page, 0x1d0)) - at) as usize;
     assert_eq!(u32_at(page, map), 6);
     assert_eq!(u32_at(page, map + 80 + 8), 0x7f4e_b000, "the third region");
-    // read back
+    // decoded again
     assert_eq!(sent.cmdline, "console=ttyS0 quiet");
     assert_eq!((sent.protocol.as_str(), sent.cmdline_size), ("2.15", 2047));
     let kinds: Vec<u32> = sent.e820.iter().map(|area| area.kind).collect();
@@ -182,7 +182,7 @@ fn a_plan_is_a_recorded_machine() {
 }
 
 #[test]
-fn nothing_is_made_up_where_nothing_is_known() {
+fn unknown_facts_are_left_zero() {
     let mut host = host();
     host.boot_facts = BootFacts::default();
     host.low_memory = LowMemory::default();
@@ -197,7 +197,7 @@ fn nothing_is_made_up_where_nothing_is_known() {
 }
 
 #[test]
-fn a_long_memory_map_goes_on_in_setup_data() {
+fn a_long_memory_map_continues_in_setup_data() {
     let mut host = host();
     let many = (0..300).map(|n| Entry {
         start: (8 + n) << 32,
@@ -268,7 +268,7 @@ fn an_initrd_that_the_kernel_cannot_reach_is_refused() {
         panic!()
     };
     setup.initrd_addr_max = 0x37ff_ffff;
-    // the limit is for loaders that may place nothing above 4 GiB
+    // initrd_addr_max binds only loaders that place nothing above 4 GiB
     let high = dest(&plan(&request, &host()).unwrap(), "initrd: initrd.img");
     assert!(high.start >= 0x3800_0000, "{high}");
     let Protocol::Linux(setup) = &mut request.image.protocol else {
@@ -285,20 +285,20 @@ fn an_initrd_that_the_kernel_cannot_reach_is_refused() {
 }
 
 #[test]
-fn a_framebuffer_that_a_driver_has_changed_is_left_out() {
+fn a_framebuffer_with_a_changed_mode_is_omitted() {
     let mut host = host();
     host.boot_facts.screen_driver = Some("i915drmfb".to_owned());
     let plan = plan(&request(), &host).unwrap();
     assert_eq!(boot_params(&plan).1.screen.0, 0);
     assert!(plan.report.warnings[0].contains("i915drmfb has changed the mode"));
-    // text mode is at the same place whoever drives it
+    // text mode is at the same address with any driver
     host.boot_facts.screen = Raw(vec![0, 0, 0, 0, 0, 0, 3, 80, 0, 0, 0, 0, 0, 0, 25, 1, 16]);
     let plan = super::super::super::plan(&request(), &host).unwrap();
     assert_eq!(boot_params(&plan).1.screen.0, 1);
 }
 
 #[test]
-fn efi_goes_only_to_kernels_that_take_it() {
+fn efi_is_passed_only_to_kernels_that_support_it() {
     let efi = |change: &dyn Fn(&mut Setup, &mut Host)| {
         let (mut request, mut host) = (request(), host());
         let Protocol::Linux(setup) = &mut request.image.protocol else {
@@ -330,7 +330,7 @@ fn efi_goes_only_to_kernels_that_take_it() {
 }
 
 #[test]
-fn an_old_kernel_is_told_of_acpi_on_its_command_line() {
+fn an_old_kernel_gets_acpi_rsdp_on_its_command_line() {
     let line = |version: u16, efi: bool, given: &str| {
         let (mut request, mut host) = (request(), host());
         let Protocol::Linux(setup) = &mut request.image.protocol else {
@@ -351,7 +351,7 @@ fn an_old_kernel_is_told_of_acpi_on_its_command_line() {
 }
 
 #[test]
-fn five_levels_of_page_tables_need_a_kernel_that_knows_them() {
+fn five_level_page_tables_need_kernel_support() {
     let (mut request, mut host) = (request(), host());
     host.boot_facts.five_level_paging = true;
     assert!(plan(&request, &host).is_ok());
@@ -367,7 +367,7 @@ fn five_levels_of_page_tables_need_a_kernel_that_knows_them() {
 }
 
 #[test]
-fn a_vmlinux_gets_a_header_of_its_own() {
+fn a_vmlinux_gets_a_synthetic_setup_header() {
     let setup = Setup {
         bzimage: false,
         header: Vec::new(),
@@ -392,9 +392,9 @@ fn a_vmlinux_gets_a_header_of_its_own() {
 }
 
 proptest! {
-    /// The size depends on no address, and all that is sent is read back.
+    /// The size depends on no address, and decoding returns all fields.
     #[test]
-    fn what_is_sent_is_read_back(
+    fn decoding_returns_all_fields(
         areas in prop::collection::vec((0_u64..1 << 40, 1_u64..1 << 30, 1_u32..8), 0..300),
         cmdline in "[ -~]{0,2047}",
         regions in prop::collection::vec(any::<[u64; 4]>(), 0..40),
@@ -433,7 +433,8 @@ proptest! {
         prop_assert_eq!(sent.setup_data.iter().any(|data| data.kind == SETUP_RNG_SEED), seed.is_some());
         let initrd = sent.initrd.unwrap();
         prop_assert_eq!((initrd.start.0, initrd.end.0), (0x200_0000, 0x200_1234));
-        // setup data ends where the bytes end, and nothing lies in two of them
+        // setup data ends at the end of the bytes, and no byte belongs to two
+        // items
         for data in &sent.setup_data {
             prop_assert!(data.addr.0 >= at + 4096);
             prop_assert!(data.addr.0 + 16 + u64::from(data.len) <= at + bytes.len() as u64);

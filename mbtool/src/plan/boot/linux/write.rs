@@ -1,19 +1,19 @@
-//! `boot_params` and what follows it, at an address.
+//! Writes `boot_params` and the data after it for a given address.
 
 use super::{HEADER_AT, PAGE, SETUP_DATA};
 use crate::image::linux::Setup;
 
-/// The page, and what was appended to it.
+/// The page and the data appended to it.
 pub(super) struct Page {
     bytes: Vec<u8>,
-    /// Physical address of the first byte.
+    /// Physical address of the page.
     at: u64,
-    /// Offset of the field that the next setup data's address goes to.
+    /// Offset of the `next` pointer to set for the next setup data.
     link: usize,
 }
 
 impl Page {
-    /// A page of zeros with a setup header in it.
+    /// Creates a zeroed page with a setup header.
     pub(super) fn new(header: &[u8], at: u64) -> Self {
         let mut bytes = vec![0; PAGE];
         bytes[HEADER_AT..HEADER_AT + header.len()].copy_from_slice(header);
@@ -22,7 +22,7 @@ impl Page {
             at,
             link: 0x250,
         };
-        // what the file has there is for the loader to set
+        // clear the file's values of fields that the loader sets
         for field in [0x218, 0x21c, 0x228] {
             page.u32(field, 0);
         }
@@ -30,8 +30,8 @@ impl Page {
         page
     }
 
-    /// The fields that a kernel itself, without its decompressor, looks at.
-    pub(super) fn made_up_header(&mut self, setup: &Setup) {
+    /// Sets the fields that a kernel without its decompressor reads.
+    pub(super) fn synthetic_header(&mut self, setup: &Setup) {
         self.u16(0x1fe, 0xaa55);
         self.bytes(0x202, b"HdrS");
         self.u16(0x206, setup.version);
@@ -68,7 +68,7 @@ impl Page {
         self.bytes(at, &value.to_le_bytes());
     }
 
-    /// Puts `bytes` at the next multiple of 16; their physical address.
+    /// Appends `bytes` at a multiple of 16, and returns their physical address.
     pub(super) fn append(&mut self, bytes: &[u8]) -> u64 {
         let offset = self.bytes.len().next_multiple_of(16);
         self.bytes.resize(offset, 0);
@@ -76,7 +76,7 @@ impl Page {
         self.at + offset as u64
     }
 
-    /// Adds to the chain of setup data.
+    /// Appends an item to the chain of setup data.
     pub(super) fn setup_data(&mut self, kind: u32, data: &[u8]) {
         let mut whole = vec![0; SETUP_DATA];
         whole[8..12].copy_from_slice(&kind.to_le_bytes());

@@ -22,13 +22,13 @@ fn parts() -> Parts<'static> {
     }
 }
 
-/// A word by the specification's table, 3.3.
+/// Reads the word at an offset of the specification's table in section 3.3.
 fn field(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
 #[test]
-fn fields_are_where_the_specification_has_them() {
+fn fields_are_at_the_offsets_of_the_specification() {
     let areas = [(r(0, 0x9fc00), 1), (r(1 << 32, 1 << 33), 5)];
     let parts = Parts {
         areas: &areas,
@@ -41,7 +41,7 @@ fn fields_are_where_the_specification_has_them() {
         let end = start + bytes[start..].iter().position(|&byte| byte == 0).unwrap();
         std::str::from_utf8(&bytes[start..end]).unwrap()
     };
-    // memory, command line, modules, memory map, loader name; nothing else
+    // memory, command line, modules, memory map and loader name only
     assert_eq!(field(&bytes, 0), 0b10_0100_1101);
     assert_eq!((field(&bytes, 4), field(&bytes, 8)), (639, 1234));
     assert_eq!(field(&bytes, 12), 0, "boot device");
@@ -106,7 +106,7 @@ fn section_headers_are_copied_and_moved() {
 }
 
 #[test]
-fn what_cannot_be_said_is_refused() {
+fn values_that_multiboot_cannot_express_are_refused() {
     let with = |range, text| Parts {
         modules: vec![(range, text)],
         ..parts()
@@ -137,7 +137,7 @@ fn what_cannot_be_said_is_refused() {
 
 proptest! {
     #[test]
-    fn what_is_built_is_what_is_read(
+    fn decoding_returns_the_input(
         cmdline in "[^\0]{0,40}",
         texts in prop::collection::vec(("[^\0]{0,9}", 0_u32..0xffff, 1_u32..0xffff), 0..6),
         map in prop::collection::vec((any::<u32>(), 1_u64..u64::from(u32::MAX), 1_u32..6), 0..9),

@@ -30,21 +30,21 @@ const OWN: Own = Own {
     load_base: 0x7f80_0000,
 };
 
-/// Parses as the crate does it for a kernel.
+/// Parses the boot information with the `multiboot2` crate.
 fn with_parsed(bytes: &[u8], check: impl FnOnce(&BootInformation<'_>)) {
     let words: Vec<u64> = bytes
         .chunks_exact(8)
         .map(|c| u64::from_le_bytes(c.try_into().unwrap()))
         .collect();
     assert_eq!(words.len() * 8, bytes.len());
-    // SAFETY: `words` is 8-byte aligned, holds the whole structure, whose total
-    // size was just seen to be what the builder made, and outlives `info`.
+    // SAFETY: `words` is 8-byte aligned, holds the whole structure (its total
+    // size field was just checked against the builder's), and outlives `info`.
     let info = unsafe { BootInformation::load(words.as_ptr().cast::<BootInformationHeader>()) };
     check(&info.unwrap());
 }
 
 #[test]
-fn what_is_built_is_what_is_parsed() {
+fn parsing_returns_the_input() {
     let areas = [
         (r(0, 0x9fc00), 1),
         (r(0xf_0000, 0x10_0000), 2),
@@ -110,7 +110,7 @@ fn what_is_built_is_what_is_parsed() {
 }
 
 #[test]
-fn room_for_the_rsdp_is_zero_and_of_the_right_size() {
+fn the_space_for_the_rsdp_is_zeroed_and_of_its_size() {
     let own = Own {
         rsdp_v1: true,
         rsdp_v2: true,
@@ -125,7 +125,7 @@ fn room_for_the_rsdp_is_zero_and_of_the_right_size() {
     for &(at, len) in &mbi.rsdp {
         let hole = &mut bytes[at..at + len as usize];
         assert!(hole.iter().all(|&byte| byte == 0));
-        // as the handoff will: an ACPI 2.0 table, revision at 15, length at 20
+        // the handoff copies an ACPI 2.0 table: revision at 15, length at 20
         let mut table = [0_u8; 36];
         table[..8].copy_from_slice(b"RSD PTR ");
         table[15] = 2;
@@ -154,7 +154,7 @@ fn sizes_do_not_depend_on_addresses() {
 }
 
 #[test]
-fn sections_move_with_the_image() {
+fn section_addresses_are_relocated_with_the_image() {
     let mut elf32 = vec![0_u8; 80];
     elf32[8] = 2;
     elf32[12..16].copy_from_slice(&0x10_0000_u32.to_le_bytes());
@@ -210,7 +210,7 @@ fn sections_move_with_the_image() {
 }
 
 #[test]
-fn what_cannot_be_said_is_refused() {
+fn values_that_multiboot2_cannot_express_are_refused() {
     let error = build(
         &Parts {
             cmdline: "a\0b",

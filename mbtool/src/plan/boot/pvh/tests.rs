@@ -5,7 +5,7 @@ fn r(start: u64, end: u64) -> PhysRange {
     PhysRange::new(start, end).unwrap()
 }
 
-/// A number by the table in Xen's start_info.h.
+/// Reads the field at an offset from Xen's start_info.h.
 fn field<const N: usize>(bytes: &[u8], at: usize) -> u64 {
     let mut long = [0; 8];
     long[..N].copy_from_slice(&bytes[at..at + N]);
@@ -13,7 +13,7 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> u64 {
 }
 
 #[test]
-fn fields_are_where_the_header_file_has_them() {
+fn fields_are_at_the_offsets_of_start_info_h() {
     let areas = [(r(0, 0x9fc00), 1), (r(1 << 32, 1 << 33), 5)];
     let parts = Parts {
         cmdline: "console=ttyS0",
@@ -50,7 +50,7 @@ fn fields_are_where_the_header_file_has_them() {
 }
 
 #[test]
-fn what_is_not_there_is_zero() {
+fn absent_fields_are_zero() {
     let parts = Parts {
         cmdline: "",
         modules: Vec::new(),
@@ -63,7 +63,7 @@ fn what_is_not_there_is_zero() {
 }
 
 #[test]
-fn what_cannot_be_said_is_refused() {
+fn values_that_pvh_cannot_express_are_refused() {
     let parts = |cmdline, range, text| Parts {
         cmdline,
         modules: vec![(range, text)],
@@ -82,7 +82,7 @@ fn what_cannot_be_said_is_refused() {
 
 proptest! {
     #[test]
-    fn what_is_built_is_what_is_read(
+    fn decoding_returns_the_input(
         cmdline in "[^\0]{0,40}",
         texts in prop::collection::vec(("[^\0]{0,9}", 0_u32..0xffff, 1_u32..0xffff), 0..6),
         map in prop::collection::vec((any::<u32>(), 1_u64..1 << 40, 1_u32..8), 0..9),

@@ -1,4 +1,4 @@
-//! What is advised to reserve: enough wherever it is, and not much more.
+//! The advised reservation is sufficient at any address, and not excessive.
 
 use super::crash_xen;
 use super::*;
@@ -7,7 +7,8 @@ use crate::image::synth::{bzimage, dom0_kernel};
 use crate::plan::advice;
 use proptest::prelude::*;
 
-/// Where a region may begin: below, in and above dom0's window, and at odd pages.
+/// Start addresses of the region: below, in and above dom0's pseudo-physical
+/// range, and at odd pages.
 const STARTS: [u64; 6] = [
     MIB,
     17 * MIB + 0x5000,
@@ -18,7 +19,7 @@ const STARTS: [u64; 6] = [
 ];
 
 /// Xen with a dom0 kernel of `kernel` MiB and an initrd of `initrd` bytes. Zeros
-/// are an archive of nothing.
+/// are an empty archive.
 fn xen(kernel: u64, initrd: usize) -> Request {
     let data = dom0_kernel(16 * MIB, (16 + kernel) * MIB);
     Request {
@@ -30,7 +31,7 @@ fn xen(kernel: u64, initrd: usize) -> Request {
     }
 }
 
-/// Linux that takes `kernel` MiB.
+/// Linux that needs `kernel` MiB.
 fn linux(kernel: u64, initrd: usize) -> Request {
     let mut bytes = bzimage();
     let size = u32::try_from(kernel * MIB).unwrap();
@@ -42,7 +43,7 @@ fn linux(kernel: u64, initrd: usize) -> Request {
     request
 }
 
-/// The machine of [`crash_xen`], with nothing reserved.
+/// The machine of [`crash_xen`] without a reservation.
 fn machine() -> Host {
     Host {
         crash_regions: vec![],
@@ -57,7 +58,8 @@ fn loads(request: &Request, start: u64, bytes: u64) -> Result<Plan, PlanError> {
     plan(&request, &crash_xen::host(region))
 }
 
-/// What is advised for it; loads there at every start.
+/// Returns the advised size, after checking that the request can be loaded at
+/// every start address.
 fn advised(request: &Request) -> u64 {
     let advice = advice(request, &machine()).unwrap();
     for start in STARTS {
@@ -67,7 +69,8 @@ fn advised(request: &Request) -> u64 {
     advice.reserve.bytes
 }
 
-/// The smallest region, in steps of 8 MiB, that loads at every other start.
+/// Returns the smallest region, in steps of 8 MiB, that can be loaded into at
+/// every other start address.
 fn least(request: &Request, most: u64) -> u64 {
     const STEP: u64 = 8 * MIB;
     let enough = |steps: u64| {
@@ -86,7 +89,7 @@ fn least(request: &Request, most: u64) -> u64 {
 }
 
 #[test]
-fn for_xen_it_is_enough_and_not_absurd() {
+fn the_advice_for_xen_is_sufficient_and_bounded() {
     for (kernel, initrd) in [(24, 1 << 20), (90, 9 << 20)] {
         let request = xen(kernel, initrd);
         let advised = advised(&request);
@@ -101,7 +104,7 @@ fn for_xen_it_is_enough_and_not_absurd() {
 }
 
 #[test]
-fn for_linux_it_is_enough_and_room_to_run() {
+fn the_advice_for_linux_includes_memory_to_run() {
     for (kernel, initrd) in [(8, 1 << 20), (64, 9 << 20)] {
         let request = linux(kernel, initrd);
         let advised = advised(&request);
@@ -119,7 +122,7 @@ fn for_linux_it_is_enough_and_room_to_run() {
 }
 
 #[test]
-fn it_does_not_depend_on_what_is_reserved() {
+fn the_advice_does_not_depend_on_the_current_reservation() {
     for request in [xen(58, 6 << 20), linux(60, 6 << 20)] {
         let expected = advice(&request, &machine()).unwrap();
         for region in [
@@ -138,7 +141,7 @@ fn it_does_not_depend_on_what_is_reserved() {
 }
 
 #[test]
-fn a_refusal_says_the_same() {
+fn a_refusal_names_the_advised_size() {
     for request in [xen(58, 6 << 20), linux(60, 6 << 20)] {
         let advised = advice(&request, &machine()).unwrap().reserve;
         for mib in [1, 8, 60, 100] {
@@ -157,7 +160,7 @@ fn a_refusal_says_the_same() {
 }
 
 #[test]
-fn it_counts_what_the_initrd_unpacks_to() {
+fn the_advice_includes_the_unpacked_initrd() {
     let packed = linux(60, 10 << 20);
     let small = advice(&packed, &machine()).unwrap();
     assert_eq!(small.files, 10 << 20);
@@ -168,10 +171,10 @@ fn it_counts_what_the_initrd_unpacks_to() {
     assert!(large.reserve.bytes > small.reserve.bytes);
 }
 
-/// Xen must not come to lie behind the initrd, where it cuts dom0's only block; and
-/// a region may begin where aligning costs most.
+/// Cases: Xen must not be placed after the initrd, where it splits dom0's only
+/// block; a region may begin where alignment costs most.
 #[test]
-fn the_unluckiest_regions_are_enough() {
+fn the_advice_is_sufficient_for_worst_case_regions() {
     let cases = [
         (16, 35, 0x33dc_9000),
         (35, 9, 0x7b1c_9000),
@@ -189,7 +192,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
-    fn what_is_advised_loads_anywhere(
+    fn the_advised_size_can_be_loaded_at_any_start(
         page in 0x100_u64..0x9_0000, kernel in 8_u64..120, initrd in 1_usize..12, as_xen: bool,
     ) {
         let request = match as_xen {

@@ -13,7 +13,7 @@ const KINDS: [Kind; 6] = [
 const PREFERENCES: [Preference; 3] = [Preference::None, Preference::Lowest, Preference::Highest];
 
 prop_compose! {
-    /// A map of up to 768 MiB that starts with RAM, and any low memory.
+    /// A map of up to 768 MiB that starts with RAM, and arbitrary low memory.
     fn machine()(
         first in 0x100_u64..0x8000,
         runs in proptest::collection::vec((1_u64..0x4000, 0_u64..0x800, 0_usize..6), 0..12),
@@ -39,7 +39,7 @@ prop_compose! {
     }
 }
 
-/// The bounds a user may set, sensible or not.
+/// Placement bounds, valid or not.
 fn window() -> impl Strategy<Value = (u64, Option<u64>)> {
     let min = prop_oneof![
         6 => Just(MIB),
@@ -57,10 +57,10 @@ fn window() -> impl Strategy<Value = (u64, Option<u64>)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// There is a refusal, or a plan that keeps to RAM and to its window, and
-    /// that can be had again from its report.
+    /// The request is refused, or the plan uses only RAM within its bounds and
+    /// can be reproduced from its report.
     #[test]
-    fn any_machine_gets_a_sound_plan_or_a_refusal(
+    fn any_machine_gets_a_valid_plan_or_a_refusal(
         host in machine(),
         xen in any::<bool>(),
         preference in 0_usize..3,
@@ -94,7 +94,8 @@ proptest! {
     }
 }
 
-/// The property above says something: ordinary machines are not refused.
+/// Checks that the property above is not vacuous: ordinary machines are not
+/// refused.
 #[test]
 fn ordinary_machines_are_not_refused() {
     for host in [bios(), uefi()] {

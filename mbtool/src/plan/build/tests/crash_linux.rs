@@ -1,4 +1,4 @@
-//! Plans for a Linux that is to dump the system that crashed.
+//! Plans for a Linux crash kernel that dumps the crashed system.
 
 use super::*;
 use crate::host::crash_notes::CrashInfo;
@@ -23,7 +23,7 @@ fn run(start: u64, len: u64) -> Run {
     }
 }
 
-/// [`bios`] with 192 MiB reserved, two CPUs.
+/// [`bios`] with 192 MiB reserved and two CPUs.
 fn host() -> Host {
     Host {
         crash_regions: vec![REGION.into()],
@@ -56,7 +56,7 @@ fn headers(plan: &Plan) -> Vec<ProgramHeader> {
 }
 
 #[test]
-fn everything_is_in_the_region_and_the_kernel_is_told_of_it() {
+fn everything_is_in_the_region_and_the_command_line_names_it() {
     let plan = plan(&asked("quiet crashkernel=192M nr_cpus=1"), &host()).unwrap();
     for segment in &plan.segments {
         assert!(REGION.covers(&segment.dest), "{}", segment.name);
@@ -78,7 +78,7 @@ fn everything_is_in_the_region_and_the_kernel_is_told_of_it() {
     // both are at the top of the region
     assert_eq!(ram, [r(0, 0x9fc00), r(REGION.start, header.start)]);
     assert_eq!(saved.end, REGION.end);
-    // low memory is saved before anything else is done
+    // low memory is backed up before anything else is done
     let first = &plan.report.moves[0];
     assert_eq!((first.from.0, first.to.0), (0x1000, saved.start));
     assert_eq!(
@@ -114,7 +114,7 @@ fn the_core_header_has_the_notes_and_all_other_memory() {
     );
 }
 
-/// A dump may go to it.
+/// Persistent memory keeps its type, since a dump may be written to it.
 #[test]
 fn persistent_memory_stays_persistent() {
     let mut host = host();
@@ -132,7 +132,7 @@ fn persistent_memory_stays_persistent() {
 }
 
 #[test]
-fn a_region_that_is_too_small_is_told_what_it_takes() {
+fn a_region_that_is_too_small_is_refused_with_the_advised_size() {
     let region = r(256 * MIB, 258 * MIB);
     let mut host = host();
     host.crash_regions[0].end = region.end;
@@ -151,7 +151,8 @@ fn a_region_that_is_too_small_is_told_what_it_takes() {
     }
     host.xen = Some(XenHost::default());
     assert!(refused(&request, &host).contains("Xen's command line"));
-    // room in all, but not where it must be: what has none is named as ever
+    // enough memory in total, but not at the required addresses: the error
+    // names the segment
     host.xen = None;
     host.crash_regions[0].end = REGION.end;
     request.crash = Some(REGION);
@@ -161,7 +162,7 @@ fn a_region_that_is_too_small_is_told_what_it_takes() {
 }
 
 #[test]
-fn with_xen_the_notes_are_xens_and_its_tables_have_room() {
+fn under_xen_the_notes_are_xens_and_its_tables_fit() {
     let mut host = host();
     host.xen = Some(XenHost {
         cpu_notes: vec![run(0x7fa0_0000, 0x1f4)],
@@ -183,7 +184,8 @@ fn with_xen_the_notes_are_xens_and_its_tables_have_room() {
             (0x7fa1_0000, 0x1000)
         ]
     );
-    // no virtual addresses: memory is the machine's, dom0 has its own
+    // no virtual addresses: memory is the machine's, and dom0's addresses are
+    // pseudo-physical
     assert!(headers.iter().all(|header| header.p_vaddr == 0));
     let lowest = plan
         .segments
@@ -196,7 +198,7 @@ fn with_xen_the_notes_are_xens_and_its_tables_have_room() {
 }
 
 #[test]
-fn unknown_notes_are_told_and_stop_nothing() {
+fn unknown_notes_are_a_warning() {
     let mut host = host();
     host.dump = CrashInfo {
         warnings: vec!["because".to_owned()],
@@ -211,7 +213,7 @@ fn unknown_notes_are_told_and_stop_nothing() {
 }
 
 #[test]
-fn an_ordinary_image_gets_none_of_it() {
+fn an_ordinary_image_gets_no_crash_data() {
     let mut request = asked("quiet");
     request.crash = None;
     let plan = plan(&request, &host()).unwrap();

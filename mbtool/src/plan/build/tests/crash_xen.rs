@@ -1,4 +1,4 @@
-//! Xen as crash kernel.
+//! Plans for Xen as crash kernel.
 
 use super::*;
 use crate::host::acpi::Acpi;
@@ -13,13 +13,14 @@ use proptest::prelude::*;
 use std::sync::LazyLock;
 use xen_shim::acpi::AcpiTable;
 
-/// Debian's 6.1: up to 74 MiB.
+/// Kernel like Debian's 6.1: occupies up to 74 MiB.
 fn dom0() -> Module {
     let data = dom0_kernel(16 * MIB, 74 * MIB);
     module("vmlinuz", "console=hvc0 quiet", data)
 }
 
-/// An ACPI table of this kind with these contents; the checksum is nobody's.
+/// An ACPI table with this signature and body; the OEM fields are arbitrary,
+/// and the checksum is not set.
 fn table(name: &str, signature: &[u8; 4], body: &[u8]) -> AcpiTable {
     let mut bytes = signature.to_vec();
     bytes.extend((36 + body.len() as u32).to_le_bytes());
@@ -46,7 +47,7 @@ fn acpi() -> Acpi {
     }
 }
 
-/// The machine of [`bios`] with 3 GiB, and more above 4 GiB, that can be dumped.
+/// The machine of [`bios`] with 3 GiB and more above 4 GiB, for dumps.
 pub(super) fn host(region: PhysRange) -> Host {
     let mut host = bios();
     host.memory_map[3].end = 0xbffe_0000;
@@ -68,7 +69,7 @@ pub(super) fn host(region: PhysRange) -> Host {
     host
 }
 
-/// So many bytes, which all requests share.
+/// A buffer of `len` bytes, shared by all requests.
 fn initrd(len: usize) -> Bytes {
     static BYTES: LazyLock<Bytes> = LazyLock::new(|| vec![3; 80 << 20].into());
     BYTES.slice(0..len)
@@ -99,7 +100,7 @@ fn core_header(plan: &Plan) -> Vec<(u32, u64, u64, u64)> {
         .collect()
 }
 
-/// The memory map that Xen gets: where, and of which type.
+/// Memory map passed to Xen: ranges and E820 types.
 fn sent(plan: &Plan) -> Vec<(PhysRange, u32)> {
     let tags = plan.report.boot.tags().iter();
     let map = tags.filter_map(|tag| match &tag.body {
@@ -112,14 +113,14 @@ fn sent(plan: &Plan) -> Vec<(PhysRange, u32)> {
         .collect()
 }
 
-/// All that must hold, wherever the region is.
+/// Checks the invariants for any region.
 fn consistent(plan: &Plan, host: &Host, region: PhysRange) {
     for segment in &plan.segments {
         assert!(region.covers(&segment.dest), "{segment:?}");
     }
     let map = sent(plan);
     let kind = |addr: u64| map.iter().find(|(r, _)| r.contains(addr)).map(|(_, k)| *k);
-    // what Xen may use is in the region, and nothing of that is kept
+    // memory usable by Xen is in the region, outside of the backups
     let moves: Vec<(PhysRange, u64)> = plan
         .report
         .moves
@@ -140,14 +141,14 @@ fn consistent(plan: &Plan, host: &Host, region: PhysRange) {
             "{name}"
         );
     }
-    // copies do not overlap each other, nor anything that is loaded
+    // copies overlap neither each other nor loaded segments
     for (index, (to, _)) in moves.iter().enumerate() {
         assert!(region.covers(to));
         assert!(moves[..index].iter().all(|(other, _)| !other.overlaps(to)));
         let mut loaded = plan.segments.iter().filter(|s| !s.data.is_empty());
         assert!(loaded.all(|segment| !segment.dest.overlaps(to)), "{to}");
     }
-    // dom0's window is RAM or unusable throughout, up to what needs it
+    // dom0's pseudo-physical range is all RAM or unusable up to its end
     for addr in (16 * MIB..134 * MIB).step_by(4096) {
         assert!(
             matches!(kind(addr), Some(1 | 5)),
@@ -155,8 +156,8 @@ fn consistent(plan: &Plan, host: &Host, region: PhysRange) {
             kind(addr)
         );
     }
-    // every page of the old system but page 0 is in the dump, and where dom0 can
-    // read it: in reserved memory
+    // every page of the crashed system except page 0 is in the dump, in memory
+    // that dom0 can read: reserved memory
     let loads: Vec<_> = core_header(plan)
         .into_iter()
         .filter(|h| h.0 == PT_LOAD)
@@ -184,16 +185,16 @@ fn consistent(plan: &Plan, host: &Host, region: PhysRange) {
 }
 
 #[test]
-fn xen_is_confined_and_nothing_is_missing() {
+fn xen_is_confined_to_the_region_and_the_dump_is_complete() {
     let host = host(REGION);
     let plan = plan(&request(REGION), &host).unwrap();
     consistent(&plan, &host, REGION);
     assert!(plan.crash && plan.kernel_segments.len() <= 16);
-    // low memory first, and before the fix-ups
+    // low memory is backed up first, before the fixups
     let moves = &plan.report.moves;
     assert_eq!((moves[0].from.0, moves[0].len), (0x1000, 0x9_f000));
     assert_eq!((moves[1].from.0, moves[1].len), (16 * MIB, 124 * MIB));
-    // VMCOREINFO lies in dom0's window
+    // VMCOREINFO is in dom0's pseudo-physical range
     let notes: Vec<_> = core_header(&plan)
         .into_iter()
         .filter(|h| h.0 == PT_NOTE)
@@ -217,7 +218,7 @@ fn xen_is_confined_and_nothing_is_missing() {
 }
 
 #[test]
-fn one_rsdp_for_the_boot_cpu_and_one_for_others() {
+fn there_is_one_rsdp_for_the_boot_cpu_and_one_for_others() {
     let plan = plan(&request(REGION), &host(REGION)).unwrap();
     let acpi = dest(&plan, "acpi").start;
     let copies: Vec<_> = plan
@@ -241,7 +242,7 @@ fn one_rsdp_for_the_boot_cpu_and_one_for_others() {
 }
 
 #[test]
-fn without_tables_xen_keeps_to_one_cpu() {
+fn without_acpi_tables_xen_uses_one_cpu() {
     let mut host = host(REGION);
     host.acpi.boot_cpu = Some(9);
     let plan = plan(&request(REGION), &host).unwrap();
@@ -279,7 +280,7 @@ fn a_region_in_or_around_dom0s_window() {
 }
 
 #[test]
-fn a_region_that_is_too_small_says_what_would_do() {
+fn a_region_that_is_too_small_is_refused_with_the_advised_size() {
     let small = r(0x8e00_0000, 0x8e00_0000 + 320 * MIB);
     let text = refused(&request(small), &host(small));
     let advice = text.split("crashkernel=").nth(1).unwrap_or_default();
@@ -294,14 +295,15 @@ fn a_region_that_is_too_small_says_what_would_do() {
         text.contains("320 MiB") && text.contains("dom0's first block 128 MiB"),
         "{text}"
     );
-    // and that does, wherever it is
+    // and that size is sufficient at any address
     for start in (200..1200).step_by(37) {
         let region = r(start * MIB + 0x5000, (start + advice) * MIB + 0x5000);
         plan(&request(region), &host(region)).unwrap();
     }
 }
 
-/// An archive with one file of `len` zeros, packed: a small part of it.
+/// A compressed archive with one file of `len` zeros, much smaller than the
+/// file.
 fn dense(len: usize) -> Vec<u8> {
     let mut archive = Vec::new();
     for (name, len) in [("f\0", len), ("TRAILER!!!\0", 0)] {
@@ -318,7 +320,7 @@ fn dense(len: usize) -> Vec<u8> {
     packer.finish().unwrap()
 }
 
-/// What the initrd unpacks to counts, not what it is.
+/// The unpacked size of the initrd counts, not its file size.
 #[test]
 fn an_initrd_that_cannot_be_unpacked_there_is_refused() {
     let region = r(0x4000_0000, 0x4000_0000 + 512 * MIB);
@@ -339,7 +341,7 @@ fn a_pvh_dom0_is_refused() {
 }
 
 #[test]
-fn dom0_has_a_few_of_many_cpus() {
+fn dom0_gets_a_limited_number_of_cpus() {
     let mut host = host(REGION);
     let of = |n: u64| Run {
         start: 0x1_3fd0_0000 + n * 0x1000,
@@ -351,7 +353,7 @@ fn dom0_has_a_few_of_many_cpus() {
     assert!(warnings.contains("added dom0_max_vcpus=4"), "{warnings}");
 }
 
-/// What drivers have added is in no map of firmware's, but in use.
+/// Memory added by drivers is in use, but not in firmware's memory map.
 #[test]
 fn memory_that_drivers_have_added_is_dumped() {
     let mut host = host(REGION);
@@ -366,7 +368,7 @@ fn memory_that_drivers_have_added_is_dumped() {
 }
 
 #[test]
-fn a_kernel_that_is_no_dom0_is_refused() {
+fn a_kernel_without_dom0_support_is_refused() {
     let mut request = request(REGION);
     request.modules[0] = kernel();
     let text = refused(&request, &host(REGION));
@@ -377,7 +379,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn no_region_breaks_it(start in 0x400_u64..0x9_0000, mib in 64_u64..900, initrd in 1_usize..80) {
+    fn any_region_gets_a_valid_plan_or_a_refusal(start in 0x400_u64..0x9_0000, mib in 64_u64..900, initrd in 1_usize..80) {
         let region = r(start << 12, (start << 12) + (mib << 20));
         let host = host(region);
         let mut request = request(region);

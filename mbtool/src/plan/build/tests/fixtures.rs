@@ -1,4 +1,4 @@
-//! Machines and images to plan for.
+//! Machines and images for tests of the planner.
 
 use super::*;
 use crate::host::Entry;
@@ -62,7 +62,7 @@ pub(super) fn uefi() -> Host {
     }
 }
 
-/// A fixed image of 12 KiB at 2 MiB, 5000 bytes of it loaded.
+/// A fixed image of 12 KiB at 2 MiB, with 5000 bytes of file data.
 pub(super) fn payload() -> Image {
     let range = r(2 * MIB, 2 * MIB + 0x3000);
     Image {
@@ -103,7 +103,7 @@ pub(super) fn relocatable(preference: Preference) -> Image {
     }
 }
 
-/// What is recognised as Xen, with Debian's sizes and tags.
+/// An image recognized as Xen, with the sizes and tags of Debian's.
 pub(super) fn xen() -> Image {
     let mut data = vec![0; 0x2000];
     data[0x18..0x1c].copy_from_slice(&0xe852_50d6_u32.to_le_bytes());

@@ -1,5 +1,5 @@
-//! Plans for a Xen that loads: what it may lose is not loaded, and what is in
-//! memory at the end is what was asked for.
+//! Plans that are loaded by a running Xen: no data is loaded into memory that
+//! Xen may reuse, and the final memory has all that was requested.
 
 use super::*;
 use crate::host::CrashRegion;
@@ -16,7 +16,7 @@ fn owned(start: u64, end: u64) -> SafeRun {
     }
 }
 
-/// The machine of [`bios`] as dom0 sees it: 2 GiB, no crash area.
+/// The machine of [`bios`] as seen by dom0: 2 GiB, no crash area.
 fn dom0(safe: Vec<SafeRun>) -> Host {
     Host {
         xen: Some(XenHost {
@@ -37,7 +37,7 @@ fn machine_ram(host: &Host) -> Vec<PhysRange> {
     Arena::new(map::ram_ranges(&host.memory_map)).ram().to_vec()
 }
 
-/// What Xen, then the handoff make of memory: the pages that were written.
+/// Simulated memory after Xen's copy and the handoff: the written pages.
 struct Memory(BTreeMap<u64, Vec<u8>>);
 
 impl Memory {
@@ -89,7 +89,7 @@ impl Memory {
     }
 }
 
-/// Everything that `request` asks for is in memory in the end.
+/// Checks that everything in `request` is in memory at the end.
 fn assert_complete(plan: &Plan, request: &Request) {
     let memory = Memory::after(plan);
     let delta = plan.report.image.base.0 - request.image.span.start;
@@ -123,7 +123,7 @@ fn assert_complete(plan: &Plan, request: &Request) {
     );
 }
 
-/// What Xen itself would refuse, or lose.
+/// Checks the conditions under which Xen refuses a load or loses data.
 fn assert_xen_takes(plan: &Plan, host: &Host) {
     let xen = host.xen.as_ref().unwrap();
     let safe = Arena::new(xen.safe());
@@ -172,8 +172,8 @@ fn with_enough_safe_memory_everything_is_loaded_in_place() {
 }
 
 #[test]
-fn an_image_with_a_place_of_its_own_is_staged() {
-    // its place, 2 MiB, may be free
+fn a_fixed_image_outside_safe_memory_is_staged() {
+    // its address, 2 MiB, may be free
     let host = dom0(vec![owned(512 * MIB, 520 * MIB)]);
     let mut request = Request::new(payload());
     request.modules = vec![module("a", "", vec![1; 5000])];
@@ -190,7 +190,7 @@ fn an_image_with_a_place_of_its_own_is_staged() {
 }
 
 #[test]
-fn a_dom0_above_4_gib_is_served_from_there() {
+fn segments_are_staged_in_safe_memory_above_4_gib() {
     let mut host = dom0(vec![
         owned(5 << 30, (5 << 30) + 6 * MIB),
         owned(6 << 30, (6 << 30) + MIB),
@@ -201,14 +201,14 @@ fn a_dom0_above_4_gib_is_served_from_there() {
     let plan = plan(&request, &host).unwrap();
     assert_xen_takes(&plan, &host);
     assert_complete(&plan, &request);
-    // nothing is safe below 4 GiB but low memory
+    // no safe memory below 4 GiB except low memory
     let handoff = dest(&plan, "handoff");
     assert!(r(0x1_0000, 0x8_f000).covers(&handoff), "{handoff}");
     assert!(plan.segments.iter().any(|s| s.name == "module 2: big (2)"));
     for moved in &plan.report.moves {
         assert!(moved.from.0 >= FOUR_GIB && moved.to.0 + moved.len <= FOUR_GIB);
     }
-    // the running Xen, where CPUs are parked, is left alone
+    // the memory of the running Xen, where CPUs are parked, is not written
     for moved in &plan.report.moves {
         let to = r(moved.to.0, moved.to.0 + moved.len);
         assert!(!to.overlaps(&r(0x7fa0_0000, 0x7fe0_0000)), "{to}");
@@ -232,7 +232,7 @@ fn without_safe_memory_there_is_a_warning_and_verification() {
 }
 
 #[test]
-fn too_little_safe_memory_is_named() {
+fn too_little_safe_memory_is_reported() {
     let host = dom0(vec![owned(512 * MIB, 513 * MIB)]);
     let mut request = xen_request();
     request.modules.push(module("big", "", vec![5; 3 << 20]));
@@ -254,14 +254,14 @@ fn a_heap_that_is_too_small_is_refused_with_numbers() {
 }
 
 #[test]
-fn a_drill_puts_half_into_what_may_be_free() {
+fn a_drill_loads_half_of_the_data_into_possibly_free_memory() {
     let host = dom0(vec![owned(512 * MIB, 1024 * MIB)]);
     let mut request = xen_request();
     request.modules.push(module("big", "", vec![5; 3 << 20]));
     request.drill_heap = true;
     let plan = plan(&request, &host).unwrap();
     assert_complete(&plan, &request);
-    // Xen loads in this order
+    // Xen loads segments in this order
     let loaded = plan.kernel_segments.iter().filter(|s| !s.data.is_empty());
     let safe: Vec<bool> = loaded
         .map(|s| r(512 * MIB, 1024 * MIB).covers(&s.dest))
@@ -281,7 +281,7 @@ fn a_drill_puts_half_into_what_may_be_free() {
 }
 
 #[test]
-fn a_crash_image_claims_page_0_and_stays_in_the_area() {
+fn a_crash_image_has_a_zero_length_segment_at_page_0_and_stays_in_its_area() {
     let mut host = dom0(vec![SafeRun {
         kind: Safe::CrashArea,
         ..owned(256 * MIB, 384 * MIB)
@@ -304,7 +304,7 @@ fn a_crash_image_claims_page_0_and_stays_in_the_area() {
 }
 
 prop_compose! {
-    /// 48 MiB of RAM, any pages of it safe, some RAM above 4 GiB.
+    /// 48 MiB of RAM, of which arbitrary pages are safe, and RAM above 4 GiB.
     fn machine()(
         runs in proptest::collection::vec((0_u64..800, 1_u64..600), 0..24),
         high in proptest::collection::vec((0_u64..64, 1_u64..300), 0..4),
@@ -350,10 +350,11 @@ prop_compose! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
-    /// Whatever is safe: the plan is refused, dangerous and says so, or loads
-    /// only to what is safe; memory is right in the end; the report replays.
+    /// With arbitrary safe ranges, the plan is refused, or warns that it is
+    /// unprotected, or loads only into safe memory. Memory is correct in the
+    /// end, and the report can be replayed.
     #[test]
-    fn random_machines_get_what_they_asked_for(
+    fn random_machines_load_the_request_or_refuse_it(
         host in machine(),
         which in 0_usize..4,
         sizes in proptest::collection::vec(1_usize..1 << 20, 0..4),

@@ -24,7 +24,7 @@ fn pvh_request() -> Request {
     request
 }
 
-/// The exit that the blob was given.
+/// Returns the exit state that the blob was built with.
 fn exit(request: &Request, host: &Host) -> Exit {
     let seen = std::cell::Cell::new(None);
     let builder = |spec: &Spec| {
@@ -65,7 +65,7 @@ fn multiboot_1_gets_its_own_information_below_4_gib() {
         .map(|area| area.length)
         .sum();
     assert_eq!(ram, map::total_ram(&host.memory_map));
-    // what is loaded is what was reported
+    // the loaded bytes match the report
     let loaded = plan
         .segments
         .iter()
@@ -81,12 +81,12 @@ fn multiboot_1_gets_its_own_information_below_4_gib() {
     assert_eq!(json["multiboot_info"]["cmdline"], "alpha beta");
     assert!(json.get("mbi").is_none());
     assert!(report.warnings.is_empty(), "{:?}", report.warnings);
-    // nothing patches it
+    // the handoff does not change it
     assert!(report.fixups.is_empty());
 }
 
 #[test]
-fn multiboot_1_on_uefi_says_that_acpi_will_be_missed() {
+fn multiboot_1_on_uefi_warns_about_missing_acpi() {
     let warnings = multiboot1(&uefi()).report.warnings;
     assert!(
         warnings

@@ -1,11 +1,11 @@
-//! What cannot be loaded, and what is said then.
+//! Requests that cannot be loaded, and their errors.
 
 use super::*;
 use crate::image::FramebufferRequest;
 use crate::plan::place::resolve::ResolveError;
 
 #[test]
-fn a_module_that_fits_only_above_4_gib_says_why() {
+fn a_module_that_fits_only_above_4_gib_is_refused_with_the_reason() {
     let mut host = bios();
     host.memory_map = vec![
         entry(0, 0xa0000, Kind::Ram),
@@ -38,7 +38,7 @@ fn a_module_that_fits_only_above_4_gib_says_why() {
 }
 
 #[test]
-fn no_room_says_what_was_asked_and_what_there_is() {
+fn lack_of_memory_is_reported_with_the_needed_and_free_size() {
     let mut request = Request::new(payload());
     request.modules = vec![module("huge", "", vec![0; 40 << 20])];
     let mut host = bios();
@@ -54,7 +54,7 @@ fn no_room_says_what_was_asked_and_what_there_is() {
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
-    // half of RAM, as the kernel would say with EINVAL
+    // half of RAM, for which the kernel would return EINVAL
     request.modules = vec![module("large", "", vec![0; 20 << 20])];
     let text = refused(&request, &host);
     assert!(
@@ -121,7 +121,7 @@ fn segments_beyond_the_limit_are_refused_by_count() {
 }
 
 #[test]
-fn required_wishes_are_refused_by_tag() {
+fn required_requests_are_refused_by_tag() {
     let mut image = payload();
     image.requirements.info_requests = vec![InfoRequest {
         tag: 13,

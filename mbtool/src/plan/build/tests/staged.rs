@@ -13,7 +13,7 @@ fn machine(crash: PhysRange) -> Host {
     }
 }
 
-/// An image of parts that lie one behind the other: gap, data, zeroes.
+/// An image with consecutive parts, each with a gap, data and zeros.
 fn image(start: u64, parts: &[(u64, usize, u64)]) -> Image {
     let mut at = start;
     let mut segments = Vec::new();
@@ -36,7 +36,7 @@ fn image(start: u64, parts: &[(u64, usize, u64)]) -> Image {
     }
 }
 
-/// What is in memory when the image starts.
+/// Returns the contents of memory when the image starts.
 fn started(plan: &Plan, size: u64) -> Vec<u8> {
     let mut memory = vec![0xcc; size as usize];
     for segment in &plan.kernel_segments {
@@ -54,10 +54,10 @@ fn started(plan: &Plan, size: u64) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// An image that cannot be loaded where it belongs is there all the same
-    /// when it starts, and the kernel loads nothing where it may not.
+    /// An image that cannot be loaded at its address is complete there when it
+    /// starts, and the kernel loads nothing into forbidden memory.
     #[test]
-    fn an_image_is_where_it_must_be(
+    fn an_image_is_complete_at_its_address_when_it_starts(
         start in 0x20_0000_u64..0x30_0000,
         parts in prop::collection::vec((0_u64..0x3000, 1_usize..0x4000, 0_u64..0x3000), 1..4),
         crash in any::<bool>(),
@@ -83,7 +83,7 @@ proptest! {
             prop_assert_eq!(data, &segment.data[..]);
             prop_assert!( zeroes.iter().all(|byte| *byte == 0));
         }
-        // the image is told that its place is RAM
+        // the memory map of the image has its own pages as RAM
         let Some(Body::Map { entries, .. }) = plan.report.boot.tags().iter().find(|tag| tag.kind == 6).map(|tag| &tag.body)
         else {
             panic!("no map");
@@ -96,7 +96,7 @@ proptest! {
 }
 
 #[test]
-fn what_can_be_loaded_in_place_is_not_moved() {
+fn segments_that_can_be_loaded_in_place_are_not_moved() {
     let region = r(12 * MIB, 20 * MIB);
     let mut request = Request::new(image(14 * MIB, &[(0, 5000, 0)]));
     request.crash = Some(region);
@@ -106,7 +106,7 @@ fn what_can_be_loaded_in_place_is_not_moved() {
 }
 
 #[test]
-fn a_place_without_ram_is_refused() {
+fn an_image_at_an_address_without_ram_is_refused() {
     let region = r(12 * MIB, 20 * MIB);
     let mut request = Request::new(image(30 * MIB, &[(0, 5000, 0)]));
     request.crash = Some(region);

@@ -1,10 +1,10 @@
-//! What the handoff is told to verify, and what the report says of it.
+//! Regions that the handoff verifies, and their report.
 
 use super::*;
 use handoff::spec::{Digest, Spec, Verify};
 use sha2::{Digest as _, Sha256};
 
-/// The plan, and what its handoff was made of.
+/// Returns the plan, and the parameters of its handoff.
 fn planned(request: &Request) -> (Plan, Spec) {
     let seen = std::cell::RefCell::new(None);
     let plan = plan_with(request, &bios(), &|spec| {
@@ -25,7 +25,7 @@ fn request(verify: Verify, modules: u8) -> Request {
 }
 
 #[test]
-fn sha256_is_of_what_each_region_holds() {
+fn sha256_covers_the_contents_of_each_region() {
     for modules in [2, 60] {
         let (plan, spec) = planned(&request(Verify::Sha256, modules));
         assert_eq!(spec.verify, Verify::Sha256);
@@ -45,7 +45,7 @@ fn sha256_is_of_what_each_region_holds() {
 }
 
 #[test]
-fn the_report_has_sha256_where_it_was_asked_for() {
+fn the_report_has_sha256_if_requested() {
     let (plan, _) = planned(&request(Verify::Sha256, 2));
     assert_eq!(plan.report.handoff.verify, "sha256");
     for (segment, report) in plan.segments.iter().zip(&plan.report.segments) {

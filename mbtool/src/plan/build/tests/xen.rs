@@ -1,12 +1,12 @@
-//! Xen on bare metal.
+//! Plans for Xen on bare metal.
 
 use super::*;
 use xen_shim::contract::ContractError;
 
 #[test]
-fn xen_gets_what_it_needs_on_bios() {
+fn xen_on_bios_is_placed_high_with_low_memory_untouched() {
     let plan = plan(&xen_request(), &bios()).unwrap();
-    // highest, whole superpages, claim and image side by side
+    // highest address, whole superpages, reservation and image side by side
     assert_eq!(plan.report.image.base.0, 0x7fa0_0000);
     assert_eq!(plan.report.image.reserved, 0x40_0000);
     let xen = plan
@@ -29,7 +29,7 @@ fn xen_gets_what_it_needs_on_bios() {
         plan.report.image.xen.as_ref().unwrap().version.as_deref(),
         Some("4.17.7")
     );
-    // nothing below 1 MiB is touched
+    // nothing below 1 MiB is written
     assert!(
         plan.segments
             .iter()
@@ -47,7 +47,7 @@ fn xen_gets_what_it_needs_on_bios() {
 }
 
 #[test]
-fn xen_gets_a_made_up_ebda_on_uefi() {
+fn xen_on_uefi_gets_a_synthetic_ebda() {
     let plan = plan(&xen_request(), &uefi()).unwrap();
     let low = plan.report.xen_low_memory.as_ref().unwrap();
     assert_eq!(low.fix.as_ref().unwrap().ebda, Hex(0x9f000));
@@ -69,7 +69,8 @@ fn xen_gets_a_made_up_ebda_on_uefi() {
                     (636, (0x7e8e_d000 - (1 << 20)) >> 10)
                 );
             }
-            // reserved where the copy and the way to it are, so that dom0 sees them too
+            // the copy of the RSDP and the structures that point to it are reserved, so
+            // that dom0 finds them too
             Body::Map { entries, .. } => {
                 let low: Vec<_> = entries[..3]
                     .iter()
@@ -86,7 +87,7 @@ fn xen_gets_a_made_up_ebda_on_uefi() {
             _ => {}
         }
     }
-    // another image on the same machine is left with low memory as it is
+    // other images on the same machine get no changes to low memory
     let other = super::plan(&Request::new(payload()), &uefi()).unwrap();
     assert_eq!(other.report.fixups.len(), 1);
     let copy = &other.report.fixups[0];
@@ -97,7 +98,7 @@ fn xen_gets_a_made_up_ebda_on_uefi() {
 }
 
 #[test]
-fn nothing_is_put_under_xens_trampoline() {
+fn nothing_is_placed_at_xens_trampoline() {
     let mut request = xen_request();
     request.mem_min = 0;
     request.modules[1].data = vec![1; 0x85000].into();
@@ -117,7 +118,7 @@ fn nothing_is_put_under_xens_trampoline() {
 }
 
 #[test]
-fn xens_rules_are_enforced() {
+fn constraints_of_xen_are_enforced() {
     let mut request = xen_request();
     request.modules.swap(0, 1);
     let text = refused(&request, &bios());
