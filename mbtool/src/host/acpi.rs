@@ -1,5 +1,4 @@
-//! The firmware's ACPI tables, and which CPU firmware started: for a Xen that is
-//! to start where this system crashes.
+//! The firmware's ACPI tables, and the boot CPU, for Xen as crash kernel.
 
 use crate::sys::file;
 use std::fs::{self, File};
@@ -9,25 +8,25 @@ use std::path::Path;
 use xen_shim::acpi::AcpiTable;
 use xen_shim::hypercall::{Transport, XenMachine};
 
-/// Most bytes of one table that are read.
+/// Maximum size of a table in bytes.
 const TABLE_LIMIT: u64 = 16 << 20;
-/// Most tables that are read.
+/// Maximum number of tables.
 const MAX_TABLES: usize = 1024;
 /// Model-specific register: address and state of the local APIC.
 const MSR_APIC_BASE: u64 = 0x1b;
-/// In it: this CPU is the one that firmware started.
+/// Bit in it: this is the boot CPU (BSP).
 const BOOT_CPU: u64 = 1 << 8;
 
-/// What is known. Not part of a recorded machine: tables are large, and of use
-/// only where they come from.
+/// ACPI data. Not part of a recorded machine: tables are large, and only useful
+/// on their machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acpi {
-    /// Every table that Linux gives out.
+    /// All tables that Linux exports.
     pub tables: Vec<AcpiTable>,
-    /// APIC id of the CPU that firmware started.
+    /// APIC id of the boot CPU.
     pub boot_cpu: Option<u32>,
-    /// What could not be found out and why: of interest only when a Xen is loaded
-    /// as crash image.
+    /// What could not be determined, relevant only when a Xen is loaded as crash
+    /// image.
     pub warnings: Vec<String>,
 }
 
@@ -41,7 +40,9 @@ impl Acpi {
             Vec::new()
         });
         let boot_cpu = boot_cpu(root).unwrap_or_else(|why| {
-            warnings.push(format!("the CPU that firmware started is not known: {why}"));
+            warnings.push(format!(
+                "the boot CPU (started by firmware) is unknown: {why}"
+            ));
             None
         });
         Self {
@@ -53,15 +54,16 @@ impl Acpi {
 }
 
 impl Acpi {
-    /// What a PV dom0 read, with what Xen knows better. Xen numbers the CPU that it
-    /// was started on 0.
+    /// Adds Xen's data to what a PV dom0 has read. Xen numbers the CPU that it was
+    /// started on 0.
     #[must_use]
     pub fn on_xen(mut self, transport: &dyn Transport) -> Self {
         self.boot_cpu = match XenMachine::new(transport).apic_id(0) {
             Ok(id) => Some(id),
             Err(err) => {
-                self.warnings
-                    .push(format!("the CPU that firmware started is not known: {err}"));
+                self.warnings.push(format!(
+                    "the boot CPU (started by firmware) is unknown: {err}"
+                ));
                 None
             }
         };
@@ -69,8 +71,8 @@ impl Acpi {
     }
 }
 
-/// Every file of /sys/firmware/acpi/tables: the directories there hold tables
-/// that AML loaded, and what tables point to.
+/// Reads all files of /sys/firmware/acpi/tables. Its directories have tables
+/// loaded by AML, and data that tables point to.
 fn tables(root: &Path) -> io::Result<Vec<AcpiTable>> {
     let dir = root.join("sys/firmware/acpi/tables");
     let named = |path: &Path, err: io::Error| {
@@ -95,10 +97,9 @@ fn tables(root: &Path) -> io::Result<Vec<AcpiTable>> {
     Ok(tables)
 }
 
-/// The APIC id of the CPU that firmware started. Linux numbers the CPU that it was
-/// started on 0, and kexec starts it on CPU 0; only a kernel that itself was
-/// started after a crash can be on another one. Where the CPUs can be asked
-/// (/dev/cpu/N/msr) they are.
+/// Returns the APIC id of the boot CPU. Linux numbers the CPU that it was started
+/// on 0, and kexec starts on CPU 0. Only a kernel that itself was started after a
+/// crash can run on another one. The MSR is read where available (/dev/cpu/N/msr).
 fn boot_cpu(root: &Path) -> Result<Option<u32>, String> {
     let path = root.join("proc/cpuinfo");
     let text = file::read(&path, file::LISTING).map_err(|err| format!("/proc/cpuinfo: {err}"))?;
@@ -117,13 +118,13 @@ fn boot_cpu(root: &Path) -> Result<Option<u32>, String> {
             Err("it is none of the CPUs that are online".to_owned())
         }
         Some((_, id)) => Ok(Some(*id)),
-        None if ids.is_empty() => Err("/proc/cpuinfo tells no APIC ids".to_owned()),
+        None if ids.is_empty() => Err("/proc/cpuinfo has no APIC ids".to_owned()),
         None => Err("CPU 0 is offline".to_owned()),
     }
 }
 
-/// Number and APIC id of each CPU of /proc/cpuinfo. "initial apicid" is what the
-/// CPU says of itself, and what the MADT has; "apicid" may be renumbered.
+/// Returns number and APIC id of each CPU in /proc/cpuinfo. "initial apicid" is
+/// the value of the CPU and of the MADT; "apicid" may be renumbered.
 fn apic_ids(text: &str) -> Vec<(u32, u32)> {
     let value = |block: &str, key: &str| {
         let of = |line: &str| {
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn cpus_that_can_be_asked_are() {
+    fn the_msr_is_used_where_readable() {
         let root = tempfile::tempdir().unwrap();
         put(root.path(), "proc/cpuinfo", CPUINFO);
         let msr = |cpu: u32, value: u64| {
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_said() {
+    fn missing_sources_are_warnings() {
         let root = tempfile::tempdir().unwrap();
         let acpi = Acpi::read(root.path());
         assert_eq!((acpi.tables.len(), acpi.boot_cpu), (0, None));

@@ -1,10 +1,10 @@
-//! What the running Linux was told at its own start and its successor needs:
-//! the screen, BIOS disks, and EFI's runtime services.
+//! Boot parameters of the running Linux that its successor needs: screen, BIOS
+//! disks, EFI runtime services.
 //!
 //! /sys/kernel/boot_params/data is the running kernel's `struct boot_params`
 //! (Linux, Documentation/ABI/testing/sysfs-kernel-boot_params, offsets in
-//! Documentation/arch/x86/zero-page.rst). A Xen PV dom0 made its own up of what
-//! Xen told it: screen and disks are right there, and EFI is Xen's own.
+//! Documentation/arch/x86/zero-page.rst). A Xen PV dom0 derives its own from
+//! Xen's data: screen and disks are valid there, and EFI is Xen's own.
 
 use super::efi;
 use crate::sys::file;
@@ -29,11 +29,11 @@ const SECURE_BOOT: usize = 0x1ec;
 const MBR: (usize, usize) = (0x290, 16);
 /// Offset of `eddbuf`, its most entries, and the bytes of one.
 const EDD: (usize, usize, usize) = (0xd00, 6, 82);
-/// The types of screen that are memory: VESA and EFI framebuffers.
+/// Types of screen that are memory: VESA and EFI framebuffers.
 const FRAMEBUFFERS: [u8; 2] = [0x23, 0x70];
-/// Offset of `orig_video_isVGA` in the screen: its type.
+/// Offset of `orig_video_isVGA` in `screen_info`: its type.
 const SCREEN_TYPE: usize = 0xf;
-/// Names of framebuffer devices that leave firmware's mode as it is.
+/// Framebuffer drivers that keep the mode set by firmware.
 const FIRMWARE_DRIVERS: [&str; 5] = [
     "EFI VGA",
     "VESA VGA",
@@ -42,12 +42,12 @@ const FIRMWARE_DRIVERS: [&str; 5] = [
     "simpledrmdrmfb",
 ];
 
-/// Bytes, as hexadecimal digits in JSON; zeros at the end are left out.
+/// Bytes, as hexadecimal digits in JSON; trailing zeros are omitted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Raw(pub Vec<u8>);
 
 impl Raw {
-    /// `bytes` without zeros at the end.
+    /// `bytes` without trailing zeros.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         let end = bytes.iter().rposition(|byte| *byte != 0);
@@ -79,14 +79,14 @@ impl<'de> Deserialize<'de> for Raw {
     }
 }
 
-/// Facts of the running machine that only a Linux image is told.
+/// Facts of the running machine that are passed only to a Linux image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BootFacts {
-    /// `screen_info` as the running kernel got it; empty where not known.
+    /// `screen_info` of the running kernel; empty if unknown.
     pub screen: Raw,
-    /// Name of the framebuffer device or graphics driver that has the screen
-    /// now; `None` where nobody has.
+    /// Name of the current framebuffer device or graphics driver; `None` if
+    /// there is none.
     pub screen_driver: Option<String>,
     /// `edid_info` of the monitor.
     pub edid: Raw,
@@ -98,21 +98,21 @@ pub struct BootFacts {
     pub secure_boot: u8,
     /// True when the running kernel uses page tables of five levels.
     pub five_level_paging: bool,
-    /// EFI's runtime services, where the running kernel uses them.
+    /// EFI runtime services, if the running kernel uses them.
     pub efi: Option<Efi>,
 }
 
-/// What another kernel needs to use EFI's runtime services, which were given
-/// their virtual addresses once and for all.
+/// Data for another kernel to use EFI runtime services, whose virtual addresses
+/// can be assigned only once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Efi {
     /// Physical address of the system table.
     pub systab: u64,
     /// Physical address of the vendor string.
     pub fw_vendor: u64,
-    /// Physical address of the runtime services table; 0 where the running
-    /// kernel does not tell: one that was started by kexec itself knows its
-    /// virtual address only, and says that.
+    /// Physical address of the runtime services table; 0 if unknown: a kernel
+    /// that was itself started by kexec knows and reports only its virtual
+    /// address.
     #[serde(default)]
     pub runtime: u64,
     /// Physical address of the configuration tables.
@@ -132,7 +132,7 @@ impl BootFacts {
         kind.is_some_and(|kind| FRAMEBUFFERS.contains(kind))
     }
 
-    /// The driver that took the screen out of the mode that firmware set.
+    /// Returns the driver that changed the mode set by firmware.
     #[must_use]
     pub fn foreign_driver(&self) -> Option<&str> {
         let driver = self.screen_driver.as_deref()?;
@@ -140,8 +140,8 @@ impl BootFacts {
     }
 }
 
-/// Reads the facts below `root`. What cannot be learnt stays empty; a warning
-/// only where that costs something on this machine.
+/// Reads the facts below `root`. Missing ones stay empty, with a warning only
+/// if that has consequences on this machine.
 #[must_use]
 pub fn read(root: &Path, warnings: &mut Vec<String>) -> BootFacts {
     let path = root.join("sys/kernel/boot_params/data");
@@ -152,7 +152,7 @@ pub fn read(root: &Path, warnings: &mut Vec<String>) -> BootFacts {
             warnings.push(format!("{} has {len} bytes, not 4096", path.display()));
             return BootFacts::default();
         }
-        // kernels without it (and not x86) are none to take a screen over from
+        // kernels without it (and not x86) have no usable screen
         Err(_) => return BootFacts::default(),
     };
     let count = |at: usize, most: usize| usize::from(data[at]).min(most);
@@ -173,8 +173,8 @@ pub fn read(root: &Path, warnings: &mut Vec<String>) -> BootFacts {
     }
 }
 
-/// Who has the screen: the first framebuffer device, else the driver of the
-/// first graphics card that shows one.
+/// Returns the name of the first framebuffer device, else the driver of the
+/// first graphics card with an active screen.
 fn screen_driver(root: &Path) -> Option<String> {
     let name = root.join("sys/class/graphics/fb0/name");
     if let Ok(name) = file::read(&name, file::ATTRIBUTE) {
@@ -185,15 +185,15 @@ fn screen_driver(root: &Path) -> Option<String> {
     Some(target.file_name()?.to_string_lossy().into_owned())
 }
 
-/// The flag is there only while it is in use.
+/// The CPU flag is present only while the feature is in use.
 fn five_levels(root: &Path) -> bool {
     let cpus = file::read(&root.join("proc/cpuinfo"), file::LISTING).unwrap_or_default();
     let flags = cpus.lines().find(|line| line.starts_with("flags"));
     flags.is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "la57"))
 }
 
-/// EFI's runtime services, if the running kernel was started by a 64-bit
-/// firmware (`data` says so) and has them mapped.
+/// Reads EFI runtime services, if the running kernel was started by a 64-bit
+/// firmware (by `data`) and has them mapped.
 fn efi(root: &Path, data: &[u8], warnings: &mut Vec<String>) -> Option<Efi> {
     if data.get(EFI_INFO..EFI_INFO + 4) != Some(EL64) {
         return None;

@@ -66,7 +66,7 @@ fn everything_of_a_uefi_machine() {
     let kinds: Vec<u32> = efi.runtime_map.iter().map(|region| region.kind).collect();
     assert_eq!(kinds, [6, 5]);
     assert_eq!(efi.runtime_map[1].virt, 0xffff_fffe_7f5e_d000);
-    // the document says it all
+    // JSON has all fields
     let json = serde_json::to_string(&facts).unwrap();
     assert_eq!(serde_json::from_str::<BootFacts>(&json).unwrap(), facts);
 }
@@ -89,7 +89,7 @@ fn a_virtual_address_is_no_runtime_table() {
 }
 
 #[test]
-fn half_a_runtime_map_is_none() {
+fn an_incomplete_runtime_map_is_ignored() {
     let root = tempfile::tempdir().unwrap();
     efi_machine(root.path());
     put(
@@ -103,7 +103,7 @@ fn half_a_runtime_map_is_none() {
         warnings[0].contains("EFI runtime services are not passed on"),
         "{warnings:?}"
     );
-    // no map at all: started with efi=noruntime, and nothing to tell
+    // no map at all: booted with efi=noruntime, without a warning
     fs::remove_dir_all(root.path().join("sys/firmware/efi/runtime-map")).unwrap();
     let mut warnings = vec![];
     assert_eq!(read(root.path(), &mut warnings).efi, None);
@@ -111,7 +111,7 @@ fn half_a_runtime_map_is_none() {
 }
 
 #[test]
-fn a_firmware_of_32_bits_or_without_tables_is_left_out() {
+fn a_32_bit_firmware_or_one_without_tables_is_ignored() {
     let root = tempfile::tempdir().unwrap();
     efi_machine(root.path());
     fs::remove_file(root.path().join("sys/firmware/efi/config_table")).unwrap();
@@ -143,7 +143,7 @@ fn bios_disks_are_counted_by_the_page_but_not_beyond_it() {
     assert_eq!(facts.edd, [Raw(vec![0x80]), Raw(vec![0x81])]);
     assert_eq!(facts.mbr_signatures.len(), 16);
     assert_eq!(facts.mbr_signatures[0], 0x0403_0201);
-    // any bytes are survived
+    // arbitrary bytes are handled
     put(root.path(), "sys/kernel/boot_params/data", [0xff; 4096]);
     let facts = read(root.path(), &mut vec![]);
     assert_eq!(facts.edd.len(), 6);
@@ -158,7 +158,7 @@ fn bios_disks_are_counted_by_the_page_but_not_beyond_it() {
 }
 
 #[test]
-fn who_has_the_screen() {
+fn the_screen_driver_is_found() {
     let root = tempfile::tempdir().unwrap();
     put(root.path(), "sys/kernel/boot_params/data", efi_page());
     let driver = |root: &Path| read(root, &mut vec![]).foreign_driver().map(str::to_owned);

@@ -1,4 +1,4 @@
-//! What the running system leaves for a dump.
+//! Crash notes and other data of the running system for a dump.
 
 use super::kcore;
 use super::xen::{Run, XenHost};
@@ -11,51 +11,53 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-/// Most CPUs that are looked at: more than any kernel is built for, and few
-/// enough for the 65534 program headers of an ELF file.
+/// Maximum number of CPUs: more than any kernel supports, and below the 65534
+/// program headers of an ELF file.
 const MAX_CPUS: usize = 32768;
 
-/// AMD's SME: the handoff and a crash Xen read the chips without the key.
+/// Warning for AMD SME: the handoff and a crash Xen read memory without
+/// decryption.
 const ENCRYPTED: &str = "this kernel encrypts its memory (mem_encrypt=on): the handoff and a Xen as crash kernel read \
     ciphertext; boot without mem_encrypt=on";
 
-/// The running kernel's own mapping of its code and data.
+/// The running kernel's mapping of its code and data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text {
     /// First virtual address.
     pub virt: u64,
     /// Its physical address.
     pub phys: u64,
-    /// Run.
+    /// Length in bytes.
     pub len: u64,
 }
 
-/// Where the running system keeps what belongs into a dump beside memory. With
-/// Xen these are machine addresses.
+/// Data of the running system for a dump, besides memory. With Xen these are
+/// machine addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CrashInfo {
-    /// Where each CPU's registers will be saved: Linux's `crash_notes` of each
-    /// CPU that is present, or what Xen keeps for each.
+    /// Notes for the registers of each CPU: Linux's `crash_notes` of each
+    /// present CPU, or Xen's.
     pub cpu_notes: Vec<Run>,
-    /// Where Linux has its VMCOREINFO note. With Xen it is dom0's.
+    /// Linux's VMCOREINFO note. With Xen it is dom0's.
     pub vmcoreinfo: Option<Run>,
-    /// Where Xen has its VMCOREINFO note.
+    /// Xen's VMCOREINFO note.
     pub xen_vmcoreinfo: Option<Run>,
-    /// The kernel's own mapping; not known with Xen.
+    /// The kernel's mapping of its code and data; unknown with Xen.
     pub text: Option<Text>,
-    /// Virtual address that the kernel gives physical address 0 in its map of
-    /// all memory; not known with Xen.
+    /// Virtual address of physical address 0 in the kernel's direct map;
+    /// unknown with Xen.
     pub direct_map: Option<u64>,
-    /// What could not be found out and why: of interest only when a crash image
-    /// is loaded.
+    /// What could not be determined, relevant only when a crash image is
+    /// loaded.
     #[serde(rename = "doubts", skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
 
 impl CrashInfo {
-    /// Reads what a bare Linux below `root` ("/" for the real one), started with
-    /// `cmdline`, gives out. Of a kernel that cannot be dumped everything is empty.
+    /// Reads the data of a bare-metal Linux below `root` ("/" for the real one),
+    /// booted with `cmdline`. Everything is empty for a kernel without crash dump
+    /// support.
     #[must_use]
     pub fn read(root: &Path, cmdline: &str) -> Self {
         let mut warnings = Vec::new();
@@ -75,7 +77,7 @@ impl CrashInfo {
         match File::open(&path).and_then(|mut file| kcore::read(&mut file)) {
             Ok(found) => (info.text, info.direct_map) = (found.text, found.direct_map),
             Err(err) => info.warnings.push(format!(
-                "the kernel's virtual addresses are not known ({}: {err}): some tools may not be \
+                "the kernel's virtual addresses are unknown ({}: {err}): some tools may not be \
                  able to read a dump of a kernel with randomised addresses",
                 path.display()
             )),
@@ -83,7 +85,8 @@ impl CrashInfo {
         info
     }
 
-    /// A range that ends before it starts, which only a recording has.
+    /// Returns a range that ends before it starts, which only a recording can
+    /// have.
     #[must_use]
     pub fn backwards(&self) -> Option<Run> {
         let mut all = self.cpu_notes.iter().chain(&self.vmcoreinfo);
@@ -93,20 +96,20 @@ impl CrashInfo {
             .copied()
     }
 
-    /// What a user should know who loads a crash image.
+    /// Returns warnings for a user who loads a crash image.
     pub fn warnings(&self) -> impl Iterator<Item = String> + '_ {
         let memory_only = self.cpu_notes.is_empty().then(|| {
-            "where the CPUs' registers will be saved is not known: a dump will have memory only"
+            "the crash notes of the CPUs are unknown: a dump will have memory only, no registers"
                 .to_owned()
         });
         self.warnings.iter().cloned().chain(memory_only)
     }
 
-    /// What `self`, read in a PV dom0, and Xen below it leave together. Xen
-    /// saves the registers, of physical CPUs. dom0 gives out the machine address
-    /// of its VMCOREINFO note (Linux, `paddr_vmcoreinfo_note` of arch/x86/xen);
-    /// only its first page is known to be there, and that has the whole note: it
-    /// is cut to that.
+    /// Combines `self`, read in a PV dom0, with the data of the Xen below. Xen
+    /// saves the registers of physical CPUs. dom0 reports the machine address of
+    /// its VMCOREINFO note (Linux, `paddr_vmcoreinfo_note` of arch/x86/xen).
+    /// Only its first page is certain to be there, and that has the whole note,
+    /// so the range is truncated to it.
     #[must_use]
     pub fn with_xen(&self, xen: &XenHost) -> Self {
         let first_page = |note: Run| {
@@ -156,7 +159,7 @@ fn cpu_notes(root: &Path, warnings: &mut Vec<String>) -> Vec<Run> {
         let size = dir.join(format!("cpu{cpu}/crash_notes_size"));
         let (at, size) = match (read(&at), read(&size)) {
             (Ok(at), Ok(size)) => (at, size),
-            // a kernel that was built without crash dumps
+            // a kernel without crash dump support
             (Err(err), _) if err.kind() == io::ErrorKind::NotFound => continue,
             (Err(err), _) | (_, Err(err)) => {
                 warnings.push(format!(
@@ -178,17 +181,15 @@ fn cpu_notes(root: &Path, warnings: &mut Vec<String>) -> Vec<Run> {
     notes
 }
 
-/// /sys/kernel/vmcoreinfo: address and size, both in hex, the address with 0x.
+/// Reads /sys/kernel/vmcoreinfo: address and size, both in hex, the address
+/// with 0x.
 fn vmcoreinfo(root: &Path, warnings: &mut Vec<String>) -> Option<Run> {
     let path = root.join("sys/kernel/vmcoreinfo");
     let content = match read(&path) {
         Ok(content) => content,
         Err(err) if err.kind() == io::ErrorKind::NotFound => return None,
         Err(err) => {
-            warnings.push(format!(
-                "VMCOREINFO is not known: {}: {err}",
-                path.display()
-            ));
+            warnings.push(format!("VMCOREINFO is unknown: {}: {err}", path.display()));
             return None;
         }
     };
@@ -197,7 +198,7 @@ fn vmcoreinfo(root: &Path, warnings: &mut Vec<String>) -> Option<Run> {
     let found = range(words.next().flatten(), words.next().flatten());
     if found.is_none() {
         warnings.push(format!(
-            "VMCOREINFO is not known: {} is {:?}, expected an address and a size in hex",
+            "VMCOREINFO is unknown: {} is {:?}, expected an address and a size in hex",
             path.display(),
             file::excerpt(content.trim())
         ));
@@ -209,7 +210,7 @@ fn read(path: &Path) -> io::Result<String> {
     file::read(path, file::ATTRIBUTE)
 }
 
-/// A range that has bytes.
+/// Returns a range that is not empty.
 fn range(start: Option<u64>, len: Option<u64>) -> Option<Run> {
     let range = PhysRange::from_len(start?, len?)?;
     (!range.is_empty()).then(|| range.into())

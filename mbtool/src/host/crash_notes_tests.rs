@@ -77,7 +77,7 @@ fn with_xen_the_notes_are_xens_and_dom0s_vmcoreinfo_is_one_page() {
 }
 
 #[test]
-fn encrypted_memory_is_told() {
+fn encrypted_memory_is_a_warning() {
     let root = tempfile::tempdir().unwrap();
     put(
         root.path(),
@@ -91,7 +91,7 @@ fn encrypted_memory_is_told() {
 }
 
 #[test]
-fn bad_files_are_named_and_left_out() {
+fn invalid_files_are_named_and_skipped() {
     let root = tempfile::tempdir().unwrap();
     for (cpu, at, size) in [(0, "7d1e5b00", "hello"), (1, "-1", "372"), (2, "1000", "0")] {
         put(root.path(), &format!("{CPUS}/cpu{cpu}/crash_notes"), at);
@@ -116,7 +116,7 @@ fn bad_files_are_named_and_left_out() {
 }
 
 #[test]
-fn a_kernel_without_crash_dumps_says_nothing() {
+fn a_kernel_without_crash_dumps_causes_no_warning() {
     let root = tempfile::tempdir().unwrap();
     put(root.path(), &format!("{CPUS}/cpu0/online"), "1\n");
     assert_eq!(CrashInfo::read(root.path(), ""), CrashInfo::default());

@@ -1,5 +1,5 @@
-// UNSAFETY: /dev/mem has to be mapped: read(2) gives zeroes for RAM below 1 MiB
-// under CONFIG_STRICT_DEVMEM.
+// UNSAFETY: /dev/mem has to be mapped: read(2) returns zeros for RAM below 1
+// MiB under CONFIG_STRICT_DEVMEM.
 #![expect(unsafe_code)]
 //! Physical memory, through /dev/mem: the first MiB, or a window elsewhere.
 
@@ -10,10 +10,10 @@ use std::io::{self, Read, Seek};
 use std::path::Path;
 use std::ptr;
 
-/// Bytes of the window that [`DevMem::open`] gives: the first MiB.
+/// Size of the window of [`DevMem::open`] in bytes: the first MiB.
 pub const LEN: usize = 1 << 20;
 
-/// A window of physical memory, or of a file that stands for it.
+/// A window of physical memory, or of a file in its place.
 #[derive(Debug)]
 pub struct DevMem {
     start: u64,
@@ -40,8 +40,8 @@ impl DevMem {
     ///
     /// # Errors
     ///
-    /// As [`Self::open_at`]; `Unsupported` off x86, where nothing lies below
-    /// 1 MiB and touching it may be fatal.
+    /// As [`Self::open_at`]; `Unsupported` off x86, where there may be no
+    /// memory below 1 MiB, and access may be fatal.
     pub fn open(path: &Path) -> io::Result<Self> {
         if !cfg!(target_arch = "x86_64") && !path.is_file() {
             return Err(io::ErrorKind::Unsupported.into());
@@ -50,13 +50,13 @@ impl DevMem {
     }
 
     /// Opens `len` bytes from `start`, a multiple of the page size. A regular
-    /// file is read; it must have those bytes. Anything else is mapped, which
-    /// takes CAP_SYS_RAWIO and no lockdown, and above 1 MiB memory that the
+    /// file is read; it must have those bytes. Other files are mapped, which
+    /// needs CAP_SYS_RAWIO, no lockdown and, above 1 MiB, memory that the
     /// kernel does not use as RAM.
     ///
     /// # Errors
     ///
-    /// What the system calls say.
+    /// The error of the system call.
     pub fn open_at(path: &Path, start: u64, len: usize) -> io::Result<Self> {
         let mut file = File::open(path)?;
         if file.metadata()?.is_file() {
@@ -86,7 +86,7 @@ impl DevMem {
         Ok(Self { start, window })
     }
 
-    /// Reads the window's first bytes, as many as `buf` has.
+    /// Reads the window's first `buf.len()` bytes.
     ///
     /// # Errors
     ///
@@ -120,7 +120,8 @@ impl Source for DevMem {
             Window::Mapped(mapping) => {
                 for (at, byte) in buf.iter_mut().enumerate() {
                     // SAFETY: offset + at < len (checked above), inside a live
-                    // readable mapping; volatile because others write there.
+                    // readable mapping; volatile because other code writes
+                    // there.
                     *byte = unsafe { mapping.base.cast::<u8>().add(offset + at).read_volatile() };
                 }
             }
@@ -164,8 +165,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_is_mapped() {
-        // zero pages, the one device that may be mapped everywhere
+    fn other_than_regular_files_are_mapped() {
+        // /dev/zero, the only device that can be mapped everywhere
         let mem = DevMem::open(Path::new("/dev/zero")).unwrap();
         assert!(matches!(mem.window, Window::Mapped(_)));
         let mut buf = [1; 16];

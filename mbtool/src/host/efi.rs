@@ -1,4 +1,4 @@
-//! What EFI left behind: the table pointers and the runtime regions.
+//! Data of EFI: configuration table pointers and runtime regions.
 //!
 //! /sys/firmware/efi/systab has `NAME=0xADDR` lines; runtime-map/N has `type`,
 //! `phys_addr` and `num_pages` (4 KiB each) of every region that runtime
@@ -26,8 +26,7 @@ pub fn rsdp(root: &Path) -> Option<Rsdp> {
         .or_else(|| table(root, "ACPI").map(|addr| Rsdp { addr, revision: 0 }))
 }
 
-/// The address that /sys/firmware/efi/systab has for `key`, if it has one that
-/// is not 0.
+/// Returns the address of `key` in /sys/firmware/efi/systab, if it is not 0.
 #[must_use]
 pub fn table(root: &Path, key: &str) -> Option<u64> {
     let systab = file::read(&root.join("sys/firmware/efi/systab"), file::ATTRIBUTE).ok()?;
@@ -39,8 +38,8 @@ pub fn table(root: &Path, key: &str) -> Option<u64> {
         .filter(|addr| *addr != 0)
 }
 
-/// The regions of EFI's runtime services, all [`Kind::Reserved`]. Entries that
-/// cannot be read or make no range are left out with a warning.
+/// The regions of EFI's runtime services, all [`Kind::Reserved`]. Invalid
+/// entries are skipped with a warning.
 #[must_use]
 pub fn runtime_regions(root: &Path, warnings: &mut Vec<String>) -> Vec<Entry> {
     let mut regions = Vec::new();
@@ -64,8 +63,8 @@ fn runtime_dirs(root: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// One region of the runtime services as firmware described it, with the
-/// virtual address that it was given.
+/// One runtime services region as described by firmware, with its assigned
+/// virtual address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runtime {
     /// EFI memory type: 5 code, 6 data, 11 memory-mapped I/O.
@@ -89,11 +88,11 @@ impl Runtime {
     }
 }
 
-/// The whole runtime map, by physical address; empty where there is none.
+/// Returns the whole runtime map, by physical address; empty if there is none.
 ///
 /// # Errors
 ///
-/// An entry that cannot be read: half a map would be worse than none.
+/// When an entry cannot be read: an incomplete map would be worse than none.
 pub fn runtime_map(root: &Path) -> Result<Vec<Runtime>, MemoryError> {
     let mut map = Vec::new();
     for dir in runtime_dirs(root) {
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn runtime_regions_are_reserved_and_bad_ones_are_told() {
+    fn runtime_regions_are_reserved_and_invalid_ones_are_warnings() {
         let root = tempfile::tempdir().unwrap();
         for (number, addr, pages) in [
             (0, "0x7f8ee000", "0x30"),

@@ -1,4 +1,4 @@
-//! Why the machine's memory could not be learnt.
+//! Errors of reading the memory map.
 
 use super::map::MapError;
 use crate::sys::file;
@@ -13,36 +13,36 @@ pub enum MemoryError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system call.
         source: std::io::Error,
     },
-    /// A file holds something else than the kernel writes there.
+    /// A file with unexpected contents.
     #[error("{}: expected {expected}, found {found:?}", path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// What belongs there.
+        /// Expected contents.
         expected: &'static str,
-        /// What stands there, cut short.
+        /// Contents found, truncated.
         found: String,
     },
-    /// More directory entries than any firmware has.
+    /// Too many directory entries.
     #[error("{}: more than {limit} entries", path.display())]
     TooMany {
         /// The directory.
         path: PathBuf,
-        /// Most that are accepted.
+        /// Limit.
         limit: usize,
     },
-    /// A line in the style of /proc/iomem is wrong.
+    /// A malformed line in the format of /proc/iomem.
     #[error("memory map line {line}: expected \"START-END : NAME\" in hex, found {found:?}")]
     IomemLine {
         /// Line number, from 1.
         line: usize,
-        /// The line, cut short.
+        /// The line, truncated.
         found: String,
     },
-    /// A line in the style of /proc/iomem has its ends the wrong way round.
+    /// A line in the format of /proc/iomem that ends before its start.
     #[error("memory map line {line}: range ends at {end:#x}, before its start {start:#x}")]
     IomemBackwards {
         /// Line number, from 1.
@@ -71,38 +71,39 @@ pub enum MemoryError {
         /// /proc/iomem.
         iomem: PathBuf,
     },
-    /// A map without a byte of RAM.
+    /// A map without RAM.
     #[error("the memory map has no RAM in its {entries} entries")]
     NoRam {
         /// Number of entries after merging.
         entries: usize,
     },
-    /// In a PV dom0, whose own memory map is not the machine's.
+    /// Xen's memory map is unavailable to a PV dom0, whose own map is not the
+    /// machine's.
     #[error("cannot ask Xen for the machine's memory: {0}")]
     Xen(#[from] HypercallError),
-    /// The ranges contradict themselves.
+    /// The ranges are inconsistent.
     #[error(transparent)]
     Map(#[from] MapError),
-    /// `--memory-map FILE`: text that starts like JSON but is not.
+    /// `--memory-map FILE`: invalid JSON.
     #[error("memory map, JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// `--memory-map FILE`: JSON whose content does not fit.
+    /// `--memory-map FILE`: JSON with an unexpected value.
     #[error("memory map, JSON field {field}: expected {expected}, found {found}")]
     Field {
         /// Path of the field, for instance `memory_map[3].start`.
         field: String,
-        /// What belongs there.
+        /// Expected value.
         expected: String,
-        /// What stands there, cut short.
+        /// Value found, truncated.
         found: String,
     },
-    /// `--memory-map FILE`: empty, or bytes that are no text.
+    /// `--memory-map FILE`: empty, or not text.
     #[error(
         "memory map: expected the JSON of `plan --json` or `status --json`, or the text of \
          /proc/iomem; found {found}"
     )]
     Format {
-        /// What the file holds.
+        /// Description of the contents.
         found: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! /sys/firmware/memmap: the map as firmware gave it to the kernel.
+//! /sys/firmware/memmap: the memory map that the kernel got from firmware.
 //!
 //! One directory per range, `N/{start,end,type}`, `end` inclusive (Linux,
 //! Documentation/ABI/testing/sysfs-firmware-memmap).
@@ -10,16 +10,16 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// Most ranges accepted; firmware has tens, an EFI map some hundreds.
+/// Maximum number of ranges; a BIOS map has tens, an EFI map some hundreds.
 pub const MAX_ENTRIES: usize = 8192;
 
-/// The type behind a name of /sys/firmware/memmap or /proc/iomem; `None` for
-/// every other name.
+/// Returns the type for a name in /sys/firmware/memmap or /proc/iomem; `None`
+/// for other names.
 #[must_use]
 pub fn kind(name: &str) -> Option<Kind> {
     Some(match name {
         "System RAM" => Kind::Ram,
-        // kernels before 4.11 wrote it in lower case
+        // lower case before Linux 4.11
         "Reserved" | "reserved" | "Device Reserved" => Kind::Reserved,
         "ACPI Tables" => Kind::AcpiTables,
         "ACPI Non-volatile Storage" => Kind::AcpiNvs,
@@ -38,8 +38,8 @@ pub fn kind(name: &str) -> Option<Kind> {
 ///
 /// # Errors
 ///
-/// A file that cannot be read or holds no number, a range that ends before it
-/// starts, more than [`MAX_ENTRIES`].
+/// When a file cannot be read or has no number, a range ends before it starts,
+/// or there are more than [`MAX_ENTRIES`].
 pub fn read(root: &Path, warnings: &mut Vec<String>) -> Result<Option<Vec<Entry>>, MemoryError> {
     let dir = root.join("sys/firmware/memmap");
     let read = |source| MemoryError::Read {
@@ -104,7 +104,7 @@ fn entry(dir: &Path, warnings: &mut Vec<String>) -> Result<Entry, MemoryError> {
     })
 }
 
-/// A file with one hex number.
+/// Reads a file with one hex number.
 pub(super) fn number(path: &Path) -> Result<u64, MemoryError> {
     let content = crate::host::error::read_file(path, file::ATTRIBUTE)?;
     number::parse(content.trim_end()).ok_or_else(|| MemoryError::Content {
@@ -118,7 +118,7 @@ pub(super) fn number(path: &Path) -> Result<u64, MemoryError> {
 pub(crate) mod tests {
     use super::*;
 
-    /// Writes ranges the way the kernel shows them (`end` inclusive).
+    /// Writes ranges in the kernel's format (`end` inclusive).
     pub(crate) fn write_memmap(root: &Path, ranges: &[(u64, u64, &str)]) {
         for (number, (start, end, kind)) in ranges.iter().enumerate() {
             let dir = root.join(format!("sys/firmware/memmap/{number}"));

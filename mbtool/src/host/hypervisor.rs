@@ -1,4 +1,4 @@
-//! What Linux runs on: the machine, or Xen.
+//! Hypervisor detection.
 
 use crate::sys::file;
 use crate::sys::number;
@@ -6,52 +6,52 @@ use serde::Serialize;
 use std::fmt;
 use std::path::Path;
 
-/// What is below the running Linux, as far as kexec is concerned. A Linux that
-/// another hypervisor (KVM, VMware...) runs counts as bare: it owns all of the
-/// machine it sees.
+/// The platform below the running Linux, as far as it matters for kexec. Other
+/// hypervisors (KVM, VMware...) count as bare: their guests own all of the
+/// memory they see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hypervisor {
     /// No Xen.
     #[default]
     Bare,
-    /// Xen's control domain, paravirtualised.
+    /// Xen's control domain, paravirtualized.
     XenPvDom0,
     /// Xen's control domain in an HVM container.
     XenPvhDom0,
-    /// A paravirtualised guest.
+    /// A paravirtualized guest.
     XenPvGuest,
     /// A PVH guest.
     XenPvhGuest,
     /// An HVM guest.
     XenHvmGuest,
-    /// A guest of a kind that this kernel does not tell (before Linux 4.13).
+    /// A guest of unknown type (before Linux 4.13).
     XenGuest,
-    /// Xen shows, but no file tells which of its domains this is.
+    /// Xen is present, but no file tells the type of the domain.
     XenUnknown,
 }
 
 impl Hypervisor {
-    /// What to do about [`Hypervisor::XenUnknown`].
-    pub const MOUNT: &str = "mount what tells whether this is dom0: `mount -t sysfs sysfs /sys`, or \
+    /// Fix for [`Hypervisor::XenUnknown`].
+    pub const MOUNT: &str = "mount a file system that shows whether this is dom0: `mount -t sysfs sysfs /sys`, or \
                              `modprobe xenfs` and `mount -t xenfs xenfs /proc/xen`";
 
-    /// Finds out below `root`.
+    /// Detects the hypervisor below `root`.
     ///
-    /// Sources: /sys/hypervisor/{type,guest_type}; the control domain shows in
-    /// /sys/hypervisor/start_flags/initdomain, bit 11 (XENFEAT_dom0) of
+    /// Sources: /sys/hypervisor/{type,guest_type}; the control domain is detected
+    /// by /sys/hypervisor/start_flags/initdomain, bit 11 (XENFEAT_dom0) of
     /// /sys/hypervisor/properties/features, or "control_d" in
     /// /proc/xen/capabilities. Where none of these is there, Xen still shows in
     /// the clock sources, in the names of interrupts and, but not in a PV domain,
     /// in CPUID.
     #[must_use]
     pub fn read(root: &Path) -> Self {
-        // a recorded machine has another processor
+        // a recorded machine has another CPU
         let processor = root == Path::new("/") && xen_shim::cpuid::says_xen();
         Self::from_files(root, processor)
     }
 
-    /// [`Self::read`], with what the processor says.
+    /// [`Self::read`] with the result of CPUID in `processor`.
     fn from_files(root: &Path, processor: bool) -> Self {
         let file = |name: &str| {
             let content = file::read(&root.join(name), file::ATTRIBUTE).unwrap_or_default();
@@ -72,7 +72,7 @@ impl Hypervisor {
             || dom0_feature(&file("sys/hypervisor/properties/features"));
         match (file("sys/hypervisor/guest_type").as_str(), dom0) {
             ("PVH" | "HVM", true) => Self::XenPvhDom0,
-            // before 4.13, which had no guest_type, a dom0 could only be PV
+            // without guest_type (before 4.13), only a PV dom0 existed
             (_, true) => Self::XenPvDom0,
             ("PV", false) => Self::XenPvGuest,
             ("PVH", false) => Self::XenPvhGuest,
@@ -81,8 +81,8 @@ impl Hypervisor {
         }
     }
 
-    /// True where kexec_load(2) reaches the memory of the machine that this
-    /// Linux was started on: without Xen, and in an HVM guest.
+    /// True if kexec_load(2) reaches the memory of the machine that this Linux
+    /// was started on: without Xen, and in an HVM guest.
     #[must_use]
     pub const fn owns_machine(self) -> bool {
         matches!(self, Self::Bare | Self::XenHvmGuest)
@@ -95,8 +95,8 @@ impl Hypervisor {
     }
 }
 
-/// Whether Xen's clock or its event channels, which Linux names as interrupts,
-/// are in use.
+/// True when Xen's clock source or event channels (as interrupt names) are in
+/// use.
 fn shows(root: &Path) -> bool {
     const CLOCKS: &str = "sys/devices/system/clocksource/clocksource0/available_clocksource";
     let clocks = file::read(&root.join(CLOCKS), file::ATTRIBUTE).unwrap_or_default();
@@ -125,7 +125,7 @@ impl fmt::Display for Hypervisor {
             Self::XenPvhGuest => "Xen PVH guest",
             Self::XenHvmGuest => "Xen HVM guest",
             Self::XenGuest => "Xen guest of unknown kind",
-            Self::XenUnknown => "a domain of Xen that nothing describes",
+            Self::XenUnknown => "Xen domain of unknown type",
         })
     }
 }
@@ -136,7 +136,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn every_kind_is_told_apart() {
+    fn all_types_are_distinguished() {
         let hyp = |name: &str| format!("sys/hypervisor/{name}");
         let dom0 = ("proc/xen/capabilities".to_owned(), "control_d\n");
         let domu = ("proc/xen/capabilities".to_owned(), "\n");
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn xen_shows_where_its_files_are_not_mounted() {
+    fn xen_is_detected_without_its_files() {
         let clocks = "sys/devices/system/clocksource/clocksource0/available_clocksource";
         let cases = [
             (clocks, "xen tsc \n", Hypervisor::XenUnknown),
@@ -237,7 +237,7 @@ mod tests {
                 Hypervisor::XenUnknown
             );
         }
-        // what describes the domain comes first
+        // files that describe the domain have priority
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("sys/hypervisor");
         fs::create_dir_all(&dir).unwrap();

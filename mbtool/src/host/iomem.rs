@@ -1,4 +1,4 @@
-//! /proc/iomem: the map as the running kernel sees it, and its crash regions.
+//! /proc/iomem: the running kernel's memory map, and its crash regions.
 //!
 //! Lines are `START-END : NAME`, hex without 0x, `END` inclusive, two spaces of
 //! indent per level of nesting.
@@ -7,29 +7,29 @@ use super::{CrashRegion, Entry, Kind, MemoryError, firmware};
 use crate::sys::file;
 use crate::sys::number;
 
-/// What /proc/iomem says.
+/// Contents of /proc/iomem.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Iomem {
-    /// Memory ranges, not normalised.
+    /// Memory ranges, not normalized.
     pub entries: Vec<Entry>,
     /// "Crash kernel" entries, sorted.
     pub crash_regions: Vec<CrashRegion>,
-    /// RAM that drivers have added, not normalised.
+    /// RAM that drivers have added, not normalized.
     pub added: Vec<Entry>,
 }
 
 /// Parses the text.
 ///
-/// "System RAM" counts at the top level only: deeper, or with a driver's name
-/// behind it, it is memory that a driver has added (virtio-mem, dax) and that no
-/// later kernel may take for granted; but Linux uses it.
-/// Restrictive types count at every level. Other names are devices, or the
-/// running kernel's own parts, and are left out.
+/// "System RAM" counts at the top level only: on deeper levels, or with a
+/// driver's name after it, it is memory added by a driver (virtio-mem, dax).
+/// Linux uses it, but the next kernel may not. Restrictive types count at every
+/// level. Other names are devices, or the running kernel's own parts, and are
+/// left out.
 ///
 /// # Errors
 ///
-/// A line of another shape (with its number), or [`MemoryError::Hidden`] where
-/// every address is zero.
+/// A malformed line (with its number), or [`MemoryError::Hidden`] when all
+/// addresses are zero.
 pub fn parse(content: &str) -> Result<Iomem, MemoryError> {
     let mut found = Iomem::default();
     let (mut lines, mut hidden) = (0_usize, 0_usize);
@@ -84,7 +84,7 @@ pub fn parse(content: &str) -> Result<Iomem, MemoryError> {
     Ok(found)
 }
 
-/// Start, last byte and name of one line.
+/// Returns start, last byte and name of a line.
 fn fields(line: &str) -> Option<(u64, u64, &str)> {
     let (range, name) = line.split_once(" : ")?;
     let (start, last) = range.trim_end().split_once('-')?;
@@ -172,7 +172,7 @@ fd000000-febfffff : PCI Bus 0000:00
         let err = parse(text).unwrap_err();
         assert!(matches!(err, MemoryError::Hidden));
         assert!(err.to_string().contains("run mbtool as root"));
-        // no line at all is no such proof
+        // an empty file is not evidence of missing privileges
         assert_eq!(parse("\n").unwrap(), Iomem::default());
     }
 
@@ -200,7 +200,7 @@ fd000000-febfffff : PCI Bus 0000:00
         }
 
         #[test]
-        fn any_text_is_survived(text in "\\PC*") {
+        fn arbitrary_text_is_handled(text in "\\PC*") {
             let _ = parse(&text);
         }
     }

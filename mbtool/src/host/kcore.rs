@@ -1,8 +1,8 @@
-//! /proc/kcore's program headers: which virtual addresses the running kernel
-//! gives to which physical ones, whatever was randomised at its start.
+//! /proc/kcore's program headers: mapping of virtual to physical addresses in
+//! the running kernel, including its randomization.
 //!
 //! Linux, fs/proc/kcore.c: `p_paddr` is set for RAM and for the kernel's own
-//! mapping (since Linux 4.12), and all ones for the rest (vmalloc, modules).
+//! mapping (since Linux 4.12), and all ones otherwise (vmalloc, modules).
 
 use super::crash_notes::Text;
 use elf::abi;
@@ -13,22 +13,22 @@ use elf::segment::ProgramHeader;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// Where x86-64 kernels are mapped, and their modules (Linux,
+/// Start of the x86-64 kernel and module mappings (Linux,
 /// Documentation/arch/x86/x86_64/mm.rst).
 const KERNEL: u64 = 0xffff_ffff_8000_0000;
-/// `p_paddr` of what has none.
+/// `p_paddr` of mappings without a physical address.
 const NO_ADDRESS: u64 = u64::MAX;
 /// Bytes of an ELF64 file header.
 const FILE_HEADER: usize = 64;
 /// Bytes of an ELF64 program header.
 const PROGRAM_HEADER: u16 = 56;
 
-/// What the program headers say.
+/// Mappings from the program headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kcore {
     /// The kernel's own mapping.
     pub text: Option<Text>,
-    /// Virtual address of physical address 0 in the map of all memory.
+    /// Virtual address of physical address 0 in the direct map.
     pub direct_map: Option<u64>,
 }
 
@@ -36,7 +36,7 @@ pub struct Kcore {
 ///
 /// # Errors
 ///
-/// What reading says, and `InvalidData` for anything but an ELF64 core.
+/// The error of the read, or `InvalidData` for anything except an ELF64 core.
 pub fn read(file: &mut (impl Read + Seek)) -> io::Result<Kcore> {
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let mut start = [0; FILE_HEADER];
@@ -62,13 +62,13 @@ pub fn read(file: &mut (impl Read + Seek)) -> io::Result<Kcore> {
     .iter()))
 }
 
-/// Picks the two mappings.
+/// Selects the two mappings.
 fn of(headers: impl Iterator<Item = ProgramHeader>) -> Kcore {
     let mut text = None;
-    // offset of the direct map -> bytes that have it: something else could be
-    // mapped, too
+    // direct map offset -> bytes with that offset: other things may be mapped
+    // too
     let mut offsets: BTreeMap<u64, u64> = BTreeMap::new();
-    // before Linux 4.12 all are 0, and say nothing
+    // all are 0 before Linux 4.12, and unusable
     let with_address = |header: &ProgramHeader| {
         header.p_type == abi::PT_LOAD
             && header.p_paddr != NO_ADDRESS
@@ -95,7 +95,8 @@ fn of(headers: impl Iterator<Item = ProgramHeader>) -> Kcore {
         }
     }
     let most = offsets.iter().max_by_key(|(_, bytes)| **bytes);
-    // RAM may be one run from 0; the text's address tells this from an old kernel
+    // RAM may be one range from 0; the address of the text distinguishes this
+    // from an old kernel
     let direct_map = most
         .map(|(offset, _)| *offset)
         .or(low.filter(|_| text.is_some()));
@@ -121,7 +122,7 @@ mod tests {
         }
     }
 
-    /// A file as the kernel gives it: a note first.
+    /// A file as the kernel provides it: a note first.
     fn file(loads: &[ProgramHeader]) -> Vec<u8> {
         let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
         bytes.resize(16, 0);
@@ -215,7 +216,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_damage_is_survived(at in 0_usize..400, byte in any::<u8>()) {
+        fn arbitrary_corruption_is_handled(at in 0_usize..400, byte in any::<u8>()) {
             let mut bytes = file(&recorded());
             bytes[at] = byte;
             let _ = read(&mut Cursor::new(bytes));

@@ -1,4 +1,4 @@
-//! What the running kernel says about kexec.
+//! The running kernel's kexec state.
 
 use super::hypervisor::Hypervisor;
 use crate::sys::file;
@@ -16,12 +16,12 @@ const CAP_SYS_ADMIN: u32 = 21;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lockdown {
-    /// Off, or not in this kernel, or securityfs is not mounted.
+    /// Off, not supported by this kernel, or securityfs is not mounted.
     #[default]
     None,
-    /// No change of the running kernel.
+    /// Integrity: the running kernel cannot be modified.
     Integrity,
-    /// Nor reading of its memory.
+    /// Confidentiality: nor can its memory be read.
     Confidentiality,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for Lockdown {
     }
 }
 
-/// A snapshot. `None` means that the kernel does not say.
+/// A snapshot. `None` means unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct KernelState {
     /// An image for `exec` is loaded.
@@ -44,7 +44,7 @@ pub struct KernelState {
     pub crash_loaded: Option<bool>,
     /// Bytes reserved for a crash kernel.
     pub crash_size: Option<u64>,
-    /// False where sysfs is there and knows no kexec; true otherwise.
+    /// False if sysfs is mounted and has no kexec files; true otherwise.
     pub kexec: bool,
     /// This process has CAP_SYS_BOOT.
     pub cap_sys_boot: Option<bool>,
@@ -58,20 +58,21 @@ pub struct KernelState {
     pub kexec_load_limit_panic: Option<i64>,
     /// Kernel lockdown.
     pub lockdown: Lockdown,
-    /// securityfs is not mounted, so nothing is known about lockdown.
+    /// securityfs is not mounted, so lockdown is unknown.
     pub lockdown_hidden: bool,
     /// EFI Secure Boot, from its variable.
     pub secure_boot: Option<bool>,
-    /// What Linux runs on.
+    /// Detected hypervisor.
     #[serde(rename = "under")]
     pub hypervisor: Hypervisor,
 }
 
 impl KernelState {
-    /// Reads it below `root` ("/" for the real machine).
+    /// Reads the state below `root` ("/" for the real machine).
     #[must_use]
     pub fn read(root: &Path) -> Self {
-        // kernels from 2026 on have a directory; the old names go after 2028
+        // kernels from 2026 on have a directory; the old names disappear after
+        // 2028
         let kexec = |new: &str, old: &str| {
             let old = root.join("sys/kernel").join(old);
             trimmed(&root.join("sys/kernel/kexec").join(new)).or_else(|| trimmed(&old))
@@ -102,7 +103,8 @@ impl KernelState {
         }
     }
 
-    /// The image that an `unload` or a load with this flag is about.
+    /// True when an image is loaded that `unload`, or a load with this flag,
+    /// would replace.
     #[must_use]
     pub const fn loaded_for(&self, crash: bool) -> Option<bool> {
         if crash {
@@ -119,7 +121,7 @@ fn trimmed(path: &Path) -> Option<String> {
         .map(|text| text.trim().to_owned())
 }
 
-/// A bit of the effective set in the format of /proc/self/status.
+/// Reads a bit of the effective capability set from /proc/self/status.
 fn capability(path: &Path, bit: u32) -> Option<bool> {
     let status = file::read(path, file::LISTING).ok()?;
     let set = status
@@ -128,7 +130,7 @@ fn capability(path: &Path, bit: u32) -> Option<bool> {
     Some(number::hex(set.trim())? & (1 << bit) != 0)
 }
 
-/// The bracketed word of `none [integrity] confidentiality`.
+/// Parses the bracketed choice in `none [integrity] confidentiality`.
 fn lockdown(path: &Path) -> Lockdown {
     let modes = trimmed(path).unwrap_or_default();
     if modes.contains("[integrity]") {
@@ -140,7 +142,7 @@ fn lockdown(path: &Path) -> Lockdown {
     }
 }
 
-/// A mount point that nothing is mounted on, or that may not be looked into.
+/// True for a directory that is empty (nothing is mounted) or not accessible.
 fn is_empty(directory: &Path) -> bool {
     match std::fs::read_dir(directory) {
         Ok(mut entries) => entries.next().is_none(),
@@ -148,7 +150,7 @@ fn is_empty(directory: &Path) -> bool {
     }
 }
 
-/// The last byte of the variable (four bytes of attributes come first).
+/// Reads the last byte of the variable (after four bytes of attributes).
 fn secure_boot(root: &Path) -> Option<bool> {
     let name = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
     let bytes = file::read_bytes(&root.join(name), file::ATTRIBUTE).ok()?;
@@ -200,7 +202,7 @@ pub(crate) mod tests {
             hypervisor: Hypervisor::Bare,
         };
         assert_eq!(KernelState::read(root), expected);
-        // the new names win
+        // the new names have priority
         put(root, "sys/kernel/kexec/loaded", "1\n");
         put(root, "sys/kernel/kexec/crash_size", "0\n");
         let expected = KernelState {
@@ -214,7 +216,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_nonsense_is_unknown() {
+    fn missing_or_invalid_values_are_unknown() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         // no sysfs: nothing can be said about kexec

@@ -10,27 +10,27 @@ use crate::sys::number;
 use std::io;
 use std::path::Path;
 
-/// Physical address of the BDA word with the EBDA's segment.
+/// Physical address of the BDA field with the EBDA's segment.
 pub const BDA_EBDA_SEGMENT: u64 = 0x40e;
-/// Physical address of the BDA word with the base memory in KiB.
+/// Physical address of the BDA field with the base memory in KiB.
 pub const BDA_BASE_KIB: u64 = 0x413;
-/// Where firmware's read-only part starts that is scanned for an RSDP.
+/// Start of firmware's read-only area that is scanned for an RSDP.
 pub const BIOS_START: u64 = 0xe0000;
-/// 1 MiB: its end.
+/// End of that area: 1 MiB.
 pub const BIOS_END: u64 = 0x10_0000;
 
-/// Bytes of physical memory.
+/// Access to physical memory.
 pub trait Source {
     /// Fills `buf` from physical address `addr`.
     ///
     /// # Errors
     ///
-    /// Where these bytes cannot be read.
+    /// When these bytes cannot be read.
     fn read(&self, addr: u64, buf: &mut [u8]) -> io::Result<()>;
 }
 
-/// Collects the facts below `root`, with physical memory from `source` where
-/// there is one. What cannot be learnt stays `None`, with a warning.
+/// Collects the facts below `root`, with physical memory from `source`. Unknown
+/// facts are `None`, with a warning.
 pub fn read(root: &Path, source: Option<&dyn Source>, warnings: &mut Vec<String>) -> LowMemory {
     let mut low = LowMemory {
         efi: efi::present(root),
@@ -66,14 +66,14 @@ pub fn read(root: &Path, source: Option<&dyn Source>, warnings: &mut Vec<String>
     low
 }
 
-/// The RSDP as the running kernel was told of it: `acpi_rsdp=` on the command
-/// line, then boot_params.acpi_rsdp_addr (offset 0x70, Linux x86 boot protocol).
+/// The running kernel's RSDP: from `acpi_rsdp=` on the command line, then
+/// boot_params.acpi_rsdp_addr (offset 0x70, Linux x86 boot protocol).
 fn told(root: &Path, source: Option<&dyn Source>, warnings: &mut Vec<String>) -> Option<Rsdp> {
     let cmdline = file::read(&root.join("proc/cmdline"), file::LISTING).unwrap_or_default();
     let argument = cmdline
         .split_whitespace()
         .filter_map(|word| word.strip_prefix("acpi_rsdp="))
-        // the kernel takes hex with or without 0x here
+        // the kernel accepts hex with or without 0x here
         .filter_map(|value| {
             number::parse(value)
                 .filter(|_| value.starts_with("0x"))
@@ -88,12 +88,12 @@ fn told(root: &Path, source: Option<&dyn Source>, warnings: &mut Vec<String>) ->
         return Some(rsdp);
     }
     warnings.push(format!(
-        "the RSDP at {addr:#x} comes from {from} and could not be looked at: taken as revision 2"
+        "the RSDP at {addr:#x} comes from {from} and could not be read: revision 2 is assumed"
     ));
     Some(Rsdp { addr, revision: 2 })
 }
 
-/// The address in the running kernel's own boot parameters.
+/// Reads the address in the running kernel's own boot parameters.
 fn boot_params_rsdp(root: &Path) -> Option<u64> {
     let path = root.join("sys/kernel/boot_params/data");
     let bytes = file::read_bytes(&path, file::ATTRIBUTE).ok()?;
@@ -102,12 +102,12 @@ fn boot_params_rsdp(root: &Path) -> Option<u64> {
     (addr != 0).then_some(addr)
 }
 
-/// Looks where a kernel without EFI looks: the first KiB of the EBDA, if word
-/// 0x40e (`ebda_segment`) points above the BDA, then 0xe0000-0xfffff.
+/// Scans the same areas as a kernel without EFI: the first KiB of the EBDA, if
+/// word 0x40e (`ebda_segment`) points above the BDA, then 0xe0000-0xfffff.
 ///
 /// # Errors
 ///
-/// What `source` says.
+/// The error of `source`.
 pub fn scan(source: &dyn Source, ebda_segment: Option<u16>) -> io::Result<Option<Rsdp>> {
     let ebda = u64::from(ebda_segment.unwrap_or(0)) << 4;
     if ebda > 0x400
@@ -118,7 +118,7 @@ pub fn scan(source: &dyn Source, ebda_segment: Option<u16>) -> io::Result<Option
     scan_range(source, BIOS_START, BIOS_END)
 }
 
-/// Tries every 16-byte boundary of a range that ends at or below 1 MiB.
+/// Checks every 16-byte boundary of a range that ends at or below 1 MiB.
 fn scan_range(source: &dyn Source, start: u64, end: u64) -> io::Result<Option<Rsdp>> {
     let mut bytes = vec![0; usize::try_from(end.saturating_sub(start)).unwrap_or(0)];
     source.read(start, &mut bytes)?;
@@ -130,16 +130,16 @@ fn scan_range(source: &dyn Source, start: u64, end: u64) -> io::Result<Option<Rs
     Ok(None)
 }
 
-/// The RSDP at `addr`, if one is there.
+/// Returns the RSDP at `addr`, if there is one.
 fn rsdp_at(source: &dyn Source, addr: u64) -> io::Result<Option<Rsdp>> {
     let mut bytes = [0; 36];
     source.read(addr, &mut bytes)?;
     Ok(valid(&bytes).map(|revision| Rsdp { addr, revision }))
 }
 
-/// The revision of the RSDP at the start of `bytes`; `None` where signature,
-/// checksum (20 bytes) or, from revision 2 on, extended checksum (36 bytes)
-/// are wrong.
+/// Returns the revision of the RSDP at the start of `bytes`; `None` if
+/// signature, checksum (20 bytes) or, from revision 2 on, extended checksum (36
+/// bytes) are wrong.
 #[must_use]
 pub fn valid(bytes: &[u8]) -> Option<u8> {
     let sums_to_zero =

@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 use std::fs;
 
-/// A MiB in a vector.
+/// One MiB in a vector.
 pub(crate) struct Mib(pub Vec<u8>);
 
 impl Mib {
@@ -80,7 +80,7 @@ fn a_bios_machine() {
 }
 
 #[test]
-fn the_ebda_comes_first_and_only_its_first_kib_counts() {
+fn the_ebda_is_scanned_first_up_to_one_kib() {
     let mem = Mib::new().with(0xe0000, &rsdp(0)).with(0x9fc10, &rsdp(2));
     assert_eq!(
         scan(&mem, Some(0x9fc0)).unwrap(),
@@ -98,14 +98,14 @@ fn the_ebda_comes_first_and_only_its_first_kib_counts() {
     );
     let mem = Mib::new().with(0x9fc00, &rsdp(0));
     assert_eq!(scan(&mem, Some(0x9f80)).unwrap(), None);
-    // an EBDA word that points to the BDA, or past 1 MiB, is no EBDA
+    // an EBDA field that points to the BDA, or past 1 MiB, is ignored
     let mem = Mib::new().with(0x400, &rsdp(0));
     assert_eq!(scan(&mem, Some(0x40)).unwrap(), None);
     assert_eq!(scan(&mem, Some(0xffff)).unwrap(), None);
 }
 
 #[test]
-fn a_wrong_checksum_boundary_or_cut_is_no_rsdp() {
+fn a_misaligned_truncated_or_corrupt_rsdp_is_ignored() {
     for revision in [0, 2] {
         let good = rsdp(revision);
         assert_eq!(valid(&good), Some(revision));
@@ -125,7 +125,7 @@ fn a_wrong_checksum_boundary_or_cut_is_no_rsdp() {
 }
 
 #[test]
-fn on_efi_the_system_table_says_where() {
+fn on_efi_the_rsdp_comes_from_the_system_table() {
     let root = none();
     let efi = root.path().join("sys/firmware/efi");
     fs::create_dir_all(&efi).unwrap();
@@ -147,7 +147,7 @@ fn on_efi_the_system_table_says_where() {
 }
 
 #[test]
-fn what_the_kernel_was_told_is_the_last_resort() {
+fn the_kernels_own_parameters_are_the_last_resort() {
     let root = none();
     fs::create_dir_all(root.path().join("sys/kernel/boot_params")).unwrap();
     let mut params = vec![0; 4096];
@@ -165,7 +165,7 @@ fn what_the_kernel_was_told_is_the_last_resort() {
     assert!(!low.rsdp_in_low_memory);
     assert!(warnings[0].contains("0xbfb7e014"), "{warnings:?}");
 
-    // the command line wins over it; hex with and without 0x
+    // the command line has priority; hex with and without 0x
     fs::create_dir_all(root.path().join("proc")).unwrap();
     for word in ["acpi_rsdp=0xf5ad0", "acpi_rsdp=f5ad0"] {
         fs::write(root.path().join("proc/cmdline"), format!("quiet {word}\n")).unwrap();
@@ -173,7 +173,7 @@ fn what_the_kernel_was_told_is_the_last_resort() {
         assert_eq!(low.rsdp.unwrap().addr, 0xf5ad0, "{word}");
         assert!(low.rsdp_in_low_memory);
     }
-    // where memory can be read, the revision is the real one
+    // if memory is readable, the revision is the real one
     let mem = Mib::new().with(0x8000, &rsdp(0));
     fs::write(root.path().join("proc/cmdline"), "acpi_rsdp=0x8000").unwrap();
     let mut warnings = vec![];

@@ -1,16 +1,17 @@
-//! A memory map that later code can trust: sorted, merged, half-open, no overlaps.
+//! The normalized memory map: sorted, merged, half-open, no overlaps.
 //!
-//! Where inputs disagree about a byte the more restrictive type wins, so that
-//! memory which anyone calls special is never handed out as RAM. The order,
-//! from the least to the most restrictive, is [`ORDER`].
+//! If inputs disagree about a byte, the more restrictive type applies, so that
+//! memory with any special type is never used as RAM. [`ORDER`] lists the types
+//! from the least to the most restrictive.
 
 use super::{Entry, Kind};
 use handoff::addr::PhysRange;
 
-/// All types, each one overridden by every type after it.
+/// All types; each is overridden by all types after it.
 ///
-/// RAM loses to everything. ACPI tables lose to the types that must never be
-/// reclaimed; broken RAM beats even "reserved", which a kernel may map.
+/// RAM has the lowest priority. ACPI tables are overridden by types that must
+/// never be reclaimed; broken RAM overrides even "reserved", which a kernel may
+/// map.
 pub const ORDER: [Kind; 8] = [
     Kind::Ram,
     Kind::SoftReserved,
@@ -22,7 +23,7 @@ pub const ORDER: [Kind; 8] = [
     Kind::Unusable,
 ];
 
-/// Why ranges make no memory map.
+/// Errors in a list of ranges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MapError {
     /// `end < start`.
@@ -57,9 +58,10 @@ pub const fn rank(kind: Kind) -> usize {
 ///
 /// # Errors
 ///
-/// A range that ends before it starts.
+/// When a range ends before it starts.
 pub fn normalise(entries: &[Entry]) -> Result<Vec<Entry>, MapError> {
-    // (address, rank, +1 or -1): which types cover an address changes only there
+    // (address, rank, +1 or -1): the set of types covering an address changes
+    // only there
     let mut edges: Vec<(u64, usize, i32)> = Vec::with_capacity(entries.len() * 2);
     for (index, entry) in entries.iter().enumerate() {
         if entry.end < entry.start {
@@ -106,21 +108,21 @@ fn append(map: &mut Vec<Entry>, next: Entry) {
     }
 }
 
-/// The RAM of a normalised map, in order.
+/// The RAM of a normalized map, in order.
 pub fn ram_ranges(map: &[Entry]) -> impl Iterator<Item = PhysRange> + '_ {
     map.iter()
         .filter(|entry| entry.kind == Kind::Ram)
         .map(Entry::range)
 }
 
-/// Bytes of RAM in a normalised map.
+/// Bytes of RAM in a normalized map.
 #[must_use]
 pub fn total_ram(map: &[Entry]) -> u64 {
     ram_ranges(map).map(|range| range.len()).sum()
 }
 
 /// True when `range` has at least one byte and every byte of it is RAM in a
-/// normalised map.
+/// normalized map.
 #[must_use]
 pub fn is_ram(map: &[Entry], range: PhysRange) -> bool {
     !range.is_empty() && ram_ranges(map).any(|ram| ram.covers(&range))
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_is_punched_and_ram_on_both_sides_stays() {
+    fn a_reserved_range_splits_ram() {
         let map = normalise(&[
             entry(0x9000, 0xa000, Kind::Ram),
             entry(0x1000, 0x9000, Kind::Ram),
@@ -212,7 +214,7 @@ mod tests {
             .prop_map(|(a, b, kind)| entry(a.min(b), a.max(b), ORDER[kind]))
     }
 
-    /// The type of one byte according to the inputs alone.
+    /// Returns the type of one byte, computed from the inputs.
     fn expected(entries: &[Entry], addr: u64) -> Option<Kind> {
         entries
             .iter()

@@ -1,4 +1,5 @@
-//! What the machine's physical memory is, and what lies in its first MiB.
+//! The running machine: physical memory, firmware data, hypervisor, kexec
+//! state.
 
 pub mod acpi;
 pub mod boot_facts;
@@ -25,7 +26,7 @@ use handoff::addr::PhysRange;
 use handoff::runs;
 use serde::{Deserialize, Serialize};
 
-/// What a range of the physical address space is.
+/// Type of a range of the physical address space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -43,7 +44,7 @@ pub enum Kind {
     Pmem,
     /// Persistent memory, legacy (12); never RAM.
     Pram,
-    /// EFI special purpose ("soft reserved") memory; never RAM for us.
+    /// EFI special purpose ("soft reserved") memory; not used as RAM.
     SoftReserved,
 }
 
@@ -54,7 +55,6 @@ pub struct Entry {
     pub start: u64,
     /// One past the last.
     pub end: u64,
-    /// What it is.
     #[serde(rename = "type")]
     pub kind: Kind,
 }
@@ -80,7 +80,7 @@ impl Entry {
     }
 }
 
-/// Where the ACPI RSDP is.
+/// Location of the ACPI RSDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rsdp {
     /// Physical address.
@@ -89,14 +89,14 @@ pub struct Rsdp {
     pub revision: u8,
 }
 
-/// What a kernel that scans low memory, as Xen does, will find there.
+/// The first MiB as seen by a kernel that scans it, such as Xen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LowMemory {
-    /// Word at 0x40e: EBDA segment (paragraphs). `None`: could not be read.
+    /// Field at 0x40e: EBDA segment (paragraphs). `None` if unreadable.
     pub bda_ebda_segment: Option<u16>,
-    /// Word at 0x413: base memory in KiB. `None`: could not be read.
+    /// Field at 0x413: base memory in KiB. `None` if unreadable.
     pub bda_base_kib: Option<u16>,
-    /// The RSDP, wherever it is.
+    /// The RSDP at any address.
     pub rsdp: Option<Rsdp>,
     /// True when a scan of the EBDA's first KiB and 0xe0000-0xfffff finds an RSDP.
     pub rsdp_in_low_memory: bool,
@@ -104,18 +104,20 @@ pub struct LowMemory {
     pub efi: bool,
 }
 
-/// Everything that the planner knows of a machine: what `plan --memory-map`
-/// reads and `status --json` can write. A pure value.
+/// Input of the planner about a machine: `plan --memory-map` reads it and
+/// `status --json` writes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
     /// Typed, sorted, merged, not overlapping.
     pub memory_map: Vec<Entry>,
-    /// RAM that Linux uses although it is in EFI's runtime map: boot services' memory that something else had reserved.
-    /// The memory map has it as reserved, so that nothing is loaded there; a dump has it.
+    /// RAM that Linux uses although it is in EFI's runtime map: boot services memory with another
+    /// reservation in it. It is reserved in the memory map, so that nothing is loaded there; a dump
+    /// includes it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub efi_ram: Vec<Entry>,
-    /// RAM that a driver has added while Linux runs (virtio-mem, CXL or dax memory), which is in no map of firmware's.
-    /// Nothing is loaded there, and no later kernel takes it for RAM; a dump has it.
+    /// RAM added by a driver at run time (virtio-mem, CXL or dax memory), which is not in
+    /// firmware's map. Nothing is loaded there, and the next kernel does not use it as RAM; a dump
+    /// includes it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub added_ram: Vec<Entry>,
     /// See [`LowMemory`].
@@ -126,7 +128,7 @@ pub struct Host {
     /// The running kernel's command line, for `--reuse-cmdline` and `--console auto`.
     #[serde(default)]
     pub cmdline: String,
-    /// What the running system leaves for a dump, for a crash image.
+    /// Data of the running system for a dump.
     #[serde(default)]
     pub dump: crate::host::crash_notes::CrashInfo,
     /// Serial ports, for `--console auto` and `pci:`.
@@ -144,7 +146,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// All RAM that the running system may have something in, for a dump.
+    /// Returns all RAM that the running system may use, for a dump.
     #[must_use]
     pub fn ram_in_use(&self) -> Vec<Entry> {
         let ram = self.memory_map.iter().chain(&self.efi_ram);
@@ -153,12 +155,12 @@ impl Host {
             .filter(|entry| entry.kind == Kind::Ram)
             .copied()
             .collect();
-        // no range of a machine ends before it starts
+        // no range of a real machine ends before it starts
         map::normalise(&ram).unwrap_or(ram)
     }
 
-    /// The memory map, with RAM that drivers have added as reserved where it says nothing of it: what a crash kernel
-    /// must find to be no room for devices.
+    /// Returns the memory map with RAM added by drivers as reserved, so that a crash kernel does
+    /// not map devices there.
     #[must_use]
     pub fn map_with_added(&self) -> Vec<Entry> {
         let known = self.memory_map.iter().map(Entry::range);
@@ -170,13 +172,14 @@ impl Host {
         map::normalise(&all).unwrap_or(all)
     }
 
-    /// The crash regions, without one that ends before it starts, which only a
-    /// recording has.
+    /// Returns the crash regions that do not end before they start, as in an
+    /// invalid recording.
     pub fn crash_ranges(&self) -> impl Iterator<Item = PhysRange> + '_ {
         self.crash_regions.iter().filter_map(CrashRegion::range)
     }
 
-    /// What is left for a dump of all that runs: of Xen, too, where one is below.
+    /// Returns dump data of the whole running system, including Xen if it runs
+    /// below.
     #[must_use]
     pub fn dump_facts(&self) -> crate::host::crash_notes::CrashInfo {
         match &self.xen {
@@ -203,7 +206,7 @@ pub struct CrashRegion {
 }
 
 impl CrashRegion {
-    /// The range; `None` where it ends before it starts.
+    /// The range; `None` if it ends before it starts.
     #[must_use]
     pub const fn range(&self) -> Option<PhysRange> {
         PhysRange::new(self.start, self.end)

@@ -1,4 +1,4 @@
-//! Everything about the running machine, read once.
+//! Reads everything about the running machine once.
 
 use super::crash_notes::CrashInfo;
 use super::hypervisor::Hypervisor;
@@ -14,20 +14,20 @@ use xen_shim::hypercall::Privcmd;
 
 /// Reads the machine below `root` ("/" for the real one), with warnings.
 ///
-/// The map is that of /sys/firmware/memmap; the running kernel's own view takes
-/// RAM away from it (emulated persistent memory, graphics memory, trimmed
-/// MTRRs) but adds none, and is left out below 1 MiB, where the kernel reserves
-/// what firmware gave as RAM. Without firmware's map, /proc/iomem is the map.
-/// EFI runtime regions are reserved in both cases.
+/// The map is that of /sys/firmware/memmap; the running kernel's own map
+/// removes RAM from it (emulated persistent memory, graphics memory, trimmed
+/// MTRRs) but adds none. It is ignored below 1 MiB, where the kernel reserves
+/// firmware's RAM. Without firmware's map, /proc/iomem is the map. EFI runtime
+/// regions are reserved in both cases.
 ///
-/// In a PV dom0 these are about dom0 alone: map, crash area and low memory are
-/// what Xen says. Whose memory is whose changes (ballooning, other domains), so
-/// the machine is to be read right before a load.
+/// In a PV dom0, map, crash area and low memory come from Xen, since dom0's own
+/// are pseudo-physical. The ownership of pages changes (ballooning, other
+/// domains), so read the machine right before a load.
 ///
 /// # Errors
 ///
-/// No readable map, hidden addresses, contradictions, no RAM; in a PV dom0, no
-/// way to Xen.
+/// When the map is missing, unreadable, inconsistent or without RAM, addresses
+/// are hidden, or Xen cannot be queried in a PV dom0.
 pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
     let mut warnings = Vec::new();
     let way = way_to_xen(root, &mut warnings)?;
@@ -62,7 +62,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
             let path = root.join("dev/mem");
             let memory = devmem::DevMem::open(&path)
                 .map_err(|err| {
-                    let why = "the BIOS data area and the RSDP of a BIOS machine are not known";
+                    let why = "the BIOS data area and the RSDP of a BIOS machine are unknown";
                     warnings.push(format!("cannot read {}: {err}; {why}", path.display()));
                 })
                 .ok();
@@ -74,7 +74,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
     };
 
     let cmdline = file::read(&root.join("proc/cmdline"), file::LISTING).unwrap_or_else(|err| {
-        warnings.push(format!("the kernel command line is not known: {err}"));
+        warnings.push(format!("the kernel command line is unknown: {err}"));
         String::new()
     });
     let cmdline = cmdline.trim_end_matches(['\n', '\0']).to_owned();
@@ -103,9 +103,10 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
     ))
 }
 
-/// What of the RAM in `entries` is in one of EFI's `runtime` regions, too.
+/// Returns the parts of the RAM in `entries` that are also in one of EFI's
+/// `runtime` regions.
 fn shared(entries: &[Entry], runtime: &[Entry]) -> Vec<Entry> {
-    // normalised, no piece comes twice
+    // normalized, so that no piece is returned twice
     let entries = map::normalise(entries).unwrap_or_default();
     let runtime = map::normalise(runtime).unwrap_or_default();
     let pieces = map::ram_ranges(&entries).flat_map(|ram| {
@@ -119,19 +120,19 @@ fn shared(entries: &[Entry], runtime: &[Entry]) -> Vec<Entry> {
         .collect()
 }
 
-/// The way to the Xen below a PV dom0. A recorded machine has none.
+/// Opens the hypercall interface of a PV dom0. A recorded machine has none.
 fn way_to_xen(root: &Path, warnings: &mut Vec<String>) -> Result<Option<Privcmd>, MemoryError> {
     if Hypervisor::read(root) != Hypervisor::XenPvDom0 {
         return Ok(None);
     }
     if root != Path::new("/") {
-        warnings.push("a dom0 that is not running: Xen cannot be asked".to_owned());
+        warnings.push("a recorded dom0: Xen cannot be queried".to_owned());
         return Ok(None);
     }
     Ok(Some(Privcmd::open()?))
 }
 
-/// Memory map, crash regions and added memory of a Linux without Xen.
+/// Reads memory map, crash regions and added memory of a Linux without Xen.
 fn by_linux(root: &Path, warnings: &mut Vec<String>) -> Result<Iomem, MemoryError> {
     let given = firmware::read(root, warnings)?;
     let iomem_path = root.join("proc/iomem");
@@ -144,7 +145,7 @@ fn by_linux(root: &Path, warnings: &mut Vec<String>) -> Result<Iomem, MemoryErro
             ..seen
         },
         (Some(given), Err(err)) => {
-            warnings.push(format!("crash regions are not known: {err}"));
+            warnings.push(format!("crash regions are unknown: {err}"));
             Iomem {
                 entries: given,
                 ..Iomem::default()
@@ -165,7 +166,7 @@ fn by_linux(root: &Path, warnings: &mut Vec<String>) -> Result<Iomem, MemoryErro
     Ok(found)
 }
 
-/// Normalises, and refuses a map without RAM.
+/// Normalizes the map, and refuses one without RAM.
 pub(super) fn checked(entries: &[Entry]) -> Result<Vec<Entry>, MemoryError> {
     let memory_map = map::normalise(entries)?;
     if map::total_ram(&memory_map) == 0 {
@@ -176,11 +177,11 @@ pub(super) fn checked(entries: &[Entry]) -> Result<Vec<Entry>, MemoryError> {
     Ok(memory_map)
 }
 
-/// Bytes of RAM whose loss is worth a warning. Every UEFI machine loses some
-/// pages: the kernel reserves tables that it found in boot services memory.
+/// Minimum size of removed RAM for a warning. Every UEFI machine loses some
+/// pages: the kernel reserves tables in boot services memory.
 const WORTH_TELLING: u64 = MIB;
 
-/// Adds what the kernel holds for anything but RAM to firmware's map.
+/// Restricts firmware's map by the kernel's entries other than RAM.
 fn restrict(
     mut given: Vec<Entry>,
     seen: &[Entry],

@@ -38,7 +38,7 @@ fn a_recorded_bios_machine() {
     seabios(root.path());
     let (host, warnings) = read(root.path()).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
-    // page 0 is RAM as firmware says, not reserved as the kernel says
+    // page 0 is RAM as in firmware's map, not reserved as in the kernel's
     assert_eq!(
         host.memory_map[0],
         Entry {
@@ -73,13 +73,13 @@ fn a_recorded_bios_machine() {
     assert_eq!(other.memory_map[0].kind, Kind::Reserved);
     assert_eq!(other.crash_regions, host.crash_regions);
     let json = serde_json::to_vec(&host).unwrap();
-    // all but the ACPI tables
+    // everything except ACPI tables
     let acpi = acpi::Acpi::default();
     assert_eq!(from_json(&json).unwrap(), Host { acpi, ..host });
 }
 
 #[test]
-fn the_kernel_takes_ram_away_but_adds_none() {
+fn the_kernels_map_removes_ram_but_adds_none() {
     let root = tempfile::tempdir().unwrap();
     seabios(root.path());
     let text = format!(
@@ -151,7 +151,7 @@ fn a_recorded_efi_machine() {
         kind: Kind::Reserved,
     };
     assert!(host.memory_map.contains(&services));
-    // Linux uses it all the same: nothing is loaded there, and a dump has it
+    // RAM shared with EFI: nothing is loaded there, but a dump has it
     let shared = Entry {
         kind: Kind::Ram,
         ..services
@@ -186,7 +186,7 @@ fn a_recorded_efi_machine() {
 }
 
 #[test]
-fn no_map_says_what_to_do() {
+fn the_error_for_a_missing_map_has_a_fix() {
     let root = tempfile::tempdir().unwrap();
     let err = read(root.path()).unwrap_err().to_string();
     assert!(
@@ -262,7 +262,7 @@ fn recorded_guests_are_read_back() {
             efi: true,
         }
     );
-    // what the kernel took from firmware's RAM, and an EFI runtime region
+    // RAM removed by the kernel, and an EFI runtime region
     for range in [0x3dbd_b000..0x3dbe_4000, 0x3eec_0000..0x3eec_1000] {
         let range = handoff::addr::PhysRange {
             start: range.start,

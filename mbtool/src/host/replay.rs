@@ -1,4 +1,4 @@
-//! A recorded machine: what `plan --memory-map FILE` reads.
+//! A recorded machine, for `plan --memory-map FILE`.
 
 use super::acpi::Acpi;
 use super::crash_notes::CrashInfo;
@@ -9,20 +9,20 @@ use crate::sys::number;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// Parses a recorded machine. Three forms are accepted:
+/// Parses a recorded machine. Three formats are accepted:
 ///
 /// - the JSON of [`Host`], hence of `status --json`;
 /// - the JSON of `plan --json`: its `memory_map` and `low_memory` fields (and
-///   `crash_regions` and `cmdline`, where they have [`Host`]'s form);
-/// - the text of /proc/iomem; nothing is known then of low memory.
+///   `crash_regions` and `cmdline`, if in the format of [`Host`]);
+/// - the text of /proc/iomem; low memory is then unknown.
 ///
 /// Addresses may be numbers or strings ("0x1000"). Fields of other names are
-/// ignored; `low_memory` may be missing. The map is normalised.
+/// ignored; `low_memory` may be missing. The map is normalized.
 ///
 /// # Errors
 ///
-/// The line (text, JSON syntax) or the field that is wrong, and what belongs
-/// there; a map without RAM.
+/// Names the line (text, JSON syntax) or field, and the expected value. Fails
+/// for a map without RAM.
 pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
     let trimmed = bytes.trim_ascii_start();
     if trimmed.is_empty() {
@@ -33,7 +33,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
     if trimmed[0] != b'{' {
         return from_text(bytes);
     }
-    // the whole, so that line numbers are those of the file
+    // the whole file, so that line numbers are right
     let Value::Object(top) = serde_json::from_slice(bytes)? else {
         return Err(MemoryError::Format {
             found: "JSON that is no object",
@@ -79,7 +79,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
     })
 }
 
-/// `dump`; null or missing: nothing is known.
+/// `dump`; null or missing: unknown.
 fn dump(value: Option<&Value>) -> Result<CrashInfo, MemoryError> {
     let Some(value) = value.filter(|value| !value.is_null()) else {
         return Ok(CrashInfo::default());
@@ -96,7 +96,7 @@ fn dump(value: Option<&Value>) -> Result<CrashInfo, MemoryError> {
     }
 }
 
-/// A field that only `status --json` writes; null or missing: nothing is known.
+/// A field that only `status --json` writes; null or missing: unknown.
 fn as_written<T: Default + DeserializeOwned>(
     top: &Map<String, Value>,
     field: &str,
@@ -177,7 +177,7 @@ fn kind(value: &Value, field: &str) -> Result<Kind, MemoryError> {
     })
 }
 
-/// `low_memory`; null or missing: nothing is known.
+/// `low_memory`; null or missing: unknown.
 fn low_memory(value: &Value) -> Result<LowMemory, MemoryError> {
     let fields = match value {
         Value::Null => return Ok(LowMemory::default()),
@@ -246,7 +246,7 @@ fn array<'v>(
     }
 }
 
-/// A whole number up to `max`, as such or as a string.
+/// A whole number up to `max`, as a number or a string.
 fn number(value: &Value, field: &str, max: u64) -> Result<u64, MemoryError> {
     let number = match value {
         Value::String(digits) => number::parse(digits),

@@ -97,7 +97,7 @@ fn any_host() -> impl Strategy<Value = Host> {
             kind: map::ORDER[at],
         });
     let entries = proptest::collection::vec(entry, 0..8).prop_map(|mut entries| {
-        // out of reach of the others: there always is RAM
+        // does not overlap the others: there always is RAM
         entries.push(Entry {
             start: 1 << 50,
             end: 1 << 51,
@@ -186,7 +186,7 @@ fn any_xen() -> impl Strategy<Value = XenHost> {
         )
 }
 
-/// What a system leaves for a dump, with any addresses.
+/// Dump data with arbitrary addresses.
 fn any_dump() -> impl Strategy<Value = CrashInfo> {
     let range = (any::<u32>(), any::<u16>()).prop_map(|(start, len)| Run {
         start: start.into(),
@@ -214,7 +214,7 @@ fn any_dump() -> impl Strategy<Value = CrashInfo> {
 }
 
 #[test]
-fn what_is_left_for_a_dump_is_checked() {
+fn dump_data_is_checked() {
     let with = |dump: &str| {
         let json = format!(
             r#"{{"memory_map": [{{"start": 0, "end": 4096, "type": "ram"}}], "dump": {dump}}}"#
@@ -238,13 +238,13 @@ fn what_is_left_for_a_dump_is_checked() {
 
 proptest! {
     #[test]
-    fn a_host_survives_json(host in any_host()) {
+    fn a_host_round_trips_through_json(host in any_host()) {
         let json = serde_json::to_vec_pretty(&host).unwrap();
         prop_assert_eq!(from_json(&json).unwrap(), host);
     }
 
     #[test]
-    fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_are_handled(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = from_json(&bytes);
     }
 }
@@ -309,7 +309,7 @@ fn iomem_text_is_accepted() {
 }
 
 #[test]
-fn errors_say_where() {
+fn errors_name_the_field() {
     let ram = r#""memory_map": [{"start": 0, "end": 4096, "type": "ram"}]"#;
     for (text, part) in [
         (String::new(), "an empty file"),

@@ -1,9 +1,9 @@
-//! What a Xen dom0 knows of the machine beside its memory map.
+//! Facts about a machine in a Xen dom0, besides the memory map.
 //!
-//! Xen's kexec keeps an image's pages in its free heap, and loses the data of a
-//! destination that is a free page of that heap itself (docs/xen-kexec-defect.md). So the
-//! planner must know which pages cannot be free: those of the crash area, and
-//! those that a domain owns.
+//! Xen's kexec allocates the pages of an image from its free heap, and loses data whose
+//! destination is itself a free page of that heap (docs/xen-kexec-defect.md). So the
+//! planner must know pages that cannot be free: those of the crash area, and those owned
+//! by a domain.
 
 pub mod read;
 
@@ -11,10 +11,10 @@ use super::{CrashRegion, Entry, Kind};
 use handoff::addr::PhysRange;
 use serde::{Deserialize, Serialize};
 
-/// Most runs that [`bounded`] keeps: the largest ones.
+/// Maximum number of ranges that [`bounded`] returns: the largest ones.
 pub const MAX_RUNS: usize = 512;
 
-/// Half-open, in bytes.
+/// A half-open range, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
@@ -25,7 +25,6 @@ pub struct Run {
 }
 
 impl Run {
-    /// The run as the planner has it.
     #[must_use]
     pub const fn range(&self) -> PhysRange {
         PhysRange {
@@ -42,7 +41,7 @@ impl From<PhysRange> for Run {
     }
 }
 
-/// Why a run cannot be part of Xen's free heap.
+/// Why a range cannot be part of Xen's free heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Safe {
@@ -52,19 +51,18 @@ pub enum Safe {
     Owned,
 }
 
-/// A run of pages that are not Xen's to give away.
+/// A range of pages that Xen cannot allocate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SafeRun {
     /// First byte.
     pub start: u64,
     /// One past the last.
     pub end: u64,
-    /// Why.
+    /// Reason.
     pub kind: Safe,
 }
 
 impl SafeRun {
-    /// The run as the planner has it.
     #[must_use]
     pub const fn range(&self) -> PhysRange {
         PhysRange {
@@ -82,10 +80,11 @@ pub struct XenHost {
     pub version: String,
     /// Runs of pages that data may be loaded to, sorted; at most [`MAX_RUNS`].
     pub safe: Vec<SafeRun>,
-    /// Why it is not known which pages domains own, if it is not.
+    /// Why the ownership of pages is unknown, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owned_unknown: Option<String>,
-    /// Bytes of Xen's free heap, where it keeps a loaded image; `None`: not known.
+    /// Size of Xen's free heap in bytes, from which it allocates loaded images;
+    /// `None` if unknown.
     #[serde(default)]
     pub heap_free: Option<u64>,
     /// Crash note of each physical CPU; empty without a crash area.
@@ -100,14 +99,14 @@ pub struct XenHost {
 }
 
 impl XenHost {
-    /// The safe runs, of one kind or of both; sorted.
+    /// Returns the safe ranges, optionally of one kind; sorted.
     pub fn safe(&self) -> impl Iterator<Item = PhysRange> + '_ {
         self.safe.iter().map(SafeRun::range)
     }
 }
 
-/// The safe runs of a machine: RAM of the crash regions and RAM in `owned`,
-/// whole pages; sorted, not overlapping. Where there are more than
+/// Returns the safe ranges of a machine: RAM of the crash regions and RAM in
+/// `owned`, whole pages; sorted, not overlapping. Where there are more than
 /// [`MAX_RUNS`], the largest.
 #[must_use]
 pub fn bounded(map: &[Entry], crash: &[CrashRegion], owned: &[PhysRange]) -> Vec<SafeRun> {
@@ -128,7 +127,7 @@ pub fn bounded(map: &[Entry], crash: &[CrashRegion], owned: &[PhysRange]) -> Vec
     let crash_runs = runs.clone();
     for range in owned {
         for run in inside(*range, Safe::Owned) {
-            // what both have is the crash area's
+            // the common part belongs to the crash area
             let taken = crash_runs.iter().map(SafeRun::range);
             let pieces = handoff::runs::without([run.range()], taken);
             runs.extend(pieces.into_iter().map(|PhysRange { start, end }| SafeRun {
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_safe_is_ram_and_in_whole_pages() {
+    fn safe_ranges_are_whole_pages_of_ram() {
         let map = [ram(0x1000, 0x8000), ram(0x10000, 0x20800)];
         let crash = [CrashRegion {
             start: 0x12000,
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_runs_are_kept() {
+    fn the_largest_ranges_are_selected() {
         let map = [ram(0, 1 << 30)];
         let owned: Vec<PhysRange> = (1..1000_u64)
             .map(|n| r(n << 16, (n << 16) + ((n % 10 + 1) << 12)))

@@ -1,4 +1,4 @@
-//! Why there is no plan.
+//! Errors of the planner.
 
 use super::boot::linux::LinuxError;
 use super::boot::mb2_requests::RequestError;
@@ -15,59 +15,60 @@ use handoff::addr::PhysRange;
 use xen_shim::contract::ContractError;
 use xen_shim::low_memory::NoLowMemory;
 
-/// Why there is no plan, and what to do about it.
+/// Why a request cannot be planned, with a suggested fix.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// Nothing is known of the machine.
+    /// The memory map has no RAM.
     #[error("the memory map has no RAM: there is nowhere to load to")]
     NoRam,
     /// A required Multiboot2 request.
     #[error(transparent)]
     Want(#[from] RequestError),
-    /// Xen's own rules.
+    /// A constraint of Xen.
     #[error(transparent)]
     Contract(#[from] ContractError),
-    /// Xen's low memory.
+    /// No low memory for Xen.
     #[error(transparent)]
     Low(#[from] NoLowMemory),
-    /// Xen as crash kernel, with a dom0 that its memory map does not suit.
+    /// Xen as crash kernel with a PVH dom0, which the memory map does not
+    /// support.
     #[error("Xen as crash kernel takes a PV dom0 only: leave dom0=pvh out of Xen's command line")]
     PvhDom0,
-    /// Xen by its PVH entry.
+    /// Xen with its PVH entry.
     #[error(
         "--type elf: Xen's PVH entry is for running inside another Xen; leave --type out, and \
          it is started by its Multiboot2 header"
     )]
     XenByPvh,
-    /// Xen by Multiboot (1), with a Multiboot2 header in its file.
+    /// Xen with Multiboot (1), although its file has a Multiboot2 header.
     #[error(
         "--type multiboot: Xen is started by its Multiboot2 header, leave --type out; by \
          Multiboot (1) it could only run at its link address and would not be told where it \
          may go (Xen 4.17 overwrites memory when it is moved all the same)"
     )]
     XenByMultiboot1,
-    /// Xen as crash image, which asks the BIOS.
+    /// Xen as crash image in real mode.
     #[error(
         "--real-mode: a Xen that asks the BIOS for its memory map takes all memory, and with it \
          what it is to save; leave --real-mode out"
     )]
     CrashXenRealMode,
-    /// Free space.
+    /// Not enough free memory.
     #[error(transparent)]
     NoRoom(#[from] NoRoom),
-    /// Not enough memory that Xen cannot lose.
+    /// Not enough memory outside of Xen's free heap.
     #[error(transparent)]
     NoSafeRoom(NoSafeRoom),
-    /// `--drill xen-heap` has nothing to work with.
+    /// `--drill xen-heap` is impossible.
     #[error("--drill xen-heap: {why}")]
     Drill {
-        /// What is missing.
+        /// Reason.
         why: String,
     },
-    /// A place that is not free.
+    /// A fixed address that is not free.
     #[error(transparent)]
     Fixed(#[from] FixedError),
-    /// The image forbids what the options ask for.
+    /// The options contradict the constraints of the image.
     #[error(
         "no place for {name}: it can only be within {allowed}, and the window from --mem-min \
          {min:#x} to --mem-max {max:#x} has nothing of that"
@@ -75,11 +76,11 @@ pub enum PlanError {
     Window {
         /// Segment name.
         name: String,
-        /// By its nature.
+        /// Range that the image allows.
         allowed: PhysRange,
-        /// Asked for.
+        /// `--mem-min`.
         min: u64,
-        /// Asked for.
+        /// `--mem-max`.
         max: u64,
     },
     /// The only free memory is above 4 GiB, out of reach of Multiboot's 32-bit addresses.
@@ -91,84 +92,84 @@ pub enum PlanError {
     ModuleAbove4Gib {
         /// Segment name.
         name: String,
-        /// Bytes.
+        /// Size in bytes.
         len: u64,
-        /// Lowest address that could be used.
+        /// Lowest usable address.
         min: u64,
         /// Free bytes below 4 GiB.
         free: u64,
-        /// The largest free run below 4 GiB, in bytes.
+        /// The largest free range below 4 GiB, in bytes.
         largest: u64,
     },
-    /// A module without a byte.
+    /// An empty module.
     #[error("{name} is empty (0 bytes): no boot protocol can express that; leave it out")]
     EmptyModule {
         /// Segment name.
         name: String,
     },
-    /// Nothing is reserved for a crash image.
+    /// No such crash region.
     #[error(
         "no crash region at {wanted}: the running kernel has {}; `mbtool crash size` says what to \
          reserve",
         crash_regions(there)
     )]
     NoCrashRegion {
-        /// Asked for.
+        /// Requested region.
         wanted: PhysRange,
-        /// What is there.
+        /// Existing regions.
         there: Vec<PhysRange>,
     },
-    /// Everything together is larger than the region.
+    /// The crash image is larger than the region.
     #[error(
         "the crash region {region} ({}) is too small: loading takes {} ({parts}); {}",
         Size(region.len()), Size::rounded_up(*load), more(*reserve)
     )]
     CrashRegionTooSmall {
-        /// The region.
+        /// The crash region.
         region: PhysRange,
-        /// Bytes that loading takes.
+        /// Memory needed for loading, in bytes.
         load: u64,
-        /// What they are.
+        /// List of the parts.
         parts: String,
-        /// What to reserve, where that is known.
+        /// Advised reservation, if known.
         reserve: Option<Reserve>,
     },
-    /// A dump of this machine cannot be described.
+    /// The core header for this machine would be too large.
     #[error(transparent)]
     CoreHeader(#[from] crate::plan::crash::elfcorehdr::TooMany),
-    /// dom0 cannot start there.
+    /// dom0 cannot start on this machine.
     #[error(transparent)]
     Dom0Window(#[from] crate::plan::crash::xen::Dom0RangeError),
-    /// The handoff's log in RAM.
+    /// The handoff's log in RAM is unusable.
     #[error("no RAM log at {addr:#x}: {why}; choose another address (--console ramlog:ADDR)")]
     RamLog {
-        /// Asked for.
+        /// Requested address.
         addr: u64,
-        /// What is wrong with it.
+        /// Reason.
         why: String,
     },
-    /// The image cannot be moved as planned.
+    /// The image cannot be moved to its address.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// Boot information.
+    /// Multiboot information.
     #[error(transparent)]
     Mbi(#[from] MbiError),
     /// Linux's boot parameters.
     #[error(transparent)]
     Linux(#[from] LinuxError),
-    /// Overlaps, or too many segments.
+    /// Overlapping or too many segments.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
-    /// The handoff.
+    /// The handoff blob cannot be built.
     #[error("handoff: {0}")]
     Handoff(String),
-    /// What the loading kernel, or the machine, would not take.
+    /// The plan violates a limit of the loading kernel or of the machine.
     #[error(transparent)]
     Check(#[from] CheckError),
 }
 
 impl PlanError {
-    /// `estimate` is more than there is in `region`.
+    /// Returns the error for an `estimate` that is larger than `region`.
     pub(super) fn too_small(region: PhysRange, estimate: &SizeEstimate) -> Self {
         Self::CrashRegionTooSmall {
             region,
@@ -182,14 +183,14 @@ impl PlanError {
 fn more(reserve: Option<Reserve>) -> String {
     match reserve {
         Some(reserve) => format!(
-            "reserve more with {reserve} on {} command line, which leaves room to run",
+            "reserve more with {reserve} on {} command line, which leaves memory to run",
             if reserve.xen {
                 "Xen's"
             } else {
                 "the running kernel's"
             }
         ),
-        None => "reserve more: `mbtool crash size` says how much".to_owned(),
+        None => "reserve more: `mbtool crash size` prints the size".to_owned(),
     }
 }
 

@@ -1,10 +1,10 @@
-//! Numbers that are read as hexadecimal.
+//! Numbers in hexadecimal notation.
 
 use handoff::addr::PhysRange;
 use serde::{Serialize, Serializer};
 use std::fmt;
 
-/// An address, or another number that is read as hexadecimal.
+/// An address or another number in hexadecimal notation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Hex(pub u64);
 

@@ -1,13 +1,14 @@
-//! Request + Image + Host -> [`Plan`], a pure value.
+//! Computes a [`Plan`] from Request, Image and Host: a pure function.
 //!
 //! `build` has the steps in order. The folders, each of which uses only those before it:
 //!
-//! - [`place`]: which address everything gets;
+//! - [`place`]: choice of addresses;
 //! - [`boot`]: boot parameters, memory map and boot information, by protocol;
 //! - `xen_heap`: how to load past Xen's free heap;
 //! - [`crash`]: crash images;
-//! - [`check`]: the finished plan against the rules of the loading kernel;
-//! - [`report`]: the JSON document, the table, the picture.
+//! - [`check`]: checks the finished plan against the limits of the loading
+//!   kernel;
+//! - [`report`]: the JSON document, the table, the SVG picture.
 
 pub mod boot;
 mod build;
@@ -35,26 +36,26 @@ pub use request::{Module, Request};
 
 use handoff::addr::PhysRange;
 
-/// One named run of memory to load.
+/// One named memory range to load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// "xen", "module 1: initrd.img", "mbi", "handoff"...: every message uses it.
+    /// Name for messages: "xen", "module 1: initrd.img", "mbi", "handoff"...
     pub name: String,
     /// Destination; page aligned at both ends.
     pub dest: PhysRange,
     /// Loaded at the start of `dest`; the rest is zeroed. Empty for a zero-length
-    /// segment (bufsz 0): memory that must stay as it is, or stay free.
+    /// segment (bufsz 0): memory that must stay unchanged or free.
     pub data: Bytes,
     /// CRC-32 (IEEE) of `data`; 0 for a zero-length segment.
     pub crc32: u32,
-    /// SHA-256 of `data`, where the handoff is to verify it; `None` for a zero-length segment.
+    /// SHA-256 of `data` if the handoff verifies it; `None` for a zero-length segment.
     pub sha256: Option<[u8; 32]>,
 }
 
-/// What `kexec_load(2)` really gets, after splitting and merging.
+/// A segment as passed to `kexec_load(2)`, after splitting and merging.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KernelSegment {
-    /// Page aligned.
+    /// Page-aligned destination.
     pub dest: PhysRange,
     /// At most `dest.len()` bytes.
     pub data: Bytes,
@@ -62,14 +63,14 @@ pub struct KernelSegment {
     pub names: Vec<String>,
 }
 
-/// Everything decided. `plan` prints it, a backend applies it.
+/// A complete plan. `plan` prints it, a backend applies it.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Where the old kernel jumps: the handoff's entry.
+    /// Entry point for the old kernel: that of the handoff.
     pub entry: u64,
-    /// The segments, sorted by destination, not overlapping.
+    /// Segments, sorted by destination, not overlapping.
     pub segments: Vec<Segment>,
-    /// The same, as the kernel takes them.
+    /// The same segments as passed to the kernel.
     pub kernel_segments: Vec<KernelSegment>,
     /// True for a crash image (`load -p`).
     pub crash: bool,

@@ -1,4 +1,4 @@
-//! Memory for the handoff's log: nobody else's, and told to the image as such.
+//! Reserves memory for the handoff's log, also in the image's memory map.
 
 use super::PlanError;
 use crate::host::{Entry, Host, Kind, map};
@@ -6,12 +6,12 @@ use crate::ramlog;
 use handoff::addr::{MIB, PhysRange};
 use handoff::spec::Console;
 
-/// The machine, with the memory of every RAM log reserved: nothing is loaded
-/// there, and the image is told to leave it alone.
+/// Returns the host with the memory of every RAM log reserved, so that nothing
+/// is loaded there and the image does not use it.
 ///
 /// # Errors
 ///
-/// A log below 1 MiB, or where there is no memory.
+/// When a log is below 1 MiB, or not in memory.
 pub(super) fn keep(
     consoles: &[Console],
     host: &Host,
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn kept_memory_stays_as_it_is() {
+    fn reserved_memory_is_unchanged() {
         let host = host("memmap=1M$64M");
         let mut warnings = vec![];
         let after = keep(&log(64 * MIB), &host, &mut warnings).unwrap();
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn other_places_are_refused() {
+    fn other_addresses_are_refused() {
         for addr in [
             0x1000,
             128 * MIB,

@@ -1,8 +1,9 @@
-//! The document that `plan --json` prints, and the table that `plan` prints.
+//! The document of `plan --json`, and the table of `plan`.
 //!
 //! docs/plan-json.md describes every field. Addresses are strings ("0x1000"),
 //! sizes are numbers; `memory_map`, `low_memory` and `crash_regions` have the
-//! form of [`crate::host::Host`], so that a plan is also a recorded machine.
+//! format of [`crate::host::Host`], so that a plan can be used as a recorded
+//! machine.
 
 pub(super) mod assemble;
 mod fixup;
@@ -21,70 +22,70 @@ use crate::host::xen::XenHost;
 use crate::host::{CrashRegion, Entry, LowMemory};
 use serde::{Serialize, Serializer};
 
-/// Raised with every incompatible change of the document.
+/// Incremented with every incompatible change of the document.
 pub const FORMAT: u32 = 2;
 
-/// What `plan --json` prints; see docs/plan-json.md.
+/// Document of `plan --json`; see docs/plan-json.md.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// [`FORMAT`].
+    /// Value of [`FORMAT`].
     pub format: u32,
     /// True for a crash image.
     pub crash: bool,
-    /// Where the old kernel jumps: the handoff.
+    /// Entry point for the old kernel: that of the handoff.
     pub entry: Hex,
-    /// How the handoff enters the image.
+    /// Entry state of the image.
     pub exit: ExitReport,
     /// The image.
     pub image: ImageReport,
-    /// Named segments, by address.
+    /// Segments with names, by address.
     pub segments: Vec<SegmentReport>,
-    /// Boot information as sent; for Multiboot2 the key is `mbi`.
+    /// Decoded boot information; for Multiboot2 the key is `mbi`.
     #[serde(flatten)]
     pub boot: Sent,
-    /// The machine's memory, as the planner knew it.
+    /// The machine's memory map.
     pub memory_map: Vec<Entry>,
     /// RAM that Linux shares with EFI, see [`crate::host::Host::efi_ram`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub efi_ram: Vec<Entry>,
-    /// RAM that drivers have added, see [`crate::host::Host::added_ram`].
+    /// RAM added by drivers, see [`crate::host::Host::added_ram`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub added_ram: Vec<Entry>,
-    /// What was found in low memory.
+    /// Contents of low memory.
     pub low_memory: LowMemory,
     /// Crash regions of the running kernel.
     pub crash_regions: Vec<CrashRegion>,
-    /// The Xen below, in a dom0.
+    /// The Xen that runs below a dom0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub xen: Option<XenHost>,
-    /// For Linux: the facts of the running machine that it is told of.
+    /// Linux only: facts of the running machine that are passed to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_facts: Option<BootFacts>,
-    /// For a crash image that makes a dump: what the running system leaves for it.
+    /// Crash image only: notes and other dump data of the running system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dump: Option<CrashInfo>,
-    /// What Xen needs below 1 MiB; null for other images.
+    /// Xen's requirements below 1 MiB; null for other images.
     pub xen_low_memory: Option<LowReport>,
-    /// What the handoff stores and copies just before the jump, in order.
+    /// Stores and copies of the handoff just before the jump, in order.
     pub fixups: Vec<FixupReport>,
-    /// What the handoff moves, after verification and before `fixups`, in order.
+    /// Moves of the handoff after verification and before `fixups`, in order.
     pub moves: Vec<MoveReport>,
-    /// What the handoff clears, after `moves`.
+    /// Ranges that the handoff clears after `moves`.
     pub clear: Vec<HexRange>,
     /// The handoff.
     pub handoff: HandoffReport,
-    /// What the user should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
-    /// What the system call gets.
+    /// Segments passed to the system call.
     pub kernel_segments: Vec<KernelSegmentReport>,
 }
 
-/// The jump.
+/// Entry state of the image.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExitReport {
-    /// "multiboot2-i386" and the like.
+    /// For instance "multiboot2-i386".
     pub mode: &'static str,
-    /// Registers that carry something.
+    /// Registers with a defined value.
     pub registers: Registers,
 }
 
@@ -93,7 +94,7 @@ pub struct ExitReport {
 pub struct Registers(pub Vec<(&'static str, Hex)>);
 
 impl Registers {
-    /// Value of register `name`, 0 where it carries nothing.
+    /// Returns the value of register `name`, 0 if undefined.
     #[must_use]
     pub fn get(&self, name: &str) -> u64 {
         let of = self.0.iter().find(|(register, _)| *register == name);
@@ -121,19 +122,19 @@ pub struct ImageReport {
     /// "multiboot2", "multiboot", "linux" or "pvh".
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// Container.
+    /// Container format.
     pub format: crate::image::Format,
-    /// Where it starts.
+    /// Load address.
     pub base: Hex,
-    /// Where it was linked to start.
+    /// Link address.
     pub link_base: Hex,
-    /// Bytes of memory it occupies.
+    /// Memory size in bytes.
     pub size: u64,
-    /// Bytes of memory kept for it.
+    /// Size of the memory reserved for it, in bytes.
     pub reserved: u64,
     /// Entry point.
     pub entry: Hex,
-    /// What it says of itself, if it is Xen.
+    /// Version and features, if it is Xen.
     pub xen: Option<xen_shim::XenInfo>,
 }
 
@@ -142,15 +143,15 @@ pub struct ImageReport {
 pub struct SegmentReport {
     /// See [`super::Segment`].
     pub name: String,
-    /// Where.
+    /// Destination.
     pub dest: Hex,
-    /// Bytes of memory.
+    /// Memory size in bytes.
     pub memsz: u64,
-    /// Bytes of data; 0 for a claim.
+    /// Data size in bytes; 0 for a zero-length segment.
     pub bufsz: usize,
-    /// Of the data.
+    /// CRC-32 of the data.
     pub crc32: Hex,
-    /// Of the data, 64 hexadecimal digits, where the handoff verifies it.
+    /// SHA-256 of the data, 64 hexadecimal digits, if the handoff verifies it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
 }
@@ -158,61 +159,61 @@ pub struct SegmentReport {
 /// A kernel segment.
 #[derive(Clone, Debug, Serialize)]
 pub struct KernelSegmentReport {
-    /// Where.
+    /// Destination.
     pub dest: Hex,
-    /// Bytes of memory.
+    /// Memory size in bytes.
     pub memsz: u64,
-    /// Bytes of data.
+    /// Data size in bytes.
     pub bufsz: usize,
-    /// Segments inside.
+    /// Names of the segments inside.
     pub names: Vec<String>,
 }
 
 /// Decisions about low memory.
 #[derive(Clone, Debug, Serialize)]
 pub struct LowReport {
-    /// Where Xen will put its trampoline; null when that cannot be known.
+    /// Address of Xen's trampoline; null if unknown.
     pub trampoline: Option<HexRange>,
-    /// The made-up BIOS data area; null when the machine's own is good.
+    /// The synthetic BIOS data area; null when the machine's own is valid.
     pub fix: Option<LowFixReport>,
 }
 
-/// A made-up BIOS data area.
+/// A synthetic BIOS data area.
 #[derive(Clone, Debug, Serialize)]
 pub struct LowFixReport {
     /// The page that becomes the EBDA.
     pub ebda: Hex,
-    /// Base memory claimed, in KiB.
+    /// Base memory size, in KiB.
     pub base_kib: u16,
-    /// Where the RSDP is copied to, if there is one.
+    /// Destination of the RSDP copy, if there is one.
     pub rsdp: Option<Hex>,
 }
 
-/// Memory that the handoff moves.
+/// A memory range that the handoff moves.
 #[derive(Clone, Debug, Serialize)]
 pub struct MoveReport {
-    /// The segment.
+    /// Name of the segment.
     pub name: String,
-    /// Where it is loaded.
+    /// Load address.
     pub from: Hex,
-    /// Where it goes.
+    /// Final address.
     pub to: Hex,
-    /// Bytes.
+    /// Size in bytes.
     pub len: u64,
 }
 
 /// The handoff.
 #[derive(Clone, Debug, Serialize)]
 pub struct HandoffReport {
-    /// Where it is.
+    /// Load address.
     pub base: Hex,
-    /// Bytes of memory.
+    /// Memory size in bytes.
     pub size: u64,
-    /// As `--console` takes it: several are joined by `+`.
+    /// Consoles in the syntax of `--console`, joined by `+`.
     pub console: String,
     /// "halt" or "reset".
     pub on_fault: &'static str,
-    /// How every loaded segment is verified: "none", "crc32" or "sha256".
+    /// Verification of loaded segments: "none", "crc32" or "sha256".
     pub verify: &'static str,
     /// "off", "fault-long", "fault-protected" or "xen-heap".
     pub drill: &'static str,

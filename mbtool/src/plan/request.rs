@@ -1,4 +1,4 @@
-//! What the user asked for: the planner's input beside the machine.
+//! The request: the planner's input besides the machine.
 
 use super::Bytes;
 use crate::host::Host;
@@ -6,67 +6,68 @@ use crate::image::{Image, Protocol};
 use handoff::addr::{MIB, PhysRange};
 use handoff::spec::{Console, Drill, OnFault, Verify};
 
-/// Most segments that Linux's `kexec_load(2)` takes.
+/// Maximum number of segments of Linux's `kexec_load(2)`.
 pub const LINUX_SEGMENTS: usize = 16;
-/// Most segments that Xen's kexec hypercall takes.
+/// Maximum number of segments of Xen's kexec hypercall.
 pub const XEN_SEGMENTS: usize = 15;
 
-/// A file handed to the image beside itself.
+/// A file passed to the image.
 #[derive(Clone, Debug)]
 pub struct Module {
     /// File name, for messages.
     pub name: String,
-    /// String passed with it: arguments only, without a file name in front.
+    /// Arguments passed with it, without a file name.
     pub cmdline: String,
-    /// Contents, unpacked where that was wanted.
+    /// Contents, decompressed if requested.
     pub data: Bytes,
 }
 
-/// Everything asked for.
+/// A complete request.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// What to start.
+    /// Image to start.
     pub image: Image,
-    /// Its command line.
+    /// Command line of the image.
     pub cmdline: String,
-    /// Its modules, in order.
+    /// Modules in order.
     pub modules: Vec<Module>,
-    /// Nothing that can be moved is placed below this address.
+    /// Lower bound of the address of everything movable.
     pub mem_min: u64,
-    /// Nothing that can be moved is placed at or above this address.
+    /// Upper bound (exclusive) of the address of everything movable.
     pub mem_max: Option<u64>,
-    /// Xen only: let it call the BIOS.
+    /// Xen only: allow BIOS calls.
     pub real_mode: bool,
-    /// Where the handoff prints.
+    /// Consoles of the handoff.
     pub consoles: Vec<Console>,
-    /// What ends a fault in the handoff.
+    /// Action after a fault in the handoff.
     pub on_fault: OnFault,
-    /// How every loaded segment is verified before the jump.
+    /// Verification of loaded segments before the jump.
     pub verify: Verify,
-    /// Deliberate failure.
+    /// Deliberate failure, for tests.
     pub drill: Drill,
-    /// Xen only: load to pages that may be free, so that some get lost.
+    /// Xen only: load to pages that may be free, so that some are lost.
     pub drill_heap: bool,
-    /// Leave watchpoints behind that catch the image overwriting the handoff.
+    /// Set watchpoints that detect writes of the image to the handoff.
     pub guard: bool,
-    /// Give Xen a BIOS data area where the machine has none (a test of the
-    /// dump switches it off).
+    /// Provide a synthetic BIOS data area for Xen where the machine has none (a
+    /// test of the dump disables this).
     pub low_memory_fix: bool,
-    /// The region to stay in, for a crash image.
+    /// Crash image only: the region to stay in.
     pub crash: Option<PhysRange>,
-    /// Below this address the loading kernel cannot load; what must go there is
-    /// moved by the handoff. 0: it loads anywhere.
+    /// The loading kernel cannot load below this address; the handoff moves
+    /// segments there. 0: no limit.
     pub kernel_min: u64,
-    /// Random bytes for a Linux image's generator. The plan of two loads
-    /// differs by them.
+    /// Random seed for a Linux image. It is the only difference between plans
+    /// of two loads.
     pub seed: Option<[u8; 32]>,
-    /// Most segments that the loading kernel takes: [`LINUX_SEGMENTS`] or
+    /// Maximum number of segments of the loading kernel: [`LINUX_SEGMENTS`] or
     /// [`XEN_SEGMENTS`].
     pub max_segments: usize,
 }
 
 impl Request {
-    /// Asks for `image` alone, with every default of the command line.
+    /// Creates a request for `image` with the default options of the command
+    /// line.
     #[must_use]
     pub const fn new(image: Image) -> Self {
         Self {
@@ -90,7 +91,8 @@ impl Request {
         }
     }
 
-    /// Most segments that the kernel which loads on `host` takes.
+    /// Returns the maximum number of segments of the kernel that loads on
+    /// `host`.
     #[must_use]
     pub fn segment_limit(&self, host: &Host) -> usize {
         match host.xen {
@@ -99,8 +101,8 @@ impl Request {
         }
     }
 
-    /// Name of the segment of module `index`, without the file's directory: the
-    /// handoff has room for a short one only.
+    /// Returns the segment name of module `index`, with the file name but
+    /// without directories: the handoff has space for a short name only.
     #[must_use]
     pub fn segment_name(&self, index: usize) -> String {
         let name = self
@@ -114,7 +116,7 @@ impl Request {
     }
 }
 
-/// The last part of a path.
+/// Returns the last component of a path.
 pub(super) fn base_name(path: &str) -> &str {
     path.rsplit('/')
         .find(|part| !part.is_empty())

@@ -1,4 +1,4 @@
-//! Segments of whole pages from the parts of a plan.
+//! Page-aligned segments from the parts of a plan.
 
 use super::boot::params::BootParams;
 use super::place::layout::Layout;
@@ -10,7 +10,6 @@ use handoff::spec::{Digest, Verify};
 use sha2::{Digest as _, Sha256};
 
 impl Segment {
-    /// Loads `data` at `dest`.
     pub(super) fn new(name: &str, dest: PhysRange, data: impl Into<Bytes>) -> Self {
         let data = data.into();
         Self {
@@ -22,7 +21,8 @@ impl Segment {
         }
     }
 
-    /// Adds what `verify` needs beside the CRC-32, which every segment has.
+    /// Adds the digest that `verify` requires besides the CRC-32, which every
+    /// segment has.
     pub(super) fn with_digest(mut self, verify: Verify) -> Self {
         if verify == Verify::Sha256 && !self.data.is_empty() {
             self.sha256 = Some(Sha256::digest(&self.data).into());
@@ -30,14 +30,14 @@ impl Segment {
         self
     }
 
-    /// The checksum that the handoff is to find.
+    /// Returns the digest that the handoff verifies.
     pub(super) fn digest(&self) -> Digest {
         self.sha256
             .map_or(Digest::Crc32(self.crc32), Digest::Sha256)
     }
 }
 
-/// The image's segments: what shares a page becomes one.
+/// Returns the image's segments; segments that share a page are merged.
 pub(super) fn image(
     params: &BootParams,
     name: &str,
@@ -78,7 +78,7 @@ pub(super) fn image(
     Ok(runs.into_iter().enumerate().map(named).collect())
 }
 
-/// One segment for each module.
+/// Returns one segment per module.
 pub(super) fn modules(request: &Request, layout: &Layout) -> Vec<Segment> {
     let all = request.modules.iter().zip(&layout.modules).enumerate();
     let one = |(index, (module, range)): (usize, (&super::Module, &PhysRange))| {
@@ -88,7 +88,7 @@ pub(super) fn modules(request: &Request, layout: &Layout) -> Vec<Segment> {
     all.map(one).collect()
 }
 
-/// The handoff in the pages that were kept for it.
+/// Returns the handoff's segment in its allocated pages.
 pub(super) fn handoff(built: &Built, pages: PhysRange) -> Result<Segment, PlanError> {
     let dest = PhysRange::from_len(pages.start, built.memsz);
     let dest = dest.filter(|dest| pages.covers(dest)).ok_or_else(|| {
@@ -97,14 +97,16 @@ pub(super) fn handoff(built: &Built, pages: PhysRange) -> Result<Segment, PlanEr
     Ok(Segment::new("handoff", dest, built.bytes.clone()))
 }
 
-/// A claim on everything kept for the image, which its own segments cut.
+/// A zero-length segment over all pages reserved for the image; the image's own
+/// segments cut it.
 pub(super) fn reserve(params: &BootParams, pages: PhysRange) -> Option<Segment> {
-    let claim = |_: &_| Segment::new("xen (rest of its superpages)", pages, Vec::new());
-    params.xen.as_ref().map(claim)
+    let reserve = |_: &_| Segment::new("xen (rest of its superpages)", pages, Vec::new());
+    params.xen.as_ref().map(reserve)
 }
 
-/// A claim on page 0, for Xen, which maps only what is claimed: where Xen lost a
-/// page it copies page 0, and would fault without it, unheard.
+/// A zero-length segment on page 0, for Xen, which maps only listed segments: in
+/// place of a lost page Xen copies page 0, and would fault silently without this
+/// mapping.
 pub(super) fn page_0() -> Segment {
     let pages = PhysRange {
         start: 0,

@@ -1,12 +1,12 @@
-//! Guests that run beside dom0, and end with this Xen.
+//! Guests besides dom0, which end together with this Xen.
 
 use super::{Step, listed};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Says which guests have devices in this dom0 (/sys/bus/xen-backend/devices has
-/// `TYPE-DOMAIN-DEVICE`); `None` without any.
+/// Reports guests that use devices of this dom0 (/sys/bus/xen-backend/devices
+/// has `TYPE-DOMAIN-DEVICE`); `None` without any.
 pub(super) fn seen(root: &Path) -> Option<Step> {
     let listing = fs::read_dir(root.join("sys/bus/xen-backend/devices")).ok()?;
     let domains: BTreeSet<u32> = listing

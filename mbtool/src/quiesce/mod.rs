@@ -1,10 +1,10 @@
-//! Bringing dom0 to rest before Xen jumps into another kernel.
+//! Quiesces dom0 before Xen jumps to another kernel.
 //!
-//! `KEXEC_CMD_kexec` stops the CPUs and the interrupt controllers, and nothing
-//! else: unlike Linux's own kexec it never calls the drivers' shutdown methods.
-//! What user space can do in their place is here, each step with a limit of
-//! time, reported, and taken back when the jump fails. The reasons for the
-//! order and for what is left out: docs/adr/0009-quiesce-dom0.md.
+//! `KEXEC_CMD_kexec` stops the CPUs and the interrupt controllers, only. Unlike
+//! Linux's own kexec it never calls the drivers' shutdown methods. This module
+//! does as much of that as user space can. Each step has a timeout, is
+//! reported, and is undone if the jump fails. Reasons for the order and for
+//! omissions: docs/adr/0009-quiesce-dom0.md.
 
 mod guests;
 mod mounts;
@@ -20,16 +20,16 @@ pub use patient::Patient;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a device may take to finish what it had begun before its bus
-/// mastering was switched off.
+/// Time for a device to finish transfers that it began before its bus mastering
+/// was switched off.
 const DRAIN: Duration = Duration::from_millis(100);
 
-/// What one step came to.
+/// Result of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// One sentence.
+    /// Message for the user.
     pub text: String,
-    /// False when something was left as it was.
+    /// False when something could not be done.
     pub complete: bool,
 }
 
@@ -51,18 +51,18 @@ impl Step {
     }
 }
 
-/// How to take back one thing that was done.
+/// Reverts one change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Undo {
     /// Write this text to this file.
     Write(PathBuf, String),
-    /// Mount this read-write again.
+    /// Remount this mount point read-write.
     Mount(PathBuf),
     /// Write this command register to this configuration space.
     Command(PathBuf, u16),
 }
 
-/// A machine at rest.
+/// A quiesced machine.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Quiet {
@@ -70,10 +70,10 @@ pub struct Quiet {
 }
 
 impl Quiet {
-    /// Brings the machine below `root` to rest; `last` ends every other process
-    /// too. `say` gets each step as it ends. Nothing here fails: a kernel that
-    /// finds a device running is better off than a user who finds no way out of
-    /// a half shut down machine.
+    /// Quiesces the machine below `root`; with `last`, also ends all other
+    /// processes. `say` gets the result of each step. Failures are only
+    /// reported: a kernel that finds a device running is better than a half
+    /// shut down machine that cannot be used.
     pub fn make(root: &Path, ops: &dyn Ops, last: bool, say: &mut dyn FnMut(&Step)) -> Self {
         let mut quiet = Self::default();
         say(&lock(ops));
@@ -91,8 +91,7 @@ impl Quiet {
         quiet
     }
 
-    /// Puts back what was changed, the last thing first. Processes that were
-    /// ended stay ended.
+    /// Reverts the changes, the last one first. Ended processes stay ended.
     pub fn take_back(self, ops: &dyn Ops) -> Step {
         let all = self.undo.len();
         let failed: Vec<String> = self
@@ -107,15 +106,16 @@ impl Quiet {
             .collect();
         if failed.is_empty() {
             Step::done(format!(
-                "put back: {all} settings of devices and file systems"
+                "restored: {all} settings of devices and file systems"
             ))
         } else {
-            Step::partly(format!("not everything is put back: {}", listed(&failed)))
+            Step::partly(format!("not everything is restored: {}", listed(&failed)))
         }
     }
 }
 
-/// No page of this process may have to come from a disk that is switched off.
+/// Locks this process in memory, since its file may be on a disk that is
+/// stopped.
 fn lock(ops: &dyn Ops) -> Step {
     match ops.lock_memory() {
         Ok(()) => Step::done("memory of this process locked"),
@@ -133,7 +133,7 @@ fn sync(ops: &dyn Ops) -> Step {
     }
 }
 
-/// At most five, then how many more.
+/// Formats at most five names, and the number of others.
 fn listed(names: &[String]) -> String {
     const SHOWN: usize = 5;
     let mut text = names[..names.len().min(SHOWN)].join(", ");

@@ -5,12 +5,12 @@ use crate::sys::mountinfo::{self, Mount};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Time that the kernel gets for its emergency remount, which runs by itself.
+/// Time for the kernel's emergency remount, which is asynchronous.
 const EMERGENCY: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(200);
 
-/// Remounts read-only what is writable and has a disk behind it; what is busy,
-/// by the kernel's emergency remount (SysRq u), which asks nobody.
+/// Remounts writable file systems on disks read-only; busy ones by the kernel's
+/// emergency remount (SysRq u), which is unconditional.
 pub(super) fn read_only(root: &Path, ops: &dyn Ops, undo: &mut Vec<Undo>) -> Step {
     let before = writable(root);
     if before.is_empty() {
@@ -45,15 +45,15 @@ pub(super) fn read_only(root: &Path, ops: &dyn Ops, undo: &mut Vec<Undo>) -> Ste
     ))
 }
 
-/// Mount points, in the order of mounting, of writable file systems that a block
-/// device holds.
+/// Mount points of writable file systems on block devices, in mount order.
 fn writable(root: &Path) -> Vec<PathBuf> {
     let mounts = mountinfo::read(root).unwrap_or_default();
     let mounts = mounts.into_iter().filter(is_writable_disk);
     mounts.map(|mount| mount.point).collect()
 }
 
-/// A device number of its own, or (btrfs, zfs on a partition) a source in /dev.
+/// True for a block device number, or (btrfs, zfs on a partition) a source in
+/// /dev.
 fn is_writable_disk(mount: &Mount) -> bool {
     let disk = mount.device.0 != 0 || mount.source.starts_with("/dev");
     disk && mount.super_writable

@@ -1,4 +1,4 @@
-//! Network interfaces: the devices that write to memory when nobody asked.
+//! Network interfaces, which write received data to memory at any time.
 
 use super::{Ops, Step, Undo, listed};
 use crate::sys::file;
@@ -6,11 +6,11 @@ use crate::sys::number;
 use std::fs;
 use std::path::Path;
 
-/// Interface is up (linux/if.h).
+/// Interface flag: up (linux/if.h).
 const IFF_UP: u64 = 1;
-/// Interface is the loopback one.
+/// Interface flag: loopback.
 const IFF_LOOPBACK: u64 = 8;
-/// Most interfaces looked at; a host with many guests has some thousands.
+/// Maximum number of interfaces; a host with many guests has some thousands.
 const LIMIT: usize = 65536;
 
 /// Takes every interface but the loopback one down, by its `flags` in sysfs.

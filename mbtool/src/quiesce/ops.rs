@@ -1,4 +1,4 @@
-//! What quiescing asks of the kernel, each request with a limit of time.
+//! System calls needed to quiesce, each with a timeout.
 
 use crate::sys::timeout::within;
 use rustix::mm::MlockAllFlags;
@@ -9,45 +9,45 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-/// sync(2) of a machine with much unwritten data.
+/// Timeout of sync(2) with much dirty data.
 const SYNC: Duration = Duration::from_secs(60);
-/// One mount, one interface.
+/// Timeout of one mount or interface.
 const ONE: Duration = Duration::from_secs(10);
 
-/// The requests, or something that stands for them in a test. None of them may
-/// take longer than about a minute.
+/// The operations, replaced by a fake in tests. None of them may take much
+/// longer than a minute.
 pub trait Ops {
     /// Locks all memory of this process, now and later.
     ///
     /// # Errors
     ///
-    /// One clause.
+    /// The reason, as a clause.
     fn lock_memory(&self) -> Result<(), String>;
     /// Writes dirty data of all file systems.
     ///
     /// # Errors
     ///
-    /// As above.
+    /// The reason, as a clause.
     fn sync(&self) -> Result<(), String>;
     /// Makes the file system mounted at `target` read-only, or writable.
     ///
     /// # Errors
     ///
-    /// As above.
+    /// The reason, as a clause.
     fn remount(&self, target: &Path, read_only: bool) -> Result<(), String>;
     /// Writes a file of /sys or /proc.
     ///
     /// # Errors
     ///
-    /// As above.
+    /// The reason, as a clause.
     fn write(&self, path: &Path, text: &str) -> Result<(), String>;
-    /// Ends a process: politely, or not.
+    /// Sends SIGTERM, or with `hard` SIGKILL.
     fn kill(&self, pid: i32, hard: bool);
     /// Waits.
     fn pause(&self, time: Duration);
 }
 
-/// The running kernel.
+/// Operations on the running kernel.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Machine;
 
@@ -83,7 +83,7 @@ impl Ops for Machine {
     fn kill(&self, pid: i32, hard: bool) {
         let signal = if hard { Signal::KILL } else { Signal::TERM };
         if let Some(pid) = Pid::from_raw(pid) {
-            // it may have ended by itself
+            // the process may have ended already
             let _ = rustix::process::kill_process(pid, signal);
         }
     }
@@ -98,14 +98,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_answers_are_told() {
+    fn errors_of_the_kernel_are_reported() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("flags");
         Machine.write(&file, "0x1002").unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "0x1002");
         let err = Machine.write(&dir.path().join("no/flags"), "").unwrap_err();
         assert!(err.contains("no/flags: No such file"), "{err}");
-        // no mount point: refused for everybody
+        // not a mount point: refused with any privileges
         assert!(Machine.remount(dir.path(), true).is_err());
     }
 }

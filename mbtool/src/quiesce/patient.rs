@@ -1,12 +1,12 @@
-//! A writer that never waits for its reader.
+//! A writer that never blocks.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 
-/// Writes what the file takes at once, and drops the rest: a terminal behind a
-/// network that has gone down, or a pipe to a log daemon that has ended, must not
-/// keep the machine from jumping.
+/// Writes as much as the file accepts at once, and drops the rest: a terminal
+/// behind a stopped network, or a pipe to an ended log daemon, must not block the
+/// jump.
 #[derive(Debug)]
 pub struct Patient<W>(W);
 

@@ -1,4 +1,4 @@
-//! PCI devices: no more writes to memory by themselves.
+//! Stops DMA of PCI devices.
 
 use super::{Step, Undo, listed};
 use std::fs::{self, File, OpenOptions};
@@ -9,13 +9,12 @@ use std::path::{Path, PathBuf};
 const COMMAND: u64 = 4;
 /// Bus Master Enable in it.
 const MASTER: u16 = 1 << 2;
-/// Most functions looked at.
+/// Maximum number of functions.
 const LIMIT: usize = 65536;
 
 /// Clears Bus Master Enable of every endpoint that has it set, as Linux does for
-/// a kexec of its own. Bridges keep it: theirs is what their devices' remaining
-/// traffic goes through. So does an IOMMU's function (class 0806), which reads
-/// its tables by it.
+/// its own kexec. Bridges keep it, as they forward the remaining traffic of
+/// their devices. IOMMU functions (class 0806) keep it to read their tables.
 pub(super) fn stop(root: &Path, undo: &mut Vec<Undo>) -> Step {
     let listing = fs::read_dir(root.join("sys/bus/pci/devices"));
     let mut paths: Vec<PathBuf> = listing
@@ -49,7 +48,7 @@ pub(super) fn stop(root: &Path, undo: &mut Vec<Undo>) -> Step {
     }
 }
 
-/// Clears the bit; gives the register's old value, `None` where nothing was to do.
+/// Clears the bit, and returns the register's old value; `None` if it was clear.
 fn clear(config: &Path) -> Result<Option<u16>, String> {
     let mut header = [0; 16];
     let file = OpenOptions::new().read(true).write(true).open(config);
@@ -59,7 +58,7 @@ fn clear(config: &Path) -> Result<Option<u16>, String> {
     let vendor = u16::from_le_bytes([header[0], header[1]]);
     let command = u16::from_le_bytes([header[4], header[5]]);
     let (base, sub, kind) = (header[11], header[10], header[14] & 0x7f);
-    // a device that is switched off answers with ones
+    // a device that is powered off reads as all ones
     let skip = vendor == 0xffff || kind != 0 || base == 6 || (base, sub) == (8, 6);
     if skip || command & MASTER == 0 {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Every other process, at the end of an orderly shutdown.
+//! Ends all other processes, at the end of an orderly shutdown.
 
 use super::{Ops, Step};
 use crate::sys::file;
@@ -6,13 +6,13 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long processes have to end by themselves, and to end at all.
+/// Time for processes to end after SIGTERM, and after SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(100);
 
-/// SIGTERM, then SIGKILL, to all but process 1, this one, kernel threads, and
-/// those that keep a storage device alive (systemd's convention: a command line
-/// that begins with `@`).
+/// Sends SIGTERM, then SIGKILL, to all except process 1, this one, kernel
+/// threads, and those that keep a storage device alive (systemd's convention: a
+/// command line that begins with `@`).
 pub(super) fn end(root: &Path, ops: &dyn Ops) -> Step {
     let own = i32::try_from(std::process::id()).unwrap_or(0);
     for hard in [false, true] {
@@ -41,7 +41,7 @@ fn others(root: &Path, own: i32) -> Vec<i32> {
         .filter(|pid| {
             let dir = root.join("proc").join(pid.to_string());
             let line = file::read_bytes(&dir.join("cmdline"), file::LISTING).unwrap_or_default();
-            // kernel threads, and what has ended but was not waited for
+            // skip kernel threads and zombies
             !line.is_empty() && line[0] != b'@'
         })
         .collect()

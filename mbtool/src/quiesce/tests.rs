@@ -3,13 +3,13 @@ use crate::sys::testing::put;
 use std::cell::{Cell, RefCell};
 use std::fs;
 
-/// Writes down what it is asked for; files are really written.
+/// Records operations; files are really written.
 struct Fake<'a> {
     root: &'a Path,
     seen: RefCell<Vec<String>>,
-    /// Remounting works without an emergency.
+    /// True when a normal remount succeeds.
     willing: bool,
-    /// The emergency remount works.
+    /// True when the emergency remount succeeds.
     emergency: bool,
     paused: Cell<Duration>,
 }
@@ -69,7 +69,7 @@ impl Ops for Fake<'_> {
 
     fn kill(&self, pid: i32, hard: bool) {
         self.note(format!("kill {pid} {hard}"));
-        // one that listens, one that does not
+        // process 42 obeys SIGTERM, the other does not
         if hard || pid == 42 {
             fs::write(self.root.join(format!("proc/{pid}/cmdline")), "").unwrap();
         }
@@ -134,7 +134,7 @@ fn texts(steps: &[Step]) -> Vec<&str> {
 }
 
 #[test]
-fn everything_comes_to_rest_in_order_and_back() {
+fn all_steps_run_in_order_and_are_reverted() {
     let dir = dom0();
     let root = dir.path();
     let ops = Fake::new(root);
@@ -184,7 +184,7 @@ fn everything_comes_to_rest_in_order_and_back() {
 }
 
 #[test]
-fn a_busy_file_system_is_taken_by_force() {
+fn a_busy_file_system_needs_the_emergency_remount() {
     let dir = dom0();
     let mut ops = Fake::new(dir.path());
     ops.willing = false;
@@ -199,7 +199,7 @@ fn a_busy_file_system_is_taken_by_force() {
 }
 
 #[test]
-fn what_resists_is_named_and_the_wait_has_an_end() {
+fn failures_are_named_and_the_wait_is_bounded() {
     let dir = dom0();
     let root = dir.path();
     fs::remove_file(root.join("sys/bus/pci/devices/0000:00:03.0/config")).unwrap();
@@ -229,7 +229,7 @@ fn what_resists_is_named_and_the_wait_has_an_end() {
 }
 
 #[test]
-fn the_last_one_ends_the_others() {
+fn last_ends_all_other_processes() {
     let dir = dom0();
     let root = dir.path();
     let own = std::process::id();
@@ -253,7 +253,7 @@ fn the_last_one_ends_the_others() {
 }
 
 #[test]
-fn long_lists_are_cut() {
+fn long_lists_are_truncated() {
     let names: Vec<String> = (0..7).map(|n| n.to_string()).collect();
     assert_eq!(listed(&names), "0, 1, 2, 3, 4 and 2 more");
     assert_eq!(listed(&names[..2]), "0, 1");

@@ -3,7 +3,7 @@
 use super::BootOptions;
 use crate::sys::kernel_cmdline;
 
-/// Parameters of the running kernel that are about its own start only.
+/// Parameters that concern only the start of the running kernel.
 const THIS_BOOT: [&str; 5] = [
     "BOOT_IMAGE=",
     "initrd=",
@@ -13,14 +13,14 @@ const THIS_BOOT: [&str; 5] = [
 ];
 
 /// The image's command line. With `--reuse-cmdline` it begins with the parameters of
-/// the `running` kernel, but for those about its own start.
+/// the `running` kernel, except those that concern its own start.
 pub(crate) fn make(options: &BootOptions, running: &str) -> String {
     let given = options.cmdline.as_deref().unwrap_or("").trim();
     if !options.reuse_cmdline {
         return given.to_owned();
     }
     let stale = |parameter: &str| {
-        // a crash kernel that reserves memory for another has little left
+        // a crash kernel that reserves memory for another one has little left
         let reserves = options.crash && parameter.starts_with("crashkernel=");
         reserves || THIS_BOOT.iter().any(|prefix| parameter.starts_with(prefix))
     };
@@ -50,14 +50,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_asked_for() {
+    fn the_command_line_is_only_that_of_the_options() {
         assert_eq!(line(None, false, false), "");
         assert_eq!(line(Some(" a  b "), false, false), "a  b");
         assert_eq!(line(Some("-x"), false, false), "-x");
     }
 
     #[test]
-    fn the_running_line_goes_on_without_what_was_for_its_start() {
+    fn the_running_command_line_is_reused_without_parameters_for_its_start() {
         let reused = "root=/dev/sda1 dyndbg=\"file a.c +p  initrd=no\" crashkernel=256M quiet";
         assert_eq!(line(None, true, false), reused);
         let more = line(Some("single"), true, false);

@@ -1,4 +1,4 @@
-//! The options that `[load]` of a crash configuration stands for.
+//! Boot options from section `[load]` of a crash configuration.
 
 use super::{BootOptions, ModuleKind, ModuleSpec};
 use crate::config::{Config, Load};
@@ -7,19 +7,20 @@ use crate::sys::kernel_cmdline;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 
-/// Makes the initrd save the dump.
+/// Parameter that makes the initrd save the dump.
 pub const MARK: &str = "mbtool.crash";
-/// A crash kernel that panics boots the machine, after this many seconds.
+/// Reboot delay, in seconds, of a crash kernel that panics.
 const PANIC: &str = "panic=10";
 
-/// Reads `load.options`, which are options of `mbtool load`: the command line's part.
+/// Parser for `load.options`, which are options of `mbtool load`; provided by the
+/// command line.
 pub type ParseOptions = fn(&[String]) -> Result<BootOptions, String>;
 
-/// What the configuration in `file` would have loaded.
+/// Returns the options of the configuration in `file`.
 ///
 /// # Errors
 ///
-/// What is wrong with the configuration; an initrd that is not made yet.
+/// When the configuration is invalid, or the initrd has not been built.
 pub fn read(file: &Path, release: &str, parse: ParseOptions) -> anyhow::Result<BootOptions> {
     let load = Config::read(file)?.load.with_context(|| no_load(file))?;
     let initrd = load.initrd.as_ref().map(|path| path.expand(release));
@@ -32,11 +33,12 @@ pub fn read(file: &Path, release: &str, parse: ParseOptions) -> anyhow::Result<B
     options(&load, file, release, initrd, parse)
 }
 
-/// `load`, of the configuration in `file`, with `initrd` as the crash kernel's.
+/// Returns the options of `load` from the configuration in `file`, with
+/// `initrd` for the crash kernel.
 ///
 /// # Errors
 ///
-/// What is wrong with `load.options`.
+/// When `load.options` is invalid.
 pub fn options(
     load: &Load,
     file: &Path,
@@ -69,28 +71,28 @@ pub fn options(
     Ok(options)
 }
 
-/// What is worth a warning about `load`.
+/// Returns a warning about `load`, if any.
 #[must_use]
 pub fn warning(load: &Load) -> Option<String> {
     let parameter = load.kernel.as_ref().and(no_reboot(&load.cmdline))?;
     Some(format!(
-        "load.cmdline: with {parameter}, a Xen that fails stops for ever instead of starting the \
+        "load.cmdline: with {parameter}, a Xen that fails stops forever instead of starting the \
          machine again: leave it out"
     ))
 }
 
-/// For a configuration without `[load]`.
+/// Error for a configuration without `[load]`.
 #[must_use]
 pub fn no_load(file: &Path) -> String {
     let file = file.display();
     format!("{file}: there is no [load], which names the image: nothing to load")
 }
 
-/// Looks whether `path` is a file.
+/// Checks that `path` is a file.
 ///
 /// # Errors
 ///
-/// It is not, or it cannot be seen.
+/// When it is not, or is not accessible.
 pub fn is_file(path: &Path) -> anyhow::Result<()> {
     match std::fs::metadata(path) {
         Ok(data) if data.is_file() => Ok(()),
@@ -102,8 +104,8 @@ pub fn is_file(path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// `line` with the parameters that the initrd's script and a kernel that fails look
-/// for: in front, where no `--` can hide them.
+/// `line` with the parameters for the initrd's script and for a kernel that panics,
+/// before any `--`.
 fn for_crash(line: &str) -> String {
     let given = kernel_cmdline::split(line);
     let panics = given
@@ -121,7 +123,7 @@ fn for_crash(line: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Stands for the command line: no options, or one module.
+    /// Stub of the command-line parser: accepts no options, or one module.
     fn parse(options: &[String]) -> Result<BootOptions, String> {
         let mut parsed = BootOptions::new(PathBuf::new());
         for option in options {
@@ -144,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_is_read_once_its_initrd_is_there() {
+    fn a_configuration_needs_its_initrd() {
         let dir = tempfile::tempdir().unwrap();
         let initrd = dir.path().join("crash.img");
         let text = format!(

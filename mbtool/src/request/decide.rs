@@ -1,4 +1,4 @@
-//! From options to a plan.
+//! Plans a load from options.
 
 use super::prepare::{Prepared, prepare};
 use super::{BootOptions, Files};
@@ -7,7 +7,7 @@ use crate::plan::crash::region::{self, RegionError};
 use crate::plan::{self, Plan, Request};
 use handoff::addr::{FOUR_GIB, MIB, PhysRange};
 
-/// Where a crash image would go that is not placed: options are checked only.
+/// Placeholder region of a crash image for which only the options are checked.
 pub const ANYWHERE: PhysRange = PhysRange {
     start: MIB,
     end: FOUR_GIB,
@@ -20,7 +20,7 @@ pub struct Decided {
     pub plan: Plan,
     /// The request that was planned.
     pub request: Request,
-    /// Sentences for stderr.
+    /// Notes for stderr.
     pub notes: Vec<String>,
 }
 
@@ -28,7 +28,7 @@ pub struct Decided {
 ///
 /// # Errors
 ///
-/// What is wrong with the options, the files or the plan.
+/// When options, files or plan are invalid.
 pub fn decide(options: &BootOptions, files: Files, host: &Host) -> anyhow::Result<Decided> {
     let region = crash_region(options, host);
     let Prepared {
@@ -51,13 +51,13 @@ pub fn decide(options: &BootOptions, files: Files, host: &Host) -> anyhow::Resul
     })
 }
 
-/// Where a crash image goes, if one is to be loaded.
+/// Returns the region for a crash image, if one is to be loaded.
 fn crash_region(options: &BootOptions, host: &Host) -> Result<Option<PhysRange>, RegionError> {
     let choose = || region::choose(&host.crash_regions, host.xen.is_some());
     options.crash.then(choose).transpose()
 }
 
-/// `error`, with what to reserve for this very image where that can be known.
+/// Adds the advised reservation for this image to `error`, if known.
 fn advised(error: RegionError, request: &Request, host: &Host) -> RegionError {
     match plan::advice(request, host) {
         Ok(advice) => error.advising(advice.reserve),

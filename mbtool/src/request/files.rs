@@ -1,4 +1,4 @@
-//! Image and modules, read and unpacked once.
+//! Image and modules, read and decompressed once.
 
 use super::{BootOptions, ModuleKind, ModuleSpec};
 use crate::decompress::{Compression, decompress};
@@ -8,26 +8,26 @@ use crate::plan::Module;
 use anyhow::anyhow;
 use std::path::Path;
 
-/// Largest file that is read, in bytes: what a 32-bit target can address.
+/// Maximum file size in bytes: the address space of a 32-bit target.
 const FILE_LIMIT: u64 = 4 << 30;
 
-/// An image and what goes with it.
+/// An image and its modules.
 #[derive(Clone, Debug)]
 pub struct Files {
     /// The image.
     pub image: Image,
-    /// Compression around it, from the outside.
+    /// Compression formats, outermost first.
     pub layers: Vec<Compression>,
     /// Modules, in order.
     pub modules: Vec<Module>,
 }
 
 impl Files {
-    /// Reads them.
+    /// Reads the files.
     ///
     /// # Errors
     ///
-    /// Names the file, and what is wrong with it.
+    /// Names the file and the reason.
     pub fn read(options: &BootOptions) -> anyhow::Result<Self> {
         let (bytes, layers) = read_image(&options.image)?;
         let name = input::display_name(&options.image);
@@ -42,7 +42,7 @@ impl Files {
         })
     }
 
-    /// Bytes that a kernel keeps for them, about.
+    /// Approximate size of the loaded data, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let image = self.image.segments.iter().map(|segment| segment.data.len());
@@ -51,11 +51,11 @@ impl Files {
     }
 }
 
-/// Reads and unpacks the image.
+/// Reads and decompresses the image.
 ///
 /// # Errors
 ///
-/// The file cannot be read or unpacked.
+/// When the file cannot be read or decompressed.
 pub fn read_image(path: &Path) -> anyhow::Result<(Vec<u8>, Vec<Compression>)> {
     let unpacked = decompress(input::read(path, FILE_LIMIT)?, &input::display_name(path))?;
     Ok((unpacked.bytes, unpacked.layers))
@@ -70,7 +70,7 @@ fn read_module(module: &ModuleSpec) -> anyhow::Result<Module> {
         ModuleKind::Module => decompress(bytes, &name)?.bytes,
         ModuleKind::Raw | ModuleKind::Initrd => bytes,
     };
-    // plans, and the 32 bytes that the handoff prints, name the file alone
+    // plans, and the 32-byte name field of the handoff, have only the file name
     let name = path
         .file_name()
         .map_or(name, |name| name.to_string_lossy().into_owned());

@@ -1,13 +1,14 @@
-//! What to boot: options, files and consoles, up to a [`crate::plan::Request`] and its plan.
+//! The request to boot: options, files and consoles, converted to a [`crate::plan::Request`]
+//! and its plan.
 //!
-//! - [`files`]: image and modules, read and unpacked;
+//! - [`files`]: image and modules, read and decompressed;
 //! - [`console`]: the consoles of the handoff, found on this machine;
 //! - [`cmdline`]: the image's command line;
-//! - [`prepare`]: options that do not go together are refused, the request is made;
-//! - [`decide`]: the request is planned;
-//! - [`configured`]: the options that a crash configuration stands for.
+//! - [`prepare`]: refuses options that contradict each other, makes the request;
+//! - [`decide`]: plans the request;
+//! - [`configured`]: options from a crash configuration.
 //!
-//! The command line fills [`BootOptions`] in; another front end can do the same.
+//! The command line fills [`BootOptions`]; other front ends can do so too.
 
 pub mod cmdline;
 pub mod configured;
@@ -25,20 +26,20 @@ use handoff::addr::MIB;
 use handoff::spec::{OnFault, Verify};
 use std::path::PathBuf;
 
-/// An image, and how it is to be booted.
+/// An image with its boot options.
 #[derive(Clone, Debug)]
 pub struct BootOptions {
     /// The image; `-` is standard input.
     pub image: PathBuf,
-    /// The kind of image that the file is taken for.
+    /// Type of the image file.
     pub image_type: As,
     /// Load as crash image.
     pub crash: bool,
     /// Command line of the image, not of its modules.
     pub cmdline: Option<String>,
-    /// Start with the running kernel's command line.
+    /// Reuse the running kernel's command line.
     pub reuse_cmdline: bool,
-    /// In order.
+    /// Modules in order.
     pub modules: Vec<ModuleSpec>,
     /// Place nothing below this address.
     pub mem_min: u64,
@@ -46,25 +47,25 @@ pub struct BootOptions {
     pub mem_max: Option<u64>,
     /// Xen: allow BIOS calls.
     pub real_mode: bool,
-    /// Where the handoff prints.
+    /// Consoles of the handoff.
     pub consoles: Vec<ConsoleSpec>,
-    /// The digest that the handoff checks.
+    /// Digest that the handoff verifies.
     pub verify: Verify,
     /// `None`: reset for a crash image, halt otherwise.
     pub on_fault: Option<OnFault>,
-    /// Watch the handoff's memory with debug registers.
+    /// Protect the handoff's memory with debug registers.
     pub guard: bool,
-    /// Fail on purpose.
+    /// Deliberate failure.
     pub drill: Option<Drill>,
-    /// The backend that takes the plan.
+    /// Backend that applies the plan.
     pub backend: Choice,
-    /// Give a Linux image random bytes for its generator: a load does, a plan does not, so that it is the same every
-    /// time.
+    /// Pass a random seed to a Linux image. Set for a load, not for a plan, so that plans are
+    /// reproducible.
     pub seed: bool,
 }
 
 impl BootOptions {
-    /// Boots `image` alone, with the defaults of `mbtool load`.
+    /// Options to boot `image` with the defaults of `mbtool load`.
     #[must_use]
     pub fn new(image: PathBuf) -> Self {
         Self {
@@ -95,23 +96,23 @@ pub struct ModuleSpec {
     pub path: PathBuf,
     /// Its arguments.
     pub args: String,
-    /// The option that named it.
+    /// Option that named it.
     pub kind: ModuleKind,
 }
 
 /// Kinds of module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModuleKind {
-    /// `--module`: decompressed.
+    /// `--module`: decompressed if compressed.
     Module,
-    /// `--module-raw`: as it is.
+    /// `--module-raw`: unchanged.
     Raw,
-    /// `--initrd`: as it is.
+    /// `--initrd`: unchanged.
     Initrd,
 }
 
 impl ModuleKind {
-    /// The option, for messages.
+    /// Returns the option name, for messages.
     #[must_use]
     pub const fn option(self) -> &'static str {
         match self {
@@ -127,14 +128,14 @@ impl ModuleKind {
 pub enum Drill {
     /// An exception in long mode.
     FaultLong,
-    /// An exception after the drop to 32-bit.
+    /// An exception after the switch to 32-bit mode.
     FaultProtected,
-    /// One bit of this segment flipped after its checksum was taken.
+    /// Flip one bit of this segment after its checksum was computed.
     Corrupt(String),
-    /// Xen without the BIOS data area that it needs: a crash in real code, to
-    /// test the way from a dump to a function. Not in `--help`.
+    /// Xen without the BIOS data area that it needs: a real crash in Xen, to
+    /// test decoding of its dump. Not in `--help`.
     NoLowMemoryFix,
-    /// Xen as the host: data in free pages of its heap, some of which it loses.
-    /// Not in `--help`.
+    /// Xen as the loading kernel: data in free pages of its heap, some of which
+    /// are lost. Not in `--help`.
     XenHeap,
 }

@@ -1,4 +1,5 @@
-//! From options and files to a [`Request`]: consoles resolved, options that do not go together refused.
+//! Converts options and files to a [`Request`]: resolves consoles, refuses options that contradict
+//! each other.
 
 use super::{BootOptions, Drill, Files, ModuleKind, cmdline, console};
 use crate::host::Host;
@@ -10,22 +11,22 @@ use handoff::spec;
 use std::fs::File;
 use std::io::Read;
 
-/// A request, and notes about it.
+/// A request and its notes.
 #[derive(Debug)]
 pub struct Prepared {
-    /// For the planner.
+    /// Request for the planner.
     pub request: Request,
-    /// Sentences for stderr.
+    /// Notes for stderr.
     pub notes: Vec<String>,
-    /// The segment to damage after planning (`--drill corrupt=NAME`).
+    /// Segment to corrupt after planning (`--drill corrupt=NAME`).
     pub corrupt: Option<String>,
 }
 
-/// Checks the options against each other, and against the files.
+/// Checks the options.
 ///
 /// # Errors
 ///
-/// Names the file or the option.
+/// Names the invalid file or option.
 pub fn prepare(
     options: &BootOptions,
     files: Files,
@@ -93,7 +94,7 @@ pub fn prepare(
     };
     if let Some(drill) = &options.drill {
         notes.push(format!(
-            "DRILL: this image will fail on purpose ({})",
+            "DRILL: this image will fail deliberately ({})",
             drill_name(drill)
         ));
         if request.consoles.is_empty() {
@@ -109,7 +110,7 @@ pub fn prepare(
         let damaged = corrupt.is_some() || request.drill_heap;
         if damaged && request.verify == spec::Verify::None {
             bail!(
-                "--drill corrupt needs --verify crc32 or sha256: nothing would notice the damage"
+                "--drill corrupt needs --verify crc32 or sha256: the corruption would not be detected"
             );
         }
     }
@@ -120,7 +121,8 @@ pub fn prepare(
     })
 }
 
-/// Random bytes from the running kernel; none where it has none yet.
+/// Random bytes from the running kernel; none before its generator is
+/// initialized.
 fn random() -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     let mut file = File::open("/dev/urandom").ok()?;

@@ -1,4 +1,4 @@
-//! Where this machine has serial ports: firmware's word and PCI cards.
+//! Serial ports of this machine: firmware's console and PCI cards.
 
 mod pci;
 mod spcr;
@@ -10,10 +10,10 @@ use crate::sys::file;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Most bytes of an SPCR table that are read; it has some 90.
+/// Maximum size of an SPCR table in bytes; it usually has about 90.
 const SPCR_LIMIT: u64 = 64 << 10;
 
-/// Serial ports that are not at the places everybody knows.
+/// Serial ports at other than the legacy addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Serial {
     /// The console that firmware uses (ACPI SPCR), whatever its kind.
@@ -24,8 +24,8 @@ pub struct Serial {
     pub pci: Vec<PciSerial>,
 }
 
-/// Reads the machine below `root`. What cannot be read is left out with a
-/// warning; what is not there, without.
+/// Reads the machine below `root`. Unreadable items are skipped with a warning,
+/// missing ones silently.
 #[must_use]
 pub fn read(root: &Path, warnings: &mut Vec<String>) -> Serial {
     let path = root.join("sys/firmware/acpi/tables/SPCR");
@@ -34,7 +34,7 @@ pub fn read(root: &Path, warnings: &mut Vec<String>) -> Serial {
         Err(err) => {
             let path = path.display();
             warnings.push(format!(
-                "firmware's serial console is not known: {path}: {err}"
+                "firmware's serial console is unknown: {path}: {err}"
             ));
             None
         }
@@ -58,7 +58,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn a_machine_without_either_is_no_reason_to_talk() {
+    fn a_machine_without_serial_ports_causes_no_warning() {
         let root = tempfile::tempdir().unwrap();
         let mut warnings = vec![];
         assert_eq!(read(root.path(), &mut warnings), Serial::default());

@@ -1,7 +1,7 @@
 //! Serial ports on PCI: class 0x0700, by /sys/bus/pci/devices.
 //!
-//! Files: Linux, Documentation/PCI/sysfs-pci.rst; `resource` has a line a
-//! resource, first byte, last byte, flags; the first six are the BARs.
+//! Files: Linux, Documentation/PCI/sysfs-pci.rst; `resource` has one line per
+//! resource: first byte, last byte, flags; the first six are the BARs.
 
 use crate::sys::file;
 use crate::sys::number;
@@ -12,14 +12,14 @@ use std::io::Read;
 use std::path::Path;
 use std::str::FromStr;
 
-/// Most functions looked at.
+/// Maximum number of functions.
 const MAX_FUNCTIONS: usize = 65536;
 /// `IORESOURCE_IO`.
 const FLAG_IO: u64 = 0x100;
 /// `IORESOURCE_MEM`.
 const FLAG_MEMORY: u64 = 0x200;
 
-/// Where a PCI function is.
+/// Address of a PCI function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PciAddress {
@@ -82,7 +82,7 @@ impl From<PciAddress> for String {
     }
 }
 
-/// A base address register that is assigned.
+/// An assigned base address register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bar {
     /// Number, 0 to 5.
@@ -95,22 +95,22 @@ pub struct Bar {
     pub len: u64,
 }
 
-/// A function that says it is a serial controller.
+/// A function with the class of a serial controller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PciSerial {
-    /// Where.
+    /// Address.
     pub address: PciAddress,
     /// Base class, subclass, programming interface: 0x0700xx.
     pub class: u32,
-    /// Command register (bit 0: decodes I/O ports, bit 1: memory); `None` where
-    /// it could not be read.
+    /// Command register (bit 0: decodes I/O ports, bit 1: memory); `None` if it
+    /// could not be read.
     #[serde(default)]
     pub command: Option<u16>,
     /// Its BARs.
     pub bars: Vec<Bar>,
 }
 
-/// Every serial controller, by address.
+/// Reads all serial controllers, sorted by address.
 pub(super) fn read(root: &Path, warnings: &mut Vec<String>) -> Vec<PciSerial> {
     let Ok(listing) = fs::read_dir(root.join("sys/bus/pci/devices")) else {
         return Vec::new();
@@ -150,7 +150,7 @@ fn command(dir: &Path) -> Option<u16> {
     Some(u16::from_le_bytes([head[4], head[5]]))
 }
 
-/// The assigned BARs among the first six lines.
+/// Returns the assigned BARs in the first six lines.
 fn bars(resource: &str) -> Vec<Bar> {
     let bar = |(index, line): (usize, &str)| {
         let mut words = line.split_whitespace().map(number::parse);
@@ -176,7 +176,7 @@ fn bars(resource: &str) -> Vec<Bar> {
 mod tests {
     use super::*;
 
-    /// What the kernel shows of a function.
+    /// Writes the sysfs files of a function.
     fn write(root: &Path, address: &str, class: &str, resource: &str, command: Option<u16>) {
         let dir = root.join("sys/bus/pci/devices").join(address);
         fs::create_dir_all(&dir).unwrap();

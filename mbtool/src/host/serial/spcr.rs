@@ -6,10 +6,10 @@
 use super::PciAddress;
 use serde::{Deserialize, Serialize};
 
-/// Bytes of a table of revision 1, all that is needed here.
+/// Minimum size in bytes: a table of revision 1, which has all needed fields.
 const MIN_LEN: usize = 80;
 
-/// What the table says.
+/// Contents of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spcr {
     /// Interface type (DBG2 port subtype): 0, 1 and 0x12 are 8250-compatible.
@@ -18,18 +18,18 @@ pub struct Spcr {
     pub space: u8,
     /// Bits from one register to the next.
     pub bit_width: u8,
-    /// Access size: 1 to 4 for 8 to 64 bits, 0 where it is not said.
+    /// Access size: 1 to 4 for 8 to 64 bits, 0 if unspecified.
     pub access: u8,
     /// Address of register 0.
     pub address: u64,
-    /// Bits per second; 0: as firmware left it.
+    /// Bits per second; 0: unchanged from firmware.
     pub baud: u32,
-    /// The PCI function that it belongs to.
+    /// The PCI function of the UART.
     #[serde(default)]
     pub pci: Option<PciAddress>,
 }
 
-/// An 8250 and how to reach it.
+/// An 8250 and its access method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortAt {
     /// First I/O port.
@@ -45,24 +45,24 @@ pub enum PortAt {
     },
 }
 
-/// Why the bytes are no SPCR.
+/// Why a table is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpcrError {
-    /// Too short.
+    /// Truncated table.
     #[error("{found} bytes, an SPCR has at least {MIN_LEN}")]
     Short {
-        /// Bytes there.
+        /// Bytes found.
         found: usize,
     },
-    /// Not this table.
+    /// Another table.
     #[error("signature {0:x?} instead of \"SPCR\"")]
     Signature([u8; 4]),
-    /// The length field.
+    /// Wrong length field.
     #[error("the table says it has {said} bytes, the file has {found}")]
     Length {
-        /// In the header.
+        /// Length field of the header.
         said: u32,
-        /// Bytes there.
+        /// Bytes found.
         found: usize,
     },
     /// The bytes do not add up to 0.
@@ -75,7 +75,7 @@ impl Spcr {
     ///
     /// # Errors
     ///
-    /// Why it is none.
+    /// The reason.
     pub fn parse(bytes: &[u8]) -> Result<Self, SpcrError> {
         let found = bytes.len();
         if found < MIN_LEN {
@@ -130,11 +130,11 @@ impl Spcr {
         })
     }
 
-    /// The port, if it is one that the handoff can drive.
+    /// Returns the port, if the handoff supports it.
     ///
     /// # Errors
     ///
-    /// Why it is not.
+    /// Why it is not supported.
     pub fn port(&self) -> Result<PortAt, String> {
         if !matches!(self.interface, 0 | 1 | 0x12) {
             return Err(format!(
@@ -155,7 +155,7 @@ impl Spcr {
                     (bits, 1) => (bits / 8, 8),
                     (bits, 2) => (bits / 8, 16),
                     (bits, 3) => (bits / 8, 32),
-                    // tables of revision 1 leave the access size out
+                    // revision 1 does not define the access size
                     (bits, 0) => (bits / 8, 8),
                     (_, access) => return Err(format!("access size {access} is not supported")),
                 };
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A table with a right checksum.
+    /// A table with a correct checksum.
     fn table(revision: u8, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut bytes = vec![0; if revision >= 4 { 88 } else { 80 }];
         bytes[..4].copy_from_slice(b"SPCR");

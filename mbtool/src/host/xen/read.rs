@@ -1,4 +1,4 @@
-//! The machine as Xen tells its control domain.
+//! Reads the machine from Xen, in its control domain.
 
 use super::{Run, XenHost, bounded};
 use crate::host::{CrashRegion, Entry, Kind, low_memory};
@@ -8,26 +8,26 @@ use xen_shim::hypercall::{
     E820Entry, Errno, HypercallError, Kexec, KexecRange, Transport, XenMachine,
 };
 
-/// More physical CPUs than any Xen has.
+/// Maximum number of physical CPUs.
 const MAX_CPUS: u32 = 1 << 16;
 
-/// What Xen says, for a [`crate::host::Host`].
+/// Xen's data for a [`crate::host::Host`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     /// The machine's memory map, neither sorted nor merged.
     pub memory_map: Vec<Entry>,
     /// The crash area.
     pub crash_regions: Vec<CrashRegion>,
-    /// The rest.
+    /// Other facts.
     pub xen: XenHost,
 }
 
-/// Asks Xen for everything. What can be done without is a warning.
+/// Queries Xen for everything. A missing optional fact is a warning.
 ///
 /// # Errors
 ///
-/// The memory map or the crash area cannot be had: this is no control domain
-/// that may load.
+/// When the memory map or the crash area is unavailable: this is not a control
+/// domain that may load.
 pub fn read(transport: &dyn Transport, warnings: &mut Vec<String>) -> Result<Told, HypercallError> {
     let (machine, kexec) = (XenMachine::new(transport), Kexec::new(transport));
     let memory_map: Vec<Entry> = machine.memory_map()?.iter().map(entry).collect();
@@ -41,23 +41,23 @@ pub fn read(transport: &dyn Transport, warnings: &mut Vec<String>) -> Result<Tol
         Ok(owned) => (owned, None),
         Err(err) => {
             let why = err.to_string();
-            unknown("which memory Xen's domains own is not known", err);
+            unknown("the memory owned by Xen's domains is unknown", err);
             (Vec::new(), Some(why))
         }
     };
     let heap_free = machine.free_heap().unwrap_or_else(|err| {
-        unknown("the size of Xen's free heap is not known", err);
+        unknown("the size of Xen's free heap is unknown", err);
         None
     });
     let version = machine.version().map_or_else(
         |err| {
-            unknown("Xen's version is not known", err);
+            unknown("Xen's version is unknown", err);
             "(version unknown)".to_owned()
         },
         |version| version.to_string(),
     );
     let cpu_notes = cpu_notes(&kexec).unwrap_or_else(|err| {
-        unknown("where Xen saves its CPUs' registers is not known", err);
+        unknown("the crash notes of Xen's CPUs are unknown", err);
         Vec::new()
     });
     let optional = |range| {
@@ -82,12 +82,12 @@ pub fn read(transport: &dyn Transport, warnings: &mut Vec<String>) -> Result<Tol
     })
 }
 
-/// The notes of CPU 0, 1, ... up to the last; none without a crash area.
+/// The notes of CPU 0, 1, ... up to the last; empty without a crash area.
 fn cpu_notes(kexec: &Kexec<'_>) -> Result<Vec<Run>, HypercallError> {
     let mut notes = Vec::new();
     for cpu in 0..MAX_CPUS {
         match kexec.range(KexecRange::Cpu(cpu)) {
-            // a CPU that could be there, and is not
+            // a possible CPU that is not present
             Ok(range) if range.is_empty() => {}
             Ok(range) => notes.push(range.into()),
             Err(err) if matches!(err.errno(), Some(Errno::ERANGE | Errno::EINVAL)) => break,
@@ -97,7 +97,7 @@ fn cpu_notes(kexec: &Kexec<'_>) -> Result<Vec<Run>, HypercallError> {
     Ok(notes)
 }
 
-/// Types by the E820 interface, as firmware writes them.
+/// Converts E820 types.
 fn entry(entry: &E820Entry) -> Entry {
     Entry {
         start: entry.start,
@@ -114,8 +114,8 @@ fn entry(entry: &E820Entry) -> Entry {
     }
 }
 
-/// Machine memory below 1 MiB, and what else belongs to no domain. dom0's
-/// /dev/mem has its own RAM there instead.
+/// Machine memory below 1 MiB, and other memory that belongs to no domain.
+/// dom0's /dev/mem has dom0's own RAM there.
 pub struct Source<'a>(pub &'a dyn Transport);
 
 impl low_memory::Source for Source<'_> {
@@ -140,7 +140,7 @@ mod tests {
     const MAX_PAGE: u64 = 2;
 
     #[test]
-    fn xen_tells_the_machine() {
+    fn the_machine_is_read_from_xen() {
         let mut warnings = vec![];
         let told = read(&FakeXen::default(), &mut warnings).unwrap();
         assert_eq!(warnings, [""; 0]);

@@ -37,7 +37,7 @@ pub struct Advice {
 ///
 /// # Errors
 ///
-/// It could not be loaded in any region.
+/// When it could not be loaded in any region.
 pub fn advice(request: &Request, host: &Host) -> Result<Advice, PlanError> {
     let params = BootParams::decide(request, host)?;
     let files = files(request);
@@ -73,7 +73,7 @@ pub fn advice(request: &Request, host: &Host) -> Result<Advice, PlanError> {
     Err(PlanError::NoRam)
 }
 
-/// `error`, with what would do where it is about the region.
+/// Adds the advised size to `error` if the region is the cause.
 pub(crate) fn completed(mut error: PlanError, request: &Request, host: &Host) -> PlanError {
     if let PlanError::CrashRegionTooSmall { reserve, .. } = &mut error {
         *reserve = advice(request, host).ok().map(|advice| advice.reserve);
@@ -81,16 +81,16 @@ pub(crate) fn completed(mut error: PlanError, request: &Request, host: &Host) ->
     error
 }
 
-/// Bytes that the files of all initrds of `request` take.
+/// Size of the unpacked files of all initrds of `request`, in bytes.
 pub(crate) fn files(request: &Request) -> u64 {
-    // the first module of any other image is its kernel
+    // the first module of other images is a kernel
     let skip = usize::from(!matches!(request.image.protocol, Protocol::Linux(_)));
     let initrds = request.modules.iter().skip(skip);
     let files = initrds.map(|module| unpacked(&module.data));
     files.fold(0, u64::saturating_add)
 }
 
-/// Bytes that an initrd's files take.
+/// Size of the unpacked files of an initrd, in bytes.
 fn unpacked(initrd: &[u8]) -> u64 {
     let packed = initrd.len() as u64;
     let unknown = packed.saturating_mul(UNKNOWN);

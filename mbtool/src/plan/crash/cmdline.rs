@@ -2,25 +2,25 @@
 
 use crate::sys::kernel_cmdline::split;
 
-/// Words that mean the system that crashed, not the one that dumps it.
+/// Parameters that apply to the crashed system, not to the crash kernel.
 const NOT_HERE: [&str; 2] = ["crashkernel=", "elfcorehdr="];
 
-/// Words that keep Linux from starting the CPU that the machine booted on,
-/// which resets the machine when the crash was on another CPU.
+/// Parameters that keep Linux from starting the boot CPU, which would reset the
+/// machine if the crash was on another CPU.
 const CPU_WORDS: [&str; 4] = ["nr_cpus=", "maxcpus=", "nosmp", "disable_cpu_apicid="];
 
-/// A command line and what to say about it.
+/// A command line, and messages about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// For the crash kernel.
+    /// Command line of the crash kernel.
     pub text: String,
-    /// For the user.
+    /// Messages for the user.
     pub messages: Vec<String>,
 }
 
-/// `given` for a crash kernel whose core header is at `elfcorehdr`, below
-/// 4 GiB. The word stands first, where nothing (a limit of length, a `--`) can
-/// cut it off. The length does not depend on the address.
+/// Returns `given` with `elfcorehdr=` for a core header below 4 GiB. The
+/// parameter comes first, where neither a length limit nor `--` cuts it off.
+/// The length does not depend on the address.
 #[must_use]
 pub fn command_line(given: &str, elfcorehdr: u64) -> Line {
     let mut line = with_header(given, elfcorehdr, "the crash kernel's");
@@ -38,8 +38,8 @@ pub fn command_line(given: &str, elfcorehdr: u64) -> Line {
     line
 }
 
-/// The same without advice, for a kernel that starts no CPUs itself. `whose`: "the
-/// crash kernel's".
+/// Like [`command_line`], without advice: for a kernel that starts no CPUs itself.
+/// `whose` is for instance "the crash kernel's".
 #[must_use]
 pub fn with_header(given: &str, elfcorehdr: u64, whose: &str) -> Line {
     let (mut kept, messages) = without(given, &NOT_HERE, whose);
@@ -54,14 +54,14 @@ fn is_one_of(word: &str, of: &[&str]) -> bool {
     of.iter().any(|prefix| word.starts_with(prefix))
 }
 
-/// The words of `given` but those that begin with one of `prefixes`, and a
-/// message for each that is left out.
+/// Returns the parameters in `given` that begin with none of `prefixes`, and a
+/// message for each that is removed.
 pub(super) fn without(given: &str, prefixes: &[&str], whose: &str) -> (Vec<String>, Vec<String>) {
-    // as Linux does: a quoted value may have spaces
+    // as in Linux: a quoted value may contain spaces
     let (dropped, kept): (Vec<&str>, Vec<&str>) = split(given)
         .into_iter()
         .partition(|word| is_one_of(word, prefixes));
-    let message = |word: &&str| format!("{word} is left out of {whose} command line");
+    let message = |word: &&str| format!("{word} is removed from {whose} command line");
     (
         kept.into_iter().map(str::to_owned).collect(),
         dropped.iter().map(message).collect(),
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_comes_first_and_other_systems_words_go() {
+    fn elfcorehdr_comes_first_and_parameters_of_the_crashed_system_are_removed() {
         let line = command_line(
             "root=/dev/sda1  crashkernel=256M quiet nr_cpus=1 elfcorehdr=0x1 -- single",
             0x7f00_0000,
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn advice_about_cpus_and_a_length_that_is_known_before() {
+    fn missing_nr_cpus_is_a_warning_and_the_length_is_fixed() {
         let line = command_line("quiet", 0x1000);
         assert_eq!(line.messages.len(), 1);
         assert!(line.messages[0].contains("nr_cpus=1"));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn quoted_values_stay_whole() {
+    fn quoted_values_are_not_split() {
         let line = command_line("dyndbg=\"file a +p; crashkernel=x\" nr_cpus=1", 0);
         assert!(
             line.text

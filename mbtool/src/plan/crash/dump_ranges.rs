@@ -1,21 +1,22 @@
-//! Which memory a dump has, and where the crash kernel finds it.
+//! Memory ranges in a dump, and their addresses after the crash.
 
 use super::LOW;
 use crate::host::{Entry, map};
 use handoff::addr::PhysRange;
 use handoff::runs;
 
-/// Memory that the handoff copies before the crash kernel starts.
+/// Memory that the handoff backs up before the crash kernel starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backup {
-    /// What is saved.
+    /// Source range.
     pub from: PhysRange,
-    /// Where to.
+    /// Destination address.
     pub to: u64,
 }
 
 impl Backup {
-    /// Where the byte at `addr` is after the crash: in the copy, if it is saved.
+    /// Returns the address of the byte at `addr` after the crash: in the backup
+    /// if it is part of it.
     #[must_use]
     pub const fn of(&self, addr: u64) -> u64 {
         if self.from.contains(addr) {
@@ -26,31 +27,32 @@ impl Backup {
     }
 }
 
-/// One run of memory in a dump.
+/// One contiguous range of memory in a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DumpRange {
-    /// Where the crashed system had it.
+    /// Range in the crashed system.
     pub memory: PhysRange,
-    /// Where the crash kernel finds it.
+    /// Its address in the crash kernel.
     pub at: u64,
 }
 
-/// What is saved: [`LOW`] as a whole, if any RAM is there.
+/// Returns the memory to back up: all of [`LOW`], if any RAM is in it.
 #[must_use]
 pub fn to_save(entries: &[Entry]) -> Option<PhysRange> {
     let mut ram = map::ram_ranges(entries);
     ram.any(|run| run.overlaps(&LOW)).then_some(LOW)
 }
 
-/// Where the byte at `addr` is after the crash: in a copy, if it is saved.
+/// Returns the address of the byte at `addr` after the crash: in a backup if it
+/// is part of one.
 #[must_use]
 pub fn moved(backups: &[Backup], addr: u64) -> u64 {
     let copy = backups.iter().find(|backup| backup.from.contains(addr));
     copy.map_or(addr, |backup| backup.of(addr))
 }
 
-/// All RAM of the machine but page 0 and the crash regions, by address, cut where
-/// one of `backups` (which do not overlap) begins or ends.
+/// Returns all RAM of the machine except page 0 and the crash regions, sorted,
+/// split where one of `backups` (which do not overlap) begins or ends.
 #[must_use]
 pub fn loads(entries: &[Entry], regions: &[PhysRange], backups: &[Backup]) -> Vec<DumpRange> {
     let page_0 = PhysRange {
@@ -67,7 +69,7 @@ pub fn loads(entries: &[Entry], regions: &[PhysRange], backups: &[Backup]) -> Ve
     pieces.map(load).collect()
 }
 
-/// The pieces of `run`, each of which is either saved as a whole, or not at all.
+/// Splits `run` into pieces that are backed up either completely or not at all.
 #[must_use]
 pub fn cut(run: PhysRange, backups: &[Backup]) -> Vec<PhysRange> {
     let mut pieces = vec![run];
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn all_ram_but_page_0_and_the_regions() {
+    fn all_ram_except_page_0_and_the_regions_is_dumped() {
         let region = r(0x3000_0000, 0x4000_0000);
         let backup = Backup {
             from: LOW,
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_across_the_end_of_low_memory_is_cut() {
+    fn a_range_across_the_end_of_low_memory_is_split() {
         let one = [e(0, 2 * MIB, Kind::Ram)];
         let backup = Backup {
             from: LOW,
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_cut_out_of_the_middle() {
+    fn a_range_is_split_around_a_backup() {
         let low = Backup {
             from: LOW,
             to: 0x3f00_0000,
@@ -183,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_low_ram_saves_nothing() {
+    fn a_machine_without_low_ram_has_no_backup() {
         let high = [e(MIB, 2 * MIB, Kind::Ram), e(0, 0x1000, Kind::Ram)];
         assert_eq!(to_save(&high), None);
     }

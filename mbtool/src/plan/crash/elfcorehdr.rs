@@ -1,8 +1,8 @@
-//! The ELF core header: an ELF64 file of headers alone, whose "file offsets"
+//! The ELF core header: an ELF64 file without contents, whose "file offsets"
 //! are physical addresses (Linux, fs/proc/vmcore.c).
 //!
-//! The crash kernel joins the notes to one, and makes each `PT_LOAD` a part of
-//! /proc/vmcore.
+//! The crash kernel merges the notes into one, and makes each `PT_LOAD` a part
+//! of /proc/vmcore.
 
 use super::dump_ranges::{self, Backup, DumpRange};
 use crate::host::crash_notes::CrashInfo;
@@ -10,27 +10,28 @@ use crate::host::xen::Run;
 use elf::abi;
 use handoff::addr::PhysRange;
 
-/// Bytes of an ELF64 file header.
+/// Size of an ELF64 file header in bytes.
 const FILE_HEADER: u64 = 64;
-/// Bytes of an ELF64 program header.
+/// Size of an ELF64 program header in bytes.
 const PROGRAM_HEADER: u64 = 56;
 
-/// More memory runs or CPUs than an ELF file describes.
+/// More memory ranges and CPUs than an ELF header can list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a dump of {count} CPUs and runs of memory cannot be described: an ELF header takes {}",
     abi::PN_XNUM - 1
 )]
 pub struct TooMany {
-    /// Program headers needed.
+    /// Number of program headers needed.
     pub count: usize,
 }
 
-/// Bytes of the header for so many loads: known before anything has its place.
+/// Returns the size of a header with this number of loads, which is known
+/// before placement.
 ///
 /// # Errors
 ///
-/// More than an ELF header takes.
+/// When there are more than an ELF header can list.
 pub fn len(facts: &CrashInfo, loads: usize, backups: &[Backup]) -> Result<u64, TooMany> {
     let count = notes(facts).count() + loads + text(facts, backups).len();
     if count >= usize::from(abi::PN_XNUM) {
@@ -39,14 +40,14 @@ pub fn len(facts: &CrashInfo, loads: usize, backups: &[Backup]) -> Result<u64, T
     Ok(FILE_HEADER + count as u64 * PROGRAM_HEADER)
 }
 
-/// All notes: of the CPUs, then VMCOREINFO.
+/// Returns all notes: those of the CPUs, then VMCOREINFO.
 fn notes(facts: &CrashInfo) -> impl Iterator<Item = Run> + '_ {
     let all = facts.cpu_notes.iter().copied();
     all.chain(facts.vmcoreinfo).chain(facts.xen_vmcoreinfo)
 }
 
-/// The kernel's own code and data: physical range and virtual address of each
-/// piece.
+/// Returns physical range and virtual address of each piece of the kernel's
+/// code and data.
 fn text(facts: &CrashInfo, backups: &[Backup]) -> Vec<(PhysRange, u64)> {
     let Some((text, range)) = facts
         .text
@@ -59,17 +60,17 @@ fn text(facts: &CrashInfo, backups: &[Backup]) -> Vec<(PhysRange, u64)> {
     pieces.map(|piece| (piece, virt(piece))).collect()
 }
 
-/// Builds it. Notes that lie in saved memory are found in the copy.
+/// Builds the header. Notes in backed-up memory are referenced in the backup.
 ///
-/// Virtual addresses are those of the crashed kernel: makedumpfile takes the
-/// start of the map of all memory from the last `PT_LOAD` that is not the
-/// kernel's own, `crash` the place of the kernel from the one that is. It comes
-/// first therefore, as kexec-tools has it. Where they are not known, `p_vaddr`
-/// is 0: tools then go by VMCOREINFO.
+/// Virtual addresses are those of the crashed kernel. makedumpfile takes the
+/// start of the direct map from the last `PT_LOAD` that is not the kernel's
+/// own; `crash` takes the location of the kernel from the one that is. That one
+/// comes first, as with kexec-tools. If they are unknown, `p_vaddr` is 0 and
+/// tools use VMCOREINFO.
 ///
 /// # Errors
 ///
-/// More than an ELF header takes.
+/// When there are more ranges than an ELF header can list.
 pub fn build(
     facts: &CrashInfo,
     loads: &[DumpRange],
@@ -121,12 +122,12 @@ pub fn build(
     Ok(bytes)
 }
 
-/// One program header: type and flags; offset, virtual and physical address,
-/// bytes in the file and in memory.
+/// Appends a program header: type and flags; offset, virtual and physical
+/// address, size in the file and in memory.
 fn header(bytes: &mut Vec<u8>, (kind, flags): (u32, u32), words: [u64; 5]) {
     bytes.extend(kind.to_le_bytes());
     bytes.extend(flags.to_le_bytes());
-    // no alignment: runs of memory may start anywhere
+    // no alignment: memory ranges may start at any address
     for word in words.into_iter().chain([0]) {
         bytes.extend(word.to_le_bytes());
     }
@@ -187,7 +188,7 @@ mod tests {
         let notes: Vec<_> = of(abi::PT_NOTE)
             .map(|note| (note.p_offset, note.p_filesz))
             .collect();
-        // the second CPU's is in saved memory
+        // the second CPU's note is in backed-up memory
         let copied = 0x3ff0_0000 + 0x8_f000;
         assert_eq!(
             notes,
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn code_that_is_saved_in_part_is_two_loads() {
+    fn partially_backed_up_code_is_two_loads() {
         let from = PhysRange {
             start: 0x100_0000,
             end: 0x280_0000,
@@ -232,7 +233,7 @@ mod tests {
                 (0xffff_ffff_8280_0000, 0x280_0000, 0x280_0000, 0x80_0000),
             ]
         );
-        // VMCOREINFO is in what is saved
+        // VMCOREINFO is in the backup
         assert_eq!(found[2].2, 0x5000_0000 + 0x88_6000);
     }
 
@@ -247,13 +248,13 @@ mod tests {
         let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).unwrap();
         let last = file.segments().unwrap().iter().last().unwrap();
         assert_eq!((last.p_vaddr, last.p_paddr), (0, 0x10_0000));
-        // nothing saved: the note is where it was
+        // no backup: the note keeps its address
         let second = file.segments().unwrap().get(1).unwrap();
         assert_eq!(second.p_offset, 0x9_0000);
     }
 
     #[test]
-    fn more_than_an_elf_header_takes() {
+    fn more_ranges_than_an_elf_header_can_list_are_refused() {
         assert!(len(&facts(), 65534 - 4, &[]).is_ok());
         let err = len(&facts(), 65535 - 4, &[]).unwrap_err();
         assert_eq!(err.count, 65535);

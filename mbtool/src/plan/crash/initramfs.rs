@@ -1,26 +1,26 @@
-//! How much memory an initial RAM disk takes once Linux has unpacked it.
+//! Memory that an initramfs occupies once Linux has unpacked it.
 //!
-//! Linux: Documentation/driver-api/early-userspace/buffer-format.rst. Archives of
-//! cpio's "newc" format follow each other, compressed or not, with zeros between.
+//! Format: Documentation/driver-api/early-userspace/buffer-format.rst of Linux. A
+//! sequence of "newc" cpio archives, compressed or not, with zeros between them.
 
 use crate::decompress::{Compression, decompress_capped};
 use handoff::addr::{PAGE_SIZE, align_up};
 
-/// "newc" without and with checksums.
+/// Magic numbers of "newc" without and with checksums.
 const MAGICS: [&[u8]; 2] = [b"070701", b"070702"];
-/// Bytes of a header, in front of the name.
+/// Size of an entry header without the name, in bytes.
 const HEADER: usize = 110;
-/// The name of the entry that ends an archive.
+/// Name of the entry that ends an archive.
 const LAST: &[u8] = b"TRAILER!!!\0";
-/// What a file takes beside its pages: inode and directory entry.
+/// Memory per file besides its pages: inode and directory entry, in bytes.
 const PER_FILE: u64 = 1 << 10;
-/// Most bytes that a compressed part may unpack to.
+/// Maximum unpacked size of a compressed part, in bytes.
 const LIMIT: u64 = 2 << 30;
-/// Most parts that follow each other.
+/// Maximum number of parts.
 const MAX_PARTS: usize = 64;
 
-/// Bytes of memory that the files in `initrd` will take. `None`: it is of no kind
-/// that can be looked into, or damaged.
+/// Returns the memory that the files in `initrd` will occupy, in bytes; `None`
+/// when the format is unknown or the data is damaged.
 #[must_use]
 pub fn unpacked(initrd: &[u8]) -> Option<u64> {
     let mut rest = initrd;
@@ -45,7 +45,7 @@ pub fn unpacked(initrd: &[u8]) -> Option<u64> {
     None
 }
 
-/// The files of nothing but plain archives.
+/// Sums the files of uncompressed archives.
 fn archives(mut rest: &[u8]) -> Option<u64> {
     let mut sum = 0_u64;
     loop {
@@ -59,7 +59,8 @@ fn archives(mut rest: &[u8]) -> Option<u64> {
     }
 }
 
-/// The files of the archive that `bytes` begin with, and what follows it.
+/// Returns the size of the files of the archive at the start of `bytes`, and
+/// the data after it.
 fn archive(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (mut at, mut sum) = (0_usize, 0_u64);
     loop {
@@ -83,7 +84,7 @@ fn archive(bytes: &[u8]) -> Option<(u64, &[u8])> {
     }
 }
 
-/// Eight hexadecimal digits.
+/// Parses a field of eight hexadecimal digits.
 fn field(header: &[u8], at: usize) -> Option<usize> {
     let digits = header.get(at..at + 8)?;
     let plain = digits.iter().all(u8::is_ascii_hexdigit);
@@ -91,7 +92,8 @@ fn field(header: &[u8], at: usize) -> Option<usize> {
     usize::from_str_radix(text, 16).ok()
 }
 
-/// By whole blocks first: hundreds of megabytes of zeroes take seconds byte by byte where this is built without optimization.
+/// Compares whole blocks first: hundreds of megabytes of zeros take seconds byte by byte in a debug
+/// build.
 fn without_zeros(mut bytes: &[u8]) -> &[u8] {
     const BLOCK: [u8; 4096] = [0; 4096];
     while let Some(rest) = bytes.strip_prefix(&BLOCK) {
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_counts() {
+    fn all_parts_are_counted() {
         let early = archive(&[&[1; 5000]]);
         let main = archive(&[&[2; 1], &[], &[3; 100_000]]);
         let last = archive(&[&[4; 4096]]);
@@ -147,7 +149,7 @@ mod tests {
         let three = 4096 + PER_FILE;
         assert_eq!(unpacked(&early), Some(one));
         assert_eq!(unpacked(&gzip(&main)), Some(two));
-        // microcode, padding, the archive itself, padding, one more
+        // microcode, padding, the main archive, padding, another archive
         let whole = [&early[..], &[0; 300], &gzip(&main), &[0; 3], &last].concat();
         assert_eq!(unpacked(&whole), Some(one + two + three));
         let whole = [&gzip(&main)[..], &gzip(&last), &[0; 512]].concat();
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_archive_is_not_guessed_at() {
+    fn the_size_of_an_unknown_format_is_not_guessed() {
         let good = archive(&[&[1; 5000]]);
         assert_eq!(unpacked(b"\x53\xef an ext2 image"), None);
         assert_eq!(unpacked(&good[..good.len() - 20]), None);
@@ -170,7 +172,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_break_it(at in 0_usize..300, byte: u8, cut in 0_usize..300) {
+        fn arbitrary_bytes_are_handled(at in 0_usize..300, byte: u8, cut in 0_usize..300) {
             let mut bytes = archive(&[&[1; 10], &[2; 20]]);
             let last = bytes.len() - 1;
             bytes[at.min(last)] = byte;

@@ -1,5 +1,6 @@
-//! A crash kernel that reads the memory of the one that crashed: places its
-//! core header and the copy of low memory, and tells it about both.
+//! A crash kernel that reads the memory of the crashed system: places its core
+//! header and the backup of low memory, and adds both to its command line and
+//! memory map.
 
 use super::size::{Part, SizeEstimate};
 use super::xen::layout;
@@ -13,28 +14,28 @@ use crate::plan::{PlanError, Request, Segment};
 use handoff::abi::Extent;
 use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, whole_pages};
 
-/// What was placed.
+/// Placed crash data.
 #[derive(Clone, Debug)]
 pub(crate) struct CrashData {
     /// Pages of the core header.
     pub header: PhysRange,
-    /// Their contents.
+    /// Contents of the core header.
     pub bytes: Vec<u8>,
-    /// What the handoff saves, and where to: low memory first, where a machine
-    /// has RAM there.
+    /// Backups that the handoff makes: low memory first, if the machine has RAM
+    /// there.
     pub backups: Vec<Backup>,
-    /// More to load.
+    /// Additional segments.
     pub extra: Vec<Segment>,
-    /// For Xen: everything in one piece, which it must not use.
+    /// Xen only: the block of all crash data, which Xen must not use.
     pub block: Option<layout::ReservedBlock>,
 }
 
-/// Places everything, for a crash image that reads dumps: takes the pages out
-/// of `arena`, limits the memory map in `low`, adds to the command line.
+/// Places the crash data of an image that makes a dump: takes the pages from
+/// `arena`, restricts the memory map in `low`, and extends the command line.
 ///
 /// # Errors
 ///
-/// The region is too small, or the machine too large.
+/// When the region is too small, or the machine has too many memory ranges.
 pub(crate) fn decide(
     request: &Request,
     host: &Host,
@@ -55,7 +56,8 @@ pub(crate) fn decide(
     params.warnings.extend(facts.warnings());
     let regions: Vec<PhysRange> = host.crash_ranges().collect();
     let from = dump_ranges::to_save(&host.ram_in_use());
-    // how many there are depends on what is saved, not on where to
+    // the number of ranges depends on the source of a backup, not on its
+    // destination
     let somewhere = from.map(|from| Backup { from, to: 0 });
     let count = dump_ranges::loads(&host.ram_in_use(), &regions, somewhere.as_slice()).len();
     let len = whole_pages(elfcorehdr::len(facts, count, somewhere.as_slice())?);
@@ -92,21 +94,21 @@ pub(crate) fn decide(
 }
 
 impl CrashData {
-    /// The segments to load.
+    /// Returns the segments to load.
     pub(crate) fn segments(&self) -> impl Iterator<Item = Segment> + '_ {
         let header = Segment::new("elfcorehdr", self.header, self.bytes.clone());
         std::iter::once(header).chain(self.extra.iter().cloned())
     }
 
-    /// A zero-length segment on the pages that low memory is saved to. What else is saved needs
-    /// none: the loading kernel takes its own pages from the bottom of the region.
+    /// A zero-length segment on the pages of the low memory backup. Other backups need none:
+    /// the loading kernel allocates its own pages at the bottom of the region.
     pub(crate) fn saved_segment(&self) -> Option<Segment> {
         let Backup { from, to } = *self.backups.first().filter(|backup| backup.from == LOW)?;
         let pages = PhysRange::from_len(to, from.len())?;
         Some(Segment::new("saved low memory", pages, Vec::new()))
     }
 
-    /// What the handoff copies, before anything else is moved.
+    /// Returns the copies that the handoff makes before it moves anything else.
     pub(crate) fn save(&self) -> impl Iterator<Item = Extent> + '_ {
         let save = |Backup { from, to }: &Backup| Extent {
             to: *to,
@@ -117,7 +119,7 @@ impl CrashData {
     }
 }
 
-/// What all of a crash image takes, for a message.
+/// Estimates the memory needed to load the crash image, for an error message.
 pub(crate) fn estimate(
     request: &Request,
     params: &BootParams,
@@ -139,7 +141,7 @@ pub(crate) fn estimate(
             "saved low memory",
             from.map_or(0, |from| from.len()),
         ));
-        // a region splits a run of memory, low memory is one by itself
+        // a region splits a memory range; low memory is a range of its own
         let headers = host.dump_facts().cpu_notes.len() + host.memory_map.len() + 8;
         parts.push(Part::new("elfcorehdr", 64 + headers as u64 * 56));
     }
@@ -152,11 +154,11 @@ pub(crate) fn estimate(
     SizeEstimate { parts, align }
 }
 
-/// A better word for `error` where the region is too small as a whole.
+/// Replaces `error` if the region as a whole is too small.
 pub(crate) fn too_small(error: PlanError, request: &Request, estimate: &SizeEstimate) -> PlanError {
     match (&error, request.crash) {
         (PlanError::NoRoom(NoRoom { .. }), Some(region)) => {
-            // there is room, but not in one piece
+            // there is enough memory, but not in one block
             let scattered = request.mem_max.is_none() && estimate.to_reserve(0, 0) > region.len();
             match estimate.is_more_than(region) || scattered {
                 true => PlanError::too_small(region, estimate),

@@ -1,4 +1,4 @@
-//! The memory map that a crash kernel gets: it must stay in the crash regions.
+//! The memory map of a crash kernel, which must stay in the crash regions.
 
 use super::LOW;
 use crate::host::{Entry, Kind, map};
@@ -6,14 +6,15 @@ use handoff::addr::{MIB, PhysRange};
 use handoff::runs;
 use xen_shim::low_memory;
 
-/// Xen maps its memory with large pages. A smaller run of RAM in front of the
-/// first large one stops it ("Xen BUG at common/page_alloc.c", `alloc_boot_pages`).
+/// Xen maps its memory with large pages. A smaller RAM range below the first large
+/// page stops it ("Xen BUG at common/page_alloc.c", `alloc_boot_pages`).
 const LARGE: u64 = 2 * MIB;
 
-/// `entries` for a Linux: RAM is `regions` and low memory, without `block` (the
-/// core header and the copy of low memory, which it must neither overwrite nor
-/// take for RAM). All other RAM is reserved: it can be read through /proc/vmcore
-/// then, and no device is put over it. Everything that was not RAM stays as it is.
+/// Returns `entries` for Linux. RAM is `regions` and low memory without `block`
+/// (the core header and the low memory backup, which it must not overwrite or
+/// treat as RAM). All other RAM is reserved, so that it is readable through
+/// /proc/vmcore and no device is mapped over it. Entries that are not RAM are
+/// unchanged.
 #[must_use]
 pub fn for_linux(entries: &[Entry], regions: &[PhysRange], block: PhysRange) -> Vec<Entry> {
     let low = PhysRange {
@@ -24,14 +25,14 @@ pub fn for_linux(entries: &[Entry], regions: &[PhysRange], block: PhysRange) -> 
     confined(entries, &allowed, &[block], PhysRange::default())
 }
 
-/// `entries` for a Xen.
+/// Returns `entries` for Xen:
 ///
 /// - RAM: whole large pages of `regions` without `block` (memory that dom0 reads and
-///   Xen must not take).
-/// - Unusable: all other RAM in `dom0`, which dom0 must find to be RAM.
-/// - Reserved: `block`, all other RAM and all of low memory. A dom0 sees the
-///   machine's own bytes there.
-/// - All else stays as firmware has it.
+///   Xen must not allocate).
+/// - Unusable: all other RAM in `dom0`, which dom0 requires to be RAM.
+/// - Reserved: `block`, all other RAM and all of low memory. dom0 reads the
+///   machine's own memory there.
+/// - Other entries are unchanged.
 #[must_use]
 pub fn for_xen(
     entries: &[Entry],
@@ -46,8 +47,8 @@ pub fn for_xen(
     confined(entries, &allowed, &[low_memory::BASE_MEMORY, block], dom0)
 }
 
-/// RAM outside of `allowed` is unusable in `hidden`, else reserved; `reserved` is
-/// reserved wherever it is.
+/// Makes RAM outside of `allowed` unusable in `hidden` and reserved elsewhere;
+/// `reserved` is always reserved.
 fn confined(
     entries: &[Entry],
     allowed: &[PhysRange],
@@ -67,7 +68,8 @@ fn confined(
         typed.extend(rest.into_iter().map(as_kind(Kind::Reserved)));
     }
     typed.extend(reserved.iter().copied().map(as_kind(Kind::Reserved)));
-    // unusable wins over reserved, and both over RAM; nothing ends before it starts
+    // unusable has priority over reserved, and both over RAM; no entry ends before
+    // it starts
     map::normalise(&typed).unwrap_or(typed)
 }
 
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn persistent_memory_stays_what_it_is() {
+    fn persistent_memory_is_unchanged() {
         let machine = [e(MIB, 64 * MIB, Kind::Ram), e(1 << 32, 2 << 32, Kind::Pmem)];
         let region = r(16 * MIB, 32 * MIB);
         let found = for_linux(&machine, &[region], r(31 * MIB, 32 * MIB));
@@ -126,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn ram_is_the_region_and_dom0s_window_is_unusable() {
+    fn ram_is_the_region_and_dom0s_range_is_unusable() {
         let machine = [
             e(0, 0x9_fc00, Kind::Ram),
             e(0x9_fc00, 0xa_0000, Kind::Reserved),
@@ -144,7 +146,7 @@ mod tests {
                 e(0, 0xa_0000, Kind::Reserved),
                 e(0xf_0000, 16 * MIB, Kind::Reserved),
                 e(16 * MIB, 140 * MIB, Kind::Unusable),
-                // a MiB at its start is too little to be of use
+                // less than a large page at its start is not usable
                 e(140 * MIB, 0x9600_0000, Kind::Reserved),
                 e(0x9600_0000, 0xbe00_0000, Kind::Ram),
                 e(0xbe00_0000, 0xbffe_0000, Kind::Reserved),
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_in_the_window_meets_the_fence() {
+    fn a_region_in_dom0s_range_ends_at_the_unusable_memory() {
         let machine = [e(MIB, 2048 * MIB, Kind::Ram)];
         let region = r(63 * MIB, 832 * MIB);
         let block = r(140 * MIB, 200 * MIB);

@@ -1,17 +1,18 @@
-//! Crash images: a Linux or a Xen that reads the memory of the system that crashed.
+//! Crash images: a Linux or Xen that dumps the memory of the crashed system.
 //!
-//! It needs an ELF core header, a copy of low memory, a memory map to stay in, and `elfcorehdr=` on its command line.
-//! Everything is decided at load time; at crash time the handoff copies memory, and the crash kernel's /proc/vmcore does
-//! the rest.
+//! It needs an ELF core header, a backup of low memory, a restricted memory map, and `elfcorehdr=`
+//! on its command line. All of it is decided at load time. At crash time the handoff copies memory,
+//! and the crash kernel provides /proc/vmcore.
 //!
-//! - `linux`, [`xen`]: the two kinds of crash kernel, placed;
-//! - [`region`]: the crash region that is used;
-//! - [`dump_ranges`]: the memory that a dump has, and where it is after the crash;
+//! - `linux`, [`xen`]: the two kinds of crash kernel and their crash data;
+//! - [`region`]: choice of the crash region;
+//! - [`dump_ranges`]: memory ranges in the dump, and their addresses after the
+//!   crash;
 //! - [`elfcorehdr`]: the ELF core header;
-//! - [`memory_map`]: the memory that the crash kernel may use;
+//! - [`memory_map`]: memory map of the crash kernel;
 //! - [`cmdline`]: its command line;
-//! - [`size`]: how large the region has to be, with the unpacked size of the initrd by [`initramfs`];
-//! - `advice`, [`reserve`]: the `crashkernel=` that reserves it.
+//! - [`size`]: minimum size of the region, with the unpacked size of the initrd from [`initramfs`];
+//! - `advice`, [`reserve`]: the advised `crashkernel=` parameter.
 
 pub(super) mod advice;
 pub mod cmdline;
@@ -30,7 +31,7 @@ pub use reserve::Reserve;
 
 use handoff::addr::PhysRange;
 
-/// Low memory that a crash kernel needs for itself: the code that starts other CPUs, which begin in real mode, and the
+/// Low memory that a crash kernel itself needs: the real-mode code that starts other CPUs, and the
 /// BIOS data area. Page 0 is always reserved by Linux, so it is neither backed up nor dumped.
 pub const LOW: PhysRange = PhysRange {
     start: 0x1000,

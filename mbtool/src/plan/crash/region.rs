@@ -1,41 +1,41 @@
-//! The memory that was reserved for a crash image.
+//! The memory reserved for a crash image.
 
 use super::Reserve;
 use crate::host::CrashRegion;
 use handoff::addr::{FOUR_GIB, PhysRange};
 
-/// No region that can be used.
+/// There is no usable crash region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegionError {
-    /// There is none.
+    /// Nothing is reserved.
     #[error(
         "-p: no memory is reserved for a crash image: {}",
         reserve(("add", "to"), *xen, *advice)
     )]
     None {
-        /// Xen would reserve it.
+        /// True when Xen makes the reservation.
         xen: bool,
-        /// What to reserve, where that is known.
+        /// Advised reservation, if known.
         advice: Option<Reserve>,
     },
-    /// It is out of reach.
+    /// The region is not addressable.
     #[error(
         "-p: the crash region {region} ends above 4 GiB, where the handoff does not load an image \
          (the crashkernel= that reserves it has \"{}\", or is too large for what is free below): {}",
         if *xen { "@" } else { ",high" }, reserve(("replace it by", "on"), *xen, *advice)
     )]
     TooHigh {
-        /// Where it is.
+        /// The reserved region.
         region: PhysRange,
-        /// Xen reserved it.
+        /// True when Xen made the reservation.
         xen: bool,
-        /// What to reserve, where that is known.
+        /// Advised reservation, if known.
         advice: Option<Reserve>,
     },
 }
 
 impl RegionError {
-    /// The same, with advice to reserve that.
+    /// Adds the advised reservation.
     #[must_use]
     pub const fn advising(self, reserve: Reserve) -> Self {
         let advice = Some(reserve);
@@ -58,18 +58,18 @@ fn reserve((verb, where_to): (&str, &str), xen: bool, advice: Option<Reserve>) -
         }
         None => {
             let whose = Reserve { bytes: 0, xen }.whose();
-            format!("`mbtool crash size` says which crashkernel= belongs on {whose}")
+            format!("`mbtool crash size` prints the crashkernel= parameter for {whose}")
         }
     }
 }
 
-/// Where a crash image goes. The kernel takes it in its main region only: the
-/// highest, as it keeps a second one, for devices of 32 bits, when that is above
-/// 4 GiB.
+/// Returns the region for the crash image. The kernel loads only into its main
+/// region. That is the highest one: if it is above 4 GiB, the kernel keeps a
+/// second region below, for 32-bit devices.
 ///
 /// # Errors
 ///
-/// None is reserved, or it ends above 4 GiB.
+/// When nothing is reserved, or the region ends above 4 GiB.
 pub fn choose(regions: &[CrashRegion], xen: bool) -> Result<PhysRange, RegionError> {
     let regions = regions.iter();
     let regions = regions.filter_map(|region| PhysRange::new(region.start, region.end));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_that_is_too_high_is_to_be_replaced() {
+    fn a_region_above_4_gib_is_refused_with_advice() {
         let high = CrashRegion {
             start: FOUR_GIB,
             end: 2 * FOUR_GIB,
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_region_the_sentence_says_whose_command_line() {
+    fn without_a_region_the_error_names_the_command_line_to_change() {
         let text = |xen| {
             choose(&[], xen)
                 .unwrap_err()

@@ -1,19 +1,19 @@
-//! The word that reserves memory for a crash image.
+//! The kernel command-line parameter that reserves memory for a crash image.
 
 use handoff::addr::MIB;
 use std::fmt;
 
-/// `crashkernel=`, for the command line of whoever reserves.
+/// `crashkernel=` parameter for Linux or Xen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reserve {
-    /// Bytes; whole MiB are reserved.
+    /// Size in bytes, rounded up to whole MiB.
     pub bytes: u64,
-    /// Xen reserves, not Linux.
+    /// True for Xen's command line, false for Linux's.
     pub xen: bool,
 }
 
 impl Reserve {
-    /// Where the word belongs.
+    /// Returns the command line that the parameter belongs to.
     #[must_use]
     pub const fn whose(self) -> &'static str {
         if self.xen {
@@ -23,20 +23,21 @@ impl Reserve {
         }
     }
 
-    /// How the reservation comes to lie below 4 GiB, where the handoff can load.
+    /// Explains the placement of the reservation below 4 GiB, as the handoff
+    /// requires.
     #[must_use]
     pub const fn below(self) -> &'static str {
         if self.xen {
-            "Without \",below=4G\" Xen reserves as high as there is memory; \"@ADDRESS\" in its place \
+            "Without \",below=4G\" Xen reserves the highest free memory; \"@ADDRESS\" in its place \
              says where."
         } else {
-            "Linux takes memory below 4 GiB for this form of the word, and only where none is free \
+            "Linux reserves below 4 GiB for crashkernel=SIZE, and above only if none is free \
              there from above; never write \",high\"."
         }
     }
 }
 
-/// `crashkernel=512M`, for Xen `crashkernel=512M,below=4G`.
+/// Formats `crashkernel=512M`, or `crashkernel=512M,below=4G` for Xen.
 impl fmt::Display for Reserve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let below = if self.xen { ",below=4G" } else { "" };
@@ -49,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn xen_is_kept_below_4_gib() {
+    fn the_reservation_of_xen_is_below_4_gib() {
         let bytes = 511 * MIB + 1;
         let word = |xen| Reserve { bytes, xen }.to_string();
         assert_eq!(word(false), "crashkernel=512M");

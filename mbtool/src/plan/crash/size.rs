@@ -1,29 +1,28 @@
-//! How large a crash region has to be.
+//! Size of a crash region.
 
 use crate::sys::size::Size;
 use handoff::addr::{MIB, PhysRange, whole_pages};
 use serde::Serialize;
 use std::fmt;
 
-/// Memory that a crash kernel needs beside what is loaded: for itself once it
-/// runs, and for user space that copies a dump. Debian's kernels do with less.
+/// Memory that a crash kernel needs to run, besides its loaded files: for
+/// itself, and for user space that copies a dump. Debian's kernels need less.
 const TO_RUN: u64 = 64 * MIB;
-/// What Linux cannot give to files beside the initial RAM disk's own.
+/// Memory that Linux cannot use for the files of the initramfs.
 const BESIDE_FILES: u64 = 8 * MIB;
-/// `crashkernel=` is advised in steps of this.
+/// Granularity of the advised `crashkernel=` size.
 const STEP: u64 = 32 * MIB;
 
-/// A part of what goes into a crash region.
+/// A part of the crash region's contents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Part {
     /// Segment name.
     pub name: String,
-    /// Bytes.
+    /// Size in bytes.
     pub len: u64,
 }
 
 impl Part {
-    /// `len` bytes for `name`.
     #[must_use]
     pub fn new(name: &str, len: u64) -> Self {
         Self {
@@ -33,45 +32,44 @@ impl Part {
     }
 }
 
-/// Everything that goes into a crash region.
+/// Size of the contents of a crash region.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SizeEstimate {
-    /// By name.
+    /// Parts with names.
     pub parts: Vec<Part>,
     /// The largest alignment among them, in bytes.
     pub align: u64,
 }
 
 impl SizeEstimate {
-    /// Bytes that loading takes at most: whole pages, and what the largest
-    /// alignment can cost.
+    /// Maximum memory needed for loading, in bytes: whole pages, and the loss
+    /// from the largest alignment.
     #[must_use]
     pub fn to_load(&self) -> u64 {
         let sum = |sum: u64, part: &Part| sum.saturating_add(whole_pages(part.len));
         self.parts.iter().fold(self.align, sum)
     }
 
-    /// What to reserve: room to load, and room to run with an initial RAM disk of
-    /// `initrd` bytes that unpacks to `files` bytes.
+    /// Advised reservation: memory to load, and to run with an initrd of `initrd`
+    /// bytes that unpacks to `files` bytes.
     #[must_use]
     pub fn to_reserve(&self, initrd: u64, files: u64) -> u64 {
-        // it is loaded already
+        // the initrd is already part of the loaded size
         let more = to_run(initrd, files).saturating_sub(initrd);
         let sum = self.to_load().saturating_add(more);
         sum.div_ceil(STEP).saturating_mul(STEP)
     }
 
-    /// True when `region` cannot hold it, however it is placed.
+    /// True when `region` is too small, however the parts are placed.
     #[must_use]
     pub fn is_more_than(&self, region: PhysRange) -> bool {
         self.to_load() > region.len()
     }
 }
 
-/// Bytes that Linux takes beside its own image, with an initial RAM disk of
-/// `initrd` bytes that unpacks to `files` bytes. It lies there in both forms for a
-/// while; and Linux gives half of its memory, and no more, to the file system that
-/// it is unpacked to.
+/// Memory that Linux needs besides its image, with an initrd of `initrd` bytes
+/// that unpacks to `files` bytes. For some time it exists in both forms; and Linux
+/// limits the file system that it is unpacked to, to half of its memory.
 #[must_use]
 pub fn to_run(initrd: u64, files: u64) -> u64 {
     let both = initrd.saturating_add(files).saturating_add(TO_RUN);
@@ -79,7 +77,8 @@ pub fn to_run(initrd: u64, files: u64) -> u64 {
     both.max(half)
 }
 
-/// "vmlinuz 62 MiB, initrd 12 MiB, ...", the largest first.
+/// Formats the parts as "vmlinuz 62 MiB, initrd 12 MiB, ...", the largest
+/// first.
 impl fmt::Display for SizeEstimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts: Vec<&Part> = self.parts.iter().collect();
@@ -115,9 +114,9 @@ mod tests {
             need().to_string(),
             "vmlinuz 63 MiB, initrd 8 MiB, elfcorehdr 1 KiB"
         );
-        // 72 and a bit + 16 + 64 = 153, in steps of 32
+        // 72 and a fraction + 16 + 64 = 153, in steps of 32
         assert_eq!(need().to_reserve(8 * MIB, 16 * MIB), 160 * MIB);
-        // half of 256 is less than 130: the kernel is in the region, too
+        // half of 256 is less than 130: the kernel is in the region too
         assert_eq!(to_run(8 * MIB, 130 * MIB), 268 * MIB);
     }
 

@@ -1,16 +1,16 @@
-//! The memory that may be loaded into.
+//! RAM that may be loaded into.
 
 use super::allocator::Arena;
 use crate::host::{Host, map};
 use crate::plan::{PlanError, Request};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 
-/// Pages of a crash region that the kernel needs for itself.
+/// Pages of a crash region that the kernel itself needs.
 pub const CRASH_SPARE_PAGES: u64 = 32;
 
-/// Bytes at the bottom of a crash region that are left to the loading kernel,
-/// for its control page and page tables. Linux maps with large pages; Xen with
-/// pages of 4 KiB, one table for 2 MiB at most of the region.
+/// Size of the memory at the bottom of a crash region that is left to the
+/// loading kernel for its control page and page tables. Linux maps with large
+/// pages; Xen with 4 KiB pages, at most one table per 2 MiB of the region.
 pub(crate) fn spare(request: &Request, host: &Host) -> u64 {
     let tables = match request.crash {
         Some(region) if host.xen.is_some() => region.len().div_ceil(2 * MIB),
@@ -19,8 +19,8 @@ pub(crate) fn spare(request: &Request, host: &Host) -> u64 {
     (CRASH_SPARE_PAGES + tables) * PAGE_SIZE
 }
 
-/// The memory that may be loaded into, without `forbidden`; `all` is that of an
-/// image that is no crash image.
+/// Returns the RAM that may be loaded into, without `forbidden`; `all` is that
+/// of a normal image.
 pub(crate) fn memory(
     request: &Request,
     host: &Host,
@@ -39,7 +39,8 @@ pub(crate) fn memory(
                 });
             }
             let mut arena = Arena::new(ram.filter_map(|run| run.intersect(&region)));
-            // page tables and control pages come from the bottom of the region
+            // page tables and control pages are allocated at the bottom of the
+            // region
             let end = region
                 .end
                 .min(region.start.saturating_add(spare(request, host)));

@@ -1,47 +1,47 @@
-//! Finding room: RAM minus what is taken.
+//! Allocator: RAM minus named ranges.
 
 use handoff::addr::{PAGE_SIZE, PhysRange, align_down, align_up};
 use handoff::runs;
 use std::cmp::Reverse;
 use std::fmt;
 
-/// Which end of the window to try first.
+/// End of the window to search first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prefer {
     /// The lowest address that fits.
     Lowest,
-    /// The highest one.
+    /// The highest address that fits.
     Highest,
 }
 
-/// A wish for room.
+/// Request for a memory range.
 #[derive(Clone, Debug)]
 pub struct Ask {
     /// Segment name, for messages.
     pub name: String,
-    /// Bytes, rounded up to pages when placed.
+    /// Size in bytes, rounded up to pages.
     pub len: u64,
-    /// Alignment of the start: a power of two; a page at least is used.
+    /// Alignment of the start: a power of two, at least a page is used.
     pub align: u64,
-    /// Where it must be, as a whole.
+    /// Range that must contain all of it.
     pub window: PhysRange,
-    /// Which place of several.
+    /// Choice among several possible addresses.
     pub prefer: Prefer,
 }
 
-/// Physical memory that can be loaded into, and who has which part.
+/// Physical memory that can be loaded into, and its allocated parts.
 #[derive(Clone, Debug)]
 pub struct Arena {
     /// Whole pages of RAM, sorted and merged.
     ram: Vec<PhysRange>,
-    /// What is left, sorted.
+    /// Free ranges, sorted.
     free: Vec<PhysRange>,
-    /// Named parts that are not free.
+    /// Allocated parts, with names.
     taken: Vec<(String, PhysRange)>,
 }
 
 impl Arena {
-    /// Starts with `ram`, in any order; parts of pages are left out.
+    /// Creates an arena from `ram`, in any order; partial pages are dropped.
     #[must_use]
     pub fn new(ram: impl IntoIterator<Item = PhysRange>) -> Self {
         let mut runs: Vec<PhysRange> = ram.into_iter().filter(|run| !run.is_empty()).collect();
@@ -64,18 +64,18 @@ impl Arena {
         }
     }
 
-    /// Takes `range` out, RAM or not, free or not.
+    /// Removes `range`, whether RAM or not, free or not.
     pub fn remove(&mut self, name: &str, range: PhysRange) {
         let pages = range.align_outward(PAGE_SIZE).unwrap_or(range);
         self.free = runs::without(self.free.iter().copied(), [pages]);
         self.taken.push((name.to_owned(), pages));
     }
 
-    /// Takes exactly the pages of `range`.
+    /// Allocates exactly the pages of `range`.
     ///
     /// # Errors
     ///
-    /// They are not RAM, or somebody has them.
+    /// When they are not RAM, or already allocated.
     pub fn fix(&mut self, name: &str, range: PhysRange) -> Result<PhysRange, FixedError> {
         let name = || name.to_owned();
         let pages = range
@@ -104,7 +104,7 @@ impl Arena {
         Ok(pages)
     }
 
-    /// The best place for `ask`; `None` only when there is none.
+    /// Returns the best range for `ask`; `None` when there is none.
     #[must_use]
     pub fn find(&self, ask: &Ask) -> Option<PhysRange> {
         let len = align_up(ask.len.max(1), PAGE_SIZE)?;
@@ -123,23 +123,24 @@ impl Arena {
         }
     }
 
-    /// Takes the best place for `ask`.
+    /// Allocates the best range for `ask`.
     ///
     /// # Errors
     ///
-    /// There is none.
+    /// When there is none.
     pub fn take(&mut self, ask: &Ask) -> Result<PhysRange, NoRoom> {
         let place = self.find(ask).ok_or_else(|| self.no_room(ask))?;
         self.remove(&ask.name, place);
         Ok(place)
     }
 
-    /// Takes a place for each, the most constrained first: narrow windows, then
-    /// big alignments, then big sizes. The answers are in the order of `asks`.
+    /// Allocates a range for each request, the most constrained first: narrow
+    /// windows, then large alignments, then large sizes. The results are in the
+    /// order of `asks`.
     ///
     /// # Errors
     ///
-    /// One of them has none.
+    /// When there is none for one of them.
     pub fn take_all(&mut self, asks: &[Ask]) -> Result<Vec<PhysRange>, NoRoom> {
         let mut order: Vec<usize> = (0..asks.len()).collect();
         order.sort_by_key(|&index| {
@@ -158,15 +159,15 @@ impl Arena {
         Ok(places)
     }
 
-    /// The largest free run inside `window`.
+    /// Returns the largest free range inside `window`.
     #[must_use]
     pub fn largest_free(&self, window: &PhysRange) -> Option<PhysRange> {
-        // the lowest of equals
+        // the lowest of equal ones
         let runs = self.free.iter().filter_map(|run| run.intersect(window));
         runs.max_by_key(|run| (run.len(), Reverse(run.start)))
     }
 
-    /// Free bytes inside `window`.
+    /// Free memory inside `window`, in bytes.
     #[must_use]
     pub fn free_bytes(&self, window: &PhysRange) -> u64 {
         self.free
@@ -176,7 +177,7 @@ impl Arena {
             .sum()
     }
 
-    /// Whole pages of RAM, sorted and merged, free or not.
+    /// All RAM, free or not: whole pages, sorted and merged.
     #[must_use]
     pub fn ram(&self) -> &[PhysRange] {
         &self.ram
@@ -194,20 +195,20 @@ impl Arena {
     }
 }
 
-/// Nothing free is big enough where it is wanted.
+/// No free range is large enough in the window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoRoom {
     /// Segment name.
     pub name: String,
-    /// Bytes asked for.
+    /// Requested size in bytes.
     pub len: u64,
-    /// Alignment asked for.
+    /// Requested alignment.
     pub align: u64,
-    /// Where it had to be.
+    /// Requested window.
     pub window: PhysRange,
     /// All RAM.
     pub ram: Vec<PhysRange>,
-    /// The largest free run in the window.
+    /// The largest free range in the window.
     pub largest: Option<PhysRange>,
 }
 
@@ -225,7 +226,7 @@ impl fmt::Display for NoRoom {
         } = self;
         write!(
             f,
-            "no room for {name}: {len:#x} bytes aligned to {align:#x} within {window}; "
+            "no memory for {name}: {len:#x} bytes aligned to {align:#x} within {window}; "
         )?;
         match largest {
             Some(run) => write!(
@@ -240,10 +241,10 @@ impl fmt::Display for NoRoom {
     }
 }
 
-/// A place that an image insists on cannot be had.
+/// A fixed range that cannot be allocated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FixedError {
-    /// Not RAM, or not all of it.
+    /// The range is not, or not all, RAM.
     #[error(
         "{name} must be at {range}, which is not all free RAM: RAM is {}; the image has no \
          relocatable tag that would let it go elsewhere",
@@ -252,26 +253,26 @@ pub enum FixedError {
     NotRam {
         /// Segment name.
         name: String,
-        /// Pages wanted.
+        /// Requested pages.
         range: PhysRange,
         /// All RAM.
         ram: Vec<PhysRange>,
     },
-    /// Somebody else's.
+    /// The range is already allocated.
     #[error("{name} must be at {range}, but {by} has {at}")]
     Taken {
         /// Segment name.
         name: String,
-        /// Pages wanted.
+        /// Requested pages.
         range: PhysRange,
-        /// Who has them.
+        /// Name of the owner.
         by: String,
-        /// What that one has.
+        /// Range of the owner.
         at: PhysRange,
     },
 }
 
-/// Ranges for a message: the first few, and how many more.
+/// Formats ranges for a message: the first few, and the number of others.
 pub(crate) fn list(ranges: &[PhysRange]) -> String {
     const SHOWN: usize = 8;
     if ranges.is_empty() {

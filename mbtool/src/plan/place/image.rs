@@ -1,4 +1,4 @@
-//! Where the image may go.
+//! Constraints on the address of the image.
 
 use super::allocator::{Ask, Prefer};
 use crate::image::{Image, Preference};
@@ -6,24 +6,24 @@ use crate::plan::{PlanError, Request};
 use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, align_up};
 use xen_shim::contract;
 
-/// What the placement of an image depends on beside the request.
+/// Constraints that do not come from the request.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::plan) struct ImageRules<'a> {
     /// Name of the image's segments.
     pub name: &'a str,
-    /// The image is Xen.
+    /// True when the image is Xen.
     pub xen: bool,
 }
 
-/// Where the image can go.
+/// Possible addresses of the image.
 pub(super) enum ImagePlace {
-    /// Only there.
+    /// This range only.
     Fixed(PhysRange),
-    /// Anywhere that suits; the first byte this far behind the start.
+    /// Any matching range, and the offset of the image's first byte in it.
     Free(Ask, u64),
 }
 
-/// `allowed` as far as the options agree.
+/// Restricts `allowed` to the bounds given by options.
 pub(super) fn window(
     request: &Request,
     name: &str,
@@ -42,8 +42,8 @@ pub(super) fn window(
     })
 }
 
-/// Where the image may go: as its relocatable tag says, else anywhere if it is
-/// position independent, else where it was linked.
+/// Returns the possible addresses of the image: by its relocatable tag, else
+/// any if it is position independent, else its link address.
 pub(super) fn image_place(
     request: &Request,
     rules: ImageRules<'_>,
@@ -82,7 +82,7 @@ pub(super) fn image_place(
         let prefer = match tag.preference {
             _ if rules.xen && request.crash.is_some() => Prefer::Lowest,
             Preference::Highest => Prefer::Highest,
-            // at its link address Xen would only move itself up
+            // at its link address Xen would relocate itself upwards
             Preference::None if rules.xen => Prefer::Highest,
             Preference::Lowest | Preference::None => Prefer::Lowest,
         };
@@ -111,11 +111,11 @@ pub(super) fn image_place(
         .ok_or_else(too_long)
 }
 
-/// Where the image must be, if it can be nowhere else.
+/// Returns the image's range if it can have no other address.
 ///
 /// # Errors
 ///
-/// No place suits its relocatable tag.
+/// When no range satisfies its relocatable tag.
 pub(super) fn fixed_place(
     request: &Request,
     rules: ImageRules<'_>,

@@ -1,4 +1,4 @@
-//! Places for the image, its modules, the boot information and the handoff.
+//! Places the image, its modules, the boot information and the handoff.
 
 use super::allocator::{Arena, Ask, Prefer};
 use super::image::{ImagePlace, ImageRules, image_place, window};
@@ -10,23 +10,23 @@ use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
 /// Ends below 4 GiB, so that an exclusive end fits in 32 bits.
 const END: u64 = FOUR_GIB - PAGE_SIZE;
 
-/// What the placement of the boot information depends on.
+/// Constraints on the boot information.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::plan) struct InfoRules {
-    /// Name of its segment.
+    /// Name of the segment.
     pub name: &'static str,
-    /// It must be below this address.
+    /// Upper bound of the address.
     pub end: u64,
-    /// Bytes.
+    /// Size in bytes.
     pub len: u64,
 }
 
-/// Places for everything.
+/// Addresses of all parts.
 #[derive(Clone, Debug)]
 pub struct Layout {
     /// Address of the image's first byte.
     pub base: u64,
-    /// Pages kept for the image: its own, and for Xen the rest of the last
+    /// Pages reserved for the image: its own and, for Xen, the rest of the last
     /// superpage.
     pub reserved: PhysRange,
     /// Modules, in order; ends are not rounded.
@@ -35,15 +35,15 @@ pub struct Layout {
     pub info: PhysRange,
     /// Pages of the handoff.
     pub handoff: PhysRange,
-    /// Pages where the image is loaded, when the handoff moves it to
+    /// Pages that the image is loaded to when the handoff moves it to
     /// `reserved`.
     pub staged: Option<PhysRange>,
-    /// What the user should know.
+    /// Warning for the user.
     pub warning: Option<String>,
 }
 
 impl Layout {
-    /// Addresses that are not right, with sizes that are.
+    /// Returns a layout with correct sizes and placeholder addresses.
     pub(crate) fn draft(request: &Request) -> Self {
         let somewhere = |len| PhysRange {
             start: MIB,
@@ -69,11 +69,11 @@ impl Layout {
         }
     }
 
-    /// Finds a place for everything: what is fixed first, then the most
-    /// constrained. Modules, boot information and handoff go as low as they can:
-    /// Xen moves its modules up and needs room above them for that, and a small
-    /// kernel maps low memory first. An image that the handoff moves to `staged`
-    /// is loaded anywhere. The handoff may have its place already.
+    /// Places everything: fixed ranges first, then the most constrained.
+    /// Modules, boot information and handoff are placed as low as possible: Xen
+    /// moves its modules up and needs free memory above them, and a small kernel
+    /// maps low memory first. An image that the handoff moves is loaded at any
+    /// address (`staged`). The handoff may already have a range.
     pub(crate) fn place(
         request: &Request,
         rules: ImageRules<'_>,
@@ -141,8 +141,8 @@ impl Layout {
                     None => Some(arena.fix(name, *range)?),
                 }
             }
-            // right behind what is kept, whatever else is there: dom0's first block
-            // needs what is left to be in one piece
+            // right after the reserved block, whatever else is there: dom0's first
+            // block needs contiguous memory
             ImagePlace::Free(ask, _) if rules.xen && request.crash.is_some() => {
                 Some(arena.take(ask)?)
             }
@@ -177,7 +177,8 @@ impl Layout {
     }
 }
 
-/// Linux's initrd goes as high as it may: low memory is what old devices need.
+/// Places Linux's initrd as high as possible, to leave low memory for devices
+/// with short DMA addresses.
 fn initrd(request: &Request, setup: &Setup, name: &str, len: u64) -> Result<Ask, PlanError> {
     let allowed = PhysRange {
         start: 0,
@@ -192,7 +193,7 @@ fn initrd(request: &Request, setup: &Setup, name: &str, len: u64) -> Result<Ask,
     })
 }
 
-/// The error for a module that only fits where Multiboot2 cannot point.
+/// Returns the error for a module that only fits above 4 GiB.
 fn above_4_gib(request: &Request, arena: &Arena, name: &str, len: u64) -> Option<PlanError> {
     let linux = matches!(request.image.protocol, Protocol::Linux(_));
     let mut modules = 0..request.modules.len();

@@ -1,11 +1,12 @@
-//! Which address everything gets.
+//! Chooses the addresses of all segments.
 //!
-//! - `allocatable`: the RAM that may be loaded into;
-//! - [`allocator`]: free ranges, and what is asked of them;
-//! - `image`: where the image may go;
-//! - `layout`: image, modules, boot information and handoff, placed;
-//! - `relocated`: an image that only the handoff can put in its place;
-//! - [`resolve`]: segments as the loading kernel takes them.
+//! - `allocatable`: RAM that may be loaded into;
+//! - [`allocator`]: free ranges, and requests for them;
+//! - `image`: constraints on the address of the image;
+//! - `layout`: image, modules, boot information and handoff with their
+//!   addresses;
+//! - `relocated`: an image that only the handoff can move to its address;
+//! - [`resolve`]: segments in the form that the loading kernel accepts.
 
 pub(super) mod allocatable;
 pub mod allocator;

@@ -1,5 +1,5 @@
-//! An image that the loading kernel cannot put where it must go is loaded
-//! somewhere else, verified there, and moved by the handoff.
+//! An image at an address that the loading kernel cannot load to: it is loaded
+//! elsewhere, verified there, and moved by the handoff.
 
 use super::allocator::Arena;
 use super::image::{ImageRules, fixed_place};
@@ -9,13 +9,13 @@ use crate::plan::{PlanError, Request, Segment};
 use handoff::abi::Extent;
 use handoff::addr::PhysRange;
 
-/// The pages of an image that only the handoff can fill: it must be there, and
-/// the loading kernel does not go there. `arena` is what that kernel fills; the
-/// pages are taken out of it.
+/// Returns the pages of a fixed image that the loading kernel cannot fill, but
+/// the handoff can. `arena` is memory that the kernel can load to; the pages
+/// are removed from it.
 ///
 /// # Errors
 ///
-/// No RAM of the machine is there, or it is not free.
+/// When the pages are not RAM of the machine, or not free.
 pub(crate) fn decide(
     request: &Request,
     rules: ImageRules<'_>,
@@ -28,7 +28,8 @@ pub(crate) fn decide(
         return Ok(None);
     };
     let fits = arena.ram().iter().any(|run| run.covers(&place));
-    // Xen's low memory and its superpages are prepared for a place that is loaded
+    // Xen's low memory and superpages are only prepared for an address that can
+    // be loaded to
     if rules.xen || (fits && place.start >= request.kernel_min) {
         return Ok(None);
     }
@@ -41,21 +42,21 @@ pub(crate) fn decide(
     Ok(Some(pages))
 }
 
-/// What is loaded, and what is done with it before the image starts.
+/// Segments to load, and moves and clears before the image starts.
 #[derive(Clone, Debug)]
 pub(crate) struct Relocations {
-    /// Where it is loaded.
+    /// Segments to load.
     pub parts: Vec<Segment>,
-    /// From there to where it belongs, as if all were done at once.
+    /// Moves to final addresses, as if they were simultaneous.
     pub moves: Vec<Extent>,
-    /// The same in an order in which it can be done.
+    /// The same moves as a sequence that overwrites no source.
     pub extents: Vec<Extent>,
-    /// Cleared after that.
+    /// Ranges to clear after the moves.
     pub clear: Vec<PhysRange>,
 }
 
 impl Relocations {
-    /// Where `addr` of the running image is loaded.
+    /// Returns the load address of the run-time address `addr`.
     pub(crate) fn as_loaded(&self, addr: u64) -> u64 {
         let moved = |extent: &&Extent| extent.destination().contains(addr);
         let by = self.moves.iter().find(moved);
@@ -63,7 +64,7 @@ impl Relocations {
     }
 }
 
-/// Loads `parts` of the image at the staging place instead.
+/// Shifts `parts` of the image to the staging area.
 pub(crate) fn shift(parts: &mut [Segment], layout: &Layout) -> Vec<Extent> {
     let Some(staged) = layout.staged else {
         return Vec::new();

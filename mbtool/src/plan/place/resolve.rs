@@ -1,29 +1,30 @@
-//! From segments as wished to segments as a kernel takes them.
+//! Converts the planned segments to segments that a kernel accepts.
 //!
-//! A segment without data has length zero: memory to keep free. Zero-length segments may overlap
-//! anything and give way; loaded data never does.
+//! A segment without data is a zero-length segment: memory to keep free. Zero-length segments
+//! may overlap anything and are cut; loaded data is never cut.
 
 use crate::plan::{Bytes, KernelSegment, Segment};
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::runs;
 
-/// Zero bytes that are stored to join two neighbours when there is no need to.
+/// Maximum zero bytes to store in order to merge two neighbors when it is not
+/// necessary.
 const CHEAP: u64 = 64 << 10;
 
-/// Segments that cannot be made acceptable.
+/// Segments that a kernel would not accept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// Both carry data.
+    /// Two segments with data overlap.
     #[error("{first} and {second} both load {range}")]
     Overlap {
-        /// The one that starts lower.
+        /// Name of the lower segment.
         first: String,
-        /// The other.
+        /// Name of the higher segment.
         second: String,
-        /// What both fill.
+        /// Common range.
         range: PhysRange,
     },
-    /// More than the kernel takes, after merging all that touch.
+    /// More segments than the kernel accepts, after merging all adjacent ones.
     #[error(
         "{count} segments, the kernel takes at most {limit} (those that lie side by side count \
          once): {}; link the image with fewer gaps, put several files into one module, or widen \
@@ -31,21 +32,20 @@ pub enum ResolveError {
         names.join(", ")
     )]
     TooMany {
-        /// Segments.
+        /// Number of segments.
         count: usize,
-        /// The most.
+        /// Maximum number.
         limit: usize,
-        /// Their names.
         names: Vec<String>,
     },
 }
 
-/// Sorts `segments` by destination and cuts zero-length segments around loaded data and
-/// around each other. Pieces keep the name of the whole; empty zero-length segments vanish.
+/// Sorts `segments` by destination, and cuts zero-length segments around loaded data and
+/// around each other. Pieces keep the name; empty ones are dropped.
 ///
 /// # Errors
 ///
-/// Two loaded segments overlap.
+/// When two loaded segments overlap.
 pub fn resolve(segments: Vec<Segment>) -> Result<Vec<Segment>, ResolveError> {
     let (zero_length, mut fixed): (Vec<Segment>, Vec<Segment>) = segments
         .into_iter()
@@ -73,7 +73,8 @@ pub fn resolve(segments: Vec<Segment>) -> Result<Vec<Segment>, ResolveError> {
     Ok(fixed)
 }
 
-/// Bytes of zeroes to store when `after` is joined to what ends with `before`.
+/// Number of zero bytes to store when `after` is merged with the segment that
+/// ends with `before`.
 fn padding(before: &Segment, after: &Segment) -> u64 {
     if after.data.is_empty() {
         0
@@ -82,18 +83,18 @@ fn padding(before: &Segment, after: &Segment) -> u64 {
     }
 }
 
-/// Joins neighbours: those that cost little always, others, the cheapest first,
-/// while there are more than `limit`. `segments` are as [`resolve`] leaves them;
-/// where several loaded ones are joined, their data becomes part of one buffer.
+/// Merges neighbors: always if that costs little, and others, the cheapest
+/// first, while there are more than `limit`. `segments` come from [`resolve`].
+/// If several loaded segments are merged, their data is moved to one buffer.
 ///
 /// # Errors
 ///
-/// More than `limit` are left.
+/// When more than `limit` remain.
 pub fn kernel_segments(
     segments: &mut [Segment],
     limit: usize,
 ) -> Result<Vec<KernelSegment>, ResolveError> {
-    // groups of neighbours, as the index after each group's last segment
+    // groups of neighbors, stored as the index after the last segment of each
     let touches = |at: usize| segments[at - 1].dest.end == segments[at].dest.start;
     let cost = |at: usize| group_padding(segments, at);
     let mut cuts: Vec<usize> = (1..segments.len())
@@ -138,8 +139,8 @@ pub fn kernel_segments(
     Ok(joined)
 }
 
-/// [`padding`] in front of `segments[at]`, counting the zero-length segments right before it,
-/// which will have been joined to what precedes them.
+/// [`padding`] before `segments[at]`, including the zero-length segments right before it,
+/// which will have been merged with their predecessor.
 fn group_padding(segments: &[Segment], at: usize) -> u64 {
     if segments[at].data.is_empty() {
         return 0;
@@ -157,7 +158,7 @@ fn group_padding(segments: &[Segment], at: usize) -> u64 {
     sum
 }
 
-/// One kernel segment of neighbours, at least one.
+/// Merges at least one neighbor to one kernel segment.
 fn join(group: &mut [Segment]) -> KernelSegment {
     let start = group[0].dest.start;
     let end = group[group.len() - 1].dest.end;

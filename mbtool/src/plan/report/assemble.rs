@@ -1,4 +1,4 @@
-//! From decisions to the [`Report`].
+//! Assembles the [`Report`].
 
 use super::{
     ExitReport, FORMAT, HandoffReport, ImageReport, KernelSegmentReport, LowFixReport, LowReport,
@@ -16,7 +16,7 @@ use crate::plan::{KernelSegment, Request, Segment};
 use handoff::abi::Extent;
 use handoff::spec::Spec;
 
-/// All that was decided.
+/// Input of [`report`].
 pub(crate) struct Decisions<'a> {
     pub request: &'a Request,
     pub host: &'a Host,
@@ -28,7 +28,7 @@ pub(crate) struct Decisions<'a> {
     pub image_entry: u64,
 }
 
-/// Writes it down.
+/// Assembles the report.
 pub(crate) fn report(
     decisions: Decisions<'_>,
     entry: u64,
@@ -117,7 +117,7 @@ pub(crate) fn report(
 
 fn move_report(extent: &Extent, segments: &[Segment]) -> MoveReport {
     let at = |addr| segments.iter().find(|s| s.dest.contains(addr));
-    // what is saved is no segment, only where it goes is
+    // a backup's source is not a segment, only its destination is
     let segment = at(extent.from).or_else(|| at(extent.to));
     MoveReport {
         name: segment.map_or_else(|| "saved memory".to_owned(), |s| s.name.clone()),

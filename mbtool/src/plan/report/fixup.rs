@@ -1,37 +1,37 @@
-//! Changes that the handoff makes.
+//! Changes to memory that the handoff makes.
 
 use crate::plan::hex::Hex;
 use handoff::spec::{Fixup, OnCpu};
 use serde::Serialize;
 
-/// A change that the handoff makes.
+/// A change to memory that the handoff makes.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum FixupReport {
     /// A 16-bit store.
     Store16 {
-        /// Where.
+        /// Address.
         addr: Hex,
-        /// What.
+        /// Value.
         value: Hex,
     },
-    /// A checked copy of the RSDP.
+    /// A copy of the RSDP with checksum verification.
     CopyRsdp {
         /// Source.
         from: Hex,
         /// Destination.
         to: Hex,
-        /// Bytes.
+        /// Size in bytes.
         len: u32,
-        /// "boot-cpu" or "other-cpu": only where the handoff runs there.
+        /// "boot-cpu" or "other-cpu": only if the handoff runs there.
         #[serde(skip_serializing_if = "Option::is_none")]
         on: Option<&'static str>,
     },
-    /// Zeroes.
+    /// Fill with zeros.
     Zero {
-        /// Where.
+        /// Address.
         addr: Hex,
-        /// Bytes.
+        /// Size in bytes.
         len: u64,
     },
 }

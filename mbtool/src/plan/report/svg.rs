@@ -1,4 +1,4 @@
-//! A picture of a plan: each segment as a bar, memory from the top down.
+//! SVG picture of a plan: each segment as a bar, from high to low addresses.
 
 use crate::plan::Plan;
 use crate::sys::size::Size;

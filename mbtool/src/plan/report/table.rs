@@ -1,10 +1,10 @@
-//! What `plan` prints without `--json`.
+//! Text output of `plan`.
 
 use super::{FixupReport, Report};
 use crate::plan::hex::Hex;
 use std::fmt;
 
-/// The table for people: what goes where, and what is done before the jump.
+/// Formats the table: addresses of all segments, and the steps before the jump.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let image = &self.image;
@@ -63,7 +63,7 @@ impl fmt::Display for Report {
             let safe: u64 = xen.safe().map(|run| run.len()).sum();
             write!(
                 f,
-                "loaded by Xen {}: {} MiB in {} runs cannot be in its free heap",
+                "loaded by Xen {}: {} MiB in {} ranges are safe destinations outside of its free heap",
                 xen.version,
                 safe >> 20,
                 xen.safe.len()
@@ -78,7 +78,7 @@ impl fmt::Display for Report {
                 (Some(at), None) => {
                     writeln!(
                         f,
-                        "low memory is left alone: xen's trampoline goes to {}-{}",
+                        "low memory is unchanged: xen's trampoline goes to {}-{}",
                         at.start, at.end
                     )?;
                 }
@@ -87,10 +87,7 @@ impl fmt::Display for Report {
                     "low memory gets an EBDA at {} ({} KiB below it): xen's trampoline goes to {}-{}",
                     fix.ebda, fix.base_kib, at.start, at.end
                 )?,
-                (None, _) => writeln!(
-                    f,
-                    "low memory is left alone: the BIOS data area is not known"
-                )?,
+                (None, _) => writeln!(f, "low memory is unchanged: the BIOS data area is unknown")?,
             }
         }
         for moved in &self.moves {
@@ -110,8 +107,8 @@ impl fmt::Display for Report {
                 }
                 FixupReport::CopyRsdp { from, to, len, on } => {
                     let when = match on {
-                        Some("boot-cpu") => ", where it runs on the boot CPU",
-                        Some(_) => ", where it runs on another CPU",
+                        Some("boot-cpu") => ", if the handoff runs on the boot CPU",
+                        Some(_) => ", if the handoff runs on another CPU",
                         None => "",
                     };
                     writeln!(

@@ -1,8 +1,8 @@
-//! Options as the command line has them.
+//! Option values in command-line syntax.
 
 use handoff::spec::{Console, Drill, OnFault, Verify};
 
-/// `consoles` as `--console` takes them.
+/// Formats `consoles` in the syntax of `--console`.
 #[must_use]
 pub fn consoles_text(consoles: &[Console]) -> String {
     if consoles.is_empty() {
@@ -12,7 +12,7 @@ pub fn consoles_text(consoles: &[Console]) -> String {
     each.join("+")
 }
 
-/// `console` as `--console` takes it.
+/// Formats `console` in the syntax of `--console`.
 #[must_use]
 pub fn console_text(console: &Console) -> String {
     let baud = |divisor: Option<u16>| {
@@ -38,7 +38,7 @@ pub fn console_text(console: &Console) -> String {
     }
 }
 
-/// `on_fault` as `--on-fault` takes it.
+/// Formats `on_fault` in the syntax of `--on-fault`.
 #[must_use]
 pub const fn on_fault_text(on_fault: OnFault) -> &'static str {
     match on_fault {
@@ -47,7 +47,7 @@ pub const fn on_fault_text(on_fault: OnFault) -> &'static str {
     }
 }
 
-/// `verify` as `--verify` takes it.
+/// Formats `verify` in the syntax of `--verify`.
 #[must_use]
 pub const fn verify_text(verify: Verify) -> &'static str {
     match verify {
@@ -57,7 +57,7 @@ pub const fn verify_text(verify: Verify) -> &'static str {
     }
 }
 
-/// Name of `drill`.
+/// Returns the name of `drill` in the report.
 #[must_use]
 pub const fn drill_text(drill: Drill) -> &'static str {
     match drill {

@@ -1,5 +1,5 @@
-//! Loads parts somewhere else than where they belong, in pieces where needed,
-//! and says what has to be moved where.
+//! Distributes parts over staging ranges, split where needed, and lists the
+//! moves to their final addresses.
 
 use crate::plan::Segment;
 use crate::plan::place::allocator::list;
@@ -7,7 +7,7 @@ use handoff::abi::Extent;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::runs;
 
-/// The runs have no room for everything.
+/// The ranges are too small for all parts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{need:#x} bytes are to be loaded where Xen cannot lose them, and in the {taken} largest safe \
@@ -15,23 +15,23 @@ use handoff::runs;
     list(runs)
 )]
 pub struct NoSafeRoom {
-    /// Bytes, in whole pages.
+    /// Needed memory in bytes, in whole pages.
     pub need: u64,
-    /// Bytes.
+    /// Available memory in bytes.
     pub room: u64,
-    /// Runs that may be used at most.
+    /// Maximum number of ranges that may be used.
     pub taken: usize,
-    /// The largest ones.
+    /// The largest ranges.
     pub runs: Vec<PhysRange>,
 }
 
-/// Lays `parts` (destinations where they belong, whole pages) one behind the
-/// other into `runs`, in the order of the runs, at most `most` of them. A part
-/// that crosses from one run to the next is cut; its further pieces are numbered.
+/// Places `parts` (final destinations, whole pages) one after the other into
+/// `runs`, in order, using at most `most` of them. A part that crosses the end of
+/// a range is split; its further pieces are numbered.
 ///
 /// # Errors
 ///
-/// There is not enough room.
+/// When there is not enough memory.
 pub(crate) fn scatter(
     parts: &[Segment],
     runs: &[PhysRange],
@@ -56,7 +56,7 @@ pub(crate) fn scatter(
         let mut number = 1;
         while done < part.dest.len() {
             if run.is_empty() {
-                // enough was counted above
+                // the total was checked above
                 let Some(next) = left.next() else { break };
                 run = next;
                 continue;
@@ -88,13 +88,13 @@ pub(crate) fn scatter(
     Ok((pieces, moves))
 }
 
-/// Bytes of memory of all parts.
+/// Memory size of all parts, in bytes.
 pub(crate) fn bytes(parts: &[Segment]) -> u64 {
     parts.iter().map(|part| part.dest.len()).sum()
 }
 
-/// Whole pages of `runs` without `holes`, the largest first (of equals the
-/// lowest).
+/// Returns whole pages of `runs` without `holes`, the largest first (the lowest
+/// of equal ones).
 pub(crate) fn largest_first(
     runs: impl IntoIterator<Item = PhysRange>,
     holes: &[PhysRange],

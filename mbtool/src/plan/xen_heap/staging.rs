@@ -9,14 +9,14 @@ use crate::plan::{PlanError, Request, Segment};
 use handoff::abi::Extent;
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_down};
 
-/// Kernel segments beside the staged ones: page 0 and the handoff.
+/// Kernel segments besides the staged ones: page 0 and the handoff.
 const OTHERS: usize = 2;
 
-/// What is loaded, and how it gets to where it belongs.
+/// Segments to load, and moves to their final addresses.
 type Staged = (Vec<Segment>, Vec<Extent>);
 
-/// Puts everything into the largest safe runs: beside the final places if that
-/// can be done.
+/// Stages everything in the largest safe ranges, outside of the final addresses
+/// if possible.
 pub(crate) fn stage(
     parts: &[Segment],
     xen: &XenHost,
@@ -37,10 +37,10 @@ pub(crate) fn stage(
     )
 }
 
-/// Puts the first half of everything into low runs that may be free, and the
-/// rest into safe ones. Xen hands out low memory last: by then that half is
-/// loaded, and when more is loaded than the heap has beside it, some of it is
-/// lost for certain.
+/// Stages the first half in low ranges that may be free, and the rest in safe
+/// ones. Xen allocates low memory last: by then that half is loaded, and if
+/// more is loaded than the rest of the heap holds, some of it is certainly
+/// lost.
 pub(crate) fn drill(
     parts: &[Segment],
     xen: &XenHost,
@@ -69,10 +69,10 @@ pub(crate) fn drill(
     free.sort_by_key(|run| run.start.ilog2());
     let mut half = align_down(need.min(heap) / 2, PAGE_SIZE);
     let mut runs = Vec::new();
-    // two runs at most: what is left of the 15 segments is for the safe ones
+    // at most two ranges: the rest of the 15 segments is for the safe ones
     for run in free.into_iter().take(2) {
         let len = run.len().min(half);
-        // the end of a run: Xen takes it first
+        // the end of a range, which Xen allocates first
         runs.push(PhysRange {
             start: run.end - len,
             end: run.end,

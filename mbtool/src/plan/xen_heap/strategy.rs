@@ -1,13 +1,12 @@
-//! What the loading kernel may fill, and how data gets from there to where it
-//! belongs.
+//! Chooses where the loading kernel loads data, and how it gets to its final
+//! address.
 //!
-//! Linux loads anywhere. Xen keeps an image's pages in its free heap, and when
-//! it hands out a page that is itself a destination already loaded, the data of
-//! that page is lost (docs/xen-kexec-defect.md, ADR 0012). So below Xen nothing is loaded
-//! to a page that may be free: everything is put straight where it belongs if
-//! that can be done within safe runs, or else staged there and moved by the
-//! handoff. Only where nothing is known to be safe is that rule given up, with
-//! a warning.
+//! Linux can load to any address. Xen allocates the pages of an image from its free heap.
+//! If it allocates a page that is itself an already loaded destination, the data of that
+//! page is lost (docs/xen-kexec-defect.md, ADR 0012). So under Xen nothing is loaded to a
+//! page that may be free. Data is loaded in place if its destination is in safe ranges,
+//! or else staged there and moved by the handoff. Only if no safe memory is known is this
+//! rule ignored, with a warning.
 
 use super::{staging, zero_tail};
 use crate::host::xen::XenHost;
@@ -23,14 +22,14 @@ use handoff::spec::Verify;
 use handoff::{blob, extents};
 use std::borrow::Cow;
 
-/// Low memory where the handoff may be, if it can be nowhere else: above what
-/// firmware and boot code use at the bottom, below where an EBDA can start.
+/// Low memory for the handoff if there is no other: above the part used by
+/// firmware and boot code, below the lowest possible EBDA.
 const LOW: PhysRange = PhysRange {
     start: 0x1_0000,
     end: 0xa_0000,
 };
 
-/// One way to do it.
+/// A way to load.
 #[derive(Clone, Debug)]
 pub(crate) enum LoadStrategy<'a> {
     /// Linux, or a crash region: all of the arena can be loaded to.
@@ -41,25 +40,25 @@ pub(crate) enum LoadStrategy<'a> {
     Staged {
         /// The Xen that loads.
         xen: &'a XenHost,
-        /// Its own code and data are not overwritten: CPUs are parked there.
+        /// Do not overwrite Xen's own code and data: CPUs are parked there.
         around_xen: bool,
     },
-    /// Xen: in place, anywhere; what Xen loses is lost.
+    /// Xen: in place, at any address; Xen may lose data.
     Unprotected {
         /// The Xen that loads.
         xen: &'a XenHost,
-        /// Why there is no better way.
+        /// Why no safe strategy is possible.
         why: String,
     },
-    /// Xen: half of it in free pages on purpose.
+    /// Xen: half of the data in free pages, deliberately.
     Drill(&'a XenHost),
 }
 
-/// Tries the ways there are for `request` on `host`, the best one first.
+/// Tries the possible strategies for `request` on `host`, the best one first.
 ///
 /// # Errors
 ///
-/// Why the last one was impossible.
+/// The error of the last strategy.
 pub(crate) fn first<T>(
     request: &Request,
     host: &Host,
@@ -74,9 +73,9 @@ pub(crate) fn first<T>(
     let staged = |around_xen| LoadStrategy::Staged { xen, around_xen };
     let mut why = match (&xen.owned_unknown, &host.crash_regions[..]) {
         (Some(why), []) => {
-            format!("which pages Xen's heap has is not known ({why}), and there is no crash area")
+            format!("the pages of Xen's heap are unknown ({why}), and there is no crash area")
         }
-        _ => "no memory is known that Xen's heap does not have".to_owned(),
+        _ => "no memory is known to be outside of Xen's heap".to_owned(),
     };
     if !xen.safe.is_empty() {
         for strategy in [LoadStrategy::InPlace(xen), staged(true), staged(false)] {
@@ -90,7 +89,8 @@ pub(crate) fn first<T>(
 }
 
 impl<'a> LoadStrategy<'a> {
-    /// The Xen that loads, if one does (an image for its crash area apart).
+    /// Returns the Xen that loads, if any (except for an image in its crash
+    /// area).
     pub(crate) const fn xen(&self) -> Option<&'a XenHost> {
         match *self {
             Self::Direct => None,
@@ -101,8 +101,8 @@ impl<'a> LoadStrategy<'a> {
         }
     }
 
-    /// The request as it is carried out: without safe memory everything is
-    /// verified, whatever was asked for.
+    /// Returns the effective request: without safe memory, everything is
+    /// verified even with `--verify none`.
     pub(crate) fn request<'r>(
         &self,
         request: &'r Request,
@@ -121,14 +121,14 @@ impl<'a> LoadStrategy<'a> {
         if request.verify != Verify::None {
             return Cow::Borrowed(request);
         }
-        warnings.push("--verify none is not followed: crc32 is used".to_owned());
+        warnings.push("--verify none is ignored: crc32 is used".to_owned());
         Cow::Owned(Request {
             verify: Verify::Crc32,
             ..request.clone()
         })
     }
 
-    /// Where things may have their final place.
+    /// Returns the memory for final addresses.
     pub(crate) fn arena(&self, host: &Host) -> Arena {
         let ram = map::ram_ranges(&host.memory_map);
         match self {
@@ -154,11 +154,11 @@ impl<'a> LoadStrategy<'a> {
         }
     }
 
-    /// A place for the handoff, where everything else is not loaded in place.
+    /// Places the handoff when the rest is not loaded in place.
     ///
     /// # Errors
     ///
-    /// There is no safe one.
+    /// When there is no safe range.
     pub(crate) fn handoff(
         &self,
         request: &Request,
@@ -196,11 +196,11 @@ impl<'a> LoadStrategy<'a> {
         }
     }
 
-    /// Settles where `parts`, which have their final places, are loaded.
+    /// Chooses the load addresses of `parts`, whose final addresses are given.
     ///
     /// # Errors
     ///
-    /// Not enough safe memory, or it is too scattered.
+    /// When there is not enough safe memory, or it is too fragmented.
     pub(crate) fn load(
         &self,
         (parts, moves): (Vec<Segment>, Vec<Extent>),
@@ -230,12 +230,12 @@ impl<'a> LoadStrategy<'a> {
         loads(pieces, moves, clear)
     }
 
-    /// What the kernel gets: zero-length segments apart from data under Xen, which would fill
-    /// them with zeroes; the bait of a drill first.
+    /// Returns the kernel segments. Under Xen, zero-length segments stay separate from data,
+    /// since Xen would fill them with zeros; the bait of a drill comes first.
     ///
     /// # Errors
     ///
-    /// More than the kernel takes.
+    /// When there are more than the kernel accepts.
     pub(crate) fn kernel_segments(
         &self,
         segments: &mut Vec<Segment>,
@@ -262,8 +262,9 @@ impl<'a> LoadStrategy<'a> {
         Ok(kernel)
     }
 
-    /// The runs that data must be in, where that is a rule; sorted and merged.
-    /// Memory below 1 MiB, which Xen never gives to its heap, is one of them.
+    /// Returns the ranges that data must be in, if restricted; sorted and
+    /// merged. Memory below 1 MiB, which is never in Xen's heap, is one of
+    /// them.
     pub(crate) fn safe(&self, host: &Host) -> Option<Vec<PhysRange>> {
         let first_mib = PhysRange { start: 0, end: MIB };
         let low = map::ram_ranges(&host.memory_map).filter_map(|run| run.intersect(&first_mib));
@@ -276,12 +277,12 @@ impl<'a> LoadStrategy<'a> {
     }
 }
 
-/// RAM in safe runs, whole pages; sorted and merged.
+/// Returns RAM in safe ranges: whole pages, sorted and merged.
 pub(super) fn safe_runs(xen: &XenHost, host: &Host) -> Vec<PhysRange> {
     LoadStrategy::InPlace(xen).arena(host).ram().to_vec()
 }
 
-/// Where low memory ends that the handoff may use: below the EBDA.
+/// Returns the end of low memory that the handoff may use: the EBDA.
 fn low_end(host: &Host) -> u64 {
     let low = &host.low_memory;
     let ebda = low

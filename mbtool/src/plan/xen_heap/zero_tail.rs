@@ -1,14 +1,14 @@
-//! What an image wants zero is not loaded as zeroes: the handoff clears it.
+//! Trailing zeros of an image are not loaded: the handoff clears them.
 //!
-//! Xen takes a page of its heap, and the risk of losing one, for each page of a
-//! destination, loaded or not. So under Xen a destination ends with the page
-//! that holds its last byte of data.
+//! Xen takes a page of its heap for each page of a destination, with data or
+//! not, and may lose each of them. So under Xen a destination ends with the
+//! page that holds its last byte of data.
 
 use crate::plan::Segment;
 use handoff::addr::{PAGE_SIZE, PhysRange, align_up};
 
-/// Cuts each of `parts` behind its data. What was cut off is to be cleared;
-/// neighbours are merged, parts without data vanish.
+/// Truncates each of `parts` after its data, and returns the ranges to clear.
+/// Adjacent ranges are merged; parts without data are dropped.
 pub(crate) fn split_off(parts: Vec<Segment>) -> (Vec<Segment>, Vec<PhysRange>) {
     let mut clear: Vec<PhysRange> = Vec::new();
     let mut kept = Vec::with_capacity(parts.len());

@@ -8,11 +8,11 @@ use crate::host::serial::{PciAddress, PciSerial};
 use crate::sys::number;
 use handoff::spec::Console;
 
-/// A console and the word that named it.
+/// A console and the parameter that named it.
 pub(super) type Found<'a> = (Console, &'a str);
 
-/// The running kernel's console. It prefers the last `console=`; `earlycon=`
-/// and `earlyprintk=` count where no `console=` is a serial port.
+/// Returns the running kernel's console. The last `console=` has priority;
+/// `earlycon=` and `earlyprintk=` are used if no `console=` is a serial port.
 pub(super) fn from_kernel<'a>(cmdline: &'a str, cards: &[PciSerial]) -> Option<Found<'a>> {
     let last = |name: &str, read: &dyn Fn(&str) -> Option<Console>| {
         cmdline.split_whitespace().rev().find_map(|word| {

@@ -1,4 +1,4 @@
-//! `--console`: where the handoff prints, on this machine.
+//! `--console`: resolves the consoles of the handoff on this machine.
 
 mod kernel;
 mod parse;
@@ -14,25 +14,25 @@ use anyhow::{Context, anyhow, bail, ensure};
 use handoff::abi::MAX_SINKS;
 use handoff::spec::Console;
 
-/// Consoles, with what the user should be told about them.
+/// Resolved consoles, and notes for the user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolved {
-    /// In the order given, no two the same.
+    /// Consoles in the order given, without duplicates.
     pub consoles: Vec<Console>,
-    /// Sentences for stderr.
+    /// Notes for stderr.
     pub notes: Vec<String>,
 }
 
 /// Resolves `args` on `host`; `image` is the command line of the image.
 ///
-/// `auto` takes the first of: firmware's console (ACPI SPCR), the running
+/// `auto` uses the first of: firmware's console (ACPI SPCR), the running
 /// kernel's `console=`, `earlycon=` or `earlyprintk=`, Xen's `com1=` or `com2=`
 /// on the image's command line. The UART keeps its settings.
 ///
 /// # Errors
 ///
-/// `none` beside others, more than the handoff takes, a PCI function without a
-/// UART, a RAM log for which nothing is reserved.
+/// For `none` with others, more consoles than the handoff supports, a PCI
+/// function without a UART, or a RAM log without reserved memory.
 pub fn resolve(args: &[ConsoleSpec], host: &Host, image: &str) -> anyhow::Result<Resolved> {
     let mut resolved = Resolved::default();
     if args.contains(&ConsoleSpec::None) {
@@ -126,14 +126,14 @@ fn ram_log(host: &Host, notes: &mut Vec<String>) -> anyhow::Result<Console> {
     let console = kept.iter().find_map(|range| ramlog::console_in(*range));
     let console = console.with_context(|| {
         format!(
-            "--console ramlog: the running kernel keeps no memory for it; boot it with {} on its \
+            "--console ramlog: the running kernel reserves no memory for it; boot it with {} on its \
              command line (every kernel that is to read the log, too), or give an address: \
              ramlog:ADDR",
             ramlog::EXAMPLE
         )
     })?;
     notes.push(format!(
-        "handoff console: {} (memory kept by the running kernel's memmap=)",
+        "handoff console: {} (memory reserved by the running kernel's memmap=)",
         console_text(&console)
     ));
     Ok(console)

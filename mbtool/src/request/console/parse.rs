@@ -1,34 +1,34 @@
-//! `--console` as typed.
+//! Parser of `--console`.
 
 use crate::host::serial::PciAddress;
 use crate::sys::quantity::address;
 use handoff::spec::Console;
 
-/// One console as typed, before it is resolved on a machine.
+/// A console as given on the command line, not yet resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConsoleSpec {
-    /// Find out.
+    /// Detect the console.
     Auto,
-    /// Print nothing.
+    /// No output.
     None,
-    /// As given.
+    /// Explicit console.
     Fixed(Console),
     /// The UART of a PCI function.
     Pci(PciSpec),
-    /// A log in RAM, where the running kernel's `memmap=` keeps room for it.
+    /// A log in RAM, in memory reserved with the running kernel's `memmap=`.
     RamLog,
 }
 
-/// `pci:...`
+/// `pci:...`: a UART of a PCI function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PciSpec {
-    /// Which function.
+    /// PCI address of the function.
     pub address: PciAddress,
-    /// Which BAR; the first one that can be used where not given.
+    /// BAR number; by default the first usable one.
     pub bar: Option<u8>,
-    /// Where in the BAR the UART starts, in bytes.
+    /// Offset of the UART in the BAR, in bytes.
     pub offset: u64,
-    /// Memory BARs: bytes between registers.
+    /// Memory BARs: distance between registers, in bytes.
     pub stride: u8,
     /// Memory BARs: access width in bits.
     pub width: u8,
@@ -36,17 +36,17 @@ pub struct PciSpec {
     pub divisor: Option<u16>,
 }
 
-/// For messages.
+/// Accepted values, for messages.
 const ACCEPTED: &str = "auto, none, com1, com2, pio:PORT[,BAUD], \
     mmio:ADDR[,stride=1|2|4|8|16][,width=8|16|32][,baud=N], \
     pci:BB:DD.F[,bar=N][,offset=N][,stride=N][,width=N][,baud=N], debugcon[:PORT] or \
     ramlog[:ADDR[,size=N]]";
 
-/// Parses one console; several are separated by `+` outside of this.
+/// Parses one console; the caller splits a list at `+`.
 ///
 /// # Errors
 ///
-/// Says which part is wrong and what is accepted.
+/// Names the invalid part and the accepted values.
 pub fn console(text: &str) -> Result<ConsoleSpec, String> {
     let (kind, rest) = match text.split_once(':') {
         Some((kind, rest)) => (kind, Some(rest)),
@@ -119,7 +119,7 @@ pub fn console(text: &str) -> Result<ConsoleSpec, String> {
     }
 }
 
-/// What may follow, by name.
+/// Suboptions by name.
 #[derive(Default)]
 struct Options {
     stride: u8,

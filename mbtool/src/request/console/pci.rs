@@ -8,10 +8,10 @@ use handoff::spec::Console;
 const COMMAND_IO: u16 = 1;
 /// Command register: memory is decoded.
 const COMMAND_MEMORY: u16 = 2;
-/// A UART's registers.
+/// Size of a UART's registers in bytes.
 const REGISTERS: u64 = 8;
 
-/// The first usable BAR of `address`, with byte-wide registers.
+/// Returns the first usable BAR of `address`, with byte-wide registers.
 pub(super) fn first(cards: &[PciSerial], address: PciAddress) -> Option<Console> {
     let arg = PciSpec {
         address,
@@ -24,11 +24,12 @@ pub(super) fn first(cards: &[PciSerial], address: PciAddress) -> Option<Console>
     resolve(&arg, cards).ok().map(|(console, _)| console)
 }
 
-/// The console that `arg` means, and a warning.
+/// Returns the console for `arg`, and a warning if needed.
 ///
 /// # Errors
 ///
-/// There is no such function, BAR or UART in the BAR; what there is.
+/// When there is no such function, BAR or UART in the BAR; names the existing
+/// ones.
 pub(super) fn resolve(
     arg: &PciSpec,
     cards: &[PciSerial],
@@ -161,13 +162,13 @@ mod tests {
             memory(0x12_fe03_2200, 4, 32),
             "above 4 GiB"
         );
-        // the ports have no room behind the offset
+        // the I/O BAR is too small for a UART at this offset
         let text = "pci:00:16.3,offset=8";
         assert_eq!(of(text, None).unwrap().0, memory(0x12_fe03_2008, 1, 8));
     }
 
     #[test]
-    fn a_card_that_does_not_decode_is_told() {
+    fn a_card_with_decoding_disabled_is_a_warning() {
         let warning = |text, command| of(text, command).unwrap().1;
         assert!(warning("pci:00:16.3", Some(2)).unwrap().contains("0x0002"));
         assert_eq!(warning("pci:00:16.3", Some(1)), None);
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_an_error_with_what_is() {
+    fn the_error_for_a_missing_function_lists_existing_ones() {
         for (text, part) in [
             ("pci:00:16.2", "this machine has: 0000:00:16.3"),
             ("pci:00:16.3,bar=2", "bar=1 memory 0x12fe032000"),

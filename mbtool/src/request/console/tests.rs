@@ -37,7 +37,7 @@ fn spcr(interface: u8, space: u8, address: u64) -> Serial {
 }
 
 #[test]
-fn auto_asks_firmware_then_the_kernel_then_the_image() {
+fn auto_uses_firmware_then_the_kernel_then_the_image() {
     let kernel = "quiet console=ttyS1";
     let image = "com1=115200,8n1,0x3e8";
     let all = host(kernel, spcr(0x12, 0, 0xfe03_2000));
@@ -67,7 +67,7 @@ fn auto_asks_firmware_then_the_kernel_then_the_image() {
 }
 
 #[test]
-fn several_are_kept_in_order_and_once() {
+fn several_consoles_keep_their_order_without_duplicates() {
     let host = host("console=ttyS0", Serial::default());
     let found = resolve(&args("debugcon+auto+com1+com2"), &host, "").unwrap();
     let debugcon = Console::Debugcon { port: 0xe9 };
@@ -88,7 +88,7 @@ fn several_are_kept_in_order_and_once() {
 }
 
 #[test]
-fn cards_and_kept_memory_come_from_the_host() {
+fn cards_and_reserved_memory_come_from_the_host() {
     let card = PciSerial {
         address: "00:05.0".parse().unwrap(),
         class: 0x07_0002,

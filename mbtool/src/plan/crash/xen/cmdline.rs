@@ -1,25 +1,25 @@
-//! Command lines of a Xen that is a crash kernel, and of its dom0.
+//! Command lines of a crash Xen, and of its dom0.
 
 use crate::plan::crash::cmdline::{self, Line};
 use crate::sys::kernel_cmdline;
 
-/// Words that start no CPU but the one that Xen itself starts on.
+/// Parameters that keep Xen from starting CPUs other than its own.
 const ONE_CPU: [&str; 2] = ["nosmp", "maxcpus=1"];
 
-/// As many CPUs dom0 has use for while it saves a dump. Each takes memory of the
-/// region, of dom0 and of every driver that has a queue for it.
+/// Number of CPUs that dom0 can use while it saves a dump. Each takes memory of
+/// the region, of dom0 and of every driver that has a queue for it.
 pub const DOM0_CPUS: usize = 4;
 
-/// `given` for Xen, on a machine with `cpus` CPUs.
+/// Returns `given` for Xen on a machine with `cpus` CPUs.
 ///
-/// `one_cpu`: Xen cannot be kept from starting the CPU that firmware started,
-/// which resets the machine when the crash was on another one. It must then start
-/// none at all; with machine checks on it would do so even with `nosmp`, to park
-/// them.
+/// With `one_cpu`, Xen cannot be kept from starting the boot CPU, which resets
+/// the machine if the crash was on another CPU. Xen must then start no CPU at
+/// all. With machine checks enabled it would start CPUs even with `nosmp`, to
+/// park them.
 #[must_use]
 pub fn xen_line(given: &str, one_cpu: bool, cpus: usize) -> Line {
     let (mut kept, mut messages) = cmdline::without(given, &["crashkernel="], "Xen's");
-    // only Xen's own words, not those that it passes on
+    // parameters after "--" are not Xen's own
     let own = kept.iter().position(|word| word == "--");
     let own = own.unwrap_or(kept.len());
     let has =
@@ -58,8 +58,8 @@ pub fn xen_line(given: &str, one_cpu: bool, cpus: usize) -> Line {
     }
 }
 
-/// Whether `line` asks Xen for a PVH dom0 (Xen, docs/misc/xen-command-line:
-/// `dom0=`): the last word about it counts.
+/// True when `line` requests a PVH dom0 (Xen, docs/misc/xen-command-line:
+/// `dom0=`); the last such parameter applies.
 #[must_use]
 pub fn asks_for_pvh(line: &str) -> bool {
     let words = kernel_cmdline::split(line);
@@ -75,15 +75,15 @@ pub fn asks_for_pvh(line: &str) -> bool {
     items.filter_map(says).last().unwrap_or(false)
 }
 
-/// `given` for dom0, with the core header at `elfcorehdr`, below 4 GiB. The length
-/// does not depend on the address.
+/// Returns `given` for dom0, with the core header at `elfcorehdr`, below 4 GiB.
+/// The length does not depend on the address.
 #[must_use]
 pub fn dom0_line(given: &str, elfcorehdr: u64) -> Line {
     cmdline::with_header(given, elfcorehdr, "dom0's")
 }
 
-/// The word that keeps a Xen that fails from starting the machine again, if there
-/// is one (Xen, docs/misc/xen-command-line: `noreboot`, `reboot=no`).
+/// Returns the parameter that keeps Xen from rebooting after a failure, if
+/// present (Xen, docs/misc/xen-command-line: `noreboot`, `reboot=no`).
 #[must_use]
 pub fn no_reboot(line: &str) -> Option<&str> {
     let words = kernel_cmdline::split(line);
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_xen_that_would_hang() {
+    fn noreboot_is_found() {
         assert_eq!(no_reboot("console=com1 noreboot"), Some("noreboot"));
         assert_eq!(no_reboot("noreboot=yes"), Some("noreboot=yes"));
         assert_eq!(no_reboot("reboot=no,warm"), Some("reboot=no,warm"));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn one_cpu_only_where_it_must_be_or_is_asked_for() {
+    fn one_cpu_is_used_only_if_needed_or_requested() {
         let line = xen_line("com1=115200 crashkernel=64M console=com1", false, 4);
         assert_eq!(line.text, "com1=115200 console=com1");
         assert_eq!(line.messages.len(), 1);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn dom0_has_few_cpus_unless_somebody_says_so() {
+    fn the_number_of_dom0_cpus_is_limited_unless_given() {
         let line = xen_line("console=com1 -- dom0_max_vcpus=9", false, 64);
         assert_eq!(
             line.text,
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pvh_dom0_is_recognised() {
+    fn a_pvh_dom0_is_detected() {
         for line in ["dom0=pvh", "a dom0=verbose,pvh b", "dom0=pv dom0=pvh"] {
             assert!(asks_for_pvh(line), "{line}");
         }
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn dom0_gets_the_header_and_no_advice_on_cpus() {
+    fn dom0_gets_elfcorehdr_and_no_advice_on_cpus() {
         let line = dom0_line("console=hvc0 elfcorehdr=1", 0x8e10_0000);
         assert_eq!(line.text, "elfcorehdr=0x8e100000 console=hvc0");
         assert_eq!(

@@ -1,4 +1,5 @@
-//! What the window hides of the machine's memory: fenced off from Xen, and saved.
+//! Machine memory that dom0's pseudo-physical range hides: made unusable for Xen,
+//! and backed up.
 
 use super::dom0_e820::{Dom0Range, Dom0RangeError, MAX_RUNS};
 use crate::host::xen::Run;
@@ -6,16 +7,16 @@ use crate::host::{Entry, Kind, map};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_up};
 use handoff::runs;
 
-/// A note is smaller than this, or something else.
+/// Upper limit on the size of a note.
 const MAX_NOTE: u64 = 2 * MIB;
 
 impl Dom0Range {
-    /// The machine's RAM in the window that is not in `regions`: to be made
-    /// unusable for Xen, and to be saved.
+    /// Returns the machine's RAM in dom0's range outside of `regions`, to be
+    /// made unusable for Xen and to be backed up.
     ///
     /// # Errors
     ///
-    /// What must be RAM is not; too many pieces.
+    /// When memory that must be RAM is not, or there are too many pieces.
     pub fn hidden(
         &self,
         entries: &[Entry],
@@ -43,8 +44,8 @@ impl Dom0Range {
     }
 }
 
-/// The first part of `range` that is not RAM (or unusable, which Linux takes for
-/// RAM here).
+/// Returns the first part of `range` that is not RAM (or unusable, which Linux
+/// accepts here).
 fn hole(entries: &[Entry], range: PhysRange) -> Option<PhysRange> {
     let mut at = range.start;
     for entry in entries {
@@ -64,8 +65,8 @@ fn hole(entries: &[Entry], range: PhysRange) -> Option<PhysRange> {
     PhysRange::new(at, end).filter(|hole| !hole.is_empty() && at < range.end)
 }
 
-/// What is saved of `hidden`: all of it, and the rest of a note that begins or ends
-/// in it, which must be in one piece. Whole pages.
+/// Returns the memory to back up: all of `hidden`, and the rest of each note that
+/// begins or ends in it, as a note must be contiguous. Whole pages.
 #[must_use]
 pub fn to_save(hidden: &[PhysRange], notes: impl Iterator<Item = Run> + Clone) -> Vec<PhysRange> {
     let saved = |part: &PhysRange| {
@@ -74,7 +75,7 @@ pub fn to_save(hidden: &[PhysRange], notes: impl Iterator<Item = Run> + Clone) -
             let note = note.range();
             !note.is_empty() && note.len() < MAX_NOTE && note.overlaps(part) && !part.covers(&note)
         };
-        // what it grows by may cut the next one; each is covered once
+        // growth may cut another note; each is covered once
         while let Some(note) = notes.clone().find(|note| across(&part, note)) {
             part.start = part.start.min(note.start / PAGE_SIZE * PAGE_SIZE);
             part.end = part
@@ -83,7 +84,7 @@ pub fn to_save(hidden: &[PhysRange], notes: impl Iterator<Item = Run> + Clone) -
         }
         part
     };
-    // parts that have grown into each other are one
+    // merge parts that now overlap
     let mut merged: Vec<PhysRange> = Vec::with_capacity(hidden.len());
     for part in hidden.iter().map(saved) {
         match merged.last_mut() {
@@ -106,7 +107,7 @@ mod tests {
         Entry { start, end, kind }
     }
 
-    /// For Debian's 6.1 without an initrd.
+    /// Range for Debian's 6.1 without an initrd.
     const WINDOW: Dom0Range = Dom0Range {
         range: r(16 * MIB, 134 * MIB),
         kernel_end: 76 * MIB,
@@ -114,7 +115,7 @@ mod tests {
     };
 
     #[test]
-    fn the_region_is_not_fenced() {
+    fn the_region_is_not_hidden() {
         let machine = [
             e(0, 0x9_fc00, Kind::Ram),
             e(MIB, 3072 * MIB, Kind::Ram),
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ram_stays_what_it_is_or_is_refused() {
+    fn memory_that_is_not_ram_is_unchanged_or_refused() {
         let machine = |start, end| {
             vec![
                 e(MIB, start, Kind::Ram),
@@ -150,7 +151,7 @@ mod tests {
             let hole = r(start.max(16) * MIB, end.min(76) * MIB);
             assert!(err.to_string().contains(&hole.to_string()), "{err}");
         }
-        // nothing there at all
+        // no memory at all
         let short = [e(MIB, 64 * MIB, Kind::Ram)];
         let err = WINDOW.hidden(&short, &[]).unwrap_err();
         assert!(err.to_string().contains("0x4000000-0x4c00000"), "{err}");
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_stay_in_one_piece() {
+    fn notes_stay_contiguous() {
         let note = |start, end| Run { start, end };
         let hidden = [r(16 * MIB, 100 * MIB), r(101 * MIB, 134 * MIB)];
         let across = [
@@ -180,7 +181,7 @@ mod tests {
                 r(101 * MIB, 134 * MIB + 0x1000)
             ]
         );
-        // the first one is cut only when the second is covered
+        // the first note is cut only once the second is covered
         let page = 134 * MIB + 0x1000;
         let late = [
             note(page - 0x10, page + 0x200),

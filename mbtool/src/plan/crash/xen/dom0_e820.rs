@@ -1,89 +1,91 @@
-//! Where a paravirtualised dom0 begins.
+//! The pseudo-physical range at the start of a PV dom0.
 //!
-//! Xen gives dom0 its first memory from pseudo-physical address 0 on: a block of a
-//! power of two that holds the kernel, its first page tables and what comes with
-//! them; then the initrd; then the list of its pages. Linux insists that all of it
-//! is RAM in the machine's memory map, from the kernel's start (16 MiB, mostly)
-//! on, although no byte of the machine's memory there is touched: it halts
-//! otherwise, with the words "conflicts with E820 map" or with none.
+//! Xen allocates dom0's first memory from pseudo-physical address 0 on: a block
+//! with a power-of-two size that holds the kernel, initial page tables and related
+//! data; then the initrd; then the p2m list. Linux requires all of it, from the
+//! kernel's start (usually 16 MiB), to be RAM in the machine's memory map,
+//! although it does not touch the machine's memory at these addresses. Otherwise
+//! it halts, with the message "conflicts with E820 map" or none.
 //!
-//! So this window must be RAM, or "unusable" (type 5), which Linux takes for RAM
-//! here and Xen for nothing. In turn dom0 cannot see the machine's memory there:
-//! what of it belongs to the system that crashed is copied into the region first,
-//! and dumped from there.
+//! So this range must be RAM, or "unusable" (type 5), which Linux accepts here
+//! and Xen does not allocate. dom0 cannot read the machine's memory at these
+//! addresses. The handoff therefore copies the crashed system's memory there into
+//! the region, and it is dumped from the copy.
 
 use crate::image::dom0::Dom0;
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_up, whole_pages};
 
-/// What a large page maps; the window ends at a multiple.
+/// Size of a large page; the range ends at a multiple.
 const LARGE: u64 = 2 * MIB;
-/// The end of the first block is a multiple of this, and that much may be added.
+/// The end of the first block is rounded up to a multiple of this, possibly one
+/// more.
 const BLOCK_STEP: u64 = 4 * MIB;
-/// Free memory that Xen leaves at least at the end of the first block's contents.
+/// Minimum free memory that Xen leaves at the end of the first block.
 const BLOCK_SLACK: u64 = 512 << 10;
-/// Bytes for one page in the list of dom0's pages.
+/// Size of a p2m entry in bytes.
 const P2M_ENTRY: u64 = 8;
-/// Start-of-day pages beside page tables: start info, console, a stack, and some
-/// to spare.
+/// Start-of-day pages besides page tables: start info, console, stack, and some
+/// spare pages.
 const START_PAGES: u64 = 16;
-/// Behind all that is computed, in bytes: page tables of the initrd's and the
-/// list's own addresses, and what future releases may add.
+/// Bytes added to the computed size: for page tables of the separately mapped
+/// initrd and p2m list, and for additions in future releases.
 const SPARE: u64 = 4 * MIB;
-/// More runs of memory in the window than any machine has.
+/// Maximum number of memory ranges in dom0's range.
 pub(super) const MAX_RUNS: usize = 16;
 
-/// The window for one kernel and its initrd.
+/// The pseudo-physical range for one kernel and its initrd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dom0Range {
-    /// Pseudo-physical, and just so the machine addresses that are hidden.
+    /// Pseudo-physical range; the machine addresses in it are hidden from dom0.
     pub range: PhysRange,
-    /// Up to here it is the kernel's own: what is not RAM there stops Linux.
+    /// End of the kernel: memory below that is not RAM stops Linux.
     pub kernel_end: u64,
-    /// Bytes of the first block, a power of two: Xen takes it from memory that is
-    /// aligned to its size.
+    /// Size of the first block in bytes, a power of two: Xen allocates it aligned
+    /// to its size.
     pub block: u64,
 }
 
-/// A machine where dom0 cannot start.
+/// A machine that dom0 cannot start on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Dom0RangeError {
-    /// Unreasonable sizes.
+    /// Sizes out of range.
     #[error(
         "dom0's kernel and initrd need pseudo-physical memory up to {end:#x}, more than a crash \
          region has: make the initrd smaller"
     )]
     TooLarge {
-        /// Where it would end.
+        /// Computed end of the range.
         end: u64,
     },
-    /// Firmware keeps a part of what must be RAM.
+    /// Firmware reserves a part that must be RAM.
     #[error(
         "dom0's kernel needs {window} to be RAM, as this kernel does in any dom0, but {hole} is \
          not: give a kernel that is linked for another address (CONFIG_PHYSICAL_START), or Linux \
          itself as crash kernel"
     )]
     NotRam {
-        /// What must be RAM.
+        /// Range that must be RAM.
         window: PhysRange,
-        /// What is not.
+        /// First part that is not.
         hole: PhysRange,
     },
-    /// A memory map in shreds.
+    /// A memory map with too many ranges.
     #[error("the memory at {window} is in {runs} pieces, at most {MAX_RUNS} are taken")]
     Scattered {
-        /// The window.
+        /// dom0's range.
         window: PhysRange,
-        /// Pieces of RAM.
+        /// Number of RAM ranges.
         runs: usize,
     },
 }
 
 impl Dom0Range {
-    /// For `kernel`, with `initrd` bytes of initrd, in a region of `region` bytes.
+    /// Computes the range for `kernel` with `initrd` bytes of initrd, in a region
+    /// of `region` bytes.
     ///
     /// # Errors
     ///
-    /// It would be too large.
+    /// When it would be too large.
     pub fn new(kernel: &Dom0, initrd: u64, region: u64) -> Result<Self, Dom0RangeError> {
         let initrd = whole_pages(initrd);
         let list = whole_pages(region / PAGE_SIZE * P2M_ENTRY);
@@ -91,7 +93,7 @@ impl Dom0Range {
         for (apart, len) in [(kernel.initrd_apart, initrd), (kernel.p2m_apart, list)] {
             inside = inside.saturating_add(if apart { 0 } else { len });
         }
-        // one page of entries for 2 MiB, and some for what is above
+        // one page of entries per 2 MiB, and some for upper levels
         let tables = (inside / LARGE).saturating_add(8).saturating_mul(PAGE_SIZE);
         let used = inside
             .saturating_add(tables)
@@ -142,9 +144,9 @@ mod tests {
     };
 
     #[test]
-    fn the_window_holds_what_was_measured_and_not_much_more() {
-        // with 768 MiB: 136 MiB were enough for an initrd of 5.5 MiB, 134 were
-        // not; 176 for one of 45.5 MiB, 144 were not
+    fn the_range_covers_measured_sizes_with_little_surplus() {
+        // with 768 MiB: 136 MiB were sufficient for an initrd of 5.5 MiB, 134
+        // were not; 176 for one of 45.5 MiB, 144 were not
         let window = |initrd| Dom0Range::new(&KERNEL, initrd, 768 * MIB).unwrap();
         let small = window(11 * MIB / 2);
         assert_eq!(small.block, 128 * MIB);
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_mapped_with_the_kernel_makes_the_block_larger() {
+    fn an_initrd_or_p2m_list_mapped_with_the_kernel_enlarges_the_block() {
         let old = Dom0 {
             initrd_apart: false,
             p2m_apart: false,

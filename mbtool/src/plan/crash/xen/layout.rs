@@ -1,9 +1,10 @@
-//! Xen as crash kernel: places what is kept for dom0, and decides about memory
-//! map, low memory, ACPI and command lines.
+//! Xen as crash kernel: places the reserved block for dom0, and decides about
+//! memory map, low memory, ACPI and command lines.
 //!
-//! In the region, from its start: the loading kernel's own pages; what is kept
-//! (core header, ACPI tables, low memory, dom0's window), in one piece that Xen is
-//! told is reserved; Xen, modules, boot information and handoff; free memory.
+//! Layout of the region from its start: pages of the loading kernel; the block
+//! (core header, ACPI tables, low memory, memory hidden by dom0's range), which is
+//! reserved in Xen's memory map; Xen, modules, boot information and handoff; free
+//! memory.
 
 use super::size::{self, XenSize};
 use super::{Dom0Range, cmdline, dom0_backup};
@@ -23,15 +24,15 @@ use crate::plan::{PlanError, Request, Segment};
 use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, whole_pages};
 use xen_shim::{acpi, contract};
 
-/// What is known before anything is placed.
+/// Input that is known before placement.
 struct Known<'a> {
     kernel: Dom0,
     window: Dom0Range,
-    /// Memory to save, in the order that it is kept in.
+    /// Memory to back up, in order.
     saved: Vec<PhysRange>,
-    /// Bytes of the core header.
+    /// Size of the core header in bytes.
     header: u64,
-    /// Bytes of the ACPI tables, and the CPU that is not in all of them.
+    /// Size of the ACPI tables in bytes, and the CPU that some of them omit.
     acpi: Option<(u64, u32)>,
     facts: CrashInfo,
     regions: Vec<PhysRange>,
@@ -70,7 +71,8 @@ impl<'a> Known<'a> {
                 None
             }
         };
-        // how many there are depends on what is saved, not on where to
+        // the number of ranges depends on the source of a backup, not on its
+        // destination
         let somewhere: Vec<Backup> = saved.iter().map(|&from| Backup { from, to: 0 }).collect();
         let count = dump_ranges::loads(&host.ram_in_use(), &regions, &somewhere).len();
         Ok(Self {
@@ -85,14 +87,14 @@ impl<'a> Known<'a> {
         })
     }
 
-    /// Bytes of everything that is kept.
+    /// Size of the reserved block in bytes.
     fn block_len(&self) -> u64 {
         let acpi = self.acpi.map_or(0, |(len, _)| whole_pages(len));
         let saved = self.saved.iter().map(|range| whole_pages(range.len()));
         saved.fold(self.header + acpi, u64::saturating_add)
     }
 
-    /// How many the machine has, as far as is known.
+    /// Number of CPUs of the machine, if known.
     fn cpus(&self) -> usize {
         self.facts.cpu_notes.len()
     }
@@ -114,7 +116,7 @@ impl<'a> Known<'a> {
             kernel: module(0),
             unpacked: self.kernel.unpacked,
             initrd: initrd(request),
-            // at least
+            // lower bound
             files: initrd(request),
             block: self.window.block,
             cpus: self.cpus() as u64,
@@ -133,7 +135,7 @@ impl<'a> Known<'a> {
                 xen_size.reserved.saturating_sub(hidden),
             ),
             Part::new("handoff and boot information", xen_size.other),
-            Part::new("room to unpack dom0's kernel", xen_size.unpacked),
+            Part::new("memory to unpack dom0's kernel", xen_size.unpacked),
             Part::new("dom0's first block", xen_size.block),
         ];
         for (index, module) in request.modules.iter().enumerate() {
@@ -159,31 +161,31 @@ impl<'a> Known<'a> {
     }
 }
 
-/// What is kept for dom0, and what else has to fit.
+/// The reserved block for dom0, and the sizes of other parts.
 #[derive(Clone, Debug)]
 pub(crate) struct ReservedBlock {
-    /// In one piece.
+    /// Contiguous range of the block.
     pub range: PhysRange,
     xen_size: XenSize,
     estimate: SizeEstimate,
     regions: Vec<PhysRange>,
 }
 
-/// A region that is larger than most, in bytes.
+/// A large size of a crash region, in bytes.
 const USUAL: u64 = 1 << 30;
-/// More than boot information takes, in bytes.
+/// Upper limit on the size of the boot information, in bytes.
 const INFORMATION: u64 = 64 << 10;
-/// More than ACPI tables take, in bytes.
+/// Upper limit on the size of the ACPI tables, in bytes.
 const TABLES: u64 = 1 << 20;
-/// Where memory begins that is no low memory.
+/// End of low memory.
 const FIRST_MIB: u64 = handoff::addr::MIB;
 
-/// What to reserve for `request`, whose initrd unpacks to `files` bytes, in bytes;
-/// and what for.
+/// Computes the reservation for `request`, whose initrd unpacks to `files` bytes,
+/// in bytes, and its parts.
 ///
 /// # Errors
 ///
-/// It could not be loaded in any region.
+/// When it could not be loaded in any region.
 pub(crate) fn advice(
     request: &Request,
     host: &Host,
@@ -198,12 +200,12 @@ pub(crate) fn advice(
     Ok((xen_size.to_reserve(), known.estimate(request)))
 }
 
-/// Places everything that is kept: takes the pages out of `arena`, makes the
-/// memory map and low memory in `low`, settles the command lines in `params`.
+/// Places the reserved block: takes the pages from `arena`, sets the memory map
+/// and low memory in `low`, and completes the command lines in `params`.
 ///
 /// # Errors
 ///
-/// The region is too small, or dom0 cannot start there.
+/// When the region is too small, or dom0 cannot start there.
 pub(crate) fn decide(
     request: &Request,
     region: PhysRange,
@@ -273,7 +275,8 @@ pub(crate) fn decide(
     })
 }
 
-/// Where what is kept goes: as low as it can, but not where dom0 must have RAM.
+/// Places the reserved block as low as possible, outside of memory that dom0
+/// requires to be RAM.
 fn place(known: &Known<'_>, region: PhysRange, arena: &mut Arena) -> Result<PhysRange, NoRoom> {
     let below = PhysRange {
         start: region.start,
@@ -281,7 +284,7 @@ fn place(known: &Known<'_>, region: PhysRange, arena: &mut Arena) -> Result<Phys
     };
     let parts = below.minus(&known.window.range);
     let ask = |window| Ask {
-        name: "what is kept for dom0".to_owned(),
+        name: "the reserved block for dom0".to_owned(),
         len: known.block_len(),
         align: PAGE_SIZE,
         window,
@@ -289,16 +292,16 @@ fn place(known: &Known<'_>, region: PhysRange, arena: &mut Arena) -> Result<Phys
     };
     let mut asks: Vec<Ask> = parts.into_iter().flatten().map(ask).collect();
     asks.retain(|one| arena.find(one).is_some());
-    // nowhere: the error is about no part of it
+    // no part is named: the error is about the whole block
     arena.take(asks.first().unwrap_or(&ask(PhysRange::default())))
 }
 
 impl ReservedBlock {
-    /// Looks whether Xen and dom0 can start in what is left.
+    /// Checks that the remaining memory is sufficient to start Xen and dom0.
     ///
     /// # Errors
     ///
-    /// The region is too small.
+    /// When the region is too small.
     pub(crate) fn check(&self, request: &Request, layout: &Layout) -> Result<(), PlanError> {
         let free = size::free(&self.regions, &[self.range, layout.reserved]);
         let free: Vec<PhysRange> = free.into_iter().filter(|run| run.end <= FOUR_GIB).collect();
@@ -310,7 +313,7 @@ impl ReservedBlock {
             }
             .fits(&free)
         };
-        // to look into the initrd takes time
+        // unpacking the initrd takes time, so it is done last
         let enough = fits(0) && fits(advice::files(request));
         match request.crash {
             Some(region) if !enough => Err(self.too_small(region)),
@@ -322,7 +325,7 @@ impl ReservedBlock {
         PlanError::too_small(region, &self.estimate)
     }
 
-    /// A better word for `error` where the region is too small as a whole.
+    /// Replaces `error` if the region as a whole is too small.
     pub(crate) fn no_room(&self, error: PlanError, request: &Request) -> PlanError {
         match (&error, request.crash, request.mem_max) {
             (PlanError::NoRoom(NoRoom { .. }), Some(region), None)
@@ -335,30 +338,30 @@ impl ReservedBlock {
     }
 }
 
-/// Bytes that the ACPI tables for a Xen as crash image will take, and the APIC id
-/// of the CPU that firmware started.
+/// Returns the size of the ACPI tables for a crash Xen, and the APIC id of the
+/// boot CPU.
 ///
 /// # Errors
 ///
-/// Why Xen gets no tables of ours, and will use one CPU only.
+/// Why Xen gets no generated tables, and will use one CPU only.
 pub fn tables(host: &Host) -> Result<(u64, u32), String> {
     let acpi = &host.acpi;
     let why = || {
         acpi.warnings
             .first()
             .cloned()
-            .unwrap_or_else(|| "its ACPI tables are not known".to_owned())
+            .unwrap_or_else(|| "its ACPI tables are unknown".to_owned())
     };
     let boot_cpu = acpi.boot_cpu.ok_or_else(why)?;
     if acpi.tables.is_empty() {
         return Err(why());
     }
-    // at address 0: only to see whether it can be done
+    // built for address 0, only for the size and errors
     let trees = acpi::build(&acpi.tables, 0, boot_cpu).map_err(|error| error.to_string())?;
     Ok((trees.bytes.len() as u64, boot_cpu))
 }
 
-/// Bytes of all modules but the kernel. One of them is the initrd.
+/// Size of all modules except the kernel, one of which is the initrd.
 fn initrd(request: &Request) -> u64 {
     let rest = request.modules.iter().skip(1);
     rest.map(|module| whole_pages(module.data.len() as u64))

@@ -1,10 +1,11 @@
-//! Xen as crash kernel: what a paravirtualised dom0 that is confined to a crash region needs, beside what any crash
-//! kernel does.
+//! Xen as crash kernel: requirements of a PV dom0 that is confined to a crash region, besides those
+//! of any crash kernel.
 //!
-//! - `layout`: everything placed;
-//! - [`dom0_e820`]: pseudo-physical addresses that dom0 fills with memory of its own, wherever the region is;
-//! - [`dom0_backup`]: the old system's memory that they hide, which the handoff copies;
-//! - [`size`]: whether what is left of the region is enough to start;
+//! - `layout`: placement of everything;
+//! - [`dom0_e820`]: pseudo-physical range that dom0 uses for memory of its own, wherever the region
+//!   is;
+//! - [`dom0_backup`]: backup of the crashed system's memory that this range hides;
+//! - [`size`]: whether the rest of the region is sufficient to start;
 //! - [`cmdline`]: command lines of Xen and dom0.
 
 pub mod cmdline;

@@ -1,9 +1,9 @@
-//! Whether Xen and dom0 can start in what is left of a crash region.
+//! Whether the rest of a crash region is sufficient for Xen and dom0 to start.
 //!
-//! Early in its boot Xen moves the modules to the top of its memory, the kernel
-//! with room in front to unpack it. Then it takes dom0's first block: a power of
-//! two, aligned to its size. Where no such block is free it stops with "Not enough
-//! RAM for domain 0 allocation". What is left after that is dom0's, too, but for a
+//! Early in boot, Xen moves the modules to the top of its memory, with space
+//! before the kernel to unpack it. Then it allocates dom0's first block: a power
+//! of two, aligned to its size. If no such block is free it stops with "Not enough
+//! RAM for domain 0 allocation". The remaining memory is dom0's too, except for a
 //! sixteenth.
 
 use super::cmdline;
@@ -11,68 +11,71 @@ use crate::plan::crash::size;
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_up};
 use handoff::runs;
 
-/// Memory for Xen itself: frame table, per-CPU data, boot-time tables.
+/// Memory for Xen itself, in bytes: frame table, per-CPU data, boot-time
+/// tables.
 const HEAP: u64 = 32 * MIB;
-/// The same for each CPU beyond [`cmdline::DOM0_CPUS`]: 104 KiB with 20 CPUs in QEMU.
+/// Additional memory for each CPU beyond [`cmdline::DOM0_CPUS`]; measured: 104 KiB
+/// with 20 CPUs in QEMU.
 const PER_CPU: u64 = 256 << 10;
-/// Xen lays its memory map and modules out in steps of this.
+/// Xen's granularity for its memory map and modules.
 const STEP: u64 = 2 * MIB;
-/// `crashkernel=` is advised in steps of this.
+/// Granularity of the advised `crashkernel=` size.
 const ADVICE: u64 = 32 * MIB;
 
-/// What has to fit, in bytes.
+/// Sizes of the parts, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct XenSize {
-    /// Core header, tables, copies: not Xen's to use.
+    /// Core header, tables, backups: not usable by Xen.
     pub reserved: u64,
-    /// Xen, in superpages.
+    /// Xen, rounded up to superpages.
     pub xen: u64,
-    /// Handoff, boot information and the loading kernel's own pages: free again
-    /// once Xen runs.
+    /// Handoff, boot information and pages of the loading kernel: free once Xen
+    /// runs.
     pub other: u64,
     /// dom0's kernel as loaded.
     pub kernel: u64,
-    /// The same, unpacked.
+    /// dom0's kernel when unpacked.
     pub unpacked: u64,
     /// All other modules.
     pub initrd: u64,
-    /// What is in the initrd, once it is unpacked.
+    /// Files of the initrd when unpacked.
     pub files: u64,
     /// dom0's first block.
     pub block: u64,
-    /// How many CPUs the machine has.
+    /// Number of CPUs of the machine.
     pub cpus: u64,
 }
 
 impl XenSize {
-    /// Modules where Xen has moved them, and room to unpack the kernel.
+    /// Size of the modules after Xen has moved them, with space to unpack the
+    /// kernel.
     fn modules(&self) -> u64 {
-        // a bzImage is unpacked in front of itself
+        // a bzImage is unpacked below itself
         let unpacked = self.unpacked.saturating_add(self.unpacked >> 12);
         let parts = [self.kernel, unpacked, self.initrd, 2 * STEP];
         parts.into_iter().fold(0, u64::saturating_add)
     }
 
-    /// Memory for Xen itself.
+    /// Memory for Xen itself, in bytes.
     fn heap(&self) -> u64 {
         let more = self.cpus.saturating_sub(cmdline::DOM0_CPUS as u64);
         HEAP.saturating_add(more.saturating_mul(PER_CPU))
     }
 
-    /// What Xen takes from the top of its memory: the modules, and its own tables.
+    /// Memory that Xen takes from the top: the modules, and its own tables.
     fn taken_from_top(&self) -> u64 {
         align_up(self.modules().saturating_add(self.heap()), STEP).unwrap_or(u64::MAX)
     }
 
-    /// What dom0 and Xen take once they run, beside what is kept.
+    /// Memory of dom0 and Xen at run time, besides the reserved block.
     fn running(&self) -> u64 {
         // a sixteenth is Xen's
         let dom0 = size::to_run(self.initrd, self.files).saturating_add(self.unpacked);
         dom0.saturating_add(dom0 / 15).saturating_add(self.heap())
     }
 
-    /// True when it all fits in `free`: Xen's memory, without what is kept and
-    /// without Xen itself; sorted.
+    /// True when it all fits into `free`: Xen's memory without the reserved
+    /// block and Xen itself, sorted.
     #[must_use]
     pub fn fits(&self, free: &[PhysRange]) -> bool {
         let total: u64 = free.iter().map(PhysRange::len).sum();
@@ -96,7 +99,7 @@ impl XenSize {
         runs.iter().any(block)
     }
 
-    /// What to reserve, wherever the reservation will be.
+    /// Returns the advised reservation, sufficient at any address.
     #[must_use]
     pub fn to_reserve(&self) -> u64 {
         let placed = [
@@ -108,9 +111,10 @@ impl XenSize {
             3 * STEP,
         ];
         let placed = placed.into_iter().fold(0, u64::saturating_add);
-        // as `place` and `fits` have it: the loading kernel's pages, what is kept, Xen
-        // at the next step; at worst a step too few for the block in front of it, and
-        // another such run behind it; what comes from the top, which is no step either
+        // as `place` and `fits` have it: the loading kernel's pages, the reserved
+        // block, Xen at the next step; in the worst case one step too few for dom0's
+        // block below it, and another such range above; and memory from the top, which
+        // is not a multiple of a step
         let blocks = self.block.saturating_mul(2) - STEP.min(self.block);
         let starting = [
             self.other,
@@ -128,7 +132,7 @@ impl XenSize {
     }
 }
 
-/// What `regions` have beside `taken`.
+/// Returns `regions` without `taken`.
 #[must_use]
 pub fn free(regions: &[PhysRange], taken: &[PhysRange]) -> Vec<PhysRange> {
     let mut runs = runs::without(regions.iter().copied(), taken.iter().copied());
@@ -162,7 +166,7 @@ mod tests {
         cpus: 4,
     };
 
-    /// Kept and Xen at the bottom.
+    /// True when it fits with the reserved block and Xen at the bottom.
     fn fits(start: u64, len: u64) -> bool {
         let region = r(start, start + len);
         let bottom = r(start, start + 134);
@@ -170,8 +174,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_measured() {
-        // 512M was enough, 384M was not, at these addresses and others
+    fn measured_sizes_are_sufficient_or_not_as_computed() {
+        // 512M was sufficient, 384M was not, at these and other addresses
         for start in [0x8e00_0000, 0x6300_0000, 0x4900_0000, 0x2800_0000_u64] {
             assert!(fits(start / MIB, 512), "{start:#x}");
             assert!(!fits(start / MIB, 384), "{start:#x}");
@@ -194,15 +198,15 @@ mod tests {
     }
 
     #[test]
-    fn each_cpu_takes_some() {
+    fn each_cpu_needs_memory() {
         let many = XenSize { cpus: 260, ..ROOM };
         let more = many.to_reserve() - ROOM.to_reserve();
         assert_eq!(more, 64 * MIB);
     }
 
     #[test]
-    fn the_block_must_be_aligned() {
-        // plenty of memory, but no 128 MiB at a multiple of 128 MiB
+    fn dom0s_block_must_be_aligned() {
+        // enough memory, but no 128 MiB at a multiple of 128 MiB
         assert!(!ROOM.fits(&[r(257, 500), r(641, 760), r(769, 890)]));
         assert!(ROOM.fits(&[r(256, 384), r(641, 760), r(769, 890)]));
         assert!(!ROOM.fits(&[]));
@@ -212,7 +216,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2048))]
 
         #[test]
-        fn what_is_advised_fits_anywhere(
+        fn the_advised_size_fits_at_any_address(
             page in 0_u64..1 << 18, reserved in 1_u64..100_000, initrd in 0_u64..300, files in 0_u64..600,
             unpacked in 8_u64..200, order in 6_u32..9, other in 1_u64..800, unlucky: bool,
         ) {
@@ -220,12 +224,13 @@ mod tests {
                 reserved: reserved * PAGE_SIZE, initrd: initrd * MIB, files: files * MIB,
                 unpacked: unpacked * MIB, block: MIB << order, other: other * PAGE_SIZE, ..ROOM
             };
-            // a step behind a place for the block, and a page behind one for Xen
+            // one step past an address for the block, and one page past one for
+            // Xen
             let behind = 1024 * MIB + STEP - room.xen - (STEP - PAGE_SIZE) - room.reserved - room.other;
             let start = if unlucky { behind } else { page * PAGE_SIZE };
             let region = PhysRange { start, end: start + room.to_reserve() };
-            // as placed: the loading kernel's pages, what is kept, then Xen at the next
-            // superpage
+            // as placed: the loading kernel's pages, the reserved block, then Xen at
+            // the next superpage
             let reserved = PhysRange { start: start + room.other, end: start + room.other + room.reserved };
             let xen = align_up(reserved.end, STEP).unwrap();
             let xen = PhysRange { start: xen, end: xen + room.xen };

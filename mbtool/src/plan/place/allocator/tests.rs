@@ -17,7 +17,7 @@ fn ask(len: u64, align: u64, window: PhysRange, prefer: Prefer) -> Ask {
 }
 
 #[test]
-fn alignment_that_leaves_a_run_is_not_a_place() {
+fn an_aligned_start_past_the_range_does_not_fit() {
     let arena = Arena::new([r(0x1000, 0x9f000)]);
     assert_eq!(
         arena.find(&ask(1, 2 * MIB, r(0, FOUR_GIB), Prefer::Lowest)),
@@ -30,7 +30,7 @@ fn alignment_that_leaves_a_run_is_not_a_place() {
 }
 
 #[test]
-fn preference_decides_and_the_window_binds() {
+fn the_preference_is_applied_within_the_window() {
     let arena = Arena::new([r(MIB, 8 * MIB), r(16 * MIB, 32 * MIB)]);
     let all = r(0, FOUR_GIB);
     let find = |window, prefer| arena.find(&ask(MIB, 2 * MIB, window, prefer));
@@ -44,14 +44,14 @@ fn preference_decides_and_the_window_binds() {
 }
 
 #[test]
-fn runs_are_merged_before_pages_are_counted() {
+fn ranges_are_merged_before_rounding_to_pages() {
     let arena = Arena::new([r(0x1800, 0x3000), r(0, 0x1800)]);
     assert_eq!(arena.ram(), [r(0, 0x3000)]);
 }
 
 #[test]
 fn the_most_constrained_goes_first() {
-    // the only 2 MiB-aligned place is where a page would go by itself
+    // the only 2 MiB-aligned range is also the preferred one for a page
     let mut arena = Arena::new([r(2 * MIB, 4 * MIB), r(5 * MIB, 6 * MIB)]);
     let all = r(0, FOUR_GIB);
     let asks = [
@@ -63,7 +63,7 @@ fn the_most_constrained_goes_first() {
 }
 
 #[test]
-fn no_room_says_what_was_asked_and_what_is_there() {
+fn the_error_has_the_request_and_the_free_memory() {
     let mut arena = Arena::new([r(MIB, 4 * MIB)]);
     arena.remove("other", r(2 * MIB, 3 * MIB));
     let error = arena
@@ -106,13 +106,13 @@ fn fixed_places_must_be_ram_and_free() {
 }
 
 #[test]
-fn long_lists_are_cut() {
+fn long_lists_are_truncated() {
     let ranges: Vec<PhysRange> = (0..10).map(|i| r(i * 2, i * 2 + 1)).collect();
     assert!(list(&ranges).ends_with("and 2 more"));
     assert_eq!(list(&[]), "none");
 }
 
-/// A map of `true` pages, as ranges.
+/// Converts a map of pages (`true` for RAM) to ranges.
 fn ranges(pages: &[bool]) -> Vec<PhysRange> {
     let page = |index: usize| r(index as u64 * PAGE_SIZE, (index as u64 + 1) * PAGE_SIZE);
     pages
@@ -125,7 +125,7 @@ fn ranges(pages: &[bool]) -> Vec<PhysRange> {
 
 proptest! {
     #[test]
-    fn one_place_is_what_brute_force_finds(
+    fn one_range_is_the_same_as_by_brute_force(
         pages in proptest::collection::vec(any::<bool>(), 1..40),
         gone in (0_u64..40, 0_u64..4),
         len in 1_u64..6 * PAGE_SIZE,
@@ -153,7 +153,7 @@ proptest! {
     }
 
     #[test]
-    fn many_places_are_ram_aligned_and_disjoint(
+    fn many_ranges_are_ram_aligned_and_disjoint(
         pages in proptest::collection::vec(prop::bool::weighted(0.9), 1..200),
         asks in proptest::collection::vec((1_u64..8 * PAGE_SIZE, 0_u32..4, any::<bool>()), 0..12),
     ) {

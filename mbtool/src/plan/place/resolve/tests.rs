@@ -23,7 +23,7 @@ fn shape(segments: &[Segment]) -> Vec<(&str, u64, u64)> {
 }
 
 #[test]
-fn loaded_data_wins_and_claims_are_split() {
+fn zero_length_segments_are_split_around_loaded_data() {
     let segments = resolve(vec![
         segment("claim", 0, 10, 0, 0),
         segment("b", 4, 6, 1, 1),
@@ -46,7 +46,7 @@ fn loaded_data_wins_and_claims_are_split() {
 }
 
 #[test]
-fn two_loaded_ones_that_overlap_are_both_named() {
+fn the_error_names_both_overlapping_segments() {
     let error = resolve(vec![
         segment("module 1: b", 3, 5, 1, 1),
         segment("xen", 0, 4, 9, 1),
@@ -59,7 +59,7 @@ fn two_loaded_ones_that_overlap_are_both_named() {
 }
 
 #[test]
-fn neighbours_are_joined_with_zeroes_between() {
+fn neighbors_are_merged_with_zeros_between() {
     let mut segments = vec![
         segment("a", 1, 3, 10, 1),
         segment("claim", 3, 4, 0, 0),
@@ -73,7 +73,7 @@ fn neighbours_are_joined_with_zeroes_between() {
     assert_eq!(joined[0].data[..10], [1; 10]);
     assert!(joined[0].data[10..3 * 4096].iter().all(|&byte| byte == 0));
     assert_eq!(joined[0].data[3 * 4096..], [2; 10]);
-    // the parts are the same memory
+    // the parts share the same buffer
     assert_eq!(joined[0].data.as_ptr(), segments[0].data.as_ptr());
     assert_eq!(
         (&*segments[2].data, segments[2].crc32),
@@ -82,7 +82,7 @@ fn neighbours_are_joined_with_zeroes_between() {
 }
 
 #[test]
-fn dear_neighbours_are_joined_only_when_needed() {
+fn expensive_merges_are_made_only_when_needed() {
     let mut segments = vec![
         segment("bss", 0, 100, 10, 1),
         segment("module", 100, 101, 10, 2),
@@ -90,7 +90,7 @@ fn dear_neighbours_are_joined_only_when_needed() {
     assert_eq!(kernel_segments(&mut segments, 2).unwrap().len(), 2);
     let joined = kernel_segments(&mut segments, 1).unwrap();
     assert_eq!(joined[0].data.len(), 100 * 4096 + 10);
-    // a zero-length segment in front of data costs its whole length
+    // a zero-length segment before data costs its whole length
     let mut segments = vec![
         segment("claim", 0, 100, 0, 0),
         segment("module", 100, 101, 10, 2),
@@ -126,7 +126,8 @@ proptest! {
         params in proptest::collection::vec((0_u64..60, 0_u64..8, any::<bool>(), 1_u8..), 0..14),
         limit in 1_usize..17,
     ) {
-        // what each page must hold: loaded bytes, or claimed
+        // expected contents of each page: loaded bytes, or a zero-length
+        // segment
         let mut loaded = [0_u8; 70];
         let mut claimed = [false; 70];
         let mut clash = false;
