@@ -1,8 +1,8 @@
-//! A directory with everything that would have been loaded.
+//! Backend that writes the segments to a directory.
 //!
-//! `plan.json` and `segments/NN-name.bin`, NN being the segment's position in
-//! the plan. A zero-length segment has no file. The directory
-//! appears whole or not at all, and replaces one that mbtool wrote before.
+//! `plan.json` and `segments/NN-name.bin`, where NN is the segment's position
+//! in the plan. A zero-length segment has no file. The directory is created
+//! atomically, and replaces one that mbtool wrote before.
 
 use super::{Backend, BackendError, Done, Unload};
 use crate::plan::{Plan, Segment};
@@ -13,7 +13,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Most characters of a segment name in a file name.
+/// Maximum length of a segment name in a file name.
 const NAME_LEN: usize = 60;
 
 /// The backend.
@@ -28,11 +28,11 @@ impl Dir {
         Self { path: path.into() }
     }
 
-    /// Writes a report and the segments it speaks of.
+    /// Writes a report and its segments.
     fn write(&self, report: &impl Serialize, segments: &[Segment]) -> Result<Done, BackendError> {
         let mut json = serde_json::to_vec_pretty(report)?;
         json.push(b'\n');
-        // a link to a directory stays, what it points to is replaced
+        // a link to a directory is kept; its target is replaced
         let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let replaces = is_ours(&path)?;
 
@@ -83,7 +83,8 @@ impl Backend for Dir {
     }
 }
 
-/// A directory under a temporary name beside its final one; gone when dropped.
+/// A directory with a temporary name beside its final one; removed when
+/// dropped.
 struct Staged {
     path: PathBuf,
 }
@@ -98,7 +99,8 @@ impl Staged {
         Ok(Self { path })
     }
 
-    /// Gives it its final name; what was there before goes when `self` does.
+    /// Renames it to its final name; the previous directory is removed when
+    /// `self` is dropped.
     fn publish(self, target: &Path, replaces: bool) -> Result<(), BackendError> {
         let flags = if replaces {
             RenameFlags::EXCHANGE
@@ -111,13 +113,13 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // nothing is there after a plain rename; otherwise the old content is
+        // after a plain rename nothing is left; after an exchange, the old
+        // content
         let _ = fs::remove_dir_all(&self.path);
     }
 }
 
-/// True when `path` has what [`Dir`] wrote, false when there is nothing or an
-/// empty directory.
+/// True when [`Dir`] wrote `path`; false when it does not exist or is empty.
 fn is_ours(path: &Path) -> Result<bool, BackendError> {
     let foreign = |found: OsString| BackendError::Foreign {
         path: path.to_owned(),
@@ -151,7 +153,7 @@ fn is_ours(path: &Path) -> Result<bool, BackendError> {
     Ok(true)
 }
 
-/// The names in a directory; `None` where nothing is.
+/// Returns the names in a directory; `None` when it does not exist.
 fn names(path: &Path) -> Result<Option<Vec<OsString>>, BackendError> {
     let listing = match fs::read_dir(path) {
         Ok(listing) => listing,

@@ -58,7 +58,7 @@ fn a_plan_becomes_files_and_replaces_an_older_one() {
             .unwrap()
             .contains("\"entry\": 2")
     );
-    // nothing temporary stays
+    // no temporary files remain
     assert_eq!(listing(parent.path()), ["out"]);
 
     assert!(dir.unload(Unload::default()).unwrap());
@@ -82,7 +82,7 @@ fn an_empty_directory_and_a_link_are_filled() {
 }
 
 #[test]
-fn foreign_content_is_left_alone() {
+fn foreign_content_is_not_replaced() {
     for names in [
         vec!["notes.txt"],
         vec!["plan.json"],

@@ -1,26 +1,26 @@
-//! Why a kernel, or a directory, did not take a plan.
+//! Errors of backends.
 
 use super::xen::XenError;
 use crate::host::hypervisor::Hypervisor;
 use crate::host::kexec_state::Lockdown;
 use std::path::PathBuf;
 
-/// A refusal, with what to do about it.
+/// A refusal, with a suggested fix.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    /// EPERM: the process may not.
+    /// EPERM: missing capability.
     #[error(
         "kexec needs the capability CAP_SYS_BOOT, which this process does not have: run mbtool as \
          root"
     )]
     NotRoot,
-    /// EPERM: switched off for this boot.
+    /// EPERM: kexec is disabled until the next boot.
     #[error(
         "the sysctl kernel.kexec_load_disabled is 1: this kernel takes and gives back no image, \
          and the sysctl cannot be reset; remove it from /etc/sysctl.d and reboot"
     )]
     LoadDisabled,
-    /// EPERM: the counter of permitted loads is at zero.
+    /// EPERM: the limit of permitted loads is reached.
     #[error(
         "the sysctl {sysctl} is 0: the number of permitted loads is used up, and the sysctl \
          cannot be raised; remove it from /etc/sysctl.d and reboot"
@@ -43,12 +43,12 @@ pub enum BackendError {
         }
     )]
     Lockdown {
-        /// Which one.
+        /// Mode of the lockdown.
         mode: Lockdown,
-        /// From the firmware's variable, where there is one.
+        /// From the firmware's variable, if it exists.
         secure_boot: Option<bool>,
     },
-    /// EPERM for none of the known reasons.
+    /// EPERM for an unknown reason.
     #[error(
         "the kernel refused permission although CAP_SYS_BOOT is there and {}: {}",
         if *lockdown_hidden { "no sysctl forbids it" } else { "neither a sysctl nor lockdown forbids it" },
@@ -62,16 +62,16 @@ pub enum BackendError {
         }
     )]
     Forbidden {
-        /// Nothing can be said about lockdown.
+        /// True when lockdown is unknown.
         lockdown_hidden: bool,
     },
-    /// The kernel has no kexec at all.
+    /// The kernel has no kexec support.
     #[error(
         "this kernel has no kexec (there is neither /sys/kernel/kexec/loaded nor \
          /sys/kernel/kexec_loaded): it was built without CONFIG_KEXEC; boot one that has it"
     )]
     NoKexec,
-    /// ENOSYS, but the sysfs files are there.
+    /// ENOSYS, although the sysfs files exist.
     #[error(
         "this kernel lacks the system call kexec_load(2): it was built without CONFIG_KEXEC (it \
          may have kexec_file_load(2), which takes Linux images only), or a seccomp filter hides \
@@ -81,14 +81,14 @@ pub enum BackendError {
     /// EBUSY.
     #[error("another kexec load, unload or resize of the crash region is under way: try again")]
     Busy,
-    /// EINVAL.
+    /// EINVAL: invalid list of segments.
     #[error(
         "the kernel took the list of segments for invalid (EINVAL): more than 16, two that \
          overlap, one or all of them more than half of RAM, or an architecture that is not the \
          kernel's; compare kernel_segments of `mbtool plan --json` with the machine's RAM"
     )]
     Invalid,
-    /// EADDRNOTAVAIL.
+    /// EADDRNOTAVAIL: invalid address.
     #[error(
         "the kernel refused an address (EADDRNOTAVAIL): {}; see kernel_segments of \
          `mbtool plan --json`",
@@ -103,7 +103,7 @@ pub enum BackendError {
         /// True for a crash image.
         crash: bool,
     },
-    /// ENOMEM.
+    /// ENOMEM: not enough memory.
     #[error(
         "the kernel has not enough memory (ENOMEM): {}",
         if *crash {
@@ -118,7 +118,7 @@ pub enum BackendError {
         /// True for a crash image.
         crash: bool,
     },
-    /// EFAULT.
+    /// EFAULT: unreadable segments.
     #[error(
         "the kernel could not read the segments (EFAULT): this is a defect of mbtool, please \
          report it with the output of `mbtool plan --json`"
@@ -137,13 +137,13 @@ pub enum BackendError {
         /// The error number.
         errno: i32,
     },
-    /// Not this architecture.
+    /// Unsupported architecture.
     #[error(
         "the linux backend loads x86_64 plans; this mbtool was built for {}",
         std::env::consts::ARCH
     )]
     Architecture,
-    /// The running Linux does not own the machine.
+    /// The running Linux is a guest.
     #[error(
         "this Linux runs as {hypervisor}: kexec_load(2) would work on the guest's own \
          pseudo-physical memory, not on the machine's, and never replaces Xen; {}",
@@ -158,10 +158,10 @@ pub enum BackendError {
         }
     )]
     XenGuest {
-        /// What it is.
+        /// The detected hypervisor.
         hypervisor: Hypervisor,
     },
-    /// Xen, or the way there.
+    /// An error of the Xen backend.
     #[error(transparent)]
     Xen(#[from] XenError),
     /// A crash image without a reservation.
@@ -170,13 +170,13 @@ pub enum BackendError {
          on the kernel's command line"
     )]
     NoCrashRegion,
-    /// A failed load of a crash image that cost the one before it.
+    /// A failed load of a crash image that removed the previous one.
     #[error("{cause}; the crash image that was loaded before is gone, the kernel frees it first")]
     CrashImageLost {
-        /// Why the load failed.
+        /// Reason of the failure.
         cause: Box<BackendError>,
     },
-    /// The directory belongs to somebody else.
+    /// The directory was not written by mbtool.
     #[error(
         "{}: the directory is not empty and not written by mbtool ({found:?} is in it): give a new \
          one, or empty it",
@@ -185,10 +185,10 @@ pub enum BackendError {
     Foreign {
         /// The directory.
         path: PathBuf,
-        /// One name that mbtool would not have written.
+        /// First name that mbtool does not write.
         found: String,
     },
-    /// Something else than a directory is there.
+    /// The path exists and is not a directory.
     #[error("{}: exists and is no directory", path.display())]
     NoDirectory {
         /// The path.
@@ -197,12 +197,12 @@ pub enum BackendError {
     /// A file could not be written or read.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Where.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system call.
         source: std::io::Error,
     },
-    /// The report makes no JSON.
+    /// The report cannot be serialized.
     #[error("plan.json: {0}")]
     Json(#[from] serde_json::Error),
 }

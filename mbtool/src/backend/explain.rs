@@ -1,14 +1,14 @@
-//! From what the kernel said, or would say, to a sentence.
+//! Explains errors of the kernel, before and after a load.
 
 use super::BackendError;
 use crate::host::kexec_state::{KernelState, Lockdown};
 
-/// Refuses what the kernel would refuse, before anything is attempted: a failed
-/// load of a crash image costs the one loaded before.
+/// Runs the kernel's own checks in advance: a failed load of a crash image
+/// removes the previous one.
 ///
 /// # Errors
 ///
-/// The first of the kernel's own checks that cannot pass.
+/// The first check that fails.
 pub fn preflight(state: &KernelState, crash: bool) -> Result<(), BackendError> {
     permitted(state, crash)?;
     if crash && state.crash_size == Some(0) {
@@ -17,7 +17,7 @@ pub fn preflight(state: &KernelState, crash: bool) -> Result<(), BackendError> {
     Ok(())
 }
 
-/// [`preflight`] without what matters to a load only.
+/// [`preflight`] without the checks that matter only to a load.
 ///
 /// # Errors
 ///
@@ -37,7 +37,8 @@ pub fn permitted(state: &KernelState, crash: bool) -> Result<(), BackendError> {
     }
 }
 
-/// The reasons for EPERM that hold, in the order of the kernel's checks.
+/// Returns the reasons for EPERM that apply, in the order of the kernel's
+/// checks.
 #[must_use]
 pub fn denials(state: &KernelState, crash: bool) -> Vec<BackendError> {
     let (limit, sysctl) = if crash {
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
     use crate::host::hypervisor::Hypervisor;
 
-    /// A kernel that would take everything.
+    /// A kernel that permits everything.
     fn willing() -> KernelState {
         KernelState {
             loaded: Some(false),
@@ -111,10 +112,10 @@ mod tests {
     }
 
     #[test]
-    fn a_willing_kernel_passes() {
+    fn a_permissive_kernel_passes() {
         for crash in [false, true] {
             preflight(&willing(), crash).unwrap();
-            // so does one that says nothing
+            // so does one with unknown state
             preflight(
                 &KernelState {
                     kexec: true,
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn xen_owns_the_machine() {
+    fn kexec_load_is_refused_under_xen() {
         for hypervisor in [
             Hypervisor::XenPvDom0,
             Hypervisor::XenPvhDom0,
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_kexec_is_told_from_a_missing_system_call() {
+    fn missing_kexec_differs_from_a_missing_system_call() {
         let none = KernelState {
             loaded: None,
             kexec: false,
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn every_errno_has_its_sentence() {
+    fn every_errno_is_explained() {
         let cases = [
             (libc::EBUSY, false, "try again"),
             (libc::EINVAL, false, "half of RAM"),

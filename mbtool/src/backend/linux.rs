@@ -7,7 +7,7 @@ use crate::host::kexec_state::KernelState;
 use crate::plan::{KernelSegment, Plan};
 use std::path::{Path, PathBuf};
 
-/// The backend. `root` is where its view of /proc and /sys starts.
+/// The backend. `root` is the parent of /proc and /sys.
 #[derive(Debug)]
 pub struct Linux<C = Kernel> {
     root: PathBuf,
@@ -31,7 +31,7 @@ impl<C: LoadCall> Linux<C> {
         }
     }
 
-    /// Loads what a plan comes down to.
+    /// Loads the segments of a plan.
     fn load_segments(
         &self,
         entry: u64,
@@ -50,7 +50,7 @@ impl<C: LoadCall> Linux<C> {
         let bytes = list.iter().map(|segment| segment.data.len() as u64).sum();
         let what = if crash { "crash image" } else { "image" };
         let replaced = match before.loaded_for(crash) {
-            Some(true) => ", in place of the one before",
+            Some(true) => ", replacing the previous one",
             _ => "",
         };
         let summary = format!("{what} loaded{replaced}: {segments} kernel segments, {bytes} bytes");
@@ -61,7 +61,8 @@ impl<C: LoadCall> Linux<C> {
         })
     }
 
-    /// The explained error, and whether it cost the crash image before it.
+    /// Returns the explained error, and whether the previous crash image was
+    /// lost.
     fn failed(&self, errno: i32, before: &KernelState, crash: bool) -> BackendError {
         let cause = explain(errno, before, crash);
         let lost = crash

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 /// Entry, destinations and flags of one call.
 type Seen = (u64, Vec<(u64, u64, usize)>, u64);
 
-/// A kernel with one answer, and what it does to sysfs before it answers.
+/// A kernel with a fixed answer, and a change of sysfs before it.
 struct Fake<'a> {
     answer: Result<(), i32>,
     seen: &'a RefCell<Vec<Seen>>,
@@ -49,7 +49,7 @@ fn willing(root: &Path) {
 }
 
 #[test]
-fn a_plan_reaches_the_kernel_as_it_is() {
+fn a_plan_is_passed_to_the_kernel_unchanged() {
     let root = tempfile::tempdir().unwrap();
     willing(root.path());
     let seen = RefCell::default();
@@ -78,7 +78,7 @@ fn a_plan_reaches_the_kernel_as_it_is() {
 }
 
 #[test]
-fn what_cannot_work_is_not_attempted() {
+fn a_load_that_cannot_succeed_is_not_attempted() {
     let root = tempfile::tempdir().unwrap();
     willing(root.path());
     put(root.path(), "sys/hypervisor/type", "xen\n");
@@ -100,7 +100,7 @@ fn what_cannot_work_is_not_attempted() {
 }
 
 #[test]
-fn a_lost_crash_image_is_told() {
+fn a_lost_crash_image_is_reported() {
     let root = tempfile::tempdir().unwrap();
     willing(root.path());
     let seen = RefCell::default();
@@ -120,7 +120,7 @@ fn a_lost_crash_image_is_told() {
         err.contains("the crash image that was loaded before is gone"),
         "{err}"
     );
-    // nothing was there to lose any more
+    // no previous image to lose
     let err = linux
         .load_segments(0x20_0010, &list(), true)
         .unwrap_err()
@@ -134,7 +134,7 @@ fn a_lost_crash_image_is_told() {
 }
 
 #[test]
-fn unloading_says_whether_there_was_anything() {
+fn unload_reports_whether_an_image_was_loaded() {
     let root = tempfile::tempdir().unwrap();
     willing(root.path());
     let seen = RefCell::default();

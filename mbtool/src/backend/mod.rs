@@ -1,7 +1,7 @@
-//! Applying a plan: to the running kernel, or to a directory.
+//! Backends apply a plan: to the running kernel, or to a directory.
 //!
-//! A backend takes a finished [`Plan`], decides nothing, and says in sentences
-//! why a kernel refused it.
+//! A backend takes a finished [`Plan`], makes no decisions about it, and
+//! explains why a kernel refused it.
 
 pub mod dir;
 pub mod error;
@@ -18,33 +18,34 @@ use crate::plan::Plan;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// What was done with a plan.
+/// Result of a load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
-    /// Segments handed over, after merging (files written, for a directory).
+    /// Number of segments loaded, after merging (for a directory: files
+    /// written).
     pub segments: usize,
-    /// Bytes of data in them.
+    /// Size of their data in bytes.
     pub bytes: u64,
-    /// One sentence for the user.
+    /// Message for the user.
     pub summary: String,
 }
 
-/// What to take back.
+/// Selection of the image to unload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unload {
     /// The crash image instead of the one for `exec`.
     pub crash: bool,
-    /// Also where that may harm the host.
+    /// Unload even if that may crash the host.
     pub force: bool,
 }
 
-/// Where a plan goes.
+/// Target of a plan.
 pub trait Backend {
-    /// "linux", "xen", "dir".
+    /// Name: "linux", "xen" or "dir".
     fn name(&self) -> &str;
 
-    /// Runs the checks that do not depend on the image (privileges, lockdown, crash region), before any file
-    /// is read; gives what the user should know before it is too late.
+    /// Runs the checks that do not depend on the image (privileges, lockdown, crash region), before
+    /// any file is read; returns warnings.
     ///
     /// # Errors
     ///
@@ -53,19 +54,19 @@ pub trait Backend {
         Ok(Vec::new())
     }
 
-    /// Sees to it that there is room for `data` bytes of an image that is not a
-    /// crash image. To be called before the machine is read for a plan, because
-    /// it may change what memory is whose. Gives what was done, if anything.
+    /// Makes sure that `data` bytes of memory are free for a normal image. Call
+    /// this before reading the machine, as it may change the ownership of
+    /// memory. Returns a message about changes, if any.
     ///
     /// # Errors
     ///
-    /// There is no room.
+    /// When there is not enough memory.
     fn free_memory(&self, _data: u64) -> Result<Option<String>, BackendError> {
         Ok(None)
     }
 
-    /// Takes back what [`Backend::free_memory`] did, when no load succeeded since.
-    /// Gives what was done, if anything.
+    /// Reverts [`Backend::free_memory`] if no load has succeeded since. Returns a
+    /// message about changes, if any.
     fn give_back_memory(&self) -> Option<String> {
         None
     }
@@ -74,28 +75,28 @@ pub trait Backend {
     ///
     /// # Errors
     ///
-    /// Why it was refused and what to do about it.
+    /// The reason of the refusal, with a suggested fix.
     fn load(&self, plan: &Plan) -> Result<Done, BackendError>;
 
-    /// Takes back what is loaded. `false` when there was nothing.
+    /// Unloads an image. Returns `false` when none was loaded.
     ///
     /// # Errors
     ///
-    /// Why it was refused and what to do about it.
+    /// The reason of the refusal, with a suggested fix.
     fn unload(&self, which: Unload) -> Result<bool, BackendError>;
 }
 
-/// `--backend`
+/// Choice by `--backend`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// [`Choice::Xen`] in every dom0, also in one where it has to refuse; [`Choice::Linux`] elsewhere, which refuses in
-    /// a guest.
+    /// [`Choice::Xen`] in every dom0, including those where it has to refuse; [`Choice::Linux`]
+    /// elsewhere, which refuses in a guest.
     Auto,
     /// `kexec_load(2)`.
     Linux,
     /// The Xen hypercall.
     Xen,
-    /// Files in a directory.
+    /// A directory.
     Dir(PathBuf),
 }
 
@@ -113,7 +114,7 @@ impl FromStr for Choice {
     }
 }
 
-/// The backend of that choice, on the machine below `root`.
+/// Returns the chosen backend for the machine below `root`.
 #[must_use]
 pub fn select(choice: &Choice, root: &Path) -> Box<dyn Backend> {
     match choice {
@@ -151,7 +152,7 @@ mod tests {
         put(root.path(), "proc/xen/capabilities", "control_d\n");
         assert_eq!(select("auto"), "xen");
         assert_eq!(select("linux"), "linux");
-        // a PVH dom0 hears from the backend why not; a guest, from Linux's
+        // the Xen backend refuses a PVH dom0, the Linux backend a guest
         put(root.path(), "sys/hypervisor/type", "xen\n");
         put(root.path(), "sys/hypervisor/guest_type", "PVH\n");
         assert_eq!(select("auto"), "xen");

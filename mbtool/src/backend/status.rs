@@ -1,4 +1,4 @@
-//! What is loaded, and on what machine.
+//! Loaded images, and the state of the machine.
 
 use super::xen::status::XenKexec;
 use crate::host::hypervisor::Hypervisor;
@@ -7,30 +7,30 @@ use crate::host::{self, Host};
 use serde::Serialize;
 use std::path::Path;
 
-/// The document that `--json` prints. All fields of [`KernelState`] and of
-/// [`Host`] stand at the top level, so that `plan --memory-map` reads it; those
-/// of [`Host`] are missing where the memory map could not be read.
+/// The document of `status --json`. All fields of [`KernelState`] and [`Host`]
+/// are at the top level, so that `plan --memory-map` can read it; those of
+/// [`Host`] are missing if the memory map could not be read.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
-    /// The running kernel and kexec.
+    /// State of the running kernel's kexec.
     #[serde(flatten)]
     pub kernel: KernelState,
-    /// What takes an image here: "linux", "xen", or nothing.
+    /// Backend of this machine: "linux", "xen", or none.
     pub backend: Option<&'static str>,
-    /// Xen's kexec, in a PV dom0.
+    /// State of Xen's kexec, in a PV dom0.
     pub xen_kexec: Option<XenKexec>,
-    /// "efi" or "bios": how the machine was started, as far as Linux knows.
+    /// "efi" or "bios".
     pub firmware: &'static str,
     /// The machine's memory.
     #[serde(flatten)]
     pub host: Option<Host>,
-    /// What could not be learnt, and oddities.
+    /// What could not be determined, and irregularities.
     pub warnings: Vec<String>,
 }
 
 impl Status {
-    /// Reads everything below `root` ("/" for the real machine). Nothing here
-    /// fails: what cannot be read is a warning.
+    /// Reads everything below `root` ("/" for the real machine). It does not
+    /// fail: what cannot be read is a warning.
     #[must_use]
     pub fn read(root: &Path) -> Self {
         let (host, mut warnings) = match host::read(root) {
@@ -43,7 +43,7 @@ impl Status {
         let dom0 = kernel.hypervisor == Hypervisor::XenPvDom0;
         let xen_kexec = dom0.then(|| XenKexec::read(root, &mut warnings));
         if let Some(xen) = &xen_kexec {
-            // Linux knows of its own images only, and there can be none
+            // Linux knows only its own images, and there can be none
             kernel.loaded = xen.default.is_loaded();
             kernel.crash_loaded = xen.crash.is_loaded();
         }

@@ -1,33 +1,33 @@
 // UNSAFETY: kexec_load(2) takes raw pointers, and no crate wraps it.
 #![expect(unsafe_code)]
-//! kexec_load(2) itself.
+//! The system call kexec_load(2).
 
 use crate::plan::KernelSegment;
 use core::ffi::c_void;
 use core::ptr;
 
-/// Load for a crash (linux/kexec.h).
+/// Flag: load a crash image (linux/kexec.h).
 pub const KEXEC_ON_CRASH: u64 = 1;
-/// EM_X86_64 in the upper half of the flags.
+/// Flags: EM_X86_64 in the upper half.
 pub const KEXEC_ARCH_X86_64: u64 = 62 << 16;
 
 /// One element of the system call's list (linux/kexec.h, struct kexec_segment).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 struct RawSegment {
-    /// Data in this process.
+    /// Pointer to the data.
     buf: *const c_void,
-    /// Its length in bytes.
+    /// Length of the data in bytes.
     bufsz: usize,
     /// Physical destination.
     mem: *const c_void,
-    /// Bytes there.
+    /// Size of the destination in bytes.
     memsz: usize,
 }
 
-/// The system call, or something that stands for it in a test.
+/// The system call, replaced by a fake in tests.
 pub trait LoadCall {
-    /// Loads `segments` with `entry`; none of them: unloads.
+    /// Loads `segments` with `entry`; unloads when the list is empty.
     ///
     /// # Errors
     ///
@@ -35,7 +35,7 @@ pub trait LoadCall {
     fn kexec_load(&self, entry: u64, segments: &[KernelSegment], flags: u64) -> Result<(), i32>;
 }
 
-/// The running kernel.
+/// Calls of the running kernel.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Kernel;
 
@@ -48,8 +48,8 @@ impl LoadCall for Kernel {
             .ok_or(libc::EOVERFLOW)?;
         // SAFETY: the list has `list.len()` elements of the layout that the
         // kernel reads, each `buf` points to `bufsz` bytes of `segments`, which
-        // outlives the call, and the kernel only reads. What the image does
-        // once it runs is the caller's wish, not an effect on this process.
+        // outlives the call, and the kernel only reads. The image does not
+        // affect this process until it is executed.
         let result = unsafe {
             libc::syscall(
                 libc::SYS_kexec_load,
@@ -68,7 +68,7 @@ impl LoadCall for Kernel {
     }
 }
 
-/// `None` where an address does not fit in this machine's pointers.
+/// Returns `None` when an address does not fit in a pointer.
 fn raw(segment: &KernelSegment) -> Option<RawSegment> {
     let data = &segment.data;
     Some(RawSegment {

@@ -1,4 +1,5 @@
-//! The options of an image to boot: `load`, `plan`, `doctor` and `crash size` have them, and a crash configuration.
+//! Options of an image to boot, for `load`, `plan`, `doctor`, `crash size`, and a crash
+//! configuration.
 
 use super::values::{self, FileWithArgs};
 use crate::backend::Choice;
@@ -17,7 +18,7 @@ pub struct BootArgs {
     /// Load as crash image, started when this kernel panics
     #[arg(short, long)]
     pub panic: bool,
-    /// What the image is
+    /// Type of the image
     #[arg(long = "type", value_name = "TYPE", default_value = "auto")]
     pub image_type: ImageType,
     /// Command line of the image (not of its modules)
@@ -29,16 +30,18 @@ pub struct BootArgs {
     )]
     #[arg(allow_hyphen_values = true)]
     pub cmdline: Option<String>,
-    /// Start with the running kernel's command line
+    /// Reuse the running kernel's command line
     #[arg(long)]
     pub reuse_cmdline: bool,
-    /// A module and its arguments; for Xen the first one is the dom0 kernel. Not for Linux
+    /// A module and its arguments; for Xen the first one is the dom0 kernel; not supported
+    /// by Linux
     #[arg(short, long, value_name = "FILE [ARGS]", value_parser = values::file_with_args)]
     pub module: Vec<FileWithArgs>,
     /// A module that is never decompressed
     #[arg(long, value_name = "FILE [ARGS]", value_parser = values::file_with_args)]
     pub module_raw: Vec<FileWithArgs>,
-    /// The initrd of a Linux image; for others one more module, last. Never decompressed
+    /// The initrd of a Linux image; for others an additional last module. Never
+    /// decompressed
     #[arg(long, visible_alias = "ramdisk", value_name = "FILE")]
     pub initrd: Option<PathBuf>,
     /// Place nothing below this address
@@ -50,28 +53,28 @@ pub struct BootArgs {
     /// Xen: allow BIOS calls (by default no-real-mode is added)
     #[arg(long)]
     pub real_mode: bool,
-    /// Where the handoff prints: auto, none, com1, com2, `pio:PORT[,BAUD]`,
+    /// Consoles of the handoff: auto, none, com1, com2, `pio:PORT[,BAUD]`,
     /// `mmio:ADDR[,stride=1|2|4|8|16][,width=8|16|32][,baud=N]`, `pci:BB:DD.F[,...]`,
     /// `debugcon[:PORT]`, `ramlog[:ADDR[,size=N]]`; up to four, joined by + or repeated
     #[arg(long, value_name = "CONSOLE", value_parser = console::parse, default_value = "auto")]
     #[arg(value_delimiter = '+')]
     pub console: Vec<ConsoleSpec>,
-    /// Check every segment before the jump; the handoff always checks itself
+    /// Verify every segment before the jump; the handoff always verifies itself
     #[arg(long, default_value = "crc32")]
     pub verify: Verify,
-    /// What ends a fault [default: reset for a crash image, halt otherwise]
+    /// Action after a fault [default: reset for a crash image, halt otherwise]
     #[arg(long)]
     pub on_fault: Option<OnFault>,
-    /// Watch the handoff's memory with debug registers: an image that runs wild and overwrites it
-    /// is dumped. For hunting a silent reset only: an image may use that memory once it has read
-    /// all it was given, and must clear DR7 before
+    /// Protect the handoff's memory with debug registers: an image that overwrites it causes a
+    /// dump. Use it only to debug a silent reset: a correct image may reuse that memory after it
+    /// has read its boot information, if it clears DR7 before
     #[arg(long)]
     pub guard: bool,
-    /// Fail on purpose, to see that this machine's console shows it: fault-long,
+    /// Fail deliberately, to test the console of this machine: fault-long,
     /// fault-protected (before and after the drop to 32-bit), corrupt=SEGMENT
     #[arg(long, value_name = "DRILL", value_parser = drill)]
     pub drill: Option<Drill>,
-    /// Who takes the plan: auto, linux, xen, dir:PATH
+    /// Backend: auto, linux, xen, dir:PATH
     #[arg(long, default_value = "auto", value_parser = Choice::from_str)]
     pub backend: Choice,
 }
@@ -79,7 +82,7 @@ pub struct BootArgs {
 /// `--type`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ImageType {
-    /// Find out.
+    /// Detect.
     Auto,
     /// Multiboot2.
     Multiboot2,
@@ -98,14 +101,14 @@ pub enum Verify {
     Crc32,
     /// SHA-256.
     Sha256,
-    /// Nothing.
+    /// No verification.
     None,
 }
 
 /// `--on-fault`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnFault {
-    /// Stop for ever.
+    /// Halt.
     Halt,
     /// Reset the machine.
     Reset,
@@ -123,8 +126,8 @@ fn drill(text: &str) -> Result<Drill, String> {
 }
 
 impl BootArgs {
-    /// Boots `image` with these options. `matches`, of the same command line, has
-    /// the order of `--module` and `--module-raw`; an initrd comes last.
+    /// Converts to boot options for `image`. `matches`, of the same command line,
+    /// has the order of `--module` and `--module-raw`; an initrd comes last.
     #[must_use]
     pub fn options(&self, image: &Path, matches: Option<&ArgMatches>) -> BootOptions {
         BootOptions {
@@ -160,7 +163,7 @@ impl BootArgs {
         }
     }
 
-    /// True where a module or an initrd is named.
+    /// True when a module or an initrd is given.
     #[must_use]
     pub fn has_modules(&self) -> bool {
         !self.module.is_empty() || !self.module_raw.is_empty() || self.initrd.is_some()
@@ -201,12 +204,12 @@ struct ConfiguredArgs {
     dry_run: bool,
 }
 
-/// Reads `load.options` of a crash configuration: options of `mbtool load` that are
-/// not keys of it.
+/// Parses `load.options` of a crash configuration: options of `mbtool load` that
+/// are not keys of the configuration.
 ///
 /// # Errors
 ///
-/// What is wrong with the options, in one sentence.
+/// The problem, as one sentence.
 pub fn configured(options: &[String]) -> Result<BootOptions, String> {
     let matches = ConfiguredArgs::command()
         .try_get_matches_from(options)
@@ -218,13 +221,13 @@ pub fn configured(options: &[String]) -> Result<BootOptions, String> {
         (args.dry_run, "--dry-run", "`mbtool crash load --dry-run`"),
     ] {
         if given {
-            return Err(format!("{option} does not belong here: use {key}"));
+            return Err(format!("{option} is not allowed here: use {key}"));
         }
     }
     Ok(args.boot.options(Path::new(""), Some(&matches)))
 }
 
-/// Clap's message without its heading and its advice.
+/// Returns clap's message without its heading and hints.
 fn first_sentence(text: &str) -> String {
     let text = text.trim_start_matches("error: ");
     let end = text.find("\n\n").unwrap_or(text.len());

@@ -1,4 +1,4 @@
-//! `mbtool crash`: setting up crash dumps.
+//! `mbtool crash`: setup of crash dumps.
 
 use super::boot::BootArgs;
 use crate::config::{self, Device, Target};
@@ -8,8 +8,8 @@ use std::path::PathBuf;
 /// The verbs of `crash`.
 #[derive(Debug, Subcommand)]
 pub enum CrashVerb {
-    /// What crashkernel= must reserve for an image, or for the one that
-    /// /etc/mbtool/crash.toml names, and how the boot loader of this machine is told
+    /// Print the crashkernel= parameter for an image, or for that of
+    /// /etc/mbtool/crash.toml, and how to set it in the boot loader of this machine
     #[command(
         after_help = "The first line of what is printed is the word for the command line, of Xen in \
         a dom0, of Linux elsewhere. It is computed from what `load -p` would load, and does not \
@@ -19,9 +19,8 @@ pub enum CrashVerb {
         --initrd /boot/crash.img | head -n 1"
     )]
     Size(Box<SizeArgs>),
-    /// Load the crash image that the configuration names, as `load -p` does
-    #[command(
-        after_help = "The configuration (TOML), of which image is all that must be there:\n\n  \
+    /// Load the crash image of the configuration, like `load -p`
+    #[command(after_help = "The configuration (TOML), only image is required:\n\n  \
         [load]\n  \
         image   = \"/boot/xen-4.20-amd64.gz\"         Xen, or a Linux kernel\n  \
         cmdline = \"console=com1 com1=115200,8n1\"    of the image\n  \
@@ -31,18 +30,17 @@ pub enum CrashVerb {
         options = [\"--console\", \"com1\"]             more options of `mbtool load`\n\n\
         In image, kernel and initrd, {release} is what `uname -r` says. The command line of dom0, \
         or of a Linux image, gets mbtool.crash, which makes the initrd save the dump, and panic=10 \
-        where it has no panic=.\n\nExample:\n  mbtool crash load --dry-run\n  mbtool crash load"
-    )]
+        where it has no panic=.\n\nExample:\n  mbtool crash load --dry-run\n  mbtool crash load")]
     Load(CrashLoadArgs),
-    /// In the crash kernel: save the dump, and boot the machine again
+    /// In the crash kernel: save the dump, and reboot the machine
     #[command(
-        after_help = "The configuration (TOML); nothing must be there, these are the values that \
+        after_help = "The configuration (TOML); all keys are optional, the defaults \
         go without saying:\n\n  \
         [save]\n  \
         target    = \"/var/crash\"           or \"ssh://user@host[:port]/directory\"\n  \
         device    = \"UUID=...\"             file system of target, a path from its root; LABEL=,\n                                    \
         PARTUUID=, PARTLABEL=, /dev/...; without it, what is mounted\n  \
-        collector = \"makedumpfile -l -d 31\"   \"copy\": the dump as it is\n  \
+        collector = \"makedumpfile -l -d 31\"   \"copy\": an unchanged copy\n  \
         identity  = \"/etc/mbtool/crash-key\"   private key for ssh\n  \
         known-hosts = \"/etc/mbtool/crash-known-hosts\"\n  \
         watchdog  = 60                     seconds without progress until a reset; 0: none\n  \
@@ -61,9 +59,9 @@ pub enum CrashVerb {
         mbtool crash save --no-reboot --config /tmp/other.toml"
     )]
     Save(CrashSaveArgs),
-    /// Set this machine up: configuration, systemd unit, and what makes the crash kernel's initrd
-    /// save the dump (Debian's initramfs-tools)
-    #[command(after_help = "Writes, each only where it is not there yet:\n\n  \
+    /// Set up this machine: configuration, systemd unit, and files for an initrd that saves the
+    /// dump (Debian's initramfs-tools)
+    #[command(after_help = "Writes these files unless they exist:\n\n  \
         /etc/mbtool/crash.toml                     the configuration, filled in for this machine\n  \
         /etc/mbtool/initramfs/                     what mkinitramfs makes the initrd from\n  \
         /etc/systemd/system/mbtool-crash.service   loads the crash kernel at each boot; enabled\n\n\
@@ -77,10 +75,10 @@ pub enum CrashVerb {
         Example:\n  mbtool crash install\n  mbtool crash install --target /srv/dumps\n  \
         mbtool crash install --target ssh://kdump@dumps.example/srv/crash")]
     Install(CrashInstallArgs),
-    /// Remove what `crash install` wrote, but files that somebody changed
+    /// Remove the files of `crash install`, except edited ones
     #[command(after_help = "Example:\n  mbtool crash uninstall")]
     Uninstall {
-        /// The system to take it from
+        /// Root of the system
         #[arg(long, value_name = "DIR", default_value = "/")]
         root: PathBuf,
     },
@@ -91,12 +89,13 @@ pub enum CrashVerb {
 #[command(mut_arg("panic", |arg| arg.hide(true)))]
 #[command(mut_arg("backend", |arg| arg.hide(true)))]
 pub struct SizeArgs {
-    /// The image, and how it is to be loaded; --panic is implied.
+    /// The image with its boot options; --panic is implied.
     #[command(flatten)]
     pub boot: BootArgs,
     /// The image, or - for standard input; compressed or not
     pub image: Option<PathBuf>,
-    /// Compute for this machine: `status --json`, `plan --json` or /proc/iomem of it
+    /// Compute for another machine, from its `status --json`, `plan --json` or
+    /// /proc/iomem
     #[arg(long, value_name = "FILE")]
     pub memory_map: Option<PathBuf>,
     /// Print JSON (docs/crash-size-json.md)
@@ -107,16 +106,16 @@ pub struct SizeArgs {
 /// `crash save`
 #[derive(Debug, Args)]
 pub struct CrashSaveArgs {
-    /// The configuration
+    /// Path of the configuration
     #[arg(long, value_name = "FILE", default_value = config::PATH)]
     pub config: PathBuf,
-    /// The dump
+    /// Path of the dump
     #[arg(long, value_name = "FILE", default_value = "/proc/vmcore")]
     pub vmcore: PathBuf,
-    /// Return when it is saved, or not
+    /// Return after the save instead of ending the machine
     #[arg(long)]
     pub no_reboot: bool,
-    /// Do not read a copy back to compare it
+    /// Do not verify a copy by reading it back
     #[arg(long)]
     pub no_verify: bool,
 }
@@ -124,10 +123,10 @@ pub struct CrashSaveArgs {
 /// `crash load`
 #[derive(Debug, Args)]
 pub struct CrashLoadArgs {
-    /// The configuration
+    /// Path of the configuration
     #[arg(long, value_name = "FILE", default_value = config::PATH)]
     pub config: PathBuf,
-    /// Do everything but the last step
+    /// Do everything except the load
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -135,23 +134,24 @@ pub struct CrashLoadArgs {
 /// `crash install`
 #[derive(Debug, Args)]
 pub struct CrashInstallArgs {
-    /// The system to set up: another than the running one where it is mounted
+    /// Root of the system to set up, such as the mount point of another system
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
     /// The crash kernel: Xen, or Linux [default: the newest /boot/xen-*.gz, else this Linux]
     #[arg(long, value_name = "FILE")]
     pub image: Option<PathBuf>,
-    /// Its command line [default: a console as this machine has it]
+    /// Its command line [default: a console like that of this machine]
     #[arg(long, value_name = "STRING", allow_hyphen_values = true)]
     pub cmdline: Option<String>,
-    /// Where dumps go: DIR, or `ssh://user@host[:port]/dir` [default: /var/crash]
+    /// Target of dumps: DIR, or `ssh://user@host[:port]/dir` [default:
+    /// /var/crash]
     #[arg(long, value_name = "TARGET", value_parser = target)]
     pub target: Option<Target>,
-    /// The file system that DIR is on, from whose root DIR is then given: UUID=..., LABEL=...,
-    /// /dev/... [default: found out]
+    /// File system of DIR, which is then relative to its root: UUID=..., LABEL=..., /dev/...
+    /// [default: detected]
     #[arg(long, value_name = "DEVICE", value_parser = device)]
     pub device: Option<Device>,
-    /// Where mbtool itself is, for the unit [default: the one that runs]
+    /// Path of mbtool for the unit [default: the running program]
     #[arg(long, value_name = "FILE")]
     pub program: Option<PathBuf>,
 }

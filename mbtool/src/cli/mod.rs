@@ -1,4 +1,4 @@
-//! The command line: typed options become plain structs, and a verb runs.
+//! The command line: converts options to plain structs, and runs a verb.
 
 pub mod boot;
 pub mod crash;
@@ -17,8 +17,8 @@ use std::io;
 use std::path::{self, Path};
 use std::process::ExitCode;
 
-/// Runs the command line of this process. Exit code 0: done; 1: refused or
-/// failed; 2: wrong usage.
+/// Runs the command line of this process. Exit code 0: success; 1: refused or
+/// failed; 2: usage error.
 #[must_use]
 pub fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
@@ -33,7 +33,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The error and its causes, without those that it already quotes.
+/// Formats the error and its causes, without causes that it already quotes.
 fn sentence(error: &anyhow::Error) -> String {
     error.chain().fold(String::new(), |said, cause| {
         let cause = cause.to_string();
@@ -170,7 +170,7 @@ fn inspect(path: &Path, json: bool) -> anyhow::Result<()> {
     } else {
         print!("{report}");
     }
-    // the description is the answer; that the file cannot be loaded is another
+    // the report is the output; that the file cannot be loaded is an error too
     anyhow::ensure!(report.loadable, "{} cannot be loaded", report.name);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The command line as typed: flags without meaning.
+//! Command-line definition.
 
 use super::boot::BootArgs;
 use super::crash::CrashVerb;
@@ -9,12 +9,12 @@ use clap::{Args, Parser, Subcommand};
 use handoff::addr::PhysRange;
 use std::path::PathBuf;
 
-/// Loads a Multiboot2 kernel, Xen above all, or Linux, to be started by the
-/// running kernel's kexec.
+/// Loads a Multiboot2 kernel, Xen in particular, or Linux, for kexec by the
+/// running kernel.
 #[derive(Debug, Parser)]
 #[command(name = "mbtool", version, max_term_width = 100)]
 pub struct Cli {
-    /// What to do.
+    /// The verb.
     #[command(subcommand)]
     pub verb: Verb,
 }
@@ -29,38 +29,38 @@ pub enum Verb {
         mbtool load /boot/vmlinuz --initrd /boot/initrd.img --reuse-cmdline\n  mbtool exec"
     )]
     Load(LoadArgs),
-    /// Show what load would do, without touching the kernel
+    /// Show the plan of a load, without accessing the kernel
     #[command(
         after_help = "Example:\n  mbtool plan --json --memory-map machine.json xen.gz \
         --module vmlinuz > plan.json"
     )]
     Plan(PlanArgs),
-    /// Jump into the loaded image
+    /// Jump to the loaded image
     #[command(
         after_help = "Example:\n  mbtool exec        orderly, through the init system\n  \
         mbtool exec -f     at once: sync and jump"
     )]
     Exec {
-        /// Do not shut down first: sync and jump
+        /// Skip the shutdown: sync and jump
         #[arg(short, long)]
         force: bool,
         /// In a Xen dom0, called by the init system at the end of its shutdown:
-        /// end what still runs, then as with --force
+        /// end remaining processes, then as with --force
         #[arg(long, hide = true)]
         last: bool,
     },
-    /// Forget the loaded image
+    /// Unload the loaded image
     #[command(after_help = "Example:\n  mbtool unload")]
     Unload {
-        /// The crash image
+        /// Unload the crash image
         #[arg(short, long)]
         panic: bool,
-        /// In a Xen dom0: also an image that mbtool did not load, or that it
-        /// calls damaged. That can panic the host
+        /// In a Xen dom0: also an image that mbtool did not load, or reports as
+        /// damaged. This can panic the host
         #[arg(long)]
         force: bool,
     },
-    /// What is loaded, and what machine this is
+    /// Show loaded images, and facts about the machine
     #[command(
         after_help = "Example:\n  mbtool status --json > machine.json   input of plan \
         --memory-map"
@@ -70,15 +70,15 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Is this machine ready: what would stop a load or a crash dump, and what to do about each
+    /// Check whether this machine is ready for loads and crash dumps, and suggest fixes
     #[command(
-        after_help = "IMAGE and its options are those of `load`: it is looked at as crash image, and \
+        after_help = "IMAGE and its options are those of `load`: it is checked as crash image, and \
         nothing is loaded.\nExit code 1: there is a problem.\n\nExample:\n  mbtool doctor\n  mbtool \
         doctor xen.gz --module '/boot/vmlinuz console=hvc0' --initrd /boot/initrd.img\n  mbtool doctor \
         --json | jq '.checks[] | select(.state == \"problem\")'"
     )]
     Doctor(DoctorArgs),
-    /// Describe an image: headers, segments, what a loader must provide
+    /// Describe an image: headers, segments, requirements of a loader
     #[command(after_help = "Example:\n  mbtool inspect xen.gz")]
     Inspect {
         /// Print JSON
@@ -87,18 +87,18 @@ pub enum Verb {
         /// The file, or - for standard input
         image: PathBuf,
     },
-    /// Explain the exception dumps in a serial log: ours, and those of Linux
+    /// Explain the exception dumps of mbtool and Linux in a serial log
     #[command(
         after_help = "Example:\n  mbtool decode --symbols /usr/lib/debug/boot/xen-syms-4.20-amd64 \
         serial.log\n  mbtool decode --ram-log auto\n  mbtool decode --follow /dev/ttyUSB0     set its speed with stty first"
     )]
     Decode(DecodeArgs),
-    /// Crash dumps: how much memory they need, and the image for them
+    /// Crash dumps: size of the reservation, setup, load, save
     #[command(
-        after_help = "Example:\n  mbtool crash size /boot/vmlinuz --initrd /boot/crash.img\n  mbtool crash load      what /etc/mbtool/crash.toml names"
+        after_help = "Example:\n  mbtool crash size /boot/vmlinuz --initrd /boot/crash.img\n  mbtool crash load      the image of /etc/mbtool/crash.toml"
     )]
     Crash {
-        /// What to do.
+        /// The verb.
         #[command(subcommand)]
         verb: CrashVerb,
     },
@@ -110,22 +110,23 @@ pub struct DecodeArgs {
     /// The log, or - for standard input
     #[arg(default_value = "-")]
     pub log: PathBuf,
-    /// What was loaded: output of `plan --json`, or the directory of --backend dir; without it, what
-    /// the handoff's own lines tell
+    /// The loaded plan: output of `plan --json`, or the directory of --backend dir; by default from
+    /// the handoff's lines in the log
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
-    /// An ELF file with symbols (xen-syms, vmlinux), and the address of its first byte in memory if
-    /// that does not follow from the plan or the log
+    /// An ELF file with symbols (xen-syms, vmlinux), and the memory address of its first byte if it
+    /// is not known from the plan or the log
     #[arg(long, value_name = "FILE[@ADDR]", value_parser = values::symbols)]
     pub symbols: Vec<SymbolArg>,
-    /// Print JSON (docs/decode-json.md); with --follow one line for each dump
+    /// Print JSON (docs/decode-json.md); with --follow one line per dump
     #[arg(long)]
     pub json: bool,
-    /// Wait for more, and print each dump when it is complete: a growing file, a serial device, a
-    /// pty, a pipe
+    /// Wait for more data, and print each dump when it is complete: a growing file, a serial
+    /// device, a pty, a pipe
     #[arg(long)]
     pub follow: bool,
-    /// Read the log that a handoff of this machine left in memory (load --console ramlog)
+    /// Read the log that a handoff of this machine has left in memory (load --console
+    /// ramlog)
     #[arg(long, value_name = "ADDR|auto", value_parser = values::ram_log, conflicts_with_all = ["follow", "log"])]
     pub ram_log: Option<RamLogArg>,
 }
@@ -133,12 +134,12 @@ pub struct DecodeArgs {
 /// `load`
 #[derive(Debug, Args)]
 pub struct LoadArgs {
-    /// The image, and how it is to be loaded.
+    /// The image with its boot options.
     #[command(flatten)]
     pub boot: BootArgs,
     /// The image, or - for standard input; compressed or not
     pub image: PathBuf,
-    /// Do everything but the last step
+    /// Do everything except the load
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -146,12 +147,13 @@ pub struct LoadArgs {
 /// `plan`
 #[derive(Debug, Args)]
 pub struct PlanArgs {
-    /// The image, and how it is to be loaded.
+    /// The image with its boot options.
     #[command(flatten)]
     pub boot: BootArgs,
     /// The image, or - for standard input; compressed or not
     pub image: PathBuf,
-    /// Plan for this machine: `status --json`, `plan --json` or /proc/iomem of it
+    /// Plan for another machine, from its `status --json`, `plan --json` or
+    /// /proc/iomem
     #[arg(long, value_name = "FILE")]
     pub memory_map: Option<PathBuf>,
     /// Plan for this crash region
@@ -170,7 +172,7 @@ pub struct PlanArgs {
 #[command(mut_arg("panic", |arg| arg.hide(true)))]
 #[command(mut_arg("backend", |arg| arg.hide(true)))]
 pub struct DoctorArgs {
-    /// The image, and how it is to be loaded.
+    /// The image with its boot options.
     #[command(flatten)]
     pub boot: BootArgs,
     /// The image, or - for standard input; compressed or not

@@ -1,14 +1,15 @@
-//! Option values as typed on the command line: files with arguments, files with symbols.
+//! Option values: files with arguments, files with symbols.
 
 use crate::cmd::decode::{RamLogArg, SymbolArg};
 use crate::sys::quantity::address;
 use std::path::PathBuf;
 
-/// Parses `FILE[@ADDR]`. An `@` that no address follows belongs to the name.
+/// Parses `FILE[@ADDR]`. An `@` without an address after it is part of the
+/// name.
 ///
 /// # Errors
 ///
-/// There is no file name.
+/// When there is no file name.
 pub fn symbols(text: &str) -> Result<SymbolArg, String> {
     let (path, base) = match text.rsplit_once('@') {
         Some((path, addr)) if addr.starts_with(|c: char| c.is_ascii_digit()) => {
@@ -25,7 +26,7 @@ pub fn symbols(text: &str) -> Result<SymbolArg, String> {
     })
 }
 
-/// Parses the place of a RAM log: an address, or `auto`.
+/// Parses the address of a RAM log, or `auto`.
 ///
 /// # Errors
 ///
@@ -40,17 +41,18 @@ pub fn ram_log(text: &str) -> Result<RamLogArg, String> {
 /// A file to load as a module, with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileWithArgs {
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
-    /// What follows, without the space between.
+    /// Arguments, without the separating space.
     pub args: String,
 }
 
-/// Parses `FILE [ARGS]`; a path with spaces is put in single or double quotes.
+/// Parses `FILE [ARGS]`; a path with spaces must be quoted with single or
+/// double quotes.
 ///
 /// # Errors
 ///
-/// Says what is missing.
+/// The missing part.
 pub fn file_with_args(text: &str) -> Result<FileWithArgs, String> {
     let text = text.trim_start();
     let (path, args) = match text.chars().next() {

@@ -1,4 +1,4 @@
-//! `mbtool decode`: exception dumps of a serial log, explained.
+//! `mbtool decode`: decodes exception dumps in a serial log.
 
 use crate::decode::address_map::AddressMap;
 use crate::decode::follow::{Follow, Step};
@@ -12,24 +12,24 @@ use anyhow::{Context, bail};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Largest log or symbol file that is read, in bytes.
+/// Maximum size of a log or symbol file, in bytes.
 const FILE_LIMIT: u64 = 2 << 30;
-/// Largest plan.
+/// Maximum size of a plan, in bytes.
 const PLAN_LIMIT: u64 = 64 << 20;
 
-/// A symbol file as typed: `FILE[@ADDR]`.
+/// A symbol file: `FILE[@ADDR]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SymbolArg {
     /// The file.
     pub path: PathBuf,
-    /// Address of its first byte in memory.
+    /// Memory address of its first byte.
     pub base: Option<u64>,
 }
 
-/// Where a RAM log is.
+/// Address of a RAM log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RamLogArg {
-    /// In memory that the running kernel's `memmap=` keeps.
+    /// In memory reserved with the running kernel's `memmap=`.
     Auto,
     /// At a physical address.
     At(u64),
@@ -38,15 +38,15 @@ pub enum RamLogArg {
 /// Options.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The log; `-` is standard input.
+    /// Path of the log; `-` is standard input.
     pub log: PathBuf,
-    /// What `plan --json` printed, or the directory that `--backend dir` wrote.
+    /// Output of `plan --json`, or the directory of `--backend dir`.
     pub plan: Option<PathBuf>,
-    /// Symbols.
+    /// Symbol files.
     pub symbols: Vec<SymbolArg>,
     /// Print JSON.
     pub json: bool,
-    /// Wait for more.
+    /// Wait for more data.
     pub follow: bool,
     /// Read the handoff's RAM log of this machine instead of `log`.
     pub ram_log: Option<RamLogArg>,
@@ -56,7 +56,7 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// A file cannot be read or is not what it should be, or there is no dump.
+/// When a file cannot be read or is invalid, or there is no dump.
 pub fn run(options: &Options, out: &mut dyn Write, talk: &mut dyn Write) -> anyhow::Result<()> {
     let mut session = Session::new(options)?;
     if options.follow {
@@ -73,7 +73,7 @@ pub fn run(options: &Options, out: &mut dyn Write, talk: &mut dyn Write) -> anyh
     session.bytes(&bytes, &input::display_name(&options.log), out)
 }
 
-/// Decodes a log that is in memory.
+/// Decodes a log in memory.
 ///
 /// # Errors
 ///
@@ -140,8 +140,8 @@ impl Session {
         Ok(())
     }
 
-    /// Prints a log in RAM, then decodes it. That it has no dump is told, and no
-    /// failure; with JSON only the dumps are printed.
+    /// Prints a log in RAM, then decodes it. A log without a dump is not an
+    /// error; with JSON only the dumps are printed.
     fn ram_log(
         &mut self,
         log: &ramlog::Log,
@@ -192,7 +192,7 @@ impl Session {
             let mut take = |number: usize, line: &str| found.extend(scanner.line(number, line));
             match step {
                 Step::Bytes(count) => lines.push(&buffer[..count], take),
-                // a dump whose rest does not come is shown as far as it came
+                // an incomplete dump is printed when no more data comes
                 Step::Quiet => {}
                 Step::Restarted => {
                     lines.finish(&mut take);
@@ -223,7 +223,7 @@ impl Session {
     }
 }
 
-/// What the log says instead.
+/// Describes a log without a dump.
 fn hint(log: &LogContext) -> String {
     match log {
         _ if !log.damaged.is_empty() => {
@@ -250,11 +250,11 @@ fn hint(log: &LogContext) -> String {
         } => {
             format!(", and the handoff at {base:#x} did not reach its jump")
         }
-        _ => ", and no line of mbtool's handoff: is this the right port and speed?".to_owned(),
+        _ => ", and no line of mbtool's handoff: check port and baud rate".to_owned(),
     }
 }
 
-/// A plan: the file, or `plan.json` of a directory.
+/// Reads a plan from a file, or from `plan.json` in a directory.
 fn read_plan(path: &Path) -> anyhow::Result<AddressMap> {
     let file = if path.is_dir() {
         path.join("plan.json")

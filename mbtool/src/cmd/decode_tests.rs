@@ -1,4 +1,4 @@
-//! The verb, on files, pipes and terminals.
+//! Tests with files, pipes and terminals.
 
 use super::*;
 use rustix::fs::{Mode, OFlags};
@@ -35,7 +35,7 @@ fn text_and_json() {
 }
 
 #[test]
-fn a_log_without_a_dump_is_refused_with_what_it_says_instead() {
+fn a_log_without_a_dump_is_refused_with_a_description() {
     let options = Options::default();
     let why = |log: &str| run_text(&options, log.as_bytes()).1.unwrap();
     assert!(why("").contains("is this the right port and speed?"));
@@ -79,7 +79,7 @@ fn plans_and_symbols_that_cannot_be_read_are_named() {
     assert!(error.unwrap().contains("symbols plan.json: "));
 }
 
-/// Sends what is written to a channel, flush by flush.
+/// Sends written data to a channel at each flush.
 struct Channel(mpsc::Sender<String>, Vec<u8>);
 
 impl Write for Channel {
@@ -90,13 +90,13 @@ impl Write for Channel {
 
     fn flush(&mut self) -> std::io::Result<()> {
         let text = String::from_utf8(std::mem::take(&mut self.1)).unwrap();
-        // the test may have seen enough
+        // the receiver may be gone
         let _ = self.0.send(text);
         Ok(())
     }
 }
 
-/// Follows `path` in a thread; gets each dump as it comes.
+/// Follows `path` in a thread; returns a channel of dumps.
 fn follow(
     path: PathBuf,
 ) -> (
@@ -117,7 +117,7 @@ fn follow(
     (receive, thread::spawn(run))
 }
 
-/// The next dump; a minute is for a very busy machine.
+/// Returns the next dump; the timeout of a minute is for a busy machine.
 fn next(dumps: &mpsc::Receiver<String>) -> serde_json::Value {
     let line = dumps.recv_timeout(Duration::from_secs(60)).unwrap();
     assert_eq!(line.lines().count(), 1, "{line}");
@@ -134,11 +134,11 @@ fn a_growing_file_is_followed() {
     file.write_all(first).unwrap();
     file.write_all(rest).unwrap();
     assert_eq!(next(&dumps)["integrity"], "whole");
-    // cut: shown once nothing more comes
+    // truncated: printed once no more data comes
     let end = LOG.windows(11).position(|w| w == b"END OF DUMP").unwrap();
     file.write_all(&LOG[..end]).unwrap();
     assert_eq!(next(&dumps)["integrity"], "truncated");
-    // written anew
+    // rewritten
     fs::write(&path, "").unwrap();
     thread::sleep(Duration::from_millis(400));
     fs::write(&path, LOG).unwrap();
@@ -167,7 +167,7 @@ fn a_pipe_is_followed_to_its_end() {
     assert_eq!(thread.join().unwrap(), Ok(()));
 }
 
-/// A serial line: no echo comes back, nothing is translated, and the settings are as before at the end.
+/// A terminal is in raw mode without echo, and its settings are restored.
 #[test]
 fn a_terminal_is_followed_raw() {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -175,7 +175,7 @@ fn a_terminal_is_followed_raw() {
     grantpt(&master).unwrap();
     unlockpt(&master).unwrap();
     let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-    // keeps the terminal's settings when the follower closes it
+    // preserves the terminal's settings when the follower closes it
     let ours = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
     let before = rustix::termios::tcgetattr(&ours).unwrap();
     let (dumps, thread) = follow(name.into());
@@ -186,7 +186,7 @@ fn a_terminal_is_followed_raw() {
     }
     master.write_all(LOG).unwrap();
     assert_eq!(next(&dumps)["integrity"], "whole");
-    // ctrl-d is a byte like any other
+    // ctrl-d is passed through
     master.write_all(b"\x04\x03").unwrap();
     master.write_all(LOG).unwrap();
     assert_eq!(next(&dumps)["integrity"], "whole");
@@ -196,7 +196,7 @@ fn a_terminal_is_followed_raw() {
 }
 
 #[test]
-fn what_is_not_there_is_named() {
+fn missing_files_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let (_, thread) = follow(dir.path().join("none"));
     assert!(thread.join().unwrap().unwrap_err().contains("none"));

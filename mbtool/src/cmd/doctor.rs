@@ -1,4 +1,4 @@
-//! `mbtool doctor`: is this machine ready, and how to make it so.
+//! `mbtool doctor`: checks whether this machine is ready, and suggests fixes.
 
 use crate::config::{Config, Load, PATH};
 use crate::doctor::{self, Machine, Report, Wanted};
@@ -10,8 +10,8 @@ use crate::request::{BootOptions, Files};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Looks at the machine below `root`, and at the image to `boot`, or that of the
-/// configuration, as crash image.
+/// Checks the machine below `root`, and an image as crash image: `boot`, or that
+/// of the configuration.
 #[must_use]
 pub fn examine(boot: Option<BootOptions>, root: &Path, parse: ParseOptions) -> Report {
     let mut machine = Machine::read(root);
@@ -34,7 +34,7 @@ pub fn examine(boot: Option<BootOptions>, root: &Path, parse: ParseOptions) -> R
     doctor::examine(&machine)
 }
 
-/// What `mbtool load -p` with these options would do.
+/// Plans like `mbtool load -p` with these options.
 fn wanted(boot: &BootOptions, machine: &Machine) -> Wanted {
     let outcome = machine
         .host()
@@ -47,10 +47,10 @@ fn wanted(boot: &BootOptions, machine: &Machine) -> Wanted {
     }
 }
 
-/// What `mbtool crash load` would do.
+/// Plans like `mbtool crash load`.
 fn by_configuration(load: &Load, machine: &Machine, parse: ParseOptions) -> Wanted {
     let release = machine.release().unwrap_or_default();
-    // one that is not there yet is made by then
+    // a missing initrd is built by that command
     let initrd = load.initrd.as_ref().map(|path| path.expand(&release));
     let initrd = initrd.filter(|path| path.is_file());
     match configured::options(load, Path::new(PATH), &release, initrd, parse) {
@@ -74,7 +74,7 @@ fn by_configuration(load: &Load, machine: &Machine, parse: ParseOptions) -> Want
 ///
 /// # Errors
 ///
-/// What writing to `out` says.
+/// The error of writing to `out`.
 pub fn print(report: &Report, json: bool, out: &mut dyn Write) -> io::Result<()> {
     if json {
         serde_json::to_writer_pretty(&mut *out, report)?;
@@ -92,7 +92,7 @@ mod tests {
     use crate::request::console;
     use std::path::PathBuf;
 
-    /// Stands for the command line: `--console com2` only.
+    /// Stub of the command-line parser: accepts only `--console com2`.
     fn parse(options: &[String]) -> Result<BootOptions, String> {
         let mut boot = BootOptions::new(PathBuf::new());
         match options {
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_files_are_no_reason_to_stop() {
+    fn invalid_files_do_not_stop_the_checks() {
         let recorded = Recorded::new();
         for (path, content) in [
             ("proc/cpuinfo", vec![0xff; 3000]),
@@ -193,14 +193,14 @@ mod tests {
         }
         let found = report(&recorded, None);
         assert!(found.checks.len() > 15, "{found}");
-        // nor is a machine without any
+        // nor does a machine without any files
         let empty = tempfile::tempdir().unwrap();
         let found = examine(None, empty.path(), parse);
         assert!(found.summary.unknown > 3, "{found}");
     }
 
     #[test]
-    fn this_machine_is_looked_at_without_a_panic() {
+    fn this_machine_is_checked_without_a_panic() {
         let found = examine(None, Path::new("/"), parse);
         assert_eq!(found.checks[0].id, "system");
     }

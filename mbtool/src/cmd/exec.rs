@@ -1,9 +1,8 @@
-//! `mbtool exec`: jumps into the loaded image.
+//! `mbtool exec`: jumps to the loaded image.
 //!
-//! Orderly, the init system stops services and unmounts first, and jumps at its
-//! end. With `-f` the jump happens here and now, after sync(2). In a Xen dom0,
-//! Xen jumps, and much of what Linux does for a kexec of its own is to be done
-//! here: [`dom0`].
+//! By default the init system stops services and unmounts first, and jumps at
+//! the end. With `-f` the jump is immediate, after sync(2). In a Xen dom0, Xen
+//! jumps, and mbtool does much of what Linux does for its own kexec: [`dom0`].
 
 pub mod dom0;
 
@@ -20,63 +19,63 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What the command line says.
+/// Options of the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// No orderly shutdown (`-f`).
+    /// Jump without an orderly shutdown (`-f`).
     pub force: bool,
-    /// At the end of an orderly shutdown (`--last`).
+    /// Called at the end of an orderly shutdown (`--last`).
     pub last: bool,
 }
 
 /// Why there was no jump.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
-    /// Nothing to jump into.
+    /// No image is loaded.
     #[error(
         "no image is loaded: run `mbtool load` first{}",
         if *crash_only { " (the crash image that is loaded runs when this kernel panics)" } else { "" }
     )]
     NotLoaded {
-        /// A crash image is loaded.
+        /// True when a crash image is loaded.
         crash_only: bool,
     },
     /// The kernel would refuse.
     #[error(transparent)]
     Refused(#[from] BackendError),
-    /// Nobody here can shut down in order and then jump.
+    /// The init system cannot jump at the end of a shutdown.
     #[error(
         "cannot shut down in order: {init}; stop services and unmount file systems yourself, then \
          run `mbtool exec --force`"
     )]
     NoInit {
-        /// What runs as init, and why it will not do.
+        /// Name of the init system, and the reason.
         init: String,
     },
-    /// mbtool itself would be gone before its turn.
+    /// mbtool itself would be unmounted before the jump.
     #[error(
         "{}: {why}; copy mbtool to /usr/sbin, or stop services and guests yourself and run `mbtool \
          exec --force`",
         path.display()
     )]
     Program {
-        /// Where mbtool is.
+        /// Path of mbtool.
         path: PathBuf,
-        /// What is wrong with that.
+        /// Reason.
         why: String,
     },
-    /// A file for the init system could not be written.
+    /// A file for the init system cannot be written.
     #[error("{}: {source}; `mbtool exec --force` jumps without an orderly shutdown", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system call.
         source: std::io::Error,
     },
-    /// The init system's command did not work.
+    /// The command of the init system failed.
     #[error("`{command}` failed: {why}; `mbtool exec --force` jumps without an orderly shutdown")]
     Command {
-        /// What was run.
+        /// The command.
         command: String,
         /// Exit status or error.
         why: String,
@@ -90,26 +89,26 @@ pub enum ExecError {
         _ => "",
     })]
     Reboot {
-        /// What the kernel said.
+        /// Error of the system call.
         errno: Errno,
     },
 }
 
-/// How the jump comes about.
+/// How to jump.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// sync(2) and reboot(2), here.
+    /// sync(2) and reboot(2) by this process.
     Jump,
-    /// The init system's own command, which returns while the machine goes down.
+    /// A command of the init system, which returns while the machine shuts down.
     Ask {
         /// Program and arguments.
         command: Vec<&'static str>,
-        /// Who does it, for the user.
+        /// Name of the init system, for messages.
         init: &'static str,
     },
 }
 
-/// What an [`Action`] needs of the world.
+/// Operations that an [`Action`] needs; replaced by a fake in tests.
 pub trait System {
     /// Flushes file systems.
     fn sync(&self);
@@ -117,27 +116,27 @@ pub trait System {
     ///
     /// # Errors
     ///
-    /// The errno; there is no return otherwise, except in a test.
+    /// The errno; it only returns on failure, except in a test.
     fn jump(&self) -> Result<(), Errno>;
     /// Runs a command to its end.
     ///
     /// # Errors
     ///
-    /// Why it could not be run, or its exit status.
+    /// The error, or its exit status.
     fn command(&self, command: &[&str]) -> Result<(), String>;
-    /// The Xen below, in a dom0 with this root.
+    /// Returns the Xen backend for a dom0 with this root.
     fn xen(&self, root: &Path) -> Xen;
-    /// What brings a dom0 to rest.
+    /// Returns the operations to quiesce a dom0.
     fn ops(&self) -> &dyn Ops;
-    /// This program.
+    /// Returns the path of this program.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The error of the system call.
     fn program(&self) -> std::io::Result<PathBuf>;
 }
 
-/// The real one.
+/// Operations of the running system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Machine;
 
@@ -172,12 +171,12 @@ impl System for Machine {
     }
 }
 
-/// Jumps, or has the init system do it.
+/// Jumps, or requests it from the init system.
 ///
 /// # Errors
 ///
-/// Nothing loaded, no permission, no init system that can do it (without
-/// `force`), and whatever fails after that.
+/// When no image is loaded, permission is missing, no init system can jump
+/// (without `force`), or a later step fails.
 pub fn run(
     options: Options,
     root: &Path,
@@ -185,7 +184,7 @@ pub fn run(
     talk: &mut dyn Write,
 ) -> Result<(), ExecError> {
     let mut say = |text: &str| {
-        // a closed stderr must not keep the machine from jumping
+        // a closed stderr must not prevent the jump
         let _ = writeln!(talk, "mbtool: {text}").and_then(|()| talk.flush());
     };
     let state = KernelState::read(root);
@@ -211,7 +210,7 @@ pub fn run(
     }
 }
 
-/// Chooses the way, with nothing done yet.
+/// Chooses the action without side effects.
 ///
 /// # Errors
 ///
@@ -240,12 +239,12 @@ pub fn decide(options: Options, state: &KernelState, root: &Path) -> Result<Acti
     }
 }
 
-/// The init system's way to kexec.
+/// Returns the command of the init system for kexec.
 ///
-/// systemd: `systemctl kexec` takes a loaded image as it is; at the end of the
-/// shutdown it runs `/sbin/kexec -e`, or reboot(2) itself where that is not
+/// systemd: `systemctl kexec` uses an already loaded image; at the end of the
+/// shutdown it runs `/sbin/kexec -e`, or reboot(2) itself if that is not
 /// installed. OpenRC's own init: `openrc-shutdown --kexec`. System V init: only
-/// through Debian's /etc/init.d/kexec, which runs `/sbin/kexec -e` at the end of
+/// with Debian's /etc/init.d/kexec, which runs `/sbin/kexec -e` at the end of
 /// `reboot`; without it the machine would simply reboot.
 fn orderly(root: &Path) -> Result<Action, ExecError> {
     let there = |name: &str| root.join(name).exists();

@@ -2,7 +2,7 @@ use super::*;
 use crate::sys::testing::put;
 use std::cell::RefCell;
 
-/// Writes down what it is asked for.
+/// Records operations.
 #[derive(Default)]
 struct Fake {
     seen: RefCell<Vec<String>>,
@@ -72,7 +72,7 @@ fn force_syncs_and_jumps_whatever_init_runs() {
 }
 
 #[test]
-fn each_init_system_is_asked_its_own_way() {
+fn each_init_system_has_its_own_command() {
     let cases: [(&[(&str, &str)], &str); 3] = [
         (
             &[("run/systemd/system/x", ""), ("proc/1/comm", "init\n")],
@@ -150,7 +150,7 @@ fn nothing_loaded_is_refused_before_anything_is_done() {
     put(root.path(), "sys/kernel/kexec_crash_loaded", "1\n");
     let err = go(FORCE, root.path(), &system).0.unwrap_err().to_string();
     assert!(err.contains("runs when this kernel panics"), "{err}");
-    // a guest of Xen is told so; a PVH dom0 as well
+    // a guest of Xen is refused, a PVH dom0 too
     put(root.path(), "proc/xen/capabilities", "\n");
     let err = go(FORCE, root.path(), &system).0.unwrap_err().to_string();
     assert!(err.contains("pseudo-physical"), "{err}");

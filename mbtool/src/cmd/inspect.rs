@@ -1,7 +1,7 @@
-//! `mbtool inspect`: what an image says of itself and asks of a loader.
+//! `mbtool inspect`: describes an image and its requirements of a loader.
 //!
-//! Nothing here fails: a file that cannot be loaded has a report as well, with
-//! `problem` saying why and everything that could still be read.
+//! It does not fail: a file that cannot be loaded has a report too, with the
+//! reason in `problem` and everything that could be read.
 
 mod needs;
 mod show;
@@ -17,17 +17,16 @@ use crate::image::{
 use serde::{Serialize, Serializer};
 use xen_shim::XenInfo;
 
-/// The document that `--json` prints. Addresses, offsets and sizes are numbers,
-/// in bytes.
+/// Document of `--json`. Addresses, offsets and sizes are numbers, in bytes.
 #[derive(Clone, Debug, Serialize)]
 pub struct InspectReport {
-    /// The file, as the user named it.
+    /// File name as given by the user.
     pub name: String,
-    /// What it is.
+    /// Type of the file.
     pub kind: Kind,
-    /// True when `mbtool load` would take it.
+    /// True when `mbtool load` accepts it.
     pub loadable: bool,
-    /// Why not.
+    /// Why it cannot be loaded.
     pub problem: Option<String>,
     /// Containers that were unpacked, outermost first.
     pub compression: Vec<Compression>,
@@ -35,51 +34,50 @@ pub struct InspectReport {
     pub size: u64,
     /// Set for a Xen hypervisor.
     pub xen: Option<XenInfo>,
-    /// What Linux's setup header says, where there is one; for a vmlinux, what
-    /// holds for all of them.
+    /// Linux's setup header; for a vmlinux, values that hold for all of them.
     pub linux: Option<linux::Setup>,
-    /// The Multiboot2 header, where there is one.
+    /// The Multiboot2 header, if present.
     pub header: Option<HeaderReport>,
-    /// The Multiboot (1) header, where there is one.
+    /// The Multiboot (1) header, if present.
     pub multiboot1: Option<mb1::Header>,
-    /// The program, where it can be loaded.
+    /// The program, if it can be loaded.
     pub image: Option<ImageReport>,
-    /// What a loader must provide, one sentence each.
+    /// Requirements of a loader, one sentence each.
     pub needs: Vec<String>,
-    /// Oddities that do not stop a load.
+    /// Irregularities that do not prevent a load.
     pub warnings: Vec<String>,
 }
 
-/// The Multiboot2 header as it stands in the file.
+/// A Multiboot2 header.
 #[derive(Clone, Debug, Serialize)]
 pub struct HeaderReport {
-    /// Where it is in the unpacked file.
+    /// Offset in the unpacked file.
     pub offset: u64,
-    /// Its length field.
+    /// Length field.
     pub length: u32,
-    /// Its tags in file order, without the end tag.
+    /// Tags in file order, without the end tag.
     pub tags: Vec<TagReport>,
 }
 
 /// One header tag.
 #[derive(Clone, Debug, Serialize)]
 pub struct TagReport {
-    /// Where it is in the unpacked file.
+    /// Offset in the unpacked file.
     pub offset: u64,
-    /// Its number.
+    /// Tag type.
     #[serde(rename = "type")]
     pub kind: u16,
-    /// What the number stands for.
+    /// Name of the type.
     pub name: &'static str,
     /// False when marked optional.
     pub required: bool,
-    /// Its size field.
+    /// Size field.
     pub size: u32,
     /// Its fields by the specification's names; empty for an unknown tag and for
     /// an information request.
     #[serde(serialize_with = "as_map")]
     pub fields: Vec<(&'static str, u32)>,
-    /// For an information request: the numbers of the tags asked for.
+    /// For an information request: the requested tags.
     pub requests: Vec<u32>,
 }
 
@@ -89,17 +87,17 @@ pub struct ImageReport {
     /// True for Linux.
     #[serde(skip)]
     pub linux: bool,
-    /// Container.
+    /// Container format.
     pub format: Format,
-    /// Start of the memory that it takes, at the link address.
+    /// Start of its memory at the link address.
     pub start: u64,
     /// End of it, exclusive.
     pub end: u64,
-    /// Runs of memory to fill.
+    /// Memory ranges to fill.
     pub segments: Vec<SegmentReport>,
-    /// Where it is entered.
+    /// Entry point.
     pub entry: EntryReport,
-    /// Whether and how it may move.
+    /// Whether and how it can be moved.
     pub relocatable: RelocatableReport,
     /// Alignment from the program headers.
     pub align: u64,
@@ -109,35 +107,35 @@ pub struct ImageReport {
     pub sections: u32,
 }
 
-/// One run of memory.
+/// A memory range.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct SegmentReport {
-    /// Physical, at the link address.
+    /// Physical start at the link address.
     pub start: u64,
-    /// Exclusive.
+    /// End, exclusive.
     pub end: u64,
-    /// Bytes from the file at its start; zeros follow.
+    /// Number of bytes from the file at its start, followed by zeros.
     pub file_bytes: u64,
 }
 
 /// The entry point.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct EntryReport {
-    /// In the ELF header: a virtual address. Absent in a flat image.
+    /// Value in the ELF header: a virtual address. Absent in a flat image.
     pub linked: Option<u64>,
-    /// Physical, when loaded at the link address.
+    /// Physical address when loaded at the link address.
     pub physical: u64,
     /// "entry address tag", "Multiboot header", "PVH note", "boot protocol" or
     /// "ELF header".
     pub source: &'static str,
 }
 
-/// Whether and how an image may move.
+/// Whether and how an image can be moved.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct RelocatableReport {
     /// The relocatable tag.
     pub tag: Option<Relocatable>,
-    /// True for an `ET_DYN` that works anywhere.
+    /// True for an `ET_DYN` that runs at any address.
     pub position_independent: bool,
     /// Number of ELF relocations that a loader applies.
     pub relocations: u64,
@@ -146,18 +144,18 @@ pub struct RelocatableReport {
 /// One ELF note.
 #[derive(Clone, Debug, Serialize)]
 pub struct NoteReport {
-    /// Owner.
+    /// Owner field.
     pub name: String,
-    /// Its number.
+    /// Type field.
     #[serde(rename = "type")]
     pub kind: u32,
-    /// What the number stands for, where that is known.
+    /// Meaning of the type, if known.
     pub meaning: Option<&'static str>,
-    /// Descriptor, two hexadecimal digits for each byte.
+    /// Descriptor, as hexadecimal digits.
     pub desc: String,
 }
 
-/// Makes the report of `bytes`, which `layers` were taken off of already.
+/// Inspects `bytes`, after the removal of the compression `layers`.
 #[must_use]
 pub fn inspect(bytes: &[u8], layers: &[Compression], name: &str) -> InspectReport {
     let parsed = Image::parse_as(bytes, name, As::Auto);
@@ -185,18 +183,18 @@ pub fn inspect(bytes: &[u8], layers: &[Compression], name: &str) -> InspectRepor
     }
 }
 
-/// Writes pairs as a map that keeps their order.
+/// Serializes pairs as a map in their order.
 fn as_map<S: Serializer>(fields: &[(&str, u32)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(fields.iter().copied())
 }
 
-/// A length as JSON has it.
+/// Converts a length for JSON.
 fn number(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
 }
 
 fn header_report(bytes: &[u8], header: &header::Header) -> HeaderReport {
-    // broken tags are the report's `problem`
+    // broken tags are reported as `problem`
     let tags = header::tags(bytes, header)
         .map(|(tags, _)| tags)
         .unwrap_or_default();
@@ -275,7 +273,8 @@ fn note_report(note: &Note) -> NoteReport {
     }
 }
 
-/// Numbers from the GNU gABI extensions and Xen's public/elfnote.h.
+/// Returns the meaning of a note, from the GNU gABI extensions and Xen's
+/// public/elfnote.h.
 fn note_meaning(name: &str, kind: u32) -> Option<&'static str> {
     let meaning = match (name, kind) {
         ("GNU", 1) => "ABI tag",

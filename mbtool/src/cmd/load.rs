@@ -1,4 +1,4 @@
-//! `mbtool load`: plan, then hand the plan to a backend.
+//! `mbtool load`: makes a plan, and applies it with a backend.
 
 use crate::backend::xen::XenError;
 use crate::backend::{self, BackendError, Choice};
@@ -8,23 +8,23 @@ use crate::request::decide::{Decided, decide};
 use crate::request::{BootOptions, Files};
 use std::path::Path;
 
-/// Bytes that a plan adds to the files, at most: handoff, boot information, and
-/// what is left of their last pages.
+/// Maximum size that a plan adds to the files, in bytes: handoff, boot
+/// information, and the rest of last pages.
 const BESIDE: u64 = 4 << 20;
 
 /// Runs the verb on this machine.
 ///
 /// # Errors
 ///
-/// Whatever stops the load; nothing loaded before is lost by then, except where
-/// the message says so.
+/// Reason of the failure. An image that was loaded before is still loaded,
+/// except where the message states otherwise.
 pub fn run(options: &BootOptions, dry_run: bool) -> anyhow::Result<()> {
     let root = Path::new("/");
     let backend = backend::select(&options.backend, root);
     if !dry_run {
-        // before any file is read: what is going to fail fails at once
+        // before any file is read: known failures are reported at once
         let ready = match backend.ready(options.crash) {
-            // said below, with what to reserve
+            // reported below, with the size to reserve
             Err(BackendError::NoCrashRegion | BackendError::Xen(XenError::NoCrashArea)) => vec![],
             ready => ready?,
         };
@@ -33,7 +33,7 @@ pub fn run(options: &BootOptions, dry_run: bool) -> anyhow::Result<()> {
         }
     }
     let mut options = options.clone();
-    // a file that is loaded twice would give the same "random" bytes twice
+    // a plan that is loaded twice would use the same "random" bytes twice
     options.seed = !dry_run && !matches!(options.backend, Choice::Dir(_));
     let files = Files::read(&options)?;
     if dry_run {
@@ -77,11 +77,11 @@ pub fn run(options: &BootOptions, dry_run: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The part that `load` and `plan` share: all of it but files and backend.
+/// Code common to `load` and `plan`: everything except files and backend.
 ///
 /// # Errors
 ///
-/// What is wrong with the options, the files or the plan.
+/// When options, files or plan are invalid.
 pub fn make(
     options: &BootOptions,
     files: Files,

@@ -1,6 +1,6 @@
 //! The verbs of the command line, as functions of plain structs.
 //!
-//! Data goes to the writer called `out`, talk to the one called `talk`.
+//! Data is written to the writer `out`, messages to `talk`.
 
 pub mod crash;
 pub mod decode;

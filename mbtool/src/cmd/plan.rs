@@ -1,5 +1,5 @@
-//! `mbtool plan`: the same as `load` up to the backend, and never a system call
-//! that changes anything.
+//! `mbtool plan`: like `load` without the backend, and without any system call
+//! that changes state.
 
 use super::load;
 use crate::host::{self, CrashRegion, replay};
@@ -10,13 +10,13 @@ use anyhow::Context;
 use handoff::addr::PhysRange;
 use std::path::{Path, PathBuf};
 
-/// Largest recorded memory map, in bytes.
+/// Maximum size of a recorded memory map, in bytes.
 const MAP_LIMIT: u64 = 16 << 20;
 
-/// Options.
+/// Options of the command line.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The image, and how it is to be loaded.
+    /// The image with its boot options.
     pub boot: BootOptions,
     /// Plan for another machine.
     pub memory_map: Option<PathBuf>,
@@ -32,7 +32,7 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// What stops the plan.
+/// Reason of the failure.
 pub fn run(mut options: Options) -> anyhow::Result<()> {
     let (mut host, warnings) = match &options.memory_map {
         Some(path) => {

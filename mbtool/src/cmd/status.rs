@@ -1,4 +1,4 @@
-//! `mbtool status`: what is loaded, and on what machine.
+//! `mbtool status`: loaded images, and facts about the machine.
 
 use crate::backend::Backend;
 use crate::backend::status::Status;
@@ -11,10 +11,10 @@ use crate::sys::size::Size;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// What the command line says.
+/// Options of the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// One JSON document instead of text.
+    /// Print a JSON document instead of text.
     pub json: bool,
 }
 
@@ -22,7 +22,7 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// What writing to `out` says.
+/// The error of writing to `out`.
 pub fn run(
     options: Options,
     root: &Path,
@@ -31,7 +31,7 @@ pub fn run(
 ) -> io::Result<()> {
     let status = Status::read(root);
     for warning in &status.warnings {
-        // a closed stderr does not make the data less right
+        // a closed stderr does not affect the data
         let _ = writeln!(talk, "mbtool: warning: {warning}");
     }
     if options.json {
@@ -44,7 +44,7 @@ pub fn run(
     Ok(())
 }
 
-/// The text, one line each.
+/// Returns the lines of the text format.
 fn lines(status: &Status, root: &Path) -> Vec<(&'static str, String)> {
     let kernel = &status.kernel;
     let image = |loaded| match loaded {
@@ -133,12 +133,12 @@ fn lockdown(kernel: &KernelState) -> String {
         None => "",
     };
     if kernel.lockdown_hidden {
-        return format!("not known (securityfs is not mounted){secure}");
+        return format!("unknown (securityfs is not mounted){secure}");
     }
     format!("{}{secure}", kernel.lockdown)
 }
 
-/// Whether this process may load, and the sysctls that speak against it.
+/// Returns whether this process may load, and the sysctls that prevent it.
 fn loading(kernel: &KernelState, root: &Path) -> String {
     let answer = if kernel.hypervisor == Hypervisor::XenPvDom0 {
         Xen::new(root).ready(false).map(|_| ())
@@ -151,7 +151,7 @@ fn loading(kernel: &KernelState, root: &Path) -> String {
     }
 }
 
-/// What only Xen knows.
+/// Returns lines with facts from Xen.
 fn hypervisor_lines(xen: &XenKexec) -> Vec<(&'static str, String)> {
     let unknown = || "not known".to_owned();
     let status = |crash: bool| match xen.place(crash).xen_status {

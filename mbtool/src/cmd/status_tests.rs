@@ -64,7 +64,7 @@ fn json_is_a_memory_map_for_plan() {
 }
 
 #[test]
-fn text_says_the_same() {
+fn text_has_the_same_facts() {
     let (out, _) = go(false, machine().path());
     assert_eq!(
         out,
@@ -85,7 +85,7 @@ ACPI RSDP        0xf5a80, revision 0, found by a scan of low memory
 }
 
 #[test]
-fn a_machine_that_tells_nothing_has_a_status_too() {
+fn a_machine_without_files_has_a_status_too() {
     let root = tempfile::tempdir().unwrap();
     put(
         root.path(),
@@ -96,7 +96,7 @@ fn a_machine_that_tells_nothing_has_a_status_too() {
     put(root.path(), "sys/hypervisor/guest_type", "PV\n");
     put(root.path(), "proc/xen/capabilities", "control_d\n");
     let (out, talk) = go(false, root.path());
-    // this machine's own devices are not asked
+    // devices of this machine are not accessed
     assert!(
         out.contains("image            not loaded by mbtool; Xen does not answer"),
         "{out}"

@@ -1,13 +1,13 @@
-//! `mbtool unload`: takes back a loaded image.
+//! `mbtool unload`: unloads an image.
 
 use crate::backend::{Backend, BackendError, Unload};
 use std::io::Write;
 
-/// Unloads; that there was nothing is no error.
+/// Unloads; it is not an error if no image was loaded.
 ///
 /// # Errors
 ///
-/// What the backend says.
+/// The error of the backend.
 pub fn run(which: Unload, backend: &dyn Backend, talk: &mut dyn Write) -> Result<(), BackendError> {
     let what = if which.crash { "crash image" } else { "image" };
     let text = if backend.unload(which)? {
@@ -15,7 +15,7 @@ pub fn run(which: Unload, backend: &dyn Backend, talk: &mut dyn Write) -> Result
     } else {
         format!("no {what} was loaded")
     };
-    // a closed stderr changes nothing about what was done
+    // a closed stderr does not affect the result
     let _ = writeln!(talk, "mbtool: {text}");
     Ok(())
 }
@@ -26,7 +26,7 @@ mod tests {
     use crate::backend::Done;
     use crate::plan::Plan;
 
-    /// Has a crash image, and nothing else.
+    /// Has a crash image only.
     struct Crash;
 
     impl Backend for Crash {
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_what_was_there() {
+    fn the_message_names_the_unloaded_image() {
         for (crash, expected) in [
             (true, "mbtool: crash image unloaded\n"),
             (false, "mbtool: no image was loaded\n"),

@@ -1,5 +1,5 @@
-//! `/etc/mbtool/crash.toml`: what `mbtool crash load` loads, and what is done
-//! with the dump in the crash kernel.
+//! `/etc/mbtool/crash.toml`: the image for `mbtool crash load`, and the options
+//! of `mbtool crash save`.
 
 pub mod target;
 
@@ -10,27 +10,27 @@ use serde::Deserialize;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-/// Where the configuration is, below `/`.
+/// Path of the configuration.
 pub const PATH: &str = "/etc/mbtool/crash.toml";
-/// Most bytes of a configuration that are read.
+/// Maximum size of a configuration in bytes.
 const LIMIT: u64 = 1 << 20;
-/// Seconds that a watchdog may be given, beside 0.
+/// Range of the watchdog timeout in seconds, besides 0.
 const WATCHDOG: std::ops::RangeInclusive<u32> = 10..=3600;
-/// Stands for the running kernel's release in [`Load`]'s paths.
+/// Placeholder for the running kernel's release in paths of [`Load`].
 const RELEASE: &str = "{release}";
 
-/// All of it.
+/// A whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// What is loaded. The copy that a crash kernel gets may go without.
+    /// The image to load. May be missing in the copy for the crash kernel.
     pub load: Option<Load>,
-    /// What is done with a dump.
+    /// Options for saving a dump.
     #[serde(default)]
     pub save: Save,
 }
 
-/// `[load]`: a crash image.
+/// `[load]`: the crash image.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Load {
@@ -39,37 +39,38 @@ pub struct Load {
     /// The image's command line.
     #[serde(default)]
     pub cmdline: String,
-    /// dom0's kernel. For Xen only, which needs it.
+    /// dom0's kernel. Required for Xen, refused otherwise.
     pub kernel: Option<FilePath>,
     /// dom0's command line.
     #[serde(default)]
     pub kernel_cmdline: String,
-    /// dom0's, or Linux's.
+    /// Initrd of dom0, or of Linux.
     pub initrd: Option<FilePath>,
     /// Further options of `mbtool load`.
     #[serde(default)]
     pub options: Vec<String>,
 }
 
-/// `[save]`: what the crash kernel does.
+/// `[save]`: options of the crash kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Save {
-    /// Where dumps go.
+    /// Destination of dumps.
     pub target: Target,
-    /// The file system that a directory is on: [`Save::target`] is then a path
-    /// from its root. Without it: whatever is mounted there.
+    /// The file system of a directory target: [`Save::target`] is then a path
+    /// from its root. By default, the file system mounted at the path.
     pub device: Option<Device>,
-    /// What reads the dump.
+    /// Program that reads the dump.
     pub collector: Collector,
     /// The private key for SSH.
     pub identity: PathBuf,
-    /// Keys of the machines that SSH may talk to.
+    /// Host keys for SSH.
     pub known_hosts: PathBuf,
-    /// Seconds without progress until the machine is reset. 0: no watchdog.
+    /// Timeout without progress until the machine is reset, in seconds. 0: no
+    /// watchdog.
     #[serde(deserialize_with = "watchdog")]
     pub watchdog: u32,
-    /// What comes after the dump, whether it was saved or not.
+    /// Action after the dump, whether it was saved or not.
     pub then: Then,
 }
 
@@ -88,43 +89,43 @@ impl Default for Save {
     }
 }
 
-/// What reads a dump.
+/// Program that reads a dump.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Collector {
-    /// `copy`: nothing, it is saved as it is.
+    /// `copy`: none, the dump is copied unchanged.
     Copy,
-    /// A program and its options; the dump and the file to write follow. At least
-    /// one word.
+    /// A program and its options, at least one item; dump and output file are
+    /// appended.
     Command(Vec<String>),
 }
 
-/// What ends a crash kernel.
+/// Action at the end of a crash kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Then {
-    /// The machine boots again.
+    /// Reboot.
     Reboot,
-    /// The machine is switched off.
+    /// Power off.
     Poweroff,
-    /// A shell on the console.
+    /// Run a shell on the console.
     Shell,
 }
 
-/// An absolute path, in which `{release}` stands for the running kernel's
+/// An absolute path, in which `{release}` is replaced by the running kernel's
 /// release.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct FilePath(String);
 
 impl FilePath {
-    /// The path, for the kernel release that `uname -r` says.
+    /// Returns the path for a kernel release (`uname -r`).
     #[must_use]
     pub fn expand(&self, release: &str) -> PathBuf {
         self.0.replace(RELEASE, release).into()
     }
 
-    /// As written.
+    /// Returns the path as written.
     #[must_use]
     pub fn as_written(&self) -> &str {
         &self.0
@@ -158,13 +159,13 @@ impl TryFrom<String> for Collector {
     fn try_from(text: String) -> Result<Self, String> {
         if text.contains(['"', '\'', '\\', '$', '`', '|', '<', '>', ';', '&']) {
             return Err(format!(
-                "`{text}` is no shell command: words are separated by spaces, and nothing else has \
+                "`{text}` is not a shell command: arguments are separated by spaces, and nothing else has \
                  a meaning; name a script instead"
             ));
         }
         let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
         match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            [] => Err("no program is named; `copy` saves the dump as it is".to_owned()),
+            [] => Err("no program is named; use `copy` to save the dump unchanged".to_owned()),
             ["copy"] => Ok(Self::Copy),
             ["copy", ..] => Err(format!("`{text}`: copy takes no options")),
             _ => Ok(Self::Command(words)),
@@ -183,40 +184,40 @@ fn watchdog<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D:
     Ok(seconds)
 }
 
-/// Why there is no configuration.
+/// Errors in a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file.
+    /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] InputError),
-    /// Not text.
+    /// The file is not UTF-8.
     #[error("{file}: is not UTF-8 from byte {at} on")]
     Utf8 {
         /// The file.
         file: String,
-        /// Bytes before it.
+        /// Offset of the first invalid byte.
         at: usize,
     },
-    /// What stands in it.
+    /// An invalid line.
     #[error("{file}, line {line}{}: {what}", key.as_deref().map(|key| format!(", {key}")).unwrap_or_default())]
     Line {
         /// The file.
         file: String,
-        /// From 1.
+        /// Line number, from 1.
         line: usize,
-        /// "save.target", where one stands there.
+        /// Key in the line, for instance "save.target".
         key: Option<String>,
-        /// What is wrong.
+        /// Problem.
         what: String,
     },
-    /// What does not go together.
+    /// Keys that contradict each other.
     #[error("{file}, {key}: {what}")]
     Together {
         /// The file.
         file: String,
         /// The key to change.
         key: &'static str,
-        /// What is wrong.
+        /// Problem.
         what: &'static str,
     },
 }
@@ -237,7 +238,7 @@ impl Config {
         Self::parse(&text, &file)
     }
 
-    /// Reads `text`, which messages call `file`.
+    /// Parses `text`; `file` is its name in messages.
     ///
     /// # Errors
     ///
@@ -282,7 +283,7 @@ impl Config {
     }
 }
 
-/// "table.key" of what stands at byte `at` of `text`.
+/// Returns the key ("table.key") at byte `at` of `text`.
 fn key_at(text: &str, at: usize) -> Option<String> {
     let end = text
         .get(at..)
@@ -292,7 +293,7 @@ fn key_at(text: &str, at: usize) -> Option<String> {
     let header = |line: &&str| line.starts_with('[') && line.ends_with(']') && !line.contains(',');
     let table = lines.iter().rposition(header);
     let name = table.map(|at| lines[at].trim_matches(['[', ']']));
-    // a value may go over several lines
+    // a value may span several lines
     let lines = &lines[table.map_or(0, |at| at + 1)..];
     let key = lines.iter().rev().find_map(|line| {
         let (key, _) = line.split_once('=')?;

@@ -1,32 +1,32 @@
-//! Where a dump is saved to, as the configuration says it.
+//! Destination of a dump.
 
 use serde::Deserialize;
 use std::fmt;
 use std::path::PathBuf;
 
-/// The SSH port, where none is given.
+/// Default SSH port.
 pub const SSH_PORT: u16 = 22;
 
-/// Where dumps go: a directory, or one on another machine.
+/// Destination of dumps: a local directory, or one on another machine.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Target {
-    /// An absolute path. With [`Device`], on that file system.
+    /// An absolute path, with [`Device`] relative to that file system.
     Directory(PathBuf),
-    /// By SSH.
+    /// A directory on another machine.
     Ssh(Ssh),
 }
 
 /// `ssh://user@host[:port]/dir`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ssh {
-    /// Letters, digits, `.`, `_` and `-`; no `-` first.
+    /// User name: letters, digits, `.`, `_` and `-`, not starting with `-`.
     pub user: String,
-    /// A name or an address. One of IPv6 is without its brackets.
+    /// Host name or address; IPv6 without brackets.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Absolute. Of characters that no shell gives a meaning to.
+    /// Absolute directory, without characters that are special in a shell.
     pub dir: String,
 }
 
@@ -35,38 +35,38 @@ pub struct Ssh {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Device {
-    /// Of the file system.
+    /// UUID of the file system.
     Uuid(String),
-    /// Of the file system.
+    /// Label of the file system.
     Label(String),
-    /// Of the partition.
+    /// UUID of the partition.
     PartUuid(String),
-    /// Of the partition.
+    /// Label of the partition.
     PartLabel(String),
     /// Device node.
     Path(PathBuf),
 }
 
-/// Not a target, or not a device. Says what was found and what is expected.
+/// An invalid target or device, with the expected format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// Neither form.
+    /// Neither a path nor an SSH URL.
     #[error(
         "`{0}` is neither an absolute path such as /var/crash nor ssh://user@host[:port]/directory"
     )]
     Form(String),
-    /// Another way to reach a machine.
+    /// An unsupported URL scheme.
     #[error("`{0}`: `{1}` is not supported; give a directory, or ssh://user@host[:port]/directory")]
     Scheme(String, String),
-    /// A part of the address.
+    /// An invalid part of an SSH URL.
     #[error("`{text}`: {what}; expected ssh://user@host[:port]/directory")]
     Part {
-        /// The whole.
+        /// The whole URL.
         text: String,
-        /// What is wrong.
+        /// Problem.
         what: String,
     },
-    /// No device.
+    /// An invalid device.
     #[error(
         "`{0}` names no file system: expected UUID=..., LABEL=..., PARTUUID=..., PARTLABEL=... or \
          /dev/..."
@@ -116,7 +116,7 @@ fn ssh(text: &str, rest: &str) -> Result<Ssh, TargetError> {
                 .split_once(']')
                 .ok_or_else(|| wrong("the closing ] is missing"))?;
             if host.parse::<std::net::Ipv6Addr>().is_err() {
-                return Err(wrong("what stands in brackets is no IPv6 address"));
+                return Err(wrong("the address in brackets is not IPv6"));
             }
             match rest.strip_prefix(':') {
                 Some(port) => (host, Some(port)),
@@ -131,7 +131,7 @@ fn ssh(text: &str, rest: &str) -> Result<Ssh, TargetError> {
             };
             if host.is_empty() || host.starts_with('-') || !host.chars().all(word) {
                 return Err(wrong(
-                    "the host is no name and no IPv4 address (put one of IPv6 in brackets)",
+                    "the host is neither a name nor an IPv4 address (put an IPv6 address in brackets)",
                 ));
             }
             (host, port)
@@ -141,10 +141,10 @@ fn ssh(text: &str, rest: &str) -> Result<Ssh, TargetError> {
         None => SSH_PORT,
         Some(text) => match text.parse() {
             Ok(port) if port > 0 && text.bytes().all(|b| b.is_ascii_digit()) => port,
-            _ => return Err(wrong("the port is no number from 1 to 65535")),
+            _ => return Err(wrong("the port is not a number from 1 to 65535")),
         },
     };
-    // it becomes a part of a command of the other machine's shell
+    // the directory is used in a shell command on the other machine
     let plain = |c: char| c.is_alphanumeric() || "/._-+,@=:%".contains(c);
     if !dir.chars().all(plain) {
         return Err(wrong(
@@ -200,7 +200,7 @@ impl TryFrom<String> for Device {
             return Ok(Self::Path(text.into()));
         }
         let (key, value) = text.split_once('=').ok_or_else(wrong)?;
-        // no part of a path, which /dev/disk/by-uuid/VALUE would be
+        // must not contain `/`, as it is used in /dev/disk/by-uuid/VALUE
         if value.is_empty() || value.contains('/') || value.starts_with('.') {
             return Err(wrong());
         }
@@ -215,7 +215,7 @@ impl TryFrom<String> for Device {
     }
 }
 
-/// As mount(8) takes it.
+/// Formats the device for mount(8).
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -5,7 +5,7 @@ fn target(text: &str) -> Result<Target, String> {
 }
 
 #[test]
-fn targets_are_told_apart() {
+fn targets_are_distinguished() {
     assert_eq!(
         target("/var/crash"),
         Ok(Target::Directory("/var/crash".into()))
@@ -26,7 +26,7 @@ fn targets_are_told_apart() {
 }
 
 #[test]
-fn what_is_no_target_is_named() {
+fn invalid_targets_are_refused() {
     for (text, says) in [
         ("", "neither"),
         ("var/crash", "neither"),
@@ -59,7 +59,7 @@ fn what_is_no_target_is_named() {
 }
 
 #[test]
-fn devices_are_as_mount_takes_them() {
+fn devices_are_formatted_for_mount() {
     for text in [
         "UUID=0a1b-2c3d",
         "LABEL=my dumps",

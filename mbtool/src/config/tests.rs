@@ -40,7 +40,7 @@ fn everything_is_read() {
 }
 
 #[test]
-fn what_is_left_out_has_a_value() {
+fn missing_keys_have_defaults() {
     let config = Config::parse("[load]\nimage = '/boot/vmlinuz'\n", "x").unwrap();
     let load = config.load.unwrap();
     assert_eq!((load.kernel, load.initrd), (None, None));
@@ -52,7 +52,7 @@ fn what_is_left_out_has_a_value() {
         Collector::try_from("makedumpfile -l -d 31".to_owned()).unwrap()
     );
     assert_eq!((config.save.watchdog, config.save.then), (60, Then::Reboot));
-    // what a crash kernel needs
+    // sufficient for a crash kernel
     assert_eq!(Config::parse("", "x").unwrap().load, None);
     let device = Config::parse("[save]\ndevice = 'LABEL=dumps'", "x").unwrap();
     assert_eq!(device.save.device, Some(Device::Label("dumps".into())));

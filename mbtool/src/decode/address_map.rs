@@ -1,4 +1,4 @@
-//! Which part of a plan, or of a PC, an address belongs to.
+//! Maps addresses to segments of a plan, or to parts of a PC.
 
 use super::DecodeError;
 use super::scan::LogContext;
@@ -6,7 +6,7 @@ use handoff::addr::PhysRange;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Parts of every PC's address space that nobody loads anything into.
+/// Parts of every PC's address space that are never loaded to.
 const FIXED: [(&str, u64, u64); 6] = [
     ("page 0", 0, 0x1000),
     ("video memory", 0xa_0000, 0xc_0000),
@@ -16,47 +16,47 @@ const FIXED: [(&str, u64, u64); 6] = [
     ("firmware flash", 0xffc0_0000, 0x1_0000_0000),
 ];
 
-/// A place.
+/// Location of an address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Place {
     /// Name of the segment, or of the part of the machine.
     pub name: String,
-    /// Bytes from its start.
+    /// Offset in it, in bytes.
     pub offset: u64,
     /// True for a segment of the plan.
     pub segment: bool,
 }
 
-/// The image.
+/// The loaded image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageAt {
     /// File name; empty if only the log is known.
     pub name: String,
-    /// Address of its first byte.
+    /// Load address.
     pub base: u64,
-    /// Where it was linked to start.
+    /// Link address.
     pub link_base: Option<u64>,
     /// True for Xen.
     pub xen: bool,
 }
 
-/// What is where.
+/// Locations of all parts.
 #[derive(Clone, Debug, Default)]
 pub struct AddressMap {
     pub(super) segments: Vec<(String, PhysRange)>,
     pub(super) memory: Vec<(String, PhysRange)>,
-    /// The image, if that is known.
+    /// The image, if known.
     pub image: Option<ImageAt>,
     /// The handoff's address.
     pub handoff: Option<u64>,
 }
 
 impl AddressMap {
-    /// Reads what `mbtool plan --json` prints.
+    /// Reads the output of `mbtool plan --json`.
     ///
     /// # Errors
     ///
-    /// Names the field that is missing or is no number.
+    /// Names the missing or invalid field.
     pub fn from_plan(json: &[u8]) -> Result<Self, DecodeError> {
         let plan: Value = serde_json::from_slice(json)
             .map_err(|error| DecodeError::Plan(format!("not JSON: {error}")))?;
@@ -100,7 +100,7 @@ impl AddressMap {
         Ok(places)
     }
 
-    /// What the handoff's own lines tell.
+    /// Reads the handoff's lines in a log.
     #[must_use]
     pub fn from_log(log: &LogContext) -> Self {
         let mut segments = log.segments.clone();
@@ -109,7 +109,8 @@ impl AddressMap {
             let range = PhysRange::from_len(base, handoff::blob::memsz());
             segments.extend(range.map(|range| ("handoff".to_owned(), range)));
         }
-        // the handoff verifies the image first, and calls Xen `xen` whatever its file is called
+        // the handoff verifies the image first, and names Xen `xen` independent of its file
+        // name
         let first = log.segments.first();
         let image = first.map(|(name, range)| ImageAt {
             name: name.clone(),
@@ -125,7 +126,8 @@ impl AddressMap {
         }
     }
 
-    /// The places of one dump: the plan's, if it is of the same load.
+    /// Returns the map for one dump: that of the plan, if it belongs to the
+    /// same load.
     ///
     /// `Err` has the reason why the plan is not used.
     pub fn choose(plan: Option<&Self>, log: &LogContext) -> (Self, Option<String>) {
@@ -154,7 +156,7 @@ impl AddressMap {
         (plan.clone(), None)
     }
 
-    /// What is at `addr`.
+    /// Returns the location of `addr`.
     #[must_use]
     pub fn at(&self, addr: u64) -> Option<Place> {
         let place = |(name, range): &(String, PhysRange), segment| Place {
@@ -163,7 +165,7 @@ impl AddressMap {
             segment,
         };
         let here = |(_, range): &&(String, PhysRange)| range.contains(addr);
-        // claims may cover the same bytes: the smallest part says most
+        // zero-length segments may overlap: the smallest is the most specific
         let segment = self
             .segments
             .iter()
@@ -190,14 +192,14 @@ impl AddressMap {
         Some(found)
     }
 
-    /// True when anything is known of this load.
+    /// True when anything is known about this load.
     #[must_use]
     pub const fn is_known(&self) -> bool {
         !self.segments.is_empty()
     }
 }
 
-/// A number, or a string in hexadecimal.
+/// Parses a number, or a string in hexadecimal.
 fn number(value: &Value, what: &str) -> Result<u64, DecodeError> {
     let text = value.as_str().and_then(|text| text.strip_prefix("0x"));
     let parsed = match text {
@@ -268,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plan_is_refused() {
+    fn invalid_plans_are_refused() {
         for (json, word) in [
             ("{", "not JSON"),
             ("{}", "segments"),

@@ -76,7 +76,7 @@ const PAGE_FAULT: &[&str] = &[
     "",
     "RMP",
 ];
-/// #CP, the low 15 bits.
+/// Values of the low 15 bits of #CP.
 const CONTROL: [&str; 6] = [
     "?",
     "near ret",
@@ -86,13 +86,13 @@ const CONTROL: [&str; 6] = [
     "setssbsy",
 ];
 
-/// Bit of #PF: the page is mapped.
+/// #PF: the page is mapped.
 pub const PF_PRESENT: u64 = 1;
-/// Bit of #PF: a write.
+/// #PF: a write.
 pub const PF_WRITE: u64 = 2;
-/// Bit of #PF: a reserved bit is set in a page table.
+/// #PF: a reserved bit is set in a page table.
 pub const PF_RESERVED: u64 = 8;
-/// Bit of #PF: an instruction fetch.
+/// #PF: an instruction fetch.
 pub const PF_FETCH: u64 = 16;
 /// CR0.EM, CR0.TS.
 pub const CR0_EM_TS: u64 = 0xc;
@@ -103,7 +103,7 @@ pub const CR4_OSFXSR: u64 = 1 << 9;
 /// CR4.OSXSAVE.
 pub const CR4_OSXSAVE: u64 = 1 << 18;
 
-/// The registers whose bits have names.
+/// Returns the names of the set bits, for registers with named bits.
 #[must_use]
 pub fn of(register: &str, value: u64) -> Option<Vec<&'static str>> {
     let table = match register {
@@ -117,14 +117,14 @@ pub fn of(register: &str, value: u64) -> Option<Vec<&'static str>> {
     Some(names(table, value))
 }
 
-/// Names, by number of the bit, of those that are set.
+/// Returns the names of the set bits, in a table by bit number.
 fn names(table: &[&'static str], value: u64) -> Vec<&'static str> {
     let set = |(bit, name): &(usize, &&str)| value >> bit & 1 == 1 && !name.is_empty();
     let named = table.iter().enumerate().filter(set);
     named.map(|(_, name)| *name).collect()
 }
 
-/// What an error code says, part by part; nothing where the vector has none.
+/// Decodes an error code; empty for a vector without one.
 #[must_use]
 pub fn error_code(vector: u8, code: u64) -> Vec<String> {
     match vector {

@@ -1,4 +1,4 @@
-//! Instructions around a fault.
+//! Disassembles instructions around a fault.
 
 use handoff::dump::Mode;
 use iced_x86::{
@@ -7,9 +7,9 @@ use iced_x86::{
 };
 use serde::Serialize;
 
-/// Instructions shown before the one at rip.
+/// Number of instructions before the one at rip.
 const BEFORE: usize = 5;
-/// Bytes decoded at most to reach it.
+/// Maximum number of bytes to decode before it.
 pub const REACH: usize = 4096;
 
 /// An instruction.
@@ -17,7 +17,7 @@ pub const REACH: usize = 4096;
 pub struct Line {
     /// Address in memory.
     pub address: String,
-    /// Its bytes in hexadecimal.
+    /// Bytes in hexadecimal.
     pub bytes: String,
     /// Intel syntax.
     pub text: String,
@@ -25,12 +25,12 @@ pub struct Line {
     pub current: bool,
 }
 
-/// How memory is used by an instruction.
+/// A memory access of an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// Linear address, with flat segments.
+    /// Linear address, assuming flat segments.
     pub addr: u64,
-    /// It is written.
+    /// True for a write.
     pub write: bool,
 }
 
@@ -41,27 +41,27 @@ const fn bits(mode: Mode) -> u32 {
     }
 }
 
-/// The instruction at the start of `code`.
+/// Decodes the instruction at the start of `code`.
 #[must_use]
 pub fn first(mode: Mode, rip: u64, code: &[u8]) -> Option<Instruction> {
     let instruction = Decoder::with_ip(bits(mode), code, rip, DecoderOptions::NONE).decode();
     (!instruction.is_invalid()).then_some(instruction)
 }
 
-/// The instructions of `code` at rip, after a few of `before`, which is code
-/// from the start of a function up to rip.
+/// Decodes the instructions of `code` at rip, and a few of `before`, which is
+/// code from the start of a function up to rip.
 #[must_use]
 pub fn around(mode: Mode, rip: u64, before: &[u8], code: &[u8]) -> Vec<Line> {
     let start = rip.wrapping_sub(before.len() as u64);
     let earlier = lines(mode, start, before, None);
-    // the last one must end where the fault is, else this is no code
+    // the last one must end at rip, else this is not code
     let skip = earlier.len().saturating_sub(BEFORE);
     let mut all: Vec<Line> = earlier.into_iter().skip(skip).collect();
     if all.iter().any(|line| line.text == "(bad)") {
         all.clear();
     }
     let mut at = lines(mode, rip, code, Some(rip));
-    // the last one may be cut
+    // the last one may be truncated
     if at.len() > 1 && at.last().is_some_and(|line| line.text == "(bad)") {
         at.pop();
     }
@@ -98,8 +98,8 @@ fn lines(mode: Mode, ip: u64, code: &[u8], current: Option<u64>) -> Vec<Line> {
     out
 }
 
-/// Memory that the instruction uses, with these register values (rax rcx rdx
-/// rbx rsp rbp rsi rdi r8..r15), as far as they are known.
+/// Returns the memory accesses of the instruction with these register values
+/// (rax rcx rdx rbx rsp rbp rsi rdi r8..r15), as far as known.
 #[must_use]
 pub fn accesses(instruction: &Instruction, gpr: &[Option<u64>; 16]) -> Vec<Access> {
     let mut factory = InstructionInfoFactory::new();
@@ -146,7 +146,7 @@ pub fn needs_sse(instruction: &Instruction) -> bool {
     instruction.cpuid_features().iter().any(sse)
 }
 
-/// True when the bytes before `end` can be a call that returns there.
+/// True when the bytes before `end` can be a call with this return address.
 #[must_use]
 pub fn ends_in_call(mode: Mode, before: &[u8]) -> bool {
     (2..=7.min(before.len())).any(|len| {

@@ -1,4 +1,4 @@
-//! What a dump means, in sentences: a table of rules, the special ones first.
+//! Explains a dump: a table of rules, specific ones first.
 
 use super::bits::CR0_PG;
 use super::rules::{Answer, Facts, Rule, answer, guard, is_frame_lost, vectors};
@@ -18,7 +18,7 @@ pub struct Explanation {
     pub advice: String,
 }
 
-/// Rules about the situation; every one that fits is told.
+/// Rules about the situation; all that apply are reported.
 const SITUATIONS: &[Rule] = &[
     ("frame-lost", frame_lost),
     ("drill", drill),
@@ -51,7 +51,7 @@ pub fn explain(facts: &Facts<'_>) -> Vec<Explanation> {
         .collect()
 }
 
-/// In 32-bit mode the CPU pushes its frame on the interrupted stack.
+/// In 32-bit mode the CPU pushes its frame to the interrupted stack.
 fn frame_lost(facts: &Facts<'_>) -> Answer {
     if !is_frame_lost(facts.dump()) {
         return None;
@@ -62,7 +62,7 @@ fn frame_lost(facts: &Facts<'_>) -> Answer {
             "the stack is not in memory: esp is {}; so where it happened is not known",
             facts.name(esp)
         ),
-        "the other registers are good; find out who set esp, or what turned its memory off",
+        "the other registers are good; find the code that set esp, or that unmapped its memory",
     )
 }
 
@@ -76,8 +76,8 @@ fn drill(facts: &Facts<'_>) -> Answer {
     )
 }
 
-/// Xen's 32-bit boot code takes the place of its trampoline from the BIOS data
-/// area; zeroes there give 0xffff0000.
+/// Xen's 32-bit boot code reads the address of its trampoline from the BIOS
+/// data area; zeros there result in 0xffff0000.
 fn xen_trampoline(facts: &Facts<'_>) -> Answer {
     let dump = facts.dump();
     let xen = facts.in_segment("xen")
@@ -139,7 +139,7 @@ fn linux_gate(facts: &Facts<'_>) -> Answer {
     )
 }
 
-/// Linux leaves its table behind when it jumps.
+/// Linux's IDT stays active after its jump.
 fn linux_kexec(facts: &Facts<'_>) -> Answer {
     if facts.found.source != Source::Linux {
         return None;
@@ -173,7 +173,7 @@ fn jump_to_nowhere(facts: &Facts<'_>) -> Answer {
     }
     answer(
         format!("rip is {}: not code that was loaded", facts.name(rip)),
-        "a wild jump or an overwritten return address: look at the stack, and at who could have overwritten it; if \
+        "a wild jump or an overwritten return address: look at the stack, and at code that could have overwritten it; if \
          the program moved itself, give its address with --symbols FILE@ADDR",
     )
 }
@@ -194,7 +194,7 @@ fn before_own_idt(facts: &Facts<'_>) -> Answer {
     };
     answer(
         format!("the image itself failed, before it loaded an IDT of its own{how}"),
-        "nothing of the handoff runs any more at this point: give the image's symbols to see where it is",
+        "the handoff does not run any more at this point: give the image's symbols to find the location",
     )
 }
 

@@ -1,4 +1,4 @@
-//! Every rule has a dump that it is for, and dumps that it is not for.
+//! Each rule is tested with dumps that it applies to, and others.
 
 use super::*;
 use crate::decode::lines::Lines;
@@ -8,7 +8,7 @@ use crate::decode::symbolise::Symboliser;
 use crate::decode::tests::{record, text};
 use handoff::dump::Record;
 
-/// What the handoff said before: itself at 1 MiB, Xen at 2 MiB.
+/// Lines of the handoff: itself at 1 MiB, Xen at 2 MiB.
 const BANNER: &str = "[handoff] mbtool 0.1.0 at 0x100000, entered by linux\n\
     [handoff] verify xen 0x00200000-0x00600000 9 bytes: crc32 ok\n\
     [handoff] verify module 0: vmlinuz 0x01000000-0x01001000 9 bytes: crc32 ok\n";
@@ -35,7 +35,7 @@ fn rules(record: &Record<'_>) -> Vec<&'static str> {
         .collect()
 }
 
-/// In the image, in protected mode with paging off.
+/// A dump in the image, in protected mode without paging.
 fn protected() -> Record<'static> {
     Record {
         mode: Mode::Protected,
@@ -54,7 +54,7 @@ fn registers(set: &[(usize, u64)]) -> [u64; 16] {
 }
 
 #[test]
-fn a_watchpoint_of_ours() {
+fn a_watchpoint_of_the_handoff() {
     let hit = Record {
         vector: 1,
         error: None,
@@ -126,7 +126,7 @@ fn faults_of_the_handoff_itself() {
 }
 
 #[test]
-fn jumps_into_nothing() {
+fn jumps_to_unloaded_addresses() {
     let at = |rip| rules(&Record { rip, ..protected() });
     assert_eq!(at(0)[0], "jump-to-null");
     assert_eq!(at(0xffff_fff0)[0], "jump-to-nowhere");
@@ -141,7 +141,7 @@ fn jumps_into_nothing() {
 }
 
 #[test]
-fn a_stack_that_is_not_there() {
+fn a_stack_outside_of_memory() {
     let lost = Record {
         rip: 0,
         gpr: registers(&[(4, 0xffff_f000)]),
@@ -316,7 +316,7 @@ fn linux_has_sixteen_gates() {
 }
 
 #[test]
-fn a_fault_inside_a_dump_is_told() {
+fn a_fault_inside_a_dump_is_reported() {
     let text = text(&record(), "");
     let (cut, _) = text.split_once("[handoff] code").unwrap();
     let found = report_of(&format!(

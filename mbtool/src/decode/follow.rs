@@ -1,5 +1,5 @@
-//! Bytes of a log that is still being written: a growing file, a serial device,
-//! a terminal, a pipe.
+//! Reads a log that is still being written: a growing file, a serial device, a
+//! terminal, a pipe.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
@@ -12,48 +12,50 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// How often a file is looked at.
+/// Polling interval of a file.
 const POLL: Duration = Duration::from_millis(100);
-/// A source is quiet when nothing came for so long, in [`POLL`]s.
+/// A source is quiet after this time without data, in [`POLL`]s.
 const QUIET: u32 = 15;
 
-/// What came.
+/// Event of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// So many bytes.
+    /// This number of bytes was read.
     Bytes(usize),
-    /// Nothing for a while (told once).
+    /// No data for some time (reported once).
     Quiet,
-    /// The file got shorter: it is another one now.
+    /// The file was truncated or replaced.
     Restarted,
-    /// There will be no more.
+    /// End of the data.
     End,
 }
 
-/// A source that is followed.
+/// A source to follow.
 #[derive(Debug)]
 pub struct Follow {
     source: File,
     regular: bool,
     position: u64,
     idle: u32,
-    // the terminal's settings before
+    // previous settings of the terminal
     restore: Option<Termios>,
 }
 
 impl Follow {
     /// Opens a file, device or pipe; `-` is standard input. A terminal is set to
-    /// raw mode (no echo, no translation) until this is dropped; its speed stays.
+    /// raw mode (no echo, no translation) until drop; its baud rate is unchanged.
     ///
     /// # Errors
     ///
-    /// It cannot be opened, or is a terminal that cannot be set.
+    /// When it cannot be opened, or is a terminal that cannot be set to raw
+    /// mode.
     pub fn open(path: &Path) -> io::Result<Self> {
         let stdin = path.as_os_str() == "-";
         let source = if stdin {
             File::from(io::stdin().as_fd().try_clone_to_owned()?)
         } else {
-            // a terminal must not become ours, and a modem line need not be ready
+            // it must not become the controlling terminal, and carrier detect is
+            // ignored
             let flags = rustix::fs::OFlags::NOCTTY.bits().cast_signed();
             OpenOptions::new()
                 .read(true)
@@ -71,11 +73,11 @@ impl Follow {
         })
     }
 
-    /// Waits for more, at most until the source counts as quiet.
+    /// Waits for more data, at most until the source counts as quiet.
     ///
     /// # Errors
     ///
-    /// Reading failed.
+    /// The error of the read.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Step> {
         loop {
             if self.regular && self.source.metadata()?.len() < self.position {
@@ -92,7 +94,7 @@ impl Follow {
                         self.idle = 0;
                         return Ok(Step::Bytes(count));
                     }
-                    // the other side of a pty is gone
+                    // the other side of a pty was closed
                     Err(error)
                         if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) =>
                     {
@@ -109,7 +111,7 @@ impl Follow {
         }
     }
 
-    /// Waits for [`POLL`] for something to read.
+    /// Waits up to [`POLL`] for data.
     fn ready(&self) -> io::Result<bool> {
         let mut fds = [PollFd::new(&self.source, PollFlags::IN)];
         let timeout = Timespec {
@@ -127,13 +129,13 @@ impl Follow {
 impl Drop for Follow {
     fn drop(&mut self) {
         if let Some(before) = &self.restore {
-            // nothing can be done about a terminal that is gone
+            // the terminal may be gone
             let _ = tcsetattr(&self.source, OptionalActions::Now, before);
         }
     }
 }
 
-/// Makes a terminal raw; `None` for what is none.
+/// Sets a terminal to raw mode; `None` if it is not a terminal.
 fn raw(source: &File) -> io::Result<Option<Termios>> {
     let Ok(before) = tcgetattr(source) else {
         return Ok(None);

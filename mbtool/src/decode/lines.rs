@@ -1,6 +1,6 @@
-//! Lines of text out of the bytes of a serial log.
+//! Splits the bytes of a serial log into lines.
 
-/// Longest line that is kept, in bytes; a longer one counts as several.
+/// Maximum length of a line in bytes; a longer one counts as several.
 const LINE_LIMIT: usize = 16 << 10;
 
 /// Collects bytes until a line is complete.
@@ -11,8 +11,8 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Takes bytes; `each` gets every line that they complete, with its number
-    /// from 1.
+    /// Adds bytes; calls `each` for every completed line, with its number from
+    /// 1.
     pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(usize, &str)) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.pending.extend_from_slice(part);
@@ -22,7 +22,7 @@ impl Lines {
         }
     }
 
-    /// Ends the input: what was not complete is a line too.
+    /// Ends the input: an incomplete line counts too.
     pub fn finish(&mut self, mut each: impl FnMut(usize, &str)) {
         if !self.pending.is_empty() {
             self.emit(&mut each);
@@ -37,7 +37,7 @@ impl Lines {
 }
 
 /// The text of a line without terminal control: escape sequences (ECMA-48) and
-/// control characters. What is not UTF-8 becomes U+FFFD.
+/// control characters. Invalid UTF-8 becomes U+FFFD.
 #[must_use]
 pub fn clean(line: &[u8]) -> String {
     let line = String::from_utf8_lossy(line);
@@ -46,7 +46,7 @@ pub fn clean(line: &[u8]) -> String {
     while let Some(c) = chars.next() {
         if c == '\x1b' {
             if chars.next_if_eq(&'[').is_some() {
-                // parameters and intermediates, then one final character
+                // parameter and intermediate bytes, then one final byte
                 while chars.next_if(|c| ('\x20'..='\x3f').contains(c)).is_some() {}
             }
             chars.next_if(|c| ('\x40'..='\x7e').contains(c));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_line_does_not_grow() {
+    fn a_line_without_end_is_split() {
         let chunk = vec![b'x'; 5000];
         let mut lines = Lines::default();
         let mut longest = 0;

@@ -1,21 +1,22 @@
-//! The dump that Linux prints since 6.16 when its kexec code faults: 19 lines
-//! of a label and 16 digits, no header, no check (docs/dump-format.md).
+//! The dump that Linux (6.16 and later) prints when its kexec code faults: 19
+//! lines with a label and 16 digits, without header and checksum
+//! (docs/dump-format.md).
 
 use handoff::abi::has_error_code;
 use handoff::dump::Mode;
 use handoff::dump::read::{Dump, Integrity};
 
-/// The labels, in the order printed.
+/// Labels in the order printed.
 const LABELS: [&str; 19] = [
     "Exc:", "Err:", "rip:", "rsp:", "rax:", "rbx:", "rcx:", "rdx:", "rsi:", "rdi:", "r8 :", "r9 :",
     "r10:", "r11:", "r12:", "r13:", "r14:", "r15:", "cr2:",
 ];
-/// Where a value goes: numbers of the registers as the CPU counts them.
+/// Register numbers (in the CPU's order) of the values.
 const GPR: [usize; 15] = [4, 0, 3, 1, 2, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-/// Lines of others between two lines of a dump.
+/// Maximum number of other lines between two lines of a dump.
 const MAX_NOISE: usize = 200;
 
-/// Reads Linux's dumps out of lines.
+/// Reads Linux's dumps from lines.
 #[derive(Debug, Default)]
 pub struct Reader {
     open: Option<Open>,
@@ -30,7 +31,7 @@ struct Open {
 }
 
 impl Reader {
-    /// Takes one line. Returns the dumps that it ended.
+    /// Adds a line. Returns the dumps that it completed.
     pub fn line(&mut self, line: &str) -> Vec<Dump> {
         let mut ended = Vec::new();
         let fields = fields(line);
@@ -51,7 +52,7 @@ impl Reader {
             if again {
                 ended.extend(self.finish());
             }
-            // "Exc:" or, should that be lost, "rip:" begins
+            // "Exc:" or, if that is lost, "rip:" is the first line
             if self.open.is_none() && label != 0 && label != 2 {
                 continue;
             }
@@ -70,14 +71,14 @@ impl Reader {
         ended
     }
 
-    /// Ends the input. Returns the dump that was not complete.
+    /// Ends the input. Returns an incomplete dump.
     pub fn finish(&mut self) -> Option<Dump> {
         let open = self.open.take()?;
-        // a label or two can stand in any text
+        // one label can occur in any text
         (open.values.iter().flatten().count() > 1).then(|| open.dump())
     }
 
-    /// True while a dump is not complete.
+    /// True while a dump is incomplete.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.open.is_some()
@@ -114,7 +115,8 @@ impl Open {
     }
 }
 
-/// Labels in a line, by number, with their values; `None` for a damaged one.
+/// Returns the labels in a line, by number, with their values; `None` for a
+/// damaged value.
 fn fields(line: &str) -> Vec<(usize, Option<u64>)> {
     let mut found = Vec::new();
     let mut rest = line;
@@ -124,7 +126,7 @@ fn fields(line: &str) -> Vec<(usize, Option<u64>)> {
         let Some(label) = LABELS.iter().position(|label| head.ends_with(label)) else {
             continue;
         };
-        // not the end of a longer word, such as `drip:`
+        // must not be the end of a longer word, such as `drip:`
         let before = head[..head.len() - LABELS[label].len()].chars().last();
         let digits = tail
             .bytes()

@@ -1,7 +1,7 @@
-//! Machine check banks of a dump, in words (Intel SDM vol. 3, 17.3.2 and 17.9;
+//! Describes machine check banks of a dump (Intel SDM vol. 3, 17.3.2 and 17.9;
 //! AMD APM vol. 2, 9.3.2 and 9.5).
 
-/// Flags of a bank's status that say how bad it is.
+/// Flags of a bank's status about severity.
 const FLAGS: [(u32, &str); 4] = [
     (61, "uncorrected"),
     (57, "the CPU's state is lost"),
@@ -9,7 +9,7 @@ const FLAGS: [(u32, &str); 4] = [
     (55, "action required"),
 ];
 
-/// What the lines `mc bank ...` of a dump say, one sentence for each.
+/// Describes the lines `mc bank ...` of a dump, one sentence each.
 #[must_use]
 pub fn describe(more: &[String]) -> Vec<String> {
     more.iter().filter_map(|line| bank(line)).collect()
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn banks_have_words() {
+    fn banks_are_described() {
         let more = [
             "mcg status 0x0000000000000005 banks 10",
             "mc bank 1 status 0xbe00000000800400 addr 0x0000000012345000 misc 0x000000000000008c",

@@ -1,6 +1,7 @@
-//! Exception dumps in serial logs: found, decoded, symbolised, explained.
+//! Exception dumps in serial logs: finds, decodes, symbolizes and explains
+//! them.
 //!
-//! bytes -> [`lines`] -> [`scan`] (ours and Linux's dumps) -> [`report`]
+//! bytes -> [`lines`] -> [`scan`] (dumps of mbtool and Linux) -> [`report`]
 //! ([`address_map`] of a plan, [`symbols`], [`disasm`], [`rules`], [`explain`]).
 //!
 //! Formats: docs/dump-format.md (input), docs/decode-json.md (output).
@@ -23,18 +24,18 @@ pub mod symbolise;
 pub mod symbols;
 mod uncertain;
 
-/// Why decoding cannot start.
+/// Errors that prevent decoding.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// Not what `plan --json` prints.
+    /// Not the output of `plan --json`.
     #[error("plan: {0}")]
     Plan(String),
-    /// No symbols to be had.
+    /// Unusable symbol file.
     #[error("symbols {name}: {why}")]
     Symbols {
         /// The file.
         name: String,
-        /// What is wrong with it.
+        /// Reason.
         why: String,
     },
 }

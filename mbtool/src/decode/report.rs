@@ -1,4 +1,4 @@
-//! One decoded dump, as `decode --json` prints it (docs/decode-json.md).
+//! One decoded dump: the document of `decode --json` (docs/decode-json.md).
 
 use super::address_map::{AddressMap, Place};
 use super::bits;
@@ -18,7 +18,7 @@ use handoff::names::nth;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Raised with every incompatible change of the document.
+/// Incremented with every incompatible change of the document.
 pub const FORMAT: u32 = 1;
 
 /// The vector.
@@ -33,16 +33,16 @@ pub struct Vector {
 /// The error code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ErrorCode {
-    /// As pushed.
+    /// Value as pushed by the CPU.
     pub value: String,
-    /// What its bits say.
+    /// Decoded bits.
     pub parts: Vec<String>,
 }
 
-/// An address with its names.
+/// An address with its location.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Address {
-    /// The register that holds it.
+    /// Register with the address.
     pub register: &'static str,
     /// The value.
     pub value: String,
@@ -55,13 +55,13 @@ pub struct Address {
 /// One decoded dump.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Who printed it.
+    /// Program that printed it.
     pub source: Source,
-    /// Its first line in the log, from 1.
+    /// Line number in the log, from 1.
     pub line: usize,
     /// "whole", "damaged" or "truncated".
     pub integrity: &'static str,
-    /// Fields that did not survive.
+    /// Fields that are lost.
     pub missing: Vec<&'static str>,
     /// The vector.
     pub vector: Option<Vector>,
@@ -69,25 +69,25 @@ pub struct Report {
     pub error: Option<ErrorCode>,
     /// "long" or "protected".
     pub mode: Option<&'static str>,
-    /// Where the handoff was.
+    /// Phase of the handoff.
     pub phase: Option<String>,
-    /// rip and cr2, named.
+    /// rip and cr2 with locations.
     pub addresses: Vec<Address>,
     /// All registers.
     pub registers: BTreeMap<&'static str, String>,
-    /// Names of the bits that are set.
+    /// Names of set bits.
     pub bits: BTreeMap<&'static str, Vec<&'static str>>,
     /// Instructions around rip.
     pub code: Vec<Line>,
-    /// Memory that the instruction at rip uses.
+    /// Memory accesses of the instruction at rip.
     pub accesses: Vec<String>,
     /// The stack.
     pub stack: Vec<Word>,
     /// Other lines of the dump.
     pub more: Vec<String>,
-    /// What it means.
+    /// Explanations.
     pub explanations: Vec<Explanation>,
-    /// What makes the above doubtful.
+    /// Reasons to doubt the above.
     pub notes: Vec<String>,
 }
 
@@ -112,7 +112,7 @@ impl Report {
                     .to_owned(),
             );
         }
-        // Linux's dump has no code: the file's is as good
+        // Linux's dump has no code bytes: those of the file are used
         let instruction = dump.rip.and_then(|rip| {
             let from_file = symbols.code(rip, 0).map(|(_, after)| after);
             let code = if bytes.is_empty() { from_file? } else { bytes };
@@ -139,7 +139,7 @@ impl Report {
                 symbol: symbols.lookup(value),
             })
         };
-        // cr2 is only new in a page fault
+        // cr2 is only valid in a page fault
         let cr2 = dump.cr[1].filter(|_| dump.vector == Some(14));
         let words = dump.stack.as_deref().unwrap_or_default();
         Self {
@@ -199,13 +199,15 @@ impl Report {
     }
 }
 
-/// Instructions around rip; true if the file's bytes are others than the dump's.
+/// Returns the instructions around rip; true if the file's bytes differ from the
+/// dump's.
 fn code(dump: &Dump, mode: Mode, bytes: &[u8], symbols: &Symboliser) -> (Vec<Line>, bool) {
     let Some(rip) = dump.rip else {
         return (Vec::new(), false);
     };
     let offset = symbols.lookup(rip).map_or(0, |symbol| symbol.offset);
-    // decoding from the middle of a function may start inside an instruction
+    // decoding from an address other than a function's start may begin inside
+    // an instruction
     let reach = usize::try_from(offset)
         .ok()
         .filter(|offset| *offset <= REACH)

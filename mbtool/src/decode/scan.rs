@@ -1,4 +1,5 @@
-//! Dumps in a log, ours and Linux's, and what the handoff said before them.
+//! Finds dumps of mbtool and Linux in a log, and lines of the handoff before
+//! them.
 
 use super::linux;
 use handoff::addr::PhysRange;
@@ -6,10 +7,10 @@ use handoff::dump::PREFIX;
 use handoff::dump::read::{self, Dump};
 use serde::Serialize;
 
-/// Most segments remembered of a log.
+/// Maximum number of segments per log.
 const MAX_SEGMENTS: usize = 256;
 
-/// Who printed a dump.
+/// Program that printed a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
@@ -19,35 +20,35 @@ pub enum Source {
     Linux,
 }
 
-/// What the handoff said of itself since it was entered.
+/// Data in the handoff's lines since its entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogContext {
     /// mbtool's version and the blob's address.
     pub handoff: Option<(String, u64)>,
-    /// Segments by name, as verified.
+    /// Verified segments by name.
     pub segments: Vec<(String, PhysRange)>,
-    /// Where it jumped, as text.
+    /// Jump target, as text.
     pub jump: Option<String>,
     /// The addresses that `--guard` watches.
     pub guard: Option<[u64; 2]>,
-    /// A failure was asked for.
+    /// True with a deliberate failure (`--drill`).
     pub drill: bool,
-    /// Segments that were damaged.
+    /// Segments that failed verification.
     pub damaged: Vec<String>,
-    /// A fault inside a dump, as the handoff said it.
+    /// A fault inside a dump, as printed by the handoff.
     pub nested: Option<String>,
 }
 
-/// A dump with its place in the log.
+/// A dump with its position in the log.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// Who printed it.
     pub source: Source,
-    /// Its first line, from 1.
+    /// Number of its first line, from 1.
     pub line: usize,
     /// What was read.
     pub dump: Dump,
-    /// What was said before.
+    /// Lines of the handoff before it.
     pub log: LogContext,
 }
 
@@ -62,11 +63,12 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// Takes a line without terminal control. Returns the dumps that it ended.
+    /// Adds a line without terminal control. Returns the dumps that it
+    /// completed.
     pub fn line(&mut self, number: usize, line: &str) -> Vec<Found> {
         let mut found = Vec::new();
         let said = || line.split(PREFIX).skip(1).map(str::trim_end);
-        // what ends a dump early belongs to it
+        // a line that ends a dump early belongs to it
         said()
             .filter(|text| text.starts_with("nested "))
             .for_each(|text| self.log.take(text));
@@ -94,7 +96,7 @@ impl Scanner {
         found
     }
 
-    /// Ends the input, or gives up waiting for the rest of a dump.
+    /// Ends the input. Returns an incomplete dump.
     pub fn finish(&mut self) -> Vec<Found> {
         let (handoff, linux) = (self.handoff.finish(), self.linux.finish());
         let handoff = handoff.map(|dump| self.found(Source::Handoff, self.handoff_line, 0, dump));
@@ -103,13 +105,13 @@ impl Scanner {
         handoff.into_iter().chain(linux).collect()
     }
 
-    /// True while a dump is not complete.
+    /// True while a dump is incomplete.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.handoff.is_open() || self.linux.is_open()
     }
 
-    /// What the handoff said last.
+    /// Returns the data in the latest lines of the handoff.
     #[must_use]
     pub const fn log(&self) -> &LogContext {
         &self.log
@@ -126,7 +128,7 @@ impl Scanner {
 }
 
 impl LogContext {
-    /// Takes a line of the handoff, without its prefix.
+    /// Parses a line of the handoff, without its prefix.
     fn take(&mut self, text: &str) {
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         match word {
@@ -169,7 +171,7 @@ impl LogContext {
     }
 }
 
-/// `0x...`, in lower case.
+/// Parses `0x...`, in lower case.
 fn hex(text: &str) -> Option<u64> {
     u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
 }

@@ -1,4 +1,4 @@
-//! A report as text.
+//! Text format of a report.
 
 use super::address_map::Place;
 use super::registers::GPR;
@@ -7,7 +7,7 @@ use super::scan::Source;
 use super::symbols::Symbol;
 use std::fmt;
 
-/// Width that sentences are wrapped to.
+/// Width for wrapping sentences.
 const WIDTH: usize = 100;
 
 impl fmt::Display for Report {
@@ -127,7 +127,8 @@ impl Report {
     }
 }
 
-/// The rest of a line: where an address is, with its source lines below.
+/// Formats the rest of a line: the location of an address, with source lines
+/// below.
 fn names(
     f: &mut fmt::Formatter<'_>,
     place: Option<&Place>,
@@ -155,13 +156,13 @@ fn names(
     Ok(())
 }
 
-/// With a full stop.
+/// Adds a full stop.
 fn stopped(text: &str) -> String {
     let stop = if text.ends_with('?') { "" } else { "." };
     format!("{text}{stop}")
 }
 
-/// With a capital, unless it starts with a name.
+/// Capitalizes, unless it starts with a name.
 fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {

@@ -1,4 +1,4 @@
-//! Stack words that can be return addresses.
+//! Finds return addresses on the stack.
 
 use super::address_map::{AddressMap, Place};
 use super::disasm;
@@ -14,15 +14,15 @@ pub struct Word {
     pub address: Option<String>,
     /// Its value.
     pub value: String,
-    /// The segment that the value points into.
+    /// The segment that the value points to.
     pub place: Option<Place>,
-    /// The function that it points into.
+    /// The function that the value points to.
     pub symbol: Option<Symbol>,
-    /// True if the instruction before is a call: a return address.
+    /// True if the value follows a call instruction: a return address.
     pub returns: bool,
 }
 
-/// Names the words of a stack.
+/// Annotates the words of a stack.
 #[must_use]
 pub fn walk(
     words: &[u64],

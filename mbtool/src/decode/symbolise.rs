@@ -1,9 +1,9 @@
-//! All symbol files together: which one knows an address.
+//! Looks up addresses in all symbol files.
 
 use super::address_map::AddressMap;
 use super::symbols::{Symbol, SymbolFile};
 
-/// Symbol files, the handoff's own among them.
+/// Symbol files, including the handoff's own.
 #[derive(Debug)]
 pub struct Symboliser {
     own: Option<SymbolFile>,
@@ -12,17 +12,17 @@ pub struct Symboliser {
 }
 
 impl Symboliser {
-    /// Takes files; those without an address get one from each load's plan.
+    /// Adds files; those without an address get one from the plan of each load.
     #[must_use]
     pub fn new(files: Vec<SymbolFile>) -> Self {
         Self {
-            // a blob without symbols gives no names, and that is all
+            // without symbols in the blob there are no names
             own: SymbolFile::parse("handoff", handoff::blob::ELF, None).ok(),
             ..Self::without_own(files)
         }
     }
 
-    /// The same, but knows nothing of this build's handoff.
+    /// Like [`Self::new`], without the handoff of this build.
     #[must_use]
     pub fn without_own(files: Vec<SymbolFile>) -> Self {
         let fixed = files.iter().map(|file| file.base.is_some()).collect();
@@ -33,7 +33,7 @@ impl Symboliser {
         }
     }
 
-    /// Moves the files to where this load has them.
+    /// Sets the file addresses of this load.
     pub fn place(&mut self, places: &AddressMap) {
         if let Some(own) = &mut self.own {
             own.base = places.handoff;
@@ -53,25 +53,27 @@ impl Symboliser {
         }
     }
 
-    /// Files in the order to ask; the handoff's only if its address is known.
+    /// Files in the order of lookup; the handoff's only if its address is
+    /// known.
     fn all(&self) -> impl Iterator<Item = &SymbolFile> {
         let own = self.own.iter().filter(|own| own.base.is_some());
         self.files.iter().chain(own)
     }
 
-    /// What is at `addr`.
+    /// Looks up `addr`.
     #[must_use]
     pub fn lookup(&self, addr: u64) -> Option<Symbol> {
         self.all().find_map(|file| file.lookup(addr))
     }
 
-    /// Code before `addr` (at most `len` bytes), and from it on.
+    /// Returns at most `len` bytes of code before `addr`, and the code from it
+    /// on.
     #[must_use]
     pub fn code(&self, addr: u64, len: usize) -> Option<(&[u8], &[u8])> {
         self.all().find_map(|file| file.code(addr, len))
     }
 
-    /// True if some file has code there.
+    /// True if a file has code at this address.
     #[must_use]
     pub fn is_code(&self, addr: u64) -> bool {
         self.all().any(|file| file.is_code(addr))

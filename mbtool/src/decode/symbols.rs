@@ -1,4 +1,4 @@
-//! Names of addresses, from ELF files with symbols.
+//! Symbols of ELF files.
 
 use super::DecodeError;
 use gimli::{EndianArcSlice, LittleEndian};
@@ -10,10 +10,10 @@ mod read;
 
 type Slice = EndianArcSlice<LittleEndian>;
 
-/// Most inlined functions shown.
+/// Maximum number of inlined functions.
 const MAX_FRAMES: usize = 16;
 
-/// A function that the compiler put into another one, or the one around it.
+/// An inlined function, or the function around it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Frame {
     /// Function.
@@ -24,16 +24,16 @@ pub struct Frame {
     pub line: Option<u32>,
 }
 
-/// What a file says of an address.
+/// Symbol of an address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Symbol {
-    /// The symbol at or before the address.
+    /// Name of the symbol at or before the address.
     pub name: String,
-    /// Bytes from it.
+    /// Offset from it in bytes.
     pub offset: u64,
     /// Address in the file.
     pub linked_at: u64,
-    /// The file.
+    /// File name.
     pub file: String,
     /// Source lines, the innermost function first; empty without DWARF.
     pub frames: Vec<Frame>,
@@ -46,7 +46,7 @@ struct Text {
     bytes: Vec<u8>,
 }
 
-/// A part of the file in memory.
+/// A loaded part of the file.
 #[derive(Clone, Copy, Debug)]
 struct Load {
     vaddr: u64,
@@ -54,11 +54,11 @@ struct Load {
     size: u64,
 }
 
-/// An ELF file with symbols, and where it is in memory.
+/// An ELF file with symbols, and its address in memory.
 pub struct SymbolFile {
     /// File name without its directory.
     pub name: String,
-    /// Address of its first byte in memory, if it is not where it was linked.
+    /// Memory address of its first byte, if it differs from the link address.
     pub base: Option<u64>,
     loads: Vec<Load>,
     symbols: Vec<(u64, String)>,
@@ -77,7 +77,7 @@ impl SymbolFile {
     ///
     /// # Errors
     ///
-    /// It is no ELF file, or has neither symbols nor a segment to load.
+    /// When it is not ELF, or has neither symbols nor a segment to load.
     pub fn parse(name: &str, bytes: &[u8], base: Option<u64>) -> Result<Self, DecodeError> {
         let bad = |why: String| DecodeError::Symbols {
             name: name.to_owned(),
@@ -120,7 +120,7 @@ impl SymbolFile {
         })
     }
 
-    /// The address of the first byte, as linked for physical memory.
+    /// Returns the physical link address of the first byte.
     #[must_use]
     pub fn link_base(&self) -> u64 {
         self.loads.iter().map(|load| load.paddr).min().unwrap_or(0)
@@ -134,8 +134,8 @@ impl SymbolFile {
             .all(|wanted| self.symbols.iter().any(|(_, name)| name == wanted))
     }
 
-    /// The file's own address for one in memory: as loaded, or as linked, be it
-    /// physical or virtual.
+    /// Converts a memory address to an address in the file: load address or
+    /// link address, physical or virtual.
     #[must_use]
     pub fn linked(&self, addr: u64) -> Option<u64> {
         let Some(base) = self.base else {
@@ -146,7 +146,8 @@ impl SymbolFile {
             .checked_sub(base)
             .and_then(|offset| offset.checked_add(self.link_base()));
         let loaded = loaded.and_then(|paddr| self.by(paddr, |load| Some(load.paddr)));
-        // what was linked to run where it is loaded, and was loaded elsewhere, is there only
+        // an image linked for its physical address but loaded elsewhere is not at its link
+        // address
         let high = |load: &Load| (load.vaddr != load.paddr).then_some(load.vaddr);
         loaded.or_else(|| self.by(addr, high))
     }
@@ -158,7 +159,7 @@ impl SymbolFile {
         })
     }
 
-    /// What is at `addr` in memory.
+    /// Looks up a memory address.
     #[must_use]
     pub fn lookup(&self, addr: u64) -> Option<Symbol> {
         let linked_at = self.linked(addr)?;
@@ -166,7 +167,8 @@ impl SymbolFile {
             .symbols
             .partition_point(|(start, _)| *start <= linked_at);
         let (start, name) = self.symbols.get(after.checked_sub(1)?)?;
-        // code before the first symbol of a section is not the last one of another
+        // an address before the first symbol of a section does not belong to the
+        // last symbol of the previous one
         if self.text(linked_at).map(|text| text.start) != self.text(*start).map(|text| text.start) {
             return None;
         }
@@ -188,7 +190,8 @@ impl SymbolFile {
         self.texts.iter().find(inside)
     }
 
-    /// The `len` bytes of code before `addr` in memory, and those from it on.
+    /// Returns `len` bytes of code before memory address `addr`, and the code
+    /// from it on.
     #[must_use]
     pub fn code(&self, addr: u64, len: usize) -> Option<(&[u8], &[u8])> {
         let linked_at = self.linked(addr)?;
@@ -204,7 +207,7 @@ impl SymbolFile {
             .is_some_and(|linked_at| self.text(linked_at).is_some())
     }
 
-    /// Source lines of an address in the file.
+    /// Returns source lines of an address in the file.
     fn frames(&self, linked_at: u64) -> Vec<Frame> {
         let Some(dwarf) = &self.dwarf else {
             return Vec::new();
@@ -231,7 +234,7 @@ impl SymbolFile {
         out
     }
 
-    /// The memory that the file occupies where it is loaded.
+    /// Returns the memory that the file occupies when loaded.
     #[must_use]
     pub fn span(&self) -> Option<PhysRange> {
         let base = self.base.unwrap_or_else(|| self.link_base());

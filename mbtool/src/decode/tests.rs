@@ -1,8 +1,10 @@
-//! Whole logs: recorded ones against what they decode to, and damaged ones.
+//! Whole logs: recorded ones with their expected output, and damaged ones.
 //!
-//! The logs in tests/data/decode are of real runs (see docs/debugging-triple-faults.md), but for linux.log, which has
-//! the format of Linux 6.16 and a fault in Linux's own control page. linux-7.2.log is of Debian's Linux 7.2, booted
-//! with earlyprintk=serial, which jumped into `mov rax, 0x1122334455667788; mov rbx, 0x42; ud2`. With MBTOOL_UPDATE set, the expected texts are written anew.
+//! The logs in tests/data/decode are of real runs (see docs/debugging-triple-faults.md), but for
+//! linux.log, which has the format of Linux 6.16 and a fault in Linux's own control page.
+//! linux-7.2.log is of Debian's Linux 7.2, booted with earlyprintk=serial, which jumped into `mov
+//! rax, 0x1122334455667788; mov rbx, 0x42; ud2`. With MBTOOL_UPDATE set, the expected texts are
+//! updated.
 
 use super::address_map::AddressMap;
 use super::lines::Lines;
@@ -28,7 +30,8 @@ fn scan(log: &[u8]) -> Vec<Found> {
     found
 }
 
-/// Decodes without the handoff's own symbols: a recorded log is of another build.
+/// Decodes without the handoff's own symbols: a recorded log is from another
+/// build.
 fn reports(log: &[u8], plan: Option<&AddressMap>) -> Vec<Report> {
     let mut symbols = Symboliser::without_own(Vec::new());
     scan(log)
@@ -120,7 +123,8 @@ fn a_dump_that_linux_itself_wrote() {
     assert!(report.missing.is_empty());
 }
 
-/// Two boots on one port, with Xen's and Linux's lines between, a cut dump, and one without its first line.
+/// Two boots on one port, with lines of Xen and Linux in between, a truncated dump, and one without
+/// its first line.
 #[test]
 fn several_dumps_in_noise() {
     let first = fs::read_to_string(data("target-ud2.log")).unwrap();
@@ -157,7 +161,7 @@ fn several_dumps_in_noise() {
     assert_eq!(reports[4].missing[0], "cr2");
 }
 
-/// Text of a record, as the handoff writes it.
+/// Text of a record as written by the handoff.
 #[derive(Default)]
 struct Buffer(String);
 
@@ -176,7 +180,7 @@ pub(super) fn text(record: &Record<'_>, more: &str) -> String {
     out.0.clone()
 }
 
-/// Something to change for a test.
+/// A record to modify in tests.
 pub(super) fn record() -> Record<'static> {
     Record {
         vector: 13,
@@ -203,7 +207,7 @@ proptest! {
         }
     }
 
-    /// Lines that look right, with anything in them.
+    /// Lines with valid syntax and arbitrary values.
     #[test]
     fn almost_dumps_can_be_decoded(
         lines in prop::collection::vec(
@@ -216,7 +220,7 @@ proptest! {
         }
     }
 
-    /// Any record, any code bytes: all rules and the disassembler see them.
+    /// Any record, any code bytes: input of all rules and of the disassembler.
     #[test]
     fn every_record_can_be_explained(
         (vector, error, long, phase) in (any::<u8>(), any::<Option<u64>>(), any::<bool>(), 0..7u32),
@@ -249,9 +253,10 @@ proptest! {
         prop_assert!(!reports[0].to_string().is_empty());
     }
 
-    /// Whatever happens to the other lines, vector and rip are found when theirs survive.
+    /// If the lines of vector and rip are intact, they are found, whatever happens to
+    /// other lines.
     #[test]
-    fn damage_elsewhere_loses_nothing_here(
+    fn damage_of_other_lines_does_not_affect_vector_and_rip(
         vector in any::<u8>(),
         rip in any::<u64>(),
         cuts in prop::collection::vec((any::<prop::sample::Index>(), 0..30usize), 0..8),
@@ -276,7 +281,7 @@ proptest! {
         prop_assert!(!untouched || first.integrity == Integrity::Whole);
     }
 
-    /// Linux's dump, in the same way.
+    /// The same for Linux's dumps.
     #[test]
     fn linux_dumps_survive_noise(
         values in any::<[u64; 19]>(),

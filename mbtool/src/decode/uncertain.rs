@@ -1,4 +1,4 @@
-//! Which fields of a dump are there, and which are uncertain.
+//! Missing and uncertain fields of a dump.
 
 use super::registers::GPR;
 use super::rules;
@@ -9,7 +9,7 @@ use handoff::dump::read::{Dump, Integrity};
 const SEL: [&str; 6] = ["cs", "ds", "es", "fs", "gs", "ss"];
 const CR: [&str; 4] = ["cr0", "cr2", "cr3", "cr4"];
 
-/// Without the fields that the handoff itself calls unknown.
+/// Removes the fields that the handoff itself marks as unknown.
 pub(super) fn without_lost(found: &Found) -> Found {
     let mut found = found.clone();
     if rules::is_frame_lost(&found.dump) {
@@ -19,7 +19,7 @@ pub(super) fn without_lost(found: &Found) -> Found {
     found
 }
 
-/// All registers that survived.
+/// Returns all intact registers.
 pub(super) fn registers(dump: &Dump) -> impl Iterator<Item = (&'static str, u64)> {
     let single = [
         ("rip", dump.rip),
@@ -36,7 +36,7 @@ pub(super) fn registers(dump: &Dump) -> impl Iterator<Item = (&'static str, u64)
         .filter_map(|(name, value)| Some((name, value?)))
 }
 
-/// What the source prints, and this dump does not have.
+/// Returns the fields that the source prints, and that this dump lacks.
 pub(super) fn missing(found: &Found) -> Vec<&'static str> {
     let dump = &found.dump;
     let ours = found.source == Source::Handoff;
@@ -76,7 +76,7 @@ pub(super) fn missing(found: &Found) -> Vec<&'static str> {
         .collect()
 }
 
-/// What the reader should know before trusting the rest.
+/// Returns reasons to doubt the other fields.
 pub(super) fn uncertain(found: &Found) -> Vec<String> {
     let mut notes = Vec::new();
     match found.dump.integrity {
@@ -101,7 +101,7 @@ pub(super) fn uncertain(found: &Found) -> Vec<String> {
         .filter(|(version, _)| version != own)
     {
         notes.push(format!(
-            "the handoff is of mbtool {version}, this is {own}: names of its own functions are guesses"
+            "the handoff is of mbtool {version}, this is {own}: names of its functions may be wrong"
         ));
     }
     if let Some(nested) = &found.log.nested {

@@ -8,9 +8,9 @@ use lz4_flex::frame::FrameDecoder;
 pub(super) const FRAME_MAGIC: [u8; 4] = 0x184d_2204_u32.to_le_bytes();
 /// Magic number of the legacy format, little endian.
 pub(super) const LEGACY_MAGIC: [u8; 4] = 0x184c_2102_u32.to_le_bytes();
-/// What one legacy block unpacks to at most, in bytes.
+/// Maximum unpacked size of a legacy block, in bytes.
 const LEGACY_BLOCK: usize = 8 << 20;
-/// Longest compressed form of a legacy block: incompressible data grows by one
+/// Maximum compressed size of a legacy block: incompressible data grows by one
 /// byte in 255, and 16.
 const LEGACY_PACKED: usize = LEGACY_BLOCK + LEGACY_BLOCK / 255 + 16;
 
@@ -33,9 +33,9 @@ fn u32_at(bytes: &[u8], at: usize) -> Result<u32, Fault> {
     Ok(u32::from_le_bytes(*word))
 }
 
-/// Walks a frame to its end: the length of all of it, and its content size if
-/// it announces one. The decoder takes a file that stops between two blocks for
-/// complete, so the end is looked for here.
+/// Parses a frame to its end: returns its total length, and its content size if
+/// present. The decoder accepts a file that ends between two blocks as
+/// complete, so the end is checked here.
 fn frame_length(input: &[u8]) -> Result<(usize, Option<u64>), Fault> {
     let flags = *input.get(4).ok_or(Fault::Truncated)?;
     // magic, FLG, BD
@@ -87,7 +87,7 @@ pub(super) fn frame(input: &[u8], sink: &mut Sink) -> Result<usize, Fault> {
     let (len, size) = frame_length(input)?;
     sink.room_for(size.unwrap_or(0))?;
     let mut decoder = FrameDecoder::new(input.get(..len).unwrap_or_default());
-    // an end of input here is a block that contradicts its own length
+    // an end of input here is a block that is longer than its size field
     sink.drain(&mut decoder).map_err(|fault| match fault {
         Fault::Truncated => Fault::Corrupt("a block ends too early".into()),
         fault => fault,
@@ -99,8 +99,8 @@ pub(super) fn frame(input: &[u8], sink: &mut Sink) -> Result<usize, Fault> {
 }
 
 /// Unpacks a legacy stream: blocks up to the end of the input, or up to a word
-/// that cannot be a block's size. A file cut between two blocks cannot be told
-/// from a whole one: the format has neither end mark nor checksum.
+/// that cannot be a block's size. A file truncated between two blocks cannot be
+/// detected: the format has neither end mark nor checksum.
 pub(super) fn legacy(input: &[u8], sink: &mut Sink) -> Result<usize, Fault> {
     let mut at = LEGACY_MAGIC.len();
     let mut buffer = vec![0; LEGACY_BLOCK];

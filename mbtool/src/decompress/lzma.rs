@@ -5,12 +5,12 @@ use lzma_rust2::{Action, LzmaReader, Status, XzStream};
 
 /// Header magic of the .xz format, section 2.1.1.1.
 pub(super) const XZ_MAGIC: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
-/// Memory that a decoder may take for its dictionary, in KiB: enough for
-/// `xz -9` (64 MiB) and for dictionaries of 1 GiB.
+/// Maximum memory of a decoder for its dictionary, in KiB: enough for `xz -9`
+/// (64 MiB) and for dictionaries of 1 GiB.
 const MEMORY_KIB: u32 = (1 << 20) + 1024;
-/// Size field of a .lzma header that says "there is an end marker".
+/// Size field of a .lzma header with an end marker.
 const SIZE_UNKNOWN: u64 = u64::MAX;
-/// Sizes that no sane .lzma file announces start here, in bytes (256 GiB).
+/// First size that is not plausible in a .lzma header, in bytes (256 GiB).
 const SIZE_INSANE: u64 = 1 << 38;
 /// Length of the .lzma header: properties, dictionary size, size.
 const HEADER_BYTES: usize = 13;
@@ -21,8 +21,8 @@ struct LzmaHeader {
     size: u64,
 }
 
-/// Takes a .lzma header apart. `None` where it is not a plausible one: there is
-/// no magic number, so all that compressors never write is refused. A file that
+/// Parses a .lzma header. `None` when it is not plausible: there is no magic
+/// number, so all values that compressors never write are refused. A file that
 /// begins with zeros (a disk image) fails at the first byte.
 fn lzma_header(bytes: &[u8]) -> Option<LzmaHeader> {
     let (props, rest) = bytes.split_first()?;
@@ -30,7 +30,7 @@ fn lzma_header(bytes: &[u8]) -> Option<LzmaHeader> {
     let (size, rest) = rest.split_first_chunk::<8>()?;
     let dictionary = u32::from_le_bytes(*dictionary);
     let size = u64::from_le_bytes(*size);
-    // lc=3 lp=0 pb=2, which is what every .lzma compressor writes by default
+    // lc=3 lp=0 pb=2, the default of every .lzma compressor
     let plausible = *props == 0x5d
         && dictionary >= 1 << 12
         && is_dictionary_size(dictionary)
@@ -40,7 +40,7 @@ fn lzma_header(bytes: &[u8]) -> Option<LzmaHeader> {
     plausible.then_some(LzmaHeader { dictionary, size })
 }
 
-/// True for 2^n and 2^n + 2^(n-1), the only sizes that compressors write.
+/// True for 2^n and 2^n + 2^(n-1), the only sizes used by compressors.
 const fn is_dictionary_size(size: u32) -> bool {
     let low = 1 << size.trailing_zeros();
     size.is_power_of_two() || size == low + (low << 1)
@@ -72,8 +72,8 @@ pub(super) fn xz(input: &[u8], sink: &mut Sink) -> Result<usize, Fault> {
     }
 }
 
-/// Unpacks one .lzma stream. The format has no checksum; the announced size or
-/// the end marker is checked, and the state that the range coder ends in.
+/// Unpacks one .lzma stream. The format has no checksum; the size or end
+/// marker, and the final state of the range coder, are checked.
 pub(super) fn lzma_alone(input: &[u8], sink: &mut Sink) -> Result<usize, Fault> {
     let header =
         lzma_header(input).ok_or_else(|| Fault::Corrupt("not a plausible header".into()))?;
@@ -89,7 +89,7 @@ pub(super) fn lzma_alone(input: &[u8], sink: &mut Sink) -> Result<usize, Fault> 
     Ok((input.len() - rest.len() - unused.len()).max(HEADER_BYTES))
 }
 
-/// Says what the dictionary needs, instead of "out of memory".
+/// Reports the needed dictionary size instead of "out of memory".
 fn memory(error: std::io::Error, need_kib: Option<u32>) -> Fault {
     match need_kib {
         Some(need) if error.kind() == std::io::ErrorKind::OutOfMemory => {

@@ -1,17 +1,17 @@
-//! Where unpacked bytes go: a vector with a cap.
+//! Output buffer with a size limit.
 
 use std::io::{self, Read};
 
-/// What can go wrong in a decoder, without the file's name.
+/// Errors of a decoder, without the file name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// Input ended too early.
     Truncated,
-    /// Input is wrong; says how.
+    /// Input is invalid, for this reason.
     Corrupt(String),
-    /// Output passed the cap.
+    /// Output exceeds the limit.
     TooLarge,
-    /// Input asks for something that is not supported; says what.
+    /// Input needs this unsupported feature.
     Unsupported(String),
     /// No memory for the output.
     Memory,
@@ -36,7 +36,7 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Makes an empty one that holds at most `limit` bytes.
+    /// Creates an empty buffer for at most `limit` bytes.
     pub(super) const fn new(limit: u64) -> Self {
         Self {
             out: Vec::new(),
@@ -67,8 +67,8 @@ impl Sink {
         self.out
     }
 
-    /// Appends `bytes`, or what of them is within the cap; that is
-    /// [`Fault::TooLarge`].
+    /// Appends `bytes`, truncated at the limit; returns [`Fault::TooLarge`] if it
+    /// was exceeded.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let space = self.limit - self.len_u64();
         let within = bytes
@@ -84,8 +84,8 @@ impl Sink {
         }
     }
 
-    /// Refuses when `more` bytes cannot be within the cap: for formats that
-    /// announce their size. Allocates nothing.
+    /// Fails if `more` bytes would exceed the limit, for formats with a size
+    /// field. Allocates nothing.
     pub(super) fn room_for(&self, more: u64) -> Result<(), Fault> {
         if self.whole && self.len_u64().saturating_add(more) > self.limit {
             Err(Fault::TooLarge)
@@ -98,7 +98,7 @@ impl Sink {
         self.out.len().try_into().unwrap_or(u64::MAX)
     }
 
-    /// Appends everything that `reader` has.
+    /// Appends everything from `reader`.
     pub(super) fn drain(&mut self, reader: &mut impl Read) -> Result<(), Fault> {
         let mut buffer = vec![0; 64 << 10];
         loop {

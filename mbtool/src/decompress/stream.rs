@@ -4,15 +4,15 @@ use super::sink::{Fault, Sink};
 use bzip2::{Decompress, Status};
 use flate2::bufread::GzDecoder;
 
-/// ID1, ID2 and CM = deflate, the only method there is (RFC 1952 2.3.1).
+/// ID1, ID2 and CM = deflate, the only defined method (RFC 1952 2.3.1).
 pub(super) const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 /// First block of a bzip2 stream (pi).
 const BZIP2_BLOCK: [u8; 6] = [0x31, 0x41, 0x59, 0x26, 0x53, 0x59];
-/// End of a bzip2 stream (square root of pi): first in an empty one.
+/// End of a bzip2 stream (square root of pi), the first block of an empty one.
 const BZIP2_END: [u8; 6] = [0x17, 0x72, 0x45, 0x38, 0x50, 0x90];
 
 /// True for "BZh", a level, and one of the two possible block starts (as far as
-/// the bytes go).
+/// present).
 pub(super) fn is_bzip2(bytes: &[u8]) -> bool {
     let Some((head, rest)) = bytes.split_first_chunk::<4>() else {
         return false;

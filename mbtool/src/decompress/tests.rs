@@ -76,7 +76,7 @@ fn unpack(bytes: &[u8]) -> Result<Unpacked, DecompressError> {
 }
 
 #[test]
-fn every_format_is_told_by_magic_and_unpacked() {
+fn every_format_is_detected_and_unpacked() {
     for (name, format, bytes, _) in FIXTURES {
         let unpacked = unpack(bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(unpacked.bytes, PLAIN, "{name}");
@@ -88,7 +88,7 @@ fn every_format_is_told_by_magic_and_unpacked() {
 #[test]
 fn every_proper_prefix_is_truncated() {
     for (name, format, bytes, _) in FIXTURES {
-        // shorter prefixes are too short to be told from plain bytes
+        // shorter prefixes cannot be distinguished from uncompressed data
         for len in 14..bytes.len() {
             if format == Compression::Lz4Legacy && len == 4 {
                 continue;
@@ -105,13 +105,14 @@ fn every_proper_prefix_is_truncated() {
 }
 
 #[test]
-fn a_changed_byte_never_gives_other_bytes_where_there_is_a_checksum() {
+fn corruption_is_detected_in_formats_with_a_checksum() {
     for (name, _, bytes, checked) in FIXTURES {
         for at in 0..bytes.len() {
             for flip in [1, 0x10, 0x80, 0xff] {
                 let mut bad = bytes.to_vec();
                 bad[at] ^= flip;
-                // a magic number gone is plain bytes; no panic in any case
+                // without the magic number it is uncompressed data; no panic in
+                // any case
                 if let Ok(unpacked) = unpack(&bad)
                     && checked
                     && !unpacked.layers.is_empty()
@@ -124,7 +125,7 @@ fn a_changed_byte_never_gives_other_bytes_where_there_is_a_checksum() {
 }
 
 #[test]
-fn members_that_follow_each_other_are_all_unpacked_and_a_raw_tail_stays() {
+fn concatenated_members_are_unpacked_and_trailing_data_is_kept() {
     for (name, format, bytes, _) in FIXTURES {
         for tail in [&b""[..], b"\0\0\0\0\0\0\0\0", b"070701 an archive"] {
             let input = [bytes, bytes, tail].concat();
@@ -137,7 +138,7 @@ fn members_that_follow_each_other_are_all_unpacked_and_a_raw_tail_stays() {
 }
 
 #[test]
-fn a_second_member_that_is_cut_off_is_an_error_that_says_where_it_begins() {
+fn a_truncated_second_member_is_an_error_with_its_offset() {
     let first = FIXTURES[0].2;
     let input = [first, &first[..40]].concat();
     let error = unpack(&input).unwrap_err();
@@ -153,7 +154,7 @@ fn a_second_member_that_is_cut_off_is_an_error_that_says_where_it_begins() {
 }
 
 #[test]
-fn only_one_layer_is_taken_off() {
+fn only_one_layer_is_unpacked() {
     let twice = gzip_of(FIXTURES[1].2);
     let unpacked = unpack(&twice).unwrap();
     assert_eq!(unpacked.bytes, FIXTURES[1].2);
@@ -161,7 +162,7 @@ fn only_one_layer_is_taken_off() {
 }
 
 #[test]
-fn what_is_not_compressed_comes_back_as_it_is() {
+fn uncompressed_data_is_unchanged() {
     let mut ext4 = vec![0; 4096];
     ext4[0x438] = 0x53;
     ext4[0x439] = 0xef;
@@ -172,7 +173,7 @@ fn what_is_not_compressed_comes_back_as_it_is() {
         b"070701",
         &[0; 64],
         &ext4,
-        // no compressor's properties, dictionary, size or first byte
+        // properties, dictionary, size or first byte that no compressor writes
         b"\x5d\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\0",
         b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\x7f\0",
         b"BZh9 is how this text begins",
@@ -191,7 +192,7 @@ fn what_is_not_compressed_comes_back_as_it_is() {
 }
 
 #[test]
-fn a_bomb_stops_at_the_cap() {
+fn a_decompression_bomb_stops_at_the_limit() {
     let bomb = gzip_of(&vec![0; 3 << 20]);
     assert!(bomb.len() < 32 << 10, "{}", bomb.len());
     let error = unpack(&bomb).unwrap_err();
@@ -210,13 +211,13 @@ fn a_bomb_stops_at_the_cap() {
 }
 
 #[test]
-fn an_announced_size_above_the_cap_is_refused_before_anything_is_unpacked() {
+fn a_size_field_above_the_limit_is_refused_before_unpacking() {
     for (name, _, bytes, _) in [FIXTURES[3], FIXTURES[4]] {
         let limit = u64::try_from(PLAIN.len()).unwrap() - 1;
         let error = decompress_capped(bytes.to_vec(), name, limit).unwrap_err();
         assert!(matches!(error, DecompressError::TooLarge { .. }), "{error}");
     }
-    // 200 GiB announced, in 14 bytes
+    // size field of 200 GiB, in 14 bytes
     let lzma = b"\x5d\0\0\x80\0\0\0\0\0\x32\0\0\0\0\0\0\0\0\0";
     let error = unpack(lzma).unwrap_err();
     assert!(matches!(error, DecompressError::TooLarge { .. }), "{error}");
@@ -246,16 +247,16 @@ fn a_huge_dictionary_or_window_is_refused_with_its_size() {
 }
 
 #[test]
-fn skippable_zstd_frames_are_left_out() {
+fn skippable_zstd_frames_are_skipped() {
     let skip = [0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
     let bytes = [&skip, FIXTURES[3].2, &skip, FIXTURES[3].2, &skip].concat();
     assert_eq!(unpack(&bytes).unwrap().bytes, [PLAIN, PLAIN].concat());
-    // without a frame they are somebody else's
+    // without a zstd frame they are not treated as zstd
     assert!(unpack(&skip).unwrap().layers.is_empty());
 }
 
 #[test]
-fn large_data_survives_in_every_format_that_can_be_written_here() {
+fn large_data_round_trips_in_every_format_with_an_encoder() {
     let mut state: u32 = 1;
     let data: Vec<u8> = (0..600_000_u32)
         .map(|i| {
@@ -303,7 +304,7 @@ fn large_data_survives_in_every_format_that_can_be_written_here() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-    /// Random damage of a real file: an answer, never a panic.
+    /// Random corruption of a valid file: an error or data, never a panic.
     #[test]
     fn damaged_files_never_panic(
         which in 0..FIXTURES.len(),
@@ -321,7 +322,7 @@ proptest! {
         }
     }
 
-    /// Whatever is packed comes back.
+    /// Compressed data unpacks to the original.
     #[test]
     fn gzip_round_trips(data in prop::collection::vec(any::<u8>(), 0..2000)) {
         prop_assert_eq!(unpack(&gzip_of(&data)).unwrap().bytes, data);

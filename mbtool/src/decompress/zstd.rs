@@ -10,8 +10,7 @@ const MAGIC: [u8; 4] = 0xfd2f_b528_u32.to_le_bytes();
 /// Skippable frames have magic numbers 0x184d2a50 to 0x184d2a5f (3.1.2).
 const SKIPPABLE: u32 = 0x184d_2a50;
 
-/// Length of the skippable frames that `bytes` begin with, as far as they are
-/// complete.
+/// Total length of the complete skippable frames at the start of `bytes`.
 fn skippable(bytes: &[u8]) -> usize {
     let mut skipped = 0;
     while let Some((head, _)) = bytes
@@ -42,10 +41,10 @@ pub(super) fn starts_with_frame(bytes: &[u8]) -> bool {
         .is_some_and(|rest| rest.starts_with(&MAGIC))
 }
 
-/// Unpacks all frames that `input` begins with, skippable ones left out.
+/// Unpacks all frames at the start of `input`, without skippable ones.
 ///
-/// The decoder computes the content checksum but leaves the comparison to its
-/// caller, so it is done here; so is the announced content size.
+/// The decoder computes the content checksum but does not compare it, so it is
+/// compared here; so is the content size.
 pub(super) fn frames(input: &[u8], sink: &mut Sink) -> Result<usize, Fault> {
     let mut decoder = FrameDecoder::new();
     let mut rest = input;
@@ -60,7 +59,7 @@ pub(super) fn frames(input: &[u8], sink: &mut Sink) -> Result<usize, Fault> {
 
 fn frame(decoder: &mut FrameDecoder, rest: &mut &[u8], sink: &mut Sink) -> Result<(), Fault> {
     decoder.reset(&mut *rest).map_err(|error| fault(&error))?;
-    // 0 stands for "not announced"
+    // 0 means "not present"
     let announced = decoder.content_size();
     sink.room_for(announced)?;
     let before = sink.len();

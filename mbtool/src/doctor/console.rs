@@ -1,4 +1,4 @@
-//! Where the handoff prints.
+//! Checks of the handoff's console.
 
 use super::{Check, Machine, State};
 use crate::request::console::{self, ConsoleSpec};

@@ -1,13 +1,14 @@
-//! What makes a crash, and what happens then where no crash image starts.
+//! Checks of crash triggers, and of the behavior of a crash without a crash
+//! image.
 //!
-//! Sysctls: Linux, Documentation/admin-guide/sysctl/kernel.rst; words of Xen:
-//! docs/misc/xen-command-line.
+//! Sysctls: Linux, Documentation/admin-guide/sysctl/kernel.rst; parameters of
+//! Xen: docs/misc/xen-command-line.
 
 use super::{Check, Machine};
 use crate::plan::crash::xen::cmdline::no_reboot;
 use crate::sys::kernel_cmdline;
 
-/// Bit of kernel.sysrq that lets the keyboard crash the kernel (`SysRq c`).
+/// Bit of kernel.sysrq that permits a crash by keyboard (`SysRq c`).
 const SYSRQ_DUMP: i64 = 8;
 
 pub(super) fn checks(machine: &Machine) -> Vec<Check> {
@@ -27,15 +28,15 @@ pub(super) fn checks(machine: &Machine) -> Vec<Check> {
     checks
 }
 
-/// kernel.panic: what a panic without a crash image ends in.
+/// kernel.panic: action after a panic without a crash image.
 fn panic(machine: &Machine) -> Check {
     const ID: &str = "panic";
     match machine.sysctl("kernel/panic") {
         None => Check::unknown(ID, "kernel.panic cannot be read"),
-        // Linux reboots at once there, which is how Xen hears of it
+        // Linux reboots at once in that case, which notifies Xen
         Some(now @ ..=0) if machine.under_xen() => Check::ok(
             ID,
-            format!("kernel.panic is {now}: Xen hears of a panic of dom0 at once"),
+            format!("kernel.panic is {now}: Xen is notified of a panic of dom0 at once"),
         ),
         Some(0) => Check::warning(
             ID,
@@ -45,7 +46,9 @@ fn panic(machine: &Machine) -> Check {
         .fix("sysctl kernel.panic=10 (and in /etc/sysctl.d, or panic=10 on the command line)"),
         Some(seconds @ 1..) if machine.under_xen() => Check::ok(
             ID,
-            format!("kernel.panic is {seconds}: Xen hears of a panic of dom0 after {seconds} s"),
+            format!(
+                "kernel.panic is {seconds}: Xen is notified of a panic of dom0 after {seconds} s"
+            ),
         ),
         Some(seconds) => Check::ok(
             ID,
@@ -61,7 +64,7 @@ fn oops(machine: &Machine) -> Check {
         None => Check::unknown(ID, "kernel.panic_on_oops cannot be read"),
         Some(0) => Check::warning(
             ID,
-            "kernel.panic_on_oops is 0: after a defect in a process's context the kernel goes on, \
+            "kernel.panic_on_oops is 0: after an oops in process context the kernel continues, \
              and there is no dump of it",
         )
         .fix("sysctl kernel.panic_on_oops=1 (and in /etc/sysctl.d, or oops=panic on the command line)"),
@@ -69,7 +72,7 @@ fn oops(machine: &Machine) -> Check {
     }
 }
 
-/// Which hangs are crashes; a choice, not a fault.
+/// Detectors of hangs, and whether they crash; a choice, not a fault.
 fn hangs(machine: &Machine) -> Check {
     const NAMES: [&str; 5] = [
         "softlockup_panic",
@@ -85,13 +88,13 @@ fn hangs(machine: &Machine) -> Check {
     Check::ok(
         "hangs",
         format!(
-            "{} (1: makes a crash, and with it a dump; set by sysctl kernel.NAME=1)",
+            "{} (1: crashes, which makes a dump; set with sysctl kernel.NAME=1)",
             values.join(", ")
         ),
     )
 }
 
-/// How to crash on purpose.
+/// How to crash deliberately.
 fn sysrq(machine: &Machine) -> Check {
     let trigger = "echo c > /proc/sysrq-trigger crashes, for a test";
     let keys = match machine.sysctl("kernel/sysrq") {
@@ -124,12 +127,12 @@ fn notifiers(machine: &Machine) -> Check {
     }
 }
 
-/// What Xen's own words say about a crash.
+/// Xen's parameters about a crash.
 fn xen(machine: &Machine) -> Check {
     const ID: &str = "xen-panic";
     let line = machine.status.xen_kexec.as_ref();
     let Some(line) = line.and_then(|xen| xen.command_line.as_deref()) else {
-        return Check::unknown(ID, "Xen's command line is not known");
+        return Check::unknown(ID, "Xen's command line is unknown");
     };
     let words = kernel_cmdline::split(line);
     let watchdog = words
@@ -138,7 +141,7 @@ fn xen(machine: &Machine) -> Check {
     let watchdog = match watchdog {
         Some(word) => format!("{word}: a CPU of Xen that hangs is a crash"),
         None => {
-            "no watchdog on Xen's command line: a Xen that hangs makes no dump (the word watchdog \
+            "no watchdog on Xen's command line: a Xen that hangs makes no dump (parameter watchdog \
              makes it crash)"
                 .to_owned()
         }
@@ -188,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_oops_may_go_on() {
+    fn an_oops_that_continues_is_a_warning() {
         let recorded = Recorded::new();
         recorded.put("proc/sys/kernel/panic_on_oops", "0\n");
         let check = oops(&recorded.machine());
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn hangs_and_keys_are_told() {
+    fn hang_detectors_and_sysrq_are_reported() {
         let recorded = Recorded::new();
         recorded.put("proc/sys/kernel/softlockup_panic", "1\n");
         let check = hangs(&recorded.machine());
@@ -231,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn xens_own_words() {
+    fn parameters_of_xen() {
         let recorded = Recorded::new();
         let mut machine = recorded.machine();
         assert_eq!(xen(&machine).state, State::Unknown);

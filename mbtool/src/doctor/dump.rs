@@ -1,4 +1,4 @@
-//! What a dump is made of, and which CPUs will read it.
+//! Checks of the data for a dump, and of the CPUs that will read it.
 
 use super::{Check, Machine, State};
 use crate::plan;
@@ -10,7 +10,7 @@ pub(super) fn checks(machine: &Machine) -> Vec<Check> {
     vec![facts(machine), cpus(machine)]
 }
 
-/// Registers and descriptions that the running system leaves.
+/// Crash notes and VMCOREINFO of the running system.
 fn facts(machine: &Machine) -> Check {
     const ID: &str = "dump";
     let Some(host) = machine.host() else {
@@ -21,7 +21,7 @@ fn facts(machine: &Machine) -> Check {
     let mut missing = facts.warnings.clone();
     if facts.cpu_notes.is_empty() {
         missing.push(
-            "where the CPUs' registers will be saved is not known: a dump will have memory only"
+            "the crash notes of the CPUs are unknown: a dump will have memory only, no registers"
                 .to_owned(),
         );
     }
@@ -62,7 +62,8 @@ fn unprivileged(machine: &Machine) -> bool {
     kernel.cap_sys_boot == Some(false) || kernel.cap_sys_admin == Some(false)
 }
 
-/// Whether Xen as crash kernel gets tables without the CPU that it must not start.
+/// Checks that a crash Xen can get ACPI tables without the boot CPU, which it must
+/// not start.
 fn cpus(machine: &Machine) -> Check {
     const ID: &str = "cpus";
     let Some(host) = machine.host() else {
@@ -75,7 +76,7 @@ fn cpus(machine: &Machine) -> Check {
     let online = match (list("present"), list("online")) {
         (Some(present), Some(online)) if online < present => {
             format!(
-                "; {} of {present} CPUs are offline: Xen will start them, too",
+                "; {} of {present} CPUs are offline: Xen will start them too",
                 present - online
             )
         }
@@ -86,7 +87,7 @@ fn cpus(machine: &Machine) -> Check {
         Ok((_, boot_cpu)) => Check::ok(
             ID,
             format!(
-                "{} ACPI tables; firmware started the CPU with APIC id {boot_cpu}{online}",
+                "{} ACPI tables; the boot CPU (started by firmware) has APIC id {boot_cpu}{online}",
                 host.acpi.tables.len()
             ),
         ),
@@ -108,7 +109,7 @@ fn cpus(machine: &Machine) -> Check {
     }
 }
 
-/// How many CPUs `0-3,8` has; `None` for what is no such list.
+/// Counts the CPUs of a list such as `0-3,8`; `None` if invalid.
 fn cpu_list(text: &str) -> Option<u64> {
     if text.is_empty() {
         return Some(0);
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_dump() {
+    fn a_complete_dump() {
         let recorded = Recorded::new();
         let machine = recorded.machine();
         let check = facts(&machine);
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_in_a_dump() {
+    fn missing_data_of_a_dump_is_reported() {
         let recorded = Recorded::new();
         for cpu in 0..2 {
             recorded.remove(&format!("sys/devices/system/cpu/cpu{cpu}/crash_notes"));
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn one_cpu_where_the_tables_cannot_be_had() {
+    fn without_acpi_tables_xen_uses_one_cpu() {
         let recorded = Recorded::new();
         let check = cpus(&recorded.machine());
         assert_eq!(check.state, State::Ok, "{check:?}");

@@ -1,10 +1,10 @@
-//! DMA and interrupts that are under way when the system crashes.
+//! Checks of DMA and interrupts that are in progress when the system crashes.
 //!
-//! Nobody stops devices at a crash. Without an IOMMU, or with one that leaves
-//! addresses as they are, they go on writing to the buffers of the system that
-//! crashed, which are outside of the crash region. With one that translates it
-//! depends on who programs it next: Linux takes over the tables that it finds
-//! (VT-d since 4.2, AMD since 4.14), Xen makes new ones.
+//! Devices are not stopped at a crash. Without an IOMMU, or with one in
+//! passthrough mode, they continue to write to the buffers of the crashed
+//! system, which are outside of the crash region. With translation it depends
+//! on the next kernel: Linux reuses the existing tables (VT-d since 4.2, AMD
+//! since 4.14), Xen makes new ones.
 //!
 //! Sources: Linux, Documentation/ABI/testing/sysfs-kernel-iommu_groups and
 //! sysfs-class-iommu; Intel VT-d specification, 8.1 (DMAR); Xen,
@@ -15,15 +15,15 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
-/// Most groups that are looked at.
+/// Maximum number of groups.
 const MAX_GROUPS: usize = 65536;
 /// Offset of the flags in a DMAR table.
 const DMAR_FLAGS: usize = 37;
-/// In them: firmware asks to leave x2APIC off.
+/// Flag: firmware requests that x2APIC stays off.
 const X2APIC_OPT_OUT: u8 = 2;
 /// Model-specific register: address and state of the local APIC.
 const MSR_APIC_BASE: u64 = 0x1b;
-/// In it: x2APIC mode.
+/// Bit in it: x2APIC mode.
 const X2APIC: u64 = 1 << 10;
 
 pub(super) fn checks(machine: &Machine) -> Vec<Check> {
@@ -33,7 +33,7 @@ pub(super) fn checks(machine: &Machine) -> Vec<Check> {
     vec![dma(machine), interrupts(machine)]
 }
 
-/// Names in a directory, sorted; empty where there is none.
+/// Returns the names in a directory, sorted; empty if it does not exist.
 fn names(machine: &Machine, path: &str) -> Vec<String> {
     let entries = fs::read_dir(machine.root.join(path)).into_iter().flatten();
     let mut names: Vec<String> = entries
@@ -45,7 +45,8 @@ fn names(machine: &Machine, path: &str) -> Vec<String> {
     names
 }
 
-/// ACPI tables that describe an IOMMU. Xen renames the one that it uses itself.
+/// Returns the ACPI tables that describe an IOMMU. Xen renames the one that it
+/// uses.
 fn tables(machine: &Machine) -> Vec<String> {
     let all = names(machine, "sys/firmware/acpi/tables");
     let known = |name: &String| ["DMAR", "XMAR", "IVRS"].contains(&name.as_str());
@@ -63,7 +64,7 @@ fn dma(machine: &Machine) -> Check {
         return Check::ok(
             ID,
             format!(
-                "Xen's, if it uses one ({described}); devices of dom0 are given machine addresses, so \
+                "Xen's, if it uses one ({described}); devices of dom0 use machine addresses, so \
                  that DMA under way keeps its meaning; a device that was passed to a guest may not"
             ),
         );
@@ -72,7 +73,7 @@ fn dma(machine: &Machine) -> Check {
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     for group in names(machine, "sys/kernel/iommu_groups") {
         let kind = machine.file(&format!("sys/kernel/iommu_groups/{group}/type"));
-        // before Linux 4.16 the kernel did not say
+        // not reported before Linux 4.16
         *kinds
             .entry(kind.unwrap_or_else(|| "unknown".into()))
             .or_default() += 1;
@@ -81,7 +82,7 @@ fn dma(machine: &Machine) -> Check {
         return Check::ok(
             ID,
             format!(
-                "none in use ({described}): DMA under way at a crash goes to buffers of the crashed \
+                "none in use ({described}): DMA in progress at a crash goes to buffers of the crashed \
                  system, outside of the crash region"
             ),
         );
@@ -106,13 +107,13 @@ fn dma(machine: &Machine) -> Check {
     if !translates {
         return Check::ok(
             ID,
-            format!("{found}: DMA under way at a crash goes to buffers of the crashed system"),
+            format!("{found}: DMA in progress at a crash goes to buffers of the crashed system"),
         );
     }
     if machine.wanted.as_ref().and_then(super::Wanted::is_xen) == Some(false) {
         return Check::ok(
             ID,
-            format!("{found}: Linux as crash kernel takes over the tables that translate DMA"),
+            format!("{found}: Linux as crash kernel reuses the tables that translate DMA"),
         );
     }
     Check::warning(
@@ -126,7 +127,7 @@ fn dma(machine: &Machine) -> Check {
     .fix("iommu.passthrough=1 on this kernel's command line, and reboot")
 }
 
-/// Words about IOMMUs on the kernel's command line.
+/// Returns the kernel's parameters about IOMMUs.
 fn words(machine: &Machine) -> String {
     const NAMES: [&str; 6] = [
         "intel_iommu",
@@ -145,13 +146,13 @@ fn words(machine: &Machine) -> String {
     }
 }
 
-/// x2APIC, which Xen keeps on when it is, unless firmware forbids that.
+/// x2APIC: Xen keeps it enabled, unless firmware forbids that.
 fn interrupts(machine: &Machine) -> Check {
     const ID: &str = "interrupts";
     if machine.under_xen() {
         return Check::ok(
             ID,
-            "Xen's; at a crash it puts the local APICs back as firmware left them",
+            "Xen's; at a crash it restores the local APICs to firmware's mode",
         );
     }
     let info = machine.file("proc/cpuinfo").unwrap_or_default();
@@ -165,13 +166,13 @@ fn interrupts(machine: &Machine) -> Check {
     let remapped = match machine.file("proc/interrupts") {
         Some(text) if text.contains("IR-") => "interrupts are remapped by the IOMMU",
         Some(_) => "interrupts are not remapped",
-        None => "whether interrupts are remapped is not known",
+        None => "whether interrupts are remapped is unknown",
     };
     let mode = match on {
         Some(true) => "x2APIC is on",
         Some(false) if able => "x2APIC is off",
         Some(false) => "the CPUs have no x2APIC",
-        None => "the CPUs have x2APIC; whether it is on is not known (/dev/cpu/0/msr)",
+        None => "the CPUs have x2APIC; whether it is enabled is unknown (/dev/cpu/0/msr)",
     };
     let found = format!("{mode}, {remapped}");
     let forbids = machine.host().is_some_and(|host| {
@@ -199,7 +200,7 @@ fn interrupts(machine: &Machine) -> Check {
     }
 }
 
-/// Whether CPU 0 is in x2APIC mode.
+/// True when CPU 0 is in x2APIC mode.
 fn x2apic_on(machine: &Machine) -> Option<bool> {
     let file = File::open(machine.root.join("dev/cpu/0/msr")).ok()?;
     let mut word = [0; 8];
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn under_xen_addresses_keep_their_meaning() {
+    fn under_xen_devices_use_machine_addresses() {
         let recorded = Recorded::new();
         let mut machine = recorded.machine();
         machine.status.backend = Some("xen");
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn x2apic_against_firmwares_will_stops_xen() {
+    fn x2apic_forbidden_by_firmware_stops_xen() {
         let recorded = Recorded::new();
         let state = || interrupts(&recorded.machine()).state;
         assert_eq!(state(), State::Ok);

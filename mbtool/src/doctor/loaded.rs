@@ -1,4 +1,4 @@
-//! What is loaded now.
+//! Checks of loaded images.
 
 use super::{Check, Machine};
 use crate::backend::xen::record;
@@ -61,7 +61,7 @@ mod tests {
     use crate::doctor::testing::Recorded;
 
     #[test]
-    fn linux_says_what_is_loaded() {
+    fn linux_reports_loaded_images() {
         let recorded = Recorded::new();
         let check = crash_image(&recorded.machine());
         assert_eq!(check.state, State::Warning);
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn xen_does_not_say_and_the_record_does() {
+    fn under_xen_the_record_reports_loaded_images() {
         let recorded = Recorded::new();
         let mut machine = recorded.machine();
         let place = |changed, damaged: Option<&str>| Place {

@@ -1,4 +1,4 @@
-//! Everything that checks look at, read once.
+//! Input of the checks, read once.
 
 use crate::backend::status::Status;
 use crate::backend::{self, BackendError, Choice};
@@ -11,16 +11,16 @@ use crate::request::decide::Decided;
 use crate::sys::file;
 use std::path::{Path, PathBuf};
 
-/// What a load asks first: warnings, or why it is refused.
+/// Result of the checks before a load: warnings, or the reason of a refusal.
 pub type Ready = Result<Vec<String>, BackendError>;
 
-/// An image that is to be the crash image.
+/// An image to check as crash image.
 #[derive(Debug)]
 pub struct Wanted {
-    /// Its name, and who named it.
+    /// Its name, and the source of the name.
     pub name: String,
-    /// What `mbtool load -p` makes of it; `None` where the machine could not be
-    /// read.
+    /// Result of planning it like `mbtool load -p`; `None` if the machine could
+    /// not be read.
     pub outcome: Option<anyhow::Result<Decided>>,
     /// `--console` as given.
     pub consoles: Vec<ConsoleSpec>,
@@ -29,7 +29,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// The plan, where there is one.
+    /// Returns the plan, if there is one.
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
         match &self.outcome {
@@ -38,31 +38,31 @@ impl Wanted {
         }
     }
 
-    /// Whether it is Xen; `None` where that is not known.
+    /// True when it is Xen; `None` if unknown.
     #[must_use]
     pub fn is_xen(&self) -> Option<bool> {
         self.plan().map(|plan| plan.report.image.xen.is_some())
     }
 }
 
-/// The machine.
+/// A machine to check.
 #[derive(Debug)]
 pub struct Machine {
-    /// Where /proc and /sys are below.
+    /// Parent of /proc and /sys.
     pub root: PathBuf,
-    /// What `mbtool status` knows.
+    /// Data of `mbtool status`.
     pub status: Status,
-    /// The answer to a load of an image for `exec`.
+    /// Checks before a load of a normal image.
     pub ready: Ready,
-    /// The answer to a load of a crash image.
+    /// Checks before a load of a crash image.
     pub ready_crash: Ready,
-    /// The crash image that was named, or that the configuration names.
+    /// The crash image of the command line, or of the configuration.
     pub wanted: Option<Wanted>,
-    /// /etc/mbtool/crash.toml, where there is one.
+    /// /etc/mbtool/crash.toml, if it exists.
     pub config: Option<Result<Config, ConfigError>>,
 }
 
-/// The configuration; `None` where there is none.
+/// Reads the configuration; `None` if it does not exist.
 fn config(root: &Path) -> Option<Result<Config, ConfigError>> {
     let path = root.join(config::PATH.trim_start_matches('/'));
     path.exists().then(|| Config::read(&path))
@@ -83,7 +83,7 @@ impl Machine {
         }
     }
 
-    /// The machine's memory and consoles, where they could be read.
+    /// Returns memory and consoles of the machine, if readable.
     #[must_use]
     pub fn host(&self) -> Option<&Host> {
         self.status.host.as_ref()
@@ -95,15 +95,15 @@ impl Machine {
         self.status.kernel.hypervisor == Hypervisor::XenPvDom0
     }
 
-    /// A small file, without white space at its ends; `None` where it cannot be
-    /// read.
+    /// Reads a small file without leading and trailing white space; `None` if
+    /// it cannot be read.
     #[must_use]
     pub fn file(&self, path: &str) -> Option<String> {
         let text = file::read(&self.root.join(path), file::LISTING).ok()?;
         Some(text.trim_matches(['\0', '\n', ' ', '\t']).to_owned())
     }
 
-    /// A sysctl by its path below /proc/sys.
+    /// Reads a sysctl by its path below /proc/sys.
     #[must_use]
     pub fn sysctl(&self, name: &str) -> Option<i64> {
         self.file(&format!("proc/sys/{name}"))?.parse().ok()
@@ -121,7 +121,7 @@ impl Machine {
         self.file("proc/cmdline").unwrap_or_default()
     }
 
-    /// Why the machine's memory is not known.
+    /// Returns why the machine's memory is unknown.
     #[must_use]
     pub fn why_no_host(&self) -> String {
         let first = self.status.warnings.first().cloned();

@@ -1,4 +1,4 @@
-//! The memory for a crash image, and whether an image fits.
+//! Checks of the crash region, and whether an image fits.
 
 use super::{Check, Machine, State, Wanted};
 use crate::plan::crash::region::{self, RegionError};
@@ -19,7 +19,7 @@ pub(super) fn checks(machine: &Machine) -> Vec<Check> {
     checks
 }
 
-/// Words of that name on a command line.
+/// Returns the `crashkernel=` parameters of a command line.
 fn crashkernel(line: &str) -> Vec<&str> {
     let words = kernel_cmdline::split(line).into_iter();
     words
@@ -27,14 +27,15 @@ fn crashkernel(line: &str) -> Vec<&str> {
         .collect()
 }
 
-/// `crashkernel=`, and whether it stands where it is read.
+/// Checks that `crashkernel=` is on the command line of the kernel that
+/// reserves.
 fn words_given(machine: &Machine) -> Check {
     const ID: &str = "crashkernel";
     let line = machine.cmdline();
     let linux = crashkernel(&line);
     if !machine.under_xen() {
         return match linux.is_empty() {
-            true => Check::ok(ID, "no such word on the kernel's command line"),
+            true => Check::ok(ID, "no crashkernel= on the kernel's command line"),
             false => Check::ok(
                 ID,
                 format!("{} on the kernel's command line", linux.join(" ")),
@@ -44,8 +45,8 @@ fn words_given(machine: &Machine) -> Check {
     let xen = machine.status.xen_kexec.as_ref();
     let xen = xen.and_then(|xen| xen.command_line.as_deref());
     let on_xens = match xen.map(crashkernel) {
-        None => "Xen's command line is not known".to_owned(),
-        Some(words) if words.is_empty() => "no such word on Xen's command line".to_owned(),
+        None => "Xen's command line is unknown".to_owned(),
+        Some(words) if words.is_empty() => "no crashkernel= on Xen's command line".to_owned(),
         Some(words) => format!("{} on Xen's command line", words.join(" ")),
     };
     if linux.is_empty() {
@@ -55,14 +56,14 @@ fn words_given(machine: &Machine) -> Check {
     Check::warning(
         ID,
         format!(
-            "{on_xens}; {linux} on the command line of dom0, where it does nothing: only Xen \
+            "{on_xens}; {linux} on the command line of dom0, where it has no effect: only Xen \
              reserves memory"
         ),
     )
     .fix("move it from dom0's command line to Xen's")
 }
 
-/// Whether there is a region, and where.
+/// Checks the region and its position.
 fn reserved(machine: &Machine) -> (Vec<Check>, Option<PhysRange>) {
     const ID: &str = "region";
     let host = machine.host();
@@ -73,10 +74,10 @@ fn reserved(machine: &Machine) -> (Vec<Check>, Option<PhysRange>) {
         .crash_size
         .filter(|_| !machine.under_xen());
     let (regions, xen) = match (known, size_known) {
-        // /proc/iomem shows addresses to root alone
+        // /proc/iomem shows addresses only to root
         (None | Some(([], _)), Some(bytes @ 1..)) => {
             let found = format!(
-                "{} are reserved; where is not known ({})",
+                "{} are reserved; the address is unknown ({})",
                 Size::rounded_up(bytes),
                 machine.why_no_host()
             );
@@ -90,7 +91,7 @@ fn reserved(machine: &Machine) -> (Vec<Check>, Option<PhysRange>) {
         }
         (Some(known), _) => known,
     };
-    // what the image would say is better: it knows how much it needs
+    // the advice for the image is better, as it includes its size
     let advised = machine.wanted.as_ref().and_then(|wanted| {
         let err = wanted.outcome.as_ref()?.as_ref().err()?;
         err.downcast_ref::<RegionError>().copied()
@@ -106,7 +107,7 @@ fn reserved(machine: &Machine) -> (Vec<Check>, Option<PhysRange>) {
             let words = crashkernel(&line);
             if !words.is_empty() && !xen {
                 check.found = format!(
-                    "{}, although the command line has {}: the kernel found no room for it, or did \
+                    "{}, although the command line has {}: the kernel found no free memory for it, or did \
                      not understand it (dmesg says which)",
                     check.found,
                     words.join(" ")
@@ -127,7 +128,7 @@ fn reserved(machine: &Machine) -> (Vec<Check>, Option<PhysRange>) {
     }
 }
 
-/// Whether the image can be loaded, and fits.
+/// Checks that the image can be loaded, and fits.
 fn image(machine: &Machine, region: Option<PhysRange>) -> Vec<Check> {
     const ID: &str = "image";
     const SIZE: &str = "size";
@@ -147,7 +148,7 @@ fn image(machine: &Machine, region: Option<PhysRange>) -> Vec<Check> {
     match outcome {
         None => vec![Check::unknown(
             ID,
-            format!("{name}: cannot be looked at: {}", machine.why_no_host()),
+            format!("{name}: cannot be checked: {}", machine.why_no_host()),
         )],
         Some(Err(err)) => {
             if err.downcast_ref::<RegionError>().is_some() {

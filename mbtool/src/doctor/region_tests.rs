@@ -14,7 +14,7 @@ fn find(machine: &Machine, id: &str) -> Check {
         .clone()
 }
 
-/// Another region, or none: the last eight digits of each end.
+/// Replaces the region, or removes it: the last eight digits of each end.
 fn with_region(recorded: &Recorded, region: Option<(&str, &str)>) {
     let line = "  6c000000-7bffffff : Crash kernel\n";
     let new = match region {
@@ -57,7 +57,7 @@ fn no_region() {
     recorded.put("proc/cmdline", "quiet\n");
     let check = find(&recorded.machine(), "region");
     assert_eq!(check.found, "no memory is reserved for a crash image");
-    // the image knows how much it needs: itself, 64 MiB to run, steps of 32 MiB
+    // the image determines the size: itself, 64 MiB to run, steps of 32 MiB
     let machine = recorded.with_linux();
     let check = find(&machine, "region");
     assert!(check.fix.unwrap().contains("crashkernel=96M (or more)"));
@@ -88,7 +88,7 @@ fn a_region_that_is_too_small() {
     with_region(&recorded, Some(("78000000", "7bffffff")));
     let machine = recorded.with_linux();
     let check = find(&machine, "size");
-    // it fits, in 64 MiB, but as much to run is not there
+    // it fits in 64 MiB, but there is not as much left to run
     assert_eq!(check.state, State::Warning);
     assert!(
         check
@@ -138,7 +138,7 @@ fn where_addresses_are_hidden() {
 }
 
 #[test]
-fn a_word_on_the_wrong_line() {
+fn a_parameter_on_the_wrong_command_line() {
     let recorded = Recorded::new();
     assert_eq!(find(&recorded.machine(), "crashkernel").state, State::Ok);
     let mut machine = recorded.machine();

@@ -1,4 +1,4 @@
-//! Where a dump goes: what the crash kernel is told by the configuration.
+//! Checks of the configuration for saving a dump.
 
 use super::Check;
 use super::machine::Machine;
@@ -11,7 +11,7 @@ use rustix::fs::statvfs;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where programs are.
+/// Directories of programs.
 const DIRECTORIES: [&str; 6] = [
     "usr/local/sbin",
     "usr/local/bin",
@@ -29,7 +29,7 @@ pub(super) fn checks(machine: &Machine, config: &Config) -> Vec<Check> {
     ]
 }
 
-/// Where a dump goes, and whether it fits there.
+/// Checks the target and its free space.
 fn target(machine: &Machine, save: &Save) -> Check {
     const ID: &str = "target";
     let directory = match &save.target {
@@ -45,7 +45,7 @@ fn target(machine: &Machine, save: &Save) -> Check {
             };
             let Some(point) = mounted(machine, &node) else {
                 let found = format!(
-                    "{directory} on {device}, which is not mounted now: its free space is not known",
+                    "{directory} on {device}, which is not mounted now: its free space is unknown",
                     directory = directory.display()
                 );
                 return Check::unknown(ID, found).fix("mount it, and run mbtool doctor again");
@@ -56,7 +56,7 @@ fn target(machine: &Machine, save: &Save) -> Check {
     let on = save.device.as_ref();
     let on = on.map_or_else(String::new, |device| format!(" on {device}"));
     let name = format!("{}{on}", directory.display());
-    // it is made when it is needed
+    // the directory is created when needed
     let known = place.ancestors().find(|place| place.is_dir());
     let free = known.and_then(|place| statvfs(place).ok());
     let free = free.map(|found| found.f_bavail.saturating_mul(found.f_frsize));
@@ -65,12 +65,12 @@ fn target(machine: &Machine, save: &Save) -> Check {
         (Some(free), Some(memory)) => space(&name, free, memory, &save.collector),
         _ => Check::unknown(
             ID,
-            format!("{name}: its free space, or memory's size, is not known"),
+            format!("{name}: its free space, or the memory size, is unknown"),
         ),
     }
 }
 
-/// Compares.
+/// Compares free space with the memory size.
 fn space(name: &str, free: u64, memory: u64, collector: &Collector) -> Check {
     const ID: &str = "target";
     let found = format!(
@@ -81,13 +81,15 @@ fn space(name: &str, free: u64, memory: u64, collector: &Collector) -> Check {
     let fix = "free some space, or give another save.target";
     match (free >= memory, collector) {
         (true, _) => Check::ok(ID, found),
-        (false, Collector::Copy) => {
-            Check::problem(ID, format!("{found}, which save.collector copies as it is")).fix(fix)
-        }
+        (false, Collector::Copy) => Check::problem(
+            ID,
+            format!("{found}, which save.collector copies unchanged"),
+        )
+        .fix(fix),
         (false, Collector::Command(words)) => Check::warning(
             ID,
             format!(
-                "{found}; {} leaves most of it out, but a plain copy, should it fail, does not fit",
+                "{found}; {} filters most of it, but if it fails, a plain copy does not fit",
                 words.first().map_or("", String::as_str)
             ),
         )
@@ -95,7 +97,7 @@ fn space(name: &str, free: u64, memory: u64, collector: &Collector) -> Check {
     }
 }
 
-/// What SSH needs here; whether the other machine answers is not tried.
+/// Checks the files for SSH; the other machine is not contacted.
 fn ssh_target(machine: &Machine, save: &Save, ssh: &Ssh) -> Check {
     const ID: &str = "target";
     if program(machine, "ssh").is_none() {
@@ -128,7 +130,7 @@ fn ssh_target(machine: &Machine, save: &Save, ssh: &Ssh) -> Check {
     }
 }
 
-/// A program of this name.
+/// Finds a program by name.
 fn program(machine: &Machine, name: &str) -> Option<PathBuf> {
     if name.starts_with('/') {
         let path = PathBuf::from(name);
@@ -141,7 +143,7 @@ fn program(machine: &Machine, name: &str) -> Option<PathBuf> {
     Some(Path::new("/").join(found))
 }
 
-/// The device's node, below `/`.
+/// Returns the device node, below `/`.
 fn node(machine: &Machine, device: &Device) -> Option<PathBuf> {
     let link = |kind: &str, value: &str| PathBuf::from(format!("/dev/disk/by-{kind}/{value}"));
     let path = match device {
@@ -156,7 +158,7 @@ fn node(machine: &Machine, device: &Device) -> Option<PathBuf> {
     Some(Path::new("/").join(found.strip_prefix(root).ok()?))
 }
 
-/// Where all of the file system on `node` is mounted.
+/// Returns the mount point of the file system on `node`.
 fn mounted(machine: &Machine, node: &Path) -> Option<PathBuf> {
     let root = fs::canonicalize(&machine.root).ok()?;
     let mounts = mountinfo::read(&machine.root).ok()?;
@@ -169,11 +171,11 @@ fn mounted(machine: &Machine, node: &Path) -> Option<PathBuf> {
     mounts.into_iter().find(whole).map(|mount| mount.point)
 }
 
-/// What reads a dump.
+/// Checks the collector.
 fn collector(machine: &Machine, save: &Save) -> Check {
     const ID: &str = "collector";
     let Collector::Command(words) = &save.collector else {
-        return Check::ok(ID, "the dump is copied as it is");
+        return Check::ok(ID, "the dump is copied unchanged");
     };
     let name = words.first().map_or("", String::as_str);
     match program(machine, name) {
@@ -186,7 +188,7 @@ fn collector(machine: &Machine, save: &Save) -> Check {
     }
 }
 
-/// What resets the machine when saving hangs.
+/// Checks the watchdog.
 fn watchdog(machine: &Machine, config: &Config) -> Check {
     const ID: &str = "watchdog";
     let seconds = config.save.watchdog;

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 const CONFIG: &str = "[load]\nimage = '/boot/vmlinuz'\n";
 
-/// With this configuration.
+/// A machine with this configuration.
 fn recorded(config: &str) -> Recorded {
     let recorded = Recorded::new();
     recorded.put("etc/mbtool/crash.toml", config);
@@ -41,7 +41,7 @@ fn a_dump_must_fit() {
 }
 
 #[test]
-fn a_device_is_there_and_mounted() {
+fn a_device_must_exist_and_be_mounted() {
     let machine = recorded(&format!("{CONFIG}[save]\ndevice = 'UUID=12-34'\n"));
     let check = find(&machine, "target");
     assert_eq!(check.state, State::Problem);

@@ -1,4 +1,4 @@
-//! What loads a crash image at boot, by the configuration,
+//! Checks of the setup that loads a crash image at boot, by
 //! /etc/mbtool/crash.toml.
 
 use super::{Check, Machine, saving};
@@ -31,7 +31,7 @@ pub(super) fn checks(machine: &Machine) -> Vec<Check> {
     checks
 }
 
-/// The files that the configuration names.
+/// Checks the files of the configuration.
 fn setup(machine: &Machine, config: &Config) -> Check {
     const ID: &str = "setup";
     let Some(load) = &config.load else {
@@ -53,12 +53,12 @@ fn setup(machine: &Machine, config: &Config) -> Check {
             ID,
             format!("{PATH}: load.cmdline has {word}: a crash Xen that fails hangs the machine"),
         )
-        .fix(format!("leave {word} out of load.cmdline")),
+        .fix(format!("remove {word} from load.cmdline")),
         ([], None) => Check::ok(ID, format!("{PATH}: all files that it names are there")),
     }
 }
 
-/// Files that are loaded, by key.
+/// Returns the files to load, by key.
 fn files(machine: &Machine, load: &Load) -> Vec<(&'static str, PathBuf)> {
     let release = machine.release().unwrap_or_default();
     [
@@ -71,12 +71,12 @@ fn files(machine: &Machine, load: &Load) -> Vec<(&'static str, PathBuf)> {
     .collect()
 }
 
-/// An absolute path below the machine's root.
+/// Returns an absolute path below the machine's root.
 pub(super) fn below(machine: &Machine, path: &Path) -> PathBuf {
     machine.root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
-/// Whether systemd loads it at boot.
+/// Checks that systemd loads it at boot.
 fn unit(machine: &Machine) -> Check {
     const ID: &str = "unit";
     let there = |path: &str| machine.root.join(path).symlink_metadata().is_ok();
@@ -116,15 +116,16 @@ fn unit(machine: &Machine) -> Check {
     }
 }
 
-/// When the unit was started, in seconds since 1970.
+/// Returns the start time of the unit, in seconds since 1970.
 fn started(machine: &Machine) -> Option<u64> {
-    // systemd keeps a link for each unit that is active
+    // systemd keeps a link for each active unit
     let link = format!("run/systemd/units/invocation:{UNIT}");
     let link = machine.root.join(link).symlink_metadata().ok()?;
     seconds(&link)
 }
 
-/// When `crash load` had loaded: it may have made the initrd before that.
+/// Returns the time when `crash load` had finished; it may have built the
+/// initrd before.
 fn stamped(machine: &Machine) -> Option<u64> {
     seconds(&fs::metadata(machine.root.join(STAMP)).ok()?)
 }
@@ -135,7 +136,7 @@ fn seconds(data: &fs::Metadata) -> Option<u64> {
     Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
-/// Whether what is loaded is what the files are now.
+/// Checks that the files have not changed since they were loaded.
 fn fresh(machine: &Machine, load: &Load) -> Check {
     const ID: &str = "fresh";
     let by_xen = machine.status.xen_kexec.as_ref();
@@ -148,7 +149,7 @@ fn fresh(machine: &Machine, load: &Load) -> Check {
     let Some(loaded) = loaded else {
         return Check::unknown(
             ID,
-            "when the crash image was loaded is not known: not compared with the files",
+            "the time of the load is unknown: not compared with the files",
         );
     };
     let mut changed: Vec<String> = files(machine, load)
@@ -190,7 +191,7 @@ mod tests {
 
     const CONFIG: &str = "[load]\nimage = '/boot/vmlinuz-{release}'\ninitrd = '/boot/crash.img'\n";
 
-    /// With this configuration, and the files that it names.
+    /// A machine with this configuration and its files.
     fn recorded(config: &str) -> Recorded {
         let recorded = Recorded::new();
         recorded.put("etc/mbtool/crash.toml", config);
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_configuration_names_is_there() {
+    fn files_of_the_configuration_must_exist() {
         let machine = recorded(CONFIG);
         assert_eq!(find(&machine, "setup").state, State::Ok);
         machine.remove("boot/crash.img");
@@ -250,7 +251,7 @@ mod tests {
         let check = find(&machine, "unit");
         assert_eq!(check.state, State::Problem);
         assert!(check.fix.unwrap().contains("systemctl enable"));
-        // a link that leads nowhere here
+        // a dangling link
         machine.put("etc/systemd/system/multi-user.target.wants/x", "");
         let link = format!("etc/systemd/system/multi-user.target.wants/{UNIT}");
         symlink("/nowhere", machine.root().join(link)).unwrap();
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn files_newer_than_the_load_are_told() {
+    fn files_newer_than_the_load_are_reported() {
         let machine = recorded(CONFIG);
         assert_eq!(find(&machine, "fresh").state, State::Unknown);
         machine.put("sys/kernel/kexec_crash_loaded", "1\n");
@@ -287,7 +288,7 @@ mod tests {
         at("boot/crash.img", 7200);
         let check = find(&machine, "fresh");
         assert_eq!(check.state, State::Warning);
-        // made by the load itself, which ended later
+        // built by the load itself, which ended later
         machine.put(STAMP, "");
         at(STAMP, 7201);
         assert_eq!(find(&machine, "fresh").state, State::Ok);

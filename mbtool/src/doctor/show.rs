@@ -1,9 +1,9 @@
-//! The report for a reader.
+//! Text format of the report.
 
 use super::{Report, State};
 use std::fmt;
 
-/// A line for each check, what to do below it, and a line that sums up.
+/// Formats one line per check, its fix on the next line, and a summary.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for check in &self.checks {

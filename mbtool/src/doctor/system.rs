@@ -1,4 +1,4 @@
-//! What runs below, and what the kernel refuses whatever the image.
+//! Checks of the platform, and of conditions that prevent any load.
 
 use super::machine::Ready;
 use super::{Check, Machine, State};
@@ -12,13 +12,13 @@ use crate::sys::file;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
-/// Most bytes of /proc/kallsyms that are looked through; some 20 MB are usual.
+/// Maximum number of bytes of /proc/kallsyms to search; about 20 MB are usual.
 const SYMBOLS: u64 = 128 << 20;
 
 pub(super) fn checks(machine: &Machine) -> Vec<Check> {
     let mut checks = vec![system(machine)];
     if machine.status.backend.is_none() {
-        // a domain from which nothing is loaded: the rest is beside the point
+        // nothing can be loaded from this domain: other checks are irrelevant
         return checks;
     }
     checks.push(rights(machine));
@@ -32,7 +32,7 @@ pub(super) fn checks(machine: &Machine) -> Vec<Check> {
     checks
 }
 
-/// Who we run under.
+/// Checks the hypervisor.
 fn system(machine: &Machine) -> Check {
     const ID: &str = "system";
     let hypervisor = machine.status.kernel.hypervisor;
@@ -72,7 +72,7 @@ fn system(machine: &Machine) -> Check {
     Check::ok(ID, found)
 }
 
-/// The machine's name, where a hypervisor that is not Xen shows.
+/// Returns the machine's name under other hypervisors than Xen.
 fn virtual_machine(machine: &Machine) -> String {
     let info = machine.file("proc/cpuinfo").unwrap_or_default();
     let flags = info.lines().find(|line| line.starts_with("flags"));
@@ -89,7 +89,7 @@ fn virtual_machine(machine: &Machine) -> String {
     }
 }
 
-/// Whether this process sees all, and may load.
+/// Checks the privileges of this process.
 fn rights(machine: &Machine) -> Check {
     const ID: &str = "rights";
     let kernel = &machine.status.kernel;
@@ -101,13 +101,13 @@ fn rights(machine: &Machine) -> Check {
             .map(ToString::to_string),
     };
     match missing {
-        // nothing is wrong with the machine
+        // the machine itself is not at fault
         Some(text) => Check::of(ID, State::Unknown, &text),
         None => Check::ok(ID, "this process may load, and sees what root sees"),
     }
 }
 
-/// The system call.
+/// Checks for the system call.
 fn kexec(machine: &Machine) -> Check {
     const ID: &str = "kexec";
     let kernel = &machine.status.kernel;
@@ -131,8 +131,8 @@ fn kexec(machine: &Machine) -> Check {
     }
 }
 
-/// Whether the kernel has kexec_load(2), and who says so. It is not called: a
-/// call counts against kernel.kexec_load_limit_*.
+/// Returns whether the kernel has kexec_load(2), and the source. It is not
+/// called, as a call counts against kernel.kexec_load_limit_*.
 fn system_call(machine: &Machine) -> Option<(bool, String)> {
     let release = machine.release().unwrap_or_default();
     let paths = [
@@ -151,7 +151,7 @@ fn system_call(machine: &Machine) -> Option<(bool, String)> {
         let said = if has { "=y" } else { " is not set" };
         return Some((has, format!("CONFIG_KEXEC{said} in /{path}")));
     }
-    // a kernel without it has a weak symbol in its place
+    // a kernel without it has a weak symbol instead
     let file = File::open(machine.root.join("proc/kallsyms")).ok()?;
     let lines = BufReader::new(file.take(SYMBOLS)).split(b'\n');
     for line in lines.map_while(Result::ok) {
@@ -165,8 +165,8 @@ fn system_call(machine: &Machine) -> Option<(bool, String)> {
     None
 }
 
-/// What the administrator switched off. Switched off after a crash image was
-/// loaded, that one stays.
+/// Checks the sysctls. An image that was loaded before kexec was disabled stays
+/// loaded.
 fn sysctls(machine: &Machine) -> Check {
     const ID: &str = "sysctl";
     let kernel = &machine.status.kernel;
@@ -239,11 +239,11 @@ fn lockdown(machine: &Machine) -> Check {
     }
 }
 
-/// The way to Xen, and its kexec.
+/// Checks Xen's kexec.
 fn xen(machine: &Machine) -> Check {
     const ID: &str = "xen";
     let unasked = |ready: &Ready| match ready {
-        // what other checks tell
+        // covered by other checks
         Err(BackendError::Xen(
             XenError::NotDom0 { .. }
             | XenError::NotRoot
@@ -266,7 +266,7 @@ fn xen(machine: &Machine) -> Check {
     };
     match (refused, version) {
         (Some(text), _) => Check::of(ID, State::Problem, &text),
-        (None, None) => Check::unknown(ID, "Xen was not asked: that takes root")
+        (None, None) => Check::unknown(ID, "Xen was not queried: that needs root")
             .fix("run mbtool doctor as root"),
         (None, Some(version)) => {
             let heap = kexec.and_then(|xen| xen.heap_free);

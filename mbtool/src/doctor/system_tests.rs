@@ -12,7 +12,7 @@ fn find(machine: &Machine, id: &str) -> Check {
         .clone()
 }
 
-/// A PV dom0 whose Xen answers.
+/// A PV dom0 with a fake Xen.
 fn dom0() -> (Recorded, Machine) {
     let recorded = Recorded::new();
     recorded.put("proc/xen/capabilities", "control_d\n");
@@ -27,7 +27,7 @@ fn dom0() -> (Recorded, Machine) {
 }
 
 #[test]
-fn a_machine_on_which_nothing_is_wrong() {
+fn a_machine_without_problems() {
     let recorded = Recorded::new();
     let machine = recorded.machine();
     for check in checks(&machine) {
@@ -61,7 +61,7 @@ fn a_guest_of_xen_loads_nothing() {
         assert_eq!(all.len(), 1, "{all:?}");
         assert_eq!((all[0].id, all[0].state), ("system", State::Problem));
         assert!(all[0].fix.as_ref().unwrap().contains(part), "{all:?}");
-        // nothing else is looked at
+        // no other checks
         assert_eq!(crate::doctor::examine(&machine).checks.len(), 1);
     }
     recorded.put("sys/hypervisor/guest_type", "HVM\n");
@@ -70,7 +70,7 @@ fn a_guest_of_xen_loads_nothing() {
 }
 
 #[test]
-fn without_rights_little_is_known() {
+fn without_privileges_results_are_unknown() {
     let recorded = Recorded::new();
     recorded.put("proc/self/status", "CapEff:\t0\n");
     let check = find(&recorded.machine(), "rights");
@@ -82,7 +82,7 @@ fn without_rights_little_is_known() {
 }
 
 #[test]
-fn the_system_call_is_looked_for_and_not_called() {
+fn the_system_call_is_detected_without_a_call() {
     let recorded = Recorded::new();
     let kexec = || find(&recorded.machine(), "kexec");
     assert_eq!(kexec().found, "kexec_load(2) is there (/proc/kallsyms)");
@@ -100,7 +100,7 @@ fn the_system_call_is_looked_for_and_not_called() {
     let check = kexec();
     assert_eq!(check.state, State::Problem);
     assert!(check.found.contains("in /boot/config-6.1.0-50-amd64"));
-    // the running kernel's own comes first
+    // the running kernel's own configuration has priority
     let mut gz = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
     gz.write_all(b"# x\nCONFIG_KEXEC=y\n").unwrap();
     recorded.put("proc/config.gz", gz.finish().unwrap());
@@ -111,7 +111,7 @@ fn the_system_call_is_looked_for_and_not_called() {
 }
 
 #[test]
-fn what_the_administrator_switched_off() {
+fn disabled_by_sysctl() {
     let recorded = Recorded::new();
     let sysctl = || find(&recorded.machine(), "sysctl");
     recorded.put("proc/sys/kernel/kexec_load_limit_panic", "3\n");
@@ -133,7 +133,7 @@ fn what_the_administrator_switched_off() {
     // a hardened machine
     recorded.put("sys/kernel/kexec_crash_loaded", "1\n");
     assert_eq!(sysctl().state, State::Warning);
-    // other reasons are for other checks
+    // other reasons belong to other checks
     recorded.put("proc/sys/kernel/kexec_load_disabled", "0\n");
     recorded.put("proc/self/status", "CapEff:\t0\n");
     assert_eq!(sysctl().state, State::Ok);
@@ -173,12 +173,12 @@ fn lockdown_and_secure_boot() {
 }
 
 #[test]
-fn xen_is_asked() {
+fn xen_is_queried() {
     let (recorded, mut machine) = dom0();
     let check = find(&machine, "xen");
     let expected = "Xen 4.20.4 answers, and has kexec, 100 MiB of its heap are free";
     assert_eq!((check.state, check.found.as_str()), (State::Ok, expected));
-    // linux's own are not asked in dom0
+    // checks of Linux's own kexec are skipped in dom0
     assert!(!checks(&machine).iter().any(|check| check.id == "kexec"));
     machine.ready_crash = Err(XenError::NoCrashArea.into());
     assert_eq!(find(&machine, "xen").state, State::Ok);

@@ -1,5 +1,5 @@
-//! A machine for tests: QEMU's pc with 2 GiB and two CPUs, on which nothing is
-//! wrong, in a temporary directory.
+//! Test machine: QEMU's pc with 2 GiB and two CPUs, without problems, in a
+//! temporary directory.
 
 use super::{Machine, Wanted};
 use crate::host::firmware::tests::write_memmap;
@@ -12,7 +12,7 @@ use crate::sys::testing::IOMEM;
 use std::fs;
 use std::path::Path;
 
-/// A table with this signature and contents after its header, checksum 0.
+/// An ACPI table with this signature and body, checksum 0.
 pub fn table(signature: &[u8; 4], body: &[u8]) -> Vec<u8> {
     let mut bytes = signature.to_vec();
     bytes.extend((36 + body.len() as u32).to_le_bytes());
@@ -23,7 +23,7 @@ pub fn table(signature: &[u8; 4], body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Headers of an ELF core: the kernel's mapping, and that of all memory.
+/// Headers of an ELF core: the kernel's mapping, and the direct map.
 fn kcore() -> Vec<u8> {
     let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x04\0\x3e\0\x01\0\0\0".to_vec();
     for word in [0_u64, 64, 0] {
@@ -49,8 +49,7 @@ fn kcore() -> Vec<u8> {
 pub struct Recorded(tempfile::TempDir);
 
 impl Recorded {
-    /// The machine on which nothing is wrong, but for a crash image that is not
-    /// loaded.
+    /// A machine without problems, except that no crash image is loaded.
     pub fn new() -> Self {
         let recorded = Self(tempfile::tempdir().unwrap());
         write_memmap(
@@ -117,7 +116,7 @@ impl Recorded {
         recorded
     }
 
-    /// Where it is.
+    /// Returns the path of the directory.
     pub fn root(&self) -> &Path {
         self.0.path()
     }
@@ -139,17 +138,17 @@ impl Recorded {
         removed.unwrap();
     }
 
-    /// What there is to look at.
+    /// Reads the machine for the checks.
     pub fn machine(&self) -> Machine {
         Machine::read(self.root())
     }
 
-    /// The same, with a Linux as crash image.
+    /// [`Self::machine`] with a Linux as crash image.
     pub fn with_linux(&self) -> Machine {
         self.with("linux", synth::bzimage(), "nr_cpus=1")
     }
 
-    /// The same, with `image` as crash image.
+    /// [`Self::machine`] with `image` as crash image.
     pub fn with(&self, name: &str, image: Vec<u8>, cmdline: &str) -> Machine {
         let mut machine = self.machine();
         let options = BootOptions {

@@ -55,6 +55,7 @@ pub struct Entry {
     pub start: u64,
     /// One past the last.
     pub end: u64,
+    /// Type of the range.
     #[serde(rename = "type")]
     pub kind: Kind,
 }

@@ -25,6 +25,7 @@ pub struct Run {
 }
 
 impl Run {
+    /// Converts to the planner's range type.
     #[must_use]
     pub const fn range(&self) -> PhysRange {
         PhysRange {
@@ -63,6 +64,7 @@ pub struct SafeRun {
 }
 
 impl SafeRun {
+    /// Returns the range without its kind.
     #[must_use]
     pub const fn range(&self) -> PhysRange {
         PhysRange {

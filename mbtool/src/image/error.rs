@@ -6,6 +6,7 @@
 pub struct ImageError {
     /// File name as given by the user.
     pub name: String,
+    /// Why it cannot be loaded.
     pub reason: Reason,
 }
 

@@ -37,6 +37,7 @@ pub struct Header {
 pub struct RawTag<'a> {
     /// Offset in the file, in bytes.
     pub offset: usize,
+    /// Tag type.
     pub kind: u16,
     /// Bit 0: optional.
     pub flags: u16,

@@ -41,6 +41,7 @@ pub struct Address {
     pub load_end_addr: u32,
     /// End of zero-filled memory after them; 0: none.
     pub bss_end_addr: u32,
+    /// Physical entry point.
     pub entry_addr: u32,
 }
 
@@ -62,6 +63,7 @@ pub struct VideoMode {
 pub struct Header {
     /// Offset in the unpacked file, in bytes.
     pub offset: u64,
+    /// Flags field.
     pub flags: u32,
     /// Address fields, present with flag 16.
     pub address: Option<Address>,

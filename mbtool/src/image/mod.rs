@@ -129,6 +129,7 @@ pub struct Relocatable {
     pub max: u64,
     /// Alignment of the image's start, in bytes: a power of two, at least 1.
     pub align: u64,
+    /// End of memory to try first.
     pub preference: Preference,
 }
 
@@ -236,9 +237,11 @@ pub struct RelativeReloc {
 pub struct Image {
     /// File name, for messages.
     pub name: String,
+    /// Protocol that the image is entered by.
     pub protocol: Protocol,
     /// True when the file has a Multiboot2 header, whatever `protocol` is.
     pub has_multiboot2: bool,
+    /// Container format.
     pub format: Format,
     /// True for `ET_DYN` with equal virtual and physical addresses, or without
     /// relocations: with `relocs` applied it runs at any address.

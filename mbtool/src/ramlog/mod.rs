@@ -1,4 +1,4 @@
-//! The handoff's log in RAM, read back after a reset. Format: [`handoff::ramlog`].
+//! Reads the handoff's log in RAM after a reset. Format: [`handoff::ramlog`].
 
 mod read;
 
@@ -9,26 +9,27 @@ use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::ramlog::{HEADER_LEN, LogHeader, MAGIC, MAX_SIZE, MIN_SIZE, VERSION};
 use handoff::spec::Console;
 
-/// What to put on a kernel's command line. 256 MiB: above where kernels are
-/// unpacked, below the end of the memory of any machine.
+/// Example of a parameter that reserves memory. 256 MiB is above the memory
+/// used to decompress kernels, and below the end of memory of any machine.
 pub const EXAMPLE: &str = "memmap=64K$0x10000000";
 
-/// A log as found.
+/// Contents of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     /// Physical address.
     pub addr: u64,
-    /// Handoffs that have written to it.
+    /// Number of handoffs that have written to it.
     pub handoffs: u32,
-    /// Bytes ever written; more than `text` has when the ring has wrapped.
+    /// Number of bytes ever written; more than in `text` when the ring buffer
+    /// has wrapped.
     pub total: u64,
     /// The newest text, oldest byte first.
     pub text: Vec<u8>,
 }
 
 impl Log {
-    /// The text for a terminal: what is no UTF-8 or controls a terminal becomes
-    /// U+FFFD.
+    /// Returns the text for a terminal: invalid UTF-8 and control characters
+    /// become U+FFFD.
     #[must_use]
     pub fn printable(&self) -> String {
         let text = String::from_utf8_lossy(&self.text);
@@ -41,19 +42,19 @@ impl Log {
     }
 }
 
-/// Why there is no text.
+/// Errors of reading a log.
 #[derive(Debug, thiserror::Error)]
 pub enum RamLogError {
-    /// No address given and none to be guessed.
+    /// No address is given or known.
     #[error(
         "no RAM log: this kernel keeps no memory for one (boot it with {EXAMPLE} on its command \
          line), and no address was given"
     )]
     NoPlace,
-    /// Not aligned, or not addressable.
+    /// The address is not aligned or out of range.
     #[error("RAM log at {0:#x}: the address must be a multiple of 4096, not 0, below 128 TiB")]
     Address(u64),
-    /// /dev/mem.
+    /// /dev/mem cannot be read.
     #[error(
         "cannot read the RAM log at {addr:#x} through {path}: {source}; it takes root and no \
          lockdown, and the running kernel must not use that memory itself: boot it with \
@@ -61,51 +62,51 @@ pub enum RamLogError {
         path = path.display()
     )]
     Read {
-        /// Where.
+        /// Physical address.
         addr: u64,
-        /// The file.
+        /// Path of the device.
         path: std::path::PathBuf,
-        /// Why.
+        /// The error.
         source: std::io::Error,
     },
-    /// Something else is there.
+    /// There is no log at this address.
     #[error("no RAM log at {addr:#x}: it starts with {found:#018x}, a log with {MAGIC:#018x}")]
     Magic {
-        /// Where.
+        /// Physical address.
         addr: u64,
-        /// First word.
+        /// First word found.
         found: u64,
     },
-    /// Another format.
+    /// Unsupported format.
     #[error("RAM log at {addr:#x} has format {found}, this mbtool reads format {VERSION}")]
     Version {
-        /// Where.
+        /// Physical address.
         addr: u64,
-        /// Its version.
+        /// Version found.
         found: u32,
     },
-    /// Fields that contradict each other.
+    /// Inconsistent fields.
     #[error(
         "RAM log at {addr:#x} is damaged: size {size:#x} (must be whole pages, {MIN_SIZE:#x} to \
          {MAX_SIZE:#x}), {total:#x} bytes written, check word {check:#x}"
     )]
     Damaged {
-        /// Where.
+        /// Physical address.
         addr: u64,
-        /// Bytes it says it has.
+        /// Size field, in bytes.
         size: u32,
-        /// Bytes it says were written.
+        /// Number of bytes written.
         total: u64,
-        /// Complement of that.
+        /// Complement of that number.
         check: u64,
     },
 }
 
-/// The header at the start of `bytes`, checked.
+/// Checks the header at the start of `bytes`.
 ///
 /// # Errors
 ///
-/// There is none, or its fields contradict each other.
+/// When there is none, or its fields are inconsistent.
 pub fn header(addr: u64, bytes: &[u8]) -> Result<LogHeader, RamLogError> {
     let word = |at: usize| {
         let word = bytes.get(at..at + 8).and_then(|word| word.first_chunk());
@@ -141,11 +142,11 @@ pub fn header(addr: u64, bytes: &[u8]) -> Result<LogHeader, RamLogError> {
     Ok(header)
 }
 
-/// Reads a whole region.
+/// Parses a whole log.
 ///
 /// # Errors
 ///
-/// It is no log, or `bytes` has not all of it.
+/// When it is not a log, or `bytes` is incomplete.
 pub fn parse(addr: u64, bytes: &[u8]) -> Result<Log, RamLogError> {
     let header = header(addr, bytes)?;
     let Some(ring) = bytes.get(HEADER_LEN..header.size as usize) else {
@@ -171,7 +172,8 @@ pub fn parse(addr: u64, bytes: &[u8]) -> Result<Log, RamLogError> {
     })
 }
 
-/// Memory that a kernel with this command line leaves alone: `memmap=SIZE$ADDR`.
+/// Returns memory that a kernel with this command line does not use:
+/// `memmap=SIZE$ADDR`.
 #[must_use]
 pub fn reserved(cmdline: &str) -> Vec<PhysRange> {
     let values = cmdline
@@ -187,7 +189,7 @@ pub fn reserved(cmdline: &str) -> Vec<PhysRange> {
         .collect()
 }
 
-/// A number as Linux's `memparse` reads it: K, M, G, T behind it.
+/// Parses a number like Linux's `memparse`: with suffix K, M, G or T.
 fn memparse(text: &str) -> Option<u64> {
     let (digits, shift) = match text.as_bytes().last()? {
         b'K' | b'k' => (&text[..text.len() - 1], 10),
@@ -202,7 +204,7 @@ fn memparse(text: &str) -> Option<u64> {
     number::parse(digits)?.checked_mul(1 << shift)
 }
 
-/// The log that fills the whole pages of `range`, as far as a log may grow.
+/// Returns the log for `range`: whole pages, up to the maximum size.
 #[must_use]
 pub fn console_in(range: PhysRange) -> Option<Console> {
     let pages = range.align_inward(PAGE_SIZE)?;

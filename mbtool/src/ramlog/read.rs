@@ -1,4 +1,4 @@
-//! From physical memory to a [`Log`].
+//! Reads a [`Log`] from physical memory.
 
 use super::{Log, RamLogError, header, parse, reserved};
 use crate::host::devmem::DevMem;
@@ -9,12 +9,12 @@ use std::io;
 use std::path::Path;
 
 /// Reads the log at `addr` of the machine below `root` ("/" for the real one);
-/// without an address the first one in memory that the running kernel's
-/// `memmap=` keeps.
+/// without an address, the first one in memory reserved with the running
+/// kernel's `memmap=`.
 ///
 /// # Errors
 ///
-/// No place is known, the memory cannot be read, or holds no log.
+/// When the address is unknown, or the memory cannot be read or has no log.
 pub fn read(root: &Path, addr: Option<u64>) -> Result<Log, RamLogError> {
     if let Some(addr) = addr {
         return read_at(root, addr);
@@ -59,7 +59,7 @@ fn read_at(root: &Path, addr: u64) -> Result<Log, RamLogError> {
             source,
         })
     };
-    // the size is known from the first page
+    // the size is in the first page
     let size = header(addr, &page(MIN_SIZE)?)?.size;
     parse(addr, &page(size)?)
 }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_in_kept_memory_is_found() {
+    fn the_log_in_reserved_memory_is_found() {
         let log = super::super::tests::written(8192, b"[handoff] text\n", 1);
         let root = machine("memmap=4K$0x3000 memmap=8K$0x5000\n", 0x5000, &log);
         let found = read(root.path(), None).unwrap();
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_to_do() {
+    fn errors_have_a_fix() {
         let root = machine("quiet", 0x2000, &[]);
         let error = |addr| read(root.path(), addr).unwrap_err().to_string();
         assert!(error(None).contains(super::super::EXAMPLE));

@@ -2,7 +2,7 @@ use super::*;
 use handoff::ramlog as format;
 use proptest::prelude::*;
 
-/// A region that the writer filled with `text`, in `handoffs` goes.
+/// A log of `text`, written by `handoffs` handoffs.
 #[expect(unsafe_code)] // the writer is the handoff's own
 pub(super) fn written(size: u32, text: &[u8], handoffs: usize) -> Vec<u8> {
     let mut region = vec![0x5a5a_5a5a_5a5a_5a5a_u64; size as usize / 8];
@@ -29,7 +29,7 @@ fn a_log_of_several_handoffs_reads_back() {
 }
 
 #[test]
-fn what_is_no_log_is_told() {
+fn invalid_logs_are_refused() {
     let error = |bytes: &[u8]| parse(0x1000, bytes).unwrap_err().to_string();
     assert!(error(&[]).contains("no RAM log at 0x1000"));
     assert!(error(&[0xff; 4096]).contains("0xffffffffffffffff"));
@@ -46,7 +46,7 @@ fn what_is_no_log_is_told() {
 }
 
 #[test]
-fn kept_memory_is_found_on_a_command_line() {
+fn reserved_memory_is_found_on_a_command_line() {
     let found = reserved("quiet memmap=64K$0x10000000 memmap=1M!4G,4096$1G memmap=x$y memmap=0$1M");
     let range = |start, len| PhysRange::from_len(start, len).unwrap();
     assert_eq!(found, [range(256 << 20, 64 << 10), range(1 << 30, 4096)]);
@@ -64,7 +64,7 @@ fn kept_memory_is_found_on_a_command_line() {
 }
 
 #[test]
-fn a_log_fits_what_is_kept() {
+fn a_log_fits_the_reserved_memory() {
     let log = |start, len| console_in(PhysRange::from_len(start, len).unwrap());
     let ram_log = |addr, size| Some(Console::RamLog { addr, size });
     assert_eq!(log(0x10_0800, 0x2000), ram_log(0x10_1000, 0x1000));
@@ -75,7 +75,7 @@ fn a_log_fits_what_is_kept() {
 
 proptest! {
     #[test]
-    fn the_newest_bytes_come_back(
+    fn the_newest_bytes_are_read_back(
         text in proptest::collection::vec(any::<u8>(), 0..9000),
         handoffs in 1_usize..4,
         pages in 1_u32..3,

@@ -1,4 +1,4 @@
-//! SHA-256 of what was written, read back from where it was written to.
+//! SHA-256 of a written file, read back from the disk.
 
 use super::context::Run;
 use super::progress::Progress;
@@ -10,20 +10,20 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Read at once, in bytes.
+/// Read size in bytes.
 const CHUNK: usize = 1 << 20;
 
-/// The digest of the file at `path`, and the seconds that took. What is in memory
-/// of it and on the disk is dropped first, so that it is read from the disk.
+/// Returns the digest of the file at `path`, and the time in seconds. Cached
+/// pages of the file are dropped first, so that it is read from the disk.
 ///
 /// # Errors
 ///
-/// It cannot be read.
+/// When it cannot be read.
 pub fn of_file(run: &Run, what: &'static str, path: &Path) -> Result<([u8; 32], f64)> {
     let shown = || format!("cannot read {} back", path.display());
     let mut file = File::open(path).with_context(shown)?;
     let size = file.metadata().with_context(shown)?.len();
-    // a file system may know no such thing
+    // not supported by every file system
     let _ = fadvise(&file, 0, None, Advice::DontNeed);
     let mut progress = Progress::new(run, what, size);
     let mut hash = Sha256::new();
@@ -39,7 +39,7 @@ pub fn of_file(run: &Run, what: &'static str, path: &Path) -> Result<([u8; 32], 
     Ok((hash.finalize().into(), progress.end()))
 }
 
-/// As 64 hexadecimal digits.
+/// Formats the digest as 64 hexadecimal digits.
 #[must_use]
 pub fn hex(sha256: &[u8; 32]) -> String {
     sha256.iter().fold(String::new(), |mut text, byte| {
@@ -48,7 +48,7 @@ pub fn hex(sha256: &[u8; 32]) -> String {
     })
 }
 
-/// What `sha256sum -c` takes.
+/// Formats a line for `sha256sum -c`.
 #[must_use]
 pub fn line(sha256: &str, name: &str) -> String {
     format!("{sha256}  {name}\n")
@@ -61,7 +61,7 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn sha256sum_takes_it() {
+    fn sha256sum_accepts_the_line() {
         let (run, _) = testing::run();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("vmcore");

@@ -1,5 +1,4 @@
-//! The program that reads the dump and leaves out what is of no use:
-//! makedumpfile, as a rule.
+//! The program that reads and filters the dump, usually makedumpfile.
 
 use super::context::Run;
 use super::process::{self, Output};
@@ -9,18 +8,18 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-/// The program that is known by name.
+/// The program with known options.
 const MAKEDUMPFILE: &str = "makedumpfile";
-/// No dump is smaller, in bytes: a header alone is more.
+/// Minimum size of a dump in bytes: less than any header.
 const LEAST: u64 = 4096;
 
-/// Runs `words` on the dump `vmcore`, so that it writes `output`, which is not
-/// there before and not after a failure. The seconds it took; what it wrote is
-/// on the disk then.
+/// Runs `words` on the dump `vmcore` to write `output`, which does not exist
+/// before and is removed after a failure. Returns the time in seconds, after
+/// writing the data to disk.
 ///
 /// # Errors
 ///
-/// It is not there, it fails, it hangs, or it writes nothing.
+/// When it is not found, fails, hangs, or writes nothing.
 pub fn collect(run: &Run, words: &[String], vmcore: &Path, output: &Path) -> Result<f64> {
     let remove = || match fs::remove_file(output) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
@@ -43,20 +42,20 @@ fn attempt(run: &Run, words: &[String], vmcore: &Path, output: &Path) -> Result<
     process::run(run, command, Output::Show, size)?;
     ensure!(
         size() >= LEAST,
-        "{program} ended well, but wrote {} bytes",
+        "{program} succeeded, but wrote {} bytes",
         size()
     );
     super::flush::flush(run, &File::open(output)?)
 }
 
-/// Whether `words` call makedumpfile, whose options are known.
+/// True when `words` run makedumpfile, whose options are known.
 #[must_use]
 pub fn is_makedumpfile(words: &[String]) -> bool {
     let name = words.first().map(Path::new).and_then(Path::file_name);
     name.is_some_and(|name| name == MAKEDUMPFILE)
 }
 
-/// Writes the kernel's log in the dump to `output`.
+/// Writes the kernel log in the dump to `output`.
 ///
 /// # Errors
 ///
@@ -71,7 +70,7 @@ pub fn dmesg(run: &Run, vmcore: &Path, output: &Path) -> Result<()> {
     super::flush::flush(run, &File::open(output)?)
 }
 
-/// Leaves out what follows `bytes`: the last part of a log says why.
+/// Returns the last lines of a log.
 #[must_use]
 pub fn tail(text: &str, lines: usize) -> Vec<&str> {
     let all: Vec<&str> = text.lines().collect();
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_wrote_counts_and_a_failure_leaves_nothing() {
+    fn the_output_is_kept_and_removed_after_a_failure() {
         let (run, _) = testing::run();
         let dir = tempfile::tempdir().unwrap();
         let vmcore = dir.path().join("vmcore");
@@ -111,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn makedumpfile_is_known_by_its_name() {
+    fn makedumpfile_is_detected_by_its_name() {
         let is = |word: &str| is_makedumpfile(&[word.to_owned(), "-l".to_owned()]);
         assert!(is("makedumpfile") && is("/usr/bin/makedumpfile"));
         assert!(!is("makedumpfile.sh") && !is("sh"));

@@ -1,4 +1,4 @@
-//! What the saver says on the console: lines that stay, and one that changes.
+//! Console output of the saver: permanent lines, and a status line.
 
 use rustix::termios::{ControlModes, InputModes, OptionalActions, isatty, tcgetattr, tcsetattr};
 use std::fmt::{self, Display};
@@ -6,13 +6,13 @@ use std::io::{self, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Between two states of the changing line on a terminal.
+/// Refresh interval of the status line on a terminal.
 const REFRESH: Duration = Duration::from_millis(500);
-/// Between two of them where each is a line of its own.
+/// Refresh interval where each status is a new line.
 const LINES: Duration = Duration::from_secs(5);
 
-/// A console. Failures to write are nobody's business: there is nowhere to tell
-/// them, and the dump is worth more.
+/// A console. Write errors are ignored: they cannot be reported, and the dump
+/// is more important.
 pub struct Console {
     terminal: bool,
     state: Mutex<State>,
@@ -20,9 +20,9 @@ pub struct Console {
 
 struct State {
     out: Box<dyn Write + Send>,
-    /// Columns of the changing line that are on the terminal.
+    /// Width of the current status line.
     columns: usize,
-    /// When it was last shown.
+    /// Time of the last refresh.
     shown: Option<Instant>,
 }
 
@@ -35,13 +35,13 @@ impl fmt::Debug for Console {
 }
 
 impl Console {
-    /// Standard error.
+    /// A console on standard error.
     #[must_use]
     pub fn stderr() -> Self {
         Self::new(Box::new(io::stderr()), isatty(io::stderr()))
     }
 
-    /// `out`, which moves the cursor back at `\r` if it is a `terminal`.
+    /// A console on `out`; on a `terminal`, `\r` overwrites the status line.
     #[must_use]
     pub fn new(out: Box<dyn Write + Send>, terminal: bool) -> Self {
         let state = State {
@@ -55,12 +55,12 @@ impl Console {
         }
     }
 
-    /// A line of mbtool's.
+    /// Prints a line of mbtool.
     pub fn say(&self, text: impl Display) {
         self.line(format_args!("mbtool: {text}"));
     }
 
-    /// A line of anybody's.
+    /// Prints a line of a child process.
     pub fn line(&self, text: impl Display) {
         let Ok(mut state) = self.state.lock() else {
             return;
@@ -73,7 +73,7 @@ impl Console {
         state.columns = 0;
     }
 
-    /// The changing line, shown if it is due or the `last` of its kind.
+    /// Prints the status line, if a refresh is due or it is the `last` one.
     pub fn status(&self, text: &str, last: bool) {
         let Ok(mut state) = self.state.lock() else {
             return;
@@ -96,8 +96,8 @@ impl Console {
     }
 }
 
-/// Makes the terminal on standard error one that no byte from outside stops: a
-/// stray Ctrl-S would stop the save.
+/// Disables flow control of the terminal on standard error: a stray Ctrl-S
+/// would stop the save.
 pub fn never_stop() {
     let Ok(mut settings) = tcgetattr(io::stderr()) else {
         return;
@@ -112,7 +112,7 @@ pub(super) mod testing {
     use super::*;
     use std::sync::Arc;
 
-    /// What was said.
+    /// Captured output.
     #[derive(Clone, Default)]
     pub struct Heard(Arc<Mutex<Vec<u8>>>);
 

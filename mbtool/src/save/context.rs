@@ -1,4 +1,4 @@
-//! The context of every step of a save: console, heartbeat, time limits.
+//! Context of all steps of a save: console, heartbeat, timeouts.
 
 use super::console::Console;
 use super::heartbeat::Heartbeat;
@@ -6,32 +6,32 @@ use crate::sys::timeout::within_beating;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long things may take. None is about work that goes on: that may take hours.
+/// Timeouts. None limits work that makes progress, which may take hours.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// A child, or a connection, that makes no progress.
+    /// A child process or connection without progress.
     pub stall: Duration,
-    /// A program that talks and writes nothing: makedumpfile looks for free pages
+    /// A program that prints but writes no data: makedumpfile searches free pages
     /// for minutes on a large machine.
     pub talking: Duration,
-    /// A disk to appear.
+    /// Appearance of a disk.
     pub device: Duration,
-    /// Another machine to answer.
+    /// Response of another machine.
     pub network: Duration,
-    /// Between two tries.
+    /// Interval between attempts.
     pub pause: Duration,
-    /// Between two looks at a child.
+    /// Interval between checks of a child process.
     pub look: Duration,
-    /// What a killed child, and the output of one that has ended, may take.
+    /// End of a killed child, and of the output of an ended one.
     pub last: Duration,
 }
 
-/// Without a watchdog, as long as this may pass without progress in a step.
+/// Timeout of a step without progress, if there is no watchdog.
 const STALL: Duration = Duration::from_secs(60);
 
 impl Limits {
-    /// For a watchdog of so many seconds, 0 for none: a step has to give up
-    /// while there is time for the next one.
+    /// Timeouts for a watchdog of `watchdog` seconds (0: none): a step must
+    /// give up in time for the next one.
     #[must_use]
     pub fn new(watchdog: u32) -> Self {
         let watchdog = Duration::from_secs(watchdog.into());
@@ -52,24 +52,24 @@ impl Limits {
     }
 }
 
-/// A run of the saver.
+/// State of a save.
 #[derive(Debug)]
 pub struct Run {
     /// The console.
     pub console: Arc<Console>,
-    /// Beats while there is progress.
+    /// Records progress.
     pub heartbeat: Arc<Heartbeat>,
-    /// How long things may take.
+    /// Timeouts.
     pub limits: Limits,
 }
 
 impl Run {
-    /// Does `work` in a thread of its own, and leaves it there after `limit`.
-    /// Waiting is a sign of life: the limit is the guard.
+    /// Runs `work` in a separate thread, and abandons it after `limit`. Waiting
+    /// counts as progress, because it is bounded by the timeout.
     ///
     /// # Errors
     ///
-    /// It does not come back.
+    /// The timeout.
     pub fn within<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -78,8 +78,9 @@ impl Run {
         within_beating(limit, &mut || self.heartbeat.beat(), work)
     }
 
-    /// Tries `attempt` until it gives something, at most for `limit`; its last
-    /// error after that. Each try is a sign of life: the limit is the guard.
+    /// Repeats `attempt` until it succeeds, or returns its last error after
+    /// `limit`. Each attempt counts as progress, because the total is bounded
+    /// by the timeout.
     pub fn until<T>(
         &self,
         limit: Duration,
@@ -104,7 +105,7 @@ pub(super) mod testing {
     use super::*;
     use crate::save::console::testing::Heard;
 
-    /// A run with short limits, and what it says.
+    /// A context with short timeouts, and its output.
     pub fn run() -> (Run, Heard) {
         let heard = Heard::default();
         let limits = Limits {
@@ -114,7 +115,7 @@ pub(super) mod testing {
             network: Duration::from_millis(500),
             pause: Duration::from_millis(20),
             look: Duration::from_millis(5),
-            // who waits for all of it has something to wait for, on a busy machine too
+            // long enough for tests on a busy machine
             last: Duration::from_secs(3),
         };
         let run = Run {
@@ -131,14 +132,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_gives_up_before_the_watchdog_bites() {
+    fn a_step_times_out_before_the_watchdog() {
         assert_eq!(Limits::new(20).stall, Duration::from_secs(10));
         assert_eq!(Limits::new(3600).stall, STALL);
         assert_eq!(Limits::new(0).stall, STALL);
     }
 
     #[test]
-    fn who_waits_lives() {
+    fn waiting_counts_as_progress() {
         let (run, _) = testing::run();
         let before = run.heartbeat.beats();
         let slow = || std::thread::sleep(Duration::from_millis(1200));

@@ -1,4 +1,4 @@
-//! The dump as it is: read, hashed, and given away.
+//! Copies the dump unchanged, and computes its digest.
 
 use super::context::Run;
 use super::progress::Progress;
@@ -9,41 +9,42 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Read and written at once, in bytes.
+/// Copy size in bytes.
 const CHUNK: usize = 1 << 20;
-/// Looked at for being all zeros: what a file system leaves out, in bytes.
+/// Granularity of holes for zeros, in bytes.
 const BLOCK: usize = 4096;
 
-/// Where a copy goes to.
+/// Destination of a copy.
 pub trait Sink {
-    /// Takes `data`; false when there is no room for it (and no more is to come).
+    /// Writes `data`; returns false when there is no space left (and no more data
+    /// is accepted).
     ///
     /// # Errors
     ///
-    /// One sentence.
+    /// The reason of the failure.
     fn take(&mut self, data: &[u8]) -> Result<bool>;
 }
 
-/// A copy that was made.
+/// Result of a copy.
 #[derive(Debug)]
 pub struct Copied {
-    /// Bytes that were copied.
+    /// Number of bytes copied.
     pub bytes: u64,
-    /// Of all of them.
+    /// SHA-256 of all of them.
     pub sha256: [u8; 32],
-    /// What could not be read, and is zeros.
+    /// Ranges that could not be read, and are zeros in the copy.
     pub lost: Lost,
-    /// There was room for these only.
+    /// True when the copy was truncated for lack of space.
     pub full: bool,
-    /// How long it took.
+    /// Time in seconds.
     pub seconds: f64,
 }
 
-/// Copies `from` to its end, which is expected after `size` bytes (0: who knows).
+/// Copies `from` to its end. `size` is the expected size in bytes, 0 if unknown.
 ///
 /// # Errors
 ///
-/// The file cannot be read, or `to` does not take it.
+/// When the file cannot be read, or `to` fails.
 pub fn copy(
     run: &Run,
     what: &'static str,
@@ -80,7 +81,7 @@ pub fn copy(
     })
 }
 
-/// A file that has holes where the copy has zeros.
+/// A sparse file: zeros in the copy become holes.
 #[derive(Debug)]
 pub struct Sparse<'a> {
     file: &'a File,
@@ -88,12 +89,12 @@ pub struct Sparse<'a> {
 }
 
 impl<'a> Sparse<'a> {
-    /// An empty file.
+    /// Starts with an empty file.
     pub fn new(file: &'a File) -> Self {
         Self { file, at: 0 }
     }
 
-    /// Writes what is not zero of `data` at byte `at`.
+    /// Writes the blocks of `data` that are not zero, at offset `at`.
     fn write(&self, data: &[u8]) -> io::Result<()> {
         let mut blocks = data.chunks(BLOCK).enumerate().peekable();
         while let Some((index, block)) = blocks.next() {
@@ -108,7 +109,7 @@ impl<'a> Sparse<'a> {
             self.file
                 .write_all_at(&data[start..end], self.at + start as u64)?;
         }
-        // the end may be a hole
+        // the file may end with a hole
         self.file.set_len(self.at + data.len() as u64)
     }
 }
@@ -121,7 +122,7 @@ impl Sink for Sparse<'_> {
                 Ok(true)
             }
             Err(error) if is_full(&error) => {
-                // a part of it may be there
+                // part of the data may have been written
                 self.file.set_len(self.at)?;
                 Ok(false)
             }
@@ -130,7 +131,7 @@ impl Sink for Sparse<'_> {
     }
 }
 
-/// No room, or as much of it as may be used.
+/// True for an error about missing space or quota.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -151,7 +152,7 @@ mod tests {
     use rustix::io::Errno;
     use std::os::unix::fs::MetadataExt;
 
-    /// 5 MiB and a bit, of which 3 MiB are zeros, and one page cannot be read.
+    /// More than 5 MiB, of which 3 MiB are zeros; one page cannot be read.
     fn dump() -> Holes {
         let mut data = vec![0; (5 << 20) + 777];
         for (n, byte) in data.iter_mut().enumerate() {
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_the_same_but_for_holes() {
+    fn a_copy_is_equal_except_for_unreadable_pages() {
         let (run, heard) = testing::run();
         let dump = dump();
         let mut expected = dump.data.clone();
@@ -182,14 +183,14 @@ mod tests {
         assert_eq!(copied.sha256, <[u8; 32]>::from(Sha256::digest(&expected)));
         assert_eq!(copied.lost.bytes, 4096);
         assert!(!copied.full);
-        // 3 MiB and a page are not there
+        // 3 MiB and a page are holes
         let kept = file.metadata().unwrap().blocks() * 512;
         assert!(kept <= size - (3 << 20), "{kept}");
         assert!(heard.text().contains("copying: 5 of 5 MiB, 100 %"));
     }
 
     #[test]
-    fn zeros_at_the_end_are_there() {
+    fn trailing_zeros_are_part_of_the_copy() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("vmcore");
         let file = File::create(&path).unwrap();
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_room_is_told() {
+    fn lack_of_space_is_reported() {
         struct Small(usize);
         impl Sink for Small {
             fn take(&mut self, data: &[u8]) -> Result<bool> {

@@ -1,5 +1,5 @@
-//! The thread that sees to it that a save ends: it kicks the watchdog while
-//! there is progress, and acts itself when there is none for too long.
+//! A thread that guarantees that a save ends: it kicks the watchdog while there
+//! is progress, and acts itself after a time without progress.
 
 use super::heartbeat::Heartbeat;
 use super::watchdog::Watchdog;
@@ -9,9 +9,9 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// How often the pulse is felt.
+/// Interval of heartbeat checks.
 const LOOK: Duration = Duration::from_millis(250);
-/// Without a watchdog's time, as long as nothing may move.
+/// Timeout without progress, if there is no watchdog.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The thread.
@@ -21,8 +21,8 @@ pub struct Deadline {
     thread: JoinHandle<Option<Box<dyn Watchdog>>>,
 }
 
-/// When the guard acts, for a watchdog of so many seconds (0: none): before the
-/// watchdog, which can tell nobody why.
+/// Timeout of the thread for a watchdog of `watchdog` seconds (0: none): before
+/// that of the watchdog, which cannot report the reason.
 #[must_use]
 pub fn limit(watchdog: u32) -> Duration {
     match watchdog {
@@ -32,13 +32,13 @@ pub fn limit(watchdog: u32) -> Duration {
 }
 
 impl Deadline {
-    /// Watches `heartbeat`. `watchdog` is kicked so that it resets the machine when
-    /// there was no beat for `whole`; `expired` is called, once, with the step
-    /// that hangs, when there was none for `limit`.
+    /// Watches `heartbeat`. Kicks `watchdog` so that it resets the machine after
+    /// `whole` without a beat; calls `expired` once, with the name of the step that
+    /// hangs, after `limit` without a beat.
     ///
     /// # Errors
     ///
-    /// There is no thread.
+    /// When the thread cannot be created.
     pub fn start(
         heartbeat: Arc<Heartbeat>,
         mut watchdog: Option<Box<dyn Watchdog>>,
@@ -59,9 +59,9 @@ impl Deadline {
                 if let Some(watchdog) = &mut watchdog {
                     let fresh = heartbeat.beats() != beats;
                     beats = heartbeat.beats();
-                    // one whose time is shorter than what was asked for
+                    // the hardware timeout is shorter than the requested one
                     if fresh || silence + watchdog.timeout() <= whole {
-                        // the reset comes, then
+                        // a failed kick ends in a reset
                         let _ = watchdog.kick();
                     }
                 }
@@ -76,7 +76,7 @@ impl Deadline {
         Ok(Self { end, thread })
     }
 
-    /// Ends it; the watchdog, which goes on without kicks.
+    /// Ends the thread, and returns the watchdog, which is no longer kicked.
     pub fn end(self) -> Option<Box<dyn Watchdog>> {
         let _ = self.end.send(());
         self.thread.join().unwrap_or_default()
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_watchdog_is_kicked_until_the_whole_time_is_near() {
+    fn a_short_watchdog_is_kicked_until_the_whole_timeout() {
         let (guard, _pulse, kicks, _expired) =
             guard(Duration::from_secs(1), Duration::from_secs(60));
         thread::sleep(Duration::from_secs(2));
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hangs_is_named_once() {
+    fn a_step_that_hangs_is_reported_once() {
         let (guard, heartbeat, _, expired) =
             guard(Duration::from_secs(2), Duration::from_millis(300));
         heartbeat.step("copying");
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_guard_is_before_the_watchdog() {
+    fn the_deadline_is_before_the_watchdog() {
         assert_eq!(limit(60), Duration::from_secs(54));
         assert_eq!(limit(0), PATIENCE);
     }

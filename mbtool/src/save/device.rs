@@ -1,7 +1,7 @@
-//! The disk that a dump goes to: waited for, found by what names it.
+//! Waits for the disk of the dump, and finds it by identifier.
 //!
-//! By the links that udev makes, else by blkid or findfs, where an initramfs has
-//! one of them and no udev.
+//! By udev's links, else with blkid or findfs, if an initramfs has one of them
+//! but no udev.
 
 use super::context::Run;
 use super::process::{self, Output};
@@ -12,11 +12,11 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Finds `device`; waits for it.
+/// Waits for `device`, and returns its node.
 ///
 /// # Errors
 ///
-/// It does not appear in time.
+/// When it does not appear in time.
 pub fn find(run: &Run, device: &Device) -> Result<PathBuf> {
     run.heartbeat.step("waiting for the disk");
     let mut told = false;
@@ -74,7 +74,7 @@ fn look(run: &Run, device: &Device, root: &Path) -> Option<PathBuf> {
     None
 }
 
-/// The link that udev makes.
+/// Returns the link that udev makes.
 fn link(device: &Device) -> PathBuf {
     let (by, value) = match device {
         Device::Uuid(value) => ("by-uuid", value),
@@ -86,7 +86,8 @@ fn link(device: &Device) -> PathBuf {
     Path::new("/dev/disk").join(by).join(escape(value))
 }
 
-/// As udev writes a label in a file name (systemd, udev_util_encode_string).
+/// Encodes a label as udev does for a file name (systemd,
+/// udev_util_encode_string).
 fn escape(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "#+-.:=@_".contains(c) || !c.is_ascii();
     let mut name = String::new();
@@ -100,7 +101,7 @@ fn escape(value: &str) -> String {
     name
 }
 
-/// " vda vda1", for the user.
+/// Lists disks as " vda vda1", for a message.
 fn disks() -> String {
     let entries = fs::read_dir("/sys/class/block").into_iter().flatten();
     let mut names: Vec<String> = entries
@@ -122,7 +123,7 @@ mod tests {
     use crate::save::context::testing;
 
     #[test]
-    fn links_are_udevs() {
+    fn links_are_the_same_as_udevs() {
         let link = |text: &str| {
             let device = Device::try_from(text.to_owned()).unwrap();
             link(&device).display().to_string()
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_appear_is_named() {
+    fn a_device_that_does_not_appear_is_named() {
         let (run, heard) = testing::run();
         let device = Device::Path("/dev/no-such-disk".into());
         let error = find(&run, &device).unwrap_err().to_string();
@@ -143,7 +144,7 @@ mod tests {
             "{error}"
         );
         assert!(heard.text().contains("waiting for the disk"));
-        // a file, but no disk
+        // a file that is not a disk
         let device = Device::Path("/dev/null".into());
         assert!(find(&run, &device).is_err());
     }

@@ -1,4 +1,4 @@
-//! A dump saved to a directory of a file system.
+//! Saves a dump to a local directory.
 
 use super::checksum;
 use super::collector;
@@ -17,18 +17,18 @@ use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-/// Where an initramfs mounts the root file system.
+/// Mount point of the root file system in an initramfs.
 const ROOT: &str = "/root";
-/// Types of file systems in memory (linux/magic.h): tmpfs, ramfs.
+/// Magic numbers of file systems in memory (linux/magic.h): tmpfs, ramfs.
 const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
-/// Left free for the other files where the dump takes all there is, in bytes.
+/// Space left for other files if the dump fills the disk, in bytes.
 const SPARE: u64 = 1 << 20;
 
-/// Saves the dump to `target`. What did not work is in `record`.
+/// Saves the dump to `target`. Problems are added to `record`.
 ///
 /// # Errors
 ///
-/// There is no dump, not even a part of it.
+/// When not even a part of the dump was saved.
 pub fn save(run: &Run, job: &Job, target: &Path, record: &mut Record) -> Result<()> {
     let (base, mounted) = open(run, job, target)?;
     let done = into(run, job, &base, record);
@@ -37,13 +37,13 @@ pub fn save(run: &Run, job: &Job, target: &Path, record: &mut Record) -> Result<
         && let Err(why) = mounted.undo(run)
     {
         run.console.say(format_args!(
-            "the disk is not unmounted ({why}), but synced"
+            "the disk is synced, but not unmounted ({why})"
         ));
     }
     done
 }
 
-/// The directory, on a writable file system.
+/// Opens the directory on a writable file system.
 fn open(run: &Run, job: &Job, target: &Path) -> Result<(PathBuf, Option<Mounted>)> {
     let inside = target.strip_prefix("/").unwrap_or(target);
     let (base, mounted) = match &job.save.device {
@@ -75,7 +75,7 @@ fn open(run: &Run, job: &Job, target: &Path) -> Result<(PathBuf, Option<Mounted>
     Ok((base, mounted))
 }
 
-/// Saves to a new directory of `base`.
+/// Saves to a new directory in `base`.
 fn into(run: &Run, job: &Job, base: &Path, record: &mut Record) -> Result<()> {
     let dir = new(base, job.name)?;
     let free = statvfs(&dir).map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize));
@@ -98,14 +98,14 @@ fn into(run: &Run, job: &Job, base: &Path, record: &mut Record) -> Result<()> {
     }
     for directory in [&*dir, base] {
         if let Ok(directory) = File::open(directory) {
-            // a file system may know no such thing
+            // not supported by every file system
             let _ = flush(run, &directory);
         }
     }
     done
 }
 
-/// Room for the small files, until this is dropped.
+/// A file that reserves space for small files until it is dropped.
 #[derive(Debug)]
 struct Spare(PathBuf);
 
@@ -113,7 +113,7 @@ impl Spare {
     fn hold(dir: &Path) -> Option<Self> {
         let spare = Self(dir.join(format!("spare{PARTIAL}")));
         let file = File::create(&spare.0).ok()?;
-        // what is no hole; a file system may know no such thing
+        // allocates blocks; not supported by every file system
         fallocate(&file, FallocateFlags::empty(), 0, SPARE).ok()?;
         Some(spare)
     }
@@ -125,7 +125,7 @@ impl Drop for Spare {
     }
 }
 
-/// The kernel's log, the most for the least.
+/// Saves the kernel log first: small, and most useful.
 fn log(run: &Run, job: &Job, dir: &Path, record: &mut Record) {
     run.heartbeat.step("reading the kernel's log");
     let partial = dir.join(format!("{DMESG}{PARTIAL}"));
@@ -144,7 +144,7 @@ fn log(run: &Run, job: &Job, dir: &Path, record: &mut Record) {
     }
 }
 
-/// The dump and its sum.
+/// Saves the dump and its checksum.
 fn dump(
     run: &Run,
     job: &Job,
@@ -195,7 +195,7 @@ fn dump(
     Ok(())
 }
 
-/// The dump by the collector, if there is one and it works.
+/// Saves the dump with the collector, if there is one and it succeeds.
 fn collected(run: &Run, job: &Job, partial: &Path, record: &mut Record) -> Option<Vmcore> {
     let Collector::Command(words) = &job.save.collector else {
         return None;
@@ -221,13 +221,13 @@ fn collected(run: &Run, job: &Job, partial: &Path, record: &mut Record) -> Optio
         Err(error) => {
             let _ = fs::remove_file(partial);
             problem(run, record, format!("{error:#}"));
-            run.console.say("copying the dump as it is instead");
+            run.console.say("copying the dump unchanged instead");
             None
         }
     }
 }
 
-/// The dump as it is, as far as there is room.
+/// Copies the dump, as far as space permits.
 fn copied(
     run: &Run,
     job: &Job,
@@ -249,7 +249,7 @@ fn copied(
     if copied.full {
         let cut = if spare { 0 } else { SPARE };
         let kept = copied.bytes.saturating_sub(cut);
-        ensure!(kept >= SPARE, "there is no room for the dump");
+        ensure!(kept >= SPARE, "there is no space for the dump");
         file.set_len(kept)?;
         flush(run, &file)?;
         (sha256, _) = checksum::of_file(run, "reading it back", partial)?;
@@ -276,7 +276,7 @@ fn copied(
             let (found, _) = checksum::of_file(run, "verifying", partial)?;
             verified = found == sha256;
             if !verified {
-                let text = "what the disk gives back is not what was written: its sum is of what \
+                let text = "the data read back from the disk differs from the data written: its sum is of what \
                             was written"
                     .to_owned();
                 problem(run, record, text);
@@ -302,7 +302,7 @@ fn copied(
     })
 }
 
-/// Says what of a copy could not be read.
+/// Reports ranges that a copy could not read.
 pub fn lost(run: &Run, copied: &copy::Copied, record: &mut Record) {
     let lost = &copied.lost;
     if let Some(first) = lost.ranges.first() {
@@ -316,13 +316,13 @@ pub fn lost(run: &Run, copied: &copy::Copied, record: &mut Record) {
     }
 }
 
-/// Says and records what did not work.
+/// Reports and records a problem.
 pub fn problem(run: &Run, record: &mut Record, text: String) {
     run.console.say(&text);
     record.problems.push(text);
 }
 
-/// Makes a directory that is not there yet.
+/// Creates a new directory.
 fn new(base: &Path, name: &str) -> Result<PathBuf> {
     let mut dir = base.join(name);
     // a dump has all secrets of the machine
@@ -343,7 +343,7 @@ fn new(base: &Path, name: &str) -> Result<PathBuf> {
     bail!("cannot make {}: all names are taken", dir.display());
 }
 
-/// Writes a small file, so that it is there in whole or not at all.
+/// Writes a small file atomically.
 fn write(run: &Run, dir: &Path, name: &str, text: &[u8]) -> Result<()> {
     let partial = dir.join(format!("{name}{PARTIAL}"));
     let done = File::create(&partial)

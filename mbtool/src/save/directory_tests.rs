@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-/// Half of it zeros.
+/// A dump that is half zeros.
 fn dump() -> Vec<u8> {
     let mut data = vec![0; 2 << 20];
     for (n, byte) in data.iter_mut().enumerate().skip(1 << 20) {
@@ -15,7 +15,7 @@ fn dump() -> Vec<u8> {
     data
 }
 
-/// Saves with `collector` to a directory, in which it is left.
+/// Saves with `collector` to a directory, which is kept.
 fn saved(collector: Collector) -> (tempfile::TempDir, PathBuf, Result<()>, Heard) {
     let dir = tempfile::tempdir().unwrap();
     let vmcore = dir.path().join("proc-vmcore");
@@ -92,7 +92,7 @@ fn a_collector_that_fails_is_followed_by_a_copy() {
         let problems = record["problems"].to_string();
         assert!(problems.contains(says), "{problems}");
         assert!(heard.text().contains("copying: 2 of 2 MiB, 100 %"));
-        // no half of anything
+        // no partial files
         for entry in fs::read_dir(&made).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(!name.ends_with(PARTIAL), "{name}");
@@ -101,7 +101,7 @@ fn a_collector_that_fails_is_followed_by_a_copy() {
 }
 
 #[test]
-fn a_name_that_is_taken_gets_a_number() {
+fn an_existing_directory_name_gets_a_number() {
     let dir = tempfile::tempdir().unwrap();
     for expected in ["crash-x", "crash-x-2", "crash-x-3"] {
         let made = new(dir.path(), "crash-x").unwrap();
@@ -111,7 +111,7 @@ fn a_name_that_is_taken_gets_a_number() {
 }
 
 #[test]
-fn memory_is_no_place_for_a_dump() {
+fn a_file_system_in_memory_is_refused() {
     let dir = tempfile::Builder::new().tempdir_in("/dev/shm").unwrap();
     let (run, _) = testing::run();
     let save_to = Save::default();
@@ -128,9 +128,9 @@ fn memory_is_no_place_for_a_dump() {
     assert!(error.to_string().contains("set save.device"), "{error}");
 }
 
-/// On a small file system of its own, where the test may make one.
+/// On a small separate file system, if the test may mount one.
 #[test]
-fn what_has_no_room_is_cut() {
+fn a_dump_without_space_is_truncated() {
     let (run, heard) = testing::run();
     let scratch = super::super::scratch::Scratch::new(4 << 20).unwrap();
     let limited = statvfs(&scratch.path).unwrap();
@@ -166,7 +166,7 @@ fn what_has_no_room_is_cut() {
     );
     check_sum(&made);
     assert_eq!(json(&made)["vmcore"]["file"], "vmcore.incomplete");
-    // nothing is left of what was held free, and only root has a look
+    // the spare file is gone, and only root has access
     let names = fs::read_dir(&made).unwrap();
     let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
     names.sort_unstable();

@@ -1,36 +1,36 @@
-//! What is to be saved, and how.
+//! A dump to save, and its options.
 
 use crate::config::Save;
 use std::path::Path;
 
-/// The file that has the sum of the dump.
+/// Name of the checksum file.
 pub const SUM: &str = "vmcore.sha256";
-/// The record of all ([`super::record`]).
+/// Name of the record ([`super::record`]).
 pub const RECORD: &str = "crash.json";
-/// The kernel's log.
+/// Name of the kernel log.
 pub const DMESG: &str = "dmesg.txt";
-/// The dump.
+/// Name of the dump.
 pub const VMCORE: &str = "vmcore";
-/// What a file is called until it is complete.
+/// Suffix of an incomplete file.
 pub const PARTIAL: &str = ".partial";
-/// Tries to find a name for the directory that is free.
+/// Number of attempts to find a free directory name.
 pub const NAMES: u32 = 100;
 
 /// A dump to save.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {
-    /// The dump.
+    /// Path of the dump.
     pub vmcore: &'a Path,
     /// Its size in bytes.
     pub size: u64,
-    /// What the configuration says.
+    /// `[save]` of the configuration.
     pub save: &'a Save,
-    /// Name of the directory to make: "crash-20261121-075400".
+    /// Name of the new directory: "crash-20261121-075400".
     pub name: &'a str,
-    /// The machine goes down afterwards: what is kept in memory is lost.
+    /// True when the machine goes down afterwards, which loses data in memory.
     pub goes_down: bool,
-    /// The program that reaches another machine: ssh(1).
+    /// Path of ssh(1).
     pub ssh: &'a Path,
-    /// Read copies back.
+    /// Verify copies by reading them back.
     pub verify: bool,
 }

@@ -1,4 +1,4 @@
-//! What comes after the dump: the machine boots again, whatever happened.
+//! The action after the dump: the machine is rebooted in any case.
 
 use super::context::Run;
 use crate::config::Then;
@@ -9,27 +9,27 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Time for dirty data: what was saved is on the disk already.
+/// Timeout of sync(2): the saved files are on disk already.
 const SYNC: Duration = Duration::from_secs(30);
-/// Time for a last flush when the machine hangs.
+/// Timeout of the last sync when the machine hangs.
 const HURRY: Duration = Duration::from_secs(5);
-/// Time for the drivers' shutdown methods, of which one may hang.
+/// Timeout of the drivers' shutdown methods, which may hang.
 const DOWN: Duration = Duration::from_secs(20);
 
-/// What ends this Linux, or something that stands for it in a test. A call that
-/// works does not return.
+/// Ends this Linux; replaced by a fake in tests. A successful call does not
+/// return.
 pub trait Power: Send + Sync {
     /// sync(2).
     fn sync(&self);
-    /// reboot(2): the errno.
+    /// reboot(2); returns the error.
     fn reboot(&self, command: RebootCommand) -> String;
-    /// Writes a key to /proc/sysrq-trigger; why that does not work.
+    /// Writes a key to /proc/sysrq-trigger; returns the error.
     fn sysrq(&self, key: &str) -> String;
-    /// Becomes a shell on the console; why not.
+    /// Runs a shell on the console with exec(3); returns the error.
     fn shell(&self) -> String;
 }
 
-/// The running kernel.
+/// Operations of the running kernel.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Kernel;
 
@@ -62,7 +62,7 @@ impl Power for Kernel {
     }
 }
 
-/// Does `then`; the problems, if the machine is still there.
+/// Executes `then`; returns the problems if the machine still runs.
 pub fn finish(run: &Run, power: &Arc<dyn Power>, then: Then) -> Vec<String> {
     let mut problems = Vec::new();
     run.heartbeat.step("writing what is left to the disks");
@@ -88,7 +88,7 @@ pub fn finish(run: &Run, power: &Arc<dyn Power>, then: Then) -> Vec<String> {
     problems
 }
 
-/// Asks the kernel in its orderly way, then in its short way.
+/// Requests an orderly shutdown from the kernel, then an immediate one.
 fn down(
     run: &Run,
     power: &Arc<dyn Power>,
@@ -111,8 +111,8 @@ fn down(
     ]
 }
 
-/// Boots the machine again from a thread that finds the rest of the process
-/// hanging: no step of this one may wait for it.
+/// Reboots from the deadline thread, when the rest of the process hangs: no
+/// step may wait for the others.
 pub fn force(power: &Arc<dyn Power>) -> Vec<String> {
     let shared = Arc::clone(power);
     let _ = within(HURRY, move || shared.sync());
@@ -130,7 +130,7 @@ pub(super) mod testing {
     use super::*;
     use std::sync::Mutex;
 
-    /// Nothing works; it remembers what was asked.
+    /// Operations that all fail, and are recorded.
     #[derive(Default)]
     pub struct Broken(pub Mutex<Vec<String>>);
 

@@ -1,4 +1,4 @@
-//! Data on its way to a disk: waited for while it moves.
+//! fsync with a timeout while no data is written.
 
 use super::context::Run;
 use anyhow::{Context, Result, bail};
@@ -7,21 +7,21 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often it is looked whether it moves.
+/// Interval of progress checks.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// fsync(2) of `file`. That may take minutes on a slow disk: as long as less and
-/// less is left to write, there is progress.
+/// Calls fsync(2) for `file`. That may take minutes on a slow disk: a decreasing
+/// amount of dirty data is progress.
 ///
 /// # Errors
 ///
-/// fsync(2)'s, or nothing moves.
+/// The error of fsync(2), or the timeout.
 pub fn flush(run: &Run, file: &File) -> Result<()> {
     let file = file.try_clone().context("fsync")?;
     let (sender, receiver) = mpsc::channel();
     thread::Builder::new()
         .spawn(move || {
-            // nobody listens any more when it was given up
+            // the receiver is gone after a timeout
             let _ = sender.send(file.sync_all());
         })
         .context("no thread")?;
@@ -49,7 +49,7 @@ pub fn flush(run: &Run, file: &File) -> Result<()> {
     }
 }
 
-/// What waits to be written, in words of /proc/meminfo.
+/// Returns dirty data and writeback from /proc/meminfo.
 fn dirty() -> String {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     text.lines()
@@ -63,12 +63,12 @@ mod tests {
     use crate::save::context::testing;
 
     #[test]
-    fn a_file_is_flushed_and_an_error_told() {
+    fn a_file_is_flushed_and_errors_are_reported() {
         let (run, _) = testing::run();
         let file = tempfile::tempfile().unwrap();
         flush(&run, &file).unwrap();
         assert!(dirty().contains("Writeback:"));
-        // no file that a disk is behind
+        // a pipe, which cannot be flushed
         let (read, _write) = std::io::pipe().unwrap();
         let pipe = File::from(std::os::fd::OwnedFd::from(read));
         let error = flush(&run, &pipe).unwrap_err();

@@ -1,4 +1,4 @@
-//! Signs of life: whether the work goes on, and what it is at.
+//! Heartbeat: records progress and the current step.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Heartbeat {
     started: Instant,
-    /// Of the last beat, in milliseconds since `started`.
+    /// Time of the last beat, in milliseconds since `started`.
     last: AtomicU64,
     beats: AtomicU64,
     step: Mutex<String>,
 }
 
 impl Heartbeat {
-    /// One that has just beaten.
+    /// Starts with a beat.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -26,7 +26,7 @@ impl Heartbeat {
         }
     }
 
-    /// There was progress.
+    /// Records progress.
     pub fn beat(&self) {
         let now = self.started.elapsed().as_millis();
         let now = u64::try_from(now).unwrap_or(u64::MAX);
@@ -34,7 +34,8 @@ impl Heartbeat {
         self.beats.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The next step begins, which is progress: there are finitely many.
+    /// Begins the next step, which is progress, as the number of steps is
+    /// finite.
     pub fn step(&self, name: &str) {
         if let Ok(mut step) = self.step.lock() {
             name.clone_into(&mut step);
@@ -42,14 +43,14 @@ impl Heartbeat {
         self.beat();
     }
 
-    /// The step that it is at.
+    /// Returns the current step.
     #[must_use]
     pub fn at(&self) -> String {
         let step = self.step.lock();
         step.map(|step| step.clone()).unwrap_or_default()
     }
 
-    /// How many beats there were.
+    /// Returns the number of beats.
     #[must_use]
     pub fn beats(&self) -> u64 {
         self.beats.load(Ordering::Relaxed)
@@ -62,7 +63,7 @@ impl Heartbeat {
         self.started.elapsed().saturating_sub(last)
     }
 
-    /// Time since it was made.
+    /// Time since the start.
     #[must_use]
     pub fn age(&self) -> Duration {
         self.started.elapsed()

@@ -1,35 +1,35 @@
-//! `mbtool crash save`: in a crash kernel, a Linux or the dom0 of a Xen, saves
-//! the dump that /proc/vmcore is, and boots the machine again.
+//! `mbtool crash save`: runs in a crash kernel (a Linux, or the dom0 of a Xen),
+//! saves /proc/vmcore, and reboots the machine.
 //!
-//! The one rule is that it ends. Every step has a limit of time and a fallback;
-//! where nothing moves all the same, a thread of its own (`deadline`) boots the
-//! machine, and where this process or all of Linux hangs, a watchdog does.
+//! The main requirement is that it ends. Every step has a timeout and a
+//! fallback. If there is no progress all the same, a separate thread
+//! (`deadline`) reboots the machine; if this process or all of Linux hangs, a
+//! watchdog does.
 //!
-//! 1. The kernel's log (makedumpfile --dump-dmesg): the most for the least.
-//! 2. The dump, by the collector; where that fails or hangs, as it is, without
-//!    pages of zeros. What cannot be read is zeros, and listed.
-//! 3. SHA-256, and reading back what was written.
+//! 1. The kernel log (makedumpfile --dump-dmesg): small, and most useful.
+//! 2. The dump, with the collector. If that fails or hangs, a sparse copy of
+//!    the dump. Unreadable pages are zeros, and listed.
+//! 3. SHA-256, and verification by reading back.
 //! 4. `crash.json`, renames, fsync, umount.
-//! 5. What the configuration has as `then`. Failures go there as well.
+//! 5. The action `then` of the configuration, also after a failure.
 //!
-//! What it needs of an initramfs (everything but the first line can be missing,
-//! and is done without):
+//! Requirements on an initramfs (all but the first are optional):
 //!
 //! - root, /proc, /sys and /dev (devtmpfs) mounted; `/etc/mbtool/crash.toml`;
 //!   standard error on the console;
 //! - `makedumpfile` with its libraries, in PATH;
-//! - the disk's driver, loaded, or loaded by udev; to find it by UUID: udev's
-//!   links in /dev/disk, or `blkid`, or `findfs`;
+//! - the disk's driver, loaded, or loaded by udev; to find the disk by UUID:
+//!   udev's links in /dev/disk, or `blkid`, or `findfs`;
 //! - the file system's module: loaded, or `modprobe` in /sbin or /bin, and the module
-//!   with what it needs (ext4: crc32c);
-//! - for ssh: `ssh` with its libraries, the identity and the known hosts that the
-//!   configuration names, /etc/passwd with root in it, the network configured;
+//!   with its dependencies (ext4: crc32c);
+//! - for ssh: `ssh` with its libraries, the identity and the known hosts of the
+//!   configuration, /etc/passwd with root in it, the network configured;
 //! - a watchdog: its driver loaded (/dev/watchdog), or `modprobe` and softdog; in
-//!   dom0 xen-privcmd, and Xen's is used;
-//! - whoever starts it reboots when it returns or dies: `mbtool crash save; reboot -f`.
+//!   dom0 xen-privcmd, for Xen's watchdog;
+//! - the caller reboots when it returns or dies: `mbtool crash save; reboot -f`.
 //!
-//! It acts, that is it ends with `then`, where there is a /proc/vmcore or where
-//! `mbtool.crash` is on /proc/cmdline; elsewhere it only saves.
+//! It executes `then` if there is a /proc/vmcore, or `mbtool.crash` is on
+//! /proc/cmdline; otherwise it only saves.
 
 mod checksum;
 mod collector;
@@ -77,34 +77,34 @@ use timestamp::Moment;
 
 /// The dump of the kernel that crashed.
 const VMCORE: &str = "/proc/vmcore";
-/// The word on a crash kernel's command line.
+/// Kernel parameter that marks a crash kernel.
 const WORD: &str = "mbtool.crash";
-/// Lines of the kernel's log that are shown when nothing could be saved.
+/// Number of lines of the kernel log that are printed if nothing was saved.
 const LAST_WORDS: usize = 40;
-/// Room for that log, in bytes.
+/// Maximum size of that log, in bytes.
 const LOG: u64 = 64 << 20;
-/// Not to be ended when memory runs out (proc(5), oom_score_adj).
+/// Protects against the OOM killer (proc(5), oom_score_adj).
 const OOM_SCORE: &str = "-1000";
 
-/// What the command line says.
+/// Options of the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The configuration.
     pub config: PathBuf,
-    /// The dump.
+    /// Path of the dump.
     pub vmcore: PathBuf,
-    /// Return when it is saved, or not.
+    /// Return after the save instead of ending the machine.
     pub no_reboot: bool,
-    /// Do not read a copy back.
+    /// Do not verify a copy by reading it back.
     pub no_verify: bool,
 }
 
-/// Saves the dump, and does what is configured to come then: this returns where
-/// it is not to end the machine, or cannot.
+/// Saves the dump, and executes the configured action. Returns if that is
+/// disabled, or fails.
 ///
 /// # Errors
 ///
-/// The dump was not saved.
+/// When the dump was not saved.
 pub fn run(options: &Options) -> Result<()> {
     let console = Arc::new(Console::stderr());
     let cmdline = fs::read_to_string("/proc/cmdline").unwrap_or_default();
@@ -122,12 +122,12 @@ pub fn run(options: &Options) -> Result<()> {
     if acts {
         signals::ignore();
         console::never_stop();
-        // it may do without
+        // optional
         let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE);
     }
     let (save, bad) = configuration(options);
     if let Some(why) = &bad {
-        console.say(format_args!("{why}; using what is the default"));
+        console.say(format_args!("{why}; using the defaults"));
     }
     let run = Run {
         console,
@@ -144,7 +144,7 @@ pub fn run(options: &Options) -> Result<()> {
     )
 }
 
-/// The configuration, or the default one and why.
+/// Returns the configuration, or the default and the reason.
 fn configuration(options: &Options) -> (Save, Option<String>) {
     match Config::read(&options.config) {
         Ok(config) => (config.save, None),
@@ -152,8 +152,8 @@ fn configuration(options: &Options) -> (Save, Option<String>) {
     }
 }
 
-/// The name of this machine, as its file below `root` says: in an initramfs the
-/// kernel knows none.
+/// Returns the host name from its file below `root`: in an initramfs the kernel
+/// does not know it.
 fn host(root: &Path) -> Option<String> {
     let name = fs::read_to_string(root.join("etc/hostname")).ok()?;
     let name = name.split_whitespace().next()?;
@@ -162,7 +162,7 @@ fn host(root: &Path) -> Option<String> {
     usable.then(|| name.to_owned())
 }
 
-/// Saves under the eyes of the guard, and ends the machine if it `acts`.
+/// Saves with a deadline, and ends the machine if it `acts`.
 fn supervised(
     run: &Run,
     save: &Save,
@@ -201,20 +201,21 @@ fn supervised(
         Err(error) if acts => {
             run.console
                 .say(format_args!("the dump is NOT saved: {error:#}"));
-            // neither may this stop it
+            // printing the log must not prevent the reboot
             let _ = catch_unwind(AssertUnwindSafe(|| last_words(run, options)));
         }
         Err(_) => {}
     }
     if acts && save.then != Then::Shell {
-        // the guard and the watchdog stay until the machine is gone
+        // the deadline and the watchdog stay active until the machine is down
         finish::finish(run, power, save.then);
         return done.and(Err(anyhow!("the machine does not reboot")));
     }
     if let Some(watchdog) = guard.and_then(Deadline::end)
         && let Err(why) = watchdog.stop()
     {
-        run.console.say(format_args!("the watchdog goes on: {why}"));
+        run.console
+            .say(format_args!("the watchdog is still active: {why}"));
     }
     if acts {
         finish::finish(run, power, save.then);
@@ -222,7 +223,7 @@ fn supervised(
     done
 }
 
-/// Starts the watchdog and the guard.
+/// Starts the watchdog and the deadline thread.
 fn guarded(
     run: &Run,
     save: &Save,
@@ -256,7 +257,7 @@ fn guarded(
     let power = Arc::clone(power);
     let expired = move |step: &str, silence: Duration| {
         let text = format!("no progress for {:.0} s, {step}", silence.as_secs_f64());
-        // whoever hangs may have the console
+        // the thread that hangs may hold the console lock
         let quick = Duration::from_secs(1);
         let said = Arc::clone(&console);
         let shown = text.clone();
@@ -279,7 +280,7 @@ fn guarded(
     }
 }
 
-/// All of the work.
+/// Does all of the work.
 fn attempt(
     run: &Run,
     save: &Save,
@@ -297,7 +298,7 @@ fn attempt(
     ensure!(!found.is_dir(), "{} is a directory", vmcore.display());
     let mut name = format!("crash-{}", Moment::now().name());
     if let (Target::Ssh(_), Some(host)) = (&save.target, &record.host) {
-        // many machines may save there
+        // several machines may save to the same directory
         name = format!("{name}-{host}");
     }
     let job = Job {
@@ -315,7 +316,7 @@ fn attempt(
     }
 }
 
-/// Shows the end of the kernel's log on the console, the last place that is left.
+/// Prints the end of the kernel log on the console, as a last resort.
 fn last_words(run: &Run, options: &Options) {
     run.heartbeat.step("showing the kernel's log");
     let shown = scratch::Scratch::new(LOG).and_then(|scratch| {

@@ -1,4 +1,4 @@
-//! The file system that a dump goes to, mounted and writable.
+//! Mounts the file system of the dump, writable.
 
 use super::context::Run;
 use super::process::{self, Output};
@@ -13,25 +13,25 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Where it is mounted, if it is not yet; the first that can be made.
+/// Mount points; the first that can be created is used.
 const POINTS: [&str; 2] = ["/run/mbtool-crash", "/tmp/mbtool-crash"];
-/// Types to load modules for, where nobody says which it is.
+/// File system types whose modules are loaded if the type is unknown.
 const USUAL: [&str; 4] = ["ext4", "xfs", "btrfs", "vfat"];
-/// A journal is replayed; a mount of a dead disk does not come back.
+/// Timeout of a mount: a journal may be replayed; a dead disk never answers.
 const MOUNT: Duration = Duration::from_secs(120);
-/// Unmounting writes what is left.
+/// Timeout of an unmount, which writes dirty data.
 const UNMOUNT: Duration = Duration::from_secs(60);
 
-/// A file system that is mounted and writable.
+/// A mounted, writable file system.
 #[derive(Debug)]
 pub struct Mounted {
-    /// Where.
+    /// Mount point.
     pub point: PathBuf,
-    /// What it was before.
+    /// State before.
     was: Was,
 }
 
-/// Before.
+/// State before it was mounted or remounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Was {
     Absent,
@@ -39,18 +39,18 @@ enum Was {
     Writable,
 }
 
-/// Mounts the file system on `node`, or makes it writable where it is mounted.
+/// Mounts the file system on `node`, or remounts it writable.
 ///
 /// # Errors
 ///
-/// No type fits, or the kernel refuses.
+/// When no type matches, or the kernel refuses.
 pub fn mount(run: &Run, node: &Path) -> Result<Mounted> {
     run.heartbeat.step("mounting the disk");
     let number = fs::metadata(node)
         .with_context(|| node.display().to_string())?
         .rdev();
     let mounts = mounts();
-    // the whole of it, not a directory of it
+    // its root directory, not a subdirectory
     let same = |mount: &&Mount| {
         let (major, minor) = mount.device;
         (makedev(major, minor) == number || mount.source == node) && mount.root == Path::new("/")
@@ -113,7 +113,7 @@ fn try_one(run: &Run, node: &Path, point: &Path, kind: &str) -> Result<(), Strin
     })?
 }
 
-/// Makes what is mounted at `point` writable.
+/// Remounts `point` writable.
 fn remount(run: &Run, point: &Path) -> Result<()> {
     let target = point.to_owned();
     let done = run.within(MOUNT, move || {
@@ -124,12 +124,12 @@ fn remount(run: &Run, point: &Path) -> Result<()> {
     done.map_err(|why| anyhow::anyhow!("cannot make {} writable: {why}", point.display()))
 }
 
-/// Makes what `path` is on writable, if it is not: for a directory on a file
-/// system that an initramfs has mounted.
+/// Remounts the file system of `path` writable if needed: for a directory on a
+/// file system that an initramfs has mounted.
 ///
 /// # Errors
 ///
-/// It cannot be made writable.
+/// When it cannot be remounted.
 pub fn writable(run: &Run, path: &Path) -> Result<Option<Mounted>> {
     let mounts = mounts();
     let on = mounts
@@ -149,7 +149,7 @@ pub fn writable(run: &Run, path: &Path) -> Result<Option<Mounted>> {
     }
 }
 
-/// Whether something is mounted at `path`.
+/// True when `path` is a mount point.
 #[must_use]
 pub fn is_mount(path: &Path) -> bool {
     let mounts = mounts();
@@ -157,11 +157,11 @@ pub fn is_mount(path: &Path) -> bool {
 }
 
 impl Mounted {
-    /// Makes it as it was; what is left is written.
+    /// Restores the previous state; dirty data is written.
     ///
     /// # Errors
     ///
-    /// One clause.
+    /// The reason, as a clause.
     pub fn undo(self, run: &Run) -> Result<(), String> {
         let point = self.point;
         let done = match self.was {
@@ -171,7 +171,7 @@ impl Mounted {
             }),
             Was::Absent => run.within(UNMOUNT, move || {
                 rustix::mount::unmount(&point, UnmountFlags::empty()).inspect_err(|_| {
-                    // somebody is in it: what is left is written at least
+                    // the mount is busy: dirty data is written at least
                     let _ = rustix::mount::mount_remount(&point, MountFlags::RDONLY, c"");
                 })
             }),
@@ -192,7 +192,7 @@ fn point() -> Result<PathBuf> {
         .context("no directory to mount on")
 }
 
-/// The type of the file system, where there is a blkid to ask.
+/// Returns the type of the file system, if blkid is available.
 fn kind(run: &Run, node: &Path) -> Option<String> {
     let mut command = Command::new("blkid");
     command.args(["-o", "value", "-s", "TYPE"]).arg(node);
@@ -203,7 +203,7 @@ fn kind(run: &Run, node: &Path) -> Option<String> {
     (!kind.is_empty() && kind.chars().all(plain)).then(|| kind.to_owned())
 }
 
-/// Types that a disk may have, of /proc/filesystems.
+/// Returns the types for block devices in /proc/filesystems.
 fn types(known: &str) -> Vec<String> {
     let on_disks = known.lines().filter(|line| !line.starts_with("nodev"));
     on_disks
@@ -212,7 +212,7 @@ fn types(known: &str) -> Vec<String> {
         .collect()
 }
 
-/// The mounts of this system, in the order of mounting.
+/// Returns the mounts of this system, in mount order.
 fn mounts() -> Vec<Mount> {
     mountinfo::read(Path::new("/")).unwrap_or_default()
 }
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_of_disks_are_told_from_others() {
+    fn types_for_block_devices_are_selected() {
         let known = "nodev\tsysfs\nnodev\ttmpfs\n\text3\n\text4\nnodev\tproc\n\tvfat\n";
         assert_eq!(types(known), ["ext3", "ext4", "vfat"]);
     }

@@ -1,5 +1,5 @@
-//! A program that is run: its output goes to the console, and when it makes no
-//! progress it is killed, with all that it started.
+//! A child process: its output goes to the console; without progress it is
+//! killed, with all of its process group.
 
 use super::context::Run;
 use anyhow::{Context, Result, anyhow, bail};
@@ -15,41 +15,41 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Instant;
 
-/// How long to wait for a pipe at once.
+/// Timeout of one poll of a pipe.
 const MOMENT: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
-/// Lines of output that an error shows.
+/// Number of output lines in an error.
 const TAIL: usize = 6;
-/// Most bytes of standard output that are kept, and of one line.
+/// Maximum size of captured standard output, and of one line, in bytes.
 const KEPT: usize = 64 << 10;
-/// To be ended first when memory runs out (proc(5), oom_score_adj).
+/// Makes a child the first victim of the OOM killer (proc(5), oom_score_adj).
 const OOM_SCORE: &str = "500";
 
-/// What is done with a child's output.
+/// Destination of a child's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
     /// It goes to the console.
     Show,
-    /// It is kept for the caller, or for the error.
+    /// Captured for the caller, or for the error.
     Keep,
-    /// Standard output is data, to be [read](Running::read); the rest goes to the
-    /// console.
+    /// Standard output is data to [read](Running::read); standard error goes to
+    /// the console.
     Raw,
 }
 
-/// What a child has said.
+/// Captured output of a child.
 #[derive(Debug, Default)]
 struct Heard {
     bytes: AtomicU64,
     stdout: Mutex<Vec<u8>>,
     tail: Mutex<VecDeque<String>>,
-    /// The line that changes.
+    /// The current status line.
     state: Mutex<String>,
 }
 
-/// A child that runs.
+/// A running child.
 #[derive(Debug)]
 pub struct Running<'a> {
     run: &'a Run,
@@ -57,13 +57,14 @@ pub struct Running<'a> {
     output: Output,
     child: Child,
     stdin: Option<ChildStdin>,
-    /// Of [`Output::Raw`].
+    /// Present with [`Output::Raw`].
     stdout: Option<ChildStdout>,
     heard: Arc<Heard>,
-    /// One for each of its outputs, which says when it is closed.
+    /// One receiver per output, which is notified when it is closed.
     outputs: Vec<mpsc::Receiver<()>>,
     started: Instant,
-    /// What was last seen of it, and when that, and when its work, last changed.
+    /// Last seen counters of output and work, and the time of their last
+    /// changes.
     seen: (u64, u64),
     alive: Instant,
     worked: Instant,
@@ -71,7 +72,7 @@ pub struct Running<'a> {
 }
 
 impl<'a> Running<'a> {
-    /// Starts `command`; with `input` if there is something to write to it.
+    /// Starts `command`; with a pipe for standard input if `input` is set.
     pub fn start(run: &'a Run, mut command: Command, output: Output, input: bool) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let stdin = if input { Stdio::piped() } else { Stdio::null() };
@@ -82,7 +83,7 @@ impl<'a> Running<'a> {
             .process_group(0)
             .spawn()
             .with_context(|| format!("{name} does not start"))?;
-        // it may do without
+        // optional
         let _ = std::fs::write(format!("/proc/{}/oom_score_adj", child.id()), OOM_SCORE);
         let heard = Arc::new(Heard::default());
         let stdin = child.stdin.take();
@@ -116,7 +117,7 @@ impl<'a> Running<'a> {
         Ok(running)
     }
 
-    /// Reads one of its outputs in a thread of its own.
+    /// Reads one output in a separate thread.
     fn listen(&mut self, from: Option<impl Read + Send + 'static>, keep: bool) -> Result<()> {
         let output = self.output;
         let Some(from) = from else { return Ok(()) };
@@ -131,7 +132,7 @@ impl<'a> Running<'a> {
                     console.as_deref(),
                     keep && output == Output::Keep,
                 );
-                // nobody listens any more when the child was given up
+                // the receiver is gone when the child was abandoned
                 let _ = sender.send(());
             })
             .context("no thread")?;
@@ -139,8 +140,8 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// Looks at it once; `work` is a measure of what it has done. Its exit
-    /// status when it has ended. Kills it when it has made no progress for too long.
+    /// Checks the child once; `work` is a counter of its progress. Returns its exit
+    /// status if it has ended. Kills it after the timeout without progress.
     fn look(&mut self, work: u64) -> Result<Option<ExitStatus>> {
         if let Some(status) = self.child.try_wait()? {
             self.ended = true;
@@ -159,7 +160,9 @@ impl<'a> Running<'a> {
         self.show(work);
         let limits = &self.run.limits;
         let (since, limit, what) = match self.worked.elapsed() {
-            silent if silent > limits.talking => (silent, limits.talking, "did nothing but talk"),
+            silent if silent > limits.talking => {
+                (silent, limits.talking, "printed, but wrote no data")
+            }
             _ => (self.alive.elapsed(), limits.stall, "made no progress"),
         };
         if since <= limit {
@@ -177,7 +180,7 @@ impl<'a> Running<'a> {
         );
     }
 
-    /// Shows how far it is: by its own words, and by what it wrote.
+    /// Prints the status: its own status line, and the amount written.
     fn show(&self, work: u64) {
         let Ok(state) = self.heard.state.lock() else {
             return;
@@ -193,7 +196,7 @@ impl<'a> Running<'a> {
         self.run.console.status(&text, false);
     }
 
-    /// Writes to its input, while it takes it.
+    /// Writes to its standard input.
     pub fn write(&mut self, mut data: &[u8]) -> Result<()> {
         let mut taken = self.seen.0;
         while !data.is_empty() {
@@ -212,13 +215,13 @@ impl<'a> Running<'a> {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let mut wanted = [PollFd::new(stdin, PollFlags::OUT)];
-                    // interrupted: looked at again
+                    // interrupted: checked again
                     let _ = poll(&mut wanted, Some(&MOMENT));
                     if let Some(status) = self.look(taken)? {
                         return Err(self.failed(status));
                     }
                 }
-                // it has gone: its last words say why
+                // it has ended: its last output tells why
                 Err(error) => {
                     self.stdin = None;
                     let wait = Instant::now() + self.run.limits.last;
@@ -235,7 +238,7 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// Reads what it has for [`Output::Raw`]; 0: the end.
+    /// Reads its output for [`Output::Raw`]; returns 0 at the end.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         loop {
             let Some(stdout) = &mut self.stdout else {
@@ -250,7 +253,7 @@ impl<'a> Running<'a> {
                 self.worked = self.alive;
                 return Ok(count);
             }
-            // it may have ended, and a child of it go on: the end is that of the output
+            // it may have ended while a child of it runs: the end of the output counts
             let ended = self.look(self.seen.0)?.is_some();
             if ended && self.alive.elapsed() > self.run.limits.stall {
                 bail!("{} has ended, and its output is still open", self.name);
@@ -258,8 +261,8 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Closes its input and waits for its end; `work` is a measure of what it
-    /// has done. What it wrote to standard output, if that was to be kept.
+    /// Closes its input and waits for its end; `work` is a counter of its
+    /// progress. Returns captured standard output, if any.
     pub fn end(mut self, mut work: impl FnMut() -> u64) -> Result<Vec<u8>> {
         self.stdin = None;
         self.alive = Instant::now();
@@ -285,7 +288,7 @@ impl<'a> Running<'a> {
         })
     }
 
-    /// Waits until its outputs are read; not for ever: one of its children may
+    /// Waits until its outputs are closed, with a timeout: its children may
     /// hold them open.
     fn drain(&self) {
         let end = Instant::now() + self.run.limits.last;
@@ -307,10 +310,10 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Kills it and all of its process group; false if it is still there.
+    /// Kills it with all of its process group; returns false if it still runs.
     fn kill(&mut self) -> bool {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // gone already, or not to be killed: seen below
+            // already gone, or unkillable: checked below
             let _ = kill_process_group(pid, Signal::KILL);
         }
         let end = Instant::now() + self.run.limits.last;
@@ -333,11 +336,11 @@ impl Drop for Running<'_> {
     }
 }
 
-/// A child ended with another status than 0.
+/// A child ended with a status other than 0.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct ChildFailed {
-    /// Its status.
+    /// Its exit status.
     pub status: ExitStatus,
     text: String,
 }
@@ -352,8 +355,7 @@ pub fn run(
     Running::start(run, command, output, false)?.end(work)
 }
 
-/// Reads an output to its end: lines, of which those that end in `\r` are
-/// shown as a state that changes.
+/// Reads an output to its end; lines that end in `\r` are printed as status.
 fn hear(mut from: impl Read, heard: &Heard, console: Option<&super::console::Console>, keep: bool) {
     let mut line = Vec::new();
     let mut buffer = [0; 4096];
@@ -381,7 +383,7 @@ fn hear(mut from: impl Read, heard: &Heard, console: Option<&super::console::Con
     one(&mut line, false, heard, console);
 }
 
-/// A line, or a state, is complete.
+/// Handles a complete line or status.
 fn one(
     line: &mut Vec<u8>,
     changes: bool,

@@ -9,9 +9,10 @@ fn sh(script: &str) -> Command {
 }
 
 #[test]
-fn what_it_writes_is_shown_or_kept() {
+fn output_is_printed_or_captured() {
     let (mut run, heard) = testing::run();
-    // an unfinished line is shown at each look; the next look comes after the script has ended
+    // an unfinished line is printed at each check; the next check is after the script has
+    // ended
     run.limits.look = Duration::from_millis(300);
     let out = super::run(&run, sh("echo a; echo b >&2"), Output::Keep, || 0).unwrap();
     assert_eq!(out, b"a\n");
@@ -23,7 +24,7 @@ fn what_it_writes_is_shown_or_kept() {
 }
 
 #[test]
-fn a_failure_has_the_last_words() {
+fn a_failure_has_the_last_output() {
     let (run, _) = testing::run();
     let error = super::run(
         &run,
@@ -43,7 +44,7 @@ fn a_failure_has_the_last_words() {
 }
 
 #[test]
-fn one_that_hangs_is_killed_with_its_children() {
+fn a_process_that_hangs_is_killed_with_its_children() {
     let (run, heard) = testing::run();
     let started = Instant::now();
     let script = "echo begun; sleep 1000 & echo $!; wait";
@@ -55,7 +56,7 @@ fn one_that_hangs_is_killed_with_its_children() {
         "{text}"
     );
     let pid: u32 = heard.text().lines().nth(1).unwrap().parse().unwrap();
-    // a zombie until init takes it, where there is one; at once, on a machine that has time
+    // a zombie until init reaps it, if there is one
     let lives = || {
         let state = std::fs::read_to_string(format!("/proc/{pid}/stat"));
         state.is_ok_and(|state| !state.contains(") Z "))
@@ -68,7 +69,7 @@ fn one_that_hangs_is_killed_with_its_children() {
 }
 
 #[test]
-fn one_that_works_may_take_its_time() {
+fn a_process_that_makes_progress_has_no_timeout() {
     let (run, _) = testing::run();
     let mut work = 0;
     super::run(&run, sh("sleep 1"), Output::Show, || {
@@ -82,7 +83,7 @@ fn one_that_works_may_take_its_time() {
 }
 
 #[test]
-fn one_whose_output_stays_open_is_not_waited_for() {
+fn an_output_that_stays_open_is_not_waited_for() {
     let (mut run, _) = testing::run();
     run.limits.last = Duration::from_millis(300);
     let started = Instant::now();
@@ -91,13 +92,13 @@ fn one_whose_output_stays_open_is_not_waited_for() {
 }
 
 #[test]
-fn input_is_taken_or_the_reason_told() {
+fn input_is_written_or_an_error_is_returned() {
     let (run, _) = testing::run();
     let data = vec![7; 300_000];
     let mut wc = Running::start(&run, sh("wc -c"), Output::Keep, true).unwrap();
     wc.write(&data).unwrap();
     assert_eq!(wc.end(|| 0).unwrap().trim_ascii(), b"300000");
-    // more than a pipe holds, so that it is noticed
+    // more than a pipe holds, so that the failure is detected
     let leaves = sh("head -c 10 >/dev/null; echo disk full >&2; exit 1");
     let mut child = Running::start(&run, leaves, Output::Keep, true).unwrap();
     let error = child.write(&data).unwrap_err();

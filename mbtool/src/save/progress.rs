@@ -1,24 +1,24 @@
-//! How far a step is: bytes, percent, MiB per second, and the time that is left.
+//! Progress of a step: bytes, percent, MiB per second, and the remaining time.
 
 use super::context::Run;
 use std::time::{Duration, Instant};
 
-/// One MiB.
+/// Bytes per MiB.
 const MIB: f64 = 1048576.0;
 
-/// Counts what has been done, and shows it.
+/// Counts and prints progress.
 #[derive(Debug)]
 pub struct Progress<'a> {
     run: &'a Run,
     what: &'static str,
-    /// Bytes in all; 0: unknown.
+    /// Total size in bytes; 0: unknown.
     total: u64,
     done: u64,
     started: Instant,
 }
 
 impl<'a> Progress<'a> {
-    /// Of `total` bytes (0: nobody knows), nothing is done yet.
+    /// Starts a count to `total` bytes (0: unknown).
     pub fn new(run: &'a Run, what: &'static str, total: u64) -> Self {
         Self {
             run,
@@ -29,14 +29,14 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// `bytes` more are done: a sign of life.
+    /// Adds `bytes`, which is progress.
     pub fn add(&mut self, bytes: u64) {
         self.done += bytes;
         self.run.heartbeat.beat();
         self.run.console.status(&self.text(), false);
     }
 
-    /// Shows how it ended; the seconds it took.
+    /// Prints the final line; returns the time in seconds.
     pub fn end(self) -> f64 {
         self.run.console.status(&self.text(), true);
         self.started.elapsed().as_secs_f64()
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_has_all_that_one_waits_for() {
+    fn the_line_has_all_values() {
         let second = Duration::from_secs(5);
         assert_eq!(
             text("copying", 512 << 20, 2048 << 20, second),

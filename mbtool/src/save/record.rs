@@ -1,4 +1,4 @@
-//! `crash.json`: what was saved, by whom, and what went wrong.
+//! `crash.json`: description of the saved dump, and problems.
 
 use super::source::Span;
 use serde::Serialize;
@@ -6,36 +6,36 @@ use serde::Serialize;
 /// Version of the format.
 pub const FORMAT: u32 = 1;
 
-/// All of it. A field is absent where there is nothing to say.
+/// The document. Fields without a value are absent.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Record {
-    /// `FORMAT`.
+    /// Value of [`FORMAT`].
     pub format: u32,
     /// mbtool's version.
     pub mbtool: String,
-    /// When, UTC: "2026-11-21T07:54:00Z".
+    /// Time of the save, UTC: "2026-11-21T07:54:00Z".
     pub time: String,
-    /// Release of the Linux that saved it.
+    /// Release of the Linux that saved the dump.
     pub kernel: String,
-    /// The machine, where its name is known.
+    /// Host name, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// That Linux is a dom0 of Xen.
+    /// True when that Linux is a dom0 of Xen.
     pub xen: bool,
-    /// Where it was saved to, as the configuration has it.
+    /// Destination, as in the configuration.
     pub target: String,
-    /// What resets the machine if it hangs.
+    /// Description of the watchdog.
     pub watchdog: String,
     /// The dump.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vmcore: Option<Vmcore>,
-    /// The file with the kernel's log.
+    /// Name of the file with the kernel log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dmesg: Option<String>,
-    /// What did not work, in order, one sentence each.
+    /// Problems in order, one sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
-    /// From the start to the end.
+    /// Total time in seconds.
     pub seconds: f64,
 }
 
@@ -43,29 +43,29 @@ pub struct Record {
 #[derive(Clone, Debug, Serialize)]
 pub struct Vmcore {
     /// Name of the file: "vmcore"; "vmcore.flat" in makedumpfile's flattened
-    /// format; "vmcore.incomplete" where there was no room for all.
+    /// format; "vmcore.incomplete" if it was truncated for lack of space.
     pub file: String,
     /// The collector's command, or "copy".
     pub method: String,
-    /// Size of /proc/vmcore.
+    /// Size of /proc/vmcore in bytes.
     pub source_bytes: u64,
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub bytes: u64,
-    /// Of the file.
+    /// SHA-256 of the file.
     pub sha256: String,
-    /// The file was read back, and has that digest.
+    /// True when the file was read back with that digest.
     pub verified: bool,
-    /// To write it.
+    /// Time to write it, in seconds.
     pub seconds: f64,
-    /// Bytes that could not be read, and are zeros in a copy.
+    /// Number of bytes that could not be read, and are zeros in a copy.
     pub lost_bytes: u64,
-    /// Where they are in the file, the first thousand.
+    /// Ranges of these bytes in the file, the first thousand.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<Span>,
 }
 
 impl Record {
-    /// As it is written to the file.
+    /// Formats the document for the file.
     #[must_use]
     pub fn json(&self) -> String {
         let text = serde_json::to_string_pretty(self);

@@ -1,4 +1,4 @@
-//! Another machine, by ssh: commands of its shell, and files for it.
+//! Remote shell commands and files over ssh.
 
 use super::context::Run;
 use super::copy::Sink;
@@ -8,35 +8,35 @@ use crate::config::target::Ssh;
 use anyhow::{Context, Result, ensure};
 use std::process::Command;
 
-/// What ssh(1) ends with when the connection, and not the command, failed.
+/// Exit status of ssh(1) if the connection, not the command, failed.
 const NO_CONNECTION: i32 = 255;
 
-/// The machine, and the directory there.
+/// The machine, and the directory on it.
 #[derive(Clone, Debug)]
 pub struct Remote<'a> {
     run: &'a Run,
     job: &'a Job<'a>,
     ssh: &'a Ssh,
-    /// Of this dump.
+    /// Directory of this dump.
     pub dir: String,
 }
 
-/// What every command there begins with: a dump has all secrets of a machine.
+/// Prefix of all remote commands: a dump has all secrets of a machine.
 const PRIVATE: &str = "umask 077; ";
 
-/// A file that is being sent.
+/// A file transfer in progress.
 #[derive(Debug)]
 pub struct Sending<'a>(Running<'a>);
 
 impl<'a> Remote<'a> {
-    /// The directory of `job` in that of `ssh`, which is to be made.
+    /// A directory for `job` in that of `ssh`, not yet created.
     pub fn new(run: &'a Run, job: &'a Job<'a>, ssh: &'a Ssh) -> Self {
         let dir = format!("{}/{}", ssh.dir.trim_end_matches('/'), job.name);
         Self { run, job, ssh, dir }
     }
 
-    /// ssh with `script` for the shell there. It asks nothing, and takes no key of
-    /// a machine that it does not know.
+    /// Returns an ssh command that runs `script` in the remote shell. It never
+    /// prompts, and accepts no unknown host key.
     fn command(&self, script: &str) -> Command {
         let mut command = Command::new(self.job.ssh);
         let save = self.job.save;
@@ -59,7 +59,7 @@ impl<'a> Remote<'a> {
         command
     }
 
-    /// Runs `script` there; what it wrote.
+    /// Runs `script` in the remote shell; returns its output.
     ///
     /// # Errors
     ///
@@ -69,8 +69,8 @@ impl<'a> Remote<'a> {
         Ok(String::from_utf8_lossy(&out).into_owned())
     }
 
-    /// The same for a command that is silent for long: the other shell gives a
-    /// sign of life while it runs.
+    /// Like [`Self::shell`] for a command that is silent for long: the remote
+    /// shell prints periodically while it runs.
     pub fn slow(&self, command: &str) -> Result<String> {
         self.shell(&format!(
             "{{ {command}; }} & p=$!; \
@@ -78,12 +78,12 @@ impl<'a> Remote<'a> {
         ))
     }
 
-    /// Makes the directory, under a name that nobody has: two machines may crash at
-    /// once, and one without a clock always at the same time.
+    /// Creates the directory with an unused name: two machines may crash at once,
+    /// and one without a clock always at the same time.
     ///
     /// # Errors
     ///
-    /// No connection in time, or the directory cannot be made.
+    /// When there is no connection in time, or the directory cannot be created.
     pub fn create(&mut self) -> Result<()> {
         let (base, name) = (quote(&self.ssh.dir), quote(self.job.name));
         let said = self.insist(&format!(
@@ -92,7 +92,7 @@ impl<'a> Remote<'a> {
              [ -e \"$d\" ] && [ $n -lt {NAMES} ] || {{ mkdir \"$d\"; exit 1; }}; \
              n=$((n + 1)); d={name}-$n; done; echo \"$d\""
         ))?;
-        // a shell there may have said more
+        // a login shell may have printed more
         let name = said.lines().last().unwrap_or_default();
         ensure!(
             name.starts_with(self.job.name) && !name.contains('/'),
@@ -103,17 +103,17 @@ impl<'a> Remote<'a> {
         Ok(())
     }
 
-    /// Waits until the other machine can be reached again.
+    /// Waits until the other machine is reachable again.
     ///
     /// # Errors
     ///
-    /// No connection in time.
+    /// When there is no connection in time.
     pub fn connect(&self) -> Result<()> {
         self.insist(&format!("[ -d {} ]", quote(&self.dir)))
             .map(drop)
     }
 
-    /// Runs `script` there; tries again while there is no connection.
+    /// Runs `script`; retries while there is no connection.
     fn insist(&self, script: &str) -> Result<String> {
         self.run.heartbeat.step("connecting by ssh");
         let mut last = None;
@@ -124,7 +124,7 @@ impl<'a> Remote<'a> {
             };
             match error.downcast_ref::<ChildFailed>() {
                 Some(failed) if failed.status.code() != Some(NO_CONNECTION) => return Err(error),
-                // there is no ssh, which will not come
+                // ssh is missing: retries are useless
                 None if error.to_string().contains("does not start") => return Err(error),
                 _ => {}
             }
@@ -142,22 +142,22 @@ impl<'a> Remote<'a> {
         })
     }
 
-    /// Begins to send the file `name`.
+    /// Starts sending the file `name`.
     ///
     /// # Errors
     ///
-    /// ssh does not start.
+    /// When ssh does not start.
     pub fn send(&self, name: &str) -> Result<Sending<'a>> {
         let script = format!("{PRIVATE}cat > {}", self.path(name));
         let running = Running::start(self.run, self.command(&script), Output::Keep, true)?;
         Ok(Sending(running))
     }
 
-    /// Sends a small file as a whole: it is there under its name, or not at all.
+    /// Sends a small file atomically.
     ///
     /// # Errors
     ///
-    /// It does not arrive.
+    /// When it does not arrive.
     pub fn put(&self, name: &str, data: &[u8]) -> Result<()> {
         let partial = format!("{name}{}", super::dump_job::PARTIAL);
         let mut sending = self.send(&partial)?;
@@ -166,22 +166,22 @@ impl<'a> Remote<'a> {
         self.rename(&partial, name)
     }
 
-    /// Renames a file there.
+    /// Renames a remote file.
     ///
     /// # Errors
     ///
-    /// It is not renamed.
+    /// When it cannot be renamed.
     pub fn rename(&self, from: &str, to: &str) -> Result<()> {
         let script = format!("mv -f {} {}", self.path(from), self.path(to));
         self.shell(&script).map(drop)
     }
 
-    /// Removes a file there, if it is there; nothing depends on it.
+    /// Removes a remote file if it exists; errors are ignored.
     pub fn remove(&self, name: &str) {
         let _ = self.shell(&format!("rm -f {}", self.path(name)));
     }
 
-    /// The file `name` there, for its shell.
+    /// Returns the quoted path of `name` for the remote shell.
     #[must_use]
     pub fn path(&self, name: &str) -> String {
         quote(&format!("{}/{name}", self.dir))
@@ -189,11 +189,11 @@ impl<'a> Remote<'a> {
 }
 
 impl Sending<'_> {
-    /// It is complete.
+    /// Ends the transfer.
     ///
     /// # Errors
     ///
-    /// It has not arrived.
+    /// When it failed.
     pub fn end(self) -> Result<()> {
         self.0.end(|| 0).map(drop)
     }
@@ -205,7 +205,7 @@ impl Sink for Sending<'_> {
     }
 }
 
-/// One word of a POSIX shell.
+/// Quotes one argument for a POSIX shell.
 #[must_use]
 pub fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_stays_one() {
+    fn a_quoted_argument_is_one_argument() {
         for text in ["/srv/a b", "it's", "$(reboot)", "", "a\\b"] {
             let script = format!("printf %s {}", quote(text));
             let out = Command::new("sh").args(["-c", &script]).output().unwrap();

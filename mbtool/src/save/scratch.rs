@@ -1,4 +1,4 @@
-//! A directory in memory, for what is on its way to another machine.
+//! A temporary directory in memory, for data to send to another machine.
 
 use crate::sys::timeout::within;
 use anyhow::{Context, Result};
@@ -8,25 +8,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where it can be.
+/// Possible parent directories.
 const PLACES: [&str; 3] = ["/run", "/tmp", "/"];
-/// Unmounting memory is quick.
+/// Timeout to unmount memory.
 const QUICK: Duration = Duration::from_secs(10);
 
-/// A directory that goes away with this value.
+/// A directory that is removed on drop.
 #[derive(Debug)]
 pub struct Scratch {
-    /// The directory.
+    /// Path of the directory.
     pub path: PathBuf,
     mounted: bool,
 }
 
 impl Scratch {
-    /// Makes it. It takes `limit` bytes at most where it may be mounted.
+    /// Creates it, limited to `limit` bytes if it can be mounted.
     ///
     /// # Errors
     ///
-    /// No directory can be made.
+    /// When no directory can be created.
     pub fn new(limit: u64) -> Result<Self> {
         let mut last = None;
         for place in PLACES {
@@ -65,7 +65,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Memory that is free for use, in bytes (/proc/meminfo).
+/// Available memory in bytes (/proc/meminfo).
 #[must_use]
 pub fn available() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_goes_away() {
+    fn the_directory_is_removed() {
         let scratch = Scratch::new(1 << 20).unwrap();
         let path = scratch.path.clone();
         fs::write(path.join("x"), "x").unwrap();

@@ -1,12 +1,13 @@
 // UNSAFETY: signal(2) takes a handler as a number.
 #![expect(unsafe_code)]
-//! Nothing but the end of the machine ends a save.
+//! Signals must not end a save.
 
-/// Ignores the signals that a console, or an init system that shuts down, sends.
-/// A child that is started later ignores them too, but for SIGPIPE.
+/// Ignores signals sent by a console, or by an init system that shuts down.
+/// Child processes inherit this, except for SIGPIPE.
 pub fn ignore() {
     for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGPIPE] {
-        // SAFETY: SIG_IGN is no function: nothing of this process runs at a signal.
+        // SAFETY: SIG_IGN is not a function: no code of this process runs at a
+        // signal.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
 }

@@ -1,4 +1,4 @@
-//! The dump as it is read: page by page where it cannot be read whole.
+//! Reads the dump: page by page around unreadable memory.
 
 use rustix::io::Errno;
 use serde::Serialize;
@@ -6,18 +6,18 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
-/// A page, the unit that is readable or not, in bytes.
+/// Page size in bytes, the unit of unreadable memory.
 const PAGE: usize = 4096;
-/// Most ranges of lost pages that are kept one by one.
+/// Maximum number of listed unreadable ranges.
 const RANGES: usize = 1000;
 
-/// Something to read from, at any place.
+/// Positioned reads.
 pub trait ReadAt {
-    /// Reads into `buffer` from byte `offset`; 0: the end.
+    /// Reads into `buffer` at offset `offset`; returns 0 at the end.
     ///
     /// # Errors
     ///
-    /// read(2)'s.
+    /// The error of read(2).
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 }
 
@@ -27,21 +27,21 @@ impl ReadAt for File {
     }
 }
 
-/// Bytes of a file, from the first to the one after the last.
+/// A half-open range of bytes in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Span {
-    /// First.
+    /// First byte.
     pub start: u64,
-    /// After the last.
+    /// One past the last byte.
     pub end: u64,
 }
 
-/// What could not be read.
+/// Data that could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
-    /// Where, in order: offsets in the dump. The first [`RANGES`].
+    /// Ranges in order, as offsets in the dump; the first [`RANGES`].
     pub ranges: Vec<Span>,
-    /// How much, in bytes.
+    /// Total size in bytes.
     pub bytes: u64,
 }
 
@@ -57,17 +57,17 @@ impl Lost {
     }
 }
 
-/// A dump, read from its start to its end, once.
+/// A dump, read once from start to end.
 #[derive(Debug)]
 pub struct Source<'a, R: ?Sized> {
     from: &'a R,
     at: u64,
-    /// What could not be read so far.
+    /// Unreadable data so far.
     pub lost: Lost,
 }
 
 impl<'a, R: ReadAt + ?Sized> Source<'a, R> {
-    /// From the start of `from`.
+    /// Starts at offset 0 of `from`.
     pub fn new(from: &'a R) -> Self {
         Self {
             from,
@@ -76,15 +76,16 @@ impl<'a, R: ReadAt + ?Sized> Source<'a, R> {
         }
     }
 
-    /// Fills `buffer`, a multiple of a page, as far as the dump goes; the number
-    /// of bytes. Pages that cannot be read are zeros, and in [`Self::lost`].
+    /// Fills `buffer`, a multiple of a page, up to the end of the dump; returns
+    /// the number of bytes. Unreadable pages are zeros, and added to
+    /// [`Self::lost`].
     ///
     /// # Errors
     ///
-    /// Not of a page (EFAULT, EIO, and what else may come of one), but of the file.
+    /// Errors of the file, as opposed to those of a page (EFAULT, EIO and others).
     pub fn fill(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
-        // after an error page by page, until one can be read
+        // page by page after an error, until a page is readable
         let mut careful = false;
         while filled < buffer.len() {
             let rest = &mut buffer[filled..];
@@ -116,7 +117,7 @@ impl<'a, R: ReadAt + ?Sized> Source<'a, R> {
     }
 }
 
-/// Whether it says that memory cannot be read, rather than that the file cannot.
+/// True when the error is about memory, not about the file.
 fn of_a_page(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
     matches!(
@@ -129,10 +130,10 @@ fn of_a_page(error: &io::Error) -> bool {
 pub(super) mod testing {
     use super::*;
 
-    /// A dump, some of whose pages cannot be read.
+    /// A dump with unreadable pages.
     pub struct Holes {
         pub data: Vec<u8>,
-        /// Numbers of pages.
+        /// Numbers of the unreadable pages.
         pub bad: Vec<u64>,
         pub errno: Errno,
     }
@@ -142,7 +143,8 @@ pub(super) mod testing {
             let start = usize::try_from(offset).unwrap().min(self.data.len());
             let end = self.data.len().min(start + buffer.len());
             let pages = offset / 4096..(end as u64).div_ceil(4096);
-            // as Linux: nothing at all, though the first pages can be read
+            // like Linux: a read fails as a whole, even if its first pages are
+            // readable
             if start < end && self.bad.iter().any(|page| pages.contains(page)) {
                 return Err(self.errno.into());
             }
@@ -171,8 +173,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_zeros_and_listed() {
-        // a part of a page at the end
+    fn unreadable_pages_are_zeros_and_listed() {
+        // with a partial page at the end
         let data: Vec<u8> = (0..40 * PAGE + 100).map(|n| (n % 251) as u8 + 1).collect();
         for errno in [Errno::FAULT, Errno::IO] {
             let bad = vec![0, 7, 8, 15, 16, 39, 40];
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_the_file_ends_it() {
+    fn an_error_of_the_file_is_returned() {
         let holes = Holes {
             data: vec![1; 4 * PAGE],
             bad: vec![2],

@@ -1,9 +1,9 @@
-//! A dump saved to another machine.
+//! Saves a dump to another machine.
 //!
-//! What arrives is a file that every tool reads: what makedumpfile wrote to
-//! memory here, where that has room, or the dump as it is. Where there is no room
-//! it is makedumpfile's flattened format, which `crash` reads, and of which
-//! `makedumpfile -R vmcore < vmcore.flat` makes the other.
+//! The received file is readable by every tool: the output of makedumpfile, first
+//! written to memory here if that is large enough, or a copy of the dump.
+//! Otherwise it is in makedumpfile's flattened format, which `crash` reads, and
+//! which `makedumpfile -R vmcore < vmcore.flat` converts.
 
 use super::collector;
 use super::context::Run;
@@ -24,22 +24,22 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-/// The dump in makedumpfile's flattened format.
+/// Name of the dump in makedumpfile's flattened format.
 const FLAT: &str = "vmcore.flat";
-/// Part of the free memory that a filtered dump may take, in percent.
+/// Maximum share of free memory for a filtered dump, in percent.
 const SHARE: u64 = 60;
-/// A filtered dump is rarely more than a 20th of memory.
+/// A filtered dump rarely exceeds a 20th of memory.
 const FILTERED: u64 = 20;
-/// Times that a dump is begun to be sent.
+/// Number of attempts to send a dump.
 const TRIES: u32 = 3;
-/// Read from the collector at once, in bytes.
+/// Read size from the collector in bytes.
 const CHUNK: usize = 64 << 10;
 
-/// Saves the dump to `ssh`. What did not work is in `record`.
+/// Saves the dump to `ssh`. Problems are added to `record`.
 ///
 /// # Errors
 ///
-/// There is no dump there.
+/// When the dump was not saved.
 pub fn save(run: &Run, job: &Job, ssh: &Ssh, record: &mut Record) -> Result<()> {
     let mut remote = Remote::new(run, job, ssh);
     remote.create()?;
@@ -70,7 +70,7 @@ pub fn save(run: &Run, job: &Job, ssh: &Ssh, record: &mut Record) -> Result<()> 
     done.and(sent)
 }
 
-/// The kernel's log.
+/// Saves the kernel log.
 fn log(run: &Run, job: &Job, remote: &Remote, scratch: &Path, record: &mut Record) {
     run.heartbeat.step("sending the kernel's log");
     let file = scratch.join(DMESG);
@@ -88,7 +88,7 @@ fn log(run: &Run, job: &Job, remote: &Remote, scratch: &Path, record: &mut Recor
     }
 }
 
-/// The dump and its sum: in the best form that works.
+/// Saves the dump and its checksum, with the best method that works.
 fn dump(
     run: &Run,
     job: &Job,
@@ -117,7 +117,8 @@ fn dump(
     let last = forms.len() - 1;
     for (index, form) in forms.iter().enumerate() {
         let mut error = None;
-        // all forms but the last are tried once: what fails may be the form
+        // all methods but the last are tried once: the failure may be specific
+        // to the method
         let tries = if index == last { TRIES } else { 1 };
         for number in 0..tries {
             if number > 0 {
@@ -134,13 +135,13 @@ fn dump(
         if index == last {
             return Err(error.unwrap_or_else(|| anyhow::anyhow!("nothing was sent")));
         }
-        run.console.say("trying in another way");
+        run.console.say("trying another method");
         remote.connect()?;
     }
     Ok(())
 }
 
-/// By the collector to memory, and sent from there.
+/// With the collector: to memory, and from there to the other machine.
 fn collected(
     run: &Run,
     job: &Job,
@@ -173,12 +174,12 @@ fn collected(
     ))
 }
 
-/// By makedumpfile, as it goes.
+/// With makedumpfile, as a stream.
 fn flattened(run: &Run, job: &Job, words: &[String], remote: &Remote) -> Result<Vmcore> {
     let started = Instant::now();
     run.heartbeat.step("sending the dump by makedumpfile -F");
     run.console
-        .say("sending in makedumpfile's flattened format: there is no room for a file here");
+        .say("sending in makedumpfile's flattened format: there is no space for a file here");
     let mut command = Command::new(&words[0]);
     command.arg("-F").args(&words[1..]).arg(job.vmcore);
     let mut collector = Running::start(run, command, Output::Raw, false)?;
@@ -212,10 +213,10 @@ fn flattened(run: &Run, job: &Job, words: &[String], remote: &Remote) -> Result<
     ))
 }
 
-/// As it is.
+/// As a copy.
 fn copied(run: &Run, job: &Job, remote: &Remote, record: &mut Record) -> Result<Vmcore> {
     let started = Instant::now();
-    run.heartbeat.step("sending the dump as it is");
+    run.heartbeat.step("sending the dump unchanged");
     let from = File::open(job.vmcore).with_context(|| job.vmcore.display().to_string())?;
     let mut sending = remote.send(&format!("{VMCORE}{PARTIAL}"))?;
     let copied = copy::copy(run, "sending", &from, job.size, &mut sending)?;
@@ -261,7 +262,7 @@ fn vmcore(
     }
 }
 
-/// Compares what has arrived, where the other machine can.
+/// Compares checksums, if the other machine can compute them.
 fn arrived(run: &Run, remote: &Remote, mut vmcore: Vmcore, record: &mut Record) -> Result<Vmcore> {
     let partial = format!("{}{PARTIAL}", vmcore.file);
     run.heartbeat
@@ -270,7 +271,7 @@ fn arrived(run: &Run, remote: &Remote, mut vmcore: Vmcore, record: &mut Record) 
         Ok(said) => match said.split_whitespace().next() {
             Some(found) if found == vmcore.sha256 => vmcore.verified = true,
             found => bail!(
-                "what arrived is not what was sent: sha256 {}, expected {}",
+                "the received file differs: sha256 {}, expected {}",
                 found.unwrap_or("nothing"),
                 vmcore.sha256
             ),
@@ -283,11 +284,11 @@ fn arrived(run: &Run, remote: &Remote, mut vmcore: Vmcore, record: &mut Record) 
     Ok(vmcore)
 }
 
-/// What has arrived gets its name.
+/// Renames the received file to its final name.
 fn complete(run: &Run, remote: &Remote, vmcore: Vmcore, record: &mut Record) -> Result<()> {
     let partial = format!("{}{PARTIAL}", vmcore.file);
     remote.rename(&partial, &vmcore.file)?;
-    // what another form began
+    // remove files of other methods
     for file in [VMCORE, FLAT] {
         remote.remove(&format!("{file}{PARTIAL}"));
     }

@@ -1,4 +1,4 @@
-//! With a `ssh` that runs the command here.
+//! Tests with a fake `ssh` that runs commands locally.
 
 use super::*;
 use crate::config::Save;
@@ -6,8 +6,9 @@ use crate::save::context::testing;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-/// Its host says how it behaves: "down" is never there, "late" at the third try,
-/// "refuses" ends every command badly, "cuts" every file that is not small; "damages" the first dump, "ruins" all.
+/// The host name selects the behavior: "down" is never reachable, "late" at the third attempt,
+/// "refuses" fails every command, "cuts" every file that is not small; "damages" corrupts the first
+/// dump, "ruins" all.
 const SSH: &str = r#"#!/bin/sh
 while [ "$1" != -- ]; do
 	case $1 in
@@ -36,7 +37,7 @@ esac
 exec sh -c "sleep() { command sleep 0.1; }; $1"
 "#;
 
-/// What a save to `host` came to: the directory that was to be, the record.
+/// Result of a save to `host`: the directory, the record.
 struct Saved {
     dir: tempfile::TempDir,
     done: Result<()>,
@@ -87,7 +88,7 @@ fn saved_in(dir: tempfile::TempDir, host: &str, collector: &dyn Fn(&Path) -> Col
     let vmcore = dir.path().join("proc-vmcore");
     fs::write(&vmcore, dump()).unwrap();
     let (mut run, heard) = testing::run();
-    // longer, by far, than between two signs of life of what is slow there
+    // much longer than the interval of progress output of slow commands
     run.limits.stall = std::time::Duration::from_secs(2);
     run.limits.talking = std::time::Duration::from_secs(60);
     let save_to = Save {
@@ -129,7 +130,7 @@ fn program(dir: &Path, name: &str, script: &str) -> Collector {
 }
 
 #[test]
-fn the_dump_as_it_is_arrives_and_is_compared() {
+fn an_unchanged_dump_arrives_and_is_verified() {
     let saved = saved("late", &|_| Collector::Copy);
     saved.done.as_ref().unwrap();
     assert!(saved.read(VMCORE) == dump());
@@ -141,7 +142,7 @@ fn the_dump_as_it_is_arrives_and_is_compared() {
 }
 
 #[test]
-fn what_the_collector_wrote_arrives() {
+fn the_output_of_the_collector_arrives() {
     let saved = saved("up", &|dir| {
         program(dir, "makedumpfile", "head -c 9000 $2 > $3")
     });
@@ -150,9 +151,9 @@ fn what_the_collector_wrote_arrives() {
     saved.is_whole(VMCORE);
 }
 
-/// A stream where a file does not work, the dump as it is where neither does.
+/// A stream if a file does not work, a copy if neither does.
 #[test]
-fn there_is_always_another_form() {
+fn other_methods_are_tried_after_a_failure() {
     let script = "[ $1 = -F ] || exit 1; shift; head -c 7000 $2";
     let saved = saved("up", &|dir| program(dir, "makedumpfile", script));
     saved.done.as_ref().unwrap();
@@ -163,7 +164,7 @@ fn there_is_always_another_form() {
     saved.done.as_ref().unwrap();
     assert!(saved.read(VMCORE) == dump());
     saved.is_whole(VMCORE);
-    // one that hangs after a part
+    // a collector that hangs after a part
     let script = "[ $1 = -F ] && cat $3; sleep 100";
     let saved = self::saved("up", &|dir| program(dir, "makedumpfile", script));
     saved.done.as_ref().unwrap();
@@ -172,9 +173,9 @@ fn there_is_always_another_form() {
     assert!(saved.said.contains("made no progress"), "{}", saved.said);
 }
 
-/// What does not arrive as it was sent is sent again, and is not called a dump.
+/// A corrupted file is sent again, and never renamed to the final name.
 #[test]
-fn what_is_damaged_on_the_way_is_no_dump() {
+fn a_corrupted_transfer_is_repeated() {
     let saved = saved("damages", &|_| Collector::Copy);
     saved.done.as_ref().unwrap();
     assert!(saved.read(VMCORE) == dump());
@@ -193,9 +194,9 @@ fn what_is_damaged_on_the_way_is_no_dump() {
     assert!(saved.record.vmcore.is_none());
 }
 
-/// The name that is wanted is somebody else's.
+/// The requested directory name already exists.
 #[test]
-fn nobody_elses_directory_is_used() {
+fn an_existing_directory_is_not_used() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir_all(dir.path().join("remote/crash-x")).unwrap();
     fs::write(dir.path().join("remote/crash-x/vmcore"), "other").unwrap();
@@ -211,7 +212,7 @@ fn nobody_elses_directory_is_used() {
 }
 
 #[test]
-fn what_cannot_be_reached_is_given_up() {
+fn an_unreachable_host_times_out() {
     for (host, says) in [
         ("down", "No route to host"),
         ("refuses", "Permission denied"),

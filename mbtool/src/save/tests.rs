@@ -20,7 +20,8 @@ fn options(vmcore: &Path) -> Options {
     }
 }
 
-/// Runs it as in a crash kernel; what it says, and what it asks the kernel for.
+/// Saves as in a crash kernel; returns the output, and the operations on the
+/// kernel.
 fn acted(save: &Save, options: &Options) -> (Result<()>, String, String) {
     let (run, heard) = testing::run();
     let broken = Arc::new(Broken::default());
@@ -31,7 +32,7 @@ fn acted(save: &Save, options: &Options) -> (Result<()>, String, String) {
 }
 
 #[test]
-fn a_crash_kernel_ends_whatever_happens() {
+fn a_crash_kernel_ends_in_all_cases() {
     let dir = tempfile::tempdir().unwrap();
     let vmcore = dir.path().join("vmcore");
     let (done, said, asked) = acted(&settings(dir.path()), &options(&vmcore));
@@ -40,7 +41,7 @@ fn a_crash_kernel_ends_whatever_happens() {
     assert_eq!(asked, "sync Restart b");
 
     std::fs::write(&vmcore, vec![1; 100_000]).unwrap();
-    // a file is in the way
+    // a file exists at this path
     let (done, said, asked) = acted(&settings(&vmcore.join("x")), &options(&vmcore));
     assert!(done.is_err());
     assert!(said.contains("NOT saved: cannot make"), "{said}");
@@ -74,9 +75,9 @@ fn elsewhere_it_only_saves() {
     assert!(broken.0.lock().unwrap().is_empty());
 }
 
-/// The guard finds a dump whose reading never ends.
+/// The deadline detects a dump whose read never returns.
 #[test]
-fn a_dump_that_stalls_is_found_out() {
+fn a_dump_that_stalls_is_detected() {
     let dir = tempfile::tempdir().unwrap();
     let fifo = dir.path().join("vmcore");
     let made = std::process::Command::new("mkfifo").arg(&fifo).status();
@@ -95,7 +96,7 @@ fn a_dump_that_stalls_is_found_out() {
     let to = dir.path().join("to");
     std::thread::spawn(move || {
         let mut record = Record::default();
-        // its thread stays in open(2), which no writer ends
+        // its thread stays in open(2), which no writer unblocks
         let _ = attempt(&run, &settings(&to), &options, false, &mut record);
     });
     let step = receiver.recv_timeout(Duration::from_secs(20)).unwrap();
@@ -104,7 +105,7 @@ fn a_dump_that_stalls_is_found_out() {
 }
 
 #[test]
-fn a_bad_configuration_is_told_and_done_without() {
+fn an_invalid_configuration_is_reported_and_replaced_by_defaults() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("crash.toml");
     std::fs::write(&path, "[save]\ntarget = 3\n").unwrap();
@@ -122,7 +123,7 @@ fn a_bad_configuration_is_told_and_done_without() {
 }
 
 #[test]
-fn the_machine_is_known_by_its_file() {
+fn the_host_name_is_read_from_its_file() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(host(dir.path()), None);
     std::fs::create_dir(dir.path().join("etc")).unwrap();

@@ -1,36 +1,37 @@
-//! The time of day, as it stands in names and in `crash.json`: UTC.
+//! Time of day for names and `crash.json`, in UTC.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A moment of the calendar.
+/// A calendar date and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     year: u64,
     month: u64,
     day: u64,
-    /// Of the day.
+    /// Second of the day.
     second: u64,
 }
 
 impl Moment {
-    /// Now, as far as the machine's clock knows.
+    /// Returns the current time by the machine's clock.
     #[must_use]
     pub fn now() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Self::of_unix(now.map_or(0, |now| now.as_secs()))
     }
 
-    /// `seconds` after 1970 began.
+    /// Converts `seconds` since 1970.
     #[must_use]
     pub const fn of_unix(seconds: u64) -> Self {
-        // Days from 0000-03-01, so that the leap day is a year's last; 146097
-        // days are 400 years (the proleptic Gregorian calendar's cycle).
+        // Days since 0000-03-01, so that the leap day is the last of a year;
+        // 146097 days are 400 years (the cycle of the proleptic Gregorian
+        // calendar).
         let days = seconds / 86400 + 719468;
         let era = days / 146097;
         let of_era = days % 146097;
         let year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        // months from March, of 153 days in each five
+        // months from March, 153 days per five months
         let month = (5 * of_year + 2) / 153;
         let day = of_year - (153 * month + 2) / 5 + 1;
         let month = if month < 10 { month + 3 } else { month - 9 };

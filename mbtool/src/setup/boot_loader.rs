@@ -1,7 +1,7 @@
-//! Which boot loader starts this machine, as its files tell.
+//! Detects the boot loader of this machine from its files.
 //!
-//! Nothing is run and nothing is written. What the boot loader left in an EFI
-//! variable counts most: files of another one may still be there.
+//! Nothing is executed or written. The name that a boot loader stores in an EFI
+//! variable has priority: files of other boot loaders may be left over.
 
 mod detect;
 mod steps;
@@ -13,64 +13,66 @@ pub use steps::Step;
 use serde::Serialize;
 use std::path::Path;
 
-/// The boot loader, and how a word gets onto a command line there.
+/// The boot loader, and how to add a kernel parameter with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootLoader {
-    /// Which one.
+    /// Type of the boot loader.
     pub kind: Kind,
-    /// The file that tells, from the root; empty for [`Kind::Unknown`].
+    /// File that identifies it, relative to the root; empty for
+    /// [`Kind::Unknown`].
     pub found: String,
-    /// Files that have a `crashkernel=` already, from the root.
+    /// Files that contain `crashkernel=` already, relative to the root.
     pub reserving: Vec<String>,
-    /// A file that an older mbtool had written, from the root.
+    /// File written by an older mbtool, relative to the root.
     pub old: Option<String>,
 }
 
-/// What it is, and by what its configuration is made.
+/// Type of boot loader, and how its configuration is generated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "name", rename_all = "kebab-case")]
 pub enum Kind {
     /// GRUB, whose grub.cfg is generated from /etc/default/grub.
     Grub {
-        /// /etc/default/grub.d/*.cfg is read, too.
+        /// True when /etc/default/grub.d/*.cfg is read too.
         drop_in: bool,
-        /// What generates it.
+        /// Command that generates it.
         command: String,
     },
     /// GRUB with Boot Loader Specification entries, which grubby edits.
     GrubBls,
-    /// GRUB with a grub.cfg that nobody generates.
+    /// GRUB with a grub.cfg that is not generated.
     GrubByHand,
-    /// systemd-boot, and kernel-install makes its entries.
+    /// systemd-boot with entries made by kernel-install.
     KernelInstall {
-        /// /etc/kernel/cmdline is there.
+        /// True when /etc/kernel/cmdline exists.
         cmdline: bool,
-        /// The running kernel's file.
+        /// File of the running kernel.
         kernel: String,
     },
-    /// systemd-boot, with entries made by hand.
+    /// systemd-boot with manually written entries.
     Entries,
     /// extlinux.conf made by u-boot-update.
     UBootMenu,
     /// extlinux.conf made by update-extlinux.
     UpdateExtlinux,
-    /// extlinux.conf or syslinux.cfg made by hand.
+    /// extlinux.conf or syslinux.cfg, manually written.
     Syslinux,
-    /// xen.efi, started by firmware, with a configuration of its own.
+    /// xen.efi, started by firmware, with its own configuration file.
     XenCfg,
-    /// None that is known.
+    /// Unknown boot loader.
     Unknown,
 }
 
 impl BootLoader {
-    /// Finds it below `root` ("/" for the running machine). `release`: what `uname
-    /// -r` says. `xen`: the word is for Xen, which runs below this Linux.
+    /// Detects it below `root` ("/" for the running machine). `release` is the
+    /// running kernel's release (`uname -r`). With `xen`, the parameter is for the
+    /// Xen below this Linux.
     #[must_use]
     pub fn detect(root: &Path, release: &str, xen: bool) -> Self {
         detect::Files { root, release, xen }.detect()
     }
 
-    /// What people call it.
+    /// Returns the usual name.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self.kind {

@@ -1,6 +1,5 @@
-//! The crash kernel's initial RAM disk: made by Debian's mkinitramfs from what
-//! [`install`](super::install) wrote, when there is none or when what it was
-//! made of has changed.
+//! The crash kernel's initrd: built by Debian's mkinitramfs from the files of
+//! [`install`](super::install), if it is missing or its inputs have changed.
 
 mod drivers;
 mod made_of;
@@ -19,37 +18,36 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// What makes it.
+/// Program that builds it.
 const MAKER: &str = "mkinitramfs";
-/// What an image was made of stands in a file beside it, with this at the end
-/// of its name.
+/// Suffix of the file that records the inputs of an image.
 pub(super) const MADE_OF: &str = ".made-of";
-/// The same of one that is being made.
+/// Suffix of an image under construction.
 pub(super) const PART: &str = ".part";
-/// Where programs are looked for beside $PATH, which a unit has short.
+/// Directories to search for programs besides $PATH, which is short in a unit.
 const SBIN: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// Lines of mkinitramfs shown when it fails.
+/// Number of lines of mkinitramfs output to print when it fails.
 const SHOWN: usize = 8;
 
-/// What an image is made for.
+/// Input of a build.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
-    /// Where it goes.
+    /// Path of the image.
     pub image: &'a Path,
-    /// The kernel that will run on it.
+    /// Release of its kernel.
     pub release: &'a str,
-    /// The configuration that goes into it: its path, and what it says.
+    /// Path of the configuration to include.
     pub config: &'a Path,
-    /// What it says on saving.
+    /// Options `[save]` of the configuration.
     pub save: &'a Save,
 }
 
-/// Makes the image, where that is mbtool's to do and has to be done. Says
-/// whether it was.
+/// Builds the image, if it belongs to mbtool and is missing or outdated.
+/// Returns whether it was built.
 ///
 /// # Errors
 ///
-/// There is no image, and nothing to make it from; mkinitramfs fails.
+/// When the image is missing and cannot be built, or mkinitramfs fails.
 pub fn ensure_made(wanted: &Wanted, talk: &mut dyn Write) -> anyhow::Result<bool> {
     let maker = Maker {
         root: Path::new("/"),
@@ -60,7 +58,7 @@ pub fn ensure_made(wanted: &Wanted, talk: &mut dyn Write) -> anyhow::Result<bool
     maker.run(wanted, talk)
 }
 
-/// $PATH, and where Debian has what only root uses.
+/// Returns $PATH and Debian's directories for root.
 fn search_path() -> OsString {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     if !path.is_empty() {
@@ -70,10 +68,10 @@ fn search_path() -> OsString {
     path
 }
 
-/// Where things are.
+/// Paths for a build.
 #[derive(Debug)]
 struct Maker<'a> {
-    /// Has the directory of sysfs, and that of devices.
+    /// Root with sysfs and /dev.
     root: &'a Path,
     confdir: &'a Path,
     modules: &'a Path,
@@ -86,7 +84,7 @@ impl Maker<'_> {
         let noted = beside(image, MADE_OF);
         let there = image.is_file();
         if there && !noted.exists() {
-            // somebody else's
+            // not an image of mbtool
             return Ok(false);
         }
         if !self.confdir.is_dir() {
@@ -111,7 +109,7 @@ impl Maker<'_> {
             Err(error) if age == Age::Hardware => {
                 writeln!(
                     talk,
-                    "mbtool: warning: {} was made for other hardware, and cannot be made again: {error:#}",
+                    "mbtool: warning: {} was built for other hardware, and cannot be rebuilt: {error:#}",
                     image.display()
                 )?;
                 return Ok(false);
@@ -124,7 +122,7 @@ impl Maker<'_> {
         Ok(true)
     }
 
-    /// All that an image is made of, but programs of the system.
+    /// Returns the inputs of the image, except programs of the distribution.
     fn made_of(&self, wanted: &Wanted, parts: &Parts) -> anyhow::Result<MadeOf> {
         let mut paths = vec![
             parts.program.clone(),
@@ -141,7 +139,7 @@ impl Maker<'_> {
         let modules = self.modules.join(wanted.release);
         ensure!(
             modules.is_dir(),
-            "{} does not exist: the modules of the running kernel were removed, so that it has to be booted anew",
+            "{} does not exist: the modules of the running kernel were removed: reboot first",
             modules.display()
         );
         let dir = image
@@ -151,7 +149,7 @@ impl Maker<'_> {
         let part = beside(image, PART);
         let started = Instant::now();
         let mut said = String::new();
-        // "dep" does not know every way to a root file system
+        // "dep" does not cover all kinds of root file systems
         for modules in ["dep", "most"] {
             writeln!(
                 talk,
@@ -185,7 +183,7 @@ impl Maker<'_> {
                 })?;
                 writeln!(
                     talk,
-                    "mbtool: made {}: {bytes} bytes in {:.1} s",
+                    "mbtool: built {}: {bytes} bytes in {:.1} s",
                     image.display(),
                     started.elapsed().as_secs_f64()
                 )?;
@@ -224,13 +222,13 @@ impl Maker<'_> {
         command
     }
 
-    /// Removes images of kernels that are gone.
+    /// Removes images of kernels that no longer exist.
     fn forget_others(&self, wanted: &Wanted, talk: &mut dyn Write) -> anyhow::Result<()> {
         let name = wanted.image.file_name().and_then(|name| name.to_str());
         let (Some(name), Some(dir)) = (name, wanted.image.parent()) else {
             return Ok(());
         };
-        // where the name has no release there is one for all
+        // without a release in the name there is one image for all kernels
         let Some((before, after)) = name.split_once(wanted.release) else {
             return Ok(());
         };
@@ -248,7 +246,7 @@ impl Maker<'_> {
                 fs::remove_file(noted)?;
                 writeln!(
                     talk,
-                    "mbtool: removed {}: there is no kernel {release} any more",
+                    "mbtool: removed {}: kernel {release} no longer exists",
                     entry.path().display()
                 )?;
             }
@@ -257,15 +255,15 @@ impl Maker<'_> {
     }
 }
 
-/// `path` with `end` behind its name.
+/// Appends `end` to the file name of `path`.
 fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     name.into()
 }
 
-/// Puts the image in its place: how large it is. Until it is noted what it was
-/// made of it counts as one of ours that is to be made again.
+/// Moves the image to its path, and returns its size. Until its inputs are
+/// recorded, it counts as outdated.
 fn put(part: &Path, image: &Path) -> anyhow::Result<u64> {
     let file = fs::File::open(part)?;
     file.sync_all()?;
@@ -274,7 +272,7 @@ fn put(part: &Path, image: &Path) -> anyhow::Result<u64> {
     fs::write(&noted, "").with_context(|| format!("cannot write {}", noted.display()))?;
     fs::rename(part, image)
         .inspect_err(|_| {
-            // a note alone would make ours what somebody puts there
+            // an orphaned record would claim a file that is put there later
             if !there {
                 let _ = fs::remove_file(&noted);
             }

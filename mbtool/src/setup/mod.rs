@@ -1,8 +1,8 @@
-//! Setting a machine up for crash dumps.
+//! Setup of a machine for crash dumps.
 //!
-//! - [`boot_loader`]: the boot loader of this machine, and how it passes `crashkernel=`;
-//! - [`install`]: the files that set a machine up;
-//! - [`initrd`]: the crash kernel's initial RAM disk.
+//! - [`boot_loader`]: detects the boot loader, and how to add `crashkernel=`;
+//! - [`install`]: writes the files for a setup;
+//! - [`initrd`]: builds the crash kernel's initrd.
 
 pub mod boot_loader;
 pub mod initrd;
@@ -10,5 +10,6 @@ pub mod install;
 
 pub use boot_loader::BootLoader;
 
-/// The time of this file is that of the last `crash load`, from the root.
+/// File whose modification time is that of the last `crash load`, relative to
+/// the root.
 pub const STAMP: &str = "run/mbtool/crash-loaded";

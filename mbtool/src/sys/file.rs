@@ -4,18 +4,18 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Most bytes of one sysfs attribute: the kernel gives at most a page.
+/// Maximum size of a sysfs attribute in bytes: at most a page.
 pub const ATTRIBUTE: u64 = 4096;
-/// Most bytes accepted of a file that grows with the machine (/proc/iomem,
-/// /proc/cpuinfo, a command line).
+/// Maximum size of a file that grows with the machine (/proc/iomem,
+/// /proc/cpuinfo, a command line), in bytes.
 pub const LISTING: u64 = 4 << 20;
 
-/// Reads at most `limit` bytes; a longer file is an error, bytes that are no
-/// UTF-8 become U+FFFD.
+/// Reads at most `limit` bytes; a longer file is an error, invalid UTF-8
+/// becomes U+FFFD.
 ///
 /// # Errors
 ///
-/// What opening and reading say, and `InvalidData` for a longer file.
+/// The error of open(2) or read(2), or `InvalidData` for a longer file.
 pub fn read(path: &Path, limit: u64) -> io::Result<String> {
     let bytes = read_bytes(path, limit)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -36,7 +36,7 @@ pub fn read_bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The first 60 characters of a file, for a message.
+/// Returns the first 60 characters of a file, for a message.
 #[must_use]
 pub fn excerpt(text: &str) -> String {
     let mut short: String = text.chars().take(60).collect();
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_keeps_characters_whole() {
+    fn an_excerpt_does_not_split_characters() {
         assert_eq!(excerpt("short"), "short");
         assert_eq!(excerpt(&"é".repeat(61)), format!("{}...", "é".repeat(60)));
     }

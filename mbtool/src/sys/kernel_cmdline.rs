@@ -1,6 +1,6 @@
-//! The parameters of a kernel command line.
+//! Kernel command-line parameters.
 
-/// The parameters of `line` as the kernel separates them: at white space outside of double quotes.
+/// Splits `line` into parameters as the kernel does: at white space outside of double quotes.
 #[must_use]
 pub fn split(line: &str) -> Vec<&str> {
     let mut quoted = false;
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quoted_values_stay_whole() {
+    fn quoted_values_are_not_split() {
         let parameters = split(" root=/dev/sda1  dyndbg=\"file a +p; x\" quiet ");
         assert_eq!(
             parameters,

@@ -1,4 +1,4 @@
-//! The ground floor: what every other folder may use, and which uses none of them.
+//! Basic functions for all other folders, independent of them.
 
 pub mod file;
 pub mod kernel_cmdline;

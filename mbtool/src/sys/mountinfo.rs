@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 /// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
-    /// Major and minor device number; major 0: no block device of its own.
+    /// Major and minor device number; major 0: no block device.
     pub device: (u32, u32),
-    /// The directory of the file system that is mounted.
+    /// The directory of the file system that is mounted here.
     pub root: PathBuf,
     /// The mount point.
     pub point: PathBuf,
@@ -26,15 +26,15 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// Files on it can be written.
+    /// True when files on it can be written.
     #[must_use]
     pub const fn writable(&self) -> bool {
         self.mount_writable && self.super_writable
     }
 }
 
-/// Reads the mounts below `root` ("/" for the running system), in the order of mounting. Lines of another form are left
-/// out.
+/// Reads the mounts below `root` ("/" for the running system), in the order of mounting. Malformed
+/// lines are skipped.
 ///
 /// # Errors
 ///
@@ -66,7 +66,7 @@ fn line(line: &[u8]) -> Option<Mount> {
     })
 }
 
-/// Blank, tab, line feed and backslash are octal: `\040`.
+/// Decodes octal escapes such as `\040` of blank, tab, line feed and backslash.
 fn unescape(field: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(field.len());
     let mut at = 0;
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mounts_are_read_and_other_lines_left_out() {
+    fn mounts_are_read_and_malformed_lines_skipped() {
         let found = parse(
             b"22 1 254:1 / /root ro,relatime shared:1 - ext4 /dev/vda1 rw\n\
             23 1 0:44 /@ /a\\040b\\134 rw master:3 propagate_from:2 - btrfs /dev/nvme0n1p2 rw,ssd\n\
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_that_are_none_stay() {
+    fn invalid_escapes_are_kept() {
         assert_eq!(unescape(br"a\9z\"), PathBuf::from(r"a\9z\"));
         assert_eq!(unescape(br"\777"), PathBuf::from(r"\777"));
     }

@@ -1,6 +1,6 @@
-//! Numbers in the text files of the kernel.
+//! Numbers in text files of the kernel.
 
-/// Parses a whole number: hex behind `0x`, else decimal. No sign, no spaces.
+/// Parses a whole number: hex after `0x`, else decimal. No sign, no spaces.
 #[must_use]
 pub fn parse(text: &str) -> Option<u64> {
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {

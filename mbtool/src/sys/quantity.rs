@@ -1,4 +1,4 @@
-//! Addresses, sizes and ranges as typed.
+//! Parses addresses, sizes and ranges of the command line.
 
 use handoff::addr::PhysRange;
 
@@ -6,7 +6,7 @@ use handoff::addr::PhysRange;
 ///
 /// # Errors
 ///
-/// Says what was found and what is accepted.
+/// Names the text found and the expected format.
 pub fn address(text: &str) -> Result<u64, String> {
     let expected = || format!("`{text}` is not a number such as 0x10000000, 4096 or 256M");
     let (digits, shift) = match text.as_bytes().last() {
@@ -35,7 +35,7 @@ pub fn address(text: &str) -> Result<u64, String> {
 ///
 /// # Errors
 ///
-/// Says what was found and what is accepted.
+/// Names the text found and the expected format.
 pub fn range(text: &str) -> Result<PhysRange, String> {
     let (start, end) = text
         .split_once('-')

@@ -6,7 +6,7 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// Prints a byte count: whole GiB as they are, the rest in MiB, KiB or bytes, rounded down.
+/// Prints a byte count: whole GiB in GiB, the rest in MiB, KiB or bytes, rounded down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
 

@@ -1,4 +1,4 @@
-//! For tests: the files of a machine below a directory.
+//! Test support: files of a machine below a directory.
 
 use std::fs;
 use std::path::Path;

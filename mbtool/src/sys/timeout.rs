@@ -1,16 +1,16 @@
-//! Calls that may block for ever, with a time limit.
+//! Calls that may block forever, with a timeout.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// Between two calls of `beat`.
+/// Interval of calls of `beat`.
 const BEAT: Duration = Duration::from_millis(500);
-/// Stack of the thread that runs the call; quiescing locks it in memory.
+/// Stack size of the thread that runs the call; quiescing locks it in memory.
 const STACK: usize = 64 << 10;
 
-/// Runs `job` in a thread of its own, and leaves it there when it does not come
-/// back: a process that waits for a dead disk cannot be interrupted.
+/// Runs `job` in a separate thread, and abandons it after the timeout: a
+/// process that waits for a dead disk cannot be interrupted.
 pub(crate) fn within<T: Send + 'static>(
     limit: Duration,
     job: impl FnOnce() -> T + Send + 'static,
@@ -18,7 +18,7 @@ pub(crate) fn within<T: Send + 'static>(
     within_beating(limit, &mut || {}, job)
 }
 
-/// The same; `beat` is called while it waits.
+/// Like [`within`]; calls `beat` while it waits.
 pub(crate) fn within_beating<T: Send + 'static>(
     limit: Duration,
     beat: &mut dyn FnMut(),
@@ -28,7 +28,7 @@ pub(crate) fn within_beating<T: Send + 'static>(
     thread::Builder::new()
         .stack_size(STACK)
         .spawn(move || {
-            // after the limit the receiver is gone
+            // after the timeout the receiver is gone
             let _ = sender.send(job());
         })
         .map_err(|err| format!("no thread: {err}"))?;
@@ -51,7 +51,7 @@ mod tests {
     const ONE: Duration = Duration::from_secs(10);
 
     #[test]
-    fn what_hangs_is_left_behind() {
+    fn a_call_that_hangs_is_abandoned() {
         assert_eq!(within(ONE, || 7), Ok(7));
         let mut beats = 0;
         let long = BEAT * 2 + BEAT / 2;

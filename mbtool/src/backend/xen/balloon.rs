@@ -1,9 +1,9 @@
-//! Room for an image in Xen's heap, made by dom0's balloon.
+//! Frees memory for an image in Xen's heap with dom0's balloon.
 //!
-//! Xen keeps the image's pages in its free memory until the jump. A dom0 that
-//! was started without `dom0_mem=` owns nearly all memory, so some has to go
-//! back. That changes the machine-to-physical table, by which safe places are
-//! chosen: it has to be over before the machine is read for a plan.
+//! Xen keeps the pages of the image in its free heap until the jump. A dom0
+//! that was started without `dom0_mem=` owns nearly all memory, so it must
+//! return some. That changes the machine-to-physical table, which determines
+//! safe ranges. So it must be finished before the machine is read for a plan.
 
 use super::XenError;
 use crate::sys::file;
@@ -12,35 +12,36 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// dom0's target in KiB, read and written.
+/// dom0's memory target in KiB.
 const TARGET: &str = "sys/devices/system/xen_memory/xen_memory0/target_kb";
-/// What dom0 must have available afterwards, in bytes, beside a copy of the
-/// image in locked memory, from which Xen takes it.
+/// Memory that dom0 must still have available, in bytes, besides the locked
+/// copy of the image that Xen reads.
 const KEEP: u64 = 128 << 20;
-/// Taken beyond what is needed, in bytes: others use the heap as well.
+/// Additional memory to free, in bytes, for other users of the heap.
 const SPARE: u64 = 8 << 20;
-/// Most bytes of overhead that a heap page costs: its entry in the list of
-/// pages (8 bytes, plus a link per page of entries), and its share of a page
-/// table of 4096 bytes for each 2 MiB, twice, for source and destination.
+/// Maximum overhead per heap page, in bytes: its entry in the page list (8
+/// bytes, plus a link per page of entries), and its share of a 4096-byte page
+/// table per 2 MiB, for source and destination.
 const PER_PAGE: u64 = 8 + 1 + 8 + 8;
-/// Control pages, top tables, and tables of small segments, in bytes.
+/// Control pages, upper-level page tables, and page tables of small segments,
+/// in bytes.
 const FIXED: u64 = 1 << 20;
 const PAGE: u64 = 4096;
 
 const POLL: Duration = Duration::from_millis(100);
-/// No progress for so long ends the wait.
+/// Timeout without progress.
 const STALL: Duration = Duration::from_secs(10);
-/// The wait, however much progress there is.
+/// Timeout with progress.
 const WAIT: Duration = Duration::from_secs(120);
 
-/// Bytes of Xen's heap that an image with `data` bytes of data takes.
+/// Heap memory that an image with `data` bytes of data needs, in bytes.
 #[must_use]
 pub const fn needed(data: u64) -> u64 {
     let pages = data.div_ceil(PAGE);
     pages.saturating_mul(PAGE + PER_PAGE).saturating_add(FIXED)
 }
 
-/// What the balloon did.
+/// A change of dom0's memory target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balloon {
     target: PathBuf,
@@ -51,7 +52,7 @@ pub struct Balloon {
 }
 
 impl Balloon {
-    /// A change that was made.
+    /// Records a change.
     #[cfg(test)]
     pub(super) fn of(root: &Path, before_kib: u64, now_kib: u64) -> Self {
         Self {
@@ -61,11 +62,11 @@ impl Balloon {
         }
     }
 
-    /// Gives dom0 its memory back.
+    /// Restores dom0's memory target.
     ///
     /// # Errors
     ///
-    /// What writing the target says.
+    /// When the target cannot be written.
     pub fn put_back(&self) -> Result<(), XenError> {
         fs::write(&self.target, self.before_kib.to_string()).map_err(|source| XenError::Balloon {
             path: self.target.clone(),
@@ -74,8 +75,8 @@ impl Balloon {
     }
 }
 
-/// Gives dom0 the memory back that [`Balloon`] took in another process, unless the
-/// target was changed to something larger meanwhile.
+/// Restores the memory target that [`Balloon`] changed in another process, unless
+/// it has since been raised further.
 ///
 /// # Errors
 ///
@@ -94,13 +95,13 @@ pub(super) fn restore(root: &Path, before_kib: u64) -> Result<(), XenError> {
     Ok(())
 }
 
-/// Makes sure that Xen has room for `data` bytes of an image, which `heap` asks
-/// it for; `None` where it has. `wait` lets time pass.
+/// Frees memory in Xen's heap for `data` bytes of an image; `heap` returns the
+/// free size. Returns `None` if it is already sufficient. `wait` sleeps.
 ///
 /// # Errors
 ///
-/// dom0 cannot give so much, has no balloon, or does not come down in time; its
-/// old target is set again then.
+/// When dom0 cannot return that much, has no balloon, or does not finish in
+/// time. Its old target is then restored.
 pub fn free_memory(
     root: &Path,
     data: u64,
@@ -152,13 +153,13 @@ pub fn free_memory(
             (best, stalled) = (now, Duration::ZERO);
         }
         if stalled >= STALL || waited >= WAIT {
-            break refused(available, "dom0's balloon gives no more");
+            break refused(available, "dom0's balloon frees no more memory");
         }
         wait(POLL);
         waited += POLL;
         stalled += POLL;
     };
-    // the first error is the one to tell
+    // report the first error
     let _ = balloon.put_back();
     Err(error)
 }
@@ -175,7 +176,7 @@ fn number(path: &Path) -> Result<u64, XenError> {
     })
 }
 
-/// Bytes that dom0's processes could still get; 0 where Linux does not say.
+/// Memory available to dom0's processes in bytes; 0 if unknown.
 fn available(root: &Path) -> u64 {
     let text = file::read(&root.join("proc/meminfo"), file::LISTING).unwrap_or_default();
     let line = text
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_done_where_there_is_room() {
+    fn nothing_is_done_if_enough_heap_is_free() {
         let root = dom0(1000);
         let heap = || Ok(100 * MIB);
         let balloon = free_memory(root.path(), 60 * MIB, &heap, &|_| unreachable!()).unwrap();
@@ -218,10 +219,10 @@ mod tests {
     }
 
     #[test]
-    fn the_balloon_gives_what_is_missing_and_takes_it_back() {
+    fn the_balloon_frees_the_missing_memory_and_is_restored() {
         let root = dom0(1000);
         let root = root.path();
-        // Xen gets memory as time passes
+        // the free heap grows with time
         let (free, polls) = (Cell::new(10 * MIB), Cell::new(0));
         let pass = |_| {
             polls.set(polls.get() + 1);
@@ -240,7 +241,7 @@ mod tests {
 
     #[test]
     fn dom0_keeps_a_minimum() {
-        // 90 MiB for Xen, 90 for the copy, 128 to live on
+        // 90 MiB for Xen, 90 for the copy, 128 for dom0
         let root = dom0(300);
         let err = free_memory(root.path(), 90 * MIB, &|| Ok(0), &|_| unreachable!())
             .unwrap_err()
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_balloon_that_stalls_is_put_back() {
+    fn a_stalled_balloon_is_restored() {
         let root = dom0(1000);
         let root = root.path();
         let waited = Cell::new(Duration::ZERO);
@@ -264,7 +265,7 @@ mod tests {
         assert!(err.to_string().contains("gives no more"), "{err}");
         assert_eq!(waited.get(), STALL);
         assert_eq!(target(root), 1_900_000);
-        // a little at a time, for ever
+        // a little at a time, without end
         let free = Cell::new(0);
         let slow = |time| {
             waited.set(waited.get() + time);
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_grew_meanwhile_is_left_alone() {
+    fn a_target_that_was_raised_is_not_changed() {
         let root = dom0(1000);
         let root = root.path();
         restore(root, 1_800_000).unwrap();

@@ -1,4 +1,4 @@
-//! What Xen does not check, or tells too late.
+//! Checks that Xen does not make, or makes too late.
 
 use super::XenError;
 use crate::plan::KernelSegment;
@@ -7,13 +7,13 @@ use handoff::runs;
 use std::collections::BTreeSet;
 use xen_shim::hypercall::MAX_SEGMENTS;
 
-/// Pages that Xen takes from the crash area beside one page table for every
-/// 2 MiB that the image touches: control code, list, tables for Xen's own code.
+/// Pages that Xen takes from the crash area besides one page table per 2 MiB of
+/// the image: control code, list, page tables for its own code.
 const CONTROL_PAGES: u64 = 16;
-/// Bytes that one page table maps.
+/// Size that one page table maps, in bytes.
 const TABLE_SPAN: u64 = 2 << 20;
 
-/// The rules for every list.
+/// Checks any list of segments.
 ///
 /// # Errors
 ///
@@ -59,11 +59,12 @@ pub(super) fn shape(entry: u64, list: &[KernelSegment]) -> Result<(), XenError> 
     Ok(())
 }
 
-/// The rules for a crash image in `area`.
+/// Checks a crash image for `area`.
 ///
 /// # Errors
 ///
-/// No area, data outside, no room for Xen's own pages.
+/// When there is no area, data is outside of it, or too few pages are left for
+/// Xen.
 pub(super) fn crash(list: &[KernelSegment], area: PhysRange) -> Result<(), XenError> {
     if area.is_empty() {
         return Err(XenError::NoCrashArea);
@@ -91,7 +92,7 @@ pub(super) fn crash(list: &[KernelSegment], area: PhysRange) -> Result<(), XenEr
     Ok(())
 }
 
-/// Page tables for the destinations: one for each 2 MiB touched.
+/// Number of page tables for the destinations: one per 2 MiB.
 fn tables(list: &[KernelSegment]) -> u64 {
     let mut spans = BTreeSet::new();
     for segment in list {
@@ -101,8 +102,8 @@ fn tables(list: &[KernelSegment]) -> u64 {
     spans.len() as u64
 }
 
-/// Destinations with data that have to be owned by a domain, without what is in
-/// the crash area or below 1 MiB, which Xen's allocator never has.
+/// Returns the destinations with data that must be owned by a domain: those
+/// outside of the crash area and above 1 MiB, which Xen's allocator never owns.
 pub(super) fn to_be_owned(list: &[KernelSegment], area: PhysRange) -> Vec<PhysRange> {
     let low = PhysRange { start: 0, end: MIB };
     let with_data = list.iter().filter(|segment| !segment.data.is_empty());
@@ -130,7 +131,7 @@ mod tests {
     };
 
     #[test]
-    fn a_list_that_no_planner_should_make_is_refused() {
+    fn an_invalid_list_is_refused() {
         let entry = 0x20_0000;
         let good = segment(entry, 2, 5000);
         shape(entry, std::slice::from_ref(&good)).unwrap();
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crash_image_stays_in_its_area_and_leaves_room() {
+    fn a_crash_image_stays_in_its_area_with_spare_pages() {
         let inside = segment(AREA.start + 0x10_0000, 16, 4096);
         crash(&[segment(0, 0xa0, 0), inside.clone()], AREA).unwrap();
         let nothing = PhysRange { start: 0, end: 0 };
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn only_data_in_the_heaps_reach_has_to_be_owned() {
+    fn only_data_in_possible_heap_memory_must_be_owned() {
         let list = [
             segment(0, 1, 0),
             segment(0x9_0000, 1, 1),

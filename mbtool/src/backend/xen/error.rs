@@ -1,4 +1,4 @@
-//! Why an image was not loaded, started or taken back through Xen.
+//! Errors of the Xen backend.
 
 use crate::host::hypervisor::Hypervisor;
 use crate::sys::size::Size;
@@ -8,25 +8,25 @@ use std::io;
 use std::path::PathBuf;
 use xen_shim::hypercall::HypercallError;
 
-/// A refusal, with what to do about it.
+/// A refusal, with a suggested fix.
 #[derive(Debug, thiserror::Error)]
 pub enum XenError {
-    /// Not a domain from which Xen can be replaced.
+    /// Not a domain that can replace Xen.
     #[error("{}", not_dom0(*hypervisor))]
     NotDom0 {
-        /// What it is.
+        /// The detected hypervisor.
         hypervisor: Hypervisor,
     },
-    /// The process may not.
+    /// Missing privileges.
     #[error(
         "loading through Xen needs root: this process lacks the capability CAP_SYS_ADMIN; run \
          mbtool as root in dom0"
     )]
     NotRoot,
-    /// What Xen, or the way there, said.
+    /// An error of a hypercall or of its device.
     #[error(transparent)]
     Hypercall(#[from] HypercallError),
-    /// mbtool's own record.
+    /// mbtool's own record is unusable.
     #[error(
         "{}: {source}; without this record nobody knows what is loaded in Xen (its own status does \
          not say)",
@@ -35,18 +35,18 @@ pub enum XenError {
     Record {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error.
         source: io::Error,
     },
-    /// dom0's balloon.
+    /// dom0's balloon cannot be controlled.
     #[error("{}: {source}: dom0's memory target cannot be changed", path.display())]
     Balloon {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error.
         source: io::Error,
     },
-    /// Xen's heap is too small, and dom0 cannot help.
+    /// Xen's heap is too small, and dom0 cannot free enough.
     #[error(
         "Xen needs {} of free memory for this image until the jump and has {}; {why} (dom0 has {} \
          available, of which it keeps {} for itself and for a copy of the image): boot Xen with \
@@ -55,18 +55,18 @@ pub enum XenError {
         Size(*needed), Size(*free), Size(*available), Size(*keep)
     )]
     NoRoom {
-        /// Bytes.
+        /// Needed heap in bytes.
         needed: u64,
-        /// Bytes free in Xen's heap.
+        /// Free heap in bytes.
         free: u64,
-        /// Bytes available in dom0.
+        /// Memory available in dom0, in bytes.
         available: u64,
-        /// Bytes that dom0 keeps.
+        /// Memory that dom0 needs itself, in bytes.
         keep: u64,
-        /// One clause.
+        /// Reason, as a clause.
         why: &'static str,
     },
-    /// The same, at the last moment.
+    /// Xen's heap has become too small since it was checked.
     #[error(
         "Xen needs {} of free memory for this image until the jump and has {} by now: shut down a \
          guest, make dom0 smaller (`xl mem-set 0 SIZE`, or dom0_mem=SIZE on Xen's command line), or \
@@ -74,17 +74,17 @@ pub enum XenError {
         Size(*needed), Size(*free)
     )]
     Heap {
-        /// Bytes.
+        /// Needed heap in bytes.
         needed: u64,
-        /// Bytes.
+        /// Free heap in bytes.
         free: u64,
     },
-    /// A list of segments that Xen would refuse, or that no planner should make.
+    /// An invalid list of segments, which the planner should never make.
     #[error(
         "{0}: this is a defect of mbtool, please report it with the output of `mbtool plan --json`"
     )]
     Segments(String),
-    /// Data for memory that Xen's allocator may hand out.
+    /// Destinations that Xen's allocator may own.
     #[error(
         "{} belong to no domain any more: a page that Xen's allocator hands out while it loads an \
          image there would be lost, and the host could panic later; run mbtool again, which plans \
@@ -95,7 +95,7 @@ pub enum XenError {
         /// The destinations.
         list: Vec<PhysRange>,
     },
-    /// Loaded, and lost pages perhaps.
+    /// Loaded, but data may be lost.
     #[error(
         "the image is loaded, but {why}. Pages of it may be lost: it must not be executed, and \
          unloading or replacing it could panic this host, so mbtool leaves it where it is. Shut \
@@ -103,44 +103,44 @@ pub enum XenError {
          changing their memory (ballooning) while an image is loaded"
     )]
     Damaged {
-        /// What was seen.
+        /// Evidence.
         why: String,
     },
-    /// A failed load of a crash image that cost the one before it.
+    /// A failed load of a crash image that removed the previous one.
     #[error("{cause}; the crash image that was loaded before is gone, it had to make way")]
     CrashImageLost {
-        /// Why the load failed.
+        /// Reason of the failure.
         cause: HypercallError,
     },
-    /// Already there from an earlier load: it must not run.
+    /// An image from an earlier load that must not be executed.
     #[error(
         "the image that mbtool loaded must not be executed ({why}): pages of it may be lost; restart \
          the host by `reboot`"
     )]
     NotToRun {
-        /// What was seen.
+        /// Evidence.
         why: String,
     },
-    /// Already there from an earlier load: it must not be freed.
+    /// An image from an earlier load that must not be freed.
     #[error(
         "the image that mbtool loaded before must not be unloaded or replaced, because freeing it \
          could panic this host ({why}); restart the host by `reboot`{}",
         if *unload { ", or take the risk with `mbtool unload --force`" } else { "" }
     )]
     NotToFree {
-        /// What was seen.
+        /// Evidence.
         why: String,
-        /// Asked for by `unload`.
+        /// True for `unload`, false for a load.
         unload: bool,
     },
-    /// An image of somebody else.
+    /// An image of another program.
     #[error(
         "Xen's status says that an image was loaded or unloaded that is not mbtool's. {}; `mbtool \
          unload --force` does it all the same",
         FOREIGN
     )]
     Foreign,
-    /// `exec` without an image of ours.
+    /// `exec` without an image of mbtool.
     #[error(
         "mbtool has loaded no image into this Xen: run `mbtool load` first{}{}",
         if *others {
@@ -150,27 +150,27 @@ pub enum XenError {
         if *crash { "; the crash image that is loaded runs when Xen or dom0 crashes" } else { "" }
     )]
     NotLoaded {
-        /// Somebody else loaded something.
+        /// True when another program seems to have loaded an image.
         others: bool,
-        /// A crash image of ours is there.
+        /// True when mbtool has loaded a crash image.
         crash: bool,
     },
-    /// `exec` after somebody else's load or unload.
+    /// `exec` after a load or unload by another program.
     #[error(
         "since mbtool loaded {image}, another program has loaded or unloaded an image (Xen's status \
          has changed), so it is not known what would run: run `mbtool load` again"
     )]
     Replaced {
-        /// Our image.
+        /// Name of mbtool's image.
         image: String,
     },
-    /// No crash area.
+    /// There is no crash area.
     #[error(
         "no memory is reserved for a crash image: `mbtool crash size` says which crashkernel= belongs \
          on Xen's command line"
     )]
     NoCrashArea,
-    /// No room for Xen's own pages in it.
+    /// Too few pages for Xen in the crash area.
     #[error(
         "the crash area {area} has {free} free pages beside the image, and Xen needs {needed} of \
          them for control pages and page tables: `mbtool crash size` says which crashkernel= would do"
@@ -185,7 +185,7 @@ pub enum XenError {
     },
 }
 
-/// What unloading or replacing an image of another program may do.
+/// Risk of unloading or replacing an image of another program.
 pub const FOREIGN: &str = "Unloading or replacing it can panic the host: an image of kexec-tools \
                            may contain pages that Xen has mistaken for page 0 (a defect of every \
                            Xen so far), and freeing those stops Xen";
@@ -209,7 +209,7 @@ fn not_dom0(hypervisor: Hypervisor) -> String {
     format!("this Linux runs as {hypervisor}: {why}")
 }
 
-/// At most three ranges, then how many more.
+/// Formats at most three ranges, and the number of others.
 pub(super) fn ranges(list: &[PhysRange]) -> String {
     let mut text = String::new();
     for (n, range) in list.iter().take(3).enumerate() {
@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_domain_hears_why() {
+    fn each_type_of_domain_gets_a_reason() {
         for (hypervisor, part) in [
             (Hypervisor::Bare, "--backend linux"),
             (Hypervisor::XenPvhDom0, "without dom0=pvh"),
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_cut() {
+    fn long_lists_are_truncated() {
         let range = |n: u64| PhysRange {
             start: n << 12,
             end: (n + 1) << 12,

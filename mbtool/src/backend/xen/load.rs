@@ -1,4 +1,4 @@
-//! A load: what is checked before and after it, and what is written down.
+//! A load: checks before and after it, and its record.
 
 use super::record::{self, Loaded, Placed, Record};
 use super::{Xen, XenError, balloon, check, error, kind};
@@ -10,8 +10,8 @@ use xen_shim::hypercall::{
 };
 
 impl Xen {
-    /// Loads what a plan comes down to; `image` is its name, `safe` what the
-    /// planner took for safe.
+    /// Loads the segments of a plan; `image` is its name, `safe` are the
+    /// planner's safe ranges.
     pub(super) fn load_segments(
         &self,
         image: &str,
@@ -51,7 +51,7 @@ impl Xen {
                 return Err(XenError::Heap { needed, free });
             }
         }
-        // what cannot be written down is not loaded
+        // an image that cannot be recorded is not loaded
         record.write(&self.root)?;
         let replaced = record.slot(crash).loaded.is_some();
 
@@ -72,11 +72,11 @@ impl Xen {
         let damaged = match lost(&machine, &owned) {
             Ok(None) => None,
             Ok(Some(list)) => Some(format!(
-                "{} went from a domain to Xen's allocator meanwhile",
+                "{} were returned from a domain to Xen's allocator during the load",
                 error::ranges(&list)
             )),
             Err(err) => Some(format!(
-                "it is not known whether its destinations still belong to a domain: {err}"
+                "it is unknown whether its destinations still belong to a domain: {err}"
             )),
         };
         let balloon = self.balloon.take();
@@ -91,7 +91,7 @@ impl Xen {
         });
         slot.status = kexec.status(kind(crash)).ok();
         if let Some(balloon) = balloon {
-            // the balloon of an earlier load is still out
+            // the balloon of an earlier load is still inflated
             record.balloon_kib = Some(record.balloon_kib.unwrap_or(balloon.before_kib));
         }
         record.write(&self.root)?;
@@ -100,7 +100,7 @@ impl Xen {
         }
         let what = if crash { "crash image" } else { "image" };
         let replaced = if replaced {
-            ", in place of the one before"
+            ", replacing the previous one"
         } else {
             ""
         };
@@ -117,8 +117,9 @@ impl Xen {
         })
     }
 
-    /// Why a load failed, and whether that cost the crash image before it: Xen's
-    /// status has changed then, because that one was unloaded first.
+    /// Returns the error of a failed load, and whether it removed the previous
+    /// crash image. In that case Xen's status has changed, because that image
+    /// was unloaded first.
     fn failed(
         &self,
         cause: HypercallError,
@@ -142,7 +143,7 @@ impl Xen {
     }
 }
 
-/// Those of `ranges` that belong to no domain; `None` where all do.
+/// Returns those of `ranges` that belong to no domain; `None` if all do.
 fn lost(
     machine: &XenMachine<'_>,
     ranges: &[PhysRange],

@@ -1,9 +1,9 @@
-//! The Xen below a PV dom0, through its kexec hypercall.
+//! The Xen backend: the kexec hypercall of the Xen below a PV dom0.
 //!
-//! What Xen does with an image, and what it does not check, decide the order
-//! here: everything that can be known is checked before the load, ownership of
-//! the destinations once more after it, and what was loaded is written down,
-//! because Xen does not tell. docs/out-of-xen.md is the user's view.
+//! The order follows from Xen's behavior, and from the checks that it omits.
+//! Everything possible is checked before the load, the ownership of
+//! destinations again after it. The load is recorded in a file, because Xen
+//! does not report it. docs/out-of-xen.md is the user documentation.
 
 pub mod balloon;
 mod check;
@@ -30,10 +30,10 @@ use xen_shim::hypercall::{
     HypercallError, ImageKind, Kexec, KexecRange, Privcmd, Transport, XenMachine,
 };
 
-/// Opens a way to Xen.
+/// Opens the hypercall interface.
 pub type Open = Box<dyn Fn() -> Result<Rc<dyn Transport>, HypercallError>>;
 
-/// The backend. `root` is where its view of /proc, /sys and /run starts.
+/// The backend. `root` is the parent of /proc, /sys and /run.
 pub struct Xen {
     root: PathBuf,
     open: Open,
@@ -50,7 +50,8 @@ impl fmt::Debug for Xen {
     }
 }
 
-/// The running Xen, for the root of this machine; a recorded machine has none.
+/// Opens the hypercall interface if `root` is that of this machine; a recorded
+/// machine has none.
 fn device(root: &Path) -> Open {
     let here = root == Path::new("/");
     Box::new(move || {
@@ -62,23 +63,23 @@ fn device(root: &Path) -> Open {
     })
 }
 
-/// An image that may be started; the way to Xen is open.
+/// An image that may be started, with an open hypercall interface.
 #[derive(Debug)]
 pub struct Ready {
-    /// What is going to run.
+    /// The image.
     pub loaded: Loaded,
     way: Rc<dyn Transport>,
 }
 
 impl Ready {
-    /// Starts it; returns on failure only.
+    /// Starts it; returns only on failure.
     #[must_use]
     pub fn exec(&self) -> XenError {
         Kexec::new(&*self.way).exec(ImageKind::Default).into()
     }
 }
 
-/// The name that Xen has for it.
+/// Converts to Xen's image type.
 const fn kind(crash: bool) -> ImageKind {
     if crash {
         ImageKind::Crash
@@ -88,13 +89,13 @@ const fn kind(crash: bool) -> ImageKind {
 }
 
 impl Xen {
-    /// The running Xen.
+    /// Backend for the running Xen.
     #[must_use]
     pub fn new(root: &Path) -> Self {
         Self::with(root, device(root), Box::new(std::thread::sleep))
     }
 
-    /// As [`Xen::new`], with another way to Xen, and another way to let time pass.
+    /// Like [`Xen::new`], with another interface and another sleep function.
     #[must_use]
     pub fn with(root: &Path, open: Open, wait: Box<dyn Fn(Duration)>) -> Self {
         Self {
@@ -105,7 +106,8 @@ impl Xen {
         }
     }
 
-    /// Refuses what would be refused whatever the image; gives the way to Xen.
+    /// Runs the checks that do not depend on the image, and returns the
+    /// hypercall interface.
     fn way(&self) -> Result<Rc<dyn Transport>, XenError> {
         let state = KernelState::read(&self.root);
         if state.hypervisor != Hypervisor::XenPvDom0 {
@@ -119,11 +121,11 @@ impl Xen {
         Ok((self.open)()?)
     }
 
-    /// The image that `exec` starts, and the way to start it.
+    /// Returns the image that `exec` starts.
     ///
     /// # Errors
     ///
-    /// There is none, or one that must not run.
+    /// When there is none, or it must not be executed.
     pub fn to_run(&self) -> Result<Ready, XenError> {
         let way = self.way()?;
         let record = Record::read(&self.root)?;
@@ -155,7 +157,8 @@ impl Xen {
             if let Some(why) = slot.not_to_free() {
                 return Err(XenError::NotToFree { why, unload: true });
             }
-            // pages of a crash image are not the heap's: freeing it harms nobody
+            // pages of a crash image do not belong to the heap: freeing it is
+            // harmless
             if foreign && !crash {
                 return Err(XenError::Foreign);
             }
@@ -212,12 +215,12 @@ impl Backend for Xen {
     fn free_memory(&self, data: u64) -> Result<Option<String>, BackendError> {
         let way = self.way()?;
         let machine = XenMachine::new(&*way);
-        // a Xen that does not tell is one that has enough
+        // if the free heap is unknown, it is assumed to be sufficient
         let heap = || Ok(machine.free_heap()?.unwrap_or(u64::MAX));
         let balloon = balloon::free_memory(&self.root, data, &heap, &*self.wait)?;
         let said = balloon.as_ref().map(|balloon| {
             format!(
-                "dom0 gave Xen {} MiB for the image by its balloon (target {} KiB, before {} KiB); \
+                "dom0's balloon freed {} MiB of Xen's heap for the image (target {} KiB, before {} KiB); \
                  `mbtool unload` takes them back",
                 (balloon.before_kib - balloon.now_kib).div_ceil(1024),
                 balloon.now_kib,

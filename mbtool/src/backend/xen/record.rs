@@ -1,9 +1,9 @@
-//! What mbtool itself loaded into this Xen.
+//! Record of the images that mbtool has loaded into this Xen.
 //!
-//! Xen cannot be asked: KEXEC_CMD_kexec_status tells whether the number of loads
-//! and unloads so far is odd, not whether an image is there. So the truth is a
-//! file of ours, valid for one boot of one Xen, and Xen's answer serves to notice
-//! that somebody else has loaded or unloaded since.
+//! Xen does not report them: KEXEC_CMD_kexec_status returns whether the number of
+//! loads and unloads so far is odd, not whether an image is loaded. So mbtool
+//! keeps a file that is valid for one boot of one Xen, and uses Xen's status to
+//! detect loads and unloads by other programs.
 
 use super::XenError;
 use crate::sys::file;
@@ -14,19 +14,19 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Version of the file.
+/// Version of the file format.
 const FORMAT: u32 = 1;
-/// The file, below the root.
+/// Path of the file, below the root.
 const FILE: &str = "run/mbtool/xen.json";
 
-/// A destination as it was handed to Xen.
+/// A destination as passed to Xen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placed {
     /// First byte.
     pub start: u64,
     /// One past the last.
     pub end: u64,
-    /// Bytes of data in it; 0: only mapped.
+    /// Size of its data in bytes; 0: only mapped.
     pub bytes: u64,
 }
 
@@ -41,34 +41,34 @@ impl Placed {
     }
 }
 
-/// An image of ours.
+/// An image that mbtool has loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loaded {
     /// Its file name.
     pub image: String,
-    /// When, in seconds since 1970.
+    /// Time of the load, in seconds since 1970.
     pub time: u64,
-    /// Where Xen jumps.
+    /// Entry point.
     pub entry: u64,
-    /// What Xen got.
+    /// Segments as passed to Xen.
     pub segments: Vec<Placed>,
-    /// Why it must be neither executed nor unloaded; `None` for a good one.
+    /// Why it must be neither executed nor unloaded; `None` if it may.
     pub damaged: Option<String>,
     /// Why it must not be unloaded or replaced, though it may be executed: the
-    /// handoff finds lost pages before they do harm.
+    /// handoff detects lost pages.
     pub exposed: Option<String>,
 }
 
-/// One of Xen's two places for images.
+/// One of Xen's two image slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
-    /// What is there by our last word.
+    /// The image that mbtool has loaded into it.
     pub loaded: Option<Loaded>,
-    /// What Xen's status said after our last load or unload.
+    /// Xen's status after the last load or unload by mbtool.
     pub status: Option<bool>,
 }
 
-/// The file.
+/// Contents of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     format: u32,
@@ -78,18 +78,18 @@ pub struct Record {
     pub default: Slot,
     /// The crash image.
     pub crash: Slot,
-    /// dom0's memory target in KiB before the balloon made room for the image
-    /// for `exec`.
+    /// dom0's memory target in KiB before the balloon freed memory for the
+    /// image of `exec`.
     pub balloon_kib: Option<u64>,
 }
 
 impl Record {
-    /// The record of this boot of this Xen; an empty one where there is none, or
-    /// where it is one of another boot.
+    /// Reads the record of this boot of this Xen; it is empty if there is none,
+    /// or one of another boot.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, or that is no record.
+    /// When the file cannot be read or is invalid.
     pub fn read(root: &Path) -> Result<Self, XenError> {
         let path = root.join(FILE);
         let fresh = Self {
@@ -116,23 +116,23 @@ impl Record {
         Ok(if same { kept } else { fresh })
     }
 
-    /// Writes it: whole, or not at all.
+    /// Writes the record atomically.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// The error of the system call.
     pub fn write(&self, root: &Path) -> Result<(), XenError> {
         let path = root.join(FILE);
         put(&path, self).map_err(|source| XenError::Record { path, source })
     }
 
-    /// The place for crash images, or the other one.
+    /// Returns the slot of crash images, or the other one.
     #[must_use]
     pub const fn slot(&self, crash: bool) -> &Slot {
         if crash { &self.crash } else { &self.default }
     }
 
-    /// As [`Self::slot`], to be changed.
+    /// [`Self::slot`], mutable.
     pub const fn slot_mut(&mut self, crash: bool) -> &mut Slot {
         if crash {
             &mut self.crash
@@ -143,15 +143,15 @@ impl Record {
 }
 
 impl Slot {
-    /// Why the image there must not be freed, if so.
+    /// Returns why the image must not be freed, if so.
     #[must_use]
     pub fn not_to_free(&self) -> Option<String> {
         let loaded = self.loaded.as_ref()?;
         loaded.damaged.clone().or_else(|| loaded.exposed.clone())
     }
 
-    /// True when Xen's `status` does not fit what we did: an odd number of loads
-    /// and unloads by others. An even number cannot be noticed.
+    /// True when Xen's `status` shows an odd number of loads and unloads by
+    /// others. An even number cannot be detected.
     #[must_use]
     pub fn changed_by_others(&self, status: bool) -> bool {
         status != self.status.unwrap_or(false)
@@ -171,7 +171,7 @@ fn put(path: &Path, record: &Record) -> io::Result<()> {
     });
     let done = written.and_then(|()| fs::rename(&new, path));
     if done.is_err() {
-        // whatever is there is no record
+        // an invalid file is replaced
         let _ = fs::remove_file(&new);
     }
     done
@@ -190,12 +190,12 @@ fn line(path: &Path) -> String {
     text.trim().to_owned()
 }
 
-/// This boot of this Linux.
+/// Returns the boot id of this Linux.
 fn boot(root: &Path) -> String {
     line(&root.join("proc/sys/kernel/random/boot_id"))
 }
 
-/// This Xen, as /sys/hypervisor describes it.
+/// Identifies this Xen from /sys/hypervisor.
 fn identity(root: &Path) -> String {
     let name = |name: &str| line(&root.join("sys/hypervisor").join(name));
     format!(
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_lives_as_long_as_the_boot_and_the_xen() {
+    fn a_record_is_valid_for_one_boot_of_one_xen() {
         let root = machine();
         let root = root.path();
         let mut record = Record::read(root).unwrap();
@@ -248,7 +248,7 @@ mod tests {
         record.balloon_kib = Some(1 << 20);
         record.write(root).unwrap();
         assert_eq!(Record::read(root).unwrap(), record);
-        // nothing else stays in the directory
+        // no other file remains in the directory
         assert_eq!(fs::read_dir(root.join("run/mbtool")).unwrap().count(), 1);
 
         put(root, "sys/hypervisor/version/extra", ".5\n");
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_an_error() {
+    fn an_invalid_record_is_an_error() {
         let root = machine();
         let root = root.path();
         for (content, part) in [
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_noticed_by_the_parity() {
+    fn loads_by_others_are_detected_by_parity() {
         let slot = |status| Slot {
             loaded: None,
             status,

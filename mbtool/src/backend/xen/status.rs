@@ -1,4 +1,4 @@
-//! What `mbtool status` says of Xen's kexec.
+//! State of Xen's kexec, for `mbtool status`.
 
 use super::record::{Loaded, Record, Slot};
 use super::{Open, Xen, XenError, kind};
@@ -7,29 +7,29 @@ use serde::Serialize;
 use std::path::Path;
 use xen_shim::hypercall::{HypercallError, Kexec, KexecRange, XenMachine};
 
-/// One of Xen's two places for images.
+/// One of Xen's two image slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Place {
-    /// What mbtool loaded there, and did not unload since.
+    /// The image that mbtool has loaded and not unloaded since.
     pub loaded: Option<Loaded>,
-    /// What KEXEC_CMD_kexec_status says: whether the number of loads and unloads
-    /// since Xen's start is odd. It does not tell whether an image is there.
+    /// Result of KEXEC_CMD_kexec_status: whether the number of loads and unloads
+    /// since Xen's start is odd. It does not tell whether an image is loaded.
     pub xen_status: Option<bool>,
-    /// That answer does not fit what mbtool did: another program loaded or
-    /// unloaded, and what is there is not known. `None`: no answer.
+    /// True when that result contradicts the record: another program has loaded
+    /// or unloaded, and the content of the slot is unknown. `None`: no result.
     pub changed_by_others: Option<bool>,
 }
 
-/// Xen's kexec as dom0 sees it. `None` means that it could not be learnt.
+/// Xen's kexec as seen by dom0. `None` means unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct XenKexec {
     /// "4.20.4-pre".
     pub version: Option<String>,
-    /// The words that Xen was started with.
+    /// Xen's command line.
     pub command_line: Option<String>,
-    /// Free memory of Xen's heap in bytes: an image waits there for `exec`.
+    /// Free memory of Xen's heap in bytes; an image for `exec` is kept there.
     pub heap_free: Option<u64>,
-    /// KEXEC_RANGE_MA_CRASH; empty where none is reserved.
+    /// KEXEC_RANGE_MA_CRASH; empty if none is reserved.
     pub crash_area: Option<Run>,
     /// KEXEC_RANGE_MA_XEN: Xen's code and data.
     pub image: Option<Run>,
@@ -37,19 +37,19 @@ pub struct XenKexec {
     pub default: Place,
     /// The crash image.
     pub crash: Place,
-    /// dom0's memory target in KiB, to which `unload` brings the balloon back.
+    /// dom0's memory target in KiB that `unload` restores.
     pub balloon_kib: Option<u64>,
 }
 
 impl XenKexec {
-    /// Asks Xen and reads our record below `root`; what fails is a sentence in
+    /// Queries Xen and reads the record below `root`; adds failures to
     /// `problems`.
     #[must_use]
     pub fn read(root: &Path, problems: &mut Vec<String>) -> Self {
         Self::read_by(root, super::device(root), problems)
     }
 
-    /// As [`XenKexec::read`], by another way to Xen.
+    /// Like [`XenKexec::read`], with another hypercall interface.
     #[must_use]
     pub fn read_by(root: &Path, open: Open, problems: &mut Vec<String>) -> Self {
         let mut tell = |err: XenError| {
@@ -82,7 +82,7 @@ impl XenKexec {
             .map_err(&mut ok)
             .ok()
             .map(|version| version.to_string());
-        // a security policy may hide it, which is no problem for anybody
+        // a security policy may hide it, which is not a problem
         let line = machine.command_line().ok();
         state.command_line = line.filter(|line| line != "<denied>");
         state.heap_free = machine.free_heap().map_err(&mut ok).ok().flatten();
@@ -103,7 +103,7 @@ impl XenKexec {
         state
     }
 
-    /// The place for crash images, or the other one.
+    /// Returns the slot of crash images, or the other one.
     #[must_use]
     pub const fn place(&self, crash: bool) -> &Place {
         if crash { &self.crash } else { &self.default }
@@ -118,7 +118,8 @@ fn place(slot: &Slot) -> Place {
 }
 
 impl Place {
-    /// Whether an image is there; `None` where only the one who loaded it knows.
+    /// Returns whether an image is loaded; `None` if only another program can
+    /// know.
     #[must_use]
     pub const fn is_loaded(&self) -> Option<bool> {
         match (&self.loaded, self.changed_by_others) {
@@ -129,13 +130,13 @@ impl Place {
         }
     }
 
-    /// One line for a reader; `now` in seconds since 1970.
+    /// Formats one line for the user; `now` in seconds since 1970.
     #[must_use]
     pub fn describe(&self, now: u64) -> String {
         let Some(loaded) = &self.loaded else {
             return match self.changed_by_others {
                 Some(false) => "not loaded by mbtool".to_owned(),
-                Some(true) => "not known: another program has loaded or unloaded one".to_owned(),
+                Some(true) => "unknown: another program has loaded or unloaded one".to_owned(),
                 None => "not loaded by mbtool; Xen does not answer".to_owned(),
             };
         };

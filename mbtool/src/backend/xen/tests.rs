@@ -14,7 +14,7 @@ mod others;
 mod owned;
 
 #[test]
-fn a_plan_reaches_xen_as_it_is() {
+fn a_plan_is_passed_to_xen_unchanged() {
     let dom0 = Dom0::new(FakeHost::default());
     assert!(dom0.xen().ready(false).unwrap().is_empty());
     let done = load_at(&dom0.xen(), OWNED).unwrap();
@@ -45,7 +45,7 @@ fn a_plan_reaches_xen_as_it_is() {
 }
 
 #[test]
-fn load_replace_unload_load_leaves_the_host_alive() {
+fn load_replace_unload_load_does_not_crash_the_host() {
     let dom0 = Dom0::new(FakeHost::default());
     load_at(&dom0.xen(), OWNED).unwrap();
     let done = load_at(&dom0.xen(), OWNED + 0x10_0000).unwrap();
@@ -53,7 +53,7 @@ fn load_replace_unload_load_leaves_the_host_alive() {
     assert!(dom0.xen().unload(IMAGE).unwrap());
     assert_eq!(dom0.fake.image(ImageKind::Default), None);
     assert_eq!(dom0.record().default.loaded, None);
-    // Xen's status says 1 by now, and nothing is there
+    // Xen's status is 1 now, and no image is loaded
     assert_eq!(dom0.record().default.status, Some(true));
     assert!(!dom0.xen().unload(IMAGE).unwrap());
     load_at(&dom0.xen(), OWNED).unwrap();
@@ -67,7 +67,7 @@ fn load_replace_unload_load_leaves_the_host_alive() {
 }
 
 #[test]
-fn a_domain_without_kexec_hears_why_and_nothing_is_asked_of_xen() {
+fn a_domain_without_kexec_is_refused_without_a_hypercall() {
     for (guest, capabilities, part) in [
         ("PVH", "control_d\n", "without dom0=pvh"),
         ("PV", "\n", "run mbtool in dom0"),
@@ -109,7 +109,7 @@ fn the_linux_backend_never_loads_inside_xen() {
 }
 
 #[test]
-fn a_heap_that_is_too_small_is_told_before_xen_is_asked() {
+fn a_heap_that_is_too_small_is_reported_without_a_hypercall() {
     let dom0 = Dom0::new(FakeHost {
         free_pages: 100,
         ..FakeHost::default()
@@ -117,12 +117,12 @@ fn a_heap_that_is_too_small_is_told_before_xen_is_asked() {
     let err = text(load_at(&dom0.xen(), OWNED));
     assert!(err.contains("has 400 KiB by now"), "{err}");
     assert!(!dom0.fake.kexec_commands().contains(&LOAD));
-    // the crash image is not kept there
+    // the crash image is not kept in the heap
     load_crash(&dom0.xen(), AREA, 5000).unwrap();
 }
 
 #[test]
-fn xens_refusals_are_sentences_and_leave_the_record_alone() {
+fn errors_of_xen_are_explained_and_not_recorded() {
     for (errno, part) in [
         (Errno::ENOMEM, "not enough free memory"),
         (Errno::EPERM, "run mbtool in dom0"),
@@ -138,7 +138,7 @@ fn xens_refusals_are_sentences_and_leave_the_record_alone() {
 }
 
 #[test]
-fn a_list_that_no_planner_should_make_does_not_reach_xen() {
+fn an_invalid_list_is_not_passed_to_xen() {
     let dom0 = Dom0::new(FakeHost::default());
     let list: Vec<_> = (0..16).map(|n| segment(OWNED + n * 0x2000, 1, 1)).collect();
     let err = text(dom0.xen().load_segments("x", OWNED, &list, false, &safe()));
@@ -147,12 +147,12 @@ fn a_list_that_no_planner_should_make_does_not_reach_xen() {
 }
 
 #[test]
-fn a_crash_image_stays_in_the_area_and_makes_way() {
+fn a_crash_image_stays_in_the_area_and_can_be_replaced() {
     let dom0 = Dom0::new(FakeHost::default());
     load_crash(&dom0.xen(), AREA, 5000).unwrap();
     let err = text(load_crash(&dom0.xen(), OWNED, 5000));
     assert!(err.contains("outside of the crash area"), "{err}");
-    // over the pages in which Xen has the list of the first one
+    // over the pages that hold Xen's page list of the first image
     let list = [segment(256 * MIB, 64, 64 << 12)];
     dom0.xen()
         .load_segments("crash", 256 * MIB, &list, true, &[])
@@ -176,13 +176,13 @@ fn a_crash_image_stays_in_the_area_and_makes_way() {
 }
 
 #[test]
-fn the_balloon_makes_room_before_and_comes_back_with_the_unload() {
+fn the_balloon_frees_memory_before_a_load_and_is_restored_by_unload() {
     let dom0 = Dom0::new(FakeHost {
         free_pages: 20 * MIB / 4096,
         ..FakeHost::default()
     });
     assert_eq!(dom0.xen().free_memory(10 * MIB).unwrap(), None);
-    // the fake's heap does not grow: refused, and put back
+    // the fake's heap does not grow: refused, and restored
     let xen = dom0.xen();
     let err = xen.free_memory(50 * MIB).unwrap_err().to_string();
     assert!(
@@ -192,7 +192,7 @@ fn the_balloon_makes_room_before_and_comes_back_with_the_unload() {
     assert_eq!(dom0.target(), "1048576");
     assert_eq!(xen.give_back_memory(), None);
 
-    // room that was made, and a load that fails: put back
+    // memory was freed, but the load fails: restored
     let balloon = Balloon::of(dom0.root(), 1_048_576, 1_000_000);
     put(
         dom0.root(),
@@ -206,7 +206,7 @@ fn the_balloon_makes_room_before_and_comes_back_with_the_unload() {
     assert!(said.contains("1048576 KiB again"), "{said}");
     assert_eq!(dom0.target(), "1048576");
 
-    // and one that succeeds: kept until the unload
+    // the load succeeds: kept until the unload
     put(
         dom0.root(),
         "sys/devices/system/xen_memory/xen_memory0/target_kb",
@@ -216,7 +216,7 @@ fn the_balloon_makes_room_before_and_comes_back_with_the_unload() {
     load_at(&xen, OWNED).unwrap();
     assert_eq!(xen.give_back_memory(), None);
     assert_eq!(dom0.record().balloon_kib, Some(1_048_576));
-    // a crash image has nothing to do with it
+    // a crash image does not affect the balloon
     load_crash(&dom0.xen(), AREA, 5000).unwrap();
     dom0.xen().unload(CRASH).unwrap();
     assert_eq!(dom0.target(), "1000000");
@@ -226,7 +226,7 @@ fn the_balloon_makes_room_before_and_comes_back_with_the_unload() {
 }
 
 #[test]
-fn nothing_is_loaded_that_cannot_be_written_down() {
+fn an_image_that_cannot_be_recorded_is_not_loaded() {
     let dom0 = Dom0::new(FakeHost::default());
     put(dom0.root(), "run", "no directory");
     let err = text(load_at(&dom0.xen(), OWNED));
@@ -244,14 +244,14 @@ fn the_image_is_started_by_the_hypercall() {
     assert!(err.contains("runs when Xen or dom0 crashes"), "{err}");
     load_at(&dom0.xen(), OWNED).unwrap();
     let ready = dom0.xen().to_run().unwrap();
-    // the fake comes back, the real one would not
+    // the fake returns, the real hypercall would not
     let err = ready.exec().to_string();
     assert!(err.contains("still here"), "{err}");
     assert_eq!(dom0.fake.started(), Some(ImageKind::Default));
 }
 
 #[test]
-fn status_tells_what_mbtool_did_and_what_xen_says() {
+fn status_has_the_record_and_xens_status() {
     let dom0 = Dom0::new(FakeHost::default());
     let read =
         |problems: &mut Vec<String>| status::XenKexec::read_by(dom0.root(), dom0.open(), problems);
@@ -286,7 +286,7 @@ fn status_tells_what_mbtool_did_and_what_xen_says() {
     assert_eq!(state.default.is_loaded(), None);
     assert!(state.default.describe(time).contains("ANOTHER PROGRAM"));
 
-    // a Xen that answers nothing
+    // a Xen that does not answer
     put(dom0.root(), "proc/self/status", "CapEff:\t0\n");
     let state = read(&mut problems);
     assert_eq!(problems.len(), 1, "{problems:?}");

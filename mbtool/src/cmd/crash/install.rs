@@ -8,10 +8,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What says that systemd is running: sd_booted(3).
+/// Directory that exists while systemd runs: sd_booted(3).
 const BOOTED: &str = "/run/systemd/system";
 
-/// Sets the machine up.
+/// Sets up the machine.
 ///
 /// # Errors
 ///
@@ -31,7 +31,7 @@ pub fn run(options: &Options, talk: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes it back.
+/// Removes the setup.
 ///
 /// # Errors
 ///
@@ -39,7 +39,7 @@ pub fn run(options: &Options, talk: &mut dyn Write) -> anyhow::Result<()> {
 pub fn take_back(root: &Path, talk: &mut dyn Write) -> anyhow::Result<()> {
     let running = root == Path::new("/") && Path::new(BOOTED).is_dir();
     if running {
-        // while there is a unit: it unloads
+        // stopping the unit unloads the image
         systemctl(&["stop", UNIT], talk)?;
     }
     install::uninstall(root, talk)?;
@@ -49,7 +49,7 @@ pub fn take_back(root: &Path, talk: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs systemctl; a failure is said, and is none of ours.
+/// Runs systemctl; a failure is printed and ignored.
 fn systemctl(args: &[&str], talk: &mut dyn Write) -> std::io::Result<()> {
     let shown = format!("systemctl {}", args.join(" "));
     let done = Command::new("systemctl")
@@ -68,18 +68,18 @@ fn systemctl(args: &[&str], talk: &mut dyn Write) -> std::io::Result<()> {
     }
 }
 
-/// Whether this Linux knows that nothing is reserved. Hypervisor Xen, which reserves it
-/// there, it does not know.
+/// True when this Linux reports that nothing is reserved. It does not know of Xen's
+/// reservation.
 fn nothing_reserved() -> bool {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     read("/sys/kernel/kexec_crash_size").trim() == "0"
         && read("/sys/hypervisor/type").trim() != "xen"
 }
 
-/// Units of other tools that load a crash kernel at boot, too.
+/// Units of other tools that also load a crash kernel at boot.
 const OTHERS: [&str; 2] = ["kdump-tools.service", "kdump.service"];
 
-/// What is left to do by hand.
+/// Returns the remaining manual steps.
 fn left(root: &Path, done: &Done, running: bool) -> Vec<String> {
     let Config { save, .. } = &done.config;
     let below = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
@@ -119,12 +119,12 @@ fn left(root: &Path, done: &Done, running: bool) -> Vec<String> {
         let wants = format!("/etc/systemd/system/multi-user.target.wants/{unit}");
         if below(Path::new(&wants)).is_symlink() {
             lines.push(format!(
-                "to do: `systemctl disable --now {unit}`: it loads a crash kernel, too, and the last one stays"
+                "to do: `systemctl disable --now {unit}`: it also loads a crash kernel, and the last load wins"
             ));
         }
     }
     lines.push(if running {
-        // one that is active already would not be started
+        // `start` does nothing for an active unit
         format!("`systemctl restart {UNIT}` loads the crash kernel now, and every boot does")
     } else {
         "the next boot loads the crash kernel".to_owned()
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_to_do_is_said() {
+    fn remaining_steps_are_printed() {
         let dir = tempfile::tempdir().unwrap();
         let done = |text: &str| Done {
             changed: true,

@@ -1,4 +1,4 @@
-//! `mbtool crash load`: loads the image of the configuration, as by `load -p`.
+//! `mbtool crash load`: loads the image of the configuration like `load -p`.
 
 use crate::cmd;
 use crate::config::{self, Config, Save};
@@ -10,14 +10,14 @@ use anyhow::Context;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// What is asked for.
+/// Options of the command line.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The configuration.
+    /// Path of the configuration.
     pub config: PathBuf,
-    /// Load nothing.
+    /// Do not load.
     pub dry_run: bool,
-    /// Reads `load.options`.
+    /// Parser for `load.options`.
     pub parse: ParseOptions,
 }
 
@@ -25,8 +25,7 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// What is wrong with the configuration or a file that it names; whatever
-/// stops `load -p`.
+/// When the configuration or a file in it is invalid, or `load -p` fails.
 pub fn run(options: &Options, talk: &mut dyn Write) -> anyhow::Result<()> {
     let config = Config::read(&options.config)?;
     let file = options.config.display();
@@ -57,7 +56,7 @@ pub fn run(options: &Options, talk: &mut dyn Write) -> anyhow::Result<()> {
     let boot = configured::options(&load, &options.config, &release, initrd, options.parse)?;
     cmd::load::run(&boot, options.dry_run).with_context(|| format!("{file} cannot be loaded"))?;
     if !options.dry_run {
-        // for `doctor` alone, which knows another way
+        // used only by `doctor`, which has a fallback
         let stamp = Path::new("/").join(STAMP);
         let _ = stamp.parent().map(std::fs::create_dir_all);
         let _ = std::fs::write(stamp, "");
@@ -65,7 +64,7 @@ pub fn run(options: &Options, talk: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The initrd to load, which is there; made first, where that is to be done here.
+/// Returns the initrd to load, after building it if needed.
 fn initrd(
     load: &config::Load,
     release: &str,
@@ -107,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_with_its_key() {
+    fn missing_files_are_named_with_their_keys() {
         let dir = tempfile::tempdir().unwrap();
         let put = |name: &str| std::fs::write(dir.path().join(name), b"x").unwrap();
         put("image");

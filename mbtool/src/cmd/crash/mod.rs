@@ -1,4 +1,4 @@
-//! `mbtool crash`: crash dumps, from the reservation on.
+//! `mbtool crash`: crash dumps, including the reservation.
 
 pub mod install;
 pub mod load;

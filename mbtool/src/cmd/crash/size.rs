@@ -1,5 +1,5 @@
-//! `mbtool crash size`: what `crashkernel=` must reserve for an image, and how
-//! the boot loader of this machine is told.
+//! `mbtool crash size`: the `crashkernel=` size for an image, and how to set it
+//! in the boot loader of this machine.
 
 use crate::config::PATH;
 use crate::host::{self, Host, map, replay};
@@ -21,40 +21,40 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Largest recorded machine, in bytes.
+/// Maximum size of a recorded machine, in bytes.
 const MAP_LIMIT: u64 = 16 << 20;
 
-/// What is asked for.
+/// Options of the command line.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The image, and how it is to be loaded; `None`: that of the configuration.
+    /// The image with its boot options; `None`: that of the configuration.
     pub boot: Option<BootOptions>,
-    /// Reads `load.options` of the configuration.
+    /// Parser for `load.options` of the configuration.
     pub parse: ParseOptions,
-    /// Another machine than this one.
+    /// File of another machine.
     pub memory_map: Option<PathBuf>,
-    /// One JSON document instead of text.
+    /// Print a JSON document instead of text.
     pub json: bool,
 }
 
-/// What `--json` prints; see docs/crash-size-json.md.
+/// Document of `--json`; see docs/crash-size-json.md.
 #[derive(Clone, Debug, Serialize)]
 pub struct Size {
-    /// To reserve, in bytes.
+    /// Size to reserve, in bytes.
     pub bytes: u64,
-    /// `crashkernel=512M`.
+    /// Kernel parameter: `crashkernel=512M`.
     pub word: String,
-    /// Whose command line it belongs on: "linux" or "xen".
+    /// Command line for it: "linux" or "xen".
     pub goes_to: &'static str,
-    /// What it is for, in bytes.
+    /// Parts of the size, in bytes.
     pub parts: Vec<Part>,
-    /// Bytes of the initrd's files once it is unpacked.
+    /// Size of the unpacked initrd in bytes.
     pub initrd_unpacked: u64,
-    /// False: this machine has no piece of memory below 4 GiB that is as large.
+    /// False when this machine has no free range below 4 GiB of that size.
     pub fits: bool,
-    /// What is reserved now.
+    /// The current reservation.
     pub reserved: Reserved,
-    /// What starts this machine; nothing for another machine.
+    /// Boot loader of this machine; absent for another machine.
     pub boot_loader: Option<Loader>,
     #[serde(skip)]
     xen: bool,
@@ -64,30 +64,30 @@ pub struct Size {
     whose: &'static str,
 }
 
-/// What is reserved, and what it is good for.
+/// The current reservation, and whether it is sufficient.
 #[derive(Clone, Debug, Serialize)]
 pub struct Reserved {
-    /// All of it.
+    /// All reserved regions.
     pub regions: Vec<HexRange>,
-    /// Where this image would go.
+    /// The region that this image would be loaded to.
     pub region: Option<HexRange>,
-    /// It is as large as advised, and the image loads there.
+    /// True when it has the advised size and the image can be loaded.
     pub enough: bool,
-    /// The image loads there.
+    /// True when the image can be loaded.
     pub loads: bool,
-    /// The same in a sentence.
+    /// Explanation.
     pub why: String,
 }
 
-/// A boot loader, and what to do.
+/// A boot loader with its steps.
 #[derive(Clone, Debug, Serialize)]
 pub struct Loader {
-    /// Which one.
+    /// Type of the boot loader.
     #[serde(flatten)]
     pub kind: boot_loader::Kind,
-    /// The file that tells.
+    /// File that identifies it.
     pub found: Option<String>,
-    /// What puts the word where it belongs.
+    /// Steps to set the parameter.
     pub steps: Vec<Step>,
     #[serde(skip)]
     title: &'static str,
@@ -97,7 +97,7 @@ pub struct Loader {
 ///
 /// # Errors
 ///
-/// What is wrong with the options or the files; an image that loads nowhere.
+/// When options or files are invalid, or the image can be loaded nowhere.
 pub fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
     let root = Path::new("/");
     let (host, warnings) = match &options.memory_map {
@@ -114,7 +114,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
     let mut boot = match &options.boot {
         Some(boot) => boot.clone(),
         None => configured::read(Path::new(PATH), &host::release(), options.parse).context(
-            "no image is named, and the configuration has none for which a size can be told",
+            "no image is named, and the configuration has none for which a size can be computed",
         )?,
     };
     boot.crash = true;
@@ -122,7 +122,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
     let request = prepare(&boot, files, &host, Some(ANYWHERE))?.request;
     let size = Size::of(request, &host)?;
     let size = match options.memory_map {
-        // another machine's boot loader is not known
+        // the boot loader of another machine is unknown
         Some(_) => size,
         None => size.with_boot_loader(root),
     };
@@ -198,10 +198,7 @@ impl Size {
                 }
                 writeln!(out, "  reboot")?;
             }
-            Some(_) => writeln!(
-                out,
-                "The boot loader of this machine is not known to mbtool."
-            )?,
+            Some(_) => writeln!(out, "The boot loader of this machine is unknown to mbtool.")?,
             None => {}
         }
         writeln!(out, "\nReserved now: {}", self.reserved.why)
@@ -259,7 +256,7 @@ impl Reserved {
     }
 }
 
-/// "512 MiB at 0x...-0x..."
+/// Formats "512 MiB at 0x...-0x...".
 fn place(region: PhysRange) -> String {
     format!("{} at {region}", Bytes::rounded_up(region.len()))
 }

@@ -43,7 +43,7 @@ fn text(size: &Size) -> String {
 }
 
 #[test]
-fn the_word_stands_first_and_what_is_reserved_last() {
+fn the_parameter_is_printed_first_and_the_reservation_last() {
     let advised = Size::of(request(5 << 20), &host(&[])).unwrap();
     let mib = advised.bytes / MIB;
     assert!((96..=128).contains(&mib), "{mib}");
@@ -89,13 +89,13 @@ fn the_word_stands_first_and_what_is_reserved_last() {
 }
 
 #[test]
-fn a_machine_without_such_memory_is_told() {
+fn a_machine_without_such_memory_is_reported() {
     let size = Size::of(request(500 << 20), &host(&[])).unwrap();
     assert!(!size.fits && text(&size).contains("no piece of memory below 4 GiB"));
 }
 
 #[test]
-fn the_document_has_what_is_documented() {
+fn the_document_has_the_documented_fields() {
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(root.path().join("boot/grub")).unwrap();
     std::fs::write(root.path().join("boot/grub/grub.cfg"), "").unwrap();

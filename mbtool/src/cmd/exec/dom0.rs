@@ -1,12 +1,11 @@
-//! Leaving a Xen dom0.
+//! `mbtool exec` in a Xen dom0.
 //!
-//! systemd's own way to a loaded kernel does not work here: `systemctl kexec`
-//! asks /sys/kernel/kexec_loaded, which is 0, and then loads a kernel by itself;
-//! at the end of its shutdown it runs `kexec -e` or reboot(2), which know nothing
-//! of Xen's image or leave the devices running. So the shutdown is systemd's, up
-//! to the service whose turn it is then, and that one runs `mbtool exec --last`,
-//! by a drop-in that lives in /run: it is gone with this boot.
-//! docs/adr/0009-quiesce-dom0.md.
+//! systemd's kexec support does not work here: `systemctl kexec` reads
+//! /sys/kernel/kexec_loaded, which is 0, and then loads a kernel itself. At the
+//! end of its shutdown it runs `kexec -e` or reboot(2), which do not know Xen's
+//! image or leave devices running. So systemd does the shutdown up to the service
+//! that would jump, and a drop-in in /run, valid for this boot, makes that
+//! service run `mbtool exec --last`. See docs/adr/0009-quiesce-dom0.md.
 
 use super::{ExecError, Options, System};
 use crate::backend::BackendError;
@@ -17,9 +16,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Where systemd finds it, below the root.
+/// Path of the drop-in, relative to the root.
 const DROP_IN: &str = "run/systemd/system/systemd-kexec.service.d/50-mbtool.conf";
-/// What systemd is asked, in this order. kexec.target is what its login manager
+/// Commands for systemd, in order. kexec.target is what its login manager
 /// starts for `systemctl kexec`, in this mode.
 const COMMANDS: [&[&str]; 2] = [
     &["systemctl", "daemon-reload"],
@@ -32,7 +31,7 @@ const COMMANDS: [&[&str]; 2] = [
     ],
 ];
 
-/// Brings dom0 to rest and has Xen jump, or has systemd shut down first.
+/// Quiesces dom0 and jumps by Xen, or starts a shutdown by systemd.
 pub(super) fn run(
     options: Options,
     root: &Path,
@@ -52,12 +51,12 @@ pub(super) fn run(
     });
     say("jumping into the loaded image");
     let error = ready.exec();
-    // nobody can go on with a machine in this state
+    // the machine is unusable while quiesced
     say(&quiet.take_back(ops).text);
     Err(BackendError::from(error).into())
 }
 
-/// The orderly way.
+/// Starts the orderly shutdown.
 fn ask(root: &Path, system: &dyn System, say: &mut dyn FnMut(&str)) -> Result<(), ExecError> {
     if !root.join("run/systemd/system").exists() {
         return Err(no_init(root));
@@ -74,12 +73,12 @@ fn ask(root: &Path, system: &dyn System, say: &mut dyn FnMut(&str)) -> Result<()
     };
     put(&path, &drop_in(&program)).map_err(write)?;
     say(
-        "systemd shuts down in order (kexec.target); at the end mbtool brings the devices to rest \
+        "systemd shuts down in order (kexec.target); at the end mbtool quiesces the devices \
          and Xen jumps",
     );
     for command in COMMANDS {
         if let Err(why) = system.command(command) {
-            // the next kexec.target is not ours
+            // the next kexec.target must not use the drop-in
             let _ = fs::remove_file(&path);
             return Err(ExecError::Command {
                 command: command.join(" "),
@@ -97,8 +96,8 @@ fn put(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, text)
 }
 
-/// The service's command, replaced. Should it fail, the machine restarts: all
-/// services are stopped by then, and nobody is there to ask.
+/// Replaces the command of the service. If it fails, the machine reboots: all
+/// services are stopped by then, and no user can respond.
 fn drop_in(program: &Path) -> String {
     format!(
         "# Written by `mbtool exec` for this boot: Xen has the image, not Linux.\n\
@@ -118,9 +117,8 @@ fn drop_in(program: &Path) -> String {
     )
 }
 
-/// Refuses a program that is not there any more when its turn comes: all file
-/// systems but / and /usr are unmounted by then. And one whose name systemd's
-/// syntax would take apart.
+/// Refuses a program on a file system other than / and /usr, as others are
+/// unmounted by then; and a path that systemd's syntax would split.
 fn stays(root: &Path, program: &Path) -> Result<(), ExecError> {
     let bad = |why: &str| ExecError::Program {
         path: program.to_owned(),

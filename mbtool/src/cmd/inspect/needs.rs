@@ -1,10 +1,10 @@
-//! What a loader must provide, in sentences.
+//! Requirements of a loader, as sentences.
 
 use super::{ConsoleRequest, FramebufferRequest, Image, InfoRequest};
 use crate::image::mb1::{MEMORY_INFO, VIDEO_MODE, VideoMode};
 use crate::image::{Preference, Protocol};
 
-/// Returns what an information tag of the boot information holds.
+/// Returns a description of an information tag.
 pub(super) const fn information(tag: u32) -> &'static str {
     match tag {
         1 => "command line",
@@ -40,13 +40,13 @@ pub(super) fn information_list(tags: impl Iterator<Item = u32>) -> String {
     names.join(", ")
 }
 
-/// Says everything that `image` needs.
+/// Returns all requirements of `image`.
 pub(super) fn sentences(image: &Image) -> Vec<String> {
     let wants = &image.requirements;
     let mut needs = vec![memory(image)];
     if let Protocol::Linux(_) = image.protocol {
         needs.push(format!(
-            "entry at {:#x} (plus what it is moved by) in long mode, the first 4 GiB mapped to \
+            "entry at {:#x} (plus relocation offset) in long mode, the first 4 GiB mapped to \
              themselves, interrupts off, RSI = address of boot_params",
             image.entry
         ));
@@ -58,7 +58,7 @@ pub(super) fn sentences(image: &Image) -> Vec<String> {
         Protocol::Pvh | Protocol::Linux(_) => "EBX = address of the start info",
     };
     needs.push(format!(
-        "entry at {:#x} (plus what it is moved by) in 32-bit protected mode, paging and interrupts \
+        "entry at {:#x} (plus relocation offset) in 32-bit protected mode, paging and interrupts \
          off, {registers}",
         image.entry
     ));
@@ -76,7 +76,7 @@ pub(super) fn sentences(image: &Image) -> Vec<String> {
                 }) => format!("type {mode_type}, {width}x{height}, {depth} bits"),
                 None => "any".into(),
             };
-            needs.push(format!("a video mode, if at hand: {mode}"));
+            needs.push(format!("a video mode, if available: {mode}"));
         }
     }
     let requested = |required: bool| {
@@ -130,7 +130,7 @@ pub(super) fn sentences(image: &Image) -> Vec<String> {
     }
     if wants.efi_boot_services || wants.efi32_entry.is_some() || wants.efi64_entry.is_some() {
         needs.push(
-            "nothing of EFI: its EFI entry needs boot services, which ended when the running \
+            "no EFI services: its EFI entry needs boot services, which ended when the running \
              kernel started, and is not used"
                 .into(),
         );
@@ -138,7 +138,7 @@ pub(super) fn sentences(image: &Image) -> Vec<String> {
     needs
 }
 
-/// How much memory, and where.
+/// Returns size and constraints of the memory.
 fn memory(image: &Image) -> String {
     let size = image.span.len();
     if let Some(tag) = image.requirements.relocatable {

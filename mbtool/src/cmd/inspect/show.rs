@@ -1,4 +1,4 @@
-//! The report as text.
+//! Text format of the report.
 
 use super::needs::information_list;
 use super::{ImageReport, InspectReport, NoteReport, TagReport};
@@ -75,7 +75,7 @@ impl Display for InspectReport {
     }
 }
 
-/// What Linux says of itself.
+/// Formats Linux's setup header.
 fn setup(f: &mut Formatter<'_>, setup: &Setup) -> fmt::Result {
     if let Some(version) = &setup.kernel_version {
         line(f, "version", version)?;
@@ -84,7 +84,7 @@ fn setup(f: &mut Formatter<'_>, setup: &Setup) -> fmt::Result {
         return line(
             f,
             "boot protocol",
-            "64-bit, without the decompressor: not randomised",
+            "64-bit, without the decompressor: not randomized",
         );
     }
     line(f, "boot protocol", setup.protocol())?;
@@ -104,8 +104,8 @@ fn setup(f: &mut Formatter<'_>, setup: &Setup) -> fmt::Result {
         line(f, "payload", payload)?;
     }
     let known = [
-        (XLF_EFI_KEXEC, "takes EFI over from another kernel"),
-        (XLF_5LEVEL, "works with five levels of page tables"),
+        (XLF_EFI_KEXEC, "can take over EFI from another kernel"),
+        (XLF_5LEVEL, "supports five levels of page tables"),
     ];
     let flags: Vec<&str> = known
         .iter()

@@ -122,14 +122,14 @@ fn linux_is_described_by_its_setup_header() {
     assert_eq!(json["linux"]["payload"]["length"], 0x1000);
     assert_eq!(json["linux"]["header"], serde_json::Value::Null);
     assert_eq!(json["image"]["format"], "bzimage");
-    // one that is damaged has a report as well
+    // a damaged file has a report too
     let report = inspect(&bzimage()[..0x1000], &[], "vmlinuz");
     assert!(!report.loadable && report.linux.is_none());
     assert!(report.to_string().starts_with("vmlinuz: Linux bzImage\n"));
 }
 
 #[test]
-fn flat_and_position_independent_images_say_so() {
+fn flat_and_position_independent_images_are_described() {
     let report = inspect(&flat(0x10_0000), &[], "flat");
     assert_eq!(report.image.as_ref().unwrap().entry.linked, None);
     let text = report.to_string();
@@ -153,7 +153,7 @@ fn flat_and_position_independent_images_say_so() {
 }
 
 #[test]
-fn what_cannot_be_loaded_has_a_report_too() {
+fn files_that_cannot_be_loaded_have_a_report_too() {
     let load = program(xen_header().words(0x77, &[5]), 0x200);
     let report = inspect(
         &ElfBuilder::elf32(0).load(0x10_0000, load, 0).build(),
@@ -230,7 +230,7 @@ fn a_multiboot_1_image_shows_its_header_and_its_needs() {
 }
 
 #[test]
-fn a_pvh_kernel_shows_where_it_is_entered() {
+fn a_pvh_kernel_shows_its_entry_point() {
     let entry = xen_note(18, &0x100_0080_u64.to_le_bytes());
     let kernel = pvh_kernel(&[entry, xen_note(19, &[])]);
     let report = inspect(&kernel, &[], "vmlinux");

@@ -1,4 +1,4 @@
-//! What a vector means, from the instruction, the error code and the registers.
+//! Rules that depend on the instruction, the error code and the registers.
 
 use super::{Answer, Facts, answer};
 use crate::decode::bits::{self, CR0_EM_TS, CR4_OSFXSR, CR4_OSXSAVE};
@@ -54,7 +54,7 @@ pub(crate) fn undefined(facts: &Facts<'_>) -> Answer {
     };
     answer(
         bytes,
-        "compare them with the file; if they differ, something overwrote the code, else look how it got here",
+        "compare them with the file; if they differ, something overwrote the code, else find how execution got here",
     )
 }
 

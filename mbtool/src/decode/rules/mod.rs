@@ -1,9 +1,10 @@
-//! What an exception means, by its vector.
+//! Rules about exceptions, by vector.
 //!
 //! - [`vectors`]: the rules of each vector;
-//! - `exceptions`: rules that look at the instruction, the error code and the registers.
+//! - `exceptions`: rules that depend on the instruction, the error code and the
+//!   registers.
 //!
-//! A rule is a function of [`Facts`]. `super::explain` asks them.
+//! A rule is a function of [`Facts`]. `super::explain` applies them.
 
 mod exceptions;
 pub mod vectors;
@@ -16,20 +17,20 @@ use handoff::abi::PHASE_TARGET;
 use handoff::dump::read::Dump;
 use iced_x86::{Instruction, Mnemonic};
 
-/// What the rules look at.
+/// Input of the rules.
 #[derive(Debug)]
 pub struct Facts<'a> {
     /// The dump.
     pub found: &'a Found,
-    /// What is where.
+    /// Locations of segments.
     pub places: &'a AddressMap,
-    /// Where rip is.
+    /// Location of rip.
     pub place: Option<Place>,
-    /// What rip is.
+    /// Symbol of rip.
     pub symbol: Option<Symbol>,
-    /// The instruction at rip.
+    /// Instruction at rip.
     pub instruction: Option<Instruction>,
-    /// The memory that it uses.
+    /// Its memory accesses.
     pub accesses: Vec<Access>,
     /// True if rip is in code of a symbol file.
     pub in_code: bool,
@@ -50,7 +51,7 @@ impl Facts<'_> {
         self.dump().phase.is_some_and(|phase| phase >= PHASE_TARGET) && !self.in_segment("handoff")
     }
 
-    /// Where `addr` is, for a sentence.
+    /// Formats `addr` with its location, for a sentence.
     pub(super) fn name(&self, addr: u64) -> String {
         match self.places.at(addr) {
             Some(place) => format!("{addr:#x} ({})", place.name),
@@ -59,25 +60,25 @@ impl Facts<'_> {
         }
     }
 
-    /// True at `ud2` and its like.
+    /// True at `ud2` and similar instructions.
     pub(super) fn stops_itself(&self) -> bool {
         self.instruction
             .is_some_and(|i| matches!(i.mnemonic(), Mnemonic::Ud0 | Mnemonic::Ud1 | Mnemonic::Ud2))
     }
 }
 
-/// Meaning and advice, of a rule that fits.
+/// Meaning and advice of a rule that applies.
 pub(super) type Answer = Option<(String, String)>;
 /// A rule and its name.
 pub(super) type Rule = (&'static str, fn(&Facts<'_>) -> Answer);
 
-/// True if the dump says that rip, flags, cs and error code are not known.
+/// True when the dump marks rip, flags, cs and error code as unknown.
 #[must_use]
 pub fn is_frame_lost(dump: &Dump) -> bool {
     dump.more.iter().any(|line| line.starts_with("frame lost"))
 }
 
-/// A watchpoint of the handoff's own.
+/// Watchpoint of `--guard`.
 pub(super) fn guard(facts: &Facts<'_>) -> Answer {
     let dump = facts.dump();
     let hit = dump.dr6? & 3;
@@ -104,7 +105,7 @@ pub(super) fn guard(facts: &Facts<'_>) -> Answer {
     )
 }
 
-/// A rule fits.
+/// Makes an answer.
 pub(super) fn answer(meaning: impl Into<String>, advice: impl Into<String>) -> Answer {
     Some((meaning.into(), advice.into()))
 }

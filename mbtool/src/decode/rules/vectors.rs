@@ -1,16 +1,16 @@
-//! What each vector means.
+//! Rules of each vector.
 
 use super::exceptions;
 use super::{Answer, Facts, Rule, guard};
 use handoff::dump::vector_name;
 
-/// Name of a vector.
+/// Returns the name of a vector.
 #[must_use]
 pub fn name(vector: u8) -> &'static str {
     str::from_utf8(vector_name(vector)).unwrap_or("?")
 }
 
-/// The rules of a vector, the special ones first.
+/// Returns the rules of a vector, specific ones first.
 pub(crate) fn rules(vector: Option<u8>) -> &'static [Rule] {
     match vector {
         Some(0) => &[("divide", divide)],
@@ -62,7 +62,7 @@ fn debug(facts: &Facts<'_>) -> Answer {
         ),
         dr6 if dr6 & 1 << 14 != 0 => answer(
             "single step: the trap flag was set",
-            "somebody loaded flags that were not made for it",
+            "code loaded flags with the trap flag set",
         ),
         _ => answer(
             "int1, or a debug exception without a reason in DR6",
@@ -103,14 +103,14 @@ fn segment(_: &Facts<'_>) -> Answer {
 fn alignment(_: &Facts<'_>) -> Answer {
     answer(
         "a misaligned access with alignment checks on (CR0.AM, RFLAGS.AC)",
-        "the flags were loaded from memory that was not made for it",
+        "the flags were loaded from memory with other contents",
     )
 }
 
 fn machine_check(facts: &Facts<'_>) -> Answer {
     let banks = crate::decode::mca::describe(&facts.found.dump.more).join("; ");
     let banks = if banks.is_empty() {
-        "no bank of this CPU holds an error: a broadcast from another CPU, or one sent by hand"
+        "no bank of this CPU holds an error: a broadcast from another CPU, or one that was injected"
             .to_owned()
     } else {
         banks
@@ -130,7 +130,7 @@ fn control(_: &Facts<'_>) -> Answer {
 
 fn interrupt(_: &Facts<'_>) -> Answer {
     answer(
-        "an interrupt that nobody was ready for: the interrupt flag was set before the interrupt controllers were",
+        "an unexpected interrupt: the interrupt flag was set before the interrupt controllers were set up",
         "interrupts must stay off until the new kernel has its own IDT; a device of the old kernel may still be active",
     )
 }

@@ -1,13 +1,13 @@
-//! The parts of an ELF file that names come from.
+//! Reads segments, symbols and DWARF of an ELF file.
 
 use super::{Load, Slice, Text};
 use gimli::LittleEndian;
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
 use std::sync::Arc;
 
-/// What is loaded, with its physical addresses.
+/// Returns loaded segments with physical addresses.
 pub(super) fn loads(file: &object::File<'_>) -> Vec<Load> {
-    // `object` hides physical addresses
+    // `object` does not provide physical addresses
     let physical: Vec<(u64, u64)> = match file {
         object::File::Elf64(elf) => {
             let endian = elf.endian();
@@ -47,7 +47,7 @@ pub(super) fn loads(file: &object::File<'_>) -> Vec<Load> {
         .collect()
 }
 
-/// Symbols of code, sorted by address; of several at one address the best.
+/// Returns symbols of code, sorted by address; the best one per address.
 pub(super) fn symbols(file: &object::File<'_>, texts: &[Text]) -> Vec<(u64, String)> {
     let mut all: Vec<(u64, u8, String)> = file
         .symbols()
@@ -80,7 +80,7 @@ pub(super) fn symbols(file: &object::File<'_>, texts: &[Text]) -> Vec<(u64, Stri
         .collect()
 }
 
-/// DWARF, if there is some that can be read.
+/// Returns DWARF data, if readable.
 pub(super) fn dwarf(file: &object::File<'_>) -> Option<addr2line::Context<Slice>> {
     file.section_by_name(".debug_info")?;
     let load = |id: gimli::SectionId| -> Result<Slice, gimli::Error> {

@@ -1,4 +1,5 @@
-//! A small kernel: linked at 2 MiB for physical memory, far above for virtual.
+//! Tests with a small kernel: physical link address 2 MiB, virtual in the
+//! higher half.
 
 use super::*;
 use crate::decode::address_map::{AddressMap, ImageAt};
@@ -6,7 +7,7 @@ use crate::decode::symbolise::Symboliser;
 
 const VIRT: u64 = 0xffff_82d0_4020_0000;
 const PHYS: u64 = 0x20_0000;
-/// Where the test loads it.
+/// Load address in the tests.
 const LOADED: u64 = 0x7fa0_0000;
 
 fn words(out: &mut Vec<u8>, words: &[u64]) {
@@ -111,21 +112,21 @@ fn linked_addresses_are_known_without_a_base() {
 }
 
 #[test]
-fn a_loaded_image_is_where_it_was_loaded_and_where_it_maps_itself() {
+fn load_addresses_and_virtual_addresses_are_found() {
     let mut file = xen();
     assert_eq!(file.link_base(), PHYS + 0x1000);
     file.base = Some(LOADED);
     let high = Some(("__high_start".to_owned(), 2));
     assert_eq!(named(&file, LOADED + 0xa), high);
     assert_eq!(named(&file, VIRT + 0x100a), high);
-    // nothing is where it was linked
+    // its link address is not used
     assert_eq!(named(&file, PHYS + 0x100a), None);
     let (before, after) = file.code(LOADED + 0x15, 5).unwrap();
     assert_eq!((before, after[0]), (&[0xe8, 0, 0, 0, 0][..], 0x90));
 }
 
 #[test]
-fn the_plan_says_where_xen_is() {
+fn the_address_of_xen_comes_from_the_plan() {
     let mut symbols = Symboliser::new(vec![xen()]);
     let mut places = AddressMap {
         image: Some(ImageAt {
@@ -138,7 +139,7 @@ fn the_plan_says_where_xen_is() {
     };
     symbols.place(&places);
     assert_eq!(symbols.lookup(LOADED + 8).unwrap().name, "__high_start");
-    // another image is not Xen
+    // other images are not Xen
     places.image.as_mut().unwrap().xen = false;
     symbols.place(&places);
     assert_eq!(symbols.lookup(LOADED + 8), None);
@@ -146,7 +147,7 @@ fn the_plan_says_where_xen_is() {
 }
 
 #[test]
-fn the_handoff_knows_its_own_names() {
+fn symbols_of_the_handoff_are_built_in() {
     let mut symbols = Symboliser::new(Vec::new());
     let base = 0x60_0000;
     let entry = base + u64::from(handoff::blob::header().entry64);
@@ -157,7 +158,7 @@ fn the_handoff_knows_its_own_names() {
         ..AddressMap::default()
     });
     assert_eq!(symbols.lookup(entry).unwrap().offset, 0);
-    // Rust code has lines, without a directory of whoever built it
+    // Rust code has lines, without a directory of the build machine
     let named = (0..0x3000).filter_map(|offset| symbols.lookup(base + offset));
     let frames: Vec<Frame> = named.flat_map(|symbol| symbol.frames).collect();
     let own = |frame: &&Frame| {
@@ -173,7 +174,7 @@ fn the_handoff_knows_its_own_names() {
 }
 
 #[test]
-fn what_has_no_symbols_is_refused() {
+fn files_without_symbols_are_refused() {
     let why = |bytes: &[u8]| {
         SymbolFile::parse("file", bytes, None)
             .unwrap_err()
@@ -183,7 +184,7 @@ fn what_has_no_symbols_is_refused() {
     assert!(why(&kernel(&[])).contains("stripped"));
     let whole = kernel(&[("__start_xen", VIRT + 0x1000, FUNCTION)]);
     for len in 0..whole.len() {
-        // cut anywhere: refused or read, no panic
+        // truncated anywhere: refused or read, without a panic
         let _ = SymbolFile::parse("file", &whole[..len], None).map(|file| file.lookup(PHYS));
     }
 }

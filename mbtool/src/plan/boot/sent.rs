@@ -16,6 +16,7 @@ pub struct SentTag {
     pub name: &'static str,
     /// Size field, in bytes.
     pub size: usize,
+    /// Contents by type.
     #[serde(flatten)]
     pub body: Body,
 }
@@ -51,6 +52,7 @@ pub enum Body {
         entry_size: u32,
         /// Always 0.
         entry_version: u32,
+        /// Ranges with their types.
         entries: Vec<Area>,
     },
     /// Tag 9: section headers.

@@ -23,6 +23,7 @@ pub struct Part {
 }
 
 impl Part {
+    /// Creates a part of `len` bytes.
     #[must_use]
     pub fn new(name: &str, len: u64) -> Self {
         Self {

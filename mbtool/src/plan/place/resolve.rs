@@ -36,6 +36,7 @@ pub enum ResolveError {
         count: usize,
         /// Maximum number.
         limit: usize,
+        /// Names of the segments.
         names: Vec<String>,
     },
 }

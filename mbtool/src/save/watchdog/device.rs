@@ -1,6 +1,6 @@
 // UNSAFETY: ioctl(2) takes raw pointers.
 #![expect(unsafe_code)]
-//! /dev/watchdog: a timer of the machine, or of Linux (softdog).
+//! /dev/watchdog: a hardware timer, or Linux's softdog.
 //!
 //! Source: Linux, Documentation/watchdog/watchdog-api.rst,
 //! include/uapi/linux/watchdog.h.
@@ -12,16 +12,17 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::time::Duration;
 
-/// The device, and its name since there may be several.
+/// Names of the device, the second since there may be several.
 const DEVICES: [&str; 2] = ["/dev/watchdog", "/dev/watchdog0"];
-/// What it calls itself.
+/// Its identity string.
 const IDENTITY: &str = "/sys/class/watchdog/watchdog0/identity";
-/// WDIOC_SETTIMEOUT: the seconds wanted; the driver puts there what it took.
+/// WDIOC_SETTIMEOUT: requests a timeout in seconds; the driver stores the
+/// actual one.
 const SETTIMEOUT: Opcode = opcode::read_write::<i32>(b'W', 6);
 /// WDIOC_GETTIMEOUT.
 const GETTIMEOUT: Opcode = opcode::read::<i32>(b'W', 7);
 
-/// The open device: its time has begun.
+/// The open device, which is active.
 #[derive(Debug)]
 pub struct Device {
     file: File,
@@ -29,7 +30,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// Opens it, which starts it.
+    /// Opens and thereby starts it.
     pub fn open(timeout: Duration) -> Result<Self, String> {
         let open = |path: &&str| File::options().write(true).open(path);
         let mut why = format!("there is no {}", DEVICES[0]);
@@ -40,7 +41,7 @@ impl Device {
                     return Ok(Self { file, timeout });
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                // ENODEV, ENXIO: a node without a driver
+                // ENODEV, ENXIO: a device node without a driver
                 Err(error)
                     if matches!(
                         Errno::from_io_error(&error),
@@ -53,14 +54,14 @@ impl Device {
     }
 }
 
-/// Sets the time, and tells what the device made of it.
+/// Sets the timeout, and returns the actual one.
 fn set(file: &File, timeout: Duration) -> Duration {
     let wanted = i32::try_from(timeout.as_secs()).unwrap_or(i32::MAX);
     let mut seconds = wanted;
     // SAFETY: WDIOC_SETTIMEOUT reads and writes an int, which `seconds` is.
     let set = unsafe { ioctl(file, Updater::<SETTIMEOUT, i32>::new(&mut seconds)) };
     if set.is_err() {
-        // a device whose time is fixed
+        // a device with a fixed timeout
         seconds = wanted;
         // SAFETY: WDIOC_GETTIMEOUT writes an int, which `seconds` is.
         let _ = unsafe { ioctl(file, Updater::<GETTIMEOUT, i32>::new(&mut seconds)) };
@@ -87,7 +88,7 @@ impl Watchdog for Device {
     }
 
     fn stop(mut self: Box<Self>) -> Result<(), String> {
-        // the byte that makes the close that follows an end
+        // magic close: writing 'V' disarms the watchdog on close(2)
         self.file.write_all(b"V").map_err(|error| error.to_string())
     }
 }

@@ -1,4 +1,4 @@
-//! What resets the machine when the saver, or all of Linux, hangs.
+//! Watchdogs: reset the machine when the saver, or all of Linux, hangs.
 
 mod device;
 mod xen;
@@ -12,32 +12,32 @@ use std::process::Command;
 use std::time::Duration;
 use xen::OfXen;
 
-/// A watchdog that runs. It goes on when it is dropped.
+/// An active watchdog. It stays active when dropped.
 pub trait Watchdog: Debug + Send {
-    /// What it is, for the user.
+    /// Description for the user.
     fn name(&self) -> String;
     /// Time from a kick to the reset.
     fn timeout(&self) -> Duration;
-    /// Starts its time again.
+    /// Restarts its timer.
     ///
     /// # Errors
     ///
-    /// One clause.
+    /// The reason, as a clause.
     fn kick(&mut self) -> Result<(), String>;
-    /// Ends it, because nothing that could hang is left to do.
+    /// Stops it, when nothing that could hang is left to do.
     ///
     /// # Errors
     ///
-    /// One clause; it goes on.
+    /// The reason, as a clause; it stays active.
     fn stop(self: Box<Self>) -> Result<(), String>;
 }
 
 /// Starts a watchdog of `timeout`: the machine's own or Linux's (/dev/watchdog),
-/// else Xen's, else Linux's softdog. Why there is none, if there is none.
+/// else Xen's, else Linux's softdog. Returns the reasons if none can be started.
 ///
 /// # Errors
 ///
-/// What was tried, one clause for each.
+/// The reason for each type, as a clause.
 pub fn start(run: &Run, timeout: Duration) -> Result<Box<dyn Watchdog>, String> {
     let mut tried = Vec::new();
     match Device::open(timeout) {
@@ -60,14 +60,14 @@ pub fn start(run: &Run, timeout: Duration) -> Result<Box<dyn Watchdog>, String> 
     Err(tried.join("; "))
 }
 
-/// Whether Xen runs this Linux.
+/// True when Xen runs this Linux.
 #[must_use]
 pub fn xen_below() -> bool {
     std::fs::read_to_string("/sys/hypervisor/type").is_ok_and(|kind| kind.trim_end() == "xen")
 }
 
-/// Loads kernel modules, as far as there is a program for that and the modules
-/// are there; nothing depends on it.
+/// Loads kernel modules, as far as modprobe and modules are available; errors
+/// are ignored.
 pub fn modprobe(run: &Run, modules: &[&str]) {
     let programs = ["/sbin/modprobe", "/usr/sbin/modprobe", "/bin/modprobe"];
     let Some(program) = programs.iter().find(|path| Path::new(path).exists()) else {

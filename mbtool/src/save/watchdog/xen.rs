@@ -1,10 +1,10 @@
-//! Xen's watchdog of dom0, where the machine has none that Linux can use.
+//! Xen's watchdog for dom0, if Linux has access to no other.
 
 use super::Watchdog;
 use std::time::Duration;
 use xen_shim::hypercall::{self, Privcmd};
 
-/// It runs: Xen resets the machine when it is not kicked.
+/// An active watchdog: Xen resets the machine when it is not kicked.
 #[derive(Debug)]
 pub struct OfXen {
     watchdog: hypercall::DomainWatchdog<Privcmd>,
@@ -12,7 +12,7 @@ pub struct OfXen {
 }
 
 impl OfXen {
-    /// Starts it.
+    /// Starts the watchdog.
     pub fn start(timeout: Duration) -> Result<Self, String> {
         let transport = Privcmd::open().map_err(|error| error.to_string())?;
         let watchdog = hypercall::DomainWatchdog::start(transport, timeout);

@@ -1,4 +1,4 @@
-//! From files to a [`BootLoader`].
+//! Detects a [`BootLoader`] from files.
 
 use super::steps::{DROP_IN, OLD_DROP_IN};
 use super::{BootLoader, Kind};
@@ -6,22 +6,25 @@ use crate::sys::file;
 use std::fs;
 use std::path::Path;
 
-/// What a boot loader says of itself (UTF-16 behind four bytes of attributes).
+/// EFI variable with the name of the boot loader (UTF-16 after four bytes of
+/// attributes).
 const LOADER_INFO: &str =
     "sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
-/// Most bytes of a configuration that are read.
+/// Maximum size of a configuration in bytes.
 const LIMIT: u64 = 1 << 20;
-/// Most files of one directory that are looked at.
+/// Maximum number of files in a directory.
 const MAX_FILES: usize = 256;
-/// Where the EFI system partition, or the one beside it, is mounted.
+/// Mount points of the EFI system partition, or of the extended boot loader
+/// partition.
 const PARTITIONS: [&str; 3] = ["boot/efi", "efi", "boot"];
-/// Where Debian's GRUB reads more of its configuration.
+/// Directory with additional configuration of Debian's GRUB.
 const DROP_INS: &str = "etc/default/grub.d";
 
-/// Looks for one boot loader: what it is, and the file that tells.
+/// Detector of one boot loader: returns its type, and the file that identifies
+/// it.
 type Way<'a> = fn(&Files<'a>) -> Option<(Kind, String)>;
 
-/// What to look at.
+/// Files to examine.
 pub(super) struct Files<'a> {
     pub root: &'a Path,
     pub release: &'a str,
@@ -54,7 +57,7 @@ impl Files<'_> {
             .unwrap_or_else(unknown);
         let old = self.old(&kind);
         let mut reserving = self.reserving(&kind, &found);
-        // to be written anew, and to be removed
+        // these are rewritten or removed
         reserving.retain(|path| *path != drop_in(DROP_IN) && Some(path) != old.as_ref());
         BootLoader {
             kind,
@@ -64,7 +67,8 @@ impl Files<'_> {
         }
     }
 
-    /// What an mbtool wrote where others' files come later, if nobody edited it.
+    /// Returns a file of an older mbtool in a directory where files of others
+    /// are read later, unless it was edited.
     fn old(&self, kind: &Kind) -> Option<String> {
         let path = drop_in(OLD_DROP_IN);
         let text = match kind {
@@ -121,7 +125,7 @@ impl Files<'_> {
                 .is_some_and(|value| value.trim_matches(['"', '\'']) == "true")
         });
         let grubby = ["usr/sbin/grubby", "usr/bin/grubby", "sbin/grubby"];
-        // grubby does not know Xen's entries
+        // grubby does not support Xen's entries
         if bls && !self.xen && grubby.iter().any(|path| self.has(path)) {
             return Some((Kind::GrubBls, DEFAULT.to_owned()));
         }
@@ -134,7 +138,7 @@ impl Files<'_> {
             found.next().map(|(name, path)| (name.to_owned(), path))
         };
         let mkconfig = find(&["grub-mkconfig", "grub2-mkconfig"]);
-        // Debian's reads the directory, others' do not
+        // Debian's grub-mkconfig reads the directory, others do not
         let drop_in = mkconfig
             .as_ref()
             .and_then(|(_, path)| self.read(path))
@@ -209,7 +213,8 @@ impl Files<'_> {
         Some((Kind::Syslinux, (*path).to_owned()))
     }
 
-    /// A file beside xen.efi, on a machine that EFI started.
+    /// Returns the configuration file beside xen.efi, on a machine started by
+    /// EFI.
     fn xen_cfg(&self) -> Option<(Kind, String)> {
         if !self.has("sys/firmware/efi") {
             return None;
@@ -226,7 +231,7 @@ impl Files<'_> {
         Some((Kind::XenCfg, path))
     }
 
-    /// Files of this boot loader that have the word already.
+    /// Returns files of this boot loader that contain the parameter already.
     fn reserving(&self, kind: &Kind, found: &str) -> Vec<String> {
         let (files, variable) = match kind {
             Kind::Grub { drop_in, .. } => {
@@ -246,7 +251,7 @@ impl Files<'_> {
             Kind::UBootMenu => (vec![found.to_owned()], "U_BOOT_PARAMETERS"),
             Kind::UpdateExtlinux => (vec![found.to_owned()], "default_kernel_opts"),
             Kind::XenCfg => (vec![found.to_owned()], "options"),
-            // their steps replace it
+            // the steps replace it
             _ => return Vec::new(),
         };
         let has = |path: &String| {
@@ -257,12 +262,12 @@ impl Files<'_> {
     }
 }
 
-/// The path of a file in [`DROP_INS`].
+/// Returns the path of a file in [`DROP_INS`].
 fn drop_in(name: &str) -> String {
     format!("{DROP_INS}/{name}")
 }
 
-/// The lines that are no comment, without spaces around.
+/// Returns the lines that are not comments, trimmed.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let lines = text.lines().map(str::trim);
     lines.filter(|line| !line.starts_with('#'))

@@ -1,21 +1,21 @@
-//! How a word gets onto the command line, for each boot loader.
+//! Steps to add a kernel parameter, for each boot loader.
 
 use super::{BootLoader, Kind};
 use crate::plan::crash::Reserve;
 use serde::Serialize;
 
-/// The file that is written where there is a directory for such. They are read in
-/// the order of their names: after Debian's xen.cfg, which sets what this adds to.
+/// Name of the file in a drop-in directory. Files are read in the order of their
+/// names, and this one extends a variable that Debian's xen.cfg sets.
 pub(super) const DROP_IN: &str = "zz-mbtool.cfg";
-/// What its name was, too early in that order.
+/// Former name, which sorts before xen.cfg.
 pub(super) const OLD_DROP_IN: &str = "mbtool.cfg";
 
-/// One thing to do.
+/// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// What, in words.
+    /// Description.
     pub text: String,
-    /// The command for a root shell that does it, where there is one.
+    /// Command for a root shell, if there is one.
     pub command: Option<String>,
 }
 
@@ -36,15 +36,15 @@ impl Step {
 }
 
 impl BootLoader {
-    /// What puts `word` onto the command line of Linux, or of Xen; empty where the
-    /// boot loader is not known. A reboot has to follow.
+    /// Returns the steps to add `word` to the command line of Linux or Xen; empty
+    /// for an unknown boot loader. A reboot must follow.
     #[must_use]
     pub fn steps(&self, word: Reserve) -> Vec<Step> {
         let found = &self.found;
         let mut steps = Vec::new();
         for file in &self.reserving {
             steps.push(Step::by_hand(format!(
-                "take the crashkernel= out of /{file}: of two on a line the last one counts"
+                "take the crashkernel= out of /{file}: of several, the last one applies"
             )));
         }
         match &self.kind {
@@ -58,13 +58,13 @@ impl BootLoader {
                 };
                 if let Some(old) = &self.old {
                     let command = format!("rm -f /{old}");
-                    steps.push(Step::run("remove what an older mbtool wrote", command));
+                    steps.push(Step::run("remove the file of an older mbtool", command));
                 }
                 steps.push(Step::run("add the word", format!("echo {line} {to}")));
                 steps.push(Step::run("make grub.cfg anew", command.clone()));
             }
             Kind::GrubBls => steps.push(Step::run(
-                "add the word to all entries",
+                "add the parameter to all entries",
                 format!("grubby --update-kernel=ALL --args={word}"),
             )),
             Kind::GrubByHand => {
@@ -74,7 +74,7 @@ impl BootLoader {
                     "line that begins with linux"
                 };
                 steps.push(Step::by_hand(format!(
-                    "add the word to the {line} in /{found}"
+                    "add the parameter to the {line} in /{found}"
                 )));
             }
             Kind::KernelInstall { cmdline, kernel } => {
@@ -89,12 +89,12 @@ impl BootLoader {
                 };
                 steps.push(Step::run("add the word", add));
                 steps.push(Step::run(
-                    "make the running kernel's entry anew",
+                    "regenerate the running kernel's entry",
                     format!("kernel-install add \"$(uname -r)\" {kernel}"),
                 ));
             }
             Kind::Entries => steps.push(Step::by_hand(format!(
-                "add the word to the options line of the entry that is booted, as in /{found}"
+                "add the parameter to the options line of the entry that is booted, as in /{found}"
             ))),
             Kind::UBootMenu => {
                 let line = format!("'U_BOOT_PARAMETERS=\"$U_BOOT_PARAMETERS {word}\"'");
@@ -118,15 +118,15 @@ impl BootLoader {
                 ));
             }
             Kind::Syslinux if word.xen => steps.push(Step::by_hand(format!(
-                "add the word to the line in /{found} that loads Xen, before its first ---"
+                "add the parameter to the line in /{found} that loads Xen, before its first ---"
             ))),
             Kind::Syslinux => {
                 steps.push(Step::by_hand(format!(
-                    "add the word to the append line in /{found}"
+                    "add the parameter to the append line in /{found}"
                 )));
             }
             Kind::XenCfg => steps.push(Step::by_hand(format!(
-                "add the word to the options= line, in the section of /{found} that default= names"
+                "add the parameter to the options= line, in the section of /{found} that default= names"
             ))),
             Kind::Unknown => {}
         }

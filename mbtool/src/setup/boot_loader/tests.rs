@@ -30,7 +30,7 @@ fn say(root: &TempDir, loader: &str) {
     .unwrap();
 }
 
-/// What is found, and the commands or the words.
+/// Returns the detected boot loader, and its commands or descriptions.
 fn told(root: &TempDir, xen: bool) -> (BootLoader, Vec<String>) {
     let loader = BootLoader::detect(root.path(), RELEASE, xen);
     let bytes = 512 * MIB;
@@ -76,7 +76,7 @@ fn debian() {
 }
 
 #[test]
-fn what_an_older_mbtool_wrote_goes() {
+fn the_file_of_an_older_mbtool_is_removed() {
     let line = "GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT crashkernel=128M\"\n";
     let with = |text: &str| {
         let root = machine(&[DEBIAN, &[("etc/default/grub.d/mbtool.cfg", text)]].concat());
@@ -90,7 +90,7 @@ fn what_an_older_mbtool_wrote_goes() {
         "{steps:?}"
     );
     assert!(reserving.is_empty());
-    // with a line of somebody else in it, it is theirs
+    // a file with another line was edited, and is kept
     for text in [
         format!("{line}GRUB_TIMEOUT=1\n"),
         line.replace("128M", "128M quiet"),
@@ -100,7 +100,7 @@ fn what_an_older_mbtool_wrote_goes() {
         assert!(steps[0].starts_with("take the crashkernel="), "{steps:?}");
         assert!(!steps.iter().any(|step| step.contains("rm ")), "{steps:?}");
     }
-    // elsewhere no such file is read
+    // without the drop-in directory no such file is read
     let files = [
         ("etc/default/grub", ""),
         ("usr/bin/grub-mkconfig", "no directory"),
@@ -112,12 +112,12 @@ fn what_an_older_mbtool_wrote_goes() {
 }
 
 #[test]
-fn what_reserves_already_is_named() {
+fn existing_crashkernel_parameters_are_named() {
     let root = machine(DEBIAN);
     let dir = root.path().join("etc/default/grub.d");
     fs::create_dir_all(&dir).unwrap();
     let line = "GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT crashkernel=128M\"\n";
-    // ours is written anew; a backup and a comment are not read
+    // the file of mbtool is rewritten; backups and comments are not read
     for (name, content) in [
         ("kdump-tools.cfg", line.to_owned()),
         ("zz-mbtool.cfg", line.to_owned()),
@@ -132,12 +132,12 @@ fn what_reserves_already_is_named() {
         steps[0].contains("/etc/default/grub.d/kdump-tools.cfg"),
         "{steps:?}"
     );
-    // that one is Linux's, not Xen's
+    // this one is for Linux, not for Xen
     assert!(told(&root, true).0.reserving.is_empty());
 }
 
 #[test]
-fn grub_elsewhere() {
+fn grub_of_other_distributions() {
     let arch = machine(&[
         ("etc/default/grub", ""),
         ("usr/bin/grub-mkconfig", "no directory"),
@@ -207,7 +207,7 @@ fn systemd_boot() {
 }
 
 #[test]
-fn what_the_boot_loader_says_counts_more_than_files() {
+fn the_efi_variable_has_priority_over_files() {
     let files = [
         DEBIAN,
         &[
@@ -220,14 +220,14 @@ fn what_the_boot_loader_says_counts_more_than_files() {
     assert_eq!(told(&root, false).0.name(), "GRUB");
     say(&root, "systemd-boot 257.9-1~deb13u1");
     assert_eq!(told(&root, false).0.name(), "systemd-boot");
-    // it does not start Xen
+    // systemd-boot does not start Xen
     assert_eq!(told(&root, true).0.name(), "GRUB");
     say(&root, "GRUB 2.12");
     assert_eq!(told(&root, false).0.name(), "GRUB");
 }
 
 #[test]
-fn xen_that_firmware_starts() {
+fn xen_efi_started_by_firmware() {
     let cfg = "[global]\ndefault=debian\n[debian]\noptions=console=vga\nkernel=vmlinuz ro\n";
     let files = [
         DEBIAN,
@@ -274,7 +274,7 @@ fn extlinux() {
 }
 
 #[test]
-fn nothing_known_says_nothing() {
+fn an_unknown_boot_loader_has_no_steps() {
     let (loader, steps) = told(&machine(&[]), false);
     assert_eq!((loader.kind, steps.len()), (Kind::Unknown, 0));
     assert!(
@@ -284,7 +284,7 @@ fn nothing_known_says_nothing() {
     );
 }
 
-/// The commands do what they should, in a shell whose files are in a directory.
+/// Runs the commands in a shell on files of a temporary directory.
 #[test]
 fn the_commands_work() {
     let run = |root: &TempDir, command: &str| {
@@ -297,7 +297,8 @@ fn the_commands_work() {
     };
     let read = |root: &TempDir, path: &str| fs::read_to_string(root.path().join(path)).unwrap();
 
-    // as grub-mkconfig reads them: ours comes after what Debian has for Xen
+    // sourced like grub-mkconfig does: the file of mbtool comes after Debian's
+    // for Xen
     let name = "etc/default/grub.d/xen.cfg";
     let root = machine(&[DEBIAN, &[(name, "GRUB_CMDLINE_XEN_DEFAULT=com1\n")]].concat());
     run(&root, &told(&root, true).1[0]);

@@ -1,5 +1,5 @@
-//! Drivers that lead to where a dump is saved. An initial RAM disk that was
-//! made for others cannot save there.
+//! Drivers of the devices that a dump is saved to. An initrd built without them
+//! cannot save it.
 
 use crate::config::Save;
 use crate::config::target::{Device, Target};
@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Most directories of sysfs that are looked at.
+/// Maximum number of sysfs directories to read.
 const LIMIT: usize = 4000;
-/// Most devices on top of each other.
+/// Maximum depth of stacked block devices.
 const LAYERS: usize = 16;
 
-/// Kernel modules of the disk that `save` names or, for SSH, of all network
-/// cards, in the system at `root`. What cannot be found out is left out.
+/// Returns the kernel modules for the disk in `save` or, for SSH, for all
+/// network cards, in the system at `root`. Unknown ones are omitted.
 pub fn of(root: &Path, save: &Save) -> BTreeSet<String> {
     let Ok(sys) = root.join("sys").canonicalize() else {
         return BTreeSet::new();
@@ -39,8 +39,8 @@ pub fn of(root: &Path, save: &Save) -> BTreeSet<String> {
     walk.modules
 }
 
-/// "dm-0", by the links that udev makes. It writes some characters of a label
-/// in another way: such a device is not found.
+/// Returns the kernel name, such as "dm-0", from udev's links. Labels with
+/// characters that udev escapes are not found.
 fn kernel_name(root: &Path, device: &Device) -> Option<PathBuf> {
     let path = match device {
         Device::Uuid(value) => Path::new("dev/disk/by-uuid").join(value),
@@ -53,16 +53,16 @@ fn kernel_name(root: &Path, device: &Device) -> Option<PathBuf> {
     node.file_name().map(PathBuf::from)
 }
 
-/// Through sysfs.
+/// Walk through sysfs.
 struct Walk {
     sys: PathBuf,
-    /// Directories that may still be looked at.
+    /// Remaining number of directories to read.
     left: usize,
     modules: BTreeSet<String>,
 }
 
 impl Walk {
-    /// What is in a directory below sysfs.
+    /// Lists a directory in sysfs.
     fn list(&self, dir: impl AsRef<Path>) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.sys.join(dir)).into_iter().flatten();
         entries
@@ -72,7 +72,7 @@ impl Walk {
             .collect()
     }
 
-    /// A block device, and those that it is made of.
+    /// Visits a block device and its components.
     fn block(&mut self, device: &Path, layer: usize) {
         let Ok(dir) = device.canonicalize() else {
             return;
@@ -89,7 +89,7 @@ impl Walk {
         }
     }
 
-    /// The drivers of a device and of all that it is connected through.
+    /// Collects the drivers of a device and of its parents.
     fn up(&mut self, device: &Path) {
         let Ok(dir) = device.canonicalize() else {
             return;
@@ -116,8 +116,8 @@ mod tests {
     use crate::config::Config;
     use std::os::unix::fs::symlink;
 
-    /// A machine: LVM on a partition of a RAID on a SATA disk, a USB disk, a virtio
-    /// network card and one that is no hardware.
+    /// A machine with LVM on a partition of a RAID on a SATA disk, a USB disk, a
+    /// virtio network card and a virtual one.
     fn machine() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_those_on_the_way_to_the_dump() {
+    fn the_drivers_of_the_target_and_its_parents_are_found() {
         let machine = machine();
         let root = machine.path();
         for (save, expected) in [
@@ -197,15 +197,15 @@ mod tests {
         ] {
             assert_eq!(found(root, save), expected, "{save}");
         }
-        // no sysfs, and no such machine
+        // no sysfs, and an unknown host
         assert!(found(&root.join("dev"), "target = 'ssh://k@h/d'").is_empty());
     }
 
     #[test]
-    fn it_ends() {
+    fn the_walk_is_bounded() {
         let machine = machine();
         let root = machine.path();
-        // made of itself
+        // a device that contains itself
         let dm = root.join("sys/devices/virtual/block/dm-0");
         symlink(&dm, dm.join("slaves/dm-0")).unwrap();
         symlink(&dm, dm.join("slaves/dm-1")).unwrap();

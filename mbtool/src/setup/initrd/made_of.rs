@@ -1,4 +1,4 @@
-//! What an image was made of, and whether it would be made of the same again.
+//! Inputs of an image, to detect whether it is outdated.
 
 use anyhow::{Context, ensure};
 use std::collections::BTreeSet;
@@ -7,37 +7,37 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// Begins the line that names the drivers, the first one.
+/// Prefix of the first line, which lists the drivers.
 const DRIVERS: &str = "drivers:";
-/// Files below a directory that are looked at, at most.
+/// Maximum number of files below a directory.
 const FILES: usize = 1000;
 
-/// What an image is made of.
+/// Inputs of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MadeOf {
     /// Names, sizes and times of files.
     files: String,
-    /// For which hardware.
+    /// Drivers of the hardware.
     drivers: BTreeSet<String>,
 }
 
-/// How an image is that is there.
+/// State of an existing image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Age {
-    /// It would be made the same.
+    /// The inputs are unchanged.
     Fresh,
-    /// It was made of the same, but there is hardware now that was not then.
+    /// The files are unchanged, but there is new hardware.
     Hardware,
-    /// It was made of something else.
+    /// Files have changed.
     Old,
 }
 
 impl MadeOf {
-    /// Of the files at `paths`, for the hardware of `drivers`.
+    /// Collects the files at `paths`, and `drivers`.
     pub fn of(paths: &[PathBuf], drivers: BTreeSet<String>) -> Self {
         let mut files = String::new();
         for path in paths {
-            // what is missing is an error where it is needed
+            // missing files are errors where they are used
             let Ok(data) = fs::metadata(path) else {
                 continue;
             };
@@ -53,7 +53,7 @@ impl MadeOf {
         Self { files, drivers }
     }
 
-    /// As it is noted.
+    /// Formats the record.
     pub fn note(&self) -> String {
         let mut text = DRIVERS.to_owned();
         for name in &self.drivers {
@@ -62,8 +62,8 @@ impl MadeOf {
         format!("{text}\n{}", self.files)
     }
 
-    /// How an image is of which this was noted. Hardware that is missing may be
-    /// late, or come back.
+    /// Compares with a record. Missing hardware is ignored, as it may appear
+    /// later.
     pub fn age(&self, note: &str) -> Age {
         let noted = note
             .strip_prefix(DRIVERS)
@@ -82,11 +82,11 @@ impl MadeOf {
     }
 }
 
-/// All files below `dir`, in order.
+/// Lists all files below `dir`, sorted.
 ///
 /// # Errors
 ///
-/// A directory that cannot be read; too many files.
+/// When a directory cannot be read, or has too many files.
 pub fn below(dir: &Path, to: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let shown = || format!("cannot read {}", dir.display());
     let mut found: Vec<PathBuf> = fs::read_dir(dir)
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_hardware_is_told_from_other_files() {
+    fn new_hardware_differs_from_changed_files() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("x");
         fs::write(&file, "x").unwrap();
@@ -135,7 +135,7 @@ mod tests {
         }
         let none = made_of(&[]);
         assert_eq!(none.age(&none.note()), Age::Fresh);
-        // none at all, and that of an older mbtool
+        // an empty record, and one of an older mbtool
         for note in ["", none.note().split_once('\n').unwrap().1] {
             assert_eq!(none.age(note), Age::Old, "{note}");
         }

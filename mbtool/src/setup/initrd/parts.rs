@@ -1,4 +1,4 @@
-//! What goes into an image beside what mkinitramfs finds by itself.
+//! Files to include besides those that mkinitramfs finds.
 
 use super::{Maker, Wanted};
 use crate::config::Collector;
@@ -8,22 +8,22 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Reads the kernel's log even where it does not collect the dump.
+/// Reads the kernel log, even when another program collects the dump.
 const MAKEDUMPFILE: &str = "makedumpfile";
 
-/// Files beside mkinitramfs's own.
+/// Additional files of an image.
 #[derive(Debug)]
 pub struct Parts {
-    /// mbtool itself.
+    /// Path of mbtool.
     pub program: PathBuf,
-    /// What reads the dump.
+    /// Programs that read the dump.
     pub collectors: Vec<PathBuf>,
     /// Keys for SSH.
     pub files: Vec<PathBuf>,
 }
 
 impl Maker<'_> {
-    /// What goes into the image beside what mkinitramfs finds.
+    /// Returns the files to include.
     pub fn parts(&self, wanted: &Wanted, talk: &mut dyn Write) -> anyhow::Result<Parts> {
         let save = wanted.save;
         let mut collectors = Vec::new();
@@ -32,7 +32,7 @@ impl Maker<'_> {
                 Some(path) => collectors.push(path),
                 None => writeln!(
                     talk,
-                    "mbtool: warning: there is no {} (save.collector): dumps will be copied as they are",
+                    "mbtool: warning: there is no {} (save.collector): dumps will be copied unchanged",
                     words[0]
                 )?,
             }
@@ -50,7 +50,7 @@ impl Maker<'_> {
                 ] {
                     ensure!(
                         path.is_file(),
-                        "{}: no such file; {key} names it, and ssh in the crash kernel cannot do without",
+                        "{}: no such file; {key} names it, and ssh in the crash kernel needs it",
                         path.display()
                     );
                     files.push(path.clone());
@@ -80,7 +80,7 @@ impl Maker<'_> {
         })
     }
 
-    /// A program, by its name or path.
+    /// Finds a program by name or path.
     pub fn find(&self, program: &str) -> Option<PathBuf> {
         if program.starts_with('/') {
             let path = PathBuf::from(program);
@@ -92,7 +92,7 @@ impl Maker<'_> {
     }
 }
 
-/// All of them, as one word of an environment.
+/// Joins the paths with blanks, for an environment variable.
 pub fn blanks(paths: &[PathBuf]) -> OsString {
     let mut all = OsString::new();
     for path in paths {

@@ -2,13 +2,13 @@ use super::*;
 use crate::config::Config;
 use std::os::unix::fs::PermissionsExt as _;
 
-/// A system with a mkinitramfs that notes what it is asked.
+/// A system with a fake mkinitramfs that records its arguments.
 struct System {
     dir: tempfile::TempDir,
     config: PathBuf,
 }
 
-/// Writes what it was asked into the image; fails as often as FAILS says.
+/// Writes its arguments into the image; fails as often as the file FAILS says.
 const MKINITRAMFS: &str = r#"#!/bin/sh
 echo "said by it" >&2
 if [ "$MBTOOL_CRASH_MODULES" = dep ] && [ -e ROOT/dep-fails ]; then exit 1; fi
@@ -71,7 +71,7 @@ impl System {
 const DISK: &str = "[save]\ndevice = 'UUID=1-2'\n";
 
 #[test]
-fn it_is_made_when_something_has_changed() {
+fn it_is_rebuilt_when_an_input_has_changed() {
     let system = System::new(DISK);
     assert!(system.made());
     let image = system.image();
@@ -79,14 +79,14 @@ fn it_is_made_when_something_has_changed() {
     assert!(image.contains("MBTOOL_CRASH_MODULES=dep"), "{image}");
     assert!(image.contains(&format!("args -d {} -o 6.1", system.path("conf").display())));
     assert!(!system.made());
-    // a file more, a changed configuration, an image that is gone
+    // an additional file, a changed configuration, a missing image
     fs::write(system.path("conf/modules"), "").unwrap();
     assert!(system.made() && !system.made());
     fs::write(&system.config, format!("{DISK}watchdog = 0\n")).unwrap();
     assert!(system.made() && !system.made());
     fs::remove_file(system.path("lib/crash-6.1.img")).unwrap();
     assert!(system.made() && !system.made());
-    // not so for somebody else's
+    // but an image of others is kept
     fs::remove_file(system.path("lib/crash-6.1.img.made-of")).unwrap();
     fs::write(system.path("conf/modules"), "more").unwrap();
     assert!(!system.made());
@@ -98,19 +98,19 @@ fn it_is_made_when_something_has_changed() {
 }
 
 #[test]
-fn an_image_that_is_not_noted_yet_is_made_again() {
+fn an_image_without_a_record_is_rebuilt() {
     let system = System::new(DISK);
     assert!(system.made());
-    // as a kill leaves it, between the image and what it was made of
+    // the state after a kill between image and record
     fs::write(system.path("lib/crash-6.1.img.made-of"), "").unwrap();
     assert!(system.made() && !system.made());
-    // before the image is there it is known whose it is
+    // the record exists before the image
     let system = System::new(DISK);
     fs::create_dir_all(system.path("lib/crash-6.1.img.made-of")).unwrap();
     let error = system.run().0.unwrap_err().to_string();
     assert!(error.contains("cannot write"), "{error}");
     assert!(!system.path("lib/crash-6.1.img").exists());
-    // nor is it noted as ours when it could not be put there
+    // no record remains when the image could not be written
     let system = System::new(DISK);
     fs::create_dir_all(system.path("lib/crash-6.1.img")).unwrap();
     assert!(system.run().0.is_err());
@@ -120,7 +120,7 @@ fn an_image_that_is_not_noted_yet_is_made_again() {
     }
 }
 
-/// Gives the disk one more driver.
+/// Adds a driver to the disk.
 fn connect(system: &System, module: &str) {
     let disk = system.path("sys/devices/pci/block/vda");
     let (module, driver) = (system.path(&format!("sys/module/{module}")), "driver");
@@ -152,17 +152,17 @@ fn connect(system: &System, module: &str) {
 }
 
 #[test]
-fn it_is_made_for_the_hardware_that_is_there() {
+fn it_is_rebuilt_for_new_hardware() {
     let system = System::new(DISK);
     assert!(system.made());
     connect(&system, "ahci");
     assert!(system.made() && !system.made());
-    // what is gone may be late
+    // missing hardware may appear later
     let sys = system.path("sys");
     fs::rename(&sys, system.path("no-sys")).unwrap();
     assert!(!system.made());
     fs::rename(system.path("no-sys"), &sys).unwrap();
-    // one that cannot be made again is better than none
+    // an outdated image is better than none
     connect(&system, "megaraid_sas");
     fs::write(system.path("all-fails"), "").unwrap();
     let (made, talk) = system.run();
@@ -185,7 +185,7 @@ fn more_modules_are_tried_before_it_fails() {
         "{talk}"
     );
     assert!(system.image().contains("MBTOOL_CRASH_MODULES=most"));
-    // one that was whole stays
+    // a complete image is kept
     fs::write(system.path("all-fails"), "").unwrap();
     fs::write(system.path("conf/modules"), "").unwrap();
     let error = system.run().0.unwrap_err().to_string();
@@ -195,7 +195,7 @@ fn more_modules_are_tried_before_it_fails() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_files_are_named() {
     for (save, says) in [
         (
             "[save]\ntarget = '/var/crash'\n",
@@ -241,7 +241,7 @@ fn ssh_gets_its_keys() {
 }
 
 #[test]
-fn images_of_removed_kernels_go() {
+fn images_of_removed_kernels_are_removed() {
     let system = System::new(DISK);
     assert!(system.made());
     for name in ["crash-5.10.img", "crash-5.10.img.made-of", "crash-4.19.img"] {
@@ -254,6 +254,6 @@ fn images_of_removed_kernels_go() {
         "{talk}"
     );
     assert!(!system.path("lib/crash-5.10.img").exists());
-    // somebody else's
+    // an image of others is kept
     assert!(system.path("lib/crash-4.19.img").exists());
 }

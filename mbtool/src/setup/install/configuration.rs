@@ -1,5 +1,4 @@
-//! The configuration that `crash install` writes, from what it knows of the
-//! machine.
+//! Generates the configuration for `crash install` from facts of the machine.
 
 use super::machine::{self, Image};
 use super::{Options, config};
@@ -10,8 +9,8 @@ use crate::sys::kernel_cmdline;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Words of the running kernel's command line that a crash kernel's initial RAM
-/// disk needs, too.
+/// Parameters of the running kernel's command line that the crash kernel's
+/// initrd needs too.
 const KEPT: [&str; 7] = [
     "root=",
     "rootfstype=",
@@ -21,38 +20,38 @@ const KEPT: [&str; 7] = [
     "net.ifnames=",
     "biosdevname=",
 ];
-/// Where the initial RAM disk is made.
+/// Path of the initrd.
 const INITRD: &str = "/var/lib/mbtool/crash-{release}.img";
 
-/// What goes into the configuration.
+/// Values of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Xen, or a Linux kernel.
+    /// Path of Xen, or of a Linux kernel.
     pub image: String,
     /// Its command line.
     pub cmdline: String,
-    /// dom0's kernel and command line, where the image is Xen.
+    /// dom0's kernel and command line, if the image is Xen.
     pub kernel: Option<(String, String)>,
-    /// Where dumps go.
+    /// Target of dumps.
     pub target: String,
-    /// On which file system.
+    /// Its file system.
     pub device: Option<String>,
-    /// What the user should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
 impl Settings {
-    /// Asks the machine for what `options` leave open.
+    /// Determines values that `options` do not give.
     ///
     /// # Errors
     ///
-    /// A directory on a file system that a crash kernel cannot mount.
+    /// When the directory is on a file system that a crash kernel cannot mount.
     pub fn of(options: &Options) -> anyhow::Result<Self> {
         let root = &options.root;
         let mut notes = Vec::new();
         let running = if options.elsewhere() {
             notes.push(format!(
-                "what {} boots with is not known: see to load.kernel-cmdline in {}",
+                "the command line of {} is unknown: check load.kernel-cmdline in {}",
                 root.display(),
                 config::PATH
             ));
@@ -68,7 +67,7 @@ impl Settings {
         };
         let Image::Xen(image) = image else {
             notes.push(
-                "there is no Xen in /boot, so this machine's own Linux is taken as crash kernel; --image names another"
+                "there is no Xen in /boot, so this machine's Linux is used as crash kernel; --image names another"
                     .to_owned(),
             );
             let path = Path::new("/boot/vmlinuz-{release}");
@@ -101,7 +100,7 @@ fn linux(
         .into_iter()
         .filter(|word| word.starts_with("console="))
         .collect();
-    // one CPU is enough for a dump, and the others cannot all be started
+    // one CPU is sufficient for a dump, and not all others can be started
     let own = format!("{} nr_cpus=1 reset_devices", consoles.join(" "));
     let own = with_kept(own.trim(), running);
     Settings {
@@ -114,9 +113,8 @@ fn linux(
     }
 }
 
-/// A console for Xen, and what dom0 is told: its own, and that devices are as the
-/// system that crashed has left them. The serial port of the running system, where
-/// Xen knows it.
+/// Returns console parameters for Xen and dom0, and dom0's reset_devices. The
+/// serial port is that of the running system, if Xen supports it.
 fn consoles(running: &str) -> (String, &'static str) {
     match machine::serial(running) {
         Some((port @ 0..=1, baud)) => {
@@ -128,7 +126,8 @@ fn consoles(running: &str) -> (String, &'static str) {
     }
 }
 
-/// `own`, and what the running system says of its root file system and network.
+/// Appends the running kernel's parameters about root file system and network
+/// to `own`.
 fn with_kept(own: &str, running: &str) -> String {
     let kept = kernel_cmdline::split(running)
         .into_iter()
@@ -137,11 +136,11 @@ fn with_kept(own: &str, running: &str) -> String {
     all.join(" ")
 }
 
-/// Whether the file at `path` is another kernel than Linux.
+/// True when the file at `path` is Xen, false when it is Linux.
 ///
 /// # Errors
 ///
-/// A file that cannot be read, or is no kernel.
+/// When the file cannot be read, or is neither.
 fn is_xen(root: &Path, path: &Path) -> anyhow::Result<bool> {
     let below = root.join(path.strip_prefix("/").unwrap_or(path));
     let (bytes, _) = files::read_image(&below)?;
@@ -149,13 +148,13 @@ fn is_xen(root: &Path, path: &Path) -> anyhow::Result<bool> {
         Kind::Linux => Ok(false),
         Kind::Multiboot2 | Kind::Multiboot | Kind::Pvh => Ok(true),
         Kind::Pe | Kind::Elf | Kind::Unknown => anyhow::bail!(
-            "{}: neither Xen nor Linux: `mbtool inspect` says what it is",
+            "{}: neither Xen nor Linux; see `mbtool inspect`",
             below.display()
         ),
     }
 }
 
-/// The target, and the file system that it is on.
+/// Returns the target and its file system.
 fn place(options: &Options, notes: &mut Vec<String>) -> anyhow::Result<(String, Option<String>)> {
     let default = Target::Directory(PathBuf::from("/var/crash"));
     let target = options.target.clone().unwrap_or(default);
@@ -170,7 +169,7 @@ fn place(options: &Options, notes: &mut Vec<String>) -> anyhow::Result<(String, 
     }
     if options.elsewhere() {
         notes.push(format!(
-            "which file system {} is on is not known: write its UUID to save.device in {}",
+            "the file system of {} is unknown: write its UUID to save.device in {}",
             dir.display(),
             config::PATH
         ));
@@ -183,16 +182,15 @@ fn place(options: &Options, notes: &mut Vec<String>) -> anyhow::Result<(String, 
     ))
 }
 
-/// The text of the configuration.
+/// Formats the configuration.
 #[must_use]
 pub fn text(settings: &Settings) -> String {
-    // a string of JSON is one of TOML
+    // a JSON string is also a TOML string
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let mut text =
-        "# Crash dumps by mbtool; written by `mbtool crash install`, now yours to edit.\n\
+    let mut text = "# Crash dumps by mbtool; written by `mbtool crash install`, may be edited.\n\
         # `mbtool crash load --help` and `mbtool crash save --help` say what can stand here.\n\n\
         # The crash kernel, loaded at boot. {release} is what `uname -r` says.\n[load]\n"
-            .to_owned();
+        .to_owned();
     let mut line = |key: &str, value: &str| {
         let _ = writeln!(text, "{key} = {}", quoted(value));
     };
@@ -203,7 +201,7 @@ pub fn text(settings: &Settings) -> String {
         line("kernel-cmdline", cmdline);
     }
     line("initrd", INITRD);
-    text += "\n# What it does with the memory of the system that crashed.\n[save]\n";
+    text += "\n# How the crash kernel saves the memory of the crashed system.\n[save]\n";
     let mut line = |key: &str, value: &str| {
         let _ = writeln!(text, "{key} = {}", quoted(value));
     };
@@ -229,7 +227,7 @@ mod tests {
                 "com2=57600,8n1 console=com2",
                 "console=hvc0 reset_devices",
             ),
-            // Xen has two
+            // Xen supports two serial ports
             ("console=ttyS2", "console=vga", "console=tty0 reset_devices"),
             ("quiet", "console=vga", "console=tty0 reset_devices"),
         ] {
@@ -238,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_root_and_network_is_kept() {
+    fn parameters_for_root_and_network_are_kept() {
         let running = "BOOT_IMAGE=/vmlinuz root=UUID=1-2 ro quiet crashkernel=512M ip=192.0.2.1::::h:eth0:none";
         assert_eq!(
             with_kept("console=hvc0", running),

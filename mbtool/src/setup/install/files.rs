@@ -1,7 +1,7 @@
-//! Files that `crash install` writes, and knows again.
+//! Files written by `crash install`, and their states.
 //!
-//! What was written is kept in a list with digests, so that a file that
-//! somebody edited is told from one of an older mbtool.
+//! A list with digests distinguishes files that were edited from files of an
+//! older mbtool.
 
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
@@ -12,7 +12,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-/// Digests of what was written, below the root: lines of sha256sum(1).
+/// Path of the list, relative to the root: lines of sha256sum(1).
 pub const LIST: &str = "var/lib/mbtool/installed";
 
 /// Files with their digests, by path below the root.
@@ -21,28 +21,28 @@ type Listed = BTreeMap<String, String>;
 /// A file to write.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// Below the root, without a leading `/`.
+    /// Path relative to the root, without a leading `/`.
     pub path: &'static str,
-    /// Content.
+    /// Contents.
     pub text: String,
     /// Permission bits.
     pub mode: u32,
 }
 
-/// What is at a file's place.
+/// State of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Nothing.
+    /// Does not exist.
     Absent,
-    /// What would be written.
+    /// Has the contents to write.
     Same,
-    /// What an mbtool wrote.
+    /// Written by an older mbtool.
     Ours,
-    /// Something else.
+    /// Edited, or not of mbtool.
     Edited,
 }
 
-/// What `crash install` wrote below a root.
+/// Files that `crash install` has written below a root.
 #[derive(Debug)]
 pub struct Installed {
     root: PathBuf,
@@ -54,7 +54,7 @@ impl Installed {
     ///
     /// # Errors
     ///
-    /// A list that is there and cannot be read.
+    /// When the list exists and cannot be read.
     pub fn read(root: &Path) -> anyhow::Result<Self> {
         let path = root.join(LIST);
         let text = match fs::read_to_string(&path) {
@@ -72,11 +72,11 @@ impl Installed {
         })
     }
 
-    /// What is where `file` goes.
+    /// Returns the state of `file`.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read.
+    /// When the file cannot be read.
     pub fn state(&self, file: &File) -> anyhow::Result<State> {
         self.state_of(file.path, Some(&file.text))
     }
@@ -96,7 +96,7 @@ impl Installed {
         })
     }
 
-    /// Writes `file`, whole or not at all.
+    /// Writes `file` atomically.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl Installed {
         Ok(())
     }
 
-    /// Removes the file `name`, if nobody has edited it.
+    /// Removes the file `name`, unless it was edited.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ impl Installed {
     ///
     /// # Errors
     ///
-    /// Names it.
+    /// Names the list.
     pub fn save(&self) -> anyhow::Result<()> {
         let path = self.root.join(LIST);
         if self.listed.is_empty() {
@@ -157,7 +157,7 @@ fn digest(bytes: &[u8]) -> String {
         })
 }
 
-/// Writes `path` by way of another file beside it.
+/// Replaces `path` by renaming a temporary file.
 fn replace(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     let shown = || format!("cannot write {}", path.display());
     let dir = path.parent().with_context(shown)?;
@@ -179,11 +179,11 @@ fn replace(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     })
 }
 
-/// Makes the link `name` to `target`. Says whether it had to be made.
+/// Creates the link `name` to `target`. Returns whether it was missing.
 ///
 /// # Errors
 ///
-/// Something else is there.
+/// When something else exists at that path.
 pub fn link(root: &Path, name: &str, target: &str) -> anyhow::Result<bool> {
     let path = root.join(name);
     match fs::read_link(&path) {
@@ -203,11 +203,11 @@ pub fn link(root: &Path, name: &str, target: &str) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// Removes the link `name`. Says whether it was there.
+/// Removes the link `name`. Returns whether it existed.
 ///
 /// # Errors
 ///
-/// Names it.
+/// Names the link.
 pub fn unlink(root: &Path, name: &str) -> anyhow::Result<bool> {
     let path = root.join(name);
     if !path.is_symlink() {
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edited_file_is_told_from_an_older_one() {
+    fn an_edited_file_differs_from_an_older_one() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
         let mut installed = Installed::read(root).unwrap();
@@ -255,12 +255,12 @@ mod tests {
         assert!(!root.join(FILE).exists());
         installed.save().unwrap();
         assert!(!root.join(LIST).exists());
-        // and nothing else is left
+        // no temporary files remain
         assert_eq!(fs::read_dir(root.join("etc/mbtool")).unwrap().count(), 0);
     }
 
     #[test]
-    fn links_are_made_once() {
+    fn links_are_created_once() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
         assert!(link(root, "a/b", "../c").unwrap());

@@ -1,35 +1,35 @@
-//! What a configuration for this machine needs to know of it.
+//! Facts of this machine for its configuration.
 
 use crate::config::target::Device;
 use crate::sys::file;
 use crate::sys::mountinfo;
 use std::path::{Component, Path, PathBuf};
 
-/// The crash kernel that was found.
+/// The detected crash kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Image {
-    /// Xen: its path.
+    /// Path of Xen.
     Xen(String),
-    /// There is no Xen: the kernel that runs.
+    /// There is no Xen: use the running kernel.
     Linux,
 }
 
-/// A directory as the crash kernel finds it.
+/// A directory as seen by the crash kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The file system.
     pub device: Device,
-    /// From the root of that file system.
+    /// Path from the root of that file system.
     pub path: PathBuf,
 }
 
-/// Why a directory cannot be found by a crash kernel.
+/// Why a crash kernel cannot find a directory.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlaceError {
-    /// Nothing is known about mounts.
+    /// The mounts cannot be read.
     #[error("{0}: {1}")]
     Mounts(PathBuf, String),
-    /// Not on a disk.
+    /// Its file system is not on a disk.
     #[error(
         "{dir} is on a {kind} file system ({source_name}), which the crash kernel cannot mount: name a directory on a disk \
          (--target), or the file system (--device)"
@@ -39,12 +39,12 @@ pub enum PlaceError {
         dir: String,
         /// Type of its file system.
         kind: String,
-        /// What is mounted.
+        /// Source of the mount.
         source_name: String,
     },
 }
 
-/// The newest Xen in `root`'s /boot, else Linux.
+/// Returns the newest Xen in `root`'s /boot, else Linux.
 #[must_use]
 pub fn image(root: &Path) -> Image {
     let names = std::fs::read_dir(root.join("boot"))
@@ -55,7 +55,7 @@ pub fn image(root: &Path) -> Image {
         .filter_map(|entry| {
             let name = entry.file_name().to_str()?.to_owned();
             let version = name.strip_prefix("xen-")?.strip_suffix(".gz")?;
-            // a debug build, or a link to another
+            // skip debug builds and links
             let numbers: Vec<u32> = version
                 .split(['-', '.'])
                 .map_while(|part| part.parse().ok())
@@ -69,7 +69,7 @@ pub fn image(root: &Path) -> Image {
     }
 }
 
-/// The running kernel's command line, empty where it cannot be known.
+/// Returns the running kernel's command line, empty if unknown.
 #[must_use]
 pub fn cmdline(root: &Path) -> String {
     file::read(&root.join("proc/cmdline"), file::LISTING)
@@ -78,8 +78,8 @@ pub fn cmdline(root: &Path) -> String {
         .to_owned()
 }
 
-/// The serial port that the running kernel uses as console: number from 0, and
-/// speed.
+/// Returns the serial console of the running kernel: number from 0, and baud
+/// rate.
 #[must_use]
 pub fn serial(cmdline: &str) -> Option<(u8, u32)> {
     cmdline.split_whitespace().rev().find_map(|word| {
@@ -87,7 +87,7 @@ pub fn serial(cmdline: &str) -> Option<(u8, u32)> {
         let (number, settings) = port.split_once(',').unwrap_or((port, ""));
         let digits = settings.find(|c: char| !c.is_ascii_digit());
         let baud = &settings[..digits.unwrap_or(settings.len())];
-        // Linux: 9600 where nothing is said
+        // Linux's default is 9600
         let baud = if baud.is_empty() {
             Ok(9600)
         } else {
@@ -97,17 +97,17 @@ pub fn serial(cmdline: &str) -> Option<(u8, u32)> {
     })
 }
 
-/// Where `dir` is: its file system, and the path there.
+/// Returns file system and path of `dir`.
 ///
 /// # Errors
 ///
-/// Mounts that cannot be read; a file system that is on no disk.
+/// When mounts cannot be read, or the file system is not on a disk.
 pub fn place(root: &Path, dir: &Path) -> Result<Place, PlaceError> {
     let shown = || PathBuf::from("/proc/self/mountinfo");
     let mounts =
         mountinfo::read(root).map_err(|error| PlaceError::Mounts(shown(), error.to_string()))?;
     let dir = real(root, dir);
-    // of two on the same directory the later one is seen
+    // the last mount on a directory is the visible one
     let mount = mounts
         .into_iter()
         .filter(|mount| dir.starts_with(&mount.point))
@@ -130,7 +130,7 @@ pub fn place(root: &Path, dir: &Path) -> Result<Place, PlaceError> {
     })
 }
 
-/// `dir` without symbolic links, as far as it is there.
+/// Resolves symbolic links in the existing part of `dir`.
 fn real(root: &Path, dir: &Path) -> PathBuf {
     for known in dir.ancestors() {
         let inside = known.strip_prefix("/").unwrap_or(known);
@@ -145,13 +145,12 @@ fn real(root: &Path, dir: &Path) -> PathBuf {
     dir.to_owned()
 }
 
-/// The name of a device that is the same in every kernel: by UUID, else as it
-/// is.
+/// Returns a device name that is the same in every kernel: by UUID if possible.
 fn named(root: &Path, device: &Path) -> Device {
     let by_uuid = root.join("dev/disk/by-uuid");
     let wanted = last(device);
     let links = std::fs::read_dir(by_uuid).into_iter().flatten().flatten();
-    // /dev/mapper/x is a link itself
+    // /dev/mapper/x itself is a link
     let own = std::fs::read_link(root.join(device.strip_prefix("/").unwrap_or(device)));
     let own = own.ok().and_then(|target| last(&target));
     let found = links
@@ -182,7 +181,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn the_newest_xen_is_taken() {
+    fn the_newest_xen_is_used() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(image(dir.path()), Image::Linux);
         for name in [

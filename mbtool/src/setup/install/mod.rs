@@ -1,10 +1,11 @@
-//! `mbtool crash install`: a configuration, a systemd unit that loads the crash
-//! kernel at boot, and what makes its initial RAM disk save the dump.
+//! `mbtool crash install`: writes a configuration, a systemd unit that loads
+//! the crash kernel at boot, and mkinitramfs files for an initrd that saves the
+//! dump.
 //!
-//! - [`machine`]: what the configuration has to know of this machine;
-//! - [`files`]: files that are written, and known again;
-//! - [`configuration`]: the configuration itself;
-//! - [`uninstall`]: the way back.
+//! - [`machine`]: facts of this machine for the configuration;
+//! - [`files`]: written files and their states;
+//! - [`configuration`]: generates the configuration;
+//! - [`uninstall`]: removes it all.
 
 pub mod configuration;
 pub mod files;
@@ -22,55 +23,55 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Where `mkinitramfs` finds its configuration for a crash kernel.
+/// Directory of the `mkinitramfs` configuration for a crash kernel.
 pub const CONFDIR: &str = "/etc/mbtool/initramfs";
-/// The unit.
+/// Name of the unit.
 pub const UNIT: &str = "mbtool-crash.service";
-/// Where the unit goes, and what makes it start at boot.
+/// Paths of the unit, and of the link that enables it.
 const UNIT_FILE: &str = "etc/systemd/system/mbtool-crash.service";
 const WANTED: &str = "etc/systemd/system/multi-user.target.wants/mbtool-crash.service";
 const WANTED_TARGET: &str = "../mbtool-crash.service";
 /// [`config::PATH`] and [`CONFDIR`] below a root.
 const CONFIG_FILE: &str = "etc/mbtool/crash.toml";
 const CONFDIR_DIR: &str = "etc/mbtool/initramfs";
-/// What a machine may need to have changed: an edited one stays.
+/// Files that users may edit: edited ones are kept.
 const YOURS: [&str; 2] = [
     "etc/mbtool/initramfs/initramfs.conf",
     "etc/mbtool/initramfs/modules",
 ];
-/// Directories that mkinitramfs(8) wants there, even empty.
+/// Directories that mkinitramfs(8) requires, even if empty.
 const DIRECTORIES: [&str; 3] = [
     "etc/mbtool/initramfs/conf.d",
     "etc/mbtool/initramfs/hooks",
     "var/lib/mbtool",
 ];
-/// Where mbtool is on a machine that is set up from outside.
+/// Path of mbtool on a machine that is set up from outside.
 const PROGRAM: &str = "/usr/sbin/mbtool";
 
-/// What is asked for.
+/// Options of the command line.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What is set up: `/`, or where another system is mounted.
+    /// Root to set up: `/`, or the mount point of another system.
     pub root: PathBuf,
     /// Xen, or a Linux kernel.
     pub image: Option<PathBuf>,
     /// The image's command line.
     pub cmdline: Option<String>,
-    /// Where dumps go.
+    /// Target of dumps.
     pub target: Option<Target>,
-    /// The file system that a directory is on.
+    /// File system of a target directory.
     pub device: Option<Device>,
-    /// mbtool itself, as the unit finds it.
+    /// Path of mbtool for the unit.
     pub program: Option<PathBuf>,
 }
 
 impl Options {
-    /// Whether another system than the running one is set up.
+    /// True when another system than the running one is set up.
     fn elsewhere(&self) -> bool {
         self.root != Path::new("/")
     }
 
-    /// The options that a configuration is made from, of those that are given.
+    /// Returns the given options that only apply to a new configuration.
     fn of_configuration(&self) -> Vec<&'static str> {
         [
             ("--image", self.image.is_some()),
@@ -84,21 +85,21 @@ impl Options {
     }
 }
 
-/// What was done, so that it can be said what is left to do.
+/// Result, to determine the remaining steps.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Done {
-    /// Something was written.
+    /// True when something was written.
     pub changed: bool,
-    /// The configuration, as it is now.
+    /// The current configuration.
     pub config: Config,
 }
 
-/// Sets the machine up. What is there already is left as it is.
+/// Sets up the machine. Existing files are kept.
 ///
 /// # Errors
 ///
-/// Files that somebody edited and that are not theirs to edit, before anything is written; options that an
-/// existing configuration contradicts; what cannot be written.
+/// When a file was edited that must not be, before anything is written; when options contradict an
+/// existing configuration; when a file cannot be written.
 pub fn install(options: &Options, talk: &mut dyn Write) -> anyhow::Result<Done> {
     let root = &options.root;
     let mut installed = Installed::read(root)?;
@@ -158,7 +159,7 @@ pub fn install(options: &Options, talk: &mut dyn Write) -> anyhow::Result<Done> 
             State::Absent => "wrote",
             State::Ours => "replaced",
             State::Edited => {
-                writeln!(talk, "mbtool: {} was edited and stays", shown.display())?;
+                writeln!(talk, "mbtool: {} was edited and is kept", shown.display())?;
                 continue;
             }
         };
@@ -175,7 +176,7 @@ pub fn install(options: &Options, talk: &mut dyn Write) -> anyhow::Result<Done> 
     Ok(Done { changed, config })
 }
 
-/// mbtool itself, as the unit is to find it.
+/// Returns the path of mbtool for the unit.
 fn program(options: &Options) -> anyhow::Result<PathBuf> {
     let path = match &options.program {
         Some(path) => path.clone(),
@@ -203,7 +204,7 @@ fn program(options: &Options) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// All that is written but the configuration.
+/// Returns all files except the configuration.
 fn contents(program: &Path) -> Vec<File> {
     let file = |path, text: &str, mode| File {
         path,

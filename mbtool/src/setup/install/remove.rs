@@ -8,12 +8,12 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Takes back what [`install`](super::install()) did, and the initial RAM disks that were made.
-/// Files that somebody edited stay.
+/// Removes the files of [`install`](super::install()), and the built initrds. Edited files are
+/// kept.
 ///
 /// # Errors
 ///
-/// What cannot be removed.
+/// When a file cannot be removed.
 pub fn uninstall(root: &Path, talk: &mut dyn Write) -> anyhow::Result<()> {
     let mut installed = Installed::read(root)?;
     let mut found = files::unlink(root, WANTED)?;
@@ -28,7 +28,7 @@ pub fn uninstall(root: &Path, talk: &mut dyn Write) -> anyhow::Result<()> {
         match installed.remove(name)? {
             State::Edited => writeln!(
                 talk,
-                "mbtool: {} was edited and stays: remove it by hand",
+                "mbtool: {} was edited and is kept: remove it manually",
                 shown.display()
             )?,
             State::Absent => continue,
@@ -44,7 +44,7 @@ pub fn uninstall(root: &Path, talk: &mut dyn Write) -> anyhow::Result<()> {
         found = true;
     }
     installed.save()?;
-    // those that are empty
+    // remove empty directories
     for name in DIRECTORIES.into_iter().chain([
         "etc/mbtool/initramfs/scripts/init-premount",
         "etc/mbtool/initramfs/scripts/local-premount",
@@ -61,8 +61,8 @@ pub fn uninstall(root: &Path, talk: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Initial RAM disks that `crash load` made or began, and what it noted of them. One without a
-/// note is somebody else's.
+/// Returns complete and partial initrds built by `crash load`, and their records. An initrd
+/// without a record is not removed.
 fn images(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let dir = root.join("var/lib/mbtool");
     let Ok(entries) = fs::read_dir(&dir) else {

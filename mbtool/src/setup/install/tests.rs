@@ -50,7 +50,7 @@ fn contents(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn it_is_installed_once_and_taken_back() {
+fn it_is_installed_once_and_uninstalled() {
     let dir = system();
     let root = dir.path();
     let before = contents(root);
@@ -102,7 +102,7 @@ fn it_is_installed_once_and_taken_back() {
 }
 
 #[test]
-fn an_initrd_of_somebody_else_stays() {
+fn an_initrd_of_others_is_kept() {
     let dir = system();
     let root = dir.path();
     run(&options(root)).0.unwrap();
@@ -126,7 +126,7 @@ fn an_initrd_of_somebody_else_stays() {
 }
 
 #[test]
-fn what_the_initrd_needs_here_is_kept() {
+fn edited_files_for_the_initrd_are_kept() {
     let dir = system();
     let root = dir.path();
     run(&options(root)).0.unwrap();
@@ -142,7 +142,7 @@ fn what_the_initrd_needs_here_is_kept() {
     let said = format!("mbtool: {} was edited and stays\n", modules.display());
     assert_eq!(talk, said);
     assert_eq!(fs::read_to_string(&modules).unwrap(), own);
-    // the others are as they have to be
+    // other files must be unchanged
     fs::write(root.join(CONFDIR_DIR).join("hooks/mbtool"), "mine").unwrap();
     let error = run(&again).0.unwrap_err().to_string();
     assert!(error.contains("hooks/mbtool was changed"), "{error}");
@@ -166,7 +166,7 @@ fn an_edited_file_is_not_overwritten_and_nothing_else_is() {
     );
     assert!(!root.join("etc/mbtool").exists());
 
-    // one of an older mbtool is replaced
+    // the file of an older mbtool is replaced
     fs::remove_file(&unit).unwrap();
     run(&options(root)).0.unwrap();
     let mut installed = Installed::read(root).unwrap();
@@ -184,7 +184,7 @@ fn an_edited_file_is_not_overwritten_and_nothing_else_is() {
     let (done, talk) = run(&again);
     assert!(done.unwrap().changed && talk.contains("replaced"), "{talk}");
 
-    // an edited configuration stays
+    // an edited configuration is kept
     let config = root.join(CONFIG_FILE);
     let text = fs::read_to_string(&config).unwrap() + "# mine\n";
     fs::write(&config, &text).unwrap();
@@ -199,7 +199,7 @@ fn an_edited_file_is_not_overwritten_and_nothing_else_is() {
 }
 
 #[test]
-fn what_is_given_goes_into_the_configuration() {
+fn options_are_written_to_the_configuration() {
     let dir = system();
     let root = dir.path();
     let image = synth::bzimage();
@@ -224,7 +224,7 @@ fn what_is_given_goes_into_the_configuration() {
 }
 
 #[test]
-fn what_cannot_work_is_refused() {
+fn invalid_options_are_refused() {
     let dir = system();
     let root = dir.path();
     let ssh = Target::try_from("ssh://k@h/d".to_owned()).unwrap();
@@ -272,7 +272,7 @@ fn what_cannot_work_is_refused() {
 }
 
 #[test]
-fn scripts_are_shell() {
+fn scripts_are_valid_shell() {
     for script in [
         include_str!("texts/hook"),
         include_str!("texts/stage"),

@@ -1,5 +1,5 @@
-//! The scripts of the initial RAM disk, run in a directory in place of one, with
-//! stand-ins for what they call.
+//! Runs the scripts of the initrd in a temporary directory, with stubs of the
+//! programs that they call.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -7,7 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// What the scripts find at their places, which are below a directory here.
+/// Paths used by the scripts, replaced by paths below a directory.
 const PLACES: [&str; 8] = [
     "/conf/",
     "/cryptroot/",
@@ -19,8 +19,8 @@ const PLACES: [&str; 8] = [
     "/usr/share/",
 ];
 
-/// Notes how it was called. 300 s are over where a file says so, a second soon; a
-/// disk appears after some.
+/// Stub that records its arguments. `sleep 300` ends if a file exists, a short
+/// sleep at once; a disk appears after some calls.
 const PROGRAM: &str = r#"#!/bin/sh
 echo "${0##*/} $*" >>ROOT/log
 case "${0##*/} $*" in
@@ -44,7 +44,7 @@ blkid*)
 esac
 "#;
 
-/// Functions of initramfs-tools.
+/// Stubs of initramfs-tools functions.
 const FUNCTIONS: &str = r#"
 resolve_device() {
 	[ -e ROOT/disk ] && echo ROOT/disk
@@ -65,7 +65,7 @@ for name in copy_exec copy_file manual_add_modules class_add_modules block_dev_m
 done
 "#;
 
-/// An initial RAM disk.
+/// A simulated initrd.
 struct Ram {
     dir: tempfile::TempDir,
 }
@@ -108,7 +108,7 @@ impl Ram {
         self.dir.path().join(name)
     }
 
-    /// Writes a file, whose own paths are below the directory, too.
+    /// Writes a file, with paths in it replaced too.
     fn put(&self, name: &str, text: &str) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -118,8 +118,8 @@ impl Ram {
         file.unwrap().write_all(self.here(text).as_bytes()).unwrap();
     }
 
-    /// A script for this directory. A file is added to as a console is, and
-    /// nothing can start this machine again.
+    /// Adapts a script to this directory. Console output is appended to a file,
+    /// and no command can restart this machine.
     fn here(&self, text: &str) -> String {
         let root = self.dir.path().to_str().unwrap();
         let text = text
@@ -133,7 +133,7 @@ impl Ram {
             .replace("ROOT", root)
     }
 
-    /// What runs a script.
+    /// Command that runs a script.
     fn shell(&self, script: &str) -> Command {
         let mut command = Command::new(self.path("bin/timeout"));
         command
@@ -151,13 +151,13 @@ impl Ram {
         assert!(self.shell(&script).status().unwrap().success());
     }
 
-    /// The same; what was called since the last time.
+    /// Like [`Self::enter`]; returns the calls since the last time.
     fn stage(&self, name: &str) -> Vec<String> {
         self.enter(name);
         self.called()
     }
 
-    /// What was called since the last time, but by the timer.
+    /// Returns the calls since the last time, except those of the timer.
     fn called(&self) -> Vec<String> {
         let log = fs::read_to_string(self.path("log")).unwrap();
         fs::write(self.path("log"), "").unwrap();
@@ -165,10 +165,10 @@ impl Ram {
         lines.map(str::to_owned).collect()
     }
 
-    /// Runs the hook, with these words of its own; what it called.
+    /// Runs the hook with these arguments; returns its calls.
     fn hook(&self, words: &[(&str, &str)]) -> Vec<String> {
         fs::create_dir_all(self.path("image/conf")).unwrap();
-        // what goes into the image is where the image will have it
+        // paths in the image are relative to its root
         let image = self.path("image");
         self.put("hook", "");
         fs::write(
@@ -186,23 +186,23 @@ impl Ram {
         self.called()
     }
 
-    /// Init, where it reads its configuration.
+    /// Runs init, which reads its configuration.
     fn init(&self) {
         let text = fs::read_to_string(self.path("image/conf/conf.d/mbtool")).unwrap();
         assert!(self.shell(&text).status().unwrap().success());
     }
 
-    /// The timer's process, if it runs.
+    /// Returns the timer's process id if it runs.
     fn timer(&self) -> Option<String> {
         let pid = fs::read_to_string(self.path("conf/mbtool-timer")).ok()?;
         let pid = pid.trim();
         let state = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // one that nobody waited for is dead, too
+        // a zombie counts as ended
         let dead = state.rsplit(')').next()?.starts_with(" Z");
         (!dead).then(|| pid.to_owned())
     }
 
-    /// Waits until it was called.
+    /// Waits for this call.
     fn wait_for(&self, what: &str) {
         let log = || fs::read_to_string(self.path("log")).unwrap();
         let called = || log().lines().any(|line| line == what);
@@ -211,7 +211,7 @@ impl Ram {
 }
 
 impl Drop for Ram {
-    /// Nothing outlives it, or writes while it is removed.
+    /// Ends the timer before the directory is removed.
     fn drop(&mut self) {
         if let Some(timer) = self.timer() {
             let _ = Command::new("kill").arg(timer).status();
@@ -222,10 +222,10 @@ impl Drop for Ram {
 
 const SAVE: &str = "mbtool crash save --config /etc/mbtool/crash.toml";
 
-/// What follows a save, whose end it is in a test.
+/// Calls after a save that ends.
 const END: [&str; 3] = ["sleep 2", "sleep 5", "reboot -f"];
 
-/// Whether it becomes true.
+/// Waits until it becomes true.
 fn until(mut done: impl FnMut() -> bool) -> bool {
     (0..400).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -251,7 +251,7 @@ fn the_timer_runs_from_the_start_and_in_a_crash_kernel_only() {
     ram.put("proc/cmdline", "quiet mbtool.crash\n");
     ram.init();
     let timer = ram.timer().unwrap();
-    // one is enough
+    // it is started only once
     ram.init();
     ram.stage("init-premount");
     assert_eq!(ram.timer(), Some(timer));
@@ -278,14 +278,14 @@ fn a_save_stops_the_timer() {
         .find(|line| line.starts_with("PATH "))
         .unwrap();
     assert!(path.ends_with(":/usr/local/sbin:/usr/local/bin"), "{path}");
-    // where init does not read its configuration
+    // an init that does not read its configuration
     let ram = Ram::new();
     ram.stage("init-premount");
     assert!(ram.timer().is_some());
 }
 
 #[test]
-fn a_console_that_is_stopped_stops_nothing_else() {
+fn a_stopped_console_does_not_stop_other_steps() {
     let ram = Ram::new();
     fs::remove_file(ram.path("dev/console")).unwrap();
     let made = Command::new("mkfifo").arg(ram.path("dev/console")).status();
@@ -306,14 +306,14 @@ fn a_console_that_is_stopped_stops_nothing_else() {
 }
 
 #[test]
-fn a_disk_that_is_there_is_saved_to_before_a_passphrase_is_asked_for() {
+fn an_existing_disk_is_used_before_a_passphrase_prompt() {
     let ram = Ram::new();
-    // what is not there is left to a later stage, which puts disks together
+    // a missing disk is left to a later stage, which assembles disks
     let called = ram.stage("init-premount");
     assert_eq!((seconds(&called), saved(&called)), (0, false), "{called:?}");
     ram.put("cryptroot/crypttab", "");
     assert_eq!(seconds(&ram.stage("init-premount")), 0);
-    // unless a question comes in between
+    // unless a prompt comes in between
     ram.put("cryptroot/crypttab", "root UUID=3-4 none luks\n");
     let called = ram.stage("init-premount");
     assert_eq!(
@@ -340,11 +340,11 @@ fn a_disk_that_is_there_is_saved_to_before_a_passphrase_is_asked_for() {
 }
 
 #[test]
-fn without_an_address_it_is_tried_all_the_same() {
+fn without_a_network_address_the_save_is_tried_anyway() {
     let ram = Ram::new();
     fs::remove_file(ram.path("conf/mbtool-device")).unwrap();
     ram.put("conf/mbtool-network", "");
-    // no answer: the shell that asks ends
+    // no answer: the shell that prompts ends
     let called = ram.stage("init-premount");
     let asked = called.iter().any(|line| line == "configure_networking");
     assert!(asked && saved(&called), "{called:?}");
@@ -360,7 +360,7 @@ fn without_an_address_it_is_tried_all_the_same() {
     let servers = fs::read_to_string(ram.path("etc/resolv.conf")).unwrap();
     assert_eq!(servers, "nameserver 192.0.2.53\n");
 
-    // what never ends
+    // programs that never end
     ram.put("hangs", "");
     fs::remove_file(ram.path("run/mbtool-network")).unwrap();
     let called = ram.stage("init-premount");
@@ -371,7 +371,7 @@ fn without_an_address_it_is_tried_all_the_same() {
     );
     let console = fs::read_to_string(ram.path("dev/console")).unwrap();
     assert!(console.contains("no address within 120 s"), "{console}");
-    // it may still come
+    // the disk may still appear
     fs::remove_file(ram.path("hangs")).unwrap();
     assert!(until(|| ram.path("run/mbtool-network").exists()));
 }

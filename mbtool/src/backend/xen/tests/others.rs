@@ -31,7 +31,7 @@ fn an_image_of_another_program_is_named_before_it_is_replaced() {
 }
 
 #[test]
-fn a_change_by_another_program_is_noticed() {
+fn a_change_by_another_program_is_detected() {
     let dom0 = Dom0::new(FakeHost::default());
     load_at(&dom0.xen(), OWNED).unwrap();
     dom0.xen().to_run().unwrap();
@@ -48,7 +48,7 @@ fn a_change_by_another_program_is_noticed() {
 }
 
 #[test]
-fn a_crash_image_of_another_program_is_unloaded_without_ado() {
+fn a_crash_image_of_another_program_is_unloaded_without_force() {
     let dom0 = Dom0::new(FakeHost::default());
     let page = [7; 16];
     let segments = [LoadSegment::new(&page, range(AREA, AREA + 0x1000))];
@@ -58,7 +58,7 @@ fn a_crash_image_of_another_program_is_unloaded_without_ado() {
         entry: AREA,
         segments: &segments,
     };
-    // as kexec-tools loads it: without an unload before
+    // loaded as by kexec-tools: without an unload before
     Kexec::new(&*dom0.fake)
         .load_numbers(&others, 1, 62)
         .unwrap();

@@ -1,4 +1,4 @@
-//! Destinations that belong to a domain, or do not any more.
+//! Ownership of destinations, and changes of it.
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn memory_that_became_free_since_the_plan_is_refused() {
 }
 
 #[test]
-fn memory_that_becomes_free_meanwhile_marks_the_image_for_good() {
+fn memory_that_becomes_free_during_the_load_marks_the_image_permanently() {
     let dom0 = Dom0::new(FakeHost {
         owned_after_load: Some(vec![range(OWNED + 0x1000, OWNED + MIB)]),
         ..FakeHost::default()
@@ -26,7 +26,7 @@ fn memory_that_becomes_free_meanwhile_marks_the_image_for_good() {
     for part in ["must not be executed", "could panic", "`reboot`"] {
         assert!(err.contains(part), "{part}: {err}");
     }
-    // neither now nor later is it unloaded, replaced or executed
+    // it can never be unloaded, replaced or executed
     assert!(dom0.fake.image(ImageKind::Default).is_some());
     let err = text(dom0.xen().to_run());
     assert!(err.contains("must not be executed"), "{err}");
@@ -37,7 +37,7 @@ fn memory_that_becomes_free_meanwhile_marks_the_image_for_good() {
     let err = dom0.xen().unload(IMAGE).unwrap_err().to_string();
     assert!(err.contains("mbtool unload --force"), "{err}");
     assert!(!dom0.fake.kexec_commands().contains(&UNLOAD));
-    // who insists may
+    // except with --force
     assert!(dom0.xen().unload(FORCE).unwrap());
     assert_eq!(dom0.fake.image(ImageKind::Default), None);
 }
@@ -53,13 +53,13 @@ fn a_destination_that_was_never_safe_is_run_but_not_freed() {
     assert!(err.contains("free memory of Xen's heap"), "{err}");
     assert!(load_at(&dom0.xen(), OWNED).is_err());
     assert_eq!(dom0.fake.panicked(), None);
-    // the fake agrees that this was no idle threat
+    // the fake panics too: the risk is real
     dom0.xen().unload(FORCE).unwrap();
     assert!(dom0.fake.panicked().is_some());
 }
 
 #[test]
-fn without_an_answer_after_the_load_the_image_is_not_trusted() {
+fn an_image_with_unknown_ownership_after_the_load_is_not_trusted() {
     let dom0 = Dom0::new(FakeHost {
         owned_after_load: Some(vec![]),
         ..FakeHost::default()

@@ -19,11 +19,11 @@ const LAST: Options = Options {
     last: true,
 };
 
-/// A dom0 whose requests are written down.
+/// A dom0 that records operations.
 struct World {
     dom0: Dom0,
     seen: RefCell<Vec<String>>,
-    /// The command that fails.
+    /// Command that fails.
     fails: Option<&'static str>,
     program: PathBuf,
 }
@@ -118,11 +118,11 @@ impl Ops for World {
 }
 
 #[test]
-fn force_brings_the_machine_to_rest_and_xen_jumps() {
+fn force_quiesces_the_machine_and_xen_jumps() {
     let world = World::new();
     load_at(&world.dom0.xen(), 0x3000_0000).unwrap();
     let (result, talk) = world.go(FORCE);
-    // the fake comes back: what was changed is put back
+    // the fake hypercall returns: changes are reverted
     let err = result.unwrap_err().to_string();
     assert!(err.contains("still here"), "{err}");
     assert_eq!(world.dom0.fake.started(), Some(ImageKind::Default));
@@ -136,7 +136,7 @@ fn force_brings_the_machine_to_rest_and_xen_jumps() {
     );
     assert!(lines[lines.len() - 1].contains("put back: 1 settings"));
 
-    // the last one ends the others
+    // --last ends other processes
     let world = World::new();
     put(world.root(), "proc/77/cmdline", "daemon");
     load_at(&world.dom0.xen(), 0x3000_0000).unwrap();
@@ -145,7 +145,7 @@ fn force_brings_the_machine_to_rest_and_xen_jumps() {
 }
 
 #[test]
-fn nothing_is_touched_without_an_image() {
+fn nothing_is_changed_without_an_image() {
     let world = World::new();
     put(world.root(), "run/systemd/system/x", "");
     let orderly = Options {
@@ -162,7 +162,7 @@ fn nothing_is_touched_without_an_image() {
 }
 
 #[test]
-fn systemd_gets_a_drop_in_and_is_asked_for_kexec_target() {
+fn systemd_gets_a_drop_in_and_starts_kexec_target() {
     let world = World::new();
     put(world.root(), "run/systemd/system/x", "");
     load_at(&world.dom0.xen(), 0x3000_0000).unwrap();
@@ -206,7 +206,7 @@ fn a_systemd_that_refuses_keeps_its_own_kexec() {
 }
 
 #[test]
-fn a_program_that_would_be_gone_is_refused() {
+fn a_program_that_would_be_unmounted_is_refused() {
     let world = World::new();
     stays(world.root(), &world.program).unwrap();
     for (path, part) in [
@@ -217,7 +217,7 @@ fn a_program_that_would_be_gone_is_refused() {
         ("/proc/self/exe", "unmounted before"),
     ] {
         let path = Path::new(path);
-        // the last one: a root on another device than /proc's own
+        // the last case: a root on another device than /proc
         let err = match part {
             "unmounted before" => stays(world.root(), Path::new("/proc/version")),
             _ => stays(world.root(), path),
@@ -228,7 +228,7 @@ fn a_program_that_would_be_gone_is_refused() {
 }
 
 #[test]
-fn other_inits_are_told_apart() {
+fn other_init_systems_are_named() {
     for (comm, part) in [
         (None, "process 1 is not known"),
         (Some("openrc-init\n"), "openrc-shutdown --kexec"),

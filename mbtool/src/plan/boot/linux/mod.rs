@@ -54,11 +54,13 @@ const CAN_USE_HEAP: u8 = 0x80;
 /// Input of [`build`].
 #[derive(Clone, Debug)]
 pub struct Parts<'a> {
+    /// Setup header of the image.
     pub setup: &'a Setup,
     /// Load address of the image.
     pub base: u64,
     /// Load address of the boot information.
     pub at: u64,
+    /// Command line of the image.
     pub cmdline: &'a str,
     /// Memory map: ranges and E820 types.
     pub areas: &'a [(PhysRange, u32)],

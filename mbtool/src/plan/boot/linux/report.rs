@@ -19,6 +19,7 @@ pub struct BootParamsReport {
     pub loader_type: Hex,
     /// `loadflags`.
     pub loadflags: Hex,
+    /// Command line of the image.
     pub cmdline: String,
     /// Address of the command line.
     pub cmdline_addr: Hex,
