@@ -65,7 +65,7 @@ fn a_plan_is_passed_to_the_kernel_unchanged() {
     let done = linux.load_segments(0x20_0010, &list(), true).unwrap();
     assert!(
         done.summary
-            .starts_with("crash image loaded, in place of the one before")
+            .starts_with("crash image loaded, replacing the previous one")
     );
     let list = vec![(0x20_0000, 0x2000, 5000)];
     assert_eq!(

@@ -38,7 +38,7 @@ fn text_and_json() {
 fn a_log_without_a_dump_is_refused_with_a_description() {
     let options = Options::default();
     let why = |log: &str| run_text(&options, log.as_bytes()).1.unwrap();
-    assert!(why("").contains("is this the right port and speed?"));
+    assert!(why("").contains("check port and baud rate"));
     let banner = "[handoff] mbtool 0.1.0 at 0x100000, entered by linux\n";
     assert!(why(banner).contains("did not reach its jump"));
     let jump = format!("{banner}[handoff] jump to 0x00200000 (multiboot2, 32-bit), mbi 0x1000\n");

@@ -42,7 +42,7 @@ fn invalid_targets_are_refused() {
         ("ssh://u@a@b/dir", "the host"),
         ("ssh://u@::1/dir", "the host"),
         ("ssh://u@[::1/dir", "closing ]"),
-        ("ssh://u@[host]/dir", "no IPv6"),
+        ("ssh://u@[host]/dir", "not IPv6"),
         ("ssh://u@[::1]22/dir", "a port"),
         ("ssh://u@host:/dir", "the port"),
         ("ssh://u@host:0/dir", "the port"),

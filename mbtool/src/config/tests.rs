@@ -120,7 +120,7 @@ fn errors_name_file_line_and_key() {
         (
             "[save]\ncollector = ''\n",
             "line 2, save.collector: ",
-            "`copy` saves",
+            "use `copy`",
         ),
         (
             "[save]\ncollector = 'copy -x'\n",
@@ -130,7 +130,7 @@ fn errors_name_file_line_and_key() {
         (
             "[save]\ncollector = 'gzip > x'\n",
             "line 2, save.collector: ",
-            "no shell command",
+            "not a shell command",
         ),
         (
             "[save]\ndevice = 'sda'\n",

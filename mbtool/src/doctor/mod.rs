@@ -140,7 +140,7 @@ pub struct Summary {
     pub problem: usize,
 }
 
-/// The document that `--json` prints.
+/// Document of `--json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// Version of the document.

@@ -53,7 +53,7 @@ fn no_region() {
             .contains("although the command line has crashkernel=256M")
     );
     let fix = check.fix.unwrap();
-    assert!(fix.starts_with("`mbtool crash size` says"), "{fix}");
+    assert!(fix.starts_with("`mbtool crash size` prints"), "{fix}");
     recorded.put("proc/cmdline", "quiet\n");
     let check = find(&recorded.machine(), "region");
     assert_eq!(check.found, "no memory is reserved for a crash image");
@@ -125,7 +125,7 @@ fn where_addresses_are_hidden() {
     assert!(
         check
             .found
-            .starts_with("256 MiB are reserved; where is not known")
+            .starts_with("256 MiB are reserved; the address is unknown")
     );
     recorded.remove("sys/firmware/memmap");
     assert_eq!(find(&recorded.machine(), "region").state, State::Unknown);
@@ -155,7 +155,7 @@ fn a_parameter_on_the_wrong_command_line() {
     assert!(
         check
             .found
-            .starts_with("no such word on Xen's command line; crashkernel=256M")
+            .starts_with("no crashkernel= on Xen's command line; crashkernel=256M")
     );
     let check = find(&machine, "region");
     assert_eq!(check.state, State::Problem);

@@ -51,7 +51,7 @@ fn everything_of_a_uefi_machine() {
     let mut warnings = vec![];
     let facts = read(root.path(), &mut warnings);
     assert!(warnings.is_empty(), "{warnings:?}");
-    assert_eq!(facts.screen.0.len(), 0x14, "zeros at the end are left out");
+    assert_eq!(facts.screen.0.len(), 0x14, "trailing zeros are omitted");
     assert!(facts.framebuffer());
     assert_eq!(facts.foreign_driver(), None);
     assert!(facts.five_level_paging);

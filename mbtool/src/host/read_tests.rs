@@ -218,7 +218,7 @@ fn a_user_without_rights_gets_the_map_and_a_warning() {
     let (host, warnings) = read(root.path()).unwrap();
     assert!(host.crash_regions.is_empty());
     assert!(
-        warnings[0].starts_with("crash regions are not known: /proc/iomem"),
+        warnings[0].starts_with("crash regions are unknown: /proc/iomem"),
         "{warnings:?}"
     );
 }

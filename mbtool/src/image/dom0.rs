@@ -1,4 +1,4 @@
-//! A kernel as Xen starts it for a paravirtualised dom0: how much
+//! A kernel as Xen starts it for a paravirtualized dom0: how much
 //! pseudo-physical memory it occupies, from its program headers and notes
 //! (Xen's `public/elfnote.h`).
 
@@ -12,7 +12,7 @@ use handoff::addr::{FOUR_GIB, PhysRange};
 
 /// Owner of the notes.
 const OWNER: &str = "Xen";
-/// `XEN_ELFNOTE_ENTRY`: where a paravirtualised guest is entered.
+/// `XEN_ELFNOTE_ENTRY`: where a paravirtualized guest is entered.
 const ENTRY: u32 = 1;
 /// `XEN_ELFNOTE_INIT_P2M`: virtual base address of the p2m list.
 const INIT_P2M: u32 = 15;
@@ -121,7 +121,7 @@ fn read(file: &[u8], size: u64) -> Result<Dom0, Reason> {
     let has = |kind| notes.iter().any(|note| is(note, kind));
     if !has(ENTRY) {
         return Err(Reason::Linux(
-            "cannot be a paravirtualised dom0: it has no entry note for that (owner Xen, type 1); \
+            "cannot be a paravirtualized dom0: it has no entry note for that (owner Xen, type 1); \
              give a kernel that is built for it (CONFIG_XEN_PV, CONFIG_XEN_DOM0)"
                 .into(),
         ));

@@ -74,6 +74,6 @@ pub struct Plan {
     pub kernel_segments: Vec<KernelSegment>,
     /// True for a crash image (`load -p`).
     pub crash: bool,
-    /// The document that `--json` prints.
+    /// Document of `--json`.
     pub report: Report,
 }

@@ -181,14 +181,14 @@ fn a_corrupted_transfer_is_repeated() {
     assert!(saved.read(VMCORE) == dump());
     saved.is_whole(VMCORE);
     assert!(
-        saved.said.contains("is not what was sent"),
+        saved.said.contains("the received file differs"),
         "{}",
         saved.said
     );
 
     let saved = self::saved("ruins", &|_| Collector::Copy);
     let error = format!("{:#}", saved.done.as_ref().unwrap_err());
-    assert!(error.contains("is not what was sent"), "{error}");
+    assert!(error.contains("the received file differs"), "{error}");
     assert!(!saved.file(VMCORE).exists());
     assert!(saved.file("vmcore.partial").exists());
     assert!(saved.record.vmcore.is_none());

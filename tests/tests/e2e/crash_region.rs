@@ -128,7 +128,7 @@ fn crash_region_too_small() -> Result<()> {
         "the crash region 0x",
         "(48 MiB) is too small: loading takes ",
         "; reserve more with crashkernel=",
-        "M on the running kernel's command line, which leaves room to run",
+        "M on the running kernel's command line, which leaves memory to run",
     ];
     let advised = refused(&outcome, "linux", &parts)?;
     refused(

@@ -91,7 +91,7 @@ fn crash_save_in_linux() -> Result<()> {
     see(&outcome, checked)
 }
 
-/// A collector that sleeps for ever is killed, and the dump is copied as it is: an ELF file.
+/// A collector that sleeps for ever is killed, and the dump is copied unchanged: an ELF file.
 fn crash_save_after_a_collector_that_hangs() -> Result<()> {
     let scenario = Scenario {
         config: "collector = \"hangs for ever\"\nwatchdog = 30",

@@ -57,7 +57,7 @@ fn xen_without_a_bios_data_area_is_caught_and_named() -> Result<()> {
         .run(name, DEADLINE, &[HALTED])?
         .ended_with(HALTED)?;
     assert!(
-        outcome.contains("DRILL: this image will fail on purpose"),
+        outcome.contains("DRILL: this image will fail deliberately"),
         "it must be loud"
     );
 

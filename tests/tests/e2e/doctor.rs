@@ -141,7 +141,7 @@ fn doctor_on_linux_that_is_ready_and_when_loading_is_disabled() -> Result<()> {
             (
                 "region",
                 "unknown",
-                "256 MiB are reserved; where is not known",
+                "256 MiB are reserved; the address is unknown",
             ),
             ("dump", "unknown", "run mbtool doctor as root"),
         ],

@@ -88,7 +88,7 @@ fn load_and_leave(version: &str) -> Result<()> {
     check("linux", 1, "loads through Xen")?;
     check("panic", 1, "loads through Xen")?;
     check("first", 0, &format!("image loaded through Xen {version}."))?;
-    check("second", 0, "in place of the one before")?;
+    check("second", 0, "replacing the previous one")?;
     check("text", 0, "loaded: /payload")?;
     check(
         "text",

@@ -182,7 +182,7 @@ fn machine(outcome: &Outcome, version: &str) -> Result<()> {
     );
     let under = values(outcome, "under");
     ensure!(
-        under == ["Xen PV dom0", "a domain of Xen that nothing describes"],
+        under == ["Xen PV dom0", "Xen domain of unknown type"],
         "{under:?}"
     );
     let error = value(outcome, "FAIL")?;

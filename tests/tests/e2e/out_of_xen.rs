@@ -274,7 +274,7 @@ fn pages_that_xen_loses_are_counted() -> Result<()> {
     let outcome = case.run("out_of_xen_drill", &["page(s) in all", &end], &[])?;
     let describe = || outcome.describe();
     ensure!(
-        outcome.contains("DRILL: this image will fail on purpose"),
+        outcome.contains("DRILL: this image will fail deliberately"),
         "{}",
         describe()
     );

@@ -65,6 +65,6 @@ fn a_pvh_dom0_is_refused_with_the_reason() -> Result<()> {
         "{error}"
     );
     let under = outcome.value(&format!("{MARKER}under "));
-    assert_eq!(under, Some("a domain of Xen that nothing describes"));
+    assert_eq!(under, Some("Xen domain of unknown type"));
     Ok(())
 }

@@ -58,7 +58,7 @@ fn survives_a_reset(firmware: Firmware, name: &str) -> Result<()> {
     let load = attempt::file(&outcome, "load")?;
     for part in [
         "(PCI function 0000:00:05.0)",
-        "ramlog:0x10000000,size=0x10000 (memory kept by the running kernel's memmap=)",
+        "ramlog:0x10000000,size=0x10000 (memory reserved by the running kernel's memmap=)",
     ] {
         assert!(load.contains(part), "{part}: {load}");
     }

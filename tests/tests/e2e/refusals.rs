@@ -203,7 +203,7 @@ fn refusals_keep_the_image_that_is_loaded() -> Result<()> {
     succeeded(&found, "unload", false, "image unloaded")?;
     succeeded(&found, "load_again", true, "image loaded")?;
     succeeded(&found, "plan_nobody", true, "handoff")?;
-    succeeded(&found, "load_over", true, "in place of the one before")?;
+    succeeded(&found, "load_over", true, "replacing the previous one")?;
     let keys = &[
         "loaded",
         "crash_loaded",

@@ -8,7 +8,7 @@ use zerocopy::FromBytes;
 /// Offset of the checksum in a table.
 const CHECKSUM: usize = offset_of!(TableHeader, checksum);
 
-/// A table with a right checksum.
+/// A table with a correct checksum.
 pub(super) fn table(name: &str, signature: &[u8; 4], body: &[u8]) -> AcpiTable {
     let mut bytes = signature.to_vec();
     bytes.extend((36 + body.len() as u32).to_le_bytes());

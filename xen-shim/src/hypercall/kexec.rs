@@ -2,7 +2,7 @@
 #![expect(unsafe_code)]
 //! KEXEC_CMD_*: images that Xen starts in its own place (public/kexec.h).
 //!
-//! A paravirtualised dom0 only: Xen answers ENOSYS to any other.
+//! A paravirtualized dom0 only: Xen answers ENOSYS to any other.
 
 use super::explain::{FailedCall, explain};
 use super::image::{ImageKind, LoadImage};
@@ -24,7 +24,7 @@ impl<'a> Kexec<'a> {
         Self(transport)
     }
 
-    /// Where `range` is. The crash area is empty where none is reserved.
+    /// Where `range` is. The crash area is empty if none is reserved.
     ///
     /// # Errors
     ///
@@ -176,7 +176,7 @@ impl<'a> Kexec<'a> {
     ///
     /// # Errors
     ///
-    /// ENOSYS outside of a paravirtualised dom0.
+    /// ENOSYS outside of a paravirtualized dom0.
     pub fn status(&self, kind: ImageKind) -> Result<bool, HypercallError> {
         let buffer = self.kind(kind)?;
         self.call(kexec_cmd::STATUS, &buffer)

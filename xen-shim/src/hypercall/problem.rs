@@ -6,7 +6,7 @@ use handoff::addr::{PAGE_SIZE, PhysRange};
 use std::fmt;
 
 /// ENOSYS of any kexec command.
-pub(super) const NO_KEXEC: &str = "the kexec hypercall is there for a paravirtualised (PV) dom0 only: a PVH \
+pub(super) const NO_KEXEC: &str = "the kexec hypercall is there for a paravirtualized (PV) dom0 only: a PVH \
                         dom0 cannot use it, nor can a Xen that was built without kexec; boot dom0 \
                         as PV (without dom0=pvh)";
 /// EPERM and EACCES.
@@ -63,7 +63,7 @@ pub enum LoadProblem {
     NoMemory,
     /// Xen could not read the request.
     Fault,
-    /// Not a paravirtualised control domain, or a Xen without kexec.
+    /// Not a paravirtualized control domain, or a Xen without kexec.
     NoKexec,
     /// Not the control domain.
     NotAllowed,

@@ -262,7 +262,7 @@ mod tests {
         let waited = Cell::new(Duration::ZERO);
         let pass = |time| waited.set(waited.get() + time);
         let err = free_memory(root, 90 * MIB, &|| Ok(5 * MIB), &pass).unwrap_err();
-        assert!(err.to_string().contains("gives no more"), "{err}");
+        assert!(err.to_string().contains("frees no more"), "{err}");
         assert_eq!(waited.get(), STALL);
         assert_eq!(target(root), 1_900_000);
         // a little at a time, without end

@@ -196,7 +196,7 @@ fn not_dom0(hypervisor: Hypervisor) -> String {
             "there is no Xen below this Linux; leave --backend out, or use --backend linux"
         }
         Hypervisor::XenPvhDom0 => {
-            "Xen has the kexec hypercall for a paravirtualised dom0 only and answers ENOSYS to a \
+            "Xen has the kexec hypercall for a paravirtualized dom0 only and answers ENOSYS to a \
              PVH dom0; boot Xen without dom0=pvh to load from here"
         }
         Hypervisor::XenHvmGuest => {

@@ -49,7 +49,7 @@ fn load_replace_unload_load_does_not_crash_the_host() {
     let dom0 = Dom0::new(FakeHost::default());
     load_at(&dom0.xen(), OWNED).unwrap();
     let done = load_at(&dom0.xen(), OWNED + 0x10_0000).unwrap();
-    assert!(done.summary.contains("in place of the one before"));
+    assert!(done.summary.contains("replacing the previous one"));
     assert!(dom0.xen().unload(IMAGE).unwrap());
     assert_eq!(dom0.fake.image(ImageKind::Default), None);
     assert_eq!(dom0.record().default.loaded, None);
@@ -186,7 +186,7 @@ fn the_balloon_frees_memory_before_a_load_and_is_restored_by_unload() {
     let xen = dom0.xen();
     let err = xen.free_memory(50 * MIB).unwrap_err().to_string();
     assert!(
-        err.contains("gives no more") && dom0.waited.get() == 100,
+        err.contains("frees no more") && dom0.waited.get() == 100,
         "{err}"
     );
     assert_eq!(dom0.target(), "1048576");

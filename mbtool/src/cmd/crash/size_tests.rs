@@ -101,7 +101,7 @@ fn the_document_has_the_documented_fields() {
     std::fs::write(root.path().join("boot/grub/grub.cfg"), "").unwrap();
     let size = Size::of(request(1 << 20), &host(&[(256, 264)])).unwrap();
     let size = size.with_boot_loader(root.path());
-    assert!(text(&size).contains("\nGRUB (/boot/grub/grub.cfg), as root:\n  add the word"));
+    assert!(text(&size).contains("\nGRUB (/boot/grub/grub.cfg), as root:\n  add the parameter"));
     let json = serde_json::to_value(&size).unwrap();
     let keys: Vec<&str> = json
         .as_object()
@@ -122,5 +122,5 @@ fn the_document_has_the_documented_fields() {
     assert_eq!(json["goes_to"], "linux");
     let unknown = tempfile::tempdir().unwrap();
     let size = size.with_boot_loader(unknown.path());
-    assert!(text(&size).contains("is not known to mbtool"));
+    assert!(text(&size).contains("is unknown to mbtool"));
 }

@@ -91,7 +91,7 @@ pub(super) fn sentences(image: &Image) -> Vec<String> {
     };
     for (list, how) in [
         (requested(true), "required"),
-        (requested(false), "if at hand"),
+        (requested(false), "if available"),
     ] {
         if !list.is_empty() {
             needs.push(format!("boot information, {how}: {list}"));
@@ -120,7 +120,7 @@ pub(super) fn sentences(image: &Image) -> Vec<String> {
         required,
     }) = wants.framebuffer
     {
-        let must = if required { "required" } else { "if at hand" };
+        let must = if required { "required" } else { "if available" };
         let mode = if (width, height, depth) == (0, 0, 0) {
             "any mode".into()
         } else {

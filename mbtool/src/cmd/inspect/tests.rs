@@ -49,8 +49,8 @@ fn an_image_like_xen_is_described_tag_by_tag() {
         "  boot information, required: basic memory (4), memory map (6)\n",
         "  modules at page boundaries\n",
         "  a console: not required; it can use EGA text\n",
-        "  a framebuffer, if at hand: any mode\n",
-        "  nothing of EFI:",
+        "  a framebuffer, if available: any mode\n",
+        "  no EFI services:",
     ] {
         assert!(text.contains(expected), "{expected:?} is not in\n{text}");
     }
@@ -108,7 +108,7 @@ fn linux_is_described_by_its_setup_header() {
         "initrd        anywhere\n",
         "command line  up to 2047 bytes\n",
         "payload       0x1000 bytes at 0x300\n",
-        "flags         0x007f: takes EFI over from another kernel, works with five levels",
+        "flags         0x007f: can take over EFI from another kernel, supports five levels",
         "format        bzImage, protected-mode part\n",
         "entry         0x1000200 physical, from the boot protocol\n",
         "relocatable   yes, from 0x1000000 on, aligned to 0x200000\n",
@@ -198,7 +198,7 @@ fn a_required_console_and_mode_are_needs() {
             .needs
             .contains(&"a framebuffer, required: 1024x768, 32 bits".into())
     );
-    let optional = "boot information, if at hand: ACPI 1.0 RSDP (14), unknown (99)";
+    let optional = "boot information, if available: ACPI 1.0 RSDP (14), unknown (99)";
     assert!(
         report.needs.contains(&optional.into()),
         "{:?}",

@@ -194,7 +194,7 @@ mod tests {
         let mut warnings = vec![];
         let told = read(&xen, &mut warnings).unwrap();
         assert!(told.xen.owned_unknown.is_some());
-        assert!(warnings[0].contains("own is not known"), "{warnings:?}");
+        assert!(warnings[0].contains("domains is unknown"), "{warnings:?}");
         assert!(told.xen.safe.iter().all(|run| run.kind == Safe::CrashArea));
     }
 

@@ -85,8 +85,8 @@ mod tests {
         assert_eq!(
             line.messages,
             [
-                "crashkernel=256M is left out of the crash kernel's command line",
-                "elfcorehdr=0x1 is left out of the crash kernel's command line",
+                "crashkernel=256M is removed from the crash kernel's command line",
+                "elfcorehdr=0x1 is removed from the crash kernel's command line",
             ]
         );
     }

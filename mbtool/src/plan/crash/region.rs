@@ -111,7 +111,7 @@ mod tests {
         };
         let text = choose(&[LOW, high], false).unwrap_err().to_string();
         assert!(
-            text.contains("0x100000000-0x110000000") && text.contains("`mbtool crash size` says"),
+            text.contains("0x100000000-0x110000000") && text.contains("`mbtool crash size` prints"),
             "{text}"
         );
     }
@@ -166,8 +166,8 @@ mod tests {
         );
         assert_eq!(
             choose(&[], true).unwrap_err().to_string(),
-            "-p: no memory is reserved for a crash image: `mbtool crash size` says which \
-             crashkernel= belongs on Xen's command line (not dom0's)"
+            "-p: no memory is reserved for a crash image: `mbtool crash size` prints the \
+             crashkernel= parameter for Xen's command line (not dom0's)"
         );
     }
 }

@@ -60,7 +60,7 @@ impl BootLoader {
                     let command = format!("rm -f /{old}");
                     steps.push(Step::run("remove the file of an older mbtool", command));
                 }
-                steps.push(Step::run("add the word", format!("echo {line} {to}")));
+                steps.push(Step::run("add the parameter", format!("echo {line} {to}")));
                 steps.push(Step::run("make grub.cfg anew", command.clone()));
             }
             Kind::GrubBls => steps.push(Step::run(
@@ -87,7 +87,7 @@ impl BootLoader {
                          /proc/cmdline > /etc/kernel/cmdline"
                     ),
                 };
-                steps.push(Step::run("add the word", add));
+                steps.push(Step::run("add the parameter", add));
                 steps.push(Step::run(
                     "regenerate the running kernel's entry",
                     format!("kernel-install add \"$(uname -r)\" {kernel}"),
@@ -99,7 +99,7 @@ impl BootLoader {
             Kind::UBootMenu => {
                 let line = format!("'U_BOOT_PARAMETERS=\"$U_BOOT_PARAMETERS {word}\"'");
                 steps.push(Step::run(
-                    "add the word",
+                    "add the parameter",
                     format!("echo {line} >> /{found}"),
                 ));
                 steps.push(Step::run(
@@ -111,7 +111,7 @@ impl BootLoader {
                 let add = format!(
                     "sed -i 's/^\\(default_kernel_opts=.*[^\"]\\)\\(\"*\\)$/\\1 {word}\\2/' /{found}"
                 );
-                steps.push(Step::run("add the word", add));
+                steps.push(Step::run("add the parameter", add));
                 steps.push(Step::run(
                     "make extlinux.conf anew",
                     "update-extlinux".to_owned(),

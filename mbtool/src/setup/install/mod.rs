@@ -141,7 +141,7 @@ pub fn install(options: &Options, talk: &mut dyn Write) -> anyhow::Result<Done> 
         .collect();
     if !edited.is_empty() {
         bail!(
-            "{} {} changed by somebody else than mbtool; nothing was written. Move {} away, then install again",
+            "{} {} changed, and not by mbtool; nothing was written. Move {} away, then install again",
             edited.join(" and "),
             if edited.len() == 1 { "was" } else { "were" },
             if edited.len() == 1 { "it" } else { "them" }

@@ -139,7 +139,7 @@ fn edited_files_for_the_initrd_are_kept() {
     };
     let (done, talk) = run(&again);
     assert!(!done.unwrap().changed, "{talk}");
-    let said = format!("mbtool: {} was edited and stays\n", modules.display());
+    let said = format!("mbtool: {} was edited and is kept\n", modules.display());
     assert_eq!(talk, said);
     assert_eq!(fs::read_to_string(&modules).unwrap(), own);
     // other files must be unchanged
@@ -194,7 +194,7 @@ fn an_edited_file_is_not_overwritten_and_nothing_else_is() {
     let mut talk = Vec::new();
     uninstall(root, &mut talk).unwrap();
     let talk = String::from_utf8(talk).unwrap();
-    assert!(talk.contains("crash.toml was edited and stays"), "{talk}");
+    assert!(talk.contains("crash.toml was edited and is kept"), "{talk}");
     assert_eq!(fs::read_to_string(&config).unwrap(), text);
 }
 

@@ -101,7 +101,7 @@ pub const REFUSED: &[Case] = &[
         "no_room",
         "mbtool load --mem-min 64M --mem-max 65M -m big fixed",
         &[
-            "no room for module 0: big: 0x200000 bytes",
+            "no memory for module 0: big: 0x200000 bytes",
             "within 0x4000000-0x4100000",
             "the largest free run there is",
             "RAM is 0x",

@@ -65,6 +65,6 @@ fn an_image_with_unknown_ownership_after_the_load_is_not_trusted() {
         ..FakeHost::default()
     });
     let err = text(load_at(&dom0.xen(), OWNED));
-    assert!(err.contains("went from a domain"), "{err}");
+    assert!(err.contains("returned from a domain"), "{err}");
     assert!(dom0.record().default.loaded.unwrap().damaged.is_some());
 }

@@ -134,7 +134,7 @@ fn force_quiesces_the_machine_and_xen_jumps() {
         lines[lines.len() - 2],
         "mbtool: jumping into the loaded image"
     );
-    assert!(lines[lines.len() - 1].contains("put back: 1 settings"));
+    assert!(lines[lines.len() - 1].contains("restored: 1 settings"));
 
     // --last ends other processes
     let world = World::new();

@@ -87,7 +87,7 @@ fn everything_is_in_the_region_and_the_command_line_names_it() {
     );
     let warnings = plan.report.warnings.join("\n");
     assert!(
-        warnings.contains("crashkernel=192M is left out"),
+        warnings.contains("crashkernel=192M is removed"),
         "{warnings}"
     );
     assert!(plan.report.dump.is_some());

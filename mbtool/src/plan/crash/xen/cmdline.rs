@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(line.messages.len(), 1);
         assert_eq!(
             line.messages[0],
-            "crashkernel=64M is left out of Xen's command line"
+            "crashkernel=64M is removed from Xen's command line"
         );
         let line = xen_line("console=com1 -- nosmp", true, 1);
         assert_eq!(line.text, "nosmp mce=0 console=com1 -- nosmp");
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(line.text, "elfcorehdr=0x8e100000 console=hvc0");
         assert_eq!(
             line.messages,
-            ["elfcorehdr=1 is left out of dom0's command line"]
+            ["elfcorehdr=1 is removed from dom0's command line"]
         );
     }
 }

@@ -71,7 +71,7 @@ fn the_error_has_the_request_and_the_free_memory() {
         .unwrap_err();
     let text = error.to_string();
     for part in [
-        "no room for thing: 0x200000 bytes aligned to 0x1000 within 0x100000-0x800000",
+        "no memory for thing: 0x200000 bytes aligned to 0x1000 within 0x100000-0x800000",
         "largest free run there is 0x100000-0x200000 (0x100000 bytes)",
         "RAM is 0x100000-0x400000",
         "--mem-min",
