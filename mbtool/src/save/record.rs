@@ -9,7 +9,7 @@ pub const FORMAT: u32 = 1;
 /// The document. Fields without a value are absent.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Record {
-    /// Value of [`FORMAT`].
+    /// Version of the format.
     pub format: u32,
     /// mbtool's version.
     pub mbtool: String,
