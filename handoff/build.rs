@@ -1,5 +1,4 @@
-//! Leaves the blob in OUT_DIR: `handoff.bin` (flat image) and `handoff.elf`
-//! (symbols).
+//! Builds `handoff.bin` (flat image) and `handoff.elf` (symbols) in OUT_DIR.
 
 #[path = "build/blob.rs"]
 mod blob;

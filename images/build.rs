@@ -1,5 +1,5 @@
-//! Builds the freestanding payloads with `$RUSTC`, links every variant of
-//! them, checks the result, and leaves the images in `OUT_DIR`.
+//! Builds the freestanding payloads with `$RUSTC`, links all variants, checks
+//! the results, and writes the images to `OUT_DIR`.
 //!
 //! No nested cargo and no C compiler: rustc makes objects, the `rust-lld` that
 //! comes with it links them.

@@ -1,5 +1,5 @@
-//! Checksums side by side: the blob's implementations and their peers, on the
-//! same bytes in turns, best of several. `cargo bench -p handoff`.
+//! Compares the checksum implementations of the blob with other crates on the
+//! same data, best of several runs. `cargo bench -p handoff`.
 
 use handoff::abi::{VERIFY_CRC32, VERIFY_SHA256};
 use handoff::arch::x86_64::verify::Engine;
@@ -16,11 +16,11 @@ type Checksum<'a> = Box<dyn Fn(&[u8]) -> Vec<u8> + 'a>;
 struct Racer<'a> {
     name: String,
     run: Checksum<'a>,
-    /// Seconds.
+    /// Best time in seconds.
     best: f64,
 }
 
-/// A racer.
+/// Makes a benchmark.
 fn racer<'a>(name: &str, run: impl Fn(&[u8]) -> Vec<u8> + 'a) -> Racer<'a> {
     Racer {
         name: name.to_owned(),
@@ -29,8 +29,8 @@ fn racer<'a>(name: &str, run: impl Fn(&[u8]) -> Vec<u8> + 'a) -> Racer<'a> {
     }
 }
 
-/// Runs all in turns, so that a slow moment of the machine meets each of them,
-/// and prints speeds and ratios to the last one, the peer.
+/// Runs all benchmarks in turns, so that system noise affects all of them, and
+/// prints speeds relative to the last one, the reference.
 fn race(bytes: &[u8], mut racers: Vec<Racer<'_>>) {
     let digest = (racers[0].run)(bytes);
     for _ in 0..ROUNDS {

@@ -11,7 +11,8 @@ use std::{env, fs};
 const CODEGEN: [&str; 11] = [
     "-Cpanic=abort",
     "-Copt-level=s",
-    // every inlined copy of a print costs bytes; hot functions are inline(always)
+    // inlined copies of print functions add size; hot functions are
+    // inline(always)
     "-Cllvm-args=-inline-threshold=0",
     "-Ccodegen-units=1",
     "-Crelocation-model=pie",
@@ -38,8 +39,8 @@ const LINK: [&str; 10] = [
     "-Wl,--gc-sections",
 ];
 
-/// Compiles `root/src`. Leaves `handoff.elf` (symbols) in `out`; the flat image
-/// is the result.
+/// Compiles `root/src`. Writes `handoff.elf` (symbols) to `out`, and returns
+/// the flat image.
 pub fn compile(root: &Path, out: &Path) -> Vec<u8> {
     let library = out.join("libhandoff.rlib");
     let mut command = rustc(root);
@@ -70,7 +71,7 @@ pub fn compile(root: &Path, out: &Path) -> Vec<u8> {
     flatten(&elf)
 }
 
-/// A `rustc` with our flags and none of the caller's.
+/// Returns a `rustc` command with fixed flags only.
 fn rustc(root: &Path) -> Command {
     let mut command = Command::new(env::var_os("RUSTC").unwrap_or("rustc".into()));
     command.args(["--edition=2024", "--target=x86_64-unknown-linux-gnu"]);
@@ -90,9 +91,9 @@ fn run(command: &mut Command) {
     assert!(status.success(), "{command:?}: {status}");
 }
 
-/// The code and constants of the one segment, after checking that there is just
-/// one, at address 0, without relocations. The bytes behind them in the file
-/// are for a run-time linker.
+/// Returns the code and constants, after checking that there is one segment, at
+/// address 0, without relocations. The file data after them is for a run-time
+/// linker.
 fn flatten(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).expect("read handoff.elf");
     let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).expect("handoff.elf is ELF");

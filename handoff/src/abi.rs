@@ -1,9 +1,9 @@
 //! The interface between the planner and the blob, defined once.
 //!
-//! The blob is a flat image that starts with a [`BlobHeader`]. Behind its code lies
-//! the [`Area`]: parameters, descriptor tables and page tables, all filled in
-//! by the host before loading, then scratch memory that starts as zero.
-//! Nothing is patched at jump time. All integers are little endian.
+//! The blob is a flat image that starts with a [`BlobHeader`]. The [`Area`] follows
+//! its code: parameters, descriptor tables and page tables, all filled in by the
+//! host before loading, then scratch memory that starts as zero. Nothing is patched
+//! at jump time. All integers are little endian.
 
 mod frames;
 mod params;
@@ -21,7 +21,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// "MBTHNDOF", little endian.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"MBTHNDOF");
-/// Raised with every incompatible change of a structure in this file or below it.
+/// Incremented with every incompatible change of a structure in this file or its
+/// submodules.
 pub const VERSION: u32 = 3;
 
 /// The first bytes of the blob. Offsets count from the header.
@@ -38,7 +39,7 @@ pub struct BlobHeader {
     pub version: u32,
     /// Read-only, executable bytes at the start; a multiple of the page size.
     pub text_size: u32,
-    /// Bytes of memory needed in all; a multiple of the page size.
+    /// Memory size in bytes; a multiple of the page size.
     pub mem_size: u32,
     /// Offset of the [`Area`]; a multiple of the page size.
     pub area: u32,
@@ -54,7 +55,7 @@ pub struct BlobHeader {
     pub reserved: [u32; 2],
 }
 
-/// Parameters, tables and scratch memory, in this order behind the code.
+/// Parameters, tables and scratch memory, in this order after the code.
 #[repr(C, align(4096))]
 pub struct Area {
     /// Filled in by the host.

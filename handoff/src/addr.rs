@@ -1,15 +1,15 @@
-//! Physical addresses and half-open ranges: the only address arithmetic.
+//! Physical addresses and half-open ranges, with checked arithmetic.
 //!
 //! Every operation is checked. A range is `[start, end)` in bytes; an empty
-//! range has `start == end`. Nothing here can wrap around or underflow, which
-//! is where loaders before us went wrong (a free-space search that returns a
-//! place outside RAM when alignment steps past the end of a region).
+//! range has `start == end`. No operation wraps around or underflows: a known
+//! defect of other loaders is a free-space search that returns a range outside
+//! of RAM when alignment passes the end of a region.
 
 use core::fmt;
 
 /// Size of the pages that `kexec_load(2)` and Xen's kexec deal in, in bytes.
 pub const PAGE_SIZE: u64 = 4096;
-/// 1 MiB: below it lies what firmware and boot trampolines own.
+/// 1 MiB: memory below it is used by firmware and boot trampolines.
 pub const MIB: u64 = 1 << 20;
 /// The first address that a 32-bit kernel cannot reach.
 pub const FOUR_GIB: u64 = 1 << 32;
@@ -101,7 +101,7 @@ impl PhysRange {
         !self.is_empty() && !other.is_empty() && self.start < other.end && other.start < self.end
     }
 
-    /// The bytes that both have; `None` when there are none.
+    /// Returns the common bytes; `None` when there are none.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Option<Self> {
         let start = self.start.max(other.start);
@@ -109,8 +109,8 @@ impl PhysRange {
         (start < end).then_some(Self { start, end })
     }
 
-    /// What is left of `self` before and after `other`. Parts without a byte
-    /// are `None`.
+    /// Returns the parts of `self` before and after `other`; an empty part is
+    /// `None`.
     #[must_use]
     pub fn minus(&self, other: &Self) -> [Option<Self>; 2] {
         if self.is_empty() {
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn alignment_past_the_end_of_a_region_finds_nothing() {
-        // the u-root trap: RAM [0x1000,0x9f000), 2 MiB alignment
+        // the u-root defect: RAM [0x1000,0x9f000), 2 MiB alignment
         assert_eq!(r(0x1000, 0x9f000).align_inward(2 * MIB), None);
         assert_eq!(align_up(u64::MAX, PAGE_SIZE), None);
         assert_eq!(whole_pages(0), 0);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn minus_splits_and_ignores_what_it_does_not_touch() {
+    fn minus_splits_and_ignores_disjoint_ranges() {
         assert_eq!(r(0, 10).minus(&r(3, 5)), [Some(r(0, 3)), Some(r(5, 10))]);
         assert_eq!(r(0, 10).minus(&r(0, 10)), [None, None]);
         assert_eq!(r(0, 10).minus(&r(10, 20)), [Some(r(0, 10)), None]);

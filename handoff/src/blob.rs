@@ -1,4 +1,4 @@
-//! The blob: what mbtool loads and the old kernel jumps to.
+//! The blob that mbtool loads and the old kernel jumps to.
 
 extern crate alloc;
 use crate::abi::Area;
@@ -28,7 +28,7 @@ pub use image::{ELF, IMAGE, bounce, header, memsz};
 pub struct Built {
     /// Bytes to load at the base address.
     pub bytes: Vec<u8>,
-    /// Bytes of memory it occupies (stacks follow the loaded part); a multiple of the page size.
+    /// Memory size in bytes (stacks follow the loaded part); a multiple of the page size.
     pub memsz: u64,
     /// Address to jump to in long mode.
     pub entry: u64,
@@ -38,10 +38,10 @@ pub struct Built {
 ///
 /// # Errors
 ///
-/// Says which parameter does not fit: base not page aligned, in page 0 or
-/// above 4 GiB; too many regions, moves, ranges to clear, fix-ups or consoles; a
-/// fix-up above 4 GiB; regions and moves scattered over too many GiB above it; a
-/// console that cannot be accessed or mapped as it says.
+/// Names the invalid parameter: base not page aligned, in page 0 or above 4 GiB;
+/// too many regions, moves, ranges to clear, fix-ups or consoles; a fix-up above
+/// 4 GiB; regions and moves scattered over too many GiB above it; a console that
+/// cannot be accessed or mapped as it says.
 pub fn build(spec: &Spec) -> Result<Built, String> {
     let header = header();
     let base = check_base(spec.base, header.mem_size)?;

@@ -1,20 +1,19 @@
-//! Text to several sinks at once. A sink that fails is skipped from then on; the others
-//! continue.
+//! Prints text to several sinks. A sink that fails is disabled; the others continue.
 
 use crate::abi::{CONSOLE_MMIO, CONSOLE_NONE, CONSOLE_RAM_LOG, MAX_SINKS, SinkRaw};
 use crate::print::Print;
 
-/// Bit of [`Sinks::dead`] (beside one bit a sink): our own page tables are
-/// not loaded, so nothing in memory space can be reached.
+/// Bit of [`Sinks::dead`] (besides one bit per sink): the handoff's page tables
+/// are not loaded, so memory-mapped sinks are not reachable.
 pub const UNMAPPED: u32 = 1 << 31;
 
-/// True for sinks that need page tables.
+/// True for memory-mapped sinks.
 #[must_use]
 pub const fn in_memory(kind: u32) -> bool {
     matches!(kind, CONSOLE_MMIO | CONSOLE_RAM_LOG)
 }
 
-/// True when nothing can be printed without page tables.
+/// True when all sinks are memory-mapped.
 #[must_use]
 pub fn only_in_memory(sinks: &[SinkRaw; MAX_SINKS]) -> bool {
     sinks
@@ -22,10 +21,10 @@ pub fn only_in_memory(sinks: &[SinkRaw; MAX_SINKS]) -> bool {
         .all(|sink| sink.kind == CONSOLE_NONE || in_memory(sink.kind))
 }
 
-/// Sends bytes to a sink.
+/// Access to the devices of sinks.
 pub trait Driver {
-    /// Sends one byte, or waits until the last one has left; false when the
-    /// sink does not do so within the bound.
+    /// Sends one byte, or waits until the last one has been transmitted;
+    /// returns false at the timeout.
     fn send(&mut self, sink: &SinkRaw, byte: Option<u8>) -> bool;
 }
 
@@ -33,16 +32,16 @@ pub trait Driver {
 pub struct Sinks<'a, B> {
     /// The sinks; unused entries have kind [`CONSOLE_NONE`].
     pub sinks: &'a [SinkRaw; MAX_SINKS],
-    /// Bit n: sink n failed and gets nothing more, so that a dead sink costs
-    /// one wait and not one a byte. And [`UNMAPPED`].
+    /// Bit n: sink n is disabled after a failure, so that it causes one timeout
+    /// and not one per byte. And [`UNMAPPED`].
     pub dead: &'a mut u32,
     /// The devices.
     pub driver: B,
 }
 
 impl<B: Driver> Sinks<'_, B> {
-    /// To every sink that works. Lines end in CR LF on everything that may be a
-    /// terminal, in LF in the RAM log. Drains where there is no byte.
+    /// Sends to every working sink. Lines end in CR LF, except in the RAM log,
+    /// where they end in LF. Drains the sinks for `None`.
     fn send(&mut self, byte: Option<u8>) {
         for (n, sink) in self.sinks.iter().enumerate() {
             let unreachable = *self.dead & UNMAPPED != 0 && in_memory(sink.kind);
@@ -57,7 +56,7 @@ impl<B: Driver> Sinks<'_, B> {
         }
     }
 
-    /// Waits until the last byte has left each sink.
+    /// Waits until the last byte was transmitted by each sink.
     pub fn drain(&mut self) {
         self.send(None);
     }
@@ -74,7 +73,8 @@ mod tests {
     use super::*;
     use crate::abi::{CONSOLE_DEBUGCON, CONSOLE_PIO};
 
-    /// Sink n is known by its port; those in `broken` take `n` bytes.
+    /// A sink is identified by its port; those in `broken` fail after `n`
+    /// bytes.
     #[derive(Default)]
     struct Fake {
         sent: [Vec<u8>; MAX_SINKS],
@@ -115,7 +115,7 @@ mod tests {
     const ALL: [u32; MAX_SINKS] = [CONSOLE_PIO, CONSOLE_MMIO, CONSOLE_DEBUGCON, CONSOLE_RAM_LOG];
 
     #[test]
-    fn every_sink_gets_the_text_with_its_line_ends() {
+    fn every_sink_gets_the_text_with_its_line_ending() {
         let (mut fake, mut dead) = (Fake::default(), 0);
         print(&mut fake, ALL, &mut dead);
         assert_eq!(dead, 0);

@@ -1,7 +1,7 @@
 //! CRC-32 (IEEE 802.3, reflected polynomial 0xedb88320), slicing by 8.
 //!
-//! `crc32fast` would bring 16 KiB of constant tables into the blob; here they
-//! are computed into scratch memory when the handoff starts.
+//! `crc32fast` would add 16 KiB of constant tables to the blob; here they are
+//! computed into scratch memory when the handoff starts.
 
 /// The reflected polynomial.
 pub const POLY: u32 = 0xedb8_8320;
@@ -36,14 +36,14 @@ pub fn init(tables: &mut CrcTables) {
     }
 }
 
-/// The CRC-32 of `bytes` on any CPU, with initialised `tables`.
+/// Computes the CRC-32 of `bytes` on any CPU, with initialized `tables`.
 #[must_use]
 pub fn crc32(tables: &CrcTables, bytes: &[u8]) -> u32 {
     !update(tables, !0, bytes)
 }
 
-/// Takes `bytes` into the state of a CRC, which starts as all ones and ends
-/// inverted, on any CPU.
+/// Updates the state of a CRC, which starts as all ones and ends inverted, with
+/// `bytes`, on any CPU.
 #[must_use]
 #[inline(never)]
 pub fn update(tables: &CrcTables, state: u32, bytes: &[u8]) -> u32 {

@@ -58,8 +58,8 @@ impl Mode {
     }
 }
 
-/// Everything known of one exception. In protected mode the upper halves are
-/// zero and `gpr[8..]` are not shown.
+/// Data of one exception. In protected mode the upper halves are zero and
+/// `gpr[8..]` are not printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
     /// Vector, 0 to 255.
@@ -84,7 +84,7 @@ pub struct Record<'a> {
     pub efer: u64,
     /// DR6.
     pub dr6: u64,
-    /// Bytes at rip; empty where they cannot be read.
+    /// Bytes at rip; empty if they cannot be read.
     pub code: &'a [u8],
     /// Words at rsp (8 bytes each in long mode, 4 in protected mode).
     pub stack: &'a [u64],
@@ -103,11 +103,11 @@ pub fn vector_name(vector: u8) -> &'static [u8] {
     nth(NAMES, vector.into()).unwrap_or(b"interrupt")
 }
 
-/// Forwards text and sums it up: lines and CRC-32.
+/// Forwards text, and computes its number of lines and CRC-32.
 ///
-/// Bit by bit: a dump is short, and must not depend on tables that a fault may
-/// have come before. The blob writes all its text through this one type, so
-/// that its code is there once.
+/// The CRC is computed bit by bit: a dump is short, and must not depend on
+/// tables that may not be initialized at a fault. The blob prints all text
+/// through this type, so that there is only one copy of its code.
 #[derive(Debug)]
 pub struct Summed<T> {
     out: T,
@@ -148,7 +148,7 @@ impl<T: Print> Print for Summed<T> {
     }
 }
 
-/// One more byte in a CRC-32 (IEEE 802.3) that started as `!0` and ends inverted.
+/// Adds a byte to a CRC-32 (IEEE 802.3) that started as `!0` and ends inverted.
 pub(crate) fn crc_byte(crc: u32, byte: u8) -> u32 {
     let mut crc = crc ^ u32::from(byte);
     for _ in 0..8 {

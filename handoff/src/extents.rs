@@ -1,8 +1,8 @@
-//! Large moves as extents: any bytes to anywhere, in an order in which no
-//! source is overwritten before it was read.
+//! Large moves as extents of arbitrary bytes, ordered so that no source is
+//! overwritten before it was read.
 //!
 //! Each byte of a destination has one source. When all moves that overwrite no pending
-//! source are done, the remaining ones form cycles. A cycle is broken by saving a piece
+//! source are done, the remaining ones form cycles. A cycle is broken by saving a part
 //! of it in a bounce buffer.
 
 extern crate alloc;
@@ -12,15 +12,15 @@ use crate::runs;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Why moves cannot be put in order.
+/// Why moves cannot be ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderError {
-    /// A source or destination that ends above 2^64.
+    /// A source or destination ends above 2^64.
     Wraps {
         /// The move.
         extent: Extent,
     },
-    /// Two destinations share bytes.
+    /// Two destinations overlap.
     Overlap {
         /// One destination.
         first: PhysRange,
@@ -82,7 +82,7 @@ impl Extent {
         range(self.from, self.len)
     }
 
-    /// The part of the move that writes `part` of its destination.
+    /// Returns the part of the move that writes `part` of its destination.
     fn part(&self, part: PhysRange) -> Self {
         Self {
             to: part.start,
@@ -92,13 +92,13 @@ impl Extent {
     }
 }
 
-/// Orders `moves` so that doing them one after the other, each as `memmove`
-/// does it, is the same as doing all at once. Moves of nothing, and to where
-/// the bytes are, are left out.
+/// Orders `moves` so that executing them one after the other, each like
+/// `memmove`, is the same as executing all at once. Empty moves, and moves to
+/// their own source, are dropped.
 ///
 /// # Errors
 ///
-/// Destinations overlap, `bounce` is part of a move, or more than `limit`
+/// When destinations overlap, `bounce` is part of a move, or more than `limit`
 /// extents are needed.
 pub fn order(moves: &[Extent], bounce: PhysRange, limit: usize) -> Result<Vec<Extent>, OrderError> {
     check(moves, bounce)?;
@@ -143,7 +143,7 @@ fn check(moves: &[Extent], bounce: PhysRange) -> Result<(), OrderError> {
     Ok(())
 }
 
-/// A move that overwrites no other one's source.
+/// Finds a move that overwrites no source of others.
 fn harmless(pending: &[Extent]) -> Option<usize> {
     (0..pending.len()).find(|&index| {
         let to = pending[index].destination();
@@ -152,7 +152,7 @@ fn harmless(pending: &[Extent]) -> Option<usize> {
     })
 }
 
-/// The largest part of a destination that is no source any more.
+/// Finds the largest part of a destination that is not a source any more.
 fn harmless_part(pending: &[Extent]) -> Option<(usize, PhysRange)> {
     let mut best: Option<(usize, PhysRange)> = None;
     for (index, extent) in pending.iter().enumerate() {

@@ -2,7 +2,7 @@
 //!
 //! The library serves both sides: the host fills in a [`spec::Spec`] and gets
 //! bytes from [`blob::build`]; the freestanding blob (`src/blob`) is a thin root
-//! around [`arch`]. Formats that both must agree on are in [`abi`], once.
+//! around [`arch`]. [`abi`] defines the formats that both use.
 //!
 //! Machine state at every entry and exit: docs/handoff-abi.md.
 

@@ -1,5 +1,5 @@
-//! Lists of names in one string, separated by bars. A string has no pointers in
-//! it, as an array of strings would, so the blob needs no relocation for it.
+//! Lists of names in one string, separated by bars. Unlike an array of strings,
+//! a string contains no pointers, so the blob needs no relocations for it.
 
 /// Entry `n` of `list`.
 #[must_use]

@@ -1,29 +1,29 @@
-//! The page list of Linux's `kimage`, bit for bit (`include/linux/kexec.h`,
-//! `IND_*`): what to copy where, as words in list pages.
+//! The page list of Linux's `kimage` (`include/linux/kexec.h`, `IND_*`): pages
+//! to copy and their destinations, as words in list pages.
 //!
 //! A word is a page-aligned physical address with one flag. [`DESTINATION`]
 //! gives the target of the next source page and advances by a page with each;
 //! [`INDIRECTION`] gives the next list page; [`DONE`] ends the list. The first
-//! word, the head, is passed by value. Words with no known flag are skipped;
-//! of several flags the lowest counts.
+//! word, the head, is passed by value. Words without a known flag are skipped;
+//! of several flags the lowest applies.
 //!
-//! Every walk here is bounded, also over a list that leads back into itself.
+//! Every walk is bounded, even of a list with a loop.
 
 use crate::addr::PAGE_SIZE;
 use core::fmt;
 
-/// The next source page goes here.
+/// Destination of the next source page.
 pub const DESTINATION: u64 = 1;
-/// The list continues here.
+/// Next list page.
 pub const INDIRECTION: u64 = 2;
-/// The list ends.
+/// End of the list.
 pub const DONE: u64 = 4;
 /// A page to copy, or to exchange.
 pub const SOURCE: u64 = 8;
 /// Words in a list page.
 pub const WORDS: usize = 512;
 
-/// A word of the list, taken apart.
+/// A decoded word of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// [`DESTINATION`], with the page's address.
@@ -34,11 +34,11 @@ pub enum Entry {
     Done,
     /// [`SOURCE`], with the page's address.
     Source(u64),
-    /// No flag that means anything.
+    /// No known flag.
     Other,
 }
 
-/// Takes a word apart.
+/// Decodes a word.
 #[must_use]
 pub const fn decode(word: u64) -> Entry {
     let page = word & !(PAGE_SIZE - 1);
@@ -67,8 +67,7 @@ pub struct PageMove {
 /// Why a list is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListError {
-    /// More words than any list of this machine can have: it leads back into
-    /// itself.
+    /// More words than any valid list: it has a loop.
     TooLong {
         /// The limit, in words.
         limit: u64,
@@ -78,7 +77,7 @@ pub enum ListError {
         /// The head.
         word: u64,
     },
-    /// A list page that is no memory.
+    /// A list page that is not memory.
     Unreadable {
         /// Address of the word.
         at: u64,
@@ -114,11 +113,11 @@ impl fmt::Display for ListError {
 impl core::error::Error for ListError {}
 
 /// A walk over a list: one [`PageMove`] per source page, or the error that ended
-/// it. `read` gives the word at a physical address.
+/// it. `read` returns the word at a physical address.
 #[derive(Clone, Debug)]
 pub struct Walk<R> {
     read: R,
-    /// The head, until it was looked at.
+    /// The head, until it was read.
     head: Option<u64>,
     /// Address of the next word.
     cursor: Option<u64>,
@@ -129,7 +128,7 @@ pub struct Walk<R> {
 }
 
 impl<R: FnMut(u64) -> Option<u64>> Walk<R> {
-    /// Starts at `head`; looks at no more than `limit` words.
+    /// Starts at `head`; reads at most `limit` words.
     pub const fn new(head: u64, limit: u64, read: R) -> Self {
         Self {
             read,

@@ -1,6 +1,6 @@
 //! Text without `core::fmt`: the blob prints strings, hexadecimal and decimal numbers.
 
-/// Something that takes text.
+/// Receives text.
 pub trait Print {
     /// Writes one byte; `\n` ends a line.
     fn byte(&mut self, byte: u8);

@@ -1,5 +1,6 @@
-//! A ring of text in memory that a warm reset leaves alone: the handoff appends
-//! all that it prints, the next kernel reads it (`mbtool decode --ram-log`).
+//! A ring buffer of text in memory that survives a warm reset: the handoff
+//! appends all of its output, the next kernel reads it (`mbtool decode
+//! --ram-log`).
 //!
 //! The region starts with a [`LogHeader`]; the ring is the rest. The byte number
 //! `n` ever written lies at ring offset `n % ring`, lines end in LF alone. All
@@ -10,17 +11,17 @@
 
 use core::mem::size_of;
 
-/// "MBTRAMLG", little endian.
+/// Magic number "MBTRAMLG", little endian.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"MBTRAMLG");
-/// Raised with every incompatible change of this format.
+/// Incremented with every incompatible change of this format.
 pub const VERSION: u32 = 1;
-/// Bytes before the ring.
+/// Size of the header in bytes.
 pub const HEADER_LEN: usize = size_of::<LogHeader>();
 /// Smallest region in bytes, header included: a page.
 pub const MIN_SIZE: u32 = 4096;
 /// Largest region in bytes, header included.
 pub const MAX_SIZE: u32 = 1 << 20;
-/// Region size when none is given: holds some twenty dumps.
+/// Default region size: holds about twenty dumps.
 pub const DEFAULT_SIZE: u32 = 64 << 10;
 
 /// The first bytes of the region.
@@ -37,7 +38,7 @@ pub struct LogHeader {
     pub total: u64,
     /// `!total`. Stored after it: a reset between the two leaves `!(total - 1)`.
     pub check: u64,
-    /// Handoffs that have written to this log.
+    /// Number of handoffs that have written to this log.
     pub handoffs: u32,
     /// Unused.
     pub reserved: [u32; 7],
@@ -54,7 +55,7 @@ impl LogHeader {
     }
 }
 
-/// Continues the log in the region, or starts one where there is none.
+/// Continues the log in the region, or starts one if there is none.
 ///
 /// # Safety
 ///
@@ -97,7 +98,7 @@ unsafe fn set_total(log: *mut LogHeader, total: u64) {
 pub unsafe fn append(log: *mut LogHeader, size: u32, byte: u8) {
     let ring = u64::from(size).saturating_sub(HEADER_LEN as u64).max(1);
     // SAFETY: the caller's promise; the offset is below `size`, whatever the
-    // header holds.
+    // header contains.
     unsafe {
         let total = (&raw const (*log).total).read_volatile();
         let at = (total % ring) as usize;
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_with_another_sum_starts_anew_but_a_torn_one_does_not() {
+    fn a_wrong_check_starts_a_new_log_but_an_interrupted_update_does_not() {
         let mut region = Region(vec![0; SIZE as usize / 8]);
         region.print(b"abc");
         region.0[3] = !2; // reset between the stores of `total` and `check`

@@ -4,7 +4,7 @@ extern crate alloc;
 use crate::addr::PhysRange;
 use alloc::vec::Vec;
 
-/// `runs` without `holes`, in the order of `runs`, without empty parts.
+/// Returns `runs` without `holes`, in the order of `runs`, without empty parts.
 #[must_use]
 pub fn without(
     runs: impl IntoIterator<Item = PhysRange>,
@@ -51,7 +51,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_byte_is_left_as_often_as_it_was_there(runs in ranges(), holes in ranges()) {
+        fn a_byte_remains_as_often_as_it_occurred(runs in ranges(), holes in ranges()) {
             let left = without(runs.clone(), holes.clone());
             prop_assert!(left.iter().all(|run| !run.is_empty()));
             for addr in 0..SPACE {

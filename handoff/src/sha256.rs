@@ -1,7 +1,7 @@
-//! SHA-256 (FIPS 180-4), rolled: 64 words of constants and little code.
+//! SHA-256 (FIPS 180-4), not unrolled: 64 words of constants and small code.
 //!
-//! `sha2` would bring unrolled rounds and its own run-time detection, which
-//! keeps state in static data; the blob can have neither.
+//! `sha2` has unrolled rounds and its own run-time detection, which keeps state
+//! in static data; the blob must have neither.
 
 /// Words a to h.
 pub type State = [u32; 8];
@@ -21,15 +21,16 @@ pub static K: [u32; 64] = [
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 ];
 
-/// The same of the square roots of the first eight (FIPS 180-4, 5.3.3).
+/// The first 32 bits of the fractional parts of the square roots of the first
+/// eight primes (FIPS 180-4, 5.3.3).
 const START: State = [
     0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 ];
 
-/// Takes `blocks` into `state` (FIPS 180-4, 6.2.2) on any CPU.
+/// Updates `state` with `blocks` (FIPS 180-4, 6.2.2) on any CPU.
 pub fn compress(state: &mut State, blocks: &[Block]) {
     for block in blocks {
-        // the last 16 words of the schedule, as a ring
+        // ring buffer of the last 16 words of the schedule
         let mut w = [0; 16];
         for (word, bytes) in w.iter_mut().zip(block.as_chunks().0) {
             *word = u32::from_be_bytes(*bytes);
@@ -64,7 +65,7 @@ pub fn compress(state: &mut State, blocks: &[Block]) {
     }
 }
 
-/// The SHA-256 of `bytes`, by any implementation of [`compress`].
+/// Computes the SHA-256 of `bytes` with any implementation of [`compress`].
 #[must_use]
 #[inline(never)]
 pub fn sha256(bytes: &[u8], compress: fn(&mut State, &[Block])) -> [u8; 32] {

@@ -1,4 +1,4 @@
-//! The planner's decisions about the handoff: the input of [`crate::blob::build`].
+//! Input of [`crate::blob::build`]: the planner's decisions about the handoff.
 
 use crate::abi::Extent;
 use crate::addr::{PAGE_SIZE, PhysRange};
@@ -6,7 +6,7 @@ use crate::pagelist::Encoded;
 extern crate alloc;
 use alloc::{string::String, vec::Vec};
 
-/// Where the handoff writes its text.
+/// A console of the handoff.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Console {
     /// An 8250-compatible UART behind I/O ports.
@@ -14,7 +14,7 @@ pub enum Console {
         /// First I/O port, for instance 0x3f8.
         port: u16,
         /// Divisor latch value to program (115200 / baud), with 8n1 and FIFOs
-        /// on. `None` leaves the UART as the old kernel had it.
+        /// on. `None` keeps the old kernel's settings.
         divisor: Option<u16>,
     },
     /// An 8250-compatible UART in memory space, mapped uncached.
@@ -25,16 +25,17 @@ pub enum Console {
         stride: u8,
         /// Access width in bits: 8, 16 or 32.
         width: u8,
-        /// As for `Pio`.
+        /// See `Pio`.
         divisor: Option<u16>,
     },
-    /// The debug port of QEMU and Bochs: takes bytes, has no status.
+    /// The debug port of QEMU and Bochs: write-only, without status.
     Debugcon {
         /// I/O port, usually 0xe9.
         port: u16,
     },
-    /// A ring in memory that survives a warm reset, see [`crate::ramlog`].
-    /// Mapped uncached: a reset does not write caches back.
+    /// A ring buffer in memory that survives a warm reset, see
+    /// [`crate::ramlog`]. Mapped uncached, because a reset does not write back
+    /// caches.
     RamLog {
         /// Physical address, page aligned.
         addr: u64,
@@ -44,8 +45,8 @@ pub enum Console {
 }
 
 impl Console {
-    /// The memory that it occupies: a UART's registers, the RAM log. `None` for
-    /// I/O ports, and for a range that does not fit in 64 bits.
+    /// Returns the memory that it occupies: a UART's registers, the RAM log.
+    /// `None` for I/O ports, and for a range that does not fit in 64 bits.
     #[must_use]
     pub const fn memory(&self) -> Option<PhysRange> {
         match *self {
@@ -70,9 +71,9 @@ pub enum OnFault {
 pub enum Verify {
     /// No verification.
     None,
-    /// CRC-32 (IEEE 802.3, as in gzip): finds damage.
+    /// CRC-32 (IEEE 802.3, as in gzip): detects accidental corruption.
     Crc32,
-    /// SHA-256 (FIPS 180-4): finds damage of any kind.
+    /// SHA-256 (FIPS 180-4): detects any corruption.
     Sha256,
 }
 
@@ -88,21 +89,22 @@ pub enum Digest {
 /// A loaded segment to verify before anything depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
-    /// Segment name for the report; cut to [`crate::abi::NAME_LEN`] bytes.
+    /// Segment name for the report; truncated to [`crate::abi::NAME_LEN`]
+    /// bytes.
     pub name: String,
     /// Destination; bytes after `loaded` must be zero.
     pub range: PhysRange,
     /// Bytes at the start of `range` that the checksum covers.
     pub loaded: u64,
-    /// Their checksum, of the kind that [`Spec::verify`] names.
+    /// Their digest, of the type [`Spec::verify`].
     pub digest: Digest,
-    /// [`zero_pages`] of it: a count of lost pages that are zero is compared with it
+    /// [`zero_pages`] of it: used to count lost pages that are zero
     /// (docs/verification.md).
     pub zero_pages: u64,
 }
 
-/// Pages of zeroes among the pages of a region that starts with one: those of
-/// its `loaded` bytes, and of the zero fill behind them up to `memsz` bytes.
+/// Counts the zero pages of a page-aligned region: those of its `loaded` bytes,
+/// and of the zero fill after them up to `memsz` bytes.
 #[must_use]
 pub fn zero_pages(loaded: &[u8], memsz: u64) -> u64 {
     let pages = loaded.chunks(PAGE_SIZE as usize);
@@ -112,19 +114,19 @@ pub fn zero_pages(loaded: &[u8], memsz: u64) -> u64 {
 }
 
 /// The CPU that the handoff runs on, by the boot processor flag of its local
-/// APIC base register. After a panic it may be any.
+/// APIC base register. After a panic it may be any CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnCpu {
     /// Any CPU.
     #[default]
     Any,
-    /// The CPU that firmware started.
+    /// The boot CPU.
     Boot,
     /// Any other CPU.
     Other,
 }
 
-/// A change made to memory just before the jump, after verification.
+/// A change to memory just before the jump, after verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fixup {
     /// Store a 16-bit word (BIOS data area).
@@ -136,7 +138,7 @@ pub enum Fixup {
     },
     /// Copy the ACPI RSDP after checking its signature and checksum.
     CopyRsdp {
-        /// Where firmware has it.
+        /// Address of firmware's RSDP.
         from: u64,
         /// Address of the copy.
         to: u64,
@@ -145,7 +147,7 @@ pub enum Fixup {
         /// On which CPU.
         on: OnCpu,
     },
-    /// Store zeroes (a synthetic EBDA page starts clean).
+    /// Store zeros (a synthetic EBDA page is zeroed first).
     Zero {
         /// Physical address.
         addr: u64,
@@ -154,7 +156,7 @@ pub enum Fixup {
     },
 }
 
-/// How the target is entered.
+/// Entry state of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// 32-bit protected mode, paging off, Multiboot2 registers.
@@ -171,7 +173,7 @@ pub enum Exit {
         /// EBX: the boot information.
         info: u32,
     },
-    /// 32-bit protected mode, paging off, as the x86/HVM direct boot ABI has it
+    /// 32-bit protected mode, paging off, by the x86/HVM direct boot ABI
     /// (docs/misc/pvh of Xen).
     Pvh {
         /// EIP.
@@ -179,7 +181,7 @@ pub enum Exit {
         /// EBX: `struct hvm_start_info`.
         start_info: u32,
     },
-    /// Long mode as Linux's 64-bit boot protocol has it.
+    /// Long mode by Linux's 64-bit boot protocol.
     Linux64 {
         /// RIP.
         entry: u32,
@@ -193,8 +195,8 @@ pub enum Exit {
         /// RBX: the boot information.
         mbi: u32,
     },
-    /// Called in long mode; when it returns, moves are undone (where they were
-    /// exchanges) and the handoff returns to its own caller.
+    /// Called in long mode; when it returns, exchanges are reverted and the
+    /// handoff returns to its own caller.
     Return {
         /// RIP.
         entry: u32,
@@ -211,8 +213,8 @@ pub struct Relocate {
     /// A page list. Its pages must be in memory: segments like any other.
     pub list: Option<Encoded>,
     /// Moves, done in this order ([`crate::extents::order`]). A source need not
-    /// be loaded: memory at address 0, too, can be copied to a safe place
-    /// before the fix-ups change it.
+    /// be loaded: memory at address 0 can be backed up before the fixups change
+    /// it.
     pub extents: Vec<Extent>,
     /// Set to zero after all moves: at most [`crate::abi::MAX_CLEARS`], of any
     /// alignment and length, none in a destination of a move. Not allowed
@@ -220,16 +222,15 @@ pub struct Relocate {
     pub clear: Vec<PhysRange>,
 }
 
-/// A deliberate failure, to prove that a machine's serial line shows dumps
-/// before they are needed.
+/// A deliberate failure, to test that a machine's console shows dumps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drill {
     /// No drill.
     Off,
     /// `ud2` in long mode, after verification.
     FaultLong,
-    /// `ud2` in 32-bit protected mode, after the drop, instead of the target's
-    /// first instruction.
+    /// `ud2` in 32-bit protected mode, after the switch, instead of the
+    /// target's first instruction.
     FaultProtected,
     /// Call code in long mode, after the fix-ups: for tests of the handoff. The
     /// page is mapped executable and read-only; the code may return.
@@ -241,16 +242,16 @@ pub enum Drill {
 pub struct Spec {
     /// Physical address of the blob: page aligned, below 4 GiB.
     pub base: u64,
-    /// Where to print: at most [`crate::abi::MAX_SINKS`], all get everything.
+    /// Consoles: at most [`crate::abi::MAX_SINKS`]; all get the same output.
     pub consoles: Vec<Console>,
-    /// End of a fault.
+    /// Action after a fault.
     pub on_fault: OnFault,
     /// Verify `regions` (names the bad one and ends by `on_fault`).
     pub verify: Verify,
-    /// Loaded segments, where they were loaded: also above 4 GiB, as moves.
+    /// Loaded segments at their load addresses, which may be above 4 GiB.
     pub regions: Vec<Region>,
-    /// Memory to move and to clear; `regions` are verified before, so they name
-    /// the places that moves come from.
+    /// Memory to move and to clear; `regions` are verified before, at the
+    /// sources of moves.
     pub relocate: Relocate,
     /// Low-memory changes, in order.
     pub fixups: Vec<Fixup>,
@@ -258,9 +259,9 @@ pub struct Spec {
     pub exit: Exit,
     /// Deliberate failure.
     pub drill: Drill,
-    /// Watch both ends of the blob with debug registers, so that a target that
-    /// overwrites it is dumped while it does. The target must not own the
-    /// blob's memory before it has set DR7 itself.
+    /// Set watchpoints at both ends of the blob, so that a target that
+    /// overwrites it is dumped. The target must not use the blob's memory
+    /// before it has set DR7 itself.
     pub guard: bool,
 }
 

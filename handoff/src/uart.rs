@@ -1,4 +1,4 @@
-//! A polled 8250 transmitter whose waits all end.
+//! A polled 8250 transmitter with bounded waits.
 //!
 //! Registers: National Semiconductor PC16550D data sheet.
 
@@ -23,9 +23,9 @@ pub const LCR_DLAB: u8 = 0x80;
 /// LCR: eight bits, no parity, one stop bit.
 pub const LCR_8N1: u8 = 0x03;
 
-/// Reads of LSR before a byte is given up. An I/O port read takes about 1 us
-/// on hardware, a byte at 1200 baud 8.3 ms: 65536 reads are enough for any
-/// UART that works, and end after about 0.1 s on one that does not.
+/// Maximum number of LSR reads for a byte. An I/O port read takes about 1 us on
+/// hardware, a byte at 1200 baud 8.3 ms: 65536 reads are sufficient for any
+/// working UART, and take about 0.1 s on a broken one.
 pub const POLL_LIMIT: u32 = 65536;
 
 /// Access to the eight registers.
@@ -48,7 +48,7 @@ pub fn init(port: &mut impl UartRegisters, divisor: u16) {
 }
 
 /// Waits until all `bits` of LSR are set. False after [`POLL_LIMIT`] reads, or
-/// at once where no device answers (0xff).
+/// at once if no device responds (0xff).
 pub fn wait(port: &mut impl UartRegisters, bits: u8) -> bool {
     for _ in 0..POLL_LIMIT {
         let status = port.read(LSR);
@@ -62,8 +62,8 @@ pub fn wait(port: &mut impl UartRegisters, bits: u8) -> bool {
     false
 }
 
-/// Sends one byte once the UART takes it, or waits until the last one has left
-/// the wire; false when neither happens.
+/// Sends one byte once the UART accepts it, or waits until the last one was
+/// transmitted; returns false at the timeout.
 pub fn send(port: &mut impl UartRegisters, byte: Option<u8>) -> bool {
     let ready = wait(port, if byte.is_some() { LSR_THRE } else { LSR_TEMT });
     if let (true, Some(byte)) = (ready, byte) {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ready_uart_gets_the_byte() {
+    fn a_byte_is_sent_to_a_ready_uart() {
         let mut uart = fake(0x60);
         assert!(send(&mut &mut uart, Some(b'a')) && send(&mut &mut uart, None));
         assert_eq!((uart.reads, &uart.sent[..]), (2, &[(THR, b'a')][..]));
@@ -112,7 +112,8 @@ mod tests {
         let mut absent = fake(0xff);
         assert!(!send(&mut &mut absent, Some(b'a')));
         assert_eq!((absent.reads, absent.sent.len()), (1, 0));
-        // ready to take a byte, but never empty: fails only where that matters
+        // accepts a byte, but never becomes empty: fails only when it is
+        // drained
         for (lsr, sends) in [(0, false), (0x40, false), (0x20, true)] {
             let mut stuck = fake(lsr);
             assert_eq!(send(&mut &mut stuck, Some(b'a')), sends, "{lsr:#x}");

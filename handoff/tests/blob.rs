@@ -1,4 +1,4 @@
-//! The built bytes, as a backend loads them.
+//! Tests the bytes of a built blob.
 
 use core::mem::{offset_of, size_of};
 use handoff::abi::{self, Area, Extent, Params, Tables};
@@ -161,7 +161,7 @@ fn walker(spec: &Spec) -> impl Fn(u64) -> Option<u64> + use<> {
 fn memory_used_above_4_gib_is_mapped() {
     const GIB: u64 = 1 << 30;
     let mut spec = spec(0x10_0000);
-    // over the boundary of a GiB, over that of 512 GiB, across 4 GiB, far up
+    // across boundaries of 1 GiB, 512 GiB and 4 GiB, and at high addresses
     spec.regions[0].range = PhysRange::from_len(9 * GIB - 0x1000, 0x2000).unwrap();
     spec.relocate.extents = vec![
         Extent {
@@ -176,7 +176,7 @@ fn memory_used_above_4_gib_is_mapped() {
         },
     ];
     spec.relocate.clear = vec![PhysRange::new(FOUR_GIB - 1, FOUR_GIB + 1).unwrap()];
-    // in a page that is data as well: stays uncached
+    // on a page that also has data: stays uncached
     spec.consoles = vec![Console::Mmio {
         addr: FOUR_GIB + 0x10_0000,
         stride: 1,

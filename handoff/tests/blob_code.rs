@@ -1,5 +1,5 @@
-//! The blob's own machine code for SHA-256, run on this CPU: QEMU 7.2 does not
-//! emulate the SHA extensions, so no guest would run it.
+//! Runs the blob's machine code for SHA-256 on this CPU, since QEMU 7.2 does
+//! not emulate the SHA extensions.
 
 // UNSAFETY: calls into the blob's image by address.
 #![expect(unsafe_code)]
@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 
 type Compress = fn(&mut State, &[Block]);
 
-/// Address of the image, mapped to run.
+/// Returns the address of the executable image.
 fn image() -> usize {
     static ADDRESS: OnceLock<usize> = OnceLock::new();
     *ADDRESS.get_or_init(|| {
@@ -33,7 +33,7 @@ fn image() -> usize {
     })
 }
 
-/// The function whose mangled name holds `part`.
+/// Returns the function whose mangled name contains `part`.
 fn function(part: &str) -> Compress {
     let file = ElfBytes::<LittleEndian>::minimal_parse(blob::ELF).unwrap();
     let (symbols, names) = file.symbol_table().unwrap().unwrap();
@@ -45,8 +45,8 @@ fn function(part: &str) -> Compress {
     let end = symbol.st_value + symbol.st_size;
     assert!(symbol.st_size > 0 && end <= blob::IMAGE.len() as u64);
     let at = (image() + symbol.st_value as usize) as *const ();
-    // SAFETY: compiled by this compiler from a function of this type, and needs
-    // nothing beside its arguments and the constants in the image.
+    // SAFETY: compiled by this compiler from a function of this type, and
+    // depends only on its arguments and the constants in the image.
     unsafe { std::mem::transmute::<*const (), Compress>(at) }
 }
 

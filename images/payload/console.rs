@@ -1,4 +1,4 @@
-//! Text out: COM1 with bounded waits, and QEMU's debug console.
+//! Output to COM1, with bounded waits, and to QEMU's debug console.
 
 // UNSAFETY: port I/O.
 #![expect(unsafe_code)]
@@ -10,13 +10,13 @@ use core::arch::asm;
 const COM1: u16 = 0x3f8;
 /// Line status register; bit 5 is "transmitter can take a byte".
 const COM1_STATUS: u16 = COM1 + 5;
-/// QEMU and Bochs print every byte written here.
+/// Port where QEMU and Bochs print every byte written to it.
 const DEBUG_CONSOLE: u16 = 0xe9;
 /// Port of QEMU's `isa-debug-exit` device.
 const DEBUG_EXIT: u16 = 0xf4;
-/// Value of a port without a device.
+/// Value read from a port without a device.
 const NO_DEVICE: u8 = 0xff;
-/// Some ten seconds of reading a port.
+/// Port reads for about ten seconds.
 const MOST_EXIT_POLLS: u32 = 10_000_000;
 /// Polls before a UART counts as stuck: more than 100 ms at ISA speed, while a
 /// byte at 9600 baud takes 1 ms.
@@ -43,7 +43,7 @@ pub struct Console {
 }
 
 impl Console {
-    /// Takes COM1 as it was left: baud rate and format are not changed.
+    /// Uses COM1 with the current baud rate and format.
     pub fn new() -> Self {
         Self { com1_works: true }
     }
@@ -65,9 +65,9 @@ impl Sink for Console {
     }
 }
 
-/// Ends QEMU with exit status `code * 2 + 1`; continues where there is no such
-/// device. QEMU 10 ends when its main loop gets to it: until then the CPU runs, and
-/// whatever it wrote to the port next would count.
+/// Ends QEMU with exit status `code * 2 + 1`; continues if there is no such device.
+/// QEMU 10 ends at the next run of its main loop: until then the CPU runs, and
+/// another write to the port would change the status.
 pub fn exit_qemu(code: u8) {
     outb(DEBUG_EXIT, code);
     for _ in 0..MOST_EXIT_POLLS {

@@ -1,5 +1,5 @@
-//! The way from 32-bit protected mode into Rust: `entry.S`, and the registers
-//! that it found.
+//! Entry from 32-bit protected mode to Rust: `entry.S`, and the registers that
+//! it stores.
 
 // UNSAFETY: the first instructions of a freestanding image are assembly.
 #![expect(unsafe_code)]
@@ -19,11 +19,11 @@ pub struct TableRegister {
     pub base: u32,
 }
 
-/// Registers as the loader left them, in the order `entry.S` finds a way to
-/// save them. All-zero in the file.
+/// Registers as the loader left them, in the order in which `entry.S` can save
+/// them. Zero in the file.
 #[repr(C)]
 pub struct State {
-    /// EFER; 0 where there is none.
+    /// EFER; 0 if there is none.
     pub efer: u64,
     pub eax: u32,
     pub ebx: u32,
@@ -56,7 +56,7 @@ pub struct State {
     pub bss_start: u32,
     /// Bytes of .bss.
     pub bss_bytes: u32,
-    /// Our own descriptor table.
+    /// Descriptor table of the payload.
     pub gdt: [u64; 3],
     /// Limit, then base (filled in at run time).
     gdt_pointer: [u8; 8],
@@ -78,7 +78,7 @@ global_asm!(
     PRESENT_WRITE_LARGE = const 0x83,
     // PAE, OSFXSR, OSXMMEXCPT
     CR4_LONG_MODE = const 1 << 5 | 1 << 9 | 1 << 10,
-    // all but EM and TS
+    // all except EM and TS
     CR0_KEEP = const !(1_u32 << 2 | 1 << 3),
     // PG, NE, MP, PE
     CR0_SET = const 1_u32 << 31 | 1 << 5 | 1 << 1 | 1,

@@ -1,5 +1,5 @@
-//! The Multiboot2 header of one variant, as an object file of its own. What
-//! it says comes by `--cfg`: `address`, or `preference="none|lowest|highest"`.
+//! The Multiboot2 header of one variant, as a separate object file. Selected by
+//! `--cfg`: `address`, or `preference="none|lowest|highest"`.
 #![no_std]
 #![expect(unsafe_code)]
 

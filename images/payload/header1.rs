@@ -1,5 +1,5 @@
-//! The Multiboot (1) header of one variant, as an object file of its own. With
-//! `--cfg address` it gives all addresses itself.
+//! The Multiboot (1) header of one variant, as a separate object file. With
+//! `--cfg address` it has the load addresses.
 #![no_std]
 #![expect(unsafe_code)]
 

@@ -1,6 +1,6 @@
-//! A JSON writer without allocation: commas and escapes, nothing else.
+//! A JSON writer without allocation.
 
-/// Where the text goes.
+/// Receives the text.
 pub trait Sink {
     /// Takes one byte.
     fn byte(&mut self, byte: u8);
@@ -13,7 +13,7 @@ pub trait Sink {
     }
 }
 
-/// The writer. Every value of an object is preceded by [`Json::key`].
+/// A JSON writer. Every value of an object is preceded by [`Json::key`].
 pub struct Json<'a, S: Sink> {
     sink: &'a mut S,
     comma: bool,

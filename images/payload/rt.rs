@@ -1,5 +1,5 @@
-//! The runtime of a freestanding Rust image: the four memory routines
-//! that the compiler calls, and a panic handler.
+//! Runtime of a freestanding Rust image: the four memory functions that the
+//! compiler calls, and a panic handler.
 
 // UNSAFETY: raw memory routines under the names that LLVM emits calls to.
 #![expect(unsafe_code)]
@@ -94,14 +94,14 @@ unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, len: usize) -> i32 {
     naked_asm!("jmp {memcmp}", memcmp = sym memcmp)
 }
 
-/// Stops. No path of the payload is meant to panic: the missing end marker is
-/// the report.
+/// Halts. The payload does not panic in normal operation: a missing end marker
+/// reports it.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {
     halt()
 }
 
-/// Stops this processor for ever.
+/// Halts this processor forever.
 pub fn halt() -> ! {
     loop {
         // SAFETY: HLT with interrupts off waits; it touches no memory.

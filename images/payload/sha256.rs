@@ -1,5 +1,5 @@
-//! SHA-256 (FIPS 180-4), small and without dependencies: the payload and the
-//! build script that stamps it use the same lines.
+//! SHA-256 (FIPS 180-4), small and without dependencies, shared by the payload
+//! and its build script.
 
 /// First 32 bits of the fractional parts of the cube roots of the first 64
 /// primes (FIPS 180-4, 4.2.2).
@@ -14,7 +14,7 @@ const K: [u32; 64] = [
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 ];
 
-/// A digest being computed.
+/// State of a digest.
 pub struct Sha256 {
     state: [u32; 8],
     block: [u8; 64],
@@ -35,7 +35,7 @@ impl Sha256 {
         }
     }
 
-    /// Takes more bytes.
+    /// Adds bytes.
     pub fn update(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let used = (self.len % 64) as usize;

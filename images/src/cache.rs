@@ -1,4 +1,4 @@
-//! Where downloads are kept between runs and between clones, and the locks on it.
+//! Cache of downloads, shared by runs and clones, and its locks.
 
 use std::env;
 use std::fs::{self, File};
@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// The cache directory of this project: `$XDG_CACHE_HOME/mbtool`, else `$HOME/.cache/mbtool`. It is created.
+/// Returns the cache directory of this project: `$XDG_CACHE_HOME/mbtool`, else
+/// `$HOME/.cache/mbtool`. It is created.
 pub fn dir() -> Result<PathBuf> {
     // The XDG base directory specification: a relative path is invalid and has to be ignored.
     let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|h| h.join(".cache")));
@@ -40,9 +41,9 @@ pub fn lock_file(path: &Path) -> Result<File> {
         .with_context(|| format!("cannot open the lock file {}", path.display()))
 }
 
-/// Takes an exclusive lock on `path` (created when missing) that lasts until the returned file is dropped.
+/// Takes an exclusive lock on `path` (created when missing) until the returned file is dropped.
 ///
-/// Says so before it waits for another process.
+/// Prints a message before it waits for another process.
 pub fn lock(path: &Path) -> Result<File> {
     let file = lock_file(path)?;
     if file.try_lock().is_err() {

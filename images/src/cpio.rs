@@ -1,6 +1,7 @@
 //! Initramfs archives: cpio in the "newc" format (Linux: Documentation/driver-api/early-userspace/buffer-format.rst).
 //!
-//! The same entries give the same bytes: owner 0, time 0, inodes counted from 1.
+//! The same entries result in the same bytes: owner 0, time 0, inodes counted
+//! from 1.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -13,7 +14,7 @@ const REGULAR: u32 = 0o100000;
 const SYMLINK: u32 = 0o120000;
 const CHARACTER: u32 = 0o020000;
 
-/// An archive under construction. Paths are relative to the root, without a leading `/`.
+/// An archive. Paths are relative to the root, without a leading `/`.
 #[derive(Debug, Default)]
 pub struct Archive {
     bytes: Vec<u8>,
@@ -27,7 +28,7 @@ impl Archive {
         Self::default()
     }
 
-    /// Adds a directory with mode 0755, and those above it.
+    /// Adds a directory with mode 0755, and its parents.
     pub fn directory(&mut self, path: &str) -> Result<&mut Self> {
         let mut end = 0;
         while end < path.len() {
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn same_entries_same_bytes() {
+    fn the_same_entries_give_the_same_bytes() {
         assert_eq!(sample().finish().unwrap(), sample().finish().unwrap());
     }
 

@@ -47,7 +47,7 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// A package that was fetched.
+/// A fetched package.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// Package name.

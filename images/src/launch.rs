@@ -1,11 +1,13 @@
 //! A guest without an operating system: QEMU's `-kernel` starts the launcher,
-//! which puts segments in place and jumps, in less than a second.
+//! which copies segments to their destinations and jumps, in less than a
+//! second.
 //!
 //! ```text
 //! qemu-system-x86_64 -kernel FILE(kernel(base)) -initrd FILE(pack(..)) ...
 //! ```
 //!
-//! QEMU puts the plan right behind the launcher; no segment may overlap either.
+//! QEMU places the plan right after the launcher; no segment may overlap
+//! either.
 
 use crate::payloads::LAUNCHER;
 
@@ -16,8 +18,8 @@ pub mod series;
 /// A segment: destination, bytes of memory, contents.
 pub type Segment<'a> = (u64, u64, &'a [u8]);
 
-/// A base that stays clear of everything a loader puts low or, with 1 GiB of
-/// memory, at the top: 512 MiB.
+/// Default base: 512 MiB, away from addresses that a loader uses at the low end
+/// or, with 1 GiB of memory, at the top.
 pub const DEFAULT_BASE: u32 = 0x2000_0000;
 
 /// The launcher as an ELF32 file to be loaded at `base`, a multiple of 4096.
@@ -50,49 +52,50 @@ fn field(file: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(std::array::from_fn(|i| file[at + i]))
 }
 
-/// A plan: put `segments` in place, then jump to `entry` in long mode as
-/// Linux's kexec does (up to 6.12): identity map of RAM only, CR4 = 0x20 (SSE
-/// off), GDT and IDT limit 0, CS 0x10, other segments 0x18, RSP at the end of
-/// a page less 8 with a zero there, all other registers zero.
+/// A plan that copies `segments` to their destinations, then jumps to `entry`
+/// in long mode as Linux's kexec does (up to 6.12): identity map of RAM only,
+/// CR4 = 0x20 (SSE off), GDT and IDT limit 0, CS 0x10, other segments 0x18, RSP
+/// at the end of a page less 8 with a zero there, all other registers zero.
 #[must_use]
 pub fn pack(segments: &[Segment<'_>], entry: u64) -> Vec<u8> {
     write(plan::LONG, segments, entry, [4, 0])
 }
 
-/// The same with five levels of paging (CR4 = 0x1020), as on a CPU that has
-/// them: QEMU's `-cpu max`.
+/// Like [`pack`] with five levels of paging (CR4 = 0x1020), as on a CPU that
+/// has them: QEMU's `-cpu max`.
 #[must_use]
 pub fn pack_la57(segments: &[Segment<'_>], entry: u64) -> Vec<u8> {
     write(plan::LONG, segments, entry, [5, 0])
 }
 
-/// A plan: put `segments` in place, then jump to `eip` in 32-bit protected
-/// mode without paging, with EAX and EBX as given, ECX = `eip`, and every other
-/// register holding an address where there is no memory.
+/// A plan that copies `segments` to their destinations, then jumps to `eip` in
+/// 32-bit protected mode without paging, with EAX and EBX as given, ECX =
+/// `eip`, and every other register holding an address where there is no memory.
 #[must_use]
 pub fn pack_direct(segments: &[Segment<'_>], eip: u32, eax: u32, ebx: u32) -> Vec<u8> {
     write(plan::DIRECT, segments, eip.into(), [eax, ebx])
 }
 
-/// A plan: put `segments` in place, then call `entry` in long mode `rounds`
-/// times, from the state [`plan::STATE_RICH`] or [`plan::STATE_LINUX`]. The
-/// launcher compares every register, and 16 MiB of memory without the segment
-/// that `entry` is in, before and after each call. It prints each difference
-/// as `MBTOOL-LAUNCHER differs ...`, then `MBTOOL-LAUNCHER returned N times,
-/// rax 0x..., digest 0x...`, and ends QEMU with
+/// A plan that copies `segments` to their destinations, then calls `entry` in
+/// long mode `rounds` times, from the state [`plan::STATE_RICH`] or
+/// [`plan::STATE_LINUX`]. The launcher compares every register, and 16 MiB of
+/// memory without the segment that `entry` is in, before and after each call.
+/// It prints each difference as `MBTOOL-LAUNCHER differs ...`, then
+/// `MBTOOL-LAUNCHER returned N times, rax 0x..., digest 0x...`, and ends QEMU
+/// with
 /// [`LAUNCHER_RETURNED_STATUS`](crate::payloads::LAUNCHER_RETURNED_STATUS).
 #[must_use]
 pub fn pack_call(segments: &[Segment<'_>], entry: u64, rounds: u32, state: u32) -> Vec<u8> {
     write(plan::CALL, segments, entry, [rounds, state])
 }
 
-/// A plan: put `segments` in place, which may lie above 4 GiB, then jump to
-/// `entry` in long mode as Xen's kexec does with an image for x86-64, up to
-/// Xen 4.20: only the segments' pages and a control page mapped, in pages of
-/// 4 KiB; CS 0xe008, TR 0xe040, other selectors 0, GDT and IDT where nothing is
-/// mapped; 120 bytes of stack in the control page; RBP = `entry`, every other
-/// register an address where nothing is mapped; PIC masked, PAT as Xen has it.
-/// `cpu` is [`plan::BOOT_CPU`] or, with QEMU's `-smp 2`,
+/// A plan that copies `segments` to their destinations, which may be above 4
+/// GiB, then jumps to `entry` in long mode as Xen's kexec does with an image
+/// for x86-64, up to Xen 4.20: only the segments' pages and a control page
+/// mapped, in pages of 4 KiB; CS 0xe008, TR 0xe040, other selectors 0, GDT and
+/// IDT where nothing is mapped; 120 bytes of stack in the control page; RBP =
+/// `entry`, every other register an address where nothing is mapped; PIC
+/// masked, PAT as in Xen. `cpu` is [`plan::BOOT_CPU`] or, with QEMU's `-smp 2`,
 /// [`plan::APPLICATION_CPU`].
 #[must_use]
 pub fn pack_xen(segments: &[Segment<'_>], entry: u64, cpu: u32) -> Vec<u8> {
@@ -112,7 +115,7 @@ fn write(mode: u32, segments: &[Segment<'_>], entry: u64, registers: [u32; 2]) -
     file
 }
 
-/// A plan without the contents, which `place` finds an offset for.
+/// Returns a plan without contents; `place` returns an offset for them.
 fn head<'a>(
     mode: u32,
     segments: &[Segment<'a>],

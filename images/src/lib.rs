@@ -1,4 +1,4 @@
-//! Guests of the end-to-end tests: assets fetched from Debian, and initial RAM disks made here.
+//! Guests of the end-to-end tests: assets fetched from Debian, and initramfs images built here.
 
 pub mod assets;
 pub mod cache;

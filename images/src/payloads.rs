@@ -1,11 +1,11 @@
-//! The payloads that `build.rs` made, as bytes ready to be loaded.
+//! The payloads that `build.rs` has built.
 //!
-//! All `MB2_*` images but [`MB2_FAULT32`] run the same code, which prints a
-//! [`crate::report::Report`] on COM1 and QEMU's debug console and ends QEMU
-//! through `isa-debug-exit` (I/O port 0xf4) with status [`EXIT_STATUS`]. Their
-//! Multiboot2 header asks for meminfo and memory map (required) and for
-//! page-aligned modules. They run at any multiple of 16 below 4 GiB, on any stack or
-//! none, and report whether the loader zeroed their `.bss`.
+//! All `MB2_*` images except [`MB2_FAULT32`] run the same code, which prints a
+//! [`crate::report::Report`] on COM1 and QEMU's debug console and ends QEMU through
+//! `isa-debug-exit` (I/O port 0xf4) with status [`EXIT_STATUS`]. Their Multiboot2
+//! header requests meminfo and memory map (required) and for page-aligned modules.
+//! They run at any multiple of 16 below 4 GiB, on any stack or none, and report
+//! whether the loader zeroed their `.bss`.
 
 /// QEMU's exit status after a payload has printed its report.
 pub const EXIT_STATUS: i32 = 33;
@@ -18,11 +18,12 @@ macro_rules! image {
     };
 }
 
-/// ELF64, ET_EXEC, at 4 MiB, no relocatable tag: must be loaded where it says.
+/// ELF64, ET_EXEC, at 4 MiB, no relocatable tag: must be loaded at its link
+/// address.
 pub const MB2_FIXED: &[u8] = image!("mb2_fixed");
 /// ELF64, ET_EXEC, linked at 4 MiB; relocatable (1 MiB to 0x3fffffff, align
-/// 0x1000), preference 0 (none). Carries no relocations: its pointers keep
-/// their link-time values wherever it goes.
+/// 0x1000), preference 0 (none). It has no relocations: its pointers keep their
+/// link-time values at any address.
 pub const MB2_RELOC_NONE: &[u8] = image!("mb2_reloc_none");
 /// As [`MB2_RELOC_NONE`], preference 1 (lowest possible address).
 pub const MB2_RELOC_LOWEST: &[u8] = image!("mb2_reloc_lowest");
@@ -35,7 +36,7 @@ pub const MB2_DYN: &[u8] = image!("mb2_dyn");
 /// ELF64, ET_EXEC, at virtual 0xffffffff80600000 and physical 6 MiB; `e_entry`
 /// is virtual, so a loader must translate it.
 pub const MB2_HIGHER_HALF: &[u8] = image!("mb2_higher_half");
-/// No ELF at all: address tag (load at 5 MiB) and entry address tag.
+/// Not ELF: address tag (load at 5 MiB) and entry address tag.
 pub const MB2_FLAT: &[u8] = image!("mb2_flat");
 /// ELF32, ET_EXEC, EM_386, at 0x801230, in three `PT_LOAD` that begin on odd
 /// addresses and share pages.
@@ -51,13 +52,13 @@ pub const FAULT32_REGISTERS: [u32; 7] = [
 pub const FAULT32_OFFSET: u32 = 35;
 
 /// Position-independent long mode code to be called at a page: destroys the
-/// CPU's whole state and returns, RAX = [`destroy_sum`] of the words that follow
-/// [`DESTROY_PATTERN`] bytes behind its start (their number comes first).
+/// CPU's whole state and returns, RAX = [`destroy_sum`] of the words at offset
+/// [`DESTROY_PATTERN`] (their number comes first).
 pub const DESTROY: &[u8] = image!("destroy");
 /// See [`DESTROY`].
 pub const DESTROY_PATTERN: usize = 0x1000;
 
-/// The answer of [`DESTROY`] for these words.
+/// Returns the result of [`DESTROY`] for these words.
 #[must_use]
 pub fn destroy_sum(words: &[u64]) -> u64 {
     words
@@ -65,8 +66,8 @@ pub fn destroy_sum(words: &[u64]) -> u64 {
         .fold(0, |sum: u64, word| sum.rotate_left(1).wrapping_add(*word))
 }
 
-/// Position-independent long mode code to be entered at a page: prints the state
-/// it finds as [`capture::WORDS`] lines `STATE64 ` and 16 hex digits, and ends
+/// Position-independent long mode code to be entered at a page: prints its state
+/// at entry as [`capture::WORDS`] lines `STATE64 ` and 16 hex digits, and ends
 /// QEMU with [`EXIT_STATUS`].
 pub const STATE64: &[u8] = image!("state64");
 
@@ -87,19 +88,19 @@ pub(crate) const LAUNCHER: &[u8] = image!("launcher");
 
 /// Multiboot (1), ELF64, ET_EXEC, at 4 MiB; header flags 3.
 pub const MB1_FIXED: &[u8] = image!("mb1_fixed");
-/// Multiboot (1), no ELF at all: address fields (load at 5 MiB).
+/// Multiboot (1), not ELF: address fields (load at 5 MiB).
 pub const MB1_FLAT: &[u8] = image!("mb1_flat");
 /// Multiboot (1), ELF32, ET_EXEC, EM_386, at 0x801230, as [`MB2_ELF32`].
 pub const MB1_ELF32: &[u8] = image!("mb1_elf32");
 
-/// The same with Multiboot (1) headers.
+/// Images with Multiboot (1) headers, by variant.
 pub const REPORTING_MB1: [(&str, &[u8]); 3] = [
     ("mb1_fixed", MB1_FIXED),
     ("mb1_flat", MB1_FLAT),
     ("mb1_elf32", MB1_ELF32),
 ];
 
-/// Every Multiboot2 image that reports, by the name that its report has as `variant`.
+/// Every Multiboot2 image with a report, by its `variant`.
 pub const REPORTING: [(&str, &[u8]); 8] = [
     ("fixed", MB2_FIXED),
     ("reloc_none", MB2_RELOC_NONE),

@@ -1,12 +1,13 @@
-//! Progress lines: written to stderr itself, so that libtest does not capture them.
+//! Progress lines, written directly to stderr, so that libtest does not capture
+//! them.
 
 use std::io::Write;
 
-/// Writes `[topic] text` as one line to stderr. A closed stderr is no reason to fail, so errors are ignored.
+/// Writes `[topic] text` as one line to stderr. Errors, such as a closed stderr, are ignored.
 pub fn say(topic: &str, text: impl std::fmt::Display) {
     let line = format!("[{topic}] {text}\n");
     if cfg!(test) {
-        // In this crate's own tests: captured.
+        // captured in this crate's own tests
         eprint!("{line}");
         return;
     }

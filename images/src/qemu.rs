@@ -1,4 +1,4 @@
-//! How to start QEMU from wherever it was found.
+//! Command line of QEMU.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::assets::QEMU;
 use crate::rootfs::Program;
 
-/// A command that starts `qemu-system-x86_64`; the caller appends the machine.
+/// Returns a command for `qemu-system-x86_64`; the caller appends the machine.
 ///
 /// A fetched QEMU runs from its private tree: with the tree's own dynamic linker, libraries, modules and firmware, so
 /// that it does not depend on the system's packages.

@@ -1,5 +1,5 @@
-//! The machine state at the handoff's entry and exits, register by register:
-//! docs/handoff-abi.md as assertions.
+//! Machine state at the handoff's entry and exits, by register: the assertions
+//! of docs/handoff-abi.md.
 
 mod support;
 
@@ -13,11 +13,11 @@ use images::payloads::{EXIT_STATUS, MB2_FIXED, STATE64};
 use images::report::{Registers, Report};
 use support::{MBI, load_elf, mbi, run};
 
-/// Where the blob goes.
+/// Address of the blob.
 const BASE: u64 = 0x600_0000;
-/// Where a long mode target goes.
+/// Address of a long mode target.
 const TARGET: u64 = 0x70_0000;
-/// The registers of a target.
+/// Register values of a target.
 const INFO: u32 = 0x123_4000;
 
 fn spec(exit: Exit) -> Spec {
@@ -42,7 +42,7 @@ fn built(exit: Exit) -> Built {
     blob::build(&spec(exit)).unwrap()
 }
 
-/// The state at entry of a target of `exit` in long mode, by name.
+/// Returns the state at entry of a target of `exit` in long mode, by name.
 fn long(exit: Exit) -> (Vec<(&'static str, u64)>, String) {
     let built = built(exit);
     let segments = [
@@ -62,8 +62,8 @@ fn long(exit: Exit) -> (Vec<(&'static str, u64)>, String) {
     (NAMES.split('|').zip(words).collect(), run.serial)
 }
 
-/// The state that all exits in long mode share; `given` are the registers that
-/// are not zero.
+/// Checks the state common to all exits in long mode; `given` are the registers
+/// that are not zero.
 fn check_long(exit: Exit, given: &[(&str, u64)]) {
     let (found, serial) = long(exit);
     let area = BASE + u64::from(blob::header().area);
@@ -140,7 +140,7 @@ fn protected(exit: impl Fn(u32) -> Exit) -> Registers {
     Report::parse(&run.serial).unwrap().registers
 }
 
-/// All exits to protected mode, but for EAX and CR4.
+/// Checks the state common to all exits to protected mode, except EAX and CR4.
 fn check_protected(r: &Registers, eax: u32, cr4: u64) {
     let area = BASE + u64::from(blob::header().area);
     let end = BASE + blob::memsz();
@@ -187,7 +187,8 @@ fn pvh() {
         start_info: MBI,
     };
     check_protected(&protected(exit), 0, 0);
-    // not visible to instructions: QEMU's record of the target's first one
+    // not readable by instructions: from QEMU's record of the target's first
+    // exception
     let built = built(exit(TARGET as u32));
     let segments = [
         (TARGET, 0x1000, &[0x0f, 0x0b][..]), // UD2
@@ -227,7 +228,7 @@ fn pvh() {
     );
 }
 
-/// The lines that the handoff prints about its entry.
+/// Returns the lines of the handoff about its entry.
 fn entry_lines(serial: &str) -> Vec<&str> {
     let lines = serial.lines().map(str::trim_end);
     lines
@@ -255,7 +256,7 @@ fn the_entry_is_reported_register_by_register() {
     assert!(rest.starts_with("0x46 rsp 0x"), "{control}");
     let selectors = "ff8 cs 0x10 ds 0x18 es 0x18 fs 0x18 gs 0x18 ss 0x18 tr 0x40 ldt 0x0";
     assert!(rest.ends_with(selectors), "{control}");
-    // no general register follows: all are zero
+    // no general registers follow: all are zero
     assert_eq!(
         tables,
         "[handoff] entry gdt 0x0 limit 0x0 idt 0x0 limit 0x0"
@@ -263,9 +264,9 @@ fn the_entry_is_reported_register_by_register() {
 }
 
 #[test]
-fn an_entry_with_global_pages_loses_them_before_our_tables_are_used() {
-    // TCG drops global translations with every CR3, so that a stale one cannot
-    // be seen here; what can be seen is that PGE came in and is off.
+fn global_pages_are_disabled_before_the_handoffs_page_tables_are_used() {
+    // TCG drops global translations with every CR3, so that a stale one is not
+    // observable; the test checks that PGE was set at entry and is clear
     let entry = TARGET as u32;
     let built = built(Exit::Return { entry });
     let segments = [
@@ -293,9 +294,9 @@ fn an_entry_with_global_pages_loses_them_before_our_tables_are_used() {
 }
 
 #[test]
-fn overlapping_moves_are_done_as_if_at_once() {
-    // three blocks change places in a ring, another one moves up by a page; the
-    // code of the target is the last block
+fn overlapping_moves_are_as_if_simultaneous() {
+    // three blocks are rotated, and another one moves up by a page; the
+    // target's code is in the last block
     let (a, b, c) = (0x80_0000, 0x80_1800, 0x80_3000);
     let moves = [
         (b, a, 0x1800),

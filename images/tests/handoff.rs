@@ -1,5 +1,5 @@
-//! The handoff, entered as Linux's kexec enters it, without a Linux: the
-//! payload reports the machine state at its entry.
+//! The handoff, entered like by Linux's kexec, without a Linux: the payload
+//! reports the machine state at its entry.
 
 mod support;
 
@@ -11,11 +11,11 @@ use images::payloads::{EXIT_STATUS, FAULT32_OFFSET, FAULT32_REGISTERS, MB2_FAULT
 use images::report::{MULTIBOOT2_MAGIC, Report};
 use support::{Loaded, MBI, MODULE, Part, Run, load_elf, mbi, multiboot2_spec, run};
 
-/// Where the blob goes.
+/// Address of the blob.
 const BASE: u64 = 0x600_0000;
 
 /// Boots `image` through the handoff. `corrupt` changes a byte after the
-/// checksums were made: part number and offset.
+/// checksums were computed: part number and offset.
 fn boot(image: Loaded, corrupt: Option<(usize, usize)>, until: Option<&str>) -> Run {
     let mut parts = image.parts;
     parts.push(Part {
@@ -58,7 +58,7 @@ fn boot(image: Loaded, corrupt: Option<(usize, usize)>, until: Option<&str>) -> 
 }
 
 #[test]
-fn the_target_finds_the_multiboot2_machine_state() {
+fn the_target_is_entered_in_the_multiboot2_machine_state() {
     let run = boot(load_elf(MB2_FIXED, 0, true), None, None);
     assert_eq!(run.status.code(), Some(EXIT_STATUS), "{}", run.serial);
     let report = Report::parse(&run.serial).unwrap();
@@ -75,7 +75,7 @@ fn the_target_finds_the_multiboot2_machine_state() {
     assert_eq!(registers.eflags & (1 << 9 | 1 << 17), 0, "IF and VM clear");
     assert_eq!(registers.efer & (1 << 8 | 1 << 10), 0, "no long mode");
     // not required by Multiboot2, but the purpose of the handoff: faults of the
-    // target's first instructions find gates
+    // target's first instructions reach its gates
     assert!(registers.idt_limit >= 32 * 8 - 1, "{registers:x?}");
     assert!(report.image.sha256_valid && report.bss.first_dirty.is_none());
 }

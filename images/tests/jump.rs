@@ -1,5 +1,6 @@
-//! There and back: an image is exchanged into its place and called, destroys
-//! the state of the CPU, and returns; its caller finds everything as it was.
+//! Return from an image: it is exchanged to its destination and called,
+//! destroys the state of the CPU, and returns; its caller continues with the
+//! previous state.
 
 mod support;
 
@@ -12,15 +13,15 @@ use images::launch::{self, plan};
 use images::payloads::{DESTROY, DESTROY_PATTERN, LAUNCHER_RETURNED_STATUS, destroy_sum};
 use support::run_with;
 
-/// Where the blob goes.
+/// Address of the blob.
 const BASE: u64 = 0x600_0000;
-/// Where the image is called: memory of the caller until then.
+/// Address of the called image, which is memory of the caller.
 const PLACE: u64 = 0x80_0000;
-/// Where the image's pages wait, in another order.
+/// Address of the image's pages before the exchange, in another order.
 const SOURCE: u64 = 0xa0_0000;
 const LIST: u64 = 0xb0_0000;
 const PAGES: u64 = 40;
-/// More memory to exchange, in odd lengths.
+/// More memory to exchange, with odd lengths.
 const EXTENTS: [Extent; 2] = [
     Extent {
         to: 0xc0_0003,
@@ -34,7 +35,7 @@ const EXTENTS: [Extent; 2] = [
     },
 ];
 
-/// The image with its pattern, and the sum that it answers.
+/// Returns the image with its pattern, and the sum that it returns.
 fn image() -> (Vec<u8>, u64) {
     let mut bytes = DESTROY.to_vec();
     bytes.resize(DESTROY_PATTERN, 0);
@@ -54,7 +55,7 @@ fn noise(len: u64, seed: u64) -> Vec<u8> {
         .collect()
 }
 
-/// Page `n` of the image waits as the last but `n`.
+/// Page list: page `n` of the image is at the last position but `n`.
 fn list() -> Encoded {
     let steps: Vec<PageMove> = (0..PAGES)
         .map(|n| PageMove {
@@ -65,12 +66,12 @@ fn list() -> Encoded {
     pagelist::encode(&steps, &[LIST], true).unwrap()
 }
 
-/// Calls the handoff `rounds` times in `state`; the serial output.
+/// Calls the handoff `rounds` times in `state`; returns the serial output.
 fn call(rounds: u32, state: u32, consoles: Vec<Console>) -> String {
     call_on("qemu64", rounds, state, consoles)
 }
 
-/// The same on a CPU as `-cpu` takes it.
+/// Like [`call`], with an argument for `-cpu`.
 fn call_on(cpu: &str, rounds: u32, state: u32, consoles: Vec<Console>) -> String {
     let (image, _) = image();
     let list = list();
@@ -139,9 +140,10 @@ fn a_hundred_round_trips_leave_memory_and_state_as_they_were() {
     all_came_back(&serial, 100);
 }
 
-/// The handoff changes its page tables there, and verifies itself every time.
+/// On such a CPU, the handoff changes its page tables, and verifies itself
+/// every time.
 #[test]
-fn a_cpu_without_nx_comes_back_as_well() {
+fn a_cpu_without_nx_returns_too() {
     let serial = call_on("qemu64,-nx", 3, plan::STATE_RICH, vec![]);
     all_came_back(&serial, 3);
 }

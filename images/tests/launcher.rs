@@ -1,20 +1,20 @@
-//! The launcher's own promises, with QEMU's exception log as the witness: the
-//! target's first instruction faults, and there is no IDT.
+//! State that the launcher establishes, from QEMU's exception log: the target's
+//! first instruction faults, and there is no IDT.
 
 mod support;
 
 use images::launch::{self, plan};
 use support::run;
 
-/// Where the code goes, and the page for it.
+/// Address of the code.
 const ENTRY: u64 = 0x700_0000;
 
-/// QEMU's record of the first exception that `code` raised.
+/// Returns QEMU's record of the first exception of `code`.
 fn first_exception(code: &[u8]) -> String {
     record(&launch::pack(&[(ENTRY, 0x1000, code)], ENTRY))
 }
 
-/// The same for a plan.
+/// Returns QEMU's record of the first exception of a plan.
 fn record(plan: &[u8]) -> String {
     let run = run(plan, None);
     let mut records = run.exceptions.split("check_exception");
@@ -95,7 +95,7 @@ fn long_mode_is_as_xen_leaves_it() {
     }
     let stack = state.split("RSP=").nth(1).unwrap();
     assert!(stack[..16].ends_with("078"), "{state}");
-    // mov eax, [page behind the segment], [page 0], [one page below the stack's]
+    // mov eax, [page after the segment], [page 0], [one page below the stack's]
     for (code, cr2) in [
         (
             &[0x8b, 0x04, 0x25, 0x00, 0x10, 0x00, 0x07][..],

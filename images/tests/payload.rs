@@ -1,5 +1,5 @@
-//! The payloads, entered directly in the Multiboot2 machine state: the report of each
-//! shows how it was loaded, right or wrong.
+//! The payloads, entered directly in the Multiboot2 machine state: their reports show
+//! correct and incorrect loads.
 
 mod support;
 
@@ -85,7 +85,7 @@ fn every_variant_reports_where_and_how_it_was_loaded() {
 fn registers_are_those_at_entry() {
     let image = load_elf(payloads::MB2_FIXED, 0, true);
     let registers = boot(&image, &mbi(&[]), &[1]).registers;
-    // promised by launch::pack_direct
+    // documented for launch::pack_direct
     assert_eq!(
         (registers.eax, registers.ebx),
         (MULTIBOOT2_MAGIC, MBI.into())
@@ -120,7 +120,7 @@ fn registers_are_those_at_entry() {
 }
 
 #[test]
-fn an_image_moved_without_relocations_runs_and_says_so() {
+fn an_image_moved_without_relocations_runs_and_reports_it() {
     for (file, delta) in [
         (payloads::MB2_RELOC_LOWEST, 0x1_0000),
         (payloads::MB2_RELOC_NONE, 0x1001_3000),
@@ -140,7 +140,7 @@ fn an_image_moved_without_relocations_runs_and_says_so() {
 }
 
 #[test]
-fn forgotten_relocations_show() {
+fn missing_relocations_are_reported() {
     let image = load_elf(payloads::MB2_DYN, 0x50_0000, false);
     let report = boot(&image, &mbi(&[]), &[1]);
     // RELA keeps its addends in the table, the places themselves hold zero
@@ -148,7 +148,7 @@ fn forgotten_relocations_show() {
 }
 
 #[test]
-fn a_dirty_bss_and_a_changed_byte_show() {
+fn a_dirty_bss_and_a_changed_byte_are_reported() {
     let mut image = load_elf(payloads::MB2_FIXED, 0, true);
     let clean = boot(&image, &mbi(&[]), &[1]);
     let data = image.parts.last_mut().unwrap();

@@ -1,5 +1,5 @@
-//! The Multiboot (1) payloads, entered directly: the report of each about an
-//! information structure written by hand.
+//! The Multiboot (1) payloads, entered directly: their reports about
+//! information structures made by the tests.
 
 mod support;
 
@@ -9,7 +9,7 @@ use images::report::{MULTIBOOT1_MAGIC, Module1, Multiboot1, Report, Sections1};
 use sha2::{Digest, Sha256};
 use support::{Loaded, MBI, MODULE, Part, load_elf, run, words};
 
-/// Lays out a file by the address fields of its header, which leads it.
+/// Lays out a file by the address fields of its header, which is at its start.
 fn load_flat(file: &[u8]) -> Loaded {
     let word =
         |index: usize| u32::from_le_bytes(file[4 * index..4 * index + 4].try_into().unwrap());
@@ -43,7 +43,8 @@ fn boot(image: &Loaded, info: &[u8], module: &[u8]) -> Report {
     Report::parse(&run.serial).unwrap()
 }
 
-/// The structure with these words at these offsets, and the data they point to.
+/// Builds the structure with these words at these offsets, and the data that
+/// they point to.
 fn info(fields: &[(usize, u32)], rest: &[(usize, &[u8])]) -> Vec<u8> {
     let mut info = vec![0; 0x800];
     for &(at, value) in fields {
@@ -148,10 +149,11 @@ fn every_variant_reports_all_of_the_information() {
 }
 
 #[test]
-fn missing_and_wrong_fields_show() {
+fn missing_and_wrong_fields_are_reported() {
     let (name, file) = REPORTING_MB1[0];
     let image = load_elf(file, 0, true);
-    // a boot device without its flag; a memory map and modules where nothing is
+    // a boot device without its flag; a memory map and modules at unreadable
+    // addresses
     let fields = [
         (0, 0b100_1000),
         (12, 0x8000_ffff),

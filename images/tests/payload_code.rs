@@ -1,4 +1,4 @@
-//! The parts of the payload that need no machine, compiled for the host.
+//! Parts of the payload that do not depend on a machine, compiled for the host.
 
 #[path = "../payload/json.rs"]
 mod json;
@@ -13,7 +13,7 @@ use json::{Json, Sink};
 use proptest::prelude::*;
 use sha2::Digest;
 
-/// Where boot information is in these tests.
+/// Address of the boot information in these tests.
 const ADDRESS: u64 = 0x1000;
 
 #[derive(Default)]
@@ -84,7 +84,7 @@ fn the_end_tag_ends_the_walk_even_before_total_size() {
 }
 
 #[test]
-fn memory_map_and_modules_that_cannot_be_right() {
+fn invalid_memory_map_and_modules() {
     // entries smaller than their fields are not walked, a module that ends
     // before it starts has no digest
     let found = decode(&mbi(&[
@@ -135,7 +135,7 @@ proptest! {
     }
 
     #[test]
-    fn strings_survive_json(bytes in proptest::collection::vec(any::<u8>(), 0..64), n in any::<u64>()) {
+    fn strings_round_trip_through_json(bytes in proptest::collection::vec(any::<u8>(), 0..64), n in any::<u64>()) {
         let mut text = Text::default();
         let mut json = Json::new(&mut text);
         json.object();
@@ -175,14 +175,14 @@ proptest! {
             let found = plan.segment(i).unwrap();
             prop_assert_eq!((found.destination, found.memsz, found.bytes), *wanted);
         }
-        // nothing shorter is a plan
+        // shorter files are refused
         for len in 0..file.len() {
             prop_assert!(Plan::parse(&file[..len]).is_none());
         }
     }
 
     #[test]
-    fn hostile_plans_do_no_harm(mut bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn hostile_plans_are_handled(mut bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let magic = &launch::plan::MAGIC;
         let len = bytes.len().min(8);
         bytes[..len].copy_from_slice(&magic[..len]);

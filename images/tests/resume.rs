@@ -1,4 +1,4 @@
-//! #BP and NMI are resumed, in both modes, and nothing has changed then.
+//! #BP and NMI are resumed in both modes, without changes.
 
 // UNSAFETY: takes the address of assembled code.
 #![expect(unsafe_code)]
@@ -15,8 +15,8 @@ use support::trap::{CODE, DATA, Guest, P_DATA, P_NMI_COUNT, PAGES, area, dump, d
 /// EFLAGS.RF, which a fault sets in the pushed flags.
 const RESUME: u64 = 1 << 16;
 
-/// Registers but `skip`, flags, selectors, control registers: as two dumps
-/// have them.
+/// Checks that two dumps have the same registers except `skip`, flags,
+/// selectors and control registers.
 fn same_state(before: &Dump, after: &Dump, skip: &[usize]) {
     for n in (0..16).filter(|n| !skip.contains(n)) {
         assert_eq!(before.gpr[n], after.gpr[n], "register {n}");
@@ -29,7 +29,7 @@ fn same_state(before: &Dump, after: &Dump, skip: &[usize]) {
     );
 }
 
-/// The dumps of a breakpoint and of the #UD that follows it.
+/// Returns the dumps of a breakpoint and of the following #UD.
 fn breakpoint(serial: &str, rip: u32) -> (Dump, Dump) {
     let dumps = dumps(serial);
     let [first, second] = &dumps[..] else {
@@ -81,7 +81,7 @@ fn a_breakpoint_in_long_mode_changes_nothing() {
 }
 
 #[test]
-fn a_handoff_goes_on_after_a_breakpoint() {
+fn a_handoff_continues_after_a_breakpoint() {
     let code = code!(".code64", "int3", "902: ret", "ud2",);
     let mut guest = Guest::new(Long, code.bytes);
     guest.exit = Exit::Multiboot2 {
@@ -100,7 +100,7 @@ fn a_handoff_goes_on_after_a_breakpoint() {
 }
 
 /// The target has its own GDT, TSS and page tables, a null ES, and an FS whose
-/// descriptor is gone.
+/// descriptor no longer exists.
 #[test]
 fn a_breakpoint_of_the_target_changes_nothing() {
     const GDTR: u32 = DATA + P_DATA;

@@ -1,6 +1,6 @@
 //! Guarantees of the trap handlers beyond a dump of each vector (vectors.rs):
-//! bad stacks, faults within faults, machine checks, and the first
-//! and last instruction of the handoff.
+//! invalid stacks, nested faults, machine checks, and the first and last
+//! instruction of the handoff.
 
 // UNSAFETY: takes the address of assembled code.
 #![expect(unsafe_code)]
@@ -18,8 +18,8 @@ use support::trap::{
     BASE, CODE, COM1, DATA, Guest, HOLE, P_DATA, P_IDT32, P_IDTR_BOTH, dump, dumps, pde,
 };
 
-/// The IDT around a change of mode, used in either mode: NMI is resumed, #MC
-/// and what is a fault in protected mode are dumped.
+/// The IDT during a mode switch, used in both modes: NMI is resumed; #MC, and
+/// vectors that are faults in protected mode, are dumped.
 #[test]
 fn between_the_modes_nmi_and_machine_check_have_gates() {
     let long = code!(
@@ -49,7 +49,7 @@ fn between_the_modes_nmi_and_machine_check_have_gates() {
 }
 
 #[test]
-fn a_machine_check_shows_its_banks() {
+fn a_machine_check_is_dumped_with_its_banks() {
     let long = code!(
         ".code64",
         "mov dx, 0x3f8",
@@ -77,7 +77,7 @@ fn a_machine_check_shows_its_banks() {
     }
 }
 
-/// Interrupt stacks: in long mode rsp does not matter.
+/// Long mode uses interrupt stacks, so rsp does not matter.
 #[test]
 fn a_bad_stack_in_long_mode_does_not_matter() {
     let code = code!(".code64", "mov rsp, 0x8000000000000001", "902: ud2",);
@@ -90,8 +90,8 @@ fn a_bad_stack_in_long_mode_does_not_matter() {
     assert_eq!(dump.stack, Some(vec![]), "not readable");
 }
 
-/// The CPU's frame goes nowhere, without any sign: everything but what was in
-/// it is known.
+/// The CPU's frame is lost without indication: everything except its contents
+/// is known.
 #[test]
 fn a_target_without_a_stack_is_dumped_but_for_rip() {
     let ud2 = code!(".code32", "mov esp, [{esp}]", "mov eax, 0xa1a1a1a1", "902: ud2",; esp = DATA + P_DATA);

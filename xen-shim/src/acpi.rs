@@ -1,14 +1,14 @@
-//! ACPI tables of our own for a Xen that starts on the CPU where another system
-//! crashed.
+//! Generated ACPI tables for a Xen that starts on the CPU where another system
+//! has crashed.
 //!
-//! Xen starts all CPUs that ACPI's MADT names but the one it runs on, each with an
-//! INIT. The processor that firmware started (the boot processor) takes an INIT
-//! for a reset of the machine. So a Xen that starts anywhere else must not see it:
-//! [`build`] makes a tree of tables, RSDP and XSDT first, and a second one whose
-//! MADT has that processor disabled. The handoff passes the tree that fits the CPU it runs on.
+//! Xen starts all CPUs of ACPI's MADT except its own, each with an INIT. An INIT of the boot
+//! processor (the one started by firmware) resets the machine. So a Xen that starts on another
+//! CPU must not start it: [`build`] makes a tree of tables, RSDP and XSDT first, and a second
+//! one whose MADT has that processor disabled. The handoff passes the tree that fits the CPU
+//! it runs on.
 //!
-//! The tables are the firmware's, as Linux shows them. FADT still points to the
-//! firmware's own DSDT and FACS. A Xen that hides the IOMMUs from its dom0
+//! The tables are copies of the firmware's, as exported by Linux. FADT still points
+//! to the firmware's own DSDT and FACS. A Xen that hides the IOMMUs from its dom0
 //! writes "XMAR" over the signature of DMAR; the copies have the original signature.
 
 mod error;

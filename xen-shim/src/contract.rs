@@ -1,6 +1,6 @@
-//! Rules for Xen's loader: command line, loader name, modules.
+//! Constraints of Xen on its loader: command line, loader name, modules.
 
-/// Most modules that every supported Xen takes (4.17 takes one more).
+/// Maximum number of modules for every supported Xen (4.17 accepts one more).
 pub const MAX_MODULES: usize = 63;
 /// Alignment of Xen's load address and of the memory reserved for it, in bytes:
 /// it maps itself with superpages.
@@ -8,17 +8,17 @@ pub const ALIGN: u64 = 2 << 20;
 /// Boot information tags (EFI 32- and 64-bit system table) that make Xen halt
 /// on the Multiboot2 i386 entry.
 pub const FORBIDDEN_TAGS: [u32; 2] = [11, 12];
-/// Most memory map entries that Xen reads.
+/// Maximum number of memory map entries that Xen reads.
 pub const MAX_MAP_ENTRIES: usize = 1024;
-/// Bytes that fit in the low-memory heap into which Xen's first instructions
-/// copy the boot information, without any check of their own. The heap has
-/// about 54 KiB; the rest is reserve for later releases.
+/// Size limit for the low-memory heap that Xen's first instructions copy the
+/// boot information to, without a check. The heap has about 54 KiB; the
+/// difference is a margin for later releases.
 pub const BOOT_HEAP: usize = 48 << 10;
 
 /// Why Xen would not start.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ContractError {
-    /// Nothing to boot after Xen itself.
+    /// No module besides Xen itself.
     #[error(
         "xen needs a dom0 kernel as first module: give it with --module 'VMLINUZ ARGS', before any initrd"
     )]
@@ -70,7 +70,7 @@ pub struct CommandLine {
     pub messages: Vec<String>,
 }
 
-/// Xen's own parameters: those before a `--`. The others are dom0's.
+/// Returns Xen's own parameters: those before a `--`. The others are dom0's.
 fn own_parameters(cmdline: &str) -> impl Iterator<Item = &str> {
     cmdline
         .split_whitespace()
@@ -78,7 +78,7 @@ fn own_parameters(cmdline: &str) -> impl Iterator<Item = &str> {
 }
 
 /// True when Xen will not call the BIOS: `no-real-mode` and `tboot=` are the
-/// only spellings it has for that.
+/// only parameters for that.
 #[must_use]
 pub fn avoids_real_mode(cmdline: &str) -> bool {
     own_parameters(cmdline).any(|name| name == "no-real-mode" || name.starts_with("tboot="))
@@ -86,9 +86,9 @@ pub fn avoids_real_mode(cmdline: &str) -> bool {
 
 /// Makes `cmdline` safe after another kernel has run.
 ///
-/// Without `no-real-mode` Xen calls the BIOS, which is not in a state to be
-/// called any more, and takes the BIOS's memory map instead of the loader's.
-/// It is added at the front unless `real_mode` asks for BIOS calls.
+/// Without `no-real-mode` Xen calls the BIOS, which cannot be called any more,
+/// and uses the BIOS's memory map instead of the loader's. It is added at the
+/// front unless `real_mode` is set.
 #[must_use]
 pub fn command_line(cmdline: &str, real_mode: bool) -> CommandLine {
     let mut text = cmdline.trim().to_owned();
@@ -132,8 +132,8 @@ pub fn command_line(cmdline: &str, real_mode: bool) -> CommandLine {
 /// The boot loader name to pass: with it Xen keeps the first parameter of its
 /// own command line and of dom0's.
 ///
-/// Xen removes that parameter, taking it for a file name, unless the loader calls
-/// itself GRUB with a version that does not start with 0.
+/// Xen removes that parameter, as a file name, unless the loader name is GRUB
+/// with a version that does not start with 0.
 #[must_use]
 pub fn loader_name(version: &str) -> String {
     format!("GRUB 2.x (mbtool {version})")
@@ -153,7 +153,7 @@ pub fn reserve_len(memsz: u64) -> Option<u64> {
 ///
 /// # Errors
 ///
-/// No module, too many, or a first module that Xen would refuse.
+/// When there is no module or too many, or Xen would refuse the first one.
 pub fn check_modules(modules: &[(&str, &[u8])]) -> Result<Vec<String>, ContractError> {
     let &(name, data) = modules.first().ok_or(ContractError::NoDom0)?;
     if modules.len() > MAX_MODULES {
@@ -220,14 +220,14 @@ impl Dom0 {
     }
 }
 
-/// Checks that Xen's copies fit in its boot heap: each string with
-/// its NUL, 16 bytes for a module, 24 for a memory map entry.
+/// Checks that Xen's copies fit in its boot heap: each string with its NUL, 16
+/// bytes per module, 24 per memory map entry.
 ///
 /// Returns a warning when the map is longer than Xen reads.
 ///
 /// # Errors
 ///
-/// The sum is above [`BOOT_HEAP`].
+/// When the sum exceeds [`BOOT_HEAP`].
 pub fn check_boot_heap(
     strings: &[&str],
     modules: usize,

@@ -1,17 +1,18 @@
 // UNSAFETY: CPUID was an unsafe function before Rust 1.94.
 #![expect(unsafe_code)]
 #![allow(unused_unsafe)]
-//! Xen's leaves of CPUID (public/arch-x86/cpuid.h).
+//! Xen's CPUID leaves (public/arch-x86/cpuid.h).
 //!
-//! They show in a guest with hardware virtualisation: HVM, PVH, also a PVH dom0.
-//! In a PV domain CPUID is the processor's own, which knows of no Xen, unless Xen
-//! lets it fault. Xen's prefix for PV domains (ud2a, "xen") would tell there, but
-//! is an invalid opcode everywhere else; files tell as well.
+//! They are visible in guests with hardware virtualization: HVM and PVH,
+//! including a PVH dom0. In a PV domain CPUID is that of the processor, without
+//! Xen's leaves, unless Xen makes it fault. Xen's prefix for PV domains (ud2a,
+//! "xen") would work there, but is an invalid opcode elsewhere; files can be used
+//! instead.
 
 /// EBX, ECX, EDX of the first leaf: "XenVMMXenVMM".
 const SIGNATURE: [u32; 3] = [0x566e_6558, 0x6558_4d4d, 0x4d4d_566e];
-/// Where hypervisors have their leaves: in steps, because Xen comes second when it
-/// also offers Hyper-V's protocol.
+/// Possible leaves of a hypervisor: in steps, because Xen's come second when it
+/// also provides Hyper-V's interface.
 const LEAVES: core::ops::Range<u32> = 0x4000_0000..0x4001_0000;
 /// Distance from one hypervisor's leaves to the next.
 const STEP: usize = 0x100;
@@ -45,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_signature_is_found_in_first_and_second_place() {
+    fn the_signature_is_found_in_the_first_and_second_leaves() {
         let text: Vec<u8> = SIGNATURE.iter().flat_map(|w| w.to_le_bytes()).collect();
         assert_eq!(text, b"XenVMMXenVMM");
         let xen = |at: u32| {

@@ -1,9 +1,9 @@
 //! Hypercalls of a control domain: kexec, facts about the machine, and a watchdog.
 //!
-//! [`Privcmd`] calls the running Xen, [`testing::FakeXen`] replaces it in tests; [`Kexec`], [`XenMachine`] and [`DomainWatchdog`] work on either, as
-//! [`Transport`]. The structures are those of Xen's public headers (kexec.h,
-//! memory.h, sched.h, sysctl.h, version.h), x86_64, little endian. docs/hypercall.md lists
-//! which of Xen's answers can be trusted.
+//! [`Privcmd`] calls the running Xen, [`testing::FakeXen`] replaces it in tests; [`Kexec`],
+//! [`XenMachine`] and [`DomainWatchdog`] work on either, as [`Transport`]. The structures are those
+//! of Xen's public headers (kexec.h, memory.h, sched.h, sysctl.h, version.h), x86_64, little
+//! endian. docs/hypercall.md describes the reliability of Xen's answers.
 
 mod buffer;
 mod errno;

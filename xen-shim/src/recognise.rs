@@ -1,9 +1,9 @@
-//! Telling a Xen hypervisor image from everything else.
+//! Recognizes a Xen hypervisor image.
 //!
-//! Xen's ELF carries no note, section or symbol that names it. What stays the
-//! same from release to release are a few printf formats. A Linux kernel with
-//! Xen guest support has none of them in this form, and data that merely quotes
-//! them has no Multiboot2 header near its start.
+//! Xen's ELF file has no note, section or symbol with its name. A few printf
+//! formats are the same in all releases. A Linux kernel with Xen guest support
+//! does not contain them, and data that merely quotes them has no Multiboot2
+//! header near its start.
 
 use memchr::memmem;
 use serde::Serialize;
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_told_from_other_dotted_strings() {
+    fn versions_are_distinguished_from_other_dotted_strings() {
         for good in [
             "4.17.5+72-g01140da4e8-1",
             "4.20.3",

@@ -1,10 +1,10 @@
-//! PVH boot information: `hvm_start_info` version 1 and what it points to (Xen,
+//! PVH boot information: `hvm_start_info` version 1 and its tables (Xen,
 //! public/arch-x86/hvm/start_info.h). All addresses are physical; all integers
 //! little endian.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// First word of a [`StartInfo`].
+/// Value of the first field of a [`StartInfo`].
 pub const MAGIC: u32 = 0x336e_c578;
 /// Version with a memory map.
 pub const VERSION: u32 = 1;
@@ -25,7 +25,7 @@ pub struct StartInfo {
     pub modules: u64,
     /// Address of the command line, which ends in a NUL; 0: none.
     pub cmdline: u64,
-    /// Address of the RSDP; 0: not known.
+    /// Address of the RSDP; 0: unknown.
     pub rsdp: u64,
     /// Address of [`MemmapEntry`]s.
     pub memmap: u64,
@@ -43,7 +43,7 @@ pub struct ModuleEntry {
     pub start: u64,
     /// Bytes.
     pub len: u64,
-    /// Address of its string, which ends in a NUL; 0: none.
+    /// Address of its command line, which ends in a NUL; 0: none.
     pub cmdline: u64,
     /// Zero.
     pub reserved: u64,

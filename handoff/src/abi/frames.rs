@@ -2,8 +2,8 @@
 
 /// [`Frame32::vector`]: #DF by way of the task gate.
 pub const VECTOR_DF_TASK: u32 = 0x108;
-/// Protected mode trap handlers that may interrupt each other; what faults
-/// deeper stops the CPU.
+/// Maximum nesting of protected mode trap handlers; a deeper fault stops the
+/// CPU.
 pub const TRAP32_LEVELS: u32 = 3;
 /// Bytes of [`Scratch::stack_trap32`](super::Scratch::stack_trap32) for each.
 pub const TRAP32_LEVEL_SIZE: u32 = 1024;
@@ -44,14 +44,14 @@ pub struct Frame32 {
     pub sel: [u32; 5],
     /// EDI ESI EBP ESP (of the handler) EBX EDX ECX EAX, as `pushad` leaves them.
     pub gpr: [u32; 8],
-    /// Vector, in the low byte, or [`VECTOR_DF_TASK`].
+    /// Vector in the low byte, or [`VECTOR_DF_TASK`].
     pub vector: u32,
     /// ESP of the fault: points at the CPU's frame, if that reached memory.
     pub esp: u32,
 }
 
-/// The frame of the long mode trap handler, from the lowest address up. Behind it
-/// lie the return address that names the stub and the CPU's own frame.
+/// The frame of the long mode trap handler, from the lowest address up. It is
+/// followed by the return address that names the stub and the CPU's own frame.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Frame64 {

@@ -1,21 +1,21 @@
-//! The decisions, as the blob reads them.
+//! Parameters of the blob.
 
 #[cfg(not(freestanding))]
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Bytes kept of a segment name.
+/// Size of a segment name in bytes.
 pub const NAME_LEN: usize = 32;
-/// Most regions that one handoff verifies.
+/// Maximum number of regions to verify.
 pub const MAX_REGIONS: usize = 32;
-/// Bytes of a checksum's field.
+/// Size of a digest field in bytes.
 pub const DIGEST_LEN: usize = 32;
-/// Most fix-ups.
+/// Maximum number of fixups.
 pub const MAX_FIXUPS: usize = 16;
-/// Most extents.
+/// Maximum number of extents.
 pub const MAX_EXTENTS: usize = 64;
-/// Most ranges to clear.
+/// Maximum number of ranges to clear.
 pub const MAX_CLEARS: usize = 64;
-/// Most sinks of the console.
+/// Maximum number of console sinks.
 pub const MAX_SINKS: usize = 4;
 /// [`SinkRaw::kind`]: unused.
 pub const CONSOLE_NONE: u32 = 0;
@@ -55,7 +55,8 @@ pub const EXIT_PVH: u32 = 3;
 pub const EXIT_LINUX64: u32 = 4;
 /// [`Params::exit`]: Multiboot2 registers in long mode.
 pub const EXIT_LONG: u32 = 5;
-/// [`Params::exit`]: call the target in long mode; it returns, and so do we.
+/// [`Params::exit`]: call the target in long mode; the handoff returns after
+/// it.
 pub const EXIT_RETURN: u32 = 6;
 /// Names of [`Params::exit`], by number, separated by bars.
 pub const EXITS: &str = "?|multiboot, 32-bit|multiboot2, 32-bit|pvh, 32-bit|linux, 64-bit|\
@@ -66,9 +67,9 @@ pub const FIXUP_STORE16: u32 = 1;
 pub const FIXUP_COPY_RSDP: u32 = 2;
 /// [`FixupRaw::kind`]: zero bytes.
 pub const FIXUP_ZERO: u32 = 3;
-/// Bit of [`FixupRaw::kind`]: only where the handoff runs on the boot CPU.
+/// Bit of [`FixupRaw::kind`]: only if the handoff runs on the boot CPU.
 pub const FIXUP_IF_BOOT_CPU: u32 = 1 << 8;
-/// Bit of [`FixupRaw::kind`]: only where it runs on another CPU.
+/// Bit of [`FixupRaw::kind`]: only if it runs on another CPU.
 pub const FIXUP_IF_OTHER_CPU: u32 = 1 << 9;
 
 /// A sink of the console.
@@ -81,7 +82,7 @@ pub const FIXUP_IF_OTHER_CPU: u32 = 1 << 9;
 pub struct SinkRaw {
     /// `CONSOLE_*`.
     pub kind: u32,
-    /// RAM log: bytes of the region.
+    /// RAM log: size of the region in bytes.
     pub size: u32,
     /// Physical address of an MMIO UART's register 0, or of the RAM log.
     pub addr: u64,
@@ -123,19 +124,19 @@ pub struct RegionRaw {
     pub name: [u8; NAME_LEN],
     /// Physical address.
     pub start: u64,
-    /// Bytes of memory; those behind `loaded` must be zero.
+    /// Memory size in bytes; bytes after `loaded` must be zero.
     pub memsz: u64,
-    /// Bytes that the checksum covers.
+    /// Number of bytes that the digest covers.
     pub loaded: u64,
-    /// The checksum that [`Params::verify`] names: a CRC-32 (IEEE 802.3), little
+    /// The digest selected by [`Params::verify`]: a CRC-32 (IEEE 802.3), little
     /// endian, then zeroes; or a SHA-256.
     pub digest: [u8; DIGEST_LEN],
-    /// Pages of zeroes among those that the region touches, as loaded.
+    /// Number of zero pages in the region, as loaded.
     pub zero_pages: u64,
 }
 
 impl RegionRaw {
-    /// The name, without its padding.
+    /// Returns the name without padding.
     #[must_use]
     pub fn name(&self) -> &[u8] {
         self.name.split(|byte| *byte == 0).next().unwrap_or(b"?")
@@ -160,7 +161,7 @@ pub struct FixupRaw {
     pub from: u64,
 }
 
-/// Bytes to move, or to exchange.
+/// A range to copy or to exchange.
 #[repr(C)]
 #[cfg_attr(
     not(freestanding),
@@ -176,7 +177,7 @@ pub struct Extent {
     pub len: u64,
 }
 
-/// Bytes to set to zero.
+/// A range to clear.
 #[repr(C)]
 #[cfg_attr(
     not(freestanding),
@@ -200,13 +201,13 @@ pub struct ClearRaw {
 pub struct RelocateRaw {
     /// Head of a page list (see [`crate::pagelist`]), 0 for none.
     pub head: u64,
-    /// Words of the list that are looked at: the bound of the walk.
+    /// Maximum number of list words to read.
     pub words: u64,
     /// 1 to exchange instead of copying.
     pub swap: u32,
     /// Used entries of `extents`.
     pub extent_count: u32,
-    /// More moves, in order.
+    /// Further moves, in order.
     pub extents: [Extent; MAX_EXTENTS],
     /// Used entries of `clears`.
     pub clear_count: u64,
@@ -214,7 +215,7 @@ pub struct RelocateRaw {
     pub clears: [ClearRaw; MAX_CLEARS],
 }
 
-/// The decisions, as the blob reads them.
+/// Parameters of the blob.
 #[repr(C)]
 #[cfg_attr(
     not(freestanding),
@@ -242,7 +243,7 @@ pub struct Params {
     pub eax: u32,
     /// ESI of the target.
     pub esi: u32,
-    /// 1 to leave watchpoints behind that catch the target overwriting the blob.
+    /// 1 to set watchpoints that detect writes of the target to the blob.
     pub guard: u32,
     /// Used entries of `regions`.
     pub region_count: u32,

@@ -1,4 +1,4 @@
-//! Memory of the blob that starts as zero.
+//! Memory of the blob that is zero at load.
 
 use crate::names::nth;
 
@@ -20,13 +20,13 @@ pub struct EntryState {
     pub gdtr: [u64; 2],
     /// As `sidt` stores it.
     pub idtr: [u64; 2],
-    /// FS base, GS base, and the GS base that `swapgs` brings (MSRs).
+    /// FS base, GS base, and the kernel GS base of `swapgs` (MSRs).
     pub base: [u64; 3],
 }
 
-/// Bytes of each stack.
+/// Size of a stack in bytes.
 pub const STACK_SIZE: usize = 8192;
-/// Bytes of [`Scratch::bounce`].
+/// Size of [`Scratch::bounce`] in bytes.
 pub const BOUNCE_SIZE: usize = 4096;
 
 /// A stack; it grows down from the end.
@@ -48,7 +48,7 @@ pub struct Scratch {
     pub ist_mc: Stack,
     /// Stack of the protected mode trap handler.
     pub stack_trap32: Stack,
-    /// ESP that the target finds.
+    /// Initial stack of the target.
     pub stack_target: Stack,
     /// A piece of a cycle of moves ([`crate::extents`]).
     pub bounce: [u8; BOUNCE_SIZE],
@@ -58,24 +58,24 @@ pub struct Scratch {
     pub trap32_esp: u32,
     /// ESP of the next protected mode trap handler, in `stack_trap32`.
     pub trap32_top: u32,
-    /// Protected mode trap handlers that run now.
+    /// Nesting level of protected mode trap handlers.
     pub trap32_level: u32,
     /// `PHASE_*`.
     pub phase: u32,
     /// 0, 1 while a dump is written or after the last one, 2 after a nested fault.
     pub dumping: u32,
-    /// NMIs seen and resumed.
+    /// Number of NMIs that were resumed.
     pub nmi_count: u32,
-    /// Bit n: sink n timed out and gets nothing more. Bit 31: see
+    /// Bit n: sink n timed out and is disabled. Bit 31: see
     /// [`crate::console::UNMAPPED`].
     pub console_dead: u32,
-    /// EFER for the way back to long mode.
+    /// EFER for the switch back to long mode.
     pub efer: u32,
-    /// RAX of a target that returned.
+    /// Return value (RAX) of a called target.
     pub returned_rax: u64,
     /// Tables of the CRC (slicing by 8), computed at start.
     pub crc: [[u32; 256]; 8],
-    /// Never written: a watchpoint on it catches a target that overwrites the blob
+    /// Never written: a watchpoint on it detects a target that overwrites the blob
     /// from its end. The last field.
     pub guard: u64,
 }
@@ -96,9 +96,9 @@ pub const PHASE_CONSOLE: u32 = 1;
 pub const PHASE_VERIFY: u32 = 2;
 /// Index of "fixups".
 pub const PHASE_FIXUPS: u32 = 3;
-/// Index of "exit": the drop to protected mode.
+/// Index of "exit": the switch to protected mode.
 pub const PHASE_EXIT: u32 = 4;
-/// Index of "protected mode": dropped, before the jump.
+/// Index of "protected mode": after the switch, before the jump.
 pub const PHASE_PROTECTED: u32 = 5;
 /// Index of "target".
 pub const PHASE_TARGET: u32 = 6;

@@ -5,8 +5,8 @@ use super::EXIT_PVH;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Selector of the flat 32-bit code segment. The same number as in Linux's
-/// kexec GDT and in Xen's boot GDT, so that gates keep working after the
-/// target loaded a GDT of that shape.
+/// kexec GDT and in Xen's boot GDT, so that gates still work after the target
+/// has loaded a GDT with that layout.
 pub const SEL_CODE32: u16 = 0x08;
 /// Selector of the 64-bit code segment.
 pub const SEL_CODE64: u16 = 0x10;
@@ -27,8 +27,8 @@ pub const STUB32_LEN: usize = 28;
 /// Bytes of the protected mode NMI stub.
 pub const NMI32_LEN: usize = 22 + STUB32_LEN;
 
-/// Where the state segment of a target in protected mode is. PVH wants base 0:
-/// a #DF there then overwrites the first 104 bytes of memory.
+/// Address of the task state segment of a target in protected mode. PVH
+/// requires base 0: a #DF there then overwrites the first 104 bytes of memory.
 #[must_use]
 pub const fn target_tss(exit: u32, tss32: u32) -> u32 {
     if exit == EXIT_PVH { 0 } else { tss32 }
@@ -71,20 +71,20 @@ pub struct Tables {
     pub idt64: [[u64; 2]; 256],
     /// Protected mode gates.
     pub idt32: [u64; 256],
-    /// For the instructions around a change of mode: protected mode gates, but
-    /// the long mode gates of NMI and #MC where vectors 4, 5, 36 and 37 were.
+    /// For the instructions around a mode switch: protected mode gates, with
+    /// the long mode gates of NMI and #MC in place of vectors 4, 5, 36 and 37.
     pub idt_both: [u64; 38],
-    /// Long mode stubs: with the two tables above on a page that is mapped
+    /// Long mode stubs; with the two tables above, on a page that is mapped
     /// read-only and executable.
     pub stubs64: [[u8; STUB64_LEN]; 256],
-    /// Up to the end of that page: the CPU writes to the fields behind it.
+    /// Padding to the end of that page: the CPU writes to the fields after it.
     pub unused: [u8; 464],
     /// Null, code32, code64, data, TSS32, TSS (two slots), TSS of #DF.
     pub gdt: [u64; 8],
     /// 64-bit TSS (104 bytes).
     pub tss: [u32; 26],
-    /// 32-bit TSS of the target: a task switch saves its registers here, or where
-    /// [`target_tss`] says.
+    /// 32-bit TSS of the target: a task switch saves its registers here, or at
+    /// [`target_tss`].
     pub tss32: [u32; 26],
     /// 32-bit TSS of the protected mode #DF handler.
     pub tss_df: [u32; 26],

@@ -1,4 +1,4 @@
-//! Exits as register values.
+//! Register values of the exits.
 
 use crate::abi;
 use crate::arch::x86_64::registers::CR4_MCE;
@@ -9,7 +9,7 @@ pub const MULTIBOOT1_MAGIC: u32 = 0x2bad_b002;
 /// EAX under Multiboot2 (specification 2.0, 3.3).
 pub const MULTIBOOT2_MAGIC: u32 = 0x36d7_6289;
 
-/// The exit, in parameters.
+/// Register values of an exit.
 pub(super) struct ExitRegisters {
     pub exit: u32,
     pub entry: u32,

@@ -1,4 +1,4 @@
-//! Page tables for what segments and moves have above 4 GiB.
+//! Page tables for segments and moves above 4 GiB.
 
 extern crate alloc;
 use crate::abi::HIGH_TABLES;
@@ -10,12 +10,12 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Maps what `spec` reads or writes above 4 GiB. All of it was checked to end
+/// Maps the memory above 4 GiB that `spec` uses. All of it was checked to end
 /// below [`crate::arch::x86_64::paging::LIMIT`].
 ///
 /// # Errors
 ///
-/// It lies in more different GiB than there are page directories for.
+/// When it is in more different GiB than there are page directories.
 pub(super) fn map(spec: &Spec, mapper: &mut Mapper<'_>) -> Result<(), String> {
     let ranges = ranges(spec);
     let (mut gib, mut tib) = (BTreeSet::new(), BTreeSet::new());

@@ -9,34 +9,35 @@ use zerocopy::FromBytes;
 /// memory only.
 pub static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/handoff.bin"));
 
-/// The same with symbols and line numbers, for `decode --symbols`.
+/// ELF file of [`IMAGE`] with symbols and line numbers, for `decode --symbols`.
 pub static ELF: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/handoff.elf"));
 
-/// The header of [`IMAGE`].
+/// Returns the header of [`IMAGE`].
 ///
 /// # Panics
 ///
-/// When [`IMAGE`] is shorter than its header: build.rs links no such image.
+/// When [`IMAGE`] is shorter than its header, which build.rs prevents.
 #[must_use]
 pub fn header() -> BlobHeader {
     let (header, _) = BlobHeader::read_from_prefix(IMAGE).expect("the image starts with a header");
     header
 }
 
-/// Bytes of memory that [`super::build`] will ask for, whatever the parameters.
+/// Returns the memory size of any blob built by [`super::build`], in bytes.
 #[must_use]
 pub fn memsz() -> u64 {
     header().mem_size.into()
 }
 
-/// The memory of a blob at `base`.
+/// Returns the memory range of a blob at `base`.
 #[must_use]
 pub fn range(base: u64) -> PhysRange {
     let end = base.saturating_add(memsz());
     PhysRange { start: base, end }
 }
 
-/// The bounce buffer of a blob at `base`, for [`crate::extents::order`].
+/// Returns the bounce buffer of a blob at `base`, for
+/// [`crate::extents::order`].
 #[must_use]
 pub fn bounce(base: u64) -> PhysRange {
     let offset = u64::from(header().area) + offset_of!(Area, scratch.bounce) as u64;

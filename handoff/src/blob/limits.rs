@@ -1,4 +1,4 @@
-//! Up to which address the handoff reaches.
+//! Address limits of the handoff.
 
 extern crate alloc;
 use crate::addr::{FOUR_GIB, PhysRange};
@@ -6,7 +6,7 @@ use crate::arch::x86_64::paging;
 use alloc::format;
 use alloc::string::String;
 
-/// Checks a range that must lie below 4 GiB.
+/// Checks that a range is below 4 GiB.
 pub(super) fn low(what: &str, addr: u64, len: u64) -> Result<(), String> {
     match PhysRange::from_len(addr, len) {
         Some(range) if range.end <= FOUR_GIB => Ok(()),
@@ -16,7 +16,7 @@ pub(super) fn low(what: &str, addr: u64, len: u64) -> Result<(), String> {
     }
 }
 
-/// A range that the handoff's page tables can map.
+/// Checks that the handoff's page tables can map a range.
 pub(super) fn paged(what: &str, start: u64, len: u64) -> Result<PhysRange, String> {
     let range = PhysRange::from_len(start, len).filter(|range| range.end <= paging::LIMIT);
     range.ok_or_else(|| {

@@ -1,5 +1,5 @@
-//! The freestanding root: assembly, panic handler, memory functions. All else
-//! is in the `handoff` library, where the host's tests see it.
+//! The freestanding root: assembly, panic handler, memory functions. Everything
+//! else is in the `handoff` library, where tests on the host can use it.
 //!
 //! Built by build.rs with plain `rustc` for the host target (see
 //! docs/adr/0002-blob-build.md).
@@ -14,7 +14,7 @@ use handoff::abi::{self, Area, BlobHeader, Frame32, Frame64, STACK_SIZE};
 use handoff::arch::x86_64::descriptors::TSS_AVAILABLE;
 use handoff::arch::x86_64::{registers, sequence, trap};
 
-/// The area's place behind the code; the host fills it in.
+/// Placeholder of the area after the code; the host fills it in.
 #[repr(transparent)]
 pub struct AreaCell(UnsafeCell<MaybeUninit<Area>>);
 
@@ -29,7 +29,7 @@ pub static AREA: AreaCell = AreaCell(UnsafeCell::new(MaybeUninit::uninit()));
 /// Offset in the area of the type byte of the TSS descriptor.
 const TSS_TYPE: usize = type_byte(abi::SEL_TSS);
 
-/// Where the type of a descriptor of our GDT is, from the area's start.
+/// Returns the offset in the area of the type byte of a descriptor.
 const fn type_byte(selector: u16) -> usize {
     offset_of!(Area, tables.gdt) + selector as usize + 5
 }
@@ -165,12 +165,12 @@ global_asm!(
 );
 
 extern "C" fn handoff_run(area: *mut Area, header: *const BlobHeader) {
-    // SAFETY: entry.S calls this once, in the state that `run` asks for.
+    // SAFETY: entry.S calls this once, in the state that `run` requires.
     unsafe { sequence::run(area, header) }
 }
 
 extern "C" fn handoff_returned(area: *mut Area) {
-    // SAFETY: return.S calls this in the state that `returned` asks for.
+    // SAFETY: return.S calls this in the state that `returned` requires.
     unsafe { sequence::returned(area) }
 }
 
@@ -194,8 +194,9 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     }
 }
 
-/// `memcpy` and its relatives, which the compiler calls. `rep` forms in naked
-/// functions, so that they are not compiled into calls of themselves.
+/// `memcpy` and related functions, which the compiler calls. Naked functions
+/// with `rep` instructions, so that they are not compiled to calls of
+/// themselves.
 mod mem {
     use core::arch::naked_asm;
 

@@ -1,4 +1,4 @@
-//! Moves as parameters, checked.
+//! Checks moves, and converts them to parameters.
 
 extern crate alloc;
 use super::image;
@@ -11,7 +11,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-/// The moves of `spec`.
+/// Converts the moves of `spec`.
 ///
 /// # Errors
 ///
@@ -119,7 +119,8 @@ fn range(what: &str, start: u64, len: u64) -> Result<PhysRange, String> {
     })
 }
 
-/// The moves of the list, read from its pages as the handoff will.
+/// Returns the moves of the list, read from its pages as the handoff reads
+/// them.
 fn steps(list: &Encoded) -> Result<Vec<PageMove>, String> {
     let read = |at: u64| {
         let page = list

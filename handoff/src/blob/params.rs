@@ -1,4 +1,4 @@
-//! From a [`Spec`] to the parameters that the blob reads, checked.
+//! Checks a [`Spec`], and converts it to the blob's parameters.
 
 extern crate alloc;
 use super::limits::{low, paged};
@@ -9,7 +9,7 @@ use alloc::format;
 use alloc::string::String;
 use zerocopy::FromZeros;
 
-/// The parameters of `spec`.
+/// Converts `spec`.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! From [`Console`]s to the entries that the blob reads, checked.
+//! Checks consoles, and converts them to the blob's format.
 
 extern crate alloc;
 use crate::abi::{self, MAX_SINKS, SinkRaw};
@@ -9,7 +9,7 @@ use crate::spec::Console;
 use alloc::format;
 use alloc::string::String;
 
-/// Checks the sinks of a blob that occupies `blob`.
+/// Converts the sinks of a blob that occupies `blob`.
 pub(super) fn raw(consoles: &[Console], blob: PhysRange) -> Result<[SinkRaw; MAX_SINKS], String> {
     if consoles.len() > MAX_SINKS {
         return Err(format!(
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn every_stride_takes_the_widths_that_fit() {
+    fn every_stride_accepts_widths_up_to_it() {
         for stride in [1, 2, 4, 8, 16] {
             for width in [8, 16, 32] {
                 let fits = stride * 8 >= width;
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_encoded_as_laid_out() {
+    fn entries_have_the_documented_layout() {
         let consoles = [Console::Mmio {
             addr: 0x12_3456_7890,
             stride: 16,

@@ -1,7 +1,7 @@
-//! The reader: records from the lines of a log, whole or damaged.
+//! Reads records from the lines of a log, whole or damaged.
 //!
-//! A damaged dump still gives every field whose text is as the writer writes
-//! it: names in place, the right number of digits.
+//! In a damaged dump, every field with valid text is read: names in place, the
+//! right number of digits.
 
 extern crate alloc;
 use super::{BEGIN, END, PREFIX, crc_byte};
@@ -13,19 +13,20 @@ mod fields;
 
 pub use dump::{Dump, Integrity};
 
-/// Most lines of a dump; a longer one is not a dump.
+/// Maximum number of lines of a dump.
 pub const MAX_LINES: u32 = 128;
 
-/// Reads dumps out of lines.
+/// Reads dumps from lines.
 ///
-/// Lines of others may come between, and text before [`PREFIX`] (a timestamp,
-/// another program's half line) is skipped. Terminal control must be gone.
+/// Other lines may come in between, and text before [`PREFIX`] (a timestamp,
+/// another program's half line) is skipped. Terminal control sequences must
+/// have been removed.
 #[derive(Debug, Default)]
 pub struct Reader {
     open: Option<Open>,
 }
 
-/// A dump whose end has not come.
+/// An incomplete dump.
 #[derive(Debug)]
 struct Open {
     dump: Dump,
@@ -51,10 +52,10 @@ impl Open {
 }
 
 impl Reader {
-    /// Takes one line, without its end. Returns the dump that it ended.
+    /// Adds one line, without its end. Returns the dumps that it completed.
     ///
-    /// Two lines that lost the line end between them count as two, so one line
-    /// may end more than one dump.
+    /// Two lines that were joined by a lost line end count as two, so one line
+    /// may complete more than one dump.
     pub fn line(&mut self, line: &str) -> Vec<Dump> {
         let mut ended = Vec::new();
         let mut rest = line;
@@ -69,18 +70,19 @@ impl Reader {
         ended
     }
 
-    /// Ends the input. Returns the dump that was not complete.
+    /// Ends the input. Returns an incomplete dump.
     pub fn finish(&mut self) -> Option<Dump> {
         Some(self.open.take()?.dump)
     }
 
-    /// True while a dump is not complete.
+    /// True while a dump is incomplete.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
-    /// Takes a line that starts with [`PREFIX`] (its last blank may be cut).
+    /// Adds a line that starts with [`PREFIX`] (whose last blank may be
+    /// missing).
     fn one(&mut self, line: &str) -> Option<Dump> {
         let text = line.get(PREFIX.len()..).unwrap_or("");
         if let Some(rest) = line.strip_prefix(BEGIN) {
@@ -129,15 +131,15 @@ impl Reader {
     }
 }
 
-/// Lines of the handoff that never stand inside a dump: after one of them the
-/// dump's last line does not come any more.
+/// True for lines of the handoff that never occur inside a dump: after one of
+/// them, the last line of the dump is lost.
 fn ends_without_end(text: &str) -> bool {
     ["mbtool ", "halted ", "resetting ", "nested ", "PANIC "]
         .iter()
         .any(|start| text.starts_with(start))
 }
 
-/// Whether `rest`, the last line after [`END`], has these values.
+/// True when `rest`, the last line after [`END`], has these values.
 fn is_sum(rest: &str, lines: u32, crc: u32) -> bool {
     let mut words = rest.split(' ');
     let found = [(); 5].map(|()| words.next().unwrap_or(""));

@@ -1,4 +1,4 @@
-//! The text of records, and the way back.
+//! Writes and reads records.
 
 use super::read::{Dump, Integrity, Reader};
 use super::*;
@@ -125,7 +125,7 @@ fn read(text: &str) -> Vec<Dump> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read(owned in records()) {
+    fn a_written_record_is_read_back(owned in records()) {
         let dumps = read(&owned.text());
         prop_assert_eq!(dumps.len(), 1);
         prop_assert_eq!(dumps[0].integrity, Integrity::Whole);
@@ -134,7 +134,7 @@ proptest! {
     }
 
     #[test]
-    fn every_changed_byte_is_noticed(owned in records(), at in any::<prop::sample::Index>(), to in 0x20..0x7fu8) {
+    fn every_changed_byte_is_detected(owned in records(), at in any::<prop::sample::Index>(), to in 0x20..0x7fu8) {
         let mut bytes = owned.text().into_bytes();
         let at = at.index(bytes.len());
         prop_assume!(bytes[at] != to && bytes[at] != b'\n');
@@ -162,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn lines_that_survive_are_read(owned in records(), keep in any::<u32>()) {
+    fn intact_lines_of_a_damaged_dump_are_read(owned in records(), keep in any::<u32>()) {
         let text = owned.text();
         let count = text.lines().count();
         let kept = |n: usize| n == 0 || n == 1 || keep >> n & 1 == 1;
@@ -178,7 +178,7 @@ proptest! {
     }
 
     #[test]
-    fn anything_can_be_read(lines in prop::collection::vec(
+    fn arbitrary_text_is_handled(lines in prop::collection::vec(
         "(\\[handoff\\] )?(EXCEPTION|END OF DUMP|rip 0x|cs|stack|code|r8)?[ -~\u{80}-\u{fff}]{0,60}", 0..40)
     ) {
         read(&lines.join("\n"));
@@ -221,17 +221,17 @@ fn several_dumps_and_lost_ends() {
         [Truncated, Damaged]
     );
     assert_eq!(states(first), [Truncated]);
-    // the width tells the mode
+    // the width indicates the mode
     assert_eq!(read(headless)[0].mode, Some(Mode::Protected));
-    // a lost line end does no harm
+    // a lost line end does not matter
     assert_eq!(states(&text.replace('\n', "")), [Whole]);
-    // nor does an endless one
+    // nor does an endless line
     let endless = format!("{first}\n{}", "[handoff] more\n".repeat(500));
     assert_eq!(read(&endless)[0].more.len() as u32, read::MAX_LINES - 1);
 }
 
 #[test]
-fn lines_of_other_kinds_are_kept_and_summed() {
+fn other_lines_of_a_dump_are_kept_and_checksummed() {
     let mut text = Summed::new(String::new());
     let record = Record {
         code: &[],

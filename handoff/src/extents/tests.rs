@@ -10,7 +10,7 @@ fn moved(moves: &[Extent], memory: &mut [u8]) {
     }
 }
 
-/// All at once: every byte read before any is written.
+/// Executes moves at once: every byte is read before any is written.
 fn at_once(moves: &[Extent], memory: &mut [u8]) {
     let before = memory.to_vec();
     for m in moves {
@@ -23,7 +23,7 @@ fn extent(to: u64, from: u64, len: u64) -> Extent {
     Extent { to, from, len }
 }
 
-/// Moves with disjoint destinations: destinations are cut out of a line.
+/// Moves with disjoint destinations, which are cut from a line.
 fn moves() -> impl Strategy<Value = Vec<Extent>> {
     let one = (0_u64..12, 0_u64..24, 0_u64..176);
     prop::collection::vec(one, 0..10).prop_map(|parts| {
@@ -61,7 +61,7 @@ proptest! {
 
 #[test]
 fn a_rotation_takes_three_extents_when_one_part_fits_the_buffer() {
-    // a big block up by one, the byte behind it to its front
+    // a large block up by one, the byte after it to its front
     let moves = [extent(1, 0, 100), extent(0, 100, 1)];
     let bounce = PhysRange::from_len(BOUNCE, 8).unwrap();
     let ordered = order(&moves, bounce, 3).unwrap();
@@ -72,7 +72,7 @@ fn a_rotation_takes_three_extents_when_one_part_fits_the_buffer() {
 }
 
 #[test]
-fn what_cannot_be_ordered_is_refused() {
+fn invalid_moves_are_refused() {
     let bounce = PhysRange::from_len(BOUNCE, 8).unwrap();
     let twice = [extent(0, 50, 10), extent(9, 70, 10)];
     assert!(

@@ -1,4 +1,4 @@
-//! Writing a list.
+//! Encodes a list.
 
 extern crate alloc;
 use super::{DESTINATION, DONE, INDIRECTION, PageMove, SOURCE, WORDS};
@@ -7,26 +7,27 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// A list, ready to be placed.
+/// An encoded list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {
     /// The head: the first word, passed by value.
     pub head: u64,
     /// List pages with their physical addresses.
     pub pages: Vec<(u64, [u64; WORDS])>,
-    /// Words a walk looks at, the head and the end included.
+    /// Number of words that a walk reads, including head and end.
     pub words: u64,
 }
 
-/// Why moves cannot be a list.
+/// Why moves cannot be encoded as a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EncodeError {
-    /// An address that is not that of a page.
+    /// An address that is not page aligned.
     Unaligned {
         /// The address.
         addr: u64,
     },
-    /// Two sources for one page, or (when exchanging) two places for one source.
+    /// A page with two sources, or (for an exchange) a source with two
+    /// destinations.
     Twice {
         /// The page.
         page: u64,
@@ -44,9 +45,9 @@ pub enum EncodeError {
     },
     /// Not enough list pages.
     ListPages {
-        /// How many are needed.
+        /// Number of pages needed.
         needed: usize,
-        /// How many there are.
+        /// Number of pages given.
         found: usize,
     },
 }
@@ -76,7 +77,7 @@ impl fmt::Display for EncodeError {
 
 impl core::error::Error for EncodeError {}
 
-/// Words for `steps`: a destination for each run, a source for each page.
+/// Words for `steps`: a destination per run, a source per page.
 fn words(steps: &[PageMove]) -> impl Iterator<Item = u64> {
     let mut next = None;
     steps.iter().flat_map(move |step| {
@@ -87,21 +88,21 @@ fn words(steps: &[PageMove]) -> impl Iterator<Item = u64> {
     })
 }
 
-/// How many list pages [`encode`] needs for `steps`.
+/// Returns the number of list pages that [`encode`] needs for `steps`.
 #[must_use]
 pub fn pages_needed(steps: &[PageMove]) -> usize {
-    // the last word of a page links on or ends the list
+    // the last word of a page links to the next or ends the list
     words(steps).count().div_ceil(WORDS - 1)
 }
 
-/// Writes `steps` as a list in `list_pages` (as many of them as needed).
+/// Encodes `steps` as a list in `list_pages` (as many as needed).
 ///
-/// A walk may do the steps in any order, and do an exchange twice to undo it:
-/// no page is part of two steps.
+/// A walk may execute the steps in any order, and execute an exchange twice to
+/// revert it: no page is part of two steps.
 ///
 /// # Errors
 ///
-/// Says which page breaks that rule, is not aligned, or is missing.
+/// Names the page that violates that rule, is not aligned, or is missing.
 pub fn encode(steps: &[PageMove], list_pages: &[u64], swap: bool) -> Result<Encoded, EncodeError> {
     let needed = pages_needed(steps);
     let Some(list_pages) = list_pages.get(..needed) else {

@@ -1,4 +1,4 @@
-//! The effect of a list, on simulated memory: the reference for the assembly.
+//! Executes a list on simulated memory: the reference for the assembly.
 
 extern crate alloc;
 use super::{ListError, PageMove, Walk};
@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 /// Simulated physical memory.
 pub trait SimulatedMemory {
-    /// The word at `addr`; `None` where there is no memory.
+    /// Returns the word at `addr`; `None` if there is no memory.
     fn word(&self, addr: u64) -> Option<u64>;
     /// Copies the page at `step.from` to `step.to`.
     fn copy(&mut self, step: PageMove);
@@ -18,7 +18,7 @@ pub trait SimulatedMemory {
 ///
 /// # Errors
 ///
-/// As the walk: the list is read to its end before anything moves.
+/// Errors of the walk: the list is read to its end before anything moves.
 pub fn interpret(
     memory: &mut impl SimulatedMemory,
     head: u64,

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 const PAGE: u64 = PAGE_SIZE;
 
-/// Pages numbered from address 0, each with the words that a test gave it.
+/// Pages numbered from address 0, with words given by a test.
 struct Pages(Vec<[u64; WORDS]>);
 
 impl SimulatedMemory for Pages {
@@ -27,7 +27,7 @@ fn steps(head: u64, words: &[u64]) -> Result<Vec<PageMove>, ListError> {
 }
 
 #[test]
-fn words_mean_what_they_mean_to_linux() {
+fn words_are_decoded_as_in_linux() {
     let step = |to, from| PageMove { to, from };
     let list = [
         0x5000 | DESTINATION,
@@ -42,8 +42,8 @@ fn words_mean_what_they_mean_to_linux() {
         DONE,
         0xd000 | SOURCE,
     ];
-    // flags stand in the low 12 bits, so the indirection leads to address 0;
-    // the limit ends it
+    // flags are in the low 12 bits, so the indirection leads to address 0; the
+    // limit ends the walk
     let error = steps(INDIRECTION, &list).unwrap_err();
     assert_eq!(error, ListError::TooLong { limit: 64 });
     let mut straight = list;
@@ -61,7 +61,7 @@ fn words_mean_what_they_mean_to_linux() {
 }
 
 #[test]
-fn a_list_that_leads_nowhere_is_an_error() {
+fn a_list_without_end_or_memory_is_an_error() {
     assert_eq!(
         steps(0x1000 | SOURCE, &[]),
         Err(ListError::Head { word: 0x1008 })
@@ -85,7 +85,7 @@ fn a_list_that_leads_nowhere_is_an_error() {
 }
 
 #[test]
-fn the_encoder_refuses_what_depends_on_the_order() {
+fn the_encoder_refuses_moves_that_depend_on_the_order() {
     let step = |to: u64, from: u64| PageMove {
         to: to * PAGE,
         from: from * PAGE,
@@ -122,7 +122,7 @@ fn the_encoder_refuses_what_depends_on_the_order() {
     assert_eq!(encode(&[], &[], false).unwrap().head, DONE);
 }
 
-/// A permutation of pages, cut into pairs.
+/// A permutation of pages, split into pairs.
 fn pairs() -> impl Strategy<Value = Vec<PageMove>> {
     let pages = Just((0..1400_u64).collect::<Vec<_>>()).prop_shuffle();
     (pages, 0..600_usize, any::<bool>()).prop_map(|(pages, count, sorted)| {
@@ -135,7 +135,7 @@ fn pairs() -> impl Strategy<Value = Vec<PageMove>> {
             })
             .collect();
         if sorted {
-            // sorted destinations give runs that follow each other
+            // sorted destinations result in consecutive runs
             steps.sort_by_key(|step| step.to);
         }
         steps
@@ -145,7 +145,7 @@ fn pairs() -> impl Strategy<Value = Vec<PageMove>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn a_list_says_what_was_asked_and_swapping_twice_undoes_it(steps in pairs()) {
+    fn a_list_has_the_encoded_moves_and_swapping_twice_reverts_it(steps in pairs()) {
         let list_pages: Vec<u64> = (1400..1404).rev().map(|page| page * PAGE).collect();
         let list = encode(&steps, &list_pages, true).unwrap();
         prop_assert_eq!(list.pages.len(), pages_needed(&steps));

@@ -1,4 +1,5 @@
-//! Containers other than the linker's: a flat image, and ELF32 around one.
+//! Containers that the linker does not make: a flat image, and ELF32 around
+//! one.
 
 use crate::elf::Elf;
 
@@ -14,7 +15,7 @@ pub struct Flat {
     pub entry: u64,
 }
 
-/// Takes the loaded parts out of `elf`.
+/// Extracts the loaded parts of `elf`.
 pub fn flatten(elf: &Elf) -> Flat {
     let loads = elf.loads();
     let base = loads[0].paddr;
@@ -39,8 +40,8 @@ pub fn flatten(elf: &Elf) -> Flat {
 }
 
 /// Wraps `flat` as an ELF32 executable for EM_386 in `parts` program headers.
-/// The cuts fall on odd addresses, so neighbours share pages, and file offsets
-/// have nothing to do with addresses: all of it legal.
+/// The parts begin at odd addresses, so neighbors share pages, and file offsets
+/// are unrelated to addresses; all of it is valid.
 pub fn elf32(flat: &Flat, parts: usize) -> Vec<u8> {
     const EHDR: usize = 52;
     const PHDR: usize = 32;

@@ -1,5 +1,5 @@
-//! Just enough of ELF64 to check the linker's output. The input is
-//! trusted: anything odd is a panic, which fails the build.
+//! Minimal ELF64 parser to check the linker's output. Invalid input panics,
+//! which fails the build.
 
 /// Program header type of a loaded part.
 const PT_LOAD: u32 = 1;

@@ -5,10 +5,10 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The only target that a plain toolchain is sure to have `core` for.
+/// The only target with `core` in every toolchain.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// Where things are.
+/// Paths of tools and files.
 pub struct Tools {
     rustc: PathBuf,
     linker: PathBuf,
@@ -19,7 +19,7 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Reads cargo's environment variables and asks rustc for its sysroot.
+    /// Reads cargo's environment variables, and queries rustc for its sysroot.
     pub fn from_env() -> Self {
         let var = |name: &str| {
             PathBuf::from(env::var_os(name).unwrap_or_else(|| panic!("cargo did not set {name}")))
@@ -42,8 +42,8 @@ impl Tools {
     }
 
     /// Compiles a crate into an archive of position-independent code without
-    /// unwinding or a red zone. No LTO: nothing of `core` but what is generic
-    /// or inline is used, and the rest of `core` calls through a GOT.
+    /// unwinding or a red zone. No LTO: only generic and inline code of `core`
+    /// is used; other code of `core` calls through a GOT.
     pub fn archive(&self, source: &str, output: &str) -> PathBuf {
         let output = self.out.join(output);
         let flags = [
@@ -55,7 +55,7 @@ impl Tools {
         output
     }
 
-    /// Compiles a crate that is nothing but assembly into one object file.
+    /// Compiles a crate that has only assembly into one object file.
     pub fn object(&self, source: &str, output: &str, cfgs: &[&str]) -> PathBuf {
         let output = self.out.join(output);
         let mut rustc = self.rustc(source, &output);
@@ -71,7 +71,7 @@ impl Tools {
 
     fn rustc(&self, source: &str, output: &Path) -> Command {
         let mut rustc = Command::new(&self.rustc);
-        // flags of the caller are for programs of this machine
+        // the caller's flags are for programs of this machine
         for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
             rustc.env_remove(name);
         }
@@ -133,7 +133,7 @@ impl Tools {
     }
 }
 
-/// Runs a command; its standard output, or a panic with all its output.
+/// Runs a command; returns its standard output, or panics with all its output.
 fn run(command: &mut Command) -> String {
     let output = command
         .output()

@@ -1,4 +1,5 @@
-//! The variants: one body of code, many ways to be loaded.
+//! Variants of the payload: the same code, linked and packaged in different
+//! ways.
 
 use crate::container::{elf32, flatten};
 use crate::elf::Elf;
@@ -7,7 +8,7 @@ use crate::tools::Tools;
 use std::fs;
 use std::path::Path;
 
-/// How a variant is linked.
+/// Parameters of a variant.
 struct Variant {
     /// Name in the report; the file is `mb2_NAME`, for Multiboot 1 `NAME`.
     name: &'static str,
@@ -82,7 +83,7 @@ const VARIANTS: [Variant; 11] = [
         cfgs: &["address"],
         container: Container::Flat,
     },
-    // not on a page boundary: nothing in ELF32 asks for one
+    // not on a page boundary, which ELF32 does not require
     Variant {
         name: "elf32",
         first: false,
@@ -126,7 +127,7 @@ const RELATIVE: u32 = 8;
 /// Number of absolute pointers (`selfcheck::POINTERS`).
 const POINTERS: usize = 32;
 
-/// Builds everything.
+/// Builds all payloads.
 pub fn build_all(tools: &Tools) {
     let body = tools.archive("mb2/main.rs", "libmb2.a");
     for variant in &VARIANTS {
@@ -185,7 +186,7 @@ fn link(tools: &Tools, output: &Path, inputs: &[&Path], base: (u64, u64), contai
     tools.link(script, output, &args);
 }
 
-/// Checks that the file is the variant that its name promises.
+/// Checks that the file matches its variant.
 fn check(elf: &Elf, variant: &Variant) {
     let name = variant.name;
     let loads = elf.loads();
@@ -204,8 +205,8 @@ fn check(elf: &Elf, variant: &Variant) {
         assert!(relocations.is_empty(), "{name}: {relocations:x?}");
         return;
     };
-    // the same code as in every other variant: what needs relocation here
-    // would be wrong in an image that is moved without
+    // the same code as in every other variant: other relocations would break an
+    // image that is moved without them
     assert_eq!(relocations.len(), POINTERS, "{name}: {relocations:x?}");
     for (place, kind) in relocations {
         let inside = (pointers.address..pointers.address + pointers.size).contains(&place);
@@ -286,7 +287,7 @@ fn fault32(tools: &Tools) {
         bytes: fs::read(&linked).expect("what was just linked"),
     };
     assert_eq!(elf.entry(), elf.symbol("entry32"), "fault32: entry");
-    // five bytes for each of the seven moves
+    // five bytes per instruction, seven instructions
     assert_eq!(
         elf.symbol("fault_here"),
         elf.entry() + 35,
@@ -295,7 +296,7 @@ fn fault32(tools: &Tools) {
     check_header(&elf.bytes, "fault32");
 }
 
-/// A page of position-independent code without a container.
+/// A page of position-independent code without container.
 fn page(tools: &Tools, name: &str) {
     let body = tools.object(&format!("{name}/main.rs"), &format!("{name}.o"), &[]);
     let linked = tools.out.join(format!("{name}.elf"));

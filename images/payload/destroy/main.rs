@@ -1,5 +1,5 @@
-//! An image that is called in long mode, destroys the whole state of the CPU,
-//! and returns.
+//! An image that is called in long mode, destroys the state of the CPU, and
+//! returns.
 #![no_std]
 #![expect(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! A Multiboot2 image whose first instructions fault, for the exception dump
-//! that the handoff leaves behind in protected mode.
+//! A Multiboot2 image whose first instructions fault, for the handoff's
+//! exception dump in protected mode.
 #![no_std]
 #![expect(unsafe_code)]
 

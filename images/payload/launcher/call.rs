@@ -1,5 +1,5 @@
-//! Calls the target as Linux's `relocate_kernel` calls an image that is to
-//! return, and compares everything before and after.
+//! Calls the target as Linux's `relocate_kernel` calls an image that returns,
+//! and compares the state before and after.
 
 // UNSAFETY: calls machine code that came with the plan; reads all memory.
 #![expect(unsafe_code)]
@@ -11,11 +11,11 @@ use crate::plan::{self, Plan};
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
-/// The first is the answer, not state.
+/// The first register is the result, not state.
 const RAX: usize = 0;
-/// Not restorable without a GDT that holds it.
+/// Cannot be restored without a GDT that contains it.
 const TR: usize = 31;
-/// Memory that is compared: from page 1 up to here.
+/// End of the compared memory, which starts at page 1.
 const TESTED_END: u64 = 16 << 20;
 
 global_asm!(
@@ -63,16 +63,16 @@ impl TablePointer {
     }
 }
 
-/// State of the call.
+/// State for the call.
 #[repr(C)]
 struct Setup {
     target: u64,
     pml4: u64,
     cr0: u64,
     cr4: u64,
-    /// To load the selectors from.
+    /// GDT to load the selectors from.
     full_gdt: TablePointer,
-    /// To have at the call.
+    /// GDT during the call.
     gdt: TablePointer,
     idt: TablePointer,
     cs: u32,
@@ -85,7 +85,7 @@ struct Setup {
 const CODE64: u64 = 0x00af_9b00_0000_ffff;
 const DATA: u64 = 0x00cf_9300_0000_ffff;
 
-/// Calls `plan.eax` times; prints each difference.
+/// Calls `plan.eax` times; prints all differences.
 pub fn rounds(plan: &Plan<'_>, pml4: u64) {
     let mut console = Console::new();
     let before = digest(plan);
@@ -113,7 +113,7 @@ pub fn rounds(plan: &Plan<'_>, pml4: u64) {
     console.text("\r\n");
 }
 
-/// One call: the captured words before and after.
+/// Calls once; returns the captured words before and after.
 fn call(plan: &Plan<'_>, pml4: u64) -> ([u64; WORDS], [u64; WORDS]) {
     let tss = [0_u32; 26];
     let base = &raw const tss as u64;
@@ -121,8 +121,8 @@ fn call(plan: &Plan<'_>, pml4: u64) -> ([u64; WORDS], [u64; WORDS]) {
         | (base & 0xff_ffff) << 16
         | 0x89 << 40
         | (base >> 24 & 0xff) << 56;
-    // 0x10 and 0x18 as Linux has them, 0x30 to 0x40 other ones, 0x40 or 0x48
-    // the TSS
+    // 0x10 and 0x18 as in Linux, 0x30 to 0x40 otherwise, 0x40 or 0x48 for the
+    // TSS
     let linux = plan.ebx == plan::STATE_LINUX;
     let gdt = if linux {
         [0, 0, CODE64, DATA, 0, 0, 0, 0, low, base >> 32, 0]
@@ -134,7 +134,7 @@ fn call(plan: &Plan<'_>, pml4: u64) -> ([u64; WORDS], [u64; WORDS]) {
     let setup = Setup {
         target: plan.entry,
         pml4,
-        // Linux's; or with AM and WP
+        // Linux's value; or with AM and WP
         cr0: if linux { 0x8000_0033 } else { 0x8005_0033 },
         // PAE; or with DE, PGE, OSFXSR, OSXMMEXCPT
         cr4: if linux { 0x20 } else { 0x6a8 },
@@ -152,7 +152,7 @@ fn call(plan: &Plan<'_>, pml4: u64) -> ([u64; WORDS], [u64; WORDS]) {
     };
     let (before, after): (*const [u64; WORDS], *const [u64; WORDS]);
     // SAFETY: the tables live on this stack, which the page tables map; the
-    // buffers are call.S's, and nothing writes them after it returned.
+    // buffers are call.S's, and are not written after it has returned.
     unsafe {
         asm!("/* {} {} */", in(reg) &tss, in(reg) &gdt, options(nostack, preserves_flags));
         call_state(&raw const setup);

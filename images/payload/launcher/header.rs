@@ -1,4 +1,4 @@
-//! The Multiboot1 header by which QEMU's `-kernel` knows the launcher.
+//! The Multiboot1 header for QEMU's `-kernel`.
 #![no_std]
 #![expect(unsafe_code)]
 

@@ -1,6 +1,6 @@
-//! The jumps: descriptor tables here, instructions in `jump.S`.
+//! Jumps to the target: descriptor tables here, instructions in `jump.S`.
 
-// UNSAFETY: leaves this program for another one.
+// UNSAFETY: jumps to another program.
 #![expect(unsafe_code)]
 
 use core::arch::{asm, global_asm};
@@ -64,7 +64,7 @@ pub fn long(entry: u64, pml4: u64, pml5: Option<u64>) -> ! {
     }
 }
 
-/// Where an application CPU starts: a page below 1 MiB.
+/// Entry of an application CPU: a page below 1 MiB.
 pub const AP_PAGE: u32 = 0x8000;
 /// Xen's GDT begins at selector 0xe000.
 const XEN_GDT: u64 = 0xe000;
@@ -80,7 +80,7 @@ pub fn xen_code() -> u64 {
     code & !0xfff
 }
 
-/// Jumps as Xen's kexec does. `control` is the control page, filled in.
+/// Jumps like Xen's kexec. `control` is the prepared control page.
 pub fn xen(entry: u64, pml4: u64, control: u64) -> ! {
     let tss = [0_u32; 26];
     let base = &raw const tss as u64;
@@ -95,8 +95,8 @@ pub fn xen(entry: u64, pml4: u64, control: u64) -> ! {
     };
     publish(&tss);
     publish(&gdt);
-    // SAFETY: as above; selectors below 0xe000 are not used, so nothing in front
-    // of the table is read.
+    // SAFETY: as above; selectors below 0xe000 are not used, so memory before
+    // the table is not read.
     unsafe { jump_xen(entry, pml4, control, &raw const pointer) }
 }
 

@@ -1,9 +1,9 @@
-//! A stand-in for the kernel that hands over: puts segments where a plan says
-//! and jumps, in the state that Linux's kexec or Xen's leaves, or directly in the
-//! state that Multiboot2 promises; or calls, and compares the state after it. QEMU
+//! Replaces the old kernel in tests: copies the segments of a plan to their
+//! destinations and jumps, in the state of Linux's or Xen's kexec, or directly in
+//! the state of Multiboot2; or calls, and compares the state afterwards. QEMU
 //! loads it by Multiboot1 with the plan as its first module.
 //!
-//! Nothing in it is absolute, so the host may put it at any page.
+//! It contains no absolute addresses, so the host may load it to any page.
 #![no_std]
 #![no_main]
 
@@ -32,13 +32,13 @@ use entry::State;
 use json::Sink;
 use plan::Plan;
 
-/// `isa-debug-exit` turns this into exit status 35.
+/// Exit status 35 with `isa-debug-exit`.
 const EXIT_REFUSED: u8 = 0x11;
 
-/// ... and this into 37.
+/// Exit status 37 with `isa-debug-exit`.
 const EXIT_RETURNED: u8 = 0x12;
 
-/// ... and this into 39.
+/// Exit status 39 with `isa-debug-exit`.
 const EXIT_SERIES: u8 = 0x13;
 
 /// Called by `entry.S` in long mode.
@@ -69,7 +69,7 @@ fn launch(state: &State) -> Result<core::convert::Infallible, &'static str> {
                 console::exit_qemu(EXIT_SERIES);
                 return Err("no isa-debug-exit device");
             }
-            // not to be mistaken for the last words of the one before
+            // separates the output from that of the previous plan
             Console::new().text("\r\nMBTOOL-LAUNCHER next plan\r\n");
             Plan::nth(file, n.into())
         }
@@ -89,7 +89,7 @@ fn launch(state: &State) -> Result<core::convert::Infallible, &'static str> {
         let segment = plan.segment(i).ok_or("segment outside the plan")?;
         memory::store(&segment).ok_or("a segment above 512 GiB")?;
     }
-    // they map devices
+    // these tables map devices
     paging::switch(own);
     if plan.mode == plan::LONG {
         let five = match plan.eax {

@@ -18,7 +18,7 @@ pub fn bytes(start: u64, len: u64) -> Option<&'static [u8]> {
         return None;
     }
     // SAFETY: mapped by entry.S; the data of QEMU there (boot information and
-    // modules) stays as it is until `store`, which keeps off the plan.
+    // modules) is unchanged until `store`, which does not write to the plan.
     Some(unsafe { core::slice::from_raw_parts(start as *const u8, len as usize) })
 }
 

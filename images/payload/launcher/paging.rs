@@ -1,5 +1,5 @@
 //! Page tables like those of Linux's kexec: an identity map of RAM, in 2 MiB
-//! pages, and of nothing else. Device memory is not mapped.
+//! pages, only. Device memory is not mapped.
 
 // UNSAFETY: fills in static page tables.
 #![expect(unsafe_code)]
@@ -7,7 +7,7 @@
 use crate::multiboot::Info;
 use core::arch::asm;
 
-/// Most GiB with RAM in them.
+/// Maximum number of GiB with RAM in them.
 const MOST_GIB: usize = 16;
 /// Bytes of a large page.
 const LARGE: u64 = 2 << 20;
@@ -18,7 +18,7 @@ const TABLE: u64 = 0x3;
 /// Present, writable, large, global: as Linux sets them.
 const PAGE: u64 = 0x183;
 
-/// Room for one PML4, one PDPT, and page directories.
+/// Space for one PML4, one PDPT, and page directories.
 #[repr(align(4096))]
 struct Tables([[u64; ENTRIES]; 2 + MOST_GIB]);
 
@@ -30,7 +30,7 @@ static mut FIFTH: Page = Page([0; ENTRIES]);
 #[repr(align(4096))]
 struct Page([u64; ENTRIES]);
 
-/// The address of a PML5 whose first entry is `pml4`.
+/// Returns the address of a PML5 whose first entry is `pml4`.
 pub fn five_levels(pml4: u64) -> Option<u64> {
     // SAFETY: called once, by the only processor that runs.
     let table = unsafe { (&raw mut FIFTH).as_mut() }?;
@@ -38,7 +38,7 @@ pub fn five_levels(pml4: u64) -> Option<u64> {
     Some(table.0.as_ptr() as u64)
 }
 
-/// Loads CR3; its old value.
+/// Loads CR3; returns its old value.
 pub fn switch(tables: u64) -> u64 {
     let old;
     // SAFETY: `tables` are those of `entry.S` or of `identity_map_ram`: both map
@@ -47,8 +47,9 @@ pub fn switch(tables: u64) -> u64 {
     old
 }
 
-/// Maps every 2 MiB page that has RAM in it; the address of the PML4. `None`
-/// when RAM lies in more than [`MOST_GIB`] different GiB, or above 512 GiB.
+/// Maps every 2 MiB page that has RAM in it; returns the address of the PML4.
+/// `None` when RAM lies in more than [`MOST_GIB`] different GiB, or above 512
+/// GiB.
 pub fn identity_map_ram(info: &Info) -> Option<u64> {
     // SAFETY: called once, by the only processor that runs.
     let tables = unsafe { (&raw mut TABLES).as_mut() }?;

@@ -34,7 +34,7 @@ pub const SEGMENT_LEN: usize = 32;
 pub const LONG: u32 = 0;
 /// 32-bit protected mode without paging.
 pub const DIRECT: u32 = 1;
-/// Long mode, called again and again; everything is compared.
+/// Long mode, called several times; the state is compared.
 pub const CALL: u32 = 2;
 /// Long mode as Xen's kexec leaves it.
 pub const XEN: u32 = 3;
@@ -50,7 +50,7 @@ pub const STATE_LINUX: u32 = 1;
 /// A plan in memory.
 pub struct Plan<'a> {
     bytes: &'a [u8],
-    /// Where it begins.
+    /// Offset of the plan.
     at: usize,
     /// [`LONG`], [`DIRECT`], [`CALL`] or [`XEN`].
     pub mode: u32,
@@ -60,7 +60,7 @@ pub struct Plan<'a> {
     pub entry: u64,
     /// Register values for [`DIRECT`]; levels of paging for [`LONG`]; CPU for [`XEN`].
     pub eax: u32,
-    /// As `eax`.
+    /// See `eax`.
     pub ebx: u32,
 }
 
@@ -80,7 +80,7 @@ impl<'a> Plan<'a> {
         Self::parse_at(bytes, 0)
     }
 
-    /// Reads plan number `n` of a series that is at least so long.
+    /// Reads plan number `n` of a series with more than `n` plans.
     pub fn nth(bytes: &'a [u8], n: usize) -> Option<Self> {
         let at = n.checked_mul(8)?.checked_add(SERIES_LEN)?;
         Self::parse_at(bytes, u64_at(bytes, at)? as usize)

@@ -1,16 +1,15 @@
-//! How far a series of plans is: the machine's reset after one of them leads to
-//! the next, so that the count has to outlive a reset.
+//! Progress of a series of plans: the machine's reset after one plan leads to
+//! the next, so the count must survive a reset.
 
 // UNSAFETY: port I/O.
 #![expect(unsafe_code)]
 
 use core::arch::asm;
 
-/// Bytes of CMOS RAM that no PC has a use for; zero when QEMU starts, and
-/// kept by a reset.
+/// Unused bytes of CMOS RAM; zero when QEMU starts, and preserved by a reset.
 const COUNT: [u8; 2] = [0x7c, 0x7d];
 
-/// How often this was called since QEMU started.
+/// Returns the number of calls since QEMU started.
 pub fn next() -> u16 {
     let count = u16::from_le_bytes(COUNT.map(read));
     let bytes = count.wrapping_add(1).to_le_bytes();

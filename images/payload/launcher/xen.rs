@@ -1,4 +1,4 @@
-//! Page tables like those of Xen's kexec, and the CPU that jumps on them.
+//! Page tables like those of Xen's kexec, and the CPU that jumps with them.
 
 // UNSAFETY: fills in static tables, starts another CPU.
 #![expect(unsafe_code)]
@@ -12,11 +12,11 @@ use core::convert::Infallible;
 const ENTRIES: usize = 512;
 /// Present, writable, accessed, dirty: as Xen sets them.
 const PAGE: u64 = 0x63;
-/// PML4 and the tables below it: enough for some MiB in a few places.
+/// Number of tables: sufficient for a few MiB in a few ranges.
 const TABLES: usize = 64;
-/// Where Xen has its GDT, more or less.
+/// Approximate address of Xen's GDT.
 const XEN_GDT: u64 = 0xffff_82d0_ffff_2000;
-/// Where Xen has its IDT, more or less.
+/// Approximate address of Xen's IDT.
 const XEN_IDT: u64 = 0xffff_82d0_4034_5000;
 /// Registers of the local APIC.
 const LOCAL_APIC: u64 = 0xfee0_0000;
@@ -27,11 +27,11 @@ const STACK: usize = 0x4000;
 #[repr(align(4096))]
 struct Tables([[u64; ENTRIES]; TABLES]);
 
-/// Xen's control page: its stack, and here two pointers.
+/// Xen's control page: its stack, and two pointers.
 #[repr(align(4096))]
 struct Control([u8; 4096]);
 
-/// Read and written by the CPU alone.
+/// Accessed only by the CPU.
 #[repr(align(16))]
 struct Stack(#[expect(dead_code)] [u8; STACK]);
 
@@ -60,7 +60,7 @@ extern "C" fn application_cpu() -> ! {
     jump::xen(entry, pml4, control)
 }
 
-/// Fills in page tables and control page; their addresses.
+/// Fills in page tables and control page; returns their addresses.
 fn prepare(plan: &Plan<'_>) -> Option<(u64, u64)> {
     // SAFETY: called once, by the only processor that runs.
     let (tables, control) = unsafe {
@@ -97,7 +97,7 @@ struct Mapper<'a> {
 }
 
 impl Mapper<'_> {
-    /// Maps one page of 4 KiB; `None` without a table left.
+    /// Maps one page of 4 KiB; `None` if no table is left.
     fn map(&mut self, page: u64) -> Option<()> {
         let base = self.tables.0.as_ptr() as u64;
         let mut table = 0;
@@ -133,12 +133,12 @@ fn start_application_cpu(own: u64) -> ! {
         // SAFETY: the local APIC's interrupt command register, mapped by `own`.
         unsafe { ((LOCAL_APIC + 0x300) as *mut u32).write_volatile(value) };
         for _ in 0..20_000 {
-            // SAFETY: reading port 0x80 takes time and does nothing else.
+            // SAFETY: reading port 0x80 only takes time.
             unsafe { asm!("in al, 0x80", out("al") _, options(nomem, nostack)) };
         }
     };
-    // SAFETY: conventional memory without a user: no segment of a test is there,
-    // QEMU's boot information was read.
+    // SAFETY: unused conventional memory: tests have no segment there, and
+    // QEMU's boot information has been read.
     unsafe {
         (page as *mut u8).copy_from_nonoverlapping(start as *const u8, (end - start) as usize);
         words.write_unaligned(own);

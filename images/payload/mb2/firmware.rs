@@ -1,5 +1,5 @@
-//! Firmware data below 1 MiB for a kernel without EFI: BIOS data area words and the
-//! ACPI root pointer.
+//! Firmware data below 1 MiB for a kernel without EFI: BIOS data area fields and
+//! the ACPI root pointer.
 
 use crate::json::{Json, Sink};
 use crate::mbi::sums_to_zero;
@@ -28,8 +28,8 @@ fn word(address: u64) -> u16 {
     }
 }
 
-/// Searches where ACPI 6.5 section 5.2.5.1 says: the first KiB of the extended
-/// BIOS data area, then 0xe0000-0xfffff.
+/// Searches the areas of ACPI 6.5, section 5.2.5.1: the first KiB of the
+/// extended BIOS data area, then 0xe0000-0xfffff.
 fn find_rsdp(ebda: u64) -> Option<u64> {
     let in_ebda = if ebda > 0x400 && ebda < 0xa_0000 {
         scan(ebda, 0x400)

@@ -1,12 +1,12 @@
 //! A Multiboot payload (2 or 1, by its header) that reports the state at its entry, as one line of JSON.
 //!
-//! Entry: 32-bit protected mode as the Multiboot2 specification promises
-//! (3.2, "i386 machine state"), at any multiple of 16 below 4 GiB.
-//! Output: `MBTOOL-PAYLOAD {json}` and `MBTOOL-PAYLOAD END` on COM1 and on
-//! QEMU's debug console. End: QEMU's `isa-debug-exit` with status 33, or HLT.
+//! Entry: 32-bit protected mode by the Multiboot2 specification (3.2, "i386
+//! machine state"), at any multiple of 16 below 4 GiB. Output: `MBTOOL-PAYLOAD
+//! {json}` and `MBTOOL-PAYLOAD END` on COM1 and on QEMU's debug console. End:
+//! QEMU's `isa-debug-exit` with status 33, or HLT.
 //!
-//! Nothing here depends on an absolute address except the table in
-//! `selfcheck`, so that an image moved without relocations still runs.
+//! No absolute addresses except the table in `selfcheck`, so that an image
+//! moved without relocations still runs.
 #![no_std]
 #![no_main]
 
@@ -33,7 +33,7 @@ use json::Sink;
 
 /// Prefix of both lines.
 const MARKER: &str = "MBTOOL-PAYLOAD ";
-/// `isa-debug-exit` turns this into exit status 33.
+/// Exit status 33 with `isa-debug-exit`.
 const EXIT_CODE: u8 = 0x10;
 
 /// Called by `entry.S` in long mode.

@@ -1,5 +1,4 @@
-//! The Multiboot (1) information structure, decoded without trusting any number
-//! in it.
+//! Decodes the Multiboot (1) information structure as untrusted input.
 //!
 //! Source: Multiboot specification 0.6.96, section 3.3.
 
@@ -10,12 +9,11 @@ use crate::mbi::{digest, u32_at, u64_at};
 const BYTES: u64 = 116;
 /// A longer string is reported as not terminated, in bytes.
 const MOST_TEXT: u64 = 64 << 10;
-/// More modules or memory map bytes than any loader sends.
+/// Maximum size of modules or memory map, in bytes.
 const MOST_TABLE: u64 = 1 << 20;
 
-/// Writes the object `multiboot1`. `memory` gives the bytes at a physical range,
-/// or `None` where there are none to read. What the flags say is not there is
-/// left out.
+/// Writes the object `multiboot1`. `memory` returns the bytes of a physical
+/// range, or `None` if it is not readable. Fields without a flag are omitted.
 pub fn write<'m, S: Sink>(
     json: &mut Json<'_, S>,
     address: u64,
@@ -120,7 +118,7 @@ fn map<'m, S: Sink>(
     json.array();
     let map = memory(address.into(), len.into()).filter(|_| u64::from(len) <= MOST_TABLE);
     let mut rest = map.unwrap_or(&[]);
-    // the size field does not count itself
+    // the size field excludes itself
     while let (Some(size @ 20..), Some(base), Some(length), Some(kind)) = (
         u32_at(rest, 0),
         u64_at(rest, 4),

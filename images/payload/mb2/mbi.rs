@@ -1,4 +1,4 @@
-//! The boot information, decoded tag by tag without trusting any length in it.
+//! Decodes the boot information tag by tag, as untrusted input.
 //!
 //! Source: Multiboot2 specification 2.0, section 3.6.
 
@@ -11,8 +11,8 @@ pub const MOST_BYTES: u64 = 16 << 20;
 /// Fixed part, and size of a tag header, in bytes.
 const HEADER: usize = 8;
 
-/// Writes the object `mbi`. `memory` gives the bytes at a physical range, or
-/// `None` where there are none to read.
+/// Writes the object `mbi`. `memory` returns the bytes of a physical range, or
+/// `None` if it is not readable.
 pub fn write<'m, S: Sink>(
     json: &mut Json<'_, S>,
     address: u64,
@@ -44,7 +44,7 @@ pub fn write<'m, S: Sink>(
     json.end_object();
 }
 
-/// Writes the array `tags`; the reason if the walk ended early.
+/// Writes the array `tags`; returns the reason if the walk ended early.
 fn tags<'m, S: Sink>(
     json: &mut Json<'_, S>,
     bytes: &[u8],
@@ -206,7 +206,7 @@ fn rsdp<S: Sink>(json: &mut Json<'_, S>, kind: u32, payload: &[u8]) {
     }
 }
 
-/// True when all bytes add up to a multiple of 256, as ACPI wants it.
+/// True when the sum of all bytes is a multiple of 256, as ACPI requires.
 pub fn sums_to_zero(bytes: &[u8]) -> bool {
     bytes.iter().fold(0_u8, |sum, &byte| sum.wrapping_add(byte)) == 0
 }

@@ -14,7 +14,7 @@ pub fn bytes(start: u64, len: u64) -> Option<&'static [u8]> {
         return None;
     }
     // SAFETY: the range is mapped by entry.S. Reading RAM, ROM or a hole of the
-    // PC memory map has no effect, and nothing runs beside us that could
-    // change the bytes while the slice lives.
+    // PC memory map has no effect, and no other code runs that could change the
+    // bytes while the slice lives.
     Some(unsafe { core::slice::from_raw_parts(start as *const u8, len as usize) })
 }

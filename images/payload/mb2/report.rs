@@ -4,7 +4,7 @@ use crate::entry::State;
 use crate::json::{Json, Sink};
 use crate::{firmware, mb1, mbi, memory, selfcheck};
 
-/// Version of the layout; `images::report` reads the same one.
+/// Version of the format, shared with `images::report`.
 const FORMAT: u64 = 1;
 /// Value of EAX under Multiboot2 (specification 3.3).
 const MAGIC: u32 = 0x36d7_6289;
@@ -12,7 +12,7 @@ const MAGIC: u32 = 0x36d7_6289;
 /// Value of EAX under Multiboot (specification 0.6.96, 3.2).
 const MAGIC_1: u32 = 0x2bad_b002;
 
-/// Writes everything.
+/// Writes the report.
 pub fn write<S: Sink>(sink: &mut S, state: &State) {
     let json = &mut Json::new(sink);
     json.object();

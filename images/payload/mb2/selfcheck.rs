@@ -1,7 +1,7 @@
-//! The payload's checks of its own image: where it runs, that its
-//! bytes arrived intact, and how its absolute pointers were relocated.
+//! The payload's checks of its own image: its load address, its contents, and
+//! the relocation of its absolute pointers.
 
-// UNSAFETY: looks at its own image through linker symbols.
+// UNSAFETY: reads its own image through linker symbols.
 #![expect(unsafe_code)]
 
 use crate::json::{Json, Sink};
@@ -53,13 +53,12 @@ static PATTERN: [u8; 4099] = {
     pattern
 };
 
-/// Values that only the build script knows. Its place in the file
-/// is section `.stamp`.
+/// Values filled in by the build script, in section `.stamp`.
 #[repr(C)]
 struct Stamp {
     /// Address of the first byte as linked.
     link_base: u64,
-    /// The same as a physical address (program headers' `p_paddr`).
+    /// Physical link address (`p_paddr` of the program headers).
     link_base_physical: u64,
     /// SHA-256 of all loaded bytes before `.pointers`, without the gap between
     /// the two parts.
@@ -94,7 +93,7 @@ macro_rules! address_of {
 
 /// Writes the members `variant`, `load_base`, `link_base*` and `image`.
 pub fn write<S: Sink>(json: &mut Json<'_, S>) {
-    // SAFETY: STAMP is initialised; volatile because the build script changes
+    // SAFETY: STAMP is initialized; volatile because the build script changes
     // the bytes after the compiler has seen them.
     let stamp = unsafe { (&raw const STAMP).read_volatile() };
     let load_base = address_of!("__image_start") as u64;
@@ -131,7 +130,7 @@ fn pointers<S: Sink>(json: &mut Json<'_, S>, load_base: u64, link_base: u64) {
     for i in 0..POINTERS {
         let slot = (&raw const TABLE).cast::<u64>().wrapping_add(i);
         // SAFETY: i is within the table. Read as an integer: in an image moved
-        // without relocations it is no valid pointer.
+        // without relocations it is not a valid pointer.
         let found = unsafe { slot.read_volatile() };
         let target = targets + (i * 5 % POINTERS * size_of::<Target>()) as u64;
         if found == target {

@@ -1,4 +1,4 @@
-//! The last page of a firmware that does nothing but start a Multiboot kernel.
+//! The last page of a firmware that only starts a Multiboot kernel.
 #![no_std]
 #![expect(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Long mode code that prints the state it was entered in.
+//! Long mode code that prints its state at entry.
 #![no_std]
 #![expect(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! One asset: where it is, and how it is fetched.
+//! One asset: its location, and how to fetch it.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -10,37 +10,40 @@ use super::path::resolve;
 use crate::progress::say;
 use crate::store::{self, Recipe};
 
-/// Something that has to be fetched.
+/// A file that has to be fetched.
 #[derive(Debug)]
 pub struct Asset {
     /// Name in messages.
     pub(super) what: &'static str,
-    /// The environment variable whose value is used instead of anything fetched: the path of a file.
+    /// Environment variable with the path of a file to use instead.
     pub(super) variable: &'static str,
-    /// How to get it.
+    /// Recipe for fetching it.
     pub(super) recipe: Recipe,
-    /// The file itself, relative to the root of the unpacked packages; components may end in `*`.
+    /// Path of the file, relative to the root of the unpacked packages; components may end in
+    /// `*`.
     pub(super) file: &'static str,
     /// Packages that install it on a Debian system.
     pub(super) install: &'static str,
-    /// For packages that Debian replaces by new upstream versions: the newest version that passed all tests.
+    /// For packages with new upstream versions in Debian: the newest version that has passed all
+    /// tests.
     pub(super) passed: Option<&'static str>,
     pub(super) found: OnceLock<Result<Found, String>>,
 }
 
-/// Where an asset is.
+/// Location of an asset.
 #[derive(Debug)]
 pub struct Found {
-    /// The file itself.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Root of the private tree that it is part of; `None` for a file of the user's or of the system's.
+    /// Root of the private tree that contains it; `None` for a file of the user or of the system.
     pub root: Option<PathBuf>,
-    /// Version of the package with the file, where that is known.
+    /// Version of its package, if known.
     pub version: Option<String>,
 }
 
 impl Asset {
-    /// Where it is; fetched on first use. The error names the package to install and the variable to set.
+    /// Returns its location; fetches it on first use. The error names the package to install and
+    /// the variable to set.
     pub fn find(&'static self) -> Result<&'static Found> {
         self.found
             .get_or_init(|| self.locate().map_err(|error| format!("{error:#}")))
@@ -48,13 +51,13 @@ impl Asset {
             .map_err(|error| anyhow!("{error}"))
     }
 
-    /// The file itself; fetched on first use.
+    /// Returns the path; fetches it on first use.
     pub fn path(&'static self) -> Result<&'static Path> {
         Ok(&self.find()?.path)
     }
 
-    /// The version that was fetched, and the newest one that all tests have passed with, where the first is newer: a
-    /// failure may be due to that.
+    /// Returns the fetched version and the newest tested one, if the first is newer, as a possible
+    /// reason of a failure.
     pub fn is_new(&'static self) -> Option<(&'static str, &'static str)> {
         let passed = self.passed?;
         let version = self.find().ok()?.version.as_deref()?;
@@ -63,7 +66,7 @@ impl Asset {
 
     fn locate(&self) -> Result<Found> {
         if let Some(value) = env::var_os(self.variable) {
-            // Absolute, because QEMU runs in another directory.
+            // absolute, because QEMU runs in another directory
             let path = std::path::absolute(value)
                 .with_context(|| format!("{} does not name a file", self.variable))?;
             if !path.is_file() {
@@ -119,7 +122,7 @@ impl Asset {
     }
 }
 
-/// The numbers that a version begins with: 7, 3 and 4 of "7.3.4-1~bpo13+1".
+/// Returns the leading numbers of a version: 7, 3 and 4 of "7.3.4-1~bpo13+1".
 pub(super) fn numbers(version: &str) -> Vec<u32> {
     let end = version.find(|c: char| c != '.' && !c.is_ascii_digit());
     let numbers = version[..end.unwrap_or(version.len())].split('.');

@@ -8,8 +8,9 @@ use super::asset::Asset;
 use crate::debian::Packages;
 use crate::store::Recipe;
 
-/// QEMU 10.0 for x86 with all its libraries. (Before 8.1 its emulation of several CPUs now and then runs an instruction
-/// that has just been replaced: Linux dies of an `int3` that is not there any more.)
+/// QEMU 10.0 for x86 with all its libraries. (Before 8.1 its emulation of several CPUs sometimes
+/// runs an instruction that has just been replaced: Linux crashes at an `int3` that no longer
+/// exists.)
 pub static QEMU: Asset = Asset {
     what: "QEMU",
     variable: "MBTOOL_QEMU",
@@ -64,7 +65,8 @@ pub static BUSYBOX: Asset = Asset {
     found: OnceLock::new(),
 };
 
-/// The kernel image, the modules that make hypercalls available to user space, and the one that asks EFI for variables.
+/// The kernel image, the modules that make hypercalls available to user space, and the one for EFI
+/// variables.
 const KERNEL_FILES: &[&str] = &[
     "boot/vmlinuz-*",
     "boot/config-*",
@@ -72,7 +74,7 @@ const KERNEL_FILES: &[&str] = &[
     "usr/lib/modules/*/kernel/fs/efivarfs",
     "lib/modules/*/kernel/drivers/xen",
     "usr/lib/modules/*/kernel/drivers/xen",
-    // a disk to save a dump to, and watchdogs
+    // for a disk to save a dump to, and for watchdogs
     "lib/modules/*/kernel/crypto/crc32c_generic.ko",
     "lib/modules/*/kernel/drivers/block/virtio_blk.ko",
     "lib/modules/*/kernel/drivers/virtio/virtio*",
@@ -104,8 +106,8 @@ pub static LINUX_6_1: Asset = Asset {
     found: OnceLock::new(),
 };
 
-/// Linux 6.12: the last long-term series before kexec was reworked. The first system of most tests: its image is unpacked
-/// faster than that of 6.1.
+/// Linux 6.12: the last long-term series before kexec was reworked. The first system in most tests:
+/// its image decompresses faster than that of 6.1.
 pub static LINUX_6_12: Asset = Asset {
     what: "Linux 6.12",
     variable: "MBTOOL_LINUX_6_12",
@@ -124,7 +126,7 @@ pub static LINUX_6_12: Asset = Asset {
     found: OnceLock::new(),
 };
 
-/// Linux 7: hands over with a GDT and an IDT of its own, as all do since 6.16.
+/// Linux 7: its kexec loads a GDT and an IDT, as in all kernels since 6.16.
 pub static LINUX_7: Asset = Asset {
     what: "Linux 7",
     variable: "MBTOOL_LINUX_7",
@@ -175,7 +177,7 @@ pub static XEN_4_20: Asset = Asset {
     found: OnceLock::new(),
 };
 
-/// Xen 4.20 as linked, with symbols and line numbers: `xen-syms`.
+/// Unstripped ELF file of Xen 4.20 with symbols and line numbers: `xen-syms`.
 pub static XEN_4_20_SYMBOLS: Asset = Asset {
     what: "the symbols of Xen 4.20",
     variable: "MBTOOL_XEN_4_20_SYMBOLS",
@@ -234,7 +236,7 @@ pub static VMCORE_DMESG: Asset = Asset {
     found: OnceLock::new(),
 };
 
-/// crash, which looks into a dump, with all its libraries.
+/// crash, which analyzes a dump, with all its libraries.
 pub static CRASH: Asset = Asset {
     what: "crash",
     variable: "MBTOOL_CRASH",
@@ -255,7 +257,8 @@ pub static CRASH: Asset = Asset {
     found: OnceLock::new(),
 };
 
-/// The same of Debian 13: that of Debian 12 (8.0.2) does not find the processes of its own current kernel.
+/// crash of Debian 13: that of Debian 12 (8.0.2) does not find the processes of Debian 12's current
+/// kernel.
 pub static CRASH_8_0_6: Asset = Asset {
     what: "crash 8.0.6",
     variable: "MBTOOL_CRASH_8_0_6",
@@ -271,7 +274,8 @@ pub static CRASH_8_0_6: Asset = Asset {
     found: OnceLock::new(),
 };
 
-/// The kernel of Linux 6.1 with its debug symbols: 855 MB to fetch, for a slow test.
+/// The kernel of Linux 6.1 with its debug symbols: an 855 MB download, for a slow
+/// test.
 pub static LINUX_6_1_DEBUG: Asset = Asset {
     what: "Linux 6.1 with debug symbols",
     variable: "MBTOOL_LINUX_6_1_DEBUG",

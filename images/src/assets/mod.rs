@@ -1,12 +1,13 @@
-//! The real things that tests and the demo run: QEMU, firmware, Linux, Xen, busybox.
+//! Programs and kernels for tests and the demo: QEMU, firmware, Linux, Xen, busybox.
 //!
-//! Each is looked for in this order:
-//! 1. the file that an environment variable names: `MBTOOL_QEMU`, `MBTOOL_OVMF`, `MBTOOL_BUSYBOX`, `MBTOOL_LINUX_6_1`,
-//!    `MBTOOL_LINUX_6_12`, `MBTOOL_LINUX_7`,
-//!    `MBTOOL_XEN_4_17`, `MBTOOL_XEN_4_20`, `MBTOOL_XEN_4_20_SYMBOLS`, `MBTOOL_MAKEDUMPFILE`, `MBTOOL_VMCORE_DMESG`,
+//! Each is searched in this order:
+//! 1. the file in an environment variable: `MBTOOL_QEMU`, `MBTOOL_OVMF`, `MBTOOL_BUSYBOX`,
+//!    `MBTOOL_LINUX_6_1`, `MBTOOL_LINUX_6_12`, `MBTOOL_LINUX_7`, `MBTOOL_XEN_4_17`,
+//!    `MBTOOL_XEN_4_20`, `MBTOOL_XEN_4_20_SYMBOLS`, `MBTOOL_MAKEDUMPFILE`, `MBTOOL_VMCORE_DMESG`,
 //!    `MBTOOL_CRASH`,
-//! 2. the cache in the user's cache directory ([`crate::store`]), filled from Debian's mirrors when it has no whole copy,
-//! 3. when nothing can be fetched: where the Debian package would have installed it.
+//! 2. the cache in the user's cache directory ([`crate::store`]), filled from Debian's mirrors when
+//!    it has no intact copy,
+//! 3. when downloads fail: the path where the Debian package installs it.
 
 mod asset;
 mod catalog;
@@ -23,7 +24,7 @@ pub use asset::{Asset, Found};
 pub use catalog::*;
 pub use modules::{disk_modules, efi_modules, watchdog_modules, xen_modules};
 
-/// The assets of the cases that run by default.
+/// Assets of the default test cases.
 static USUAL: [&Asset; 12] = [
     &QEMU,
     &OVMF,
@@ -39,15 +40,16 @@ static USUAL: [&Asset; 12] = [
     &CRASH,
 ];
 
-/// Finds the assets of most tests, and prints packages, versions and digests. The tests that need a missing one fail.
+/// Finds the assets of most tests, and prints packages, versions and digests. Tests that need a
+/// missing one fail.
 pub fn announce() {
     for asset in USUAL {
         let _ = asset.find();
     }
 }
 
-/// Finds all of `wanted`, so that later uses start at once. The error names the package and the variable of every
-/// asset that may be missing, not only of the first.
+/// Finds all of `wanted` in advance. The error names package and variable of every asset that may
+/// be missing, not only of the first.
 pub fn require(wanted: &[&'static Asset]) -> Result<()> {
     for (index, asset) in wanted.iter().enumerate() {
         let Err(error) = asset.find() else { continue };

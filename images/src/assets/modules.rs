@@ -7,19 +7,20 @@ use anyhow::Result;
 use super::asset::Asset;
 use super::catalog::LINUX_6_1;
 
-/// The modules through which user space of a dom0 with `linux` (6.1 or 6.12) reaches Xen, in load order: the kernel's release, and
-/// the file of the module. Nothing for a kernel that is not part of a tree with modules.
+/// Returns the modules for hypercalls from user space in a dom0 with `linux` (6.1 or 6.12), in load
+/// order: kernel release, and file of the module. Empty for a kernel without modules.
 pub fn xen_modules(linux: &'static Asset) -> Result<Vec<(String, PathBuf)>> {
     let files = ["drivers/xen/xen-privcmd.ko", "drivers/xen/xenfs/xenfs.ko"];
     modules(linux, &files)
 }
 
-/// The modules of Linux 6.1 for EFI's variables: as [`xen_modules`].
+/// Returns the modules of Linux 6.1 for EFI variables, like [`xen_modules`].
 pub fn efi_modules() -> Result<Vec<(String, PathBuf)>> {
     modules(&LINUX_6_1, &["fs/efivarfs/efivarfs.ko"])
 }
 
-/// The modules of Linux 6.1 for a virtio disk with ext2, ext3 or ext4: as [`xen_modules`].
+/// Returns the modules of Linux 6.1 for a virtio disk with ext2, ext3 or ext4, like
+/// [`xen_modules`].
 pub fn disk_modules() -> Result<Vec<(String, PathBuf)>> {
     let files = [
         "drivers/virtio/virtio.ko",
@@ -37,7 +38,8 @@ pub fn disk_modules() -> Result<Vec<(String, PathBuf)>> {
     modules(&LINUX_6_1, &files)
 }
 
-/// The modules of Linux 6.1 for QEMU's watchdog i6300esb: as [`xen_modules`].
+/// Returns the modules of Linux 6.1 for QEMU's watchdog i6300esb, like
+/// [`xen_modules`].
 pub fn watchdog_modules() -> Result<Vec<(String, PathBuf)>> {
     let files = [
         "drivers/watchdog/watchdog.ko",
@@ -46,7 +48,8 @@ pub fn watchdog_modules() -> Result<Vec<(String, PathBuf)>> {
     modules(&LINUX_6_1, &files)
 }
 
-/// Modules of `kernel`, by their paths below its `kernel` directory; all of them or none. They may be packed.
+/// Returns modules of `kernel`, by their paths below its `kernel` directory; all or none. They may
+/// be compressed.
 fn modules(kernel: &'static Asset, files: &[&str]) -> Result<Vec<(String, PathBuf)>> {
     let kernel = kernel.path()?;
     let name = kernel.file_name().and_then(|name| name.to_str());

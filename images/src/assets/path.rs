@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 
-/// The one path below `root` that fits `file`; of several the last by name.
+/// Returns the path below `root` that matches `file`; of several, the last one
+/// by name.
 pub(super) fn resolve(root: &Path, file: &str) -> Result<PathBuf> {
     if let Some((directory, inside)) = file.split_once("*/") {
         let directory = resolve(root, &format!("{directory}*"))?;
@@ -27,7 +28,7 @@ pub(super) fn resolve(root: &Path, file: &str) -> Result<PathBuf> {
         .map(|entry| entry.path())
         .filter(|path| {
             let name = path.file_name().and_then(|n| n.to_str());
-            // "6.1*" means 6.1.x, not 6.12.
+            // "6.1*" means 6.1.x, not 6.12
             name.and_then(|n| n.strip_prefix(prefix))
                 .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
         })

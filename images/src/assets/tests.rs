@@ -14,7 +14,7 @@ fn versions_are_compared_number_by_number() {
 }
 
 #[test]
-fn a_prefix_takes_the_series_and_its_newest() {
+fn a_prefix_matches_the_newest_version_of_the_series() {
     let root = tempfile::tempdir().unwrap();
     let boot = root.path().join("boot");
     fs::create_dir(&boot).unwrap();

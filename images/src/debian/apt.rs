@@ -1,5 +1,6 @@
-//! A private apt: state, cache and sources of its own, so that packages of any Debian release can be fetched without
-//! rights and without touching the system. apt checks the signatures with Debian's keys.
+//! A private apt with its own state, cache and sources, so that packages of any Debian release can
+//! be fetched without privileges and without changing the system. apt checks the signatures with
+//! Debian's keys.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,27 +13,27 @@ use super::sources;
 use crate::cache;
 use crate::progress::say;
 
-/// Where Debian's archive keys are, in the order to look (package debian-archive-keyring, part of Debian's base).
+/// Debian's archive keys, in search order (package debian-archive-keyring, part of Debian's base).
 const KEYRINGS: [&str; 2] = [
     "/usr/share/keyrings/debian-archive-keyring.gpg",
     "/usr/share/keyrings/debian-archive-keyring.pgp",
 ];
 
-/// Package lists younger than this are used as they are.
+/// Package lists younger than this are not updated.
 const FRESH: Duration = Duration::from_secs(3600);
 
-/// apt for one suite, its package lists up to date.
+/// apt for one suite, with current package lists.
 pub struct Apt {
     config: PathBuf,
-    /// Its age is the age of the package lists.
+    /// The age of this file is that of the package lists.
     stamp: PathBuf,
     // The lists belong to this process until it drops the lock.
     _lock: fs::File,
 }
 
 impl Apt {
-    /// Sets up apt's private state for `suite` and fetches its package lists, from the first mirror that answers with
-    /// lists signed by Debian.
+    /// Sets up apt's private state for `suite` and fetches its package lists from the first mirror
+    /// with lists signed by Debian.
     pub fn open(suite: &str) -> Result<Self> {
         let keyring = KEYRINGS
             .iter()
@@ -49,7 +50,7 @@ impl Apt {
         }
         let lock = cache::lock(&dir.join("lock"))?;
         let config = dir.join("apt.conf");
-        // An empty status file: nothing counts as installed, so a closure includes libc and all.
+        // an empty status file: no package counts as installed, so a closure includes libc
         fs::write(dir.join("status"), "")?;
         fs::write(&config, configuration(&dir)?)?;
         let apt = Self {
@@ -114,7 +115,7 @@ impl Apt {
         self.run(&args, into).map(drop)
     }
 
-    /// The first package that `package` depends on and whose name begins with `prefix`.
+    /// Returns the first dependency of `package` whose name begins with `prefix`.
     pub fn dependency(&self, package: &str, prefix: &str) -> Result<String> {
         let mut command = self.command("apt-cache");
         command.args(["show", "--no-all-versions", package]);
@@ -137,14 +138,14 @@ impl Apt {
 
     fn run(&self, args: &[&str], cwd: &Path) -> Result<Output> {
         output(self.command("apt-get").args(args).current_dir(cwd)).inspect_err(|_| {
-            // The mirror may have moved on: fetch the lists again next time.
+            // the mirror may have changed: update the lists next time
             let _ = fs::remove_file(&self.stamp);
         })
     }
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        // -c is read after the machine's own apt.conf.d, which is kept because a proxy may be set there.
+        // -c is read after the machine's own apt.conf.d, which may configure a proxy
         command.arg("-c").arg(&self.config).arg("-q");
         command
             .env("LC_ALL", "C.UTF-8")
@@ -153,7 +154,7 @@ impl Apt {
     }
 }
 
-/// apt.conf(5) for the state in `dir`.
+/// Returns apt.conf(5) for the state in `dir`.
 fn configuration(dir: &Path) -> Result<String> {
     let dir = dir
         .to_str()
@@ -195,7 +196,7 @@ Acquire::IndexTargets::deb::DEP-11-icons::DefaultEnabled "false";
     ))
 }
 
-/// Runs `command` to its end; a failure carries the last lines that it wrote.
+/// Runs `command` to its end; an error contains the last lines of output.
 pub(crate) fn output(command: &mut Command) -> Result<Output> {
     let program = command.get_program().to_string_lossy().into_owned();
     let done = command.stdin(Stdio::null()).output().with_context(|| {

@@ -1,4 +1,5 @@
-//! Packages of a Debian release, fetched and unpacked into a directory, without rights and without touching the system.
+//! Packages of a Debian release, unpacked into a directory, without privileges and without changing
+//! the system.
 
 mod apt;
 mod sources;
@@ -14,25 +15,25 @@ use crate::progress::say;
 use apt::Apt;
 pub(crate) use apt::output;
 
-/// Which packages to fetch.
+/// Packages to fetch.
 #[derive(Clone, Copy, Debug)]
 pub enum Packages {
-    /// These and all that they depend on.
+    /// These, with all dependencies.
     Closure(&'static [&'static str]),
-    /// This one alone.
+    /// Only this one.
     Single(&'static str),
-    /// The package named `prefix`... that the meta package `meta` depends on, alone.
+    /// Only the dependency `prefix`... of the meta package `meta`.
     DependencyOf {
-        /// A package that exists to depend on the current version of another.
+        /// A package that depends on the current version of another one.
         meta: &'static str,
         /// Beginning of the name of that other package.
         prefix: &'static str,
     },
-    /// As [`Packages::DependencyOf`], and then on to its dependency.
+    /// Like [`Packages::DependencyOf`], followed by further dependencies.
     DependencyChain {
-        /// A package that exists to depend on the current version of another.
+        /// A package that depends on the current version of another one.
         meta: &'static str,
-        /// Beginnings of the names of the packages on the way; the last one is fetched.
+        /// Prefixes of the names of the packages in the chain; the last one is fetched.
         prefixes: &'static [&'static str],
     },
 }

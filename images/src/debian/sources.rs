@@ -1,4 +1,4 @@
-//! Which Debian mirror this machine uses, read from its own apt sources.
+//! Debian mirrors from this machine's apt sources.
 
 use std::fs;
 use std::path::Path;
@@ -17,10 +17,11 @@ const SUITES: [&str; 10] = [
     "unstable",
 ];
 
-/// URIs of Debian mirrors in the order to try, from the apt sources below `etc_apt`.
+/// Returns URIs of Debian mirrors in the order to try, from the apt sources below
+/// `etc_apt`.
 ///
-/// Empty when there is no usable source. A third-party source that looks like
-/// Debian's does no harm: its signature does not verify with Debian's keys, and the next one is tried.
+/// Empty when there is no usable source. A third-party source that looks like Debian's is harmless:
+/// its signature is not valid with Debian's keys, and the next source is tried.
 pub fn mirrors(etc_apt: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut files = vec![etc_apt.join("sources.list")];
@@ -45,7 +46,8 @@ pub fn mirrors(etc_apt: &Path) -> Vec<String> {
             unique.push(uri);
         }
     }
-    // Sources of other projects often use Debian's suite names; the archive itself lives in a directory named "debian".
+    // sources of other projects often use Debian's suite names; Debian's archive is in a directory
+    // named "debian"
     unique.sort_by_key(|uri| !uri.ends_with("/debian"));
     unique
 }
@@ -115,7 +117,7 @@ fn consider(uris: &[&str], suites: &[&str], components: &[&str], found: &mut Vec
         return;
     }
     for uri in uris {
-        // A quote would end the value in apt's configuration; cdrom: cannot serve another suite.
+        // a quote would end the value in apt's configuration; cdrom: has no other suite
         if uri.contains(':') && !uri.starts_with("cdrom:") && !uri.contains('"') {
             found.push(uri.trim_end_matches('/').to_owned());
         }
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_usable_gives_nothing() {
+    fn unusable_sources_give_no_mirrors() {
         assert!(of("deb file", "Types deb").is_empty());
         assert!(mirrors(Path::new("/nonexistent")).is_empty());
     }

@@ -1,4 +1,4 @@
-//! The part that all initial RAM disks share.
+//! Common part of all initramfs images.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use crate::assets::BUSYBOX;
 use crate::cpio::Archive;
 
-/// The content of all initial RAM disks: busybox, the directories to mount on, a console, and `init`.
+/// Returns the common contents: busybox, mount points, a console, and `init`.
 pub(super) fn base(init: &str) -> Result<Archive> {
     let busybox = BUSYBOX.path()?;
     let busybox =

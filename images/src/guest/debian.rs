@@ -1,4 +1,4 @@
-//! The initial RAM disk that starts Debian from its disk ([`crate::rootfs`]), and runs a test there.
+//! The initramfs that boots Debian from its disk ([`crate::rootfs`]) and runs a test.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,11 @@ use super::base::base;
 use crate::cpio::Archive;
 use crate::rootfs::Debian;
 
-/// Beginning of each line of a Debian guest: `BOOT n`, `END`, `FAIL rc=N`, and `+ COMMAND` for each command.
+/// Prefix of each line of a Debian guest: `BOOT n`, `END`, `FAIL rc=N`, and `+ COMMAND` for each
+/// command.
 pub const DEBIAN: &str = "MBTOOL-DEBIAN ";
 
-/// Drivers of the disk and of its file system.
+/// Drivers for the disk and its file system.
 const MODULES: [&str; 4] = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"];
 
 /// The unit that systemd runs at each boot, on the serial port.
@@ -38,7 +39,7 @@ else
 fi
 "#;
 
-/// A Debian guest under construction.
+/// Builder of a Debian guest.
 #[derive(Debug)]
 pub struct DebianGuest {
     archive: Archive,
@@ -78,7 +79,7 @@ impl DebianGuest {
         self.bytes(path, &data)
     }
 
-    /// The initial RAM disk, uncompressed.
+    /// Returns the initramfs, uncompressed.
     pub fn finish(self) -> Result<Vec<u8>> {
         self.archive.finish()
     }

@@ -1,6 +1,8 @@
-//! Initial RAM disks for the kernels of a test: a first stage that runs a script, and a dom0 that reports its state.
+//! Initramfs images for the kernels of a test: a first stage that runs a script, and a dom0 that
+//! reports its state.
 //!
-//! Both print lines that begin with a marker on their console, so that the serial log is the only channel: [`STAGE1`] and [`DOM0`].
+//! Both print lines with a prefix on their console, so that the serial log is the only channel:
+//! [`STAGE1`] and [`DOM0`].
 
 mod base;
 mod debian;
@@ -21,23 +23,25 @@ use base::base;
 pub use debian::{DEBIAN, DebianGuest};
 pub use stage1::{SLOT, Stage1, Stage1Initrd, WAITING, xen_modules};
 
-/// Beginning of each line of the first stage: `START`, `END`, `FAIL rc=N`, and `+ COMMAND` for each command.
+/// Prefix of each line of the first stage: `START`, `END`, `FAIL rc=N`, and `+ COMMAND` for each
+/// command.
 pub const STAGE1: &str = "MBTOOL-STAGE1 ";
 
-/// Beginning of each line of dom0: `key=value` lines, then `END`.
+/// Prefix of each line of dom0: `key=value` lines, then `END`.
 pub const DOM0: &str = "MBTOOL-DOM0 ";
 
-/// Beginning of each line of a crash kernel: `key=value` lines, then `END`.
+/// Prefix of each line of a crash kernel: `key=value` lines, then `END`.
 pub const CRASH: &str = "MBTOOL-CRASH ";
 
-/// Beginning of each line of a Linux that was started without Xen: as [`DOM0`].
+/// Prefix of each line of a Linux that was started without Xen, like [`DOM0`].
 pub const LINUX: &str = "MBTOOL-LINUX ";
 
-/// Size of dom0's `/payload.bin` in bytes. Larger than any one-page or one-megabyte mistake of a loader.
+/// Size of dom0's `/payload.bin` in bytes: larger than one page or one MiB, to detect loaders that
+/// mishandle more.
 pub const PAYLOAD_BYTES: usize = 3 << 20;
 
-/// The content of dom0's `/payload.bin`: the same on every machine, and incompressible, because it is the SHA-256 of
-/// a counter, block by block.
+/// Returns the contents of dom0's `/payload.bin`: the same on every machine, and incompressible, as
+/// it consists of the SHA-256 digests of a counter.
 pub fn payload() -> Vec<u8> {
     use sha2::{Digest as _, Sha256};
     let mut bytes = Vec::with_capacity(PAYLOAD_BYTES);
@@ -47,7 +51,7 @@ pub fn payload() -> Vec<u8> {
     bytes
 }
 
-/// The initial RAM disk of dom0 (uncompressed) and the digest that dom0 must report for its payload.
+/// Returns dom0's initramfs (uncompressed), and the digest that dom0 must report for its payload.
 pub fn dom0_initrd() -> Result<(Vec<u8>, Digest)> {
     let payload = payload();
     let mut archive = base(include_str!("dom0.sh"))?;
@@ -55,9 +59,9 @@ pub fn dom0_initrd() -> Result<(Vec<u8>, Digest)> {
     Ok((archive.finish()?, Digest::of(&payload)))
 }
 
-/// The initial RAM disk of a crash kernel (uncompressed), and the digest that it must report for its payload: it has
-/// `known_pages` and makedumpfile, and runs the shell script `dump` when there is a dump. `try NAME COMMAND...` there
-/// says how a command ended.
+/// Returns the initramfs of a crash kernel (uncompressed), and the digest that it must report for
+/// its payload. It contains `known_pages` and makedumpfile, and runs the shell script `dump` if
+/// there is a dump. `try NAME COMMAND...` in it reports the result of a command.
 pub fn crash_initrd(known_pages: &Path, dump: &str) -> Result<(Vec<u8>, Digest)> {
     let payload = payload();
     let mut archive = base(include_str!("crash.sh"))?;
@@ -71,8 +75,9 @@ pub fn crash_initrd(known_pages: &Path, dump: &str) -> Result<(Vec<u8>, Digest)>
     Ok((archive.finish()?, Digest::of(&payload)))
 }
 
-/// More files for an initial RAM disk: `files`, executable, by path; `programs` with their libraries, in `bin`; and
-/// `modules` (see `assets::modules`) in `modules`, with a script there, `load`, that loads them. To be appended to one.
+/// Returns an archive to append to an initramfs: `files`, executable, by path; `programs` with
+/// their libraries, in `bin`; and `modules` (see `assets::modules`) in `modules`, with a script
+/// `load` that loads them.
 pub fn addition(
     files: &[(&str, &[u8])],
     programs: &[&'static Asset],
@@ -94,7 +99,7 @@ pub fn addition(
     Ok(archive)
 }
 
-/// Adds programs with their libraries, of which they may share some.
+/// Adds programs with their libraries, some of which may be shared.
 fn add(archive: &mut Archive, programs: &[&'static Asset]) -> Result<()> {
     let mut all = BTreeMap::new();
     for program in programs {
@@ -106,7 +111,7 @@ fn add(archive: &mut Archive, programs: &[&'static Asset]) -> Result<()> {
     Ok(())
 }
 
-/// The initial RAM disk of a Linux without Xen below: as [`dom0_initrd`], but its lines begin with [`LINUX`].
+/// Returns the initramfs of a Linux without Xen: like [`dom0_initrd`], with the prefix [`LINUX`].
 pub fn linux_initrd() -> Result<(Vec<u8>, Digest)> {
     let payload = payload();
     let mut archive = base(&include_str!("dom0.sh").replace(DOM0.trim_end(), LINUX.trim_end()))?;
@@ -128,7 +133,7 @@ mod tests {
     fn the_payload_never_changes() {
         let payload = payload();
         assert_eq!(payload.len(), PAYLOAD_BYTES);
-        // SHA-256 of eight zero bytes.
+        // SHA-256 of eight zero bytes
         assert_eq!(
             payload[..8],
             [0xaf, 0x55, 0x70, 0xf5, 0xa1, 0x81, 0x0b, 0x7a]

@@ -1,4 +1,4 @@
-//! A program of a Debian package with the libraries that it needs, for an initial RAM disk.
+//! A program of a Debian package with its libraries, for an initramfs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,13 +11,14 @@ use elf::endian::LittleEndian;
 
 use crate::assets::Asset;
 
-/// Where Debian's dynamic linker looks for libraries.
+/// Library directories of Debian's dynamic linker.
 const DIRECTORIES: [&str; 2] = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"];
 
-/// Where programs expect the dynamic linker: a link into one of those.
+/// Path of the dynamic linker in programs: a link to one of those directories.
 const LINKER: &str = "lib64/";
 
-/// The program and all that it needs, by path in the guest (relative to the root).
+/// Returns the program and its libraries, by path in the guest (relative to the
+/// root).
 pub fn with_libraries(program: &'static Asset) -> Result<BTreeMap<String, Vec<u8>>> {
     let found = program.find()?;
     let name = found.path.file_name().and_then(|name| name.to_str());
@@ -47,7 +48,8 @@ fn add(root: &Path, path: String, from: &Path, to: &mut BTreeMap<String, Vec<u8>
     Ok(())
 }
 
-/// Path in the guest and here of a library, by its name, or of the dynamic linker.
+/// Returns the path in the guest and on the host of a library, by name, or of the
+/// dynamic linker.
 fn find(root: &Path, needed: &str) -> Option<(String, PathBuf)> {
     if needed.starts_with(LINKER) {
         let path = root.join(needed);
@@ -60,7 +62,7 @@ fn find(root: &Path, needed: &str) -> Option<(String, PathBuf)> {
     })
 }
 
-/// File names of the libraries that an ELF file needs, and the path of its interpreter, the dynamic linker.
+/// Returns the file names of needed libraries, and the path of the interpreter (dynamic linker).
 fn needed(bytes: &[u8]) -> Result<Vec<String>> {
     let file = ElfBytes::<LittleEndian>::minimal_parse(bytes)?;
     let mut names = Vec::new();

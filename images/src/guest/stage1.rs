@@ -1,4 +1,4 @@
-//! The initial RAM disk of the first kernel, on bare metal or as dom0.
+//! The initramfs of the first kernel, on bare metal or as dom0.
 
 use std::fs;
 use std::io::Read;
@@ -10,22 +10,23 @@ use super::base::base;
 use crate::assets::{self, Asset};
 use crate::cpio::Archive;
 
-/// The line of a first stage, behind [`STAGE1`](super::STAGE1), when it has found [`SLOT`] and waits for the files of a test.
+/// Line of a first stage, after [`STAGE1`](super::STAGE1), when it has found [`SLOT`] and waits for
+/// the files of a test.
 pub const WAITING: &str = "WAITING";
 
-/// A file of the root directory. Where the initial RAM disk has it, the first stage waits until it begins as a cpio archive
-/// does, and unpacks it into the root directory.
+/// A file of the root directory. If the initramfs has it, the first stage waits until it begins
+/// with a cpio archive, and unpacks that to the root directory.
 pub const SLOT: &str = "slot";
 
-/// Busybox, the files added to it, and a script to run. Where the kernel finds itself under Xen, what user space needs to
-/// reach Xen ([`xen_modules`]) is loaded and mounted first.
+/// Busybox, the files added to it, and a script to run. Under Xen, the modules and file systems for
+/// access to Xen ([`xen_modules`]) are loaded and mounted first.
 #[derive(Debug)]
 pub struct Stage1 {
     base: Archive,
     files: Archive,
 }
 
-/// The initial RAM disk of a first stage, in two parts.
+/// The initramfs of a first stage, in two parts.
 #[derive(Clone, Debug)]
 pub struct Stage1Initrd {
     /// A cpio archive that is the same for every first stage.
@@ -61,8 +62,8 @@ impl Stage1 {
         self
     }
 
-    /// The initial RAM disk, uncompressed: most of it is compressed already, and unpacking under emulation costs
-    /// seconds.
+    /// Returns the initramfs, uncompressed: most of it is compressed already, and decompression
+    /// under emulation takes seconds.
     pub fn finish(self) -> Result<Stage1Initrd> {
         Ok(Stage1Initrd {
             base: self.base.finish()?,
@@ -71,7 +72,7 @@ impl Stage1 {
     }
 }
 
-/// For the first stage of a dom0 with `linux`: the modules that it loads there.
+/// Returns the modules that the first stage of a dom0 with `linux` loads.
 pub fn xen_modules(linux: &'static Asset) -> Result<Archive> {
     let mut archive = Archive::new();
     for (release, module) in assets::xen_modules(linux)? {
@@ -82,7 +83,8 @@ pub fn xen_modules(linux: &'static Asset) -> Result<Archive> {
     Ok(archive)
 }
 
-/// A module of Linux; Debian packs them since 6.12, and Linux complains before busybox unpacks one.
+/// Reads a kernel module. Debian compresses them since 6.12, and Linux logs an error before busybox
+/// decompresses one.
 fn unpacked(module: &Path) -> Result<Vec<u8>> {
     let shown = || format!("cannot read {}", module.display());
     let file = fs::read(module).with_context(shown)?;
@@ -97,13 +99,13 @@ fn unpacked(module: &Path) -> Result<Vec<u8>> {
 }
 
 impl Stage1Initrd {
-    /// The same with the modules for a dom0 with `linux`.
+    /// Adds the modules for a dom0 with `linux`.
     pub fn for_dom0(mut self, linux: &'static Asset) -> Result<Self> {
         self.base.extend(xen_modules(linux)?.finish()?);
         Ok(self)
     }
 
-    /// Both parts in one file, as a kernel takes it.
+    /// Returns both parts in one file.
     pub fn whole(&self) -> Vec<u8> {
         [&self.base[..], &self.files].concat()
     }
@@ -114,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_script_waits_for_what_the_host_writes() {
+    fn the_script_waits_for_the_files_of_the_host() {
         let script = include_str!("stage1.sh");
         assert!(script.contains(&format!("MBTOOL-STAGE1 {WAITING}\"")));
         assert!(script.contains(&format!("head -c 6 /{SLOT})\" = 070701")));

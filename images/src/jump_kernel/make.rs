@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::progress::say;
 
-/// Programs, and the Debian packages that have them.
+/// Programs, and their Debian packages.
 const PROGRAMS: &[(&str, &str)] = &[
     ("gcc", "gcc"),
     ("ld", "binutils"),
@@ -25,10 +25,10 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("nice", "coreutils"),
 ];
 
-/// C headers, and the Debian packages that have them.
+/// C headers, and their Debian packages.
 const HEADERS: &[(&str, &str)] = &[("stdio.h", "libc6-dev"), ("gelf.h", "libelf-dev")];
 
-/// The environment of the build: it keeps the builder's name and the time out of the result.
+/// Environment of the build, which keeps the builder's name and the time out of the result.
 pub(super) const RECIPE_ENVIRONMENT: [&str; 4] = [
     "ARCH=x86_64",
     "KBUILD_BUILD_TIMESTAMP=1970-01-01",
@@ -39,7 +39,7 @@ pub(super) const RECIPE_ENVIRONMENT: [&str; 4] = [
 /// Lines of the build's log shown in an error.
 const TAIL_LINES: usize = 20;
 
-/// An error that names everything to install when something is missing.
+/// Returns an error that names all missing packages.
 pub(super) fn require_tools() -> Result<()> {
     let path = env::var_os("PATH").unwrap_or_default();
     let has = |program: &str| env::split_paths(&path).any(|dir| dir.join(program).is_file());
@@ -48,7 +48,7 @@ pub(super) fn require_tools() -> Result<()> {
         .filter(|(program, _)| !has(program))
         .map(|(_, package)| *package)
         .collect();
-    // without a compiler nothing is known about headers: all are named
+    // without a compiler, headers cannot be checked: all are named
     for (header, package) in HEADERS {
         if !has("gcc") || !has_header(header)? {
             missing.push(package);
@@ -56,7 +56,7 @@ pub(super) fn require_tools() -> Result<()> {
     }
     ensure!(
         missing.is_empty(),
-        "building a kernel needs more than this machine has: as root, `apt-get install {}`",
+        "building a kernel needs missing packages: as root, `apt-get install {}`",
         missing.join(" ")
     );
     Ok(())
@@ -76,7 +76,7 @@ fn has_header(header: &str) -> Result<bool> {
     Ok(gcc.wait()?.success())
 }
 
-/// Unpacks the source; the directory that holds its Makefile.
+/// Unpacks the source; returns the directory with its Makefile.
 pub(super) fn unpack(archive: &Path, work: &Path) -> Result<PathBuf> {
     let source = work.join("source");
     fs::create_dir_all(&source)?;
@@ -90,7 +90,8 @@ pub(super) fn unpack(archive: &Path, work: &Path) -> Result<PathBuf> {
     Ok(source)
 }
 
-/// tinyconfig and `fragment`; an error when a line of the fragment was not accepted.
+/// Applies tinyconfig and `fragment`; fails when a line of the fragment was not
+/// accepted.
 pub(super) fn configure(source: &Path, fragment: &str) -> Result<()> {
     run(make(source).arg("tinyconfig"))?;
     let config = source.join(".config");
@@ -101,7 +102,7 @@ pub(super) fn configure(source: &Path, fragment: &str) -> Result<()> {
     accepted(&fs::read_to_string(&config)?, fragment)
 }
 
-/// Whether the finished configuration has all lines of the fragment.
+/// True when the final configuration has all lines of the fragment.
 fn accepted(config: &str, fragment: &str) -> Result<()> {
     let wanted = fragment
         .lines()
@@ -152,7 +153,8 @@ fn tail(text: &str) -> String {
     lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }
 
-/// make in `source`, without the settings of an outer make or of the user.
+/// Returns a make command in `source`, without settings of an outer make or of
+/// the user.
 fn make(source: &Path) -> Command {
     let mut command = Command::new("nice");
     command.args(["-n", "10", "make"]).current_dir(source);
@@ -180,7 +182,7 @@ fn make(source: &Path) -> Command {
     command
 }
 
-/// Runs `command` to its end; a failure carries the last lines that it wrote.
+/// Runs `command` to its end; an error contains the last lines of output.
 fn run(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
     let done = command
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_shows_the_end() {
+    fn an_error_has_the_end_of_the_output() {
         let error = run(Command::new("sh").args(["-c", "seq 40; exit 3"])).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("\n40") && !text.contains("\n20\n"), "{text}");

@@ -1,7 +1,9 @@
-//! A Linux kernel that can be returned to: built here, because no Debian kernel has `CONFIG_KEXEC_JUMP`.
+//! A Linux kernel that supports returning from kexec: built here, because no Debian kernel has
+//! `CONFIG_KEXEC_JUMP`.
 //!
-//! [`find`] never builds, so that tests that need this kernel are opt-in; [`build`] takes Debian's source package, and
-//! keeps the image in the cache directory under a name that holds the digest of how it was made.
+//! [`find`] never builds, so that tests that need this kernel are opt-in; [`build`] takes Debian's
+//! source package, and keeps the image in the cache directory under a name with the digest of its
+//! recipe.
 
 mod make;
 
@@ -16,7 +18,7 @@ use crate::debian::{self, Packages};
 use crate::digest::Digest;
 use crate::progress::say;
 
-/// Names a kernel to use instead: the path of a bzImage.
+/// Environment variable with the path of a bzImage to use instead.
 pub const VARIABLE: &str = "MBTOOL_LINUX_KEXEC_JUMP";
 
 /// Debian suite and package of the source.
@@ -30,10 +32,10 @@ const FRAGMENT: &str = include_str!("kexec-jump.config");
 const IMAGE: &str = "vmlinuz";
 const IMAGE_DIGEST: &str = "vmlinuz.sha256";
 
-/// The kernel: the one that [`VARIABLE`] names, else the one in the cache. `None` when there is neither.
+/// Returns the kernel of [`VARIABLE`], else the one in the cache. `None` when there is neither.
 pub fn find() -> Result<Option<PathBuf>> {
     if let Some(value) = env::var_os(VARIABLE) {
-        // Absolute, because QEMU runs in another directory.
+        // absolute, because QEMU runs in another directory
         let path =
             std::path::absolute(value).with_context(|| format!("{VARIABLE} names no file"))?;
         if !path.is_file() {
@@ -55,7 +57,8 @@ pub fn find() -> Result<Option<PathBuf>> {
     }
 }
 
-/// The kernel in the cache; fetched and built first when there is none that is whole. The error names the packages to install.
+/// Returns the kernel in the cache; fetches and builds it first if there is no intact one. The
+/// error names the packages to install.
 pub fn build() -> Result<PathBuf> {
     let entry = entry()?;
     fs::create_dir_all(parent(&entry)?)?;
@@ -93,7 +96,7 @@ pub fn build() -> Result<PathBuf> {
     whole(&entry)
 }
 
-/// Where the kernel of this recipe is kept.
+/// Returns the cache entry of this recipe.
 fn entry() -> Result<PathBuf> {
     let name = format!("linux-kexec-jump-{}", recipe_digest(FRAGMENT));
     Ok(cache::dir()?.join("built").join(name))
@@ -112,7 +115,7 @@ fn parent(entry: &Path) -> Result<&Path> {
     entry.parent().context("an entry is in a directory")
 }
 
-/// The image of an entry, which has the digest that was noted when it was made.
+/// Returns the image of an entry, after checking its digest.
 fn whole(entry: &Path) -> Result<PathBuf> {
     let image = entry.join(IMAGE);
     let expected = fs::read_to_string(entry.join(IMAGE_DIGEST))

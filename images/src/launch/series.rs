@@ -1,11 +1,13 @@
-//! Many plans, one QEMU: each plan ends with a reset of the machine, which leads to the next one.
+//! A series of plans in one QEMU: each plan ends with a reset of the machine, which leads to the
+//! next one.
 //!
-//! QEMU takes longer to start, and SeaBIOS to get to the launcher, than a plan takes to run. So the machine has a
-//! firmware of one page that knows where the launcher is, and the launcher counts its starts. A reset makes a machine
-//! as new but for its memory, which a plan must not rely on; the launcher and the plans are written anew by QEMU.
+//! The start of QEMU and SeaBIOS takes longer than a plan. So the machine has a firmware of one
+//! page that jumps to the launcher, and the launcher counts its starts. A reset restores the
+//! initial state of the machine except its memory, on which a plan must not depend; QEMU reloads
+//! the launcher and the plans.
 //!
-//! A line [`NEXT`] on COM1 separates the output of the plans. The end is
-//! [`LAUNCHER_SERIES_STATUS`](crate::payloads::LAUNCHER_SERIES_STATUS).
+//! A line [`NEXT`] on COM1 separates the output of the plans. The series ends
+//! with [`LAUNCHER_SERIES_STATUS`](crate::payloads::LAUNCHER_SERIES_STATUS).
 
 use super::{DEFAULT_BASE, E_ENTRY, P_MEMSZ, Segment, field, head, kernel, plan};
 use crate::payloads::RESET;
@@ -17,16 +19,17 @@ pub const NEXT: &str = "MBTOOL-LAUNCHER next plan\r\n";
 
 /// Memory of the machine.
 const MEMORY_MIB: u32 = 1024;
-/// Where the Multiboot information is, and the module: behind the launcher.
+/// Addresses of the Multiboot information, and of the module: after the
+/// launcher.
 const INFO: u32 = DEFAULT_BASE + (1 << 20);
 const MODULE: u32 = INFO + 0x1000;
-/// The least that QEMU takes for a firmware.
+/// Minimum size of a firmware in QEMU.
 const FIRMWARE_LEN: usize = 0x1_0000;
-/// Where reset.S finds the addresses of the kernel's entry and of its information.
+/// Offset of the addresses of the kernel's entry and information for reset.S.
 const ADDRESSES: usize = FIRMWARE_LEN - 0x20;
 
-/// A series of plans for the launcher, each as [`pack`](super::pack) makes it. What several have in common is in the file
-/// only once, since QEMU copies all of it at every reset.
+/// A series of plans for the launcher, each as [`pack`](super::pack) makes it. Common contents are
+/// in the file only once, since QEMU copies all of it at every reset.
 #[must_use]
 pub fn pack(plans: &[(&[Segment<'_>], u64)]) -> Vec<u8> {
     let mut file = plan::SERIES.to_vec();
@@ -52,11 +55,12 @@ pub fn pack(plans: &[(&[Segment<'_>], u64)]) -> Vec<u8> {
     file
 }
 
-/// Writes the files of a machine for this series into `dir`; the arguments for a QEMU that is started there.
+/// Writes the files of a machine for this series to `dir`; returns the arguments for a QEMU that is
+/// started there.
 ///
 /// # Errors
 ///
-/// A file cannot be written.
+/// When a file cannot be written.
 ///
 /// # Panics
 ///

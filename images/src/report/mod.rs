@@ -1,4 +1,4 @@
-//! A payload's report: the reader for `payload/mb2`.
+//! Reader of the report of `payload/mb2`.
 //!
 //! All addresses are physical and all sizes in bytes, unless noted.
 
@@ -11,7 +11,7 @@ use serde::Deserialize;
 pub use multiboot1::{Module1, Multiboot1, Sections1};
 pub use multiboot2::{Body, Mbi, Tag};
 
-/// Version of the layout that this reads.
+/// Supported version of the format.
 pub const FORMAT: u64 = 1;
 /// Prefix of the two lines that a payload prints.
 pub const MARKER: &str = "MBTOOL-PAYLOAD ";
@@ -27,13 +27,13 @@ pub const MULTIBOOT1_MAGIC: u64 = 0x2bad_b002;
 pub struct Report {
     /// Version of the layout.
     pub format: u64,
-    /// Which image this is: a name of [`crate::payloads::REPORTING`].
+    /// Name of the image, see [`crate::payloads::REPORTING`].
     pub variant: String,
     /// Address of the first byte of the image.
     pub load_base: u64,
-    /// The same as linked: virtual.
+    /// Virtual link address.
     pub link_base: u64,
-    /// The same as linked: physical.
+    /// Physical link address.
     pub link_base_physical: u64,
     /// Checks of the loaded bytes.
     pub image: Image,
@@ -53,22 +53,22 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Image {
-    /// Code, constants and initialized data have the digest they were built
-    /// with.
+    /// True when code, constants and initialized data have the digest of the
+    /// build.
     pub sha256_valid: bool,
     /// The absolute pointers in the image.
     pub pointers: Pointers,
 }
 
-/// How many absolute pointers hold what. The three add up to 32.
+/// Number of absolute pointers by value. The sum is 32.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pointers {
-    /// The address where their target is.
+    /// Run-time address of the target.
     pub relocated: u64,
-    /// The address where their target would be at `link_base` (and is not).
+    /// Link-time address of the target.
     pub linked: u64,
-    /// Something else.
+    /// Any other value.
     pub wrong: u64,
 }
 
@@ -84,8 +84,8 @@ pub struct Bss {
     pub first_dirty: Option<u64>,
 }
 
-/// Registers at entry. Of `eflags` only the control flags are meant: saving
-/// the others needs a register that no loader promises.
+/// Registers at entry. Only the control flags of `eflags` are valid: saving the
+/// others needs a register, and none is guaranteed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the names are the documentation")]
@@ -127,8 +127,8 @@ pub struct Firmware {
     pub ebda_segment: u64,
     /// Word at 0x413: conventional memory in KiB.
     pub base_memory_kib: u64,
-    /// Address of an ACPI root pointer with a valid checksum, searched where
-    /// the ACPI specification says (first KiB of the EBDA, 0xe0000-0xfffff).
+    /// Address of an ACPI root pointer with a valid checksum, searched as in
+    /// the ACPI specification (first KiB of the EBDA, 0xe0000-0xfffff).
     pub rsdp: Option<u64>,
 }
 
@@ -149,7 +149,7 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// Says which line is missing, twice there, or not JSON of this layout.
+    /// Names the line that is missing, duplicated, or not valid JSON.
     pub fn parse(serial: &str) -> Result<Self> {
         let mut lines = serial
             .lines()

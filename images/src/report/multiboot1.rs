@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::MmapEntry;
 
-/// The Multiboot (1) information structure: the fields that its flags announce.
+/// The Multiboot (1) information structure: the fields with a flag.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Multiboot1 {
@@ -28,7 +28,7 @@ pub struct Multiboot1 {
     pub mmap_trailing_bytes: Option<u64>,
     /// Flag 9.
     pub loader: Option<String>,
-    /// All fields that stand for other flags are zero.
+    /// True when all other fields are zero.
     pub rest_zero: Option<bool>,
 }
 
@@ -40,7 +40,7 @@ pub struct Module1 {
     pub start: u64,
     /// One past the last byte.
     pub end: u64,
-    /// Its string; `None` when it does not end.
+    /// Command line; `None` when it is not terminated.
     pub cmdline: Option<String>,
     /// Last word of the entry.
     pub reserved: u32,
@@ -57,7 +57,7 @@ pub struct Sections1 {
     pub count: u32,
     /// Bytes per entry.
     pub entry_size: u32,
-    /// Where the table is.
+    /// Address of the table.
     pub address: u64,
     /// Index of the name table.
     pub names: u32,

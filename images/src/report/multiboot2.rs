@@ -14,10 +14,10 @@ pub struct Mbi {
     pub total_size: Option<u64>,
     /// `reserved` as found.
     pub reserved: Option<u64>,
-    /// The tags, up to the end tag or the first one that cannot be right.
+    /// Tags, up to the end tag or the first invalid one.
     #[serde(default)]
     pub tags: Vec<Tag>,
-    /// Why the walk ended before an end tag.
+    /// Why the walk ended before the end tag.
     pub fault: Option<String>,
 }
 

@@ -1,4 +1,5 @@
-//! An ext4 file system with the files of a directory, all root's, made without rights by Debian's own mke2fs.
+//! An ext4 image with the files of a directory, owned by root, built without privileges by Debian's
+//! own mke2fs.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -10,15 +11,16 @@ use anyhow::{Context, Result, ensure};
 use super::UUID;
 use super::program::Program;
 
-/// Size in bytes; most of it is a hole. Free space is for kernels, initial RAM disks and dumps.
+/// Size in bytes; most of it is sparse. Free space is for kernels, initial RAM disks and dumps.
 const BYTES: u64 = 1536 << 20;
 
-/// The parameters of the image, beside its files.
+/// Parameters of the image, besides its files.
 pub(super) fn recipe() -> String {
     format!("ext4 {UUID} {BYTES}\n")
 }
 
-/// Makes the image `to` from `tree` with the tools of the packages below `root`.
+/// Builds the image `to` from `tree` with the tools of the packages below
+/// `root`.
 pub(super) fn make(root: &Path, tree: &Path, to: &Path) -> Result<()> {
     let file = File::create(to).with_context(|| format!("cannot create {}", to.display()))?;
     file.set_len(BYTES)?;
@@ -34,7 +36,7 @@ pub(super) fn make(root: &Path, tree: &Path, to: &Path) -> Result<()> {
         .arg_path("-d", tree)
         .arg_path("", to)
         .output()?;
-    // mke2fs keeps the owners of the unpacked files.
+    // mke2fs keeps the owners of the unpacked files
     let mut script = String::new();
     foreign(tree, Path::new("/"), &mut script)?;
     if !script.is_empty() {
@@ -51,7 +53,7 @@ pub(super) fn add(root: &Path, to: &Path, dir: &str, name: &str, content: &[u8])
     let commands = format!("cd {dir}\nwrite \"{shown}\" {name}\nstat {name}\n");
     let said = debugfs(root, to, &commands)?;
     fs::remove_file(&from)?;
-    // it ends well whatever happens
+    // debugfs returns success after errors
     let size = format!("Size: {}", content.len());
     ensure!(
         said.lines().any(|line| line.trim_end().ends_with(&size)),
@@ -60,7 +62,7 @@ pub(super) fn add(root: &Path, to: &Path, dir: &str, name: &str, content: &[u8])
     Ok(())
 }
 
-/// Runs commands of debugfs on the image `to`; its output.
+/// Runs debugfs commands on the image `to`; returns its output.
 fn debugfs(root: &Path, to: &Path, commands: &str) -> Result<String> {
     let file = to.with_extension("commands");
     fs::write(&file, commands)?;

@@ -1,4 +1,5 @@
-//! From unpacked packages to a root file system: the work of debootstrap and of the packages' maintainer scripts.
+//! Turns unpacked packages into a root file system, like debootstrap and the maintainer scripts of
+//! the packages.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -14,7 +15,7 @@ use crate::debian;
 /// Directories that Debian has merged into `/usr`, as links there.
 const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 
-/// Directories that no package brings.
+/// Directories that are in no package.
 const DIRECTORIES: [(&str, u32); 11] = [
     ("dev", 0o755),
     ("home", 0o755),
@@ -29,17 +30,17 @@ const DIRECTORIES: [(&str, u32); 11] = [
     ("var/tmp", 0o1777),
 ];
 
-/// Links that maintainer scripts make.
+/// Links made by maintainer scripts.
 const LINKS: [(&str, &str); 5] = [
     ("etc/mtab", "../proc/self/mounts"),
     ("etc/localtime", "/usr/share/zoneinfo/Etc/UTC"),
     ("usr/bin/awk", "mawk"),
     ("usr/bin/which", "which.debianutils"),
-    // the serial port is the test's
+    // the serial port is used by the test
     ("etc/systemd/system/serial-getty@ttyS0.service", "/dev/null"),
 ];
 
-/// Files that maintainer scripts or the installer make.
+/// Files made by maintainer scripts or the installer.
 fn files() -> [(&'static str, String); 6] {
     [
         (
@@ -66,14 +67,15 @@ fn files() -> [(&'static str, String); 6] {
     ]
 }
 
-/// The inputs of the result, beside the packages.
+/// Inputs of the result, besides the packages.
 pub(super) fn recipe() -> String {
     format!("1 {MERGED:?} {DIRECTORIES:?} {LINKS:?} {:?}\n", files())
 }
 
-/// Makes the root file system `tree` from the packages below `root`, on the same file system.
+/// Builds the root file system `tree` from the packages below `root`, on the same file
+/// system.
 pub(super) fn tree(root: &Path, tree: &Path) -> Result<()> {
-    // Links to the store's files, which are replaced here, never written to.
+    // hard links to the store's files, which are replaced here, never written
     let mut copy = Command::new("cp");
     debian::output(copy.args(["--archive", "--link"]).arg(root).arg(tree))?;
     for name in MERGED {
@@ -91,7 +93,7 @@ pub(super) fn tree(root: &Path, tree: &Path) -> Result<()> {
         write(tree, name, &text, 0o644)?;
     }
     let master = |name: &str| fs::read_to_string(root.join("usr/share/base-passwd").join(name));
-    // No password: there are no logins.
+    // no passwords: there are no logins
     let passwd = master("passwd.master").context("base-passwd's list of users")?;
     write(tree, "etc/passwd", &passwd.replace(":*:", ":x:"), 0o644)?;
     write(tree, "etc/group", &master("group.master")?, 0o644)?;
@@ -109,7 +111,7 @@ pub(super) fn tree(root: &Path, tree: &Path) -> Result<()> {
         .map(drop)
 }
 
-/// Moves `tree/NAME` to `tree/usr/NAME` and leaves a link.
+/// Moves `tree/NAME` to `tree/usr/NAME` and makes a link.
 fn merge(tree: &Path, name: &str) -> Result<()> {
     let (from, to) = (tree.join(name), tree.join("usr").join(name));
     if from.is_symlink() {
@@ -144,7 +146,7 @@ fn move_into(from: &Path, to: &Path) -> Result<()> {
     Ok(fs::remove_dir(from)?)
 }
 
-/// Replaces a file: its old content may be the store's.
+/// Replaces a file: the old one may be a hard link to the store's.
 fn write(tree: &Path, name: &str, text: &str, mode: u32) -> Result<()> {
     let path = tree.join(name);
     if path.exists() {
@@ -173,7 +175,7 @@ mod tests {
         }
         for name in MERGED {
             merge(tree, name).unwrap();
-            // once more changes nothing
+            // repeating it has no effect
             merge(tree, name).unwrap();
         }
         for path in [

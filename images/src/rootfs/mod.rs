@@ -1,7 +1,8 @@
-//! A real Debian as a test guest: Debian 12 with systemd, udev and initramfs-tools, on a disk image made without rights.
+//! Debian as a test guest: Debian 12 with systemd, udev and initramfs-tools, on a disk image built
+//! without privileges.
 //!
-//! Packages come from [`crate::store`]. No maintainer script is run; `finish` does their work.
-//! The image is kept in the cache directory under a name that holds the digest of its inputs.
+//! Packages come from [`crate::store`]. Maintainer scripts are not run; `finish` replaces
+//! them. The image is kept in the cache directory under a name with the digest of its inputs.
 
 mod disk;
 mod finish;
@@ -30,22 +31,23 @@ pub const UUID: &str = "6d627462-6d62-4264-8d62-646562313200";
 const IMAGE: &str = "disk.img";
 const IMAGE_DIGEST: &str = "disk.img.sha256";
 
-/// Which module of its kernel needs which.
+/// Dependencies between the modules of its kernel.
 const MODULES_DEP: &str = "modules.dep";
 
 /// The Debian of the tests.
 #[derive(Clone, Debug)]
 pub struct Debian {
-    /// The unpacked packages: for programs of the same Debian that run on this machine, and for the kernel.
+    /// The unpacked packages: the kernel, and programs of the same Debian to run on this machine.
     root: PathBuf,
-    /// The disk: an ext4 file system, not partitioned. Not to be written to: it is the cache's.
+    /// The disk: an ext4 file system without partitions. It belongs to the cache and must not
+    /// be written.
     pub disk: PathBuf,
     /// Output of depmod.
     modules_dep: PathBuf,
 }
 
 impl Debian {
-    /// Finds it in the cache; fetches it and makes the image when there is none that is whole.
+    /// Finds it in the cache; fetches packages and builds the image if there is no intact one.
     pub fn find() -> Result<Self> {
         let entry = store::open(&RECIPE).context(
             "Debian 12 as a guest is not cached and cannot be fetched: run this once with a network",
@@ -61,7 +63,7 @@ impl Debian {
         })
     }
 
-    /// Its kernel's release, as `uname -r` says it.
+    /// Returns the release of its kernel (`uname -r`).
     pub fn release(&self) -> Result<String> {
         release(&self.root)
     }
@@ -71,8 +73,8 @@ impl Debian {
         Ok(self.root.join(format!("boot/vmlinuz-{}", self.release()?)))
     }
 
-    /// Makes `to`, a disk like [`Self::disk`] with `initrd` as the initial RAM disk of its kernel: for a boot loader that
-    /// reads both from the disk.
+    /// Builds `to`, a disk like [`Self::disk`] with `initrd` as the initrd of its kernel, for a
+    /// boot loader that reads both from the disk.
     pub fn bootable_disk(&self, initrd: &[u8], to: &Path) -> Result<()> {
         let mut copy = Command::new("cp");
         debian::output(copy.arg("--sparse=always").arg(&self.disk).arg(to))?;
@@ -80,14 +82,15 @@ impl Debian {
         disk::add(&self.root, to, "/boot", &name, initrd)
     }
 
-    /// GRUB for UEFI, in one file that reads its configuration from `/EFI/debian/grub.cfg` beside it.
+    /// Returns GRUB for UEFI, in one file that reads its configuration from `/EFI/debian/grub.cfg`
+    /// beside it.
     pub fn grub_efi(&self) -> PathBuf {
         self.root
             .join("usr/lib/grub/x86_64-efi/monolithic/grubx64.efi")
     }
 
-    /// Modules of its kernel by their names (as `modprobe` takes them), and those that they need, each after what it
-    /// needs: file name and content.
+    /// Returns modules of its kernel by name (as for `modprobe`), with dependencies, in load order:
+    /// file name and contents.
     pub fn modules(&self, names: &[&str]) -> Result<Vec<(String, Vec<u8>)>> {
         let all = fs::read_to_string(&self.modules_dep)
             .with_context(|| format!("cannot read {}", self.modules_dep.display()))?;
@@ -100,7 +103,7 @@ impl Debian {
                 (file.replace('-', "_") == name.replace('-', "_")).then_some((path, needs))
             });
             let (path, needs) = line.with_context(|| format!("the kernel has no module {name}"))?;
-            // depmod lists the last one to load first
+            // depmod lists the first one to load last
             for path in needs.split_whitespace().rev().chain([path]) {
                 if !wanted.contains(&path) {
                     wanted.push(path);
@@ -117,13 +120,13 @@ impl Debian {
         wanted.into_iter().map(read).collect()
     }
 
-    /// A program of it, run on this machine.
+    /// Returns a program of it, to run on this machine.
     pub fn program(&self, path: &str) -> Program {
         Program::new(&self.root, path)
     }
 }
 
-/// Release of the one kernel below `root`.
+/// Returns the release of the only kernel below `root`.
 fn release(root: &Path) -> Result<String> {
     let boot = root.join("boot");
     let names = fs::read_dir(&boot).with_context(|| format!("cannot read {}", boot.display()))?;
@@ -147,7 +150,7 @@ fn release(root: &Path) -> Result<String> {
     Ok(found.concat())
 }
 
-/// The disk image made from the packages below `root`.
+/// Builds the disk image from the packages below `root`.
 fn image(root: &Path) -> Result<PathBuf> {
     let packages = root
         .parent()
@@ -199,7 +202,7 @@ fn image(root: &Path) -> Result<PathBuf> {
     whole(&entry)
 }
 
-/// The image of an entry, which has the digest that was noted when it was made.
+/// Returns the image of an entry, after checking its digest.
 fn whole(entry: &Path) -> Result<PathBuf> {
     let image = entry.join(IMAGE);
     let expected = fs::read_to_string(entry.join(IMAGE_DIGEST))

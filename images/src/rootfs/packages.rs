@@ -1,10 +1,10 @@
-//! The packages of the disk, and the files of them that are kept.
+//! The packages of the disk, and the files to keep.
 
 use crate::debian::Packages;
 use crate::store::Recipe;
 
 /// The packages on the disk. Documentation, translations, sound, graphics, wireless and other
-/// drivers that no test machine has are left out.
+/// drivers that no test machine has are omitted.
 pub(super) const RECIPE: Recipe = Recipe {
     name: "debian-12",
     suite: "bookworm",

@@ -35,7 +35,7 @@ impl Program {
         Ok(Self::new(root, path))
     }
 
-    /// The same, for a program that asks by which name it was called.
+    /// Like [`Self::of`], for a program that depends on the name in argv[0].
     pub(super) fn called(root: &Path, path: &str, name: &str) -> Self {
         let lib = root.join("lib/x86_64-linux-gnu");
         let usr_lib = root.join("usr/lib/x86_64-linux-gnu");
@@ -88,7 +88,8 @@ impl Program {
         self.command
     }
 
-    /// Runs it to its end; its standard output. The error shows its standard error.
+    /// Runs it to its end; returns its standard output. The error contains its
+    /// standard error.
     pub fn output(mut self) -> Result<Vec<u8>> {
         Ok(debian::output(&mut self.command)?.stdout)
     }

@@ -10,14 +10,14 @@ use super::recipe::Recipe;
 use crate::debian::Packages;
 use crate::digest::Digest;
 
-/// An entry that is whole.
+/// An intact entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Root of the unpacked files.
     pub root: PathBuf,
-    /// Packages, that which the recipe is about first.
+    /// Packages; the main one first.
     packages: Vec<Package>,
-    /// Digest of all of it.
+    /// Digest of the manifest.
     digest: Digest,
 }
 
@@ -50,7 +50,7 @@ impl Entry {
         })
     }
 
-    /// Version of the package that the recipe is about.
+    /// Version of the main package.
     pub fn version(&self) -> Option<&str> {
         Some(&self.packages.first()?.version)
     }

@@ -1,4 +1,4 @@
-//! Manifests: the list of all files of an entry, written and checked.
+//! Manifests: lists of all files of an entry.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,8 @@ pub(super) fn entry_name(recipe: &Recipe, manifest: &str) -> String {
     format!("{}-{}", recipe.name, &digest[..16])
 }
 
-/// Whether the entry was made by `recipe`; an error when it does not match its name and its manifest.
+/// Returns whether the entry was made with `recipe`; fails when it does not match its name and
+/// manifest.
 pub(super) fn verify(entry: &Path, recipe: &Recipe) -> Result<bool> {
     let text =
         fs::read_to_string(entry.join("manifest")).context("its manifest is not readable")?;

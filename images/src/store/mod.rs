@@ -1,8 +1,9 @@
-//! Unpacked package sets, kept in the cache directory under a name that holds their digest, and checked on every use.
+//! Unpacked package sets, kept in the cache directory under names with their digests, and checked
+//! on every use.
 //!
-//! An entry is `store/NAME-DIGEST/` with `manifest` and `root/`. The manifest lists the recipe, the packages and every
-//! file with its SHA-256; DIGEST is the SHA-256 of the manifest (first 16 digits). So an entry whose
-//! manifest and files agree needs neither apt nor a network.
+//! An entry is `store/NAME-DIGEST/` with `manifest` and `root/`. The manifest lists the recipe, the
+//! packages and every file with its SHA-256; DIGEST is the SHA-256 of the manifest (first 16
+//! digits). So an entry whose manifest and files match needs neither apt nor a network.
 
 mod entry;
 mod manifest;
@@ -24,7 +25,8 @@ use crate::progress::say;
 pub use entry::Entry;
 pub use recipe::Recipe;
 
-/// The entry for `recipe`, checked; fetched first when there is none that is whole.
+/// Returns the checked entry for `recipe`; fetches it first if there is no intact
+/// one.
 pub fn open(recipe: &Recipe) -> Result<Entry> {
     let store = cache::dir()?.join("store");
     open_in(&store, recipe, |work, root| {

@@ -1,11 +1,11 @@
-//! Which of the unpacked files are kept.
+//! Selects the unpacked files to keep.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-/// Removes files that `keep` does not name.
+/// Removes files that match none of `keep`.
 pub(super) fn prune(root: &Path, dir: &Path, keep: &[&str]) -> Result<()> {
     for (path, kind) in children(root, dir)? {
         let full = root.join(&path);
@@ -29,7 +29,7 @@ pub(super) fn prune(root: &Path, dir: &Path, keep: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Whether `path` agrees with `pattern` as far as `path` goes.
+/// True when `path` matches `pattern`, or a prefix of it.
 pub(super) fn fits(path: &Path, pattern: &str) -> bool {
     let mut wanted = Path::new(pattern).iter();
     path.iter().all(|found| {

@@ -15,7 +15,7 @@ const RECIPE: Recipe = Recipe {
     keep: &["usr/share/thing", "boot/thing-*"],
 };
 
-/// Stands in for the network: writes a tree and counts how often it was asked.
+/// A fake of the network: writes a tree, and counts the calls.
 struct Source(Cell<u32>);
 
 impl Source {
@@ -64,7 +64,7 @@ fn fetched_once_then_reused_without_the_source() {
 }
 
 #[test]
-fn damage_is_found_and_repaired() {
+fn damage_is_detected_and_repaired() {
     type Harm = fn(&Path) -> std::io::Result<()>;
     let harms: [Harm; 5] = [
         |root| fs::write(root.join("usr/share/thing/data"), "dat4"),
@@ -90,7 +90,7 @@ fn damage_is_found_and_repaired() {
 }
 
 #[test]
-fn an_entry_of_another_recipe_is_left_alone() {
+fn an_entry_of_another_recipe_is_not_changed() {
     let store = tempfile::tempdir().unwrap();
     let source = Source(Cell::new(0));
     let old = source.open(store.path(), &RECIPE).unwrap();
@@ -120,7 +120,7 @@ fn a_failed_fetch_leaves_no_entry() {
 }
 
 #[test]
-fn a_package_without_what_is_wanted_is_an_error() {
+fn a_package_without_the_wanted_files_is_an_error() {
     let store = tempfile::tempdir().unwrap();
     let source = Source(Cell::new(0));
     let recipe = Recipe {

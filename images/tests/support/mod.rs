@@ -1,5 +1,5 @@
-//! Shared by the tests: a loader that does only the steps that a test names, boot
-//! information written by hand, and QEMU.
+//! Shared by the tests: a loader for individual steps, manually built boot
+//! information, and QEMU.
 #![allow(dead_code, reason = "no test uses all of it")]
 
 pub mod trap;
@@ -14,14 +14,14 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// Where the boot information goes in these tests.
+/// Address of the boot information in these tests.
 pub const MBI: u32 = 0x200_0000;
-/// Where modules go.
+/// Address of modules.
 pub const MODULE: u64 = 0x300_0000;
-/// A run is over in well under a second; a hang must not look like slowness.
+/// Timeout; a run takes well under a second.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Something to put into memory.
+/// A segment to load.
 #[derive(Clone)]
 pub struct Part {
     pub address: u64,
@@ -103,7 +103,7 @@ pub fn load_elf(file: &[u8], delta: u64, relocate: bool) -> Loaded {
 }
 
 /// Lays out a file by its Multiboot2 address and entry address tags, which in
-/// these images lead the file.
+/// these images are at the start of the file.
 pub fn load_flat(file: &[u8]) -> Loaded {
     let word = |at: usize| u64::from(u32::from_le_bytes(file[at..at + 4].try_into().unwrap()));
     let (mut address, mut entry) = (None, None);
@@ -169,7 +169,7 @@ pub struct Run {
 pub fn qemu_command(dir: &Path) -> Command {
     let mut command = qemu::command().unwrap();
     command
-        // a device less is time less, for QEMU and for its firmware
+        // fewer devices make QEMU and its firmware start faster
         .args(["-accel", "tcg", "-m", "1024", "-nodefaults", "-no-reboot"])
         .args(["-display", "none"])
         .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
@@ -182,13 +182,13 @@ pub fn qemu_command(dir: &Path) -> Command {
     command
 }
 
-/// Starts the launcher with a plan. `until` ends a guest that does not end by
-/// itself, as soon as its output contains the text.
+/// Starts the launcher with a plan. `until` ends a guest that does not end
+/// itself, when its output contains the text.
 pub fn run(plan: &[u8], until: Option<&str>) -> Run {
     run_with(&[], plan, until)
 }
 
-/// The same with more arguments for QEMU.
+/// Like [`run`], with more arguments for QEMU.
 pub fn run_with(machine: &[&str], plan: &[u8], until: Option<&str>) -> Run {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);

@@ -1,4 +1,5 @@
-//! Code that faults under the handoff's gates, and the handoff's output.
+//! Runs code that faults with the handoff's gates, and returns the handoff's
+//! output.
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use super::qemu_command;
@@ -16,13 +17,13 @@ use std::mem::offset_of;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-/// Where the blob goes.
+/// Address of the blob.
 pub const BASE: u32 = 0x600_0000;
-/// Where the code goes; in long mode the page can be executed and not written.
+/// Address of the code; in long mode the page is executable and read-only.
 pub const CODE: u32 = 0x700_0000;
-/// Where the code finds [`Guest::data`]: not executable in long mode.
+/// Address of [`Guest::data`]: not executable in long mode.
 pub const DATA: u32 = 0x710_0000;
-/// A page directory (PSE) that maps 4 GiB one to one, but [`HOLE`].
+/// A page directory (PSE) that maps 4 GiB one to one, except [`HOLE`].
 pub const PAGES: u32 = 0x720_0000;
 /// No memory and no device; not present in [`PAGES`].
 pub const HOLE: u32 = 0xc000_0000;
@@ -30,10 +31,10 @@ pub const HOLE: u32 = 0xc000_0000;
 pub const RESERVED: u32 = 0xc040_0000;
 /// Words at [`DATA`], before [`Guest::data`].
 pub const POINTERS: usize = 16;
-/// A hang must not look like slowness.
+/// Timeout for hangs, well above a slow run.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// Instructions, and where one of them is.
+/// Instructions, and the offset of one of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Code {
     /// Machine code.
@@ -74,12 +75,12 @@ macro_rules! code {
     }};
 }
 
-/// Address of something in the blob's area.
+/// Returns the address of a field in the blob's area.
 pub fn area(offset: usize) -> u32 {
     BASE + blob::header().area + offset as u32
 }
 
-/// Offsets in [`DATA`] of addresses that only the blob's build decides.
+/// Offsets in [`DATA`] of addresses that depend on the blob's build.
 pub const P_TSS64: u32 = 0;
 pub const P_GDT: u32 = 4;
 pub const P_IDT32: u32 = 8;
@@ -89,9 +90,9 @@ pub const P_IDTR_BOTH: u32 = 20;
 /// Offset in [`DATA`] of [`Guest::data`].
 pub const P_DATA: u32 = 4 * POINTERS as u32;
 
-/// The code to run.
+/// Code to run.
 pub struct Guest<'a> {
-    /// Where the code runs: called by the handoff, or as its target.
+    /// Mode of the code: called by the handoff, or entered as its target.
     pub mode: Mode,
     /// At [`CODE`].
     pub code: &'a [u8],
@@ -101,14 +102,14 @@ pub struct Guest<'a> {
     pub patch: &'a dyn Fn(&mut [u8]),
     /// Consoles.
     pub consoles: Vec<Console>,
-    /// The code after a call that returns, or is entered.
+    /// Exit after a call that returns, or for the target.
     pub exit: Exit,
     /// More arguments of QEMU.
     pub args: &'a [&'a str],
-    /// Launcher's way in.
+    /// Entry method of the launcher.
     pub pack: fn(&[launch::Segment<'_>], u64) -> Vec<u8>,
-    /// Lines for QEMU's monitor, one after the other as long as what the code
-    /// said last is [`READY`].
+    /// Lines for QEMU's monitor, each sent when the last output of the code is
+    /// [`READY`].
     pub monitor: &'a [&'a str],
 }
 
@@ -138,7 +139,7 @@ impl<'a> Guest<'a> {
         }
     }
 
-    /// The segments for the launcher, and the address it jumps to.
+    /// Returns the segments for the launcher, and the address to jump to.
     fn segments(&self) -> ([(u64, u64, Vec<u8>); 4], u64) {
         let long = self.mode == Mode::Long;
         let mut built = blob::build(&Spec {
@@ -194,7 +195,7 @@ impl<'a> Guest<'a> {
         (self.pack)(&borrowed(&segments), entry)
     }
 
-    /// Boots; the handoff's output until it reset the machine.
+    /// Boots; returns the handoff's output until the machine is reset.
     pub fn run(&self) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
@@ -223,7 +224,7 @@ impl<'a> Guest<'a> {
             }
             if lines.len() > 0 && serial().ends_with(READY) {
                 let line = lines.next().copied().unwrap_or_default();
-                // fails when QEMU has ended meanwhile
+                // fails if QEMU has ended meanwhile
                 let _ = monitor.write_all(line.as_bytes());
             }
             std::thread::sleep(Duration::from_millis(3));
@@ -237,8 +238,8 @@ fn borrowed(segments: &[(u64, u64, Vec<u8>); 4]) -> [launch::Segment<'_>; 4] {
         .map(|(to, len, bytes)| (*to, *len, &bytes[..]))
 }
 
-/// Runs guests that need no more than the launcher and COM1, one after the other in one QEMU; what the handoff said in
-/// each of them until it reset the machine.
+/// Runs guests that need only the launcher and COM1, one after the other in one QEMU; returns the
+/// handoff's output of each.
 pub fn run_all(guests: &[Guest<'_>]) -> Vec<String> {
     let plans: Vec<_> = guests.iter().map(Guest::segments).collect();
     let plans: Vec<_> = plans
@@ -270,7 +271,7 @@ pub fn run_all(guests: &[Guest<'_>]) -> Vec<String> {
         if now != len {
             (len, grown) = (now, Instant::now());
         }
-        // silent for too long, or without an end: none says more than 2 KiB
+        // no output for too long, or without end: none prints more than 2 KiB
         if grown.elapsed() > DEADLINE || len > guests.len() as u64 * 0x1_0000 {
             qemu.kill().unwrap();
             break qemu.wait().unwrap();
@@ -300,7 +301,7 @@ pub fn pde(bytes: &[u8], addr: u32) -> usize {
     pd + 8 * (addr >> 21 & 511) as usize
 }
 
-/// The dumps in the handoff's output, all of them whole.
+/// Returns all dumps in the handoff's output, checking that they are intact.
 pub fn dumps(serial: &str) -> Vec<Dump> {
     let mut reader = Reader::default();
     let mut dumps: Vec<_> = serial.lines().flat_map(|line| reader.line(line)).collect();
@@ -311,7 +312,7 @@ pub fn dumps(serial: &str) -> Vec<Dump> {
     dumps
 }
 
-/// The one dump.
+/// Returns the only dump.
 pub fn dump(serial: &str) -> Dump {
     let mut dumps = dumps(serial);
     assert_eq!(dumps.len(), 1, "{serial}");

@@ -1,14 +1,14 @@
-//! Why no tables can be made.
+//! Errors of generating tables.
 
 use super::table::{MAX_BYTES, MAX_TABLES};
 
 /// Firmware's tables cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AcpiError {
-    /// No table at all.
+    /// No tables.
     #[error("there are no ACPI tables")]
     None,
-    /// Not a table.
+    /// An invalid table.
     #[error("ACPI table {name}: {found}")]
     Bad {
         /// Its file name.
@@ -16,17 +16,17 @@ pub enum AcpiError {
         /// The defect.
         found: String,
     },
-    /// More than a machine has.
+    /// Too many tables.
     #[error(
         "{count} ACPI tables with {bytes} bytes: at most {MAX_TABLES} with {MAX_BYTES} bytes are taken"
     )]
     TooMuch {
         /// Tables.
         count: usize,
-        /// Their bytes.
+        /// Their total size in bytes.
         bytes: usize,
     },
-    /// No list of processors.
+    /// No MADT, which lists the processors.
     #[error("there is no ACPI table APIC (MADT), which names the processors")]
     NoMadt,
     /// The processor is not in it.
@@ -34,7 +34,7 @@ pub enum AcpiError {
     NoProcessor {
         /// Its file name.
         name: String,
-        /// Looked for.
+        /// Its APIC id.
         apic_id: u32,
     },
 }

@@ -1,4 +1,4 @@
-//! The MADT: which processors there are (ACPI 6.5, 5.2.12).
+//! The MADT, which lists the processors (ACPI 6.5, 5.2.12).
 
 use super::AcpiError;
 use super::table::AcpiTable;
@@ -6,8 +6,8 @@ use super::wire::{CpuFlags, LocalApic, LocalX2Apic, Madt, MadtEntry, TableHeader
 use core::mem::offset_of;
 use zerocopy::FromBytes;
 
-/// The table `madt` with the processor `apic_id` disabled in each of its entries: no
-/// flag is left, not even that it could come later.
+/// The table `madt` with the processor `apic_id` disabled in each of its entries:
+/// all flags are cleared, including "online capable".
 pub(super) fn without(madt: &AcpiTable, apic_id: u32) -> Result<Vec<u8>, AcpiError> {
     let mut bytes = madt.bytes.clone();
     let mut found = false;

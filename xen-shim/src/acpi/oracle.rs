@@ -9,7 +9,7 @@ use acpi::madt::{Madt, MadtEntry};
 use acpi::{AcpiHandler, AcpiTables, PhysicalMapping};
 use std::ptr::NonNull;
 
-/// Memory with tables, each at the address that they name.
+/// Memory with tables at the addresses in their root tables.
 #[derive(Clone, Debug)]
 struct Memory {
     start: usize,
@@ -30,8 +30,8 @@ impl AcpiHandler for Memory {
     fn unmap_physical_region<T>(_: &PhysicalMapping<Self, T>) {}
 }
 
-/// Signatures of all tables of the tree below `rsdp`, in order, and the APIC ids of
-/// the processors that can be used.
+/// Returns the signatures of all tables below `rsdp`, in order, and the APIC ids of
+/// usable processors.
 fn walk(memory: &Memory, rsdp: u64) -> (Vec<String>, Vec<u32>) {
     // SAFETY: the handler lets the crate read the tree's memory, and no other.
     let tables = unsafe { AcpiTables::from_rsdp(memory.clone(), rsdp as usize) }.unwrap();

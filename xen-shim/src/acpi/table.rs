@@ -1,15 +1,15 @@
-//! Firmware's tables, checked.
+//! Checks firmware's tables.
 
 use super::AcpiError;
 use super::wire::TableHeader;
 use std::cmp::Ordering;
 use zerocopy::FromBytes;
 
-/// More tables than any machine has.
+/// Maximum number of tables.
 pub(super) const MAX_TABLES: usize = 1024;
-/// More bytes of them.
+/// Maximum total size of tables in bytes.
 pub(super) const MAX_BYTES: usize = 16 << 20;
-/// Tables that FADT points to, and no root table.
+/// Tables that FADT points to, which are not listed in a root table.
 const NOT_LISTED: [&[u8]; 2] = [b"DSDT", b"FACS"];
 
 /// One of the firmware's tables.
@@ -17,11 +17,12 @@ const NOT_LISTED: [&[u8]; 2] = [b"DSDT", b"FACS"];
 pub struct AcpiTable {
     /// File name: "APIC", "SSDT2".
     pub name: String,
-    /// All of it.
+    /// Contents.
     pub bytes: Vec<u8>,
 }
 
-/// The tables that belong into a root table, each looked at, by name.
+/// Returns the tables that belong in a root table, after checking each, sorted
+/// by name.
 pub(super) fn listed(tables: &[AcpiTable]) -> Result<Vec<&AcpiTable>, AcpiError> {
     if tables.is_empty() {
         return Err(AcpiError::None);
@@ -45,7 +46,7 @@ pub(super) fn listed(tables: &[AcpiTable]) -> Result<Vec<&AcpiTable>, AcpiError>
     Ok(listed)
 }
 
-/// SSDT2 comes before SSDT10: the order that firmware listed them in.
+/// Orders SSDT2 before SSDT10, as in firmware's list.
 fn by_number(one: &str, other: &str) -> Ordering {
     let split = |name: &str| {
         let word = name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
@@ -54,7 +55,7 @@ fn by_number(one: &str, other: &str) -> Ordering {
     split(one).cmp(&split(other)).then_with(|| one.cmp(other))
 }
 
-/// Checks a table's header, but not its checksum: Linux and Xen use tables with a bad one.
+/// Checks a table's header, but not its checksum: Linux and Xen accept a wrong one.
 fn check(table: &AcpiTable) -> Result<(), AcpiError> {
     let bad = |found: String| {
         Err(AcpiError::Bad {

@@ -31,7 +31,7 @@ fn x2apic(id: u32, flags: u32) -> Vec<u8> {
     [&[9, 16, 0, 0][..], &words].concat()
 }
 
-/// Behind 8 bytes: processors, and an I/O APIC between them.
+/// A MADT with processors, and an I/O APIC between them.
 fn madt(entries: &[Vec<u8>]) -> AcpiTable {
     let io_apic = vec![1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0];
     let (first, rest) = entries.split_first().unwrap();
@@ -49,7 +49,7 @@ pub(super) fn machine() -> Vec<AcpiTable> {
     ]
 }
 
-/// Address and bytes of each table of the tree below the RSDP at `at`.
+/// Returns address and contents of each table below the RSDP at `at`.
 fn tree(built: &Trees, base: u64, at: u64) -> Vec<(u64, &[u8])> {
     let from = |addr: u64| &built.bytes[(addr - base) as usize..];
     let bytes = &from(at)[..RSDP_LEN as usize];
@@ -101,7 +101,7 @@ fn both_trees_have_all_tables_and_differ_in_one_processor() {
 
 #[test]
 fn a_processor_is_disabled_wherever_it_is_named() {
-    // id 2 by both kinds of entry, once only "online capable"
+    // id 2 in both kinds of entry, once only "online capable"
     let table = madt(&[
         apic(0, 1),
         apic(2, 1),
@@ -123,7 +123,8 @@ fn a_processor_is_disabled_wherever_it_is_named() {
     assert_eq!(madt::without(&high, 0x1_0000).unwrap(), expected.bytes);
 }
 
-/// Ids from 255 on are x2APIC's. Entries of the old kind with 255 are places without a processor, and 0x104 is no 4.
+/// Ids from 255 on are x2APIC ids. Entries of the old kind with 255 are unused, and 0x104 must not
+/// be confused with 4.
 #[test]
 fn a_boot_processor_with_an_id_of_more_than_a_byte() {
     for boot in [0xff, 0x104, 0xffff_fff0] {
@@ -145,7 +146,7 @@ fn a_boot_processor_with_an_id_of_more_than_a_byte() {
         let others = tree(&built, 0x10_0000, built.others);
         assert_eq!(all[0].1, madt(&entries(1)).bytes);
         assert_eq!(others[0].1, madt(&entries(0)).bytes);
-        // an old entry alone is no processor with that id
+        // an old entry alone is not a processor with that id
         let none = build(&tables(0), 0x10_0000, boot).unwrap_err();
         assert!(none.to_string().contains("no enabled processor"), "{none}");
     }
@@ -194,7 +195,7 @@ fn invalid_tables_are_named() {
 }
 
 #[test]
-fn dmar_has_its_signature_again() {
+fn the_signature_of_dmar_is_restored() {
     let mut tables = machine();
     tables.push(table("XMAR", b"XMAR", &[0x26; 12]));
     let built = build(&tables, 0, 0).unwrap();
@@ -203,7 +204,7 @@ fn dmar_has_its_signature_again() {
 }
 
 #[test]
-fn a_bad_checksum_is_copied_as_it_is() {
+fn a_wrong_checksum_is_copied_unchanged() {
     let mut tables = machine();
     tables[2].bytes[CHECKSUM] ^= 1;
     let built = build(&tables, 0, 0).unwrap();
@@ -232,7 +233,7 @@ proptest! {
     }
 
     #[test]
-    fn all_other_processors_stay(ids in proptest::collection::btree_set(0_u32..600, 1..40), pick in any::<prop::sample::Index>()) {
+    fn all_other_processors_are_kept(ids in proptest::collection::btree_set(0_u32..600, 1..40), pick in any::<prop::sample::Index>()) {
         let ids: Vec<u32> = ids.into_iter().collect();
         let entry = |id: u32, flags| match u8::try_from(id) {
             Ok(id) => apic(id, flags),

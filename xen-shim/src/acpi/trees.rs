@@ -1,4 +1,4 @@
-//! Two trees of tables in one piece of memory.
+//! Two trees of tables in one block.
 
 use super::table::{AcpiTable, listed};
 use super::wire::{Rsdp, TableHeader, seal};
@@ -6,15 +6,15 @@ use super::{AcpiError, RSDP_LEN, madt};
 use core::mem::offset_of;
 use zerocopy::{FromBytes, IntoBytes};
 
-/// Tables begin at multiples of this; RSDPs are looked for at those.
+/// Alignment of tables; RSDPs are searched at multiples of this.
 const ALIGN: usize = 16;
 /// Offset of the checksum in a table.
 const CHECKSUM: usize = offset_of!(TableHeader, checksum);
 
-/// Tables, ready for the address that they were built for.
+/// Tables built for a given address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trees {
-    /// To be loaded there.
+    /// Contents to load at that address.
     pub bytes: Vec<u8>,
     /// Address of the RSDP of the tree with all processors.
     pub all: u64,
@@ -22,22 +22,22 @@ pub struct Trees {
     pub others: u64,
 }
 
-/// Bytes that [`build`] will need.
+/// Size of the result of [`build`] in bytes.
 ///
 /// # Errors
 ///
-/// As [`build`]'s, but for the contents of the MADT.
+/// Errors of [`build`], except those about the contents of the MADT.
 pub fn len(tables: &[AcpiTable]) -> Result<u64, AcpiError> {
     let listed = listed(tables)?;
     Ok(TreeLayout::new(&listed)?.len as u64)
 }
 
 /// Builds both trees for the address `at`, a multiple of 16, from all tables that
-/// Linux gives out. `boot_cpu` is the APIC id of the boot processor.
+/// Linux exports. `boot_cpu` is the APIC id of the boot processor.
 ///
 /// # Errors
 ///
-/// A table that is not whole, by name; no MADT, or none that has the processor.
+/// When a table is incomplete (named), or there is no MADT with that processor.
 pub fn build(tables: &[AcpiTable], at: u64, boot_cpu: u32) -> Result<Trees, AcpiError> {
     let listed = listed(tables)?;
     let layout = TreeLayout::new(&listed)?;
@@ -56,7 +56,8 @@ pub fn build(tables: &[AcpiTable], at: u64, boot_cpu: u32) -> Result<Trees, Acpi
         }
     }
 
-    // the originals' maker, so that rules for it still apply
+    // with the OEM fields of the originals, so that OEM-specific rules still
+    // apply
     let (like, _) = TableHeader::read_from_prefix(&madt.bytes).map_err(|_| AcpiError::NoMadt)?;
     for (tree, of_madt) in [layout.places[layout.madt], layout.disabled]
         .into_iter()
@@ -77,10 +78,10 @@ pub fn build(tables: &[AcpiTable], at: u64, boot_cpu: u32) -> Result<Trees, Acpi
     })
 }
 
-/// Between the two RSDPs.
+/// Distance of the two RSDPs.
 const STEP: usize = 64;
 
-/// Offsets of everything.
+/// Offsets of all parts.
 struct TreeLayout {
     /// The XSDTs: with all processors, and without one.
     xsdts: [usize; 2],
@@ -90,7 +91,7 @@ struct TreeLayout {
     madt: usize,
     /// The second MADT.
     disabled: usize,
-    /// Bytes of it all.
+    /// Total size in bytes.
     len: usize,
 }
 
@@ -118,7 +119,8 @@ impl TreeLayout {
     }
 }
 
-/// A root table for tables at `addresses`, by the maker of `like`.
+/// Builds a root table for tables at `addresses`, with the OEM fields of
+/// `like`.
 fn xsdt(addresses: impl ExactSizeIterator<Item = u64>, like: TableHeader) -> Vec<u8> {
     let length = size_of::<TableHeader>() + 8 * addresses.len();
     let header = TableHeader {
@@ -149,7 +151,7 @@ fn rsdp(xsdt: u64, oem_id: [u8; 6]) -> Rsdp {
         extended_checksum: 0,
         reserved: [0; 3],
     };
-    // the first for ACPI 1.0's part, the second for all
+    // the first checksum is of the ACPI 1.0 part, the second of all
     let bytes = rsdp.as_mut_bytes();
     seal(
         &mut bytes[..offset_of!(Rsdp, length)],

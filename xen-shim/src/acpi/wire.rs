@@ -1,4 +1,4 @@
-//! ACPI's structures, byte by byte (ACPI 6.5, 5.2).
+//! ACPI's structures (ACPI 6.5, 5.2).
 
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -11,7 +11,7 @@ pub struct Rsdp {
     pub signature: [u8; 8],
     /// Makes the sum of the bytes up to `rsdt` zero.
     pub checksum: u8,
-    /// Maker.
+    /// OEM id.
     pub oem_id: [u8; 6],
     /// 2.
     pub revision: u8,
@@ -27,7 +27,7 @@ pub struct Rsdp {
     pub reserved: [u8; 3],
 }
 
-/// Header of each table but FACS (5.2.6).
+/// Header of each table except FACS (5.2.6).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 pub struct TableHeader {
@@ -35,15 +35,15 @@ pub struct TableHeader {
     pub signature: [u8; 4],
     /// Bytes of the table, this header included.
     pub length: U32,
-    /// Of the table's layout.
+    /// Revision of the table's format.
     pub revision: u8,
     /// Makes the sum of all bytes of the table zero.
     pub checksum: u8,
-    /// Maker.
+    /// OEM id.
     pub oem_id: [u8; 6],
-    /// Maker's name of the table.
+    /// OEM's name of the table.
     pub oem_table_id: [u8; 8],
-    /// Maker's revision.
+    /// OEM's revision.
     pub oem_revision: U32,
     /// Tool that made the table.
     pub creator_id: [u8; 4],
@@ -57,9 +57,9 @@ pub struct TableHeader {
 pub struct Madt {
     /// "APIC".
     pub header: TableHeader,
-    /// Of every CPU.
+    /// Address of each CPU's local APIC.
     pub local_apic: U32,
-    /// Bit 0: there are two 8259, too.
+    /// Bit 0: there are also two 8259 PICs.
     pub flags: U32,
 }
 
@@ -79,7 +79,7 @@ pub struct MadtEntry {
 pub struct LocalApic {
     /// Type and length.
     pub entry: MadtEntry,
-    /// Of the processor's object in the DSDT.
+    /// Id of the processor object in the DSDT.
     pub processor: u8,
     /// APIC id.
     pub id: u8,
@@ -104,7 +104,7 @@ pub struct LocalX2Apic {
     pub id: U32,
     /// [`CpuFlags`].
     pub flags: U32,
-    /// Of the processor's object in the DSDT.
+    /// Id of the processor object in the DSDT.
     pub processor: U32,
 }
 
@@ -117,7 +117,7 @@ bitflags::bitflags! {
     /// Flags of a processor (table 5.22).
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct CpuFlags: u32 {
-        /// It can be used.
+        /// The processor can be used.
         const ENABLED = 1 << 0;
         /// It is not enabled, but may be later.
         const ONLINE_CAPABLE = 1 << 1;
@@ -132,7 +132,7 @@ const _: () = {
     assert!(size_of::<LocalX2Apic>() == 16);
 };
 
-/// Makes the sum of `bytes` zero by the byte at `at`.
+/// Sets the byte at `at` so that the sum of `bytes` is zero.
 pub fn seal(bytes: &mut [u8], at: usize) {
     bytes[at] = 0;
     bytes[at] = 0_u8.wrapping_sub(sum(bytes));

@@ -29,13 +29,13 @@ fn no_real_mode_is_added_once_before_the_double_dash() {
             }
         );
     }
-    // spellings that Xen does not know
+    // parameters that Xen does not support
     assert!(!avoids_real_mode("real-mode=0 noreal no-real-mode=1"));
     assert_eq!(command_line("", false).text, "no-real-mode");
 }
 
 #[test]
-fn real_mode_leaves_the_line_and_warns() {
+fn real_mode_keeps_the_command_line_and_warns() {
     let line = command_line("com1=x", true);
     assert_eq!(line.text, "com1=x");
     assert!(
@@ -46,7 +46,7 @@ fn real_mode_leaves_the_line_and_warns() {
 }
 
 #[test]
-fn a_silent_xen_is_warned_of() {
+fn a_xen_without_console_is_a_warning() {
     let line = command_line("no-real-mode console=com1 -- com1=x", false);
     assert!(line.messages[0].contains("com1="), "{:?}", line.messages);
     assert_eq!(
@@ -99,7 +99,7 @@ fn the_first_module_must_be_a_kernel() {
 }
 
 #[test]
-fn counts_have_limits() {
+fn counts_are_limited() {
     let kernel = bzimage(0x20f);
     let many: Vec<(&str, &[u8])> = vec![("k", &kernel); MAX_MODULES + 1];
     assert_eq!(

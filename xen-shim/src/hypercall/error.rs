@@ -1,4 +1,4 @@
-//! Errors of hypercalls, with their meaning and remedy.
+//! Errors of hypercalls, with their meaning and a fix.
 
 use super::{Errno, LoadProblem};
 
@@ -6,7 +6,7 @@ use super::{Errno, LoadProblem};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HypercallError {
-    /// No device leads to Xen.
+    /// No device for hypercalls.
     #[error(
         "no way to Xen: neither /dev/xen/privcmd nor /proc/xen/privcmd exists; load the kernel \
          module (`modprobe xen-privcmd`)"
@@ -20,7 +20,7 @@ pub enum HypercallError {
         /// Error of open(2).
         errno: Errno,
     },
-    /// No memory that stays resident.
+    /// No memory for a hypercall buffer.
     #[error(
         "no {len} bytes of locked memory for a hypercall ({errno}): free some memory in dom0, or raise RLIMIT_MEMLOCK"
     )]
@@ -33,11 +33,11 @@ pub enum HypercallError {
     /// Frames of the machine could not be mapped.
     #[error("Xen does not let dom0 map machine frame {mfn:#x} (domain {domain:#x}): {errno}")]
     Map {
-        /// Whose frame.
+        /// Owner of the frame.
         domain: u16,
         /// The first frame refused.
         mfn: u64,
-        /// Why.
+        /// Error of the mapping.
         errno: Errno,
     },
     /// KEXEC_CMD_kexec_load failed.
@@ -58,7 +58,7 @@ pub enum HypercallError {
         /// Its meaning, and the remedy.
         meaning: String,
     },
-    /// Xen answered with something that cannot be.
+    /// Xen returned an impossible answer.
     #[error("{call}: {answer}")]
     Nonsense {
         /// Its name in Xen's headers.

@@ -1,11 +1,11 @@
-//! The meaning of Xen's error numbers, call by call.
+//! Meaning of Xen's error numbers, by hypercall.
 
 use super::image::ImageKind;
 use super::problem::{NO_KEXEC, NOT_ALLOWED};
 use super::range::KexecRange;
 use super::{Errno, HypercallError, LoadProblem};
 
-/// A call that fails, other than load.
+/// A failed hypercall, other than load.
 pub(super) enum FailedCall {
     GetRange(KexecRange),
     Unload,

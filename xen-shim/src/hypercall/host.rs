@@ -1,6 +1,6 @@
 // UNSAFETY: makes hypercalls.
 #![expect(unsafe_code)]
-//! Facts about the machine that Xen gives its control domain.
+//! Facts about the machine that Xen provides to its control domain.
 
 use super::explain::{FailedCall, explain};
 use super::transport::request;
@@ -13,9 +13,9 @@ use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 use std::fmt;
 use zerocopy::{FromBytes, FromZeros};
 
-/// Entries of a memory map at most: four times what Xen's own map can have.
+/// Maximum number of entries of a memory map: four times that of Xen's own map.
 const MAX_ENTRIES: usize = 4096;
-/// Bytes that [`XenMachine::read`] maps at once.
+/// Maximum size that [`XenMachine::read`] maps at once, in bytes.
 const PART: u64 = MIB;
 
 /// An entry of the machine's memory map.
@@ -59,15 +59,15 @@ impl fmt::Display for XenVersion {
 pub struct XenMachine<'a>(&'a dyn Transport);
 
 impl<'a> XenMachine<'a> {
-    /// By way of `transport`.
+    /// Queries Xen through `transport`.
     #[must_use]
     pub fn new(transport: &'a dyn Transport) -> Self {
         Self(transport)
     }
 
-    /// The machine's memory map, as firmware gave it and Xen corrected it, with
-    /// the I/O memory that is Xen's own (local APIC, I/O APICs) as reserved. The
-    /// crash area and Xen itself are RAM in it.
+    /// Returns firmware's memory map with Xen's corrections; Xen's own I/O
+    /// memory (local APIC, I/O APICs) is reserved. The crash area and Xen itself
+    /// are RAM in it.
     ///
     /// # Errors
     ///
@@ -98,8 +98,8 @@ impl<'a> XenMachine<'a> {
     }
 
     /// All pages that belong to a domain, sorted and merged, by the
-    /// machine-to-physical table: nothing of Xen, of its free heap, of the crash
-    /// area or of I/O memory is in it. True at this moment only.
+    /// machine-to-physical table: it contains no page of Xen, its free heap, the
+    /// crash area or I/O memory. Only valid at the time of the call.
     ///
     /// # Errors
     ///
@@ -108,8 +108,9 @@ impl<'a> XenMachine<'a> {
         m2p::M2pTable::open(self.0)?.owned_runs()
     }
 
-    /// Whether every page of each of `ranges` still belongs to a domain. To be
-    /// asked after a load: a page given back to Xen in between may be lost.
+    /// Whether every page of each of `ranges` still belongs to a domain. Must
+    /// be checked after a load: a page that was returned to Xen in between may
+    /// be lost.
     ///
     /// # Errors
     ///
@@ -119,8 +120,8 @@ impl<'a> XenMachine<'a> {
         ranges.iter().map(|range| table.owns(*range)).collect()
     }
 
-    /// Free memory of Xen's heap, in bytes; `None` where this Xen accepts no
-    /// version of the sysctl interface that is known.
+    /// Free memory of Xen's heap, in bytes; `None` if this Xen accepts no known
+    /// version of the sysctl interface.
     ///
     /// # Errors
     ///
@@ -129,8 +130,8 @@ impl<'a> XenMachine<'a> {
         physinfo::free_heap(self.0)
     }
 
-    /// `len` bytes of machine memory from `addr`, that belongs to no domain:
-    /// below 1 MiB, firmware tables, I/O memory.
+    /// Reads `len` bytes of machine memory from `addr` that belong to no
+    /// domain: below 1 MiB, firmware tables, I/O memory.
     ///
     /// # Errors
     ///
@@ -187,7 +188,7 @@ impl<'a> XenMachine<'a> {
         Ok(answer.apic_id)
     }
 
-    /// Which Xen this is.
+    /// Returns the version of Xen.
     ///
     /// # Errors
     ///
@@ -208,7 +209,8 @@ impl<'a> XenMachine<'a> {
         })
     }
 
-    /// Xen's own command line; Xen cuts it at 1023 bytes (public/version.h, `xen_commandline_t`).
+    /// Xen's own command line; Xen truncates it to 1023 bytes (public/version.h,
+    /// `xen_commandline_t`).
     ///
     /// # Errors
     ///

@@ -2,15 +2,16 @@
 
 use handoff::addr::PhysRange;
 
-/// Segments of an image at most: Xen refuses one more, of any kind.
+/// Maximum number of segments of an image, of any kind.
 pub const MAX_SEGMENTS: usize = 15;
 
 /// The image that an orderly exec starts, or the one for a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ImageKind {
-    /// KEXEC_TYPE_DEFAULT. Loaded into free memory of Xen, put in place by exec.
+    /// KEXEC_TYPE_DEFAULT. Loaded to free memory of Xen, moved to its
+    /// destination by exec.
     Default,
-    /// KEXEC_TYPE_CRASH. Loaded in its place, in the crash area.
+    /// KEXEC_TYPE_CRASH. Loaded to its destination in the crash area.
     Crash,
 }
 
@@ -48,16 +49,16 @@ impl Arch {
 /// A part of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadSegment<'a> {
-    /// The content; zeros follow up to the end of `dest`. `None`: the memory at
-    /// `dest` is not touched, only mapped when the image is entered. `Some` of
-    /// nothing: all of `dest` is zeroed.
+    /// Contents, followed by zeros up to the end of `dest`. `None`: the memory
+    /// at `dest` is not written, only mapped when the image is entered. Empty:
+    /// all of `dest` is zeroed.
     pub data: Option<&'a [u8]>,
-    /// Where, in whole pages.
+    /// Destination, in whole pages.
     pub dest: PhysRange,
 }
 
 impl<'a> LoadSegment<'a> {
-    /// `data` at `dest`; no data: only mapped.
+    /// A segment with `data` at `dest`; without data it is only mapped.
     #[must_use]
     pub fn new(data: &'a [u8], dest: PhysRange) -> Self {
         let data = (!data.is_empty()).then_some(data);
@@ -68,13 +69,13 @@ impl<'a> LoadSegment<'a> {
 /// An image.
 #[derive(Clone, Copy, Debug)]
 pub struct LoadImage<'a> {
-    /// When it runs.
+    /// Type of the image.
     pub kind: ImageKind,
-    /// How it is entered.
+    /// Entry mode.
     pub arch: Arch,
-    /// Where: machine address.
+    /// Entry point: machine address.
     pub entry: u64,
-    /// Its parts, [`MAX_SEGMENTS`] at most, none overlapping another even where
-    /// they are only mapped.
+    /// Segments, at most [`MAX_SEGMENTS`], not overlapping, even if they are
+    /// only mapped.
     pub segments: &'a [LoadSegment<'a>],
 }

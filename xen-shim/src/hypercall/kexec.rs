@@ -1,8 +1,8 @@
 // UNSAFETY: makes hypercalls.
 #![expect(unsafe_code)]
-//! KEXEC_CMD_*: images that Xen starts in its own place (public/kexec.h).
+//! KEXEC_CMD_*: images that replace Xen (public/kexec.h).
 //!
-//! A paravirtualized dom0 only: Xen answers ENOSYS to any other.
+//! For a paravirtualized dom0 only: Xen returns ENOSYS to other domains.
 
 use super::explain::{FailedCall, explain};
 use super::image::{ImageKind, LoadImage};
@@ -18,13 +18,14 @@ use handoff::addr::PhysRange;
 pub struct Kexec<'a>(&'a dyn Transport);
 
 impl<'a> Kexec<'a> {
-    /// By way of `transport`.
+    /// Uses Xen's kexec through `transport`.
     #[must_use]
     pub fn new(transport: &'a dyn Transport) -> Self {
         Self(transport)
     }
 
-    /// Where `range` is. The crash area is empty if none is reserved.
+    /// Returns the address of `range`. The crash area is empty if none is
+    /// reserved.
     ///
     /// # Errors
     ///
@@ -48,27 +49,29 @@ impl<'a> Kexec<'a> {
         })
     }
 
-    /// Loads `image`, in place of the one of its kind.
+    /// Loads `image`, replacing the one of its type.
     ///
-    /// A default image that is refused leaves the one before. A crash image that
-    /// Xen's checks would refuse does, too; otherwise the one before is unloaded
-    /// first, because Xen would copy the new one over it, and then free it by a
-    /// list of pages that may be overwritten by then, which panics the host.
+    /// If a default image is refused, the previous one is kept; also for a crash
+    /// image that Xen's checks would refuse. Otherwise the previous crash image
+    /// is unloaded first, because Xen would copy the new one over it, and then
+    /// free it by a list of pages that may be overwritten by then, which panics
+    /// the host.
     ///
-    /// Limits of Xen's answer:
-    /// - success does not prove that every page is there: Xen loses the error of
-    ///   a segment that ran out of memory when mapping it succeeds. Ask
+    /// Limitations of Xen's result:
+    /// - success does not prove that every page was loaded: Xen drops the
+    ///   out-of-memory error of a segment if mapping it succeeds. Call
     ///   [`XenMachine::free_heap`](super::XenMachine::free_heap) before.
     /// - A destination in free memory of Xen's heap may get a copy of page 0
     ///   instead, and then unloading or replacing the image panics the host. Use
-    ///   destinations that [`XenMachine::owned_runs`](super::XenMachine::owned_runs)
-    ///   gives, or the crash area, and check again after the load.
-    /// - Destinations are not checked against memory: a default image is taken
-    ///   for any address.
+    ///   destinations from
+    ///   [`XenMachine::owned_runs`](super::XenMachine::owned_runs), or the crash
+    ///   area, and check again after the load.
+    /// - Destinations are not checked against memory: a default image is
+    ///   accepted for any address.
     ///
     /// # Errors
     ///
-    /// [`HypercallError::Load`] names the rule that the image breaks.
+    /// [`HypercallError::Load`] names the rule that the image violates.
     pub fn load(&self, image: &LoadImage<'_>) -> Result<(), HypercallError> {
         let (kind, arch) = (image.kind.number(), image.arch.number());
         let area = match image.kind {
@@ -84,8 +87,8 @@ impl<'a> Kexec<'a> {
         self.load_numbers(image, kind, arch)
     }
 
-    /// KEXEC_CMD_kexec_load alone, with any numbers for kind and architecture:
-    /// nothing is checked or unloaded first.
+    /// Calls KEXEC_CMD_kexec_load only, with arbitrary numbers for type and
+    /// architecture, without checks or a previous unload.
     ///
     /// # Errors
     ///
@@ -135,7 +138,7 @@ impl<'a> Kexec<'a> {
         })
     }
 
-    /// Forgets the image of `kind`; nothing happens where there is none.
+    /// Unloads the image of `kind`; it is not an error if there is none.
     ///
     /// Panics the host when that image is a default one with a destination that
     /// was free memory of Xen's heap when it was loaded (see [`Kexec::load`]).
@@ -150,8 +153,8 @@ impl<'a> Kexec<'a> {
             .map_err(|errno| explain(FailedCall::Unload, errno))
     }
 
-    /// Starts the image of `kind` at once: no driver of dom0 and no guest is shut
-    /// down. Returns on failure only.
+    /// Starts the image of `kind` immediately: no driver of dom0 and no guest is
+    /// shut down. Returns on failure only.
     pub fn exec(&self, kind: ImageKind) -> HypercallError {
         let exec = KexecExec {
             kind: kind.number().into(),
@@ -169,10 +172,11 @@ impl<'a> Kexec<'a> {
         }
     }
 
-    /// The answer of KEXEC_CMD_kexec_status for `kind`, which is *not* whether an
-    /// image is loaded: Xen has two slots for each kind, and returns the number of the
-    /// current one. Two loads give `false`; an unload without an image may give `true`.
-    /// Only a changed answer is useful: an image was loaded or unloaded in between.
+    /// Returns the result of KEXEC_CMD_kexec_status for `kind`, which is *not* whether
+    /// an image is loaded: Xen has two slots for each kind, and returns the number of
+    /// the current one. Two loads give `false`; an unload without an image may give
+    /// `true`. Only a changed answer is useful: an image was loaded or unloaded in
+    /// between.
     ///
     /// # Errors
     ///

@@ -32,7 +32,7 @@ fn every_row_of_the_table() {
         let answer = case.run(&kexec).err();
         let errno = answer.as_ref().map(|error| error.errno().unwrap());
         assert_eq!(errno, case.expected, "{}: {answer:?}", case.name);
-        // every refusal is explained
+        // every refusal has an explanation
         if let Some(HypercallError::Load { problem, .. }) = answer {
             assert_ne!(problem, LoadProblem::Unknown, "{}", case.name);
         }
@@ -84,7 +84,7 @@ fn each_refusal_names_its_rule() {
 }
 
 #[test]
-fn errors_without_a_broken_rule_are_explained() {
+fn errors_without_a_violated_rule_are_explained() {
     let refused = |errno| {
         let xen = FakeXen::default();
         xen.fail_next(op::KEXEC, kexec_cmd::LOAD, errno);
@@ -127,7 +127,7 @@ fn errors_without_a_broken_rule_are_explained() {
 }
 
 #[test]
-fn an_image_arrives_as_it_was_given() {
+fn an_image_is_passed_unchanged() {
     let xen = FakeXen::default();
     let kexec = Kexec::new(&xen);
     let low = range(0, 0x1000);
@@ -153,9 +153,9 @@ fn an_image_arrives_as_it_was_given() {
 }
 
 #[test]
-fn a_crash_image_goes_before_the_next_is_copied_over_it() {
+fn a_crash_image_is_unloaded_before_the_next_is_copied_over_it() {
     let words = vec![8; 4 * MIB as usize];
-    // as Xen does it
+    // as Xen does
     let replace = |by_load: bool| {
         let xen = FakeXen::default();
         let kexec = Kexec::new(&xen);
@@ -177,7 +177,7 @@ fn a_crash_image_goes_before_the_next_is_copied_over_it() {
     assert!(replace(false).unwrap().contains("list"));
     assert_eq!(replace(true), None);
 
-    // one that is refused by a rule does not cost the one before
+    // an image that violates a rule does not remove the previous one
     let xen = FakeXen::default();
     let kexec = Kexec::new(&xen);
     load(&kexec, ImageKind::Crash, &[1], AREA).unwrap();
@@ -186,7 +186,7 @@ fn a_crash_image_goes_before_the_next_is_copied_over_it() {
 }
 
 #[test]
-fn an_image_over_free_memory_panics_the_host_when_it_goes() {
+fn freeing_an_image_over_free_memory_panics_the_host() {
     for (start, safe) in [(1024 * MIB, true), (1600 * MIB, false)] {
         let xen = FakeXen::default();
         let kexec = Kexec::new(&xen);
@@ -199,7 +199,7 @@ fn an_image_over_free_memory_panics_the_host_when_it_goes() {
 }
 
 #[test]
-fn status_is_the_slot_alone() {
+fn status_is_the_slot_only() {
     let xen = FakeXen::default();
     let kexec = Kexec::new(&xen);
     let mut seen = vec![kexec.status(ImageKind::Default).unwrap()];
@@ -243,7 +243,7 @@ fn ranges_are_read() {
 }
 
 #[test]
-fn calls_fail_with_a_reason() {
+fn failed_calls_have_a_reason() {
     let xen = FakeXen::default();
     let kexec = Kexec::new(&xen);
     let error = kexec.exec(ImageKind::Crash).to_string();

@@ -1,11 +1,11 @@
 // UNSAFETY: makes hypercalls.
 #![expect(unsafe_code)]
-//! Xen's machine-to-physical table: for each frame of the machine, where its
-//! owner has it.
+//! Xen's machine-to-physical table: the frame number of each machine frame in
+//! its owner's memory.
 //!
 //! One 64-bit word per 4 KiB frame. A frame that no domain has (free, Xen's own,
-//! the crash area, no RAM at all) has all ones there. The table is read through
-//! the frames that it is in, which Xen lists 2 MiB by 2 MiB.
+//! the crash area, no RAM at all) has all ones there. The table is read by
+//! mapping its frames, which Xen lists in units of 2 MiB.
 
 use super::explain::{FailedCall, explain};
 use super::transport::{memory_op, request};
@@ -16,14 +16,14 @@ use std::ops::Range;
 
 /// Words of the table in a frame.
 const WORDS: u64 = PAGE_SIZE / 8;
-/// Frames of the table that Xen lists as one: 2 MiB, for 1 GiB of the machine.
+/// Frames of the table per list entry: 2 MiB, for 1 GiB of the machine.
 const EXTENT: u64 = 512;
-/// Entries of the list at most: 64 TiB of machine.
+/// Maximum number of list entries: 64 TiB of machine memory.
 const MAX_EXTENTS: u64 = 1 << 16;
-/// No owner has more frames: 2^52 bytes.
+/// Maximum number of frames of an owner: 2^52 bytes.
 const MAX_PFN: u64 = 1 << 40;
 
-/// The table's places.
+/// Location of the table.
 #[derive(Debug)]
 pub struct M2pTable<'a> {
     transport: &'a dyn Transport,
@@ -34,7 +34,7 @@ pub struct M2pTable<'a> {
 }
 
 impl<'a> M2pTable<'a> {
-    /// Asks Xen where the table is.
+    /// Queries the location of the table.
     pub fn open(transport: &'a dyn Transport) -> Result<Self, HypercallError> {
         // SAFETY: this command takes no structure.
         let frames = unsafe { memory_op(transport, memory_cmd::MAXIMUM_RAM_PAGE, None) }
@@ -111,7 +111,7 @@ impl<'a> M2pTable<'a> {
         Ok(all)
     }
 
-    /// Tells `each` of `mfns`, all in one extent that is there.
+    /// Calls `each` for the words of `mfns`, all in one existing extent.
     fn read(
         &self,
         mfns: Range<u64>,
@@ -144,14 +144,14 @@ impl<'a> M2pTable<'a> {
     }
 }
 
-/// Whether a word of the table is an owner's frame number: not all ones (no owner),
-/// all ones but the last bit (shared), nor the fill of unused parts by older releases
+/// True when a word of the table is an owner's frame number: not all ones (no owner),
+/// all ones but the last bit (shared), or the fill of unused parts by older releases
 /// (0x55 and 0x77 bytes).
 fn owned(word: u64) -> bool {
     word < MAX_PFN
 }
 
-/// Frames in ascending order become ranges.
+/// Merges frames in ascending order to ranges.
 #[derive(Default)]
 struct Runs {
     found: Vec<PhysRange>,

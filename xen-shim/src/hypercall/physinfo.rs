@@ -2,9 +2,9 @@
 #![expect(unsafe_code)]
 //! Free memory, from XEN_SYSCTL_physinfo.
 //!
-//! Sysctl is no stable interface: the caller names the version that it uses,
-//! and Xen answers EACCES to any but its own. What this call returns has changed
-//! once in the part that matters here, so versions are tried, newest first.
+//! Sysctl is not a stable interface: the caller gives its version, and Xen
+//! returns EACCES for any but its own. The relevant part of this call has
+//! changed once, so versions are tried, newest first.
 
 use super::explain::{FailedCall, explain};
 use super::transport::request;
@@ -15,11 +15,11 @@ use std::ops::RangeInclusive;
 use zerocopy::FromZeros;
 
 /// Versions to try: Xen 4.4 has 0xa, 4.17 to 4.20 have 0x15, 4.21 has 0x16; the
-/// rest is for Xens to come.
+/// others are for future releases.
 const VERSIONS: RangeInclusive<u32> = 0xa..=0x1f;
 /// The first version (Xen 4.17) with 8 more bytes before the numbers of pages.
 const WITH_ARCH: u32 = 0x15;
-/// As [`super::XenMachine::free_heap`].
+/// Implements [`super::XenMachine::free_heap`].
 pub fn free_heap(transport: &dyn Transport) -> Result<Option<u64>, HypercallError> {
     for version in VERSIONS.rev() {
         let request = request(

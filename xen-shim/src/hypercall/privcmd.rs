@@ -11,11 +11,11 @@ use std::ffi::c_void;
 use std::fs::File;
 use std::io;
 
-/// The device, and where kernels before 3.3 had it.
+/// Paths of the device, the second for kernels before 3.3.
 const DEVICES: [&str; 2] = ["/dev/xen/privcmd", "/proc/xen/privcmd"];
-/// Memory for hypercalls, since Linux 4.18.
+/// Device for hypercall buffers, since Linux 4.18.
 const MEMORY: &str = "/dev/xen/hypercall";
-/// Frames mapped by one ioctl.
+/// Maximum number of frames per ioctl.
 const BATCH: usize = 512;
 
 /// Argument of IOCTL_PRIVCMD_HYPERCALL.
@@ -43,7 +43,7 @@ const fn opcode<T>(number: Opcode) -> Opcode {
 const HYPERCALL: Opcode = opcode::<RawCall>(0);
 const MMAPBATCH_V2: Opcode = opcode::<RawBatch>(4);
 
-/// An ioctl whose result is the call's own.
+/// An ioctl that returns the result of the hypercall.
 struct ResultIoctl<'a, T> {
     opcode: Opcode,
     argument: &'a mut T,
@@ -75,7 +75,7 @@ unsafe impl<T> Ioctl for ResultIoctl<'_, T> {
 #[derive(Debug)]
 pub struct Privcmd {
     device: File,
-    /// [`MEMORY`], where there is one.
+    /// [`MEMORY`], if it exists.
     memory: Option<File>,
 }
 
@@ -111,7 +111,7 @@ impl Privcmd {
         Err(HypercallError::NoDevice)
     }
 
-    /// The same, with buffers as on kernels without [`MEMORY`]: for tests.
+    /// Makes buffers as on kernels without [`MEMORY`], for tests.
     #[doc(hidden)]
     #[must_use]
     pub fn without_memory_device(mut self) -> Self {

@@ -1,26 +1,26 @@
-//! The rule that a refused image breaks.
+//! The rule that a refused image violates.
 
 use super::Errno;
 use super::image::{Arch, ImageKind, LoadImage, LoadSegment, MAX_SEGMENTS};
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use std::fmt;
 
-/// ENOSYS of any kexec command.
+/// Meaning of ENOSYS for any kexec command.
 pub(super) const NO_KEXEC: &str = "the kexec hypercall is there for a paravirtualized (PV) dom0 only: a PVH \
                         dom0 cannot use it, nor can a Xen that was built without kexec; boot dom0 \
                         as PV (without dom0=pvh)";
-/// EPERM and EACCES.
+/// Meaning of EPERM and EACCES.
 pub(super) const NOT_ALLOWED: &str = "Xen lets the control domain alone do this (and XSM may forbid it): run \
                            mbtool in dom0";
 
-/// The rule that an image breaks (xen/common/kimage.c). Xen answers with a bare
-/// number; this is the rule that the number and the image fit.
+/// The rule that an image violates (xen/common/kimage.c). Xen returns only an
+/// error number; this is the rule that matches number and image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoadProblem {
     /// More than [`MAX_SEGMENTS`].
     TooManySegments(usize),
-    /// Neither end of a destination may be inside a page.
+    /// A destination does not begin and end at page boundaries.
     Unaligned(usize, PhysRange),
     /// Two destinations share memory.
     Overlap(usize, usize, PhysRange),
@@ -33,9 +33,9 @@ pub enum LoadProblem {
         /// Where.
         dest: PhysRange,
     },
-    /// Neither data nor destination: Xen answers ENOMEM.
+    /// Neither data nor destination: Xen returns ENOMEM.
     Empty(usize, PhysRange),
-    /// Neither kind of image.
+    /// An unknown image type.
     Kind(u8),
     /// An architecture that Xen does not know.
     Arch(u16),
@@ -46,7 +46,7 @@ pub enum LoadProblem {
         /// The crash area.
         area: PhysRange,
     },
-    /// A segment of a crash image has data for outside of the crash area.
+    /// A segment of a crash image has data outside of the crash area.
     DataOutside {
         /// Which segment.
         segment: usize,
@@ -57,7 +57,7 @@ pub enum LoadProblem {
     },
     /// No crash area is reserved.
     NoCrashArea,
-    /// The crash area has no free pages for Xen's own use.
+    /// The crash area has not enough free pages for Xen.
     CrashAreaFull(PhysRange),
     /// Xen has no memory for the image.
     NoMemory,
@@ -69,7 +69,7 @@ pub enum LoadProblem {
     NotAllowed,
     /// An image is being started.
     Busy,
-    /// None of the rules known.
+    /// No known rule.
     Unknown,
 }
 
@@ -151,8 +151,8 @@ impl fmt::Display for LoadProblem {
     }
 }
 
-/// The first rule that `image` breaks, in the order in which Xen checks them, and
-/// Xen's answer to that. `area` is the crash area, empty where there is none.
+/// Returns the first rule that `image` violates, in the order of Xen's checks,
+/// and Xen's error number. `area` is the crash area, empty if there is none.
 pub(super) fn broken_rule(
     image: &LoadImage<'_>,
     kind: u8,
@@ -193,7 +193,7 @@ pub(super) fn broken_rule(
     (!known.contains(&arch)).then_some((Errno::EINVAL, LoadProblem::Arch(arch)))
 }
 
-/// The rule that `image` breaks, or the resource that is exhausted, when Xen answered
+/// Returns the rule that `image` violates, or the exhausted resource, for Xen's error
 /// `errno`.
 pub(super) fn load_problem(
     errno: Errno,
@@ -244,7 +244,7 @@ fn outside(image: &LoadImage<'_>, area: PhysRange) -> Option<LoadProblem> {
         return Some(LoadProblem::NoCrashArea);
     }
     let entry = image.entry;
-    // Xen takes the end, too
+    // Xen accepts the end too
     if entry < area.start || entry > area.end {
         return Some(LoadProblem::EntryOutside { entry, area });
     }

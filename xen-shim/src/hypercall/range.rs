@@ -1,6 +1,6 @@
 //! Ranges of machine memory, by their names in public/kexec.h.
 
-/// A range of machine memory that Xen tells.
+/// A range of machine memory that Xen reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KexecRange {
     /// The crash area: `crashkernel=` of Xen's command line.

@@ -1,6 +1,6 @@
-// UNSAFETY: the other side of hypercalls, which takes addresses.
+// UNSAFETY: the callee of hypercalls, which receives addresses.
 #![expect(unsafe_code)]
-//! A Xen for tests: it makes the checks of the real one, records the hypercalls, and
+//! A fake Xen for tests: makes the checks of the real one, records hypercalls, and
 //! fails on request.
 //!
 //! [`load_cases`] is a table of images with Xen's answers, run against this and against
@@ -22,18 +22,18 @@ use handoff::addr::PhysRange;
 use std::cell::RefCell;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-/// A hypercall that was made.
+/// A recorded hypercall.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MadeCall {
     /// Its number.
     pub op: u64,
-    /// Its first argument: the command, for all but sysctl.
+    /// Its first argument: the command, except for sysctl.
     pub command: u64,
     /// The answer.
     pub result: Result<i64, Errno>,
 }
 
-/// Xen, as far as a loader sees it.
+/// The state of Xen as visible to a loader.
 #[derive(Debug)]
 pub struct FakeXen {
     state: RefCell<State>,
@@ -44,16 +44,16 @@ struct State {
     setup: FakeHost,
     kexec: kexec::KexecState,
     calls: Vec<MadeCall>,
-    /// Seconds of the domain's watchdogs; 0: not in use.
+    /// Timeouts of the domain's watchdogs in seconds; 0: unused.
     watchdogs: [u32; 2],
     /// Hypercalls to fail: number, command, error.
     failures: Vec<(u64, u64, Errno)>,
-    /// Every buffer ever given out, as addresses.
+    /// Addresses of all allocated buffers.
     buffers: Vec<PhysRange>,
 }
 
 impl FakeXen {
-    /// A Xen on the machine `setup`, with nothing loaded.
+    /// A Xen on the machine `setup`, without images.
     #[must_use]
     pub fn new(setup: FakeHost) -> Self {
         Self {
@@ -68,7 +68,7 @@ impl FakeXen {
         }
     }
 
-    /// Every hypercall so far.
+    /// Returns all hypercalls so far.
     #[must_use]
     pub fn calls(&self) -> Vec<MadeCall> {
         self.state.borrow().calls.clone()
@@ -84,12 +84,12 @@ impl FakeXen {
     }
 
     /// Fails the next hypercall `op` with the first argument `command`, before
-    /// it does anything. Several are failed in the order given.
+    /// it has an effect. Several failures apply in order.
     pub fn fail_next(&self, op: u64, command: u64, errno: Errno) {
         self.state.borrow_mut().failures.push((op, command, errno));
     }
 
-    /// Changes who owns memory, as ballooning does.
+    /// Changes the ownership of memory, as ballooning does.
     pub fn set_owned(&self, owned: Vec<PhysRange>) {
         self.state.borrow_mut().setup.owned = owned;
     }
@@ -106,14 +106,14 @@ impl FakeXen {
         self.state.borrow().kexec.started
     }
 
-    /// The seconds that the domain's watchdogs were set to last; 0: not in use.
+    /// Returns the timeouts of the domain's watchdogs in seconds; 0: unused.
     #[must_use]
     pub fn watchdogs(&self) -> [u32; 2] {
         self.state.borrow().watchdogs
     }
 
-    /// Why the host would have panicked by now, if it would have: an image was
-    /// freed by a list that Xen, or another image, had damaged.
+    /// Returns why the host would have panicked by now, if so: an image was
+    /// freed with a list that Xen, or another image, had overwritten.
     #[must_use]
     pub fn panicked(&self) -> Option<String> {
         self.state.borrow().kexec.panicked.clone()
@@ -169,7 +169,7 @@ impl State {
     }
 }
 
-/// sched_op, as far as watchdogs go.
+/// sched_op, for watchdogs only.
 fn sched_op(state: &mut State, command: u64, argument: u64) -> Result<i64, Errno> {
     if command != SCHEDOP_WATCHDOG {
         return Err(Errno::ENOSYS);

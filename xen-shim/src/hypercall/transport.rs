@@ -1,6 +1,6 @@
 // UNSAFETY: a hypercall takes addresses as numbers.
 #![expect(unsafe_code)]
-//! How hypercalls reach Xen, or a fake.
+//! Transport of hypercalls to Xen, or to a fake.
 
 use super::wire::op;
 use super::{Buffer, Errno, ForeignMapping, HypercallError};
@@ -14,13 +14,13 @@ pub const DOMID_IO: u16 = 0x7ff1;
 /// Owner of Xen's tables that others may see.
 pub const DOMID_XEN: u16 = 0x7ff2;
 
-/// A way to make hypercalls.
+/// An interface for hypercalls.
 pub trait Transport: Debug {
-    /// Makes the hypercall `op`; the result is Xen's, not negative.
+    /// Makes the hypercall `op`; returns Xen's result, which is not negative.
     ///
     /// # Errors
     ///
-    /// The negative result of Xen, or of the way there, as errno.
+    /// The negative result of Xen, or of the transport, as errno.
     ///
     /// # Safety
     ///
@@ -36,11 +36,11 @@ pub trait Transport: Debug {
     /// [`HypercallError::Memory`].
     fn buffer(&self, len: usize) -> Result<Buffer, HypercallError>;
 
-    /// Maps the frames `mfns` of `domain`, one after the other, read-only.
+    /// Maps the frames `mfns` of `domain`, contiguously, read-only.
     ///
     /// # Errors
     ///
-    /// [`HypercallError::Map`], with the first frame that Xen does not give.
+    /// [`HypercallError::Map`], with the first frame that Xen refuses.
     fn map_foreign(&self, domain: u16, mfns: &[u64]) -> Result<ForeignMapping, HypercallError>;
 }
 

@@ -1,7 +1,7 @@
 // UNSAFETY: makes hypercalls.
 #![expect(unsafe_code)]
-//! Xen's watchdog of a domain: when it is not set again in time, Xen shuts the
-//! domain down as hung, and where that is dom0, it resets the machine.
+//! Xen's watchdog of a domain: if it is not kicked in time, Xen shuts down the
+//! domain as hung; if that is dom0, it resets the machine.
 //!
 //! Source: Xen, public/sched.h (SCHEDOP_watchdog), common/sched/core.c.
 
@@ -11,8 +11,8 @@ use super::wire::{SCHEDOP_WATCHDOG, SchedWatchdog, op};
 use super::{HypercallError, Transport};
 use std::time::Duration;
 
-/// A watchdog of this domain, one of two that Xen has for each. It stays
-/// armed when this value is dropped.
+/// One of the two watchdogs that Xen has for this domain. It stays armed when
+/// this value is dropped.
 #[derive(Debug)]
 pub struct DomainWatchdog<T> {
     transport: T,
@@ -21,12 +21,12 @@ pub struct DomainWatchdog<T> {
 }
 
 impl<T: Transport> DomainWatchdog<T> {
-    /// Starts one that ends the domain after `timeout`, in whole seconds, at
-    /// least 1.
+    /// Starts a watchdog that ends the domain after `timeout`, in whole
+    /// seconds, at least 1.
     ///
     /// # Errors
     ///
-    /// [`HypercallError::Call`]: ENOSPC where both are in use.
+    /// [`HypercallError::Call`]: ENOSPC if both are in use.
     pub fn start(transport: T, timeout: Duration) -> Result<Self, HypercallError> {
         let seconds = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX).max(1);
         let answer = call(&transport, 0, seconds)?;
@@ -42,7 +42,7 @@ impl<T: Transport> DomainWatchdog<T> {
         })
     }
 
-    /// Starts its time again.
+    /// Restarts its timer.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl<T: Transport> DomainWatchdog<T> {
         call(&self.transport, self.id, self.seconds).map(drop)
     }
 
-    /// Ends it.
+    /// Stops it.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_made_kicked_and_ended() {
+    fn a_watchdog_is_started_kicked_and_stopped() {
         let xen = FakeXen::default();
         let watchdog = DomainWatchdog::start(&xen, Duration::from_secs(60)).unwrap();
         assert_eq!(xen.watchdogs(), [60, 0]);

@@ -1,6 +1,6 @@
-//! Xen's hypercall numbers and structures, as x86_64 has them (public/xen.h,
-//! kexec.h, memory.h, platform.h, sched.h, sysctl.h). Guest handles are
-//! addresses of 64 bits.
+//! Xen's hypercall numbers and structures, for x86_64 (public/xen.h, kexec.h,
+//! memory.h, platform.h, sched.h, sysctl.h). Guest handles are addresses of 64
+//! bits.
 
 use bitflags::bitflags;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -168,8 +168,8 @@ pub struct SchedWatchdog {
     pub timeout: u32,
 }
 
-/// `xen_sysctl` with `xen_sysctl_physinfo`, up to the numbers of pages. These
-/// have moved once; [`Sysctl::numbers`] holds them at either place.
+/// `xen_sysctl` with `xen_sysctl_physinfo`, up to the numbers of pages. Their
+/// offset has changed once; [`Sysctl::numbers`] has them at either offset.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct Sysctl {
@@ -179,10 +179,10 @@ pub struct Sysctl {
     pub version: u32,
     /// CPU and node counts, frequency, capabilities.
     pub counts: [u64; 4],
-    /// Up to version 0x14: total and free pages first. From 0x15 (Xen 4.17) on: one
-    /// number more before them.
+    /// Up to version 0x14: total and free pages first. From 0x15 (Xen 4.17) on:
+    /// after one additional number.
     pub numbers: [u64; 3],
-    /// The rest, and reserve for later releases of Xen.
+    /// The rest, and a margin for later releases of Xen.
     pub rest: [u64; 56],
 }
 

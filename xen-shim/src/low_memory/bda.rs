@@ -15,7 +15,7 @@ pub const BDA_BASE_KIB: u64 = 0x413;
 pub struct SyntheticBda {
     /// The page that becomes the EBDA.
     pub ebda: u64,
-    /// Base memory to claim, in KiB: up to `ebda`.
+    /// Base memory size to report, in KiB: up to `ebda`.
     pub base_kib: u16,
     /// Copy of the RSDP into that page.
     pub rsdp: Option<RsdpCopy>,
@@ -24,13 +24,13 @@ pub struct SyntheticBda {
 /// An RSDP to copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct RsdpCopy {
-    /// Where firmware has it.
+    /// Address of firmware's RSDP.
     pub from: u64,
-    /// Where Xen and dom0 look.
+    /// Address of the copy, where Xen and dom0 find it.
     pub to: u64,
     /// 20 or 36 bytes.
     pub len: u32,
-    /// Taken instead when Xen starts on another CPU than firmware did
+    /// Used instead when Xen starts on a CPU other than the boot CPU
     /// ([`crate::acpi`]).
     pub other_cpu: Option<u64>,
 }
@@ -44,9 +44,9 @@ impl SyntheticBda {
     }
 
     /// Ranges that are reserved in Xen's memory map: the page of the BIOS data area,
-    /// and all from the EBDA up. dom0 then sees the real bytes there instead of RAM of
-    /// its own. The rest stays as it is, since the kernel after this Xen needs
-    /// RAM below 1 MiB, and learns from Xen where that is.
+    /// and all from the EBDA up. dom0 then reads the machine's memory there instead of
+    /// its own RAM. The rest is unchanged, since the kernel after this Xen needs RAM
+    /// below 1 MiB, and gets its addresses from Xen.
     #[must_use]
     pub const fn reserved(&self) -> [PhysRange; 2] {
         [
@@ -70,7 +70,7 @@ impl SyntheticBda {
         }
     }
 
-    /// Where Xen will put its trampoline.
+    /// Returns the address of Xen's trampoline.
     #[must_use]
     pub const fn trampoline(&self) -> PhysRange {
         PhysRange {

@@ -1,4 +1,4 @@
-//! Whether low memory must be changed, and how.
+//! Decides whether and how to change low memory.
 
 use super::bda::{RsdpCopy, SyntheticBda};
 use super::trampoline::{EBDA_SEGMENTS, TRAMPOLINE_LEN, trampoline};
@@ -9,7 +9,7 @@ use handoff::runs;
 /// KiB, and RSDPs are searched on 16-byte boundaries.
 const RSDP_OFFSET: u64 = 0x10;
 
-/// The RSDP, wherever it is.
+/// The RSDP at any address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RsdpLocation {
     /// Physical address.
@@ -31,7 +31,7 @@ pub struct LowMemoryState {
     pub rsdp: Option<RsdpLocation>,
     /// True when Xen's scan finds one.
     pub rsdp_in_low_memory: bool,
-    /// Started by UEFI.
+    /// True when the machine was started by UEFI.
     pub efi: bool,
 }
 
@@ -62,9 +62,9 @@ fn list(ram: &[PhysRange]) -> String {
 /// The changes of low memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
-    /// The changes; `None` leaves everything below 1 MiB alone.
+    /// The changes; `None` if low memory is not changed.
     pub fix: Option<SyntheticBda>,
-    /// Where Xen's trampoline will be; `None` when that cannot be known.
+    /// Address of Xen's trampoline; `None` if unknown.
     pub trampoline: Option<PhysRange>,
     /// Warnings, one sentence each.
     pub messages: Vec<String>,
@@ -72,13 +72,13 @@ pub struct Decision {
 
 /// Decides whether Xen needs a synthetic BIOS data area, and where.
 ///
-/// It does exactly when its trampoline would land outside RAM or its scan would
-/// miss an RSDP that the machine has. `ram` is the RAM below 1 MiB, sorted and
-/// merged.
+/// It does exactly when its trampoline would be outside of RAM, or its scan
+/// would miss an RSDP that the machine has. `ram` is the RAM below 1 MiB,
+/// sorted and merged.
 ///
 /// # Errors
 ///
-/// One is needed, and there is no place.
+/// When one is needed, and there is no memory for it.
 pub fn decide(facts: &LowMemoryState, ram: &[PhysRange]) -> Result<Decision, NoLowMemory> {
     let mut messages = Vec::new();
     let missing = facts.ebda_segment.is_none() || facts.base_kib.is_none();
@@ -118,11 +118,11 @@ pub fn decide(facts: &LowMemoryState, ram: &[PhysRange]) -> Result<Decision, NoL
     })
 }
 
-/// Finds the highest page with RAM for the trampoline right below it.
+/// Finds the highest page with RAM for the trampoline below it.
 fn make(facts: &LowMemoryState, ram: &[PhysRange]) -> Result<SyntheticBda, NoLowMemory> {
     let first = u64::from(EBDA_SEGMENTS.start) << 4;
     let last = (u64::from(EBDA_SEGMENTS.end) << 4) - PAGE_SIZE;
-    // the page becomes zero before the RSDP is copied out of wherever it is
+    // the page is zeroed before the RSDP is copied, from wherever it is
     let rsdp = facts
         .rsdp
         .and_then(|rsdp| PhysRange::from_len(rsdp.addr, rsdp.len.into()));

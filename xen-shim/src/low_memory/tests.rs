@@ -31,7 +31,7 @@ const BIOS: LowMemoryState = LowMemoryState {
 };
 
 #[test]
-fn the_rule_gives_what_was_measured() {
+fn computed_addresses_match_measured_ones() {
     // QEMU, SeaBIOS: pages 0x8f000-0x9f000
     assert_eq!(trampoline(0x9fc0, 639, 639), Ok(r(0x8f000, 0x9f000)));
     // both words zero: 0xffff0000, whatever mem_lower says
@@ -39,7 +39,7 @@ fn the_rule_gives_what_was_measured() {
     assert_eq!(trampoline(0, 0, 0).unwrap_err().start, 0xffff_0000);
     // EBDA zero, base memory right
     assert_eq!(trampoline(0, 640, 0), Ok(r(0x90000, 0xa0000)));
-    // garbage, saved by mem_lower, or not
+    // invalid values, with and without a valid mem_lower
     assert_eq!(trampoline(0xffff, 0xffff, 640), Ok(r(0x90000, 0xa0000)));
     assert!(trampoline(0xffff, 0xffff, 0).is_err());
     // mem_lower only ever lowers, and is ignored below 256
@@ -48,7 +48,7 @@ fn the_rule_gives_what_was_measured() {
 }
 
 #[test]
-fn a_bios_machine_is_left_alone() {
+fn a_bios_machine_is_not_changed() {
     let decision = decide(&BIOS, &[r(0, 0x9fc00)]).unwrap();
     assert_eq!(decision.fix, None);
     assert_eq!(decision.trampoline, Some(r(0x8f000, 0x9f000)));
@@ -101,7 +101,7 @@ fn a_uefi_machine_gets_an_ebda_with_the_rsdp() {
 }
 
 #[test]
-fn words_that_cannot_be_read_are_absent_on_uefi_and_trusted_on_bios() {
+fn unreadable_values_are_zero_on_uefi_and_trusted_on_bios() {
     let none = LowMemoryState {
         ebda_segment: None,
         base_kib: None,
@@ -123,7 +123,7 @@ fn words_that_cannot_be_read_are_absent_on_uefi_and_trusted_on_bios() {
 }
 
 #[test]
-fn an_rsdp_out_of_reach_is_reason_enough() {
+fn an_rsdp_outside_of_the_scan_needs_a_fix() {
     let facts = LowMemoryState {
         rsdp_in_low_memory: false,
         ..BIOS
@@ -147,7 +147,7 @@ fn the_rsdp_itself_is_not_overwritten() {
 }
 
 #[test]
-fn no_rsdp_at_all_is_only_said() {
+fn a_missing_rsdp_is_a_warning() {
     let facts = LowMemoryState {
         rsdp: None,
         rsdp_in_low_memory: false,
@@ -195,7 +195,7 @@ fn the_error_lists_the_ram_below_1_mib() {
 /// RAM below 1 MiB as sorted, merged, page-granular runs.
 fn runs() -> impl Strategy<Value = Vec<PhysRange>> {
     proptest::collection::vec(any::<bool>(), 160).prop_map(|pages| {
-        // few holes: make a page missing only when two neighbours say so
+        // few holes: a page is missing only if two neighbors are
         let mut runs: Vec<PhysRange> = Vec::new();
         for (index, pair) in pages.chunks(2).enumerate() {
             if index % 7 == 0 && pair.iter().all(|&missing| missing) {
@@ -212,7 +212,7 @@ fn runs() -> impl Strategy<Value = Vec<PhysRange>> {
 }
 
 proptest! {
-    /// After the changes Xen's own rule puts the trampoline where it was planned.
+    /// After the changes, Xen's computation results in the planned address.
     #[test]
     fn a_fix_is_what_xen_will_compute(ram in runs(), ebda in any::<u16>(), kib in any::<u16>()) {
         let facts = LowMemoryState { ebda_segment: Some(ebda), base_kib: Some(kib), ..UEFI };
@@ -223,7 +223,7 @@ proptest! {
                 prop_assert_eq!(xen, fix.trampoline());
                 let all = r(xen.start, fix.page().end);
                 prop_assert!(ram.iter().any(|run| run.covers(&all)));
-                // nothing higher would do
+                // no higher page is possible
                 let higher = (fix.ebda + PAGE_SIZE..BASE_END).step_by(PAGE_SIZE as usize);
                 for page in higher {
                     let all = r(page - TRAMPOLINE_LEN, page + PAGE_SIZE);
@@ -240,7 +240,7 @@ proptest! {
         }
     }
 
-    /// The rule never gives a range outside base memory, and agrees with the sane range.
+    /// The result is never outside of base memory, and matches the plausible range.
     #[test]
     fn the_rule_is_safe(ebda in any::<u16>(), kib in any::<u16>(), lower in 0_u32..=1024) {
         match trampoline(ebda, kib, lower) {

@@ -1,4 +1,4 @@
-//! Where Xen puts its boot trampoline.
+//! Address of Xen's boot trampoline.
 
 use handoff::addr::{PAGE_SIZE, PhysRange};
 
@@ -11,7 +11,7 @@ pub const BASE_MEMORY: PhysRange = PhysRange {
     start: 0,
     end: BASE_END,
 };
-/// EBDA segments that Xen believes, in paragraphs.
+/// EBDA segments that Xen accepts, in paragraphs.
 pub(super) const EBDA_SEGMENTS: core::ops::Range<u32> = 0x4000..0xa000;
 /// Values of the `mem_lower` field below this are ignored by Xen, in KiB.
 const MEM_LOWER_MIN: u32 = 0x100;
@@ -23,7 +23,7 @@ const MEM_LOWER_MIN: u32 = 0x100;
      {base_kib} KiB in the BIOS data area, mem_lower {mem_lower_kib} KiB"
 )]
 pub struct BadTrampoline {
-    /// Where, physical.
+    /// Physical address.
     pub start: u32,
     /// Word at [`BDA_EBDA`](super::BDA_EBDA).
     pub ebda_segment: u16,
@@ -33,17 +33,17 @@ pub struct BadTrampoline {
     pub mem_lower_kib: u32,
 }
 
-/// Where Xen will put its trampoline.
+/// Computes the address of Xen's trampoline.
 ///
 /// # Errors
 ///
-/// Not within base memory above page 0: Xen would die silently.
+/// When it is not within base memory above page 0: Xen would crash silently.
 pub fn trampoline(
     ebda_segment: u16,
     base_kib: u16,
     mem_lower_kib: u32,
 ) -> Result<PhysRange, BadTrampoline> {
-    // in paragraphs and 32 bits, wrapping, as Xen computes it
+    // in paragraphs and 32 bits, with wraparound, like Xen
     let mut top = u32::from(ebda_segment);
     if !EBDA_SEGMENTS.contains(&top) {
         top = u32::from(base_kib) << 6;

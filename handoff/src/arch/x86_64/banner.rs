@@ -1,4 +1,4 @@
-//! The first line: which kernel entered the handoff, and on which CPU.
+//! The first line: the kernel that entered the handoff, and the CPU.
 
 use super::cpu;
 use crate::abi::{EntryState, Params};
@@ -12,7 +12,7 @@ pub const fn from_xen(entry: &EntryState) -> bool {
     entry.sel[0] == XEN_CS
 }
 
-/// Prints the line. `bsp`: this is the CPU that firmware started.
+/// Prints the line. `bsp`: this is the boot processor.
 pub fn banner(out: &mut impl Print, params: &Params, entry: &EntryState, bsp: bool) {
     let idt_limit = entry.idtr[0] & 0xffff;
     let who = match (entry.sel[0], entry.gdtr[0] & 0xffff, idt_limit) {

@@ -1,7 +1,7 @@
-//! CRC-32 by carry-less multiplication: four 16-byte lanes folded 64 bytes
-//! ahead at a time (the method of Intel's "Fast CRC Computation for Generic
-//! Polynomials Using PCLMULQDQ Instruction", 2009). What is left of any length is
-//! 64 bytes with the same CRC and less than 64 more, which the tables finish.
+//! CRC-32 by carry-less multiplication: four 16-byte lanes folded 64 bytes ahead
+//! at a time (the method of Intel's "Fast CRC Computation for Generic Polynomials
+//! Using PCLMULQDQ Instruction", 2009). The result is 64 bytes with the same CRC;
+//! these, and a remainder of less than 64 bytes, are processed with tables.
 
 // UNSAFETY: loads of SSE registers.
 #![expect(unsafe_code)]
@@ -36,7 +36,7 @@ fn load(bytes: &[u8; 16]) -> __m128i {
     unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
 }
 
-/// As [`crc::update`].
+/// Like [`crc::update`].
 ///
 /// # Safety
 ///

@@ -44,8 +44,8 @@ pub fn console<'a>(params: &'a Params, dead: &'a mut u32) -> Summed<Sinks<'a, De
     })
 }
 
-/// Prepares the sinks: leaves out addresses that this CPU cannot form, programs
-/// the UARTs for which a divisor was given, opens the RAM log.
+/// Prepares the sinks: disables addresses beyond the CPU's physical address
+/// width, programs the UARTs for which a divisor was given, opens the RAM log.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! One function an instruction.
+//! One function per instruction.
 
 // UNSAFETY: privileged instructions.
 #![expect(unsafe_code)]
@@ -126,8 +126,7 @@ pub fn has_sha() -> bool {
     __cpuid(0).eax >= 7 && __cpuid(1).ecx & SSE == SSE && __cpuid_count(7, 0).ebx & 1 << 29 != 0
 }
 
-/// Bits of a physical address (CPUID leaf 0x80000008), 36 where the CPU does
-/// not say.
+/// Bits of a physical address (CPUID leaf 0x80000008), 36 if unknown.
 #[must_use]
 pub fn physical_bits() -> u32 {
     match __cpuid(0x8000_0000).eax {
@@ -188,7 +187,7 @@ pub unsafe fn clear(to: u64, len: u64) {
     }
 }
 
-/// True when `words` words of 8 bytes at `a` equal those at `b`.
+/// Compares `words` words of 8 bytes at `a` with those at `b`.
 ///
 /// # Safety
 ///
@@ -207,7 +206,7 @@ pub unsafe fn same(a: u64, b: u64, words: u64) -> bool {
 
 /// Raises #UD.
 pub fn undefined() {
-    // SAFETY: the exception is the purpose; the handler ends the handoff.
+    // SAFETY: the exception is intended; its handler ends the handoff.
     unsafe { asm!("ud2", options(nomem, nostack)) };
 }
 
@@ -232,7 +231,7 @@ pub fn has_machine_check_banks() -> bool {
     __cpuid(1).edx & 1 << 14 != 0
 }
 
-/// Stops this CPU for ever.
+/// Stops this CPU forever.
 pub fn halt() -> ! {
     loop {
         // SAFETY: CPL 0 in the blob; nothing runs after it.

@@ -106,9 +106,9 @@ pub struct Stub32 {
     pub handler: u32,
 }
 
-/// The protected mode stub of `vector`, to run at `at`: saves ESP, which may
-/// point to no memory, and switches to a good stack. It uses SS, because the CPU pushed its
-/// frame through it; DS may hold anything.
+/// The protected mode stub of `vector`, to run at `at`: saves ESP, which may not point to
+/// memory, and switches to a good stack. It uses SS, because the CPU pushed its frame
+/// through it; DS may have any value.
 #[must_use]
 pub fn stub32(stub: Stub32, vector: u8, at: u32) -> [u8; STUB32_LEN] {
     let mut code = Instructions::new();
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn stubs_are_full_and_reach_the_handler() {
+    fn stubs_have_full_length_and_reach_the_handler() {
         let stub = Stub32 {
             esp: 0x11,
             top: 0x22,
@@ -199,11 +199,11 @@ mod tests {
             (code[21..23].to_vec(), jump(&code, 0x2000)),
             (vec![0x6a, 200], 0x1000)
         );
-        // backwards: the handlers are in front of the stubs
+        // backwards: the handlers are before the stubs
         assert_eq!(stub64(0x1000, 0x2000), [0xe8, 0xfb, 0xef, 0xff, 0xff]);
         let code = nmi32(stub, 0x33, 0x3000);
         assert_eq!(jump(&code, 0x3000), 0x1000);
-        // both jumps lead behind IRETD
+        // both jumps lead past IRETD
         assert_eq!((7 + code[6], 14 + code[13], code[21]), (22, 22, 0xcf));
     }
 }

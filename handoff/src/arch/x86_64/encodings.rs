@@ -1,4 +1,4 @@
-//! Every encoding of ours beside that of the crate `x86_64`.
+//! Compares all encodings with those of the crate `x86_64`.
 
 // UNSAFETY: the crate's structures as bytes, and a walk over page tables in memory.
 #![expect(unsafe_code)]
@@ -50,7 +50,7 @@ fn control_registers() {
     }
 }
 
-/// The numbers that docs/handoff-abi.md gives.
+/// The values in docs/handoff-abi.md.
 #[test]
 fn control_register_values() {
     assert_eq!(CR0_CLEAR, !0xc);
@@ -63,7 +63,7 @@ fn control_register_values() {
 
 #[test]
 fn model_specific_registers() {
-    // the crate keeps a register's number to itself
+    // the crate keeps register numbers private
     let same = |number, register| format!("{:?}", Msr::new(number)) == format!("{register:?}");
     assert!(same(MSR_EFER, Efer::MSR) && same(MSR_APIC_BASE, ApicBase::MSR));
     assert!(same(MSR_FS_BASE, FsBase::MSR) && same(MSR_FS_BASE + 1, GsBase::MSR));
@@ -93,7 +93,7 @@ fn debug_registers() {
         value.set_condition(n, BreakpointCondition::DataWrites);
         value.set_size(n, BreakpointSize::Length4B);
     }
-    // bit 10 is always 1, and no flag of the crate's
+    // bit 10 is always 1, and the crate has no flag for it
     assert_eq!(watchpoints::DR7, value.bits() | 1 << 10);
     assert_eq!(watchpoints::DR7_OFF, 1 << 10);
 }
@@ -122,7 +122,7 @@ fn segments_and_selectors() {
 
 #[test]
 fn task_state_segments() {
-    // the crate takes a real one: one in static memory, one on this stack
+    // the crate needs a real TSS: one in static memory, one on this stack
     static STATIC: TaskStateSegment = TaskStateSegment::new();
     for tss in [&STATIC, &TaskStateSegment::new()] {
         let base = &raw const *tss as u64;
@@ -179,7 +179,7 @@ fn page_table_flags() {
     }
 }
 
-/// The crate walks tables of ours, which lie where they say: at their address here.
+/// The crate walks these page tables, which are at the addresses in their entries.
 #[test]
 fn page_tables() {
     let mut pool = Box::new(Pool([[0; 512]; TABLES]));

@@ -1,4 +1,4 @@
-//! The end of a handoff that failed.
+//! The end of a failed handoff.
 
 use super::console::console;
 use super::cpu;

@@ -1,23 +1,22 @@
-//! The last line before the jump, and the change of our page tables that exits in long
-//! mode need.
+//! The last line before the jump, and page table changes for exits in long mode.
 
 use super::paging::NX;
 use crate::abi::{EXIT_LINUX64, EXIT_PVH, EXITS, Params, Tables};
 use crate::names::nth;
 use crate::print::Print;
 
-/// A bit of a paging entry that the CPU ignores: here it marks an entry that
-/// had [`NX`].
+/// A bit of a paging entry that the CPU ignores: marks an entry that had
+/// [`NX`].
 pub const HAD_NX: u64 = 1 << 9;
 
-/// True for exits that stay in long mode, on our page tables.
+/// True for exits that stay in long mode, with the handoff's page tables.
 #[must_use]
 pub const fn stays_long(params: &Params) -> bool {
     params.exit >= EXIT_LINUX64
 }
 
-/// Lets the target run its code: nothing is `NX` any more. `CR3` must be loaded
-/// again afterwards.
+/// Makes the target's memory executable: clears `NX` everywhere. `CR3` must be
+/// reloaded afterwards.
 pub fn open(tables: &mut Tables) {
     for entry in tables.pool.0.as_flattened_mut() {
         if *entry & NX != 0 {
@@ -26,7 +25,7 @@ pub fn open(tables: &mut Tables) {
     }
 }
 
-/// Undoes [`open`]: a handoff that returned may be entered again.
+/// Reverts [`open`]: a handoff that returned may be entered again.
 pub fn close(tables: &mut Tables) {
     for entry in tables.pool.0.as_flattened_mut() {
         if *entry & HAD_NX != 0 {

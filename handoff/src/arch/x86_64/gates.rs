@@ -1,11 +1,11 @@
 //! Descriptor tables and protected mode stubs of a blob at a given address: the
-//! first half of [`abi::Tables`]. Host only, no I/O.
+//! first part of [`abi::Tables`]. Host only, no I/O.
 
 use super::descriptors::{self, CODE32, CODE64, DATA, Stub32};
 use crate::abi::{self, Area, BlobHeader, PseudoDescriptor, Tables};
 use core::mem::offset_of;
 
-/// Vectors whose stub has an interrupt stack of its own in long mode.
+/// Vectors whose stub has its own interrupt stack in long mode.
 const NMI: u8 = 2;
 const DOUBLE_FAULT: u8 = 8;
 const MACHINE_CHECK: u8 = 18;

@@ -1,4 +1,4 @@
-//! Lost pages: loaded destinations that Xen's `kimage_alloc_page` handed out again as
+//! Lost pages: loaded destinations that Xen's `kimage_alloc_page` allocated again as
 //! new pages. Xen's kexec copies physical page 0 there (docs/xen.md).
 
 // UNSAFETY: reads physical memory by address.
@@ -10,10 +10,10 @@ use crate::print::Print;
 
 const PAGE: u64 = 4096;
 
-/// Prints how many pages of a damaged region equal the page at `zero`, which is
-/// physical page 0 as the old kernel left it, and where the first one is; the
-/// number. Where that page is all zeroes, only those count that are more than
-/// were loaded, and which they are is not known.
+/// Counts the pages of a damaged region that equal the page at `zero`, which is
+/// physical page 0 as the old kernel left it, and prints the number and the
+/// first address. If that page is all zeros, only pages beyond the number of
+/// loaded zero pages count, and their addresses are unknown.
 ///
 /// # Safety
 ///
@@ -33,8 +33,8 @@ pub unsafe fn report(out: &mut impl Print, region: &RegionRaw, zero: u64) -> u64
         }
         page += PAGE;
     }
-    // all zeroes: its first word is, and each equals the next one
-    // SAFETY: as above.
+    // all zeros: its first word is, and each word equals the next one SAFETY:
+    // as above.
     let first_word = unsafe { (zero as *const u64).read_volatile() };
     let blank = first_word == 0 && same(zero, zero + 8, PAGE / 8 - 1);
     if blank {
@@ -62,8 +62,8 @@ mod tests {
     #[repr(C, align(4096))]
     struct Memory([[u8; PAGE as usize]; 6]);
 
-    /// The line about a region of `memsz` bytes in which pages 1 and 3 were lost (pages
-    /// 1 and 4 are all zeroes), and the number of lost pages.
+    /// Returns the line about a region of `memsz` bytes in which pages 1 and 3 were
+    /// lost (pages 1 and 4 are all zeros), and the number of lost pages.
     fn lost(page0: u8, memsz: u64) -> (String, u64) {
         let mut memory = Memory([[0; PAGE as usize]; 6]);
         for (n, page) in memory.0.iter_mut().enumerate() {
@@ -102,14 +102,14 @@ mod tests {
         let text = "[handoff] initrd: lost 2 page(s), first at PAGE 1: equal to physical page 0 \
                     (Xen kimage_alloc_page)\n";
         assert_eq!(lost(7, 5 * PAGE), (text.into(), 2));
-        // the last one only in part
+        // the last one only partially
         assert_eq!(lost(7, 3 * PAGE + 1), (text.into(), 2));
         assert_eq!(lost(7, PAGE), (String::new(), 0));
     }
 
     #[test]
-    fn zero_pages_count_only_beyond_those_that_were_loaded() {
-        // page 1 was zero anyway
+    fn only_zero_pages_beyond_the_loaded_ones_count() {
+        // page 1 was loaded as zeros
         let text = "[handoff] initrd: lost 1 page(s), first unknown: equal to physical page 0 \
                     (Xen kimage_alloc_page)\n";
         assert_eq!(lost(0, 5 * PAGE), (text.into(), 1));

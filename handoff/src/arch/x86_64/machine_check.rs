@@ -4,23 +4,24 @@ use crate::print::Print;
 
 /// Number of banks, in the low byte.
 pub const MCG_CAP: u32 = 0x179;
-/// Bit 0: execution can go on; bit 1: the error belongs to the interrupted
+/// Bit 0: execution can continue; bit 1: the error belongs to the interrupted
 /// instruction; bit 2: a machine check is being handled.
 pub const MCG_STATUS: u32 = 0x17a;
-/// First of four registers of a bank: control, status, address, more.
+/// First of four registers of a bank: control, status, address, misc.
 pub const MC0_CTL: u32 = 0x400;
-/// Most banks shown; no CPU so far has more.
+/// Maximum number of banks to print; no current CPU has more.
 pub const MAX_BANKS: u32 = 32;
 
 /// In a bank's status: the bank holds an error.
 const VALID: u64 = 1 << 63;
-/// In a bank's status: its other register holds something.
+/// In a bank's status: its misc register is valid.
 const MISC_VALID: u64 = 1 << 59;
-/// In a bank's status: its address register holds something.
+/// In a bank's status: its address register is valid.
 const ADDRESS_VALID: u64 = 1 << 58;
 
 /// Writes one line for the CPU and one for every bank that holds an error.
-/// `read` reads a model specific register; only existing ones are asked for.
+/// `read` reads a model specific register; it is called only for existing
+/// registers.
 pub fn write(out: &mut impl Print, mut read: impl FnMut(u32) -> u64) {
     let banks = read(MCG_CAP) as u32 & 0xff;
     out.str("[handoff] mcg status ")
@@ -51,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn banks_with_an_error_are_shown_with_what_is_valid_in_them() {
+    fn banks_with_an_error_are_printed_with_their_valid_registers() {
         let mut text = String::new();
         write(&mut text, |msr| match msr {
             MCG_CAP => 0x0100_00ff,

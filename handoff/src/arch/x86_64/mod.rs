@@ -1,5 +1,5 @@
-//! x86_64: descriptor tables and paging (pure), and the code that runs with
-//! the machine to itself.
+//! x86_64: descriptor tables and paging (pure), and the code that runs in the
+//! blob.
 
 pub mod banner;
 pub mod clmul;

@@ -11,7 +11,7 @@ pub const RW: u64 = 2;
 pub const PWT: u64 = 8;
 /// Page cache disable.
 pub const PCD: u64 = 16;
-/// Accessed. Set from the start, so that the CPU does not write our tables.
+/// Accessed. Set from the start, so that the CPU does not write to the tables.
 pub const A: u64 = 32;
 /// Dirty; as [`A`].
 pub const D: u64 = 64;
@@ -31,10 +31,11 @@ pub const TEXT: u64 = P | A;
 const TABLE: u64 = P | RW | A;
 
 const LARGE: u64 = 2 << 20;
-/// First address that cannot be mapped: 128 TiB, half of what four levels have.
+/// First address that cannot be mapped: 128 TiB, half of the range of four
+/// levels.
 pub const LIMIT: u64 = 1 << 47;
 
-/// Tables under construction; physical addresses count from `base`.
+/// Page tables under construction; `base` is their physical address.
 pub struct Mapper<'a> {
     pool: &'a mut [PageTable; TABLES],
     base: u64,
@@ -148,8 +149,8 @@ impl<'a> Mapper<'a> {
     }
 }
 
-/// Looks `addr` up in tables whose pool lies at `base`: the leaf entry with
-/// the address of the byte's page, or `None` where nothing is mapped.
+/// Looks `addr` up in tables whose pool lies at `base`: the leaf entry with the
+/// address of the byte's page, or `None` if it is not mapped.
 #[must_use]
 pub fn walk(pool: &[PageTable; TABLES], base: u64, addr: u64) -> Option<u64> {
     let mut table = 1;

@@ -13,7 +13,7 @@ pub const CR0_TS: u32 = 1 << 3;
 pub const CR0_ET: u32 = 1 << 4;
 /// CR0: x87 errors are exceptions.
 pub const CR0_NE: u32 = 1 << 5;
-/// CR0: read-only pages are read-only at CPL 0, too.
+/// CR0: read-only pages are read-only at CPL 0 too.
 pub const CR0_WP: u32 = 1 << 16;
 /// CR0: paging.
 pub const CR0_PG: u32 = 1 << 31;
@@ -22,7 +22,7 @@ pub const CR0_PG: u32 = 1 << 31;
 pub const CR4_PAE: u32 = 1 << 5;
 /// CR4: a machine check is an exception, not a reset.
 pub const CR4_MCE: u32 = 1 << 6;
-/// CR4: SSE instructions work.
+/// CR4: SSE instructions are enabled.
 pub const CR4_OSFXSR: u32 = 1 << 9;
 /// CR4: SSE errors are #XM.
 pub const CR4_OSXMMEXCPT: u32 = 1 << 10;
@@ -37,7 +37,8 @@ pub const EFER_LME: u32 = 1 << 8;
 pub const EFER_NXE: u32 = 1 << 11;
 /// EFER: bit number of fast FXSAVE (AMD).
 pub const EFER_FFXSR: u32 = 14;
-/// Number of the FS base; the next two are that of GS and the one that `swapgs` brings.
+/// Number of the FS base; the next two are the GS base and the kernel GS base of
+/// `swapgs`.
 pub const MSR_FS_BASE: u32 = 0xc000_0100;
 /// Number of the local APIC base register.
 pub const MSR_APIC_BASE: u32 = 0x1b;

@@ -1,4 +1,4 @@
-//! Moving memory into its place: the Rust side of `relocate.S`.
+//! Moves memory to its final address: the Rust side of `relocate.S`.
 
 // UNSAFETY: calls assembly that moves memory by address.
 #![expect(unsafe_code)]
@@ -36,8 +36,8 @@ unsafe extern "C" fn move_extents(first: *const Extent, count: u64, swap: u32) {
     naked_asm!("jmp handoff_move_extents")
 }
 
-/// Does all moves: the page list's, then the extents'; then clears. False when
-/// the list had no end.
+/// Executes all moves (page list, then extents), then clears. Returns false
+/// when the list has no end.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! A record on the console, once, with the memory that it points at.
+//! Prints a record once, with the memory that it points to.
 
 // UNSAFETY: reads the interrupted code's memory by address.
 #![expect(unsafe_code)]
@@ -14,7 +14,7 @@ use crate::print::Print;
 /// #MC.
 const MACHINE_CHECK: u8 = 18;
 
-/// To be called before anything that may fault.
+/// Must be called before anything that may fault.
 pub fn begin(scratch: &mut Scratch) {
     scratch.dumping += 1;
     if scratch.trap32_level > 1 {
@@ -22,11 +22,11 @@ pub fn begin(scratch: &mut Scratch) {
     }
 }
 
-/// Prints the record with code and stack. Does not return from a fault within
-/// a dump: that prints one line, and the next one within that nothing.
+/// Prints the record with code and stack. A fault within a dump does not
+/// return: the first prints one line, a further one nothing.
 ///
 /// `lost`: the CPU's frame did not reach memory, so rip, rflags, cs and the
-/// error code of the record are not known.
+/// error code of the record are unknown.
 ///
 /// # Safety
 ///
@@ -37,8 +37,8 @@ pub unsafe fn report(record: &Record<'_>, area: *mut Area, lost: bool) {
     let Area {
         params, scratch, ..
     } = unsafe { &mut *area };
-    // before our own tables are loaded a sink in memory cannot be reached, and a
-    // fault within a dump may be one's fault
+    // before the handoff's page tables are loaded, a sink in memory is not
+    // mapped, and a fault within a dump may be caused by a sink
     if scratch.phase == abi::PHASE_ENTRY || scratch.dumping > 1 {
         scratch.console_dead |= UNMAPPED;
     }
@@ -52,7 +52,8 @@ pub unsafe fn report(record: &Record<'_>, area: *mut Area, lost: bool) {
         out.str(", rip ").addr(record.rip).str("\n");
         end::end(params, &mut scratch.console_dead);
     }
-    // before our own tables are loaded only the blob is sure to be mapped
+    // before the handoff's page tables are loaded, only the blob is certain to
+    // be mapped
     let mapped = |addr: u64, len: u64| match addr.checked_add(len) {
         Some(end) if scratch.phase == abi::PHASE_ENTRY => addr >= params.base && end <= area_end,
         Some(end) => end <= FOUR_GIB,

@@ -1,7 +1,7 @@
 //! The blob's checksum over itself: a CRC-32 of everything that is loaded, from
-//! the header to the last page table, as it is when [`check`] runs.
+//! the header to the last page table, at the time when [`check`] runs.
 //!
-//! The machine may have changed some of it by then:
+//! The CPU may have changed parts of it by then:
 //!
 //! | change | how the checksum allows for it |
 //! |---|---|
@@ -55,7 +55,7 @@ pub fn seal(bytes: &mut [u8], area: usize) {
     bytes[at..at + 4].copy_from_slice(&sum.to_le_bytes());
 }
 
-/// Computes the checksum with initialised `Scratch::crc`.
+/// Computes the checksum with initialized `Scratch::crc`.
 ///
 /// # Safety
 ///
@@ -92,7 +92,8 @@ pub unsafe fn check(header: *const BlobHeader, area: *mut Area) -> Sums {
     }
 }
 
-/// Takes over a change of the tables, so that the next [`check`] is good.
+/// Updates the checksum after a change of the tables, so that the next
+/// [`check`] succeeds.
 ///
 /// # Safety
 ///

@@ -1,14 +1,15 @@
-//! The handoff itself, from the first line of text to the last.
+//! The sequence of the handoff, from its first line of output to the last.
 //!
-//! State at entry ([`run`]): long mode, CPL 0, interrupts off, our GDT, IDT,
-//! TSS and stack loaded, SSE usable, still the old kernel's page tables, which
-//! map at least the blob and all loaded segments one to one.
+//! State at entry ([`run`]): long mode, CPL 0, interrupts off, the handoff's
+//! GDT, IDT, TSS and stack loaded, SSE usable, still the old kernel's page
+//! tables, which map at least the blob and all loaded segments one to one.
 //!
-//! Duties: 1. verify the blob itself; 2. switch to our own page tables; 3. start
-//! the console; 4. print which kernel entered us; 5. verify every loaded segment; 6.
-//! move memory and make the low-memory fix-ups; 7. print where we jump. The caller (`exit.S`) then leaves long mode.
+//! Duties: 1. verify the blob itself; 2. switch to the handoff's page tables; 3. start the console;
+//! 4. print the kernel that entered the handoff; 5. verify every loaded segment; 6. move memory and
+//! make the low-memory fix-ups; 7. print the jump target. The caller (`exit.S`) then leaves long
+//! mode.
 //!
-//! Nothing here waits without a bound.
+//! All waits are bounded.
 
 // UNSAFETY: physical memory by address, privileged instructions.
 #![expect(unsafe_code)]
@@ -21,12 +22,12 @@ use super::{cpu, exit, fixups, relocate, selfcheck, state, table_root, verify, w
 use crate::abi::{self, Area, BlobHeader};
 use crate::print::Print;
 
-/// Everything between the old kernel and the drop to protected mode.
+/// Runs all steps between the old kernel and the switch to protected mode.
 ///
 /// # Safety
 ///
-/// The state at entry given in the module's head; `area` must be the blob's
-/// [`Area`], filled in for its address, with no other user; `header`
+/// The state at entry given in the module documentation; `area` must be the
+/// blob's [`Area`], filled in for its address, with no other user; `header`
 /// must be the blob's.
 pub unsafe fn run(area: *mut Area, header: *const BlobHeader) {
     // SAFETY: the blob's own, with no other user.
@@ -35,7 +36,8 @@ pub unsafe fn run(area: *mut Area, header: *const BlobHeader) {
     // SAFETY: CPL 0 in long mode, so EFER exists; the tables map the low 4 GiB,
     // in which the host placed the blob, one to one.
     let mapped = unsafe {
-        // a damaged blob prints without its tables, if it has a console behind I/O ports
+        // a damaged blob prints without its page tables, if it has a console behind I/O
+        // ports
         let mapped = !damaged || console::only_in_memory(&(*area).params.sinks);
         if mapped {
             let changed = table_root::switch(&mut (*area).tables, &mut (*area).scratch);
@@ -46,8 +48,8 @@ pub unsafe fn run(area: *mut Area, header: *const BlobHeader) {
         mapped
     };
     // SAFETY: the caller gives the area to this call alone. The trap handler
-    // uses the same memory, but only when it ends the handoff or between two
-    // instructions that do not depend on what it changes (counters, `dead`).
+    // uses the same memory, but only when it ends the handoff, or between two
+    // instructions that do not depend on its changes (counters, `dead`).
     let Area {
         params,
         tables,
@@ -106,7 +108,8 @@ pub unsafe fn run(area: *mut Area, header: *const BlobHeader) {
         cpu::undefined();
     }
     if params.drill == abi::DRILL_CALL {
-        // SAFETY: the host named code of ours, on a page that it mapped executable.
+        // SAFETY: the address is that of test code, on a page that the host mapped
+        // executable.
         unsafe { cpu::call(params.drill_addr.into()) };
     }
     scratch.phase = abi::PHASE_EXIT;
@@ -131,13 +134,14 @@ pub unsafe fn run(area: *mut Area, header: *const BlobHeader) {
     }
 }
 
-/// The end of a call, after the target returned: prints that, and exchanges memory back. The caller (`return.S`) then restores the state at entry.
+/// Ends a call, after the target has returned: prints that, and exchanges memory back. The caller
+/// (`return.S`) then restores the state at entry.
 ///
 /// # Safety
 ///
 /// As for [`run`]; our GDT, IDT, TSS, stack and page tables are loaded again.
 pub unsafe fn returned(area: *mut Area) {
-    // SAFETY: the target is done, the area is this call's again.
+    // SAFETY: the target has returned, so only this call uses the area.
     let Area {
         params,
         tables,
@@ -153,7 +157,7 @@ pub unsafe fn returned(area: *mut Area) {
     out.str("[handoff] target returned, rax ")
         .addr(scratch.returned_rax);
     out.str("\n");
-    // the list was walked before, so it has an end
+    // the list was walked before, so its end is known
     if params.relocate.swap != 0 {
         // SAFETY: the same moves as in `run`.
         let ended = unsafe { relocate::relocate(&params.relocate) };

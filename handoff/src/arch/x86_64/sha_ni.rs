@@ -1,6 +1,6 @@
 //! SHA-256 with the SHA extensions (Intel SDM vol. 2, SHA256RNDS2, SHA256MSG1,
-//! SHA256MSG2): four rounds a turn, rolled, since the two SHA256RNDS2 of a turn
-//! take longer than everything beside them.
+//! SHA256MSG2): four rounds per iteration. The loop is not unrolled, since the
+//! two SHA256RNDS2 take longer than all other instructions of an iteration.
 
 // UNSAFETY: loads and stores of SSE registers.
 #![expect(unsafe_code)]
@@ -18,7 +18,7 @@ fn load(bytes: &[u8; 16]) -> __m128i {
     unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
 }
 
-/// As [`crate::sha256::compress`].
+/// Like [`crate::sha256::compress`].
 ///
 /// # Safety
 ///
@@ -43,7 +43,7 @@ pub fn compress(state: &mut State, blocks: &[Block]) {
             // two rounds make ABEF of CDGH, and the old ABEF is the new CDGH
             cdgh = _mm_sha256rnds2_epu32(cdgh, abef, wk);
             abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32::<0x0e>(wk));
-            // the results of the last four turns are not used
+            // the results of the last four iterations are not used
             let seven_ago = _mm_alignr_epi8::<4>(w[3], w[2]);
             let sum = _mm_add_epi32(_mm_sha256msg1_epu32(w[0], w[1]), seven_ago);
             w = [w[1], w[2], w[3], _mm_sha256msg2_epu32(sum, w[3])];

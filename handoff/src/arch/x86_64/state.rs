@@ -1,4 +1,4 @@
-//! The state at entry, in two lines.
+//! Prints the state at entry, in two lines.
 
 use crate::abi::EntryState;
 use crate::names::nth;

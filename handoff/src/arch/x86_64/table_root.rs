@@ -1,4 +1,4 @@
-//! Loading our page tables.
+//! Loads the handoff's page tables.
 
 // UNSAFETY: CR3 and EFER.
 #![expect(unsafe_code)]
@@ -7,8 +7,8 @@ use super::registers::{CR4_LA57, EFER_LME, EFER_NXE, MSR_EFER};
 use super::{cpu, paging};
 use crate::abi::{Scratch, Tables};
 
-/// Loads our page tables, without NX where the CPU has none; true when that
-/// changed them.
+/// Loads the handoff's page tables, without NX if the CPU lacks it; returns
+/// true when that changed them.
 ///
 /// # Safety
 ///
@@ -31,7 +31,7 @@ pub unsafe fn switch(tables: &mut Tables, scratch: &mut Scratch) -> bool {
     !nx
 }
 
-/// Loads the root of our tables for the paging mode that is on.
+/// Loads the root of the tables for the current paging mode.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! From a saved frame to a dump, for both modes.
+//! Makes a dump from a saved frame, for both modes.
 
 // UNSAFETY: reads frames and the interrupted code's memory by address.
 #![expect(unsafe_code)]
@@ -76,7 +76,7 @@ pub unsafe fn long(frame: *const Frame64, area: *mut Area) {
     }
 }
 
-/// Ends the handoff after a dump, or makes ready for the next one.
+/// Ends the handoff after a dump, or prepares for the next one.
 ///
 /// # Safety
 ///
@@ -104,14 +104,14 @@ struct PushedFrame {
 struct At(u32, u32, u32);
 
 impl At {
-    /// Three words of a stack, if the CPU can have pushed them: EFLAGS has
-    /// bit 1 set and bits 3, 5, 15 and 22 to 31 clear, always. A hole in the
-    /// memory map reads as zeroes or ones.
+    /// Returns a frame from three words of a stack, if the CPU can have pushed
+    /// them: EFLAGS has bit 1 set and bits 3, 5, 15 and 22 to 31 clear, always.
+    /// A hole in the memory map reads as all zeros or all ones.
     fn new(eip: u32, cs: u32, eflags: u32) -> Option<Self> {
         (eflags & 0xffc0_802a == 2).then_some(Self(eip, cs, eflags))
     }
 
-    /// Reads a frame at `esp`, after the error code where the vector has one.
+    /// Reads a frame at `esp`, after the error code if the vector has one.
     fn pushed(vector: u32, esp: u32, read: impl Fn(u32) -> u32) -> PushedFrame {
         let word = |n: u32| read(esp.wrapping_add(4 * n));
         let at = |n: u32| Self::new(word(n), word(n + 1), word(n + 2));
@@ -121,7 +121,7 @@ impl At {
             esp: esp.wrapping_add(12),
         };
         // `int 13` pushes no error code; all error codes fit in 16 bits, and
-        // code below 64 KiB can raise #GP in better ways
+        // code below 64 KiB is unlikely to execute it
         if !has_error_code(vector) || word(0) > 0xffff && without.at.is_some() {
             return without;
         }
@@ -133,8 +133,8 @@ impl At {
     }
 }
 
-/// Handles an exception in protected mode, after the way to long mode. Returns
-/// for #BP, to resume.
+/// Handles an exception in protected mode, after the switch to long mode.
+/// Returns for #BP, to resume.
 ///
 /// # Safety
 ///
@@ -192,9 +192,9 @@ pub unsafe fn protected(frame: *const Frame32, area: *mut Area) {
     }
 }
 
-/// The state that the task gate of #DF left: the interrupted registers in the TSS that
-/// the target runs in, and perhaps an error code on the handler's stack. If the target
-/// loaded another TSS, its registers are not known.
+/// Returns the state after the task gate of #DF: the interrupted registers in the TSS
+/// of the target, and possibly an error code on the handler's stack. If the target has
+/// loaded another TSS, its registers are unknown.
 fn double_fault(
     frame: *const Frame32,
     handler: &[u32; 26],
@@ -215,7 +215,7 @@ fn double_fault(
     (origin, regs, [ds, es, fs, gs, ss])
 }
 
-/// `N` words from number `first` on.
+/// Reads `N` words from number `first` on.
 fn words<const N: usize>(read: impl Fn(u32) -> u32, first: u32) -> [u32; N] {
     let mut words = [0; N];
     for (n, word) in words.iter_mut().enumerate() {

@@ -1,5 +1,4 @@
-//! Verification of the loaded segments, with the fastest implementation that
-//! the CPU has.
+//! Verifies the loaded segments with the fastest implementation for the CPU.
 
 // UNSAFETY: physical memory by address; instructions that CPUID promises.
 #![expect(unsafe_code)]
@@ -11,19 +10,20 @@ use crate::names::nth;
 use crate::print::Print;
 use crate::sha256;
 
-/// How to compute a checksum.
+/// Implementation of a digest.
 #[derive(Clone, Copy)]
 pub struct Engine<'a> {
     /// `VERIFY_CRC32` or `VERIFY_SHA256`.
     kind: u32,
-    /// Use the CPU's instructions made for it; true only where it has them.
+    /// Use special instructions of the CPU; true only if it has them.
     special: bool,
     /// Initialised.
     tables: &'a CrcTables,
 }
 
 impl<'a> Engine<'a> {
-    /// The best for this CPU. `kind`: `VERIFY_CRC32` or `VERIFY_SHA256`.
+    /// Returns the fastest engine for this CPU. `kind`: `VERIFY_CRC32` or
+    /// `VERIFY_SHA256`.
     #[must_use]
     pub fn new(kind: u32, tables: &'a CrcTables) -> Self {
         let special = if kind == abi::VERIFY_SHA256 {
@@ -38,7 +38,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// The same without special instructions.
+    /// Returns the engine without special instructions.
     #[must_use]
     pub const fn portable(self) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// The checksum of `bytes`, as [`RegionRaw::digest`] has it.
+    /// Computes the digest of `bytes` in the format of [`RegionRaw::digest`].
     #[must_use]
     #[inline(never)]
     pub fn digest(&self, bytes: &[u8]) -> [u8; abi::DIGEST_LEN] {
@@ -94,7 +94,7 @@ impl<'a> Engine<'a> {
         sha256::sha256(bytes, compress)
     }
 
-    /// Prints a checksum the way people write it.
+    /// Prints a digest in its usual notation.
     fn print(&self, out: &mut impl Print, digest: &[u8; abi::DIGEST_LEN]) {
         if self.kind == abi::VERIFY_SHA256 {
             for byte in digest {
@@ -107,8 +107,8 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// Verifies all segments of `params` and reports each; the number of damaged
-/// ones. In a damaged one that Xen loaded, looks for lost pages.
+/// Verifies all segments of `params` and prints the results; returns the number
+/// of damaged ones. Searches damaged segments loaded by Xen for lost pages.
 ///
 /// # Safety
 ///

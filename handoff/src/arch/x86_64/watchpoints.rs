@@ -51,7 +51,7 @@ pub unsafe fn watch(out: &mut impl Print, first: u64, second: u64) {
     }
 }
 
-/// Watches nothing.
+/// Disables the watchpoints.
 ///
 /// # Safety
 ///

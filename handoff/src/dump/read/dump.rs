@@ -1,4 +1,4 @@
-//! One dump as it was read.
+//! One dump.
 
 extern crate alloc;
 use super::fields::{Width, fill, list, mode_of, number};
@@ -12,10 +12,10 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// How complete a dump is.
+/// Integrity of a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Integrity {
-    /// Number of lines and checksum agree: every byte is as it was written.
+    /// Number of lines and checksum agree: every byte is as written.
     Whole,
     /// The last line is there, but lines are missing, added or changed.
     Damaged,
@@ -26,9 +26,9 @@ pub enum Integrity {
 /// One dump. `None`: the field is missing or damaged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dump {
-    /// Whether it can be trusted as a whole.
+    /// Integrity of the dump.
     pub integrity: Integrity,
-    /// Version of the text ([`FORMAT`](crate::dump::FORMAT)); 0 where the first line has none.
+    /// Version of the text ([`FORMAT`](crate::dump::FORMAT)); 0 if the first line has none.
     pub format: Option<u32>,
     /// Vector.
     pub vector: Option<u8>,
@@ -52,11 +52,11 @@ pub struct Dump {
     pub efer: Option<u64>,
     /// DR6.
     pub dr6: Option<u64>,
-    /// Bytes at rip, up to the first damaged one; empty where the handoff could not read them.
+    /// Bytes at rip, up to the first damaged one; empty if the handoff could not read them.
     pub code: Option<Vec<u8>>,
-    /// Words at rsp, up to the first damaged one; empty where the handoff could not read them.
+    /// Words at rsp, up to the first damaged one; empty if the handoff could not read them.
     pub stack: Option<Vec<u64>>,
-    /// Lines of the dump that are none of the above, without [`PREFIX`](crate::dump::PREFIX).
+    /// Other lines of the dump, without [`PREFIX`](crate::dump::PREFIX).
     pub more: Vec<String>,
 }
 
@@ -84,8 +84,8 @@ impl Default for Dump {
 }
 
 impl Dump {
-    /// The record, when nothing is missing. In protected mode registers 8 to 15
-    /// are zero.
+    /// Returns the record, if it is complete. In protected mode registers 8 to
+    /// 15 are zero.
     #[must_use]
     pub fn record(&self) -> Option<Record<'_>> {
         let mode = self.mode?;
@@ -119,8 +119,8 @@ impl Dump {
         })
     }
 
-    /// Takes a line without [`PREFIX`](crate::dump::PREFIX). `false`: the field is there already, so
-    /// the line belongs to another dump.
+    /// Adds a line without [`PREFIX`](crate::dump::PREFIX). Returns `false` when the field is
+    /// already set, so that the line belongs to another dump.
     pub(super) fn take(&mut self, line: &str) -> bool {
         let width = self
             .mode
@@ -189,7 +189,7 @@ impl Dump {
                 Some(text) => text.parse().ok(),
                 None => Some(0),
             },
-            // a digit may be lost without a trace, but not together with its name
+            // a digit may be lost, but not together with the name
             vector: vector.filter(|v| {
                 between(" (", ") ").is_some_and(|name| name.as_bytes() == vector_name(*v))
             }),

@@ -1,11 +1,11 @@
-//! Fields of a line: numbers of an exact width, after their names.
+//! Fields of a line: names, and numbers of an exact width.
 
 extern crate alloc;
 use crate::dump::Mode;
 use crate::names::entries;
 use alloc::vec::Vec;
 
-/// The mode, from the width of a line's first register.
+/// Returns the mode, from the width of a line's first register.
 pub(super) fn mode_of(line: &str) -> Option<Mode> {
     let digits = line.split(' ').nth(1)?.strip_prefix("0x")?.len();
     let modes = [Mode::Long, Mode::Protected];
@@ -14,14 +14,14 @@ pub(super) fn mode_of(line: &str) -> Option<Mode> {
         .find(|mode| mode.digits() as usize == digits)
 }
 
-/// How many digits a number must have.
+/// Expected number of digits.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Width {
-    /// So many.
+    /// Exactly this number.
     Exact(u32),
-    /// A register of a mode that is not known: 8 or 16.
+    /// 8 or 16: a register, with an unknown mode.
     Register,
-    /// As many as the value needs.
+    /// The minimum for the value.
     Minimal,
 }
 
@@ -40,7 +40,7 @@ pub(super) fn number(text: &str, width: Width) -> Option<u64> {
 }
 
 /// Fills `slots` from pairs of name and 0xvalue; damaged ones stay empty.
-/// `false`: one of them is filled already.
+/// Returns `false` when one of them is already set.
 pub(super) fn fill<'a>(
     line: &str,
     names: &'static str,
@@ -61,7 +61,8 @@ pub(super) fn fill<'a>(
     true
 }
 
-/// Fills a list, up to the first damaged entry. `false`: it is filled already.
+/// Fills a list, up to the first damaged entry. Returns `false` when it is
+/// already set.
 pub(super) fn list<T>(
     slot: &mut Option<Vec<T>>,
     line: &str,

@@ -1,9 +1,9 @@
-//! A table of images, with Xen's answers.
+//! A table of images, with Xen's results.
 
 use super::super::{Arch, Errno, HypercallError, ImageKind, Kexec, LoadImage, LoadSegment};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 
-/// An image, and Xen's answer.
+/// An image, and Xen's result.
 #[derive(Clone, Debug)]
 pub struct LoadCase {
     /// Name of the case.
@@ -12,9 +12,9 @@ pub struct LoadCase {
     pub kind: u8,
     /// EM_*.
     pub arch: u16,
-    /// XenMachine address.
+    /// Entry point: machine address.
     pub entry: u64,
-    /// Content and destination of each segment, as [`LoadSegment`] has them.
+    /// Contents and destination of each segment, as in [`LoadSegment`].
     pub segments: Vec<(Option<Vec<u8>>, PhysRange)>,
     /// `None`: accepted.
     pub expected: Option<Errno>,
@@ -52,11 +52,11 @@ impl LoadCase {
 }
 
 /// The table for a machine with the crash area `area`, which has at least 64 MiB
-/// and lies above 1 MiB. Data goes to the area, to I/O memory and to where there
-/// is no memory: nothing in it can hit Xen's heap.
+/// and lies above 1 MiB. Data goes to the area, to I/O memory and to addresses
+/// without memory: none of it can be in Xen's heap.
 #[must_use]
 pub fn load_cases(area: PhysRange) -> Vec<LoadCase> {
-    // clear of where Xen puts its own pages
+    // away from pages that Xen allocates itself
     let base = area.start + 16 * MIB;
     let page = |n: u64, pages: u64| PhysRange {
         start: base + n * PAGE_SIZE,
@@ -208,7 +208,7 @@ pub fn load_cases(area: PhysRange) -> Vec<LoadCase> {
         vec![(data(16), page(0, 1))],
         Some(Errno::EINVAL),
     );
-    // all of the area but so many pages
+    // all of the area except this number of pages
     let all_but = |pages: u64| {
         let start = area.start + pages * PAGE_SIZE;
         vec![(data(16), PhysRange { start, ..area })]

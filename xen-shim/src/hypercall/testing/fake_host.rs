@@ -24,7 +24,7 @@ pub struct FakeHost {
     pub owned: Vec<PhysRange>,
     /// Memory that domains own once an image has been loaded, if that changes.
     pub owned_after_load: Option<Vec<PhysRange>>,
-    /// 2 MiB parts of the machine-to-physical table that are not there.
+    /// Missing 2 MiB parts of the machine-to-physical table.
     pub m2p_holes: Vec<usize>,
     /// Table entry of a frame without an owner.
     pub m2p_unowned: u64,
@@ -32,9 +32,11 @@ pub struct FakeHost {
     pub free_pages: u64,
     /// Version of this Xen's sysctl interface.
     pub sysctl: u32,
-    /// The domain is no PV dom0: there is no kexec hypercall.
+    /// True when the domain is not a PV dom0, so that there is no kexec
+    /// hypercall.
     pub no_kexec: bool,
-    /// Memory that is no domain's, by its address; zeros elsewhere below 1 MiB.
+    /// Memory that belongs to no domain, by address; zeros elsewhere below 1
+    /// MiB.
     pub firmware: Vec<(u64, Vec<u8>)>,
 }
 

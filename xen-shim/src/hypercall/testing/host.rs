@@ -8,7 +8,7 @@ use super::super::{DOMID_IO, DOMID_XEN, Errno, ForeignMapping, HypercallError};
 use super::{FakeHost, State};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 
-/// First frame of the machine-to-physical table, wherever it really is.
+/// First frame of the fake machine-to-physical table.
 const TABLE: u64 = 0x10_0000_0000;
 /// Frames of the machine in 2 MiB of the table.
 const EXTENT: u64 = 512 * 512;
@@ -52,7 +52,7 @@ pub fn memory_op(state: &State, command: u64, argument: u64) -> Result<i64, Errn
     }
 }
 
-/// platform_op: XENPF_get_cpuinfo alone. There are 2, with APIC ids 16 and 18.
+/// platform_op: only XENPF_get_cpuinfo, for 2 CPUs with APIC ids 16 and 18.
 pub fn platform(state: &State, argument: u64) -> Result<i64, Errno> {
     let mut info: PlatformCpuInfo = state.get(argument)?;
     if info.version != XENPF_INTERFACE_VERSION {
@@ -74,7 +74,7 @@ pub fn platform(state: &State, argument: u64) -> Result<i64, Errno> {
     Ok(0)
 }
 
-/// sysctl: physinfo alone.
+/// sysctl: only physinfo.
 pub fn sysctl(state: &State, argument: u64) -> Result<i64, Errno> {
     let setup = &state.setup;
     let mut info: Sysctl = state.get(argument)?;
@@ -84,7 +84,7 @@ pub fn sysctl(state: &State, argument: u64) -> Result<i64, Errno> {
     if info.command != SYSCTL_PHYSINFO {
         return Err(Errno::EOPNOTSUPP);
     }
-    // one number more in version 0x15
+    // one more number in version 0x15
     let at = usize::from(setup.sysctl >= 0x15);
     info.numbers[at..at + 2].copy_from_slice(&[frames(setup), setup.free_pages]);
     state.put(argument, &info)?;
@@ -116,8 +116,8 @@ pub fn version(state: &State, command: u64, argument: u64) -> Result<i64, Errno>
     }
 }
 
-/// Foreign frames: of the machine-to-physical table, and of memory that is no
-/// domain's.
+/// Foreign frames: of the machine-to-physical table, and of memory that belongs
+/// to no domain.
 pub fn map(setup: &FakeHost, domain: u16, mfns: &[u64]) -> Result<ForeignMapping, HypercallError> {
     let mut content = Vec::new();
     for &mfn in mfns {
@@ -131,7 +131,7 @@ pub fn map(setup: &FakeHost, domain: u16, mfns: &[u64]) -> Result<ForeignMapping
                 content.extend((page * 512..(page + 1) * 512).flat_map(|frame| {
                     let addr = frame * PAGE_SIZE;
                     let owned = setup.owned.iter().any(|range| range.contains(addr));
-                    // dom0 has its memory in another order
+                    // dom0 has its memory in a different order
                     let word = if owned { frame ^ 1 } else { setup.m2p_unowned };
                     word.to_le_bytes()
                 }));

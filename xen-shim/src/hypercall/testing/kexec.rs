@@ -1,5 +1,5 @@
-//! kexec_op as Xen has it (xen/common/kexec.c, kimage.c; x86 machine_kexec.c), in
-//! the order in which Xen checks.
+//! kexec_op with the checks of Xen (xen/common/kexec.c, kimage.c; x86
+//! machine_kexec.c) in their order.
 
 use super::super::wire::{KexecExec, KexecGetRange, KexecLoad, KexecSegment, kexec_cmd};
 use super::super::{Arch, Errno, ImageKind, MAX_SEGMENTS};
@@ -8,26 +8,27 @@ use super::{FakeHost, State};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 use zerocopy::FromBytes;
 
-/// Where Xen's relocation code is, in Xen's own address space.
+/// Address of Xen's relocation code, in Xen's own address space.
 const RELOCATION_CODE: u64 = 0xffff_82d0_4020_0000;
-/// Entries of a list page but the last, which leads to the next page.
+/// Number of entries of a list page, except the last, which links to the next
+/// page.
 const LIST_ENTRIES: u64 = 511;
 
-/// An image as it was loaded.
+/// A loaded image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadedImage {
-    /// XenMachine address.
+    /// Entry point: machine address.
     pub entry: u64,
-    /// ELF's number.
+    /// ELF machine number.
     pub arch: u16,
     /// Content and destination of each segment; `None`: only mapped.
     pub segments: Vec<(Option<Vec<u8>>, PhysRange)>,
-    /// ImagePages of data whose destination was free memory of Xen's heap. With luck
-    /// on this Xen's side they arrive; at worst page 0 does in their place.
+    /// Pages of data whose destination was free memory of Xen's heap. They may be
+    /// loaded correctly or replaced by page 0.
     pub lost: Vec<u64>,
-    /// Where a crash image has its list.
+    /// Address of the list of a crash image.
     list: Option<u64>,
-    /// ImagePages taken from the heap.
+    /// Number of pages taken from the heap.
     pages: u64,
 }
 
@@ -139,7 +140,7 @@ fn load(state: &mut State, argument: u64) -> Result<i64, Errno> {
     for segment in raw {
         let dest = dest(&segment);
         let (start, dest_size) = (segment.dest, segment.dest_len);
-        // Xen's answer to a segment without data and size
+        // Xen's result for a segment without data and size
         let mut result = Err(Errno::ENOMEM);
         let data = if segment.data == 0 {
             None
@@ -224,7 +225,7 @@ fn heap(setup: &FakeHost, addr: u64) -> bool {
     ram && addr >= MIB && !owned && !kept
 }
 
-/// Puts `image` into the other slot and frees the image in this one.
+/// Puts `image` into the other slot and frees the image in the current one.
 fn swap(state: &mut State, kind: usize, image: Option<LoadedImage>) {
     let kexec = &mut state.kexec;
     state.setup.free_pages -= image.as_ref().map_or(0, |image| image.pages);
@@ -240,7 +241,7 @@ fn swap(state: &mut State, kind: usize, image: Option<LoadedImage>) {
     state.setup.free_pages += old.map_or(0, |old| old.pages);
 }
 
-/// Why freeing `old` would panic the host, now that `new` is loaded.
+/// Returns why freeing `old` would panic the host, after `new` was loaded.
 fn freed_wrongly(old: &LoadedImage, new: Option<&LoadedImage>) -> Option<String> {
     if let Some(lost) = old.lost.first() {
         return Some(format!(

@@ -1,4 +1,4 @@
-//! Where Xen takes the pages of an image from (xen/common/kimage.c; x86
+//! Allocation of an image's pages in Xen (xen/common/kimage.c; x86
 //! machine_kexec.c).
 
 use super::super::Errno;
@@ -7,17 +7,17 @@ use super::FakeHost;
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 use std::collections::BTreeSet;
 
-/// Bytes that a table of each level spans: L1 to L3. An L4 spans all.
+/// Size that a table of each level maps: L1 to L3, in bytes. An L4 maps all.
 const SPANS: [u64; 3] = [2 * MIB, 1 << 30, 1 << 39];
 
-/// ImagePages for an image: control pages and tables, from the heap or from holes of
-/// the crash area, bottom up.
+/// Pages for an image: control pages and tables, from the heap, or from free parts
+/// of the crash area, bottom up.
 pub struct ImagePages {
-    /// The crash area, and where to look on.
+    /// The crash area, and the address to continue at.
     area: Option<(PhysRange, u64)>,
     segments: Vec<PhysRange>,
     free: u64,
-    /// So many were taken.
+    /// Number of pages taken.
     pub taken: u64,
     tables: BTreeSet<(usize, u64)>,
 }
@@ -34,14 +34,14 @@ impl ImagePages {
         }
     }
 
-    /// Takes so many from the heap.
+    /// Takes `count` pages from the heap.
     pub fn take(&mut self, count: u64) -> Result<(), Errno> {
         self.free = self.free.checked_sub(count).ok_or(Errno::ENOMEM)?;
         self.taken += count;
         Ok(())
     }
 
-    /// A page for Xen itself; its address, where it matters.
+    /// Takes a page for Xen itself; returns its address, if it matters.
     pub fn control(&mut self) -> Result<u64, Errno> {
         let Some((area, next)) = &mut self.area else {
             self.take(1)?;
@@ -62,7 +62,7 @@ impl ImagePages {
         Ok(hole.start)
     }
 
-    /// Tables for the page at `addr`.
+    /// Takes page tables for the page at `addr`.
     pub fn map(&mut self, addr: u64) -> Result<(), Errno> {
         let tables = [(4, 0)]
             .into_iter()
@@ -76,7 +76,7 @@ impl ImagePages {
     }
 }
 
-/// The bytes that a segment goes to.
+/// Returns the destination of a segment's data.
 pub(super) const fn dest(segment: &KexecSegment) -> PhysRange {
     PhysRange {
         start: segment.dest,

@@ -1,4 +1,5 @@
-//! The assembly against the reference, on this machine's memory.
+//! Compares the assembly with the reference implementation on this machine's
+//! memory.
 
 use super::*;
 use crate::addr::PAGE_SIZE;
@@ -26,7 +27,7 @@ impl Pages {
     }
 }
 
-/// The same words, seen from the addresses of other pages.
+/// The same words, addressed as other pages.
 struct Reference<'a>(&'a mut Pages, u64);
 
 impl Reference<'_> {
@@ -61,7 +62,7 @@ fn run(head: u64, words: u64, swap: bool) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn lists_do_what_the_reference_does(
+    fn lists_match_the_reference(
         order in Just((1..PAGES).collect::<Vec<_>>()).prop_shuffle(),
         count in 0..(PAGES - 1) / 2,
         swap: bool,
@@ -83,7 +84,7 @@ proptest! {
         prop_assert!(run(list.head, list.words, swap));
         prop_assert!(memory.0 == wanted.0);
         if swap {
-            // and back: nothing is remembered between two runs
+            // and back: no state remains between two runs
             prop_assert!(run(list.head, list.words, swap));
             prop_assert!(memory.0 == before.0);
         }
@@ -121,7 +122,7 @@ proptest! {
 }
 
 #[test]
-fn a_list_without_end_is_given_up() {
+fn a_list_without_end_is_an_error() {
     let mut memory = Pages::new();
     let own = memory.address(0);
     memory.0[0] = [0; WORDS];

@@ -1,4 +1,4 @@
-//! A built blob in the test's memory, checked by the code that the blob runs.
+//! Checks a blob in the test's memory, with the code that the blob runs.
 
 use super::*;
 use crate::arch::x86_64::{descriptors, paging};
@@ -34,7 +34,7 @@ impl Loaded {
         let start = bytes.as_ptr().align_offset(PAGE);
         bytes[start..][..built.bytes.len()].copy_from_slice(&built.bytes);
         let area = blob::header().area as usize;
-        // what `ltr` does
+        // the effect of `ltr`
         bytes[start + area + TSS_TYPE] |= BUSY;
         Self { bytes, start, area }
     }
@@ -51,7 +51,7 @@ impl Loaded {
 }
 
 #[test]
-fn a_blob_as_built_is_good_every_time() {
+fn a_built_blob_passes_repeatedly() {
     let mut blob = Loaded::new();
     let Sums { expected, found } = blob.check();
     assert_eq!(expected, found);
@@ -59,7 +59,7 @@ fn a_blob_as_built_is_good_every_time() {
 }
 
 #[test]
-fn scratch_may_change_and_nothing_else() {
+fn only_scratch_may_change() {
     let mut blob = Loaded::new();
     let (start, end) = (blob.start, blob.start + blob.covered());
     blob.bytes[end] ^= 0xff;
@@ -77,7 +77,7 @@ fn scratch_may_change_and_nothing_else() {
 }
 
 #[test]
-fn a_change_of_the_tables_can_be_taken_over() {
+fn the_checksum_can_be_renewed_after_a_change_of_the_tables() {
     let mut blob = Loaded::new();
     let at = blob.start + blob.area + offset_of!(Area, tables.pool);
     blob.bytes[at + 7] ^= 0x80;

@@ -1,4 +1,5 @@
-//! Every implementation against an independent one, and the printed lines.
+//! Compares all implementations with independent ones, and tests the printed
+//! lines.
 
 use super::*;
 use proptest::prelude::*;
