@@ -16,29 +16,29 @@ const SIGNS: [&[u8]; 4] = [
     b"xen-%d.%d-x86_64 \0",
     b"Xen must be loaded at a 2Mb boundary!",
 ];
-/// How many of [`SIGNS`] must be there.
+/// Number of [`SIGNS`] that must be present.
 const ENOUGH: usize = 2;
 /// Multiboot2 header magic as it stands in memory (Multiboot2 spec, 3.1.2).
 const HEADER_MAGIC: [u8; 4] = 0xe852_50d6_u32.to_le_bytes();
 /// The header lies in the first 32 KiB (Multiboot2 spec, 3.1).
 const HEADER_LIMIT: usize = 32768;
-/// How far behind the version string [`version`] looks for the compiler's name,
-/// in bytes.
+/// Distance after the version string in which [`version`] searches for the name
+/// of the compiler, in bytes.
 const COMPILER_WINDOW: usize = 128;
-/// How compilers call themselves.
+/// Names of compilers.
 const COMPILERS: [&[u8]; 2] = [b"gcc", b"clang"];
-/// Longest version string that is believed.
+/// Maximum length of the version string.
 const VERSION_LEN: usize = 64;
 
-/// Facts that an image contains about itself.
+/// Facts from the contents of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct XenInfo {
-    /// "4.17.5+72-g01140da4e8-1" where the build has it; distributors' builds
-    /// do. For messages only.
+    /// "4.17.5+72-g01140da4e8-1" if present, as in builds of distributors. For
+    /// messages only.
     pub version: Option<String>,
 }
 
-/// Recognises Xen in `data`: the unpacked file, or its first segment.
+/// Recognizes Xen in `data`: the unpacked file, or its first segment.
 ///
 /// `None` for anything else, in linear time and without allocating more than
 /// the version string.
@@ -58,8 +58,8 @@ pub fn recognise(data: &[u8]) -> Option<XenInfo> {
     })
 }
 
-/// The full version string, where the build has one: distributors put it into
-/// the changeset, which stands right before the name of the compiler.
+/// The full version string, if present: distributors put it into the changeset,
+/// which comes right before the name of the compiler.
 fn version(data: &[u8]) -> Option<String> {
     COMPILERS.iter().find_map(|name| {
         // strings that end before this one were already compared: linear time, whatever the data
@@ -86,7 +86,8 @@ fn first_version(data: &[u8], window: usize) -> Option<String> {
         })
 }
 
-/// `text` if it reads like "4.17.5…": two numbers, then `.`, `-`, `+` or `~`.
+/// Returns `text` if it looks like "4.17.5…": two numbers, then `.`, `-`, `+`
+/// or `~`.
 fn version_string(text: &[u8]) -> Option<String> {
     let text = core::str::from_utf8(text).ok()?;
     let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
