@@ -1,14 +1,16 @@
-//! Commands that a first stage tries, and files that it shows, read back from the serial log.
+//! Commands that a first stage attempts, and files that it prints, parsed from the serial
+//! log.
 //!
-//! In the guest, `attempt NAME COMMAND...` runs a command and reports its exit status, what it wrote, and whether the
-//! kernel has an image loaded; `show NAME FILE` prints a file. Neither ends the run when the command fails.
+//! In the guest, `attempt NAME COMMAND...` runs a command and reports its exit status, its output,
+//! and whether the kernel has an image loaded; `show NAME FILE` prints a file. Neither ends the run
+//! when the command fails.
 
 use anyhow::{Context, Result, ensure};
 use images::guest::Stage1;
 
 use crate::outcome::Outcome;
 
-/// Beginning of each line that `attempt` prints, and of the two lines around a file.
+/// Prefix of each line of `attempt`, and of the two lines around a file.
 const MARKER: &str = "MBTOOL-GUEST ";
 
 const ATTEMPT: &str = r#"#!/bin/busybox sh
@@ -28,7 +30,7 @@ cat "$2"
 echo "MBTOOL-GUEST $1 end of file"
 "#;
 
-/// A command that was tried.
+/// An attempted command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// Its name.
@@ -43,14 +45,14 @@ pub struct Attempt {
     pub stderr: String,
 }
 
-/// Puts `attempt` and `show` into a first stage.
+/// Adds `attempt` and `show` to a first stage.
 pub fn install(stage: Stage1) -> Result<Stage1> {
     stage
         .bytes("bin/attempt", ATTEMPT.as_bytes())?
         .bytes("bin/show", SHOW.as_bytes())
 }
 
-/// Every command that was tried, in order.
+/// Returns all attempted commands in order.
 pub fn attempts(outcome: &Outcome) -> Result<Vec<Attempt>> {
     let mut found = Vec::new();
     let (mut stdout, mut stderr, mut status) = (String::new(), String::new(), None);
@@ -61,7 +63,7 @@ pub fn attempts(outcome: &Outcome) -> Result<Vec<Attempt>> {
         else {
             continue;
         };
-        // sed leaves the blank behind the colon, the serial line may not
+        // the serial line may drop the blank after the colon
         let (what, value) = rest.split_once(':').unwrap_or((rest, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match what {
@@ -81,19 +83,19 @@ pub fn attempts(outcome: &Outcome) -> Result<Vec<Attempt>> {
     Ok(found)
 }
 
-/// The file shown as `name`.
+/// Returns the file printed as `name`.
 pub fn file(outcome: &Outcome, name: &str) -> Result<String> {
     file_in(&outcome.lines, name).with_context(|| outcome.describe())
 }
 
-/// Whether `line` is the one behind the file shown as `name`.
+/// True when `line` is the one after the file printed as `name`.
 pub fn ends_file(line: &str, name: &str) -> bool {
     line.strip_prefix(MARKER)
         .and_then(|rest| rest.strip_prefix(name))
         == Some(" end of file")
 }
 
-/// The file shown as `name` in `log`.
+/// Returns the file printed as `name` in `log`.
 pub fn file_in(log: &[String], name: &str) -> Result<String> {
     let start = format!("{MARKER}{name} file");
     let mut lines = log.iter();
@@ -104,7 +106,7 @@ pub fn file_in(log: &[String], name: &str) -> Result<String> {
         if ends_file(line, name) {
             return Ok(text);
         }
-        // Xen speaks whenever it likes, also in the middle of a line, and ends its own
+        // Xen prints at any time, also in the middle of a line, and ends its own lines
         match line.split_once("(XEN) ") {
             Some((before, _)) => text.push_str(before),
             None => {
@@ -116,7 +118,7 @@ pub fn file_in(log: &[String], name: &str) -> Result<String> {
     anyhow::bail!("the end of {name} is missing")
 }
 
-/// An argument, quoted so that the shell reads it back unchanged.
+/// Quotes an argument for the shell.
 pub fn quote(argument: &str) -> String {
     format!("'{}'", argument.replace('\'', r"'\''"))
 }

@@ -1,19 +1,19 @@
-//! Digests of memory, block by block: what the program in the guest prints of a dump, and a test computes of what the
-//! machine had.
+//! Digests of memory by block: printed by a program in the guest about a dump, and computed by a
+//! test from the machine's memory.
 
 use anyhow::{Context, Result, ensure};
 
 use crate::known_pages::{MARKER, PAGE};
 
-/// Up to here a block is a page.
+/// Blocks up to this address are pages.
 const LOW: u64 = 1 << 20;
-/// Up to here it is 64 KiB: dom0's window is below.
+/// Blocks up to this address have 64 KiB: dom0's range is below.
 const MIDDLE: u64 = 256 << 20;
 
-/// Digests in one line.
+/// Number of digests per line.
 const PER_LINE: usize = 16;
 
-/// Beginning of each line of digests.
+/// Prefix of each line of digests.
 const LINE: &str = "crc ";
 
 /// One past the last byte of the block that has the byte at `addr`.
@@ -26,7 +26,8 @@ pub fn end_of(addr: u64) -> u64 {
     (addr / len + 1).saturating_mul(len)
 }
 
-/// The blocks of `start` to `end`; the first and the last may be parts.
+/// Returns the blocks from `start` to `end`; the first and the last may be
+/// partial.
 pub fn blocks(start: u64, end: u64) -> impl Iterator<Item = (u64, u64)> {
     let mut at = start;
     std::iter::from_fn(move || {
@@ -36,7 +37,7 @@ pub fn blocks(start: u64, end: u64) -> impl Iterator<Item = (u64, u64)> {
     })
 }
 
-/// Digests of a run of memory that is seen piece by piece.
+/// Computes digests of memory that is read in parts.
 #[derive(Debug)]
 pub struct Digests {
     at: u64,
@@ -55,7 +56,7 @@ impl Digests {
         }
     }
 
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub fn add(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let end = end_of(self.at);
@@ -70,7 +71,7 @@ impl Digests {
         }
     }
 
-    /// All of them; the last block may be a part.
+    /// Returns all digests; the last block may be partial.
     pub fn finish(mut self, start: u64) -> Vec<u32> {
         if blocks(start, self.at).count() > self.done.len() {
             self.done.push(self.hasher.finalize());
@@ -79,7 +80,7 @@ impl Digests {
     }
 }
 
-/// The lines that hold `digests`, of memory from `start` on.
+/// Formats `digests` of memory from `start` on as lines.
 pub fn lines(start: u64, digests: &[u32]) -> Vec<String> {
     let mut lines = Vec::with_capacity(digests.len() / PER_LINE + 1);
     for (n, part) in digests.chunks(PER_LINE).enumerate() {
@@ -93,18 +94,19 @@ pub fn lines(start: u64, digests: &[u32]) -> Vec<String> {
     lines
 }
 
-/// A run of memory of a dump, as the guest saw it.
+/// A memory range of a dump, as read by the guest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Load {
     /// Physical address of the first byte.
     pub start: u64,
     /// One past the last byte.
     pub end: u64,
-    /// Of its blocks.
+    /// Digests of its blocks.
     pub digests: Vec<u32>,
 }
 
-/// The lines of ours in `log`. Xen prints at any time, also in the middle of one, which then continues in the next.
+/// Returns the lines of the test in `log`. Xen prints at any time, also in the middle of a line,
+/// which then continues in the next.
 fn mended(log: &[String]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut begun = String::new();
@@ -119,7 +121,7 @@ fn mended(log: &[String]) -> Vec<String> {
     lines
 }
 
-/// All runs of memory that the guest reported, in order.
+/// Returns all memory ranges reported by the guest, in order.
 pub fn read(log: &[String]) -> Result<Vec<Load>> {
     let mut loads: Vec<Load> = Vec::new();
     for line in mended(log) {
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_is_read_back() {
+    fn printed_digests_are_parsed() {
         let bytes: Vec<u8> = (0..0x13_0001_u32).map(|n| (n >> 7 ^ n) as u8).collect();
         let start = 0xf_8000;
         for step in [0x13_0001, 0x1000, 777] {

@@ -1,18 +1,19 @@
-//! An end-to-end case: what it is called, how its machines start, and about how long it takes.
+//! An end-to-end case: its name, how its machines start, and its approximate duration.
 
 use std::cell::Cell;
 
 use anyhow::Result;
 use images::assets::Asset;
 
-/// How the machines of a case start. The code of a test has it as one word, before the seconds.
+/// How the machines of a case start. Given in the list of cases before the seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// From power-on: for one case of each configuration at least, and for what looks at every byte or fills memory.
+    /// From power-on: at least one case per configuration, and cases that check every byte or fill
+    /// memory.
     Booted,
     /// From a template (docs/testing.md), if they begin with a first stage.
     Restored,
-    /// There is none: everything happens on this machine.
+    /// No machine: everything runs on the host.
     Here,
 }
 
@@ -23,14 +24,14 @@ pub struct Case {
     pub name: &'static str,
     /// How its machines start.
     pub start: Start,
-    /// What it takes on two free cores: those that take longest begin first.
+    /// Duration on two free cores: the longest cases begin first.
     pub seconds: u32,
-    /// Why it does not run unless asked for by `--ignored`.
+    /// Why it only runs with `--ignored`.
     pub ignored: Option<&'static str>,
-    /// The kernel that it is about, where Debian replaces it by newer versions. A failure with a version that is newer than any
-    /// that passed is reported, but not counted.
+    /// The kernel that it tests, if Debian replaces it with newer versions. A failure with a
+    /// version that is newer than any that passed is reported, but not counted.
     pub newest: Option<&'static Asset>,
-    /// Itself.
+    /// Function of the case.
     pub run: fn() -> Result<()>,
 }
 
@@ -38,19 +39,20 @@ thread_local! {
     static START: Cell<Start> = const { Cell::new(Start::Booted) };
 }
 
-/// How machines of this thread start; from power-on outside of a case.
+/// Returns how machines of this thread start; from power-on outside of a case.
 pub(crate) fn start() -> Start {
     START.get()
 }
 
-/// A case whose machines start so begins in this thread.
+/// Begins a case with this start mode in this thread.
 pub(crate) fn begin(start: Start) {
     START.set(start);
 }
 
-/// The functions of a module that are cases, each with how its machines start and the seconds it takes. With a text they run
-/// on request only: `"slow"` for what others do, in another combination; else the reason. `on LINUX_7` marks those whose
-/// kernel may be [newer than any that was tried](Asset::is_new).
+/// The functions of a module that are cases, each with how its machines start and the seconds it
+/// takes. With a text they run only on request: `"slow"` for other combinations of tested features;
+/// else the reason. `on LINUX_7` marks those whose kernel may be [newer than any that was
+/// tried](Asset::is_new).
 ///
 /// ```
 /// fn quick() -> anyhow::Result<()> {

@@ -1,5 +1,5 @@
-//! Many kernels in a row in one run of QEMU, each started by the one before, with a state that is carried along in the
-//! initial RAM disk and grows: `chain.sh` is what each of them runs.
+//! A sequence of kernels in one run of QEMU, each started by the previous one, with a state in the
+//! initrd that grows at each step; each of them runs `chain.sh`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,11 +14,12 @@ use crate::guest_binary::mbtool_bin;
 use crate::machine::{FIRST_LINUX, Firmware, Machine};
 use crate::outcome::Outcome;
 
-/// Beginning of each line that a stage reports.
+/// Prefix of each line of a stage.
 const CHAIN: &str = "MBTOOL-CHAIN ";
-/// Bytes of the seed that blocks are made of: larger than any one-page mistake, and ten of them still small.
+/// Size of the seed for blocks in bytes: larger than one page, to detect page errors, and ten of
+/// them are still small.
 const SEED_BYTES: usize = 1 << 20;
-/// By how much each block's begin moves in the seed.
+/// Distance between the starts of successive blocks in the seed.
 const STEP: usize = 4099;
 
 /// A kernel of a chain.
@@ -31,7 +32,7 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    /// As the stages' script has it.
+    /// Returns its name in the stages' script.
     const fn name(self) -> &'static str {
         match self {
             Self::Linux => "linux",
@@ -43,9 +44,9 @@ impl Kernel {
 /// A chain and the machine it runs on.
 #[derive(Clone, Debug)]
 pub struct Chain {
-    /// What QEMU starts.
+    /// First kernel, started by QEMU.
     pub first: Kernel,
-    /// What is handed over to, one after the other.
+    /// Subsequent kernels.
     pub hops: Vec<Kernel>,
     /// Number of CPUs.
     pub cpus: u32,
@@ -55,7 +56,7 @@ pub struct Chain {
     pub firmware: Firmware,
 }
 
-/// What a stage reported, by key.
+/// Values reported by a stage, by key.
 type Stage = BTreeMap<String, String>;
 
 impl Chain {
@@ -113,7 +114,7 @@ impl Chain {
         Ok(machine.cpus(self.cpus).memory_mib(self.memory_mib))
     }
 
-    /// Runs it as `name` and checks what every stage found. `seconds`: the longest that one stage may take.
+    /// Runs it as `name` and checks the reports of all stages. `seconds`: timeout of one stage.
     pub fn check(&self, name: &str, seconds: u64) -> Result<Outcome> {
         let end = format!("{CHAIN}END");
         let outcome = self
@@ -127,7 +128,7 @@ impl Chain {
 
     fn verify(&self, outcome: &Outcome) -> Result<()> {
         let stages = reports(outcome, CHAIN);
-        // what the last stage has in its state is what each one printed when it ran
+        // the state of the last stage has the reports of all stages
         let history = reports(outcome, &format!("{CHAIN}history "));
         ensure!(
             history == stages,
@@ -145,8 +146,8 @@ impl Chain {
                 .with_context(|| format!("stage {n}: {stage:?}"))?;
             if kernel == Kernel::Linux {
                 let ram: u64 = get(stage, "ram")?.parse()?;
-                // parts of pages may be rounded away; on UEFI the first kernel, which firmware started, has 132 KiB
-                // more than those after it
+                // partial pages may be rounded away; on UEFI the first kernel, started by firmware,
+                // has 132 KiB more than the later ones
                 let tolerance = match self.firmware {
                     Firmware::SeaBios => 64,
                     Firmware::Ovmf => 256,
@@ -176,7 +177,7 @@ impl Chain {
         ensure!(get(stage, "acpi")?.parse::<u32>()? > 3, "ACPI is missing");
         let mem: u64 = get(stage, "mem")?.parse()?;
         let all = u64::from(self.memory_mib) * 1024;
-        // Xen, its crash region and the kernel keep some for themselves
+        // Xen, its crash region and the kernel reserve some memory
         ensure!(mem > all / 8 * 6 && mem <= all, "{mem} KiB of {all}");
         ensure!(get(stage, "blocks")? == n.to_string(), "blocks are missing");
         let digest = hex(&Sha256::digest(digests(n)));
@@ -190,7 +191,7 @@ fn get<'a>(stage: &'a Stage, key: &str) -> Result<&'a str> {
     Ok(value)
 }
 
-/// The reports on lines that hold `prefix` and a number of a stage right behind it.
+/// Returns the reports on lines with `prefix` and a stage number after it.
 fn reports(outcome: &Outcome, prefix: &str) -> Vec<Stage> {
     let words = |line: &String| {
         let (_, words) = line.split_once(prefix)?;
@@ -211,7 +212,8 @@ fn seed() -> Vec<u8> {
     seed
 }
 
-/// What `digests` holds after `blocks` blocks, as `sha256sum` writes it.
+/// Returns the expected `digests` file after `blocks` blocks, in the format of
+/// `sha256sum`.
 fn digests(blocks: usize) -> String {
     let seed = seed();
     let mut text = format!("{}  seed\n", hex(&Sha256::digest(&seed)));

@@ -1,28 +1,28 @@
-//! How long a process has had to do its work: the host's time without what the process waited for a CPU.
+//! Clock of a process: the host's time without the time that the process waited for a CPU.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How often the threads are looked at.
+/// Interval of reading the threads' times.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// As long as nothing of it may run. A system that idles has timers; one without any for so long has lost them, or waits
-/// with interrupts off.
+/// Maximum time without any running thread. An idle system has timers; without any for this long it
+/// has lost them, or waits with interrupts disabled.
 const STILL: Duration = Duration::from_secs(30);
 
-/// What a thread has had so far, in nanoseconds (Linux, Documentation/scheduler/sched-stats.rst).
+/// CPU time of a thread, in nanoseconds (Linux, Documentation/scheduler/sched-stats.rst).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Thread {
-    /// On a CPU.
+    /// Time running.
     ran: u64,
-    /// Ready, but without a CPU.
+    /// Time runnable, but waiting.
     waited: u64,
 }
 
-/// The clock of a process. It goes slower than the host's while other work keeps the process from its CPUs: so a deadline on
-/// it is the same on a busy machine.
+/// The clock of a process. It is slower than the host's while other work keeps the process from its
+/// CPUs, so that timeouts do not depend on the load of the host.
 #[derive(Debug)]
 pub struct Clock {
     process: u32,
@@ -34,7 +34,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// For the process with this number, which has just been started.
+    /// Starts a clock for this process, which has just been started.
     pub fn new(process: u32) -> Self {
         let now = Instant::now();
         Self {
@@ -47,19 +47,21 @@ impl Clock {
         }
     }
 
-    /// The process's own time. Where the kernel does not tell its threads' times, the host's.
+    /// Returns the process's own time; the host's if the kernel does not provide threads'
+    /// times.
     pub fn elapsed(&mut self) -> Duration {
         self.look();
         self.had + self.looked.elapsed()
     }
 
-    /// Whether none of its threads has run, or wanted to, for long. Never where the kernel does not tell how long they ran.
+    /// True when none of its threads has run, or was runnable, for long. False if the kernel does
+    /// not provide the times.
     pub fn is_still(&mut self) -> bool {
         self.look();
         self.changed.elapsed() >= STILL
     }
 
-    /// Time on CPUs, of all threads together.
+    /// CPU time of all threads.
     pub const fn ran(&self) -> Duration {
         self.ran
     }
@@ -73,7 +75,7 @@ impl Clock {
         }
     }
 
-    /// Counts what has `passed` on the host since `self.threads` was the state of things.
+    /// Adds the time since `self.threads` was read; `passed` is the host's time.
     fn count(&mut self, passed: Duration, threads: Option<HashMap<u32, Thread>>) {
         let before = |thread| self.threads.get(thread).copied().unwrap_or_default();
         if threads.as_ref() != Some(&self.threads) {
@@ -83,7 +85,7 @@ impl Clock {
         let waited = threads
             .iter()
             .map(|(id, now)| now.waited.saturating_sub(before(id).waited));
-        // the machine gets no further than the thread that waited longest
+        // the machine is limited by the thread that waited longest
         let waited = Duration::from_nanos(waited.max().unwrap_or(0));
         let ran = threads
             .iter()
@@ -137,7 +139,7 @@ mod tests {
         // all idle
         clock.count(passed, state(&[(1, 0, 0), (2, 0, 0)]));
         assert_eq!(clock.had, passed);
-        // one thread had a quarter of a CPU, the other wanted none
+        // one thread had a quarter of a CPU, the other was idle
         clock.count(passed, state(&[(1, SECOND, 3 * SECOND), (2, 0, 0)]));
         assert_eq!(clock.had, Duration::from_secs(5));
         // waiting is not counted again, and a new thread begins at 0
@@ -147,13 +149,13 @@ mod tests {
         );
         assert_eq!(clock.had, Duration::from_secs(8));
         assert_eq!(clock.ran(), Duration::from_secs(5));
-        // without figures the host's time counts
+        // without times of threads, the host's time counts
         clock.count(passed, None);
         assert_eq!(clock.had, Duration::from_secs(12));
     }
 
     #[test]
-    fn who_runs_is_not_still_and_who_sleeps_is() {
+    fn a_running_process_is_not_still_and_a_sleeping_one_is() {
         let mut sleeper = std::process::Command::new("sleep")
             .arg("60")
             .spawn()

@@ -1,4 +1,5 @@
-//! A system crashes, and the Linux that mbtool loaded for this looks at its memory.
+//! A system crashes, and the Linux that mbtool has loaded for this case examines
+//! its memory.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,7 +32,7 @@ pub enum Host {
     Xen(&'static str),
 }
 
-/// Why it crashes.
+/// Cause of the crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
     /// Linux panics, on this (virtual) CPU.
@@ -40,7 +41,7 @@ pub enum Trigger {
     XenKey,
 }
 
-/// What crashes, on what.
+/// A crash scenario.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
     /// The system.
@@ -59,14 +60,14 @@ pub struct Scenario {
     pub trigger: Trigger,
 }
 
-/// What the crash kernel reported.
+/// Report of the crash kernel.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// By key.
     pub values: BTreeMap<String, String>,
     /// Names of the notes of /proc/vmcore, in order.
     pub notes: Vec<String>,
-    /// What its digest of its payload must be.
+    /// Expected digest of its payload.
     pub expected_digest: String,
     /// The run itself.
     pub outcome: Outcome,
@@ -89,7 +90,7 @@ impl Scenario {
         }
     }
 
-    /// The commands that the first system runs.
+    /// Returns the commands of the first system.
     fn script(&self) -> String {
         let crash = match self.trigger {
             Trigger::Panic(cpu) => format!(
@@ -106,10 +107,10 @@ impl Scenario {
         )
     }
 
-    /// What the crash kernel does with the dump.
+    /// Returns the commands of the crash kernel for the dump.
     fn dump(&self) -> String {
-        // The dump is counted, not kept: its size is not the same in each run, and may be more than what is free here.
-        // With Xen, how far makedumpfile gets is only reported.
+        // The dump is counted, not kept: its size is not the same in each run, and may exceed the
+        // free space. With Xen, the result of makedumpfile is only reported.
         let xen = match self.host {
             Host::Linux(_) => "",
             Host::Xen(_) => {
@@ -129,7 +130,7 @@ impl Scenario {
         )
     }
 
-    /// The kernel that crashes, which is the one that looks, too.
+    /// Returns the kernel that crashes, which is also the crash kernel.
     pub fn linux(&self) -> &'static Asset {
         match self.host {
             Host::Linux(kernel) => kernel,
@@ -163,7 +164,7 @@ impl Scenario {
             .cpus(self.cpus)
             .memory_mib(self.memory_mib)
             .typing()
-            // the first system is meant to panic
+            // the first system panics intentionally
             .failures(&[&failed, &pages_failed])
             .run_typing(name, DEADLINE, &[&end], &mut |_, line, keyboard| {
                 if line == PRESS {
@@ -192,7 +193,7 @@ impl Scenario {
         })
     }
 
-    /// Runs it as `name` and checks all that every crash has in common.
+    /// Runs it as `name` and makes the checks common to all crashes.
     pub fn check(&self, name: &str) -> Result<Report> {
         let report = self.run(name)?;
         report
@@ -202,9 +203,10 @@ impl Scenario {
     }
 }
 
-/// Whether to check what makedumpfile makes of a dump of `kernel`. Where it prints that it does not support the kernel, and the
-/// kernel is newer than any that passed, the check is left out, and a line reports that. The message alone is not enough: it also
-/// prints it for kernels whose dumps it reads.
+/// True when makedumpfile's result for a dump of `kernel` is to be checked. If it prints that it
+/// does not support the kernel, and the kernel is newer than any that passed, the check is skipped
+/// with a message. The message alone is not enough: it also prints it for kernels whose dumps it
+/// reads.
 pub fn makedumpfile_counts(name: &str, kernel: &'static Asset, outcome: &Outcome) -> bool {
     let unknown = outcome.value(&format!("{CRASH}new-kernel=")).is_some();
     let Some((version, passed)) = kernel.is_new().filter(|_| unknown) else {
@@ -221,13 +223,13 @@ pub fn makedumpfile_counts(name: &str, kernel: &'static Asset, outcome: &Outcome
 }
 
 impl Report {
-    /// What the crash kernel printed of `key`.
+    /// Returns the value of `key` in the crash kernel's output.
     pub fn get(&self, key: &str) -> Result<&str> {
         let value = self.values.get(key).map(String::as_str);
         value.with_context(|| format!("the crash kernel did not report {key}"))
     }
 
-    /// An error that names the first thing that is not as it should be.
+    /// Fails with the first deviation from the expected report.
     fn verify(&self, scenario: &Scenario) -> Result<()> {
         let is = |key: &str, expected: &str| -> Result<()> {
             let found = self.get(key)?;
@@ -248,7 +250,8 @@ impl Report {
             found.starts_with(&format!("{PAGES} of={PAGES} ")) && found.contains(" unreadable=0"),
             "of {PAGES} known pages and all memory: found={found}"
         );
-        // all of the machine but the crash region, the firmware's part and page 0
+        // all of the machine except the crash region, the firmware's memory and
+        // page 0
         let bytes: u64 = self.get("vmcore")?.parse()?;
         let mib = u64::from(scenario.memory_mib);
         ensure!(

@@ -1,4 +1,4 @@
-//! Where runs and guest binaries are kept.
+//! Directories of runs and guest binaries.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 pub fn target_dir() -> PathBuf {
     let root = workspace_dir();
     match env::var_os("CARGO_TARGET_DIR") {
-        // join keeps an absolute value as it is
+        // join keeps an absolute value unchanged
         Some(dir) => root.join(dir),
         None => root.join("target"),
     }

@@ -6,7 +6,7 @@ use handoff::dump::Mode;
 use handoff::dump::read::{self, Integrity, Reader};
 use handoff::names::nth;
 
-/// What every line of the handoff starts with.
+/// Prefix of every line of the handoff.
 pub const HANDOFF: &str = handoff::dump::PREFIX;
 
 /// One whole dump.
@@ -14,7 +14,8 @@ pub const HANDOFF: &str = handoff::dump::PREFIX;
 pub struct Dump(read::Dump);
 
 impl Dump {
-    /// The one dump in `lines`; none, several and a damaged one are errors.
+    /// Parses the only dump in `lines`; none, several, or a damaged one are
+    /// errors.
     pub fn parse(lines: &[String]) -> Result<Self> {
         let mut reader = Reader::default();
         let mut dumps: Vec<_> = lines.iter().flat_map(|line| reader.line(line)).collect();

@@ -1,4 +1,4 @@
-//! QEMU's gdbstub: physical memory, every store to an address, and the moment before an instruction.
+//! QEMU's gdbstub: access to physical memory, watchpoints, breakpoints.
 //!
 //! Protocol: GDB manual, "Remote Serial Protocol"; physical addresses by QEMU's `Qqemu.PhyMemMode`.
 
@@ -12,13 +12,13 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::qmp;
 
-/// How long the stub may take to answer; a machine that runs may take any time to stop.
+/// Timeout of a response of the stub; a running machine may take any time to stop.
 const ANSWER: Duration = Duration::from_secs(180);
 
 /// Bytes of memory that fit in a packet of the stub, which takes 4096 characters.
 const PART: usize = 1024;
 
-/// Name of the socket in a run's directory, of a machine that was made with
+/// Name of the socket in a run's directory, of a machine created with
 /// [`Machine::debugger`](crate::Machine::debugger).
 pub const SOCKET: &str = "gdb";
 
@@ -41,11 +41,12 @@ pub struct Stop {
 pub struct Gdb {
     stream: UnixStream,
     pending: Vec<u8>,
-    /// The CPU that has stopped the machine last, as the stub calls it.
+    /// The CPU that has last stopped the machine, by the stub's name.
     thread: Option<String>,
 }
 
-/// QEMU arguments: start stopped, with a stub at `socket` (relative to QEMU's directory, or absolute).
+/// QEMU arguments: start stopped, with a stub at `socket` (relative to QEMU's directory, or
+/// absolute).
 pub fn arguments(socket: &Path) -> [String; 3] {
     let stub = format!("unix:{},server=on,wait=off", socket.display());
     ["-S".to_owned(), "-gdb".to_owned(), stub]
@@ -115,12 +116,12 @@ impl Gdb {
         Ok(())
     }
 
-    /// Stops the machine behind every store to `len` bytes from `addr`, as the CPU addresses them.
+    /// Stops the machine after every store to `len` bytes from `addr`, as the CPU addresses them.
     pub fn watch(&mut self, addr: u64, len: usize) -> Result<()> {
         self.expect_ok(&format!("Z2,{addr:x},{len:x}"))
     }
 
-    /// Undoes [`Self::watch`].
+    /// Reverts [`Self::watch`].
     pub fn unwatch(&mut self, addr: u64, len: usize) -> Result<()> {
         self.expect_ok(&format!("z2,{addr:x},{len:x}"))
     }
@@ -130,7 +131,7 @@ impl Gdb {
         self.expect_ok(&format!("Z1,{addr:x},1"))
     }
 
-    /// Undoes [`Self::break_at`].
+    /// Reverts [`Self::break_at`].
     pub fn forget(&mut self, addr: u64) -> Result<()> {
         self.expect_ok(&format!("z1,{addr:x},1"))
     }
@@ -162,7 +163,7 @@ impl Gdb {
         }
     }
 
-    /// Lets all CPUs run for `time` but the one that has stopped the machine, so that they end what they had begun.
+    /// Lets all CPUs except the stopped one run for `time`, so that they finish their current work.
     pub fn let_others_run(&mut self, time: Duration) -> Result<()> {
         let stopped = self.thread.clone();
         let stopped = stopped.context("no CPU has stopped the machine")?;
@@ -185,7 +186,7 @@ impl Gdb {
         Ok(())
     }
 
-    /// Where the CPU is that has stopped the machine, in 64-bit mode.
+    /// Returns the location of the stopped CPU, in 64-bit mode.
     pub fn place(&mut self) -> Result<Stop> {
         let hex = self.ask("g")?;
         let registers = bytes(&hex);
@@ -197,7 +198,7 @@ impl Gdb {
         })
     }
 
-    /// Leaves the machine, which runs on.
+    /// Disconnects; the machine continues.
     pub fn detach(mut self) -> Result<()> {
         self.expect_ok("D")
     }
@@ -215,7 +216,7 @@ impl Gdb {
         self.send(packet)?;
         loop {
             let answer = self.packet()?.context("QEMU has closed its gdbstub")?;
-            // connecting stops a machine that runs, and the stub reports that unasked
+            // a connection stops a running machine, and the stub reports that unasked
             if !answer.starts_with('T') {
                 return Ok(answer);
             }
@@ -254,7 +255,7 @@ impl Gdb {
     }
 }
 
-/// The bytes of pairs of hexadecimal digits; what is none is left out.
+/// Decodes pairs of hexadecimal digits; other text is skipped.
 fn bytes(hex: &str) -> Vec<u8> {
     let digits = hex.bytes().filter_map(|c| char::from(c).to_digit(16));
     let digits: Vec<u32> = digits.collect();
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn all_but_the_cpu_that_stopped_can_run() {
+    fn all_cpus_except_the_stopped_one_can_run() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let mut gdb = Gdb::new(ours);
         assert!(gdb.let_others_run(Duration::ZERO).is_err());

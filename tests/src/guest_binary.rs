@@ -1,4 +1,4 @@
-//! Our programs as the guests run them: static binaries.
+//! Programs of this workspace for guests: static binaries.
 
 use std::env;
 use std::fs;
@@ -21,7 +21,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The cargo profile of guest binaries (root Cargo.toml).
 const PROFILE: &str = "guest";
 
-/// A binary that has been built, or why not.
+/// A built binary, or the error.
 type Built = OnceLock<Result<PathBuf, String>>;
 
 /// Path of an mbtool that needs no libraries, built from this workspace on first use.
@@ -30,7 +30,8 @@ pub fn mbtool_bin() -> Result<&'static Path> {
     once(&BUILT, "mbtool")
 }
 
-/// Path of the program that jumps and returns (see [`crate::jump`]), built from this workspace on first use.
+/// Path of the program that jumps and returns (see [`crate::jump`]), built from this workspace on
+/// first use.
 pub fn jump_guest_bin() -> Result<&'static Path> {
     static BUILT: Built = OnceLock::new();
     once(&BUILT, "jump-guest")
@@ -63,7 +64,7 @@ fn once(built: &'static Built, name: &str) -> Result<&'static Path> {
 }
 
 fn build(name: &str) -> Result<PathBuf> {
-    // A target directory of its own: cargo holds a lock on the outer one while it runs these tests.
+    // a separate target directory: cargo holds a lock on the outer one while it runs these tests
     let target = target_dir().join("guest");
     fs::create_dir_all(&target)?;
     let lock = fs::File::create(target.join("mbtool.lock"))?;
@@ -82,7 +83,8 @@ fn build(name: &str) -> Result<PathBuf> {
     );
     let started = Instant::now();
     let mut command = Command::new(env!("CARGO"));
-    // What the outer cargo set for this process would change the inner build.
+    // variables of the outer cargo for this process would change the inner
+    // build
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy();
         let inherited = [
@@ -105,12 +107,14 @@ fn build(name: &str) -> Result<PathBuf> {
     }
     let output = command
         .current_dir(workspace_dir())
-        // both packages each time: what they depend on is then built once, as for the whole workspace
+        // both packages each time, so that their dependencies are built once, as for the whole
+        // workspace
         .args(["build", "--locked", "-p", "mbtool", "-p", "tests"])
         .args(["--bin", name])
         .args(["--profile", PROFILE, "--target", TARGET, "--target-dir"])
         .arg(&target)
-        // With --target the flags reach the binary only, not build scripts.
+        // with --target the flags apply to the binary only, not to build
+        // scripts
         .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")
         .stdin(Stdio::null())
         .output()
@@ -142,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dynamic_binary_is_told_from_a_static_one() {
+    fn dynamic_and_static_binaries_are_distinguished() {
         let own = fs::read(env::current_exe().unwrap()).unwrap();
         assert!(!is_static(&own).unwrap());
         assert!(is_static(b"#!/bin/sh").is_err());

@@ -1,8 +1,9 @@
-//! Hypercalls in dom0: what the program in the guest and the test that reads its log agree on.
+//! Hypercalls in dom0: definitions shared by the program in the guest and the test that reads
+//! its log.
 
 use xen_shim::hypercall::HypercallError;
 
-/// Beginning of each line that `hypercall-guest` prints.
+/// Prefix of each line of `hypercall-guest`.
 pub const MARKER: &str = "MBTOOL-HYPERCALL ";
 
 /// "ok", or the name of Xen's error.

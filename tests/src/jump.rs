@@ -1,21 +1,23 @@
-//! Leaving Linux by kexec and coming back: what the program in the guest and the test that reads its log agree on.
+//! Kexec out of Linux and back: definitions shared by the program in the guest and the test that
+//! reads its log.
 
 use images::payloads::{DESTROY, DESTROY_PATTERN, destroy_sum};
 
-/// Beginning of each line that `jump-guest` prints.
+/// Prefix of each line of `jump-guest`.
 pub const MARKER: &str = "MBTOOL-JUMP ";
 
-/// Pages of the image that is called.
+/// Number of pages of the called image.
 pub const IMAGE_PAGES: usize = 40;
 
 const PAGE: usize = 4096;
 
-/// Where the image of a round is called.
+/// Location of the image of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// On pages of the program's own buffer: Linux exchanges them for the image, and back.
+    /// On pages of the program's buffer: Linux exchanges them for the image, and back.
     User,
-    /// On Linux's own code, and some of Linux's data is gone meanwhile, too: the handoff exchanges them, and back.
+    /// On Linux's own code, with some of Linux's data exchanged too: the handoff exchanges them,
+    /// and back.
     Kernel,
 }
 
@@ -38,7 +40,8 @@ impl Place {
     }
 }
 
-/// The image of round `round`, and what it must answer: the image destroys the CPU's whole state and returns.
+/// Returns the image of round `round`, and its expected result: the image destroys the state of the
+/// CPU and returns.
 pub fn image(round: u32) -> (Vec<u8>, u64) {
     let mut bytes = DESTROY.to_vec();
     bytes.resize(DESTROY_PATTERN, 0);
@@ -56,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_round_has_an_image_of_its_own() {
+    fn every_round_has_a_different_image() {
         let (first, sum) = image(1);
         assert_eq!(first.len(), IMAGE_PAGES * PAGE);
         assert!(first.starts_with(DESTROY));

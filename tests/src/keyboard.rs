@@ -1,14 +1,14 @@
-//! What a test types on a machine's serial port while it runs.
+//! Input on a machine's serial port.
 
 use std::io::Write;
 use std::process::ChildStdin;
 
 use anyhow::{Context, Result, bail};
 
-/// Ctrl-A three times: the input goes to Xen instead of dom0, or back.
+/// Ctrl-A three times: switches the input between Xen and dom0.
 const SWITCH: &str = "\x01\x01\x01";
 
-/// The way into the serial port. A failure is kept, and fails the run when it ends.
+/// Input of the serial port. A failure is recorded, and fails the run when it ends.
 #[derive(Debug)]
 pub struct Keyboard {
     pipe: Option<ChildStdin>,
@@ -36,12 +36,14 @@ impl Keyboard {
         }
     }
 
-    /// Presses `key` on Xen's console, which is dom0's again afterwards: 'h' lists the keys, 'C' starts the crash image.
+    /// Presses `key` on Xen's console, and switches back to dom0: 'h' lists the keys, 'C' starts
+    /// the crash image.
     pub fn xen(&mut self, key: char) {
         self.text(&format!("{SWITCH}{key}{SWITCH}"));
     }
 
-    /// Ends the run, which fails with `error`, unless something has failed before.
+    /// Ends the run, which fails with `error`, unless an earlier failure was
+    /// recorded.
     pub fn fail(&mut self, error: anyhow::Error) {
         self.failed.get_or_insert(error);
     }

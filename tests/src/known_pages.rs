@@ -1,31 +1,33 @@
-//! Pages with known contents: made before a crash, looked for in the dump. What the program in the guest and the tests
-//! that read its log agree on.
+//! Pages with known contents, created before a crash and searched in the dump: definitions shared
+//! by the program in the guest and the tests that read its log.
 
-/// Beginning of each line that `known-pages` prints.
+/// Prefix of each line of `known-pages`.
 pub const MARKER: &str = "KNOWN-PAGES ";
 
 /// Bytes of a page.
 pub const PAGE: usize = 4096;
 
-/// Memory below 1 MiB that Linux 5.13 and later keep nothing in: behind what old BIOSes write to, before the code that starts
-/// other CPUs, which Linux puts at the top. Xen as crash kernel writes to its last part.
+/// Memory below 1 MiB that Linux 5.13 and later do not use: after the part that old BIOSes write
+/// to, and before the code that starts other CPUs, which Linux puts at the top. Xen as crash kernel
+/// writes to its last part.
 pub const LOW: std::ops::Range<u64> = 0x1_0000..0x9_4000;
 
-/// First bytes of each page. Not in one piece here, so that no copy of this program has it.
+/// First bytes of each page. Split, so that copies of this program do not contain it.
 const MAGIC: [[u8; 8]; 2] = [*b"MBTOOL-K", *b"NOWN-PG\n"];
 
-/// What a page turned out to be.
+/// Result of examining a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// None of ours.
+    /// Not a known page.
     Other,
-    /// Begins as one of ours, but is not whole.
+    /// Begins like a known page, but is damaged.
     Damaged,
-    /// This one, every byte of it.
+    /// An intact page, with its index.
     Whole(u64),
 }
 
-/// Page `index`: 16 bytes of magic number, the index, and words that depend on both the index and their place.
+/// Page `index`: 16 bytes of magic number, the index, and words that depend on both the index and
+/// their offset.
 pub fn page(index: u64) -> [u8; PAGE] {
     let mut page = [0; PAGE];
     page[..8].copy_from_slice(&MAGIC[0]);
@@ -33,7 +35,7 @@ pub fn page(index: u64) -> [u8; PAGE] {
     page[16..24].copy_from_slice(&index.to_le_bytes());
     let mut state = index;
     for word in page[24..].chunks_exact_mut(8) {
-        // splitmix64: no two words of no two pages are alike but by chance
+        // splitmix64: words of different pages are equal only by chance
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = state;
         bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -43,7 +45,7 @@ pub fn page(index: u64) -> [u8; PAGE] {
     page
 }
 
-/// What `bytes`, a page, are.
+/// Examines a page.
 pub fn look(bytes: &[u8]) -> Seen {
     let words = bytes.first_chunk::<24>();
     let Some(start) = words.filter(|start| start[..8] == MAGIC[0] && start[8..16] == MAGIC[1])

@@ -1,7 +1,7 @@
-//! Runs real kernels in QEMU and reads what they print on the serial port. The cases are in `tests/tests/e2e`.
+//! Runs real kernels in QEMU and reads their serial output. The cases are in `tests/tests/e2e`.
 //!
-//! Every run leaves its files in `target/e2e/NAME/`: `serial.log`, the initial RAM disk, and `command`, the QEMU
-//! command line to repeat it by hand.
+//! Every run leaves its files in `target/e2e/NAME/`: `serial.log`, the initial RAM disk, and
+//! `command`, the QEMU command line to repeat it manually.
 
 pub mod attempt;
 pub mod block_digest;

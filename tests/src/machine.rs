@@ -11,14 +11,15 @@ use images::guest::Stage1Initrd;
 
 use crate::{gdb, qmp};
 
-/// For every Linux that boots on emulated CPUs.
+/// Parameters for every Linux that boots on emulated CPUs.
 ///
-/// Linux counts a few ticks to see whether its timer works, and panics when a busy host has let too many of them fall together. Where
-/// it finds a hypervisor that it knows, it skips that by itself. Its self-tests of cryptography take a fifth of its boot time under emulation.
+/// Linux counts a few ticks to test its timer, and panics when a busy host has merged too many of
+/// them. On a known hypervisor it skips that. Its self-tests of cryptography take a fifth of its
+/// boot time under emulation.
 pub const EMULATED: &str = "no_timer_check cryptomgr.notests";
 
-/// For dom0, which has Xen's timer. `rodata=off` leaves out the check of all page tables for pages that are writable and executable:
-/// a second under Xen, where each entry is translated.
+/// For dom0, which has Xen's timer. `rodata=off` skips the check of all page tables for writable
+/// and executable pages, which takes a second under Xen, where each entry is translated.
 pub(crate) const EMULATED_DOM0: &str = "cryptomgr.notests rodata=off";
 
 /// For a Xen on emulated CPUs: without it Xen clears all free memory, which can take longer than the rest of its boot.
@@ -30,7 +31,7 @@ pub const SMALL_DOM0: &str = "dom0_max_vcpus=2";
 /// The device through which a payload ends QEMU.
 pub const DEBUG_EXIT: [&str; 2] = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"];
 
-/// Options of QEMU for looking at a machine from outside.
+/// QEMU options for monitors and debuggers.
 const WATCHING: [&str; 2] = ["-qmp", "-gdb"];
 
 /// The Linux that most machines start with.
@@ -82,14 +83,15 @@ impl From<Stage1Initrd> for Initrd {
     }
 }
 
-/// Where QEMU keeps the machine's memory.
+/// Location of the machine's memory in QEMU.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Memory<'a> {
-    /// As it likes.
+    /// Chosen by QEMU.
     Private,
-    /// In this file, which has all of it in the end.
+    /// In this file, which has all of it at the end.
     Saved(&'a Path),
-    /// As this file has it, which stays as it is. The state of CPUs and devices comes by the monitor.
+    /// Initialized from this file, which is not changed. The state of CPUs and devices comes by the
+    /// monitor.
     Restored(&'a Path),
 }
 
@@ -142,7 +144,7 @@ impl Machine {
         }
     }
 
-    /// The same machine, which boots what its firmware finds on its disks.
+    /// The same machine, which boots from its disks.
     pub fn from_disk(firmware: Firmware) -> Self {
         Self {
             kernel: None,
@@ -181,7 +183,7 @@ impl Machine {
             .initrd(initrd))
     }
 
-    /// Sets the Linux that it starts with: that of dom0 where it starts with Xen.
+    /// Sets the Linux that it starts with; with Xen, that of dom0.
     pub fn linux(mut self, linux: &'static Asset) -> Result<Self> {
         match &mut self.dom0 {
             Some(dom0) => dom0.linux = linux,
@@ -202,8 +204,8 @@ impl Machine {
         self
     }
 
-    /// Sets how the CPUs are arranged: more of QEMU's `-smp`, as in "maxcpus=6,sockets=2,cores=3,threads=1". That
-    /// decides about their APIC ids.
+    /// Sets how the CPUs are arranged: more of QEMU's `-smp`, as in
+    /// "maxcpus=6,sockets=2,cores=3,threads=1". This determines their APIC ids.
     pub fn topology(mut self, topology: &str) -> Self {
         self.topology = Some(topology.to_owned());
         self
@@ -221,8 +223,8 @@ impl Machine {
         self
     }
 
-    /// Runs each emulated CPU in a thread of its own, so that they really run at the same time. One thread for all of them, in
-    /// turn, takes a sixth less of the host's time, more where they wait for each other.
+    /// Runs each emulated CPU in a separate thread, so that they run in parallel. A single thread
+    /// takes a sixth less of the host's time, or even less if they wait for each other.
     pub fn parallel(mut self) -> Self {
         self.parallel = true;
         self
@@ -243,8 +245,8 @@ impl Machine {
         self
     }
 
-    /// Adds a disk (virtio) with the content of `image`. What the guest writes is kept across its reboots, and is gone at
-    /// the end of the run; the image is not changed.
+    /// Adds a disk (virtio) with the content of `image`. What the guest writes is kept across its
+    /// reboots, and is discarded at the end of the run; the image is not changed.
     pub fn disk(self, image: &Path) -> Self {
         // QEMU takes two commas for one
         let image = image.display().to_string().replace(',', ",,");
@@ -265,7 +267,8 @@ impl Machine {
         self
     }
 
-    /// Lets the machine continue after a reset, its memory as it is; without this a reset ends the run.
+    /// Lets the machine continue after a reset, with its memory preserved; by default a reset ends
+    /// the run.
     pub fn reboots(mut self) -> Self {
         self.reboots = true;
         self
@@ -289,7 +292,7 @@ impl Machine {
         self.args(["-gdb", &socket])
     }
 
-    /// Whether a monitor or a debugger looks at it from outside.
+    /// True when a monitor or a debugger is attached.
     pub(crate) fn is_watched(&self) -> bool {
         let watching = |word: &OsString| WATCHING.iter().any(|option| word == option);
         self.extra.iter().any(watching)
@@ -309,13 +312,14 @@ impl Machine {
         self
     }
 
-    /// Replaces the texts that end a run as failed: for tests in which a kernel is meant to panic.
+    /// Replaces the texts that end a run as failed: for tests in which a kernel panics
+    /// intentionally.
     pub fn failures(mut self, texts: &[&str]) -> Self {
         self.failures = texts.iter().map(|t| (*t).to_owned()).collect();
         self
     }
 
-    /// Its first stage, if it has one.
+    /// Returns its first stage, if it has one.
     pub(crate) fn stage1_initrd(&self) -> Result<Option<Stage1Initrd>> {
         match (&self.initrd, &self.dom0) {
             (Some(Initrd::Stage1(initrd)), None) => Ok(Some(initrd.clone())),
@@ -326,11 +330,11 @@ impl Machine {
         }
     }
 
-    /// What it is, without the files that it boots and without what only looks at it: two machines with the same
-    /// description that boot the same files come to the same state.
+    /// Describes the machine, without the files that it boots and without monitors: two machines
+    /// with the same description and files reach the same state.
     pub(crate) fn description(&self) -> String {
         let mut extra = self.clone().quiet().extra;
-        // one port, which no system touches
+        // one port, which no system uses
         if let Some(at) = extra.windows(2).position(|pair| pair == DEBUG_EXIT) {
             extra.drain(at..at + 2);
         }

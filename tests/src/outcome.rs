@@ -1,4 +1,4 @@
-//! The end of a run: why it ended, and what the machine printed.
+//! The end of a run: its reason, and the machine's output.
 
 use std::fmt::Write as _;
 use std::os::unix::process::ExitStatusExt;
@@ -13,21 +13,22 @@ use images::report::Report;
 /// Lines of the log shown in an error.
 const TAIL_LINES: usize = 30;
 
-/// A first stage traces its commands with this prefix; a marker in a command is not the marker itself.
+/// Prefix of traced commands of a first stage; a marker in a command does not count.
 pub(crate) const TRACE: &str = "MBTOOL-STAGE1 + ";
 
 /// Why a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// A line held this text, one of those waited for.
+    /// A line contained this marker.
     Marker(String),
-    /// This line held one of the machine's failure texts.
+    /// This line contained one of the machine's failure texts.
     Failure(String),
-    /// QEMU ended by itself: the guest powered off or reset.
+    /// QEMU ended: the guest powered off or reset.
     Exited(ExitStatus),
     /// The deadline passed on the machine's own clock, which does not advance while QEMU waits for a CPU of the host.
     Deadline,
-    /// Nothing of QEMU ran any more: its emulated CPUs wait for an interrupt that does not come.
+    /// No thread of QEMU ran any more: its emulated CPUs wait for an interrupt that does not
+    /// come.
     Still,
 }
 
@@ -36,7 +37,7 @@ pub enum Reason {
 pub struct Outcome {
     /// Why it ended.
     pub reason: Reason,
-    /// QEMU's exit status if it had ended by itself by then, whatever the reason.
+    /// QEMU's exit status if it had ended by then, for any reason.
     pub ended: Option<ExitStatus>,
     /// Everything on the serial port, line by line, without terminal control.
     pub lines: Vec<String>,
@@ -46,9 +47,9 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// QEMU's command line that starts the machine from power-on.
     pub command: String,
-    /// It was restored from a template instead.
+    /// True when it was restored from a template.
     pub restored: bool,
-    /// What QEMU itself wrote.
+    /// QEMU's own output.
     pub qemu_output: String,
 }
 
@@ -61,11 +62,12 @@ impl Outcome {
         }
     }
 
-    /// Why QEMU is to blame, if it is.
+    /// Returns why QEMU is at fault, if so.
     ///
-    /// A signal ended it, which nothing in a machine can cause: QEMU 10 sometimes ends with a failed assertion
-    /// (`iotlb_to_section`) when one emulated CPU moves a PCI device's memory. Or a system that firmware or QEMU started
-    /// lost its timers. One that mbtool has started must not, whatever the cause.
+    /// Either a signal ended it, which a machine cannot cause: QEMU 10 sometimes ends with a failed
+    /// assertion (`iotlb_to_section`) when one emulated CPU moves a PCI device's memory. Or a
+    /// system that was started by firmware or QEMU lost its timers. For a system started by mbtool,
+    /// that is a failure.
     pub(crate) fn qemu_broke(&self) -> Option<&str> {
         if self.ended.is_some_and(|status| status.signal().is_some()) {
             return Some(self.qemu_output.trim());
@@ -74,7 +76,7 @@ impl Outcome {
         lost.then_some("the emulated CPUs wait for an interrupt that does not come")
     }
 
-    /// What a payload reported; an error when it did not end QEMU as it does after a report.
+    /// Returns the report of a payload; fails when QEMU did not end as after a report.
     pub fn report(&self) -> Result<Report> {
         match self.reason {
             Reason::Exited(status) if status.code() == Some(EXIT_STATUS) => {
@@ -89,14 +91,14 @@ impl Outcome {
         self.lines.iter().any(|line| line.contains(text))
     }
 
-    /// What follows `prefix` on the last line that holds it.
+    /// Returns the text after `prefix` on the last line that contains it.
     pub fn value(&self, prefix: &str) -> Option<&str> {
         let found = |line: &&String| !line.starts_with(TRACE) && line.contains(prefix);
         let line = self.lines.iter().rfind(found)?;
         Some(line.split_once(prefix)?.1)
     }
 
-    /// Why the run ended, the end of the log, and how to repeat it.
+    /// Describes why the run ended, the end of the log, and how to repeat it.
     pub fn describe(&self) -> String {
         let mut text = match &self.reason {
             Reason::Marker(marker) => format!("the machine printed {marker:?}"),
@@ -126,7 +128,7 @@ impl Outcome {
         text
     }
 
-    /// One line: why the run ended, and when.
+    /// Returns one line: why the run ended, and when.
     pub(crate) fn summary(&self) -> String {
         let what = match &self.reason {
             Reason::Marker(marker) => format!("{:?} seen", marker.trim()),
@@ -196,7 +198,7 @@ mod tests {
         assert_eq!(ended.qemu_broke(), None);
         ended.ended = Some(ExitStatus::from_raw(6));
         assert!(ended.qemu_broke().is_some());
-        // what mbtool has started is no fault of QEMU's
+        // a hang of a system started by mbtool is not a fault of QEMU
         assert!(
             outcome(&["(XEN) Xen"], Reason::Still)
                 .qemu_broke()

@@ -1,4 +1,4 @@
-//! A Linux guest that loads one of our payloads with three modules and jumps.
+//! A Linux guest that loads a test payload with three modules and jumps.
 
 use std::fs;
 use std::io::Write;
@@ -35,14 +35,14 @@ pub struct GuestModule {
     pub file: &'static str,
     /// The file.
     pub bytes: Vec<u8>,
-    /// The string that the payload must find.
+    /// Expected command line in the payload.
     pub cmdline: &'static str,
-    /// The content that the payload must find.
+    /// Expected contents in the payload.
     pub content: Vec<u8>,
 }
 
-/// The modules: packed and to be unpacked, packed and to be left so, and plain without arguments. None of them ends
-/// at the end of a page.
+/// Returns the modules: compressed and to be decompressed, compressed and to be kept, and
+/// uncompressed without arguments. None of them ends at a page boundary.
 pub fn modules() -> Result<Vec<GuestModule>> {
     let first = noise(300_001);
     let raw = gzip(&noise(20_011))?;
@@ -72,7 +72,7 @@ pub fn modules() -> Result<Vec<GuestModule>> {
     ])
 }
 
-/// `len` bytes, the same every time.
+/// Returns `len` pseudo-random bytes, always the same.
 fn noise(len: u32) -> Vec<u8> {
     (0..len)
         .map(|n| (n.wrapping_mul(2_654_435_761).wrapping_add(len) >> 13) as u8)
@@ -85,7 +85,7 @@ fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(encoder.finish()?)
 }
 
-/// A guest and what it loads.
+/// A guest and its image.
 #[derive(Clone, Debug)]
 pub struct PayloadGuest {
     name: &'static str,
@@ -94,10 +94,10 @@ pub struct PayloadGuest {
     options: Vec<String>,
 }
 
-/// What a guest did.
+/// Results of a guest.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// What it planned.
+    /// Its plan.
     pub plan: PlanJson,
     /// `status --json` before the load.
     pub status: String,
@@ -166,7 +166,7 @@ impl PayloadGuest {
         );
         let mut stage =
             attempt::install(Stage1::new(&script)?)?.file("bin/mbtool", mbtool_bin()?)?;
-        // the same names on both sides: they are part of a plan
+        // the same names on both sides, as they are part of a plan
         let files = target_dir().join("e2e").join(test).join("files");
         fs::create_dir_all(&files)?;
         let images = [(self.name, self.image)];
@@ -194,12 +194,12 @@ impl PayloadGuest {
 }
 
 impl Loaded {
-    /// What the payload reported; an error when it did not end QEMU as it does after a report.
+    /// Returns the report of the payload; fails when QEMU did not end as after a report.
     pub fn report(&self) -> Result<Report> {
         self.outcome.report()
     }
 
-    /// The same plan made on this machine, for the machine recorded in `map`, with `more` options.
+    /// Makes the same plan on the host, for the machine recorded in `map`, with `more` options.
     pub fn planned_here(&self, map: &str, more: &[&str]) -> Result<PlanJson> {
         fs::write(self.files.join("machine.json"), map)?;
         let output = Command::new(mbtool_bin()?)

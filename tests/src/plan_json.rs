@@ -1,4 +1,4 @@
-//! The document of `mbtool plan --json`, with its numbers read.
+//! The document of `mbtool plan --json`, with numbers parsed.
 
 use std::ops::Range;
 
@@ -31,7 +31,7 @@ impl PlanJson {
         Ok(Self(value))
     }
 
-    /// What is at `pointer`.
+    /// Returns the value at `pointer`.
     pub fn at(&self, pointer: &str) -> Result<&Value> {
         let value = self.0.pointer(pointer);
         value.with_context(|| format!("the plan has no {pointer}"))
@@ -48,7 +48,7 @@ impl PlanJson {
         Ok(list.with_context(|| format!("{pointer} is no list"))?)
     }
 
-    /// The one segment whose name starts with `name`.
+    /// Returns the only segment whose name starts with `name`.
     pub fn segment(&self, name: &str) -> Result<Segment> {
         let mut found = self.list("/segments")?.iter().filter(|segment| {
             let full = segment["name"].as_str();

@@ -50,12 +50,13 @@ pub fn run(cases: &[&[Case]]) -> ExitCode {
     conclusion.exit_code()
 }
 
-/// `cargo e2e -- --ignored` and `cargo e2e NAME` alike: a `--` too many is none.
+/// Accepts `cargo e2e -- --ignored` and `cargo e2e NAME`: a superfluous `--` is
+/// ignored.
 fn arguments(arguments: impl Iterator<Item = String>) -> Arguments {
     Arguments::from_iter(arguments.filter(|argument| argument != "--"))
 }
 
-/// How many machines run at a time.
+/// Number of machines that run in parallel.
 fn machines() -> usize {
     let cores = thread::available_parallelism().map_or(1, Into::into);
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -67,9 +68,9 @@ fn machines() -> usize {
     cores.min(usize::try_from(mib / MACHINE_MIB).unwrap_or(usize::MAX))
 }
 
-/// For `libtest-mimic`.
+/// Converts a case for `libtest-mimic`.
 fn trial(case: Case) -> Trial {
-    // of the module's path, the crate is the same for all
+    // without the crate name, which is the same for all
     let name = case
         .name
         .split_once("::")

@@ -9,7 +9,8 @@ use std::process::{Child, Command};
 use anyhow::{Context, Result};
 use rustix::process::{Signal, set_parent_process_death_signal, setsid};
 
-/// QEMU. It ends when this is dropped, and when the thread that started it ends.
+/// QEMU. It is killed when this is dropped, and when the thread that started it
+/// ends.
 #[derive(Debug)]
 pub(crate) struct Running(pub(crate) Child);
 
@@ -20,15 +21,15 @@ impl Drop for Running {
     }
 }
 
-/// Starts QEMU in a session of its own.
+/// Starts QEMU in its own session.
 ///
-/// An emulated CPU that gets the host's CPU only now and then finds one timer interrupt where several were due; a kernel that counts
-/// them to see whether its timer works then panics. Linux's scheduler gives each session the same share (autogroup, sched(7)),
-/// however many busy processes another one has.
+/// An emulated CPU that rarely gets the host's CPU receives one timer interrupt in place of
+/// several; a kernel that counts them to test its timer then panics. Linux's scheduler gives each
+/// session the same share (autogroup, sched(7)), however many busy processes another one has.
 pub(crate) fn spawn(mut command: Command) -> Result<Running> {
     let prepare = || {
         setsid()?;
-        // without a terminal it gets no Ctrl-C
+        // without a terminal it receives no Ctrl-C
         set_parent_process_death_signal(Some(Signal::KILL))?;
         Ok(())
     };

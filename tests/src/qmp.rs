@@ -16,13 +16,13 @@ use serde_json::{Value, json};
 /// Name of the socket in a run's directory.
 pub const SOCKET: &str = "qmp";
 
-/// Name of a second one, through which a machine is saved and restored.
+/// Name of another socket, to save and restore a machine.
 pub(crate) const TEMPLATE_SOCKET: &str = "qmp-template";
 
-/// How long one answer may take: that to a command which writes gigabytes to a file, too.
+/// Timeout of one response, including those of commands that write gigabytes to a file.
 const ANSWER: Duration = Duration::from_secs(180);
 
-/// Bytes of an answer at most.
+/// Maximum size of a response in bytes.
 const LONGEST: usize = 16 << 20;
 
 /// A connection to the monitor of a machine that was made with [`Machine::monitor`](crate::Machine::monitor).
@@ -31,11 +31,11 @@ pub struct Qmp {
     stream: BufReader<UnixStream>,
 }
 
-/// Connects to the socket `name` in `dir`, which may have a path of any length, within `deadline`.
+/// Connects to the socket `name` in `dir`, whose path may have any length, within `deadline`.
 pub(crate) fn connect(dir: &Path, name: &str, deadline: Duration) -> Result<UnixStream> {
     let shown = dir.join(name);
     let open = File::open(dir).with_context(|| dir.display().to_string())?;
-    // an address of a socket has 108 bytes only
+    // a socket address is limited to 108 bytes
     let short = format!("/proc/self/fd/{}/{name}", open.as_raw_fd());
     let started = Instant::now();
     loop {
@@ -74,7 +74,7 @@ impl Qmp {
         Ok(qmp)
     }
 
-    /// Runs a command; what it returns.
+    /// Runs a command; returns its result.
     pub fn run(&mut self, command: &str, arguments: Value) -> Result<Value> {
         let line = json!({ "execute": command, "arguments": arguments });
         writeln!(self.stream.get_mut(), "{line}").with_context(|| format!("monitor: {command}"))?;
@@ -108,7 +108,7 @@ impl Qmp {
         self.run("cont", json!({})).map(drop)
     }
 
-    /// "running", "paused", "debug" (a debugger has stopped it) and the like.
+    /// Returns "running", "paused", "debug" (stopped by a debugger) and so on.
     pub fn status(&mut self) -> Result<String> {
         let status = self.run("query-status", json!({}))?;
         let text = status["status"].as_str();
@@ -121,7 +121,7 @@ impl Qmp {
         self.run("pmemsave", arguments).map(drop)
     }
 
-    /// A command of the monitor for people.
+    /// Runs a command of the human monitor.
     pub fn human(&mut self, line: &str) -> Result<String> {
         let text = self.run("human-monitor-command", json!({ "command-line": line }))?;
         Ok(text.as_str().context("no text")?.to_owned())
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_monitor_is_said() {
+    fn a_socket_without_monitor_is_an_error() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         writeln!(theirs, "{{\"hello\": 1}}").unwrap();
         let error = Qmp::greet(ours).unwrap_err().to_string();

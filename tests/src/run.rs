@@ -1,4 +1,4 @@
-//! Runs a machine until it prints a marker, fails, ends, or is out of time.
+//! Runs a machine until it prints a marker, fails, ends, or times out.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -22,13 +22,14 @@ use crate::template::Template;
 use crate::times::{self, Kind, Phases};
 use crate::{gdb, qmp};
 
-/// How often the log is looked at.
+/// Polling interval of the log.
 const POLL: Duration = Duration::from_millis(50);
 
-/// How long a machine may continue after it reported a failure, so that the log has the rest of the report.
+/// How long a machine may continue after it has reported a failure, so that the log has the rest of
+/// the report.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
-/// What QEMU itself writes, in the directory of a run.
+/// File of QEMU's own output, in the directory of a run.
 const QEMU_LOG: &str = "qemu.log";
 
 /// Where the files of the run `name` are.
@@ -36,7 +37,8 @@ pub fn dir(name: &str) -> PathBuf {
     target_dir().join("e2e").join(name)
 }
 
-/// What `attempt`, a run called `name`, comes to; made once more, and printed, where QEMU is to blame for its outcome.
+/// Returns the result of `attempt`, a run called `name`; repeated once, with a message, if QEMU is
+/// at fault.
 pub(crate) fn or_once_more<T>(
     name: &str,
     mut attempt: impl FnMut() -> Result<T>,
@@ -80,7 +82,7 @@ impl Machine {
         on_line: &mut dyn FnMut(Duration, &str, &mut Keyboard),
     ) -> Result<Outcome> {
         let mut attempt = || self.attempt(name, deadline, until, on_line);
-        // who looks at the machine from outside has lost it
+        // a monitor or debugger has lost its connection
         if self.is_watched() {
             return attempt();
         }
@@ -132,7 +134,7 @@ impl Machine {
         let mut lines = Vec::new();
         let mut end: Option<(Reason, Instant)> = None;
         let (reason, ended) = loop {
-            // The status first: what QEMU wrote before it ended is then certainly in the log.
+            // status first: QEMU's output before its end is then certainly in the log
             let exited = running.0.try_wait()?;
             for line in follow.lines(&log)? {
                 phases.line(started.elapsed(), &line);
@@ -158,7 +160,7 @@ impl Machine {
                     break (Reason::Exited(exited.unwrap_or_default()), exited);
                 }
                 None if clock.elapsed() >= deadline => break (Reason::Deadline, None),
-                // who looks at it from outside has let it go again before this
+                // a monitor or debugger must have resumed it before
                 None if clock.is_still() => break (Reason::Still, None),
                 // printed below
                 _ if keyboard.failed() => break (Reason::Deadline, None),
@@ -203,8 +205,8 @@ impl Machine {
         Ok(outcome)
     }
 
-    /// The template to restore it from. Nothing where it is to be booted; an error, which has been printed, where it is booted
-    /// although it could be restored.
+    /// Returns the template to restore it from. `None` if it is to be booted; an error, which has
+    /// been printed, if it is booted although it could be restored.
     fn template(&self, name: &str) -> Result<Option<Template>> {
         if case::start() != Start::Restored {
             return Ok(None);
@@ -226,7 +228,7 @@ impl Machine {
         let dir = dir(name);
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let log = dir.join("serial.log");
-        // a log of an earlier run must not be taken for this one's; what a template printed is part of it
+        // a log of an earlier run must not be used; the output of the template is part of it
         let mut before = Vec::new();
         if let Some(template) = template {
             before = template.log()?;
@@ -237,7 +239,7 @@ impl Machine {
             before.extend(line.bytes());
         }
         fs::write(&log, before)?;
-        // nor an earlier run's machine for this one
+        // nor the sockets of an earlier run
         for socket in [qmp::SOCKET, qmp::TEMPLATE_SOCKET, gdb::SOCKET] {
             let _ = fs::remove_file(dir.join(socket));
         }
@@ -250,7 +252,8 @@ impl Machine {
             Some(ram) => self.command(&dir, Memory::Restored(&ram))?,
         };
         let output = fs::File::create(dir.join(QEMU_LOG))?;
-        // With a keyboard, QEMU's own streams are the serial port, which goes to the log as well.
+        // with a keyboard, QEMU's own streams are the serial port, which is also written to the
+        // log
         let (stdin, stdout) = if self.typing {
             (Stdio::piped(), Stdio::null())
         } else {
@@ -278,7 +281,7 @@ struct Launched {
     running: Running,
     keyboard: Keyboard,
     log: PathBuf,
-    /// What starts it from power-on.
+    /// Command that starts it from power-on.
     command: String,
 }
 

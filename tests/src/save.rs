@@ -1,5 +1,5 @@
-//! A system crashes, `mbtool crash save` in its crash kernel saves the dump to a disk, the machine boots again, and the
-//! tools that are there for dumps read what was saved.
+//! A system crashes, `mbtool crash save` in its crash kernel saves the dump to a disk, the machine
+//! reboots, and tools for dumps read the saved file.
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,7 +21,8 @@ const DEADLINE: Duration = Duration::from_secs(600);
 /// Size of the disk, most of it a hole on the host.
 const DISK_BYTES: u64 = 2 << 30;
 
-/// What the first system does when the disk has a dump. `panic` is the last line of the old kernel's.
+/// Commands of the first system when the disk has a dump. `panic` prints the last line of the old
+/// kernel's log.
 const LOOK: &str = r#"
 say() { echo "MBTOOL-CRASH $*"; }
 panic() { grep -m 1 -o 'Kernel panic - not syncing.*' "$1"; }
@@ -40,7 +41,7 @@ cat crash.json
 say END
 "#;
 
-/// What becomes the crash kernel.
+/// Crash kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Saver {
     /// Linux 6.1.
@@ -56,11 +57,11 @@ pub struct Scenario {
     pub saver: Saver,
     /// `[save]` beside `target` and `device`.
     pub config: &'static str,
-    /// How mbtool is started in the crash kernel.
+    /// Command that starts mbtool in the crash kernel.
     pub start: &'static str,
-    /// The machine has a watchdog of its own.
+    /// True when the machine has a hardware watchdog.
     pub watchdog: bool,
-    /// It is to boot again, and to look at what was saved; else the run ends with the reset.
+    /// True when it reboots and examines the saved files; else the run ends with the reset.
     pub looks: bool,
 }
 
@@ -157,7 +158,7 @@ fn disk(name: &str) -> Result<PathBuf> {
     let dir = target_dir().join("e2e").join(name);
     fs::create_dir_all(&dir)?;
     let path = dir.join("disk");
-    // what an earlier run left must not be taken for this one's
+    // files of an earlier run must not be used
     let file = fs::File::create(&path)?;
     file.set_len(DISK_BYTES)?;
     let made = Command::new(BUSYBOX.path()?)

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// A log that grows. Yields each line once, when its end has been written.
+/// A growing log. Yields each line once, when it is complete.
 #[derive(Debug)]
 pub struct Follow {
     file: Option<File>,
@@ -56,7 +56,8 @@ pub fn clean(line: &str) -> String {
         if c == '\x1b' {
             if chars.peek() == Some(&'[') {
                 chars.next();
-                // Parameters and intermediates are 0x20..=0x3f, the final character is 0x40..=0x7e.
+                // parameter and intermediate bytes are 0x20..=0x3f, the final character is
+                // 0x40..=0x7e
                 while chars.next_if(|c| ('\x20'..='\x3f').contains(c)).is_some() {}
             }
             chars.next();
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_comes_once_and_whole() {
+    fn a_line_is_returned_once_and_complete() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         let mut follow = Follow::new();
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn terminal_control_goes() {
+    fn terminal_control_is_removed() {
         assert_eq!(
             clean("\x1b[2J\x1b[01;01H\x1bcSeaBIOS\t1\r\x07"),
             "SeaBIOS\t1"

@@ -1,4 +1,4 @@
-//! All of a machine's RAM at one moment, in files, and what has changed since.
+//! A snapshot of a machine's RAM in files, and changes since then.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -12,20 +12,20 @@ use crate::qmp::Qmp;
 /// Bytes that are compared together.
 const PART: u64 = 64 << 20;
 
-/// More pages that differ than a test wants to see.
+/// Maximum number of differing pages to report.
 const MANY: usize = 4096;
 
 /// RAM of the machine, from the first byte to one past the last.
 type Range = std::ops::Range<u64>;
 
-/// RAM as it was. The files go with it.
+/// A snapshot of RAM. Its files are removed with it.
 #[derive(Debug)]
 pub struct Snapshot {
     dir: PathBuf,
     runs: Vec<(Range, File)>,
 }
 
-/// A page that is not what it was.
+/// A changed page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Its address.
@@ -51,7 +51,7 @@ impl std::fmt::Display for Change {
 }
 
 impl Snapshot {
-    /// Writes all RAM of a machine that is stopped to files in `dir`, which is QEMU's directory.
+    /// Writes all RAM of a stopped machine to files in `dir`, which is QEMU's directory.
     pub fn take(qmp: &mut Qmp, dir: &Path) -> Result<Self> {
         let mut snapshot = Self {
             dir: dir.to_owned(),
@@ -76,12 +76,12 @@ impl Snapshot {
         self.runs.iter().map(|(run, _)| run.end - run.start).sum()
     }
 
-    /// Whether there is none.
+    /// True when it is empty.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
-    /// What was from `start` to `end`.
+    /// Returns the contents from `start` to `end`.
     pub fn read(&self, start: u64, end: u64) -> Result<Vec<u8>> {
         let found = self
             .runs
@@ -93,8 +93,8 @@ impl Snapshot {
         Ok(bytes)
     }
 
-    /// Compares all of it, byte by byte, with the machine as it is now, standing still: the pages that differ, without
-    /// those in `without`.
+    /// Compares all bytes with the stopped machine; returns the pages that differ, without those in
+    /// `without`.
     pub fn changes(&self, qmp: &mut Qmp, without: &[Range]) -> Result<Vec<Change>> {
         const NOW: &str = "ram-now";
         let path = self.dir.join(NOW);
@@ -165,8 +165,8 @@ fn compare(
     Ok(())
 }
 
-/// RAM as a CPU sees it, from the monitor's "info mtree -f": what the address space "memory" has of "pc.ram", also where
-/// it is read-only.
+/// RAM as a CPU sees it, from the monitor's "info mtree -f": the parts of "pc.ram" in the address
+/// space "memory", including read-only ones.
 fn ram(tree: &str) -> Result<Vec<Range>> {
     let view = tree
         .split("FlatView #")
@@ -212,7 +212,7 @@ FlatView #2
 ";
 
     #[test]
-    fn ram_is_what_the_machine_has() {
+    fn ram_is_read_from_the_memory_tree() {
         let runs = ram(TREE).unwrap();
         let expected = [
             0..0xa_0000,

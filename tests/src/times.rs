@@ -1,4 +1,4 @@
-//! Where the time of a run of all cases goes.
+//! Time statistics of a run of all cases.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use images::guest::{CRASH, DEBIAN, DOM0, LINUX, STAGE1};
 
-/// Cases shown in the table.
+/// Number of cases in the table.
 const SHOWN: usize = 12;
 
-/// What the handoff prints first, each time that it is entered.
+/// First output of the handoff, at each entry.
 const ENTERED: &str = "[handoff] mbtool ";
 
-/// What the user space of a system prints when it is there.
+/// First output of a system's user space.
 const UP: [&str; 6] = [STAGE1, DEBIAN, DOM0, LINUX, CRASH, "MBTOOL-CHAIN "];
 
-/// How a machine came to be.
+/// How a machine was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Booted from power-on.
@@ -29,18 +29,19 @@ pub enum Kind {
     Template,
 }
 
-/// Parts of a machine's time, told apart by what it prints.
+/// Parts of a machine's time, by its output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Parts {
-    /// Until the first user space is there.
+    /// Until the first user space runs.
     pub booting: Duration,
-    /// From the handoff's first line to the user space of what it starts, each time. What has none counts to the end.
+    /// From the handoff's first line to the user space of its target, each time; up to the end if
+    /// there is none.
     pub handing_over: Duration,
     /// The rest.
     pub working: Duration,
 }
 
-/// A machine's time as it goes by.
+/// Phases of a running machine.
 #[derive(Debug, Default)]
 pub struct Phases {
     parts: Parts,
@@ -57,7 +58,7 @@ enum Phase {
 }
 
 impl Phases {
-    /// Takes a line of the serial log and when it came.
+    /// Adds a line of the serial log with its time.
     pub fn line(&mut self, at: Duration, line: &str) {
         let next = if line.contains(ENTERED) {
             Phase::HandOver
@@ -90,13 +91,13 @@ impl Phases {
 /// A machine that has run.
 #[derive(Clone, Copy, Debug)]
 pub struct Ran {
-    /// How it came to be.
+    /// How it was started.
     pub kind: Kind,
-    /// Where its time went.
+    /// Parts of its time.
     pub parts: Parts,
-    /// What it waited for a CPU of the host.
+    /// Time that it waited for a CPU of the host.
     pub starved: Duration,
-    /// On CPUs of the host, of all its threads.
+    /// CPU time of all its threads.
     pub cpu: Duration,
 }
 
@@ -155,7 +156,7 @@ pub fn built(time: Duration) {
     }
 }
 
-/// A machine was run once more, for a fault of QEMU's.
+/// Counts a machine that was run again because of a fault of QEMU.
 pub fn again() {
     if let Ok(mut all) = ALL.lock() {
         all.again += 1;
@@ -169,7 +170,8 @@ pub fn unknown(name: &str, version: &str) {
     }
 }
 
-/// The tables for the end of a run that took `wall` with `threads` machines at a time: of the slowest cases, and of all.
+/// Returns the tables for the end of a run that took `wall` with `threads` machines in parallel:
+/// the slowest cases, and all.
 pub fn tables(wall: Duration, threads: usize) -> [String; 2] {
     let Ok(mut all) = ALL.lock() else {
         return [String::new(), String::new()];
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_tell_the_phases_apart() {
+    fn phases_are_detected_by_lines() {
         let mut phases = Phases::default();
         for (at, line) in [
             (1, "(XEN) Xen version"),

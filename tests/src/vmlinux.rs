@@ -1,4 +1,4 @@
-//! The uncompressed kernel inside a Linux image, as a developer has it: Debian ships no `vmlinux`.
+//! The uncompressed kernel inside a Linux image: Debian has no `vmlinux`.
 
 use std::fs;
 use std::path::Path;
@@ -10,10 +10,10 @@ use mbtool::decompress::decompress;
 const SETUP_SECTS: usize = 0x1f1;
 const PAYLOAD_OFFSET: usize = 0x248;
 const PAYLOAD_LENGTH: usize = 0x24c;
-/// Behind the compressed bytes: their size unpacked.
+/// Size of the field after the compressed bytes: their unpacked size.
 const SIZE_BYTES: usize = 4;
 
-/// Unpacks the ELF file out of the bzImage at `path`.
+/// Decompresses the ELF file in the bzImage at `path`.
 pub fn extract(path: &Path) -> Result<Vec<u8>> {
     let image = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let word = |at: usize| {

@@ -14,7 +14,7 @@ use crate::outcome::Outcome;
 /// Five times what the slowest case takes on two free cores.
 const DEADLINE: Duration = Duration::from_secs(240);
 
-/// What to boot, and on what.
+/// A scenario: images and machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
     /// Xen's release, "4.17" or "4.20".
@@ -35,12 +35,12 @@ pub struct Scenario {
     pub dom0_args: &'static str,
 }
 
-/// What came up.
+/// Results.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// What dom0 reported, by key.
     pub dom0: BTreeMap<String, String>,
-    /// What dom0's digest of its payload must be.
+    /// Expected digest of dom0's payload.
     pub expected_digest: String,
     /// Time from power-on to the first kernel's user space.
     pub linux_up: Duration,
@@ -65,7 +65,7 @@ impl Scenario {
         }
     }
 
-    /// Leaves out what takes long on emulated CPUs and that no check is about.
+    /// Skips parts that are slow on emulated CPUs and not checked.
     pub fn quick(self) -> Self {
         Self {
             xen_args: UNSCRUBBED,
@@ -89,7 +89,7 @@ impl Scenario {
         )
     }
 
-    /// Fetches what it needs, so that a later run starts at once.
+    /// Fetches all assets, so that a later run starts at once.
     pub fn prepare(&self) -> Result<()> {
         let mut wanted = vec![&assets::BUSYBOX, self.linux, assets::xen(self.xen)?];
         if self.firmware == Firmware::Ovmf {
@@ -139,7 +139,7 @@ impl Scenario {
         })
     }
 
-    /// Runs it as `name` and checks everything that dom0 reports.
+    /// Runs it as `name` and checks all reports of dom0.
     pub fn check(&self, name: &str) -> Result<Report> {
         let report = self.run(name, &mut |_, _| {})?;
         report
@@ -150,7 +150,7 @@ impl Scenario {
 }
 
 impl Report {
-    /// An error that names the first thing that is not as `scenario` asked.
+    /// Fails with the first deviation from `scenario`.
     pub fn verify(&self, scenario: &Scenario) -> Result<()> {
         let get = |key: &str| {
             self.dom0
@@ -184,7 +184,8 @@ impl Report {
         ensure!(tables > 0, "dom0 has no ACPI tables");
         let kib: u64 = get("mem")?.trim_end_matches("KiB").parse()?;
         let expected_kib = u64::from(scenario.memory_mib) * 1024;
-        // Xen and the kernel keep some for themselves; a whole region lost is more than an eighth.
+        // Xen and the kernel reserve some memory; the loss of a whole region is more than an
+        // eighth
         ensure!(
             kib > expected_kib / 8 * 7 - 200 * 1024 && kib <= expected_kib,
             "dom0 has {kib} KiB of memory, the machine {expected_kib}"

@@ -1,4 +1,5 @@
-//! `cargo demo`: boots Linux in QEMU, which loads Xen with mbtool and jumps; shows the serial console; ends by itself.
+//! `cargo demo`: boots Linux in QEMU, which loads Xen with mbtool and jumps; prints the serial
+//! console, and ends.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use images::progress::say;
 use tests::xen::{Report, Scenario};
 use tests::{Board, Firmware, mbtool_bin};
 
-/// Linux -> mbtool -> Xen -> dom0 in QEMU, with everything it needs fetched and cached first.
+/// Linux -> mbtool -> Xen -> dom0 in QEMU, after fetching and caching all files.
 #[derive(Parser)]
 #[command(name = "cargo demo", bin_name = "cargo demo")]
 #[command(after_help = "Example: cargo demo --bios --xen 4.17")]
@@ -83,7 +84,7 @@ fn demo(options: &Options) -> Result<()> {
 
     let mut stdout = std::io::stdout().lock();
     let report = scenario.run("demo", &mut |_, line| {
-        // The verdict is printed also when stdout is closed.
+        // the result is printed also when stdout is closed
         let _ = writeln!(stdout, "{line}");
         let _ = stdout.flush();
     })?;

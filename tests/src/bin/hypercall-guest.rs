@@ -1,7 +1,9 @@
-//! Runs in dom0, as root: makes every hypercall that mbtool knows, and prints the answers, one line each.
+//! Runs in dom0, as root: makes every hypercall that mbtool supports, and prints the results, one
+//! per line.
 //!
-//! `hypercall-guest` asks for everything and runs the table of images, `hypercall-guest open` only opens the device,
-//! `hypercall-guest range` asks for the crash area, `hypercall-guest under` prints what this Linux runs on.
+//! `hypercall-guest` makes all queries and runs the table of images, `hypercall-guest open` only
+//! opens the device, `hypercall-guest range` queries the crash area, `hypercall-guest under` prints
+//! the hypervisor.
 
 use std::env;
 use std::fs;
@@ -169,7 +171,7 @@ fn firmware(machine: &XenMachine<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A page given back by dom0's balloon is no longer owned.
+/// A page released by dom0's balloon is no longer owned.
 fn ownership(device: &dyn Transport) -> Result<()> {
     const TARGET: &str = "/sys/devices/system/xen_memory/xen_memory0/target_kb";
     let machine = XenMachine::new(device);
@@ -190,14 +192,14 @@ fn ownership(device: &dyn Transport) -> Result<()> {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     let sum = |runs: &[PhysRange]| runs.iter().map(PhysRange::len).sum::<u64>();
-    // until it has all
+    // until it is complete
     std::thread::sleep(std::time::Duration::from_secs(1));
     let after = machine.owned_runs()?;
     println!("{MARKER}ballooned {:#x}", sum(&before) - sum(&after));
     Ok(())
 }
 
-/// A crash image over the list of the one before.
+/// A crash image that overwrites the list of the previous one.
 fn replace(kexec: &Kexec<'_>) -> Result<()> {
     let area = kexec.range(KexecRange::Crash)?;
     // words that are sources in such a list

@@ -20,7 +20,7 @@ impl Machine {
             fs::write(dir.join("initrd"), initrd.whole())?;
         }
         if let (Some(dom0), Some(kernel)) = (&self.dom0, &self.kernel) {
-            // QEMU unpacks no Multiboot image, and takes the name of a module up to the first blank.
+            // QEMU does not decompress Multiboot images, and a module name ends at the first blank
             let name = kernel.display().to_string();
             let packed = fs::read(kernel).with_context(|| format!("cannot read {name}"))?;
             let unpacked = mbtool::decompress::decompress(packed, &name)?;
@@ -32,8 +32,8 @@ impl Machine {
         Ok(())
     }
 
-    /// The command that runs this machine in the directory `dir`, its serial port written to `serial.log` there: a file
-    /// that it is appended to where the machine is restored.
+    /// The command that runs this machine in the directory `dir`, its serial port written to
+    /// `serial.log` there, appended if the machine is restored.
     pub(crate) fn command(&self, dir: &Path, memory: Memory<'_>) -> Result<Command> {
         let mut command = images::qemu::command()?;
         let accelerator = if self.parallel {
@@ -82,7 +82,7 @@ impl Machine {
         }
         match (&self.dom0, &self.kernel) {
             (Some(dom0), _) => {
-                // A comma separates modules, two are one.
+                // a comma separates modules, two are one
                 let mut modules = format!("vmlinuz {}", dom0.append.trim_end().replace(',', ",,"));
                 if self.initrd.is_some() {
                     modules.push_str(",initrd");

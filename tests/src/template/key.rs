@@ -1,4 +1,4 @@
-//! What a template depends on.
+//! Key of a template: a digest of its inputs.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,11 +12,12 @@ use images::guest::Stage1Initrd;
 
 use crate::machine::{Firmware, Machine};
 
-/// To be changed with whatever changes a template beside what is listed below.
+/// Changed with every change of templates that is not covered by the inputs
+/// below.
 const FORMAT: &str = "mbtool-template 1";
 
-/// Digest of all that the template of `machine` depends on: QEMU, firmware, kernels, arguments and the first stage. And the
-/// host since its start: the emulated clock of a CPU is the host's.
+/// Digest of all that the template of `machine` depends on: QEMU, firmware, kernels, arguments and
+/// the first stage. Also the boot of the host, since the emulated clock of a CPU is the host's.
 pub fn of(machine: &Machine, initrd: &Stage1Initrd) -> Result<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let mut parts = vec![FORMAT.to_owned(), machine.description(), boot];

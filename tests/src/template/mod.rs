@@ -1,7 +1,8 @@
-//! Machines that have been booted once, up to where a first stage waits for the files of a test, and saved: the memory as a
-//! file that each run maps copy-on-write, and the state of CPUs and devices as QEMU migrates it.
+//! Machines that have been booted up to a first stage that waits for the files of a test, and
+//! saved: the memory as a file that each run maps copy-on-write, and the state of CPUs and devices
+//! as QEMU migrates it.
 //!
-//! They are kept in the cache directory, each under a digest of all that it depends on.
+//! They are kept in the cache directory under digests of their inputs.
 
 mod key;
 mod slot;
@@ -26,7 +27,8 @@ use crate::serial::Follow;
 use crate::times::{self, Kind, Parts};
 use slot::Slot;
 
-/// Some ten times what a boot takes on two free cores, in the machine's own time.
+/// About ten times the duration of a boot on two free cores, in the machine's own
+/// time.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// QEMU answers on its monitor a moment after its start.
@@ -43,7 +45,7 @@ const STATE: &str = "state";
 const LOG: &str = "serial.log";
 const PAGES: &str = "pages";
 
-/// A machine that waits for files, in the cache directory, and is not removed while this lives.
+/// A waiting machine in the cache directory, which is not removed while this value exists.
 #[derive(Debug)]
 pub struct Template {
     dir: PathBuf,
@@ -53,7 +55,8 @@ pub struct Template {
 }
 
 impl Template {
-    /// That of `machine`, made where there is none yet; nothing while another one makes it. `name` is for messages.
+    /// Returns the template of `machine`, made if there is none; `None` while another process makes
+    /// it. `name` is for messages.
     pub fn of(machine: &Machine, name: &str) -> Result<Option<Self>> {
         let initrd = machine.stage1_initrd()?;
         let initrd = &initrd.context("a machine without a first stage has no template")?;
@@ -99,7 +102,7 @@ impl Template {
         self.dir.join(RAM)
     }
 
-    /// What was written to the serial port until the machine was saved.
+    /// Returns the serial output before the machine was saved.
     pub fn log(&self) -> Result<Vec<u8>> {
         let path = self.dir.join(LOG);
         fs::read(&path).with_context(|| path.display().to_string())
@@ -110,7 +113,8 @@ impl Template {
     pub fn restore(&self, qemu: u32, dir: &Path, files: &[u8]) -> Result<()> {
         let mut qmp = monitor(dir)?;
         self.slot.fill(qemu, &self.ram(), files)?;
-        // it runs as soon as it is complete, as it did when it was saved
+        // it runs as soon as its state is complete, since it was running when
+        // it was saved
         qmp.run("migrate-incoming", json!({ "uri": self.state() }))?;
         let deadline = Instant::now() + RESTORED;
         loop {
@@ -127,7 +131,7 @@ impl Template {
     }
 }
 
-/// The monitor of QEMU in `dir`, for a machine whose memory is a file, and no part of its saved state.
+/// The monitor of QEMU in `dir`, for a machine whose memory is a file, not part of its saved state.
 fn monitor(dir: &Path) -> Result<Qmp> {
     let mut qmp = Qmp::connect_to(dir, TEMPLATE_SOCKET, CONNECT)?;
     let ignore = json!([{ "capability": "x-ignore-shared", "state": true }]);
@@ -175,7 +179,7 @@ fn make(machine: &Machine, initrd: &Stage1Initrd, dir: &Path) -> Result<()> {
         format!("{}\n{}", read(&dir.join(LOG)), read(&qemu_log))
     })?;
     let slot = Slot::find(&File::open(&ram)?)?;
-    // what a restored machine is not started with
+    // files that a restored machine does not use
     for name in ["initrd", "xen", "vmlinuz", TEMPLATE_SOCKET] {
         let _ = fs::remove_file(dir.join(name));
     }

@@ -1,7 +1,8 @@
-//! The way of a test's files into a machine that is restored: pages of a file in the machine's memory, which the host finds by
-//! their contents when the template is made, and writes over when it is restored.
+//! Passes a test's files to a restored machine: pages of a file in the machine's memory, which the
+//! host finds by their contents when the template is made, and overwrites when it is restored.
 //!
-//! No disk and no device is needed, which the system under test would see. It is the same on bare Linux and in a dom0.
+//! It needs no disk or device, which the tested system would detect. It works the same on bare
+//! Linux and in a dom0.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -25,19 +26,19 @@ const PAGES: usize = (48 << 20) / PAGE;
 /// First bytes of each page of the slot. Its number follows.
 const MARK: [u8; 16] = *b"MBTOOL-SLOT-PAGE";
 
-/// What a file begins with that the first stage unpacks: a cpio archive.
+/// First bytes of a file that the first stage unpacks: a cpio archive.
 const SIGNAL: &[u8] = b"070701";
 
-/// QEMU has its memory a moment after its start.
+/// Timeout for QEMU to map its memory.
 const MAPPED: Duration = Duration::from_secs(20);
 
-/// Where the pages of the slot are in the file of a machine's memory, by number.
+/// Offsets of the slot's pages in the file of a machine's memory, by number.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Slot {
     offsets: Vec<u64>,
 }
 
-/// What the slot is like: all that a template depends on.
+/// Describes the slot: all inputs of a template.
 pub fn description() -> String {
     format!("slot of {PAGES} pages, {SLOT:?}, {MARK:x?}")
 }
@@ -52,7 +53,8 @@ pub fn archive(base: &[u8]) -> Result<Vec<u8>> {
     let mut archive = Archive::new();
     archive.file(SLOT, 0o600, &slot)?;
     let archive = archive.finish()?;
-    // what is left of the initial RAM disk itself must not be taken for the file: its pages begin elsewhere in a page
+    // remains of the initrd itself must not be mistaken for the file: its pages begin at other
+    // offsets in a page
     let at = archive.windows(16).position(|bytes| bytes == MARK);
     let at = base.len() + at.context("the archive has no mark")?;
     ensure!(
@@ -63,12 +65,12 @@ pub fn archive(base: &[u8]) -> Result<Vec<u8>> {
 }
 
 impl Slot {
-    /// Whether `files` fit.
+    /// True when `files` fit.
     pub fn takes(files: &[u8]) -> bool {
         files.len() <= PAGES * PAGE
     }
 
-    /// The slot in a machine's memory, each page once.
+    /// Finds the slot's pages in a machine's memory, each exactly once.
     pub fn find(memory: &File) -> Result<Self> {
         let mut offsets = vec![None; PAGES];
         each_run(memory, &mut |at, bytes| {
@@ -97,13 +99,13 @@ impl Slot {
         })
     }
 
-    /// As a file.
+    /// Converts it to bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let bytes = self.offsets.iter().flat_map(|offset| offset.to_le_bytes());
         bytes.collect()
     }
 
-    /// From such a file.
+    /// Parses the bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         ensure!(
             bytes.len() == PAGES * 8,
@@ -150,7 +152,8 @@ impl Slot {
     }
 }
 
-/// Gives `on_run` each part of a file that is no hole: its offset and its bytes, whole pages and no more than a few MiB.
+/// Calls `on_run` for each part of a file that is not a hole, with its offset and bytes: whole
+/// pages and no more than a few MiB.
 fn each_run(file: &File, on_run: &mut dyn FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
     let seek = |from| match rustix::fs::seek(file.as_fd(), from) {
         Ok(at) => Ok(Some(at)),
@@ -173,7 +176,7 @@ fn each_run(file: &File, on_run: &mut dyn FnMut(u64, &[u8]) -> Result<()>) -> Re
     Ok(())
 }
 
-/// A part of a file that a process has in its memory.
+/// A part of a file that a process has mapped.
 #[derive(Debug, PartialEq, Eq)]
 struct Mapping {
     start: u64,
@@ -182,7 +185,7 @@ struct Mapping {
 }
 
 impl Mapping {
-    /// Where the process has the byte at `offset` of the file.
+    /// Returns the address of the byte at `offset` of the file.
     fn address(&self, offset: u64) -> Option<u64> {
         let address = self.start + offset.checked_sub(self.offset)?;
         (address < self.end).then_some(address)
@@ -244,7 +247,7 @@ mod tests {
 
     #[test]
     fn each_page_is_found_once() {
-        // a mark that is not at the begin of a page is none
+        // a mark that is not at the start of a page does not count
         let (file, start) = memory(&[b"x", &MARK[..]].concat());
         let slot = Slot::find(file.as_file()).unwrap();
         let last = start + ((PAGES - 1) * PAGE) as u64;
@@ -266,16 +269,16 @@ mod tests {
     }
 
     #[test]
-    fn files_come_into_the_memory_of_a_process() {
+    fn files_are_written_to_the_memory_of_a_process() {
         let (file, start) = memory(&[]);
         let slot = Slot::find(file.as_file()).unwrap();
         let ram = file.path().canonicalize().unwrap();
-        // who has it mapped is this process, here
+        // the process that has it mapped is this one
         let private = rustix::mm::MapFlags::PRIVATE;
         let access = rustix::mm::ProtFlags::READ | rustix::mm::ProtFlags::WRITE;
         let len = 256 << 20;
         #[expect(unsafe_code)]
-        // SAFETY: the kernel chooses the place; nothing else has it
+        // SAFETY: the kernel chooses the address; it is not used otherwise
         let mapped = unsafe {
             rustix::mm::mmap(std::ptr::null_mut(), len, access, private, &file, 0).unwrap()
         };
@@ -289,7 +292,7 @@ mod tests {
             memory.read_exact_at(&mut page, at).unwrap();
             assert_eq!(&page[..want.len()], want, "page {n}");
         }
-        // the file itself stays as it was
+        // the file itself is not changed
         let last = start + ((PAGES - 1) * PAGE) as u64;
         file.as_file().read_exact_at(&mut page, last).unwrap();
         assert_eq!(page[..16], MARK);

@@ -1,7 +1,7 @@
-//! The templates in the cache directory: which there are, who uses them, and how much space they take.
+//! Templates in the cache directory: names, locks and total size.
 //!
-//! `templates/KEY/` is a template, `templates/KEY.part/` one that is being made, `templates/KEY.lock` is locked by who makes
-//! it (alone) or uses it (with others).
+//! `templates/KEY/` is a template, `templates/KEY.part/` one that is being made,
+//! `templates/KEY.lock` is locked by the process that makes it (exclusive) or uses it (shared).
 
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use images::cache;
 use images::progress::say;
 
-/// Bytes on the disk that all templates may take together: some thirty of them.
+/// Maximum disk space of all templates in bytes: about thirty of them.
 const MOST: u64 = 10 << 30;
 
 /// The directory of all templates.
@@ -22,12 +22,12 @@ pub struct Store {
     dir: PathBuf,
 }
 
-/// Where a template is.
+/// Location of a template.
 #[derive(Debug)]
 pub enum Place {
-    /// Here; with a lock that keeps it there.
+    /// Existing, with a lock that keeps it.
     Kept(PathBuf, File),
-    /// Nowhere yet.
+    /// To be made.
     New(New),
 }
 
@@ -40,7 +40,7 @@ pub struct New {
 }
 
 impl Store {
-    /// That of this user.
+    /// Opens the store of this user.
     pub fn open() -> Result<Self> {
         Self::at(cache::dir()?.join("templates"))
     }
@@ -50,18 +50,19 @@ impl Store {
         Ok(Self { dir })
     }
 
-    /// The place of the template `key`; nothing while another one makes it.
+    /// Returns the location of the template `key`; `None` while another process
+    /// makes it.
     pub fn place(&self, key: &str) -> Result<Option<Place>> {
         let dir = self.dir.join(key);
         let lock = self.lock(key)?;
-        // who uses it and who makes it have the same lock: shared if it is there
+        // users and makers take the same lock: shared if the template exists
         if !dir.is_dir() {
             match lock.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(error) => return Err(error).context("cannot lock a template"),
             }
-            // another one may have made it meanwhile
+            // another process may have made it meanwhile
             if !dir.is_dir() {
                 let part = self.dir.join(format!("{key}.part"));
                 remove(&part)?;
@@ -73,10 +74,10 @@ impl Store {
         }
         lock.lock_shared().context("cannot lock a template")?;
         if !dir.is_dir() {
-            // removed meanwhile, for want of space
+            // removed meanwhile, for lack of space
             return Ok(None);
         }
-        // used last now
+        // most recently used now
         lock.set_modified(SystemTime::now())?;
         Ok(Some(Place::Kept(dir, lock)))
     }
@@ -126,15 +127,15 @@ impl Store {
 }
 
 impl New {
-    /// Where to make it.
+    /// Directory to make it in.
     pub fn part(&self) -> &Path {
         &self.part
     }
 
-    /// It has been made.
+    /// Keeps the finished template.
     pub fn keep(self) -> Result<(PathBuf, File)> {
         fs::rename(&self.part, &self.dir)?;
-        // from now on others may use it, too
+        // from now on others may use it too
         self.lock.lock_shared()?;
         Ok((self.dir, self.lock))
     }
@@ -149,7 +150,7 @@ fn remove(dir: &Path) -> Result<()> {
     }
 }
 
-/// What the files of a directory take on the disk.
+/// Disk space of the files of a directory, in bytes.
 fn bytes(dir: &Path) -> Result<u64> {
     let mut sum = 0;
     for entry in fs::read_dir(dir)?.flatten() {
@@ -177,24 +178,24 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_second_does_not_wait_and_who_comes_later_has_it() {
+    fn a_second_process_does_not_wait_and_a_later_one_uses_it() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::at(dir.path().join("templates")).unwrap();
         let Some(Place::New(new)) = store.place("a").unwrap() else {
             panic!("not new")
         };
         assert!(store.place("a").unwrap().is_none());
-        // what is given up is begun anew
+        // an abandoned template is made again
         fs::write(new.part().join("ram"), "half").unwrap();
         drop(new);
         let (path, _lock) = make(&store, "a", 1);
         assert_eq!(fs::read(path.join("ram")).unwrap(), [1]);
-        // while others have it, too
+        // shared by several users
         assert!(kept(&store, "a") && kept(&store, "a"));
     }
 
     #[test]
-    fn what_is_used_least_goes_first_and_what_is_in_use_stays() {
+    fn the_least_recently_used_is_removed_first_and_used_ones_are_kept() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::at(dir.path().join("templates")).unwrap();
         let locks: Vec<_> = ["a", "b", "c"].map(|key| make(&store, key, 1 << 20)).into();

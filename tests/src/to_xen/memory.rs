@@ -1,5 +1,5 @@
-//! Proof that no byte is lost: all RAM as it was when the handoff was entered, compared with all RAM when dom0 runs, and
-//! with the dump that dom0 has.
+//! Proof that no byte is lost: all RAM at the entry of the handoff, compared with all RAM when dom0
+//! runs, and with dom0's dump.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -18,16 +18,17 @@ use crate::qmp::Qmp;
 use crate::snapshot::{Change, Snapshot};
 use crate::{attempt, block_digest};
 
-/// QEMU has made its sockets long before they are needed.
+/// Timeout for QEMU's sockets, which exist long before they are needed.
 const CONNECT: Duration = Duration::from_secs(20);
 
-/// Linux's NMI goes to CPUs that are offline as well, and the crash does not wait until they have taken it.
+/// Linux's NMI is also sent to offline CPUs, and the crash does not wait until they have received
+/// it.
 const NMI: Duration = Duration::from_secs(1);
 
 /// Page 0: the BIOS data area. The handoff stores two 16-bit words of it for Xen (0x40e, 0x413), and Xen up to 4.17 clears 0xffc.
 const PAGE_0: Range<u64> = 0..0x1000;
 
-/// Follows a run, stops the machine when it must, and looks at its memory.
+/// Follows a run, stops the machine when needed, and examines its memory.
 pub(super) struct Watch {
     dir: PathBuf,
     lines: Vec<String>,
@@ -51,7 +52,7 @@ impl Watch {
         }
     }
 
-    /// Takes the next line of the log.
+    /// Handles the next line of the log.
     pub(super) fn line(&mut self, line: &str) -> Result<()> {
         self.lines.push(line.to_owned());
         if self.plan.is_none() && attempt::ends_file(line, "plan") {
@@ -65,7 +66,7 @@ impl Watch {
         }
     }
 
-    /// The plan is known: the machine is to stop where the handoff begins.
+    /// The plan is known: sets a breakpoint at the handoff's entry.
     fn arm(&mut self) -> Result<()> {
         let plan = PlanJson::parse(&attempt::file_in(&self.lines, "plan")?)?;
         let mut gdb = Gdb::connect_in(&self.dir, CONNECT)?;
@@ -75,7 +76,7 @@ impl Watch {
         Ok(())
     }
 
-    /// The crash comes: waits for the handoff's first instruction.
+    /// The crash begins: waits for the handoff's first instruction.
     fn crash(&mut self) -> Result<()> {
         let plan = self.plan.as_ref().context("no plan was shown")?;
         let mut gdb = self.gdb.take().context("no breakpoint")?;
@@ -95,7 +96,7 @@ impl Watch {
         Ok(())
     }
 
-    /// dom0 runs, and has read the dump.
+    /// dom0 runs and has read the dump: compares memory.
     fn after(&mut self) -> Result<()> {
         let regions = self.regions()?;
         let before = self.before.as_ref().context("nothing to compare with")?;
@@ -105,13 +106,13 @@ impl Watch {
         qmp.cont()
     }
 
-    /// What the first system had reserved for the crash.
+    /// Returns the crash regions of the first system.
     fn regions(&self) -> Result<Vec<Range<u64>>> {
         let plan = self.plan.as_ref().context("no plan was shown")?;
         plan.ranges("/crash_regions")
     }
 
-    /// Checks everything, once the run has ended.
+    /// Checks the results after the end of the run.
     pub(super) fn verify(self, case: &Case, name: &str, outcome: &Outcome) -> Result<()> {
         let plan = self.plan.as_ref().context("no plan was shown")?;
         let base = plan.number("/handoff/base")?;
@@ -184,7 +185,7 @@ impl Watch {
     }
 }
 
-/// Memory outside of the region that may change, and why.
+/// Returns memory outside of the region that may change, and the reasons.
 fn exceptions(plan: &PlanJson) -> Result<Vec<(Range<u64>, &'static str)>> {
     let trampoline = plan.range("/xen_low_memory/trampoline")?;
     let ebda = plan.number("/xen_low_memory/fix/ebda")?;
@@ -208,7 +209,7 @@ fn iomem(text: &str) -> Result<Vec<Range<u64>>> {
     Ok(found)
 }
 
-/// What of `runs` is in none of `holes`.
+/// Returns the parts of `runs` outside of `holes`.
 fn outside(mut runs: Vec<Range<u64>>, holes: &[Range<u64>]) -> Vec<Range<u64>> {
     for hole in holes {
         let parts = |run: Range<u64>| {
@@ -228,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_no_hole_covers_is_left() {
+    fn ranges_outside_of_holes_remain() {
         let runs = vec![0..10, 20..30, 40..50];
         assert_eq!(
             outside(runs.clone(), &[5..25, 28..29]),

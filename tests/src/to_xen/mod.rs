@@ -1,5 +1,5 @@
-//! A panicking Linux, or Xen, starts Xen in the crash region; dom0 there finds everything that the panicked system had in
-//! memory.
+//! A panicking Linux, or Xen, starts Xen in the crash region; its dom0 reads all memory of the
+//! panicked system.
 
 mod memory;
 mod verify;
@@ -32,7 +32,7 @@ const STEADY: &str = "tsc=reliable";
 /// Printed by the first system right before it crashes.
 const READY: &str = "READY TO CRASH";
 
-/// Printed by dom0 when memory may be looked at.
+/// Printed by dom0 when memory may be examined.
 const STILL: &str = "still";
 
 /// One case.
@@ -62,29 +62,31 @@ pub struct Case {
     pub devices: &'static [&'static str],
     /// The CPU that panics, by Linux's number.
     pub cpu: u32,
-    /// Its APIC id, where that is another number.
+    /// Its APIC id, if that is a different number.
     pub apic_id: Option<u32>,
-    /// Xen is made to crash by its debug key, not by a panic of Linux.
+    /// True when Xen crashes by its debug key, not by a panic of Linux.
     pub key: bool,
     /// Commands between loading and the crash.
     pub before: &'static str,
-    /// CPUs that run when the crash comes.
+    /// Number of online CPUs at the crash.
     pub online: u32,
     /// Parameters for Xen.
     pub xen_args: &'static str,
-    /// CPUs that Xen starts.
+    /// Number of CPUs that Xen starts.
     pub cpus: u32,
-    /// The machine's CPUs run at the same time (see [`Machine::parallel`]).
+    /// True when the machine's CPUs run in parallel (see
+    /// [`Machine::parallel`]).
     pub parallel: bool,
     /// Bytes added to dom0's initial RAM disk.
     pub ballast: usize,
-    /// Pages made before the crash.
+    /// Number of pages created before the crash.
     pub pages: u32,
-    /// All memory is compared: with what it was when the handoff was entered, and with the dump.
+    /// True when all memory is compared: with that at the entry of the handoff, and with the
+    /// dump.
     pub proof: bool,
 }
 
-/// The plain one.
+/// The default case.
 pub const CASE: Case = Case {
     xen: "4.20",
     host: Host::Linux(&LINUX_6_1),
@@ -110,12 +112,12 @@ pub const CASE: Case = Case {
     proof: true,
 };
 
-/// What a run gave.
+/// Result of a run.
 struct Ran {
     outcome: Outcome,
-    /// What dom0's digest of its payload must be.
+    /// Expected digest of dom0's payload.
     digest: String,
-    /// All memory as it was, and what is known of it.
+    /// All memory at the crash.
     watch: Option<Watch>,
 }
 
@@ -130,7 +132,7 @@ impl Case {
         }
     }
 
-    /// The image with its options.
+    /// Returns the image with its options.
     fn image(&self) -> String {
         format!(
             "--console com1 /xen.gz --cmdline 'com1=115200,8n1 console=com1 loglvl=all {}' \
@@ -156,7 +158,7 @@ impl Case {
             String::new()
         };
         let crash = if self.key {
-            // the test presses it
+            // the test presses the key
             "sleep 300".to_owned()
         } else {
             let only = 1 << self.cpu;
@@ -189,7 +191,8 @@ impl Case {
         )
     }
 
-    /// The value of `crashkernel=` that `crash size` prints in the system that is to crash, when nothing is reserved there yet.
+    /// Returns the value of `crashkernel=` that `crash size` prints in the first system without a
+    /// reservation.
     pub fn advised(&self, name: &str) -> Result<String> {
         let script = format!(
             "echo ADVISED $(mbtool crash size {} | head -n 1)\n",
@@ -205,7 +208,8 @@ impl Case {
         value.map(str::to_owned).context("nothing is advised")
     }
 
-    /// The first system's initial RAM disk, and the digest that dom0 must report for its payload.
+    /// Returns the first system's initramfs, and the digest that dom0 must report for its
+    /// payload.
     fn stage1(&self, script: &str) -> Result<(Stage1Initrd, String)> {
         let known_pages = known_pages_bin()?;
         let (mut initrd, digest) = guest::crash_initrd(known_pages, &self.dump())?;
@@ -224,7 +228,8 @@ impl Case {
         Ok((stage1, digest.to_string()))
     }
 
-    /// The machine, with the first system on it; `reserve` is for its command line.
+    /// Returns the machine with the first system; `reserve` is for its command
+    /// line.
     fn machine(&self, reserve: &str, stage1: Stage1Initrd) -> Result<Machine> {
         let parameters = format!("{reserve} {}", self.host_args);
         let mut machine = match self.host {
@@ -273,7 +278,7 @@ impl Case {
         let pages_failed = format!("{MARKER}FAIL");
         let mut watch = self.proof.then(|| Watch::new(run::dir(name)));
         let outcome = machine
-            // the first system is meant to panic
+            // the first system panics intentionally
             .failures(&[&failed, &pages_failed, "Panic on CPU "])
             .run_typing(name, DEADLINE, &[&end], &mut |_, line, keyboard| {
                 if self.key && line == READY {
@@ -292,7 +297,7 @@ impl Case {
         })
     }
 
-    /// Runs it as `name` and checks all that dom0 prints.
+    /// Runs it as `name` and checks all output of dom0.
     pub fn check(&self, name: &str) -> Result<()> {
         let ran = self.run(name)?;
         let log = ran.outcome.log.display().to_string();
@@ -304,7 +309,7 @@ impl Case {
     }
 }
 
-/// An error unless `found` is as `expected`.
+/// Fails unless `found` equals `expected`.
 fn same(what: &str, found: &str, expected: &str) -> Result<()> {
     ensure!(found == expected, "{what} is {found}, expected {expected}");
     Ok(())

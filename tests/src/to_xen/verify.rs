@@ -1,4 +1,4 @@
-//! What the log of a run must have.
+//! Checks of the log of a run.
 
 use anyhow::{Context, Result, ensure};
 use images::guest::CRASH;
@@ -24,7 +24,7 @@ impl Case {
         }
         ensure!(value("acpi-tables")? != "0", "dom0 has no ACPI tables");
         self.pages(outcome)?;
-        // all but the region, the firmware's part and page 0
+        // all except the region, the firmware's memory and page 0
         let bytes: u64 = value("vmcore")?.parse()?;
         let region = self.crashkernel.split('M').next().unwrap_or_default();
         let region: u64 = region.parse()?;
@@ -34,7 +34,7 @@ impl Case {
             "/proc/vmcore has {bytes} bytes, expected {expected} MiB"
         );
         self.notes(outcome)?;
-        // makedumpfile wants to be told that a dump is Xen's
+        // makedumpfile needs an option for a dump of Xen
         if let Host::Linux(kernel) = self.host
             && makedumpfile_counts(name, kernel, outcome)
         {
@@ -45,7 +45,8 @@ impl Case {
         Ok(())
     }
 
-    /// CPUs that Xen must have started, by where the handoff ran.
+    /// Returns the number of CPUs that Xen must have started, by the CPU of the
+    /// handoff.
     fn expected_cpus(&self, outcome: &Outcome) -> Result<u32> {
         match self.host {
             Host::Linux(_) => {
@@ -58,7 +59,7 @@ impl Case {
                 ensure!(outcome.contains(&who), "{who}");
                 Ok(self.cpus)
             }
-            // where Xen runs the CPU of dom0 that panics is Xen's
+            // Xen chooses the physical CPU of dom0's panicking CPU
             Host::Xen(_) => {
                 ensure!(outcome.contains("entered by xen"), "not by Xen");
                 let application = outcome.contains("in long mode on an application CPU");
@@ -67,7 +68,7 @@ impl Case {
         }
     }
 
-    /// The known pages must all be there.
+    /// Checks that all known pages were found.
     fn pages(&self, outcome: &Outcome) -> Result<()> {
         let found = outcome.value(&format!("{MARKER}found="));
         let found = found.context("dom0 did not look for the pages")?;
@@ -87,7 +88,8 @@ impl Case {
             "{base} known pages below 1 MiB, expected {}",
             self.low_pages()
         );
-        // most of memory is known pages, so many are where dom0 has memory of its own
+        // most of memory is known pages, so many are at addresses where dom0 has its
+        // own memory
         if self.pages > super::CASE.pages {
             let low = number("low")?;
             ensure!(low > 1000, "{low} known pages below 128 MiB");
@@ -95,7 +97,7 @@ impl Case {
         Ok(())
     }
 
-    /// Each CPU must have left its registers.
+    /// Checks that each CPU has saved its registers.
     fn notes(&self, outcome: &Outcome) -> Result<()> {
         let key = format!("{MARKER}note=");
         let notes = outcome.lines.iter();

@@ -1,4 +1,4 @@
-//! Hand-overs in a row, in one run of QEMU: nothing is lost on the way.
+//! Several handovers in one run of QEMU, without loss of data.
 
 use anyhow::Result;
 use images::assets::{OVMF, require};
@@ -12,7 +12,7 @@ tests::cases! {
     ten_hand_overs_between_linux_and_xen: restored 100 s;
 }
 
-/// UEFI all the way: no stage but the first has firmware to ask.
+/// UEFI in all stages: only the first one can call firmware.
 fn linux_to_linux_to_xen_and_back_on_ovmf() -> Result<()> {
     require(&[&OVMF])?;
     let chain = Chain {

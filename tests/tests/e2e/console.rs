@@ -1,9 +1,10 @@
-//! The handoff's consoles, entered by the launcher as Linux's kexec enters it: all kinds at once, byte for byte the same
-//! text; UARTs in memory by stride and width; UARTs that are dead.
+//! The handoff's consoles, entered by the launcher like by Linux's kexec: all types at once with
+//! identical text; memory-mapped UARTs with different strides and widths; dead UARTs.
 //!
-//! QEMU has no 8250 in memory space on x86. Here one is made of RAM: a page whose line status register holds "ready".
-//! QEMU's gdbstub stops the machine behind every store to its transmit register, and the test reads the word that was
-//! stored: the stream of bytes, and by the bytes around it the access width.
+//! QEMU has no 8250 in memory space on x86. The test emulates one with RAM: a page whose line
+//! status register has the value "ready". QEMU's gdbstub stops the machine after every store to its
+//! transmit register, and the test reads the word that was stored: the stream of bytes, and by the
+//! bytes around it the access width.
 
 use std::fs;
 use std::path::Path;
@@ -34,11 +35,11 @@ tests::cases! {
 }
 
 const DEADLINE: Duration = Duration::from_secs(30);
-/// RAM that the planner does not know: for UARTs made of RAM.
+/// RAM that is unknown to the planner, for emulated UARTs.
 const HIDDEN: u64 = 0x3000_0000;
 /// The same above 4 GiB.
 const HIGH: u64 = 0x1_4000_0000;
-/// Registers that nothing was written to.
+/// Value of registers that were not written.
 const UNTOUCHED: u8 = 0xa5;
 /// The end of the handoff's output.
 const HALTED: &str = "[handoff] halted (--on-fault halt)";
@@ -80,7 +81,7 @@ fn planned(consoles: Vec<Console>, drill: Drill) -> Result<Plan> {
     Ok(plan(&request, &host())?)
 }
 
-/// The plan as the kernel would get it, with more segments.
+/// Returns the plan as passed to the kernel, with more segments.
 fn packed(plan: &Plan, more: &[(u64, Vec<u8>)]) -> Vec<u8> {
     let segments = plan.kernel_segments.iter();
     let mut all: Vec<launch::Segment<'_>> = segments
@@ -104,7 +105,7 @@ fn uart(stride: u8) -> Vec<u8> {
     page
 }
 
-/// What was observed of a UART made of RAM.
+/// Observations of an emulated UART.
 struct Observed {
     /// Every byte sent, with the word around it.
     stores: Vec<u32>,
@@ -138,7 +139,7 @@ fn observe(socket: &Path, addr: u64, stride: u8, log: u64) -> Result<Observed> {
         } else {
             tail.push(char::from(word[0]));
         }
-        // what the next store leaves alone must show
+        // bytes that the next store does not write must be recognizable
         gdb.write(addr + 1, &[UNTOUCHED; 3])?;
     }
     gdb.unwatch(addr, 4)?;
@@ -180,17 +181,17 @@ fn everywhere(name: &str, addr: u64, stride: u8, width: u8, drill: Drill) -> Res
         .args(["-debugcon", &format!("file:{}", debugcon.display())]);
     let observer = thread::spawn(move || observe(&socket, addr, stride, LOG));
     let outcome = machine.run(name, DEADLINE, &[HALTED])?;
-    // the machine is stopped where the observer failed
+    // the machine is stopped if the observer failed
     let observed = observer.join().ok().context("the observer panicked")?;
     let observed = observed.with_context(|| outcome.describe())?;
     let outcome = outcome.ended_with(HALTED)?;
 
-    // the same text everywhere; CR LF but for the log
+    // the same text everywhere; CR LF except in the log
     let serial = fs::read_to_string(&outcome.log)?;
     let serial = handoff_text(&serial)?;
     let mut text = observed.text()?;
     if baud.is_some() {
-        // the divisor latch lies at the transmit register's address
+        // the divisor latch has the transmit register's address
         assert_eq!(text.remove(0), '\u{3}');
     }
     assert_eq!(handoff_text(&text)?, serial);
@@ -200,7 +201,7 @@ fn everywhere(name: &str, addr: u64, stride: u8, width: u8, drill: Drill) -> Res
     assert!(!log.contains('\r'));
     assert_eq!(handoff_text(&log)?, serial.replace('\r', ""));
 
-    // one whole dump, of the right fault
+    // one intact dump of the right fault
     let dump = Dump::parse(&text.lines().map(str::to_owned).collect::<Vec<_>>())?;
     let (vector, mode, phase) = dump.place()?;
     assert_eq!(vector, 6);
@@ -238,7 +239,7 @@ fn everywhere(name: &str, addr: u64, stride: u8, width: u8, drill: Drill) -> Res
     Ok(())
 }
 
-/// The handoff's output, from beginning to end.
+/// Returns the handoff's output, from beginning to end.
 fn handoff_text(text: &str) -> Result<&str> {
     let start = text.find("[handoff]").context("no output of the handoff")?;
     let text = &text[start..];
@@ -268,7 +269,8 @@ fn a_uart_above_4_gib() -> Result<()> {
     everywhere("console_high_protected", HIGH, 4, 32, Drill::FaultProtected)
 }
 
-/// Boots the payload with these consoles; it must be reached. The elapsed time is for the reader of the test's output.
+/// Boots the payload with these consoles; it must be reached. The elapsed time is printed for
+/// information.
 fn reached(name: &str, consoles: Vec<Console>, more: &[(u64, Vec<u8>)]) -> Result<Outcome> {
     let plan = planned(consoles, Drill::Off)?;
     let dir = tempfile::tempdir()?;
@@ -278,12 +280,12 @@ fn reached(name: &str, consoles: Vec<Console>, more: &[(u64, Vec<u8>)]) -> Resul
     Ok(outcome)
 }
 
-/// `isa-debug-exit` reads as 0: a UART whose line status register is there never is ready.
+/// `isa-debug-exit` reads as 0: a UART that is present and never ready.
 const STUCK_PIO: Console = Console::Pio {
     port: 0xf4 - LSR as u16,
     divisor: None,
 };
-/// Nothing is there: reads as 0xff.
+/// No device: reads as 0xff.
 const ABSENT_PIO: Console = Console::Pio {
     port: 0x2f8,
     divisor: Some(1),
@@ -322,7 +324,7 @@ fn dead_uarts_keep_neither_the_target_nor_the_others() -> Result<()> {
     assert_eq!(printed(&dead), printed(&alive));
     assert!(printed(&alive).len() > 3);
 
-    // no UART answers at all
+    // no working UART
     let consoles = vec![
         STUCK_PIO,
         ABSENT_PIO,
@@ -332,7 +334,7 @@ fn dead_uarts_keep_neither_the_target_nor_the_others() -> Result<()> {
     let silent = reached("console_silent", consoles, &[stuck, absent])?;
     assert_eq!(printed(&silent), [""; 0]);
 
-    // an address that this CPU (40 bits) cannot form
+    // an address beyond this CPU's physical address width (40 bits)
     let impossible = reached("console_impossible", vec![mmio(1 << 45, None), COM1], &[])?;
     assert_eq!(printed(&impossible), printed(&alive));
     Ok(())

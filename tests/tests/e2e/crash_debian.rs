@@ -1,5 +1,5 @@
-//! A real Debian with systemd and initramfs-tools: set up for crash dumps, crashed, its memory saved by Xen and a dom0 on
-//! the initial RAM disk that Debian's own mkinitramfs made, and booted again.
+//! A real Debian with systemd and initramfs-tools: set up for crash dumps, crashed, its memory
+//! saved by Xen and a dom0 with the initramfs built by Debian's mkinitramfs, and rebooted.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use tests::{Firmware, Machine, Outcome, mbtool_bin};
 
 tests::cases! {
     crash_debian_saves_to_disk: booted 140 s;
-    crash_debian_by_the_book: booted 90 s, "slow";
+    crash_debian_from_scratch: booted 90 s, "slow";
     crash_debian_is_read_by_crash: booted 90 s, "slow, fetches 855 MB";
     crash_debian_saves_to_lvm_on_raid: booted 90 s, "slow";
     crash_debian_boots_again_without_the_disk: booted 90 s, "slow";
@@ -25,7 +25,7 @@ tests::cases! {
 /// Four times what it takes on two free cores.
 const DEADLINE: Duration = Duration::from_secs(1200);
 
-/// What every script begins with.
+/// Common start of all scripts.
 const COMMON: &str = r#"
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 say() { echo "MBTOOL-DEBIAN $*"; }
@@ -41,7 +41,7 @@ crash_now() {
 }
 "#;
 
-/// What each boot does: the first sets up and crashes, the second looks at what was saved.
+/// Actions of each boot: the first sets up and crashes, the second checks the saved files.
 const TO_DISK: &str = r#"
 if [ $1 -eq 1 ]; then
 	mbtool crash install
@@ -60,7 +60,7 @@ if [ $1 -eq 1 ]; then
 fi
 "#;
 
-/// What the boot after a crash finds, and that nothing is left of mbtool in the end.
+/// Checks of the boot after a crash, and that mbtool can be removed completely.
 const SAVED: &str = r#"
 journalctl -u mbtool-crash -o cat --no-pager
 say "unit=$(systemctl is-active mbtool-crash.service)"
@@ -84,8 +84,9 @@ say "left=$(find /etc/mbtool /etc/systemd/system/*mbtool* /var/lib/mbtool 2>/dev
 say "unloaded=$(cat /sys/kernel/kexec_crash_loaded)"
 "#;
 
-/// docs/crash-kernel.md as it is written, on a machine with GRUB where nothing is reserved; `crash size` prints what to run.
-const BY_THE_BOOK: &str = r#"
+/// The steps of docs/crash-kernel.md, on a machine with GRUB without a reservation; `crash size`
+/// prints the commands.
+const FROM_SCRATCH: &str = r#"
 if [ $1 -eq 1 ]; then
 	mkdir -p /boot/grub
 	mbtool crash install
@@ -104,14 +105,14 @@ if [ $1 -eq 1 ]; then
 fi
 "#;
 
-/// The boots after that.
+/// Later boots.
 const CRASHED: &str = r#"
 say "reserved=$(grep -o 'crashkernel=[^ ]*' /proc/cmdline)"
 say "doctor=$(mbtool doctor | tail -n 1)"
 [ $1 -gt 2 ] || crash_now
 "#;
 
-/// How GRUB finds what it boots before `update-grub` has run for the first time, and after.
+/// GRUB configurations before and after the first `update-grub`.
 const GRUB_CFG: &str = r#"
 search --no-floppy --fs-uuid --set=root @UUID@
 set prefix=($root)/boot/grub
@@ -127,7 +128,7 @@ fi
 /// Arguments of the kernel, for GRUB.
 const ARGS: &str = "console=ttyS0,115200 quiet panic=-1 no_timer_check cryptomgr.notests";
 
-/// Saves to a logical volume on a RAID of two disks, which the system itself does not need to boot.
+/// Saves to a logical volume on a RAID of two disks, which the system does not need to boot.
 const TO_LVM: &str = r#"
 if [ $1 -eq 1 ]; then
 	mdadm --create /dev/md0 --run --assume-clean --level=1 --raid-devices=2 /dev/vdb /dev/vdc
@@ -150,7 +151,7 @@ udevadm settle
 mount /dev/vg/crash /var/crash
 "#;
 
-/// The file system is there when the initial RAM disk is made, and not any more when the system crashes.
+/// The file system exists when the initramfs is built, but not any more when the system crashes.
 const WITHOUT_DISK: &str = r#"
 if [ $1 -eq 1 ]; then
 	uuid=0d15c000-0000-4000-8000-000000000001
@@ -203,7 +204,7 @@ makedumpfile --dump-dmesg vmcore /tmp/dmesg
 say "panic=$(grep -m 1 -o 'Kernel panic - not syncing.*' /tmp/dmesg)"
 "#;
 
-/// Memory that is reserved: what `mbtool crash size` advises for this image.
+/// Size of the reservation: the advice of `mbtool crash size` for this image.
 const CRASHKERNEL: &str = "544M";
 
 /// Debian that runs `script`, and the line that ends a run.
@@ -220,7 +221,8 @@ impl Guest {
         })
     }
 
-    /// An initial RAM disk that runs on its disk `script`, with mbtool, Xen and the files `more`.
+    /// Returns an initramfs that runs `script` on its disk, with mbtool, Xen and the files
+    /// `more`.
     fn initrd(&self, script: &str, more: &[(&str, &[u8])]) -> Result<Vec<u8>> {
         let mut guest = DebianGuest::new(&self.debian, &format!("{COMMON}{script}"))?
             .file("usr/sbin/mbtool", mbtool_bin()?)?
@@ -240,7 +242,8 @@ impl Guest {
         Ok(meant_to_panic(machine))
     }
 
-    /// The same by UEFI and GRUB, from the disk `disk` that is made, with the EFI system partition in `esp`.
+    /// Like [`Self::machine`], by UEFI and GRUB, from the created disk `disk`, with the EFI system
+    /// partition in `esp`.
     fn grub_machine(&self, script: &str, disk: &Path, esp: &Path) -> Result<Machine> {
         let default =
             format!("GRUB_DEFAULT=0\nGRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX_DEFAULT='{ARGS}'\n");
@@ -283,7 +286,8 @@ impl Guest {
     }
 }
 
-/// `machine`, whose first system is meant to panic, and continues after the reset of a later one.
+/// Returns `machine` whose first system panics intentionally, and which continues after the reset
+/// of a later one.
 fn meant_to_panic(machine: Machine) -> Machine {
     let failed = format!("{DEBIAN}FAIL");
     machine.reboots().failures(&[&failed, "Panic on CPU "])
@@ -319,7 +323,7 @@ fn saved(outcome: &Outcome) -> Result<()> {
     for key in ["panic", "saved-panic"] {
         is(key, "Kernel panic - not syncing: sysrq triggered crash")?;
     }
-    // loaded again by the boot alone
+    // loaded again by the boot
     is("unit", "active")?;
     is("enabled", "enabled")?;
     is("loaded", "1")?;
@@ -327,13 +331,14 @@ fn saved(outcome: &Outcome) -> Result<()> {
     is("unloaded", "0")
 }
 
-/// From a Debian that reserves nothing to a saved dump, by the steps of docs/crash-kernel.md alone, booted by UEFI and GRUB.
-fn crash_debian_by_the_book() -> Result<()> {
+/// From a Debian without a reservation to a saved dump, by the steps of docs/crash-kernel.md only,
+/// booted by UEFI and GRUB.
+fn crash_debian_from_scratch() -> Result<()> {
     let guest = Guest::new()?;
     let dir = tempfile::tempdir()?;
-    let script = format!("{BY_THE_BOOK}{CRASHED}{SAVED}");
+    let script = format!("{FROM_SCRATCH}{CRASHED}{SAVED}");
     let machine = guest.grub_machine(&script, &dir.path().join("disk"), &dir.path().join("esp"))?;
-    let outcome = guest.run("crash_debian_by_the_book", &machine)?;
+    let outcome = guest.run("crash_debian_from_scratch", &machine)?;
     let advised = outcome.value(&format!("{DEBIAN}advised="));
     let advised = advised.context("nothing was advised")?;
     ensure!(advised.starts_with("crashkernel="), "{advised}");
@@ -349,7 +354,7 @@ fn crash_debian_by_the_book() -> Result<()> {
     saved(&outcome)
 }
 
-/// crash(8), with the kernel's debug symbols, reads what was saved: panic, processes, stack.
+/// crash(8), with the kernel's debug symbols, reads the saved dump: panic, processes, stack.
 fn crash_debian_is_read_by_crash() -> Result<()> {
     let vmlinux = LINUX_6_1_DEBUG.path()?;
     let guest = Guest::new()?;
@@ -363,7 +368,7 @@ fn crash_debian_is_read_by_crash() -> Result<()> {
             "-drive",
             &out,
             "-device",
-            // in a slot behind that of Debian's own disk, which is to be the first one
+            // in a slot after that of Debian's own disk, which must be the first one
             "virtio-blk-pci,drive=out,serial=vmcore,addr=0x10",
         ]);
     let outcome = guest.run("crash_debian_is_read_by_crash", &machine)?;
@@ -402,7 +407,7 @@ fn crash_debian_is_read_by_crash() -> Result<()> {
     Ok(())
 }
 
-/// A disk that is several: LVM on RAID, which the initial RAM disk must set up.
+/// A target on several disks: LVM on RAID, which the initramfs must set up.
 fn crash_debian_saves_to_lvm_on_raid() -> Result<()> {
     let guest = Guest::new()?;
     let mut machine = guest
@@ -419,7 +424,8 @@ fn crash_debian_saves_to_lvm_on_raid() -> Result<()> {
     saved(&guest.run("crash_debian_saves_to_lvm_on_raid", &machine)?)
 }
 
-/// The file system for the dump is gone when the crash kernel looks for it: the machine boots again all the same.
+/// The file system for the dump is missing when the crash kernel searches it: the machine reboots
+/// anyway.
 fn crash_debian_boots_again_without_the_disk() -> Result<()> {
     let guest = Guest::new()?;
     let disk = tempfile::NamedTempFile::new()?;
@@ -436,7 +442,8 @@ fn crash_debian_boots_again_without_the_disk() -> Result<()> {
     Ok(())
 }
 
-/// Two machines on one wire: one crashes, and its crash kernel saves to the other by ssh.
+/// Two machines on one network: one crashes, and its crash kernel saves to the other by
+/// ssh.
 fn crash_debian_saves_by_ssh() -> Result<()> {
     let guest = Guest::new()?;
     let dir = tempfile::tempdir()?;

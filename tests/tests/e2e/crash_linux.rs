@@ -1,5 +1,5 @@
-//! Linux panics; the Linux that mbtool loaded as crash kernel has all of its memory in /proc/vmcore, and makedumpfile
-//! makes use of it.
+//! Linux panics; the Linux that mbtool has loaded as crash kernel has all of its memory in
+//! /proc/vmcore, and makedumpfile can read it.
 
 use anyhow::{Result, ensure};
 use images::assets::{Asset, LINUX_6_1, LINUX_6_12, LINUX_7};

@@ -1,5 +1,5 @@
-//! Where nothing, too little, or memory that is out of reach is reserved for a crash image, `load -p` prints what would do;
-//! `crash size` prints the same, and in exactly that it loads.
+//! If nothing, too little, or unreachable memory is reserved for a crash image, `load -p` prints a
+//! sufficient size; `crash size` prints the same, and with exactly that size the load succeeds.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ tests::cases! {
 
 const DEADLINE: Duration = Duration::from_secs(300);
 
-/// Each image with its options, and what is done with it.
+/// Images with their options, and functions that use them.
 const IMAGES: &str = "linux='/vmlinuz --initrd /crash-initrd --cmdline nr_cpus=1'\n\
     xen='/xen.gz --module /vmlinuz --initrd /crash-initrd --cmdline console=com1'\n\
     refused() {\n\
@@ -56,7 +56,8 @@ fn run(machine: Machine, memory_mib: u32, name: &str) -> Result<Outcome> {
         .ended_with(&end)
 }
 
-/// What is printed of `image`, with `parts` in it, and the parameter that both verbs print.
+/// Checks the output about `image`, which contains `parts`, and the parameter that both
+/// verbs print.
 fn refused(outcome: &Outcome, image: &str, parts: &[&str]) -> Result<String> {
     let printed = outcome.value(&format!("REFUSED {image} 1 "));
     let printed =
@@ -75,7 +76,7 @@ fn refused(outcome: &Outcome, image: &str, parts: &[&str]) -> Result<String> {
     Ok(parameter.to_owned())
 }
 
-/// In exactly what was advised.
+/// Loads with exactly the advised size.
 fn loaded(outcome: &Outcome, image: &str) -> Result<()> {
     let printed = outcome.value(&format!("LOADED {image} "));
     let printed =
@@ -142,7 +143,7 @@ fn crash_region_too_small() -> Result<()> {
     Ok(())
 }
 
-/// What `,high` reserves: 512 MiB above 4 GiB, and a little below for devices.
+/// `,high` reserves 512 MiB above 4 GiB, and a small region below for devices.
 fn crash_region_above_4_gib() -> Result<()> {
     let machine = linux("crashkernel=512M,high", "refused xen \"$xen\"\n")?;
     let outcome = run(machine, 6144, "crash_region_above_4_gib")?;

@@ -1,5 +1,5 @@
-//! `mbtool crash save` in a crash kernel, on a real disk: the dump is saved, the machine boots again, and the
-//! tools for dumps find the panic in the saved file; and a save that hangs ends as well.
+//! `mbtool crash save` in a crash kernel, on a real disk: the dump is saved, the machine reboots,
+//! and tools for dumps find the panic in the saved file; a save that hangs ends too.
 
 use anyhow::{Context, Result, ensure};
 use images::guest::CRASH;
@@ -22,7 +22,7 @@ const SAVE: Scenario = Scenario {
     looks: true,
 };
 
-/// The saver is stopped, as if it hung: the watchdog is kicked no more.
+/// Stops the saver to simulate a hang: the watchdog is not kicked any more.
 const STOPPED: &str = "mbtool crash save &\nsleep 8\nkill -STOP $!\nsay stopped=$!\nsleep 300";
 
 fn see(outcome: &Outcome, checked: Result<()>) -> Result<()> {
@@ -36,7 +36,7 @@ fn printed(outcome: &Outcome, texts: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The machine has booted again, and the dump is there; each of `tools` finds the panic in it.
+/// The machine has rebooted, and the dump exists; each of `tools` finds the panic in it.
 fn read_by(outcome: &Outcome, tools: &[&str]) -> Result<()> {
     let value = |key: &str| {
         let found = outcome.value(&format!("{CRASH}{key}="));
@@ -53,7 +53,8 @@ fn read_by(outcome: &Outcome, tools: &[&str]) -> Result<()> {
         let found = value(tool)?;
         ensure!(found.contains("sysrq triggered crash"), "{tool}: {found:?}");
     }
-    // it finds VMCOREINFO, but up to 8.0.2 it knows no log of Linux 5.10 and later by that alone, without vmlinux
+    // it finds VMCOREINFO, but up to 8.0.2 it cannot find the log of Linux 5.10 and later with that
+    // only, without vmlinux
     let crash = value("crash")?;
     ensure!(
         crash.contains("VMCOREINFO: no log buffer data") || crash.contains("sysrq triggered crash"),
@@ -91,7 +92,7 @@ fn crash_save_in_linux() -> Result<()> {
     see(&outcome, checked)
 }
 
-/// A collector that sleeps for ever is killed, and the dump is copied unchanged: an ELF file.
+/// A collector that sleeps forever is killed, and the dump is copied unchanged: an ELF file.
 fn crash_save_after_a_collector_that_hangs() -> Result<()> {
     let scenario = Scenario {
         config: "collector = \"hangs for ever\"\nwatchdog = 30",
@@ -109,7 +110,7 @@ fn crash_save_after_a_collector_that_hangs() -> Result<()> {
     see(&outcome, checked)
 }
 
-/// Nothing of it runs any more, and the machine is reset.
+/// The saver is stopped, and the machine is reset.
 fn is_reset(name: &str, scenario: Scenario, by: &[&str]) -> Result<()> {
     let scenario = Scenario {
         config: "collector = \"hangs\"\nwatchdog = 30",

@@ -1,7 +1,9 @@
-//! A panicking Linux, or Xen, starts Xen in the crash region; dom0 there finds everything that the panicked system had in
-//! memory, and changes nothing outside the region but what `tests/src/to_xen/memory.rs` lists.
+//! A panicking Linux, or Xen, starts Xen in the crash region; its dom0 reads all memory of the
+//! panicked system, and changes nothing outside of the region except the list in
+//! `tests/src/to_xen/memory.rs`.
 //!
-//! Together the cases that always run have each release of Xen, firmware, board, kernel, vendor and state of the CPUs once.
+//! The cases that always run cover each release of Xen, firmware, board, kernel, vendor and CPU
+//! state once.
 
 use anyhow::Result;
 use images::assets::{LINUX_6_12, LINUX_7};
@@ -40,21 +42,23 @@ const BUSY: &str = "for n in 0 1 2 3; do \
     taskset $((1 << n)) sh -c \"while :; do dd if=/dev/urandom of=/tmp/busy$n bs=64k count=8 2>/dev/null; done\" & \
     done\nsleep 2";
 
-/// The boot CPU and one more are gone from the system that crashes. They sit in its code. (Linux lets go of an Intel boot CPU
-/// only, when told so by `cpu0_hotplug`, and up to 6.4.)
+/// The boot CPU and another one are offline in the crashing system. They execute its code. (Linux
+/// can only offline an Intel boot CPU, with `cpu0_hotplug`, up to 6.4.)
 const PARK: &str = "echo 0 > /sys/devices/system/cpu/cpu1/online\n\
     echo 0 > /sys/devices/system/cpu/cpu0/online";
 
 /// APIC ids 0, 1, 2 and 4.
 const SPARSE: &str = "maxcpus=6,sockets=2,cores=3,threads=1";
 
-/// An Intel CPU without what QEMU's emulation gets wrong for Xen's dom0.
+/// An Intel CPU without features whose emulation in QEMU is broken for Xen's
+/// dom0.
 const SKYLAKE: &str = "Skylake-Client-noTSX-IBRS,-smap";
 
-/// An AMD CPU, without MWAIT: the emulated one refuses to be woken by interrupts that are off, as Xen asks for.
+/// An AMD CPU without MWAIT: the emulated one is not woken by disabled interrupts, which Xen
+/// requires.
 const EPYC: &str = "EPYC-v1,-monitor";
 
-/// The smallest machine: less to compare.
+/// The smallest machine, with less memory to compare.
 const SMALL: Case = Case {
     memory_mib: 1280,
     crashkernel: "512M",
@@ -65,7 +69,7 @@ fn crash_to_xen_4_20_on_cpu_2() -> Result<()> {
     SMALL.check("crash_to_xen_4_20_on_cpu_2")
 }
 
-/// Linux 7 wants all of dom0's window to be RAM.
+/// Linux 7 requires all of dom0's range to be RAM.
 fn crash_linux_7_to_xen_4_17_ovmf_q35_intel_on_cpu_0() -> Result<()> {
     let case = Case {
         xen: "4.17",
@@ -81,7 +85,8 @@ fn crash_linux_7_to_xen_4_17_ovmf_q35_intel_on_cpu_0() -> Result<()> {
     case.check("crash_linux_7_to_xen_4_17_ovmf_q35_intel_on_cpu_0")
 }
 
-/// An initial RAM disk of 75 MB: dom0's window is half as large again. The CPU that crashes has another APIC id than number.
+/// An initramfs of 75 MB: dom0's range is half as large again. APIC id and number of the crashing
+/// CPU differ.
 fn crash_busy_linux_6_12_to_xen_4_20_amd_large_initrd_sparse_apic_ids() -> Result<()> {
     let case = Case {
         host: Host::Linux(&LINUX_6_12),
@@ -112,7 +117,7 @@ fn crash_to_xen_4_17_with_cpus_offline() -> Result<()> {
     case.check("crash_to_xen_4_17_with_cpus_offline")
 }
 
-/// Interrupts are remapped and the local APICs are in x2APIC mode, which Xen finds so.
+/// Interrupts are remapped and the local APICs are in x2APIC mode, also for Xen.
 fn crash_to_xen_4_20_x2apic_on_cpu_2() -> Result<()> {
     let case = Case {
         board: Board::Q35,
@@ -135,7 +140,7 @@ fn crash_xen_4_20_by_its_debug_key_to_xen_4_20() -> Result<()> {
     case.check("crash_xen_4_20_by_its_debug_key_to_xen_4_20")
 }
 
-/// The region covers dom0's window: nothing is copied there.
+/// The region covers dom0's range: nothing is copied there.
 fn crash_xen_4_17_to_xen_4_17_at_16_mib() -> Result<()> {
     let case = Case {
         host: Host::Xen("4.17"),
@@ -247,7 +252,7 @@ fn crash_linux_6_12_to_xen_with_dom0_6_12_on_cpu_1() -> Result<()> {
     case.check("crash_linux_6_12_to_xen_with_dom0_6_12_on_cpu_1")
 }
 
-/// The other way: one CPU, as asked for.
+/// The alternative: one CPU, as requested.
 fn crash_to_xen_nosmp_on_cpu_2() -> Result<()> {
     let case = Case {
         xen_args: "nosmp",
@@ -300,7 +305,7 @@ fn crash_xen_4_17_by_its_debug_key_to_xen_4_17() -> Result<()> {
     case.check("crash_xen_4_17_by_its_debug_key_to_xen_4_17")
 }
 
-/// In no more than what `crash size` prints for this image.
+/// With exactly the size that `crash size` prints for this image.
 fn crash_to_xen_4_20_in_what_is_advised_on_cpu_2() -> Result<()> {
     let advised = CASE.advised("crash_to_xen_4_20_advised")?;
     eprintln!("advised: crashkernel={advised}");

@@ -1,5 +1,5 @@
-//! dom0 panics, or Xen itself does; the Linux that mbtool loaded into Xen's crash area has all of the machine's memory in
-//! /proc/vmcore, with the notes of Xen and of dom0's Linux.
+//! dom0 panics, or Xen itself does; the Linux that mbtool has loaded into Xen's crash area has all
+//! of the machine's memory in /proc/vmcore, with the notes of Xen and of dom0's Linux.
 
 use anyhow::{Result, ensure};
 use tests::crash::{Host, Report, Scenario, Trigger};
@@ -16,11 +16,11 @@ fn check(version: &'static str, trigger: Trigger, name: &str) -> Result<()> {
     notes(&report)
 }
 
-/// Xen's notes: of itself, of each CPU, and its VMCOREINFO beside Linux's.
+/// Xen's notes: of itself, of each CPU, and its VMCOREINFO besides Linux's.
 fn notes(report: &Report) -> Result<()> {
     let count = |wanted: &str| report.notes.iter().filter(|name| *name == wanted).count();
     ensure!(count("VMCOREINFO_XEN") == 1, "{:?}", report.notes);
-    // one for each CPU, and one of the whole
+    // one for each CPU, and one for all
     ensure!(count("Xen") == count("CORE") + 1, "{:?}", report.notes);
     Ok(())
 }

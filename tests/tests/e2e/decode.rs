@@ -1,4 +1,4 @@
-//! From a machine that dies silently to the function at fault: Xen crashes in its boot code, the handoff dumps,
+//! From a silent crash to the faulting function: Xen crashes in its boot code, the handoff dumps,
 //! mbtool decodes.
 
 use std::fs;
@@ -32,9 +32,10 @@ fn decode(options: &Options, log: &str) -> Result<Vec<Value>> {
     Ok(document["dumps"].as_array().context("no dumps")?.clone())
 }
 
-/// On a UEFI machine the BIOS data area is zero. Xen then puts its trampoline at 0xffff0000, reads the length of its
-/// memory map back from flash memory as 0xffffffff, and copies that much over all memory, the handoff included. No
-/// exception comes of it while it could be reported, so the handoff watches its own first word.
+/// On a UEFI machine the BIOS data area is zero. Xen then puts its trampoline at 0xffff0000, reads
+/// the length of its memory map back from flash memory as 0xffffffff, and overwrites all memory,
+/// including the handoff. This causes no exception while it could be reported, so the handoff
+/// watches its own first word.
 fn xen_without_a_bios_data_area_is_caught_and_named() -> Result<()> {
     let symbols = assets::xen_symbols("4.20")?;
     let xen = assets::xen("4.20")?;
@@ -90,10 +91,10 @@ fn xen_without_a_bios_data_area_is_caught_and_named() -> Result<()> {
         .map(|explanation| explanation["rule"].as_str().unwrap_or_default())
         .collect();
     assert_eq!(rules, ["guard", "xen-trampoline"]);
-    // the file's code is the code that ran, so the address is right, not just close
+    // the file's code is the executed code, so the address is exact
     assert_eq!(dump["notes"], Value::Array(vec![]), "{dump:#}");
 
-    // the plan has the same, and where the rest of memory is
+    // the plan has the same segments, and other memory ranges
     let plan: Vec<&str> = outcome
         .lines
         .iter()

@@ -27,7 +27,7 @@ fn stage(script: &str) -> Result<Stage1> {
         .file("vmlinuz", LINUX_6_1.path()?)
 }
 
-/// The document of an attempt, which ended with `status`.
+/// Returns the document of an attempt, which ended with `status`.
 fn document(outcome: &Outcome, name: &str, status: i32) -> Result<Value> {
     let all = attempts(outcome)?;
     let Attempt {
@@ -45,7 +45,7 @@ fn document(outcome: &Outcome, name: &str, status: i32) -> Result<Value> {
     serde_json::from_str(stdout).with_context(|| format!("{name}: {stdout}"))
 }
 
-/// The check of this name: its state, what was found, what to do.
+/// Returns the check of this name: state, finding, fix.
 fn check<'a>(document: &'a Value, id: &str) -> Result<[&'a str; 3]> {
     let checks = document["checks"].as_array().context("no checks")?;
     let check = checks.iter().find(|check| check["id"] == id);
@@ -53,7 +53,7 @@ fn check<'a>(document: &'a Value, id: &str) -> Result<[&'a str; 3]> {
     Ok(["state", "found", "fix"].map(|key| check[key].as_str().unwrap_or_default()))
 }
 
-/// Compares states, and looks for a part of what was found or is to be done.
+/// Compares states, and searches for a part of the finding or the fix.
 fn expect(document: &Value, expected: &[(&str, &str, &str)]) -> Result<()> {
     for (id, state, part) in expected {
         let found = check(document, id)?;
@@ -147,7 +147,7 @@ fn doctor_on_linux_that_is_ready_and_when_loading_is_disabled() -> Result<()> {
         ],
     )?;
 
-    // as it is done on purpose: nothing can be loaded over the crash image
+    // as configured deliberately: nothing can replace the crash image
     let hardened = document(&outcome, "hardened", 0)?;
     expect(
         &hardened,
@@ -201,7 +201,7 @@ fn doctor_on_linux_that_is_locked_down_without_a_region() -> Result<()> {
             ("image", "unknown", "without a region"),
         ],
     )?;
-    // computed for this image, which is one of 8 MB that unpacks to some 60
+    // computed for this image of 8 MB, which unpacks to about 60
     let fix = check(&locked, "region")?[2];
     let mib = fix
         .split_once("crashkernel=")

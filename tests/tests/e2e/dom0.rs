@@ -1,4 +1,4 @@
-//! Xen started by QEMU, and dom0 in it: where the tests of everything that leaves Xen begin.
+//! Xen started by QEMU, and its dom0: the base of all tests that leave Xen.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ tests::cases! {
 
 const DEADLINE: Duration = Duration::from_secs(150);
 
-/// dom0 comes up on Xen `version`, reaches it, and Xen hears what is typed.
+/// dom0 boots on Xen `version` and reaches it, and Xen receives keyboard input.
 fn comes_up(version: &str, linux: &'static Asset) -> Result<()> {
     let script = "ls -l /dev/xen/privcmd /dev/xen/hypercall\n\
                   grep control_d /proc/xen/capabilities\n\

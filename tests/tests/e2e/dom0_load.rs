@@ -1,4 +1,4 @@
-//! `mbtool` in a dom0: its output, its refusals, and load, replace, unload, load, exec through real Xens.
+//! `mbtool` in a dom0: output, refusals, and load, replace, unload, load, exec with real Xens.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ tests::cases! {
 /// Five times what the slowest takes on two free cores.
 const DEADLINE: Duration = Duration::from_secs(300);
 
-/// Sets Bus Master Enable of the disk controller, as a driver would.
+/// Sets Bus Master Enable of the disk controller, like a driver.
 const BUS_MASTER: &str = "ide=$(grep -l 0x0101 /sys/bus/pci/devices/*/class)\n\
                           printf '\\007' | dd of=${ide%class}config bs=1 seek=4 conv=notrunc\n";
 
@@ -152,7 +152,7 @@ fn load_and_leave_xen_4_20() -> Result<()> {
     load_and_leave("4.20")
 }
 
-/// dom0 has all memory but what Xen keeps; the image needs more than that.
+/// dom0 has all memory except Xen's; the image needs more than that.
 fn the_balloon_makes_room_for_a_large_image() -> Result<()> {
     let target = "/sys/devices/system/xen_memory/xen_memory0/target_kb";
     let script = format!(

@@ -1,4 +1,4 @@
-//! The state in which real kernels enter the handoff, register by register, and that the target is reached from there.
+//! State in which real kernels enter the handoff, by register, and that the target is reached.
 
 use std::path::Path;
 use std::time::Duration;
@@ -27,8 +27,8 @@ fn fields(line: &str) -> Vec<(&str, u64)> {
         .collect()
 }
 
-/// Boots `kernel`, which loads and starts a payload; checks how it entered the handoff. `who` is how the handoff names
-/// it, `limits` are those of the GDT and the IDT.
+/// Boots `kernel`, which loads and starts a payload; checks how it enters the handoff. `who` is its
+/// name in the handoff's output, `limits` are those of the GDT and the IDT.
 fn enters(name: &str, kernel: &Path, who: &str, limits: [u64; 2]) -> Result<()> {
     let initrd = Stage1::new("mbtool load --console com1 /fixed\nmbtool exec -f\n")?
         .file("bin/mbtool", mbtool_bin()?)?
@@ -55,7 +55,7 @@ fn enters(name: &str, kernel: &Path, who: &str, limits: [u64; 2]) -> Result<()> 
     };
     for (name, value) in fields(control) {
         let want = match name {
-            // anywhere in the kernel's control page
+            // any address in the kernel's control page
             "rsp" | "cr3" => continue,
             "cr0" => 0x8000_0033,
             "cr4" => 0x20,

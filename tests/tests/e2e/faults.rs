@@ -1,5 +1,5 @@
-//! What goes wrong between the two kernels is printed on the serial port: damaged segments, and exceptions before and
-//! after the drop to protected mode.
+//! Failures between the two kernels are printed on the serial port: damaged segments, and
+//! exceptions before and after the switch to protected mode.
 
 use std::mem::offset_of;
 
@@ -41,7 +41,7 @@ fn fixed() -> PayloadGuest {
     PayloadGuest::new("fixed", MB2_FIXED)
 }
 
-/// The handoff stopped, and the machine was neither reset nor did anything else run.
+/// Checks that the handoff halted, without a reset and without further output.
 fn halted(loaded: &Loaded) -> Result<()> {
     let outcome = &loaded.outcome;
     ensure!(
@@ -59,7 +59,7 @@ fn not_started(loaded: &Loaded) {
     assert!(!loaded.outcome.contains("[handoff] jump to"));
 }
 
-/// The content of module 1 with the bit flipped that `--drill corrupt` flips.
+/// Returns the contents of module 1 with the bit flipped by `--drill corrupt`.
 fn damaged(content: &[u8]) -> Vec<u8> {
     let mut bytes = content.to_vec();
     bytes[content.len() / 2] ^= 1;
@@ -72,7 +72,8 @@ fn sha256(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The handoff's complaint about module 1, with checksums made here.
+/// Returns the handoff's expected line about module 1, with checksums computed
+/// here.
 fn complaint(loaded: &Loaded) -> Result<String> {
     let module = &modules()?[1];
     let segment = loaded.plan.segment("module 1: ")?;
@@ -125,7 +126,7 @@ fn a_corrupted_module_resets_the_machine_if_asked_to() -> Result<()> {
     Ok(())
 }
 
-/// A dump is followed by the end that was asked for, and by nothing else.
+/// Returns the dump, which is followed only by the requested end.
 fn dump(loaded: &Loaded) -> Result<Dump> {
     let lines = loaded.handoff();
     let [.., end, halted] = lines[..] else {
@@ -184,7 +185,8 @@ fn a_fault_of_the_target_is_dumped() -> Result<()> {
     for (name, value) in names.into_iter().zip(FAULT32_REGISTERS) {
         assert_eq!(dump.register(name)?, u64::from(value), "{name}");
     }
-    // what the payload did not touch is as the exit table of docs/handoff-abi.md promises
+    // registers that the payload did not change are as in the exit table of
+    // docs/handoff-abi.md
     let area = loaded.plan.segment("handoff")?.start + u64::from(handoff::blob::header().area);
     let stack = offset_of!(Area, scratch.stack_target) + STACK_SIZE;
     assert_eq!(dump.register("rsp")?, area + stack as u64);
@@ -214,7 +216,7 @@ fn without_a_console_the_handoff_is_silent_and_works() -> Result<()> {
     Ok(())
 }
 
-/// COM4, where these machines have nothing.
+/// COM4, which these machines do not have.
 fn an_absent_uart_does_not_stop_the_handoff() -> Result<()> {
     let guest = fixed().options(&["--console", "pio:0x2e8,115200"]);
     let loaded = guest.run("fault_absent_uart", None)?;
@@ -229,7 +231,7 @@ fn machine() -> Result<Host> {
     Ok(mbtool::host::replay::from_json(map)?)
 }
 
-/// Has the launcher start a plan made for [`machine`].
+/// Runs a plan made for [`machine`] with the launcher.
 fn launched(name: &str, plan: &Plan) -> Result<Outcome> {
     let segments: Vec<launch::Segment<'_>> = plan
         .kernel_segments
@@ -263,8 +265,8 @@ fn a_damaged_handoff_says_so_and_starts_nothing() -> Result<()> {
     Ok(())
 }
 
-/// The same damage with and without verification. The launcher enters the handoff instead of Linux, since `--drill corrupt` is
-/// refused with `--verify none`.
+/// The same corruption with and without verification. The launcher enters the handoff in place of
+/// Linux, since `--drill corrupt` is refused with `--verify none`.
 fn it_is_verification_that_stops_a_damaged_module() -> Result<()> {
     let machine = machine()?;
     let module = &modules()?[1];

@@ -1,5 +1,5 @@
-//! Hypercalls against real Xens: the same table that the tests' own Xen is held to, and everything that is asked about
-//! the machine.
+//! Hypercalls with real Xens: the table that the fake Xen is tested with, and all queries about the
+//! machine.
 
 use std::time::Duration;
 
@@ -115,7 +115,7 @@ fn machine(outcome: &Outcome, version: &str) -> Result<()> {
         "{ram:#x} bytes of RAM"
     );
 
-    // dom0's memory, and nothing of Xen's
+    // memory of dom0, not of Xen
     let owned: Vec<PhysRange> = values(outcome, "owned")
         .into_iter()
         .map(range)
@@ -130,7 +130,7 @@ fn machine(outcome: &Outcome, version: &str) -> Result<()> {
         .find_map(|line| line.strip_prefix("xen "))
         .context("no range of Xen")?;
     let xen = range(xen)?;
-    // what Xen needed only to boot has become free memory, and then dom0's
+    // memory that Xen needed only to boot has become free, and then dom0's
     let freed = owned.iter().filter_map(|run| run.intersect(&xen));
     let freed: u64 = freed.map(|run| run.len()).sum();
     ensure!(freed < MIB, "{freed:#x} bytes of Xen {xen} are owned");

@@ -1,5 +1,6 @@
-//! There and back with a real Linux: a kernel with `CONFIG_KEXEC_JUMP` is left by way of the handoff, an image destroys
-//! the CPU's whole state where memory of a program was, or where the kernel itself was, and Linux continues.
+//! Kexec and return with a real Linux: the handoff leaves a kernel with `CONFIG_KEXEC_JUMP`, an
+//! image destroys the state of the CPU at an address of a program or of the kernel itself, and
+//! Linux continues.
 //!
 //! Opt-in, because no distribution's kernel has that option: docs/testing.md has how to build one.
 
@@ -31,7 +32,7 @@ fn there_and_back(test: &str, cpus: u32) -> Result<()> {
     let initrd = Stage1::new(&format!("jump-guest {ROUNDS}\n"))?
         .file("bin/jump-guest", jump_guest_bin()?)?
         .finish()?;
-    // not quiet: a warning of the kernel must be seen
+    // not quiet: warnings of the kernel must be visible
     let outcome = Machine::new(Firmware::SeaBios, &kernel)
         .append("console=ttyS0,115200 panic=-1 loglevel=5")
         .initrd(initrd)
@@ -54,7 +55,7 @@ fn there_and_back(test: &str, cpus: u32) -> Result<()> {
         assert!(line.ends_with(digest), "{line}");
     }
 
-    // the handoff's side, in order
+    // lines of the handoff, in order
     let printed: Vec<&str> = log
         .lines()
         .filter(|line| line.starts_with(HANDOFF))

@@ -1,4 +1,5 @@
-//! The first stage alone: Linux comes up in QEMU on both firmwares and runs mbtool, and a failing command is reported.
+//! The first stage only: Linux boots in QEMU on both firmwares and runs mbtool, and a failing
+//! command is reported.
 
 use std::time::Duration;
 

@@ -26,10 +26,10 @@ tests::cases! {
 /// Four times what the slowest case takes on two free cores.
 const DEADLINE: Duration = Duration::from_secs(300);
 
-/// The first kernel's command line, as [`Machine::stage1`] gives it, without what QEMU adds.
+/// The first kernel's command line from [`Machine::stage1`], without QEMU's additions.
 const FIRST_CMDLINE: &str = "console=ttyS0,115200 quiet panic=-1 no_timer_check cryptomgr.notests";
 
-/// What to start, and on what.
+/// Image and machine.
 struct Case {
     firmware: Firmware,
     board: Board,
@@ -37,11 +37,11 @@ struct Case {
     memory_mib: u32,
     /// The image.
     image: Vec<u8>,
-    /// What `uname -r` begins with there.
+    /// Prefix of its `uname -r`.
     release: &'static str,
     /// Options beside the image and the initrd.
     options: &'static str,
-    /// The command line that the image must have got.
+    /// Expected command line of the image.
     cmdline: &'static str,
 }
 
@@ -59,7 +59,7 @@ impl Case {
         }
     }
 
-    /// Boots a Linux, which loads the image, and checks what that reports.
+    /// Boots a Linux that loads the image, and checks its report.
     fn check(&self, name: &str) -> Result<Outcome> {
         let (initrd, digest) = guest::linux_initrd()?;
         let script = format!(
@@ -104,7 +104,7 @@ impl Case {
         expect("xen", "none")?;
         expect("cpus", &self.cpus.to_string())?;
         expect("cmdline", self.cmdline)?;
-        // the loader type that stands for kexec
+        // loader type of kexec
         expect("loader", "208")?;
         ensure!(get("linux")?.starts_with(self.release), "{}", get("linux")?);
         ensure!(get("acpi-tables")?.parse::<u32>()? > 0, "no ACPI tables");
@@ -139,7 +139,7 @@ fn read(asset: &'static Asset) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// The kernel itself, as the bzImage `file` carries it: an ELF vmlinux.
+/// Returns the ELF vmlinux in the bzImage `file`.
 fn vmlinux(file: &[u8]) -> Result<Vec<u8>> {
     let image = Image::parse_as(file, "vmlinuz", As::Linux)?;
     let Protocol::Linux(setup) = &image.protocol else {
@@ -163,7 +163,7 @@ fn linux_6_1_seabios_with_the_same_command_line() -> Result<()> {
     case.check("linux_6_1_seabios").map(drop)
 }
 
-/// EFI's runtime services answer in the second kernel: it reads variables.
+/// EFI runtime services work in the second kernel: it reads variables.
 fn linux_6_1_ovmf_keeps_efi() -> Result<()> {
     let case = Case::new(Firmware::Ovmf, read(&LINUX_6_1)?, "6.1.");
     let outcome = case.check("linux_6_1_ovmf")?;
@@ -198,7 +198,8 @@ fn linux_7_ovmf() -> Result<()> {
     case.check("linux_7_ovmf").map(drop)
 }
 
-/// The kernel without its decompressor; placed high, 2 MiB steps away from where it was linked.
+/// The kernel without its decompressor; placed high, a multiple of 2 MiB away from its link
+/// address.
 fn vmlinux_6_1_seabios() -> Result<()> {
     let case = Case::new(Firmware::SeaBios, vmlinux(&read(&LINUX_6_1)?)?, "6.1.");
     case.check("vmlinux_6_1_seabios").map(drop)
@@ -209,7 +210,7 @@ fn vmlinux_6_12_ovmf() -> Result<()> {
     case.check("vmlinux_6_12_ovmf").map(drop)
 }
 
-/// 6.1 starts 6.12 starts 7, each by mbtool; EFI is handed on twice.
+/// 6.1 starts 6.12, which starts 7, each by mbtool; EFI is passed on twice.
 fn three_kernels_in_a_row_on_ovmf() -> Result<()> {
     let (initrd, digest) = guest::linux_initrd()?;
     let load = "mbtool load /image --initrd /initrd --reuse-cmdline\nmbtool exec -f\n";

@@ -1,5 +1,5 @@
-//! From a dom0 into Linux or into another Xen, by Xen's kexec, also where that loses pages of a loader that does not
-//! know how it works (docs/xen-kexec-defect.md).
+//! From a dom0 to Linux or to another Xen by Xen's kexec, also in configurations where Xen loses
+//! pages of other loaders (docs/xen-kexec-defect.md).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,11 +31,11 @@ tests::cases! {
 /// Four times what the slowest case takes on two free cores.
 const DEADLINE: Duration = Duration::from_secs(480);
 
-/// Linux's command line in the end. Linux counts timer interrupts while it waits by the TSC, and panics when a busy host
-/// makes the emulator miss them.
+/// Command line of the target Linux. Linux counts timer interrupts during a TSC delay, and panics
+/// when the emulator misses some on a busy host.
 const TARGET: &str = "console=ttyS0,115200 quiet panic=-1 no_timer_check cryptomgr.notests";
 
-/// A machine with Xen, and what is done in its dom0.
+/// A machine with Xen, and the commands in its dom0.
 struct Case {
     xen: &'static str,
     xen_args: &'static str,
@@ -52,7 +52,8 @@ struct Case {
 }
 
 impl Case {
-    /// 2 CPUs, 2 GiB, a crash area, and a dom0 that has the rest: where kexec-tools hangs.
+    /// 2 CPUs, 2 GiB, a crash area, and a dom0 with the rest: kexec-tools hangs in this
+    /// configuration.
     fn new(xen: &'static str, script: impl Into<String>) -> Self {
         Self {
             xen,
@@ -67,7 +68,8 @@ impl Case {
         }
     }
 
-    /// Runs it as `name` until a line holds `end`, or QEMU ends. dom0 has `files`, a Linux and its initial RAM disk.
+    /// Runs it as `name` until a line contains `end`, or QEMU ends. dom0 has `files`, a Linux and
+    /// its initramfs.
     fn run(&self, name: &str, end: &[&str], files: &[(&str, &[u8])]) -> Result<Outcome> {
         let (target, _) = guest::dom0_initrd()?;
         let script = format!("{}\nmbtool exec -f\n", self.script);
@@ -96,7 +98,8 @@ impl Case {
         Ok(outcome)
     }
 
-    /// Runs it as `name` into a Linux that reports, and checks what that finds: on `xen`, or on the machine itself.
+    /// Runs it as `name` up to a Linux that reports, and checks its report: on `xen`, or on the
+    /// machine itself.
     fn arrives(&self, name: &str, xen: Option<&str>, files: &[(&str, &[u8])]) -> Result<Outcome> {
         let end = format!("{DOM0}END");
         let outcome = self.run(name, &[&end], files)?.ended_with(&end)?;
@@ -118,7 +121,7 @@ impl Case {
             None => ensure!(get("xen")? == "none", "still on Xen {}", get("xen")?),
         }
         ensure!(get("digest")? == digest.to_string(), "a damaged initrd");
-        // a large initial RAM disk was made in dom0
+        // dom0 has made a large initramfs
         let big = outcome
             .value("BIG ")
             .and_then(|line| line.split(' ').next());
@@ -145,7 +148,7 @@ impl Case {
         Ok(())
     }
 
-    /// Runs it as `name` into a payload that reports what it finds and ends QEMU.
+    /// Runs it as `name` up to a payload that reports and ends QEMU.
     fn payload(&self, name: &str, image: &[u8]) -> Result<(Outcome, Report)> {
         let outcome = self.run(name, &[], &[("payload", image)])?;
         let report = outcome.report()?;
@@ -162,8 +165,8 @@ fn load(options: &str, initrd: &str) -> String {
     )
 }
 
-/// Makes /large of the initial RAM disk and `mib` MiB that do not compress: 1 MiB of the payload, over and over, each
-/// with its number in front.
+/// Creates /large from the initramfs and `mib` MiB that do not compress: 1 MiB of the payload
+/// repeatedly, each with its number before it.
 fn large(mib: u32) -> String {
     format!(
         "set +x\n\
@@ -183,7 +186,7 @@ fn xen_4_17_to_linux() -> Result<()> {
 }
 
 fn xen_4_20_to_linux() -> Result<()> {
-    // the plan of this machine can be had again from its record of the machine
+    // the plan can be reproduced from its record of the machine
     let plan = format!("--json --console com1 --cmdline '{TARGET}' --initrd /initrd /vmlinuz");
     let script = format!(
         "mbtool status\n\
@@ -200,12 +203,12 @@ fn xen_4_20_to_linux() -> Result<()> {
     Ok(())
 }
 
-/// kexec-tools: 2231 pages lost, and a hang.
+/// kexec-tools loses 2231 pages here, and hangs.
 fn low_with_87_mib(xen: &'static str) -> Result<()> {
     let load = load("--mem-max=0x0fffffff", "/large");
     let case = Case::new(xen, large(77) + &load);
     let outcome = case.arrives(&format!("out_of_xen_{xen}_low"), None, &[])?;
-    // where low memory has free pages of Xen's heap, it comes there by the handoff
+    // if low memory has free pages of Xen's heap, the handoff moves data there
     let moved = outcome.contains("[handoff] relocate: copy ");
     eprintln!("moved by the handoff: {moved}");
     Ok(())
@@ -219,7 +222,7 @@ fn xen_4_20_to_linux_low_with_87_mib() -> Result<()> {
     low_with_87_mib("4.20")
 }
 
-/// kexec-tools: the load panics the host, whose heap it drains.
+/// With kexec-tools the load panics the host, whose heap it exhausts.
 fn low_with_100_mib(xen: &'static str) -> Result<()> {
     let load = load("--mem-max=0x0fffffff", "/large");
     let case = Case::new(xen, large(90) + &load);
@@ -240,7 +243,7 @@ fn xen_4_20_to_linux_with_100_mib() -> Result<()> {
     low_with_100_mib("4.20")
 }
 
-/// Each of these steps panics the host when it is done to an image of kexec-tools.
+/// Each of these steps panics the host with an image of kexec-tools.
 fn replace_and_unload(xen: &'static str) -> Result<()> {
     let high = load("", "/initrd");
     let low = load("--mem-max=0x0fffffff", "/initrd");
@@ -264,7 +267,8 @@ fn xen_4_20_lives_through_replace_and_unload() -> Result<()> {
 
 fn pages_that_xen_loses_are_counted() -> Result<()> {
     let load = load("--drill xen-heap", "/large");
-    // where Xen has free pages decides: with another kernel in dom0 the load has drained its heap, and Xen panicked
+    // this depends on Xen's free pages: with another kernel in dom0 the load exhausted its heap,
+    // and Xen panicked
     let case = Case {
         dom0: &LINUX_6_1,
         linux: &LINUX_6_1,
@@ -279,7 +283,7 @@ fn pages_that_xen_loses_are_counted() -> Result<()> {
         describe()
     );
     if outcome.contains(&end) {
-        // where Xen's free pages are differs: none of those that were used was one
+        // Xen's free pages vary: none of them was used
         eprintln!("Xen lost nothing this time: what arrived must be whole");
         ensure!(!outcome.contains("[handoff] lost "), "{}", describe());
         return case.check(&outcome, None);
@@ -300,7 +304,7 @@ fn pages_that_xen_loses_are_counted() -> Result<()> {
     Ok(())
 }
 
-/// dom0's memory is above 4 GiB but for what its devices need, and nothing is reserved.
+/// dom0's memory is above 4 GiB except for device memory, and nothing is reserved.
 fn a_dom0_above_4_gib_reaches_linux() -> Result<()> {
     let case = Case {
         xen_args: "dom0_mem=512M",
@@ -356,7 +360,7 @@ fn a_payload_finds_itself_in_place() -> Result<()> {
 }
 
 fn a_payload_with_a_place_of_its_own_is_moved_there() -> Result<()> {
-    // dom0 has nothing below 4 GiB, and nothing is reserved: only the first MiB is safe there
+    // dom0 has nothing below 4 GiB, and nothing is reserved: only the first MiB is safe
     let case = Case {
         xen_args: "dom0_mem=512M",
         dom0_args: "swiotlb=noforce",

@@ -1,5 +1,5 @@
-//! A panicking Linux starts a crash image that was linked outside of the crash region: it was loaded inside, and the
-//! handoff moved it.
+//! A panicking Linux starts a crash image linked outside of the crash region: it is loaded inside,
+//! and the handoff moves it.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Our own payload, loaded by a running Linux in each way that an image can be made: what mbtool planned is what the
-//! payload finds.
+//! The test payload in all image formats, loaded by a running Linux: the payload's report matches
+//! the plan.
 
 use std::mem::offset_of;
 
@@ -29,9 +29,10 @@ tests::cases! {
     multiboot_1_elf32_on_odd_addresses: restored 4 s;
 }
 
-/// Control flags of EFLAGS: all but CF PF AF ZF SF OF, which the payload cannot save.
+/// Control flags of EFLAGS: all except CF PF AF ZF SF OF, which the payload cannot
+/// save.
 const CONTROL_FLAGS: u64 = !0x8d5;
-/// Where the relocatable payloads may be: 1 MiB to 1 GiB.
+/// Possible addresses of the relocatable payloads: 1 MiB to 1 GiB.
 const WINDOW: (u64, u64) = (0x10_0000, 0x4000_0000);
 
 fn arrives(name: &'static str, firmware: Firmware) -> Result<()> {
@@ -70,7 +71,8 @@ fn check(name: &str, loaded: &Loaded, report: &Report) -> Result<()> {
         here, *plan,
         "planned here for the machine as `status` recorded it"
     );
-    // a plan is a recorded machine too, without the command line that the console was found by
+    // a plan is also a recorded machine, without the command line that the console was found
+    // with
     let console = plan.at("/handoff/console")?.as_str().context("console")?;
     let here = loaded.planned_here(&plan.0.to_string(), &["--console", console])?;
     assert_eq!(
@@ -80,7 +82,8 @@ fn check(name: &str, loaded: &Loaded, report: &Report) -> Result<()> {
     Ok(())
 }
 
-/// The image is where it was planned, whole, and moved as its kind has to be.
+/// Checks that the image is at its planned address, intact, and relocated by
+/// its type.
 fn image(name: &str, plan: &PlanJson, report: &Report) -> Result<()> {
     let (base, size) = (plan.number("/image/base")?, plan.number("/image/size")?);
     assert_eq!(plan.at("/image/name")?, name);
@@ -90,7 +93,7 @@ fn image(name: &str, plan: &PlanJson, report: &Report) -> Result<()> {
     assert!(report.image.sha256_valid, "the image arrived damaged");
     assert_eq!(report.bss.first_dirty, None, ".bss is not zero");
     assert_eq!(report.bss.start + report.bss.bytes, base + size);
-    // only the one that brings relocations has its pointers moved
+    // only the image with relocations has its pointers relocated
     let relocated = name == "dyn" || report.load_base == report.link_base;
     let want = Pointers {
         relocated: if relocated { 32 } else { 0 },
@@ -101,7 +104,7 @@ fn image(name: &str, plan: &PlanJson, report: &Report) -> Result<()> {
     Ok(())
 }
 
-/// The place is the one that the image asks for, by the memory map alone.
+/// Checks that the address is the preferred one, by the memory map only.
 fn placed(name: &str, plan: &PlanJson) -> Result<()> {
     let base = plan.number("/image/base")?;
     let len = align_up(plan.number("/image/size")?, PAGE_SIZE).context("size")?;
@@ -119,7 +122,7 @@ fn placed(name: &str, plan: &PlanJson) -> Result<()> {
             .filter(|(start, place)| start <= place)
             .map(|(_, place)| place)
             .max(),
-        // position independent: no place is given, so nothing is compared but what it must not overlap
+        // position independent: no address is preferred, so only overlaps are checked
         "dyn" => Some(base),
         _ => Some(plan.number("/image/link_base")?),
     };
@@ -145,7 +148,7 @@ fn placed(name: &str, plan: &PlanJson) -> Result<()> {
     Ok(())
 }
 
-/// The exit table of docs/handoff-abi.md.
+/// Checks the exit table of docs/handoff-abi.md.
 fn registers(plan: &PlanJson, report: &Report, magic: u64) -> Result<()> {
     let r = &report.registers;
     assert_eq!(plan.number("/exit/registers/eax")?, magic);
@@ -174,7 +177,8 @@ fn registers(plan: &PlanJson, report: &Report, magic: u64) -> Result<()> {
     Ok(())
 }
 
-/// The handoff verified every loaded segment and printed where it jumped.
+/// Checks that the handoff verified every loaded segment and printed the jump
+/// target.
 fn verified(loaded: &Loaded, protocol: &str) -> Result<()> {
     let plan = &loaded.plan;
     let lines = loaded.handoff();

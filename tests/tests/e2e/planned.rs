@@ -1,5 +1,6 @@
-//! Want == got, without an operating system: what the planner decided is put into memory by the launcher, entered as
-//! Linux's kexec enters it, verified by the handoff, and told back by the payload. A second per image.
+//! Compares plan and result without an operating system: the launcher loads the segments of a plan,
+//! enters the handoff like Linux's kexec, which verifies them, and the payload reports. A second
+//! per image.
 
 use std::fs;
 use std::time::Duration;
@@ -57,7 +58,7 @@ fn host(low_memory: LowMemory) -> Host {
     }
 }
 
-/// Low memory of that machine, as a payload without boot information finds it.
+/// Low memory of that machine, from a payload without boot information.
 fn low_memory() -> Result<LowMemory> {
     let image = Image::parse(MB2_FIXED, "fixed")?.at(0x40_0000)?;
     let segments: Vec<_> = image
@@ -102,7 +103,7 @@ fn planned(name: &str, image: &[u8], host: &Host) -> Result<Plan> {
     Ok(plan(&request, host)?)
 }
 
-/// Boots a plan's segments as the kernel would get them.
+/// Boots a plan's segments as passed to the kernel.
 fn run(name: &str, plan: &Plan) -> Result<(Report, Vec<String>)> {
     let segments: Vec<_> = plan
         .kernel_segments
@@ -279,7 +280,7 @@ fn every_payload_finds_what_was_planned() -> Result<()> {
         }
         same_tags(&plan, &report).context(name)?;
 
-        // nothing was promised to change below 1 MiB
+        // nothing changes below 1 MiB
         let low = &report.firmware;
         assert_eq!(
             Some(low.ebda_segment),

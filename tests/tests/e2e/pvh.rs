@@ -1,4 +1,5 @@
-//! A running Linux starts another one by its PVH entry: an uncompressed kernel, entered in 32-bit mode with a start info.
+//! A running Linux starts another one by its PVH entry: an uncompressed kernel, entered in 32-bit
+//! mode with a start info structure.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ tests::cases! {
 
 /// Five times what it takes on two free cores.
 const DEADLINE: Duration = Duration::from_secs(300);
-/// PVH's mark on the kernel's command line, so that it is not the first kernel's.
+/// PVH's mark on the kernel's command line, which the first kernel does not have.
 const CMDLINE: &str =
     "console=ttyS0,115200 panic=-1 no_timer_check cryptomgr.notests started-by=pvh";
 
@@ -73,7 +74,7 @@ fn boots(test: &str, kernel: &'static Asset, release: &str, firmware: Firmware) 
     assert_eq!(number(plan.at("/start_info/modules/0/start")?)?, initrd_at);
     let rsdp = plan.number("/low_memory/rsdp/addr")?;
     assert_eq!(plan.number("/start_info/rsdp")?, rsdp);
-    // the kernel itself prints that it found what was passed
+    // the kernel itself prints the tables
     let found = format!("ACPI: RSDP {rsdp:#018X}").replace("0X", "0x");
     ensure!(outcome.contains(&found), "no {found:?}, see {log}");
     let jump = "(pvh, 32-bit)";

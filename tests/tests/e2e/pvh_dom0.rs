@@ -1,4 +1,5 @@
-//! A PVH dom0, which Xen lets make no kexec hypercall: mbtool reports that, and never takes it for a machine of its own.
+//! A PVH dom0, which cannot make kexec hypercalls: mbtool reports that, and never treats it as bare
+//! metal.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ tests::cases! {
     a_pvh_dom0_is_refused_with_the_reason: booted 40 s;
 }
 
-/// Every page of dom0 goes through two levels of emulated tables: slower than all others.
+/// Every page access of dom0 uses two levels of emulated tables: slower than other cases.
 const DEADLINE: Duration = Duration::from_secs(300);
 
 fn a_pvh_dom0_is_refused_with_the_reason() -> Result<()> {

@@ -1,5 +1,5 @@
-//! A fault between two kernels, with no console connected: the log in RAM survives the reset, and the next Linux reads
-//! it. On the way, the same text on COM1, a PCI card and the debug port.
+//! A fault between two kernels, with no console connected: the log in RAM survives the reset, and
+//! the next Linux reads it. The same text is on COM1, a PCI card and the debug port.
 
 use std::fs;
 use std::time::Duration;
@@ -18,7 +18,7 @@ tests::cases! {
 
 const DEADLINE: Duration = Duration::from_secs(180);
 
-/// Runs at both boots of the machine; the log tells which one it is.
+/// Runs at both boots of the machine; the log shows which one it is.
 const SCRIPT: &str = r"
 attempt log mbtool decode --ram-log auto
 if mbtool decode --ram-log auto >/tmp/log 2>/tmp/talk; then
@@ -103,7 +103,7 @@ fn survives_a_reset(firmware: Firmware, name: &str) -> Result<()> {
     for file in ["card.log", "debugcon.log"] {
         let path = target_dir().join("e2e").join(name).join(file);
         let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
-        // firmware writes to the debug port, too
+        // firmware writes to the debug port too
         let text = text
             .find("[handoff]")
             .map(|at| &text[at..])
@@ -133,7 +133,7 @@ fn survives_a_reset(firmware: Firmware, name: &str) -> Result<()> {
     let json = &named("json")?.stdout;
     let json: serde_json::Value = serde_json::from_str(json)?;
     assert_eq!(json["dumps"].as_array().map(Vec::len), Some(1), "{json}");
-    // what the kernel uses is not readable, and the message has what to do
+    // memory used by the kernel is not readable, and the message has a fix
     let elsewhere = named("elsewhere")?;
     assert_eq!(elsewhere.status, 1);
     assert!(elsewhere.stderr.contains("memmap="), "{}", elsewhere.stderr);

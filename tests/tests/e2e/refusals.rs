@@ -1,4 +1,5 @@
-//! What mbtool refuses in a running Linux: exit code, sentence, and that the image loaded before is still there.
+//! Refusals of mbtool in a running Linux: exit code, message, and that the previously loaded image
+//! is kept.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +37,7 @@ fn image(header: HeaderBuilder) -> Vec<u8> {
         .build()
 }
 
-/// A program at each multiple of 1 MiB from 2 MiB on, none next to another.
+/// Segments at each multiple of 1 MiB from 2 MiB on, not adjacent.
 fn seventeen_segments() -> Vec<u8> {
     let mut elf = ElfBuilder::elf32(0x20_0100);
     for index in 0..17 {
@@ -69,7 +70,7 @@ fn by_name(outcome: &tests::Outcome) -> Result<BTreeMap<String, Attempt>> {
     Ok(map)
 }
 
-/// Checks `cases`, and collects what is wrong with any of them.
+/// Checks `cases`, and collects all failures.
 fn check(
     cases: &[Case],
     found: &BTreeMap<String, Attempt>,
@@ -86,7 +87,7 @@ fn check(
             .iter()
             .filter(|part| !attempt.stderr.contains(**part))
             .collect();
-        // wrong usage is clap's to tell
+        // usage errors are printed by clap
         let own = status == 2
             || attempt
                 .stderr
@@ -102,7 +103,7 @@ fn check(
     Ok(())
 }
 
-/// Exit code, loaded afterwards, and a part of what was printed.
+/// Checks exit code, loaded state, and a part of the output.
 fn succeeded(
     found: &BTreeMap<String, Attempt>,
     name: &str,
@@ -222,7 +223,7 @@ fn refusals_keep_the_image_that_is_loaded() -> Result<()> {
     check(USAGE, &found, 2, true)?;
     check(DISABLED, &found, 1, true)?;
 
-    // what is left is the image that was loaded last, whole
+    // the last loaded image is intact
     let Reason::Exited(status) = outcome.reason else {
         anyhow::bail!("{}", outcome.describe());
     };
@@ -230,7 +231,7 @@ fn refusals_keep_the_image_that_is_loaded() -> Result<()> {
     above_4_gib(&Report::parse(&outcome.lines.join("\n"))?)
 }
 
-/// The payload got its command line, and the memory above 4 GiB.
+/// Checks that the payload has its command line, and the memory above 4 GiB.
 fn above_4_gib(report: &Report) -> Result<()> {
     let mbi = report.mbi.as_ref().context("no boot information")?;
     let cmdline = Body::Cmdline {
@@ -270,7 +271,7 @@ fn lockdown_is_named() -> Result<()> {
         .ended_with("MBTOOL-STAGE1 END")?;
     let found = by_name(&outcome)?;
     let cases = [
-        // where securityfs is not mounted the reason cannot be known
+        // without securityfs the reason is unknown
         case("unseen", "", &["/sys/kernel/security", "lockdown"]),
         case(
             "seen",

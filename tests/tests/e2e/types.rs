@@ -1,4 +1,5 @@
-//! `--type` on the real Xen, which has a Multiboot2 and a Multiboot 1 header; on this machine, for a recorded one.
+//! `--type` with the real Xen, which has a Multiboot2 and a Multiboot 1 header; planned on the host
+//! for a recorded machine.
 
 use std::fs;
 use std::process::{Command, Stdio};

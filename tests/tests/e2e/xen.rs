@@ -34,7 +34,7 @@ fn xen_4_20_seabios() -> Result<()> {
         .map(drop)
 }
 
-/// What `cargo demo` shows, with the same command lines.
+/// The scenario of `cargo demo`, with the same command lines.
 fn xen_4_20_ovmf() -> Result<()> {
     let scenario = Scenario {
         linux: &LINUX_6_1,

@@ -16,14 +16,15 @@ tests::cases! {
 }
 
 const DEADLINE: Duration = Duration::from_secs(360);
-/// What ends a fault or a failed verification.
+/// Line after a fault or a failed verification.
 const RESET: &str = "[handoff] resetting the machine";
 
 fn boot(name: &str, version: &str, script: &str, markers: &[&str]) -> Result<Outcome> {
     let initrd = Stage1::new(script)?
         .file("bin/xen-guest", xen_guest_bin()?)?
         .finish()?;
-    // dom0 of a fixed size: Linux takes none of Xen's free memory meanwhile
+    // dom0 of a fixed size, so that Linux does not use Xen's free memory
+    // meanwhile
     let arguments = "crashkernel=128M@256M dom0_mem=768M,max:768M dom0_vcpus_pin";
     Machine::xen(version, arguments, "", initrd)?
         .memory_mib(1024)
@@ -32,7 +33,7 @@ fn boot(name: &str, version: &str, script: &str, markers: &[&str]) -> Result<Out
         .run(&format!("xen_handoff_{name}_{version}"), DEADLINE, markers)
 }
 
-/// The payload runs, whole, and Xen was recognized.
+/// Checks that the payload runs, is intact, and that Xen was detected.
 fn arrives(name: &str, version: &str, script: &str, cpu: &str) -> Result<Outcome> {
     let outcome = boot(name, version, script, &[])?;
     let report = outcome.report()?;
@@ -51,12 +52,12 @@ fn arrives(name: &str, version: &str, script: &str, cpu: &str) -> Result<Outcome
     Ok(outcome)
 }
 
-/// Moved into place from the crash area, its `.bss` cleared.
+/// Moved from the crash area, with its `.bss` cleared.
 fn runs(version: &str) -> Result<()> {
     arrives("run", version, "xen-guest run\n", "the boot CPU").map(|_| ())
 }
 
-/// dom0 panics on CPU 1, and that is the one that continues.
+/// dom0 panics on CPU 1, which continues.
 fn crashes(version: &str) -> Result<()> {
     let script = "xen-guest crash\ntaskset 2 sh -c 'echo c > /proc/sysrq-trigger'\n";
     let outcome = arrives("crash", version, script, "an application CPU, apic id 1")?;
@@ -65,7 +66,8 @@ fn crashes(version: &str) -> Result<()> {
     Ok(())
 }
 
-/// Data in free memory of Xen's heap: the handoff names the segment and counts. What was loaded after it is whole.
+/// Data in free memory of Xen's heap: the handoff names the segment and counts lost pages. Segments
+/// loaded after it are intact.
 fn loses_pages(version: &str) -> Result<()> {
     let outcome = boot("heap", version, "xen-guest heap\n", &[RESET])?.ended_with(RESET)?;
     let lost = outcome.value("[handoff] heap: lost ").unwrap_or_default();

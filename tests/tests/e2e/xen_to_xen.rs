@@ -1,4 +1,4 @@
-//! Out of one Xen into another, and back, by Xen's own kexec.
+//! From one Xen to another, and back, by Xen's own kexec.
 
 use anyhow::Result;
 use tests::chain::{Chain, Kernel};

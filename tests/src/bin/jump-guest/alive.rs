@@ -1,4 +1,4 @@
-//! Whether the kernel does what kernels do.
+//! Checks that the kernel works.
 
 use std::env;
 use std::fs;
@@ -12,17 +12,18 @@ use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 /// First argument of a child process; the second is its CPU.
 pub const CHILD: &str = "--child";
 
-/// What must not change.
+/// State that must not change.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Signs {
     /// CPUs in use, as Linux lists them.
     pub cpus: String,
-    /// 0, or what went wrong in the kernel (a warning, for instance).
+    /// 0, or flags about problems in the kernel (a warning, for instance).
     tainted: String,
 }
 
 impl Signs {
-    /// Looks, and tries: timer, file system, and a process on each CPU. An error names what does not work.
+    /// Reads the state, and tests timer, file system, and a process on each CPU. An error names the
+    /// failure.
     pub fn see() -> Result<Self> {
         let start = Instant::now();
         thread::sleep(Duration::from_millis(20));
@@ -75,7 +76,7 @@ fn read(path: &str) -> Result<String> {
     Ok(text.trim().to_owned())
 }
 
-/// The numbers of a list as sysfs has it: "0-2,4".
+/// Parses a list in sysfs format: "0-2,4".
 fn list(text: &str) -> Result<Vec<usize>> {
     let mut numbers = Vec::new();
     for part in text.split(',') {

@@ -1,4 +1,4 @@
-//! Where the running kernel is, and what is there.
+//! Addresses of the running kernel, and its contents.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -7,13 +7,14 @@ use ::tests::jump::IMAGE_PAGES;
 use anyhow::{Context, Result, ensure};
 use handoff::addr::{PAGE_SIZE, PhysRange};
 
-/// The whole pages of /proc/iomem's entry `name`, for instance "Kernel code".
+/// Returns the whole pages of /proc/iomem's entry `name`, for instance "Kernel
+/// code".
 pub fn kernel(name: &str) -> Result<PhysRange> {
     let content = std::fs::read_to_string("/proc/iomem").context("cannot read /proc/iomem")?;
     parse(&content, name)
 }
 
-/// CRC-32 of the code that an image of ours replaces.
+/// CRC-32 of the kernel code that an image of the test replaces.
 pub fn code_digest() -> Result<u32> {
     let mut code = vec![0; IMAGE_PAGES * PAGE_SIZE as usize];
     let start = kernel("Kernel code")?.start;

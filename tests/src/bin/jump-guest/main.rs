@@ -1,11 +1,13 @@
 //! Runs in a guest whose kernel has `CONFIG_KEXEC_JUMP`, as root: `jump-guest ROUNDS`.
 //!
-//! Each round loads the handoff and an image that destroys the CPU's whole state, to be returned from
-//! (`KEXEC_PRESERVE_CONTEXT`), leaves by `reboot(LINUX_REBOOT_CMD_KEXEC)`, and looks afterwards whether user memory,
-//! the kernel's code and the CPUs are as they were. It prints a line per round, and fails with the first difference.
+//! Each round loads the handoff and an image that destroys the state of the CPU, with a return
+//! (`KEXEC_PRESERVE_CONTEXT`), jumps with `reboot(LINUX_REBOOT_CMD_KEXEC)`, and checks afterwards
+//! that user memory, the kernel's code and the CPUs are unchanged. It prints a line per round, and
+//! fails at the first difference.
 //!
-//! The image is loaded anew for every round, and never writes the word behind the return address: before Linux 6.14 the
-//! entry point is garbage after a return, and that word is not ours.
+//! The image is reloaded for every round, and never writes the word after the return address:
+//! before Linux 6.14 the entry point is garbage after a return, and that word is not part of the
+//! image.
 
 mod alive;
 mod iomem;

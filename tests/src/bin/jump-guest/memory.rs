@@ -1,4 +1,4 @@
-//! A large buffer of user memory, and the physical pages that it is made of.
+//! A large buffer of user memory, and its physical pages.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -9,15 +9,15 @@ use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE};
 
 const LEN: usize = 64 << 20;
 
-/// /proc/PID/pagemap: bits 0 to 54 are the page frame number, bit 63 is set where there is one.
+/// /proc/PID/pagemap: bits 0 to 54 are the page frame number, bit 63 is set if there is one.
 const FRAME: u64 = (1 << 55) - 1;
 const PRESENT: u64 = 1 << 63;
 
-/// 64 MiB with content that tells every page from every other.
+/// 64 MiB with distinct contents in every page.
 pub struct Buffer(Vec<u8>);
 
 impl Buffer {
-    /// A buffer whose pages are all there.
+    /// Creates a buffer with all pages present.
     pub fn new() -> Self {
         let mut state = 0x2545_f491_4f6c_dd1d_u64;
         let mut bytes = Vec::with_capacity(LEN);
@@ -36,12 +36,13 @@ impl Buffer {
         self.0.len()
     }
 
-    /// CRC-32 of the content as it is now.
+    /// CRC-32 of the current contents.
     pub fn digest(&self) -> u32 {
         crc32fast::hash(black_box(&self.0))
     }
 
-    /// The physical pages of the buffer between 1 MiB and 4 GiB, as they are now.
+    /// Returns the physical pages of the buffer between 1 MiB and 4 GiB at this
+    /// time.
     pub fn pages(&self) -> Result<Pages> {
         let first = (self.0.as_ptr().addr() as u64).div_ceil(PAGE_SIZE);
         let count = self.len() as u64 / PAGE_SIZE - 1;
@@ -67,11 +68,11 @@ impl Buffer {
     }
 }
 
-/// Physical pages that are free to be used, in order.
+/// Unused physical pages, sorted.
 pub struct Pages(Vec<u64>);
 
 impl Pages {
-    /// Takes `count` pages in a row; the address of the first.
+    /// Takes `count` contiguous pages; returns the address of the first.
     pub fn take(&mut self, count: usize) -> Result<u64> {
         let last = count as u64 - 1;
         let in_a_row = |window: &[u64]| window[window.len() - 1] - window[0] == last * PAGE_SIZE;

@@ -1,4 +1,4 @@
-//! What a round loads.
+//! Contents of a round.
 
 use anyhow::{Context, Result, anyhow, ensure};
 use handoff::abi::Extent;
@@ -14,19 +14,20 @@ use tests::jump::{IMAGE_PAGES, Place, image};
 use crate::iomem;
 use crate::memory::{Buffer, Pages};
 
-/// Bytes of Linux's data that are exchanged for some of the buffer's: neither begins or ends with a page.
+/// Size of Linux's data that is exchanged with a part of the buffer, in bytes; neither begins nor
+/// ends at a page boundary.
 const DATA_LEN: u64 = 3 * PAGE_SIZE + 5;
 const DATA_PAGES: usize = 5;
 
-/// A round that is ready to be loaded.
+/// A planned round.
 pub struct Round {
-    /// Where Linux jumps.
+    /// Entry point for Linux.
     pub entry: u64,
-    /// What it loads. Every destination is memory of the buffer.
+    /// Segments to load. All destinations are memory of the buffer.
     pub segments: Vec<KernelSegment>,
-    /// The handoff's place.
+    /// Address of the handoff.
     pub base: u64,
-    /// The image's place.
+    /// Address of the image.
     pub place: u64,
 }
 
@@ -64,7 +65,7 @@ pub fn plan(number: u32, place: Place, buffer: &Buffer) -> Result<Round> {
             entry: u32::try_from(at).context("the image's place is above 4 GiB")?,
         },
         drill: Drill::Off,
-        // each of the two with and without
+        // each option with and without
         guard: number % 4 >= 2,
     })
     .map_err(|error| anyhow!(error))?;
@@ -84,7 +85,8 @@ pub fn plan(number: u32, place: Place, buffer: &Buffer) -> Result<Round> {
     })
 }
 
-/// The image that waits at `waits` goes where Linux's code is, page by page; some of Linux's data goes to the buffer.
+/// Exchanges the image at `waits` with Linux's code, page by page, and some of Linux's data with
+/// the buffer.
 fn over_kernel(
     waits: u64,
     pages: &mut Pages,

@@ -23,7 +23,7 @@ pub struct Core {
 }
 
 impl Core {
-    /// Opens it and reads its headers, nothing more: it may be larger than memory.
+    /// Opens the core and reads only its headers: it may be larger than memory.
     pub fn open(path: &Path) -> Result<Self> {
         let shown = path.display().to_string();
         let file = File::open(path).context(shown.clone())?;

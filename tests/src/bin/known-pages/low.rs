@@ -1,4 +1,5 @@
-//! `known-pages low`: pages below 1 MiB, where no program gets memory from Linux.
+//! `known-pages low`: pages below 1 MiB, which Linux does not allocate to
+//! programs.
 
 // UNSAFETY: maps physical memory and writes there.
 #![expect(unsafe_code)]
@@ -11,7 +12,7 @@ use ::tests::known_pages::{LOW, MARKER, PAGE, page};
 use anyhow::{Context, Result, ensure};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-/// Writes pages `first` and up to [`LOW`], by /dev/mem. It must be RAM.
+/// Writes pages from `first` up to [`LOW`] with /dev/mem. It must be RAM.
 pub fn make(first: u64) -> Result<()> {
     let iomem = std::fs::read_to_string("/proc/iomem").context("/proc/iomem")?;
     ensure!(
@@ -33,7 +34,7 @@ pub fn make(first: u64) -> Result<()> {
     Ok(())
 }
 
-/// Whether one "System RAM" of /proc/iomem has all of [`LOW`].
+/// True when one "System RAM" range of /proc/iomem contains all of [`LOW`].
 fn is_ram(iomem: &str) -> bool {
     iomem.lines().any(|line| {
         let range = line.strip_suffix(" : System RAM").unwrap_or_default();
@@ -44,14 +45,15 @@ fn is_ram(iomem: &str) -> bool {
     })
 }
 
-/// Writes the page at `at`. (Linux refuses `write` to RAM through /dev/mem, but maps what is below 1 MiB.)
+/// Writes the page at `at`. (Linux refuses `write` to RAM through /dev/mem, but maps memory below 1
+/// MiB.)
 fn write(mem: &File, at: u64, bytes: &[u8; PAGE]) -> io::Result<()> {
     let prot = ProtFlags::READ | ProtFlags::WRITE;
-    // SAFETY: a new mapping, where the kernel chooses. What is behind it is RAM in which this Linux keeps nothing.
+    // SAFETY: a new mapping, where the kernel chooses. It is RAM that this Linux does not use.
     let page = unsafe { mmap(null_mut(), PAGE, prot, MapFlags::SHARED, mem, at)? };
     // SAFETY: both have PAGE bytes, and are apart: one is of the new mapping.
     unsafe { copy_nonoverlapping(bytes.as_ptr(), page.cast(), PAGE) };
-    // SAFETY: the mapping is ours, and no pointer to it is left.
+    // SAFETY: this function made the mapping, and no pointer to it is left.
     unsafe { munmap(page, PAGE) }?;
     Ok(())
 }

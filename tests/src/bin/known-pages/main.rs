@@ -1,10 +1,12 @@
 //! Runs in guests of the crash tests.
 //!
-//! - `known-pages make DIR COUNT` writes pages 0 to COUNT - 1 into files of DIR, a tmpfs: they are memory then.
-//! - `known-pages low FIRST` writes pages FIRST and up below 1 MiB, where Linux keeps nothing.
-//! - `known-pages scan CORE COUNT [digests]` counts how many different ones an ELF core (/proc/vmcore) has, whole, and
-//!   prints digests of all that it has.
-//! - `known-pages notes CORE` prints the core's notes, as `readelf -n` does.
+//! - `known-pages make DIR COUNT` writes pages 0 to COUNT - 1 into files of DIR, a tmpfs, so that
+//!   they are in memory.
+//! - `known-pages low FIRST` writes pages from FIRST on below 1 MiB, where Linux stores
+//!   nothing.
+//! - `known-pages scan CORE COUNT [digests]` counts the intact ones in an ELF core (/proc/vmcore),
+//!   and prints digests of all of its memory.
+//! - `known-pages notes CORE` prints the core's notes, like `readelf -n`.
 
 mod elf_core;
 mod low;

@@ -1,6 +1,6 @@
 //! Reading a large file through windows of memory: /proc/vmcore is several times faster to map than to read.
 
-// UNSAFETY: maps a file and looks at it as bytes.
+// UNSAFETY: maps a file and reads it as bytes.
 #![expect(unsafe_code)]
 
 use std::fs::File;
@@ -36,7 +36,8 @@ impl Window {
         })
     }
 
-    /// The bytes. They are those of a machine that crashed, and do not change.
+    /// Returns the bytes. They are those of a crashed machine, and do not
+    /// change.
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: the mapping is readable, has this length, lives as long as `self`, and a dump does not change.
         unsafe { slice::from_raw_parts(self.at, self.len) }

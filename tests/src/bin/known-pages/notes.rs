@@ -9,7 +9,7 @@ use elf::abi::PT_NOTE;
 
 use crate::elf_core::Core;
 
-/// More than all notes of the largest machine have, in bytes.
+/// Upper limit on the size of all notes, in bytes.
 const LIMIT: u64 = 64 << 20;
 
 /// One note (ELF gABI, "Note Section").
@@ -20,7 +20,7 @@ struct Note<'a> {
     desc: &'a [u8],
 }
 
-/// Prints all of them: name, type, size, and the first lines of a VMCOREINFO.
+/// Prints all notes: name, type, size, and the first lines of a VMCOREINFO.
 pub fn run(path: &Path) -> Result<()> {
     let core = Core::open(path)?;
     for header in core.of_type(PT_NOTE) {
@@ -46,7 +46,7 @@ pub fn run(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The notes up to the first that has no name or passes the end.
+/// Splits the notes up to the first that has no name or passes the end.
 fn split(mut bytes: &[u8]) -> Vec<Note<'_>> {
     let mut notes = Vec::new();
     while let Some((note, rest)) = first(bytes) {

@@ -1,4 +1,4 @@
-//! `known-pages scan`: page by page through all memory of a core.
+//! `known-pages scan`: searches all memory of a core page by page.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -13,34 +13,34 @@ use elf::segment::ProgramHeader;
 use crate::elf_core::Core;
 use crate::map::Window;
 
-/// Bytes looked at together.
+/// Size of a window in bytes.
 const WINDOW: u64 = 64 << 20;
 
-/// Below this address a crash kernel's dom0 may have memory of its own.
+/// Below this address dom0 of a crash kernel may have its own memory.
 const LOW: u64 = 128 << 20;
 
 /// Below this address a starting Xen writes.
 const BASE: u64 = 1 << 20;
 
-/// What was found.
+/// Results.
 #[derive(Debug, Default)]
 struct Found {
-    /// One flag for each page looked for.
+    /// One flag for each expected page.
     whole: Vec<bool>,
     scanned: u64,
     damaged: u64,
     unreadable: u64,
     /// Physical address of the first page that could not be read.
     first_unreadable: Option<u64>,
-    /// Whole pages below [`LOW`], some perhaps twice.
+    /// Number of intact pages below [`LOW`], with duplicates.
     low: u64,
-    /// Those below [`BASE`].
+    /// Number of those below [`BASE`].
     base: u64,
-    /// Of the run of memory that is looked at, if they are wanted.
+    /// Digests of the current memory range, if requested.
     digests: Option<Digests>,
 }
 
-/// Prints what there is of pages 0 to `count` - 1, and with `digests` also those of all runs of memory.
+/// Prints results for pages 0 to `count` - 1, and with `digests` those of all memory ranges.
 pub fn run(path: &Path, count: u64, digests: bool) -> Result<()> {
     let core = Core::open(path)?;
     let mut found = Found {
@@ -79,7 +79,7 @@ pub fn run(path: &Path, count: u64, digests: bool) -> Result<()> {
 }
 
 impl Found {
-    /// Looks at the whole pages of one run of memory.
+    /// Scans the whole pages of one memory range.
     fn load(&mut self, file: &File, load: &ProgramHeader) {
         let page = PAGE as u64;
         let start = load.p_paddr.next_multiple_of(page);
@@ -99,7 +99,7 @@ impl Found {
         self.part(file, load, end.max(start), last);
     }
 
-    /// Takes a part of a page into the digests; no known page is there.
+    /// Adds a part of a page to the digests; it contains no known page.
     fn part(&mut self, file: &File, load: &ProgramHeader, from: u64, to: u64) {
         let mut bytes = vec![0; usize::try_from(to.saturating_sub(from)).unwrap_or(0)];
         match file.read_exact_at(&mut bytes, load.p_offset + (from - load.p_paddr)) {
@@ -115,7 +115,7 @@ impl Found {
         }
     }
 
-    /// The slow way, which tells one page that cannot be read from the next one.
+    /// Slow method, which distinguishes readable from unreadable pages.
     fn read(&mut self, file: &File, offset: u64, at: u64, len: u64) {
         let mut bytes = [0; PAGE];
         for done in (0..len).step_by(PAGE) {
@@ -129,7 +129,7 @@ impl Found {
         }
     }
 
-    /// Looks at whole pages, the first of which is at physical address `at`.
+    /// Scans whole pages, the first of which is at physical address `at`.
     fn pages(&mut self, at: u64, bytes: &[u8]) {
         if let Some(digests) = &mut self.digests {
             digests.add(bytes);
@@ -161,7 +161,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         let mut damaged = page(3);
         damaged[4095] ^= 1;
-        // one twice, one of another run, one that was not asked for
+        // a duplicate, one of another run, one that is not expected
         for bytes in [page(1), damaged, [0; PAGE], page(1), page(0), page(9)] {
             file.write_all(&bytes).unwrap();
         }

@@ -1,8 +1,9 @@
-//! Runs in dom0, as root: `xen-guest run|heap|crash`. Loads the handoff and the test payload by Xen's kexec, without
-//! mbtool's planner: the crash area has both, and the handoff moves the payload to where it was linked.
+//! Runs in dom0, as root: `xen-guest run|heap|crash`. Loads the handoff and the test payload by
+//! Xen's kexec, without mbtool's planner: both are in the crash area, and the handoff moves the
+//! payload to its link address.
 //!
-//! `run` starts it at once. `heap` does, too, with a segment in free memory of Xen's heap, where Xen loses pages.
-//! `crash` leaves it behind as the crash image.
+//! `run` starts it immediately. `heap` does too, with a segment in free memory of Xen's heap, where
+//! Xen loses pages. `crash` loads it as the crash image.
 
 use std::env;
 use std::process::ExitCode;
@@ -110,7 +111,8 @@ fn run(mode: &str) -> Result<()> {
         .map(|(data, dest)| LoadSegment::new(data, *dest))
         .collect();
     if kind == ImageKind::Default {
-        // what Xen copies to the places of lost pages must be mapped
+        // page 0, which Xen copies to the destinations of lost pages, must be
+        // mapped
         let page0 = PhysRange {
             start: 0,
             end: PAGE_SIZE,
@@ -129,7 +131,8 @@ fn run(mode: &str) -> Result<()> {
     Err(kexec.exec(kind).into())
 }
 
-/// The payload, to be loaded from `stage` on, the moves and clearing that put it in place, and its entry point.
+/// Returns the payload, loaded from `stage` on, the moves and clears that put it in place, and its
+/// entry point.
 fn payload(stage: u64) -> Result<(Vec<Part>, Relocate, u32)> {
     let file = ElfBytes::<LittleEndian>::minimal_parse(MB2_FIXED)?;
     let (mut parts, mut relocate, mut next) = (Vec::new(), Relocate::default(), stage);
@@ -155,8 +158,8 @@ fn payload(stage: u64) -> Result<(Vec<Part>, Relocate, u32)> {
     Ok((parts, relocate, file.ehdr.e_entry as u32))
 }
 
-/// Data for the largest piece of free memory below 4 GiB, and what then takes most of the rest of it: pages that are
-/// handed out for that are destinations that were loaded before.
+/// Data for the largest free range below 4 GiB, and a segment that uses most of the remaining
+/// memory, so that Xen allocates pages that are loaded destinations.
 fn in_heap(machine: &XenMachine<'_>, area: PhysRange) -> Result<[Part; 2]> {
     let mut free: Vec<PhysRange> = machine
         .memory_map()?

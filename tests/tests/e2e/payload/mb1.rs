@@ -1,4 +1,4 @@
-//! The Multiboot (1) information structure, as planned and as found.
+//! Compares the Multiboot (1) information structure with the plan.
 
 use anyhow::{Context, Result};
 use handoff::addr::PAGE_SIZE;
@@ -13,7 +13,7 @@ const FLAGS: u32 = 0b10_0100_1101;
 /// Section headers.
 const ELF_SECTIONS: u32 = 1 << 5;
 
-/// Everything in it.
+/// Checks the whole structure.
 pub fn information(plan: &PlanJson, report: &Report) -> Result<()> {
     let found = report.multiboot1.as_ref().context("no information")?;
     assert_eq!(report.mbi, None);
@@ -48,7 +48,8 @@ pub fn information(plan: &PlanJson, report: &Report) -> Result<()> {
     module_list(plan, report)
 }
 
-/// Each module is where it was planned, with its string, whole.
+/// Checks that each module is intact at its planned address, with its command
+/// line.
 fn module_list(plan: &PlanJson, report: &Report) -> Result<()> {
     let found = report
         .multiboot1
@@ -79,7 +80,7 @@ fn module_list(plan: &PlanJson, report: &Report) -> Result<()> {
     Ok(())
 }
 
-/// Memory sizes and the memory map, as planned and by the machine's own map.
+/// Checks memory sizes and memory map, with the plan and the machine's own map.
 pub fn memory(plan: &PlanJson, report: &Report) -> Result<()> {
     let found = report.multiboot1.as_ref().context("no information")?;
     let sent = plan.at("/multiboot_info")?;

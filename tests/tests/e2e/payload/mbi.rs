@@ -1,4 +1,4 @@
-//! The boot information, as planned and as found.
+//! Compares the boot information with the plan.
 
 use anyhow::{Context, Result};
 use handoff::addr::{MIB, PAGE_SIZE};
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tests::payload_guest::{CMDLINE, modules};
 use tests::plan_json::{PlanJson, number};
 
-/// Every tag of the boot information, in order, with its content.
+/// Checks every tag of the boot information, in order, with its contents.
 pub fn tags(plan: &PlanJson, report: &Report) -> Result<()> {
     let mbi = report.mbi.as_ref().context("no boot information")?;
     assert_eq!((mbi.fault.as_deref(), mbi.reserved), (None, Some(0)));
@@ -51,7 +51,8 @@ pub fn tags(plan: &PlanJson, report: &Report) -> Result<()> {
     module_tags(plan, mbi.of_type(3))
 }
 
-/// Each module is where it was planned, with its string, whole.
+/// Checks that each module is intact at its planned address, with its command
+/// line.
 fn module_tags<'a>(plan: &PlanJson, found: impl Iterator<Item = &'a Body>) -> Result<()> {
     let (given, sent) = (modules()?, plan.tags(3)?);
     let found: Vec<&Body> = found.collect();
@@ -73,13 +74,13 @@ fn module_tags<'a>(plan: &PlanJson, found: impl Iterator<Item = &'a Body>) -> Re
         assert_eq!(number(&sent[index]["end"])?, segment.start + len);
         assert_eq!(sent[index]["cmdline"], module.cmdline);
         assert_eq!(segment.crc32, crc32fast::hash(&module.content));
-        // header tag 6 asks for it
+        // requested by header tag 6
         assert!(segment.start.is_multiple_of(PAGE_SIZE));
     }
     Ok(())
 }
 
-/// Memory sizes and the memory map, as planned and by the machine's own map.
+/// Checks memory sizes and memory map, with the plan and the machine's own map.
 pub fn memory(plan: &PlanJson, report: &Report) -> Result<()> {
     let mbi = report.mbi.as_ref().context("no boot information")?;
     let sizes: Vec<&Body> = mbi.of_type(4).collect();
@@ -146,7 +147,7 @@ pub fn memory(plan: &PlanJson, report: &Report) -> Result<()> {
     Ok(())
 }
 
-/// The ACPI root pointer that firmware has, of the version that it has.
+/// Checks the ACPI root pointer, in the version that firmware has.
 pub fn rsdp(plan: &PlanJson, report: &Report) -> Result<()> {
     let mbi = report.mbi.as_ref().context("no boot information")?;
     let address = plan.number("/low_memory/rsdp/addr")?;
@@ -178,7 +179,8 @@ pub fn rsdp(plan: &PlanJson, report: &Report) -> Result<()> {
         (number(&copied["from"])?, number(&copied["len"])?),
         (address, len)
     );
-    // a scan finds the same one on BIOS, and none on UEFI: nothing was put below 1 MiB for an image that is not Xen
+    // a scan finds the same one on BIOS, and none on UEFI: nothing is written below 1 MiB for an
+    // image other than Xen
     let efi = plan.at("/low_memory/efi")? == true;
     assert_eq!(report.firmware.rsdp, (!efi).then_some(address));
     assert_eq!(plan.list("/fixups")?.len(), 1);

@@ -1,16 +1,16 @@
-//! Commands that are refused, and why.
+//! Commands that are refused, and the reasons.
 
-/// A command that must be refused, and what its message must hold.
+/// A command that must be refused, and texts in its message.
 pub struct Case {
-    /// Its own, for the log.
+    /// Unique name, for the log.
     pub name: &'static str,
-    /// For the shell.
+    /// Shell command.
     pub command: &'static str,
-    /// What standard error must hold.
+    /// Texts in standard error.
     pub prints: &'static [&'static str],
 }
 
-/// Makes one.
+/// Creates a case.
 pub const fn case(
     name: &'static str,
     command: &'static str,
@@ -214,7 +214,7 @@ pub const USAGE: &[Case] = &[
     ),
 ];
 
-/// Refused with exit code 1 when loading is switched off.
+/// Refused with exit code 1 when loading is disabled.
 pub const DISABLED: &[Case] = &[
     case(
         "disabled_load",
