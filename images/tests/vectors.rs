@@ -1,6 +1,6 @@
-//! Every vector in both modes: raised by its own cause where an instruction at
-//! privilege level 0 can do that in QEMU, by `int n` else, and found in the
-//! dump with its error code, instruction pointer and CR2.
+//! Every vector in both modes: raised by its own cause if an instruction at
+//! privilege level 0 can do that in QEMU, otherwise by `int n`, and checked in
+//! the dump with its error code, instruction pointer and CR2.
 //!
 //! Not here: NMI and #MC by their own cause (traps.rs and resume.rs, by way of QEMU's
 //! monitor). By `int n` only: #OF and #BR in long mode, which has no `into` and
@@ -75,7 +75,8 @@ impl Case {
     /// `None`, or the defect of the output.
     fn check(&self, serial: &str) -> Option<String> {
         let dump = dump(serial);
-        // QEMU 7.2 forgets bit 0, which a reserved bit implies (Intel SDM vol. 3, 4.7)
+        // QEMU 7.2 does not set bit 0, which a reserved bit implies (Intel SDM vol. 3,
+        // 4.7)
         let reserved = self.vector == 14 && self.error.is_some_and(|error| error & 8 != 0);
         let error = match dump.error {
             Some(Some(error)) if reserved => Some(Some(error | 1)),
@@ -97,7 +98,7 @@ impl Case {
     }
 }
 
-/// Runs all cases in one QEMU: there are as many tests as a machine commonly has CPUs.
+/// Runs all cases in one QEMU: there are as many tests as a machine usually has CPUs.
 fn check(cases: &[Case]) {
     let said = run_all(&cases.iter().map(Case::guest).collect::<Vec<_>>());
     let cases = cases.iter().zip(&said);

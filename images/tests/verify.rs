@@ -1,5 +1,5 @@
-//! Verification before the jump, on CPUs with and without the
-//! instructions made for it, and that it finds damage: of segments and of itself.
+//! Verification before the jump, on CPUs with and without special instructions,
+//! and that it detects corruption of segments and of itself.
 //!
 //! QEMU 7.2 does not emulate the SHA extensions: the blob's code for them is
 //! run by handoff/tests/blob_code.rs, on the host.
@@ -18,7 +18,7 @@ use images::report::Report;
 use sha2::{Digest as _, Sha256};
 use support::{MBI, MODULE, Part, Run, load_elf, mbi, multiboot2_spec, run_with};
 
-/// Where the blob goes.
+/// Address of the blob.
 const BASE: u64 = 0x600_0000;
 const HALTED: &str = "halted (--on-fault halt)";
 
@@ -86,7 +86,7 @@ impl Guest {
     }
 }
 
-/// Boots on `cpu`: the line that names the implementation.
+/// Boots on `cpu`; returns the line that names the implementation.
 fn started(verify: Verify, cpu: &str) -> String {
     let guest = Guest::new(verify);
     let run = guest.run(cpu, None);
@@ -110,7 +110,7 @@ fn started(verify: Verify, cpu: &str) -> String {
 }
 
 #[test]
-fn the_implementation_is_what_the_cpu_has() {
+fn the_implementation_is_chosen_by_cpu_features() {
     assert_eq!(started(Verify::None, "qemu64"), "");
     assert_eq!(started(Verify::Crc32, "qemu64"), "crc32 (portable)");
     assert_eq!(
@@ -169,13 +169,13 @@ fn damage_is_reported_with_both_checksums() {
     }
 }
 
-/// Damages the handoff itself at `offset`; it must say so, with the checksums
-/// that are made here, before anything else.
+/// Corrupts the handoff itself at `offset`; it must report that first, with the
+/// checksums computed here.
 fn damaged(offset: usize, cpu: &str) {
     let mut guest = Guest::new(Verify::Crc32);
     guest.handoff.bytes[offset] ^= 1;
     let area = blob::header().area as usize;
-    // as the blob sees itself: its TSS busy, the checksum's field zero
+    // as the blob sees itself: its TSS busy, the checksum field zero
     let mut seen = guest.handoff.bytes.clone();
     seen.truncate(area + offset_of!(Area, scratch));
     let field = area + offset_of!(Area, params) + offset_of!(Params, checksum);
@@ -201,7 +201,7 @@ fn damaged(offset: usize, cpu: &str) {
 }
 
 #[test]
-fn a_damaged_handoff_says_so_first() {
+fn a_damaged_handoff_is_reported_first() {
     let area = blob::header().area as usize;
     let constant = 0x428a2f98u32.to_le_bytes(); // of SHA-256: not used in this run
     let mut windows = blob::IMAGE.windows(4);

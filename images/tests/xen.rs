@@ -1,6 +1,6 @@
-//! The handoff, entered as Xen's kexec enters it: on page tables that map the
-//! segments and nothing else, with GDT and IDT out of reach, on either CPU; and
-//! its features for Xen: memory above 4 GiB, backups, lost pages.
+//! The handoff, entered like by Xen's kexec: with page tables that map only the
+//! segments, without access to GDT and IDT, on either CPU; and its features for
+//! Xen: memory above 4 GiB, backups, lost pages.
 
 // UNSAFETY: takes the address of assembled code.
 #![expect(unsafe_code)]
@@ -17,12 +17,12 @@ use images::report::Report;
 use std::mem::offset_of;
 use support::{MBI, Part, Run, load_elf, mbi, multiboot2_spec, run, run_with};
 
-/// Where the blob goes.
+/// Address of the blob.
 const BASE: u64 = 0x600_0000;
-/// Above 4 GiB; there is memory with `-m 6144`.
+/// An address above 4 GiB; `-m 6144` provides memory there.
 const HIGH: u64 = 0x1_4000_0000;
 const SIX_GIB: [&str; 2] = ["-m", "6144"];
-/// Where segments go in these tests.
+/// Addresses of segments.
 const INITRD: u64 = 0x300_0000;
 const PAGE: usize = 4096;
 
@@ -54,7 +54,7 @@ fn segments(parts: &[Part]) -> Vec<launch::Segment<'_>> {
         .collect()
 }
 
-/// The payload and its boot information, where they belong.
+/// Returns the payload and its boot information at their destinations.
 fn payload() -> (Vec<Part>, u64) {
     let image = load_elf(MB2_FIXED, 0, true);
     let mut parts = image.parts;
@@ -77,7 +77,7 @@ fn boot(cpu: u32, machine: &[&str]) -> Run {
     run
 }
 
-/// A line of the text from `after` on.
+/// Returns the rest of the first line that contains `after`.
 fn line<'a>(text: &'a str, after: &str) -> &'a str {
     let mut lines = text.lines().filter_map(|line| line.split_once(after));
     lines.next().unwrap_or_else(|| panic!("{after}: {text}")).1
@@ -120,7 +120,7 @@ fn an_image_staged_above_4_gib_is_verified_there_moved_and_its_bss_cleared() {
     let mut spec = multiboot2_spec(BASE, entry, Verify::Crc32, vec![]);
     let mut staged = Vec::new();
     for (n, part) in parts.iter().enumerate() {
-        // the last one over the boundary of a GiB, at an odd place
+        // the last one across the boundary of a GiB, at an odd address
         let from = match n {
             0 => HIGH,
             _ => HIGH + (n as u64) * 0x4000_0000 - 0x123,
@@ -261,7 +261,7 @@ fn rsdp(oem: [u8; 6]) -> Vec<u8> {
 }
 
 #[test]
-fn the_rsdp_is_that_for_the_cpu_the_handoff_runs_on() {
+fn the_rsdp_depends_on_the_cpu_of_the_handoff() {
     const CODE: u64 = 0x70_0000;
     const LIST: u64 = 0x70_1000;
     const EXPECTED: u64 = 0x70_2000;
@@ -305,8 +305,8 @@ fn the_rsdp_is_that_for_the_cpu_the_handoff_runs_on() {
     }
 }
 
-/// Page 0, two segments of which some pages are replaced by `lost`, and what the
-/// handoff says of it.
+/// Page 0, two segments of which some pages are replaced by `lost`, and the
+/// handoff's output about them.
 fn damaged(page0: &[u8], lost: &[u8], pack: fn(&[launch::Segment<'_>], u64) -> Vec<u8>) -> String {
     let pages = |count: usize, seed: u32| -> Vec<u8> {
         let bytes = (0..(count * PAGE) as u32).map(|n| (n * seed + n / 13) as u8);
@@ -368,13 +368,13 @@ fn pages_that_xen_lost_are_counted_and_named() {
          kimage_alloc_page)\n\
          [handoff] lost 4 page(s) in all (Xen kimage_alloc_page)\n"
     );
-    // damage of another kind, or by another kernel, is not Xen's
+    // other damage, or with another kernel, is not attributed to Xen
     assert_eq!(damaged(&page0, &[0; PAGE], on_boot_cpu), "");
     assert_eq!(damaged(&page0, &page0, launch::pack), "");
 }
 
 #[test]
-fn where_page_0_is_zero_pages_of_zeroes_that_were_loaded_are_not_lost() {
+fn if_page_0_is_zero_loaded_zero_pages_do_not_count_as_lost() {
     assert_eq!(
         damaged(&[0; PAGE], &[0; PAGE], on_boot_cpu),
         "[handoff] initrd: lost 3 page(s), first unknown: equal to physical page 0 (Xen \
@@ -391,7 +391,7 @@ fn a_lost_page_of_the_handoff_itself_is_found() {
     let (mut parts, entry) = payload();
     let spec = multiboot2_spec(BASE, entry, Verify::None, vec![]);
     let mut built = blob::build(&spec).unwrap();
-    // a page table: Xen's are in use until the damage was printed
+    // a page table: Xen's are in use until the damage has been printed
     let at = blob::header().area as usize + offset_of!(Area, tables) + offset_of!(Tables, pool);
     let page0: Vec<u8> = (0..PAGE as u32).map(|n| (n * 11) as u8).collect();
     built.bytes[at + PAGE..at + 2 * PAGE].copy_from_slice(&page0);

@@ -1,14 +1,15 @@
-//! Compressed bytes to plain bytes, by magic number.
+//! Decompresses files, with the format detected by magic number.
 //!
 //! 1. One container is unpacked: gzip, xz, zstd, lz4 (frames and the legacy
-//!    format that `lz4 -l` and Linux use), bzip2 or lzma. Anything else comes
-//!    back as it is.
-//! 2. Members or frames of the same format that follow each other are all
-//!    unpacked. What follows them (zero padding, an uncompressed archive,
-//!    another format) is appended as it is: an initrd may be made that way.
-//! 3. A stream that stops early is an error, and so is one whose own checksum
-//!    or length disagrees. `.lzma` and legacy lz4 carry no checksum.
-//! 4. Output is capped. Nothing is allocated on the word of a header alone.
+//!    format that `lz4 -l` and Linux use), bzip2 or lzma. Other data is
+//!    returned unchanged.
+//! 2. Concatenated members or frames of the same format are all unpacked. Data
+//!    after them (zero padding, an uncompressed archive, another format) is
+//!    appended unchanged, as an initrd may have it.
+//! 3. A truncated stream is an error, and so is a wrong checksum or length.
+//!    `.lzma` and legacy lz4 have no checksum.
+//! 4. Output is limited. Memory is not allocated by size fields of headers
+//!    alone.
 
 mod lz4;
 mod lzma;
@@ -22,7 +23,7 @@ use serde::Serialize;
 use sink::{Fault, Sink};
 use std::fmt;
 
-/// The most bytes that one file may unpack to.
+/// Maximum unpacked size of a file, in bytes.
 pub const MAX_UNPACKED: u64 = 4 << 30;
 
 /// A compression container.
@@ -46,7 +47,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// Tells the container that `bytes` start with, by magic number; for
+    /// Detects the container at the start of `bytes` by magic number; for
     /// formats whose magic is short, by the fields after it as well.
     #[must_use]
     pub fn sniff(bytes: &[u8]) -> Option<Self> {
@@ -120,15 +121,15 @@ impl fmt::Display for Compression {
     }
 }
 
-/// What [`decompress`] returns.
+/// Result of [`decompress`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unpacked {
-    /// The plain bytes.
+    /// Unpacked bytes.
     pub bytes: Vec<u8>,
-    /// Containers taken off, outermost first; empty for a plain file.
+    /// Removed containers, outermost first; empty for a plain file.
     pub layers: Vec<Compression>,
-    /// How many of `bytes`, at their end, stood uncompressed behind the last
-    /// compressed member. 0 for a plain file.
+    /// Number of bytes at the end of `bytes` that were uncompressed after the
+    /// last compressed member. 0 for a plain file.
     pub raw_tail: usize,
 }
 
@@ -148,10 +149,10 @@ pub enum DecompressError {
         format: Compression,
         /// Length of the file, in bytes.
         len: usize,
-        /// Where the member that is cut off begins.
+        /// Offset of the truncated member.
         start: usize,
     },
-    /// The data contradicts itself or its checksum.
+    /// The data is inconsistent or has a wrong checksum.
     #[error(
         "{what}: damaged {format} data in the stream that begins at byte {start}: {detail} \
          (copy it again; `{test}` should agree)",
@@ -162,9 +163,9 @@ pub enum DecompressError {
         what: String,
         /// Its container.
         format: Compression,
-        /// Where the bad member begins.
+        /// Offset of the invalid member.
         start: usize,
-        /// What is wrong.
+        /// Problem.
         detail: String,
     },
     /// More output than allowed.
@@ -177,7 +178,7 @@ pub enum DecompressError {
         what: String,
         /// Its container.
         format: Compression,
-        /// The cap, in bytes.
+        /// Limit in bytes.
         limit: u64,
     },
     /// A feature of the format that is not supported.
@@ -187,17 +188,17 @@ pub enum DecompressError {
         what: String,
         /// Its container.
         format: Compression,
-        /// Which feature, and what to do.
+        /// Name of the feature, and a fix.
         detail: String,
     },
-    /// The machine has no room for the output.
+    /// Not enough memory for the output.
     #[error("{what}: no memory left after unpacking {reached} bytes of {format} data")]
     Memory {
         /// The file.
         what: String,
         /// Its container.
         format: Compression,
-        /// Bytes unpacked so far.
+        /// Number of bytes unpacked so far.
         reached: usize,
     },
 }
@@ -206,16 +207,15 @@ pub enum DecompressError {
 /// the file in errors.
 ///
 /// # Errors
-/// When the compressed data is cut off, damaged, unsupported or unpacks to too
-/// much.
+/// When the compressed data is truncated, damaged, unsupported or too large.
 pub fn decompress(bytes: Vec<u8>, what: &str) -> Result<Unpacked, DecompressError> {
     decompress_capped(bytes, what, MAX_UNPACKED)
 }
 
-/// Does what [`decompress`] does, with a cap of `limit` bytes.
+/// Like [`decompress`], with a limit of `limit` bytes.
 ///
 /// # Errors
-/// As [`decompress`].
+/// Those of [`decompress`].
 pub fn decompress_capped(
     bytes: Vec<u8>,
     what: &str,
@@ -238,11 +238,11 @@ pub fn decompress_capped(
     })
 }
 
-/// Unpacks the first `len` bytes of what [`decompress`] would return, or all
-/// of a shorter output. What follows is neither unpacked nor checked.
+/// Unpacks the first `len` bytes of the result of [`decompress`], or all of a
+/// shorter result. The rest is neither unpacked nor checked.
 ///
 /// # Errors
-/// As [`decompress`], for the data up to there.
+/// Those of [`decompress`], for that part of the data.
 pub fn decompress_prefix(bytes: &[u8], what: &str, len: u64) -> Result<Vec<u8>, DecompressError> {
     let Some(format) = Compression::sniff(bytes) else {
         let len = bytes.len().min(usize::try_from(len).unwrap_or(usize::MAX));
@@ -255,8 +255,8 @@ pub fn decompress_prefix(bytes: &[u8], what: &str, len: u64) -> Result<Vec<u8>, 
     }
 }
 
-/// Unpacks all members of `format` and appends what follows them; returns the
-/// length of that. An error comes with the position of its member.
+/// Unpacks all members of `format` and appends the data after them; returns the
+/// length of that data. An error contains the offset of its member.
 fn members(bytes: &[u8], format: Compression, sink: &mut Sink) -> Result<usize, (usize, Fault)> {
     let mut start = 0;
     loop {

@@ -1,12 +1,12 @@
-//! Whole files, or standard input, as bytes: size-capped, with an error that
-//! says what to do.
+//! Reads whole files, or standard input, with a size limit and with errors that
+//! suggest a fix.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// The most that any input may be: what lies above 4 GiB no Multiboot2 target
-/// can be told of. In bytes.
+/// Maximum size of any input in bytes: a Multiboot2 target cannot address more
+/// than 4 GiB.
 pub const MAX_INPUT: u64 = 4 << 30;
 
 /// Why a file could not be read. Every message names the file.
@@ -38,7 +38,7 @@ pub enum InputError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// Not one byte.
+    /// An empty file.
     #[error("{name}: is empty (was the copy or download interrupted?)")]
     Empty {
         /// The path as given.
@@ -49,15 +49,15 @@ pub enum InputError {
     Memory {
         /// The path as given.
         name: String,
-        /// Bytes that were asked for.
+        /// Size in bytes.
         size: u64,
     },
-    /// Anything else that the system said.
+    /// Other errors of the system call.
     #[error("{name}: cannot be read: {source}")]
     Io {
         /// The path as given.
         name: String,
-        /// The system's error.
+        /// The error.
         source: io::Error,
     },
 }
@@ -73,7 +73,7 @@ impl InputError {
     }
 }
 
-/// Returns how messages call `path`: "standard input" for `-`.
+/// Returns the name of `path` in messages: "standard input" for `-`.
 #[must_use]
 pub fn display_name(path: &Path) -> String {
     if path.as_os_str() == "-" {
@@ -122,7 +122,7 @@ fn read_from(
     if usize::try_from(hint).map_or(true, |hint| bytes.try_reserve_exact(hint).is_err()) {
         return Err(InputError::Memory { name, size: hint });
     }
-    // one byte more than allowed tells "too large" from "just fits"
+    // one byte above the limit distinguishes "too large" from "just fits"
     match reader.take(limit.saturating_add(1)).read_to_end(&mut bytes) {
         Ok(_) if bytes.is_empty() => Err(InputError::Empty { name }),
         Ok(_) if u64::try_from(bytes.len()).is_ok_and(|len| len <= limit) => Ok(bytes),

@@ -1,7 +1,9 @@
-//! The JSON of `plan`, `inspect`, `decode` and `status` on recorded inputs, byte for byte: readers of these documents
-//! have no other contract. `UPDATE_GOLDEN=1 cargo test -p mbtool --test golden` writes tests/golden anew.
+//! The JSON of `plan`, `inspect`, `decode` and `status` on recorded inputs, byte for byte: readers
+//! of these documents have no other contract. `UPDATE_GOLDEN=1 cargo test -p mbtool --test golden`
+//! updates tests/golden.
 //!
-//! The handoff's own code is not part of the contract: its digests are left out of plans, its symbols out of dumps.
+//! The handoff's own code is not part of the contract: plans are compared without its digests,
+//! dumps without its symbols.
 
 use mbtool::cmd::{decode, status};
 use mbtool::image::synth;
@@ -36,7 +38,7 @@ fn mbtool(dir: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What `recognise` takes for Xen 4.17.7, with the header tags of Debian's.
+/// A file recognized as Xen 4.17.7, with the header tags of Debian's.
 fn xen() -> Vec<u8> {
     let mut load = synth::program(synth::xen_header(), 0x2000);
     for (at, sign) in [
@@ -50,7 +52,7 @@ fn xen() -> Vec<u8> {
     elf.load(0x20_0000, load, 0x3a_7000).build()
 }
 
-/// Images and modules, made the same way every time.
+/// Images and modules, always the same.
 fn files() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let relocatable = synth::HeaderBuilder::new()

@@ -1,5 +1,5 @@
-//! Which folder may import which, in all five crates. Cargo holds this between crates; within a crate only this test
-//! does. docs/architecture.md describes the folders.
+//! Permitted imports between folders, in all five crates. Cargo enforces them between crates; this
+//! test does within a crate. docs/architecture.md describes the folders.
 
 #[path = "layers/source.rs"]
 mod source;
@@ -7,7 +7,8 @@ mod source;
 use source::imports;
 use std::collections::BTreeSet;
 
-/// Modules of one level, from the bottom up: each with those that it may import, all of which stand above it here.
+/// Modules of one level, from the bottom up: each with those that it may import, which are listed
+/// before it.
 type Table = &'static [(&'static str, &'static [&'static str])];
 
 const MBTOOL: Table = &[
@@ -141,8 +142,8 @@ const DECODE: Table = &[
     ),
 ];
 
-/// The other crates: modules from the bottom up, each of which may import those before it. One that is not listed may
-/// import any, but not in a circle.
+/// The other crates: modules from the bottom up, each of which may import those before it. One that
+/// is not listed may import any, without cycles.
 const ORDERS: [(&str, &[&str]); 4] = [
     (
         "handoff",
@@ -234,7 +235,7 @@ fn the_other_crates_have_layers_too() {
 fn there_are_no_circles() {
     for name in ["handoff", "xen-shim", "mbtool", "images", "tests"] {
         let mut imports = imports(name, "");
-        // what imports nothing that is left is on no circle
+        // modules that import none of the remaining ones are in no cycle
         loop {
             let left: BTreeSet<String> = imports.keys().cloned().collect();
             imports.retain(|_, others| others.keys().any(|other| left.contains(other)));

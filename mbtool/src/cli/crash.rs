@@ -11,7 +11,7 @@ pub enum CrashVerb {
     /// Print the crashkernel= parameter for an image, or for that of
     /// /etc/mbtool/crash.toml, and how to set it in the boot loader of this machine
     #[command(
-        after_help = "The first line of what is printed is the word for the command line, of Xen in \
+        after_help = "The first line of the output is the parameter for the command line, of Xen in \
         a dom0, of Linux elsewhere. It is computed from what `load -p` would load, and does not \
         depend on what is reserved now. Nothing is changed.\n\nExample:\n  mbtool crash size     \
         of what `mbtool crash load` loads; its initrd is there after the first one\n  mbtool crash size \
@@ -46,7 +46,7 @@ pub enum CrashVerb {
         watchdog  = 60                     seconds without progress until a reset; 0: none\n  \
         then      = \"reboot\"               reboot, poweroff, shell\n\n\
         In target, a directory crash-YYYYMMDD-HHMMSS (UTC) gets:\n\n  \
-        vmcore         the dump (vmcore.flat: for `makedumpfile -R`; vmcore.incomplete: no room)\n  \
+        vmcore         the dump (vmcore.flat: for `makedumpfile -R`; vmcore.incomplete: no space)\n  \
         vmcore.sha256  for `sha256sum -c`\n  \
         dmesg.txt      the log of the kernel that crashed, by makedumpfile\n  \
         crash.json     what saved it, sizes, seconds, what could not be read, what failed\n\n\
@@ -65,7 +65,7 @@ pub enum CrashVerb {
         /etc/mbtool/crash.toml                     the configuration, filled in for this machine\n  \
         /etc/mbtool/initramfs/                     what mkinitramfs makes the initrd from\n  \
         /etc/systemd/system/mbtool-crash.service   loads the crash kernel at each boot; enabled\n\n\
-        The system's own initrds stay as they are. A file that somebody changed is not overwritten. \
+        The system's own initrds are not changed. Edited files are not overwritten. \
         The initrd is made by `crash load` when there is none, or when what it is made of has \
         changed: /var/lib/mbtool/crash-RELEASE.img.\n\n\
         In the crash kernel the dump goes to the target, by `mbtool crash save`, before any file \

@@ -1,19 +1,19 @@
-//! Is this machine ready: what would stop a load or a crash dump, and what to do
-//! about each.
+//! Checks whether this machine is ready: conditions that prevent a load or a
+//! crash dump, with a fix for each.
 //!
-//! Everything is read once ([`Machine`]), then looked at. What a load checks is
-//! asked of the functions that the load asks; nothing is loaded, and nothing on
-//! the machine is changed.
+//! Everything is read once ([`Machine`]), then checked. Checks of a load use the
+//! same functions as the load; nothing is loaded, and nothing on the machine is
+//! changed.
 //!
-//! - [`system`]: what runs below, rights, kexec, sysctls, lockdown, Xen;
+//! - [`system`]: hypervisor, privileges, kexec, sysctls, lockdown, Xen;
 //! - [`region`]: the memory for a crash image, and whether an image fits;
-//! - [`dump`]: what a dump is made of, and which CPUs will read it;
-//! - [`loaded`]: what is loaded now;
-//! - [`crash`]: what makes a crash, and what happens then;
-//! - [`iommu`]: DMA and interrupts that are under way when the system crashes;
-//! - [`console`]: where the handoff prints;
-//! - [`setup`]: what loads a crash image at boot;
-//! - [`saving`]: where its dump goes.
+//! - [`dump`]: data for a dump, and the CPUs that will read it;
+//! - [`loaded`]: loaded images;
+//! - [`crash`]: crash triggers, and behavior at a crash;
+//! - [`iommu`]: DMA and interrupts in progress when the system crashes;
+//! - [`console`]: consoles of the handoff;
+//! - [`setup`]: loading a crash image at boot;
+//! - [`saving`]: target of its dump.
 
 pub mod console;
 pub mod crash;
@@ -37,22 +37,22 @@ use std::fmt;
 /// Version of the document.
 const FORMAT: u32 = 1;
 
-/// How a check ended. The order is that of gravity.
+/// Result of a check, in order of severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Nothing to do.
     Ok,
-    /// It could not be found out.
+    /// The result could not be determined.
     Unknown,
     /// A risk, or less than there could be.
     Warning,
-    /// A load will be refused, or a dump will not be there.
+    /// A load will be refused, or there will be no dump.
     Problem,
 }
 
 impl State {
-    /// All, by name.
+    /// All states with their names.
     const ALL: [(Self, &str); 4] = [
         (Self::Ok, "ok"),
         (Self::Unknown, "unknown"),
@@ -68,17 +68,17 @@ impl fmt::Display for State {
     }
 }
 
-/// What was looked at.
+/// A check with its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// Its name, which never changes.
+    /// Stable name.
     pub id: &'static str,
-    /// How it ended.
+    /// Result.
     pub state: State,
-    /// What was found: values, paths.
+    /// Finding: values, paths.
     pub found: String,
-    /// What to do: a command, or a word for a command line. `None` where there is
-    /// nothing to do, or nobody knows.
+    /// Fix: a command, or a kernel parameter. `None` if there is nothing to do, or
+    /// no fix is known.
     pub fix: Option<String>,
 }
 
@@ -127,7 +127,7 @@ impl Check {
     }
 }
 
-/// How many checks ended how.
+/// Number of checks by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
     /// [`State::Ok`].
@@ -147,7 +147,7 @@ pub struct Report {
     pub format: u32,
     /// True when there is no problem.
     pub ready: bool,
-    /// How many checks ended how.
+    /// Number of checks by result.
     pub summary: Summary,
     /// All checks.
     pub checks: Vec<Check>,
@@ -179,7 +179,7 @@ impl Report {
     }
 }
 
-/// Looks at everything.
+/// Runs all checks.
 #[must_use]
 pub fn examine(machine: &Machine) -> Report {
     let groups = [

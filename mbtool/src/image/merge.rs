@@ -1,20 +1,21 @@
-//! `PT_LOAD`s to [`LoadSegment`]s: what shares a page becomes one.
+//! Merges `PT_LOAD`s to [`LoadSegment`]s: those that share a page become one.
 //!
-//! `kexec_load(2)` deals in pages, so two segments that share one cannot be
-//! given to it. Where file bytes of one `PT_LOAD` lie in the zero-filled part of
-//! another, the file bytes win; where file bytes of two lie in one place, they
-//! must be equal.
+//! `kexec_load(2)` works on pages, so two segments must not share one. If file
+//! bytes of one `PT_LOAD` are in the zero-filled part of another, the file bytes
+//! have priority; if file bytes of two have the same address, they must be
+//! equal.
 
 use super::LoadSegment;
 use super::bytes::len;
 use super::error::Reason;
 use handoff::addr::{PAGE_SIZE, PhysRange, align_down, align_up};
 
-/// Zeros between two `PT_LOAD`s that are worth storing to keep one segment, in
-/// bytes. Beyond that the segment is cut at the shared page's start.
+/// Maximum number of zeros to store between two `PT_LOAD`s in order to merge
+/// them, in bytes. Above that, the segment is cut at the start of the shared
+/// page.
 const STORED_ZEROS: u64 = 64 << 10;
 
-/// One `PT_LOAD` with memory in it.
+/// One `PT_LOAD` with memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load<'a> {
     /// Index in the program header table.
@@ -38,7 +39,7 @@ impl Load<'_> {
 }
 
 /// Merges `loads` into sorted segments that share neither byte nor page.
-/// Appends a warning for each oddity.
+/// Appends a warning for each irregularity.
 pub(super) fn merge(
     loads: &[Load<'_>],
     warnings: &mut Vec<String>,
@@ -102,8 +103,8 @@ fn join(
     }
     let both = last.data.len().saturating_sub(at).min(load.data.len());
     let (shared, rest) = load.data.split_at(both);
-    // starts are sorted, so what is stored past this one's start was all filled
-    // by an earlier PT_LOAD: there is no padding in it
+    // starts are sorted, so the bytes stored past the start of this one come
+    // from an earlier PT_LOAD, without padding
     let present = last.data.get(at..at + both).unwrap_or_default();
     if let Some(differs) = present.iter().zip(shared).position(|(a, b)| a != b) {
         let addr = load.range.start + u64::try_from(differs).unwrap_or(0);
@@ -120,7 +121,7 @@ fn join(
     Ok(None)
 }
 
-/// Tells of memory that two `PT_LOAD`s claim. Sharing a page is no oddity.
+/// Warns about memory that two `PT_LOAD`s fill. Sharing a page is normal.
 fn warn_overlap(earlier: &[&Load<'_>], load: &Load<'_>, warnings: &mut Vec<String>) {
     if let Some(first) = earlier
         .iter()

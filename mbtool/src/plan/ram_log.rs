@@ -53,7 +53,7 @@ pub(super) fn keep(
         } else if !kept {
             warnings.push(format!(
                 "RAM log at {range}: reserved, but not by memmap= on the running kernel's command \
-                 line: make sure that nobody else uses it"
+                 line: make sure that it is not used otherwise"
             ));
         }
         host.memory_map.push(Entry::new(range, Kind::Reserved));

@@ -162,7 +162,7 @@ fn dump(
                     run,
                     record,
                     format!(
-                        "the dump has {} MiB, and {} MiB are free: pages of zeros take no room, \
+                        "the dump has {} MiB, and {} MiB are free: pages of zeros take no space, \
                          but it may be cut",
                         job.size >> 20,
                         free >> 20

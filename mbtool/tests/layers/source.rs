@@ -1,4 +1,5 @@
-//! Imports, read from source as text: `use` and paths that begin with `crate` or `super`. Test modules are left out.
+//! Imports, read from source as text: `use` and paths that begin with `crate` or `super`. Test
+//! modules are skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Imports of one level: module, the modules that it imports, and a file that does.
 pub type Imports = BTreeMap<String, BTreeMap<String, PathBuf>>;
 
-/// What the modules directly below `level` of a crate import of each other.
+/// Returns the imports between modules directly below `level` of a crate.
 pub fn imports(name: &str, level: &str) -> Imports {
     let src = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("..")
@@ -190,7 +191,7 @@ fn targets(code: &str, path: &[String]) -> Vec<Vec<String>> {
     found
 }
 
-/// The paths of a `use` tree, or the one path, that `code` begins with; returns what follows.
+/// The paths of a `use` tree, or the one path, that `code` begins with; returns the rest.
 fn leaves<'a>(code: &'a str, prefix: &mut Vec<String>, found: &mut Vec<Vec<String>>) -> &'a str {
     let depth = prefix.len();
     let mut rest = code;

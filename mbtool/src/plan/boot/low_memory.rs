@@ -157,7 +157,7 @@ impl LowMemoryPlan {
         }
         if let Some(fix) = &fix {
             self.forbidden
-                .push(("the made-up EBDA".to_owned(), fix.page()));
+                .push(("the synthetic EBDA".to_owned(), fix.page()));
             self.mem_lower = fix.base_kib.into();
             self.trampoline = Some(fix.trampoline());
         }
@@ -194,7 +194,7 @@ impl LowMemoryPlan {
             .push(("xen's trampoline".to_owned(), trampoline));
         if let Some(fix) = &decision.fix {
             self.forbidden
-                .push(("the made-up EBDA".to_owned(), fix.page()));
+                .push(("the synthetic EBDA".to_owned(), fix.page()));
             self.mem_lower = fix.base_kib.into();
         }
         self.trampoline = decision.trampoline;
