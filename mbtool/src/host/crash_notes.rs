@@ -78,7 +78,7 @@ impl CrashInfo {
             Ok(found) => (info.text, info.direct_map) = (found.text, found.direct_map),
             Err(err) => info.warnings.push(format!(
                 "the kernel's virtual addresses are unknown ({}: {err}): some tools may not be \
-                 able to read a dump of a kernel with randomised addresses",
+                 able to read a dump of a kernel with randomized addresses",
                 path.display()
             )),
         }

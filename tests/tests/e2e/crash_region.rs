@@ -138,7 +138,7 @@ fn crash_region_too_small() -> Result<()> {
         &["(vmlinuz ", "saved low memory 636 KiB"],
     )?;
     let more = refused(&outcome, "xen", &parts)?;
-    refused(&outcome, "xen", &["copy of dom0's window "])?;
+    refused(&outcome, "xen", &["copy of dom0's range "])?;
     ensure!(advised != more, "{advised}");
     Ok(())
 }

@@ -293,11 +293,11 @@ fn a_crash_image_has_a_zero_length_segment_at_page_0_and_stays_in_its_area() {
     let mut request = Request::new(relocatable(Preference::Lowest));
     request.crash = Some(r(256 * MIB, 384 * MIB));
     let plan = plan(&request, &host).unwrap();
-    let (claims, loaded): (Vec<_>, Vec<_>) = plan
+    let (empty, loaded): (Vec<_>, Vec<_>) = plan
         .kernel_segments
         .iter()
         .partition(|segment| segment.data.is_empty());
-    assert!(claims.iter().any(|claim| claim.dest == r(0, PAGE_SIZE)));
+    assert!(empty.iter().any(|segment| segment.dest == r(0, PAGE_SIZE)));
     for segment in loaded {
         assert!(request.crash.unwrap().covers(&segment.dest));
     }
@@ -388,8 +388,8 @@ proptest! {
         }
         let ram = machine_ram(&host);
         for segment in &plan.segments {
-            let claim = segment.data.is_empty();
-            prop_assert!(claim || ram.iter().any(|run| run.covers(&segment.dest)));
+            let empty = segment.data.is_empty();
+            prop_assert!(empty || ram.iter().any(|run| run.covers(&segment.dest)));
         }
         for moved in &plan.report.moves {
             let to = r(moved.to.0, moved.to.0 + moved.len);

@@ -129,7 +129,7 @@ impl<'a> Known<'a> {
         let hidden = hidden.map(PhysRange::len).sum();
         let mut parts = vec![
             Part::new("xen", xen_size.xen),
-            Part::new("copy of dom0's window", hidden),
+            Part::new("copy of dom0's range", hidden),
             Part::new(
                 "other copies and tables",
                 xen_size.reserved.saturating_sub(hidden),

@@ -25,9 +25,9 @@ fn shape(segments: &[Segment]) -> Vec<(&str, u64, u64)> {
 #[test]
 fn zero_length_segments_are_split_around_loaded_data() {
     let segments = resolve(vec![
-        segment("claim", 0, 10, 0, 0),
+        segment("zero-length", 0, 10, 0, 0),
         segment("b", 4, 6, 1, 1),
-        segment("late claim", 8, 12, 0, 0),
+        segment("late zero-length", 8, 12, 0, 0),
         segment("a", 2, 3, 1, 1),
         segment("nothing", 20, 20, 0, 0),
     ])
@@ -35,12 +35,12 @@ fn zero_length_segments_are_split_around_loaded_data() {
     assert_eq!(
         shape(&segments),
         [
-            ("claim", 0, 2),
+            ("zero-length", 0, 2),
             ("a", 2, 3),
-            ("claim", 3, 4),
+            ("zero-length", 3, 4),
             ("b", 4, 6),
-            ("claim", 6, 10),
-            ("late claim", 10, 12)
+            ("zero-length", 6, 10),
+            ("late zero-length", 10, 12)
         ]
     );
 }
@@ -62,13 +62,13 @@ fn the_error_names_both_overlapping_segments() {
 fn neighbors_are_merged_with_zeros_between() {
     let mut segments = vec![
         segment("a", 1, 3, 10, 1),
-        segment("claim", 3, 4, 0, 0),
+        segment("zero-length", 3, 4, 0, 0),
         segment("b", 4, 5, 10, 2),
         segment("far", 8, 9, 10, 3),
     ];
     let joined = kernel_segments(&mut segments, 16).unwrap();
     assert_eq!(joined.len(), 2);
-    assert_eq!(joined[0].names, ["a", "claim", "b"]);
+    assert_eq!(joined[0].names, ["a", "zero-length", "b"]);
     assert_eq!(joined[0].data.len(), 3 * 4096 + 10);
     assert_eq!(joined[0].data[..10], [1; 10]);
     assert!(joined[0].data[10..3 * 4096].iter().all(|&byte| byte == 0));
@@ -92,7 +92,7 @@ fn expensive_merges_are_made_only_when_needed() {
     assert_eq!(joined[0].data.len(), 100 * 4096 + 10);
     // a zero-length segment before data costs its whole length
     let mut segments = vec![
-        segment("claim", 0, 100, 0, 0),
+        segment("zero-length", 0, 100, 0, 0),
         segment("module", 100, 101, 10, 2),
     ];
     assert_eq!(kernel_segments(&mut segments, 2).unwrap().len(), 2);
