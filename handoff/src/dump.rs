@@ -13,6 +13,8 @@ pub mod read;
 
 /// Prefix of every line of the handoff.
 pub const PREFIX: &str = "[handoff] ";
+/// Starts the line of a dump whose stack pointer was not in memory.
+pub const FRAME_LOST: &str = "frame lost";
 /// First line of a dump starts with this.
 pub const BEGIN: &str = "[handoff] EXCEPTION";
 /// Last line of a dump starts with this; number of lines and checksum follow.

@@ -5,6 +5,8 @@
 //! The handoff's own code is not part of the contract: plans are compared without its digests,
 //! dumps without its symbols.
 
+mod messages;
+
 use mbtool::cmd::{decode, status};
 use mbtool::image::synth;
 use std::fs;
@@ -19,14 +21,19 @@ fn here(name: &str) -> PathBuf {
 
 /// Compares `json` with tests/golden/`name`.json.
 fn check(name: &str, json: &str) {
-    let path = here("golden").join(format!("{name}.json"));
+    compare(&format!("golden/{name}.json"), json);
+}
+
+/// Compares `text` with `file` in tests.
+fn compare(file: &str, text: &str) {
+    let path = here(file);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, json).unwrap();
+        fs::write(&path, text).unwrap();
     }
     let golden = fs::read_to_string(&path).unwrap();
-    let differs = json.lines().zip(golden.lines()).find(|(is, was)| is != was);
-    assert!(json == golden, "{name}: {differs:?}");
+    let differs = text.lines().zip(golden.lines()).find(|(is, was)| is != was);
+    assert!(text == golden, "{file}: {differs:?}");
 }
 
 /// Runs mbtool in `dir`; returns standard output, whatever the exit code.

@@ -25,6 +25,7 @@ mod wire;
 pub use buffer::{Buffer, ForeignMapping};
 pub use errno::Errno;
 pub use error::HypercallError;
+pub use explain::Meaning;
 pub use host::{E820Entry, XenMachine, XenVersion};
 pub use image::{Arch, ImageKind, LoadImage, LoadSegment, MAX_SEGMENTS};
 pub use kexec::Kexec;

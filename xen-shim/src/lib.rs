@@ -1,13 +1,14 @@
 //! Xen's requirements of its loader, beyond Multiboot2.
 //!
-//! [`recognise()`] recognizes a Xen image, [`contract`] has the constraints on its
-//! command line, boot loader name and modules; [`low_memory`] decides about preparations
-//! below 1 MiB before Xen is entered. [`cpuid`] detects Xen by CPUID, and [`hypercall`]
-//! calls the Xen below this Linux.
+//! [`recognise()`] recognizes a Xen image, [`contract`] holds the rules
+//! for its command line, boot loader name and modules, [`low_memory`] decides
+//! what to prepare below 1 MiB before Xen is entered. [`cpuid`] detects Xen by CPUID, and
+//! [`hypercall`] calls the Xen below this Linux. [`fix`] is for the errors of this crate and of mbtool.
 
 pub mod acpi;
 pub mod contract;
 pub mod cpuid;
+pub mod fix;
 pub mod hypercall;
 pub mod low_memory;
 pub mod recognise;

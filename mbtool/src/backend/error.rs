@@ -4,26 +4,29 @@ use super::xen::XenError;
 use crate::host::hypervisor::Hypervisor;
 use crate::host::kexec_state::Lockdown;
 use std::path::PathBuf;
+use xen_shim::fix::{Fix, Remedy, tail};
 
-/// A refusal, with a suggested fix.
+/// A refusal.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
     /// EPERM: missing capability.
     #[error(
-        "kexec needs the capability CAP_SYS_BOOT, which this process does not have: run mbtool as \
-         root"
+        "kexec needs the capability CAP_SYS_BOOT, which this process does not have{}",
+        tail(self.fix())
     )]
     NotRoot,
     /// EPERM: kexec is disabled until the next boot.
     #[error(
         "the sysctl kernel.kexec_load_disabled is 1: this kernel takes and gives back no image, \
-         and the sysctl cannot be reset; remove it from /etc/sysctl.d and reboot"
+         and the sysctl cannot be reset{}",
+        tail(self.fix())
     )]
     LoadDisabled,
     /// EPERM: the limit of permitted loads is reached.
     #[error(
         "the sysctl {sysctl} is 0: the number of permitted loads is used up, and the sysctl \
-         cannot be raised; remove it from /etc/sysctl.d and reboot"
+         cannot be raised{}",
+        tail(self.fix())
     )]
     LimitUsedUp {
         /// Name of the sysctl.
@@ -32,15 +35,9 @@ pub enum BackendError {
     /// EPERM: kernel lockdown.
     #[error(
         "kernel lockdown is on ([{mode}]){}: kexec_load(2) is refused, because nothing could check \
-         a signature on this image; {}",
+         a signature on this image{}",
         if *secure_boot == Some(true) { " with Secure Boot" } else { "" },
-        if *secure_boot == Some(true) {
-            "disable Secure Boot in the firmware setup, or its validation with `mokutil \
-             --disable-validation`, and reboot"
-        } else {
-            "remove lockdown= from the kernel command line (or CONFIG_LOCK_DOWN_KERNEL_FORCE_*) \
-             and reboot"
-        }
+        tail(self.fix())
     )]
     Lockdown {
         /// Mode of the lockdown.
@@ -50,16 +47,16 @@ pub enum BackendError {
     },
     /// EPERM for an unknown reason.
     #[error(
-        "the kernel refused permission although CAP_SYS_BOOT is there and {}: {}",
-        if *lockdown_hidden { "no sysctl forbids it" } else { "neither a sysctl nor lockdown forbids it" },
+        "the kernel refused permission although CAP_SYS_BOOT is there and {}{}",
         if *lockdown_hidden {
-            "kernel lockdown perhaps, which cannot be seen while /sys/kernel/security is not mounted \
-             (`mount -t securityfs securityfs /sys/kernel/security` and try again; see dmesg), or a \
-             security module, a seccomp filter or a container"
+            "no sysctl forbids it: kernel lockdown perhaps, which cannot be seen while \
+             /sys/kernel/security is not mounted, or a security module, a seccomp filter or a \
+             container"
         } else {
-            "a security module (see dmesg), a seccomp filter or a container does; run mbtool outside \
-             of it"
-        }
+            "neither a sysctl nor lockdown forbids it: a security module (see dmesg), a seccomp \
+             filter or a container does"
+        },
+        tail(self.fix())
     )]
     Forbidden {
         /// True when lockdown is unknown.
@@ -68,36 +65,42 @@ pub enum BackendError {
     /// The kernel has no kexec support.
     #[error(
         "this kernel has no kexec (there is neither /sys/kernel/kexec/loaded nor \
-         /sys/kernel/kexec_loaded): it was built without CONFIG_KEXEC; boot one that has it"
+         /sys/kernel/kexec_loaded): it was built without CONFIG_KEXEC{}",
+        tail(self.fix())
     )]
     NoKexec,
     /// ENOSYS, although the sysfs files exist.
     #[error(
         "this kernel lacks the system call kexec_load(2): it was built without CONFIG_KEXEC (it \
          may have kexec_file_load(2), which takes Linux images only), or a seccomp filter hides \
-         it; boot a kernel with CONFIG_KEXEC"
+         it{}",
+        tail(self.fix())
     )]
     NoSyscall,
     /// EBUSY.
-    #[error("another kexec load, unload or resize of the crash region is under way: try again")]
+    #[error(
+        "another kexec load, unload or resize of the crash region is under way{}",
+        tail(self.fix())
+    )]
     Busy,
     /// EINVAL: invalid list of segments.
     #[error(
         "the kernel took the list of segments for invalid (EINVAL): more than 16, two that \
          overlap, one or all of them more than half of RAM, or an architecture that is not the \
-         kernel's; compare kernel_segments of `mbtool plan --json` with the machine's RAM"
+         kernel's{}",
+        tail(self.fix())
     )]
     Invalid,
     /// EADDRNOTAVAIL: invalid address.
     #[error(
-        "the kernel refused an address (EADDRNOTAVAIL): {}; see kernel_segments of \
-         `mbtool plan --json`",
+        "the kernel refused an address (EADDRNOTAVAIL): {}{}",
         if *crash {
             "the entry or a segment is not inside the crash region (\"Crash kernel\" in \
              /proc/iomem), or is not page aligned"
         } else {
             "a segment is not page aligned or ends above the highest address this kernel maps"
-        }
+        },
+        tail(self.fix())
     )]
     Address {
         /// True for a crash image.
@@ -105,14 +108,14 @@ pub enum BackendError {
     },
     /// ENOMEM: not enough memory.
     #[error(
-        "the kernel has not enough memory (ENOMEM): {}",
+        "the kernel has not enough memory (ENOMEM): {}{}",
         if *crash {
-            "the crash region has no room left for the kernel's control and page-table pages; \
-             `mbtool crash size` says which crashkernel= would do"
+            "the crash region has no free pages left for the kernel's control pages and page \
+             tables"
         } else {
-            "the image is kept in free RAM until it runs; free some memory, or use a smaller \
-             initrd"
-        }
+            "the image is kept in free RAM until it runs"
+        },
+        tail(self.fix())
     )]
     NoMemory {
         /// True for a crash image.
@@ -120,15 +123,15 @@ pub enum BackendError {
     },
     /// EFAULT: unreadable segments.
     #[error(
-        "the kernel could not read the segments (EFAULT): this is a defect of mbtool, please \
-         report it with the output of `mbtool plan --json`"
+        "the kernel could not read the segments (EFAULT): this is a defect of mbtool{}",
+        tail(self.fix())
     )]
     Fault,
     /// EOPNOTSUPP.
     #[error(
         "the kernel cannot kexec on this machine (EOPNOTSUPP): TDX is enabled, and this processor \
-         or kernel cannot hand its memory to another kernel; boot with kvm_intel.tdx=0, or disable \
-         TDX in the firmware setup"
+         or kernel cannot hand its memory to another kernel{}",
+        tail(self.fix())
     )]
     Unsupported,
     /// Any other errno.
@@ -146,16 +149,11 @@ pub enum BackendError {
     /// The running Linux is a guest.
     #[error(
         "this Linux runs as {hypervisor}: kexec_load(2) would work on the guest's own \
-         pseudo-physical memory, not on the machine's, and never replaces Xen; {}",
-        match hypervisor {
-            Hypervisor::XenPvDom0 => "leave --backend out, and mbtool loads through Xen",
-            Hypervisor::XenPvhDom0 => {
-                "Xen has its kexec hypercall for a PV dom0 only: boot Xen without dom0=pvh to load \
-                 from here"
-            }
-            Hypervisor::XenUnknown => Hypervisor::MOUNT,
-            _ => "run mbtool in dom0, or boot Linux without Xen to load from here",
-        }
+         pseudo-physical memory, not on the machine's, and never replaces Xen{}{}",
+        if *hypervisor == Hypervisor::XenPvhDom0 {
+            ", which has its kexec hypercall for a PV dom0 only"
+        } else { "" },
+        tail(self.fix())
     )]
     XenGuest {
         /// The detected hypervisor.
@@ -165,22 +163,20 @@ pub enum BackendError {
     #[error(transparent)]
     Xen(#[from] XenError),
     /// A crash image without a reservation.
-    #[error(
-        "no memory is reserved for a crash image: `mbtool crash size` says which crashkernel= belongs \
-         on the kernel's command line"
-    )]
+    #[error("no memory is reserved for a crash image{}", tail(self.fix()))]
     NoCrashRegion,
     /// A failed load of a crash image that removed the previous one.
-    #[error("{cause}; the crash image that was loaded before is gone, the kernel frees it first")]
+    #[error(
+        "the crash image that was loaded before is gone, because the kernel frees it first: {cause}"
+    )]
     CrashImageLost {
         /// Reason of the failure.
         cause: Box<BackendError>,
     },
     /// The directory was not written by mbtool.
     #[error(
-        "{}: the directory is not empty and not written by mbtool ({found:?} is in it): give a new \
-         one, or empty it",
-        path.display()
+        "{}: the directory is not empty and not written by mbtool ({found:?} is in it){}",
+        path.display(), tail(self.fix())
     )]
     Foreign {
         /// The directory.
@@ -205,4 +201,66 @@ pub enum BackendError {
     /// The report cannot be serialized.
     #[error("plan.json: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+/// For a sysctl that only a reboot resets.
+const NO_SYSCTL: &str = "remove it from /etc/sysctl.d and reboot";
+/// For a defect of mbtool.
+pub(super) const REPORT: &str = "please report it with the output of `mbtool plan --json`";
+
+impl Fix for BackendError {
+    fn fix(&self) -> Remedy {
+        let fix = match self {
+            Self::NotRoot => "run mbtool as root",
+            Self::LoadDisabled | Self::LimitUsedUp { .. } => NO_SYSCTL,
+            Self::Lockdown {
+                secure_boot: Some(true),
+                ..
+            } => {
+                "disable Secure Boot in the firmware setup, or its validation with `mokutil \
+                 --disable-validation`, and reboot"
+            }
+            Self::Lockdown { .. } => {
+                "remove lockdown= from the kernel command line (or CONFIG_LOCK_DOWN_KERNEL_FORCE_*) \
+                 and reboot"
+            }
+            Self::Forbidden {
+                lockdown_hidden: true,
+            } => {
+                "`mount -t securityfs securityfs /sys/kernel/security` and try again, and see dmesg"
+            }
+            Self::Forbidden { .. } => "run mbtool outside of it",
+            Self::NoKexec => "boot one that has it",
+            Self::NoSyscall => "boot a kernel with CONFIG_KEXEC",
+            Self::Busy => "try again",
+            Self::Invalid => {
+                "compare kernel_segments of `mbtool plan --json` with the machine's RAM"
+            }
+            Self::Address { .. } => "see kernel_segments of `mbtool plan --json`",
+            Self::NoMemory { crash: true } => {
+                "`mbtool crash size` says which crashkernel= would do"
+            }
+            Self::NoMemory { .. } => "free some memory, or use a smaller initrd",
+            Self::Fault => REPORT,
+            Self::Unsupported => "boot with kvm_intel.tdx=0, or disable TDX in the firmware setup",
+            Self::XenGuest { hypervisor } => match hypervisor {
+                Hypervisor::XenPvDom0 => "leave --backend out, and mbtool loads through Xen",
+                Hypervisor::XenPvhDom0 => Hypervisor::PV_DOM0,
+                Hypervisor::XenUnknown => Hypervisor::MOUNT,
+                _ => "run mbtool in dom0, or boot Linux without Xen to load from here",
+            },
+            Self::NoCrashRegion => {
+                "`mbtool crash size` says which crashkernel= belongs on the kernel's command line"
+            }
+            Self::Foreign { .. } => "give a new one, or empty it",
+            Self::Xen(error) => return error.fix(),
+            Self::CrashImageLost { cause } => return cause.fix(),
+            Self::Other { .. }
+            | Self::Architecture
+            | Self::NoDirectory { .. }
+            | Self::Io { .. }
+            | Self::Json(_) => return None,
+        };
+        Some(fix.into())
+    }
 }

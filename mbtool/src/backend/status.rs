@@ -5,7 +5,27 @@ use crate::host::hypervisor::Hypervisor;
 use crate::host::kexec_state::KernelState;
 use crate::host::{self, Host};
 use serde::Serialize;
+use std::fmt;
 use std::path::Path;
+
+/// What started the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Firmware {
+    /// UEFI.
+    Efi,
+    /// A BIOS, or a loader like one.
+    Bios,
+}
+
+impl fmt::Display for Firmware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Efi => "UEFI",
+            Self::Bios => "BIOS",
+        })
+    }
+}
 
 /// The document of `status --json`. All fields of [`KernelState`] and [`Host`]
 /// are at the top level, so that `plan --memory-map` can read it; those of
@@ -19,8 +39,8 @@ pub struct Status {
     pub backend: Option<&'static str>,
     /// State of Xen's kexec, in a PV dom0.
     pub xen_kexec: Option<XenKexec>,
-    /// "efi" or "bios".
-    pub firmware: &'static str,
+    /// How the machine was started, as far as Linux knows.
+    pub firmware: Firmware,
     /// The machine's memory.
     #[serde(flatten)]
     pub host: Option<Host>,
@@ -38,7 +58,7 @@ impl Status {
             Err(err) => (None, vec![err.to_string()]),
         };
         let efi = host::efi::present(root);
-        let firmware = if efi { "efi" } else { "bios" };
+        let firmware = if efi { Firmware::Efi } else { Firmware::Bios };
         let mut kernel = KernelState::read(root);
         let dom0 = kernel.hypervisor == Hypervisor::XenPvDom0;
         let xen_kexec = dom0.then(|| XenKexec::read(root, &mut warnings));

@@ -15,6 +15,7 @@ use crate::image::{
     Relocatable, header, linked_entry, linux, mb1, tags,
 };
 use serde::{Serialize, Serializer};
+use std::fmt;
 use xen_shim::XenInfo;
 
 /// Document of `--json`. Addresses, offsets and sizes are numbers, in bytes.
@@ -125,9 +126,41 @@ pub struct EntryReport {
     pub linked: Option<u64>,
     /// Physical address when loaded at the link address.
     pub physical: u64,
-    /// "entry address tag", "Multiboot header", "PVH note", "boot protocol" or
-    /// "ELF header".
-    pub source: &'static str,
+    /// Where it is known from.
+    pub source: EntrySource,
+}
+
+/// Where an entry point is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntrySource {
+    /// Multiboot2, header tag 3.
+    Tag,
+    /// Multiboot (1), `entry_addr` of the header.
+    MultibootHeader,
+    /// ELF note 18 of a PVH kernel.
+    PvhNote,
+    /// Linux: the setup header.
+    BootProtocol,
+    /// `e_entry`.
+    ElfHeader,
+}
+
+impl fmt::Display for EntrySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tag => "entry address tag",
+            Self::MultibootHeader => "Multiboot header",
+            Self::PvhNote => "PVH note",
+            Self::BootProtocol => "boot protocol",
+            Self::ElfHeader => "ELF header",
+        })
+    }
+}
+
+impl Serialize for EntrySource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// Whether and how an image can be moved.
@@ -246,11 +279,11 @@ fn image_report(bytes: &[u8], image: &Image) -> ImageReport {
             linked,
             physical: image.entry,
             source: match image.protocol {
-                Protocol::Pvh => "PVH note",
-                Protocol::Multiboot1(_) if tagged => "Multiboot header",
-                Protocol::Multiboot2 if tagged => "entry address tag",
-                Protocol::Linux(_) if image.format == Format::BzImage => "boot protocol",
-                _ => "ELF header",
+                Protocol::Pvh => EntrySource::PvhNote,
+                Protocol::Multiboot1(_) if tagged => EntrySource::MultibootHeader,
+                Protocol::Multiboot2 if tagged => EntrySource::Tag,
+                Protocol::Linux(_) if image.format == Format::BzImage => EntrySource::BootProtocol,
+                _ => EntrySource::ElfHeader,
             },
         },
         relocatable: RelocatableReport {

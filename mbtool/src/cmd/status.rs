@@ -62,15 +62,7 @@ fn lines(status: &Status, root: &Path) -> Vec<(&'static str, String)> {
         ("crash image", image(true)),
         ("crash region", crash(status)),
         ("running under", kernel.hypervisor.to_string()),
-        (
-            "firmware",
-            if status.firmware == "efi" {
-                "UEFI"
-            } else {
-                "BIOS"
-            }
-            .to_owned(),
-        ),
+        ("firmware", status.firmware.to_string()),
         ("lockdown", lockdown(kernel)),
         ("loading", loading(kernel, root)),
     ];

@@ -147,19 +147,11 @@ pub fn error_code(vector: u8, code: u64) -> Vec<String> {
         }
         10..=13 if code == 0 => vec!["no selector".to_owned()],
         10..=13 => {
-            let table = match code >> 1 & 3 {
-                0 => "GDT",
-                2 => "LDT",
-                _ => "IDT",
-            };
-            let mut parts = vec![if table == "IDT" {
-                format!("gate of vector {}", code >> 3 & 0x1fff)
-            } else {
-                format!(
-                    "selector {:#06x}: {table} entry {}",
-                    code & 0xfffc,
-                    code >> 3 & 0x1fff
-                )
+            let (selector, index) = (code & 0xfffc, code >> 3 & 0x1fff);
+            let mut parts = vec![match code >> 1 & 3 {
+                0 => format!("selector {selector:#06x}: GDT entry {index}"),
+                2 => format!("selector {selector:#06x}: LDT entry {index}"),
+                _ => format!("gate of vector {index}"),
             }];
             if code & 1 == 1 {
                 parts.push("caused by an event from outside the program".to_owned());

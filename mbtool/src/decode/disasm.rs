@@ -23,6 +23,9 @@ pub struct Line {
     pub text: String,
     /// True for the one at rip.
     pub current: bool,
+    /// No instruction starts with these bytes.
+    #[serde(skip)]
+    pub invalid: bool,
 }
 
 /// A memory access of an instruction.
@@ -57,12 +60,12 @@ pub fn around(mode: Mode, rip: u64, before: &[u8], code: &[u8]) -> Vec<Line> {
     // the last one must end at rip, else this is not code
     let skip = earlier.len().saturating_sub(BEFORE);
     let mut all: Vec<Line> = earlier.into_iter().skip(skip).collect();
-    if all.iter().any(|line| line.text == "(bad)") {
+    if all.iter().any(|line| line.invalid) {
         all.clear();
     }
     let mut at = lines(mode, rip, code, Some(rip));
     // the last one may be truncated
-    if at.len() > 1 && at.last().is_some_and(|line| line.text == "(bad)") {
+    if at.len() > 1 && at.last().is_some_and(|line| line.invalid) {
         at.pop();
     }
     all.extend(at);
@@ -93,6 +96,7 @@ fn lines(mode: Mode, ip: u64, code: &[u8], current: Option<u64>) -> Vec<Line> {
             bytes: bytes.join(" "),
             text,
             current: current == Some(instruction.ip()),
+            invalid: instruction.is_invalid(),
         });
     }
     out
@@ -136,14 +140,55 @@ pub fn accesses(instruction: &Instruction, gpr: &[Option<u64>; 16]) -> Vec<Acces
         .collect()
 }
 
-/// True for an instruction that needs CR4.OSFXSR (SSE and later).
+/// Vector extensions, by what they need of CR4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Vector {
+    /// OSFXSR.
+    Sse,
+    /// OSFXSR and OSXSAVE.
+    Avx,
+}
+
+/// The vector extension that an instruction belongs to.
 #[must_use]
-pub fn needs_sse(instruction: &Instruction) -> bool {
-    let sse = |feature: &CpuidFeature| {
-        let name = format!("{feature:?}");
-        name.starts_with("SSE") || name.starts_with("SSSE") || name.starts_with("AVX")
-    };
-    instruction.cpuid_features().iter().any(sse)
+pub fn vector(instruction: &Instruction) -> Option<Vector> {
+    let features = instruction.cpuid_features().iter();
+    features.filter_map(|feature| extension(*feature)).max()
+}
+
+const fn extension(feature: CpuidFeature) -> Option<Vector> {
+    use CpuidFeature as F;
+    match feature {
+        F::SSE | F::SSE2 | F::SSE3 | F::SSSE3 | F::SSE4_1 | F::SSE4_2 | F::SSE4A => {
+            Some(Vector::Sse)
+        }
+        F::AVX
+        | F::AVX2
+        | F::AVX512_4FMAPS
+        | F::AVX512_4VNNIW
+        | F::AVX512_BF16
+        | F::AVX512_BITALG
+        | F::AVX512_FP16
+        | F::AVX512_IFMA
+        | F::AVX512_VBMI
+        | F::AVX512_VBMI2
+        | F::AVX512_VNNI
+        | F::AVX512_VP2INTERSECT
+        | F::AVX512_VPOPCNTDQ
+        | F::AVX512BW
+        | F::AVX512CD
+        | F::AVX512DQ
+        | F::AVX512ER
+        | F::AVX512F
+        | F::AVX512PF
+        | F::AVX512VL
+        | F::AVX_IFMA
+        | F::AVX_NE_CONVERT
+        | F::AVX_VNNI
+        | F::AVX_VNNI_INT8
+        | F::AVX_VNNI_INT16 => Some(Vector::Avx),
+        _ => None,
+    }
 }
 
 /// True when the bytes before `end` can be a call with this return address.

@@ -1,7 +1,7 @@
 //! Explains a dump: a table of rules, specific ones first.
 
 use super::bits::CR0_PG;
-use super::rules::{Answer, Facts, Rule, answer, guard, is_frame_lost, vectors};
+use super::rules::{Answer, Facts, Rule, answer, guard, vectors};
 use super::scan::Source;
 use handoff::abi::{PHASE_ENTRY, PHASE_TARGET};
 use handoff::dump::Mode;
@@ -53,7 +53,7 @@ pub fn explain(facts: &Facts<'_>) -> Vec<Explanation> {
 
 /// In 32-bit mode the CPU pushes its frame to the interrupted stack.
 fn frame_lost(facts: &Facts<'_>) -> Answer {
-    if !is_frame_lost(facts.dump()) {
+    if !facts.dump().frame_lost {
         return None;
     }
     let esp = facts.dump().gpr[4]?;

@@ -1,7 +1,6 @@
 //! Missing and uncertain fields of a dump.
 
 use super::registers::GPR;
-use super::rules;
 use super::scan::{Found, Source};
 use handoff::dump::Mode;
 use handoff::dump::read::{Dump, Integrity};
@@ -12,7 +11,7 @@ const CR: [&str; 4] = ["cr0", "cr2", "cr3", "cr4"];
 /// Removes the fields that the handoff itself marks as unknown.
 pub(super) fn without_lost(found: &Found) -> Found {
     let mut found = found.clone();
-    if rules::is_frame_lost(&found.dump) {
+    if found.dump.frame_lost {
         let dump = &mut found.dump;
         (dump.rip, dump.rflags, dump.error, dump.sel[0]) = (None, None, None, None);
     }

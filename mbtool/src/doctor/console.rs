@@ -1,7 +1,8 @@
 //! Checks of the handoff's console.
 
 use super::{Check, Machine, State};
-use crate::request::console::{self, ConsoleSpec};
+use crate::request::console::{self, COM1, ConsoleSpec};
+use xen_shim::fix::Fix;
 
 pub(super) fn checks(machine: &Machine) -> Vec<Check> {
     if machine.status.backend.is_none() {
@@ -21,25 +22,26 @@ fn console(machine: &Machine) -> Check {
         None => (&auto[..], ""),
     };
     match console::resolve(consoles, host, cmdline) {
-        Err(err) => Check::problem(ID, format!("{err:#}")),
+        Err(err) => Check::error(ID, State::Problem, &err),
         Ok(found) if found.consoles.is_empty() => {
-            let text = found.notes.join("; ");
-            let text = match text.is_empty() {
-                true => "--console none: a failure between the two kernels will be silent; give \
-                         --console com1 to see it"
-                    .to_owned(),
-                false => text,
+            let notes = match found.notes.as_slice() {
+                [] => "--console none: a failure between the two kernels will be silent".to_owned(),
+                notes => join(notes.iter().map(Fix::statement)),
             };
-            Check::of(ID, State::Warning, &text)
+            Check::warning(ID, notes).fix(COM1)
         }
         Ok(found) => {
             let notes = match found.notes.is_empty() {
                 true => format!("{} as given", found.consoles.len()),
-                false => found.notes.join("; "),
+                false => join(found.notes.iter().map(ToString::to_string)),
             };
             Check::ok(ID, notes)
         }
     }
+}
+
+fn join(notes: impl Iterator<Item = String>) -> String {
+    notes.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -47,6 +49,8 @@ mod tests {
     use super::*;
     use crate::doctor::Wanted;
     use crate::doctor::testing::Recorded;
+    use crate::request::console::ConsoleError;
+    use std::borrow::Cow;
 
     #[test]
     fn where_the_console_is_known_from() {
@@ -80,6 +84,7 @@ mod tests {
         machine.wanted = Some(wanted(vec![ConsoleSpec::RamLog], ""));
         let check = console(&machine);
         assert_eq!(check.state, State::Problem);
-        assert!(check.found.contains("memmap="), "{check:?}");
+        let expected = ConsoleError::NoRamLog.fix().map(Cow::into_owned);
+        assert_eq!(check.fix, expected);
     }
 }

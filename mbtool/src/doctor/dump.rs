@@ -101,12 +101,21 @@ fn cpus(machine: &Machine) -> Check {
                 false => State::Warning,
             };
             let check = Check::new(ID, state, found);
-            match why.contains("offline") {
+            match machine.file(ONLINE).is_some_and(|list| lacks_first(&list)) {
                 true => check.fix("echo 1 > /sys/devices/system/cpu/cpu0/online"),
                 false => check,
             }
         }
     }
+}
+
+/// CPUs that are online.
+const ONLINE: &str = "sys/devices/system/cpu/online";
+
+/// True for a list like `0-3,8` without CPU 0.
+fn lacks_first(list: &str) -> bool {
+    let first = list.split([',', '-']).next();
+    first.is_some_and(|first| first.parse().is_ok_and(|first: u64| first > 0))
 }
 
 /// Counts the CPUs of a list such as `0-3,8`; `None` if invalid.
@@ -129,6 +138,9 @@ mod tests {
 
     #[test]
     fn lists_of_cpus() {
+        let without_first = ["1", "1-3", "2,8"].map(lacks_first);
+        assert_eq!(without_first, [true; 3]);
+        assert_eq!(["0", "0-3,8", "", "x"].map(lacks_first), [false; 4]);
         for (text, count) in [
             ("0", Some(1)),
             ("0-3", Some(4)),
@@ -183,6 +195,7 @@ mod tests {
         recorded.put("sys/devices/system/cpu/online", "0\n");
         let check = cpus(&recorded.machine());
         assert!(check.found.contains("1 of 2 CPUs are offline"), "{check:?}");
+        recorded.put("sys/devices/system/cpu/online", "1\n");
         recorded.put("proc/cpuinfo", "processor\t: 1\napicid\t: 5\n\n");
         let check = cpus(&recorded.machine());
         assert_eq!(check.state, State::Warning);

@@ -32,7 +32,9 @@ pub(crate) mod testing;
 pub use machine::{Machine, Wanted};
 
 use serde::Serialize;
+use std::borrow::Cow;
 use std::fmt;
+use xen_shim::fix::Fix;
 
 /// Version of the document.
 const FORMAT: u32 = 1;
@@ -108,14 +110,12 @@ impl Check {
         Self::new(id, State::Problem, found)
     }
 
-    /// Of an error that ends in what to do, after a semicolon or else a colon.
-    pub(crate) fn of(id: &'static str, state: State, error: &dyn fmt::Display) -> Self {
-        let text = error.to_string();
-        let text = text.strip_prefix("-p: ").unwrap_or(&text);
-        let end = text.rsplit_once("; ").or_else(|| text.rsplit_once(": "));
-        match end {
-            Some((found, fix)) => Self::new(id, state, found).fix(fix),
-            None => Self::new(id, state, text),
+    /// What is wrong and what to do, both by the error.
+    pub(crate) fn error(id: &'static str, state: State, error: &dyn Fix) -> Self {
+        let fix = error.fix().map(Cow::into_owned);
+        Self {
+            fix,
+            ..Self::new(id, state, error.statement())
         }
     }
 
@@ -198,19 +198,6 @@ pub fn examine(machine: &Machine) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_error_is_split_at_what_to_do() {
-        let of = |text: &str| {
-            let check = Check::of("x", State::Problem, &text);
-            (check.found, check.fix)
-        };
-        let both = |found: &str, fix: &str| (found.to_owned(), Some(fix.to_owned()));
-        assert_eq!(of("-p: a: b: do c"), both("a: b", "do c"));
-        assert_eq!(of("a: b; do c: d"), both("a: b", "do c: d"));
-        assert_eq!(of("no more"), ("no more".to_owned(), None));
-        assert_eq!(of(""), (String::new(), None));
-    }
 
     #[test]
     fn a_report_is_ready_without_problems() {

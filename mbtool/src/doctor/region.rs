@@ -102,7 +102,7 @@ fn reserved(machine: &Machine) -> (Vec<Check>, Option<PhysRange>) {
     };
     match chosen {
         Err(error @ RegionError::None { .. }) => {
-            let mut check = Check::of(ID, State::Problem, &error);
+            let mut check = Check::error(ID, State::Problem, &error);
             let line = machine.cmdline();
             let words = crashkernel(&line);
             if !words.is_empty() && !xen {
@@ -117,7 +117,7 @@ fn reserved(machine: &Machine) -> (Vec<Check>, Option<PhysRange>) {
         }
         Err(error @ RegionError::TooHigh { region, .. }) => {
             let there = Check::ok(ID, format!("{region} ({})", Size::rounded_up(region.len())));
-            let high = Check::of("position", State::Problem, &error);
+            let high = Check::error("position", State::Problem, &error);
             (vec![there, high], None)
         }
         Ok(region) => {
@@ -155,11 +155,10 @@ fn image(machine: &Machine, region: Option<PhysRange>) -> Vec<Check> {
                 let found = format!("{name}: cannot be placed without a region");
                 return vec![Check::unknown(ID, found)];
             }
-            let sentence = format!("{err:#}");
-            if let Some(PlanError::CrashRegionTooSmall { .. }) = err.downcast_ref() {
-                return vec![Check::of(SIZE, State::Problem, &sentence)];
+            if let Some(error @ PlanError::CrashRegionTooSmall { .. }) = err.downcast_ref() {
+                return vec![Check::error(SIZE, State::Problem, error)];
             }
-            let check = Check::problem(ID, format!("{name}: {sentence}"));
+            let check = Check::problem(ID, format!("{name}: {err:#}"));
             vec![check.fix("see `mbtool inspect`, and docs/crash-linux.md or docs/xen.md")]
         }
         Some(Ok(decided)) => fits(machine, name, decided, region),

@@ -7,6 +7,7 @@ use crate::config::{Config, Load, PATH};
 use crate::plan::crash::xen::cmdline::no_reboot;
 use crate::setup::STAMP;
 use crate::setup::install::UNIT;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -37,18 +38,21 @@ fn setup(machine: &Machine, config: &Config) -> Check {
     let Some(load) = &config.load else {
         return Check::problem(ID, format!("{PATH} has no [load], which names the image"));
     };
-    let missing: Vec<String> = files(machine, load)
+    let missing: Vec<(Key, PathBuf)> = files(machine, load)
         .into_iter()
         .filter(|(_, path)| !below(machine, path).is_file())
-        .map(|(key, path)| format!("{key} {}", path.display()))
         .collect();
+    let name = |(key, path): &(Key, PathBuf)| format!("{key} {}", path.display());
     let xens = load.kernel.as_ref().and(no_reboot(&load.cmdline));
     match (missing.as_slice(), xens) {
-        ([only], _) if only.starts_with("load.initrd") => {
-            Check::warning(ID, format!("{PATH}: {only} is not there (yet)"))
+        ([only @ (Key::Initrd, _)], _) => {
+            Check::warning(ID, format!("{PATH}: {} is not there (yet)", name(only)))
                 .fix("mbtool crash load, which makes it")
         }
-        ([_, ..], _) => Check::problem(ID, format!("{PATH}: {}: no such file", missing.join(", "))),
+        (some @ [_, ..], _) => {
+            let names: Vec<String> = some.iter().map(name).collect();
+            Check::problem(ID, format!("{PATH}: {}: no such file", names.join(", ")))
+        }
         ([], Some(word)) => Check::warning(
             ID,
             format!("{PATH}: load.cmdline has {word}: a crash Xen that fails hangs the machine"),
@@ -58,13 +62,31 @@ fn setup(machine: &Machine, config: &Config) -> Check {
     }
 }
 
+/// A key of crash.toml that names a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Key {
+    Image,
+    Kernel,
+    Initrd,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Image => "load.image",
+            Self::Kernel => "load.kernel",
+            Self::Initrd => "load.initrd",
+        })
+    }
+}
+
 /// Returns the files to load, by key.
-fn files(machine: &Machine, load: &Load) -> Vec<(&'static str, PathBuf)> {
+fn files(machine: &Machine, load: &Load) -> Vec<(Key, PathBuf)> {
     let release = machine.release().unwrap_or_default();
     [
-        ("load.image", Some(&load.image)),
-        ("load.kernel", load.kernel.as_ref()),
-        ("load.initrd", load.initrd.as_ref()),
+        (Key::Image, Some(&load.image)),
+        (Key::Kernel, load.kernel.as_ref()),
+        (Key::Initrd, load.initrd.as_ref()),
     ]
     .into_iter()
     .filter_map(|(key, path)| Some((key, path?.expand(&release))))
@@ -154,7 +176,8 @@ fn fresh(machine: &Machine, load: &Load) -> Check {
     };
     let mut changed: Vec<String> = files(machine, load)
         .into_iter()
-        .chain([("the configuration", PathBuf::from(PATH))])
+        .map(|(key, path)| (key.to_string(), path))
+        .chain([("the configuration".to_owned(), PathBuf::from(PATH))])
         .filter(|(_, path)| {
             let data = fs::metadata(below(machine, path)).ok();
             data.as_ref()

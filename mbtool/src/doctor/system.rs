@@ -51,15 +51,12 @@ fn system(machine: &Machine) -> Check {
             Hypervisor::XenUnknown => State::Unknown,
             _ => State::Problem,
         };
-        return Check::of(ID, state, err);
+        return Check::error(ID, state, err);
     }
     let release = machine
         .release()
         .map_or_else(String::new, |release| format!(", Linux {release}"));
-    let firmware = match machine.status.firmware {
-        "efi" => "UEFI",
-        _ => "BIOS",
-    };
+    let firmware = machine.status.firmware;
     let through = if machine.under_xen() {
         "Xen's kexec hypercall"
     } else {
@@ -94,15 +91,14 @@ fn rights(machine: &Machine) -> Check {
     const ID: &str = "rights";
     let kernel = &machine.status.kernel;
     let missing = match machine.under_xen() {
-        true => (kernel.cap_sys_admin == Some(false)).then(|| XenError::NotRoot.to_string()),
+        true => (kernel.cap_sys_admin == Some(false)).then(|| XenError::NotRoot.into()),
         false => denials(kernel, true)
-            .iter()
-            .find(|err| matches!(err, BackendError::NotRoot))
-            .map(ToString::to_string),
+            .into_iter()
+            .find(|err| matches!(err, BackendError::NotRoot)),
     };
     match missing {
         // the machine itself is not at fault
-        Some(text) => Check::of(ID, State::Unknown, &text),
+        Some(err) => Check::error(ID, State::Unknown, &err),
         None => Check::ok(ID, "this process may load, and sees what root sees"),
     }
 }
@@ -112,12 +108,12 @@ fn kexec(machine: &Machine) -> Check {
     const ID: &str = "kexec";
     let kernel = &machine.status.kernel;
     if !kernel.kexec {
-        return Check::of(ID, State::Problem, &BackendError::NoKexec);
+        return Check::error(ID, State::Problem, &BackendError::NoKexec);
     }
     match system_call(machine) {
         Some((true, source)) => Check::ok(ID, format!("kexec_load(2) is there ({source})")),
         Some((false, source)) => {
-            let check = Check::of(ID, State::Problem, &BackendError::NoSyscall);
+            let check = Check::error(ID, State::Problem, &BackendError::NoSyscall);
             Check {
                 found: format!("{} ({source})", check.found),
                 ..check
@@ -193,11 +189,11 @@ fn sysctls(machine: &Machine) -> Check {
         );
     };
     if kernel.crash_loaded == Some(true) {
-        let check = Check::of(ID, State::Warning, err);
+        let check = Check::error(ID, State::Warning, err);
         let found = format!("{}; the crash image that is loaded stays", check.found);
         return Check { found, ..check };
     }
-    Check::of(ID, State::Problem, err)
+    Check::error(ID, State::Problem, err)
 }
 
 fn lockdown(machine: &Machine) -> Check {
@@ -234,7 +230,7 @@ fn lockdown(machine: &Machine) -> Check {
         .iter()
         .find(|err| matches!(err, BackendError::Lockdown { .. }))
     {
-        Some(err) => Check::of(ID, State::Problem, err),
+        Some(err) => Check::error(ID, State::Problem, err),
         None => Check::ok(ID, format!("none{secure}")),
     }
 }
@@ -242,17 +238,19 @@ fn lockdown(machine: &Machine) -> Check {
 /// Checks Xen's kexec.
 fn xen(machine: &Machine) -> Check {
     const ID: &str = "xen";
-    let unasked = |ready: &Ready| match ready {
-        // covered by other checks
-        Err(BackendError::Xen(
-            XenError::NotDom0 { .. }
-            | XenError::NotRoot
-            | XenError::NoCrashArea
-            | XenError::NotToFree { .. },
-        ))
-        | Ok(_) => None,
-        Err(err) => Some(err.to_string()),
-    };
+    fn unasked(ready: &Ready) -> Option<&BackendError> {
+        match ready {
+            // what other checks tell
+            Err(BackendError::Xen(
+                XenError::NotDom0 { .. }
+                | XenError::NotRoot
+                | XenError::NoCrashArea
+                | XenError::NotToFree { .. },
+            ))
+            | Ok(_) => None,
+            Err(err) => Some(err),
+        }
+    }
     let refused = [&machine.ready_crash, &machine.ready]
         .into_iter()
         .find_map(unasked);
@@ -265,7 +263,7 @@ fn xen(machine: &Machine) -> Check {
         "; xenfs is not mounted, which only other tools need"
     };
     match (refused, version) {
-        (Some(text), _) => Check::of(ID, State::Problem, &text),
+        (Some(err), _) => Check::error(ID, State::Problem, err),
         (None, None) => Check::unknown(ID, "Xen was not queried: that needs root")
             .fix("run mbtool doctor as root"),
         (None, Some(version)) => {

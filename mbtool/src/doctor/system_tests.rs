@@ -193,3 +193,91 @@ fn xen_is_queried() {
     assert_eq!(find(&machine, "xen").state, State::Unknown);
     drop(recorded);
 }
+
+/// The JSON of `doctor` has the statement and the remedy of an error in fields of their own.
+#[test]
+fn found_and_fix_of_each_refusal() {
+    let recorded = Recorded::new();
+    let both = |id: &str| {
+        let check = find(&recorded.machine(), id);
+        (check.found, check.fix.unwrap_or_default())
+    };
+    let pair = |found: &str, fix: &str| (found.to_owned(), fix.to_owned());
+    recorded.put("proc/self/status", "CapEff:\t0\n");
+    assert_eq!(
+        both("rights"),
+        pair(
+            "kexec needs the capability CAP_SYS_BOOT, which this process does not have",
+            "run mbtool as root"
+        )
+    );
+    recorded.put("proc/kallsyms", "0 W __x64_sys_kexec_load\n");
+    assert_eq!(
+        both("kexec"),
+        pair(
+            "this kernel lacks the system call kexec_load(2): it was built without CONFIG_KEXEC (it \
+             may have kexec_file_load(2), which takes Linux images only), or a seccomp filter hides \
+             it (/proc/kallsyms)",
+            "boot a kernel with CONFIG_KEXEC"
+        )
+    );
+    recorded.put("proc/sys/kernel/kexec_load_limit_panic", "0\n");
+    assert_eq!(
+        both("sysctl"),
+        pair(
+            "the sysctl kernel.kexec_load_limit_panic is 0: the number of permitted loads is used \
+             up, and the sysctl cannot be raised",
+            "remove it from /etc/sysctl.d and reboot"
+        )
+    );
+    let path = "sys/kernel/security/lockdown";
+    recorded.put(path, "none [integrity] confidentiality\n");
+    assert_eq!(
+        both("lockdown"),
+        pair(
+            "kernel lockdown is on ([integrity]): kexec_load(2) is refused, because nothing could \
+             check a signature on this image",
+            "remove lockdown= from the kernel command line (or CONFIG_LOCK_DOWN_KERNEL_FORCE_*) and \
+             reboot"
+        )
+    );
+    recorded.remove("sys/kernel/kexec_loaded");
+    assert_eq!(
+        both("kexec"),
+        pair(
+            "this kernel has no kexec (there is neither /sys/kernel/kexec/loaded nor \
+             /sys/kernel/kexec_loaded): it was built without CONFIG_KEXEC",
+            "boot one that has it"
+        )
+    );
+    recorded.put("sys/hypervisor/type", "xen\n");
+    recorded.put("sys/hypervisor/guest_type", "PV\n");
+    recorded.put("proc/xen/capabilities", "\n");
+    assert_eq!(
+        both("system"),
+        pair(
+            "this Linux runs as Xen PV guest: kexec_load(2) would work on the guest's own \
+             pseudo-physical memory, not on the machine's, and never replaces Xen",
+            "run mbtool in dom0, or boot Linux without Xen to load from here"
+        )
+    );
+    let (_recorded, mut machine) = dom0();
+    machine.ready_crash = Err(XenError::from(HypercallError::NoDevice).into());
+    let check = find(&machine, "xen");
+    assert_eq!(
+        (check.found, check.fix.unwrap_or_default()),
+        pair(
+            "no way to Xen: neither /dev/xen/privcmd nor /proc/xen/privcmd exists",
+            "load the kernel module (`modprobe xen-privcmd`)"
+        )
+    );
+    machine.status.kernel.cap_sys_admin = Some(false);
+    let check = find(&machine, "rights");
+    assert_eq!(
+        (check.found, check.fix.unwrap_or_default()),
+        pair(
+            "loading through Xen needs root: this process lacks the capability CAP_SYS_ADMIN",
+            "run mbtool as root in dom0"
+        )
+    );
+}

@@ -3,6 +3,7 @@
 use super::map::MapError;
 use crate::sys::file;
 use std::path::{Path, PathBuf};
+use xen_shim::fix::{Fix, Remedy, tail};
 use xen_shim::hypercall::HypercallError;
 
 /// Reading or parsing a description of memory failed.
@@ -54,16 +55,14 @@ pub enum MemoryError {
     },
     /// The kernel hides addresses from this process.
     #[error(
-        "/proc/iomem shows only zero addresses, as it does to a process without \
-         CAP_SYS_ADMIN: run mbtool as root"
+        "/proc/iomem shows only zero addresses, as it does to a process without CAP_SYS_ADMIN{}",
+        tail(self.fix())
     )]
     Hidden,
     /// Neither source of a memory map exists.
     #[error(
-        "no memory map: {} does not exist (CONFIG_FIRMWARE_MEMMAP) and {} has no System RAM; \
-         give one with --memory-map FILE",
-        memmap.display(),
-        iomem.display()
+        "no memory map: {} does not exist (CONFIG_FIRMWARE_MEMMAP) and {} has no System RAM{}",
+        memmap.display(), iomem.display(), tail(self.fix())
     )]
     NoMap {
         /// /sys/firmware/memmap.
@@ -106,6 +105,27 @@ pub enum MemoryError {
         /// Description of the contents.
         found: &'static str,
     },
+}
+
+impl Fix for MemoryError {
+    fn fix(&self) -> Remedy {
+        let fix = match self {
+            Self::Hidden => "run mbtool as root",
+            Self::NoMap { .. } => "give one with --memory-map FILE",
+            Self::Xen(error) => return error.fix(),
+            Self::Read { .. }
+            | Self::Content { .. }
+            | Self::TooMany { .. }
+            | Self::IomemLine { .. }
+            | Self::IomemBackwards { .. }
+            | Self::NoRam { .. }
+            | Self::Map(_)
+            | Self::Json(_)
+            | Self::Field { .. }
+            | Self::Format { .. } => return None,
+        };
+        Some(fix.into())
+    }
 }
 
 /// [`file::read`] with the path in its error.

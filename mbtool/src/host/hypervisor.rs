@@ -36,6 +36,9 @@ impl Hypervisor {
     pub const MOUNT: &str = "mount a file system that shows whether this is dom0: `mount -t sysfs sysfs /sys`, or \
                              `modprobe xenfs` and `mount -t xenfs xenfs /proc/xen`";
 
+    /// What to do about [`Hypervisor::XenPvhDom0`].
+    pub const PV_DOM0: &str = "boot Xen without dom0=pvh to load from here";
+
     /// Detects the hypervisor below `root`.
     ///
     /// Sources: /sys/hypervisor/{type,guest_type}; the control domain is detected

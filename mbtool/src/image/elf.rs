@@ -19,6 +19,7 @@ use ::elf::endian::LittleEndian;
 use ::elf::file::{Class, FileHeader, parse_ident};
 use ::elf::parse::{ParseError, ParsingTable};
 use ::elf::segment::ProgramHeader;
+pub(super) use entry::EntryAddress;
 use handoff::addr::{FOUR_GIB, PhysRange};
 
 /// Upper limit on `PT_LOAD`s, above what any linker writes; bounds the search
@@ -243,6 +244,11 @@ pub(super) fn file_header(file: &[u8]) -> Result<FileHeader<LittleEndian>, Reaso
 }
 
 pub(super) fn layout(file: &[u8]) -> Result<Layout, Reason> {
+    layout_entered(file, EntryAddress::Virtual)
+}
+
+/// Lays out an ELF image whose `e_entry` is such an address.
+pub(super) fn layout_entered(file: &[u8], expected: EntryAddress) -> Result<Layout, Reason> {
     let elf = Elf::read(file)?;
     if let Some((index, _)) = elf.of_type(abi::PT_INTERP).next() {
         return Err(Reason::ProgramHeader {
@@ -270,7 +276,7 @@ pub(super) fn layout(file: &[u8]) -> Result<Layout, Reason> {
                 .into(),
         );
     }
-    let entry = entry::physical(elf.header.e_entry, &loads, &mut warnings);
+    let entry = entry::physical(elf.header.e_entry, expected, &loads, &mut warnings);
     let format = if elf.header.class == Class::ELF32 {
         Format::Elf32
     } else {

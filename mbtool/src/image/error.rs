@@ -1,5 +1,7 @@
 //! Why a file is not an image that can be loaded.
 
+use xen_shim::fix::{Fix, Remedy, tail};
+
 /// Name of an image file, and why it cannot be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {reason}")]
@@ -15,7 +17,7 @@ pub struct ImageError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
     /// No Multiboot2 header.
-    #[error("not a Multiboot2 image: {found}; {advice}")]
+    #[error("not a Multiboot2 image: {found}{}", tail(self.fix()))]
     NotMultiboot2 {
         /// Detected kind of the file.
         found: String,
@@ -23,7 +25,7 @@ pub enum Reason {
         advice: String,
     },
     /// The file is not of the type given by `--type`.
-    #[error("not a {wanted} image: {found}; {advice}")]
+    #[error("not a {wanted} image: {found}{}", tail(self.fix()))]
     NotThis {
         /// Expected type.
         wanted: &'static str,
@@ -46,7 +48,8 @@ pub enum Reason {
     /// A header for another architecture.
     #[error(
         "its Multiboot2 header at offset {offset:#x} is for architecture {arch} ({name}), \
-         not 0 (i386): use an x86 build"
+         not 0 (i386){}",
+        tail(self.fix())
     )]
     Architecture {
         /// Offset of the header.
@@ -121,7 +124,8 @@ pub enum Reason {
     /// Tag 7, not optional.
     #[error(
         "header tag 7 at offset {offset:#x} requires EFI boot services, which ended when the \
-         running kernel started: start this image from the firmware, or mark the tag optional"
+         running kernel started{}",
+        tail(self.fix())
     )]
     EfiBootServices {
         /// Offset of the tag.
@@ -130,7 +134,8 @@ pub enum Reason {
     /// Tag 8 or 9, and no other entry point.
     #[error(
         "its only entry point is for EFI (header tag {kind}), which needs boot services that \
-         ended when the running kernel started: build it with a Multiboot2 i386 entry as well"
+         ended when the running kernel started{}",
+        tail(self.fix())
     )]
     OnlyEfiEntry {
         /// 8 or 9.
@@ -147,7 +152,8 @@ pub enum Reason {
     /// Neither an address tag nor an ELF header.
     #[error(
         "has a Multiboot2 header at offset {offset:#x} but is not ELF and has no address tag (2), \
-         so nothing says where to load it: link it as ELF or add tags 2 and 3"
+         so nothing says where to load it{}",
+        tail(self.fix())
     )]
     NoAddresses {
         /// Offset of the header.
@@ -178,7 +184,8 @@ pub enum Reason {
     /// Two program headers with different file bytes for the same address.
     #[error(
         "program headers {first} and {second} (PT_LOAD) put different file bytes at physical \
-         address {addr:#x}: fix the linker script"
+         address {addr:#x}{}",
+        tail(self.fix())
     )]
     Conflict {
         /// Index of the one at the lower address.
@@ -212,9 +219,9 @@ pub enum Reason {
     },
     /// A relocation of a type that a loader cannot apply.
     #[error(
-        "needs {count} relocations of type {kind} ({name}), the first at {first:#x}; only \
-         {relative} can be applied: link with `-static-pie -z text` and without undefined or \
-         preemptible symbols, or link at a fixed address and add the relocatable tag (10)"
+        "needs {count} relocations of type {kind} ({name}), the first at {first:#x}, and only \
+         {relative} can be applied{}",
+        tail(self.fix())
     )]
     RelocationType {
         /// ELF relocation type.
@@ -248,4 +255,50 @@ pub enum Reason {
         /// Requested load address.
         base: u64,
     },
+}
+
+impl Fix for ImageError {
+    fn fix(&self) -> Remedy {
+        self.reason.fix()
+    }
+}
+
+impl Fix for Reason {
+    fn fix(&self) -> Remedy {
+        let fix = match self {
+            Self::NotMultiboot2 { advice, .. } | Self::NotThis { advice, .. } => {
+                return Some(advice.clone().into());
+            }
+            Self::Architecture { .. } => "use an x86 build",
+            Self::EfiBootServices { .. } => {
+                "start this image from the firmware, or mark the tag optional"
+            }
+            Self::OnlyEfiEntry { .. } => "build it with a Multiboot2 i386 entry as well",
+            Self::NoAddresses { .. } => "link it as ELF or add tags 2 and 3",
+            Self::Conflict { .. } => "fix the linker script",
+            Self::RelocationType { .. } => {
+                "link with `-static-pie -z text` and without undefined or preemptible symbols, or \
+                 link at a fixed address and add the relocatable tag (10)"
+            }
+            Self::Multiboot1 { .. }
+            | Self::Pvh(_)
+            | Self::HeaderLength { .. }
+            | Self::TagSize { .. }
+            | Self::NoEndTag { .. }
+            | Self::DuplicateTag { .. }
+            | Self::UnknownRequiredTag { .. }
+            | Self::Relocatable { .. }
+            | Self::NoEntryAddress
+            | Self::Address(_)
+            | Self::Elf(_)
+            | Self::Linux(_)
+            | Self::ProgramHeader { .. }
+            | Self::TooMuchMemory { .. }
+            | Self::Entry { .. }
+            | Self::Relocations(_)
+            | Self::Fixed { .. }
+            | Self::Overflow { .. } => return None,
+        };
+        Some(fix.into())
+    }
 }

@@ -19,7 +19,15 @@ use multiboot2_header::{HeaderTagType, RelocatableHeaderTagPreference};
 /// Returns the name of a header tag's type.
 #[must_use]
 pub const fn name(kind: u16) -> &'static str {
-    match HeaderTagType::from_val(kind) {
+    match known_name(kind) {
+        Some(name) => name,
+        None => "unknown",
+    }
+}
+
+/// `None` for a type that the specification does not have.
+const fn known_name(kind: u16) -> Option<&'static str> {
+    Some(match HeaderTagType::from_val(kind) {
         HeaderTagType::End => "end",
         HeaderTagType::InformationRequest => "information request",
         HeaderTagType::Address => "address",
@@ -31,8 +39,8 @@ pub const fn name(kind: u16) -> &'static str {
         HeaderTagType::EntryAddressEFI32 => "EFI i386 entry address",
         HeaderTagType::EntryAddressEFI64 => "EFI amd64 entry address",
         HeaderTagType::Relocatable => "relocatable",
-        _ => "unknown",
-    }
+        _ => return None,
+    })
 }
 
 /// Returns the names of a tag's fields, in order; each is a 32-bit word. Empty
@@ -67,7 +75,7 @@ pub fn collect(
     let mut warnings = Vec::new();
     for (index, tag) in tags.iter().enumerate() {
         let kind = HeaderTagType::from_val(tag.kind);
-        let known = name(tag.kind) != "unknown";
+        let known = known_name(tag.kind).is_some();
         if known && kind != HeaderTagType::InformationRequest {
             let earlier = tags.get(..index).unwrap_or_default();
             if let Some(first) = earlier.iter().find(|first| first.kind == tag.kind) {

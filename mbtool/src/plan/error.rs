@@ -13,9 +13,10 @@ use crate::image::ImageError;
 use crate::sys::size::Size;
 use handoff::addr::PhysRange;
 use xen_shim::contract::ContractError;
+use xen_shim::fix::{Fix, Remedy, tail};
 use xen_shim::low_memory::NoLowMemory;
 
-/// Why a request cannot be planned, with a suggested fix.
+/// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// The memory map has no RAM.
@@ -32,25 +33,26 @@ pub enum PlanError {
     Low(#[from] NoLowMemory),
     /// Xen as crash kernel with a PVH dom0, which the memory map does not
     /// support.
-    #[error("Xen as crash kernel takes a PV dom0 only: leave dom0=pvh out of Xen's command line")]
+    #[error("Xen as crash kernel takes a PV dom0 only{}", tail(self.fix()))]
     PvhDom0,
     /// Xen with its PVH entry.
     #[error(
-        "--type elf: Xen's PVH entry is for running inside another Xen; leave --type out, and \
-         it is started by its Multiboot2 header"
+        "--type elf: Xen's PVH entry is for running inside another Xen{}",
+        tail(self.fix())
     )]
     XenByPvh,
     /// Xen with Multiboot (1), although its file has a Multiboot2 header.
     #[error(
-        "--type multiboot: Xen is started by its Multiboot2 header, leave --type out; by \
-         Multiboot (1) it could only run at its link address and would not be told where it \
-         may go (Xen 4.17 overwrites memory when it is moved all the same)"
+        "--type multiboot: by Multiboot (1) Xen can run at its link address only, and does not \
+         learn where it may go (Xen 4.17 overwrites memory when it is moved all the same){}",
+        tail(self.fix())
     )]
     XenByMultiboot1,
     /// Xen as crash image in real mode.
     #[error(
         "--real-mode: a Xen that asks the BIOS for its memory map takes all memory, and with it \
-         what it is to save; leave --real-mode out"
+         what it is to save{}",
+        tail(self.fix())
     )]
     CrashXenRealMode,
     /// Not enough free memory.
@@ -87,7 +89,8 @@ pub enum PlanError {
     #[error(
         "{name} ({len:#x} bytes) fits only above 4 GiB, but modules must be below: Multiboot \
          gives their addresses 32 bits; with --mem-min {min:#x} there are {free:#x} bytes free \
-         below 4 GiB, the largest run {largest:#x}; lower --mem-min, or make the module smaller"
+         below 4 GiB, the largest run {largest:#x}{}",
+        tail(self.fix())
     )]
     ModuleAbove4Gib {
         /// Segment name.
@@ -102,16 +105,15 @@ pub enum PlanError {
         largest: u64,
     },
     /// An empty module.
-    #[error("{name} is empty (0 bytes): no boot protocol can express that; leave it out")]
+    #[error("{name} is empty (0 bytes): no boot protocol can express that{}", tail(self.fix()))]
     EmptyModule {
         /// Segment name.
         name: String,
     },
     /// No such crash region.
     #[error(
-        "no crash region at {wanted}: the running kernel has {}; `mbtool crash size` says what to \
-         reserve",
-        crash_regions(there)
+        "no crash region at {wanted}: the running kernel has {}{}",
+        crash_regions(there), tail(self.fix())
     )]
     NoCrashRegion {
         /// Requested region.
@@ -121,8 +123,8 @@ pub enum PlanError {
     },
     /// The crash image is larger than the region.
     #[error(
-        "the crash region {region} ({}) is too small: loading takes {} ({parts}); {}",
-        Size(region.len()), Size::rounded_up(*load), more(*reserve)
+        "the crash region {region} ({}) is too small: loading takes {} ({parts}){}",
+        Size(region.len()), Size::rounded_up(*load), tail(self.fix())
     )]
     CrashRegionTooSmall {
         /// The crash region.
@@ -141,7 +143,7 @@ pub enum PlanError {
     #[error(transparent)]
     Dom0Window(#[from] crate::plan::crash::xen::Dom0RangeError),
     /// The handoff's log in RAM is unusable.
-    #[error("no RAM log at {addr:#x}: {why}; choose another address (--console ramlog:ADDR)")]
+    #[error("no RAM log at {addr:#x}: {why}{}", tail(self.fix()))]
     RamLog {
         /// Requested address.
         addr: u64,
@@ -166,6 +168,41 @@ pub enum PlanError {
     /// The plan violates a limit of the loading kernel or of the machine.
     #[error(transparent)]
     Check(#[from] CheckError),
+}
+
+impl Fix for PlanError {
+    fn fix(&self) -> Remedy {
+        let fix = match self {
+            Self::PvhDom0 => "leave dom0=pvh out of Xen's command line",
+            Self::XenByPvh | Self::XenByMultiboot1 => {
+                "leave --type out, and Xen is started by its Multiboot2 header"
+            }
+            Self::CrashXenRealMode => "leave --real-mode out",
+            Self::ModuleAbove4Gib { .. } => "lower --mem-min, or make the module smaller",
+            Self::EmptyModule { .. } => "leave it out",
+            Self::NoCrashRegion { .. } => "`mbtool crash size` says what to reserve",
+            Self::CrashRegionTooSmall { reserve, .. } => return Some(more(*reserve).into()),
+            Self::RamLog { .. } => "choose another address (--console ramlog:ADDR)",
+            Self::Image(error) => return error.fix(),
+            Self::Check(error) => return error.fix(),
+            Self::NoRam
+            | Self::Want(_)
+            | Self::Contract(_)
+            | Self::Low(_)
+            | Self::NoRoom(_)
+            | Self::NoSafeRoom(_)
+            | Self::Drill { .. }
+            | Self::Fixed(_)
+            | Self::Window { .. }
+            | Self::CoreHeader(_)
+            | Self::Dom0Window(_)
+            | Self::Mbi(_)
+            | Self::Linux(_)
+            | Self::Resolve(_)
+            | Self::Handoff(_) => return None,
+        };
+        Some(fix.into())
+    }
 }
 
 impl PlanError {

@@ -33,6 +33,7 @@ pub use crash::xen::layout::tables as tables_for_xen;
 pub use error::PlanError;
 pub use report::Report;
 pub use request::{Module, Request};
+pub use xen_heap::scatter::NoSafeRoom;
 
 use handoff::addr::PhysRange;
 

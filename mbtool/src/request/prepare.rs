@@ -59,7 +59,7 @@ pub fn prepare(
     }
     let cmdline = cmdline::make(options, &host.cmdline);
     let consoles = console::resolve(&options.consoles, host, &cmdline)?;
-    notes.extend(consoles.notes);
+    notes.extend(consoles.notes.iter().map(ToString::to_string));
 
     let mut request = Request::new(image);
     request.cmdline = cmdline;

@@ -106,7 +106,7 @@ mod tests {
             assert!(!output.exists(), "{script}");
         }
         let none = collect(&run, &["/no/makedumpfile".to_owned()], &vmcore, &output);
-        assert!(none.unwrap_err().to_string().contains("does not start"));
+        assert!(none.unwrap_err().is::<process::NotStarted>());
     }
 
     #[test]

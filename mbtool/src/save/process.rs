@@ -82,7 +82,10 @@ impl<'a> Running<'a> {
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()
-            .with_context(|| format!("{name} does not start"))?;
+            .map_err(|source| NotStarted {
+                name: name.clone(),
+                source,
+            })?;
         // optional
         let _ = std::fs::write(format!("/proc/{}/oom_score_adj", child.id()), OOM_SCORE);
         let heard = Arc::new(Heard::default());
@@ -334,6 +337,14 @@ impl Drop for Running<'_> {
             self.kill();
         }
     }
+}
+
+/// A program could not be run.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} does not start")]
+pub struct NotStarted {
+    name: String,
+    source: std::io::Error,
 }
 
 /// A child ended with a status other than 0.

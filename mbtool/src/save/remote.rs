@@ -3,7 +3,7 @@
 use super::context::Run;
 use super::copy::Sink;
 use super::dump_job::{Job, NAMES};
-use super::process::{self, ChildFailed, Output, Running};
+use super::process::{self, ChildFailed, NotStarted, Output, Running};
 use crate::config::target::Ssh;
 use anyhow::{Context, Result, ensure};
 use std::process::Command;
@@ -122,11 +122,11 @@ impl<'a> Remote<'a> {
                 Ok(said) => return Ok(Some(said)),
                 Err(error) => error,
             };
-            match error.downcast_ref::<ChildFailed>() {
-                Some(failed) if failed.status.code() != Some(NO_CONNECTION) => return Err(error),
-                // ssh is missing: retries are useless
-                None if error.to_string().contains("does not start") => return Err(error),
-                _ => {}
+            let failed = error.downcast_ref::<ChildFailed>();
+            let refused = failed.is_some_and(|failed| failed.status.code() != Some(NO_CONNECTION));
+            // there is no ssh, which will not come
+            if refused || error.is::<NotStarted>() {
+                return Err(error);
             }
             let text = format!("{error:#}");
             if last.as_ref() != Some(&text) {

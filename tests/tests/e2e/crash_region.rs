@@ -89,7 +89,7 @@ fn crash_region_missing() -> Result<()> {
     let machine = linux("", "refused linux \"$linux\"\nrefused xen \"$xen\"\n")?;
     let outcome = run(machine, 1024, "crash_region_missing")?;
     let parts = [
-        "no memory is reserved for a crash image: add crashkernel=",
+        "no memory is reserved for a crash image; add crashkernel=",
         "M (or more) to the kernel's command line and reboot",
     ];
     refused(&outcome, "linux", &parts)?;
@@ -109,7 +109,7 @@ fn crash_region_missing_in_dom0() -> Result<()> {
         "crash_region_missing_in_dom0",
     )?;
     let parts = [
-        "no memory is reserved for a crash image: add crashkernel=",
+        "no memory is reserved for a crash image; add crashkernel=",
         "M,below=4G (or more) to Xen's command line (not dom0's) and reboot",
     ];
     let advised = refused(&outcome, "xen", &parts)?;

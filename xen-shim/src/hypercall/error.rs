@@ -1,19 +1,17 @@
-//! Errors of hypercalls, with their meaning and a fix.
+//! Errors of hypercalls.
 
+use super::explain::Meaning;
 use super::{Errno, LoadProblem};
+use crate::fix::{Fix, Remedy, tail};
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum HypercallError {
     /// No device for hypercalls.
-    #[error(
-        "no way to Xen: neither /dev/xen/privcmd nor /proc/xen/privcmd exists; load the kernel \
-         module (`modprobe xen-privcmd`)"
-    )]
+    #[error("no way to Xen: neither /dev/xen/privcmd nor /proc/xen/privcmd exists{}", tail(self.fix()))]
     NoDevice,
     /// The device is there but does not open.
-    #[error("{path}: {errno}{}", if matches!(*errno, Errno::EACCES | Errno::EPERM) { ": run as root" } else { "" })]
+    #[error("{path}: {errno}{}", tail(self.fix()))]
     Open {
         /// The device.
         path: &'static str,
@@ -21,9 +19,7 @@ pub enum HypercallError {
         errno: Errno,
     },
     /// No memory for a hypercall buffer.
-    #[error(
-        "no {len} bytes of locked memory for a hypercall ({errno}): free some memory in dom0, or raise RLIMIT_MEMLOCK"
-    )]
+    #[error("no {len} bytes of locked memory for a hypercall ({errno}){}", tail(self.fix()))]
     Memory {
         /// Bytes asked for.
         len: usize,
@@ -55,8 +51,8 @@ pub enum HypercallError {
         call: &'static str,
         /// Xen's answer.
         errno: Errno,
-        /// Its meaning, and the remedy.
-        meaning: String,
+        /// Its meaning for this call.
+        meaning: Meaning,
     },
     /// Xen returned an impossible answer.
     #[error("{call}: {answer}")]
@@ -66,6 +62,23 @@ pub enum HypercallError {
         /// The answer, and the expected one.
         answer: String,
     },
+}
+
+impl Fix for HypercallError {
+    fn fix(&self) -> Remedy {
+        let fix = match self {
+            Self::NoDevice => "load the kernel module (`modprobe xen-privcmd`)",
+            Self::Open {
+                errno: Errno::EACCES | Errno::EPERM,
+                ..
+            } => "run as root",
+            Self::Memory { .. } => "free some memory in dom0, or raise RLIMIT_MEMLOCK",
+            Self::Load { problem, .. } => return problem.fix(),
+            Self::Call { meaning, .. } => return meaning.fix(),
+            Self::Open { .. } | Self::Map { .. } | Self::Nonsense { .. } => return None,
+        };
+        Some(fix.into())
+    }
 }
 
 impl HypercallError {

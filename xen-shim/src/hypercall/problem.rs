@@ -2,29 +2,28 @@
 
 use super::Errno;
 use super::image::{Arch, ImageKind, LoadImage, LoadSegment, MAX_SEGMENTS};
+use crate::fix::{Fix, Remedy, tail};
 use handoff::addr::{PAGE_SIZE, PhysRange};
-use std::fmt;
-
-/// Meaning of ENOSYS for any kexec command.
-pub(super) const NO_KEXEC: &str = "the kexec hypercall is there for a paravirtualized (PV) dom0 only: a PVH \
-                        dom0 cannot use it, nor can a Xen that was built without kexec; boot dom0 \
-                        as PV (without dom0=pvh)";
-/// Meaning of EPERM and EACCES.
-pub(super) const NOT_ALLOWED: &str = "Xen lets the control domain alone do this (and XSM may forbid it): run \
-                           mbtool in dom0";
 
 /// The rule that an image violates (xen/common/kimage.c). Xen returns only an
 /// error number; this is the rule that matches number and image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadProblem {
     /// More than [`MAX_SEGMENTS`].
+    #[error("it has {} segments, and Xen takes at most {MAX_SEGMENTS}{}", .0, tail(self.fix()))]
     TooManySegments(usize),
     /// A destination does not begin and end at page boundaries.
+    #[error(
+        "the destination {1} of segment {0} does not begin and end at multiples of {PAGE_SIZE:#x}"
+    )]
     Unaligned(usize, PhysRange),
     /// Two destinations share memory.
+    #[error(
+        "segments {0} and {1} overlap at {2}, which Xen refuses also for segments without data"
+    )]
     Overlap(usize, usize, PhysRange),
     /// More data than its destination holds.
+    #[error("segment {segment} has {data:#x} bytes of data for its destination {dest}")]
     TooMuchData {
         /// Which segment.
         segment: usize,
@@ -34,12 +33,16 @@ pub enum LoadProblem {
         dest: PhysRange,
     },
     /// Neither data nor destination: Xen returns ENOMEM.
+    #[error("segment {} at {:#x} has neither data nor a size{}", .0, .1.start, tail(self.fix()))]
     Empty(usize, PhysRange),
     /// An unknown image type.
+    #[error("Xen knows no kind {0} of image")]
     Kind(u8),
     /// An architecture that Xen does not know.
+    #[error("Xen enters images in 32-bit mode (EM_386, 3) and long mode (EM_X86_64, 62), not {0}")]
     Arch(u16),
     /// A crash image is entered outside of the crash area.
+    #[error("the entry {entry:#x} is outside of the crash area {area}")]
     EntryOutside {
         /// The entry.
         entry: u64,
@@ -47,6 +50,10 @@ pub enum LoadProblem {
         area: PhysRange,
     },
     /// A segment of a crash image has data outside of the crash area.
+    #[error(
+        "segment {segment} has data for {dest}, outside of the crash area {area}, where only \
+         segments without data may be"
+    )]
     DataOutside {
         /// Which segment.
         segment: usize,
@@ -56,98 +63,75 @@ pub enum LoadProblem {
         area: PhysRange,
     },
     /// No crash area is reserved.
+    #[error("no memory is reserved for a crash image{}", tail(self.fix()))]
     NoCrashArea,
     /// The crash area has not enough free pages for Xen.
+    #[error(
+        "Xen puts control pages and page tables into the crash area {} as well, and too few pages \
+         are free there: it needs 16, and one for every 2 MiB that the segments span{}",
+        .0,
+        tail(self.fix())
+    )]
     CrashAreaFull(PhysRange),
     /// Xen has no memory for the image.
+    #[error(
+        "Xen has not enough free memory, which it needs for all data and for one more page per \
+         2 MiB{}",
+        tail(self.fix())
+    )]
     NoMemory,
     /// Xen could not read the request.
+    #[error(
+        "it could not read the request: dom0 moved or swapped the memory, which \
+         /dev/xen/hypercall prevents (Linux 4.18 or newer){}",
+        tail(self.fix())
+    )]
     Fault,
     /// Not a paravirtualized control domain, or a Xen without kexec.
+    #[error(
+        "the kexec hypercall is there for a paravirtualised (PV) dom0 only: a PVH dom0 cannot use \
+         it, nor can a Xen that was built without kexec{}",
+        tail(self.fix())
+    )]
     NoKexec,
     /// Not the control domain.
+    #[error("Xen lets the control domain alone do this (and XSM may forbid it){}", tail(self.fix()))]
     NotAllowed,
     /// An image is being started.
+    #[error("an image is being started, or Xen crashes, right now")]
     Busy,
     /// No known rule.
+    #[error("no rule of Xen's that is known explains it{}", tail(self.fix()))]
     Unknown,
 }
 
-impl fmt::Display for LoadProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooManySegments(found) => write!(
-                f,
-                "it has {found} segments, and Xen takes at most {MAX_SEGMENTS}; merge some"
-            ),
-            Self::Unaligned(n, dest) => write!(
-                f,
-                "the destination {dest} of segment {n} does not begin and end at multiples of \
-                 {PAGE_SIZE:#x}"
-            ),
-            Self::Overlap(a, b, shared) => write!(
-                f,
-                "segments {a} and {b} overlap at {shared}; Xen refuses that also for segments \
-                 without data"
-            ),
-            Self::TooMuchData {
-                segment,
-                data,
-                dest,
-            } => write!(
-                f,
-                "segment {segment} has {data:#x} bytes of data for its destination {dest}"
-            ),
-            Self::Empty(n, dest) => write!(
-                f,
-                "segment {n} at {:#x} has neither data nor a size; leave it out",
-                dest.start
-            ),
-            Self::Kind(kind) => write!(f, "Xen knows no kind {kind} of image"),
-            Self::Arch(arch) => write!(
-                f,
-                "Xen enters images in 32-bit mode (EM_386, 3) and long mode (EM_X86_64, 62), not \
-                 {arch}"
-            ),
-            Self::EntryOutside { entry, area } => write!(
-                f,
-                "the entry {entry:#x} is outside of the crash area {area}"
-            ),
-            Self::DataOutside {
-                segment,
-                dest,
-                area,
-            } => write!(
-                f,
-                "segment {segment} has data for {dest}, outside of the crash area {area}; only \
-                 segments without data may be there"
-            ),
-            Self::NoCrashArea => f.write_str(
-                "no memory is reserved for a crash image: `mbtool crash size` prints the \
-                 crashkernel= for Xen's command line",
-            ),
-            Self::CrashAreaFull(area) => write!(
-                f,
-                "Xen puts control pages and page tables into the crash area {area} as well, and \
-                 too few pages are free there: it needs 16, and one for every 2 MiB that the \
-                 segments span; `mbtool crash size` prints a sufficient crashkernel="
-            ),
-            Self::NoMemory => f.write_str(
-                "Xen has not enough free memory, which it needs for all data and for one more page \
-                 per 2 MiB: make dom0 smaller (`xl mem-set 0 SIZE`, or dom0_mem=SIZE on Xen's \
-                 command line) or shut down a guest",
-            ),
-            Self::Fault => f.write_str(
-                "it could not read the request: dom0 moved or swapped the memory, which \
-                 /dev/xen/hypercall prevents (Linux 4.18 or newer); try again",
-            ),
-            Self::NoKexec => f.write_str(NO_KEXEC),
-            Self::NotAllowed => f.write_str(NOT_ALLOWED),
-            Self::Busy => f.write_str("an image is being started, or Xen crashes, right now"),
-            Self::Unknown => {
-                f.write_str("no rule of Xen's that is known explains it; see `xl dmesg`")
+impl Fix for LoadProblem {
+    fn fix(&self) -> Remedy {
+        let fix = match self {
+            Self::TooManySegments(_) => "merge some",
+            Self::Empty(..) => "leave it out",
+            Self::NoCrashArea => {
+                "`mbtool crash size` prints the crashkernel= for Xen's command line"
             }
-        }
+            Self::CrashAreaFull(_) => "`mbtool crash size` prints a sufficient crashkernel=",
+            Self::NoMemory => {
+                "make dom0 smaller (`xl mem-set 0 SIZE`, or dom0_mem=SIZE on Xen's command line) or \
+                 shut down a guest"
+            }
+            Self::Fault => "try again",
+            Self::NoKexec => "boot dom0 as PV (without dom0=pvh)",
+            Self::NotAllowed => "run mbtool in dom0",
+            Self::Unknown => "see `xl dmesg`",
+            Self::Unaligned(..)
+            | Self::Overlap(..)
+            | Self::TooMuchData { .. }
+            | Self::Kind(_)
+            | Self::Arch(_)
+            | Self::EntryOutside { .. }
+            | Self::DataOutside { .. }
+            | Self::Busy => return None,
+        };
+        Some(fix.into())
     }
 }
 

@@ -75,6 +75,7 @@ mod tests {
     use super::super::testing::FakeXen;
     use super::super::{Buffer, Errno, ForeignMapping};
     use super::*;
+    use crate::hypercall::Meaning;
 
     impl Transport for &FakeXen {
         unsafe fn hypercall(&self, op: u64, args: [u64; 5]) -> Result<i64, Errno> {
@@ -108,6 +109,11 @@ mod tests {
         let xen = FakeXen::default();
         let _two = [(); 2].map(|()| DomainWatchdog::start(&xen, Duration::from_secs(9)).unwrap());
         let error = DomainWatchdog::start(&xen, Duration::from_secs(9)).unwrap_err();
-        assert!(error.to_string().contains("both watchdogs"), "{error}");
+        let expected = HypercallError::Call {
+            call: "SCHEDOP_watchdog",
+            errno: Errno::ENOSPC,
+            meaning: Meaning::WatchdogsInUse,
+        };
+        assert_eq!(error, expected);
     }
 }

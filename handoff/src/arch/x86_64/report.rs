@@ -8,7 +8,7 @@ use super::{cpu, end, machine_check};
 use crate::abi::{self, Area, Scratch};
 use crate::addr::FOUR_GIB;
 use crate::console::UNMAPPED;
-use crate::dump::{self, CODE_BYTES, Mode, Record, STACK_WORDS};
+use crate::dump::{self, CODE_BYTES, FRAME_LOST, Mode, PREFIX, Record, STACK_WORDS};
 use crate::print::Print;
 
 /// #MC.
@@ -98,7 +98,9 @@ pub unsafe fn report(record: &Record<'_>, area: *mut Area, lost: bool) {
     };
     dump::write_with(&mut out, &record, |out| {
         if lost {
-            out.str("[handoff] frame lost: esp was not in memory, so rip is not known\n");
+            out.str(PREFIX)
+                .str(FRAME_LOST)
+                .str(": esp was not in memory, so rip is not known\n");
         }
         if scratch.nmi_count > 0 {
             out.str("[handoff] nmi ")

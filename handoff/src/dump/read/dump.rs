@@ -4,8 +4,8 @@ extern crate alloc;
 use super::fields::{Width, fill, list, mode_of, number};
 use crate::abi::PHASES;
 use crate::dump::{
-    CODE_BYTES, Mode, ROW_CR, ROW_GPR0, ROW_GPR4, ROW_GPR8, ROW_GPR12, ROW_IP, ROW_SEL, Record,
-    SEL_DIGITS, STACK_WORDS, vector_name,
+    CODE_BYTES, FRAME_LOST, Mode, ROW_CR, ROW_GPR0, ROW_GPR4, ROW_GPR8, ROW_GPR12, ROW_IP, ROW_SEL,
+    Record, SEL_DIGITS, STACK_WORDS, vector_name,
 };
 use crate::names::entries;
 use alloc::borrow::ToOwned;
@@ -58,6 +58,8 @@ pub struct Dump {
     pub stack: Option<Vec<u64>>,
     /// Other lines of the dump, without [`PREFIX`](crate::dump::PREFIX).
     pub more: Vec<String>,
+    /// The stack pointer was not in memory, so that rip, flags, cs and error code are not known.
+    pub frame_lost: bool,
 }
 
 impl Default for Dump {
@@ -79,6 +81,7 @@ impl Default for Dump {
             code: None,
             stack: None,
             more: Vec::new(),
+            frame_lost: false,
         }
     }
 }
@@ -154,6 +157,7 @@ impl Dump {
                 number(word.strip_prefix("0x")?, width)
             }),
             _ => {
+                self.frame_lost |= line.starts_with(FRAME_LOST);
                 self.more.push(line.to_owned());
                 true
             }

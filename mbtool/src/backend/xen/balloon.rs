@@ -6,6 +6,7 @@
 //! safe ranges. So it must be finished before the machine is read for a plan.
 
 use super::XenError;
+use super::error::NoBalloon;
 use crate::sys::file;
 use crate::sys::number;
 use std::fs;
@@ -122,12 +123,12 @@ pub fn free_memory(
         why,
     };
     let Ok(before_kib) = number(&target) else {
-        return Err(refused(0, "dom0 has no balloon driver"));
+        return Err(refused(0, NoBalloon::Driver));
     };
     let available = available(root);
     let missing_kib = missing.div_ceil(1024);
     if missing.saturating_add(KEEP).saturating_add(data) > available || missing_kib >= before_kib {
-        return Err(refused(available, "dom0 cannot spare it"));
+        return Err(refused(available, NoBalloon::Memory));
     }
     let balloon = Balloon {
         now_kib: before_kib - missing_kib,
@@ -153,7 +154,7 @@ pub fn free_memory(
             (best, stalled) = (now, Duration::ZERO);
         }
         if stalled >= STALL || waited >= WAIT {
-            break refused(available, "dom0's balloon frees no more memory");
+            break refused(available, NoBalloon::Stalled);
         }
         wait(POLL);
         waited += POLL;
@@ -243,16 +244,21 @@ mod tests {
     fn dom0_keeps_a_minimum() {
         // 90 MiB for Xen, 90 for the copy, 128 for dom0
         let root = dom0(300);
-        let err = free_memory(root.path(), 90 * MIB, &|| Ok(0), &|_| unreachable!())
-            .unwrap_err()
-            .to_string();
-        for part in ["dom0 cannot spare it", "dom0_mem=", "300 MiB", "0 bytes"] {
-            assert!(err.contains(part), "{part}: {err}");
-        }
+        let err = free_memory(root.path(), 90 * MIB, &|| Ok(0), &|_| unreachable!()).unwrap_err();
+        let (memory, gone) = (300 * MIB, 0);
+        assert!(
+            matches!(err, XenError::NoRoom { why: NoBalloon::Memory, available, free, .. }
+                if (available, free) == (memory, gone)),
+            "{err}"
+        );
         assert_eq!(target(root.path()), 1_900_000);
         std::fs::remove_file(root.path().join(TARGET)).unwrap();
         let err = free_memory(root.path(), MIB, &|| Ok(0), &|_| unreachable!()).unwrap_err();
-        assert!(err.to_string().contains("no balloon driver"), "{err}");
+        let why = NoBalloon::Driver;
+        assert!(
+            matches!(err, XenError::NoRoom { why: found, .. } if found == why),
+            "{err}"
+        );
     }
 
     #[test]

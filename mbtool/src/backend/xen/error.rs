@@ -1,26 +1,28 @@
 //! Errors of the Xen backend.
 
+use crate::backend::error::REPORT;
 use crate::host::hypervisor::Hypervisor;
 use crate::sys::size::Size;
 use handoff::addr::PhysRange;
 use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
+use xen_shim::fix::{Fix, Remedy, tail};
 use xen_shim::hypercall::HypercallError;
 
-/// A refusal, with a suggested fix.
+/// A refusal.
 #[derive(Debug, thiserror::Error)]
 pub enum XenError {
     /// Not a domain that can replace Xen.
-    #[error("{}", not_dom0(*hypervisor))]
+    #[error("this Linux runs as {hypervisor}{}{}", not_dom0(*hypervisor), tail(self.fix()))]
     NotDom0 {
         /// The detected hypervisor.
         hypervisor: Hypervisor,
     },
     /// Missing privileges.
     #[error(
-        "loading through Xen needs root: this process lacks the capability CAP_SYS_ADMIN; run \
-         mbtool as root in dom0"
+        "loading through Xen needs root: this process lacks the capability CAP_SYS_ADMIN{}",
+        tail(self.fix())
     )]
     NotRoot,
     /// An error of a hypercall or of its device.
@@ -28,8 +30,8 @@ pub enum XenError {
     Hypercall(#[from] HypercallError),
     /// mbtool's own record is unusable.
     #[error(
-        "{}: {source}; without this record nobody knows what is loaded in Xen (its own status does \
-         not say)",
+        "{}: {source}: without this record it is unknown what is loaded in Xen, because Xen's own \
+         status does not tell",
         path.display()
     )]
     Record {
@@ -48,11 +50,9 @@ pub enum XenError {
     },
     /// Xen's heap is too small, and dom0 cannot free enough.
     #[error(
-        "Xen needs {} of free memory for this image until the jump and has {}; {why} (dom0 has {} \
-         available, of which it keeps {} for itself and for a copy of the image): boot Xen with \
-         dom0_mem=SIZE on its command line so that more is left free, shut down a guest, or use a \
-         smaller initrd",
-        Size(*needed), Size(*free), Size(*available), Size(*keep)
+        "Xen needs {} of free memory for this image until the jump and has {}, and {why} (dom0 has \
+         {} available, of which it keeps {} for itself and for a copy of the image){}",
+        Size(*needed), Size(*free), Size(*available), Size(*keep), tail(self.fix())
     )]
     NoRoom {
         /// Needed heap in bytes.
@@ -63,15 +63,13 @@ pub enum XenError {
         available: u64,
         /// Memory that dom0 needs itself, in bytes.
         keep: u64,
-        /// Reason, as a clause.
-        why: &'static str,
+        /// Why dom0's balloon does not help.
+        why: NoBalloon,
     },
     /// Xen's heap has become too small since it was checked.
     #[error(
-        "Xen needs {} of free memory for this image until the jump and has {} by now: shut down a \
-         guest, make dom0 smaller (`xl mem-set 0 SIZE`, or dom0_mem=SIZE on Xen's command line), or \
-         use a smaller initrd",
-        Size(*needed), Size(*free)
+        "Xen needs {} of free memory for this image until the jump and has {} by now{}",
+        Size(*needed), Size(*free), tail(self.fix())
     )]
     Heap {
         /// Needed heap in bytes.
@@ -80,16 +78,13 @@ pub enum XenError {
         free: u64,
     },
     /// An invalid list of segments, which the planner should never make.
-    #[error(
-        "{0}: this is a defect of mbtool, please report it with the output of `mbtool plan --json`"
-    )]
+    #[error("{}: this is a defect of mbtool{}", .0, tail(self.fix()))]
     Segments(String),
     /// Destinations that Xen's allocator may own.
     #[error(
         "{} belong to no domain any more: a page that Xen's allocator hands out while it loads an \
-         image there would be lost, and the host could panic later; run mbtool again, which plans \
-         anew",
-        ranges(list)
+         image there would be lost, and the host could panic later{}",
+        ranges(list), tail(self.fix())
     )]
     Unsafe {
         /// The destinations.
@@ -98,24 +93,23 @@ pub enum XenError {
     /// Loaded, but data may be lost.
     #[error(
         "the image is loaded, but {why}. Pages of it may be lost: it must not be executed, and \
-         unloading or replacing it could panic this host, so mbtool leaves it where it is. Shut \
-         guests down and restart the host by `reboot` when it suits; keep guests and dom0 from \
-         changing their memory (ballooning) while an image is loaded"
+         unloading or replacing it could panic this host, so mbtool leaves it where it is{}",
+        tail(self.fix())
     )]
     Damaged {
         /// Evidence.
         why: String,
     },
     /// A failed load of a crash image that removed the previous one.
-    #[error("{cause}; the crash image that was loaded before is gone, it had to make way")]
+    #[error("the crash image that was loaded before is gone, because Xen frees it first: {cause}")]
     CrashImageLost {
         /// Reason of the failure.
         cause: HypercallError,
     },
     /// An image from an earlier load that must not be executed.
     #[error(
-        "the image that mbtool loaded must not be executed ({why}): pages of it may be lost; restart \
-         the host by `reboot`"
+        "the image that mbtool loaded must not be executed ({why}): pages of it may be lost{}",
+        tail(self.fix())
     )]
     NotToRun {
         /// Evidence.
@@ -124,8 +118,8 @@ pub enum XenError {
     /// An image from an earlier load that must not be freed.
     #[error(
         "the image that mbtool loaded before must not be unloaded or replaced, because freeing it \
-         could panic this host ({why}); restart the host by `reboot`{}",
-        if *unload { ", or take the risk with `mbtool unload --force`" } else { "" }
+         could panic this host ({why}){}",
+        tail(self.fix())
     )]
     NotToFree {
         /// Evidence.
@@ -135,22 +129,22 @@ pub enum XenError {
     },
     /// An image of another program.
     #[error(
-        "Xen's status says that an image was loaded or unloaded that is not mbtool's. {}; `mbtool \
-         unload --force` does it all the same",
-        FOREIGN
+        "Xen's status says that an image was loaded or unloaded that is not mbtool's. {}{}",
+        FOREIGN, tail(self.fix())
     )]
     Foreign,
     /// `exec` without an image of mbtool.
     #[error(
-        "mbtool has loaded no image into this Xen: run `mbtool load` first{}{}",
+        "mbtool has loaded no image into this Xen{}{}{}",
         if *others {
             " (another program seems to have loaded one: the program that did starts it, `kexec -e` \
              for kexec-tools)"
         } else { "" },
-        if *crash { "; the crash image that is loaded runs when Xen or dom0 crashes" } else { "" }
+        if *crash { "; the crash image that is loaded runs when Xen or dom0 crashes" } else { "" },
+        tail(self.fix())
     )]
     NotLoaded {
-        /// True when another program seems to have loaded an image.
+        /// Another program loaded something.
         others: bool,
         /// True when mbtool has loaded a crash image.
         crash: bool,
@@ -158,22 +152,21 @@ pub enum XenError {
     /// `exec` after a load or unload by another program.
     #[error(
         "since mbtool loaded {image}, another program has loaded or unloaded an image (Xen's status \
-         has changed), so it is not known what would run: run `mbtool load` again"
+         has changed), so it is not known what would run{}",
+        tail(self.fix())
     )]
     Replaced {
         /// Name of mbtool's image.
         image: String,
     },
     /// There is no crash area.
-    #[error(
-        "no memory is reserved for a crash image: `mbtool crash size` says which crashkernel= belongs \
-         on Xen's command line"
-    )]
+    #[error("no memory is reserved for a crash image{}", tail(self.fix()))]
     NoCrashArea,
     /// Too few pages for Xen in the crash area.
     #[error(
         "the crash area {area} has {free} free pages beside the image, and Xen needs {needed} of \
-         them for control pages and page tables: `mbtool crash size` says which crashkernel= would do"
+         them for control pages and page tables{}",
+        tail(self.fix())
     )]
     CrashAreaFull {
         /// The area.
@@ -185,28 +178,90 @@ pub enum XenError {
     },
 }
 
+impl Fix for XenError {
+    fn fix(&self) -> Remedy {
+        let fix = match self {
+            Self::NotDom0 { hypervisor } => match hypervisor {
+                Hypervisor::Bare => "leave --backend out, or use --backend linux",
+                Hypervisor::XenPvhDom0 => Hypervisor::PV_DOM0,
+                Hypervisor::XenHvmGuest => "use --backend linux, which replaces this guest alone",
+                Hypervisor::XenUnknown => Hypervisor::MOUNT,
+                Hypervisor::XenPvDom0
+                | Hypervisor::XenPvGuest
+                | Hypervisor::XenPvhGuest
+                | Hypervisor::XenGuest => "run mbtool in dom0",
+            },
+            Self::NotRoot => "run mbtool as root in dom0",
+            Self::Hypercall(error) | Self::CrashImageLost { cause: error } => return error.fix(),
+            Self::NoRoom { .. } => {
+                "boot Xen with dom0_mem=SIZE on its command line so that more is left free, shut \
+                 down a guest, or use a smaller initrd"
+            }
+            Self::Heap { .. } => {
+                "shut down a guest, make dom0 smaller (`xl mem-set 0 SIZE`, or dom0_mem=SIZE on \
+                 Xen's command line), or use a smaller initrd"
+            }
+            Self::Segments(_) => REPORT,
+            Self::Unsafe { .. } => "run mbtool again, which plans anew",
+            Self::Damaged { .. } => {
+                "shut guests down and restart the host by `reboot` when it suits, and keep guests \
+                 and dom0 from changing their memory (ballooning) while an image is loaded"
+            }
+            Self::NotToRun { .. } | Self::NotToFree { unload: false, .. } => {
+                "restart the host by `reboot`"
+            }
+            Self::NotToFree { unload: true, .. } => {
+                "restart the host by `reboot`, or take the risk with `mbtool unload --force`"
+            }
+            Self::Foreign => "`mbtool unload --force` does it all the same",
+            Self::NotLoaded { .. } => "run `mbtool load` first",
+            Self::Replaced { .. } => "run `mbtool load` again",
+            Self::NoCrashArea => {
+                "`mbtool crash size` says which crashkernel= belongs on Xen's command line"
+            }
+            Self::CrashAreaFull { .. } => "`mbtool crash size` says which crashkernel= would do",
+            Self::Record { .. } | Self::Balloon { .. } => return None,
+        };
+        Some(fix.into())
+    }
+}
+
+/// Why dom0 cannot give memory to Xen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoBalloon {
+    /// No file with its target.
+    #[error("dom0 has no balloon driver")]
+    Driver,
+    /// dom0 needs what it has.
+    #[error("dom0 cannot spare it")]
+    Memory,
+    /// Its target is not reached.
+    #[error("dom0's balloon frees no more memory")]
+    Stalled,
+}
+
 /// Risk of unloading or replacing an image of another program.
 pub const FOREIGN: &str = "Unloading or replacing it can panic the host: an image of kexec-tools \
                            may contain pages that Xen has mistaken for page 0 (a defect of every \
                            Xen so far), and freeing those stops Xen";
 
-fn not_dom0(hypervisor: Hypervisor) -> String {
-    let why = match hypervisor {
-        Hypervisor::Bare => {
-            "there is no Xen below this Linux; leave --backend out, or use --backend linux"
-        }
+/// Why this domain cannot load through Xen.
+const fn not_dom0(hypervisor: Hypervisor) -> &'static str {
+    match hypervisor {
+        Hypervisor::Bare => ": there is no Xen below this Linux",
         Hypervisor::XenPvhDom0 => {
-            "Xen has the kexec hypercall for a paravirtualized dom0 only and answers ENOSYS to a \
-             PVH dom0; boot Xen without dom0=pvh to load from here"
+            ": Xen has the kexec hypercall for a paravirtualized dom0 only and answers ENOSYS to a \
+             PVH dom0"
         }
-        Hypervisor::XenHvmGuest => {
-            "the kexec hypercall is the control domain's; this guest can replace itself with \
-             --backend linux"
+        Hypervisor::XenHvmGuest => ": the kexec hypercall is the control domain's",
+        Hypervisor::XenUnknown => "",
+        Hypervisor::XenPvDom0
+        | Hypervisor::XenPvGuest
+        | Hypervisor::XenPvhGuest
+        | Hypervisor::XenGuest => {
+            ": the kexec hypercall, and the machine, are the control domain's"
         }
-        Hypervisor::XenUnknown => Hypervisor::MOUNT,
-        _ => "the kexec hypercall, and the machine, are the control domain's: run mbtool in dom0",
-    };
-    format!("this Linux runs as {hypervisor}: {why}")
+    }
 }
 
 /// Formats at most three ranges, and the number of others.
@@ -226,23 +281,6 @@ pub(super) fn ranges(list: &[PhysRange]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_type_of_domain_gets_a_reason() {
-        for (hypervisor, part) in [
-            (Hypervisor::Bare, "--backend linux"),
-            (Hypervisor::XenPvhDom0, "without dom0=pvh"),
-            (Hypervisor::XenHvmGuest, "--backend linux"),
-            (Hypervisor::XenUnknown, "mount -t xenfs"),
-            (Hypervisor::XenPvGuest, "run mbtool in dom0"),
-        ] {
-            let text = XenError::NotDom0 { hypervisor }.to_string();
-            assert!(
-                text.contains(part) && text.contains(&hypervisor.to_string()),
-                "{text}"
-            );
-        }
-    }
 
     #[test]
     fn long_lists_are_truncated() {

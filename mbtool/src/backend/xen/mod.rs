@@ -12,7 +12,7 @@ mod load;
 pub mod record;
 pub mod status;
 
-pub use error::{FOREIGN, XenError};
+pub use error::{FOREIGN, NoBalloon, XenError};
 
 use super::{Backend, BackendError, Done, Unload};
 use crate::host::hypervisor::Hypervisor;

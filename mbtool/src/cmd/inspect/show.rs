@@ -1,7 +1,7 @@
 //! Text format of the report.
 
 use super::needs::information_list;
-use super::{ImageReport, InspectReport, NoteReport, TagReport};
+use super::{EntrySource, ImageReport, InspectReport, NoteReport, TagReport};
 use crate::image::Format;
 use crate::image::linux::{Setup, XLF_5LEVEL, XLF_EFI_KEXEC};
 use crate::image::sniff::Kind;
@@ -204,8 +204,10 @@ impl ImageReport {
             };
         }
         match (self.relocatable.tag, self.relocatable.position_independent) {
-            (Some(_), false) if self.entry.source == "PVH note" => "yes, by its PVH notes".into(),
-            (Some(_), false) => "yes, by tag 10".into(),
+            (Some(_), false) => match self.entry.source {
+                EntrySource::PvhNote => "yes, by its PVH notes".into(),
+                _ => "yes, by tag 10".into(),
+            },
             (Some(_), true) => format!("yes, by tag 10, with {relocs} relocations to apply"),
             (None, true) => format!("yes, ET_DYN with {relocs} relocations to apply"),
             (None, false) => "no".into(),

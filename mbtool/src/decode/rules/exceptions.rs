@@ -2,7 +2,7 @@
 
 use super::{Answer, Facts, answer};
 use crate::decode::bits::{self, CR0_EM_TS, CR4_OSFXSR, CR4_OSXSAVE};
-use crate::decode::disasm;
+use crate::decode::disasm::{self, Vector};
 use handoff::dump::Mode;
 use iced_x86::Mnemonic;
 
@@ -19,15 +19,12 @@ pub(crate) fn ud2(facts: &Facts<'_>) -> Answer {
 pub(crate) fn sse_off(facts: &Facts<'_>) -> Answer {
     let instruction = facts.instruction?;
     let dump = facts.dump();
-    if !disasm::needs_sse(&instruction) {
-        return None;
-    }
+    let vector = disasm::vector(&instruction)?;
     let (cr0, cr4) = (dump.cr[0]?, dump.cr[3]?);
-    let avx = format!("{:?}", instruction.cpuid_features()).contains("AVX");
     let off = match () {
         () if cr0 & 4 != 0 => "CR0.EM is set",
         () if cr4 & CR4_OSFXSR == 0 => "CR4.OSFXSR is 0",
-        () if avx && cr4 & CR4_OSXSAVE == 0 => "CR4.OSXSAVE is 0",
+        () if vector == Vector::Avx && cr4 & CR4_OSXSAVE == 0 => "CR4.OSXSAVE is 0",
         () => return None,
     };
     answer(

@@ -72,12 +72,6 @@ pub(super) type Answer = Option<(String, String)>;
 /// A rule and its name.
 pub(super) type Rule = (&'static str, fn(&Facts<'_>) -> Answer);
 
-/// True when the dump marks rip, flags, cs and error code as unknown.
-#[must_use]
-pub fn is_frame_lost(dump: &Dump) -> bool {
-    dump.more.iter().any(|line| line.starts_with("frame lost"))
-}
-
 /// Watchpoint of `--guard`.
 pub(super) fn guard(facts: &Facts<'_>) -> Answer {
     let dump = facts.dump();

@@ -2,8 +2,22 @@
 
 use super::Load;
 
+/// What `e_entry` of an image is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::image) enum EntryAddress {
+    /// As ELF has it.
+    Virtual,
+    /// As in a vmlinux.
+    Physical,
+}
+
 /// Returns the physical address of `e_entry`.
-pub(super) fn physical(e_entry: u64, loads: &[Load<'_>], warnings: &mut Vec<String>) -> u64 {
+pub(super) fn physical(
+    e_entry: u64,
+    expected: EntryAddress,
+    loads: &[Load<'_>],
+    warnings: &mut Vec<String>,
+) -> u64 {
     let virtually = |load: &&Load<'_>| {
         e_entry
             .checked_sub(load.vaddr)
@@ -22,7 +36,8 @@ pub(super) fn physical(e_entry: u64, loads: &[Load<'_>], warnings: &mut Vec<Stri
         }
         return physical;
     }
-    if loads.iter().any(|load| load.range.contains(e_entry)) {
+    let inside = || loads.iter().any(|load| load.range.contains(e_entry));
+    if expected == EntryAddress::Virtual && inside() {
         warnings.push(format!(
             "entry point {e_entry:#x} is in no segment's virtual memory and is taken as physical"
         ));

@@ -39,11 +39,7 @@ pub(in crate::image) fn layout(
             header.e_machine
         )));
     }
-    let mut layout = elf::layout(file)?;
-    // e_entry of a vmlinux is physical
-    layout
-        .warnings
-        .retain(|warning| !warning.ends_with("taken as physical"));
+    let mut layout = elf::layout_entered(file, elf::EntryAddress::Physical)?;
     let ends = layout.segments.iter().map(|segment| segment.range);
     let start = ends.clone().map(|range| range.start).min().unwrap_or(0);
     let size = ends.map(|range| range.end).max().unwrap_or(0) - start;

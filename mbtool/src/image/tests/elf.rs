@@ -172,11 +172,12 @@ fn overlapping_file_bytes_must_agree() {
         Segment::load(0x10_1000, vec![1], 0),
         Segment::load(0x10_0100, other, 0),
     ]);
-    assert_eq!(
-        message(&bytes),
-        "program headers 0 and 2 (PT_LOAD) put different file bytes at physical address 0x100120: \
-         fix the linker script"
-    );
+    let expected = Reason::Conflict {
+        first: 0,
+        second: 2,
+        addr: 0x10_0120,
+    };
+    assert_eq!(parse(&bytes).unwrap_err(), expected);
 }
 
 #[test]

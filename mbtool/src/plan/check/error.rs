@@ -2,6 +2,7 @@
 
 use crate::plan::place::allocator;
 use handoff::addr::PhysRange;
+use xen_shim::fix::{Fix, Remedy, tail};
 
 /// A plan that the kernel would refuse, or that would crash.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,8 +55,8 @@ pub enum CheckError {
     },
     /// kexec returns EINVAL.
     #[error(
-        "{what} {total:#x} bytes, the kernel takes at most half of the RAM, {half:#x}: load less, \
-         or do it on a machine with more memory"
+        "{what} {total:#x} bytes, the kernel takes at most half of the RAM, {half:#x}{}",
+        tail(self.fix())
     )]
     HalfOfRam {
         /// Subject with its verb: "module 1: initrd.img has", "all segments
@@ -78,8 +79,8 @@ pub enum CheckError {
     },
     /// kexec returns ENOMEM.
     #[error(
-        "{left} pages of the crash region {region} are left, the kernel needs {needed} for itself: \
-         `mbtool crash size` says which crashkernel= would do"
+        "{left} pages of the crash region {region} are left, the kernel needs {needed} for itself{}",
+        tail(self.fix())
     )]
     CrashRegionFull {
         /// Free pages.
@@ -100,9 +101,8 @@ pub enum CheckError {
     /// Xen returns ENOMEM, or loads incompletely.
     #[error(
         "Xen keeps a loaded image in its free heap, which has {free} pages left, and {needed} are \
-         needed: give memory of dom0 back to Xen (`xl mem-set 0 ...`, or a smaller number in \
-         /sys/devices/system/xen_memory/xen_memory0/target_kb), boot Xen with a smaller dom0_mem=, \
-         or load less"
+         needed{}",
+        tail(self.fix())
     )]
     HeapTooSmall {
         /// Pages for the image, its page list and its page tables.
@@ -158,4 +158,31 @@ pub enum CheckError {
         /// The conflicting range.
         range: PhysRange,
     },
+}
+
+impl Fix for CheckError {
+    fn fix(&self) -> Remedy {
+        let fix = match self {
+            Self::HalfOfRam { .. } => "load less, or do it on a machine with more memory",
+            Self::CrashRegionFull { .. } => "`mbtool crash size` says which crashkernel= would do",
+            Self::HeapTooSmall { .. } => {
+                "give memory of dom0 back to Xen (`xl mem-set 0 ...`, or a smaller number in \
+                 /sys/devices/system/xen_memory/xen_memory0/target_kb), boot Xen with a smaller \
+                 dom0_mem=, or load less"
+            }
+            Self::Unaligned { .. }
+            | Self::TooHigh { .. }
+            | Self::TooMuchData { .. }
+            | Self::Overlap { .. }
+            | Self::TooMany { .. }
+            | Self::OutsideCrashRegion { .. }
+            | Self::Nothing { .. }
+            | Self::InFreeHeap { .. }
+            | Self::NotRam { .. }
+            | Self::EntryNotLoaded { .. }
+            | Self::Above4Gib { .. }
+            | Self::InTheWay { .. } => return None,
+        };
+        Some(fix.into())
+    }
 }

@@ -3,15 +3,13 @@
 use super::Reserve;
 use crate::host::CrashRegion;
 use handoff::addr::{FOUR_GIB, PhysRange};
+use xen_shim::fix::{Fix, Remedy, tail};
 
 /// There is no usable crash region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegionError {
     /// Nothing is reserved.
-    #[error(
-        "-p: no memory is reserved for a crash image: {}",
-        reserve(("add", "to"), *xen, *advice)
-    )]
+    #[error("no memory is reserved for a crash image{}", tail(self.fix()))]
     None {
         /// True when Xen makes the reservation.
         xen: bool,
@@ -20,9 +18,9 @@ pub enum RegionError {
     },
     /// The region is not addressable.
     #[error(
-        "-p: the crash region {region} ends above 4 GiB, where the handoff does not load an image \
-         (the crashkernel= that reserves it has \"{}\", or is too large for what is free below): {}",
-        if *xen { "@" } else { ",high" }, reserve(("replace it by", "on"), *xen, *advice)
+        "the crash region {region} ends above 4 GiB, where the handoff does not load an image \
+         (the crashkernel= that reserves it has \"{}\", or is too large for what is free below){}",
+        if *xen { "@" } else { ",high" }, tail(self.fix())
     )]
     TooHigh {
         /// The reserved region.
@@ -32,6 +30,21 @@ pub enum RegionError {
         /// Advised reservation, if known.
         advice: Option<Reserve>,
     },
+}
+
+impl Fix for RegionError {
+    fn fix(&self) -> Remedy {
+        let (verb, to, xen, advice) = match *self {
+            Self::None { xen, advice } => ("add", "to", xen, advice),
+            Self::TooHigh { xen, advice, .. } => ("replace it by", "on", xen, advice),
+        };
+        let whose = Reserve { bytes: 0, xen }.whose();
+        let fix = match advice {
+            Some(reserve) => format!("{verb} {reserve} (or more) {to} {whose} and reboot"),
+            None => format!("`mbtool crash size` says which crashkernel= belongs on {whose}"),
+        };
+        Some(fix.into())
+    }
 }
 
 impl RegionError {
@@ -46,19 +59,6 @@ impl RegionError {
                 xen,
                 advice,
             },
-        }
-    }
-}
-
-fn reserve((verb, where_to): (&str, &str), xen: bool, advice: Option<Reserve>) -> String {
-    match advice {
-        Some(reserve) => {
-            let whose = reserve.whose();
-            format!("{verb} {reserve} (or more) {where_to} {whose} and reboot")
-        }
-        None => {
-            let whose = Reserve { bytes: 0, xen }.whose();
-            format!("`mbtool crash size` prints the crashkernel= parameter for {whose}")
         }
     }
 }
@@ -109,65 +109,51 @@ mod tests {
             start: FOUR_GIB,
             end: FOUR_GIB + 256 * MIB,
         };
-        let text = choose(&[LOW, high], false).unwrap_err().to_string();
-        assert!(
-            text.contains("0x100000000-0x110000000") && text.contains("`mbtool crash size` prints"),
-            "{text}"
-        );
+        let region = PhysRange {
+            start: high.start,
+            end: high.end,
+        };
+        let expected = RegionError::TooHigh {
+            region,
+            xen: false,
+            advice: None,
+        };
+        assert_eq!(choose(&[LOW, high], false), Err(expected));
     }
 
-    const fn reserve(mib: u64, xen: bool) -> Reserve {
-        Reserve {
-            bytes: mib * MIB,
+    #[test]
+    fn the_remedy_names_the_command_line() {
+        let reserve = |xen| Reserve {
+            bytes: 256 * MIB,
             xen,
-        }
-    }
-
-    #[test]
-    fn a_region_above_4_gib_is_refused_with_advice() {
-        let high = CrashRegion {
-            start: FOUR_GIB,
-            end: 2 * FOUR_GIB,
         };
-        for (xen, part) in [
-            (
-                false,
-                "\",high\", or is too large for what is free below): replace it by \
-                 crashkernel=544M (or more) on the kernel's command line and reboot",
-            ),
-            (
-                true,
-                "replace it by crashkernel=544M,below=4G (or more) on Xen's command line (not dom0's) and",
-            ),
-        ] {
-            let error = choose(&[high], xen).unwrap_err();
-            let text = error.advising(reserve(544, xen)).to_string();
-            assert!(text.contains(part), "{text}");
-        }
-    }
-
-    #[test]
-    fn without_a_region_the_error_names_the_command_line_to_change() {
-        let text = |xen| {
-            choose(&[], xen)
-                .unwrap_err()
-                .advising(reserve(256, xen))
-                .to_string()
+        let fix = |xen| {
+            let error = choose(&[], xen).unwrap_err();
+            (error.fix(), error.advising(reserve(xen)).fix())
         };
+        let some = |text: &'static str| Some(text.into());
         assert_eq!(
-            text(false),
-            "-p: no memory is reserved for a crash image: add crashkernel=256M (or more) to the \
-             kernel's command line and reboot"
+            fix(false),
+            (
+                some(
+                    "`mbtool crash size` says which crashkernel= belongs on the kernel's command \
+                     line"
+                ),
+                some("add crashkernel=256M (or more) to the kernel's command line and reboot")
+            )
         );
         assert_eq!(
-            text(true),
-            "-p: no memory is reserved for a crash image: add crashkernel=256M,below=4G (or more) \
-             to Xen's command line (not dom0's) and reboot"
-        );
-        assert_eq!(
-            choose(&[], true).unwrap_err().to_string(),
-            "-p: no memory is reserved for a crash image: `mbtool crash size` prints the \
-             crashkernel= parameter for Xen's command line (not dom0's)"
+            fix(true),
+            (
+                some(
+                    "`mbtool crash size` prints the crashkernel= parameter for Xen's command line \
+                     (not dom0's)"
+                ),
+                some(
+                    "add crashkernel=256M,below=4G (or more) to Xen's command line (not dom0's) \
+                     and reboot"
+                )
+            )
         );
     }
 }

@@ -1,16 +1,16 @@
 //! `--console`: resolves the consoles of the handoff on this machine.
 
 mod kernel;
+mod note;
 mod parse;
 mod pci;
 
+pub use note::{COM1, ConsoleError, Note, Source};
 pub use parse::{ConsoleSpec, PciSpec, console as parse};
 
 use crate::host::Host;
 use crate::host::serial::{PortAt, Spcr};
-use crate::plan::report::console_text;
 use crate::ramlog;
-use anyhow::{Context, anyhow, bail, ensure};
 use handoff::abi::MAX_SINKS;
 use handoff::spec::Console;
 
@@ -19,8 +19,8 @@ use handoff::spec::Console;
 pub struct Resolved {
     /// Consoles in the order given, without duplicates.
     pub consoles: Vec<Console>,
-    /// Notes for stderr.
-    pub notes: Vec<String>,
+    /// Lines for stderr.
+    pub notes: Vec<Note>,
 }
 
 /// Resolves `args` on `host`; `image` is the command line of the image.
@@ -33,27 +33,22 @@ pub struct Resolved {
 ///
 /// For `none` with others, more consoles than the handoff supports, a PCI
 /// function without a UART, or a RAM log without reserved memory.
-pub fn resolve(args: &[ConsoleSpec], host: &Host, image: &str) -> anyhow::Result<Resolved> {
+pub fn resolve(args: &[ConsoleSpec], host: &Host, image: &str) -> Result<Resolved, ConsoleError> {
     let mut resolved = Resolved::default();
     if args.contains(&ConsoleSpec::None) {
-        ensure!(
-            args.len() == 1,
-            "--console none does not go with other consoles"
-        );
-        return Ok(resolved);
+        return match args.len() {
+            1 => Ok(resolved),
+            _ => Err(ConsoleError::NoneWithOthers),
+        };
     }
     for arg in args {
         let console = match arg {
             ConsoleSpec::Fixed(console) => Some(*console),
             ConsoleSpec::Auto => auto(host, image, &mut resolved.notes),
             ConsoleSpec::Pci(arg) => {
-                let (console, warning) =
-                    pci::resolve(arg, &host.serial.pci).map_err(|err| anyhow!(err))?;
-                resolved.notes.push(format!(
-                    "handoff console: {} (PCI function {})",
-                    console_text(&console),
-                    arg.address
-                ));
+                let (console, warning) = pci::resolve(arg, &host.serial.pci)?;
+                let address = arg.address;
+                resolved.notes.push(Note::Pci { console, address });
                 resolved.notes.extend(warning);
                 Some(console)
             }
@@ -64,39 +59,32 @@ pub fn resolve(args: &[ConsoleSpec], host: &Host, image: &str) -> anyhow::Result
         resolved.consoles.extend(new);
     }
     if resolved.consoles.len() > MAX_SINKS {
-        bail!(
-            "--console: {} consoles, the handoff prints to at most {MAX_SINKS}",
-            resolved.consoles.len()
-        );
+        return Err(ConsoleError::TooMany(resolved.consoles.len()));
     }
     Ok(resolved)
 }
 
-fn auto(host: &Host, image: &str, notes: &mut Vec<String>) -> Option<Console> {
+fn auto(host: &Host, image: &str, notes: &mut Vec<Note>) -> Option<Console> {
     let found = from_firmware(host.serial.spcr.as_ref(), notes)
-        .map(|console| (console, "firmware: ACPI table SPCR".to_owned()))
+        .map(|console| (console, Source::Firmware))
         .or_else(|| {
             let cards = &host.serial.pci;
             let (console, word) = kernel::from_kernel(&host.cmdline, cards)?;
-            Some((console, format!("the running kernel's `{word}`")))
+            Some((console, Source::Kernel(word.to_string())))
         })
         .or_else(|| {
             let (console, word) = kernel::from_image(image)?;
-            Some((console, format!("the image's `{word}`")))
+            Some((console, Source::Image(word.to_string())))
         });
-    notes.push(match &found {
-        Some((console, source)) => {
-            format!("handoff console: {} (from {source})", console_text(console))
-        }
-        None => "handoff console: none found (no ACPI table SPCR, no console=ttyS or earlyprintk= \
-                 on the running kernel's command line, no com1= on the image's): a failure between \
-                 the two kernels will be silent; give --console com1 to see it"
-            .into(),
-    });
-    found.map(|(console, _)| console)
+    let Some((console, source_of)) = found else {
+        notes.push(Note::NoneFound);
+        return None;
+    };
+    notes.push(Note::Found { console, source_of });
+    Some(console)
 }
 
-fn from_firmware(spcr: Option<&Spcr>, notes: &mut Vec<String>) -> Option<Console> {
+fn from_firmware(spcr: Option<&Spcr>, notes: &mut Vec<Note>) -> Option<Console> {
     match spcr?.port() {
         Ok(PortAt::Io(port)) => Some(Console::Pio {
             port,
@@ -113,29 +101,17 @@ fn from_firmware(spcr: Option<&Spcr>, notes: &mut Vec<String>) -> Option<Console
             divisor: None,
         }),
         Err(why) => {
-            notes.push(format!(
-                "firmware's console (ACPI table SPCR) cannot be used: {why}"
-            ));
+            notes.push(Note::Spcr(why));
             None
         }
     }
 }
 
-fn ram_log(host: &Host, notes: &mut Vec<String>) -> anyhow::Result<Console> {
+fn ram_log(host: &Host, notes: &mut Vec<Note>) -> Result<Console, ConsoleError> {
     let kept = ramlog::reserved(&host.cmdline);
     let console = kept.iter().find_map(|range| ramlog::console_in(*range));
-    let console = console.with_context(|| {
-        format!(
-            "--console ramlog: the running kernel reserves no memory for it; boot it with {} on its \
-             command line (every kernel that is to read the log, too), or give an address: \
-             ramlog:ADDR",
-            ramlog::EXAMPLE
-        )
-    })?;
-    notes.push(format!(
-        "handoff console: {} (memory reserved by the running kernel's memmap=)",
-        console_text(&console)
-    ));
+    let console = console.ok_or(ConsoleError::NoRamLog)?;
+    notes.push(Note::RamLog { console });
     Ok(console)
 }
 

@@ -1,5 +1,6 @@
 //! The UART of a PCI function.
 
+use super::note::{ConsoleError, Note};
 use super::parse::PciSpec;
 use crate::host::serial::{Bar, PciAddress, PciSerial};
 use handoff::spec::Console;
@@ -33,17 +34,18 @@ pub(super) fn first(cards: &[PciSerial], address: PciAddress) -> Option<Console>
 pub(super) fn resolve(
     arg: &PciSpec,
     cards: &[PciSerial],
-) -> Result<(Console, Option<String>), String> {
+) -> Result<(Console, Option<Note>), ConsoleError> {
     let address = arg.address;
+    let refused = |why: String| ConsoleError::Pci { address, why };
     let Some(card) = cards.iter().find(|card| card.address == address) else {
         let there: Vec<String> = cards.iter().map(|card| card.address.to_string()).collect();
         let there = match there.is_empty() {
             true => "none".to_owned(),
             false => there.join(", "),
         };
-        return Err(format!(
-            "pci:{address}: no serial controller (PCI class 0x0700) there; this machine has: {there}"
-        ));
+        return Err(refused(format!(
+            "no serial controller (PCI class 0x0700) there; this machine has: {there}"
+        )));
     };
     let fits = |bar: &&Bar| {
         let stride = if bar.io { 1 } else { u64::from(arg.stride) };
@@ -53,8 +55,8 @@ pub(super) fn resolve(
     let wanted = |bar: &&Bar| arg.bar.is_none_or(|index| index == bar.index);
     let Some(bar) = card.bars.iter().filter(wanted).find(fits) else {
         let bars: Vec<String> = card.bars.iter().map(describe).collect();
-        return Err(format!(
-            "pci:{address}: no BAR has a UART of stride {} at offset {:#x}; it has: {}",
+        return Err(refused(format!(
+            "no BAR has a UART of stride {} at offset {:#x}; it has: {}",
             arg.stride,
             arg.offset,
             if bars.is_empty() {
@@ -62,23 +64,22 @@ pub(super) fn resolve(
             } else {
                 bars.join(", ")
             }
-        ));
+        )));
     };
     let start = bar.start.checked_add(arg.offset);
-    let start = start.ok_or_else(|| format!("pci:{address}: {} wraps", describe(bar)))?;
+    let start = start.ok_or_else(|| refused(format!("{} wraps", describe(bar))))?;
     let console = if bar.io {
         if (arg.stride, arg.width) != (1, 8) {
-            return Err(format!(
-                "pci:{address}: {} is I/O ports, which have no stride or width; choose a memory \
-                 BAR with bar=N",
+            return Err(refused(format!(
+                "{} is I/O ports, which have no stride or width; choose a memory BAR with bar=N",
                 describe(bar)
-            ));
+            )));
         }
         let port = u16::try_from(start)
             .ok()
             .filter(|port| *port <= u16::MAX - 7);
         Console::Pio {
-            port: port.ok_or_else(|| format!("pci:{address}: {} is too high", describe(bar)))?,
+            port: port.ok_or_else(|| refused(format!("{} is too high", describe(bar))))?,
             divisor: arg.divisor,
         }
     } else {
@@ -90,15 +91,8 @@ pub(super) fn resolve(
         }
     };
     let decodes = if bar.io { COMMAND_IO } else { COMMAND_MEMORY };
-    let silent = card.command.is_some_and(|command| command & decodes == 0);
-    let warning = silent.then(|| {
-        format!(
-            "pci:{address} does not answer at its BAR (command register {:#06x}): nothing will be \
-             printed there; load its driver (8250_pci), or write 1 to \
-             /sys/bus/pci/devices/{address}/enable",
-            card.command.unwrap_or_default()
-        )
-    });
+    let silent = card.command.filter(|command| command & decodes == 0);
+    let warning = silent.map(|command| Note::PciSilent { address, command });
     Ok((console, warning))
 }
 
@@ -132,7 +126,7 @@ mod tests {
         }]
     }
 
-    fn of(text: &str, command: Option<u16>) -> Result<(Console, Option<String>), String> {
+    fn of(text: &str, command: Option<u16>) -> Result<(Console, Option<Note>), ConsoleError> {
         match super::super::parse::console(text) {
             Ok(super::super::ConsoleSpec::Pci(arg)) => resolve(&arg, &cards(command)),
             other => panic!("{other:?}"),
@@ -170,7 +164,12 @@ mod tests {
     #[test]
     fn a_card_with_decoding_disabled_is_a_warning() {
         let warning = |text, command| of(text, command).unwrap().1;
-        assert!(warning("pci:00:16.3", Some(2)).unwrap().contains("0x0002"));
+        let address = "00:16.3".parse().unwrap();
+        let silent = Note::PciSilent {
+            address,
+            command: 2,
+        };
+        assert_eq!(warning("pci:00:16.3", Some(2)), Some(silent));
         assert_eq!(warning("pci:00:16.3", Some(1)), None);
         assert!(warning("pci:00:16.3,bar=1", Some(1)).is_some());
         assert_eq!(warning("pci:00:16.3,bar=1", Some(7)), None);
@@ -185,7 +184,7 @@ mod tests {
             ("pci:00:16.3,offset=0xffffffffffffffff", "it has"),
             ("pci:00:16.3,stride=4", "no stride"),
         ] {
-            let error = of(text, None).unwrap_err();
+            let error = of(text, None).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
     }

@@ -156,7 +156,7 @@ pub const REFUSED: &[Case] = &[
         "crash",
         "mbtool load -p fixed",
         &[
-            "no memory is reserved for a crash image: add crashkernel=",
+            "no memory is reserved for a crash image; add crashkernel=",
             "M (or more) to the kernel's command line and reboot",
         ],
     ),

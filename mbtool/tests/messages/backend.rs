@@ -1,0 +1,284 @@
+//! Errors of the backends, and of the verbs next to them.
+
+use super::{denied, json, messages, range};
+use handoff::addr::MIB;
+use handoff::spec::Console;
+use mbtool::backend::BackendError;
+use mbtool::backend::xen::{NoBalloon, XenError};
+use mbtool::cmd::exec::ExecError;
+use mbtool::host::error::MemoryError;
+use mbtool::host::hypervisor::Hypervisor;
+use mbtool::host::kexec_state::Lockdown;
+use mbtool::host::map::MapError;
+use mbtool::host::serial::SpcrError;
+use mbtool::request::console::{ConsoleError, Note, Source};
+use rustix::io::Errno;
+use xen_shim::hypercall::HypercallError;
+
+#[test]
+fn backend() {
+    let guest = |hypervisor| BackendError::XenGuest { hypervisor };
+    messages!(BackendError {
+        NotRoot: [BackendError::NotRoot],
+        LoadDisabled: [BackendError::LoadDisabled],
+        LimitUsedUp: [BackendError::LimitUsedUp {
+            sysctl: "kernel.kexec_load_limit_panic"
+        }],
+        Lockdown: [
+            BackendError::Lockdown {
+                mode: Lockdown::Integrity,
+                secure_boot: Some(true)
+            },
+            BackendError::Lockdown {
+                mode: Lockdown::Confidentiality,
+                secure_boot: None
+            },
+        ],
+        Forbidden: [
+            BackendError::Forbidden {
+                lockdown_hidden: false
+            },
+            BackendError::Forbidden {
+                lockdown_hidden: true
+            },
+        ],
+        NoKexec: [BackendError::NoKexec],
+        NoSyscall: [BackendError::NoSyscall],
+        Busy: [BackendError::Busy],
+        Invalid: [BackendError::Invalid],
+        Address: [
+            BackendError::Address { crash: false },
+            BackendError::Address { crash: true },
+        ],
+        NoMemory: [
+            BackendError::NoMemory { crash: false },
+            BackendError::NoMemory { crash: true },
+        ],
+        Fault: [BackendError::Fault],
+        Unsupported: [BackendError::Unsupported],
+        Other: [BackendError::Other { errno: libc::EIO }],
+        Architecture: [BackendError::Architecture],
+        XenGuest: [
+            guest(Hypervisor::XenPvDom0),
+            guest(Hypervisor::XenPvhDom0),
+            guest(Hypervisor::XenPvGuest),
+            guest(Hypervisor::XenUnknown),
+        ],
+        Xen: [BackendError::Xen(XenError::NotRoot)],
+        NoCrashRegion: [BackendError::NoCrashRegion],
+        CrashImageLost: [BackendError::CrashImageLost {
+            cause: Box::new(BackendError::Busy)
+        }],
+        Foreign: [BackendError::Foreign {
+            path: "out".into(),
+            found: "notes.txt".into()
+        }],
+        NoDirectory: [BackendError::NoDirectory { path: "out".into() }],
+        Io: [BackendError::Io {
+            path: "out/plan.json".into(),
+            source: denied()
+        }],
+        Json: [BackendError::Json(json())],
+    });
+}
+
+#[test]
+fn xen() {
+    let area = range(0x1000_0000, 0x2000_0000);
+    let why = "1 page of it was free".to_owned();
+    let domain = |hypervisor| XenError::NotDom0 { hypervisor };
+    messages!(XenError {
+        NotDom0: [
+            domain(Hypervisor::Bare),
+            domain(Hypervisor::XenPvhDom0),
+            domain(Hypervisor::XenHvmGuest),
+            domain(Hypervisor::XenUnknown),
+            domain(Hypervisor::XenPvGuest),
+        ],
+        NotRoot: [XenError::NotRoot],
+        Hypercall: [XenError::Hypercall(HypercallError::NoDevice)],
+        Record: [XenError::Record {
+            path: "/run/mbtool/xen".into(),
+            source: denied()
+        }],
+        Balloon: [XenError::Balloon {
+            path: "/sys/devices/system/xen_memory/xen_memory0/target_kb".into(),
+            source: denied()
+        }],
+        NoRoom: [XenError::NoRoom {
+            needed: 90 * MIB,
+            free: 10 * MIB,
+            available: 300 * MIB,
+            keep: 218 * MIB,
+            why: NoBalloon::Memory
+        }],
+        Heap: [XenError::Heap {
+            needed: 90 * MIB,
+            free: 10 * MIB
+        }],
+        Segments: [XenError::Segments("segment 2 is empty".into())],
+        Unsafe: [XenError::Unsafe { list: vec![area] }],
+        Damaged: [XenError::Damaged { why: why.clone() }],
+        CrashImageLost: [XenError::CrashImageLost {
+            cause: HypercallError::NoDevice
+        }],
+        NotToRun: [XenError::NotToRun { why: why.clone() }],
+        NotToFree: [
+            XenError::NotToFree {
+                why: why.clone(),
+                unload: false
+            },
+            XenError::NotToFree { why, unload: true },
+        ],
+        Foreign: [XenError::Foreign],
+        NotLoaded: [
+            XenError::NotLoaded {
+                others: false,
+                crash: false
+            },
+            XenError::NotLoaded {
+                others: true,
+                crash: true
+            },
+        ],
+        Replaced: [XenError::Replaced {
+            image: "xen.gz".into()
+        }],
+        NoCrashArea: [XenError::NoCrashArea],
+        CrashAreaFull: [XenError::CrashAreaFull {
+            area,
+            free: 10,
+            needed: 33
+        }],
+    });
+    messages!(NoBalloon, no fix {
+        Driver: [NoBalloon::Driver],
+        Memory: [NoBalloon::Memory],
+        Stalled: [NoBalloon::Stalled],
+    });
+}
+
+#[test]
+fn exec() {
+    let reboot = |errno| ExecError::Reboot { errno };
+    messages!(ExecError, no fix {
+        NotLoaded: [
+            ExecError::NotLoaded { crash_only: false },
+            ExecError::NotLoaded { crash_only: true },
+        ],
+        Refused: [ExecError::Refused(BackendError::NotRoot)],
+        NoInit: [ExecError::NoInit { init: "process 1 is busybox".into() }],
+        Program: [ExecError::Program {
+            path: "/tmp/mbtool".into(),
+            why: "it is on a file system that is unmounted before".into()
+        }],
+        Write: [ExecError::Write { path: "/run/x".into(), source: denied() }],
+        Command: [ExecError::Command {
+            command: "systemctl kexec".into(),
+            why: "exit status: 1".into()
+        }],
+        Reboot: [
+            reboot(Errno::INVAL),
+            reboot(Errno::BUSY),
+            reboot(Errno::PERM),
+            reboot(Errno::IO),
+        ],
+    });
+}
+
+#[test]
+fn host() {
+    messages!(MemoryError {
+        Read: [MemoryError::Read {
+            path: "/proc/iomem".into(),
+            source: denied()
+        }],
+        Content: [MemoryError::Content {
+            path: "/sys/kernel/kexec_loaded".into(),
+            expected: "0 or 1",
+            found: "x".into()
+        }],
+        TooMany: [MemoryError::TooMany {
+            path: "/sys/firmware/memmap".into(),
+            limit: 4096
+        }],
+        IomemLine: [MemoryError::IomemLine {
+            line: 3,
+            found: "x".into()
+        }],
+        IomemBackwards: [MemoryError::IomemBackwards {
+            line: 3,
+            start: 0x2000,
+            end: 0xfff
+        }],
+        Hidden: [MemoryError::Hidden],
+        NoMap: [MemoryError::NoMap {
+            memmap: "/sys/firmware/memmap".into(),
+            iomem: "/proc/iomem".into()
+        }],
+        NoRam: [MemoryError::NoRam { entries: 2 }],
+        Xen: [MemoryError::Xen(HypercallError::NoDevice)],
+        Map: [MemoryError::Map(MapError::Backwards {
+            index: 1,
+            start: 0x2000,
+            end: 0x1000
+        })],
+        Json: [MemoryError::Json(json())],
+        Field: [MemoryError::Field {
+            field: "memory_map[3].start".into(),
+            expected: "a number".into(),
+            found: "null".into()
+        }],
+        Format: [MemoryError::Format {
+            found: "nothing (0 bytes)"
+        }],
+    });
+    messages!(MapError, no fix {
+        Backwards: [MapError::Backwards { index: 1, start: 0x2000, end: 0x1000 }],
+    });
+    messages!(SpcrError, no fix {
+        Short: [SpcrError::Short { found: 4 }],
+        Signature: [SpcrError::Signature(*b"DBG2")],
+        Length: [SpcrError::Length { said: 90, found: 80 }],
+        Checksum: [SpcrError::Checksum(7)],
+    });
+}
+
+#[test]
+fn console() {
+    let console = Console::Pio {
+        port: 0x3f8,
+        divisor: None,
+    };
+    let address = "00:05.0".parse().unwrap();
+    let found = |source_of| Note::Found { console, source_of };
+    messages!(Note {
+        Found: [
+            found(Source::Firmware),
+            found(Source::Kernel("console=ttyS0".into())),
+            found(Source::Image("com1=115200".into())),
+        ],
+        NoneFound: [Note::NoneFound],
+        Spcr: [Note::Spcr("interface type 0x3".into())],
+        Pci: [Note::Pci { console, address }],
+        PciSilent: [Note::PciSilent {
+            address,
+            command: 2
+        }],
+        RamLog: [Note::RamLog {
+            console: Console::RamLog {
+                addr: 0x400_0000,
+                size: 0x1_0000
+            }
+        }],
+    });
+    messages!(ConsoleError {
+        NoneWithOthers: [ConsoleError::NoneWithOthers],
+        TooMany: [ConsoleError::TooMany(5)],
+        Pci: [ConsoleError::Pci {
+            address,
+            why: "bar=0 wraps".into()
+        }],
+        NoRamLog: [ConsoleError::NoRamLog],
+    });
+}

@@ -1,0 +1,94 @@
+//! Errors about files that are read.
+
+use super::{denied, messages};
+use mbtool::config::ConfigError;
+use mbtool::decode::DecodeError;
+use mbtool::decompress::{Compression, DecompressError};
+use mbtool::input::InputError;
+use mbtool::ramlog::RamLogError;
+use mbtool::setup::install::machine::PlaceError;
+
+#[test]
+fn input() {
+    let name = || "xen.gz".to_owned();
+    messages!(InputError, no fix {
+        NotFound: [InputError::NotFound { name: name() }],
+        Directory: [InputError::Directory { name: name() }],
+        Permission: [InputError::Permission { name: name() }],
+        TooLarge: [InputError::TooLarge { name: name(), limit: 4096 }],
+        Empty: [InputError::Empty { name: name() }],
+        Memory: [InputError::Memory { name: name(), size: 4096 }],
+        Io: [InputError::Io { name: name(), source: denied() }],
+    });
+}
+
+#[test]
+fn compressed() {
+    let what = || "xen.gz".to_owned();
+    let format = Compression::Gzip;
+    messages!(DecompressError, no fix {
+        Truncated: [DecompressError::Truncated { what: what(), format, len: 100, start: 0 }],
+        Corrupt: [DecompressError::Corrupt {
+            what: what(),
+            format,
+            start: 0,
+            detail: "bad checksum".into()
+        }],
+        TooLarge: [DecompressError::TooLarge { what: what(), format, limit: 4096 }],
+        Unsupported: [DecompressError::Unsupported {
+            what: what(),
+            format: Compression::Zstd,
+            detail: "a dictionary is needed".into()
+        }],
+        Memory: [DecompressError::Memory { what: what(), format, reached: 4096 }],
+    });
+}
+
+#[test]
+fn configuration() {
+    let file = || "/etc/mbtool/crash.toml".to_owned();
+    let line = |key| ConfigError::Line {
+        file: file(),
+        line: 3,
+        key,
+        what: "expected a string".into(),
+    };
+    messages!(ConfigError, no fix {
+        Read: [ConfigError::Read(InputError::NotFound { name: file() })],
+        Utf8: [ConfigError::Utf8 { file: file(), at: 10 }],
+        Line: [line(None), line(Some("save.target".into()))],
+        Together: [ConfigError::Together {
+            file: file(),
+            key: "save.device",
+            what: "it needs save.target"
+        }],
+    });
+    messages!(PlaceError, no fix {
+        Mounts: [PlaceError::Mounts(
+            "/proc/self/mountinfo".into(),
+            "no such file".into()
+        )],
+        Kind: [PlaceError::Kind {
+            dir: "/var/crash".into(),
+            kind: "tmpfs".into(),
+            source_name: "none".into()
+        }],
+    });
+}
+
+#[test]
+fn logs() {
+    messages!(DecodeError, no fix {
+        Plan: [DecodeError::Plan("no field segments".into())],
+        Symbols: [DecodeError::Symbols { name: "xen-syms".into(), why: "it is not ELF".into() }],
+    });
+    let addr = 0x400_0000;
+    messages!(RamLogError, no fix {
+        NoPlace: [RamLogError::NoPlace],
+        Address: [RamLogError::Address(3)],
+        Read: [RamLogError::Read { addr, path: "/dev/mem".into(), source: denied() }],
+        Magic: [RamLogError::Magic { addr, found: 7 }],
+        Version: [RamLogError::Version { addr, found: 9 }],
+        Damaged: [RamLogError::Damaged { addr, size: 4095, total: 9, check: 0 }],
+    });
+}

@@ -1,0 +1,305 @@
+//! Errors of planning.
+
+use super::{messages, range};
+use handoff::addr::{FOUR_GIB, MIB};
+use mbtool::image::{ImageError, Reason};
+use mbtool::plan::boot::linux::LinuxError;
+use mbtool::plan::boot::mb2_requests::RequestError;
+use mbtool::plan::boot::multiboot::MbiError;
+use mbtool::plan::check::CheckError;
+use mbtool::plan::crash::Reserve;
+use mbtool::plan::crash::elfcorehdr::TooMany;
+use mbtool::plan::crash::region::RegionError;
+use mbtool::plan::crash::xen::Dom0RangeError;
+use mbtool::plan::place::allocator::{FixedError, NoRoom};
+use mbtool::plan::place::resolve::ResolveError;
+use mbtool::plan::{NoSafeRoom, PlanError};
+use xen_shim::contract::ContractError;
+use xen_shim::low_memory::NoLowMemory;
+
+#[test]
+fn plan() {
+    let region = range(0x6c00_0000, 0x7c00_0000);
+    let ram = vec![range(0, 0x9_f000), range(0x10_0000, 0x8000_0000)];
+    let small = |reserve| PlanError::CrashRegionTooSmall {
+        region,
+        load: 300 * MIB,
+        parts: "image 60 MiB, initrd 240 MiB".into(),
+        reserve,
+    };
+    let reserve = |xen| Reserve {
+        bytes: 512 * MIB,
+        xen,
+    };
+    messages!(PlanError {
+        NoRam: [PlanError::NoRam],
+        Want: [PlanError::Want(RequestError::Console)],
+        Contract: [PlanError::Contract(ContractError::NoDom0)],
+        Low: [PlanError::Low(NoLowMemory {
+            need: 68,
+            ram: vec![range(0x9_0000, 0xa_0000)]
+        })],
+        PvhDom0: [PlanError::PvhDom0],
+        XenByPvh: [PlanError::XenByPvh],
+        XenByMultiboot1: [PlanError::XenByMultiboot1],
+        CrashXenRealMode: [PlanError::CrashXenRealMode],
+        NoRoom: [
+            PlanError::NoRoom(NoRoom {
+                name: "module 1: initrd.img".into(),
+                len: 0x800_0000,
+                align: 0x1000,
+                window: range(0x400_0000, 0x410_0000),
+                ram: ram.clone(),
+                largest: Some(range(0x400_0000, 0x410_0000)),
+            }),
+            PlanError::NoRoom(NoRoom {
+                name: "mbi".into(),
+                len: 0x1000,
+                align: 0x1000,
+                window: range(FOUR_GIB, 2 * FOUR_GIB),
+                ram: vec![],
+                largest: None,
+            }),
+        ],
+        NoSafeRoom: [PlanError::NoSafeRoom(NoSafeRoom {
+            need: 0x800_0000,
+            room: 0x100_0000,
+            taken: 8,
+            runs: ram.clone(),
+        })],
+        Drill: [PlanError::Drill {
+            why: "this machine runs no Xen".into()
+        }],
+        Fixed: [PlanError::Fixed(FixedError::Taken {
+            name: "image".into(),
+            range: range(0x10_0000, 0x20_0000),
+            by: "handoff".into(),
+            at: range(0x18_0000, 0x19_0000),
+        })],
+        Window: [PlanError::Window {
+            name: "image".into(),
+            allowed: range(0x10_0000, FOUR_GIB),
+            min: FOUR_GIB,
+            max: 2 * FOUR_GIB,
+        }],
+        ModuleAbove4Gib: [PlanError::ModuleAbove4Gib {
+            name: "module 1: initrd.img".into(),
+            len: 0x800_0000,
+            min: FOUR_GIB,
+            free: 0,
+            largest: 0,
+        }],
+        EmptyModule: [PlanError::EmptyModule {
+            name: "module 1: empty".into()
+        }],
+        NoCrashRegion: [
+            PlanError::NoCrashRegion {
+                wanted: region,
+                there: vec![]
+            },
+            PlanError::NoCrashRegion {
+                wanted: region,
+                there: vec![range(0x5000_0000, 0x6000_0000)]
+            },
+        ],
+        CrashRegionTooSmall: [
+            small(None),
+            small(Some(reserve(false))),
+            small(Some(reserve(true)))
+        ],
+        CoreHeader: [PlanError::CoreHeader(TooMany { count: 70_000 })],
+        Dom0Window: [PlanError::Dom0Window(Dom0RangeError::TooLarge {
+            end: FOUR_GIB
+        })],
+        RamLog: [PlanError::RamLog {
+            addr: 0x400_0000,
+            why: "it is not RAM".into()
+        }],
+        Image: [PlanError::Image(ImageError {
+            name: "xen".into(),
+            reason: Reason::EfiBootServices { offset: 0x110 },
+        })],
+        Mbi: [PlanError::Mbi(MbiError::EmptyModule { index: 1 })],
+        Linux: [PlanError::Linux(LinuxError::Nul { at: 3 })],
+        Resolve: [PlanError::Resolve(ResolveError::Overlap {
+            first: "image".into(),
+            second: "mbi".into(),
+            range: range(0x10_0000, 0x10_1000),
+        })],
+        Handoff: [PlanError::Handoff("more than 100 moves".into())],
+        Check: [PlanError::Check(CheckError::TooMany {
+            count: 17,
+            limit: 16
+        })],
+    });
+}
+
+#[test]
+fn region() {
+    let region = range(FOUR_GIB, 2 * FOUR_GIB);
+    let advice = |xen| {
+        Some(Reserve {
+            bytes: 544 * MIB,
+            xen,
+        })
+    };
+    let none = |xen, advice| RegionError::None { xen, advice };
+    let high = |xen, advice| RegionError::TooHigh {
+        region,
+        xen,
+        advice,
+    };
+    messages!(RegionError {
+        None: [
+            none(false, None),
+            none(false, advice(false)),
+            none(true, None),
+            none(true, advice(true)),
+        ],
+        TooHigh: [
+            high(false, None),
+            high(false, advice(false)),
+            high(true, None),
+            high(true, advice(true)),
+        ],
+    });
+}
+
+#[test]
+fn check() {
+    let dest = range(0x10_0000, 0x20_0000);
+    let name = || "module 1: initrd.img".to_owned();
+    messages!(CheckError {
+        Unaligned: [CheckError::Unaligned {
+            name: name(),
+            dest: range(1, 0x1000)
+        }],
+        TooHigh: [CheckError::TooHigh {
+            name: name(),
+            dest: range(1 << 46, (1 << 46) + 0x1000)
+        }],
+        TooMuchData: [CheckError::TooMuchData {
+            name: name(),
+            data: 0x20_0000,
+            memsz: 0x10_0000,
+            dest
+        }],
+        Overlap: [CheckError::Overlap {
+            first: "image".into(),
+            second: name(),
+            range: dest
+        }],
+        TooMany: [CheckError::TooMany {
+            count: 17,
+            limit: 16
+        }],
+        HalfOfRam: [CheckError::HalfOfRam {
+            what: "all segments together have".into(),
+            total: 0x6000_0000,
+            half: 0x4000_0000
+        }],
+        OutsideCrashRegion: [CheckError::OutsideCrashRegion {
+            name: name(),
+            dest,
+            region: range(0x6c00_0000, 0x7c00_0000)
+        }],
+        CrashRegionFull: [CheckError::CrashRegionFull {
+            left: 10,
+            needed: 33,
+            region: range(0x6c00_0000, 0x7c00_0000)
+        }],
+        Nothing: [CheckError::Nothing {
+            name: name(),
+            dest: range(0x1000, 0x1000)
+        }],
+        HeapTooSmall: [CheckError::HeapTooSmall {
+            needed: 3000,
+            free: 2000
+        }],
+        InFreeHeap: [CheckError::InFreeHeap {
+            name: name(),
+            dest,
+            page: 0x10_1000
+        }],
+        NotRam: [CheckError::NotRam {
+            name: name(),
+            dest,
+            ram: vec![range(0, 0x9_f000)]
+        }],
+        EntryNotLoaded: [CheckError::EntryNotLoaded {
+            what: "image",
+            entry: 0x30_0000
+        }],
+        Above4Gib: [CheckError::Above4Gib {
+            name: name(),
+            dest: range(FOUR_GIB, 2 * FOUR_GIB)
+        }],
+        InTheWay: [CheckError::InTheWay {
+            name: name(),
+            dest,
+            by: "the handoff".into(),
+            range: range(0x18_0000, 0x19_0000)
+        }],
+    });
+}
+
+#[test]
+fn boot() {
+    messages!(LinuxError, no fix {
+        Nul: [LinuxError::Nul { at: 3 }],
+        LongCmdline: [LinuxError::LongCmdline { len: 3000, max: 2047 }],
+        Modules: [LinuxError::Modules { name: "module 1: more".into() }],
+        InitrdArguments: [LinuxError::InitrdArguments {
+            name: "module 0: initrd".into(),
+            args: "quiet".into()
+        }],
+        FiveLevels: [LinuxError::FiveLevels { name: "vmlinuz".into() }],
+        High: [LinuxError::High { what: "the initrd", addr: FOUR_GIB }],
+    });
+    messages!(MbiError, no fix {
+        Nul: [MbiError::Nul { what: "the command line".into(), at: 3 }],
+        EmptyModule: [MbiError::EmptyModule { index: 1 }],
+        HighInformation: [MbiError::HighInformation { addr: FOUR_GIB }],
+        HighModule: [MbiError::HighModule { index: 1, range: range(FOUR_GIB, 2 * FOUR_GIB) }],
+    });
+    messages!(RequestError, no fix {
+        Info: [RequestError::Info(17, "it is not kept")],
+        Console: [RequestError::Console],
+        Framebuffer: [RequestError::Framebuffer],
+    });
+}
+
+#[test]
+fn place() {
+    let at = range(0x10_0000, 0x20_0000);
+    messages!(FixedError, no fix {
+        NotRam: [FixedError::NotRam {
+            name: "image".into(),
+            range: at,
+            ram: vec![range(0, 0x9_f000)]
+        }],
+        Taken: [FixedError::Taken {
+            name: "image".into(),
+            range: at,
+            by: "handoff".into(),
+            at: range(0x18_0000, 0x19_0000)
+        }],
+    });
+    messages!(ResolveError, no fix {
+        Overlap: [ResolveError::Overlap {
+            first: "image".into(),
+            second: "mbi".into(),
+            range: at
+        }],
+        TooMany: [ResolveError::TooMany {
+            count: 17,
+            limit: 16,
+            names: vec!["image".into(), "mbi".into()]
+        }],
+    });
+    messages!(Dom0RangeError, no fix {
+        TooLarge: [Dom0RangeError::TooLarge { end: FOUR_GIB }],
+        NotRam: [Dom0RangeError::NotRam { window: at, hole: range(0x18_0000, 0x19_0000) }],
+        Scattered: [Dom0RangeError::Scattered { window: at, runs: 70 }],
+    });
+}

@@ -1,0 +1,113 @@
+//! Errors of xen-shim.
+
+use super::{messages, range};
+use xen_shim::acpi::AcpiError;
+use xen_shim::contract::ContractError;
+use xen_shim::hypercall::{Errno, HypercallError, ImageKind, LoadProblem, Meaning};
+
+#[test]
+fn hypercall() {
+    let open = |errno| HypercallError::Open {
+        path: "/dev/xen/privcmd",
+        errno,
+    };
+    messages!(HypercallError {
+        NoDevice: [HypercallError::NoDevice],
+        Open: [open(Errno::EACCES), open(Errno::EIO)],
+        Memory: [HypercallError::Memory {
+            len: 4096,
+            errno: Errno::ENOMEM
+        }],
+        Map: [HypercallError::Map {
+            domain: 0x7ff2,
+            mfn: 0x1234,
+            errno: Errno::EINVAL
+        }],
+        Load: [HypercallError::Load {
+            errno: Errno::ENOMEM,
+            problem: LoadProblem::NoMemory
+        }],
+        Call: [HypercallError::Call {
+            call: "KEXEC_CMD_kexec_unload",
+            errno: Errno::EFAULT,
+            meaning: Meaning::Fault
+        }],
+        Nonsense: [HypercallError::Nonsense {
+            call: "KEXEC_CMD_kexec",
+            answer: "success, but Xen is still here".into()
+        }],
+    });
+    messages!(Meaning {
+        AsForLoad: [Meaning::AsForLoad(LoadProblem::NotAllowed)],
+        NotOffered: [Meaning::NotOffered],
+        NoSuchCpu: [Meaning::NoSuchCpu(9)],
+        NoCpuNotes: [Meaning::NoCpuNotes],
+        UnknownRange: [Meaning::UnknownRange],
+        NotLoaded: [
+            Meaning::NotLoaded(ImageKind::Default),
+            Meaning::NotLoaded(ImageKind::Crash)
+        ],
+        WatchdogsInUse: [Meaning::WatchdogsInUse],
+        UnknownCommand: [Meaning::UnknownCommand],
+        Fault: [Meaning::Fault],
+        NoMemory: [Meaning::NoMemory],
+        Unknown: [Meaning::Unknown],
+    });
+}
+
+#[test]
+fn load() {
+    let area = range(0x1000_0000, 0x2000_0000);
+    let dest = range(0x1000, 0x2000);
+    messages!(LoadProblem {
+        TooManySegments: [LoadProblem::TooManySegments(16)],
+        Unaligned: [LoadProblem::Unaligned(0, range(0x800, 0x1800))],
+        Overlap: [LoadProblem::Overlap(0, 1, dest)],
+        TooMuchData: [LoadProblem::TooMuchData {
+            segment: 0,
+            data: 0x1001,
+            dest
+        }],
+        Empty: [LoadProblem::Empty(0, range(0x1000, 0x1000))],
+        Kind: [LoadProblem::Kind(2)],
+        Arch: [LoadProblem::Arch(40)],
+        EntryOutside: [LoadProblem::EntryOutside {
+            entry: 0x1000,
+            area
+        }],
+        DataOutside: [LoadProblem::DataOutside {
+            segment: 0,
+            dest,
+            area
+        }],
+        NoCrashArea: [LoadProblem::NoCrashArea],
+        CrashAreaFull: [LoadProblem::CrashAreaFull(area)],
+        NoMemory: [LoadProblem::NoMemory],
+        Fault: [LoadProblem::Fault],
+        NoKexec: [LoadProblem::NoKexec],
+        NotAllowed: [LoadProblem::NotAllowed],
+        Busy: [LoadProblem::Busy],
+        Unknown: [LoadProblem::Unknown],
+    });
+}
+
+#[test]
+fn tables_and_contract() {
+    messages!(AcpiError, no fix {
+        None: [AcpiError::None],
+        Bad: [AcpiError::Bad { name: "APIC".into(), found: "10 bytes".into() }],
+        TooMuch: [AcpiError::TooMuch { count: 300, bytes: 5000 }],
+        NoMadt: [AcpiError::NoMadt],
+        NoProcessor: [AcpiError::NoProcessor { name: "APIC".into(), apic_id: 9 }],
+    });
+    messages!(ContractError, no fix {
+        NoDom0: [ContractError::NoDom0],
+        NotAKernel: [ContractError::NotAKernel {
+            name: "initrd.img".into(),
+            found: "a cpio archive".into()
+        }],
+        OldBzImage: [ContractError::OldBzImage { name: "vmlinuz".into(), major: 2, minor: 7 }],
+        TooManyModules: [ContractError::TooManyModules { count: 70 }],
+        HeapFull: [ContractError::HeapFull { need: 60000 }],
+    });
+}
