@@ -1,10 +1,8 @@
 //! Whole logs: recorded ones with their expected output, and damaged ones.
 //!
-//! The logs in tests/data/decode are of real runs (see docs/debugging-triple-faults.md), but for
-//! linux.log, which has the format of Linux 6.16 and a fault in Linux's own control page.
-//! linux-7.2.log is of Debian's Linux 7.2, booted with earlyprintk=serial, which jumped into `mov
-//! rax, 0x1122334455667788; mov rbx, 0x42; ud2`. With MBTOOL_UPDATE set, the expected texts are
-//! updated.
+//! The logs in tests/data/decode are of real runs (see docs/debugging-triple-faults.md), but for linux.log, which has
+//! the format of Linux 6.16 and a fault in Linux's own control page. linux-7.2.log is of Debian's Linux 7.2, booted
+//! with earlyprintk=serial, which jumped into `mov rax, 0x1122334455667788; mov rbx, 0x42; ud2`. With UPDATE_GOLDEN set, the expected texts are written anew.
 
 use super::address_map::AddressMap;
 use super::lines::Lines;
@@ -55,7 +53,7 @@ fn recorded(name: &str, plan: Option<&str>) -> Vec<Report> {
     let texts: Vec<String> = reports.iter().map(Report::to_string).collect();
     let file = data(&format!("{name}.txt"));
     let text = texts.join("\n");
-    if env::var_os("MBTOOL_UPDATE").is_some() {
+    if env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&file, &text).unwrap();
     }
     assert_eq!(text, fs::read_to_string(&file).unwrap(), "{name}");

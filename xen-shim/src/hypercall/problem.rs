@@ -89,7 +89,7 @@ pub enum LoadProblem {
     Fault,
     /// Not a paravirtualized control domain, or a Xen without kexec.
     #[error(
-        "the kexec hypercall is there for a paravirtualised (PV) dom0 only: a PVH dom0 cannot use \
+        "the kexec hypercall is there for a paravirtualized (PV) dom0 only: a PVH dom0 cannot use \
          it, nor can a Xen that was built without kexec{}",
         tail(self.fix())
     )]
