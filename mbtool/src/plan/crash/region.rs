@@ -41,7 +41,7 @@ impl Fix for RegionError {
         let whose = Reserve { bytes: 0, xen }.whose();
         let fix = match advice {
             Some(reserve) => format!("{verb} {reserve} (or more) {to} {whose} and reboot"),
-            None => format!("`mbtool crash size` says which crashkernel= belongs on {whose}"),
+            None => format!("`mbtool crash size` prints the crashkernel= parameter for {whose}"),
         };
         Some(fix.into())
     }
@@ -136,7 +136,7 @@ mod tests {
             fix(false),
             (
                 some(
-                    "`mbtool crash size` says which crashkernel= belongs on the kernel's command \
+                    "`mbtool crash size` prints the crashkernel= parameter for the kernel's command \
                      line"
                 ),
                 some("add crashkernel=256M (or more) to the kernel's command line and reboot")
