@@ -25,7 +25,7 @@ pub const WORDS: usize = 512;
 
 /// A decoded word of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum PageListEntry {
     /// [`DESTINATION`], with the page's address.
     Destination(u64),
     /// [`INDIRECTION`], with the list page's address.
@@ -40,18 +40,18 @@ pub enum Entry {
 
 /// Decodes a word.
 #[must_use]
-pub const fn decode(word: u64) -> Entry {
+pub const fn decode(word: u64) -> PageListEntry {
     let page = word & !(PAGE_SIZE - 1);
     if word & DESTINATION != 0 {
-        Entry::Destination(page)
+        PageListEntry::Destination(page)
     } else if word & INDIRECTION != 0 {
-        Entry::Indirection(page)
+        PageListEntry::Indirection(page)
     } else if word & DONE != 0 {
-        Entry::Done
+        PageListEntry::Done
     } else if word & SOURCE != 0 {
-        Entry::Source(page)
+        PageListEntry::Source(page)
     } else {
-        Entry::Other
+        PageListEntry::Other
     }
 }
 
@@ -149,7 +149,7 @@ impl<R: FnMut(u64) -> Option<u64>> Walk<R> {
             .ok_or(ListError::TooLong { limit })?;
         if let Some(head) = self.head.take() {
             return match decode(head) {
-                Entry::Indirection(_) | Entry::Done => Ok(head),
+                PageListEntry::Indirection(_) | PageListEntry::Done => Ok(head),
                 _ => Err(ListError::Head { word: head }),
             };
         }
@@ -161,15 +161,15 @@ impl<R: FnMut(u64) -> Option<u64>> Walk<R> {
     fn step(&mut self) -> Result<Option<PageMove>, ListError> {
         loop {
             match decode(self.word()?) {
-                Entry::Destination(page) => self.to = Some(page),
-                Entry::Indirection(page) => self.cursor = Some(page),
-                Entry::Done => return Ok(None),
-                Entry::Source(from) => {
+                PageListEntry::Destination(page) => self.to = Some(page),
+                PageListEntry::Indirection(page) => self.cursor = Some(page),
+                PageListEntry::Done => return Ok(None),
+                PageListEntry::Source(from) => {
                     let to = self.to.ok_or(ListError::NoDestination { from })?;
                     self.to = to.checked_add(PAGE_SIZE);
                     return Ok(Some(PageMove { to, from }));
                 }
-                Entry::Other => {}
+                PageListEntry::Other => {}
             }
         }
     }

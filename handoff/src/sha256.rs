@@ -4,7 +4,7 @@
 //! in static data; the blob must have neither.
 
 /// Words a to h.
-pub type State = [u32; 8];
+pub type Sha256State = [u32; 8];
 /// Input of one compression.
 pub type Block = [u8; 64];
 
@@ -23,12 +23,12 @@ pub static K: [u32; 64] = [
 
 /// The first 32 bits of the fractional parts of the square roots of the first
 /// eight primes (FIPS 180-4, 5.3.3).
-const START: State = [
+const START: Sha256State = [
     0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 ];
 
 /// Updates `state` with `blocks` (FIPS 180-4, 6.2.2) on any CPU.
-pub fn compress(state: &mut State, blocks: &[Block]) {
+pub fn compress(state: &mut Sha256State, blocks: &[Block]) {
     for block in blocks {
         // ring buffer of the last 16 words of the schedule
         let mut w = [0; 16];
@@ -68,7 +68,7 @@ pub fn compress(state: &mut State, blocks: &[Block]) {
 /// Computes the SHA-256 of `bytes` with any implementation of [`compress`].
 #[must_use]
 #[inline(never)]
-pub fn sha256(bytes: &[u8], compress: fn(&mut State, &[Block])) -> [u8; 32] {
+pub fn sha256(bytes: &[u8], compress: fn(&mut Sha256State, &[Block])) -> [u8; 32] {
     let mut state = START;
     let (blocks, tail) = bytes.as_chunks();
     compress(&mut state, blocks);

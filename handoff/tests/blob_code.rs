@@ -7,14 +7,14 @@
 use elf::ElfBytes;
 use elf::endian::LittleEndian;
 use handoff::blob;
-use handoff::sha256::{Block, State, sha256};
+use handoff::sha256::{Block, Sha256State, sha256};
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect};
 use sha2::{Digest, Sha256};
 use std::arch::is_x86_feature_detected;
 use std::ptr;
 use std::sync::OnceLock;
 
-type Compress = fn(&mut State, &[Block]);
+type Compress = fn(&mut Sha256State, &[Block]);
 
 /// Returns the address of the executable image.
 fn image() -> usize {

@@ -10,9 +10,9 @@ use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 value. Prints as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Digest([u8; 32]);
+pub struct Sha256Digest([u8; 32]);
 
-impl Digest {
+impl Sha256Digest {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
@@ -35,13 +35,13 @@ impl Digest {
     }
 }
 
-impl fmt::Display for Digest {
+impl fmt::Display for Sha256Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-impl fmt::Debug for Digest {
+impl fmt::Debug for Sha256Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -55,5 +55,5 @@ pub struct Origin {
     /// Package version.
     pub version: String,
     /// Digest of the package file.
-    pub sha256: Digest,
+    pub sha256: Sha256Digest,
 }

@@ -16,7 +16,7 @@ pub mod plan;
 pub mod series;
 
 /// A segment: destination, bytes of memory, contents.
-pub type Segment<'a> = (u64, u64, &'a [u8]);
+pub type LaunchSegment<'a> = (u64, u64, &'a [u8]);
 
 /// Default base: 512 MiB, away from addresses that a loader uses at the low end
 /// or, with 1 GiB of memory, at the top.
@@ -57,14 +57,14 @@ fn field(file: &[u8], at: usize) -> u32 {
 /// CR4 = 0x20 (SSE off), GDT and IDT limit 0, CS 0x10, other segments 0x18, RSP
 /// at the end of a page less 8 with a zero there, all other registers zero.
 #[must_use]
-pub fn pack(segments: &[Segment<'_>], entry: u64) -> Vec<u8> {
+pub fn pack(segments: &[LaunchSegment<'_>], entry: u64) -> Vec<u8> {
     write(plan::LONG, segments, entry, [4, 0])
 }
 
 /// Like [`pack`] with five levels of paging (CR4 = 0x1020), as on a CPU that
 /// has them: QEMU's `-cpu max`.
 #[must_use]
-pub fn pack_la57(segments: &[Segment<'_>], entry: u64) -> Vec<u8> {
+pub fn pack_la57(segments: &[LaunchSegment<'_>], entry: u64) -> Vec<u8> {
     write(plan::LONG, segments, entry, [5, 0])
 }
 
@@ -72,7 +72,7 @@ pub fn pack_la57(segments: &[Segment<'_>], entry: u64) -> Vec<u8> {
 /// 32-bit protected mode without paging, with EAX and EBX as given, ECX =
 /// `eip`, and every other register holding an address where there is no memory.
 #[must_use]
-pub fn pack_direct(segments: &[Segment<'_>], eip: u32, eax: u32, ebx: u32) -> Vec<u8> {
+pub fn pack_direct(segments: &[LaunchSegment<'_>], eip: u32, eax: u32, ebx: u32) -> Vec<u8> {
     write(plan::DIRECT, segments, eip.into(), [eax, ebx])
 }
 
@@ -85,7 +85,7 @@ pub fn pack_direct(segments: &[Segment<'_>], eip: u32, eax: u32, ebx: u32) -> Ve
 /// with
 /// [`LAUNCHER_RETURNED_STATUS`](crate::payloads::LAUNCHER_RETURNED_STATUS).
 #[must_use]
-pub fn pack_call(segments: &[Segment<'_>], entry: u64, rounds: u32, state: u32) -> Vec<u8> {
+pub fn pack_call(segments: &[LaunchSegment<'_>], entry: u64, rounds: u32, state: u32) -> Vec<u8> {
     write(plan::CALL, segments, entry, [rounds, state])
 }
 
@@ -98,11 +98,11 @@ pub fn pack_call(segments: &[Segment<'_>], entry: u64, rounds: u32, state: u32) 
 /// masked, PAT as in Xen. `cpu` is [`plan::BOOT_CPU`] or, with QEMU's `-smp 2`,
 /// [`plan::APPLICATION_CPU`].
 #[must_use]
-pub fn pack_xen(segments: &[Segment<'_>], entry: u64, cpu: u32) -> Vec<u8> {
+pub fn pack_xen(segments: &[LaunchSegment<'_>], entry: u64, cpu: u32) -> Vec<u8> {
     write(plan::XEN, segments, entry, [cpu, 0])
 }
 
-fn write(mode: u32, segments: &[Segment<'_>], entry: u64, registers: [u32; 2]) -> Vec<u8> {
+fn write(mode: u32, segments: &[LaunchSegment<'_>], entry: u64, registers: [u32; 2]) -> Vec<u8> {
     let mut offset = plan::HEADER_LEN + segments.len() * plan::SEGMENT_LEN;
     let mut file = head(mode, segments, entry, registers, |bytes| {
         let at = offset;
@@ -118,7 +118,7 @@ fn write(mode: u32, segments: &[Segment<'_>], entry: u64, registers: [u32; 2]) -
 /// Returns a plan without contents; `place` returns an offset for them.
 fn head<'a>(
     mode: u32,
-    segments: &[Segment<'a>],
+    segments: &[LaunchSegment<'a>],
     entry: u64,
     registers: [u32; 2],
     mut place: impl FnMut(&'a [u8]) -> usize,

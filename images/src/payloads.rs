@@ -1,7 +1,7 @@
 //! The payloads that `build.rs` has built.
 //!
 //! All `MB2_*` images except [`MB2_FAULT32`] run the same code, which prints a
-//! [`crate::report::Report`] on COM1 and QEMU's debug console and ends QEMU through
+//! [`crate::report::PayloadReport`] on COM1 and QEMU's debug console and ends QEMU through
 //! `isa-debug-exit` (I/O port 0xf4) with status [`EXIT_STATUS`]. Their Multiboot2
 //! header requests meminfo and memory map (required) and for page-aligned modules.
 //! They run at any multiple of 16 below 4 GiB, on any stack or none, and report

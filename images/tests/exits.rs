@@ -10,7 +10,7 @@ use handoff::spec::{Console, Drill, Exit, OnFault, Relocate, Spec, Verify};
 use images::launch::{self, plan};
 use images::payloads::capture::{NAMES, WORDS};
 use images::payloads::{EXIT_STATUS, MB2_FIXED, STATE64};
-use images::report::{Registers, Report};
+use images::report::{PayloadReport, Registers};
 use support::{MBI, load_elf, mbi, run};
 
 /// Address of the blob.
@@ -137,7 +137,7 @@ fn protected(exit: impl Fn(u32) -> Exit) -> Registers {
     segments.push((BASE, built.memsz, &built.bytes));
     let run = run(&launch::pack(&segments, built.entry), None);
     assert_eq!(run.status.code(), Some(EXIT_STATUS), "{}", run.serial);
-    Report::parse(&run.serial).unwrap().registers
+    PayloadReport::parse(&run.serial).unwrap().registers
 }
 
 /// Checks the state common to all exits to protected mode, except EAX and CR4.

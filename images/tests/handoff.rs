@@ -8,7 +8,7 @@ use handoff::blob;
 use handoff::spec::{Digest, Region, Verify, zero_pages};
 use images::launch;
 use images::payloads::{EXIT_STATUS, FAULT32_OFFSET, FAULT32_REGISTERS, MB2_FAULT32, MB2_FIXED};
-use images::report::{MULTIBOOT2_MAGIC, Report};
+use images::report::{MULTIBOOT2_MAGIC, PayloadReport};
 use support::{Loaded, MBI, MODULE, Part, Run, load_elf, mbi, multiboot2_spec, run};
 
 /// Address of the blob.
@@ -61,7 +61,7 @@ fn boot(image: Loaded, corrupt: Option<(usize, usize)>, until: Option<&str>) -> 
 fn the_target_is_entered_in_the_multiboot2_machine_state() {
     let run = boot(load_elf(MB2_FIXED, 0, true), None, None);
     assert_eq!(run.status.code(), Some(EXIT_STATUS), "{}", run.serial);
-    let report = Report::parse(&run.serial).unwrap();
+    let report = PayloadReport::parse(&run.serial).unwrap();
     let registers = report.registers;
     assert_eq!(
         (registers.eax, registers.ebx),

@@ -4,13 +4,13 @@
 mod support;
 
 use images::payloads::{self, EXIT_STATUS, LAUNCHER_REFUSED_STATUS};
-use images::report::{Body, MULTIBOOT2_MAGIC, Pointers, Report};
+use images::report::{MULTIBOOT2_MAGIC, PayloadReport, Pointers, TagBody};
 use images::{launch, payloads::REPORTING};
 use sha2::{Digest, Sha256};
 use support::{Loaded, MBI, MODULE, Part, load_elf, load_flat, mbi, run, tag, words};
 
 /// Boots a loaded image with boot information and a module.
-fn boot(image: &Loaded, mbi: &[u8], module: &[u8]) -> Report {
+fn boot(image: &Loaded, mbi: &[u8], module: &[u8]) -> PayloadReport {
     let mut parts = image.parts.clone();
     parts.push(Part {
         address: MBI.into(),
@@ -30,7 +30,7 @@ fn boot(image: &Loaded, mbi: &[u8], module: &[u8]) -> Report {
     let plan = launch::pack_direct(&segments, entry, MULTIBOOT2_MAGIC as u32, MBI);
     let run = run(&plan, None);
     assert_eq!(run.status.code(), Some(EXIT_STATUS), "{}", run.serial);
-    Report::parse(&run.serial).unwrap()
+    PayloadReport::parse(&run.serial).unwrap()
 }
 
 fn load(name: &str, file: &[u8], delta: u64) -> Loaded {
@@ -211,19 +211,19 @@ fn boot_information_and_module_arrive() {
     let text = "a \"quoted\" \\ word\u{ff}".into();
     assert_eq!(
         body(0),
-        Body::Cmdline {
+        TagBody::Cmdline {
             text,
             terminated: true
         }
     );
     assert_eq!(
         body(1),
-        Body::Loader {
+        TagBody::Loader {
             text: "no end".into(),
             terminated: false
         }
     );
-    let Body::Module {
+    let TagBody::Module {
         start,
         end: found_end,
         cmdline,
@@ -247,12 +247,12 @@ fn boot_information_and_module_arrive() {
     );
     assert_eq!(
         body(3),
-        Body::Meminfo {
+        TagBody::Meminfo {
             lower_kib: 639,
             upper_kib: 0x10_0000
         }
     );
-    let Body::Mmap { entries, .. } = body(4) else {
+    let TagBody::Mmap { entries, .. } = body(4) else {
         panic!("{:?}", body(4))
     };
     let entries: Vec<_> = entries
@@ -260,8 +260,8 @@ fn boot_information_and_module_arrive() {
         .map(|e| (e.base, e.length, e.r#type))
         .collect();
     assert_eq!(entries, [(0, 0x9_fc00, 1), (1 << 32, 2 << 32, 5)]);
-    assert_eq!(body(5), Body::LoadBase { address: 0x40_0000 });
-    assert_eq!(body(6), Body::Other);
+    assert_eq!(body(5), TagBody::LoadBase { address: 0x40_0000 });
+    assert_eq!(body(6), TagBody::Other);
     // SeaBIOS: a BDA, and its RSDP in the BIOS area
     assert_eq!(report.firmware.base_memory_kib, 639);
     assert!((0xe_0000..0x10_0000).contains(&report.firmware.rsdp.unwrap()));

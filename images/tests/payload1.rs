@@ -5,7 +5,7 @@ mod support;
 
 use images::launch;
 use images::payloads::{EXIT_STATUS, REPORTING_MB1};
-use images::report::{MULTIBOOT1_MAGIC, Module1, Multiboot1, Report, Sections1};
+use images::report::{MULTIBOOT1_MAGIC, Module1, Multiboot1, PayloadReport, Sections1};
 use sha2::{Digest, Sha256};
 use support::{Loaded, MBI, MODULE, Part, load_elf, run, words};
 
@@ -28,7 +28,7 @@ fn load_flat(file: &[u8]) -> Loaded {
 }
 
 /// Boots a loaded image with an information structure and a module.
-fn boot(image: &Loaded, info: &[u8], module: &[u8]) -> Report {
+fn boot(image: &Loaded, info: &[u8], module: &[u8]) -> PayloadReport {
     let mut segments: Vec<(u64, u64, &[u8])> = image
         .parts
         .iter()
@@ -40,7 +40,7 @@ fn boot(image: &Loaded, info: &[u8], module: &[u8]) -> Report {
     let plan = launch::pack_direct(&segments, entry, MULTIBOOT1_MAGIC as u32, MBI);
     let run = run(&plan, None);
     assert_eq!(run.status.code(), Some(EXIT_STATUS), "{}", run.serial);
-    Report::parse(&run.serial).unwrap()
+    PayloadReport::parse(&run.serial).unwrap()
 }
 
 /// Builds the structure with these words at these offsets, and the data that

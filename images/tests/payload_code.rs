@@ -8,7 +8,7 @@ mod mbi;
 mod sha256;
 
 use images::launch::{self, plan::Plan};
-use images::report::{Body, Mbi, Report};
+use images::report::{MbiReport, PayloadReport, TagBody};
 use json::{Json, Sink};
 use proptest::prelude::*;
 use sha2::Digest;
@@ -26,7 +26,7 @@ impl Sink for Text {
 }
 
 /// The payload's output for `bytes` as boot information.
-fn decode(bytes: &[u8]) -> Mbi {
+fn decode(bytes: &[u8]) -> MbiReport {
     let memory = |start: u64, len: u64| {
         let start = usize::try_from(start.checked_sub(ADDRESS)?).ok()?;
         bytes.get(start..start.checked_add(len as usize)?)
@@ -90,7 +90,7 @@ fn invalid_memory_map_and_modules() {
     let found = decode(&mbi(&[
         64, 0, 6, 32, 8, 0, 1, 2, 3, 4, 3, 16, 0x2000, 0x1000, 0, 8,
     ]));
-    let Body::Mmap {
+    let TagBody::Mmap {
         entries,
         trailing_bytes,
         ..
@@ -99,7 +99,7 @@ fn invalid_memory_map_and_modules() {
         panic!("{found:?}")
     };
     assert_eq!((entries.len(), *trailing_bytes), (0, 16));
-    let Some(Body::Module {
+    let Some(TagBody::Module {
         sha256,
         terminated: false,
         ..
@@ -112,7 +112,7 @@ fn invalid_memory_map_and_modules() {
 
 #[test]
 fn a_report_must_be_whole_and_single() {
-    let error = |text: &str| Report::parse(text).unwrap_err().to_string();
+    let error = |text: &str| PayloadReport::parse(text).unwrap_err().to_string();
     assert!(error("").contains("no line"));
     assert!(error("MBTOOL-PAYLOAD {\r\n").contains("END"));
     assert!(error("MBTOOL-PAYLOAD {}\nMBTOOL-PAYLOAD END\n").contains("not what was expected"));

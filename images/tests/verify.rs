@@ -14,7 +14,7 @@ use handoff::blob;
 use handoff::spec::{Digest, Region, Verify, zero_pages};
 use images::launch;
 use images::payloads::{EXIT_STATUS, MB2_FIXED};
-use images::report::Report;
+use images::report::PayloadReport;
 use sha2::{Digest as _, Sha256};
 use support::{MBI, MODULE, Part, Run, load_elf, mbi, multiboot2_spec, run_with};
 
@@ -96,7 +96,12 @@ fn started(verify: Verify, cpu: &str) -> String {
         "{cpu}: {}",
         run.serial
     );
-    assert!(Report::parse(&run.serial).unwrap().image.sha256_valid);
+    assert!(
+        PayloadReport::parse(&run.serial)
+            .unwrap()
+            .image
+            .sha256_valid
+    );
     let good = run.serial.lines().filter(|line| line.ends_with(" ok"));
     let expected = if verify == Verify::None {
         0

@@ -13,7 +13,7 @@ use handoff::blob;
 use handoff::spec::{Digest, Exit, Fixup, OnCpu, Region, Spec, Verify, zero_pages};
 use images::launch::{self, plan};
 use images::payloads::{EXIT_STATUS, MB2_FIXED};
-use images::report::Report;
+use images::report::PayloadReport;
 use std::mem::offset_of;
 use support::{MBI, Part, Run, load_elf, mbi, multiboot2_spec, run, run_with};
 
@@ -47,7 +47,7 @@ fn xen_plan(spec: &Spec, mut parts: Vec<Part>, cpu: u32) -> Vec<u8> {
     launch::pack_xen(&segments(&parts), built.entry, cpu)
 }
 
-fn segments(parts: &[Part]) -> Vec<launch::Segment<'_>> {
+fn segments(parts: &[Part]) -> Vec<launch::LaunchSegment<'_>> {
     parts
         .iter()
         .map(|part| (part.address, part.memsz, &part.bytes[..]))
@@ -72,7 +72,7 @@ fn boot(cpu: u32, machine: &[&str]) -> Run {
     let spec = multiboot2_spec(BASE, entry, Verify::Crc32, regions);
     let run = run_with(machine, &xen_plan(&spec, parts, cpu), None);
     assert_eq!(run.status.code(), Some(EXIT_STATUS), "{}", run.serial);
-    let report = Report::parse(&run.serial).unwrap();
+    let report = PayloadReport::parse(&run.serial).unwrap();
     assert!(report.image.sha256_valid && report.bss.first_dirty.is_none());
     run
 }
@@ -152,7 +152,7 @@ fn an_image_staged_above_4_gib_is_verified_there_moved_and_its_bss_cleared() {
     assert!(spec.relocate.clear.len() > 1, "{:?}", spec.relocate);
     let run = run_with(&SIX_GIB, &xen_plan(&spec, staged, plan::BOOT_CPU), None);
     assert_eq!(run.status.code(), Some(EXIT_STATUS), "{}", run.serial);
-    let report = Report::parse(&run.serial).unwrap();
+    let report = PayloadReport::parse(&run.serial).unwrap();
     assert!(
         report.image.sha256_valid && report.bss.first_dirty.is_none(),
         "{}",
@@ -307,7 +307,11 @@ fn the_rsdp_depends_on_the_cpu_of_the_handoff() {
 
 /// Page 0, two segments of which some pages are replaced by `lost`, and the
 /// handoff's output about them.
-fn damaged(page0: &[u8], lost: &[u8], pack: fn(&[launch::Segment<'_>], u64) -> Vec<u8>) -> String {
+fn damaged(
+    page0: &[u8],
+    lost: &[u8],
+    pack: fn(&[launch::LaunchSegment<'_>], u64) -> Vec<u8>,
+) -> String {
     let pages = |count: usize, seed: u32| -> Vec<u8> {
         let bytes = (0..(count * PAGE) as u32).map(|n| (n * seed + n / 13) as u8);
         let mut bytes: Vec<u8> = bytes.collect();
@@ -353,7 +357,7 @@ fn damaged(page0: &[u8], lost: &[u8], pack: fn(&[launch::Segment<'_>], u64) -> V
         .fold(String::new(), |text, line| text + line.trim_end() + "\n")
 }
 
-fn on_boot_cpu(segments: &[launch::Segment<'_>], entry: u64) -> Vec<u8> {
+fn on_boot_cpu(segments: &[launch::LaunchSegment<'_>], entry: u64) -> Vec<u8> {
     launch::pack_xen(segments, entry, plan::BOOT_CPU)
 }
 

@@ -225,10 +225,10 @@ fn dumps() {
         "xen-guard",
     ] {
         let plan = here(&format!("data/decode/{name}.plan.json"));
-        let options = decode::Options {
+        let options = decode::DecodeOptions {
             plan: plan.exists().then_some(plan),
             json: true,
-            ..decode::Options::default()
+            ..decode::DecodeOptions::default()
         };
         let log = fs::read(here(&format!("data/decode/{name}.log"))).unwrap();
         let mut out = Vec::new();
@@ -290,7 +290,7 @@ fn bios_machine(root: &Path) {
 fn machines() {
     let report = |root: &Path| {
         let mut out = Vec::new();
-        let options = status::Options { json: true };
+        let options = status::StatusOptions { json: true };
         status::run(options, root, &mut out, &mut Vec::new()).unwrap();
         let text = String::from_utf8(out).unwrap();
         text.replace(root.to_str().unwrap(), "")

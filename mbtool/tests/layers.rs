@@ -1,11 +1,15 @@
 //! Permitted imports between folders, in all five crates. Cargo enforces them between crates; this
 //! test does within a crate. docs/architecture.md describes the folders.
+//! Also: a name of a public type stands for one thing.
 
 #[path = "layers/source.rs"]
 mod source;
 
-use source::imports;
-use std::collections::BTreeSet;
+use source::{imports, types};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+const CRATES: [&str; 5] = ["handoff", "xen-shim", "mbtool", "images", "tests"];
 
 /// Modules of one level, from the bottom up: each with those that it may import, which are listed
 /// before it.
@@ -233,7 +237,7 @@ fn the_other_crates_have_layers_too() {
 
 #[test]
 fn there_are_no_circles() {
-    for name in ["handoff", "xen-shim", "mbtool", "images", "tests"] {
+    for name in CRATES {
         let mut imports = imports(name, "");
         // modules that import none of the remaining ones are in no cycle
         loop {
@@ -249,4 +253,16 @@ fn there_are_no_circles() {
             "{name}: on circles, or above one: {circle:?}"
         );
     }
+}
+
+/// Types that a reader of several folders can meet. Those of test modules, programs (`src/bin`, payloads) and
+/// `pub(super)` ones are seen in one place only; associated types have the name that their trait gives them.
+#[test]
+fn a_public_type_name_stands_for_one_thing() {
+    let mut files: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for (name, file) in CRATES.into_iter().flat_map(types) {
+        files.entry(name).or_default().push(file);
+    }
+    files.retain(|_, files| files.len() > 1);
+    assert!(files.is_empty(), "defined more than once: {files:#?}");
 }

@@ -126,12 +126,12 @@ pub fn quote(argument: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Reason;
+    use crate::outcome::EndReason;
     use std::time::Duration;
 
     fn outcome(lines: &[&str]) -> Outcome {
         Outcome {
-            reason: Reason::Deadline,
+            reason: EndReason::Deadline,
             ended: None,
             lines: lines.iter().map(|line| (*line).to_owned()).collect(),
             log: "serial.log".into(),

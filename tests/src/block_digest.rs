@@ -96,7 +96,7 @@ pub fn lines(start: u64, digests: &[u32]) -> Vec<String> {
 
 /// A memory range of a dump, as read by the guest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Load {
+pub struct DigestedRange {
     /// Physical address of the first byte.
     pub start: u64,
     /// One past the last byte.
@@ -122,8 +122,8 @@ fn mended(log: &[String]) -> Vec<String> {
 }
 
 /// Returns all memory ranges reported by the guest, in order.
-pub fn read(log: &[String]) -> Result<Vec<Load>> {
-    let mut loads: Vec<Load> = Vec::new();
+pub fn read(log: &[String]) -> Result<Vec<DigestedRange>> {
+    let mut loads: Vec<DigestedRange> = Vec::new();
     for line in mended(log) {
         let Some((_, line)) = line.split_once(MARKER) else {
             continue;
@@ -131,7 +131,7 @@ pub fn read(log: &[String]) -> Result<Vec<Load>> {
         if let Some(load) = line.strip_prefix("load=") {
             let range = load.split(' ').next().unwrap_or_default().split_once('-');
             let (start, end) = range.with_context(|| line.to_owned())?;
-            loads.push(Load {
+            loads.push(DigestedRange {
                 start: hex(start)?,
                 end: hex(end)?,
                 digests: Vec::new(),

@@ -24,14 +24,14 @@ const STEP: usize = 4099;
 
 /// A kernel of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kernel {
+pub enum ChainKernel {
     /// [`FIRST_LINUX`] on the bare machine.
     Linux,
     /// Xen of this release with that Linux as dom0.
     Xen(&'static str),
 }
 
-impl Kernel {
+impl ChainKernel {
     /// Returns its name in the stages' script.
     const fn name(self) -> &'static str {
         match self {
@@ -45,9 +45,9 @@ impl Kernel {
 #[derive(Clone, Debug)]
 pub struct Chain {
     /// First kernel, started by QEMU.
-    pub first: Kernel,
+    pub first: ChainKernel,
     /// Subsequent kernels.
-    pub hops: Vec<Kernel>,
+    pub hops: Vec<ChainKernel>,
     /// Number of CPUs.
     pub cpus: u32,
     /// Memory in MiB.
@@ -61,7 +61,7 @@ type Stage = BTreeMap<String, String>;
 
 impl Chain {
     /// A BIOS machine with 2 CPUs and 2 GiB.
-    pub fn new(first: Kernel, hops: Vec<Kernel>) -> Self {
+    pub fn new(first: ChainKernel, hops: Vec<ChainKernel>) -> Self {
         Self {
             first,
             hops,
@@ -71,7 +71,7 @@ impl Chain {
         }
     }
 
-    fn kernels(&self) -> impl Iterator<Item = Kernel> + '_ {
+    fn kernels(&self) -> impl Iterator<Item = ChainKernel> + '_ {
         std::iter::once(self.first).chain(self.hops.iter().copied())
     }
 
@@ -92,7 +92,7 @@ impl Chain {
         let mut versions: Vec<&str> = self
             .hops
             .iter()
-            .filter(|hop| **hop != Kernel::Linux)
+            .filter(|hop| **hop != ChainKernel::Linux)
             .map(|hop| hop.name())
             .collect();
         versions.sort_unstable();
@@ -108,8 +108,10 @@ impl Chain {
             .collect();
         let initrd = stage.bytes("state/hops", hops.as_bytes())?.finish()?;
         let machine = match self.first {
-            Kernel::Linux => Machine::stage1(self.firmware, initrd)?,
-            Kernel::Xen(version) => Machine::xen(version, "crashkernel=128M@256M", "", initrd)?,
+            ChainKernel::Linux => Machine::stage1(self.firmware, initrd)?,
+            ChainKernel::Xen(version) => {
+                Machine::xen(version, "crashkernel=128M@256M", "", initrd)?
+            }
         };
         Ok(machine.cpus(self.cpus).memory_mib(self.memory_mib))
     }
@@ -144,7 +146,7 @@ impl Chain {
         for (n, (stage, kernel)) in stages.iter().zip(self.kernels()).enumerate() {
             self.verify_stage(n, stage, kernel)
                 .with_context(|| format!("stage {n}: {stage:?}"))?;
-            if kernel == Kernel::Linux {
+            if kernel == ChainKernel::Linux {
                 let ram: u64 = get(stage, "ram")?.parse()?;
                 // partial pages may be rounded away; on UEFI the first kernel, started by firmware,
                 // has 132 KiB more than the later ones
@@ -162,10 +164,10 @@ impl Chain {
         Ok(())
     }
 
-    fn verify_stage(&self, n: usize, stage: &Stage, kernel: Kernel) -> Result<()> {
+    fn verify_stage(&self, n: usize, stage: &Stage, kernel: ChainKernel) -> Result<()> {
         let on = match kernel {
-            Kernel::Linux => "linux".to_owned(),
-            Kernel::Xen(version) => format!("xen-{version}"),
+            ChainKernel::Linux => "linux".to_owned(),
+            ChainKernel::Xen(version) => format!("xen-{version}"),
         };
         ensure!(get(stage, "n")? == n.to_string(), "not stage {n}");
         ensure!(get(stage, "on")? == on, "not on {on}");

@@ -25,7 +25,7 @@ const PRESS: &str = "PRESS THE KEY";
 
 /// The system that crashes.
 #[derive(Clone, Copy, Debug)]
-pub enum Host {
+pub enum CrashedSystem {
     /// This Linux, without Xen.
     Linux(&'static Asset),
     /// Xen of this release ("4.17", "4.20"), with Linux 6.1 as dom0.
@@ -43,9 +43,9 @@ pub enum Trigger {
 
 /// A crash scenario.
 #[derive(Clone, Copy, Debug)]
-pub struct Scenario {
+pub struct CrashScenario {
     /// The system.
-    pub host: Host,
+    pub host: CrashedSystem,
     /// Firmware of the machine; Xen as first system is started on BIOS only.
     pub firmware: Firmware,
     /// Machine type.
@@ -62,7 +62,7 @@ pub struct Scenario {
 
 /// Report of the crash kernel.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct CrashOutcome {
     /// By key.
     pub values: BTreeMap<String, String>,
     /// Names of the notes of /proc/vmcore, in order.
@@ -73,9 +73,9 @@ pub struct Report {
     pub outcome: Outcome,
 }
 
-impl Scenario {
+impl CrashScenario {
     /// A machine of the older board with 4 CPUs and 1 GiB that starts on BIOS.
-    pub fn new(host: Host, trigger: Trigger) -> Self {
+    pub fn new(host: CrashedSystem, trigger: Trigger) -> Self {
         Self {
             host,
             firmware: Firmware::SeaBios,
@@ -83,8 +83,8 @@ impl Scenario {
             cpus: 4,
             memory_mib: 1024,
             crashkernel: match host {
-                Host::Linux(_) => "192M",
-                Host::Xen(_) => "192M@256M",
+                CrashedSystem::Linux(_) => "192M",
+                CrashedSystem::Xen(_) => "192M@256M",
             },
             trigger,
         }
@@ -112,8 +112,8 @@ impl Scenario {
         // The dump is counted, not kept: its size is not the same in each run, and may exceed the
         // free space. With Xen, the result of makedumpfile is only reported.
         let xen = match self.host {
-            Host::Linux(_) => "",
-            Host::Xen(_) => {
+            CrashedSystem::Linux(_) => "",
+            CrashedSystem::Xen(_) => {
                 "try dump-xen makedumpfile -X -d 31 -l /proc/vmcore /tmp/dump-xen\n\
                  try dump-plain makedumpfile -E -d 0 --dry-run /proc/vmcore /tmp/dump-plain\n"
             }
@@ -133,13 +133,13 @@ impl Scenario {
     /// Returns the kernel that crashes, which is also the crash kernel.
     pub fn linux(&self) -> &'static Asset {
         match self.host {
-            Host::Linux(kernel) => kernel,
-            Host::Xen(_) => &assets::LINUX_6_1,
+            CrashedSystem::Linux(kernel) => kernel,
+            CrashedSystem::Xen(_) => &assets::LINUX_6_1,
         }
     }
 
     /// Runs it as `name`.
-    pub fn run(&self, name: &str) -> Result<Report> {
+    pub fn run(&self, name: &str) -> Result<CrashOutcome> {
         let (crash_initrd, digest) = guest::crash_initrd(known_pages_bin()?, &self.dump())?;
         let initrd = Stage1::new(&self.script())?
             .file("bin/mbtool", mbtool_bin()?)?
@@ -149,10 +149,10 @@ impl Scenario {
             .finish()?;
         let reserve = format!("crashkernel={}", self.crashkernel);
         let machine = match self.host {
-            Host::Linux(kernel) => Machine::stage1(self.firmware, initrd)?
+            CrashedSystem::Linux(kernel) => Machine::stage1(self.firmware, initrd)?
                 .linux(kernel)?
                 .append(&reserve),
-            Host::Xen(version) => Machine::xen(version, &reserve, "", initrd)?
+            CrashedSystem::Xen(version) => Machine::xen(version, &reserve, "", initrd)?
                 .linux(self.linux())?
                 .append(SMALL_DOM0),
         };
@@ -185,7 +185,7 @@ impl Scenario {
         let notes = of(MARKER).filter(|(key, _)| *key == "note");
         let name =
             |(_, note): (&str, &str)| note.split(" type=").next().unwrap_or_default().to_owned();
-        Ok(Report {
+        Ok(CrashOutcome {
             notes: notes.map(name).collect(),
             values,
             expected_digest: digest.to_string(),
@@ -194,7 +194,7 @@ impl Scenario {
     }
 
     /// Runs it as `name` and makes the checks common to all crashes.
-    pub fn check(&self, name: &str) -> Result<Report> {
+    pub fn check(&self, name: &str) -> Result<CrashOutcome> {
         let report = self.run(name)?;
         report
             .verify(self)
@@ -222,7 +222,7 @@ pub fn makedumpfile_counts(name: &str, kernel: &'static Asset, outcome: &Outcome
     false
 }
 
-impl Report {
+impl CrashOutcome {
     /// Returns the value of `key` in the crash kernel's output.
     pub fn get(&self, key: &str) -> Result<&str> {
         let value = self.values.get(key).map(String::as_str);
@@ -230,7 +230,7 @@ impl Report {
     }
 
     /// Fails with the first deviation from the expected report.
-    fn verify(&self, scenario: &Scenario) -> Result<()> {
+    fn verify(&self, scenario: &CrashScenario) -> Result<()> {
         let is = |key: &str, expected: &str| -> Result<()> {
             let found = self.get(key)?;
             ensure!(found == expected, "{key} is {found}, expected {expected}");
@@ -238,7 +238,7 @@ impl Report {
         };
         is("digest", &self.expected_digest)?;
         is("cpus", "1")?;
-        if let (Host::Linux(_), Trigger::Panic(cpu)) = (scenario.host, scenario.trigger) {
+        if let (CrashedSystem::Linux(_), Trigger::Panic(cpu)) = (scenario.host, scenario.trigger) {
             is("apicid", &cpu.to_string())?;
         }
         ensure!(

@@ -11,9 +11,9 @@ pub const HANDOFF: &str = handoff::dump::PREFIX;
 
 /// One whole dump.
 #[derive(Clone, Debug)]
-pub struct Dump(read::Dump);
+pub struct WholeDump(read::Dump);
 
-impl Dump {
+impl WholeDump {
     /// Parses the only dump in `lines`; none, several, or a damaged one are
     /// errors.
     pub fn parse(lines: &[String]) -> Result<Self> {

@@ -13,7 +13,7 @@ const PAGE: usize = 4096;
 
 /// Location of the image of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum JumpPlace {
     /// On pages of the program's buffer: Linux exchanges them for the image, and back.
     User,
     /// On Linux's own code, with some of Linux's data exchanged too: the handoff exchanges them,
@@ -21,7 +21,7 @@ pub enum Place {
     Kernel,
 }
 
-impl Place {
+impl JumpPlace {
     /// The place of round `round`, counted from 1.
     pub fn of(round: u32) -> Self {
         if round.is_multiple_of(2) {
@@ -66,6 +66,9 @@ mod tests {
         let (second, other) = image(2);
         assert_ne!(sum, other);
         assert_ne!(first, second);
-        assert_eq!((Place::of(1), Place::of(2)), (Place::User, Place::Kernel));
+        assert_eq!(
+            (JumpPlace::of(1), JumpPlace::of(2)),
+            (JumpPlace::User, JumpPlace::Kernel)
+        );
     }
 }

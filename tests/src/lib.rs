@@ -40,4 +40,4 @@ pub use guest_binary::{
 };
 pub use keyboard::Keyboard;
 pub use machine::{Board, DEBUG_EXIT, EMULATED, FIRST_LINUX, Firmware, Machine};
-pub use outcome::{Outcome, Reason};
+pub use outcome::{EndReason, Outcome};

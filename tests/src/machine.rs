@@ -57,7 +57,7 @@ pub enum Board {
 
 /// A control domain that Xen starts.
 #[derive(Clone, Debug)]
-pub(crate) struct Dom0 {
+pub(crate) struct Dom0Boot {
     pub(crate) linux: &'static Asset,
     append: String,
 }
@@ -110,7 +110,7 @@ pub struct Machine {
     pub(crate) initrd: Option<Initrd>,
     pub(crate) extra: Vec<OsString>,
     reboots: bool,
-    pub(crate) dom0: Option<Dom0>,
+    pub(crate) dom0: Option<Dom0Boot>,
     pub(crate) typing: bool,
     pub(crate) failures: Vec<String>,
 }
@@ -172,7 +172,7 @@ impl Machine {
     ) -> Result<Self> {
         let xen = assets::xen(version)?.path()?;
         let mut machine = Self::new(Firmware::SeaBios, xen);
-        machine.dom0 = Some(Dom0 {
+        machine.dom0 = Some(Dom0Boot {
             linux: FIRST_LINUX,
             append: format!("console=hvc0 quiet panic=-1 {EMULATED_DOM0} {dom0_args}"),
         });

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use images::payloads::EXIT_STATUS;
-use images::report::Report;
+use images::report::PayloadReport;
 
 /// Lines of the log shown in an error.
 const TAIL_LINES: usize = 30;
@@ -18,7 +18,7 @@ pub(crate) const TRACE: &str = "MBTOOL-STAGE1 + ";
 
 /// Why a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum EndReason {
     /// A line contained this marker.
     Marker(String),
     /// This line contained one of the machine's failure texts.
@@ -36,7 +36,7 @@ pub enum Reason {
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// Why it ended.
-    pub reason: Reason,
+    pub reason: EndReason,
     /// QEMU's exit status if it had ended by then, for any reason.
     pub ended: Option<ExitStatus>,
     /// Everything on the serial port, line by line, without terminal control.
@@ -57,7 +57,7 @@ impl Outcome {
     /// This outcome when the run ended with `marker`, else an error that shows the end of the log.
     pub fn ended_with(self, marker: &str) -> Result<Self> {
         match &self.reason {
-            Reason::Marker(seen) if seen == marker => Ok(self),
+            EndReason::Marker(seen) if seen == marker => Ok(self),
             _ => bail!("waited for {marker:?}: {}", self.describe()),
         }
     }
@@ -72,15 +72,15 @@ impl Outcome {
         if self.ended.is_some_and(|status| status.signal().is_some()) {
             return Some(self.qemu_output.trim());
         }
-        let lost = self.reason == Reason::Still && !self.contains("[handoff]");
+        let lost = self.reason == EndReason::Still && !self.contains("[handoff]");
         lost.then_some("the emulated CPUs wait for an interrupt that does not come")
     }
 
     /// Returns the report of a payload; fails when QEMU did not end as after a report.
-    pub fn report(&self) -> Result<Report> {
+    pub fn report(&self) -> Result<PayloadReport> {
         match self.reason {
-            Reason::Exited(status) if status.code() == Some(EXIT_STATUS) => {
-                Report::parse(&self.lines.join("\n"))
+            EndReason::Exited(status) if status.code() == Some(EXIT_STATUS) => {
+                PayloadReport::parse(&self.lines.join("\n"))
             }
             _ => bail!("no report: {}", self.describe()),
         }
@@ -101,11 +101,13 @@ impl Outcome {
     /// Describes why the run ended, the end of the log, and how to repeat it.
     pub fn describe(&self) -> String {
         let mut text = match &self.reason {
-            Reason::Marker(marker) => format!("the machine printed {marker:?}"),
-            Reason::Failure(line) => format!("the machine printed {line:?}"),
-            Reason::Exited(status) => format!("the machine powered off or reset (QEMU: {status})"),
-            Reason::Deadline => "the deadline passed".to_owned(),
-            Reason::Still => "the machine hung, all its CPUs waiting,".to_owned(),
+            EndReason::Marker(marker) => format!("the machine printed {marker:?}"),
+            EndReason::Failure(line) => format!("the machine printed {line:?}"),
+            EndReason::Exited(status) => {
+                format!("the machine powered off or reset (QEMU: {status})")
+            }
+            EndReason::Deadline => "the deadline passed".to_owned(),
+            EndReason::Still => "the machine hung, all its CPUs waiting,".to_owned(),
         };
         let _ = write!(
             text,
@@ -131,11 +133,11 @@ impl Outcome {
     /// Returns one line: why the run ended, and when.
     pub(crate) fn summary(&self) -> String {
         let what = match &self.reason {
-            Reason::Marker(marker) => format!("{:?} seen", marker.trim()),
-            Reason::Failure(line) => format!("machine printed {line:?}"),
-            Reason::Exited(status) => format!("machine ended ({status})"),
-            Reason::Deadline => "deadline passed".to_owned(),
-            Reason::Still => "machine hangs".to_owned(),
+            EndReason::Marker(marker) => format!("{:?} seen", marker.trim()),
+            EndReason::Failure(line) => format!("machine printed {line:?}"),
+            EndReason::Exited(status) => format!("machine ended ({status})"),
+            EndReason::Deadline => "deadline passed".to_owned(),
+            EndReason::Still => "machine hangs".to_owned(),
         };
         format!("{what} after {:.0} s", self.elapsed.as_secs_f32())
     }
@@ -145,7 +147,7 @@ impl Outcome {
 mod tests {
     use super::*;
 
-    fn outcome(lines: &[&str], reason: Reason) -> Outcome {
+    fn outcome(lines: &[&str], reason: EndReason) -> Outcome {
         Outcome {
             reason,
             ended: None,
@@ -161,7 +163,7 @@ mod tests {
     #[test]
     fn values_come_from_the_last_line_but_not_from_the_trace() {
         let lines = ["A cpus=1", "A cpus=2", "MBTOOL-STAGE1 + echo A cpus=3"];
-        let outcome = outcome(&lines, Reason::Deadline);
+        let outcome = outcome(&lines, EndReason::Deadline);
         assert_eq!(outcome.value("A cpus="), Some("2"));
         assert_eq!(outcome.value("A mem="), None);
     }
@@ -170,7 +172,7 @@ mod tests {
     fn an_error_shows_the_end_of_the_log_and_the_command() {
         let lines: Vec<String> = (0..50).map(|n| format!("line {n}.")).collect();
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        let error = outcome(&lines, Reason::Deadline)
+        let error = outcome(&lines, EndReason::Deadline)
             .ended_with("END")
             .unwrap_err()
             .to_string();
@@ -186,13 +188,13 @@ mod tests {
             assert!(error.contains(text), "{text} is missing in {error}");
         }
         assert!(!error.contains("line 19."));
-        let other = outcome(&[], Reason::Marker("OTHER".into()));
+        let other = outcome(&[], EndReason::Marker("OTHER".into()));
         assert!(other.ended_with("END").is_err());
     }
 
     #[test]
     fn a_signal_or_lost_timers_mean_that_qemu_broke() {
-        let mut ended = outcome(&[], Reason::Deadline);
+        let mut ended = outcome(&[], EndReason::Deadline);
         assert_eq!(ended.qemu_broke(), None);
         ended.ended = Some(ExitStatus::from_raw(1 << 8));
         assert_eq!(ended.qemu_broke(), None);
@@ -200,11 +202,11 @@ mod tests {
         assert!(ended.qemu_broke().is_some());
         // a hang of a system started by mbtool is not a fault of QEMU
         assert!(
-            outcome(&["(XEN) Xen"], Reason::Still)
+            outcome(&["(XEN) Xen"], EndReason::Still)
                 .qemu_broke()
                 .is_some()
         );
-        let handed = outcome(&["[handoff] mbtool 0.1.0"], Reason::Still);
+        let handed = outcome(&["[handoff] mbtool 0.1.0"], EndReason::Still);
         assert_eq!(handed.qemu_broke(), None);
     }
 }

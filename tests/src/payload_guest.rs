@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use images::assets::{self, BUSYBOX, OVMF, QEMU};
 use images::guest::Stage1;
-use images::report::Report;
+use images::report::PayloadReport;
 
 use crate::attempt::{self, quote};
 use crate::dirs::target_dir;
@@ -96,7 +96,7 @@ pub struct PayloadGuest {
 
 /// Results of a guest.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct GuestLoad {
     /// Its plan.
     pub plan: PlanJson,
     /// `status --json` before the load.
@@ -145,7 +145,7 @@ impl PayloadGuest {
     }
 
     /// Runs it as `test` until the machine ends; with `halt`, until a line holds that text and for two seconds more.
-    pub fn run(&self, test: &str, halt: Option<&str>) -> Result<Loaded> {
+    pub fn run(&self, test: &str, halt: Option<&str>) -> Result<GuestLoad> {
         let mut wanted = vec![&BUSYBOX, FIRST_LINUX, &QEMU];
         if self.firmware == Firmware::Ovmf {
             wanted.push(&OVMF);
@@ -183,7 +183,7 @@ impl PayloadGuest {
             machine = machine.failures(&[halt, "MBTOOL-STAGE1 FAIL", "Kernel panic - not syncing"]);
         }
         let outcome = machine.run(test, DEADLINE, &[])?;
-        Ok(Loaded {
+        Ok(GuestLoad {
             plan: PlanJson::parse(&attempt::file(&outcome, "plan")?)?,
             status: attempt::file(&outcome, "status")?,
             outcome,
@@ -193,9 +193,9 @@ impl PayloadGuest {
     }
 }
 
-impl Loaded {
+impl GuestLoad {
     /// Returns the report of the payload; fails when QEMU did not end as after a report.
-    pub fn report(&self) -> Result<Report> {
+    pub fn report(&self) -> Result<PayloadReport> {
         self.outcome.report()
     }
 

@@ -11,7 +11,7 @@ pub struct PlanJson(pub Value);
 
 /// A named segment of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
+pub struct PlannedSegment {
     /// Name.
     pub name: String,
     /// First byte.
@@ -49,7 +49,7 @@ impl PlanJson {
     }
 
     /// Returns the only segment whose name starts with `name`.
-    pub fn segment(&self, name: &str) -> Result<Segment> {
+    pub fn segment(&self, name: &str) -> Result<PlannedSegment> {
         let mut found = self.list("/segments")?.iter().filter(|segment| {
             let full = segment["name"].as_str();
             full.is_some_and(|full| full.starts_with(name))
@@ -58,7 +58,7 @@ impl PlanJson {
             anyhow::bail!("not one segment {name}: {}", self.0["segments"]);
         };
         let start = number(&segment["dest"])?;
-        Ok(Segment {
+        Ok(PlannedSegment {
             name: segment["name"].as_str().unwrap_or_default().to_owned(),
             start,
             end: start + number(&segment["memsz"])?,

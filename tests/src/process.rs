@@ -12,9 +12,9 @@ use rustix::process::{Signal, set_parent_process_death_signal, setsid};
 /// QEMU. It is killed when this is dropped, and when the thread that started it
 /// ends.
 #[derive(Debug)]
-pub(crate) struct Running(pub(crate) Child);
+pub(crate) struct QemuProcess(pub(crate) Child);
 
-impl Drop for Running {
+impl Drop for QemuProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -26,7 +26,7 @@ impl Drop for Running {
 /// An emulated CPU that rarely gets the host's CPU receives one timer interrupt in place of
 /// several; a kernel that counts them to test its timer then panics. Linux's scheduler gives each
 /// session the same share (autogroup, sched(7)), however many busy processes another one has.
-pub(crate) fn spawn(mut command: Command) -> Result<Running> {
+pub(crate) fn spawn(mut command: Command) -> Result<QemuProcess> {
     let prepare = || {
         setsid()?;
         // without a terminal it receives no Ctrl-C
@@ -37,7 +37,10 @@ pub(crate) fn spawn(mut command: Command) -> Result<Running> {
     unsafe {
         command.pre_exec(prepare);
     }
-    command.spawn().map(Running).context("cannot start QEMU")
+    command
+        .spawn()
+        .map(QemuProcess)
+        .context("cannot start QEMU")
 }
 
 #[cfg(test)]

@@ -15,11 +15,11 @@ use crate::clock::Clock;
 use crate::dirs::target_dir;
 use crate::keyboard::Keyboard;
 use crate::machine::{Initrd, Machine, Memory};
-use crate::outcome::{Outcome, Reason, TRACE};
-use crate::process::{Running, spawn};
-use crate::serial::Follow;
+use crate::outcome::{EndReason, Outcome, TRACE};
+use crate::process::{QemuProcess, spawn};
+use crate::serial::LineFollower;
 use crate::template::Template;
-use crate::times::{self, Kind, Phases};
+use crate::times::{self, Phases, StartKind};
 use crate::{gdb, qmp};
 
 /// Polling interval of the log.
@@ -109,9 +109,9 @@ impl Machine {
             other => (other?, matches!(template, Ok(Some(_)))),
         };
         let kind = match template {
-            Ok(Some(_)) if restored => Kind::Restored,
-            Ok(None) => Kind::Booted,
-            _ => Kind::BootedInstead,
+            Ok(Some(_)) if restored => StartKind::Restored,
+            Ok(None) => StartKind::Booted,
+            _ => StartKind::BootedInstead,
         };
         say(
             name,
@@ -128,11 +128,11 @@ impl Machine {
             command,
         } = launched;
         let started = Instant::now();
-        let mut follow = Follow::new();
+        let mut follow = LineFollower::new();
         let mut clock = Clock::new(running.0.id());
         let mut phases = Phases::default();
         let mut lines = Vec::new();
-        let mut end: Option<(Reason, Instant)> = None;
+        let mut end: Option<(EndReason, Instant)> = None;
         let (reason, ended) = loop {
             // status first: QEMU's output before its end is then certainly in the log
             let exited = running.0.try_wait()?;
@@ -142,10 +142,10 @@ impl Machine {
                 let holds = |text: &&&str| !line.starts_with(TRACE) && line.contains(**text);
                 if end.is_none() {
                     if let Some(marker) = until.iter().find(holds) {
-                        end = Some((Reason::Marker((*marker).to_owned()), Instant::now()));
+                        end = Some((EndReason::Marker((*marker).to_owned()), Instant::now()));
                     } else if self.failures.iter().any(|f| holds(&&f.as_str())) {
                         end = Some((
-                            Reason::Failure(line.clone()),
+                            EndReason::Failure(line.clone()),
                             Instant::now() + AFTER_FAILURE,
                         ));
                     }
@@ -157,13 +157,13 @@ impl Machine {
                     break (reason.clone(), exited);
                 }
                 None if exited.is_some() => {
-                    break (Reason::Exited(exited.unwrap_or_default()), exited);
+                    break (EndReason::Exited(exited.unwrap_or_default()), exited);
                 }
-                None if clock.elapsed() >= deadline => break (Reason::Deadline, None),
+                None if clock.elapsed() >= deadline => break (EndReason::Deadline, None),
                 // a monitor or debugger must have resumed it before
-                None if clock.is_still() => break (Reason::Still, None),
+                None if clock.is_still() => break (EndReason::Still, None),
                 // printed below
-                _ if keyboard.failed() => break (Reason::Deadline, None),
+                _ if keyboard.failed() => break (EndReason::Deadline, None),
                 _ => thread::sleep(POLL),
             }
         };
@@ -278,7 +278,7 @@ impl Machine {
 
 /// A machine that has been started.
 struct Launched {
-    running: Running,
+    running: QemuProcess,
     keyboard: Keyboard,
     log: PathBuf,
     /// Command that starts it from power-on.

@@ -52,7 +52,7 @@ pub enum Saver {
 
 /// One crash.
 #[derive(Clone, Copy, Debug)]
-pub struct Scenario {
+pub struct SaveScenario {
     /// The crash kernel.
     pub saver: Saver,
     /// `[save]` beside `target` and `device`.
@@ -65,7 +65,7 @@ pub struct Scenario {
     pub looks: bool,
 }
 
-impl Scenario {
+impl SaveScenario {
     /// Runs it as `name`.
     pub fn run(&self, name: &str) -> Result<Outcome> {
         let disk = disk(name)?;

@@ -6,12 +6,12 @@ use std::path::Path;
 
 /// A growing log. Yields each line once, when it is complete.
 #[derive(Debug)]
-pub struct Follow {
+pub struct LineFollower {
     file: Option<File>,
     pending: Vec<u8>,
 }
 
-impl Follow {
+impl LineFollower {
     /// Follows the file at `path`, which may not exist yet.
     pub fn new() -> Self {
         Self {
@@ -42,7 +42,7 @@ impl Follow {
     }
 }
 
-impl Default for Follow {
+impl Default for LineFollower {
     fn default() -> Self {
         Self::new()
     }
@@ -79,7 +79,7 @@ mod tests {
     fn a_line_is_returned_once_and_complete() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let mut follow = Follow::new();
+        let mut follow = LineFollower::new();
         assert!(follow.lines(&path).unwrap().is_empty());
         let mut file = File::create(&path).unwrap();
         file.write_all(b"one\r\ntw").unwrap();

@@ -18,7 +18,7 @@ const UP: [&str; 6] = [STAGE1, DEBIAN, DOM0, LINUX, CRASH, "MBTOOL-CHAIN "];
 
 /// How a machine was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum StartKind {
     /// Booted from power-on.
     Booted,
     /// Booted from power-on, although its case says `restored`.
@@ -31,7 +31,7 @@ pub enum Kind {
 
 /// Parts of a machine's time, by its output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Parts {
+pub struct TimeParts {
     /// Until the first user space runs.
     pub booting: Duration,
     /// From the handoff's first line to the user space of its target, each time; up to the end if
@@ -44,7 +44,7 @@ pub struct Parts {
 /// Phases of a running machine.
 #[derive(Debug, Default)]
 pub struct Phases {
-    parts: Parts,
+    parts: TimeParts,
     at: Duration,
     phase: Phase,
 }
@@ -72,7 +72,7 @@ impl Phases {
     }
 
     /// The machine has ended.
-    pub fn end(mut self, at: Duration) -> Parts {
+    pub fn end(mut self, at: Duration) -> TimeParts {
         self.pass(at);
         self.parts
     }
@@ -92,9 +92,9 @@ impl Phases {
 #[derive(Clone, Copy, Debug)]
 pub struct Ran {
     /// How it was started.
-    pub kind: Kind,
+    pub kind: StartKind,
     /// Parts of its time.
-    pub parts: Parts,
+    pub parts: TimeParts,
     /// Time that it waited for a CPU of the host.
     pub starved: Duration,
     /// CPU time of all its threads.
@@ -188,7 +188,7 @@ fn render(all: &All, shown: usize, wall: Duration, threads: usize) -> String {
     }
     let seconds = |time: Duration| format!("{:.1}", time.as_secs_f32());
     let mut row = |name: &str, of: &mut dyn Iterator<Item = &Ran>, wall: Duration| {
-        let mut sum = Parts::default();
+        let mut sum = TimeParts::default();
         let (mut cpu, mut starved) = (Duration::ZERO, Duration::ZERO);
         for ran in of {
             sum.booting += ran.parts.booting;
@@ -221,16 +221,16 @@ fn render(all: &All, shown: usize, wall: Duration, threads: usize) -> String {
         "{:<62}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}\n",
         "slowest cases (seconds)", "wall", "booting", "handover", "working", "CPU", "starved"
     );
-    let count = |kind: Kind| machines().filter(|ran| ran.kind == kind).count();
+    let count = |kind: StartKind| machines().filter(|ran| ran.kind == kind).count();
     let mut end = format!(
         "{} cases in {} s, {threads} machines at a time: {} booted, {} restored from templates, of which {} were made",
         all.cases.len(),
         seconds(wall),
-        count(Kind::Booted) + count(Kind::BootedInstead),
-        count(Kind::Restored),
-        count(Kind::Template),
+        count(StartKind::Booted) + count(StartKind::BootedInstead),
+        count(StartKind::Restored),
+        count(StartKind::Template),
     );
-    let instead = count(Kind::BootedInstead);
+    let instead = count(StartKind::BootedInstead);
     if instead > 0 {
         let _ = write!(end, "; {instead} booted instead of being restored");
     }
@@ -272,7 +272,7 @@ mod tests {
             phases.line(s(at), line);
         }
         let parts = phases.end(s(15));
-        let expected = Parts {
+        let expected = TimeParts {
             booting: s(5),
             handing_over: s(6),
             working: s(4),
@@ -284,7 +284,7 @@ mod tests {
     fn the_table_has_sums() {
         let ran = |kind, booting| Ran {
             kind,
-            parts: Parts {
+            parts: TimeParts {
                 booting: s(booting),
                 handing_over: s(4),
                 working: s(1),
@@ -299,8 +299,11 @@ mod tests {
         };
         let all = All {
             cases: vec![
-                timed("a::b", vec![ran(Kind::Booted, 6)]),
-                timed("a::c", vec![ran(Kind::Template, 5), ran(Kind::Restored, 0)]),
+                timed("a::b", vec![ran(StartKind::Booted, 6)]),
+                timed(
+                    "a::c",
+                    vec![ran(StartKind::Template, 5), ran(StartKind::Restored, 0)],
+                ),
             ],
             building: s(3),
             again: 0,

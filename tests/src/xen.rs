@@ -16,7 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(240);
 
 /// A scenario: images and machine.
 #[derive(Clone, Copy, Debug)]
-pub struct Scenario {
+pub struct XenScenario {
     /// Xen's release, "4.17" or "4.20".
     pub xen: &'static str,
     /// The first system, and dom0's kernel.
@@ -37,7 +37,7 @@ pub struct Scenario {
 
 /// Results.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct Dom0Outcome {
     /// What dom0 reported, by key.
     pub dom0: BTreeMap<String, String>,
     /// Expected digest of dom0's payload.
@@ -50,7 +50,7 @@ pub struct Report {
     pub outcome: Outcome,
 }
 
-impl Scenario {
+impl XenScenario {
     /// A machine with 2 CPUs and 2 GiB on the older board.
     pub fn new(xen: &'static str, firmware: Firmware) -> Self {
         Self {
@@ -100,7 +100,7 @@ impl Scenario {
     }
 
     /// Runs it as `name`; `on_line` gets each line of the serial port with the time since power-on.
-    pub fn run(&self, name: &str, on_line: &mut dyn FnMut(Duration, &str)) -> Result<Report> {
+    pub fn run(&self, name: &str, on_line: &mut dyn FnMut(Duration, &str)) -> Result<Dom0Outcome> {
         self.prepare()?;
         let (dom0_initrd, digest) = guest::dom0_initrd()?;
         let initrd = Stage1::new(&self.script())?
@@ -130,7 +130,7 @@ impl Scenario {
             .filter_map(|line| line.split_once(DOM0)?.1.split_once('='))
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect();
-        Ok(Report {
+        Ok(Dom0Outcome {
             dom0,
             expected_digest: digest.to_string(),
             linux_up: linux_up.context("the first kernel's user space did not report")?,
@@ -140,7 +140,7 @@ impl Scenario {
     }
 
     /// Runs it as `name` and checks all reports of dom0.
-    pub fn check(&self, name: &str) -> Result<Report> {
+    pub fn check(&self, name: &str) -> Result<Dom0Outcome> {
         let report = self.run(name, &mut |_, _| {})?;
         report
             .verify(self)
@@ -149,9 +149,9 @@ impl Scenario {
     }
 }
 
-impl Report {
+impl Dom0Outcome {
     /// Fails with the first deviation from `scenario`.
-    pub fn verify(&self, scenario: &Scenario) -> Result<()> {
+    pub fn verify(&self, scenario: &XenScenario) -> Result<()> {
         let get = |key: &str| {
             self.dom0
                 .get(key)

@@ -27,7 +27,7 @@ pub use errno::Errno;
 pub use error::HypercallError;
 pub use explain::Meaning;
 pub use host::{E820Entry, XenMachine, XenVersion};
-pub use image::{Arch, ImageKind, LoadImage, LoadSegment, MAX_SEGMENTS};
+pub use image::{Arch, ImageKind, LoadImage, MAX_SEGMENTS, XenSegment};
 pub use kexec::Kexec;
 pub use privcmd::Privcmd;
 pub use problem::LoadProblem;

@@ -27,12 +27,12 @@ pub struct Asset {
     /// For packages with new upstream versions in Debian: the newest version that has passed all
     /// tests.
     pub(super) passed: Option<&'static str>,
-    pub(super) found: OnceLock<Result<Found, String>>,
+    pub(super) found: OnceLock<Result<FoundAsset, String>>,
 }
 
 /// Location of an asset.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundAsset {
     /// Path of the file.
     pub path: PathBuf,
     /// Root of the private tree that contains it; `None` for a file of the user or of the system.
@@ -44,7 +44,7 @@ pub struct Found {
 impl Asset {
     /// Returns its location; fetches it on first use. The error names the package to install and
     /// the variable to set.
-    pub fn find(&'static self) -> Result<&'static Found> {
+    pub fn find(&'static self) -> Result<&'static FoundAsset> {
         self.found
             .get_or_init(|| self.locate().map_err(|error| format!("{error:#}")))
             .as_ref()
@@ -64,7 +64,7 @@ impl Asset {
         (numbers(version) > numbers(passed)).then_some((version, passed))
     }
 
-    fn locate(&self) -> Result<Found> {
+    fn locate(&self) -> Result<FoundAsset> {
         if let Some(value) = env::var_os(self.variable) {
             // absolute, because QEMU runs in another directory
             let path = std::path::absolute(value)
@@ -85,7 +85,7 @@ impl Asset {
                     self.variable
                 ),
             );
-            return Ok(Found {
+            return Ok(FoundAsset {
                 path,
                 root: None,
                 version: None,
@@ -94,7 +94,7 @@ impl Asset {
         let fetched = store::open(&self.recipe).and_then(|entry| {
             let path = resolve(&entry.root, self.file)?;
             say("setup", format_args!("{}: {entry}", self.what));
-            Ok(Found {
+            Ok(FoundAsset {
                 path,
                 version: entry.version().map(str::to_owned),
                 root: Some(entry.root),
@@ -103,7 +103,7 @@ impl Asset {
         fetched.or_else(|error| {
             if let Ok(path) = resolve(Path::new("/"), self.file) {
                 say("setup", format_args!("cannot fetch {}, using {}", self.what, path.display()));
-                return Ok(Found {
+                return Ok(FoundAsset {
                     path,
                     root: None,
                     version: None,

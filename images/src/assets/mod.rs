@@ -20,7 +20,7 @@ use std::env;
 
 use anyhow::{Result, bail};
 
-pub use asset::{Asset, Found};
+pub use asset::{Asset, FoundAsset};
 pub use catalog::*;
 pub use modules::{disk_modules, efi_modules, watchdog_modules, xen_modules};
 

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::digest::{Digest, Origin};
+use crate::digest::{Origin, Sha256Digest};
 use crate::progress::say;
 use apt::Apt;
 pub(crate) use apt::output;
@@ -97,6 +97,6 @@ fn unpack(deb: &Path, root: &Path) -> Result<Origin> {
     Ok(Origin {
         name: name.to_owned(),
         version: version.to_owned(),
-        sha256: Digest::of_file(deb)?,
+        sha256: Sha256Digest::of_file(deb)?,
     })
 }

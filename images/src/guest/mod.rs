@@ -17,7 +17,7 @@ use anyhow::{Context, Result};
 
 use crate::assets::{self, Asset};
 use crate::cpio::Archive;
-use crate::digest::Digest;
+use crate::digest::Sha256Digest;
 
 use base::base;
 pub use debian::{DEBIAN, DebianGuest};
@@ -52,17 +52,17 @@ pub fn payload() -> Vec<u8> {
 }
 
 /// Returns dom0's initramfs (uncompressed), and the digest that dom0 must report for its payload.
-pub fn dom0_initrd() -> Result<(Vec<u8>, Digest)> {
+pub fn dom0_initrd() -> Result<(Vec<u8>, Sha256Digest)> {
     let payload = payload();
     let mut archive = base(include_str!("dom0.sh"))?;
     archive.file("payload.bin", 0o644, &payload)?;
-    Ok((archive.finish()?, Digest::of(&payload)))
+    Ok((archive.finish()?, Sha256Digest::of(&payload)))
 }
 
 /// Returns the initramfs of a crash kernel (uncompressed), and the digest that it must report for
 /// its payload. It contains `known_pages` and makedumpfile, and runs the shell script `dump` if
 /// there is a dump. `try NAME COMMAND...` in it reports the result of a command.
-pub fn crash_initrd(known_pages: &Path, dump: &str) -> Result<(Vec<u8>, Digest)> {
+pub fn crash_initrd(known_pages: &Path, dump: &str) -> Result<(Vec<u8>, Sha256Digest)> {
     let payload = payload();
     let mut archive = base(include_str!("crash.sh"))?;
     archive.directory("tmp")?;
@@ -72,7 +72,7 @@ pub fn crash_initrd(known_pages: &Path, dump: &str) -> Result<(Vec<u8>, Digest)>
         fs::read(known_pages).with_context(|| format!("cannot read {}", known_pages.display()))?;
     archive.file("bin/known-pages", 0o755, &program)?;
     add(&mut archive, &[&assets::MAKEDUMPFILE])?;
-    Ok((archive.finish()?, Digest::of(&payload)))
+    Ok((archive.finish()?, Sha256Digest::of(&payload)))
 }
 
 /// Returns an archive to append to an initramfs: `files`, executable, by path; `programs` with
@@ -112,7 +112,7 @@ fn add(archive: &mut Archive, programs: &[&'static Asset]) -> Result<()> {
 }
 
 /// Returns the initramfs of a Linux without Xen: like [`dom0_initrd`], with the prefix [`LINUX`].
-pub fn linux_initrd() -> Result<(Vec<u8>, Digest)> {
+pub fn linux_initrd() -> Result<(Vec<u8>, Sha256Digest)> {
     let payload = payload();
     let mut archive = base(&include_str!("dom0.sh").replace(DOM0.trim_end(), LINUX.trim_end()))?;
     for (release, module) in assets::efi_modules()? {
@@ -122,7 +122,7 @@ pub fn linux_initrd() -> Result<(Vec<u8>, Digest)> {
         archive.file(&format!("lib/modules/{release}/{name}"), 0o644, &data)?;
     }
     archive.file("payload.bin", 0o644, &payload)?;
-    Ok((archive.finish()?, Digest::of(&payload)))
+    Ok((archive.finish()?, Sha256Digest::of(&payload)))
 }
 
 #[cfg(test)]

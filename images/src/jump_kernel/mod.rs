@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cache;
 use crate::debian::{self, Packages};
-use crate::digest::Digest;
+use crate::digest::Sha256Digest;
 use crate::progress::say;
 
 /// Environment variable with the path of a bzImage to use instead.
@@ -89,7 +89,7 @@ pub fn build() -> Result<PathBuf> {
         .map(|o| format!("{} {} {}\n", o.sha256, o.name, o.version))
         .collect();
     fs::write(made.join("source"), from)?;
-    let digest = Digest::of_file(&made.join(IMAGE))?;
+    let digest = Sha256Digest::of_file(&made.join(IMAGE))?;
     fs::write(made.join(IMAGE_DIGEST), digest.to_string())?;
     fs::rename(&made, &entry)?;
     fs::remove_dir_all(&work)?;
@@ -108,7 +108,7 @@ fn recipe_digest(fragment: &str) -> String {
         "{SUITE} {PACKAGE} {}\n{fragment}",
         make::RECIPE_ENVIRONMENT.concat()
     );
-    Digest::of(recipe.as_bytes()).to_string()[..16].to_owned()
+    Sha256Digest::of(recipe.as_bytes()).to_string()[..16].to_owned()
 }
 
 fn parent(entry: &Path) -> Result<&Path> {
@@ -120,7 +120,7 @@ fn whole(entry: &Path) -> Result<PathBuf> {
     let image = entry.join(IMAGE);
     let expected = fs::read_to_string(entry.join(IMAGE_DIGEST))
         .with_context(|| format!("no {IMAGE_DIGEST} in {}", entry.display()))?;
-    let found = Digest::of_file(&image)?.to_string();
+    let found = Sha256Digest::of_file(&image)?.to_string();
     if found != expected.trim() {
         bail!("{IMAGE} has digest {found}, expected {}", expected.trim());
     }
@@ -137,7 +137,7 @@ mod tests {
         let error = whole(dir.path()).unwrap_err();
         assert!(error.to_string().contains(IMAGE_DIGEST), "{error}");
         fs::write(dir.path().join(IMAGE), b"kernel").unwrap();
-        let digest = Digest::of(b"kernel").to_string();
+        let digest = Sha256Digest::of(b"kernel").to_string();
         fs::write(dir.path().join(IMAGE_DIGEST), digest).unwrap();
         assert_eq!(whole(dir.path()).unwrap(), dir.path().join(IMAGE));
         fs::write(dir.path().join(IMAGE), b"kernal").unwrap();

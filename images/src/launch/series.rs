@@ -9,7 +9,7 @@
 //! A line [`NEXT`] on COM1 separates the output of the plans. The series ends
 //! with [`LAUNCHER_SERIES_STATUS`](crate::payloads::LAUNCHER_SERIES_STATUS).
 
-use super::{DEFAULT_BASE, E_ENTRY, P_MEMSZ, Segment, field, head, kernel, plan};
+use super::{DEFAULT_BASE, E_ENTRY, LaunchSegment, P_MEMSZ, field, head, kernel, plan};
 use crate::payloads::RESET;
 use std::path::Path;
 use std::{fs, io};
@@ -31,7 +31,7 @@ const ADDRESSES: usize = FIRMWARE_LEN - 0x20;
 /// A series of plans for the launcher, each as [`pack`](super::pack) makes it. Common contents are
 /// in the file only once, since QEMU copies all of it at every reset.
 #[must_use]
-pub fn pack(plans: &[(&[Segment<'_>], u64)]) -> Vec<u8> {
+pub fn pack(plans: &[(&[LaunchSegment<'_>], u64)]) -> Vec<u8> {
     let mut file = plan::SERIES.to_vec();
     file.extend((plans.len() as u64).to_le_bytes());
     let mut offset = plan::SERIES_LEN + 8 * plans.len();

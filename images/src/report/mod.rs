@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 pub use multiboot1::{Module1, Multiboot1, Sections1};
-pub use multiboot2::{Body, Mbi, Tag};
+pub use multiboot2::{MbiReport, Tag, TagBody};
 
 /// Supported version of the format.
 pub const FORMAT: u64 = 1;
@@ -24,7 +24,7 @@ pub const MULTIBOOT1_MAGIC: u64 = 0x2bad_b002;
 /// A whole report.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Report {
+pub struct PayloadReport {
     /// Version of the layout.
     pub format: u64,
     /// Name of the image, see [`crate::payloads::REPORTING`].
@@ -36,15 +36,15 @@ pub struct Report {
     /// Physical link address.
     pub link_base_physical: u64,
     /// Checks of the loaded bytes.
-    pub image: Image,
+    pub image: ImageChecks,
     /// State of `.bss` before the payload used it.
     pub bss: Bss,
     /// Registers at entry.
     pub registers: Registers,
     /// Firmware data below 1 MiB.
-    pub firmware: Firmware,
+    pub firmware: FirmwareData,
     /// The boot information; `None` when EAX was not [`MULTIBOOT2_MAGIC`].
-    pub mbi: Option<Mbi>,
+    pub mbi: Option<MbiReport>,
     /// The information structure; `None` when EAX was not [`MULTIBOOT1_MAGIC`].
     pub multiboot1: Option<Multiboot1>,
 }
@@ -52,7 +52,7 @@ pub struct Report {
 /// Checks of the loaded bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Image {
+pub struct ImageChecks {
     /// True when code, constants and initialized data have the digest of the
     /// build.
     pub sha256_valid: bool,
@@ -122,7 +122,7 @@ pub struct Registers {
 /// Firmware data below 1 MiB.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Firmware {
+pub struct FirmwareData {
     /// Word at 0x40e: segment of the extended BIOS data area.
     pub ebda_segment: u64,
     /// Word at 0x413: conventional memory in KiB.
@@ -144,7 +144,7 @@ pub struct MmapEntry {
     pub r#type: u32,
 }
 
-impl Report {
+impl PayloadReport {
     /// Finds the report in the serial output.
     ///
     /// # Errors

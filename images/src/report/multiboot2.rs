@@ -7,7 +7,7 @@ use super::MmapEntry;
 /// The boot information.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Mbi {
+pub struct MbiReport {
     /// Address: the value of EBX.
     pub address: u64,
     /// `total_size` as found; `None` when the address cannot be read.
@@ -30,14 +30,14 @@ pub struct Tag {
     pub size: u32,
     /// Contents.
     #[serde(flatten)]
-    pub body: Body,
+    pub body: TagBody,
 }
 
 /// Contents of a tag. Strings map each byte to the code point of that value.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "fields are those of the specification")]
-pub enum Body {
+pub enum TagBody {
     /// Type 0.
     End,
     /// Type 1.
@@ -83,9 +83,9 @@ pub enum Body {
     Other,
 }
 
-impl Mbi {
+impl MbiReport {
     /// Contents of every tag of a type, in order.
-    pub fn of_type(&self, r#type: u32) -> impl Iterator<Item = &Body> {
+    pub fn of_type(&self, r#type: u32) -> impl Iterator<Item = &TagBody> {
         let tags = self.tags.iter().filter(move |tag| tag.r#type == r#type);
         tags.map(|tag| &tag.body)
     }

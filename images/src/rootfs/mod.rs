@@ -17,7 +17,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cache;
 use crate::debian;
-use crate::digest::Digest;
+use crate::digest::Sha256Digest;
 use crate::progress::say;
 use crate::store;
 
@@ -162,7 +162,7 @@ fn image(root: &Path) -> Result<PathBuf> {
         finish::recipe(),
         disk::recipe()
     );
-    let digest = Digest::of(recipe.as_bytes()).to_string();
+    let digest = Sha256Digest::of(recipe.as_bytes()).to_string();
     let built = cache::dir()?.join("built");
     let entry = built.join(format!("debian-12-{}", &digest[..16]));
     fs::create_dir_all(&built)?;
@@ -195,7 +195,7 @@ fn image(root: &Path) -> Result<PathBuf> {
     disk::make(root, &tree, &image)?;
     fs::write(
         made.join(IMAGE_DIGEST),
-        Digest::of_file(&image)?.to_string(),
+        Sha256Digest::of_file(&image)?.to_string(),
     )?;
     fs::rename(&made, &entry)?;
     fs::remove_dir_all(&work)?;
@@ -207,7 +207,7 @@ fn whole(entry: &Path) -> Result<PathBuf> {
     let image = entry.join(IMAGE);
     let expected = fs::read_to_string(entry.join(IMAGE_DIGEST))
         .with_context(|| format!("no {IMAGE_DIGEST} in {}", entry.display()))?;
-    let found = Digest::of_file(&image)?.to_string();
+    let found = Sha256Digest::of_file(&image)?.to_string();
     ensure!(
         found == expected.trim(),
         "{IMAGE} has digest {found}, expected {}",
@@ -256,7 +256,7 @@ mod tests {
         fs::write(dir.path().join(IMAGE), "disk").unwrap();
         fs::write(
             dir.path().join(IMAGE_DIGEST),
-            Digest::of(b"disk").to_string(),
+            Sha256Digest::of(b"disk").to_string(),
         )
         .unwrap();
         assert_eq!(whole(dir.path()).unwrap(), dir.path().join(IMAGE));

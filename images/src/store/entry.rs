@@ -8,17 +8,17 @@ use anyhow::Result;
 
 use super::recipe::Recipe;
 use crate::debian::Packages;
-use crate::digest::Digest;
+use crate::digest::Sha256Digest;
 
 /// An intact entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct StoreEntry {
     /// Root of the unpacked files.
     pub root: PathBuf,
     /// Packages; the main one first.
     packages: Vec<Package>,
     /// Digest of the manifest.
-    digest: Digest,
+    digest: Sha256Digest,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ struct Package {
     sha256: String,
 }
 
-impl Entry {
+impl StoreEntry {
     pub(super) fn at(dir: &Path, recipe: &Recipe) -> Result<Self> {
         let manifest = fs::read_to_string(dir.join("manifest"))?;
         let package = |line: &str| {
@@ -46,7 +46,7 @@ impl Entry {
         Ok(Self {
             root: dir.join("root"),
             packages,
-            digest: Digest::of(manifest.as_bytes()),
+            digest: Sha256Digest::of(manifest.as_bytes()),
         })
     }
 
@@ -57,7 +57,7 @@ impl Entry {
 }
 
 /// Prints package, version and digest.
-impl fmt::Display for Entry {
+impl fmt::Display for StoreEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.packages[..] {
             [] => f.write_str("no package"),

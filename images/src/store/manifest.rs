@@ -7,14 +7,14 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::prune::children;
 use super::recipe::Recipe;
-use crate::digest::{Digest, Origin};
+use crate::digest::{Origin, Sha256Digest};
 
 /// First line of a manifest: name and version of its format.
 pub(super) const FORMAT: &str = "mbtool-store 1";
 
 /// The directory name of the entry with this manifest.
 pub(super) fn entry_name(recipe: &Recipe, manifest: &str) -> String {
-    let digest = Digest::of(manifest.as_bytes()).to_string();
+    let digest = Sha256Digest::of(manifest.as_bytes()).to_string();
     format!("{}-{}", recipe.name, &digest[..16])
 }
 
@@ -38,7 +38,7 @@ pub(super) fn verify(entry: &Path, recipe: &Recipe) -> Result<bool> {
         let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
         match (kind, rest.split_once(' ')) {
             ("file", Some((digest, path))) => {
-                let found = Digest::of_file(&root.join(path))?.to_string();
+                let found = Sha256Digest::of_file(&root.join(path))?.to_string();
                 ensure!(
                     found == digest,
                     "{path} has digest {found}, expected {digest}"
@@ -93,7 +93,10 @@ fn list(root: &Path, dir: &Path, text: &mut String) -> Result<()> {
             let target = target.with_context(|| format!("odd link at {shown}"))?;
             *text += &format!("link {target} {shown}\n");
         } else {
-            *text += &format!("file {} {shown}\n", Digest::of_file(&root.join(&path))?);
+            *text += &format!(
+                "file {} {shown}\n",
+                Sha256Digest::of_file(&root.join(&path))?
+            );
         }
     }
     Ok(())

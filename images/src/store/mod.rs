@@ -22,12 +22,12 @@ use crate::debian;
 use crate::digest::Origin;
 use crate::progress::say;
 
-pub use entry::Entry;
+pub use entry::StoreEntry;
 pub use recipe::Recipe;
 
 /// Returns the checked entry for `recipe`; fetches it first if there is no intact
 /// one.
-pub fn open(recipe: &Recipe) -> Result<Entry> {
+pub fn open(recipe: &Recipe) -> Result<StoreEntry> {
     let store = cache::dir()?.join("store");
     open_in(&store, recipe, |work, root| {
         debian::fetch(recipe.suite, recipe.packages, work, root)
@@ -38,12 +38,12 @@ fn open_in(
     store: &Path,
     recipe: &Recipe,
     fetch: impl FnOnce(&Path, &Path) -> Result<Vec<Origin>>,
-) -> Result<Entry> {
+) -> Result<StoreEntry> {
     fs::create_dir_all(store)?;
     let _lock = cache::lock(&store.join(format!(".{}.lock", recipe.name)))?;
     for entry in entries(store, recipe)? {
         match manifest::verify(&entry, recipe) {
-            Ok(true) => return Entry::at(&entry, recipe),
+            Ok(true) => return StoreEntry::at(&entry, recipe),
             Ok(false) => {}
             Err(error) => {
                 say(
@@ -75,7 +75,7 @@ fn open_in(
     }
     fs::rename(&made, &entry)?;
     fs::remove_dir_all(&work)?;
-    Entry::at(&entry, recipe)
+    StoreEntry::at(&entry, recipe)
 }
 
 /// Directories in `store` that may be entries of `recipe`, the newest first.

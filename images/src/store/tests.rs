@@ -6,7 +6,7 @@ use super::manifest::FORMAT;
 use super::prune::fits;
 use super::*;
 use crate::debian::Packages;
-use crate::digest::Digest;
+use crate::digest::Sha256Digest;
 
 const RECIPE: Recipe = Recipe {
     name: "thing",
@@ -36,11 +36,11 @@ impl Source {
             Ok(vec![Origin {
                 name: "thing".into(),
                 version: "1.0".into(),
-                sha256: Digest::of(b"deb"),
+                sha256: Sha256Digest::of(b"deb"),
             }])
         })?;
         assert_eq!(entry.version(), Some("1.0"));
-        let shown = format!("thing 1.0, SHA-256 {}", Digest::of(b"deb"));
+        let shown = format!("thing 1.0, SHA-256 {}", Sha256Digest::of(b"deb"));
         assert_eq!(entry.to_string(), shown);
         Ok(entry.root)
     }

@@ -107,7 +107,7 @@ pub struct Guest<'a> {
     /// More arguments of QEMU.
     pub args: &'a [&'a str],
     /// Entry method of the launcher.
-    pub pack: fn(&[launch::Segment<'_>], u64) -> Vec<u8>,
+    pub pack: fn(&[launch::LaunchSegment<'_>], u64) -> Vec<u8>,
     /// Lines for QEMU's monitor, each sent when the last output of the code is
     /// [`READY`].
     pub monitor: &'a [&'a str],
@@ -232,7 +232,7 @@ impl<'a> Guest<'a> {
     }
 }
 
-fn borrowed(segments: &[(u64, u64, Vec<u8>); 4]) -> [launch::Segment<'_>; 4] {
+fn borrowed(segments: &[(u64, u64, Vec<u8>); 4]) -> [launch::LaunchSegment<'_>; 4] {
     segments
         .each_ref()
         .map(|(to, len, bytes)| (*to, *len, &bytes[..]))

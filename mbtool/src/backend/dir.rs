@@ -4,7 +4,7 @@
 //! in the plan. A zero-length segment has no file. The directory is created
 //! atomically, and replaces one that mbtool wrote before.
 
-use super::{Backend, BackendError, Done, Unload};
+use super::{Backend, BackendError, LoadSummary, Unload};
 use crate::plan::{Plan, Segment};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
@@ -29,7 +29,11 @@ impl Dir {
     }
 
     /// Writes a report and its segments.
-    fn write(&self, report: &impl Serialize, segments: &[Segment]) -> Result<Done, BackendError> {
+    fn write(
+        &self,
+        report: &impl Serialize,
+        segments: &[Segment],
+    ) -> Result<LoadSummary, BackendError> {
         let mut json = serde_json::to_vec_pretty(report)?;
         json.push(b'\n');
         // a link to a directory is kept; its target is replaced
@@ -55,7 +59,7 @@ impl Dir {
         }
         staged.publish(&path, replaces)?;
         let summary = format!("{}: {files} segments, {bytes} bytes", self.path.display());
-        Ok(Done {
+        Ok(LoadSummary {
             segments: files,
             bytes,
             summary,
@@ -68,7 +72,7 @@ impl Backend for Dir {
         "dir"
     }
 
-    fn load(&self, plan: &Plan) -> Result<Done, BackendError> {
+    fn load(&self, plan: &Plan) -> Result<LoadSummary, BackendError> {
         self.write(&plan.report, &plan.segments)
     }
 

@@ -1,15 +1,15 @@
 //! The running Linux kernel, through kexec_load(2).
 
 use super::explain::{explain, permitted, preflight};
-use super::syscall::{KEXEC_ARCH_X86_64, KEXEC_ON_CRASH, Kernel, LoadCall};
-use super::{Backend, BackendError, Done, Unload};
+use super::syscall::{KEXEC_ARCH_X86_64, KEXEC_ON_CRASH, KexecSyscalls, LoadCall};
+use super::{Backend, BackendError, LoadSummary, Unload};
 use crate::host::kexec_state::KernelState;
 use crate::plan::{KernelSegment, Plan};
 use std::path::{Path, PathBuf};
 
 /// The backend. `root` is the parent of /proc and /sys.
 #[derive(Debug)]
-pub struct Linux<C = Kernel> {
+pub struct Linux<C = KexecSyscalls> {
     root: PathBuf,
     call: C,
 }
@@ -18,7 +18,7 @@ impl Linux {
     /// The kernel that runs this process, with its state read below `root`.
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self::with_call(root, Kernel)
+        Self::with_call(root, KexecSyscalls)
     }
 }
 
@@ -37,7 +37,7 @@ impl<C: LoadCall> Linux<C> {
         entry: u64,
         list: &[KernelSegment],
         crash: bool,
-    ) -> Result<Done, BackendError> {
+    ) -> Result<LoadSummary, BackendError> {
         if !cfg!(target_arch = "x86_64") {
             return Err(BackendError::Architecture);
         }
@@ -54,7 +54,7 @@ impl<C: LoadCall> Linux<C> {
             _ => "",
         };
         let summary = format!("{what} loaded{replaced}: {segments} kernel segments, {bytes} bytes");
-        Ok(Done {
+        Ok(LoadSummary {
             segments,
             bytes,
             summary,
@@ -92,7 +92,7 @@ impl<C: LoadCall> Backend for Linux<C> {
         preflight(&KernelState::read(&self.root), crash).map(|()| Vec::new())
     }
 
-    fn load(&self, plan: &Plan) -> Result<Done, BackendError> {
+    fn load(&self, plan: &Plan) -> Result<LoadSummary, BackendError> {
         self.load_segments(plan.entry, &plan.kernel_segments, plan.crash)
     }
 

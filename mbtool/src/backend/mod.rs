@@ -20,7 +20,7 @@ use std::str::FromStr;
 
 /// Result of a load.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Done {
+pub struct LoadSummary {
     /// Number of segments loaded, after merging (for a directory: files
     /// written).
     pub segments: usize,
@@ -76,7 +76,7 @@ pub trait Backend {
     /// # Errors
     ///
     /// The reason of the refusal, with a suggested fix.
-    fn load(&self, plan: &Plan) -> Result<Done, BackendError>;
+    fn load(&self, plan: &Plan) -> Result<LoadSummary, BackendError>;
 
     /// Unloads an image. Returns `false` when none was loaded.
     ///

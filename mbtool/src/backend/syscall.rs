@@ -37,9 +37,9 @@ pub trait LoadCall {
 
 /// Calls of the running kernel.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Kernel;
+pub struct KexecSyscalls;
 
-impl LoadCall for Kernel {
+impl LoadCall for KexecSyscalls {
     fn kexec_load(&self, entry: u64, segments: &[KernelSegment], flags: u64) -> Result<(), i32> {
         let list = segments
             .iter()

@@ -5,7 +5,7 @@ use super::values::{self, FileWithArgs};
 use crate::backend::Choice;
 use crate::image::As;
 use crate::request::console::{self, ConsoleSpec};
-use crate::request::{BootOptions, Drill, ModuleKind, ModuleSpec};
+use crate::request::{BootOptions, DrillOption, ModuleKind, ModuleSpec};
 use crate::sys::quantity;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use handoff::spec;
@@ -61,10 +61,10 @@ pub struct BootArgs {
     pub console: Vec<ConsoleSpec>,
     /// Verify every segment before the jump; the handoff always verifies itself
     #[arg(long, default_value = "crc32")]
-    pub verify: Verify,
+    pub verify: VerifyArg,
     /// Action after a fault [default: reset for a crash image, halt otherwise]
     #[arg(long)]
-    pub on_fault: Option<OnFault>,
+    pub on_fault: Option<OnFaultArg>,
     /// Protect the handoff's memory with debug registers: an image that overwrites it causes a
     /// dump. Use it only to debug a silent reset: a correct image may reuse that memory after it
     /// has read its boot information, if it clears DR7 before
@@ -73,7 +73,7 @@ pub struct BootArgs {
     /// Fail deliberately, to test the console of this machine: fault-long,
     /// fault-protected (before and after the drop to 32-bit), corrupt=SEGMENT
     #[arg(long, value_name = "DRILL", value_parser = drill)]
-    pub drill: Option<Drill>,
+    pub drill: Option<DrillOption>,
     /// Backend: auto, linux, xen, dir:PATH
     #[arg(long, default_value = "auto", value_parser = Choice::from_str)]
     pub backend: Choice,
@@ -96,7 +96,7 @@ pub enum ImageType {
 
 /// `--verify`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Verify {
+pub enum VerifyArg {
     /// CRC-32 of every loaded segment.
     Crc32,
     /// SHA-256.
@@ -107,20 +107,20 @@ pub enum Verify {
 
 /// `--on-fault`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OnFault {
+pub enum OnFaultArg {
     /// Halt.
     Halt,
     /// Reset the machine.
     Reset,
 }
 
-fn drill(text: &str) -> Result<Drill, String> {
+fn drill(text: &str) -> Result<DrillOption, String> {
     match (text, text.strip_prefix("corrupt=")) {
-        ("fault-long", _) => Ok(Drill::FaultLong),
-        ("fault-protected", _) => Ok(Drill::FaultProtected),
-        ("no-low-memory-fix", _) => Ok(Drill::NoLowMemoryFix),
-        ("xen-heap", _) => Ok(Drill::XenHeap),
-        (_, Some(name)) if !name.is_empty() => Ok(Drill::Corrupt(name.into())),
+        ("fault-long", _) => Ok(DrillOption::FaultLong),
+        ("fault-protected", _) => Ok(DrillOption::FaultProtected),
+        ("no-low-memory-fix", _) => Ok(DrillOption::NoLowMemoryFix),
+        ("xen-heap", _) => Ok(DrillOption::XenHeap),
+        (_, Some(name)) if !name.is_empty() => Ok(DrillOption::Corrupt(name.into())),
         _ => Err("must be fault-long, fault-protected or corrupt=SEGMENT".into()),
     }
 }
@@ -148,13 +148,13 @@ impl BootArgs {
             real_mode: self.real_mode,
             consoles: self.console.clone(),
             verify: match self.verify {
-                Verify::None => spec::Verify::None,
-                Verify::Crc32 => spec::Verify::Crc32,
-                Verify::Sha256 => spec::Verify::Sha256,
+                VerifyArg::None => spec::Verify::None,
+                VerifyArg::Crc32 => spec::Verify::Crc32,
+                VerifyArg::Sha256 => spec::Verify::Sha256,
             },
             on_fault: self.on_fault.map(|on_fault| match on_fault {
-                OnFault::Halt => spec::OnFault::Halt,
-                OnFault::Reset => spec::OnFault::Reset,
+                OnFaultArg::Halt => spec::OnFault::Halt,
+                OnFaultArg::Reset => spec::OnFault::Reset,
             }),
             guard: self.guard,
             drill: self.drill.clone(),

@@ -1,7 +1,7 @@
 //! `mbtool crash`: setup of crash dumps.
 
 use super::boot::BootArgs;
-use crate::config::{self, Device, Target};
+use crate::config::{self, DeviceSpec, Target};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -150,7 +150,7 @@ pub struct CrashInstallArgs {
     /// File system of DIR, which is then relative to its root: UUID=..., LABEL=..., /dev/...
     /// [default: detected]
     #[arg(long, value_name = "DEVICE", value_parser = device)]
-    pub device: Option<Device>,
+    pub device: Option<DeviceSpec>,
     /// Path of mbtool for the unit [default: the running program]
     #[arg(long, value_name = "FILE")]
     pub program: Option<PathBuf>,
@@ -160,6 +160,6 @@ fn target(text: &str) -> Result<Target, String> {
     Target::try_from(text.to_owned()).map_err(|error| error.to_string())
 }
 
-fn device(text: &str) -> Result<Device, String> {
-    Device::try_from(text.to_owned()).map_err(|error| error.to_string())
+fn device(text: &str) -> Result<DeviceSpec, String> {
+    DeviceSpec::try_from(text.to_owned()).map_err(|error| error.to_string())
 }

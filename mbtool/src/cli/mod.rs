@@ -52,7 +52,7 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
             let boot = args.boot.options(&args.image, matches);
             cmd::load::run(&boot, args.dry_run)
         }
-        Verb::Plan(args) => cmd::plan::run(cmd::plan::Options {
+        Verb::Plan(args) => cmd::plan::run(cmd::plan::PlanOptions {
             boot: args.boot.options(&args.image, matches),
             memory_map: args.memory_map.clone(),
             crash_region: args.crash_region,
@@ -60,14 +60,14 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
             svg: args.svg.clone(),
         }),
         Verb::Exec { force, last } => {
-            let options = cmd::exec::Options {
+            let options = cmd::exec::ExecOptions {
                 force: *force,
                 last: *last,
             };
             Ok(cmd::exec::run(
                 options,
                 root,
-                &cmd::exec::Machine,
+                &cmd::exec::RunningSystem,
                 &mut Patient::new(io::stderr()),
             )?)
         }
@@ -80,7 +80,7 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
             Ok(cmd::unload::run(which, &*backend, &mut io::stderr())?)
         }
         Verb::Status { json } => {
-            let options = cmd::status::Options { json: *json };
+            let options = cmd::status::StatusOptions { json: *json };
             Ok(cmd::status::run(
                 options,
                 root,
@@ -99,7 +99,7 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
         }
         Verb::Inspect { json, image } => inspect(image, *json),
         Verb::Decode(args) => {
-            let options = cmd::decode::Options {
+            let options = cmd::decode::DecodeOptions {
                 log: args.log.clone(),
                 plan: args.plan.clone(),
                 symbols: args.symbols.clone(),
@@ -125,7 +125,7 @@ fn run_crash(verb: &CrashVerb, matches: Option<&ArgMatches>) -> anyhow::Result<(
                 "modules of which image? Without one, the size is that of what {} names",
                 config::PATH
             );
-            let options = cmd::crash::size::Options {
+            let options = cmd::crash::size::CrashSizeOptions {
                 boot: image.map(|image| args.boot.options(image, matches)),
                 parse: boot::configured,
                 memory_map: args.memory_map.clone(),
@@ -134,21 +134,21 @@ fn run_crash(verb: &CrashVerb, matches: Option<&ArgMatches>) -> anyhow::Result<(
             cmd::crash::size::run(&options, &mut io::stdout())
         }
         CrashVerb::Load(args) => {
-            let options = cmd::crash::load::Options {
+            let options = cmd::crash::load::CrashLoadOptions {
                 config: args.config.clone(),
                 dry_run: args.dry_run,
                 parse: boot::configured,
             };
             cmd::crash::load::run(&options, &mut io::stderr())
         }
-        CrashVerb::Save(args) => save::run(&save::Options {
+        CrashVerb::Save(args) => save::run(&save::SaveOptions {
             config: args.config.clone(),
             vmcore: args.vmcore.clone(),
             no_reboot: args.no_reboot,
             no_verify: args.no_verify,
         }),
         CrashVerb::Install(args) => {
-            let options = install::Options {
+            let options = install::InstallOptions {
                 root: args.root.clone(),
                 image: args.image.as_deref().map(path::absolute).transpose()?,
                 cmdline: args.cmdline.clone(),

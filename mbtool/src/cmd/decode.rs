@@ -1,10 +1,10 @@
 //! `mbtool decode`: decodes exception dumps in a serial log.
 
 use crate::decode::address_map::AddressMap;
-use crate::decode::follow::{Follow, Step};
+use crate::decode::follow::{Follow, FollowStep};
 use crate::decode::lines::Lines;
-use crate::decode::report::{FORMAT, Report};
-use crate::decode::scan::{Found, LogContext, Scanner};
+use crate::decode::report::{DecodedDump, FORMAT};
+use crate::decode::scan::{FoundDump, LogContext, Scanner};
 use crate::decode::symbolise::Symboliser;
 use crate::decode::symbols::SymbolFile;
 use crate::{input, ramlog};
@@ -37,7 +37,7 @@ pub enum RamLogArg {
 
 /// Options.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct DecodeOptions {
     /// Path of the log; `-` is standard input.
     pub log: PathBuf,
     /// Output of `plan --json`, or the directory of `--backend dir`.
@@ -57,7 +57,11 @@ pub struct Options {
 /// # Errors
 ///
 /// When a file cannot be read or is invalid, or there is no dump.
-pub fn run(options: &Options, out: &mut dyn Write, talk: &mut dyn Write) -> anyhow::Result<()> {
+pub fn run(
+    options: &DecodeOptions,
+    out: &mut dyn Write,
+    talk: &mut dyn Write,
+) -> anyhow::Result<()> {
     let mut session = Session::new(options)?;
     if options.follow {
         return session.follow(&options.log, out, talk);
@@ -79,7 +83,7 @@ pub fn run(options: &Options, out: &mut dyn Write, talk: &mut dyn Write) -> anyh
 ///
 /// As for [`run`].
 pub fn run_on(
-    options: &Options,
+    options: &DecodeOptions,
     log: &[u8],
     name: &str,
     out: &mut dyn Write,
@@ -96,7 +100,7 @@ struct Session {
 }
 
 impl Session {
-    fn new(options: &Options) -> anyhow::Result<Self> {
+    fn new(options: &DecodeOptions) -> anyhow::Result<Self> {
         let plan = options.plan.as_deref().map(read_plan).transpose()?;
         let files: Vec<SymbolFile> = options
             .symbols
@@ -112,9 +116,9 @@ impl Session {
         })
     }
 
-    fn report(&mut self, found: &Found) -> Report {
+    fn report(&mut self, found: &FoundDump) -> DecodedDump {
         self.dumps += 1;
-        Report::new(found, self.plan.as_ref(), &mut self.symbols)
+        DecodedDump::new(found, self.plan.as_ref(), &mut self.symbols)
     }
 
     fn bytes(&mut self, log: &[u8], name: &str, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -124,7 +128,7 @@ impl Session {
         lines.push(log, |number, line| found.extend(scanner.line(number, line)));
         lines.finish(|number, line| found.extend(scanner.line(number, line)));
         found.extend(scanner.finish());
-        let reports: Vec<Report> = found.iter().map(|found| self.report(found)).collect();
+        let reports: Vec<DecodedDump> = found.iter().map(|found| self.report(found)).collect();
         if self.json {
             let document = serde_json::json!({ "format": FORMAT, "dumps": reports });
             writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?;
@@ -191,16 +195,16 @@ impl Session {
             let scanner = &mut self.scanner;
             let mut take = |number: usize, line: &str| found.extend(scanner.line(number, line));
             match step {
-                Step::Bytes(count) => lines.push(&buffer[..count], take),
+                FollowStep::Bytes(count) => lines.push(&buffer[..count], take),
                 // an incomplete dump is printed when no more data comes
-                Step::Quiet => {}
-                Step::Restarted => {
+                FollowStep::Quiet => {}
+                FollowStep::Restarted => {
                     lines.finish(&mut take);
                     lines = Lines::default();
                 }
-                Step::End => lines.finish(&mut take),
+                FollowStep::End => lines.finish(&mut take),
             }
-            if !matches!(step, Step::Bytes(_)) {
+            if !matches!(step, FollowStep::Bytes(_)) {
                 found.extend(self.scanner.finish());
             }
             for found in found {
@@ -212,7 +216,7 @@ impl Session {
                 }
                 out.flush()?;
             }
-            if step == Step::End {
+            if step == FollowStep::End {
                 break;
             }
         }

@@ -8,9 +8,9 @@ fn a_log_in_ram_is_printed_with_or_without_a_dump() {
         text: text.as_bytes().to_vec(),
     };
     let print = |text: &str, json| {
-        let options = Options {
+        let options = DecodeOptions {
             json,
-            ..Options::default()
+            ..DecodeOptions::default()
         };
         let (mut out, mut talk) = (vec![], vec![]);
         let mut session = Session::new(&options).unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const LOG: &[u8] = include_bytes!("../../tests/data/decode/target-ud2.log");
 
-fn run_text(options: &Options, log: &[u8]) -> (String, Option<String>) {
+fn run_text(options: &DecodeOptions, log: &[u8]) -> (String, Option<String>) {
     let mut out = Vec::new();
     let error = run_on(options, log, "log", &mut out).err();
     (
@@ -20,7 +20,7 @@ fn run_text(options: &Options, log: &[u8]) -> (String, Option<String>) {
 
 #[test]
 fn text_and_json() {
-    let mut options = Options::default();
+    let mut options = DecodeOptions::default();
     let (text, error) = run_text(&options, LOG);
     assert!(
         text.starts_with("#UD invalid opcode (vector 6)\n") && error.is_none(),
@@ -36,7 +36,7 @@ fn text_and_json() {
 
 #[test]
 fn a_log_without_a_dump_is_refused_with_a_description() {
-    let options = Options::default();
+    let options = DecodeOptions::default();
     let why = |log: &str| run_text(&options, log.as_bytes()).1.unwrap();
     assert!(why("").contains("check port and baud rate"));
     let banner = "[handoff] mbtool 0.1.0 at 0x100000, entered by linux\n";
@@ -60,9 +60,9 @@ fn plans_and_symbols_that_cannot_be_read_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let plan = dir.path().join("plan.json");
     fs::write(&plan, "{}").unwrap();
-    let mut options = Options {
+    let mut options = DecodeOptions {
         plan: Some(dir.path().to_owned()),
-        ..Options::default()
+        ..DecodeOptions::default()
     };
     let (_, error) = run_text(&options, LOG);
     let error = error.unwrap();
@@ -104,11 +104,11 @@ fn follow(
     thread::JoinHandle<Result<(), String>>,
 ) {
     let (send, receive) = mpsc::channel();
-    let options = Options {
+    let options = DecodeOptions {
         log: path,
         json: true,
         follow: true,
-        ..Options::default()
+        ..DecodeOptions::default()
     };
     let run = move || {
         let mut out = Channel(send, Vec::new());

@@ -1,7 +1,7 @@
 //! `mbtool doctor`: checks whether this machine is ready, and suggests fixes.
 
-use crate::config::{Config, Load, PATH};
-use crate::doctor::{self, Machine, Report, Wanted};
+use crate::config::{Config, LoadSection, PATH};
+use crate::doctor::{self, CheckedMachine, DoctorReport, WantedImage};
 use crate::input;
 use crate::request::configured::{self, ParseOptions};
 use crate::request::console::ConsoleSpec;
@@ -13,8 +13,8 @@ use std::path::Path;
 /// Checks the machine below `root`, and an image as crash image: `boot`, or that
 /// of the configuration.
 #[must_use]
-pub fn examine(boot: Option<BootOptions>, root: &Path, parse: ParseOptions) -> Report {
-    let mut machine = Machine::read(root);
+pub fn examine(boot: Option<BootOptions>, root: &Path, parse: ParseOptions) -> DoctorReport {
+    let mut machine = CheckedMachine::read(root);
     machine.wanted = match (&machine.config, boot) {
         (_, Some(boot)) => {
             let boot = BootOptions {
@@ -35,11 +35,11 @@ pub fn examine(boot: Option<BootOptions>, root: &Path, parse: ParseOptions) -> R
 }
 
 /// Plans like `mbtool load -p` with these options.
-fn wanted(boot: &BootOptions, machine: &Machine) -> Wanted {
+fn wanted(boot: &BootOptions, machine: &CheckedMachine) -> WantedImage {
     let outcome = machine
         .host()
         .map(|host| decide(boot, Files::read(boot)?, host));
-    Wanted {
+    WantedImage {
         name: input::display_name(&boot.image),
         outcome,
         consoles: boot.consoles.clone(),
@@ -48,7 +48,11 @@ fn wanted(boot: &BootOptions, machine: &Machine) -> Wanted {
 }
 
 /// Plans like `mbtool crash load`.
-fn by_configuration(load: &Load, machine: &Machine, parse: ParseOptions) -> Wanted {
+fn by_configuration(
+    load: &LoadSection,
+    machine: &CheckedMachine,
+    parse: ParseOptions,
+) -> WantedImage {
     let release = machine.release().unwrap_or_default();
     // a missing initrd is built by that command
     let initrd = load.initrd.as_ref().map(|path| path.expand(&release));
@@ -56,12 +60,12 @@ fn by_configuration(load: &Load, machine: &Machine, parse: ParseOptions) -> Want
     match configured::options(load, Path::new(PATH), &release, initrd, parse) {
         Ok(boot) => {
             let wanted = wanted(&boot, machine);
-            Wanted {
+            WantedImage {
                 name: format!("{}, by {PATH}", wanted.name),
                 ..wanted
             }
         }
-        Err(err) => Wanted {
+        Err(err) => WantedImage {
             name: PATH.to_owned(),
             outcome: Some(Err(err)),
             consoles: vec![ConsoleSpec::Auto],
@@ -75,7 +79,7 @@ fn by_configuration(load: &Load, machine: &Machine, parse: ParseOptions) -> Want
 /// # Errors
 ///
 /// The error of writing to `out`.
-pub fn print(report: &Report, json: bool, out: &mut dyn Write) -> io::Result<()> {
+pub fn print(report: &DoctorReport, json: bool, out: &mut dyn Write) -> io::Result<()> {
     if json {
         serde_json::to_writer_pretty(&mut *out, report)?;
         return writeln!(out);
@@ -86,7 +90,7 @@ pub fn print(report: &Report, json: bool, out: &mut dyn Write) -> io::Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::State;
+    use crate::doctor::CheckState;
     use crate::doctor::testing::Recorded;
     use crate::image::synth;
     use crate::request::console;
@@ -105,7 +109,7 @@ mod tests {
         Ok(boot)
     }
 
-    fn report(recorded: &Recorded, image: Option<&str>) -> Report {
+    fn report(recorded: &Recorded, image: Option<&str>) -> DoctorReport {
         let boot = image.map(|image| BootOptions {
             cmdline: Some("nr_cpus=1".to_owned()),
             ..BootOptions::new(image.into())
@@ -113,7 +117,7 @@ mod tests {
         examine(boot, recorded.root(), parse)
     }
 
-    fn state(report: &Report, id: &str) -> Option<State> {
+    fn state(report: &DoctorReport, id: &str) -> Option<CheckState> {
         report.check(id).map(|check| check.state)
     }
 
@@ -150,9 +154,9 @@ mod tests {
         let path = recorded.root().join("boot/vmlinuz-6.1.0-50-amd64");
         let path = path.to_str().unwrap();
         let found = report(&recorded, Some(path));
-        assert_eq!(state(&found, "image"), Some(State::Ok), "{found}");
+        assert_eq!(state(&found, "image"), Some(CheckState::Ok), "{found}");
         let found = report(&recorded, Some("/no/such/image"));
-        assert_eq!(state(&found, "image"), Some(State::Problem), "{found}");
+        assert_eq!(state(&found, "image"), Some(CheckState::Problem), "{found}");
         let image = path.replace("6.1.0-50-amd64", "{release}");
         recorded.put(
             "etc/mbtool/crash.toml",
@@ -160,7 +164,7 @@ mod tests {
         );
         let found = report(&recorded, None);
         let check = found.check("image").unwrap();
-        assert_eq!(check.state, State::Ok, "{found}");
+        assert_eq!(check.state, CheckState::Ok, "{found}");
         assert!(check.found.contains(", by /etc/mbtool/crash.toml (linux)"));
         assert_eq!(found.check("console").unwrap().found, "1 as given");
         recorded.put(
@@ -169,7 +173,7 @@ mod tests {
         );
         let found = report(&recorded, None);
         let check = found.check("image").unwrap();
-        assert_eq!(check.state, State::Problem);
+        assert_eq!(check.state, CheckState::Problem);
         assert!(check.found.contains("--colsole"), "{check:?}");
     }
 

@@ -21,7 +21,7 @@ use std::process::Command;
 
 /// Options of the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct ExecOptions {
     /// Jump without an orderly shutdown (`-f`).
     pub force: bool,
     /// Called at the end of an orderly shutdown (`--last`).
@@ -138,9 +138,9 @@ pub trait System {
 
 /// Operations of the running system.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Machine;
+pub struct RunningSystem;
 
-impl System for Machine {
+impl System for RunningSystem {
     fn sync(&self) {
         rustix::fs::sync();
     }
@@ -163,7 +163,7 @@ impl System for Machine {
     }
 
     fn ops(&self) -> &dyn Ops {
-        &quiesce::Machine
+        &quiesce::KernelOps
     }
 
     fn program(&self) -> std::io::Result<PathBuf> {
@@ -178,7 +178,7 @@ impl System for Machine {
 /// When no image is loaded, permission is missing, no init system can jump
 /// (without `force`), or a later step fails.
 pub fn run(
-    options: Options,
+    options: ExecOptions,
     root: &Path,
     system: &dyn System,
     talk: &mut dyn Write,
@@ -215,7 +215,7 @@ pub fn run(
 /// # Errors
 ///
 /// As [`run`].
-pub fn decide(options: Options, state: &KernelState, root: &Path) -> Result<Action, ExecError> {
+pub fn decide(options: ExecOptions, state: &KernelState, root: &Path) -> Result<Action, ExecError> {
     if !state.hypervisor.owns_machine() {
         return Err(BackendError::XenGuest {
             hypervisor: state.hypervisor,

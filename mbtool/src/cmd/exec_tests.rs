@@ -38,11 +38,11 @@ impl System for Fake {
     }
 }
 
-const FORCE: Options = Options {
+const FORCE: ExecOptions = ExecOptions {
     force: true,
     last: false,
 };
-const ORDERLY: Options = Options {
+const ORDERLY: ExecOptions = ExecOptions {
     force: false,
     last: false,
 };
@@ -54,7 +54,7 @@ fn loaded() -> tempfile::TempDir {
     root
 }
 
-fn go(options: Options, root: &Path, system: &Fake) -> (Result<(), ExecError>, String) {
+fn go(options: ExecOptions, root: &Path, system: &Fake) -> (Result<(), ExecError>, String) {
     let mut talk = vec![];
     let result = run(options, root, system, &mut talk);
     (result, String::from_utf8(talk).unwrap())
@@ -192,11 +192,13 @@ fn refusals_of_the_kernel_are_explained() {
 
 #[test]
 fn a_command_of_the_real_system_reports_its_end() {
-    assert_eq!(Machine.command(&["true"]), Ok(()));
+    assert_eq!(RunningSystem.command(&["true"]), Ok(()));
     assert_eq!(
-        Machine.command(&["false"]),
+        RunningSystem.command(&["false"]),
         Err("exit status: 1".to_owned())
     );
-    let err = Machine.command(&["/nonexistent/systemctl"]).unwrap_err();
+    let err = RunningSystem
+        .command(&["/nonexistent/systemctl"])
+        .unwrap_err();
     assert!(err.contains("No such file"), "{err}");
 }

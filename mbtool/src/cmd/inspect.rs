@@ -9,7 +9,7 @@ mod show;
 mod tests;
 
 use crate::decompress::Compression;
-use crate::image::sniff::{self, Kind};
+use crate::image::sniff::{self, FileKind};
 use crate::image::{
     As, ConsoleRequest, Format, FramebufferRequest, Image, InfoRequest, Note, Protocol,
     Relocatable, header, linked_entry, linux, mb1, tags,
@@ -24,7 +24,7 @@ pub struct InspectReport {
     /// File name as given by the user.
     pub name: String,
     /// Type of the file.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// True when `mbtool load` accepts it.
     pub loadable: bool,
     /// Why it cannot be loaded.
@@ -40,9 +40,9 @@ pub struct InspectReport {
     /// The Multiboot2 header, if present.
     pub header: Option<HeaderReport>,
     /// The Multiboot (1) header, if present.
-    pub multiboot1: Option<mb1::Header>,
+    pub multiboot1: Option<mb1::Mb1Header>,
     /// The program, if it can be loaded.
-    pub image: Option<ImageReport>,
+    pub image: Option<InspectedImage>,
     /// Requirements of a loader, one sentence each.
     pub needs: Vec<String>,
     /// Irregularities that do not prevent a load.
@@ -84,7 +84,7 @@ pub struct TagReport {
 
 /// The program in the file.
 #[derive(Clone, Debug, Serialize)]
-pub struct ImageReport {
+pub struct InspectedImage {
     /// True for Linux.
     #[serde(skip)]
     pub linux: bool,
@@ -95,7 +95,7 @@ pub struct ImageReport {
     /// End of it, exclusive.
     pub end: u64,
     /// Memory ranges to fill.
-    pub segments: Vec<SegmentReport>,
+    pub segments: Vec<InspectedSegment>,
     /// Entry point.
     pub entry: EntryReport,
     /// Whether and how it can be moved.
@@ -110,7 +110,7 @@ pub struct ImageReport {
 
 /// A memory range.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct SegmentReport {
+pub struct InspectedSegment {
     /// Physical start at the link address.
     pub start: u64,
     /// End, exclusive.
@@ -226,7 +226,7 @@ fn number(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
 }
 
-fn header_report(bytes: &[u8], header: &header::Header) -> HeaderReport {
+fn header_report(bytes: &[u8], header: &header::Mb2Header) -> HeaderReport {
     // broken tags are reported as `problem`
     let tags = header::tags(bytes, header)
         .map(|(tags, _)| tags)
@@ -259,17 +259,17 @@ fn tag_report(tag: &header::RawTag<'_>) -> TagReport {
     }
 }
 
-fn image_report(bytes: &[u8], image: &Image) -> ImageReport {
+fn image_report(bytes: &[u8], image: &Image) -> InspectedImage {
     let wants = &image.requirements;
     let own = matches!(image.format, Format::Elf32 | Format::Elf64);
     let linked = linked_entry(bytes).filter(|_| own);
     let tagged = wants.entry_address.is_some();
-    let segments = image.segments.iter().map(|segment| SegmentReport {
+    let segments = image.segments.iter().map(|segment| InspectedSegment {
         start: segment.range.start,
         end: segment.range.end,
         file_bytes: number(segment.data.len()),
     });
-    ImageReport {
+    InspectedImage {
         linux: matches!(image.protocol, Protocol::Linux(_)),
         format: image.format,
         start: image.span.start,

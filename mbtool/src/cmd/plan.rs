@@ -15,7 +15,7 @@ const MAP_LIMIT: u64 = 16 << 20;
 
 /// Options of the command line.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct PlanOptions {
     /// The image with its boot options.
     pub boot: BootOptions,
     /// Plan for another machine.
@@ -33,7 +33,7 @@ pub struct Options {
 /// # Errors
 ///
 /// Reason of the failure.
-pub fn run(mut options: Options) -> anyhow::Result<()> {
+pub fn run(mut options: PlanOptions) -> anyhow::Result<()> {
     let (mut host, warnings) = match &options.memory_map {
         Some(path) => {
             let host = replay::from_json(&input::read(path, MAP_LIMIT)?)

@@ -6,14 +6,14 @@ use crate::backend::xen::status::XenKexec;
 use crate::backend::xen::{Xen, record};
 use crate::host::hypervisor::Hypervisor;
 use crate::host::kexec_state::KernelState;
-use crate::host::{CrashRegion, Host, Kind, Rsdp, map};
+use crate::host::{CrashRegion, FoundRsdp, Host, MemoryKind, map};
 use crate::sys::size::Size;
 use std::io::{self, Write};
 use std::path::Path;
 
 /// Options of the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct StatusOptions {
     /// Print a JSON document instead of text.
     pub json: bool,
 }
@@ -24,7 +24,7 @@ pub struct Options {
 ///
 /// The error of writing to `out`.
 pub fn run(
-    options: Options,
+    options: StatusOptions,
     root: &Path,
     out: &mut dyn Write,
     talk: &mut dyn Write,
@@ -74,7 +74,7 @@ fn lines(status: &Status, root: &Path) -> Vec<(&'static str, String)> {
         let special = host
             .memory_map
             .iter()
-            .filter(|entry| entry.kind != Kind::Ram)
+            .filter(|entry| entry.kind != MemoryKind::Ram)
             .count();
         lines.push((
             "memory",
@@ -182,7 +182,7 @@ fn low(host: &Host) -> Vec<(&'static str, String)> {
     let base = word(low.bda_base_kib, &|kib| format!("{kib} KiB"));
     let rsdp = match low.rsdp {
         None => "not known".to_owned(),
-        Some(Rsdp { addr, revision }) => {
+        Some(FoundRsdp { addr, revision }) => {
             let found = if low.rsdp_in_low_memory { "" } else { "not " };
             format!("{addr:#x}, revision {revision}, {found}found by a scan of low memory")
         }

@@ -33,7 +33,7 @@ fn machine() -> tempfile::TempDir {
 
 fn go(json: bool, root: &Path) -> (String, String) {
     let (mut out, mut talk) = (vec![], vec![]);
-    run(Options { json }, root, &mut out, &mut talk).unwrap();
+    run(StatusOptions { json }, root, &mut out, &mut talk).unwrap();
     (
         String::from_utf8(out).unwrap(),
         String::from_utf8(talk).unwrap(),

@@ -23,7 +23,7 @@ pub fn run(which: Unload, backend: &dyn Backend, talk: &mut dyn Write) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Done;
+    use crate::backend::LoadSummary;
     use crate::plan::Plan;
 
     /// Has a crash image only.
@@ -34,7 +34,7 @@ mod tests {
             "crash"
         }
 
-        fn load(&self, _: &Plan) -> Result<Done, BackendError> {
+        fn load(&self, _: &Plan) -> Result<LoadSummary, BackendError> {
             Err(BackendError::Busy)
         }
 

@@ -3,7 +3,7 @@
 
 pub mod target;
 
-pub use target::{Device, Ssh, Target};
+pub use target::{DeviceSpec, Ssh, Target};
 
 use crate::input::{self, InputError};
 use serde::Deserialize;
@@ -16,7 +16,7 @@ pub const PATH: &str = "/etc/mbtool/crash.toml";
 const LIMIT: u64 = 1 << 20;
 /// Range of the watchdog timeout in seconds, besides 0.
 const WATCHDOG: std::ops::RangeInclusive<u32> = 10..=3600;
-/// Placeholder for the running kernel's release in paths of [`Load`].
+/// Placeholder for the running kernel's release in paths of [`LoadSection`].
 const RELEASE: &str = "{release}";
 
 /// A whole configuration.
@@ -24,7 +24,7 @@ const RELEASE: &str = "{release}";
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The image to load. May be missing in the copy for the crash kernel.
-    pub load: Option<Load>,
+    pub load: Option<LoadSection>,
     /// Options for saving a dump.
     #[serde(default)]
     pub save: Save,
@@ -33,7 +33,7 @@ pub struct Config {
 /// `[load]`: the crash image.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Load {
+pub struct LoadSection {
     /// Xen, or a Linux kernel.
     pub image: FilePath,
     /// The image's command line.
@@ -59,7 +59,7 @@ pub struct Save {
     pub target: Target,
     /// The file system of a directory target: [`Save::target`] is then a path
     /// from its root. By default, the file system mounted at the path.
-    pub device: Option<Device>,
+    pub device: Option<DeviceSpec>,
     /// Program that reads the dump.
     pub collector: Collector,
     /// The private key for SSH.

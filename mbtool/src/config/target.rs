@@ -11,7 +11,7 @@ pub const SSH_PORT: u16 = 22;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Target {
-    /// An absolute path, with [`Device`] relative to that file system.
+    /// An absolute path, with [`DeviceSpec`] relative to that file system.
     Directory(PathBuf),
     /// A directory on another machine.
     Ssh(Ssh),
@@ -34,7 +34,7 @@ pub struct Ssh {
 /// `/dev/...`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub enum Device {
+pub enum DeviceSpec {
     /// UUID of the file system.
     Uuid(String),
     /// Label of the file system.
@@ -187,7 +187,7 @@ impl fmt::Display for Ssh {
     }
 }
 
-impl TryFrom<String> for Device {
+impl TryFrom<String> for DeviceSpec {
     type Error = TargetError;
 
     fn try_from(text: String) -> Result<Self, TargetError> {
@@ -216,7 +216,7 @@ impl TryFrom<String> for Device {
 }
 
 /// Formats the device for mount(8).
-impl fmt::Display for Device {
+impl fmt::Display for DeviceSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Uuid(value) => write!(f, "UUID={value}"),

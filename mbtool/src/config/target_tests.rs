@@ -67,7 +67,7 @@ fn devices_are_formatted_for_mount() {
         "PARTLABEL=x",
         "/dev/vda2",
     ] {
-        let device = Device::try_from(text.to_owned()).unwrap();
+        let device = DeviceSpec::try_from(text.to_owned()).unwrap();
         assert_eq!(device.to_string(), text);
     }
     for text in [
@@ -82,7 +82,9 @@ fn devices_are_formatted_for_mount() {
         "/mnt",
         "LABEL=\n",
     ] {
-        let error = Device::try_from(text.to_owned()).unwrap_err().to_string();
+        let error = DeviceSpec::try_from(text.to_owned())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("UUID=..."), "{error}");
     }
 }

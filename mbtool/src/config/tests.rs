@@ -55,7 +55,7 @@ fn missing_keys_have_defaults() {
     // sufficient for a crash kernel
     assert_eq!(Config::parse("", "x").unwrap().load, None);
     let device = Config::parse("[save]\ndevice = 'LABEL=dumps'", "x").unwrap();
-    assert_eq!(device.save.device, Some(Device::Label("dumps".into())));
+    assert_eq!(device.save.device, Some(DeviceSpec::Label("dumps".into())));
 }
 
 #[test]

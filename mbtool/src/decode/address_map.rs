@@ -18,7 +18,7 @@ const FIXED: [(&str, u64, u64); 6] = [
 
 /// Location of an address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Place {
+pub struct MappedPlace {
     /// Name of the segment, or of the part of the machine.
     pub name: String,
     /// Offset in it, in bytes.
@@ -158,8 +158,8 @@ impl AddressMap {
 
     /// Returns the location of `addr`.
     #[must_use]
-    pub fn at(&self, addr: u64) -> Option<Place> {
-        let place = |(name, range): &(String, PhysRange), segment| Place {
+    pub fn at(&self, addr: u64) -> Option<MappedPlace> {
+        let place = |(name, range): &(String, PhysRange), segment| MappedPlace {
             name: name.clone(),
             offset: addr - range.start,
             segment,
@@ -178,7 +178,7 @@ impl AddressMap {
             .iter()
             .find(|(_, start, end)| (*start..*end).contains(&addr))
         {
-            return Some(Place {
+            return Some(MappedPlace {
                 name: (*name).to_owned(),
                 offset: addr - start,
                 segment: false,

@@ -14,7 +14,7 @@ pub const REACH: usize = 4096;
 
 /// An instruction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Line {
+pub struct InstructionText {
     /// Address in memory.
     pub address: String,
     /// Bytes in hexadecimal.
@@ -54,12 +54,12 @@ pub fn first(mode: Mode, rip: u64, code: &[u8]) -> Option<Instruction> {
 /// Decodes the instructions of `code` at rip, and a few of `before`, which is
 /// code from the start of a function up to rip.
 #[must_use]
-pub fn around(mode: Mode, rip: u64, before: &[u8], code: &[u8]) -> Vec<Line> {
+pub fn around(mode: Mode, rip: u64, before: &[u8], code: &[u8]) -> Vec<InstructionText> {
     let start = rip.wrapping_sub(before.len() as u64);
     let earlier = lines(mode, start, before, None);
     // the last one must end at rip, else this is not code
     let skip = earlier.len().saturating_sub(BEFORE);
-    let mut all: Vec<Line> = earlier.into_iter().skip(skip).collect();
+    let mut all: Vec<InstructionText> = earlier.into_iter().skip(skip).collect();
     if all.iter().any(|line| line.invalid) {
         all.clear();
     }
@@ -72,7 +72,7 @@ pub fn around(mode: Mode, rip: u64, before: &[u8], code: &[u8]) -> Vec<Line> {
     all
 }
 
-fn lines(mode: Mode, ip: u64, code: &[u8], current: Option<u64>) -> Vec<Line> {
+fn lines(mode: Mode, ip: u64, code: &[u8], current: Option<u64>) -> Vec<InstructionText> {
     let mut formatter = IntelFormatter::new();
     let options = formatter.options_mut();
     options.set_hex_prefix("0x");
@@ -91,7 +91,7 @@ fn lines(mode: Mode, ip: u64, code: &[u8], current: Option<u64>) -> Vec<Line> {
             .iter()
             .map(|b| format!("{b:02x}"))
             .collect();
-        out.push(Line {
+        out.push(InstructionText {
             address: format!("{:#x}", instruction.ip()),
             bytes: bytes.join(" "),
             text,

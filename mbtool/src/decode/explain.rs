@@ -2,7 +2,7 @@
 
 use super::bits::CR0_PG;
 use super::rules::{Answer, Facts, Rule, answer, guard, vectors};
-use super::scan::Source;
+use super::scan::DumpSource;
 use handoff::abi::{PHASE_ENTRY, PHASE_TARGET};
 use handoff::dump::Mode;
 use serde::Serialize;
@@ -104,7 +104,7 @@ fn xen_trampoline(facts: &Facts<'_>) -> Answer {
 
 fn handoff_bug(facts: &Facts<'_>) -> Answer {
     let dump = facts.dump();
-    if facts.found.source != Source::Handoff || drill(facts).is_some() {
+    if facts.found.source != DumpSource::Handoff || drill(facts).is_some() {
         return None;
     }
     if dump.phase? < PHASE_TARGET || facts.in_segment("handoff") {
@@ -126,7 +126,7 @@ fn handoff_bug(facts: &Facts<'_>) -> Answer {
 /// Linux's IDT has 16 gates: a vector without one becomes #GP.
 fn linux_gate(facts: &Facts<'_>) -> Answer {
     let code = facts.dump().error??;
-    if facts.found.source != Source::Linux || facts.dump().vector != Some(13) || code & 2 == 0 {
+    if facts.found.source != DumpSource::Linux || facts.dump().vector != Some(13) || code & 2 == 0 {
         return None;
     }
     let vector = (code >> 3 & 0xff) as u8;
@@ -141,7 +141,7 @@ fn linux_gate(facts: &Facts<'_>) -> Answer {
 
 /// Linux's IDT stays active after its jump.
 fn linux_kexec(facts: &Facts<'_>) -> Answer {
-    if facts.found.source != Source::Linux {
+    if facts.found.source != DumpSource::Linux {
         return None;
     }
     answer(
@@ -180,7 +180,7 @@ fn jump_to_nowhere(facts: &Facts<'_>) -> Answer {
 
 fn before_own_idt(facts: &Facts<'_>) -> Answer {
     let dump = facts.dump();
-    if facts.found.source != Source::Handoff
+    if facts.found.source != DumpSource::Handoff
         || !facts.in_target()
         || dump.dr6.is_some_and(|dr6| dr6 & 3 != 0)
     {

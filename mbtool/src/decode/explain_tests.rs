@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::decode::lines::Lines;
-use crate::decode::report::Report;
+use crate::decode::report::DecodedDump;
 use crate::decode::scan::Scanner;
 use crate::decode::symbolise::Symboliser;
 use crate::decode::tests::{record, text};
@@ -13,17 +13,17 @@ const BANNER: &str = "[handoff] mbtool 0.1.0 at 0x100000, entered by linux\n\
     [handoff] verify xen 0x00200000-0x00600000 9 bytes: crc32 ok\n\
     [handoff] verify module 0: vmlinuz 0x01000000-0x01001000 9 bytes: crc32 ok\n";
 
-fn report_of(log: &str) -> Report {
+fn report_of(log: &str) -> DecodedDump {
     let (mut lines, mut scanner, mut found) = (Lines::default(), Scanner::default(), Vec::new());
     lines.push(log.as_bytes(), |number, line| {
         found.extend(scanner.line(number, line))
     });
     found.extend(scanner.finish());
     assert_eq!(found.len(), 1, "{log}");
-    Report::new(&found[0], None, &mut Symboliser::without_own(Vec::new()))
+    DecodedDump::new(&found[0], None, &mut Symboliser::without_own(Vec::new()))
 }
 
-fn report(record: &Record<'_>, before: &str, more: &str) -> Report {
+fn report(record: &Record<'_>, before: &str, more: &str) -> DecodedDump {
     report_of(&format!("{BANNER}{before}{}", text(record, more)))
 }
 

@@ -19,7 +19,7 @@ const QUIET: u32 = 15;
 
 /// Event of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum FollowStep {
     /// This number of bytes was read.
     Bytes(usize),
     /// No data for some time (reported once).
@@ -78,27 +78,27 @@ impl Follow {
     /// # Errors
     ///
     /// The error of the read.
-    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Step> {
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<FollowStep> {
         loop {
             if self.regular && self.source.metadata()?.len() < self.position {
                 self.position = 0;
                 self.source.seek(SeekFrom::Start(0))?;
-                return Ok(Step::Restarted);
+                return Ok(FollowStep::Restarted);
             }
             if self.regular || self.ready()? {
                 match self.source.read(buffer) {
-                    Ok(0) if !self.regular => return Ok(Step::End),
+                    Ok(0) if !self.regular => return Ok(FollowStep::End),
                     Ok(0) => sleep(POLL),
                     Ok(count) => {
                         self.position += count as u64;
                         self.idle = 0;
-                        return Ok(Step::Bytes(count));
+                        return Ok(FollowStep::Bytes(count));
                     }
                     // the other side of a pty was closed
                     Err(error)
                         if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) =>
                     {
-                        return Ok(Step::End);
+                        return Ok(FollowStep::End);
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Err(error) => return Err(error),
@@ -106,7 +106,7 @@ impl Follow {
             }
             self.idle = self.idle.saturating_add(1);
             if self.idle == QUIET {
-                return Ok(Step::Quiet);
+                return Ok(FollowStep::Quiet);
             }
         }
     }

@@ -18,7 +18,7 @@ const MAX_NOISE: usize = 200;
 
 /// Reads Linux's dumps from lines.
 #[derive(Debug, Default)]
-pub struct Reader {
+pub struct LinuxDumpReader {
     open: Option<Open>,
 }
 
@@ -30,7 +30,7 @@ struct Open {
     noise: usize,
 }
 
-impl Reader {
+impl LinuxDumpReader {
     /// Adds a line. Returns the dumps that it completed.
     pub fn line(&mut self, line: &str) -> Vec<Dump> {
         let mut ended = Vec::new();

@@ -1,12 +1,12 @@
 //! One decoded dump: the document of `decode --json` (docs/decode-json.md).
 
-use super::address_map::{AddressMap, Place};
+use super::address_map::{AddressMap, MappedPlace};
 use super::bits;
-use super::disasm::{self, Line, REACH};
+use super::disasm::{self, InstructionText, REACH};
 use super::explain::{self, Explanation};
 use super::rules::Facts;
 use super::rules::vectors;
-use super::scan::{Found, Source};
+use super::scan::{DumpSource, FoundDump};
 use super::stack::{self, Word};
 use super::symbolise::Symboliser;
 use super::symbols::Symbol;
@@ -41,22 +41,22 @@ pub struct ErrorCode {
 
 /// An address with its location.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Address {
+pub struct NamedAddress {
     /// Register with the address.
     pub register: &'static str,
     /// The value.
     pub value: String,
     /// The segment, or the part of the machine.
-    pub place: Option<Place>,
+    pub place: Option<MappedPlace>,
     /// The function.
     pub symbol: Option<Symbol>,
 }
 
 /// One decoded dump.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct DecodedDump {
     /// Program that printed it.
-    pub source: Source,
+    pub source: DumpSource,
     /// Line number in the log, from 1.
     pub line: usize,
     /// "whole", "damaged" or "truncated".
@@ -72,13 +72,13 @@ pub struct Report {
     /// Phase of the handoff.
     pub phase: Option<String>,
     /// rip and cr2 with locations.
-    pub addresses: Vec<Address>,
+    pub addresses: Vec<NamedAddress>,
     /// All registers.
     pub registers: BTreeMap<&'static str, String>,
     /// Names of set bits.
     pub bits: BTreeMap<&'static str, Vec<&'static str>>,
     /// Instructions around rip.
-    pub code: Vec<Line>,
+    pub code: Vec<InstructionText>,
     /// Memory accesses of the instruction at rip.
     pub accesses: Vec<String>,
     /// The stack.
@@ -91,10 +91,10 @@ pub struct Report {
     pub notes: Vec<String>,
 }
 
-impl Report {
+impl DecodedDump {
     /// Decodes one dump.
     #[must_use]
-    pub fn new(found: &Found, plan: Option<&AddressMap>, symbols: &mut Symboliser) -> Self {
+    pub fn new(found: &FoundDump, plan: Option<&AddressMap>, symbols: &mut Symboliser) -> Self {
         let (places, mismatch) = AddressMap::choose(plan, &found.log);
         symbols.place(&places);
         let found = &without_lost(found);
@@ -132,7 +132,7 @@ impl Report {
         let explanations = explain::explain(&facts);
         let named = |register, value: Option<u64>| {
             let value = value?;
-            Some(Address {
+            Some(NamedAddress {
                 register,
                 value: format!("{value:#x}"),
                 place: places.at(value),
@@ -201,7 +201,12 @@ impl Report {
 
 /// Returns the instructions around rip; true if the file's bytes differ from the
 /// dump's.
-fn code(dump: &Dump, mode: Mode, bytes: &[u8], symbols: &Symboliser) -> (Vec<Line>, bool) {
+fn code(
+    dump: &Dump,
+    mode: Mode,
+    bytes: &[u8],
+    symbols: &Symboliser,
+) -> (Vec<InstructionText>, bool) {
     let Some(rip) = dump.rip else {
         return (Vec::new(), false);
     };

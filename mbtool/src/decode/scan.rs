@@ -13,7 +13,7 @@ const MAX_SEGMENTS: usize = 256;
 /// Program that printed a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Source {
+pub enum DumpSource {
     /// mbtool's handoff.
     Handoff,
     /// Linux's own kexec code.
@@ -41,9 +41,9 @@ pub struct LogContext {
 
 /// A dump with its position in the log.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundDump {
     /// Who printed it.
-    pub source: Source,
+    pub source: DumpSource,
     /// Number of its first line, from 1.
     pub line: usize,
     /// What was read.
@@ -56,7 +56,7 @@ pub struct Found {
 #[derive(Debug, Default)]
 pub struct Scanner {
     handoff: read::Reader,
-    linux: linux::Reader,
+    linux: linux::LinuxDumpReader,
     handoff_line: usize,
     linux_line: usize,
     log: LogContext,
@@ -65,7 +65,7 @@ pub struct Scanner {
 impl Scanner {
     /// Adds a line without terminal control. Returns the dumps that it
     /// completed.
-    pub fn line(&mut self, number: usize, line: &str) -> Vec<Found> {
+    pub fn line(&mut self, number: usize, line: &str) -> Vec<FoundDump> {
         let mut found = Vec::new();
         let said = || line.split(PREFIX).skip(1).map(str::trim_end);
         // a line that ends a dump early belongs to it
@@ -80,7 +80,7 @@ impl Scanner {
             self.handoff_line = 0;
         }
         for dump in ended {
-            found.push(self.found(Source::Handoff, began, number, dump));
+            found.push(self.found(DumpSource::Handoff, began, number, dump));
         }
         let ended = self.linux.line(line);
         let began = self.linux_line;
@@ -90,17 +90,18 @@ impl Scanner {
             self.linux_line = 0;
         }
         for dump in ended {
-            found.push(self.found(Source::Linux, began, number, dump));
+            found.push(self.found(DumpSource::Linux, began, number, dump));
         }
         said().for_each(|text| self.log.take(text));
         found
     }
 
     /// Ends the input. Returns an incomplete dump.
-    pub fn finish(&mut self) -> Vec<Found> {
+    pub fn finish(&mut self) -> Vec<FoundDump> {
         let (handoff, linux) = (self.handoff.finish(), self.linux.finish());
-        let handoff = handoff.map(|dump| self.found(Source::Handoff, self.handoff_line, 0, dump));
-        let linux = linux.map(|dump| self.found(Source::Linux, self.linux_line, 0, dump));
+        let handoff =
+            handoff.map(|dump| self.found(DumpSource::Handoff, self.handoff_line, 0, dump));
+        let linux = linux.map(|dump| self.found(DumpSource::Linux, self.linux_line, 0, dump));
         (self.handoff_line, self.linux_line) = (0, 0);
         handoff.into_iter().chain(linux).collect()
     }
@@ -117,8 +118,8 @@ impl Scanner {
         &self.log
     }
 
-    fn found(&self, source: Source, began: usize, now: usize, dump: Dump) -> Found {
-        Found {
+    fn found(&self, source: DumpSource, began: usize, now: usize, dump: Dump) -> FoundDump {
+        FoundDump {
             source,
             line: if began == 0 { now } else { began },
             dump,

@@ -1,16 +1,16 @@
 //! Text format of a report.
 
-use super::address_map::Place;
+use super::address_map::MappedPlace;
 use super::registers::GPR;
-use super::report::Report;
-use super::scan::Source;
+use super::report::DecodedDump;
+use super::scan::DumpSource;
 use super::symbols::Symbol;
 use std::fmt;
 
 /// Width for wrapping sentences.
 const WIDTH: usize = 100;
 
-impl fmt::Display for Report {
+impl fmt::Display for DecodedDump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.head(f)?;
         for note in &self.notes {
@@ -61,7 +61,7 @@ impl fmt::Display for Report {
     }
 }
 
-impl Report {
+impl DecodedDump {
     fn head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.vector {
             Some(vector) => write!(f, "{} (vector {})", vector.name, vector.number)?,
@@ -74,8 +74,8 @@ impl Report {
             }
         }
         let by = match self.source {
-            Source::Handoff => "the handoff",
-            Source::Linux => "Linux",
+            DumpSource::Handoff => "the handoff",
+            DumpSource::Linux => "Linux",
         };
         write!(
             f,
@@ -131,7 +131,7 @@ impl Report {
 /// below.
 fn names(
     f: &mut fmt::Formatter<'_>,
-    place: Option<&Place>,
+    place: Option<&MappedPlace>,
     symbol: Option<&Symbol>,
 ) -> fmt::Result {
     if let Some(place) = place {

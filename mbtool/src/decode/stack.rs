@@ -1,6 +1,6 @@
 //! Finds return addresses on the stack.
 
-use super::address_map::{AddressMap, Place};
+use super::address_map::{AddressMap, MappedPlace};
 use super::disasm;
 use super::symbolise::Symboliser;
 use super::symbols::Symbol;
@@ -15,7 +15,7 @@ pub struct Word {
     /// Its value.
     pub value: String,
     /// The segment that the value points to.
-    pub place: Option<Place>,
+    pub place: Option<MappedPlace>,
     /// The function that the value points to.
     pub symbol: Option<Symbol>,
     /// True if the value follows a call instruction: a return address.

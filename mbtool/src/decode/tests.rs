@@ -6,8 +6,8 @@
 
 use super::address_map::AddressMap;
 use super::lines::Lines;
-use super::report::Report;
-use super::scan::{Found, Scanner, Source};
+use super::report::DecodedDump;
+use super::scan::{DumpSource, FoundDump, Scanner};
 use super::symbolise::Symboliser;
 use handoff::dump::read::Integrity;
 use handoff::dump::{self, Mode, Record, Summed};
@@ -20,7 +20,7 @@ fn data(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/decode")).join(name)
 }
 
-fn scan(log: &[u8]) -> Vec<Found> {
+fn scan(log: &[u8]) -> Vec<FoundDump> {
     let (mut lines, mut scanner, mut found) = (Lines::default(), Scanner::default(), Vec::new());
     lines.push(log, |number, line| found.extend(scanner.line(number, line)));
     lines.finish(|number, line| found.extend(scanner.line(number, line)));
@@ -30,15 +30,15 @@ fn scan(log: &[u8]) -> Vec<Found> {
 
 /// Decodes without the handoff's own symbols: a recorded log is from another
 /// build.
-fn reports(log: &[u8], plan: Option<&AddressMap>) -> Vec<Report> {
+fn reports(log: &[u8], plan: Option<&AddressMap>) -> Vec<DecodedDump> {
     let mut symbols = Symboliser::without_own(Vec::new());
     scan(log)
         .iter()
-        .map(|found| Report::new(found, plan, &mut symbols))
+        .map(|found| DecodedDump::new(found, plan, &mut symbols))
         .collect()
 }
 
-fn rules(report: &Report) -> Vec<&'static str> {
+fn rules(report: &DecodedDump) -> Vec<&'static str> {
     report
         .explanations
         .iter()
@@ -46,11 +46,11 @@ fn rules(report: &Report) -> Vec<&'static str> {
         .collect()
 }
 
-fn recorded(name: &str, plan: Option<&str>) -> Vec<Report> {
+fn recorded(name: &str, plan: Option<&str>) -> Vec<DecodedDump> {
     let plan = plan.map(|plan| AddressMap::from_plan(&fs::read(data(plan)).unwrap()).unwrap());
     let log = fs::read(data(&format!("{name}.log"))).unwrap();
     let reports = reports(&log, plan.as_ref());
-    let texts: Vec<String> = reports.iter().map(Report::to_string).collect();
+    let texts: Vec<String> = reports.iter().map(DecodedDump::to_string).collect();
     let file = data(&format!("{name}.txt"));
     let text = texts.join("\n");
     if env::var_os("UPDATE_GOLDEN").is_some() {
@@ -102,7 +102,7 @@ fn a_dump_of_linux() {
     };
     assert_eq!(
         (report.source, report.integrity, report.line),
-        (Source::Linux, "whole", 2)
+        (DumpSource::Linux, "whole", 2)
     );
     assert_eq!(rules(report), ["linux-kexec", "page-fault"]);
     assert_eq!(report.registers["rdi"], "0xfffffffffffff000");
@@ -114,7 +114,7 @@ fn a_dump_that_linux_itself_wrote() {
     let [report] = &recorded("linux-7.2", None)[..] else {
         panic!()
     };
-    assert_eq!(report.source, Source::Linux);
+    assert_eq!(report.source, DumpSource::Linux);
     assert_eq!(rules(report), ["linux-kexec", "undefined-opcode"]);
     assert_eq!(report.registers["rax"], "0x1122334455667788");
     assert_eq!(report.registers["rbx"], "0x42");
@@ -147,11 +147,11 @@ fn several_dumps_in_noise() {
     assert_eq!(
         brief,
         [
-            (Source::Handoff, "whole", Some(6)),
-            (Source::Linux, "whole", Some(14)),
-            (Source::Handoff, "truncated", Some(1)),
-            (Source::Handoff, "damaged", None),
-            (Source::Linux, "truncated", Some(14)),
+            (DumpSource::Handoff, "whole", Some(6)),
+            (DumpSource::Linux, "whole", Some(14)),
+            (DumpSource::Handoff, "truncated", Some(1)),
+            (DumpSource::Handoff, "damaged", None),
+            (DumpSource::Linux, "truncated", Some(14)),
         ]
     );
     assert_eq!(reports[3].missing, ["vector", "error", "phase"]);

@@ -1,7 +1,7 @@
 //! Missing and uncertain fields of a dump.
 
 use super::registers::GPR;
-use super::scan::{Found, Source};
+use super::scan::{DumpSource, FoundDump};
 use handoff::dump::Mode;
 use handoff::dump::read::{Dump, Integrity};
 
@@ -9,7 +9,7 @@ const SEL: [&str; 6] = ["cs", "ds", "es", "fs", "gs", "ss"];
 const CR: [&str; 4] = ["cr0", "cr2", "cr3", "cr4"];
 
 /// Removes the fields that the handoff itself marks as unknown.
-pub(super) fn without_lost(found: &Found) -> Found {
+pub(super) fn without_lost(found: &FoundDump) -> FoundDump {
     let mut found = found.clone();
     if found.dump.frame_lost {
         let dump = &mut found.dump;
@@ -36,9 +36,9 @@ pub(super) fn registers(dump: &Dump) -> impl Iterator<Item = (&'static str, u64)
 }
 
 /// Returns the fields that the source prints, and that this dump lacks.
-pub(super) fn missing(found: &Found) -> Vec<&'static str> {
+pub(super) fn missing(found: &FoundDump) -> Vec<&'static str> {
     let dump = &found.dump;
-    let ours = found.source == Source::Handoff;
+    let ours = found.source == DumpSource::Handoff;
     let mut expected: Vec<(&'static str, bool)> = vec![
         ("vector", dump.vector.is_some()),
         ("error", dump.error.is_some()),
@@ -76,7 +76,7 @@ pub(super) fn missing(found: &Found) -> Vec<&'static str> {
 }
 
 /// Returns reasons to doubt the other fields.
-pub(super) fn uncertain(found: &Found) -> Vec<String> {
+pub(super) fn uncertain(found: &FoundDump) -> Vec<String> {
     let mut notes = Vec::new();
     match found.dump.integrity {
         Integrity::Whole => {}

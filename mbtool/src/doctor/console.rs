@@ -1,17 +1,17 @@
 //! Checks of the handoff's console.
 
-use super::{Check, Machine, State};
+use super::{Check, CheckState, CheckedMachine};
 use crate::request::console::{self, COM1, ConsoleSpec};
 use xen_shim::fix::Fix;
 
-pub(super) fn checks(machine: &Machine) -> Vec<Check> {
+pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
     if machine.status.backend.is_none() {
         return Vec::new();
     }
     vec![console(machine)]
 }
 
-fn console(machine: &Machine) -> Check {
+fn console(machine: &CheckedMachine) -> Check {
     const ID: &str = "console";
     let Some(host) = machine.host() else {
         return Check::unknown(ID, machine.why_no_host()).fix("run mbtool doctor as root");
@@ -22,7 +22,7 @@ fn console(machine: &Machine) -> Check {
         None => (&auto[..], ""),
     };
     match console::resolve(consoles, host, cmdline) {
-        Err(err) => Check::error(ID, State::Problem, &err),
+        Err(err) => Check::error(ID, CheckState::Problem, &err),
         Ok(found) if found.consoles.is_empty() => {
             let notes = match found.notes.as_slice() {
                 [] => "--console none: a failure between the two kernels will be silent".to_owned(),
@@ -47,7 +47,7 @@ fn join(notes: impl Iterator<Item = String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Wanted;
+    use crate::doctor::WantedImage;
     use crate::doctor::testing::Recorded;
     use crate::request::console::ConsoleError;
     use std::borrow::Cow;
@@ -56,12 +56,12 @@ mod tests {
     fn where_the_console_is_known_from() {
         let recorded = Recorded::new();
         let check = console(&recorded.machine());
-        assert_eq!(check.state, State::Ok);
+        assert_eq!(check.state, CheckState::Ok);
         let expected = "handoff console: pio:0x3f8 (from the running kernel's `console=ttyS0`)";
         assert_eq!(check.found, expected);
         recorded.put("proc/cmdline", "quiet\n");
         let check = console(&recorded.machine());
-        assert_eq!(check.state, State::Warning);
+        assert_eq!(check.state, CheckState::Warning);
         assert_eq!(check.fix.as_deref(), Some("give --console com1 to see it"));
     }
 
@@ -70,7 +70,7 @@ mod tests {
         let recorded = Recorded::new();
         recorded.put("proc/cmdline", "quiet\n");
         let mut machine = recorded.machine();
-        let wanted = |consoles, cmdline: &str| Wanted {
+        let wanted = |consoles, cmdline: &str| WantedImage {
             name: "xen".into(),
             outcome: None,
             consoles,
@@ -80,10 +80,10 @@ mod tests {
         let check = console(&machine);
         assert!(check.found.contains("pio:0x2f8"), "{check:?}");
         machine.wanted = Some(wanted(vec![ConsoleSpec::None], "com2=115200,8n1"));
-        assert_eq!(console(&machine).state, State::Warning);
+        assert_eq!(console(&machine).state, CheckState::Warning);
         machine.wanted = Some(wanted(vec![ConsoleSpec::RamLog], ""));
         let check = console(&machine);
-        assert_eq!(check.state, State::Problem);
+        assert_eq!(check.state, CheckState::Problem);
         let expected = ConsoleError::NoRamLog.fix().map(Cow::into_owned);
         assert_eq!(check.fix, expected);
     }

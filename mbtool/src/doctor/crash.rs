@@ -4,14 +4,14 @@
 //! Sysctls: Linux, Documentation/admin-guide/sysctl/kernel.rst; parameters of
 //! Xen: docs/misc/xen-command-line.
 
-use super::{Check, Machine};
+use super::{Check, CheckedMachine};
 use crate::plan::crash::xen::cmdline::no_reboot;
 use crate::sys::kernel_cmdline;
 
 /// Bit of kernel.sysrq that permits a crash by keyboard (`SysRq c`).
 const SYSRQ_DUMP: i64 = 8;
 
-pub(super) fn checks(machine: &Machine) -> Vec<Check> {
+pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
     if machine.status.backend.is_none() {
         return Vec::new();
     }
@@ -29,7 +29,7 @@ pub(super) fn checks(machine: &Machine) -> Vec<Check> {
 }
 
 /// kernel.panic: action after a panic without a crash image.
-fn panic(machine: &Machine) -> Check {
+fn panic(machine: &CheckedMachine) -> Check {
     const ID: &str = "panic";
     match machine.sysctl("kernel/panic") {
         None => Check::unknown(ID, "kernel.panic cannot be read"),
@@ -58,7 +58,7 @@ fn panic(machine: &Machine) -> Check {
 }
 
 /// kernel.panic_on_oops.
-fn oops(machine: &Machine) -> Check {
+fn oops(machine: &CheckedMachine) -> Check {
     const ID: &str = "oops";
     match machine.sysctl("kernel/panic_on_oops") {
         None => Check::unknown(ID, "kernel.panic_on_oops cannot be read"),
@@ -73,7 +73,7 @@ fn oops(machine: &Machine) -> Check {
 }
 
 /// Detectors of hangs, and whether they crash; a choice, not a fault.
-fn hangs(machine: &Machine) -> Check {
+fn hangs(machine: &CheckedMachine) -> Check {
     const NAMES: [&str; 5] = [
         "softlockup_panic",
         "hardlockup_panic",
@@ -95,7 +95,7 @@ fn hangs(machine: &Machine) -> Check {
 }
 
 /// How to crash deliberately.
-fn sysrq(machine: &Machine) -> Check {
+fn sysrq(machine: &CheckedMachine) -> Check {
     let trigger = "echo c > /proc/sysrq-trigger crashes, for a test";
     let keys = match machine.sysctl("kernel/sysrq") {
         None => "the kernel has no SysRq".to_owned(),
@@ -110,7 +110,7 @@ fn sysrq(machine: &Machine) -> Check {
 }
 
 /// crash_kexec_post_notifiers: other code runs before the crash kernel.
-fn notifiers(machine: &Machine) -> Check {
+fn notifiers(machine: &CheckedMachine) -> Check {
     const ID: &str = "notifiers";
     match machine.file("sys/module/kernel/parameters/crash_kexec_post_notifiers") {
         None => Check::ok(ID, "no crash_kexec_post_notifiers in this kernel"),
@@ -128,7 +128,7 @@ fn notifiers(machine: &Machine) -> Check {
 }
 
 /// Xen's parameters about a crash.
-fn xen(machine: &Machine) -> Check {
+fn xen(machine: &CheckedMachine) -> Check {
     const ID: &str = "xen-panic";
     let line = machine.status.xen_kexec.as_ref();
     let Some(line) = line.and_then(|xen| xen.command_line.as_deref()) else {
@@ -166,7 +166,7 @@ fn xen(machine: &Machine) -> Check {
 mod tests {
     use super::*;
     use crate::backend::xen::status::XenKexec;
-    use crate::doctor::State;
+    use crate::doctor::CheckState;
     use crate::doctor::testing::Recorded;
     use crate::host::hypervisor::Hypervisor;
 
@@ -174,10 +174,10 @@ mod tests {
     fn a_panic_must_not_hang() {
         let recorded = Recorded::new();
         for (value, state, part) in [
-            ("0\n", State::Warning, "hangs the machine"),
-            ("10\n", State::Ok, "is 10"),
-            ("-1\n", State::Ok, "is -1"),
-            ("x\n", State::Unknown, "cannot be read"),
+            ("0\n", CheckState::Warning, "hangs the machine"),
+            ("10\n", CheckState::Ok, "is 10"),
+            ("-1\n", CheckState::Ok, "is -1"),
+            ("x\n", CheckState::Unknown, "cannot be read"),
         ] {
             recorded.put("proc/sys/kernel/panic", value);
             let check = panic(&recorded.machine());
@@ -187,7 +187,7 @@ mod tests {
         recorded.put("proc/sys/kernel/panic", "0\n");
         let mut machine = recorded.machine();
         machine.status.kernel.hypervisor = Hypervisor::XenPvDom0;
-        assert_eq!(panic(&machine).state, State::Ok);
+        assert_eq!(panic(&machine).state, CheckState::Ok);
     }
 
     #[test]
@@ -195,12 +195,12 @@ mod tests {
         let recorded = Recorded::new();
         recorded.put("proc/sys/kernel/panic_on_oops", "0\n");
         let check = oops(&recorded.machine());
-        assert_eq!(check.state, State::Warning);
+        assert_eq!(check.state, CheckState::Warning);
         assert!(check.fix.unwrap().contains("panic_on_oops=1"));
         recorded.put("proc/sys/kernel/panic_on_oops", "1\n");
-        assert_eq!(oops(&recorded.machine()).state, State::Ok);
+        assert_eq!(oops(&recorded.machine()).state, CheckState::Ok);
         recorded.remove("proc/sys/kernel/panic_on_oops");
-        assert_eq!(oops(&recorded.machine()).state, State::Unknown);
+        assert_eq!(oops(&recorded.machine()).state, CheckState::Unknown);
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
         let recorded = Recorded::new();
         recorded.put("proc/sys/kernel/softlockup_panic", "1\n");
         let check = hangs(&recorded.machine());
-        assert_eq!(check.state, State::Ok);
+        assert_eq!(check.state, CheckState::Ok);
         assert!(
             check
                 .found
@@ -226,10 +226,10 @@ mod tests {
         let recorded = Recorded::new();
         let path = "sys/module/kernel/parameters/crash_kexec_post_notifiers";
         recorded.put(path, "N\n");
-        assert_eq!(notifiers(&recorded.machine()).state, State::Ok);
+        assert_eq!(notifiers(&recorded.machine()).state, CheckState::Ok);
         recorded.put(path, "Y\n");
         let check = notifiers(&recorded.machine());
-        assert_eq!(check.state, State::Warning);
+        assert_eq!(check.state, CheckState::Warning);
         assert!(check.fix.unwrap().contains(path));
     }
 
@@ -237,13 +237,13 @@ mod tests {
     fn parameters_of_xen() {
         let recorded = Recorded::new();
         let mut machine = recorded.machine();
-        assert_eq!(xen(&machine).state, State::Unknown);
+        assert_eq!(xen(&machine).state, CheckState::Unknown);
         for (line, state, part) in [
-            ("console=com1 noreboot", State::Warning, "noreboot"),
-            ("reboot=n,cold", State::Warning, "reboot=n,cold"),
-            ("noreboot=0 reboot=a", State::Ok, "no watchdog"),
-            ("watchdog=force", State::Ok, "watchdog=force: a CPU"),
-            ("watchdog_timeout=5", State::Ok, "no watchdog"),
+            ("console=com1 noreboot", CheckState::Warning, "noreboot"),
+            ("reboot=n,cold", CheckState::Warning, "reboot=n,cold"),
+            ("noreboot=0 reboot=a", CheckState::Ok, "no watchdog"),
+            ("watchdog=force", CheckState::Ok, "watchdog=force: a CPU"),
+            ("watchdog_timeout=5", CheckState::Ok, "no watchdog"),
         ] {
             machine.status.xen_kexec = Some(XenKexec {
                 command_line: Some(line.to_owned()),

@@ -1,9 +1,9 @@
 //! Checks of the data for a dump, and of the CPUs that will read it.
 
-use super::{Check, Machine, State};
+use super::{Check, CheckState, CheckedMachine};
 use crate::plan;
 
-pub(super) fn checks(machine: &Machine) -> Vec<Check> {
+pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
     if machine.status.backend.is_none() {
         return Vec::new();
     }
@@ -11,7 +11,7 @@ pub(super) fn checks(machine: &Machine) -> Vec<Check> {
 }
 
 /// Crash notes and VMCOREINFO of the running system.
-fn facts(machine: &Machine) -> Check {
+fn facts(machine: &CheckedMachine) -> Check {
     const ID: &str = "dump";
     let Some(host) = machine.host() else {
         return Check::unknown(ID, machine.why_no_host()).fix("run mbtool doctor as root");
@@ -57,14 +57,14 @@ fn facts(machine: &Machine) -> Check {
     }
 }
 
-fn unprivileged(machine: &Machine) -> bool {
+fn unprivileged(machine: &CheckedMachine) -> bool {
     let kernel = &machine.status.kernel;
     kernel.cap_sys_boot == Some(false) || kernel.cap_sys_admin == Some(false)
 }
 
 /// Checks that a crash Xen can get ACPI tables without the boot CPU, which it must
 /// not start.
-fn cpus(machine: &Machine) -> Check {
+fn cpus(machine: &CheckedMachine) -> Check {
     const ID: &str = "cpus";
     let Some(host) = machine.host() else {
         return Check::unknown(ID, machine.why_no_host()).fix("run mbtool doctor as root");
@@ -97,8 +97,8 @@ fn cpus(machine: &Machine) -> Check {
                  firmware started: {why}{online}"
             );
             let state = match unprivileged(machine) {
-                true => State::Unknown,
-                false => State::Warning,
+                true => CheckState::Unknown,
+                false => CheckState::Warning,
             };
             let check = Check::new(ID, state, found);
             match machine.file(ONLINE).is_some_and(|list| lacks_first(&list)) {
@@ -160,7 +160,7 @@ mod tests {
         let recorded = Recorded::new();
         let machine = recorded.machine();
         let check = facts(&machine);
-        assert_eq!(check.state, State::Ok, "{check:?}");
+        assert_eq!(check.state, CheckState::Ok, "{check:?}");
         let expected = "a dump will have the registers of 2 CPUs, VMCOREINFO at 0x1886000";
         assert_eq!(check.found, expected);
     }
@@ -173,23 +173,23 @@ mod tests {
         }
         recorded.remove("sys/kernel/vmcoreinfo");
         let check = facts(&recorded.machine());
-        assert_eq!(check.state, State::Warning);
+        assert_eq!(check.state, CheckState::Warning);
         assert!(check.found.contains("memory only"), "{check:?}");
         assert!(check.found.contains("VMCOREINFO (/sys"), "{check:?}");
         recorded.put("proc/self/status", "CapEff:\t0\n");
         let check = facts(&recorded.machine());
-        assert_eq!(check.state, State::Unknown);
+        assert_eq!(check.state, CheckState::Unknown);
         assert_eq!(check.fix.as_deref(), Some("run mbtool doctor as root"));
         recorded.remove("proc/iomem");
         recorded.remove("sys/firmware/memmap");
-        assert_eq!(facts(&recorded.machine()).state, State::Unknown);
+        assert_eq!(facts(&recorded.machine()).state, CheckState::Unknown);
     }
 
     #[test]
     fn without_acpi_tables_xen_uses_one_cpu() {
         let recorded = Recorded::new();
         let check = cpus(&recorded.machine());
-        assert_eq!(check.state, State::Ok, "{check:?}");
+        assert_eq!(check.state, CheckState::Ok, "{check:?}");
         assert!(check.found.contains("APIC id 4"), "{check:?}");
         assert!(check.found.contains("2 CPUs are online"), "{check:?}");
         recorded.put("sys/devices/system/cpu/online", "0\n");
@@ -198,12 +198,12 @@ mod tests {
         recorded.put("sys/devices/system/cpu/online", "1\n");
         recorded.put("proc/cpuinfo", "processor\t: 1\napicid\t: 5\n\n");
         let check = cpus(&recorded.machine());
-        assert_eq!(check.state, State::Warning);
+        assert_eq!(check.state, CheckState::Warning);
         assert!(check.found.contains("CPU 0 is offline"), "{check:?}");
         assert!(check.fix.unwrap().contains("cpu0/online"));
         recorded.remove("sys/firmware/acpi/tables");
         let check = cpus(&recorded.machine());
-        assert_eq!(check.state, State::Warning);
+        assert_eq!(check.state, CheckState::Warning);
         assert!(check.found.contains("ACPI tables"), "{check:?}");
     }
 }

@@ -10,7 +10,7 @@
 //! sysfs-class-iommu; Intel VT-d specification, 8.1 (DMAR); Xen,
 //! docs/misc/xen-command-line (iommu=) and `x2apic_bsp_setup`.
 
-use super::{Check, Machine};
+use super::{Check, CheckedMachine};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -26,7 +26,7 @@ const MSR_APIC_BASE: u64 = 0x1b;
 /// Bit in it: x2APIC mode.
 const X2APIC: u64 = 1 << 10;
 
-pub(super) fn checks(machine: &Machine) -> Vec<Check> {
+pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
     if machine.status.backend.is_none() {
         return Vec::new();
     }
@@ -34,7 +34,7 @@ pub(super) fn checks(machine: &Machine) -> Vec<Check> {
 }
 
 /// Returns the names in a directory, sorted; empty if it does not exist.
-fn names(machine: &Machine, path: &str) -> Vec<String> {
+fn names(machine: &CheckedMachine, path: &str) -> Vec<String> {
     let entries = fs::read_dir(machine.root.join(path)).into_iter().flatten();
     let mut names: Vec<String> = entries
         .flatten()
@@ -47,13 +47,13 @@ fn names(machine: &Machine, path: &str) -> Vec<String> {
 
 /// Returns the ACPI tables that describe an IOMMU. Xen renames the one that it
 /// uses.
-fn tables(machine: &Machine) -> Vec<String> {
+fn tables(machine: &CheckedMachine) -> Vec<String> {
     let all = names(machine, "sys/firmware/acpi/tables");
     let known = |name: &String| ["DMAR", "XMAR", "IVRS"].contains(&name.as_str());
     all.into_iter().filter(known).collect()
 }
 
-fn dma(machine: &Machine) -> Check {
+fn dma(machine: &CheckedMachine) -> Check {
     const ID: &str = "iommu";
     let tables = tables(machine);
     let described = match tables.is_empty() {
@@ -110,7 +110,7 @@ fn dma(machine: &Machine) -> Check {
             format!("{found}: DMA in progress at a crash goes to buffers of the crashed system"),
         );
     }
-    if machine.wanted.as_ref().and_then(super::Wanted::is_xen) == Some(false) {
+    if machine.wanted.as_ref().and_then(super::WantedImage::is_xen) == Some(false) {
         return Check::ok(
             ID,
             format!("{found}: Linux as crash kernel reuses the tables that translate DMA"),
@@ -128,7 +128,7 @@ fn dma(machine: &Machine) -> Check {
 }
 
 /// Returns the kernel's parameters about IOMMUs.
-fn words(machine: &Machine) -> String {
+fn words(machine: &CheckedMachine) -> String {
     const NAMES: [&str; 6] = [
         "intel_iommu",
         "amd_iommu",
@@ -147,7 +147,7 @@ fn words(machine: &Machine) -> String {
 }
 
 /// x2APIC: Xen keeps it enabled, unless firmware forbids that.
-fn interrupts(machine: &Machine) -> Check {
+fn interrupts(machine: &CheckedMachine) -> Check {
     const ID: &str = "interrupts";
     if machine.under_xen() {
         return Check::ok(
@@ -184,7 +184,7 @@ fn interrupts(machine: &Machine) -> Check {
         "nox2apic on this kernel's command line, or iommu=no-intremap on the crash Xen's";
     let panics =
         "the ACPI table DMAR forbids x2APIC, and a Xen that finds it on panics at its start";
-    let xen = machine.wanted.as_ref().and_then(super::Wanted::is_xen);
+    let xen = machine.wanted.as_ref().and_then(super::WantedImage::is_xen);
     match (forbids, on) {
         (true, Some(true)) if xen == Some(true) => {
             Check::problem(ID, format!("{found}; {panics}")).fix(FIX)
@@ -201,7 +201,7 @@ fn interrupts(machine: &Machine) -> Check {
 }
 
 /// True when CPU 0 is in x2APIC mode.
-fn x2apic_on(machine: &Machine) -> Option<bool> {
+fn x2apic_on(machine: &CheckedMachine) -> Option<bool> {
     let file = File::open(machine.root.join("dev/cpu/0/msr")).ok()?;
     let mut word = [0; 8];
     file.read_exact_at(&mut word, MSR_APIC_BASE).ok()?;
@@ -211,7 +211,7 @@ fn x2apic_on(machine: &Machine) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::State;
+    use crate::doctor::CheckState;
     use crate::doctor::testing::{Recorded, table};
 
     fn groups(recorded: &Recorded, kinds: &[&str]) {
@@ -226,11 +226,11 @@ mod tests {
     fn no_iommu_is_no_risk() {
         let recorded = Recorded::new();
         let check = dma(&recorded.machine());
-        assert_eq!(check.state, State::Ok);
+        assert_eq!(check.state, CheckState::Ok);
         assert!(check.found.contains("firmware describes none"), "{check:?}");
         recorded.put("sys/firmware/acpi/tables/DMAR", table(b"DMAR", &[0; 12]));
         let check = dma(&recorded.machine());
-        assert_eq!(check.state, State::Ok);
+        assert_eq!(check.state, CheckState::Ok);
         assert!(check.found.starts_with("none in use (ACPI table DMAR)"));
     }
 
@@ -240,15 +240,15 @@ mod tests {
         groups(&recorded, &["DMA-FQ", "DMA-FQ", "identity"]);
         recorded.put("proc/cmdline", "console=ttyS0 intel_iommu=on quiet\n");
         let check = dma(&recorded.machine());
-        assert_eq!(check.state, State::Warning);
+        assert_eq!(check.state, CheckState::Warning);
         for part in ["dmar0", "2 DMA-FQ, 1 identity", "intel_iommu=on"] {
             assert!(check.found.contains(part), "{check:?}");
         }
         assert!(check.fix.unwrap().contains("iommu.passthrough=1"));
         let linux = recorded.with_linux();
-        assert_eq!(dma(&linux).state, State::Ok);
+        assert_eq!(dma(&linux).state, CheckState::Ok);
         groups(&recorded, &["identity", "identity", "blocked"]);
-        assert_eq!(dma(&recorded.machine()).state, State::Ok);
+        assert_eq!(dma(&recorded.machine()).state, CheckState::Ok);
     }
 
     #[test]
@@ -258,36 +258,36 @@ mod tests {
         machine.status.backend = Some("xen");
         recorded.put("sys/firmware/acpi/tables/XMAR", table(b"XMAR", &[0; 12]));
         let check = dma(&machine);
-        assert_eq!(check.state, State::Ok);
+        assert_eq!(check.state, CheckState::Ok);
         assert!(check.found.contains("XMAR"), "{check:?}");
-        assert_eq!(interrupts(&machine).state, State::Ok);
+        assert_eq!(interrupts(&machine).state, CheckState::Ok);
     }
 
     #[test]
     fn x2apic_forbidden_by_firmware_stops_xen() {
         let recorded = Recorded::new();
         let state = || interrupts(&recorded.machine()).state;
-        assert_eq!(state(), State::Ok);
+        assert_eq!(state(), CheckState::Ok);
         let cpus = "processor\t: 0\napicid\t\t: 4\nflags\t\t: fpu x2apic\n\n";
         recorded.put("proc/cpuinfo", cpus);
-        assert_eq!(state(), State::Ok);
+        assert_eq!(state(), CheckState::Ok);
         let mut body = vec![0; 12];
         body[1] = 3;
         recorded.put("sys/firmware/acpi/tables/DMAR", table(b"DMAR", &body));
-        assert_eq!(state(), State::Unknown);
+        assert_eq!(state(), CheckState::Unknown);
         let msr = |value: u64| {
             let bytes = [&[0; 0x1b][..], &value.to_le_bytes()].concat();
             recorded.put("dev/cpu/0/msr", bytes);
         };
         msr(0xfee0_0900);
-        assert_eq!(state(), State::Ok);
+        assert_eq!(state(), CheckState::Ok);
         msr(0xfee0_0d00);
         let check = interrupts(&recorded.machine());
-        assert_eq!(check.state, State::Warning);
+        assert_eq!(check.state, CheckState::Warning);
         assert!(check.fix.unwrap().contains("nox2apic"));
-        assert_eq!(interrupts(&recorded.with_linux()).state, State::Ok);
+        assert_eq!(interrupts(&recorded.with_linux()).state, CheckState::Ok);
         body[1] = 1;
         recorded.put("sys/firmware/acpi/tables/DMAR", table(b"DMAR", &body));
-        assert_eq!(state(), State::Ok);
+        assert_eq!(state(), CheckState::Ok);
     }
 }

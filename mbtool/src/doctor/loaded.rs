@@ -1,16 +1,16 @@
 //! Checks of loaded images.
 
-use super::{Check, Machine};
+use super::{Check, CheckedMachine};
 use crate::backend::xen::record;
 
-pub(super) fn checks(machine: &Machine) -> Vec<Check> {
+pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
     if machine.status.backend.is_none() {
         return Vec::new();
     }
     vec![crash_image(machine), image(machine)]
 }
 
-fn crash_image(machine: &Machine) -> Check {
+fn crash_image(machine: &CheckedMachine) -> Check {
     const ID: &str = "crash-image";
     let load = match &machine.config {
         Some(Ok(_)) => "mbtool crash load",
@@ -34,7 +34,7 @@ fn crash_image(machine: &Machine) -> Check {
     }
 }
 
-fn image(machine: &Machine) -> Check {
+fn image(machine: &CheckedMachine) -> Check {
     const ID: &str = "loaded";
     let found = match &machine.status.xen_kexec {
         Some(xen) => xen.default.describe(record::now()),
@@ -55,35 +55,35 @@ fn image(machine: &Machine) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::xen::record::Loaded;
-    use crate::backend::xen::status::{Place, XenKexec};
-    use crate::doctor::State;
+    use crate::backend::xen::record::RecordedImage;
+    use crate::backend::xen::status::{XenKexec, XenSlotStatus};
+    use crate::doctor::CheckState;
     use crate::doctor::testing::Recorded;
 
     #[test]
     fn linux_reports_loaded_images() {
         let recorded = Recorded::new();
         let check = crash_image(&recorded.machine());
-        assert_eq!(check.state, State::Warning);
+        assert_eq!(check.state, CheckState::Warning);
         assert!(check.fix.unwrap().starts_with("mbtool load -p"));
         recorded.put("etc/mbtool/crash.toml", "[save]\nwatchdog = 0\n");
         let check = crash_image(&recorded.machine());
         assert_eq!(check.fix.as_deref(), Some("mbtool crash load"));
         recorded.put("sys/kernel/kexec_crash_loaded", "1\n");
-        assert_eq!(crash_image(&recorded.machine()).state, State::Ok);
+        assert_eq!(crash_image(&recorded.machine()).state, CheckState::Ok);
         recorded.remove("sys/kernel/kexec_crash_loaded");
-        assert_eq!(crash_image(&recorded.machine()).state, State::Unknown);
-        assert_eq!(image(&recorded.machine()).state, State::Ok);
+        assert_eq!(crash_image(&recorded.machine()).state, CheckState::Unknown);
+        assert_eq!(image(&recorded.machine()).state, CheckState::Ok);
         recorded.remove("sys/kernel/kexec_loaded");
-        assert_eq!(image(&recorded.machine()).state, State::Unknown);
+        assert_eq!(image(&recorded.machine()).state, CheckState::Unknown);
     }
 
     #[test]
     fn under_xen_the_record_reports_loaded_images() {
         let recorded = Recorded::new();
         let mut machine = recorded.machine();
-        let place = |changed, damaged: Option<&str>| Place {
-            loaded: damaged.map(|why| Loaded {
+        let place = |changed, damaged: Option<&str>| XenSlotStatus {
+            loaded: damaged.map(|why| RecordedImage {
                 image: "xen.gz".into(),
                 time: 0,
                 entry: 0,
@@ -95,11 +95,14 @@ mod tests {
             changed_by_others: changed,
         };
         for (place, state) in [
-            (place(Some(false), Some("")), State::Ok),
-            (place(Some(false), Some("a page is lost")), State::Problem),
-            (place(Some(false), None), State::Warning),
-            (place(Some(true), None), State::Unknown),
-            (place(None, None), State::Unknown),
+            (place(Some(false), Some("")), CheckState::Ok),
+            (
+                place(Some(false), Some("a page is lost")),
+                CheckState::Problem,
+            ),
+            (place(Some(false), None), CheckState::Warning),
+            (place(Some(true), None), CheckState::Unknown),
+            (place(None, None), CheckState::Unknown),
         ] {
             machine.status.xen_kexec = Some(XenKexec {
                 crash: place.clone(),

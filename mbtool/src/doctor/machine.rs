@@ -12,11 +12,11 @@ use crate::sys::file;
 use std::path::{Path, PathBuf};
 
 /// Result of the checks before a load: warnings, or the reason of a refusal.
-pub type Ready = Result<Vec<String>, BackendError>;
+pub type LoadAnswer = Result<Vec<String>, BackendError>;
 
 /// An image to check as crash image.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct WantedImage {
     /// Its name, and the source of the name.
     pub name: String,
     /// Result of planning it like `mbtool load -p`; `None` if the machine could
@@ -28,7 +28,7 @@ pub struct Wanted {
     pub cmdline: String,
 }
 
-impl Wanted {
+impl WantedImage {
     /// Returns the plan, if there is one.
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
@@ -47,17 +47,17 @@ impl Wanted {
 
 /// A machine to check.
 #[derive(Debug)]
-pub struct Machine {
+pub struct CheckedMachine {
     /// Parent of /proc and /sys.
     pub root: PathBuf,
     /// Data of `mbtool status`.
     pub status: Status,
     /// Checks before a load of a normal image.
-    pub ready: Ready,
+    pub ready: LoadAnswer,
     /// Checks before a load of a crash image.
-    pub ready_crash: Ready,
+    pub ready_crash: LoadAnswer,
     /// The crash image of the command line, or of the configuration.
-    pub wanted: Option<Wanted>,
+    pub wanted: Option<WantedImage>,
     /// /etc/mbtool/crash.toml, if it exists.
     pub config: Option<Result<Config, ConfigError>>,
 }
@@ -68,7 +68,7 @@ fn config(root: &Path) -> Option<Result<Config, ConfigError>> {
     path.exists().then(|| Config::read(&path))
 }
 
-impl Machine {
+impl CheckedMachine {
     /// Reads the machine below `root` ("/" for the real one).
     #[must_use]
     pub fn read(root: &Path) -> Self {

@@ -1,7 +1,7 @@
 //! Checks whether this machine is ready: conditions that prevent a load or a
 //! crash dump, with a fix for each.
 //!
-//! Everything is read once ([`Machine`]), then checked. Checks of a load use the
+//! Everything is read once ([`CheckedMachine`]), then checked. Checks of a load use the
 //! same functions as the load; nothing is loaded, and nothing on the machine is
 //! changed.
 //!
@@ -29,7 +29,7 @@ pub mod system;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use machine::{Machine, Wanted};
+pub use machine::{CheckedMachine, WantedImage};
 
 use serde::Serialize;
 use std::borrow::Cow;
@@ -42,7 +42,7 @@ const FORMAT: u32 = 1;
 /// Result of a check, in order of severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum CheckState {
     /// Nothing to do.
     Ok,
     /// The result could not be determined.
@@ -53,7 +53,7 @@ pub enum State {
     Problem,
 }
 
-impl State {
+impl CheckState {
     /// All states with their names.
     const ALL: [(Self, &str); 4] = [
         (Self::Ok, "ok"),
@@ -63,7 +63,7 @@ impl State {
     ];
 }
 
-impl fmt::Display for State {
+impl fmt::Display for CheckState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = Self::ALL.iter().find(|(state, _)| state == self);
         f.pad(name.map_or("", |(_, name)| name))
@@ -76,7 +76,7 @@ pub struct Check {
     /// Stable name.
     pub id: &'static str,
     /// Result.
-    pub state: State,
+    pub state: CheckState,
     /// Finding: values, paths.
     pub found: String,
     /// Fix: a command, or a kernel parameter. `None` if there is nothing to do, or
@@ -85,7 +85,7 @@ pub struct Check {
 }
 
 impl Check {
-    fn new(id: &'static str, state: State, found: impl Into<String>) -> Self {
+    fn new(id: &'static str, state: CheckState, found: impl Into<String>) -> Self {
         Self {
             id,
             state,
@@ -95,23 +95,23 @@ impl Check {
     }
 
     pub(crate) fn ok(id: &'static str, found: impl Into<String>) -> Self {
-        Self::new(id, State::Ok, found)
+        Self::new(id, CheckState::Ok, found)
     }
 
     pub(crate) fn unknown(id: &'static str, found: impl Into<String>) -> Self {
-        Self::new(id, State::Unknown, found)
+        Self::new(id, CheckState::Unknown, found)
     }
 
     pub(crate) fn warning(id: &'static str, found: impl Into<String>) -> Self {
-        Self::new(id, State::Warning, found)
+        Self::new(id, CheckState::Warning, found)
     }
 
     pub(crate) fn problem(id: &'static str, found: impl Into<String>) -> Self {
-        Self::new(id, State::Problem, found)
+        Self::new(id, CheckState::Problem, found)
     }
 
     /// What is wrong and what to do, both by the error.
-    pub(crate) fn error(id: &'static str, state: State, error: &dyn Fix) -> Self {
+    pub(crate) fn error(id: &'static str, state: CheckState, error: &dyn Fix) -> Self {
         let fix = error.fix().map(Cow::into_owned);
         Self {
             fix,
@@ -130,19 +130,19 @@ impl Check {
 /// Number of checks by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// [`State::Ok`].
+    /// [`CheckState::Ok`].
     pub ok: usize,
-    /// [`State::Unknown`].
+    /// [`CheckState::Unknown`].
     pub unknown: usize,
-    /// [`State::Warning`].
+    /// [`CheckState::Warning`].
     pub warning: usize,
-    /// [`State::Problem`].
+    /// [`CheckState::Problem`].
     pub problem: usize,
 }
 
 /// Document of `--json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct DoctorReport {
     /// Version of the document.
     pub format: u32,
     /// True when there is no problem.
@@ -153,16 +153,16 @@ pub struct Report {
     pub checks: Vec<Check>,
 }
 
-impl Report {
+impl DoctorReport {
     /// Sums up.
     #[must_use]
     pub fn new(checks: Vec<Check>) -> Self {
         let count = |state| checks.iter().filter(|check| check.state == state).count();
         let summary = Summary {
-            ok: count(State::Ok),
-            unknown: count(State::Unknown),
-            warning: count(State::Warning),
-            problem: count(State::Problem),
+            ok: count(CheckState::Ok),
+            unknown: count(CheckState::Unknown),
+            warning: count(CheckState::Warning),
+            problem: count(CheckState::Problem),
         };
         Self {
             format: FORMAT,
@@ -181,7 +181,7 @@ impl Report {
 
 /// Runs all checks.
 #[must_use]
-pub fn examine(machine: &Machine) -> Report {
+pub fn examine(machine: &CheckedMachine) -> DoctorReport {
     let groups = [
         system::checks(machine),
         region::checks(machine),
@@ -192,7 +192,7 @@ pub fn examine(machine: &Machine) -> Report {
         console::checks(machine),
         setup::checks(machine),
     ];
-    Report::new(groups.into_iter().flatten().collect())
+    DoctorReport::new(groups.into_iter().flatten().collect())
 }
 
 #[cfg(test)]
@@ -202,11 +202,11 @@ mod tests {
     #[test]
     fn a_report_is_ready_without_problems() {
         let checks = vec![Check::ok("a", ""), Check::warning("b", "").fix("c")];
-        let report = Report::new(checks.clone());
+        let report = DoctorReport::new(checks.clone());
         assert!(report.ready);
         assert_eq!((report.summary.ok, report.summary.warning), (1, 1));
         assert_eq!(report.check("b").unwrap().fix.as_deref(), Some("c"));
         let more = [checks, vec![Check::problem("d", "")]].concat();
-        assert!(!Report::new(more).ready);
+        assert!(!DoctorReport::new(more).ready);
     }
 }

@@ -1,6 +1,6 @@
 //! Checks of the crash region, and whether an image fits.
 
-use super::{Check, Machine, State, Wanted};
+use super::{Check, CheckState, CheckedMachine, WantedImage};
 use crate::plan::crash::region::{self, RegionError};
 use crate::plan::{self, PlanError};
 use crate::request::decide::Decided;
@@ -8,7 +8,7 @@ use crate::sys::kernel_cmdline;
 use crate::sys::size::Size;
 use handoff::addr::PhysRange;
 
-pub(super) fn checks(machine: &Machine) -> Vec<Check> {
+pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
     if machine.status.backend.is_none() {
         return Vec::new();
     }
@@ -29,7 +29,7 @@ fn crashkernel(line: &str) -> Vec<&str> {
 
 /// Checks that `crashkernel=` is on the command line of the kernel that
 /// reserves.
-fn words_given(machine: &Machine) -> Check {
+fn words_given(machine: &CheckedMachine) -> Check {
     const ID: &str = "crashkernel";
     let line = machine.cmdline();
     let linux = crashkernel(&line);
@@ -64,7 +64,7 @@ fn words_given(machine: &Machine) -> Check {
 }
 
 /// Checks the region and its position.
-fn reserved(machine: &Machine) -> (Vec<Check>, Option<PhysRange>) {
+fn reserved(machine: &CheckedMachine) -> (Vec<Check>, Option<PhysRange>) {
     const ID: &str = "region";
     let host = machine.host();
     let known = host.map(|host| (host.crash_regions.as_slice(), host.xen.is_some()));
@@ -102,7 +102,7 @@ fn reserved(machine: &Machine) -> (Vec<Check>, Option<PhysRange>) {
     };
     match chosen {
         Err(error @ RegionError::None { .. }) => {
-            let mut check = Check::error(ID, State::Problem, &error);
+            let mut check = Check::error(ID, CheckState::Problem, &error);
             let line = machine.cmdline();
             let words = crashkernel(&line);
             if !words.is_empty() && !xen {
@@ -117,7 +117,7 @@ fn reserved(machine: &Machine) -> (Vec<Check>, Option<PhysRange>) {
         }
         Err(error @ RegionError::TooHigh { region, .. }) => {
             let there = Check::ok(ID, format!("{region} ({})", Size::rounded_up(region.len())));
-            let high = Check::error("position", State::Problem, &error);
+            let high = Check::error("position", CheckState::Problem, &error);
             (vec![there, high], None)
         }
         Ok(region) => {
@@ -129,10 +129,10 @@ fn reserved(machine: &Machine) -> (Vec<Check>, Option<PhysRange>) {
 }
 
 /// Checks that the image can be loaded, and fits.
-fn image(machine: &Machine, region: Option<PhysRange>) -> Vec<Check> {
+fn image(machine: &CheckedMachine, region: Option<PhysRange>) -> Vec<Check> {
     const ID: &str = "image";
     const SIZE: &str = "size";
-    let Some(Wanted { name, outcome, .. }) = &machine.wanted else {
+    let Some(WantedImage { name, outcome, .. }) = &machine.wanted else {
         let fix = "name the crash image as for load: mbtool doctor IMAGE --module ... --initrd ...";
         return match region {
             None => vec![],
@@ -156,7 +156,7 @@ fn image(machine: &Machine, region: Option<PhysRange>) -> Vec<Check> {
                 return vec![Check::unknown(ID, found)];
             }
             if let Some(error @ PlanError::CrashRegionTooSmall { .. }) = err.downcast_ref() {
-                return vec![Check::error(SIZE, State::Problem, error)];
+                return vec![Check::error(SIZE, CheckState::Problem, error)];
             }
             let check = Check::problem(ID, format!("{name}: {err:#}"));
             vec![check.fix("see `mbtool inspect`, and docs/crash-linux.md or docs/xen.md")]
@@ -165,7 +165,12 @@ fn image(machine: &Machine, region: Option<PhysRange>) -> Vec<Check> {
     }
 }
 
-fn fits(machine: &Machine, name: &str, decided: &Decided, region: Option<PhysRange>) -> Vec<Check> {
+fn fits(
+    machine: &CheckedMachine,
+    name: &str,
+    decided: &Decided,
+    region: Option<PhysRange>,
+) -> Vec<Check> {
     let Decided {
         plan,
         request,

@@ -8,7 +8,7 @@ use crate::sys::testing::IOMEM;
 use std::borrow::Cow;
 use xen_shim::fix::Fix;
 
-fn find(machine: &Machine, id: &str) -> Check {
+fn find(machine: &CheckedMachine, id: &str) -> Check {
     let checks = checks(machine);
     let found = checks.iter().find(|check| check.id == id);
     found
@@ -54,13 +54,16 @@ fn a_region_that_holds_the_image() {
     let machine = recorded.machine();
     let region = find(&machine, "region");
     let expected = "0x6c000000-0x7c000000 (256 MiB)";
-    assert_eq!((region.state, region.found.as_str()), (State::Ok, expected));
-    assert_eq!(find(&machine, "position").state, State::Ok);
-    assert_eq!(find(&machine, "size").state, State::Unknown);
+    assert_eq!(
+        (region.state, region.found.as_str()),
+        (CheckState::Ok, expected)
+    );
+    assert_eq!(find(&machine, "position").state, CheckState::Ok);
+    assert_eq!(find(&machine, "size").state, CheckState::Unknown);
     let machine = recorded.with_linux();
-    assert_eq!(find(&machine, "image").state, State::Ok);
+    assert_eq!(find(&machine, "image").state, CheckState::Ok);
     let size = find(&machine, "size");
-    assert_eq!(size.state, State::Ok);
+    assert_eq!(size.state, CheckState::Ok);
     assert!(size.found.ends_with("of the 256 MiB that are reserved"));
 }
 
@@ -70,7 +73,7 @@ fn no_region() {
     with_region(&recorded, None);
     recorded.put("sys/kernel/kexec_crash_size", "0\n");
     let check = find(&recorded.machine(), "region");
-    assert_eq!(check.state, State::Problem);
+    assert_eq!(check.state, CheckState::Problem);
     assert!(
         check
             .found
@@ -85,7 +88,7 @@ fn no_region() {
     let machine = recorded.with_linux();
     let check = find(&machine, "region");
     assert!(check.fix.unwrap().contains("crashkernel=96M (or more)"));
-    assert_eq!(find(&machine, "image").state, State::Unknown);
+    assert_eq!(find(&machine, "image").state, CheckState::Unknown);
     assert!(!checks(&machine).iter().any(|check| check.id == "size"));
 }
 
@@ -99,7 +102,7 @@ fn a_region_out_of_reach() {
     let region = find(&machine, "region");
     assert_eq!(region.found, "0x140000000-0x150000000 (256 MiB)");
     let check = find(&machine, "position");
-    assert_eq!(check.state, State::Problem);
+    assert_eq!(check.state, CheckState::Problem);
     assert!(check.found.contains("ends above 4 GiB"), "{check:?}");
     assert!(check.fix.unwrap().contains("crashkernel="));
     let check = find(&recorded.with_linux(), "position");
@@ -113,7 +116,7 @@ fn a_region_that_is_too_small() {
     let machine = recorded.with_linux();
     let check = find(&machine, "size");
     // it fits in 64 MiB, but there is not as much left to run
-    assert_eq!(check.state, State::Warning);
+    assert_eq!(check.state, CheckState::Warning);
     assert!(
         check
             .fix
@@ -122,7 +125,7 @@ fn a_region_that_is_too_small() {
     );
     with_region(&recorded, Some(("7bf80000", "7bffffff")));
     let check = find(&recorded.with_linux(), "size");
-    assert_eq!(check.state, State::Problem);
+    assert_eq!(check.state, CheckState::Problem);
     let error = machine_error(&recorded.with_linux());
     assert_eq!(check.found, error.statement());
     assert_eq!(check.fix, error.fix().map(Cow::into_owned));
@@ -135,7 +138,7 @@ fn an_image_that_cannot_be_loaded() {
     let in_rom = synth::ElfBuilder::elf32(0xf_0100).load(0xf_0000, program, 0x1000);
     let machine = recorded.with("rom", in_rom.build(), "");
     let check = find(&machine, "image");
-    assert_eq!(check.state, State::Problem);
+    assert_eq!(check.state, CheckState::Problem);
     assert!(check.found.starts_with("rom: "), "{check:?}");
 }
 
@@ -145,26 +148,35 @@ fn where_addresses_are_hidden() {
     let hidden = "00000000-00000000 : System RAM\n  00000000-00000000 : Crash kernel\n";
     recorded.put("proc/iomem", hidden);
     let check = find(&recorded.machine(), "region");
-    assert_eq!(check.state, State::Unknown);
+    assert_eq!(check.state, CheckState::Unknown);
     assert!(
         check
             .found
             .starts_with("256 MiB are reserved; the address is unknown")
     );
     recorded.remove("sys/firmware/memmap");
-    assert_eq!(find(&recorded.machine(), "region").state, State::Unknown);
+    assert_eq!(
+        find(&recorded.machine(), "region").state,
+        CheckState::Unknown
+    );
     recorded.put("sys/kernel/kexec_crash_size", "0\n");
-    assert_eq!(find(&recorded.machine(), "region").state, State::Problem);
+    assert_eq!(
+        find(&recorded.machine(), "region").state,
+        CheckState::Problem
+    );
     recorded.remove("sys/kernel/kexec_crash_size");
     let machine = recorded.with_linux();
-    assert_eq!(find(&machine, "region").state, State::Unknown);
-    assert_eq!(find(&machine, "image").state, State::Unknown);
+    assert_eq!(find(&machine, "region").state, CheckState::Unknown);
+    assert_eq!(find(&machine, "image").state, CheckState::Unknown);
 }
 
 #[test]
 fn a_parameter_on_the_wrong_command_line() {
     let recorded = Recorded::new();
-    assert_eq!(find(&recorded.machine(), "crashkernel").state, State::Ok);
+    assert_eq!(
+        find(&recorded.machine(), "crashkernel").state,
+        CheckState::Ok
+    );
     let mut machine = recorded.machine();
     machine.status.kernel.hypervisor = Hypervisor::XenPvDom0;
     machine.status.xen_kexec = Some(XenKexec {
@@ -175,14 +187,14 @@ fn a_parameter_on_the_wrong_command_line() {
     host.crash_regions.clear();
     host.xen = Some(XenHost::default());
     let check = find(&machine, "crashkernel");
-    assert_eq!(check.state, State::Warning);
+    assert_eq!(check.state, CheckState::Warning);
     assert!(
         check
             .found
             .starts_with("no crashkernel= on Xen's command line; crashkernel=256M")
     );
     let check = find(&machine, "region");
-    assert_eq!(check.state, State::Problem);
+    assert_eq!(check.state, CheckState::Problem);
     assert!(
         check
             .fix
@@ -190,5 +202,5 @@ fn a_parameter_on_the_wrong_command_line() {
             .contains("Xen's command line (not dom0's)")
     );
     recorded.put("proc/cmdline", "console=hvc0\n");
-    assert_eq!(find(&machine, "crashkernel").state, State::Ok);
+    assert_eq!(find(&machine, "crashkernel").state, CheckState::Ok);
 }

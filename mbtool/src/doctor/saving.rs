@@ -1,10 +1,10 @@
 //! Checks of the configuration for saving a dump.
 
 use super::Check;
-use super::machine::Machine;
+use super::machine::CheckedMachine;
 use super::setup::below;
 use crate::config::{Collector, Config, PATH, Save};
-use crate::config::{Device, Ssh, Target};
+use crate::config::{DeviceSpec, Ssh, Target};
 use crate::host::map;
 use crate::sys::mountinfo::{self, Mount};
 use rustix::fs::statvfs;
@@ -21,7 +21,7 @@ const DIRECTORIES: [&str; 6] = [
     "bin",
 ];
 
-pub(super) fn checks(machine: &Machine, config: &Config) -> Vec<Check> {
+pub(super) fn checks(machine: &CheckedMachine, config: &Config) -> Vec<Check> {
     vec![
         target(machine, &config.save),
         collector(machine, &config.save),
@@ -30,7 +30,7 @@ pub(super) fn checks(machine: &Machine, config: &Config) -> Vec<Check> {
 }
 
 /// Checks the target and its free space.
-fn target(machine: &Machine, save: &Save) -> Check {
+fn target(machine: &CheckedMachine, save: &Save) -> Check {
     const ID: &str = "target";
     let directory = match &save.target {
         Target::Ssh(ssh) => return ssh_target(machine, save, ssh),
@@ -98,7 +98,7 @@ fn space(name: &str, free: u64, memory: u64, collector: &Collector) -> Check {
 }
 
 /// Checks the files for SSH; the other machine is not contacted.
-fn ssh_target(machine: &Machine, save: &Save, ssh: &Ssh) -> Check {
+fn ssh_target(machine: &CheckedMachine, save: &Save, ssh: &Ssh) -> Check {
     const ID: &str = "target";
     if program(machine, "ssh").is_none() {
         return Check::problem(ID, format!("{ssh}: there is no ssh on this machine"))
@@ -131,7 +131,7 @@ fn ssh_target(machine: &Machine, save: &Save, ssh: &Ssh) -> Check {
 }
 
 /// Finds a program by name.
-fn program(machine: &Machine, name: &str) -> Option<PathBuf> {
+fn program(machine: &CheckedMachine, name: &str) -> Option<PathBuf> {
     if name.starts_with('/') {
         let path = PathBuf::from(name);
         return below(machine, &path).is_file().then_some(path);
@@ -144,14 +144,14 @@ fn program(machine: &Machine, name: &str) -> Option<PathBuf> {
 }
 
 /// Returns the device node, below `/`.
-fn node(machine: &Machine, device: &Device) -> Option<PathBuf> {
+fn node(machine: &CheckedMachine, device: &DeviceSpec) -> Option<PathBuf> {
     let link = |kind: &str, value: &str| PathBuf::from(format!("/dev/disk/by-{kind}/{value}"));
     let path = match device {
-        Device::Uuid(value) => link("uuid", value),
-        Device::Label(value) => link("label", value),
-        Device::PartUuid(value) => link("partuuid", value),
-        Device::PartLabel(value) => link("partlabel", value),
-        Device::Path(path) => path.clone(),
+        DeviceSpec::Uuid(value) => link("uuid", value),
+        DeviceSpec::Label(value) => link("label", value),
+        DeviceSpec::PartUuid(value) => link("partuuid", value),
+        DeviceSpec::PartLabel(value) => link("partlabel", value),
+        DeviceSpec::Path(path) => path.clone(),
     };
     let found = fs::canonicalize(below(machine, &path)).ok()?;
     let root = fs::canonicalize(&machine.root).ok()?;
@@ -159,7 +159,7 @@ fn node(machine: &Machine, device: &Device) -> Option<PathBuf> {
 }
 
 /// Returns the mount point of the file system on `node`.
-fn mounted(machine: &Machine, node: &Path) -> Option<PathBuf> {
+fn mounted(machine: &CheckedMachine, node: &Path) -> Option<PathBuf> {
     let root = fs::canonicalize(&machine.root).ok()?;
     let mounts = mountinfo::read(&machine.root).ok()?;
     let whole = |mount: &Mount| {
@@ -172,7 +172,7 @@ fn mounted(machine: &Machine, node: &Path) -> Option<PathBuf> {
 }
 
 /// Checks the collector.
-fn collector(machine: &Machine, save: &Save) -> Check {
+fn collector(machine: &CheckedMachine, save: &Save) -> Check {
     const ID: &str = "collector";
     let Collector::Command(words) = &save.collector else {
         return Check::ok(ID, "the dump is copied unchanged");
@@ -189,7 +189,7 @@ fn collector(machine: &Machine, save: &Save) -> Check {
 }
 
 /// Checks the watchdog.
-fn watchdog(machine: &Machine, config: &Config) -> Check {
+fn watchdog(machine: &CheckedMachine, config: &Config) -> Check {
     const ID: &str = "watchdog";
     let seconds = config.save.watchdog;
     let xen = config

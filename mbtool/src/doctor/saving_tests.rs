@@ -1,5 +1,5 @@
 use super::*;
-use crate::doctor::State;
+use crate::doctor::CheckState;
 use crate::doctor::testing::Recorded;
 use std::os::unix::fs::symlink;
 
@@ -29,10 +29,10 @@ fn a_dump_must_fit() {
     let copy = Collector::Copy;
     let tool = Collector::Command(vec!["makedumpfile".into(), "-l".into()]);
     for (free, collector, state) in [
-        (2048, &copy, State::Ok),
-        (2047, &copy, State::Problem),
-        (2047, &tool, State::Warning),
-        (2048, &tool, State::Ok),
+        (2048, &copy, CheckState::Ok),
+        (2047, &copy, CheckState::Problem),
+        (2047, &tool, CheckState::Warning),
+        (2048, &tool, CheckState::Ok),
     ] {
         let check = space("/var/crash", free << 20, 2048 << 20, collector);
         assert_eq!(check.state, state, "{free} {collector:?}");
@@ -44,7 +44,7 @@ fn a_dump_must_fit() {
 fn a_device_must_exist_and_be_mounted() {
     let machine = recorded(&format!("{CONFIG}[save]\ndevice = 'UUID=12-34'\n"));
     let check = find(&machine, "target");
-    assert_eq!(check.state, State::Problem);
+    assert_eq!(check.state, CheckState::Problem);
     assert!(
         check.found.contains("UUID=12-34: there is no such"),
         "{check:?}"
@@ -53,7 +53,7 @@ fn a_device_must_exist_and_be_mounted() {
     machine.put("dev/disk/by-uuid/x", "");
     symlink("../../vdb", machine.root().join("dev/disk/by-uuid/12-34")).unwrap();
     let check = find(&machine, "target");
-    assert_eq!(check.state, State::Unknown);
+    assert_eq!(check.state, CheckState::Unknown);
     assert!(
         check
             .found
@@ -82,7 +82,7 @@ fn ssh_needs_its_files() {
     assert!(check.found.contains("no ssh"), "{check:?}");
     machine.put("usr/bin/ssh", "");
     let check = find(&machine, "target");
-    assert_eq!(check.state, State::Problem);
+    assert_eq!(check.state, CheckState::Problem);
     assert!(
         check.found.contains("save.identity /etc/mbtool/crash-key"),
         "{check:?}"
@@ -90,25 +90,25 @@ fn ssh_needs_its_files() {
     assert!(check.fix.unwrap().contains("ssh-keyscan -p 2222 host"));
     machine.put("etc/mbtool/crash-key", "");
     machine.put("etc/mbtool/crash-known-hosts", "");
-    assert_eq!(find(&machine, "target").state, State::Ok);
+    assert_eq!(find(&machine, "target").state, CheckState::Ok);
 }
 
 #[test]
 fn the_collector_and_the_watchdog() {
     let machine = recorded(CONFIG);
     let check = find(&machine, "collector");
-    assert_eq!(check.state, State::Warning);
+    assert_eq!(check.state, CheckState::Warning);
     assert_eq!(check.fix.as_deref(), Some("apt install makedumpfile"));
     machine.put("usr/bin/makedumpfile", "");
     let check = find(&machine, "collector");
     assert_eq!(check.found, "makedumpfile -l -d 31 (/usr/bin/makedumpfile)");
-    assert_eq!(find(&machine, "watchdog").state, State::Warning);
+    assert_eq!(find(&machine, "watchdog").state, CheckState::Warning);
     machine.put("dev/watchdog", "");
-    assert_eq!(find(&machine, "watchdog").state, State::Ok);
+    assert_eq!(find(&machine, "watchdog").state, CheckState::Ok);
     let copy = format!("{CONFIG}[save]\ncollector = 'copy'\nwatchdog = 0\n");
     let machine = recorded(&copy);
-    assert_eq!(find(&machine, "collector").state, State::Ok);
-    assert_eq!(find(&machine, "watchdog").state, State::Warning);
+    assert_eq!(find(&machine, "collector").state, CheckState::Ok);
+    assert_eq!(find(&machine, "watchdog").state, CheckState::Warning);
     let xen = "[load]\nimage='/boot/crash.img'\nkernel='/boot/crash.img'\n";
-    assert_eq!(find(&recorded(xen), "watchdog").state, State::Ok);
+    assert_eq!(find(&recorded(xen), "watchdog").state, CheckState::Ok);
 }

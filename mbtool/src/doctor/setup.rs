@@ -1,9 +1,9 @@
 //! Checks of the setup that loads a crash image at boot, by
 //! /etc/mbtool/crash.toml.
 
-use super::{Check, Machine, saving};
+use super::{Check, CheckedMachine, saving};
 use crate::backend::xen::record;
-use crate::config::{Config, Load, PATH};
+use crate::config::{Config, LoadSection, PATH};
 use crate::plan::crash::xen::cmdline::no_reboot;
 use crate::setup::STAMP;
 use crate::setup::install::UNIT;
@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-pub(super) fn checks(machine: &Machine) -> Vec<Check> {
+pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
     if machine.status.backend.is_none() {
         return Vec::new();
     }
@@ -33,7 +33,7 @@ pub(super) fn checks(machine: &Machine) -> Vec<Check> {
 }
 
 /// Checks the files of the configuration.
-fn setup(machine: &Machine, config: &Config) -> Check {
+fn setup(machine: &CheckedMachine, config: &Config) -> Check {
     const ID: &str = "setup";
     let Some(load) = &config.load else {
         return Check::problem(ID, format!("{PATH} has no [load], which names the image"));
@@ -81,7 +81,7 @@ impl fmt::Display for Key {
 }
 
 /// Returns the files to load, by key.
-fn files(machine: &Machine, load: &Load) -> Vec<(Key, PathBuf)> {
+fn files(machine: &CheckedMachine, load: &LoadSection) -> Vec<(Key, PathBuf)> {
     let release = machine.release().unwrap_or_default();
     [
         (Key::Image, Some(&load.image)),
@@ -94,12 +94,12 @@ fn files(machine: &Machine, load: &Load) -> Vec<(Key, PathBuf)> {
 }
 
 /// Returns an absolute path below the machine's root.
-pub(super) fn below(machine: &Machine, path: &Path) -> PathBuf {
+pub(super) fn below(machine: &CheckedMachine, path: &Path) -> PathBuf {
     machine.root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
 /// Checks that systemd loads it at boot.
-fn unit(machine: &Machine) -> Check {
+fn unit(machine: &CheckedMachine) -> Check {
     const ID: &str = "unit";
     let there = |path: &str| machine.root.join(path).symlink_metadata().is_ok();
     if !there("run/systemd/system") {
@@ -139,7 +139,7 @@ fn unit(machine: &Machine) -> Check {
 }
 
 /// Returns the start time of the unit, in seconds since 1970.
-fn started(machine: &Machine) -> Option<u64> {
+fn started(machine: &CheckedMachine) -> Option<u64> {
     // systemd keeps a link for each active unit
     let link = format!("run/systemd/units/invocation:{UNIT}");
     let link = machine.root.join(link).symlink_metadata().ok()?;
@@ -148,7 +148,7 @@ fn started(machine: &Machine) -> Option<u64> {
 
 /// Returns the time when `crash load` had finished; it may have built the
 /// initrd before.
-fn stamped(machine: &Machine) -> Option<u64> {
+fn stamped(machine: &CheckedMachine) -> Option<u64> {
     seconds(&fs::metadata(machine.root.join(STAMP)).ok()?)
 }
 
@@ -159,7 +159,7 @@ fn seconds(data: &fs::Metadata) -> Option<u64> {
 }
 
 /// Checks that the files have not changed since they were loaded.
-fn fresh(machine: &Machine, load: &Load) -> Check {
+fn fresh(machine: &CheckedMachine, load: &LoadSection) -> Check {
     const ID: &str = "fresh";
     let by_xen = machine.status.xen_kexec.as_ref();
     let by_xen = by_xen.map(|xen| xen.crash.loaded.as_ref().map(|loaded| loaded.time));
@@ -207,7 +207,7 @@ fn fresh(machine: &Machine, load: &Load) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::State;
+    use crate::doctor::CheckState;
     use crate::doctor::testing::Recorded;
     use std::os::unix::fs::symlink;
     use std::time::{Duration, SystemTime};
@@ -236,59 +236,59 @@ mod tests {
         let recorded = Recorded::new();
         let all = checks(&recorded.machine());
         assert_eq!(all.len(), 1);
-        assert_eq!((all[0].id, all[0].state), ("setup", State::Warning));
+        assert_eq!((all[0].id, all[0].state), ("setup", CheckState::Warning));
         recorded.put("etc/mbtool/crash.toml", "[load]\nimage = 7\n");
         let all = checks(&recorded.machine());
-        assert_eq!((all.len(), all[0].state), (1, State::Problem));
+        assert_eq!((all.len(), all[0].state), (1, CheckState::Problem));
         assert!(all[0].found.contains("line 2"), "{all:?}");
     }
 
     #[test]
     fn files_of_the_configuration_must_exist() {
         let machine = recorded(CONFIG);
-        assert_eq!(find(&machine, "setup").state, State::Ok);
+        assert_eq!(find(&machine, "setup").state, CheckState::Ok);
         machine.remove("boot/crash.img");
         let check = find(&machine, "setup");
-        assert_eq!(check.state, State::Warning);
+        assert_eq!(check.state, CheckState::Warning);
         assert!(check.fix.unwrap().contains("crash load"));
         machine.remove("boot/vmlinuz-6.1.0-50-amd64");
         let check = find(&machine, "setup");
-        assert_eq!(check.state, State::Problem);
+        assert_eq!(check.state, CheckState::Problem);
         let name = "load.image /boot/vmlinuz-6.1.0-50-amd64";
         assert!(check.found.contains(name), "{check:?}");
         let machine = recorded("[save]\ntarget = '/var/crash'\n");
-        assert_eq!(find(&machine, "setup").state, State::Problem);
+        assert_eq!(find(&machine, "setup").state, CheckState::Problem);
         let xen = "[load]\nimage='/boot/crash.img'\nkernel='/boot/crash.img'\ncmdline='noreboot'\n";
         let check = find(&recorded(xen), "setup");
-        assert_eq!(check.state, State::Warning);
+        assert_eq!(check.state, CheckState::Warning);
         assert!(check.found.contains("noreboot"), "{check:?}");
     }
 
     #[test]
     fn the_unit_is_installed_enabled_and_started() {
         let machine = recorded(CONFIG);
-        assert_eq!(find(&machine, "unit").state, State::Unknown);
+        assert_eq!(find(&machine, "unit").state, CheckState::Unknown);
         machine.put("run/systemd/system/x", "");
         assert!(find(&machine, "unit").found.contains("not installed"));
         machine.put(&format!("etc/systemd/system/{UNIT}"), "");
         let check = find(&machine, "unit");
-        assert_eq!(check.state, State::Problem);
+        assert_eq!(check.state, CheckState::Problem);
         assert!(check.fix.unwrap().contains("systemctl enable"));
         // a dangling link
         machine.put("etc/systemd/system/multi-user.target.wants/x", "");
         let link = format!("etc/systemd/system/multi-user.target.wants/{UNIT}");
         symlink("/nowhere", machine.root().join(link)).unwrap();
-        assert_eq!(find(&machine, "unit").state, State::Warning);
+        assert_eq!(find(&machine, "unit").state, CheckState::Warning);
         machine.put("run/systemd/units/x", "");
         let link = format!("run/systemd/units/invocation:{UNIT}");
         symlink("0123", machine.root().join(link)).unwrap();
-        assert_eq!(find(&machine, "unit").state, State::Ok);
+        assert_eq!(find(&machine, "unit").state, CheckState::Ok);
     }
 
     #[test]
     fn files_newer_than_the_load_are_reported() {
         let machine = recorded(CONFIG);
-        assert_eq!(find(&machine, "fresh").state, State::Unknown);
+        assert_eq!(find(&machine, "fresh").state, CheckState::Unknown);
         machine.put("sys/kernel/kexec_crash_loaded", "1\n");
         machine.put("run/systemd/units/x", "");
         let link = format!("run/systemd/units/invocation:{UNIT}");
@@ -307,17 +307,17 @@ mod tests {
         ] {
             at(path, 0);
         }
-        assert_eq!(find(&machine, "fresh").state, State::Ok);
+        assert_eq!(find(&machine, "fresh").state, CheckState::Ok);
         at("boot/crash.img", 7200);
         let check = find(&machine, "fresh");
-        assert_eq!(check.state, State::Warning);
+        assert_eq!(check.state, CheckState::Warning);
         // built by the load itself, which ended later
         machine.put(STAMP, "");
         at(STAMP, 7201);
-        assert_eq!(find(&machine, "fresh").state, State::Ok);
+        assert_eq!(find(&machine, "fresh").state, CheckState::Ok);
         at("boot/crash.img", 7300);
         let check = find(&machine, "fresh");
-        assert_eq!(check.state, State::Warning);
+        assert_eq!(check.state, CheckState::Warning);
         assert!(
             check.found.ends_with("loaded: load.initrd /boot/crash.img"),
             "{check:?}"

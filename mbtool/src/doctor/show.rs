@@ -1,14 +1,14 @@
 //! Text format of the report.
 
-use super::{Report, State};
+use super::{CheckState, DoctorReport};
 use std::fmt;
 
 /// Formats one line per check, its fix on the next line, and a summary.
-impl fmt::Display for Report {
+impl fmt::Display for DoctorReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for check in &self.checks {
             writeln!(f, "{:<8} {}: {}", check.state, check.id, check.found)?;
-            if let Some(fix) = check.fix.as_ref().filter(|_| check.state != State::Ok) {
+            if let Some(fix) = check.fix.as_ref().filter(|_| check.state != CheckState::Ok) {
                 writeln!(f, "{:<8}   fix: {fix}", "")?;
             }
         }
@@ -31,11 +31,11 @@ impl fmt::Display for Report {
 
 #[cfg(test)]
 mod tests {
-    use crate::doctor::{Check, Report};
+    use crate::doctor::{Check, DoctorReport};
 
     #[test]
     fn a_line_each_and_the_fix_below() {
-        let report = Report::new(vec![
+        let report = DoctorReport::new(vec![
             Check::ok("system", "bare Linux").fix("not shown"),
             Check::problem("region", "none").fix("crashkernel=256M"),
             Check::warning("console", "none found"),

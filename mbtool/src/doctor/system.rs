@@ -1,7 +1,7 @@
 //! Checks of the platform, and of conditions that prevent any load.
 
-use super::machine::Ready;
-use super::{Check, Machine, State};
+use super::machine::LoadAnswer;
+use super::{Check, CheckState, CheckedMachine};
 use crate::backend::BackendError;
 use crate::backend::explain::denials;
 use crate::backend::xen::XenError;
@@ -15,7 +15,7 @@ use std::io::{BufRead, BufReader, Read};
 /// Maximum number of bytes of /proc/kallsyms to search; about 20 MB are usual.
 const SYMBOLS: u64 = 128 << 20;
 
-pub(super) fn checks(machine: &Machine) -> Vec<Check> {
+pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
     let mut checks = vec![system(machine)];
     if machine.status.backend.is_none() {
         // nothing can be loaded from this domain: other checks are irrelevant
@@ -33,7 +33,7 @@ pub(super) fn checks(machine: &Machine) -> Vec<Check> {
 }
 
 /// Checks the hypervisor.
-fn system(machine: &Machine) -> Check {
+fn system(machine: &CheckedMachine) -> Check {
     const ID: &str = "system";
     let hypervisor = machine.status.kernel.hypervisor;
     let refused =
@@ -48,8 +48,8 @@ fn system(machine: &Machine) -> Check {
             });
     if let Some(err) = refused {
         let state = match hypervisor {
-            Hypervisor::XenUnknown => State::Unknown,
-            _ => State::Problem,
+            Hypervisor::XenUnknown => CheckState::Unknown,
+            _ => CheckState::Problem,
         };
         return Check::error(ID, state, err);
     }
@@ -70,7 +70,7 @@ fn system(machine: &Machine) -> Check {
 }
 
 /// Returns the machine's name under other hypervisors than Xen.
-fn virtual_machine(machine: &Machine) -> String {
+fn virtual_machine(machine: &CheckedMachine) -> String {
     let info = machine.file("proc/cpuinfo").unwrap_or_default();
     let flags = info.lines().find(|line| line.starts_with("flags"));
     let flagged = flags.is_some_and(|line| line.split_whitespace().any(|w| w == "hypervisor"));
@@ -87,7 +87,7 @@ fn virtual_machine(machine: &Machine) -> String {
 }
 
 /// Checks the privileges of this process.
-fn rights(machine: &Machine) -> Check {
+fn rights(machine: &CheckedMachine) -> Check {
     const ID: &str = "rights";
     let kernel = &machine.status.kernel;
     let missing = match machine.under_xen() {
@@ -98,22 +98,22 @@ fn rights(machine: &Machine) -> Check {
     };
     match missing {
         // the machine itself is not at fault
-        Some(err) => Check::error(ID, State::Unknown, &err),
+        Some(err) => Check::error(ID, CheckState::Unknown, &err),
         None => Check::ok(ID, "this process may load, and sees what root sees"),
     }
 }
 
 /// Checks for the system call.
-fn kexec(machine: &Machine) -> Check {
+fn kexec(machine: &CheckedMachine) -> Check {
     const ID: &str = "kexec";
     let kernel = &machine.status.kernel;
     if !kernel.kexec {
-        return Check::error(ID, State::Problem, &BackendError::NoKexec);
+        return Check::error(ID, CheckState::Problem, &BackendError::NoKexec);
     }
     match system_call(machine) {
         Some((true, source)) => Check::ok(ID, format!("kexec_load(2) is there ({source})")),
         Some((false, source)) => {
-            let check = Check::error(ID, State::Problem, &BackendError::NoSyscall);
+            let check = Check::error(ID, CheckState::Problem, &BackendError::NoSyscall);
             Check {
                 found: format!("{} ({source})", check.found),
                 ..check
@@ -129,7 +129,7 @@ fn kexec(machine: &Machine) -> Check {
 
 /// Returns whether the kernel has kexec_load(2), and the source. It is not
 /// called, as a call counts against kernel.kexec_load_limit_*.
-fn system_call(machine: &Machine) -> Option<(bool, String)> {
+fn system_call(machine: &CheckedMachine) -> Option<(bool, String)> {
     let release = machine.release().unwrap_or_default();
     let paths = [
         "proc/config.gz".to_owned(),
@@ -163,7 +163,7 @@ fn system_call(machine: &Machine) -> Option<(bool, String)> {
 
 /// Checks the sysctls. An image that was loaded before kexec was disabled stays
 /// loaded.
-fn sysctls(machine: &Machine) -> Check {
+fn sysctls(machine: &CheckedMachine) -> Check {
     const ID: &str = "sysctl";
     let kernel = &machine.status.kernel;
     let mut denied = denials(kernel, true);
@@ -189,14 +189,14 @@ fn sysctls(machine: &Machine) -> Check {
         );
     };
     if kernel.crash_loaded == Some(true) {
-        let check = Check::error(ID, State::Warning, err);
+        let check = Check::error(ID, CheckState::Warning, err);
         let found = format!("{}; the crash image that is loaded stays", check.found);
         return Check { found, ..check };
     }
-    Check::error(ID, State::Problem, err)
+    Check::error(ID, CheckState::Problem, err)
 }
 
-fn lockdown(machine: &Machine) -> Check {
+fn lockdown(machine: &CheckedMachine) -> Check {
     const ID: &str = "lockdown";
     let kernel = &machine.status.kernel;
     let secure = kernel.secure_boot.or_else(|| {
@@ -230,13 +230,13 @@ fn lockdown(machine: &Machine) -> Check {
         .iter()
         .find(|err| matches!(err, BackendError::Lockdown { .. }))
     {
-        Some(err) => Check::error(ID, State::Problem, err),
+        Some(err) => Check::error(ID, CheckState::Problem, err),
         None => Check::ok(ID, format!("none{secure}")),
     }
 }
 
 /// Checks Xen's kexec.
-fn xen(machine: &Machine) -> Check {
+fn xen(machine: &CheckedMachine) -> Check {
     const ID: &str = "xen";
     fn unasked(ready: &Ready) -> Option<&BackendError> {
         match ready {
@@ -263,7 +263,7 @@ fn xen(machine: &Machine) -> Check {
         "; xenfs is not mounted, which only other tools need"
     };
     match (refused, version) {
-        (Some(err), _) => Check::error(ID, State::Problem, err),
+        (Some(err), _) => Check::error(ID, CheckState::Problem, err),
         (None, None) => Check::unknown(ID, "Xen was not queried: that needs root")
             .fix("run mbtool doctor as root"),
         (None, Some(version)) => {

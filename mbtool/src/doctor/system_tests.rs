@@ -4,7 +4,7 @@ use crate::doctor::testing::Recorded;
 use std::io::Write;
 use xen_shim::hypercall::HypercallError;
 
-fn find(machine: &Machine, id: &str) -> Check {
+fn find(machine: &CheckedMachine, id: &str) -> Check {
     let checks = checks(machine);
     let found = checks.iter().find(|check| check.id == id);
     found
@@ -13,7 +13,7 @@ fn find(machine: &Machine, id: &str) -> Check {
 }
 
 /// A PV dom0 with a fake Xen.
-fn dom0() -> (Recorded, Machine) {
+fn dom0() -> (Recorded, CheckedMachine) {
     let recorded = Recorded::new();
     recorded.put("proc/xen/capabilities", "control_d\n");
     let mut machine = recorded.machine();
@@ -31,7 +31,7 @@ fn a_machine_without_problems() {
     let recorded = Recorded::new();
     let machine = recorded.machine();
     for check in checks(&machine) {
-        assert_eq!(check.state, State::Ok, "{check:?}");
+        assert_eq!(check.state, CheckState::Ok, "{check:?}");
     }
     let system = find(&machine, "system").found;
     let expected = "bare Linux, Linux 6.1.0-50-amd64, BIOS; images are loaded through \
@@ -59,14 +59,14 @@ fn a_guest_of_xen_loads_nothing() {
         let machine = recorded.machine();
         let all = checks(&machine);
         assert_eq!(all.len(), 1, "{all:?}");
-        assert_eq!((all[0].id, all[0].state), ("system", State::Problem));
+        assert_eq!((all[0].id, all[0].state), ("system", CheckState::Problem));
         assert!(all[0].fix.as_ref().unwrap().contains(part), "{all:?}");
         // no other checks
         assert_eq!(crate::doctor::examine(&machine).checks.len(), 1);
     }
     recorded.put("sys/hypervisor/guest_type", "HVM\n");
     recorded.put("proc/xen/capabilities", "\n");
-    assert_eq!(find(&recorded.machine(), "system").state, State::Ok);
+    assert_eq!(find(&recorded.machine(), "system").state, CheckState::Ok);
 }
 
 #[test]
@@ -74,11 +74,11 @@ fn without_privileges_results_are_unknown() {
     let recorded = Recorded::new();
     recorded.put("proc/self/status", "CapEff:\t0\n");
     let check = find(&recorded.machine(), "rights");
-    assert_eq!(check.state, State::Unknown);
+    assert_eq!(check.state, CheckState::Unknown);
     assert_eq!(check.fix.as_deref(), Some("run mbtool as root"));
     let (_, mut machine) = dom0();
     machine.status.kernel.cap_sys_admin = Some(false);
-    assert_eq!(find(&machine, "rights").state, State::Unknown);
+    assert_eq!(find(&machine, "rights").state, CheckState::Unknown);
 }
 
 #[test]
@@ -88,17 +88,17 @@ fn the_system_call_is_detected_without_a_call() {
     assert_eq!(kexec().found, "kexec_load(2) is there (/proc/kallsyms)");
     recorded.put("proc/kallsyms", "0 W __x64_sys_kexec_load\n");
     let check = kexec();
-    assert_eq!(check.state, State::Problem);
+    assert_eq!(check.state, CheckState::Problem);
     assert!(check.found.contains("kexec_file_load(2)"), "{check:?}");
     assert_eq!(
         check.fix.as_deref(),
         Some("boot a kernel with CONFIG_KEXEC")
     );
     recorded.put("proc/kallsyms", [0xff; 100]);
-    assert_eq!(kexec().state, State::Unknown);
+    assert_eq!(kexec().state, CheckState::Unknown);
     recorded.put("boot/config-6.1.0-50-amd64", "CONFIG_KEXEC_FILE=y\n");
     let check = kexec();
-    assert_eq!(check.state, State::Problem);
+    assert_eq!(check.state, CheckState::Problem);
     assert!(check.found.contains("in /boot/config-6.1.0-50-amd64"));
     // the running kernel's own configuration has priority
     let mut gz = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
@@ -122,21 +122,21 @@ fn disabled_by_sysctl() {
     );
     recorded.put("proc/sys/kernel/kexec_load_limit_panic", "0\n");
     let check = sysctl();
-    assert_eq!(check.state, State::Problem);
+    assert_eq!(check.state, CheckState::Problem);
     assert!(check.found.contains("kexec_load_limit_panic is 0"));
     recorded.put("proc/sys/kernel/kexec_load_limit_panic", "-1\n");
     recorded.put("proc/sys/kernel/kexec_load_disabled", "1\n");
     let check = sysctl();
-    assert_eq!(check.state, State::Problem);
+    assert_eq!(check.state, CheckState::Problem);
     let fix = "remove it from /etc/sysctl.d and reboot";
     assert_eq!(check.fix.as_deref(), Some(fix));
     // a hardened machine
     recorded.put("sys/kernel/kexec_crash_loaded", "1\n");
-    assert_eq!(sysctl().state, State::Warning);
+    assert_eq!(sysctl().state, CheckState::Warning);
     // other reasons belong to other checks
     recorded.put("proc/sys/kernel/kexec_load_disabled", "0\n");
     recorded.put("proc/self/status", "CapEff:\t0\n");
-    assert_eq!(sysctl().state, State::Ok);
+    assert_eq!(sysctl().state, CheckState::Ok);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn lockdown_and_secure_boot() {
     let path = "sys/kernel/security/lockdown";
     recorded.put(path, "none [integrity] confidentiality\n");
     let check = lockdown();
-    assert_eq!(check.state, State::Problem);
+    assert_eq!(check.state, CheckState::Problem);
     assert!(
         check
             .found
@@ -164,12 +164,12 @@ fn lockdown_and_secure_boot() {
     assert_eq!(check.found, "none; Secure Boot is on");
     recorded.remove(path);
     let check = lockdown();
-    assert_eq!(check.state, State::Unknown);
+    assert_eq!(check.state, CheckState::Unknown);
     assert!(check.fix.unwrap().starts_with("mount -t securityfs"));
     let (_, mut machine) = dom0();
-    assert_eq!(find(&machine, "lockdown").state, State::Ok);
+    assert_eq!(find(&machine, "lockdown").state, CheckState::Ok);
     machine.status.kernel.lockdown = Lockdown::Integrity;
-    assert_eq!(find(&machine, "lockdown").state, State::Warning);
+    assert_eq!(find(&machine, "lockdown").state, CheckState::Warning);
 }
 
 #[test]
@@ -177,20 +177,23 @@ fn xen_is_queried() {
     let (recorded, mut machine) = dom0();
     let check = find(&machine, "xen");
     let expected = "Xen 4.20.4 answers, and has kexec, 100 MiB of its heap are free";
-    assert_eq!((check.state, check.found.as_str()), (State::Ok, expected));
+    assert_eq!(
+        (check.state, check.found.as_str()),
+        (CheckState::Ok, expected)
+    );
     // checks of Linux's own kexec are skipped in dom0
     assert!(!checks(&machine).iter().any(|check| check.id == "kexec"));
     machine.ready_crash = Err(XenError::NoCrashArea.into());
-    assert_eq!(find(&machine, "xen").state, State::Ok);
+    assert_eq!(find(&machine, "xen").state, CheckState::Ok);
     machine.ready_crash = Err(XenError::from(HypercallError::NoDevice).into());
     let check = find(&machine, "xen");
-    assert_eq!(check.state, State::Problem);
+    assert_eq!(check.state, CheckState::Problem);
     let fix = "load the kernel module (`modprobe xen-privcmd`)";
     assert_eq!(check.fix.as_deref(), Some(fix));
     machine.ready_crash = Err(XenError::NotRoot.into());
     machine.ready = Err(XenError::NotRoot.into());
     machine.status.xen_kexec = Some(XenKexec::default());
-    assert_eq!(find(&machine, "xen").state, State::Unknown);
+    assert_eq!(find(&machine, "xen").state, CheckState::Unknown);
     drop(recorded);
 }
 

@@ -1,7 +1,7 @@
 //! Test machine: QEMU's pc with 2 GiB and two CPUs, without problems, in a
 //! temporary directory.
 
-use super::{Machine, Wanted};
+use super::{CheckedMachine, WantedImage};
 use crate::host::firmware::tests::write_memmap;
 use crate::host::low_memory::tests::{Mib, rsdp};
 use crate::image::{As, Image, synth};
@@ -139,17 +139,17 @@ impl Recorded {
     }
 
     /// Reads the machine for the checks.
-    pub fn machine(&self) -> Machine {
-        Machine::read(self.root())
+    pub fn machine(&self) -> CheckedMachine {
+        CheckedMachine::read(self.root())
     }
 
     /// [`Self::machine`] with a Linux as crash image.
-    pub fn with_linux(&self) -> Machine {
+    pub fn with_linux(&self) -> CheckedMachine {
         self.with("linux", synth::bzimage(), "nr_cpus=1")
     }
 
     /// [`Self::machine`] with `image` as crash image.
-    pub fn with(&self, name: &str, image: Vec<u8>, cmdline: &str) -> Machine {
+    pub fn with(&self, name: &str, image: Vec<u8>, cmdline: &str) -> CheckedMachine {
         let mut machine = self.machine();
         let options = BootOptions {
             crash: true,
@@ -162,7 +162,7 @@ impl Recorded {
             modules: vec![],
         };
         let outcome = machine.host().map(|host| decide(&options, files, host));
-        machine.wanted = Some(Wanted {
+        machine.wanted = Some(WantedImage {
             name: name.to_owned(),
             outcome,
             consoles: vec![ConsoleSpec::Auto],

@@ -3,7 +3,7 @@
 #![expect(unsafe_code)]
 //! Physical memory, through /dev/mem: the first MiB, or a window elsewhere.
 
-use super::low_memory::Source;
+use super::low_memory::PhysicalMemory;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -96,7 +96,7 @@ impl DevMem {
     }
 }
 
-impl Source for DevMem {
+impl PhysicalMemory for DevMem {
     fn read(&self, addr: u64, buf: &mut [u8]) -> io::Result<()> {
         let len = match &self.window {
             Window::Mapped(mapping) => mapping.len,

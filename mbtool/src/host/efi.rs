@@ -4,7 +4,7 @@
 //! `phys_addr` and `num_pages` (4 KiB each) of every region that runtime
 //! services use (Linux, Documentation/ABI/testing/sysfs-firmware-efi*).
 
-use super::{Entry, Kind, MemoryError, Rsdp, firmware};
+use super::{FoundRsdp, MapEntry, MemoryError, MemoryKind, firmware};
 use crate::sys::file;
 use crate::sys::number;
 use serde::{Deserialize, Serialize};
@@ -20,10 +20,10 @@ pub fn present(root: &Path) -> bool {
 /// The RSDP from the EFI configuration tables; ACPI 2.0's is preferred.
 /// `None` without EFI, without the file or without a usable line.
 #[must_use]
-pub fn rsdp(root: &Path) -> Option<Rsdp> {
+pub fn rsdp(root: &Path) -> Option<FoundRsdp> {
     table(root, "ACPI20")
-        .map(|addr| Rsdp { addr, revision: 2 })
-        .or_else(|| table(root, "ACPI").map(|addr| Rsdp { addr, revision: 0 }))
+        .map(|addr| FoundRsdp { addr, revision: 2 })
+        .or_else(|| table(root, "ACPI").map(|addr| FoundRsdp { addr, revision: 0 }))
 }
 
 /// Returns the address of `key` in /sys/firmware/efi/systab, if it is not 0.
@@ -38,10 +38,10 @@ pub fn table(root: &Path, key: &str) -> Option<u64> {
         .filter(|addr| *addr != 0)
 }
 
-/// The regions of EFI's runtime services, all [`Kind::Reserved`]. Invalid
+/// The regions of EFI's runtime services, all [`MemoryKind::Reserved`]. Invalid
 /// entries are skipped with a warning.
 #[must_use]
-pub fn runtime_regions(root: &Path, warnings: &mut Vec<String>) -> Vec<Entry> {
+pub fn runtime_regions(root: &Path, warnings: &mut Vec<String>) -> Vec<MapEntry> {
     let mut regions = Vec::new();
     for path in runtime_dirs(root) {
         match region(&path) {
@@ -110,7 +110,7 @@ pub fn runtime_map(root: &Path) -> Result<Vec<Runtime>, MemoryError> {
 }
 
 /// One runtime region.
-fn region(dir: &Path) -> Result<Entry, MemoryError> {
+fn region(dir: &Path) -> Result<MapEntry, MemoryError> {
     let start = firmware::number(&dir.join("phys_addr"))?;
     let path = dir.join("num_pages");
     let pages = firmware::number(&path)?;
@@ -118,10 +118,10 @@ fn region(dir: &Path) -> Result<Entry, MemoryError> {
         .checked_mul(4096)
         .and_then(|bytes| start.checked_add(bytes))
     {
-        Some(end) => Ok(Entry {
+        Some(end) => Ok(MapEntry {
             start,
             end,
-            kind: Kind::Reserved,
+            kind: MemoryKind::Reserved,
         }),
         None => Err(MemoryError::Content {
             path,
@@ -154,7 +154,7 @@ mod tests {
         assert!(present(root.path()));
         assert_eq!(
             rsdp(root.path()),
-            Some(Rsdp {
+            Some(FoundRsdp {
                 addr: 0x7fb7_e000,
                 revision: 0
             })
@@ -166,7 +166,7 @@ mod tests {
         );
         assert_eq!(
             rsdp(root.path()),
-            Some(Rsdp {
+            Some(FoundRsdp {
                 addr: 0x7fb7_e014,
                 revision: 2
             })
@@ -197,10 +197,10 @@ mod tests {
         }
         let mut warnings = vec![];
         let regions = runtime_regions(root.path(), &mut warnings);
-        let entry = Entry {
+        let entry = MapEntry {
             start: 0x7f8e_e000,
             end: 0x7f91_e000,
-            kind: Kind::Reserved,
+            kind: MemoryKind::Reserved,
         };
         assert_eq!(regions, [entry]);
         assert_eq!(warnings.len(), 2, "{warnings:?}");

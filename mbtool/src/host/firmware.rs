@@ -3,7 +3,7 @@
 //! One directory per range, `N/{start,end,type}`, `end` inclusive (Linux,
 //! Documentation/ABI/testing/sysfs-firmware-memmap).
 
-use super::{Entry, Kind, MemoryError};
+use super::{MapEntry, MemoryError, MemoryKind};
 use crate::sys::file;
 use crate::sys::number;
 use std::fs;
@@ -16,17 +16,17 @@ pub const MAX_ENTRIES: usize = 8192;
 /// Returns the type for a name in /sys/firmware/memmap or /proc/iomem; `None`
 /// for other names.
 #[must_use]
-pub fn kind(name: &str) -> Option<Kind> {
+pub fn kind(name: &str) -> Option<MemoryKind> {
     Some(match name {
-        "System RAM" => Kind::Ram,
+        "System RAM" => MemoryKind::Ram,
         // lower case before Linux 4.11
-        "Reserved" | "reserved" | "Device Reserved" => Kind::Reserved,
-        "ACPI Tables" => Kind::AcpiTables,
-        "ACPI Non-volatile Storage" => Kind::AcpiNvs,
-        "Unusable memory" => Kind::Unusable,
-        "Persistent Memory" => Kind::Pmem,
-        "Persistent Memory (legacy)" | "Persistent RAM" => Kind::Pram,
-        "Soft Reserved" => Kind::SoftReserved,
+        "Reserved" | "reserved" | "Device Reserved" => MemoryKind::Reserved,
+        "ACPI Tables" => MemoryKind::AcpiTables,
+        "ACPI Non-volatile Storage" => MemoryKind::AcpiNvs,
+        "Unusable memory" => MemoryKind::Unusable,
+        "Persistent Memory" => MemoryKind::Pmem,
+        "Persistent Memory (legacy)" | "Persistent RAM" => MemoryKind::Pram,
+        "Soft Reserved" => MemoryKind::SoftReserved,
         _ => return None,
     })
 }
@@ -34,13 +34,13 @@ pub fn kind(name: &str) -> Option<Kind> {
 /// Reads every range below `root`/sys/firmware/memmap, in firmware's order.
 /// `None` where the directory does not exist or is empty.
 ///
-/// An unknown type becomes [`Kind::Reserved`] and a warning.
+/// An unknown type becomes [`MemoryKind::Reserved`] and a warning.
 ///
 /// # Errors
 ///
 /// When a file cannot be read or has no number, a range ends before it starts,
 /// or there are more than [`MAX_ENTRIES`].
-pub fn read(root: &Path, warnings: &mut Vec<String>) -> Result<Option<Vec<Entry>>, MemoryError> {
+pub fn read(root: &Path, warnings: &mut Vec<String>) -> Result<Option<Vec<MapEntry>>, MemoryError> {
     let dir = root.join("sys/firmware/memmap");
     let read = |source| MemoryError::Read {
         path: dir.clone(),
@@ -74,7 +74,7 @@ pub fn read(root: &Path, warnings: &mut Vec<String>) -> Result<Option<Vec<Entry>
 }
 
 /// One range.
-fn entry(dir: &Path, warnings: &mut Vec<String>) -> Result<Entry, MemoryError> {
+fn entry(dir: &Path, warnings: &mut Vec<String>) -> Result<MapEntry, MemoryError> {
     let start = number(&dir.join("start"))?;
     let path = dir.join("end");
     let last = number(&path)?;
@@ -94,10 +94,10 @@ fn entry(dir: &Path, warnings: &mut Vec<String>) -> Result<Entry, MemoryError> {
             path.display(),
             file::excerpt(name)
         ));
-        Kind::Reserved
+        MemoryKind::Reserved
     });
     // a range up to the last byte of the address space loses that byte
-    Ok(Entry {
+    Ok(MapEntry {
         start,
         end: last.saturating_add(1),
         kind,
@@ -142,10 +142,10 @@ pub(crate) mod tests {
         assert!(entries.is_sorted_by_key(|entry| entry.start));
         assert_eq!(
             entries[10],
-            Entry {
+            MapEntry {
                 start: 0xa000,
                 end: 0xb000,
-                kind: Kind::Ram
+                kind: MemoryKind::Ram
             }
         );
         assert!(warnings.is_empty());
@@ -155,15 +155,15 @@ pub(crate) mod tests {
     fn every_type_is_known_and_others_are_reserved_with_a_warning() {
         let root = tempfile::tempdir().unwrap();
         let names = [
-            ("System RAM", Kind::Ram),
-            ("Reserved", Kind::Reserved),
-            ("ACPI Tables", Kind::AcpiTables),
-            ("ACPI Non-volatile Storage", Kind::AcpiNvs),
-            ("Unusable memory", Kind::Unusable),
-            ("Persistent Memory", Kind::Pmem),
-            ("Persistent Memory (legacy)", Kind::Pram),
-            ("Soft Reserved", Kind::SoftReserved),
-            ("Moon dust", Kind::Reserved),
+            ("System RAM", MemoryKind::Ram),
+            ("Reserved", MemoryKind::Reserved),
+            ("ACPI Tables", MemoryKind::AcpiTables),
+            ("ACPI Non-volatile Storage", MemoryKind::AcpiNvs),
+            ("Unusable memory", MemoryKind::Unusable),
+            ("Persistent Memory", MemoryKind::Pmem),
+            ("Persistent Memory (legacy)", MemoryKind::Pram),
+            ("Soft Reserved", MemoryKind::SoftReserved),
+            ("Moon dust", MemoryKind::Reserved),
         ];
         let ranges: Vec<_> = names.iter().map(|(name, _)| (0, 0xfff, *name)).collect();
         write_memmap(root.path(), &ranges);

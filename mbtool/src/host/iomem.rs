@@ -3,7 +3,7 @@
 //! Lines are `START-END : NAME`, hex without 0x, `END` inclusive, two spaces of
 //! indent per level of nesting.
 
-use super::{CrashRegion, Entry, Kind, MemoryError, firmware};
+use super::{CrashRegion, MapEntry, MemoryError, MemoryKind, firmware};
 use crate::sys::file;
 use crate::sys::number;
 
@@ -11,11 +11,11 @@ use crate::sys::number;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Iomem {
     /// Memory ranges, not normalized.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<MapEntry>,
     /// "Crash kernel" entries, sorted.
     pub crash_regions: Vec<CrashRegion>,
     /// RAM that drivers have added, not normalized.
-    pub added: Vec<Entry>,
+    pub added: Vec<MapEntry>,
 }
 
 /// Parses the text.
@@ -58,19 +58,19 @@ pub fn parse(content: &str) -> Result<Iomem, MemoryError> {
         }
         let end = last.saturating_add(1);
         match firmware::kind(name) {
-            Some(Kind::Ram) if depth > 0 => found.added.push(Entry {
+            Some(MemoryKind::Ram) if depth > 0 => found.added.push(MapEntry {
                 start,
                 end,
-                kind: Kind::Ram,
+                kind: MemoryKind::Ram,
             }),
-            Some(kind) => found.entries.push(Entry { start, end, kind }),
+            Some(kind) => found.entries.push(MapEntry { start, end, kind }),
             None if name == "Crash kernel" => {
                 found.crash_regions.push(CrashRegion { start, end });
             }
-            None if name.starts_with("System RAM (") => found.added.push(Entry {
+            None if name.starts_with("System RAM (") => found.added.push(MapEntry {
                 start,
                 end,
-                kind: Kind::Ram,
+                kind: MemoryKind::Ram,
             }),
             None => {}
         }
@@ -125,7 +125,7 @@ fd000000-febfffff : PCI Bus 0000:00
         let ram: Vec<_> = found
             .entries
             .iter()
-            .filter(|entry| entry.kind == Kind::Ram)
+            .filter(|entry| entry.kind == MemoryKind::Ram)
             .map(|entry| (entry.start, entry.end))
             .collect();
         assert_eq!(
@@ -145,10 +145,10 @@ fd000000-febfffff : PCI Bus 0000:00
                 (0x2_0000_0000, 0x2_1000_0000)
             ]
         );
-        let nvs = Entry {
+        let nvs = MapEntry {
             start: 0xfe00_0000,
             end: 0xfe00_4000,
-            kind: Kind::AcpiNvs,
+            kind: MemoryKind::AcpiNvs,
         };
         assert!(found.entries.contains(&nvs));
         assert_eq!(

@@ -4,7 +4,7 @@
 //! word 0x413 the base memory in KiB. The RSDP lies on a 16-byte boundary in
 //! the first KiB of the EBDA or in 0xe0000-0xfffff (ACPI 6.5, 5.2.5.1).
 
-use super::{LowMemory, Rsdp, efi};
+use super::{FoundRsdp, LowMemory, efi};
 use crate::sys::file;
 use crate::sys::number;
 use std::io;
@@ -20,7 +20,7 @@ pub const BIOS_START: u64 = 0xe0000;
 pub const BIOS_END: u64 = 0x10_0000;
 
 /// Access to physical memory.
-pub trait Source {
+pub trait PhysicalMemory {
     /// Fills `buf` from physical address `addr`.
     ///
     /// # Errors
@@ -31,7 +31,11 @@ pub trait Source {
 
 /// Collects the facts below `root`, with physical memory from `source`. Unknown
 /// facts are `None`, with a warning.
-pub fn read(root: &Path, source: Option<&dyn Source>, warnings: &mut Vec<String>) -> LowMemory {
+pub fn read(
+    root: &Path,
+    source: Option<&dyn PhysicalMemory>,
+    warnings: &mut Vec<String>,
+) -> LowMemory {
     let mut low = LowMemory {
         efi: efi::present(root),
         ..LowMemory::default()
@@ -60,7 +64,7 @@ pub fn read(root: &Path, source: Option<&dyn Source>, warnings: &mut Vec<String>
         .or(scanned)
         .or_else(|| told(root, source, warnings));
     if source.is_none() {
-        let in_bios = |rsdp: Rsdp| (BIOS_START..BIOS_END).contains(&rsdp.addr);
+        let in_bios = |rsdp: FoundRsdp| (BIOS_START..BIOS_END).contains(&rsdp.addr);
         low.rsdp_in_low_memory = low.rsdp.is_some_and(in_bios);
     }
     low
@@ -68,7 +72,11 @@ pub fn read(root: &Path, source: Option<&dyn Source>, warnings: &mut Vec<String>
 
 /// The running kernel's RSDP: from `acpi_rsdp=` on the command line, then
 /// boot_params.acpi_rsdp_addr (offset 0x70, Linux x86 boot protocol).
-fn told(root: &Path, source: Option<&dyn Source>, warnings: &mut Vec<String>) -> Option<Rsdp> {
+fn told(
+    root: &Path,
+    source: Option<&dyn PhysicalMemory>,
+    warnings: &mut Vec<String>,
+) -> Option<FoundRsdp> {
     let cmdline = file::read(&root.join("proc/cmdline"), file::LISTING).unwrap_or_default();
     let argument = cmdline
         .split_whitespace()
@@ -90,7 +98,7 @@ fn told(root: &Path, source: Option<&dyn Source>, warnings: &mut Vec<String>) ->
     warnings.push(format!(
         "the RSDP at {addr:#x} comes from {from} and could not be read: revision 2 is assumed"
     ));
-    Some(Rsdp { addr, revision: 2 })
+    Some(FoundRsdp { addr, revision: 2 })
 }
 
 /// Reads the address in the running kernel's own boot parameters.
@@ -108,7 +116,10 @@ fn boot_params_rsdp(root: &Path) -> Option<u64> {
 /// # Errors
 ///
 /// The error of `source`.
-pub fn scan(source: &dyn Source, ebda_segment: Option<u16>) -> io::Result<Option<Rsdp>> {
+pub fn scan(
+    source: &dyn PhysicalMemory,
+    ebda_segment: Option<u16>,
+) -> io::Result<Option<FoundRsdp>> {
     let ebda = u64::from(ebda_segment.unwrap_or(0)) << 4;
     if ebda > 0x400
         && let Some(rsdp) = scan_range(source, ebda, (ebda + 0x400).min(BIOS_END))?
@@ -119,22 +130,22 @@ pub fn scan(source: &dyn Source, ebda_segment: Option<u16>) -> io::Result<Option
 }
 
 /// Checks every 16-byte boundary of a range that ends at or below 1 MiB.
-fn scan_range(source: &dyn Source, start: u64, end: u64) -> io::Result<Option<Rsdp>> {
+fn scan_range(source: &dyn PhysicalMemory, start: u64, end: u64) -> io::Result<Option<FoundRsdp>> {
     let mut bytes = vec![0; usize::try_from(end.saturating_sub(start)).unwrap_or(0)];
     source.read(start, &mut bytes)?;
     for (addr, at) in (start..end).zip(0..bytes.len()).step_by(16) {
         if let Some(revision) = valid(&bytes[at..]) {
-            return Ok(Some(Rsdp { addr, revision }));
+            return Ok(Some(FoundRsdp { addr, revision }));
         }
     }
     Ok(None)
 }
 
 /// Returns the RSDP at `addr`, if there is one.
-fn rsdp_at(source: &dyn Source, addr: u64) -> io::Result<Option<Rsdp>> {
+fn rsdp_at(source: &dyn PhysicalMemory, addr: u64) -> io::Result<Option<FoundRsdp>> {
     let mut bytes = [0; 36];
     source.read(addr, &mut bytes)?;
-    Ok(valid(&bytes).map(|revision| Rsdp { addr, revision }))
+    Ok(valid(&bytes).map(|revision| FoundRsdp { addr, revision }))
 }
 
 /// Returns the revision of the RSDP at the start of `bytes`; `None` if

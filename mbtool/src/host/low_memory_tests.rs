@@ -16,7 +16,7 @@ impl Mib {
     }
 }
 
-impl Source for Mib {
+impl PhysicalMemory for Mib {
     fn read(&self, addr: u64, buf: &mut [u8]) -> io::Result<()> {
         let start = usize::try_from(addr).unwrap();
         let from = self.0.get(start..).and_then(|rest| rest.get(..buf.len()));
@@ -27,7 +27,7 @@ impl Source for Mib {
 
 struct Refuses;
 
-impl Source for Refuses {
+impl PhysicalMemory for Refuses {
     fn read(&self, _: u64, _: &mut [u8]) -> io::Result<()> {
         Err(io::ErrorKind::PermissionDenied.into())
     }
@@ -68,7 +68,7 @@ fn a_bios_machine() {
         LowMemory {
             bda_ebda_segment: Some(0x9fc0),
             bda_base_kib: Some(639),
-            rsdp: Some(Rsdp {
+            rsdp: Some(FoundRsdp {
                 addr: 0xf5ad0,
                 revision: 0
             }),
@@ -84,14 +84,14 @@ fn the_ebda_is_scanned_first_up_to_one_kib() {
     let mem = Mib::new().with(0xe0000, &rsdp(0)).with(0x9fc10, &rsdp(2));
     assert_eq!(
         scan(&mem, Some(0x9fc0)).unwrap(),
-        Some(Rsdp {
+        Some(FoundRsdp {
             addr: 0x9fc10,
             revision: 2
         })
     );
     assert_eq!(
         scan(&mem, None).unwrap(),
-        Some(Rsdp {
+        Some(FoundRsdp {
             addr: 0xe0000,
             revision: 0
         })
@@ -136,7 +136,7 @@ fn on_efi_the_rsdp_comes_from_the_system_table() {
         LowMemory {
             bda_ebda_segment: Some(0),
             bda_base_kib: Some(0),
-            rsdp: Some(Rsdp {
+            rsdp: Some(FoundRsdp {
                 addr: 0xbfb7_e014,
                 revision: 2
             }),
@@ -157,7 +157,7 @@ fn the_kernels_own_parameters_are_the_last_resort() {
     let low = read(root.path(), None, &mut warnings);
     assert_eq!(
         low.rsdp,
-        Some(Rsdp {
+        Some(FoundRsdp {
             addr: 0xbfb7_e014,
             revision: 2
         })
@@ -180,7 +180,7 @@ fn the_kernels_own_parameters_are_the_last_resort() {
     let low = read(root.path(), Some(&mem), &mut warnings);
     assert_eq!(
         low.rsdp,
-        Some(Rsdp {
+        Some(FoundRsdp {
             addr: 0x8000,
             revision: 0
         })

@@ -4,7 +4,7 @@
 //! memory with any special type is never used as RAM. [`ORDER`] lists the types
 //! from the least to the most restrictive.
 
-use super::{Entry, Kind};
+use super::{MapEntry, MemoryKind};
 use handoff::addr::PhysRange;
 
 /// All types; each is overridden by all types after it.
@@ -12,15 +12,15 @@ use handoff::addr::PhysRange;
 /// RAM has the lowest priority. ACPI tables are overridden by types that must
 /// never be reclaimed; broken RAM overrides even "reserved", which a kernel may
 /// map.
-pub const ORDER: [Kind; 8] = [
-    Kind::Ram,
-    Kind::SoftReserved,
-    Kind::Pram,
-    Kind::Pmem,
-    Kind::AcpiTables,
-    Kind::AcpiNvs,
-    Kind::Reserved,
-    Kind::Unusable,
+pub const ORDER: [MemoryKind; 8] = [
+    MemoryKind::Ram,
+    MemoryKind::SoftReserved,
+    MemoryKind::Pram,
+    MemoryKind::Pmem,
+    MemoryKind::AcpiTables,
+    MemoryKind::AcpiNvs,
+    MemoryKind::Reserved,
+    MemoryKind::Unusable,
 ];
 
 /// Errors in a list of ranges.
@@ -40,16 +40,16 @@ pub enum MapError {
 
 /// Position of a type in [`ORDER`]: the higher, the more restrictive.
 #[must_use]
-pub const fn rank(kind: Kind) -> usize {
+pub const fn rank(kind: MemoryKind) -> usize {
     match kind {
-        Kind::Ram => 0,
-        Kind::SoftReserved => 1,
-        Kind::Pram => 2,
-        Kind::Pmem => 3,
-        Kind::AcpiTables => 4,
-        Kind::AcpiNvs => 5,
-        Kind::Reserved => 6,
-        Kind::Unusable => 7,
+        MemoryKind::Ram => 0,
+        MemoryKind::SoftReserved => 1,
+        MemoryKind::Pram => 2,
+        MemoryKind::Pmem => 3,
+        MemoryKind::AcpiTables => 4,
+        MemoryKind::AcpiNvs => 5,
+        MemoryKind::Reserved => 6,
+        MemoryKind::Unusable => 7,
     }
 }
 
@@ -59,7 +59,7 @@ pub const fn rank(kind: Kind) -> usize {
 /// # Errors
 ///
 /// When a range ends before it starts.
-pub fn normalise(entries: &[Entry]) -> Result<Vec<Entry>, MapError> {
+pub fn normalise(entries: &[MapEntry]) -> Result<Vec<MapEntry>, MapError> {
     // (address, rank, +1 or -1): the set of types covering an address changes
     // only there
     let mut edges: Vec<(u64, usize, i32)> = Vec::with_capacity(entries.len() * 2);
@@ -78,7 +78,7 @@ pub fn normalise(entries: &[Entry]) -> Result<Vec<Entry>, MapError> {
     }
     edges.sort_unstable_by_key(|edge| edge.0);
 
-    let mut map: Vec<Entry> = Vec::new();
+    let mut map: Vec<MapEntry> = Vec::new();
     let mut depth = [0_i32; ORDER.len()];
     let mut from = 0;
     for (addr, rank, step) in edges {
@@ -87,7 +87,7 @@ pub fn normalise(entries: &[Entry]) -> Result<Vec<Entry>, MapError> {
         {
             append(
                 &mut map,
-                Entry {
+                MapEntry {
                     start: from,
                     end: addr,
                     kind: ORDER[top],
@@ -101,7 +101,7 @@ pub fn normalise(entries: &[Entry]) -> Result<Vec<Entry>, MapError> {
 }
 
 /// Adds `next`, which starts where the last entry ends or after it.
-fn append(map: &mut Vec<Entry>, next: Entry) {
+fn append(map: &mut Vec<MapEntry>, next: MapEntry) {
     match map.last_mut() {
         Some(last) if last.end == next.start && last.kind == next.kind => last.end = next.end,
         _ => map.push(next),
@@ -109,22 +109,22 @@ fn append(map: &mut Vec<Entry>, next: Entry) {
 }
 
 /// The RAM of a normalized map, in order.
-pub fn ram_ranges(map: &[Entry]) -> impl Iterator<Item = PhysRange> + '_ {
+pub fn ram_ranges(map: &[MapEntry]) -> impl Iterator<Item = PhysRange> + '_ {
     map.iter()
-        .filter(|entry| entry.kind == Kind::Ram)
-        .map(Entry::range)
+        .filter(|entry| entry.kind == MemoryKind::Ram)
+        .map(MapEntry::range)
 }
 
 /// Bytes of RAM in a normalized map.
 #[must_use]
-pub fn total_ram(map: &[Entry]) -> u64 {
+pub fn total_ram(map: &[MapEntry]) -> u64 {
     ram_ranges(map).map(|range| range.len()).sum()
 }
 
 /// True when `range` has at least one byte and every byte of it is RAM in a
 /// normalized map.
 #[must_use]
-pub fn is_ram(map: &[Entry], range: PhysRange) -> bool {
+pub fn is_ram(map: &[MapEntry], range: PhysRange) -> bool {
     !range.is_empty() && ram_ranges(map).any(|ram| ram.covers(&range))
 }
 
@@ -133,8 +133,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn entry(start: u64, end: u64, kind: Kind) -> Entry {
-        Entry { start, end, kind }
+    fn entry(start: u64, end: u64, kind: MemoryKind) -> MapEntry {
+        MapEntry { start, end, kind }
     }
 
     #[test]
@@ -147,17 +147,17 @@ mod tests {
     #[test]
     fn a_reserved_range_splits_ram() {
         let map = normalise(&[
-            entry(0x9000, 0xa000, Kind::Ram),
-            entry(0x1000, 0x9000, Kind::Ram),
-            entry(0x4000, 0x5000, Kind::Pmem),
+            entry(0x9000, 0xa000, MemoryKind::Ram),
+            entry(0x1000, 0x9000, MemoryKind::Ram),
+            entry(0x4000, 0x5000, MemoryKind::Pmem),
         ])
         .unwrap();
         assert_eq!(
             map,
             [
-                entry(0x1000, 0x4000, Kind::Ram),
-                entry(0x4000, 0x5000, Kind::Pmem),
-                entry(0x5000, 0xa000, Kind::Ram),
+                entry(0x1000, 0x4000, MemoryKind::Ram),
+                entry(0x4000, 0x5000, MemoryKind::Pmem),
+                entry(0x5000, 0xa000, MemoryKind::Ram),
             ]
         );
         assert_eq!(total_ram(&map), 0x8000);
@@ -186,13 +186,17 @@ mod tests {
 
     #[test]
     fn the_top_of_the_address_space_fits() {
-        let map = normalise(&[entry(u64::MAX - 1, u64::MAX, Kind::Ram)]).unwrap();
+        let map = normalise(&[entry(u64::MAX - 1, u64::MAX, MemoryKind::Ram)]).unwrap();
         assert_eq!(total_ram(&map), 1);
     }
 
     #[test]
     fn a_backwards_range_is_named() {
-        let err = normalise(&[entry(0, 1, Kind::Ram), entry(0x20, 0x10, Kind::Ram)]).unwrap_err();
+        let err = normalise(&[
+            entry(0, 1, MemoryKind::Ram),
+            entry(0x20, 0x10, MemoryKind::Ram),
+        ])
+        .unwrap_err();
         assert_eq!(
             err,
             MapError::Backwards {
@@ -209,13 +213,13 @@ mod tests {
 
     const SPACE: u64 = 48;
 
-    fn any_entry() -> impl Strategy<Value = Entry> {
+    fn any_entry() -> impl Strategy<Value = MapEntry> {
         (0..SPACE, 0..SPACE, 0..ORDER.len())
             .prop_map(|(a, b, kind)| entry(a.min(b), a.max(b), ORDER[kind]))
     }
 
     /// Returns the type of one byte, computed from the inputs.
-    fn expected(entries: &[Entry], addr: u64) -> Option<Kind> {
+    fn expected(entries: &[MapEntry], addr: u64) -> Option<MemoryKind> {
         entries
             .iter()
             .filter(|entry| entry.range().contains(addr))
@@ -239,7 +243,7 @@ mod tests {
                 prop_assert_eq!(got.map(|entry| entry.kind), expected(&entries, addr));
             }
             let ram_before = (0..SPACE)
-                .filter(|a| entries.iter().any(|e| e.kind == Kind::Ram && e.range().contains(*a)))
+                .filter(|a| entries.iter().any(|e| e.kind == MemoryKind::Ram && e.range().contains(*a)))
                 .count() as u64;
             prop_assert!(total_ram(&map) <= ram_before);
             prop_assert_eq!(normalise(&map).unwrap(), map);

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 /// Type of a range of the physical address space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum MemoryKind {
     /// Usable RAM (E820 type 1).
     Ram,
     /// Reserved (2).
@@ -50,20 +50,20 @@ pub enum Kind {
 
 /// One typed range, half-open, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct MapEntry {
     /// First byte.
     pub start: u64,
     /// One past the last.
     pub end: u64,
     /// Type of the range.
     #[serde(rename = "type")]
-    pub kind: Kind,
+    pub kind: MemoryKind,
 }
 
-impl Entry {
+impl MapEntry {
     /// `range` is of type `kind`.
     #[must_use]
-    pub const fn new(range: PhysRange, kind: Kind) -> Self {
+    pub const fn new(range: PhysRange, kind: MemoryKind) -> Self {
         Self {
             start: range.start,
             end: range.end,
@@ -83,7 +83,7 @@ impl Entry {
 
 /// Location of the ACPI RSDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rsdp {
+pub struct FoundRsdp {
     /// Physical address.
     pub addr: u64,
     /// 0: ACPI 1.0 (20 bytes); 2 and up: 36 bytes.
@@ -98,7 +98,7 @@ pub struct LowMemory {
     /// Field at 0x413: base memory in KiB. `None` if unreadable.
     pub bda_base_kib: Option<u16>,
     /// The RSDP at any address.
-    pub rsdp: Option<Rsdp>,
+    pub rsdp: Option<FoundRsdp>,
     /// True when a scan of the EBDA's first KiB and 0xe0000-0xfffff finds an RSDP.
     pub rsdp_in_low_memory: bool,
     /// True for a machine started by UEFI.
@@ -110,17 +110,17 @@ pub struct LowMemory {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
     /// Typed, sorted, merged, not overlapping.
-    pub memory_map: Vec<Entry>,
+    pub memory_map: Vec<MapEntry>,
     /// RAM that Linux uses although it is in EFI's runtime map: boot services memory with another
     /// reservation in it. It is reserved in the memory map, so that nothing is loaded there; a dump
     /// includes it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub efi_ram: Vec<Entry>,
+    pub efi_ram: Vec<MapEntry>,
     /// RAM added by a driver at run time (virtio-mem, CXL or dax memory), which is not in
     /// firmware's map. Nothing is loaded there, and the next kernel does not use it as RAM; a dump
     /// includes it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub added_ram: Vec<Entry>,
+    pub added_ram: Vec<MapEntry>,
     /// See [`LowMemory`].
     pub low_memory: LowMemory,
     /// The crash region(s) reserved by `crashkernel=`; empty where there is none.
@@ -149,11 +149,11 @@ pub struct Host {
 impl Host {
     /// Returns all RAM that the running system may use, for a dump.
     #[must_use]
-    pub fn ram_in_use(&self) -> Vec<Entry> {
+    pub fn ram_in_use(&self) -> Vec<MapEntry> {
         let ram = self.memory_map.iter().chain(&self.efi_ram);
         let ram = ram.chain(&self.added_ram);
-        let ram: Vec<Entry> = ram
-            .filter(|entry| entry.kind == Kind::Ram)
+        let ram: Vec<MapEntry> = ram
+            .filter(|entry| entry.kind == MemoryKind::Ram)
             .copied()
             .collect();
         // no range of a real machine ends before it starts
@@ -163,11 +163,11 @@ impl Host {
     /// Returns the memory map with RAM added by drivers as reserved, so that a crash kernel does
     /// not map devices there.
     #[must_use]
-    pub fn map_with_added(&self) -> Vec<Entry> {
-        let known = self.memory_map.iter().map(Entry::range);
+    pub fn map_with_added(&self) -> Vec<MapEntry> {
+        let known = self.memory_map.iter().map(MapEntry::range);
         let added = map::normalise(&self.added_ram).unwrap_or_default();
-        let unknown = runs::without(added.iter().map(Entry::range), known);
-        let reserved = |range| Entry::new(range, Kind::Reserved);
+        let unknown = runs::without(added.iter().map(MapEntry::range), known);
+        let reserved = |range| MapEntry::new(range, MemoryKind::Reserved);
         let mut all = self.memory_map.clone();
         all.extend(unknown.into_iter().map(reserved));
         map::normalise(&all).unwrap_or(all)

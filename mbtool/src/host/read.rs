@@ -4,8 +4,8 @@ use super::crash_notes::CrashInfo;
 use super::hypervisor::Hypervisor;
 use super::iomem::Iomem;
 use super::{
-    Entry, Host, Kind, MemoryError, acpi, boot_facts, devmem, efi, firmware, iomem, low_memory,
-    map, serial, xen,
+    Host, MapEntry, MemoryError, MemoryKind, acpi, boot_facts, devmem, efi, firmware, iomem,
+    low_memory, map, serial, xen,
 };
 use crate::sys::file;
 use handoff::addr::MIB;
@@ -57,7 +57,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
     let memory_map = checked(&entries)?;
 
     let low_memory = match &way {
-        Some(way) => low_memory::read(root, Some(&xen::read::Source(way)), &mut warnings),
+        Some(way) => low_memory::read(root, Some(&xen::read::MachineMemory(way)), &mut warnings),
         None => {
             let path = root.join("dev/mem");
             let memory = devmem::DevMem::open(&path)
@@ -68,7 +68,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
                 .ok();
             let source = memory
                 .as_ref()
-                .map(|memory| memory as &dyn low_memory::Source);
+                .map(|memory| memory as &dyn low_memory::PhysicalMemory);
             low_memory::read(root, source, &mut warnings)
         }
     };
@@ -105,7 +105,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
 
 /// Returns the parts of the RAM in `entries` that are also in one of EFI's
 /// `runtime` regions.
-fn shared(entries: &[Entry], runtime: &[Entry]) -> Vec<Entry> {
+fn shared(entries: &[MapEntry], runtime: &[MapEntry]) -> Vec<MapEntry> {
     // normalized, so that no piece is returned twice
     let entries = map::normalise(entries).unwrap_or_default();
     let runtime = map::normalise(runtime).unwrap_or_default();
@@ -116,7 +116,7 @@ fn shared(entries: &[Entry], runtime: &[Entry]) -> Vec<Entry> {
     });
     pieces
         .filter(|piece| !piece.is_empty())
-        .map(|piece| Entry::new(piece, Kind::Ram))
+        .map(|piece| MapEntry::new(piece, MemoryKind::Ram))
         .collect()
 }
 
@@ -167,7 +167,7 @@ fn by_linux(root: &Path, warnings: &mut Vec<String>) -> Result<Iomem, MemoryErro
 }
 
 /// Normalizes the map, and refuses one without RAM.
-pub(super) fn checked(entries: &[Entry]) -> Result<Vec<Entry>, MemoryError> {
+pub(super) fn checked(entries: &[MapEntry]) -> Result<Vec<MapEntry>, MemoryError> {
     let memory_map = map::normalise(entries)?;
     if map::total_ram(&memory_map) == 0 {
         return Err(MemoryError::NoRam {
@@ -183,16 +183,16 @@ const WORTH_TELLING: u64 = MIB;
 
 /// Restricts firmware's map by the kernel's entries other than RAM.
 fn restrict(
-    mut given: Vec<Entry>,
-    seen: &[Entry],
+    mut given: Vec<MapEntry>,
+    seen: &[MapEntry],
     warnings: &mut Vec<String>,
-) -> Result<Vec<Entry>, MemoryError> {
+) -> Result<Vec<MapEntry>, MemoryError> {
     let before = map::normalise(&given)?;
     for entry in seen
         .iter()
-        .filter(|entry| entry.kind != Kind::Ram && entry.end > MIB)
+        .filter(|entry| entry.kind != MemoryKind::Ram && entry.end > MIB)
     {
-        let entry = Entry {
+        let entry = MapEntry {
             start: entry.start.max(MIB),
             ..*entry
         };

@@ -2,7 +2,7 @@ use super::*;
 use crate::host::firmware::tests::write_memmap;
 use crate::host::low_memory::tests::{Mib, rsdp};
 use crate::host::replay::from_json;
-use crate::host::{CrashRegion, LowMemory, Rsdp};
+use crate::host::{CrashRegion, FoundRsdp, LowMemory};
 use crate::sys::testing::{IOMEM, put};
 use std::fs;
 
@@ -41,10 +41,10 @@ fn a_recorded_bios_machine() {
     // page 0 is RAM as in firmware's map, not reserved as in the kernel's
     assert_eq!(
         host.memory_map[0],
-        Entry {
+        MapEntry {
             start: 0,
             end: 0x9fc00,
-            kind: Kind::Ram
+            kind: MemoryKind::Ram
         }
     );
     assert_eq!(map::total_ram(&host.memory_map), 0x9fc00 + 0x7fedc000);
@@ -61,7 +61,7 @@ fn a_recorded_bios_machine() {
     );
     assert_eq!(
         host.low_memory.rsdp,
-        Some(Rsdp {
+        Some(FoundRsdp {
             addr: 0xf5a80,
             revision: 0
         })
@@ -70,7 +70,7 @@ fn a_recorded_bios_machine() {
     // the same through iomem alone, and through JSON
     fs::remove_dir_all(root.path().join("sys")).unwrap();
     let (other, _) = read(root.path()).unwrap();
-    assert_eq!(other.memory_map[0].kind, Kind::Reserved);
+    assert_eq!(other.memory_map[0].kind, MemoryKind::Reserved);
     assert_eq!(other.crash_regions, host.crash_regions);
     let json = serde_json::to_vec(&host).unwrap();
     // everything except ACPI tables
@@ -92,10 +92,10 @@ fn the_kernels_map_removes_ram_but_adds_none() {
     );
     put(root.path(), "proc/iomem", text);
     let (host, warnings) = read(root.path()).unwrap();
-    let pram = Entry {
+    let pram = MapEntry {
         start: 0x4000_0000,
         end: 0x5000_0000,
-        kind: Kind::Pram,
+        kind: MemoryKind::Pram,
     };
     assert!(host.memory_map.contains(&pram), "{:?}", host.memory_map);
     assert!(
@@ -145,24 +145,24 @@ fn a_recorded_efi_machine() {
         "0x100\n",
     );
     let (host, warnings) = read(root.path()).unwrap();
-    let services = Entry {
+    let services = MapEntry {
         start: 0xbf4e_e000,
         end: 0xbf5e_e000,
-        kind: Kind::Reserved,
+        kind: MemoryKind::Reserved,
     };
     assert!(host.memory_map.contains(&services));
     // RAM shared with EFI: nothing is loaded there, but a dump has it
-    let shared = Entry {
-        kind: Kind::Ram,
+    let shared = MapEntry {
+        kind: MemoryKind::Ram,
         ..services
     };
     assert_eq!(host.efi_ram, [shared]);
     let ram: Vec<_> = map::ram_ranges(&host.memory_map).collect();
     assert!(!ram.iter().any(|run| run.overlaps(&services.range())));
-    let whole = Entry {
+    let whole = MapEntry {
         start: 0x10_0000,
         end: 0xc000_0000,
-        kind: Kind::Ram,
+        kind: MemoryKind::Ram,
     };
     assert!(
         host.ram_in_use().contains(&whole),
@@ -172,7 +172,7 @@ fn a_recorded_efi_machine() {
     assert_eq!(
         host.low_memory,
         LowMemory {
-            rsdp: Some(Rsdp {
+            rsdp: Some(FoundRsdp {
                 addr: 0xbf77_e014,
                 revision: 2
             }),
@@ -233,7 +233,7 @@ fn recorded_guests_are_read_back() {
         LowMemory {
             bda_ebda_segment: Some(0x9fc0),
             bda_base_kib: Some(639),
-            rsdp: Some(Rsdp {
+            rsdp: Some(FoundRsdp {
                 addr: 0xf59d0,
                 revision: 0
             }),
@@ -254,7 +254,7 @@ fn recorded_guests_are_read_back() {
         LowMemory {
             bda_ebda_segment: Some(0),
             bda_base_kib: Some(0),
-            rsdp: Some(Rsdp {
+            rsdp: Some(FoundRsdp {
                 addr: 0x3fb7_e014,
                 revision: 2
             }),

@@ -3,7 +3,9 @@
 use super::acpi::Acpi;
 use super::crash_notes::CrashInfo;
 use super::xen::XenHost;
-use super::{CrashRegion, Entry, Host, Kind, LowMemory, MemoryError, Rsdp, iomem, map, read};
+use super::{
+    CrashRegion, FoundRsdp, Host, LowMemory, MapEntry, MemoryError, MemoryKind, iomem, map, read,
+};
 use crate::sys::file;
 use crate::sys::number;
 use serde::de::DeserializeOwned;
@@ -44,7 +46,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
     for (at, value) in list.iter().enumerate() {
         let field = format!("memory_map[{at}]");
         let (start, end) = range(value, &field)?;
-        entries.push(Entry {
+        entries.push(MapEntry {
             start,
             end,
             kind: kind(&value["type"], &field)?,
@@ -163,7 +165,7 @@ fn range(value: &Value, field: &str) -> Result<(u64, u64), MemoryError> {
 }
 
 /// A memory type by its name in JSON.
-fn kind(value: &Value, field: &str) -> Result<Kind, MemoryError> {
+fn kind(value: &Value, field: &str) -> Result<MemoryKind, MemoryError> {
     serde_json::from_value(value.clone()).map_err(|_| {
         let names: Vec<String> = map::ORDER
             .iter()
@@ -215,13 +217,13 @@ fn low_memory(value: &Value) -> Result<LowMemory, MemoryError> {
 }
 
 /// `low_memory.rsdp`.
-fn rsdp(value: &Value) -> Result<Option<Rsdp>, MemoryError> {
+fn rsdp(value: &Value) -> Result<Option<FoundRsdp>, MemoryError> {
     match value {
         Value::Null => Ok(None),
         Value::Object(_) => {
             let addr = number(&value["addr"], "low_memory.rsdp.addr", u64::MAX)?;
             let revision = number(&value["revision"], "low_memory.rsdp.revision", 255)?;
-            Ok(Some(Rsdp {
+            Ok(Some(FoundRsdp {
                 addr,
                 revision: u8::try_from(revision).unwrap_or(u8::MAX),
             }))

@@ -91,21 +91,24 @@ fn any_serial() -> impl Strategy<Value = Serial> {
 
 fn any_host() -> impl Strategy<Value = Host> {
     let entry =
-        (0_u64..1 << 40, 1_u64..1 << 40, 0..map::ORDER.len()).prop_map(|(start, len, at)| Entry {
-            start,
-            end: start + len,
-            kind: map::ORDER[at],
+        (0_u64..1 << 40, 1_u64..1 << 40, 0..map::ORDER.len()).prop_map(|(start, len, at)| {
+            MapEntry {
+                start,
+                end: start + len,
+                kind: map::ORDER[at],
+            }
         });
     let entries = proptest::collection::vec(entry, 0..8).prop_map(|mut entries| {
         // does not overlap the others: there always is RAM
-        entries.push(Entry {
+        entries.push(MapEntry {
             start: 1 << 50,
             end: 1 << 51,
-            kind: Kind::Ram,
+            kind: MemoryKind::Ram,
         });
         map::normalise(&entries).unwrap()
     });
-    let rsdp = (any::<u64>(), any::<u8>()).prop_map(|(addr, revision)| Rsdp { addr, revision });
+    let rsdp =
+        (any::<u64>(), any::<u8>()).prop_map(|(addr, revision)| FoundRsdp { addr, revision });
     let low = (
         any::<Option<u16>>(),
         any::<Option<u16>>(),
@@ -263,15 +266,15 @@ fn a_plan_document_is_accepted() {
     assert_eq!(
         host.memory_map,
         [
-            Entry {
+            MapEntry {
                 start: 0,
                 end: 0x1000,
-                kind: Kind::AcpiNvs
+                kind: MemoryKind::AcpiNvs
             },
-            Entry {
+            MapEntry {
                 start: 0x10_0000,
                 end: 0x20_0000,
-                kind: Kind::Ram
+                kind: MemoryKind::Ram
             },
         ]
     );
@@ -279,7 +282,7 @@ fn a_plan_document_is_accepted() {
     assert_eq!(host.low_memory.bda_ebda_segment, None);
     assert_eq!(
         host.low_memory.rsdp,
-        Some(Rsdp {
+        Some(FoundRsdp {
             addr: 0xf5ad0,
             revision: 0
         })
@@ -294,10 +297,10 @@ fn iomem_text_is_accepted() {
     assert_eq!(
         host,
         Host {
-            memory_map: vec![Entry {
+            memory_map: vec![MapEntry {
                 start: 0x10_0000,
                 end: 0x8000_0000,
-                kind: Kind::Ram
+                kind: MemoryKind::Ram
             }],
             crash_regions: vec![CrashRegion {
                 start: 0x1000_0000,

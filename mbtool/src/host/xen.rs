@@ -7,7 +7,7 @@
 
 pub mod read;
 
-use super::{CrashRegion, Entry, Kind};
+use super::{CrashRegion, MapEntry, MemoryKind};
 use handoff::addr::PhysRange;
 use serde::{Deserialize, Serialize};
 
@@ -111,10 +111,10 @@ impl XenHost {
 /// `owned`, whole pages; sorted, not overlapping. Where there are more than
 /// [`MAX_RUNS`], the largest.
 #[must_use]
-pub fn bounded(map: &[Entry], crash: &[CrashRegion], owned: &[PhysRange]) -> Vec<SafeRun> {
+pub fn bounded(map: &[MapEntry], crash: &[CrashRegion], owned: &[PhysRange]) -> Vec<SafeRun> {
     let ram: Vec<PhysRange> = map
         .iter()
-        .filter(|entry| entry.kind == Kind::Ram)
+        .filter(|entry| entry.kind == MemoryKind::Ram)
         .filter_map(|entry| entry.range().align_inward(handoff::addr::PAGE_SIZE))
         .collect();
     let inside = |range: PhysRange, kind| {
@@ -154,9 +154,9 @@ mod tests {
         PhysRange::new(start, end).unwrap()
     }
 
-    fn ram(start: u64, end: u64) -> Entry {
-        let kind = Kind::Ram;
-        Entry { start, end, kind }
+    fn ram(start: u64, end: u64) -> MapEntry {
+        let kind = MemoryKind::Ram;
+        MapEntry { start, end, kind }
     }
 
     fn safe(start: u64, end: u64, kind: Safe) -> SafeRun {

@@ -4,7 +4,7 @@
 
 use super::bytes::len;
 use super::elf::{self, Elf};
-use super::error::{ImageError, Reason};
+use super::error::{ImageError, ImageErrorReason};
 use super::{Note, linux, notes};
 use crate::decompress::{DecompressError, decompress_capped, decompress_prefix};
 use ::elf::abi::{PT_LOAD, PT_NOTE};
@@ -32,7 +32,7 @@ const FIRST_READ: u64 = 64 << 10;
 
 /// Pseudo-physical memory that a dom0 kernel occupies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dom0 {
+pub struct Dom0Footprint {
     /// Pseudo-physical range from the first to the last byte, including
     /// zero-filled memory.
     pub memory: PhysRange,
@@ -52,13 +52,16 @@ pub struct Dom0 {
 /// # Errors
 ///
 /// When the file cannot be read, or is not a paravirtualized dom0 kernel.
-pub fn look(file: &[u8], name: &str) -> Result<Dom0, ImageError> {
+pub fn look(file: &[u8], name: &str) -> Result<Dom0Footprint, ImageError> {
     let fail = |reason| ImageError {
         name: name.into(),
         reason,
     };
-    let unpacked =
-        |error: DecompressError| fail(Reason::Linux(format!("cannot be unpacked: {error}")));
+    let unpacked = |error: DecompressError| {
+        fail(ImageErrorReason::Linux(format!(
+            "cannot be unpacked: {error}"
+        )))
+    };
     if elf::is_elf(file) {
         return read(file, len(file)).map_err(fail);
     }
@@ -81,13 +84,13 @@ pub fn look(file: &[u8], name: &str) -> Result<Dom0, ImageError> {
 
 /// Bytes that the payload of a bzImage unpacks to: its last four bytes, where
 /// Xen takes the size from too.
-fn unpacked_size(packed: &[u8]) -> Result<u64, Reason> {
+fn unpacked_size(packed: &[u8]) -> Result<u64, ImageErrorReason> {
     let size = packed
         .last_chunk()
         .map_or(0, |size| u32::from_le_bytes(*size));
     let size = u64::from(size);
     if size == 0 || size > MAX_KERNEL {
-        return Err(Reason::Linux(format!(
+        return Err(ImageErrorReason::Linux(format!(
             "its packed kernel ends with an unpacked size of {size:#x} bytes, expected 1 to \
              {MAX_KERNEL:#x}: the file is damaged"
         )));
@@ -96,7 +99,7 @@ fn unpacked_size(packed: &[u8]) -> Result<u64, Reason> {
 }
 
 /// Where the program headers of an ELF file end, in bytes from its start.
-fn headers_end(file: &[u8]) -> Result<u64, Reason> {
+fn headers_end(file: &[u8]) -> Result<u64, ImageErrorReason> {
     let header = elf::file_header(file)?;
     let size = u64::from(header.e_phnum) * u64::from(header.e_phentsize);
     Ok(header.e_phoff.saturating_add(size))
@@ -104,7 +107,7 @@ fn headers_end(file: &[u8]) -> Result<u64, Reason> {
 
 /// Where the last note of an ELF file ends, in bytes from its start; 0 without
 /// notes.
-fn notes_end(file: &[u8]) -> Result<u64, Reason> {
+fn notes_end(file: &[u8]) -> Result<u64, ImageErrorReason> {
     let elf = Elf::read(file)?;
     let ends = elf
         .of_type(PT_NOTE)
@@ -114,13 +117,13 @@ fn notes_end(file: &[u8]) -> Result<u64, Reason> {
 
 /// Reads the headers and the notes of an ELF file of `size` bytes, of which
 /// `file` has the first.
-fn read(file: &[u8], size: u64) -> Result<Dom0, Reason> {
+fn read(file: &[u8], size: u64) -> Result<Dom0Footprint, ImageErrorReason> {
     let elf = Elf::read(file)?;
     let mut warnings = Vec::new();
     let notes = notes::read(&elf, &mut warnings);
     let has = |kind| notes.iter().any(|note| is(note, kind));
     if !has(ENTRY) {
-        return Err(Reason::Linux(
+        return Err(ImageErrorReason::Linux(
             "cannot be a paravirtualized dom0: it has no entry note for that (owner Xen, type 1); \
              give a kernel that is built for it (CONFIG_XEN_PV, CONFIG_XEN_DOM0)"
                 .into(),
@@ -129,7 +132,7 @@ fn read(file: &[u8], size: u64) -> Result<Dom0, Reason> {
     let features = notes.iter().find(|note| is(note, SUPPORTED));
     let features = features.and_then(|note| super::bytes::u32_at(&note.desc, 0));
     if features.is_some_and(|features| features & DOM0_BIT == 0) {
-        return Err(Reason::Linux(
+        return Err(ImageErrorReason::Linux(
             "cannot be dom0: its notes (owner Xen, type 17) say that it is for other domains only; \
              give a kernel that is built for it (CONFIG_XEN_DOM0)"
                 .into(),
@@ -139,7 +142,7 @@ fn read(file: &[u8], size: u64) -> Result<Dom0, Reason> {
     for (index, segment) in elf.of_type(PT_LOAD) {
         let range = PhysRange::from_len(segment.p_paddr, segment.p_memsz)
             .filter(|range| range.end <= FOUR_GIB)
-            .ok_or_else(|| Reason::ProgramHeader {
+            .ok_or_else(|| ImageErrorReason::ProgramHeader {
                 index,
                 detail: format!(
                     "{:#x} bytes at {:#x} end above 4 GiB, where no dom0 is",
@@ -152,8 +155,8 @@ fn read(file: &[u8], size: u64) -> Result<Dom0, Reason> {
             end: all.end.max(range.end),
         });
     }
-    let memory = memory.ok_or(Reason::Linux("has no memory to load".into()))?;
-    Ok(Dom0 {
+    let memory = memory.ok_or(ImageErrorReason::Linux("has no memory to load".into()))?;
+    Ok(Dom0Footprint {
         memory,
         unpacked: size.max(memory.len()),
         initrd_apart: has(MOD_START_PFN),

@@ -10,7 +10,7 @@
 mod entry;
 
 use super::bytes::{len, slice};
-use super::error::Reason;
+use super::error::ImageErrorReason;
 use super::layout::Layout;
 use super::merge::{Load, merge};
 use super::{Format, Sections, notes, relocs};
@@ -41,16 +41,16 @@ pub(super) fn is_elf(file: &[u8]) -> bool {
 
 impl<'a> Elf<'a> {
     /// Reads the file header and the program headers of an x86 program.
-    pub(super) fn read(file: &'a [u8]) -> Result<Self, Reason> {
+    pub(super) fn read(file: &'a [u8]) -> Result<Self, ImageErrorReason> {
         let header = file_header(file)?;
         if !matches!(header.e_machine, abi::EM_386 | abi::EM_X86_64) {
-            return Err(Reason::Elf(format!(
+            return Err(ImageErrorReason::Elf(format!(
                 "is ELF for machine {}, not 3 (i386) or 62 (x86-64): use an x86 build",
                 header.e_machine
             )));
         }
         if !matches!(header.e_type, abi::ET_EXEC | abi::ET_DYN) {
-            return Err(Reason::Elf(format!(
+            return Err(ImageErrorReason::Elf(format!(
                 "is ELF of type {}, not 2 (ET_EXEC) or 3 (ET_DYN): give the linked image",
                 header.e_type
             )));
@@ -58,7 +58,7 @@ impl<'a> Elf<'a> {
         let entsize: u16 = if header.class == Class::ELF32 { 32 } else { 56 };
         let (phoff, phnum) = (header.e_phoff, header.e_phnum);
         if phnum == 0 || phnum == abi::PN_XNUM || header.e_phentsize != entsize {
-            return Err(Reason::Elf(format!(
+            return Err(ImageErrorReason::Elf(format!(
                 "its ELF header has {phnum} program headers of {} bytes, it needs 1 to 65534 of \
                  {entsize}",
                 header.e_phentsize
@@ -66,7 +66,7 @@ impl<'a> Elf<'a> {
         }
         let size = u64::from(phnum) * u64::from(entsize);
         let table = slice(file, phoff, size).ok_or_else(|| {
-            Reason::Elf(format!(
+            ImageErrorReason::Elf(format!(
                 "its program header table ({size:#x} bytes at offset {phoff:#x}) passes the end \
                  of the file ({:#x} bytes): the file is cut short",
                 file.len()
@@ -84,8 +84,12 @@ impl<'a> Elf<'a> {
 
     /// Returns the file bytes of a program header; fails when the file ends
     /// before them.
-    pub(super) fn data(&self, index: usize, segment: &ProgramHeader) -> Result<&'a [u8], Reason> {
-        slice(self.file, segment.p_offset, segment.p_filesz).ok_or_else(|| Reason::ProgramHeader {
+    pub(super) fn data(
+        &self,
+        index: usize,
+        segment: &ProgramHeader,
+    ) -> Result<&'a [u8], ImageErrorReason> {
+        slice(self.file, segment.p_offset, segment.p_filesz).ok_or_else(|| ImageErrorReason::ProgramHeader {
             index,
             detail: format!(
                 "its {:#x} bytes at offset {:#x} pass the end of the file ({:#x} bytes): the file \
@@ -107,7 +111,7 @@ impl<'a> Elf<'a> {
 
     /// Returns the `PT_LOAD`s with memory, after checking each of them and
     /// their total size.
-    fn loads(&self) -> Result<Vec<Load<'a>>, Reason> {
+    fn loads(&self) -> Result<Vec<Load<'a>>, ImageErrorReason> {
         let mut loads = Vec::new();
         let (mut memory, mut stored) = (0_u64, 0_u64);
         for (index, segment) in self.of_type(abi::PT_LOAD) {
@@ -121,7 +125,7 @@ impl<'a> Elf<'a> {
             if p_memsz == 0 {
                 continue;
             }
-            let refuse = |detail: String| Reason::ProgramHeader { index, detail };
+            let refuse = |detail: String| ImageErrorReason::ProgramHeader { index, detail };
             if p_filesz > p_memsz {
                 return Err(refuse(format!(
                     "has {p_filesz:#x} bytes in the file for {p_memsz:#x} bytes of memory"
@@ -145,16 +149,16 @@ impl<'a> Elf<'a> {
             });
         }
         if loads.is_empty() || loads.len() > MAX_LOADS {
-            return Err(Reason::Elf(format!(
+            return Err(ImageErrorReason::Elf(format!(
                 "has {} PT_LOAD program headers with memory, it needs 1 to {MAX_LOADS}",
                 loads.len()
             )));
         }
         if memory > FOUR_GIB {
-            return Err(Reason::TooMuchMemory { total: memory });
+            return Err(ImageErrorReason::TooMuchMemory { total: memory });
         }
         if stored > len(self.file).saturating_mul(2) {
-            return Err(Reason::Elf(format!(
+            return Err(ImageErrorReason::Elf(format!(
                 "its PT_LOAD program headers have {stored:#x} file bytes in all, but the file has \
                  {:#x}: they use the same bytes again and again",
                 self.file.len()
@@ -222,17 +226,17 @@ pub fn linked_entry(file: &[u8]) -> Option<u64> {
 }
 
 /// Reads the file header alone.
-pub(super) fn file_header(file: &[u8]) -> Result<FileHeader<LittleEndian>, Reason> {
+pub(super) fn file_header(file: &[u8]) -> Result<FileHeader<LittleEndian>, ImageErrorReason> {
     let short = || {
         let len = file.len();
-        Reason::Elf(format!(
+        ImageErrorReason::Elf(format!(
             "has {len} bytes, too few for an ELF header: the file is cut short"
         ))
     };
     // parse_ident indexes without a bounds check
     let (ident, rest) = file.split_at_checked(abi::EI_NIDENT).ok_or_else(short)?;
     let ident = parse_ident::<LittleEndian>(ident).map_err(|error| {
-        Reason::Elf(match error {
+        ImageErrorReason::Elf(match error {
             ParseError::UnsupportedElfEndianness(_) => "is big-endian ELF: use an x86 build".into(),
             ParseError::UnsupportedElfClass(class) => {
                 format!("is ELF of class {class}, not 1 (32 bits) or 2 (64 bits)")
@@ -243,7 +247,7 @@ pub(super) fn file_header(file: &[u8]) -> Result<FileHeader<LittleEndian>, Reaso
     FileHeader::parse_tail(ident, rest).map_err(|_| short())
 }
 
-pub(super) fn layout(file: &[u8]) -> Result<Layout, Reason> {
+pub(super) fn layout(file: &[u8]) -> Result<Layout, ImageErrorReason> {
     layout_entered(file, EntryAddress::Virtual)
 }
 
@@ -251,7 +255,7 @@ pub(super) fn layout(file: &[u8]) -> Result<Layout, Reason> {
 pub(super) fn layout_entered(file: &[u8], expected: EntryAddress) -> Result<Layout, Reason> {
     let elf = Elf::read(file)?;
     if let Some((index, _)) = elf.of_type(abi::PT_INTERP).next() {
-        return Err(Reason::ProgramHeader {
+        return Err(ImageErrorReason::ProgramHeader {
             index,
             detail: "PT_INTERP: this is a program for an operating system with a dynamic linker; \
                      a kernel is linked with -static or -static-pie"

@@ -9,13 +9,13 @@ pub struct ImageError {
     /// File name as given by the user.
     pub name: String,
     /// Why it cannot be loaded.
-    pub reason: Reason,
+    pub reason: ImageErrorReason,
 }
 
 /// Reason why an image cannot be loaded. Offsets are in bytes of the unpacked
 /// file; addresses are physical unless stated otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
+pub enum ImageErrorReason {
     /// No Multiboot2 header.
     #[error("not a Multiboot2 image: {found}{}", tail(self.fix()))]
     NotMultiboot2 {

@@ -10,7 +10,7 @@
 //!    end tag within the header's length.
 
 use super::bytes::{u16_at, u32_at};
-use super::error::Reason;
+use super::error::ImageErrorReason;
 use super::sniff;
 use multiboot2_header::{HEADER_SEARCH_LIMIT, HeaderTagISA, MAGIC};
 
@@ -25,7 +25,7 @@ pub const FLAG_OPTIONAL: u16 = 1;
 
 /// A Multiboot2 header. Only its checksum and architecture have been checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
+pub struct Mb2Header {
     /// Offset in the file, in bytes.
     pub offset: usize,
     /// Length field, in bytes.
@@ -75,7 +75,7 @@ pub(super) const fn is_header(magic: u32, arch: u32, length: u32, checksum: u32)
 /// # Errors
 /// When there is no header (the error reports the detected file type), or only
 /// one for another architecture.
-pub fn find(file: &[u8]) -> Result<Header, Reason> {
+pub fn find(file: &[u8]) -> Result<Mb2Header, ImageErrorReason> {
     let mut foreign = None;
     let limit = file.len().min(HEADER_SEARCH_LIMIT);
     for offset in (0..limit).step_by(ALIGN) {
@@ -89,7 +89,7 @@ pub fn find(file: &[u8]) -> Result<Header, Reason> {
             continue;
         }
         if arch == HeaderTagISA::I386.val() {
-            return Ok(Header { offset, length });
+            return Ok(Mb2Header { offset, length });
         }
         foreign = foreign.or(Some((offset, arch)));
     }
@@ -97,7 +97,7 @@ pub fn find(file: &[u8]) -> Result<Header, Reason> {
         Some((offset, arch)) => {
             let mips = arch == HeaderTagISA::MIPS32.val();
             let name = if mips { "32-bit MIPS" } else { "unknown" };
-            Reason::Architecture { offset, arch, name }
+            ImageErrorReason::Architecture { offset, arch, name }
         }
         None => sniff::not_multiboot2(file),
     })
@@ -108,8 +108,11 @@ pub fn find(file: &[u8]) -> Result<Header, Reason> {
 ///
 /// # Errors
 /// When the header or a tag exceeds its bounds, or the end tag is missing.
-pub fn tags<'a>(file: &'a [u8], header: &Header) -> Result<(Vec<RawTag<'a>>, Vec<String>), Reason> {
-    let Header { offset, length } = *header;
+pub fn tags<'a>(
+    file: &'a [u8],
+    header: &Mb2Header,
+) -> Result<(Vec<RawTag<'a>>, Vec<String>), ImageErrorReason> {
+    let Mb2Header { offset, length } = *header;
     let limit = file.len().min(HEADER_SEARCH_LIMIT);
     let room = limit.saturating_sub(offset);
     let end = usize::try_from(length)
@@ -124,7 +127,7 @@ pub fn tags<'a>(file: &'a [u8], header: &Header) -> Result<(Vec<RawTag<'a>>, Vec
     let mut tags = Vec::new();
     let mut warnings = Vec::new();
     let mut at = offset + FIXED_BYTES;
-    let no_end = Reason::NoEndTag { offset, length };
+    let no_end = ImageErrorReason::NoEndTag { offset, length };
     loop {
         let bytes = file.get(at..end).ok_or_else(|| no_end.clone())?;
         let (Some(kind), Some(flags), Some(size)) =
@@ -132,7 +135,7 @@ pub fn tags<'a>(file: &'a [u8], header: &Header) -> Result<(Vec<RawTag<'a>>, Vec
         else {
             return Err(no_end);
         };
-        let bad_size = |expected: String| Reason::TagSize {
+        let bad_size = |expected: String| ImageErrorReason::TagSize {
             kind,
             offset: at,
             found: size,
@@ -164,13 +167,13 @@ pub fn tags<'a>(file: &'a [u8], header: &Header) -> Result<(Vec<RawTag<'a>>, Vec
     }
 }
 
-fn bad_length(file: &[u8], header: &Header, room: usize) -> Reason {
+fn bad_length(file: &[u8], header: &Mb2Header, room: usize) -> ImageErrorReason {
     let limit = if file.len() < HEADER_SEARCH_LIMIT {
         "the end of the file"
     } else {
         "the first 32 KiB of the file"
     };
-    Reason::HeaderLength {
+    ImageErrorReason::HeaderLength {
         offset: header.offset,
         length: header.length,
         room,

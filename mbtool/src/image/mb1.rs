@@ -10,7 +10,7 @@
 //!    specification, and 64-bit too, as in GRUB.
 
 use super::bytes::u32_at;
-use super::error::Reason;
+use super::error::ImageErrorReason;
 use super::layout::Layout;
 use super::{Requirements, elf, flat, sniff};
 use serde::Serialize;
@@ -32,7 +32,7 @@ const REQUIRED: u32 = 0xffff;
 
 /// The fields that flag 16 makes valid: physical addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Address {
+pub struct AddressFields {
     /// Load address of the header.
     pub header_addr: u32,
     /// Load address of the first byte.
@@ -60,18 +60,18 @@ pub struct VideoMode {
 
 /// A Multiboot (1) header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Header {
+pub struct Mb1Header {
     /// Offset in the unpacked file, in bytes.
     pub offset: u64,
     /// Flags field.
     pub flags: u32,
     /// Address fields, present with flag 16.
-    pub address: Option<Address>,
+    pub address: Option<AddressFields>,
     /// Video fields, present with flag 2.
     pub video: Option<VideoMode>,
 }
 
-impl Header {
+impl Mb1Header {
     /// True when all bits of `flags` are set.
     #[must_use]
     pub const fn has(&self, flags: u32) -> bool {
@@ -109,13 +109,13 @@ pub fn find(file: &[u8]) -> Option<usize> {
 /// # Errors
 /// When there is no header (the error reports the detected file type), when it
 /// is truncated, or when it sets an unknown required flag.
-pub fn read(file: &[u8]) -> Result<Header, Reason> {
+pub fn read(file: &[u8]) -> Result<Mb1Header, ImageErrorReason> {
     let at = find(file).ok_or_else(|| sniff::not_multiboot1(file))?;
     let limit = file.len().min(SEARCH_LIMIT);
     let head = file.get(at..limit).unwrap_or_default();
     // `find` has checked the first three
     let flags = u32_at(head, 4).unwrap_or(0);
-    let refuse = |detail: String| Err(Reason::Multiboot1 { offset: at, detail });
+    let refuse = |detail: String| Err(ImageErrorReason::Multiboot1 { offset: at, detail });
     let unknown = flags & REQUIRED & !(ALIGN_MODULES | MEMORY_INFO | VIDEO_MODE);
     if unknown != 0 {
         return refuse(format!(
@@ -131,7 +131,7 @@ pub fn read(file: &[u8]) -> Result<Header, Reason> {
     let address = match (flags & ADDRESS_FIELDS != 0, words(3), words(4)) {
         (false, ..) => None,
         (true, Some([header_addr, load_addr, load_end_addr, bss_end_addr]), Some([.., entry])) => {
-            Some(Address {
+            Some(AddressFields {
                 header_addr,
                 load_addr,
                 load_end_addr,
@@ -148,7 +148,7 @@ pub fn read(file: &[u8]) -> Result<Header, Reason> {
         }
     };
     let video = words(8).filter(|_| flags & VIDEO_MODE != 0);
-    Ok(Header {
+    Ok(Mb1Header {
         offset: u64::try_from(at).unwrap_or(u64::MAX),
         flags,
         address,
@@ -162,9 +162,12 @@ pub fn read(file: &[u8]) -> Result<Header, Reason> {
 }
 
 /// Lays out the program that `header` was found in.
-pub(super) fn layout(file: &[u8], header: &Header) -> Result<(Requirements, Layout), Reason> {
+pub(super) fn layout(
+    file: &[u8],
+    header: &Mb1Header,
+) -> Result<(Requirements, Layout), ImageErrorReason> {
     let offset = usize::try_from(header.offset).unwrap_or(usize::MAX);
-    let refuse = |detail: String| Reason::Multiboot1 { offset, detail };
+    let refuse = |detail: String| ImageErrorReason::Multiboot1 { offset, detail };
     let mut warnings = Vec::new();
     let mut layout = if let Some(address) = header.address {
         if elf::is_elf(file) {
@@ -183,7 +186,7 @@ pub(super) fn layout(file: &[u8], header: &Header) -> Result<(Requirements, Layo
             address.bss_end_addr,
         ];
         flat::layout(file, header.offset, fields).map_err(|reason| match reason {
-            Reason::Address(detail) => refuse(detail),
+            ImageErrorReason::Address(detail) => refuse(detail),
             other => other,
         })?
     } else if elf::is_elf(file) {

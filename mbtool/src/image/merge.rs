@@ -7,7 +7,7 @@
 
 use super::LoadSegment;
 use super::bytes::len;
-use super::error::Reason;
+use super::error::ImageErrorReason;
 use handoff::addr::{PAGE_SIZE, PhysRange, align_down, align_up};
 
 /// Maximum number of zeros to store between two `PT_LOAD`s in order to merge
@@ -43,7 +43,7 @@ impl Load<'_> {
 pub(super) fn merge(
     loads: &[Load<'_>],
     warnings: &mut Vec<String>,
-) -> Result<Vec<LoadSegment>, Reason> {
+) -> Result<Vec<LoadSegment>, ImageErrorReason> {
     let mut sorted = loads.to_vec();
     sorted.sort_by_key(|load| (load.range.start, load.index));
     let mut segments: Vec<LoadSegment> = Vec::new();
@@ -78,7 +78,7 @@ fn join(
     last: &mut LoadSegment,
     load: &Load<'_>,
     earlier: &[&Load<'_>],
-) -> Result<Option<LoadSegment>, Reason> {
+) -> Result<Option<LoadSegment>, ImageErrorReason> {
     let end = last.range.end.max(load.range.end);
     let filled = last.range.start + len(&last.data);
     let zeros = load.range.start.saturating_sub(filled);
@@ -109,7 +109,7 @@ fn join(
     if let Some(differs) = present.iter().zip(shared).position(|(a, b)| a != b) {
         let addr = load.range.start + u64::try_from(differs).unwrap_or(0);
         if let Some(first) = earlier.iter().find(|first| first.filled().contains(addr)) {
-            return Err(Reason::Conflict {
+            return Err(ImageErrorReason::Conflict {
                 first: first.index,
                 second: load.index,
                 addr,

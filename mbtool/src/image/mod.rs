@@ -35,7 +35,7 @@ pub mod tags;
 mod tests;
 
 pub use elf::linked_entry;
-pub use error::{ImageError, Reason};
+pub use error::{ImageError, ImageErrorReason};
 pub use parse::As;
 
 use handoff::addr::PhysRange;
@@ -62,7 +62,7 @@ pub enum Protocol {
     /// Multiboot2; what the header asks for is in [`Image::requirements`].
     Multiboot2,
     /// Multiboot (1).
-    Multiboot1(mb1::Header),
+    Multiboot1(mb1::Mb1Header),
     /// The PVH entry of a Xen guest kernel.
     Pvh,
     /// Linux's 64-bit boot protocol.

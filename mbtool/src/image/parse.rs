@@ -2,9 +2,9 @@
 
 use super::bytes::len;
 use super::elf;
-use super::error::{ImageError, Reason};
+use super::error::{ImageError, ImageErrorReason};
 use super::layout::Layout;
-use super::sniff::{self, Kind};
+use super::sniff::{self, FileKind};
 use super::{Image, LoadSegment, Protocol, Requirements, flat, header, linux, mb1, pvh, tags};
 use handoff::addr::PhysRange;
 use std::fmt::Write;
@@ -63,16 +63,16 @@ impl Image {
 
 /// Parses the file as its detected type. For an unknown type, the error is that
 /// of Multiboot2.
-fn found(bytes: &[u8], name: &str) -> Result<Image, Reason> {
+fn found(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
     match sniff::kind(bytes) {
-        Kind::Multiboot => multiboot1(bytes, name),
-        Kind::Linux => linux(bytes, name),
-        Kind::Pvh => pvh(bytes, name),
+        FileKind::Multiboot => multiboot1(bytes, name),
+        FileKind::Linux => linux(bytes, name),
+        FileKind::Pvh => pvh(bytes, name),
         _ => multiboot2(bytes, name),
     }
 }
 
-fn multiboot2(bytes: &[u8], name: &str) -> Result<Image, Reason> {
+fn multiboot2(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
     let found = header::find(bytes)?;
     let (raw, mut warnings) = header::tags(bytes, &found)?;
     let (requirements, more) = tags::collect(&found, &raw)?;
@@ -87,7 +87,7 @@ fn multiboot2(bytes: &[u8], name: &str) -> Result<Image, Reason> {
     } else if sniff::is_pe(bytes) {
         return Err(sniff::pe());
     } else {
-        return Err(Reason::NoAddresses {
+        return Err(ImageErrorReason::NoAddresses {
             offset: found.offset,
         });
     };
@@ -102,7 +102,7 @@ fn multiboot2(bytes: &[u8], name: &str) -> Result<Image, Reason> {
     ))
 }
 
-fn multiboot1(bytes: &[u8], name: &str) -> Result<Image, Reason> {
+fn multiboot1(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
     let header = mb1::read(bytes)?;
     let (requirements, layout) = mb1::layout(bytes, &header)?;
     let entry = entry(&requirements, "the header's entry_addr", &layout)?;
@@ -110,14 +110,14 @@ fn multiboot1(bytes: &[u8], name: &str) -> Result<Image, Reason> {
     Ok(image(name, protocol, requirements, layout, entry))
 }
 
-fn pvh(bytes: &[u8], name: &str) -> Result<Image, Reason> {
+fn pvh(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
     let layout = elf::layout(bytes)?;
     let (requirements, entry) = pvh::read(&layout)?;
     let entry = in_loaded(entry, "its PVH note", &layout)?;
     Ok(image(name, Protocol::Pvh, requirements, layout, entry))
 }
 
-fn linux(bytes: &[u8], name: &str) -> Result<Image, Reason> {
+fn linux(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
     let (layout, setup, relocatable) = if elf::is_elf(bytes) {
         linux::vmlinux_layout(bytes)?
     } else {
@@ -172,7 +172,7 @@ fn entry(
     requirements: &Requirements,
     tagged: &'static str,
     layout: &Layout,
-) -> Result<u64, Reason> {
+) -> Result<u64, ImageErrorReason> {
     let efi = match requirements {
         Requirements {
             efi64_entry: Some(_),
@@ -187,14 +187,18 @@ fn entry(
     let (entry, source_of) = match (requirements.entry_address, layout.entry, efi) {
         (Some(entry), _, _) => (u64::from(entry), tagged),
         // 0 is the only way to express "none" in ELF
-        (None, None | Some(0), Some(kind)) => return Err(Reason::OnlyEfiEntry { kind }),
+        (None, None | Some(0), Some(kind)) => return Err(ImageErrorReason::OnlyEfiEntry { kind }),
         (None, Some(entry), _) => (entry, "the ELF header"),
-        (None, None, None) => return Err(Reason::NoEntryAddress),
+        (None, None, None) => return Err(ImageErrorReason::NoEntryAddress),
     };
     in_loaded(entry, source_of, layout)
 }
 
-fn in_loaded(entry: u64, source_of: &'static str, layout: &Layout) -> Result<u64, Reason> {
+fn in_loaded(
+    entry: u64,
+    source_of: &'static str,
+    layout: &Layout,
+) -> Result<u64, ImageErrorReason> {
     let segments = &layout.segments;
     let loaded = |segment: &LoadSegment| {
         let end = segment.range.start + len(&segment.data);
@@ -216,7 +220,7 @@ fn in_loaded(entry: u64, source_of: &'static str, layout: &Layout) -> Result<u64
     if segments.len() > 8 {
         list.push_str(", ...");
     }
-    Err(Reason::Entry {
+    Err(ImageErrorReason::Entry {
         entry,
         source_of,
         segments: list,

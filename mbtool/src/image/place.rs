@@ -1,7 +1,7 @@
 //! [`Image::at`]: moves a parsed image to its run-time address.
 
 use super::bytes::len;
-use super::error::{ImageError, Reason};
+use super::error::{ImageError, ImageErrorReason};
 use super::{Image, LoadSegment, PlacedImage, RelativeReloc};
 use handoff::addr::PhysRange;
 
@@ -28,18 +28,18 @@ impl Image {
         })
     }
 
-    fn place(&self, base: u64) -> Result<PlacedImage, Reason> {
+    fn place(&self, base: u64) -> Result<PlacedImage, ImageErrorReason> {
         let linked = self.span.start;
         let movable = self.position_independent || self.requirements.relocatable.is_some();
         if base != linked && !movable {
-            return Err(Reason::Fixed { linked, base });
+            return Err(ImageErrorReason::Fixed { linked, base });
         }
         // addresses in the span are at least `linked`: the subtraction cannot
         // underflow
         let moved = |addr: u64| {
             addr.checked_sub(linked)
                 .and_then(|offset| base.checked_add(offset))
-                .ok_or(Reason::Overflow { base })
+                .ok_or(ImageErrorReason::Overflow { base })
         };
         let mut segments = Vec::with_capacity(self.segments.len());
         for segment in &self.segments {
@@ -80,9 +80,9 @@ fn write_word(
     addr: u64,
     reloc: &RelativeReloc,
     value: u64,
-) -> Result<(), Reason> {
+) -> Result<(), ImageErrorReason> {
     let outside = || {
-        Reason::Relocations(format!(
+        ImageErrorReason::Relocations(format!(
             "the word at {:#x} is not in one segment",
             reloc.addr
         ))
@@ -99,7 +99,7 @@ fn write_word(
     let stored = original.get(index).map_or(0, |segment| len(&segment.data));
     let missing = end.saturating_sub(stored);
     if missing > BSS_WORDS {
-        return Err(Reason::Relocations(format!(
+        return Err(ImageErrorReason::Relocations(format!(
             "the word at {:#x} is {missing:#x} bytes into zero-filled memory, more than the \
              {BSS_WORDS:#x} that are stored for one",
             reloc.addr

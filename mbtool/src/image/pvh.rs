@@ -8,7 +8,7 @@
 
 use super::bytes::{u32_at, u64_at};
 use super::elf::Elf;
-use super::error::Reason;
+use super::error::ImageErrorReason;
 use super::layout::Layout;
 use super::{Note, Preference, Relocatable, Requirements, elf, notes};
 use handoff::addr::PAGE_SIZE;
@@ -40,10 +40,10 @@ fn is(note: &Note, kind: u32) -> bool {
 ///
 /// # Errors
 /// When there is no note 18, or a note is invalid.
-pub(super) fn read(layout: &Layout) -> Result<(Requirements, u64), Reason> {
+pub(super) fn read(layout: &Layout) -> Result<(Requirements, u64), ImageErrorReason> {
     let find = |kind| layout.notes.iter().find(|note| is(note, kind));
     let Some(note) = find(ENTRY) else {
-        return Err(Reason::NotThis {
+        return Err(ImageErrorReason::NotThis {
             wanted: "PVH",
             found: "it is ELF without an entry note (owner Xen, type 18)".into(),
             advice: "give a kernel built for it (Linux: CONFIG_PVH)".into(),
@@ -57,7 +57,7 @@ pub(super) fn read(layout: &Layout) -> Result<(Requirements, u64), Reason> {
     let entry = entry
         .filter(|entry| u32::try_from(*entry).is_ok())
         .ok_or_else(|| {
-            Reason::Pvh(format!(
+            ImageErrorReason::Pvh(format!(
                 "the entry point is the {} bytes {:02x?}, not an address below 4 GiB in 4 or 8",
                 note.desc.len(),
                 note.desc
@@ -73,7 +73,7 @@ pub(super) fn read(layout: &Layout) -> Result<(Requirements, u64), Reason> {
     Ok((requirements, entry))
 }
 
-fn relocatable(note: &Note, elf_align: u64) -> Result<Relocatable, Reason> {
+fn relocatable(note: &Note, elf_align: u64) -> Result<Relocatable, ImageErrorReason> {
     let word = |index: usize| u32_at(&note.desc, 4 * index).map(u64::from);
     let by_elf = if elf_align >= PAGE_SIZE {
         elf_align
@@ -88,7 +88,7 @@ fn relocatable(note: &Note, elf_align: u64) -> Result<Relocatable, Reason> {
     };
     let odd = note.desc.len() > 12 || !note.desc.len().is_multiple_of(4);
     if odd || !tag.align.is_power_of_two() || tag.min > tag.max {
-        return Err(Reason::Pvh(format!(
+        return Err(ImageErrorReason::Pvh(format!(
             "type 19 has {} bytes: alignment {:#x}, lowest address {:#x}, highest {:#x}; it needs \
              0 to 3 words, a power of two, and the lowest first",
             note.desc.len(),

@@ -6,7 +6,7 @@ mod kinds;
 
 use super::bytes::{len, slice, u32_at, u64_at};
 use super::elf::Elf;
-use super::error::Reason;
+use super::error::ImageErrorReason;
 use super::merge::Load;
 use super::{LoadSegment, RelativeReloc};
 use ::elf::abi;
@@ -39,7 +39,7 @@ pub(super) fn collect(
     elf: &Elf<'_>,
     loads: &[Load<'_>],
     segments: &[LoadSegment],
-) -> Result<Vec<RelativeReloc>, Reason> {
+) -> Result<Vec<RelativeReloc>, ImageErrorReason> {
     let Some((index, dynamic)) = elf.of_type(abi::PT_DYNAMIC).next() else {
         return Ok(Vec::new());
     };
@@ -55,7 +55,7 @@ pub(super) fn collect(
             .map(|entry| entry.d_val())
     };
     if value(abi::DT_NEEDED).is_some() {
-        return Err(Reason::Relocations(
+        return Err(ImageErrorReason::Relocations(
             "it needs shared libraries (DT_NEEDED); a kernel is linked with -static-pie".into(),
         ));
     }
@@ -120,7 +120,7 @@ struct Table {
 
 impl<'a> Collector<'a> {
     /// Returns the bytes of `table`, empty when it is absent.
-    fn bytes(&self, table: &Table) -> Result<&'a [u8], Reason> {
+    fn bytes(&self, table: &Table) -> Result<&'a [u8], ImageErrorReason> {
         let Table {
             what,
             addr,
@@ -132,7 +132,7 @@ impl<'a> Collector<'a> {
             return Ok(&[]);
         };
         if entsize != Some(expected) || size % expected != 0 {
-            return Err(Reason::Relocations(format!(
+            return Err(ImageErrorReason::Relocations(format!(
                 "{what} has {size:#x} bytes in entries of {:#x}, they must be of {expected:#x}",
                 entsize.unwrap_or(0)
             )));
@@ -142,14 +142,14 @@ impl<'a> Collector<'a> {
             slice(load.data, offset, size)
         };
         self.loads.iter().find_map(inside).ok_or_else(|| {
-            Reason::Relocations(format!(
+            ImageErrorReason::Relocations(format!(
                 "{what} ({size:#x} bytes at {addr:#x}) is not in the file bytes of one PT_LOAD"
             ))
         })
     }
 
     /// Reads a table with one entry per relocation.
-    fn explicit(&mut self, table: &Table, addends: bool) -> Result<(), Reason> {
+    fn explicit(&mut self, table: &Table, addends: bool) -> Result<(), ImageErrorReason> {
         let bytes = self.bytes(table)?;
         let endian = ::elf::endian::LittleEndian;
         if addends {
@@ -179,7 +179,7 @@ impl<'a> Collector<'a> {
 
     /// Reads `DT_RELR`: an even entry is an address; an odd one is a bitmap of
     /// the words after the last address.
-    fn packed(&mut self, table: &Table) -> Result<(), Reason> {
+    fn packed(&mut self, table: &Table) -> Result<(), ImageErrorReason> {
         let bytes = self.bytes(table)?;
         let width = self.width();
         let step = u64::from(width);
@@ -191,7 +191,8 @@ impl<'a> Collector<'a> {
                 next = entry.checked_add(step);
                 continue;
             }
-            let past = || Reason::Relocations(format!("DT_RELR entry {at:#x} has no address"));
+            let past =
+                || ImageErrorReason::Relocations(format!("DT_RELR entry {at:#x} has no address"));
             let base = next.ok_or_else(past)?;
             for bit in 0..8 * step - 1 {
                 if entry >> (bit + 1) & 1 == 1 {
@@ -212,9 +213,9 @@ impl<'a> Collector<'a> {
 
     /// Adds a relocation of the word at virtual address `vaddr`; without an
     /// `addend`, the word itself holds it.
-    fn push(&mut self, vaddr: u64, addend: Option<u64>) -> Result<(), Reason> {
+    fn push(&mut self, vaddr: u64, addend: Option<u64>) -> Result<(), ImageErrorReason> {
         if self.relocs.len() >= MAX_RELOCS {
-            return Err(Reason::Relocations(format!(
+            return Err(ImageErrorReason::Relocations(format!(
                 "there are more than {MAX_RELOCS}"
             )));
         }
@@ -225,7 +226,7 @@ impl<'a> Collector<'a> {
             (end <= load.range.len()).then_some(load.range.start + offset)
         });
         let addr = addr.ok_or_else(|| {
-            Reason::Relocations(format!(
+            ImageErrorReason::Relocations(format!(
                 "one is for the {width}-byte word at {vaddr:#x}, which is not in any PT_LOAD"
             ))
         })?;

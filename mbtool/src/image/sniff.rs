@@ -1,7 +1,7 @@
 //! Detects the type of a file that is not Multiboot2, and suggests a fix.
 
 use super::bytes::u32_at;
-use super::error::Reason;
+use super::error::ImageErrorReason;
 use super::{elf, header, linux, mb1, pvh};
 use crate::decompress::Compression;
 use multiboot2_header::{HEADER_SEARCH_LIMIT, MAGIC};
@@ -19,7 +19,7 @@ const STRAY_LIMIT: usize = 1 << 20;
 /// Type of a file, detected from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum FileKind {
     /// Has a Multiboot2 header for any architecture. A PE image counts only with
     /// an address tag; without one its header is unusable.
     Multiboot2,
@@ -37,28 +37,28 @@ pub enum Kind {
     Unknown,
 }
 
-/// Returns the type of an unpacked file: the first of [`Kind`] that matches.
+/// Returns the type of an unpacked file: the first of [`FileKind`] that matches.
 #[must_use]
-pub fn kind(file: &[u8]) -> Kind {
+pub fn kind(file: &[u8]) -> FileKind {
     match header::find(file) {
-        Ok(header) if is_pe(file) && !placed_by_tag(file, &header) => Kind::Pe,
-        Ok(_) | Err(Reason::Architecture { .. }) => Kind::Multiboot2,
-        Err(_) if linux::is_bzimage(file) || linux::is_vmlinux(file) => Kind::Linux,
-        Err(_) if mb1::find(file).is_some() => Kind::Multiboot,
-        Err(_) if is_pe(file) => Kind::Pe,
-        Err(_) if pvh::is_pvh(file) => Kind::Pvh,
-        Err(_) if elf::is_elf(file) => Kind::Elf,
-        Err(_) => Kind::Unknown,
+        Ok(header) if is_pe(file) && !placed_by_tag(file, &header) => FileKind::Pe,
+        Ok(_) | Err(ImageErrorReason::Architecture { .. }) => FileKind::Multiboot2,
+        Err(_) if linux::is_bzimage(file) || linux::is_vmlinux(file) => FileKind::Linux,
+        Err(_) if mb1::find(file).is_some() => FileKind::Multiboot,
+        Err(_) if is_pe(file) => FileKind::Pe,
+        Err(_) if pvh::is_pvh(file) => FileKind::Pvh,
+        Err(_) if elf::is_elf(file) => FileKind::Elf,
+        Err(_) => FileKind::Unknown,
     }
 }
 
 /// True when the header has an address tag (2).
-fn placed_by_tag(file: &[u8], header: &header::Header) -> bool {
+fn placed_by_tag(file: &[u8], header: &header::Mb2Header) -> bool {
     header::tags(file, header).is_ok_and(|(tags, _)| tags.iter().any(|tag| tag.kind == 2))
 }
 
 /// Explains a file without a Multiboot (1) header.
-pub(super) fn not_multiboot1(file: &[u8]) -> Reason {
+pub(super) fn not_multiboot1(file: &[u8]) -> ImageErrorReason {
     let (found, _) = container(file);
     let magic = (0..file.len().min(mb1::SEARCH_LIMIT))
         .step_by(4)
@@ -75,7 +75,7 @@ pub(super) fn not_multiboot1(file: &[u8]) -> Reason {
             "leave out --type, or give a kernel with a Multiboot (1) header in its first 8 KiB",
         ),
     };
-    Reason::NotThis {
+    ImageErrorReason::NotThis {
         wanted: "Multiboot (1)",
         found,
         advice: advice.into(),
@@ -83,12 +83,12 @@ pub(super) fn not_multiboot1(file: &[u8]) -> Reason {
 }
 
 /// Explains a file without a Multiboot2 header.
-pub(super) fn not_multiboot2(file: &[u8]) -> Reason {
+pub(super) fn not_multiboot2(file: &[u8]) -> ImageErrorReason {
     let (found, advice) = stray_header(file).unwrap_or_else(|| {
         let (found, advice) = container(file);
         (found, advice.to_string())
     });
-    Reason::NotMultiboot2 { found, advice }
+    ImageErrorReason::NotMultiboot2 { found, advice }
 }
 
 /// True for a PE image: "MZ" and a PE signature where it points to.
@@ -103,9 +103,9 @@ pub fn is_pe(file: &[u8]) -> bool {
 
 /// Explains a PE image, with or without a Multiboot2 header (xen.efi has an
 /// unusable one).
-pub(super) fn pe() -> Reason {
+pub(super) fn pe() -> ImageErrorReason {
     let (found, advice) = PE;
-    Reason::NotMultiboot2 {
+    ImageErrorReason::NotMultiboot2 {
         found: found.into(),
         advice: advice.into(),
     }

@@ -8,7 +8,7 @@
 mod elf;
 mod linux;
 
-pub use elf::{ElfBuilder, Segment, dom0_kernel, dom0_notes};
+pub use elf::{ElfBuilder, SynthSegment, dom0_kernel, dom0_notes};
 pub use linux::bzimage;
 
 use super::header::FLAG_OPTIONAL;
@@ -144,18 +144,18 @@ pub fn xen_like() -> Vec<u8> {
     note.extend(1..=20);
     let mut load = program(xen_header(), 0x800);
     load[0x400..0x400 + note.len()].copy_from_slice(&note);
-    let load = Segment {
+    let load = SynthSegment {
         align: 0x40,
-        ..Segment::load(0x20_0000, load, 0x3000)
+        ..SynthSegment::load(0x20_0000, load, 0x3000)
     };
-    let note = Segment {
+    let note = SynthSegment {
         kind: 4,
         vaddr: 0x400,
         paddr: 0x400,
         align: 4,
         data: note,
         within: Some((0, 0x400)),
-        ..Segment::default()
+        ..SynthSegment::default()
     };
     ElfBuilder::elf32(0x20_0000)
         .segment(load)
@@ -201,14 +201,14 @@ pub fn pie_with(header: HeaderBuilder, relocs: &[(u64, u32, u64)]) -> Vec<u8> {
         dynamic.extend(word.to_le_bytes());
     }
     load.extend(&dynamic);
-    let dynamic = Segment {
+    let dynamic = SynthSegment {
         kind: 2,
         vaddr: dynamic_at,
         paddr: dynamic_at,
         align: 8,
         data: dynamic,
         within: Some((0, dynamic_at)),
-        ..Segment::default()
+        ..SynthSegment::default()
     };
     let memsz = load.len() as u64 + 0x1000;
     ElfBuilder::elf64(0x80)
@@ -260,16 +260,16 @@ pub fn xen_note(kind: u32, desc: &[u8]) -> Vec<u8> {
 /// notes; its code starts with 0x40 bytes before the entry point.
 #[must_use]
 pub fn pvh_kernel(notes: &[Vec<u8>]) -> Vec<u8> {
-    let load = Segment {
+    let load = SynthSegment {
         vaddr: 0xffff_ffff_8100_0000,
         align: 0x20_0000,
-        ..Segment::load(0x100_0000, mb1_program(0x40, &[], 0x400), 0x3000)
+        ..SynthSegment::load(0x100_0000, mb1_program(0x40, &[], 0x400), 0x3000)
     };
-    let note = Segment {
+    let note = SynthSegment {
         kind: 4,
         align: 4,
         data: notes.concat(),
-        ..Segment::default()
+        ..SynthSegment::default()
     };
     ElfBuilder::elf64(0xffff_ffff_8100_0000)
         .segment(load)

@@ -9,8 +9,8 @@
 //! - An unknown tag that is not optional is refused, as the specification
 //!   requires.
 
-use super::error::Reason;
-use super::header::{Header, RawTag, TAG_BYTES};
+use super::error::ImageErrorReason;
+use super::header::{Mb2Header, RawTag, TAG_BYTES};
 use super::{
     ConsoleRequest, FramebufferRequest, InfoRequest, Preference, Relocatable, Requirements,
 };
@@ -65,9 +65,9 @@ pub const fn fields(kind: u16) -> &'static [&'static str] {
 /// When a tag is malformed, contradicts another, is required and unknown, or
 /// requires something that cannot be provided after a kernel has run.
 pub fn collect(
-    header: &Header,
+    header: &Mb2Header,
     tags: &[RawTag<'_>],
-) -> Result<(Requirements, Vec<String>), Reason> {
+) -> Result<(Requirements, Vec<String>), ImageErrorReason> {
     let mut wants = Requirements {
         header_offset: u64::try_from(header.offset).unwrap_or(u64::MAX),
         ..Requirements::default()
@@ -80,7 +80,7 @@ pub fn collect(
             let earlier = tags.get(..index).unwrap_or_default();
             if let Some(first) = earlier.iter().find(|first| first.kind == tag.kind) {
                 if (first.flags, first.payload) != (tag.flags, tag.payload) {
-                    return Err(Reason::DuplicateTag {
+                    return Err(ImageErrorReason::DuplicateTag {
                         kind: tag.kind,
                         first: first.offset,
                         second: tag.offset,
@@ -115,14 +115,14 @@ pub fn collect(
             }
             HeaderTagType::ModuleAlign => wants.module_align = true,
             HeaderTagType::EfiBS if tag.required() => {
-                return Err(Reason::EfiBootServices { offset: tag.offset });
+                return Err(ImageErrorReason::EfiBootServices { offset: tag.offset });
             }
             HeaderTagType::EfiBS => wants.efi_boot_services = true,
             HeaderTagType::EntryAddressEFI32 => wants.efi32_entry = Some(word(tag)?),
             HeaderTagType::EntryAddressEFI64 => wants.efi64_entry = Some(word(tag)?),
             HeaderTagType::Relocatable => wants.relocatable = Some(relocatable(tag)?),
             _ if tag.required() => {
-                return Err(Reason::UnknownRequiredTag {
+                return Err(ImageErrorReason::UnknownRequiredTag {
                     kind: tag.kind,
                     offset: tag.offset,
                 });
@@ -134,10 +134,10 @@ pub fn collect(
 }
 
 /// Reads the first `N` words of a tag; fails when it is shorter.
-fn words<const N: usize>(tag: &RawTag<'_>) -> Result<[u32; N], Reason> {
+fn words<const N: usize>(tag: &RawTag<'_>) -> Result<[u32; N], ImageErrorReason> {
     let mut values = [0; N];
     for (index, value) in values.iter_mut().enumerate() {
-        *value = tag.word(index).ok_or_else(|| Reason::TagSize {
+        *value = tag.word(index).ok_or_else(|| ImageErrorReason::TagSize {
             kind: tag.kind,
             offset: tag.offset,
             found: tag.size,
@@ -147,15 +147,15 @@ fn words<const N: usize>(tag: &RawTag<'_>) -> Result<[u32; N], Reason> {
     Ok(values)
 }
 
-fn word(tag: &RawTag<'_>) -> Result<u32, Reason> {
+fn word(tag: &RawTag<'_>) -> Result<u32, ImageErrorReason> {
     words::<1>(tag).map(|[value]| value)
 }
 
 /// Tag 1: numbers of information tags.
-fn info_request(tag: &RawTag<'_>) -> Result<Vec<InfoRequest>, Reason> {
+fn info_request(tag: &RawTag<'_>) -> Result<Vec<InfoRequest>, ImageErrorReason> {
     let (numbers, rest) = tag.payload.as_chunks::<4>();
     if !rest.is_empty() {
-        return Err(Reason::TagSize {
+        return Err(ImageErrorReason::TagSize {
             kind: tag.kind,
             offset: tag.offset,
             found: tag.size,
@@ -174,9 +174,9 @@ fn info_request(tag: &RawTag<'_>) -> Result<Vec<InfoRequest>, Reason> {
 
 /// Tag 10: min, max (inclusive), align, preference. An alignment of 0 means no
 /// alignment.
-fn relocatable(tag: &RawTag<'_>) -> Result<Relocatable, Reason> {
+fn relocatable(tag: &RawTag<'_>) -> Result<Relocatable, ImageErrorReason> {
     let [min, max, align, preference] = words(tag)?;
-    let refuse = |detail: String| Reason::Relocatable {
+    let refuse = |detail: String| ImageErrorReason::Relocatable {
         offset: tag.offset,
         detail,
     };

@@ -1,4 +1,4 @@
-//! One file per part of the parser; a test exists for every [`Reason`].
+//! One file per part of the parser; a test exists for every [`ImageErrorReason`].
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::as_conversions)]
 
@@ -14,7 +14,7 @@ mod sniff;
 
 use super::*;
 
-fn parse(bytes: &[u8]) -> Result<Image, Reason> {
+fn parse(bytes: &[u8]) -> Result<Image, ImageErrorReason> {
     Image::parse(bytes, "test").map_err(|error| {
         assert_eq!(error.name, "test");
         error.reason

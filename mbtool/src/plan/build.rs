@@ -4,13 +4,13 @@
 use super::boot::low_memory::LowMemoryPlan;
 use super::boot::params::BootParams;
 use super::boot::{self, Boot, Known, e820};
-use super::check::{self, Limits, XenLimits};
+use super::check::{self, CheckLimits, XenLimits};
 use super::crash::{advice, linux};
 use super::place::allocator::Arena;
 use super::place::layout::{InfoRules, Layout};
 use super::place::resolve::{kernel_segments, resolve};
 use super::place::{allocatable, relocated};
-use super::report::{Report, assemble};
+use super::report::{PlanReport, assemble};
 use super::xen_heap::strategy::{self, LoadStrategy};
 use super::{Plan, PlanError, Request, Segment, ram_log, segments};
 use crate::host::{Host, map};
@@ -140,7 +140,7 @@ fn attempt(
 
     let mut segments = resolve(parts)?;
     let kernel = strategy.kernel_segments(&mut segments, request, host)?;
-    let limits = Limits {
+    let limits = CheckLimits {
         ram: &ram,
         max_segments: request.segment_limit(host),
         crash: request.crash,
@@ -169,7 +169,7 @@ fn attempt(
         spec,
         image_entry,
     };
-    let report: Report = assemble::report(decisions, built.entry, &segments, &kernel);
+    let report: PlanReport = assemble::report(decisions, built.entry, &segments, &kernel);
     Ok(Plan {
         entry: built.entry,
         segments,

@@ -22,7 +22,7 @@ const DESTINATION_LIMIT: u64 = (1 << 46) - 1;
 
 /// Limits that [`check`] applies.
 #[derive(Clone, Debug)]
-pub struct Limits<'a> {
+pub struct CheckLimits<'a> {
     /// Whole pages of RAM, sorted and merged.
     pub ram: &'a [PhysRange],
     /// Maximum number of kernel segments.
@@ -43,7 +43,7 @@ pub struct Limits<'a> {
     pub relocate: &'a Relocate,
 }
 
-impl Limits<'_> {
+impl CheckLimits<'_> {
     /// True when everything in `dest` is moved away before the image starts.
     fn moved(&self, dest: &PhysRange) -> bool {
         let extents = self.relocate.extents.iter();
@@ -59,7 +59,7 @@ impl Limits<'_> {
 pub fn check(
     segments: &[Segment],
     kernel: &[KernelSegment],
-    limits: &Limits<'_>,
+    limits: &CheckLimits<'_>,
 ) -> Result<(), CheckError> {
     as_the_kernel_does(kernel, limits)?;
     let name = |segment: &Segment| segment.name.clone();
@@ -113,7 +113,7 @@ pub fn check(
 }
 
 /// Checks that moves and clears do not write memory that is loaded in place.
-fn after_the_moves(segments: &[Segment], limits: &Limits<'_>) -> Result<(), CheckError> {
+fn after_the_moves(segments: &[Segment], limits: &CheckLimits<'_>) -> Result<(), CheckError> {
     let moves = &limits.relocate.extents;
     let cleared = limits.relocate.clear.iter().copied();
     let written = moves.iter().map(Extent::destination).chain(cleared);
@@ -138,7 +138,10 @@ fn after_the_moves(segments: &[Segment], limits: &Limits<'_>) -> Result<(), Chec
     Ok(())
 }
 
-fn as_the_kernel_does(kernel: &[KernelSegment], limits: &Limits<'_>) -> Result<(), CheckError> {
+fn as_the_kernel_does(
+    kernel: &[KernelSegment],
+    limits: &CheckLimits<'_>,
+) -> Result<(), CheckError> {
     if kernel.len() > limits.max_segments {
         let (count, limit) = (kernel.len(), limits.max_segments);
         return Err(CheckError::TooMany { count, limit });

@@ -31,7 +31,7 @@ pub use bytes::Bytes;
 pub use crash::advice::{Advice, advice};
 pub use crash::xen::layout::tables as tables_for_xen;
 pub use error::PlanError;
-pub use report::Report;
+pub use report::PlanReport;
 pub use request::{Module, Request};
 pub use xen_heap::scatter::NoSafeRoom;
 
@@ -76,5 +76,5 @@ pub struct Plan {
     /// True for a crash image (`load -p`).
     pub crash: bool,
     /// Document of `--json`.
-    pub report: Report,
+    pub report: PlanReport,
 }

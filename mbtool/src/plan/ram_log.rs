@@ -1,7 +1,7 @@
 //! Reserves memory for the handoff's log, also in the image's memory map.
 
 use super::PlanError;
-use crate::host::{Entry, Host, Kind, map};
+use crate::host::{Host, MapEntry, MemoryKind, map};
 use crate::ramlog;
 use handoff::addr::{MIB, PhysRange};
 use handoff::spec::Console;
@@ -31,13 +31,13 @@ pub(super) fn keep(
         if range.start < MIB {
             return Err(refused("below 1 MiB firmware and boot code write"));
         }
-        let bytes_of = |kind: Kind| -> u64 {
+        let bytes_of = |kind: MemoryKind| -> u64 {
             let parts = host.memory_map.iter().filter(|entry| entry.kind == kind);
             let parts = parts.filter_map(|entry| entry.range().intersect(&range));
             parts.map(|part| part.len()).sum()
         };
-        let ram = bytes_of(Kind::Ram);
-        if ram + bytes_of(Kind::Reserved) != range.len() {
+        let ram = bytes_of(MemoryKind::Ram);
+        if ram + bytes_of(MemoryKind::Reserved) != range.len() {
             return Err(refused(
                 "the memory map has no RAM there that could be used",
             ));
@@ -56,7 +56,8 @@ pub(super) fn keep(
                  line: make sure that it is not used otherwise"
             ));
         }
-        host.memory_map.push(Entry::new(range, Kind::Reserved));
+        host.memory_map
+            .push(MapEntry::new(range, MemoryKind::Reserved));
         host.memory_map =
             map::normalise(&host.memory_map).map_err(|err| refused(&err.to_string()))?;
     }
@@ -68,14 +69,14 @@ mod tests {
     use super::*;
 
     fn host(cmdline: &str) -> Host {
-        let entry = |start, end, kind| Entry { start, end, kind };
+        let entry = |start, end, kind| MapEntry { start, end, kind };
         Host {
             memory_map: vec![
-                entry(0, 0x9_f000, Kind::Ram),
-                entry(MIB, 64 * MIB, Kind::Ram),
-                entry(64 * MIB, 65 * MIB, Kind::Reserved),
-                entry(65 * MIB, 128 * MIB, Kind::Ram),
-                entry(128 * MIB, 129 * MIB, Kind::AcpiNvs),
+                entry(0, 0x9_f000, MemoryKind::Ram),
+                entry(MIB, 64 * MIB, MemoryKind::Ram),
+                entry(64 * MIB, 65 * MIB, MemoryKind::Reserved),
+                entry(65 * MIB, 128 * MIB, MemoryKind::Ram),
+                entry(128 * MIB, 129 * MIB, MemoryKind::AcpiNvs),
             ],
             cmdline: cmdline.into(),
             ..Host::default()

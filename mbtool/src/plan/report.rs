@@ -19,7 +19,7 @@ use super::boot::Sent;
 use crate::host::boot_facts::BootFacts;
 use crate::host::crash_notes::CrashInfo;
 use crate::host::xen::XenHost;
-use crate::host::{CrashRegion, Entry, LowMemory};
+use crate::host::{CrashRegion, LowMemory, MapEntry};
 use serde::{Serialize, Serializer};
 
 /// Incremented with every incompatible change of the document.
@@ -27,7 +27,7 @@ pub const FORMAT: u32 = 2;
 
 /// Document of `plan --json`; see docs/plan-json.md.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct PlanReport {
     /// Value of [`FORMAT`].
     pub format: u32,
     /// True for a crash image.
@@ -44,13 +44,13 @@ pub struct Report {
     #[serde(flatten)]
     pub boot: Sent,
     /// The machine's memory map.
-    pub memory_map: Vec<Entry>,
+    pub memory_map: Vec<MapEntry>,
     /// RAM that Linux shares with EFI, see [`crate::host::Host::efi_ram`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub efi_ram: Vec<Entry>,
+    pub efi_ram: Vec<MapEntry>,
     /// RAM added by drivers, see [`crate::host::Host::added_ram`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub added_ram: Vec<Entry>,
+    pub added_ram: Vec<MapEntry>,
     /// Contents of low memory.
     pub low_memory: LowMemory,
     /// Crash regions of the running kernel.
@@ -86,14 +86,14 @@ pub struct ExitReport {
     /// For instance "multiboot2-i386".
     pub mode: &'static str,
     /// Registers with a defined value.
-    pub registers: Registers,
+    pub registers: EntryRegisters,
 }
 
 /// Registers at the image's first instruction.
 #[derive(Clone, Debug)]
-pub struct Registers(pub Vec<(&'static str, Hex)>);
+pub struct EntryRegisters(pub Vec<(&'static str, Hex)>);
 
-impl Registers {
+impl EntryRegisters {
     /// Returns the value of register `name`, 0 if undefined.
     #[must_use]
     pub fn get(&self, name: &str) -> u64 {
@@ -108,7 +108,7 @@ impl Registers {
     }
 }
 
-impl Serialize for Registers {
+impl Serialize for EntryRegisters {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().copied())
     }

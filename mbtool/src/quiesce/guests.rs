@@ -1,13 +1,13 @@
 //! Guests besides dom0, which end together with this Xen.
 
-use super::{Step, listed};
+use super::{QuiesceStep, listed};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 /// Reports guests that use devices of this dom0 (/sys/bus/xen-backend/devices
 /// has `TYPE-DOMAIN-DEVICE`); `None` without any.
-pub(super) fn seen(root: &Path) -> Option<Step> {
+pub(super) fn seen(root: &Path) -> Option<QuiesceStep> {
     let listing = fs::read_dir(root.join("sys/bus/xen-backend/devices")).ok()?;
     let domains: BTreeSet<u32> = listing
         .flatten()
@@ -23,7 +23,7 @@ pub(super) fn seen(root: &Path) -> Option<Step> {
         return None;
     }
     let names: Vec<String> = domains.iter().map(ToString::to_string).collect();
-    Some(Step::partly(format!(
+    Some(QuiesceStep::partly(format!(
         "guests that use devices of this dom0 end without a shutdown: domain {}",
         listed(&names)
     )))

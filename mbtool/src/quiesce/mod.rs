@@ -14,7 +14,7 @@ mod patient;
 mod pci;
 mod processes;
 
-pub use ops::{Machine, Ops};
+pub use ops::{KernelOps, Ops};
 pub use patient::Patient;
 
 use std::path::{Path, PathBuf};
@@ -26,14 +26,14 @@ const DRAIN: Duration = Duration::from_millis(100);
 
 /// Result of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct QuiesceStep {
     /// Message for the user.
     pub text: String,
     /// False when something could not be done.
     pub complete: bool,
 }
 
-impl Step {
+impl QuiesceStep {
     fn done(text: impl Into<String>) -> Self {
         let text = text.into();
         Self {
@@ -74,7 +74,7 @@ impl Quiet {
     /// processes. `say` gets the result of each step. Failures are only
     /// reported: a kernel that finds a device running is better than a half
     /// shut down machine that cannot be used.
-    pub fn make(root: &Path, ops: &dyn Ops, last: bool, say: &mut dyn FnMut(&Step)) -> Self {
+    pub fn make(root: &Path, ops: &dyn Ops, last: bool, say: &mut dyn FnMut(&QuiesceStep)) -> Self {
         let mut quiet = Self::default();
         say(&lock(ops));
         if let Some(step) = guests::seen(root) {
@@ -92,7 +92,7 @@ impl Quiet {
     }
 
     /// Reverts the changes, the last one first. Ended processes stay ended.
-    pub fn take_back(self, ops: &dyn Ops) -> Step {
+    pub fn take_back(self, ops: &dyn Ops) -> QuiesceStep {
         let all = self.undo.len();
         let failed: Vec<String> = self
             .undo
@@ -105,31 +105,31 @@ impl Quiet {
             })
             .collect();
         if failed.is_empty() {
-            Step::done(format!(
+            QuiesceStep::done(format!(
                 "restored: {all} settings of devices and file systems"
             ))
         } else {
-            Step::partly(format!("not everything is restored: {}", listed(&failed)))
+            QuiesceStep::partly(format!("not everything is restored: {}", listed(&failed)))
         }
     }
 }
 
 /// Locks this process in memory, since its file may be on a disk that is
 /// stopped.
-fn lock(ops: &dyn Ops) -> Step {
+fn lock(ops: &dyn Ops) -> QuiesceStep {
     match ops.lock_memory() {
-        Ok(()) => Step::done("memory of this process locked"),
-        Err(why) => Step::partly(format!(
+        Ok(()) => QuiesceStep::done("memory of this process locked"),
+        Err(why) => QuiesceStep::partly(format!(
             "memory of this process is not locked ({why}): it may hang when its file cannot be read \
              any more"
         )),
     }
 }
 
-fn sync(ops: &dyn Ops) -> Step {
+fn sync(ops: &dyn Ops) -> QuiesceStep {
     match ops.sync() {
-        Ok(()) => Step::done("file systems synced"),
-        Err(why) => Step::partly(format!("file systems are not synced: {why}")),
+        Ok(()) => QuiesceStep::done("file systems synced"),
+        Err(why) => QuiesceStep::partly(format!("file systems are not synced: {why}")),
     }
 }
 

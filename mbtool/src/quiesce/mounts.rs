@@ -1,6 +1,6 @@
 //! File systems on disks, made read-only.
 
-use super::{Ops, Step, Undo, listed};
+use super::{Ops, QuiesceStep, Undo, listed};
 use crate::sys::mountinfo::{self, Mount};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,10 +11,10 @@ const POLL: Duration = Duration::from_millis(200);
 
 /// Remounts writable file systems on disks read-only; busy ones by the kernel's
 /// emergency remount (SysRq u), which is unconditional.
-pub(super) fn read_only(root: &Path, ops: &dyn Ops, undo: &mut Vec<Undo>) -> Step {
+pub(super) fn read_only(root: &Path, ops: &dyn Ops, undo: &mut Vec<Undo>) -> QuiesceStep {
     let before = writable(root);
     if before.is_empty() {
-        return Step::done("no file system on a disk is writable");
+        return QuiesceStep::done("no file system on a disk is writable");
     }
     // the last one mounted first: a mount inside another one
     for target in before.iter().rev() {
@@ -35,10 +35,10 @@ pub(super) fn read_only(root: &Path, ops: &dyn Ops, undo: &mut Vec<Undo>) -> Ste
         }
     }
     if left.is_empty() {
-        return Step::done(format!("{} file systems read-only", before.len()));
+        return QuiesceStep::done(format!("{} file systems read-only", before.len()));
     }
     let left: Vec<String> = left.iter().map(|t| t.display().to_string()).collect();
-    Step::partly(format!(
+    QuiesceStep::partly(format!(
         "still writable after {} s, but synced: {}",
         EMERGENCY.as_secs(),
         listed(&left)

@@ -1,6 +1,6 @@
 //! Network interfaces, which write received data to memory at any time.
 
-use super::{Ops, Step, Undo, listed};
+use super::{Ops, QuiesceStep, Undo, listed};
 use crate::sys::file;
 use crate::sys::number;
 use std::fs;
@@ -14,7 +14,7 @@ const IFF_LOOPBACK: u64 = 8;
 const LIMIT: usize = 65536;
 
 /// Takes every interface but the loopback one down, by its `flags` in sysfs.
-pub(super) fn down(root: &Path, ops: &dyn Ops, undo: &mut Vec<Undo>) -> Step {
+pub(super) fn down(root: &Path, ops: &dyn Ops, undo: &mut Vec<Undo>) -> QuiesceStep {
     let names = fs::read_dir(root.join("sys/class/net"));
     let mut paths: Vec<_> = names
         .into_iter()
@@ -44,9 +44,9 @@ pub(super) fn down(root: &Path, ops: &dyn Ops, undo: &mut Vec<Undo>) -> Step {
         }
     }
     if failed.is_empty() {
-        Step::done(format!("{done} network interfaces down"))
+        QuiesceStep::done(format!("{done} network interfaces down"))
     } else {
-        Step::partly(format!(
+        QuiesceStep::partly(format!(
             "{done} network interfaces down, but not: {}",
             listed(&failed)
         ))

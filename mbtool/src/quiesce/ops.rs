@@ -49,9 +49,9 @@ pub trait Ops {
 
 /// Operations on the running kernel.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Machine;
+pub struct KernelOps;
 
-impl Ops for Machine {
+impl Ops for KernelOps {
     fn lock_memory(&self) -> Result<(), String> {
         rustix::mm::mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE)
             .map_err(|errno| errno.to_string())
@@ -101,11 +101,13 @@ mod tests {
     fn errors_of_the_kernel_are_reported() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("flags");
-        Machine.write(&file, "0x1002").unwrap();
+        KernelOps.write(&file, "0x1002").unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "0x1002");
-        let err = Machine.write(&dir.path().join("no/flags"), "").unwrap_err();
+        let err = KernelOps
+            .write(&dir.path().join("no/flags"), "")
+            .unwrap_err();
         assert!(err.contains("no/flags: No such file"), "{err}");
         // not a mount point: refused with any privileges
-        assert!(Machine.remount(dir.path(), true).is_err());
+        assert!(KernelOps.remount(dir.path(), true).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! Stops DMA of PCI devices.
 
-use super::{Step, Undo, listed};
+use super::{QuiesceStep, Undo, listed};
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ const LIMIT: usize = 65536;
 /// Clears Bus Master Enable of every endpoint that has it set, as Linux does for
 /// its own kexec. Bridges keep it, as they forward the remaining traffic of
 /// their devices. IOMMU functions (class 0806) keep it to read their tables.
-pub(super) fn stop(root: &Path, undo: &mut Vec<Undo>) -> Step {
+pub(super) fn stop(root: &Path, undo: &mut Vec<Undo>) -> QuiesceStep {
     let listing = fs::read_dir(root.join("sys/bus/pci/devices"));
     let mut paths: Vec<PathBuf> = listing
         .into_iter()
@@ -39,9 +39,9 @@ pub(super) fn stop(root: &Path, undo: &mut Vec<Undo>) -> Step {
         }
     }
     if failed.is_empty() {
-        Step::done(format!("bus mastering off: {done} PCI devices"))
+        QuiesceStep::done(format!("bus mastering off: {done} PCI devices"))
     } else {
-        Step::partly(format!(
+        QuiesceStep::partly(format!(
             "bus mastering off: {done} PCI devices, but still on: {}",
             listed(&failed)
         ))

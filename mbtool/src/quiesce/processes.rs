@@ -1,6 +1,6 @@
 //! Ends all other processes, at the end of an orderly shutdown.
 
-use super::{Ops, Step};
+use super::{Ops, QuiesceStep};
 use crate::sys::file;
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// Sends SIGTERM, then SIGKILL, to all except process 1, this one, kernel
 /// threads, and those that keep a storage device alive (systemd's convention: a
 /// command line that begins with `@`).
-pub(super) fn end(root: &Path, ops: &dyn Ops) -> Step {
+pub(super) fn end(root: &Path, ops: &dyn Ops) -> QuiesceStep {
     let own = i32::try_from(std::process::id()).unwrap_or(0);
     for hard in [false, true] {
         for pid in others(root, own) {
@@ -22,14 +22,14 @@ pub(super) fn end(root: &Path, ops: &dyn Ops) -> Step {
         let mut waited = Duration::ZERO;
         while waited < GRACE {
             if others(root, own).is_empty() {
-                return Step::done("all other processes ended");
+                return QuiesceStep::done("all other processes ended");
             }
             ops.pause(POLL);
             waited += POLL;
         }
     }
     let left = others(root, own).len();
-    Step::partly(format!("{left} processes do not end"))
+    QuiesceStep::partly(format!("{left} processes do not end"))
 }
 
 fn others(root: &Path, own: i32) -> Vec<i32> {

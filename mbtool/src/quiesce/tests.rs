@@ -123,13 +123,13 @@ fn command(root: &Path, name: &str) -> u16 {
     u16::from_le_bytes([bytes[4], bytes[5]])
 }
 
-fn make(ops: &Fake<'_>, last: bool) -> (Quiet, Vec<Step>) {
+fn make(ops: &Fake<'_>, last: bool) -> (Quiet, Vec<QuiesceStep>) {
     let mut steps = vec![];
     let quiet = Quiet::make(ops.root, ops, last, &mut |step| steps.push(step.clone()));
     (quiet, steps)
 }
 
-fn texts(steps: &[Step]) -> Vec<&str> {
+fn texts(steps: &[QuiesceStep]) -> Vec<&str> {
     steps.iter().map(|step| step.text.as_str()).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Boot options from section `[load]` of a crash configuration.
 
 use super::{BootOptions, ModuleKind, ModuleSpec};
-use crate::config::{Config, Load};
+use crate::config::{Config, LoadSection};
 use crate::plan::crash::xen::cmdline::no_reboot;
 use crate::sys::kernel_cmdline;
 use anyhow::{Context, bail};
@@ -40,7 +40,7 @@ pub fn read(file: &Path, release: &str, parse: ParseOptions) -> anyhow::Result<B
 ///
 /// When `load.options` is invalid.
 pub fn options(
-    load: &Load,
+    load: &LoadSection,
     file: &Path,
     release: &str,
     initrd: Option<PathBuf>,
@@ -73,7 +73,7 @@ pub fn options(
 
 /// Returns a warning about `load`, if any.
 #[must_use]
-pub fn warning(load: &Load) -> Option<String> {
+pub fn warning(load: &LoadSection) -> Option<String> {
     let parameter = load.kernel.as_ref().and(no_reboot(&load.cmdline))?;
     Some(format!(
         "load.cmdline: with {parameter}, a Xen that fails stops forever instead of starting the \

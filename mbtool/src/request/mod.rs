@@ -56,7 +56,7 @@ pub struct BootOptions {
     /// Protect the handoff's memory with debug registers.
     pub guard: bool,
     /// Deliberate failure.
-    pub drill: Option<Drill>,
+    pub drill: Option<DrillOption>,
     /// Backend that applies the plan.
     pub backend: Choice,
     /// Pass a random seed to a Linux image. Set for a load, not for a plan, so that plans are
@@ -125,7 +125,7 @@ impl ModuleKind {
 
 /// `--drill`
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Drill {
+pub enum DrillOption {
     /// An exception in long mode.
     FaultLong,
     /// An exception after the switch to 32-bit mode.

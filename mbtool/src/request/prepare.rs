@@ -1,7 +1,7 @@
 //! Converts options and files to a [`Request`]: resolves consoles, refuses options that contradict
 //! each other.
 
-use super::{BootOptions, Drill, Files, ModuleKind, cmdline, console};
+use super::{BootOptions, DrillOption, Files, ModuleKind, cmdline, console};
 use crate::host::Host;
 use crate::image::Protocol;
 use crate::plan::Request;
@@ -74,22 +74,22 @@ pub fn prepare(
     });
     request.verify = options.verify;
     request.drill = match options.drill {
-        Some(Drill::FaultLong) => spec::Drill::FaultLong,
-        Some(Drill::FaultProtected) => spec::Drill::FaultProtected,
+        Some(DrillOption::FaultLong) => spec::Drill::FaultLong,
+        Some(DrillOption::FaultProtected) => spec::Drill::FaultProtected,
         _ => spec::Drill::Off,
     };
-    request.drill_heap = options.drill == Some(Drill::XenHeap);
+    request.drill_heap = options.drill == Some(DrillOption::XenHeap);
     if request.drill_heap && (host.xen.is_none() || crash.is_some()) {
         bail!("--drill xen-heap: only an image that Xen loads for `mbtool exec` can lose pages");
     }
-    request.low_memory_fix = options.drill != Some(Drill::NoLowMemoryFix);
+    request.low_memory_fix = options.drill != Some(DrillOption::NoLowMemoryFix);
     if options.seed && matches!(request.image.protocol, Protocol::Linux(_)) {
         request.seed = random();
     }
     request.guard = options.guard;
     request.crash = crash;
     let corrupt = match &options.drill {
-        Some(Drill::Corrupt(name)) => Some(name.clone()),
+        Some(DrillOption::Corrupt(name)) => Some(name.clone()),
         _ => None,
     };
     if let Some(drill) = &options.drill {
@@ -100,7 +100,9 @@ pub fn prepare(
         if request.consoles.is_empty() {
             bail!("--drill shows nothing without a console: give --console com1");
         }
-        if *drill == Drill::FaultProtected && matches!(request.image.protocol, Protocol::Linux(_)) {
+        if *drill == DrillOption::FaultProtected
+            && matches!(request.image.protocol, Protocol::Linux(_))
+        {
             bail!(
                 "--drill fault-protected: {} is entered in long mode, so the handoff never drops \
                  to protected mode; give --drill fault-long",
@@ -130,12 +132,12 @@ fn random() -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-fn drill_name(drill: &Drill) -> String {
+fn drill_name(drill: &DrillOption) -> String {
     match drill {
-        Drill::FaultLong => "an exception in long mode".into(),
-        Drill::FaultProtected => "an exception in protected mode".into(),
-        Drill::Corrupt(name) => format!("one bit of `{name}` is flipped"),
-        Drill::XenHeap => "data goes to pages that Xen may lose".into(),
-        Drill::NoLowMemoryFix => "Xen gets no BIOS data area on a machine without one".into(),
+        DrillOption::FaultLong => "an exception in long mode".into(),
+        DrillOption::FaultProtected => "an exception in protected mode".into(),
+        DrillOption::Corrupt(name) => format!("one bit of `{name}` is flipped"),
+        DrillOption::XenHeap => "data goes to pages that Xen may lose".into(),
+        DrillOption::NoLowMemoryFix => "Xen gets no BIOS data area on a machine without one".into(),
     }
 }

@@ -1,6 +1,6 @@
 //! SHA-256 of a written file, read back from the disk.
 
-use super::context::Run;
+use super::context::SaveContext;
 use super::progress::Progress;
 use anyhow::{Context, Result};
 use rustix::fs::{Advice, fadvise};
@@ -19,7 +19,7 @@ const CHUNK: usize = 1 << 20;
 /// # Errors
 ///
 /// When it cannot be read.
-pub fn of_file(run: &Run, what: &'static str, path: &Path) -> Result<([u8; 32], f64)> {
+pub fn of_file(run: &SaveContext, what: &'static str, path: &Path) -> Result<([u8; 32], f64)> {
     let shown = || format!("cannot read {} back", path.display());
     let mut file = File::open(path).with_context(shown)?;
     let size = file.metadata().with_context(shown)?.len();

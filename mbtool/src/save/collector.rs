@@ -1,6 +1,6 @@
 //! The program that reads and filters the dump, usually makedumpfile.
 
-use super::context::Run;
+use super::context::SaveContext;
 use super::process::{self, Output};
 use anyhow::{Result, ensure};
 use std::fs::{self, File};
@@ -20,7 +20,7 @@ const LEAST: u64 = 4096;
 /// # Errors
 ///
 /// When it is not found, fails, hangs, or writes nothing.
-pub fn collect(run: &Run, words: &[String], vmcore: &Path, output: &Path) -> Result<f64> {
+pub fn collect(run: &SaveContext, words: &[String], vmcore: &Path, output: &Path) -> Result<f64> {
     let remove = || match fs::remove_file(output) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -34,7 +34,7 @@ pub fn collect(run: &Run, words: &[String], vmcore: &Path, output: &Path) -> Res
     done.map(|()| started.elapsed().as_secs_f64())
 }
 
-fn attempt(run: &Run, words: &[String], vmcore: &Path, output: &Path) -> Result<()> {
+fn attempt(run: &SaveContext, words: &[String], vmcore: &Path, output: &Path) -> Result<()> {
     let (program, args) = words.split_first().expect("at least one word");
     let mut command = Command::new(program);
     command.args(args).arg(vmcore).arg(output);
@@ -60,7 +60,7 @@ pub fn is_makedumpfile(words: &[String]) -> bool {
 /// # Errors
 ///
 /// As [`collect`].
-pub fn dmesg(run: &Run, vmcore: &Path, output: &Path) -> Result<()> {
+pub fn dmesg(run: &SaveContext, vmcore: &Path, output: &Path) -> Result<()> {
     let _ = fs::remove_file(output);
     let mut command = Command::new(MAKEDUMPFILE);
     command.arg("--dump-dmesg").arg(vmcore).arg(output);

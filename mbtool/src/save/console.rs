@@ -13,7 +13,7 @@ const LINES: Duration = Duration::from_secs(5);
 
 /// A console. Write errors are ignored: they cannot be reported, and the dump
 /// is more important.
-pub struct Console {
+pub struct ProgressConsole {
     terminal: bool,
     state: Mutex<State>,
 }
@@ -26,7 +26,7 @@ struct State {
     shown: Option<Instant>,
 }
 
-impl fmt::Debug for Console {
+impl fmt::Debug for ProgressConsole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Console")
             .field("terminal", &self.terminal)
@@ -34,7 +34,7 @@ impl fmt::Debug for Console {
     }
 }
 
-impl Console {
+impl ProgressConsole {
     /// A console on standard error.
     #[must_use]
     pub fn stderr() -> Self {
@@ -121,8 +121,8 @@ pub(super) mod testing {
             String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
         }
 
-        pub fn console(&self, terminal: bool) -> Console {
-            Console::new(Box::new(self.clone()), terminal)
+        pub fn console(&self, terminal: bool) -> ProgressConsole {
+            ProgressConsole::new(Box::new(self.clone()), terminal)
         }
     }
 

@@ -1,6 +1,6 @@
 //! Context of all steps of a save: console, heartbeat, timeouts.
 
-use super::console::Console;
+use super::console::ProgressConsole;
 use super::heartbeat::Heartbeat;
 use crate::sys::timeout::within_beating;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// Timeouts. None limits work that makes progress, which may take hours.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct TimeLimits {
     /// A child process or connection without progress.
     pub stall: Duration,
     /// A program that prints but writes no data: makedumpfile searches free pages
@@ -29,7 +29,7 @@ pub struct Limits {
 /// Timeout of a step without progress, if there is no watchdog.
 const STALL: Duration = Duration::from_secs(60);
 
-impl Limits {
+impl TimeLimits {
     /// Timeouts for a watchdog of `watchdog` seconds (0: none): a step must
     /// give up in time for the next one.
     #[must_use]
@@ -54,16 +54,16 @@ impl Limits {
 
 /// State of a save.
 #[derive(Debug)]
-pub struct Run {
+pub struct SaveContext {
     /// The console.
-    pub console: Arc<Console>,
+    pub console: Arc<ProgressConsole>,
     /// Records progress.
     pub heartbeat: Arc<Heartbeat>,
     /// Timeouts.
-    pub limits: Limits,
+    pub limits: TimeLimits,
 }
 
-impl Run {
+impl SaveContext {
     /// Runs `work` in a separate thread, and abandons it after `limit`. Waiting
     /// counts as progress, because it is bounded by the timeout.
     ///
@@ -106,9 +106,9 @@ pub(super) mod testing {
     use crate::save::console::testing::Heard;
 
     /// A context with short timeouts, and its output.
-    pub fn run() -> (Run, Heard) {
+    pub fn run() -> (SaveContext, Heard) {
         let heard = Heard::default();
-        let limits = Limits {
+        let limits = TimeLimits {
             stall: Duration::from_millis(800),
             talking: Duration::from_secs(2),
             device: Duration::from_millis(200),
@@ -118,7 +118,7 @@ pub(super) mod testing {
             // long enough for tests on a busy machine
             last: Duration::from_secs(3),
         };
-        let run = Run {
+        let run = SaveContext {
             console: Arc::new(heard.console(false)),
             heartbeat: Arc::new(Heartbeat::new()),
             limits,
@@ -133,9 +133,9 @@ mod tests {
 
     #[test]
     fn a_step_times_out_before_the_watchdog() {
-        assert_eq!(Limits::new(20).stall, Duration::from_secs(10));
-        assert_eq!(Limits::new(3600).stall, STALL);
-        assert_eq!(Limits::new(0).stall, STALL);
+        assert_eq!(TimeLimits::new(20).stall, Duration::from_secs(10));
+        assert_eq!(TimeLimits::new(3600).stall, STALL);
+        assert_eq!(TimeLimits::new(0).stall, STALL);
     }
 
     #[test]

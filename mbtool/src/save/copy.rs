@@ -1,8 +1,8 @@
 //! Copies the dump unchanged, and computes its digest.
 
-use super::context::Run;
+use super::context::SaveContext;
 use super::progress::Progress;
-use super::source::{Lost, ReadAt, Source};
+use super::source::{DumpStream, Lost, ReadAt};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -27,7 +27,7 @@ pub trait Sink {
 
 /// Result of a copy.
 #[derive(Debug)]
-pub struct Copied {
+pub struct CopyResult {
     /// Number of bytes copied.
     pub bytes: u64,
     /// SHA-256 of all of them.
@@ -46,13 +46,13 @@ pub struct Copied {
 ///
 /// When the file cannot be read, or `to` fails.
 pub fn copy(
-    run: &Run,
+    run: &SaveContext,
     what: &'static str,
     from: &(impl ReadAt + ?Sized),
     size: u64,
     to: &mut dyn Sink,
-) -> Result<Copied> {
-    let mut source = Source::new(from);
+) -> Result<CopyResult> {
+    let mut source = DumpStream::new(from);
     let mut hash = Sha256::new();
     let mut progress = Progress::new(run, what, size);
     let mut buffer = vec![0; CHUNK];
@@ -72,7 +72,7 @@ pub fn copy(
             break;
         }
     }
-    Ok(Copied {
+    Ok(CopyResult {
         bytes,
         sha256: hash.finalize().into(),
         lost: source.lost,

@@ -3,9 +3,9 @@
 //! By udev's links, else with blkid or findfs, if an initramfs has one of them
 //! but no udev.
 
-use super::context::Run;
+use super::context::SaveContext;
 use super::process::{self, Output};
-use crate::config::target::Device;
+use crate::config::target::DeviceSpec;
 use anyhow::{Context, Result};
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
@@ -17,7 +17,7 @@ use std::process::Command;
 /// # Errors
 ///
 /// When it does not appear in time.
-pub fn find(run: &Run, device: &Device) -> Result<PathBuf> {
+pub fn find(run: &SaveContext, device: &DeviceSpec) -> Result<PathBuf> {
     run.heartbeat.step("waiting for the disk");
     let mut told = false;
     let found = run.until(run.limits.device, || {
@@ -41,9 +41,9 @@ pub fn find(run: &Run, device: &Device) -> Result<PathBuf> {
     })
 }
 
-fn look(run: &Run, device: &Device, root: &Path) -> Option<PathBuf> {
+fn look(run: &SaveContext, device: &DeviceSpec, root: &Path) -> Option<PathBuf> {
     let path = match device {
-        Device::Path(path) => path.clone(),
+        DeviceSpec::Path(path) => path.clone(),
         _ => link(device),
     };
     let below = root.join(path.strip_prefix("/").unwrap_or(&path));
@@ -52,7 +52,7 @@ fn look(run: &Run, device: &Device, root: &Path) -> Option<PathBuf> {
     {
         return Some(node);
     }
-    if matches!(device, Device::Path(_)) {
+    if matches!(device, DeviceSpec::Path(_)) {
         return None;
     }
     let word = device.to_string();
@@ -75,13 +75,13 @@ fn look(run: &Run, device: &Device, root: &Path) -> Option<PathBuf> {
 }
 
 /// Returns the link that udev makes.
-fn link(device: &Device) -> PathBuf {
+fn link(device: &DeviceSpec) -> PathBuf {
     let (by, value) = match device {
-        Device::Uuid(value) => ("by-uuid", value),
-        Device::Label(value) => ("by-label", value),
-        Device::PartUuid(value) => ("by-partuuid", value),
-        Device::PartLabel(value) => ("by-partlabel", value),
-        Device::Path(path) => return path.clone(),
+        DeviceSpec::Uuid(value) => ("by-uuid", value),
+        DeviceSpec::Label(value) => ("by-label", value),
+        DeviceSpec::PartUuid(value) => ("by-partuuid", value),
+        DeviceSpec::PartLabel(value) => ("by-partlabel", value),
+        DeviceSpec::Path(path) => return path.clone(),
     };
     Path::new("/dev/disk").join(by).join(escape(value))
 }
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn links_are_the_same_as_udevs() {
         let link = |text: &str| {
-            let device = Device::try_from(text.to_owned()).unwrap();
+            let device = DeviceSpec::try_from(text.to_owned()).unwrap();
             link(&device).display().to_string()
         };
         assert_eq!(link("UUID=0a1b-2c"), "/dev/disk/by-uuid/0a1b-2c");
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_device_that_does_not_appear_is_named() {
         let (run, heard) = testing::run();
-        let device = Device::Path("/dev/no-such-disk".into());
+        let device = DeviceSpec::Path("/dev/no-such-disk".into());
         let error = find(&run, &device).unwrap_err().to_string();
         assert!(
             error.contains("/dev/no-such-disk") && error.contains("Disks there are:"),
@@ -145,7 +145,7 @@ mod tests {
         );
         assert!(heard.text().contains("waiting for the disk"));
         // a file that is not a disk
-        let device = Device::Path("/dev/null".into());
+        let device = DeviceSpec::Path("/dev/null".into());
         assert!(find(&run, &device).is_err());
     }
 }

@@ -2,13 +2,13 @@
 
 use super::checksum;
 use super::collector;
-use super::context::Run;
+use super::context::SaveContext;
 use super::copy::{self, Sparse};
 use super::device;
 use super::dump_job::{DMESG, Job, NAMES, PARTIAL, RECORD, SUM, VMCORE};
 use super::flush::flush;
 use super::mount::{self, Mounted};
-use super::record::{Record, Vmcore};
+use super::record::{DumpInfo, Vmcore};
 use crate::config::Collector;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::fs::{FallocateFlags, fallocate, statfs, statvfs};
@@ -29,7 +29,7 @@ const SPARE: u64 = 1 << 20;
 /// # Errors
 ///
 /// When not even a part of the dump was saved.
-pub fn save(run: &Run, job: &Job, target: &Path, record: &mut Record) -> Result<()> {
+pub fn save(run: &SaveContext, job: &Job, target: &Path, record: &mut DumpInfo) -> Result<()> {
     let (base, mounted) = open(run, job, target)?;
     let done = into(run, job, &base, record);
     run.heartbeat.step("unmounting the disk");
@@ -44,7 +44,7 @@ pub fn save(run: &Run, job: &Job, target: &Path, record: &mut Record) -> Result<
 }
 
 /// Opens the directory on a writable file system.
-fn open(run: &Run, job: &Job, target: &Path) -> Result<(PathBuf, Option<Mounted>)> {
+fn open(run: &SaveContext, job: &Job, target: &Path) -> Result<(PathBuf, Option<Mounted>)> {
     let inside = target.strip_prefix("/").unwrap_or(target);
     let (base, mounted) = match &job.save.device {
         Some(device) => {
@@ -76,7 +76,7 @@ fn open(run: &Run, job: &Job, target: &Path) -> Result<(PathBuf, Option<Mounted>
 }
 
 /// Saves to a new directory in `base`.
-fn into(run: &Run, job: &Job, base: &Path, record: &mut Record) -> Result<()> {
+fn into(run: &SaveContext, job: &Job, base: &Path, record: &mut DumpInfo) -> Result<()> {
     let dir = new(base, job.name)?;
     let free = statvfs(&dir).map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize));
     run.console.say(format_args!(
@@ -126,7 +126,7 @@ impl Drop for Spare {
 }
 
 /// Saves the kernel log first: small, and most useful.
-fn log(run: &Run, job: &Job, dir: &Path, record: &mut Record) {
+fn log(run: &SaveContext, job: &Job, dir: &Path, record: &mut DumpInfo) {
     run.heartbeat.step("reading the kernel's log");
     let partial = dir.join(format!("{DMESG}{PARTIAL}"));
     let done = collector::dmesg(run, job.vmcore, &partial)
@@ -146,12 +146,12 @@ fn log(run: &Run, job: &Job, dir: &Path, record: &mut Record) {
 
 /// Saves the dump and its checksum.
 fn dump(
-    run: &Run,
+    run: &SaveContext,
     job: &Job,
     dir: &Path,
     free: u64,
     spare: Option<Spare>,
-    record: &mut Record,
+    record: &mut DumpInfo,
 ) -> Result<()> {
     let partial = dir.join(format!("{VMCORE}{PARTIAL}"));
     let mut vmcore = match collected(run, job, &partial, record) {
@@ -196,7 +196,12 @@ fn dump(
 }
 
 /// Saves the dump with the collector, if there is one and it succeeds.
-fn collected(run: &Run, job: &Job, partial: &Path, record: &mut Record) -> Option<Vmcore> {
+fn collected(
+    run: &SaveContext,
+    job: &Job,
+    partial: &Path,
+    record: &mut DumpInfo,
+) -> Option<Vmcore> {
     let Collector::Command(words) = &job.save.collector else {
         return None;
     };
@@ -229,11 +234,11 @@ fn collected(run: &Run, job: &Job, partial: &Path, record: &mut Record) -> Optio
 
 /// Copies the dump, as far as space permits.
 fn copied(
-    run: &Run,
+    run: &SaveContext,
     job: &Job,
     partial: &Path,
     spare: bool,
-    record: &mut Record,
+    record: &mut DumpInfo,
 ) -> Result<Vmcore> {
     run.heartbeat.step("copying the dump");
     let from = File::open(job.vmcore).with_context(|| job.vmcore.display().to_string())?;
@@ -303,7 +308,7 @@ fn copied(
 }
 
 /// Reports ranges that a copy could not read.
-pub fn lost(run: &Run, copied: &copy::Copied, record: &mut Record) {
+pub fn lost(run: &SaveContext, copied: &copy::CopyResult, record: &mut DumpInfo) {
     let lost = &copied.lost;
     if let Some(first) = lost.ranges.first() {
         let text = format!(
@@ -317,7 +322,7 @@ pub fn lost(run: &Run, copied: &copy::Copied, record: &mut Record) {
 }
 
 /// Reports and records a problem.
-pub fn problem(run: &Run, record: &mut Record, text: String) {
+pub fn problem(run: &SaveContext, record: &mut DumpInfo, text: String) {
     run.console.say(&text);
     record.problems.push(text);
 }
@@ -344,7 +349,7 @@ fn new(base: &Path, name: &str) -> Result<PathBuf> {
 }
 
 /// Writes a small file atomically.
-fn write(run: &Run, dir: &Path, name: &str, text: &[u8]) -> Result<()> {
+fn write(run: &SaveContext, dir: &Path, name: &str, text: &[u8]) -> Result<()> {
     let partial = dir.join(format!("{name}{PARTIAL}"));
     let done = File::create(&partial)
         .and_then(|mut file| file.write_all(text).map(|()| file))

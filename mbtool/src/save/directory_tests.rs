@@ -34,7 +34,12 @@ fn saved(collector: Collector) -> (tempfile::TempDir, PathBuf, Result<()>, Heard
         ssh: Path::new("ssh"),
         verify: true,
     };
-    let done = save(&run, &job, &dir.path().join("a/b"), &mut Record::default());
+    let done = save(
+        &run,
+        &job,
+        &dir.path().join("a/b"),
+        &mut DumpInfo::default(),
+    );
     let made = dir.path().join("a/b/crash-x");
     (dir, made, done, heard)
 }
@@ -124,7 +129,7 @@ fn a_file_system_in_memory_is_refused() {
         ssh: Path::new("ssh"),
         verify: true,
     };
-    let error = save(&run, &job, dir.path(), &mut Record::default()).unwrap_err();
+    let error = save(&run, &job, dir.path(), &mut DumpInfo::default()).unwrap_err();
     assert!(error.to_string().contains("set save.device"), "{error}");
 }
 
@@ -132,7 +137,7 @@ fn a_file_system_in_memory_is_refused() {
 #[test]
 fn a_dump_without_space_is_truncated() {
     let (run, heard) = testing::run();
-    let scratch = super::super::scratch::Scratch::new(4 << 20).unwrap();
+    let scratch = super::super::scratch::ScratchDir::new(4 << 20).unwrap();
     let limited = statvfs(&scratch.path).unwrap();
     if limited.f_blocks.saturating_mul(limited.f_frsize) > 8 << 20 {
         eprintln!("NOT RUN: only root can mount a small file system");
@@ -154,7 +159,7 @@ fn a_dump_without_space_is_truncated() {
         ssh: Path::new("ssh"),
         verify: true,
     };
-    let mut record = Record::default();
+    let mut record = DumpInfo::default();
     save(&run, &job, &scratch.path, &mut record).unwrap();
     let made = scratch.path.join("crash-x");
     let kept = fs::metadata(made.join("vmcore.incomplete")).unwrap().len();

@@ -1,6 +1,6 @@
 //! The action after the dump: the machine is rebooted in any case.
 
-use super::context::Run;
+use super::context::SaveContext;
 use crate::config::Then;
 use crate::sys::timeout::within;
 use rustix::system::RebootCommand;
@@ -31,9 +31,9 @@ pub trait Power: Send + Sync {
 
 /// Operations of the running kernel.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Kernel;
+pub struct SystemPower;
 
-impl Power for Kernel {
+impl Power for SystemPower {
     fn sync(&self) {
         rustix::fs::sync();
     }
@@ -63,7 +63,7 @@ impl Power for Kernel {
 }
 
 /// Executes `then`; returns the problems if the machine still runs.
-pub fn finish(run: &Run, power: &Arc<dyn Power>, then: Then) -> Vec<String> {
+pub fn finish(run: &SaveContext, power: &Arc<dyn Power>, then: Then) -> Vec<String> {
     let mut problems = Vec::new();
     run.heartbeat.step("writing what is left to the disks");
     let shared = Arc::clone(power);
@@ -90,7 +90,7 @@ pub fn finish(run: &Run, power: &Arc<dyn Power>, then: Then) -> Vec<String> {
 
 /// Requests an orderly shutdown from the kernel, then an immediate one.
 fn down(
-    run: &Run,
+    run: &SaveContext,
     power: &Arc<dyn Power>,
     command: RebootCommand,
     key: &'static str,

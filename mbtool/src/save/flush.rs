@@ -1,6 +1,6 @@
 //! fsync with a timeout while no data is written.
 
-use super::context::Run;
+use super::context::SaveContext;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -16,7 +16,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// # Errors
 ///
 /// The error of fsync(2), or the timeout.
-pub fn flush(run: &Run, file: &File) -> Result<()> {
+pub fn flush(run: &SaveContext, file: &File) -> Result<()> {
     let file = file.try_clone().context("fsync")?;
     let (sender, receiver) = mpsc::channel();
     thread::Builder::new()

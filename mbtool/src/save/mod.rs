@@ -55,14 +55,14 @@ mod ssh;
 mod timestamp;
 mod watchdog;
 
-pub use record::{Record, Vmcore};
+pub use record::{DumpInfo, Vmcore};
 
 use crate::config::target::Target;
 use crate::config::{Config, Save, Then};
 use crate::sys::timeout;
 use anyhow::{Context, Result, anyhow, ensure};
-use console::Console;
-use context::{Limits, Run};
+use console::ProgressConsole;
+use context::{SaveContext, TimeLimits};
 use deadline::Deadline;
 use dump_job::Job;
 use finish::Power;
@@ -88,7 +88,7 @@ const OOM_SCORE: &str = "-1000";
 
 /// Options of the command line.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct SaveOptions {
     /// The configuration.
     pub config: PathBuf,
     /// Path of the dump.
@@ -105,8 +105,8 @@ pub struct Options {
 /// # Errors
 ///
 /// When the dump was not saved.
-pub fn run(options: &Options) -> Result<()> {
-    let console = Arc::new(Console::stderr());
+pub fn run(options: &SaveOptions) -> Result<()> {
+    let console = Arc::new(ProgressConsole::stderr());
     let cmdline = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     let crash_kernel =
         Path::new(VMCORE).exists() || cmdline.split_whitespace().any(|word| word == WORD);
@@ -129,10 +129,10 @@ pub fn run(options: &Options) -> Result<()> {
     if let Some(why) = &bad {
         console.say(format_args!("{why}; using the defaults"));
     }
-    let run = Run {
+    let run = SaveContext {
         console,
         heartbeat: Arc::new(Heartbeat::new()),
-        limits: Limits::new(save.watchdog),
+        limits: TimeLimits::new(save.watchdog),
     };
     supervised(
         &run,
@@ -140,12 +140,12 @@ pub fn run(options: &Options) -> Result<()> {
         bad,
         options,
         acts,
-        &(Arc::new(finish::Kernel) as _),
+        &(Arc::new(finish::SystemPower) as _),
     )
 }
 
 /// Returns the configuration, or the default and the reason.
-fn configuration(options: &Options) -> (Save, Option<String>) {
+fn configuration(options: &SaveOptions) -> (Save, Option<String>) {
     match Config::read(&options.config) {
         Ok(config) => (config.save, None),
         Err(error) => (Save::default(), Some(error.to_string())),
@@ -164,14 +164,14 @@ fn host(root: &Path) -> Option<String> {
 
 /// Saves with a deadline, and ends the machine if it `acts`.
 fn supervised(
-    run: &Run,
+    run: &SaveContext,
     save: &Save,
     bad: Option<String>,
-    options: &Options,
+    options: &SaveOptions,
     acts: bool,
     power: &Arc<dyn Power>,
 ) -> Result<()> {
-    let mut record = Record {
+    let mut record = DumpInfo {
         format: record::FORMAT,
         mbtool: env!("CARGO_PKG_VERSION").to_owned(),
         time: Moment::now().rfc3339(),
@@ -183,7 +183,7 @@ fn supervised(
         host: host(Path::new("/")),
         target: save.target.to_string(),
         problems: bad.into_iter().collect(),
-        ..Record::default()
+        ..DumpInfo::default()
     };
     let guard = guarded(run, save, acts, power, &mut record);
     let work = || attempt(run, save, options, acts, &mut record);
@@ -225,11 +225,11 @@ fn supervised(
 
 /// Starts the watchdog and the deadline thread.
 fn guarded(
-    run: &Run,
+    run: &SaveContext,
     save: &Save,
     acts: bool,
     power: &Arc<dyn Power>,
-    record: &mut Record,
+    record: &mut DumpInfo,
 ) -> Option<Deadline> {
     let whole = Duration::from_secs(save.watchdog.into());
     let watchdog = if !acts {
@@ -282,11 +282,11 @@ fn guarded(
 
 /// Does all of the work.
 fn attempt(
-    run: &Run,
+    run: &SaveContext,
     save: &Save,
-    options: &Options,
+    options: &SaveOptions,
     acts: bool,
-    record: &mut Record,
+    record: &mut DumpInfo,
 ) -> Result<()> {
     let vmcore = &*options.vmcore;
     let found = fs::metadata(vmcore).with_context(|| {
@@ -317,9 +317,9 @@ fn attempt(
 }
 
 /// Prints the end of the kernel log on the console, as a last resort.
-fn last_words(run: &Run, options: &Options) {
+fn last_words(run: &SaveContext, options: &SaveOptions) {
     run.heartbeat.step("showing the kernel's log");
-    let shown = scratch::Scratch::new(LOG).and_then(|scratch| {
+    let shown = scratch::ScratchDir::new(LOG).and_then(|scratch| {
         let file = scratch.path.join(dump_job::DMESG);
         collector::dmesg(run, &options.vmcore, &file)?;
         Ok(String::from_utf8_lossy(&fs::read(&file)?).into_owned())

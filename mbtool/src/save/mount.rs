@@ -1,6 +1,6 @@
 //! Mounts the file system of the dump, writable.
 
-use super::context::Run;
+use super::context::SaveContext;
 use super::process::{self, Output};
 use super::watchdog::modprobe;
 use crate::sys::mountinfo::{self, Mount};
@@ -44,7 +44,7 @@ enum Was {
 /// # Errors
 ///
 /// When no type matches, or the kernel refuses.
-pub fn mount(run: &Run, node: &Path) -> Result<Mounted> {
+pub fn mount(run: &SaveContext, node: &Path) -> Result<Mounted> {
     run.heartbeat.step("mounting the disk");
     let number = fs::metadata(node)
         .with_context(|| node.display().to_string())?
@@ -105,7 +105,7 @@ pub fn mount(run: &Run, node: &Path) -> Result<Mounted> {
     bail!("cannot mount {}: {}", node.display(), why.join("; "));
 }
 
-fn try_one(run: &Run, node: &Path, point: &Path, kind: &str) -> Result<(), String> {
+fn try_one(run: &SaveContext, node: &Path, point: &Path, kind: &str) -> Result<(), String> {
     let (node, point, kind) = (node.to_owned(), point.to_owned(), kind.to_owned());
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     run.within(MOUNT, move || {
@@ -114,7 +114,7 @@ fn try_one(run: &Run, node: &Path, point: &Path, kind: &str) -> Result<(), Strin
 }
 
 /// Remounts `point` writable.
-fn remount(run: &Run, point: &Path) -> Result<()> {
+fn remount(run: &SaveContext, point: &Path) -> Result<()> {
     let target = point.to_owned();
     let done = run.within(MOUNT, move || {
         rustix::mount::mount_remount(&target, MountFlags::empty(), c"")
@@ -130,7 +130,7 @@ fn remount(run: &Run, point: &Path) -> Result<()> {
 /// # Errors
 ///
 /// When it cannot be remounted.
-pub fn writable(run: &Run, path: &Path) -> Result<Option<Mounted>> {
+pub fn writable(run: &SaveContext, path: &Path) -> Result<Option<Mounted>> {
     let mounts = mounts();
     let on = mounts
         .iter()
@@ -162,7 +162,7 @@ impl Mounted {
     /// # Errors
     ///
     /// The reason, as a clause.
-    pub fn undo(self, run: &Run) -> Result<(), String> {
+    pub fn undo(self, run: &SaveContext) -> Result<(), String> {
         let point = self.point;
         let done = match self.was {
             Was::Writable => return Ok(()),
@@ -193,7 +193,7 @@ fn point() -> Result<PathBuf> {
 }
 
 /// Returns the type of the file system, if blkid is available.
-fn kind(run: &Run, node: &Path) -> Option<String> {
+fn kind(run: &SaveContext, node: &Path) -> Option<String> {
     let mut command = Command::new("blkid");
     command.args(["-o", "value", "-s", "TYPE"]).arg(node);
     let said = process::run(run, command, Output::Keep, || 0).ok()?;

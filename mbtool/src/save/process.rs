@@ -1,7 +1,7 @@
 //! A child process: its output goes to the console; without progress it is
 //! killed, with all of its process group.
 
-use super::context::Run;
+use super::context::SaveContext;
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -51,8 +51,8 @@ struct Heard {
 
 /// A running child.
 #[derive(Debug)]
-pub struct Running<'a> {
-    run: &'a Run,
+pub struct ChildProcess<'a> {
+    run: &'a SaveContext,
     name: String,
     output: Output,
     child: Child,
@@ -71,9 +71,14 @@ pub struct Running<'a> {
     ended: bool,
 }
 
-impl<'a> Running<'a> {
+impl<'a> ChildProcess<'a> {
     /// Starts `command`; with a pipe for standard input if `input` is set.
-    pub fn start(run: &'a Run, mut command: Command, output: Output, input: bool) -> Result<Self> {
+    pub fn start(
+        run: &'a SaveContext,
+        mut command: Command,
+        output: Output,
+        input: bool,
+    ) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let stdin = if input { Stdio::piped() } else { Stdio::null() };
         let mut child = command
@@ -331,7 +336,7 @@ impl<'a> Running<'a> {
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for ChildProcess<'_> {
     fn drop(&mut self) {
         if !self.ended {
             self.kill();
@@ -358,16 +363,21 @@ pub struct ChildFailed {
 
 /// Runs `command` to its end.
 pub fn run(
-    run: &Run,
+    run: &SaveContext,
     command: Command,
     output: Output,
     work: impl FnMut() -> u64,
 ) -> Result<Vec<u8>> {
-    Running::start(run, command, output, false)?.end(work)
+    ChildProcess::start(run, command, output, false)?.end(work)
 }
 
 /// Reads an output to its end; lines that end in `\r` are printed as status.
-fn hear(mut from: impl Read, heard: &Heard, console: Option<&super::console::Console>, keep: bool) {
+fn hear(
+    mut from: impl Read,
+    heard: &Heard,
+    console: Option<&super::console::ProgressConsole>,
+    keep: bool,
+) {
     let mut line = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -399,7 +409,7 @@ fn one(
     line: &mut Vec<u8>,
     changes: bool,
     heard: &Heard,
-    console: Option<&super::console::Console>,
+    console: Option<&super::console::ProgressConsole>,
 ) {
     let text = String::from_utf8_lossy(line);
     let text: String = text.chars().filter(|c| !c.is_control()).collect();

@@ -95,15 +95,15 @@ fn an_output_that_stays_open_is_not_waited_for() {
 fn input_is_written_or_an_error_is_returned() {
     let (run, _) = testing::run();
     let data = vec![7; 300_000];
-    let mut wc = Running::start(&run, sh("wc -c"), Output::Keep, true).unwrap();
+    let mut wc = ChildProcess::start(&run, sh("wc -c"), Output::Keep, true).unwrap();
     wc.write(&data).unwrap();
     assert_eq!(wc.end(|| 0).unwrap().trim_ascii(), b"300000");
     // more than a pipe holds, so that the failure is detected
     let leaves = sh("head -c 10 >/dev/null; echo disk full >&2; exit 1");
-    let mut child = Running::start(&run, leaves, Output::Keep, true).unwrap();
+    let mut child = ChildProcess::start(&run, leaves, Output::Keep, true).unwrap();
     let error = child.write(&data).unwrap_err();
     assert!(error.to_string().contains("disk full"), "{error}");
-    let mut deaf = Running::start(&run, sh("sleep 1000"), Output::Keep, true).unwrap();
+    let mut deaf = ChildProcess::start(&run, sh("sleep 1000"), Output::Keep, true).unwrap();
     let error = deaf.write(&data).unwrap_err();
     assert!(error.to_string().contains("no progress"), "{error}");
 }

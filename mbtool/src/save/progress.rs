@@ -1,6 +1,6 @@
 //! Progress of a step: bytes, percent, MiB per second, and the remaining time.
 
-use super::context::Run;
+use super::context::SaveContext;
 use std::time::{Duration, Instant};
 
 /// Bytes per MiB.
@@ -9,7 +9,7 @@ const MIB: f64 = 1048576.0;
 /// Counts and prints progress.
 #[derive(Debug)]
 pub struct Progress<'a> {
-    run: &'a Run,
+    run: &'a SaveContext,
     what: &'static str,
     /// Total size in bytes; 0: unknown.
     total: u64,
@@ -19,7 +19,7 @@ pub struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     /// Starts a count to `total` bytes (0: unknown).
-    pub fn new(run: &'a Run, what: &'static str, total: u64) -> Self {
+    pub fn new(run: &'a SaveContext, what: &'static str, total: u64) -> Self {
         Self {
             run,
             what,

@@ -8,7 +8,7 @@ pub const FORMAT: u32 = 1;
 
 /// The document. Fields without a value are absent.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Record {
+pub struct DumpInfo {
     /// Version of the format.
     pub format: u32,
     /// mbtool's version.
@@ -64,7 +64,7 @@ pub struct Vmcore {
     pub lost: Vec<Span>,
 }
 
-impl Record {
+impl DumpInfo {
     /// Formats the document for the file.
     #[must_use]
     pub fn json(&self) -> String {

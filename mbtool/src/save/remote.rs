@@ -1,6 +1,6 @@
 //! Remote shell commands and files over ssh.
 
-use super::context::Run;
+use super::context::SaveContext;
 use super::copy::Sink;
 use super::dump_job::{Job, NAMES};
 use super::process::{self, ChildFailed, NotStarted, Output, Running};
@@ -14,7 +14,7 @@ const NO_CONNECTION: i32 = 255;
 /// The machine, and the directory on it.
 #[derive(Clone, Debug)]
 pub struct Remote<'a> {
-    run: &'a Run,
+    run: &'a SaveContext,
     job: &'a Job<'a>,
     ssh: &'a Ssh,
     /// Directory of this dump.
@@ -26,11 +26,11 @@ const PRIVATE: &str = "umask 077; ";
 
 /// A file transfer in progress.
 #[derive(Debug)]
-pub struct Sending<'a>(Running<'a>);
+pub struct Sending<'a>(ChildProcess<'a>);
 
 impl<'a> Remote<'a> {
     /// A directory for `job` in that of `ssh`, not yet created.
-    pub fn new(run: &'a Run, job: &'a Job<'a>, ssh: &'a Ssh) -> Self {
+    pub fn new(run: &'a SaveContext, job: &'a Job<'a>, ssh: &'a Ssh) -> Self {
         let dir = format!("{}/{}", ssh.dir.trim_end_matches('/'), job.name);
         Self { run, job, ssh, dir }
     }
@@ -149,7 +149,7 @@ impl<'a> Remote<'a> {
     /// When ssh does not start.
     pub fn send(&self, name: &str) -> Result<Sending<'a>> {
         let script = format!("{PRIVATE}cat > {}", self.path(name));
-        let running = Running::start(self.run, self.command(&script), Output::Keep, true)?;
+        let running = ChildProcess::start(self.run, self.command(&script), Output::Keep, true)?;
         Ok(Sending(running))
     }
 

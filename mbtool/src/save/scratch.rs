@@ -15,13 +15,13 @@ const QUICK: Duration = Duration::from_secs(10);
 
 /// A directory that is removed on drop.
 #[derive(Debug)]
-pub struct Scratch {
+pub struct ScratchDir {
     /// Path of the directory.
     pub path: PathBuf,
     mounted: bool,
 }
 
-impl Scratch {
+impl ScratchDir {
     /// Creates it, limited to `limit` bytes if it can be mounted.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ fn mount(path: &Path, limit: u64) -> bool {
     rustix::mount::mount("mbtool", path, "tmpfs", flags, &*size).is_ok()
 }
 
-impl Drop for Scratch {
+impl Drop for ScratchDir {
     fn drop(&mut self) {
         if self.mounted {
             let path = self.path.clone();
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_directory_is_removed() {
-        let scratch = Scratch::new(1 << 20).unwrap();
+        let scratch = ScratchDir::new(1 << 20).unwrap();
         let path = scratch.path.clone();
         fs::write(path.join("x"), "x").unwrap();
         drop(scratch);

@@ -59,14 +59,14 @@ impl Lost {
 
 /// A dump, read once from start to end.
 #[derive(Debug)]
-pub struct Source<'a, R: ?Sized> {
+pub struct DumpStream<'a, R: ?Sized> {
     from: &'a R,
     at: u64,
     /// Unreadable data so far.
     pub lost: Lost,
 }
 
-impl<'a, R: ReadAt + ?Sized> Source<'a, R> {
+impl<'a, R: ReadAt + ?Sized> DumpStream<'a, R> {
     /// Starts at offset 0 of `from`.
     pub fn new(from: &'a R) -> Self {
         Self {
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     fn read(holes: &Holes) -> io::Result<(Vec<u8>, Lost)> {
-        let mut source = Source::new(holes);
+        let mut source = DumpStream::new(holes);
         let mut all = Vec::new();
         let mut buffer = vec![0xee; 16 * PAGE];
         loop {

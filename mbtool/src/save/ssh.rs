@@ -6,14 +6,14 @@
 //! which `makedumpfile -R vmcore < vmcore.flat` converts.
 
 use super::collector;
-use super::context::Run;
+use super::context::SaveContext;
 use super::copy::{self, Sink};
 use super::directory::{lost, problem};
 use super::dump_job::{DMESG, Job, PARTIAL, RECORD, SUM, VMCORE};
-use super::process::{Output, Running};
-use super::record::{Record, Vmcore};
+use super::process::{ChildProcess, Output};
+use super::record::{DumpInfo, Vmcore};
 use super::remote::Remote;
-use super::scratch::{self, Scratch};
+use super::scratch::{self, ScratchDir};
 use super::{checksum, progress::Progress};
 use crate::config::Collector;
 use crate::config::target::Ssh;
@@ -40,7 +40,7 @@ const CHUNK: usize = 64 << 10;
 /// # Errors
 ///
 /// When the dump was not saved.
-pub fn save(run: &Run, job: &Job, ssh: &Ssh, record: &mut Record) -> Result<()> {
+pub fn save(run: &SaveContext, job: &Job, ssh: &Ssh, record: &mut DumpInfo) -> Result<()> {
     let mut remote = Remote::new(run, job, ssh);
     remote.create()?;
     run.console.say(format_args!(
@@ -51,7 +51,7 @@ pub fn save(run: &Run, job: &Job, ssh: &Ssh, record: &mut Record) -> Result<()> 
     ));
     let room = scratch::available() / 100 * SHARE;
     let scratch =
-        Scratch::new(room).inspect_err(|error| run.console.say(format_args!("{error:#}")));
+        ScratchDir::new(room).inspect_err(|error| run.console.say(format_args!("{error:#}")));
     let scratch = scratch.ok();
     if let Some(scratch) = &scratch {
         log(run, job, &remote, &scratch.path, record);
@@ -71,7 +71,7 @@ pub fn save(run: &Run, job: &Job, ssh: &Ssh, record: &mut Record) -> Result<()> 
 }
 
 /// Saves the kernel log.
-fn log(run: &Run, job: &Job, remote: &Remote, scratch: &Path, record: &mut Record) {
+fn log(run: &SaveContext, job: &Job, remote: &Remote, scratch: &Path, record: &mut DumpInfo) {
     run.heartbeat.step("sending the kernel's log");
     let file = scratch.join(DMESG);
     let done = collector::dmesg(run, job.vmcore, &file)
@@ -90,14 +90,14 @@ fn log(run: &Run, job: &Job, remote: &Remote, scratch: &Path, record: &mut Recor
 
 /// Saves the dump and its checksum, with the best method that works.
 fn dump(
-    run: &Run,
+    run: &SaveContext,
     job: &Job,
     remote: &Remote,
-    scratch: Option<&Scratch>,
+    scratch: Option<&ScratchDir>,
     room: u64,
-    record: &mut Record,
+    record: &mut DumpInfo,
 ) -> Result<()> {
-    type Form<'a> = Box<dyn Fn(&mut Record) -> Result<Vmcore> + 'a>;
+    type Form<'a> = Box<dyn Fn(&mut DumpInfo) -> Result<Vmcore> + 'a>;
     let mut forms: Vec<Form> = Vec::new();
     if let Collector::Command(words) = &job.save.collector {
         let flat = collector::is_makedumpfile(words);
@@ -143,7 +143,7 @@ fn dump(
 
 /// With the collector: to memory, and from there to the other machine.
 fn collected(
-    run: &Run,
+    run: &SaveContext,
     job: &Job,
     words: &[String],
     remote: &Remote,
@@ -175,14 +175,14 @@ fn collected(
 }
 
 /// With makedumpfile, as a stream.
-fn flattened(run: &Run, job: &Job, words: &[String], remote: &Remote) -> Result<Vmcore> {
+fn flattened(run: &SaveContext, job: &Job, words: &[String], remote: &Remote) -> Result<Vmcore> {
     let started = Instant::now();
     run.heartbeat.step("sending the dump by makedumpfile -F");
     run.console
         .say("sending in makedumpfile's flattened format: there is no space for a file here");
     let mut command = Command::new(&words[0]);
     command.arg("-F").args(&words[1..]).arg(job.vmcore);
-    let mut collector = Running::start(run, command, Output::Raw, false)?;
+    let mut collector = ChildProcess::start(run, command, Output::Raw, false)?;
     let mut sending = remote.send(&format!("{FLAT}{PARTIAL}"))?;
     let mut progress = Progress::new(run, "sending", 0);
     let mut hash = Sha256::new();
@@ -214,7 +214,7 @@ fn flattened(run: &Run, job: &Job, words: &[String], remote: &Remote) -> Result<
 }
 
 /// As a copy.
-fn copied(run: &Run, job: &Job, remote: &Remote, record: &mut Record) -> Result<Vmcore> {
+fn copied(run: &SaveContext, job: &Job, remote: &Remote, record: &mut DumpInfo) -> Result<Vmcore> {
     let started = Instant::now();
     run.heartbeat.step("sending the dump unchanged");
     let from = File::open(job.vmcore).with_context(|| job.vmcore.display().to_string())?;
@@ -263,7 +263,12 @@ fn vmcore(
 }
 
 /// Compares checksums, if the other machine can compute them.
-fn arrived(run: &Run, remote: &Remote, mut vmcore: Vmcore, record: &mut Record) -> Result<Vmcore> {
+fn arrived(
+    run: &SaveContext,
+    remote: &Remote,
+    mut vmcore: Vmcore,
+    record: &mut DumpInfo,
+) -> Result<Vmcore> {
     let partial = format!("{}{PARTIAL}", vmcore.file);
     run.heartbeat
         .step("verifying the dump on the other machine");
@@ -285,7 +290,12 @@ fn arrived(run: &Run, remote: &Remote, mut vmcore: Vmcore, record: &mut Record) 
 }
 
 /// Renames the received file to its final name.
-fn complete(run: &Run, remote: &Remote, vmcore: Vmcore, record: &mut Record) -> Result<()> {
+fn complete(
+    run: &SaveContext,
+    remote: &Remote,
+    vmcore: Vmcore,
+    record: &mut DumpInfo,
+) -> Result<()> {
     let partial = format!("{}{PARTIAL}", vmcore.file);
     remote.rename(&partial, &vmcore.file)?;
     // remove files of other methods

@@ -41,7 +41,7 @@ exec sh -c "sleep() { command sleep 0.1; }; $1"
 struct Saved {
     dir: tempfile::TempDir,
     done: Result<()>,
-    record: Record,
+    record: DumpInfo,
     said: String,
 }
 
@@ -111,7 +111,7 @@ fn saved_in(dir: tempfile::TempDir, host: &str, collector: &dyn Fn(&Path) -> Col
         port: 2222,
         dir: dir.path().join("remote").display().to_string(),
     };
-    let mut record = Record::default();
+    let mut record = DumpInfo::default();
     let done = save(&run, &job, &target, &mut record);
     Saved {
         dir,

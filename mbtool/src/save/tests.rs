@@ -13,16 +13,16 @@ fn settings(target: &Path) -> Save {
     }
 }
 
-fn options(vmcore: &Path) -> Options {
-    Options {
+fn options(vmcore: &Path) -> SaveOptions {
+    SaveOptions {
         vmcore: vmcore.to_owned(),
-        ..Options::default()
+        ..SaveOptions::default()
     }
 }
 
 /// Saves as in a crash kernel; returns the output, and the operations on the
 /// kernel.
-fn acted(save: &Save, options: &Options) -> (Result<()>, String, String) {
+fn acted(save: &Save, options: &SaveOptions) -> (Result<()>, String, String) {
     let (run, heard) = testing::run();
     let broken = Arc::new(Broken::default());
     let power: Arc<dyn Power> = broken.clone();
@@ -67,7 +67,7 @@ fn elsewhere_it_only_saves() {
     let (run, _) = testing::run();
     let broken = Arc::new(Broken::default());
     let power: Arc<dyn Power> = broken.clone();
-    let options = Options {
+    let options = SaveOptions {
         no_reboot: true,
         ..options(&vmcore)
     };
@@ -95,7 +95,7 @@ fn a_dump_that_stalls_is_detected() {
     let options = options(&fifo);
     let to = dir.path().join("to");
     std::thread::spawn(move || {
-        let mut record = Record::default();
+        let mut record = DumpInfo::default();
         // its thread stays in open(2), which no writer unblocks
         let _ = attempt(&run, &settings(&to), &options, false, &mut record);
     });
@@ -109,9 +109,9 @@ fn an_invalid_configuration_is_reported_and_replaced_by_defaults() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("crash.toml");
     std::fs::write(&path, "[save]\ntarget = 3\n").unwrap();
-    let options = Options {
+    let options = SaveOptions {
         config: path.clone(),
-        ..Options::default()
+        ..SaveOptions::default()
     };
     let (save, bad) = configuration(&options);
     assert_eq!(save, Save::default());

@@ -8,7 +8,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-pub use steps::Step;
+pub use steps::BootLoaderStep;
 
 use serde::Serialize;
 use std::path::Path;
@@ -17,9 +17,9 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootLoader {
     /// Type of the boot loader.
-    pub kind: Kind,
+    pub kind: BootLoaderKind,
     /// File that identifies it, relative to the root; empty for
-    /// [`Kind::Unknown`].
+    /// [`BootLoaderKind::Unknown`].
     pub found: String,
     /// Files that contain `crashkernel=` already, relative to the root.
     pub reserving: Vec<String>,
@@ -30,7 +30,7 @@ pub struct BootLoader {
 /// Type of boot loader, and how its configuration is generated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "name", rename_all = "kebab-case")]
-pub enum Kind {
+pub enum BootLoaderKind {
     /// GRUB, whose grub.cfg is generated from /etc/default/grub.
     Grub {
         /// True when /etc/default/grub.d/*.cfg is read too.
@@ -76,12 +76,14 @@ impl BootLoader {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self.kind {
-            Kind::Grub { .. } | Kind::GrubBls | Kind::GrubByHand => "GRUB",
-            Kind::KernelInstall { .. } | Kind::Entries => "systemd-boot",
-            Kind::UBootMenu | Kind::UpdateExtlinux => "extlinux",
-            Kind::Syslinux => "extlinux or syslinux",
-            Kind::XenCfg => "xen.efi",
-            Kind::Unknown => "unknown",
+            BootLoaderKind::Grub { .. } | BootLoaderKind::GrubBls | BootLoaderKind::GrubByHand => {
+                "GRUB"
+            }
+            BootLoaderKind::KernelInstall { .. } | BootLoaderKind::Entries => "systemd-boot",
+            BootLoaderKind::UBootMenu | BootLoaderKind::UpdateExtlinux => "extlinux",
+            BootLoaderKind::Syslinux => "extlinux or syslinux",
+            BootLoaderKind::XenCfg => "xen.efi",
+            BootLoaderKind::Unknown => "unknown",
         }
     }
 }

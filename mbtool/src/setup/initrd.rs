@@ -10,7 +10,7 @@ use crate::config::Save;
 use crate::config::target::Target;
 use anyhow::{Context, bail, ensure};
 use made_of::{Age, MadeOf};
-use parts::{Parts, blanks};
+use parts::{InitrdParts, blanks};
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
@@ -31,7 +31,7 @@ const SHOWN: usize = 8;
 
 /// Input of a build.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct InitrdRequest<'a> {
     /// Path of the image.
     pub image: &'a Path,
     /// Release of its kernel.
@@ -48,7 +48,7 @@ pub struct Wanted<'a> {
 /// # Errors
 ///
 /// When the image is missing and cannot be built, or mkinitramfs fails.
-pub fn ensure_made(wanted: &Wanted, talk: &mut dyn Write) -> anyhow::Result<bool> {
+pub fn ensure_made(wanted: &InitrdRequest, talk: &mut dyn Write) -> anyhow::Result<bool> {
     let maker = Maker {
         root: Path::new("/"),
         confdir: Path::new(CONFDIR),
@@ -79,7 +79,7 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn run(&self, wanted: &Wanted, talk: &mut dyn Write) -> anyhow::Result<bool> {
+    fn run(&self, wanted: &InitrdRequest, talk: &mut dyn Write) -> anyhow::Result<bool> {
         let image = wanted.image;
         let noted = beside(image, MADE_OF);
         let there = image.is_file();
@@ -123,7 +123,7 @@ impl Maker<'_> {
     }
 
     /// Returns the inputs of the image, except programs of the distribution.
-    fn made_of(&self, wanted: &Wanted, parts: &Parts) -> anyhow::Result<MadeOf> {
+    fn made_of(&self, wanted: &InitrdRequest, parts: &InitrdParts) -> anyhow::Result<MadeOf> {
         let mut paths = vec![
             parts.program.clone(),
             wanted.config.to_owned(),
@@ -134,7 +134,12 @@ impl Maker<'_> {
         Ok(MadeOf::of(&paths, drivers::of(self.root, wanted.save)))
     }
 
-    fn make(&self, wanted: &Wanted, parts: &Parts, talk: &mut dyn Write) -> anyhow::Result<()> {
+    fn make(
+        &self,
+        wanted: &InitrdRequest,
+        parts: &InitrdParts,
+        talk: &mut dyn Write,
+    ) -> anyhow::Result<()> {
         let image = wanted.image;
         let modules = self.modules.join(wanted.release);
         ensure!(
@@ -196,7 +201,7 @@ impl Maker<'_> {
         bail!("{MAKER} failed: {}", last.join(" / "))
     }
 
-    fn command(&self, wanted: &Wanted, parts: &Parts) -> Command {
+    fn command(&self, wanted: &InitrdRequest, parts: &InitrdParts) -> Command {
         let save = wanted.save;
         let network = matches!(save.target, Target::Ssh(_));
         let maker = self.find(MAKER).unwrap_or_else(|| MAKER.into());
@@ -223,7 +228,7 @@ impl Maker<'_> {
     }
 
     /// Removes images of kernels that no longer exist.
-    fn forget_others(&self, wanted: &Wanted, talk: &mut dyn Write) -> anyhow::Result<()> {
+    fn forget_others(&self, wanted: &InitrdRequest, talk: &mut dyn Write) -> anyhow::Result<()> {
         let name = wanted.image.file_name().and_then(|name| name.to_str());
         let (Some(name), Some(dir)) = (name, wanted.image.parent()) else {
             return Ok(());

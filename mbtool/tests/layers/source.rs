@@ -10,12 +10,7 @@ pub type Imports = BTreeMap<String, BTreeMap<String, PathBuf>>;
 
 /// Returns the imports between modules directly below `level` of a crate.
 pub fn imports(name: &str, level: &str) -> Imports {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .join(name)
-        .join("src");
-    let mut files = Vec::new();
-    walk(&src, &mut files);
+    let (src, files) = files(name);
     let prefix: Vec<String> = level
         .split("::")
         .filter(|p| !p.is_empty())
@@ -49,6 +44,43 @@ pub fn imports(name: &str, level: &str) -> Imports {
         }
     }
     imports
+}
+
+/// Public types of a crate, each with the file that defines it: `struct`, `enum`, `union`, `trait` and `type` behind
+/// `pub` or `pub(crate)`, test modules and programs left out.
+pub fn types(name: &str) -> Vec<(String, PathBuf)> {
+    let (_, files) = files(name);
+    let mut found = Vec::new();
+    for file in files {
+        let text = without_tests(&code(&fs::read_to_string(&file).unwrap()));
+        for line in text.lines().map(str::trim_start) {
+            let Some(item) = line
+                .strip_prefix("pub ")
+                .or_else(|| line.strip_prefix("pub(crate) "))
+            else {
+                continue;
+            };
+            let mut words = item.split(|c: char| !c.is_alphanumeric() && c != '_');
+            if matches!(
+                words.next(),
+                Some("struct" | "enum" | "union" | "trait" | "type")
+            ) {
+                found.push((words.next().unwrap().to_owned(), file.clone()));
+            }
+        }
+    }
+    found
+}
+
+/// The `src` folder of a crate, and its files.
+fn files(name: &str) -> (PathBuf, Vec<PathBuf>) {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(name)
+        .join("src");
+    let mut files = Vec::new();
+    walk(&src, &mut files);
+    (src, files)
 }
 
 fn walk(dir: &Path, files: &mut Vec<PathBuf>) {

@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Parser;
 use images::assets::LINUX_6_1;
 use images::progress::say;
-use tests::xen::{Report, Scenario};
+use tests::xen::{Dom0Outcome, XenScenario};
 use tests::{Board, Firmware, mbtool_bin};
 
 /// Linux -> mbtool -> Xen -> dom0 in QEMU, after fetching and caching all files.
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn demo(options: &Options) -> Result<()> {
-    let scenario = Scenario {
+    let scenario = XenScenario {
         linux: &LINUX_6_1,
         xen: if options.xen == "4.17" {
             "4.17"
@@ -93,7 +93,7 @@ fn demo(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn summary(report: &Report) {
+fn summary(report: &Dom0Outcome) {
     let dom0 = |key: &str| report.dom0.get(key).map_or("", String::as_str);
     let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f32());
     say(

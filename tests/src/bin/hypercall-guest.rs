@@ -17,8 +17,8 @@ use mbtool::host::hypervisor::Hypervisor;
 use tests::hypercall::{MARKER, answer};
 use xen_shim::hypercall::testing::load_cases;
 use xen_shim::hypercall::{
-    Arch, HypercallError, ImageKind, Kexec, KexecRange, LoadImage, LoadSegment, Privcmd, Transport,
-    XenMachine,
+    Arch, HypercallError, ImageKind, Kexec, KexecRange, LoadImage, Privcmd, Transport, XenMachine,
+    XenSegment,
 };
 
 fn main() -> ExitCode {
@@ -124,7 +124,7 @@ fn load(kexec: &Kexec<'_>, kind: ImageKind, data: &[u8], start: u64) -> Result<(
         kind,
         arch: Arch::X86_64,
         entry: start,
-        segments: &[LoadSegment::new(data, dest)],
+        segments: &[XenSegment::new(data, dest)],
     })
 }
 

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use images::assets::{OVMF, QEMU};
-use images::digest::Digest;
+use images::digest::Sha256Digest;
 use images::guest::Stage1Initrd;
 
 use crate::machine::{Firmware, Machine};
@@ -33,9 +33,9 @@ pub fn of(machine: &Machine, initrd: &Stage1Initrd) -> Result<String> {
     for path in files {
         parts.push(format!("{} {}", path.display(), digest(path)?));
     }
-    parts.push(Digest::of(&initrd.base).to_string());
+    parts.push(Sha256Digest::of(&initrd.base).to_string());
     parts.push(super::slot::description());
-    let digest = Digest::of(parts.join("\n").as_bytes()).to_string();
+    let digest = Sha256Digest::of(parts.join("\n").as_bytes()).to_string();
     Ok(digest[..16].to_owned())
 }
 
@@ -47,7 +47,7 @@ fn digest(path: &Path) -> Result<String> {
     if let Some(digest) = known.get(path) {
         return Ok(digest.clone());
     }
-    let digest = Digest::of_file(path)?.to_string();
+    let digest = Sha256Digest::of_file(path)?.to_string();
     known.insert(path.to_owned(), digest.clone());
     Ok(digest)
 }

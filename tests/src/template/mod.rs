@@ -23,9 +23,9 @@ use crate::clock::Clock;
 use crate::machine::{Machine, Memory};
 use crate::process::spawn;
 use crate::qmp::{Qmp, TEMPLATE_SOCKET};
-use crate::serial::Follow;
-use crate::times::{self, Kind, Parts};
-use slot::Slot;
+use crate::serial::LineFollower;
+use crate::times::{self, StartKind, TimeParts};
+use slot::MemorySlot;
 
 /// About ten times the duration of a boot on two free cores, in the machine's own
 /// time.
@@ -49,7 +49,7 @@ const PAGES: &str = "pages";
 #[derive(Debug)]
 pub struct Template {
     dir: PathBuf,
-    slot: Slot,
+    slot: MemorySlot,
     /// Holds the lock.
     _lock: File,
 }
@@ -61,7 +61,7 @@ impl Template {
         let initrd = machine.stage1_initrd()?;
         let initrd = &initrd.context("a machine without a first stage has no template")?;
         ensure!(
-            Slot::takes(&initrd.files),
+            MemorySlot::takes(&initrd.files),
             "the files of the test have {} bytes, which is more than a template takes",
             initrd.files.len()
         );
@@ -71,8 +71,8 @@ impl Template {
             return Ok(None);
         };
         let place = match place {
-            store::Place::Kept(dir, lock) => return Self::open(dir, lock).map(Some),
-            store::Place::New(place) => place,
+            store::TemplatePlace::Kept(dir, lock) => return Self::open(dir, lock).map(Some),
+            store::TemplatePlace::New(place) => place,
         };
         say(name, format_args!("making the template {key}"));
         make(machine, initrd, place.part())?;
@@ -85,7 +85,7 @@ impl Template {
         let shown = || path.display().to_string();
         let pages = fs::read(&path).with_context(shown)?;
         Ok(Self {
-            slot: Slot::from_bytes(&pages).with_context(shown)?,
+            slot: MemorySlot::from_bytes(&pages).with_context(shown)?,
             dir,
             _lock: lock,
         })
@@ -160,10 +160,10 @@ fn make(machine: &Machine, initrd: &Stage1Initrd, dir: &Path) -> Result<()> {
     let booted = wait(&machine, &mut qemu.0, &mut clock, dir).and_then(|()| save(dir));
     let wall = started.elapsed();
     times::ran(times::Ran {
-        kind: Kind::Template,
-        parts: Parts {
+        kind: StartKind::Template,
+        parts: TimeParts {
             booting: wall,
-            ..Parts::default()
+            ..TimeParts::default()
         },
         starved: wall.saturating_sub(clock.elapsed()),
         cpu: clock.ran(),
@@ -178,7 +178,7 @@ fn make(machine: &Machine, initrd: &Stage1Initrd, dir: &Path) -> Result<()> {
         };
         format!("{}\n{}", read(&dir.join(LOG)), read(&qemu_log))
     })?;
-    let slot = Slot::find(&File::open(&ram)?)?;
+    let slot = MemorySlot::find(&File::open(&ram)?)?;
     // files that a restored machine does not use
     for name in ["initrd", "xen", "vmlinuz", TEMPLATE_SOCKET] {
         let _ = fs::remove_file(dir.join(name));
@@ -190,7 +190,7 @@ fn make(machine: &Machine, initrd: &Stage1Initrd, dir: &Path) -> Result<()> {
 fn wait(machine: &Machine, qemu: &mut Child, clock: &mut Clock, dir: &Path) -> Result<()> {
     let waiting = format!("{STAGE1}{WAITING}");
     let log = dir.join(LOG);
-    let mut follow = Follow::new();
+    let mut follow = LineFollower::new();
     loop {
         let ended = qemu.try_wait()?;
         for line in follow.lines(&log)? {

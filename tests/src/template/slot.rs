@@ -34,7 +34,7 @@ const MAPPED: Duration = Duration::from_secs(20);
 
 /// Offsets of the slot's pages in the file of a machine's memory, by number.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Slot {
+pub struct MemorySlot {
     offsets: Vec<u64>,
 }
 
@@ -64,7 +64,7 @@ pub fn archive(base: &[u8]) -> Result<Vec<u8>> {
     Ok(archive)
 }
 
-impl Slot {
+impl MemorySlot {
     /// True when `files` fit.
     pub fn takes(files: &[u8]) -> bool {
         files.len() <= PAGES * PAGE
@@ -249,29 +249,29 @@ mod tests {
     fn each_page_is_found_once() {
         // a mark that is not at the start of a page does not count
         let (file, start) = memory(&[b"x", &MARK[..]].concat());
-        let slot = Slot::find(file.as_file()).unwrap();
+        let slot = MemorySlot::find(file.as_file()).unwrap();
         let last = start + ((PAGES - 1) * PAGE) as u64;
         assert_eq!((slot.offsets[0], slot.offsets[PAGES - 1]), (last, start));
-        assert_eq!(Slot::from_bytes(&slot.to_bytes()).unwrap(), slot);
-        assert!(Slot::from_bytes(&[0; 8]).is_err());
+        assert_eq!(MemorySlot::from_bytes(&slot.to_bytes()).unwrap(), slot);
+        assert!(MemorySlot::from_bytes(&[0; 8]).is_err());
 
         let twice = memory(&[&MARK[..], &7_u64.to_le_bytes()].concat()).0;
-        let error = Slot::find(twice.as_file()).unwrap_err().to_string();
+        let error = MemorySlot::find(twice.as_file()).unwrap_err().to_string();
         assert!(
             error.contains("page 7 of the slot is at 0x0 and"),
             "{error}"
         );
         let beyond = memory(&[&MARK[..], &u64::MAX.to_le_bytes()].concat()).0;
-        assert!(Slot::find(beyond.as_file()).is_err());
+        assert!(MemorySlot::find(beyond.as_file()).is_err());
         let file = tempfile::tempfile().unwrap();
         file.set_len(1 << 20).unwrap();
-        assert!(Slot::find(&file).is_err());
+        assert!(MemorySlot::find(&file).is_err());
     }
 
     #[test]
     fn files_are_written_to_the_memory_of_a_process() {
         let (file, start) = memory(&[]);
-        let slot = Slot::find(file.as_file()).unwrap();
+        let slot = MemorySlot::find(file.as_file()).unwrap();
         let ram = file.path().canonicalize().unwrap();
         // the process that has it mapped is this one
         let private = rustix::mm::MapFlags::PRIVATE;

@@ -24,7 +24,7 @@ pub struct Store {
 
 /// Location of a template.
 #[derive(Debug)]
-pub enum Place {
+pub enum TemplatePlace {
     /// Existing, with a lock that keeps it.
     Kept(PathBuf, File),
     /// To be made.
@@ -52,7 +52,7 @@ impl Store {
 
     /// Returns the location of the template `key`; `None` while another process
     /// makes it.
-    pub fn place(&self, key: &str) -> Result<Option<Place>> {
+    pub fn place(&self, key: &str) -> Result<Option<TemplatePlace>> {
         let dir = self.dir.join(key);
         let lock = self.lock(key)?;
         // users and makers take the same lock: shared if the template exists
@@ -68,7 +68,7 @@ impl Store {
                 remove(&part)?;
                 fs::create_dir(&part).with_context(|| part.display().to_string())?;
                 self.bound(MOST)?;
-                return Ok(Some(Place::New(New { part, dir, lock })));
+                return Ok(Some(TemplatePlace::New(New { part, dir, lock })));
             }
             lock.unlock()?;
         }
@@ -79,7 +79,7 @@ impl Store {
         }
         // most recently used now
         lock.set_modified(SystemTime::now())?;
-        Ok(Some(Place::Kept(dir, lock)))
+        Ok(Some(TemplatePlace::Kept(dir, lock)))
     }
 
     fn lock(&self, key: &str) -> Result<File> {
@@ -165,7 +165,7 @@ mod tests {
 
     fn make(store: &Store, key: &str, len: usize) -> (PathBuf, File) {
         match store.place(key).unwrap() {
-            Some(Place::New(new)) => {
+            Some(TemplatePlace::New(new)) => {
                 fs::write(new.part().join("ram"), vec![1; len]).unwrap();
                 new.keep().unwrap()
             }
@@ -174,14 +174,14 @@ mod tests {
     }
 
     fn kept(store: &Store, key: &str) -> bool {
-        matches!(store.place(key).unwrap(), Some(Place::Kept(..)))
+        matches!(store.place(key).unwrap(), Some(TemplatePlace::Kept(..)))
     }
 
     #[test]
     fn a_second_process_does_not_wait_and_a_later_one_uses_it() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::at(dir.path().join("templates")).unwrap();
-        let Some(Place::New(new)) = store.place("a").unwrap() else {
+        let Some(TemplatePlace::New(new)) = store.place("a").unwrap() else {
             panic!("not new")
         };
         assert!(store.place("a").unwrap().is_none());

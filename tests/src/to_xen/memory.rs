@@ -9,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 use images::guest::CRASH;
 use images::progress::say;
 
-use super::{Case, READY, STILL};
-use crate::crash::Host;
+use super::{READY, STILL, ToXenCase};
+use crate::crash::CrashedSystem;
 use crate::gdb::Gdb;
 use crate::outcome::Outcome;
 use crate::plan_json::PlanJson;
@@ -113,7 +113,7 @@ impl Watch {
     }
 
     /// Checks the results after the end of the run.
-    pub(super) fn verify(self, case: &Case, name: &str, outcome: &Outcome) -> Result<()> {
+    pub(super) fn verify(self, case: &ToXenCase, name: &str, outcome: &Outcome) -> Result<()> {
         let plan = self.plan.as_ref().context("no plan was shown")?;
         let base = plan.number("/handoff/base")?;
         let begins = format!(" at {base:#x}, entered by ");
@@ -161,10 +161,10 @@ impl Watch {
             }
         }
         let all = match case.host {
-            Host::Linux(_) => {
+            CrashedSystem::Linux(_) => {
                 iomem(&attempt::file_in(&outcome.lines, "iomem")?).context("/proc/iomem")?
             }
-            Host::Xen(_) => plan.ram()?.into_iter().map(|(a, b)| a..b).collect(),
+            CrashedSystem::Xen(_) => plan.ram()?.into_iter().map(|(a, b)| a..b).collect(),
         };
         let mut holes = self.regions()?;
         holes.push(PAGE_0);

@@ -11,7 +11,7 @@ use images::assets::{self, Asset, LINUX_6_1};
 use images::cpio::Archive;
 use images::guest::{self, CRASH, STAGE1, Stage1, Stage1Initrd};
 
-use crate::crash::Host;
+use crate::crash::CrashedSystem;
 use crate::guest_binary::{known_pages_bin, mbtool_bin};
 use crate::known_pages::{self, MARKER, PAGE};
 use crate::machine::{Board, EMULATED_DOM0, Firmware, Machine, SMALL_DOM0};
@@ -37,11 +37,11 @@ const STILL: &str = "still";
 
 /// One case.
 #[derive(Clone, Copy, Debug)]
-pub struct Case {
+pub struct ToXenCase {
     /// Xen's release, "4.17" or "4.20".
     pub xen: &'static str,
     /// The system that crashes.
-    pub host: Host,
+    pub host: CrashedSystem,
     /// The kernel of dom0 after the crash.
     pub dom0: &'static Asset,
     /// Firmware of the machine.
@@ -87,9 +87,9 @@ pub struct Case {
 }
 
 /// The default case.
-pub const CASE: Case = Case {
+pub const CASE: ToXenCase = ToXenCase {
     xen: "4.20",
-    host: Host::Linux(&LINUX_6_1),
+    host: CrashedSystem::Linux(&LINUX_6_1),
     dom0: &LINUX_6_1,
     firmware: Firmware::SeaBios,
     board: Board::Pc,
@@ -121,14 +121,14 @@ struct Ran {
     watch: Option<Watch>,
 }
 
-impl Case {
+impl ToXenCase {
     /// Known pages below 1 MiB. In a dom0 /dev/mem has other memory there.
     fn low_pages(&self) -> u32 {
         match self.host {
-            Host::Linux(_) => {
+            CrashedSystem::Linux(_) => {
                 ((known_pages::LOW.end - known_pages::LOW.start) / PAGE as u64) as u32
             }
-            Host::Xen(_) => 0,
+            CrashedSystem::Xen(_) => 0,
         }
     }
 
@@ -233,10 +233,10 @@ impl Case {
     fn machine(&self, reserve: &str, stage1: Stage1Initrd) -> Result<Machine> {
         let parameters = format!("{reserve} {}", self.host_args);
         let mut machine = match self.host {
-            Host::Linux(kernel) => Machine::stage1(self.firmware, stage1)?
+            CrashedSystem::Linux(kernel) => Machine::stage1(self.firmware, stage1)?
                 .linux(kernel)?
                 .append(parameters.trim()),
-            Host::Xen(version) => Machine::xen(version, parameters.trim(), "", stage1)?
+            CrashedSystem::Xen(version) => Machine::xen(version, parameters.trim(), "", stage1)?
                 .linux(self.dom0)?
                 .append(SMALL_DOM0),
         };

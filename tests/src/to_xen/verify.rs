@@ -3,12 +3,12 @@
 use anyhow::{Context, Result, ensure};
 use images::guest::CRASH;
 
-use super::{CPUS, Case, same};
-use crate::crash::{Host, makedumpfile_counts};
+use super::{CPUS, ToXenCase, same};
+use crate::crash::{CrashedSystem, makedumpfile_counts};
 use crate::known_pages::MARKER;
 use crate::outcome::Outcome;
 
-impl Case {
+impl ToXenCase {
     pub(super) fn verify(&self, name: &str, outcome: &Outcome, digest: &str) -> Result<()> {
         let value = |key: &str| {
             let found = outcome.value(&format!("{CRASH}{key}="));
@@ -35,7 +35,7 @@ impl Case {
         );
         self.notes(outcome)?;
         // makedumpfile needs an option for a dump of Xen
-        if let Host::Linux(kernel) = self.host
+        if let CrashedSystem::Linux(kernel) = self.host
             && makedumpfile_counts(name, kernel, outcome)
         {
             is("dmesg", "ok")?;
@@ -49,7 +49,7 @@ impl Case {
     /// handoff.
     fn expected_cpus(&self, outcome: &Outcome) -> Result<u32> {
         match self.host {
-            Host::Linux(_) => {
+            CrashedSystem::Linux(_) => {
                 let id = self.apic_id.unwrap_or(self.cpu);
                 let who = if self.cpu == 0 {
                     format!("in long mode on the boot CPU, apic id {id}, ")
@@ -60,7 +60,7 @@ impl Case {
                 Ok(self.cpus)
             }
             // Xen chooses the physical CPU of dom0's panicking CPU
-            Host::Xen(_) => {
+            CrashedSystem::Xen(_) => {
                 ensure!(outcome.contains("entered by xen"), "not by Xen");
                 let application = outcome.contains("in long mode on an application CPU");
                 Ok(CPUS - u32::from(application))
@@ -112,7 +112,7 @@ impl Case {
             self.online
         );
         ensure!(count("VMCOREINFO ") == 1, "VMCOREINFO: {notes:?}");
-        let xen = usize::from(matches!(self.host, Host::Xen(_)));
+        let xen = usize::from(matches!(self.host, CrashedSystem::Xen(_)));
         ensure!(count("VMCOREINFO_XEN ") == xen, "of Xen: {notes:?}");
         Ok(())
     }

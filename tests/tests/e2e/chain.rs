@@ -3,9 +3,9 @@
 use anyhow::Result;
 use images::assets::{OVMF, require};
 use tests::Firmware;
-use tests::chain::{Chain, Kernel};
+use tests::chain::{Chain, ChainKernel};
 
-use Kernel::{Linux, Xen};
+use ChainKernel::{Linux, Xen};
 
 tests::cases! {
     linux_to_linux_to_xen_and_back_on_ovmf: restored 170 s, "slow";

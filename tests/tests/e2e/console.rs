@@ -18,11 +18,11 @@ use handoff::spec::{Console, Drill};
 use handoff::uart::{FCR, IER, LCR, LSR, LSR_TEMT, LSR_THRE, MCR, POLL_LIMIT};
 use images::launch;
 use images::payloads::MB2_FIXED;
-use mbtool::host::{Entry, Host, Kind, LowMemory, Rsdp};
+use mbtool::host::{FoundRsdp, Host, LowMemory, MapEntry, MemoryKind};
 use mbtool::image::Image;
 use mbtool::plan::{Plan, Request, plan};
 use mbtool::ramlog;
-use tests::dump::Dump;
+use tests::dump::WholeDump;
 use tests::gdb::{self, Gdb};
 use tests::{DEBUG_EXIT, Firmware, Machine, Outcome};
 
@@ -51,18 +51,18 @@ const COM1: Console = Console::Pio {
 
 /// QEMU's memory below [`HIDDEN`].
 fn host() -> Host {
-    let entry = |start, end, kind| Entry { start, end, kind };
+    let entry = |start, end, kind| MapEntry { start, end, kind };
     Host {
         memory_map: vec![
-            entry(0, 0x9_fc00, Kind::Ram),
-            entry(0x9_fc00, 0xa_0000, Kind::Reserved),
-            entry(0xf_0000, 0x10_0000, Kind::Reserved),
-            entry(0x10_0000, HIDDEN, Kind::Ram),
+            entry(0, 0x9_fc00, MemoryKind::Ram),
+            entry(0x9_fc00, 0xa_0000, MemoryKind::Reserved),
+            entry(0xf_0000, 0x10_0000, MemoryKind::Reserved),
+            entry(0x10_0000, HIDDEN, MemoryKind::Ram),
         ],
         low_memory: LowMemory {
             bda_ebda_segment: Some(0x9fc0),
             bda_base_kib: Some(639),
-            rsdp: Some(Rsdp {
+            rsdp: Some(FoundRsdp {
                 addr: 0xf_5a40,
                 revision: 0,
             }),
@@ -84,7 +84,7 @@ fn planned(consoles: Vec<Console>, drill: Drill) -> Result<Plan> {
 /// Returns the plan as passed to the kernel, with more segments.
 fn packed(plan: &Plan, more: &[(u64, Vec<u8>)]) -> Vec<u8> {
     let segments = plan.kernel_segments.iter();
-    let mut all: Vec<launch::Segment<'_>> = segments
+    let mut all: Vec<launch::LaunchSegment<'_>> = segments
         .map(|s| (s.dest.start, s.dest.len(), &s.data[..]))
         .collect();
     all.extend(more.iter().map(|(at, bytes)| (*at, 4096, &bytes[..])));
@@ -202,7 +202,7 @@ fn everywhere(name: &str, addr: u64, stride: u8, width: u8, drill: Drill) -> Res
     assert_eq!(handoff_text(&log)?, serial.replace('\r', ""));
 
     // one intact dump of the right fault
-    let dump = Dump::parse(&text.lines().map(str::to_owned).collect::<Vec<_>>())?;
+    let dump = WholeDump::parse(&text.lines().map(str::to_owned).collect::<Vec<_>>())?;
     let (vector, mode, phase) = dump.place()?;
     assert_eq!(vector, 6);
     if drill == Drill::FaultLong {

@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use images::assets::{Asset, LINUX_6_1, LINUX_6_12, LINUX_7};
-use tests::crash::{Host, Report, Scenario, Trigger, makedumpfile_counts};
+use tests::crash::{CrashOutcome, CrashScenario, CrashedSystem, Trigger, makedumpfile_counts};
 use tests::{Board, Firmware};
 
 tests::cases! {
@@ -13,12 +13,12 @@ tests::cases! {
     crash_linux_7_q35_ovmf_6_gib_on_cpu_3: booted 30 s on LINUX_7;
 }
 
-fn on(kernel: &'static Asset, cpu: u32) -> Scenario {
-    Scenario::new(Host::Linux(kernel), Trigger::Panic(cpu))
+fn on(kernel: &'static Asset, cpu: u32) -> CrashScenario {
+    CrashScenario::new(CrashedSystem::Linux(kernel), Trigger::Panic(cpu))
 }
 
 /// Runs it as `name`. makedumpfile filters the dump, and finds the panic in the kernel's log.
-fn filtered(name: &str, scenario: &Scenario) -> Result<()> {
+fn filtered(name: &str, scenario: &CrashScenario) -> Result<()> {
     let report = scenario.check(name)?;
     if makedumpfile_counts(name, scenario.linux(), &report.outcome) {
         read_by_makedumpfile(&report)?;
@@ -26,7 +26,7 @@ fn filtered(name: &str, scenario: &Scenario) -> Result<()> {
     Ok(())
 }
 
-fn read_by_makedumpfile(report: &Report) -> Result<()> {
+fn read_by_makedumpfile(report: &CrashOutcome) -> Result<()> {
     for what in ["dmesg", "dump"] {
         ensure!(
             report.get(what)? == "ok",
@@ -46,7 +46,7 @@ fn crash_linux_6_1_seabios_on_cpu_2() -> Result<()> {
 }
 
 fn crash_linux_6_1_ovmf_on_cpu_2() -> Result<()> {
-    let scenario = Scenario {
+    let scenario = CrashScenario {
         firmware: Firmware::Ovmf,
         ..on(&LINUX_6_1, 2)
     };
@@ -59,7 +59,7 @@ fn crash_linux_6_12_on_cpu_0() -> Result<()> {
 
 /// Memory on both sides of 4 GiB.
 fn crash_linux_7_q35_ovmf_6_gib_on_cpu_3() -> Result<()> {
-    let scenario = Scenario {
+    let scenario = CrashScenario {
         firmware: Firmware::Ovmf,
         board: Board::Q35,
         memory_mib: 6144,

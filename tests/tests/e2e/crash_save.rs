@@ -3,8 +3,8 @@
 
 use anyhow::{Context, Result, ensure};
 use images::guest::CRASH;
-use tests::save::{Saver, Scenario};
-use tests::{Outcome, Reason};
+use tests::save::{SaveScenario, Saver};
+use tests::{EndReason, Outcome};
 
 tests::cases! {
     crash_save_in_dom0: booted 30 s;
@@ -14,7 +14,7 @@ tests::cases! {
     crash_save_that_stops_is_reset_by_xen: booted 60 s, "slow";
 }
 
-const SAVE: Scenario = Scenario {
+const SAVE: SaveScenario = SaveScenario {
     saver: Saver::Linux,
     config: "",
     start: "mbtool crash save",
@@ -65,7 +65,7 @@ fn read_by(outcome: &Outcome, tools: &[&str]) -> Result<()> {
 
 /// makedumpfile in the dom0 of a Xen.
 fn crash_save_in_dom0() -> Result<()> {
-    let scenario = Scenario {
+    let scenario = SaveScenario {
         saver: Saver::Xen("4.20"),
         ..SAVE
     };
@@ -79,7 +79,7 @@ fn crash_save_in_dom0() -> Result<()> {
 }
 
 fn crash_save_in_linux() -> Result<()> {
-    let scenario = Scenario {
+    let scenario = SaveScenario {
         watchdog: true,
         ..SAVE
     };
@@ -94,7 +94,7 @@ fn crash_save_in_linux() -> Result<()> {
 
 /// A collector that sleeps forever is killed, and the dump is copied unchanged: an ELF file.
 fn crash_save_after_a_collector_that_hangs() -> Result<()> {
-    let scenario = Scenario {
+    let scenario = SaveScenario {
         config: "collector = \"hangs for ever\"\nwatchdog = 30",
         ..SAVE
     };
@@ -111,8 +111,8 @@ fn crash_save_after_a_collector_that_hangs() -> Result<()> {
 }
 
 /// The saver is stopped, and the machine is reset.
-fn is_reset(name: &str, scenario: Scenario, by: &[&str]) -> Result<()> {
-    let scenario = Scenario {
+fn is_reset(name: &str, scenario: SaveScenario, by: &[&str]) -> Result<()> {
+    let scenario = SaveScenario {
         config: "collector = \"hangs\"\nwatchdog = 30",
         start: STOPPED,
         looks: false,
@@ -129,7 +129,7 @@ fn is_reset(name: &str, scenario: Scenario, by: &[&str]) -> Result<()> {
             "it went on: {after:?}"
         );
         ensure!(
-            matches!(outcome.reason, Reason::Exited(_)),
+            matches!(outcome.reason, EndReason::Exited(_)),
             "no reset: {}",
             outcome.describe()
         );
@@ -139,7 +139,7 @@ fn is_reset(name: &str, scenario: Scenario, by: &[&str]) -> Result<()> {
 }
 
 fn crash_save_that_stops_is_reset_by_the_machines_watchdog() -> Result<()> {
-    let scenario = Scenario {
+    let scenario = SaveScenario {
         watchdog: true,
         ..SAVE
     };
@@ -148,7 +148,7 @@ fn crash_save_that_stops_is_reset_by_the_machines_watchdog() -> Result<()> {
 }
 
 fn crash_save_that_stops_is_reset_by_xen() -> Result<()> {
-    let scenario = Scenario {
+    let scenario = SaveScenario {
         saver: Saver::Xen("4.20"),
         ..SAVE
     };

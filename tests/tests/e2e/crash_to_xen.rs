@@ -7,8 +7,8 @@
 
 use anyhow::Result;
 use images::assets::{LINUX_6_12, LINUX_7};
-use tests::crash::Host;
-use tests::to_xen::{CASE, CPUS, Case};
+use tests::crash::CrashedSystem;
+use tests::to_xen::{CASE, CPUS, ToXenCase};
 use tests::{Board, Firmware};
 
 tests::cases! {
@@ -59,7 +59,7 @@ const SKYLAKE: &str = "Skylake-Client-noTSX-IBRS,-smap";
 const EPYC: &str = "EPYC-v1,-monitor";
 
 /// The smallest machine, with less memory to compare.
-const SMALL: Case = Case {
+const SMALL: ToXenCase = ToXenCase {
     memory_mib: 1280,
     crashkernel: "512M",
     ..CASE
@@ -71,9 +71,9 @@ fn crash_to_xen_4_20_on_cpu_2() -> Result<()> {
 
 /// Linux 7 requires all of dom0's range to be RAM.
 fn crash_linux_7_to_xen_4_17_ovmf_q35_intel_on_cpu_0() -> Result<()> {
-    let case = Case {
+    let case = ToXenCase {
         xen: "4.17",
-        host: Host::Linux(&LINUX_7),
+        host: CrashedSystem::Linux(&LINUX_7),
         dom0: &LINUX_7,
         firmware: Firmware::Ovmf,
         board: Board::Q35,
@@ -88,8 +88,8 @@ fn crash_linux_7_to_xen_4_17_ovmf_q35_intel_on_cpu_0() -> Result<()> {
 /// An initramfs of 75 MB: dom0's range is half as large again. APIC id and number of the crashing
 /// CPU differ.
 fn crash_busy_linux_6_12_to_xen_4_20_amd_large_initrd_sparse_apic_ids() -> Result<()> {
-    let case = Case {
-        host: Host::Linux(&LINUX_6_12),
+    let case = ToXenCase {
+        host: CrashedSystem::Linux(&LINUX_6_12),
         dom0: &LINUX_6_12,
         model: Some(EPYC),
         topology: Some(SPARSE),
@@ -106,7 +106,7 @@ fn crash_busy_linux_6_12_to_xen_4_20_amd_large_initrd_sparse_apic_ids() -> Resul
 }
 
 fn crash_to_xen_4_17_with_cpus_offline() -> Result<()> {
-    let case = Case {
+    let case = ToXenCase {
         xen: "4.17",
         model: Some("Nehalem"),
         host_args: "cpu0_hotplug",
@@ -119,7 +119,7 @@ fn crash_to_xen_4_17_with_cpus_offline() -> Result<()> {
 
 /// Interrupts are remapped and the local APICs are in x2APIC mode, also for Xen.
 fn crash_to_xen_4_20_x2apic_on_cpu_2() -> Result<()> {
-    let case = Case {
+    let case = ToXenCase {
         board: Board::Q35,
         model: Some("Nehalem,+x2apic"),
         devices: &["intel-iommu,intremap=on,eim=on"],
@@ -130,8 +130,8 @@ fn crash_to_xen_4_20_x2apic_on_cpu_2() -> Result<()> {
 }
 
 fn crash_xen_4_20_by_its_debug_key_to_xen_4_20() -> Result<()> {
-    let case = Case {
-        host: Host::Xen("4.20"),
+    let case = ToXenCase {
+        host: CrashedSystem::Xen("4.20"),
         dom0: &LINUX_6_12,
         key: true,
         crashkernel: "512M@256M",
@@ -142,8 +142,8 @@ fn crash_xen_4_20_by_its_debug_key_to_xen_4_20() -> Result<()> {
 
 /// The region covers dom0's range: nothing is copied there.
 fn crash_xen_4_17_to_xen_4_17_at_16_mib() -> Result<()> {
-    let case = Case {
-        host: Host::Xen("4.17"),
+    let case = ToXenCase {
+        host: CrashedSystem::Xen("4.17"),
         xen: "4.17",
         crashkernel: "512M@16M",
         // one of dom0's
@@ -154,7 +154,7 @@ fn crash_xen_4_17_to_xen_4_17_at_16_mib() -> Result<()> {
 }
 
 fn crash_to_xen_4_20_on_cpu_0() -> Result<()> {
-    let case = Case {
+    let case = ToXenCase {
         cpu: 0,
         cpus: CPUS,
         memory_mib: 3072,
@@ -164,7 +164,7 @@ fn crash_to_xen_4_20_on_cpu_0() -> Result<()> {
 }
 
 fn crash_to_xen_4_17_on_cpu_2() -> Result<()> {
-    let case = Case {
+    let case = ToXenCase {
         xen: "4.17",
         ..SMALL
     };
@@ -172,7 +172,7 @@ fn crash_to_xen_4_17_on_cpu_2() -> Result<()> {
 }
 
 fn crash_to_xen_4_17_on_cpu_0() -> Result<()> {
-    let case = Case {
+    let case = ToXenCase {
         xen: "4.17",
         cpu: 0,
         cpus: CPUS,
@@ -182,7 +182,7 @@ fn crash_to_xen_4_17_on_cpu_0() -> Result<()> {
 }
 
 fn crash_to_xen_4_20_ovmf_on_cpu_0() -> Result<()> {
-    let case = Case {
+    let case = ToXenCase {
         firmware: Firmware::Ovmf,
         cpu: 0,
         cpus: CPUS,
@@ -192,7 +192,7 @@ fn crash_to_xen_4_20_ovmf_on_cpu_0() -> Result<()> {
 }
 
 fn crash_to_xen_4_20_ovmf_q35_on_cpu_2() -> Result<()> {
-    let case = Case {
+    let case = ToXenCase {
         firmware: Firmware::Ovmf,
         board: Board::Q35,
         ..CASE
@@ -201,7 +201,7 @@ fn crash_to_xen_4_20_ovmf_q35_on_cpu_2() -> Result<()> {
 }
 
 fn crash_to_xen_4_17_ovmf_on_cpu_2() -> Result<()> {
-    let case = Case {
+    let case = ToXenCase {
         xen: "4.17",
         firmware: Firmware::Ovmf,
         ..SMALL
@@ -210,7 +210,7 @@ fn crash_to_xen_4_17_ovmf_on_cpu_2() -> Result<()> {
 }
 
 fn crash_to_xen_4_17_ovmf_on_cpu_0() -> Result<()> {
-    let case = Case {
+    let case = ToXenCase {
         xen: "4.17",
         firmware: Firmware::Ovmf,
         cpu: 0,
@@ -221,8 +221,8 @@ fn crash_to_xen_4_17_ovmf_on_cpu_0() -> Result<()> {
 }
 
 fn crash_linux_7_to_xen_4_20_q35_intel_on_cpu_2() -> Result<()> {
-    let case = Case {
-        host: Host::Linux(&LINUX_7),
+    let case = ToXenCase {
+        host: CrashedSystem::Linux(&LINUX_7),
         dom0: &LINUX_7,
         board: Board::Q35,
         model: Some(SKYLAKE),
@@ -232,7 +232,7 @@ fn crash_linux_7_to_xen_4_20_q35_intel_on_cpu_2() -> Result<()> {
 }
 
 fn crash_to_xen_4_20_large_initrd_6_gib_on_cpu_3() -> Result<()> {
-    let case = Case {
+    let case = ToXenCase {
         board: Board::Q35,
         memory_mib: 6144,
         cpu: 3,
@@ -243,8 +243,8 @@ fn crash_to_xen_4_20_large_initrd_6_gib_on_cpu_3() -> Result<()> {
 }
 
 fn crash_linux_6_12_to_xen_with_dom0_6_12_on_cpu_1() -> Result<()> {
-    let case = Case {
-        host: Host::Linux(&LINUX_6_12),
+    let case = ToXenCase {
+        host: CrashedSystem::Linux(&LINUX_6_12),
         dom0: &LINUX_6_12,
         cpu: 1,
         ..SMALL
@@ -254,7 +254,7 @@ fn crash_linux_6_12_to_xen_with_dom0_6_12_on_cpu_1() -> Result<()> {
 
 /// The alternative: one CPU, as requested.
 fn crash_to_xen_nosmp_on_cpu_2() -> Result<()> {
-    let case = Case {
+    let case = ToXenCase {
         xen_args: "nosmp",
         cpus: 1,
         ..SMALL
@@ -264,7 +264,7 @@ fn crash_to_xen_nosmp_on_cpu_2() -> Result<()> {
 
 /// Nearly all memory is known pages.
 fn crash_to_xen_with_memory_full_on_cpu_1() -> Result<()> {
-    let case = Case {
+    let case = ToXenCase {
         cpu: 1,
         pages: 200_000,
         ..CASE
@@ -273,7 +273,7 @@ fn crash_to_xen_with_memory_full_on_cpu_1() -> Result<()> {
 }
 
 fn crash_busy_linux_to_xen_4_17_on_cpu_2() -> Result<()> {
-    let case = Case {
+    let case = ToXenCase {
         xen: "4.17",
         before: BUSY,
         parallel: true,
@@ -283,8 +283,8 @@ fn crash_busy_linux_to_xen_4_17_on_cpu_2() -> Result<()> {
 }
 
 fn crash_xen_4_20_to_xen_4_20() -> Result<()> {
-    let case = Case {
-        host: Host::Xen("4.20"),
+    let case = ToXenCase {
+        host: CrashedSystem::Xen("4.20"),
         memory_mib: 2048,
         // one of dom0's
         cpu: 1,
@@ -295,8 +295,8 @@ fn crash_xen_4_20_to_xen_4_20() -> Result<()> {
 }
 
 fn crash_xen_4_17_by_its_debug_key_to_xen_4_17() -> Result<()> {
-    let case = Case {
-        host: Host::Xen("4.17"),
+    let case = ToXenCase {
+        host: CrashedSystem::Xen("4.17"),
         xen: "4.17",
         key: true,
         crashkernel: "512M@256M",
@@ -309,7 +309,7 @@ fn crash_xen_4_17_by_its_debug_key_to_xen_4_17() -> Result<()> {
 fn crash_to_xen_4_20_in_what_is_advised_on_cpu_2() -> Result<()> {
     let advised = CASE.advised("crash_to_xen_4_20_advised")?;
     eprintln!("advised: crashkernel={advised}");
-    let case = Case {
+    let case = ToXenCase {
         crashkernel: advised.leak(),
         ..CASE
     };

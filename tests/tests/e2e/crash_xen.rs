@@ -2,7 +2,7 @@
 //! of the machine's memory in /proc/vmcore, with the notes of Xen and of dom0's Linux.
 
 use anyhow::{Result, ensure};
-use tests::crash::{Host, Report, Scenario, Trigger};
+use tests::crash::{CrashOutcome, CrashScenario, CrashedSystem, Trigger};
 
 tests::cases! {
     crash_xen_4_17_dom0_panics: booted 40 s, "slow";
@@ -12,12 +12,12 @@ tests::cases! {
 }
 
 fn check(version: &'static str, trigger: Trigger, name: &str) -> Result<()> {
-    let report = Scenario::new(Host::Xen(version), trigger).check(name)?;
+    let report = CrashScenario::new(CrashedSystem::Xen(version), trigger).check(name)?;
     notes(&report)
 }
 
 /// Xen's notes: of itself, of each CPU, and its VMCOREINFO besides Linux's.
-fn notes(report: &Report) -> Result<()> {
+fn notes(report: &CrashOutcome) -> Result<()> {
     let count = |wanted: &str| report.notes.iter().filter(|name| *name == wanted).count();
     ensure!(count("VMCOREINFO_XEN") == 1, "{:?}", report.notes);
     // one for each CPU, and one for all

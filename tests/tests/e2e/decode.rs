@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use images::assets::{self, BUSYBOX, OVMF, QEMU};
 use images::guest::Stage1;
-use mbtool::cmd::decode::{Options, SymbolArg, run_on};
+use mbtool::cmd::decode::{DecodeOptions, SymbolArg, run_on};
 use serde_json::Value;
 use tests::{FIRST_LINUX, Firmware, Machine, mbtool_bin, target_dir};
 
@@ -21,9 +21,9 @@ const DEADLINE: Duration = Duration::from_secs(120);
 const HALTED: &str = "[handoff] halted";
 
 /// Runs `mbtool decode --json` on a log.
-fn decode(options: &Options, log: &str) -> Result<Vec<Value>> {
+fn decode(options: &DecodeOptions, log: &str) -> Result<Vec<Value>> {
     let mut out = Vec::new();
-    let options = &Options {
+    let options = &DecodeOptions {
         json: true,
         ..options.clone()
     };
@@ -64,12 +64,12 @@ fn xen_without_a_bios_data_area_is_caught_and_named() -> Result<()> {
 
     // the log alone, and the symbols
     let log = outcome.lines.join("\r\n");
-    let mut options = Options {
+    let mut options = DecodeOptions {
         symbols: vec![SymbolArg {
             path: symbols.path()?.to_owned(),
             base: None,
         }],
-        ..Options::default()
+        ..DecodeOptions::default()
     };
     let dumps = decode(&options, &log)?;
     let [dump] = &dumps[..] else {
@@ -112,7 +112,7 @@ fn xen_without_a_bios_data_area_is_caught_and_named() -> Result<()> {
     assert_eq!(planned[0]["addresses"][0], *rip);
 
     // without symbols the segment is still known
-    let bare = decode(&Options::default(), &log)?;
+    let bare = decode(&DecodeOptions::default(), &log)?;
     assert_eq!(bare[0]["addresses"][0]["place"], rip["place"]);
     assert_eq!(bare[0]["addresses"][0]["symbol"], Value::Null);
     Ok(())

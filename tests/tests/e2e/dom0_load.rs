@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use images::guest::Stage1;
 use images::payloads::MB2_RELOC_HIGHEST;
-use images::report::{Body, Report};
+use images::report::{PayloadReport, TagBody};
 use serde_json::Value;
 use tests::Outcome;
 use tests::attempt::{self, Attempt};
@@ -33,7 +33,7 @@ fn run(name: &str, version: &str, xen_args: &str, script: &str) -> Result<Outcom
         .run(name, DEADLINE, &[])
 }
 
-fn bodies(report: &Report) -> impl Iterator<Item = &Body> {
+fn bodies(report: &PayloadReport) -> impl Iterator<Item = &TagBody> {
     let tags = report.mbi.iter().flat_map(|mbi| &mbi.tags);
     tags.map(|tag| &tag.body)
 }
@@ -70,7 +70,7 @@ fn load_and_leave(version: &str) -> Result<()> {
     let outcome = run(&name, version, "crashkernel=256M@256M", &script)?;
     let report = outcome.report()?;
     let cmdline =
-        |body: &Body| matches!(body, Body::Cmdline { text, .. } if text == "alpha=1 omega");
+        |body: &TagBody| matches!(body, TagBody::Cmdline { text, .. } if text == "alpha=1 omega");
     assert!(bodies(&report).any(cmdline), "{report:?}");
     assert!(report.image.sha256_valid);
 
@@ -203,8 +203,7 @@ fn the_balloon_makes_room_for_a_large_image() -> Result<()> {
         huge.stderr
     );
     let report = outcome.report()?;
-    let module =
-        |body: &Body| matches!(body, Body::Module { start, end, .. } if end - start == 256 << 20);
+    let module = |body: &TagBody| matches!(body, TagBody::Module { start, end, .. } if end - start == 256 << 20);
     assert_eq!(
         bodies(&report).filter(|body| module(body)).count(),
         1,

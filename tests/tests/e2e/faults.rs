@@ -8,14 +8,14 @@ use handoff::abi::{Area, STACK_SIZE};
 use handoff::spec::{Console, Verify};
 use images::launch;
 use images::payloads::{EXIT_STATUS, FAULT32_OFFSET, FAULT32_REGISTERS, MB2_FAULT32, MB2_FIXED};
-use images::report::{Body, Report};
+use images::report::{PayloadReport, TagBody};
 use mbtool::host::Host;
 use mbtool::image::Image;
 use mbtool::plan::{Module, Plan, Request, plan};
 use sha2::{Digest, Sha256};
-use tests::dump::Dump;
-use tests::payload_guest::{DEADLINE, Loaded, PayloadGuest, modules};
-use tests::{DEBUG_EXIT, Firmware, Machine, Outcome, Reason};
+use tests::dump::WholeDump;
+use tests::payload_guest::{DEADLINE, GuestLoad, PayloadGuest, modules};
+use tests::{DEBUG_EXIT, EndReason, Firmware, Machine, Outcome};
 
 tests::cases! {
     a_corrupted_module_is_named_and_not_started: restored 4 s;
@@ -42,10 +42,10 @@ fn fixed() -> PayloadGuest {
 }
 
 /// Checks that the handoff halted, without a reset and without further output.
-fn halted(loaded: &Loaded) -> Result<()> {
+fn halted(loaded: &GuestLoad) -> Result<()> {
     let outcome = &loaded.outcome;
     ensure!(
-        outcome.reason == Reason::Failure(HALTED.to_owned()) && outcome.ended.is_none(),
+        outcome.reason == EndReason::Failure(HALTED.to_owned()) && outcome.ended.is_none(),
         "{}",
         outcome.describe()
     );
@@ -54,7 +54,7 @@ fn halted(loaded: &Loaded) -> Result<()> {
     Ok(())
 }
 
-fn not_started(loaded: &Loaded) {
+fn not_started(loaded: &GuestLoad) {
     assert!(!loaded.outcome.contains("MBTOOL-PAYLOAD"));
     assert!(!loaded.outcome.contains("[handoff] jump to"));
 }
@@ -74,7 +74,7 @@ fn sha256(bytes: &[u8]) -> String {
 
 /// Returns the handoff's expected line about module 1, with checksums computed
 /// here.
-fn complaint(loaded: &Loaded) -> Result<String> {
+fn complaint(loaded: &GuestLoad) -> Result<String> {
     let module = &modules()?[1];
     let segment = loaded.plan.segment("module 1: ")?;
     let expected = crc32fast::hash(&module.content);
@@ -112,7 +112,7 @@ fn a_corrupted_module_resets_the_machine_if_asked_to() -> Result<()> {
     let guest = fixed().options(&["--drill", "corrupt=module 1", "--on-fault", "reset"]);
     let loaded = guest.run("fault_corrupt_reset", None)?;
     // QEMU ends at a reset (-no-reboot), with another status than a payload makes it end with
-    let Reason::Exited(status) = loaded.outcome.reason else {
+    let EndReason::Exited(status) = loaded.outcome.reason else {
         anyhow::bail!("{}", loaded.outcome.describe());
     };
     assert_eq!(status.code(), Some(0));
@@ -127,17 +127,17 @@ fn a_corrupted_module_resets_the_machine_if_asked_to() -> Result<()> {
 }
 
 /// Returns the dump, which is followed only by the requested end.
-fn dump(loaded: &Loaded) -> Result<Dump> {
+fn dump(loaded: &GuestLoad) -> Result<WholeDump> {
     let lines = loaded.handoff();
     let [.., end, halted] = lines[..] else {
         panic!("{lines:#?}")
     };
     assert!(end.starts_with(handoff::dump::END), "{end}");
     assert_eq!(halted, HALTED);
-    Dump::parse(&loaded.outcome.lines).with_context(|| loaded.outcome.describe())
+    WholeDump::parse(&loaded.outcome.lines).with_context(|| loaded.outcome.describe())
 }
 
-fn drill_dumps(drill: &str, test: &str) -> Result<Dump> {
+fn drill_dumps(drill: &str, test: &str) -> Result<WholeDump> {
     let guest = fixed().options(&["--drill", drill]);
     let loaded = guest.run(test, Some(HALTED))?;
     halted(&loaded)?;
@@ -233,7 +233,7 @@ fn machine() -> Result<Host> {
 
 /// Runs a plan made for [`machine`] with the launcher.
 fn launched(name: &str, plan: &Plan) -> Result<Outcome> {
-    let segments: Vec<launch::Segment<'_>> = plan
+    let segments: Vec<launch::LaunchSegment<'_>> = plan
         .kernel_segments
         .iter()
         .map(|segment| (segment.dest.start, segment.dest.len(), &segment.data[..]))
@@ -302,16 +302,16 @@ fn it_is_verification_that_stops_a_damaged_module() -> Result<()> {
             outcome.ended_with(HALTED)?;
             continue;
         }
-        let Reason::Exited(status) = outcome.reason else {
+        let EndReason::Exited(status) = outcome.reason else {
             anyhow::bail!("{}", outcome.describe());
         };
         assert_eq!(status.code(), Some(EXIT_STATUS));
-        let report = Report::parse(&outcome.lines.join("\n"))?;
+        let report = PayloadReport::parse(&outcome.lines.join("\n"))?;
         let mbi = report.mbi.context("no boot information")?;
         let digests: Vec<&String> = mbi
             .of_type(3)
             .filter_map(|body| match body {
-                Body::Module { sha256, .. } => Some(sha256),
+                TagBody::Module { sha256, .. } => Some(sha256),
                 _ => None,
             })
             .collect();

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use images::guest::Stage1;
 use images::jump_kernel;
 use tests::dump::HANDOFF;
-use tests::jump::{MARKER, Place, image};
+use tests::jump::{JumpPlace, MARKER, image};
 use tests::{Firmware, Machine, jump_guest_bin};
 
 tests::cases! {
@@ -47,7 +47,7 @@ fn there_and_back(test: &str, cpus: u32) -> Result<()> {
     assert!(start.starts_with(online), "{start}");
     let (_, digest) = start.split_once("digest ").expect("a digest");
     for round in 1..=ROUNDS {
-        let place = Place::of(round).name();
+        let place = JumpPlace::of(round).name();
         let line = format!("{MARKER}round {round} over {place} at ");
         let line = outcome
             .value(&line)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use images::guest::Stage1;
-use tests::{Firmware, Machine, Reason, mbtool_bin};
+use tests::{EndReason, Firmware, Machine, mbtool_bin};
 
 tests::cases! {
     linux_boots_on_seabios: booted 10 s;
@@ -51,7 +51,7 @@ fn a_failing_command_ends_the_run() -> Result<()> {
     )?;
     assert_eq!(
         outcome.reason,
-        Reason::Failure("MBTOOL-STAGE1 FAIL rc=7".to_owned())
+        EndReason::Failure("MBTOOL-STAGE1 FAIL rc=7".to_owned())
     );
     assert!(
         outcome

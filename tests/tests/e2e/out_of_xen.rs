@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use images::assets::{self, Asset, LINUX_6_1};
 use images::guest::{self, DOM0, STAGE1, Stage1};
 use images::payloads::{MB2_FIXED, MB2_RELOC_HIGHEST};
-use images::report::Report;
+use images::report::PayloadReport;
 use tests::{Board, DEBUG_EXIT, FIRST_LINUX, Machine, Outcome, mbtool_bin};
 
 tests::cases! {
@@ -149,7 +149,7 @@ impl Case {
     }
 
     /// Runs it as `name` up to a payload that reports and ends QEMU.
-    fn payload(&self, name: &str, image: &[u8]) -> Result<(Outcome, Report)> {
+    fn payload(&self, name: &str, image: &[u8]) -> Result<(Outcome, PayloadReport)> {
         let outcome = self.run(name, &[], &[("payload", image)])?;
         let report = outcome.report()?;
         ensure!(report.image.sha256_valid, "the image arrived damaged");

@@ -7,9 +7,9 @@ use anyhow::{Context, Result, ensure};
 use handoff::abi::{Area, STACK_SIZE};
 use handoff::addr::{MIB, PAGE_SIZE, align_down, align_up};
 use images::payloads::{REPORTING, REPORTING_MB1};
-use images::report::{MULTIBOOT1_MAGIC, MULTIBOOT2_MAGIC, Pointers, Report};
+use images::report::{MULTIBOOT1_MAGIC, MULTIBOOT2_MAGIC, PayloadReport, Pointers};
 use tests::Firmware;
-use tests::payload_guest::{Loaded, PayloadGuest};
+use tests::payload_guest::{GuestLoad, PayloadGuest};
 use tests::plan_json::{PlanJson, number};
 
 mod mb1;
@@ -48,7 +48,7 @@ fn arrives(name: &'static str, firmware: Firmware) -> Result<()> {
     checked.with_context(|| format!("see {}", loaded.outcome.log.display()))
 }
 
-fn check(name: &str, loaded: &Loaded, report: &Report) -> Result<()> {
+fn check(name: &str, loaded: &GuestLoad, report: &PayloadReport) -> Result<()> {
     let plan = &loaded.plan;
     image(name, plan, report)?;
     placed(name, plan)?;
@@ -84,7 +84,7 @@ fn check(name: &str, loaded: &Loaded, report: &Report) -> Result<()> {
 
 /// Checks that the image is at its planned address, intact, and relocated by
 /// its type.
-fn image(name: &str, plan: &PlanJson, report: &Report) -> Result<()> {
+fn image(name: &str, plan: &PlanJson, report: &PayloadReport) -> Result<()> {
     let (base, size) = (plan.number("/image/base")?, plan.number("/image/size")?);
     assert_eq!(plan.at("/image/name")?, name);
     assert_eq!(report.variant, name);
@@ -149,7 +149,7 @@ fn placed(name: &str, plan: &PlanJson) -> Result<()> {
 }
 
 /// Checks the exit table of docs/handoff-abi.md.
-fn registers(plan: &PlanJson, report: &Report, magic: u64) -> Result<()> {
+fn registers(plan: &PlanJson, report: &PayloadReport, magic: u64) -> Result<()> {
     let r = &report.registers;
     assert_eq!(plan.number("/exit/registers/eax")?, magic);
     assert_eq!(r.eax, magic);
@@ -179,7 +179,7 @@ fn registers(plan: &PlanJson, report: &Report, magic: u64) -> Result<()> {
 
 /// Checks that the handoff verified every loaded segment and printed the jump
 /// target.
-fn verified(loaded: &Loaded, protocol: &str) -> Result<()> {
+fn verified(loaded: &GuestLoad, protocol: &str) -> Result<()> {
     let plan = &loaded.plan;
     let lines = loaded.handoff();
     for segment in plan.list("/segments")? {

@@ -9,11 +9,11 @@ use anyhow::{Context, Result};
 use handoff::addr::PhysRange;
 use handoff::spec::Console;
 use images::payloads::{self, MB2_FIXED};
-use images::report::{Body as Got, MULTIBOOT2_MAGIC, Report};
+use images::report::{MULTIBOOT2_MAGIC, PayloadReport, TagBody as Got};
 use images::{launch, payloads::REPORTING};
-use mbtool::host::{CrashRegion, Entry, Host, Kind, LowMemory, Rsdp};
+use mbtool::host::{CrashRegion, FoundRsdp, Host, LowMemory, MapEntry, MemoryKind};
 use mbtool::image::Image;
-use mbtool::plan::sent::Body as Want;
+use mbtool::plan::sent::SentTagBody as Want;
 use mbtool::plan::{Bytes, Module, Plan, Request, plan};
 use sha2::{Digest, Sha256};
 use tests::{DEBUG_EXIT, Firmware, Machine};
@@ -29,7 +29,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const MODULE_LEN: u32 = 3_000_001;
 
 /// Runs a launcher plan to its end and reads the payload's report.
-fn boot(name: &str, plan: Vec<u8>) -> Result<(Report, Vec<String>)> {
+fn boot(name: &str, plan: Vec<u8>) -> Result<(PayloadReport, Vec<String>)> {
     let dir = tempfile::tempdir()?;
     let kernel = dir.path().join("launcher");
     fs::write(&kernel, launch::kernel(launch::DEFAULT_BASE))?;
@@ -44,14 +44,14 @@ fn boot(name: &str, plan: Vec<u8>) -> Result<(Report, Vec<String>)> {
 
 /// QEMU's memory map of 1 GiB.
 fn host(low_memory: LowMemory) -> Host {
-    let entry = |start, end, kind| Entry { start, end, kind };
+    let entry = |start, end, kind| MapEntry { start, end, kind };
     Host {
         memory_map: vec![
-            entry(0, 0x9_fc00, Kind::Ram),
-            entry(0x9_fc00, 0xa_0000, Kind::Reserved),
-            entry(0xf_0000, 0x10_0000, Kind::Reserved),
-            entry(0x10_0000, 0x3ffe_0000, Kind::Ram),
-            entry(0x3ffe_0000, 0x4000_0000, Kind::Reserved),
+            entry(0, 0x9_fc00, MemoryKind::Ram),
+            entry(0x9_fc00, 0xa_0000, MemoryKind::Reserved),
+            entry(0xf_0000, 0x10_0000, MemoryKind::Reserved),
+            entry(0x10_0000, 0x3ffe_0000, MemoryKind::Ram),
+            entry(0x3ffe_0000, 0x4000_0000, MemoryKind::Reserved),
         ],
         low_memory,
         ..Host::default()
@@ -75,7 +75,7 @@ fn low_memory() -> Result<LowMemory> {
         bda_ebda_segment: Some(u16::try_from(low.ebda_segment)?),
         bda_base_kib: Some(u16::try_from(low.base_memory_kib)?),
         // SeaBIOS on this machine has ACPI 1.0
-        rsdp: low.rsdp.map(|addr| Rsdp { addr, revision: 0 }),
+        rsdp: low.rsdp.map(|addr| FoundRsdp { addr, revision: 0 }),
         rsdp_in_low_memory: true,
         efi: false,
     })
@@ -104,7 +104,7 @@ fn planned(name: &str, image: &[u8], host: &Host) -> Result<Plan> {
 }
 
 /// Boots a plan's segments as passed to the kernel.
-fn run(name: &str, plan: &Plan) -> Result<(Report, Vec<String>)> {
+fn run(name: &str, plan: &Plan) -> Result<(PayloadReport, Vec<String>)> {
     let segments: Vec<_> = plan
         .kernel_segments
         .iter()
@@ -124,7 +124,7 @@ fn digest(plan: &Plan, start: u64) -> Result<String> {
 }
 
 /// Compares the boot information tag by tag.
-fn same_tags(plan: &Plan, report: &Report) -> Result<()> {
+fn same_tags(plan: &Plan, report: &PayloadReport) -> Result<()> {
     let mbi = report.mbi.as_ref().context("EAX did not hold the magic")?;
     assert_eq!(mbi.fault, None);
     assert_eq!(mbi.address, plan.report.exit.registers.get("ebx"));

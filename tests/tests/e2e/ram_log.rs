@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use images::assets::{self, BUSYBOX, OVMF, QEMU};
 use images::guest::Stage1;
 use images::payloads::MB2_FIXED;
-use tests::dump::{Dump, HANDOFF};
+use tests::dump::{HANDOFF, WholeDump};
 use tests::{FIRST_LINUX, Firmware, Machine, attempt, mbtool_bin, target_dir};
 
 tests::cases! {
@@ -89,7 +89,7 @@ fn survives_a_reset(firmware: Firmware, name: &str) -> Result<()> {
     let end = "[handoff] resetting the machine (--on-fault reset)";
     assert_eq!(printed.last().map(|line| line.as_str()), Some(end));
     let dump: Vec<String> = printed.iter().map(|line| (*line).clone()).collect();
-    let dump = Dump::parse(&dump)?;
+    let dump = WholeDump::parse(&dump)?;
     let (vector, mode, _) = dump.place()?;
     assert_eq!((vector, mode), (6, "protected"));
 

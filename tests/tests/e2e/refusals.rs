@@ -7,12 +7,12 @@ use anyhow::{Context, Result, ensure};
 use images::assets::{self, BUSYBOX, LINUX_6_1, QEMU, XEN_4_17};
 use images::guest::Stage1;
 use images::payloads::{EXIT_STATUS, MB2_FIXED};
-use images::report::{Body, Report};
-use mbtool::image::synth::{ElfBuilder, HeaderBuilder, Segment, program, words_to_bytes};
+use images::report::{PayloadReport, TagBody};
+use mbtool::image::synth::{ElfBuilder, HeaderBuilder, SynthSegment, program, words_to_bytes};
 use serde_json::{Value, json};
 use tests::attempt::{self, Attempt, attempts};
 use tests::payload_guest::DEADLINE;
-use tests::{DEBUG_EXIT, Firmware, Machine, Reason, mbtool_bin};
+use tests::{DEBUG_EXIT, EndReason, Firmware, Machine, mbtool_bin};
 
 mod cases;
 
@@ -46,7 +46,11 @@ fn seventeen_segments() -> Vec<u8> {
         } else {
             vec![0xf4; 0x400]
         };
-        elf = elf.segment(Segment::load(0x20_0000 + index * 0x10_0000, data, 0x1000));
+        elf = elf.segment(SynthSegment::load(
+            0x20_0000 + index * 0x10_0000,
+            data,
+            0x1000,
+        ));
     }
     elf.build()
 }
@@ -224,22 +228,22 @@ fn refusals_keep_the_image_that_is_loaded() -> Result<()> {
     check(DISABLED, &found, 1, true)?;
 
     // the last loaded image is intact
-    let Reason::Exited(status) = outcome.reason else {
+    let EndReason::Exited(status) = outcome.reason else {
         anyhow::bail!("{}", outcome.describe());
     };
     ensure!(status.code() == Some(EXIT_STATUS), "{}", outcome.describe());
-    above_4_gib(&Report::parse(&outcome.lines.join("\n"))?)
+    above_4_gib(&PayloadReport::parse(&outcome.lines.join("\n"))?)
 }
 
 /// Checks that the payload has its command line, and the memory above 4 GiB.
-fn above_4_gib(report: &Report) -> Result<()> {
+fn above_4_gib(report: &PayloadReport) -> Result<()> {
     let mbi = report.mbi.as_ref().context("no boot information")?;
-    let cmdline = Body::Cmdline {
+    let cmdline = TagBody::Cmdline {
         text: "the last one".into(),
         terminated: true,
     };
     assert_eq!(mbi.of_type(1).collect::<Vec<_>>(), [&cmdline]);
-    let Some(Body::Mmap { entries, .. }) = mbi.of_type(6).next() else {
+    let Some(TagBody::Mmap { entries, .. }) = mbi.of_type(6).next() else {
         anyhow::bail!("no memory map: {mbi:?}");
     };
     let high = entries

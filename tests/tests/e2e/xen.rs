@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use images::assets::LINUX_6_1;
-use tests::xen::Scenario;
+use tests::xen::XenScenario;
 use tests::{Board, Firmware};
 
 tests::cases! {
@@ -14,21 +14,21 @@ tests::cases! {
 }
 
 fn xen_4_17_seabios() -> Result<()> {
-    Scenario::new("4.17", Firmware::SeaBios)
+    XenScenario::new("4.17", Firmware::SeaBios)
         .quick()
         .check("xen_4_17_seabios")
         .map(drop)
 }
 
 fn xen_4_17_ovmf() -> Result<()> {
-    Scenario::new("4.17", Firmware::Ovmf)
+    XenScenario::new("4.17", Firmware::Ovmf)
         .quick()
         .check("xen_4_17_ovmf")
         .map(drop)
 }
 
 fn xen_4_20_seabios() -> Result<()> {
-    Scenario::new("4.20", Firmware::SeaBios)
+    XenScenario::new("4.20", Firmware::SeaBios)
         .quick()
         .check("xen_4_20_seabios")
         .map(drop)
@@ -36,20 +36,20 @@ fn xen_4_20_seabios() -> Result<()> {
 
 /// The scenario of `cargo demo`, with the same command lines.
 fn xen_4_20_ovmf() -> Result<()> {
-    let scenario = Scenario {
+    let scenario = XenScenario {
         linux: &LINUX_6_1,
-        ..Scenario::new("4.20", Firmware::Ovmf)
+        ..XenScenario::new("4.20", Firmware::Ovmf)
     };
     scenario.check("xen_4_20_ovmf").map(drop)
 }
 
 /// Memory on both sides of 4 GiB: 2 GiB below, 4 GiB above on q35.
 fn xen_4_20_ovmf_q35_4_cpus_6_gib() -> Result<()> {
-    let scenario = Scenario {
+    let scenario = XenScenario {
         board: Board::Q35,
         cpus: 4,
         memory_mib: 6144,
-        ..Scenario::new("4.20", Firmware::Ovmf).quick()
+        ..XenScenario::new("4.20", Firmware::Ovmf).quick()
     };
     scenario.check("xen_4_20_ovmf_q35_4_cpus_6_gib").map(drop)
 }

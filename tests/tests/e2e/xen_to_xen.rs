@@ -1,9 +1,9 @@
 //! From one Xen to another, and back, by Xen's own kexec.
 
 use anyhow::Result;
-use tests::chain::{Chain, Kernel};
+use tests::chain::{Chain, ChainKernel};
 
-use Kernel::Xen;
+use ChainKernel::Xen;
 
 tests::cases! {
     from_4_17_to_4_20_and_back_with_2_cpus: booted 40 s;

@@ -2,7 +2,7 @@
 
 use super::AcpiError;
 use super::table::AcpiTable;
-use super::wire::{CpuFlags, LocalApic, LocalX2Apic, Madt, MadtEntry, TableHeader, seal};
+use super::wire::{LocalApic, LocalApicFlags, LocalX2Apic, Madt, MadtEntry, TableHeader, seal};
 use core::mem::offset_of;
 use zerocopy::FromBytes;
 
@@ -38,8 +38,9 @@ pub(super) fn without(madt: &AcpiTable, apic_id: u32) -> Result<Vec<u8>, AcpiErr
             }
         };
         if id == apic_id {
-            found |= CpuFlags::from_bits_retain(flags.get()).contains(CpuFlags::ENABLED);
-            *flags = CpuFlags::empty().bits().into();
+            found |=
+                LocalApicFlags::from_bits_retain(flags.get()).contains(LocalApicFlags::ENABLED);
+            *flags = LocalApicFlags::empty().bits().into();
         }
         at += len;
     }

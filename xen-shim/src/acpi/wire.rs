@@ -83,7 +83,7 @@ pub struct LocalApic {
     pub processor: u8,
     /// APIC id.
     pub id: u8,
-    /// [`CpuFlags`].
+    /// [`LocalApicFlags`].
     pub flags: U32,
 }
 
@@ -102,7 +102,7 @@ pub struct LocalX2Apic {
     pub reserved: U16,
     /// APIC id.
     pub id: U32,
-    /// [`CpuFlags`].
+    /// [`LocalApicFlags`].
     pub flags: U32,
     /// Id of the processor object in the DSDT.
     pub processor: U32,
@@ -116,7 +116,7 @@ impl LocalX2Apic {
 bitflags::bitflags! {
     /// Flags of a processor (table 5.22).
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct CpuFlags: u32 {
+    pub struct LocalApicFlags: u32 {
         /// The processor can be used.
         const ENABLED = 1 << 0;
         /// It is not enabled, but may be later.

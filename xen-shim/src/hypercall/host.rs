@@ -5,8 +5,8 @@
 use super::explain::{FailedCall, explain};
 use super::transport::request;
 use super::wire::{
-    CpuFlags, MemoryMap, PlatformCpuInfo, RawE820Entry, XENPF_GET_CPUINFO, XENPF_INTERFACE_VERSION,
-    memory_cmd, op, version_cmd,
+    MemoryMap, PcpuFlags, PlatformCpuInfo, RawE820Entry, XENPF_GET_CPUINFO,
+    XENPF_INTERFACE_VERSION, memory_cmd, op, version_cmd,
 };
 use super::{DOMID_IO, Errno, HypercallError, Transport, m2p, physinfo};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
@@ -179,7 +179,7 @@ impl<'a> XenMachine<'a> {
         unsafe { self.0.hypercall(op::PLATFORM, [request.addr(), 0, 0, 0, 0]) }
             .map_err(|errno| explain(FailedCall::CpuInfo, errno))?;
         let answer: PlatformCpuInfo = request.get();
-        if CpuFlags::from_bits_retain(answer.flags).contains(CpuFlags::INVALID) {
+        if PcpuFlags::from_bits_retain(answer.flags).contains(PcpuFlags::INVALID) {
             return Err(HypercallError::Nonsense {
                 call: "XENPF_get_cpuinfo",
                 answer: format!("no CPU {cpu}, the last one is {}", answer.max_present),

@@ -48,7 +48,7 @@ impl Arch {
 
 /// A part of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoadSegment<'a> {
+pub struct XenSegment<'a> {
     /// Contents, followed by zeros up to the end of `dest`. `None`: the memory
     /// at `dest` is not written, only mapped when the image is entered. Empty:
     /// all of `dest` is zeroed.
@@ -57,7 +57,7 @@ pub struct LoadSegment<'a> {
     pub dest: PhysRange,
 }
 
-impl<'a> LoadSegment<'a> {
+impl<'a> XenSegment<'a> {
     /// A segment with `data` at `dest`; without data it is only mapped.
     #[must_use]
     pub fn new(data: &'a [u8], dest: PhysRange) -> Self {
@@ -77,5 +77,5 @@ pub struct LoadImage<'a> {
     pub entry: u64,
     /// Segments, at most [`MAX_SEGMENTS`], not overlapping, even if they are
     /// only mapped.
-    pub segments: &'a [LoadSegment<'a>],
+    pub segments: &'a [XenSegment<'a>],
 }

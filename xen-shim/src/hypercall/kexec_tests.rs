@@ -18,7 +18,7 @@ fn load(kexec: &Kexec<'_>, kind: ImageKind, data: &[u8], start: u64) -> Result<(
         kind,
         arch: Arch::X86_64,
         entry: start,
-        segments: &[LoadSegment::new(data, dest)],
+        segments: &[XenSegment::new(data, dest)],
     })
 }
 
@@ -183,8 +183,8 @@ fn an_image_is_passed_unchanged() {
             arch: Arch::I386,
             entry: place.start + 0x10,
             segments: &[
-                LoadSegment::new(&[], low),
-                LoadSegment::new(b"handoff", place),
+                XenSegment::new(&[], low),
+                XenSegment::new(b"handoff", place),
             ],
         })
         .unwrap();
@@ -213,7 +213,7 @@ fn a_crash_image_is_unloaded_before_the_next_is_copied_over_it() {
                 kind: ImageKind::Crash,
                 arch: Arch::X86_64,
                 entry: AREA,
-                segments: &[LoadSegment::new(&words, dest)],
+                segments: &[XenSegment::new(&words, dest)],
             };
             kexec.load_numbers(&image, 1, 62).unwrap();
         }

@@ -1,7 +1,7 @@
 //! The rule that a refused image violates.
 
 use super::Errno;
-use super::image::{Arch, ImageKind, LoadImage, LoadSegment, MAX_SEGMENTS};
+use super::image::{Arch, ImageKind, LoadImage, MAX_SEGMENTS, XenSegment};
 use crate::fix::{Fix, Remedy, tail};
 use handoff::addr::{PAGE_SIZE, PhysRange};
 
@@ -204,7 +204,7 @@ pub(super) fn load_problem(
     }
 }
 
-fn overlap(segments: &[LoadSegment<'_>]) -> Option<LoadProblem> {
+fn overlap(segments: &[XenSegment<'_>]) -> Option<LoadProblem> {
     segments.iter().enumerate().find_map(|(b, segment)| {
         let mut before = segments[..b].iter().enumerate();
         before.find_map(|(a, other)| {
@@ -214,7 +214,7 @@ fn overlap(segments: &[LoadSegment<'_>]) -> Option<LoadProblem> {
     })
 }
 
-fn too_much(n: usize, segment: &LoadSegment<'_>) -> Option<LoadProblem> {
+fn too_much(n: usize, segment: &XenSegment<'_>) -> Option<LoadProblem> {
     let data = segment.data?.len() as u64;
     (data > segment.dest.len()).then_some(LoadProblem::TooMuchData {
         segment: n,

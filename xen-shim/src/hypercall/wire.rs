@@ -198,7 +198,7 @@ pub struct PlatformCpuInfo {
     pub cpu: u32,
     /// Answer: highest number of a CPU.
     pub max_present: u32,
-    /// Answer: [`CpuFlags`].
+    /// Answer: [`PcpuFlags`].
     pub flags: u32,
     /// Answer.
     pub apic_id: u32,
@@ -211,7 +211,7 @@ pub struct PlatformCpuInfo {
 bitflags! {
     /// XEN_PCPU_FLAGS_*.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct CpuFlags: u32 {
+    pub struct PcpuFlags: u32 {
         /// The CPU is online.
         const ONLINE = 1 << 0;
         /// There is no such CPU.

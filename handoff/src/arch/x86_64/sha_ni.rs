@@ -5,7 +5,7 @@
 // UNSAFETY: loads and stores of SSE registers.
 #![expect(unsafe_code)]
 
-use crate::sha256::{Block, K, State};
+use crate::sha256::{Block, K, Sha256State};
 use core::arch::x86_64::{
     __m128i, _mm_add_epi32, _mm_alignr_epi8, _mm_loadu_si128, _mm_set_epi32, _mm_set_epi64x,
     _mm_sha256msg1_epu32, _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32, _mm_shuffle_epi8,
@@ -24,7 +24,7 @@ fn load(bytes: &[u8; 16]) -> __m128i {
 ///
 /// The CPU must have SHA, SSSE3 and SSE4.1.
 #[target_feature(enable = "sha,ssse3,sse4.1")]
-pub fn compress(state: &mut State, blocks: &[Block]) {
+pub fn compress(state: &mut Sha256State, blocks: &[Block]) {
     let [a, b, c, d, e, f, g, h] = state.map(|word| word as i32);
     let mut abef = _mm_set_epi32(a, b, e, f);
     let mut cdgh = _mm_set_epi32(c, d, g, h);

@@ -1,12 +1,12 @@
 //! A load: checks before and after it, and its record.
 
-use super::record::{self, Loaded, Placed, Record};
+use super::record::{self, LoadRecord, Placed, RecordedImage};
 use super::{Xen, XenError, balloon, check, error, kind};
-use crate::backend::Done;
+use crate::backend::LoadSummary;
 use crate::plan::KernelSegment;
 use handoff::addr::PhysRange;
 use xen_shim::hypercall::{
-    Arch, HypercallError, Kexec, KexecRange, LoadImage, LoadSegment, XenMachine,
+    Arch, HypercallError, Kexec, KexecRange, LoadImage, XenMachine, XenSegment,
 };
 
 impl Xen {
@@ -19,11 +19,11 @@ impl Xen {
         list: &[KernelSegment],
         crash: bool,
         safe: &[PhysRange],
-    ) -> Result<Done, XenError> {
+    ) -> Result<LoadSummary, XenError> {
         let way = self.way()?;
         let kexec = Kexec::new(&*way);
         let machine = XenMachine::new(&*way);
-        let mut record = Record::read(&self.root)?;
+        let mut record = LoadRecord::read(&self.root)?;
         if let Some(why) = record.slot(crash).not_to_free() {
             return Err(XenError::NotToFree { why, unload: false });
         }
@@ -55,9 +55,9 @@ impl Xen {
         record.write(&self.root)?;
         let replaced = record.slot(crash).loaded.is_some();
 
-        let segments: Vec<LoadSegment<'_>> = list
+        let segments: Vec<XenSegment<'_>> = list
             .iter()
-            .map(|segment| LoadSegment::new(&segment.data, segment.dest))
+            .map(|segment| XenSegment::new(&segment.data, segment.dest))
             .collect();
         let result = kexec.load(&LoadImage {
             kind: kind(crash),
@@ -81,7 +81,7 @@ impl Xen {
         };
         let balloon = self.balloon.take();
         let slot = record.slot_mut(crash);
-        slot.loaded = Some(Loaded {
+        slot.loaded = Some(RecordedImage {
             image: image.to_owned(),
             time: record::now(),
             entry,
@@ -108,7 +108,7 @@ impl Xen {
             .version()
             .map_or_else(|_| String::new(), |v| format!(" {v}"));
         let segments = list.len();
-        Ok(Done {
+        Ok(LoadSummary {
             segments,
             bytes,
             summary: format!(
@@ -124,7 +124,7 @@ impl Xen {
         &self,
         cause: HypercallError,
         kexec: &Kexec<'_>,
-        record: &mut Record,
+        record: &mut LoadRecord,
         crash: bool,
     ) -> Result<XenError, XenError> {
         let status = kexec.status(kind(crash))?;

@@ -14,13 +14,13 @@ pub mod status;
 
 pub use error::{FOREIGN, NoBalloon, XenError};
 
-use super::{Backend, BackendError, Done, Unload};
+use super::{Backend, BackendError, LoadSummary, Unload};
 use crate::host::hypervisor::Hypervisor;
 use crate::host::kexec_state::KernelState;
 use crate::plan::Plan;
 use balloon::Balloon;
 use handoff::addr::PhysRange;
-use record::{Loaded, Record};
+use record::{LoadRecord, RecordedImage};
 use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -65,13 +65,13 @@ fn device(root: &Path) -> Open {
 
 /// An image that may be started, with an open hypercall interface.
 #[derive(Debug)]
-pub struct Ready {
+pub struct ReadyImage {
     /// The image.
-    pub loaded: Loaded,
+    pub loaded: RecordedImage,
     way: Rc<dyn Transport>,
 }
 
-impl Ready {
+impl ReadyImage {
     /// Starts it; returns only on failure.
     #[must_use]
     pub fn exec(&self) -> XenError {
@@ -126,9 +126,9 @@ impl Xen {
     /// # Errors
     ///
     /// When there is none, or it must not be executed.
-    pub fn to_run(&self) -> Result<Ready, XenError> {
+    pub fn to_run(&self) -> Result<ReadyImage, XenError> {
         let way = self.way()?;
-        let record = Record::read(&self.root)?;
+        let record = LoadRecord::read(&self.root)?;
         let status = Kexec::new(&*way).status(ImageKind::Default)?;
         let others = record.default.changed_by_others(status);
         match record.default.loaded {
@@ -136,18 +136,18 @@ impl Xen {
                 others,
                 crash: record.crash.loaded.is_some(),
             }),
-            Some(Loaded {
+            Some(RecordedImage {
                 damaged: Some(why), ..
             }) => Err(XenError::NotToRun { why }),
-            Some(Loaded { image, .. }) if others => Err(XenError::Replaced { image }),
-            Some(loaded) => Ok(Ready { loaded, way }),
+            Some(RecordedImage { image, .. }) if others => Err(XenError::Replaced { image }),
+            Some(loaded) => Ok(ReadyImage { loaded, way }),
         }
     }
 
     fn unload_image(&self, Unload { crash, force }: Unload) -> Result<bool, XenError> {
         let way = self.way()?;
         let kexec = Kexec::new(&*way);
-        let mut record = Record::read(&self.root)?;
+        let mut record = LoadRecord::read(&self.root)?;
         let slot = record.slot(crash);
         let foreign = slot.changed_by_others(kexec.status(kind(crash))?);
         if !force {
@@ -187,7 +187,7 @@ impl Backend for Xen {
 
     fn ready(&self, crash: bool) -> Result<Vec<String>, BackendError> {
         let way = self.way()?;
-        let record = Record::read(&self.root)?;
+        let record = LoadRecord::read(&self.root)?;
         let slot = record.slot(crash);
         if let Some(why) = slot.not_to_free() {
             return Err(XenError::NotToFree { why, unload: false }.into());
@@ -239,7 +239,7 @@ impl Backend for Xen {
         })
     }
 
-    fn load(&self, plan: &Plan) -> Result<Done, BackendError> {
+    fn load(&self, plan: &Plan) -> Result<LoadSummary, BackendError> {
         let safe: Vec<PhysRange> = plan
             .report
             .xen

@@ -43,7 +43,7 @@ impl Placed {
 
 /// An image that mbtool has loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Loaded {
+pub struct RecordedImage {
     /// Its file name.
     pub image: String,
     /// Time of the load, in seconds since 1970.
@@ -61,29 +61,29 @@ pub struct Loaded {
 
 /// One of Xen's two image slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Slot {
+pub struct RecordedSlot {
     /// The image that mbtool has loaded into it.
-    pub loaded: Option<Loaded>,
+    pub loaded: Option<RecordedImage>,
     /// Xen's status after the last load or unload by mbtool.
     pub status: Option<bool>,
 }
 
 /// Contents of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct LoadRecord {
     format: u32,
     boot: String,
     xen: String,
     /// The image for `exec`.
-    pub default: Slot,
+    pub default: RecordedSlot,
     /// The crash image.
-    pub crash: Slot,
+    pub crash: RecordedSlot,
     /// dom0's memory target in KiB before the balloon freed memory for the
     /// image of `exec`.
     pub balloon_kib: Option<u64>,
 }
 
-impl Record {
+impl LoadRecord {
     /// Reads the record of this boot of this Xen; it is empty if there is none,
     /// or one of another boot.
     ///
@@ -128,12 +128,12 @@ impl Record {
 
     /// Returns the slot of crash images, or the other one.
     #[must_use]
-    pub const fn slot(&self, crash: bool) -> &Slot {
+    pub const fn slot(&self, crash: bool) -> &RecordedSlot {
         if crash { &self.crash } else { &self.default }
     }
 
     /// [`Self::slot`], mutable.
-    pub const fn slot_mut(&mut self, crash: bool) -> &mut Slot {
+    pub const fn slot_mut(&mut self, crash: bool) -> &mut RecordedSlot {
         if crash {
             &mut self.crash
         } else {
@@ -142,7 +142,7 @@ impl Record {
     }
 }
 
-impl Slot {
+impl RecordedSlot {
     /// Returns why the image must not be freed, if so.
     #[must_use]
     pub fn not_to_free(&self) -> Option<String> {
@@ -158,7 +158,7 @@ impl Slot {
     }
 }
 
-fn put(path: &Path, record: &Record) -> io::Result<()> {
+fn put(path: &Path, record: &LoadRecord) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(dir)?;
     let mut name = PathBuf::from(path).into_os_string();
@@ -222,8 +222,8 @@ mod tests {
         root
     }
 
-    fn loaded() -> Loaded {
-        Loaded {
+    fn loaded() -> RecordedImage {
+        RecordedImage {
             image: "vmlinuz".into(),
             time: now(),
             entry: 0x2000_0000,
@@ -241,21 +241,21 @@ mod tests {
     fn a_record_is_valid_for_one_boot_of_one_xen() {
         let root = machine();
         let root = root.path();
-        let mut record = Record::read(root).unwrap();
-        assert_eq!(record.default, Slot::default());
+        let mut record = LoadRecord::read(root).unwrap();
+        assert_eq!(record.default, RecordedSlot::default());
         record.slot_mut(false).loaded = Some(loaded());
         record.slot_mut(false).status = Some(true);
         record.balloon_kib = Some(1 << 20);
         record.write(root).unwrap();
-        assert_eq!(Record::read(root).unwrap(), record);
+        assert_eq!(LoadRecord::read(root).unwrap(), record);
         // no other file remains in the directory
         assert_eq!(fs::read_dir(root.join("run/mbtool")).unwrap().count(), 1);
 
         put(root, "sys/hypervisor/version/extra", ".5\n");
-        assert_eq!(Record::read(root).unwrap().default.loaded, None);
+        assert_eq!(LoadRecord::read(root).unwrap().default.loaded, None);
         put(root, "sys/hypervisor/version/extra", ".4-pre\n");
         put(root, "proc/sys/kernel/random/boot_id", "33-44\n");
-        assert_eq!(Record::read(root).unwrap().default.loaded, None);
+        assert_eq!(LoadRecord::read(root).unwrap().default.loaded, None);
     }
 
     #[test]
@@ -272,17 +272,17 @@ mod tests {
             ),
         ] {
             put(root, FILE, content);
-            let err = Record::read(root).unwrap_err().to_string();
+            let err = LoadRecord::read(root).unwrap_err().to_string();
             assert!(err.contains(part) && err.contains("xen.json"), "{err}");
         }
         fs::remove_dir_all(root.join("run")).unwrap();
         put(root, "run", "a file");
-        assert!(Record::default().write(root).is_err());
+        assert!(LoadRecord::default().write(root).is_err());
     }
 
     #[test]
     fn loads_by_others_are_detected_by_parity() {
-        let slot = |status| Slot {
+        let slot = |status| RecordedSlot {
             loaded: None,
             status,
         };

@@ -1,6 +1,6 @@
 //! State of Xen's kexec, for `mbtool status`.
 
-use super::record::{Loaded, Record, Slot};
+use super::record::{LoadRecord, RecordedImage, RecordedSlot};
 use super::{Open, Xen, XenError, kind};
 use crate::host::xen::Run;
 use serde::Serialize;
@@ -9,9 +9,9 @@ use xen_shim::hypercall::{HypercallError, Kexec, KexecRange, XenMachine};
 
 /// One of Xen's two image slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Place {
+pub struct XenSlotStatus {
     /// The image that mbtool has loaded and not unloaded since.
-    pub loaded: Option<Loaded>,
+    pub loaded: Option<RecordedImage>,
     /// Result of KEXEC_CMD_kexec_status: whether the number of loads and unloads
     /// since Xen's start is odd. It does not tell whether an image is loaded.
     pub xen_status: Option<bool>,
@@ -34,9 +34,9 @@ pub struct XenKexec {
     /// KEXEC_RANGE_MA_XEN: Xen's code and data.
     pub image: Option<Run>,
     /// The image for `exec`.
-    pub default: Place,
+    pub default: XenSlotStatus,
     /// The crash image.
-    pub crash: Place,
+    pub crash: XenSlotStatus,
     /// dom0's memory target in KiB that `unload` restores.
     pub balloon_kib: Option<u64>,
 }
@@ -58,9 +58,9 @@ impl XenKexec {
                 problems.push(text);
             }
         };
-        let record = Record::read(root).unwrap_or_else(|err| {
+        let record = LoadRecord::read(root).unwrap_or_else(|err| {
             tell(err);
-            Record::default()
+            LoadRecord::default()
         });
         let mut state = Self {
             default: place(&record.default),
@@ -105,19 +105,19 @@ impl XenKexec {
 
     /// Returns the slot of crash images, or the other one.
     #[must_use]
-    pub const fn place(&self, crash: bool) -> &Place {
+    pub const fn place(&self, crash: bool) -> &XenSlotStatus {
         if crash { &self.crash } else { &self.default }
     }
 }
 
-fn place(slot: &Slot) -> Place {
-    Place {
+fn place(slot: &RecordedSlot) -> XenSlotStatus {
+    XenSlotStatus {
         loaded: slot.loaded.clone(),
-        ..Place::default()
+        ..XenSlotStatus::default()
     }
 }
 
-impl Place {
+impl XenSlotStatus {
     /// Returns whether an image is loaded; `None` if only another program can
     /// know.
     #[must_use]

@@ -133,7 +133,7 @@ fn errors_of_xen_are_explained_and_not_recorded() {
         dom0.fake.fail_next(KEXEC, LOAD, errno);
         let err = text(load_at(&dom0.xen(), OWNED));
         assert!(err.contains(part), "{err}");
-        assert_eq!(dom0.record().default, record::Slot::default());
+        assert_eq!(dom0.record().default, record::RecordedSlot::default());
     }
 }
 

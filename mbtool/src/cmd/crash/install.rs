@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use crate::config::target::Target;
-use crate::setup::install::{self, Done, Options, UNIT};
+use crate::setup::install::{self, InstallOptions, InstallOutcome, UNIT};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,7 +16,7 @@ const BOOTED: &str = "/run/systemd/system";
 /// # Errors
 ///
 /// As [`install::install`].
-pub fn run(options: &Options, talk: &mut dyn Write) -> anyhow::Result<()> {
+pub fn run(options: &InstallOptions, talk: &mut dyn Write) -> anyhow::Result<()> {
     let done = install::install(options, talk)?;
     let running = options.root == Path::new("/") && Path::new(BOOTED).is_dir();
     if running && done.changed {
@@ -80,7 +80,7 @@ fn nothing_reserved() -> bool {
 const OTHERS: [&str; 2] = ["kdump-tools.service", "kdump.service"];
 
 /// Returns the remaining manual steps.
-fn left(root: &Path, done: &Done, running: bool) -> Vec<String> {
+fn left(root: &Path, done: &InstallOutcome, running: bool) -> Vec<String> {
     let Config { save, .. } = &done.config;
     let below = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
     let mut lines = Vec::new();
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn remaining_steps_are_printed() {
         let dir = tempfile::tempdir().unwrap();
-        let done = |text: &str| Done {
+        let done = |text: &str| InstallOutcome {
             changed: true,
             config: Config::parse(text, "x").unwrap(),
         };

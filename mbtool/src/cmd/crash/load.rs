@@ -5,14 +5,14 @@ use crate::config::{self, Config, Save};
 use crate::host;
 use crate::request::configured::{self, ParseOptions, is_file};
 use crate::setup::STAMP;
-use crate::setup::initrd::{self, Wanted};
+use crate::setup::initrd::{self, InitrdRequest};
 use anyhow::Context;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Options of the command line.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct CrashLoadOptions {
     /// Path of the configuration.
     pub config: PathBuf,
     /// Do not load.
@@ -26,7 +26,7 @@ pub struct Options {
 /// # Errors
 ///
 /// When the configuration or a file in it is invalid, or `load -p` fails.
-pub fn run(options: &Options, talk: &mut dyn Write) -> anyhow::Result<()> {
+pub fn run(options: &CrashLoadOptions, talk: &mut dyn Write) -> anyhow::Result<()> {
     let config = Config::read(&options.config)?;
     let file = options.config.display();
     let load = config
@@ -66,9 +66,9 @@ pub fn run(options: &Options, talk: &mut dyn Write) -> anyhow::Result<()> {
 
 /// Returns the initrd to load, after building it if needed.
 fn initrd(
-    load: &config::Load,
+    load: &config::LoadSection,
     release: &str,
-    options: &Options,
+    options: &CrashLoadOptions,
     save: &Save,
     talk: &mut dyn Write,
 ) -> anyhow::Result<Option<PathBuf>> {
@@ -76,7 +76,7 @@ fn initrd(
         return Ok(None);
     };
     let path = path.expand(release);
-    let wanted = Wanted {
+    let wanted = InitrdRequest {
         image: &path,
         release,
         config: &options.config,
@@ -92,10 +92,10 @@ mod tests {
     use super::*;
     use crate::request::BootOptions;
 
-    fn config(dir: &Path, text: &str) -> Options {
+    fn config(dir: &Path, text: &str) -> CrashLoadOptions {
         let config = dir.join("crash.toml");
         std::fs::write(&config, text.replace("DIR", dir.to_str().unwrap())).unwrap();
-        Options {
+        CrashLoadOptions {
             config,
             dry_run: true,
             parse: |options| match options {

@@ -13,7 +13,7 @@ use crate::request::decide::ANYWHERE;
 use crate::request::prepare::prepare;
 use crate::request::{BootOptions, Files};
 use crate::setup::BootLoader;
-use crate::setup::boot_loader::{self, Step};
+use crate::setup::boot_loader::{self, BootLoaderStep};
 use crate::sys::size::Size as Bytes;
 use anyhow::Context;
 use handoff::addr::{FOUR_GIB, MIB, PhysRange};
@@ -26,7 +26,7 @@ const MAP_LIMIT: u64 = 16 << 20;
 
 /// Options of the command line.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct CrashSizeOptions {
     /// The image with its boot options; `None`: that of the configuration.
     pub boot: Option<BootOptions>,
     /// Parser for `load.options` of the configuration.
@@ -39,7 +39,7 @@ pub struct Options {
 
 /// Document of `--json`; see docs/crash-size-json.md.
 #[derive(Clone, Debug, Serialize)]
-pub struct Size {
+pub struct CrashSizeReport {
     /// Size to reserve, in bytes.
     pub bytes: u64,
     /// Kernel parameter: `crashkernel=512M`.
@@ -84,11 +84,11 @@ pub struct Reserved {
 pub struct Loader {
     /// Type of the boot loader.
     #[serde(flatten)]
-    pub kind: boot_loader::Kind,
+    pub kind: boot_loader::BootLoaderKind,
     /// File that identifies it.
     pub found: Option<String>,
     /// Steps to set the parameter.
-    pub steps: Vec<Step>,
+    pub steps: Vec<BootLoaderStep>,
     #[serde(skip)]
     title: &'static str,
 }
@@ -98,7 +98,7 @@ pub struct Loader {
 /// # Errors
 ///
 /// When options or files are invalid, or the image can be loaded nowhere.
-pub fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
+pub fn run(options: &CrashSizeOptions, out: &mut dyn Write) -> anyhow::Result<()> {
     let root = Path::new("/");
     let (host, warnings) = match &options.memory_map {
         Some(path) => {
@@ -120,7 +120,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
     boot.crash = true;
     let files = Files::read(&boot)?;
     let request = prepare(&boot, files, &host, Some(ANYWHERE))?.request;
-    let size = Size::of(request, &host)?;
+    let size = CrashSizeReport::of(request, &host)?;
     let size = match options.memory_map {
         // the boot loader of another machine is unknown
         Some(_) => size,
@@ -135,7 +135,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Size {
+impl CrashSizeReport {
     fn of(request: Request, host: &Host) -> Result<Self, PlanError> {
         let Advice {
             reserve,
@@ -193,7 +193,7 @@ impl Size {
                 ..
             }) => {
                 writeln!(out, "\n{title} ({found}), as root:")?;
-                for Step { text, command } in steps {
+                for BootLoaderStep { text, command } in steps {
                     writeln!(out, "  {}", command.as_ref().unwrap_or(text))?;
                 }
                 writeln!(out, "  reboot")?;

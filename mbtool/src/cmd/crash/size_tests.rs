@@ -1,5 +1,5 @@
 use super::*;
-use crate::host::{CrashRegion, Entry, Kind};
+use crate::host::{CrashRegion, MapEntry, MemoryKind};
 use crate::image::synth::bzimage;
 use crate::image::{As, Image};
 use crate::plan::Module;
@@ -16,10 +16,10 @@ fn request(initrd: usize) -> Request {
 }
 
 fn host(regions: &[(u64, u64)]) -> Host {
-    let ram = |start, end| Entry {
+    let ram = |start, end| MapEntry {
         start,
         end,
-        kind: Kind::Ram,
+        kind: MemoryKind::Ram,
     };
     let region = |&(start, end): &(u64, u64)| CrashRegion {
         start: start * MIB,
@@ -36,7 +36,7 @@ fn host(regions: &[(u64, u64)]) -> Host {
     }
 }
 
-fn text(size: &Size) -> String {
+fn text(size: &CrashSizeReport) -> String {
     let mut out = Vec::new();
     size.write(&mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -44,7 +44,7 @@ fn text(size: &Size) -> String {
 
 #[test]
 fn the_parameter_is_printed_first_and_the_reservation_last() {
-    let advised = Size::of(request(5 << 20), &host(&[])).unwrap();
+    let advised = CrashSizeReport::of(request(5 << 20), &host(&[])).unwrap();
     let mib = advised.bytes / MIB;
     assert!((96..=128).contains(&mib), "{mib}");
     for (regions, why, loads, enough) in [
@@ -74,7 +74,7 @@ fn the_parameter_is_printed_first_and_the_reservation_last() {
             false,
         ),
     ] {
-        let size = Size::of(request(5 << 20), &host(regions)).unwrap();
+        let size = CrashSizeReport::of(request(5 << 20), &host(regions)).unwrap();
         assert_eq!(size.bytes, advised.bytes);
         let said = text(&size);
         assert!(
@@ -90,7 +90,7 @@ fn the_parameter_is_printed_first_and_the_reservation_last() {
 
 #[test]
 fn a_machine_without_such_memory_is_reported() {
-    let size = Size::of(request(500 << 20), &host(&[])).unwrap();
+    let size = CrashSizeReport::of(request(500 << 20), &host(&[])).unwrap();
     assert!(!size.fits && text(&size).contains("no piece of memory below 4 GiB"));
 }
 
@@ -99,7 +99,7 @@ fn the_document_has_the_documented_fields() {
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(root.path().join("boot/grub")).unwrap();
     std::fs::write(root.path().join("boot/grub/grub.cfg"), "").unwrap();
-    let size = Size::of(request(1 << 20), &host(&[(256, 264)])).unwrap();
+    let size = CrashSizeReport::of(request(1 << 20), &host(&[(256, 264)])).unwrap();
     let size = size.with_boot_loader(root.path());
     assert!(text(&size).contains("\nGRUB (/boot/grub/grub.cfg), as root:\n  add the parameter"));
     let json = serde_json::to_value(&size).unwrap();

@@ -7,7 +7,7 @@
 //! that would jump, and a drop-in in /run, valid for this boot, makes that
 //! service run `mbtool exec --last`. See docs/adr/0009-quiesce-dom0.md.
 
-use super::{ExecError, Options, System};
+use super::{ExecError, ExecOptions, System};
 use crate::backend::BackendError;
 use crate::quiesce::Quiet;
 use crate::sys::file;
@@ -33,7 +33,7 @@ const COMMANDS: [&[&str]; 2] = [
 
 /// Quiesces dom0 and jumps by Xen, or starts a shutdown by systemd.
 pub(super) fn run(
-    options: Options,
+    options: ExecOptions,
     root: &Path,
     system: &dyn System,
     say: &mut dyn FnMut(&str),

@@ -1,25 +1,25 @@
 //! Text format of the report.
 
 use super::needs::information_list;
-use super::{EntrySource, ImageReport, InspectReport, NoteReport, TagReport};
+use super::{EntrySource, InspectReport, InspectedImage, NoteReport, TagReport};
 use crate::image::Format;
 use crate::image::linux::{Setup, XLF_5LEVEL, XLF_EFI_KEXEC};
-use crate::image::sniff::Kind;
+use crate::image::sniff::FileKind;
 use std::fmt::{self, Display, Formatter};
 
 impl Display for InspectReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
-            Kind::Multiboot2 => "Multiboot2 image",
-            Kind::Linux if self.linux.as_ref().is_some_and(|linux| !linux.bzimage) => {
+            FileKind::Multiboot2 => "Multiboot2 image",
+            FileKind::Linux if self.linux.as_ref().is_some_and(|linux| !linux.bzimage) => {
                 "Linux vmlinux (ELF)"
             }
-            Kind::Linux => "Linux bzImage",
-            Kind::Multiboot => "Multiboot 1 image",
-            Kind::Pe => "PE image",
-            Kind::Pvh => "ELF with a PVH entry",
-            Kind::Elf => "ELF without a boot header",
-            Kind::Unknown => "unknown format",
+            FileKind::Linux => "Linux bzImage",
+            FileKind::Multiboot => "Multiboot 1 image",
+            FileKind::Pe => "PE image",
+            FileKind::Pvh => "ELF with a PVH entry",
+            FileKind::Elf => "ELF without a boot header",
+            FileKind::Unknown => "unknown format",
         };
         write!(f, "{}: {kind}", self.name)?;
         if let Some(release) = self.linux.as_ref().and_then(Setup::release) {
@@ -153,7 +153,7 @@ impl Display for TagReport {
     }
 }
 
-impl Display for ImageReport {
+impl Display for InspectedImage {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let format = match self.format {
             Format::Elf32 => "ELF32",
@@ -194,7 +194,7 @@ impl Display for ImageReport {
     }
 }
 
-impl ImageReport {
+impl InspectedImage {
     fn movable(&self) -> String {
         let relocs = self.relocatable.relocations;
         if self.linux {

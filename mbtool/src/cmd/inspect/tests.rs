@@ -1,8 +1,8 @@
 use super::*;
 use crate::image::synth::bzimage;
 use crate::image::synth::{
-    ElfBuilder, HeaderBuilder, Segment, flat, mb1_flat, pie, program, pvh_kernel, words_to_bytes,
-    xen_header, xen_like, xen_note,
+    ElfBuilder, HeaderBuilder, SynthSegment, flat, mb1_flat, pie, program, pvh_kernel,
+    words_to_bytes, xen_header, xen_like, xen_note,
 };
 
 #[test]
@@ -80,9 +80,9 @@ fn the_json_document_has_the_same_facts() {
 fn a_higher_half_entry_shows_both_addresses() {
     let virt = 0xffff_ffff_8010_0000;
     let load = program(HeaderBuilder::new(), 0x200);
-    let segment = Segment {
+    let segment = SynthSegment {
         vaddr: virt,
-        ..Segment::load(0x10_0000, load, 0)
+        ..SynthSegment::load(0x10_0000, load, 0)
     };
     let bytes = ElfBuilder::elf64(virt + 0x40).segment(segment).build();
     let text = inspect(&bytes, &[], "kernel").to_string();
@@ -174,7 +174,7 @@ fn files_that_cannot_be_loaded_have_a_report_too() {
         "{text}"
     );
     let report = inspect(b"#!/bin/sh\n", &[], "script");
-    assert_eq!(report.kind, Kind::Unknown);
+    assert_eq!(report.kind, FileKind::Unknown);
     assert!(report.header.is_none() && report.image.is_none());
     assert!(report.to_string().contains("it is a script"), "{report}");
 }
@@ -210,7 +210,7 @@ fn a_required_console_and_mode_are_needs() {
 fn a_multiboot_1_image_shows_its_header_and_its_needs() {
     let report = inspect(&mb1_flat(0x10_0000), &[], "old");
     assert!(report.loadable, "{:?}", report.problem);
-    assert_eq!(report.kind, Kind::Multiboot);
+    assert_eq!(report.kind, FileKind::Multiboot);
     let text = report.to_string();
     for expected in [
         "old: Multiboot 1 image\n",
@@ -235,7 +235,7 @@ fn a_pvh_kernel_shows_its_entry_point() {
     let kernel = pvh_kernel(&[entry, xen_note(19, &[])]);
     let report = inspect(&kernel, &[], "vmlinux");
     assert!(report.loadable, "{:?}", report.problem);
-    assert_eq!(report.kind, Kind::Pvh);
+    assert_eq!(report.kind, FileKind::Pvh);
     let text = report.to_string();
     for expected in [
         "vmlinux: ELF with a PVH entry\n",
@@ -256,11 +256,11 @@ fn xen_notes_are_named() {
         vec![0, 0, 0x10, 0],
     ]
     .concat();
-    let note = Segment {
+    let note = SynthSegment {
         kind: 4,
         align: 4,
         data: note,
-        ..Segment::default()
+        ..SynthSegment::default()
     };
     let load = program(HeaderBuilder::new(), 0x200);
     let elf = ElfBuilder::elf32(0x10_0040)

@@ -9,9 +9,9 @@
 mod exceptions;
 pub mod vectors;
 
-use super::address_map::{AddressMap, Place};
+use super::address_map::{AddressMap, MappedPlace};
 use super::disasm::Access;
-use super::scan::Found;
+use super::scan::FoundDump;
 use super::symbols::Symbol;
 use handoff::abi::PHASE_TARGET;
 use handoff::dump::read::Dump;
@@ -21,11 +21,11 @@ use iced_x86::{Instruction, Mnemonic};
 #[derive(Debug)]
 pub struct Facts<'a> {
     /// The dump.
-    pub found: &'a Found,
+    pub found: &'a FoundDump,
     /// Locations of segments.
     pub places: &'a AddressMap,
     /// Location of rip.
-    pub place: Option<Place>,
+    pub place: Option<MappedPlace>,
     /// Symbol of rip.
     pub symbol: Option<Symbol>,
     /// Instruction at rip.

@@ -1,7 +1,7 @@
 //! Reads the machine from Xen, in its control domain.
 
 use super::{Run, XenHost, bounded};
-use crate::host::{CrashRegion, Entry, Kind, low_memory};
+use crate::host::{CrashRegion, MapEntry, MemoryKind, low_memory};
 use handoff::addr::PhysRange;
 use std::io;
 use xen_shim::hypercall::{
@@ -15,7 +15,7 @@ const MAX_CPUS: u32 = 1 << 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     /// The machine's memory map, neither sorted nor merged.
-    pub memory_map: Vec<Entry>,
+    pub memory_map: Vec<MapEntry>,
     /// The crash area.
     pub crash_regions: Vec<CrashRegion>,
     /// Other facts.
@@ -30,7 +30,7 @@ pub struct Told {
 /// domain that may load.
 pub fn read(transport: &dyn Transport, warnings: &mut Vec<String>) -> Result<Told, HypercallError> {
     let (machine, kexec) = (XenMachine::new(transport), Kexec::new(transport));
-    let memory_map: Vec<Entry> = machine.memory_map()?.iter().map(entry).collect();
+    let memory_map: Vec<MapEntry> = machine.memory_map()?.iter().map(entry).collect();
     let crash = kexec.range(KexecRange::Crash)?;
     let crash_regions: Vec<CrashRegion> = (!crash.is_empty())
         .then_some(crash.into())
@@ -98,27 +98,27 @@ fn cpu_notes(kexec: &Kexec<'_>) -> Result<Vec<Run>, HypercallError> {
 }
 
 /// Converts E820 types.
-fn entry(entry: &E820Entry) -> Entry {
-    Entry {
+fn entry(entry: &E820Entry) -> MapEntry {
+    MapEntry {
         start: entry.start,
         end: entry.start.saturating_add(entry.len),
         kind: match entry.kind {
-            1 => Kind::Ram,
-            3 => Kind::AcpiTables,
-            4 => Kind::AcpiNvs,
-            5 => Kind::Unusable,
-            7 => Kind::Pmem,
-            12 => Kind::Pram,
-            _ => Kind::Reserved,
+            1 => MemoryKind::Ram,
+            3 => MemoryKind::AcpiTables,
+            4 => MemoryKind::AcpiNvs,
+            5 => MemoryKind::Unusable,
+            7 => MemoryKind::Pmem,
+            12 => MemoryKind::Pram,
+            _ => MemoryKind::Reserved,
         },
     }
 }
 
 /// Machine memory below 1 MiB, and other memory that belongs to no domain.
 /// dom0's /dev/mem has dom0's own RAM there.
-pub struct Source<'a>(pub &'a dyn Transport);
+pub struct MachineMemory<'a>(pub &'a dyn Transport);
 
-impl low_memory::Source for Source<'_> {
+impl low_memory::PhysicalMemory for MachineMemory<'_> {
     fn read(&self, addr: u64, buf: &mut [u8]) -> io::Result<()> {
         let bytes = XenMachine::new(self.0)
             .read(addr, buf.len())
@@ -131,7 +131,7 @@ impl low_memory::Source for Source<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::low_memory::Source as _;
+    use crate::host::low_memory::PhysicalMemory as _;
     use crate::host::xen::{Safe, SafeRun};
     use handoff::addr::MIB;
     use xen_shim::hypercall::testing::{FakeHost, FakeXen};
@@ -148,7 +148,7 @@ mod tests {
         let reserved = told.memory_map.last().unwrap();
         assert_eq!(
             (reserved.start, reserved.kind),
-            (0xfee0_0000, Kind::Reserved)
+            (0xfee0_0000, MemoryKind::Reserved)
         );
         let Told {
             crash_regions, xen, ..
@@ -215,7 +215,7 @@ mod tests {
         };
         let xen = FakeXen::new(setup);
         let mut word = [0; 2];
-        Source(&xen).read(0x40e, &mut word).unwrap();
+        MachineMemory(&xen).read(0x40e, &mut word).unwrap();
         assert_eq!(word, [0xc0, 0x9f]);
     }
 }

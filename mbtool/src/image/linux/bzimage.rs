@@ -1,6 +1,6 @@
 //! A bzImage as an image: one segment, entered 0x200 bytes into it.
 
-use super::super::error::Reason;
+use super::super::error::ImageErrorReason;
 use super::super::{Format, LoadSegment, Preference, Relocatable};
 use super::{Setup, setup};
 use crate::image::layout::Layout;
@@ -17,7 +17,7 @@ const ENTRY: u64 = 0x200;
 /// has not reserved.
 pub(in crate::image) fn layout(
     file: &[u8],
-) -> Result<(Layout, Setup, Option<Relocatable>), Reason> {
+) -> Result<(Layout, Setup, Option<Relocatable>), ImageErrorReason> {
     let mut warnings = Vec::new();
     let (setup, system) = setup::parse(file, &mut warnings)?;
     let start = setup.pref_address;

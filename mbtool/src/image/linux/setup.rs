@@ -1,7 +1,7 @@
 //! The setup header of a bzImage. All fields are untrusted input.
 
 use super::super::bytes::{len, slice, u16_at, u32_at, u64_at};
-use super::super::error::Reason;
+use super::super::error::ImageErrorReason;
 use super::{HEADER, HEADER_END, OLDEST, Payload, Setup, XLF_KERNEL_64};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE};
 
@@ -23,8 +23,8 @@ pub(in crate::image) fn is_bzimage(file: &[u8]) -> bool {
     file.get(0x202..0x206) == Some(b"HdrS") && u16_at(file, 0x1fe) == Some(0xaa55)
 }
 
-fn refuse<T>(text: impl Into<String>) -> Result<T, Reason> {
-    Err(Reason::Linux(text.into()))
+fn refuse<T>(text: impl Into<String>) -> Result<T, ImageErrorReason> {
+    Err(ImageErrorReason::Linux(text.into()))
 }
 
 /// Reads the header, checks the fields that a loader depends on, and returns it
@@ -32,7 +32,7 @@ fn refuse<T>(text: impl Into<String>) -> Result<T, Reason> {
 pub(super) fn parse<'a>(
     file: &'a [u8],
     warnings: &mut Vec<String>,
-) -> Result<(Setup, &'a [u8]), Reason> {
+) -> Result<(Setup, &'a [u8]), ImageErrorReason> {
     if !is_bzimage(file) {
         return refuse(
             "has no Linux setup header (\"HdrS\" at offset 0x202 and 0xaa55 at 0x1fe): give a \
@@ -101,7 +101,7 @@ pub(super) fn parse<'a>(
 }
 
 /// Returns the compressed kernel in a bzImage.
-pub(in crate::image) fn packed(file: &[u8]) -> Result<&[u8], Reason> {
+pub(in crate::image) fn packed(file: &[u8]) -> Result<&[u8], ImageErrorReason> {
     let mut warnings = Vec::new();
     let (setup, system) = parse(file, &mut warnings)?;
     let payload = setup.payload;
@@ -115,7 +115,7 @@ pub(in crate::image) fn packed(file: &[u8]) -> Result<&[u8], Reason> {
 
 /// Returns the protected-mode part: `syssize` paragraphs after the sectors of
 /// real-mode code. A signature may follow.
-fn system<'a>(file: &'a [u8], setup: &Setup) -> Result<&'a [u8], Reason> {
+fn system<'a>(file: &'a [u8], setup: &Setup) -> Result<&'a [u8], ImageErrorReason> {
     let start = (u64::from(setup.setup_sects) + 1) * SECTOR;
     let there = len(file).saturating_sub(start);
     // the last paragraph may be incomplete
@@ -132,7 +132,7 @@ fn system<'a>(file: &'a [u8], setup: &Setup) -> Result<&'a [u8], Reason> {
 
 /// Checks the fields against each other; `system` is the length of the
 /// protected-mode part in bytes.
-fn check(setup: &Setup, system: u64) -> Result<(), Reason> {
+fn check(setup: &Setup, system: u64) -> Result<(), ImageErrorReason> {
     let Setup {
         alignment,
         min_alignment,
@@ -185,7 +185,7 @@ fn payload(
     field: &Fields<'_>,
     system: &[u8],
     warnings: &mut Vec<String>,
-) -> Result<Option<Payload>, Reason> {
+) -> Result<Option<Payload>, ImageErrorReason> {
     let payload = Payload {
         offset: field.u32(0x248)?,
         length: field.u32(0x24c)?,
@@ -229,9 +229,9 @@ fn version_string(file: &[u8], warnings: &mut Vec<String>) -> Option<String> {
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
-    fn there<T>(&self, at: usize, value: Option<T>) -> Result<T, Reason> {
+    fn there<T>(&self, at: usize, value: Option<T>) -> Result<T, ImageErrorReason> {
         value.ok_or_else(|| {
-            Reason::Linux(format!(
+            ImageErrorReason::Linux(format!(
                 "has {:#x} bytes, too few for the setup header's field at {at:#x}: the file is cut \
                  short",
                 self.0.len()
@@ -239,19 +239,19 @@ impl Fields<'_> {
         })
     }
 
-    fn u8(&self, at: usize) -> Result<u8, Reason> {
+    fn u8(&self, at: usize) -> Result<u8, ImageErrorReason> {
         self.there(at, self.0.get(at).copied())
     }
 
-    fn u16(&self, at: usize) -> Result<u16, Reason> {
+    fn u16(&self, at: usize) -> Result<u16, ImageErrorReason> {
         self.there(at, u16_at(self.0, at))
     }
 
-    fn u32(&self, at: usize) -> Result<u32, Reason> {
+    fn u32(&self, at: usize) -> Result<u32, ImageErrorReason> {
         self.there(at, u32_at(self.0, at))
     }
 
-    fn u64(&self, at: usize) -> Result<u64, Reason> {
+    fn u64(&self, at: usize) -> Result<u64, ImageErrorReason> {
         self.there(at, u64_at(self.0, at))
     }
 }

@@ -1,13 +1,13 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::as_conversions)]
 
-use super::super::error::Reason;
-use super::super::sniff::{Kind, kind};
-use super::super::synth::{ElfBuilder, Segment, bzimage};
+use super::super::error::ImageErrorReason;
+use super::super::sniff::{FileKind, kind};
+use super::super::synth::{ElfBuilder, SynthSegment, bzimage};
 use super::super::{As, Format, Image, ImageError, Preference, Protocol};
 use super::*;
 use proptest::prelude::*;
 
-fn parse(bytes: &[u8]) -> Result<Image, Reason> {
+fn parse(bytes: &[u8]) -> Result<Image, ImageErrorReason> {
     Image::parse_as(bytes, "vmlinuz", As::Linux).map_err(|error: ImageError| error.reason)
 }
 
@@ -31,14 +31,14 @@ fn vmlinux() -> Vec<u8> {
     let mut text = vec![0x90; 0x3000];
     let banner = b"Linux version %s\0Linux version 6.1.0-50-amd64 (x@y) #1 SMP\n\0";
     text[0x800..0x800 + banner.len()].copy_from_slice(banner);
-    let load = |vaddr, paddr, data, memsz| Segment {
+    let load = |vaddr, paddr, data, memsz| SynthSegment {
         kind: 1,
         vaddr,
         paddr,
         memsz,
         align: 0x20_0000,
         data,
-        ..Segment::default()
+        ..SynthSegment::default()
     };
     ElfBuilder::elf64(0x100_0040)
         .segment(load(0xffff_ffff_8100_0000, 0x100_0000, text, 0x20_0000))
@@ -55,7 +55,7 @@ fn vmlinux() -> Vec<u8> {
 #[test]
 fn a_bzimage_is_one_segment_of_init_size_bytes() {
     let file = bzimage();
-    assert_eq!(kind(&file), Kind::Linux);
+    assert_eq!(kind(&file), FileKind::Linux);
     let image = Image::parse_as(&file, "vmlinuz", As::Auto).unwrap();
     assert_eq!(image.format, Format::BzImage);
     assert_eq!((image.span.start, image.span.end), (0x100_0000, 0x180_0000));
@@ -165,7 +165,7 @@ fn invalid_informational_fields_are_warnings() {
 #[test]
 fn a_vmlinux_moves_in_steps_of_2_mib() {
     let file = vmlinux();
-    assert_eq!(kind(&file), Kind::Linux);
+    assert_eq!(kind(&file), FileKind::Linux);
     let image = Image::parse_as(&file, "vmlinux", As::Auto).unwrap();
     assert_eq!(image.format, Format::Elf64);
     assert_eq!((image.span.start, image.entry), (0x100_0000, 0x100_0040));
@@ -185,7 +185,7 @@ fn a_vmlinux_moves_in_steps_of_2_mib() {
 #[test]
 fn other_elf_files_are_linux_only_with_type_linux() {
     let elf = ElfBuilder::elf64(0x10_0000).load(0x10_0000, vec![1; 64], 0);
-    assert_eq!(kind(&elf.build()), Kind::Elf);
+    assert_eq!(kind(&elf.build()), FileKind::Elf);
     let image = parse(&elf.build()).unwrap();
     assert!(image.warnings[0].contains("no \"Linux version\" banner"));
     // linked 1 MiB off: it cannot move

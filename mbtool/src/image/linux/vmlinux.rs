@@ -5,7 +5,7 @@
 //! virtual addresses stay. So it can be moved without relocations. There is no
 //! address randomization, which the decompressor does.
 
-use super::super::error::Reason;
+use super::super::error::ImageErrorReason;
 use super::super::{Preference, Relocatable, elf};
 use super::{CMDLINE_SIZE, Setup, VMLINUX_PROTOCOL, XLF_5LEVEL, XLF_EFI_KEXEC, XLF_KERNEL_64};
 use crate::image::layout::Layout;
@@ -31,10 +31,10 @@ pub(in crate::image) fn is_vmlinux(file: &[u8]) -> bool {
 /// Lays out a vmlinux.
 pub(in crate::image) fn layout(
     file: &[u8],
-) -> Result<(Layout, Setup, Option<Relocatable>), Reason> {
+) -> Result<(Layout, Setup, Option<Relocatable>), ImageErrorReason> {
     let header = elf::file_header(file)?;
     if header.e_machine != EM_X86_64 || header.class != Class::ELF64 {
-        return Err(Reason::Linux(format!(
+        return Err(ImageErrorReason::Linux(format!(
             "is ELF for machine {} without 64-bit class, Linux is started as x86-64 (62) only",
             header.e_machine
         )));

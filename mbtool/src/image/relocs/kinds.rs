@@ -1,6 +1,6 @@
 //! Relocation types that can be applied, and names of the others.
 
-use super::Reason;
+use super::ImageErrorReason;
 use ::elf::abi;
 
 /// Separates base-relative relocations from others, and records the first of
@@ -37,7 +37,7 @@ impl Kinds {
     }
 
     /// Fails when an unsupported relocation was found.
-    pub(super) fn refuse_others(&self) -> Result<(), Reason> {
+    pub(super) fn refuse_others(&self) -> Result<(), ImageErrorReason> {
         let Some((kind, count, first)) = self.other else {
             return Ok(());
         };
@@ -52,7 +52,7 @@ impl Kinds {
         } else {
             x86_64_name(kind)
         };
-        Err(Reason::RelocationType {
+        Err(ImageErrorReason::RelocationType {
             kind,
             name,
             count,

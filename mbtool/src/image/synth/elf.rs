@@ -2,7 +2,7 @@
 
 /// One program header and its contents.
 #[derive(Clone, Debug, Default)]
-pub struct Segment {
+pub struct SynthSegment {
     /// `p_type`: 1 `PT_LOAD`, 2 `PT_DYNAMIC`, 3 `PT_INTERP`, 4 `PT_NOTE`.
     pub kind: u32,
     /// `p_vaddr`.
@@ -24,7 +24,7 @@ pub struct Segment {
     pub offset: Option<u64>,
 }
 
-impl Segment {
+impl SynthSegment {
     /// A `PT_LOAD` with equal virtual and physical addresses.
     #[must_use]
     pub fn load(addr: u64, data: Vec<u8>, memsz: u64) -> Self {
@@ -55,7 +55,7 @@ pub struct ElfBuilder {
     /// `e_entry`.
     pub entry: u64,
     /// Program headers in table order.
-    pub segments: Vec<Segment>,
+    pub segments: Vec<SynthSegment>,
     /// Number of all-zero section headers to append.
     pub sections: u16,
 }
@@ -98,7 +98,7 @@ impl ElfBuilder {
 
     /// Appends a segment.
     #[must_use]
-    pub fn segment(mut self, segment: Segment) -> Self {
+    pub fn segment(mut self, segment: SynthSegment) -> Self {
         self.segments.push(segment);
         self
     }
@@ -106,7 +106,7 @@ impl ElfBuilder {
     /// Appends a `PT_LOAD` at `addr`.
     #[must_use]
     pub fn load(self, addr: u64, data: Vec<u8>, memsz: u64) -> Self {
-        self.segment(Segment::load(addr, data, memsz))
+        self.segment(SynthSegment::load(addr, data, memsz))
     }
 
     const fn sizes(&self) -> (usize, usize, usize) {
@@ -180,7 +180,7 @@ impl ElfBuilder {
         bytes
     }
 
-    fn program_header(&self, bytes: &mut Vec<u8>, segment: &Segment, offset: u64) {
+    fn program_header(&self, bytes: &mut Vec<u8>, segment: &SynthSegment, offset: u64) {
         let filesz = segment.filesz.unwrap_or(segment.data.len() as u64);
         let memsz = segment.memsz.max(segment.data.len() as u64);
         bytes.extend(segment.kind.to_le_bytes());
@@ -199,7 +199,7 @@ impl ElfBuilder {
 
 /// Xen's notes of a kernel: type and value of each.
 #[must_use]
-pub fn dom0_notes(notes: &[(u32, u64)]) -> Segment {
+pub fn dom0_notes(notes: &[(u32, u64)]) -> SynthSegment {
     let mut data = Vec::new();
     for (kind, value) in notes {
         for word in [4, 8, *kind] {
@@ -208,11 +208,11 @@ pub fn dom0_notes(notes: &[(u32, u64)]) -> Segment {
         data.extend(b"Xen\0");
         data.extend(value.to_le_bytes());
     }
-    Segment {
+    SynthSegment {
         kind: 4,
         align: 4,
         data,
-        ..Segment::default()
+        ..SynthSegment::default()
     }
 }
 

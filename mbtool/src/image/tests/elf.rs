@@ -1,5 +1,5 @@
 use super::super::synth::{
-    ElfBuilder, HeaderBuilder, Segment, program, words_to_bytes, xen_header, xen_like,
+    ElfBuilder, HeaderBuilder, SynthSegment, program, words_to_bytes, xen_header, xen_like,
 };
 use super::*;
 
@@ -11,7 +11,7 @@ fn code() -> Vec<u8> {
 }
 
 /// One `PT_LOAD` at 1 MiB with the header, followed by `more`.
-fn elf32(more: Vec<Segment>) -> Vec<u8> {
+fn elf32(more: Vec<SynthSegment>) -> Vec<u8> {
     let mut elf = ElfBuilder::elf32(CODE).load(0x10_0000, code(), 0);
     elf.segments.extend(more);
     elf.build()
@@ -73,8 +73,8 @@ fn an_unaligned_segment_is_accepted() {
 #[test]
 fn segments_that_share_a_page_become_one_with_zeros_between() {
     let bytes = elf32(vec![
-        Segment::load(0x10_0800, vec![7; 0x100], 0x1900),
-        Segment::load(0x10_4000, vec![8; 4], 0),
+        SynthSegment::load(0x10_0800, vec![7; 0x100], 0x1900),
+        SynthSegment::load(0x10_4000, vec![8; 4], 0),
     ]);
     let image = parse(&bytes).unwrap();
     assert_eq!(
@@ -96,7 +96,7 @@ fn segments_that_share_a_page_become_one_with_zeros_between() {
 
 #[test]
 fn adjacent_segments_without_a_shared_page_stay_separate() {
-    let bytes = elf32(vec![Segment::load(0x10_1000, vec![7; 4], 0)]);
+    let bytes = elf32(vec![SynthSegment::load(0x10_1000, vec![7; 4], 0)]);
     assert_eq!(
         shape(&parse(&bytes).unwrap()),
         [
@@ -122,7 +122,7 @@ fn the_order_of_program_headers_does_not_matter() {
 fn much_bss_before_a_shared_page_is_not_stored() {
     let mut elf = ElfBuilder::elf32(CODE).load(0x10_0000, code(), 0x900_0010);
     elf.segments
-        .push(Segment::load(0x910_0020, vec![7; 8], 0x20));
+        .push(SynthSegment::load(0x910_0020, vec![7; 8], 0x20));
     let image = parse(&elf.build()).unwrap();
     assert_eq!(
         shape(&image),
@@ -139,7 +139,8 @@ fn much_bss_before_a_shared_page_is_not_stored() {
 fn file_bytes_override_the_bss_of_another_segment() {
     // the bss of the first segment overlaps the bytes of the second
     let mut elf = ElfBuilder::elf32(CODE).load(0x10_0000, code(), 0x4000);
-    elf.segments.push(Segment::load(0x10_1000, vec![7; 8], 0));
+    elf.segments
+        .push(SynthSegment::load(0x10_1000, vec![7; 8], 0));
     let image = parse(&elf.build()).unwrap();
     assert_eq!(shape(&image), [(range(0x10_0000, 0x10_4000), 0x1008)]);
     assert_eq!(image.segments[0].data[0x1000..], [7; 8]);
@@ -150,7 +151,7 @@ fn file_bytes_override_the_bss_of_another_segment() {
         ]
     );
     // bss over file bytes does not clear them
-    let bytes = elf32(vec![Segment::load(0x10_0010, vec![], 0x3000)]);
+    let bytes = elf32(vec![SynthSegment::load(0x10_0010, vec![], 0x3000)]);
     let image = parse(&bytes).unwrap();
     assert_eq!(shape(&image), [(range(0x10_0000, 0x10_3010), 0x200)]);
     assert_eq!(image.segments[0].data, code());
@@ -159,7 +160,7 @@ fn file_bytes_override_the_bss_of_another_segment() {
 #[test]
 fn overlapping_file_bytes_must_agree() {
     let same = code()[0x100..].to_vec();
-    let bytes = elf32(vec![Segment::load(
+    let bytes = elf32(vec![SynthSegment::load(
         0x10_0100,
         [&same[..], &[9; 4]].concat(),
         0,
@@ -169,8 +170,8 @@ fn overlapping_file_bytes_must_agree() {
     let mut other = same;
     other[0x20] ^= 1;
     let bytes = elf32(vec![
-        Segment::load(0x10_1000, vec![1], 0),
-        Segment::load(0x10_0100, other, 0),
+        SynthSegment::load(0x10_1000, vec![1], 0),
+        SynthSegment::load(0x10_0100, other, 0),
     ]);
     let expected = Reason::Conflict {
         first: 0,
@@ -182,13 +183,13 @@ fn overlapping_file_bytes_must_agree() {
 
 #[test]
 fn segments_without_memory_are_skipped() {
-    let bytes = elf32(vec![Segment::load(0xffff_ffff, vec![], 0)]);
+    let bytes = elf32(vec![SynthSegment::load(0xffff_ffff, vec![], 0)]);
     assert_eq!(parse(&bytes).unwrap().segments.len(), 1);
     let elf = ElfBuilder::elf32(CODE).load(CODE, vec![], 0);
-    let note = Segment {
+    let note = SynthSegment {
         kind: 4,
         data: code(),
-        ..Segment::default()
+        ..SynthSegment::default()
     };
     let text = message(&elf.segment(note).build());
     assert!(
@@ -200,10 +201,10 @@ fn segments_without_memory_are_skipped() {
 #[test]
 fn a_higher_half_entry_is_translated() {
     let virt = 0xffff_ffff_8010_0000;
-    let segment = Segment {
+    let segment = SynthSegment {
         vaddr: virt,
         paddr: 0x10_0000,
-        ..Segment::load(0, code(), 0x1000)
+        ..SynthSegment::load(0, code(), 0x1000)
     };
     let image = parse(
         &ElfBuilder::elf64(virt + 0x40)
@@ -224,20 +225,20 @@ fn a_higher_half_entry_is_translated() {
 #[test]
 fn a_virtual_entry_point_has_priority_over_a_physical_one() {
     // e_entry is physical in segment 0 and virtual in segment 1
-    let low = Segment {
+    let low = SynthSegment {
         vaddr: 0xc010_0000,
-        ..Segment::load(0x10_0000, code(), 0)
+        ..SynthSegment::load(0x10_0000, code(), 0)
     };
-    let high = Segment {
+    let high = SynthSegment {
         vaddr: 0x10_0000,
-        ..Segment::load(0x20_0000, vec![0x90; 0x100], 0)
+        ..SynthSegment::load(0x20_0000, vec![0x90; 0x100], 0)
     };
     let elf = ElfBuilder::elf32(CODE).segment(low).segment(high);
     assert_eq!(parse(&elf.build()).unwrap().entry, 0x20_0080);
     // two virtual matches: the first is used, with a warning
-    let first = Segment {
+    let first = SynthSegment {
         vaddr: 0x10_0000,
-        ..Segment::load(0x30_0000, code(), 0)
+        ..SynthSegment::load(0x30_0000, code(), 0)
     };
     let elf = ElfBuilder {
         segments: vec![first, elf.segments[1].clone()],
@@ -326,10 +327,10 @@ fn files_that_are_not_x86_programs_are_refused() {
     let mut bytes = good.build();
     bytes[4] = 9;
     assert!(message(&bytes).contains("is ELF of class 9"));
-    let interp = Segment {
+    let interp = SynthSegment {
         kind: 3,
         data: b"/lib/ld.so\0".to_vec(),
-        ..Segment::default()
+        ..SynthSegment::default()
     };
     let text = message(&good.segment(interp).build());
     assert!(text.starts_with("program header 1: PT_INTERP"), "{text}");
@@ -356,9 +357,9 @@ fn tables_and_segments_must_be_in_the_file() {
         cut.starts_with("program header 0: its 0x200 bytes at offset"),
         "{cut}"
     );
-    let wild = Segment {
+    let wild = SynthSegment {
         offset: Some(u64::MAX),
-        ..Segment::load(0x20_0000, vec![1], 0)
+        ..SynthSegment::load(0x20_0000, vec![1], 0)
     };
     let elf = ElfBuilder::elf64(CODE)
         .load(0x10_0000, code(), 0)
@@ -368,9 +369,9 @@ fn tables_and_segments_must_be_in_the_file() {
 
 #[test]
 fn impossible_sizes_are_refused() {
-    let more = Segment {
+    let more = SynthSegment {
         filesz: Some(0x101),
-        ..Segment::load(0x20_0000, vec![1; 0x100], 0)
+        ..SynthSegment::load(0x20_0000, vec![1; 0x100], 0)
     };
     let text = message(&elf32(vec![more]));
     assert!(
@@ -378,46 +379,46 @@ fn impossible_sizes_are_refused() {
         "{text}"
     );
     let elf = ElfBuilder::elf64(CODE).load(0x10_0000, code(), 0);
-    let wraps = Segment {
+    let wraps = SynthSegment {
         vaddr: 0,
-        ..Segment::load(u64::MAX - 4, vec![1; 8], 0)
+        ..SynthSegment::load(u64::MAX - 4, vec![1; 8], 0)
     };
     let text = message(&elf.clone().segment(wraps).build());
     assert!(text.contains("pass the end of the address space"), "{text}");
-    let wraps = Segment {
+    let wraps = SynthSegment {
         paddr: 0,
-        ..Segment::load(u64::MAX - 4, vec![1; 8], 0)
+        ..SynthSegment::load(u64::MAX - 4, vec![1; 8], 0)
     };
     assert!(message(&elf.clone().segment(wraps).build()).contains("pass the end"));
     let text = message(&elf.clone().load(0x1000_0000, vec![], 1 << 32).build());
     assert!(text.contains("take 0x100000200 bytes of memory"), "{text}");
-    let again = |n: u64| Segment {
+    let again = |n: u64| SynthSegment {
         within: Some((0, 0)),
-        ..Segment::load(0x20_0000 + 0x1000 * n, code(), 0)
+        ..SynthSegment::load(0x20_0000 + 0x1000 * n, code(), 0)
     };
     let text = message(&elf32((0..8).map(again).collect()));
     assert!(
         text.contains("use the same bytes again and again"),
         "{text}"
     );
-    let tiny = |n: u64| Segment::load(0x20_0000 + 0x1000 * n, vec![1], 0);
+    let tiny = |n: u64| SynthSegment::load(0x20_0000 + 0x1000 * n, vec![1], 0);
     let text = message(&elf32((0..128).map(tiny).collect()));
     assert!(text.contains("has 129 PT_LOAD program headers"), "{text}");
 }
 
 #[test]
 fn invalid_alignments_are_a_warning() {
-    let odd = Segment {
+    let odd = SynthSegment {
         align: 3,
-        ..Segment::load(0x20_0000, vec![1], 0)
+        ..SynthSegment::load(0x20_0000, vec![1], 0)
     };
-    let big = Segment {
+    let big = SynthSegment {
         align: 0x20_0000,
-        ..Segment::load(0x30_0000, vec![1], 0)
+        ..SynthSegment::load(0x30_0000, vec![1], 0)
     };
-    let none = Segment {
+    let none = SynthSegment {
         align: 0,
-        ..Segment::load(0x40_0000, vec![1], 0)
+        ..SynthSegment::load(0x40_0000, vec![1], 0)
     };
     let image = parse(&elf32(vec![odd, big, none])).unwrap();
     assert_eq!(image.align, 0x20_0000);
@@ -429,11 +430,11 @@ fn invalid_alignments_are_a_warning() {
 
 #[test]
 fn broken_notes_are_a_warning() {
-    let note = |data: Vec<u8>| Segment {
+    let note = |data: Vec<u8>| SynthSegment {
         kind: 4,
         align: 4,
         data,
-        ..Segment::default()
+        ..SynthSegment::default()
     };
     let good = [
         words_to_bytes(&[4, 4, 6]),
@@ -458,7 +459,7 @@ fn broken_notes_are_a_warning() {
             "program header 2 (PT_NOTE) is broken and ignored"
         ]
     );
-    let outside = Segment {
+    let outside = SynthSegment {
         offset: Some(0x10_0000),
         ..note(vec![1; 16])
     };

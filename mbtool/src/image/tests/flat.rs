@@ -79,7 +79,7 @@ fn an_entry_address_is_needed_and_must_be_in_the_bytes() {
     let header = HeaderBuilder::new().address(BASE, BASE, 0, 0);
     assert_eq!(
         parse(&program(header, 0x200)).unwrap_err(),
-        Reason::NoEntryAddress
+        ImageErrorReason::NoEntryAddress
     );
     for entry in [BASE - 1, BASE + 0x200, BASE + 0x2ff] {
         let header = HeaderBuilder::new()

@@ -268,7 +268,7 @@ fn a_repeated_tag_must_have_the_same_contents() {
     let header = HeaderBuilder::new().words(4, &[1]).optional(4, &[1]);
     assert!(matches!(
         parse(&with(header)),
-        Err(Reason::DuplicateTag { kind: 4, .. })
+        Err(ImageErrorReason::DuplicateTag { kind: 4, .. })
     ));
 }
 
@@ -286,7 +286,10 @@ fn an_efi_entry_alone_is_refused() {
     for kind in [8, 9] {
         let header = HeaderBuilder::new().address(0x10_0000, 0x10_0000, 0, 0);
         let bytes = program(header.optional(kind, &[0x10_0000]), 0x400);
-        assert_eq!(parse(&bytes).unwrap_err(), Reason::OnlyEfiEntry { kind });
+        assert_eq!(
+            parse(&bytes).unwrap_err(),
+            ImageErrorReason::OnlyEfiEntry { kind }
+        );
         // with another entry point it is ignored, required or not
         let image = parse(&with(HeaderBuilder::new().words(kind, &[0x10_0000]))).unwrap();
         assert_eq!(image.entry, 0x10_0100);

@@ -1,6 +1,6 @@
 //! Multiboot (1) headers, valid and invalid.
 
-use super::super::mb1::{Header, VideoMode};
+use super::super::mb1::{Mb1Header, VideoMode};
 use super::super::synth::{
     ElfBuilder, HeaderBuilder, mb1_flat, mb1_header, mb1_program, program, words_to_bytes,
 };
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 const BASE: u32 = 0x10_0000;
 
-fn mb1(bytes: &[u8]) -> Result<Image, Reason> {
+fn mb1(bytes: &[u8]) -> Result<Image, ImageErrorReason> {
     Image::parse_as(bytes, "test", As::Multiboot).map_err(|error| error.reason)
 }
 
@@ -18,7 +18,7 @@ fn message(bytes: &[u8]) -> String {
     mb1(bytes).expect_err("parsed").to_string()
 }
 
-fn header(image: &Image) -> Header {
+fn header(image: &Image) -> Mb1Header {
     match image.protocol {
         Protocol::Multiboot1(header) => header,
         ref other => panic!("{other:?}"),
@@ -58,9 +58,9 @@ fn elf32_is_loaded_by_its_program_headers() {
 fn elf64_is_accepted_and_its_entry_translated() {
     let virt = 0xffff_ffff_8010_0000;
     let load = mb1_program(0, &mb1_header(0, &[]), 0x200);
-    let segment = super::super::synth::Segment {
+    let segment = super::super::synth::SynthSegment {
         vaddr: virt,
-        ..super::super::synth::Segment::load(BASE.into(), load, 0)
+        ..super::super::synth::SynthSegment::load(BASE.into(), load, 0)
     };
     let bytes = ElfBuilder::elf64(virt + 0x40).segment(segment).build();
     let image = mb1(&bytes).unwrap();
@@ -262,7 +262,7 @@ proptest! {
                 prop_assert!(flags & 0xfff8 == 0 && flags & 0x1_0000 != 0);
                 check(&bytes, &image);
             }
-            Err(Reason::NotThis { .. }) => prop_assert!(false, "the header was not found"),
+            Err(ImageErrorReason::NotThis { .. }) => prop_assert!(false, "the header was not found"),
             Err(_) => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Relocations and [`Image::at`].
 
 use super::super::synth::{
-    ElfBuilder, HeaderBuilder, PIE_WORDS, Segment, pie, pie_with, program, xen_like,
+    ElfBuilder, HeaderBuilder, PIE_WORDS, SynthSegment, pie, pie_with, program, xen_like,
 };
 use super::*;
 
@@ -52,7 +52,7 @@ fn the_end_of_the_address_space_is_an_error() {
         .unwrap_err();
     assert_eq!(
         error.reason,
-        Reason::Overflow {
+        ImageErrorReason::Overflow {
             base: u64::MAX - 0x1000
         }
     );
@@ -131,7 +131,7 @@ fn r_none_is_skipped_and_other_types_are_refused_by_name() {
     let reason = parse(&pie_with(HeaderBuilder::new(), &relocs)).unwrap_err();
     assert_eq!(
         reason,
-        Reason::RelocationType {
+        ImageErrorReason::RelocationType {
             kind: 6,
             name: "R_X86_64_GLOB_DAT",
             count: 2,
@@ -152,10 +152,10 @@ fn r_none_is_skipped_and_other_types_are_refused_by_name() {
 fn dyn32(link: u64, dynamic: &[u32], words: &[u32]) -> Vec<u8> {
     let mut load = program(HeaderBuilder::new(), 0x180);
     load.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-    let dynamic = Segment {
+    let dynamic = SynthSegment {
         kind: 2,
         data: dynamic.iter().flat_map(|word| word.to_le_bytes()).collect(),
-        ..Segment::default()
+        ..SynthSegment::default()
     };
     ElfBuilder::elf32(link + 0x40)
         .dynamic()
@@ -256,13 +256,13 @@ fn too_many_relocations_are_refused() {
     let mut load = program(HeaderBuilder::new(), 0x400);
     load.extend(relr.iter().flat_map(|word| word.to_le_bytes()));
     let pairs = [36, 0x400, 35, 8 * relr.len() as u64, 37, 8, 0, 0];
-    let dynamic = Segment {
+    let dynamic = SynthSegment {
         kind: 2,
         data: pairs
             .iter()
             .flat_map(|word: &u64| word.to_le_bytes())
             .collect(),
-        ..Segment::default()
+        ..SynthSegment::default()
     };
     let elf = ElfBuilder::elf64(0x80)
         .dynamic()
@@ -285,17 +285,17 @@ fn relocations_of_a_higher_half_image_stay_virtual() {
             .flat_map(|word: &u64| word.to_le_bytes()),
     );
     let pairs = [7, virt + 0x400, 8, 24, 9, 24, 0, 0];
-    let dynamic = Segment {
+    let dynamic = SynthSegment {
         kind: 2,
         data: pairs
             .iter()
             .flat_map(|word: &u64| word.to_le_bytes())
             .collect(),
-        ..Segment::default()
+        ..SynthSegment::default()
     };
-    let load = Segment {
+    let load = SynthSegment {
         vaddr: virt,
-        ..Segment::load(0x10_0000, load, 0)
+        ..SynthSegment::load(0x10_0000, load, 0)
     };
     let elf = ElfBuilder::elf64(virt + 0x80)
         .dynamic()

@@ -5,7 +5,7 @@ use super::hostile::check;
 use super::*;
 use proptest::prelude::*;
 
-fn pvh(bytes: &[u8]) -> Result<Image, Reason> {
+fn pvh(bytes: &[u8]) -> Result<Image, ImageErrorReason> {
     Image::parse_as(bytes, "test", As::Elf).map_err(|error| error.reason)
 }
 

@@ -1,12 +1,12 @@
 //! Files that are not loadable images.
 
-use super::super::sniff::{Kind, kind};
+use super::super::sniff::{FileKind, kind};
 use super::super::synth::{ElfBuilder, HeaderBuilder, words_to_bytes, xen_header};
 use super::*;
 
 fn found(bytes: &[u8]) -> (String, String) {
     match parse(bytes) {
-        Err(Reason::NotMultiboot2 { found, advice }) => (found, advice),
+        Err(ImageErrorReason::NotMultiboot2 { found, advice }) => (found, advice),
         other => panic!("{other:?}"),
     }
 }
@@ -62,19 +62,19 @@ fn each_type_of_file_is_named_with_a_suggestion() {
     assert_eq!(
         kinds,
         [
-            Kind::Linux,
-            Kind::Pe,
-            Kind::Multiboot,
-            Kind::Unknown,
-            Kind::Elf
+            FileKind::Linux,
+            FileKind::Pe,
+            FileKind::Multiboot,
+            FileKind::Unknown,
+            FileKind::Elf
         ]
     );
-    assert_eq!(kind(&xen_header().build()), Kind::Multiboot2);
+    assert_eq!(kind(&xen_header().build()), FileKind::Multiboot2);
     let mips = HeaderBuilder {
         arch: 4,
         ..HeaderBuilder::new()
     };
-    assert_eq!(kind(&mips.build()), Kind::Multiboot2);
+    assert_eq!(kind(&mips.build()), FileKind::Multiboot2);
 }
 
 #[test]
@@ -118,10 +118,10 @@ fn a_pe_image_is_not_multiboot2_even_with_a_header() {
         .address(0x10_0100, u32::MAX, 0, 0)
         .entry(0x10_0000);
     let placed = [pe.clone(), placed.build()].concat();
-    assert_eq!(kind(&placed), Kind::Multiboot2);
+    assert_eq!(kind(&placed), FileKind::Multiboot2);
     assert!(parse(&placed).is_ok());
     pe.extend(xen_header().build());
-    assert_eq!(kind(&pe), Kind::Pe);
+    assert_eq!(kind(&pe), FileKind::Pe);
     let (is, advice) = found(&pe);
     assert!(is.contains("a PE image") && advice.contains("not xen.efi"));
 }

@@ -1,6 +1,6 @@
 //! The memory map that the image receives: E820 types and areas.
 
-use crate::host::{Entry, Kind, map};
+use crate::host::{MapEntry, MemoryKind, map};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_down};
 use handoff::runs;
 
@@ -9,18 +9,18 @@ const RAM: u32 = 1;
 /// Plausible base memory sizes in the BIOS data area, in KiB.
 const BASE_KIB: std::ops::RangeInclusive<u16> = 256..=640;
 
-/// Returns `entries` with all of `range` typed [`Kind::Reserved`], whatever it
+/// Returns `entries` with all of `range` typed [`MemoryKind::Reserved`], whatever it
 /// was before.
 #[must_use]
-pub fn with_reserved(entries: &[Entry], range: PhysRange) -> Vec<Entry> {
-    let mut out: Vec<Entry> = entries
+pub fn with_reserved(entries: &[MapEntry], range: PhysRange) -> Vec<MapEntry> {
+    let mut out: Vec<MapEntry> = entries
         .iter()
         .flat_map(|entry| {
             let parts = entry.range().minus(&range).into_iter().flatten();
-            parts.map(|part| Entry::new(part, entry.kind))
+            parts.map(|part| MapEntry::new(part, entry.kind))
         })
         .collect();
-    out.push(Entry::new(range, Kind::Reserved));
+    out.push(MapEntry::new(range, MemoryKind::Reserved));
     out.sort_unstable_by_key(|entry| entry.start);
     out
 }
@@ -28,7 +28,7 @@ pub fn with_reserved(entries: &[Entry], range: PhysRange) -> Vec<Entry> {
 /// Returns `entries` for a kernel that must stay in `region`: all other RAM
 /// becomes reserved.
 #[must_use]
-pub fn confined(entries: &[Entry], region: PhysRange) -> Vec<Entry> {
+pub fn confined(entries: &[MapEntry], region: PhysRange) -> Vec<MapEntry> {
     runs::without(map::ram_ranges(entries), [region])
         .into_iter()
         .fold(entries.to_vec(), |entries, range| {
@@ -39,36 +39,36 @@ pub fn confined(entries: &[Entry], region: PhysRange) -> Vec<Entry> {
 /// E820 type number of `kind`. Kinds that a target could mistake for usable
 /// RAM, such as persistent memory, are reserved (2).
 #[must_use]
-pub const fn e820_type(kind: Kind) -> u32 {
+pub const fn e820_type(kind: MemoryKind) -> u32 {
     match kind {
-        Kind::Ram => 1,
-        Kind::Reserved | Kind::Pmem | Kind::Pram | Kind::SoftReserved => 2,
-        Kind::AcpiTables => 3,
-        Kind::AcpiNvs => 4,
-        Kind::Unusable => 5,
+        MemoryKind::Ram => 1,
+        MemoryKind::Reserved | MemoryKind::Pmem | MemoryKind::Pram | MemoryKind::SoftReserved => 2,
+        MemoryKind::AcpiTables => 3,
+        MemoryKind::AcpiNvs => 4,
+        MemoryKind::Unusable => 5,
     }
 }
 
 /// E820 type number of `kind` for Linux, which has its own types for persistent
 /// memory (arch/x86/include/asm/e820/types.h).
 #[must_use]
-pub const fn linux_type(kind: Kind) -> u32 {
+pub const fn linux_type(kind: MemoryKind) -> u32 {
     match kind {
-        Kind::Pmem => 7,
-        Kind::Pram => 12,
-        Kind::SoftReserved => 0xefff_ffff,
+        MemoryKind::Pmem => 7,
+        MemoryKind::Pram => 12,
+        MemoryKind::SoftReserved => 0xefff_ffff,
         _ => e820_type(kind),
     }
 }
 
 /// Returns the areas for `boot_params`: adjacent entries of one type merged.
 #[must_use]
-pub fn linux_areas(entries: &[Entry]) -> Vec<(PhysRange, u32)> {
+pub fn linux_areas(entries: &[MapEntry]) -> Vec<(PhysRange, u32)> {
     joined(entries, linux_type)
 }
 
 /// Merges adjacent entries of one type.
-fn joined(entries: &[Entry], type_of: impl Fn(Kind) -> u32) -> Vec<(PhysRange, u32)> {
+fn joined(entries: &[MapEntry], type_of: impl Fn(MemoryKind) -> u32) -> Vec<(PhysRange, u32)> {
     let mut joined: Vec<(PhysRange, u32)> = Vec::with_capacity(entries.len() + 2);
     for entry in entries.iter().filter(|entry| !entry.range().is_empty()) {
         let kind = type_of(entry.kind);
@@ -86,7 +86,7 @@ fn joined(entries: &[Entry], type_of: impl Fn(Kind) -> u32) -> Vec<(PhysRange, u
 /// entries of one type merged, none crosses 4 GiB, none that starts below 4 GiB
 /// is 4 GiB long, and there are at least two.
 #[must_use]
-pub fn areas(entries: &[Entry]) -> Vec<(PhysRange, u32)> {
+pub fn areas(entries: &[MapEntry]) -> Vec<(PhysRange, u32)> {
     let mut areas = split_at(joined(entries, e820_type), FOUR_GIB);
     if areas
         .iter()
@@ -128,7 +128,7 @@ fn split_at(areas: Vec<(PhysRange, u32)>, at: u64) -> Vec<(PhysRange, u32)> {
 /// data area if plausible, else the size of the lowest RAM (which may lack page
 /// 0).
 #[must_use]
-pub fn mem_lower(entries: &[Entry], base_kib: Option<u16>) -> u32 {
+pub fn mem_lower(entries: &[MapEntry], base_kib: Option<u16>) -> u32 {
     if let Some(kib) = base_kib.filter(|kib| BASE_KIB.contains(kib)) {
         return u32::from(kib);
     }
@@ -139,7 +139,7 @@ pub fn mem_lower(entries: &[Entry], base_kib: Option<u16>) -> u32 {
 /// `mem_upper` of boot information tag 4, in KiB: RAM from 1 MiB up to the first
 /// hole.
 #[must_use]
-pub fn mem_upper(entries: &[Entry]) -> u32 {
+pub fn mem_upper(entries: &[MapEntry]) -> u32 {
     let run = map::ram_ranges(entries).find(|run| run.contains(MIB));
     run.map_or(0, |run| {
         u32::try_from((run.end - MIB) >> 10).unwrap_or(u32::MAX)
@@ -173,8 +173,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const fn e(start: u64, end: u64, kind: Kind) -> Entry {
-        Entry { start, end, kind }
+    const fn e(start: u64, end: u64, kind: MemoryKind) -> MapEntry {
+        MapEntry { start, end, kind }
     }
 
     fn r(start: u64, end: u64) -> PhysRange {
@@ -183,7 +183,10 @@ mod tests {
 
     #[test]
     fn no_area_crosses_4_gib_and_there_are_at_least_two() {
-        let map = [e(0, 0x9fc00, Kind::Ram), e(MIB, 6 << 30, Kind::Ram)];
+        let map = [
+            e(0, 0x9fc00, MemoryKind::Ram),
+            e(MIB, 6 << 30, MemoryKind::Ram),
+        ];
         assert_eq!(
             areas(&map),
             [
@@ -192,27 +195,32 @@ mod tests {
                 (r(FOUR_GIB, 6 << 30), 1)
             ]
         );
-        let one = areas(&[e(0, 0x5000, Kind::Ram)]);
+        let one = areas(&[e(0, 0x5000, MemoryKind::Ram)]);
         assert_eq!(one, [(r(0, 0x2000), 1), (r(0x2000, 0x5000), 1)]);
         // a length of 4 GiB is 0 in 32 bits
         assert_eq!(
-            areas(&[e(0, FOUR_GIB, Kind::Ram)])[0],
+            areas(&[e(0, FOUR_GIB, MemoryKind::Ram)])[0],
             (r(0, FOUR_GIB / 2), 1)
         );
     }
 
     #[test]
     fn persistent_memory_is_merged_with_reserved_areas() {
-        let kinds = [Kind::Reserved, Kind::Pmem, Kind::Pram, Kind::SoftReserved];
-        let map: Vec<Entry> = (0..)
+        let kinds = [
+            MemoryKind::Reserved,
+            MemoryKind::Pmem,
+            MemoryKind::Pram,
+            MemoryKind::SoftReserved,
+        ];
+        let map: Vec<MapEntry> = (0..)
             .zip(kinds)
             .map(|(i, kind)| e(i, i + 1, kind))
             .collect();
         assert_eq!(areas(&map).iter().map(|(_, kind)| kind).max(), Some(&2));
         let map = [
-            e(0, 8192, Kind::Pmem),
-            e(8192, 16384, Kind::Reserved),
-            e(16384, 20480, Kind::Ram),
+            e(0, 8192, MemoryKind::Pmem),
+            e(8192, 16384, MemoryKind::Reserved),
+            e(16384, 20480, MemoryKind::Ram),
         ];
         assert_eq!(areas(&map), [(r(0, 16384), 2), (r(16384, 20480), 1)]);
     }
@@ -220,33 +228,33 @@ mod tests {
     #[test]
     fn low_memory_is_reserved_completely() {
         let map = [
-            e(0x1000, 0x9fc00, Kind::Ram),
-            e(0x9fc00, 0xa0000, Kind::AcpiNvs),
+            e(0x1000, 0x9fc00, MemoryKind::Ram),
+            e(0x9fc00, 0xa0000, MemoryKind::AcpiNvs),
         ];
         assert_eq!(
             with_reserved(&map, r(0, 0xa0000)),
-            [e(0, 0xa0000, Kind::Reserved)]
+            [e(0, 0xa0000, MemoryKind::Reserved)]
         );
     }
 
     #[test]
     fn a_confined_kernel_has_ram_only_in_its_region() {
         let map = [
-            e(0, MIB, Kind::Ram),
-            e(MIB, 64 * MIB, Kind::Ram),
-            e(1 << 30, 2 << 30, Kind::Pmem),
+            e(0, MIB, MemoryKind::Ram),
+            e(MIB, 64 * MIB, MemoryKind::Ram),
+            e(1 << 30, 2 << 30, MemoryKind::Pmem),
         ];
         let confined = confined(&map, r(16 * MIB, 32 * MIB));
         let ram: Vec<PhysRange> = map::ram_ranges(&confined).collect();
         assert_eq!(ram, [r(16 * MIB, 32 * MIB)]);
-        assert_eq!(confined.last().unwrap().kind, Kind::Pmem);
+        assert_eq!(confined.last().unwrap().kind, MemoryKind::Pmem);
     }
 
     #[test]
     fn base_memory_comes_from_the_bios_or_the_map() {
         let map = [
-            e(0x1000, 0x9f000, Kind::Ram),
-            e(MIB, 0x3fff_0000, Kind::Ram),
+            e(0x1000, 0x9f000, MemoryKind::Ram),
+            e(MIB, 0x3fff_0000, MemoryKind::Ram),
         ];
         assert_eq!(mem_lower(&map, Some(639)), 639);
         for unknown in [None, Some(0), Some(0xffff)] {
@@ -262,8 +270,8 @@ mod tests {
             lens in proptest::collection::vec((1_u64..0x180_0000, 0_u64..3, 0_usize..8), 1..20)
         ) {
             let kinds = [
-                Kind::Ram, Kind::Reserved, Kind::AcpiTables, Kind::AcpiNvs,
-                Kind::Unusable, Kind::Pmem, Kind::Pram, Kind::SoftReserved,
+                MemoryKind::Ram, MemoryKind::Reserved, MemoryKind::AcpiTables, MemoryKind::AcpiNvs,
+                MemoryKind::Unusable, MemoryKind::Pmem, MemoryKind::Pram, MemoryKind::SoftReserved,
             ];
             let mut at = 0;
             let mut map = Vec::new();

@@ -2,7 +2,7 @@
 //! BIOS structures, and ranges to keep free.
 
 use super::e820;
-use crate::host::{Host, Rsdp, map};
+use crate::host::{FoundRsdp, Host, map};
 use crate::image::Protocol;
 use crate::plan::{PlanError, Request};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
@@ -28,16 +28,16 @@ pub struct LowMemoryPlan {
     /// Boot information tag 6: ranges and E820 types.
     pub areas: Vec<(PhysRange, u32)>,
     /// The RSDP if the handoff can read it.
-    pub rsdp: Option<Rsdp>,
+    pub rsdp: Option<FoundRsdp>,
     /// The RSDP at any address.
-    pub rsdp_anywhere: Option<Rsdp>,
+    pub rsdp_anywhere: Option<FoundRsdp>,
     /// Named ranges that no segment may use.
     pub forbidden: Vec<(String, PhysRange)>,
 }
 
 /// Returns the machine's RSDP if the handoff can read it: the handoff maps the
 /// first 4 GiB.
-pub(crate) fn reachable_rsdp(host: &Host) -> Option<Rsdp> {
+pub(crate) fn reachable_rsdp(host: &Host) -> Option<FoundRsdp> {
     let rsdp = host.low_memory.rsdp?;
     let range = PhysRange::from_len(rsdp.addr, rsdp_len(rsdp).into())?;
     (range.end <= FOUR_GIB).then_some(rsdp)
@@ -52,7 +52,7 @@ fn low_ram(host: &Host) -> Vec<PhysRange> {
 }
 
 /// Size of an RSDP in bytes (ACPI spec, 5.2.5.3).
-const fn rsdp_len(rsdp: Rsdp) -> u32 {
+const fn rsdp_len(rsdp: FoundRsdp) -> u32 {
     if rsdp.revision < 2 { 20 } else { 36 }
 }
 

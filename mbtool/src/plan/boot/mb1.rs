@@ -6,9 +6,9 @@
 //! kernel has run), VBE and framebuffer (the video mode is unknown). The flags
 //! field has a bit for each field that is present.
 
-use super::multiboot::{self, MbiError, Parts};
+use super::multiboot::{self, MbiError, MultibootInputs};
 use super::record::{Reader, Writer};
-use super::sent::Area;
+use super::sent::SentMapEntry;
 use crate::plan::hex::Hex;
 use serde::Serialize;
 
@@ -50,7 +50,7 @@ const LOADER_ADDR: usize = 64;
 ///
 /// When a string has a NUL byte, a module is empty or ends above 4 GiB, or an
 /// address needs more than 32 bits.
-pub fn build(parts: &Parts<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
+pub fn build(parts: &MultibootInputs<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
     multiboot::no_nul("the command line", parts.cmdline)?;
     let mut info = Writer::new(addr, FIXED);
     let mut flags = MEMORY | CMDLINE | MAP | LOADER;
@@ -111,7 +111,7 @@ fn low(addr: u64) -> Result<u32, MbiError> {
 
 /// The information decoded for the report. Fields that are not sent are absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SentInfo {
+pub struct SentMb1Info {
     /// Bits for the fields that are present.
     pub flags: Hex,
     /// KiB from address 0.
@@ -126,7 +126,7 @@ pub struct SentInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elf_sections: Option<SentSections>,
     /// The memory map.
-    pub mmap: Vec<Area>,
+    pub mmap: Vec<SentMapEntry>,
     /// Boot loader name.
     pub boot_loader_name: String,
 }
@@ -157,13 +157,13 @@ pub struct SentSections {
 
 /// Decodes the output of [`build`] for `addr`.
 #[must_use]
-pub fn decode(bytes: &[u8], addr: u64) -> SentInfo {
+pub fn decode(bytes: &[u8], addr: u64) -> SentMb1Info {
     let info = Reader { base: addr, bytes };
     let field = |at| u64::from(info.word(at));
     let modules = info.offset(field(MODS_ADDR));
     let map = info.offset(field(MMAP_ADDR));
     let flags = info.word(FLAGS);
-    SentInfo {
+    SentMb1Info {
         flags: Hex(flags.into()),
         mem_lower: info.word(MEM_LOWER),
         mem_upper: info.word(MEM_UPPER),
@@ -184,7 +184,7 @@ pub fn decode(bytes: &[u8], addr: u64) -> SentInfo {
         }),
         mmap: (0..info.word(MMAP_LENGTH) as usize)
             .step_by(AREA)
-            .map(|at| Area {
+            .map(|at| SentMapEntry {
                 base: Hex(info.long(map + at + 4)),
                 length: info.long(map + at + 12),
                 kind: info.word(map + at + 20),

@@ -6,7 +6,7 @@
 //! when it finds them), 8 (the video mode is unknown after another kernel has
 //! run).
 
-use super::multiboot::{MbiError, Parts, low_module, moved, no_nul, word};
+use super::multiboot::{MbiError, MultibootInputs, low_module, moved, no_nul, word};
 use handoff::addr::PhysRange;
 use multiboot2::{
     BasicMemoryInfoTag, BootLoaderNameTag, Builder, CommandLineTag, ElfSectionsTag,
@@ -45,7 +45,7 @@ pub struct Mbi {
 /// # Errors
 ///
 /// When a string has a NUL byte, or a module is empty or ends above 4 GiB.
-pub fn build(parts: &Parts<'_>, own: Own) -> Result<Mbi, MbiError> {
+pub fn build(parts: &MultibootInputs<'_>, own: Own) -> Result<Mbi, MbiError> {
     no_nul("the command line", parts.cmdline)?;
     let mut builder = Builder::new()
         .cmdline(CommandLineTag::new(parts.cmdline))

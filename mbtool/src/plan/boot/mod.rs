@@ -51,10 +51,10 @@ pub enum Sent {
     Multiboot2(Vec<sent::SentTag>),
     /// The Multiboot (1) information structure.
     #[serde(rename = "multiboot_info")]
-    Multiboot1(mb1::SentInfo),
+    Multiboot1(mb1::SentMb1Info),
     /// PVH's `hvm_start_info`.
     #[serde(rename = "start_info")]
-    Pvh(pvh::SentInfo),
+    Pvh(pvh::SentPvhInfo),
     /// Linux's `boot_params`.
     #[serde(rename = "boot_params")]
     Linux(Box<linux::BootParamsReport>),
@@ -133,8 +133,8 @@ fn sections<'a>(known: Known<'a>) -> Option<(&'a Sections, u64)> {
 }
 
 /// Returns the data common to both Multiboot versions.
-fn multiboot(known: Known<'_>) -> multiboot::Parts<'_> {
-    multiboot::Parts {
+fn multiboot(known: Known<'_>) -> multiboot::MultibootInputs<'_> {
+    multiboot::MultibootInputs {
         cmdline: &known.params.cmdline,
         loader: &known.params.loader,
         modules: modules(known),
@@ -167,7 +167,7 @@ fn multiboot1(known: Known<'_>) -> Result<Boot, PlanError> {
 
 fn start_info(known: Known<'_>) -> Result<Boot, PlanError> {
     let addr = known.layout.info.start;
-    let parts = pvh::Parts {
+    let parts = pvh::PvhInputs {
         cmdline: &known.params.cmdline,
         modules: modules(known),
         areas: &known.low.areas,
@@ -227,7 +227,7 @@ fn linux(known: Known<'_>, setup: &Setup) -> Result<Boot, PlanError> {
         image_entry,
     } = known;
     let at = layout.info.start;
-    let bytes = linux::build(&linux::Parts {
+    let bytes = linux::build(&linux::ZeroPageInputs {
         setup,
         base: layout.base,
         at,

@@ -8,7 +8,7 @@ const SHF_ALLOC: u64 = 2;
 
 /// Data common to both versions.
 #[derive(Clone, Debug)]
-pub struct Parts<'a> {
+pub struct MultibootInputs<'a> {
     /// Command line of the image.
     pub cmdline: &'a str,
     /// Boot loader name.

@@ -7,7 +7,7 @@
 use super::mb1::SentModule;
 use super::multiboot::{self, MbiError};
 use super::record::{Reader, Writer};
-use super::sent::Area;
+use super::sent::SentMapEntry;
 use crate::plan::hex::Hex;
 use handoff::addr::PhysRange;
 use serde::Serialize;
@@ -36,7 +36,7 @@ const MEMMAP_ENTRIES: usize = 48;
 
 /// Input of [`build`].
 #[derive(Clone, Debug)]
-pub struct Parts<'a> {
+pub struct PvhInputs<'a> {
     /// Command line of the image.
     pub cmdline: &'a str,
     /// Modules in order: range (end exclusive, not rounded) and command line.
@@ -53,7 +53,7 @@ pub struct Parts<'a> {
 /// # Errors
 ///
 /// When a string has a NUL byte, or a module is empty or ends above 4 GiB.
-pub fn build(parts: &Parts<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
+pub fn build(parts: &PvhInputs<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
     multiboot::no_nul("the command line", parts.cmdline)?;
     let mut info = Writer::new(addr, FIXED);
     info.set32(0, MAGIC);
@@ -91,7 +91,7 @@ pub fn build(parts: &Parts<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
 
 /// The information decoded for the report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SentInfo {
+pub struct SentPvhInfo {
     /// Version of the structure.
     pub version: u32,
     /// Flags; none is defined.
@@ -101,18 +101,18 @@ pub struct SentInfo {
     /// Modules in order.
     pub modules: Vec<SentModule>,
     /// The memory map.
-    pub memmap: Vec<Area>,
+    pub memmap: Vec<SentMapEntry>,
     /// Address of the ACPI RSDP; null if unknown.
     pub rsdp: Option<Hex>,
 }
 
 /// Decodes the output of [`build`] for `addr`.
 #[must_use]
-pub fn decode(bytes: &[u8], addr: u64) -> SentInfo {
+pub fn decode(bytes: &[u8], addr: u64) -> SentPvhInfo {
     let info = Reader { base: addr, bytes };
     let modules = info.offset(info.long(MODLIST));
     let map = info.offset(info.long(MEMMAP));
-    SentInfo {
+    SentPvhInfo {
         version: info.word(VERSION_AT),
         flags: Hex(info.word(FLAGS).into()),
         cmdline: info.string(info.long(CMDLINE)),
@@ -126,7 +126,7 @@ pub fn decode(bytes: &[u8], addr: u64) -> SentInfo {
             .collect(),
         memmap: (0..info.word(MEMMAP_ENTRIES) as usize)
             .map(|index| map + AREA * index)
-            .map(|at| Area {
+            .map(|at| SentMapEntry {
                 base: Hex(info.long(at)),
                 length: info.long(at + 8),
                 kind: info.word(at + 16),

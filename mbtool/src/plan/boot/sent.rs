@@ -18,13 +18,13 @@ pub struct SentTag {
     pub size: usize,
     /// Contents by type.
     #[serde(flatten)]
-    pub body: Body,
+    pub body: SentTagBody,
 }
 
 /// Contents of a tag.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
-pub enum Body {
+pub enum SentTagBody {
     /// Tags 1 and 2: a string.
     Text {
         /// The string without its NUL.
@@ -53,7 +53,7 @@ pub enum Body {
         /// Always 0.
         entry_version: u32,
         /// Ranges with their types.
-        entries: Vec<Area>,
+        entries: Vec<SentMapEntry>,
     },
     /// Tag 9: section headers.
     Sections {
@@ -67,7 +67,7 @@ pub enum Body {
     /// Tags 14 and 15: filled in by the handoff.
     Rsdp {
         /// Source of the copy.
-        copied_at_handoff: Copied,
+        copied_at_handoff: HandoffCopy,
     },
     /// Tag 21: load base address.
     LoadBase {
@@ -80,7 +80,7 @@ pub enum Body {
 
 /// A copy that the handoff makes.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Copied {
+pub struct HandoffCopy {
     /// Physical address of the source.
     pub from: Hex,
     /// Length in bytes.
@@ -89,7 +89,7 @@ pub struct Copied {
 
 /// An entry of tag 6, or of another protocol's memory map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Area {
+pub struct SentMapEntry {
     /// First byte.
     pub base: Hex,
     /// Length in bytes.
@@ -118,7 +118,7 @@ pub fn decode(mbi: &Mbi, rsdp: Option<u64>) -> Vec<SentTag> {
     tags.map(sent).collect()
 }
 
-fn body(kind: u32, fields: &[u8], rsdp: Option<u64>) -> Body {
+fn body(kind: u32, fields: &[u8], rsdp: Option<u64>) -> SentTagBody {
     let word = |at: usize| multiboot::word(fields, at).unwrap_or(0);
     let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
     let text = |at: usize| {
@@ -131,13 +131,13 @@ fn body(kind: u32, fields: &[u8], rsdp: Option<u64>) -> Body {
     };
     let hex = |at: usize| Hex(word(at).into());
     match kind {
-        1 | 2 => Body::Text { string: text(0) },
-        3 => Body::Module {
+        1 | 2 => SentTagBody::Text { string: text(0) },
+        3 => SentTagBody::Module {
             start: hex(0),
             end: hex(4),
             cmdline: text(8),
         },
-        4 => Body::Memory {
+        4 => SentTagBody::Memory {
             mem_lower: word(0),
             mem_upper: word(4),
         },
@@ -146,32 +146,32 @@ fn body(kind: u32, fields: &[u8], rsdp: Option<u64>) -> Body {
             let step = (entry_size as usize).max(1);
             let starts = (8..fields.len()).step_by(step);
             let entries = starts
-                .map(|at| Area {
+                .map(|at| SentMapEntry {
                     base: Hex(long(at)),
                     length: long(at + 8),
                     kind: word(at + 16),
                 })
                 .collect();
-            Body::Map {
+            SentTagBody::Map {
                 entry_size,
                 entry_version: word(4),
                 entries,
             }
         }
-        9 => Body::Sections {
+        9 => SentTagBody::Sections {
             num: word(0),
             entsize: word(4),
             shndx: word(8),
         },
-        14 | 15 => Body::Rsdp {
-            copied_at_handoff: Copied {
+        14 | 15 => SentTagBody::Rsdp {
+            copied_at_handoff: HandoffCopy {
                 from: Hex(rsdp.unwrap_or(0)),
                 len: fields.len() as u32,
             },
         },
-        21 => Body::LoadBase {
+        21 => SentTagBody::LoadBase {
             load_base_addr: hex(0),
         },
-        _ => Body::Other {},
+        _ => SentTagBody::Other {},
     }
 }

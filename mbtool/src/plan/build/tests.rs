@@ -1,9 +1,9 @@
 use super::*;
-use crate::host::{Kind, LowMemory, Rsdp};
+use crate::host::{FoundRsdp, LowMemory, MemoryKind};
 use crate::image::{Image, InfoRequest, LoadSegment, Preference, Protocol};
 use crate::plan::hex::Hex;
 use crate::plan::report::FixupReport;
-use crate::plan::sent::Body;
+use crate::plan::sent::SentTagBody;
 use crate::plan::{Module, request};
 use fixtures::*;
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
@@ -37,7 +37,7 @@ fn a_fixed_image_is_not_moved_and_the_plan_is_consistent() {
         .tags()
         .iter()
         .filter_map(|tag| match &tag.body {
-            Body::Module {
+            SentTagBody::Module {
                 start,
                 end,
                 cmdline,
@@ -197,7 +197,7 @@ fn a_crash_image_stays_in_the_crash_region() {
             .iter()
             .all(|segment| region.covers(&segment.dest))
     );
-    let Some(Body::Map { entries, .. }) = plan
+    let Some(SentTagBody::Map { entries, .. }) = plan
         .report
         .boot
         .tags()
@@ -240,7 +240,7 @@ fn an_error_of_the_blob_builder_is_returned() {
 #[test]
 fn an_rsdp_above_4_gib_is_not_passed_on() {
     let mut host = bios();
-    host.low_memory.rsdp = Some(Rsdp {
+    host.low_memory.rsdp = Some(FoundRsdp {
         addr: FOUR_GIB,
         revision: 2,
     });

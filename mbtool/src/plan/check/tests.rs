@@ -37,8 +37,8 @@ const RAM: [PhysRange; 1] = [PhysRange {
     end: 256 * MIB,
 }];
 
-fn limits() -> Limits<'static> {
-    Limits {
+fn limits() -> CheckLimits<'static> {
+    CheckLimits {
         ram: &RAM,
         max_segments: 16,
         crash: None,
@@ -58,7 +58,7 @@ fn good() -> Vec<Segment> {
     ]
 }
 
-fn run(segments: &[Segment], limits: &Limits<'_>) -> Result<(), CheckError> {
+fn run(segments: &[Segment], limits: &CheckLimits<'_>) -> Result<(), CheckError> {
     check(segments, &kernel(segments), limits)
 }
 
@@ -103,7 +103,7 @@ fn conditions_checked_by_the_kernel_are_refused_by_name() {
     many.push(segment("y", r(100 * MIB, 180 * MIB), 1));
     let text = run(&many, &limits()).unwrap_err().to_string();
     assert!(text.contains("together"), "{text}");
-    let few = Limits {
+    let few = CheckLimits {
         max_segments: 1,
         ..limits()
     };
@@ -125,7 +125,7 @@ fn conditions_not_checked_by_the_kernel_are_refused_too() {
     let text = refused(|s| s.dest = r(FOUR_GIB - MIB, FOUR_GIB + MIB));
     assert!(text.contains("above 4 GiB"), "{text}");
     // in the segment's zero fill, not in its data
-    let entry = Limits {
+    let entry = CheckLimits {
         image_entry: 4 * MIB + 10,
         ..limits()
     };
@@ -137,7 +137,7 @@ fn conditions_not_checked_by_the_kernel_are_refused_too() {
             entry: 4 * MIB + 10
         }
     );
-    let entry = Limits {
+    let entry = CheckLimits {
         handoff_entry: 0xdead000,
         ..limits()
     };
@@ -146,7 +146,7 @@ fn conditions_not_checked_by_the_kernel_are_refused_too() {
     let forbidden = [("xen's trampoline".to_owned(), r(4 * MIB, 4 * MIB + 1))];
     let text = run(
         &good(),
-        &Limits {
+        &CheckLimits {
             forbidden: &forbidden,
             ..limits()
         },
@@ -161,7 +161,7 @@ fn conditions_not_checked_by_the_kernel_are_refused_too() {
 
 #[test]
 fn a_crash_image_stays_in_its_region_with_spare_pages() {
-    let crash = |end| Limits {
+    let crash = |end| CheckLimits {
         crash: Some(r(2 * MIB, end)),
         ..limits()
     };
@@ -181,8 +181,8 @@ fn a_crash_image_stays_in_its_region_with_spare_pages() {
     assert!(text.starts_with("31 pages"), "{text}");
 }
 
-fn xen(safe: Option<Vec<PhysRange>>, heap_pages: u64) -> Limits<'static> {
-    Limits {
+fn xen(safe: Option<Vec<PhysRange>>, heap_pages: u64) -> CheckLimits<'static> {
+    CheckLimits {
         max_segments: 15,
         xen: Some(XenLimits {
             safe,
@@ -232,7 +232,7 @@ fn under_xen_the_free_heap_limits_the_size_not_half_of_ram() {
 
 #[test]
 fn xen_maps_zero_length_segments_outside_of_the_crash_area_and_needs_tables() {
-    let area = |end| Limits {
+    let area = |end| CheckLimits {
         crash: Some(r(2 * MIB, end)),
         ..xen(None, 0)
     };
@@ -272,7 +272,7 @@ fn moves_and_clears_over_loaded_segments_are_refused() {
             ..STILL.clone()
         },
     ] {
-        let limits = Limits {
+        let limits = CheckLimits {
             relocate: &relocate,
             ..limits()
         };

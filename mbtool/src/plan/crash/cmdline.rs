@@ -11,7 +11,7 @@ const CPU_WORDS: [&str; 4] = ["nr_cpus=", "maxcpus=", "nosmp", "disable_cpu_apic
 
 /// A command line, and messages about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct CrashCmdline {
     /// Command line of the crash kernel.
     pub text: String,
     /// Messages for the user.
@@ -22,7 +22,7 @@ pub struct Line {
 /// parameter comes first, where neither a length limit nor `--` cuts it off.
 /// The length does not depend on the address.
 #[must_use]
-pub fn command_line(given: &str, elfcorehdr: u64) -> Line {
+pub fn command_line(given: &str, elfcorehdr: u64) -> CrashCmdline {
     let mut line = with_header(given, elfcorehdr, "the crash kernel's");
     if !split(&line.text)
         .iter()
@@ -41,10 +41,10 @@ pub fn command_line(given: &str, elfcorehdr: u64) -> Line {
 /// Like [`command_line`], without advice: for a kernel that starts no CPUs itself.
 /// `whose` is for instance "the crash kernel's".
 #[must_use]
-pub fn with_header(given: &str, elfcorehdr: u64, whose: &str) -> Line {
+pub fn with_header(given: &str, elfcorehdr: u64, whose: &str) -> CrashCmdline {
     let (mut kept, messages) = without(given, &NOT_HERE, whose);
     kept.insert(0, format!("elfcorehdr={elfcorehdr:#010x}"));
-    Line {
+    CrashCmdline {
         text: kept.join(" "),
         messages,
     }

@@ -1,7 +1,7 @@
 //! Memory ranges in a dump, and their addresses after the crash.
 
 use super::LOW;
-use crate::host::{Entry, map};
+use crate::host::{MapEntry, map};
 use handoff::addr::PhysRange;
 use handoff::runs;
 
@@ -38,7 +38,7 @@ pub struct DumpRange {
 
 /// Returns the memory to back up: all of [`LOW`], if any RAM is in it.
 #[must_use]
-pub fn to_save(entries: &[Entry]) -> Option<PhysRange> {
+pub fn to_save(entries: &[MapEntry]) -> Option<PhysRange> {
     let mut ram = map::ram_ranges(entries);
     ram.any(|run| run.overlaps(&LOW)).then_some(LOW)
 }
@@ -54,7 +54,7 @@ pub fn moved(backups: &[Backup], addr: u64) -> u64 {
 /// Returns all RAM of the machine except page 0 and the crash regions, sorted,
 /// split where one of `backups` (which do not overlap) begins or ends.
 #[must_use]
-pub fn loads(entries: &[Entry], regions: &[PhysRange], backups: &[Backup]) -> Vec<DumpRange> {
+pub fn loads(entries: &[MapEntry], regions: &[PhysRange], backups: &[Backup]) -> Vec<DumpRange> {
     let page_0 = PhysRange {
         start: 0,
         end: LOW.start,
@@ -90,24 +90,24 @@ pub fn cut(run: PhysRange, backups: &[Backup]) -> Vec<PhysRange> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Kind;
+    use crate::host::MemoryKind;
     use handoff::addr::MIB;
 
-    const fn e(start: u64, end: u64, kind: Kind) -> Entry {
-        Entry { start, end, kind }
+    const fn e(start: u64, end: u64, kind: MemoryKind) -> MapEntry {
+        MapEntry { start, end, kind }
     }
 
     const fn r(start: u64, end: u64) -> PhysRange {
         PhysRange { start, end }
     }
 
-    fn pc() -> Vec<Entry> {
+    fn pc() -> Vec<MapEntry> {
         vec![
-            e(0, 0x9_fc00, Kind::Ram),
-            e(0x9_fc00, 0xa_0000, Kind::Reserved),
-            e(MIB, 0x7ffd_d000, Kind::Ram),
-            e(0x7ffd_d000, 0x8000_0000, Kind::Reserved),
-            e(4096 * MIB, 6144 * MIB, Kind::Ram),
+            e(0, 0x9_fc00, MemoryKind::Ram),
+            e(0x9_fc00, 0xa_0000, MemoryKind::Reserved),
+            e(MIB, 0x7ffd_d000, MemoryKind::Ram),
+            e(0x7ffd_d000, 0x8000_0000, MemoryKind::Reserved),
+            e(4096 * MIB, 6144 * MIB, MemoryKind::Ram),
         ]
     }
 
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_range_across_the_end_of_low_memory_is_split() {
-        let one = [e(0, 2 * MIB, Kind::Ram)];
+        let one = [e(0, 2 * MIB, MemoryKind::Ram)];
         let backup = Backup {
             from: LOW,
             to: 0x50_0000,
@@ -186,7 +186,10 @@ mod tests {
 
     #[test]
     fn a_machine_without_low_ram_has_no_backup() {
-        let high = [e(MIB, 2 * MIB, Kind::Ram), e(0, 0x1000, Kind::Ram)];
+        let high = [
+            e(MIB, 2 * MIB, MemoryKind::Ram),
+            e(0, 0x1000, MemoryKind::Ram),
+        ];
         assert_eq!(to_save(&high), None);
     }
 }

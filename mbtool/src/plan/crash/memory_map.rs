@@ -1,7 +1,7 @@
 //! The memory map of a crash kernel, which must stay in the crash regions.
 
 use super::LOW;
-use crate::host::{Entry, Kind, map};
+use crate::host::{MapEntry, MemoryKind, map};
 use handoff::addr::{MIB, PhysRange};
 use handoff::runs;
 use xen_shim::low_memory;
@@ -16,7 +16,7 @@ const LARGE: u64 = 2 * MIB;
 /// /proc/vmcore and no device is mapped over it. Entries that are not RAM are
 /// unchanged.
 #[must_use]
-pub fn for_linux(entries: &[Entry], regions: &[PhysRange], block: PhysRange) -> Vec<Entry> {
+pub fn for_linux(entries: &[MapEntry], regions: &[PhysRange], block: PhysRange) -> Vec<MapEntry> {
     let low = PhysRange {
         start: 0,
         end: LOW.end,
@@ -35,11 +35,11 @@ pub fn for_linux(entries: &[Entry], regions: &[PhysRange], block: PhysRange) -> 
 /// - Other entries are unchanged.
 #[must_use]
 pub fn for_xen(
-    entries: &[Entry],
+    entries: &[MapEntry],
     regions: &[PhysRange],
     block: PhysRange,
     dom0: PhysRange,
-) -> Vec<Entry> {
+) -> Vec<MapEntry> {
     let allowed: Vec<PhysRange> = runs::without(regions.iter().copied(), [block])
         .iter()
         .filter_map(|run| run.align_inward(LARGE))
@@ -50,24 +50,24 @@ pub fn for_xen(
 /// Makes RAM outside of `allowed` unusable in `hidden` and reserved elsewhere;
 /// `reserved` is always reserved.
 fn confined(
-    entries: &[Entry],
+    entries: &[MapEntry],
     allowed: &[PhysRange],
     reserved: &[PhysRange],
     hidden: PhysRange,
-) -> Vec<Entry> {
-    let as_kind = |kind| move |range| Entry::new(range, kind);
+) -> Vec<MapEntry> {
+    let as_kind = |kind| move |range| MapEntry::new(range, kind);
     let mut typed = Vec::with_capacity(entries.len() + 8);
     for entry in entries {
         typed.push(*entry);
-        if entry.kind != Kind::Ram {
+        if entry.kind != MemoryKind::Ram {
             continue;
         }
         let rest = runs::without([entry.range()], allowed.iter().copied());
         let hidden = rest.iter().filter_map(|run| run.intersect(&hidden));
-        typed.extend(hidden.map(as_kind(Kind::Unusable)));
-        typed.extend(rest.into_iter().map(as_kind(Kind::Reserved)));
+        typed.extend(hidden.map(as_kind(MemoryKind::Unusable)));
+        typed.extend(rest.into_iter().map(as_kind(MemoryKind::Reserved)));
     }
-    typed.extend(reserved.iter().copied().map(as_kind(Kind::Reserved)));
+    typed.extend(reserved.iter().copied().map(as_kind(MemoryKind::Reserved)));
     // unusable has priority over reserved, and both over RAM; no entry ends before
     // it starts
     map::normalise(&typed).unwrap_or(typed)
@@ -77,8 +77,8 @@ fn confined(
 mod tests {
     use super::*;
 
-    const fn e(start: u64, end: u64, kind: Kind) -> Entry {
-        Entry { start, end, kind }
+    const fn e(start: u64, end: u64, kind: MemoryKind) -> MapEntry {
+        MapEntry { start, end, kind }
     }
 
     const fn r(start: u64, end: u64) -> PhysRange {
@@ -88,12 +88,12 @@ mod tests {
     #[test]
     fn ram_is_the_regions_and_low_memory() {
         let machine = [
-            e(0, 0x9_fc00, Kind::Ram),
-            e(0x9_fc00, 0xa_0000, Kind::Reserved),
-            e(MIB, 0x7ffd_d000, Kind::Ram),
-            e(0x7ffd_d000, 0x7ffe_0000, Kind::AcpiTables),
-            e(0x7ffe_0000, 0x8000_0000, Kind::AcpiNvs),
-            e(4096 * MIB, 6144 * MIB, Kind::Ram),
+            e(0, 0x9_fc00, MemoryKind::Ram),
+            e(0x9_fc00, 0xa_0000, MemoryKind::Reserved),
+            e(MIB, 0x7ffd_d000, MemoryKind::Ram),
+            e(0x7ffd_d000, 0x7ffe_0000, MemoryKind::AcpiTables),
+            e(0x7ffe_0000, 0x8000_0000, MemoryKind::AcpiNvs),
+            e(4096 * MIB, 6144 * MIB, MemoryKind::Ram),
         ];
         let regions = [r(0x3000_0000, 0x4000_0000), r(5120 * MIB, 5376 * MIB)];
         let block = r(0x3ff0_0000, 0x3ffa_1000);
@@ -101,28 +101,31 @@ mod tests {
         assert_eq!(
             found,
             [
-                e(0, 0x9_fc00, Kind::Ram),
-                e(0x9_fc00, 0xa_0000, Kind::Reserved),
-                e(MIB, 0x3000_0000, Kind::Reserved),
-                e(0x3000_0000, 0x3ff0_0000, Kind::Ram),
-                e(0x3ff0_0000, 0x3ffa_1000, Kind::Reserved),
-                e(0x3ffa_1000, 0x4000_0000, Kind::Ram),
-                e(0x4000_0000, 0x7ffd_d000, Kind::Reserved),
-                e(0x7ffd_d000, 0x7ffe_0000, Kind::AcpiTables),
-                e(0x7ffe_0000, 0x8000_0000, Kind::AcpiNvs),
-                e(4096 * MIB, 5120 * MIB, Kind::Reserved),
-                e(5120 * MIB, 5376 * MIB, Kind::Ram),
-                e(5376 * MIB, 6144 * MIB, Kind::Reserved),
+                e(0, 0x9_fc00, MemoryKind::Ram),
+                e(0x9_fc00, 0xa_0000, MemoryKind::Reserved),
+                e(MIB, 0x3000_0000, MemoryKind::Reserved),
+                e(0x3000_0000, 0x3ff0_0000, MemoryKind::Ram),
+                e(0x3ff0_0000, 0x3ffa_1000, MemoryKind::Reserved),
+                e(0x3ffa_1000, 0x4000_0000, MemoryKind::Ram),
+                e(0x4000_0000, 0x7ffd_d000, MemoryKind::Reserved),
+                e(0x7ffd_d000, 0x7ffe_0000, MemoryKind::AcpiTables),
+                e(0x7ffe_0000, 0x8000_0000, MemoryKind::AcpiNvs),
+                e(4096 * MIB, 5120 * MIB, MemoryKind::Reserved),
+                e(5120 * MIB, 5376 * MIB, MemoryKind::Ram),
+                e(5376 * MIB, 6144 * MIB, MemoryKind::Reserved),
             ]
         );
     }
 
     #[test]
     fn persistent_memory_is_unchanged() {
-        let machine = [e(MIB, 64 * MIB, Kind::Ram), e(1 << 32, 2 << 32, Kind::Pmem)];
+        let machine = [
+            e(MIB, 64 * MIB, MemoryKind::Ram),
+            e(1 << 32, 2 << 32, MemoryKind::Pmem),
+        ];
         let region = r(16 * MIB, 32 * MIB);
         let found = for_linux(&machine, &[region], r(31 * MIB, 32 * MIB));
-        assert_eq!(found.last(), Some(&e(1 << 32, 2 << 32, Kind::Pmem)));
+        assert_eq!(found.last(), Some(&e(1 << 32, 2 << 32, MemoryKind::Pmem)));
         let ram: Vec<_> = map::ram_ranges(&found).collect();
         assert_eq!(ram, [r(16 * MIB, 31 * MIB)]);
     }
@@ -130,12 +133,12 @@ mod tests {
     #[test]
     fn ram_is_the_region_and_dom0s_range_is_unusable() {
         let machine = [
-            e(0, 0x9_fc00, Kind::Ram),
-            e(0x9_fc00, 0xa_0000, Kind::Reserved),
-            e(0xf_0000, MIB, Kind::Reserved),
-            e(MIB, 0xbffe_0000, Kind::Ram),
-            e(0xbffe_0000, 0xc000_0000, Kind::AcpiTables),
-            e(4096 * MIB, 6144 * MIB, Kind::Ram),
+            e(0, 0x9_fc00, MemoryKind::Ram),
+            e(0x9_fc00, 0xa_0000, MemoryKind::Reserved),
+            e(0xf_0000, MIB, MemoryKind::Reserved),
+            e(MIB, 0xbffe_0000, MemoryKind::Ram),
+            e(0xbffe_0000, 0xc000_0000, MemoryKind::AcpiTables),
+            e(4096 * MIB, 6144 * MIB, MemoryKind::Ram),
         ];
         let region = r(0x8e00_0000, 0xbe00_0000);
         let block = r(0x8e10_0000, 0x9600_0000);
@@ -143,22 +146,22 @@ mod tests {
         assert_eq!(
             found,
             [
-                e(0, 0xa_0000, Kind::Reserved),
-                e(0xf_0000, 16 * MIB, Kind::Reserved),
-                e(16 * MIB, 140 * MIB, Kind::Unusable),
+                e(0, 0xa_0000, MemoryKind::Reserved),
+                e(0xf_0000, 16 * MIB, MemoryKind::Reserved),
+                e(16 * MIB, 140 * MIB, MemoryKind::Unusable),
                 // less than a large page at its start is not usable
-                e(140 * MIB, 0x9600_0000, Kind::Reserved),
-                e(0x9600_0000, 0xbe00_0000, Kind::Ram),
-                e(0xbe00_0000, 0xbffe_0000, Kind::Reserved),
-                e(0xbffe_0000, 0xc000_0000, Kind::AcpiTables),
-                e(4096 * MIB, 6144 * MIB, Kind::Reserved),
+                e(140 * MIB, 0x9600_0000, MemoryKind::Reserved),
+                e(0x9600_0000, 0xbe00_0000, MemoryKind::Ram),
+                e(0xbe00_0000, 0xbffe_0000, MemoryKind::Reserved),
+                e(0xbffe_0000, 0xc000_0000, MemoryKind::AcpiTables),
+                e(4096 * MIB, 6144 * MIB, MemoryKind::Reserved),
             ]
         );
     }
 
     #[test]
     fn a_region_in_dom0s_range_ends_at_the_unusable_memory() {
-        let machine = [e(MIB, 2048 * MIB, Kind::Ram)];
+        let machine = [e(MIB, 2048 * MIB, MemoryKind::Ram)];
         let region = r(63 * MIB, 832 * MIB);
         let block = r(140 * MIB, 200 * MIB);
         let found = for_xen(&machine, &[region], block, r(16 * MIB, 140 * MIB));
@@ -169,12 +172,12 @@ mod tests {
         assert_eq!(
             kinds[1..],
             [
-                (16, Kind::Reserved),
-                (64, Kind::Unusable),
-                (140, Kind::Ram),
-                (200, Kind::Reserved),
-                (832, Kind::Ram),
-                (2048, Kind::Reserved)
+                (16, MemoryKind::Reserved),
+                (64, MemoryKind::Unusable),
+                (140, MemoryKind::Ram),
+                (200, MemoryKind::Reserved),
+                (832, MemoryKind::Ram),
+                (2048, MemoryKind::Reserved)
             ]
         );
     }

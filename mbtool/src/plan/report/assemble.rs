@@ -1,9 +1,9 @@
-//! Assembles the [`Report`].
+//! Assembles the [`PlanReport`].
 
 use super::{
-    ExitReport, FORMAT, HandoffReport, ImageReport, KernelSegmentReport, LowFixReport, LowReport,
-    MoveReport, Registers, Report, SegmentReport, consoles_text, drill_text, on_fault_text,
-    verify_text,
+    EntryRegisters, ExitReport, FORMAT, HandoffReport, ImageReport, KernelSegmentReport,
+    LowFixReport, LowReport, MoveReport, PlanReport, SegmentReport, consoles_text, drill_text,
+    on_fault_text, verify_text,
 };
 use crate::host::Host;
 use crate::image::Protocol;
@@ -34,7 +34,7 @@ pub(crate) fn report(
     entry: u64,
     segments: &[Segment],
     kernel: &[KernelSegment],
-) -> Report {
+) -> PlanReport {
     let Decisions {
         request,
         host,
@@ -54,13 +54,13 @@ pub(crate) fn report(
             rsdp: fix.rsdp.map(|copy| Hex(copy.to)),
         }),
     });
-    Report {
+    PlanReport {
         format: FORMAT,
         crash: request.crash.is_some(),
         entry: Hex(entry),
         exit: ExitReport {
             mode: boot.mode,
-            registers: Registers(boot::registers(&boot)),
+            registers: EntryRegisters(boot::registers(&boot)),
         },
         image: ImageReport {
             name: image.name.clone(),

@@ -1,11 +1,11 @@
 //! Text output of `plan`.
 
-use super::{FixupReport, Report};
+use super::{FixupReport, PlanReport};
 use crate::plan::hex::Hex;
 use std::fmt;
 
 /// Formats the table: addresses of all segments, and the steps before the jump.
-impl fmt::Display for Report {
+impl fmt::Display for PlanReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let image = &self.image;
         let kind = match &image.xen {

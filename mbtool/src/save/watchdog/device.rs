@@ -24,12 +24,12 @@ const GETTIMEOUT: Opcode = opcode::read::<i32>(b'W', 7);
 
 /// The open device, which is active.
 #[derive(Debug)]
-pub struct Device {
+pub struct WatchdogDevice {
     file: File,
     timeout: Duration,
 }
 
-impl Device {
+impl WatchdogDevice {
     /// Opens and thereby starts it.
     pub fn open(timeout: Duration) -> Result<Self, String> {
         let open = |path: &&str| File::options().write(true).open(path);
@@ -69,7 +69,7 @@ fn set(file: &File, timeout: Duration) -> Duration {
     Duration::from_secs(u64::try_from(seconds).unwrap_or(0).max(1))
 }
 
-impl Watchdog for Device {
+impl Watchdog for WatchdogDevice {
     fn name(&self) -> String {
         let identity = fs::read_to_string(IDENTITY).unwrap_or_default();
         match identity.trim() {

@@ -3,9 +3,9 @@
 mod device;
 mod xen;
 
-use super::context::Run;
+use super::context::SaveContext;
 use super::process::{self, Output};
-use device::Device;
+use device::WatchdogDevice;
 use std::fmt::Debug;
 use std::path::Path;
 use std::process::Command;
@@ -38,9 +38,9 @@ pub trait Watchdog: Debug + Send {
 /// # Errors
 ///
 /// The reason for each type, as a clause.
-pub fn start(run: &Run, timeout: Duration) -> Result<Box<dyn Watchdog>, String> {
+pub fn start(run: &SaveContext, timeout: Duration) -> Result<Box<dyn Watchdog>, String> {
     let mut tried = Vec::new();
-    match Device::open(timeout) {
+    match WatchdogDevice::open(timeout) {
         Ok(device) => return Ok(Box::new(device)),
         Err(why) => tried.push(why),
     }
@@ -52,7 +52,7 @@ pub fn start(run: &Run, timeout: Duration) -> Result<Box<dyn Watchdog>, String> 
         }
     }
     modprobe(run, &["softdog"]);
-    match Device::open(timeout) {
+    match WatchdogDevice::open(timeout) {
         Ok(device) => return Ok(Box::new(device)),
         Err(why) if !tried.contains(&why) => tried.push(why),
         Err(_) => {}
@@ -68,7 +68,7 @@ pub fn xen_below() -> bool {
 
 /// Loads kernel modules, as far as modprobe and modules are available; errors
 /// are ignored.
-pub fn modprobe(run: &Run, modules: &[&str]) {
+pub fn modprobe(run: &SaveContext, modules: &[&str]) {
     let programs = ["/sbin/modprobe", "/usr/sbin/modprobe", "/bin/modprobe"];
     let Some(program) = programs.iter().find(|path| Path::new(path).exists()) else {
         return;

@@ -1,7 +1,7 @@
 //! Detects a [`BootLoader`] from files.
 
 use super::steps::{DROP_IN, OLD_DROP_IN};
-use super::{BootLoader, Kind};
+use super::{BootLoader, BootLoaderKind};
 use crate::sys::file;
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ const DROP_INS: &str = "etc/default/grub.d";
 
 /// Detector of one boot loader: returns its type, and the file that identifies
 /// it.
-type Way<'a> = fn(&Files<'a>) -> Option<(Kind, String)>;
+type Way<'a> = fn(&Files<'a>) -> Option<(BootLoaderKind, String)>;
 
 /// Files to examine.
 pub(super) struct Files<'a> {
@@ -50,7 +50,7 @@ impl Files<'_> {
         } else if says("systemd-boot") && !self.xen {
             ways.insert(0, Self::systemd_boot);
         }
-        let unknown = || (Kind::Unknown, String::new());
+        let unknown = || (BootLoaderKind::Unknown, String::new());
         let (kind, found) = ways
             .iter()
             .find_map(|way| way(self))
@@ -69,10 +69,10 @@ impl Files<'_> {
 
     /// Returns a file of an older mbtool in a directory where files of others
     /// are read later, unless it was edited.
-    fn old(&self, kind: &Kind) -> Option<String> {
+    fn old(&self, kind: &BootLoaderKind) -> Option<String> {
         let path = drop_in(OLD_DROP_IN);
         let text = match kind {
-            Kind::Grub { drop_in: true, .. } => self.read(&path)?,
+            BootLoaderKind::Grub { drop_in: true, .. } => self.read(&path)?,
             _ => return None,
         };
         let ours = |name| {
@@ -113,12 +113,12 @@ impl Files<'_> {
         Some(String::from_utf16_lossy(&units))
     }
 
-    fn grub(&self) -> Option<(Kind, String)> {
+    fn grub(&self) -> Option<(BootLoaderKind, String)> {
         const DEFAULT: &str = "etc/default/grub";
         let places = ["boot/grub/grub.cfg", "boot/grub2/grub.cfg"];
         let made = places.iter().find(|path| self.has(path));
         let Some(default) = self.read(DEFAULT) else {
-            return made.map(|path| (Kind::GrubByHand, (*path).to_owned()));
+            return made.map(|path| (BootLoaderKind::GrubByHand, (*path).to_owned()));
         };
         let bls = words(&default).any(|line| {
             line.strip_prefix("GRUB_ENABLE_BLSCFG=")
@@ -127,7 +127,7 @@ impl Files<'_> {
         let grubby = ["usr/sbin/grubby", "usr/bin/grubby", "sbin/grubby"];
         // grubby does not support Xen's entries
         if bls && !self.xen && grubby.iter().any(|path| self.has(path)) {
-            return Some((Kind::GrubBls, DEFAULT.to_owned()));
+            return Some((BootLoaderKind::GrubBls, DEFAULT.to_owned()));
         }
         let bins = ["usr/sbin", "usr/bin", "sbin"];
         let find = |names: &[&str]| {
@@ -152,10 +152,13 @@ impl Files<'_> {
                 format!("{name} -o /{}", made.unwrap_or(&usual))
             }
         };
-        Some((Kind::Grub { drop_in, command }, DEFAULT.to_owned()))
+        Some((
+            BootLoaderKind::Grub { drop_in, command },
+            DEFAULT.to_owned(),
+        ))
     }
 
-    fn systemd_boot(&self) -> Option<(Kind, String)> {
+    fn systemd_boot(&self) -> Option<(BootLoaderKind, String)> {
         let there = |path: &String| self.has(path);
         let confs = PARTITIONS.map(|part| format!("{part}/loader/loader.conf"));
         let entries = PARTITIONS.map(|part| format!("{part}/loader/entries"));
@@ -174,7 +177,7 @@ impl Files<'_> {
         let cmdline = self.has("etc/kernel/cmdline");
         if !made && !cmdline {
             let dir = list.first().unwrap_or(found);
-            return Some((Kind::Entries, dir.clone()));
+            return Some((BootLoaderKind::Entries, dir.clone()));
         }
         let kernels = [
             format!("boot/vmlinuz-{}", self.release),
@@ -184,25 +187,25 @@ impl Files<'_> {
             .iter()
             .find(|path| there(path))
             .unwrap_or(&kernels[1]);
-        let kind = Kind::KernelInstall {
+        let kind = BootLoaderKind::KernelInstall {
             cmdline,
             kernel: format!("/{kernel}"),
         };
         Some((kind, found.clone()))
     }
 
-    fn u_boot_menu(&self) -> Option<(Kind, String)> {
+    fn u_boot_menu(&self) -> Option<(BootLoaderKind, String)> {
         let there = self.has("etc/default/u-boot") && self.has("boot/extlinux/extlinux.conf");
-        there.then(|| (Kind::UBootMenu, "etc/default/u-boot".to_owned()))
+        there.then(|| (BootLoaderKind::UBootMenu, "etc/default/u-boot".to_owned()))
     }
 
-    fn update_extlinux(&self) -> Option<(Kind, String)> {
+    fn update_extlinux(&self) -> Option<(BootLoaderKind, String)> {
         const CONF: &str = "etc/update-extlinux.conf";
         self.has(CONF)
-            .then(|| (Kind::UpdateExtlinux, CONF.to_owned()))
+            .then(|| (BootLoaderKind::UpdateExtlinux, CONF.to_owned()))
     }
 
-    fn syslinux(&self) -> Option<(Kind, String)> {
+    fn syslinux(&self) -> Option<(BootLoaderKind, String)> {
         let places = [
             "boot/extlinux/extlinux.conf",
             "boot/extlinux.conf",
@@ -210,12 +213,12 @@ impl Files<'_> {
             "boot/syslinux.cfg",
         ];
         let path = places.iter().find(|path| self.has(path))?;
-        Some((Kind::Syslinux, (*path).to_owned()))
+        Some((BootLoaderKind::Syslinux, (*path).to_owned()))
     }
 
     /// Returns the configuration file beside xen.efi, on a machine started by
     /// EFI.
-    fn xen_cfg(&self) -> Option<(Kind, String)> {
+    fn xen_cfg(&self) -> Option<(BootLoaderKind, String)> {
         if !self.has("sys/firmware/efi") {
             return None;
         }
@@ -228,13 +231,13 @@ impl Files<'_> {
             let has = |what: &str| words(&text).any(|line| line.starts_with(what));
             has("[global]") && has("kernel=")
         })?;
-        Some((Kind::XenCfg, path))
+        Some((BootLoaderKind::XenCfg, path))
     }
 
     /// Returns files of this boot loader that contain the parameter already.
-    fn reserving(&self, kind: &Kind, found: &str) -> Vec<String> {
+    fn reserving(&self, kind: &BootLoaderKind, found: &str) -> Vec<String> {
         let (files, variable) = match kind {
-            Kind::Grub { drop_in, .. } => {
+            BootLoaderKind::Grub { drop_in, .. } => {
                 let mut files = vec![found.to_owned()];
                 if *drop_in {
                     let mut more = self.list(DROP_INS);
@@ -248,9 +251,9 @@ impl Files<'_> {
                 };
                 (files, variable)
             }
-            Kind::UBootMenu => (vec![found.to_owned()], "U_BOOT_PARAMETERS"),
-            Kind::UpdateExtlinux => (vec![found.to_owned()], "default_kernel_opts"),
-            Kind::XenCfg => (vec![found.to_owned()], "options"),
+            BootLoaderKind::UBootMenu => (vec![found.to_owned()], "U_BOOT_PARAMETERS"),
+            BootLoaderKind::UpdateExtlinux => (vec![found.to_owned()], "default_kernel_opts"),
+            BootLoaderKind::XenCfg => (vec![found.to_owned()], "options"),
             // the steps replace it
             _ => return Vec::new(),
         };

@@ -1,6 +1,6 @@
 //! Steps to add a kernel parameter, for each boot loader.
 
-use super::{BootLoader, Kind};
+use super::{BootLoader, BootLoaderKind};
 use crate::plan::crash::Reserve;
 use serde::Serialize;
 
@@ -12,14 +12,14 @@ pub(super) const OLD_DROP_IN: &str = "mbtool.cfg";
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Step {
+pub struct BootLoaderStep {
     /// Description.
     pub text: String,
     /// Command for a root shell, if there is one.
     pub command: Option<String>,
 }
 
-impl Step {
+impl BootLoaderStep {
     fn run(text: &str, command: String) -> Self {
         Self {
             text: text.to_owned(),
@@ -39,16 +39,16 @@ impl BootLoader {
     /// Returns the steps to add `word` to the command line of Linux or Xen; empty
     /// for an unknown boot loader. A reboot must follow.
     #[must_use]
-    pub fn steps(&self, word: Reserve) -> Vec<Step> {
+    pub fn steps(&self, word: Reserve) -> Vec<BootLoaderStep> {
         let found = &self.found;
         let mut steps = Vec::new();
         for file in &self.reserving {
-            steps.push(Step::by_hand(format!(
+            steps.push(BootLoaderStep::by_hand(format!(
                 "take the crashkernel= out of /{file}: of several, the last one applies"
             )));
         }
         match &self.kind {
-            Kind::Grub { drop_in, command } => {
+            BootLoaderKind::Grub { drop_in, command } => {
                 let name = if word.xen { "XEN" } else { "LINUX" };
                 let name = format!("GRUB_CMDLINE_{name}_DEFAULT");
                 let line = format!("'{name}=\"${name} {word}\"'");
@@ -58,26 +58,32 @@ impl BootLoader {
                 };
                 if let Some(old) = &self.old {
                     let command = format!("rm -f /{old}");
-                    steps.push(Step::run("remove the file of an older mbtool", command));
+                    steps.push(BootLoaderStep::run(
+                        "remove the file of an older mbtool",
+                        command,
+                    ));
                 }
-                steps.push(Step::run("add the parameter", format!("echo {line} {to}")));
-                steps.push(Step::run("make grub.cfg anew", command.clone()));
+                steps.push(BootLoaderStep::run(
+                    "add the parameter",
+                    format!("echo {line} {to}"),
+                ));
+                steps.push(BootLoaderStep::run("make grub.cfg anew", command.clone()));
             }
-            Kind::GrubBls => steps.push(Step::run(
+            BootLoaderKind::GrubBls => steps.push(BootLoaderStep::run(
                 "add the parameter to all entries",
                 format!("grubby --update-kernel=ALL --args={word}"),
             )),
-            Kind::GrubByHand => {
+            BootLoaderKind::GrubByHand => {
                 let line = if word.xen {
                     "Xen's line"
                 } else {
                     "line that begins with linux"
                 };
-                steps.push(Step::by_hand(format!(
+                steps.push(BootLoaderStep::by_hand(format!(
                     "add the parameter to the {line} in /{found}"
                 )));
             }
-            Kind::KernelInstall { cmdline, kernel } => {
+            BootLoaderKind::KernelInstall { cmdline, kernel } => {
                 let add = match cmdline {
                     true => format!(
                         "sed -i 's/ *crashkernel=[^ ]*//g; s/ *$/ {word}/' /etc/kernel/cmdline"
@@ -87,48 +93,48 @@ impl BootLoader {
                          /proc/cmdline > /etc/kernel/cmdline"
                     ),
                 };
-                steps.push(Step::run("add the parameter", add));
-                steps.push(Step::run(
+                steps.push(BootLoaderStep::run("add the parameter", add));
+                steps.push(BootLoaderStep::run(
                     "regenerate the running kernel's entry",
                     format!("kernel-install add \"$(uname -r)\" {kernel}"),
                 ));
             }
-            Kind::Entries => steps.push(Step::by_hand(format!(
+            BootLoaderKind::Entries => steps.push(BootLoaderStep::by_hand(format!(
                 "add the parameter to the options line of the entry that is booted, as in /{found}"
             ))),
-            Kind::UBootMenu => {
+            BootLoaderKind::UBootMenu => {
                 let line = format!("'U_BOOT_PARAMETERS=\"$U_BOOT_PARAMETERS {word}\"'");
-                steps.push(Step::run(
+                steps.push(BootLoaderStep::run(
                     "add the parameter",
                     format!("echo {line} >> /{found}"),
                 ));
-                steps.push(Step::run(
+                steps.push(BootLoaderStep::run(
                     "make extlinux.conf anew",
                     "u-boot-update".to_owned(),
                 ));
             }
-            Kind::UpdateExtlinux => {
+            BootLoaderKind::UpdateExtlinux => {
                 let add = format!(
                     "sed -i 's/^\\(default_kernel_opts=.*[^\"]\\)\\(\"*\\)$/\\1 {word}\\2/' /{found}"
                 );
-                steps.push(Step::run("add the parameter", add));
-                steps.push(Step::run(
+                steps.push(BootLoaderStep::run("add the parameter", add));
+                steps.push(BootLoaderStep::run(
                     "make extlinux.conf anew",
                     "update-extlinux".to_owned(),
                 ));
             }
-            Kind::Syslinux if word.xen => steps.push(Step::by_hand(format!(
+            BootLoaderKind::Syslinux if word.xen => steps.push(BootLoaderStep::by_hand(format!(
                 "add the parameter to the line in /{found} that loads Xen, before its first ---"
             ))),
-            Kind::Syslinux => {
-                steps.push(Step::by_hand(format!(
+            BootLoaderKind::Syslinux => {
+                steps.push(BootLoaderStep::by_hand(format!(
                     "add the parameter to the append line in /{found}"
                 )));
             }
-            Kind::XenCfg => steps.push(Step::by_hand(format!(
+            BootLoaderKind::XenCfg => steps.push(BootLoaderStep::by_hand(format!(
                 "add the parameter to the options= line, in the section of /{found} that default= names"
             ))),
-            Kind::Unknown => {}
+            BootLoaderKind::Unknown => {}
         }
         steps
     }

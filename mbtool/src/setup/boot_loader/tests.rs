@@ -154,7 +154,7 @@ fn grub_of_other_distributions() {
         ("boot/loader/entries/x-6.12.1-amd64.conf", ""),
     ]);
     let (loader, steps) = told(&fedora, false);
-    assert_eq!(loader.kind, Kind::GrubBls);
+    assert_eq!(loader.kind, BootLoaderKind::GrubBls);
     assert_eq!(
         steps,
         ["grubby --update-kernel=ALL --args=crashkernel=512M"]
@@ -163,7 +163,7 @@ fn grub_of_other_distributions() {
     assert_eq!(steps[1], "grub2-mkconfig -o /boot/grub2/grub.cfg");
     let bare = machine(&[("boot/grub/grub.cfg", "")]);
     let (loader, steps) = told(&bare, false);
-    assert_eq!(loader.kind, Kind::GrubByHand);
+    assert_eq!(loader.kind, BootLoaderKind::GrubByHand);
     assert!(steps[0].contains("/boot/grub/grub.cfg"), "{steps:?}");
 }
 
@@ -199,7 +199,7 @@ fn systemd_boot() {
         ("boot/loader/entries/arch.conf", ""),
     ]);
     let (loader, steps) = told(&by_hand, false);
-    assert_eq!(loader.kind, Kind::Entries);
+    assert_eq!(loader.kind, BootLoaderKind::Entries);
     assert!(
         steps[0].contains("/boot/loader/entries/arch.conf"),
         "{steps:?}"
@@ -242,7 +242,7 @@ fn xen_efi_started_by_firmware() {
     assert_eq!(told(&root, true).0.name(), "GRUB");
     fs::create_dir_all(root.path().join("sys/firmware/efi")).unwrap();
     let (loader, steps) = told(&root, true);
-    assert_eq!(loader.kind, Kind::XenCfg);
+    assert_eq!(loader.kind, BootLoaderKind::XenCfg);
     assert!(steps[0].contains("/boot/efi/EFI/xen/xen.cfg"), "{steps:?}");
     assert_eq!(told(&root, false).0.name(), "GRUB");
     say(&root, "GRUB 2.12");
@@ -276,7 +276,7 @@ fn extlinux() {
 #[test]
 fn an_unknown_boot_loader_has_no_steps() {
     let (loader, steps) = told(&machine(&[]), false);
-    assert_eq!((loader.kind, steps.len()), (Kind::Unknown, 0));
+    assert_eq!((loader.kind, steps.len()), (BootLoaderKind::Unknown, 0));
     assert!(
         told(&machine(&[("etc/kernel/cmdline", "")]), true)
             .1

@@ -2,7 +2,7 @@
 //! cannot save it.
 
 use crate::config::Save;
-use crate::config::target::{Device, Target};
+use crate::config::target::{DeviceSpec, Target};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,13 +41,13 @@ pub fn of(root: &Path, save: &Save) -> BTreeSet<String> {
 
 /// Returns the kernel name, such as "dm-0", from udev's links. Labels with
 /// characters that udev escapes are not found.
-fn kernel_name(root: &Path, device: &Device) -> Option<PathBuf> {
+fn kernel_name(root: &Path, device: &DeviceSpec) -> Option<PathBuf> {
     let path = match device {
-        Device::Uuid(value) => Path::new("dev/disk/by-uuid").join(value),
-        Device::Label(value) => Path::new("dev/disk/by-label").join(value),
-        Device::PartUuid(value) => Path::new("dev/disk/by-partuuid").join(value),
-        Device::PartLabel(value) => Path::new("dev/disk/by-partlabel").join(value),
-        Device::Path(path) => path.strip_prefix("/").ok()?.to_owned(),
+        DeviceSpec::Uuid(value) => Path::new("dev/disk/by-uuid").join(value),
+        DeviceSpec::Label(value) => Path::new("dev/disk/by-label").join(value),
+        DeviceSpec::PartUuid(value) => Path::new("dev/disk/by-partuuid").join(value),
+        DeviceSpec::PartLabel(value) => Path::new("dev/disk/by-partlabel").join(value),
+        DeviceSpec::Path(path) => path.strip_prefix("/").ok()?.to_owned(),
     };
     let node = root.join(path).canonicalize().ok()?;
     node.file_name().map(PathBuf::from)

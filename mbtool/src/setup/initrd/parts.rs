@@ -1,6 +1,6 @@
 //! Files to include besides those that mkinitramfs finds.
 
-use super::{Maker, Wanted};
+use super::{InitrdRequest, Maker};
 use crate::config::Collector;
 use crate::config::target::Target;
 use anyhow::{Context, ensure};
@@ -13,7 +13,7 @@ const MAKEDUMPFILE: &str = "makedumpfile";
 
 /// Additional files of an image.
 #[derive(Debug)]
-pub struct Parts {
+pub struct InitrdParts {
     /// Path of mbtool.
     pub program: PathBuf,
     /// Programs that read the dump.
@@ -24,7 +24,11 @@ pub struct Parts {
 
 impl Maker<'_> {
     /// Returns the files to include.
-    pub fn parts(&self, wanted: &Wanted, talk: &mut dyn Write) -> anyhow::Result<Parts> {
+    pub fn parts(
+        &self,
+        wanted: &InitrdRequest,
+        talk: &mut dyn Write,
+    ) -> anyhow::Result<InitrdParts> {
         let save = wanted.save;
         let mut collectors = Vec::new();
         if let Collector::Command(words) = &save.collector {
@@ -73,7 +77,7 @@ impl Maker<'_> {
             );
         }
         let program = std::env::current_exe().context("cannot find out where mbtool itself is")?;
-        Ok(Parts {
+        Ok(InitrdParts {
             program,
             collectors,
             files,

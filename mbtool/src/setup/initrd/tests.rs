@@ -47,7 +47,7 @@ impl System {
         };
         let config = Config::read(&self.config).unwrap();
         let image = self.path("lib/crash-6.1.img");
-        let wanted = Wanted {
+        let wanted = InitrdRequest {
             image: &image,
             release: "6.1",
             config: &self.config,

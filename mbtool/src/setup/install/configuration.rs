@@ -1,9 +1,9 @@
 //! Generates the configuration for `crash install` from facts of the machine.
 
-use super::machine::{self, Image};
-use super::{Options, config};
+use super::machine::{self, CrashKernel};
+use super::{InstallOptions, config};
 use crate::config::target::Target;
-use crate::image::sniff::{self, Kind};
+use crate::image::sniff::{self, FileKind};
 use crate::request::files;
 use crate::sys::kernel_cmdline;
 use std::fmt::Write as _;
@@ -46,7 +46,7 @@ impl Settings {
     /// # Errors
     ///
     /// When the directory is on a file system that a crash kernel cannot mount.
-    pub fn of(options: &Options) -> anyhow::Result<Self> {
+    pub fn of(options: &InstallOptions) -> anyhow::Result<Self> {
         let root = &options.root;
         let mut notes = Vec::new();
         let running = if options.elsewhere() {
@@ -61,11 +61,11 @@ impl Settings {
         };
         let (target, device) = place(options, &mut notes)?;
         let image = match &options.image {
-            Some(path) if is_xen(root, path)? => Image::Xen(path.display().to_string()),
+            Some(path) if is_xen(root, path)? => CrashKernel::Xen(path.display().to_string()),
             Some(path) => return Ok(linux(options, &running, path, target, device, notes)),
             None => machine::image(root),
         };
-        let Image::Xen(image) = image else {
+        let CrashKernel::Xen(image) = image else {
             notes.push(
                 "there is no Xen in /boot, so this machine's Linux is used as crash kernel; --image names another"
                     .to_owned(),
@@ -89,7 +89,7 @@ impl Settings {
 }
 
 fn linux(
-    options: &Options,
+    options: &InstallOptions,
     running: &str,
     image: &Path,
     target: String,
@@ -145,9 +145,9 @@ fn is_xen(root: &Path, path: &Path) -> anyhow::Result<bool> {
     let below = root.join(path.strip_prefix("/").unwrap_or(path));
     let (bytes, _) = files::read_image(&below)?;
     match sniff::kind(&bytes) {
-        Kind::Linux => Ok(false),
-        Kind::Multiboot2 | Kind::Multiboot | Kind::Pvh => Ok(true),
-        Kind::Pe | Kind::Elf | Kind::Unknown => anyhow::bail!(
+        FileKind::Linux => Ok(false),
+        FileKind::Multiboot2 | FileKind::Multiboot | FileKind::Pvh => Ok(true),
+        FileKind::Pe | FileKind::Elf | FileKind::Unknown => anyhow::bail!(
             "{}: neither Xen nor Linux; see `mbtool inspect`",
             below.display()
         ),
@@ -155,7 +155,10 @@ fn is_xen(root: &Path, path: &Path) -> anyhow::Result<bool> {
 }
 
 /// Returns the target and its file system.
-fn place(options: &Options, notes: &mut Vec<String>) -> anyhow::Result<(String, Option<String>)> {
+fn place(
+    options: &InstallOptions,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<(String, Option<String>)> {
     let default = Target::Directory(PathBuf::from("/var/crash"));
     let target = options.target.clone().unwrap_or(default);
     let Target::Directory(dir) = &target else {

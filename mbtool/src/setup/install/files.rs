@@ -31,7 +31,7 @@ pub struct File {
 
 /// State of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum FileState {
     /// Does not exist.
     Absent,
     /// Has the contents to write.
@@ -77,22 +77,22 @@ impl Installed {
     /// # Errors
     ///
     /// When the file cannot be read.
-    pub fn state(&self, file: &File) -> anyhow::Result<State> {
+    pub fn state(&self, file: &File) -> anyhow::Result<FileState> {
         self.state_of(file.path, Some(&file.text))
     }
 
-    fn state_of(&self, name: &str, text: Option<&str>) -> anyhow::Result<State> {
+    fn state_of(&self, name: &str, text: Option<&str>) -> anyhow::Result<FileState> {
         let path = self.root.join(name);
         let found = match fs::read(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(State::Absent),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(FileState::Absent),
             found => found.with_context(|| format!("cannot read {}", path.display()))?,
         };
         Ok(if text.is_some_and(|text| text.as_bytes() == found) {
-            State::Same
+            FileState::Same
         } else if self.listed.get(name) == Some(&digest(&found)) {
-            State::Ours
+            FileState::Ours
         } else {
-            State::Edited
+            FileState::Edited
         })
     }
 
@@ -113,13 +113,13 @@ impl Installed {
     /// # Errors
     ///
     /// Names the file.
-    pub fn remove(&mut self, name: &str) -> anyhow::Result<State> {
+    pub fn remove(&mut self, name: &str) -> anyhow::Result<FileState> {
         let state = self.state_of(name, None)?;
-        if state == State::Ours {
+        if state == FileState::Ours {
             let path = self.root.join(name);
             fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
         }
-        if state != State::Edited {
+        if state != FileState::Edited {
             self.listed.remove(name);
         }
         Ok(state)
@@ -237,21 +237,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
         let mut installed = Installed::read(root).unwrap();
-        assert_eq!(installed.state(&file("a")).unwrap(), State::Absent);
+        assert_eq!(installed.state(&file("a")).unwrap(), FileState::Absent);
         installed.write(&file("a")).unwrap();
         installed.save().unwrap();
         let mode = fs::metadata(root.join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o755);
 
         let mut installed = Installed::read(root).unwrap();
-        assert_eq!(installed.state(&file("a")).unwrap(), State::Same);
-        assert_eq!(installed.state(&file("b")).unwrap(), State::Ours);
+        assert_eq!(installed.state(&file("a")).unwrap(), FileState::Same);
+        assert_eq!(installed.state(&file("b")).unwrap(), FileState::Ours);
         fs::write(root.join(FILE), "mine").unwrap();
-        assert_eq!(installed.state(&file("b")).unwrap(), State::Edited);
-        assert_eq!(installed.remove(FILE).unwrap(), State::Edited);
+        assert_eq!(installed.state(&file("b")).unwrap(), FileState::Edited);
+        assert_eq!(installed.remove(FILE).unwrap(), FileState::Edited);
         assert!(root.join(FILE).exists());
         installed.write(&file("b")).unwrap();
-        assert_eq!(installed.remove(FILE).unwrap(), State::Ours);
+        assert_eq!(installed.remove(FILE).unwrap(), FileState::Ours);
         assert!(!root.join(FILE).exists());
         installed.save().unwrap();
         assert!(!root.join(LIST).exists());

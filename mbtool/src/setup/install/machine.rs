@@ -1,13 +1,13 @@
 //! Facts of this machine for its configuration.
 
-use crate::config::target::Device;
+use crate::config::target::DeviceSpec;
 use crate::sys::file;
 use crate::sys::mountinfo;
 use std::path::{Component, Path, PathBuf};
 
 /// The detected crash kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Image {
+pub enum CrashKernel {
     /// Path of Xen.
     Xen(String),
     /// There is no Xen: use the running kernel.
@@ -16,9 +16,9 @@ pub enum Image {
 
 /// A directory as seen by the crash kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct CrashDirectory {
     /// The file system.
-    pub device: Device,
+    pub device: DeviceSpec,
     /// Path from the root of that file system.
     pub path: PathBuf,
 }
@@ -46,7 +46,7 @@ pub enum PlaceError {
 
 /// Returns the newest Xen in `root`'s /boot, else Linux.
 #[must_use]
-pub fn image(root: &Path) -> Image {
+pub fn image(root: &Path) -> CrashKernel {
     let names = std::fs::read_dir(root.join("boot"))
         .into_iter()
         .flatten()
@@ -64,8 +64,8 @@ pub fn image(root: &Path) -> Image {
         })
         .max();
     match newest {
-        Some((_, name)) => Image::Xen(format!("/boot/{name}")),
-        None => Image::Linux,
+        Some((_, name)) => CrashKernel::Xen(format!("/boot/{name}")),
+        None => CrashKernel::Linux,
     }
 }
 
@@ -102,7 +102,7 @@ pub fn serial(cmdline: &str) -> Option<(u8, u32)> {
 /// # Errors
 ///
 /// When mounts cannot be read, or the file system is not on a disk.
-pub fn place(root: &Path, dir: &Path) -> Result<Place, PlaceError> {
+pub fn place(root: &Path, dir: &Path) -> Result<CrashDirectory, PlaceError> {
     let shown = || PathBuf::from("/proc/self/mountinfo");
     let mounts =
         mountinfo::read(root).map_err(|error| PlaceError::Mounts(shown(), error.to_string()))?;
@@ -124,7 +124,7 @@ pub fn place(root: &Path, dir: &Path) -> Result<Place, PlaceError> {
         });
     }
     let inside = dir.strip_prefix(&mount.point).unwrap_or(&dir);
-    Ok(Place {
+    Ok(CrashDirectory {
         device: named(root, &mount.source),
         path: Path::new("/").join(&mount.root).join(inside),
     })
@@ -146,7 +146,7 @@ fn real(root: &Path, dir: &Path) -> PathBuf {
 }
 
 /// Returns a device name that is the same in every kernel: by UUID if possible.
-fn named(root: &Path, device: &Path) -> Device {
+fn named(root: &Path, device: &Path) -> DeviceSpec {
     let by_uuid = root.join("dev/disk/by-uuid");
     let wanted = last(device);
     let links = std::fs::read_dir(by_uuid).into_iter().flatten().flatten();
@@ -162,8 +162,8 @@ fn named(root: &Path, device: &Path) -> Device {
         })
         .min();
     found
-        .and_then(|uuid| Device::try_from(format!("UUID={uuid}")).ok())
-        .unwrap_or_else(|| Device::Path(device.to_owned()))
+        .and_then(|uuid| DeviceSpec::try_from(format!("UUID={uuid}")).ok())
+        .unwrap_or_else(|| DeviceSpec::Path(device.to_owned()))
 }
 
 fn last(path: &Path) -> Option<String> {
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn the_newest_xen_is_used() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(image(dir.path()), Image::Linux);
+        assert_eq!(image(dir.path()), CrashKernel::Linux);
         for name in [
             "xen-4.9-amd64.gz",
             "xen-4.17-amd64.gz",
@@ -193,7 +193,10 @@ mod tests {
         ] {
             put(dir.path(), &format!("boot/{name}"), "");
         }
-        assert_eq!(image(dir.path()), Image::Xen("/boot/xen-4.20.3.gz".into()));
+        assert_eq!(
+            image(dir.path()),
+            CrashKernel::Xen("/boot/xen-4.20.3.gz".into())
+        );
     }
 
     #[test]

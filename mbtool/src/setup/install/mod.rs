@@ -14,11 +14,11 @@ mod remove;
 
 pub use remove::uninstall;
 
-use crate::config::target::{Device, Target};
+use crate::config::target::{DeviceSpec, Target};
 use crate::config::{self, Config};
 use anyhow::{Context, bail};
 use configuration::Settings;
-use files::{File, Installed, State};
+use files::{File, FileState, Installed};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ const PROGRAM: &str = "/usr/sbin/mbtool";
 
 /// Options of the command line.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct InstallOptions {
     /// Root to set up: `/`, or the mount point of another system.
     pub root: PathBuf,
     /// Xen, or a Linux kernel.
@@ -60,12 +60,12 @@ pub struct Options {
     /// Target of dumps.
     pub target: Option<Target>,
     /// File system of a target directory.
-    pub device: Option<Device>,
+    pub device: Option<DeviceSpec>,
     /// Path of mbtool for the unit.
     pub program: Option<PathBuf>,
 }
 
-impl Options {
+impl InstallOptions {
     /// True when another system than the running one is set up.
     fn elsewhere(&self) -> bool {
         self.root != Path::new("/")
@@ -87,7 +87,7 @@ impl Options {
 
 /// Result, to determine the remaining steps.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Done {
+pub struct InstallOutcome {
     /// True when something was written.
     pub changed: bool,
     /// The current configuration.
@@ -100,7 +100,7 @@ pub struct Done {
 ///
 /// When a file was edited that must not be, before anything is written; when options contradict an
 /// existing configuration; when a file cannot be written.
-pub fn install(options: &Options, talk: &mut dyn Write) -> anyhow::Result<Done> {
+pub fn install(options: &InstallOptions, talk: &mut dyn Write) -> anyhow::Result<InstallOutcome> {
     let root = &options.root;
     let mut installed = Installed::read(root)?;
     let program = program(options)?;
@@ -129,14 +129,14 @@ pub fn install(options: &Options, talk: &mut dyn Write) -> anyhow::Result<Done> 
             },
         );
     }
-    let states: Vec<State> = all
+    let states: Vec<FileState> = all
         .iter()
         .map(|file| installed.state(file))
         .collect::<Result<_, _>>()?;
     let edited: Vec<String> = all
         .iter()
         .zip(&states)
-        .filter(|(file, state)| **state == State::Edited && !YOURS.contains(&file.path))
+        .filter(|(file, state)| **state == FileState::Edited && !YOURS.contains(&file.path))
         .map(|(file, _)| root.join(file.path).display().to_string())
         .collect();
     if !edited.is_empty() {
@@ -155,10 +155,10 @@ pub fn install(options: &Options, talk: &mut dyn Write) -> anyhow::Result<Done> 
     for (file, state) in all.iter().zip(states) {
         let shown = root.join(file.path);
         let what = match state {
-            State::Same => continue,
-            State::Absent => "wrote",
-            State::Ours => "replaced",
-            State::Edited => {
+            FileState::Same => continue,
+            FileState::Absent => "wrote",
+            FileState::Ours => "replaced",
+            FileState::Edited => {
                 writeln!(talk, "mbtool: {} was edited and is kept", shown.display())?;
                 continue;
             }
@@ -173,11 +173,11 @@ pub fn install(options: &Options, talk: &mut dyn Write) -> anyhow::Result<Done> 
         writeln!(talk, "mbtool: enabled {UNIT}")?;
     }
     let config = Config::read(&config)?;
-    Ok(Done { changed, config })
+    Ok(InstallOutcome { changed, config })
 }
 
 /// Returns the path of mbtool for the unit.
-fn program(options: &Options) -> anyhow::Result<PathBuf> {
+fn program(options: &InstallOptions) -> anyhow::Result<PathBuf> {
     let path = match &options.program {
         Some(path) => path.clone(),
         None if options.elsewhere() => PROGRAM.into(),

@@ -1,6 +1,6 @@
 //! `mbtool crash uninstall`.
 
-use super::files::{self, Installed, State};
+use super::files::{self, FileState, Installed};
 use super::{CONFDIR_DIR, CONFIG_FILE, DIRECTORIES, PROGRAM, UNIT, WANTED, contents};
 use crate::setup::initrd::{MADE_OF, PART};
 use anyhow::Context;
@@ -26,13 +26,13 @@ pub fn uninstall(root: &Path, talk: &mut dyn Write) -> anyhow::Result<()> {
     for name in names.chain([CONFIG_FILE]) {
         let shown = root.join(name);
         match installed.remove(name)? {
-            State::Edited => writeln!(
+            FileState::Edited => writeln!(
                 talk,
                 "mbtool: {} was edited and is kept: remove it manually",
                 shown.display()
             )?,
-            State::Absent => continue,
-            State::Same | State::Ours => {
+            FileState::Absent => continue,
+            FileState::Same | FileState::Ours => {
                 writeln!(talk, "mbtool: removed {}", shown.display())?;
             }
         }

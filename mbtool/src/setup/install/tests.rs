@@ -13,18 +13,18 @@ fn system() -> tempfile::TempDir {
     dir
 }
 
-fn options(root: &Path) -> Options {
-    Options {
+fn options(root: &Path) -> InstallOptions {
+    InstallOptions {
         root: root.to_owned(),
         image: None,
         cmdline: None,
         target: None,
-        device: Some(Device::try_from("UUID=1-2".to_owned()).unwrap()),
+        device: Some(DeviceSpec::try_from("UUID=1-2".to_owned()).unwrap()),
         program: None,
     }
 }
 
-fn run(options: &Options) -> (anyhow::Result<Done>, String) {
+fn run(options: &InstallOptions) -> (anyhow::Result<InstallOutcome>, String) {
     let mut talk = Vec::new();
     let done = install(options, &mut talk);
     (done, String::from_utf8(talk).unwrap())
@@ -81,7 +81,7 @@ fn it_is_installed_once_and_uninstalled() {
     assert_eq!(done.config.save.device.unwrap().to_string(), "UUID=1-2");
 
     let all = contents(root);
-    let again = Options {
+    let again = InstallOptions {
         device: None,
         ..options(root)
     };
@@ -133,7 +133,7 @@ fn edited_files_for_the_initrd_are_kept() {
     let modules = root.join(CONFDIR_DIR).join("modules");
     let own = fs::read_to_string(&modules).unwrap() + "megaraid_sas\n";
     fs::write(&modules, &own).unwrap();
-    let again = Options {
+    let again = InstallOptions {
         device: None,
         ..options(root)
     };
@@ -177,7 +177,7 @@ fn an_edited_file_is_not_overwritten_and_nothing_else_is() {
     };
     installed.write(&old).unwrap();
     installed.save().unwrap();
-    let again = Options {
+    let again = InstallOptions {
         device: None,
         ..options(root)
     };
@@ -204,7 +204,7 @@ fn options_are_written_to_the_configuration() {
     let root = dir.path();
     let image = synth::bzimage();
     fs::write(root.join("boot/vmlinuz"), image).unwrap();
-    let options = Options {
+    let options = InstallOptions {
         image: Some("/boot/vmlinuz".into()),
         cmdline: Some("console=ttyS0 \"quoted\"".to_owned()),
         target: Some(Target::try_from("ssh://kdump@192.0.2.1/srv/crash".to_owned()).unwrap()),
@@ -230,35 +230,35 @@ fn invalid_options_are_refused() {
     let ssh = Target::try_from("ssh://k@h/d".to_owned()).unwrap();
     for (options, says) in [
         (
-            Options {
+            InstallOptions {
                 program: Some("/opt/my tools/mbtool".into()),
                 ..options(root)
             },
             "cannot start mbtool from there",
         ),
         (
-            Options {
+            InstallOptions {
                 program: Some("/opt/mbtool".into()),
                 ..options(root)
             },
             "does not exist",
         ),
         (
-            Options {
+            InstallOptions {
                 image: Some("/boot/xen-4.20-amd64.gz".into()),
                 ..options(root)
             },
             "neither Xen nor Linux",
         ),
         (
-            Options {
+            InstallOptions {
                 image: Some("/boot/none".into()),
                 ..options(root)
             },
             "no such file",
         ),
         (
-            Options {
+            InstallOptions {
                 target: Some(ssh),
                 ..options(root)
             },

@@ -19,9 +19,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use mbtool::backend::syscall::{KEXEC_ARCH_X86_64, Kernel, LoadCall};
+use mbtool::backend::syscall::{KEXEC_ARCH_X86_64, KexecSyscalls, LoadCall};
 use rustix::system::{RebootCommand, reboot};
-use tests::jump::{MARKER, Place};
+use tests::jump::{JumpPlace, MARKER};
 
 /// The image returns (linux/kexec.h).
 const KEXEC_PRESERVE_CONTEXT: u64 = 2;
@@ -56,9 +56,9 @@ fn run(rounds: u32) -> Result<()> {
         buffer.len() >> 20
     );
     for number in 1..=rounds {
-        let place = Place::of(number);
+        let place = JumpPlace::of(number);
         let round = round::plan(number, place, &buffer)?;
-        Kernel
+        KexecSyscalls
             .kexec_load(
                 round.entry,
                 &round.segments,

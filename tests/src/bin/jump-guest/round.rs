@@ -9,7 +9,7 @@ use handoff::spec::{
     Console, Digest, Drill, Exit, OnFault, Region, Relocate, Spec, Verify, zero_pages,
 };
 use mbtool::plan::KernelSegment;
-use tests::jump::{IMAGE_PAGES, Place, image};
+use tests::jump::{IMAGE_PAGES, JumpPlace, image};
 
 use crate::iomem;
 use crate::memory::{Buffer, Pages};
@@ -32,18 +32,18 @@ pub struct Round {
 }
 
 /// Plans round `number`.
-pub fn plan(number: u32, place: Place, buffer: &Buffer) -> Result<Round> {
+pub fn plan(number: u32, place: JumpPlace, buffer: &Buffer) -> Result<Round> {
     let mut pages = buffer.pages()?;
     let (image, _) = image(number);
     let base = pages.take(blob::memsz().div_ceil(PAGE_SIZE) as usize)?;
     let waits = pages.take(IMAGE_PAGES)?;
     let mut segments = Vec::new();
     let (at, relocate) = match place {
-        Place::User => {
+        JumpPlace::User => {
             segments.push(segment(waits, image));
             (waits, Relocate::default())
         }
-        Place::Kernel => {
+        JumpPlace::Kernel => {
             segments.push(segment(waits, backwards(&image)));
             let (at, relocate) = over_kernel(waits, &mut pages, &mut segments)?;
             (at, relocate)

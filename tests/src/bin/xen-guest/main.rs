@@ -20,7 +20,7 @@ use handoff::spec::{
 };
 use images::payloads::MB2_FIXED;
 use xen_shim::hypercall::{
-    Arch, ImageKind, Kexec, KexecRange, LoadImage, LoadSegment, Privcmd, XenMachine,
+    Arch, ImageKind, Kexec, KexecRange, LoadImage, Privcmd, XenMachine, XenSegment,
 };
 
 /// A segment and its name.
@@ -108,7 +108,7 @@ fn run(mode: &str) -> Result<()> {
     let loaded: Vec<_> = parts.iter().map(segment).collect();
     let mut segments: Vec<_> = loaded
         .iter()
-        .map(|(data, dest)| LoadSegment::new(data, *dest))
+        .map(|(data, dest)| XenSegment::new(data, *dest))
         .collect();
     if kind == ImageKind::Default {
         // page 0, which Xen copies to the destinations of lost pages, must be
@@ -117,7 +117,7 @@ fn run(mode: &str) -> Result<()> {
             start: 0,
             end: PAGE_SIZE,
         };
-        segments.push(LoadSegment::new(&[], page0));
+        segments.push(XenSegment::new(&[], page0));
     }
     kexec.load(&LoadImage {
         kind,

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use handoff::addr::PAGE_SIZE;
-use images::report::Report;
+use images::report::PayloadReport;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tests::payload_guest::{CMDLINE, modules};
@@ -14,7 +14,7 @@ const FLAGS: u32 = 0b10_0100_1101;
 const ELF_SECTIONS: u32 = 1 << 5;
 
 /// Checks the whole structure.
-pub fn information(plan: &PlanJson, report: &Report) -> Result<()> {
+pub fn information(plan: &PlanJson, report: &PayloadReport) -> Result<()> {
     let found = report.multiboot1.as_ref().context("no information")?;
     assert_eq!(report.mbi, None);
     let sent = plan.at("/multiboot_info")?;
@@ -50,7 +50,7 @@ pub fn information(plan: &PlanJson, report: &Report) -> Result<()> {
 
 /// Checks that each module is intact at its planned address, with its command
 /// line.
-fn module_list(plan: &PlanJson, report: &Report) -> Result<()> {
+fn module_list(plan: &PlanJson, report: &PayloadReport) -> Result<()> {
     let found = report
         .multiboot1
         .as_ref()
@@ -81,7 +81,7 @@ fn module_list(plan: &PlanJson, report: &Report) -> Result<()> {
 }
 
 /// Checks memory sizes and memory map, with the plan and the machine's own map.
-pub fn memory(plan: &PlanJson, report: &Report) -> Result<()> {
+pub fn memory(plan: &PlanJson, report: &PayloadReport) -> Result<()> {
     let found = report.multiboot1.as_ref().context("no information")?;
     let sent = plan.at("/multiboot_info")?;
     assert_eq!(json!(found.mem_lower), sent["mem_lower"]);

@@ -2,14 +2,14 @@
 
 use anyhow::{Context, Result};
 use handoff::addr::{MIB, PAGE_SIZE};
-use images::report::{Body, Report};
+use images::report::{PayloadReport, TagBody};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tests::payload_guest::{CMDLINE, modules};
 use tests::plan_json::{PlanJson, number};
 
 /// Checks every tag of the boot information, in order, with its contents.
-pub fn tags(plan: &PlanJson, report: &Report) -> Result<()> {
+pub fn tags(plan: &PlanJson, report: &PayloadReport) -> Result<()> {
     let mbi = report.mbi.as_ref().context("no boot information")?;
     assert_eq!((mbi.fault.as_deref(), mbi.reserved), (None, Some(0)));
     assert_eq!(mbi.address, report.registers.ebx);
@@ -33,7 +33,7 @@ pub fn tags(plan: &PlanJson, report: &Report) -> Result<()> {
         .tags
         .iter()
         .filter_map(|tag| match &tag.body {
-            Body::Cmdline { text, terminated } | Body::Loader { text, terminated } => {
+            TagBody::Cmdline { text, terminated } | TagBody::Loader { text, terminated } => {
                 Some((text.clone(), *terminated))
             }
             _ => None,
@@ -44,25 +44,25 @@ pub fn tags(plan: &PlanJson, report: &Report) -> Result<()> {
     assert_eq!(plan.tags(1)?[0]["string"], CMDLINE);
     assert!(loader.starts_with("mbtool "), "{loader}");
 
-    let base: Vec<&Body> = mbi.of_type(21).collect();
+    let base: Vec<&TagBody> = mbi.of_type(21).collect();
     let address = plan.number("/image/base")?;
-    assert_eq!(base, [&Body::LoadBase { address }]);
+    assert_eq!(base, [&TagBody::LoadBase { address }]);
     assert_eq!(number(&plan.tags(21)?[0]["load_base_addr"])?, address);
     module_tags(plan, mbi.of_type(3))
 }
 
 /// Checks that each module is intact at its planned address, with its command
 /// line.
-fn module_tags<'a>(plan: &PlanJson, found: impl Iterator<Item = &'a Body>) -> Result<()> {
+fn module_tags<'a>(plan: &PlanJson, found: impl Iterator<Item = &'a TagBody>) -> Result<()> {
     let (given, sent) = (modules()?, plan.tags(3)?);
-    let found: Vec<&Body> = found.collect();
+    let found: Vec<&TagBody> = found.collect();
     assert_eq!((found.len(), sent.len()), (given.len(), given.len()));
     for (index, module) in given.iter().enumerate() {
         let len = module.content.len() as u64;
         let segment = plan.segment(&format!("module {index}: {}", module.file))?;
         let digest = Sha256::digest(&module.content);
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        let want = Body::Module {
+        let want = TagBody::Module {
             start: segment.start,
             end: segment.start + len,
             cmdline: module.cmdline.to_owned(),
@@ -81,11 +81,11 @@ fn module_tags<'a>(plan: &PlanJson, found: impl Iterator<Item = &'a Body>) -> Re
 }
 
 /// Checks memory sizes and memory map, with the plan and the machine's own map.
-pub fn memory(plan: &PlanJson, report: &Report) -> Result<()> {
+pub fn memory(plan: &PlanJson, report: &PayloadReport) -> Result<()> {
     let mbi = report.mbi.as_ref().context("no boot information")?;
-    let sizes: Vec<&Body> = mbi.of_type(4).collect();
+    let sizes: Vec<&TagBody> = mbi.of_type(4).collect();
     let [
-        Body::Meminfo {
+        TagBody::Meminfo {
             lower_kib,
             upper_kib,
         },
@@ -107,9 +107,9 @@ pub fn memory(plan: &PlanJson, report: &Report) -> Result<()> {
         "{lower_kib} KiB of low memory"
     );
 
-    let maps: Vec<&Body> = mbi.of_type(6).collect();
+    let maps: Vec<&TagBody> = mbi.of_type(6).collect();
     let [
-        Body::Mmap {
+        TagBody::Mmap {
             entry_size,
             version,
             entries,
@@ -148,15 +148,15 @@ pub fn memory(plan: &PlanJson, report: &Report) -> Result<()> {
 }
 
 /// Checks the ACPI root pointer, in the version that firmware has.
-pub fn rsdp(plan: &PlanJson, report: &Report) -> Result<()> {
+pub fn rsdp(plan: &PlanJson, report: &PayloadReport) -> Result<()> {
     let mbi = report.mbi.as_ref().context("no boot information")?;
     let address = plan.number("/low_memory/rsdp/addr")?;
     let modern = plan.number("/low_memory/rsdp/revision")? >= 2;
     let (kind, other, len) = if modern { (15, 14, 36) } else { (14, 15, 20) };
     assert_eq!(mbi.of_type(other).count(), 0);
-    let found: Vec<&Body> = mbi.of_type(kind).collect();
+    let found: Vec<&TagBody> = mbi.of_type(kind).collect();
     let [
-        Body::Rsdp {
+        TagBody::Rsdp {
             signature,
             checksum_valid,
             extended_checksum_valid,

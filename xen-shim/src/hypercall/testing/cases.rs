@@ -1,6 +1,6 @@
 //! A table of images, with Xen's results.
 
-use super::super::{Arch, Errno, HypercallError, ImageKind, Kexec, LoadImage, LoadSegment};
+use super::super::{Arch, Errno, HypercallError, ImageKind, Kexec, LoadImage, XenSegment};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 
 /// An image, and Xen's result.
@@ -14,7 +14,7 @@ pub struct LoadCase {
     pub arch: u16,
     /// Entry point: machine address.
     pub entry: u64,
-    /// Contents and destination of each segment, as in [`LoadSegment`].
+    /// Contents and destination of each segment, as in [`XenSegment`].
     pub segments: Vec<(Option<Vec<u8>>, PhysRange)>,
     /// `None`: accepted.
     pub expected: Option<Errno>,
@@ -30,7 +30,7 @@ impl LoadCase {
         let segments: Vec<_> = self
             .segments
             .iter()
-            .map(|(data, dest)| LoadSegment {
+            .map(|(data, dest)| XenSegment {
                 data: data.as_deref(),
                 dest: *dest,
             })

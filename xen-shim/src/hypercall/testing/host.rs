@@ -1,7 +1,7 @@
 //! Hypercalls about the machine.
 
 use super::super::wire::{
-    CpuFlags, MachphysMfnList, MemoryMap, PlatformCpuInfo, RawE820Entry, SYSCTL_PHYSINFO, Sysctl,
+    MachphysMfnList, MemoryMap, PcpuFlags, PlatformCpuInfo, RawE820Entry, SYSCTL_PHYSINFO, Sysctl,
     XENPF_GET_CPUINFO, XENPF_INTERFACE_VERSION, memory_cmd, version_cmd,
 };
 use super::super::{DOMID_IO, DOMID_XEN, Errno, ForeignMapping, HypercallError};
@@ -62,9 +62,9 @@ pub fn platform(state: &State, argument: u64) -> Result<i64, Errno> {
         return Err(Errno::ENOSYS);
     }
     let flags = if info.cpu > 1 {
-        CpuFlags::INVALID
+        PcpuFlags::INVALID
     } else {
-        CpuFlags::ONLINE
+        PcpuFlags::ONLINE
     };
     info.max_present = 1;
     info.flags = flags.bits();

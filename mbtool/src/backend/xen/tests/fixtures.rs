@@ -72,8 +72,8 @@ impl Dom0 {
         Xen::with(self.root(), self.open(), Box::new(wait))
     }
 
-    pub(super) fn record(&self) -> Record {
-        Record::read(self.root()).unwrap()
+    pub(super) fn record(&self) -> LoadRecord {
+        LoadRecord::read(self.root()).unwrap()
     }
 
     pub(super) fn target(&self) -> String {
@@ -99,12 +99,12 @@ pub(super) fn safe() -> Vec<PhysRange> {
     FakeHost::default().owned
 }
 
-pub(crate) fn load_at(xen: &Xen, start: u64) -> Result<Done, XenError> {
+pub(crate) fn load_at(xen: &Xen, start: u64) -> Result<LoadSummary, XenError> {
     let list = [segment(0, 1, 0), segment(start, 2, 5000)];
     xen.load_segments("vmlinuz", start + 0x10, &list, false, &safe())
 }
 
-pub(super) fn load_crash(xen: &Xen, start: u64, bytes: usize) -> Result<Done, XenError> {
+pub(super) fn load_crash(xen: &Xen, start: u64, bytes: usize) -> Result<LoadSummary, XenError> {
     let pages = bytes.div_ceil(4096) as u64;
     let list = [segment(0, 0xa0, 0), segment(start, pages, bytes)];
     xen.load_segments("crash", start, &list, true, &[])

@@ -1,13 +1,13 @@
 //! Images of other programs.
 
 use super::*;
-use xen_shim::hypercall::{Arch, LoadImage, LoadSegment};
+use xen_shim::hypercall::{Arch, LoadImage, XenSegment};
 
 #[test]
 fn an_image_of_another_program_is_named_before_it_is_replaced() {
     let dom0 = Dom0::new(FakeHost::default());
     let page = [7; 16];
-    let segments = [LoadSegment::new(&page, range(FREE, FREE + 0x1000))];
+    let segments = [XenSegment::new(&page, range(FREE, FREE + 0x1000))];
     let others = LoadImage {
         kind: ImageKind::Default,
         arch: Arch::I386,
@@ -51,7 +51,7 @@ fn a_change_by_another_program_is_detected() {
 fn a_crash_image_of_another_program_is_unloaded_without_force() {
     let dom0 = Dom0::new(FakeHost::default());
     let page = [7; 16];
-    let segments = [LoadSegment::new(&page, range(AREA, AREA + 0x1000))];
+    let segments = [XenSegment::new(&page, range(AREA, AREA + 0x1000))];
     let others = LoadImage {
         kind: ImageKind::Crash,
         arch: Arch::X86_64,

@@ -10,11 +10,11 @@ use std::time::Duration;
 use xen_shim::hypercall::ImageKind;
 use xen_shim::hypercall::testing::FakeHost;
 
-const FORCE: Options = Options {
+const FORCE: ExecOptions = ExecOptions {
     force: true,
     last: false,
 };
-const LAST: Options = Options {
+const LAST: ExecOptions = ExecOptions {
     force: false,
     last: true,
 };
@@ -45,7 +45,7 @@ impl World {
         self.dom0.root()
     }
 
-    fn go(&self, options: Options) -> (Result<(), ExecError>, String) {
+    fn go(&self, options: ExecOptions) -> (Result<(), ExecError>, String) {
         let mut talk = vec![];
         let result = exec::run(options, self.root(), self, &mut talk);
         (result, String::from_utf8(talk).unwrap())
@@ -148,7 +148,7 @@ fn force_quiesces_the_machine_and_xen_jumps() {
 fn nothing_is_changed_without_an_image() {
     let world = World::new();
     put(world.root(), "run/systemd/system/x", "");
-    let orderly = Options {
+    let orderly = ExecOptions {
         force: false,
         last: false,
     };
@@ -166,7 +166,7 @@ fn systemd_gets_a_drop_in_and_starts_kexec_target() {
     let world = World::new();
     put(world.root(), "run/systemd/system/x", "");
     load_at(&world.dom0.xen(), 0x3000_0000).unwrap();
-    let (result, talk) = world.go(Options {
+    let (result, talk) = world.go(ExecOptions {
         force: false,
         last: false,
     });
@@ -199,7 +199,7 @@ fn a_systemd_that_refuses_keeps_its_own_kexec() {
         world.fails = Some(fails);
         put(world.root(), "run/systemd/system/x", "");
         load_at(&world.dom0.xen(), 0x3000_0000).unwrap();
-        let err = world.go(Options::default()).0.unwrap_err().to_string();
+        let err = world.go(ExecOptions::default()).0.unwrap_err().to_string();
         assert!(err.contains(part) && err.contains("--force"), "{err}");
         assert!(!world.root().join(DROP_IN).exists());
     }
@@ -240,7 +240,7 @@ fn other_init_systems_are_named() {
         if let Some(comm) = comm {
             put(world.root(), "proc/1/comm", comm);
         }
-        let err = world.go(Options::default()).0.unwrap_err().to_string();
+        let err = world.go(ExecOptions::default()).0.unwrap_err().to_string();
         assert!(
             err.contains(part) && err.contains("mbtool exec --force"),
             "{err}"

@@ -53,7 +53,7 @@ const CAN_USE_HEAP: u8 = 0x80;
 
 /// Input of [`build`].
 #[derive(Clone, Debug)]
-pub struct Parts<'a> {
+pub struct ZeroPageInputs<'a> {
     /// Setup header of the image.
     pub setup: &'a Setup,
     /// Load address of the image.
@@ -134,15 +134,15 @@ pub enum LinuxError {
     },
 }
 
-/// Builds the boot information for [`Parts::at`]. Its size does not depend on
+/// Builds the boot information for [`ZeroPageInputs::at`]. Its size does not depend on
 /// any address.
 ///
 /// # Errors
 ///
 /// When the command line is too long or has a NUL byte, or an address is above
 /// 4 GiB.
-pub fn build(parts: &Parts<'_>) -> Result<Vec<u8>, LinuxError> {
-    let Parts { setup, chosen, .. } = parts;
+pub fn build(parts: &ZeroPageInputs<'_>) -> Result<Vec<u8>, LinuxError> {
+    let ZeroPageInputs { setup, chosen, .. } = parts;
     check_cmdline(parts.cmdline, setup.cmdline_size)?;
     let low = |what, addr| u32::try_from(addr).map_err(|_| LinuxError::High { what, addr });
 

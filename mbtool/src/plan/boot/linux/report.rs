@@ -1,7 +1,7 @@
 //! Decodes `boot_params` for the report, as the image will read it.
 
 use super::{E820_SIZE, EFI_DESC, SETUP_E820_EXT, SETUP_EFI, SETUP_RNG_SEED};
-use crate::plan::boot::sent::Area;
+use crate::plan::boot::sent::SentMapEntry;
 use crate::plan::hex::Hex;
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ pub struct BootParamsReport {
     /// `acpi_rsdp_addr`; null if unknown.
     pub acpi_rsdp: Option<Hex>,
     /// The memory map, including the part in setup data.
-    pub e820: Vec<Area>,
+    pub e820: Vec<SentMapEntry>,
     /// Setup data, in order.
     pub setup_data: Vec<SetupDataReport>,
     /// EFI runtime services; null when they are not passed on.
@@ -153,10 +153,10 @@ impl Reader<'_> {
         String::from_utf8_lossy(text).into_owned()
     }
 
-    fn areas(&self, at: usize, count: usize) -> Vec<Area> {
+    fn areas(&self, at: usize, count: usize) -> Vec<SentMapEntry> {
         let entry = |index: usize| {
             let at = at + index * E820_SIZE;
-            Area {
+            SentMapEntry {
                 base: Hex(self.u64(at)),
                 length: self.u64(at + 8),
                 kind: self.u32(at + 16),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::host::boot_facts::{BootFacts, Raw};
 use crate::host::efi::Runtime;
-use crate::host::{Entry, Host, Kind, LowMemory, Rsdp};
+use crate::host::{FoundRsdp, Host, LowMemory, MapEntry, MemoryKind};
 use crate::image::linux::XLF_ANYWHERE;
 use crate::image::synth::bzimage;
 use crate::image::{As, Image, Protocol};
@@ -46,18 +46,18 @@ fn efi() -> Efi {
 
 /// 2 GiB, booted by UEFI.
 fn host() -> Host {
-    let entry = |start, end, kind| Entry { start, end, kind };
+    let entry = |start, end, kind| MapEntry { start, end, kind };
     Host {
         memory_map: vec![
-            entry(0, 0xa0000, Kind::Ram),
-            entry(MIB, 0x7f4e_b000, Kind::Ram),
-            entry(0x7f4e_b000, 0x7f77_f000, Kind::Reserved),
-            entry(0x7f77_f000, 0x8000_0000, Kind::Ram),
-            entry(FOUR_GIB, FOUR_GIB + MIB, Kind::Pmem),
-            entry(FOUR_GIB + MIB, FOUR_GIB + 2 * MIB, Kind::SoftReserved),
+            entry(0, 0xa0000, MemoryKind::Ram),
+            entry(MIB, 0x7f4e_b000, MemoryKind::Ram),
+            entry(0x7f4e_b000, 0x7f77_f000, MemoryKind::Reserved),
+            entry(0x7f77_f000, 0x8000_0000, MemoryKind::Ram),
+            entry(FOUR_GIB, FOUR_GIB + MIB, MemoryKind::Pmem),
+            entry(FOUR_GIB + MIB, FOUR_GIB + 2 * MIB, MemoryKind::SoftReserved),
         ],
         low_memory: LowMemory {
-            rsdp: Some(Rsdp {
+            rsdp: Some(FoundRsdp {
                 addr: 0x7f77_e014,
                 revision: 2,
             }),
@@ -199,10 +199,10 @@ fn unknown_facts_are_left_zero() {
 #[test]
 fn a_long_memory_map_continues_in_setup_data() {
     let mut host = host();
-    let many = (0..300).map(|n| Entry {
+    let many = (0..300).map(|n| MapEntry {
         start: (8 + n) << 32,
         end: ((8 + n) << 32) + MIB,
-        kind: Kind::Ram,
+        kind: MemoryKind::Ram,
     });
     host.memory_map.extend(many);
     let mut request = request();
@@ -373,7 +373,7 @@ fn a_vmlinux_gets_a_synthetic_setup_header() {
         header: Vec::new(),
         ..setup()
     };
-    let bytes = build(&Parts {
+    let bytes = build(&ZeroPageInputs {
         setup: &setup,
         base: 0x100_0000,
         at: 0x10_0000,
@@ -416,7 +416,7 @@ proptest! {
             }),
             ..Chosen::default()
         };
-        let at_address = |at| build(&Parts {
+        let at_address = |at| build(&ZeroPageInputs {
             setup: &setup, base: 0x100_0000, at, cmdline: &cmdline, areas: &areas,
             mem_upper: 12345, initrd: Some(r(0x200_0000, 0x200_1234)), rsdp: Some(0xf_5000),
             chosen: &chosen,

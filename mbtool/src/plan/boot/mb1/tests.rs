@@ -7,8 +7,8 @@ fn r(start: u64, end: u64) -> PhysRange {
     PhysRange::new(start, end).unwrap()
 }
 
-fn parts() -> Parts<'static> {
-    Parts {
+fn parts() -> MultibootInputs<'static> {
+    MultibootInputs {
         cmdline: "root=/dev/sda1",
         loader: "mbtool 0",
         modules: vec![
@@ -30,7 +30,7 @@ fn field(bytes: &[u8], at: usize) -> u32 {
 #[test]
 fn fields_are_at_the_offsets_of_the_specification() {
     let areas = [(r(0, 0x9fc00), 1), (r(1 << 32, 1 << 33), 5)];
-    let parts = Parts {
+    let parts = MultibootInputs {
         areas: &areas,
         ..parts()
     };
@@ -71,7 +71,7 @@ fn fields_are_at_the_offsets_of_the_specification() {
 
 #[test]
 fn without_modules_and_sections_their_flags_are_clear() {
-    let parts = Parts {
+    let parts = MultibootInputs {
         modules: Vec::new(),
         ..parts()
     };
@@ -92,7 +92,7 @@ fn section_headers_are_copied_and_moved() {
         shndx: 1,
         bytes: table,
     };
-    let parts = Parts {
+    let parts = MultibootInputs {
         sections: Some((&table, 0x20_0000)),
         ..parts()
     };
@@ -107,12 +107,12 @@ fn section_headers_are_copied_and_moved() {
 
 #[test]
 fn values_that_multiboot_cannot_express_are_refused() {
-    let with = |range, text| Parts {
+    let with = |range, text| MultibootInputs {
         modules: vec![(range, text)],
         ..parts()
     };
-    let error = |parts: &Parts<'_>| build(parts, 0).unwrap_err();
-    let nul = Parts {
+    let error = |parts: &MultibootInputs<'_>| build(parts, 0).unwrap_err();
+    let nul = MultibootInputs {
         cmdline: "a\0b",
         ..parts()
     };
@@ -150,7 +150,7 @@ proptest! {
             .map(|&(start, len, kind)| (range(u64::from(start) << 8, len), kind))
             .collect();
         let table = Sections { num: 1, entsize: 40, shndx: 0, bytes: vec![7; 40] };
-        let parts = Parts {
+        let parts = MultibootInputs {
             cmdline: &cmdline,
             modules: texts
                 .iter()

@@ -9,8 +9,8 @@ fn r(start: u64, end: u64) -> PhysRange {
     PhysRange::new(start, end).unwrap()
 }
 
-fn parts<'a>() -> Parts<'a> {
-    Parts {
+fn parts<'a>() -> MultibootInputs<'a> {
+    MultibootInputs {
         cmdline: "com1=115200,8n1",
         loader: "GRUB 2.x (mbtool 0)",
         modules: vec![
@@ -51,7 +51,7 @@ fn parsing_returns_the_input() {
         (r(1 << 32, 1 << 33), 5),
     ];
     let mbi = build(
-        &Parts {
+        &MultibootInputs {
             areas: &areas,
             ..parts()
         },
@@ -166,7 +166,7 @@ fn section_addresses_are_relocated_with_the_image() {
         bytes: elf32,
     };
     let mbi = build(
-        &Parts {
+        &MultibootInputs {
             sections: Some((&table, 0x20_0000)),
             ..parts()
         },
@@ -192,7 +192,7 @@ fn section_addresses_are_relocated_with_the_image() {
         bytes: elf64,
     };
     let mbi = build(
-        &Parts {
+        &MultibootInputs {
             sections: Some((&table, 0_u64.wrapping_sub(0x1000))),
             ..parts()
         },
@@ -212,7 +212,7 @@ fn section_addresses_are_relocated_with_the_image() {
 #[test]
 fn values_that_multiboot2_cannot_express_are_refused() {
     let error = build(
-        &Parts {
+        &MultibootInputs {
             cmdline: "a\0b",
             ..parts()
         },
@@ -226,7 +226,7 @@ fn values_that_multiboot2_cannot_express_are_refused() {
     );
     let module = |range, text| {
         build(
-            &Parts {
+            &MultibootInputs {
                 modules: vec![(range, text)],
                 ..parts()
             },

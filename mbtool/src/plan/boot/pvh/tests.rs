@@ -15,7 +15,7 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> u64 {
 #[test]
 fn fields_are_at_the_offsets_of_start_info_h() {
     let areas = [(r(0, 0x9fc00), 1), (r(1 << 32, 1 << 33), 5)];
-    let parts = Parts {
+    let parts = PvhInputs {
         cmdline: "console=ttyS0",
         modules: vec![(r(0x10_0000, 0x10_1234), "first"), (r(0x2000, 0x2001), "")],
         areas: &areas,
@@ -51,7 +51,7 @@ fn fields_are_at_the_offsets_of_start_info_h() {
 
 #[test]
 fn absent_fields_are_zero() {
-    let parts = Parts {
+    let parts = PvhInputs {
         cmdline: "",
         modules: Vec::new(),
         areas: &[],
@@ -64,7 +64,7 @@ fn absent_fields_are_zero() {
 
 #[test]
 fn values_that_pvh_cannot_express_are_refused() {
-    let parts = |cmdline, range, text| Parts {
+    let parts = |cmdline, range, text| PvhInputs {
         cmdline,
         modules: vec![(range, text)],
         areas: &[],
@@ -94,7 +94,7 @@ proptest! {
             .iter()
             .map(|&(start, len, kind)| (range(u64::from(start) << 8, len), kind))
             .collect();
-        let parts = Parts {
+        let parts = PvhInputs {
             cmdline: &cmdline,
             modules: texts
                 .iter()

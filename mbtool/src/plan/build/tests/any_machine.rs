@@ -2,13 +2,13 @@ use super::*;
 use crate::plan::place::allocator::Arena;
 use proptest::prelude::*;
 
-const KINDS: [Kind; 6] = [
-    Kind::Ram,
-    Kind::Ram,
-    Kind::Ram,
-    Kind::Reserved,
-    Kind::AcpiNvs,
-    Kind::Pmem,
+const KINDS: [MemoryKind; 6] = [
+    MemoryKind::Ram,
+    MemoryKind::Ram,
+    MemoryKind::Ram,
+    MemoryKind::Reserved,
+    MemoryKind::AcpiNvs,
+    MemoryKind::Pmem,
 ];
 const PREFERENCES: [Preference; 3] = [Preference::None, Preference::Lowest, Preference::Highest];
 
@@ -31,7 +31,7 @@ prop_compose! {
         let low_memory = LowMemory {
             bda_ebda_segment: bda.0,
             bda_base_kib: bda.1,
-            rsdp: rsdp.map(|(addr, revision)| Rsdp { addr, revision }),
+            rsdp: rsdp.map(|(addr, revision)| FoundRsdp { addr, revision }),
             rsdp_in_low_memory,
             efi,
         };

@@ -119,8 +119,8 @@ fn the_core_header_has_the_notes_and_all_other_memory() {
 fn persistent_memory_stays_persistent() {
     let mut host = host();
     let pmem = [
-        entry(8 << 30, 9 << 30, Kind::Pmem),
-        entry(9 << 30, 10 << 30, Kind::Pram),
+        entry(8 << 30, 9 << 30, MemoryKind::Pmem),
+        entry(9 << 30, 10 << 30, MemoryKind::Pram),
     ];
     host.memory_map.extend(pmem);
     let plan = plan(&asked("nr_cpus=1"), &host).unwrap();

@@ -51,8 +51,9 @@ fn acpi() -> Acpi {
 pub(super) fn host(region: PhysRange) -> Host {
     let mut host = bios();
     host.memory_map[3].end = 0xbffe_0000;
-    host.memory_map[4] = entry(0xbffe_0000, 0xc000_0000, Kind::Reserved);
-    host.memory_map.push(entry(FOUR_GIB, 6 << 30, Kind::Ram));
+    host.memory_map[4] = entry(0xbffe_0000, 0xc000_0000, MemoryKind::Reserved);
+    host.memory_map
+        .push(entry(FOUR_GIB, 6 << 30, MemoryKind::Ram));
     host.crash_regions = vec![region.into()];
     let run = |start, len| Run {
         start,
@@ -104,7 +105,7 @@ fn core_header(plan: &Plan) -> Vec<(u32, u64, u64, u64)> {
 fn sent(plan: &Plan) -> Vec<(PhysRange, u32)> {
     let tags = plan.report.boot.tags().iter();
     let map = tags.filter_map(|tag| match &tag.body {
-        Body::Map { entries, .. } => Some(entries),
+        SentTagBody::Map { entries, .. } => Some(entries),
         _ => None,
     });
     let entries = map.flatten();
@@ -207,7 +208,7 @@ fn xen_is_confined_to_the_region_and_the_dump_is_complete() {
         .tags()
         .iter()
         .filter_map(|tag| match &tag.body {
-            Body::Module { cmdline, .. } => Some(cmdline.as_str()),
+            SentTagBody::Module { cmdline, .. } => Some(cmdline.as_str()),
             _ => None,
         })
         .collect();
@@ -255,7 +256,7 @@ fn without_acpi_tables_xen_uses_one_cpu() {
     assert!(plan.segments.iter().all(|segment| segment.name != "acpi"));
     let tags = plan.report.boot.tags().iter();
     let line = tags.filter_map(|tag| match &tag.body {
-        Body::Text { string } if tag.kind == 1 => Some(string.clone()),
+        SentTagBody::Text { string } if tag.kind == 1 => Some(string.clone()),
         _ => None,
     });
     let line: Vec<String> = line.collect();
@@ -358,8 +359,8 @@ fn dom0_gets_a_limited_number_of_cpus() {
 fn memory_that_drivers_have_added_is_dumped() {
     let mut host = host(REGION);
     host.added_ram = vec![
-        entry(8 << 30, 9 << 30, Kind::Ram),
-        entry((8 << 30) + MIB, (8 << 30) + 2 * MIB, Kind::Ram),
+        entry(8 << 30, 9 << 30, MemoryKind::Ram),
+        entry((8 << 30) + MIB, (8 << 30) + 2 * MIB, MemoryKind::Ram),
     ];
     let plan = plan(&request(REGION), &host).unwrap();
     consistent(&plan, &host, REGION);

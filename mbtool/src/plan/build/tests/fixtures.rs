@@ -1,31 +1,31 @@
 //! Machines and images for tests of the planner.
 
 use super::*;
-use crate::host::Entry;
+use crate::host::MapEntry;
 use crate::image::{Format, Relocatable, Requirements};
 
 pub(super) fn r(start: u64, end: u64) -> PhysRange {
     PhysRange::new(start, end).unwrap()
 }
 
-pub(super) fn entry(start: u64, end: u64, kind: Kind) -> Entry {
-    Entry { start, end, kind }
+pub(super) fn entry(start: u64, end: u64, kind: MemoryKind) -> MapEntry {
+    MapEntry { start, end, kind }
 }
 
 /// QEMU, 2 GiB, SeaBIOS.
 pub(super) fn bios() -> Host {
     Host {
         memory_map: vec![
-            entry(0, 0x9fc00, Kind::Ram),
-            entry(0x9fc00, 0xa0000, Kind::Reserved),
-            entry(0xf0000, MIB, Kind::Reserved),
-            entry(MIB, 0x7ffe_0000, Kind::Ram),
-            entry(0x7ffe_0000, 0x8000_0000, Kind::Reserved),
+            entry(0, 0x9fc00, MemoryKind::Ram),
+            entry(0x9fc00, 0xa0000, MemoryKind::Reserved),
+            entry(0xf0000, MIB, MemoryKind::Reserved),
+            entry(MIB, 0x7ffe_0000, MemoryKind::Ram),
+            entry(0x7ffe_0000, 0x8000_0000, MemoryKind::Reserved),
         ],
         low_memory: LowMemory {
             bda_ebda_segment: Some(0x9fc0),
             bda_base_kib: Some(639),
-            rsdp: Some(Rsdp {
+            rsdp: Some(FoundRsdp {
                 addr: 0xf5a40,
                 revision: 0,
             }),
@@ -40,18 +40,18 @@ pub(super) fn bios() -> Host {
 pub(super) fn uefi() -> Host {
     Host {
         memory_map: vec![
-            entry(0, 0xa0000, Kind::Ram),
-            entry(MIB, 0x7e8e_d000, Kind::Ram),
-            entry(0x7e8e_d000, 0x7eb6_d000, Kind::Reserved),
-            entry(0x7eb6_d000, 0x7eb7_f000, Kind::AcpiTables),
-            entry(0x7eb7_f000, 0x7ebf_f000, Kind::AcpiNvs),
-            entry(0x7ebf_f000, 0x8000_0000, Kind::Ram),
-            entry(FOUR_GIB, FOUR_GIB + (2560 << 20), Kind::Ram),
+            entry(0, 0xa0000, MemoryKind::Ram),
+            entry(MIB, 0x7e8e_d000, MemoryKind::Ram),
+            entry(0x7e8e_d000, 0x7eb6_d000, MemoryKind::Reserved),
+            entry(0x7eb6_d000, 0x7eb7_f000, MemoryKind::AcpiTables),
+            entry(0x7eb7_f000, 0x7ebf_f000, MemoryKind::AcpiNvs),
+            entry(0x7ebf_f000, 0x8000_0000, MemoryKind::Ram),
+            entry(FOUR_GIB, FOUR_GIB + (2560 << 20), MemoryKind::Ram),
         ],
         low_memory: LowMemory {
             bda_ebda_segment: Some(0),
             bda_base_kib: Some(0),
-            rsdp: Some(Rsdp {
+            rsdp: Some(FoundRsdp {
                 addr: 0x7eb7_e014,
                 revision: 2,
             }),

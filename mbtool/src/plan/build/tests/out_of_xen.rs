@@ -102,7 +102,7 @@ fn assert_complete(plan: &Plan, request: &Request) {
     }
     let mut modules = request.modules.iter();
     for tag in plan.report.boot.tags() {
-        if let Body::Module { start, end, .. } = &tag.body {
+        if let SentTagBody::Module { start, end, .. } = &tag.body {
             let module = modules.next().unwrap();
             assert!(
                 memory.read(r(start.0, end.0)) == module.data[..],
@@ -195,7 +195,8 @@ fn segments_are_staged_in_safe_memory_above_4_gib() {
         owned(5 << 30, (5 << 30) + 6 * MIB),
         owned(6 << 30, (6 << 30) + MIB),
     ]);
-    host.memory_map.push(entry(FOUR_GIB, 7 << 30, Kind::Ram));
+    host.memory_map
+        .push(entry(FOUR_GIB, 7 << 30, MemoryKind::Ram));
     let mut request = xen_request();
     request.modules.push(module("big", "", vec![5; 6 << 20]));
     let plan = plan(&request, &host).unwrap();
@@ -312,10 +313,10 @@ prop_compose! {
         heap in 0_u64..16,
     ) -> Host {
         let mut memory_map = vec![
-            entry(0, 0x9fc00, Kind::Ram),
-            entry(0x9fc00, 0xa0000, Kind::Reserved),
-            entry(0xf0000, MIB, Kind::Reserved),
-            entry(MIB, 48 * MIB, Kind::Ram),
+            entry(0, 0x9fc00, MemoryKind::Ram),
+            entry(0x9fc00, 0xa0000, MemoryKind::Reserved),
+            entry(0xf0000, MIB, MemoryKind::Reserved),
+            entry(MIB, 48 * MIB, MemoryKind::Ram),
         ];
         let mut safe = Vec::new();
         let mut at = MIB;
@@ -334,7 +335,7 @@ prop_compose! {
             safe.push(r(start, at));
         }
         if at > FOUR_GIB {
-            memory_map.push(entry(FOUR_GIB, at, Kind::Ram));
+            memory_map.push(entry(FOUR_GIB, at, MemoryKind::Ram));
         }
         let crash_regions: Vec<CrashRegion> = crash
             .map(|(at, pages)| CrashRegion { start: at << 12, end: (at + pages) << 12 })

@@ -99,7 +99,7 @@ fn multiboot_1_on_uefi_warns_about_missing_acpi() {
 #[test]
 fn multiboot_1_is_entered_with_its_own_magic() {
     let image = Image::parse_as(&synth::mb1_flat(0x40_0000), "old", As::Multiboot).unwrap();
-    let Protocol::Multiboot1(header::Header { flags, .. }) = image.protocol else {
+    let Protocol::Multiboot1(header::Mb1Header { flags, .. }) = image.protocol else {
         panic!("{:?}", image.protocol)
     };
     assert_eq!(flags, 0x1_0003);

@@ -8,9 +8,9 @@ use crate::plan::place::resolve::ResolveError;
 fn a_module_that_fits_only_above_4_gib_is_refused_with_the_reason() {
     let mut host = bios();
     host.memory_map = vec![
-        entry(0, 0xa0000, Kind::Ram),
-        entry(MIB, 16 * MIB, Kind::Ram),
-        entry(FOUR_GIB, FOUR_GIB + (128 << 20), Kind::Ram),
+        entry(0, 0xa0000, MemoryKind::Ram),
+        entry(MIB, 16 * MIB, MemoryKind::Ram),
+        entry(FOUR_GIB, FOUR_GIB + (128 << 20), MemoryKind::Ram),
     ];
     let mut request = Request::new(payload());
     request.modules = vec![module("big", "", vec![0; 20 << 20])];
@@ -43,8 +43,8 @@ fn lack_of_memory_is_reported_with_the_needed_and_free_size() {
     request.modules = vec![module("huge", "", vec![0; 40 << 20])];
     let mut host = bios();
     host.memory_map = vec![
-        entry(0, 0xa0000, Kind::Ram),
-        entry(MIB, 32 * MIB, Kind::Ram),
+        entry(0, 0xa0000, MemoryKind::Ram),
+        entry(MIB, 32 * MIB, MemoryKind::Ram),
     ];
     let text = refused(&request, &host);
     for part in [
@@ -61,7 +61,7 @@ fn lack_of_memory_is_reported_with_the_needed_and_free_size() {
         text.contains("module 0: large") && text.contains("half of the RAM"),
         "{text}"
     );
-    host.memory_map = vec![entry(0, 4096, Kind::Reserved)];
+    host.memory_map = vec![entry(0, 4096, MemoryKind::Reserved)];
     assert!(matches!(plan(&request, &host), Err(PlanError::NoRam)));
 }
 
@@ -90,9 +90,11 @@ fn a_fixed_image_outside_ram_is_refused() {
 fn segments_beyond_the_limit_are_refused_by_count() {
     // holes of one page in RAM keep the segments apart
     let mut host = bios();
-    let islands = (0..40).map(|i| entry(MIB + i * 0x2000, MIB + i * 0x2000 + 0x1000, Kind::Ram));
+    let islands =
+        (0..40).map(|i| entry(MIB + i * 0x2000, MIB + i * 0x2000 + 0x1000, MemoryKind::Ram));
     host.memory_map = islands.collect();
-    host.memory_map.push(entry(2 * MIB, 0x7000_0000, Kind::Ram));
+    host.memory_map
+        .push(entry(2 * MIB, 0x7000_0000, MemoryKind::Ram));
     let mut request = Request::new(payload());
     request.modules = (0..15)
         .map(|i| module(&format!("m{i}"), "", vec![1; 10]))

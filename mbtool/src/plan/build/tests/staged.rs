@@ -5,8 +5,8 @@ use proptest::prelude::*;
 fn machine(crash: PhysRange) -> Host {
     Host {
         memory_map: vec![
-            entry(0, 0x9f000, Kind::Ram),
-            entry(MIB, 20 * MIB, Kind::Ram),
+            entry(0, 0x9f000, MemoryKind::Ram),
+            entry(MIB, 20 * MIB, MemoryKind::Ram),
         ],
         crash_regions: vec![crash.into()],
         ..Host::default()
@@ -84,7 +84,7 @@ proptest! {
             prop_assert!( zeroes.iter().all(|byte| *byte == 0));
         }
         // the memory map of the image has its own pages as RAM
-        let Some(Body::Map { entries, .. }) = plan.report.boot.tags().iter().find(|tag| tag.kind == 6).map(|tag| &tag.body)
+        let Some(SentTagBody::Map { entries, .. }) = plan.report.boot.tags().iter().find(|tag| tag.kind == 6).map(|tag| &tag.body)
         else {
             panic!("no map");
         };

@@ -1,6 +1,6 @@
 //! Command lines of a crash Xen, and of its dom0.
 
-use crate::plan::crash::cmdline::{self, Line};
+use crate::plan::crash::cmdline::{self, CrashCmdline};
 use crate::sys::kernel_cmdline;
 
 /// Parameters that keep Xen from starting CPUs other than its own.
@@ -17,7 +17,7 @@ pub const DOM0_CPUS: usize = 4;
 /// all. With machine checks enabled it would start CPUs even with `nosmp`, to
 /// park them.
 #[must_use]
-pub fn xen_line(given: &str, one_cpu: bool, cpus: usize) -> Line {
+pub fn xen_line(given: &str, one_cpu: bool, cpus: usize) -> CrashCmdline {
     let (mut kept, mut messages) = cmdline::without(given, &["crashkernel="], "Xen's");
     // parameters after "--" are not Xen's own
     let own = kept.iter().position(|word| word == "--");
@@ -52,7 +52,7 @@ pub fn xen_line(given: &str, one_cpu: bool, cpus: usize) -> Line {
         ));
         kept.insert(0, word);
     }
-    Line {
+    CrashCmdline {
         text: kept.join(" "),
         messages,
     }
@@ -78,7 +78,7 @@ pub fn asks_for_pvh(line: &str) -> bool {
 /// Returns `given` for dom0, with the core header at `elfcorehdr`, below 4 GiB.
 /// The length does not depend on the address.
 #[must_use]
-pub fn dom0_line(given: &str, elfcorehdr: u64) -> Line {
+pub fn dom0_line(given: &str, elfcorehdr: u64) -> CrashCmdline {
     cmdline::with_header(given, elfcorehdr, "dom0's")
 }
 

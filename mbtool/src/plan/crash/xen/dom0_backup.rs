@@ -3,7 +3,7 @@
 
 use super::dom0_e820::{Dom0Range, Dom0RangeError, MAX_RUNS};
 use crate::host::xen::Run;
-use crate::host::{Entry, Kind, map};
+use crate::host::{MapEntry, MemoryKind, map};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_up};
 use handoff::runs;
 
@@ -19,7 +19,7 @@ impl Dom0Range {
     /// When memory that must be RAM is not, or there are too many pieces.
     pub fn hidden(
         &self,
-        entries: &[Entry],
+        entries: &[MapEntry],
         regions: &[PhysRange],
     ) -> Result<Vec<PhysRange>, Dom0RangeError> {
         let kernel = PhysRange {
@@ -46,7 +46,7 @@ impl Dom0Range {
 
 /// Returns the first part of `range` that is not RAM (or unusable, which Linux
 /// accepts here).
-fn hole(entries: &[Entry], range: PhysRange) -> Option<PhysRange> {
+fn hole(entries: &[MapEntry], range: PhysRange) -> Option<PhysRange> {
     let mut at = range.start;
     for entry in entries {
         if entry.end <= at || entry.start >= range.end {
@@ -55,7 +55,7 @@ fn hole(entries: &[Entry], range: PhysRange) -> Option<PhysRange> {
         if entry.start > at {
             break;
         }
-        if !matches!(entry.kind, Kind::Ram | Kind::Unusable) {
+        if !matches!(entry.kind, MemoryKind::Ram | MemoryKind::Unusable) {
             return entry.range().intersect(&range);
         }
         at = entry.end;
@@ -103,8 +103,8 @@ mod tests {
         PhysRange { start, end }
     }
 
-    const fn e(start: u64, end: u64, kind: Kind) -> Entry {
-        Entry { start, end, kind }
+    const fn e(start: u64, end: u64, kind: MemoryKind) -> MapEntry {
+        MapEntry { start, end, kind }
     }
 
     /// Range for Debian's 6.1 without an initrd.
@@ -117,9 +117,9 @@ mod tests {
     #[test]
     fn the_region_is_not_hidden() {
         let machine = [
-            e(0, 0x9_fc00, Kind::Ram),
-            e(MIB, 3072 * MIB, Kind::Ram),
-            e(4096 * MIB, 6144 * MIB, Kind::Ram),
+            e(0, 0x9_fc00, MemoryKind::Ram),
+            e(MIB, 3072 * MIB, MemoryKind::Ram),
+            e(4096 * MIB, 6144 * MIB, MemoryKind::Ram),
         ];
         let hidden = |region| WINDOW.hidden(&machine, &[region]).unwrap();
         let all = r(16 * MIB, 134 * MIB);
@@ -137,9 +137,9 @@ mod tests {
     fn memory_that_is_not_ram_is_unchanged_or_refused() {
         let machine = |start, end| {
             vec![
-                e(MIB, start, Kind::Ram),
-                e(start, end, Kind::Reserved),
-                e(end, 1024 * MIB, Kind::Ram),
+                e(MIB, start, MemoryKind::Ram),
+                e(start, end, MemoryKind::Reserved),
+                e(end, 1024 * MIB, MemoryKind::Ram),
             ]
         };
         let hidden = WINDOW.hidden(&machine(100 * MIB, 101 * MIB), &[]).unwrap();
@@ -152,13 +152,13 @@ mod tests {
             assert!(err.to_string().contains(&hole.to_string()), "{err}");
         }
         // no memory at all
-        let short = [e(MIB, 64 * MIB, Kind::Ram)];
+        let short = [e(MIB, 64 * MIB, MemoryKind::Ram)];
         let err = WINDOW.hidden(&short, &[]).unwrap_err();
         assert!(err.to_string().contains("0x4000000-0x4c00000"), "{err}");
         assert!(WINDOW.hidden(&[], &[]).is_err());
         let gap = [
-            e(MIB, 64 * MIB, Kind::Ram),
-            e(65 * MIB, 1024 * MIB, Kind::Ram),
+            e(MIB, 64 * MIB, MemoryKind::Ram),
+            e(65 * MIB, 1024 * MIB, MemoryKind::Ram),
         ];
         let err = WINDOW.hidden(&gap, &[]).unwrap_err();
         assert!(err.to_string().contains("0x4000000-0x4100000"), "{err}");

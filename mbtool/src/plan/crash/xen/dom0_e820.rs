@@ -12,7 +12,7 @@
 //! addresses. The handoff therefore copies the crashed system's memory there into
 //! the region, and it is dumped from the copy.
 
-use crate::image::dom0::Dom0;
+use crate::image::dom0::Dom0Footprint;
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_up, whole_pages};
 
 /// Size of a large page; the range ends at a multiple.
@@ -86,7 +86,7 @@ impl Dom0Range {
     /// # Errors
     ///
     /// When it would be too large.
-    pub fn new(kernel: &Dom0, initrd: u64, region: u64) -> Result<Self, Dom0RangeError> {
+    pub fn new(kernel: &Dom0Footprint, initrd: u64, region: u64) -> Result<Self, Dom0RangeError> {
         let initrd = whole_pages(initrd);
         let list = whole_pages(region / PAGE_SIZE * P2M_ENTRY);
         let mut inside = kernel.memory.end;
@@ -136,7 +136,7 @@ mod tests {
     }
 
     /// Debian's 6.1.
-    const KERNEL: Dom0 = Dom0 {
+    const KERNEL: Dom0Footprint = Dom0Footprint {
         memory: r(0x100_0000, 0x4a0_0000),
         unpacked: 60 * MIB,
         initrd_apart: true,
@@ -158,20 +158,20 @@ mod tests {
 
     #[test]
     fn an_initrd_or_p2m_list_mapped_with_the_kernel_enlarges_the_block() {
-        let old = Dom0 {
+        let old = Dom0Footprint {
             initrd_apart: false,
             p2m_apart: false,
             ..KERNEL
         };
         let window = Dom0Range::new(&old, 60 * MIB, 768 * MIB).unwrap();
         assert_eq!((window.block, window.range.end), (256 * MIB, 260 * MIB));
-        let large = Dom0 {
+        let large = Dom0Footprint {
             memory: r(16 * MIB, 127 * MIB),
             ..KERNEL
         };
         let window = Dom0Range::new(&large, 0, 512 * MIB).unwrap();
         assert_eq!(window.block, 128 * MIB);
-        let larger = Dom0 {
+        let larger = Dom0Footprint {
             memory: r(16 * MIB, 128 * MIB - 0x1000),
             ..KERNEL
         };
@@ -190,7 +190,7 @@ mod tests {
             initrd_apart in any::<bool>(), p2m_apart in any::<bool>(),
         ) {
             let memory = r(start, start.saturating_add(len).min(1 << 32));
-            let kernel = Dom0 { memory, unpacked: 0, initrd_apart, p2m_apart };
+            let kernel = Dom0Footprint { memory, unpacked: 0, initrd_apart, p2m_apart };
             if let Ok(window) = Dom0Range::new(&kernel, initrd, region) {
                 prop_assert!(window.range.end <= FOUR_GIB && window.block.is_power_of_two());
                 prop_assert!(window.range.end >= window.block);

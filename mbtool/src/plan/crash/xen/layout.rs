@@ -10,7 +10,7 @@ use super::size::{self, XenSize};
 use super::{Dom0Range, cmdline, dom0_backup};
 use crate::host::Host;
 use crate::host::crash_notes::CrashInfo;
-use crate::image::dom0::{self, Dom0};
+use crate::image::dom0::{self, Dom0Footprint};
 use crate::plan::boot::e820;
 use crate::plan::boot::low_memory::LowMemoryPlan;
 use crate::plan::boot::params::BootParams;
@@ -26,7 +26,7 @@ use xen_shim::{acpi, contract};
 
 /// Input that is known before placement.
 struct Known<'a> {
-    kernel: Dom0,
+    kernel: Dom0Footprint,
     window: Dom0Range,
     /// Memory to back up, in order.
     saved: Vec<PhysRange>,
