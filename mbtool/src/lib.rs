@@ -6,6 +6,7 @@
 //!
 //! | folder | content |
 //! |---|---|
+//! | [`abi`] | structures that other programs define: `boot_params`, Multiboot (1) |
 //! | [`sys`] | bounded reads, mountinfo, byte counts, kernel command lines, time limits |
 //! | [`input`], [`decompress`] | input files, unpacked |
 //! | [`image`] | image formats and boot protocols: bytes to an [`image::Image`] |
@@ -23,6 +24,7 @@
 //! | [`cmd`] | one verb a file |
 //! | [`cli`] | clap structs; imported by nothing |
 
+pub mod abi;
 pub mod backend;
 pub mod cli;
 pub mod cmd;

@@ -16,21 +16,26 @@ const CRATES: [&str; 5] = ["handoff", "xen-shim", "mbtool", "images", "tests"];
 type Table = &'static [(&'static str, &'static [&'static str])];
 
 const MBTOOL: Table = &[
+    ("abi", &[]),
     ("sys", &[]),
     ("input", &[]),
     ("decompress", &[]),
-    ("image", &["decompress"]),
-    ("host", &["sys"]),
+    ("image", &["abi", "decompress"]),
+    ("host", &["abi", "sys"]),
     ("ramlog", &["host", "sys"]),
-    ("quiesce", &["sys"]),
+    ("quiesce", &["abi", "sys"]),
     ("config", &["input"]),
     ("save", &["config", "sys"]),
     ("decode", &[]),
-    ("plan", &["decompress", "host", "image", "ramlog", "sys"]),
+    (
+        "plan",
+        &["abi", "decompress", "host", "image", "ramlog", "sys"],
+    ),
     ("backend", &["host", "plan", "sys"]),
     (
         "request",
         &[
+            "abi",
             "backend",
             "config",
             "decompress",
@@ -59,6 +64,7 @@ const MBTOOL: Table = &[
     (
         "cmd",
         &[
+            "abi",
             "backend",
             "config",
             "decode",

@@ -20,6 +20,7 @@ mod wire;
 pub use error::AcpiError;
 pub use table::AcpiTable;
 pub use trees::{Trees, build, len};
+pub use wire::{TableHeader, sum};
 
 /// Bytes of an RSDP of ACPI 2.0 and later (ACPI 6.5, 5.2.5.3).
 pub const RSDP_LEN: u32 = size_of::<wire::Rsdp>() as u32;

@@ -1,7 +1,7 @@
 //! The running Linux kernel, through kexec_load(2).
 
 use super::explain::{explain, permitted, preflight};
-use super::syscall::{KEXEC_ARCH_X86_64, KEXEC_ON_CRASH, KexecSyscalls, LoadCall};
+use super::syscall::{KexecFlags, KexecSyscalls, LoadCall};
 use super::{Backend, BackendError, LoadSummary, Unload};
 use crate::host::kexec_state::KernelState;
 use crate::plan::{KernelSegment, Plan};
@@ -79,8 +79,13 @@ impl<C: LoadCall> Linux<C> {
 }
 
 /// Flags of kexec_load(2).
-const fn flags(crash: bool) -> u64 {
-    KEXEC_ARCH_X86_64 | if crash { KEXEC_ON_CRASH } else { 0 }
+fn flags(crash: bool) -> KexecFlags {
+    let crash = if crash {
+        KexecFlags::ON_CRASH
+    } else {
+        KexecFlags::empty()
+    };
+    KexecFlags::ARCH_X86_64 | crash
 }
 
 impl<C: LoadCall> Backend for Linux<C> {

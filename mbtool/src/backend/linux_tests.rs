@@ -14,12 +14,17 @@ struct Fake<'a> {
 }
 
 impl LoadCall for Fake<'_> {
-    fn kexec_load(&self, entry: u64, segments: &[KernelSegment], flags: u64) -> Result<(), i32> {
+    fn kexec_load(
+        &self,
+        entry: u64,
+        segments: &[KernelSegment],
+        flags: KexecFlags,
+    ) -> Result<(), i32> {
         let list = segments
             .iter()
             .map(|s| (s.dest.start, s.dest.len(), s.data.len()))
             .collect();
-        self.seen.borrow_mut().push((entry, list, flags));
+        self.seen.borrow_mut().push((entry, list, flags.bits()));
         (self.effect)();
         self.answer
     }

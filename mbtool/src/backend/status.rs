@@ -11,14 +11,14 @@ use std::path::Path;
 /// What started the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Firmware {
+pub enum FirmwareKind {
     /// UEFI.
     Efi,
     /// A BIOS, or a loader like one.
     Bios,
 }
 
-impl fmt::Display for Firmware {
+impl fmt::Display for FirmwareKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Efi => "UEFI",
@@ -40,7 +40,7 @@ pub struct Status {
     /// State of Xen's kexec, in a PV dom0.
     pub xen_kexec: Option<XenKexec>,
     /// How the machine was started, as far as Linux knows.
-    pub firmware: Firmware,
+    pub firmware: FirmwareKind,
     /// The machine's memory.
     #[serde(flatten)]
     pub host: Option<Host>,
@@ -58,7 +58,11 @@ impl Status {
             Err(err) => (None, vec![err.to_string()]),
         };
         let efi = host::efi::present(root);
-        let firmware = if efi { Firmware::Efi } else { Firmware::Bios };
+        let firmware = if efi {
+            FirmwareKind::Efi
+        } else {
+            FirmwareKind::Bios
+        };
         let mut kernel = KernelState::read(root);
         let dom0 = kernel.hypervisor == Hypervisor::XenPvDom0;
         let xen_kexec = dom0.then(|| XenKexec::read(root, &mut warnings));

@@ -6,10 +6,18 @@ use crate::plan::KernelSegment;
 use core::ffi::c_void;
 use core::ptr;
 
-/// Flag: load a crash image (linux/kexec.h).
-pub const KEXEC_ON_CRASH: u64 = 1;
-/// Flags: EM_X86_64 in the upper half.
-pub const KEXEC_ARCH_X86_64: u64 = 62 << 16;
+bitflags::bitflags! {
+    /// Flags of kexec_load(2) (linux/kexec.h).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct KexecFlags: u64 {
+        /// Load for a crash.
+        const ON_CRASH = 1 << 0;
+        /// The image may return.
+        const PRESERVE_CONTEXT = 1 << 1;
+        /// `EM_X86_64` in the upper half.
+        const ARCH_X86_64 = 62 << 16;
+    }
+}
 
 /// One element of the system call's list (linux/kexec.h, struct kexec_segment).
 #[repr(C)]
@@ -32,7 +40,12 @@ pub trait LoadCall {
     /// # Errors
     ///
     /// The errno.
-    fn kexec_load(&self, entry: u64, segments: &[KernelSegment], flags: u64) -> Result<(), i32>;
+    fn kexec_load(
+        &self,
+        entry: u64,
+        segments: &[KernelSegment],
+        flags: KexecFlags,
+    ) -> Result<(), i32>;
 }
 
 /// Calls of the running kernel.
@@ -40,7 +53,12 @@ pub trait LoadCall {
 pub struct KexecSyscalls;
 
 impl LoadCall for KexecSyscalls {
-    fn kexec_load(&self, entry: u64, segments: &[KernelSegment], flags: u64) -> Result<(), i32> {
+    fn kexec_load(
+        &self,
+        entry: u64,
+        segments: &[KernelSegment],
+        flags: KexecFlags,
+    ) -> Result<(), i32> {
         let list = segments
             .iter()
             .map(raw)
@@ -56,7 +74,7 @@ impl LoadCall for KexecSyscalls {
                 entry,
                 list.len(),
                 list.as_ptr(),
-                flags,
+                flags.bits(),
             )
         };
         if result == 0 {

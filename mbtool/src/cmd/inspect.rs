@@ -11,7 +11,7 @@ mod tests;
 use crate::decompress::Compression;
 use crate::image::sniff::{self, FileKind};
 use crate::image::{
-    As, ConsoleRequest, Format, FramebufferRequest, Image, InfoRequest, Note, Protocol,
+    As, ConsoleRequest, ElfNote, Format, FramebufferRequest, Image, InfoRequest, Protocol,
     Relocatable, header, linked_entry, linux, mb1, tags,
 };
 use serde::{Serialize, Serializer};
@@ -207,7 +207,7 @@ pub fn inspect(bytes: &[u8], layers: &[Compression], name: &str) -> InspectRepor
             _ => None,
         }),
         header: header.map(|header| header_report(bytes, &header)),
-        multiboot1: mb1::read(bytes).ok(),
+        multiboot1: mb1::find(bytes).and_then(|at| mb1::read(bytes, at).ok()),
         image: image.map(|image| image_report(bytes, image)),
         needs: image.map(needs::sentences).unwrap_or_default(),
         warnings: image
@@ -297,7 +297,7 @@ fn image_report(bytes: &[u8], image: &Image) -> InspectedImage {
     }
 }
 
-fn note_report(note: &Note) -> NoteReport {
+fn note_report(note: &ElfNote) -> NoteReport {
     NoteReport {
         name: note.name.clone(),
         kind: note.kind,

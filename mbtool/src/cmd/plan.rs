@@ -2,7 +2,7 @@
 //! that changes state.
 
 use super::load;
-use crate::host::{self, CrashRegion, replay};
+use crate::host::{self, RawRange, replay};
 use crate::input;
 use crate::plan::report::svg;
 use crate::request::{BootOptions, Files};
@@ -43,7 +43,7 @@ pub fn run(mut options: PlanOptions) -> anyhow::Result<()> {
         None => host::read(Path::new("/"))?,
     };
     if let Some(PhysRange { start, end }) = options.crash_region {
-        host.crash_regions = vec![CrashRegion { start, end }];
+        host.crash_regions = vec![RawRange { start, end }];
         options.boot.crash = true;
     }
     let files = Files::read(&options.boot)?;

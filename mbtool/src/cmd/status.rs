@@ -6,7 +6,7 @@ use crate::backend::xen::status::XenKexec;
 use crate::backend::xen::{Xen, record};
 use crate::host::hypervisor::Hypervisor;
 use crate::host::kexec_state::KernelState;
-use crate::host::{CrashRegion, FoundRsdp, Host, MemoryKind, map};
+use crate::host::{FoundRsdp, Host, MemoryKind, map};
 use crate::sys::size::Size;
 use std::io::{self, Write};
 use std::path::Path;
@@ -87,10 +87,7 @@ fn lines(status: &Status, root: &Path) -> Vec<(&'static str, String)> {
 
 fn crash(status: &Status) -> String {
     let xen = status.xen_kexec.as_ref();
-    let area = xen.and_then(|xen| xen.crash_area).map(|run| CrashRegion {
-        start: run.start,
-        end: run.end,
-    });
+    let area = xen.and_then(|xen| xen.crash_area);
     let area = area.filter(|area| area.start < area.end);
     let host = status.host.iter().filter(|_| xen.is_none());
     let regions: Vec<_> = host

@@ -1,80 +1,94 @@
 //! Names of bits: flags, control registers, error codes (Intel SDM vol. 3,
-//! chapters 2.5, 6.13 and 19.2; AMD APM vol. 2, chapter 8).
+//! chapters 2.5, 6.13 and 19.2; AMD APM vol. 2, chapter 8). The bits are those of the crate `x86_64`.
 
-const RFLAGS: &[&str] = &[
-    "CF", "", "PF", "", "AF", "", "ZF", "SF", "TF", "IF", "DF", "OF", "", "", "NT", "", "RF", "VM",
-    "AC", "", "", "ID",
+use bitflags::{Bits, Flags};
+use x86_64::registers::control::{Cr0Flags, Cr4Flags};
+use x86_64::registers::debug::Dr6Flags;
+use x86_64::registers::model_specific::EferFlags;
+use x86_64::registers::rflags::RFlags;
+use x86_64::structures::idt::{DescriptorTable, PageFaultErrorCode, SelectorErrorCode};
+
+/// Flags with the mnemonics of the manuals, from bit 0 on.
+type Names<F> = [(F, &'static str)];
+
+const RFLAGS: &Names<RFlags> = &[
+    (RFlags::CARRY_FLAG, "CF"),
+    (RFlags::PARITY_FLAG, "PF"),
+    (RFlags::AUXILIARY_CARRY_FLAG, "AF"),
+    (RFlags::ZERO_FLAG, "ZF"),
+    (RFlags::SIGN_FLAG, "SF"),
+    (RFlags::TRAP_FLAG, "TF"),
+    (RFlags::INTERRUPT_FLAG, "IF"),
+    (RFlags::DIRECTION_FLAG, "DF"),
+    (RFlags::OVERFLOW_FLAG, "OF"),
+    (RFlags::NESTED_TASK, "NT"),
+    (RFlags::RESUME_FLAG, "RF"),
+    (RFlags::VIRTUAL_8086_MODE, "VM"),
+    (RFlags::ALIGNMENT_CHECK, "AC"),
+    (RFlags::ID, "ID"),
 ];
-const CR0: &[&str] = &[
-    "PE", "MP", "EM", "TS", "ET", "NE", "", "", "", "", "", "", "", "", "", "", "WP", "", "AM", "",
-    "", "", "", "", "", "", "", "", "", "NW", "CD", "PG",
+const CR0: &Names<Cr0Flags> = &[
+    (Cr0Flags::PROTECTED_MODE_ENABLE, "PE"),
+    (Cr0Flags::MONITOR_COPROCESSOR, "MP"),
+    (Cr0Flags::EMULATE_COPROCESSOR, "EM"),
+    (Cr0Flags::TASK_SWITCHED, "TS"),
+    (Cr0Flags::EXTENSION_TYPE, "ET"),
+    (Cr0Flags::NUMERIC_ERROR, "NE"),
+    (Cr0Flags::WRITE_PROTECT, "WP"),
+    (Cr0Flags::ALIGNMENT_MASK, "AM"),
+    (Cr0Flags::NOT_WRITE_THROUGH, "NW"),
+    (Cr0Flags::CACHE_DISABLE, "CD"),
+    (Cr0Flags::PAGING, "PG"),
 ];
-const CR4: &[&str] = &[
-    "VME",
-    "PVI",
-    "TSD",
-    "DE",
-    "PSE",
-    "PAE",
-    "MCE",
-    "PGE",
-    "PCE",
-    "OSFXSR",
-    "OSXMMEXCPT",
-    "UMIP",
-    "LA57",
-    "VMXE",
-    "SMXE",
-    "",
-    "FSGSBASE",
-    "PCIDE",
-    "OSXSAVE",
-    "",
-    "SMEP",
-    "SMAP",
-    "PKE",
-    "CET",
-    "PKS",
+const CR4: &Names<Cr4Flags> = &[
+    (Cr4Flags::VIRTUAL_8086_MODE_EXTENSIONS, "VME"),
+    (Cr4Flags::PROTECTED_MODE_VIRTUAL_INTERRUPTS, "PVI"),
+    (Cr4Flags::TIMESTAMP_DISABLE, "TSD"),
+    (Cr4Flags::DEBUGGING_EXTENSIONS, "DE"),
+    (Cr4Flags::PAGE_SIZE_EXTENSION, "PSE"),
+    (Cr4Flags::PHYSICAL_ADDRESS_EXTENSION, "PAE"),
+    (Cr4Flags::MACHINE_CHECK_EXCEPTION, "MCE"),
+    (Cr4Flags::PAGE_GLOBAL, "PGE"),
+    (Cr4Flags::PERFORMANCE_MONITOR_COUNTER, "PCE"),
+    (Cr4Flags::OSFXSR, "OSFXSR"),
+    (Cr4Flags::OSXMMEXCPT_ENABLE, "OSXMMEXCPT"),
+    (Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION, "UMIP"),
+    (Cr4Flags::L5_PAGING, "LA57"),
+    (Cr4Flags::VIRTUAL_MACHINE_EXTENSIONS, "VMXE"),
+    (Cr4Flags::SAFER_MODE_EXTENSIONS, "SMXE"),
+    (Cr4Flags::FSGSBASE, "FSGSBASE"),
+    (Cr4Flags::PCID, "PCIDE"),
+    (Cr4Flags::OSXSAVE, "OSXSAVE"),
+    (Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION, "SMEP"),
+    (Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION, "SMAP"),
+    (Cr4Flags::PROTECTION_KEY_USER, "PKE"),
+    (Cr4Flags::CONTROL_FLOW_ENFORCEMENT, "CET"),
+    (Cr4Flags::PROTECTION_KEY_SUPERVISOR, "PKS"),
 ];
-const EFER: &[&str] = &[
-    "SCE", "", "", "", "", "", "", "", "LME", "", "LMA", "NXE", "SVME", "", "FFXSR",
+const EFER: &Names<EferFlags> = &[
+    (EferFlags::SYSTEM_CALL_EXTENSIONS, "SCE"),
+    (EferFlags::LONG_MODE_ENABLE, "LME"),
+    (EferFlags::LONG_MODE_ACTIVE, "LMA"),
+    (EferFlags::NO_EXECUTE_ENABLE, "NXE"),
+    (EferFlags::SECURE_VIRTUAL_MACHINE_ENABLE, "SVME"),
+    (EferFlags::FAST_FXSAVE_FXRSTOR, "FFXSR"),
 ];
-const DR6: &[&str] = &[
-    "B0", "B1", "B2", "B3", "", "", "", "", "", "", "", "", "", "BD", "BS", "BT",
+const DR6: &Names<Dr6Flags> = &[
+    (Dr6Flags::TRAP0, "B0"),
+    (Dr6Flags::TRAP1, "B1"),
+    (Dr6Flags::TRAP2, "B2"),
+    (Dr6Flags::TRAP3, "B3"),
+    (Dr6Flags::ACCESS_DETECTED, "BD"),
+    (Dr6Flags::STEP, "BS"),
+    (Dr6Flags::SWITCH, "BT"),
 ];
-const PAGE_FAULT: &[&str] = &[
-    "present",
-    "write",
-    "user",
-    "reserved bit",
-    "instruction fetch",
-    "protection key",
-    "shadow stack",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "SGX",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "RMP",
+/// Those that do not fit one of the first three parts of the text.
+const PAGE_FAULT: &Names<PageFaultErrorCode> = &[
+    (PageFaultErrorCode::MALFORMED_TABLE, "reserved bit"),
+    (PageFaultErrorCode::PROTECTION_KEY, "protection key"),
+    (PageFaultErrorCode::SHADOW_STACK, "shadow stack"),
+    (PageFaultErrorCode::SGX, "SGX"),
+    (PageFaultErrorCode::RMP, "RMP"),
 ];
 /// Values of the low 15 bits of #CP.
 const CONTROL: [&str; 6] = [
@@ -86,42 +100,25 @@ const CONTROL: [&str; 6] = [
     "setssbsy",
 ];
 
-/// #PF: the page is mapped.
-pub const PF_PRESENT: u64 = 1;
-/// #PF: a write.
-pub const PF_WRITE: u64 = 2;
-/// #PF: a reserved bit is set in a page table.
-pub const PF_RESERVED: u64 = 8;
-/// #PF: an instruction fetch.
-pub const PF_FETCH: u64 = 16;
-/// CR0.EM, CR0.TS.
-pub const CR0_EM_TS: u64 = 0xc;
-/// CR0.PG.
-pub const CR0_PG: u64 = 1 << 31;
-/// CR4.OSFXSR.
-pub const CR4_OSFXSR: u64 = 1 << 9;
-/// CR4.OSXSAVE.
-pub const CR4_OSXSAVE: u64 = 1 << 18;
-
 /// Returns the names of the set bits, for registers with named bits.
 #[must_use]
 pub fn of(register: &str, value: u64) -> Option<Vec<&'static str>> {
-    let table = match register {
-        "rflags" => RFLAGS,
-        "cr0" => CR0,
-        "cr4" => CR4,
-        "efer" => EFER,
-        "dr6" => DR6,
+    Some(match register {
+        "rflags" => names(RFLAGS, RFlags::from_bits_retain(value)),
+        "cr0" => names(CR0, Cr0Flags::from_bits_retain(value)),
+        "cr4" => names(CR4, Cr4Flags::from_bits_retain(value)),
+        "efer" => names(EFER, EferFlags::from_bits_retain(value)),
+        "dr6" => names(DR6, Dr6Flags::from_bits_retain(value)),
         _ => return None,
-    };
-    Some(names(table, value))
+    })
 }
 
-/// Returns the names of the set bits, in a table by bit number.
-fn names(table: &[&'static str], value: u64) -> Vec<&'static str> {
-    let set = |(bit, name): &(usize, &&str)| value >> bit & 1 == 1 && !name.is_empty();
-    let named = table.iter().enumerate().filter(set);
-    named.map(|(_, name)| *name).collect()
+/// Names of the flags that are set.
+fn names<F: Flags>(table: &Names<F>, value: F) -> Vec<&'static str> {
+    let set = table
+        .iter()
+        .filter(|(flag, _)| value.bits() & flag.bits() != F::Bits::EMPTY);
+    set.map(|(_, name)| *name).collect()
 }
 
 /// Decodes an error code; empty for a vector without one.
@@ -129,31 +126,40 @@ fn names(table: &[&'static str], value: u64) -> Vec<&'static str> {
 pub fn error_code(vector: u8, code: u64) -> Vec<String> {
     match vector {
         14 => {
+            let fault = PageFaultErrorCode::from_bits_retain(code);
+            let has = |flag| fault.contains(flag);
             let mut parts = vec![
-                if code & PF_PRESENT == 0 {
-                    "not present"
-                } else {
+                if has(PageFaultErrorCode::PROTECTION_VIOLATION) {
                     "protection"
+                } else {
+                    "not present"
                 },
-                match (code & PF_FETCH != 0, code & PF_WRITE != 0) {
-                    (true, _) => "instruction fetch",
-                    (false, true) => "write",
-                    (false, false) => "read",
+                if has(PageFaultErrorCode::INSTRUCTION_FETCH) {
+                    "instruction fetch"
+                } else if has(PageFaultErrorCode::CAUSED_BY_WRITE) {
+                    "write"
+                } else {
+                    "read"
                 },
-                if code & 4 == 0 { "supervisor" } else { "user" },
+                if has(PageFaultErrorCode::USER_MODE) {
+                    "user"
+                } else {
+                    "supervisor"
+                },
             ];
-            parts.extend(names(PAGE_FAULT, code & !0x17));
+            parts.extend(names(PAGE_FAULT, fault));
             parts.into_iter().map(str::to_owned).collect()
         }
         10..=13 if code == 0 => vec!["no selector".to_owned()],
         10..=13 => {
-            let (selector, index) = (code & 0xfffc, code >> 3 & 0x1fff);
-            let mut parts = vec![match code >> 1 & 3 {
-                0 => format!("selector {selector:#06x}: GDT entry {index}"),
-                2 => format!("selector {selector:#06x}: LDT entry {index}"),
-                _ => format!("gate of vector {index}"),
+            let selector = SelectorErrorCode::new_truncate(code);
+            let (index, value) = (selector.index(), code & 0xfffc);
+            let mut parts = vec![match selector.descriptor_table() {
+                DescriptorTable::Gdt => format!("selector {value:#06x}: GDT entry {index}"),
+                DescriptorTable::Ldt => format!("selector {value:#06x}: LDT entry {index}"),
+                DescriptorTable::Idt => format!("gate of vector {index}"),
             }];
-            if code & 1 == 1 {
+            if selector.external() {
                 parts.push("caused by an event from outside the program".to_owned());
             }
             parts

@@ -142,7 +142,7 @@ pub fn accesses(instruction: &Instruction, gpr: &[Option<u64>; 16]) -> Vec<Acces
 
 /// Vector extensions, by what they need of CR4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Vector {
+pub enum VectorExtension {
     /// OSFXSR.
     Sse,
     /// OSFXSR and OSXSAVE.
@@ -151,16 +151,16 @@ pub enum Vector {
 
 /// The vector extension that an instruction belongs to.
 #[must_use]
-pub fn vector(instruction: &Instruction) -> Option<Vector> {
+pub fn vector(instruction: &Instruction) -> Option<VectorExtension> {
     let features = instruction.cpuid_features().iter();
     features.filter_map(|feature| extension(*feature)).max()
 }
 
-const fn extension(feature: CpuidFeature) -> Option<Vector> {
+const fn extension(feature: CpuidFeature) -> Option<VectorExtension> {
     use CpuidFeature as F;
     match feature {
         F::SSE | F::SSE2 | F::SSE3 | F::SSSE3 | F::SSE4_1 | F::SSE4_2 | F::SSE4A => {
-            Some(Vector::Sse)
+            Some(VectorExtension::Sse)
         }
         F::AVX
         | F::AVX2
@@ -186,7 +186,7 @@ const fn extension(feature: CpuidFeature) -> Option<Vector> {
         | F::AVX_NE_CONVERT
         | F::AVX_VNNI
         | F::AVX_VNNI_INT8
-        | F::AVX_VNNI_INT16 => Some(Vector::Avx),
+        | F::AVX_VNNI_INT16 => Some(VectorExtension::Avx),
         _ => None,
     }
 }

@@ -1,11 +1,11 @@
 //! Explains a dump: a table of rules, specific ones first.
 
-use super::bits::CR0_PG;
 use super::rules::{Answer, Facts, Rule, answer, guard, vectors};
 use super::scan::DumpSource;
 use handoff::abi::{PHASE_ENTRY, PHASE_TARGET};
 use handoff::dump::Mode;
 use serde::Serialize;
+use x86_64::registers::control::Cr0Flags;
 
 /// A conclusion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -186,7 +186,7 @@ fn before_own_idt(facts: &Facts<'_>) -> Answer {
     {
         return None;
     }
-    let paging = dump.cr[0].is_some_and(|cr0| cr0 & CR0_PG != 0);
+    let paging = dump.cr[0].is_some_and(|cr0| cr0 & Cr0Flags::PAGING.bits() != 0);
     let how = match (dump.mode, paging) {
         (Some(Mode::Protected), false) => ", in 32-bit mode with paging off",
         (Some(Mode::Protected), true) => ", in 32-bit mode with its own page tables",

@@ -14,6 +14,7 @@ use super::{Check, CheckedMachine};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
+use x86_64::registers::model_specific::ApicBaseFlags;
 
 /// Maximum number of groups.
 const MAX_GROUPS: usize = 65536;
@@ -23,8 +24,6 @@ const DMAR_FLAGS: usize = 37;
 const X2APIC_OPT_OUT: u8 = 2;
 /// Model-specific register: address and state of the local APIC.
 const MSR_APIC_BASE: u64 = 0x1b;
-/// Bit in it: x2APIC mode.
-const X2APIC: u64 = 1 << 10;
 
 pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
     if machine.status.backend.is_none() {
@@ -205,7 +204,7 @@ fn x2apic_on(machine: &CheckedMachine) -> Option<bool> {
     let file = File::open(machine.root.join("dev/cpu/0/msr")).ok()?;
     let mut word = [0; 8];
     file.read_exact_at(&mut word, MSR_APIC_BASE).ok()?;
-    Some(u64::from_le_bytes(word) & X2APIC != 0)
+    Some(u64::from_le_bytes(word) & ApicBaseFlags::X2APIC_ENABLE.bits() != 0)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ fn find(machine: &CheckedMachine, id: &str) -> Check {
 }
 
 /// Why the image does not fit.
-fn machine_error(machine: &Machine) -> PlanError {
+fn machine_error(machine: &CheckedMachine) -> PlanError {
     let wanted = machine.wanted.as_ref().unwrap();
     match wanted.outcome.as_ref().unwrap() {
         Err(error) => match error.downcast_ref() {

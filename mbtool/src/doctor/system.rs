@@ -238,7 +238,7 @@ fn lockdown(machine: &CheckedMachine) -> Check {
 /// Checks Xen's kexec.
 fn xen(machine: &CheckedMachine) -> Check {
     const ID: &str = "xen";
-    fn unasked(ready: &Ready) -> Option<&BackendError> {
+    fn unasked(ready: &LoadAnswer) -> Option<&BackendError> {
         match ready {
             // what other checks tell
             Err(BackendError::Xen(

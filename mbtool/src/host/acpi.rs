@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use x86_64::registers::model_specific::ApicBaseFlags;
 use xen_shim::acpi::AcpiTable;
 use xen_shim::hypercall::{Transport, XenMachine};
 
@@ -14,8 +15,6 @@ const TABLE_LIMIT: u64 = 16 << 20;
 const MAX_TABLES: usize = 1024;
 /// Model-specific register: address and state of the local APIC.
 const MSR_APIC_BASE: u64 = 0x1b;
-/// Bit in it: this is the boot CPU (BSP).
-const BOOT_CPU: u64 = 1 << 8;
 
 /// ACPI data. Not part of a recorded machine: tables are large, and only useful
 /// on their machine.
@@ -108,7 +107,7 @@ fn boot_cpu(root: &Path) -> Result<Option<u32>, String> {
         let file = File::open(root.join(format!("dev/cpu/{cpu}/msr"))).ok()?;
         let mut word = [0; 8];
         file.read_exact_at(&mut word, MSR_APIC_BASE).ok()?;
-        Some(u64::from_le_bytes(word) & BOOT_CPU != 0)
+        Some(u64::from_le_bytes(word) & ApicBaseFlags::BSP.bits() != 0)
     };
     if let Some((_, id)) = ids.iter().find(|(cpu, _)| is_boot_cpu(*cpu) == Some(true)) {
         return Ok(Some(*id));

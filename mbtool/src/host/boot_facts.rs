@@ -7,32 +7,19 @@
 //! Xen's data: screen and disks are valid there, and EFI is Xen's own.
 
 use super::efi;
+use crate::abi::boot_params::{EL64, EfiInfo, LinuxBootParams, ScreenInfo};
 use crate::sys::file;
 use crate::sys::number;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fs;
+use std::mem::offset_of;
 use std::path::Path;
+use zerocopy::{FromBytes, IntoBytes};
 
-/// Bytes of `struct screen_info`, at offset 0.
-pub const SCREEN: usize = 64;
-/// Offset and length of `edid_info`.
-const EDID: (usize, usize) = (0x140, 128);
-/// Offset of `efi_info`.
-const EFI_INFO: usize = 0x1c0;
-/// `efi_info.efi_loader_signature` of a 64-bit firmware.
-const EL64: &[u8] = b"EL64";
-/// Offset of the number of entries in `eddbuf`, and of `edd_mbr_sig_buffer`.
-const EDD_COUNTS: usize = 0x1e9;
-/// Offset of `secure_boot`.
-const SECURE_BOOT: usize = 0x1ec;
-/// Offset of `edd_mbr_sig_buffer`, and its most entries, of 4 bytes.
-const MBR: (usize, usize) = (0x290, 16);
-/// Offset of `eddbuf`, its most entries, and the bytes of one.
-const EDD: (usize, usize, usize) = (0xd00, 6, 82);
 /// Types of screen that are memory: VESA and EFI framebuffers.
 const FRAMEBUFFERS: [u8; 2] = [0x23, 0x70];
-/// Offset of `orig_video_isVGA` in `screen_info`: its type.
-const SCREEN_TYPE: usize = 0xf;
+/// Its type.
+const SCREEN_TYPE: usize = offset_of!(ScreenInfo, orig_video_is_vga);
 /// Framebuffer drivers that keep the mode set by firmware.
 const FIRMWARE_DRIVERS: [&str; 5] = [
     "EFI VGA",
@@ -145,31 +132,29 @@ impl BootFacts {
 #[must_use]
 pub fn read(root: &Path, warnings: &mut Vec<String>) -> BootFacts {
     let path = root.join("sys/kernel/boot_params/data");
-    let data = match file::read_bytes(&path, file::ATTRIBUTE) {
-        Ok(data) if data.len() == 4096 => data,
-        Ok(data) => {
-            let len = data.len();
-            warnings.push(format!("{} has {len} bytes, not 4096", path.display()));
-            return BootFacts::default();
-        }
-        // kernels without it (and not x86) have no usable screen
-        Err(_) => return BootFacts::default(),
+    // kernels without it (and not x86) have no usable screen
+    let Ok(data) = file::read_bytes(&path, file::ATTRIBUTE) else {
+        return BootFacts::default();
     };
-    let count = |at: usize, most: usize| usize::from(data[at]).min(most);
-    let edd = data[EDD.0..].chunks(EDD.2).take(count(EDD_COUNTS, EDD.1));
-    let signatures = data[MBR.0..].as_chunks::<4>().0.iter();
+    let Ok(params) = LinuxBootParams::ref_from_bytes(&data) else {
+        let len = data.len();
+        warnings.push(format!("{} has {len} bytes, not 4096", path.display()));
+        return BootFacts::default();
+    };
+    let edd = params.eddbuf.iter().take(params.eddbuf_entries.into());
+    let signatures = params.edd_mbr_sig_buffer.iter();
     BootFacts {
-        screen: Raw::new(&data[..SCREEN]),
+        screen: Raw::new(params.screen_info.as_bytes()),
         screen_driver: screen_driver(root),
-        edid: Raw::new(&data[EDID.0..EDID.0 + EDID.1]),
-        edd: edd.map(Raw::new).collect(),
+        edid: Raw::new(&params.edid_info),
+        edd: edd.map(|disk| Raw::new(disk)).collect(),
         mbr_signatures: signatures
-            .take(count(EDD_COUNTS + 1, MBR.1))
-            .map(|word| u32::from_le_bytes(*word))
+            .take(params.edd_mbr_sig_buf_entries.into())
+            .map(|word| word.get())
             .collect(),
-        secure_boot: data[SECURE_BOOT],
+        secure_boot: params.secure_boot,
         five_level_paging: five_levels(root),
-        efi: efi(root, &data, warnings),
+        efi: efi(root, &params.efi_info, warnings),
     }
 }
 
@@ -193,16 +178,12 @@ fn five_levels(root: &Path) -> bool {
 }
 
 /// Reads EFI runtime services, if the running kernel was started by a 64-bit
-/// firmware (by `data`) and has them mapped.
-fn efi(root: &Path, data: &[u8], warnings: &mut Vec<String>) -> Option<Efi> {
-    if data.get(EFI_INFO..EFI_INFO + 4) != Some(EL64) {
+/// firmware (by `info`) and has them mapped.
+fn efi(root: &Path, info: &EfiInfo, warnings: &mut Vec<String>) -> Option<Efi> {
+    if info.loader_signature != EL64 {
         return None;
     }
-    let word = |at: usize| {
-        let word = data.get(at..).and_then(|rest| rest.first_chunk());
-        word.map_or(0, |word| u32::from_le_bytes(*word))
-    };
-    let systab = u64::from(word(EFI_INFO + 4)) | u64::from(word(EFI_INFO + 24)) << 32;
+    let systab = info.systab();
     let runtime_map = match efi::runtime_map(root) {
         Ok(map) if map.is_empty() => return None,
         Ok(map) => map,

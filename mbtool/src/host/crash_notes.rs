@@ -1,7 +1,8 @@
 //! Crash notes and other data of the running system for a dump.
 
+use super::RawRange;
 use super::kcore;
-use super::xen::{Run, XenHost};
+use super::xen::XenHost;
 use crate::sys::file;
 use crate::sys::kernel_cmdline;
 use crate::sys::number;
@@ -38,11 +39,11 @@ pub struct Text {
 pub struct CrashInfo {
     /// Notes for the registers of each CPU: Linux's `crash_notes` of each
     /// present CPU, or Xen's.
-    pub cpu_notes: Vec<Run>,
+    pub cpu_notes: Vec<RawRange>,
     /// Linux's VMCOREINFO note. With Xen it is dom0's.
-    pub vmcoreinfo: Option<Run>,
+    pub vmcoreinfo: Option<RawRange>,
     /// Xen's VMCOREINFO note.
-    pub xen_vmcoreinfo: Option<Run>,
+    pub xen_vmcoreinfo: Option<RawRange>,
     /// The kernel's mapping of its code and data; unknown with Xen.
     pub text: Option<Text>,
     /// Virtual address of physical address 0 in the kernel's direct map;
@@ -88,9 +89,9 @@ impl CrashInfo {
     /// Returns a range that ends before it starts, which only a recording can
     /// have.
     #[must_use]
-    pub fn backwards(&self) -> Option<Run> {
+    pub fn backwards(&self) -> Option<RawRange> {
         let mut all = self.cpu_notes.iter().chain(&self.vmcoreinfo);
-        let backwards = |range: &&Run| range.end < range.start;
+        let backwards = |range: &&RawRange| range.end < range.start;
         all.find(backwards)
             .or_else(|| self.xen_vmcoreinfo.iter().find(backwards))
             .copied()
@@ -112,9 +113,9 @@ impl CrashInfo {
     /// so the range is truncated to it.
     #[must_use]
     pub fn with_xen(&self, xen: &XenHost) -> Self {
-        let first_page = |note: Run| {
+        let first_page = |note: RawRange| {
             let end = (note.start & !(PAGE_SIZE - 1)).saturating_add(PAGE_SIZE);
-            Run {
+            RawRange {
                 end: note.end.min(end),
                 ..note
             }
@@ -131,7 +132,7 @@ impl CrashInfo {
 /// `crash_notes` and `crash_notes_size` of each CPU (Linux,
 /// Documentation/ABI/testing/sysfs-devices-system-cpu): address in hex without
 /// 0x, size in decimal.
-fn cpu_notes(root: &Path, warnings: &mut Vec<String>) -> Vec<Run> {
+fn cpu_notes(root: &Path, warnings: &mut Vec<String>) -> Vec<RawRange> {
     let dir = root.join("sys/devices/system/cpu");
     let mut cpus: Vec<u32> = match fs::read_dir(&dir) {
         Ok(entries) => entries
@@ -183,7 +184,7 @@ fn cpu_notes(root: &Path, warnings: &mut Vec<String>) -> Vec<Run> {
 
 /// Reads /sys/kernel/vmcoreinfo: address and size, both in hex, the address
 /// with 0x.
-fn vmcoreinfo(root: &Path, warnings: &mut Vec<String>) -> Option<Run> {
+fn vmcoreinfo(root: &Path, warnings: &mut Vec<String>) -> Option<RawRange> {
     let path = root.join("sys/kernel/vmcoreinfo");
     let content = match read(&path) {
         Ok(content) => content,
@@ -211,7 +212,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 /// Returns a range that is not empty.
-fn range(start: Option<u64>, len: Option<u64>) -> Option<Run> {
+fn range(start: Option<u64>, len: Option<u64>) -> Option<RawRange> {
     let range = PhysRange::from_len(start?, len?)?;
     (!range.is_empty()).then(|| range.into())
 }

@@ -31,7 +31,7 @@ fn every_cpu_in_order_of_number() {
     let starts: Vec<u64> = info.cpu_notes.iter().map(|note| note.start).collect();
     assert_eq!(starts, [0x7d1e_5b00, 0x1_7d3e_5b00, 0x7d2e_5b00]);
     assert_eq!(info.cpu_notes[0].end - info.cpu_notes[0].start, 372);
-    let vmcoreinfo = Run {
+    let vmcoreinfo = RawRange {
         start: 0x188_6000,
         end: 0x188_7024,
     };
@@ -45,15 +45,15 @@ fn every_cpu_in_order_of_number() {
 #[test]
 fn with_xen_the_notes_are_xens_and_dom0s_vmcoreinfo_is_one_page() {
     let dom0 = CrashInfo {
-        cpu_notes: vec![Run { start: 1, end: 2 }],
-        vmcoreinfo: Some(Run {
+        cpu_notes: vec![RawRange { start: 1, end: 2 }],
+        vmcoreinfo: Some(RawRange {
             start: 0x188_6000,
             end: 0x188_7024,
         }),
         direct_map: Some(1 << 63),
         ..CrashInfo::default()
     };
-    let note = Run {
+    let note = RawRange {
         start: 0x7fa0_0000,
         end: 0x7fa0_01f4,
     };
@@ -63,7 +63,7 @@ fn with_xen_the_notes_are_xens_and_dom0s_vmcoreinfo_is_one_page() {
         ..XenHost::default()
     };
     let both = dom0.with_xen(&xen);
-    let first_page = Run {
+    let first_page = RawRange {
         start: 0x188_6000,
         end: 0x188_7000,
     };

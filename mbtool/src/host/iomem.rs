@@ -3,7 +3,7 @@
 //! Lines are `START-END : NAME`, hex without 0x, `END` inclusive, two spaces of
 //! indent per level of nesting.
 
-use super::{CrashRegion, MapEntry, MemoryError, MemoryKind, firmware};
+use super::{MapEntry, MemoryError, MemoryKind, RawRange, firmware};
 use crate::sys::file;
 use crate::sys::number;
 
@@ -13,7 +13,7 @@ pub struct Iomem {
     /// Memory ranges, not normalized.
     pub entries: Vec<MapEntry>,
     /// "Crash kernel" entries, sorted.
-    pub crash_regions: Vec<CrashRegion>,
+    pub crash_regions: Vec<RawRange>,
     /// RAM that drivers have added, not normalized.
     pub added: Vec<MapEntry>,
 }
@@ -65,7 +65,7 @@ pub fn parse(content: &str) -> Result<Iomem, MemoryError> {
             }),
             Some(kind) => found.entries.push(MapEntry { start, end, kind }),
             None if name == "Crash kernel" => {
-                found.crash_regions.push(CrashRegion { start, end });
+                found.crash_regions.push(RawRange { start, end });
             }
             None if name.starts_with("System RAM (") => found.added.push(MapEntry {
                 start,
@@ -154,11 +154,11 @@ fd000000-febfffff : PCI Bus 0000:00
         assert_eq!(
             found.crash_regions,
             [
-                CrashRegion {
+                RawRange {
                     start: 0x2b00_0000,
                     end: 0x3b00_0000
                 },
-                CrashRegion {
+                RawRange {
                     start: 0x1_b000_0000,
                     end: 0x1_c000_0000
                 },

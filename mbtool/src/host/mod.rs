@@ -125,7 +125,7 @@ pub struct Host {
     pub low_memory: LowMemory,
     /// The crash region(s) reserved by `crashkernel=`; empty where there is none.
     #[serde(default)]
-    pub crash_regions: Vec<CrashRegion>,
+    pub crash_regions: Vec<RawRange>,
     /// The running kernel's command line, for `--reuse-cmdline` and `--console auto`.
     #[serde(default)]
     pub cmdline: String,
@@ -176,7 +176,7 @@ impl Host {
     /// Returns the crash regions that do not end before they start, as in an
     /// invalid recording.
     pub fn crash_ranges(&self) -> impl Iterator<Item = PhysRange> + '_ {
-        self.crash_regions.iter().filter_map(CrashRegion::range)
+        self.crash_regions.iter().filter_map(RawRange::range)
     }
 
     /// Returns dump data of the whole running system, including Xen if it runs
@@ -197,16 +197,16 @@ pub fn release() -> String {
     name.release().to_string_lossy().into_owned()
 }
 
-/// A range reserved for a crash kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CrashRegion {
+/// A range as the kernel, Xen or a recorded file gives it. Unlike a [`PhysRange`] it may end before it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RawRange {
     /// First byte.
     pub start: u64,
     /// One past the last.
     pub end: u64,
 }
 
-impl CrashRegion {
+impl RawRange {
     /// The range; `None` if it ends before it starts.
     #[must_use]
     pub const fn range(&self) -> Option<PhysRange> {
@@ -214,7 +214,7 @@ impl CrashRegion {
     }
 }
 
-impl From<PhysRange> for CrashRegion {
+impl From<PhysRange> for RawRange {
     fn from(range: PhysRange) -> Self {
         Self {
             start: range.start,

@@ -2,7 +2,7 @@ use super::*;
 use crate::host::firmware::tests::write_memmap;
 use crate::host::low_memory::tests::{Mib, rsdp};
 use crate::host::replay::from_json;
-use crate::host::{CrashRegion, FoundRsdp, LowMemory};
+use crate::host::{FoundRsdp, LowMemory, RawRange};
 use crate::sys::testing::{IOMEM, put};
 use std::fs;
 
@@ -50,7 +50,7 @@ fn a_recorded_bios_machine() {
     assert_eq!(map::total_ram(&host.memory_map), 0x9fc00 + 0x7fedc000);
     assert_eq!(
         host.crash_regions,
-        [CrashRegion {
+        [RawRange {
             start: 0x6c00_0000,
             end: 0x7c00_0000
         }]
@@ -244,7 +244,7 @@ fn recorded_guests_are_read_back() {
     let ovmf = from_json(include_bytes!("../../tests/data/qemu-q35-ovmf.json")).unwrap();
     assert_eq!(
         ovmf.crash_regions,
-        [CrashRegion {
+        [RawRange {
             start: 0x2800_0000,
             end: 0x3000_0000
         }]

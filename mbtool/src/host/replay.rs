@@ -4,7 +4,7 @@ use super::acpi::Acpi;
 use super::crash_notes::CrashInfo;
 use super::xen::XenHost;
 use super::{
-    CrashRegion, FoundRsdp, Host, LowMemory, MapEntry, MemoryError, MemoryKind, iomem, map, read,
+    FoundRsdp, Host, LowMemory, MapEntry, MemoryError, MemoryKind, RawRange, iomem, map, read,
 };
 use crate::sys::file;
 use crate::sys::number;
@@ -59,7 +59,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
         .enumerate()
     {
         let (start, end) = range(value, &format!("crash_regions[{at}]"))?;
-        crash_regions.push(CrashRegion { start, end });
+        crash_regions.push(RawRange { start, end });
     }
     let cmdline = top
         .get("cmdline")

@@ -3,7 +3,7 @@ use crate::host::boot_facts::{BootFacts, Efi, Raw};
 use crate::host::crash_notes::Text;
 use crate::host::efi::Runtime;
 use crate::host::serial::{Bar, PciAddress, PciSerial, Serial, Spcr};
-use crate::host::xen::{Run, Safe, SafeRun, XenHost};
+use crate::host::xen::{Safe, SafeRun, XenHost};
 use proptest::prelude::*;
 
 fn any_boot_facts() -> impl Strategy<Value = BootFacts> {
@@ -125,7 +125,7 @@ fn any_host() -> impl Strategy<Value = Host> {
                 efi,
             },
         );
-    let crash = (0_u64..1 << 40, 0_u64..1 << 40).prop_map(|(start, len)| CrashRegion {
+    let crash = (0_u64..1 << 40, 0_u64..1 << 40).prop_map(|(start, len)| RawRange {
         start,
         end: start + len,
     });
@@ -159,7 +159,7 @@ fn any_host() -> impl Strategy<Value = Host> {
 }
 
 fn any_xen() -> impl Strategy<Value = XenHost> {
-    let run = |start: u64| Run {
+    let run = |start: u64| RawRange {
         start,
         end: start + 4096,
     };
@@ -191,7 +191,7 @@ fn any_xen() -> impl Strategy<Value = XenHost> {
 
 /// Dump data with arbitrary addresses.
 fn any_dump() -> impl Strategy<Value = CrashInfo> {
-    let range = (any::<u32>(), any::<u16>()).prop_map(|(start, len)| Run {
+    let range = (any::<u32>(), any::<u16>()).prop_map(|(start, len)| RawRange {
         start: start.into(),
         end: u64::from(start) + u64::from(len),
     });
@@ -302,7 +302,7 @@ fn iomem_text_is_accepted() {
                 end: 0x8000_0000,
                 kind: MemoryKind::Ram
             }],
-            crash_regions: vec![CrashRegion {
+            crash_regions: vec![RawRange {
                 start: 0x1000_0000,
                 end: 0x2000_0000
             }],

@@ -7,40 +7,12 @@
 
 pub mod read;
 
-use super::{CrashRegion, MapEntry, MemoryKind};
+use super::{MapEntry, MemoryKind, RawRange};
 use handoff::addr::PhysRange;
 use serde::{Deserialize, Serialize};
 
 /// Maximum number of ranges that [`bounded`] returns: the largest ones.
 pub const MAX_RUNS: usize = 512;
-
-/// A half-open range, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Run {
-    /// First byte.
-    pub start: u64,
-    /// One past the last.
-    pub end: u64,
-}
-
-impl Run {
-    /// Converts to the planner's range type.
-    #[must_use]
-    pub const fn range(&self) -> PhysRange {
-        PhysRange {
-            start: self.start,
-            end: self.end,
-        }
-    }
-}
-
-impl From<PhysRange> for Run {
-    fn from(range: PhysRange) -> Self {
-        let PhysRange { start, end } = range;
-        Self { start, end }
-    }
-}
 
 /// Why a range cannot be part of Xen's free heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -91,13 +63,13 @@ pub struct XenHost {
     pub heap_free: Option<u64>,
     /// Crash note of each physical CPU; empty without a crash area.
     #[serde(default)]
-    pub cpu_notes: Vec<Run>,
+    pub cpu_notes: Vec<RawRange>,
     /// Xen's VMCOREINFO note.
     #[serde(default)]
-    pub vmcoreinfo: Option<Run>,
+    pub vmcoreinfo: Option<RawRange>,
     /// Xen's code and data.
     #[serde(default)]
-    pub image: Option<Run>,
+    pub image: Option<RawRange>,
 }
 
 impl XenHost {
@@ -111,7 +83,7 @@ impl XenHost {
 /// `owned`, whole pages; sorted, not overlapping. Where there are more than
 /// [`MAX_RUNS`], the largest.
 #[must_use]
-pub fn bounded(map: &[MapEntry], crash: &[CrashRegion], owned: &[PhysRange]) -> Vec<SafeRun> {
+pub fn bounded(map: &[MapEntry], crash: &[RawRange], owned: &[PhysRange]) -> Vec<SafeRun> {
     let ram: Vec<PhysRange> = map
         .iter()
         .filter(|entry| entry.kind == MemoryKind::Ram)
@@ -122,7 +94,7 @@ pub fn bounded(map: &[MapEntry], crash: &[CrashRegion], owned: &[PhysRange]) -> 
         let parts = parts.filter_map(|part| part.align_inward(handoff::addr::PAGE_SIZE));
         parts.map(move |PhysRange { start, end }| SafeRun { start, end, kind })
     };
-    let reserved = crash.iter().filter_map(CrashRegion::range);
+    let reserved = crash.iter().filter_map(RawRange::range);
     let mut runs: Vec<SafeRun> = reserved
         .flat_map(|range| inside(range, Safe::CrashArea).collect::<Vec<_>>())
         .collect();
@@ -166,7 +138,7 @@ mod tests {
     #[test]
     fn safe_ranges_are_whole_pages_of_ram() {
         let map = [ram(0x1000, 0x8000), ram(0x10000, 0x20800)];
-        let crash = [CrashRegion {
+        let crash = [RawRange {
             start: 0x12000,
             end: 0x14000,
         }];

@@ -5,7 +5,7 @@
 use super::bytes::len;
 use super::elf::{self, Elf};
 use super::error::{ImageError, ImageErrorReason};
-use super::{Note, linux, notes};
+use super::{ElfNote, linux, notes};
 use crate::decompress::{DecompressError, decompress_capped, decompress_prefix};
 use ::elf::abi::{PT_LOAD, PT_NOTE};
 use handoff::addr::{FOUR_GIB, PhysRange};
@@ -164,6 +164,6 @@ fn read(file: &[u8], size: u64) -> Result<Dom0Footprint, ImageErrorReason> {
     })
 }
 
-fn is(note: &Note, kind: u32) -> bool {
+fn is(note: &ElfNote, kind: u32) -> bool {
     note.name == OWNER && note.kind == kind
 }

@@ -252,7 +252,10 @@ pub(super) fn layout(file: &[u8]) -> Result<Layout, ImageErrorReason> {
 }
 
 /// Lays out an ELF image whose `e_entry` is such an address.
-pub(super) fn layout_entered(file: &[u8], expected: EntryAddress) -> Result<Layout, Reason> {
+pub(super) fn layout_entered(
+    file: &[u8],
+    expected: EntryAddress,
+) -> Result<Layout, ImageErrorReason> {
     let elf = Elf::read(file)?;
     if let Some((index, _)) = elf.of_type(abi::PT_INTERP).next() {
         return Err(ImageErrorReason::ProgramHeader {

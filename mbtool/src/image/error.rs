@@ -263,7 +263,7 @@ impl Fix for ImageError {
     }
 }
 
-impl Fix for Reason {
+impl Fix for ImageErrorReason {
     fn fix(&self) -> Remedy {
         let fix = match self {
             Self::NotMultiboot2 { advice, .. } | Self::NotThis { advice, .. } => {

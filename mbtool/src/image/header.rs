@@ -11,7 +11,6 @@
 
 use super::bytes::{u16_at, u32_at};
 use super::error::ImageErrorReason;
-use super::sniff;
 use multiboot2_header::{HEADER_SEARCH_LIMIT, HeaderTagISA, MAGIC};
 
 /// Bytes before the first tag: magic, architecture, length, checksum.
@@ -30,6 +29,20 @@ pub struct Mb2Header {
     pub offset: usize,
     /// Length field, in bytes.
     pub length: u32,
+}
+
+/// There is no header for x86.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoHeader {
+    /// None at all.
+    Missing,
+    /// One for another architecture.
+    Foreign {
+        /// Where it is in the file, in bytes.
+        offset: usize,
+        /// Its architecture field.
+        arch: u32,
+    },
 }
 
 /// One tag, unparsed.
@@ -73,10 +86,9 @@ pub(super) const fn is_header(magic: u32, arch: u32, length: u32, checksum: u32)
 /// Finds the header in an unpacked file.
 ///
 /// # Errors
-/// When there is no header (the error reports the detected file type), or only
-/// one for another architecture.
-pub fn find(file: &[u8]) -> Result<Mb2Header, ImageErrorReason> {
-    let mut foreign = None;
+/// When there is none, or only one for another architecture.
+pub fn find(file: &[u8]) -> Result<Mb2Header, NoHeader> {
+    let mut why = NoHeader::Missing;
     let limit = file.len().min(HEADER_SEARCH_LIMIT);
     for offset in (0..limit).step_by(ALIGN) {
         let word = |index: usize| u32_at(file, offset + 4 * index);
@@ -91,16 +103,11 @@ pub fn find(file: &[u8]) -> Result<Mb2Header, ImageErrorReason> {
         if arch == HeaderTagISA::I386.val() {
             return Ok(Mb2Header { offset, length });
         }
-        foreign = foreign.or(Some((offset, arch)));
-    }
-    Err(match foreign {
-        Some((offset, arch)) => {
-            let mips = arch == HeaderTagISA::MIPS32.val();
-            let name = if mips { "32-bit MIPS" } else { "unknown" };
-            ImageErrorReason::Architecture { offset, arch, name }
+        if why == NoHeader::Missing {
+            why = NoHeader::Foreign { offset, arch };
         }
-        None => sniff::not_multiboot2(file),
-    })
+    }
+    Err(why)
 }
 
 /// Returns the tags of `header` in file order, without the end tag. Adds a

@@ -1,6 +1,6 @@
 //! An image as its container describes it.
 
-use super::{Format, LoadSegment, Note, RelativeReloc, Sections};
+use super::{ElfNote, Format, LoadSegment, RelativeReloc, Sections};
 
 /// The program in a container (ELF or flat).
 pub(super) struct Layout {
@@ -9,7 +9,7 @@ pub(super) struct Layout {
     pub(super) segments: Vec<LoadSegment>,
     /// Physical address; `None` when the container has no entry point.
     pub(super) entry: Option<u64>,
-    pub(super) notes: Vec<Note>,
+    pub(super) notes: Vec<ElfNote>,
     pub(super) sections: Option<Sections>,
     pub(super) relocs: Vec<RelativeReloc>,
     pub(super) align: u64,

@@ -12,24 +12,14 @@
 use super::bytes::u32_at;
 use super::error::ImageErrorReason;
 use super::layout::Layout;
-use super::{Requirements, elf, flat, sniff};
-use serde::Serialize;
+use super::{Requirements, elf, flat};
+use crate::abi::multiboot1::Mb1HeaderFlags;
+use serde::{Serialize, Serializer};
 
 /// Magic number of the header.
 pub const MAGIC: u32 = 0x1bad_b002;
 /// The header must end within this many bytes of the file.
 pub const SEARCH_LIMIT: usize = 8192;
-/// Flag 0: load modules at page boundaries.
-pub const ALIGN_MODULES: u32 = 1 << 0;
-/// Flag 1: memory sizes are needed, and the memory map where there is one.
-pub const MEMORY_INFO: u32 = 1 << 1;
-/// Flag 2: the image requests a video mode.
-pub const VIDEO_MODE: u32 = 1 << 2;
-/// Flag 16: the address fields are valid.
-pub const ADDRESS_FIELDS: u32 = 1 << 16;
-/// Flags that a loader must understand.
-const REQUIRED: u32 = 0xffff;
-
 /// The fields that flag 16 makes valid: physical addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct AddressFields {
@@ -64,18 +54,23 @@ pub struct Mb1Header {
     /// Offset in the unpacked file, in bytes.
     pub offset: u64,
     /// Flags field.
-    pub flags: u32,
+    #[serde(serialize_with = "number")]
+    pub flags: Mb1HeaderFlags,
     /// Address fields, present with flag 16.
     pub address: Option<AddressFields>,
     /// Video fields, present with flag 2.
     pub video: Option<VideoMode>,
 }
 
+fn number<S: Serializer>(flags: &Mb1HeaderFlags, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u32(flags.bits())
+}
+
 impl Mb1Header {
     /// True when all bits of `flags` are set.
     #[must_use]
-    pub const fn has(&self, flags: u32) -> bool {
-        self.flags & flags == flags
+    pub const fn has(&self, flags: Mb1HeaderFlags) -> bool {
+        self.flags.contains(flags)
     }
 
     /// Converts the header to the fields of a Multiboot2 header.
@@ -83,7 +78,7 @@ impl Mb1Header {
         Requirements {
             header_offset: self.offset,
             entry_address: self.address.map(|address| address.entry_addr),
-            module_align: self.has(ALIGN_MODULES),
+            module_align: self.has(Mb1HeaderFlags::ALIGN_MODULES),
             ..Requirements::default()
         }
     }
@@ -104,31 +99,34 @@ pub fn find(file: &[u8]) -> Option<usize> {
     })
 }
 
-/// Reads the header.
+/// Reads the header that [`find`] found at `at`.
 ///
 /// # Errors
-/// When there is no header (the error reports the detected file type), when it
-/// is truncated, or when it sets an unknown required flag.
-pub fn read(file: &[u8]) -> Result<Mb1Header, ImageErrorReason> {
-    let at = find(file).ok_or_else(|| sniff::not_multiboot1(file))?;
+/// When it is cut short, or when it asks for what nobody knows.
+pub fn read(file: &[u8], at: usize) -> Result<Mb1Header, ImageErrorReason> {
     let limit = file.len().min(SEARCH_LIMIT);
     let head = file.get(at..limit).unwrap_or_default();
     // `find` has checked the first three
-    let flags = u32_at(head, 4).unwrap_or(0);
+    let flags = Mb1HeaderFlags::from_bits_retain(u32_at(head, 4).unwrap_or(0));
     let refuse = |detail: String| Err(ImageErrorReason::Multiboot1 { offset: at, detail });
-    let unknown = flags & REQUIRED & !(ALIGN_MODULES | MEMORY_INFO | VIDEO_MODE);
-    if unknown != 0 {
+    let unknown = flags.difference(Mb1HeaderFlags::KNOWN);
+    let required = unknown.intersection(Mb1HeaderFlags::REQUIRED);
+    if !required.is_empty() {
         return refuse(format!(
             "its flags {flags:#x} require what no specification knows (bits {}): the image needs \
              a loader that does",
-            bits(unknown)
+            bits(required)
         ));
     }
     let words = |first: usize| {
         let word = |index: usize| u32_at(head, 4 * (first + index));
         Some([word(0)?, word(1)?, word(2)?, word(3)?])
     };
-    let address = match (flags & ADDRESS_FIELDS != 0, words(3), words(4)) {
+    let address = match (
+        flags.contains(Mb1HeaderFlags::ADDRESS_FIELDS),
+        words(3),
+        words(4),
+    ) {
         (false, ..) => None,
         (true, Some([header_addr, load_addr, load_end_addr, bss_end_addr]), Some([.., entry])) => {
             Some(AddressFields {
@@ -147,7 +145,7 @@ pub fn read(file: &[u8]) -> Result<Mb1Header, ImageErrorReason> {
             ));
         }
     };
-    let video = words(8).filter(|_| flags & VIDEO_MODE != 0);
+    let video = words(8).filter(|_| flags.contains(Mb1HeaderFlags::VIDEO_MODE));
     Ok(Mb1Header {
         offset: u64::try_from(at).unwrap_or(u64::MAX),
         flags,
@@ -198,15 +196,16 @@ pub(super) fn layout(
                 .into(),
         ));
     };
-    if header.has(VIDEO_MODE) {
+    if header.has(Mb1HeaderFlags::VIDEO_MODE) {
         warnings.push(
             "the image wants a video mode (header flag 2): none can be set or is known after \
              another kernel has run, and the boot information says that there is none"
                 .into(),
         );
     }
-    let unknown = header.flags & !REQUIRED & !ADDRESS_FIELDS;
-    if unknown != 0 {
+    // `read` refuses those that are required
+    let unknown = header.flags.difference(Mb1HeaderFlags::KNOWN);
+    if !unknown.is_empty() {
         warnings.push(format!(
             "header flags {} are optional and unknown: ignored",
             bits(unknown)
@@ -217,8 +216,8 @@ pub(super) fn layout(
 }
 
 /// Lists the bits that are set.
-fn bits(flags: u32) -> String {
-    let set = (0..32).filter(|bit| flags & (1 << bit) != 0);
+fn bits(flags: Mb1HeaderFlags) -> String {
+    let set = (0..32).filter(|bit| flags.bits() & (1 << bit) != 0);
     set.map(|bit: u32| bit.to_string())
         .collect::<Vec<_>>()
         .join(", ")

@@ -16,6 +16,7 @@ mod bytes;
 pub mod dom0;
 mod elf;
 pub mod error;
+mod explain;
 mod flat;
 pub mod header;
 mod layout;
@@ -24,6 +25,7 @@ pub mod mb1;
 mod merge;
 mod notes;
 mod parse;
+mod pe;
 mod place;
 pub mod pvh;
 mod relocs;
@@ -197,7 +199,7 @@ pub struct Requirements {
 
 /// An ELF note, for `inspect`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Note {
+pub struct ElfNote {
     /// Owner, for instance "GNU" or "Xen".
     pub name: String,
     /// Type number.
@@ -255,7 +257,7 @@ pub struct Image {
     /// The Multiboot2 header; for other protocols only `relocatable` is used.
     pub requirements: Requirements,
     /// ELF notes. Empty, with a warning, when they are broken.
-    pub notes: Vec<Note>,
+    pub notes: Vec<ElfNote>,
     /// Section headers for MBI tag 9.
     pub sections: Option<Sections>,
     /// Relocations to apply when the image is moved.

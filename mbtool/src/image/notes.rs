@@ -2,7 +2,7 @@
 //! notes never fail an image. Xen's `mkelf32` writes a `PT_NOTE` whose `p_vaddr`
 //! is an offset; only the file offset is used here.
 
-use super::Note;
+use super::ElfNote;
 use super::bytes::u32_at;
 use super::elf::Elf;
 use ::elf::abi::PT_NOTE;
@@ -11,7 +11,7 @@ use ::elf::abi::PT_NOTE;
 const MAX_NOTES: usize = 256;
 
 /// Reads all valid notes; adds a warning for each broken segment.
-pub(super) fn read(elf: &Elf<'_>, warnings: &mut Vec<String>) -> Vec<Note> {
+pub(super) fn read(elf: &Elf<'_>, warnings: &mut Vec<String>) -> Vec<ElfNote> {
     let mut notes = Vec::new();
     for (index, segment) in elf.of_type(PT_NOTE) {
         let align = if segment.p_align == 8 { 8 } else { 4 };
@@ -32,7 +32,7 @@ pub(super) fn read(elf: &Elf<'_>, warnings: &mut Vec<String>) -> Vec<Note> {
 }
 
 /// Reads the notes of one segment; `None` when one exceeds the segment.
-fn section(bytes: &[u8], align: usize, notes: &mut Vec<Note>) -> Option<()> {
+fn section(bytes: &[u8], align: usize, notes: &mut Vec<ElfNote>) -> Option<()> {
     let mut at = 0;
     while at < bytes.len() && notes.len() < MAX_NOTES {
         let name_len = usize::try_from(u32_at(bytes, at)?).ok()?;
@@ -46,7 +46,7 @@ fn section(bytes: &[u8], align: usize, notes: &mut Vec<Note>) -> Option<()> {
         let name = bytes.get(name_at..name_at + name_len)?;
         let name = name.strip_suffix(&[0]).unwrap_or(name);
         let desc = bytes.get(desc_at..desc_end)?.to_vec();
-        notes.push(Note {
+        notes.push(ElfNote {
             name: String::from_utf8_lossy(name).into_owned(),
             kind,
             desc,

@@ -1,11 +1,11 @@
 //! [`Image::parse`]: header, tags, layout, entry point.
 
 use super::bytes::len;
-use super::elf;
 use super::error::{ImageError, ImageErrorReason};
 use super::layout::Layout;
 use super::sniff::{self, FileKind};
-use super::{Image, LoadSegment, Protocol, Requirements, flat, header, linux, mb1, pvh, tags};
+use super::{Image, LoadSegment, Protocol, Requirements};
+use super::{elf, explain, flat, header, linux, mb1, pe, pvh, tags};
 use handoff::addr::PhysRange;
 use std::fmt::Write;
 
@@ -73,7 +73,7 @@ fn found(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
 }
 
 fn multiboot2(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
-    let found = header::find(bytes)?;
+    let found = header::find(bytes).map_err(|why| explain::not_multiboot2(bytes, why))?;
     let (raw, mut warnings) = header::tags(bytes, &found)?;
     let (requirements, more) = tags::collect(&found, &raw)?;
     warnings.extend(more);
@@ -84,8 +84,8 @@ fn multiboot2(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
         flat::layout(bytes, requirements.header_offset, address)?
     } else if elf::is_elf(bytes) {
         elf::layout(bytes)?
-    } else if sniff::is_pe(bytes) {
-        return Err(sniff::pe());
+    } else if pe::is_pe(bytes) {
+        return Err(explain::pe(bytes));
     } else {
         return Err(ImageErrorReason::NoAddresses {
             offset: found.offset,
@@ -103,7 +103,8 @@ fn multiboot2(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
 }
 
 fn multiboot1(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
-    let header = mb1::read(bytes)?;
+    let at = mb1::find(bytes).ok_or_else(|| explain::not_multiboot1(bytes))?;
+    let header = mb1::read(bytes, at)?;
     let (requirements, layout) = mb1::layout(bytes, &header)?;
     let entry = entry(&requirements, "the header's entry_addr", &layout)?;
     let protocol = Protocol::Multiboot1(header);

@@ -10,7 +10,7 @@ use super::bytes::{u32_at, u64_at};
 use super::elf::Elf;
 use super::error::ImageErrorReason;
 use super::layout::Layout;
-use super::{Note, Preference, Relocatable, Requirements, elf, notes};
+use super::{ElfNote, Preference, Relocatable, Requirements, elf, notes};
 use handoff::addr::PAGE_SIZE;
 
 /// Owner field of Xen's notes.
@@ -32,7 +32,7 @@ pub(super) fn is_pvh(file: &[u8]) -> bool {
     elf::is_elf(file) && notes(file).is_some_and(|notes| notes.iter().any(|note| is(note, ENTRY)))
 }
 
-fn is(note: &Note, kind: u32) -> bool {
+fn is(note: &ElfNote, kind: u32) -> bool {
     note.name == OWNER && note.kind == kind
 }
 
@@ -73,7 +73,7 @@ pub(super) fn read(layout: &Layout) -> Result<(Requirements, u64), ImageErrorRea
     Ok((requirements, entry))
 }
 
-fn relocatable(note: &Note, elf_align: u64) -> Result<Relocatable, ImageErrorReason> {
+fn relocatable(note: &ElfNote, elf_align: u64) -> Result<Relocatable, ImageErrorReason> {
     let word = |index: usize| u32_at(&note.desc, 4 * index).map(u64::from);
     let by_elf = if elf_align >= PAGE_SIZE {
         elf_align

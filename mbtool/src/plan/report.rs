@@ -19,7 +19,7 @@ use super::boot::Sent;
 use crate::host::boot_facts::BootFacts;
 use crate::host::crash_notes::CrashInfo;
 use crate::host::xen::XenHost;
-use crate::host::{CrashRegion, LowMemory, MapEntry};
+use crate::host::{LowMemory, MapEntry, RawRange};
 use serde::{Serialize, Serializer};
 
 /// Incremented with every incompatible change of the document.
@@ -54,7 +54,7 @@ pub struct PlanReport {
     /// Contents of low memory.
     pub low_memory: LowMemory,
     /// Crash regions of the running kernel.
-    pub crash_regions: Vec<CrashRegion>,
+    pub crash_regions: Vec<RawRange>,
     /// The Xen that runs below a dom0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub xen: Option<XenHost>,

@@ -1,14 +1,12 @@
 //! Stops DMA of PCI devices.
 
 use super::{QuiesceStep, Undo, listed};
+use crate::abi::pci::{COMMAND, PciCommand, PciHeader};
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use zerocopy::{FromZeros, IntoBytes};
 
-/// Offset of the command register (PCI Local Bus 3.0, 6.1).
-const COMMAND: u64 = 4;
-/// Bus Master Enable in it.
-const MASTER: u16 = 1 << 2;
 /// Maximum number of functions.
 const LIMIT: usize = 65536;
 
@@ -50,25 +48,25 @@ pub(super) fn stop(root: &Path, undo: &mut Vec<Undo>) -> QuiesceStep {
 
 /// Clears the bit, and returns the register's old value; `None` if it was clear.
 fn clear(config: &Path) -> Result<Option<u16>, String> {
-    let mut header = [0; 16];
+    let mut header = PciHeader::new_zeroed();
     let file = OpenOptions::new().read(true).write(true).open(config);
     let file = file.map_err(|err| err.to_string())?;
-    file.read_exact_at(&mut header, 0)
+    file.read_exact_at(header.as_mut_bytes(), 0)
         .map_err(|err| err.to_string())?;
-    let vendor = u16::from_le_bytes([header[0], header[1]]);
-    let command = u16::from_le_bytes([header[4], header[5]]);
-    let (base, sub, kind) = (header[11], header[10], header[14] & 0x7f);
+    let command = PciCommand::from_bits_retain(header.command.get());
+    let (base, sub, kind) = (header.class, header.subclass, header.header_type & 0x7f);
     // a device that is powered off reads as all ones
-    let skip = vendor == 0xffff || kind != 0 || base == 6 || (base, sub) == (8, 6);
-    if skip || command & MASTER == 0 {
+    let skip = header.vendor == 0xffff || kind != 0 || base == 6 || (base, sub) == (8, 6);
+    if skip || !command.contains(PciCommand::BUS_MASTER) {
         return Ok(None);
     }
-    put(&file, command & !MASTER)?;
+    put(&file, command.difference(PciCommand::BUS_MASTER).bits())?;
     let mut now = [0; 2];
     file.read_exact_at(&mut now, COMMAND)
         .map_err(|err| err.to_string())?;
-    if u16::from_le_bytes(now) & MASTER == 0 {
-        Ok(Some(command))
+    let now = PciCommand::from_bits_retain(u16::from_le_bytes(now));
+    if !now.contains(PciCommand::BUS_MASTER) {
+        Ok(Some(command.bits()))
     } else {
         Err("the bit stays set: Xen or the device does not let dom0 clear it".to_owned())
     }

@@ -2,7 +2,7 @@
 
 use super::{messages, range};
 use handoff::addr::{FOUR_GIB, MIB};
-use mbtool::image::{ImageError, Reason};
+use mbtool::image::{ImageError, ImageErrorReason};
 use mbtool::plan::boot::linux::LinuxError;
 use mbtool::plan::boot::mb2_requests::RequestError;
 use mbtool::plan::boot::multiboot::MbiError;
@@ -117,7 +117,7 @@ fn plan() {
         }],
         Image: [PlanError::Image(ImageError {
             name: "xen".into(),
-            reason: Reason::EfiBootServices { offset: 0x110 },
+            reason: ImageErrorReason::EfiBootServices { offset: 0x110 },
         })],
         Mbi: [PlanError::Mbi(MbiError::EmptyModule { index: 1 })],
         Linux: [PlanError::Linux(LinuxError::Nul { at: 3 })],

@@ -11,7 +11,7 @@ use handoff::spec::Console;
 use images::payloads::{self, MB2_FIXED};
 use images::report::{MULTIBOOT2_MAGIC, PayloadReport, TagBody as Got};
 use images::{launch, payloads::REPORTING};
-use mbtool::host::{CrashRegion, FoundRsdp, Host, LowMemory, MapEntry, MemoryKind};
+use mbtool::host::{FoundRsdp, Host, LowMemory, MapEntry, MemoryKind, RawRange};
 use mbtool::image::Image;
 use mbtool::plan::sent::SentTagBody as Want;
 use mbtool::plan::{Bytes, Module, Plan, Request, plan};
@@ -313,7 +313,7 @@ fn an_image_outside_the_crash_region_is_moved_into_its_place() -> Result<()> {
         start: 0x1000_0000,
         end: 0x1400_0000,
     };
-    host.crash_regions = vec![CrashRegion {
+    host.crash_regions = vec![RawRange {
         start: region.start,
         end: region.end,
     }];

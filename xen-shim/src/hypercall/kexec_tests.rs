@@ -1,5 +1,5 @@
 use super::super::testing::{FakeHost, FakeXen, load_cases};
-use super::super::{Arch, LoadProblem, LoadSegment, Meaning, XenMachine};
+use super::super::{Arch, LoadProblem, Meaning, XenMachine, XenSegment};
 use super::*;
 use crate::fix::Fix;
 use handoff::addr::MIB;

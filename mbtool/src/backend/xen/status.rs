@@ -2,7 +2,7 @@
 
 use super::record::{LoadRecord, RecordedImage, RecordedSlot};
 use super::{Open, Xen, XenError, kind};
-use crate::host::xen::Run;
+use crate::host::RawRange;
 use serde::Serialize;
 use std::path::Path;
 use xen_shim::hypercall::{HypercallError, Kexec, KexecRange, XenMachine};
@@ -30,9 +30,9 @@ pub struct XenKexec {
     /// Free memory of Xen's heap in bytes; an image for `exec` is kept there.
     pub heap_free: Option<u64>,
     /// KEXEC_RANGE_MA_CRASH; empty if none is reserved.
-    pub crash_area: Option<Run>,
+    pub crash_area: Option<RawRange>,
     /// KEXEC_RANGE_MA_XEN: Xen's code and data.
-    pub image: Option<Run>,
+    pub image: Option<RawRange>,
     /// The image for `exec`.
     pub default: XenSlotStatus,
     /// The crash image.
@@ -86,7 +86,7 @@ impl XenKexec {
         let line = machine.command_line().ok();
         state.command_line = line.filter(|line| line != "<denied>");
         state.heap_free = machine.free_heap().map_err(&mut ok).ok().flatten();
-        let mut range = |what| kexec.range(what).map_err(&mut ok).ok().map(Run::from);
+        let mut range = |what| kexec.range(what).map_err(&mut ok).ok().map(RawRange::from);
         state.crash_area = range(KexecRange::Crash);
         state.image = range(KexecRange::Xen);
         for crash in [false, true] {

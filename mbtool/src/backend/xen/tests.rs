@@ -260,11 +260,8 @@ fn status_has_the_record_and_xens_status() {
     assert!(problems.is_empty(), "{problems:?}");
     assert_eq!(state.version.as_deref(), Some("4.17.7-fake"));
     assert_eq!(state.heap_free, Some(200 * MIB));
-    assert_eq!(
-        state.crash_area.unwrap().range(),
-        range(256 * MIB, 512 * MIB)
-    );
-    assert_eq!(state.image.unwrap().range(), FakeHost::default().image);
+    assert_eq!(state.crash_area, Some(range(256 * MIB, 512 * MIB).into()));
+    assert_eq!(state.image, Some(FakeHost::default().image.into()));
     assert_eq!(state.default.is_loaded(), Some(false));
     assert_eq!(state.default.describe(0), "not loaded by mbtool");
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::host::{CrashRegion, MapEntry, MemoryKind};
+use crate::host::{MapEntry, MemoryKind, RawRange};
 use crate::image::synth::bzimage;
 use crate::image::{As, Image};
 use crate::plan::Module;
@@ -21,7 +21,7 @@ fn host(regions: &[(u64, u64)]) -> Host {
         end,
         kind: MemoryKind::Ram,
     };
-    let region = |&(start, end): &(u64, u64)| CrashRegion {
+    let region = |&(start, end): &(u64, u64)| RawRange {
         start: start * MIB,
         end: end * MIB,
     };

@@ -1,7 +1,8 @@
 //! Requirements of a loader, as sentences.
 
 use super::{ConsoleRequest, FramebufferRequest, Image, InfoRequest};
-use crate::image::mb1::{MEMORY_INFO, VIDEO_MODE, VideoMode};
+use crate::abi::multiboot1::Mb1HeaderFlags;
+use crate::image::mb1::VideoMode;
 use crate::image::{Preference, Protocol};
 
 /// Returns a description of an information tag.
@@ -63,10 +64,10 @@ pub(super) fn sentences(image: &Image) -> Vec<String> {
         image.entry
     ));
     if let Protocol::Multiboot1(header) = &image.protocol {
-        if header.has(MEMORY_INFO) {
+        if header.has(Mb1HeaderFlags::MEMORY_INFO) {
             needs.push("boot information, required: memory sizes and memory map".into());
         }
-        if header.has(VIDEO_MODE) {
+        if header.has(Mb1HeaderFlags::VIDEO_MODE) {
             let mode = match header.video {
                 Some(VideoMode {
                     mode_type,

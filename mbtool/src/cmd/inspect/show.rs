@@ -2,8 +2,9 @@
 
 use super::needs::information_list;
 use super::{EntrySource, InspectReport, InspectedImage, NoteReport, TagReport};
+use crate::abi::boot_params::XLoadFlags;
 use crate::image::Format;
-use crate::image::linux::{Setup, XLF_5LEVEL, XLF_EFI_KEXEC};
+use crate::image::linux::Setup;
 use crate::image::sniff::FileKind;
 use std::fmt::{self, Display, Formatter};
 
@@ -104,8 +105,14 @@ fn setup(f: &mut Formatter<'_>, setup: &Setup) -> fmt::Result {
         line(f, "payload", payload)?;
     }
     let known = [
-        (XLF_EFI_KEXEC, "can take over EFI from another kernel"),
-        (XLF_5LEVEL, "supports five levels of page tables"),
+        (
+            XLoadFlags::EFI_KEXEC,
+            "can take over EFI from another kernel",
+        ),
+        (
+            XLoadFlags::FIVE_LEVEL,
+            "supports five levels of page tables",
+        ),
     ];
     let flags: Vec<&str> = known
         .iter()

@@ -1,10 +1,12 @@
 //! Rules that depend on the instruction, the error code and the registers.
 
 use super::{Answer, Facts, answer};
-use crate::decode::bits::{self, CR0_EM_TS, CR4_OSFXSR, CR4_OSXSAVE};
-use crate::decode::disasm::{self, Vector};
+use crate::decode::bits;
+use crate::decode::disasm::{self, VectorExtension};
 use handoff::dump::Mode;
 use iced_x86::Mnemonic;
+use x86_64::registers::control::{Cr0Flags, Cr4Flags};
+use x86_64::structures::idt::PageFaultErrorCode;
 
 pub(crate) fn ud2(facts: &Facts<'_>) -> Answer {
     if !facts.stops_itself() {
@@ -20,11 +22,14 @@ pub(crate) fn sse_off(facts: &Facts<'_>) -> Answer {
     let instruction = facts.instruction?;
     let dump = facts.dump();
     let vector = disasm::vector(&instruction)?;
-    let (cr0, cr4) = (dump.cr[0]?, dump.cr[3]?);
+    let cr0 = Cr0Flags::from_bits_retain(dump.cr[0]?);
+    let cr4 = Cr4Flags::from_bits_retain(dump.cr[3]?);
     let off = match () {
-        () if cr0 & 4 != 0 => "CR0.EM is set",
-        () if cr4 & CR4_OSFXSR == 0 => "CR4.OSFXSR is 0",
-        () if vector == Vector::Avx && cr4 & CR4_OSXSAVE == 0 => "CR4.OSXSAVE is 0",
+        () if cr0.contains(Cr0Flags::EMULATE_COPROCESSOR) => "CR0.EM is set",
+        () if !cr4.contains(Cr4Flags::OSFXSR) => "CR4.OSFXSR is 0",
+        () if vector == VectorExtension::Avx && !cr4.contains(Cr4Flags::OSXSAVE) => {
+            "CR4.OSXSAVE is 0"
+        }
         () => return None,
     };
     answer(
@@ -105,10 +110,10 @@ pub(crate) fn gp(_: &Facts<'_>) -> Answer {
 
 pub(crate) fn page_fault(facts: &Facts<'_>) -> Answer {
     let dump = facts.dump();
-    let code = dump.error??;
+    let code = PageFaultErrorCode::from_bits_retain(dump.error??);
     let cr2 = dump.cr[1]?;
     let at = facts.name(cr2);
-    if code & bits::PF_RESERVED != 0 {
+    if code.contains(PageFaultErrorCode::MALFORMED_TABLE) {
         return answer(
             format!(
                 "a page table entry on the way to {at} has a reserved bit set: damaged page tables"
@@ -116,23 +121,23 @@ pub(crate) fn page_fault(facts: &Facts<'_>) -> Answer {
             "something overwrote the tables at cr3, or NX is used without EFER.NXE",
         );
     }
-    if code & bits::PF_FETCH != 0 {
-        let what = if code & bits::PF_PRESENT == 0 {
-            "not mapped"
-        } else {
+    if code.contains(PageFaultErrorCode::INSTRUCTION_FETCH) {
+        let what = if code.contains(PageFaultErrorCode::PROTECTION_VIOLATION) {
             "not executable (NX)"
+        } else {
+            "not mapped"
         };
         return answer(
             format!("the program jumped to {at}, which is {what}"),
             "a wild jump, or code where only data was expected; the stack may hold the caller",
         );
     }
-    let verb = if code & bits::PF_WRITE != 0 {
+    let verb = if code.contains(PageFaultErrorCode::CAUSED_BY_WRITE) {
         "write to"
     } else {
         "read of"
     };
-    if code & bits::PF_PRESENT != 0 {
+    if code.contains(PageFaultErrorCode::PROTECTION_VIOLATION) {
         return answer(
             format!(
                 "a {verb} {at} that its page does not allow: read-only, or user and supervisor mixed"
@@ -153,11 +158,12 @@ pub(crate) fn page_fault(facts: &Facts<'_>) -> Answer {
 }
 
 pub(crate) fn no_unit(facts: &Facts<'_>) -> Answer {
-    let cr0 = facts.dump().cr[0]?;
+    let traps = Cr0Flags::EMULATE_COPROCESSOR | Cr0Flags::TASK_SWITCHED;
+    let cr0 = facts.dump().cr[0]? & traps.bits();
     answer(
         format!(
             "floating point or SSE while CR0 has {}",
-            bits::of("cr0", cr0 & CR0_EM_TS)?.join(" and ")
+            bits::of("cr0", cr0)?.join(" and ")
         ),
         "build early code without floating point, or clear EM and TS first",
     )

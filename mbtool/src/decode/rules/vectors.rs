@@ -3,6 +3,7 @@
 use super::exceptions;
 use super::{Answer, Facts, Rule, guard};
 use handoff::dump::vector_name;
+use x86_64::registers::debug::Dr6Flags;
 
 /// Returns the name of a vector.
 #[must_use]
@@ -55,12 +56,12 @@ fn debug(facts: &Facts<'_>) -> Answer {
     if guard(facts).is_some() {
         return None;
     }
-    match facts.found.dump.dr6? {
-        dr6 if dr6 & 15 != 0 => answer(
+    match Dr6Flags::from_bits_retain(facts.found.dump.dr6?) {
+        dr6 if dr6.intersects(Dr6Flags::TRAP) => answer(
             "a watchpoint or breakpoint of the debug registers",
             "rip is behind the instruction that hit a data watchpoint",
         ),
-        dr6 if dr6 & 1 << 14 != 0 => answer(
+        dr6 if dr6.contains(Dr6Flags::STEP) => answer(
             "single step: the trap flag was set",
             "code loaded flags with the trap flag set",
         ),

@@ -4,10 +4,13 @@
 //! generic address structure: ACPI 6.5, 5.2.3.2.
 
 use super::PciAddress;
+use crate::abi::spcr::{PreciseBaudRate, SpcrTable};
 use serde::{Deserialize, Serialize};
+use xen_shim::acpi::{self, TableHeader};
+use zerocopy::FromBytes;
 
 /// Minimum size in bytes: a table of revision 1, which has all needed fields.
-const MIN_LEN: usize = 80;
+const MIN_LEN: usize = size_of::<SpcrTable>();
 
 /// Contents of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,53 +81,50 @@ impl Spcr {
     /// The reason.
     pub fn parse(bytes: &[u8]) -> Result<Self, SpcrError> {
         let found = bytes.len();
-        if found < MIN_LEN {
+        let Ok((table, _)) = SpcrTable::ref_from_prefix(bytes) else {
             return Err(SpcrError::Short { found });
-        }
-        let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
-        let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|n| byte(at + n)));
-        let half = |at: usize| u16::from_le_bytes([byte(at), byte(at + 1)]);
-        let signature = [0, 1, 2, 3].map(byte);
+        };
+        let TableHeader {
+            signature,
+            length,
+            revision,
+            ..
+        } = table.header;
         if &signature != b"SPCR" {
             return Err(SpcrError::Signature(signature));
         }
-        let said = word(4);
-        let table = usize::try_from(said).ok();
-        let Some(table) = table
-            .filter(|len| *len >= MIN_LEN)
-            .and_then(|len| bytes.get(..len))
-        else {
+        let said = length.get();
+        let len = usize::try_from(said).ok().filter(|len| *len >= MIN_LEN);
+        let Some(whole) = len.and_then(|len| bytes.get(..len)) else {
             return Err(SpcrError::Length { said, found });
         };
-        let sum = table.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+        let sum = acpi::sum(whole);
         if sum != 0 {
             return Err(SpcrError::Checksum(sum));
         }
-        let precise = if byte(8) >= 4 && table.len() >= 84 {
-            word(80)
-        } else {
-            0
-        };
-        let baud = match (precise, byte(58)) {
+        let precise = whole.get(MIN_LEN..).filter(|_| revision >= 4);
+        let precise = precise.and_then(|rest| PreciseBaudRate::read_from_prefix(rest).ok());
+        let baud = match (precise.map_or(0, |(rate, _)| rate.get()), table.baud_rate) {
             (0, 3) => 9600,
             (0, 4) => 19_200,
             (0, 6) => 57_600,
             (0, 7) => 115_200,
             (precise, _) => precise,
         };
-        // 0xffff: not a PCI device
-        let pci = (half(64) != 0xffff && half(66) != 0xffff && half(66) != 0).then(|| PciAddress {
-            domain: byte(75).into(),
-            bus: byte(68),
-            device: byte(69) & 31,
-            function: byte(70) & 7,
+        let (device, vendor) = (table.pci_device.get(), table.pci_vendor.get());
+        let pci = (device != 0xffff && vendor != 0xffff && vendor != 0).then(|| PciAddress {
+            domain: table.pci_segment.into(),
+            bus: table.pci_bus,
+            device: table.pci_device_number & 31,
+            function: table.pci_function & 7,
         });
+        let base = table.base_address;
         Ok(Self {
-            interface: byte(36),
-            space: byte(40),
-            bit_width: byte(41),
-            access: byte(43),
-            address: u64::from(word(48)) << 32 | u64::from(word(44)),
+            interface: table.interface_type,
+            space: base.space,
+            bit_width: base.bit_width,
+            access: base.access_size,
+            address: base.address.get(),
             baud,
             pci,
         })

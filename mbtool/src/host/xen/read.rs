@@ -1,7 +1,7 @@
 //! Reads the machine from Xen, in its control domain.
 
-use super::{Run, XenHost, bounded};
-use crate::host::{CrashRegion, MapEntry, MemoryKind, low_memory};
+use super::{XenHost, bounded};
+use crate::host::{MapEntry, MemoryKind, RawRange, low_memory};
 use handoff::addr::PhysRange;
 use std::io;
 use xen_shim::hypercall::{
@@ -17,7 +17,7 @@ pub struct Told {
     /// The machine's memory map, neither sorted nor merged.
     pub memory_map: Vec<MapEntry>,
     /// The crash area.
-    pub crash_regions: Vec<CrashRegion>,
+    pub crash_regions: Vec<RawRange>,
     /// Other facts.
     pub xen: XenHost,
 }
@@ -32,7 +32,7 @@ pub fn read(transport: &dyn Transport, warnings: &mut Vec<String>) -> Result<Tol
     let (machine, kexec) = (XenMachine::new(transport), Kexec::new(transport));
     let memory_map: Vec<MapEntry> = machine.memory_map()?.iter().map(entry).collect();
     let crash = kexec.range(KexecRange::Crash)?;
-    let crash_regions: Vec<CrashRegion> = (!crash.is_empty())
+    let crash_regions: Vec<RawRange> = (!crash.is_empty())
         .then_some(crash.into())
         .into_iter()
         .collect();
@@ -62,7 +62,7 @@ pub fn read(transport: &dyn Transport, warnings: &mut Vec<String>) -> Result<Tol
     });
     let optional = |range| {
         let range: PhysRange = kexec.range(range).ok()?;
-        (!range.is_empty()).then(|| Run::from(range))
+        (!range.is_empty()).then(|| RawRange::from(range))
     };
     let (vmcoreinfo, image) = (optional(KexecRange::Vmcoreinfo), optional(KexecRange::Xen));
     let normal = crate::host::map::normalise(&memory_map).unwrap_or_default();
@@ -83,7 +83,7 @@ pub fn read(transport: &dyn Transport, warnings: &mut Vec<String>) -> Result<Tol
 }
 
 /// The notes of CPU 0, 1, ... up to the last; empty without a crash area.
-fn cpu_notes(kexec: &Kexec<'_>) -> Result<Vec<Run>, HypercallError> {
+fn cpu_notes(kexec: &Kexec<'_>) -> Result<Vec<RawRange>, HypercallError> {
     let mut notes = Vec::new();
     for cpu in 0..MAX_CPUS {
         match kexec.range(KexecRange::Cpu(cpu)) {
@@ -155,7 +155,7 @@ mod tests {
         } = told;
         assert_eq!(
             crash_regions,
-            [CrashRegion {
+            [RawRange {
                 start: 256 * MIB,
                 end: 512 * MIB
             }]

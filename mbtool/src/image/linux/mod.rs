@@ -15,22 +15,9 @@ pub(super) use bzimage::layout;
 pub(super) use setup::{is_bzimage, packed};
 pub(super) use vmlinux::{is_vmlinux, layout as vmlinux_layout};
 
-use serde::Serialize;
+use crate::abi::boot_params::{SetupHeader, XLoadFlags};
+use serde::{Serialize, Serializer};
 
-/// Offset of `struct setup_header` in a boot sector and in `boot_params`.
-pub const HEADER: usize = 0x1f1;
-/// End of the setup header in `boot_params`.
-pub const HEADER_END: usize = 0x290;
-/// `xloadflags` bit 0: has a 64-bit entry point 0x200 bytes into its
-/// protected-mode part.
-pub const XLF_KERNEL_64: u16 = 1;
-/// `xloadflags` bit 1: kernel, `boot_params` and initrd may be loaded above 4
-/// GiB.
-pub const XLF_ANYWHERE: u16 = 1 << 1;
-/// `xloadflags` bit 4: supports EFI runtime services after kexec (`SETUP_EFI`).
-pub const XLF_EFI_KEXEC: u16 = 1 << 4;
-/// `xloadflags` bit 5: supports entry with 5-level page tables.
-pub const XLF_5LEVEL: u16 = 1 << 5;
 /// Maximum length of the command line that every kernel accepts, without the
 /// NUL (`COMMAND_LINE_SIZE` of x86). Used for a vmlinux, which has no setup
 /// header.
@@ -72,12 +59,17 @@ pub struct Setup {
     /// Highest address of the initrd's last byte.
     pub initrd_addr_max: u32,
     /// `xloadflags`.
-    pub xloadflags: u16,
+    #[serde(serialize_with = "bits")]
+    pub xloadflags: XLoadFlags,
     /// Location of the compressed kernel in the protected-mode part.
     pub payload: Option<Payload>,
-    /// Setup header to copy into `boot_params`, from [`HEADER`].
+    /// The setup header as `boot_params` takes it; zeros for a vmlinux.
     #[serde(skip)]
-    pub header: Vec<u8>,
+    pub header: Box<SetupHeader>,
+}
+
+fn bits<S: Serializer>(flags: &XLoadFlags, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(flags.bits())
 }
 
 /// A part of a bzImage.
@@ -104,8 +96,8 @@ impl Setup {
 
     /// True when all bits of `flag` are set in `xloadflags`.
     #[must_use]
-    pub const fn can(&self, flag: u16) -> bool {
-        self.xloadflags & flag == flag
+    pub const fn can(&self, flag: XLoadFlags) -> bool {
+        self.xloadflags.contains(flag)
     }
 
     /// Returns the upper bound (exclusive) of the initrd's address. A kernel
@@ -113,7 +105,7 @@ impl Setup {
     /// `initrd_addr_max` is.
     #[must_use]
     pub fn initrd_end(&self) -> u64 {
-        if self.can(XLF_ANYWHERE) {
+        if self.can(XLoadFlags::CAN_BE_LOADED_ABOVE_4G) {
             return u64::MAX;
         }
         u64::from(self.initrd_addr_max) + 1

@@ -1,16 +1,15 @@
 //! The setup header of a bzImage. All fields are untrusted input.
 
-use super::super::bytes::{len, slice, u16_at, u32_at, u64_at};
+use super::super::bytes::{len, slice, u16_at};
 use super::super::error::ImageErrorReason;
-use super::{HEADER, HEADER_END, OLDEST, Payload, Setup, XLF_KERNEL_64};
+use super::{OLDEST, Payload, Setup};
+use crate::abi::boot_params::{BOOT_FLAG, HDRS, LoadFlags, SetupHeader, XLoadFlags};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE};
 
 /// Sector size in bytes.
 const SECTOR: u64 = 512;
 /// End of the header of protocol 2.12, as read by this parser.
 const READ_TO: usize = 0x264;
-/// `loadflags` bit 0: the protected-mode part is loaded at or above 1 MiB.
-const LOADED_HIGH: u8 = 1;
 /// Maximum accepted length of the version string, in bytes.
 const VERSION_BYTES: usize = 512;
 /// Maximum accepted alignment: no kernel needs more, and few addresses would
@@ -20,7 +19,7 @@ const MAX_ALIGNMENT: u32 = 1 << 30;
 /// True for a bzImage (or an older zImage): "HdrS" at 0x202 and the boot
 /// sector's signature.
 pub(in crate::image) fn is_bzimage(file: &[u8]) -> bool {
-    file.get(0x202..0x206) == Some(b"HdrS") && u16_at(file, 0x1fe) == Some(0xaa55)
+    file.get(0x202..0x206) == Some(&HDRS) && u16_at(file, 0x1fe) == Some(BOOT_FLAG)
 }
 
 fn refuse<T>(text: impl Into<String>) -> Result<T, ImageErrorReason> {
@@ -39,8 +38,15 @@ pub(super) fn parse<'a>(
              bzImage (vmlinuz) or an ELF vmlinux",
         );
     }
-    let field = Fields(file);
-    let version = field.u16(0x206)?;
+    if file.len() < READ_TO {
+        return refuse(format!(
+            "has {:#x} bytes, too few for its setup header, which ends at {READ_TO:#x}: the file \
+             is cut short",
+            file.len()
+        ));
+    }
+    let header = SetupHeader::of_file(file);
+    let version = header.version.get();
     if version < OLDEST {
         return refuse(format!(
             "speaks Linux boot protocol {}.{:02}, it needs 2.12 (Linux 3.8) for the 64-bit entry: \
@@ -50,8 +56,8 @@ pub(super) fn parse<'a>(
         ));
     }
     // a jump over the header; its operand gives the end of the header
-    let (jump, operand) = (field.u8(0x200)?, field.u8(0x201)?);
-    let end = 0x202 + usize::from(operand);
+    let [jump, operand] = header.jump;
+    let end = header.end();
     if jump != 0xeb || end < READ_TO {
         return refuse(format!(
             "its setup header ends at {end:#x} (bytes at 0x200: {jump:#04x} {operand:#04x}), \
@@ -60,41 +66,41 @@ pub(super) fn parse<'a>(
             version & 0xff
         ));
     }
-    if field.u8(0x211)? & LOADED_HIGH == 0 {
+    let loadflags = LoadFlags::from_bits_retain(header.loadflags);
+    if !loadflags.contains(LoadFlags::LOADED_HIGH) {
         return refuse("is a zImage (loadflags bit 0 is clear): build a bzImage");
     }
-    let xloadflags = field.u16(0x236)?;
-    if xloadflags & XLF_KERNEL_64 == 0 {
+    let xloadflags = XLoadFlags::from_bits_retain(header.xloadflags.get());
+    if !xloadflags.contains(XLoadFlags::KERNEL_64) {
         return refuse(format!(
             "has no 64-bit entry point (xloadflags {xloadflags:#06x}, bit 0 is clear): give an \
              x86-64 kernel; 32-bit kernels are not started by this version"
         ));
     }
-    let (setup_sects, system_bytes) = (field.u8(0x1f1)?, u64::from(field.u32(0x1f4)?) * 16);
     let setup = Setup {
-        kernel_version: version_string(file, warnings),
+        kernel_version: version_string(file, header.kernel_version.get(), warnings),
         version,
         bzimage: true,
-        setup_sects: if setup_sects == 0 { 4 } else { setup_sects },
-        system_bytes,
-        alignment: field.u32(0x230)?,
-        min_alignment: 1_u32.checked_shl(field.u8(0x235)?.into()).unwrap_or(0),
-        relocatable: field.u8(0x234)? != 0,
-        pref_address: field.u64(0x258)?,
-        init_size: field.u32(0x260)?,
-        cmdline_size: field.u32(0x238)?,
-        initrd_addr_max: field.u32(0x22c)?,
+        setup_sects: match header.setup_sects {
+            0 => 4,
+            sectors => sectors,
+        },
+        system_bytes: u64::from(header.syssize.get()) * 16,
+        alignment: header.kernel_alignment.get(),
+        min_alignment: 1_u32.checked_shl(header.min_alignment.into()).unwrap_or(0),
+        relocatable: header.relocatable_kernel != 0,
+        pref_address: header.pref_address.get(),
+        init_size: header.init_size.get(),
+        cmdline_size: header.cmdline_size.get(),
+        initrd_addr_max: header.initrd_addr_max.get(),
         xloadflags,
         payload: None,
-        header: file
-            .get(HEADER..end.min(HEADER_END))
-            .unwrap_or_default()
-            .to_vec(),
+        header: Box::new(header),
     };
     let system = system(file, &setup)?;
     check(&setup, len(system))?;
     let setup = Setup {
-        payload: payload(&field, system, warnings)?,
+        payload: payload(&setup.header, system, warnings),
         ..setup
     };
     Ok((setup, system))
@@ -181,17 +187,13 @@ fn check(setup: &Setup, system: u64) -> Result<(), ImageErrorReason> {
 
 /// Returns the location of the compressed kernel. It is for display only, so an
 /// invalid one is a warning.
-fn payload(
-    field: &Fields<'_>,
-    system: &[u8],
-    warnings: &mut Vec<String>,
-) -> Result<Option<Payload>, ImageErrorReason> {
+fn payload(header: &SetupHeader, system: &[u8], warnings: &mut Vec<String>) -> Option<Payload> {
     let payload = Payload {
-        offset: field.u32(0x248)?,
-        length: field.u32(0x24c)?,
+        offset: header.payload_offset.get(),
+        length: header.payload_length.get(),
     };
     if payload.length == 0 {
-        return Ok(None);
+        return None;
     }
     let (offset, length) = (payload.offset.into(), payload.length.into());
     if slice(system, offset, length).is_none() {
@@ -200,14 +202,14 @@ fn payload(
              protected-mode part: it will not unpack",
             system.len()
         ));
-        return Ok(None);
+        return None;
     }
-    Ok(Some(payload))
+    Some(payload)
 }
 
 /// The NUL-terminated version string in the setup code.
-fn version_string(file: &[u8], warnings: &mut Vec<String>) -> Option<String> {
-    let at = usize::from(u16_at(file, 0x20e)?);
+fn version_string(file: &[u8], at: u16, warnings: &mut Vec<String>) -> Option<String> {
+    let at = usize::from(at);
     if at == 0 {
         return None;
     }
@@ -223,35 +225,4 @@ fn version_string(file: &[u8], warnings: &mut Vec<String>) -> Option<String> {
         return None;
     }
     Some(String::from_utf8_lossy(text).into_owned())
-}
-
-/// Bounds-checked reads of fields.
-struct Fields<'a>(&'a [u8]);
-
-impl Fields<'_> {
-    fn there<T>(&self, at: usize, value: Option<T>) -> Result<T, ImageErrorReason> {
-        value.ok_or_else(|| {
-            ImageErrorReason::Linux(format!(
-                "has {:#x} bytes, too few for the setup header's field at {at:#x}: the file is cut \
-                 short",
-                self.0.len()
-            ))
-        })
-    }
-
-    fn u8(&self, at: usize) -> Result<u8, ImageErrorReason> {
-        self.there(at, self.0.get(at).copied())
-    }
-
-    fn u16(&self, at: usize) -> Result<u16, ImageErrorReason> {
-        self.there(at, u16_at(self.0, at))
-    }
-
-    fn u32(&self, at: usize) -> Result<u32, ImageErrorReason> {
-        self.there(at, u32_at(self.0, at))
-    }
-
-    fn u64(&self, at: usize) -> Result<u64, ImageErrorReason> {
-        self.there(at, u64_at(self.0, at))
-    }
 }

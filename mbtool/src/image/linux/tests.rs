@@ -5,7 +5,9 @@ use super::super::sniff::{FileKind, kind};
 use super::super::synth::{ElfBuilder, SynthSegment, bzimage};
 use super::super::{As, Format, Image, ImageError, Preference, Protocol};
 use super::*;
+use crate::abi::boot_params::{HEADER, HEADER_END};
 use proptest::prelude::*;
+use zerocopy::IntoBytes;
 
 fn parse(bytes: &[u8]) -> Result<Image, ImageErrorReason> {
     Image::parse_as(bytes, "vmlinuz", As::Linux).map_err(|error: ImageError| error.reason)
@@ -83,7 +85,9 @@ fn a_bzimage_is_one_segment_of_init_size_bytes() {
     let payload = setup.payload.unwrap();
     assert_eq!((payload.offset, payload.length), (0x300, 0x1000));
     // the rest of the header is unchanged
-    assert_eq!(setup.header, file[HEADER..0x26c]);
+    let header = setup.header.as_bytes();
+    assert_eq!(header[..0x26c - HEADER], file[HEADER..0x26c]);
+    assert!(header[0x26c - HEADER..].iter().all(|byte| *byte == 0));
     assert!(image.warnings.is_empty(), "{:?}", image.warnings);
     // all segments move together
     let placed = image.at(0x7000_0000).unwrap();
@@ -104,10 +108,8 @@ fn a_bzimage_that_is_not_relocatable_is_not_moved() {
 fn a_header_longer_than_its_field_in_boot_params_is_truncated() {
     let mut file = bzimage();
     file[0x201] = 0xff;
-    assert_eq!(
-        setup(&parse(&file).unwrap()).header.len(),
-        HEADER_END - HEADER
-    );
+    let image = parse(&file).unwrap();
+    assert_eq!(setup(&image).header.as_bytes(), &file[HEADER..HEADER_END]);
 }
 
 #[test]
@@ -129,10 +131,7 @@ fn unbootable_bzimages_are_refused_with_the_reason() {
         ),
         (with(0x1f4, &[0, 0, 1, 0]), "the file is cut short"),
         (bzimage()[..0x1800].to_vec(), "the file is cut short"),
-        (
-            bzimage()[..0x250].to_vec(),
-            "too few for the setup header's field",
-        ),
+        (bzimage()[..0x250].to_vec(), "too few for its setup header"),
         (with(0x230, &[3, 0, 0, 0]), "kernel_alignment 0x3 "),
         (with(0x230, &[0; 4]), "kernel_alignment 0x0 "),
         (with(0x260, &[0, 0x10, 0, 0]), "init_size 0x1000 is less"),
@@ -177,7 +176,7 @@ fn a_vmlinux_moves_in_steps_of_2_mib() {
         Some("6.1.0-50-amd64"),
         "not the format string"
     );
-    assert!(!setup.bzimage && setup.header.is_empty());
+    assert!(!setup.bzimage && setup.header.version == 0);
     assert!(image.warnings.is_empty(), "{:?}", image.warnings);
     assert_eq!(image.at(0x4000_0000).unwrap().entry, 0x4000_0040);
 }
@@ -225,7 +224,6 @@ fn check(bytes: &[u8], image: &Image) {
         assert!(segment.data.len() as u64 <= segment.range.len());
     }
     let setup = setup(image);
-    assert!(setup.header.len() <= HEADER_END - HEADER);
     assert!(!setup.bzimage || image.span.end <= 1 << 32);
     if let Some(tag) = image.requirements.relocatable {
         assert!(tag.align.is_power_of_two() && tag.min.is_multiple_of(tag.align));

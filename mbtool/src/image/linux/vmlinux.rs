@@ -7,11 +7,13 @@
 
 use super::super::error::ImageErrorReason;
 use super::super::{Preference, Relocatable, elf};
-use super::{CMDLINE_SIZE, Setup, VMLINUX_PROTOCOL, XLF_5LEVEL, XLF_EFI_KEXEC, XLF_KERNEL_64};
+use super::{CMDLINE_SIZE, Setup, VMLINUX_PROTOCOL};
+use crate::abi::boot_params::{SetupHeader, XLoadFlags};
 use crate::image::layout::Layout;
 use ::elf::abi::EM_X86_64;
 use ::elf::file::Class;
 use handoff::addr::MIB;
+use zerocopy::FromZeros;
 
 /// Alignment of the difference between physical load address and link address.
 const STEP: u64 = 2 * MIB;
@@ -68,9 +70,9 @@ pub(in crate::image) fn layout(
         init_size: u32::try_from(size).unwrap_or(u32::MAX),
         cmdline_size: CMDLINE_SIZE,
         initrd_addr_max: u32::MAX,
-        xloadflags: XLF_KERNEL_64 | XLF_EFI_KEXEC | XLF_5LEVEL,
+        xloadflags: XLoadFlags::KERNEL_64 | XLoadFlags::EFI_KEXEC | XLoadFlags::FIVE_LEVEL,
         payload: None,
-        header: Vec::new(),
+        header: Box::new(SetupHeader::new_zeroed()),
     };
     Ok((layout, setup, relocatable))
 }

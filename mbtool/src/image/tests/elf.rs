@@ -38,7 +38,7 @@ fn an_image_like_xen_loads_by_its_program_header() {
     let build_id: Vec<u8> = (1..=20).collect();
     assert_eq!(
         image.notes,
-        [Note {
+        [ElfNote {
             name: "GNU".into(),
             kind: 3,
             desc: build_id
@@ -173,7 +173,7 @@ fn overlapping_file_bytes_must_agree() {
         SynthSegment::load(0x10_1000, vec![1], 0),
         SynthSegment::load(0x10_0100, other, 0),
     ]);
-    let expected = Reason::Conflict {
+    let expected = ImageErrorReason::Conflict {
         first: 0,
         second: 2,
         addr: 0x10_0120,
@@ -446,7 +446,7 @@ fn broken_notes_are_a_warning() {
     let image = parse(&elf32(vec![note([good, huge].concat()), note(vec![1])])).unwrap();
     assert_eq!(
         image.notes,
-        [Note {
+        [ElfNote {
             name: "Xen".into(),
             kind: 6,
             desc: vec![1, 2, 3, 4]

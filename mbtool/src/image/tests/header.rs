@@ -86,7 +86,7 @@ fn another_architecture_is_named() {
         arch: 4,
         ..HeaderBuilder::new()
     });
-    let expected = |arch, name| Reason::Architecture {
+    let expected = |arch, name| ImageErrorReason::Architecture {
         offset: 0,
         arch,
         name,

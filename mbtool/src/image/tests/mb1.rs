@@ -48,7 +48,7 @@ fn elf32_is_loaded_by_its_program_headers() {
     assert!(image.warnings.is_empty(), "{:?}", image.warnings);
     let header = header(&image);
     assert_eq!(
-        (header.flags, header.address, header.video),
+        (header.flags.bits(), header.address, header.video),
         (3, None, None)
     );
     assert!(!mb1(&elf32(2)).unwrap().requirements.module_align);

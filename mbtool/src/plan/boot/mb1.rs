@@ -9,39 +9,13 @@
 use super::multiboot::{self, MbiError, MultibootInputs};
 use super::record::{Reader, Writer};
 use super::sent::SentMapEntry;
+use crate::abi::multiboot1::{Mb1Info, Mb1InfoFlags, Mb1MapEntry, Mb1Module};
 use crate::plan::hex::Hex;
 use serde::Serialize;
+use zerocopy::{FromZeros, IntoBytes};
 
 /// Value of EAX at entry (section 3.2).
 pub const MAGIC: u32 = 0x2bad_b002;
-
-/// Size of the structure in bytes, framebuffer fields included.
-const FIXED: usize = 120;
-/// Size of a module entry in bytes.
-const MODULE: usize = 16;
-/// Size of a memory map entry in bytes, with its size field.
-const AREA: usize = 24;
-// bits of the flags field
-const MEMORY: u32 = 1 << 0;
-const CMDLINE: u32 = 1 << 2;
-const MODULES: u32 = 1 << 3;
-const ELF_SECTIONS: u32 = 1 << 5;
-const MAP: u32 = 1 << 6;
-const LOADER: u32 = 1 << 9;
-// field offsets
-const FLAGS: usize = 0;
-const MEM_LOWER: usize = 4;
-const MEM_UPPER: usize = 8;
-const CMDLINE_ADDR: usize = 16;
-const MODS_COUNT: usize = 20;
-const MODS_ADDR: usize = 24;
-const SHDR_NUM: usize = 28;
-const SHDR_SIZE: usize = 32;
-const SHDR_ADDR: usize = 36;
-const SHDR_SHNDX: usize = 40;
-const MMAP_LENGTH: usize = 44;
-const MMAP_ADDR: usize = 48;
-const LOADER_ADDR: usize = 64;
 
 /// Builds the information for the page-aligned address `addr`. Its size does not
 /// depend on any address.
@@ -52,55 +26,59 @@ const LOADER_ADDR: usize = 64;
 /// address needs more than 32 bits.
 pub fn build(parts: &MultibootInputs<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
     multiboot::no_nul("the command line", parts.cmdline)?;
-    let mut info = Writer::new(addr, FIXED);
-    let mut flags = MEMORY | CMDLINE | MAP | LOADER;
-    info.set32(MEM_LOWER, parts.mem_lower);
-    info.set32(MEM_UPPER, parts.mem_upper);
+    let mut info = Writer::new(addr, size_of::<Mb1Info>());
+    let mut head = Mb1Info::new_zeroed();
+    let mut flags =
+        Mb1InfoFlags::MEMORY | Mb1InfoFlags::CMDLINE | Mb1InfoFlags::MAP | Mb1InfoFlags::LOADER;
+    head.mem_lower.set(parts.mem_lower);
+    head.mem_upper.set(parts.mem_upper);
 
-    let table = info.append(&vec![0; MODULE * parts.modules.len()]);
+    let size = size_of::<Mb1Module>();
+    let table = info.append(&vec![0; size * parts.modules.len()]);
     for (index, &(range, text)) in parts.modules.iter().enumerate() {
         multiboot::no_nul(format!("the string of module {index}"), text)?;
         let (start, end) = multiboot::low_module(index, range)?;
-        let at = table + MODULE * index;
-        info.set32(at, start);
-        info.set32(at + 4, end);
-        let text = info.string(text);
-        info.set32(at + 8, low(text)?);
+        let module = Mb1Module {
+            start: start.into(),
+            end: end.into(),
+            cmdline: low(info.string(text))?.into(),
+            reserved: 0.into(),
+        };
+        info.put(table + size * index, &module);
     }
     if !parts.modules.is_empty() {
-        flags |= MODULES;
-        info.set32(MODS_COUNT, parts.modules.len() as u32);
-        let table = low(info.address(table))?;
-        info.set32(MODS_ADDR, table);
+        flags |= Mb1InfoFlags::MODULES;
+        head.mods_count.set(parts.modules.len() as u32);
+        head.mods_addr.set(low(info.address(table))?);
     }
 
-    let map = info.append(&vec![0; AREA * parts.areas.len()]);
-    for (index, (range, kind)) in parts.areas.iter().enumerate() {
-        let at = map + AREA * index;
-        // the size field excludes itself
-        info.set32(at, AREA as u32 - 4);
-        info.set64(at + 4, range.start);
-        info.set64(at + 12, range.len());
-        info.set32(at + 20, *kind);
-    }
-    info.set32(MMAP_LENGTH, (AREA * parts.areas.len()) as u32);
-    let map = low(info.address(map))?;
-    info.set32(MMAP_ADDR, map);
+    let map: Vec<Mb1MapEntry> = parts
+        .areas
+        .iter()
+        .map(|(range, kind)| Mb1MapEntry {
+            // the size field excludes itself
+            size: (size_of::<Mb1MapEntry>() as u32 - 4).into(),
+            base: range.start.into(),
+            length: range.len().into(),
+            kind: (*kind).into(),
+        })
+        .collect();
+    let at = info.append(map.as_bytes());
+    head.mmap_length.set(map.as_bytes().len() as u32);
+    head.mmap_addr.set(low(info.address(at))?);
 
     if let Some((sections, delta)) = parts.sections {
-        flags |= ELF_SECTIONS;
+        flags |= Mb1InfoFlags::ELF_SECTIONS;
         let table = info.append(&multiboot::moved(sections, delta));
-        info.set32(SHDR_NUM, sections.num);
-        info.set32(SHDR_SIZE, sections.entsize);
-        let table = low(info.address(table))?;
-        info.set32(SHDR_ADDR, table);
-        info.set32(SHDR_SHNDX, sections.shndx);
+        head.elf_num.set(sections.num);
+        head.elf_size.set(sections.entsize);
+        head.elf_addr.set(low(info.address(table))?);
+        head.elf_shndx.set(sections.shndx);
     }
-    let cmdline = info.string(parts.cmdline);
-    info.set32(CMDLINE_ADDR, low(cmdline)?);
-    let loader = info.string(parts.loader);
-    info.set32(LOADER_ADDR, low(loader)?);
-    info.set32(FLAGS, flags);
+    head.cmdline.set(low(info.string(parts.cmdline))?);
+    head.boot_loader_name.set(low(info.string(parts.loader))?);
+    head.flags.set(flags.bits());
+    info.put(0, &head);
     Ok(info.finish())
 }
 
@@ -159,38 +137,41 @@ pub struct SentSections {
 #[must_use]
 pub fn decode(bytes: &[u8], addr: u64) -> SentMb1Info {
     let info = Reader { base: addr, bytes };
-    let field = |at| u64::from(info.word(at));
-    let modules = info.offset(field(MODS_ADDR));
-    let map = info.offset(field(MMAP_ADDR));
-    let flags = info.word(FLAGS);
+    let head: Mb1Info = info.get(0);
+    let flags = Mb1InfoFlags::from_bits_retain(head.flags.get());
+    let table = |addr: u32| info.offset(addr.into());
+    let (modules, map) = (table(head.mods_addr.get()), table(head.mmap_addr.get()));
     SentMb1Info {
-        flags: Hex(flags.into()),
-        mem_lower: info.word(MEM_LOWER),
-        mem_upper: info.word(MEM_UPPER),
-        cmdline: info.string(field(CMDLINE_ADDR)),
-        modules: (0..info.word(MODS_COUNT) as usize)
-            .map(|index| modules + MODULE * index)
-            .map(|at| SentModule {
-                start: Hex(field(at)),
-                end: Hex(field(at + 4)),
-                cmdline: info.string(field(at + 8)),
+        flags: Hex(flags.bits().into()),
+        mem_lower: head.mem_lower.get(),
+        mem_upper: head.mem_upper.get(),
+        cmdline: info.string(head.cmdline.get().into()),
+        modules: (0..head.mods_count.get() as usize)
+            .map(|index| info.get(modules + size_of::<Mb1Module>() * index))
+            .map(|module: Mb1Module| SentModule {
+                start: Hex(module.start.get().into()),
+                end: Hex(module.end.get().into()),
+                cmdline: info.string(module.cmdline.get().into()),
             })
             .collect(),
-        elf_sections: (flags & ELF_SECTIONS != 0).then(|| SentSections {
-            num: info.word(SHDR_NUM),
-            size: info.word(SHDR_SIZE),
-            addr: Hex(field(SHDR_ADDR)),
-            shndx: info.word(SHDR_SHNDX),
-        }),
-        mmap: (0..info.word(MMAP_LENGTH) as usize)
-            .step_by(AREA)
-            .map(|at| SentMapEntry {
-                base: Hex(info.long(map + at + 4)),
-                length: info.long(map + at + 12),
-                kind: info.word(map + at + 20),
+        elf_sections: flags
+            .contains(Mb1InfoFlags::ELF_SECTIONS)
+            .then(|| SentSections {
+                num: head.elf_num.get(),
+                size: head.elf_size.get(),
+                addr: Hex(head.elf_addr.get().into()),
+                shndx: head.elf_shndx.get(),
+            }),
+        mmap: (0..head.mmap_length.get() as usize)
+            .step_by(size_of::<Mb1MapEntry>())
+            .map(|at| info.get(map + at))
+            .map(|entry: Mb1MapEntry| SentMapEntry {
+                base: Hex(entry.base.get()),
+                length: entry.length.get(),
+                kind: entry.kind.get(),
             })
             .collect(),
-        boot_loader_name: info.string(field(LOADER_ADDR)),
+        boot_loader_name: info.string(head.boot_loader_name.get().into()),
     }
 }
 

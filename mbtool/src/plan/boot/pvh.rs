@@ -11,29 +11,11 @@ use super::sent::SentMapEntry;
 use crate::plan::hex::Hex;
 use handoff::addr::PhysRange;
 use serde::Serialize;
+use xen_shim::start_info::{MAGIC, MemmapEntry, ModuleEntry, StartInfo, VERSION};
+use zerocopy::{FromZeros, IntoBytes};
 
-/// Value of the first field.
-pub const MAGIC: u32 = 0x336e_c578;
 /// Linux's entry code maps memory up to here before it reads the structure.
 pub const LIMIT: u64 = 1 << 30;
-/// Version 1 has the memory map.
-const VERSION: u32 = 1;
-/// Size of the structure in bytes.
-const FIXED: usize = 56;
-/// Size of a module entry in bytes.
-const MODULE: usize = 32;
-/// Size of a memory map entry in bytes.
-const AREA: usize = 24;
-// field offsets
-const VERSION_AT: usize = 4;
-const FLAGS: usize = 8;
-const MODULES: usize = 12;
-const MODLIST: usize = 16;
-const CMDLINE: usize = 24;
-const RSDP: usize = 32;
-const MEMMAP: usize = 40;
-const MEMMAP_ENTRIES: usize = 48;
-
 /// Input of [`build`].
 #[derive(Clone, Debug)]
 pub struct PvhInputs<'a> {
@@ -55,37 +37,47 @@ pub struct PvhInputs<'a> {
 /// When a string has a NUL byte, or a module is empty or ends above 4 GiB.
 pub fn build(parts: &PvhInputs<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
     multiboot::no_nul("the command line", parts.cmdline)?;
-    let mut info = Writer::new(addr, FIXED);
-    info.set32(0, MAGIC);
-    info.set32(VERSION_AT, VERSION);
+    let mut info = Writer::new(addr, size_of::<StartInfo>());
+    let mut head = StartInfo {
+        magic: MAGIC,
+        version: VERSION,
+        ..StartInfo::new_zeroed()
+    };
 
-    let table = info.append(&vec![0; MODULE * parts.modules.len()]);
+    let size = size_of::<ModuleEntry>();
+    let table = info.append(&vec![0; size * parts.modules.len()]);
     for (index, &(range, text)) in parts.modules.iter().enumerate() {
         multiboot::no_nul(format!("the string of module {index}"), text)?;
         multiboot::low_module(index, range)?;
-        let at = table + MODULE * index;
-        info.set64(at, range.start);
-        info.set64(at + 8, range.len());
-        let text = info.string(text);
-        info.set64(at + 16, text);
+        let module = ModuleEntry {
+            start: range.start,
+            len: range.len(),
+            cmdline: info.string(text),
+            reserved: 0,
+        };
+        info.put(table + size * index, &module);
     }
     if !parts.modules.is_empty() {
-        info.set32(MODULES, parts.modules.len() as u32);
-        info.set64(MODLIST, info.address(table));
+        head.module_count = parts.modules.len() as u32;
+        head.modules = info.address(table);
     }
 
-    let map = info.append(&vec![0; AREA * parts.areas.len()]);
-    for (index, (range, kind)) in parts.areas.iter().enumerate() {
-        let at = map + AREA * index;
-        info.set64(at, range.start);
-        info.set64(at + 8, range.len());
-        info.set32(at + 16, *kind);
-    }
-    info.set64(MEMMAP, info.address(map));
-    info.set32(MEMMAP_ENTRIES, parts.areas.len() as u32);
-    let cmdline = info.string(parts.cmdline);
-    info.set64(CMDLINE, cmdline);
-    info.set64(RSDP, parts.rsdp);
+    let map: Vec<MemmapEntry> = parts
+        .areas
+        .iter()
+        .map(|(range, kind)| MemmapEntry {
+            start: range.start,
+            len: range.len(),
+            kind: *kind,
+            reserved: 0,
+        })
+        .collect();
+    let at = info.append(map.as_bytes());
+    head.memmap = info.address(at);
+    head.memmap_count = map.len() as u32;
+    head.cmdline = info.string(parts.cmdline);
+    head.rsdp = parts.rsdp;
+    info.put(0, &head);
     Ok(info.finish())
 }
 
@@ -110,29 +102,29 @@ pub struct SentPvhInfo {
 #[must_use]
 pub fn decode(bytes: &[u8], addr: u64) -> SentPvhInfo {
     let info = Reader { base: addr, bytes };
-    let modules = info.offset(info.long(MODLIST));
-    let map = info.offset(info.long(MEMMAP));
+    let head: StartInfo = info.get(0);
+    let (modules, map) = (info.offset(head.modules), info.offset(head.memmap));
     SentPvhInfo {
-        version: info.word(VERSION_AT),
-        flags: Hex(info.word(FLAGS).into()),
-        cmdline: info.string(info.long(CMDLINE)),
-        modules: (0..info.word(MODULES) as usize)
-            .map(|index| modules + MODULE * index)
-            .map(|at| SentModule {
-                start: Hex(info.long(at)),
-                end: Hex(info.long(at).saturating_add(info.long(at + 8))),
-                cmdline: info.string(info.long(at + 16)),
+        version: head.version,
+        flags: Hex(head.flags.into()),
+        cmdline: info.string(head.cmdline),
+        modules: (0..head.module_count as usize)
+            .map(|index| info.get(modules + size_of::<ModuleEntry>() * index))
+            .map(|module: ModuleEntry| SentModule {
+                start: Hex(module.start),
+                end: Hex(module.start.saturating_add(module.len)),
+                cmdline: info.string(module.cmdline),
             })
             .collect(),
-        memmap: (0..info.word(MEMMAP_ENTRIES) as usize)
-            .map(|index| map + AREA * index)
-            .map(|at| SentMapEntry {
-                base: Hex(info.long(at)),
-                length: info.long(at + 8),
-                kind: info.word(at + 16),
+        memmap: (0..head.memmap_count as usize)
+            .map(|index| info.get(map + size_of::<MemmapEntry>() * index))
+            .map(|entry: MemmapEntry| SentMapEntry {
+                base: Hex(entry.start),
+                length: entry.len,
+                kind: entry.kind,
             })
             .collect(),
-        rsdp: Some(info.long(RSDP)).filter(|rsdp| *rsdp != 0).map(Hex),
+        rsdp: Some(head.rsdp).filter(|rsdp| *rsdp != 0).map(Hex),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Writer and reader for structures, tables and strings linked by physical
 //! addresses.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
 /// A structure under construction, for a given physical address.
 pub(super) struct Writer {
     base: u64,
@@ -16,14 +18,10 @@ impl Writer {
         }
     }
 
-    /// Stores a 32-bit word at an existing offset.
-    pub(super) fn set32(&mut self, at: usize, value: u32) {
-        self.bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
-    }
-
-    /// Stores a 64-bit word at an existing offset.
-    pub(super) fn set64(&mut self, at: usize, value: u64) {
-        self.bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    /// Stores a structure in what is there.
+    pub(super) fn put<T: IntoBytes + Immutable>(&mut self, at: usize, value: &T) {
+        let bytes = value.as_bytes();
+        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
     }
 
     /// Appends `bytes` at a multiple of 8, and returns their offset.
@@ -62,15 +60,13 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads the 32-bit word at offset `at`; 0 out of bounds.
-    pub(super) fn word(&self, at: usize) -> u32 {
-        let word = self.bytes.get(at..).and_then(|rest| rest.first_chunk());
-        word.map_or(0, |word| u32::from_le_bytes(*word))
-    }
-
-    /// Reads the 64-bit word at offset `at`; 0 out of bounds.
-    pub(super) fn long(&self, at: usize) -> u64 {
-        u64::from(self.word(at)) | u64::from(self.word(at + 4)) << 32
+    /// The structure at offset `at`; zeros where it is not all there.
+    pub(super) fn get<T: FromBytes>(&self, at: usize) -> T {
+        let read = self
+            .bytes
+            .get(at..)
+            .and_then(|rest| T::read_from_prefix(rest).ok());
+        read.map_or_else(T::new_zeroed, |(value, _)| value)
     }
 
     /// Returns the offset of a physical address.

@@ -5,7 +5,7 @@ use super::linux;
 use super::size::SizeEstimate;
 use super::xen::layout;
 use super::{Reserve, initramfs};
-use crate::host::{CrashRegion, Host};
+use crate::host::{Host, RawRange};
 use crate::image::Protocol;
 use crate::plan::boot::params::BootParams;
 use crate::plan::{PlanError, Request};
@@ -45,7 +45,7 @@ pub fn advice(request: &Request, host: &Host) -> Result<Advice, PlanError> {
     let mut bytes = 0;
     for _ in 0..MAX_STEPS {
         let end = NOWHERE.saturating_add(bytes);
-        host.crash_regions = vec![CrashRegion {
+        host.crash_regions = vec![RawRange {
             start: NOWHERE,
             end,
         }];

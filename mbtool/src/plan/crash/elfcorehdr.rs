@@ -5,8 +5,8 @@
 //! of /proc/vmcore.
 
 use super::dump_ranges::{self, Backup, DumpRange};
+use crate::host::RawRange;
 use crate::host::crash_notes::CrashInfo;
-use crate::host::xen::Run;
 use elf::abi;
 use handoff::addr::PhysRange;
 
@@ -41,7 +41,7 @@ pub fn len(facts: &CrashInfo, loads: usize, backups: &[Backup]) -> Result<u64, T
 }
 
 /// Returns all notes: those of the CPUs, then VMCOREINFO.
-fn notes(facts: &CrashInfo) -> impl Iterator<Item = Run> + '_ {
+fn notes(facts: &CrashInfo) -> impl Iterator<Item = RawRange> + '_ {
     let all = facts.cpu_notes.iter().copied();
     all.chain(facts.vmcoreinfo).chain(facts.xen_vmcoreinfo)
 }
@@ -142,13 +142,13 @@ mod tests {
     use elf::endian::LittleEndian;
 
     fn facts() -> CrashInfo {
-        let note = |start| Run {
+        let note = |start| RawRange {
             start,
             end: start + 372,
         };
         CrashInfo {
             cpu_notes: vec![note(0x7d1e_5b00), note(0x9_0000)],
-            vmcoreinfo: Some(Run {
+            vmcoreinfo: Some(RawRange {
                 start: 0x188_6000,
                 end: 0x188_7024,
             }),

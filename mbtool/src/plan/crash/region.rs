@@ -1,7 +1,7 @@
 //! The memory reserved for a crash image.
 
 use super::Reserve;
-use crate::host::CrashRegion;
+use crate::host::RawRange;
 use handoff::addr::{FOUR_GIB, PhysRange};
 use xen_shim::fix::{Fix, Remedy, tail};
 
@@ -70,7 +70,7 @@ impl RegionError {
 /// # Errors
 ///
 /// When nothing is reserved, or the region ends above 4 GiB.
-pub fn choose(regions: &[CrashRegion], xen: bool) -> Result<PhysRange, RegionError> {
+pub fn choose(regions: &[RawRange], xen: bool) -> Result<PhysRange, RegionError> {
     let regions = regions.iter();
     let regions = regions.filter_map(|region| PhysRange::new(region.start, region.end));
     let advice = None;
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use handoff::addr::MIB;
 
-    const LOW: CrashRegion = CrashRegion {
+    const LOW: RawRange = RawRange {
         start: 0x3000_0000,
         end: 0x4000_0000,
     };
@@ -105,7 +105,7 @@ mod tests {
             end: LOW.end,
         };
         assert_eq!(choose(&[LOW], false), Ok(region));
-        let high = CrashRegion {
+        let high = RawRange {
             start: FOUR_GIB,
             end: FOUR_GIB + 256 * MIB,
         };

@@ -59,7 +59,7 @@ pub(crate) fn drill(
     let holes: Vec<PhysRange> = xen
         .safe()
         .chain([handoff, PhysRange { start: 0, end: MIB }])
-        .chain(xen.image.map(|image| image.range()))
+        .chain(xen.image.and_then(|image| image.range()))
         .collect();
     let need = bytes(parts);
     let heap = xen.heap_free.unwrap_or(u64::MAX);

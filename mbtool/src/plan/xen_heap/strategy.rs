@@ -145,8 +145,8 @@ impl<'a> LoadStrategy<'a> {
                 around_xen: true,
             } => {
                 let mut arena = Arena::new(ram);
-                if let Some(image) = xen.image {
-                    arena.remove("the running Xen", image.range());
+                if let Some(image) = xen.image.and_then(|image| image.range()) {
+                    arena.remove("the running Xen", image);
                 }
                 arena
             }

@@ -2,13 +2,10 @@
 
 use super::note::{ConsoleError, Note};
 use super::parse::PciSpec;
+use crate::abi::pci::PciCommand;
 use crate::host::serial::{Bar, PciAddress, PciSerial};
 use handoff::spec::Console;
 
-/// Command register: I/O ports are decoded (PCI 3.0, 6.2.2).
-const COMMAND_IO: u16 = 1;
-/// Command register: memory is decoded.
-const COMMAND_MEMORY: u16 = 2;
 /// Size of a UART's registers in bytes.
 const REGISTERS: u64 = 8;
 
@@ -90,8 +87,14 @@ pub(super) fn resolve(
             divisor: arg.divisor,
         }
     };
-    let decodes = if bar.io { COMMAND_IO } else { COMMAND_MEMORY };
-    let silent = card.command.filter(|command| command & decodes == 0);
+    let decodes = if bar.io {
+        PciCommand::IO
+    } else {
+        PciCommand::MEMORY
+    };
+    let silent = card
+        .command
+        .filter(|command| !PciCommand::from_bits_retain(*command).contains(decodes));
     let warning = silent.map(|command| Note::PciSilent { address, command });
     Ok((console, warning))
 }

@@ -19,12 +19,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use mbtool::backend::syscall::{KEXEC_ARCH_X86_64, KexecSyscalls, LoadCall};
+use mbtool::backend::syscall::{KexecFlags, KexecSyscalls, LoadCall};
 use rustix::system::{RebootCommand, reboot};
 use tests::jump::{JumpPlace, MARKER};
-
-/// The image returns (linux/kexec.h).
-const KEXEC_PRESERVE_CONTEXT: u64 = 2;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -62,7 +59,7 @@ fn run(rounds: u32) -> Result<()> {
             .kexec_load(
                 round.entry,
                 &round.segments,
-                KEXEC_ARCH_X86_64 | KEXEC_PRESERVE_CONTEXT,
+                KexecFlags::ARCH_X86_64 | KexecFlags::PRESERVE_CONTEXT,
             )
             .map_err(std::io::Error::from_raw_os_error)
             .context("kexec_load (EINVAL: the kernel has no CONFIG_KEXEC_JUMP)")?;

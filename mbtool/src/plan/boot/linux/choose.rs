@@ -1,9 +1,10 @@
 //! Chooses the facts of the running machine that are passed to a Linux image.
 
 use super::LinuxError;
+use crate::abi::boot_params::{ScreenInfo, XLoadFlags};
 use crate::host::Host;
-use crate::host::boot_facts::{BootFacts, Efi, Raw, SCREEN};
-use crate::image::linux::{Setup, XLF_5LEVEL, XLF_EFI_KEXEC};
+use crate::host::boot_facts::{BootFacts, Efi, Raw};
+use crate::image::linux::Setup;
 use crate::plan::Request;
 
 /// The first release that finds EFI's runtime services table without a pointer
@@ -56,7 +57,7 @@ pub(in crate::plan) fn choose(
         });
     }
     let facts = &host.boot_facts;
-    if facts.five_level_paging && !setup.can(XLF_5LEVEL) {
+    if facts.five_level_paging && !setup.can(XLoadFlags::FIVE_LEVEL) {
         let name = request.image.name.clone();
         return Err(LinuxError::FiveLevels { name });
     }
@@ -91,14 +92,20 @@ fn screen(facts: &BootFacts, warnings: &mut Vec<String>) -> Vec<u8> {
         ));
         return Vec::new();
     }
-    facts.screen.0.iter().copied().take(SCREEN).collect()
+    facts
+        .screen
+        .0
+        .iter()
+        .copied()
+        .take(size_of::<ScreenInfo>())
+        .collect()
 }
 
 /// Returns the EFI data, if the kernel supports taking it over and can find all
 /// tables.
 fn runtime_services(facts: &BootFacts, setup: &Setup, warnings: &mut Vec<String>) -> Option<Efi> {
     let efi = facts.efi.as_ref()?;
-    let why = if !setup.can(XLF_EFI_KEXEC) {
+    let why = if !setup.can(XLoadFlags::EFI_KEXEC) {
         "the image does not take them over from another kernel (xloadflags bit 4 is clear)"
     } else if efi.runtime == 0 && !finds_runtime(setup) {
         "the image is older than Linux 5.7, or of unknown version, and needs a pointer to their \

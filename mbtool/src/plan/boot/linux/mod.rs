@@ -15,42 +15,22 @@ mod write;
 pub use report::BootParamsReport;
 pub(in crate::plan) use report::decode;
 
+use crate::abi::boot_params::{
+    BootE820Entry, EL64, EfiInfo, EfiMemoryDescriptor, EfiSetupData, LoadFlags, SETUP_E820_EXT,
+    SETUP_EFI, SETUP_RNG_SEED,
+};
 use crate::host::boot_facts::Efi;
 use crate::image::linux::Setup;
 use handoff::addr::PhysRange;
 
 pub(in crate::plan) use choose::{Chosen, choose};
-use write::Page;
+use write::{Page, fill};
+use zerocopy::{FromZeros, IntoBytes};
 
-/// `SETUP_E820_EXT`: memory map entries that do not fit into the page.
-const SETUP_E820_EXT: u32 = 1;
-/// `SETUP_EFI`: EFI state of the previous kernel.
-const SETUP_EFI: u32 = 4;
-/// `SETUP_RNG_SEED`: random bytes.
-const SETUP_RNG_SEED: u32 = 9;
-/// Maximum number of memory map entries in the page.
-const E820_ENTRIES: usize = 128;
-/// Size of an entry in bytes.
-const E820_SIZE: usize = 20;
-/// Offset of the setup header in the page.
-const HEADER_AT: usize = crate::image::linux::HEADER;
-/// Size of `boot_params` in bytes.
-const PAGE: usize = 4096;
-/// Size of `struct setup_data` without its data: next, type, length.
-const SETUP_DATA: usize = 16;
-/// Size of `struct efi_setup_data` in bytes.
-const EFI_DATA: usize = 96;
-/// Size of `efi_memory_desc_t` as written here, in bytes.
-const EFI_DESC: usize = 40;
 /// `efi_memdesc_version`; no other version exists.
 const EFI_DESC_VERSION: u32 = 1;
 /// `type_of_loader` of all kexec loaders, Linux's own included.
 const LOADER: u8 = 0xd0;
-/// `loadflags`: the protected-mode part is at or above 1 MiB. `CAN_USE_HEAP` is
-/// for real-mode code, which does not run.
-const LOADED_HIGH: u8 = 1;
-const CAN_USE_HEAP: u8 = 0x80;
-
 /// Input of [`build`].
 #[derive(Clone, Debug)]
 pub struct ZeroPageInputs<'a> {
@@ -150,31 +130,37 @@ pub fn build(parts: &ZeroPageInputs<'_>) -> Result<Vec<u8>, LinuxError> {
     if !setup.bzimage {
         page.synthetic_header(setup);
     }
-    page.u8(0x210, LOADER);
-    page.u8(0x211, (page.get(0x211) | LOADED_HIGH) & !CAN_USE_HEAP);
-    page.u32(0x214, low("the image", parts.base)?);
-
-    page.bytes(0, &chosen.screen);
-    page.u16(0x2, u16::try_from(parts.mem_upper.min(0xfc00)).unwrap_or(0));
-    page.u32(0x1e0, parts.mem_upper);
-    page.u64(0x70, parts.rsdp.unwrap_or(0));
-    page.bytes(0x140, &chosen.edid);
-    page.u8(0x1ec, chosen.secure_boot);
-    page.u8(0x1e9, u8::try_from(chosen.edd.len()).unwrap_or(0));
-    for (index, disk) in chosen.edd.iter().enumerate() {
-        page.bytes(0xd00 + 82 * index, &disk.0);
-    }
-    page.u8(
-        0x1ea,
-        u8::try_from(chosen.mbr_signatures.len()).unwrap_or(0),
-    );
-    for (index, signature) in chosen.mbr_signatures.iter().enumerate() {
-        page.u32(0x290 + 4 * index, *signature);
-    }
-
+    let params = &mut page.params;
+    let header = &mut params.header;
+    header.type_of_loader = LOADER;
+    // CAN_USE_HEAP is for real-mode code, which does not run
+    let loadflags = LoadFlags::from_bits_retain(header.loadflags);
+    header.loadflags = (loadflags | LoadFlags::LOADED_HIGH)
+        .difference(LoadFlags::CAN_USE_HEAP)
+        .bits();
+    header.code32_start.set(low("the image", parts.base)?);
     if let Some(initrd) = parts.initrd {
-        page.u32(0x218, low("the initrd", initrd.start)?);
-        page.u32(0x21c, low("the initrd's end", initrd.len())?);
+        header.ramdisk_image.set(low("the initrd", initrd.start)?);
+        header
+            .ramdisk_size
+            .set(low("the initrd's end", initrd.len())?);
+    }
+
+    fill(params.screen_info.as_mut_bytes(), &chosen.screen);
+    let ext_mem_k = u16::try_from(parts.mem_upper.min(0xfc00)).unwrap_or(0);
+    params.screen_info.ext_mem_k.set(ext_mem_k);
+    params.alt_mem_k.set(parts.mem_upper);
+    params.acpi_rsdp_addr.set(parts.rsdp.unwrap_or(0));
+    fill(&mut params.edid_info, &chosen.edid);
+    params.secure_boot = chosen.secure_boot;
+    params.eddbuf_entries = u8::try_from(chosen.edd.len()).unwrap_or(0);
+    for (to, disk) in params.eddbuf.iter_mut().zip(&chosen.edd) {
+        fill(to, &disk.0);
+    }
+    params.edd_mbr_sig_buf_entries = u8::try_from(chosen.mbr_signatures.len()).unwrap_or(0);
+    let signatures = params.edd_mbr_sig_buffer.iter_mut();
+    for (to, signature) in signatures.zip(&chosen.mbr_signatures) {
+        to.set(*signature);
     }
 
     memory_map(&mut page, parts.areas);
@@ -187,7 +173,8 @@ pub fn build(parts: &ZeroPageInputs<'_>) -> Result<Vec<u8>, LinuxError> {
     let mut cmdline = parts.cmdline.as_bytes().to_vec();
     cmdline.push(0);
     let at = page.append(&cmdline);
-    page.u32(0x228, low("the command line", at)?);
+    let at = low("the command line", at)?;
+    page.params.header.cmd_line_ptr.set(at);
     Ok(page.into_bytes())
 }
 
@@ -202,48 +189,58 @@ fn check_cmdline(cmdline: &str, max: u32) -> Result<(), LinuxError> {
     Err(LinuxError::LongCmdline { len, max })
 }
 
-/// Writes the first 128 entries into the page, the others as setup data.
+/// As many entries as there is room for in the page, the others as setup data.
 fn memory_map(page: &mut Page, areas: &[(PhysRange, u32)]) {
-    let mut entries: Vec<u8> = Vec::with_capacity(areas.len() * E820_SIZE);
-    for (range, kind) in areas {
-        entries.extend(range.start.to_le_bytes());
-        entries.extend(range.len().to_le_bytes());
-        entries.extend(kind.to_le_bytes());
-    }
-    let in_page = areas.len().min(E820_ENTRIES);
-    let (first, rest) = entries.split_at(in_page * E820_SIZE);
-    page.u8(0x1e8, u8::try_from(in_page).unwrap_or(0));
-    page.bytes(0x2d0, first);
+    let entries: Vec<BootE820Entry> = areas
+        .iter()
+        .map(|(range, kind)| BootE820Entry {
+            addr: range.start.into(),
+            size: range.len().into(),
+            kind: (*kind).into(),
+        })
+        .collect();
+    let table = &mut page.params.e820_table;
+    let (first, rest) = entries.split_at(entries.len().min(table.len()));
+    table[..first.len()].copy_from_slice(first);
+    page.params.e820_entries = u8::try_from(first.len()).unwrap_or(0);
     if !rest.is_empty() {
-        page.setup_data(SETUP_E820_EXT, rest);
+        page.setup_data(SETUP_E820_EXT, rest.as_bytes());
     }
 }
 
 /// Writes `efi_info`, the runtime map, and the EFI data that a kernel cannot
 /// read any more once virtual addresses have been assigned.
 fn runtime_services(page: &mut Page, efi: &Efi) -> Result<(), LinuxError> {
-    let mut map = Vec::with_capacity(efi.runtime_map.len() * EFI_DESC);
-    for region in &efi.runtime_map {
-        map.extend(u64::from(region.kind).to_le_bytes());
-        for word in [region.phys, region.virt, region.pages, region.attribute] {
-            map.extend(word.to_le_bytes());
-        }
-    }
-    let at = page.append(&map);
-    page.bytes(0x1c0, b"EL64");
-    page.u32(0x1c4, efi.systab as u32);
-    page.u32(0x1c8, EFI_DESC as u32);
-    page.u32(0x1cc, EFI_DESC_VERSION);
+    let map: Vec<EfiMemoryDescriptor> = efi
+        .runtime_map
+        .iter()
+        .map(|region| EfiMemoryDescriptor {
+            kind: u64::from(region.kind).into(),
+            phys: region.phys.into(),
+            virt: region.virt.into(),
+            pages: region.pages.into(),
+            attribute: region.attribute.into(),
+        })
+        .collect();
+    let map = map.as_bytes();
+    let at = page.append(map);
     let what = "EFI's runtime map";
     let low = u32::try_from(at).map_err(|_| LinuxError::High { what, addr: at })?;
-    page.u32(0x1d0, low);
-    page.u32(0x1d4, map.len() as u32);
-    page.u32(0x1d8, (efi.systab >> 32) as u32);
-    let mut data = [0; EFI_DATA];
-    let words = [efi.fw_vendor, efi.runtime, efi.config_table, efi.smbios];
-    for (to, word) in data.chunks_mut(8).zip(words) {
-        to.copy_from_slice(&word.to_le_bytes());
-    }
-    page.setup_data(SETUP_EFI, &data);
+    page.params.efi_info = EfiInfo {
+        loader_signature: EL64,
+        systab: (efi.systab as u32).into(),
+        memdesc_size: (size_of::<EfiMemoryDescriptor>() as u32).into(),
+        memdesc_version: EFI_DESC_VERSION.into(),
+        memmap: low.into(),
+        memmap_size: (map.len() as u32).into(),
+        systab_hi: ((efi.systab >> 32) as u32).into(),
+        memmap_hi: 0.into(),
+    };
+    let mut data = EfiSetupData::new_zeroed();
+    data.fw_vendor.set(efi.fw_vendor);
+    data.runtime.set(efi.runtime);
+    data.tables.set(efi.config_table);
+    data.smbios.set(efi.smbios);
+    page.setup_data(SETUP_EFI, data.as_bytes());
     Ok(())
 }

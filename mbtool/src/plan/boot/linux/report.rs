@@ -1,9 +1,13 @@
 //! Decodes `boot_params` for the report, as the image will read it.
 
-use super::{E820_SIZE, EFI_DESC, SETUP_E820_EXT, SETUP_EFI, SETUP_RNG_SEED};
+use crate::abi::boot_params::{
+    BootE820Entry, EfiMemoryDescriptor, EfiSetupData, LinuxBootParams, SETUP_E820_EXT, SETUP_EFI,
+    SETUP_RNG_SEED, SetupData,
+};
 use crate::plan::boot::sent::SentMapEntry;
 use crate::plan::hex::Hex;
 use serde::Serialize;
+use zerocopy::FromBytes;
 
 /// Maximum number of setup data items to decode.
 const MOST_SETUP_DATA: usize = 16;
@@ -86,35 +90,49 @@ pub struct EfiReport {
 /// Decodes the output of [`super::build`] for address `at`.
 pub(in crate::plan) fn decode(bytes: &[u8], at: u64) -> BootParamsReport {
     let read = Reader { bytes, at };
-    let setup_data = read.setup_data();
-    let mut e820 = read.areas(0x2d0, read.u8(0x1e8).into());
+    let params: LinuxBootParams = read.get(0);
+    let header = &params.header;
+    let setup_data = read.setup_data(header.setup_data.get());
+    let in_page = params.e820_table.iter().take(params.e820_entries.into());
+    let mut e820: Vec<SentMapEntry> = in_page.map(map_entry).collect();
     for data in setup_data.iter().filter(|data| data.kind == SETUP_E820_EXT) {
-        let offset = read.offset(data.addr.0) + super::SETUP_DATA;
-        e820.extend(read.areas(offset, data.len as usize / E820_SIZE));
+        let first = read.offset(data.addr.0) + size_of::<SetupData>();
+        let size = size_of::<BootE820Entry>();
+        let entries = (0..data.len as usize / size).map(|index| read.get(first + index * size));
+        e820.extend(entries.map(|entry: BootE820Entry| map_entry(&entry)));
     }
-    let (start, size) = (read.u32(0x218).into(), u64::from(read.u32(0x21c)));
-    let version = read.u32(0x206) & 0xffff;
-    let cmdline_addr = u64::from(read.u32(0x228));
-    let rsdp = read.u64(0x70);
+    let start = u64::from(header.ramdisk_image.get());
+    let size = u64::from(header.ramdisk_size.get());
+    let version = header.version.get();
+    let cmdline_addr = u64::from(header.cmd_line_ptr.get());
+    let rsdp = params.acpi_rsdp_addr.get();
     BootParamsReport {
         addr: Hex(at),
         protocol: format!("{}.{:02}", version >> 8, version & 0xff),
-        loader_type: Hex(read.u8(0x210).into()),
-        loadflags: Hex(read.u8(0x211).into()),
+        loader_type: Hex(header.type_of_loader.into()),
+        loadflags: Hex(header.loadflags.into()),
         cmdline: read.text(read.offset(cmdline_addr)),
         cmdline_addr: Hex(cmdline_addr),
-        cmdline_size: read.u32(0x238),
+        cmdline_size: header.cmdline_size.get(),
         initrd: (size != 0).then_some(InitrdReport {
             start: Hex(start),
             end: Hex(start + size),
         }),
         acpi_rsdp: (rsdp != 0).then_some(Hex(rsdp)),
         e820,
-        efi: read.efi(&setup_data),
+        efi: read.efi(&params, &setup_data),
         setup_data,
-        screen: Hex(read.u8(0xf).into()),
-        edd: read.u8(0x1e9),
-        secure_boot: read.u8(0x1ec),
+        screen: Hex(params.screen_info.orig_video_is_vga.into()),
+        edd: params.eddbuf_entries,
+        secure_boot: params.secure_boot,
+    }
+}
+
+fn map_entry(entry: &BootE820Entry) -> SentMapEntry {
+    SentMapEntry {
+        base: Hex(entry.addr.get()),
+        length: entry.size.get(),
+        kind: entry.kind.get(),
     }
 }
 
@@ -124,17 +142,13 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn u8(&self, at: usize) -> u8 {
-        self.bytes.get(at).copied().unwrap_or(0)
-    }
-
-    fn u32(&self, at: usize) -> u32 {
-        let word = self.bytes.get(at..).and_then(|rest| rest.first_chunk());
-        word.map_or(0, |word| u32::from_le_bytes(*word))
-    }
-
-    fn u64(&self, at: usize) -> u64 {
-        u64::from(self.u32(at)) | u64::from(self.u32(at + 4)) << 32
+    /// The structure at offset `at`; zeros where it is not all there.
+    fn get<T: FromBytes>(&self, at: usize) -> T {
+        let read = self
+            .bytes
+            .get(at..)
+            .and_then(|rest| T::read_from_prefix(rest).ok());
+        read.map_or_else(T::new_zeroed, |(value, _)| value)
     }
 
     /// Returns the offset of address `addr`; past the end when it is out of
@@ -153,24 +167,12 @@ impl Reader<'_> {
         String::from_utf8_lossy(text).into_owned()
     }
 
-    fn areas(&self, at: usize, count: usize) -> Vec<SentMapEntry> {
-        let entry = |index: usize| {
-            let at = at + index * E820_SIZE;
-            SentMapEntry {
-                base: Hex(self.u64(at)),
-                length: self.u64(at + 8),
-                kind: self.u32(at + 16),
-            }
-        };
-        (0..count).map(entry).collect()
-    }
-
-    fn setup_data(&self) -> Vec<SetupDataReport> {
+    fn setup_data(&self, first: u64) -> Vec<SetupDataReport> {
         let mut list = Vec::new();
-        let mut next = self.u64(0x250);
+        let mut next = first;
         while next != 0 && list.len() < MOST_SETUP_DATA {
-            let at = self.offset(next);
-            let kind = self.u32(at + 8);
+            let data: SetupData = self.get(self.offset(next));
+            let kind = data.kind.get();
             list.push(SetupDataReport {
                 kind,
                 name: match kind {
@@ -180,26 +182,24 @@ impl Reader<'_> {
                     _ => "unknown",
                 },
                 addr: Hex(next),
-                len: self.u32(at + 12),
+                len: data.len.get(),
             });
-            next = self.u64(at);
+            next = data.next.get();
         }
         list
     }
 
-    fn efi(&self, setup_data: &[SetupDataReport]) -> Option<EfiReport> {
+    fn efi(&self, params: &LinuxBootParams, setup_data: &[SetupDataReport]) -> Option<EfiReport> {
         let data = setup_data.iter().find(|data| data.kind == SETUP_EFI)?;
-        let data = self.offset(data.addr.0) + super::SETUP_DATA;
-        let long = |low: usize, high: usize| {
-            Hex(u64::from(self.u32(low)) | u64::from(self.u32(high)) << 32)
-        };
+        let data: EfiSetupData = self.get(self.offset(data.addr.0) + size_of::<SetupData>());
+        let info = &params.efi_info;
         Some(EfiReport {
-            systab: long(0x1c4, 0x1d8),
-            memmap: long(0x1d0, 0x1dc),
-            regions: self.u32(0x1d4) as usize / EFI_DESC,
-            fw_vendor: Hex(self.u64(data)),
-            config_table: Hex(self.u64(data + 16)),
-            smbios: Hex(self.u64(data + 24)),
+            systab: Hex(info.systab()),
+            memmap: Hex(info.memmap()),
+            regions: info.memmap_size.get() as usize / size_of::<EfiMemoryDescriptor>(),
+            fw_vendor: Hex(data.fw_vendor.get()),
+            config_table: Hex(data.tables.get()),
+            smbios: Hex(data.smbios.get()),
         })
     }
 }

@@ -1,8 +1,8 @@
 use super::*;
+use crate::abi::boot_params::{SetupHeader, XLoadFlags};
 use crate::host::boot_facts::{BootFacts, Raw};
 use crate::host::efi::Runtime;
 use crate::host::{FoundRsdp, Host, LowMemory, MapEntry, MemoryKind};
-use crate::image::linux::XLF_ANYWHERE;
 use crate::image::synth::bzimage;
 use crate::image::{As, Image, Protocol};
 use crate::plan::{Bytes, Module, Plan, PlanError, Request, plan};
@@ -274,7 +274,7 @@ fn an_initrd_that_the_kernel_cannot_reach_is_refused() {
     let Protocol::Linux(setup) = &mut request.image.protocol else {
         panic!()
     };
-    setup.xloadflags &= !XLF_ANYWHERE;
+    setup.xloadflags.remove(XLoadFlags::CAN_BE_LOADED_ABOVE_4G);
     let low = dest(&plan(&request, &host()).unwrap(), "initrd: initrd.img");
     assert_eq!(low.end, 0x3800_0000, "as high as it may");
     request.mem_min = 0x3800_0000;
@@ -308,7 +308,7 @@ fn efi_is_passed_only_to_kernels_that_support_it() {
         let plan = plan(&request, &host).unwrap();
         (boot_params(&plan).1, plan.report.warnings)
     };
-    let (sent, warnings) = efi(&|setup, _| setup.xloadflags &= !0x10);
+    let (sent, warnings) = efi(&|setup, _| setup.xloadflags.remove(XLoadFlags::EFI_KEXEC));
     assert!(sent.efi.is_none() && sent.acpi_rsdp.is_some());
     assert!(
         warnings[0].contains("xloadflags bit 4 is clear"),
@@ -358,7 +358,7 @@ fn five_level_page_tables_need_kernel_support() {
     let Protocol::Linux(setup) = &mut request.image.protocol else {
         panic!()
     };
-    setup.xloadflags &= !0x20;
+    setup.xloadflags.remove(XLoadFlags::FIVE_LEVEL);
     let error = plan(&request, &host).unwrap_err().to_string();
     assert!(
         error.contains("five levels") && error.contains("no5lvl"),
@@ -370,7 +370,7 @@ fn five_level_page_tables_need_kernel_support() {
 fn a_vmlinux_gets_a_synthetic_setup_header() {
     let setup = Setup {
         bzimage: false,
-        header: Vec::new(),
+        header: Box::new(SetupHeader::new_zeroed()),
         ..setup()
     };
     let bytes = build(&ZeroPageInputs {

@@ -1,93 +1,83 @@
 //! Writes `boot_params` and the data after it for a given address.
 
-use super::{HEADER_AT, PAGE, SETUP_DATA};
+use crate::abi::boot_params::{BOOT_FLAG, HDRS, LinuxBootParams, SetupData, SetupHeader};
 use crate::image::linux::Setup;
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 /// The page and the data appended to it.
 pub(super) struct Page {
-    bytes: Vec<u8>,
+    pub(super) params: Box<LinuxBootParams>,
+    behind: Vec<u8>,
     /// Physical address of the page.
     at: u64,
-    /// Offset of the `next` pointer to set for the next setup data.
-    link: usize,
+    /// Offset in `behind` of the last setup data.
+    last: Option<usize>,
 }
 
 impl Page {
     /// Creates a zeroed page with a setup header.
-    pub(super) fn new(header: &[u8], at: u64) -> Self {
-        let mut bytes = vec![0; PAGE];
-        bytes[HEADER_AT..HEADER_AT + header.len()].copy_from_slice(header);
-        let mut page = Self {
-            bytes,
-            at,
-            link: 0x250,
-        };
+    pub(super) fn new(header: &SetupHeader, at: u64) -> Self {
+        let mut params = Box::new(LinuxBootParams::new_zeroed());
+        params.header = header.clone();
         // clear the file's values of fields that the loader sets
-        for field in [0x218, 0x21c, 0x228] {
-            page.u32(field, 0);
+        params.header.ramdisk_image.set(0);
+        params.header.ramdisk_size.set(0);
+        params.header.cmd_line_ptr.set(0);
+        params.header.setup_data.set(0);
+        Self {
+            params,
+            behind: Vec::new(),
+            at,
+            last: None,
         }
-        page.u64(0x250, 0);
-        page
     }
 
     /// Sets the fields that a kernel without its decompressor reads.
     pub(super) fn synthetic_header(&mut self, setup: &Setup) {
-        self.u16(0x1fe, 0xaa55);
-        self.bytes(0x202, b"HdrS");
-        self.u16(0x206, setup.version);
-        self.u32(0x22c, setup.initrd_addr_max);
-        self.u32(0x230, setup.alignment);
-        self.u8(0x234, u8::from(setup.relocatable));
-        self.u16(0x236, setup.xloadflags);
-        self.u32(0x238, setup.cmdline_size);
-        self.u64(0x258, setup.pref_address);
-        self.u32(0x260, setup.init_size);
-    }
-
-    pub(super) fn get(&self, at: usize) -> u8 {
-        self.bytes[at]
-    }
-
-    pub(super) fn bytes(&mut self, at: usize, bytes: &[u8]) {
-        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
-    }
-
-    pub(super) fn u8(&mut self, at: usize, value: u8) {
-        self.bytes[at] = value;
-    }
-
-    pub(super) fn u16(&mut self, at: usize, value: u16) {
-        self.bytes(at, &value.to_le_bytes());
-    }
-
-    pub(super) fn u32(&mut self, at: usize, value: u32) {
-        self.bytes(at, &value.to_le_bytes());
-    }
-
-    pub(super) fn u64(&mut self, at: usize, value: u64) {
-        self.bytes(at, &value.to_le_bytes());
+        let header = &mut self.params.header;
+        header.boot_flag.set(BOOT_FLAG);
+        header.header = HDRS;
+        header.version.set(setup.version);
+        header.initrd_addr_max.set(setup.initrd_addr_max);
+        header.kernel_alignment.set(setup.alignment);
+        header.relocatable_kernel = u8::from(setup.relocatable);
+        header.xloadflags.set(setup.xloadflags.bits());
+        header.cmdline_size.set(setup.cmdline_size);
+        header.pref_address.set(setup.pref_address);
+        header.init_size.set(setup.init_size);
     }
 
     /// Appends `bytes` at a multiple of 16, and returns their physical address.
     pub(super) fn append(&mut self, bytes: &[u8]) -> u64 {
-        let offset = self.bytes.len().next_multiple_of(16);
-        self.bytes.resize(offset, 0);
-        self.bytes.extend_from_slice(bytes);
-        self.at + offset as u64
+        let offset = self.behind.len().next_multiple_of(16);
+        self.behind.resize(offset, 0);
+        self.behind.extend_from_slice(bytes);
+        self.at + (size_of::<LinuxBootParams>() + offset) as u64
     }
 
     /// Appends an item to the chain of setup data.
     pub(super) fn setup_data(&mut self, kind: u32, data: &[u8]) {
-        let mut whole = vec![0; SETUP_DATA];
-        whole[8..12].copy_from_slice(&kind.to_le_bytes());
-        whole[12..16].copy_from_slice(&(data.len() as u32).to_le_bytes());
-        whole.extend_from_slice(data);
-        let at = self.append(&whole);
-        self.u64(self.link, at);
-        self.link = (at - self.at) as usize;
+        let head = SetupData {
+            next: 0.into(),
+            kind: kind.into(),
+            len: (data.len() as u32).into(),
+        };
+        let at = self.append(&[head.as_bytes(), data].concat());
+        let last = self.last.and_then(|last| self.behind.get_mut(last..));
+        match last.and_then(|bytes| SetupData::mut_from_prefix(bytes).ok()) {
+            Some((last, _)) => last.next.set(at),
+            None => self.params.header.setup_data.set(at),
+        }
+        self.last = Some((at - self.at) as usize - size_of::<LinuxBootParams>());
     }
 
     pub(super) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+        [self.params.as_bytes(), &self.behind].concat()
     }
+}
+
+/// Copies `bytes` to the start of `field`; what does not fit is cut.
+pub(super) fn fill(field: &mut [u8], bytes: &[u8]) {
+    let len = bytes.len().min(field.len());
+    field[..len].copy_from_slice(&bytes[..len]);
 }

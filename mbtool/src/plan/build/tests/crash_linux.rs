@@ -1,8 +1,9 @@
 //! Plans for a Linux crash kernel that dumps the crashed system.
 
 use super::*;
+use crate::host::RawRange;
 use crate::host::crash_notes::CrashInfo;
-use crate::host::xen::{Run, XenHost};
+use crate::host::xen::XenHost;
 use crate::image::As;
 use crate::image::synth::bzimage;
 use crate::plan::boot::Sent;
@@ -16,8 +17,8 @@ const REGION: PhysRange = PhysRange {
     end: 448 * MIB,
 };
 
-fn run(start: u64, len: u64) -> Run {
-    Run {
+fn run(start: u64, len: u64) -> RawRange {
+    RawRange {
         start,
         end: start + len,
     }

@@ -1,9 +1,9 @@
 //! Plans for Xen as crash kernel.
 
 use super::*;
+use crate::host::RawRange;
 use crate::host::acpi::Acpi;
 use crate::host::crash_notes::Text;
-use crate::host::xen::Run;
 use crate::image::synth::dom0_kernel;
 use crate::plan::Bytes;
 use elf::ElfBytes;
@@ -55,7 +55,7 @@ pub(super) fn host(region: PhysRange) -> Host {
     host.memory_map
         .push(entry(FOUR_GIB, 6 << 30, MemoryKind::Ram));
     host.crash_regions = vec![region.into()];
-    let run = |start, len| Run {
+    let run = |start, len| RawRange {
         start,
         end: start + len,
     };
@@ -344,7 +344,7 @@ fn a_pvh_dom0_is_refused() {
 #[test]
 fn dom0_gets_a_limited_number_of_cpus() {
     let mut host = host(REGION);
-    let of = |n: u64| Run {
+    let of = |n: u64| RawRange {
         start: 0x1_3fd0_0000 + n * 0x1000,
         end: 0x1_3fd0_0000 + n * 0x1000 + 372,
     };

@@ -2,8 +2,8 @@
 //! Xen may reuse, and the final memory has all that was requested.
 
 use super::*;
-use crate::host::CrashRegion;
-use crate::host::xen::{Run, Safe, SafeRun, XenHost};
+use crate::host::RawRange;
+use crate::host::xen::{Safe, SafeRun, XenHost};
 use crate::plan::place::allocator::Arena;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ fn dom0(safe: Vec<SafeRun>) -> Host {
             version: "4.20.4".to_owned(),
             safe,
             heap_free: Some(256 * MIB),
-            image: Some(Run {
+            image: Some(RawRange {
                 start: 0x7fa0_0000,
                 end: 0x7fe0_0000,
             }),
@@ -287,7 +287,7 @@ fn a_crash_image_has_a_zero_length_segment_at_page_0_and_stays_in_its_area() {
         kind: Safe::CrashArea,
         ..owned(256 * MIB, 384 * MIB)
     }]);
-    host.crash_regions = vec![CrashRegion {
+    host.crash_regions = vec![RawRange {
         start: 256 * MIB,
         end: 384 * MIB,
     }];
@@ -337,8 +337,8 @@ prop_compose! {
         if at > FOUR_GIB {
             memory_map.push(entry(FOUR_GIB, at, MemoryKind::Ram));
         }
-        let crash_regions: Vec<CrashRegion> = crash
-            .map(|(at, pages)| CrashRegion { start: at << 12, end: (at + pages) << 12 })
+        let crash_regions: Vec<RawRange> = crash
+            .map(|(at, pages)| RawRange { start: at << 12, end: (at + pages) << 12 })
             .into_iter()
             .collect();
         let safe = crate::host::xen::bounded(&memory_map, &crash_regions, &safe);

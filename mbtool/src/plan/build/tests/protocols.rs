@@ -102,7 +102,7 @@ fn multiboot_1_is_entered_with_its_own_magic() {
     let Protocol::Multiboot1(header::Mb1Header { flags, .. }) = image.protocol else {
         panic!("{:?}", image.protocol)
     };
-    assert_eq!(flags, 0x1_0003);
+    assert_eq!(flags.bits(), 0x1_0003);
     let exit = exit(&Request::new(image), &bios());
     assert!(
         matches!(

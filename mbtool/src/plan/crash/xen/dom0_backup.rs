@@ -2,7 +2,7 @@
 //! and backed up.
 
 use super::dom0_e820::{Dom0Range, Dom0RangeError, MAX_RUNS};
-use crate::host::xen::Run;
+use crate::host::RawRange;
 use crate::host::{MapEntry, MemoryKind, map};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_up};
 use handoff::runs;
@@ -68,12 +68,17 @@ fn hole(entries: &[MapEntry], range: PhysRange) -> Option<PhysRange> {
 /// Returns the memory to back up: all of `hidden`, and the rest of each note that
 /// begins or ends in it, as a note must be contiguous. Whole pages.
 #[must_use]
-pub fn to_save(hidden: &[PhysRange], notes: impl Iterator<Item = Run> + Clone) -> Vec<PhysRange> {
+pub fn to_save(
+    hidden: &[PhysRange],
+    notes: impl Iterator<Item = RawRange> + Clone,
+) -> Vec<PhysRange> {
     let saved = |part: &PhysRange| {
         let mut part = part.align_outward(PAGE_SIZE).unwrap_or(*part);
-        let across = |part: &PhysRange, note: &Run| {
-            let note = note.range();
-            !note.is_empty() && note.len() < MAX_NOTE && note.overlaps(part) && !part.covers(&note)
+        let across = |part: &PhysRange, note: &RawRange| {
+            note.range().is_some_and(|note| {
+                let apart = note.is_empty() || !note.overlaps(part);
+                !apart && note.len() < MAX_NOTE && !part.covers(&note)
+            })
         };
         // growth may cut another note; each is covered once
         while let Some(note) = notes.clone().find(|note| across(&part, note)) {
@@ -166,7 +171,7 @@ mod tests {
 
     #[test]
     fn notes_stay_contiguous() {
-        let note = |start, end| Run { start, end };
+        let note = |start, end| RawRange { start, end };
         let hidden = [r(16 * MIB, 100 * MIB), r(101 * MIB, 134 * MIB)];
         let across = [
             note(16 * MIB - 8, 16 * MIB + 8),
