@@ -3,15 +3,16 @@
 use super::checksum;
 use super::collector;
 use super::context::SaveContext;
-use super::copy::{self, Sparse};
 use super::device;
 use super::dump_job::{DMESG, Job, NAMES, PARTIAL, RECORD, SUM, VMCORE};
 use super::flush::flush;
 use super::mount::{self, Mounted};
-use super::record::{DumpInfo, Vmcore};
-use crate::config::Collector;
-use anyhow::{Context, Result, bail, ensure};
-use rustix::fs::{FallocateFlags, fallocate, statfs, statvfs};
+use super::problem::problem;
+use super::record::DumpInfo;
+use super::vmcore::{Spare, collected, copied};
+use crate::sys::size::Size;
+use anyhow::{Context, Result, bail};
+use rustix::fs::{statfs, statvfs};
 use std::fs::{self, DirBuilder, File};
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
@@ -21,8 +22,6 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = "/root";
 /// Magic numbers of file systems in memory (linux/magic.h): tmpfs, ramfs.
 const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
-/// Space left for other files if the dump fills the disk, in bytes.
-const SPARE: u64 = 1 << 20;
 
 /// Saves the dump to `target`. Problems are added to `record`.
 ///
@@ -80,10 +79,10 @@ fn into(run: &SaveContext, job: &Job, base: &Path, record: &mut DumpInfo) -> Res
     let dir = new(base, job.name)?;
     let free = statvfs(&dir).map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize));
     run.console.say(format_args!(
-        "saving to {}: {} MiB free, the dump has {} MiB",
+        "saving to {}: {} free, the dump has {}",
         dir.display(),
-        free >> 20,
-        job.size >> 20
+        Size(free),
+        Size(job.size)
     ));
     log(run, job, &dir, record);
     let spare = Spare::hold(&dir);
@@ -103,26 +102,6 @@ fn into(run: &SaveContext, job: &Job, base: &Path, record: &mut DumpInfo) -> Res
         }
     }
     done
-}
-
-/// A file that reserves space for small files until it is dropped.
-#[derive(Debug)]
-struct Spare(PathBuf);
-
-impl Spare {
-    fn hold(dir: &Path) -> Option<Self> {
-        let spare = Self(dir.join(format!("spare{PARTIAL}")));
-        let file = File::create(&spare.0).ok()?;
-        // allocates blocks; not supported by every file system
-        fallocate(&file, FallocateFlags::empty(), 0, SPARE).ok()?;
-        Some(spare)
-    }
-}
-
-impl Drop for Spare {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
 }
 
 /// Saves the kernel log first: small, and most useful.
@@ -162,10 +141,10 @@ fn dump(
                     run,
                     record,
                     format!(
-                        "the dump has {} MiB, and {} MiB are free: pages of zeros take no space, \
+                        "the dump has {}, and {} are free: pages of zeros take no space, \
                          but it may be cut",
-                        job.size >> 20,
-                        free >> 20
+                        Size(job.size),
+                        Size(free)
                     ),
                 );
             }
@@ -186,145 +165,13 @@ fn dump(
         problem(run, record, format!("{error:#}"));
     }
     run.console.say(format_args!(
-        "saved {}: {} MiB, sha256 {}",
+        "saved {}: {}, sha256 {}",
         vmcore.file,
-        vmcore.bytes >> 20,
+        Size(vmcore.bytes),
         vmcore.sha256
     ));
     record.vmcore = Some(vmcore);
     Ok(())
-}
-
-/// Saves the dump with the collector, if there is one and it succeeds.
-fn collected(
-    run: &SaveContext,
-    job: &Job,
-    partial: &Path,
-    record: &mut DumpInfo,
-) -> Option<Vmcore> {
-    let Collector::Command(words) = &job.save.collector else {
-        return None;
-    };
-    run.heartbeat.step(&words[0]);
-    let done = collector::collect(run, words, job.vmcore, partial).and_then(|seconds| {
-        run.heartbeat.step("computing the sum");
-        let (sha256, _) = checksum::of_file(run, "reading it back", partial)?;
-        Ok((seconds, sha256))
-    });
-    match done {
-        Ok((seconds, sha256)) => Some(Vmcore {
-            file: VMCORE.to_owned(),
-            method: words.join(" "),
-            source_bytes: job.size,
-            bytes: 0,
-            sha256: checksum::hex(&sha256),
-            verified: true,
-            seconds,
-            lost_bytes: 0,
-            lost: Vec::new(),
-        }),
-        Err(error) => {
-            let _ = fs::remove_file(partial);
-            problem(run, record, format!("{error:#}"));
-            run.console.say("copying the dump unchanged instead");
-            None
-        }
-    }
-}
-
-/// Copies the dump, as far as space permits.
-fn copied(
-    run: &SaveContext,
-    job: &Job,
-    partial: &Path,
-    spare: bool,
-    record: &mut DumpInfo,
-) -> Result<Vmcore> {
-    run.heartbeat.step("copying the dump");
-    let from = File::open(job.vmcore).with_context(|| job.vmcore.display().to_string())?;
-    let file = File::create(partial).with_context(|| partial.display().to_string())?;
-    let copied = copy::copy(run, "copying", &from, job.size, &mut Sparse::new(&file))?;
-    ensure!(
-        copied.bytes > copied.lost.bytes,
-        "nothing of {} can be read",
-        job.vmcore.display()
-    );
-    let mut sha256 = copied.sha256;
-    let mut verified = false;
-    if copied.full {
-        let cut = if spare { 0 } else { SPARE };
-        let kept = copied.bytes.saturating_sub(cut);
-        ensure!(kept >= SPARE, "there is no space for the dump");
-        file.set_len(kept)?;
-        flush(run, &file)?;
-        (sha256, _) = checksum::of_file(run, "reading it back", partial)?;
-        verified = true;
-        let text = format!(
-            "the disk is full: {} of {} MiB are kept",
-            kept >> 20,
-            job.size >> 20
-        );
-        problem(run, record, text);
-    } else {
-        if copied.bytes < job.size {
-            let text = format!(
-                "{} ends after {} of {} bytes",
-                job.vmcore.display(),
-                copied.bytes,
-                job.size
-            );
-            problem(run, record, text);
-        }
-        flush(run, &file)?;
-        if job.verify {
-            run.heartbeat.step("verifying the dump");
-            let (found, _) = checksum::of_file(run, "verifying", partial)?;
-            verified = found == sha256;
-            if !verified {
-                let text = "the data read back from the disk differs from the data written: its sum is of what \
-                            was written"
-                    .to_owned();
-                problem(run, record, text);
-            }
-        }
-    }
-    lost(run, &copied, record);
-    let file = if copied.full {
-        format!("{VMCORE}.incomplete")
-    } else {
-        VMCORE.to_owned()
-    };
-    Ok(Vmcore {
-        file,
-        method: "copy".to_owned(),
-        source_bytes: job.size,
-        bytes: 0,
-        sha256: checksum::hex(&sha256),
-        verified,
-        seconds: copied.seconds,
-        lost_bytes: copied.lost.bytes,
-        lost: copied.lost.ranges,
-    })
-}
-
-/// Reports ranges that a copy could not read.
-pub fn lost(run: &SaveContext, copied: &copy::CopyResult, record: &mut DumpInfo) {
-    let lost = &copied.lost;
-    if let Some(first) = lost.ranges.first() {
-        let text = format!(
-            "{} KiB of the dump could not be read and are zeros, the first {} KiB at offset {:#x}",
-            lost.bytes >> 10,
-            (first.end - first.start) >> 10,
-            first.start
-        );
-        problem(run, record, text);
-    }
-}
-
-/// Reports and records a problem.
-pub fn problem(run: &SaveContext, record: &mut DumpInfo, text: String) {
-    run.console.say(&text);
-    record.problems.push(text);
 }
 
 /// Creates a new directory.

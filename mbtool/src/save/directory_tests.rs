@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Save;
+use crate::config::{Collector, Save};
 use crate::save::console::testing::Heard;
 use crate::save::context::testing;
 use serde_json::Value;

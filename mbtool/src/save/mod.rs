@@ -44,6 +44,8 @@ mod finish;
 mod flush;
 mod heartbeat;
 mod mount;
+mod output;
+mod problem;
 mod process;
 mod progress;
 mod record;
@@ -53,6 +55,7 @@ mod signals;
 mod source;
 mod ssh;
 mod timestamp;
+mod vmcore;
 mod watchdog;
 
 pub use record::{DumpInfo, Vmcore};

@@ -2,16 +2,16 @@
 //! killed, with all of its process group.
 
 use super::context::SaveContext;
+use super::output::{Heard, hear};
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process_group};
-use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Instant;
 
@@ -20,10 +20,6 @@ const MOMENT: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
-/// Number of output lines in an error.
-const TAIL: usize = 6;
-/// Maximum size of captured standard output, and of one line, in bytes.
-const KEPT: usize = 64 << 10;
 /// Makes a child the first victim of the OOM killer (proc(5), oom_score_adj).
 const OOM_SCORE: &str = "500";
 
@@ -37,16 +33,6 @@ pub enum Output {
     /// Standard output is data to [read](Running::read); standard error goes to
     /// the console.
     Raw,
-}
-
-/// Captured output of a child.
-#[derive(Debug, Default)]
-struct Heard {
-    bytes: AtomicU64,
-    stdout: Mutex<Vec<u8>>,
-    tail: Mutex<VecDeque<String>>,
-    /// The current status line.
-    state: Mutex<String>,
 }
 
 /// A running child.
@@ -307,15 +293,7 @@ impl<'a> ChildProcess<'a> {
 
     /// ": LAST LINES"
     fn said(&self) -> String {
-        let Ok(tail) = self.heard.tail.lock() else {
-            return String::new();
-        };
-        let lines: Vec<&str> = tail.iter().map(String::as_str).collect();
-        if lines.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", lines.join(" / "))
-        }
+        self.heard.last_lines()
     }
 
     /// Kills it with all of its process group; returns false if it still runs.
@@ -369,74 +347,6 @@ pub fn run(
     work: impl FnMut() -> u64,
 ) -> Result<Vec<u8>> {
     ChildProcess::start(run, command, output, false)?.end(work)
-}
-
-/// Reads an output to its end; lines that end in `\r` are printed as status.
-fn hear(
-    mut from: impl Read,
-    heard: &Heard,
-    console: Option<&super::console::ProgressConsole>,
-    keep: bool,
-) {
-    let mut line = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let count = match from.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(_) => break,
-        };
-        heard.bytes.fetch_add(count as u64, Ordering::Relaxed);
-        let bytes = &buffer[..count];
-        if keep && let Ok(mut kept) = heard.stdout.lock() {
-            let room = KEPT.saturating_sub(kept.len());
-            kept.extend_from_slice(&bytes[..count.min(room)]);
-        }
-        for &byte in bytes {
-            match byte {
-                b'\n' | b'\r' => one(&mut line, byte == b'\r', heard, console),
-                byte if line.len() < KEPT => line.push(byte),
-                _ => {}
-            }
-        }
-    }
-    one(&mut line, false, heard, console);
-}
-
-/// Handles a complete line or status.
-fn one(
-    line: &mut Vec<u8>,
-    changes: bool,
-    heard: &Heard,
-    console: Option<&super::console::ProgressConsole>,
-) {
-    let text = String::from_utf8_lossy(line);
-    let text: String = text.chars().filter(|c| !c.is_control()).collect();
-    let text = text.trim();
-    if !text.is_empty() {
-        if let Some(console) = console {
-            if let Ok(mut state) = heard.state.lock() {
-                if changes {
-                    text.clone_into(&mut state);
-                } else {
-                    state.clear();
-                }
-            }
-            if !changes {
-                console.line(text);
-            }
-        }
-        if let Ok(mut tail) = heard.tail.lock()
-            && !changes
-        {
-            if tail.len() == TAIL {
-                tail.pop_front();
-            }
-            tail.push_back(text.chars().take(200).collect());
-        }
-    }
-    line.clear();
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::context::SaveContext;
 use super::copy::Sink;
 use super::dump_job::{Job, NAMES};
-use super::process::{self, ChildFailed, NotStarted, Output, Running};
+use super::process::{self, ChildFailed, ChildProcess, NotStarted, Output};
 use crate::config::target::Ssh;
 use anyhow::{Context, Result, ensure};
 use std::process::Command;

@@ -8,8 +8,8 @@
 use super::collector;
 use super::context::SaveContext;
 use super::copy::{self, Sink};
-use super::directory::{lost, problem};
 use super::dump_job::{DMESG, Job, PARTIAL, RECORD, SUM, VMCORE};
+use super::problem::{lost, problem};
 use super::process::{ChildProcess, Output};
 use super::record::{DumpInfo, Vmcore};
 use super::remote::Remote;
@@ -17,6 +17,7 @@ use super::scratch::{self, ScratchDir};
 use super::{checksum, progress::Progress};
 use crate::config::Collector;
 use crate::config::target::Ssh;
+use crate::sys::size::Size;
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -44,10 +45,10 @@ pub fn save(run: &SaveContext, job: &Job, ssh: &Ssh, record: &mut DumpInfo) -> R
     let mut remote = Remote::new(run, job, ssh);
     remote.create()?;
     run.console.say(format_args!(
-        "saving to {} on {}: the dump has {} MiB",
+        "saving to {} on {}: the dump has {}",
         remote.dir,
         ssh.host,
-        job.size >> 20
+        Size(job.size)
     ));
     let room = scratch::available() / 100 * SHARE;
     let scratch =
@@ -305,9 +306,9 @@ fn complete(
     let sum = checksum::line(&vmcore.sha256, &vmcore.file);
     remote.put(SUM, sum.as_bytes())?;
     run.console.say(format_args!(
-        "saved {}: {} MiB, sha256 {}{}",
+        "saved {}: {}, sha256 {}{}",
         vmcore.file,
-        vmcore.bytes >> 20,
+        Size(vmcore.bytes),
         vmcore.sha256,
         if vmcore.verified {
             ", verified there"
