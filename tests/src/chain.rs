@@ -11,7 +11,7 @@ use images::guest::{self, Stage1};
 use sha2::{Digest, Sha256};
 
 use crate::guest_binary::mbtool_bin;
-use crate::machine::{FIRST_LINUX, Firmware, Machine};
+use crate::machine::{EMULATED_DOM0, FIRST_LINUX, Firmware, Machine, SERIAL_CMDLINE};
 use crate::outcome::Outcome;
 
 /// Prefix of each line of a stage.
@@ -81,7 +81,10 @@ impl Chain {
     }
 
     fn machine(&self) -> Result<Machine> {
-        let mut stage = Stage1::new(include_str!("chain.sh"))?
+        let script = include_str!("chain.sh")
+            .replace("@LINUX_CMDLINE@", SERIAL_CMDLINE)
+            .replace("@DOM0_CMDLINE@", EMULATED_DOM0);
+        let mut stage = Stage1::new(&script)?
             .file("bin/mbtool", mbtool_bin()?)?
             .file("vmlinuz", FIRST_LINUX.path()?)?
             // for the stages in a dom0

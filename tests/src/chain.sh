@@ -41,10 +41,10 @@ cd /
 umount /tmp/root
 
 if [ "$next" = linux ]; then
-	set -- --cmdline 'console=ttyS0,115200 quiet panic=-1 no_timer_check cryptomgr.notests' --initrd /tmp/next /vmlinuz
+	set -- --cmdline '@LINUX_CMDLINE@' --initrd /tmp/next /vmlinuz
 else
 	set -- --cmdline 'com1=115200,8n1 console=com1 bootscrub=0 crashkernel=128M@256M' \
-		--module '/vmlinuz console=hvc0 quiet panic=-1 cryptomgr.notests rodata=off' --initrd /tmp/next "/xen-$next.gz"
+		--module '/vmlinuz console=hvc0 quiet panic=-1 @DOM0_CMDLINE@' --initrd /tmp/next "/xen-$next.gz"
 fi
 set -x
 mbtool load --console com1 "$@"

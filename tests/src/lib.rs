@@ -39,5 +39,5 @@ pub use guest_binary::{
     hypercall_guest_bin, jump_guest_bin, known_pages_bin, mbtool_bin, xen_guest_bin,
 };
 pub use keyboard::Keyboard;
-pub use machine::{Board, DEBUG_EXIT, EMULATED, FIRST_LINUX, Firmware, Machine};
+pub use machine::{Board, DEBUG_EXIT, EMULATED, FIRST_LINUX, Firmware, Machine, SERIAL_CMDLINE};
 pub use outcome::{EndReason, Outcome};

@@ -11,12 +11,31 @@ use images::guest::Stage1Initrd;
 
 use crate::{gdb, qmp};
 
+/// [`EMULATED`] as a literal, for `concat!`.
+#[macro_export]
+macro_rules! emulated {
+    () => {
+        "no_timer_check cryptomgr.notests"
+    };
+}
+
+/// [`SERIAL_CMDLINE`] as a literal, for `concat!`.
+#[macro_export]
+macro_rules! serial_cmdline {
+    () => {
+        concat!("console=ttyS0,115200 quiet panic=-1 ", $crate::emulated!())
+    };
+}
+
+/// Command line of a Linux that boots on emulated CPUs and prints on the first serial line; a panic is a reset.
+pub const SERIAL_CMDLINE: &str = serial_cmdline!();
+
 /// Parameters for every Linux that boots on emulated CPUs.
 ///
 /// Linux counts a few ticks to test its timer, and panics when a busy host has merged too many of
 /// them. On a known hypervisor it skips that. Its self-tests of cryptography take a fifth of its
 /// boot time under emulation.
-pub const EMULATED: &str = "no_timer_check cryptomgr.notests";
+pub const EMULATED: &str = emulated!();
 
 /// For dom0, which has Xen's timer. `rodata=off` skips the check of all page tables for writable
 /// and executable pages, which takes a second under Xen, where each entry is translated.
@@ -155,10 +174,7 @@ impl Machine {
     /// A machine that boots [`FIRST_LINUX`] into a first stage (see [`images::guest::Stage1`]) on its serial console.
     pub fn stage1(firmware: Firmware, initrd: impl Into<Initrd>) -> Result<Self> {
         let machine = Self::new(firmware, FIRST_LINUX.path()?);
-        Ok(machine
-            .append("console=ttyS0,115200 quiet panic=-1")
-            .append(EMULATED)
-            .initrd(initrd))
+        Ok(machine.append(SERIAL_CMDLINE).initrd(initrd))
     }
 
     /// A machine on which QEMU starts Xen `version` ("4.17" or "4.20"), by Multiboot 1, and Xen starts [`FIRST_LINUX`]

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use images::assets::{LINUX_6_1, LINUX_6_12, LINUX_7};
 use images::guest::Stage1;
 use images::payloads::MB2_FIXED;
-use tests::{DEBUG_EXIT, EMULATED, Firmware, Machine, mbtool_bin};
+use tests::{DEBUG_EXIT, Firmware, Machine, SERIAL_CMDLINE, mbtool_bin};
 
 tests::cases! {
     linux_6_1: booted 10 s;
@@ -35,8 +35,7 @@ fn enters(name: &str, kernel: &Path, who: &str, limits: [u64; 2]) -> Result<()> 
         .bytes("fixed", MB2_FIXED)?
         .finish()?;
     let outcome = Machine::new(Firmware::SeaBios, kernel)
-        .append("console=ttyS0,115200 quiet panic=-1")
-        .append(EMULATED)
+        .append(SERIAL_CMDLINE)
         .initrd(initrd)
         .args(DEBUG_EXIT)
         .run(name, DEADLINE, &[])?;

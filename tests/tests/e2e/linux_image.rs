@@ -9,7 +9,7 @@ use images::assets::{Asset, LINUX_6_1, LINUX_6_12, LINUX_7};
 use images::guest::{self, LINUX, STAGE1, Stage1, Stage1Initrd};
 use mbtool::decompress::decompress;
 use mbtool::image::{As, Image, Protocol};
-use tests::{Board, Firmware, Machine, Outcome, mbtool_bin};
+use tests::{Board, Firmware, Machine, Outcome, SERIAL_CMDLINE, mbtool_bin, serial_cmdline};
 
 tests::cases! {
     linux_6_1_seabios_with_the_same_command_line: restored 14 s;
@@ -25,9 +25,6 @@ tests::cases! {
 
 /// Four times what the slowest case takes on two free cores.
 const DEADLINE: Duration = Duration::from_secs(300);
-
-/// The first kernel's command line from [`Machine::stage1`], without QEMU's additions.
-const FIRST_CMDLINE: &str = "console=ttyS0,115200 quiet panic=-1 no_timer_check cryptomgr.notests";
 
 /// Image and machine.
 struct Case {
@@ -54,8 +51,8 @@ impl Case {
             memory_mib: 2048,
             image,
             release,
-            options: "--cmdline 'console=ttyS0,115200 quiet panic=-1 no_timer_check cryptomgr.notests a=b'",
-            cmdline: "console=ttyS0,115200 quiet panic=-1 no_timer_check cryptomgr.notests a=b",
+            options: concat!("--cmdline '", serial_cmdline!(), " a=b'"),
+            cmdline: concat!(serial_cmdline!(), " a=b"),
         }
     }
 
@@ -156,10 +153,9 @@ fn vmlinux(file: &[u8]) -> Result<Vec<u8>> {
 fn linux_6_1_seabios_with_the_same_command_line() -> Result<()> {
     let case = Case {
         options: "--reuse-cmdline --cmdline more=1",
-        cmdline: "console=ttyS0,115200 quiet panic=-1 no_timer_check cryptomgr.notests more=1",
+        cmdline: concat!(serial_cmdline!(), " more=1"),
         ..Case::new(Firmware::SeaBios, read(&LINUX_6_1)?, "6.1.")
     };
-    assert!(case.cmdline.starts_with(FIRST_CMDLINE));
     case.check("linux_6_1_seabios").map(drop)
 }
 
@@ -229,7 +225,7 @@ fn three_kernels_in_a_row_on_ovmf() -> Result<()> {
         .run("three_kernels_in_a_row", DEADLINE, &[&end])?
         .ended_with(&end)?;
     let case = Case {
-        cmdline: FIRST_CMDLINE,
+        cmdline: SERIAL_CMDLINE,
         ..Case::new(Firmware::Ovmf, Vec::new(), "7.")
     };
     case.verify(&outcome, &digest.to_string())

@@ -9,7 +9,7 @@ use images::assets::{self, Asset, LINUX_6_1};
 use images::guest::{self, DOM0, STAGE1, Stage1};
 use images::payloads::{MB2_FIXED, MB2_RELOC_HIGHEST};
 use images::report::PayloadReport;
-use tests::{Board, DEBUG_EXIT, FIRST_LINUX, Machine, Outcome, mbtool_bin};
+use tests::{Board, DEBUG_EXIT, FIRST_LINUX, Machine, Outcome, SERIAL_CMDLINE, mbtool_bin};
 
 tests::cases! {
     xen_4_17_to_linux: restored 14 s, "slow";
@@ -33,7 +33,7 @@ const DEADLINE: Duration = Duration::from_secs(480);
 
 /// Command line of the target Linux. Linux counts timer interrupts during a TSC delay, and panics
 /// when the emulator misses some on a busy host.
-const TARGET: &str = "console=ttyS0,115200 quiet panic=-1 no_timer_check cryptomgr.notests";
+const TARGET: &str = SERIAL_CMDLINE;
 
 /// A machine with Xen, and the commands in its dom0.
 struct Case {

@@ -8,7 +8,7 @@ use images::assets::{self, Asset, BUSYBOX, LINUX_6_1, LINUX_6_12, OVMF, QEMU};
 use images::guest::{self, DOM0, Stage1};
 use tests::attempt;
 use tests::plan_json::{PlanJson, number};
-use tests::{FIRST_LINUX, Firmware, Machine, mbtool_bin, vmlinux};
+use tests::{FIRST_LINUX, Firmware, Machine, emulated, mbtool_bin, vmlinux};
 
 tests::cases! {
     linux_6_1_on_seabios: booted 14 s;
@@ -18,8 +18,11 @@ tests::cases! {
 /// Five times what it takes on two free cores.
 const DEADLINE: Duration = Duration::from_secs(300);
 /// PVH's mark on the kernel's command line, which the first kernel does not have.
-const CMDLINE: &str =
-    "console=ttyS0,115200 panic=-1 no_timer_check cryptomgr.notests started-by=pvh";
+const CMDLINE: &str = concat!(
+    "console=ttyS0,115200 panic=-1 ",
+    emulated!(),
+    " started-by=pvh"
+);
 
 fn boots(test: &str, kernel: &'static Asset, release: &str, firmware: Firmware) -> Result<()> {
     let mut wanted = vec![&BUSYBOX, FIRST_LINUX, kernel, &QEMU];
