@@ -11,12 +11,14 @@
 //! to the firmware's own DSDT and FACS. A Xen that hides the IOMMUs from its dom0
 //! writes "XMAR" over the signature of DMAR; the copies have the original signature.
 
+mod defect;
 mod error;
 mod madt;
 mod table;
 mod trees;
 mod wire;
 
+pub use defect::TableDefect;
 pub use error::AcpiError;
 pub use table::AcpiTable;
 pub use trees::{Trees, build, len};

@@ -1,5 +1,11 @@
 //! Constraints of Xen on its loader: command line, loader name, modules.
 
+mod error;
+mod warning;
+
+pub use error::{ContractError, NotAKernel};
+pub use warning::XenWarning;
+
 /// Maximum number of modules for every supported Xen (4.17 accepts one more).
 pub const MAX_MODULES: usize = 63;
 /// Alignment of Xen's load address and of the memory reserved for it, in bytes:
@@ -15,59 +21,13 @@ pub const MAX_MAP_ENTRIES: usize = 1024;
 /// difference is a margin for later releases.
 pub const BOOT_HEAP: usize = 48 << 10;
 
-/// Why Xen would not start.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ContractError {
-    /// No module besides Xen itself.
-    #[error(
-        "xen needs a dom0 kernel as first module: give it with --module 'VMLINUZ ARGS', before any initrd"
-    )]
-    NoDom0,
-    /// The first module cannot be a kernel.
-    #[error(
-        "module 0 ({name}) is not a dom0 kernel: found {found}, xen takes a bzImage, an ELF or a \
-         gzip-compressed ELF; the kernel must be the first --module, the initrd comes after it"
-    )]
-    NotAKernel {
-        /// File name.
-        name: String,
-        /// Its format, by the first bytes.
-        found: String,
-    },
-    /// A bzImage too old for Xen to unpack.
-    #[error("module 0 ({name}) has boot protocol {major}.{minor:02}, xen needs at least 2.08")]
-    OldBzImage {
-        /// File name.
-        name: String,
-        /// Protocol version, high byte.
-        major: u8,
-        /// Protocol version, low byte.
-        minor: u8,
-    },
-    /// More than [`MAX_MODULES`].
-    #[error("{count} modules, xen takes at most {MAX_MODULES}: leave some out")]
-    TooManyModules {
-        /// Modules given.
-        count: usize,
-    },
-    /// More than [`BOOT_HEAP`].
-    #[error(
-        "command lines, module strings and memory map need {need} bytes in xen's boot heap, \
-         {BOOT_HEAP} fit: shorten them"
-    )]
-    HeapFull {
-        /// Bytes needed.
-        need: usize,
-    },
-}
-
 /// A command line ready for Xen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine {
     /// The command line to pass.
     pub text: String,
-    /// Changes and warnings, one sentence each.
-    pub messages: Vec<String>,
+    /// Changes and warnings.
+    pub warnings: Vec<XenWarning>,
 }
 
 /// Returns Xen's own parameters: those before a `--`. The others are dom0's.
@@ -92,7 +52,7 @@ pub fn avoids_real_mode(cmdline: &str) -> bool {
 #[must_use]
 pub fn command_line(cmdline: &str, real_mode: bool) -> CommandLine {
     let mut text = cmdline.trim().to_owned();
-    let mut messages = Vec::new();
+    let mut warnings = Vec::new();
     match (avoids_real_mode(cmdline), real_mode) {
         (false, false) => {
             text = if text.is_empty() {
@@ -100,33 +60,19 @@ pub fn command_line(cmdline: &str, real_mode: bool) -> CommandLine {
             } else {
                 format!("no-real-mode {text}")
             };
-            messages.push(
-                "added no-real-mode to xen's command line: the BIOS cannot be called after another \
-                 kernel has run (--real-mode leaves it out)"
-                    .to_owned(),
-            );
+            warnings.push(XenWarning::NoRealModeAdded);
         }
-        (false, true) => messages.push(
-            "xen will call the BIOS and take the BIOS's memory map, as --real-mode asks: this \
-             hangs on most machines after another kernel has run"
-                .to_owned(),
-        ),
-        (true, true) => messages.push(
-            "--real-mode has no effect: xen's command line has no-real-mode or tboot=".to_owned(),
-        ),
+        (false, true) => warnings.push(XenWarning::RealMode),
+        (true, true) => warnings.push(XenWarning::RealModeNoEffect),
         (true, false) => {}
     }
     let serial = ["com1=", "com2=", "dbgp="];
     if !own_parameters(cmdline)
         .any(|parameter| serial.iter().any(|name| parameter.starts_with(name)))
     {
-        messages.push(
-            "xen's command line has no com1=: xen prints nothing on a serial port (add com1=115200,8n1 \
-             console=com1)"
-                .to_owned(),
-        );
+        warnings.push(XenWarning::NoSerialConsole);
     }
-    CommandLine { text, messages }
+    CommandLine { text, warnings }
 }
 
 /// The boot loader name to pass: with it Xen keeps the first parameter of its
@@ -154,30 +100,32 @@ pub fn reserve_len(memsz: u64) -> Option<u64> {
 /// # Errors
 ///
 /// When there is no module or too many, or Xen would refuse the first one.
-pub fn check_modules(modules: &[(&str, &[u8])]) -> Result<Vec<String>, ContractError> {
+pub fn check_modules(modules: &[(&str, &[u8])]) -> Result<Vec<XenWarning>, ContractError> {
     let &(name, data) = modules.first().ok_or(ContractError::NoDom0)?;
     if modules.len() > MAX_MODULES {
         return Err(ContractError::TooManyModules {
             count: modules.len(),
         });
     }
-    let mut messages = Vec::new();
+    let mut warnings = Vec::new();
     match Dom0::of(data) {
         Dom0::BzImage { major, minor } if (major, minor) < (2, 8) => {
-            return Err(ContractError::OldBzImage { name: name.to_owned(), major, minor });
+            let name = name.to_owned();
+            return Err(ContractError::OldBzImage { name, major, minor });
         }
         Dom0::BzImage { .. } | Dom0::Elf => {}
-        Dom0::Gzip => messages.push(format!(
-            "module 0 ({name}) is gzip-compressed: xen unpacks it, and it must then be an ELF kernel"
-        )),
+        Dom0::Gzip => warnings.push(XenWarning::Gzip {
+            name: name.to_owned(),
+        }),
         Dom0::Other(found) => {
-            return Err(ContractError::NotAKernel { name: name.to_owned(), found });
+            let name = name.to_owned();
+            return Err(ContractError::NotAKernel { name, found });
         }
     }
     if modules.len() == 1 {
-        messages.push("no initrd: dom0 gets only its kernel".to_owned());
+        warnings.push(XenWarning::NoInitrd);
     }
-    Ok(messages)
+    Ok(warnings)
 }
 
 /// Format of a dom0 kernel.
@@ -188,8 +136,8 @@ enum Dom0 {
     Elf,
     /// Perhaps a packed bare kernel.
     Gzip,
-    /// Not a kernel; a description.
-    Other(String),
+    /// Not a kernel.
+    Other(NotAKernel),
 }
 
 impl Dom0 {
@@ -203,19 +151,11 @@ impl Dom0 {
         match data {
             [0x7f, b'E', b'L', b'F', ..] => Self::Elf,
             [0x1f, 0x8b, ..] => Self::Gzip,
-            [b'0', b'7', b'0', b'7', ..] => Self::Other("a cpio archive (an initrd?)".to_owned()),
-            _ => {
-                let head: Vec<String> = data
-                    .iter()
-                    .take(4)
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
-                Self::Other(format!(
-                    "{} bytes that start with {}",
-                    data.len(),
-                    head.join(" ")
-                ))
-            }
+            [b'0', b'7', b'0', b'7', ..] => Self::Other(NotAKernel::Cpio),
+            _ => Self::Other(NotAKernel::Other {
+                len: data.len(),
+                head: data.iter().copied().take(4).collect(),
+            }),
         }
     }
 }
@@ -232,15 +172,14 @@ pub fn check_boot_heap(
     strings: &[&str],
     modules: usize,
     map_entries: usize,
-) -> Result<Option<String>, ContractError> {
+) -> Result<Option<XenWarning>, ContractError> {
     let text: usize = strings.iter().map(|string| string.len() + 1).sum();
     let need = text + 16 * modules + 24 * map_entries.min(MAX_MAP_ENTRIES);
     if need > BOOT_HEAP {
         return Err(ContractError::HeapFull { need });
     }
-    Ok((map_entries > MAX_MAP_ENTRIES).then(|| {
-        format!("{map_entries} memory map entries, xen reads the first {MAX_MAP_ENTRIES}")
-    }))
+    let entries = map_entries;
+    Ok((entries > MAX_MAP_ENTRIES).then_some(XenWarning::LongMap { entries }))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod decision;
 mod trampoline;
 
 pub use bda::{BDA_BASE_KIB, BDA_EBDA, RsdpCopy, SyntheticBda};
-pub use decision::{Decision, LowMemoryState, NoLowMemory, RsdpLocation, decide};
+pub use decision::{Decision, LowMemoryState, LowMemoryWarning, NoLowMemory, RsdpLocation, decide};
 pub use trampoline::{BASE_END, BASE_MEMORY, BadTrampoline, TRAMPOLINE_LEN, trampoline};
 
 #[cfg(test)]

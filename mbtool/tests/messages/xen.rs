@@ -1,9 +1,10 @@
 //! Errors of xen-shim.
 
 use super::{messages, range};
-use xen_shim::acpi::AcpiError;
-use xen_shim::contract::ContractError;
+use xen_shim::acpi::{AcpiError, TableDefect};
+use xen_shim::contract::{ContractError, NotAKernel, XenWarning};
 use xen_shim::hypercall::{Errno, HypercallError, ImageKind, LoadProblem, Meaning};
+use xen_shim::low_memory::LowMemoryWarning;
 
 #[test]
 fn hypercall() {
@@ -95,18 +96,52 @@ fn load() {
 fn tables_and_contract() {
     messages!(AcpiError, no fix {
         None: [AcpiError::None],
-        Bad: [AcpiError::Bad { name: "APIC".into(), found: "10 bytes".into() }],
+        Bad: [AcpiError::Bad { name: "APIC".into(), found: TableDefect::Short { len: 10, min: 36 } }],
         TooMuch: [AcpiError::TooMuch { count: 300, bytes: 5000 }],
         NoMadt: [AcpiError::NoMadt],
         NoProcessor: [AcpiError::NoProcessor { name: "APIC".into(), apic_id: 9 }],
     });
-    messages!(ContractError, no fix {
+    messages!(TableDefect, no fix {
+        Short: [TableDefect::Short { len: 10, min: 36 }],
+        Signature: [TableDefect::Signature([0x53, 0xff, 0x44, 0x54])],
+        Length: [TableDefect::Length { len: 38, header: 39 }],
+        EntryCutOff: [TableDefect::EntryCutOff { at: 64 }],
+        EntryLength: [TableDefect::EntryLength { at: 64, length: 15 }],
+        EntryShort: [TableDefect::EntryShort { at: 64, kind: 0, length: 7 }],
+    });
+    messages!(LowMemoryWarning, no fix {
+        NoBda: [LowMemoryWarning::NoBda],
+        NoRsdp: [LowMemoryWarning::NoRsdp],
+    });
+    messages!(XenWarning, no fix {
+        NoRealModeAdded: [XenWarning::NoRealModeAdded],
+        RealMode: [XenWarning::RealMode],
+        RealModeNoEffect: [XenWarning::RealModeNoEffect],
+        NoSerialConsole: [XenWarning::NoSerialConsole],
+        Gzip: [XenWarning::Gzip { name: "vmlinux.gz".into() }],
+        NoInitrd: [XenWarning::NoInitrd],
+        LongMap: [XenWarning::LongMap { entries: 2000 }],
+    });
+    messages!(ContractError {
         NoDom0: [ContractError::NoDom0],
-        NotAKernel: [ContractError::NotAKernel {
-            name: "initrd.img".into(),
-            found: "a cpio archive".into()
+        NotAKernel: [
+            ContractError::NotAKernel {
+                name: "initrd.img".into(),
+                found: NotAKernel::Cpio
+            },
+            ContractError::NotAKernel {
+                name: "notes.txt".into(),
+                found: NotAKernel::Other {
+                    len: 2,
+                    head: b"ab".to_vec()
+                }
+            },
+        ],
+        OldBzImage: [ContractError::OldBzImage {
+            name: "vmlinuz".into(),
+            major: 2,
+            minor: 7
         }],
-        OldBzImage: [ContractError::OldBzImage { name: "vmlinuz".into(), major: 2, minor: 7 }],
         TooManyModules: [ContractError::TooManyModules { count: 70 }],
         HeapFull: [ContractError::HeapFull { need: 60000 }],
     });

@@ -1,5 +1,6 @@
 //! Errors of generating tables.
 
+use super::defect::TableDefect;
 use super::table::{MAX_BYTES, MAX_TABLES};
 
 /// Firmware's tables cannot be used.
@@ -14,7 +15,7 @@ pub enum AcpiError {
         /// Its file name.
         name: String,
         /// The defect.
-        found: String,
+        found: TableDefect,
     },
     /// Too many tables.
     #[error(

@@ -1,8 +1,8 @@
 //! The MADT, which lists the processors (ACPI 6.5, 5.2.12).
 
-use super::AcpiError;
 use super::table::AcpiTable;
 use super::wire::{LocalApic, LocalApicFlags, LocalX2Apic, Madt, MadtEntry, TableHeader, seal};
+use super::{AcpiError, TableDefect};
 use core::mem::offset_of;
 use zerocopy::FromBytes;
 
@@ -15,14 +15,14 @@ pub(super) fn without(madt: &AcpiTable, apic_id: u32) -> Result<Vec<u8>, AcpiErr
     while at < bytes.len() {
         let entry = &mut bytes[at..];
         let Ok((MadtEntry { kind, length }, _)) = MadtEntry::read_from_prefix(entry) else {
-            return Err(broken(madt, at, "is cut off"));
+            return Err(broken(madt, TableDefect::EntryCutOff { at }));
         };
         let len = usize::from(length);
         if len < size_of::<MadtEntry>() || len > entry.len() {
-            return Err(broken(madt, at, &format!("has a length of {length} bytes")));
+            return Err(broken(madt, TableDefect::EntryLength { at, length }));
         }
         let entry = &mut entry[..len];
-        let short = || broken(madt, at, &format!("of type {kind} has {length} bytes only"));
+        let short = || broken(madt, TableDefect::EntryShort { at, kind, length });
         let (id, flags) = match kind {
             LocalApic::KIND => {
                 let (apic, _) = LocalApic::mut_from_prefix(entry).map_err(|_| short())?;
@@ -54,9 +54,9 @@ pub(super) fn without(madt: &AcpiTable, apic_id: u32) -> Result<Vec<u8>, AcpiErr
     Ok(bytes)
 }
 
-fn broken(madt: &AcpiTable, at: usize, what: &str) -> AcpiError {
+fn broken(madt: &AcpiTable, found: TableDefect) -> AcpiError {
     AcpiError::Bad {
         name: madt.name.clone(),
-        found: format!("its entry at offset {at} {what}"),
+        found,
     }
 }

@@ -1,7 +1,7 @@
 //! Checks firmware's tables.
 
-use super::AcpiError;
 use super::wire::TableHeader;
+use super::{AcpiError, TableDefect};
 use std::cmp::Ordering;
 use zerocopy::FromBytes;
 
@@ -57,7 +57,7 @@ fn by_number(one: &str, other: &str) -> Ordering {
 
 /// Checks a table's header, but not its checksum: Linux and Xen accept a wrong one.
 fn check(table: &AcpiTable) -> Result<(), AcpiError> {
-    let bad = |found: String| {
+    let bad = |found| {
         Err(AcpiError::Bad {
             name: table.name.clone(),
             found,
@@ -65,23 +65,22 @@ fn check(table: &AcpiTable) -> Result<(), AcpiError> {
     };
     let bytes = &table.bytes;
     let Ok((header, _)) = TableHeader::read_from_prefix(bytes) else {
-        return bad(format!(
-            "has {} bytes, a table has {} at least",
-            bytes.len(),
-            size_of::<TableHeader>()
-        ));
+        return bad(TableDefect::Short {
+            len: bytes.len(),
+            min: size_of::<TableHeader>(),
+        });
     };
     let signature = header.signature;
     let printable = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte == b'!';
     if !signature.iter().all(printable) {
-        return bad(format!("has no signature: it begins {signature:02x?}"));
+        return bad(TableDefect::Signature(signature));
     }
     let length = header.length.get() as usize;
     if length != bytes.len() {
-        return bad(format!(
-            "has {} bytes, its header says {length}",
-            bytes.len()
-        ));
+        return bad(TableDefect::Length {
+            len: bytes.len(),
+            header: length,
+        });
     }
     Ok(())
 }

@@ -59,6 +59,17 @@ fn list(ram: &[PhysRange]) -> String {
         .join(", ")
 }
 
+/// A fact about low memory that is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LowMemoryWarning {
+    /// No BIOS data area.
+    #[error("the BIOS data area could not be read: xen will use the values in it")]
+    NoBda,
+    /// No RSDP.
+    #[error("no ACPI RSDP is known: xen will start one CPU and no IOMMU")]
+    NoRsdp,
+}
+
 /// The changes of low memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
@@ -66,8 +77,8 @@ pub struct Decision {
     pub fix: Option<SyntheticBda>,
     /// Address of Xen's trampoline; `None` if unknown.
     pub trampoline: Option<PhysRange>,
-    /// Warnings, one sentence each.
-    pub messages: Vec<String>,
+    /// Facts that are missing.
+    pub warnings: Vec<LowMemoryWarning>,
 }
 
 /// Decides whether Xen needs a synthetic BIOS data area, and where.
@@ -80,19 +91,18 @@ pub struct Decision {
 ///
 /// When one is needed, and there is no memory for it.
 pub fn decide(facts: &LowMemoryState, ram: &[PhysRange]) -> Result<Decision, NoLowMemory> {
-    let mut messages = Vec::new();
+    let mut warnings = Vec::new();
     let missing = facts.ebda_segment.is_none() || facts.base_kib.is_none();
     if missing && !facts.efi {
-        messages
-            .push("the BIOS data area could not be read: xen will use the values in it".to_owned());
+        warnings.push(LowMemoryWarning::NoBda);
         return Ok(Decision {
             fix: None,
             trampoline: None,
-            messages,
+            warnings,
         });
     }
     if facts.rsdp.is_none() && !facts.rsdp_in_low_memory {
-        messages.push("no ACPI RSDP is known: xen will start one CPU and no IOMMU".to_owned());
+        warnings.push(LowMemoryWarning::NoRsdp);
     }
     // on EFI an unreadable word counts as zero, its usual value
     let found = trampoline(
@@ -107,14 +117,14 @@ pub fn decide(facts: &LowMemoryState, ram: &[PhysRange]) -> Result<Decision, NoL
         return Ok(Decision {
             fix: None,
             trampoline: Some(range),
-            messages,
+            warnings,
         });
     }
     let fix = make(facts, ram)?;
     Ok(Decision {
         trampoline: Some(fix.trampoline()),
         fix: Some(fix),
-        messages,
+        warnings,
     })
 }
 

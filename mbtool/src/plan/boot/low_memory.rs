@@ -184,7 +184,7 @@ impl LowMemoryPlan {
         };
         let mut decision = low_memory::decide(&facts, &low_ram(host))?;
         if request.low_memory_fix {
-            warnings.extend(decision.messages);
+            warnings.extend(decision.warnings.iter().map(ToString::to_string));
         } else if decision.fix.take().is_some() {
             decision.trampoline = None;
             warnings.push("the synthetic BIOS data area is omitted: Xen will crash".to_owned());

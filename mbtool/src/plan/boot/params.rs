@@ -9,7 +9,8 @@ use crate::image::Protocol;
 use crate::image::linux::Setup;
 use crate::plan::place::image::ImageRules;
 use crate::plan::{PlanError, Request, request};
-use xen_shim::{XenInfo, contract};
+use xen_shim::XenInfo;
+use xen_shim::contract::{self, XenWarning};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -125,18 +126,24 @@ impl BootParams {
             .iter()
             .map(|module| (module.name.as_str(), &module.data[..]))
             .collect();
-        self.warnings.extend(contract::check_modules(&modules)?);
+        let warnings = contract::check_modules(&modules)?;
+        self.warn(&warnings);
         let line = contract::command_line(&request.cmdline, request.real_mode);
-        self.warnings.extend(line.messages);
+        self.warn(&line.warnings);
         self.cmdline = line.text;
         self.loader = contract::loader_name(VERSION);
         let mut strings = vec![self.cmdline.as_str(), self.loader.as_str()];
         strings.extend(request.modules.iter().map(|module| module.cmdline.as_str()));
         let areas = e820::areas(&host.memory_map).len() + 1;
         let tight = contract::check_boot_heap(&strings, modules.len(), areas)?;
-        self.warnings.extend(tight);
+        self.warn(tight.as_slice());
         self.xen = Some(xen);
         Ok(())
+    }
+
+    fn warn(&mut self, warnings: &[XenWarning]) {
+        self.warnings
+            .extend(warnings.iter().map(ToString::to_string));
     }
 
     /// Returns the placement constraints of the image.
