@@ -11,6 +11,7 @@
 //! 4. Output is limited. Memory is not allocated by size fields of headers
 //!    alone.
 
+mod error;
 mod lz4;
 mod lzma;
 mod sink;
@@ -18,6 +19,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod zstd;
+
+pub use error::DecompressError;
 
 use serde::Serialize;
 use sink::{Fault, Sink};
@@ -131,76 +134,6 @@ pub struct Unpacked {
     /// Number of bytes at the end of `bytes` that were uncompressed after the
     /// last compressed member. 0 for a plain file.
     pub raw_tail: usize,
-}
-
-/// Why a compressed file could not be unpacked. Every message names the file.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecompressError {
-    /// The file stops before its compressed data does.
-    #[error(
-        "{what}: truncated {format} data: the file ends after {len} bytes inside a stream that \
-         begins at byte {start} (copy it again; `{test}` should agree)",
-        test = .format.test_command()
-    )]
-    Truncated {
-        /// The file.
-        what: String,
-        /// Its container.
-        format: Compression,
-        /// Length of the file, in bytes.
-        len: usize,
-        /// Offset of the truncated member.
-        start: usize,
-    },
-    /// The data is inconsistent or has a wrong checksum.
-    #[error(
-        "{what}: damaged {format} data in the stream that begins at byte {start}: {detail} \
-         (copy it again; `{test}` should agree)",
-        test = .format.test_command()
-    )]
-    Corrupt {
-        /// The file.
-        what: String,
-        /// Its container.
-        format: Compression,
-        /// Offset of the invalid member.
-        start: usize,
-        /// Problem.
-        detail: String,
-    },
-    /// More output than allowed.
-    #[error(
-        "{what}: its {format} data unpacks to more than the {limit} bytes that are allowed \
-         (give it as a raw module if it is to stay packed)"
-    )]
-    TooLarge {
-        /// The file.
-        what: String,
-        /// Its container.
-        format: Compression,
-        /// Limit in bytes.
-        limit: u64,
-    },
-    /// A feature of the format that is not supported.
-    #[error("{what}: {format} data that cannot be unpacked here: {detail}")]
-    Unsupported {
-        /// The file.
-        what: String,
-        /// Its container.
-        format: Compression,
-        /// Name of the feature, and a fix.
-        detail: String,
-    },
-    /// Not enough memory for the output.
-    #[error("{what}: no memory left after unpacking {reached} bytes of {format} data")]
-    Memory {
-        /// The file.
-        what: String,
-        /// Its container.
-        format: Compression,
-        /// Number of bytes unpacked so far.
-        reached: usize,
-    },
 }
 
 /// Unpacks `bytes` if they are compressed, up to [`MAX_UNPACKED`]. `what` names

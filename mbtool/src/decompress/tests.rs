@@ -99,8 +99,11 @@ fn every_proper_prefix_is_truncated() {
                 "{name} {len}: {error}"
             );
         }
-        let error = unpack(&bytes[..bytes.len() - 1]).unwrap_err().to_string();
-        assert!(error.starts_with("test: truncated "), "{error}");
+        let error = unpack(&bytes[..bytes.len() - 1]).unwrap_err();
+        assert!(
+            matches!(&error, DecompressError::Truncated { what, .. } if what == "test"),
+            "{error}"
+        );
     }
 }
 
@@ -236,12 +239,11 @@ fn a_huge_dictionary_or_window_is_refused_with_its_size() {
         matches!(error, DecompressError::Unsupported { .. }),
         "{error}"
     );
-    assert!(error.to_string().contains("dictionary needs"), "{error}");
     // zstd: no single segment, window descriptor 0xb0 = 4 GiB
     let zstd = [0x28, 0xb5, 0x2f, 0xfd, 0, 0xb0, 1, 0, 0, 0];
     let error = unpack(&zstd).unwrap_err();
     assert!(
-        error.to_string().contains("window of 4294967296 bytes"),
+        matches!(&error, DecompressError::Unsupported { detail, .. } if detail.contains("4294967296")),
         "{error}"
     );
 }

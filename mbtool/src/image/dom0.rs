@@ -4,9 +4,9 @@
 
 use super::bytes::len;
 use super::elf::{self, Elf};
-use super::error::{ImageError, ImageErrorReason};
+use super::error::{ImageError, ImageErrorReason, LinuxImageError, ProgramHeaderError};
 use super::{ElfNote, linux, notes};
-use crate::decompress::{DecompressError, decompress_capped, decompress_prefix};
+use crate::decompress::{decompress_capped, decompress_prefix};
 use ::elf::abi::{PT_LOAD, PT_NOTE};
 use handoff::addr::{FOUR_GIB, PhysRange};
 
@@ -57,11 +57,7 @@ pub fn look(file: &[u8], name: &str) -> Result<Dom0Footprint, ImageError> {
         name: name.into(),
         reason,
     };
-    let unpacked = |error: DecompressError| {
-        fail(ImageErrorReason::Linux(format!(
-            "cannot be unpacked: {error}"
-        )))
-    };
+    let unpacked = |error| fail(LinuxImageError::Unpack(error).into());
     if elf::is_elf(file) {
         return read(file, len(file)).map_err(fail);
     }
@@ -69,7 +65,7 @@ pub fn look(file: &[u8], name: &str) -> Result<Dom0Footprint, ImageError> {
         let file = decompress_capped(file.to_vec(), name, MAX_KERNEL).map_err(unpacked)?;
         return read(&file.bytes, len(&file.bytes)).map_err(fail);
     }
-    let packed = linux::packed(file).map_err(fail)?;
+    let packed = linux::packed(file).map_err(|why| fail(why.into()))?;
     let size = unpacked_size(packed).map_err(fail)?;
     let prefix = |len: u64| decompress_prefix(packed, name, len.min(size)).map_err(unpacked);
     let mut start = prefix(FIRST_READ)?;
@@ -90,10 +86,11 @@ fn unpacked_size(packed: &[u8]) -> Result<u64, ImageErrorReason> {
         .map_or(0, |size| u32::from_le_bytes(*size));
     let size = u64::from(size);
     if size == 0 || size > MAX_KERNEL {
-        return Err(ImageErrorReason::Linux(format!(
-            "its packed kernel ends with an unpacked size of {size:#x} bytes, expected 1 to \
-             {MAX_KERNEL:#x}: the file is damaged"
-        )));
+        return Err(LinuxImageError::UnpackedSize {
+            size,
+            max: MAX_KERNEL,
+        }
+        .into());
     }
     Ok(size)
 }
@@ -123,31 +120,23 @@ fn read(file: &[u8], size: u64) -> Result<Dom0Footprint, ImageErrorReason> {
     let notes = notes::read(&elf, &mut warnings);
     let has = |kind| notes.iter().any(|note| is(note, kind));
     if !has(ENTRY) {
-        return Err(ImageErrorReason::Linux(
-            "cannot be a paravirtualized dom0: it has no entry note for that (owner Xen, type 1); \
-             give a kernel that is built for it (CONFIG_XEN_PV, CONFIG_XEN_DOM0)"
-                .into(),
-        ));
+        return Err(LinuxImageError::NotPv.into());
     }
     let features = notes.iter().find(|note| is(note, SUPPORTED));
     let features = features.and_then(|note| super::bytes::u32_at(&note.desc, 0));
     if features.is_some_and(|features| features & DOM0_BIT == 0) {
-        return Err(ImageErrorReason::Linux(
-            "cannot be dom0: its notes (owner Xen, type 17) say that it is for other domains only; \
-             give a kernel that is built for it (CONFIG_XEN_DOM0)"
-                .into(),
-        ));
+        return Err(LinuxImageError::NotDom0.into());
     }
     let mut memory: Option<PhysRange> = None;
     for (index, segment) in elf.of_type(PT_LOAD) {
         let range = PhysRange::from_len(segment.p_paddr, segment.p_memsz)
             .filter(|range| range.end <= FOUR_GIB)
-            .ok_or_else(|| ImageErrorReason::ProgramHeader {
+            .ok_or(ImageErrorReason::ProgramHeader {
                 index,
-                detail: format!(
-                    "{:#x} bytes at {:#x} end above 4 GiB, where no dom0 is",
-                    segment.p_memsz, segment.p_paddr
-                ),
+                why: ProgramHeaderError::Above4Gib {
+                    memsz: segment.p_memsz,
+                    paddr: segment.p_paddr,
+                },
             })?;
         let all = memory.unwrap_or(range);
         memory = Some(PhysRange {
@@ -155,7 +144,7 @@ fn read(file: &[u8], size: u64) -> Result<Dom0Footprint, ImageErrorReason> {
             end: all.end.max(range.end),
         });
     }
-    let memory = memory.ok_or(ImageErrorReason::Linux("has no memory to load".into()))?;
+    let memory = memory.ok_or(LinuxImageError::NoMemory)?;
     Ok(Dom0Footprint {
         memory,
         unpacked: size.max(memory.len()),

@@ -10,7 +10,7 @@
 mod entry;
 
 use super::bytes::{len, slice};
-use super::error::ImageErrorReason;
+use super::error::{ElfError, ImageErrorReason, ProgramHeaderError};
 use super::layout::Layout;
 use super::merge::{Load, merge};
 use super::{Format, Sections, notes, relocs};
@@ -44,33 +44,26 @@ impl<'a> Elf<'a> {
     pub(super) fn read(file: &'a [u8]) -> Result<Self, ImageErrorReason> {
         let header = file_header(file)?;
         if !matches!(header.e_machine, abi::EM_386 | abi::EM_X86_64) {
-            return Err(ImageErrorReason::Elf(format!(
-                "is ELF for machine {}, not 3 (i386) or 62 (x86-64): use an x86 build",
-                header.e_machine
-            )));
+            return Err(ElfError::Machine(header.e_machine).into());
         }
         if !matches!(header.e_type, abi::ET_EXEC | abi::ET_DYN) {
-            return Err(ImageErrorReason::Elf(format!(
-                "is ELF of type {}, not 2 (ET_EXEC) or 3 (ET_DYN): give the linked image",
-                header.e_type
-            )));
+            return Err(ElfError::Type(header.e_type).into());
         }
         let entsize: u16 = if header.class == Class::ELF32 { 32 } else { 56 };
         let (phoff, phnum) = (header.e_phoff, header.e_phnum);
         if phnum == 0 || phnum == abi::PN_XNUM || header.e_phentsize != entsize {
-            return Err(ImageErrorReason::Elf(format!(
-                "its ELF header has {phnum} program headers of {} bytes, it needs 1 to 65534 of \
-                 {entsize}",
-                header.e_phentsize
-            )));
+            return Err(ElfError::ProgramHeaders {
+                count: phnum,
+                size: header.e_phentsize,
+                expected: entsize,
+            }
+            .into());
         }
         let size = u64::from(phnum) * u64::from(entsize);
-        let table = slice(file, phoff, size).ok_or_else(|| {
-            ImageErrorReason::Elf(format!(
-                "its program header table ({size:#x} bytes at offset {phoff:#x}) passes the end \
-                 of the file ({:#x} bytes): the file is cut short",
-                file.len()
-            ))
+        let table = slice(file, phoff, size).ok_or(ElfError::Table {
+            size,
+            offset: phoff,
+            len: file.len(),
         })?;
         let segments = ParsingTable::new(header.endianness, header.class, table)
             .iter()
@@ -89,16 +82,16 @@ impl<'a> Elf<'a> {
         index: usize,
         segment: &ProgramHeader,
     ) -> Result<&'a [u8], ImageErrorReason> {
-        slice(self.file, segment.p_offset, segment.p_filesz).ok_or_else(|| ImageErrorReason::ProgramHeader {
-            index,
-            detail: format!(
-                "its {:#x} bytes at offset {:#x} pass the end of the file ({:#x} bytes): the file \
-                 is cut short",
-                segment.p_filesz,
-                segment.p_offset,
-                self.file.len()
-            ),
-        })
+        slice(self.file, segment.p_offset, segment.p_filesz).ok_or(
+            ImageErrorReason::ProgramHeader {
+                index,
+                why: ProgramHeaderError::CutShort {
+                    size: segment.p_filesz,
+                    offset: segment.p_offset,
+                    len: self.file.len(),
+                },
+            },
+        )
     }
 
     /// Returns the program headers of type `kind` with their indexes.
@@ -125,19 +118,21 @@ impl<'a> Elf<'a> {
             if p_memsz == 0 {
                 continue;
             }
-            let refuse = |detail: String| ImageErrorReason::ProgramHeader { index, detail };
+            let refuse = |why| ImageErrorReason::ProgramHeader { index, why };
             if p_filesz > p_memsz {
-                return Err(refuse(format!(
-                    "has {p_filesz:#x} bytes in the file for {p_memsz:#x} bytes of memory"
-                )));
+                return Err(refuse(ProgramHeaderError::TooMuchData {
+                    filesz: p_filesz,
+                    memsz: p_memsz,
+                }));
             }
             let data = self.data(index, segment)?;
             let range = PhysRange::from_len(p_paddr, p_memsz);
             let (Some(range), Some(_)) = (range, p_vaddr.checked_add(p_memsz)) else {
-                return Err(refuse(format!(
-                    "{p_memsz:#x} bytes at physical {p_paddr:#x}, virtual {p_vaddr:#x} pass the \
-                     end of the address space"
-                )));
+                return Err(refuse(ProgramHeaderError::Wraps {
+                    memsz: p_memsz,
+                    paddr: p_paddr,
+                    vaddr: p_vaddr,
+                }));
             };
             memory = memory.saturating_add(p_memsz);
             stored = stored.saturating_add(p_filesz);
@@ -149,20 +144,21 @@ impl<'a> Elf<'a> {
             });
         }
         if loads.is_empty() || loads.len() > MAX_LOADS {
-            return Err(ImageErrorReason::Elf(format!(
-                "has {} PT_LOAD program headers with memory, it needs 1 to {MAX_LOADS}",
-                loads.len()
-            )));
+            return Err(ElfError::Loads {
+                count: loads.len(),
+                max: MAX_LOADS,
+            }
+            .into());
         }
         if memory > FOUR_GIB {
             return Err(ImageErrorReason::TooMuchMemory { total: memory });
         }
         if stored > len(self.file).saturating_mul(2) {
-            return Err(ImageErrorReason::Elf(format!(
-                "its PT_LOAD program headers have {stored:#x} file bytes in all, but the file has \
-                 {:#x}: they use the same bytes again and again",
-                self.file.len()
-            )));
+            return Err(ElfError::SharedBytes {
+                stored,
+                len: self.file.len(),
+            }
+            .into());
         }
         Ok(loads)
     }
@@ -226,25 +222,18 @@ pub fn linked_entry(file: &[u8]) -> Option<u64> {
 }
 
 /// Reads the file header alone.
-pub(super) fn file_header(file: &[u8]) -> Result<FileHeader<LittleEndian>, ImageErrorReason> {
-    let short = || {
-        let len = file.len();
-        ImageErrorReason::Elf(format!(
-            "has {len} bytes, too few for an ELF header: the file is cut short"
-        ))
-    };
+pub(super) fn file_header(file: &[u8]) -> Result<FileHeader<LittleEndian>, ElfError> {
+    let short = ElfError::Short { len: file.len() };
     // parse_ident indexes without a bounds check
-    let (ident, rest) = file.split_at_checked(abi::EI_NIDENT).ok_or_else(short)?;
-    let ident = parse_ident::<LittleEndian>(ident).map_err(|error| {
-        ImageErrorReason::Elf(match error {
-            ParseError::UnsupportedElfEndianness(_) => "is big-endian ELF: use an x86 build".into(),
-            ParseError::UnsupportedElfClass(class) => {
-                format!("is ELF of class {class}, not 1 (32 bits) or 2 (64 bits)")
-            }
-            error => format!("has a bad ELF header: {error}"),
-        })
+    let (ident, rest) = file
+        .split_at_checked(abi::EI_NIDENT)
+        .ok_or_else(|| short.clone())?;
+    let ident = parse_ident::<LittleEndian>(ident).map_err(|error| match error {
+        ParseError::UnsupportedElfEndianness(_) => ElfError::BigEndian,
+        ParseError::UnsupportedElfClass(class) => ElfError::Class(class),
+        error => ElfError::Header(error.to_string()),
     })?;
-    FileHeader::parse_tail(ident, rest).map_err(|_| short())
+    FileHeader::parse_tail(ident, rest).map_err(|_| short)
 }
 
 pub(super) fn layout(file: &[u8]) -> Result<Layout, ImageErrorReason> {
@@ -260,9 +249,7 @@ pub(super) fn layout_entered(
     if let Some((index, _)) = elf.of_type(abi::PT_INTERP).next() {
         return Err(ImageErrorReason::ProgramHeader {
             index,
-            detail: "PT_INTERP: this is a program for an operating system with a dynamic linker; \
-                     a kernel is linked with -static or -static-pie"
-                .into(),
+            why: ProgramHeaderError::Interpreter,
         });
     }
     let loads = elf.loads()?;

@@ -1,5 +1,14 @@
 //! Why a file is not an image that can be loaded.
 
+mod elf;
+mod header;
+mod linux;
+
+pub use elf::{ElfError, ProgramHeaderError, RelocationError};
+pub use header::{
+    AddressFieldsError, Mb1HeaderError, PvhNoteError, RelocatableTagError, TagSizeRule,
+};
+pub use linux::LinuxImageError;
 use xen_shim::fix::{Fix, Remedy, tail};
 
 /// Name of an image file, and why it cannot be loaded.
@@ -35,16 +44,16 @@ pub enum ImageErrorReason {
         advice: String,
     },
     /// A Multiboot (1) header that cannot be satisfied.
-    #[error("its Multiboot (1) header at offset {offset:#x}: {detail}")]
+    #[error("its Multiboot (1) header at offset {offset:#x}: {why}")]
     Multiboot1 {
         /// Offset of the header.
         offset: usize,
-        /// Values found and expected.
-        detail: String,
+        /// What is wrong.
+        why: Mb1HeaderError,
     },
     /// A PVH note that cannot be satisfied.
     #[error("its PVH notes (owner Xen, types 18 and 19): {0}")]
-    Pvh(String),
+    Pvh(PvhNoteError),
     /// A header for another architecture.
     #[error(
         "its Multiboot2 header at offset {offset:#x} is for architecture {arch} ({name}), \
@@ -84,7 +93,7 @@ pub enum ImageErrorReason {
         /// Size field, in bytes.
         found: u32,
         /// Expected size.
-        expected: String,
+        expected: TagSizeRule,
     },
     /// The tags stop without an end tag.
     #[error(
@@ -142,12 +151,12 @@ pub enum ImageErrorReason {
         kind: u16,
     },
     /// A tag 10 with inconsistent fields.
-    #[error("relocatable tag (10) at offset {offset:#x}: {detail}")]
+    #[error("relocatable tag (10) at offset {offset:#x}: {why}")]
     Relocatable {
         /// Offset of the tag.
         offset: usize,
-        /// Values found and expected.
-        detail: String,
+        /// What is wrong.
+        why: RelocatableTagError,
     },
     /// Neither an address tag nor an ELF header.
     #[error(
@@ -166,20 +175,20 @@ pub enum ImageErrorReason {
     NoEntryAddress,
     /// Tag 2 with fields that do not match the file or each other.
     #[error("address tag (2): {0}")]
-    Address(String),
+    Address(AddressFieldsError),
     /// The ELF header is invalid or not loadable.
-    #[error("{0}")]
-    Elf(String),
+    #[error(transparent)]
+    Elf(#[from] ElfError),
     /// The Linux setup header is invalid or not bootable.
-    #[error("{0}")]
-    Linux(String),
+    #[error(transparent)]
+    Linux(#[from] LinuxImageError),
     /// A program header that cannot be loaded.
-    #[error("program header {index}: {detail}")]
+    #[error("program header {index}: {why}")]
     ProgramHeader {
         /// Index in the table, from 0.
         index: usize,
-        /// Values found and expected.
-        detail: String,
+        /// What is wrong.
+        why: ProgramHeaderError,
     },
     /// Two program headers with different file bytes for the same address.
     #[error(
@@ -237,7 +246,7 @@ pub enum ImageErrorReason {
     },
     /// The relocation tables are inconsistent, or do not match the segments.
     #[error("its relocations: {0}")]
-    Relocations(String),
+    Relocations(#[from] RelocationError),
     /// The image cannot be moved from its link address.
     #[error(
         "is linked at {linked:#x} and cannot be moved to {base:#x}: it has no relocatable tag (10) \
@@ -269,6 +278,7 @@ impl Fix for ImageErrorReason {
             Self::NotMultiboot2 { advice, .. } | Self::NotThis { advice, .. } => {
                 return Some(advice.clone().into());
             }
+            Self::Linux(LinuxImageError::Unpack(error)) => return error.fix(),
             Self::Architecture { .. } => "use an x86 build",
             Self::EfiBootServices { .. } => {
                 "start this image from the firmware, or mark the tag optional"

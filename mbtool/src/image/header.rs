@@ -10,7 +10,7 @@
 //!    end tag within the header's length.
 
 use super::bytes::{u16_at, u32_at};
-use super::error::ImageErrorReason;
+use super::error::{ImageErrorReason, TagSizeRule};
 use multiboot2_header::{HEADER_SEARCH_LIMIT, HeaderTagISA, MAGIC};
 
 /// Bytes before the first tag: magic, architecture, length, checksum.
@@ -142,7 +142,7 @@ pub fn tags<'a>(
         else {
             return Err(no_end);
         };
-        let bad_size = |expected: String| ImageErrorReason::TagSize {
+        let bad_size = |expected| ImageErrorReason::TagSize {
             kind,
             offset: at,
             found: size,
@@ -150,7 +150,7 @@ pub fn tags<'a>(
         };
         let len = usize::try_from(size).unwrap_or(usize::MAX);
         if kind == 0 && len != TAG_BYTES {
-            return Err(bad_size("0x8, as the end tag's always is".into()));
+            return Err(bad_size(TagSizeRule::End));
         }
         if kind == 0 {
             if at + TAG_BYTES != end {
@@ -159,9 +159,9 @@ pub fn tags<'a>(
             }
             return Ok((tags, warnings));
         }
-        let payload = bytes.get(TAG_BYTES..len).ok_or_else(|| {
-            bad_size(format!("0x8 to {:#x}, the rest of the header", bytes.len()))
-        })?;
+        let payload = bytes
+            .get(TAG_BYTES..len)
+            .ok_or_else(|| bad_size(TagSizeRule::UpTo(bytes.len())))?;
         tags.push(RawTag {
             offset: at,
             kind,

@@ -10,7 +10,7 @@
 //!    specification, and 64-bit too, as in GRUB.
 
 use super::bytes::u32_at;
-use super::error::ImageErrorReason;
+use super::error::{AddressFieldsError, ImageErrorReason, Mb1HeaderError};
 use super::layout::Layout;
 use super::{Requirements, elf, flat};
 use crate::abi::multiboot1::Mb1HeaderFlags;
@@ -108,15 +108,14 @@ pub fn read(file: &[u8], at: usize) -> Result<Mb1Header, ImageErrorReason> {
     let head = file.get(at..limit).unwrap_or_default();
     // `find` has checked the first three
     let flags = Mb1HeaderFlags::from_bits_retain(u32_at(head, 4).unwrap_or(0));
-    let refuse = |detail: String| Err(ImageErrorReason::Multiboot1 { offset: at, detail });
+    let refuse = |why| Err(ImageErrorReason::Multiboot1 { offset: at, why });
     let unknown = flags.difference(Mb1HeaderFlags::KNOWN);
     let required = unknown.intersection(Mb1HeaderFlags::REQUIRED);
     if !required.is_empty() {
-        return refuse(format!(
-            "its flags {flags:#x} require what no specification knows (bits {}): the image needs \
-             a loader that does",
-            bits(required)
-        ));
+        return refuse(Mb1HeaderError::Flags {
+            flags: flags.bits(),
+            unknown: bits(required),
+        });
     }
     let words = |first: usize| {
         let word = |index: usize| u32_at(head, 4 * (first + index));
@@ -138,11 +137,10 @@ pub fn read(file: &[u8], at: usize) -> Result<Mb1Header, ImageErrorReason> {
             })
         }
         (true, ..) => {
-            return refuse(format!(
-                "with flag 16 (address fields) it has 32 bytes, but only {} are left of the \
-                 file's first {limit}: the file is cut short, or the header is too far in",
-                head.len()
-            ));
+            return refuse(Mb1HeaderError::Short {
+                left: head.len(),
+                limit,
+            });
         }
     };
     let video = words(8).filter(|_| flags.contains(Mb1HeaderFlags::VIDEO_MODE));
@@ -165,16 +163,18 @@ pub(super) fn layout(
     header: &Mb1Header,
 ) -> Result<(Requirements, Layout), ImageErrorReason> {
     let offset = usize::try_from(header.offset).unwrap_or(usize::MAX);
-    let refuse = |detail: String| ImageErrorReason::Multiboot1 { offset, detail };
+    let refuse = |why| ImageErrorReason::Multiboot1 { offset, why };
     let mut warnings = Vec::new();
     let mut layout = if let Some(address) = header.address {
         if elf::is_elf(file) {
             warnings.push("its address fields are used and its ELF header ignored".into());
         }
         if address.load_addr > address.header_addr || address.load_addr == u32::MAX {
-            return Err(refuse(format!(
-                "load_addr {:#x} is above header_addr {:#x}",
-                address.load_addr, address.header_addr
+            return Err(refuse(Mb1HeaderError::Address(
+                AddressFieldsError::LoadAboveHeader {
+                    load_addr: address.load_addr.into(),
+                    header_addr: address.header_addr.into(),
+                },
             )));
         }
         let fields = [
@@ -183,18 +183,11 @@ pub(super) fn layout(
             address.load_end_addr,
             address.bss_end_addr,
         ];
-        flat::layout(file, header.offset, fields).map_err(|reason| match reason {
-            ImageErrorReason::Address(detail) => refuse(detail),
-            other => other,
-        })?
+        flat::layout(file, header.offset, fields).map_err(|why| refuse(why.into()))?
     } else if elf::is_elf(file) {
         elf::layout(file)?
     } else {
-        return Err(refuse(
-            "the file is not ELF and flag 16 (address fields) is not set, so nothing says where \
-             to load it"
-                .into(),
-        ));
+        return Err(refuse(Mb1HeaderError::NoAddresses));
     };
     if header.has(Mb1HeaderFlags::VIDEO_MODE) {
         warnings.push(

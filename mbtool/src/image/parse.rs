@@ -81,7 +81,8 @@ fn multiboot2(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
         if elf::is_elf(bytes) {
             warnings.push("its address tag (2) is used and its ELF header ignored".into());
         }
-        flat::layout(bytes, requirements.header_offset, address)?
+        flat::layout(bytes, requirements.header_offset, address)
+            .map_err(ImageErrorReason::Address)?
     } else if elf::is_elf(bytes) {
         elf::layout(bytes)?
     } else if pe::is_pe(bytes) {

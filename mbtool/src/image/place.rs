@@ -1,7 +1,7 @@
 //! [`Image::at`]: moves a parsed image to its run-time address.
 
 use super::bytes::len;
-use super::error::{ImageError, ImageErrorReason};
+use super::error::{ImageError, ImageErrorReason, RelocationError};
 use super::{Image, LoadSegment, PlacedImage, RelativeReloc};
 use handoff::addr::PhysRange;
 
@@ -81,12 +81,7 @@ fn write_word(
     reloc: &RelativeReloc,
     value: u64,
 ) -> Result<(), ImageErrorReason> {
-    let outside = || {
-        ImageErrorReason::Relocations(format!(
-            "the word at {:#x} is not in one segment",
-            reloc.addr
-        ))
-    };
+    let outside = || ImageErrorReason::Relocations(RelocationError::Split { addr: reloc.addr });
     let after = segments.partition_point(|segment| segment.range.start <= addr);
     let index = after.checked_sub(1).ok_or_else(outside)?;
     let segment = segments.get_mut(index).ok_or_else(outside)?;
@@ -99,11 +94,11 @@ fn write_word(
     let stored = original.get(index).map_or(0, |segment| len(&segment.data));
     let missing = end.saturating_sub(stored);
     if missing > BSS_WORDS {
-        return Err(ImageErrorReason::Relocations(format!(
-            "the word at {:#x} is {missing:#x} bytes into zero-filled memory, more than the \
-             {BSS_WORDS:#x} that are stored for one",
-            reloc.addr
-        )));
+        return Err(ImageErrorReason::Relocations(RelocationError::InBss {
+            addr: reloc.addr,
+            missing,
+            max: BSS_WORDS,
+        }));
     }
     let (Ok(start), Ok(end)) = (usize::try_from(offset), usize::try_from(end)) else {
         return Err(outside());

@@ -8,7 +8,7 @@
 
 use super::bytes::{u32_at, u64_at};
 use super::elf::Elf;
-use super::error::ImageErrorReason;
+use super::error::{ImageErrorReason, PvhNoteError};
 use super::layout::Layout;
 use super::{ElfNote, Preference, Relocatable, Requirements, elf, notes};
 use handoff::addr::PAGE_SIZE;
@@ -57,11 +57,9 @@ pub(super) fn read(layout: &Layout) -> Result<(Requirements, u64), ImageErrorRea
     let entry = entry
         .filter(|entry| u32::try_from(*entry).is_ok())
         .ok_or_else(|| {
-            ImageErrorReason::Pvh(format!(
-                "the entry point is the {} bytes {:02x?}, not an address below 4 GiB in 4 or 8",
-                note.desc.len(),
-                note.desc
-            ))
+            ImageErrorReason::Pvh(PvhNoteError::Entry {
+                bytes: note.desc.clone(),
+            })
         })?;
     let relocatable = find(RELOC)
         .map(|note| relocatable(note, layout.align))
@@ -88,14 +86,12 @@ fn relocatable(note: &ElfNote, elf_align: u64) -> Result<Relocatable, ImageError
     };
     let odd = note.desc.len() > 12 || !note.desc.len().is_multiple_of(4);
     if odd || !tag.align.is_power_of_two() || tag.min > tag.max {
-        return Err(ImageErrorReason::Pvh(format!(
-            "type 19 has {} bytes: alignment {:#x}, lowest address {:#x}, highest {:#x}; it needs \
-             0 to 3 words, a power of two, and the lowest first",
-            note.desc.len(),
-            tag.align,
-            tag.min,
-            tag.max
-        )));
+        return Err(ImageErrorReason::Pvh(PvhNoteError::Relocatable {
+            len: note.desc.len(),
+            align: tag.align,
+            min: tag.min,
+            max: tag.max,
+        }));
     }
     Ok(tag)
 }

@@ -6,7 +6,7 @@ mod kinds;
 
 use super::bytes::{len, slice, u32_at, u64_at};
 use super::elf::Elf;
-use super::error::ImageErrorReason;
+use super::error::{ImageErrorReason, RelocationError};
 use super::merge::Load;
 use super::{LoadSegment, RelativeReloc};
 use ::elf::abi;
@@ -56,7 +56,7 @@ pub(super) fn collect(
     };
     if value(abi::DT_NEEDED).is_some() {
         return Err(ImageErrorReason::Relocations(
-            "it needs shared libraries (DT_NEEDED); a kernel is linked with -static-pie".into(),
+            RelocationError::SharedLibraries,
         ));
     }
     let class = elf.header.class;
@@ -132,20 +132,25 @@ impl<'a> Collector<'a> {
             return Ok(&[]);
         };
         if entsize != Some(expected) || size % expected != 0 {
-            return Err(ImageErrorReason::Relocations(format!(
-                "{what} has {size:#x} bytes in entries of {:#x}, they must be of {expected:#x}",
-                entsize.unwrap_or(0)
-            )));
+            return Err(ImageErrorReason::Relocations(RelocationError::EntrySize {
+                table: what,
+                size,
+                entsize: entsize.unwrap_or(0),
+                expected,
+            }));
         }
         let inside = |load: &Load<'a>| {
             let offset = addr.checked_sub(load.vaddr)?;
             slice(load.data, offset, size)
         };
-        self.loads.iter().find_map(inside).ok_or_else(|| {
-            ImageErrorReason::Relocations(format!(
-                "{what} ({size:#x} bytes at {addr:#x}) is not in the file bytes of one PT_LOAD"
-            ))
-        })
+        self.loads
+            .iter()
+            .find_map(inside)
+            .ok_or(ImageErrorReason::Relocations(RelocationError::NotLoaded {
+                table: what,
+                size,
+                addr,
+            }))
     }
 
     /// Reads a table with one entry per relocation.
@@ -191,8 +196,7 @@ impl<'a> Collector<'a> {
                 next = entry.checked_add(step);
                 continue;
             }
-            let past =
-                || ImageErrorReason::Relocations(format!("DT_RELR entry {at:#x} has no address"));
+            let past = || ImageErrorReason::Relocations(RelocationError::NoAddress { offset: at });
             let base = next.ok_or_else(past)?;
             for bit in 0..8 * step - 1 {
                 if entry >> (bit + 1) & 1 == 1 {
@@ -215,8 +219,8 @@ impl<'a> Collector<'a> {
     /// `addend`, the word itself holds it.
     fn push(&mut self, vaddr: u64, addend: Option<u64>) -> Result<(), ImageErrorReason> {
         if self.relocs.len() >= MAX_RELOCS {
-            return Err(ImageErrorReason::Relocations(format!(
-                "there are more than {MAX_RELOCS}"
+            return Err(ImageErrorReason::Relocations(RelocationError::TooMany(
+                MAX_RELOCS,
             )));
         }
         let width = self.width();
@@ -225,11 +229,8 @@ impl<'a> Collector<'a> {
             let end = offset.checked_add(u64::from(width))?;
             (end <= load.range.len()).then_some(load.range.start + offset)
         });
-        let addr = addr.ok_or_else(|| {
-            ImageErrorReason::Relocations(format!(
-                "one is for the {width}-byte word at {vaddr:#x}, which is not in any PT_LOAD"
-            ))
-        })?;
+        let outside = RelocationError::Outside { width, vaddr };
+        let addr = addr.ok_or(ImageErrorReason::Relocations(outside))?;
         let addend = addend.unwrap_or_else(|| self.loaded_word(addr, width));
         self.relocs.push(RelativeReloc {
             addr,

@@ -9,7 +9,7 @@
 //! - An unknown tag that is not optional is refused, as the specification
 //!   requires.
 
-use super::error::ImageErrorReason;
+use super::error::{ImageErrorReason, RelocatableTagError, TagSizeRule};
 use super::header::{Mb2Header, RawTag, TAG_BYTES};
 use super::{
     ConsoleRequest, FramebufferRequest, InfoRequest, Preference, Relocatable, Requirements,
@@ -141,7 +141,7 @@ fn words<const N: usize>(tag: &RawTag<'_>) -> Result<[u32; N], ImageErrorReason>
             kind: tag.kind,
             offset: tag.offset,
             found: tag.size,
-            expected: format!("at least {:#x}", TAG_BYTES + 4 * N),
+            expected: TagSizeRule::AtLeast(TAG_BYTES + 4 * N),
         })?;
     }
     Ok(values)
@@ -159,7 +159,7 @@ fn info_request(tag: &RawTag<'_>) -> Result<Vec<InfoRequest>, ImageErrorReason> 
             kind: tag.kind,
             offset: tag.offset,
             found: tag.size,
-            expected: "0x8 and a multiple of 4".into(),
+            expected: TagSizeRule::Words,
         });
     }
     let required = tag.required();
@@ -176,29 +176,23 @@ fn info_request(tag: &RawTag<'_>) -> Result<Vec<InfoRequest>, ImageErrorReason> 
 /// alignment.
 fn relocatable(tag: &RawTag<'_>) -> Result<Relocatable, ImageErrorReason> {
     let [min, max, align, preference] = words(tag)?;
-    let refuse = |detail: String| ImageErrorReason::Relocatable {
+    let refuse = |why| ImageErrorReason::Relocatable {
         offset: tag.offset,
-        detail,
+        why,
     };
     if min > max {
-        return Err(refuse(format!(
-            "min_addr {min:#x} is above max_addr {max:#x}"
-        )));
+        return Err(refuse(RelocatableTagError::Order { min, max }));
     }
     let align = align.max(1);
     if !align.is_power_of_two() {
-        return Err(refuse(format!(
-            "alignment {align:#x} is not a power of two"
-        )));
+        return Err(refuse(RelocatableTagError::Alignment(align)));
     }
     let preference = match RelocatableHeaderTagPreference::from_val(preference) {
         RelocatableHeaderTagPreference::None => Preference::None,
         RelocatableHeaderTagPreference::Low => Preference::Lowest,
         RelocatableHeaderTagPreference::High => Preference::Highest,
         _ => {
-            return Err(refuse(format!(
-                "preference {preference} is not 0 (none), 1 (lowest) or 2 (highest)"
-            )));
+            return Err(refuse(RelocatableTagError::Preference(preference)));
         }
     };
     let [min, max, align] = [min, max, align].map(u64::from);

@@ -21,9 +21,9 @@ fn parse(bytes: &[u8]) -> Result<Image, ImageErrorReason> {
     })
 }
 
-/// Parses an invalid file and returns the error message.
-fn message(bytes: &[u8]) -> String {
-    parse(bytes).expect_err("parsed").to_string()
+/// Parses an invalid file.
+fn reason(bytes: &[u8]) -> ImageErrorReason {
+    parse(bytes).expect_err("parsed")
 }
 
 fn range(start: u64, end: u64) -> PhysRange {

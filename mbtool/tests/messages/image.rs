@@ -1,7 +1,12 @@
 //! Errors about images.
 
 use super::messages;
+use mbtool::decompress::{Compression, DecompressError};
 use mbtool::image::ImageErrorReason;
+use mbtool::image::error::{
+    AddressFieldsError, ElfError, LinuxImageError, Mb1HeaderError, ProgramHeaderError,
+    PvhNoteError, RelocatableTagError, RelocationError, TagSizeRule,
+};
 
 #[test]
 fn reasons() {
@@ -17,11 +22,11 @@ fn reasons() {
         }],
         Multiboot1: [ImageErrorReason::Multiboot1 {
             offset: 0x100,
-            detail: "flags 0x10 are unknown".into()
+            why: Mb1HeaderError::NoAddresses
         }],
-        Pvh: [ImageErrorReason::Pvh(
-            "note 18 has 3 bytes, expected 4 or 8".into()
-        )],
+        Pvh: [ImageErrorReason::Pvh(PvhNoteError::Entry {
+            bytes: vec![1, 2, 3]
+        })],
         Architecture: [ImageErrorReason::Architecture {
             offset: 0x100,
             arch: 4,
@@ -37,7 +42,7 @@ fn reasons() {
             kind: 3,
             offset: 0x110,
             found: 8,
-            expected: "at least 0xc".into()
+            expected: TagSizeRule::AtLeast(0xc)
         }],
         NoEndTag: [ImageErrorReason::NoEndTag {
             offset: 0x100,
@@ -56,22 +61,25 @@ fn reasons() {
         OnlyEfiEntry: [ImageErrorReason::OnlyEfiEntry { kind: 9 }],
         Relocatable: [ImageErrorReason::Relocatable {
             offset: 0x110,
-            detail: "alignment 3 is no power of two".into()
+            why: RelocatableTagError::Alignment(3)
         }],
         NoAddresses: [ImageErrorReason::NoAddresses { offset: 0x100 }],
         NoEntryAddress: [ImageErrorReason::NoEntryAddress],
         Address: [ImageErrorReason::Address(
-            "load_addr 0x2000 is above header_addr 0x1000".into()
+            AddressFieldsError::LoadAboveHeader {
+                load_addr: 0x2000,
+                header_addr: 0x1000
+            }
         )],
-        Elf: [ImageErrorReason::Elf(
-            "is ELF for machine 40, not x86".into()
-        )],
-        Linux: [ImageErrorReason::Linux(
-            "boot protocol 2.00, at least 2.06 is needed".into()
-        )],
+        Elf: [ImageErrorReason::Elf(ElfError::Machine(40))],
+        Linux: [ImageErrorReason::Linux(LinuxImageError::ZImage)],
         ProgramHeader: [ImageErrorReason::ProgramHeader {
             index: 2,
-            detail: "ends at 0x3000, the file has 0x2000 bytes".into()
+            why: ProgramHeaderError::CutShort {
+                size: 0x2000,
+                offset: 0x1000,
+                len: 0x2000
+            }
         }],
         Conflict: [ImageErrorReason::Conflict {
             first: 0,
@@ -94,12 +102,139 @@ fn reasons() {
             relative: "R_X86_64_RELATIVE (8)"
         }],
         Relocations: [ImageErrorReason::Relocations(
-            "DT_RELASZ without DT_RELA".into()
+            RelocationError::SharedLibraries
         )],
         Fixed: [ImageErrorReason::Fixed {
             linked: 0x10_0000,
             base: 0x20_0000
         }],
         Overflow: [ImageErrorReason::Overflow { base: u64::MAX }],
+    });
+}
+
+#[test]
+fn elf() {
+    messages!(ElfError, no fix {
+        Short: [ElfError::Short { len: 12 }],
+        BigEndian: [ElfError::BigEndian],
+        Class: [ElfError::Class(9)],
+        Header: [ElfError::Header("bad version".into())],
+        Machine: [ElfError::Machine(40)],
+        Type: [ElfError::Type(1)],
+        ProgramHeaders: [ElfError::ProgramHeaders { count: 1, size: 31, expected: 32 }],
+        Table: [ElfError::Table { size: 0x20, offset: 0x1000, len: 0x234 }],
+        Loads: [ElfError::Loads { count: 0, max: 128 }],
+        SharedBytes: [ElfError::SharedBytes { stored: 0x3000, len: 0x1000 }],
+    });
+    messages!(ProgramHeaderError, no fix {
+        CutShort: [ProgramHeaderError::CutShort { size: 0x2000, offset: 0x1000, len: 0x2000 }],
+        TooMuchData: [ProgramHeaderError::TooMuchData { filesz: 0x101, memsz: 0x100 }],
+        Wraps: [ProgramHeaderError::Wraps { memsz: 8, paddr: u64::MAX - 4, vaddr: 0 }],
+        Above4Gib: [ProgramHeaderError::Above4Gib { memsz: 0x1000, paddr: 0xffff_f800 }],
+        Interpreter: [ProgramHeaderError::Interpreter],
+    });
+    messages!(RelocationError, no fix {
+        SharedLibraries: [RelocationError::SharedLibraries],
+        EntrySize: [RelocationError::EntrySize {
+            table: "DT_REL",
+            size: 0x10,
+            entsize: 0xc,
+            expected: 8
+        }],
+        NotLoaded: [RelocationError::NotLoaded { table: "DT_REL", size: 0x800, addr: 0x10_0180 }],
+        NoAddress: [RelocationError::NoAddress { offset: 8 }],
+        TooMany: [RelocationError::TooMany(4 << 20)],
+        Outside: [RelocationError::Outside { width: 8, vaddr: 0x20_0000 }],
+        Split: [RelocationError::Split { addr: 0x10_0ffc }],
+        InBss: [RelocationError::InBss { addr: 0x20_0000, missing: 0x10_0008, max: 0x1_0000 }],
+    });
+}
+
+#[test]
+fn headers() {
+    messages!(TagSizeRule, no fix {
+        End: [TagSizeRule::End],
+        Words: [TagSizeRule::Words],
+        AtLeast: [TagSizeRule::AtLeast(0xc)],
+        UpTo: [TagSizeRule::UpTo(0x20)],
+    });
+    messages!(RelocatableTagError, no fix {
+        Order: [RelocatableTagError::Order { min: 2, max: 1 }],
+        Alignment: [RelocatableTagError::Alignment(3)],
+        Preference: [RelocatableTagError::Preference(3)],
+    });
+    messages!(AddressFieldsError, no fix {
+        BelowZero: [AddressFieldsError::BelowZero { header_offset: 0x80, header_addr: 0x40 }],
+        LoadAboveHeader: [AddressFieldsError::LoadAboveHeader {
+            load_addr: 0x2000,
+            header_addr: 0x1000
+        }],
+        BeforeFile: [AddressFieldsError::BeforeFile { ahead: 0x81, header_offset: 0x80 }],
+        Empty: [AddressFieldsError::Empty { load_end: 0x10_0000, load_addr: 0x10_0000 }],
+        PastFile: [AddressFieldsError::PastFile {
+            size: 0x201,
+            offset: 0,
+            len: 0x200,
+            load_end: 0x10_0201
+        }],
+        Bss: [AddressFieldsError::Bss { bss_end: 0x10_01ff, end: 0x10_0200 }],
+    });
+    messages!(Mb1HeaderError, no fix {
+        Flags: [Mb1HeaderError::Flags { flags: 0x33, unknown: "4, 5".into() }],
+        Short: [Mb1HeaderError::Short { left: 28, limit: 8192 }],
+        Address: [Mb1HeaderError::Address(AddressFieldsError::Bss {
+            bss_end: 0x10_01ff,
+            end: 0x10_0200
+        })],
+        NoAddresses: [Mb1HeaderError::NoAddresses],
+    });
+    messages!(PvhNoteError, no fix {
+        Entry: [PvhNoteError::Entry { bytes: vec![1, 2, 3] }],
+        Relocatable: [PvhNoteError::Relocatable { len: 4, align: 3, min: 0, max: 0xffff_ffff }],
+    });
+}
+
+#[test]
+fn linux() {
+    messages!(LinuxImageError, no fix {
+        NoHeader: [LinuxImageError::NoHeader],
+        Short: [LinuxImageError::Short { len: 0x250, end: 0x264 }],
+        Protocol: [LinuxImageError::Protocol { version: 0x20b }],
+        HeaderEnd: [LinuxImageError::HeaderEnd {
+            end: 0x242,
+            jump: [0xeb, 0x40],
+            version: 0x20f,
+            needed: 0x264
+        }],
+        ZImage: [LinuxImageError::ZImage],
+        No64BitEntry: [LinuxImageError::No64BitEntry { xloadflags: 0x7e }],
+        ProtectedMode: [LinuxImageError::ProtectedMode {
+            there: 0x1000,
+            start: 0x800,
+            expected: 0x3000
+        }],
+        Alignment: [LinuxImageError::Alignment {
+            alignment: 3,
+            min_alignment: 0x20_0000,
+            max: 1 << 30
+        }],
+        InitSize: [LinuxImageError::InitSize { init_size: 0x1000, system: 0x3000 }],
+        PreferredAddress: [LinuxImageError::PreferredAddress {
+            pref_address: 0xffc0_0000,
+            init_size: 0x80_0000
+        }],
+        Unaligned: [LinuxImageError::Unaligned { pref_address: 0x110_0000, alignment: 0x20_0000 }],
+        Limits: [LinuxImageError::Limits { cmdline_size: 0, initrd_addr_max: 0x7fff_ffff }],
+        Not64Bit: [LinuxImageError::Not64Bit { machine: 3 }],
+        NoPayload: [LinuxImageError::NoPayload],
+        Unpack: [LinuxImageError::Unpack(DecompressError::TooLarge {
+            what: "vmlinuz".into(),
+            format: Compression::Gzip,
+            limit: 4096
+        })],
+        UnpackedSize: [LinuxImageError::UnpackedSize { size: 0, max: 1 << 30 }],
+        NotPv: [LinuxImageError::NotPv],
+        NotDom0: [LinuxImageError::NotDom0],
+        NoMemory: [LinuxImageError::NoMemory],
     });
 }

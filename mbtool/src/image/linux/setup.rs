@@ -1,7 +1,7 @@
 //! The setup header of a bzImage. All fields are untrusted input.
 
 use super::super::bytes::{len, slice, u16_at};
-use super::super::error::ImageErrorReason;
+use super::super::error::LinuxImageError;
 use super::{OLDEST, Payload, Setup};
 use crate::abi::boot_params::{BOOT_FLAG, HDRS, LoadFlags, SetupHeader, XLoadFlags};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE};
@@ -22,60 +22,46 @@ pub(in crate::image) fn is_bzimage(file: &[u8]) -> bool {
     file.get(0x202..0x206) == Some(&HDRS) && u16_at(file, 0x1fe) == Some(BOOT_FLAG)
 }
 
-fn refuse<T>(text: impl Into<String>) -> Result<T, ImageErrorReason> {
-    Err(ImageErrorReason::Linux(text.into()))
-}
-
 /// Reads the header, checks the fields that a loader depends on, and returns it
 /// with the protected-mode part.
 pub(super) fn parse<'a>(
     file: &'a [u8],
     warnings: &mut Vec<String>,
-) -> Result<(Setup, &'a [u8]), ImageErrorReason> {
+) -> Result<(Setup, &'a [u8]), LinuxImageError> {
     if !is_bzimage(file) {
-        return refuse(
-            "has no Linux setup header (\"HdrS\" at offset 0x202 and 0xaa55 at 0x1fe): give a \
-             bzImage (vmlinuz) or an ELF vmlinux",
-        );
+        return Err(LinuxImageError::NoHeader);
     }
     if file.len() < READ_TO {
-        return refuse(format!(
-            "has {:#x} bytes, too few for its setup header, which ends at {READ_TO:#x}: the file \
-             is cut short",
-            file.len()
-        ));
+        return Err(LinuxImageError::Short {
+            len: file.len(),
+            end: READ_TO,
+        });
     }
     let header = SetupHeader::of_file(file);
     let version = header.version.get();
     if version < OLDEST {
-        return refuse(format!(
-            "speaks Linux boot protocol {}.{:02}, it needs 2.12 (Linux 3.8) for the 64-bit entry: \
-             give a newer kernel",
-            version >> 8,
-            version & 0xff
-        ));
+        return Err(LinuxImageError::Protocol { version });
     }
     // a jump over the header; its operand gives the end of the header
-    let [jump, operand] = header.jump;
+    let jump = header.jump;
     let end = header.end();
-    if jump != 0xeb || end < READ_TO {
-        return refuse(format!(
-            "its setup header ends at {end:#x} (bytes at 0x200: {jump:#04x} {operand:#04x}), \
-             protocol {}.{:02} needs 0xeb and an end at {READ_TO:#x} or later: the file is damaged",
-            version >> 8,
-            version & 0xff
-        ));
+    if jump[0] != 0xeb || end < READ_TO {
+        return Err(LinuxImageError::HeaderEnd {
+            end,
+            jump,
+            version,
+            needed: READ_TO,
+        });
     }
     let loadflags = LoadFlags::from_bits_retain(header.loadflags);
     if !loadflags.contains(LoadFlags::LOADED_HIGH) {
-        return refuse("is a zImage (loadflags bit 0 is clear): build a bzImage");
+        return Err(LinuxImageError::ZImage);
     }
     let xloadflags = XLoadFlags::from_bits_retain(header.xloadflags.get());
     if !xloadflags.contains(XLoadFlags::KERNEL_64) {
-        return refuse(format!(
-            "has no 64-bit entry point (xloadflags {xloadflags:#06x}, bit 0 is clear): give an \
-             x86-64 kernel; 32-bit kernels are not started by this version"
-        ));
+        return Err(LinuxImageError::No64BitEntry {
+            xloadflags: xloadflags.bits(),
+        });
     }
     let setup = Setup {
         kernel_version: version_string(file, header.kernel_version.get(), warnings),
@@ -107,30 +93,27 @@ pub(super) fn parse<'a>(
 }
 
 /// Returns the compressed kernel in a bzImage.
-pub(in crate::image) fn packed(file: &[u8]) -> Result<&[u8], ImageErrorReason> {
+pub(in crate::image) fn packed(file: &[u8]) -> Result<&[u8], LinuxImageError> {
     let mut warnings = Vec::new();
     let (setup, system) = parse(file, &mut warnings)?;
     let payload = setup.payload;
     payload
         .and_then(|payload| slice(system, payload.offset.into(), payload.length.into()))
-        .map_or_else(
-            || refuse("has no packed kernel in it: the file is damaged"),
-            Ok,
-        )
+        .ok_or(LinuxImageError::NoPayload)
 }
 
 /// Returns the protected-mode part: `syssize` paragraphs after the sectors of
 /// real-mode code. A signature may follow.
-fn system<'a>(file: &'a [u8], setup: &Setup) -> Result<&'a [u8], ImageErrorReason> {
+fn system<'a>(file: &'a [u8], setup: &Setup) -> Result<&'a [u8], LinuxImageError> {
     let start = (u64::from(setup.setup_sects) + 1) * SECTOR;
     let there = len(file).saturating_sub(start);
     // the last paragraph may be incomplete
     if there + 15 < setup.system_bytes || there < PAGE_SIZE {
-        return refuse(format!(
-            "has {there:#x} bytes of protected-mode code after {start:#x} of setup code, its \
-             header says {:#x}: the file is cut short",
-            setup.system_bytes
-        ));
+        return Err(LinuxImageError::ProtectedMode {
+            there,
+            start,
+            expected: setup.system_bytes,
+        });
     }
     let size = setup.system_bytes.min(there);
     Ok(slice(file, start, size).unwrap_or_default())
@@ -138,7 +121,7 @@ fn system<'a>(file: &'a [u8], setup: &Setup) -> Result<&'a [u8], ImageErrorReaso
 
 /// Checks the fields against each other; `system` is the length of the
 /// protected-mode part in bytes.
-fn check(setup: &Setup, system: u64) -> Result<(), ImageErrorReason> {
+fn check(setup: &Setup, system: u64) -> Result<(), LinuxImageError> {
     let Setup {
         alignment,
         min_alignment,
@@ -147,40 +130,41 @@ fn check(setup: &Setup, system: u64) -> Result<(), ImageErrorReason> {
         ..
     } = *setup;
     if !alignment.is_power_of_two() || alignment > MAX_ALIGNMENT || min_alignment == 0 {
-        return refuse(format!(
-            "its kernel_alignment {alignment:#x} (min_alignment {min_alignment:#x}) is not a power \
-             of two up to {MAX_ALIGNMENT:#x}: the file is damaged"
-        ));
+        return Err(LinuxImageError::Alignment {
+            alignment,
+            min_alignment,
+            max: MAX_ALIGNMENT,
+        });
     }
     let need = u64::from(init_size);
     if need < system || system < 0x201 {
-        return refuse(format!(
-            "its init_size {need:#x} is less than the {system:#x} bytes of its protected-mode \
-             part, or that has no entry point at 0x200: the file is damaged"
-        ));
+        return Err(LinuxImageError::InitSize {
+            init_size: need,
+            system,
+        });
     }
     let fits = pref_address
         .checked_add(need)
         .is_some_and(|end| end <= FOUR_GIB);
     if !fits || pref_address < MIB {
-        return refuse(format!(
-            "wants to be at {pref_address:#x} with {need:#x} bytes of memory, which is not between \
-             1 MiB and 4 GiB: the file is damaged"
-        ));
+        return Err(LinuxImageError::PreferredAddress {
+            pref_address,
+            init_size: need,
+        });
     }
     if !pref_address.is_multiple_of(PAGE_SIZE)
         || (setup.relocatable && !pref_address.is_multiple_of(alignment.into()))
     {
-        return refuse(format!(
-            "its pref_address {pref_address:#x} is not aligned to {alignment:#x}: the file is \
-             damaged"
-        ));
+        return Err(LinuxImageError::Unaligned {
+            pref_address,
+            alignment,
+        });
     }
     if setup.cmdline_size == 0 || u64::from(setup.initrd_addr_max) < MIB {
-        return refuse(format!(
-            "its cmdline_size is {:#x} and its initrd_addr_max {:#x}: the file is damaged",
-            setup.cmdline_size, setup.initrd_addr_max
-        ));
+        return Err(LinuxImageError::Limits {
+            cmdline_size: setup.cmdline_size,
+            initrd_addr_max: setup.initrd_addr_max,
+        });
     }
     Ok(())
 }

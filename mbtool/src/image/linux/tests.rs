@@ -1,6 +1,6 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::as_conversions)]
 
-use super::super::error::ImageErrorReason;
+use super::super::error::{ImageErrorReason, LinuxImageError};
 use super::super::sniff::{FileKind, kind};
 use super::super::synth::{ElfBuilder, SynthSegment, bzimage};
 use super::super::{As, Format, Image, ImageError, Preference, Protocol};
@@ -20,10 +20,10 @@ fn setup(image: &Image) -> &Setup {
     }
 }
 
-fn message(bytes: &[u8]) -> String {
+fn reason(bytes: &[u8]) -> LinuxImageError {
     match parse(bytes) {
-        Ok(_) => panic!("parsed"),
-        Err(reason) => reason.to_string(),
+        Err(ImageErrorReason::Linux(why)) => why,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -119,33 +119,103 @@ fn unbootable_bzimages_are_refused_with_the_reason() {
         file[at..at + bytes.len()].copy_from_slice(bytes);
         file
     };
-    for (file, expected) in [
-        (with(0x202, b"Hdrs"), "no Linux setup header"),
-        (with(0x1fe, &[0, 0]), "no Linux setup header"),
-        (with(0x206, &[0x0b, 2]), "protocol 2.11, it needs 2.12"),
-        (with(0x201, &[0x40]), "its setup header ends at 0x242"),
-        (with(0x211, &[0]), "is a zImage"),
-        (
-            with(0x236, &[0x7e]),
-            "no 64-bit entry point (xloadflags 0x007e",
-        ),
-        (with(0x1f4, &[0, 0, 1, 0]), "the file is cut short"),
-        (bzimage()[..0x1800].to_vec(), "the file is cut short"),
-        (bzimage()[..0x250].to_vec(), "too few for its setup header"),
-        (with(0x230, &[3, 0, 0, 0]), "kernel_alignment 0x3 "),
-        (with(0x230, &[0; 4]), "kernel_alignment 0x0 "),
-        (with(0x260, &[0, 0x10, 0, 0]), "init_size 0x1000 is less"),
-        (
-            with(0x258, &[0, 0, 0xc0, 0xff]),
-            "wants to be at 0xffc00000",
-        ),
-        (with(0x258, &[0xff; 8]), "wants to be at 0xffffffffffffffff"),
-        (with(0x258, &[0, 0, 0x10, 1]), "is not aligned to 0x200000"),
-        (with(0x238, &[0; 4]), "cmdline_size is 0x0"),
-        (with(0x22c, &[0; 4]), "initrd_addr_max 0x0"),
-    ] {
-        let text = message(&file);
-        assert!(text.contains(expected), "{expected:?} is not in {text:?}");
+    type Expected = fn(&LinuxImageError) -> bool;
+    let cases: [(Vec<u8>, Expected); 17] = [
+        (with(0x202, b"Hdrs"), |why| {
+            *why == LinuxImageError::NoHeader
+        }),
+        (with(0x1fe, &[0, 0]), |why| {
+            *why == LinuxImageError::NoHeader
+        }),
+        (with(0x206, &[0x0b, 2]), |why| {
+            *why == LinuxImageError::Protocol { version: 0x20b }
+        }),
+        (with(0x201, &[0x40]), |why| {
+            matches!(why, LinuxImageError::HeaderEnd { end: 0x242, .. })
+        }),
+        (with(0x211, &[0]), |why| *why == LinuxImageError::ZImage),
+        (with(0x236, &[0x7e]), |why| {
+            *why == LinuxImageError::No64BitEntry { xloadflags: 0x7e }
+        }),
+        (with(0x1f4, &[0, 0, 1, 0]), |why| {
+            matches!(
+                why,
+                LinuxImageError::ProtectedMode {
+                    expected: 0x10_0000,
+                    ..
+                }
+            )
+        }),
+        (bzimage()[..0x1800].to_vec(), |why| {
+            matches!(why, LinuxImageError::ProtectedMode { there: 0x1000, .. })
+        }),
+        (bzimage()[..0x250].to_vec(), |why| {
+            matches!(why, LinuxImageError::Short { len: 0x250, .. })
+        }),
+        (with(0x230, &[3, 0, 0, 0]), |why| {
+            matches!(why, LinuxImageError::Alignment { alignment: 3, .. })
+        }),
+        (with(0x230, &[0; 4]), |why| {
+            matches!(why, LinuxImageError::Alignment { alignment: 0, .. })
+        }),
+        (with(0x260, &[0, 0x10, 0, 0]), |why| {
+            matches!(
+                why,
+                LinuxImageError::InitSize {
+                    init_size: 0x1000,
+                    ..
+                }
+            )
+        }),
+        (with(0x258, &[0, 0, 0xc0, 0xff]), |why| {
+            matches!(
+                why,
+                LinuxImageError::PreferredAddress {
+                    pref_address: 0xffc0_0000,
+                    ..
+                }
+            )
+        }),
+        (with(0x258, &[0xff; 8]), |why| {
+            matches!(
+                why,
+                LinuxImageError::PreferredAddress {
+                    pref_address: u64::MAX,
+                    ..
+                }
+            )
+        }),
+        (with(0x258, &[0, 0, 0x10, 1]), |why| {
+            matches!(
+                why,
+                LinuxImageError::Unaligned {
+                    alignment: 0x20_0000,
+                    ..
+                }
+            )
+        }),
+        (with(0x238, &[0; 4]), |why| {
+            matches!(
+                why,
+                LinuxImageError::Limits {
+                    cmdline_size: 0,
+                    ..
+                }
+            )
+        }),
+        (with(0x22c, &[0; 4]), |why| {
+            matches!(
+                why,
+                LinuxImageError::Limits {
+                    initrd_addr_max: 0,
+                    ..
+                }
+            )
+        }),
+    ];
+    for (file, expected) in cases {
+        let why = reason(&file);
+        assert!(expected(&why), "{why:?}");
     }
 }
 
@@ -190,7 +260,10 @@ fn other_elf_files_are_linux_only_with_type_linux() {
     // linked 1 MiB off: it cannot move
     assert_eq!(image.requirements.relocatable, None);
     let small = ElfBuilder::elf32(0x10_0000).load(0x10_0000, vec![1; 64], 0);
-    assert!(message(&small.build()).contains("Linux is started as x86-64"));
+    assert_eq!(
+        reason(&small.build()),
+        LinuxImageError::Not64Bit { machine: 3 }
+    );
 }
 
 /// Values at the limits of address arithmetic.

@@ -5,7 +5,7 @@
 //! virtual addresses stay. So it can be moved without relocations. There is no
 //! address randomization, which the decompressor does.
 
-use super::super::error::ImageErrorReason;
+use super::super::error::{ImageErrorReason, LinuxImageError};
 use super::super::{Preference, Relocatable, elf};
 use super::{CMDLINE_SIZE, Setup, VMLINUX_PROTOCOL};
 use crate::abi::boot_params::{SetupHeader, XLoadFlags};
@@ -36,10 +36,10 @@ pub(in crate::image) fn layout(
 ) -> Result<(Layout, Setup, Option<Relocatable>), ImageErrorReason> {
     let header = elf::file_header(file)?;
     if header.e_machine != EM_X86_64 || header.class != Class::ELF64 {
-        return Err(ImageErrorReason::Linux(format!(
-            "is ELF for machine {} without 64-bit class, Linux is started as x86-64 (62) only",
-            header.e_machine
-        )));
+        return Err(LinuxImageError::Not64Bit {
+            machine: header.e_machine,
+        }
+        .into());
     }
     let mut layout = elf::layout_entered(file, elf::EntryAddress::Physical)?;
     let ends = layout.segments.iter().map(|segment| segment.range);

@@ -1,6 +1,8 @@
 //! Kernels for dom0.
 
+use crate::image::ImageErrorReason;
 use crate::image::dom0::look;
+use crate::image::error::{LinuxImageError, ProgramHeaderError};
 use crate::image::synth::{ElfBuilder, bzimage, dom0_kernel, dom0_notes};
 use handoff::addr::PhysRange;
 use std::io::Write;
@@ -35,27 +37,40 @@ fn kernels_that_cannot_be_dom0_are_refused() {
             .load(0x100_0000, vec![1; 16], 0x1000)
             .segment(dom0_notes(notes))
             .build();
-        look(&file, "vmlinuz").unwrap_err().to_string()
+        let error = look(&file, "vmlinuz").unwrap_err();
+        assert_eq!(error.name, "vmlinuz");
+        error.reason
     };
     // PVH only
-    let text = with(&[(18, 0x100_0000), (17, 1 << 11)]);
-    assert!(
-        text.starts_with("vmlinuz: ") && text.contains("CONFIG_XEN_PV"),
-        "{text}"
+    assert_eq!(
+        with(&[(18, 0x100_0000), (17, 1 << 11)]),
+        LinuxImageError::NotPv.into()
     );
-    let text = with(&[(1, 0x100_0000), (17, 1)]);
-    assert!(text.contains("for other domains only"), "{text}");
+    assert_eq!(
+        with(&[(1, 0x100_0000), (17, 1)]),
+        LinuxImageError::NotDom0.into()
+    );
     let empty = ElfBuilder::elf64(0)
         .segment(dom0_notes(&[(1, 0x100_0000)]))
         .build();
-    let text = look(&empty, "vmlinuz").unwrap_err().to_string();
-    assert!(text.contains("no memory"), "{text}");
+    let error = look(&empty, "vmlinuz").unwrap_err();
+    assert_eq!(error.reason, LinuxImageError::NoMemory.into());
     let high = ElfBuilder::elf64(0)
         .load(u64::from(u32::MAX), vec![1], 0x1000)
         .segment(dom0_notes(&[(1, 0x100_0000)]))
         .build();
-    let text = look(&high, "vmlinuz").unwrap_err().to_string();
-    assert!(text.contains("above 4 GiB"), "{text}");
+    let error = look(&high, "vmlinuz").unwrap_err();
+    let above = ProgramHeaderError::Above4Gib {
+        memsz: 0x1000,
+        paddr: u32::MAX.into(),
+    };
+    assert_eq!(
+        error.reason,
+        ImageErrorReason::ProgramHeader {
+            index: 0,
+            why: above
+        }
+    );
     for bytes in [&b""[..], b"\x7fELF", &[0x1f, 0x8b, 8, 0, 1], &[7; 4096]] {
         assert!(look(bytes, "vmlinuz").is_err(), "{bytes:02x?}");
     }

@@ -2,6 +2,7 @@ use super::super::synth::{
     ElfBuilder, HeaderBuilder, SynthSegment, program, words_to_bytes, xen_header, xen_like,
 };
 use super::*;
+use crate::image::error::{ElfError, ProgramHeaderError};
 
 /// Entry point of these images: after the header of the first segment.
 const CODE: u64 = 0x10_0080;
@@ -191,10 +192,9 @@ fn segments_without_memory_are_skipped() {
         data: code(),
         ..SynthSegment::default()
     };
-    let text = message(&elf.segment(note).build());
-    assert!(
-        text.contains("has 0 PT_LOAD program headers with memory"),
-        "{text}"
+    assert_eq!(
+        reason(&elf.segment(note).build()),
+        ElfError::Loads { count: 0, max: 128 }.into()
     );
 }
 
@@ -271,69 +271,74 @@ fn an_entry_outside_the_loaded_bytes_is_refused() {
         let bytes = ElfBuilder::elf32(entry)
             .load(0x10_0000, code(), 0x300)
             .build();
-        let text = message(&bytes);
+        let reason = reason(&bytes);
         assert!(
-            text.contains(&format!("entry point {entry:#x} (from the ELF header)")),
-            "{text}"
+            matches!(
+                reason,
+                ImageErrorReason::Entry { entry: found, source_of: "the ELF header", .. }
+                    if found == entry
+            ),
+            "{reason:?}"
         );
     }
-    let text = message(
-        &ElfBuilder::elf32(0)
-            .load(0x10_0000, program(xen_header(), 0x200), 0)
-            .build(),
+    let efi = ElfBuilder::elf32(0).load(0x10_0000, program(xen_header(), 0x200), 0);
+    assert_eq!(
+        reason(&efi.build()),
+        ImageErrorReason::OnlyEfiEntry { kind: 9 }
     );
-    assert!(
-        text.contains("its only entry point is for EFI (header tag 9)"),
-        "{text}"
-    );
+}
+
+fn bad(index: usize, why: ProgramHeaderError) -> ImageErrorReason {
+    ImageErrorReason::ProgramHeader { index, why }
 }
 
 #[test]
 fn files_that_are_not_x86_programs_are_refused() {
     let good = ElfBuilder::elf32(CODE).load(0x10_0000, code(), 0);
-    for (elf, says) in [
+    for (elf, why) in [
         (
             ElfBuilder {
                 machine: 183,
                 ..good.clone()
             },
-            "is ELF for machine 183",
+            ElfError::Machine(183),
         ),
         (
             ElfBuilder {
                 kind: 1,
                 ..good.clone()
             },
-            "is ELF of type 1",
+            ElfError::Type(1),
         ),
         (
             ElfBuilder {
                 kind: 4,
                 ..good.clone()
             },
-            "is ELF of type 4",
+            ElfError::Type(4),
         ),
         (
             ElfBuilder {
                 data: 2,
                 ..good.clone()
             },
-            "is big-endian ELF",
+            ElfError::BigEndian,
         ),
     ] {
-        let text = message(&elf.build());
-        assert!(text.starts_with(says), "{text}");
+        assert_eq!(reason(&elf.build()), why.into());
     }
     let mut bytes = good.build();
     bytes[4] = 9;
-    assert!(message(&bytes).contains("is ELF of class 9"));
+    assert_eq!(reason(&bytes), ElfError::Class(9).into());
     let interp = SynthSegment {
         kind: 3,
         data: b"/lib/ld.so\0".to_vec(),
         ..SynthSegment::default()
     };
-    let text = message(&good.segment(interp).build());
-    assert!(text.starts_with("program header 1: PT_INTERP"), "{text}");
+    assert_eq!(
+        reason(&good.segment(interp).build()),
+        bad(1, ProgramHeaderError::Interpreter)
+    );
 }
 
 #[test]
@@ -342,21 +347,33 @@ fn tables_and_segments_must_be_in_the_file() {
     let patched = |at: usize, value: &[u8]| {
         let mut bytes = good.clone();
         bytes[at..at + value.len()].copy_from_slice(value);
-        message(&bytes)
+        reason(&bytes)
     };
-    let text = patched(28, &0x1000_u32.to_le_bytes());
-    assert!(
-        text.contains("program header table (0x20 bytes at offset 0x1000)"),
-        "{text}"
+    assert_eq!(
+        patched(28, &0x1000_u32.to_le_bytes()),
+        ElfError::Table {
+            size: 0x20,
+            offset: 0x1000,
+            len: good.len()
+        }
+        .into()
     );
-    assert!(patched(42, &[31, 0]).contains("1 program headers of 31 bytes"));
-    assert!(patched(44, &[0, 0]).contains("0 program headers"));
-    assert!(patched(44, &[0xff, 0xff]).contains("65535 program headers"));
-    let cut = message(&good[..good.len() - 1]);
-    assert!(
-        cut.starts_with("program header 0: its 0x200 bytes at offset"),
-        "{cut}"
-    );
+    let table = |count, size| ElfError::ProgramHeaders {
+        count,
+        size,
+        expected: 32,
+    };
+    assert_eq!(patched(42, &[31, 0]), table(1, 31).into());
+    assert_eq!(patched(44, &[0, 0]), table(0, 32).into());
+    assert_eq!(patched(44, &[0xff, 0xff]), table(65535, 32).into());
+    let cut = good.len() - 1;
+    assert!(matches!(
+        reason(&good[..cut]),
+        ImageErrorReason::ProgramHeader {
+            index: 0,
+            why: ProgramHeaderError::CutShort { size: 0x200, len, .. }
+        } if len == cut
+    ));
     let wild = SynthSegment {
         offset: Some(u64::MAX),
         ..SynthSegment::load(0x20_0000, vec![1], 0)
@@ -364,7 +381,18 @@ fn tables_and_segments_must_be_in_the_file() {
     let elf = ElfBuilder::elf64(CODE)
         .load(0x10_0000, code(), 0)
         .segment(wild);
-    assert!(message(&elf.build()).starts_with("program header 1: its 0x1 bytes at offset"));
+    let file = elf.build();
+    assert_eq!(
+        reason(&file),
+        bad(
+            1,
+            ProgramHeaderError::CutShort {
+                size: 1,
+                offset: u64::MAX,
+                len: file.len()
+            }
+        )
+    );
 }
 
 #[test]
@@ -373,37 +401,62 @@ fn impossible_sizes_are_refused() {
         filesz: Some(0x101),
         ..SynthSegment::load(0x20_0000, vec![1; 0x100], 0)
     };
-    let text = message(&elf32(vec![more]));
-    assert!(
-        text.contains("0x101 bytes in the file for 0x100 bytes of memory"),
-        "{text}"
-    );
+    let too_much = ProgramHeaderError::TooMuchData {
+        filesz: 0x101,
+        memsz: 0x100,
+    };
+    assert_eq!(reason(&elf32(vec![more])), bad(1, too_much));
     let elf = ElfBuilder::elf64(CODE).load(0x10_0000, code(), 0);
     let wraps = SynthSegment {
         vaddr: 0,
         ..SynthSegment::load(u64::MAX - 4, vec![1; 8], 0)
     };
-    let text = message(&elf.clone().segment(wraps).build());
-    assert!(text.contains("pass the end of the address space"), "{text}");
+    let past = |paddr, vaddr| {
+        let memsz = 8;
+        bad(
+            1,
+            ProgramHeaderError::Wraps {
+                memsz,
+                paddr,
+                vaddr,
+            },
+        )
+    };
+    assert_eq!(
+        reason(&elf.clone().segment(wraps).build()),
+        past(u64::MAX - 4, 0)
+    );
     let wraps = SynthSegment {
         paddr: 0,
         ..SynthSegment::load(u64::MAX - 4, vec![1; 8], 0)
     };
-    assert!(message(&elf.clone().segment(wraps).build()).contains("pass the end"));
-    let text = message(&elf.clone().load(0x1000_0000, vec![], 1 << 32).build());
-    assert!(text.contains("take 0x100000200 bytes of memory"), "{text}");
+    assert_eq!(
+        reason(&elf.clone().segment(wraps).build()),
+        past(0, u64::MAX - 4)
+    );
+    assert_eq!(
+        reason(&elf.clone().load(0x1000_0000, vec![], 1 << 32).build()),
+        ImageErrorReason::TooMuchMemory {
+            total: 0x1_0000_0200
+        }
+    );
     let again = |n: u64| SynthSegment {
         within: Some((0, 0)),
         ..SynthSegment::load(0x20_0000 + 0x1000 * n, code(), 0)
     };
-    let text = message(&elf32((0..8).map(again).collect()));
-    assert!(
-        text.contains("use the same bytes again and again"),
-        "{text}"
-    );
+    assert!(matches!(
+        reason(&elf32((0..8).map(again).collect())),
+        ImageErrorReason::Elf(ElfError::SharedBytes { stored: 0x1200, .. })
+    ));
     let tiny = |n: u64| SynthSegment::load(0x20_0000 + 0x1000 * n, vec![1], 0);
-    let text = message(&elf32((0..128).map(tiny).collect()));
-    assert!(text.contains("has 129 PT_LOAD program headers"), "{text}");
+    assert_eq!(
+        reason(&elf32((0..128).map(tiny).collect())),
+        ElfError::Loads {
+            count: 129,
+            max: 128
+        }
+        .into()
+    );
 }
 
 #[test]

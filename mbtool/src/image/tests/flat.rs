@@ -1,5 +1,6 @@
 use super::super::synth::{ElfBuilder, HeaderBuilder, flat, program, xen_header};
 use super::*;
+use crate::image::error::AddressFieldsError;
 
 const BASE: u32 = 0x10_0000;
 
@@ -42,36 +43,67 @@ fn a_load_address_of_minus_one_means_the_whole_file() {
     let image = parse(&bytes).unwrap();
     assert_eq!(image.segments[0].data, bytes);
     assert_eq!(image.span, range(u64::from(BASE), u64::from(BASE) + 0x400));
-    let text = message(&file(0x80, 0x40, u32::MAX, 0, 0));
-    assert!(
-        text.contains("the file would start below address 0"),
-        "{text}"
+    let below = AddressFieldsError::BelowZero {
+        header_offset: 0x80,
+        header_addr: 0x40,
+    };
+    assert_eq!(
+        reason(&file(0x80, 0x40, u32::MAX, 0, 0)),
+        ImageErrorReason::Address(below)
     );
 }
 
 #[test]
 fn inconsistent_fields_are_refused_with_their_values() {
-    let text = message(&file(0, BASE, BASE + 8, 0, 0));
-    assert!(
-        text.contains("load_addr 0x100008 is above header_addr 0x100000"),
-        "{text}"
-    );
-    let text = message(&file(0x80, BASE + 0x81, BASE, 0, 0));
-    assert!(
-        text.contains("loading starts 0x81 bytes before the header"),
-        "{text}"
-    );
-    for end in [BASE, BASE - 1] {
-        let text = message(&file(0, BASE, BASE, end, 0));
-        assert!(text.contains("is not above load_addr 0x100000"), "{text}");
+    let base = u64::from(BASE);
+    for (file, why) in [
+        (
+            file(0, BASE, BASE + 8, 0, 0),
+            AddressFieldsError::LoadAboveHeader {
+                load_addr: base + 8,
+                header_addr: base,
+            },
+        ),
+        (
+            file(0x80, BASE + 0x81, BASE, 0, 0),
+            AddressFieldsError::BeforeFile {
+                ahead: 0x81,
+                header_offset: 0x80,
+            },
+        ),
+        (
+            file(0, BASE, BASE, BASE, 0),
+            AddressFieldsError::Empty {
+                load_end: base,
+                load_addr: base,
+            },
+        ),
+        (
+            file(0, BASE, BASE, BASE - 1, 0),
+            AddressFieldsError::Empty {
+                load_end: base - 1,
+                load_addr: base,
+            },
+        ),
+        (
+            file(0, BASE, BASE, BASE + 0x201, 0),
+            AddressFieldsError::PastFile {
+                size: 0x201,
+                offset: 0,
+                len: 0x200,
+                load_end: base + 0x201,
+            },
+        ),
+        (
+            file(0, BASE, BASE, 0, BASE + 0x1ff),
+            AddressFieldsError::Bss {
+                bss_end: base + 0x1ff,
+                end: base + 0x200,
+            },
+        ),
+    ] {
+        assert_eq!(reason(&file), ImageErrorReason::Address(why));
     }
-    let text = message(&file(0, BASE, BASE, BASE + 0x201, 0));
-    assert!(
-        text.contains("0x201 bytes from file offset 0x0 are wanted"),
-        "{text}"
-    );
-    let text = message(&file(0, BASE, BASE, 0, BASE + 0x1ff));
-    assert!(text.contains("bss_end_addr 0x1001ff is below"), "{text}");
 }
 
 #[test]
@@ -85,24 +117,22 @@ fn an_entry_address_is_needed_and_must_be_in_the_bytes() {
         let header = HeaderBuilder::new()
             .address(BASE, BASE, 0, BASE + 0x300)
             .entry(entry);
-        let text = message(&program(header, 0x200));
-        assert!(
-            text.contains(&format!("its entry point {entry:#x}")),
-            "{text}"
-        );
-        assert!(
-            text.contains("0x100000-0x100300 with bytes up to 0x100200"),
-            "{text}"
+        assert_eq!(
+            reason(&program(header, 0x200)),
+            ImageErrorReason::Entry {
+                entry: entry.into(),
+                source_of: "the entry address tag",
+                segments: "0x100000-0x100300 with bytes up to 0x100200".into()
+            }
         );
     }
 }
 
 #[test]
 fn an_image_without_address_tag_must_be_elf() {
-    let text = message(&program(xen_header(), 0x200));
-    assert!(
-        text.contains("is not ELF and has no address tag (2)"),
-        "{text}"
+    assert_eq!(
+        reason(&program(xen_header(), 0x200)),
+        ImageErrorReason::NoAddresses { offset: 0 }
     );
 }
 

@@ -1,5 +1,6 @@
 use super::super::synth::{HeaderBuilder, program, words_to_bytes, xen_header, xen_like};
 use super::*;
+use crate::image::error::{RelocatableTagError, TagSizeRule};
 
 /// A flat file that starts with `header`, placed at 1 MiB by tags 2 and 3.
 fn with(header: HeaderBuilder) -> Vec<u8> {
@@ -106,21 +107,27 @@ fn the_header_ends_within_the_file_and_32_kib() {
         length_error: 0x1000,
         ..HeaderBuilder::new()
     });
-    let text = message(&bytes);
-    assert!(
-        text.contains("the 0x400 bytes up to the end of the file"),
-        "{text}"
-    );
+    assert!(matches!(
+        reason(&bytes),
+        ImageErrorReason::HeaderLength {
+            room: 0x400,
+            limit: "the end of the file",
+            ..
+        }
+    ));
     let header = HeaderBuilder {
         length_error: 0,
         ..HeaderBuilder::new()
     };
     let late = [vec![0; 0x7ff0], with(header)].concat();
-    let text = message(&late);
-    assert!(
-        text.contains("the 0x10 bytes up to the first 32 KiB of the file"),
-        "{text}"
-    );
+    assert!(matches!(
+        reason(&late),
+        ImageErrorReason::HeaderLength {
+            room: 0x10,
+            limit: "the first 32 KiB of the file",
+            ..
+        }
+    ));
     let bytes = with(HeaderBuilder {
         length_error: 0x18_u32.wrapping_neg(),
         ..Default::default()
@@ -128,7 +135,10 @@ fn the_header_ends_within_the_file_and_32_kib() {
     assert!(parse(&bytes).is_err());
     // shorter than any header
     let short = words_to_bytes(&[0xe85250d6, 0, 8, 0_u32.wrapping_sub(0xe85250d6 + 8), 0, 8]);
-    assert!(message(&short).contains("has length 0x8, which is not between 0x18"));
+    assert!(matches!(
+        reason(&short),
+        ImageErrorReason::HeaderLength { length: 8, .. }
+    ));
 }
 
 #[test]
@@ -149,18 +159,24 @@ fn a_missing_end_tag_is_an_error() {
         ..HeaderBuilder::new()
     };
     assert_eq!(
-        message(&with(header)),
-        "its Multiboot2 header at offset 0x0 has no end tag (type 0, size 8) within its length of \
-         0x38 bytes"
+        reason(&with(header)),
+        ImageErrorReason::NoEndTag {
+            offset: 0,
+            length: 0x38
+        }
     );
 }
 
 #[test]
 fn an_end_tag_of_another_size_is_an_error() {
-    let text = message(&with(HeaderBuilder::new().sized_tag(0, 0, 16, &[0; 8])));
-    assert!(
-        text.starts_with("header tag 0 at offset 0x10 has size 0x10"),
-        "{text}"
+    assert_eq!(
+        reason(&with(HeaderBuilder::new().sized_tag(0, 0, 16, &[0; 8]))),
+        ImageErrorReason::TagSize {
+            kind: 0,
+            offset: 0x10,
+            found: 0x10,
+            expected: TagSizeRule::End
+        }
     );
 }
 
@@ -178,29 +194,47 @@ fn bytes_after_the_end_tag_are_a_warning() {
 
 #[test]
 fn tag_sizes_are_bounded() {
-    for size in [0, 7] {
-        let text = message(&with(HeaderBuilder::new().sized_tag(6, 0, size, &[])));
-        assert!(text.contains("it must be 0x8 to "), "{text}");
-    }
-    let text = message(&with(HeaderBuilder::new().sized_tag(6, 0, 0x1_0000, &[])));
-    assert!(
-        text.contains("tag 6 at offset 0x10 has size 0x10000"),
-        "{text}"
-    );
-    let text = message(&with(HeaderBuilder::new().sized_tag(6, 0, u32::MAX, &[])));
-    assert!(text.contains("has size 0xffffffff"), "{text}");
-    for (kind, short) in [(2, 12), (3, 0), (4, 0), (5, 8), (8, 0), (9, 0), (10, 12)] {
-        let payload = vec![0; short];
-        let bytes = program(HeaderBuilder::new().tag(kind, 0, &payload), 0x400);
-        let text = message(&bytes);
+    for size in [0, 7, 0x1_0000, u32::MAX] {
+        let reason = reason(&with(HeaderBuilder::new().sized_tag(6, 0, size, &[])));
         assert!(
-            text.starts_with(&format!("header tag {kind} at offset 0x10 has size")),
-            "{text}"
+            matches!(
+                reason,
+                ImageErrorReason::TagSize {
+                    kind: 6,
+                    offset: 0x10,
+                    found,
+                    expected: TagSizeRule::UpTo(_)
+                } if found == size
+            ),
+            "{reason:?}"
         );
-        assert!(text.contains("at least"), "{text}");
     }
-    let text = message(&with(HeaderBuilder::new().tag(1, 0, &[4, 0, 0, 0, 6, 0])));
-    assert!(text.contains("0x8 and a multiple of 4"), "{text}");
+    for (tag, short) in [(2, 12), (3, 0), (4, 0), (5, 8), (8, 0), (9, 0), (10, 12)] {
+        let payload = vec![0; short];
+        let bytes = program(HeaderBuilder::new().tag(tag, 0, &payload), 0x400);
+        let reason = reason(&bytes);
+        assert!(
+            matches!(
+                reason,
+                ImageErrorReason::TagSize {
+                    kind,
+                    offset: 0x10,
+                    expected: TagSizeRule::AtLeast(_),
+                    ..
+                } if kind == tag
+            ),
+            "{reason:?}"
+        );
+    }
+    assert_eq!(
+        reason(&with(HeaderBuilder::new().tag(1, 0, &[4, 0, 0, 0, 6, 0]))),
+        ImageErrorReason::TagSize {
+            kind: 1,
+            offset: 0x10,
+            found: 14,
+            expected: TagSizeRule::Words
+        }
+    );
 }
 
 #[test]
@@ -218,9 +252,11 @@ fn a_longer_tag_of_a_later_revision_is_read() {
 #[test]
 fn an_unknown_tag_is_refused_unless_optional() {
     assert_eq!(
-        message(&with(HeaderBuilder::new().words(0x77, &[1]))),
-        "header tag 119 at offset 0x10 is required (not marked optional) and unknown: the image \
-         needs a loader that knows it"
+        reason(&with(HeaderBuilder::new().words(0x77, &[1]))),
+        ImageErrorReason::UnknownRequiredTag {
+            kind: 0x77,
+            offset: 0x10
+        }
     );
     let image = parse(&with(
         HeaderBuilder::new().optional(0x77, &[1]).optional(11, &[]),
@@ -262,8 +298,12 @@ fn a_repeated_tag_must_have_the_same_contents() {
     assert_eq!(image.warnings, ["header tag 4 appears twice"]);
     let header = HeaderBuilder::new().words(4, &[1]).words(4, &[2]);
     assert_eq!(
-        message(&with(header)),
-        "header tag 4 appears twice with different contents, at offsets 0x10 and 0x20"
+        reason(&with(header)),
+        ImageErrorReason::DuplicateTag {
+            kind: 4,
+            first: 0x10,
+            second: 0x20
+        }
     );
     let header = HeaderBuilder::new().words(4, &[1]).optional(4, &[1]);
     assert!(matches!(
@@ -274,10 +314,9 @@ fn a_repeated_tag_must_have_the_same_contents() {
 
 #[test]
 fn required_boot_services_are_refused_with_the_reason() {
-    let text = message(&with(HeaderBuilder::new().words(7, &[])));
-    assert!(
-        text.contains("requires EFI boot services, which ended"),
-        "{text}"
+    assert_eq!(
+        reason(&with(HeaderBuilder::new().words(7, &[]))),
+        ImageErrorReason::EfiBootServices { offset: 0x10 }
     );
 }
 
@@ -310,15 +349,14 @@ fn the_relocatable_tag_is_checked() {
         (relocatable.align, relocatable.preference),
         (4, Preference::Lowest)
     );
-    for (words, says) in [
-        ([2, 1, 1, 0], "min_addr 0x2 is above max_addr 0x1"),
-        ([0, 9, 0x3000, 0], "alignment 0x3000 is not a power of two"),
-        (
-            [0, 9, 1, 3],
-            "preference 3 is not 0 (none), 1 (lowest) or 2 (highest)",
-        ),
+    for (words, why) in [
+        ([2, 1, 1, 0], RelocatableTagError::Order { min: 2, max: 1 }),
+        ([0, 9, 0x3000, 0], RelocatableTagError::Alignment(0x3000)),
+        ([0, 9, 1, 3], RelocatableTagError::Preference(3)),
     ] {
-        let text = message(&with(HeaderBuilder::new().words(10, &words)));
-        assert_eq!(text, format!("relocatable tag (10) at offset 0x10: {says}"));
+        assert_eq!(
+            reason(&with(HeaderBuilder::new().words(10, &words))),
+            ImageErrorReason::Relocatable { offset: 0x10, why }
+        );
     }
 }

@@ -6,6 +6,7 @@ use super::super::synth::{
 };
 use super::hostile::{NASTY, check};
 use super::*;
+use crate::image::error::{AddressFieldsError, Mb1HeaderError};
 use proptest::prelude::*;
 
 const BASE: u32 = 0x10_0000;
@@ -14,8 +15,14 @@ fn mb1(bytes: &[u8]) -> Result<Image, ImageErrorReason> {
     Image::parse_as(bytes, "test", As::Multiboot).map_err(|error| error.reason)
 }
 
-fn message(bytes: &[u8]) -> String {
-    mb1(bytes).expect_err("parsed").to_string()
+fn reason(bytes: &[u8]) -> ImageErrorReason {
+    mb1(bytes).expect_err("parsed")
+}
+
+/// The reason for a file with its header at offset 0.
+fn refused(why: impl Into<Mb1HeaderError>) -> ImageErrorReason {
+    let why = why.into();
+    ImageErrorReason::Multiboot1 { offset: 0, why }
 }
 
 fn header(image: &Image) -> Mb1Header {
@@ -98,58 +105,107 @@ fn address_fields_place_the_image() {
 
 #[test]
 fn inconsistent_address_fields_are_refused_with_their_values() {
-    for (bytes, says) in [
+    let base = u64::from(BASE);
+    for (lead, values, why) in [
         (
-            fields(0, [BASE, BASE + 8, 0, 0, BASE]),
-            "load_addr 0x100008 is above header_addr 0x100000",
+            0,
+            [BASE, BASE + 8, 0, 0, BASE],
+            AddressFieldsError::LoadAboveHeader {
+                load_addr: base + 8,
+                header_addr: base,
+            },
         ),
         (
-            fields(0x10, [u32::MAX, u32::MAX, 0, 0, BASE]),
-            "load_addr 0xffffffff is above",
+            0x10,
+            [u32::MAX, u32::MAX, 0, 0, BASE],
+            AddressFieldsError::LoadAboveHeader {
+                load_addr: u32::MAX.into(),
+                header_addr: u32::MAX.into(),
+            },
         ),
         (
-            fields(0x10, [BASE + 0x20, BASE, 0, 0, BASE]),
-            "loading starts 0x20 bytes before the header",
+            0x10,
+            [BASE + 0x20, BASE, 0, 0, BASE],
+            AddressFieldsError::BeforeFile {
+                ahead: 0x20,
+                header_offset: 0x10,
+            },
         ),
         (
-            fields(0, [BASE, BASE, BASE, 0, BASE]),
-            "load_end_addr 0x100000 is not above",
+            0,
+            [BASE, BASE, BASE, 0, BASE],
+            AddressFieldsError::Empty {
+                load_end: base,
+                load_addr: base,
+            },
         ),
         (
-            fields(0, [BASE, BASE, BASE + 0x201, 0, BASE]),
-            "0x201 bytes from file offset 0x0 are wanted",
+            0,
+            [BASE, BASE, BASE + 0x201, 0, BASE],
+            AddressFieldsError::PastFile {
+                size: 0x201,
+                offset: 0,
+                len: 0x200,
+                load_end: base + 0x201,
+            },
         ),
         (
-            fields(0, [BASE, BASE, 0, BASE + 0x1ff, BASE]),
-            "bss_end_addr 0x1001ff is below",
-        ),
-        (
-            fields(0, [BASE, BASE, 0, 0, BASE + 0x200]),
-            "its entry point 0x100200 (from the header's entry_addr)",
-        ),
-        (
-            mb1_program(0, &mb1_header(3, &[]), 0x200),
-            "not ELF and flag 16 (address fields) is not set",
+            0,
+            [BASE, BASE, 0, BASE + 0x1ff, BASE],
+            AddressFieldsError::Bss {
+                bss_end: base + 0x1ff,
+                end: base + 0x200,
+            },
         ),
     ] {
-        let text = message(&bytes);
-        assert!(text.contains(says), "{text}");
+        let expected = ImageErrorReason::Multiboot1 {
+            offset: lead,
+            why: why.into(),
+        };
+        assert_eq!(reason(&fields(lead, values)), expected);
     }
+    assert!(matches!(
+        reason(&fields(0, [BASE, BASE, 0, 0, BASE + 0x200])),
+        ImageErrorReason::Entry {
+            entry: 0x10_0200,
+            source_of: "the header's entry_addr",
+            ..
+        }
+    ));
+    assert_eq!(
+        reason(&mb1_program(0, &mb1_header(3, &[]), 0x200)),
+        refused(Mb1HeaderError::NoAddresses)
+    );
     let cut = fields(0, [BASE, BASE, 0, 0, BASE]);
-    let text = message(&cut[..28]);
-    assert!(
-        text.contains("it has 32 bytes, but only 28 are left"),
-        "{text}"
+    assert_eq!(
+        reason(&cut[..28]),
+        refused(Mb1HeaderError::Short {
+            left: 28,
+            limit: 28
+        })
     );
 }
 
 #[test]
 fn required_flags_are_refused_optional_ones_noted() {
+    let unknown = |flags| match reason(&elf32(flags)) {
+        ImageErrorReason::Multiboot1 {
+            why:
+                Mb1HeaderError::Flags {
+                    flags: found,
+                    unknown,
+                },
+            ..
+        } => {
+            assert_eq!(found, flags);
+            unknown
+        }
+        other => panic!("{other:?}"),
+    };
     for bit in 3..16 {
-        let text = message(&elf32(3 | 1 << bit));
-        assert!(text.contains(&format!("(bits {bit})")), "{text}");
+        assert_eq!(unknown(3 | 1 << bit), bit.to_string());
     }
-    assert!(message(&elf32(0x0030)).contains("(bits 4, 5)"));
+    assert_eq!(unknown(0x0030), "4, 5");
     for bit in 17..32 {
         let image = mb1(&elf32(3 | 1 << bit)).unwrap();
         let says = format!("header flags {bit} are optional and unknown");
@@ -186,19 +242,17 @@ fn the_header_is_in_the_first_8_kib_at_a_multiple_of_4() {
     let decoy = words_to_bytes(&[0x1bad_b002, 3, 0]);
     let bytes = [decoy.clone(), mb1_header(0, &[])].concat();
     assert_eq!(super::super::mb1::find(&bytes), Some(12));
-    let text = message(&decoy);
-    assert!(
-        text.contains("magic number at offset 0x0 is not followed"),
-        "{text}"
-    );
+    assert!(matches!(reason(&decoy), ImageErrorReason::NotThis { .. }));
     for short in 0..12 {
         assert_eq!(super::super::mb1::find(&mb1_header(0, &[])[..short]), None);
     }
-    let text = message(b"hello, world, hello");
-    assert!(
-        text.starts_with("not a Multiboot (1) image: it begins with"),
-        "{text}"
-    );
+    assert!(matches!(
+        reason(b"hello, world, hello"),
+        ImageErrorReason::NotThis {
+            wanted: "Multiboot (1)",
+            ..
+        }
+    ));
 }
 
 #[test]
