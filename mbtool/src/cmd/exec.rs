@@ -5,6 +5,9 @@
 //! jumps, and mbtool does much of what Linux does for its own kexec: [`dom0`].
 
 pub mod dom0;
+mod error;
+
+pub use error::{ExecError, InitProblem, ProgramProblem};
 
 use crate::backend::BackendError;
 use crate::backend::explain;
@@ -26,72 +29,6 @@ pub struct ExecOptions {
     pub force: bool,
     /// Called at the end of an orderly shutdown (`--last`).
     pub last: bool,
-}
-
-/// Why there was no jump.
-#[derive(Debug, thiserror::Error)]
-pub enum ExecError {
-    /// No image is loaded.
-    #[error(
-        "no image is loaded: run `mbtool load` first{}",
-        if *crash_only { " (the crash image that is loaded runs when this kernel panics)" } else { "" }
-    )]
-    NotLoaded {
-        /// True when a crash image is loaded.
-        crash_only: bool,
-    },
-    /// The kernel would refuse.
-    #[error(transparent)]
-    Refused(#[from] BackendError),
-    /// The init system cannot jump at the end of a shutdown.
-    #[error(
-        "cannot shut down in order: {init}; stop services and unmount file systems yourself, then \
-         run `mbtool exec --force`"
-    )]
-    NoInit {
-        /// Name of the init system, and the reason.
-        init: String,
-    },
-    /// mbtool itself would be unmounted before the jump.
-    #[error(
-        "{}: {why}; copy mbtool to /usr/sbin, or stop services and guests yourself and run `mbtool \
-         exec --force`",
-        path.display()
-    )]
-    Program {
-        /// Path of mbtool.
-        path: PathBuf,
-        /// Reason.
-        why: String,
-    },
-    /// A file for the init system cannot be written.
-    #[error("{}: {source}; `mbtool exec --force` jumps without an orderly shutdown", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Error of the system call.
-        source: std::io::Error,
-    },
-    /// The command of the init system failed.
-    #[error("`{command}` failed: {why}; `mbtool exec --force` jumps without an orderly shutdown")]
-    Command {
-        /// The command.
-        command: String,
-        /// Exit status or error.
-        why: String,
-    },
-    /// reboot(2) failed.
-    #[error("reboot(LINUX_REBOOT_CMD_KEXEC) failed: {errno}{}", match *errno {
-        Errno::INVAL => "; the kernel says that no image is loaded: run `mbtool load` again",
-        Errno::BUSY => "; a load or unload is under way: try again",
-        Errno::PERM => "; it needs CAP_SYS_BOOT in the first user namespace: run mbtool as root, \
-                        outside of containers",
-        _ => "",
-    })]
-    Reboot {
-        /// Error of the system call.
-        errno: Errno,
-    },
 }
 
 /// How to jump.
@@ -269,20 +206,15 @@ fn orderly(root: &Path) -> Result<Action, ExecError> {
             init: "System V init, with /etc/init.d/kexec,",
         });
     }
-    let init = match comm {
-        "" => "process 1 is not known".to_owned(),
-        "init" | "busybox" | "linuxrc" => {
-            format!(
-                "process 1 ({comm}) is neither systemd nor openrc-init, and without \
-                 /etc/init.d/kexec and /sbin/kexec (kexec-tools) it would reboot into firmware"
-            )
-        }
-        other => format!(
-            "process 1 ({}) is not known to start a loaded kernel",
-            file::excerpt(other)
-        ),
-    };
-    Err(ExecError::NoInit { init })
+    Err(ExecError::NoInit(match comm {
+        "" => InitProblem::Unknown,
+        "init" | "busybox" | "linuxrc" => InitProblem::Reboots {
+            name: comm.to_owned(),
+        },
+        other => InitProblem::Other {
+            name: file::excerpt(other),
+        },
+    }))
 }
 
 #[cfg(test)]

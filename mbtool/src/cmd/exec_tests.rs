@@ -107,21 +107,25 @@ fn each_init_system_has_its_own_command() {
             command: Some("exit status: 1"),
             ..Fake::default()
         };
-        let err = go(ORDERLY, root.path(), &system).0.unwrap_err().to_string();
+        let err = go(ORDERLY, root.path(), &system).0.unwrap_err();
         assert!(
-            err.contains(&format!("`{command}` failed: exit status: 1")),
-            "{err}"
+            matches!(
+                &err,
+                ExecError::Command { command: failed, why }
+                    if failed == command && why == "exit status: 1"
+            ),
+            "{err:?}"
         );
-        assert!(err.contains("--force"), "{err}");
     }
 }
 
 #[test]
 fn without_an_init_system_force_is_named() {
-    for (comm, part) in [
-        (None, "process 1 is not known"),
-        (Some("init\n"), "it would reboot into firmware"),
-        (Some("bash\n"), "process 1 (bash)"),
+    let name = |name: &str| name.to_owned();
+    for (comm, expected) in [
+        (None, InitProblem::Unknown),
+        (Some("init\n"), InitProblem::Reboots { name: name("init") }),
+        (Some("bash\n"), InitProblem::Other { name: name("bash") }),
     ] {
         let root = loaded();
         put(root.path(), "etc/init.d/kexec", "");
@@ -129,10 +133,10 @@ fn without_an_init_system_force_is_named() {
             put(root.path(), "proc/1/comm", comm);
         }
         let system = Fake::default();
-        let err = go(ORDERLY, root.path(), &system).0.unwrap_err().to_string();
+        let err = go(ORDERLY, root.path(), &system).0.unwrap_err();
         assert!(
-            err.contains(part) && err.contains("mbtool exec --force"),
-            "{err}"
+            matches!(&err, ExecError::NoInit(why) if *why == expected),
+            "{err:?}"
         );
         assert!(system.seen.take().is_empty());
     }
@@ -144,40 +148,51 @@ fn nothing_loaded_is_refused_before_anything_is_done() {
     put(root.path(), "sys/kernel/kexec_loaded", "0\n");
     let system = Fake::default();
     for options in [FORCE, ORDERLY] {
-        let err = go(options, root.path(), &system).0.unwrap_err().to_string();
-        assert_eq!(err, "no image is loaded: run `mbtool load` first");
+        let err = go(options, root.path(), &system).0.unwrap_err();
+        assert!(
+            matches!(err, ExecError::NotLoaded { crash_only: false }),
+            "{err:?}"
+        );
     }
     put(root.path(), "sys/kernel/kexec_crash_loaded", "1\n");
-    let err = go(FORCE, root.path(), &system).0.unwrap_err().to_string();
-    assert!(err.contains("runs when this kernel panics"), "{err}");
+    let refused = || go(FORCE, root.path(), &system).0.unwrap_err();
+    let err = refused();
+    assert!(
+        matches!(err, ExecError::NotLoaded { crash_only: true }),
+        "{err:?}"
+    );
     // a guest of Xen is refused, a PVH dom0 too
     put(root.path(), "proc/xen/capabilities", "\n");
-    let err = go(FORCE, root.path(), &system).0.unwrap_err().to_string();
-    assert!(err.contains("pseudo-physical"), "{err}");
+    let err = refused();
+    assert!(
+        matches!(err, ExecError::Refused(BackendError::XenGuest { .. })),
+        "{err:?}"
+    );
     std::fs::remove_dir_all(root.path().join("proc/xen")).unwrap();
 
     std::fs::remove_dir_all(root.path().join("sys/kernel")).unwrap();
     put(root.path(), "sys/kernel/uevent_seqnum", "1");
-    let err = go(FORCE, root.path(), &system).0.unwrap_err().to_string();
-    assert!(err.contains("CONFIG_KEXEC"), "{err}");
+    let err = refused();
+    assert!(
+        matches!(err, ExecError::Refused(BackendError::NoKexec)),
+        "{err:?}"
+    );
     assert!(system.seen.take().is_empty());
 }
 
 #[test]
 fn refusals_of_the_kernel_are_explained() {
     let root = loaded();
-    for (errno, part) in [
-        (Errno::INVAL, "mbtool load"),
-        (Errno::BUSY, "try again"),
-        (Errno::PERM, "CAP_SYS_BOOT"),
-        (Errno::IO, "failed: "),
-    ] {
+    for expected in [Errno::INVAL, Errno::BUSY, Errno::PERM, Errno::IO] {
         let system = Fake {
-            jump: Some(errno),
+            jump: Some(expected),
             ..Fake::default()
         };
-        let err = go(FORCE, root.path(), &system).0.unwrap_err().to_string();
-        assert!(err.contains(part), "{err}");
+        let err = go(FORCE, root.path(), &system).0.unwrap_err();
+        assert!(
+            matches!(err, ExecError::Reboot { errno } if errno == expected),
+            "{err:?}"
+        );
     }
     put(
         root.path(),
@@ -185,8 +200,11 @@ fn refusals_of_the_kernel_are_explained() {
         "CapEff:\t0000000000000000\n",
     );
     let system = Fake::default();
-    let err = go(FORCE, root.path(), &system).0.unwrap_err().to_string();
-    assert!(err.contains("run mbtool as root"), "{err}");
+    let err = go(FORCE, root.path(), &system).0.unwrap_err();
+    assert!(
+        matches!(err, ExecError::Refused(BackendError::NotRoot)),
+        "{err:?}"
+    );
     assert!(system.seen.take().is_empty());
 }
 

@@ -4,8 +4,8 @@ use super::{denied, json, messages, range};
 use handoff::addr::MIB;
 use handoff::spec::Console;
 use mbtool::backend::BackendError;
-use mbtool::backend::xen::{NoBalloon, XenError};
-use mbtool::cmd::exec::ExecError;
+use mbtool::backend::xen::{NoBalloon, SegmentListError, XenError};
+use mbtool::cmd::exec::{ExecError, InitProblem, ProgramProblem};
 use mbtool::host::error::MemoryError;
 use mbtool::host::hypervisor::Hypervisor;
 use mbtool::host::kexec_state::Lockdown;
@@ -116,7 +116,7 @@ fn xen() {
             needed: 90 * MIB,
             free: 10 * MIB
         }],
-        Segments: [XenError::Segments("segment 2 is empty".into())],
+        Segments: [XenError::Segments(SegmentListError::TooMany { count: 16 })],
         Unsafe: [XenError::Unsafe { list: vec![area] }],
         Damaged: [XenError::Damaged { why: why.clone() }],
         CrashImageLost: [XenError::CrashImageLost {
@@ -151,6 +151,25 @@ fn xen() {
             needed: 33
         }],
     });
+    messages!(SegmentListError, no fix {
+        TooMany: [SegmentListError::TooMany { count: 16 }],
+        Unaligned: [SegmentListError::Unaligned { index: 0, dest: range(0x1000, 0x1800) }],
+        TooMuchData: [SegmentListError::TooMuchData {
+            index: 0,
+            data: 4097,
+            dest: range(0x1000, 0x2000)
+        }],
+        Overlap: [SegmentListError::Overlap {
+            first: range(0x1000, 0x3000),
+            second: range(0x2000, 0x4000)
+        }],
+        Entry: [SegmentListError::Entry { entry: 0x20_0000 }],
+        OutsideCrashArea: [SegmentListError::OutsideCrashArea {
+            names: "xen + mbi".into(),
+            dest: range(0x20_0000, 0x20_1000),
+            area
+        }],
+    });
     messages!(NoBalloon, no fix {
         Driver: [NoBalloon::Driver],
         Memory: [NoBalloon::Memory],
@@ -161,18 +180,21 @@ fn xen() {
 #[test]
 fn exec() {
     let reboot = |errno| ExecError::Reboot { errno };
-    messages!(ExecError, no fix {
+    messages!(ExecError {
         NotLoaded: [
             ExecError::NotLoaded { crash_only: false },
             ExecError::NotLoaded { crash_only: true },
         ],
         Refused: [ExecError::Refused(BackendError::NotRoot)],
-        NoInit: [ExecError::NoInit { init: "process 1 is busybox".into() }],
+        NoInit: [ExecError::NoInit(InitProblem::Unknown)],
         Program: [ExecError::Program {
             path: "/tmp/mbtool".into(),
-            why: "it is on a file system that is unmounted before".into()
+            why: ProgramProblem::Unmounted
         }],
-        Write: [ExecError::Write { path: "/run/x".into(), source: denied() }],
+        Write: [ExecError::Write {
+            path: "/run/x".into(),
+            source: denied()
+        }],
         Command: [ExecError::Command {
             command: "systemctl kexec".into(),
             why: "exit status: 1".into()
@@ -183,6 +205,19 @@ fn exec() {
             reboot(Errno::PERM),
             reboot(Errno::IO),
         ],
+    });
+    let name = || "init".to_owned();
+    messages!(InitProblem, no fix {
+        Unknown: [InitProblem::Unknown],
+        Reboots: [InitProblem::Reboots { name: name() }],
+        Other: [InitProblem::Other { name: name() }],
+        OpenRcInDom0: [InitProblem::OpenRcInDom0],
+        OtherInDom0: [InitProblem::OtherInDom0 { name: name() }],
+    });
+    messages!(ProgramProblem, no fix {
+        Name: [ProgramProblem::Name],
+        Unmounted: [ProgramProblem::Unmounted],
+        Io: [ProgramProblem::Io("Permission denied (os error 13)".into())],
     });
 }
 

@@ -1,6 +1,7 @@
 //! Checks that Xen does not make, or makes too late.
 
 use super::XenError;
+use super::segment_list::SegmentListError;
 use crate::plan::KernelSegment;
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 use handoff::runs;
@@ -17,44 +18,32 @@ const TABLE_SPAN: u64 = 2 << 20;
 ///
 /// # Errors
 ///
-/// [`XenError::Segments`].
-pub(super) fn shape(entry: u64, list: &[KernelSegment]) -> Result<(), XenError> {
-    let bad = |text: String| Err(XenError::Segments(text));
+/// When Xen would refuse or misread it.
+pub(super) fn shape(entry: u64, list: &[KernelSegment]) -> Result<(), SegmentListError> {
     if list.len() > MAX_SEGMENTS {
-        return bad(format!(
-            "the plan has {} kernel segments, and Xen takes {MAX_SEGMENTS}",
-            list.len()
-        ));
+        return Err(SegmentListError::TooMany { count: list.len() });
     }
-    for (n, segment) in list.iter().enumerate() {
-        let PhysRange { start, end } = segment.dest;
+    for (index, segment) in list.iter().enumerate() {
+        let dest = segment.dest;
+        let PhysRange { start, end } = dest;
         if start >= end || !(start | end).is_multiple_of(PAGE_SIZE) {
-            return bad(format!(
-                "kernel segment {n} at {} is not of whole pages",
-                segment.dest
-            ));
+            return Err(SegmentListError::Unaligned { index, dest });
         }
-        if segment.data.len() as u64 > segment.dest.len() {
-            return bad(format!(
-                "kernel segment {n} has {} bytes for {}",
-                segment.data.len(),
-                segment.dest
-            ));
+        let data = segment.data.len();
+        if data as u64 > dest.len() {
+            return Err(SegmentListError::TooMuchData { index, data, dest });
         }
-        let before = &list[..n];
-        if let Some(other) = before
-            .iter()
-            .find(|s| s.dest.intersect(&segment.dest).is_some())
-        {
-            return bad(format!(
-                "kernel segments {} and {} overlap",
-                other.dest, segment.dest
-            ));
+        let mut before = list[..index].iter().map(|segment| segment.dest);
+        if let Some(first) = before.find(|other| other.intersect(&dest).is_some()) {
+            return Err(SegmentListError::Overlap {
+                first,
+                second: dest,
+            });
         }
     }
     let home = list.iter().find(|segment| segment.dest.contains(entry));
     if home.is_none_or(|segment| segment.data.is_empty()) {
-        return bad(format!("the entry {entry:#x} is in no loaded segment"));
+        return Err(SegmentListError::Entry { entry });
     }
     Ok(())
 }
@@ -73,11 +62,12 @@ pub(super) fn crash(list: &[KernelSegment], area: PhysRange) -> Result<(), XenEr
         .iter()
         .find(|s| !s.data.is_empty() && !area.covers(&s.dest));
     if let Some(segment) = outside {
-        return Err(XenError::Segments(format!(
-            "{} has data for {}, outside of the crash area {area}",
-            segment.names.join(" + "),
-            segment.dest
-        )));
+        return Err(SegmentListError::OutsideCrashArea {
+            names: segment.names.join(" + "),
+            dest: segment.dest,
+            area,
+        }
+        .into());
     }
     let used: u64 = list
         .iter()
@@ -140,17 +130,36 @@ mod tests {
         let many: Vec<_> = (0..16).map(|n| segment(entry + n * 0x1000, 1, 1)).collect();
         let mut ragged = good.clone();
         ragged.dest.end -= 1;
-        for (list, part) in [
-            (many, "16 kernel segments"),
-            (vec![ragged], "whole pages"),
-            (vec![segment(entry, 0, 0)], "whole pages"),
-            (vec![segment(entry, 1, 4097)], "4097 bytes"),
-            (vec![good.clone(), segment(entry + 0x1000, 1, 0)], "overlap"),
-            (vec![segment(entry, 1, 0)], "entry"),
-            (vec![one], "entry"),
+        let unaligned = |dest| SegmentListError::Unaligned { index: 0, dest };
+        let (ragged_dest, empty, page) =
+            (ragged.dest, segment(entry, 0, 0), segment(entry, 1, 0).dest);
+        let second = segment(entry + 0x1000, 1, 0);
+        for (list, why) in [
+            (many, SegmentListError::TooMany { count: 16 }),
+            (vec![ragged], unaligned(ragged_dest)),
+            (vec![empty.clone()], unaligned(empty.dest)),
+            (
+                vec![segment(entry, 1, 4097)],
+                SegmentListError::TooMuchData {
+                    index: 0,
+                    data: 4097,
+                    dest: page,
+                },
+            ),
+            (
+                vec![good.clone(), second.clone()],
+                SegmentListError::Overlap {
+                    first: good.dest,
+                    second: second.dest,
+                },
+            ),
+            (
+                vec![segment(entry, 1, 0)],
+                SegmentListError::Entry { entry },
+            ),
+            (vec![one], SegmentListError::Entry { entry }),
         ] {
-            let err = shape(entry, &list).unwrap_err().to_string();
-            assert!(err.contains(part), "{part}: {err}");
+            assert_eq!(shape(entry, &list), Err(why));
         }
     }
 
@@ -163,10 +172,19 @@ mod tests {
             crash(std::slice::from_ref(&inside), nothing),
             Err(XenError::NoCrashArea)
         ));
-        let err = crash(&[segment(0x20_0000, 1, 1)], AREA)
-            .unwrap_err()
-            .to_string();
-        assert!(err.contains("xen + mbi"), "{err}");
+        let outside = segment(0x20_0000, 1, 1);
+        let err = crash(std::slice::from_ref(&outside), AREA).unwrap_err();
+        let XenError::Segments(why) = err else {
+            panic!("{err:?}")
+        };
+        assert_eq!(
+            why,
+            SegmentListError::OutsideCrashArea {
+                names: "xen + mbi".into(),
+                dest: outside.dest,
+                area: AREA
+            }
+        );
         // 8192 pages, 16 tables, 16 control pages
         crash(&[segment(AREA.start, 8192 - 32, 1)], AREA).unwrap();
         let err = crash(&[segment(AREA.start, 8192 - 31, 1)], AREA).unwrap_err();

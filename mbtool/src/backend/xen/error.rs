@@ -1,5 +1,6 @@
 //! Errors of the Xen backend.
 
+use super::segment_list::SegmentListError;
 use crate::backend::error::REPORT;
 use crate::host::hypervisor::Hypervisor;
 use crate::sys::size::Size;
@@ -79,7 +80,7 @@ pub enum XenError {
     },
     /// An invalid list of segments, which the planner should never make.
     #[error("{}: this is a defect of mbtool{}", .0, tail(self.fix()))]
-    Segments(String),
+    Segments(#[from] SegmentListError),
     /// Destinations that Xen's allocator may own.
     #[error(
         "{} belong to no domain any more: a page that Xen's allocator hands out while it loads an \

@@ -10,9 +10,11 @@ mod check;
 mod error;
 mod load;
 pub mod record;
+mod segment_list;
 pub mod status;
 
 pub use error::{FOREIGN, NoBalloon, XenError};
+pub use segment_list::SegmentListError;
 
 use super::{Backend, BackendError, LoadSummary, Unload};
 use crate::host::hypervisor::Hypervisor;

@@ -7,7 +7,7 @@
 //! that would jump, and a drop-in in /run, valid for this boot, makes that
 //! service run `mbtool exec --last`. See docs/adr/0009-quiesce-dom0.md.
 
-use super::{ExecError, ExecOptions, System};
+use super::{ExecError, ExecOptions, InitProblem, ProgramProblem, System};
 use crate::backend::BackendError;
 use crate::quiesce::Quiet;
 use crate::sys::file;
@@ -63,7 +63,7 @@ fn ask(root: &Path, system: &dyn System, say: &mut dyn FnMut(&str)) -> Result<()
     }
     let program = system.program().map_err(|source| ExecError::Program {
         path: "/proc/self/exe".into(),
-        why: source.to_string(),
+        why: ProgramProblem::Io(source.to_string()),
     })?;
     stays(root, &program)?;
     let path = root.join(DROP_IN);
@@ -120,43 +120,34 @@ fn drop_in(program: &Path) -> String {
 /// Refuses a program on a file system other than / and /usr, as others are
 /// unmounted by then; and a path that systemd's syntax would split.
 fn stays(root: &Path, program: &Path) -> Result<(), ExecError> {
-    let bad = |why: &str| ExecError::Program {
+    let bad = |why| ExecError::Program {
         path: program.to_owned(),
-        why: why.to_owned(),
+        why,
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
     if !program.is_absolute() || !program.to_string_lossy().chars().all(plain) {
-        return Err(bad(
-            "systemd's files cannot name this path (letters, digits and /._+- only)",
-        ));
+        return Err(bad(ProgramProblem::Name));
     }
     let device = |path: PathBuf| fs::metadata(path).map(|metadata| metadata.dev());
-    let of_program = device(program.to_owned()).map_err(|err| bad(&err.to_string()))?;
+    let of_program =
+        device(program.to_owned()).map_err(|err| bad(ProgramProblem::Io(err.to_string())))?;
     let kept = ["", "usr"].map(|name| device(root.join(name)).ok());
     if kept.contains(&Some(of_program)) {
         Ok(())
     } else {
-        Err(bad(
-            "this file system is unmounted before mbtool's turn comes",
-        ))
+        Err(bad(ProgramProblem::Unmounted))
     }
 }
 
 fn no_init(root: &Path) -> ExecError {
     let comm = file::read(&root.join("proc/1/comm"), file::ATTRIBUTE).unwrap_or_default();
-    let init = match comm.trim() {
-        "" => "process 1 is not known".to_owned(),
-        "openrc-init" => {
-            "OpenRC's `openrc-shutdown --kexec` starts an image that Linux holds, and \
-                          in a dom0 Xen holds it"
-                .to_owned()
-        }
-        other => format!(
-            "process 1 ({}) cannot start an image that Xen holds, only systemd can be told to",
-            file::excerpt(other)
-        ),
-    };
-    ExecError::NoInit { init }
+    ExecError::NoInit(match comm.trim() {
+        "" => InitProblem::Unknown,
+        "openrc-init" => InitProblem::OpenRcInDom0,
+        other => InitProblem::OtherInDom0 {
+            name: file::excerpt(other),
+        },
+    })
 }
 
 #[cfg(test)]

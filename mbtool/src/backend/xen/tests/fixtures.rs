@@ -110,6 +110,11 @@ pub(super) fn load_crash(xen: &Xen, start: u64, bytes: usize) -> Result<LoadSumm
     xen.load_segments("crash", start, &list, true, &[])
 }
 
-pub(super) fn text<T: fmt::Debug>(result: Result<T, XenError>) -> String {
-    result.unwrap_err().to_string()
+/// Asserts that a result is an error that matches a pattern.
+macro_rules! refused {
+    ($result:expr, $($pattern:tt)+) => {{
+        let error = $result.unwrap_err();
+        assert!(matches!(&error, $($pattern)+), "{error:?}");
+    }};
 }
+pub(super) use refused;
