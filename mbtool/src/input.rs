@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use xen_shim::fix::{Fix, Remedy, tail};
 
 /// Maximum size of any input in bytes: a Multiboot2 target cannot address more
 /// than 4 GiB.
@@ -13,25 +14,25 @@ pub const MAX_INPUT: u64 = 4 << 30;
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
     /// No such file.
-    #[error("{name}: no such file (check the path)")]
+    #[error("{name}: no such file{}", tail(self.fix()))]
     NotFound {
         /// The path as given.
         name: String,
     },
     /// A directory where a file is needed.
-    #[error("{name}: is a directory, a file is needed")]
+    #[error("{name}: is a directory, expected a file")]
     Directory {
         /// The path as given.
         name: String,
     },
     /// Not readable by this user.
-    #[error("{name}: permission denied (files of /boot are often readable by root only)")]
+    #[error("{name}: permission denied{}", tail(self.fix()))]
     Permission {
         /// The path as given.
         name: String,
     },
     /// More bytes than the caller allows.
-    #[error("{name}: more than the {limit} bytes that are allowed here")]
+    #[error("{name}: larger than the limit of {limit} bytes")]
     TooLarge {
         /// The path as given.
         name: String,
@@ -39,13 +40,13 @@ pub enum InputError {
         limit: u64,
     },
     /// An empty file.
-    #[error("{name}: is empty (was the copy or download interrupted?)")]
+    #[error("{name}: is empty{}", tail(self.fix()))]
     Empty {
         /// The path as given.
         name: String,
     },
     /// Not enough memory to hold it.
-    #[error("{name}: no memory for its {size} bytes")]
+    #[error("{name}: cannot allocate memory for its {size} bytes")]
     Memory {
         /// The path as given.
         name: String,
@@ -60,6 +61,23 @@ pub enum InputError {
         /// The error.
         source: io::Error,
     },
+}
+
+impl Fix for InputError {
+    fn fix(&self) -> Remedy {
+        let fix = match self {
+            Self::NotFound { .. } => "check the path",
+            Self::Permission { .. } => {
+                "run mbtool as root (files of /boot are often readable by root only)"
+            }
+            Self::Empty { .. } => "copy or download it again",
+            Self::Directory { .. }
+            | Self::TooLarge { .. }
+            | Self::Memory { .. }
+            | Self::Io { .. } => return None,
+        };
+        Some(fix.into())
+    }
 }
 
 impl InputError {

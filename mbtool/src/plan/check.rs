@@ -186,9 +186,8 @@ fn as_the_kernel_does(
             });
         }
         if dest.len() > half && limits.xen.is_none() {
-            let what = format!("{} has", name(segment));
             return Err(CheckError::HalfOfRam {
-                what,
+                name: Some(name(segment)),
                 total: dest.len(),
                 half,
             });
@@ -213,8 +212,8 @@ fn as_the_kernel_does(
         }
     }
     if total > half && limits.xen.is_none() {
-        let what = "all segments together have".to_owned();
-        return Err(CheckError::HalfOfRam { what, total, half });
+        let name = None;
+        return Err(CheckError::HalfOfRam { name, total, half });
     }
     if let Some(region) = limits.crash {
         let inside = |s: &KernelSegment| s.dest.intersect(&region).map_or(0, |part| part.len());

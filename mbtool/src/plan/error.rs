@@ -9,6 +9,7 @@ use super::crash::size::SizeEstimate;
 use super::place::allocator::{FixedError, NoRoom};
 use super::place::resolve::ResolveError;
 use super::xen_heap::scatter::NoSafeRoom;
+use crate::host::map::MapError;
 use crate::image::ImageError;
 use crate::sys::size::Size;
 use handoff::addr::PhysRange;
@@ -148,7 +149,7 @@ pub enum PlanError {
         /// Requested address.
         addr: u64,
         /// Reason.
-        why: String,
+        why: RamLogPlaceError,
     },
     /// The image cannot be moved to its address.
     #[error(transparent)]
@@ -183,26 +184,43 @@ impl Fix for PlanError {
             Self::NoCrashRegion { .. } => "`mbtool crash size` says what to reserve",
             Self::CrashRegionTooSmall { reserve, .. } => return Some(more(*reserve).into()),
             Self::RamLog { .. } => "choose another address (--console ramlog:ADDR)",
+            Self::Want(error) => return error.fix(),
+            Self::Contract(error) => return error.fix(),
+            Self::NoRoom(error) => return error.fix(),
+            Self::Fixed(error) => return error.fix(),
+            Self::Dom0Window(error) => return error.fix(),
             Self::Image(error) => return error.fix(),
+            Self::Mbi(error) => return error.fix(),
+            Self::Linux(error) => return error.fix(),
+            Self::Resolve(error) => return error.fix(),
             Self::Check(error) => return error.fix(),
             Self::NoRam
-            | Self::Want(_)
-            | Self::Contract(_)
             | Self::Low(_)
-            | Self::NoRoom(_)
             | Self::NoSafeRoom(_)
             | Self::Drill { .. }
-            | Self::Fixed(_)
             | Self::Window { .. }
             | Self::CoreHeader(_)
-            | Self::Dom0Window(_)
-            | Self::Mbi(_)
-            | Self::Linux(_)
-            | Self::Resolve(_)
             | Self::Handoff(_) => return None,
         };
         Some(fix.into())
     }
+}
+
+/// Why there can be no RAM log at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RamLogPlaceError {
+    /// The range wraps.
+    #[error("it ends above 2^64")]
+    Wraps,
+    /// Below 1 MiB.
+    #[error("below 1 MiB firmware and boot code write")]
+    Low,
+    /// Neither RAM nor reserved memory.
+    #[error("the memory map has no RAM there that could be used")]
+    NoRam,
+    /// The memory map is invalid.
+    #[error(transparent)]
+    Map(#[from] MapError),
 }
 
 impl PlanError {

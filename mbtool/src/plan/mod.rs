@@ -30,7 +30,7 @@ pub use build::plan;
 pub use bytes::Bytes;
 pub use crash::advice::{Advice, advice};
 pub use crash::xen::layout::tables as tables_for_xen;
-pub use error::PlanError;
+pub use error::{PlanError, RamLogPlaceError};
 pub use report::PlanReport;
 pub use request::{Module, Request};
 pub use xen_heap::scatter::NoSafeRoom;

@@ -1,6 +1,6 @@
 //! Reserves memory for the handoff's log, also in the image's memory map.
 
-use super::PlanError;
+use super::{PlanError, RamLogPlaceError};
 use crate::host::{Host, MapEntry, MemoryKind, map};
 use crate::ramlog;
 use handoff::addr::{MIB, PhysRange};
@@ -22,14 +22,11 @@ pub(super) fn keep(
         let Console::RamLog { addr, size } = *console else {
             continue;
         };
-        let refused = |why: &str| PlanError::RamLog {
-            addr,
-            why: why.to_owned(),
-        };
+        let refused = |why| PlanError::RamLog { addr, why };
         let range = PhysRange::from_len(addr, size.into());
-        let range = range.ok_or_else(|| refused("it ends above 2^64"))?;
+        let range = range.ok_or_else(|| refused(RamLogPlaceError::Wraps))?;
         if range.start < MIB {
-            return Err(refused("below 1 MiB firmware and boot code write"));
+            return Err(refused(RamLogPlaceError::Low));
         }
         let bytes_of = |kind: MemoryKind| -> u64 {
             let parts = host.memory_map.iter().filter(|entry| entry.kind == kind);
@@ -38,9 +35,7 @@ pub(super) fn keep(
         };
         let ram = bytes_of(MemoryKind::Ram);
         if ram + bytes_of(MemoryKind::Reserved) != range.len() {
-            return Err(refused(
-                "the memory map has no RAM there that could be used",
-            ));
+            return Err(refused(RamLogPlaceError::NoRam));
         }
         let kept = ramlog::reserved(&host.cmdline);
         let kept = kept.iter().any(|kept| kept.covers(&range));
@@ -58,8 +53,7 @@ pub(super) fn keep(
         }
         host.memory_map
             .push(MapEntry::new(range, MemoryKind::Reserved));
-        host.memory_map =
-            map::normalise(&host.memory_map).map_err(|err| refused(&err.to_string()))?;
+        host.memory_map = map::normalise(&host.memory_map).map_err(|err| refused(err.into()))?;
     }
     Ok(host)
 }
@@ -112,15 +106,18 @@ mod tests {
 
     #[test]
     fn other_addresses_are_refused() {
-        for addr in [
-            0x1000,
-            128 * MIB,
-            128 * MIB - 0x1000,
-            129 * MIB,
-            u64::MAX - 0xfff,
+        for (addr, expected) in [
+            (0x1000, RamLogPlaceError::Low),
+            (128 * MIB, RamLogPlaceError::NoRam),
+            (128 * MIB - 0x1000, RamLogPlaceError::NoRam),
+            (129 * MIB, RamLogPlaceError::NoRam),
+            (u64::MAX - 0xfff, RamLogPlaceError::Wraps),
         ] {
             let error = keep(&log(addr), &host(""), &mut vec![]).unwrap_err();
-            assert!(error.to_string().contains(&format!("{addr:#x}")), "{error}");
+            assert!(
+                matches!(error, PlanError::RamLog { addr: at, why } if (at, why) == (addr, expected)),
+                "{error:?}"
+            );
         }
     }
 }

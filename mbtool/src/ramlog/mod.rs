@@ -8,6 +8,7 @@ use crate::sys::number;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::ramlog::{HEADER_LEN, LogHeader, MAGIC, MAX_SIZE, MIN_SIZE, VERSION};
 use handoff::spec::Console;
+use xen_shim::fix::{Fix, Remedy, tail};
 
 /// Example of a parameter that reserves memory. 256 MiB is above the memory
 /// used to decompress kernels, and below the end of memory of any machine.
@@ -47,18 +48,18 @@ impl Log {
 pub enum RamLogError {
     /// No address is given or known.
     #[error(
-        "no RAM log: this kernel keeps no memory for one (boot it with {EXAMPLE} on its command \
-         line), and no address was given"
+        "no RAM log: this kernel reserves no memory for one, and no address was given{}",
+        tail(self.fix())
     )]
     NoPlace,
     /// The address is not aligned or out of range.
-    #[error("RAM log at {0:#x}: the address must be a multiple of 4096, not 0, below 128 TiB")]
+    #[error("RAM log at {0:#x}: the address must be a nonzero multiple of 4096 below 128 TiB")]
     Address(u64),
     /// /dev/mem cannot be read.
     #[error(
-        "cannot read the RAM log at {addr:#x} through {path}: {source}; it takes root and no \
-         lockdown, and the running kernel must not use that memory itself: boot it with \
-         {EXAMPLE} on its command line",
+        "cannot read the RAM log at {addr:#x} through {path}: {source}; this needs root, no \
+         lockdown, and memory that the running kernel does not use{}",
+        tail(self.fix()),
         path = path.display()
     )]
     Read {
@@ -70,7 +71,7 @@ pub enum RamLogError {
         source: std::io::Error,
     },
     /// There is no log at this address.
-    #[error("no RAM log at {addr:#x}: it starts with {found:#018x}, a log with {MAGIC:#018x}")]
+    #[error("no RAM log at {addr:#x}: it starts with {found:#018x}, expected {MAGIC:#018x}")]
     Magic {
         /// Physical address.
         addr: u64,
@@ -100,6 +101,19 @@ pub enum RamLogError {
         /// Complement of that number.
         check: u64,
     },
+}
+
+impl Fix for RamLogError {
+    fn fix(&self) -> Remedy {
+        match self {
+            Self::NoPlace | Self::Read { .. } => {
+                Some(format!("boot the kernel with {EXAMPLE} on its command line").into())
+            }
+            Self::Address(_) | Self::Magic { .. } | Self::Version { .. } | Self::Damaged { .. } => {
+                None
+            }
+        }
+    }
 }
 
 /// Checks the header at the start of `bytes`.

@@ -11,14 +11,23 @@ use mbtool::setup::install::machine::PlaceError;
 #[test]
 fn input() {
     let name = || "xen.gz".to_owned();
-    messages!(InputError, no fix {
+    messages!(InputError {
         NotFound: [InputError::NotFound { name: name() }],
         Directory: [InputError::Directory { name: name() }],
         Permission: [InputError::Permission { name: name() }],
-        TooLarge: [InputError::TooLarge { name: name(), limit: 4096 }],
+        TooLarge: [InputError::TooLarge {
+            name: name(),
+            limit: 4096
+        }],
         Empty: [InputError::Empty { name: name() }],
-        Memory: [InputError::Memory { name: name(), size: 4096 }],
-        Io: [InputError::Io { name: name(), source: denied() }],
+        Memory: [InputError::Memory {
+            name: name(),
+            size: 4096
+        }],
+        Io: [InputError::Io {
+            name: name(),
+            source: denied()
+        }],
     });
 }
 
@@ -26,21 +35,34 @@ fn input() {
 fn compressed() {
     let what = || "xen.gz".to_owned();
     let format = Compression::Gzip;
-    messages!(DecompressError, no fix {
-        Truncated: [DecompressError::Truncated { what: what(), format, len: 100, start: 0 }],
+    messages!(DecompressError {
+        Truncated: [DecompressError::Truncated {
+            what: what(),
+            format,
+            len: 100,
+            start: 0
+        }],
         Corrupt: [DecompressError::Corrupt {
             what: what(),
             format,
             start: 0,
             detail: "bad checksum".into()
         }],
-        TooLarge: [DecompressError::TooLarge { what: what(), format, limit: 4096 }],
+        TooLarge: [DecompressError::TooLarge {
+            what: what(),
+            format,
+            limit: 4096
+        }],
         Unsupported: [DecompressError::Unsupported {
             what: what(),
             format: Compression::Zstd,
             detail: "a dictionary is needed".into()
         }],
-        Memory: [DecompressError::Memory { what: what(), format, reached: 4096 }],
+        Memory: [DecompressError::Memory {
+            what: what(),
+            format,
+            reached: 4096
+        }],
     });
 }
 
@@ -63,7 +85,7 @@ fn configuration() {
             what: "it needs save.target"
         }],
     });
-    messages!(PlaceError, no fix {
+    messages!(PlaceError {
         Mounts: [PlaceError::Mounts(
             "/proc/self/mountinfo".into(),
             "no such file".into()
@@ -83,12 +105,21 @@ fn logs() {
         Symbols: [DecodeError::Symbols { name: "xen-syms".into(), why: "it is not ELF".into() }],
     });
     let addr = 0x400_0000;
-    messages!(RamLogError, no fix {
+    messages!(RamLogError {
         NoPlace: [RamLogError::NoPlace],
         Address: [RamLogError::Address(3)],
-        Read: [RamLogError::Read { addr, path: "/dev/mem".into(), source: denied() }],
+        Read: [RamLogError::Read {
+            addr,
+            path: "/dev/mem".into(),
+            source: denied()
+        }],
         Magic: [RamLogError::Magic { addr, found: 7 }],
         Version: [RamLogError::Version { addr, found: 9 }],
-        Damaged: [RamLogError::Damaged { addr, size: 4095, total: 9, check: 0 }],
+        Damaged: [RamLogError::Damaged {
+            addr,
+            size: 4095,
+            total: 9,
+            check: 0
+        }],
     });
 }

@@ -2,6 +2,7 @@
 
 use super::{messages, range};
 use handoff::addr::{FOUR_GIB, MIB};
+use mbtool::host::map::MapError;
 use mbtool::image::{ImageError, ImageErrorReason};
 use mbtool::plan::boot::linux::LinuxError;
 use mbtool::plan::boot::mb2_requests::RequestError;
@@ -13,7 +14,7 @@ use mbtool::plan::crash::region::RegionError;
 use mbtool::plan::crash::xen::Dom0RangeError;
 use mbtool::plan::place::allocator::{FixedError, NoRoom};
 use mbtool::plan::place::resolve::ResolveError;
-use mbtool::plan::{NoSafeRoom, PlanError};
+use mbtool::plan::{NoSafeRoom, PlanError, RamLogPlaceError};
 use xen_shim::contract::ContractError;
 use xen_shim::low_memory::NoLowMemory;
 
@@ -113,7 +114,7 @@ fn plan() {
         })],
         RamLog: [PlanError::RamLog {
             addr: 0x400_0000,
-            why: "it is not RAM".into()
+            why: RamLogPlaceError::NoRam
         }],
         Image: [PlanError::Image(ImageError {
             name: "xen".into(),
@@ -130,6 +131,20 @@ fn plan() {
         Check: [PlanError::Check(CheckError::TooMany {
             count: 17,
             limit: 16
+        })],
+    });
+}
+
+#[test]
+fn ram_log() {
+    messages!(RamLogPlaceError, no fix {
+        Wraps: [RamLogPlaceError::Wraps],
+        Low: [RamLogPlaceError::Low],
+        NoRam: [RamLogPlaceError::NoRam],
+        Map: [RamLogPlaceError::Map(MapError::Backwards {
+            index: 1,
+            start: 0x2000,
+            end: 0x1000
         })],
     });
 }
@@ -193,11 +208,18 @@ fn check() {
             count: 17,
             limit: 16
         }],
-        HalfOfRam: [CheckError::HalfOfRam {
-            what: "all segments together have".into(),
-            total: 0x6000_0000,
-            half: 0x4000_0000
-        }],
+        HalfOfRam: [
+            CheckError::HalfOfRam {
+                name: Some(name()),
+                total: 0x6000_0000,
+                half: 0x4000_0000
+            },
+            CheckError::HalfOfRam {
+                name: None,
+                total: 0x6000_0000,
+                half: 0x4000_0000
+            },
+        ],
         OutsideCrashRegion: [CheckError::OutsideCrashRegion {
             name: name(),
             dest,
@@ -245,24 +267,40 @@ fn check() {
 
 #[test]
 fn boot() {
-    messages!(LinuxError, no fix {
+    messages!(LinuxError {
         Nul: [LinuxError::Nul { at: 3 }],
-        LongCmdline: [LinuxError::LongCmdline { len: 3000, max: 2047 }],
-        Modules: [LinuxError::Modules { name: "module 1: more".into() }],
+        LongCmdline: [LinuxError::LongCmdline {
+            len: 3000,
+            max: 2047
+        }],
+        Modules: [LinuxError::Modules {
+            name: "module 1: more".into()
+        }],
         InitrdArguments: [LinuxError::InitrdArguments {
             name: "module 0: initrd".into(),
             args: "quiet".into()
         }],
-        FiveLevels: [LinuxError::FiveLevels { name: "vmlinuz".into() }],
-        High: [LinuxError::High { what: "the initrd", addr: FOUR_GIB }],
+        FiveLevels: [LinuxError::FiveLevels {
+            name: "vmlinuz".into()
+        }],
+        High: [LinuxError::High {
+            what: "the initrd",
+            addr: FOUR_GIB
+        }],
     });
-    messages!(MbiError, no fix {
-        Nul: [MbiError::Nul { what: "the command line".into(), at: 3 }],
+    messages!(MbiError {
+        Nul: [MbiError::Nul {
+            what: "the command line".into(),
+            at: 3
+        }],
         EmptyModule: [MbiError::EmptyModule { index: 1 }],
         HighInformation: [MbiError::HighInformation { addr: FOUR_GIB }],
-        HighModule: [MbiError::HighModule { index: 1, range: range(FOUR_GIB, 2 * FOUR_GIB) }],
+        HighModule: [MbiError::HighModule {
+            index: 1,
+            range: range(FOUR_GIB, 2 * FOUR_GIB)
+        }],
     });
-    messages!(RequestError, no fix {
+    messages!(RequestError {
         Info: [RequestError::Info(17, "it is not kept")],
         Console: [RequestError::Console],
         Framebuffer: [RequestError::Framebuffer],
@@ -272,7 +310,7 @@ fn boot() {
 #[test]
 fn place() {
     let at = range(0x10_0000, 0x20_0000);
-    messages!(FixedError, no fix {
+    messages!(FixedError {
         NotRam: [FixedError::NotRam {
             name: "image".into(),
             range: at,
@@ -285,7 +323,7 @@ fn place() {
             at: range(0x18_0000, 0x19_0000)
         }],
     });
-    messages!(ResolveError, no fix {
+    messages!(ResolveError {
         Overlap: [ResolveError::Overlap {
             first: "image".into(),
             second: "mbi".into(),
@@ -297,9 +335,15 @@ fn place() {
             names: vec!["image".into(), "mbi".into()]
         }],
     });
-    messages!(Dom0RangeError, no fix {
+    messages!(Dom0RangeError {
         TooLarge: [Dom0RangeError::TooLarge { end: FOUR_GIB }],
-        NotRam: [Dom0RangeError::NotRam { window: at, hole: range(0x18_0000, 0x19_0000) }],
-        Scattered: [Dom0RangeError::Scattered { window: at, runs: 70 }],
+        NotRam: [Dom0RangeError::NotRam {
+            window: at,
+            hole: range(0x18_0000, 0x19_0000)
+        }],
+        Scattered: [Dom0RangeError::Scattered {
+            window: at,
+            runs: 70
+        }],
     });
 }

@@ -2,6 +2,7 @@
 
 use crate::image::Sections;
 use handoff::addr::PhysRange;
+use xen_shim::fix::{Fix, Remedy, tail};
 
 /// `SHF_ALLOC` (ELF spec): the section is part of the loaded image.
 const SHF_ALLOC: u64 = 2;
@@ -29,7 +30,7 @@ pub struct MultibootInputs<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MbiError {
     /// A NUL byte in a string.
-    #[error("{what} has a NUL byte at offset {at}: the image would see only what is before it")]
+    #[error("{what} has a NUL byte at offset {at}: the image would see only the part before it")]
     Nul {
         /// For instance "the command line", "the string of module 1".
         what: String,
@@ -37,7 +38,7 @@ pub enum MbiError {
         at: usize,
     },
     /// A module of 0 bytes.
-    #[error("module {index} is empty (0 bytes): Multiboot cannot express that; leave it out")]
+    #[error("module {index} is empty (0 bytes): Multiboot cannot express that{}", tail(self.fix()))]
     EmptyModule {
         /// Index of the module, from 0.
         index: usize,
@@ -56,6 +57,15 @@ pub enum MbiError {
         /// Range of the module.
         range: PhysRange,
     },
+}
+
+impl Fix for MbiError {
+    fn fix(&self) -> Remedy {
+        match self {
+            Self::EmptyModule { .. } => Some("leave it out".into()),
+            Self::Nul { .. } | Self::HighInformation { .. } | Self::HighModule { .. } => None,
+        }
+    }
 }
 
 /// Refuses a string with a NUL byte, which would truncate it.

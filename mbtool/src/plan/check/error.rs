@@ -55,13 +55,12 @@ pub enum CheckError {
     },
     /// kexec returns EINVAL.
     #[error(
-        "{what} {total:#x} bytes, the kernel takes at most half of the RAM, {half:#x}{}",
-        tail(self.fix())
+        "{} {total:#x} bytes, the kernel takes at most half of the RAM, {half:#x}{}",
+        subject(name.as_deref()), tail(self.fix())
     )]
     HalfOfRam {
-        /// Subject with its verb: "module 1: initrd.img has", "all segments
-        /// together have".
-        what: String,
+        /// Segment names; `None` for all segments together.
+        name: Option<String>,
         /// Size in bytes.
         total: u64,
         /// Limit in bytes.
@@ -158,6 +157,14 @@ pub enum CheckError {
         /// The conflicting range.
         range: PhysRange,
     },
+}
+
+/// Subject and verb of a size.
+fn subject(name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("{name} has"),
+        None => "all segments together have".to_owned(),
+    }
 }
 
 impl Fix for CheckError {

@@ -1,9 +1,10 @@
 //! Allocator: RAM minus named ranges.
 
+pub use super::error::{FixedError, NoRoom};
+
 use handoff::addr::{PAGE_SIZE, PhysRange, align_down, align_up};
 use handoff::runs;
 use std::cmp::Reverse;
-use std::fmt;
 
 /// End of the window to search first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,83 +194,6 @@ impl Arena {
             largest: self.largest_free(&ask.window),
         }
     }
-}
-
-/// No free range is large enough in the window.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoRoom {
-    /// Segment name.
-    pub name: String,
-    /// Requested size in bytes.
-    pub len: u64,
-    /// Requested alignment.
-    pub align: u64,
-    /// Requested window.
-    pub window: PhysRange,
-    /// All RAM.
-    pub ram: Vec<PhysRange>,
-    /// The largest free range in the window.
-    pub largest: Option<PhysRange>,
-}
-
-impl std::error::Error for NoRoom {}
-
-impl fmt::Display for NoRoom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            name,
-            len,
-            align,
-            window,
-            ram,
-            largest,
-        } = self;
-        write!(
-            f,
-            "no memory for {name}: {len:#x} bytes aligned to {align:#x} within {window}; "
-        )?;
-        match largest {
-            Some(run) => write!(
-                f,
-                "the largest free run there is {run} ({:#x} bytes)",
-                run.len()
-            )?,
-            None => write!(f, "nothing is free there")?,
-        }
-        write!(f, ", RAM is {}; ", list(ram))?;
-        write!(f, "widen the window (--mem-min, --mem-max) or load less")
-    }
-}
-
-/// A fixed range that cannot be allocated.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FixedError {
-    /// The range is not, or not all, RAM.
-    #[error(
-        "{name} must be at {range}, which is not all free RAM: RAM is {}; the image has no \
-         relocatable tag that would let it go elsewhere",
-        list(ram)
-    )]
-    NotRam {
-        /// Segment name.
-        name: String,
-        /// Requested pages.
-        range: PhysRange,
-        /// All RAM.
-        ram: Vec<PhysRange>,
-    },
-    /// The range is already allocated.
-    #[error("{name} must be at {range}, but {by} has {at}")]
-    Taken {
-        /// Segment name.
-        name: String,
-        /// Requested pages.
-        range: PhysRange,
-        /// Name of the owner.
-        by: String,
-        /// Range of the owner.
-        at: PhysRange,
-    },
 }
 
 /// Formats ranges for a message: the first few, and the number of others.

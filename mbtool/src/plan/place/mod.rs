@@ -1,7 +1,7 @@
 //! Chooses the addresses of all segments.
 //!
 //! - `allocatable`: RAM that may be loaded into;
-//! - [`allocator`]: free ranges, and requests for them;
+//! - [`allocator`]: free ranges, and requests for them; `error`: requests that fail;
 //! - `image`: constraints on the address of the image;
 //! - `layout`: image, modules, boot information and handoff with their
 //!   addresses;
@@ -10,6 +10,7 @@
 
 pub(super) mod allocatable;
 pub mod allocator;
+mod error;
 pub(super) mod image;
 pub(super) mod layout;
 pub(super) mod relocated;

@@ -6,6 +6,7 @@
 use crate::plan::{Bytes, KernelSegment, Segment};
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::runs;
+use xen_shim::fix::{Fix, Remedy, tail};
 
 /// Maximum zero bytes to store in order to merge two neighbors when it is not
 /// necessary.
@@ -26,10 +27,8 @@ pub enum ResolveError {
     },
     /// More segments than the kernel accepts, after merging all adjacent ones.
     #[error(
-        "{count} segments, the kernel takes at most {limit} (those that lie side by side count \
-         once): {}; link the image with fewer gaps, put several files into one module, or widen \
-         the window from --mem-min to --mem-max",
-        names.join(", ")
+        "{count} segments, the kernel accepts at most {limit} (adjacent ones count once): {}{}",
+        names.join(", "), tail(self.fix())
     )]
     TooMany {
         /// Number of segments.
@@ -39,6 +38,19 @@ pub enum ResolveError {
         /// Names of the segments.
         names: Vec<String>,
     },
+}
+
+impl Fix for ResolveError {
+    fn fix(&self) -> Remedy {
+        match self {
+            Self::TooMany { .. } => Some(
+                "link the image with fewer gaps, put several files into one module, or widen the \
+                 window from --mem-min to --mem-max"
+                    .into(),
+            ),
+            Self::Overlap { .. } => None,
+        }
+    }
 }
 
 /// Sorts `segments` by destination, and cuts zero-length segments around loaded data and

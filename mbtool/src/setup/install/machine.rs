@@ -4,6 +4,7 @@ use crate::config::target::DeviceSpec;
 use crate::sys::file;
 use crate::sys::mountinfo;
 use std::path::{Component, Path, PathBuf};
+use xen_shim::fix::{Fix, Remedy, tail};
 
 /// The detected crash kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +32,8 @@ pub enum PlaceError {
     Mounts(PathBuf, String),
     /// Its file system is not on a disk.
     #[error(
-        "{dir} is on a {kind} file system ({source_name}), which the crash kernel cannot mount: name a directory on a disk \
-         (--target), or the file system (--device)"
+        "{dir} is on a {kind} file system ({source_name}), which the crash kernel cannot mount{}",
+        tail(self.fix())
     )]
     Kind {
         /// The directory.
@@ -42,6 +43,17 @@ pub enum PlaceError {
         /// Source of the mount.
         source_name: String,
     },
+}
+
+impl Fix for PlaceError {
+    fn fix(&self) -> Remedy {
+        match self {
+            Self::Kind { .. } => {
+                Some("name a directory on a disk (--target), or the file system (--device)".into())
+            }
+            Self::Mounts(..) => None,
+        }
+    }
 }
 
 /// Returns the newest Xen in `root`'s /boot, else Linux.

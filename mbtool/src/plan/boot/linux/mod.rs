@@ -25,6 +25,7 @@ use handoff::addr::PhysRange;
 
 pub(in crate::plan) use choose::{Chosen, choose};
 use write::{Page, fill};
+use xen_shim::fix::{Fix, Remedy, tail};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// `efi_memdesc_version`; no other version exists.
@@ -59,7 +60,8 @@ pub struct ZeroPageInputs<'a> {
 pub enum LinuxError {
     /// A NUL byte in the command line.
     #[error(
-        "the command line has a NUL byte at offset {at}: the image would see only what is before it"
+        "the command line has a NUL byte at offset {at}: the image would see only the part before \
+         it"
     )]
     Nul {
         /// Offset of the byte.
@@ -67,8 +69,9 @@ pub enum LinuxError {
     },
     /// The command line would be truncated.
     #[error(
-        "the command line has {len} bytes, this kernel takes {max} (cmdline_size of its header) \
-         and would cut it: shorten it"
+        "the command line has {len} bytes, this kernel accepts {max} (cmdline_size of its header) \
+         and would truncate it{}",
+        tail(self.fix())
     )]
     LongCmdline {
         /// Length in bytes.
@@ -78,8 +81,8 @@ pub enum LinuxError {
     },
     /// A module other than one initrd.
     #[error(
-        "{name} cannot be passed: Linux takes one initrd and no modules; give it with --initrd \
-         (several archives can be put one after the other into one file)"
+        "{name} cannot be passed: Linux accepts one initrd and no modules{}",
+        tail(self.fix())
     )]
     Modules {
         /// Name of the surplus module.
@@ -87,7 +90,8 @@ pub enum LinuxError {
     },
     /// The initrd has arguments.
     #[error(
-        "{name} has arguments ({args:?}), but Linux takes none with its initrd: leave them out"
+        "{name} has arguments ({args:?}), but Linux accepts none for its initrd{}",
+        tail(self.fix())
     )]
     InitrdArguments {
         /// Name of the initrd.
@@ -98,20 +102,38 @@ pub enum LinuxError {
     /// The image does not support entry with 5-level page tables.
     #[error(
         "the running kernel uses five levels of page tables and {name} cannot be entered with them \
-         (xloadflags bit 5 is clear): boot the running kernel with no5lvl, or give a newer kernel"
+         (xloadflags bit 5 is clear){}",
+        tail(self.fix())
     )]
     FiveLevels {
         /// Name of the image.
         name: String,
     },
     /// A segment above 4 GiB.
-    #[error("{what} at {addr:#x} is above 4 GiB, where this version puts nothing for Linux")]
+    #[error("{what} at {addr:#x} is above 4 GiB, where mbtool does not load data for Linux")]
     High {
         /// Name of the segment.
         what: &'static str,
         /// Its address.
         addr: u64,
     },
+}
+
+impl Fix for LinuxError {
+    fn fix(&self) -> Remedy {
+        let fix = match self {
+            Self::LongCmdline { .. } => "shorten it",
+            Self::Modules { .. } => {
+                "give it with --initrd (several archives can be concatenated into one file)"
+            }
+            Self::InitrdArguments { .. } => "leave them out",
+            Self::FiveLevels { .. } => {
+                "boot the running kernel with no5lvl, or give a newer kernel"
+            }
+            Self::Nul { .. } | Self::High { .. } => return None,
+        };
+        Some(fix.into())
+    }
 }
 
 /// Builds the boot information for [`ZeroPageInputs::at`]. Its size does not depend on

@@ -154,9 +154,18 @@ pub(super) fn xen_request() -> Request {
     }
 }
 
-pub(super) fn refused(request: &Request, host: &Host) -> String {
-    plan(request, host).unwrap_err().to_string()
+pub(super) fn refused(request: &Request, host: &Host) -> PlanError {
+    plan(request, host).unwrap_err()
 }
+
+/// Asserts that an error matches a pattern.
+macro_rules! assert_error {
+    ($error:expr, $($pattern:tt)+) => {{
+        let error = $error;
+        assert!(matches!(&error, $($pattern)+), "{error:?}");
+    }};
+}
+pub(super) use assert_error;
 
 pub(super) fn dest(plan: &Plan, name: &str) -> PhysRange {
     plan.segments

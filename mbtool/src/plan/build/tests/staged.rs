@@ -1,4 +1,5 @@
 use super::*;
+use crate::plan::place::allocator::FixedError;
 use proptest::prelude::*;
 
 /// 20 MiB of RAM, the crash region at its end.
@@ -110,5 +111,8 @@ fn an_image_at_an_address_without_ram_is_refused() {
     let region = r(12 * MIB, 20 * MIB);
     let mut request = Request::new(image(30 * MIB, &[(0, 5000, 0)]));
     request.crash = Some(region);
-    assert!(refused(&request, &machine(region)).contains("not all free RAM"));
+    assert_error!(
+        refused(&request, &machine(region)),
+        PlanError::Fixed(FixedError::NotRam { .. })
+    );
 }

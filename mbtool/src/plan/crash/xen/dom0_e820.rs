@@ -14,6 +14,7 @@
 
 use crate::image::dom0::Dom0Footprint;
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_up, whole_pages};
+use xen_shim::fix::{Fix, Remedy, tail};
 
 /// Size of a large page; the range ends at a multiple.
 const LARGE: u64 = 2 * MIB;
@@ -50,8 +51,9 @@ pub struct Dom0Range {
 pub enum Dom0RangeError {
     /// Sizes out of range.
     #[error(
-        "dom0's kernel and initrd need pseudo-physical memory up to {end:#x}, more than a crash \
-         region has: make the initrd smaller"
+        "dom0's kernel and initrd need pseudo-physical memory up to {end:#x}, more than the crash \
+         region has{}",
+        tail(self.fix())
     )]
     TooLarge {
         /// Computed end of the range.
@@ -59,9 +61,8 @@ pub enum Dom0RangeError {
     },
     /// Firmware reserves a part that must be RAM.
     #[error(
-        "dom0's kernel needs {window} to be RAM, as this kernel does in any dom0, but {hole} is \
-         not: give a kernel that is linked for another address (CONFIG_PHYSICAL_START), or Linux \
-         itself as crash kernel"
+        "dom0's kernel needs RAM at {window}, its link address, but {hole} is not RAM{}",
+        tail(self.fix())
     )]
     NotRam {
         /// Range that must be RAM.
@@ -70,13 +71,27 @@ pub enum Dom0RangeError {
         hole: PhysRange,
     },
     /// A memory map with too many ranges.
-    #[error("the memory at {window} is in {runs} pieces, at most {MAX_RUNS} are taken")]
+    #[error("the memory at {window} is in {runs} ranges, the limit is {MAX_RUNS}")]
     Scattered {
         /// dom0's range.
         window: PhysRange,
         /// Number of RAM ranges.
         runs: usize,
     },
+}
+
+impl Fix for Dom0RangeError {
+    fn fix(&self) -> Remedy {
+        let fix = match self {
+            Self::TooLarge { .. } => "make the initrd smaller",
+            Self::NotRam { .. } => {
+                "give a kernel that is linked at another address (CONFIG_PHYSICAL_START), or Linux \
+                 itself as crash kernel"
+            }
+            Self::Scattered { .. } => return None,
+        };
+        Some(fix.into())
+    }
 }
 
 impl Dom0Range {

@@ -1,0 +1,100 @@
+//! Why memory cannot be allocated.
+
+use super::allocator::list;
+use handoff::addr::PhysRange;
+use std::fmt;
+use xen_shim::fix::{Fix, Remedy, tail};
+
+/// No free range is large enough in the window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoRoom {
+    /// Segment name.
+    pub name: String,
+    /// Requested size in bytes.
+    pub len: u64,
+    /// Requested alignment.
+    pub align: u64,
+    /// Requested window.
+    pub window: PhysRange,
+    /// All RAM.
+    pub ram: Vec<PhysRange>,
+    /// The largest free range in the window.
+    pub largest: Option<PhysRange>,
+}
+
+impl std::error::Error for NoRoom {}
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            len,
+            align,
+            window,
+            ram,
+            largest,
+        } = self;
+        write!(
+            f,
+            "no memory for {name}: {len:#x} bytes aligned to {align:#x} within {window}; "
+        )?;
+        match largest {
+            Some(run) => write!(
+                f,
+                "the largest free range there is {run} ({:#x} bytes)",
+                run.len()
+            )?,
+            None => write!(f, "no memory is free there")?,
+        }
+        write!(f, ", RAM is {}{}", list(ram), tail(self.fix()))
+    }
+}
+
+impl Fix for NoRoom {
+    fn fix(&self) -> Remedy {
+        Some("widen the window (--mem-min, --mem-max) or load less".into())
+    }
+}
+
+/// A fixed range that cannot be allocated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FixedError {
+    /// The range is not, or not all, RAM.
+    #[error(
+        "{name} must be at {range}, which is not all free RAM: RAM is {}{}",
+        list(ram), tail(self.fix())
+    )]
+    NotRam {
+        /// Segment name.
+        name: String,
+        /// Requested pages.
+        range: PhysRange,
+        /// All RAM.
+        ram: Vec<PhysRange>,
+    },
+    /// The range is already allocated.
+    #[error("{name} must be at {range}, but {by} is at {at}")]
+    Taken {
+        /// Segment name.
+        name: String,
+        /// Requested pages.
+        range: PhysRange,
+        /// Name of the owner.
+        by: String,
+        /// Range of the owner.
+        at: PhysRange,
+    },
+}
+
+impl Fix for FixedError {
+    fn fix(&self) -> Remedy {
+        match self {
+            Self::NotRam { .. } => Some(
+                "link the image for an address in RAM, or give it a relocatable tag, so that it \
+                 can be moved"
+                    .into(),
+            ),
+            Self::Taken { .. } => None,
+        }
+    }
+}
