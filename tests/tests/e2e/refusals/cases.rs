@@ -47,7 +47,7 @@ pub const REFUSED: &[Case] = &[
     case(
         "linux_long",
         "mbtool load vmlinuz --cmdline \"$(printf %02048d 0)\"",
-        &["the command line has 2048 bytes, this kernel takes 2047"],
+        &["the command line has 2048 bytes, this kernel accepts 2047"],
     ),
     case(
         "linux_drill",
@@ -86,7 +86,7 @@ pub const REFUSED: &[Case] = &[
         "many_segments",
         "mbtool load 17-segments",
         &[
-            "the kernel takes at most 16",
+            "the kernel accepts at most 16",
             "mbi",
             "handoff",
             "17-segments",
@@ -103,7 +103,7 @@ pub const REFUSED: &[Case] = &[
         &[
             "no memory for module 0: big: 0x200000 bytes",
             "within 0x4000000-0x4100000",
-            "the largest free run there is",
+            "the largest free range there is",
             "RAM is 0x",
             "--mem-max",
         ],
@@ -163,7 +163,7 @@ pub const REFUSED: &[Case] = &[
     case(
         "orderly",
         "mbtool exec",
-        &["cannot shut down in order", "--force"],
+        &["no orderly shutdown is possible", "--force"],
     ),
     case(
         "not_root",
