@@ -8,6 +8,8 @@
 mod container;
 #[path = "payload/build/elf.rs"]
 mod elf;
+#[path = "payload/build/headers.rs"]
+mod headers;
 #[path = "payload/sha256.rs"]
 mod sha256;
 #[path = "payload/build/tools.rs"]

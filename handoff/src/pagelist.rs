@@ -94,7 +94,7 @@ impl fmt::Display for ListError {
         match *self {
             Self::TooLong { limit } => write!(
                 f,
-                "page list has no end within {limit} words: it leads back into itself"
+                "page list has no end within {limit} words: it has a cycle"
             ),
             Self::Head { word } => write!(
                 f,

@@ -20,7 +20,7 @@ entry32:
     mov dr1, eax
 
     // A `call` is the only way to learn EIP, and it writes four bytes. They go
-    // to the reserved word of the boot information, or, when EAX says there is
+    // to the reserved word of the boot information, or, if by EAX there is
     // none, to {SCRATCH}; DR3 keeps the old value.
     cmp eax, {MB2_MAGIC}
     lea eax, [ebx + 4]
@@ -82,7 +82,7 @@ entry32:
     // EBP = entry_state from here to the end of 32-bit code
     mov ebp, eax
 
-    // EFER exists where CPUID says long mode does
+    // EFER exists if CPUID reports long mode
     mov eax, 0x80000000
     cpuid
     cmp eax, 0x80000001

@@ -120,7 +120,7 @@ fn a_breakpoint_without_a_stack_ends() {
     assert_eq!(dump.vector, Some(3));
 }
 
-/// Nothing is mapped at the stack that the dump wants to show.
+/// The stack that the dump would contain is not mapped.
 #[test]
 fn a_fault_within_a_dump_is_one_line() {
     let long = code!(".code64", "mov esp, {esp}", "902: ud2",; esp = HOLE + 0x100);

@@ -1,6 +1,6 @@
 //! Permitted imports between folders, in all five crates. Cargo enforces them between crates; this
 //! test does within a crate. docs/architecture.md describes the folders.
-//! Also: a name of a public type stands for one thing.
+//! Also: a name of a public type is defined once.
 
 #[path = "layers/source.rs"]
 mod source;
@@ -123,8 +123,8 @@ const DECODE: Table = &[
     ("scan", &["linux"]),
     ("symbols", &[]),
     ("address_map", &["scan"]),
-    ("symbolise", &["address_map", "symbols"]),
-    ("stack", &["address_map", "disasm", "symbolise", "symbols"]),
+    ("symbolizer", &["address_map", "symbols"]),
+    ("stack", &["address_map", "disasm", "symbolizer", "symbols"]),
     (
         "rules",
         &["address_map", "bits", "disasm", "mca", "scan", "symbols"],
@@ -141,7 +141,7 @@ const DECODE: Table = &[
             "rules",
             "scan",
             "stack",
-            "symbolise",
+            "symbolizer",
             "symbols",
             "uncertain",
         ],
@@ -166,7 +166,7 @@ const ORDERS: [(&str, &[&str]); 4] = [
         "xen-shim",
         &[
             "cpuid",
-            "recognise",
+            "recognize",
             "low_memory",
             "acpi",
             "contract",

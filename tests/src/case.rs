@@ -5,7 +5,7 @@ use std::cell::Cell;
 use anyhow::Result;
 use images::assets::Asset;
 
-/// How the machines of a case start. Given in the list of cases before the seconds.
+/// Start of the machines of a case. Given in the list of cases before the seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// From power-on: at least one case per configuration, and cases that check every byte or fill
@@ -22,7 +22,7 @@ pub enum Start {
 pub struct Case {
     /// Module and function.
     pub name: &'static str,
-    /// How its machines start.
+    /// Start of its machines.
     pub start: Start,
     /// Duration on two free cores: the longest cases begin first.
     pub seconds: u32,

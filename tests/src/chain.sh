@@ -1,9 +1,9 @@
-# One stage of a chain of kernels: checks what the last one handed over, adds to it, and hands over to the next.
-# State lives in /state, on the root file system, which each stage packs anew as the next one's initial RAM disk.
+# One stage of a chain of kernels: checks the state from the previous stage, adds to it, and starts the next kernel.
+# The state is in /state, on the root file system, which each stage packs as the next initial RAM disk.
 set +x
 cd /state
 n=$(cat count)
-# nothing that came before is lost or damaged
+# the earlier state is complete and unchanged
 sha256sum -c digests >/tmp/checked || { grep -v ': OK$' /tmp/checked; exit 1; }
 on=linux
 if [ "$(cat /sys/hypervisor/type 2>/dev/null)" = xen ]; then
@@ -25,14 +25,14 @@ if [ -z "$next" ]; then
 	exit 0
 fi
 
-# one more block: the seed, begun at another place
+# one more block: the seed from another offset
 n=$((n + 1))
 echo $n >count
 cut=$((n * 4099))
 { echo "block $n"; tail -c +$((cut + 1)) seed; head -c $cut seed; } >block.$n
 sha256sum block.$n >>digests
 
-# the whole root file system; what is mounted on it stays out
+# the whole root file system without mounted ones
 mkdir -p /tmp/root
 mount --bind / /tmp/root
 cd /tmp/root

@@ -153,7 +153,7 @@ impl SaveScenario {
     }
 }
 
-/// An empty file system, labelled DUMPS.
+/// An empty file system with the label DUMPS.
 fn disk(name: &str) -> Result<PathBuf> {
     let dir = target_dir().join("e2e").join(name);
     fs::create_dir_all(&dir)?;

@@ -36,7 +36,7 @@ impl LineFollower {
         Ok(String::from_utf8_lossy(&whole).lines().map(clean).collect())
     }
 
-    /// What was written after the last complete line.
+    /// Output after the last complete line.
     pub fn rest(&self) -> String {
         clean(&String::from_utf8_lossy(&self.pending))
     }

@@ -16,12 +16,12 @@ const ENTERED: &str = "[handoff] mbtool ";
 /// First output of a system's user space.
 const UP: [&str; 6] = [STAGE1, DEBIAN, DOM0, LINUX, CRASH, "MBTOOL-CHAIN "];
 
-/// How a machine was started.
+/// Start of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartKind {
     /// Booted from power-on.
     Booted,
-    /// Booted from power-on, although its case says `restored`.
+    /// Booted from power-on, although its case is `restored`.
     BootedInstead,
     /// Restored from a template.
     Restored,
@@ -91,7 +91,7 @@ impl Phases {
 /// A machine that has run.
 #[derive(Clone, Copy, Debug)]
 pub struct Ran {
-    /// How it was started.
+    /// Start of the machine.
     pub kind: StartKind,
     /// Parts of its time.
     pub parts: TimeParts,

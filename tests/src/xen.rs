@@ -38,7 +38,7 @@ pub struct XenScenario {
 /// Results.
 #[derive(Clone, Debug)]
 pub struct Dom0Outcome {
-    /// What dom0 reported, by key.
+    /// dom0's report, by key.
     pub dom0: BTreeMap<String, String>,
     /// Expected digest of dom0's payload.
     pub expected_digest: String,

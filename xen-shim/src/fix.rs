@@ -8,10 +8,10 @@ pub type Remedy = Option<Cow<'static, str>>;
 
 /// An error that may know its remedy. `Display` prints `STATEMENT; REMEDY`, or the statement alone.
 pub trait Fix: fmt::Display {
-    /// What to do: a command, a kernel parameter, a sentence; `None` where there is no known remedy.
+    /// The remedy: a command, a kernel parameter or a sentence; `None` if none is known.
     fn fix(&self) -> Remedy;
 
-    /// What is wrong, without the remedy.
+    /// The error's statement, without the remedy.
     fn statement(&self) -> String {
         let mut text = self.to_string();
         let tail = tail(self.fix()).to_string();

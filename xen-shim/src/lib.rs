@@ -1,6 +1,6 @@
 //! Xen's requirements of its loader, beyond Multiboot2.
 //!
-//! [`recognise()`] recognizes a Xen image, [`contract`] holds the rules
+//! [`recognize()`] recognizes a Xen image, [`contract`] holds the rules
 //! for its command line, boot loader name and modules, [`low_memory`] decides
 //! what to prepare below 1 MiB before Xen is entered. [`cpuid`] detects Xen by CPUID, and
 //! [`hypercall`] calls the Xen below this Linux. [`fix`] is for the errors of this crate and of mbtool.
@@ -11,7 +11,7 @@ pub mod cpuid;
 pub mod fix;
 pub mod hypercall;
 pub mod low_memory;
-pub mod recognise;
+pub mod recognize;
 pub mod start_info;
 
-pub use recognise::{XenInfo, recognise};
+pub use recognize::{XenInfo, recognize};

@@ -25,7 +25,7 @@ header:
 .global handoff_entry
 handoff_entry:
     // Seven instructions that only store to the blob or load from it. From the
-    // one after `lidt` on, every fault is dumped, on a stack of its own. No
+    // one after `lidt` on, every fault is dumped, on a separate stack. No
     // instruction before `pushfq` changes flags.
     sgdt    [rip + area + {ENTRY_GDTR}]
     sidt    [rip + area + {ENTRY_IDTR}]

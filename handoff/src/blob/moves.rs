@@ -22,7 +22,7 @@ pub(super) fn raw(spec: &Spec) -> Result<RelocateRaw, String> {
     let moves = &spec.relocate;
     if moves.extents.len() > MAX_EXTENTS {
         return Err(format!(
-            "{} moves, the handoff takes at most {MAX_EXTENTS}: put segments next to each other \
+            "{} moves, the handoff accepts at most {MAX_EXTENTS}: put segments next to each other \
              or use a page list",
             moves.extents.len()
         ));
@@ -79,7 +79,7 @@ fn clears(spec: &Spec, touched: &mut Vec<PhysRange>) -> Result<[ClearRaw; MAX_CL
     let moves = &spec.relocate;
     if moves.clear.len() > MAX_CLEARS {
         return Err(format!(
-            "{} ranges to clear, the handoff takes at most {MAX_CLEARS}: merge neighbours",
+            "{} ranges to clear, the handoff accepts at most {MAX_CLEARS}: merge adjacent ones",
             moves.clear.len()
         ));
     }

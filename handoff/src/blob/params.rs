@@ -16,7 +16,7 @@ use zerocopy::FromZeros;
 /// As for [`super::build`].
 pub(super) fn params(spec: &Spec) -> Result<Params, String> {
     let registers = exit::registers(spec.exit);
-    let too_many = |what, count, max| format!("{count} {what}, the handoff takes at most {max}");
+    let too_many = |what, count, max| format!("{count} {what}, the handoff accepts at most {max}");
     if spec.regions.len() > abi::MAX_REGIONS {
         return Err(too_many(
             "segments to verify",

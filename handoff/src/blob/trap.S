@@ -84,7 +84,7 @@ df32:
 //          ours: [vector][ESP of the fault], pushed by the stub; paging perhaps
 //          on with any tables that map the blob one to one.
 // Out:     long mode, {protected}; if that returns, the interrupted code continues
-//          as if nothing had happened (docs/handoff-abi.md says what that means).
+//          with all state restored (see docs/handoff-abi.md).
 trap32:
     cld
     pushad

@@ -3,6 +3,7 @@
 
 use crate::container::{elf32, flatten};
 use crate::elf::Elf;
+use crate::headers::{check_header, check_header1};
 use crate::sha256::Sha256;
 use crate::tools::Tools;
 use std::fs;
@@ -244,40 +245,6 @@ fn stamp(elf: &mut Elf, variant: &Variant) {
     elf.bytes[offset..offset + bytes.len()].copy_from_slice(&bytes);
 }
 
-/// Magic within the first 32 KiB, 8-aligned, checksum right (specification
-/// 3.1.1).
-fn check_header(image: &[u8], name: &str) {
-    let words = |at: usize| -> [u32; 4] {
-        std::array::from_fn(|i| {
-            u32::from_le_bytes(image[at + i * 4..at + i * 4 + 4].try_into().unwrap())
-        })
-    };
-    let found = (0..image.len().min(32768) - 16).step_by(8).map(words);
-    let header = found.into_iter().find(|header| header[0] == 0xe852_50d6);
-    let header = header.unwrap_or_else(|| panic!("{name}: no Multiboot2 header"));
-    let sum = header
-        .iter()
-        .fold(0_u32, |sum, &word| sum.wrapping_add(word));
-    assert_eq!((header[1], sum), (0, 0), "{name}: {header:x?}");
-}
-
-/// Magic within the first 8 KiB, 4-aligned, checksum right (specification
-/// 0.6.96, 3.1.1).
-fn check_header1(image: &[u8], name: &str) {
-    let words = |at: usize| -> [u32; 3] {
-        std::array::from_fn(|i| {
-            u32::from_le_bytes(image[at + i * 4..at + i * 4 + 4].try_into().unwrap())
-        })
-    };
-    let mut found = (0..image.len().min(8192) - 12).step_by(4).map(words);
-    let header = found.find(|header| header[0] == 0x1bad_b002);
-    let header = header.unwrap_or_else(|| panic!("{name}: no Multiboot header"));
-    let sum = header
-        .iter()
-        .fold(0_u32, |sum, &word| sum.wrapping_add(word));
-    assert_eq!(sum, 0, "{name}: {header:x?}");
-}
-
 fn fault32(tools: &Tools) {
     let header = tools.object("header.rs", "header_fault32.o", &[]);
     let body = tools.object("fault32/main.rs", "fault32.o", &[]);
@@ -325,6 +292,6 @@ fn launcher(tools: &Tools) {
         "launcher: {:x?}",
         elf.relocations()
     );
-    // QEMU wants an ELF32 from a 64-bit kernel
+    // QEMU requires an ELF32 of a 64-bit kernel
     fs::write(tools.out.join("launcher"), elf32(&flatten(&elf), 1)).expect("OUT_DIR");
 }

@@ -5,7 +5,7 @@
 //          behind the start: a number of words, and the words.
 // Out:     RAX = sum of the words, each added to the sum rotated left by one.
 //          Everything else is different: page tables, CR0, CR2, CR4, EFER (SCE,
-//          NXE), FS and GS bases, CS (0x30, of a GDT that is gone), the other
+//          NXE), FS and GS bases, CS (0x30, of an overwritten GDT), the other
 //          selectors (null), TR, GDTR and IDTR (limit 0 at a bad address),
 //          RFLAGS (IF = 0), RSP and all general registers.
 // Memory:  only the stack is written, so that the image can be compared.

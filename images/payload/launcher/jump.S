@@ -91,7 +91,7 @@ jump_long:
 // In:  RDI = entry, RSI = PML4 that maps this page, the control page and the
 //      segments; RDX = control page, with GDT and IDT pointers at 0x800 and 0x810;
 //      RCX = GDT pointer (10 bytes) with 0xe008 = 64-bit code, 0xe040 = available TSS.
-// Out: CS 0xe008, DS..SS 0, TR 0xe040, GDT and IDT where the control page says,
+// Out: CS 0xe008, DS..SS 0, TR 0xe040, GDT and IDT at the addresses in the control page,
 //      CR0 0x80000033, CR4 0x20, EFER 0xd01, PAT Xen's, PIC masked, RSP = control
 //      page + 120, RBP = entry, other registers poison.
     .balign 256

@@ -18,7 +18,7 @@ pub struct Info {
 }
 
 impl Info {
-    /// `None` where EAX says that there is none.
+    /// `None` if by EAX there is none.
     pub fn new(state: &State) -> Option<Self> {
         let bytes = memory::bytes(state.ebx.into(), 116)?;
         (state.eax == MAGIC).then_some(Self {

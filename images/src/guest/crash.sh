@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# init of a crash kernel: says what it sees, one "MBTOOL-CRASH key=value" line each, looks at the dump as /dump does,
-# and switches the machine off
+# init of a crash kernel: prints facts of this system as lines "MBTOOL-CRASH key=value", checks the dump with /dump, and
+# switches the machine off
 export PATH=/bin
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
@@ -8,12 +8,12 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mount -t tmpfs tmpfs /tmp
 echo 1 >/proc/sys/kernel/printk
-# a line begun by the kernel ends here
+# ends an incomplete line of the kernel
 echo
 
 say() { echo "MBTOOL-CRASH $*"; }
 
-# runs a command; says how it ended, and what it said if it failed
+# runs a command; prints its status, and its output if it failed
 try() {
 	what=$1
 	shift
@@ -23,7 +23,7 @@ try() {
 		say "$what=failed rc=$?"
 		tr '\r' '\n' </tmp/said | tail -n 12 | sed 's/^/MBTOOL-CRASH | /'
 	fi
-	# makedumpfile's own word, whatever comes of it
+	# makedumpfile's exit status is reported, not checked
 	if grep -q 'kernel version is not supported' /tmp/said; then
 		say "new-kernel=$what"
 	fi

@@ -8,7 +8,7 @@ mount -t devtmpfs devtmpfs /dev
 
 failed() {
 	echo "MBTOOL-DEBIAN FAIL $*"
-	# what was written has to leave the serial port first
+	# the serial port must have sent all output first
 	sleep 1
 	poweroff -f
 }
@@ -25,7 +25,7 @@ done
 mount -t ext4 /dev/vda /disk || failed "mount /dev/vda"
 cd /add || failed "no files"
 find . -type d -exec mkdir -p '/disk/{}' ';'
-# a file that is there already keeps its time
+# an existing file keeps its modification time
 find . ! -type d | while read -r file; do
 	cmp -s "$file" "/disk/$file" || cp -a "$file" "/disk/$file" || echo "$file" >>/not-copied
 done

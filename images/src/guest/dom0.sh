@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# init of dom0, or of a Linux without Xen: prints what this kernel sees, one "MBTOOL-DOM0 key=value" line each, and
-# switches the machine off. Uses as few processes as it can: in a paravirtualized dom0 under emulation each one takes a
+# init of dom0, or of a Linux without Xen: prints facts of this system as lines "MBTOOL-DOM0 key=value", and switches
+# the machine off. Uses as few processes as possible: in a paravirtualized dom0 under emulation each one takes a
 # tenth of a second.
 export PATH=/bin
 /bin/busybox --install -s /bin
@@ -8,12 +8,12 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 echo 1 >/proc/sys/kernel/printk
-# a line begun by the kernel ends here
+# ends an incomplete line of the kernel
 echo
 
 say() { echo "MBTOOL-DOM0 $*"; }
 
-# prints the first line of file $2 behind $1
+# prints $1 and the first line of file $2
 say_file() {
 	read -r line <"$2"
 	say "$1$line"
@@ -51,7 +51,7 @@ if [ -d /sys/firmware/efi ]; then
 	say "efi-regions=$(find /sys/firmware/efi/runtime-map -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)"
 	module=/lib/modules/$release/efivarfs.ko
 	if [ -f "$module" ] && insmod "$module" && mount -t efivarfs efivarfs /sys/firmware/efi/efivars; then
-		# each name is an answer of the firmware
+		# each name is read from the firmware
 		say "efi-variables=$(find /sys/firmware/efi/efivars -type f | wc -l)"
 	fi
 else
@@ -59,7 +59,7 @@ else
 fi
 digest=$(sha256sum /payload.bin)
 say "digest=${digest%% *}"
-# what a first stage added
+# files that a first stage added
 [ -e /big ] && digest=$(md5sum /big) && say "big=${digest%% *}"
 say "END"
 sleep 1

@@ -70,7 +70,7 @@ pub fn machine(dir: &Path, series: &[u8]) -> io::Result<Vec<String>> {
     let end = u64::from(MODULE) + series.len() as u64;
     assert!(
         field(&kernel, P_MEMSZ) <= INFO - DEFAULT_BASE && end <= u64::from(MEMORY_MIB) << 20,
-        "no room for the launcher or its plans"
+        "no memory for the launcher or its plans"
     );
     let mut firmware = vec![0; FIRMWARE_LEN - RESET.len()];
     firmware.extend(RESET);

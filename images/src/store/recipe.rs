@@ -1,8 +1,8 @@
-//! How entries are made.
+//! Recipes of cache entries.
 
 use crate::debian::Packages;
 
-/// How to make an entry.
+/// Recipe of an entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Recipe {
     /// Name of the entry, a file name.

@@ -233,7 +233,7 @@ pub struct SetupData {
     pub len: U32,
 }
 
-/// [`SetupData`] with entries of the memory map that the page has no room for.
+/// [`SetupData`] with entries of the memory map that do not fit in the page.
 pub const SETUP_E820_EXT: u32 = 1;
 /// [`SetupData`] with an [`EfiSetupData`].
 pub const SETUP_EFI: u32 = 4;

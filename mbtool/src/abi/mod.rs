@@ -1,4 +1,4 @@
-//! Binary structures that other programs define: one `repr(C)` type each, for whoever writes, reads or reports it.
+//! Binary structures that other programs define: one `repr(C)` type each, for writers, readers and reports.
 
 pub mod boot_params;
 pub mod multiboot1;

@@ -115,7 +115,10 @@ fn foreign_content_is_not_replaced() {
         .write(&json!({}), &[])
         .unwrap_err()
         .to_string();
-    assert!(err.ends_with("file: exists and is no directory"), "{err}");
+    assert!(
+        err.ends_with("file: exists and is not a directory"),
+        "{err}"
+    );
     let err = Dir::new(parent.path().join("no/out"))
         .write(&json!({}), &[])
         .unwrap_err();

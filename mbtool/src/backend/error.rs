@@ -17,15 +17,15 @@ pub enum BackendError {
     NotRoot,
     /// EPERM: kexec is disabled until the next boot.
     #[error(
-        "the sysctl kernel.kexec_load_disabled is 1: this kernel takes and gives back no image, \
-         and the sysctl cannot be reset{}",
+        "the sysctl kernel.kexec_load_disabled is 1: this kernel neither loads nor unloads images, \
+         and only a reboot resets the sysctl{}",
         tail(self.fix())
     )]
     LoadDisabled,
     /// EPERM: the limit of permitted loads is reached.
     #[error(
-        "the sysctl {sysctl} is 0: the number of permitted loads is used up, and the sysctl \
-         cannot be raised{}",
+        "the sysctl {sysctl} is 0: no load is left of the permitted number, and only a reboot \
+         resets the sysctl{}",
         tail(self.fix())
     )]
     LimitUsedUp {
@@ -34,8 +34,8 @@ pub enum BackendError {
     },
     /// EPERM: kernel lockdown.
     #[error(
-        "kernel lockdown is on ([{mode}]){}: kexec_load(2) is refused, because nothing could check \
-         a signature on this image{}",
+        "kernel lockdown is on ([{mode}]){}: kexec_load(2) is refused, because it does not verify \
+         signatures{}",
         if *secure_boot == Some(true) { " with Secure Boot" } else { "" },
         tail(self.fix())
     )]
@@ -47,10 +47,10 @@ pub enum BackendError {
     },
     /// EPERM for an unknown reason.
     #[error(
-        "the kernel refused permission although CAP_SYS_BOOT is there and {}{}",
+        "the kernel refused permission (EPERM) although this process has CAP_SYS_BOOT and {}{}",
         if *lockdown_hidden {
-            "no sysctl forbids it: kernel lockdown perhaps, which cannot be seen while \
-             /sys/kernel/security is not mounted, or a security module, a seccomp filter or a \
+            "no sysctl forbids it: possible causes are kernel lockdown (unknown while \
+             /sys/kernel/security is not mounted), a security module, a seccomp filter or a \
              container"
         } else {
             "neither a sysctl nor lockdown forbids it: a security module (see dmesg), a seccomp \
@@ -85,9 +85,8 @@ pub enum BackendError {
     Busy,
     /// EINVAL: invalid list of segments.
     #[error(
-        "the kernel took the list of segments for invalid (EINVAL): more than 16, two that \
-         overlap, one or all of them more than half of RAM, or an architecture that is not the \
-         kernel's{}",
+        "the kernel refused the list of segments (EINVAL): more than 16 segments, overlapping \
+         segments, more than half of RAM, or the wrong architecture{}",
         tail(self.fix())
     )]
     Invalid,
@@ -108,12 +107,12 @@ pub enum BackendError {
     },
     /// ENOMEM: not enough memory.
     #[error(
-        "the kernel has not enough memory (ENOMEM): {}{}",
+        "the kernel has too little free memory (ENOMEM): {}{}",
         if *crash {
             "the crash region has no free pages left for the kernel's control pages and page \
              tables"
         } else {
-            "the image is kept in free RAM until it runs"
+            "it keeps the image in free RAM until the jump"
         },
         tail(self.fix())
     )]
@@ -130,7 +129,7 @@ pub enum BackendError {
     /// EOPNOTSUPP.
     #[error(
         "the kernel cannot kexec on this machine (EOPNOTSUPP): TDX is enabled, and this processor \
-         or kernel cannot hand its memory to another kernel{}",
+         or kernel does not support kexec with it{}",
         tail(self.fix())
     )]
     Unsupported,
@@ -151,7 +150,7 @@ pub enum BackendError {
         "this Linux runs as {hypervisor}: kexec_load(2) would work on the guest's own \
          pseudo-physical memory, not on the machine's, and never replaces Xen{}{}",
         if *hypervisor == Hypervisor::XenPvhDom0 {
-            ", which has its kexec hypercall for a PV dom0 only"
+            ", which offers its kexec hypercall to a PV dom0 only"
         } else { "" },
         tail(self.fix())
     )]
@@ -167,7 +166,8 @@ pub enum BackendError {
     NoCrashRegion,
     /// A failed load of a crash image that removed the previous one.
     #[error(
-        "the crash image that was loaded before is gone, because the kernel frees it first: {cause}"
+        "the previous crash image is gone, because the kernel frees it before it loads another: \
+         {cause}"
     )]
     CrashImageLost {
         /// Reason of the failure.
@@ -185,7 +185,7 @@ pub enum BackendError {
         found: String,
     },
     /// The path exists and is not a directory.
-    #[error("{}: exists and is no directory", path.display())]
+    #[error("{}: exists and is not a directory", path.display())]
     NoDirectory {
         /// The path.
         path: PathBuf,
@@ -230,7 +230,7 @@ impl Fix for BackendError {
                 "`mount -t securityfs securityfs /sys/kernel/security` and try again, and see dmesg"
             }
             Self::Forbidden { .. } => "run mbtool outside of it",
-            Self::NoKexec => "boot one that has it",
+            Self::NoKexec => "boot a kernel with CONFIG_KEXEC",
             Self::NoSyscall => "boot a kernel with CONFIG_KEXEC",
             Self::Busy => "try again",
             Self::Invalid => {
@@ -238,7 +238,7 @@ impl Fix for BackendError {
             }
             Self::Address { .. } => "see kernel_segments of `mbtool plan --json`",
             Self::NoMemory { crash: true } => {
-                "`mbtool crash size` says which crashkernel= would do"
+                "`mbtool crash size` prints a sufficient crashkernel="
             }
             Self::NoMemory { .. } => "free some memory, or use a smaller initrd",
             Self::Fault => REPORT,
@@ -250,9 +250,10 @@ impl Fix for BackendError {
                 _ => "run mbtool in dom0, or boot Linux without Xen to load from here",
             },
             Self::NoCrashRegion => {
-                "`mbtool crash size` says which crashkernel= belongs on the kernel's command line"
+                "`mbtool crash size` prints the crashkernel= parameter for the kernel's command \
+                 line"
             }
-            Self::Foreign { .. } => "give a new one, or empty it",
+            Self::Foreign { .. } => "give another directory, or empty this one",
             Self::Xen(error) => return error.fix(),
             Self::CrashImageLost { cause } => return cause.fix(),
             Self::Other { .. }

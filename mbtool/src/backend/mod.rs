@@ -54,7 +54,7 @@ pub trait Backend {
         Ok(Vec::new())
     }
 
-    /// Makes sure that `data` bytes of memory are free for a normal image. Call
+    /// Frees `data` bytes of memory for a normal image. Call
     /// this before reading the machine, as it may change the ownership of
     /// memory. Returns a message about changes, if any.
     ///

@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::fmt;
 use std::path::Path;
 
-/// What started the machine.
+/// Boot method of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FirmwareKind {
@@ -39,12 +39,12 @@ pub struct Status {
     pub backend: Option<&'static str>,
     /// State of Xen's kexec, in a PV dom0.
     pub xen_kexec: Option<XenKexec>,
-    /// How the machine was started, as far as Linux knows.
+    /// Boot method of the machine, if Linux has it.
     pub firmware: FirmwareKind,
     /// The machine's memory.
     #[serde(flatten)]
     pub host: Option<Host>,
-    /// What could not be determined, and irregularities.
+    /// Facts that could not be determined, and irregularities.
     pub warnings: Vec<String>,
 }
 

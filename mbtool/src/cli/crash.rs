@@ -15,8 +15,8 @@ pub enum CrashVerb {
         a dom0, of Linux elsewhere. It is computed from what `load -p` would load, and does not \
         depend on what is reserved now. Nothing is changed.\n\nExample:\n  mbtool crash size     \
         of what `mbtool crash load` loads; its initrd is there after the first one\n  mbtool crash size \
-        xen.gz --module /boot/vmlinuz --initrd /boot/crash.img\n  mbtool crash size /boot/vmlinuz \
-        --initrd /boot/crash.img | head -n 1"
+        xen.gz --module /boot/vmlinuz-$(uname -r) --initrd /boot/crash.img\n  mbtool crash size \
+        /boot/vmlinuz-$(uname -r) --initrd /boot/crash.img | head -n 1"
     )]
     Size(Box<SizeArgs>),
     /// Load the crash image of the configuration, like `load -p`
@@ -28,14 +28,14 @@ pub enum CrashVerb {
         kernel-cmdline = \"console=hvc0\"             Xen: dom0's command line\n  \
         initrd  = \"/var/lib/mbtool/crash-{release}.img\"\n  \
         options = [\"--console\", \"com1\"]             more options of `mbtool load`\n\n\
-        In image, kernel and initrd, {release} is what `uname -r` says. The command line of dom0, \
+        In image, kernel and initrd, {release} is the output of `uname -r`. The command line of dom0, \
         or of a Linux image, gets mbtool.crash, which makes the initrd save the dump, and panic=10 \
         where it has no panic=.\n\nExample:\n  mbtool crash load --dry-run\n  mbtool crash load")]
     Load(CrashLoadArgs),
     /// In the crash kernel: save the dump, and reboot the machine
     #[command(
-        after_help = "The configuration (TOML); all keys are optional, the defaults \
-        go without saying:\n\n  \
+        after_help = "The configuration (TOML); all keys are optional, with these \
+        defaults:\n\n  \
         [save]\n  \
         target    = \"/var/crash\"           or \"ssh://user@host[:port]/directory\"\n  \
         device    = \"UUID=...\"             file system of target, a path from its root; LABEL=,\n                                    \

@@ -25,8 +25,10 @@ pub enum Verb {
     /// Load an image, to be started by `mbtool exec`
     #[command(
         after_help = "Example:\n  mbtool load xen.gz --cmdline 'com1=115200,8n1 console=com1' \
-        \\\n      --module '/boot/vmlinuz console=hvc0 root=/dev/sda1' --initrd /boot/initrd.img\n  \
-        mbtool load /boot/vmlinuz --initrd /boot/initrd.img --reuse-cmdline\n  mbtool exec"
+        \\\n      --module \"/boot/vmlinuz-$(uname -r) console=hvc0 root=/dev/sda1\" \
+        \\\n      --initrd /boot/initrd.img-$(uname -r)\n  \
+        mbtool load /boot/vmlinuz-$(uname -r) --initrd /boot/initrd.img-$(uname -r) --reuse-cmdline\n  \
+        mbtool exec"
     )]
     Load(LoadArgs),
     /// Show the plan of a load, without accessing the kernel
@@ -74,7 +76,8 @@ pub enum Verb {
     #[command(
         after_help = "IMAGE and its options are those of `load`: it is checked as crash image, and \
         nothing is loaded.\nExit code 1: there is a problem.\n\nExample:\n  mbtool doctor\n  mbtool \
-        doctor xen.gz --module '/boot/vmlinuz console=hvc0' --initrd /boot/initrd.img\n  mbtool doctor \
+        doctor xen.gz --module \"/boot/vmlinuz-$(uname -r) console=hvc0\" \
+        --initrd /boot/initrd.img-$(uname -r)\n  mbtool doctor \
         --json | jq '.checks[] | select(.state == \"problem\")'"
     )]
     Doctor(DoctorArgs),
@@ -95,7 +98,8 @@ pub enum Verb {
     Decode(DecodeArgs),
     /// Crash dumps: size of the reservation, setup, load, save
     #[command(
-        after_help = "Example:\n  mbtool crash size /boot/vmlinuz --initrd /boot/crash.img\n  mbtool crash load      the image of /etc/mbtool/crash.toml"
+        after_help = "Example:\n  mbtool crash size /boot/vmlinuz-$(uname -r) --initrd /boot/crash.img\n  \
+        mbtool crash load      the image of /etc/mbtool/crash.toml"
     )]
     Crash {
         /// The verb.

@@ -5,7 +5,7 @@ use crate::decode::follow::{Follow, FollowStep};
 use crate::decode::lines::Lines;
 use crate::decode::report::{DecodedDump, FORMAT};
 use crate::decode::scan::{FoundDump, LogContext, Scanner};
-use crate::decode::symbolise::Symboliser;
+use crate::decode::symbolizer::Symbolizer;
 use crate::decode::symbols::SymbolFile;
 use crate::{input, ramlog};
 use anyhow::{Context, bail};
@@ -60,18 +60,18 @@ pub struct DecodeOptions {
 pub fn run(
     options: &DecodeOptions,
     out: &mut dyn Write,
-    talk: &mut dyn Write,
+    messages: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let mut session = Session::new(options)?;
     if options.follow {
-        return session.follow(&options.log, out, talk);
+        return session.follow(&options.log, out, messages);
     }
     if let Some(place) = options.ram_log {
         let addr = match place {
             RamLogArg::Auto => None,
             RamLogArg::At(addr) => Some(addr),
         };
-        return session.ram_log(&ramlog::read(Path::new("/"), addr)?, out, talk);
+        return session.ram_log(&ramlog::read(Path::new("/"), addr)?, out, messages);
     }
     let bytes = input::read(&options.log, FILE_LIMIT)?;
     session.bytes(&bytes, &input::display_name(&options.log), out)
@@ -93,7 +93,7 @@ pub fn run_on(
 
 struct Session {
     plan: Option<AddressMap>,
-    symbols: Symboliser,
+    symbols: Symbolizer,
     json: bool,
     scanner: Scanner,
     dumps: usize,
@@ -109,7 +109,7 @@ impl Session {
             .collect::<anyhow::Result<_>>()?;
         Ok(Self {
             plan,
-            symbols: Symboliser::new(files),
+            symbols: Symbolizer::new(files),
             json: options.json,
             scanner: Scanner::default(),
             dumps: 0,
@@ -150,7 +150,7 @@ impl Session {
         &mut self,
         log: &ramlog::Log,
         out: &mut dyn Write,
-        talk: &mut dyn Write,
+        messages: &mut dyn Write,
     ) -> anyhow::Result<()> {
         let name = format!("RAM log at {:#x}", log.addr);
         let (handoffs, total) = (log.handoffs, log.total);
@@ -159,7 +159,7 @@ impl Session {
             lost => format!(", the oldest {lost} of them overwritten"),
         };
         writeln!(
-            talk,
+            messages,
             "mbtool: {name}: {handoffs} handoff(s), {total} bytes{lost}"
         )?;
         if self.json {
@@ -168,7 +168,7 @@ impl Session {
         writeln!(out, "{}", log.printable().trim_end())?;
         let mut explained = Vec::new();
         match self.bytes(&log.text, &name, &mut explained) {
-            Err(none) if self.dumps == 0 => writeln!(talk, "mbtool: {none}")?,
+            Err(none) if self.dumps == 0 => writeln!(messages, "mbtool: {none}")?,
             other => {
                 other?;
                 writeln!(out)?;
@@ -182,11 +182,11 @@ impl Session {
         &mut self,
         path: &Path,
         out: &mut dyn Write,
-        talk: &mut dyn Write,
+        messages: &mut dyn Write,
     ) -> anyhow::Result<()> {
         let name = input::display_name(path);
         let mut source = Follow::open(path).with_context(|| name.clone())?;
-        writeln!(talk, "mbtool: following {name}, end with ctrl-c")?;
+        writeln!(messages, "mbtool: following {name}, end with ctrl-c")?;
         let mut lines = Lines::default();
         let mut buffer = vec![0; 64 << 10];
         loop {

@@ -12,20 +12,20 @@ fn a_log_in_ram_is_printed_with_or_without_a_dump() {
             json,
             ..DecodeOptions::default()
         };
-        let (mut out, mut talk) = (vec![], vec![]);
+        let (mut out, mut messages) = (vec![], vec![]);
         let mut session = Session::new(&options).unwrap();
-        let done = session.ram_log(&log(text), &mut out, &mut talk);
-        let [out, talk] = [out, talk].map(|bytes| String::from_utf8(bytes).unwrap());
-        (done.is_ok(), out, talk)
+        let done = session.ram_log(&log(text), &mut out, &mut messages);
+        let [out, messages] = [out, messages].map(|bytes| String::from_utf8(bytes).unwrap());
+        (done.is_ok(), out, messages)
     };
     let quiet = "[handoff] jump to 0x00200000\x1b[1m\n";
-    let (done, out, talk) = print(quiet, false);
+    let (done, out, messages) = print(quiet, false);
     assert!(done);
     assert_eq!(out, "[handoff] jump to 0x00200000\u{fffd}[1m\n");
     assert!(
-        talk.contains("2 handoff(s)") && talk.contains("oldest 5 of them"),
-        "{talk}"
+        messages.contains("2 handoff(s)") && messages.contains("oldest 5 of them"),
+        "{messages}"
     );
-    assert!(talk.contains("no exception dump"), "{talk}");
+    assert!(messages.contains("no exception dump"), "{messages}");
     assert!(!print(quiet, true).0);
 }

@@ -118,11 +118,11 @@ pub fn run(
     options: ExecOptions,
     root: &Path,
     system: &dyn System,
-    talk: &mut dyn Write,
+    messages: &mut dyn Write,
 ) -> Result<(), ExecError> {
     let mut say = |text: &str| {
         // a closed stderr must not prevent the jump
-        let _ = writeln!(talk, "mbtool: {text}").and_then(|()| talk.flush());
+        let _ = writeln!(messages, "mbtool: {text}").and_then(|()| messages.flush());
     };
     let state = KernelState::read(root);
     if state.hypervisor == Hypervisor::XenPvDom0 {

@@ -55,9 +55,9 @@ fn loaded() -> tempfile::TempDir {
 }
 
 fn go(options: ExecOptions, root: &Path, system: &Fake) -> (Result<(), ExecError>, String) {
-    let mut talk = vec![];
-    let result = run(options, root, system, &mut talk);
-    (result, String::from_utf8(talk).unwrap())
+    let mut messages = vec![];
+    let result = run(options, root, system, &mut messages);
+    (result, String::from_utf8(messages).unwrap())
 }
 
 #[test]
@@ -65,10 +65,10 @@ fn force_syncs_and_jumps_whatever_init_runs() {
     let root = loaded();
     put(root.path(), "run/systemd/system/x", "");
     let system = Fake::default();
-    let (result, talk) = go(FORCE, root.path(), &system);
+    let (result, messages) = go(FORCE, root.path(), &system);
     result.unwrap();
     assert_eq!(system.seen.take(), ["sync", "jump"]);
-    assert_eq!(talk, "mbtool: jumping into the loaded image\n");
+    assert_eq!(messages, "mbtool: jumping into the loaded image\n");
 }
 
 #[test]
@@ -98,10 +98,10 @@ fn each_init_system_has_its_own_command() {
             put(root.path(), name, content);
         }
         let system = Fake::default();
-        let (result, talk) = go(ORDERLY, root.path(), &system);
+        let (result, messages) = go(ORDERLY, root.path(), &system);
         result.unwrap();
         assert_eq!(system.seen.take(), [command]);
-        assert!(talk.contains(command), "{talk}");
+        assert!(messages.contains(command), "{messages}");
 
         let system = Fake {
             command: Some("exit status: 1"),

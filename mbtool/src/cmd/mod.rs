@@ -1,6 +1,6 @@
 //! The verbs of the command line, as functions of plain structs.
 //!
-//! Data is written to the writer `out`, messages to `talk`.
+//! Data is written to the writer `out`, messages to `messages`.
 
 pub mod crash;
 pub mod decode;

@@ -18,7 +18,7 @@ pub struct StatusOptions {
     pub json: bool,
 }
 
-/// Prints the status; warnings go to `talk`, and into the JSON document.
+/// Prints the status; warnings go to `messages`, and into the JSON document.
 ///
 /// # Errors
 ///
@@ -27,12 +27,12 @@ pub fn run(
     options: StatusOptions,
     root: &Path,
     out: &mut dyn Write,
-    talk: &mut dyn Write,
+    messages: &mut dyn Write,
 ) -> io::Result<()> {
     let status = Status::read(root);
     for warning in &status.warnings {
         // a closed stderr does not affect the data
-        let _ = writeln!(talk, "mbtool: warning: {warning}");
+        let _ = writeln!(messages, "mbtool: warning: {warning}");
     }
     if options.json {
         serde_json::to_writer_pretty(&mut *out, &status)?;

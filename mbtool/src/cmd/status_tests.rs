@@ -32,19 +32,19 @@ fn machine() -> tempfile::TempDir {
 }
 
 fn go(json: bool, root: &Path) -> (String, String) {
-    let (mut out, mut talk) = (vec![], vec![]);
-    run(StatusOptions { json }, root, &mut out, &mut talk).unwrap();
+    let (mut out, mut messages) = (vec![], vec![]);
+    run(StatusOptions { json }, root, &mut out, &mut messages).unwrap();
     (
         String::from_utf8(out).unwrap(),
-        String::from_utf8(talk).unwrap(),
+        String::from_utf8(messages).unwrap(),
     )
 }
 
 #[test]
 fn json_is_a_memory_map_for_plan() {
     let root = machine();
-    let (out, talk) = go(true, root.path());
-    assert_eq!(talk, "");
+    let (out, messages) = go(true, root.path());
+    assert_eq!(messages, "");
     let (mut host, _) = read(root.path()).unwrap();
     // ACPI tables are not recorded
     host.acpi = Default::default();
@@ -95,7 +95,7 @@ fn a_machine_without_files_has_a_status_too() {
     put(root.path(), "sys/hypervisor/type", "xen\n");
     put(root.path(), "sys/hypervisor/guest_type", "PV\n");
     put(root.path(), "proc/xen/capabilities", "control_d\n");
-    let (out, talk) = go(false, root.path());
+    let (out, messages) = go(false, root.path());
     // devices of this machine are not accessed
     assert!(
         out.contains("image            not loaded by mbtool; Xen does not answer"),
@@ -104,13 +104,13 @@ fn a_machine_without_files_has_a_status_too() {
     assert!(out.contains("running under    Xen PV dom0"), "{out}");
     assert!(out.contains("lockdown         integrity"), "{out}");
     assert!(
-        out.contains("loading          refused: no way to Xen"),
+        out.contains("loading          refused: no access to Xen"),
         "{out}"
     );
     assert!(out.contains("crash region     none"), "{out}");
     assert!(
-        talk.starts_with("mbtool: warning: no memory map: "),
-        "{talk}"
+        messages.starts_with("mbtool: warning: no memory map: "),
+        "{messages}"
     );
     let (out, _) = go(true, root.path());
     let value: serde_json::Value = serde_json::from_str(&out).unwrap();

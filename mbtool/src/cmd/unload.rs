@@ -8,7 +8,11 @@ use std::io::Write;
 /// # Errors
 ///
 /// The error of the backend.
-pub fn run(which: Unload, backend: &dyn Backend, talk: &mut dyn Write) -> Result<(), BackendError> {
+pub fn run(
+    which: Unload,
+    backend: &dyn Backend,
+    messages: &mut dyn Write,
+) -> Result<(), BackendError> {
     let what = if which.crash { "crash image" } else { "image" };
     let text = if backend.unload(which)? {
         format!("{what} unloaded")
@@ -16,7 +20,7 @@ pub fn run(which: Unload, backend: &dyn Backend, talk: &mut dyn Write) -> Result
         format!("no {what} was loaded")
     };
     // a closed stderr does not affect the result
-    let _ = writeln!(talk, "mbtool: {text}");
+    let _ = writeln!(messages, "mbtool: {text}");
     Ok(())
 }
 
@@ -49,13 +53,13 @@ mod tests {
             (true, "mbtool: crash image unloaded\n"),
             (false, "mbtool: no image was loaded\n"),
         ] {
-            let mut talk = vec![];
+            let mut messages = vec![];
             let which = Unload {
                 crash,
                 force: false,
             };
-            run(which, &Crash, &mut talk).unwrap();
-            assert_eq!(String::from_utf8(talk).unwrap(), expected);
+            run(which, &Crash, &mut messages).unwrap();
+            assert_eq!(String::from_utf8(messages).unwrap(), expected);
         }
     }
 }

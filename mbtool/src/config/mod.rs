@@ -1,11 +1,13 @@
 //! `/etc/mbtool/crash.toml`: the image for `mbtool crash load`, and the options
 //! of `mbtool crash save`.
 
+mod error;
 pub mod target;
 
+pub use error::ConfigError;
 pub use target::{DeviceSpec, Ssh, Target};
 
-use crate::input::{self, InputError};
+use crate::input;
 use serde::Deserialize;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -145,7 +147,7 @@ impl TryFrom<String> for FilePath {
                 .find('}')
                 .map_or(rest.len(), |at| start + at + 1);
             return Err(format!(
-                "`{text}`: `{}` is not known; {RELEASE} stands for what `uname -r` says",
+                "`{text}`: `{}` is unknown; {RELEASE} stands for the output of `uname -r`",
                 &rest[start..end]
             ));
         }
@@ -182,44 +184,6 @@ fn watchdog<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D:
         )));
     }
     Ok(seconds)
-}
-
-/// Errors in a configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error(transparent)]
-    Read(#[from] InputError),
-    /// The file is not UTF-8.
-    #[error("{file}: is not UTF-8 from byte {at} on")]
-    Utf8 {
-        /// The file.
-        file: String,
-        /// Offset of the first invalid byte.
-        at: usize,
-    },
-    /// An invalid line.
-    #[error("{file}, line {line}{}: {what}", key.as_deref().map(|key| format!(", {key}")).unwrap_or_default())]
-    Line {
-        /// The file.
-        file: String,
-        /// Line number, from 1.
-        line: usize,
-        /// Key in the line, for instance "save.target".
-        key: Option<String>,
-        /// Problem.
-        what: String,
-    },
-    /// Keys that contradict each other.
-    #[error("{file}, {key}: {what}")]
-    Together {
-        /// The file.
-        file: String,
-        /// The key to change.
-        key: &'static str,
-        /// Problem.
-        what: &'static str,
-    },
 }
 
 impl Config {

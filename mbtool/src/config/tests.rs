@@ -1,4 +1,5 @@
 use super::*;
+use crate::input::InputError;
 
 const WHOLE: &str = r#"
 [load]

@@ -60,7 +60,7 @@ impl AddressMap {
     pub fn from_plan(json: &[u8]) -> Result<Self, DecodeError> {
         let plan: Value = serde_json::from_slice(json)
             .map_err(|error| DecodeError::Plan(format!("not JSON: {error}")))?;
-        let mut places = Self::default();
+        let mut map = Self::default();
         let list = plan["segments"].as_array().ok_or_else(|| {
             DecodeError::Plan("no list `segments`: give what `mbtool plan --json` prints".into())
         })?;
@@ -72,19 +72,18 @@ impl AddressMap {
             );
             let range = range
                 .ok_or_else(|| DecodeError::Plan(format!("segment `{name}` ends above 2^64")))?;
-            places.segments.push((name, range));
+            map.segments.push((name, range));
         }
         for entry in plan["memory_map"].as_array().into_iter().flatten() {
             let kind = entry["type"].as_str().unwrap_or("?").to_owned();
             let start = number(&entry["start"], "memory_map[].start")?;
             let end = number(&entry["end"], "memory_map[].end")?;
-            places
-                .memory
+            map.memory
                 .extend(PhysRange::new(start, end).map(|range| (kind, range)));
         }
         let image = &plan["image"];
         if !image.is_null() {
-            places.image = Some(ImageAt {
+            map.image = Some(ImageAt {
                 name: image["name"].as_str().unwrap_or("").to_owned(),
                 base: number(&image["base"], "image.base")?,
                 link_base: Some(number(&image["link_base"], "image.link_base")?),
@@ -92,12 +91,12 @@ impl AddressMap {
             });
         }
         if !plan["handoff"].is_null() {
-            places.handoff = Some(number(&plan["handoff"]["base"], "handoff.base")?);
+            map.handoff = Some(number(&plan["handoff"]["base"], "handoff.base")?);
         }
         if let Some(range) = area(&plan["xen_low_memory"]["trampoline"]) {
-            places.segments.push(("xen's trampoline".into(), range));
+            map.segments.push(("xen's trampoline".into(), range));
         }
-        Ok(places)
+        Ok(map)
     }
 
     /// Reads the handoff's lines in a log.
@@ -238,8 +237,8 @@ mod tests {
 
     #[test]
     fn addresses_have_names() {
-        let places = AddressMap::from_plan(PLAN.as_bytes()).unwrap();
-        let at = |addr| places.at(addr).map(|p| (p.name, p.offset, p.segment));
+        let map = AddressMap::from_plan(PLAN.as_bytes()).unwrap();
+        let at = |addr| map.at(addr).map(|p| (p.name, p.offset, p.segment));
         let some = |name: &str, offset, segment| Some((name.to_owned(), offset, segment));
         assert_eq!(at(0x10_1fff), some("handoff", 0x1fff, true));
         assert_eq!(at(0x20_0ffe), some("xen", 0xffe, true));
@@ -264,9 +263,9 @@ mod tests {
         };
         assert_eq!(AddressMap::choose(Some(&plan), &log).1, None);
         log.handoff = Some(("0.1.0".into(), 0x20_0000));
-        let (places, why) = AddressMap::choose(Some(&plan), &log);
+        let (map, why) = AddressMap::choose(Some(&plan), &log);
         assert!(why.unwrap().contains("0x100000 in it, at 0x200000"));
-        assert_eq!(places.at(0x20_0004).unwrap().name, "handoff");
+        assert_eq!(map.at(0x20_0004).unwrap().name, "handoff");
     }
 
     #[test]

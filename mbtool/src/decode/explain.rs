@@ -1,6 +1,6 @@
 //! Explains a dump: a table of rules, specific ones first.
 
-use super::rules::{Answer, Facts, Rule, answer, guard, vectors};
+use super::rules::{Answer, Rule, RuleInput, answer, guard, vectors};
 use super::scan::DumpSource;
 use handoff::abi::{PHASE_ENTRY, PHASE_TARGET};
 use handoff::dump::Mode;
@@ -12,9 +12,9 @@ use x86_64::registers::control::Cr0Flags;
 pub struct Explanation {
     /// Name of the rule.
     pub rule: &'static str,
-    /// What happened.
+    /// Cause.
     pub meaning: String,
-    /// What to do.
+    /// Advice.
     pub advice: String,
 }
 
@@ -34,16 +34,16 @@ const SITUATIONS: &[Rule] = &[
 
 /// Explains a dump: the situation, then the vector.
 #[must_use]
-pub fn explain(facts: &Facts<'_>) -> Vec<Explanation> {
+pub fn explain(input: &RuleInput<'_>) -> Vec<Explanation> {
     let ask = |(rule, ask): &Rule| {
-        let (meaning, advice) = ask(facts)?;
+        let (meaning, advice) = ask(input)?;
         Some(Explanation {
             rule,
             meaning,
             advice,
         })
     };
-    let vector = vectors::rules(facts.dump().vector);
+    let vector = vectors::rules(input.dump().vector);
     SITUATIONS
         .iter()
         .filter_map(ask)
@@ -52,22 +52,22 @@ pub fn explain(facts: &Facts<'_>) -> Vec<Explanation> {
 }
 
 /// In 32-bit mode the CPU pushes its frame to the interrupted stack.
-fn frame_lost(facts: &Facts<'_>) -> Answer {
-    if !facts.dump().frame_lost {
+fn frame_lost(input: &RuleInput<'_>) -> Answer {
+    if !input.dump().frame_lost {
         return None;
     }
-    let esp = facts.dump().gpr[4]?;
+    let esp = input.dump().gpr[4]?;
     answer(
         format!(
             "the stack is not in memory: esp is {}; so where it happened is not known",
-            facts.name(esp)
+            input.name(esp)
         ),
         "the other registers are good; find the code that set esp, or that unmapped its memory",
     )
 }
 
-fn drill(facts: &Facts<'_>) -> Answer {
-    if !facts.found.log.drill || !facts.in_segment("handoff") || !facts.stops_itself() {
+fn drill(input: &RuleInput<'_>) -> Answer {
+    if !input.found.log.drill || !input.in_segment("handoff") || !input.stops_itself() {
         return None;
     }
     answer(
@@ -78,10 +78,10 @@ fn drill(facts: &Facts<'_>) -> Answer {
 
 /// Xen's 32-bit boot code reads the address of its trampoline from the BIOS
 /// data area; zeros there result in 0xffff0000.
-fn xen_trampoline(facts: &Facts<'_>) -> Answer {
-    let dump = facts.dump();
-    let xen = facts.in_segment("xen")
-        || facts
+fn xen_trampoline(input: &RuleInput<'_>) -> Answer {
+    let dump = input.dump();
+    let xen = input.in_segment("xen")
+        || input
             .symbol
             .as_ref()
             .is_some_and(|symbol| symbol.file.contains("xen"));
@@ -90,7 +90,7 @@ fn xen_trampoline(facts: &Facts<'_>) -> Answer {
     }
     let high = |value: &u64| (0xffff_0000..0xffff_ffc0).contains(value);
     let registers = dump.gpr[..8].iter().flatten();
-    let used = facts.accesses.iter().map(|access| access.addr).find(high);
+    let used = input.accesses.iter().map(|access| access.addr).find(high);
     let value = used.or_else(|| registers.copied().find(high))?;
     answer(
         format!(
@@ -102,12 +102,12 @@ fn xen_trampoline(facts: &Facts<'_>) -> Answer {
     )
 }
 
-fn handoff_bug(facts: &Facts<'_>) -> Answer {
-    let dump = facts.dump();
-    if facts.found.source != DumpSource::Handoff || drill(facts).is_some() {
+fn handoff_bug(input: &RuleInput<'_>) -> Answer {
+    let dump = input.dump();
+    if input.found.source != DumpSource::Handoff || drill(input).is_some() {
         return None;
     }
-    if dump.phase? < PHASE_TARGET || facts.in_segment("handoff") {
+    if dump.phase? < PHASE_TARGET || input.in_segment("handoff") {
         let extra = if dump.phase == Some(PHASE_ENTRY) {
             "; it was still on the old kernel's page tables"
         } else {
@@ -124,9 +124,9 @@ fn handoff_bug(facts: &Facts<'_>) -> Answer {
 }
 
 /// Linux's IDT has 16 gates: a vector without one becomes #GP.
-fn linux_gate(facts: &Facts<'_>) -> Answer {
-    let code = facts.dump().error??;
-    if facts.found.source != DumpSource::Linux || facts.dump().vector != Some(13) || code & 2 == 0 {
+fn linux_gate(input: &RuleInput<'_>) -> Answer {
+    let code = input.dump().error??;
+    if input.found.source != DumpSource::Linux || input.dump().vector != Some(13) || code & 2 == 0 {
         return None;
     }
     let vector = (code >> 3 & 0xff) as u8;
@@ -140,8 +140,8 @@ fn linux_gate(facts: &Facts<'_>) -> Answer {
 }
 
 /// Linux's IDT stays active after its jump.
-fn linux_kexec(facts: &Facts<'_>) -> Answer {
-    if facts.found.source != DumpSource::Linux {
+fn linux_kexec(input: &RuleInput<'_>) -> Answer {
+    if input.found.source != DumpSource::Linux {
         return None;
     }
     answer(
@@ -152,8 +152,8 @@ fn linux_kexec(facts: &Facts<'_>) -> Answer {
     )
 }
 
-fn jump_to_null(facts: &Facts<'_>) -> Answer {
-    if facts.dump().rip? >= 0x1000 {
+fn jump_to_null(input: &RuleInput<'_>) -> Answer {
+    if input.dump().rip? >= 0x1000 {
         return None;
     }
     answer(
@@ -162,26 +162,26 @@ fn jump_to_null(facts: &Facts<'_>) -> Answer {
     )
 }
 
-fn jump_to_nowhere(facts: &Facts<'_>) -> Answer {
-    let rip = facts.dump().rip?;
-    let lost = match &facts.place {
+fn jump_to_nowhere(input: &RuleInput<'_>) -> Answer {
+    let rip = input.dump().rip?;
+    let lost = match &input.place {
         Some(place) => !place.segment,
-        None => facts.places.is_known() && facts.dump().mode == Some(Mode::Protected),
+        None => input.map.is_known() && input.dump().mode == Some(Mode::Protected),
     };
-    if rip < 0x1000 || !lost || facts.in_code {
+    if rip < 0x1000 || !lost || input.in_code {
         return None;
     }
     answer(
-        format!("rip is {}: not code that was loaded", facts.name(rip)),
+        format!("rip is {}: not code that was loaded", input.name(rip)),
         "a wild jump or an overwritten return address: look at the stack, and at code that could have overwritten it; if \
          the program moved itself, give its address with --symbols FILE@ADDR",
     )
 }
 
-fn before_own_idt(facts: &Facts<'_>) -> Answer {
-    let dump = facts.dump();
-    if facts.found.source != DumpSource::Handoff
-        || !facts.in_target()
+fn before_own_idt(input: &RuleInput<'_>) -> Answer {
+    let dump = input.dump();
+    if input.found.source != DumpSource::Handoff
+        || !input.in_target()
         || dump.dr6.is_some_and(|dr6| dr6 & 3 != 0)
     {
         return None;

@@ -4,7 +4,7 @@ use super::*;
 use crate::decode::lines::Lines;
 use crate::decode::report::DecodedDump;
 use crate::decode::scan::Scanner;
-use crate::decode::symbolise::Symboliser;
+use crate::decode::symbolizer::Symbolizer;
 use crate::decode::tests::{record, text};
 use handoff::dump::Record;
 
@@ -20,7 +20,7 @@ fn report_of(log: &str) -> DecodedDump {
     });
     found.extend(scanner.finish());
     assert_eq!(found.len(), 1, "{log}");
-    DecodedDump::new(&found[0], None, &mut Symboliser::without_own(Vec::new()))
+    DecodedDump::new(&found[0], None, &mut Symbolizer::without_own(Vec::new()))
 }
 
 fn report(record: &Record<'_>, before: &str, more: &str) -> DecodedDump {

@@ -20,7 +20,7 @@ pub mod rules;
 pub mod scan;
 pub mod show;
 pub mod stack;
-pub mod symbolise;
+pub mod symbolizer;
 pub mod symbols;
 mod uncertain;
 

@@ -4,11 +4,11 @@ use super::address_map::{AddressMap, MappedPlace};
 use super::bits;
 use super::disasm::{self, InstructionText, REACH};
 use super::explain::{self, Explanation};
-use super::rules::Facts;
+use super::rules::RuleInput;
 use super::rules::vectors;
 use super::scan::{DumpSource, FoundDump};
-use super::stack::{self, Word};
-use super::symbolise::Symboliser;
+use super::stack::{self, StackSlot};
+use super::symbolizer::Symbolizer;
 use super::symbols::Symbol;
 use super::uncertain::{missing, registers, uncertain, without_lost};
 use handoff::abi::PHASES;
@@ -82,7 +82,7 @@ pub struct DecodedDump {
     /// Memory accesses of the instruction at rip.
     pub accesses: Vec<String>,
     /// The stack.
-    pub stack: Vec<Word>,
+    pub stack: Vec<StackSlot>,
     /// Other lines of the dump.
     pub more: Vec<String>,
     /// Explanations.
@@ -94,9 +94,9 @@ pub struct DecodedDump {
 impl DecodedDump {
     /// Decodes one dump.
     #[must_use]
-    pub fn new(found: &FoundDump, plan: Option<&AddressMap>, symbols: &mut Symboliser) -> Self {
-        let (places, mismatch) = AddressMap::choose(plan, &found.log);
-        symbols.place(&places);
+    pub fn new(found: &FoundDump, plan: Option<&AddressMap>, symbols: &mut Symbolizer) -> Self {
+        let (map, mismatch) = AddressMap::choose(plan, &found.log);
+        symbols.place(&map);
         let found = &without_lost(found);
         let dump = &found.dump;
         let mode = dump.mode.unwrap_or(Mode::Long);
@@ -120,22 +120,22 @@ impl DecodedDump {
         });
         let used = instruction.map(|instruction| disasm::accesses(&instruction, &dump.gpr));
         let accesses = used.unwrap_or_default();
-        let facts = Facts {
+        let input = RuleInput {
             found,
-            places: &places,
-            place: dump.rip.and_then(|rip| places.at(rip)),
+            map: &map,
+            place: dump.rip.and_then(|rip| map.at(rip)),
             symbol: dump.rip.and_then(|rip| symbols.lookup(rip)),
             instruction,
             accesses,
             in_code: dump.rip.is_some_and(|rip| symbols.is_code(rip)),
         };
-        let explanations = explain::explain(&facts);
+        let explanations = explain::explain(&input);
         let named = |register, value: Option<u64>| {
             let value = value?;
             Some(NamedAddress {
                 register,
                 value: format!("{value:#x}"),
-                place: places.at(value),
+                place: map.at(value),
                 symbol: symbols.lookup(value),
             })
         };
@@ -180,18 +180,18 @@ impl DecodedDump {
                 .filter_map(|(name, value)| Some((name, bits::of(name, value)?)))
                 .collect(),
             code,
-            accesses: facts
+            accesses: input
                 .accesses
                 .iter()
                 .map(|access| {
                     let verb = if access.write { "writes" } else { "reads" };
-                    let place = places
+                    let place = map
                         .at(access.addr)
                         .map_or_else(String::new, |p| format!(" ({})", p.name));
                     format!("{verb} {:#x}{place}", access.addr)
                 })
                 .collect(),
-            stack: stack::walk(words, dump.gpr[4], mode, &places, symbols),
+            stack: stack::walk(words, dump.gpr[4], mode, &map, symbols),
             more: dump.more.clone(),
             explanations,
             notes,
@@ -205,7 +205,7 @@ fn code(
     dump: &Dump,
     mode: Mode,
     bytes: &[u8],
-    symbols: &Symboliser,
+    symbols: &Symbolizer,
 ) -> (Vec<InstructionText>, bool) {
     let Some(rip) = dump.rip else {
         return (Vec::new(), false);

@@ -46,7 +46,7 @@ pub struct FoundDump {
     pub source: DumpSource,
     /// Number of its first line, from 1.
     pub line: usize,
-    /// What was read.
+    /// The dump.
     pub dump: Dump,
     /// Lines of the handoff before it.
     pub log: LogContext,

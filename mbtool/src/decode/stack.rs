@@ -2,14 +2,14 @@
 
 use super::address_map::{AddressMap, MappedPlace};
 use super::disasm;
-use super::symbolise::Symboliser;
+use super::symbolizer::Symbolizer;
 use super::symbols::Symbol;
 use handoff::dump::Mode;
 use serde::Serialize;
 
-/// A word on the stack.
+/// A slot of the stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Word {
+pub struct StackSlot {
     /// Its address.
     pub address: Option<String>,
     /// Its value.
@@ -28,19 +28,19 @@ pub fn walk(
     words: &[u64],
     rsp: Option<u64>,
     mode: Mode,
-    places: &AddressMap,
-    symbols: &Symboliser,
-) -> Vec<Word> {
+    map: &AddressMap,
+    symbols: &Symbolizer,
+) -> Vec<StackSlot> {
     let size = match mode {
         Mode::Long => 8,
         Mode::Protected => 4,
     };
     let one = |(index, value): (usize, &u64)| {
         let code = symbols.code(*value, 8);
-        Word {
+        StackSlot {
             address: rsp.map(|rsp| format!("{:#x}", rsp.wrapping_add(index as u64 * size))),
             value: format!("{value:#x}"),
-            place: places.at(*value).filter(|place| place.segment),
+            place: map.at(*value).filter(|place| place.segment),
             symbol: symbols.lookup(*value).filter(|_| code.is_some()),
             returns: code.is_some_and(|(before, _)| disasm::ends_in_call(mode, before)),
         }

@@ -8,7 +8,7 @@ use super::address_map::AddressMap;
 use super::lines::Lines;
 use super::report::DecodedDump;
 use super::scan::{DumpSource, FoundDump, Scanner};
-use super::symbolise::Symboliser;
+use super::symbolizer::Symbolizer;
 use handoff::dump::read::Integrity;
 use handoff::dump::{self, Mode, Record, Summed};
 use handoff::print::Print;
@@ -31,7 +31,7 @@ fn scan(log: &[u8]) -> Vec<FoundDump> {
 /// Decodes without the handoff's own symbols: a recorded log is from another
 /// build.
 fn reports(log: &[u8], plan: Option<&AddressMap>) -> Vec<DecodedDump> {
-    let mut symbols = Symboliser::without_own(Vec::new());
+    let mut symbols = Symbolizer::without_own(Vec::new());
     scan(log)
         .iter()
         .map(|found| DecodedDump::new(found, plan, &mut symbols))

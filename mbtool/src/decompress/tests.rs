@@ -345,7 +345,7 @@ fn a_prefix_is_the_start_of_the_output() {
     assert_eq!(decompress_prefix(b"plain", "", 3).unwrap(), b"pla");
 }
 
-/// What is behind the prefix is not looked at: a file that is cut off there,
+/// Bytes after the prefix are not read: a file that is truncated there,
 /// with larger input than decoders read ahead.
 #[test]
 fn a_prefix_needs_no_more_than_its_part_of_the_file() {

@@ -94,7 +94,7 @@ fn hangs(machine: &CheckedMachine) -> Check {
     )
 }
 
-/// How to crash deliberately.
+/// Commands that crash deliberately.
 fn sysrq(machine: &CheckedMachine) -> Check {
     let trigger = "echo c > /proc/sysrq-trigger crashes, for a test";
     let keys = match machine.sysctl("kernel/sysrq") {
@@ -117,7 +117,7 @@ fn notifiers(machine: &CheckedMachine) -> Check {
         Some(value) if value == "Y" => Check::warning(
             ID,
             "crash_kexec_post_notifiers is on: the panic notifiers of drivers run before the crash \
-             kernel, and can hang in what is broken",
+             kernel, and can hang in broken code or devices",
         )
         .fix("echo N > /sys/module/kernel/parameters/crash_kexec_post_notifiers"),
         Some(_) => Check::ok(

@@ -118,9 +118,10 @@ fn dma(machine: &CheckedMachine) -> Check {
     Check::warning(
         ID,
         format!(
-            "{found}: Xen as crash kernel replaces the tables that translate DMA; what devices still \
-             write then is blocked, or goes to an address that means something else by now, in the \
-             crash region perhaps. A risk, not seen so far; Linux as crash kernel takes them over"
+            "{found}: Xen as crash kernel replaces the tables that translate DMA; what devices \
+             still write then is blocked, or goes to an address that has another meaning by then, \
+             in the crash region perhaps. A risk, not seen so far; Linux as crash kernel takes \
+             them over"
         ),
     )
     .fix("iommu.passthrough=1 on this kernel's command line, and reboot")

@@ -110,7 +110,7 @@ impl Check {
         Self::new(id, CheckState::Problem, found)
     }
 
-    /// What is wrong and what to do, both by the error.
+    /// A failed check with the error's statement and remedy.
     pub(crate) fn error(id: &'static str, state: CheckState, error: &dyn Fix) -> Self {
         let fix = error.fix().map(Cow::into_owned);
         Self {

@@ -107,8 +107,8 @@ fn reserved(machine: &CheckedMachine) -> (Vec<Check>, Option<PhysRange>) {
             let words = crashkernel(&line);
             if !words.is_empty() && !xen {
                 check.found = format!(
-                    "{}, although the command line has {}: the kernel found no free memory for it, or did \
-                     not understand it (dmesg says which)",
+                    "{}, although the command line has {}: the kernel found no free memory for it, \
+                     or did not understand it (see dmesg)",
                     check.found,
                     words.join(" ")
                 );
@@ -185,7 +185,7 @@ fn fits(
     };
     let said = match notes.is_empty() {
         true => String::new(),
-        false => format!("; load says: {}", notes.join("; ")),
+        false => format!("; warnings of the load: {}", notes.join("; ")),
     };
     let image = Check::ok("image", format!("{name} ({what}) would be loaded{said}"));
     let Some(region) = region else {

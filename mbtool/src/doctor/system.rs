@@ -122,7 +122,7 @@ fn kexec(machine: &CheckedMachine) -> Check {
         None => Check::unknown(
             ID,
             "the kernel has kexec; neither its configuration (/proc/config.gz, /boot/config-*) nor \
-             /proc/kallsyms tells whether that includes kexec_load(2)",
+             /proc/kallsyms shows whether that includes kexec_load(2)",
         ),
     }
 }

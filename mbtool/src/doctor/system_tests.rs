@@ -107,7 +107,10 @@ fn the_system_call_is_detected_without_a_call() {
     let expected = "kexec_load(2) is there (CONFIG_KEXEC=y in /proc/config.gz)";
     assert_eq!(kexec().found, expected);
     recorded.remove("sys/kernel/kexec_loaded");
-    assert_eq!(kexec().fix.as_deref(), Some("boot one that has it"));
+    assert_eq!(
+        kexec().fix.as_deref(),
+        Some("boot a kernel with CONFIG_KEXEC")
+    );
 }
 
 #[test]
@@ -228,8 +231,8 @@ fn found_and_fix_of_each_refusal() {
     assert_eq!(
         both("sysctl"),
         pair(
-            "the sysctl kernel.kexec_load_limit_panic is 0: the number of permitted loads is used \
-             up, and the sysctl cannot be raised",
+            "the sysctl kernel.kexec_load_limit_panic is 0: no load is left of the permitted \
+             number, and only a reboot resets the sysctl",
             "remove it from /etc/sysctl.d and reboot"
         )
     );
@@ -238,8 +241,8 @@ fn found_and_fix_of_each_refusal() {
     assert_eq!(
         both("lockdown"),
         pair(
-            "kernel lockdown is on ([integrity]): kexec_load(2) is refused, because nothing could \
-             check a signature on this image",
+            "kernel lockdown is on ([integrity]): kexec_load(2) is refused, because it does not \
+             verify signatures",
             "remove lockdown= from the kernel command line (or CONFIG_LOCK_DOWN_KERNEL_FORCE_*) and \
              reboot"
         )
@@ -250,7 +253,7 @@ fn found_and_fix_of_each_refusal() {
         pair(
             "this kernel has no kexec (there is neither /sys/kernel/kexec/loaded nor \
              /sys/kernel/kexec_loaded): it was built without CONFIG_KEXEC",
-            "boot one that has it"
+            "boot a kernel with CONFIG_KEXEC"
         )
     );
     recorded.put("sys/hypervisor/type", "xen\n");
@@ -270,7 +273,7 @@ fn found_and_fix_of_each_refusal() {
     assert_eq!(
         (check.found, check.fix.unwrap_or_default()),
         pair(
-            "no way to Xen: neither /dev/xen/privcmd nor /proc/xen/privcmd exists",
+            "no access to Xen: neither /dev/xen/privcmd nor /proc/xen/privcmd exists",
             "load the kernel module (`modprobe xen-privcmd`)"
         )
     );

@@ -24,7 +24,7 @@ pub struct Acpi {
     pub tables: Vec<AcpiTable>,
     /// APIC id of the boot CPU.
     pub boot_cpu: Option<u32>,
-    /// What could not be determined, relevant only when a Xen is loaded as crash
+    /// Facts that could not be determined, relevant only when a Xen is loaded as crash
     /// image.
     pub warnings: Vec<String>,
 }

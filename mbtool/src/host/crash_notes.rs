@@ -49,7 +49,7 @@ pub struct CrashInfo {
     /// Virtual address of physical address 0 in the kernel's direct map;
     /// unknown with Xen.
     pub direct_map: Option<u64>,
-    /// What could not be determined, relevant only when a crash image is
+    /// Facts that could not be determined, relevant only when a crash image is
     /// loaded.
     #[serde(rename = "doubts", skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

@@ -1,7 +1,7 @@
 // UNSAFETY: /dev/mem has to be mapped: read(2) returns zeros for RAM below 1
 // MiB under CONFIG_STRICT_DEVMEM.
 #![expect(unsafe_code)]
-//! Physical memory, through /dev/mem: the first MiB, or a window elsewhere.
+//! Physical memory, through /dev/mem: the first MiB, or another range.
 
 use super::low_memory::PhysicalMemory;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -10,18 +10,18 @@ use std::io::{self, Read, Seek};
 use std::path::Path;
 use std::ptr;
 
-/// Size of the window of [`DevMem::open`] in bytes: the first MiB.
+/// Size of the range of [`DevMem::open`] in bytes: the first MiB.
 pub const LEN: usize = 1 << 20;
 
-/// A window of physical memory, or of a file in its place.
+/// A range of physical memory, or a file that replaces it.
 #[derive(Debug)]
 pub struct DevMem {
     start: u64,
-    window: Window,
+    backing: Backing,
 }
 
 #[derive(Debug)]
-enum Window {
+enum Backing {
     /// /dev/mem, mapped.
     Mapped(Mapping),
     /// A recorded machine.
@@ -67,8 +67,8 @@ impl DevMem {
                 let text = format!("has {} bytes, expected {len}", bytes.len());
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
             }
-            let window = Window::Copy(bytes);
-            return Ok(Self { start, window });
+            let backing = Backing::Copy(bytes);
+            return Ok(Self { start, backing });
         }
         // SAFETY: a fresh mapping at an address that the kernel chooses; no
         // Rust object lives in it.
@@ -82,15 +82,15 @@ impl DevMem {
                 start,
             )
         }?;
-        let window = Window::Mapped(Mapping { base, len });
-        Ok(Self { start, window })
+        let backing = Backing::Mapped(Mapping { base, len });
+        Ok(Self { start, backing })
     }
 
-    /// Reads the window's first `buf.len()` bytes.
+    /// Reads the first `buf.len()` bytes.
     ///
     /// # Errors
     ///
-    /// `buf` is larger than the window.
+    /// `buf` is larger than the range.
     pub fn read_all(&self, buf: &mut [u8]) -> io::Result<()> {
         self.read(self.start, buf)
     }
@@ -98,9 +98,9 @@ impl DevMem {
 
 impl PhysicalMemory for DevMem {
     fn read(&self, addr: u64, buf: &mut [u8]) -> io::Result<()> {
-        let len = match &self.window {
-            Window::Mapped(mapping) => mapping.len,
-            Window::Copy(bytes) => bytes.len(),
+        let len = match &self.backing {
+            Backing::Mapped(mapping) => mapping.len,
+            Backing::Copy(bytes) => bytes.len(),
         };
         let offset = addr.checked_sub(self.start);
         let offset = offset.and_then(|offset| usize::try_from(offset).ok());
@@ -115,9 +115,9 @@ impl PhysicalMemory for DevMem {
             };
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         };
-        match &self.window {
-            Window::Copy(bytes) => buf.copy_from_slice(&bytes[offset..offset + buf.len()]),
-            Window::Mapped(mapping) => {
+        match &self.backing {
+            Backing::Copy(bytes) => buf.copy_from_slice(&bytes[offset..offset + buf.len()]),
+            Backing::Mapped(mapping) => {
                 for (at, byte) in buf.iter_mut().enumerate() {
                     // SAFETY: offset + at < len (checked above), inside a live
                     // readable mapping; volatile because other code writes
@@ -168,7 +168,7 @@ mod tests {
     fn other_than_regular_files_are_mapped() {
         // /dev/zero, the only device that can be mapped everywhere
         let mem = DevMem::open(Path::new("/dev/zero")).unwrap();
-        assert!(matches!(mem.window, Window::Mapped(_)));
+        assert!(matches!(mem.backing, Backing::Mapped(_)));
         let mut buf = [1; 16];
         mem.read(LEN as u64 - 16, &mut buf).unwrap();
         assert_eq!(buf, [0; 16]);

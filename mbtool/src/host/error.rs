@@ -78,7 +78,7 @@ pub enum MemoryError {
     },
     /// Xen's memory map is unavailable to a PV dom0, whose own map is not the
     /// machine's.
-    #[error("cannot ask Xen for the machine's memory: {0}")]
+    #[error("cannot read the machine's memory map from Xen: {0}")]
     Xen(#[from] HypercallError),
     /// The ranges are inconsistent.
     #[error(transparent)]

@@ -27,7 +27,7 @@ pub enum Hypervisor {
     XenHvmGuest,
     /// A guest of unknown type (before Linux 4.13).
     XenGuest,
-    /// Xen is present, but no file tells the type of the domain.
+    /// Xen is present, but no file has the type of the domain.
     XenUnknown,
 }
 
@@ -36,7 +36,7 @@ impl Hypervisor {
     pub const MOUNT: &str = "mount a file system that shows whether this is dom0: `mount -t sysfs sysfs /sys`, or \
                              `modprobe xenfs` and `mount -t xenfs xenfs /proc/xen`";
 
-    /// What to do about [`Hypervisor::XenPvhDom0`].
+    /// Remedy for [`Hypervisor::XenPvhDom0`].
     pub const PV_DOM0: &str = "boot Xen without dom0=pvh to load from here";
 
     /// Detects the hypervisor below `root`.

@@ -219,7 +219,7 @@ pub(crate) mod tests {
     fn missing_or_invalid_values_are_unknown() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
-        // no sysfs: nothing can be said about kexec
+        // without sysfs the state of kexec is unknown
         assert_eq!(
             KernelState::read(root),
             KernelState {

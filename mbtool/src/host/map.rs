@@ -59,7 +59,7 @@ pub const fn rank(kind: MemoryKind) -> usize {
 /// # Errors
 ///
 /// When a range ends before it starts.
-pub fn normalise(entries: &[MapEntry]) -> Result<Vec<MapEntry>, MapError> {
+pub fn normalize(entries: &[MapEntry]) -> Result<Vec<MapEntry>, MapError> {
     // (address, rank, +1 or -1): the set of types covering an address changes
     // only there
     let mut edges: Vec<(u64, usize, i32)> = Vec::with_capacity(entries.len() * 2);
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_reserved_range_splits_ram() {
-        let map = normalise(&[
+        let map = normalize(&[
             entry(0x9000, 0xa000, MemoryKind::Ram),
             entry(0x1000, 0x9000, MemoryKind::Ram),
             entry(0x4000, 0x5000, MemoryKind::Pmem),
@@ -186,13 +186,13 @@ mod tests {
 
     #[test]
     fn the_top_of_the_address_space_fits() {
-        let map = normalise(&[entry(u64::MAX - 1, u64::MAX, MemoryKind::Ram)]).unwrap();
+        let map = normalize(&[entry(u64::MAX - 1, u64::MAX, MemoryKind::Ram)]).unwrap();
         assert_eq!(total_ram(&map), 1);
     }
 
     #[test]
     fn a_backwards_range_is_named() {
-        let err = normalise(&[
+        let err = normalize(&[
             entry(0, 1, MemoryKind::Ram),
             entry(0x20, 0x10, MemoryKind::Ram),
         ])
@@ -232,7 +232,7 @@ mod tests {
         fn every_byte_has_its_most_restrictive_type(
             entries in proptest::collection::vec(any_entry(), 0..12)
         ) {
-            let map = normalise(&entries).unwrap();
+            let map = normalize(&entries).unwrap();
             for pair in map.windows(2) {
                 prop_assert!(pair[0].end <= pair[1].start);
                 prop_assert!(pair[0].end < pair[1].start || pair[0].kind != pair[1].kind);
@@ -246,7 +246,7 @@ mod tests {
                 .filter(|a| entries.iter().any(|e| e.kind == MemoryKind::Ram && e.range().contains(*a)))
                 .count() as u64;
             prop_assert!(total_ram(&map) <= ram_before);
-            prop_assert_eq!(normalise(&map).unwrap(), map);
+            prop_assert_eq!(normalize(&map).unwrap(), map);
         }
     }
 }

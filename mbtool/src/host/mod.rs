@@ -157,7 +157,7 @@ impl Host {
             .copied()
             .collect();
         // no range of a real machine ends before it starts
-        map::normalise(&ram).unwrap_or(ram)
+        map::normalize(&ram).unwrap_or(ram)
     }
 
     /// Returns the memory map with RAM added by drivers as reserved, so that a crash kernel does
@@ -165,12 +165,12 @@ impl Host {
     #[must_use]
     pub fn map_with_added(&self) -> Vec<MapEntry> {
         let known = self.memory_map.iter().map(MapEntry::range);
-        let added = map::normalise(&self.added_ram).unwrap_or_default();
+        let added = map::normalize(&self.added_ram).unwrap_or_default();
         let unknown = runs::without(added.iter().map(MapEntry::range), known);
         let reserved = |range| MapEntry::new(range, MemoryKind::Reserved);
         let mut all = self.memory_map.clone();
         all.extend(unknown.into_iter().map(reserved));
-        map::normalise(&all).unwrap_or(all)
+        map::normalize(&all).unwrap_or(all)
     }
 
     /// Returns the crash regions that do not end before they start, as in an

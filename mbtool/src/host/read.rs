@@ -89,7 +89,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
         Host {
             memory_map,
             efi_ram,
-            added_ram: map::normalise(&added)?,
+            added_ram: map::normalize(&added)?,
             low_memory,
             crash_regions,
             cmdline,
@@ -107,8 +107,8 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
 /// `runtime` regions.
 fn shared(entries: &[MapEntry], runtime: &[MapEntry]) -> Vec<MapEntry> {
     // normalized, so that no piece is returned twice
-    let entries = map::normalise(entries).unwrap_or_default();
-    let runtime = map::normalise(runtime).unwrap_or_default();
+    let entries = map::normalize(entries).unwrap_or_default();
+    let runtime = map::normalize(runtime).unwrap_or_default();
     let pieces = map::ram_ranges(&entries).flat_map(|ram| {
         runtime
             .iter()
@@ -168,7 +168,7 @@ fn by_linux(root: &Path, warnings: &mut Vec<String>) -> Result<Iomem, MemoryErro
 
 /// Normalizes the map, and refuses one without RAM.
 pub(super) fn checked(entries: &[MapEntry]) -> Result<Vec<MapEntry>, MemoryError> {
-    let memory_map = map::normalise(entries)?;
+    let memory_map = map::normalize(entries)?;
     if map::total_ram(&memory_map) == 0 {
         return Err(MemoryError::NoRam {
             entries: memory_map.len(),
@@ -187,7 +187,7 @@ fn restrict(
     seen: &[MapEntry],
     warnings: &mut Vec<String>,
 ) -> Result<Vec<MapEntry>, MemoryError> {
-    let before = map::normalise(&given)?;
+    let before = map::normalize(&given)?;
     for entry in seen
         .iter()
         .filter(|entry| entry.kind != MemoryKind::Ram && entry.end > MIB)

@@ -105,7 +105,7 @@ fn any_host() -> impl Strategy<Value = Host> {
             end: 1 << 51,
             kind: MemoryKind::Ram,
         });
-        map::normalise(&entries).unwrap()
+        map::normalize(&entries).unwrap()
     });
     let rsdp =
         (any::<u64>(), any::<u8>()).prop_map(|(addr, revision)| FoundRsdp { addr, revision });

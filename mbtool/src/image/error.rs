@@ -71,7 +71,7 @@ pub enum ImageErrorReason {
     /// The header's length field is out of range.
     #[error(
         "its Multiboot2 header at offset {offset:#x} has length {length:#x}, which is not between \
-         0x18 and the {room:#x} bytes up to {limit}"
+         0x18 and the {available:#x} bytes up to {limit}"
     )]
     HeaderLength {
         /// Offset of the header.
@@ -79,7 +79,7 @@ pub enum ImageErrorReason {
         /// Length field, in bytes.
         length: u32,
         /// Maximum length, in bytes.
-        room: usize,
+        available: usize,
         /// Name of the limit: end of the file, or of its first 32 KiB.
         limit: &'static str,
     },
@@ -161,7 +161,7 @@ pub enum ImageErrorReason {
     /// Neither an address tag nor an ELF header.
     #[error(
         "has a Multiboot2 header at offset {offset:#x} but is not ELF and has no address tag (2), \
-         so nothing says where to load it{}",
+         so its load address is unknown{}",
         tail(self.fix())
     )]
     NoAddresses {
@@ -169,9 +169,7 @@ pub enum ImageErrorReason {
         offset: usize,
     },
     /// Tag 2 without tag 3.
-    #[error(
-        "has an address tag (2) but no entry address tag (3), so nothing says where to enter it"
-    )]
+    #[error("has an address tag (2) but no entry address tag (3), so its entry point is unknown")]
     NoEntryAddress,
     /// Tag 2 with fields that do not match the file or each other.
     #[error("address tag (2): {0}")]

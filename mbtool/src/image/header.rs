@@ -121,15 +121,15 @@ pub fn tags<'a>(
 ) -> Result<(Vec<RawTag<'a>>, Vec<String>), ImageErrorReason> {
     let Mb2Header { offset, length } = *header;
     let limit = file.len().min(HEADER_SEARCH_LIMIT);
-    let room = limit.saturating_sub(offset);
+    let available = limit.saturating_sub(offset);
     let end = usize::try_from(length)
         .ok()
         .and_then(|length| offset.checked_add(length));
     let (Some(end), true) = (end, length >= 0x18) else {
-        return Err(bad_length(file, header, room));
+        return Err(bad_length(file, header, available));
     };
     if end > limit {
-        return Err(bad_length(file, header, room));
+        return Err(bad_length(file, header, available));
     }
     let mut tags = Vec::new();
     let mut warnings = Vec::new();
@@ -174,7 +174,7 @@ pub fn tags<'a>(
     }
 }
 
-fn bad_length(file: &[u8], header: &Mb2Header, room: usize) -> ImageErrorReason {
+fn bad_length(file: &[u8], header: &Mb2Header, available: usize) -> ImageErrorReason {
     let limit = if file.len() < HEADER_SEARCH_LIMIT {
         "the end of the file"
     } else {
@@ -183,7 +183,7 @@ fn bad_length(file: &[u8], header: &Mb2Header, room: usize) -> ImageErrorReason 
     ImageErrorReason::HeaderLength {
         offset: header.offset,
         length: header.length,
-        room,
+        available,
         limit,
     }
 }

@@ -192,7 +192,7 @@ pub(super) fn layout(
     if header.has(Mb1HeaderFlags::VIDEO_MODE) {
         warnings.push(
             "the image wants a video mode (header flag 2): none can be set or is known after \
-             another kernel has run, and the boot information says that there is none"
+             another kernel has run, and the boot information has none"
                 .into(),
         );
     }

@@ -9,7 +9,7 @@ use goblin::pe::subsystem::{
 /// Bytes of the PE signature and of the COFF header.
 const BEFORE_OPTIONAL_HEADER: usize = 4 + 20;
 
-/// What a PE image is.
+/// Kind of a PE image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PeKind {
     /// For a CPU other than x86-64: its name.
@@ -34,7 +34,7 @@ pub(super) fn is_pe(file: &[u8]) -> bool {
     DosHeader::parse(file).is_ok()
 }
 
-/// Tells what a PE image is.
+/// Detects the kind of a PE image.
 pub(super) fn kind(file: &[u8]) -> PeKind {
     let Ok(header) = Header::parse(file) else {
         return PeKind::Damaged;

@@ -1,4 +1,4 @@
-//! What a file is, by its first bytes.
+//! Detects the kind of a file by its first bytes.
 
 use super::header::{self, NoHeader};
 use super::pe::is_pe;

@@ -68,7 +68,7 @@ pub fn collect(
     header: &Mb2Header,
     tags: &[RawTag<'_>],
 ) -> Result<(Requirements, Vec<String>), ImageErrorReason> {
-    let mut wants = Requirements {
+    let mut requirements = Requirements {
         header_offset: u64::try_from(header.offset).unwrap_or(u64::MAX),
         ..Requirements::default()
     };
@@ -92,13 +92,13 @@ pub fn collect(
         }
         match kind {
             HeaderTagType::InformationRequest => {
-                wants.info_requests.extend(info_request(tag)?);
+                requirements.info_requests.extend(info_request(tag)?);
             }
-            HeaderTagType::Address => wants.address = Some(words(tag)?),
-            HeaderTagType::EntryAddress => wants.entry_address = Some(word(tag)?),
+            HeaderTagType::Address => requirements.address = Some(words(tag)?),
+            HeaderTagType::EntryAddress => requirements.entry_address = Some(word(tag)?),
             HeaderTagType::ConsoleFlags => {
                 let flags = word(tag)?;
-                wants.console = Some(ConsoleRequest {
+                requirements.console = Some(ConsoleRequest {
                     flags,
                     required: tag.required(),
                 });
@@ -106,31 +106,31 @@ pub fn collect(
             HeaderTagType::Framebuffer => {
                 let [width, height, depth] = words(tag)?;
                 let required = tag.required();
-                wants.framebuffer = Some(FramebufferRequest {
+                requirements.framebuffer = Some(FramebufferRequest {
                     width,
                     height,
                     depth,
                     required,
                 });
             }
-            HeaderTagType::ModuleAlign => wants.module_align = true,
+            HeaderTagType::ModuleAlign => requirements.module_align = true,
             HeaderTagType::EfiBS if tag.required() => {
                 return Err(ImageErrorReason::EfiBootServices { offset: tag.offset });
             }
-            HeaderTagType::EfiBS => wants.efi_boot_services = true,
-            HeaderTagType::EntryAddressEFI32 => wants.efi32_entry = Some(word(tag)?),
-            HeaderTagType::EntryAddressEFI64 => wants.efi64_entry = Some(word(tag)?),
-            HeaderTagType::Relocatable => wants.relocatable = Some(relocatable(tag)?),
+            HeaderTagType::EfiBS => requirements.efi_boot_services = true,
+            HeaderTagType::EntryAddressEFI32 => requirements.efi32_entry = Some(word(tag)?),
+            HeaderTagType::EntryAddressEFI64 => requirements.efi64_entry = Some(word(tag)?),
+            HeaderTagType::Relocatable => requirements.relocatable = Some(relocatable(tag)?),
             _ if tag.required() => {
                 return Err(ImageErrorReason::UnknownRequiredTag {
                     kind: tag.kind,
                     offset: tag.offset,
                 });
             }
-            _ => wants.ignored_tags.push(tag.kind),
+            _ => requirements.ignored_tags.push(tag.kind),
         }
     }
-    Ok((wants, warnings))
+    Ok((requirements, warnings))
 }
 
 /// Reads the first `N` words of a tag; fails when it is shorter.

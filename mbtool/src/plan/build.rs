@@ -75,7 +75,7 @@ fn attempt(
     let layout =
         Layout::place(request, rules, &mut arena, info, (staged, handoff)).map_err(|error| {
             match block {
-                Some(block) => block.no_room(error, request),
+                Some(block) => block.no_free_range(error, request),
                 None => {
                     let estimate = linux::estimate(request, &params, info_len, host);
                     linux::too_small(error, request, &estimate)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// A range of a shared buffer.
 ///
-/// A module may have hundreds of megabytes, and is part of a segment of its own
+/// A module may have hundreds of megabytes, and is part of a separate segment
 /// and of a kernel segment: both refer to the same memory.
 #[derive(Clone, Default)]
 pub struct Bytes {

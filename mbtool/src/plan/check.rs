@@ -130,7 +130,7 @@ fn after_the_moves(segments: &[Segment], limits: &CheckLimits<'_>) -> Result<(),
             return Err(CheckError::InTheWay {
                 name: segment.name.clone(),
                 dest: segment.dest,
-                by: "what the handoff moves or clears".to_owned(),
+                by: "memory that the handoff moves or clears".to_owned(),
                 range,
             });
         }

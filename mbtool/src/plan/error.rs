@@ -6,9 +6,9 @@ use super::boot::multiboot::MbiError;
 use super::check::CheckError;
 use super::crash::Reserve;
 use super::crash::size::SizeEstimate;
-use super::place::allocator::{FixedError, NoRoom};
+use super::place::allocator::{FixedError, NoFreeRange};
 use super::place::resolve::ResolveError;
-use super::xen_heap::scatter::NoSafeRoom;
+use super::xen_heap::scatter::NoSafeRange;
 use crate::host::map::MapError;
 use crate::image::ImageError;
 use crate::sys::size::Size;
@@ -21,7 +21,7 @@ use xen_shim::low_memory::NoLowMemory;
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// The memory map has no RAM.
-    #[error("the memory map has no RAM: there is nowhere to load to")]
+    #[error("the memory map has no RAM")]
     NoRam,
     /// A required Multiboot2 request.
     #[error(transparent)]
@@ -34,7 +34,7 @@ pub enum PlanError {
     Low(#[from] NoLowMemory),
     /// Xen as crash kernel with a PVH dom0, which the memory map does not
     /// support.
-    #[error("Xen as crash kernel takes a PV dom0 only{}", tail(self.fix()))]
+    #[error("a crash Xen supports a PV dom0 only{}", tail(self.fix()))]
     PvhDom0,
     /// Xen with its PVH entry.
     #[error(
@@ -44,24 +44,24 @@ pub enum PlanError {
     XenByPvh,
     /// Xen with Multiboot (1), although its file has a Multiboot2 header.
     #[error(
-        "--type multiboot: by Multiboot (1) Xen can run at its link address only, and does not \
-         learn where it may go (Xen 4.17 overwrites memory when it is moved all the same){}",
+        "--type multiboot: a Multiboot (1) Xen cannot be relocated, so it runs at its link address \
+         only (Xen 4.17 overwrites memory if it is moved nevertheless){}",
         tail(self.fix())
     )]
     XenByMultiboot1,
     /// Xen as crash image in real mode.
     #[error(
-        "--real-mode: a Xen that asks the BIOS for its memory map takes all memory, and with it \
-         what it is to save{}",
+        "--real-mode: a crash Xen that reads the BIOS's memory map uses all RAM, and overwrites \
+         the memory to be dumped{}",
         tail(self.fix())
     )]
     CrashXenRealMode,
     /// Not enough free memory.
     #[error(transparent)]
-    NoRoom(#[from] NoRoom),
+    NoFreeRange(#[from] NoFreeRange),
     /// Not enough memory outside of Xen's free heap.
     #[error(transparent)]
-    NoSafeRoom(NoSafeRoom),
+    NoSafeRange(NoSafeRange),
     /// `--drill xen-heap` is impossible.
     #[error("--drill xen-heap: {why}")]
     Drill {
@@ -73,8 +73,8 @@ pub enum PlanError {
     Fixed(#[from] FixedError),
     /// The options contradict the constraints of the image.
     #[error(
-        "no place for {name}: it can only be within {allowed}, and the window from --mem-min \
-         {min:#x} to --mem-max {max:#x} has nothing of that"
+        "no place for {name}: it can only be within {allowed}, outside the window from --mem-min \
+         {min:#x} to --mem-max {max:#x}"
     )]
     Window {
         /// Segment name.
@@ -88,9 +88,9 @@ pub enum PlanError {
     },
     /// The only free memory is above 4 GiB, out of reach of Multiboot's 32-bit addresses.
     #[error(
-        "{name} ({len:#x} bytes) fits only above 4 GiB, but modules must be below: Multiboot \
-         gives their addresses 32 bits; with --mem-min {min:#x} there are {free:#x} bytes free \
-         below 4 GiB, the largest run {largest:#x}{}",
+        "{name} ({len:#x} bytes) fits only above 4 GiB, but modules must be below: Multiboot gives \
+         their addresses 32 bits; with --mem-min {min:#x} there are {free:#x} bytes free below 4 \
+         GiB, the largest range {largest:#x}{}",
         tail(self.fix())
     )]
     ModuleAbove4Gib {
@@ -142,7 +142,7 @@ pub enum PlanError {
     CoreHeader(#[from] crate::plan::crash::elfcorehdr::TooMany),
     /// dom0 cannot start on this machine.
     #[error(transparent)]
-    Dom0Window(#[from] crate::plan::crash::xen::Dom0RangeError),
+    Dom0Range(#[from] crate::plan::crash::xen::Dom0RangeError),
     /// The handoff's log in RAM is unusable.
     #[error("no RAM log at {addr:#x}: {why}{}", tail(self.fix()))]
     RamLog {
@@ -181,14 +181,14 @@ impl Fix for PlanError {
             Self::CrashXenRealMode => "leave --real-mode out",
             Self::ModuleAbove4Gib { .. } => "lower --mem-min, or make the module smaller",
             Self::EmptyModule { .. } => "leave it out",
-            Self::NoCrashRegion { .. } => "`mbtool crash size` says what to reserve",
+            Self::NoCrashRegion { .. } => "`mbtool crash size` prints the size to reserve",
             Self::CrashRegionTooSmall { reserve, .. } => return Some(more(*reserve).into()),
             Self::RamLog { .. } => "choose another address (--console ramlog:ADDR)",
             Self::Want(error) => return error.fix(),
             Self::Contract(error) => return error.fix(),
-            Self::NoRoom(error) => return error.fix(),
+            Self::NoFreeRange(error) => return error.fix(),
             Self::Fixed(error) => return error.fix(),
-            Self::Dom0Window(error) => return error.fix(),
+            Self::Dom0Range(error) => return error.fix(),
             Self::Image(error) => return error.fix(),
             Self::Mbi(error) => return error.fix(),
             Self::Linux(error) => return error.fix(),
@@ -196,7 +196,7 @@ impl Fix for PlanError {
             Self::Check(error) => return error.fix(),
             Self::NoRam
             | Self::Low(_)
-            | Self::NoSafeRoom(_)
+            | Self::NoSafeRange(_)
             | Self::Drill { .. }
             | Self::Window { .. }
             | Self::CoreHeader(_)
@@ -238,7 +238,8 @@ impl PlanError {
 fn more(reserve: Option<Reserve>) -> String {
     match reserve {
         Some(reserve) => format!(
-            "reserve more with {reserve} on {} command line, which leaves memory to run",
+            "reserve more with {reserve} on {} command line, which includes memory for the crash \
+             kernel to run in",
             if reserve.xen {
                 "Xen's"
             } else {
@@ -251,7 +252,7 @@ fn more(reserve: Option<Reserve>) -> String {
 
 fn crash_regions(there: &[PhysRange]) -> String {
     match there {
-        [] => "no crash region at all".to_owned(),
+        [] => "no crash region".to_owned(),
         some => format!("only {}", super::place::allocator::list(some)),
     }
 }

@@ -25,7 +25,7 @@ pub mod request;
 mod segments;
 mod xen_heap;
 
-pub use boot::{mbi, sent};
+pub use boot::{decoded, mbi};
 pub use build::plan;
 pub use bytes::Bytes;
 pub use crash::advice::{Advice, advice};
@@ -33,7 +33,7 @@ pub use crash::xen::layout::tables as tables_for_xen;
 pub use error::{PlanError, RamLogPlaceError};
 pub use report::PlanReport;
 pub use request::{Module, Request};
-pub use xen_heap::scatter::NoSafeRoom;
+pub use xen_heap::scatter::NoSafeRange;
 
 use handoff::addr::PhysRange;
 

@@ -53,7 +53,7 @@ pub(super) fn keep(
         }
         host.memory_map
             .push(MapEntry::new(range, MemoryKind::Reserved));
-        host.memory_map = map::normalise(&host.memory_map).map_err(|err| refused(err.into()))?;
+        host.memory_map = map::normalize(&host.memory_map).map_err(|err| refused(err.into()))?;
     }
     Ok(host)
 }

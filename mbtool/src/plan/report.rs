@@ -7,15 +7,15 @@
 
 pub(super) mod assemble;
 mod fixup;
+mod option_syntax;
 pub mod svg;
 pub(super) mod table;
-mod text;
 
 pub use super::hex::{Hex, HexRange};
 pub use fixup::FixupReport;
-pub use text::{console_text, consoles_text, drill_text, on_fault_text, verify_text};
+pub use option_syntax::{console_text, consoles_text, drill_text, on_fault_text, verify_text};
 
-use super::boot::Sent;
+use super::boot::DecodedInfo;
 use crate::host::boot_facts::BootFacts;
 use crate::host::crash_notes::CrashInfo;
 use crate::host::xen::XenHost;
@@ -42,7 +42,7 @@ pub struct PlanReport {
     pub segments: Vec<SegmentReport>,
     /// Decoded boot information; for Multiboot2 the key is `mbi`.
     #[serde(flatten)]
-    pub boot: Sent,
+    pub boot: DecodedInfo,
     /// The machine's memory map.
     pub memory_map: Vec<MapEntry>,
     /// RAM that Linux shares with EFI, see [`crate::host::Host::efi_ram`].

@@ -65,7 +65,7 @@ impl Power for SystemPower {
 /// Executes `then`; returns the problems if the machine still runs.
 pub fn finish(run: &SaveContext, power: &Arc<dyn Power>, then: Then) -> Vec<String> {
     let mut problems = Vec::new();
-    run.heartbeat.step("writing what is left to the disks");
+    run.heartbeat.step("flushing remaining data to the disks");
     let shared = Arc::clone(power);
     if let Err(why) = run.within(SYNC, move || shared.sync()) {
         run.console.say(format_args!("sync: {why}"));

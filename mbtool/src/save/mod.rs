@@ -2,7 +2,7 @@
 //! saves /proc/vmcore, and reboots the machine.
 //!
 //! The main requirement is that it ends. Every step has a timeout and a
-//! fallback. If there is no progress all the same, a separate thread
+//! fallback. If there is still no progress, a separate thread
 //! (`deadline`) reboots the machine; if this process or all of Linux hangs, a
 //! watchdog does.
 //!
@@ -26,7 +26,7 @@
 //!   configuration, /etc/passwd with root in it, the network configured;
 //! - a watchdog: its driver loaded (/dev/watchdog), or `modprobe` and softdog; in
 //!   dom0 xen-privcmd, for Xen's watchdog;
-//! - the caller reboots when it returns or dies: `mbtool crash save; reboot -f`.
+//! - the caller reboots when it returns or is killed: `mbtool crash save; reboot -f`.
 //!
 //! It executes `then` if there is a /proc/vmcore, or `mbtool.crash` is on
 //! /proc/cmdline; otherwise it only saves.
@@ -54,6 +54,7 @@ mod scratch;
 mod signals;
 mod source;
 mod ssh;
+mod supervision;
 mod timestamp;
 mod vmcore;
 mod watchdog;
@@ -62,7 +63,6 @@ pub use record::{DumpInfo, Vmcore};
 
 use crate::config::target::Target;
 use crate::config::{Config, Save, Then};
-use crate::sys::timeout;
 use anyhow::{Context, Result, anyhow, ensure};
 use console::ProgressConsole;
 use context::{SaveContext, TimeLimits};
@@ -75,15 +75,14 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use timestamp::Moment;
 
 /// The dump of the kernel that crashed.
 const VMCORE: &str = "/proc/vmcore";
 /// Kernel parameter that marks a crash kernel.
-const WORD: &str = "mbtool.crash";
+const PARAMETER: &str = "mbtool.crash";
 /// Number of lines of the kernel log that are printed if nothing was saved.
-const LAST_WORDS: usize = 40;
+const LOG_LINES: usize = 40;
 /// Maximum size of that log, in bytes.
 const LOG: u64 = 64 << 20;
 /// Protects against the OOM killer (proc(5), oom_score_adj).
@@ -112,11 +111,11 @@ pub fn run(options: &SaveOptions) -> Result<()> {
     let console = Arc::new(ProgressConsole::stderr());
     let cmdline = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     let crash_kernel =
-        Path::new(VMCORE).exists() || cmdline.split_whitespace().any(|word| word == WORD);
+        Path::new(VMCORE).exists() || cmdline.split_whitespace().any(|word| word == PARAMETER);
     let acts = crash_kernel && !options.no_reboot;
     if !crash_kernel && !options.no_reboot {
         console.say(format_args!(
-            "this is no crash kernel (no {VMCORE}, and no {WORD} in /proc/cmdline): the machine is \
+            "this is no crash kernel (no {VMCORE}, and no {PARAMETER} in /proc/cmdline): the machine is \
              left running"
         ));
     }
@@ -188,7 +187,7 @@ fn supervised(
         problems: bad.into_iter().collect(),
         ..DumpInfo::default()
     };
-    let guard = guarded(run, save, acts, power, &mut record);
+    let deadline = supervision::start(run, save, acts, power, &mut record);
     let work = || attempt(run, save, options, acts, &mut record);
     let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let what = panic.downcast_ref::<String>().map(String::as_str);
@@ -205,7 +204,7 @@ fn supervised(
             run.console
                 .say(format_args!("the dump is NOT saved: {error:#}"));
             // printing the log must not prevent the reboot
-            let _ = catch_unwind(AssertUnwindSafe(|| last_words(run, options)));
+            let _ = catch_unwind(AssertUnwindSafe(|| print_kernel_log(run, options)));
         }
         Err(_) => {}
     }
@@ -214,7 +213,7 @@ fn supervised(
         finish::finish(run, power, save.then);
         return done.and(Err(anyhow!("the machine does not reboot")));
     }
-    if let Some(watchdog) = guard.and_then(Deadline::end)
+    if let Some(watchdog) = deadline.and_then(Deadline::end)
         && let Err(why) = watchdog.stop()
     {
         run.console
@@ -224,63 +223,6 @@ fn supervised(
         finish::finish(run, power, save.then);
     }
     done
-}
-
-/// Starts the watchdog and the deadline thread.
-fn guarded(
-    run: &SaveContext,
-    save: &Save,
-    acts: bool,
-    power: &Arc<dyn Power>,
-    record: &mut DumpInfo,
-) -> Option<Deadline> {
-    let whole = Duration::from_secs(save.watchdog.into());
-    let watchdog = if !acts {
-        "none: the machine is left running".clone_into(&mut record.watchdog);
-        None
-    } else if whole.is_zero() {
-        "none, as configured".clone_into(&mut record.watchdog);
-        None
-    } else {
-        match watchdog::start(run, whole) {
-            Ok(watchdog) => {
-                let (name, seconds) = (watchdog.name(), whole.as_secs());
-                record.watchdog = format!("{name}, {seconds} s");
-                Some(watchdog)
-            }
-            Err(why) => {
-                record.watchdog = format!("none: {why}");
-                None
-            }
-        }
-    };
-    run.console
-        .say(format_args!("watchdog: {}", record.watchdog));
-    let console = Arc::clone(&run.console);
-    let power = Arc::clone(power);
-    let expired = move |step: &str, silence: Duration| {
-        let text = format!("no progress for {:.0} s, {step}", silence.as_secs_f64());
-        // the thread that hangs may hold the console lock
-        let quick = Duration::from_secs(1);
-        let said = Arc::clone(&console);
-        let shown = text.clone();
-        let end = if acts { "rebooting" } else { "giving up" };
-        let _ = timeout::within(quick, move || said.say(format_args!("{shown}: {end}")));
-        if acts {
-            finish::force(&power);
-        } else {
-            std::process::exit(1);
-        }
-    };
-    let heartbeat = Arc::clone(&run.heartbeat);
-    let limit = deadline::limit(save.watchdog);
-    match Deadline::start(heartbeat, watchdog, whole, limit, expired) {
-        Ok(guard) => Some(guard),
-        Err(error) => {
-            run.console.say(format_args!("no guard: {error:#}"));
-            None
-        }
-    }
 }
 
 /// Does all of the work.
@@ -320,7 +262,7 @@ fn attempt(
 }
 
 /// Prints the end of the kernel log on the console, as a last resort.
-fn last_words(run: &SaveContext, options: &SaveOptions) {
+fn print_kernel_log(run: &SaveContext, options: &SaveOptions) {
     run.heartbeat.step("showing the kernel's log");
     let shown = scratch::ScratchDir::new(LOG).and_then(|scratch| {
         let file = scratch.path.join(dump_job::DMESG);
@@ -331,12 +273,14 @@ fn last_words(run: &SaveContext, options: &SaveOptions) {
         Ok(text) => {
             run.console
                 .say("the end of the log of the kernel that crashed:");
-            for line in collector::tail(&text, LAST_WORDS) {
+            for line in collector::tail(&text, LOG_LINES) {
                 run.console.line(line);
                 run.heartbeat.beat();
             }
         }
-        Err(error) => run.console.say(format_args!("nor its log: {error:#}")),
+        Err(error) => run
+            .console
+            .say(format_args!("the kernel's log cannot be shown: {error:#}")),
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 const POINTS: [&str; 2] = ["/run/mbtool-crash", "/tmp/mbtool-crash"];
 /// File system types whose modules are loaded if the type is unknown.
 const USUAL: [&str; 4] = ["ext4", "xfs", "btrfs", "vfat"];
-/// Timeout of a mount: a journal may be replayed; a dead disk never answers.
+/// Timeout of a mount: a journal may be replayed; a failed disk never responds.
 const MOUNT: Duration = Duration::from_secs(120);
 /// Timeout of an unmount, which writes dirty data.
 const UNMOUNT: Duration = Duration::from_secs(60);

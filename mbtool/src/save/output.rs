@@ -54,8 +54,8 @@ pub(super) fn hear(
         heard.bytes.fetch_add(count as u64, Ordering::Relaxed);
         let bytes = &buffer[..count];
         if keep && let Ok(mut kept) = heard.stdout.lock() {
-            let room = KEPT.saturating_sub(kept.len());
-            kept.extend_from_slice(&bytes[..count.min(room)]);
+            let left = KEPT.saturating_sub(kept.len());
+            kept.extend_from_slice(&bytes[..count.min(left)]);
         }
         for &byte in bytes {
             match byte {

@@ -1,4 +1,4 @@
-//! What did not work: on the console, and in the record beside the dump.
+//! Failed steps: printed on the console, and recorded beside the dump.
 
 use super::context::SaveContext;
 use super::copy::CopyResult;

@@ -215,7 +215,7 @@ impl<'a> ChildProcess<'a> {
                         return Err(self.failed(status));
                     }
                 }
-                // it has ended: its last output tells why
+                // it has ended: its last output has the reason
                 Err(error) => {
                     self.stdin = None;
                     let wait = Instant::now() + self.run.limits.last;

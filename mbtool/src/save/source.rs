@@ -48,10 +48,10 @@ pub struct Lost {
 impl Lost {
     fn add(&mut self, start: u64, end: u64) {
         self.bytes += end - start;
-        let room = self.ranges.len() < RANGES;
+        let in_limit = self.ranges.len() < RANGES;
         match self.ranges.last_mut() {
             Some(last) if last.end == start => last.end = end,
-            _ if room => self.ranges.push(Span { start, end }),
+            _ if in_limit => self.ranges.push(Span { start, end }),
             _ => {}
         }
     }

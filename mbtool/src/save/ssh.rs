@@ -50,14 +50,14 @@ pub fn save(run: &SaveContext, job: &Job, ssh: &Ssh, record: &mut DumpInfo) -> R
         ssh.host,
         Size(job.size)
     ));
-    let room = scratch::available() / 100 * SHARE;
+    let available = scratch::available() / 100 * SHARE;
     let scratch =
-        ScratchDir::new(room).inspect_err(|error| run.console.say(format_args!("{error:#}")));
+        ScratchDir::new(available).inspect_err(|error| run.console.say(format_args!("{error:#}")));
     let scratch = scratch.ok();
     if let Some(scratch) = &scratch {
         log(run, job, &remote, &scratch.path, record);
     }
-    let done = dump(run, job, &remote, scratch.as_ref(), room, record);
+    let done = dump(run, job, &remote, scratch.as_ref(), available, record);
     if let Err(error) = &done {
         record.problems.push(format!("{error:#}"));
     }
@@ -95,7 +95,7 @@ fn dump(
     job: &Job,
     remote: &Remote,
     scratch: Option<&ScratchDir>,
-    room: u64,
+    available: u64,
     record: &mut DumpInfo,
 ) -> Result<()> {
     type Form<'a> = Box<dyn Fn(&mut DumpInfo) -> Result<Vmcore> + 'a>;
@@ -103,7 +103,7 @@ fn dump(
     if let Collector::Command(words) = &job.save.collector {
         let flat = collector::is_makedumpfile(words);
         match scratch {
-            Some(scratch) if !flat || job.size / FILTERED <= room => {
+            Some(scratch) if !flat || job.size / FILTERED <= available => {
                 forms.push(Box::new(|_| {
                     collected(run, job, words, remote, &scratch.path)
                 }));

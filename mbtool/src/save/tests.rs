@@ -3,6 +3,7 @@ use super::finish::testing::Broken;
 use super::*;
 use crate::config::Collector;
 use std::sync::mpsc;
+use std::time::Duration;
 
 fn settings(target: &Path) -> Save {
     Save {

@@ -1,4 +1,4 @@
-//! The dump in a directory: what the collector makes of it, or a copy as far as there is room.
+//! The dump in a directory: what the collector makes of it, or a copy as far as the space suffices.
 
 use super::checksum;
 use super::collector;

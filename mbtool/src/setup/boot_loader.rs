@@ -1,7 +1,7 @@
 //! Detects the boot loader of this machine from its files.
 //!
 //! Nothing is executed or written. The name that a boot loader stores in an EFI
-//! variable has priority: files of other boot loaders may be left over.
+//! variable has priority: files of former boot loaders may exist.
 
 mod detect;
 mod steps;

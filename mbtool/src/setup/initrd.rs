@@ -48,14 +48,14 @@ pub struct InitrdRequest<'a> {
 /// # Errors
 ///
 /// When the image is missing and cannot be built, or mkinitramfs fails.
-pub fn ensure_made(wanted: &InitrdRequest, talk: &mut dyn Write) -> anyhow::Result<bool> {
+pub fn ensure_made(wanted: &InitrdRequest, messages: &mut dyn Write) -> anyhow::Result<bool> {
     let maker = Maker {
         root: Path::new("/"),
         confdir: Path::new(CONFDIR),
         modules: Path::new("/lib/modules"),
         path: search_path(),
     };
-    maker.run(wanted, talk)
+    maker.run(wanted, messages)
 }
 
 /// Returns $PATH and Debian's directories for root.
@@ -79,7 +79,7 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn run(&self, wanted: &InitrdRequest, talk: &mut dyn Write) -> anyhow::Result<bool> {
+    fn run(&self, wanted: &InitrdRequest, messages: &mut dyn Write) -> anyhow::Result<bool> {
         let image = wanted.image;
         let noted = beside(image, MADE_OF);
         let there = image.is_file();
@@ -96,7 +96,7 @@ impl Maker<'_> {
             );
             return Ok(false);
         }
-        let parts = self.parts(wanted, talk)?;
+        let parts = self.parts(wanted, messages)?;
         let made_of = self.made_of(wanted, &parts)?;
         let age = match fs::read_to_string(&noted) {
             Ok(note) if there => made_of.age(&note),
@@ -105,10 +105,10 @@ impl Maker<'_> {
         if age == Age::Fresh {
             return Ok(false);
         }
-        match self.make(wanted, &parts, talk) {
+        match self.make(wanted, &parts, messages) {
             Err(error) if age == Age::Hardware => {
                 writeln!(
-                    talk,
+                    messages,
                     "mbtool: warning: {} was built for other hardware, and cannot be rebuilt: {error:#}",
                     image.display()
                 )?;
@@ -118,7 +118,7 @@ impl Maker<'_> {
         }
         fs::write(&noted, made_of.note())
             .with_context(|| format!("cannot write {}", noted.display()))?;
-        self.forget_others(wanted, talk)?;
+        self.forget_others(wanted, messages)?;
         Ok(true)
     }
 
@@ -138,7 +138,7 @@ impl Maker<'_> {
         &self,
         wanted: &InitrdRequest,
         parts: &InitrdParts,
-        talk: &mut dyn Write,
+        messages: &mut dyn Write,
     ) -> anyhow::Result<()> {
         let image = wanted.image;
         let modules = self.modules.join(wanted.release);
@@ -157,7 +157,7 @@ impl Maker<'_> {
         // "dep" does not cover all kinds of root file systems
         for modules in ["dep", "most"] {
             writeln!(
-                talk,
+                messages,
                 "mbtool: making {} for {} ({MAKER}, MODULES={modules})",
                 image.display(),
                 wanted.release
@@ -180,14 +180,14 @@ impl Maker<'_> {
                 .map(|text| String::from_utf8_lossy(text).into_owned())
                 .collect();
             for line in said.lines() {
-                writeln!(talk, "{MAKER}: {line}")?;
+                writeln!(messages, "{MAKER}: {line}")?;
             }
             if done.status.success() {
                 let bytes = put(&part, image).inspect_err(|_| {
                     let _ = fs::remove_file(&part);
                 })?;
                 writeln!(
-                    talk,
+                    messages,
                     "mbtool: built {}: {bytes} bytes in {:.1} s",
                     image.display(),
                     started.elapsed().as_secs_f64()
@@ -228,7 +228,11 @@ impl Maker<'_> {
     }
 
     /// Removes images of kernels that no longer exist.
-    fn forget_others(&self, wanted: &InitrdRequest, talk: &mut dyn Write) -> anyhow::Result<()> {
+    fn forget_others(
+        &self,
+        wanted: &InitrdRequest,
+        messages: &mut dyn Write,
+    ) -> anyhow::Result<()> {
         let name = wanted.image.file_name().and_then(|name| name.to_str());
         let (Some(name), Some(dir)) = (name, wanted.image.parent()) else {
             return Ok(());
@@ -250,7 +254,7 @@ impl Maker<'_> {
                 fs::remove_file(entry.path())?;
                 fs::remove_file(noted)?;
                 writeln!(
-                    talk,
+                    messages,
                     "mbtool: removed {}: kernel {release} no longer exists",
                     entry.path().display()
                 )?;

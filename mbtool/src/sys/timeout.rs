@@ -10,7 +10,7 @@ const BEAT: Duration = Duration::from_millis(500);
 const STACK: usize = 64 << 10;
 
 /// Runs `job` in a separate thread, and abandons it after the timeout: a
-/// process that waits for a dead disk cannot be interrupted.
+/// process that waits for a failed disk cannot be interrupted.
 pub(crate) fn within<T: Send + 'static>(
     limit: Duration,
     job: impl FnOnce() -> T + Send + 'static,

@@ -105,7 +105,7 @@ fn xen() {
             path: "/sys/devices/system/xen_memory/xen_memory0/target_kb".into(),
             source: denied()
         }],
-        NoRoom: [XenError::NoRoom {
+        HeapTooSmall: [XenError::HeapTooSmall {
             needed: 90 * MIB,
             free: 10 * MIB,
             available: 300 * MIB,
@@ -274,7 +274,7 @@ fn host() {
     messages!(SpcrError, no fix {
         Short: [SpcrError::Short { found: 4 }],
         Signature: [SpcrError::Signature(*b"DBG2")],
-        Length: [SpcrError::Length { said: 90, found: 80 }],
+        Length: [SpcrError::Length { length: 90, found: 80 }],
         Checksum: [SpcrError::Checksum(7)],
     });
 }

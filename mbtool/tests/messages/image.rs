@@ -35,7 +35,7 @@ fn reasons() {
         HeaderLength: [ImageErrorReason::HeaderLength {
             offset: 0x100,
             length: 0x17,
-            room: 0x300,
+            available: 0x300,
             limit: "the end of the file"
         }],
         TagSize: [ImageErrorReason::TagSize {

@@ -70,7 +70,7 @@ fn a_statement_is_the_message_without_its_remedy() {
     let error = xen_shim::hypercall::HypercallError::NoDevice;
     assert_eq!(
         error.statement(),
-        "no way to Xen: neither /dev/xen/privcmd nor /proc/xen/privcmd exists"
+        "no access to Xen: neither /dev/xen/privcmd nor /proc/xen/privcmd exists"
     );
     let without = xen_shim::hypercall::LoadProblem::Busy;
     assert_eq!(without.statement(), without.to_string());

@@ -12,9 +12,9 @@ use mbtool::plan::crash::Reserve;
 use mbtool::plan::crash::elfcorehdr::TooMany;
 use mbtool::plan::crash::region::RegionError;
 use mbtool::plan::crash::xen::Dom0RangeError;
-use mbtool::plan::place::allocator::{FixedError, NoRoom};
+use mbtool::plan::place::allocator::{FixedError, NoFreeRange};
 use mbtool::plan::place::resolve::ResolveError;
-use mbtool::plan::{NoSafeRoom, PlanError, RamLogPlaceError};
+use mbtool::plan::{NoSafeRange, PlanError, RamLogPlaceError};
 use xen_shim::contract::ContractError;
 use xen_shim::low_memory::NoLowMemory;
 
@@ -44,8 +44,8 @@ fn plan() {
         XenByPvh: [PlanError::XenByPvh],
         XenByMultiboot1: [PlanError::XenByMultiboot1],
         CrashXenRealMode: [PlanError::CrashXenRealMode],
-        NoRoom: [
-            PlanError::NoRoom(NoRoom {
+        NoFreeRange: [
+            PlanError::NoFreeRange(NoFreeRange {
                 name: "module 1: initrd.img".into(),
                 len: 0x800_0000,
                 align: 0x1000,
@@ -53,7 +53,7 @@ fn plan() {
                 ram: ram.clone(),
                 largest: Some(range(0x400_0000, 0x410_0000)),
             }),
-            PlanError::NoRoom(NoRoom {
+            PlanError::NoFreeRange(NoFreeRange {
                 name: "mbi".into(),
                 len: 0x1000,
                 align: 0x1000,
@@ -62,9 +62,9 @@ fn plan() {
                 largest: None,
             }),
         ],
-        NoSafeRoom: [PlanError::NoSafeRoom(NoSafeRoom {
+        NoSafeRange: [PlanError::NoSafeRange(NoSafeRange {
             need: 0x800_0000,
-            room: 0x100_0000,
+            available: 0x100_0000,
             taken: 8,
             runs: ram.clone(),
         })],
@@ -109,7 +109,7 @@ fn plan() {
             small(Some(reserve(true)))
         ],
         CoreHeader: [PlanError::CoreHeader(TooMany { count: 70_000 })],
-        Dom0Window: [PlanError::Dom0Window(Dom0RangeError::TooLarge {
+        Dom0Range: [PlanError::Dom0Range(Dom0RangeError::TooLarge {
             end: FOUR_GIB
         })],
         RamLog: [PlanError::RamLog {
@@ -338,11 +338,11 @@ fn place() {
     messages!(Dom0RangeError {
         TooLarge: [Dom0RangeError::TooLarge { end: FOUR_GIB }],
         NotRam: [Dom0RangeError::NotRam {
-            window: at,
+            range: at,
             hole: range(0x18_0000, 0x19_0000)
         }],
         Scattered: [Dom0RangeError::Scattered {
-            window: at,
+            range: at,
             runs: 70
         }],
     });

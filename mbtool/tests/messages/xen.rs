@@ -35,7 +35,7 @@ fn hypercall() {
         }],
         Nonsense: [HypercallError::Nonsense {
             call: "KEXEC_CMD_kexec",
-            answer: "success, but Xen is still here".into()
+            answer: "success, but Xen is still running".into()
         }],
     });
     messages!(Meaning {

@@ -56,7 +56,7 @@ pub struct ToXenCase {
     pub host_args: &'static str,
     /// QEMU's CPU model.
     pub model: Option<&'static str>,
-    /// How the CPUs are arranged (see [`Machine::topology`]).
+    /// CPU topology (see [`Machine::topology`]).
     pub topology: Option<&'static str>,
     /// Devices added to the machine.
     pub devices: &'static [&'static str],

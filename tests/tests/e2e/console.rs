@@ -1,5 +1,5 @@
 //! The handoff's consoles, entered by the launcher like by Linux's kexec: all types at once with
-//! identical text; memory-mapped UARTs with different strides and widths; dead UARTs.
+//! identical text; memory-mapped UARTs with different strides and widths; UARTs that do not respond.
 //!
 //! QEMU has no 8250 in memory space on x86. The test emulates one with RAM: a page whose line
 //! status register has the value "ready". QEMU's gdbstub stops the machine after every store to its

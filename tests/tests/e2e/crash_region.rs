@@ -129,7 +129,8 @@ fn crash_region_too_small() -> Result<()> {
         "the crash region 0x",
         "(48 MiB) is too small: loading takes ",
         "; reserve more with crashkernel=",
-        "M on the running kernel's command line, which leaves memory to run",
+        "M on the running kernel's command line, which includes memory for the crash kernel to run \
+         in",
     ];
     let advised = refused(&outcome, "linux", &parts)?;
     refused(

@@ -45,7 +45,7 @@ struct Case {
     memory_mib: u32,
     /// dom0's kernel.
     dom0: &'static Asset,
-    /// What is loaded as Linux.
+    /// The Linux image.
     linux: &'static Asset,
     /// Commands before the jump; they load.
     script: String,

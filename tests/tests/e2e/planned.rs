@@ -13,7 +13,7 @@ use images::report::{MULTIBOOT2_MAGIC, PayloadReport, TagBody as Got};
 use images::{launch, payloads::REPORTING};
 use mbtool::host::{FoundRsdp, Host, LowMemory, MapEntry, MemoryKind, RawRange};
 use mbtool::image::Image;
-use mbtool::plan::sent::SentTagBody as Want;
+use mbtool::plan::decoded::DecodedTagBody as Want;
 use mbtool::plan::{Bytes, Module, Plan, Request, plan};
 use sha2::{Digest, Sha256};
 use tests::{DEBUG_EXIT, Firmware, Machine};

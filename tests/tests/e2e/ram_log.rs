@@ -21,9 +21,9 @@ const DEADLINE: Duration = Duration::from_secs(180);
 /// Runs at both boots of the machine; the log shows which one it is.
 const SCRIPT: &str = r"
 attempt log mbtool decode --ram-log auto
-if mbtool decode --ram-log auto >/tmp/log 2>/tmp/talk; then
+if mbtool decode --ram-log auto >/tmp/log 2>/tmp/stderr; then
 	show log /tmp/log
-	show talk /tmp/talk
+	show stderr /tmp/stderr
 	attempt json mbtool decode --json --ram-log 0x10000000
 	attempt elsewhere mbtool decode --ram-log 0x100000
 	exit 0
@@ -125,10 +125,10 @@ fn survives_a_reset(firmware: Firmware, name: &str) -> Result<()> {
             .any(|line| line.contains("invalid opcode")),
         "{log}"
     );
-    let talk = attempt::file(&outcome, "talk")?;
+    let stderr = attempt::file(&outcome, "stderr")?;
     assert!(
-        talk.contains("RAM log at 0x10000000: 1 handoff(s)"),
-        "{talk}"
+        stderr.contains("RAM log at 0x10000000: 1 handoff(s)"),
+        "{stderr}"
     );
     let json = &named("json")?.stdout;
     let json: serde_json::Value = serde_json::from_str(json)?;

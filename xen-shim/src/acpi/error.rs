@@ -7,7 +7,7 @@ use super::table::{MAX_BYTES, MAX_TABLES};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AcpiError {
     /// No tables.
-    #[error("there are no ACPI tables")]
+    #[error("no ACPI tables found")]
     None,
     /// An invalid table.
     #[error("ACPI table {name}: {found}")]
@@ -19,7 +19,8 @@ pub enum AcpiError {
     },
     /// Too many tables.
     #[error(
-        "{count} ACPI tables with {bytes} bytes: at most {MAX_TABLES} with {MAX_BYTES} bytes are taken"
+        "{count} ACPI tables with {bytes} bytes: the limit is {MAX_TABLES} tables with {MAX_BYTES} \
+         bytes"
     )]
     TooMuch {
         /// Tables.
@@ -28,7 +29,7 @@ pub enum AcpiError {
         bytes: usize,
     },
     /// No MADT, which lists the processors.
-    #[error("there is no ACPI table APIC (MADT), which names the processors")]
+    #[error("no ACPI table APIC (MADT), which lists the processors")]
     NoMadt,
     /// The processor is not in it.
     #[error("ACPI table {name} has no enabled processor with APIC id {apic_id}")]

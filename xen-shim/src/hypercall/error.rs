@@ -8,7 +8,7 @@ use crate::fix::{Fix, Remedy, tail};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HypercallError {
     /// No device for hypercalls.
-    #[error("no way to Xen: neither /dev/xen/privcmd nor /proc/xen/privcmd exists{}", tail(self.fix()))]
+    #[error("no access to Xen: neither /dev/xen/privcmd nor /proc/xen/privcmd exists{}", tail(self.fix()))]
     NoDevice,
     /// The device is there but does not open.
     #[error("{path}: {errno}{}", tail(self.fix()))]
@@ -19,7 +19,7 @@ pub enum HypercallError {
         errno: Errno,
     },
     /// No memory for a hypercall buffer.
-    #[error("no {len} bytes of locked memory for a hypercall ({errno}){}", tail(self.fix()))]
+    #[error("cannot lock {len} bytes of memory for a hypercall ({errno}){}", tail(self.fix()))]
     Memory {
         /// Bytes asked for.
         len: usize,
@@ -27,7 +27,7 @@ pub enum HypercallError {
         errno: Errno,
     },
     /// Frames of the machine could not be mapped.
-    #[error("Xen does not let dom0 map machine frame {mfn:#x} (domain {domain:#x}): {errno}")]
+    #[error("Xen does not allow dom0 to map machine frame {mfn:#x} (domain {domain:#x}): {errno}")]
     Map {
         /// Owner of the frame.
         domain: u16,

@@ -88,7 +88,7 @@ pub enum Meaning {
     #[error("Xen has no free memory")]
     NoMemory,
     /// None of the above.
-    #[error("this call is not known to fail like that{}", tail(self.fix()))]
+    #[error("no known cause of this error for this call{}", tail(self.fix()))]
     Unknown,
 }
 

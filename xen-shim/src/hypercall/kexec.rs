@@ -166,7 +166,7 @@ impl<'a> Kexec<'a> {
         match self.call(kexec_cmd::EXEC, &buffer) {
             Ok(_) => HypercallError::Nonsense {
                 call: "KEXEC_CMD_kexec",
-                answer: "success, but Xen is still here".to_owned(),
+                answer: "success, but Xen is still running".to_owned(),
             },
             Err(errno) => explain(FailedCall::Exec(kind), errno),
         }

@@ -56,7 +56,7 @@ impl<'a> M2pTable<'a> {
             pad2: 0,
         };
         let request = request(transport, &answer)?;
-        // SAFETY: the structure says how many words fit in the list.
+        // SAFETY: the structure has the capacity of the list.
         unsafe { memory_op(transport, memory_cmd::MACHPHYS_MFN_LIST, Some(&request)) }
             .map_err(|errno| explain(FailedCall::M2pList, errno))?;
         answer = request.get();

@@ -10,7 +10,7 @@ use handoff::addr::{PAGE_SIZE, PhysRange};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadProblem {
     /// More than [`MAX_SEGMENTS`].
-    #[error("it has {} segments, and Xen takes at most {MAX_SEGMENTS}{}", .0, tail(self.fix()))]
+    #[error("it has {} segments, and Xen accepts at most {MAX_SEGMENTS}{}", .0, tail(self.fix()))]
     TooManySegments(usize),
     /// A destination does not begin and end at page boundaries.
     #[error(
@@ -36,7 +36,7 @@ pub enum LoadProblem {
     #[error("segment {} at {:#x} has neither data nor a size{}", .0, .1.start, tail(self.fix()))]
     Empty(usize, PhysRange),
     /// An unknown image type.
-    #[error("Xen knows no kind {0} of image")]
+    #[error("unknown image type {0}")]
     Kind(u8),
     /// An architecture that Xen does not know.
     #[error("Xen enters images in 32-bit mode (EM_386, 3) and long mode (EM_X86_64, 62), not {0}")]
@@ -75,8 +75,8 @@ pub enum LoadProblem {
     CrashAreaFull(PhysRange),
     /// Xen has no memory for the image.
     #[error(
-        "Xen has not enough free memory, which it needs for all data and for one more page per \
-         2 MiB{}",
+        "Xen has too little free memory: it needs as much as the image's data, and one page more \
+         per 2 MiB{}",
         tail(self.fix())
     )]
     NoMemory,
@@ -89,19 +89,19 @@ pub enum LoadProblem {
     Fault,
     /// Not a paravirtualized control domain, or a Xen without kexec.
     #[error(
-        "the kexec hypercall is there for a paravirtualized (PV) dom0 only: a PVH dom0 cannot use \
-         it, nor can a Xen that was built without kexec{}",
+        "Xen offers the kexec hypercall to a paravirtualized (PV) dom0 only, not to a PVH dom0, \
+         and not if it was built without kexec{}",
         tail(self.fix())
     )]
     NoKexec,
     /// Not the control domain.
-    #[error("Xen lets the control domain alone do this (and XSM may forbid it){}", tail(self.fix()))]
+    #[error("Xen allows this to the control domain only (and XSM may forbid it){}", tail(self.fix()))]
     NotAllowed,
     /// An image is being started.
-    #[error("an image is being started, or Xen crashes, right now")]
+    #[error("an image is being started, or Xen is crashing")]
     Busy,
     /// No known rule.
-    #[error("no rule of Xen's that is known explains it{}", tail(self.fix()))]
+    #[error("the request breaks no known rule of Xen{}", tail(self.fix()))]
     Unknown,
 }
 
@@ -111,7 +111,7 @@ impl Fix for LoadProblem {
             Self::TooManySegments(_) => "merge some",
             Self::Empty(..) => "leave it out",
             Self::NoCrashArea => {
-                "`mbtool crash size` prints the crashkernel= for Xen's command line"
+                "`mbtool crash size` prints the crashkernel= parameter for Xen's command line"
             }
             Self::CrashAreaFull(_) => "`mbtool crash size` prints a sufficient crashkernel=",
             Self::NoMemory => {

@@ -112,7 +112,7 @@ impl FakeXen {
         self.state.borrow().watchdogs
     }
 
-    /// Returns why the host would have panicked by now, if so: an image was
+    /// Returns why a real host would have panicked, if so: an image was
     /// freed with a list that Xen, or another image, had overwritten.
     #[must_use]
     pub fn panicked(&self) -> Option<String> {

@@ -108,7 +108,7 @@ pub unsafe fn report(record: &Record<'_>, area: *mut Area, lost: bool) {
                 .str(" resumed\n");
         }
         if record.vector == MACHINE_CHECK && cpu::has_machine_check_banks() {
-            // SAFETY: CPL 0, and the CPU says that it has the registers.
+            // SAFETY: CPL 0, and CPUID reports the registers.
             machine_check::write(out, |msr| unsafe { cpu::rdmsr(msr) });
         }
     });

@@ -58,7 +58,7 @@ pub unsafe fn run(area: *mut Area, header: *const BlobHeader) {
     scratch.trap32_top = (&raw const scratch.stack_trap32 as u64 + abi::STACK_SIZE as u64) as u32;
 
     scratch.phase = abi::PHASE_CONSOLE;
-    // SAFETY: our tables are loaded where `mapped` says so, CPL 0.
+    // SAFETY: the handoff's tables are loaded if `mapped` is set, CPL 0.
     unsafe { console::start(params, scratch, mapped) };
     let mut out = console(params, &mut scratch.console_dead);
     // SAFETY: CPL 0; every CPU with long mode has a local APIC base register.

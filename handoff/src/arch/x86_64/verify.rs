@@ -17,7 +17,7 @@ pub struct Engine<'a> {
     kind: u32,
     /// Use special instructions of the CPU; true only if it has them.
     special: bool,
-    /// Initialised.
+    /// Initialized.
     tables: &'a CrcTables,
 }
 
@@ -68,7 +68,7 @@ impl<'a> Engine<'a> {
     #[must_use]
     pub fn crc32(&self, bytes: &[u8]) -> u32 {
         !if self.special {
-            // SAFETY: `special` says that the CPU has PCLMULQDQ.
+            // SAFETY: `special` is set only if the CPU has PCLMULQDQ.
             unsafe { clmul::update(self.tables, !0, bytes) }
         } else {
             crc::update(self.tables, !0, bytes)
@@ -86,7 +86,7 @@ impl<'a> Engine<'a> {
             return digest;
         }
         let compress = if self.special {
-            // SAFETY: `special` says that the CPU has SHA, SSSE3 and SSE4.1.
+            // SAFETY: `special` is set only if the CPU has SHA, SSSE3 and SSE4.1.
             |state: &mut _, blocks: &_| unsafe { sha_ni::compress(state, blocks) }
         } else {
             sha256::compress

@@ -115,7 +115,7 @@ pub fn free_memory(
         return Ok(None);
     };
     let target = root.join(TARGET);
-    let refused = |available, why| XenError::NoRoom {
+    let refused = |available, why| XenError::HeapTooSmall {
         needed,
         free,
         available,
@@ -247,7 +247,7 @@ mod tests {
         let err = free_memory(root.path(), 90 * MIB, &|| Ok(0), &|_| unreachable!()).unwrap_err();
         let (memory, gone) = (300 * MIB, 0);
         assert!(
-            matches!(err, XenError::NoRoom { why: NoBalloon::Memory, available, free, .. }
+            matches!(err, XenError::HeapTooSmall { why: NoBalloon::Memory, available, free, .. }
                 if (available, free) == (memory, gone)),
             "{err}"
         );
@@ -256,7 +256,7 @@ mod tests {
         let err = free_memory(root.path(), MIB, &|| Ok(0), &|_| unreachable!()).unwrap_err();
         let why = NoBalloon::Driver;
         assert!(
-            matches!(err, XenError::NoRoom { why: found, .. } if found == why),
+            matches!(err, XenError::HeapTooSmall { why: found, .. } if found == why),
             "{err}"
         );
     }

@@ -31,8 +31,8 @@ pub enum XenError {
     Hypercall(#[from] HypercallError),
     /// mbtool's own record is unusable.
     #[error(
-        "{}: {source}: without this record it is unknown what is loaded in Xen, because Xen's own \
-         status does not tell",
+        "{}: {source}: without this record mbtool cannot tell which image is loaded in Xen, \
+         because Xen's status has counters only",
         path.display()
     )]
     Record {
@@ -55,7 +55,7 @@ pub enum XenError {
          {} available, of which it keeps {} for itself and for a copy of the image){}",
         Size(*needed), Size(*free), Size(*available), Size(*keep), tail(self.fix())
     )]
-    NoRoom {
+    HeapTooSmall {
         /// Needed heap in bytes.
         needed: u64,
         /// Free heap in bytes.
@@ -69,7 +69,7 @@ pub enum XenError {
     },
     /// Xen's heap has become too small since it was checked.
     #[error(
-        "Xen needs {} of free memory for this image until the jump and has {} by now{}",
+        "Xen needs {} of free memory for this image until the jump and has only {}{}",
         Size(*needed), Size(*free), tail(self.fix())
     )]
     Heap {
@@ -83,7 +83,7 @@ pub enum XenError {
     Segments(#[from] SegmentListError),
     /// Destinations that Xen's allocator may own.
     #[error(
-        "{} belong to no domain any more: a page that Xen's allocator hands out while it loads an \
+        "{} no longer belong to a domain: a page that Xen's allocator hands out while it loads an \
          image there would be lost, and the host could panic later{}",
         ranges(list), tail(self.fix())
     )]
@@ -102,7 +102,10 @@ pub enum XenError {
         why: String,
     },
     /// A failed load of a crash image that removed the previous one.
-    #[error("the crash image that was loaded before is gone, because Xen frees it first: {cause}")]
+    #[error(
+        "the previous crash image is gone, because Xen frees it before it loads another: \
+             {cause}"
+    )]
     CrashImageLost {
         /// Reason of the failure.
         cause: HypercallError,
@@ -130,7 +133,7 @@ pub enum XenError {
     },
     /// An image of another program.
     #[error(
-        "Xen's status says that an image was loaded or unloaded that is not mbtool's. {}{}",
+        "According to Xen's status, another program has loaded or unloaded an image. {}{}",
         FOREIGN, tail(self.fix())
     )]
     Foreign,
@@ -138,7 +141,7 @@ pub enum XenError {
     #[error(
         "mbtool has loaded no image into this Xen{}{}{}",
         if *others {
-            " (another program seems to have loaded one: the program that did starts it, `kexec -e` \
+            " (another program seems to have loaded one: start it with that program, `kexec -e` \
              for kexec-tools)"
         } else { "" },
         if *crash { "; the crash image that is loaded runs when Xen or dom0 crashes" } else { "" },
@@ -152,8 +155,8 @@ pub enum XenError {
     },
     /// `exec` after a load or unload by another program.
     #[error(
-        "since mbtool loaded {image}, another program has loaded or unloaded an image (Xen's status \
-         has changed), so it is not known what would run{}",
+        "since mbtool loaded {image}, another program has loaded or unloaded an image (Xen's \
+         status has changed), so the image that would run is unknown{}",
         tail(self.fix())
     )]
     Replaced {
@@ -165,8 +168,8 @@ pub enum XenError {
     NoCrashArea,
     /// Too few pages for Xen in the crash area.
     #[error(
-        "the crash area {area} has {free} free pages beside the image, and Xen needs {needed} of \
-         them for control pages and page tables{}",
+        "the crash area {area} has {free} free pages besides the image, and Xen needs {needed} for \
+         control pages and page tables{}",
         tail(self.fix())
     )]
     CrashAreaFull {
@@ -194,7 +197,7 @@ impl Fix for XenError {
             },
             Self::NotRoot => "run mbtool as root in dom0",
             Self::Hypercall(error) | Self::CrashImageLost { cause: error } => return error.fix(),
-            Self::NoRoom { .. } => {
+            Self::HeapTooSmall { .. } => {
                 "boot Xen with dom0_mem=SIZE on its command line so that more is left free, shut \
                  down a guest, or use a smaller initrd"
             }
@@ -203,10 +206,11 @@ impl Fix for XenError {
                  Xen's command line), or use a smaller initrd"
             }
             Self::Segments(_) => REPORT,
-            Self::Unsafe { .. } => "run mbtool again, which plans anew",
+            Self::Unsafe { .. } => "run mbtool again, which makes a new plan",
             Self::Damaged { .. } => {
-                "shut guests down and restart the host by `reboot` when it suits, and keep guests \
-                 and dom0 from changing their memory (ballooning) while an image is loaded"
+                "shut guests down and restart the host by `reboot` at the next opportunity, and \
+                 keep guests and dom0 from changing their memory (ballooning) while an image is \
+                 loaded"
             }
             Self::NotToRun { .. } | Self::NotToFree { unload: false, .. } => {
                 "restart the host by `reboot`"
@@ -214,13 +218,13 @@ impl Fix for XenError {
             Self::NotToFree { unload: true, .. } => {
                 "restart the host by `reboot`, or take the risk with `mbtool unload --force`"
             }
-            Self::Foreign => "`mbtool unload --force` does it all the same",
+            Self::Foreign => "to unload it nevertheless, run `mbtool unload --force`",
             Self::NotLoaded { .. } => "run `mbtool load` first",
             Self::Replaced { .. } => "run `mbtool load` again",
             Self::NoCrashArea => {
-                "`mbtool crash size` says which crashkernel= belongs on Xen's command line"
+                "`mbtool crash size` prints the crashkernel= parameter for Xen's command line"
             }
-            Self::CrashAreaFull { .. } => "`mbtool crash size` says which crashkernel= would do",
+            Self::CrashAreaFull { .. } => "`mbtool crash size` prints a sufficient crashkernel=",
             Self::Record { .. } | Self::Balloon { .. } => return None,
         };
         Some(fix.into())
@@ -249,19 +253,17 @@ pub const FOREIGN: &str = "Unloading or replacing it can panic the host: an imag
 /// Why this domain cannot load through Xen.
 const fn not_dom0(hypervisor: Hypervisor) -> &'static str {
     match hypervisor {
-        Hypervisor::Bare => ": there is no Xen below this Linux",
+        Hypervisor::Bare => ": no Xen is running",
         Hypervisor::XenPvhDom0 => {
-            ": Xen has the kexec hypercall for a paravirtualized dom0 only and answers ENOSYS to a \
-             PVH dom0"
+            ": Xen offers the kexec hypercall to a paravirtualized dom0 only and returns ENOSYS to \
+             a PVH dom0"
         }
-        Hypervisor::XenHvmGuest => ": the kexec hypercall is the control domain's",
+        Hypervisor::XenHvmGuest => ": only the control domain has the kexec hypercall",
         Hypervisor::XenUnknown => "",
         Hypervisor::XenPvDom0
         | Hypervisor::XenPvGuest
         | Hypervisor::XenPvhGuest
-        | Hypervisor::XenGuest => {
-            ": the kexec hypercall, and the machine, are the control domain's"
-        }
+        | Hypervisor::XenGuest => ": only the control domain has the kexec hypercall",
     }
 }
 

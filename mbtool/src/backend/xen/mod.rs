@@ -207,8 +207,8 @@ impl Backend for Xen {
         let mut warnings = Vec::new();
         if !crash && slot.changed_by_others(status) {
             warnings.push(format!(
-                "Xen's status says that another program has loaded or unloaded an image, and this \
-                 load replaces it. {FOREIGN}"
+                "according to Xen's status, another program has loaded or unloaded an image, and \
+                 this load replaces it. {FOREIGN}"
             ));
         }
         Ok(warnings)

@@ -212,7 +212,7 @@ fn the_balloon_frees_memory_before_a_load_and_is_restored_by_unload() {
     let xen = dom0.xen();
     refused!(
         xen.free_memory(50 * MIB),
-        BackendError::Xen(XenError::NoRoom {
+        BackendError::Xen(XenError::HeapTooSmall {
             why: NoBalloon::Stalled,
             ..
         })

@@ -16,17 +16,17 @@ const BOOTED: &str = "/run/systemd/system";
 /// # Errors
 ///
 /// As [`install::install`].
-pub fn run(options: &InstallOptions, talk: &mut dyn Write) -> anyhow::Result<()> {
-    let done = install::install(options, talk)?;
+pub fn run(options: &InstallOptions, messages: &mut dyn Write) -> anyhow::Result<()> {
+    let done = install::install(options, messages)?;
     let running = options.root == Path::new("/") && Path::new(BOOTED).is_dir();
     if running && done.changed {
-        systemctl(&["daemon-reload"], talk)?;
+        systemctl(&["daemon-reload"], messages)?;
     }
     if !done.changed {
-        writeln!(talk, "mbtool: everything is installed already")?;
+        writeln!(messages, "mbtool: everything is installed already")?;
     }
     for line in left(&options.root, &done, running) {
-        writeln!(talk, "mbtool: {line}")?;
+        writeln!(messages, "mbtool: {line}")?;
     }
     Ok(())
 }
@@ -36,21 +36,21 @@ pub fn run(options: &InstallOptions, talk: &mut dyn Write) -> anyhow::Result<()>
 /// # Errors
 ///
 /// As [`install::uninstall`].
-pub fn take_back(root: &Path, talk: &mut dyn Write) -> anyhow::Result<()> {
+pub fn take_back(root: &Path, messages: &mut dyn Write) -> anyhow::Result<()> {
     let running = root == Path::new("/") && Path::new(BOOTED).is_dir();
     if running {
         // stopping the unit unloads the image
-        systemctl(&["stop", UNIT], talk)?;
+        systemctl(&["stop", UNIT], messages)?;
     }
-    install::uninstall(root, talk)?;
+    install::uninstall(root, messages)?;
     if running {
-        systemctl(&["daemon-reload"], talk)?;
+        systemctl(&["daemon-reload"], messages)?;
     }
     Ok(())
 }
 
 /// Runs systemctl; a failure is printed and ignored.
-fn systemctl(args: &[&str], talk: &mut dyn Write) -> std::io::Result<()> {
+fn systemctl(args: &[&str], messages: &mut dyn Write) -> std::io::Result<()> {
     let shown = format!("systemctl {}", args.join(" "));
     let done = Command::new("systemctl")
         .args(args)
@@ -62,9 +62,9 @@ fn systemctl(args: &[&str], talk: &mut dyn Write) -> std::io::Result<()> {
         Ok(done) => {
             let said = String::from_utf8_lossy(&done.stderr);
             let said = said.lines().next_back().unwrap_or("no reason given");
-            writeln!(talk, "mbtool: warning: `{shown}` failed: {said}")
+            writeln!(messages, "mbtool: warning: `{shown}` failed: {said}")
         }
-        Err(error) => writeln!(talk, "mbtool: warning: cannot run `{shown}`: {error}"),
+        Err(error) => writeln!(messages, "mbtool: warning: cannot run `{shown}`: {error}"),
     }
 }
 
@@ -110,8 +110,8 @@ fn left(root: &Path, done: &InstallOutcome, running: bool) -> Vec<String> {
     }
     if root == Path::new("/") && nothing_reserved() {
         lines.push(
-            "to do: nothing is reserved for a crash kernel: `mbtool crash load --dry-run` makes its initrd and says what to \
-             reserve"
+            "to do: nothing is reserved for a crash kernel: `mbtool crash load --dry-run` makes \
+             its initrd and prints what to reserve"
                 .to_owned(),
         );
     }

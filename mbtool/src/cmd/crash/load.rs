@@ -26,7 +26,7 @@ pub struct CrashLoadOptions {
 /// # Errors
 ///
 /// When the configuration or a file in it is invalid, or `load -p` fails.
-pub fn run(options: &CrashLoadOptions, talk: &mut dyn Write) -> anyhow::Result<()> {
+pub fn run(options: &CrashLoadOptions, messages: &mut dyn Write) -> anyhow::Result<()> {
     let config = Config::read(&options.config)?;
     let file = options.config.display();
     let load = config
@@ -41,17 +41,17 @@ pub fn run(options: &CrashLoadOptions, talk: &mut dyn Write) -> anyhow::Result<(
             is_file(&path.expand(&release)).with_context(|| format!("{file}, {key}"))?;
         }
     }
-    let initrd = initrd(&load, &release, options, &config.save, talk)
+    let initrd = initrd(&load, &release, options, &config.save, messages)
         .with_context(|| format!("{file}, load.initrd"))?;
     if initrd.is_none() {
         writeln!(
-            talk,
+            messages,
             "mbtool: warning: {file}: there is no load.initrd, so nothing saves the dump but what \
              the kernel has built in"
         )?;
     }
     if let Some(warning) = configured::warning(&load) {
-        writeln!(talk, "mbtool: warning: {warning}")?;
+        writeln!(messages, "mbtool: warning: {warning}")?;
     }
     let boot = configured::options(&load, &options.config, &release, initrd, options.parse)?;
     cmd::load::run(&boot, options.dry_run).with_context(|| format!("{file} cannot be loaded"))?;
@@ -70,7 +70,7 @@ fn initrd(
     release: &str,
     options: &CrashLoadOptions,
     save: &Save,
-    talk: &mut dyn Write,
+    messages: &mut dyn Write,
 ) -> anyhow::Result<Option<PathBuf>> {
     let Some(path) = &load.initrd else {
         return Ok(None);
@@ -82,7 +82,7 @@ fn initrd(
         config: &options.config,
         save,
     };
-    initrd::ensure_made(&wanted, talk)?;
+    initrd::ensure_made(&wanted, messages)?;
     is_file(&path)?;
     Ok(Some(path))
 }

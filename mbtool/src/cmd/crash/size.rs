@@ -97,7 +97,7 @@ pub struct Loader {
 ///
 /// # Errors
 ///
-/// When options or files are invalid, or the image can be loaded nowhere.
+/// When options or files are invalid, or no address is possible for the image.
 pub fn run(options: &CrashSizeOptions, out: &mut dyn Write) -> anyhow::Result<()> {
     let root = Path::new("/");
     let (host, warnings) = match &options.memory_map {

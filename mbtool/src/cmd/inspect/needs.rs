@@ -43,7 +43,7 @@ pub(super) fn information_list(tags: impl Iterator<Item = u32>) -> String {
 
 /// Returns all requirements of `image`.
 pub(super) fn sentences(image: &Image) -> Vec<String> {
-    let wants = &image.requirements;
+    let requirements = &image.requirements;
     let mut needs = vec![memory(image)];
     if let Protocol::Linux(_) = image.protocol {
         needs.push(format!(
@@ -83,7 +83,7 @@ pub(super) fn sentences(image: &Image) -> Vec<String> {
     let requested = |required: bool| {
         let of_kind = move |request: &&InfoRequest| request.required == required;
         information_list(
-            wants
+            requirements
                 .info_requests
                 .iter()
                 .filter(of_kind)
@@ -98,10 +98,10 @@ pub(super) fn sentences(image: &Image) -> Vec<String> {
             needs.push(format!("boot information, {how}: {list}"));
         }
     }
-    if wants.module_align {
+    if requirements.module_align {
         needs.push("modules at page boundaries".into());
     }
-    if let Some(ConsoleRequest { flags, required }) = wants.console {
+    if let Some(ConsoleRequest { flags, required }) = requirements.console {
         let must = if required && flags & 1 != 0 {
             "required"
         } else {
@@ -119,7 +119,7 @@ pub(super) fn sentences(image: &Image) -> Vec<String> {
         height,
         depth,
         required,
-    }) = wants.framebuffer
+    }) = requirements.framebuffer
     {
         let must = if required { "required" } else { "if available" };
         let mode = if (width, height, depth) == (0, 0, 0) {
@@ -129,7 +129,10 @@ pub(super) fn sentences(image: &Image) -> Vec<String> {
         };
         needs.push(format!("a framebuffer, {must}: {mode}"));
     }
-    if wants.efi_boot_services || wants.efi32_entry.is_some() || wants.efi64_entry.is_some() {
+    if requirements.efi_boot_services
+        || requirements.efi32_entry.is_some()
+        || requirements.efi64_entry.is_some()
+    {
         needs.push(
             "no EFI services: its EFI entry needs boot services, which ended when the running \
              kernel started, and is not used"

@@ -1,4 +1,5 @@
 use super::*;
+use crate::image::sniff::FileKind;
 use crate::image::synth::bzimage;
 use crate::image::synth::{
     ElfBuilder, HeaderBuilder, SynthSegment, flat, mb1_flat, pie, program, pvh_kernel,

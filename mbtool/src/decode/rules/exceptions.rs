@@ -1,6 +1,6 @@
 //! Rules that depend on the instruction, the error code and the registers.
 
-use super::{Answer, Facts, answer};
+use super::{Answer, RuleInput, answer};
 use crate::decode::bits;
 use crate::decode::disasm::{self, VectorExtension};
 use handoff::dump::Mode;
@@ -8,8 +8,8 @@ use iced_x86::Mnemonic;
 use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 use x86_64::structures::idt::PageFaultErrorCode;
 
-pub(crate) fn ud2(facts: &Facts<'_>) -> Answer {
-    if !facts.stops_itself() {
+pub(crate) fn ud2(input: &RuleInput<'_>) -> Answer {
+    if !input.stops_itself() {
         return None;
     }
     answer(
@@ -18,9 +18,9 @@ pub(crate) fn ud2(facts: &Facts<'_>) -> Answer {
     )
 }
 
-pub(crate) fn sse_off(facts: &Facts<'_>) -> Answer {
-    let instruction = facts.instruction?;
-    let dump = facts.dump();
+pub(crate) fn sse_off(input: &RuleInput<'_>) -> Answer {
+    let instruction = input.instruction?;
+    let dump = input.dump();
     let vector = disasm::vector(&instruction)?;
     let cr0 = Cr0Flags::from_bits_retain(dump.cr[0]?);
     let cr4 = Cr4Flags::from_bits_retain(dump.cr[3]?);
@@ -40,13 +40,13 @@ pub(crate) fn sse_off(facts: &Facts<'_>) -> Answer {
     )
 }
 
-pub(crate) fn undefined(facts: &Facts<'_>) -> Answer {
-    let shown = facts
+pub(crate) fn undefined(input: &RuleInput<'_>) -> Answer {
+    let shown = input
         .dump()
         .code
         .as_ref()
         .is_some_and(|code| !code.is_empty());
-    let bytes = match &facts.instruction {
+    let bytes = match &input.instruction {
         Some(_) => "the bytes at rip are an instruction that this CPU or mode does not have",
         None if !shown => {
             "the CPU met ud2, an instruction that it does not have, or data; the dump does not show \
@@ -60,8 +60,8 @@ pub(crate) fn undefined(facts: &Facts<'_>) -> Answer {
     )
 }
 
-pub(crate) fn gp_selector(facts: &Facts<'_>) -> Answer {
-    let code = facts.dump().error?? & 0xffff_ffff;
+pub(crate) fn gp_selector(input: &RuleInput<'_>) -> Answer {
+    let code = input.dump().error?? & 0xffff_ffff;
     if code == 0 {
         return None;
     }
@@ -72,11 +72,11 @@ pub(crate) fn gp_selector(facts: &Facts<'_>) -> Answer {
     )
 }
 
-pub(crate) fn gp_canonical(facts: &Facts<'_>) -> Answer {
+pub(crate) fn gp_canonical(input: &RuleInput<'_>) -> Answer {
     let bad = |addr: u64| {
-        facts.dump().mode == Some(Mode::Long) && !(-1..=0).contains(&(addr as i64 >> 47))
+        input.dump().mode == Some(Mode::Long) && !(-1..=0).contains(&(addr as i64 >> 47))
     };
-    let access = facts.accesses.iter().find(|access| bad(access.addr))?;
+    let access = input.accesses.iter().find(|access| bad(access.addr))?;
     answer(
         format!(
             "{:#x} is no address: bits 48 to 63 differ from bit 47",
@@ -86,12 +86,12 @@ pub(crate) fn gp_canonical(facts: &Facts<'_>) -> Answer {
     )
 }
 
-pub(crate) fn gp_msr(facts: &Facts<'_>) -> Answer {
-    let instruction = facts.instruction?;
+pub(crate) fn gp_msr(input: &RuleInput<'_>) -> Answer {
+    let instruction = input.instruction?;
     if !matches!(instruction.mnemonic(), Mnemonic::Rdmsr | Mnemonic::Wrmsr) {
         return None;
     }
-    let msr = facts.dump().gpr[1]? & 0xffff_ffff;
+    let msr = input.dump().gpr[1]? & 0xffff_ffff;
     answer(
         format!(
             "model specific register {msr:#x} does not exist on this CPU, or does not take that value"
@@ -100,7 +100,7 @@ pub(crate) fn gp_msr(facts: &Facts<'_>) -> Answer {
     )
 }
 
-pub(crate) fn gp(_: &Facts<'_>) -> Answer {
+pub(crate) fn gp(_: &RuleInput<'_>) -> Answer {
     answer(
         "a privileged or forbidden operation: a bad value for a control register, a misaligned SSE operand, a \
          port or instruction that is not allowed",
@@ -108,11 +108,11 @@ pub(crate) fn gp(_: &Facts<'_>) -> Answer {
     )
 }
 
-pub(crate) fn page_fault(facts: &Facts<'_>) -> Answer {
-    let dump = facts.dump();
+pub(crate) fn page_fault(input: &RuleInput<'_>) -> Answer {
+    let dump = input.dump();
     let code = PageFaultErrorCode::from_bits_retain(dump.error??);
     let cr2 = dump.cr[1]?;
-    let at = facts.name(cr2);
+    let at = input.name(cr2);
     if code.contains(PageFaultErrorCode::MALFORMED_TABLE) {
         return answer(
             format!(
@@ -157,9 +157,9 @@ pub(crate) fn page_fault(facts: &Facts<'_>) -> Answer {
     )
 }
 
-pub(crate) fn no_unit(facts: &Facts<'_>) -> Answer {
+pub(crate) fn no_unit(input: &RuleInput<'_>) -> Answer {
     let traps = Cr0Flags::EMULATE_COPROCESSOR | Cr0Flags::TASK_SWITCHED;
-    let cr0 = facts.dump().cr[0]? & traps.bits();
+    let cr0 = input.dump().cr[0]? & traps.bits();
     answer(
         format!(
             "floating point or SSE while CR0 has {}",

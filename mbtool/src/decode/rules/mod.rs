@@ -4,7 +4,7 @@
 //! - `exceptions`: rules that depend on the instruction, the error code and the
 //!   registers.
 //!
-//! A rule is a function of [`Facts`]. `super::explain` applies them.
+//! A rule is a function of [`RuleInput`]. `super::explain` applies them.
 
 mod exceptions;
 pub mod vectors;
@@ -19,11 +19,11 @@ use iced_x86::{Instruction, Mnemonic};
 
 /// Input of the rules.
 #[derive(Debug)]
-pub struct Facts<'a> {
+pub struct RuleInput<'a> {
     /// The dump.
     pub found: &'a FoundDump,
     /// Locations of segments.
-    pub places: &'a AddressMap,
+    pub map: &'a AddressMap,
     /// Location of rip.
     pub place: Option<MappedPlace>,
     /// Symbol of rip.
@@ -36,7 +36,7 @@ pub struct Facts<'a> {
     pub in_code: bool,
 }
 
-impl Facts<'_> {
+impl RuleInput<'_> {
     pub(super) const fn dump(&self) -> &Dump {
         &self.found.dump
     }
@@ -53,9 +53,9 @@ impl Facts<'_> {
 
     /// Formats `addr` with its location, for a sentence.
     pub(super) fn name(&self, addr: u64) -> String {
-        match self.places.at(addr) {
+        match self.map.at(addr) {
             Some(place) => format!("{addr:#x} ({})", place.name),
-            None if self.places.is_known() => format!("{addr:#x} (nothing that was loaded)"),
+            None if self.map.is_known() => format!("{addr:#x} (nothing that was loaded)"),
             None => format!("{addr:#x}"),
         }
     }
@@ -70,17 +70,17 @@ impl Facts<'_> {
 /// Meaning and advice of a rule that applies.
 pub(super) type Answer = Option<(String, String)>;
 /// A rule and its name.
-pub(super) type Rule = (&'static str, fn(&Facts<'_>) -> Answer);
+pub(super) type Rule = (&'static str, fn(&RuleInput<'_>) -> Answer);
 
 /// Watchpoint of `--guard`.
-pub(super) fn guard(facts: &Facts<'_>) -> Answer {
-    let dump = facts.dump();
+pub(super) fn guard(input: &RuleInput<'_>) -> Answer {
+    let dump = input.dump();
     let hit = dump.dr6? & 3;
     if dump.vector != Some(1) || hit == 0 || dump.phase != Some(PHASE_TARGET) {
         return None;
     }
     let which = usize::from(hit & 1 == 0);
-    let addr = facts.found.log.guard.map_or_else(
+    let addr = input.found.log.guard.map_or_else(
         || ["the handoff's first word", "the handoff's last word"][which].to_owned(),
         |watched| {
             format!(

@@ -1,7 +1,7 @@
 //! Rules of each vector.
 
 use super::exceptions;
-use super::{Answer, Facts, Rule, guard};
+use super::{Answer, Rule, RuleInput, guard};
 use handoff::dump::vector_name;
 use x86_64::registers::debug::Dr6Flags;
 
@@ -45,18 +45,18 @@ fn answer(meaning: &str, advice: &str) -> Answer {
     Some((meaning.to_owned(), advice.to_owned()))
 }
 
-fn divide(_: &Facts<'_>) -> Answer {
+fn divide(_: &RuleInput<'_>) -> Answer {
     answer(
         "a division by zero, or a quotient that does not fit",
         "see the divisor at rip",
     )
 }
 
-fn debug(facts: &Facts<'_>) -> Answer {
-    if guard(facts).is_some() {
+fn debug(input: &RuleInput<'_>) -> Answer {
+    if guard(input).is_some() {
         return None;
     }
-    match Dr6Flags::from_bits_retain(facts.found.dump.dr6?) {
+    match Dr6Flags::from_bits_retain(input.found.dump.dr6?) {
         dr6 if dr6.intersects(Dr6Flags::TRAP) => answer(
             "a watchpoint or breakpoint of the debug registers",
             "rip is behind the instruction that hit a data watchpoint",
@@ -72,21 +72,21 @@ fn debug(facts: &Facts<'_>) -> Answer {
     }
 }
 
-fn nmi(_: &Facts<'_>) -> Answer {
+fn nmi(_: &RuleInput<'_>) -> Answer {
     answer(
         "a non-maskable interrupt, not a fault of the program: a watchdog, a button, a memory error",
         "see the machine's event log (BMC), and whether a watchdog of the old kernel still runs",
     )
 }
 
-fn breakpoint(_: &Facts<'_>) -> Answer {
+fn breakpoint(_: &RuleInput<'_>) -> Answer {
     answer(
         "a breakpoint (int3), which is dumped and resumed",
         "nothing is wrong if you set it; 0xcc also fills the space between functions",
     )
 }
 
-fn double_fault(_: &Facts<'_>) -> Answer {
+fn double_fault(_: &RuleInput<'_>) -> Answer {
     answer(
         "a second exception while the first was delivered: mostly a stack that is not mapped, or a damaged IDT, GDT \
          or TSS",
@@ -94,22 +94,22 @@ fn double_fault(_: &Facts<'_>) -> Answer {
     )
 }
 
-fn segment(_: &Facts<'_>) -> Answer {
+fn segment(_: &RuleInput<'_>) -> Answer {
     answer(
         "a stack access outside its segment, or a task switch that failed",
         "see rsp and ss",
     )
 }
 
-fn alignment(_: &Facts<'_>) -> Answer {
+fn alignment(_: &RuleInput<'_>) -> Answer {
     answer(
         "a misaligned access with alignment checks on (CR0.AM, RFLAGS.AC)",
         "the flags were loaded from memory with other contents",
     )
 }
 
-fn machine_check(facts: &Facts<'_>) -> Answer {
-    let banks = crate::decode::mca::describe(&facts.found.dump.more).join("; ");
+fn machine_check(input: &RuleInput<'_>) -> Answer {
+    let banks = crate::decode::mca::describe(&input.found.dump.more).join("; ");
     let banks = if banks.is_empty() {
         "no bank of this CPU holds an error: a broadcast from another CPU, or one that was injected"
             .to_owned()
@@ -122,14 +122,14 @@ fn machine_check(facts: &Facts<'_>) -> Answer {
     )
 }
 
-fn control(_: &Facts<'_>) -> Answer {
+fn control(_: &RuleInput<'_>) -> Answer {
     answer(
         "control-flow enforcement is on (CR4.CET) and a return or an indirect jump broke its rules",
         "switch CET off before code that was not built for it runs",
     )
 }
 
-fn interrupt(_: &Facts<'_>) -> Answer {
+fn interrupt(_: &RuleInput<'_>) -> Answer {
     answer(
         "an unexpected interrupt: the interrupt flag was set before the interrupt controllers were set up",
         "interrupts must stay off until the new kernel has its own IDT; a device of the old kernel may still be active",

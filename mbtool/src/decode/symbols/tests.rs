@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::decode::address_map::{AddressMap, ImageAt};
-use crate::decode::symbolise::Symboliser;
+use crate::decode::symbolizer::Symbolizer;
 
 const VIRT: u64 = 0xffff_82d0_4020_0000;
 const PHYS: u64 = 0x20_0000;
@@ -127,8 +127,8 @@ fn load_addresses_and_virtual_addresses_are_found() {
 
 #[test]
 fn the_address_of_xen_comes_from_the_plan() {
-    let mut symbols = Symboliser::new(vec![xen()]);
-    let mut places = AddressMap {
+    let mut symbols = Symbolizer::new(vec![xen()]);
+    let mut map = AddressMap {
         image: Some(ImageAt {
             name: "xen.gz".into(),
             base: LOADED,
@@ -137,18 +137,18 @@ fn the_address_of_xen_comes_from_the_plan() {
         }),
         ..AddressMap::default()
     };
-    symbols.place(&places);
+    symbols.place(&map);
     assert_eq!(symbols.lookup(LOADED + 8).unwrap().name, "__high_start");
     // other images are not Xen
-    places.image.as_mut().unwrap().xen = false;
-    symbols.place(&places);
+    map.image.as_mut().unwrap().xen = false;
+    symbols.place(&map);
     assert_eq!(symbols.lookup(LOADED + 8), None);
     assert_eq!(symbols.lookup(PHYS + 0x1008).unwrap().name, "__high_start");
 }
 
 #[test]
 fn symbols_of_the_handoff_are_built_in() {
-    let mut symbols = Symboliser::new(Vec::new());
+    let mut symbols = Symbolizer::new(Vec::new());
     let base = 0x60_0000;
     let entry = base + u64::from(handoff::blob::header().entry64);
     symbols.place(&AddressMap::default());

@@ -52,7 +52,7 @@ pub enum PortAt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpcrError {
     /// Truncated table.
-    #[error("{found} bytes, an SPCR has at least {MIN_LEN}")]
+    #[error("{found} bytes, expected at least {MIN_LEN}")]
     Short {
         /// Bytes found.
         found: usize,
@@ -61,10 +61,10 @@ pub enum SpcrError {
     #[error("signature {0:x?} instead of \"SPCR\"")]
     Signature([u8; 4]),
     /// Wrong length field.
-    #[error("the table says it has {said} bytes, the file has {found}")]
+    #[error("its length field is {length} bytes, the file has {found}")]
     Length {
         /// Length field of the header.
-        said: u32,
+        length: u32,
         /// Bytes found.
         found: usize,
     },
@@ -93,10 +93,10 @@ impl Spcr {
         if &signature != b"SPCR" {
             return Err(SpcrError::Signature(signature));
         }
-        let said = length.get();
-        let len = usize::try_from(said).ok().filter(|len| *len >= MIN_LEN);
+        let length = length.get();
+        let len = usize::try_from(length).ok().filter(|len| *len >= MIN_LEN);
         let Some(whole) = len.and_then(|len| bytes.get(..len)) else {
-            return Err(SpcrError::Length { said, found });
+            return Err(SpcrError::Length { length, found });
         };
         let sum = acpi::sum(whole);
         if sum != 0 {
@@ -143,7 +143,7 @@ impl Spcr {
             ));
         }
         if self.address == 0 {
-            return Err("it says that there is none (address 0)".into());
+            return Err("it names no console (address 0)".into());
         }
         match self.space {
             1 => match u16::try_from(self.address) {
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(
             Spcr::parse(&long),
             Err(SpcrError::Length {
-                said: 81,
+                length: 81,
                 found: 80
             })
         );

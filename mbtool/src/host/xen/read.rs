@@ -65,7 +65,7 @@ pub fn read(transport: &dyn Transport, warnings: &mut Vec<String>) -> Result<Tol
         (!range.is_empty()).then(|| RawRange::from(range))
     };
     let (vmcoreinfo, image) = (optional(KexecRange::Vmcoreinfo), optional(KexecRange::Xen));
-    let normal = crate::host::map::normalise(&memory_map).unwrap_or_default();
+    let normal = crate::host::map::normalize(&memory_map).unwrap_or_default();
     let safe = bounded(&normal, &crash_regions, &owned);
     Ok(Told {
         memory_map,

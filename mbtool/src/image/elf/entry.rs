@@ -2,7 +2,7 @@
 
 use super::Load;
 
-/// What `e_entry` of an image is.
+/// Meaning of `e_entry` of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::image) enum EntryAddress {
     /// As ELF has it.

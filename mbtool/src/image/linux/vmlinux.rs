@@ -48,7 +48,7 @@ pub(in crate::image) fn layout(
     let kernel_version = banner(file);
     if kernel_version.is_none() {
         layout.warnings.push(
-            "no \"Linux version\" banner is in it: it is started as Linux all the same".into(),
+            "no \"Linux version\" banner is in it: it is started as Linux nevertheless".into(),
         );
     }
     let relocatable = start.is_multiple_of(STEP).then_some(Relocatable {

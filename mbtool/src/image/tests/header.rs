@@ -13,29 +13,29 @@ fn with(header: HeaderBuilder) -> Vec<u8> {
 #[test]
 fn all_tags_of_xen_are_known() {
     let image = parse(&xen_like()).unwrap();
-    let wants = &image.requirements;
+    let requirements = &image.requirements;
     assert_eq!(
-        wants.header_offset, 0x78,
+        requirements.header_offset, 0x78,
         "after the ELF header and two program headers"
     );
     let request = |tag| InfoRequest {
         tag,
         required: true,
     };
-    assert_eq!(wants.info_requests, [request(4), request(6)]);
-    assert!(wants.module_align);
-    assert!(wants.efi_boot_services);
-    assert_eq!(wants.efi64_entry, Some(0x3dd531));
-    assert_eq!(wants.efi32_entry, None);
+    assert_eq!(requirements.info_requests, [request(4), request(6)]);
+    assert!(requirements.module_align);
+    assert!(requirements.efi_boot_services);
+    assert_eq!(requirements.efi64_entry, Some(0x3dd531));
+    assert_eq!(requirements.efi32_entry, None);
     assert_eq!(
-        wants.console,
+        requirements.console,
         Some(ConsoleRequest {
             flags: 2,
             required: false
         })
     );
     assert_eq!(
-        wants.framebuffer,
+        requirements.framebuffer,
         Some(FramebufferRequest {
             width: 0,
             height: 0,
@@ -44,7 +44,7 @@ fn all_tags_of_xen_are_known() {
         })
     );
     assert_eq!(
-        wants.relocatable,
+        requirements.relocatable,
         Some(Relocatable {
             min: 0x20_0000,
             max: 0xffff_ffff,
@@ -52,9 +52,9 @@ fn all_tags_of_xen_are_known() {
             preference: Preference::Highest
         })
     );
-    assert_eq!(wants.address, None);
-    assert_eq!(wants.entry_address, None);
-    assert_eq!(wants.ignored_tags, [0_u16; 0]);
+    assert_eq!(requirements.address, None);
+    assert_eq!(requirements.entry_address, None);
+    assert_eq!(requirements.ignored_tags, [0_u16; 0]);
     assert_eq!(image.warnings, [""; 0]);
 }
 
@@ -110,7 +110,7 @@ fn the_header_ends_within_the_file_and_32_kib() {
     assert!(matches!(
         reason(&bytes),
         ImageErrorReason::HeaderLength {
-            room: 0x400,
+            available: 0x400,
             limit: "the end of the file",
             ..
         }
@@ -123,7 +123,7 @@ fn the_header_ends_within_the_file_and_32_kib() {
     assert!(matches!(
         reason(&late),
         ImageErrorReason::HeaderLength {
-            room: 0x10,
+            available: 0x10,
             limit: "the first 32 KiB of the file",
             ..
         }

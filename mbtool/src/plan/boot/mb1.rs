@@ -6,9 +6,9 @@
 //! kernel has run), VBE and framebuffer (the video mode is unknown). The flags
 //! field has a bit for each field that is present.
 
+use super::decoded::DecodedMapEntry;
 use super::multiboot::{self, MbiError, MultibootInputs};
 use super::record::{Reader, Writer};
-use super::sent::SentMapEntry;
 use crate::abi::multiboot1::{Mb1Info, Mb1InfoFlags, Mb1MapEntry, Mb1Module};
 use crate::plan::hex::Hex;
 use serde::Serialize;
@@ -89,7 +89,7 @@ fn low(addr: u64) -> Result<u32, MbiError> {
 
 /// The information decoded for the report. Fields that are not sent are absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SentMb1Info {
+pub struct DecodedMb1Info {
     /// Bits for the fields that are present.
     pub flags: Hex,
     /// KiB from address 0.
@@ -99,19 +99,19 @@ pub struct SentMb1Info {
     /// Command line of the image.
     pub cmdline: String,
     /// Modules in order.
-    pub modules: Vec<SentModule>,
+    pub modules: Vec<DecodedModule>,
     /// The section header table.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub elf_sections: Option<SentSections>,
+    pub elf_sections: Option<DecodedSections>,
     /// The memory map.
-    pub mmap: Vec<SentMapEntry>,
+    pub mmap: Vec<DecodedMapEntry>,
     /// Boot loader name.
     pub boot_loader_name: String,
 }
 
 /// A module, decoded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SentModule {
+pub struct DecodedModule {
     /// First byte.
     pub start: Hex,
     /// One past the last byte.
@@ -122,7 +122,7 @@ pub struct SentModule {
 
 /// The section header table, decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct SentSections {
+pub struct DecodedSections {
     /// Number of entries.
     pub num: u32,
     /// Size of an entry in bytes.
@@ -135,20 +135,20 @@ pub struct SentSections {
 
 /// Decodes the output of [`build`] for `addr`.
 #[must_use]
-pub fn decode(bytes: &[u8], addr: u64) -> SentMb1Info {
+pub fn decode(bytes: &[u8], addr: u64) -> DecodedMb1Info {
     let info = Reader { base: addr, bytes };
     let head: Mb1Info = info.get(0);
     let flags = Mb1InfoFlags::from_bits_retain(head.flags.get());
     let table = |addr: u32| info.offset(addr.into());
     let (modules, map) = (table(head.mods_addr.get()), table(head.mmap_addr.get()));
-    SentMb1Info {
+    DecodedMb1Info {
         flags: Hex(flags.bits().into()),
         mem_lower: head.mem_lower.get(),
         mem_upper: head.mem_upper.get(),
         cmdline: info.string(head.cmdline.get().into()),
         modules: (0..head.mods_count.get() as usize)
             .map(|index| info.get(modules + size_of::<Mb1Module>() * index))
-            .map(|module: Mb1Module| SentModule {
+            .map(|module: Mb1Module| DecodedModule {
                 start: Hex(module.start.get().into()),
                 end: Hex(module.end.get().into()),
                 cmdline: info.string(module.cmdline.get().into()),
@@ -156,7 +156,7 @@ pub fn decode(bytes: &[u8], addr: u64) -> SentMb1Info {
             .collect(),
         elf_sections: flags
             .contains(Mb1InfoFlags::ELF_SECTIONS)
-            .then(|| SentSections {
+            .then(|| DecodedSections {
                 num: head.elf_num.get(),
                 size: head.elf_size.get(),
                 addr: Hex(head.elf_addr.get().into()),
@@ -165,7 +165,7 @@ pub fn decode(bytes: &[u8], addr: u64) -> SentMb1Info {
         mmap: (0..head.mmap_length.get() as usize)
             .step_by(size_of::<Mb1MapEntry>())
             .map(|at| info.get(map + at))
-            .map(|entry: Mb1MapEntry| SentMapEntry {
+            .map(|entry: Mb1MapEntry| DecodedMapEntry {
                 base: Hex(entry.base.get()),
                 length: entry.length.get(),
                 kind: entry.kind.get(),

@@ -98,7 +98,7 @@ const fn missing(tag: u32, available: Available) -> Option<&'static str> {
             _ => None,
         },
         11 | 12 | 18..=20 => Some("EFI boot services have ended"),
-        17 => Some("the kernel that loads does not give out EFI's memory map"),
+        17 => Some("the running kernel does not export EFI's memory map"),
         5 | 7 | 10 => Some("the BIOS cannot be called after another kernel has run"),
         _ => Some("the loader does not have it"),
     }
@@ -173,7 +173,7 @@ mod tests {
         rsdp_revision: Some(2),
     };
 
-    fn wants(tag: u32, required: bool) -> Requirements {
+    fn requests(tag: u32, required: bool) -> Requirements {
         Requirements {
             info_requests: vec![InfoRequest { tag, required }],
             ..Default::default()
@@ -183,11 +183,11 @@ mod tests {
     #[test]
     fn always_available_tags_are_granted() {
         for tag in [1, 2, 3, 4, 6, 14, 15, 21] {
-            assert!(check(&wants(tag, true), NEW).is_ok(), "{tag}");
+            assert!(check(&requests(tag, true), NEW).is_ok(), "{tag}");
         }
         assert!(
             check(
-                &wants(9, true),
+                &requests(9, true),
                 Available {
                     sections: true,
                     ..NEW
@@ -200,15 +200,15 @@ mod tests {
     #[test]
     fn unavailable_tags_are_refused_if_required_or_noted() {
         for tag in [5, 7, 8, 9, 10, 11, 12, 13, 16, 17, 18, 19, 20, 22, 0x7777] {
-            let error = check(&wants(tag, true), NEW).unwrap_err();
+            let error = check(&requests(tag, true), NEW).unwrap_err();
             assert!(matches!(error, RequestError::Info(found, _) if found == tag));
-            let (_, unsatisfied) = check(&wants(tag, false), NEW).unwrap();
+            let (_, unsatisfied) = check(&requests(tag, false), NEW).unwrap();
             assert!(
                 unsatisfied[0].contains(&format!("information tag {tag} (")),
                 "{unsatisfied:?}"
             );
         }
-        let why = |available| match check(&wants(15, true), available) {
+        let why = |available| match check(&requests(15, true), available) {
             Err(RequestError::Info(15, why)) => why,
             other => panic!("{other:?}"),
         };
@@ -249,7 +249,7 @@ mod tests {
             }
         );
         assert_eq!(
-            tags(&wants(14, false), Some(2)),
+            tags(&requests(14, false), Some(2)),
             RsdpTags { v1: true, v2: true }
         );
     }

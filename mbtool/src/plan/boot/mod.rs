@@ -3,6 +3,7 @@
 //! One file per protocol. The size of the boot information does not depend on
 //! any address, so it can be placed before the addresses in it are known.
 
+pub mod decoded;
 pub mod e820;
 pub mod linux;
 pub(super) mod low_memory;
@@ -13,7 +14,6 @@ pub mod multiboot;
 pub(super) mod params;
 pub mod pvh;
 mod record;
-pub mod sent;
 
 use super::hex::Hex;
 use super::place::layout::Layout;
@@ -40,30 +40,30 @@ pub(super) struct Boot {
     /// Entry registers with a defined value, for the report.
     pub registers: Vec<(&'static str, u64)>,
     /// Decoded boot information, for the report.
-    pub sent: Sent,
+    pub decoded: DecodedInfo,
 }
 
 /// Decoded boot information, serialized as a key of the report and its value.
 #[derive(Clone, Debug, Serialize)]
-pub enum Sent {
+pub enum DecodedInfo {
     /// Multiboot2 tags in order, without the end tag.
     #[serde(rename = "mbi")]
-    Multiboot2(Vec<sent::SentTag>),
+    Multiboot2(Vec<decoded::DecodedTag>),
     /// The Multiboot (1) information structure.
     #[serde(rename = "multiboot_info")]
-    Multiboot1(mb1::SentMb1Info),
+    Multiboot1(mb1::DecodedMb1Info),
     /// PVH's `hvm_start_info`.
     #[serde(rename = "start_info")]
-    Pvh(pvh::SentPvhInfo),
+    Pvh(pvh::DecodedPvhInfo),
     /// Linux's `boot_params`.
     #[serde(rename = "boot_params")]
     Linux(Box<linux::BootParamsReport>),
 }
 
-impl Sent {
+impl DecodedInfo {
     /// The Multiboot2 tags; empty for other protocols.
     #[must_use]
-    pub fn tags(&self) -> &[sent::SentTag] {
+    pub fn tags(&self) -> &[decoded::DecodedTag] {
         match self {
             Self::Multiboot2(tags) => tags,
             Self::Multiboot1(_) | Self::Pvh(_) | Self::Linux(_) => &[],
@@ -159,7 +159,7 @@ fn multiboot1(known: Known<'_>) -> Result<Boot, PlanError> {
             ("ebx", addr),
             ("eip", known.image_entry),
         ],
-        sent: Sent::Multiboot1(mb1::decode(&bytes, addr)),
+        decoded: DecodedInfo::Multiboot1(mb1::decode(&bytes, addr)),
         bytes,
         rsdp: Vec::new(),
     })
@@ -181,7 +181,7 @@ fn start_info(known: Known<'_>) -> Result<Boot, PlanError> {
         },
         mode: "pvh-i386",
         registers: vec![("ebx", addr), ("eip", known.image_entry)],
-        sent: Sent::Pvh(pvh::decode(&bytes, addr)),
+        decoded: DecodedInfo::Pvh(pvh::decode(&bytes, addr)),
         bytes,
         rsdp: Vec::new(),
     })
@@ -212,7 +212,7 @@ fn multiboot2(known: Known<'_>) -> Result<Boot, PlanError> {
             ("ebx", layout.info.start),
             ("eip", image_entry),
         ],
-        sent: Sent::Multiboot2(sent::decode(&mbi, low.rsdp.map(|rsdp| rsdp.addr))),
+        decoded: DecodedInfo::Multiboot2(decoded::decode(&mbi, low.rsdp.map(|rsdp| rsdp.addr))),
         bytes: mbi.bytes,
         rsdp: mbi.rsdp,
     })
@@ -245,7 +245,7 @@ fn linux(known: Known<'_>, setup: &Setup) -> Result<Boot, PlanError> {
         },
         mode: "linux-64",
         registers: vec![("rsi", at), ("rip", image_entry)],
-        sent: Sent::Linux(Box::new(linux::decode(&bytes, at))),
+        decoded: DecodedInfo::Linux(Box::new(linux::decode(&bytes, at))),
         bytes,
         rsdp: Vec::new(),
     })

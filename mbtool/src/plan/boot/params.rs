@@ -38,10 +38,10 @@ pub(crate) struct BootParams {
 /// # Errors
 ///
 /// When the request would start Xen in an unsupported way.
-fn recognise(request: &Request) -> Result<Option<XenInfo>, PlanError> {
+fn recognize(request: &Request) -> Result<Option<XenInfo>, PlanError> {
     let image = &request.image;
     let first = image.segments.first();
-    let Some(xen) = first.and_then(|segment| xen_shim::recognise(&segment.data)) else {
+    let Some(xen) = first.and_then(|segment| xen_shim::recognize(&segment.data)) else {
         return Ok(None);
     };
     match image.protocol {
@@ -70,7 +70,7 @@ impl BootParams {
             let name = request.segment_name(index);
             return Err(PlanError::EmptyModule { name });
         }
-        let xen = recognise(request)?;
+        let xen = recognize(request)?;
         let available = Available {
             sections: image.sections.is_some(),
             rsdp_revision: low_memory::reachable_rsdp(host).map(|rsdp| rsdp.revision),

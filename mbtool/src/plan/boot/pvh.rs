@@ -4,10 +4,10 @@
 //! It is one contiguous block below 1 GiB: Linux's entry code maps no more
 //! before it reads the strings and the memory map.
 
-use super::mb1::SentModule;
+use super::decoded::DecodedMapEntry;
+use super::mb1::DecodedModule;
 use super::multiboot::{self, MbiError};
 use super::record::{Reader, Writer};
-use super::sent::SentMapEntry;
 use crate::plan::hex::Hex;
 use handoff::addr::PhysRange;
 use serde::Serialize;
@@ -83,7 +83,7 @@ pub fn build(parts: &PvhInputs<'_>, addr: u64) -> Result<Vec<u8>, MbiError> {
 
 /// The information decoded for the report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SentPvhInfo {
+pub struct DecodedPvhInfo {
     /// Version of the structure.
     pub version: u32,
     /// Flags; none is defined.
@@ -91,26 +91,26 @@ pub struct SentPvhInfo {
     /// Command line of the image.
     pub cmdline: String,
     /// Modules in order.
-    pub modules: Vec<SentModule>,
+    pub modules: Vec<DecodedModule>,
     /// The memory map.
-    pub memmap: Vec<SentMapEntry>,
+    pub memmap: Vec<DecodedMapEntry>,
     /// Address of the ACPI RSDP; null if unknown.
     pub rsdp: Option<Hex>,
 }
 
 /// Decodes the output of [`build`] for `addr`.
 #[must_use]
-pub fn decode(bytes: &[u8], addr: u64) -> SentPvhInfo {
+pub fn decode(bytes: &[u8], addr: u64) -> DecodedPvhInfo {
     let info = Reader { base: addr, bytes };
     let head: StartInfo = info.get(0);
     let (modules, map) = (info.offset(head.modules), info.offset(head.memmap));
-    SentPvhInfo {
+    DecodedPvhInfo {
         version: head.version,
         flags: Hex(head.flags.into()),
         cmdline: info.string(head.cmdline),
         modules: (0..head.module_count as usize)
             .map(|index| info.get(modules + size_of::<ModuleEntry>() * index))
-            .map(|module: ModuleEntry| SentModule {
+            .map(|module: ModuleEntry| DecodedModule {
                 start: Hex(module.start),
                 end: Hex(module.start.saturating_add(module.len)),
                 cmdline: info.string(module.cmdline),
@@ -118,7 +118,7 @@ pub fn decode(bytes: &[u8], addr: u64) -> SentPvhInfo {
             .collect(),
         memmap: (0..head.memmap_count as usize)
             .map(|index| info.get(map + size_of::<MemmapEntry>() * index))
-            .map(|entry: MemmapEntry| SentMapEntry {
+            .map(|entry: MemmapEntry| DecodedMapEntry {
                 base: Hex(entry.start),
                 length: entry.len,
                 kind: entry.kind,

@@ -18,7 +18,7 @@ impl Writer {
         }
     }
 
-    /// Stores a structure in what is there.
+    /// Stores a structure in the existing bytes.
     pub(super) fn put<T: IntoBytes + Immutable>(&mut self, at: usize, value: &T) {
         let bytes = value.as_bytes();
         self.bytes[at..at + bytes.len()].copy_from_slice(bytes);

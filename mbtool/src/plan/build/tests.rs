@@ -1,9 +1,9 @@
 use super::*;
 use crate::host::{FoundRsdp, LowMemory, MemoryKind};
 use crate::image::{Image, InfoRequest, LoadSegment, Preference, Protocol};
+use crate::plan::decoded::DecodedTagBody;
 use crate::plan::hex::Hex;
 use crate::plan::report::FixupReport;
-use crate::plan::sent::SentTagBody;
 use crate::plan::{Module, request};
 use fixtures::*;
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
@@ -37,7 +37,7 @@ fn a_fixed_image_is_not_moved_and_the_plan_is_consistent() {
         .tags()
         .iter()
         .filter_map(|tag| match &tag.body {
-            SentTagBody::Module {
+            DecodedTagBody::Module {
                 start,
                 end,
                 cmdline,
@@ -125,7 +125,7 @@ fn placement_preferences_are_applied() {
             .all(|segment| segment.dest.start > 64 * MIB)
     );
     request.mem_max = Some(65 * MIB);
-    let PlanError::NoRoom(error) = refused(&request, &bios()) else {
+    let PlanError::NoFreeRange(error) = refused(&request, &bios()) else {
         panic!("it fits");
     };
     assert_eq!(
@@ -198,7 +198,7 @@ fn a_crash_image_stays_in_the_crash_region() {
             .iter()
             .all(|segment| region.covers(&segment.dest))
     );
-    let Some(SentTagBody::Map { entries, .. }) = plan
+    let Some(DecodedTagBody::Map { entries, .. }) = plan
         .report
         .boot
         .tags()

@@ -16,7 +16,7 @@ pub enum CheckError {
         dest: PhysRange,
     },
     /// kexec returns EADDRNOTAVAIL.
-    #[error("{name} at {dest} ends at or above 2^46, where no kernel loads to")]
+    #[error("{name} at {dest} ends at or above 2^46, the limit of kexec_load(2)")]
     TooHigh {
         /// Segment names.
         name: String,
@@ -46,7 +46,7 @@ pub enum CheckError {
         range: PhysRange,
     },
     /// kexec returns EINVAL.
-    #[error("{count} segments, the kernel takes at most {limit}")]
+    #[error("{count} segments, the kernel accepts at most {limit}")]
     TooMany {
         /// Number of segments.
         count: usize,
@@ -55,7 +55,7 @@ pub enum CheckError {
     },
     /// kexec returns EINVAL.
     #[error(
-        "{} {total:#x} bytes, the kernel takes at most half of the RAM, {half:#x}{}",
+        "{} {total:#x} bytes, the kernel accepts at most half of the RAM, {half:#x}{}",
         subject(name.as_deref()), tail(self.fix())
     )]
     HalfOfRam {
@@ -78,7 +78,8 @@ pub enum CheckError {
     },
     /// kexec returns ENOMEM.
     #[error(
-        "{left} pages of the crash region {region} are left, the kernel needs {needed} for itself{}",
+        "{left} pages of the crash region {region} are free, the kernel needs {needed} for control \
+         pages and page tables{}",
         tail(self.fix())
     )]
     CrashRegionFull {
@@ -146,7 +147,7 @@ pub enum CheckError {
         dest: PhysRange,
     },
     /// The range is overwritten before it is used.
-    #[error("{name} at {dest} is in the way of {by} at {range}")]
+    #[error("{name} at {dest} overlaps {by} at {range}")]
     InTheWay {
         /// Segment name.
         name: String,
@@ -170,8 +171,8 @@ fn subject(name: Option<&str>) -> String {
 impl Fix for CheckError {
     fn fix(&self) -> Remedy {
         let fix = match self {
-            Self::HalfOfRam { .. } => "load less, or do it on a machine with more memory",
-            Self::CrashRegionFull { .. } => "`mbtool crash size` says which crashkernel= would do",
+            Self::HalfOfRam { .. } => "load less, or use a machine with more memory",
+            Self::CrashRegionFull { .. } => "`mbtool crash size` prints a sufficient crashkernel=",
             Self::HeapTooSmall { .. } => {
                 "give memory of dom0 back to Xen (`xl mem-set 0 ...`, or a smaller number in \
                  /sys/devices/system/xen_memory/xen_memory0/target_kb), boot Xen with a smaller \

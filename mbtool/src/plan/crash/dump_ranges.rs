@@ -160,11 +160,11 @@ mod tests {
             from: LOW,
             to: 0x3f00_0000,
         };
-        let fence = Backup {
+        let dom0 = Backup {
             from: r(16 * MIB, 144 * MIB),
             to: 0x3000_0000,
         };
-        let found = loads(&pc(), &[r(0x3000_0000, 0x4000_0000)], &[low, fence]);
+        let found = loads(&pc(), &[r(0x3000_0000, 0x4000_0000)], &[low, dom0]);
         let at = |start, end, at| DumpRange {
             memory: r(start, end),
             at,
@@ -180,8 +180,8 @@ mod tests {
                 at(4096 * MIB, 6144 * MIB, 4096 * MIB),
             ]
         );
-        assert_eq!(moved(&[low, fence], 0x188_6000), 0x3088_6000);
-        assert_eq!(moved(&[low, fence], 144 * MIB), 144 * MIB);
+        assert_eq!(moved(&[low, dom0], 0x188_6000), 0x3088_6000);
+        assert_eq!(moved(&[low, dom0], 144 * MIB), 144 * MIB);
     }
 
     #[test]

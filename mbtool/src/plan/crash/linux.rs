@@ -4,12 +4,13 @@
 
 use super::size::{Part, SizeEstimate};
 use super::xen::layout;
+use super::xen::reserved_block::ReservedBlock;
 use super::{Backup, LOW, cmdline, dump_ranges, elfcorehdr, memory_map};
 use crate::host::Host;
 use crate::plan::boot::e820;
 use crate::plan::boot::low_memory::LowMemoryPlan;
 use crate::plan::boot::params::BootParams;
-use crate::plan::place::allocator::{Arena, Ask, NoRoom, Prefer};
+use crate::plan::place::allocator::{Arena, Ask, NoFreeRange, Prefer};
 use crate::plan::{PlanError, Request, Segment};
 use handoff::abi::Extent;
 use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, whole_pages};
@@ -27,7 +28,7 @@ pub(crate) struct CrashData {
     /// Additional segments.
     pub extra: Vec<Segment>,
     /// Xen only: the block of all crash data, which Xen must not use.
-    pub block: Option<layout::ReservedBlock>,
+    pub block: Option<ReservedBlock>,
 }
 
 /// Places the crash data of an image that makes a dump: takes the pages from
@@ -157,7 +158,7 @@ pub(crate) fn estimate(
 /// Replaces `error` if the region as a whole is too small.
 pub(crate) fn too_small(error: PlanError, request: &Request, estimate: &SizeEstimate) -> PlanError {
     match (&error, request.crash) {
-        (PlanError::NoRoom(NoRoom { .. }), Some(region)) => {
+        (PlanError::NoFreeRange(NoFreeRange { .. }), Some(region)) => {
             // there is enough memory, but not in one block
             let scattered = request.mem_max.is_none() && estimate.to_reserve(0, 0) > region.len();
             match estimate.is_more_than(region) || scattered {

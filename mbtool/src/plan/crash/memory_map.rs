@@ -70,7 +70,7 @@ fn confined(
     typed.extend(reserved.iter().copied().map(as_kind(MemoryKind::Reserved)));
     // unusable has priority over reserved, and both over RAM; no entry ends before
     // it starts
-    map::normalise(&typed).unwrap_or(typed)
+    map::normalize(&typed).unwrap_or(typed)
 }
 
 #[cfg(test)]

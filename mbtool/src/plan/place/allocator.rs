@@ -1,6 +1,6 @@
 //! Allocator: RAM minus named ranges.
 
-pub use super::error::{FixedError, NoRoom};
+pub use super::error::{FixedError, NoFreeRange};
 
 use handoff::addr::{PAGE_SIZE, PhysRange, align_down, align_up};
 use handoff::runs;
@@ -111,12 +111,12 @@ impl Arena {
         let len = align_up(ask.len.max(1), PAGE_SIZE)?;
         let align = ask.align.max(PAGE_SIZE);
         let mut places = self.free.iter().filter_map(|run| {
-            let room = run.intersect(&ask.window)?;
+            let range = run.intersect(&ask.window)?;
             let start = match ask.prefer {
-                Prefer::Lowest => align_up(room.start, align)?,
-                Prefer::Highest => align_down(room.end.checked_sub(len)?, align),
+                Prefer::Lowest => align_up(range.start, align)?,
+                Prefer::Highest => align_down(range.end.checked_sub(len)?, align),
             };
-            PhysRange::from_len(start, len).filter(|place| room.covers(place))
+            PhysRange::from_len(start, len).filter(|place| range.covers(place))
         });
         match ask.prefer {
             Prefer::Lowest => places.next(),
@@ -129,8 +129,8 @@ impl Arena {
     /// # Errors
     ///
     /// When there is none.
-    pub fn take(&mut self, ask: &Ask) -> Result<PhysRange, NoRoom> {
-        let place = self.find(ask).ok_or_else(|| self.no_room(ask))?;
+    pub fn take(&mut self, ask: &Ask) -> Result<PhysRange, NoFreeRange> {
+        let place = self.find(ask).ok_or_else(|| self.no_free_range(ask))?;
         self.remove(&ask.name, place);
         Ok(place)
     }
@@ -142,7 +142,7 @@ impl Arena {
     /// # Errors
     ///
     /// When there is none for one of them.
-    pub fn take_all(&mut self, asks: &[Ask]) -> Result<Vec<PhysRange>, NoRoom> {
+    pub fn take_all(&mut self, asks: &[Ask]) -> Result<Vec<PhysRange>, NoFreeRange> {
         let mut order: Vec<usize> = (0..asks.len()).collect();
         order.sort_by_key(|&index| {
             let ask = &asks[index];
@@ -184,8 +184,8 @@ impl Arena {
         &self.ram
     }
 
-    fn no_room(&self, ask: &Ask) -> NoRoom {
-        NoRoom {
+    fn no_free_range(&self, ask: &Ask) -> NoFreeRange {
+        NoFreeRange {
             name: ask.name.clone(),
             len: ask.len,
             align: ask.align.max(PAGE_SIZE),

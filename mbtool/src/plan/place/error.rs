@@ -7,7 +7,7 @@ use xen_shim::fix::{Fix, Remedy, tail};
 
 /// No free range is large enough in the window.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoRoom {
+pub struct NoFreeRange {
     /// Segment name.
     pub name: String,
     /// Requested size in bytes.
@@ -22,9 +22,9 @@ pub struct NoRoom {
     pub largest: Option<PhysRange>,
 }
 
-impl std::error::Error for NoRoom {}
+impl std::error::Error for NoFreeRange {}
 
-impl fmt::Display for NoRoom {
+impl fmt::Display for NoFreeRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             name,
@@ -50,7 +50,7 @@ impl fmt::Display for NoRoom {
     }
 }
 
-impl Fix for NoRoom {
+impl Fix for NoFreeRange {
     fn fix(&self) -> Remedy {
         Some("widen the window (--mem-min, --mem-max) or load less".into())
     }

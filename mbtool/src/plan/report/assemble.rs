@@ -74,7 +74,7 @@ pub(crate) fn report(
             xen: params.xen,
         },
         segments: segments.iter().map(segment).collect(),
-        boot: boot.sent,
+        boot: boot.decoded,
         memory_map: host.memory_map.clone(),
         efi_ram: host.efi_ram.clone(),
         added_ram: host.added_ram.clone(),

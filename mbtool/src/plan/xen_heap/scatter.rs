@@ -10,15 +10,15 @@ use handoff::runs;
 /// The ranges are too small for all parts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{need:#x} bytes are to be loaded where Xen cannot lose them, and in the {taken} largest safe \
-     runs there is room for {room:#x}: {}",
+    "{need:#x} bytes must be loaded outside of Xen's free heap; the {taken} largest safe ranges \
+     have {available:#x}: {}",
     list(runs)
 )]
-pub struct NoSafeRoom {
+pub struct NoSafeRange {
     /// Needed memory in bytes, in whole pages.
     pub need: u64,
     /// Available memory in bytes.
-    pub room: u64,
+    pub available: u64,
     /// Maximum number of ranges that may be used.
     pub taken: usize,
     /// The largest ranges.
@@ -36,14 +36,14 @@ pub(crate) fn scatter(
     parts: &[Segment],
     runs: &[PhysRange],
     most: usize,
-) -> Result<(Vec<Segment>, Vec<Extent>), NoSafeRoom> {
+) -> Result<(Vec<Segment>, Vec<Extent>), NoSafeRange> {
     let need = bytes(parts);
     let usable = &runs[..runs.len().min(most)];
-    let room = usable.iter().map(PhysRange::len).sum();
-    if need > room {
-        return Err(NoSafeRoom {
+    let available = usable.iter().map(PhysRange::len).sum();
+    if need > available {
+        return Err(NoSafeRange {
             need,
-            room,
+            available,
             taken: most,
             runs: runs.to_vec(),
         });

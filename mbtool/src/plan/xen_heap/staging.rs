@@ -1,6 +1,6 @@
 //! Staging: segments loaded away from their final address and moved by the handoff.
 
-use super::scatter::{NoSafeRoom, bytes, largest_first, scatter};
+use super::scatter::{NoSafeRange, bytes, largest_first, scatter};
 use super::strategy::safe_runs;
 use crate::host::xen::XenHost;
 use crate::host::{Host, map};
@@ -101,8 +101,8 @@ pub(crate) fn drill(
     Ok(scatter(parts, &runs, most)?)
 }
 
-impl From<NoSafeRoom> for PlanError {
-    fn from(error: NoSafeRoom) -> Self {
-        Self::NoSafeRoom(error)
+impl From<NoSafeRange> for PlanError {
+    fn from(error: NoSafeRange) -> Self {
+        Self::NoSafeRange(error)
     }
 }

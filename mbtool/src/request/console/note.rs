@@ -1,4 +1,4 @@
-//! What the user learns about consoles: notes and errors.
+//! Messages about consoles: notes and errors.
 
 use crate::host::serial::PciAddress;
 use crate::plan::report::console_text;
@@ -7,7 +7,7 @@ use handoff::abi::MAX_SINKS;
 use handoff::spec::Console;
 use xen_shim::fix::{Fix, Remedy, tail};
 
-/// What to do where the handoff prints nowhere.
+/// Remedy when no console was found.
 pub const COM1: &str = "give --console com1 to see it";
 
 /// Where a console is known from.
@@ -68,7 +68,7 @@ pub enum Note {
     },
     /// A log in memory that the running kernel reserves.
     #[error(
-        "handoff console: {} (memory kept by the running kernel's memmap=)",
+        "handoff console: {} (memory reserved by the running kernel's memmap=)",
         console_text(console)
     )]
     RamLog {
@@ -94,7 +94,7 @@ impl Fix for Note {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConsoleError {
     /// `none` beside others.
-    #[error("--console none does not go with other consoles")]
+    #[error("--console none cannot be combined with other consoles")]
     NoneWithOthers,
     /// More than the handoff takes.
     #[error("--console: {0} consoles, the handoff prints to at most {MAX_SINKS}")]
@@ -104,11 +104,11 @@ pub enum ConsoleError {
     Pci {
         /// The function.
         address: PciAddress,
-        /// What is there instead.
+        /// Value found.
         why: String,
     },
     /// No memory for a log.
-    #[error("--console ramlog: the running kernel keeps no memory for it{}", tail(self.fix()))]
+    #[error("--console ramlog: the running kernel reserves no memory for it{}", tail(self.fix()))]
     NoRamLog,
 }
 

@@ -27,7 +27,7 @@ impl Maker<'_> {
     pub fn parts(
         &self,
         wanted: &InitrdRequest,
-        talk: &mut dyn Write,
+        messages: &mut dyn Write,
     ) -> anyhow::Result<InitrdParts> {
         let save = wanted.save;
         let mut collectors = Vec::new();
@@ -35,7 +35,7 @@ impl Maker<'_> {
             match self.find(&words[0]) {
                 Some(path) => collectors.push(path),
                 None => writeln!(
-                    talk,
+                    messages,
                     "mbtool: warning: there is no {} (save.collector): dumps will be copied unchanged",
                     words[0]
                 )?,
@@ -62,8 +62,8 @@ impl Maker<'_> {
             }
             Target::Directory(dir) => ensure!(
                 save.device.is_some(),
-                "there is no save.device, and the crash kernel's initrd has nothing mounted: name the file system that {} is \
-                 on, as `findmnt -no UUID -T {}` says it",
+                "there is no save.device, and the crash kernel's initrd has nothing mounted: name \
+                 the file system that {} is on, as `findmnt -no UUID -T {}` prints it",
                 dir.display(),
                 dir.display()
             ),

@@ -8,7 +8,7 @@ struct System {
     config: PathBuf,
 }
 
-/// Writes its arguments into the image; fails as often as the file FAILS says.
+/// Writes its arguments into the image; fails as often as the number in the file FAILS.
 const MKINITRAMFS: &str = r#"#!/bin/sh
 echo "said by it" >&2
 if [ "$MBTOOL_CRASH_MODULES" = dep ] && [ -e ROOT/dep-fails ]; then exit 1; fi
@@ -53,14 +53,14 @@ impl System {
             config: &self.config,
             save: &config.save,
         };
-        let mut talk = Vec::new();
-        let made = maker.run(&wanted, &mut talk);
-        (made, String::from_utf8(talk).unwrap())
+        let mut messages = Vec::new();
+        let made = maker.run(&wanted, &mut messages);
+        (made, String::from_utf8(messages).unwrap())
     }
 
     fn made(&self) -> bool {
-        let (made, talk) = self.run();
-        made.unwrap_or_else(|error| panic!("{error:#}\n{talk}"))
+        let (made, messages) = self.run();
+        made.unwrap_or_else(|error| panic!("{error:#}\n{messages}"))
     }
 
     fn image(&self) -> String {
@@ -165,9 +165,9 @@ fn it_is_rebuilt_for_new_hardware() {
     // an outdated image is better than none
     connect(&system, "megaraid_sas");
     fs::write(system.path("all-fails"), "").unwrap();
-    let (made, talk) = system.run();
-    assert!(!made.unwrap(), "{talk}");
-    assert!(talk.contains("built for other hardware"), "{talk}");
+    let (made, messages) = system.run();
+    assert!(!made.unwrap(), "{messages}");
+    assert!(messages.contains("built for other hardware"), "{messages}");
     fs::remove_file(system.path("all-fails")).unwrap();
     assert!(system.made() && !system.made());
     fs::write(system.path("all-fails"), "").unwrap();
@@ -179,10 +179,10 @@ fn it_is_rebuilt_for_new_hardware() {
 fn more_modules_are_tried_before_it_fails() {
     let system = System::new(DISK);
     fs::write(system.path("dep-fails"), "").unwrap();
-    let (made, talk) = system.run();
+    let (made, messages) = system.run();
     assert!(
-        made.unwrap() && talk.contains("mkinitramfs: said by it"),
-        "{talk}"
+        made.unwrap() && messages.contains("mkinitramfs: said by it"),
+        "{messages}"
     );
     assert!(system.image().contains("MBTOOL_CRASH_MODULES=most"));
     // a complete image is kept
@@ -210,10 +210,10 @@ fn missing_files_are_named() {
         assert!(error.contains(says), "{error}");
     }
     let system = System::new("[save]\ndevice = 'UUID=1'\ncollector = 'no-such-program -x'\n");
-    let (made, talk) = system.run();
+    let (made, messages) = system.run();
     assert!(
-        made.unwrap() && talk.contains("there is no no-such-program"),
-        "{talk}"
+        made.unwrap() && messages.contains("there is no no-such-program"),
+        "{messages}"
     );
     let system = System::new(DISK);
     fs::remove_dir_all(system.path("modules/6.1")).unwrap();
@@ -248,10 +248,10 @@ fn images_of_removed_kernels_are_removed() {
         fs::write(system.path("lib").join(name), "").unwrap();
     }
     fs::write(system.path("conf/modules"), "").unwrap();
-    let (made, talk) = system.run();
+    let (made, messages) = system.run();
     assert!(
-        made.unwrap() && talk.contains("kernel 5.10 no longer exists"),
-        "{talk}"
+        made.unwrap() && messages.contains("kernel 5.10 no longer exists"),
+        "{messages}"
     );
     assert!(!system.path("lib/crash-5.10.img").exists());
     // an image of others is kept

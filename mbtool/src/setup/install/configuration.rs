@@ -190,9 +190,9 @@ fn place(
 pub fn text(settings: &Settings) -> String {
     // a JSON string is also a TOML string
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let mut text = "# Crash dumps by mbtool; written by `mbtool crash install`, may be edited.\n\
-        # `mbtool crash load --help` and `mbtool crash save --help` say what can stand here.\n\n\
-        # The crash kernel, loaded at boot. {release} is what `uname -r` says.\n[load]\n"
+    let mut text = "# Crash dumps by mbtool; written by `mbtool crash install`, may be edited.\n# \
+        `mbtool crash load --help` and `mbtool crash save --help` say what can stand here.\n\n# \
+        The crash kernel, loaded at boot. {release} is the output of `uname -r`.\n[load]\n"
         .to_owned();
     let mut line = |key: &str, value: &str| {
         let _ = writeln!(text, "{key} = {}", quoted(value));

@@ -100,7 +100,10 @@ pub struct InstallOutcome {
 ///
 /// When a file was edited that must not be, before anything is written; when options contradict an
 /// existing configuration; when a file cannot be written.
-pub fn install(options: &InstallOptions, talk: &mut dyn Write) -> anyhow::Result<InstallOutcome> {
+pub fn install(
+    options: &InstallOptions,
+    messages: &mut dyn Write,
+) -> anyhow::Result<InstallOutcome> {
     let root = &options.root;
     let mut installed = Installed::read(root)?;
     let program = program(options)?;
@@ -118,7 +121,7 @@ pub fn install(options: &InstallOptions, talk: &mut dyn Write) -> anyhow::Result
     } else {
         let settings = Settings::of(options)?;
         for note in &settings.notes {
-            writeln!(talk, "mbtool: {note}")?;
+            writeln!(messages, "mbtool: {note}")?;
         }
         all.insert(
             0,
@@ -159,18 +162,22 @@ pub fn install(options: &InstallOptions, talk: &mut dyn Write) -> anyhow::Result
             FileState::Absent => "wrote",
             FileState::Ours => "replaced",
             FileState::Edited => {
-                writeln!(talk, "mbtool: {} was edited and is kept", shown.display())?;
+                writeln!(
+                    messages,
+                    "mbtool: {} was edited and is kept",
+                    shown.display()
+                )?;
                 continue;
             }
         };
         installed.write(file)?;
         changed = true;
-        writeln!(talk, "mbtool: {what} {}", shown.display())?;
+        writeln!(messages, "mbtool: {what} {}", shown.display())?;
     }
     installed.save()?;
     if files::link(root, WANTED, WANTED_TARGET)? {
         changed = true;
-        writeln!(talk, "mbtool: enabled {UNIT}")?;
+        writeln!(messages, "mbtool: enabled {UNIT}")?;
     }
     let config = Config::read(&config)?;
     Ok(InstallOutcome { changed, config })

@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 /// # Errors
 ///
 /// When a file cannot be removed.
-pub fn uninstall(root: &Path, talk: &mut dyn Write) -> anyhow::Result<()> {
+pub fn uninstall(root: &Path, messages: &mut dyn Write) -> anyhow::Result<()> {
     let mut installed = Installed::read(root)?;
     let mut found = files::unlink(root, WANTED)?;
     if found {
-        writeln!(talk, "mbtool: disabled {UNIT}")?;
+        writeln!(messages, "mbtool: disabled {UNIT}")?;
     }
     let names = contents(Path::new(PROGRAM))
         .into_iter()
@@ -27,20 +27,20 @@ pub fn uninstall(root: &Path, talk: &mut dyn Write) -> anyhow::Result<()> {
         let shown = root.join(name);
         match installed.remove(name)? {
             FileState::Edited => writeln!(
-                talk,
+                messages,
                 "mbtool: {} was edited and is kept: remove it manually",
                 shown.display()
             )?,
             FileState::Absent => continue,
             FileState::Same | FileState::Ours => {
-                writeln!(talk, "mbtool: removed {}", shown.display())?;
+                writeln!(messages, "mbtool: removed {}", shown.display())?;
             }
         }
         found = true;
     }
     for path in images(root)? {
         fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-        writeln!(talk, "mbtool: removed {}", path.display())?;
+        writeln!(messages, "mbtool: removed {}", path.display())?;
         found = true;
     }
     installed.save()?;
@@ -56,7 +56,7 @@ pub fn uninstall(root: &Path, talk: &mut dyn Write) -> anyhow::Result<()> {
         let _ = fs::remove_dir(root.join(name));
     }
     if !found {
-        writeln!(talk, "mbtool: nothing was installed")?;
+        writeln!(messages, "mbtool: nothing was installed")?;
     }
     Ok(())
 }

@@ -25,9 +25,9 @@ fn options(root: &Path) -> InstallOptions {
 }
 
 fn run(options: &InstallOptions) -> (anyhow::Result<InstallOutcome>, String) {
-    let mut talk = Vec::new();
-    let done = install(options, &mut talk);
-    (done, String::from_utf8(talk).unwrap())
+    let mut messages = Vec::new();
+    let done = install(options, &mut messages);
+    (done, String::from_utf8(messages).unwrap())
 }
 
 /// All files below `root`, with their contents.
@@ -54,10 +54,13 @@ fn it_is_installed_once_and_uninstalled() {
     let dir = system();
     let root = dir.path();
     let before = contents(root);
-    let (done, talk) = run(&options(root));
+    let (done, messages) = run(&options(root));
     let done = done.unwrap();
     assert!(done.changed);
-    assert!(talk.contains("enabled mbtool-crash.service"), "{talk}");
+    assert!(
+        messages.contains("enabled mbtool-crash.service"),
+        "{messages}"
+    );
     let unit = fs::read_to_string(root.join(UNIT_FILE)).unwrap();
     for line in [
         "ExecStart=/usr/sbin/mbtool crash load",
@@ -85,20 +88,20 @@ fn it_is_installed_once_and_uninstalled() {
         device: None,
         ..options(root)
     };
-    let (done, talk) = run(&again);
-    assert!(!done.unwrap().changed, "{talk}");
-    assert_eq!((contents(root), talk.as_str()), (all, ""));
+    let (done, messages) = run(&again);
+    assert!(!done.unwrap().changed, "{messages}");
+    assert_eq!((contents(root), messages.as_str()), (all, ""));
 
     for name in [".img", ".img.made-of", ".img.part"] {
         fs::write(root.join(format!("var/lib/mbtool/crash-6.1{name}")), "x").unwrap();
     }
-    let mut talk = Vec::new();
-    uninstall(root, &mut talk).unwrap();
+    let mut messages = Vec::new();
+    uninstall(root, &mut messages).unwrap();
     assert_eq!(contents(root), before);
     assert!(!root.join("etc/mbtool").exists() && !root.join("var/lib/mbtool").exists());
-    let mut talk = Vec::new();
-    uninstall(root, &mut talk).unwrap();
-    assert_eq!(talk, b"mbtool: nothing was installed\n");
+    let mut messages = Vec::new();
+    uninstall(root, &mut messages).unwrap();
+    assert_eq!(messages, b"mbtool: nothing was installed\n");
 }
 
 #[test]
@@ -137,10 +140,10 @@ fn edited_files_for_the_initrd_are_kept() {
         device: None,
         ..options(root)
     };
-    let (done, talk) = run(&again);
-    assert!(!done.unwrap().changed, "{talk}");
+    let (done, messages) = run(&again);
+    assert!(!done.unwrap().changed, "{messages}");
     let said = format!("mbtool: {} was edited and is kept\n", modules.display());
-    assert_eq!(talk, said);
+    assert_eq!(messages, said);
     assert_eq!(fs::read_to_string(&modules).unwrap(), own);
     // other files must be unchanged
     fs::write(root.join(CONFDIR_DIR).join("hooks/mbtool"), "mine").unwrap();
@@ -181,8 +184,11 @@ fn an_edited_file_is_not_overwritten_and_nothing_else_is() {
         device: None,
         ..options(root)
     };
-    let (done, talk) = run(&again);
-    assert!(done.unwrap().changed && talk.contains("replaced"), "{talk}");
+    let (done, messages) = run(&again);
+    assert!(
+        done.unwrap().changed && messages.contains("replaced"),
+        "{messages}"
+    );
 
     // an edited configuration is kept
     let config = root.join(CONFIG_FILE);
@@ -191,10 +197,13 @@ fn an_edited_file_is_not_overwritten_and_nothing_else_is() {
     assert!(!run(&again).0.unwrap().changed);
     let error = run(&options(root)).0.unwrap_err().to_string();
     assert!(error.contains("--device would have no effect"), "{error}");
-    let mut talk = Vec::new();
-    uninstall(root, &mut talk).unwrap();
-    let talk = String::from_utf8(talk).unwrap();
-    assert!(talk.contains("crash.toml was edited and is kept"), "{talk}");
+    let mut messages = Vec::new();
+    uninstall(root, &mut messages).unwrap();
+    let messages = String::from_utf8(messages).unwrap();
+    assert!(
+        messages.contains("crash.toml was edited and is kept"),
+        "{messages}"
+    );
     assert_eq!(fs::read_to_string(&config).unwrap(), text);
 }
 

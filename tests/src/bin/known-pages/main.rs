@@ -9,8 +9,8 @@
 //! - `known-pages notes CORE` prints the core's notes, like `readelf -n`.
 
 mod elf_core;
-mod low;
-mod map;
+mod file_mapping;
+mod low_memory;
 mod notes;
 mod scan;
 
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
         ["make", dir, count] => number(count).and_then(|count| make(Path::new(dir), count)),
-        ["low", first] => number(first).and_then(low::make),
+        ["low", first] => number(first).and_then(low_memory::make),
         ["scan", core, count] => {
             number(count).and_then(|count| scan::run(Path::new(core), count, false))
         }

@@ -11,9 +11,9 @@ use elf::abi::PT_LOAD;
 use elf::segment::ProgramHeader;
 
 use crate::elf_core::Core;
-use crate::map::Window;
+use crate::file_mapping::FileMapping;
 
-/// Size of a window in bytes.
+/// Size of a mapping in bytes.
 const WINDOW: u64 = 64 << 20;
 
 /// Below this address dom0 of a crash kernel may have its own memory.
@@ -90,8 +90,8 @@ impl Found {
         while at < end {
             let len = WINDOW.min(end - at);
             let offset = load.p_offset + (at - load.p_paddr);
-            match Window::open(file, offset, len as usize) {
-                Ok(window) => self.pages(at, window.bytes()),
+            match FileMapping::open(file, offset, len as usize) {
+                Ok(mapping) => self.pages(at, mapping.bytes()),
                 Err(_) => self.read(file, offset, at, len),
             }
             at += len;

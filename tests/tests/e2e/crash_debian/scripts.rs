@@ -51,7 +51,7 @@ say "size=$(stat -c %s vmcore)"
 makedumpfile --dump-dmesg vmcore /tmp/dmesg
 say "panic=$(grep -m 1 -o 'Kernel panic - not syncing.*' /tmp/dmesg)"
 say "saved-panic=$(grep -m 1 -o 'Kernel panic - not syncing.*' dmesg.txt)"
-# for people: it wants the kernel's symbols for all else
+# interactive commands need the kernel's symbols
 HOME=/root TERM=linux crash --log vmcore >/tmp/crash-log 2>&1 || true
 say "crash-panic=$(grep -m 1 -o 'Kernel panic - not syncing.*' /tmp/crash-log || tail -n 5 /tmp/crash-log | tr '\n' ' ')"
 mbtool crash uninstall

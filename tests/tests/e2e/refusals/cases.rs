@@ -98,7 +98,7 @@ pub const REFUSED: &[Case] = &[
         &["in-rom must be at 0xf0000-0xf1000", "RAM is 0x"],
     ),
     case(
-        "no_room",
+        "no_free_range",
         "mbtool load --mem-min 64M --mem-max 65M -m big fixed",
         &[
             "no memory for module 0: big: 0x200000 bytes",

@@ -215,6 +215,6 @@ pub fn load_cases(area: PhysRange) -> Vec<LoadCase> {
     };
     add("crash-area-full", 1, all_but(8), Some(Errno::ENOMEM));
     let enough = (area.len() >> 21) + 16;
-    add("crash-area-room", 1, all_but(enough), None);
+    add("crash-area-pages", 1, all_but(enough), None);
     cases
 }

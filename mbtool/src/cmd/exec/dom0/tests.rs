@@ -46,9 +46,9 @@ impl World {
     }
 
     fn go(&self, options: ExecOptions) -> (Result<(), ExecError>, String) {
-        let mut talk = vec![];
-        let result = exec::run(options, self.root(), self, &mut talk);
-        (result, String::from_utf8(talk).unwrap())
+        let mut messages = vec![];
+        let result = exec::run(options, self.root(), self, &mut messages);
+        (result, String::from_utf8(messages).unwrap())
     }
 
     fn note(&self, text: String) {
@@ -121,7 +121,7 @@ impl Ops for World {
 fn force_quiesces_the_machine_and_xen_jumps() {
     let world = World::new();
     load_at(&world.dom0.xen(), 0x3000_0000).unwrap();
-    let (result, talk) = world.go(FORCE);
+    let (result, messages) = world.go(FORCE);
     // the fake hypercall returns: changes are reverted
     let err = result.unwrap_err();
     assert!(
@@ -135,7 +135,7 @@ fn force_quiesces_the_machine_and_xen_jumps() {
     );
     assert_eq!(world.dom0.fake.started(), Some(ImageKind::Default));
     assert_eq!(world.seen.take(), ["lock", "sync", "0x1002", "0x1003"]);
-    let lines: Vec<&str> = talk.lines().collect();
+    let lines: Vec<&str> = messages.lines().collect();
     assert_eq!(lines[0], "mbtool: leaving Xen for vmlinuz");
     assert!(lines.contains(&"mbtool: 1 network interfaces down"));
     assert_eq!(
@@ -180,7 +180,7 @@ fn systemd_gets_a_drop_in_and_starts_kexec_target() {
     let world = World::new();
     put(world.root(), "run/systemd/system/x", "");
     load_at(&world.dom0.xen(), 0x3000_0000).unwrap();
-    let (result, talk) = world.go(ExecOptions {
+    let (result, messages) = world.go(ExecOptions {
         force: false,
         last: false,
     });
@@ -192,7 +192,10 @@ fn systemd_gets_a_drop_in_and_starts_kexec_target() {
             "systemctl start --no-block --job-mode=replace-irreversibly kexec.target"
         ]
     );
-    assert!(talk.contains("systemd shuts down in order"), "{talk}");
+    assert!(
+        messages.contains("systemd shuts down in order"),
+        "{messages}"
+    );
     let text = fs::read_to_string(world.root().join(DROP_IN)).unwrap();
     let line = format!(
         "\nExecStart=\nExecStart={} exec --last\n",

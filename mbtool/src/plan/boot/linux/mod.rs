@@ -211,7 +211,7 @@ fn check_cmdline(cmdline: &str, max: u32) -> Result<(), LinuxError> {
     Err(LinuxError::LongCmdline { len, max })
 }
 
-/// As many entries as there is room for in the page, the others as setup data.
+/// As many entries as the page holds, the others as setup data.
 fn memory_map(page: &mut Page, areas: &[(PhysRange, u32)]) {
     let entries: Vec<BootE820Entry> = areas
         .iter()

@@ -4,7 +4,7 @@ use crate::abi::boot_params::{
     BootE820Entry, EfiMemoryDescriptor, EfiSetupData, LinuxBootParams, SETUP_E820_EXT, SETUP_EFI,
     SETUP_RNG_SEED, SetupData,
 };
-use crate::plan::boot::sent::SentMapEntry;
+use crate::plan::boot::decoded::DecodedMapEntry;
 use crate::plan::hex::Hex;
 use serde::Serialize;
 use zerocopy::FromBytes;
@@ -34,7 +34,7 @@ pub struct BootParamsReport {
     /// `acpi_rsdp_addr`; null if unknown.
     pub acpi_rsdp: Option<Hex>,
     /// The memory map, including the part in setup data.
-    pub e820: Vec<SentMapEntry>,
+    pub e820: Vec<DecodedMapEntry>,
     /// Setup data, in order.
     pub setup_data: Vec<SetupDataReport>,
     /// EFI runtime services; null when they are not passed on.
@@ -94,7 +94,7 @@ pub(in crate::plan) fn decode(bytes: &[u8], at: u64) -> BootParamsReport {
     let header = &params.header;
     let setup_data = read.setup_data(header.setup_data.get());
     let in_page = params.e820_table.iter().take(params.e820_entries.into());
-    let mut e820: Vec<SentMapEntry> = in_page.map(map_entry).collect();
+    let mut e820: Vec<DecodedMapEntry> = in_page.map(map_entry).collect();
     for data in setup_data.iter().filter(|data| data.kind == SETUP_E820_EXT) {
         let first = read.offset(data.addr.0) + size_of::<SetupData>();
         let size = size_of::<BootE820Entry>();
@@ -128,8 +128,8 @@ pub(in crate::plan) fn decode(bytes: &[u8], at: u64) -> BootParamsReport {
     }
 }
 
-fn map_entry(entry: &BootE820Entry) -> SentMapEntry {
-    SentMapEntry {
+fn map_entry(entry: &BootE820Entry) -> DecodedMapEntry {
+    DecodedMapEntry {
         base: Hex(entry.addr.get()),
         length: entry.size.get(),
         kind: entry.kind.get(),

@@ -169,7 +169,7 @@ proptest! {
         let modules: Vec<_> = parts
             .modules
             .iter()
-            .map(|(range, text)| SentModule {
+            .map(|(range, text)| DecodedModule {
                 start: Hex(range.start),
                 end: Hex(range.end),
                 cmdline: (*text).to_owned(),

@@ -6,7 +6,7 @@ use crate::host::crash_notes::CrashInfo;
 use crate::host::xen::XenHost;
 use crate::image::As;
 use crate::image::synth::bzimage;
-use crate::plan::boot::Sent;
+use crate::plan::boot::DecodedInfo;
 use elf::ElfBytes;
 use elf::abi::{PT_LOAD, PT_NOTE};
 use elf::endian::LittleEndian;
@@ -65,7 +65,7 @@ fn everything_is_in_the_region_and_the_command_line_names_it() {
     let header = dest(&plan, "elfcorehdr");
     let saved = dest(&plan, "saved low memory");
     assert_eq!(saved.len(), 0x9f000);
-    let Sent::Linux(sent) = &plan.report.boot else {
+    let DecodedInfo::Linux(sent) = &plan.report.boot else {
         panic!("no boot_params");
     };
     let expected = format!("elfcorehdr={:#010x} quiet nr_cpus=1", header.start);
@@ -125,7 +125,7 @@ fn persistent_memory_stays_persistent() {
     ];
     host.memory_map.extend(pmem);
     let plan = plan(&asked("nr_cpus=1"), &host).unwrap();
-    let Sent::Linux(sent) = &plan.report.boot else {
+    let DecodedInfo::Linux(sent) = &plan.report.boot else {
         panic!("no boot_params");
     };
     let kinds: Vec<u32> = sent.e820.iter().map(|area| area.kind).collect();
@@ -233,7 +233,7 @@ fn an_ordinary_image_gets_no_crash_data() {
             .iter()
             .all(|segment| segment.name != "elfcorehdr")
     );
-    let Sent::Linux(sent) = &plan.report.boot else {
+    let DecodedInfo::Linux(sent) = &plan.report.boot else {
         panic!("no boot_params");
     };
     assert_eq!(sent.cmdline, "quiet");

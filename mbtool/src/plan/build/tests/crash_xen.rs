@@ -105,7 +105,7 @@ fn core_header(plan: &Plan) -> Vec<(u32, u64, u64, u64)> {
 fn sent(plan: &Plan) -> Vec<(PhysRange, u32)> {
     let tags = plan.report.boot.tags().iter();
     let map = tags.filter_map(|tag| match &tag.body {
-        SentTagBody::Map { entries, .. } => Some(entries),
+        DecodedTagBody::Map { entries, .. } => Some(entries),
         _ => None,
     });
     let entries = map.flatten();
@@ -208,7 +208,7 @@ fn xen_is_confined_to_the_region_and_the_dump_is_complete() {
         .tags()
         .iter()
         .filter_map(|tag| match &tag.body {
-            SentTagBody::Module { cmdline, .. } => Some(cmdline.as_str()),
+            DecodedTagBody::Module { cmdline, .. } => Some(cmdline.as_str()),
             _ => None,
         })
         .collect();
@@ -256,7 +256,7 @@ fn without_acpi_tables_xen_uses_one_cpu() {
     assert!(plan.segments.iter().all(|segment| segment.name != "acpi"));
     let tags = plan.report.boot.tags().iter();
     let line = tags.filter_map(|tag| match &tag.body {
-        SentTagBody::Text { string } if tag.kind == 1 => Some(string.clone()),
+        DecodedTagBody::Text { string } if tag.kind == 1 => Some(string.clone()),
         _ => None,
     });
     let line: Vec<String> = line.collect();

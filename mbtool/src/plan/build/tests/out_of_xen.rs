@@ -103,7 +103,7 @@ fn assert_complete(plan: &Plan, request: &Request) {
     }
     let mut modules = request.modules.iter();
     for tag in plan.report.boot.tags() {
-        if let SentTagBody::Module { start, end, .. } = &tag.body {
+        if let DecodedTagBody::Module { start, end, .. } = &tag.body {
             let module = modules.next().unwrap();
             assert!(
                 memory.read(r(start.0, end.0)) == module.data[..],
@@ -241,7 +241,7 @@ fn too_little_safe_memory_is_reported() {
     let plan = plan(&request, &host).unwrap();
     let text = plan.report.warnings.join("\n");
     assert!(
-        text.contains("DANGER") && text.contains("in the 13 largest safe runs there is room for"),
+        text.contains("DANGER") && text.contains("the 13 largest safe ranges have"),
         "{text}"
     );
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::image::{As, mb1 as header, synth};
-use crate::plan::boot::{Sent, mb1, pvh};
+use crate::plan::boot::{DecodedInfo, mb1, pvh};
 use handoff::spec::Exit;
 
 fn multiboot1(host: &Host) -> Plan {
@@ -50,7 +50,7 @@ fn multiboot_1_gets_its_own_information_below_4_gib() {
         (registers.get("ebx"), registers.entry()),
         (info.start, 0x40_0100)
     );
-    let Sent::Multiboot1(sent) = &report.boot else {
+    let DecodedInfo::Multiboot1(sent) = &report.boot else {
         panic!("{:?}", report.boot)
     };
     assert_eq!(sent.cmdline, "alpha beta");
@@ -126,7 +126,7 @@ fn pvh_gets_a_start_info_below_1_gib() {
     assert_eq!(report.exit.registers.get("ebx"), info.start);
     assert_eq!(report.exit.registers.entry(), 0x100_0080);
     assert!(info.end <= pvh::LIMIT);
-    let Sent::Pvh(sent) = &report.boot else {
+    let DecodedInfo::Pvh(sent) = &report.boot else {
         panic!("{:?}", report.boot)
     };
     assert_eq!(sent.rsdp.map(|rsdp| rsdp.0), Some(0x7eb7_e014));

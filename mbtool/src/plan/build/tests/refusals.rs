@@ -45,7 +45,7 @@ fn lack_of_memory_is_reported_with_the_needed_and_free_size() {
         entry(0, 0xa0000, MemoryKind::Ram),
         entry(MIB, 32 * MIB, MemoryKind::Ram),
     ];
-    let PlanError::NoRoom(error) = refused(&request, &host) else {
+    let PlanError::NoFreeRange(error) = refused(&request, &host) else {
         panic!("it fits");
     };
     assert_eq!(

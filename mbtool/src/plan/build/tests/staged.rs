@@ -85,7 +85,7 @@ proptest! {
             prop_assert!( zeroes.iter().all(|byte| *byte == 0));
         }
         // the memory map of the image has its own pages as RAM
-        let Some(SentTagBody::Map { entries, .. }) = plan.report.boot.tags().iter().find(|tag| tag.kind == 6).map(|tag| &tag.body)
+        let Some(DecodedTagBody::Map { entries, .. }) = plan.report.boot.tags().iter().find(|tag| tag.kind == 6).map(|tag| &tag.body)
         else {
             panic!("no map");
         };

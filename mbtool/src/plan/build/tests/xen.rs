@@ -18,7 +18,7 @@ fn xen_on_bios_is_placed_high_with_low_memory_untouched() {
     assert_eq!(xen.data.len(), 0x2000);
     let tags = plan.report.boot.tags();
     let text = |kind| match &tags.iter().find(|tag| tag.kind == kind).unwrap().body {
-        SentTagBody::Text { string } => string.clone(),
+        DecodedTagBody::Text { string } => string.clone(),
         other => panic!("{other:?}"),
     };
     assert_eq!(text(1), "no-real-mode com1=115200,8n1 console=com1");
@@ -60,7 +60,7 @@ fn xen_on_uefi_gets_a_synthetic_ebda() {
     );
     for tag in plan.report.boot.tags() {
         match &tag.body {
-            SentTagBody::Memory {
+            DecodedTagBody::Memory {
                 mem_lower,
                 mem_upper,
             } => {
@@ -71,7 +71,7 @@ fn xen_on_uefi_gets_a_synthetic_ebda() {
             }
             // the copy of the RSDP and the structures that point to it are reserved, so
             // that dom0 finds them too
-            SentTagBody::Map { entries, .. } => {
+            DecodedTagBody::Map { entries, .. } => {
                 let low: Vec<_> = entries[..3]
                     .iter()
                     .map(|entry| (entry.base.0, entry.length, entry.kind))
@@ -80,7 +80,7 @@ fn xen_on_uefi_gets_a_synthetic_ebda() {
                 assert_eq!(low, want);
                 assert_eq!(entries.len(), 9);
             }
-            SentTagBody::Rsdp { copied_at_handoff } => {
+            DecodedTagBody::Rsdp { copied_at_handoff } => {
                 assert_eq!(copied_at_handoff.from.0, 0x7eb7_e014);
                 assert_eq!((tag.kind, copied_at_handoff.len), (15, 36));
             }

@@ -48,7 +48,8 @@ pub fn xen_line(given: &str, one_cpu: bool, cpus: usize) -> CrashCmdline {
     if cpus > DOM0_CPUS && !limited {
         let word = format!("dom0_max_vcpus={DOM0_CPUS}");
         messages.push(format!(
-            "added {word} to Xen's command line: each of dom0's CPUs takes memory of the crash region"
+            "added {word} to Xen's command line: each of dom0's CPUs uses memory of the crash \
+             region"
         ));
         kept.insert(0, word);
     }

@@ -28,7 +28,7 @@ impl Dom0Range {
         };
         if let Some(hole) = hole(entries, kernel) {
             return Err(Dom0RangeError::NotRam {
-                window: kernel,
+                range: kernel,
                 hole,
             });
         }
@@ -36,7 +36,7 @@ impl Dom0Range {
         let runs = runs::without(inside, regions.iter().copied());
         if runs.len() > MAX_RUNS {
             return Err(Dom0RangeError::Scattered {
-                window: self.range,
+                range: self.range,
                 runs: runs.len(),
             });
         }

@@ -61,20 +61,20 @@ pub enum Dom0RangeError {
     },
     /// Firmware reserves a part that must be RAM.
     #[error(
-        "dom0's kernel needs RAM at {window}, its link address, but {hole} is not RAM{}",
+        "dom0's kernel needs RAM at {range}, its link address, but {hole} is not RAM{}",
         tail(self.fix())
     )]
     NotRam {
         /// Range that must be RAM.
-        window: PhysRange,
+        range: PhysRange,
         /// First part that is not.
         hole: PhysRange,
     },
     /// A memory map with too many ranges.
-    #[error("the memory at {window} is in {runs} ranges, the limit is {MAX_RUNS}")]
+    #[error("the memory at {range} is in {runs} ranges, the limit is {MAX_RUNS}")]
     Scattered {
         /// dom0's range.
-        window: PhysRange,
+        range: PhysRange,
         /// Number of RAM ranges.
         runs: usize,
     },
@@ -162,13 +162,13 @@ mod tests {
     fn the_range_covers_measured_sizes_with_little_surplus() {
         // with 768 MiB: 136 MiB were sufficient for an initrd of 5.5 MiB, 134
         // were not; 176 for one of 45.5 MiB, 144 were not
-        let window = |initrd| Dom0Range::new(&KERNEL, initrd, 768 * MIB).unwrap();
-        let small = window(11 * MIB / 2);
+        let range = |initrd| Dom0Range::new(&KERNEL, initrd, 768 * MIB).unwrap();
+        let small = range(11 * MIB / 2);
         assert_eq!(small.block, 128 * MIB);
         assert_eq!(small.range, r(16 * MIB, 140 * MIB));
         assert_eq!(small.kernel_end, 76 * MIB);
-        assert_eq!(window(91 * MIB / 2).range.end, 180 * MIB);
-        assert_eq!(window(0).range.end, 134 * MIB);
+        assert_eq!(range(91 * MIB / 2).range.end, 180 * MIB);
+        assert_eq!(range(0).range.end, 134 * MIB);
     }
 
     #[test]
@@ -178,14 +178,14 @@ mod tests {
             p2m_apart: false,
             ..KERNEL
         };
-        let window = Dom0Range::new(&old, 60 * MIB, 768 * MIB).unwrap();
-        assert_eq!((window.block, window.range.end), (256 * MIB, 260 * MIB));
+        let range = Dom0Range::new(&old, 60 * MIB, 768 * MIB).unwrap();
+        assert_eq!((range.block, range.range.end), (256 * MIB, 260 * MIB));
         let large = Dom0Footprint {
             memory: r(16 * MIB, 127 * MIB),
             ..KERNEL
         };
-        let window = Dom0Range::new(&large, 0, 512 * MIB).unwrap();
-        assert_eq!(window.block, 128 * MIB);
+        let range = Dom0Range::new(&large, 0, 512 * MIB).unwrap();
+        assert_eq!(range.block, 128 * MIB);
         let larger = Dom0Footprint {
             memory: r(16 * MIB, 128 * MIB - 0x1000),
             ..KERNEL
@@ -206,11 +206,11 @@ mod tests {
         ) {
             let memory = r(start, start.saturating_add(len).min(1 << 32));
             let kernel = Dom0Footprint { memory, unpacked: 0, initrd_apart, p2m_apart };
-            if let Ok(window) = Dom0Range::new(&kernel, initrd, region) {
-                prop_assert!(window.range.end <= FOUR_GIB && window.block.is_power_of_two());
-                prop_assert!(window.range.end >= window.block);
-                prop_assert!(window.kernel_end >= memory.end && window.kernel_end <= window.block);
-                prop_assert!(window.range.start <= memory.start);
+            if let Ok(range) = Dom0Range::new(&kernel, initrd, region) {
+                prop_assert!(range.range.end <= FOUR_GIB && range.block.is_power_of_two());
+                prop_assert!(range.range.end >= range.block);
+                prop_assert!(range.kernel_end >= memory.end && range.kernel_end <= range.block);
+                prop_assert!(range.range.start <= memory.start);
             }
         }
     }

@@ -6,7 +6,8 @@
 //! reserved in Xen's memory map; Xen, modules, boot information and handoff; free
 //! memory.
 
-use super::size::{self, XenSize};
+use super::reserved_block::ReservedBlock;
+use super::size::XenSize;
 use super::{Dom0Range, cmdline, dom0_backup};
 use crate::host::Host;
 use crate::host::crash_notes::CrashInfo;
@@ -14,12 +15,10 @@ use crate::image::dom0::{self, Dom0Footprint};
 use crate::plan::boot::e820;
 use crate::plan::boot::low_memory::LowMemoryPlan;
 use crate::plan::boot::params::BootParams;
-use crate::plan::crash::advice;
 use crate::plan::crash::linux::CrashData;
 use crate::plan::crash::size::{Part, SizeEstimate};
 use crate::plan::crash::{Backup, dump_ranges, elfcorehdr, memory_map};
-use crate::plan::place::allocator::{Arena, Ask, NoRoom, Prefer};
-use crate::plan::place::layout::Layout;
+use crate::plan::place::allocator::{Arena, Ask, NoFreeRange, Prefer};
 use crate::plan::{PlanError, Request, Segment};
 use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, whole_pages};
 use xen_shim::{acpi, contract};
@@ -27,7 +26,7 @@ use xen_shim::{acpi, contract};
 /// Input that is known before placement.
 struct Known<'a> {
     kernel: Dom0Footprint,
-    window: Dom0Range,
+    dom0: Dom0Range,
     /// Memory to back up, in order.
     saved: Vec<PhysRange>,
     /// Size of the core header in bytes.
@@ -51,8 +50,8 @@ impl<'a> Known<'a> {
         let kernel = dom0::look(&kernel.data, &request.segment_name(0))?;
         let regions: Vec<PhysRange> = host.crash_ranges().collect();
         let total: u64 = regions.iter().map(PhysRange::len).sum();
-        let window = Dom0Range::new(&kernel, initrd(request), total.max(USUAL))?;
-        let hidden = window.hidden(&host.memory_map, &regions)?;
+        let dom0 = Dom0Range::new(&kernel, initrd(request), total.max(USUAL))?;
+        let hidden = dom0.hidden(&host.memory_map, &regions)?;
         let facts = host.dump_facts();
         let notes = facts.cpu_notes.iter().chain(&facts.vmcoreinfo);
         let notes = notes.chain(&facts.xen_vmcoreinfo).copied();
@@ -78,7 +77,7 @@ impl<'a> Known<'a> {
         Ok(Self {
             header: whole_pages(elfcorehdr::len(&facts, count, &somewhere)?),
             kernel,
-            window,
+            dom0,
             saved,
             acpi,
             facts,
@@ -118,7 +117,7 @@ impl<'a> Known<'a> {
             initrd: initrd(request),
             // lower bound
             files: initrd(request),
-            block: self.window.block,
+            block: self.dom0.block,
             cpus: self.cpus() as u64,
         }
     }
@@ -159,16 +158,6 @@ impl<'a> Known<'a> {
             regions: self.regions.clone(),
         }
     }
-}
-
-/// The reserved block for dom0, and the sizes of other parts.
-#[derive(Clone, Debug)]
-pub(crate) struct ReservedBlock {
-    /// Contiguous range of the block.
-    pub range: PhysRange,
-    xen_size: XenSize,
-    estimate: SizeEstimate,
-    regions: Vec<PhysRange>,
 }
 
 /// A large size of a crash region, in bytes.
@@ -221,7 +210,7 @@ pub(crate) fn decide(
     let facts = &known.facts;
     params.warnings.extend(facts.warnings());
     let block = place(&known, region, arena)
-        .map_err(|_: NoRoom| known.block_at(region, request).too_small(region))?;
+        .map_err(|_: NoFreeRange| known.block_at(region, request).too_small(region))?;
     let mut at = block.start;
     let mut take = |len: u64| {
         let range = PhysRange {
@@ -255,7 +244,7 @@ pub(crate) fn decide(
         &host.map_with_added(),
         &known.regions,
         block,
-        known.window.range,
+        known.dom0.range,
     );
     low.areas = e820::areas(&sent);
     let line = cmdline::xen_line(&params.cmdline, one_cpu, known.cpus());
@@ -277,12 +266,16 @@ pub(crate) fn decide(
 
 /// Places the reserved block as low as possible, outside of memory that dom0
 /// requires to be RAM.
-fn place(known: &Known<'_>, region: PhysRange, arena: &mut Arena) -> Result<PhysRange, NoRoom> {
+fn place(
+    known: &Known<'_>,
+    region: PhysRange,
+    arena: &mut Arena,
+) -> Result<PhysRange, NoFreeRange> {
     let below = PhysRange {
         start: region.start,
         end: region.end.min(FOUR_GIB - PAGE_SIZE),
     };
-    let parts = below.minus(&known.window.range);
+    let parts = below.minus(&known.dom0.range);
     let ask = |window| Ask {
         name: "the reserved block for dom0".to_owned(),
         len: known.block_len(),
@@ -294,48 +287,6 @@ fn place(known: &Known<'_>, region: PhysRange, arena: &mut Arena) -> Result<Phys
     asks.retain(|one| arena.find(one).is_some());
     // no part is named: the error is about the whole block
     arena.take(asks.first().unwrap_or(&ask(PhysRange::default())))
-}
-
-impl ReservedBlock {
-    /// Checks that the remaining memory is sufficient to start Xen and dom0.
-    ///
-    /// # Errors
-    ///
-    /// When the region is too small.
-    pub(crate) fn check(&self, request: &Request, layout: &Layout) -> Result<(), PlanError> {
-        let free = size::free(&self.regions, &[self.range, layout.reserved]);
-        let free: Vec<PhysRange> = free.into_iter().filter(|run| run.end <= FOUR_GIB).collect();
-        let fits = |files| {
-            let files = self.xen_size.initrd.max(files);
-            XenSize {
-                files,
-                ..self.xen_size
-            }
-            .fits(&free)
-        };
-        // unpacking the initrd takes time, so it is done last
-        let enough = fits(0) && fits(advice::files(request));
-        match request.crash {
-            Some(region) if !enough => Err(self.too_small(region)),
-            _ => Ok(()),
-        }
-    }
-
-    fn too_small(&self, region: PhysRange) -> PlanError {
-        PlanError::too_small(region, &self.estimate)
-    }
-
-    /// Replaces `error` if the region as a whole is too small.
-    pub(crate) fn no_room(&self, error: PlanError, request: &Request) -> PlanError {
-        match (&error, request.crash, request.mem_max) {
-            (PlanError::NoRoom(NoRoom { .. }), Some(region), None)
-                if region.len() < self.xen_size.to_reserve() =>
-            {
-                self.too_small(region)
-            }
-            _ => error,
-        }
-    }
 }
 
 /// Returns the size of the ACPI tables for a crash Xen, and the APIC id of the

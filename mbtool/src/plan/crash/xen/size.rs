@@ -220,28 +220,28 @@ mod tests {
             page in 0_u64..1 << 18, reserved in 1_u64..100_000, initrd in 0_u64..300, files in 0_u64..600,
             unpacked in 8_u64..200, order in 6_u32..9, other in 1_u64..800, unlucky: bool,
         ) {
-            let room = XenSize {
+            let size = XenSize {
                 reserved: reserved * PAGE_SIZE, initrd: initrd * MIB, files: files * MIB,
                 unpacked: unpacked * MIB, block: MIB << order, other: other * PAGE_SIZE, ..ROOM
             };
             // one step past an address for the block, and one page past one for
             // Xen
-            let behind = 1024 * MIB + STEP - room.xen - (STEP - PAGE_SIZE) - room.reserved - room.other;
+            let behind = 1024 * MIB + STEP - size.xen - (STEP - PAGE_SIZE) - size.reserved - size.other;
             let start = if unlucky { behind } else { page * PAGE_SIZE };
-            let region = PhysRange { start, end: start + room.to_reserve() };
+            let region = PhysRange { start, end: start + size.to_reserve() };
             // as placed: the loading kernel's pages, the reserved block, then Xen at
             // the next superpage
-            let reserved = PhysRange { start: start + room.other, end: start + room.other + room.reserved };
+            let reserved = PhysRange { start: start + size.other, end: start + size.other + size.reserved };
             let xen = align_up(reserved.end, STEP).unwrap();
-            let xen = PhysRange { start: xen, end: xen + room.xen };
-            prop_assert!(room.fits(&free(&[region], &[reserved, xen])), "{start:#x}");
+            let xen = PhysRange { start: xen, end: xen + size.xen };
+            prop_assert!(size.fits(&free(&[region], &[reserved, xen])), "{start:#x}");
         }
 
         #[test]
         fn hostile_sizes_do_not_overflow(a in any::<[u64; 8]>(), order in 21_u32..64) {
             let [reserved, xen, other, kernel, unpacked, initrd, files, cpus] = a;
-            let room = XenSize { reserved, xen, other, kernel, unpacked, initrd, files, block: 1 << order, cpus };
-            let _ = (room.to_reserve(), room.fits(&[r(0, 4096)]));
+            let size = XenSize { reserved, xen, other, kernel, unpacked, initrd, files, block: 1 << order, cpus };
+            let _ = (size.to_reserve(), size.fits(&[r(0, 4096)]));
         }
     }
 }

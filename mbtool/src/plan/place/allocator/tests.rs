@@ -69,7 +69,7 @@ fn the_error_has_the_request_and_the_free_memory() {
     let error = arena
         .take(&ask(2 * MIB, 4096, r(MIB, 8 * MIB), Prefer::Lowest))
         .unwrap_err();
-    let expected = NoRoom {
+    let expected = NoFreeRange {
         name: "thing".to_owned(),
         len: 2 * MIB,
         align: 4096,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// One decoded tag.
 #[derive(Clone, Debug, Serialize)]
-pub struct SentTag {
+pub struct DecodedTag {
     /// Tag type number (Multiboot2 spec, 3.6).
     #[serde(rename = "type")]
     pub kind: u32,
@@ -18,13 +18,13 @@ pub struct SentTag {
     pub size: usize,
     /// Contents by type.
     #[serde(flatten)]
-    pub body: SentTagBody,
+    pub body: DecodedTagBody,
 }
 
 /// Contents of a tag.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
-pub enum SentTagBody {
+pub enum DecodedTagBody {
     /// Tags 1 and 2: a string.
     Text {
         /// The string without its NUL.
@@ -53,7 +53,7 @@ pub enum SentTagBody {
         /// Always 0.
         entry_version: u32,
         /// Ranges with their types.
-        entries: Vec<SentMapEntry>,
+        entries: Vec<DecodedMapEntry>,
     },
     /// Tag 9: section headers.
     Sections {
@@ -89,7 +89,7 @@ pub struct HandoffCopy {
 
 /// An entry of tag 6, or of another protocol's memory map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct SentMapEntry {
+pub struct DecodedMapEntry {
     /// First byte.
     pub base: Hex,
     /// Length in bytes.
@@ -102,23 +102,23 @@ pub struct SentMapEntry {
 /// Decodes the output of [`mbi::build`], without the end tag. `rsdp` is the
 /// address of firmware's RSDP.
 #[must_use]
-pub fn decode(mbi: &Mbi, rsdp: Option<u64>) -> Vec<SentTag> {
+pub fn decode(mbi: &Mbi, rsdp: Option<u64>) -> Vec<DecodedTag> {
     let bytes = &mbi.bytes[..];
     let tags = mbi::tags(bytes).filter(|tag| tag.kind != 0);
-    let sent = |tag: mbi::RawTag| {
+    let decoded = |tag: mbi::RawTag| {
         let fields = &bytes[tag.at + 8..tag.at + tag.size];
         let body = body(tag.kind, fields, rsdp);
-        SentTag {
+        DecodedTag {
             kind: tag.kind,
             name: tag_name(tag.kind),
             size: tag.size,
             body,
         }
     };
-    tags.map(sent).collect()
+    tags.map(decoded).collect()
 }
 
-fn body(kind: u32, fields: &[u8], rsdp: Option<u64>) -> SentTagBody {
+fn body(kind: u32, fields: &[u8], rsdp: Option<u64>) -> DecodedTagBody {
     let word = |at: usize| multiboot::word(fields, at).unwrap_or(0);
     let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
     let text = |at: usize| {
@@ -131,13 +131,13 @@ fn body(kind: u32, fields: &[u8], rsdp: Option<u64>) -> SentTagBody {
     };
     let hex = |at: usize| Hex(word(at).into());
     match kind {
-        1 | 2 => SentTagBody::Text { string: text(0) },
-        3 => SentTagBody::Module {
+        1 | 2 => DecodedTagBody::Text { string: text(0) },
+        3 => DecodedTagBody::Module {
             start: hex(0),
             end: hex(4),
             cmdline: text(8),
         },
-        4 => SentTagBody::Memory {
+        4 => DecodedTagBody::Memory {
             mem_lower: word(0),
             mem_upper: word(4),
         },
@@ -146,32 +146,32 @@ fn body(kind: u32, fields: &[u8], rsdp: Option<u64>) -> SentTagBody {
             let step = (entry_size as usize).max(1);
             let starts = (8..fields.len()).step_by(step);
             let entries = starts
-                .map(|at| SentMapEntry {
+                .map(|at| DecodedMapEntry {
                     base: Hex(long(at)),
                     length: long(at + 8),
                     kind: word(at + 16),
                 })
                 .collect();
-            SentTagBody::Map {
+            DecodedTagBody::Map {
                 entry_size,
                 entry_version: word(4),
                 entries,
             }
         }
-        9 => SentTagBody::Sections {
+        9 => DecodedTagBody::Sections {
             num: word(0),
             entsize: word(4),
             shndx: word(8),
         },
-        14 | 15 => SentTagBody::Rsdp {
+        14 | 15 => DecodedTagBody::Rsdp {
             copied_at_handoff: HandoffCopy {
                 from: Hex(rsdp.unwrap_or(0)),
                 len: fields.len() as u32,
             },
         },
-        21 => SentTagBody::LoadBase {
+        21 => DecodedTagBody::LoadBase {
             load_base_addr: hex(0),
         },
-        _ => SentTagBody::Other {},
+        _ => DecodedTagBody::Other {},
     }
 }

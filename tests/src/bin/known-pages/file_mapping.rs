@@ -1,4 +1,4 @@
-//! Reading a large file through windows of memory: /proc/vmcore is several times faster to map than to read.
+//! Reading a large file by mapping parts of it: /proc/vmcore is several times faster to map than to read.
 
 // UNSAFETY: maps a file and reads it as bytes.
 #![expect(unsafe_code)]
@@ -11,12 +11,12 @@ use std::slice;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// A part of a file in memory.
-pub struct Window {
+pub struct FileMapping {
     at: *const u8,
     len: usize,
 }
 
-impl Window {
+impl FileMapping {
     /// Maps `len` bytes of `file`, at least one, from `offset`, a multiple of the page size.
     pub fn open(file: &File, offset: u64, len: usize) -> io::Result<Self> {
         // SAFETY: a new mapping, where the kernel chooses; nothing that exists is touched.
@@ -44,7 +44,7 @@ impl Window {
     }
 }
 
-impl Drop for Window {
+impl Drop for FileMapping {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours, and no borrow of it outlives `self`.
         let _ = unsafe { munmap(self.at.cast_mut().cast(), self.len) };
@@ -62,9 +62,9 @@ mod tests {
         for byte in 0..4 {
             file.write_all(&[byte; 4096]).unwrap();
         }
-        let window = Window::open(&file, 4096, 8192).unwrap();
-        assert_eq!(window.bytes().len(), 8192);
-        assert_eq!((window.bytes()[0], window.bytes()[8191]), (1, 2));
-        assert!(Window::open(&file, 1, 4096).is_err());
+        let mapping = FileMapping::open(&file, 4096, 8192).unwrap();
+        assert_eq!(mapping.bytes().len(), 8192);
+        assert_eq!((mapping.bytes()[0], mapping.bytes()[8191]), (1, 2));
+        assert!(FileMapping::open(&file, 1, 4096).is_err());
     }
 }

@@ -5,13 +5,13 @@ use super::symbols::{Symbol, SymbolFile};
 
 /// Symbol files, including the handoff's own.
 #[derive(Debug)]
-pub struct Symboliser {
+pub struct Symbolizer {
     own: Option<SymbolFile>,
     files: Vec<SymbolFile>,
     fixed: Vec<bool>,
 }
 
-impl Symboliser {
+impl Symbolizer {
     /// Adds files; those without an address get one from the plan of each load.
     #[must_use]
     pub fn new(files: Vec<SymbolFile>) -> Self {
@@ -34,15 +34,15 @@ impl Symboliser {
     }
 
     /// Sets the file addresses of this load.
-    pub fn place(&mut self, places: &AddressMap) {
+    pub fn place(&mut self, map: &AddressMap) {
         if let Some(own) = &mut self.own {
-            own.base = places.handoff;
+            own.base = map.handoff;
         }
         for (file, fixed) in self.files.iter_mut().zip(&self.fixed) {
             if *fixed {
                 continue;
             }
-            file.base = places.image.as_ref().and_then(|image| {
+            file.base = map.image.as_ref().and_then(|image| {
                 let same = if image.xen {
                     file.is_xen()
                 } else {

@@ -18,7 +18,7 @@ const SIGNS: [&[u8]; 4] = [
 ];
 /// Number of [`SIGNS`] that must be present.
 const ENOUGH: usize = 2;
-/// Multiboot2 header magic as it stands in memory (Multiboot2 spec, 3.1.2).
+/// Multiboot2 header magic as bytes in memory (Multiboot2 spec, 3.1.2).
 const HEADER_MAGIC: [u8; 4] = 0xe852_50d6_u32.to_le_bytes();
 /// The header lies in the first 32 KiB (Multiboot2 spec, 3.1).
 const HEADER_LIMIT: usize = 32768;
@@ -43,7 +43,7 @@ pub struct XenInfo {
 /// `None` for anything else, in linear time and without allocating more than
 /// the version string.
 #[must_use]
-pub fn recognise(data: &[u8]) -> Option<XenInfo> {
+pub fn recognize(data: &[u8]) -> Option<XenInfo> {
     let head = &data[..data.len().min(HEADER_LIMIT)];
     // only 4-byte alignment is asked: a segment need not start where its file does
     if !head.chunks_exact(4).any(|word| word == HEADER_MAGIC) {
@@ -121,18 +121,18 @@ mod tests {
     #[test]
     fn two_signs_and_a_header_are_xen() {
         let data = image(&[SIGNS[0], SIGNS[1], b"4.20.3", b"", b"gcc (Debian) 14"]);
-        assert_eq!(recognise(&data).unwrap().version.as_deref(), Some("4.20.3"));
+        assert_eq!(recognize(&data).unwrap().version.as_deref(), Some("4.20.3"));
         assert_eq!(
-            recognise(&image(&[SIGNS[0], SIGNS[2]])),
+            recognize(&image(&[SIGNS[0], SIGNS[2]])),
             Some(XenInfo { version: None })
         );
     }
 
     #[test]
     fn one_sign_or_no_header_is_not() {
-        assert_eq!(recognise(&image(&[SIGNS[1]])), None);
+        assert_eq!(recognize(&image(&[SIGNS[1]])), None);
         let headless = &image(&[SIGNS[0], SIGNS[1], SIGNS[2]])[0x20..];
-        assert_eq!(recognise(headless), None);
+        assert_eq!(recognize(headless), None);
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
             b"4.20.3",
             b"gcc (Debian) 14",
         ];
-        assert_eq!(recognise(&image(&strings)), None);
+        assert_eq!(recognize(&image(&strings)), None);
     }
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
             if data.len() >= 4 {
                 data[..4].copy_from_slice(&HEADER_MAGIC);
             }
-            prop_assert_eq!(recognise(&data), None);
+            prop_assert_eq!(recognize(&data), None);
         }
     }
 }
