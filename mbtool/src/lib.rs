@@ -1,13 +1,13 @@
-//! Multiboot2 and Xen boot handoff toolkit: [`cli`] -> [`cmd`] -> [`request`] -> [`plan`] -> [`backend`].
+//! Boot handoff toolkit for Multiboot2, Xen and Linux: [`cli`] -> [`cmd`] -> [`request`] -> [`plan`] -> [`backend`].
 //!
 //! A load: [`request`] reads the image ([`image`], [`decompress`]), [`host`] reads the running machine, [`plan`] makes a
 //! pure value of both, and a [`backend`] hands it to the kernel or to Xen. docs/architecture.md has the whole picture;
-//! tests/layers.rs holds which folder may import which. From the bottom up:
+//! tests/layers.rs holds which folder may import which. The lowest layer first:
 //!
 //! | folder | content |
 //! |---|---|
-//! | [`abi`] | structures that other programs define: `boot_params`, Multiboot (1) |
-//! | [`sys`] | bounded reads, mountinfo, byte counts, kernel command lines, time limits |
+//! | [`abi`] | structures that other programs define: `boot_params`, Multiboot (1), PCI, SPCR |
+//! | [`sys`] | bounded reads, mountinfo, numbers and byte counts, kernel command lines, time limits |
 //! | [`input`], [`decompress`] | input files, unpacked |
 //! | [`image`] | image formats and boot protocols: bytes to an [`image::Image`] |
 //! | [`host`] | everything read from the running machine: memory map, firmware, consoles, Xen, crash notes |

@@ -3,7 +3,8 @@
 //! [`recognize()`] recognizes a Xen image, [`contract`] holds the rules
 //! for its command line, boot loader name and modules, [`low_memory`] decides
 //! what to prepare below 1 MiB before Xen is entered. [`cpuid`] detects Xen by CPUID, and
-//! [`hypercall`] calls the Xen below this Linux. [`fix`] is for the errors of this crate and of mbtool.
+//! [`hypercall`] calls the Xen below this Linux. [`acpi`] makes the tables of a Xen that starts after a crash,
+//! [`start_info`] has the PVH structures. [`fix`] is for the errors of this crate and of mbtool.
 
 pub mod acpi;
 pub mod contract;

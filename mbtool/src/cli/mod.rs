@@ -6,7 +6,7 @@ pub mod raw;
 pub mod values;
 
 use crate::backend::{self, Choice};
-use crate::quiesce::Patient;
+use crate::quiesce::NonBlocking;
 use crate::request::files;
 use crate::setup::install;
 use crate::{cmd, config, input, save};
@@ -68,7 +68,7 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
                 options,
                 root,
                 &cmd::exec::RunningSystem,
-                &mut Patient::new(io::stderr()),
+                &mut NonBlocking::new(io::stderr()),
             )?)
         }
         Verb::Unload { panic, force } => {

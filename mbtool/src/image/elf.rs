@@ -1,4 +1,4 @@
-//! ELF32 and ELF64, little endian: program headers to a [`Layout`].
+//! ELF32 and ELF64, little endian: program headers to an [`ImageLayout`].
 //!
 //! 1. Memory is laid out by `p_paddr`; `PT_LOAD`s without memory are skipped.
 //! 2. `e_entry` is a virtual address, as in GRUB: the first `PT_LOAD` that
@@ -11,7 +11,7 @@ mod entry;
 
 use super::bytes::{len, slice};
 use super::error::{ElfError, ImageErrorReason, ProgramHeaderError};
-use super::layout::Layout;
+use super::layout::ImageLayout;
 use super::merge::{Load, merge};
 use super::{Format, Sections, notes, relocs};
 use ::elf::abi;
@@ -236,7 +236,7 @@ pub(super) fn file_header(file: &[u8]) -> Result<FileHeader<LittleEndian>, ElfEr
     FileHeader::parse_tail(ident, rest).map_err(|_| short)
 }
 
-pub(super) fn layout(file: &[u8]) -> Result<Layout, ImageErrorReason> {
+pub(super) fn layout(file: &[u8]) -> Result<ImageLayout, ImageErrorReason> {
     layout_entered(file, EntryAddress::Virtual)
 }
 
@@ -244,7 +244,7 @@ pub(super) fn layout(file: &[u8]) -> Result<Layout, ImageErrorReason> {
 pub(super) fn layout_entered(
     file: &[u8],
     expected: EntryAddress,
-) -> Result<Layout, ImageErrorReason> {
+) -> Result<ImageLayout, ImageErrorReason> {
     let elf = Elf::read(file)?;
     if let Some((index, _)) = elf.of_type(abi::PT_INTERP).next() {
         return Err(ImageErrorReason::ProgramHeader {
@@ -276,7 +276,7 @@ pub(super) fn layout_entered(
     } else {
         Format::Elf64
     };
-    Ok(Layout {
+    Ok(ImageLayout {
         format,
         position_independent,
         segments,

@@ -3,7 +3,7 @@
 
 use super::bytes::{len, slice};
 use super::error::AddressFieldsError;
-use super::layout::Layout;
+use super::layout::ImageLayout;
 use super::{Format, LoadSegment};
 use handoff::addr::PhysRange;
 
@@ -16,7 +16,7 @@ pub(super) fn layout(
     file: &[u8],
     header_offset: u64,
     address: [u32; 4],
-) -> Result<Layout, AddressFieldsError> {
+) -> Result<ImageLayout, AddressFieldsError> {
     let from_start = address.get(1) == Some(&FROM_FILE_START);
     let [header_addr, load_addr, load_end, bss_end] = address.map(u64::from);
     let load_addr = if from_start {
@@ -66,7 +66,7 @@ pub(super) fn layout(
         start: load_addr,
         end: end.max(bss_end),
     };
-    Ok(Layout {
+    Ok(ImageLayout {
         format: Format::Flat,
         position_independent: false,
         segments: vec![LoadSegment {

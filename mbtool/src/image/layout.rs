@@ -3,7 +3,7 @@
 use super::{ElfNote, Format, LoadSegment, RelativeReloc, Sections};
 
 /// The program in a container (ELF or flat).
-pub(super) struct Layout {
+pub(super) struct ImageLayout {
     pub(super) format: Format,
     pub(super) position_independent: bool,
     pub(super) segments: Vec<LoadSegment>,

@@ -11,7 +11,7 @@
 
 use super::bytes::u32_at;
 use super::error::{AddressFieldsError, ImageErrorReason, Mb1HeaderError};
-use super::layout::Layout;
+use super::layout::ImageLayout;
 use super::{Requirements, elf, flat};
 use crate::abi::multiboot1::Mb1HeaderFlags;
 use serde::{Serialize, Serializer};
@@ -161,7 +161,7 @@ pub fn read(file: &[u8], at: usize) -> Result<Mb1Header, ImageErrorReason> {
 pub(super) fn layout(
     file: &[u8],
     header: &Mb1Header,
-) -> Result<(Requirements, Layout), ImageErrorReason> {
+) -> Result<(Requirements, ImageLayout), ImageErrorReason> {
     let offset = usize::try_from(header.offset).unwrap_or(usize::MAX);
     let refuse = |why| ImageErrorReason::Multiboot1 { offset, why };
     let mut warnings = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::bytes::len;
 use super::error::{ImageError, ImageErrorReason};
-use super::layout::Layout;
+use super::layout::ImageLayout;
 use super::sniff::{self, FileKind};
 use super::{Image, LoadSegment, Protocol, Requirements};
 use super::{elf, explain, flat, header, linux, mb1, pe, pvh, tags};
@@ -139,7 +139,7 @@ fn image(
     name: &str,
     protocol: Protocol,
     requirements: Requirements,
-    layout: Layout,
+    layout: ImageLayout,
     entry: u64,
 ) -> Image {
     let span = layout
@@ -173,7 +173,7 @@ fn image(
 fn entry(
     requirements: &Requirements,
     tagged: &'static str,
-    layout: &Layout,
+    layout: &ImageLayout,
 ) -> Result<u64, ImageErrorReason> {
     let efi = match requirements {
         Requirements {
@@ -199,7 +199,7 @@ fn entry(
 fn in_loaded(
     entry: u64,
     source_of: &'static str,
-    layout: &Layout,
+    layout: &ImageLayout,
 ) -> Result<u64, ImageErrorReason> {
     let segments = &layout.segments;
     let loaded = |segment: &LoadSegment| {

@@ -9,7 +9,7 @@
 use super::bytes::{u32_at, u64_at};
 use super::elf::Elf;
 use super::error::{ImageErrorReason, PvhNoteError};
-use super::layout::Layout;
+use super::layout::ImageLayout;
 use super::{ElfNote, Preference, Relocatable, Requirements, elf, notes};
 use handoff::addr::PAGE_SIZE;
 
@@ -40,7 +40,7 @@ fn is(note: &ElfNote, kind: u32) -> bool {
 ///
 /// # Errors
 /// When there is no note 18, or a note is invalid.
-pub(super) fn read(layout: &Layout) -> Result<(Requirements, u64), ImageErrorReason> {
+pub(super) fn read(layout: &ImageLayout) -> Result<(Requirements, u64), ImageErrorReason> {
     let find = |kind| layout.notes.iter().find(|note| is(note, kind));
     let Some(note) = find(ENTRY) else {
         return Err(ImageErrorReason::NotThis {

@@ -9,13 +9,13 @@
 mod guests;
 mod mounts;
 mod network;
+mod nonblocking;
 mod ops;
-mod patient;
 mod pci;
 mod processes;
 
+pub use nonblocking::NonBlocking;
 pub use ops::{KernelOps, Ops};
-pub use patient::Patient;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

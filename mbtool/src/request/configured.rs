@@ -1,14 +1,12 @@
 //! Boot options from section `[load]` of a crash configuration.
 
 use super::{BootOptions, ModuleKind, ModuleSpec};
-use crate::config::{Config, LoadSection};
+use crate::config::{Config, LoadSection, PARAMETER};
 use crate::plan::crash::xen::cmdline::no_reboot;
 use crate::sys::kernel_cmdline;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 
-/// Parameter that makes the initrd save the dump.
-pub const MARK: &str = "mbtool.crash";
 /// Reboot delay, in seconds, of a crash kernel that panics.
 const PANIC: &str = "panic=10";
 
@@ -112,7 +110,7 @@ fn for_crash(line: &str) -> String {
         .iter()
         .any(|parameter| parameter.starts_with("panic="));
     let add = [
-        (!given.contains(&MARK)).then_some(MARK),
+        (!given.contains(&PARAMETER)).then_some(PARAMETER),
         (!panics).then_some(PANIC),
     ];
     let all: Vec<&str> = add.into_iter().flatten().chain(given).collect();

@@ -62,7 +62,7 @@ mod watchdog;
 pub use record::{DumpInfo, Vmcore};
 
 use crate::config::target::Target;
-use crate::config::{Config, Save, Then};
+use crate::config::{Config, PARAMETER, Save, Then};
 use anyhow::{Context, Result, anyhow, ensure};
 use console::ProgressConsole;
 use context::{SaveContext, TimeLimits};
@@ -79,8 +79,6 @@ use timestamp::Moment;
 
 /// The dump of the kernel that crashed.
 const VMCORE: &str = "/proc/vmcore";
-/// Kernel parameter that marks a crash kernel.
-const PARAMETER: &str = "mbtool.crash";
 /// Number of lines of the kernel log that are printed if nothing was saved.
 const LOG_LINES: usize = 40;
 /// Maximum size of that log, in bytes.
@@ -111,7 +109,7 @@ pub fn run(options: &SaveOptions) -> Result<()> {
     let console = Arc::new(ProgressConsole::stderr());
     let cmdline = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     let crash_kernel =
-        Path::new(VMCORE).exists() || cmdline.split_whitespace().any(|word| word == PARAMETER);
+        Path::new(VMCORE).exists() || cmdline.split_whitespace().any(|given| given == PARAMETER);
     let acts = crash_kernel && !options.no_reboot;
     if !crash_kernel && !options.no_reboot {
         console.say(format_args!(

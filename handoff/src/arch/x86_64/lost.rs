@@ -33,8 +33,8 @@ pub unsafe fn report(out: &mut impl Print, region: &RegionRaw, zero: u64) -> u64
         }
         page += PAGE;
     }
-    // all zeros: its first word is, and each word equals the next one SAFETY:
-    // as above.
+    // all zeros: its first word is, and each word equals the next one
+    // SAFETY: as above.
     let first_word = unsafe { (zero as *const u64).read_volatile() };
     let blank = first_word == 0 && same(zero, zero + 8, PAGE / 8 - 1);
     if blank {

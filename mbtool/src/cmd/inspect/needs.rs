@@ -45,18 +45,18 @@ pub(super) fn information_list(tags: impl Iterator<Item = u32>) -> String {
 pub(super) fn sentences(image: &Image) -> Vec<String> {
     let requirements = &image.requirements;
     let mut needs = vec![memory(image)];
-    if let Protocol::Linux(_) = image.protocol {
-        needs.push(format!(
-            "entry at {:#x} (plus relocation offset) in long mode, the first 4 GiB mapped to \
-             themselves, interrupts off, RSI = address of boot_params",
-            image.entry
-        ));
-        return needs;
-    }
     let registers = match image.protocol {
+        Protocol::Linux(_) => {
+            needs.push(format!(
+                "entry at {:#x} (plus relocation offset) in long mode, the first 4 GiB mapped to \
+                 themselves, interrupts off, RSI = address of boot_params",
+                image.entry
+            ));
+            return needs;
+        }
         Protocol::Multiboot2 => "EAX = 0x36d76289, EBX = address of the boot information",
         Protocol::Multiboot1(_) => "EAX = 0x2badb002, EBX = address of the boot information",
-        Protocol::Pvh | Protocol::Linux(_) => "EBX = address of the start info",
+        Protocol::Pvh => "EBX = address of the start info",
     };
     needs.push(format!(
         "entry at {:#x} (plus relocation offset) in 32-bit protected mode, paging and interrupts \

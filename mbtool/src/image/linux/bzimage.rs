@@ -3,7 +3,7 @@
 use super::super::error::ImageErrorReason;
 use super::super::{Format, LoadSegment, Preference, Relocatable};
 use super::{Setup, setup};
-use crate::image::layout::Layout;
+use crate::image::layout::ImageLayout;
 use handoff::addr::PhysRange;
 
 /// Offset of the 64-bit entry point from the load address (boot.rst, "64-bit
@@ -17,7 +17,7 @@ const ENTRY: u64 = 0x200;
 /// has not reserved.
 pub(in crate::image) fn layout(
     file: &[u8],
-) -> Result<(Layout, Setup, Option<Relocatable>), ImageErrorReason> {
+) -> Result<(ImageLayout, Setup, Option<Relocatable>), ImageErrorReason> {
     let mut warnings = Vec::new();
     let (setup, system) = setup::parse(file, &mut warnings)?;
     let start = setup.pref_address;
@@ -31,7 +31,7 @@ pub(in crate::image) fn layout(
         align: setup.alignment.into(),
         preference: Preference::Highest,
     });
-    let layout = Layout {
+    let layout = ImageLayout {
         format: Format::BzImage,
         position_independent: false,
         segments: vec![LoadSegment {

@@ -9,7 +9,7 @@ use super::super::error::{ImageErrorReason, LinuxImageError};
 use super::super::{Preference, Relocatable, elf};
 use super::{CMDLINE_SIZE, Setup, VMLINUX_PROTOCOL};
 use crate::abi::boot_params::{SetupHeader, XLoadFlags};
-use crate::image::layout::Layout;
+use crate::image::layout::ImageLayout;
 use ::elf::abi::EM_X86_64;
 use ::elf::file::Class;
 use handoff::addr::MIB;
@@ -33,7 +33,7 @@ pub(in crate::image) fn is_vmlinux(file: &[u8]) -> bool {
 /// Lays out a vmlinux.
 pub(in crate::image) fn layout(
     file: &[u8],
-) -> Result<(Layout, Setup, Option<Relocatable>), ImageErrorReason> {
+) -> Result<(ImageLayout, Setup, Option<Relocatable>), ImageErrorReason> {
     let header = elf::file_header(file)?;
     if header.e_machine != EM_X86_64 || header.class != Class::ELF64 {
         return Err(LinuxImageError::Not64Bit {

@@ -8,16 +8,16 @@ use std::os::fd::AsFd;
 /// behind a stopped network, or a pipe to an ended log daemon, must not block the
 /// jump.
 #[derive(Debug)]
-pub struct Patient<W>(W);
+pub struct NonBlocking<W>(W);
 
-impl<W: Write + AsFd> Patient<W> {
+impl<W: Write + AsFd> NonBlocking<W> {
     /// Writes to `inner`.
     pub const fn new(inner: W) -> Self {
         Self(inner)
     }
 }
 
-impl<W: Write + AsFd> Write for Patient<W> {
+impl<W: Write + AsFd> Write for NonBlocking<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let now = Timespec {
             tv_sec: 0,
@@ -41,16 +41,16 @@ mod tests {
     use std::fs::File;
 
     #[test]
-    fn a_full_pipe_is_not_waited_for() {
+    fn a_full_pipe_does_not_block() {
         let (reader, writer) = io::pipe().unwrap();
         let writer = File::from(std::os::fd::OwnedFd::from(writer));
-        let mut patient = Patient::new(writer);
+        let mut nonblocking = NonBlocking::new(writer);
         let mut dropped = 0;
         for _ in 0..100 {
-            assert_eq!(patient.write(&[7; 4096]).unwrap(), 4096);
+            assert_eq!(nonblocking.write(&[7; 4096]).unwrap(), 4096);
             dropped += 4096;
         }
-        drop(patient);
+        drop(nonblocking);
         let mut got = vec![];
         io::Read::read_to_end(
             &mut File::from(std::os::fd::OwnedFd::from(reader)),
