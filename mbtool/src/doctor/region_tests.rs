@@ -127,6 +127,14 @@ fn a_region_that_is_too_small() {
     let check = find(&recorded.with_linux(), "size");
     assert_eq!(check.state, CheckState::Problem);
     let error = machine_error(&recorded.with_linux());
+    let advised = matches!(
+        error,
+        PlanError::CrashRegionTooSmall {
+            reserve: Some(_),
+            ..
+        }
+    );
+    assert!(advised, "{error}");
     assert_eq!(check.found, error.statement());
     assert_eq!(check.fix, error.fix().map(Cow::into_owned));
 }

@@ -18,7 +18,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 /// Types of screen that are memory: VESA and EFI framebuffers.
 const FRAMEBUFFERS: [u8; 2] = [0x23, 0x70];
-/// Its type.
+/// Offset of the screen's type.
 const SCREEN_TYPE: usize = offset_of!(ScreenInfo, orig_video_is_vga);
 /// Framebuffer drivers that keep the mode set by firmware.
 const FIRMWARE_DRIVERS: [&str; 5] = [

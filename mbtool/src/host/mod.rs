@@ -199,6 +199,7 @@ pub fn release() -> String {
 
 /// A range as the kernel, Xen or a recorded file gives it. Unlike a [`PhysRange`] it may end before it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RawRange {
     /// First byte.
     pub start: u64,

@@ -66,11 +66,20 @@ pub fn look(file: &[u8], name: &str) -> Result<Dom0Footprint, ImageError> {
         return read(&file.bytes, len(&file.bytes)).map_err(fail);
     }
     let packed = linux::packed(file).map_err(|why| fail(why.into()))?;
+    if elf::is_elf(packed) {
+        return read(packed, len(packed)).map_err(fail);
+    }
     let size = unpacked_size(packed).map_err(fail)?;
     let prefix = |len: u64| decompress_prefix(packed, name, len.min(size)).map_err(unpacked);
     let mut start = prefix(FIRST_READ)?;
     for needed in [headers_end, notes_end] {
         let needed = needed(&start).map_err(fail)?;
+        if needed > size {
+            return Err(fail(Reason::Linux(format!(
+                "its packed kernel ends with an unpacked size of {size:#x} bytes, but its headers and notes reach \
+                 to {needed:#x}: the file is damaged"
+            ))));
+        }
         if needed > len(&start) {
             start = prefix(needed)?;
         }

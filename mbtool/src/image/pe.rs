@@ -1,6 +1,7 @@
 //! PE images: telling what they are, for messages. None is loaded as such.
 
 use goblin::pe::header::{COFF_MACHINE_X86_64, DosHeader, Header, machine_to_str};
+use goblin::pe::section_table::SIZEOF_SECTION_TABLE;
 use goblin::pe::subsystem::{
     IMAGE_SUBSYSTEM_EFI_APPLICATION, IMAGE_SUBSYSTEM_EFI_BOOT_SERVICE_DRIVER,
     IMAGE_SUBSYSTEM_EFI_RUNTIME_DRIVER,
@@ -8,6 +9,11 @@ use goblin::pe::subsystem::{
 
 /// Bytes of the PE signature and of the COFF header.
 const BEFORE_OPTIONAL_HEADER: usize = 4 + 20;
+
+/// Maximum number of sections (PE format, COFF file header).
+const MAX_SECTIONS: u16 = 96;
+/// Maximum length of a section's name in an image.
+const NAME: usize = 8;
 
 /// Kind of a PE image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,18 +52,16 @@ pub(super) fn kind(file: &[u8]) -> PeKind {
     if coff.machine != COFF_MACHINE_X86_64 {
         return PeKind::Foreign(machine_to_str(coff.machine));
     }
-    let mut table = usize::try_from(header.dos_header.pe_pointer)
+    let table = usize::try_from(header.dos_header.pe_pointer)
         .unwrap_or(usize::MAX)
         .saturating_add(BEFORE_OPTIONAL_HEADER)
         .saturating_add(coff.size_of_optional_header.into());
-    let Ok(sections) = coff.sections(file, &mut table) else {
+    let Some(sections) = section_names(file, table, coff.number_of_sections) else {
         return PeKind::Damaged;
     };
     let named = |names: &[&str]| -> Vec<String> {
-        let all = sections.iter().filter_map(|section| section.name().ok());
-        all.filter(|name| names.contains(name))
-            .map(str::to_owned)
-            .collect()
+        let found = sections.iter().filter(|name| names.contains(name));
+        found.map(|name| (*name).to_owned()).collect()
     };
     let linux = named(&[".linux", ".initrd", ".cmdline", ".osrel", ".uname"]);
     if linux.iter().any(|name| name == ".linux") {
@@ -77,6 +81,23 @@ pub(super) fn kind(file: &[u8]) -> PeKind {
         }
         other => PeKind::Other(other),
     }
+}
+
+/// The names of `count` sections whose headers begin at `table`; `None` if the file lacks one of them, or there are too
+/// many. goblin's own list resolves names that are offsets into a string table, which objects have and images have not:
+/// in a hostile file each of them can be as long as the file.
+fn section_names(file: &[u8], table: usize, count: u16) -> Option<Vec<&str>> {
+    if count > MAX_SECTIONS {
+        return None;
+    }
+    let len = usize::from(count) * SIZEOF_SECTION_TABLE;
+    let headers = file.get(table..table.checked_add(len)?)?;
+    let names = headers.chunks_exact(SIZEOF_SECTION_TABLE).map(|header| {
+        let name = header.get(..NAME).unwrap_or_default();
+        let end = name.iter().position(|&byte| byte == 0).unwrap_or(NAME);
+        str::from_utf8(name.get(..end).unwrap_or_default()).unwrap_or_default()
+    });
+    Some(names.collect())
 }
 
 impl PeKind {

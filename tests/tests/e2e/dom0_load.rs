@@ -192,7 +192,7 @@ fn the_balloon_makes_room_for_a_large_image() -> Result<()> {
     let attempts = attempt::attempts(&outcome)?;
     let load = named(&attempts, "load")?;
     assert!(
-        load.status == 0 && load.stderr.contains("by its balloon"),
+        load.status == 0 && load.stderr.contains("dom0's balloon freed"),
         "{}",
         load.stderr
     );

@@ -228,7 +228,7 @@ fn low_with_100_mib(xen: &'static str) -> Result<()> {
     let case = Case::new(xen, large(90) + &load);
     let outcome = case.arrives(&format!("out_of_xen_{xen}_100"), None, &[])?;
     assert!(
-        outcome.contains("MiB for the image by its balloon"),
+        outcome.contains("MiB of Xen's heap for the image"),
         "{}",
         outcome.describe()
     );

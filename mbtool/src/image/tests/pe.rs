@@ -55,6 +55,16 @@ fn the_sections_and_the_machine_tell_what_it_is() {
     assert!(!is_pe(&[0; 0x100]));
 }
 
+/// Each "/4" names a string at an offset in the file; here it would be as long as the rest of the file.
+#[test]
+fn names_in_a_string_table_are_not_resolved() {
+    let mut file = pe(0x8664, 10, &["/4"; 96]);
+    assert_eq!(kind(&file), PeKind::EfiApplication);
+    file[PE_AT + 6..PE_AT + 8].copy_from_slice(&u16::MAX.to_le_bytes());
+    file.resize(40 * 0x1_0000 + 0x1000, b'a');
+    assert_eq!(kind(&file), PeKind::Damaged);
+}
+
 /// No panic, whatever the bytes are: mutations of a good file, each cut at a random place.
 #[test]
 fn damaged_files_are_no_panic() {

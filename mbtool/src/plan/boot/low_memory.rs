@@ -8,7 +8,8 @@ use crate::plan::{PlanError, Request};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
 use xen_shim::low_memory::{self, LowMemoryState, SyntheticBda};
 
-/// Possible addresses of Xen's trampoline when there is no BIOS data area.
+/// Possible addresses of Xen's trampoline when the BIOS data area is not known: it cannot be read, or a drill leaves the
+/// synthetic one out.
 const ANY_TRAMPOLINE: PhysRange = PhysRange {
     start: 0x30000,
     end: low_memory::BASE_END,
@@ -74,7 +75,7 @@ impl LowMemoryPlan {
             ));
         }
         let mut sent = match request.crash {
-            // for_crash() sets the map once the crash data is known
+            // plan::crash sets the map once the crash data is known
             Some(_) if xen || request.image.protocol.dumps() => entries.clone(),
             Some(region) => {
                 warnings.push(

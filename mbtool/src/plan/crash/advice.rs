@@ -41,6 +41,11 @@ pub struct Advice {
 pub fn advice(request: &Request, host: &Host) -> Result<Advice, PlanError> {
     let params = BootParams::decide(request, host)?;
     let files = files(request);
+    // read once: it is unpacked for that
+    let kernel = match params.xen {
+        Some(_) => Some(layout::dom0_kernel(request)?),
+        None => None,
+    };
     let (mut request, mut host) = (request.clone(), host.clone());
     let mut bytes = 0;
     for _ in 0..MAX_STEPS {
@@ -50,8 +55,8 @@ pub fn advice(request: &Request, host: &Host) -> Result<Advice, PlanError> {
             end,
         }];
         request.crash = PhysRange::new(NOWHERE, end);
-        let (more, estimate) = if params.xen.is_some() {
-            layout::advice(&request, &host, files)?
+        let (more, estimate) = if let Some(kernel) = kernel {
+            layout::advice(&request, kernel, &host, files)?
         } else {
             let estimate = linux::estimate(&request, &params, INFORMATION, &host);
             let modules = request.modules.iter();

@@ -41,13 +41,10 @@ struct Known<'a> {
 impl<'a> Known<'a> {
     fn find(
         request: &Request,
+        kernel: Dom0Footprint,
         host: &'a Host,
         warnings: &mut Vec<String>,
     ) -> Result<Self, PlanError> {
-        let Some(kernel) = request.modules.first() else {
-            return Err(contract::ContractError::NoDom0.into());
-        };
-        let kernel = dom0::look(&kernel.data, &request.segment_name(0))?;
         let regions: Vec<PhysRange> = host.crash_ranges().collect();
         let total: u64 = regions.iter().map(PhysRange::len).sum();
         let dom0 = Dom0Range::new(&kernel, initrd(request), total.max(USUAL))?;
@@ -169,18 +166,31 @@ const TABLES: u64 = 1 << 20;
 /// End of low memory.
 const FIRST_MIB: u64 = handoff::addr::MIB;
 
+/// Reads dom0's kernel, the first module.
+///
+/// # Errors
+///
+/// There is none, or it cannot be a paravirtualized dom0.
+pub(crate) fn dom0_kernel(request: &Request) -> Result<Dom0Footprint, PlanError> {
+    let Some(kernel) = request.modules.first() else {
+        return Err(contract::ContractError::NoDom0.into());
+    };
+    Ok(dom0::look(&kernel.data, &request.segment_name(0))?)
+}
+
 /// Computes the reservation for `request`, whose initrd unpacks to `files` bytes,
-/// in bytes, and its parts.
+/// in bytes, and its parts. `kernel` is dom0's.
 ///
 /// # Errors
 ///
 /// When it could not be loaded in any region.
 pub(crate) fn advice(
     request: &Request,
+    kernel: Dom0Footprint,
     host: &Host,
     files: u64,
 ) -> Result<(u64, SizeEstimate), PlanError> {
-    let known = Known::find(request, host, &mut Vec::new())?;
+    let known = Known::find(request, kernel, host, &mut Vec::new())?;
     let mut xen_size = known.xen_size(request);
     xen_size.files = xen_size.files.max(files);
     if known.acpi.is_none() {
@@ -206,7 +216,7 @@ pub(crate) fn decide(
     if cmdline::asks_for_pvh(&params.cmdline) {
         return Err(PlanError::PvhDom0);
     }
-    let known = Known::find(request, host, &mut params.warnings)?;
+    let known = Known::find(request, dom0_kernel(request)?, host, &mut params.warnings)?;
     let facts = &known.facts;
     params.warnings.extend(facts.warnings());
     let block = place(&known, region, arena)
