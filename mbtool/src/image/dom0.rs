@@ -75,7 +75,7 @@ pub fn look(file: &[u8], name: &str) -> Result<Dom0Footprint, ImageError> {
     for needed in [headers_end, notes_end] {
         let needed = needed(&start).map_err(fail)?;
         if needed > size {
-            return Err(fail(Reason::Linux(format!(
+            return Err(fail(ImageErrorReason::Linux(format!(
                 "its packed kernel ends with an unpacked size of {size:#x} bytes, but its headers and notes reach \
                  to {needed:#x}: the file is damaged"
             ))));
