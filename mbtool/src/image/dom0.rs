@@ -75,10 +75,9 @@ pub fn look(file: &[u8], name: &str) -> Result<Dom0Footprint, ImageError> {
     for needed in [headers_end, notes_end] {
         let needed = needed(&start).map_err(fail)?;
         if needed > size {
-            return Err(fail(ImageErrorReason::Linux(format!(
-                "its packed kernel ends with an unpacked size of {size:#x} bytes, but its headers and notes reach \
-                 to {needed:#x}: the file is damaged"
-            ))));
+            return Err(fail(
+                LinuxImageError::UnpackedSizeTooSmall { size, needed }.into(),
+            ));
         }
         if needed > len(&start) {
             start = prefix(needed)?;

@@ -233,6 +233,10 @@ fn linux() {
             limit: 4096
         })],
         UnpackedSize: [LinuxImageError::UnpackedSize { size: 0, max: 1 << 30 }],
+        UnpackedSizeTooSmall: [LinuxImageError::UnpackedSizeTooSmall {
+            size: 0x10000,
+            needed: 0x1a00000,
+        }],
         NotPv: [LinuxImageError::NotPv],
         NotDom0: [LinuxImageError::NotDom0],
         NoMemory: [LinuxImageError::NoMemory],

@@ -154,6 +154,17 @@ pub enum LinuxImageError {
         /// Maximum size, in bytes.
         max: u64,
     },
+    /// The unpacked size of the payload contradicts the kernel in it.
+    #[error(
+        "its packed kernel ends with an unpacked size of {size:#x} bytes, but its headers and notes end at {needed:#x}: \
+         the file is damaged"
+    )]
+    UnpackedSizeTooSmall {
+        /// Size, in bytes.
+        size: u64,
+        /// End of the headers and notes in the unpacked kernel.
+        needed: u64,
+    },
     /// No entry note of a paravirtualized domain.
     #[error(
         "cannot be a paravirtualized dom0: it has no entry note for that (owner Xen, type 1); give \
