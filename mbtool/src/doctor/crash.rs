@@ -134,12 +134,12 @@ fn xen(machine: &CheckedMachine) -> Check {
     let Some(line) = line.and_then(|xen| xen.command_line.as_deref()) else {
         return Check::unknown(ID, "Xen's command line is unknown");
     };
-    let words = kernel_cmdline::split(line);
-    let watchdog = words
+    let parameters = kernel_cmdline::split(line);
+    let watchdog = parameters
         .iter()
-        .find(|word| word.split('=').next() == Some("watchdog"));
+        .find(|parameter| parameter.split('=').next() == Some("watchdog"));
     let watchdog = match watchdog {
-        Some(word) => format!("{word}: a CPU of Xen that hangs is a crash"),
+        Some(parameter) => format!("{parameter}: a CPU of Xen that hangs is a crash"),
         None => {
             "no watchdog on Xen's command line: a Xen that hangs makes no dump (parameter watchdog \
              makes it crash)"
@@ -147,14 +147,14 @@ fn xen(machine: &CheckedMachine) -> Check {
         }
     };
     match no_reboot(line) {
-        Some(word) => Check::warning(
+        Some(parameter) => Check::warning(
             ID,
             format!(
-                "{word} on Xen's command line: a crash without a crash image, or one that does not \
+                "{parameter} on Xen's command line: a crash without a crash image, or one that does not \
                  start, hangs the machine; {watchdog}"
             ),
         )
-        .fix(format!("take {word} off Xen's command line")),
+        .fix(format!("take {parameter} off Xen's command line")),
         None => Check::ok(
             ID,
             format!("a crash of Xen without a crash image reboots; {watchdog}"),

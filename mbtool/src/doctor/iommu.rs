@@ -98,7 +98,7 @@ fn dma(machine: &CheckedMachine) -> Check {
         } else {
             groups.join(", ")
         },
-        words(machine)
+        parameters(machine)
     );
     let translates = kinds
         .keys()
@@ -128,7 +128,7 @@ fn dma(machine: &CheckedMachine) -> Check {
 }
 
 /// Returns the kernel's parameters about IOMMUs.
-fn words(machine: &CheckedMachine) -> String {
+fn parameters(machine: &CheckedMachine) -> String {
     const NAMES: [&str; 6] = [
         "intel_iommu",
         "amd_iommu",
@@ -138,11 +138,11 @@ fn words(machine: &CheckedMachine) -> String {
         "intremap",
     ];
     let line = machine.cmdline();
-    let about = |word: &&str| NAMES.contains(&word.split('=').next().unwrap_or_default());
-    let words: Vec<&str> = line.split_whitespace().filter(about).collect();
-    match words.is_empty() {
+    let about = |parameter: &&str| NAMES.contains(&parameter.split('=').next().unwrap_or_default());
+    let parameters: Vec<&str> = line.split_whitespace().filter(about).collect();
+    match parameters.is_empty() {
         true => String::new(),
-        false => format!(", {}", words.join(" ")),
+        false => format!(", {}", parameters.join(" ")),
     }
 }
 
@@ -203,9 +203,9 @@ fn interrupts(machine: &CheckedMachine) -> Check {
 /// True when CPU 0 is in x2APIC mode.
 fn x2apic_on(machine: &CheckedMachine) -> Option<bool> {
     let file = File::open(machine.root.join("dev/cpu/0/msr")).ok()?;
-    let mut word = [0; 8];
-    file.read_exact_at(&mut word, MSR_APIC_BASE).ok()?;
-    Some(u64::from_le_bytes(word) & ApicBaseFlags::X2APIC_ENABLE.bits() != 0)
+    let mut value = [0; 8];
+    file.read_exact_at(&mut value, MSR_APIC_BASE).ok()?;
+    Some(u64::from_le_bytes(value) & ApicBaseFlags::X2APIC_ENABLE.bits() != 0)
 }
 
 #[cfg(test)]

@@ -21,9 +21,9 @@ pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
 
 /// Returns the `crashkernel=` parameters of a command line.
 fn crashkernel(line: &str) -> Vec<&str> {
-    let words = kernel_cmdline::split(line).into_iter();
-    words
-        .filter(|word| word.starts_with("crashkernel="))
+    let parameters = kernel_cmdline::split(line).into_iter();
+    parameters
+        .filter(|parameter| parameter.starts_with("crashkernel="))
         .collect()
 }
 
@@ -46,8 +46,10 @@ fn words_given(machine: &CheckedMachine) -> Check {
     let xen = xen.and_then(|xen| xen.command_line.as_deref());
     let on_xens = match xen.map(crashkernel) {
         None => "Xen's command line is unknown".to_owned(),
-        Some(words) if words.is_empty() => "no crashkernel= on Xen's command line".to_owned(),
-        Some(words) => format!("{} on Xen's command line", words.join(" ")),
+        Some(parameters) if parameters.is_empty() => {
+            "no crashkernel= on Xen's command line".to_owned()
+        }
+        Some(parameters) => format!("{} on Xen's command line", parameters.join(" ")),
     };
     if linux.is_empty() {
         return Check::ok(ID, on_xens);
@@ -104,13 +106,13 @@ fn reserved(machine: &CheckedMachine) -> (Vec<Check>, Option<PhysRange>) {
         Err(error @ RegionError::None { .. }) => {
             let mut check = Check::error(ID, CheckState::Problem, &error);
             let line = machine.cmdline();
-            let words = crashkernel(&line);
-            if !words.is_empty() && !xen {
+            let parameters = crashkernel(&line);
+            if !parameters.is_empty() && !xen {
                 check.found = format!(
                     "{}, although the command line has {}: the kernel found no free memory for it, \
                      or did not understand it (see dmesg)",
                     check.found,
-                    words.join(" ")
+                    parameters.join(" ")
                 );
             }
             (vec![check], None)

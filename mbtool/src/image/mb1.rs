@@ -102,7 +102,7 @@ pub fn find(file: &[u8]) -> Option<usize> {
 /// Reads the header that [`find`] found at `at`.
 ///
 /// # Errors
-/// When it is cut short, or when it asks for what nobody knows.
+/// When it is cut short, or when it has unknown required flags.
 pub fn read(file: &[u8], at: usize) -> Result<Mb1Header, ImageErrorReason> {
     let limit = file.len().min(SEARCH_LIMIT);
     let head = file.get(at..limit).unwrap_or_default();

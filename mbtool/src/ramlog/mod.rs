@@ -192,7 +192,7 @@ pub fn parse(addr: u64, bytes: &[u8]) -> Result<Log, RamLogError> {
 pub fn reserved(cmdline: &str) -> Vec<PhysRange> {
     let values = cmdline
         .split_whitespace()
-        .filter_map(|word| word.strip_prefix("memmap="));
+        .filter_map(|parameter| parameter.strip_prefix("memmap="));
     values
         .flat_map(|value| value.split(','))
         .filter_map(|part| {

@@ -112,9 +112,9 @@ impl BootParams {
     ) -> Result<(), PlanError> {
         self.linux = linux::choose(request, host, setup, &mut self.warnings)?;
         let given = (!request.cmdline.is_empty()).then_some(request.cmdline.as_str());
-        let added = self.linux.words.iter().map(String::as_str);
-        let words: Vec<&str> = given.into_iter().chain(added).collect();
-        self.cmdline = words.join(" ");
+        let added = self.linux.parameters.iter().map(String::as_str);
+        let parameters: Vec<&str> = given.into_iter().chain(added).collect();
+        self.cmdline = parameters.join(" ");
         // Linux gets a loader number, not a name
         self.loader.clear();
         Ok(())

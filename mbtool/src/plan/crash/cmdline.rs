@@ -7,7 +7,7 @@ const NOT_HERE: [&str; 2] = ["crashkernel=", "elfcorehdr="];
 
 /// Parameters that keep Linux from starting the boot CPU, which would reset the
 /// machine if the crash was on another CPU.
-const CPU_WORDS: [&str; 4] = ["nr_cpus=", "maxcpus=", "nosmp", "disable_cpu_apicid="];
+const CPU_PARAMETERS: [&str; 4] = ["nr_cpus=", "maxcpus=", "nosmp", "disable_cpu_apicid="];
 
 /// A command line, and messages about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub fn command_line(given: &str, elfcorehdr: u64) -> CrashCmdline {
     let mut line = with_header(given, elfcorehdr, "the crash kernel's");
     if !split(&line.text)
         .iter()
-        .any(|word| is_one_of(word, &CPU_WORDS))
+        .any(|parameter| is_one_of(parameter, &CPU_PARAMETERS))
     {
         line.messages.push(
             "the crash kernel's command line has no nr_cpus=1: before Linux 6.9 a kernel that \
@@ -50,8 +50,8 @@ pub fn with_header(given: &str, elfcorehdr: u64, whose: &str) -> CrashCmdline {
     }
 }
 
-fn is_one_of(word: &str, of: &[&str]) -> bool {
-    of.iter().any(|prefix| word.starts_with(prefix))
+fn is_one_of(parameter: &str, of: &[&str]) -> bool {
+    of.iter().any(|prefix| parameter.starts_with(prefix))
 }
 
 /// Returns the parameters in `given` that begin with none of `prefixes`, and a
@@ -60,8 +60,8 @@ pub(super) fn without(given: &str, prefixes: &[&str], whose: &str) -> (Vec<Strin
     // as in Linux: a quoted value may contain spaces
     let (dropped, kept): (Vec<&str>, Vec<&str>) = split(given)
         .into_iter()
-        .partition(|word| is_one_of(word, prefixes));
-    let message = |word: &&str| format!("{word} is removed from {whose} command line");
+        .partition(|parameter| is_one_of(parameter, prefixes));
+    let message = |parameter: &&str| format!("{parameter} is removed from {whose} command line");
     (
         kept.into_iter().map(str::to_owned).collect(),
         dropped.iter().map(message).collect(),
@@ -100,8 +100,8 @@ mod tests {
             line.text.len(),
             command_line("quiet", 0xffff_f000).text.len()
         );
-        for word in ["maxcpus=1", "nosmp", "disable_cpu_apicid=0"] {
-            assert_eq!(command_line(word, 0).messages, [""; 0], "{word}");
+        for parameter in ["maxcpus=1", "nosmp", "disable_cpu_apicid=0"] {
+            assert_eq!(command_line(parameter, 0).messages, [""; 0], "{parameter}");
         }
         assert_eq!(command_line("", 0).text, "elfcorehdr=0x00000000");
     }

@@ -52,8 +52,8 @@ mod tests {
     #[test]
     fn the_reservation_of_xen_is_below_4_gib() {
         let bytes = 511 * MIB + 1;
-        let word = |xen| Reserve { bytes, xen }.to_string();
-        assert_eq!(word(false), "crashkernel=512M");
-        assert_eq!(word(true), "crashkernel=512M,below=4G");
+        let parameter = |xen| Reserve { bytes, xen }.to_string();
+        assert_eq!(parameter(false), "crashkernel=512M");
+        assert_eq!(parameter(true), "crashkernel=512M,below=4G");
     }
 }

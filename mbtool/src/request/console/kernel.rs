@@ -15,9 +15,9 @@ pub(super) type Found<'a> = (Console, &'a str);
 /// `earlycon=` and `earlyprintk=` are used if no `console=` is a serial port.
 pub(super) fn from_kernel<'a>(cmdline: &'a str, cards: &[PciSerial]) -> Option<Found<'a>> {
     let last = |name: &str, read: &dyn Fn(&str) -> Option<Console>| {
-        cmdline.split_whitespace().rev().find_map(|word| {
-            let value = word.strip_prefix(name)?.strip_prefix('=')?;
-            Some((read(value)?, word))
+        cmdline.split_whitespace().rev().find_map(|parameter| {
+            let value = parameter.strip_prefix(name)?.strip_prefix('=')?;
+            Some((read(value)?, parameter))
         })
     };
     last("console", &|value| com(value).or_else(|| uart(value)))
@@ -97,8 +97,8 @@ fn early(value: &str, cards: &[PciSerial]) -> Option<Console> {
 
 /// Xen: `com1=115200,8n1[,iobase]`.
 pub(super) fn from_image(cmdline: &str) -> Option<Found<'_>> {
-    cmdline.split_whitespace().find_map(|word| {
-        let (name, value) = word.split_once('=')?;
+    cmdline.split_whitespace().find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
         let default = match name {
             "com1" => 0x3f8,
             "com2" => 0x2f8,
@@ -108,7 +108,7 @@ pub(super) fn from_image(cmdline: &str) -> Option<Found<'_>> {
             None | Some("") => default,
             Some(base) => u16::from_str_radix(base.strip_prefix("0x")?, 16).ok()?,
         };
-        Some((pio(port), word))
+        Some((pio(port), parameter))
     })
 }
 
@@ -129,8 +129,8 @@ mod tests {
                 len: 8,
             }],
         };
-        from_kernel(cmdline, &[card]).map(|(console, word)| {
-            assert!(cmdline.contains(word));
+        from_kernel(cmdline, &[card]).map(|(console, parameter)| {
+            assert!(cmdline.contains(parameter));
             console
         })
     }

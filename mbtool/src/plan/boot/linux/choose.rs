@@ -29,7 +29,7 @@ pub struct Chosen {
     /// Seed for the kernel's random number generator.
     pub seed: Option<[u8; 32]>,
     /// Parameters to add to the command line.
-    pub words: Vec<String>,
+    pub parameters: Vec<String>,
 }
 
 /// Chooses for a kernel with this `setup`, and warns about relevant omissions.
@@ -63,7 +63,7 @@ pub(in crate::plan) fn choose(
     }
     let efi = runtime_services(facts, setup, warnings);
     Ok(Chosen {
-        words: rsdp_words(request, host, setup, efi.is_some()),
+        parameters: rsdp_parameters(request, host, setup, efi.is_some()),
         screen: screen(facts, warnings),
         edid: facts.edid.0.iter().copied().take(128).collect(),
         edd: facts
@@ -132,9 +132,9 @@ fn finds_runtime(setup: &Setup) -> bool {
 
 /// Returns `acpi_rsdp=` for a kernel that may not read the address from
 /// boot_params and would not find the tables otherwise.
-fn rsdp_words(request: &Request, host: &Host, setup: &Setup, efi: bool) -> Vec<String> {
+fn rsdp_parameters(request: &Request, host: &Host, setup: &Setup, efi: bool) -> Vec<String> {
     let low = &host.low_memory;
-    let given = |word: &str| word.starts_with("acpi_rsdp=");
+    let given = |parameter: &str| parameter.starts_with("acpi_rsdp=");
     match low.rsdp {
         Some(rsdp)
             if !setup.takes_rsdp()

@@ -20,14 +20,17 @@ pub const DOM0_CPUS: usize = 4;
 pub fn xen_line(given: &str, one_cpu: bool, cpus: usize) -> CrashCmdline {
     let (mut kept, mut messages) = cmdline::without(given, &["crashkernel="], "Xen's");
     // parameters after "--" are not Xen's own
-    let own = kept.iter().position(|word| word == "--");
+    let own = kept.iter().position(|parameter| parameter == "--");
     let own = own.unwrap_or(kept.len());
-    let has =
-        |kept: &[String], of: &[&str]| kept[..own].iter().any(|word| of.contains(&word.as_str()));
+    let has = |kept: &[String], of: &[&str]| {
+        kept[..own]
+            .iter()
+            .any(|parameter| of.contains(&parameter.as_str()))
+    };
     let asked = has(&kept, &ONE_CPU);
     let limited = kept[..own]
         .iter()
-        .any(|word| word.starts_with("dom0_max_vcpus="));
+        .any(|parameter| parameter.starts_with("dom0_max_vcpus="));
     if asked || one_cpu {
         let mut added = Vec::new();
         if !asked {
@@ -46,12 +49,12 @@ pub fn xen_line(given: &str, one_cpu: bool, cpus: usize) -> CrashCmdline {
         kept.splice(0..0, added.into_iter().map(str::to_owned));
     }
     if cpus > DOM0_CPUS && !limited {
-        let word = format!("dom0_max_vcpus={DOM0_CPUS}");
+        let parameter = format!("dom0_max_vcpus={DOM0_CPUS}");
         messages.push(format!(
-            "added {word} to Xen's command line: each of dom0's CPUs uses memory of the crash \
+            "added {parameter} to Xen's command line: each of dom0's CPUs uses memory of the crash \
              region"
         ));
-        kept.insert(0, word);
+        kept.insert(0, parameter);
     }
     CrashCmdline {
         text: kept.join(" "),
@@ -63,10 +66,12 @@ pub fn xen_line(given: &str, one_cpu: bool, cpus: usize) -> CrashCmdline {
 /// `dom0=`); the last such parameter applies.
 #[must_use]
 pub fn asks_for_pvh(line: &str) -> bool {
-    let words = kernel_cmdline::split(line);
-    let own = words.into_iter().take_while(|word| *word != "--");
+    let parameters = kernel_cmdline::split(line);
+    let own = parameters
+        .into_iter()
+        .take_while(|parameter| *parameter != "--");
     let items = own
-        .filter_map(|word| word.strip_prefix("dom0="))
+        .filter_map(|parameter| parameter.strip_prefix("dom0="))
         .flat_map(|list| list.split(','));
     let says = |item: &str| match item {
         "pvh" | "no-pv" => Some(true),
@@ -87,9 +92,9 @@ pub fn dom0_line(given: &str, elfcorehdr: u64) -> CrashCmdline {
 /// present (Xen, docs/misc/xen-command-line: `noreboot`, `reboot=no`).
 #[must_use]
 pub fn no_reboot(line: &str) -> Option<&str> {
-    let words = kernel_cmdline::split(line);
-    let last = words.into_iter().rfind(|word| {
-        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+    let parameters = kernel_cmdline::split(line);
+    let last = parameters.into_iter().rfind(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         name == "noreboot" || name == "reboot" && value.starts_with('n')
     })?;
     let off = matches!(
