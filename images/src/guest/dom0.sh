@@ -41,7 +41,8 @@ for table in /sys/firmware/acpi/tables/*; do
 	[ -f "$table" ] && tables=$((tables + 1))
 done
 say "acpi-tables=$tables"
-say_file loader= /proc/sys/kernel/bootloader_type
+# `read` reads byte by byte, and a number in /proc/sys ends after the first read
+say "loader=$(cat /proc/sys/kernel/bootloader_type)"
 types=
 for type in /sys/kernel/boot_params/setup_data/*/type; do
 	[ -e "$type" ] && read -r line <"$type" && types="$types$line "
