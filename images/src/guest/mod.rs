@@ -51,10 +51,19 @@ pub fn payload() -> Vec<u8> {
     bytes
 }
 
+/// Returns an `init` that reports with `prefix`, the shell script `script` after the common part.
+fn reporting(prefix: &str, script: &str) -> String {
+    let common = include_str!("report.sh");
+    format!(
+        "#!/bin/busybox sh\nPREFIX={}\n{common}{script}",
+        prefix.trim_end()
+    )
+}
+
 /// Returns dom0's initramfs (uncompressed), and the digest that dom0 must report for its payload.
 pub fn dom0_initrd() -> Result<(Vec<u8>, Sha256Digest)> {
     let payload = payload();
-    let mut archive = base(include_str!("dom0.sh"))?;
+    let mut archive = base(&reporting(DOM0, include_str!("dom0.sh")))?;
     archive.file("payload.bin", 0o644, &payload)?;
     Ok((archive.finish()?, Sha256Digest::of(&payload)))
 }
@@ -64,7 +73,7 @@ pub fn dom0_initrd() -> Result<(Vec<u8>, Sha256Digest)> {
 /// there is a dump. `try NAME COMMAND...` in it reports the result of a command.
 pub fn crash_initrd(known_pages: &Path, dump: &str) -> Result<(Vec<u8>, Sha256Digest)> {
     let payload = payload();
-    let mut archive = base(include_str!("crash.sh"))?;
+    let mut archive = base(&reporting(CRASH, include_str!("crash.sh")))?;
     archive.directory("tmp")?;
     archive.file("payload.bin", 0o644, &payload)?;
     archive.file("dump", 0o644, dump.as_bytes())?;
@@ -114,7 +123,7 @@ fn add(archive: &mut Archive, programs: &[&'static Asset]) -> Result<()> {
 /// Returns the initramfs of a Linux without Xen: like [`dom0_initrd`], with the prefix [`LINUX`].
 pub fn linux_initrd() -> Result<(Vec<u8>, Sha256Digest)> {
     let payload = payload();
-    let mut archive = base(&include_str!("dom0.sh").replace(DOM0.trim_end(), LINUX.trim_end()))?;
+    let mut archive = base(&reporting(LINUX, include_str!("dom0.sh")))?;
     for (release, module) in assets::efi_modules()? {
         let name = module.file_name().unwrap_or_default().to_string_lossy();
         let data =
