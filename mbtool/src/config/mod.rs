@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Path of the configuration.
 pub const PATH: &str = "/etc/mbtool/crash.toml";
 /// Kernel parameter that makes the crash kernel's initrd save the dump.
-pub const PARAMETER: &str = "mbtool.crash";
+pub const CRASH_PARAMETER: &str = "mbtool.crash";
 /// Maximum size of a configuration in bytes.
 const LIMIT: u64 = 1 << 20;
 /// Range of the watchdog timeout in seconds, besides 0.

@@ -31,7 +31,7 @@ impl From<io::Error> for Fault {
 pub(super) struct Sink {
     out: Vec<u8>,
     limit: u64,
-    /// Sizes that a format announces are checked against the cap.
+    /// Size fields of a format are checked against the limit.
     whole: bool,
 }
 
@@ -45,13 +45,12 @@ impl Sink {
         }
     }
 
-    /// Makes an empty one for the first `limit` bytes of an output that may be
-    /// longer.
-    pub(super) const fn prefix(limit: u64) -> Self {
+    /// Creates an empty buffer for the first `limit` bytes of a possibly longer
+    /// output.
+    pub(super) fn prefix(limit: u64) -> Self {
         Self {
-            out: Vec::new(),
-            limit,
             whole: false,
+            ..Self::new(limit)
         }
     }
 

@@ -1,7 +1,7 @@
 //! Boot options from section `[load]` of a crash configuration.
 
 use super::{BootOptions, ModuleKind, ModuleSpec};
-use crate::config::{Config, LoadSection, PARAMETER};
+use crate::config::{CRASH_PARAMETER, Config, LoadSection};
 use crate::plan::crash::xen::cmdline::no_reboot;
 use crate::sys::kernel_cmdline;
 use anyhow::{Context, bail};
@@ -110,7 +110,7 @@ fn for_crash(line: &str) -> String {
         .iter()
         .any(|parameter| parameter.starts_with("panic="));
     let add = [
-        (!given.contains(&PARAMETER)).then_some(PARAMETER),
+        (!given.contains(&CRASH_PARAMETER)).then_some(CRASH_PARAMETER),
         (!panics).then_some(PANIC),
     ];
     let all: Vec<&str> = add.into_iter().flatten().chain(given).collect();

@@ -62,7 +62,7 @@ mod watchdog;
 pub use record::{DumpInfo, Vmcore};
 
 use crate::config::target::Target;
-use crate::config::{Config, PARAMETER, Save, Then};
+use crate::config::{CRASH_PARAMETER, Config, Save, Then};
 use anyhow::{Context, Result, anyhow, ensure};
 use console::ProgressConsole;
 use context::{SaveContext, TimeLimits};
@@ -108,12 +108,14 @@ pub struct SaveOptions {
 pub fn run(options: &SaveOptions) -> Result<()> {
     let console = Arc::new(ProgressConsole::stderr());
     let cmdline = fs::read_to_string("/proc/cmdline").unwrap_or_default();
-    let crash_kernel =
-        Path::new(VMCORE).exists() || cmdline.split_whitespace().any(|given| given == PARAMETER);
+    let crash_kernel = Path::new(VMCORE).exists()
+        || cmdline
+            .split_whitespace()
+            .any(|given| given == CRASH_PARAMETER);
     let acts = crash_kernel && !options.no_reboot;
     if !crash_kernel && !options.no_reboot {
         console.say(format_args!(
-            "this is no crash kernel (no {VMCORE}, and no {PARAMETER} in /proc/cmdline): the machine is \
+            "this is no crash kernel (no {VMCORE}, and no {CRASH_PARAMETER} in /proc/cmdline): the machine is \
              left running"
         ));
     }
