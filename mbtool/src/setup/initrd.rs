@@ -2,13 +2,16 @@
 //! [`install`](super::install), if it is missing or its inputs have changed.
 
 mod drivers;
+mod error;
 mod made_of;
 mod parts;
+
+pub use error::InitrdError;
 
 use super::install::CONFDIR;
 use crate::config::Save;
 use crate::config::target::Target;
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use made_of::{Age, MadeOf};
 use parts::{InitrdParts, blanks};
 use std::ffi::OsString;
@@ -88,12 +91,8 @@ impl Maker<'_> {
             return Ok(false);
         }
         if !self.confdir.is_dir() {
-            ensure!(
-                there,
-                "{}: no such file, and nothing to make it from: `mbtool crash install` sets that up, or name an initrd of \
-                 your own",
-                image.display()
-            );
+            let image = image.to_owned();
+            ensure!(there, InitrdError::NotInstalled { image });
             return Ok(false);
         }
         let parts = self.parts(wanted, messages)?;
@@ -141,12 +140,8 @@ impl Maker<'_> {
         messages: &mut dyn Write,
     ) -> anyhow::Result<()> {
         let image = wanted.image;
-        let modules = self.modules.join(wanted.release);
-        ensure!(
-            modules.is_dir(),
-            "{} does not exist: the modules of the running kernel were removed: reboot first",
-            modules.display()
-        );
+        let path = self.modules.join(wanted.release);
+        ensure!(path.is_dir(), InitrdError::NoModules { path });
         let dir = image
             .parent()
             .context("the initrd's path has no directory")?;
@@ -169,10 +164,13 @@ impl Maker<'_> {
                 .args([part.as_os_str(), wanted.release.as_ref()])
                 .output();
             let done = match done {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
-                    "{MAKER} is not there, which makes {}: install initramfs-tools, or name an initrd of your own",
-                    image.display()
-                ),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    return Err(InitrdError::NoMaker {
+                        program: MAKER,
+                        image: image.to_owned(),
+                    }
+                    .into());
+                }
                 done => done.with_context(|| format!("cannot run {MAKER}"))?,
             };
             said = [done.stdout, done.stderr]
@@ -196,9 +194,12 @@ impl Maker<'_> {
             }
         }
         let _ = fs::remove_file(&part);
-        let lines: Vec<&str> = said.lines().collect();
-        let last = &lines[lines.len().saturating_sub(SHOWN)..];
-        bail!("{MAKER} failed: {}", last.join(" / "))
+        let lines: Vec<String> = said.lines().map(str::to_owned).collect();
+        Err(InitrdError::MakerFailed {
+            program: MAKER,
+            output: lines[lines.len().saturating_sub(SHOWN)..].to_vec(),
+        }
+        .into())
     }
 
     fn command(&self, wanted: &InitrdRequest, parts: &InitrdParts) -> Command {

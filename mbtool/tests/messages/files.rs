@@ -6,7 +6,6 @@ use mbtool::decode::DecodeError;
 use mbtool::decompress::{Compression, DecompressError};
 use mbtool::input::InputError;
 use mbtool::ramlog::RamLogError;
-use mbtool::setup::install::machine::PlaceError;
 
 #[test]
 fn input() {
@@ -83,17 +82,6 @@ fn configuration() {
             file: file(),
             key: "save.device",
             what: "it needs save.target"
-        }],
-    });
-    messages!(PlaceError {
-        Mounts: [PlaceError::Mounts(
-            "/proc/self/mountinfo".into(),
-            "no such file".into()
-        )],
-        Kind: [PlaceError::Kind {
-            dir: "/var/crash".into(),
-            kind: "tmpfs".into(),
-            source_name: "none".into()
         }],
     });
 }

@@ -1,6 +1,7 @@
 //! Inputs of an image, to detect whether it is outdated.
 
-use anyhow::{Context, ensure};
+use super::InitrdError;
+use anyhow::Context;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
@@ -96,11 +97,13 @@ pub fn below(dir: &Path, to: &mut Vec<PathBuf>) -> anyhow::Result<()> {
         .with_context(shown)?;
     found.sort();
     for path in found {
-        ensure!(
-            to.len() < FILES,
-            "more than {FILES} files below {}",
-            dir.display()
-        );
+        if to.len() >= FILES {
+            return Err(InitrdError::TooManyFiles {
+                limit: FILES,
+                dir: dir.to_owned(),
+            }
+            .into());
+        }
         if path.is_dir() && !path.is_symlink() {
             below(&path, to)?;
         } else {

@@ -1,6 +1,6 @@
 //! Files to include besides those that mkinitramfs finds.
 
-use super::{InitrdRequest, Maker};
+use super::{InitrdError, InitrdRequest, Maker};
 use crate::config::Collector;
 use crate::config::target::Target;
 use anyhow::{Context, ensure};
@@ -52,29 +52,22 @@ impl Maker<'_> {
                     ("save.identity", &save.identity),
                     ("save.known-hosts", &save.known_hosts),
                 ] {
-                    ensure!(
-                        path.is_file(),
-                        "{}: no such file; {key} names it, and ssh in the crash kernel needs it",
-                        path.display()
-                    );
-                    files.push(path.clone());
+                    let path = path.clone();
+                    ensure!(path.is_file(), InitrdError::NoKey { path, key });
+                    files.push(path);
                 }
             }
-            Target::Directory(dir) => ensure!(
-                save.device.is_some(),
-                "there is no save.device, and the crash kernel's initrd has nothing mounted: name \
-                 the file system that {} is on, as `findmnt -no UUID -T {}` prints it",
-                dir.display(),
-                dir.display()
-            ),
+            Target::Directory(dir) => {
+                let dir = dir.clone();
+                ensure!(save.device.is_some(), InitrdError::NoDevice { dir });
+            }
         }
         for path in collectors.iter().chain(&files) {
-            ensure!(
-                path.to_str()
-                    .is_some_and(|text| !text.contains(char::is_whitespace)),
-                "{}: a name with a blank cannot be put into an initrd",
-                path.display()
-            );
+            let plain = path
+                .to_str()
+                .is_some_and(|text| !text.contains(char::is_whitespace));
+            let path = path.clone();
+            ensure!(plain, InitrdError::Blank { path });
         }
         let program = std::env::current_exe().context("cannot find out where mbtool itself is")?;
         Ok(InitrdParts {

@@ -1,7 +1,7 @@
 //! Generates the configuration for `crash install` from facts of the machine.
 
 use super::machine::{self, CrashKernel};
-use super::{InstallOptions, config};
+use super::{InstallError, InstallOptions, config};
 use crate::config::target::Target;
 use crate::image::sniff::{self, FileKind};
 use crate::request::files;
@@ -147,10 +147,9 @@ fn is_xen(root: &Path, path: &Path) -> anyhow::Result<bool> {
     match sniff::kind(&bytes) {
         FileKind::Linux => Ok(false),
         FileKind::Multiboot2 | FileKind::Multiboot | FileKind::Pvh => Ok(true),
-        FileKind::Pe | FileKind::Elf | FileKind::Unknown => anyhow::bail!(
-            "{}: neither Xen nor Linux; see `mbtool inspect`",
-            below.display()
-        ),
+        FileKind::Pe | FileKind::Elf | FileKind::Unknown => {
+            Err(InstallError::Image { path: below }.into())
+        }
     }
 }
 
@@ -163,7 +162,8 @@ fn place(
     let target = options.target.clone().unwrap_or(default);
     let Target::Directory(dir) = &target else {
         if let Some(device) = &options.device {
-            anyhow::bail!("--device {device} is for a directory, not for {target}: leave it out");
+            let device = device.clone();
+            return Err(InstallError::DeviceOfRemote { device, target }.into());
         }
         return Ok((target.to_string(), None));
     };

@@ -3,7 +3,8 @@
 //! A list with digests distinguishes files that were edited from files of an
 //! older mbtool.
 
-use anyhow::{Context, bail};
+use super::InstallError;
+use anyhow::Context;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -188,13 +189,17 @@ pub fn link(root: &Path, name: &str, target: &str) -> anyhow::Result<bool> {
     let path = root.join(name);
     match fs::read_link(&path) {
         Ok(found) if found == Path::new(target) => return Ok(false),
-        Ok(found) => bail!(
-            "{} leads to {}, expected {target}: remove it",
-            path.display(),
-            found.display()
-        ),
+        Ok(found) => {
+            let expected = target.to_owned();
+            return Err(InstallError::OtherLink {
+                path,
+                found,
+                expected,
+            }
+            .into());
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(_) => bail!("{} is no link: remove it", path.display()),
+        Err(_) => return Err(InstallError::NoLink { path }.into()),
     }
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
@@ -265,13 +270,21 @@ mod tests {
         let root = dir.path();
         assert!(link(root, "a/b", "../c").unwrap());
         assert!(!link(root, "a/b", "../c").unwrap());
-        let error = link(root, "a/b", "../d").unwrap_err().to_string();
-        assert!(error.contains("leads to ../c"), "{error}");
+        let refused = |target| -> InstallError {
+            let error = link(root, "a/b", target).unwrap_err();
+            error.downcast().unwrap()
+        };
+        let path = root.join("a/b");
+        let expected = InstallError::OtherLink {
+            path: path.clone(),
+            found: "../c".into(),
+            expected: "../d".to_owned(),
+        };
+        assert_eq!(refused("../d"), expected);
         assert!(unlink(root, "a/b").unwrap());
         assert!(!unlink(root, "a/b").unwrap());
-        fs::write(root.join("a/b"), "").unwrap();
-        let error = link(root, "a/b", "../c").unwrap_err().to_string();
-        assert!(error.contains("is no link"), "{error}");
+        fs::write(&path, "").unwrap();
+        assert_eq!(refused("../c"), InstallError::NoLink { path });
         assert!(!unlink(root, "a/b").unwrap());
     }
 }

@@ -269,7 +269,11 @@ mod tests {
         assert_eq!(at("/var"), pair("UUID=3-4", "/"));
         assert_eq!(at("/srv/dumps"), pair("UUID=5-6", "/@srv/dumps"));
         assert_eq!(at("/mnt/my disk/a"), pair("/dev/vdc", "/a"));
-        let error = place(root, Path::new("/tmp/x")).unwrap_err().to_string();
-        assert!(error.contains("tmpfs"), "{error}");
+        let expected = PlaceError::Kind {
+            dir: "/tmp/x".to_owned(),
+            kind: "tmpfs".to_owned(),
+            source_name: "tmpfs".to_owned(),
+        };
+        assert_eq!(place(root, Path::new("/tmp/x")), Err(expected));
     }
 }

@@ -8,15 +8,17 @@
 //! - [`uninstall`]: removes it all.
 
 pub mod configuration;
+mod error;
 pub mod files;
 pub mod machine;
 mod remove;
 
+pub use error::InstallError;
 pub use remove::uninstall;
 
 use crate::config::target::{DeviceSpec, Target};
 use crate::config::{self, Config};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use configuration::Settings;
 use files::{File, FileState, Installed};
 use std::fs;
@@ -112,11 +114,11 @@ pub fn install(
     if config.exists() {
         let given = options.of_configuration();
         if !given.is_empty() {
-            bail!(
-                "{} is there already, so {} would have no effect: edit it, or remove it first",
-                config.display(),
-                given.join(", ")
-            );
+            return Err(InstallError::Configured {
+                config,
+                options: given,
+            }
+            .into());
         }
     } else {
         let settings = Settings::of(options)?;
@@ -136,19 +138,14 @@ pub fn install(
         .iter()
         .map(|file| installed.state(file))
         .collect::<Result<_, _>>()?;
-    let edited: Vec<String> = all
+    let edited: Vec<PathBuf> = all
         .iter()
         .zip(&states)
         .filter(|(file, state)| **state == FileState::Edited && !YOURS.contains(&file.path))
-        .map(|(file, _)| root.join(file.path).display().to_string())
+        .map(|(file, _)| root.join(file.path))
         .collect();
     if !edited.is_empty() {
-        bail!(
-            "{} {} changed, and not by mbtool; nothing was written. Move {} away, then install again",
-            edited.join(" and "),
-            if edited.len() == 1 { "was" } else { "were" },
-            if edited.len() == 1 { "it" } else { "them" }
-        );
+        return Err(InstallError::Edited { paths: edited }.into());
     }
     for name in DIRECTORIES {
         let path = root.join(name);
@@ -195,18 +192,11 @@ fn program(options: &InstallOptions) -> anyhow::Result<PathBuf> {
         .to_str()
         .filter(|text| text.starts_with('/') && text.chars().all(plain));
     if text.is_none() {
-        bail!(
-            "{}: a systemd unit cannot start mbtool from there; copy it to {PROGRAM} and run that, or name its path with \
-             --program: absolute, of letters, digits, `.`, `_`, `+` and `-`",
-            path.display()
-        );
+        return Err(InstallError::ProgramName { path }.into());
     }
     let there = options.root.join(path.strip_prefix("/").unwrap_or(&path));
     if !there.is_file() {
-        bail!(
-            "{} does not exist: copy mbtool there, or name its path with --program",
-            there.display()
-        );
+        return Err(InstallError::NoProgram { path: there }.into());
     }
     Ok(path)
 }

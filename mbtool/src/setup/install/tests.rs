@@ -1,5 +1,6 @@
 use super::*;
 use crate::image::synth;
+use crate::input::InputError;
 use std::os::unix::fs::PermissionsExt as _;
 
 /// A system to set up from outside.
@@ -22,6 +23,12 @@ fn options(root: &Path) -> InstallOptions {
         device: Some(DeviceSpec::try_from("UUID=1-2".to_owned()).unwrap()),
         program: None,
     }
+}
+
+/// The reason of a refusal.
+fn refusal(options: &InstallOptions) -> InstallError {
+    let error = run(options).0.unwrap_err();
+    error.downcast().unwrap()
 }
 
 fn run(options: &InstallOptions) -> (anyhow::Result<InstallOutcome>, String) {
@@ -54,13 +61,8 @@ fn it_is_installed_once_and_uninstalled() {
     let dir = system();
     let root = dir.path();
     let before = contents(root);
-    let (done, messages) = run(&options(root));
-    let done = done.unwrap();
+    let done = run(&options(root)).0.unwrap();
     assert!(done.changed);
-    assert!(
-        messages.contains("enabled mbtool-crash.service"),
-        "{messages}"
-    );
     let unit = fs::read_to_string(root.join(UNIT_FILE)).unwrap();
     for line in [
         "ExecStart=/usr/sbin/mbtool crash load",
@@ -95,13 +97,12 @@ fn it_is_installed_once_and_uninstalled() {
     for name in [".img", ".img.made-of", ".img.part"] {
         fs::write(root.join(format!("var/lib/mbtool/crash-6.1{name}")), "x").unwrap();
     }
-    let mut messages = Vec::new();
-    uninstall(root, &mut messages).unwrap();
+    uninstall(root, &mut Vec::new()).unwrap();
     assert_eq!(contents(root), before);
     assert!(!root.join("etc/mbtool").exists() && !root.join("var/lib/mbtool").exists());
-    let mut messages = Vec::new();
-    uninstall(root, &mut messages).unwrap();
-    assert_eq!(messages, b"mbtool: nothing was installed\n");
+    // again, without effect
+    uninstall(root, &mut Vec::new()).unwrap();
+    assert_eq!(contents(root), before);
 }
 
 #[test]
@@ -142,14 +143,16 @@ fn edited_files_for_the_initrd_are_kept() {
     };
     let (done, messages) = run(&again);
     assert!(!done.unwrap().changed, "{messages}");
-    let said = format!("mbtool: {} was edited and is kept\n", modules.display());
-    assert_eq!(messages, said);
+    let named = modules.display().to_string();
+    assert!(
+        messages.lines().count() == 1 && messages.contains(&named),
+        "{messages}"
+    );
     assert_eq!(fs::read_to_string(&modules).unwrap(), own);
     // other files must be unchanged
-    fs::write(root.join(CONFDIR_DIR).join("hooks/mbtool"), "mine").unwrap();
-    let error = run(&again).0.unwrap_err().to_string();
-    assert!(error.contains("hooks/mbtool was changed"), "{error}");
-    assert!(!error.contains("modules"), "{error}");
+    let hook = root.join(CONFDIR_DIR).join("hooks/mbtool");
+    fs::write(&hook, "mine").unwrap();
+    assert_eq!(refusal(&again), InstallError::Edited { paths: vec![hook] });
     uninstall(root, &mut Vec::new()).unwrap();
     assert_eq!(fs::read_to_string(&modules).unwrap(), own);
 }
@@ -161,12 +164,10 @@ fn an_edited_file_is_not_overwritten_and_nothing_else_is() {
     let unit = root.join(UNIT_FILE);
     fs::create_dir_all(unit.parent().unwrap()).unwrap();
     fs::write(&unit, "mine").unwrap();
-    let (done, _) = run(&options(root));
-    let error = done.unwrap_err().to_string();
-    assert!(
-        error.contains("mbtool-crash.service was changed"),
-        "{error}"
-    );
+    let edited = InstallError::Edited {
+        paths: vec![unit.clone()],
+    };
+    assert_eq!(refusal(&options(root)), edited);
     assert!(!root.join("etc/mbtool").exists());
 
     // the file of an older mbtool is replaced
@@ -184,26 +185,20 @@ fn an_edited_file_is_not_overwritten_and_nothing_else_is() {
         device: None,
         ..options(root)
     };
-    let (done, messages) = run(&again);
-    assert!(
-        done.unwrap().changed && messages.contains("replaced"),
-        "{messages}"
-    );
+    assert!(run(&again).0.unwrap().changed);
+    assert_ne!(fs::read_to_string(&unit).unwrap(), old.text);
 
     // an edited configuration is kept
     let config = root.join(CONFIG_FILE);
     let text = fs::read_to_string(&config).unwrap() + "# mine\n";
     fs::write(&config, &text).unwrap();
     assert!(!run(&again).0.unwrap().changed);
-    let error = run(&options(root)).0.unwrap_err().to_string();
-    assert!(error.contains("--device would have no effect"), "{error}");
-    let mut messages = Vec::new();
-    uninstall(root, &mut messages).unwrap();
-    let messages = String::from_utf8(messages).unwrap();
-    assert!(
-        messages.contains("crash.toml was edited and is kept"),
-        "{messages}"
-    );
+    let configured = InstallError::Configured {
+        config: config.clone(),
+        options: vec!["--device"],
+    };
+    assert_eq!(refusal(&options(root)), configured);
+    uninstall(root, &mut Vec::new()).unwrap();
     assert_eq!(fs::read_to_string(&config).unwrap(), text);
 }
 
@@ -236,48 +231,50 @@ fn options_are_written_to_the_configuration() {
 fn invalid_options_are_refused() {
     let dir = system();
     let root = dir.path();
-    let ssh = Target::try_from("ssh://k@h/d".to_owned()).unwrap();
-    for (options, says) in [
+    let target = Target::try_from("ssh://k@h/d".to_owned()).unwrap();
+    let with_program = |path: &str| InstallOptions {
+        program: Some(path.into()),
+        ..options(root)
+    };
+    let with_image = |path: &str| InstallOptions {
+        image: Some(path.into()),
+        ..options(root)
+    };
+    let ssh = InstallOptions {
+        target: Some(target.clone()),
+        ..options(root)
+    };
+    let device = ssh.device.clone().unwrap();
+    let xen = root.join("boot/xen-4.20-amd64.gz");
+    for (options, expected) in [
         (
-            InstallOptions {
-                program: Some("/opt/my tools/mbtool".into()),
-                ..options(root)
+            with_program("/opt/my tools/mbtool"),
+            InstallError::ProgramName {
+                path: "/opt/my tools/mbtool".into(),
             },
-            "cannot start mbtool from there",
         ),
         (
-            InstallOptions {
-                program: Some("/opt/mbtool".into()),
-                ..options(root)
+            with_program("/opt/mbtool"),
+            InstallError::NoProgram {
+                path: root.join("opt/mbtool"),
             },
-            "does not exist",
         ),
         (
-            InstallOptions {
-                image: Some("/boot/xen-4.20-amd64.gz".into()),
-                ..options(root)
-            },
-            "neither Xen nor Linux",
+            with_image("/boot/xen-4.20-amd64.gz"),
+            InstallError::Image { path: xen },
         ),
-        (
-            InstallOptions {
-                image: Some("/boot/none".into()),
-                ..options(root)
-            },
-            "no such file",
-        ),
-        (
-            InstallOptions {
-                target: Some(ssh),
-                ..options(root)
-            },
-            "is for a directory",
-        ),
+        (ssh, InstallError::DeviceOfRemote { device, target }),
     ] {
-        let error = format!("{:#}", run(&options).0.unwrap_err());
-        assert!(error.contains(says), "{error}");
+        assert_eq!(refusal(&options), expected);
         assert!(!root.join("etc").exists());
     }
+    let error = run(&with_image("/boot/none")).0.unwrap_err();
+    let none = root.join("boot/none").display().to_string();
+    assert!(
+        matches!(error.downcast_ref(), Some(InputError::NotFound { name }) if *name == none),
+        "{error:#}"
+    );
+    assert!(!root.join("etc").exists());
 }
 
 #[test]
