@@ -10,6 +10,8 @@
 #![expect(unsafe_code)]
 
 use core::mem::size_of;
+#[cfg(not(freestanding))]
+use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// Magic number "MBTRAMLG", little endian.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"MBTRAMLG");
@@ -27,6 +29,7 @@ pub const DEFAULT_SIZE: u32 = 64 << 10;
 /// The first bytes of the region.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(freestanding), derive(FromBytes, Immutable, KnownLayout))]
 pub struct LogHeader {
     /// [`MAGIC`]; written last when a log is started.
     pub magic: u64,

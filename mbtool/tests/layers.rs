@@ -51,6 +51,7 @@ const MBTOOL: Table = &[
     (
         "doctor",
         &[
+            "abi",
             "backend",
             "config",
             "decompress",

@@ -22,10 +22,10 @@ pub use defect::TableDefect;
 pub use error::AcpiError;
 pub use table::AcpiTable;
 pub use trees::{Trees, build, len};
-pub use wire::{TableHeader, sum};
+pub use wire::{Rsdp, RsdpV1, TableHeader, sum};
 
 /// Bytes of an RSDP of ACPI 2.0 and later (ACPI 6.5, 5.2.5.3).
-pub const RSDP_LEN: u32 = size_of::<wire::Rsdp>() as u32;
+pub const RSDP_LEN: u32 = size_of::<Rsdp>() as u32;
 
 #[cfg(test)]
 mod oracle;

@@ -1,6 +1,9 @@
 //! Binary structures that other programs define: one `repr(C)` type each, for writers, readers and reports.
 
 pub mod boot_params;
+pub mod dmar;
+pub mod elf;
 pub mod multiboot1;
+pub mod multiboot2;
 pub mod pci;
 pub mod spcr;

@@ -1,4 +1,4 @@
-//! Multiboot (1): flags of the header and the information structure (specification 0.6.96, sections 3.1 and 3.3). All
+//! Multiboot (1): the image header and the information structure (specification 0.6.96, sections 3.1 and 3.3). All
 //! integers are little endian, none is aligned.
 
 use std::mem::offset_of;
@@ -51,6 +51,41 @@ bitflags::bitflags! {
         // of fields that mbtool does not send
         const _ = !0;
     }
+}
+
+/// Start of an image's header.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+pub struct Mb1HeaderStart {
+    /// 0x1badb002.
+    pub magic: U32,
+    /// [`Mb1HeaderFlags`].
+    pub flags: U32,
+    /// Makes the sum of these three fields 0 modulo 2^32.
+    pub checksum: U32,
+}
+
+/// Follows [`Mb1HeaderStart`]; valid with [`Mb1HeaderFlags::ADDRESS_FIELDS`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[expect(missing_docs, reason = "the names are those of the specification")]
+pub struct Mb1HeaderAddresses {
+    pub header_addr: U32,
+    pub load_addr: U32,
+    pub load_end_addr: U32,
+    pub bss_end_addr: U32,
+    pub entry_addr: U32,
+}
+
+/// Follows [`Mb1HeaderAddresses`]; valid with [`Mb1HeaderFlags::VIDEO_MODE`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[expect(missing_docs, reason = "the names are those of the specification")]
+pub struct Mb1HeaderVideo {
+    pub mode_type: U32,
+    pub width: U32,
+    pub height: U32,
+    pub depth: U32,
 }
 
 /// The information structure, framebuffer fields included.
@@ -110,6 +145,9 @@ pub struct Mb1MapEntry {
 }
 
 const _: () = {
+    assert!(size_of::<Mb1HeaderStart>() == 12);
+    assert!(size_of::<Mb1HeaderAddresses>() == 20);
+    assert!(size_of::<Mb1HeaderVideo>() == 16);
     assert!(size_of::<Mb1Info>() == 120);
     assert!(offset_of!(Mb1Info, elf_num) == 28);
     assert!(offset_of!(Mb1Info, mmap_length) == 44);

@@ -67,7 +67,7 @@ fn header_report(bytes: &[u8], header: &header::Mb2Header) -> HeaderReport {
 }
 
 fn tag_report(tag: &header::RawTag<'_>) -> TagReport {
-    let words = (0..).map_while(|index| tag.word(index));
+    let words = tag.words();
     TagReport {
         offset: number(tag.offset),
         kind: tag.kind,

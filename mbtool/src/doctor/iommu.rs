@@ -11,17 +11,15 @@
 //! docs/misc/xen-command-line (iommu=) and `x2apic_bsp_setup`.
 
 use super::{Check, CheckedMachine};
+use crate::abi::dmar::{DmarFlags, DmarStart};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use x86_64::registers::model_specific::ApicBaseFlags;
+use zerocopy::FromBytes;
 
 /// Maximum number of groups.
 const MAX_GROUPS: usize = 65536;
-/// Offset of the flags in a DMAR table.
-const DMAR_FLAGS: usize = 37;
-/// Flag: firmware requests that x2APIC stays off.
-const X2APIC_OPT_OUT: u8 = 2;
 /// Model-specific register: address and state of the local APIC.
 const MSR_APIC_BASE: u64 = 0x1b;
 
@@ -177,8 +175,10 @@ fn interrupts(machine: &CheckedMachine) -> Check {
     let found = format!("{mode}, {remapped}");
     let forbids = machine.host().is_some_and(|host| {
         let dmar = host.acpi.tables.iter().find(|table| table.name == "DMAR");
-        let flags = dmar.and_then(|table| table.bytes.get(DMAR_FLAGS));
-        flags.is_some_and(|flags| flags & X2APIC_OPT_OUT != 0)
+        let start = dmar.and_then(|table| DmarStart::ref_from_prefix(&table.bytes).ok());
+        start.is_some_and(|(start, _)| {
+            DmarFlags::from_bits_retain(start.flags).contains(DmarFlags::X2APIC_OPT_OUT)
+        })
     });
     const FIX: &str =
         "nox2apic on this kernel's command line, or iommu=no-intremap on the crash Xen's";

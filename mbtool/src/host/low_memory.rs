@@ -5,15 +5,15 @@
 //! the first KiB of the EBDA or in 0xe0000-0xfffff (ACPI 6.5, 5.2.5.1).
 
 use super::{FoundRsdp, LowMemory, efi};
+use crate::abi::boot_params::LinuxBootParams;
 use crate::sys::file;
 use crate::sys::number;
 use std::io;
 use std::path::Path;
+use xen_shim::acpi::{Rsdp, RsdpV1, sum};
+use xen_shim::low_memory::{BDA_BASE_KIB, BDA_EBDA};
+use zerocopy::{FromBytes, IntoBytes};
 
-/// Physical address of the BDA field with the EBDA's segment.
-pub const BDA_EBDA_SEGMENT: u64 = 0x40e;
-/// Physical address of the BDA field with the base memory in KiB.
-pub const BDA_BASE_KIB: u64 = 0x413;
 /// Start of firmware's read-only area that is scanned for an RSDP.
 pub const BIOS_START: u64 = 0xe0000;
 /// End of that area: 1 MiB.
@@ -52,7 +52,7 @@ pub fn read(
                 }
             }
         };
-        low.bda_ebda_segment = word(BDA_EBDA_SEGMENT);
+        low.bda_ebda_segment = word(BDA_EBDA);
         low.bda_base_kib = word(BDA_BASE_KIB);
         match scan(source, low.bda_ebda_segment) {
             Ok(found) => scanned = found,
@@ -71,7 +71,7 @@ pub fn read(
 }
 
 /// The running kernel's RSDP: from `acpi_rsdp=` on the command line, then
-/// boot_params.acpi_rsdp_addr (offset 0x70, Linux x86 boot protocol).
+/// `boot_params.acpi_rsdp_addr`.
 fn told(
     root: &Path,
     source: Option<&dyn PhysicalMemory>,
@@ -105,8 +105,8 @@ fn told(
 fn boot_params_rsdp(root: &Path) -> Option<u64> {
     let path = root.join("sys/kernel/boot_params/data");
     let bytes = file::read_bytes(&path, file::ATTRIBUTE).ok()?;
-    let field = bytes.get(0x70..0x78)?;
-    let addr = u64::from_le_bytes(field.try_into().ok()?);
+    let (params, _) = LinuxBootParams::ref_from_prefix(&bytes).ok()?;
+    let addr = params.acpi_rsdp_addr.get();
     (addr != 0).then_some(addr)
 }
 
@@ -143,7 +143,7 @@ fn scan_range(source: &dyn PhysicalMemory, start: u64, end: u64) -> io::Result<O
 
 /// Returns the RSDP at `addr`, if there is one.
 fn rsdp_at(source: &dyn PhysicalMemory, addr: u64) -> io::Result<Option<FoundRsdp>> {
-    let mut bytes = [0; 36];
+    let mut bytes = [0; size_of::<Rsdp>()];
     source.read(addr, &mut bytes)?;
     Ok(valid(&bytes).map(|revision| FoundRsdp { addr, revision }))
 }
@@ -153,17 +153,17 @@ fn rsdp_at(source: &dyn PhysicalMemory, addr: u64) -> io::Result<Option<FoundRsd
 /// bytes) are wrong.
 #[must_use]
 pub fn valid(bytes: &[u8]) -> Option<u8> {
-    let sums_to_zero =
-        |part: &[u8]| part.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) == 0;
-    let old = bytes.get(..20)?;
-    if !old.starts_with(b"RSD PTR ") || !sums_to_zero(old) {
+    let (old, _) = RsdpV1::ref_from_prefix(bytes).ok()?;
+    if old.signature != *b"RSD PTR " || sum(old.as_bytes()) != 0 {
         return None;
     }
-    let revision = old[15];
-    if revision >= 2 && !bytes.get(..36).is_some_and(sums_to_zero) {
-        return None;
+    if old.revision >= 2 {
+        let (new, _) = Rsdp::ref_from_prefix(bytes).ok()?;
+        if sum(new.as_bytes()) != 0 {
+            return None;
+        }
     }
-    Some(revision)
+    Some(old.revision)
 }
 
 #[cfg(test)]

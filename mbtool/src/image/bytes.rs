@@ -1,27 +1,11 @@
-//! Reads of unaligned little-endian numbers.
+//! Reads inside of a file, with bounds.
 
-/// Reads the word at `at`; `None` when it is not all inside `bytes`.
-pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .map(|word| u16::from_le_bytes(*word))
-}
+use zerocopy::FromBytes;
 
-/// Reads the word at `at`; `None` when it is not all inside `bytes`.
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .map(|word| u32::from_le_bytes(*word))
-}
-
-/// Reads the word at `at`; `None` when it is not all inside `bytes`.
-pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .map(|word| u64::from_le_bytes(*word))
+/// Reads a structure or number of a fixed layout at offset `at`; `None` when it
+/// is not all inside `bytes`.
+pub(super) fn read_at<T: FromBytes>(bytes: &[u8], at: usize) -> Option<T> {
+    Some(T::read_from_prefix(bytes.get(at..)?).ok()?.0)
 }
 
 /// Returns `len` bytes at file offset `at`; `None` when the range is not all

@@ -2,13 +2,14 @@
 //! pseudo-physical memory it occupies, from its program headers and notes
 //! (Xen's `public/elfnote.h`).
 
-use super::bytes::len;
+use super::bytes::{len, read_at};
 use super::elf::{self, Elf};
 use super::error::{ImageError, ImageErrorReason, LinuxImageError, ProgramHeaderError};
 use super::{ElfNote, linux, notes};
 use crate::decompress::{decompress_capped, decompress_prefix};
 use ::elf::abi::{PT_LOAD, PT_NOTE};
 use handoff::addr::{FOUR_GIB, PhysRange};
+use zerocopy::little_endian::U32;
 
 /// Owner of the notes.
 const OWNER: &str = "Xen";
@@ -131,8 +132,8 @@ fn read(file: &[u8], size: u64) -> Result<Dom0Footprint, ImageErrorReason> {
         return Err(LinuxImageError::NotPv.into());
     }
     let features = notes.iter().find(|note| is(note, SUPPORTED));
-    let features = features.and_then(|note| super::bytes::u32_at(&note.desc, 0));
-    if features.is_some_and(|features| features & DOM0_BIT == 0) {
+    let features = features.and_then(|note| read_at::<U32>(&note.desc, 0));
+    if features.is_some_and(|features| features.get() & DOM0_BIT == 0) {
         return Err(LinuxImageError::NotDom0.into());
     }
     let mut memory: Option<PhysRange> = None;

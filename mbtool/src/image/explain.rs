@@ -1,11 +1,13 @@
 //! Why a file is not the image that it was taken for: what it is instead, and what to do.
 
-use super::bytes::u32_at;
+use super::bytes::read_at;
 use super::error::ImageErrorReason;
 use super::header::{self, NoHeader};
 use super::{elf, linux, mb1, pe};
+use crate::abi::multiboot2::Mb2HeaderStart;
 use crate::decompress::Compression;
-use multiboot2_header::{HEADER_SEARCH_LIMIT, HeaderTagISA, MAGIC};
+use multiboot2_header::{HEADER_SEARCH_LIMIT, HeaderTagISA};
+use zerocopy::little_endian::U32;
 
 /// How far past the specified limit a Multiboot2 header is searched for, in
 /// bytes.
@@ -16,7 +18,7 @@ pub(super) fn not_multiboot1(file: &[u8]) -> ImageErrorReason {
     let (found, _) = container(file);
     let magic = (0..file.len().min(mb1::SEARCH_LIMIT))
         .step_by(4)
-        .find(|at| u32_at(file, *at) == Some(mb1::MAGIC));
+        .find(|at| read_at::<U32>(file, *at).is_some_and(|magic| magic == mb1::MAGIC));
     let (found, advice) = match magic {
         Some(at) => (
             format!(
@@ -64,13 +66,10 @@ pub(super) fn pe(file: &[u8]) -> ImageErrorReason {
 fn stray_header(file: &[u8]) -> Option<(String, String)> {
     let mut bad_sum = None;
     for at in (0..file.len().min(STRAY_LIMIT)).step_by(4) {
-        let word = |index: usize| u32_at(file, at + 4 * index);
-        let (Some(MAGIC), Some(arch), Some(length), Some(checksum)) =
-            (word(0), word(1), word(2), word(3))
-        else {
+        let Some(start) = read_at(file, at).filter(Mb2HeaderStart::has_magic) else {
             continue;
         };
-        let whole = header::is_header(MAGIC, arch, length, checksum);
+        let whole = start.is_header();
         if whole && at >= HEADER_SEARCH_LIMIT {
             return Some((
                 format!("it has a header at offset {at:#x}, past the first 32768 bytes"),
@@ -83,13 +82,10 @@ fn stray_header(file: &[u8]) -> Option<(String, String)> {
                 "align the header's section to 8 bytes".into(),
             ));
         }
-        bad_sum = bad_sum.or((!whole).then_some((at, arch, length, checksum)));
+        bad_sum = bad_sum.or((!whole).then_some((at, start)));
     }
-    let (at, arch, length, found) = bad_sum?;
-    let expected = 0_u32
-        .wrapping_sub(MAGIC)
-        .wrapping_sub(arch)
-        .wrapping_sub(length);
+    let (at, start) = bad_sum?;
+    let (found, expected) = (start.checksum.get(), start.expected_checksum());
     Some((
         format!(
             "the magic number at offset {at:#x} is followed by checksum {found:#010x} where \

@@ -9,18 +9,17 @@
 //! 4. Tags follow, each at a multiple of 8 from the header's start, up to an
 //!    end tag within the header's length.
 
-use super::bytes::{u16_at, u32_at};
+use super::bytes::read_at;
 use super::error::{ImageErrorReason, TagSizeRule};
+use crate::abi::multiboot2::{HeaderTagFlags, HeaderTagStart, Mb2HeaderStart};
 use multiboot2_header::{HEADER_SEARCH_LIMIT, HeaderTagISA, MAGIC};
 
-/// Bytes before the first tag: magic, architecture, length, checksum.
-pub const FIXED_BYTES: usize = 16;
-/// Bytes before a tag's own fields: type, flags, size.
-pub const TAG_BYTES: usize = 8;
+/// Bytes before the first tag.
+const FIXED_BYTES: usize = size_of::<Mb2HeaderStart>();
+/// Bytes before a tag's own fields.
+pub const TAG_BYTES: usize = size_of::<HeaderTagStart>();
 /// Alignment of the header in the file and of tags in the header, in bytes.
 pub const ALIGN: usize = 8;
-/// Tag flag bit 0: a loader that does not know the tag may ignore it.
-pub const FLAG_OPTIONAL: u16 = 1;
 
 /// A Multiboot2 header. Only its checksum and architecture have been checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +51,8 @@ pub struct RawTag<'a> {
     pub offset: usize,
     /// Tag type.
     pub kind: u16,
-    /// Bit 0: optional.
-    pub flags: u16,
+    /// Flags field.
+    pub flags: HeaderTagFlags,
     /// Size field: 8 bytes of tag header plus `payload`, without padding.
     pub size: u32,
     /// Fields after the size field.
@@ -64,23 +63,34 @@ impl RawTag<'_> {
     /// True when the tag is not marked optional.
     #[must_use]
     pub const fn required(&self) -> bool {
-        self.flags & FLAG_OPTIONAL == 0
+        !self.flags.contains(HeaderTagFlags::OPTIONAL)
     }
 
-    /// Reads payload word `index`; `None` past the payload's end.
-    #[must_use]
-    pub fn word(&self, index: usize) -> Option<u32> {
-        u32_at(self.payload, index.checked_mul(4)?)
+    /// Returns the complete 32-bit words of the payload.
+    pub fn words(&self) -> impl Iterator<Item = u32> + Clone + '_ {
+        let (words, _) = self.payload.as_chunks::<4>();
+        words.iter().map(|word| u32::from_le_bytes(*word))
     }
 }
 
-/// True when the magic number is right and the four words add up to 0.
-pub(super) const fn is_header(magic: u32, arch: u32, length: u32, checksum: u32) -> bool {
-    let sum = magic
-        .wrapping_add(arch)
-        .wrapping_add(length)
-        .wrapping_add(checksum);
-    magic == MAGIC && sum == 0
+impl Mb2HeaderStart {
+    /// True when the magic number is right.
+    pub(super) const fn has_magic(&self) -> bool {
+        self.magic.get() == MAGIC
+    }
+
+    /// Returns the checksum that makes the sum 0.
+    pub(super) const fn expected_checksum(&self) -> u32 {
+        0_u32
+            .wrapping_sub(self.magic.get())
+            .wrapping_sub(self.architecture.get())
+            .wrapping_sub(self.length.get())
+    }
+
+    /// True when the magic number and the checksum are right.
+    pub(super) const fn is_header(&self) -> bool {
+        self.has_magic() && self.checksum.get() == self.expected_checksum()
+    }
 }
 
 /// Finds the header in an unpacked file.
@@ -91,15 +101,13 @@ pub fn find(file: &[u8]) -> Result<Mb2Header, NoHeader> {
     let mut why = NoHeader::Missing;
     let limit = file.len().min(HEADER_SEARCH_LIMIT);
     for offset in (0..limit).step_by(ALIGN) {
-        let word = |index: usize| u32_at(file, offset + 4 * index);
-        let (Some(magic), Some(arch), Some(length), Some(checksum)) =
-            (word(0), word(1), word(2), word(3))
-        else {
+        let Some(start) = read_at::<Mb2HeaderStart>(file, offset) else {
             break;
         };
-        if !is_header(magic, arch, length, checksum) {
+        if !start.is_header() {
             continue;
         }
+        let (arch, length) = (start.architecture.get(), start.length.get());
         if arch == HeaderTagISA::I386.val() {
             return Ok(Mb2Header { offset, length });
         }
@@ -137,11 +145,10 @@ pub fn tags<'a>(
     let no_end = ImageErrorReason::NoEndTag { offset, length };
     loop {
         let bytes = file.get(at..end).ok_or_else(|| no_end.clone())?;
-        let (Some(kind), Some(flags), Some(size)) =
-            (u16_at(bytes, 0), u16_at(bytes, 2), u32_at(bytes, 4))
-        else {
+        let Some(start) = read_at::<HeaderTagStart>(bytes, 0) else {
             return Err(no_end);
         };
+        let (kind, size) = (start.kind.get(), start.size.get());
         let bad_size = |expected| ImageErrorReason::TagSize {
             kind,
             offset: at,
@@ -165,7 +172,7 @@ pub fn tags<'a>(
         tags.push(RawTag {
             offset: at,
             kind,
-            flags,
+            flags: HeaderTagFlags::from_bits_retain(start.flags.get()),
             size,
             payload,
         });

@@ -9,17 +9,18 @@
 //!    file does not matter. Without it the file must be ELF: 32-bit by the
 //!    specification, and 64-bit too, as in GRUB.
 
-use super::bytes::u32_at;
+use super::bytes::read_at;
 use super::error::{AddressFieldsError, ImageErrorReason, Mb1HeaderError};
 use super::layout::ImageLayout;
 use super::{Requirements, elf, flat};
-use crate::abi::multiboot1::Mb1HeaderFlags;
+use crate::abi::multiboot1::{Mb1HeaderAddresses, Mb1HeaderFlags, Mb1HeaderStart, Mb1HeaderVideo};
 use serde::{Serialize, Serializer};
 
 /// Magic number of the header.
 pub const MAGIC: u32 = 0x1bad_b002;
 /// The header must end within this many bytes of the file.
 pub const SEARCH_LIMIT: usize = 8192;
+
 /// The fields that flag 16 makes valid: physical addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct AddressFields {
@@ -87,16 +88,20 @@ impl Mb1Header {
 /// Returns the offset of the header, found by magic number and checksum.
 #[must_use]
 pub fn find(file: &[u8]) -> Option<usize> {
-    let last = file.len().min(SEARCH_LIMIT).checked_sub(12)?;
-    (0..=last).step_by(4).find(|at| {
-        let word = |index: usize| u32_at(file, at + 4 * index);
-        match (word(0), word(1), word(2)) {
-            (Some(MAGIC), Some(flags), Some(checksum)) => {
-                MAGIC.wrapping_add(flags).wrapping_add(checksum) == 0
-            }
-            _ => false,
-        }
-    })
+    let head = file.get(..file.len().min(SEARCH_LIMIT))?;
+    (0..head.len())
+        .step_by(4)
+        .find(|at| read_at(head, *at).is_some_and(|start: Mb1HeaderStart| start.is_header()))
+}
+
+impl Mb1HeaderStart {
+    /// True when the magic number and the checksum are right.
+    const fn is_header(&self) -> bool {
+        let sum = MAGIC
+            .wrapping_add(self.flags.get())
+            .wrapping_add(self.checksum.get());
+        self.magic.get() == MAGIC && sum == 0
+    }
 }
 
 /// Reads the header that [`find`] found at `at`.
@@ -106,9 +111,15 @@ pub fn find(file: &[u8]) -> Option<usize> {
 pub fn read(file: &[u8], at: usize) -> Result<Mb1Header, ImageErrorReason> {
     let limit = file.len().min(SEARCH_LIMIT);
     let head = file.get(at..limit).unwrap_or_default();
-    // `find` has checked the first three
-    let flags = Mb1HeaderFlags::from_bits_retain(u32_at(head, 4).unwrap_or(0));
     let refuse = |why| Err(ImageErrorReason::Multiboot1 { offset: at, why });
+    let short = Mb1HeaderError::Short {
+        left: head.len(),
+        limit,
+    };
+    let Some(start) = read_at::<Mb1HeaderStart>(head, 0) else {
+        return refuse(short);
+    };
+    let flags = Mb1HeaderFlags::from_bits_retain(start.flags.get());
     let unknown = flags.difference(Mb1HeaderFlags::KNOWN);
     let required = unknown.intersection(Mb1HeaderFlags::REQUIRED);
     if !required.is_empty() {
@@ -117,42 +128,30 @@ pub fn read(file: &[u8], at: usize) -> Result<Mb1Header, ImageErrorReason> {
             unknown: bits(required),
         });
     }
-    let words = |first: usize| {
-        let word = |index: usize| u32_at(head, 4 * (first + index));
-        Some([word(0)?, word(1)?, word(2)?, word(3)?])
-    };
-    let address = match (
-        flags.contains(Mb1HeaderFlags::ADDRESS_FIELDS),
-        words(3),
-        words(4),
-    ) {
-        (false, ..) => None,
-        (true, Some([header_addr, load_addr, load_end_addr, bss_end_addr]), Some([.., entry])) => {
-            Some(AddressFields {
-                header_addr,
-                load_addr,
-                load_end_addr,
-                bss_end_addr,
-                entry_addr: entry,
-            })
-        }
-        (true, ..) => {
-            return refuse(Mb1HeaderError::Short {
-                left: head.len(),
-                limit,
-            });
-        }
-    };
-    let video = words(8).filter(|_| flags.contains(Mb1HeaderFlags::VIDEO_MODE));
+    let mut at_fields = size_of::<Mb1HeaderStart>();
+    let fields: Option<Mb1HeaderAddresses> = read_at(head, at_fields);
+    at_fields += size_of::<Mb1HeaderAddresses>();
+    let video: Option<Mb1HeaderVideo> = read_at(head, at_fields);
+    let has_address = flags.contains(Mb1HeaderFlags::ADDRESS_FIELDS);
+    if has_address && fields.is_none() {
+        return refuse(short);
+    }
+    let has_video = flags.contains(Mb1HeaderFlags::VIDEO_MODE);
     Ok(Mb1Header {
         offset: u64::try_from(at).unwrap_or(u64::MAX),
         flags,
-        address,
-        video: video.map(|[mode_type, width, height, depth]| VideoMode {
-            mode_type,
-            width,
-            height,
-            depth,
+        address: fields.filter(|_| has_address).map(|fields| AddressFields {
+            header_addr: fields.header_addr.get(),
+            load_addr: fields.load_addr.get(),
+            load_end_addr: fields.load_end_addr.get(),
+            bss_end_addr: fields.bss_end_addr.get(),
+            entry_addr: fields.entry_addr.get(),
+        }),
+        video: video.filter(|_| has_video).map(|mode| VideoMode {
+            mode_type: mode.mode_type.get(),
+            width: mode.width.get(),
+            height: mode.height.get(),
+            depth: mode.depth.get(),
         }),
     })
 }

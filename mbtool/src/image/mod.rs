@@ -40,8 +40,9 @@ pub use elf::linked_entry;
 pub use error::{ImageError, ImageErrorReason};
 pub use parse::As;
 
+use crate::abi::multiboot2::ConsoleFlags;
 use handoff::addr::PhysRange;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Container format of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -160,10 +161,15 @@ pub struct FramebufferRequest {
 /// Header tag 4: console flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ConsoleRequest {
-    /// Bit 0: a console is required; bit 1: the image supports EGA text.
-    pub flags: u32,
+    /// Flags field.
+    #[serde(serialize_with = "console_flags")]
+    pub flags: ConsoleFlags,
     /// True when the tag was not marked optional.
     pub required: bool,
+}
+
+fn console_flags<S: Serializer>(flags: &ConsoleFlags, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u32(flags.bits())
 }
 
 /// The contents of a Multiboot2 header, by tag.

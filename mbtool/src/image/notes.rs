@@ -3,8 +3,9 @@
 //! is an offset; only the file offset is used here.
 
 use super::ElfNote;
-use super::bytes::u32_at;
+use super::bytes::read_at;
 use super::elf::Elf;
+use crate::abi::elf::NoteStart;
 use ::elf::abi::PT_NOTE;
 
 /// Maximum number of notes.
@@ -35,10 +36,10 @@ pub(super) fn read(elf: &Elf<'_>, warnings: &mut Vec<String>) -> Vec<ElfNote> {
 fn section(bytes: &[u8], align: usize, notes: &mut Vec<ElfNote>) -> Option<()> {
     let mut at = 0;
     while at < bytes.len() && notes.len() < MAX_NOTES {
-        let name_len = usize::try_from(u32_at(bytes, at)?).ok()?;
-        let desc_len = usize::try_from(u32_at(bytes, at + 4)?).ok()?;
-        let kind = u32_at(bytes, at + 8)?;
-        let name_at = at + 12;
+        let start: NoteStart = read_at(bytes, at)?;
+        let name_len = usize::try_from(start.name_size.get()).ok()?;
+        let desc_len = usize::try_from(start.desc_size.get()).ok()?;
+        let name_at = at + size_of::<NoteStart>();
         let desc_at = name_at
             .checked_add(name_len)?
             .checked_next_multiple_of(align)?;
@@ -48,7 +49,7 @@ fn section(bytes: &[u8], align: usize, notes: &mut Vec<ElfNote>) -> Option<()> {
         let desc = bytes.get(desc_at..desc_end)?.to_vec();
         notes.push(ElfNote {
             name: String::from_utf8_lossy(name).into_owned(),
-            kind,
+            kind: start.kind.get(),
             desc,
         });
         at = desc_end.checked_next_multiple_of(align)?;

@@ -6,12 +6,13 @@
 //!   32-bit words: alignment, lowest address of its first byte, highest address
 //!   of its last one.
 
-use super::bytes::{u32_at, u64_at};
+use super::bytes::read_at;
 use super::elf::Elf;
 use super::error::{ImageErrorReason, PvhNoteError};
 use super::layout::ImageLayout;
 use super::{ElfNote, Preference, Relocatable, Requirements, elf, notes};
 use handoff::addr::PAGE_SIZE;
+use zerocopy::little_endian::{U32, U64};
 
 /// Owner field of Xen's notes.
 const OWNER: &str = "Xen";
@@ -50,8 +51,8 @@ pub(super) fn read(layout: &ImageLayout) -> Result<(Requirements, u64), ImageErr
         });
     };
     let entry = match note.desc.len() {
-        4 => u32_at(&note.desc, 0).map(u64::from),
-        8 => u64_at(&note.desc, 0),
+        4 => read_at::<U32>(&note.desc, 0).map(u64::from),
+        8 => read_at::<U64>(&note.desc, 0).map(u64::from),
         _ => None,
     };
     let entry = entry
@@ -72,16 +73,18 @@ pub(super) fn read(layout: &ImageLayout) -> Result<(Requirements, u64), ImageErr
 }
 
 fn relocatable(note: &ElfNote, elf_align: u64) -> Result<Relocatable, ImageErrorReason> {
-    let word = |index: usize| u32_at(&note.desc, 4 * index).map(u64::from);
+    let (words, _) = note.desc.as_chunks::<4>();
+    let mut words = words.iter().map(|word| u32::from_le_bytes(*word).into());
+    let (align, min, max) = (words.next(), words.next(), words.next());
     let by_elf = if elf_align >= PAGE_SIZE {
         elf_align
     } else {
         ALIGN
     };
     let tag = Relocatable {
-        min: word(1).unwrap_or(0),
-        max: word(2).unwrap_or(u64::from(u32::MAX)),
-        align: word(0).unwrap_or(by_elf),
+        min: min.unwrap_or(0),
+        max: max.unwrap_or(u64::from(u32::MAX)),
+        align: align.unwrap_or(by_elf),
         preference: Preference::Lowest,
     };
     let odd = note.desc.len() > 12 || !note.desc.len().is_multiple_of(4);

@@ -4,7 +4,7 @@
 
 mod kinds;
 
-use super::bytes::{len, slice, u32_at, u64_at};
+use super::bytes::{len, read_at, slice};
 use super::elf::Elf;
 use super::error::{ImageErrorReason, RelocationError};
 use super::merge::Load;
@@ -15,6 +15,7 @@ use ::elf::file::Class;
 use ::elf::parse::ParsingTable;
 use ::elf::relocation::{Rel, Rela};
 use kinds::Kinds;
+use zerocopy::little_endian::{U32, U64};
 
 /// Tags of the `DT_RELR` table: size, address, entry size (gABI).
 const DT_RELRSZ: i64 = 35;
@@ -266,8 +267,8 @@ impl<'a> Collector<'a> {
 
 fn word(bytes: &[u8], at: usize, width: u8) -> Option<u64> {
     if width == 4 {
-        u32_at(bytes, at).map(u64::from)
+        read_at::<U32>(bytes, at).map(u64::from)
     } else {
-        u64_at(bytes, at)
+        read_at::<U64>(bytes, at).map(u64::from)
     }
 }

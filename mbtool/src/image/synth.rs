@@ -11,7 +11,7 @@ mod linux;
 pub use elf::{ElfBuilder, SynthSegment, dom0_kernel, dom0_notes};
 pub use linux::bzimage;
 
-use super::header::FLAG_OPTIONAL;
+use crate::abi::multiboot2::HeaderTagFlags;
 use multiboot2_header::MAGIC;
 
 /// Builds a Multiboot2 header.
@@ -64,7 +64,11 @@ impl HeaderBuilder {
     /// Appends an optional tag whose payload is `words`.
     #[must_use]
     pub fn optional(self, kind: u16, words: &[u32]) -> Self {
-        self.tag(kind, FLAG_OPTIONAL, &words_to_bytes(words))
+        self.tag(
+            kind,
+            HeaderTagFlags::OPTIONAL.bits(),
+            &words_to_bytes(words),
+        )
     }
 
     /// Appends tag 2 (addresses).

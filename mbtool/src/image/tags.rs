@@ -14,6 +14,7 @@ use super::header::{Mb2Header, RawTag, TAG_BYTES};
 use super::{
     ConsoleRequest, FramebufferRequest, InfoRequest, Preference, Relocatable, Requirements,
 };
+use crate::abi::multiboot2::ConsoleFlags;
 use multiboot2_header::{HeaderTagType, RelocatableHeaderTagPreference};
 
 /// Returns the name of a header tag's type.
@@ -97,7 +98,7 @@ pub fn collect(
             HeaderTagType::Address => requirements.address = Some(words(tag)?),
             HeaderTagType::EntryAddress => requirements.entry_address = Some(word(tag)?),
             HeaderTagType::ConsoleFlags => {
-                let flags = word(tag)?;
+                let flags = ConsoleFlags::from_bits_retain(word(tag)?);
                 requirements.console = Some(ConsoleRequest {
                     flags,
                     required: tag.required(),
@@ -136,8 +137,9 @@ pub fn collect(
 /// Reads the first `N` words of a tag; fails when it is shorter.
 fn words<const N: usize>(tag: &RawTag<'_>) -> Result<[u32; N], ImageErrorReason> {
     let mut values = [0; N];
-    for (index, value) in values.iter_mut().enumerate() {
-        *value = tag.word(index).ok_or_else(|| ImageErrorReason::TagSize {
+    let mut words = tag.words();
+    for value in &mut values {
+        *value = words.next().ok_or_else(|| ImageErrorReason::TagSize {
             kind: tag.kind,
             offset: tag.offset,
             found: tag.size,
@@ -153,8 +155,7 @@ fn word(tag: &RawTag<'_>) -> Result<u32, ImageErrorReason> {
 
 /// Tag 1: numbers of information tags.
 fn info_request(tag: &RawTag<'_>) -> Result<Vec<InfoRequest>, ImageErrorReason> {
-    let (numbers, rest) = tag.payload.as_chunks::<4>();
-    if !rest.is_empty() {
+    if !tag.payload.len().is_multiple_of(4) {
         return Err(ImageErrorReason::TagSize {
             kind: tag.kind,
             offset: tag.offset,
@@ -163,13 +164,8 @@ fn info_request(tag: &RawTag<'_>) -> Result<Vec<InfoRequest>, ImageErrorReason> 
         });
     }
     let required = tag.required();
-    Ok(numbers
-        .iter()
-        .map(|number| InfoRequest {
-            tag: u32::from_le_bytes(*number),
-            required,
-        })
-        .collect())
+    let request = |tag| InfoRequest { tag, required };
+    Ok(tag.words().map(request).collect())
 }
 
 /// Tag 10: min, max (inclusive), align, preference. An alignment of 0 means no

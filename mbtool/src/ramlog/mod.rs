@@ -9,6 +9,7 @@ use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::ramlog::{HEADER_LEN, LogHeader, MAGIC, MAX_SIZE, MIN_SIZE, VERSION};
 use handoff::spec::Console;
 use xen_shim::fix::{Fix, Remedy, tail};
+use zerocopy::{FromBytes, FromZeros};
 
 /// Example of a parameter that reserves memory. 256 MiB is above the memory
 /// used to decompress kernels, and below the end of memory of any machine.
@@ -122,19 +123,9 @@ impl Fix for RamLogError {
 ///
 /// When there is none, or its fields are inconsistent.
 pub fn header(addr: u64, bytes: &[u8]) -> Result<LogHeader, RamLogError> {
-    let word = |at: usize| {
-        let word = bytes.get(at..at + 8).and_then(|word| word.first_chunk());
-        u64::from_le_bytes(word.copied().unwrap_or_default())
-    };
-    let half = |at: usize| word(at) as u32;
-    let header = LogHeader {
-        magic: word(0),
-        version: half(8),
-        size: half(12),
-        total: word(16),
-        check: word(24),
-        handoffs: half(32),
-        reserved: [0; 7],
+    let header = match LogHeader::read_from_prefix(bytes) {
+        Ok((header, _)) => header,
+        Err(_) => LogHeader::new_zeroed(),
     };
     if header.magic != MAGIC {
         let found = header.magic;

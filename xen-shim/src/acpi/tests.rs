@@ -54,8 +54,8 @@ fn tree(built: &Trees, base: u64, at: u64) -> Vec<(u64, &[u8])> {
     let from = |addr: u64| &built.bytes[(addr - base) as usize..];
     let bytes = &from(at)[..RSDP_LEN as usize];
     let rsdp = Rsdp::read_from_bytes(bytes).unwrap();
-    assert_eq!(&rsdp.signature, b"RSD PTR ");
-    assert_eq!((sum(&bytes[..20]), sum(bytes), rsdp.revision), (0, 0, 2));
+    assert_eq!(&rsdp.v1.signature, b"RSD PTR ");
+    assert_eq!((sum(&bytes[..20]), sum(bytes), rsdp.v1.revision), (0, 0, 2));
     let sized = |addr: u64| {
         let bytes = from(addr);
         let (header, _) = TableHeader::read_from_prefix(bytes).unwrap();

@@ -1,7 +1,7 @@
 //! Two trees of tables in one block.
 
 use super::table::{AcpiTable, listed};
-use super::wire::{Rsdp, TableHeader, seal};
+use super::wire::{Rsdp, RsdpV1, TableHeader, seal};
 use super::{AcpiError, RSDP_LEN, madt};
 use core::mem::offset_of;
 use zerocopy::{FromBytes, IntoBytes};
@@ -141,11 +141,13 @@ fn xsdt(addresses: impl ExactSizeIterator<Item = u64>, like: TableHeader) -> Vec
 /// A root pointer of revision 2, without an RSDT.
 fn rsdp(xsdt: u64, oem_id: [u8; 6]) -> Rsdp {
     let mut rsdp = Rsdp {
-        signature: *b"RSD PTR ",
-        checksum: 0,
-        oem_id,
-        revision: 2,
-        rsdt: 0.into(),
+        v1: RsdpV1 {
+            signature: *b"RSD PTR ",
+            checksum: 0,
+            oem_id,
+            revision: 2,
+            rsdt: 0.into(),
+        },
         length: RSDP_LEN.into(),
         xsdt: xsdt.into(),
         extended_checksum: 0,
@@ -154,8 +156,8 @@ fn rsdp(xsdt: u64, oem_id: [u8; 6]) -> Rsdp {
     // the first checksum is of the ACPI 1.0 part, the second of all
     let bytes = rsdp.as_mut_bytes();
     seal(
-        &mut bytes[..offset_of!(Rsdp, length)],
-        offset_of!(Rsdp, checksum),
+        &mut bytes[..size_of::<RsdpV1>()],
+        offset_of!(RsdpV1, checksum),
     );
     seal(bytes, offset_of!(Rsdp, extended_checksum));
     rsdp

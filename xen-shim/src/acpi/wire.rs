@@ -3,20 +3,28 @@
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+/// Root pointer of ACPI 1.0 (5.2.5.3).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+pub struct RsdpV1 {
+    /// "RSD PTR ".
+    pub signature: [u8; 8],
+    /// Makes the sum of the bytes of this structure zero.
+    pub checksum: u8,
+    /// OEM id.
+    pub oem_id: [u8; 6],
+    /// 0; 2: this is the start of an [`Rsdp`].
+    pub revision: u8,
+    /// Address of the RSDT; 0: none.
+    pub rsdt: U32,
+}
+
 /// Root pointer of ACPI 2.0 and later (5.2.5.3).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 pub struct Rsdp {
-    /// "RSD PTR ".
-    pub signature: [u8; 8],
-    /// Makes the sum of the bytes up to `rsdt` zero.
-    pub checksum: u8,
-    /// OEM id.
-    pub oem_id: [u8; 6],
-    /// 2.
-    pub revision: u8,
-    /// Address of the RSDT; 0: none.
-    pub rsdt: U32,
+    /// The first 20 bytes.
+    pub v1: RsdpV1,
     /// Bytes of this structure.
     pub length: U32,
     /// Address of the XSDT.
@@ -125,6 +133,7 @@ bitflags::bitflags! {
 }
 
 const _: () = {
+    assert!(size_of::<RsdpV1>() == 20);
     assert!(size_of::<Rsdp>() == 36);
     assert!(size_of::<TableHeader>() == 36);
     assert!(size_of::<Madt>() == 44);

@@ -2,6 +2,7 @@
 
 use super::{ConsoleRequest, FramebufferRequest, Image, InfoRequest};
 use crate::abi::multiboot1::Mb1HeaderFlags;
+use crate::abi::multiboot2::ConsoleFlags;
 use crate::image::mb1::VideoMode;
 use crate::image::{Preference, Protocol};
 
@@ -102,12 +103,12 @@ pub(super) fn sentences(image: &Image) -> Vec<String> {
         needs.push("modules at page boundaries".into());
     }
     if let Some(ConsoleRequest { flags, required }) = requirements.console {
-        let must = if required && flags & 1 != 0 {
+        let must = if required && flags.contains(ConsoleFlags::REQUIRED) {
             "required"
         } else {
             "not required"
         };
-        let ega = if flags & 2 != 0 {
+        let ega = if flags.contains(ConsoleFlags::EGA_TEXT) {
             "it can use EGA text"
         } else {
             "it cannot use EGA text"

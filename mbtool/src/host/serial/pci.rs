@@ -3,6 +3,7 @@
 //! Files: Linux, Documentation/PCI/sysfs-pci.rst; `resource` has one line per
 //! resource: first byte, last byte, flags; the first six are the BARs.
 
+use crate::abi::pci::PciHeader;
 use crate::sys::file;
 use crate::sys::number;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::str::FromStr;
+use zerocopy::{FromZeros, IntoBytes};
 
 /// Maximum number of functions.
 const MAX_FUNCTIONS: usize = 65536;
@@ -141,13 +143,13 @@ pub(super) fn read(root: &Path, warnings: &mut Vec<String>) -> Vec<PciSerial> {
     found
 }
 
-/// The command register (PCI 3.0, 6.2.2).
+/// Reads the command register.
 fn command(dir: &Path) -> Option<u16> {
-    let mut head = [0; 6];
+    let mut header = PciHeader::new_zeroed();
     fs::File::open(dir.join("config"))
-        .and_then(|mut file| file.read_exact(&mut head))
+        .and_then(|mut file| file.read_exact(header.as_mut_bytes()))
         .ok()?;
-    Some(u16::from_le_bytes([head[4], head[5]]))
+    Some(header.command.get())
 }
 
 /// Returns the assigned BARs in the first six lines.

@@ -1,10 +1,12 @@
 //! The setup header of a bzImage. All fields are untrusted input.
 
-use super::super::bytes::{len, slice, u16_at};
+use super::super::bytes::{len, read_at, slice};
 use super::super::error::LinuxImageError;
 use super::{OLDEST, Payload, Setup};
-use crate::abi::boot_params::{BOOT_FLAG, HDRS, LoadFlags, SetupHeader, XLoadFlags};
+use crate::abi::boot_params::{BOOT_FLAG, HDRS, HEADER, LoadFlags, SetupHeader, XLoadFlags};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE};
+use std::mem::offset_of;
+use zerocopy::little_endian::U16;
 
 /// Sector size in bytes.
 const SECTOR: u64 = 512;
@@ -19,7 +21,9 @@ const MAX_ALIGNMENT: u32 = 1 << 30;
 /// True for a bzImage (or an older zImage): "HdrS" at 0x202 and the boot
 /// sector's signature.
 pub(in crate::image) fn is_bzimage(file: &[u8]) -> bool {
-    file.get(0x202..0x206) == Some(&HDRS) && u16_at(file, 0x1fe) == Some(BOOT_FLAG)
+    let flag: Option<U16> = read_at(file, HEADER + offset_of!(SetupHeader, boot_flag));
+    let magic: Option<[u8; 4]> = read_at(file, HEADER + offset_of!(SetupHeader, header));
+    magic == Some(HDRS) && flag.is_some_and(|flag| flag == BOOT_FLAG)
 }
 
 /// Reads the header, checks the fields that a loader depends on, and returns it

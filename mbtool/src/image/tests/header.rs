@@ -30,7 +30,7 @@ fn all_tags_of_xen_are_known() {
     assert_eq!(
         requirements.console,
         Some(ConsoleRequest {
-            flags: 2,
+            flags: ConsoleFlags::EGA_TEXT,
             required: false
         })
     );
@@ -243,7 +243,7 @@ fn a_longer_tag_of_a_later_revision_is_read() {
     assert_eq!(
         image.requirements.console,
         Some(ConsoleRequest {
-            flags: 3,
+            flags: ConsoleFlags::REQUIRED | ConsoleFlags::EGA_TEXT,
             required: true
         })
     );

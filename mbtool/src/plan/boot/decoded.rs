@@ -2,9 +2,11 @@
 
 use super::mb2_requests::tag_name;
 use super::mbi::{self, Mbi};
-use super::multiboot;
+use super::record::Reader;
+use crate::abi::multiboot2::{InfoMap, InfoMapEntry, InfoMemory, InfoModule, InfoSections};
 use crate::plan::hex::Hex;
 use serde::Serialize;
+use zerocopy::little_endian::U32;
 
 /// One decoded tag.
 #[derive(Clone, Debug, Serialize)]
@@ -105,7 +107,7 @@ pub struct DecodedMapEntry {
 pub fn decode(mbi: &Mbi, rsdp: Option<u64>) -> Vec<DecodedTag> {
     let bytes = &mbi.bytes[..];
     let tags = mbi::tags(bytes).filter(|tag| tag.kind != 0);
-    let decoded = |tag: mbi::RawTag| {
+    let decoded = |tag: mbi::InfoTag| {
         let fields = &bytes[tag.at + 8..tag.at + tag.size];
         let body = body(tag.kind, fields, rsdp);
         DecodedTag {
@@ -119,59 +121,64 @@ pub fn decode(mbi: &Mbi, rsdp: Option<u64>) -> Vec<DecodedTag> {
 }
 
 fn body(kind: u32, fields: &[u8], rsdp: Option<u64>) -> DecodedTagBody {
-    let word = |at: usize| multiboot::word(fields, at).unwrap_or(0);
-    let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
-    let text = |at: usize| {
-        let bytes = fields.get(at..).unwrap_or(&[]);
-        let end = bytes
-            .iter()
-            .position(|&byte| byte == 0)
-            .unwrap_or(bytes.len());
-        String::from_utf8_lossy(&bytes[..end]).into_owned()
+    let fields = Reader {
+        base: 0,
+        bytes: fields,
     };
-    let hex = |at: usize| Hex(word(at).into());
     match kind {
-        1 | 2 => DecodedTagBody::Text { string: text(0) },
-        3 => DecodedTagBody::Module {
-            start: hex(0),
-            end: hex(4),
-            cmdline: text(8),
+        1 | 2 => DecodedTagBody::Text {
+            string: fields.string(0),
         },
-        4 => DecodedTagBody::Memory {
-            mem_lower: word(0),
-            mem_upper: word(4),
-        },
-        6 => {
-            let entry_size = word(0);
-            let step = (entry_size as usize).max(1);
-            let starts = (8..fields.len()).step_by(step);
-            let entries = starts
-                .map(|at| DecodedMapEntry {
-                    base: Hex(long(at)),
-                    length: long(at + 8),
-                    kind: word(at + 16),
-                })
-                .collect();
-            DecodedTagBody::Map {
-                entry_size,
-                entry_version: word(4),
-                entries,
+        3 => {
+            let module: InfoModule = fields.get(0);
+            DecodedTagBody::Module {
+                start: Hex(module.start.into()),
+                end: Hex(module.end.into()),
+                cmdline: fields.string(size_of::<InfoModule>() as u64),
             }
         }
-        9 => DecodedTagBody::Sections {
-            num: word(0),
-            entsize: word(4),
-            shndx: word(8),
-        },
+        4 => {
+            let memory: InfoMemory = fields.get(0);
+            DecodedTagBody::Memory {
+                mem_lower: memory.lower.get(),
+                mem_upper: memory.upper.get(),
+            }
+        }
+        6 => {
+            let map: InfoMap = fields.get(0);
+            let step = (map.entry_size.get() as usize).max(1);
+            let starts = (size_of::<InfoMap>()..fields.bytes.len()).step_by(step);
+            DecodedTagBody::Map {
+                entry_size: map.entry_size.get(),
+                entry_version: map.entry_version.get(),
+                entries: starts.map(|at| map_entry(&fields.get(at))).collect(),
+            }
+        }
+        9 => {
+            let sections: InfoSections = fields.get(0);
+            DecodedTagBody::Sections {
+                num: sections.num.get(),
+                entsize: sections.entsize.get(),
+                shndx: sections.shndx.get(),
+            }
+        }
         14 | 15 => DecodedTagBody::Rsdp {
             copied_at_handoff: HandoffCopy {
                 from: Hex(rsdp.unwrap_or(0)),
-                len: fields.len() as u32,
+                len: fields.bytes.len() as u32,
             },
         },
         21 => DecodedTagBody::LoadBase {
-            load_base_addr: hex(0),
+            load_base_addr: Hex(fields.get::<U32>(0).into()),
         },
         _ => DecodedTagBody::Other {},
+    }
+}
+
+fn map_entry(entry: &InfoMapEntry) -> DecodedMapEntry {
+    DecodedMapEntry {
+        base: Hex(entry.base.get()),
+        length: entry.length.get(),
+        kind: entry.kind.get(),
     }
 }

@@ -1,6 +1,7 @@
 //! Requests in the image's header for boot information, and whether they can be
 //! satisfied.
 
+use crate::abi::multiboot2::ConsoleFlags;
 use crate::image::Requirements;
 use xen_shim::fix::{Fix, Remedy, tail};
 
@@ -131,12 +132,11 @@ pub fn check(
             None => {}
         }
     }
-    // bit 0 of the console flags: a console is required
     match header.console {
-        Some(console) if console.flags & 1 != 0 && console.required => {
+        Some(console) if console.flags.contains(ConsoleFlags::REQUIRED) && console.required => {
             return Err(RequestError::Console);
         }
-        Some(console) if console.flags & 1 != 0 => {
+        Some(console) if console.flags.contains(ConsoleFlags::REQUIRED) => {
             unsatisfied
                 .push("the image requests a console (header tag 4): none is known".to_owned());
         }
@@ -257,7 +257,10 @@ mod tests {
     #[test]
     fn required_consoles_and_framebuffers_are_refused() {
         let console = |flags, required| Requirements {
-            console: Some(ConsoleRequest { flags, required }),
+            console: Some(ConsoleRequest {
+                flags: ConsoleFlags::from_bits_retain(flags),
+                required,
+            }),
             ..Default::default()
         };
         assert_eq!(check(&console(3, true), NEW), Err(RequestError::Console));

@@ -6,18 +6,21 @@
 //! when it finds them), 8 (the video mode is unknown after another kernel has
 //! run).
 
-use super::multiboot::{MbiError, MultibootInputs, low_module, moved, no_nul, word};
+use super::multiboot::{MbiError, MultibootInputs, low_module, moved, no_nul};
+use crate::abi::multiboot2::{InfoStart, InfoTagStart};
 use handoff::addr::PhysRange;
 use multiboot2::{
     BasicMemoryInfoTag, BootLoaderNameTag, Builder, CommandLineTag, ElfSectionsTag,
     ImageLoadPhysAddrTag, MaybeDynSized, MemoryArea, MemoryAreaType, MemoryMapTag, ModuleTag,
     RsdpV1Tag, RsdpV2Tag,
 };
+use zerocopy::FromBytes;
 
 /// Value of EAX at entry (Multiboot2 spec, 3.2).
 pub const MAGIC: u32 = multiboot2::MAGIC;
-/// Size of a tag's type and size fields in bytes.
-const TAG_HEADER: usize = 8;
+/// Bytes before a tag's own fields.
+const TAG_HEADER: usize = size_of::<InfoTagStart>();
+
 /// Fields that Multiboot (1) does not have.
 #[derive(Clone, Copy, Debug)]
 pub struct Own {
@@ -91,7 +94,7 @@ pub fn build(parts: &MultibootInputs<'_>, own: Own) -> Result<Mbi, MbiError> {
 
 /// Location of a tag in the boot information.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RawTag {
+pub(super) struct InfoTag {
     /// Tag type number.
     pub kind: u32,
     /// Offset of the tag.
@@ -101,16 +104,15 @@ pub(super) struct RawTag {
 }
 
 /// Returns the tags of boot information built here, including the end tag.
-pub(super) fn tags(bytes: &[u8]) -> impl Iterator<Item = RawTag> + '_ {
-    // skip the total size and a reserved word
-    let mut at = 8;
+pub(super) fn tags(bytes: &[u8]) -> impl Iterator<Item = InfoTag> + '_ {
+    let mut at = size_of::<InfoStart>();
     std::iter::from_fn(move || {
-        let kind = word(bytes, at)?;
-        let size = word(bytes, at + 4)? as usize;
+        let (start, _) = InfoTagStart::read_from_prefix(bytes.get(at..)?).ok()?;
+        let (kind, size) = (start.kind.get(), start.size.get() as usize);
         if size < TAG_HEADER || at + size > bytes.len() {
             return None;
         }
-        let tag = RawTag { kind, at, size };
+        let tag = InfoTag { kind, at, size };
         at += size.next_multiple_of(8);
         Some(tag)
     })

@@ -1,11 +1,10 @@
 //! Boot information data and limits common to both Multiboot versions.
 
+use crate::abi::elf::{SectionFlags, SectionHeader32, SectionHeader64};
 use crate::image::Sections;
 use handoff::addr::PhysRange;
 use xen_shim::fix::{Fix, Remedy, tail};
-
-/// `SHF_ALLOC` (ELF spec): the section is part of the loaded image.
-const SHF_ALLOC: u64 = 2;
+use zerocopy::FromBytes;
 
 /// Data common to both versions.
 #[derive(Clone, Debug)]
@@ -90,46 +89,24 @@ pub(super) fn low_module(index: usize, range: PhysRange) -> Result<(u32, u32), M
     Ok((start, end))
 }
 
-/// Reads the little-endian word at `at`.
-pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(at..)?.first_chunk().copied()?))
-}
-
 /// Returns the section headers after loading: addresses of loaded sections
 /// moved by `delta`, those of others set to 0.
 pub(super) fn moved(table: &Sections, delta: u64) -> Vec<u8> {
     let mut bytes = table.bytes.clone();
     for entry in bytes.chunks_exact_mut((table.entsize as usize).max(1)) {
-        // ELF spec: sh_flags and sh_addr of Elf32_Shdr (40 bytes), Elf64_Shdr (64)
-        match table.entsize {
-            40 => {
-                let Some(flags) = word(entry, 8) else {
-                    continue;
-                };
-                let addr = word(entry, 12).unwrap_or(0);
-                let there = u64::from(flags) & SHF_ALLOC != 0;
-                let addr = if there {
-                    addr.wrapping_add(delta as u32)
-                } else {
-                    0
-                };
-                entry[12..16].copy_from_slice(&addr.to_le_bytes());
-            }
-            64 => {
-                let long = |at: usize| {
-                    let low = u64::from(word(entry, at).unwrap_or(0));
-                    low | u64::from(word(entry, at + 4).unwrap_or(0)) << 32
-                };
-                let there = long(8) & SHF_ALLOC != 0;
-                let addr = if there {
-                    long(16).wrapping_add(delta)
-                } else {
-                    0
-                };
-                entry[16..24].copy_from_slice(&addr.to_le_bytes());
-            }
-            _ => {}
+        if let Ok(header) = SectionHeader32::mut_from_bytes(entry) {
+            let loaded = is_loaded(header.flags.into());
+            let addr = header.addr.get().wrapping_add(delta as u32);
+            header.addr = if loaded { addr.into() } else { 0.into() };
+        } else if let Ok(header) = SectionHeader64::mut_from_bytes(entry) {
+            let loaded = is_loaded(header.flags.get());
+            let addr = header.addr.get().wrapping_add(delta);
+            header.addr = if loaded { addr.into() } else { 0.into() };
         }
     }
     bytes
+}
+
+const fn is_loaded(flags: u64) -> bool {
+    SectionFlags::from_bits_retain(flags).contains(SectionFlags::ALLOC)
 }

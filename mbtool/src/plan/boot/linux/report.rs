@@ -5,9 +5,9 @@ use crate::abi::boot_params::{
     SETUP_RNG_SEED, SetupData,
 };
 use crate::plan::boot::decoded::DecodedMapEntry;
+use crate::plan::boot::record::Reader;
 use crate::plan::hex::Hex;
 use serde::Serialize;
-use zerocopy::FromBytes;
 
 /// Maximum number of setup data items to decode.
 const MOST_SETUP_DATA: usize = 16;
@@ -89,7 +89,7 @@ pub struct EfiReport {
 
 /// Decodes the output of [`super::build`] for address `at`.
 pub(in crate::plan) fn decode(bytes: &[u8], at: u64) -> BootParamsReport {
-    let read = Reader { bytes, at };
+    let read = Reader { base: at, bytes };
     let params: LinuxBootParams = read.get(0);
     let header = &params.header;
     let setup_data = read.setup_data(header.setup_data.get());
@@ -111,7 +111,7 @@ pub(in crate::plan) fn decode(bytes: &[u8], at: u64) -> BootParamsReport {
         protocol: format!("{}.{:02}", version >> 8, version & 0xff),
         loader_type: Hex(header.type_of_loader.into()),
         loadflags: Hex(header.loadflags.into()),
-        cmdline: read.text(read.offset(cmdline_addr)),
+        cmdline: read.string(cmdline_addr),
         cmdline_addr: Hex(cmdline_addr),
         cmdline_size: header.cmdline_size.get(),
         initrd: (size != 0).then_some(InitrdReport {
@@ -136,37 +136,7 @@ fn map_entry(entry: &BootE820Entry) -> DecodedMapEntry {
     }
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: u64,
-}
-
 impl Reader<'_> {
-    /// The structure at offset `at`; zeros where it is not all there.
-    fn get<T: FromBytes>(&self, at: usize) -> T {
-        let read = self
-            .bytes
-            .get(at..)
-            .and_then(|rest| T::read_from_prefix(rest).ok());
-        read.map_or_else(T::new_zeroed, |(value, _)| value)
-    }
-
-    /// Returns the offset of address `addr`; past the end when it is out of
-    /// range.
-    fn offset(&self, addr: u64) -> usize {
-        let offset = addr.checked_sub(self.at);
-        let offset = offset.and_then(|offset| usize::try_from(offset).ok());
-        offset
-            .filter(|offset| *offset < self.bytes.len())
-            .unwrap_or(self.bytes.len())
-    }
-
-    fn text(&self, at: usize) -> String {
-        let rest = self.bytes.get(at..).unwrap_or_default();
-        let text = rest.split(|byte| *byte == 0).next().unwrap_or_default();
-        String::from_utf8_lossy(text).into_owned()
-    }
-
     fn setup_data(&self, first: u64) -> Vec<SetupDataReport> {
         let mut list = Vec::new();
         let mut next = first;

@@ -58,7 +58,8 @@ fn parsing_returns_the_input() {
         OWN,
     )
     .unwrap();
-    assert_eq!(word(&mbi.bytes, 0), Some(mbi.bytes.len() as u32));
+    let (start, _) = InfoStart::ref_from_prefix(&mbi.bytes).unwrap();
+    assert_eq!(start.total_size.get(), mbi.bytes.len() as u32);
     with_parsed(&mbi.bytes, |info| {
         assert_eq!(
             info.command_line_tag().unwrap().cmdline(),
