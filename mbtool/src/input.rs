@@ -184,7 +184,7 @@ mod tests {
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
         let error = InputError::from_io("secret".into(), denied);
         assert!(
-            error.to_string().starts_with("secret: permission denied"),
+            matches!(&error, InputError::Permission { name } if name == "secret"),
             "{error}"
         );
     }

@@ -183,7 +183,7 @@ mod tests {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         writeln!(theirs, "{{\"hello\": 1}}").unwrap();
         let error = Qmp::greet(ours).unwrap_err().to_string();
-        assert!(error.contains("no monitor"), "{error}");
+        assert!(error.contains("hello"), "{error}");
     }
 
     #[test]
@@ -192,7 +192,7 @@ mod tests {
         let long = dir.path().join("d".repeat(200));
         std::fs::create_dir(&long).unwrap();
         let error = connect(&long, SOCKET, Duration::ZERO).unwrap_err();
-        assert!(error.to_string().contains("no QEMU at"), "{error}");
+        assert!(error.to_string().contains(SOCKET), "{error}");
         let open = File::open(&long).unwrap();
         let short = format!("/proc/self/fd/{}/{SOCKET}", open.as_raw_fd());
         let _listener = std::os::unix::net::UnixListener::bind(short).unwrap();

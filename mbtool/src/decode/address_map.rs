@@ -51,6 +51,20 @@ pub struct AddressMap {
     pub handoff: Option<u64>,
 }
 
+/// A plan that is not of the load that wrote the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the plan is of another load and is not used: {what} at {planned:#x} in it, at {found:#x} in the log"
+)]
+pub struct OtherLoad {
+    /// What differs: "handoff" or "image".
+    pub what: &'static str,
+    /// Its physical address by the plan.
+    pub planned: u64,
+    /// Its physical address by the log.
+    pub found: u64,
+}
+
 impl AddressMap {
     /// Reads the output of `mbtool plan --json`.
     ///
@@ -129,16 +143,17 @@ impl AddressMap {
     /// same load.
     ///
     /// `Err` has the reason why the plan is not used.
-    pub fn choose(plan: Option<&Self>, log: &LogContext) -> (Self, Option<String>) {
+    pub fn choose(plan: Option<&Self>, log: &LogContext) -> (Self, Option<OtherLoad>) {
         let own = Self::from_log(log);
         let Some(plan) = plan else {
             return (own, None);
         };
-        let differs = |what: &str, planned: u64, found: u64| {
-            let why = format!(
-                "the plan is of another load and is not used: {what} at {planned:#x} in it, at \
-                 {found:#x} in the log"
-            );
+        let differs = |what, planned, found| {
+            let why = OtherLoad {
+                what,
+                planned,
+                found,
+            };
             (own.clone(), Some(why))
         };
         if let (Some(planned), Some(found)) = (plan.handoff, own.handoff)
@@ -264,7 +279,12 @@ mod tests {
         assert_eq!(AddressMap::choose(Some(&plan), &log).1, None);
         log.handoff = Some(("0.1.0".into(), 0x20_0000));
         let (map, why) = AddressMap::choose(Some(&plan), &log);
-        assert!(why.unwrap().contains("0x100000 in it, at 0x200000"));
+        let other = OtherLoad {
+            what: "handoff",
+            planned: 0x10_0000,
+            found: 0x20_0000,
+        };
+        assert_eq!(why, Some(other));
         assert_eq!(map.at(0x20_0004).unwrap().name, "handoff");
     }
 

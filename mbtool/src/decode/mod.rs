@@ -36,8 +36,22 @@ pub enum DecodeError {
         /// The file.
         name: String,
         /// Reason.
-        why: String,
+        why: SymbolFileProblem,
     },
+}
+
+/// Why a file has no usable symbols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SymbolFileProblem {
+    /// The `object` crate cannot parse it.
+    #[error("{0}")]
+    Object(object::Error),
+    /// No segment to load.
+    #[error("no segment to load: is it a relocatable object?")]
+    NoSegment,
+    /// No symbols.
+    #[error("no symbols: is it stripped? give the one with debug information")]
+    Stripped,
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ impl DecodedDump {
         let found = &without_lost(found);
         let dump = &found.dump;
         let mode = dump.mode.unwrap_or(Mode::Long);
-        let mut notes: Vec<String> = mismatch.into_iter().collect();
+        let mut notes: Vec<String> = mismatch.iter().map(ToString::to_string).collect();
         notes.extend(uncertain(found));
 
         let bytes = dump.code.as_deref().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Symbols of ELF files.
 
-use super::DecodeError;
+use super::{DecodeError, SymbolFileProblem};
 use gimli::{EndianArcSlice, LittleEndian};
 use handoff::addr::PhysRange;
 use object::{Object, ObjectSection, SectionFlags};
@@ -79,14 +79,15 @@ impl SymbolFile {
     ///
     /// When it is not ELF, or has neither symbols nor a segment to load.
     pub fn parse(name: &str, bytes: &[u8], base: Option<u64>) -> Result<Self, DecodeError> {
-        let bad = |why: String| DecodeError::Symbols {
+        let bad = |why| DecodeError::Symbols {
             name: name.to_owned(),
             why,
         };
-        let file = object::File::parse(bytes).map_err(|error| bad(error.to_string()))?;
+        let file =
+            object::File::parse(bytes).map_err(|error| bad(SymbolFileProblem::Object(error)))?;
         let loads = read::loads(&file);
         if loads.is_empty() {
-            return Err(bad("no segment to load: is it a relocatable object?".into()));
+            return Err(bad(SymbolFileProblem::NoSegment));
         }
         let code = |section: &object::Section<'_, '_>| {
             let SectionFlags::Elf { sh_flags, .. } = section.flags() else {
@@ -106,9 +107,7 @@ impl SymbolFile {
             .collect();
         let symbols = read::symbols(&file, &texts);
         if symbols.is_empty() {
-            return Err(bad(
-                "no symbols: is it stripped? give the one with debug information".into(),
-            ));
+            return Err(bad(SymbolFileProblem::Stripped));
         }
         Ok(Self {
             name: name.to_owned(),

@@ -29,6 +29,23 @@ pub struct Acpi {
     pub warnings: Vec<String>,
 }
 
+/// Why the boot CPU could not be determined.
+#[derive(Debug, thiserror::Error)]
+pub enum BootCpuUnknown {
+    /// /proc/cpuinfo could not be read.
+    #[error("/proc/cpuinfo: {0}")]
+    CpuInfo(io::Error),
+    /// /proc/cpuinfo has no APIC ids.
+    #[error("/proc/cpuinfo has no APIC ids")]
+    NoApicIds,
+    /// CPU 0 is offline, and no MSR can be read.
+    #[error("CPU 0 is offline")]
+    Cpu0Offline,
+    /// The MSRs of all online CPUs say that they are not the boot CPU.
+    #[error("it is none of the CPUs that are online")]
+    NotOnline,
+}
+
 impl Acpi {
     /// Reads below `root` ("/" for the real one).
     #[must_use]
@@ -99,9 +116,9 @@ fn tables(root: &Path) -> io::Result<Vec<AcpiTable>> {
 /// Returns the APIC id of the boot CPU. Linux numbers the CPU that it was started
 /// on 0, and kexec starts on CPU 0. Only a kernel that itself was started after a
 /// crash can run on another one. The MSR is read where available (/dev/cpu/N/msr).
-fn boot_cpu(root: &Path) -> Result<Option<u32>, String> {
+fn boot_cpu(root: &Path) -> Result<Option<u32>, BootCpuUnknown> {
     let path = root.join("proc/cpuinfo");
-    let text = file::read(&path, file::LISTING).map_err(|err| format!("/proc/cpuinfo: {err}"))?;
+    let text = file::read(&path, file::LISTING).map_err(BootCpuUnknown::CpuInfo)?;
     let ids = apic_ids(&text);
     let is_boot_cpu = |cpu: u32| {
         let file = File::open(root.join(format!("dev/cpu/{cpu}/msr"))).ok()?;
@@ -113,12 +130,10 @@ fn boot_cpu(root: &Path) -> Result<Option<u32>, String> {
         return Ok(Some(*id));
     }
     match ids.iter().find(|(cpu, _)| *cpu == 0) {
-        Some((cpu, _)) if is_boot_cpu(*cpu) == Some(false) => {
-            Err("it is none of the CPUs that are online".to_owned())
-        }
+        Some((cpu, _)) if is_boot_cpu(*cpu) == Some(false) => Err(BootCpuUnknown::NotOnline),
         Some((_, id)) => Ok(Some(*id)),
-        None if ids.is_empty() => Err("/proc/cpuinfo has no APIC ids".to_owned()),
-        None => Err("CPU 0 is offline".to_owned()),
+        None if ids.is_empty() => Err(BootCpuUnknown::NoApicIds),
+        None => Err(BootCpuUnknown::Cpu0Offline),
     }
 }
 
@@ -177,15 +192,12 @@ mod tests {
             put(root.path(), &format!("dev/cpu/{cpu}/msr"), &bytes);
         };
         msr(0, 0xfee0_0800);
-        assert!(
-            boot_cpu(root.path())
-                .unwrap_err()
-                .contains("none of the CPUs")
-        );
+        let found = || boot_cpu(root.path());
+        assert!(matches!(found(), Err(BootCpuUnknown::NotOnline)));
         msr(7, 0xfee0_0900);
-        assert_eq!(boot_cpu(root.path()), Ok(Some(66000)));
+        assert_eq!(found().unwrap(), Some(66000));
         msr(0, 0xfee0_0900);
-        assert_eq!(boot_cpu(root.path()), Ok(Some(8)));
+        assert_eq!(found().unwrap(), Some(8));
     }
 
     #[test]
@@ -195,12 +207,13 @@ mod tests {
         assert_eq!((acpi.tables.len(), acpi.boot_cpu), (0, None));
         assert_eq!(acpi.warnings.len(), 2, "{:?}", acpi.warnings);
         put(root.path(), "proc/cpuinfo", b"processor\t: 0\n\n");
-        assert!(boot_cpu(root.path()).unwrap_err().contains("no APIC ids"));
+        let found = || boot_cpu(root.path());
+        assert!(matches!(found(), Err(BootCpuUnknown::NoApicIds)));
         put(
             root.path(),
             "proc/cpuinfo",
             b"processor\t: 1\napicid\t: 3\n\n",
         );
-        assert!(boot_cpu(root.path()).unwrap_err().contains("offline"));
+        assert!(matches!(found(), Err(BootCpuUnknown::Cpu0Offline)));
     }
 }

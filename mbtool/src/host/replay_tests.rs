@@ -389,6 +389,6 @@ fn errors_name_the_field() {
         let err = from_json(text.as_bytes()).unwrap_err().to_string();
         assert!(err.contains(part), "{text}: {err}");
     }
-    let err = from_json(&[0xff, 0xfe, 0]).unwrap_err().to_string();
-    assert!(err.contains("no UTF-8"), "{err}");
+    let err = from_json(&[0xff, 0xfe, 0]).unwrap_err();
+    assert!(matches!(err, MemoryError::Format { .. }), "{err}");
 }

@@ -2,8 +2,9 @@
 
 use super::{denied, messages};
 use mbtool::config::ConfigError;
-use mbtool::decode::DecodeError;
+use mbtool::decode::{DecodeError, SymbolFileProblem};
 use mbtool::decompress::{Compression, DecompressError};
+use mbtool::host::acpi::BootCpuUnknown;
 use mbtool::input::InputError;
 use mbtool::ramlog::RamLogError;
 
@@ -90,7 +91,23 @@ fn configuration() {
 fn logs() {
     messages!(DecodeError, no fix {
         Plan: [DecodeError::Plan("no field segments".into())],
-        Symbols: [DecodeError::Symbols { name: "xen-syms".into(), why: "it is not ELF".into() }],
+        Symbols: [DecodeError::Symbols {
+            name: "xen-syms".into(),
+            why: SymbolFileProblem::Stripped
+        }],
+    });
+    messages!(SymbolFileProblem, no fix {
+        Object: [SymbolFileProblem::Object(
+            object::File::parse(&b"nothing"[..]).map(|_| ()).unwrap_err()
+        )],
+        NoSegment: [SymbolFileProblem::NoSegment],
+        Stripped: [SymbolFileProblem::Stripped],
+    });
+    messages!(BootCpuUnknown, no fix {
+        CpuInfo: [BootCpuUnknown::CpuInfo(denied())],
+        NoApicIds: [BootCpuUnknown::NoApicIds],
+        Cpu0Offline: [BootCpuUnknown::Cpu0Offline],
+        NotOnline: [BootCpuUnknown::NotOnline],
     });
     let addr = 0x400_0000;
     messages!(RamLogError {

