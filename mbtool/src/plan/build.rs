@@ -5,7 +5,8 @@ use super::boot::low_memory::LowMemoryPlan;
 use super::boot::params::BootParams;
 use super::boot::{self, Boot, Known, e820};
 use super::check::{self, CheckLimits, XenLimits};
-use super::crash::{advice, linux};
+use super::crash::data::{self, CrashData};
+use super::crash::{advice, estimate};
 use super::place::allocator::Arena;
 use super::place::layout::{InfoRules, Layout};
 use super::place::resolve::{kernel_segments, resolve};
@@ -59,10 +60,13 @@ fn attempt(
     let ram = arena.ram().to_vec();
 
     let staged = relocation(request, host, (&mut params, &mut low), &mut arena)?;
-    let dump =
-        linux::decide(request, host, &mut params, &mut low, &mut arena).map_err(|error| {
-            linux::too_small(error, request, &linux::estimate(request, &params, 0, host))
-        })?;
+    let dump = data::decide(request, host, &mut params, &mut low, &mut arena).map_err(|error| {
+        estimate::too_small(
+            error,
+            request,
+            &estimate::of_load(request, &params, 0, host),
+        )
+    })?;
     let block = dump.as_ref().and_then(|dump| dump.block.as_ref());
     let handoff = strategy.handoff(request, host, &low)?;
 
@@ -77,8 +81,8 @@ fn attempt(
             match block {
                 Some(block) => block.no_free_range(error, request),
                 None => {
-                    let estimate = linux::estimate(request, &params, info_len, host);
-                    linux::too_small(error, request, &estimate)
+                    let needed = estimate::of_load(request, &params, info_len, host);
+                    estimate::too_small(error, request, &needed)
                 }
             }
         })?;
@@ -95,7 +99,7 @@ fn attempt(
 
     let mut parts = segments::image(&params, &request.image.name, placed)?;
     let moves = relocated::shift(&mut parts, &layout);
-    parts.extend(dump.iter().flat_map(linux::CrashData::segments));
+    parts.extend(dump.iter().flat_map(CrashData::segments));
     parts.extend(segments::modules(request, &layout));
     parts.push(Segment::new(info.name, layout.info, boot.bytes.clone()));
     let mut relocations = strategy.load(
@@ -106,7 +110,7 @@ fn attempt(
     )?;
     // the backup comes first, before anything can change the memory that it
     // saves
-    let save = dump.iter().flat_map(linux::CrashData::save);
+    let save = dump.iter().flat_map(CrashData::save);
     relocations.extents.splice(..0, save);
     let mut parts: Vec<Segment> = relocations
         .parts

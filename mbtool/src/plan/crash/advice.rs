@@ -1,7 +1,7 @@
 //! Advice on the size to reserve for a crash image: the sum of what planning
 //! needs, independent of the address of the region.
 
-use super::linux;
+use super::estimate;
 use super::size::SizeEstimate;
 use super::xen::layout;
 use super::{Reserve, initramfs};
@@ -58,7 +58,7 @@ pub fn advice(request: &Request, host: &Host) -> Result<Advice, PlanError> {
         let (more, estimate) = if let Some(kernel) = kernel {
             layout::advice(&request, kernel, &host, files)?
         } else {
-            let estimate = linux::estimate(&request, &params, INFORMATION, &host);
+            let estimate = estimate::of_load(&request, &params, INFORMATION, &host);
             let modules = request.modules.iter();
             let packed = modules.map(|module| module.data.len() as u64).sum();
             (estimate.to_reserve(packed, files), estimate)

@@ -4,7 +4,7 @@
 //! on its command line. All of it is decided at load time. At crash time the handoff copies memory,
 //! and the crash kernel provides /proc/vmcore.
 //!
-//! - `linux`, [`xen`]: the two kinds of crash kernel and their crash data;
+//! - `data`: the crash data, decided by `linux` or by [`xen`], the two kinds of crash kernel;
 //! - [`region`]: choice of the crash region;
 //! - [`dump_ranges`]: memory ranges in the dump, and their addresses after the
 //!   crash;
@@ -12,14 +12,17 @@
 //! - [`memory_map`]: memory map of the crash kernel;
 //! - [`cmdline`]: its command line;
 //! - [`size`]: minimum size of the region, with the unpacked size of the initrd from [`initramfs`];
+//! - `estimate`: the size that a load needs, for an error message;
 //! - `advice`, [`reserve`]: the advised `crashkernel=` parameter.
 
 pub(super) mod advice;
 pub mod cmdline;
+pub(super) mod data;
 pub mod dump_ranges;
 pub mod elfcorehdr;
+pub(super) mod estimate;
 pub mod initramfs;
-pub(super) mod linux;
+mod linux;
 pub mod memory_map;
 pub mod region;
 pub mod reserve;

@@ -15,7 +15,7 @@ use crate::image::dom0::{self, Dom0Footprint};
 use crate::plan::boot::e820;
 use crate::plan::boot::low_memory::LowMemoryPlan;
 use crate::plan::boot::params::BootParams;
-use crate::plan::crash::linux::CrashData;
+use crate::plan::crash::data::CrashData;
 use crate::plan::crash::size::{Part, SizeEstimate};
 use crate::plan::crash::{Backup, dump_ranges, elfcorehdr, memory_map};
 use crate::plan::place::allocator::{Arena, Ask, NoFreeRange, Prefer};
