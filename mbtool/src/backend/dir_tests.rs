@@ -97,8 +97,11 @@ fn foreign_content_is_not_replaced() {
         }
         let dir = Dir::new(&path);
         let err = dir.write(&json!({}), &[]).unwrap_err();
-        assert!(matches!(err, BackendError::Foreign { .. }), "{err}");
-        assert!(err.to_string().contains(names.last().unwrap()), "{err}");
+        assert!(
+            matches!(&err, BackendError::Foreign { path: named, found }
+                if *named == path && found == names.last().unwrap()),
+            "{err}"
+        );
         assert!(matches!(
             dir.unload(Unload::default()),
             Err(BackendError::Foreign { .. })
@@ -111,12 +114,9 @@ fn foreign_content_is_not_replaced() {
     let parent = tempfile::tempdir().unwrap();
     let path = parent.path().join("file");
     fs::write(&path, "mine").unwrap();
-    let err = Dir::new(&path)
-        .write(&json!({}), &[])
-        .unwrap_err()
-        .to_string();
+    let err = Dir::new(&path).write(&json!({}), &[]).unwrap_err();
     assert!(
-        err.ends_with("file: exists and is not a directory"),
+        matches!(&err, BackendError::NoDirectory { path: named } if *named == path),
         "{err}"
     );
     let err = Dir::new(parent.path().join("no/out"))

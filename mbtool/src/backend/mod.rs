@@ -146,8 +146,7 @@ mod tests {
             assert_eq!(select(name), is);
         }
         for name in ["", "dir:", "dir", "Xen", "Linux"] {
-            let err = name.parse::<Choice>().unwrap_err();
-            assert!(err.contains("auto, linux, xen or dir:PATH"), "{err}");
+            assert!(name.parse::<Choice>().is_err(), "{name}");
         }
         put(root.path(), "proc/xen/capabilities", "control_d\n");
         assert_eq!(select("auto"), "xen");

@@ -212,6 +212,7 @@ fn identity(root: &Path) -> String {
 mod tests {
     use super::*;
     use crate::sys::testing::put;
+    use serde_json::error::Category;
 
     fn machine() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
@@ -262,18 +263,24 @@ mod tests {
     fn an_invalid_record_is_an_error() {
         let root = machine();
         let root = root.path();
-        for (content, part) in [
-            ("", "EOF while parsing"),
-            ("{\"format\":1}", "missing field"),
+        for (content, category) in [
+            ("", Some(Category::Eof)),
+            ("{\"format\":1}", Some(Category::Data)),
             (
                 r#"{"format":2,"boot":"","xen":"","default":{"loaded":null,"status":null},
                 "crash":{"loaded":null,"status":null},"balloon_kib":null}"#,
-                "expected format 1, found 2",
+                None,
             ),
         ] {
             put(root, FILE, content);
-            let err = LoadRecord::read(root).unwrap_err().to_string();
-            assert!(err.contains(part) && err.contains("xen.json"), "{err}");
+            let err = LoadRecord::read(root).unwrap_err();
+            let XenError::Record { path, source } = &err else {
+                panic!("{err}");
+            };
+            assert_eq!(*path, root.join(FILE));
+            assert_eq!(source.kind(), ErrorKind::InvalidData);
+            let inner = source.get_ref().and_then(|inner| inner.downcast_ref());
+            assert_eq!(inner.map(serde_json::Error::classify), category, "{err}");
         }
         fs::remove_dir_all(root.join("run")).unwrap();
         put(root, "run", "a file");
