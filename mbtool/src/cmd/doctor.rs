@@ -67,7 +67,7 @@ fn by_configuration(
         }
         Err(err) => WantedImage {
             name: PATH.to_owned(),
-            outcome: Some(Err(err)),
+            outcome: Some(Err(err.into())),
             consoles: vec![ConsoleSpec::Auto],
             cmdline: load.cmdline.clone(),
         },

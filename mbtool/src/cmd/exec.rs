@@ -22,6 +22,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The last message before a jump.
+const JUMPING: &str = "jumping into the loaded image";
+
 /// Options of the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExecOptions {
@@ -130,7 +133,7 @@ pub fn run(
     }
     match decide(options, &state, root)? {
         Action::Jump => {
-            say("jumping into the loaded image");
+            say(JUMPING);
             system.sync();
             system.jump().map_err(|errno| ExecError::Reboot { errno })
         }

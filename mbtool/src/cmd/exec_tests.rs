@@ -68,7 +68,7 @@ fn force_syncs_and_jumps_whatever_init_runs() {
     let (result, messages) = go(FORCE, root.path(), &system);
     result.unwrap();
     assert_eq!(system.seen.take(), ["sync", "jump"]);
-    assert_eq!(messages, "mbtool: jumping into the loaded image\n");
+    assert_eq!(messages, format!("mbtool: {JUMPING}\n"));
 }
 
 #[test]
@@ -215,8 +215,9 @@ fn a_command_of_the_real_system_reports_its_end() {
         RunningSystem.command(&["false"]),
         Err("exit status: 1".to_owned())
     );
-    let err = RunningSystem
-        .command(&["/nonexistent/systemctl"])
-        .unwrap_err();
-    assert!(err.contains("No such file"), "{err}");
+    let missing = std::io::Error::from(Errno::NOENT).to_string();
+    assert_eq!(
+        RunningSystem.command(&["/nonexistent/systemctl"]),
+        Err(missing)
+    );
 }

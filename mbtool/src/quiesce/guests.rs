@@ -1,6 +1,6 @@
 //! Guests besides dom0, which end together with this Xen.
 
-use super::{QuiesceStep, listed};
+use super::QuiesceStep;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -22,9 +22,6 @@ pub(super) fn seen(root: &Path) -> Option<QuiesceStep> {
     if domains.is_empty() {
         return None;
     }
-    let names: Vec<String> = domains.iter().map(ToString::to_string).collect();
-    Some(QuiesceStep::partly(format!(
-        "guests that use devices of this dom0 end without a shutdown: domain {}",
-        listed(&names)
-    )))
+    let domains = domains.into_iter().collect();
+    Some(QuiesceStep::Guests { domains })
 }

@@ -13,43 +13,19 @@ mod nonblocking;
 mod ops;
 mod pci;
 mod processes;
+mod step;
 
 pub use nonblocking::NonBlocking;
 pub use ops::{KernelOps, Ops};
+pub use step::QuiesceStep;
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Time for a device to finish transfers that it began before its bus mastering
 /// was switched off.
 const DRAIN: Duration = Duration::from_millis(100);
-
-/// Result of one step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QuiesceStep {
-    /// Message for the user.
-    pub text: String,
-    /// False when something could not be done.
-    pub complete: bool,
-}
-
-impl QuiesceStep {
-    fn done(text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self {
-            text,
-            complete: true,
-        }
-    }
-
-    fn partly(text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self {
-            text,
-            complete: false,
-        }
-    }
-}
 
 /// Reverts one change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +69,7 @@ impl Quiet {
 
     /// Reverts the changes, the last one first. Ended processes stay ended.
     pub fn take_back(self, ops: &dyn Ops) -> QuiesceStep {
-        let all = self.undo.len();
+        let changes = self.undo.len();
         let failed: Vec<String> = self
             .undo
             .into_iter()
@@ -105,11 +81,9 @@ impl Quiet {
             })
             .collect();
         if failed.is_empty() {
-            QuiesceStep::done(format!(
-                "restored: {all} settings of devices and file systems"
-            ))
+            QuiesceStep::Restored { changes }
         } else {
-            QuiesceStep::partly(format!("not everything is restored: {}", listed(&failed)))
+            QuiesceStep::NotRestored { failed }
         }
     }
 }
@@ -118,25 +92,23 @@ impl Quiet {
 /// stopped.
 fn lock(ops: &dyn Ops) -> QuiesceStep {
     match ops.lock_memory() {
-        Ok(()) => QuiesceStep::done("memory of this process locked"),
-        Err(why) => QuiesceStep::partly(format!(
-            "memory of this process is not locked ({why}): it may hang when its file cannot be read \
-             any more"
-        )),
+        Ok(()) => QuiesceStep::Locked,
+        Err(why) => QuiesceStep::NotLocked { why },
     }
 }
 
 fn sync(ops: &dyn Ops) -> QuiesceStep {
     match ops.sync() {
-        Ok(()) => QuiesceStep::done("file systems synced"),
-        Err(why) => QuiesceStep::partly(format!("file systems are not synced: {why}")),
+        Ok(()) => QuiesceStep::Synced,
+        Err(why) => QuiesceStep::NotSynced { why },
     }
 }
 
 /// Formats at most five names, and the number of others.
-fn listed(names: &[String]) -> String {
+fn listed(names: &[impl Display]) -> String {
     const SHOWN: usize = 5;
-    let mut text = names[..names.len().min(SHOWN)].join(", ");
+    let shown: Vec<String> = names.iter().take(SHOWN).map(ToString::to_string).collect();
+    let mut text = shown.join(", ");
     if names.len() > SHOWN {
         text.push_str(&format!(" and {} more", names.len() - SHOWN));
     }

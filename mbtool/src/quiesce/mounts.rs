@@ -1,6 +1,6 @@
 //! File systems on disks, made read-only.
 
-use super::{Ops, QuiesceStep, Undo, listed};
+use super::{Ops, QuiesceStep, Undo};
 use crate::sys::mountinfo::{self, Mount};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +14,7 @@ const POLL: Duration = Duration::from_millis(200);
 pub(super) fn read_only(root: &Path, ops: &dyn Ops, undo: &mut Vec<Undo>) -> QuiesceStep {
     let before = writable(root);
     if before.is_empty() {
-        return QuiesceStep::done("no file system on a disk is writable");
+        return QuiesceStep::NoneWritable;
     }
     // the last one mounted first: a mount inside another one
     for target in before.iter().rev() {
@@ -35,14 +35,13 @@ pub(super) fn read_only(root: &Path, ops: &dyn Ops, undo: &mut Vec<Undo>) -> Qui
         }
     }
     if left.is_empty() {
-        return QuiesceStep::done(format!("{} file systems read-only", before.len()));
+        let count = before.len();
+        return QuiesceStep::ReadOnly { count };
     }
-    let left: Vec<String> = left.iter().map(|t| t.display().to_string()).collect();
-    QuiesceStep::partly(format!(
-        "still writable after {} s, but synced: {}",
-        EMERGENCY.as_secs(),
-        listed(&left)
-    ))
+    QuiesceStep::Writable {
+        seconds: EMERGENCY.as_secs(),
+        left,
+    }
 }
 
 /// Mount points of writable file systems on block devices, in mount order.

@@ -1,6 +1,6 @@
 //! Network interfaces, which write received data to memory at any time.
 
-use super::{Ops, QuiesceStep, Undo, listed};
+use super::{Ops, QuiesceStep, Undo};
 use crate::sys::file;
 use crate::sys::number;
 use std::fs;
@@ -24,7 +24,7 @@ pub(super) fn down(root: &Path, ops: &dyn Ops, undo: &mut Vec<Undo>) -> QuiesceS
         .map(|item| item.path().join("flags"))
         .collect();
     paths.sort_unstable();
-    let (mut done, mut failed) = (0, Vec::new());
+    let (mut down, mut failed) = (0, Vec::new());
     for path in paths {
         let Ok(was) = file::read(&path, file::ATTRIBUTE) else {
             continue;
@@ -37,18 +37,11 @@ pub(super) fn down(root: &Path, ops: &dyn Ops, undo: &mut Vec<Undo>) -> QuiesceS
         }
         match ops.write(&path, &format!("{:#x}", flags & !IFF_UP)) {
             Ok(()) => {
-                done += 1;
+                down += 1;
                 undo.push(Undo::Write(path, format!("{flags:#x}")));
             }
             Err(why) => failed.push(why),
         }
     }
-    if failed.is_empty() {
-        QuiesceStep::done(format!("{done} network interfaces down"))
-    } else {
-        QuiesceStep::partly(format!(
-            "{done} network interfaces down, but not: {}",
-            listed(&failed)
-        ))
-    }
+    QuiesceStep::Network { down, failed }
 }

@@ -1,6 +1,6 @@
 //! Stops DMA of PCI devices.
 
-use super::{QuiesceStep, Undo, listed};
+use super::{QuiesceStep, Undo};
 use crate::abi::pci::{COMMAND, PciCommand, PciHeader};
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -23,27 +23,20 @@ pub(super) fn stop(root: &Path, undo: &mut Vec<Undo>) -> QuiesceStep {
         .map(|item| item.path())
         .collect();
     paths.sort_unstable();
-    let (mut done, mut failed) = (0, Vec::new());
+    let (mut off, mut failed) = (0, Vec::new());
     for device in paths {
         let name = device.file_name().unwrap_or_default().to_string_lossy();
         let config = device.join("config");
         match clear(&config) {
             Ok(None) => {}
             Ok(Some(command)) => {
-                done += 1;
+                off += 1;
                 undo.push(Undo::Command(config, command));
             }
             Err(why) => failed.push(format!("{name} ({why})")),
         }
     }
-    if failed.is_empty() {
-        QuiesceStep::done(format!("bus mastering off: {done} PCI devices"))
-    } else {
-        QuiesceStep::partly(format!(
-            "bus mastering off: {done} PCI devices, but still on: {}",
-            listed(&failed)
-        ))
-    }
+    QuiesceStep::BusMaster { off, failed }
 }
 
 /// Clears the bit, and returns the register's old value; `None` if it was clear.

@@ -22,14 +22,14 @@ pub(super) fn end(root: &Path, ops: &dyn Ops) -> QuiesceStep {
         let mut waited = Duration::ZERO;
         while waited < GRACE {
             if others(root, own).is_empty() {
-                return QuiesceStep::done("all other processes ended");
+                return QuiesceStep::Ended;
             }
             ops.pause(POLL);
             waited += POLL;
         }
     }
     let left = others(root, own).len();
-    QuiesceStep::partly(format!("{left} processes do not end"))
+    QuiesceStep::NotEnded { left }
 }
 
 fn others(root: &Path, own: i32) -> Vec<i32> {

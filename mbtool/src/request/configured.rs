@@ -1,10 +1,14 @@
 //! Boot options from section `[load]` of a crash configuration.
 
+mod error;
+
+pub use error::LoadSectionError;
+
 use super::{BootOptions, ModuleKind, ModuleSpec};
 use crate::config::{CRASH_PARAMETER, Config, LoadSection};
 use crate::plan::crash::xen::cmdline::no_reboot;
 use crate::sys::kernel_cmdline;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use std::path::{Path, PathBuf};
 
 /// Reboot delay, in seconds, of a crash kernel that panics.
@@ -20,7 +24,7 @@ pub type ParseOptions = fn(&[String]) -> Result<BootOptions, String>;
 ///
 /// When the configuration is invalid, or the initrd has not been built.
 pub fn read(file: &Path, release: &str, parse: ParseOptions) -> anyhow::Result<BootOptions> {
-    let load = Config::read(file)?.load.with_context(|| no_load(file))?;
+    let load = Config::read(file)?.load.ok_or_else(|| no_load(file))?;
     let initrd = load.initrd.as_ref().map(|path| path.expand(release));
     if let Some(initrd) = &initrd {
         is_file(initrd).with_context(|| {
@@ -28,7 +32,7 @@ pub fn read(file: &Path, release: &str, parse: ParseOptions) -> anyhow::Result<B
             format!("{file}, load.initrd, which `mbtool crash load` makes")
         })?;
     }
-    options(&load, file, release, initrd, parse)
+    Ok(options(&load, file, release, initrd, parse)?)
 }
 
 /// Returns the options of `load` from the configuration in `file`, with
@@ -43,10 +47,10 @@ pub fn options(
     release: &str,
     initrd: Option<PathBuf>,
     parse: ParseOptions,
-) -> anyhow::Result<BootOptions> {
-    let mut options = parse(&load.options).map_err(|error| {
-        let file = file.display();
-        anyhow::anyhow!("{file}, load.options: {error}")
+) -> Result<BootOptions, LoadSectionError> {
+    let mut options = parse(&load.options).map_err(|why| LoadSectionError::Options {
+        file: file.to_owned(),
+        why,
     })?;
     let kernel = load.kernel.as_ref().map(|kernel| ModuleSpec {
         path: kernel.expand(release),
@@ -81,9 +85,9 @@ pub fn warning(load: &LoadSection) -> Option<String> {
 
 /// Error for a configuration without `[load]`.
 #[must_use]
-pub fn no_load(file: &Path) -> String {
-    let file = file.display();
-    format!("{file}: there is no [load], which names the image: nothing to load")
+pub fn no_load(file: &Path) -> LoadSectionError {
+    let file = file.to_owned();
+    LoadSectionError::NoLoad { file }
 }
 
 /// Checks that `path` is a file.
@@ -91,14 +95,19 @@ pub fn no_load(file: &Path) -> String {
 /// # Errors
 ///
 /// When it is not, or is not accessible.
-pub fn is_file(path: &Path) -> anyhow::Result<()> {
-    match std::fs::metadata(path) {
+pub fn is_file(path: &Path) -> Result<(), LoadSectionError> {
+    let found = std::fs::metadata(path);
+    let path = path.to_owned();
+    match found {
         Ok(data) if data.is_file() => Ok(()),
-        Ok(_) => bail!("{}: is not a file", path.display()),
+        Ok(_) => Err(LoadSectionError::NotAFile { path }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            bail!("{}: no such file", path.display())
+            Err(LoadSectionError::NoFile { path })
         }
-        Err(error) => bail!("{}: {error}", path.display()),
+        Err(error) => {
+            let why = error.to_string();
+            Err(LoadSectionError::Io { path, why })
+        }
     }
 }
 
@@ -151,19 +160,19 @@ mod tests {
             "[load]\nimage = \"/boot/xen.gz\"\nkernel = \"/boot/vmlinuz\"\ninitrd = {initrd:?}\n"
         );
         let file = write(dir.path(), &text);
-        let error = format!("{:#}", read(&file, "6.1", parse).unwrap_err());
-        assert!(
-            error.contains("`mbtool crash load` makes") && error.contains("no such file"),
-            "{error}"
-        );
+        let refusal = |file: &Path| -> LoadSectionError {
+            let error = read(file, "6.1", parse).unwrap_err();
+            error.downcast().unwrap()
+        };
+        let path = initrd.clone();
+        assert_eq!(refusal(&file), LoadSectionError::NoFile { path });
         std::fs::write(&initrd, "x").unwrap();
         let options = read(&file, "6.1", parse).unwrap();
         assert!(options.crash);
         let names: Vec<_> = options.modules.iter().map(|m| m.path.clone()).collect();
         assert_eq!(names, [Path::new("/boot/vmlinuz"), initrd.as_path()]);
         let file = write(dir.path(), "[save]\n");
-        let error = read(&file, "6.1", parse).unwrap_err().to_string();
-        assert!(error.contains("there is no [load]"), "{error}");
+        assert_eq!(refusal(&file), LoadSectionError::NoLoad { file });
     }
 
     #[test]
@@ -218,9 +227,12 @@ mod tests {
             module("i", "", ModuleKind::Initrd),
         ];
         assert_eq!(xen.modules, expected);
-        assert!(warning.unwrap().contains("with noreboot"));
+        assert!(warning.unwrap().contains("noreboot"));
         let (refused, _) = asked("[load]\nimage='/xen'\noptions=['--no']");
-        let error = refused.unwrap_err().to_string();
-        assert_eq!(error, "x, load.options: unexpected argument '--no'");
+        let expected = LoadSectionError::Options {
+            file: "x".into(),
+            why: parse(&["--no".to_owned()]).unwrap_err(),
+        };
+        assert_eq!(refused.unwrap_err(), expected);
     }
 }

@@ -10,8 +10,9 @@ use mbtool::host::error::MemoryError;
 use mbtool::host::hypervisor::Hypervisor;
 use mbtool::host::kexec_state::Lockdown;
 use mbtool::host::map::MapError;
-use mbtool::host::serial::SpcrError;
-use mbtool::request::console::{ConsoleError, Note, Source};
+use mbtool::host::serial::{Bar, SpcrError};
+use mbtool::quiesce::QuiesceStep;
+use mbtool::request::console::{ConsoleError, Note, PciProblem, Source};
 use rustix::io::Errno;
 use xen_shim::hypercall::HypercallError;
 
@@ -79,6 +80,33 @@ fn backend() {
             source: denied()
         }],
         Json: [BackendError::Json(json())],
+    });
+}
+
+#[test]
+fn quiesce() {
+    let why = || "Operation not permitted (os error 1)".to_owned();
+    let failed = || vec!["0000:00:03.0 (timeout)".to_owned()];
+    let network = |failed| QuiesceStep::Network { down: 2, failed };
+    let bus_master = |failed| QuiesceStep::BusMaster { off: 2, failed };
+    messages!(QuiesceStep, no fix {
+        Locked: [QuiesceStep::Locked],
+        NotLocked: [QuiesceStep::NotLocked { why: why() }],
+        Guests: [QuiesceStep::Guests { domains: vec![3, 12] }],
+        Ended: [QuiesceStep::Ended],
+        NotEnded: [QuiesceStep::NotEnded { left: 2 }],
+        Synced: [QuiesceStep::Synced],
+        NotSynced: [QuiesceStep::NotSynced { why: why() }],
+        NoneWritable: [QuiesceStep::NoneWritable],
+        ReadOnly: [QuiesceStep::ReadOnly { count: 2 }],
+        Writable: [QuiesceStep::Writable {
+            seconds: 10,
+            left: vec!["/mnt".into(), "/srv".into()]
+        }],
+        Network: [network(vec![]), network(vec!["eth0/flags: timeout".to_owned()])],
+        BusMaster: [bus_master(vec![]), bus_master(failed())],
+        Restored: [QuiesceStep::Restored { changes: 3 }],
+        NotRestored: [QuiesceStep::NotRestored { failed: failed() }],
     });
 }
 
@@ -312,8 +340,37 @@ fn console() {
         TooMany: [ConsoleError::TooMany(5)],
         Pci: [ConsoleError::Pci {
             address,
-            why: "bar=0 wraps".into()
+            why: PciProblem::NoFunction { there: vec![] }
         }],
         NoRamLog: [ConsoleError::NoRamLog],
+    });
+    let ports = Bar {
+        index: 0,
+        io: true,
+        start: 0xf0a0,
+        len: 8,
+    };
+    let memory = Bar {
+        index: 1,
+        io: false,
+        start: 0x12_fe03_2000,
+        len: 0x1000,
+    };
+    let no_bar = |bars| PciProblem::NoBar {
+        stride: 4,
+        offset: 0x1000,
+        bars,
+    };
+    messages!(PciProblem {
+        NoFunction: [
+            PciProblem::NoFunction { there: vec![] },
+            PciProblem::NoFunction {
+                there: vec![address]
+            },
+        ],
+        NoBar: [no_bar(vec![]), no_bar(vec![ports, memory])],
+        Wraps: [PciProblem::Wraps(memory)],
+        Ports: [PciProblem::Ports(ports)],
+        TooHigh: [PciProblem::TooHigh(ports)],
     });
 }

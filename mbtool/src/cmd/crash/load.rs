@@ -31,7 +31,7 @@ pub fn run(options: &CrashLoadOptions, messages: &mut dyn Write) -> anyhow::Resu
     let file = options.config.display();
     let load = config
         .load
-        .with_context(|| configured::no_load(&options.config))?;
+        .ok_or_else(|| configured::no_load(&options.config))?;
     let release = host::release();
     for (key, path) in [
         ("load.image", Some(&load.image)),
@@ -91,6 +91,7 @@ fn initrd(
 mod tests {
     use super::*;
     use crate::request::BootOptions;
+    use crate::request::configured::LoadSectionError;
 
     fn config(dir: &Path, text: &str) -> CrashLoadOptions {
         let config = dir.join("crash.toml");
@@ -100,7 +101,7 @@ mod tests {
             dry_run: true,
             parse: |options| match options {
                 [] => Ok(BootOptions::new(PathBuf::new())),
-                [first, ..] => Err(format!("unexpected argument '{first}'")),
+                [first, ..] => Err(first.clone()),
             },
         }
     }
@@ -111,30 +112,52 @@ mod tests {
         let put = |name: &str| std::fs::write(dir.path().join(name), b"x").unwrap();
         put("image");
         put("kernel");
-        for (text, says) in [
-            ("[save]\n", "there is no [load]"),
-            ("[load]\nimage='DIR/xen'", ", load.image: "),
-            ("[load]\nimage='DIR'", "is not a file"),
+        let at = |name: &str| dir.path().join(name);
+        let file = at("crash.toml");
+        for (text, key, expected) in [
             (
-                "[load]\nimage='DIR/image'\nkernel='DIR/vmlinuz'",
-                ", load.kernel: ",
+                "[save]\n",
+                None,
+                LoadSectionError::NoLoad { file: file.clone() },
             ),
             (
-                "[load]\nimage='DIR/image'\nkernel='DIR/kernel'\ninitrd='DIR/{release}'",
-                ", load.initrd: ",
+                "[load]\nimage='DIR/xen'",
+                Some("load.image"),
+                LoadSectionError::NoFile { path: at("xen") },
+            ),
+            (
+                "[load]\nimage='DIR'",
+                Some("load.image"),
+                LoadSectionError::NotAFile {
+                    path: dir.path().to_owned(),
+                },
+            ),
+            (
+                "[load]\nimage='DIR/image'\nkernel='DIR/vmlinuz'",
+                Some("load.kernel"),
+                LoadSectionError::NoFile {
+                    path: at("vmlinuz"),
+                },
             ),
             (
                 "[load]\nimage='DIR/image'\noptions=['--no']",
-                ", load.options: unexpected argument '--no'",
+                None,
+                LoadSectionError::Options {
+                    file: file.clone(),
+                    why: "--no".to_owned(),
+                },
             ),
         ] {
             let options = config(dir.path(), text);
             let error = run(&options, &mut Vec::new()).unwrap_err();
-            let error = format!("{error:#}");
-            assert!(
-                error.contains(says) && error.contains("crash.toml"),
-                "{error}"
-            );
+            assert_eq!(error.downcast_ref(), Some(&expected), "{error:#}");
+            if let Some(key) = key {
+                assert_eq!(error.to_string(), format!("{}, {key}", file.display()));
+            }
         }
+        let text = "[load]\nimage='DIR/image'\nkernel='DIR/kernel'\ninitrd='DIR/{release}'";
+        let error = run(&config(dir.path(), text), &mut Vec::new()).unwrap_err();
+        let key = format!("{}, load.initrd", file.display());
+        assert_eq!(error.to_string(), key, "{error:#}");
     }
 }

@@ -7,7 +7,7 @@
 //! that would jump, and a drop-in in /run, valid for this boot, makes that
 //! service run `mbtool exec --last`. See docs/adr/0009-quiesce-dom0.md.
 
-use super::{ExecError, ExecOptions, InitProblem, ProgramProblem, System};
+use super::{ExecError, ExecOptions, InitProblem, JUMPING, ProgramProblem, System};
 use crate::backend::BackendError;
 use crate::quiesce::Quiet;
 use crate::sys::file;
@@ -46,13 +46,13 @@ pub(super) fn run(
     say(&format!("leaving Xen for {}", ready.loaded.image));
     let ops = system.ops();
     let quiet = Quiet::make(root, ops, options.last, &mut |step| {
-        let mark = if step.complete { "" } else { "warning: " };
-        say(&format!("{mark}{}", step.text));
+        let mark = if step.is_complete() { "" } else { "warning: " };
+        say(&format!("{mark}{step}"));
     });
-    say("jumping into the loaded image");
+    say(JUMPING);
     let error = ready.exec();
     // the machine is unusable while quiesced
-    say(&quiet.take_back(ops).text);
+    say(&quiet.take_back(ops).to_string());
     Err(BackendError::from(error).into())
 }
 

@@ -5,7 +5,7 @@ mod note;
 mod parse;
 mod pci;
 
-pub use note::{COM1, ConsoleError, Note, Source};
+pub use note::{COM1, ConsoleError, Note, PciProblem, Source};
 pub use parse::{ConsoleSpec, PciSpec, console as parse};
 
 use crate::host::Host;

@@ -1,6 +1,6 @@
 //! Messages about consoles: notes and errors.
 
-use crate::host::serial::PciAddress;
+use crate::host::serial::{Bar, PciAddress};
 use crate::plan::report::console_text;
 use crate::ramlog;
 use handoff::abi::MAX_SINKS;
@@ -104,12 +104,74 @@ pub enum ConsoleError {
     Pci {
         /// The function.
         address: PciAddress,
-        /// Value found.
-        why: String,
+        /// Reason.
+        why: PciProblem,
     },
     /// No memory for a log.
     #[error("--console ramlog: the running kernel reserves no memory for it{}", tail(self.fix()))]
     NoRamLog,
+}
+
+/// Why a PCI function is no console.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PciProblem {
+    /// No serial controller at this address.
+    #[error(
+        "no serial controller (PCI class 0x0700) there; this machine has: {}",
+        listed(there, ToString::to_string, "none")
+    )]
+    NoFunction {
+        /// Addresses of the machine's serial controllers.
+        there: Vec<PciAddress>,
+    },
+    /// No BAR is large enough.
+    #[error(
+        "no BAR has a UART of stride {stride} at offset {offset:#x}; it has: {}",
+        listed(bars, bar_text, "none assigned")
+    )]
+    NoBar {
+        /// Distance of the registers in bytes.
+        stride: u8,
+        /// Offset of the first register.
+        offset: u64,
+        /// All BARs of the function.
+        bars: Vec<Bar>,
+    },
+    /// The address exceeds 64 bits.
+    #[error("{} wraps", bar_text(.0))]
+    Wraps(Bar),
+    /// A stride or width for I/O ports.
+    #[error("{} is I/O ports, which have no stride or width{}", bar_text(.0), tail(self.fix()))]
+    Ports(Bar),
+    /// The ports exceed 16 bits.
+    #[error("{} is too high", bar_text(.0))]
+    TooHigh(Bar),
+}
+
+impl Fix for PciProblem {
+    fn fix(&self) -> Remedy {
+        match self {
+            Self::Ports(_) => Some("choose a memory BAR with bar=N".into()),
+            Self::NoFunction { .. } | Self::NoBar { .. } | Self::Wraps(_) | Self::TooHigh(_) => {
+                None
+            }
+        }
+    }
+}
+
+fn listed<T>(items: &[T], text: fn(&T) -> String, none: &str) -> String {
+    match items {
+        [] => none.to_owned(),
+        _ => items.iter().map(text).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn bar_text(bar: &Bar) -> String {
+    let kind = if bar.io { "I/O ports" } else { "memory" };
+    format!(
+        "bar={} {kind} {:#x} ({:#x} bytes)",
+        bar.index, bar.start, bar.len
+    )
 }
 
 impl Fix for ConsoleError {
@@ -123,7 +185,8 @@ impl Fix for ConsoleError {
                 )
                 .into(),
             ),
-            Self::NoneWithOthers | Self::TooMany(_) | Self::Pci { .. } => None,
+            Self::Pci { why, .. } => why.fix(),
+            Self::NoneWithOthers | Self::TooMany(_) => None,
         }
     }
 }

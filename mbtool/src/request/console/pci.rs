@@ -1,6 +1,6 @@
 //! The UART of a PCI function.
 
-use super::note::{ConsoleError, Note};
+use super::note::{ConsoleError, Note, PciProblem};
 use super::parse::PciSpec;
 use crate::abi::pci::PciCommand;
 use crate::host::serial::{Bar, PciAddress, PciSerial};
@@ -33,16 +33,10 @@ pub(super) fn resolve(
     cards: &[PciSerial],
 ) -> Result<(Console, Option<Note>), ConsoleError> {
     let address = arg.address;
-    let refused = |why: String| ConsoleError::Pci { address, why };
+    let refused = |why| ConsoleError::Pci { address, why };
     let Some(card) = cards.iter().find(|card| card.address == address) else {
-        let there: Vec<String> = cards.iter().map(|card| card.address.to_string()).collect();
-        let there = match there.is_empty() {
-            true => "none".to_owned(),
-            false => there.join(", "),
-        };
-        return Err(refused(format!(
-            "no serial controller (PCI class 0x0700) there; this machine has: {there}"
-        )));
+        let there = cards.iter().map(|card| card.address).collect();
+        return Err(refused(PciProblem::NoFunction { there }));
     };
     let fits = |bar: &&Bar| {
         let stride = if bar.io { 1 } else { u64::from(arg.stride) };
@@ -51,32 +45,23 @@ pub(super) fn resolve(
     };
     let wanted = |bar: &&Bar| arg.bar.is_none_or(|index| index == bar.index);
     let Some(bar) = card.bars.iter().filter(wanted).find(fits) else {
-        let bars: Vec<String> = card.bars.iter().map(describe).collect();
-        return Err(refused(format!(
-            "no BAR has a UART of stride {} at offset {:#x}; it has: {}",
-            arg.stride,
-            arg.offset,
-            if bars.is_empty() {
-                "none assigned".to_owned()
-            } else {
-                bars.join(", ")
-            }
-        )));
+        return Err(refused(PciProblem::NoBar {
+            stride: arg.stride,
+            offset: arg.offset,
+            bars: card.bars.clone(),
+        }));
     };
     let start = bar.start.checked_add(arg.offset);
-    let start = start.ok_or_else(|| refused(format!("{} wraps", describe(bar))))?;
+    let start = start.ok_or_else(|| refused(PciProblem::Wraps(*bar)))?;
     let console = if bar.io {
         if (arg.stride, arg.width) != (1, 8) {
-            return Err(refused(format!(
-                "{} is I/O ports, which have no stride or width; choose a memory BAR with bar=N",
-                describe(bar)
-            )));
+            return Err(refused(PciProblem::Ports(*bar)));
         }
         let port = u16::try_from(start)
             .ok()
             .filter(|port| *port <= u16::MAX - 7);
         Console::Pio {
-            port: port.ok_or_else(|| refused(format!("{} is too high", describe(bar))))?,
+            port: port.ok_or_else(|| refused(PciProblem::TooHigh(*bar)))?,
             divisor: arg.divisor,
         }
     } else {
@@ -97,14 +82,6 @@ pub(super) fn resolve(
         .filter(|command| !PciCommand::from_bits_retain(*command).contains(decodes));
     let warning = silent.map(|command| Note::PciSilent { address, command });
     Ok((console, warning))
-}
-
-fn describe(bar: &Bar) -> String {
-    let kind = if bar.io { "I/O ports" } else { "memory" };
-    format!(
-        "bar={} {kind} {:#x} ({:#x} bytes)",
-        bar.index, bar.start, bar.len
-    )
 }
 
 #[cfg(test)]
@@ -180,15 +157,26 @@ mod tests {
 
     #[test]
     fn the_error_for_a_missing_function_lists_existing_ones() {
-        for (text, part) in [
-            ("pci:00:16.2", "this machine has: 0000:00:16.3"),
-            ("pci:00:16.3,bar=2", "bar=1 memory 0x12fe032000"),
-            ("pci:00:16.3,bar=0,offset=1", "offset 0x1"),
-            ("pci:00:16.3,offset=0xffffffffffffffff", "it has"),
-            ("pci:00:16.3,stride=4", "no stride"),
+        let card = cards(None).remove(0);
+        let no_bar = |offset| PciProblem::NoBar {
+            stride: 1,
+            offset,
+            bars: card.bars.clone(),
+        };
+        let there = vec![card.address];
+        for (text, expected) in [
+            ("pci:00:16.2", PciProblem::NoFunction { there }),
+            ("pci:00:16.3,bar=2", no_bar(0)),
+            ("pci:00:16.3,bar=0,offset=1", no_bar(1)),
+            ("pci:00:16.3,offset=0xffffffffffffffff", no_bar(u64::MAX)),
+            ("pci:00:16.3,stride=4", PciProblem::Ports(card.bars[0])),
         ] {
-            let error = of(text, None).unwrap_err().to_string();
-            assert!(error.contains(part), "{text}: {error}");
+            let address = text[4..11].parse().unwrap();
+            let expected = ConsoleError::Pci {
+                address,
+                why: expected,
+            };
+            assert_eq!(of(text, None).unwrap_err(), expected, "{text}");
         }
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::backend::xen::tests::{Dom0, load_at};
 use crate::backend::xen::{Xen, XenError};
 use crate::cmd::exec;
-use crate::quiesce::Ops;
+use crate::quiesce::{Ops, QuiesceStep};
 use crate::sys::testing::put;
 use rustix::io::Errno;
 use std::cell::RefCell;
@@ -136,13 +136,19 @@ fn force_quiesces_the_machine_and_xen_jumps() {
     assert_eq!(world.dom0.fake.started(), Some(ImageKind::Default));
     assert_eq!(world.seen.take(), ["lock", "sync", "0x1002", "0x1003"]);
     let lines: Vec<&str> = messages.lines().collect();
-    assert_eq!(lines[0], "mbtool: leaving Xen for vmlinuz");
-    assert!(lines.contains(&"mbtool: 1 network interfaces down"));
-    assert_eq!(
-        lines[lines.len() - 2],
-        "mbtool: jumping into the loaded image"
-    );
-    assert!(lines[lines.len() - 1].contains("restored: 1 settings"));
+    assert!(lines[0].ends_with(" vmlinuz"), "{messages}");
+    let network = QuiesceStep::Network {
+        down: 1,
+        failed: vec![],
+    };
+    let restored = QuiesceStep::Restored { changes: 1 };
+    let printed = |text: &str| {
+        lines
+            .iter()
+            .position(|line| *line == format!("mbtool: {text}"))
+    };
+    let end = [&network.to_string(), JUMPING, &restored.to_string()].map(printed);
+    assert!(end.is_sorted() && end[0].is_some(), "{messages}");
 
     // --last ends other processes
     let world = World::new();
@@ -180,21 +186,13 @@ fn systemd_gets_a_drop_in_and_starts_kexec_target() {
     let world = World::new();
     put(world.root(), "run/systemd/system/x", "");
     load_at(&world.dom0.xen(), 0x3000_0000).unwrap();
-    let (result, messages) = world.go(ExecOptions {
-        force: false,
-        last: false,
-    });
-    result.unwrap();
+    world.go(ExecOptions::default()).0.unwrap();
     assert_eq!(
         world.seen.take(),
         [
             "systemctl daemon-reload",
             "systemctl start --no-block --job-mode=replace-irreversibly kexec.target"
         ]
-    );
-    assert!(
-        messages.contains("systemd shuts down in order"),
-        "{messages}"
     );
     let text = fs::read_to_string(world.root().join(DROP_IN)).unwrap();
     let line = format!(
