@@ -1,14 +1,18 @@
 //! `mbtool decode`: decodes exception dumps in a serial log.
 
+mod error;
+
+pub use error::NoDump;
+
 use crate::decode::address_map::AddressMap;
 use crate::decode::follow::{Follow, FollowStep};
 use crate::decode::lines::Lines;
 use crate::decode::report::{DecodedDump, FORMAT};
-use crate::decode::scan::{FoundDump, LogContext, Scanner};
+use crate::decode::scan::{FoundDump, Scanner};
 use crate::decode::symbolizer::Symbolizer;
 use crate::decode::symbols::SymbolFile;
 use crate::{input, ramlog};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -139,7 +143,7 @@ impl Session {
             }
         }
         if reports.is_empty() {
-            bail!("{name}: no exception dump{}", hint(self.scanner.log()));
+            return Err(NoDump::of(name, self.scanner.log()).into());
         }
         Ok(())
     }
@@ -221,40 +225,9 @@ impl Session {
             }
         }
         if self.dumps == 0 {
-            bail!("{name}: no exception dump{}", hint(self.scanner.log()));
+            return Err(NoDump::of(&name, self.scanner.log()).into());
         }
         Ok(())
-    }
-}
-
-/// Describes a log without a dump.
-fn hint(log: &LogContext) -> String {
-    match log {
-        _ if !log.damaged.is_empty() => {
-            format!(
-                ", but damaged segments, which the handoff did not start: {}",
-                log.damaged.join(", ")
-            )
-        }
-        LogContext {
-            jump: Some(jump),
-            guard,
-            ..
-        } => {
-            let guard = if guard.is_some() {
-                ""
-            } else {
-                "; if it died silently, load it with --guard"
-            };
-            format!(": the handoff jumped to {jump} and saw no fault{guard}")
-        }
-        LogContext {
-            handoff: Some((_, base)),
-            ..
-        } => {
-            format!(", and the handoff at {base:#x} did not reach its jump")
-        }
-        _ => ", and no line of mbtool's handoff: check port and baud rate".to_owned(),
     }
 }
 

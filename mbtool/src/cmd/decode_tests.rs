@@ -1,6 +1,7 @@
 //! Tests with files, pipes and terminals.
 
 use super::*;
+use crate::decode::DecodeError;
 use rustix::fs::{Mode, OFlags};
 use std::fs;
 use std::sync::mpsc;
@@ -9,27 +10,23 @@ use std::time::Duration;
 
 const LOG: &[u8] = include_bytes!("../../tests/data/decode/target-ud2.log");
 
-fn run_text(options: &DecodeOptions, log: &[u8]) -> (String, Option<String>) {
+fn run_text(options: &DecodeOptions, log: &[u8]) -> (String, anyhow::Result<()>) {
     let mut out = Vec::new();
-    let error = run_on(options, log, "log", &mut out).err();
-    (
-        String::from_utf8(out).unwrap(),
-        error.map(|error| format!("{error:#}")),
-    )
+    let done = run_on(options, log, "log", &mut out);
+    (String::from_utf8(out).unwrap(), done)
 }
 
 #[test]
 fn text_and_json() {
     let mut options = DecodeOptions::default();
-    let (text, error) = run_text(&options, LOG);
-    assert!(
-        text.starts_with("#UD invalid opcode (vector 6)\n") && error.is_none(),
-        "{text}"
-    );
+    let (text, done) = run_text(&options, LOG);
+    done.unwrap();
+    assert!(text.starts_with("#UD "), "{text}");
     options.json = true;
-    let (json, error) = run_text(&options, LOG);
+    let (json, done) = run_text(&options, LOG);
+    done.unwrap();
     let document: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((&document["format"], error), (&1.into(), None));
+    assert_eq!(document["format"], 1);
     assert_eq!(document["dumps"][0]["vector"]["number"], 6);
     assert_eq!(document["dumps"][0]["registers"]["rip"], "0x700053");
 }
@@ -37,22 +34,33 @@ fn text_and_json() {
 #[test]
 fn a_log_without_a_dump_is_refused_with_a_description() {
     let options = DecodeOptions::default();
-    let why = |log: &str| run_text(&options, log.as_bytes()).1.unwrap();
-    assert!(why("").contains("check port and baud rate"));
+    let why = |log: &str| -> NoDump {
+        let error = run_text(&options, log.as_bytes()).1.unwrap_err();
+        error.downcast().unwrap()
+    };
+    let name = || "log".to_owned();
+    assert_eq!(why(""), NoDump::NoHandoff { name: name() });
     let banner = "[handoff] mbtool 0.1.0 at 0x100000, entered by linux\n";
-    assert!(why(banner).contains("did not reach its jump"));
-    let jump = format!("{banner}[handoff] jump to 0x00200000 (multiboot2, 32-bit), mbi 0x1000\n");
-    assert!(why(&jump).contains(
-        "jumped to 0x00200000 (multiboot2, 32-bit), mbi 0x1000 and saw no fault; if it died"
-    ));
+    let base = 0x10_0000;
+    assert_eq!(why(banner), NoDump::NoJump { name: name(), base });
+    let target = "0x00200000 (multiboot2, 32-bit), mbi 0x1000";
+    let jumped = NoDump::Jumped {
+        name: name(),
+        target: target.to_owned(),
+        guard: false,
+    };
+    assert_eq!(
+        why(&format!("{banner}[handoff] jump to {target}\n")),
+        jumped
+    );
     let bad = format!(
         "{banner}[handoff] verify module 1: a b 0x1000-0x2000 7 bytes: BAD crc32, expected 1\n"
     );
-    assert!(
-        why(&bad).contains("did not start: module 1: a b"),
-        "{}",
-        why(&bad)
-    );
+    let damaged = NoDump::Damaged {
+        name: name(),
+        segments: vec!["module 1: a b".to_owned()],
+    };
+    assert_eq!(why(&bad), damaged);
 }
 
 #[test]
@@ -64,19 +72,23 @@ fn plans_and_symbols_that_cannot_be_read_are_named() {
         plan: Some(dir.path().to_owned()),
         ..DecodeOptions::default()
     };
-    let (_, error) = run_text(&options, LOG);
-    let error = error.unwrap();
+    let error = run_text(&options, LOG).1.unwrap_err();
+    assert_eq!(error.to_string(), plan.display().to_string());
     assert!(
-        error.contains("plan.json") && error.contains("segments"),
-        "{error}"
+        matches!(error.downcast_ref(), Some(DecodeError::Plan(_))),
+        "{error:#}"
     );
     options.plan = None;
     options.symbols = vec![SymbolArg {
         path: plan,
         base: None,
     }];
-    let (_, error) = run_text(&options, LOG);
-    assert!(error.unwrap().contains("symbols plan.json: "));
+    let error = run_text(&options, LOG).1.unwrap_err();
+    assert!(
+        matches!(error.downcast_ref(), Some(DecodeError::Symbols { name, .. })
+            if name == "plan.json"),
+        "{error:#}"
+    );
 }
 
 /// Sends written data to a channel at each flush.
@@ -101,7 +113,7 @@ fn follow(
     path: PathBuf,
 ) -> (
     mpsc::Receiver<String>,
-    thread::JoinHandle<Result<(), String>>,
+    thread::JoinHandle<anyhow::Result<()>>,
 ) {
     let (send, receive) = mpsc::channel();
     let options = DecodeOptions {
@@ -112,7 +124,7 @@ fn follow(
     };
     let run = move || {
         let mut out = Channel(send, Vec::new());
-        run(&options, &mut out, &mut Vec::new()).map_err(|error| format!("{error:#}"))
+        run(&options, &mut out, &mut Vec::new())
     };
     (receive, thread::spawn(run))
 }
@@ -164,7 +176,7 @@ fn a_pipe_is_followed_to_its_end() {
     pipe.write_all(LOG).unwrap();
     drop(pipe);
     assert_eq!(next(&dumps)["vector"]["number"], 6);
-    assert_eq!(thread.join().unwrap(), Ok(()));
+    thread.join().unwrap().unwrap();
 }
 
 /// A terminal is in raw mode without echo, and its settings are restored.
@@ -192,12 +204,16 @@ fn a_terminal_is_followed_raw() {
     assert_eq!(next(&dumps)["integrity"], "whole");
     drop(ours);
     drop(master);
-    assert_eq!(thread.join().unwrap(), Ok(()));
+    thread.join().unwrap().unwrap();
 }
 
 #[test]
 fn missing_files_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let (_, thread) = follow(dir.path().join("none"));
-    assert!(thread.join().unwrap().unwrap_err().contains("none"));
+    let error = thread.join().unwrap().unwrap_err();
+    let none = dir.path().join("none").display().to_string();
+    assert_eq!(error.to_string(), none, "{error:#}");
+    let kind = error.downcast_ref().map(std::io::Error::kind);
+    assert_eq!(kind, Some(std::io::ErrorKind::NotFound));
 }

@@ -1,6 +1,7 @@
 //! Errors about files that are read.
 
 use super::{denied, messages};
+use mbtool::cmd::decode::NoDump;
 use mbtool::config::ConfigError;
 use mbtool::decode::{DecodeError, SymbolFileProblem};
 use mbtool::decompress::{Compression, DecompressError};
@@ -108,6 +109,24 @@ fn logs() {
         NoApicIds: [BootCpuUnknown::NoApicIds],
         Cpu0Offline: [BootCpuUnknown::Cpu0Offline],
         NotOnline: [BootCpuUnknown::NotOnline],
+    });
+    let name = || "serial.log".to_owned();
+    let jumped = |guard| NoDump::Jumped {
+        name: name(),
+        target: "0x7fa00000 (multiboot2, 32-bit), mbi 0x00126000".into(),
+        guard,
+    };
+    messages!(NoDump {
+        NoHandoff: [NoDump::NoHandoff { name: name() }],
+        Damaged: [NoDump::Damaged {
+            name: name(),
+            segments: vec!["module 1: initrd".into(), "command line".into()]
+        }],
+        NoJump: [NoDump::NoJump {
+            name: name(),
+            base: 0x10_0000
+        }],
+        Jumped: [jumped(false), jumped(true)],
     });
     let addr = 0x400_0000;
     messages!(RamLogError {
