@@ -3,11 +3,17 @@
 mod error;
 mod warning;
 
+use crate::cmdline::Cmdline;
 pub use error::{ContractError, NotAKernel};
 pub use warning::XenWarning;
 
+/// Parameter that keeps Xen from calling the BIOS.
+pub const NO_REAL_MODE: &str = "no-real-mode";
 /// Maximum number of modules for every supported Xen (4.17 accepts one more).
 pub const MAX_MODULES: usize = 63;
+/// Maximum length of dom0's command line in bytes, without its NUL (`MAX_GUEST_CMDLINE`; public/xen.h, `start_info`).
+/// Xen cuts off the rest.
+pub const MAX_DOM0_LINE: usize = 1023;
 /// Alignment of Xen's load address and of the memory reserved for it, in bytes:
 /// it maps itself with superpages.
 pub const ALIGN: u64 = 2 << 20;
@@ -21,58 +27,37 @@ pub const MAX_MAP_ENTRIES: usize = 1024;
 /// difference is a margin for later releases.
 pub const BOOT_HEAP: usize = 48 << 10;
 
-/// A command line ready for Xen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommandLine {
-    /// The command line to pass.
-    pub text: String,
-    /// Changes and warnings.
-    pub warnings: Vec<XenWarning>,
-}
-
-/// Returns Xen's own parameters: those before a `--`. The others are dom0's.
-fn own_parameters(cmdline: &str) -> impl Iterator<Item = &str> {
-    cmdline
-        .split_whitespace()
-        .take_while(|&parameter| parameter != "--")
-}
-
 /// True when Xen will not call the BIOS: `no-real-mode` and `tboot=` are the
 /// only parameters for that.
 #[must_use]
-pub fn avoids_real_mode(cmdline: &str) -> bool {
-    own_parameters(cmdline).any(|name| name == "no-real-mode" || name.starts_with("tboot="))
+pub fn avoids_real_mode(line: &Cmdline) -> bool {
+    line.own().any(|parameter| parameter == NO_REAL_MODE) || line.value("tboot").is_some()
 }
 
-/// Makes `cmdline` safe after another kernel has run.
+/// Makes `line` safe after another kernel has run, and returns changes and
+/// warnings.
 ///
 /// Without `no-real-mode` Xen calls the BIOS, which cannot be called any more,
 /// and uses the BIOS's memory map instead of the loader's. It is added at the
 /// front unless `real_mode` is set.
-#[must_use]
-pub fn command_line(cmdline: &str, real_mode: bool) -> CommandLine {
-    let mut text = cmdline.trim().to_owned();
+pub fn complete(line: &mut Cmdline, real_mode: bool) -> Vec<XenWarning> {
     let mut warnings = Vec::new();
-    match (avoids_real_mode(cmdline), real_mode) {
+    match (avoids_real_mode(line), real_mode) {
         (false, false) => {
-            text = if text.is_empty() {
-                "no-real-mode".to_owned()
-            } else {
-                format!("no-real-mode {text}")
-            };
+            line.prepend([NO_REAL_MODE.to_owned()]);
             warnings.push(XenWarning::NoRealModeAdded);
         }
         (false, true) => warnings.push(XenWarning::RealMode),
         (true, true) => warnings.push(XenWarning::RealModeNoEffect),
         (true, false) => {}
     }
-    let serial = ["com1=", "com2=", "dbgp="];
-    if !own_parameters(cmdline)
-        .any(|parameter| serial.iter().any(|name| parameter.starts_with(name)))
+    if !["com1", "com2", "dbgp"]
+        .iter()
+        .any(|name| line.value(name).is_some())
     {
         warnings.push(XenWarning::NoSerialConsole);
     }
-    CommandLine { text, warnings }
+    warnings
 }
 
 /// The boot loader name to pass: with it Xen keeps the first parameter of its
@@ -91,6 +76,21 @@ pub fn loader_name(version: &str) -> String {
 #[must_use]
 pub fn reserve_len(memsz: u64) -> Option<u64> {
     handoff::addr::align_up(memsz.max(1), ALIGN)
+}
+
+/// Checks the length of dom0's command line: `given` with module 0, and what
+/// follows ` -- ` on Xen's own `line`.
+///
+/// # Errors
+///
+/// When Xen would cut it off.
+pub fn check_dom0_line(given: &str, line: &Cmdline) -> Result<(), ContractError> {
+    let more = line.rest().map_or(0, |rest| 1 + rest.len());
+    let len = given.len() + more;
+    if len > MAX_DOM0_LINE {
+        return Err(ContractError::Dom0Line { len });
+    }
+    Ok(())
 }
 
 /// Checks the modules `(file name, bytes)`: the first one must be a kernel.

@@ -3,6 +3,7 @@
 use super::xen::XenError;
 use crate::host::hypervisor::Hypervisor;
 use crate::host::kexec_state::Lockdown;
+use crate::sys::size::Size;
 use std::path::PathBuf;
 use xen_shim::fix::{Fix, Remedy, tail};
 
@@ -119,6 +120,17 @@ pub enum BackendError {
     NoMemory {
         /// True for a crash image.
         crash: bool,
+    },
+    /// Less memory is available than the load takes; nothing was tried.
+    #[error(
+        "the load takes {} of memory, {} are available (MemAvailable in /proc/meminfo){}",
+        Size(*needed), Size(*available), tail(self.fix())
+    )]
+    TooLittleMemory {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes available.
+        available: u64,
     },
     /// EFAULT: unreadable segments.
     #[error(
@@ -240,7 +252,9 @@ impl Fix for BackendError {
             Self::NoMemory { crash: true } => {
                 "`mbtool crash size` prints a sufficient crashkernel="
             }
-            Self::NoMemory { .. } => "free some memory, or use a smaller initrd",
+            Self::NoMemory { .. } | Self::TooLittleMemory { .. } => {
+                "free some memory, or use a smaller initrd"
+            }
             Self::Fault => REPORT,
             Self::Unsupported => "boot with kvm_intel.tdx=0, or disable TDX in the firmware setup",
             Self::XenGuest { hypervisor } => match hypervisor {

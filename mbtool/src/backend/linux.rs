@@ -5,6 +5,7 @@ use super::syscall::{KexecFlags, KexecSyscalls, LoadCall};
 use super::{Backend, BackendError, LoadSummary, Unload};
 use crate::host::kexec_state::KernelState;
 use crate::plan::{KernelSegment, Plan};
+use crate::sys::meminfo;
 use std::path::{Path, PathBuf};
 
 /// The backend. `root` is the parent of /proc and /sys.
@@ -43,6 +44,11 @@ impl<C: LoadCall> Linux<C> {
         }
         let before = KernelState::read(&self.root);
         preflight(&before, crash)?;
+        if !crash {
+            // the kernel keeps a copy of every page in free memory
+            let pages = list.iter().map(|segment| segment.dest.len());
+            enough_memory(&self.root, pages.sum())?;
+        }
         self.call
             .kexec_load(entry, list, flags(crash))
             .map_err(|errno| self.failed(errno, &before, crash))?;
@@ -75,6 +81,21 @@ impl<C: LoadCall> Linux<C> {
         } else {
             cause
         }
+    }
+}
+
+/// Checks that `needed` bytes are available. Without the check the kernel kills
+/// processes until they are.
+///
+/// # Errors
+///
+/// When they are not.
+pub fn enough_memory(root: &Path, needed: u64) -> Result<(), BackendError> {
+    match meminfo::available(root) {
+        Some(available) if available < needed => {
+            Err(BackendError::TooLittleMemory { needed, available })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -136,6 +136,29 @@ fn a_lost_crash_image_is_reported() {
 }
 
 #[test]
+fn a_load_for_which_memory_is_missing_is_not_tried() {
+    let root = tempfile::tempdir().unwrap();
+    willing(root.path());
+    put(root.path(), "proc/meminfo", "MemAvailable: 4 kB\n");
+    let seen = RefCell::default();
+    let call = Fake {
+        answer: Ok(()),
+        seen: &seen,
+        effect: &|| {},
+    };
+    let linux = Linux::with_call(root.path(), call);
+    let needed: u64 = list().iter().map(|segment| segment.dest.len()).sum();
+    let err = linux.load_segments(0x20_0010, &list(), false).unwrap_err();
+    assert!(
+        matches!(err, BackendError::TooLittleMemory { needed: n, available: 4096 } if n == needed),
+        "{err}"
+    );
+    assert!(seen.borrow().is_empty());
+    // a crash image goes to memory that is reserved
+    linux.load_segments(0x20_0010, &list(), true).unwrap();
+}
+
+#[test]
 fn unload_reports_whether_an_image_was_loaded() {
     let root = tempfile::tempdir().unwrap();
     willing(root.path());

@@ -1,11 +1,12 @@
 //! `mbtool load`: makes a plan, and applies it with a backend.
 
+use crate::backend::linux::enough_memory;
 use crate::backend::xen::XenError;
 use crate::backend::{self, BackendError, Choice};
 use crate::host::{self, Host};
 use crate::plan::Plan;
 use crate::request::decide::{Decided, decide};
-use crate::request::{BootOptions, Files};
+use crate::request::{BootOptions, Files, files};
 use std::path::Path;
 
 /// Maximum size that a plan adds to the files, in bytes: handoff, boot
@@ -35,6 +36,9 @@ pub fn run(options: &BootOptions, dry_run: bool) -> anyhow::Result<()> {
     let mut options = options.clone();
     // a plan that is loaded twice would use the same "random" bytes twice
     options.seed = !dry_run && !matches!(options.backend, Choice::Dir(_));
+    if !dry_run && !matches!(options.backend, Choice::Dir(_)) {
+        enough_memory(root, files::sizes(&options))?;
+    }
     let files = Files::read(&options)?;
     if dry_run {
         let (host, warnings) = host::read(root)?;

@@ -6,7 +6,7 @@
 
 use super::{Check, CheckedMachine};
 use crate::plan::crash::xen::cmdline::no_reboot;
-use crate::sys::kernel_cmdline;
+use xen_shim::cmdline::Cmdline;
 
 /// Bit of kernel.sysrq that permits a crash by keyboard (`SysRq c`).
 const SYSRQ_DUMP: i64 = 8;
@@ -134,10 +134,10 @@ fn xen(machine: &CheckedMachine) -> Check {
     let Some(line) = line.and_then(|xen| xen.command_line.as_deref()) else {
         return Check::unknown(ID, "Xen's command line is unknown");
     };
-    let parameters = kernel_cmdline::split(line);
+    let parameters = Cmdline::xen(line);
     let watchdog = parameters
-        .iter()
-        .find(|parameter| parameter.split('=').next() == Some("watchdog"));
+        .own()
+        .find(|parameter| parameters.is(parameter, "watchdog"));
     let watchdog = match watchdog {
         Some(parameter) => format!("{parameter}: a CPU of Xen that hangs is a crash"),
         None => {

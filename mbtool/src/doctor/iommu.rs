@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use x86_64::registers::model_specific::ApicBaseFlags;
+use xen_shim::cmdline::Cmdline;
 use zerocopy::FromBytes;
 
 /// Maximum number of groups.
@@ -135,9 +136,9 @@ fn parameters(machine: &CheckedMachine) -> String {
         "iommu.strict",
         "intremap",
     ];
-    let line = machine.cmdline();
-    let about = |parameter: &&str| NAMES.contains(&parameter.split('=').next().unwrap_or_default());
-    let parameters: Vec<&str> = line.split_whitespace().filter(about).collect();
+    let line = Cmdline::linux(&machine.cmdline());
+    let about = |parameter: &&str| NAMES.iter().any(|name| line.is(parameter, name));
+    let parameters: Vec<&str> = line.own().filter(about).collect();
     match parameters.is_empty() {
         true => String::new(),
         false => format!(", {}", parameters.join(" ")),

@@ -4,9 +4,9 @@ use super::{Check, CheckState, CheckedMachine, WantedImage};
 use crate::plan::crash::region::{self, RegionError};
 use crate::plan::{self, PlanError};
 use crate::request::decide::Decided;
-use crate::sys::kernel_cmdline;
 use crate::sys::size::Size;
 use handoff::addr::PhysRange;
+use xen_shim::cmdline::{Cmdline, Syntax};
 
 pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
     if machine.status.backend.is_none() {
@@ -20,11 +20,12 @@ pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
 }
 
 /// Returns the `crashkernel=` parameters of a command line.
-fn crashkernel(line: &str) -> Vec<&str> {
-    let parameters = kernel_cmdline::split(line).into_iter();
-    parameters
-        .filter(|parameter| parameter.starts_with("crashkernel="))
-        .collect()
+fn crashkernel(line: &str, syntax: Syntax) -> Vec<String> {
+    let line = Cmdline::parse(line, syntax);
+    let of = line
+        .own()
+        .filter(|parameter| line.is(parameter, "crashkernel"));
+    of.map(str::to_owned).collect()
 }
 
 /// Checks that `crashkernel=` is on the command line of the kernel that
@@ -32,7 +33,7 @@ fn crashkernel(line: &str) -> Vec<&str> {
 fn words_given(machine: &CheckedMachine) -> Check {
     const ID: &str = "crashkernel";
     let line = machine.cmdline();
-    let linux = crashkernel(&line);
+    let linux = crashkernel(&line, Syntax::Linux);
     if !machine.under_xen() {
         return match linux.is_empty() {
             true => Check::ok(ID, "no crashkernel= on the kernel's command line"),
@@ -44,7 +45,7 @@ fn words_given(machine: &CheckedMachine) -> Check {
     }
     let xen = machine.status.xen_kexec.as_ref();
     let xen = xen.and_then(|xen| xen.command_line.as_deref());
-    let on_xens = match xen.map(crashkernel) {
+    let on_xens = match xen.map(|line| crashkernel(line, Syntax::Xen)) {
         None => "Xen's command line is unknown".to_owned(),
         Some(parameters) if parameters.is_empty() => {
             "no crashkernel= on Xen's command line".to_owned()
@@ -106,7 +107,7 @@ fn reserved(machine: &CheckedMachine) -> (Vec<Check>, Option<PhysRange>) {
         Err(error @ RegionError::None { .. }) => {
             let mut check = Check::error(ID, CheckState::Problem, &error);
             let line = machine.cmdline();
-            let parameters = crashkernel(&line);
+            let parameters = crashkernel(&line, Syntax::Linux);
             if !parameters.is_empty() && !xen {
                 check.found = format!(
                     "{}, although the command line has {}: the kernel found no free memory for it, \

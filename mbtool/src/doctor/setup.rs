@@ -43,7 +43,7 @@ fn setup(machine: &CheckedMachine, config: &Config) -> Check {
         .filter(|(_, path)| !below(machine, path).is_file())
         .collect();
     let name = |(key, path): &(Key, PathBuf)| format!("{key} {}", path.display());
-    let xens = load.kernel.as_ref().and(no_reboot(&load.cmdline));
+    let xens = load.kernel.as_ref().and_then(|_| no_reboot(&load.cmdline));
     match (missing.as_slice(), xens) {
         ([only @ (Key::Initrd, _)], _) => {
             Check::warning(ID, format!("{PATH}: {} is not there (yet)", name(only)))

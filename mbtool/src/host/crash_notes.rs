@@ -4,13 +4,13 @@ use super::RawRange;
 use super::kcore;
 use super::xen::XenHost;
 use crate::sys::file;
-use crate::sys::kernel_cmdline;
 use crate::sys::number;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use xen_shim::cmdline::Cmdline;
 
 /// Maximum number of CPUs: more than any kernel supports, and below the 65534
 /// program headers of an ELF file.
@@ -71,7 +71,7 @@ impl CrashInfo {
         if info.cpu_notes.is_empty() && info.vmcoreinfo.is_none() {
             return info;
         }
-        if kernel_cmdline::split(cmdline).contains(&"mem_encrypt=on") {
+        if Cmdline::linux(cmdline).value("mem_encrypt") == Some("on") {
             info.warnings.push(ENCRYPTED.to_owned());
         }
         let path = root.join("proc/kcore");

@@ -11,6 +11,7 @@ use crate::sys::number;
 use std::io;
 use std::path::Path;
 use xen_shim::acpi::{Rsdp, RsdpV1, sum};
+use xen_shim::cmdline::Cmdline;
 use xen_shim::low_memory::{BDA_BASE_KIB, BDA_EBDA};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -78,9 +79,9 @@ fn told(
     warnings: &mut Vec<String>,
 ) -> Option<FoundRsdp> {
     let cmdline = file::read(&root.join("proc/cmdline"), file::LISTING).unwrap_or_default();
-    let argument = cmdline
-        .split_whitespace()
-        .filter_map(|word| word.strip_prefix("acpi_rsdp="))
+    let line = Cmdline::linux(&cmdline);
+    let argument = line
+        .values("acpi_rsdp")
         // the kernel accepts hex with or without 0x here
         .filter_map(|value| {
             number::parse(value)

@@ -178,6 +178,7 @@ fn any_xen() -> impl Strategy<Value = XenHost> {
     )
         .prop_map(
             move |(version, safe, heap_free, owned_unknown, cpu_notes, more)| XenHost {
+                command_line: more.then(|| version.clone()),
                 version,
                 safe,
                 owned_unknown,

@@ -52,6 +52,9 @@ impl SafeRun {
 pub struct XenHost {
     /// "4.17.7".
     pub version: String,
+    /// Its command line, without dom0's part; `None` if Xen does not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_line: Option<String>,
     /// Runs of pages that data may be loaded to, sorted; at most [`MAX_RUNS`].
     pub safe: Vec<SafeRun>,
     /// Why the ownership of pages is unknown, if it is.

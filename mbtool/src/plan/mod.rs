@@ -14,6 +14,7 @@ pub mod boot;
 mod build;
 mod bytes;
 pub mod check;
+pub mod cmdline_change;
 mod corrupt;
 pub mod crash;
 mod error;

@@ -20,6 +20,7 @@ use crate::host::boot_facts::BootFacts;
 use crate::host::crash_notes::CrashInfo;
 use crate::host::xen::XenHost;
 use crate::host::{LowMemory, MapEntry, RawRange};
+use crate::plan::cmdline_change::CmdlineChange;
 use serde::{Serialize, Serializer};
 
 /// Incremented with every incompatible change of the document.
@@ -74,6 +75,8 @@ pub struct PlanReport {
     pub clear: Vec<HexRange>,
     /// The handoff.
     pub handoff: HandoffReport,
+    /// Changes of the command lines: reused, removed, replaced and added parameters.
+    pub cmdline_changes: Vec<CmdlineChange>,
     /// Warnings for the user.
     pub warnings: Vec<String>,
     /// Segments passed to the system call.

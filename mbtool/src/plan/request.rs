@@ -1,6 +1,7 @@
 //! The request: the planner's input besides the machine.
 
 use super::Bytes;
+use super::cmdline_change::CmdlineChange;
 use crate::host::Host;
 use crate::image::{Image, Protocol};
 use handoff::addr::{MIB, PhysRange};
@@ -29,6 +30,10 @@ pub struct Request {
     pub image: Image,
     /// Command line of the image.
     pub cmdline: String,
+    /// How `cmdline` and that of module 0 were made, for the report.
+    pub changes: Vec<CmdlineChange>,
+    /// Warnings about the request, for the report.
+    pub warnings: Vec<String>,
     /// Modules in order.
     pub modules: Vec<Module>,
     /// Lower bound of the address of everything movable.
@@ -73,6 +78,8 @@ impl Request {
         Self {
             image,
             cmdline: String::new(),
+            changes: Vec::new(),
+            warnings: Vec::new(),
             modules: Vec::new(),
             mem_min: MIB,
             mem_max: None,

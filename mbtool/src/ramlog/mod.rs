@@ -8,6 +8,7 @@ use crate::sys::number;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::ramlog::{HEADER_LEN, LogHeader, MAGIC, MAX_SIZE, MIN_SIZE, VERSION};
 use handoff::spec::Console;
+use xen_shim::cmdline::Cmdline;
 use xen_shim::fix::{Fix, Remedy, tail};
 use zerocopy::{FromBytes, FromZeros};
 
@@ -181,10 +182,8 @@ pub fn parse(addr: u64, bytes: &[u8]) -> Result<Log, RamLogError> {
 /// `memmap=SIZE$ADDR`.
 #[must_use]
 pub fn reserved(cmdline: &str) -> Vec<PhysRange> {
-    let values = cmdline
-        .split_whitespace()
-        .filter_map(|parameter| parameter.strip_prefix("memmap="));
-    values
+    let line = Cmdline::linux(cmdline);
+    line.values("memmap")
         .flat_map(|value| value.split(','))
         .filter_map(|part| {
             let (size, addr) = part.split_once('$')?;

@@ -7,9 +7,9 @@ pub use error::LoadSectionError;
 use super::{BootOptions, ModuleKind, ModuleSpec};
 use crate::config::{CRASH_PARAMETER, Config, LoadSection};
 use crate::plan::crash::xen::cmdline::no_reboot;
-use crate::sys::kernel_cmdline;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
+use xen_shim::cmdline::Cmdline;
 
 /// Reboot delay, in seconds, of a crash kernel that panics.
 const PANIC: &str = "panic=10";
@@ -76,7 +76,10 @@ pub fn options(
 /// Returns a warning about `load`, if any.
 #[must_use]
 pub fn warning(load: &LoadSection) -> Option<String> {
-    let parameter = load.kernel.as_ref().and(no_reboot(&load.cmdline))?;
+    let parameter = load
+        .kernel
+        .as_ref()
+        .and_then(|_| no_reboot(&load.cmdline))?;
     Some(format!(
         "load.cmdline: with {parameter}, a Xen that fails stops forever instead of starting the \
          machine again: leave it out"
@@ -114,16 +117,14 @@ pub fn is_file(path: &Path) -> Result<(), LoadSectionError> {
 /// `line` with the parameters for the initrd's script and for a kernel that panics,
 /// before any `--`.
 fn for_crash(line: &str) -> String {
-    let given = kernel_cmdline::split(line);
-    let panics = given
-        .iter()
-        .any(|parameter| parameter.starts_with("panic="));
+    let mut line = Cmdline::linux(line);
+    let marked = line.own().any(|parameter| parameter == CRASH_PARAMETER);
     let add = [
-        (!given.contains(&CRASH_PARAMETER)).then_some(CRASH_PARAMETER),
-        (!panics).then_some(PANIC),
+        (!marked).then(|| CRASH_PARAMETER.to_owned()),
+        (!line.has("panic")).then(|| PANIC.to_owned()),
     ];
-    let all: Vec<&str> = add.into_iter().flatten().chain(given).collect();
-    all.join(" ")
+    line.prepend(add.into_iter().flatten());
+    line.to_string()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::image::Image;
 use crate::input;
 use crate::plan::Module;
 use anyhow::anyhow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Maximum file size in bytes: the address space of a 32-bit target.
 const FILE_LIMIT: u64 = 4 << 30;
@@ -49,6 +49,15 @@ impl Files {
         let modules = self.modules.iter().map(|module| module.data.len());
         image.chain(modules).map(|len| len as u64).sum()
     }
+}
+
+/// Returns the sum of the sizes of the files, in bytes, without reading them. A
+/// file that is none, such as standard input, counts as 0.
+#[must_use]
+pub fn sizes(options: &BootOptions) -> u64 {
+    let paths = options.modules.iter().map(|module| &module.path);
+    let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |data| data.len());
+    paths.chain([&options.image]).map(size).sum()
 }
 
 /// Reads and decompresses the image.

@@ -3,19 +3,22 @@
 //!
 //! - [`files`]: image and modules, read and decompressed;
 //! - [`console`]: the consoles of the handoff, found on this machine;
-//! - [`cmdline`]: the image's command line;
+//! - `cmdline`: the image's command line, and dom0's;
 //! - [`prepare`]: refuses options that contradict each other, makes the request;
 //! - [`decide`]: plans the request;
-//! - [`configured`]: options from a crash configuration.
+//! - [`configured`]: options from a crash configuration;
+//! - [`error`], [`warnings`]: options that contradict each other, and those that cannot be meant.
 //!
 //! The command line fills [`BootOptions`]; other front ends can do so too.
 
-pub mod cmdline;
+mod cmdline;
 pub mod configured;
 pub mod console;
 pub mod decide;
+pub mod error;
 pub mod files;
 pub mod prepare;
+pub mod warnings;
 
 pub use files::Files;
 

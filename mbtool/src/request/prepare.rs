@@ -1,7 +1,9 @@
 //! Converts options and files to a [`Request`]: resolves consoles, refuses options that contradict
 //! each other.
 
-use super::{BootOptions, DrillOption, Files, ModuleKind, cmdline, console};
+use super::cmdline::{self, ImageKind};
+use super::error::OptionError;
+use super::{BootOptions, DrillOption, Files, ModuleKind, console, warnings};
 use crate::host::Host;
 use crate::image::Protocol;
 use crate::plan::Request;
@@ -57,13 +59,24 @@ pub fn prepare(
     if let Some(layer) = layers.first() {
         notes.push(format!("{}: unpacked {layer}", image.name));
     }
-    let cmdline = cmdline::make(options, &host.cmdline);
-    let consoles = console::resolve(&options.consoles, host, &cmdline)?;
+    let kind = ImageKind::of(&image);
+    if options.real_mode && kind != ImageKind::Xen {
+        let image = image.name;
+        return Err(OptionError::RealMode { image }.into());
+    }
+    let lines = cmdline::make(options, kind, host)?;
+    notes.extend(lines.changes.iter().map(ToString::to_string));
+    notes.extend(lines.notes);
+    let consoles = console::resolve(&options.consoles, host, &lines.image)?;
     notes.extend(consoles.notes.iter().map(ToString::to_string));
 
     let mut request = Request::new(image);
-    request.cmdline = cmdline;
+    request.cmdline = lines.image;
+    request.changes = lines.changes;
     request.modules = modules;
+    if let (Some(line), Some(kernel)) = (lines.dom0, request.modules.first_mut()) {
+        kernel.cmdline = line;
+    }
     request.mem_min = options.mem_min;
     request.mem_max = options.mem_max;
     request.real_mode = options.real_mode;
@@ -88,6 +101,8 @@ pub fn prepare(
     }
     request.guard = options.guard;
     request.crash = crash;
+    let missing = warnings::missing(&request, kind, host);
+    request.warnings = missing.iter().map(ToString::to_string).collect();
     let corrupt = match &options.drill {
         Some(DrillOption::Corrupt(name)) => Some(name.clone()),
         _ => None,

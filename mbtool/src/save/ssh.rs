@@ -13,10 +13,11 @@ use super::problem::{lost, problem};
 use super::process::{ChildProcess, Output};
 use super::record::{DumpInfo, Vmcore};
 use super::remote::Remote;
-use super::scratch::{self, ScratchDir};
+use super::scratch::ScratchDir;
 use super::{checksum, progress::Progress};
 use crate::config::Collector;
 use crate::config::target::Ssh;
+use crate::sys::meminfo;
 use crate::sys::size::Size;
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
@@ -50,7 +51,7 @@ pub fn save(run: &SaveContext, job: &Job, ssh: &Ssh, record: &mut DumpInfo) -> R
         ssh.host,
         Size(job.size)
     ));
-    let available = scratch::available() / 100 * SHARE;
+    let available = meminfo::available(Path::new("/")).unwrap_or(0) / 100 * SHARE;
     let scratch =
         ScratchDir::new(available).inspect_err(|error| run.console.say(format_args!("{error:#}")));
     let scratch = scratch.ok();

@@ -1,7 +1,7 @@
 //! Basic functions for all other folders, independent of them.
 
 pub mod file;
-pub mod kernel_cmdline;
+pub mod meminfo;
 pub mod mountinfo;
 pub mod number;
 pub mod quantity;

@@ -51,6 +51,10 @@ fn backend() {
             BackendError::Address { crash: false },
             BackendError::Address { crash: true },
         ],
+        TooLittleMemory: [BackendError::TooLittleMemory {
+            needed: 900 << 20,
+            available: 700 << 20
+        }],
         NoMemory: [
             BackendError::NoMemory { crash: false },
             BackendError::NoMemory { crash: true },
@@ -319,9 +323,11 @@ fn console() {
         Found: [
             found(Source::Firmware),
             found(Source::Kernel("console=ttyS0".into())),
+            found(Source::Xen("com1=115200".into())),
             found(Source::Image("com1=115200".into())),
         ],
         NoneFound: [Note::NoneFound],
+        DebugPort: [Note::DebugPort("earlyprintk=dbgp".into())],
         Spcr: [Note::Spcr("interface type 0x3".into())],
         Pci: [Note::Pci { console, address }],
         PciSilent: [Note::PciSilent {

@@ -8,6 +8,7 @@ use mbtool::plan::boot::linux::LinuxError;
 use mbtool::plan::boot::mb2_requests::RequestError;
 use mbtool::plan::boot::multiboot::MbiError;
 use mbtool::plan::check::CheckError;
+use mbtool::plan::cmdline_change::{CmdlineChange, CmdlineEdit, LineOwner};
 use mbtool::plan::crash::Reserve;
 use mbtool::plan::crash::elfcorehdr::TooMany;
 use mbtool::plan::crash::region::RegionError;
@@ -15,6 +16,8 @@ use mbtool::plan::crash::xen::Dom0RangeError;
 use mbtool::plan::place::allocator::{FixedError, NoFreeRange};
 use mbtool::plan::place::resolve::ResolveError;
 use mbtool::plan::{NoSafeRange, PlanError, RamLogPlaceError};
+use mbtool::request::error::OptionError;
+use mbtool::request::warnings::BootWarning;
 use xen_shim::contract::ContractError;
 use xen_shim::low_memory::NoLowMemory;
 
@@ -345,5 +348,72 @@ fn place() {
             range: at,
             runs: 70
         }],
+    });
+}
+
+#[test]
+fn command_lines() {
+    let change = |line, edit| CmdlineChange { line, edit }.to_string();
+    let parameter = || "panic=5".to_owned();
+    let why = "it is given again";
+    let lines = [
+        change(
+            LineOwner::Dom0,
+            CmdlineEdit::Reused {
+                from: "dom0",
+                parameters: "root=/dev/sda1 quiet".into(),
+            },
+        ),
+        CmdlineChange::removed(LineOwner::CrashKernel, parameter(), why).to_string(),
+        CmdlineChange::added(LineOwner::Xen, parameter(), why).to_string(),
+        CmdlineChange::replaced(LineOwner::Linux, parameter(), "panic=6".into(), why).to_string(),
+        CmdlineChange::removed(LineOwner::Image, parameter(), why).to_string(),
+    ];
+    crate::compare("messages/CmdlineChange.txt", &(lines.join("\n") + "\n"));
+}
+
+#[test]
+fn options() {
+    messages!(OptionError {
+        NoXenLine: [OptionError::NoXenLine],
+        XenLineUnknown: [OptionError::XenLineUnknown],
+        XenLineCut: [OptionError::XenLineCut { len: 1023 }],
+        RealMode: [OptionError::RealMode {
+            image: "vmlinuz".into()
+        }],
+    });
+    let (linux, dom0) = (LineOwner::Linux, LineOwner::Dom0);
+    let running = || "console=ttyS0".to_owned();
+    messages!(BootWarning {
+        NoRoot: [
+            BootWarning::NoRoot { line: linux },
+            BootWarning::NoRoot { line: dom0 }
+        ],
+        RootLost: [
+            BootWarning::RootLost {
+                line: linux,
+                running: "root=/dev/sda1".into()
+            },
+            BootWarning::RootLost {
+                line: dom0,
+                running: "root=/dev/sda1".into()
+            }
+        ],
+        NoPanic: [BootWarning::NoPanic {
+            line: LineOwner::CrashKernel
+        }],
+        XenConsole: [BootWarning::XenConsole {
+            parameter: "console=hvc0".into()
+        }],
+        ConsoleLost: [
+            BootWarning::ConsoleLost {
+                line: linux,
+                running: running()
+            },
+            BootWarning::ConsoleLost {
+                line: dom0,
+                running: running()
+            }
+        ],
     });
 }

@@ -143,6 +143,7 @@ fn tables_and_contract() {
             minor: 7
         }],
         TooManyModules: [ContractError::TooManyModules { count: 70 }],
+        Dom0Line: [ContractError::Dom0Line { len: 1100 }],
         HeapFull: [ContractError::HeapFull { need: 60000 }],
     });
 }

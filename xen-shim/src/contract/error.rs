@@ -1,6 +1,6 @@
 //! Why Xen would not start.
 
-use super::{BOOT_HEAP, MAX_MODULES};
+use super::{BOOT_HEAP, MAX_DOM0_LINE, MAX_MODULES};
 use crate::fix::{Fix, Remedy, tail};
 use std::fmt;
 
@@ -38,6 +38,15 @@ pub enum ContractError {
         /// Modules given.
         count: usize,
     },
+    /// More than [`MAX_DOM0_LINE`].
+    #[error(
+        "dom0's command line has {len} bytes, xen passes on the first {MAX_DOM0_LINE}{}",
+        tail(self.fix())
+    )]
+    Dom0Line {
+        /// Its length in bytes.
+        len: usize,
+    },
     /// More than [`BOOT_HEAP`].
     #[error(
         "command lines, module strings and memory map need {need} bytes in xen's boot heap, which \
@@ -56,6 +65,7 @@ impl Fix for ContractError {
             Self::NoDom0 => "give it with --module 'VMLINUZ ARGS', before any initrd",
             Self::NotAKernel { .. } => "give the kernel as first --module, the initrd after it",
             Self::TooManyModules { .. } => "leave some out",
+            Self::Dom0Line { .. } => "shorten it",
             Self::HeapFull { .. } => "shorten them",
             Self::OldBzImage { .. } => return None,
         };

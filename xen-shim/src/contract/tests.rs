@@ -7,40 +7,51 @@ fn bzimage(version: u16) -> Vec<u8> {
     data
 }
 
+fn completed(line: &str, real_mode: bool) -> (String, Vec<XenWarning>) {
+    let mut line = Cmdline::xen(line);
+    let warnings = complete(&mut line, real_mode);
+    (line.to_string(), warnings)
+}
+
 #[test]
 fn no_real_mode_is_added_once_before_the_double_dash() {
-    let line = command_line("com1=115200,8n1 console=com1", false);
-    assert_eq!(line.text, "no-real-mode com1=115200,8n1 console=com1");
-    assert_eq!(line.warnings, [XenWarning::NoRealModeAdded]);
+    let (line, warnings) = completed("com1=115200,8n1 console=com1", false);
+    assert_eq!(line, "no-real-mode com1=115200,8n1 console=com1");
+    assert_eq!(warnings, [XenWarning::NoRealModeAdded]);
 
-    let line = command_line("com1=x -- no-real-mode", false);
-    assert_eq!(line.text, "no-real-mode com1=x -- no-real-mode");
+    let (line, _) = completed("com1=x -- no-real-mode", false);
+    assert_eq!(line, "no-real-mode com1=x -- no-real-mode");
     for there in ["no-real-mode com1=x", "tboot=0x1000 com1=x"] {
-        assert_eq!(
-            command_line(there, false),
-            CommandLine {
-                text: there.to_owned(),
-                warnings: vec![]
-            }
-        );
+        assert_eq!(completed(there, false), (there.to_owned(), vec![]));
     }
     // parameters that Xen does not support
-    assert!(!avoids_real_mode("real-mode=0 noreal no-real-mode=1"));
-    assert_eq!(command_line("", false).text, "no-real-mode");
+    assert!(!avoids_real_mode(&Cmdline::xen(
+        "real-mode=0 noreal no-real-mode=1"
+    )));
+    assert_eq!(completed("", false).0, "no-real-mode");
 }
 
 #[test]
 fn real_mode_keeps_the_command_line_and_warns() {
-    let line = command_line("com1=x", true);
-    assert_eq!(line.text, "com1=x");
-    assert_eq!(line.warnings, [XenWarning::RealMode]);
+    let expected = ("com1=x".to_owned(), vec![XenWarning::RealMode]);
+    assert_eq!(completed("com1=x", true), expected);
 }
 
 #[test]
 fn a_xen_without_console_is_a_warning() {
-    let line = command_line("no-real-mode console=com1 -- com1=x", false);
-    assert_eq!(line.warnings, [XenWarning::NoSerialConsole]);
-    assert_eq!(command_line("no-real-mode com2=9600", false).warnings, []);
+    let (_, warnings) = completed("no-real-mode console=com1 -- com1=x", false);
+    assert_eq!(warnings, [XenWarning::NoSerialConsole]);
+    assert_eq!(completed("no-real-mode com2=9600", false).1, []);
+}
+
+#[test]
+fn a_line_for_dom0_that_xen_would_cut_off_is_refused() {
+    let line = Cmdline::xen("com1=x -- 1234");
+    assert_eq!(check_dom0_line(&"x".repeat(1018), &line), Ok(()));
+    assert_eq!(
+        check_dom0_line(&"x".repeat(1019), &line),
+        Err(ContractError::Dom0Line { len: 1024 })
+    );
 }
 
 #[test]

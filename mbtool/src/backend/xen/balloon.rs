@@ -7,8 +7,7 @@
 
 use super::XenError;
 use super::error::NoBalloon;
-use crate::sys::file;
-use crate::sys::number;
+use crate::sys::{file, meminfo, number};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -125,7 +124,7 @@ pub fn free_memory(
     let Ok(before_kib) = number(&target) else {
         return Err(refused(0, NoBalloon::Driver));
     };
-    let available = available(root);
+    let available = meminfo::available(root).unwrap_or(0);
     let missing_kib = missing.div_ceil(1024);
     if missing.saturating_add(KEEP).saturating_add(data) > available || missing_kib >= before_kib {
         return Err(refused(available, NoBalloon::Memory));
@@ -175,16 +174,6 @@ fn number(path: &Path) -> Result<u64, XenError> {
         let text = format!("expected a number of KiB, found {:?}", file::excerpt(&text));
         balloon(std::io::Error::new(std::io::ErrorKind::InvalidData, text))
     })
-}
-
-/// Memory available to dom0's processes in bytes; 0 if unknown.
-fn available(root: &Path) -> u64 {
-    let text = file::read(&root.join("proc/meminfo"), file::LISTING).unwrap_or_default();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kib = line.and_then(|line| number::parse(line.trim().trim_end_matches("kB").trim()));
-    kib.unwrap_or(0).saturating_mul(1024)
 }
 
 #[cfg(test)]

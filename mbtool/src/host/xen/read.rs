@@ -56,6 +56,9 @@ pub fn read(transport: &dyn Transport, warnings: &mut Vec<String>) -> Result<Tol
         },
         |version| version.to_string(),
     );
+    // a security policy may hide it
+    let command_line = machine.command_line().ok();
+    let command_line = command_line.filter(|line| line != "<denied>");
     let cpu_notes = cpu_notes(&kexec).unwrap_or_else(|err| {
         unknown("the crash notes of Xen's CPUs are unknown", err);
         Vec::new()
@@ -72,6 +75,7 @@ pub fn read(transport: &dyn Transport, warnings: &mut Vec<String>) -> Result<Tol
         crash_regions,
         xen: XenHost {
             version,
+            command_line,
             safe,
             owned_unknown,
             heap_free,

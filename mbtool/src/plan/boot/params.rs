@@ -7,9 +7,11 @@ use super::{e820, low_memory};
 use crate::host::Host;
 use crate::image::Protocol;
 use crate::image::linux::Setup;
+use crate::plan::cmdline_change::{CmdlineChange, LineOwner};
 use crate::plan::place::image::ImageRules;
 use crate::plan::{PlanError, Request, request};
 use xen_shim::XenInfo;
+use xen_shim::cmdline::Cmdline;
 use xen_shim::contract::{self, XenWarning};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -29,6 +31,8 @@ pub(crate) struct BootParams {
     pub rsdp: mb2_requests::RsdpTags,
     /// Choices for a Linux image.
     pub linux: linux::Chosen,
+    /// Changes of the command lines.
+    pub changes: Vec<CmdlineChange>,
     /// Warnings for the user.
     pub warnings: Vec<String>,
 }
@@ -76,7 +80,8 @@ impl BootParams {
             rsdp_revision: low_memory::reachable_rsdp(host).map(|rsdp| rsdp.revision),
         };
         let (rsdp, unsatisfied) = mb2_requests::check(&image.requirements, available)?;
-        let mut warnings = image.warnings.clone();
+        let mut warnings = request.warnings.clone();
+        warnings.extend(image.warnings.iter().cloned());
         warnings.extend(unsatisfied);
         if matches!(image.protocol, Protocol::Multiboot1(_)) && host.low_memory.efi {
             warnings.push(
@@ -92,6 +97,7 @@ impl BootParams {
             dom0_line: None,
             rsdp,
             linux: linux::Chosen::default(),
+            changes: request.changes.clone(),
             warnings,
         };
         if let Protocol::Linux(setup) = &image.protocol {
@@ -111,10 +117,16 @@ impl BootParams {
         setup: &Setup,
     ) -> Result<(), PlanError> {
         self.linux = linux::choose(request, host, setup, &mut self.warnings)?;
-        let given = (!request.cmdline.is_empty()).then_some(request.cmdline.as_str());
-        let added = self.linux.parameters.iter().map(String::as_str);
-        let parameters: Vec<&str> = given.into_iter().chain(added).collect();
-        self.cmdline = parameters.join(" ");
+        let mut line = Cmdline::linux(&request.cmdline);
+        for parameter in &self.linux.parameters {
+            line.append(parameter);
+            let why = "the kernel finds no ACPI tables otherwise";
+            let added = CmdlineChange::added(LineOwner::Linux, parameter.clone(), why);
+            self.changes.push(added);
+        }
+        if !self.linux.parameters.is_empty() {
+            self.cmdline = line.to_string();
+        }
         // Linux gets a loader number, not a name
         self.loader.clear();
         Ok(())
@@ -128,9 +140,19 @@ impl BootParams {
             .collect();
         let warnings = contract::check_modules(&modules)?;
         self.warn(&warnings);
-        let line = contract::command_line(&request.cmdline, request.real_mode);
-        self.warn(&line.warnings);
-        self.cmdline = line.text;
+        let mut line = Cmdline::xen(&request.cmdline);
+        let warnings = contract::complete(&mut line, request.real_mode);
+        if warnings.contains(&XenWarning::NoRealModeAdded) {
+            let why = "the BIOS cannot be called after another kernel has run";
+            let parameter = contract::NO_REAL_MODE.to_owned();
+            let added = CmdlineChange::added(LineOwner::Xen, parameter, why);
+            self.changes.push(added);
+        }
+        self.warn(&warnings);
+        if let Some(kernel) = request.modules.first() {
+            contract::check_dom0_line(&kernel.cmdline, &line)?;
+        }
+        self.cmdline = line.to_string();
         self.loader = contract::loader_name(VERSION);
         let mut strings = vec![self.cmdline.as_str(), self.loader.as_str()];
         strings.extend(request.modules.iter().map(|module| module.cmdline.as_str()));
@@ -139,6 +161,13 @@ impl BootParams {
         self.warn(tight.as_slice());
         self.xen = Some(xen);
         Ok(())
+    }
+
+    /// Records changes, and prints them.
+    pub(crate) fn changed(&mut self, changes: Vec<CmdlineChange>) {
+        let text = changes.iter().map(ToString::to_string);
+        self.warnings.extend(text);
+        self.changes.extend(changes);
     }
 
     fn warn(&mut self, warnings: &[XenWarning]) {

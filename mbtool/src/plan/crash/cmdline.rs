@@ -1,21 +1,26 @@
 //! The crash kernel's command line.
 
-use crate::sys::kernel_cmdline::split;
+use crate::plan::cmdline_change::{CmdlineChange, LineOwner};
+use xen_shim::cmdline::Cmdline;
 
 /// Parameters that apply to the crashed system, not to the crash kernel.
-const NOT_HERE: [&str; 2] = ["crashkernel=", "elfcorehdr="];
+const NOT_HERE: [&str; 2] = ["crashkernel", "elfcorehdr"];
+/// Why they are removed.
+const OF_THE_CRASHED: &str = "it applies to the crashed system";
 
 /// Parameters that keep Linux from starting the boot CPU, which would reset the
 /// machine if the crash was on another CPU.
-const CPU_PARAMETERS: [&str; 4] = ["nr_cpus=", "maxcpus=", "nosmp", "disable_cpu_apicid="];
+const CPU_PARAMETERS: [&str; 4] = ["nr_cpus", "maxcpus", "nosmp", "disable_cpu_apicid"];
 
-/// A command line, and messages about it.
+/// A command line, and what was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrashCmdline {
     /// Command line of the crash kernel.
     pub text: String,
-    /// Messages for the user.
-    pub messages: Vec<String>,
+    /// Changes.
+    pub changes: Vec<CmdlineChange>,
+    /// Advice for the user.
+    pub advice: Vec<String>,
 }
 
 /// Returns `given` with `elfcorehdr=` for a core header below 4 GiB. The
@@ -23,12 +28,10 @@ pub struct CrashCmdline {
 /// The length does not depend on the address.
 #[must_use]
 pub fn command_line(given: &str, elfcorehdr: u64) -> CrashCmdline {
-    let mut line = with_header(given, elfcorehdr, "the crash kernel's");
-    if !split(&line.text)
-        .iter()
-        .any(|parameter| is_one_of(parameter, &CPU_PARAMETERS))
-    {
-        line.messages.push(
+    let mut line = with_header(given, elfcorehdr, LineOwner::CrashKernel);
+    let own = Cmdline::linux(&line.text);
+    if !CPU_PARAMETERS.iter().any(|name| own.has(name)) {
+        line.advice.push(
             "the crash kernel's command line has no nr_cpus=1: before Linux 6.9 a kernel that \
              starts more CPUs resets the machine when the crash was not on the CPU that it booted \
              on"
@@ -39,33 +42,26 @@ pub fn command_line(given: &str, elfcorehdr: u64) -> CrashCmdline {
 }
 
 /// Like [`command_line`], without advice: for a kernel that starts no CPUs itself.
-/// `whose` is for instance "the crash kernel's".
 #[must_use]
-pub fn with_header(given: &str, elfcorehdr: u64, whose: &str) -> CrashCmdline {
-    let (mut kept, messages) = without(given, &NOT_HERE, whose);
-    kept.insert(0, format!("elfcorehdr={elfcorehdr:#010x}"));
+pub fn with_header(given: &str, elfcorehdr: u64, owner: LineOwner) -> CrashCmdline {
+    let mut line = Cmdline::linux(given);
+    let changes = without(&mut line, &NOT_HERE, owner);
+    line.prepend([format!("elfcorehdr={elfcorehdr:#010x}")]);
     CrashCmdline {
-        text: kept.join(" "),
-        messages,
+        text: line.to_string(),
+        changes,
+        advice: Vec::new(),
     }
 }
 
-fn is_one_of(parameter: &str, of: &[&str]) -> bool {
-    of.iter().any(|prefix| parameter.starts_with(prefix))
-}
-
-/// Returns the parameters in `given` that begin with none of `prefixes`, and a
-/// message for each that is removed.
-pub(super) fn without(given: &str, prefixes: &[&str], whose: &str) -> (Vec<String>, Vec<String>) {
-    // as in Linux: a quoted value may contain spaces
-    let (dropped, kept): (Vec<&str>, Vec<&str>) = split(given)
+/// Removes the parameters with one of `names`.
+pub(super) fn without(line: &mut Cmdline, names: &[&str], owner: LineOwner) -> Vec<CmdlineChange> {
+    let like = line.clone();
+    let removed = line.remove(|parameter| names.iter().any(|name| like.is(parameter, name)));
+    removed
         .into_iter()
-        .partition(|parameter| is_one_of(parameter, prefixes));
-    let message = |parameter: &&str| format!("{parameter} is removed from {whose} command line");
-    (
-        kept.into_iter().map(str::to_owned).collect(),
-        dropped.iter().map(message).collect(),
-    )
+        .map(|parameter| CmdlineChange::removed(owner, parameter, OF_THE_CRASHED))
+        .collect()
 }
 
 #[cfg(test)]
@@ -82,26 +78,25 @@ mod tests {
             line.text,
             "elfcorehdr=0x7f000000 root=/dev/sda1 quiet nr_cpus=1 -- single"
         );
-        assert_eq!(
-            line.messages,
-            [
-                "crashkernel=256M is removed from the crash kernel's command line",
-                "elfcorehdr=0x1 is removed from the crash kernel's command line",
-            ]
-        );
+        let removed = |parameter: &str| {
+            CmdlineChange::removed(LineOwner::CrashKernel, parameter.to_owned(), OF_THE_CRASHED)
+        };
+        let expected = [removed("crashkernel=256M"), removed("elfcorehdr=0x1")];
+        assert_eq!(line.changes, expected);
+        assert!(line.advice.is_empty());
     }
 
     #[test]
     fn missing_nr_cpus_is_a_warning_and_the_length_is_fixed() {
         let line = command_line("quiet", 0x1000);
-        assert_eq!(line.messages.len(), 1);
-        assert!(line.messages[0].contains("nr_cpus=1"));
+        assert_eq!(line.advice.len(), 1);
+        assert!(line.advice[0].contains("nr_cpus=1"));
         assert_eq!(
             line.text.len(),
             command_line("quiet", 0xffff_f000).text.len()
         );
         for parameter in ["maxcpus=1", "nosmp", "disable_cpu_apicid=0"] {
-            assert_eq!(command_line(parameter, 0).messages, [""; 0], "{parameter}");
+            assert_eq!(command_line(parameter, 0).advice, [""; 0], "{parameter}");
         }
         assert_eq!(command_line("", 0).text, "elfcorehdr=0x00000000");
     }
@@ -113,6 +108,6 @@ mod tests {
             line.text
                 .ends_with("dyndbg=\"file a +p; crashkernel=x\" nr_cpus=1")
         );
-        assert_eq!(line.messages, [""; 0]);
+        assert_eq!((line.changes, line.advice), (vec![], vec![]));
     }
 }

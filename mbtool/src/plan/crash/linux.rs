@@ -54,7 +54,8 @@ pub(super) fn decide(
     low.areas = e820::linux_areas(&sent);
     let line = cmdline::command_line(&params.cmdline, header.start);
     params.cmdline = line.text;
-    params.warnings.extend(line.messages);
+    params.changed(line.changes);
+    params.warnings.extend(line.advice);
     Ok(CrashData {
         bytes: elfcorehdr::build(facts, &loads, backup.as_slice())?,
         header,

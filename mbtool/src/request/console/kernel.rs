@@ -1,38 +1,42 @@
-//! Serial consoles on command lines: Linux's and Xen's.
-//!
-//! Linux: Documentation/admin-guide/kernel-parameters.rst, `console=`,
-//! `earlycon=`, `earlyprintk=`. Xen: docs/misc/xen-command-line, `com1`.
+//! Serial consoles on Linux's command line (Documentation/admin-guide/kernel-parameters.rst, `console=`, `earlycon=`,
+//! `earlyprintk=`).
 
 use super::pci;
 use crate::host::serial::{PciAddress, PciSerial};
 use crate::sys::number;
 use handoff::spec::Console;
+use xen_shim::cmdline::Cmdline;
 
-/// A console and the parameter that named it.
-pub(super) type Found<'a> = (Console, &'a str);
-
-/// Returns the running kernel's console. The last `console=` has priority;
-/// `earlycon=` and `earlyprintk=` are used if no `console=` is a serial port.
-pub(super) fn from_kernel<'a>(cmdline: &'a str, cards: &[PciSerial]) -> Option<Found<'a>> {
+/// Returns the running kernel's console, and the parameter that names it. The
+/// last `console=` has priority; `earlycon=` and `earlyprintk=` are used if no
+/// `console=` is a serial port.
+pub(super) fn from_kernel(line: &Cmdline, cards: &[PciSerial]) -> Option<(Console, String)> {
     let last = |name: &str, read: &dyn Fn(&str) -> Option<Console>| {
-        cmdline.split_whitespace().rev().find_map(|parameter| {
-            let value = parameter.strip_prefix(name)?.strip_prefix('=')?;
-            Some((read(value)?, parameter))
-        })
+        line.values(name)
+            .rev()
+            .find_map(|value| Some((read(value)?, format!("{name}={value}"))))
     };
     last("console", &|value| com(value).or_else(|| uart(value)))
         .or_else(|| last("earlycon", &uart))
         .or_else(|| last("earlyprintk", &|value| early(value, cards)))
 }
 
-const fn pio(port: u16) -> Console {
+/// Returns a parameter that names a console which only a driver of the running
+/// kernel can use: a USB debug port.
+pub(super) fn unusable(line: &Cmdline) -> Option<String> {
+    let debug_port = |value: &&str| value.starts_with("dbgp") || value.starts_with("xdbc");
+    let value = line.values("earlyprintk").rfind(debug_port)?;
+    Some(format!("earlyprintk={value}"))
+}
+
+pub(super) const fn pio(port: u16) -> Console {
     Console::Pio {
         port,
         divisor: None,
     }
 }
 
-const fn mmio(addr: u64, stride: u8, width: u8) -> Console {
+pub(super) const fn mmio(addr: u64, stride: u8, width: u8) -> Console {
     Console::Mmio {
         addr,
         stride,
@@ -56,7 +60,7 @@ fn com(value: &str) -> Option<Console> {
 /// `uart8250,io,0x3f8,...`, `uart,mmio32,0xfe032000`, `uart8250,0xfe032000`.
 fn uart(value: &str) -> Option<Console> {
     let mut parts = value.split(',');
-    if !matches!(parts.next()?, "uart" | "uart8250") {
+    if !matches!(parts.next()?, "uart" | "uart8250" | "ns16550" | "ns16550a") {
         return None;
     }
     let how = parts.next()?;
@@ -95,23 +99,6 @@ fn early(value: &str, cards: &[PciSerial]) -> Option<Console> {
     }
 }
 
-/// Xen: `com1=115200,8n1[,iobase]`.
-pub(super) fn from_image(cmdline: &str) -> Option<Found<'_>> {
-    cmdline.split_whitespace().find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        let default = match name {
-            "com1" => 0x3f8,
-            "com2" => 0x2f8,
-            _ => return None,
-        };
-        let port = match value.split(',').nth(2) {
-            None | Some("") => default,
-            Some(base) => u16::from_str_radix(base.strip_prefix("0x")?, 16).ok()?,
-        };
-        Some((pio(port), parameter))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,10 +116,7 @@ mod tests {
                 len: 8,
             }],
         };
-        from_kernel(cmdline, &[card]).map(|(console, parameter)| {
-            assert!(cmdline.contains(parameter));
-            console
-        })
+        from_kernel(&Cmdline::linux(cmdline), &[card]).map(|(console, _)| console)
     }
 
     #[test]
@@ -177,6 +161,11 @@ mod tests {
             ("console=uart8250,mmio", None),
             ("console=hvc0 earlyprintk=vga,keep", None),
             ("xconsole=ttyS0 consoleblank=0", None),
+            ("console=\"ttyS0,115200\" quiet", Some(pio(0x3f8))),
+            ("\"console=ttyS1,115200\" quiet", Some(pio(0x2f8))),
+            ("earlycon=ns16550a,io,0x3e8", Some(pio(0x3e8))),
+            ("earlycon", None),
+            ("-- console=ttyS0", None),
             ("", None),
         ] {
             assert_eq!(kernel(cmdline), console, "{cmdline}");
@@ -184,11 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn the_images_console() {
-        let port = |cmdline| from_image(cmdline).map(|(console, _)| console);
-        assert_eq!(port("loglvl=all com2=115200,8n1"), Some(pio(0x2f8)));
-        assert_eq!(port("com1=115200,8n1,0x3e8,4"), Some(pio(0x3e8)));
-        assert_eq!(port("com1=115200,8n1,pci"), None);
-        assert_eq!(port("console=tty0 quiet"), None);
+    fn a_usb_debug_port_is_named() {
+        let named = |line| unusable(&Cmdline::linux(line));
+        let expected = Some("earlyprintk=dbgp1,keep".to_owned());
+        assert_eq!(named("quiet earlyprintk=dbgp1,keep"), expected);
+        assert_eq!(
+            named("earlyprintk=xdbc"),
+            Some("earlyprintk=xdbc".to_owned())
+        );
+        assert_eq!(named("earlyprintk=vga"), None);
     }
 }

@@ -4,6 +4,7 @@ mod kernel;
 mod note;
 mod parse;
 mod pci;
+pub mod xen;
 
 pub use note::{COM1, ConsoleError, Note, PciProblem, Source};
 pub use parse::{ConsoleSpec, PciSpec, console as parse};
@@ -13,6 +14,7 @@ use crate::host::serial::{PortAt, Spcr};
 use crate::ramlog;
 use handoff::abi::MAX_SINKS;
 use handoff::spec::Console;
+use xen_shim::cmdline::Cmdline;
 
 /// Resolved consoles, and notes for the user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,8 +28,8 @@ pub struct Resolved {
 /// Resolves `args` on `host`; `image` is the command line of the image.
 ///
 /// `auto` uses the first of: firmware's console (ACPI SPCR), the running
-/// kernel's `console=`, `earlycon=` or `earlyprintk=`, Xen's `com1=` or `com2=`
-/// on the image's command line. The UART keeps its settings.
+/// kernel's `console=`, `earlycon=` or `earlyprintk=`, `com1=` or `com2=` of the
+/// Xen below, and of the image's command line. The UART keeps its settings.
 ///
 /// # Errors
 ///
@@ -65,18 +67,25 @@ pub fn resolve(args: &[ConsoleSpec], host: &Host, image: &str) -> Result<Resolve
 }
 
 fn auto(host: &Host, image: &str, notes: &mut Vec<Note>) -> Option<Console> {
+    let cards = &host.serial.pci;
+    let running = Cmdline::linux(&host.cmdline);
     let found = from_firmware(host.serial.spcr.as_ref(), notes)
         .map(|console| (console, Source::Firmware))
         .or_else(|| {
-            let cards = &host.serial.pci;
-            let (console, word) = kernel::from_kernel(&host.cmdline, cards)?;
-            Some((console, Source::Kernel(word.to_string())))
+            let (console, parameter) = kernel::from_kernel(&running, cards)?;
+            Some((console, Source::Kernel(parameter)))
         })
         .or_else(|| {
-            let (console, word) = kernel::from_image(image)?;
-            Some((console, Source::Image(word.to_string())))
+            let line = host.xen.as_ref()?.command_line.as_deref()?;
+            let port = xen::port(&Cmdline::xen(line), cards)?;
+            Some((port.console, Source::Xen(port.parameter)))
+        })
+        .or_else(|| {
+            let port = xen::port(&Cmdline::xen(image), cards)?;
+            Some((port.console, Source::Image(port.parameter)))
         });
     let Some((console, source_of)) = found else {
+        notes.extend(kernel::unusable(&running).map(Note::DebugPort));
         notes.push(Note::NoneFound);
         return None;
     };

@@ -19,6 +19,9 @@ pub enum Source {
     /// A parameter of the running kernel.
     #[error("the running kernel's `{0}`")]
     Kernel(String),
+    /// A parameter of the Xen below.
+    #[error("the running Xen's `{0}`")]
+    Xen(String),
     /// A parameter of the image.
     #[error("the image's `{0}`")]
     Image(String),
@@ -38,11 +41,16 @@ pub enum Note {
     /// `auto` has found none.
     #[error(
         "handoff console: none found (no ACPI table SPCR, no console=ttyS or earlyprintk= on the \
-         running kernel's command line, no com1= on the image's): a failure between the two kernels \
+         running kernel's command line, no com1= on the running Xen's or the image's): a failure between the two kernels \
          will be silent{}",
         tail(self.fix())
     )]
     NoneFound,
+    /// A console that only the running kernel can use.
+    #[error(
+        "{0} of the running kernel's command line is a USB debug port, which the handoff cannot use"
+    )]
+    DebugPort(String),
     /// Firmware's console is not a UART that the handoff drives.
     #[error("firmware's console (ACPI table SPCR) cannot be used: {0}")]
     Spcr(String),
@@ -85,7 +93,11 @@ impl Fix for Note {
                 let enable = format!("/sys/bus/pci/devices/{address}/enable");
                 Some(format!("load its driver (8250_pci), or write 1 to {enable}").into())
             }
-            Self::Found { .. } | Self::Spcr(_) | Self::Pci { .. } | Self::RamLog { .. } => None,
+            Self::Found { .. }
+            | Self::DebugPort(_)
+            | Self::Spcr(_)
+            | Self::Pci { .. }
+            | Self::RamLog { .. } => None,
         }
     }
 }

@@ -5,9 +5,9 @@ use super::{InstallError, InstallOptions, config};
 use crate::config::target::Target;
 use crate::image::sniff::{self, FileKind};
 use crate::request::files;
-use crate::sys::kernel_cmdline;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use xen_shim::cmdline::Cmdline;
 
 /// Parameters of the running kernel's command line that the crash kernel's
 /// initrd needs too.
@@ -96,9 +96,10 @@ fn linux(
     device: Option<String>,
     notes: Vec<String>,
 ) -> Settings {
-    let consoles: Vec<&str> = kernel_cmdline::split(running)
-        .into_iter()
-        .filter(|word| word.starts_with("console="))
+    let line = Cmdline::linux(running);
+    let consoles: Vec<&str> = line
+        .own()
+        .filter(|parameter| line.is(parameter, "console"))
         .collect();
     // one CPU is sufficient for a dump, and not all others can be started
     let own = format!("{} nr_cpus=1 reset_devices", consoles.join(" "));
@@ -129,11 +130,13 @@ fn consoles(running: &str) -> (String, &'static str) {
 /// Appends the running kernel's parameters about root file system and network
 /// to `own`.
 fn with_kept(own: &str, running: &str) -> String {
-    let kept = kernel_cmdline::split(running)
-        .into_iter()
-        .filter(|word| KEPT.iter().any(|kept| word.starts_with(kept)));
-    let all: Vec<&str> = [own].into_iter().chain(kept).collect();
-    all.join(" ")
+    let mut line = Cmdline::linux(own);
+    for parameter in Cmdline::linux(running).own() {
+        if KEPT.iter().any(|kept| parameter.starts_with(kept)) {
+            line.append(parameter);
+        }
+    }
+    line.to_string()
 }
 
 /// True when the file at `path` is Xen, false when it is Linux.

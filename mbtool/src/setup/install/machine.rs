@@ -4,6 +4,7 @@ use crate::config::target::DeviceSpec;
 use crate::sys::file;
 use crate::sys::mountinfo;
 use std::path::{Component, Path, PathBuf};
+use xen_shim::cmdline::Cmdline;
 use xen_shim::fix::{Fix, Remedy, tail};
 
 /// The detected crash kernel.
@@ -94,19 +95,22 @@ pub fn cmdline(root: &Path) -> String {
 /// rate.
 #[must_use]
 pub fn serial(cmdline: &str) -> Option<(u8, u32)> {
-    cmdline.split_whitespace().rev().find_map(|word| {
-        let port = word.strip_prefix("console=ttyS")?;
-        let (number, settings) = port.split_once(',').unwrap_or((port, ""));
-        let digits = settings.find(|c: char| !c.is_ascii_digit());
-        let baud = &settings[..digits.unwrap_or(settings.len())];
-        // Linux's default is 9600
-        let baud = if baud.is_empty() {
-            Ok(9600)
-        } else {
-            baud.parse()
-        };
-        Some((number.parse().ok()?, baud.ok()?))
-    })
+    Cmdline::linux(cmdline)
+        .values("console")
+        .rev()
+        .find_map(|value| {
+            let port = value.strip_prefix("ttyS")?;
+            let (number, settings) = port.split_once(',').unwrap_or((port, ""));
+            let digits = settings.find(|c: char| !c.is_ascii_digit());
+            let baud = &settings[..digits.unwrap_or(settings.len())];
+            // Linux's default is 9600
+            let baud = if baud.is_empty() {
+                Ok(9600)
+            } else {
+                baud.parse()
+            };
+            Some((number.parse().ok()?, baud.ok()?))
+        })
 }
 
 /// Returns file system and path of `dir`.

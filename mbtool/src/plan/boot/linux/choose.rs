@@ -6,6 +6,7 @@ use crate::host::Host;
 use crate::host::boot_facts::{BootFacts, Efi, Raw};
 use crate::image::linux::Setup;
 use crate::plan::Request;
+use xen_shim::cmdline::Cmdline;
 
 /// The first release that finds EFI's runtime services table without a pointer
 /// in its setup data. The pointer is known only to earlier kernels.
@@ -134,13 +135,12 @@ fn finds_runtime(setup: &Setup) -> bool {
 /// boot_params and would not find the tables otherwise.
 fn rsdp_parameters(request: &Request, host: &Host, setup: &Setup, efi: bool) -> Vec<String> {
     let low = &host.low_memory;
-    let given = |parameter: &str| parameter.starts_with("acpi_rsdp=");
     match low.rsdp {
         Some(rsdp)
             if !setup.takes_rsdp()
                 && !efi
                 && !low.rsdp_in_low_memory
-                && !request.cmdline.split_whitespace().any(given) =>
+                && !Cmdline::linux(&request.cmdline).has("acpi_rsdp") =>
         {
             vec![format!("acpi_rsdp={:#x}", rsdp.addr)]
         }

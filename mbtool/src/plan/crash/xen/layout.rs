@@ -21,6 +21,7 @@ use crate::plan::crash::{Backup, dump_ranges, elfcorehdr, memory_map};
 use crate::plan::place::allocator::{Arena, Ask, NoFreeRange, Prefer};
 use crate::plan::{PlanError, Request, Segment};
 use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, whole_pages};
+use xen_shim::cmdline::Cmdline;
 use xen_shim::{acpi, contract};
 
 /// Input that is known before placement.
@@ -259,9 +260,10 @@ pub(crate) fn decide(
     low.areas = e820::areas(&sent);
     let line = cmdline::xen_line(&params.cmdline, one_cpu, known.cpus());
     params.cmdline = line.text;
-    params.warnings.extend(line.messages);
+    params.changed(line.changes);
     let line = cmdline::dom0_line(&request.modules[0].cmdline, header.start);
-    params.warnings.extend(line.messages);
+    params.changed(line.changes);
+    contract::check_dom0_line(&line.text, &Cmdline::xen(&params.cmdline))?;
     let strings = [params.cmdline.as_str(), line.text.as_str()];
     contract::check_boot_heap(&strings, request.modules.len(), low.areas.len())?;
     params.dom0_line = Some(line.text);

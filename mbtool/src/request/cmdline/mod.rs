@@ -1,0 +1,127 @@
+//! Command lines of the image and of dom0: `--cmdline` and `--reuse-cmdline`.
+//!
+//! - [`reuse`]: what is taken over from the running kernel;
+//! - [`rules`]: parameters that are removed, and those that may be repeated.
+
+mod reuse;
+mod rules;
+
+use super::error::OptionError;
+use super::{BootOptions, ModuleKind};
+use crate::host::Host;
+use crate::image::{Image, Protocol};
+use crate::plan::cmdline_change::{CmdlineChange, CmdlineEdit, LineOwner};
+use reuse::Reused;
+use xen_shim::cmdline::Cmdline;
+
+/// The command lines of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cmdlines {
+    /// Command line of the image.
+    pub image: String,
+    /// Arguments of module 0, if they are not those of the options.
+    pub dom0: Option<String>,
+    /// How they were made.
+    pub changes: Vec<CmdlineChange>,
+    /// Notes for the user.
+    pub notes: Vec<String>,
+}
+
+/// What an image is, as far as command lines differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ImageKind {
+    /// Linux, by its own or by the PVH entry.
+    Linux,
+    /// Xen.
+    Xen,
+    /// Something else.
+    Other,
+}
+
+impl ImageKind {
+    /// Tells what `image` is.
+    pub(super) fn of(image: &Image) -> Self {
+        let first = image.segments.first();
+        if first.is_some_and(|segment| xen_shim::recognize(&segment.data).is_some()) {
+            return Self::Xen;
+        }
+        match image.protocol {
+            Protocol::Linux(_) | Protocol::Pvh => Self::Linux,
+            Protocol::Multiboot1(_) | Protocol::Multiboot2 => Self::Other,
+        }
+    }
+
+    /// Returns the owner of its command line, in messages.
+    pub(super) const fn owner(self, crash: bool) -> LineOwner {
+        match (self, crash) {
+            (Self::Linux, false) => LineOwner::Linux,
+            (Self::Linux, true) => LineOwner::CrashKernel,
+            (Self::Xen, _) => LineOwner::Xen,
+            (Self::Other, _) => LineOwner::Image,
+        }
+    }
+}
+
+/// Makes the command lines.
+///
+/// With `--reuse-cmdline` Linux gets the running kernel's parameters, Xen those
+/// of the running Xen, and dom0, unless it has arguments, those of the running
+/// dom0: without those that concern the start of the running kernel or, for a
+/// crash image, use memory. `--cmdline` is added, and replaces.
+///
+/// # Errors
+///
+/// When the command line to reuse does not exist or is not complete.
+pub(super) fn make(
+    options: &BootOptions,
+    kind: ImageKind,
+    host: &Host,
+) -> Result<Cmdlines, OptionError> {
+    let given = options.cmdline.as_deref().unwrap_or("").trim();
+    if !options.reuse_cmdline {
+        return Ok(Cmdlines {
+            image: given.to_owned(),
+            ..Cmdlines::default()
+        });
+    }
+    let owner = kind.owner(options.crash);
+    let mut reused = match kind {
+        ImageKind::Xen => Reused::from_xen(host, options.crash)?,
+        _ => Reused::from_linux(host, owner, "Linux", options.crash),
+    };
+    if kind == ImageKind::Linux {
+        reused.leave_xen(host);
+    }
+    reused.add(given);
+    let mut lines = Cmdlines {
+        image: reused.line.to_string(),
+        dom0: None,
+        changes: reused.changes,
+        notes: reused.notes,
+    };
+    let kernel = options.modules.first();
+    let bare = kernel.is_some_and(|kernel| {
+        kernel.args.is_empty() && matches!(kernel.kind, ModuleKind::Module | ModuleKind::Raw)
+    });
+    if kind == ImageKind::Xen && bare {
+        let dom0 = Reused::from_linux(host, LineOwner::Dom0, "dom0", options.crash);
+        lines.dom0 = Some(dom0.line.to_string());
+        lines.changes.extend(dom0.changes);
+        lines.notes.extend(dom0.notes);
+    }
+    Ok(lines)
+}
+
+/// An edit that says from where a line was taken.
+fn taken(line: &Cmdline, owner: LineOwner, from: &'static str) -> CmdlineChange {
+    CmdlineChange {
+        line: owner,
+        edit: CmdlineEdit::Reused {
+            from,
+            parameters: line.to_string(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+use super::*;
+use crate::host::xen::XenHost;
+use crate::plan::cmdline_change::CmdlineEdit;
+use crate::request::ModuleSpec;
+use std::path::PathBuf;
+
+const RUNNING: &str = "BOOT_IMAGE=/vmlinuz root=/dev/sda1 dyndbg=\"file a.c +p  initrd=no\" \
+     crashkernel=256M initrd=\\initrd.img acpi_rsdp=0x1 quiet";
+
+fn host(cmdline: &str, xen: Option<&str>) -> Host {
+    Host {
+        cmdline: cmdline.to_owned(),
+        xen: xen.map(|line| XenHost {
+            command_line: Some(line.to_owned()),
+            ..XenHost::default()
+        }),
+        ..Host::default()
+    }
+}
+
+fn options(cmdline: Option<&str>) -> BootOptions {
+    BootOptions {
+        cmdline: cmdline.map(str::to_owned),
+        reuse_cmdline: true,
+        ..BootOptions::new(PathBuf::new())
+    }
+}
+
+/// The line that Linux gets, and the changes but the first: "-removed", "old>new".
+fn linux(options: &BootOptions, host: &Host) -> (String, Vec<String>) {
+    let lines = make(options, ImageKind::Linux, host).unwrap();
+    (lines.image, edits(&lines.changes))
+}
+
+fn edits(changes: &[CmdlineChange]) -> Vec<String> {
+    let text = |change: &CmdlineChange| match &change.edit {
+        CmdlineEdit::Reused { from, .. } => format!("reused {from}"),
+        CmdlineEdit::Removed { parameter, .. } => format!("-{parameter}"),
+        CmdlineEdit::Replaced { parameter, by, .. } => format!("{parameter}>{by}"),
+        CmdlineEdit::Added { parameter, .. } => format!("+{parameter}"),
+    };
+    changes.iter().map(text).collect()
+}
+
+#[test]
+fn without_reuse_the_command_line_is_that_of_the_options() {
+    for (given, expected) in [
+        (None, ""),
+        (Some(" a  b "), "a  b"),
+        (Some("-x"), "-x"),
+        (Some("panic=1 panic=2 -- y"), "panic=1 panic=2 -- y"),
+    ] {
+        let options = BootOptions {
+            reuse_cmdline: false,
+            ..options(given)
+        };
+        for kind in [ImageKind::Linux, ImageKind::Xen, ImageKind::Other] {
+            let lines = make(&options, kind, &host(RUNNING, None)).unwrap();
+            assert_eq!((lines.image.as_str(), lines.dom0), (expected, None));
+            assert_eq!(lines.changes, []);
+        }
+    }
+}
+
+#[test]
+fn the_running_command_line_is_reused_without_parameters_for_its_start() {
+    let (line, changes) = linux(&options(None), &host(RUNNING, None));
+    let reused = "root=/dev/sda1 dyndbg=\"file a.c +p  initrd=no\" crashkernel=256M quiet";
+    assert_eq!(line, reused);
+    assert_eq!(
+        changes,
+        [
+            "reused Linux",
+            "-BOOT_IMAGE=/vmlinuz",
+            "-initrd=\\initrd.img",
+            "-acpi_rsdp=0x1"
+        ]
+    );
+    let (more, _) = linux(&options(Some("single")), &host(RUNNING, None));
+    assert_eq!(more, format!("{reused} single"));
+}
+
+#[test]
+fn what_is_given_stands_before_the_double_dash() {
+    let running = host("root=/dev/sda1 -- single", None);
+    let (line, _) = linux(&options(Some("nokaslr")), &running);
+    assert_eq!(line, "root=/dev/sda1 nokaslr -- single");
+    let (line, _) = linux(&options(Some("nokaslr -- user")), &running);
+    assert_eq!(line, "root=/dev/sda1 nokaslr -- single user");
+}
+
+#[test]
+fn a_parameter_that_is_given_again_replaces_the_old_one() {
+    let running = host(
+        "panic=5 quiet panic=5 log-buf-len=1M console=tty0 console=ttyS0",
+        None,
+    );
+    let given = options(Some("panic=5 log_buf_len=2M console=tty0 quiet"));
+    let (line, changes) = linux(&given, &running);
+    assert_eq!(
+        line,
+        "console=ttyS0 panic=5 log_buf_len=2M console=tty0 quiet"
+    );
+    assert!(changes.contains(&"log-buf-len=1M>log_buf_len=2M".to_owned()));
+    // from one kexec to the next
+    let (again, _) = linux(&given, &host(&line, None));
+    assert_eq!(again, line);
+}
+
+#[test]
+fn parameters_that_add_up_are_kept() {
+    let line = "hugepagesz=2M hugepages=8 hugepagesz=1G hugepages=8 memmap=1M$1G memmap=1M$2G \
+                rd.lvm.lv=a/b rd.lvm.lv=a/c earlycon=uart,io,0x3f8 initcall_blacklist=a";
+    let (reused, changes) = linux(&options(None), &host(line, None));
+    assert_eq!((reused.as_str(), changes.len()), (line, 1));
+}
+
+#[test]
+fn a_crash_kernel_gets_nothing_that_uses_memory() {
+    let options = BootOptions {
+        crash: true,
+        ..options(None)
+    };
+    let running = host(
+        "root=/dev/sda1 hugepages=80 default-hugepagesz=1G hugepagesz=2M crashkernel=192M,high \
+         mem=4G memmap=64K$0x1000 cma=64M slub_debug=FZ swiotlb=65536 log_buf_len=64M numa=fake=4 \
+         quiet",
+        None,
+    );
+    let lines = make(&options, ImageKind::Linux, &running).unwrap();
+    assert_eq!(lines.image, "root=/dev/sda1 quiet");
+    assert_eq!(edits(&lines.changes).len(), 1 + 11);
+    assert_eq!(lines.changes[1].line, LineOwner::CrashKernel);
+    assert_eq!(lines.notes.len(), 1);
+}
+
+#[test]
+fn out_of_xen_its_console_becomes_the_serial_port() {
+    let xen = Some("placeholder com1=115200,8n1 console=com1 dom0_mem=1G");
+    let running = host(
+        "placeholder root=/dev/xvda1 console=tty0 console=hvc0 earlyprintk=xen quiet",
+        xen,
+    );
+    let (line, changes) = linux(&options(None), &running);
+    assert_eq!(
+        line,
+        "root=/dev/xvda1 console=tty0 quiet console=ttyS0,115200n8"
+    );
+    assert_eq!(
+        changes,
+        [
+            "reused Linux",
+            "-placeholder",
+            "console=hvc0>console=ttyS0,115200n8",
+            "-earlyprintk=xen"
+        ]
+    );
+    // the device once
+    let running = host("console=ttyS0 console=hvc0", xen);
+    assert_eq!(linux(&options(None), &running).0, "console=ttyS0,115200n8");
+    let silent = host("console=hvc0 quiet", Some("dom0_mem=1G"));
+    assert_eq!(linux(&options(None), &silent).0, "quiet");
+    // a virtio console, without Xen
+    assert_eq!(
+        linux(&options(None), &host("console=hvc0", None)).0,
+        "console=hvc0"
+    );
+}
+
+fn xen(options: &BootOptions, host: &Host) -> Result<Cmdlines, OptionError> {
+    make(options, ImageKind::Xen, host)
+}
+
+#[test]
+fn xen_gets_the_line_of_xen_and_dom0_that_of_dom0() {
+    let module = |args: &str| ModuleSpec {
+        path: "vmlinuz".into(),
+        args: args.to_owned(),
+        kind: ModuleKind::Module,
+    };
+    let mut options = options(Some("loglvl=all dom0_mem=max:2G console=vga"));
+    options.modules = vec![module("")];
+    let running = host(
+        "placeholder root=/dev/sda1 console=hvc0",
+        Some("placeholder com1=115200,8n1 console=com1 dom0_mem=1G crashkernel=256M"),
+    );
+    let lines = xen(&options, &running).unwrap();
+    assert_eq!(
+        lines.image,
+        "com1=115200,8n1 dom0_mem=1G crashkernel=256M loglvl=all dom0_mem=max:2G console=vga"
+    );
+    assert_eq!(lines.dom0.as_deref(), Some("root=/dev/sda1 console=hvc0"));
+    assert_eq!(
+        edits(&lines.changes),
+        [
+            "reused Xen",
+            "-placeholder",
+            "console=com1>console=vga",
+            "reused dom0",
+            "-placeholder"
+        ]
+    );
+    options.modules = vec![module("root=/dev/sdb1")];
+    assert_eq!(xen(&options, &running).unwrap().dom0, None);
+    options.crash = true;
+    options.modules = vec![module("")];
+    let lines = xen(&options, &running).unwrap();
+    assert_eq!(
+        lines.image,
+        "com1=115200,8n1 loglvl=all dom0_mem=max:2G console=vga"
+    );
+}
+
+#[test]
+fn a_line_of_xen_that_is_unknown_or_cut_is_refused() {
+    let bare = host("root=/dev/sda1", None);
+    assert_eq!(xen(&options(None), &bare), Err(OptionError::NoXenLine));
+    let mut hidden = host("", Some(""));
+    hidden.xen.as_mut().unwrap().command_line = None;
+    assert_eq!(
+        xen(&options(None), &hidden),
+        Err(OptionError::XenLineUnknown)
+    );
+    let long = "x".repeat(1023);
+    let expected = OptionError::XenLineCut { len: 1023 };
+    assert_eq!(xen(&options(None), &host("", Some(&long))), Err(expected));
+}
