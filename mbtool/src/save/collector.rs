@@ -1,6 +1,7 @@
 //! The program that reads and filters the dump, usually makedumpfile.
 
 use super::context::SaveContext;
+use super::error::SaveError;
 use super::process::{self, Output};
 use anyhow::{Result, ensure};
 use std::fs::{self, File};
@@ -40,11 +41,9 @@ fn attempt(run: &SaveContext, words: &[String], vmcore: &Path, output: &Path) ->
     command.args(args).arg(vmcore).arg(output);
     let size = || fs::metadata(output).map_or(0, |found| found.len());
     process::run(run, command, Output::Show, size)?;
-    ensure!(
-        size() >= LEAST,
-        "{program} succeeded, but wrote {} bytes",
-        size()
-    );
+    let bytes = size();
+    let program = program.clone();
+    ensure!(bytes >= LEAST, SaveError::TooShort { program, bytes });
     super::flush::flush(run, &File::open(output)?)
 }
 
@@ -66,7 +65,8 @@ pub fn dmesg(run: &SaveContext, vmcore: &Path, output: &Path) -> Result<()> {
     command.arg("--dump-dmesg").arg(vmcore).arg(output);
     let size = || fs::metadata(output).map_or(0, |found| found.len());
     process::run(run, command, Output::Keep, size)?;
-    ensure!(size() > 0, "{MAKEDUMPFILE} --dump-dmesg wrote nothing");
+    let program = format!("{MAKEDUMPFILE} --dump-dmesg");
+    ensure!(size() > 0, SaveError::TooShort { program, bytes: 0 });
     super::flush::flush(run, &File::open(output)?)
 }
 
@@ -80,6 +80,7 @@ pub fn tail(text: &str, lines: usize) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::save::ChildError;
     use crate::save::context::testing;
 
     fn words(script: &str) -> Vec<String> {
@@ -95,18 +96,35 @@ mod tests {
         fs::write(&vmcore, vec![3; 10000]).unwrap();
         collect(&run, &words("cp $1 $2"), &vmcore, &output).unwrap();
         assert_eq!(fs::read(&output).unwrap().len(), 10000);
-        for (script, says) in [
-            ("cp $1 $2; echo no memory >&2; exit 1", "no memory"),
-            (":", "wrote 0 bytes"),
-            (": > $2", "wrote 0 bytes"),
-            ("cp $1 $2; sleep 100", "made no progress"),
-        ] {
-            let error = collect(&run, &words(script), &vmcore, &output).unwrap_err();
-            assert!(error.to_string().contains(says), "{script}: {error}");
-            assert!(!output.exists(), "{script}");
+        let failure = |words: &[String]| {
+            let error = collect(&run, words, &vmcore, &output).unwrap_err();
+            assert!(!output.exists(), "{words:?}");
+            error
+        };
+        let error = failure(&words("cp $1 $2; echo no memory >&2; exit 1"));
+        assert!(
+            matches!(error.downcast_ref(), Some(ChildError::Failed { output, .. })
+                if *output == ["no memory"]),
+            "{error}"
+        );
+        for script in [":", ": > $2"] {
+            let error = failure(&words(script));
+            assert!(
+                matches!(error.downcast_ref(), Some(SaveError::TooShort { program, bytes: 0 })
+                    if program == "sh"),
+                "{error}"
+            );
         }
-        let none = collect(&run, &["/no/makedumpfile".to_owned()], &vmcore, &output);
-        assert!(none.unwrap_err().is::<process::NotStarted>());
+        let error = failure(&words("cp $1 $2; sleep 100"));
+        assert!(
+            matches!(error.downcast_ref(), Some(ChildError::Stalled { .. })),
+            "{error}"
+        );
+        let error = failure(&["/no/makedumpfile".to_owned()]);
+        assert!(
+            matches!(error.downcast_ref(), Some(ChildError::NotStarted { .. })),
+            "{error}"
+        );
     }
 
     #[test]

@@ -4,9 +4,10 @@
 //! but no udev.
 
 use super::context::SaveContext;
+use super::error::SaveError;
 use super::process::{self, Output};
 use crate::config::target::DeviceSpec;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -32,13 +33,12 @@ pub fn find(run: &SaveContext, device: &DeviceSpec) -> Result<PathBuf> {
         Ok(found)
     })?;
     let seconds = run.limits.device.as_secs();
-    found.with_context(|| {
-        format!(
-            "the disk {device} did not appear in {seconds} s: is its driver in the initramfs? \
-             Disks there are:{}",
-            disks()
-        )
-    })
+    let missing = || SaveError::NoDisk {
+        device: device.clone(),
+        seconds,
+        disks: disks(),
+    };
+    Ok(found.ok_or_else(missing)?)
 }
 
 fn look(run: &SaveContext, device: &DeviceSpec, root: &Path) -> Option<PathBuf> {
@@ -101,8 +101,8 @@ fn escape(value: &str) -> String {
     name
 }
 
-/// Lists disks as " vda vda1", for a message.
-fn disks() -> String {
+/// Names of the existing disks, for a message.
+fn disks() -> Vec<String> {
     let entries = fs::read_dir("/sys/class/block").into_iter().flatten();
     let mut names: Vec<String> = entries
         .flatten()
@@ -111,10 +111,7 @@ fn disks() -> String {
         .collect();
     names.sort();
     names.truncate(40);
-    if names.is_empty() {
-        return " none".to_owned();
-    }
-    names.iter().map(|name| format!(" {name}")).collect()
+    names
 }
 
 #[cfg(test)]
@@ -138,12 +135,13 @@ mod tests {
     fn a_device_that_does_not_appear_is_named() {
         let (run, heard) = testing::run();
         let device = DeviceSpec::Path("/dev/no-such-disk".into());
-        let error = find(&run, &device).unwrap_err().to_string();
+        let error = find(&run, &device).unwrap_err();
         assert!(
-            error.contains("/dev/no-such-disk") && error.contains("Disks there are:"),
+            matches!(error.downcast_ref(), Some(SaveError::NoDisk { device: named, .. })
+                if *named == device),
             "{error}"
         );
-        assert!(heard.text().contains("waiting for the disk"));
+        assert!(heard.text().contains("/dev/no-such-disk"));
         // a file that is not a disk
         let device = DeviceSpec::Path("/dev/null".into());
         assert!(find(&run, &device).is_err());

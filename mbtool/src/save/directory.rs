@@ -5,13 +5,14 @@ use super::collector;
 use super::context::SaveContext;
 use super::device;
 use super::dump_job::{DMESG, Job, NAMES, PARTIAL, RECORD, SUM, VMCORE};
+use super::error::SaveError;
 use super::flush::flush;
 use super::mount::{self, Mounted};
 use super::problem::problem;
 use super::record::DumpInfo;
 use super::vmcore::{Spare, collected, copied};
 use crate::sys::size::Size;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rustix::fs::{statfs, statvfs};
 use std::fs::{self, DirBuilder, File};
 use std::io::Write;
@@ -64,12 +65,11 @@ fn open(run: &SaveContext, job: &Job, target: &Path) -> Result<(PathBuf, Option<
     };
     fs::create_dir_all(&base).with_context(|| format!("cannot make {}", base.display()))?;
     if job.goes_down && statfs(&base).is_ok_and(|found| IN_MEMORY.contains(&found.f_type)) {
-        bail!(
-            "{} is in memory, so that a dump there is lost: set save.device to the file system of \
-             {}",
-            base.display(),
-            target.display()
-        );
+        return Err(SaveError::InMemory {
+            dir: base,
+            target: target.to_owned(),
+        }
+        .into());
     }
     Ok((base, mounted))
 }
@@ -192,7 +192,7 @@ fn new(base: &Path, name: &str) -> Result<PathBuf> {
             }
         }
     }
-    bail!("cannot make {}: all names are taken", dir.display());
+    Err(SaveError::NamesTaken { dir }.into())
 }
 
 /// Writes a small file atomically.

@@ -4,7 +4,8 @@ use crate::save::console::testing::Heard;
 use crate::save::context::testing;
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus};
 
 /// A dump that is half zeros.
 fn dump() -> Vec<u8> {
@@ -63,40 +64,40 @@ fn check_sum(made: &Path) {
 
 #[test]
 fn the_collectors_file_is_the_dump() {
-    let (_dir, made, done, heard) = saved(script("head -c 100000 $1 > $2"));
+    let (_dir, made, done, _) = saved(script("head -c 100000 $1 > $2"));
     done.unwrap();
     assert_eq!(fs::read(made.join(VMCORE)).unwrap(), dump()[..100000]);
     check_sum(&made);
     let record = json(&made);
     assert_eq!(record["vmcore"]["bytes"], 100000);
     assert_eq!(record["vmcore"]["source_bytes"], 2 << 20);
-    assert!(heard.text().contains("saved vmcore"), "{}", heard.text());
 }
 
 #[test]
 fn a_collector_that_fails_is_followed_by_a_copy() {
-    for (collector, says) in [
+    let killed = ExitStatus::from_raw(9).to_string();
+    for (collector, value) in [
         (script("echo out of memory >&2; exit 1"), "out of memory"),
         (
-            script("head -c 5000 $1 > $2; sleep 100"),
-            "made no progress",
+            script("echo begun; head -c 5000 $1 > $2; sleep 100"),
+            "begun",
         ),
-        (script("kill -9 $$"), "signal: 9"),
+        (script("kill -9 $$"), &killed),
         (
             Collector::Command(vec!["/no/collector".to_owned()]),
-            "does not start",
+            "/no/collector",
         ),
     ] {
         let (_dir, made, done, heard) = saved(collector);
         done.unwrap();
-        assert!(fs::read(made.join(VMCORE)).unwrap() == dump(), "{says}");
+        assert!(fs::read(made.join(VMCORE)).unwrap() == dump(), "{value}");
         check_sum(&made);
         let record = json(&made);
         assert_eq!(record["vmcore"]["method"], "copy");
         assert_eq!(record["vmcore"]["verified"], true);
         let problems = record["problems"].to_string();
-        assert!(problems.contains(says), "{problems}");
-        assert!(heard.text().contains("copying: 2 of 2 MiB, 100 %"));
+        assert!(problems.contains(value), "{problems}");
+        assert!(heard.text().contains("100 %"));
         // no partial files
         for entry in fs::read_dir(&made).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
@@ -130,13 +131,17 @@ fn a_file_system_in_memory_is_refused() {
         verify: true,
     };
     let error = save(&run, &job, dir.path(), &mut DumpInfo::default()).unwrap_err();
-    assert!(error.to_string().contains("set save.device"), "{error}");
+    assert!(
+        matches!(error.downcast_ref(), Some(SaveError::InMemory { target, .. })
+            if target == dir.path()),
+        "{error}"
+    );
 }
 
 /// On a small separate file system, if the test may mount one.
 #[test]
 fn a_dump_without_space_is_truncated() {
-    let (run, heard) = testing::run();
+    let (run, _) = testing::run();
     let scratch = super::super::scratch::ScratchDir::new(4 << 20).unwrap();
     let limited = statvfs(&scratch.path).unwrap();
     if limited.f_blocks.saturating_mul(limited.f_frsize) > 8 << 20 {
@@ -164,11 +169,7 @@ fn a_dump_without_space_is_truncated() {
     let made = scratch.path.join("crash-x");
     let kept = fs::metadata(made.join("vmcore.incomplete")).unwrap().len();
     assert!((1 << 20..4 << 20).contains(&kept), "{kept}");
-    assert!(
-        heard.text().contains("the disk is full"),
-        "{}",
-        heard.text()
-    );
+    assert!(!record.problems.is_empty());
     check_sum(&made);
     assert_eq!(json(&made)["vmcore"]["file"], "vmcore.incomplete");
     // the spare file is gone, and only root has access

@@ -1,6 +1,7 @@
 //! fsync with a timeout while no data is written.
 
 use super::context::SaveContext;
+use super::error::SaveError;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -44,7 +45,7 @@ pub fn flush(run: &SaveContext, file: &File) -> Result<()> {
         }
         if moved.elapsed() > run.limits.stall {
             let seconds = run.limits.stall.as_secs();
-            bail!("the disk has taken nothing for {seconds} s (fsync)");
+            return Err(SaveError::DiskStalled { seconds }.into());
         }
     }
 }
@@ -72,6 +73,7 @@ mod tests {
         let (read, _write) = std::io::pipe().unwrap();
         let pipe = File::from(std::os::fd::OwnedFd::from(read));
         let error = flush(&run, &pipe).unwrap_err();
-        assert!(error.to_string().contains("fsync"), "{error}");
+        let kind = error.downcast_ref().map(std::io::Error::kind);
+        assert_eq!(kind, Some(std::io::ErrorKind::InvalidInput), "{error}");
     }
 }

@@ -40,6 +40,7 @@ mod deadline;
 mod device;
 mod directory;
 mod dump_job;
+mod error;
 mod finish;
 mod flush;
 mod heartbeat;
@@ -59,11 +60,12 @@ mod timestamp;
 mod vmcore;
 mod watchdog;
 
+pub use error::{ChildError, SaveError, StallKind};
 pub use record::{DumpInfo, Vmcore};
 
 use crate::config::target::Target;
 use crate::config::{CRASH_PARAMETER, Config, Save, Then};
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use console::ProgressConsole;
 use context::{SaveContext, TimeLimits};
 use deadline::Deadline;
@@ -192,7 +194,7 @@ fn supervised(
     let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let what = panic.downcast_ref::<String>().map(String::as_str);
         let what = what.or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(anyhow!("a defect of mbtool: {}", what.unwrap_or("a panic")))
+        Err(SaveError::Panic(what.unwrap_or("a panic").to_owned()).into())
     });
     match &done {
         Ok(()) => {
@@ -211,7 +213,7 @@ fn supervised(
     if acts && save.then != Then::Shell {
         // the deadline and the watchdog stay active until the machine is down
         finish::finish(run, power, save.then);
-        return done.and(Err(anyhow!("the machine does not reboot")));
+        return done.and(Err(SaveError::StillRunning.into()));
     }
     if let Some(watchdog) = deadline.and_then(Deadline::end)
         && let Err(why) = watchdog.stop()
@@ -234,13 +236,12 @@ fn attempt(
     record: &mut DumpInfo,
 ) -> Result<()> {
     let vmcore = &*options.vmcore;
-    let found = fs::metadata(vmcore).with_context(|| {
-        format!(
-            "there is no dump, {}: this kernel was not started by a crash, or not with elfcorehdr=",
-            vmcore.display()
-        )
+    let path = || vmcore.to_owned();
+    let found = fs::metadata(vmcore).map_err(|source| SaveError::NoDump {
+        path: path(),
+        source,
     })?;
-    ensure!(!found.is_dir(), "{} is a directory", vmcore.display());
+    ensure!(!found.is_dir(), SaveError::Directory { path: path() });
     let mut name = format!("crash-{}", Moment::now().name());
     if let (Target::Ssh(_), Some(host)) = (&save.target, &record.host) {
         // several machines may save to the same directory

@@ -21,17 +21,11 @@ pub(super) struct Heard {
 }
 
 impl Heard {
-    /// ": LAST LINES"
-    pub(super) fn last_lines(&self) -> String {
-        let Ok(tail) = self.tail.lock() else {
-            return String::new();
-        };
-        let lines: Vec<&str> = tail.iter().map(String::as_str).collect();
-        if lines.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", lines.join(" / "))
-        }
+    /// Returns the last lines, for an error.
+    pub(super) fn last_lines(&self) -> Vec<String> {
+        let tail = self.tail.lock();
+        tail.map(|tail| tail.iter().cloned().collect())
+            .unwrap_or_default()
     }
 }
 

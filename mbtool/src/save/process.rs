@@ -2,8 +2,9 @@
 //! killed, with all of its process group.
 
 use super::context::SaveContext;
+use super::error::{ChildError, StallKind};
 use super::output::{Heard, hear};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -73,7 +74,7 @@ impl<'a> ChildProcess<'a> {
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()
-            .map_err(|source| NotStarted {
+            .map_err(|source| ChildError::NotStarted {
                 name: name.clone(),
                 source,
             })?;
@@ -153,25 +154,22 @@ impl<'a> ChildProcess<'a> {
         }
         self.show(work);
         let limits = &self.run.limits;
-        let (since, limit, what) = match self.worked.elapsed() {
-            silent if silent > limits.talking => {
-                (silent, limits.talking, "printed, but wrote no data")
-            }
-            _ => (self.alive.elapsed(), limits.stall, "made no progress"),
+        let (since, limit, stall) = match self.worked.elapsed() {
+            silent if silent > limits.talking => (silent, limits.talking, StallKind::NoData),
+            _ => (self.alive.elapsed(), limits.stall, StallKind::Silent),
         };
         if since <= limit {
             return Ok(None);
         }
-        let seconds = since.as_secs_f32();
-        let end = match self.kill() {
-            true => "and was killed",
-            false => "and cannot be killed",
-        };
-        bail!(
-            "{} {what} for {seconds:.0} s, {end}{}",
-            self.name,
-            self.said()
-        );
+        let killed = self.kill();
+        Err(ChildError::Stalled {
+            name: self.name.clone(),
+            stall,
+            seconds: since.as_secs_f32(),
+            killed,
+            output: self.heard.last_lines(),
+        }
+        .into())
     }
 
     /// Prints the status: its own status line, and the amount written.
@@ -195,7 +193,8 @@ impl<'a> ChildProcess<'a> {
         let mut taken = self.seen.0;
         while !data.is_empty() {
             let Some(stdin) = &mut self.stdin else {
-                bail!("the input of {} is closed", self.name);
+                let name = self.name.clone();
+                return Err(ChildError::InputClosed { name }.into());
             };
             match stdin.write(data) {
                 Ok(count) => {
@@ -225,7 +224,12 @@ impl<'a> ChildProcess<'a> {
                         }
                         thread::sleep(self.run.limits.look);
                     }
-                    return Err(anyhow!("{}: {error}{}", self.name, self.said()));
+                    return Err(ChildError::Write {
+                        name: self.name.clone(),
+                        why: error,
+                        output: self.heard.last_lines(),
+                    }
+                    .into());
                 }
             }
         }
@@ -250,7 +254,8 @@ impl<'a> ChildProcess<'a> {
             // it may have ended while a child of it runs: the end of the output counts
             let ended = self.look(self.seen.0)?.is_some();
             if ended && self.alive.elapsed() > self.run.limits.stall {
-                bail!("{} has ended, and its output is still open", self.name);
+                let name = self.name.clone();
+                return Err(ChildError::OutputOpen { name }.into());
             }
         }
     }
@@ -276,10 +281,12 @@ impl<'a> ChildProcess<'a> {
 
     fn failed(&self, status: ExitStatus) -> anyhow::Error {
         self.drain();
-        anyhow!(ChildFailed {
+        ChildError::Failed {
+            name: self.name.clone(),
             status,
-            text: format!("{} failed ({status}){}", self.name, self.said()),
-        })
+            output: self.heard.last_lines(),
+        }
+        .into()
     }
 
     /// Waits until its outputs are closed, with a timeout: its children may
@@ -289,11 +296,6 @@ impl<'a> ChildProcess<'a> {
         for output in &self.outputs {
             let _ = output.recv_timeout(end.saturating_duration_since(Instant::now()));
         }
-    }
-
-    /// ": LAST LINES"
-    fn said(&self) -> String {
-        self.heard.last_lines()
     }
 
     /// Kills it with all of its process group; returns false if it still runs.
@@ -320,23 +322,6 @@ impl Drop for ChildProcess<'_> {
             self.kill();
         }
     }
-}
-
-/// A program could not be run.
-#[derive(Debug, thiserror::Error)]
-#[error("{name} does not start")]
-pub struct NotStarted {
-    name: String,
-    source: std::io::Error,
-}
-
-/// A child ended with a status other than 0.
-#[derive(Debug, thiserror::Error)]
-#[error("{text}")]
-pub struct ChildFailed {
-    /// Its exit status.
-    pub status: ExitStatus,
-    text: String,
 }
 
 /// Runs `command` to its end.

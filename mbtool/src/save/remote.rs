@@ -3,9 +3,10 @@
 use super::context::SaveContext;
 use super::copy::Sink;
 use super::dump_job::{Job, NAMES};
-use super::process::{self, ChildFailed, ChildProcess, NotStarted, Output};
+use super::error::{ChildError, SaveError};
+use super::process::{self, ChildProcess, Output};
 use crate::config::target::Ssh;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use std::process::Command;
 
 /// Exit status of ssh(1) if the connection, not the command, failed.
@@ -122,10 +123,13 @@ impl<'a> Remote<'a> {
                 Ok(said) => return Ok(Some(said)),
                 Err(error) => error,
             };
-            let failed = error.downcast_ref::<ChildFailed>();
-            let refused = failed.is_some_and(|failed| failed.status.code() != Some(NO_CONNECTION));
-            // there is no ssh, which will not come
-            if refused || error.is::<NotStarted>() {
+            let hopeless = match error.downcast_ref() {
+                Some(ChildError::Failed { status, .. }) => status.code() != Some(NO_CONNECTION),
+                // there is no ssh, which will not come
+                Some(ChildError::NotStarted { .. }) => true,
+                _ => false,
+            };
+            if hopeless {
                 return Err(error);
             }
             let text = format!("{error:#}");
@@ -135,11 +139,12 @@ impl<'a> Remote<'a> {
             }
             Ok(None)
         })?;
-        made.with_context(|| {
-            let seconds = self.run.limits.network.as_secs();
-            let why = last.unwrap_or_default();
-            format!("no connection to {} in {seconds} s: {why}", self.ssh.host)
-        })
+        let unreachable = || SaveError::NoConnection {
+            host: self.ssh.host.clone(),
+            seconds: self.run.limits.network.as_secs(),
+            why: last.unwrap_or_default(),
+        };
+        Ok(made.ok_or_else(unreachable)?)
     }
 
     /// Starts sending the file `name`.

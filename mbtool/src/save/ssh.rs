@@ -9,6 +9,7 @@ use super::collector;
 use super::context::SaveContext;
 use super::copy::{self, Sink};
 use super::dump_job::{DMESG, Job, PARTIAL, RECORD, SUM, VMCORE};
+use super::error::SaveError;
 use super::problem::{lost, problem};
 use super::process::{ChildProcess, Output};
 use super::record::{DumpInfo, Vmcore};
@@ -19,7 +20,7 @@ use crate::config::Collector;
 use crate::config::target::Ssh;
 use crate::sys::meminfo;
 use crate::sys::size::Size;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::path::Path;
@@ -203,7 +204,8 @@ fn flattened(run: &SaveContext, job: &Job, words: &[String], remote: &Remote) ->
     collector.end(|| 0)?;
     sending.end()?;
     progress.end();
-    ensure!(bytes > 0, "{} -F wrote nothing", words[0]);
+    let program = format!("{} -F", words[0]);
+    ensure!(bytes > 0, SaveError::TooShort { program, bytes });
     let method = format!("{} -F {}", words[0], words[1..].join(" "));
     Ok(vmcore(
         job,
@@ -223,11 +225,9 @@ fn copied(run: &SaveContext, job: &Job, remote: &Remote, record: &mut DumpInfo) 
     let mut sending = remote.send(&format!("{VMCORE}{PARTIAL}"))?;
     let copied = copy::copy(run, "sending", &from, job.size, &mut sending)?;
     sending.end()?;
-    ensure!(
-        copied.bytes > copied.lost.bytes,
-        "nothing of {} can be read",
-        job.vmcore.display()
-    );
+    let path = job.vmcore.to_owned();
+    let readable = copied.bytes > copied.lost.bytes;
+    ensure!(readable, SaveError::Unreadable { path });
     lost(run, &copied, record);
     let bytes = copied.bytes;
     let mut vmcore = vmcore(
@@ -277,11 +277,13 @@ fn arrived(
     match remote.slow(&format!("sha256sum < {}", remote.path(&partial))) {
         Ok(said) => match said.split_whitespace().next() {
             Some(found) if found == vmcore.sha256 => vmcore.verified = true,
-            found => bail!(
-                "the received file differs: sha256 {}, expected {}",
-                found.unwrap_or("nothing"),
-                vmcore.sha256
-            ),
+            found => {
+                return Err(SaveError::Differs {
+                    found: found.unwrap_or("nothing").to_owned(),
+                    expected: vmcore.sha256,
+                }
+                .into());
+            }
         },
         Err(error) => {
             let text = format!("the dump is not verified on the other machine: {error:#}");

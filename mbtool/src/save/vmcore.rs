@@ -5,6 +5,7 @@ use super::collector;
 use super::context::SaveContext;
 use super::copy::{self, Sparse};
 use super::dump_job::{Job, PARTIAL, VMCORE};
+use super::error::SaveError;
 use super::flush::flush;
 use super::problem::{lost, problem};
 use super::record::{DumpInfo, Vmcore};
@@ -87,17 +88,15 @@ pub(super) fn copied(
     let from = File::open(job.vmcore).with_context(|| job.vmcore.display().to_string())?;
     let file = File::create(partial).with_context(|| partial.display().to_string())?;
     let copied = copy::copy(run, "copying", &from, job.size, &mut Sparse::new(&file))?;
-    ensure!(
-        copied.bytes > copied.lost.bytes,
-        "nothing of {} can be read",
-        job.vmcore.display()
-    );
+    let path = job.vmcore.to_owned();
+    let readable = copied.bytes > copied.lost.bytes;
+    ensure!(readable, SaveError::Unreadable { path });
     let mut sha256 = copied.sha256;
     let mut verified = false;
     if copied.full {
         let cut = if spare { 0 } else { SPARE };
         let kept = copied.bytes.saturating_sub(cut);
-        ensure!(kept >= SPARE, "there is no space for the dump");
+        ensure!(kept >= SPARE, SaveError::NoSpace);
         file.set_len(kept)?;
         flush(run, &file)?;
         (sha256, _) = checksum::of_file(run, "reading it back", partial)?;

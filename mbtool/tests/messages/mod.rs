@@ -6,6 +6,7 @@ mod files;
 mod handoff;
 mod image;
 mod plan;
+mod save;
 mod setup;
 mod xen;
 
