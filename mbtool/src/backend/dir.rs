@@ -4,7 +4,7 @@
 //! in the plan. A zero-length segment has no file. The directory is created
 //! atomically, and replaces one that mbtool wrote before.
 
-use super::{Backend, BackendError, LoadSummary, Unload};
+use super::{Backend, BackendError, LoadDestination, LoadSummary, Unload};
 use crate::plan::{Plan, Segment};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
@@ -58,11 +58,10 @@ impl Dir {
             bytes += segment.data.len() as u64;
         }
         staged.publish(&path, replaces)?;
-        let summary = format!("{}: {files} segments, {bytes} bytes", self.path.display());
         Ok(LoadSummary {
+            destination: LoadDestination::Directory(self.path.clone()),
             segments: files,
             bytes,
-            summary,
         })
     }
 }

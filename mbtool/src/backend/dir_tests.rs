@@ -39,6 +39,7 @@ fn a_plan_becomes_files_and_replaces_an_older_one() {
     ];
     let done = dir.write(&json!({"entry": 1}), &list).unwrap();
     assert_eq!((done.segments, done.bytes), (2, 7));
+    assert!(matches!(done.destination, LoadDestination::Directory(_)));
     assert_eq!(listing(&path), ["plan.json", "segments"]);
     let segments = path.join("segments");
     assert_eq!(

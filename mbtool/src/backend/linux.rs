@@ -2,7 +2,7 @@
 
 use super::explain::{explain, permitted, preflight};
 use super::syscall::{KexecFlags, KexecSyscalls, LoadCall};
-use super::{Backend, BackendError, LoadSummary, Unload};
+use super::{Backend, BackendError, LoadDestination, LoadSummary, Unload};
 use crate::host::kexec_state::KernelState;
 use crate::plan::{KernelSegment, Plan};
 use crate::sys::meminfo;
@@ -52,18 +52,13 @@ impl<C: LoadCall> Linux<C> {
         self.call
             .kexec_load(entry, list, flags(crash))
             .map_err(|errno| self.failed(errno, &before, crash))?;
-        let segments = list.len();
-        let bytes = list.iter().map(|segment| segment.data.len() as u64).sum();
-        let what = if crash { "crash image" } else { "image" };
-        let replaced = match before.loaded_for(crash) {
-            Some(true) => ", replacing the previous one",
-            _ => "",
-        };
-        let summary = format!("{what} loaded{replaced}: {segments} kernel segments, {bytes} bytes");
         Ok(LoadSummary {
-            segments,
-            bytes,
-            summary,
+            destination: LoadDestination::Linux {
+                crash,
+                replaced: before.loaded_for(crash) == Some(true),
+            },
+            segments: list.len(),
+            bytes: list.iter().map(|segment| segment.data.len() as u64).sum(),
         })
     }
 

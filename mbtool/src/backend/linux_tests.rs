@@ -66,12 +66,10 @@ fn a_plan_is_passed_to_the_kernel_unchanged() {
     let linux = Linux::with_call(root.path(), call);
     let done = linux.load_segments(0x20_0010, &list(), false).unwrap();
     assert_eq!((done.segments, done.bytes), (1, 5000));
-    assert_eq!(done.summary, "image loaded: 1 kernel segments, 5000 bytes");
+    let loaded = |crash, replaced| LoadDestination::Linux { crash, replaced };
+    assert_eq!(done.destination, loaded(false, false));
     let done = linux.load_segments(0x20_0010, &list(), true).unwrap();
-    assert!(
-        done.summary
-            .starts_with("crash image loaded, replacing the previous one")
-    );
+    assert_eq!(done.destination, loaded(true, true));
     let list = vec![(0x20_0000, 0x2000, 5000)];
     assert_eq!(
         seen.take(),

@@ -8,27 +8,17 @@ pub mod error;
 pub mod explain;
 pub mod linux;
 pub mod status;
+mod summary;
 pub mod syscall;
 pub mod xen;
 
 pub use error::BackendError;
+pub use summary::{LoadDestination, LoadSummary};
 
 use crate::host::hypervisor::Hypervisor;
 use crate::plan::Plan;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-
-/// Result of a load.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoadSummary {
-    /// Number of segments loaded, after merging (for a directory: files
-    /// written).
-    pub segments: usize,
-    /// Size of their data in bytes.
-    pub bytes: u64,
-    /// Message for the user.
-    pub summary: String,
-}
 
 /// Selection of the image to unload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

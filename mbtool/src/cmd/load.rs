@@ -68,7 +68,7 @@ pub fn run(options: &BootOptions, dry_run: bool) -> anyhow::Result<()> {
     });
     eprintln!(
         "mbtool: {}: {}{} at {}, {} starts it",
-        done.summary,
+        done,
         image.name,
         version.unwrap_or_default(),
         image.base,

@@ -3,8 +3,8 @@
 use super::{denied, json, messages, range};
 use handoff::addr::MIB;
 use handoff::spec::Console;
-use mbtool::backend::BackendError;
 use mbtool::backend::xen::{NoBalloon, SegmentListError, XenError};
+use mbtool::backend::{BackendError, LoadDestination, LoadSummary};
 use mbtool::cmd::exec::{ExecError, InitProblem, ProgramProblem};
 use mbtool::host::error::MemoryError;
 use mbtool::host::hypervisor::Hypervisor;
@@ -85,6 +85,37 @@ fn backend() {
         }],
         Json: [BackendError::Json(json())],
     });
+}
+
+/// Not an enum: one line for each destination.
+#[test]
+fn summaries() {
+    let linux = |crash, replaced| LoadDestination::Linux { crash, replaced };
+    let all = [
+        linux(false, false),
+        linux(true, true),
+        LoadDestination::Xen {
+            version: Some("4.17.7".to_owned()),
+            crash: false,
+            replaced: true,
+        },
+        LoadDestination::Xen {
+            version: None,
+            crash: true,
+            replaced: false,
+        },
+        LoadDestination::Directory("out".into()),
+    ];
+    let text: String = all
+        .into_iter()
+        .map(|destination| LoadSummary {
+            destination,
+            segments: 3,
+            bytes: 5000,
+        })
+        .map(|summary| format!("{summary}\n"))
+        .collect();
+    crate::compare("messages/LoadSummary.txt", &text);
 }
 
 #[test]

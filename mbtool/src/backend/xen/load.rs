@@ -2,7 +2,7 @@
 
 use super::record::{self, LoadRecord, Placed, RecordedImage};
 use super::{Xen, XenError, balloon, check, error, kind};
-use crate::backend::LoadSummary;
+use crate::backend::{LoadDestination, LoadSummary};
 use crate::plan::KernelSegment;
 use handoff::addr::PhysRange;
 use xen_shim::hypercall::{
@@ -98,22 +98,14 @@ impl Xen {
         if let Some(why) = damaged {
             return Err(XenError::Damaged { why });
         }
-        let what = if crash { "crash image" } else { "image" };
-        let replaced = if replaced {
-            ", replacing the previous one"
-        } else {
-            ""
-        };
-        let version = machine
-            .version()
-            .map_or_else(|_| String::new(), |v| format!(" {v}"));
-        let segments = list.len();
         Ok(LoadSummary {
-            segments,
+            destination: LoadDestination::Xen {
+                version: machine.version().ok().map(|version| version.to_string()),
+                crash,
+                replaced,
+            },
+            segments: list.len(),
             bytes,
-            summary: format!(
-                "{what} loaded through Xen{version}{replaced}: {segments} kernel segments, {bytes} bytes"
-            ),
         })
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::backend::Choice;
+use crate::backend::{Choice, LoadDestination};
 use crate::plan::KernelSegment;
 use crate::sys::testing::put;
 use fixtures::*;
@@ -19,10 +19,12 @@ fn a_plan_is_passed_to_xen_unchanged() {
     assert!(dom0.xen().ready(false).unwrap().is_empty());
     let done = load_at(&dom0.xen(), OWNED).unwrap();
     assert_eq!((done.segments, done.bytes), (2, 5000));
-    assert_eq!(
-        done.summary,
-        "image loaded through Xen 4.17.7-fake: 2 kernel segments, 5000 bytes"
-    );
+    let loaded = |replaced| LoadDestination::Xen {
+        version: Some("4.17.7-fake".to_owned()),
+        crash: false,
+        replaced,
+    };
+    assert_eq!(done.destination, loaded(false));
     let image = dom0.fake.image(ImageKind::Default).unwrap();
     assert_eq!((image.entry, image.arch), (OWNED + 0x10, 62));
     assert_eq!(image.segments[0], (None, range(0, 0x1000)));
@@ -305,7 +307,6 @@ fn status_has_the_record_and_xens_status() {
     assert_eq!(state.crash_area, Some(range(256 * MIB, 512 * MIB).into()));
     assert_eq!(state.image, Some(FakeHost::default().image.into()));
     assert_eq!(state.default.is_loaded(), Some(false));
-    assert_eq!(state.default.describe(0), "not loaded by mbtool");
 
     load_at(&dom0.xen(), OWNED).unwrap();
     let state = read(&mut problems);
