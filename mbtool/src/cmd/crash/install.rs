@@ -154,7 +154,7 @@ mod tests {
         }
         let lines = left(dir.path(), &done("[save]\n"), false).join("\n");
         assert!(
-            lines.contains("save.device") && lines.contains("next boot"),
+            lines.contains("save.device") && !lines.contains("systemctl"),
             "{lines}"
         );
         let whole = done("[save]\ndevice='UUID=1'");
