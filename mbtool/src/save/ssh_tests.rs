@@ -4,6 +4,7 @@ use super::*;
 use crate::config::Save;
 use crate::save::ChildError;
 use crate::save::context::testing;
+use crate::sys::testing::put_script;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -59,6 +60,10 @@ impl Saved {
         fs::read(self.file(name)).unwrap()
     }
 
+    fn succeeded(&self) {
+        assert!(self.done.is_ok(), "{:?}", self.record.problems);
+    }
+
     /// Number of recorded problems with `value` in their text.
     fn problems_with(&self, value: &str) -> usize {
         let problems = self.record.problems.iter();
@@ -98,8 +103,7 @@ fn saved_in(dir: tempfile::TempDir, host: &str, collector: &dyn Fn(&Path) -> Col
     let script = errors.iter().fold(SSH.to_owned(), |script, (name, line)| {
         script.replace(name, line)
     });
-    fs::write(&ssh, script).unwrap();
-    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+    put_script(&ssh, &script);
     let vmcore = dir.path().join("proc-vmcore");
     fs::write(&vmcore, dump()).unwrap();
     let (mut run, _) = testing::run();
@@ -134,15 +138,14 @@ fn saved_in(dir: tempfile::TempDir, host: &str, collector: &dyn Fn(&Path) -> Col
 /// A program of this name that runs `script`.
 fn program(dir: &Path, name: &str, script: &str) -> Collector {
     let path = dir.join(name);
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    put_script(&path, &format!("#!/bin/sh\n{script}\n"));
     Collector::Command(vec![path.display().to_string(), "-l".to_owned()])
 }
 
 #[test]
 fn an_unchanged_dump_arrives_and_is_verified() {
     let saved = saved("late", &|_| Collector::Copy);
-    saved.done.as_ref().unwrap();
+    saved.succeeded();
     assert!(saved.read(VMCORE) == dump());
     saved.is_whole(VMCORE);
     let record: serde_json::Value = serde_json::from_slice(&saved.read(RECORD)).unwrap();
@@ -154,7 +157,7 @@ fn the_output_of_the_collector_arrives() {
     let saved = saved("up", &|dir| {
         program(dir, "makedumpfile", "head -c 9000 $2 > $3")
     });
-    saved.done.as_ref().unwrap();
+    saved.succeeded();
     assert!(saved.read(VMCORE) == dump()[..9000]);
     saved.is_whole(VMCORE);
 }
@@ -164,18 +167,18 @@ fn the_output_of_the_collector_arrives() {
 fn other_methods_are_tried_after_a_failure() {
     let script = "[ $1 = -F ] || exit 1; shift; head -c 7000 $2";
     let saved = saved("up", &|dir| program(dir, "makedumpfile", script));
-    saved.done.as_ref().unwrap();
+    saved.succeeded();
     assert!(saved.read(FLAT) == dump()[..7000]);
     saved.is_whole(FLAT);
 
     let saved = self::saved("up", &|dir| program(dir, "makedumpfile", "exit 1"));
-    saved.done.as_ref().unwrap();
+    saved.succeeded();
     assert!(saved.read(VMCORE) == dump());
     saved.is_whole(VMCORE);
     // a collector that hangs after a part
     let script = "[ $1 = -F ] && cat $3; sleep 100";
     let saved = self::saved("up", &|dir| program(dir, "makedumpfile", script));
-    saved.done.as_ref().unwrap();
+    saved.succeeded();
     assert!(saved.read(VMCORE) == dump());
     saved.is_whole(VMCORE);
     let program = saved.dir.path().join("makedumpfile");
@@ -186,7 +189,7 @@ fn other_methods_are_tried_after_a_failure() {
 #[test]
 fn a_corrupted_transfer_is_repeated() {
     let saved = saved("damages", &|_| Collector::Copy);
-    saved.done.as_ref().unwrap();
+    saved.succeeded();
     assert!(saved.read(VMCORE) == dump());
     saved.is_whole(VMCORE);
     let sha256 = checksum::hex(&Sha256::digest(dump()).into());
@@ -211,7 +214,7 @@ fn an_existing_directory_is_not_used() {
     fs::create_dir_all(dir.path().join("remote/crash-x")).unwrap();
     fs::write(dir.path().join("remote/crash-x/vmcore"), "other").unwrap();
     let saved = saved_in(dir, "up", &|_| Collector::Copy);
-    saved.done.as_ref().unwrap();
+    saved.succeeded();
     assert_eq!(saved.read(VMCORE), b"other");
     let own = saved.dir.path().join("remote/crash-x-2");
     assert!(fs::read(own.join(VMCORE)).unwrap() == dump());

@@ -106,7 +106,7 @@ fn a_dump_that_stalls_is_detected() {
         let _ = attempt(&run, &settings(&to), &options, false, &mut record);
     });
     let step = receiver.recv_timeout(Duration::from_secs(20)).unwrap();
-    assert_eq!(step, "copying the dump");
+    assert_eq!(step, vmcore::COPY);
     drop(guard);
 }
 

@@ -19,6 +19,9 @@ use std::path::{Path, PathBuf};
 /// Space left for other files if the dump fills the disk, in bytes.
 const SPARE: u64 = 1 << 20;
 
+/// Name of the step that copies the dump.
+pub(super) const COPY: &str = "copying the dump";
+
 /// A file that reserves space for small files until it is dropped.
 #[derive(Debug)]
 pub(super) struct Spare(PathBuf);
@@ -84,7 +87,7 @@ pub(super) fn copied(
     spare: bool,
     record: &mut DumpInfo,
 ) -> Result<Vmcore> {
-    run.heartbeat.step("copying the dump");
+    run.heartbeat.step(COPY);
     let from = File::open(job.vmcore).with_context(|| job.vmcore.display().to_string())?;
     let file = File::create(partial).with_context(|| partial.display().to_string())?;
     let copied = copy::copy(run, "copying", &from, job.size, &mut Sparse::new(&file))?;

@@ -1,7 +1,9 @@
 //! Test support: files of a machine below a directory.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// /proc/iomem of QEMU's pc machine with 2 GiB and SeaBIOS, `crashkernel=256M`.
 pub const IOMEM: &str = "\
@@ -20,4 +22,19 @@ pub fn put(root: &Path, name: &str, content: impl AsRef<[u8]>) {
     let path = root.join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();
+}
+
+/// Writes an executable script. A child does so: a file that this process has open for writing
+/// cannot be executed (ETXTBSY) until all children that other threads fork meanwhile have closed it.
+pub fn put_script(path: &Path, text: &str) {
+    let mut writer = Command::new("sh")
+        .args(["-c", "cat > \"$0\" && chmod 755 \"$0\""])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = writer.stdin.take().unwrap();
+    stdin.write_all(text.as_bytes()).unwrap();
+    drop(stdin);
+    assert!(writer.wait().unwrap().success());
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::Config;
-use std::os::unix::fs::PermissionsExt as _;
+use crate::sys::testing::put_script;
 
 /// A system with a fake mkinitramfs that records its arguments.
 struct System {
@@ -29,9 +29,7 @@ impl System {
         }
         fs::write(root.join("conf/hooks/mbtool"), "x").unwrap();
         let script = MKINITRAMFS.replace("ROOT", root.to_str().unwrap());
-        let maker = root.join("bin/mkinitramfs");
-        fs::write(&maker, script).unwrap();
-        fs::set_permissions(&maker, fs::Permissions::from_mode(0o755)).unwrap();
+        put_script(&root.join("bin/mkinitramfs"), &script);
         let config = root.join("crash.toml");
         fs::write(&config, save).unwrap();
         Self { dir, config }
