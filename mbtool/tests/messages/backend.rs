@@ -1,19 +1,14 @@
-//! Errors of the backends, and of the verbs next to them.
+//! Errors of the backends, and of the running machine.
 
 use super::{denied, json, messages, range};
 use handoff::addr::MIB;
-use handoff::spec::Console;
 use mbtool::backend::xen::{NoBalloon, SegmentListError, XenError};
 use mbtool::backend::{BackendError, LoadDestination, LoadSummary};
-use mbtool::cmd::exec::{ExecError, InitProblem, ProgramProblem};
 use mbtool::host::error::MemoryError;
 use mbtool::host::hypervisor::Hypervisor;
 use mbtool::host::kexec_state::Lockdown;
 use mbtool::host::map::MapError;
-use mbtool::host::serial::{Bar, SpcrError};
-use mbtool::quiesce::QuiesceStep;
-use mbtool::request::console::{ConsoleError, Note, PciProblem, Source};
-use rustix::io::Errno;
+use mbtool::host::serial::SpcrError;
 use xen_shim::hypercall::HypercallError;
 
 #[test]
@@ -119,33 +114,6 @@ fn summaries() {
 }
 
 #[test]
-fn quiesce() {
-    let why = || "Operation not permitted (os error 1)".to_owned();
-    let failed = || vec!["0000:00:03.0 (timeout)".to_owned()];
-    let network = |failed| QuiesceStep::Network { down: 2, failed };
-    let bus_master = |failed| QuiesceStep::BusMaster { off: 2, failed };
-    messages!(QuiesceStep, no fix {
-        Locked: [QuiesceStep::Locked],
-        NotLocked: [QuiesceStep::NotLocked { why: why() }],
-        Guests: [QuiesceStep::Guests { domains: vec![3, 12] }],
-        Ended: [QuiesceStep::Ended],
-        NotEnded: [QuiesceStep::NotEnded { left: 2 }],
-        Synced: [QuiesceStep::Synced],
-        NotSynced: [QuiesceStep::NotSynced { why: why() }],
-        NoneWritable: [QuiesceStep::NoneWritable],
-        ReadOnly: [QuiesceStep::ReadOnly { count: 2 }],
-        Writable: [QuiesceStep::Writable {
-            seconds: 10,
-            left: vec!["/mnt".into(), "/srv".into()]
-        }],
-        Network: [network(vec![]), network(vec!["eth0/flags: timeout".to_owned()])],
-        BusMaster: [bus_master(vec![]), bus_master(failed())],
-        Restored: [QuiesceStep::Restored { changes: 3 }],
-        NotRestored: [QuiesceStep::NotRestored { failed: failed() }],
-    });
-}
-
-#[test]
 fn xen() {
     let area = range(0x1000_0000, 0x2000_0000);
     let why = "1 page of it was free".to_owned();
@@ -241,50 +209,6 @@ fn xen() {
 }
 
 #[test]
-fn exec() {
-    let reboot = |errno| ExecError::Reboot { errno };
-    messages!(ExecError {
-        NotLoaded: [
-            ExecError::NotLoaded { crash_only: false },
-            ExecError::NotLoaded { crash_only: true },
-        ],
-        Refused: [ExecError::Refused(BackendError::NotRoot)],
-        NoInit: [ExecError::NoInit(InitProblem::Unknown)],
-        Program: [ExecError::Program {
-            path: "/tmp/mbtool".into(),
-            why: ProgramProblem::Unmounted
-        }],
-        Write: [ExecError::Write {
-            path: "/run/x".into(),
-            source: denied()
-        }],
-        Command: [ExecError::Command {
-            command: "systemctl kexec".into(),
-            why: "exit status: 1".into()
-        }],
-        Reboot: [
-            reboot(Errno::INVAL),
-            reboot(Errno::BUSY),
-            reboot(Errno::PERM),
-            reboot(Errno::IO),
-        ],
-    });
-    let name = || "init".to_owned();
-    messages!(InitProblem, no fix {
-        Unknown: [InitProblem::Unknown],
-        Reboots: [InitProblem::Reboots { name: name() }],
-        Other: [InitProblem::Other { name: name() }],
-        OpenRcInDom0: [InitProblem::OpenRcInDom0],
-        OtherInDom0: [InitProblem::OtherInDom0 { name: name() }],
-    });
-    messages!(ProgramProblem, no fix {
-        Name: [ProgramProblem::Name],
-        Unmounted: [ProgramProblem::Unmounted],
-        Io: [ProgramProblem::Io("Permission denied (os error 13)".into())],
-    });
-}
-
-#[test]
 fn host() {
     messages!(MemoryError {
         Read: [MemoryError::Read {
@@ -339,75 +263,5 @@ fn host() {
         Signature: [SpcrError::Signature(*b"DBG2")],
         Length: [SpcrError::Length { length: 90, found: 80 }],
         Checksum: [SpcrError::Checksum(7)],
-    });
-}
-
-#[test]
-fn console() {
-    let console = Console::Pio {
-        port: 0x3f8,
-        divisor: None,
-    };
-    let address = "00:05.0".parse().unwrap();
-    let found = |source_of| Note::Found { console, source_of };
-    messages!(Note {
-        Found: [
-            found(Source::Firmware),
-            found(Source::Kernel("console=ttyS0".into())),
-            found(Source::Xen("com1=115200".into())),
-            found(Source::Image("com1=115200".into())),
-        ],
-        NoneFound: [Note::NoneFound],
-        DebugPort: [Note::DebugPort("earlyprintk=dbgp".into())],
-        Spcr: [Note::Spcr("interface type 0x3".into())],
-        Pci: [Note::Pci { console, address }],
-        PciSilent: [Note::PciSilent {
-            address,
-            command: 2
-        }],
-        RamLog: [Note::RamLog {
-            console: Console::RamLog {
-                addr: 0x400_0000,
-                size: 0x1_0000
-            }
-        }],
-    });
-    messages!(ConsoleError {
-        NoneWithOthers: [ConsoleError::NoneWithOthers],
-        TooMany: [ConsoleError::TooMany(5)],
-        Pci: [ConsoleError::Pci {
-            address,
-            why: PciProblem::NoFunction { there: vec![] }
-        }],
-        NoRamLog: [ConsoleError::NoRamLog],
-    });
-    let ports = Bar {
-        index: 0,
-        io: true,
-        start: 0xf0a0,
-        len: 8,
-    };
-    let memory = Bar {
-        index: 1,
-        io: false,
-        start: 0x12_fe03_2000,
-        len: 0x1000,
-    };
-    let no_bar = |bars| PciProblem::NoBar {
-        stride: 4,
-        offset: 0x1000,
-        bars,
-    };
-    messages!(PciProblem {
-        NoFunction: [
-            PciProblem::NoFunction { there: vec![] },
-            PciProblem::NoFunction {
-                there: vec![address]
-            },
-        ],
-        NoBar: [no_bar(vec![]), no_bar(vec![ports, memory])],
-        Wraps: [PciProblem::Wraps(memory)],
-        Ports: [PciProblem::Ports(ports)],
-        TooHigh: [PciProblem::TooHigh(ports)],
     });
 }

@@ -2,10 +2,12 @@
 //! assert variants and values. `UPDATE_GOLDEN=1 cargo test -p mbtool --test golden` writes tests/messages anew.
 
 mod backend;
+mod exec;
 mod files;
 mod handoff;
 mod image;
 mod plan;
+mod request;
 mod save;
 mod setup;
 mod xen;

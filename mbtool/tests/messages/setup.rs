@@ -2,7 +2,6 @@
 
 use super::messages;
 use mbtool::config::target::{DeviceSpec, Target};
-use mbtool::request::configured::LoadSectionError;
 use mbtool::setup::initrd::InitrdError;
 use mbtool::setup::install::InstallError;
 use mbtool::setup::install::machine::PlaceError;
@@ -52,22 +51,6 @@ fn install() {
             kind: "tmpfs".into(),
             source_name: "none".into()
         }],
-    });
-}
-
-#[test]
-fn load_section() {
-    let path = || "/boot/vmlinuz".into();
-    let file = || "/etc/mbtool/crash.toml".into();
-    messages!(LoadSectionError, no fix {
-        NoLoad: [LoadSectionError::NoLoad { file: file() }],
-        Options: [LoadSectionError::Options {
-            file: file(),
-            why: "unexpected argument '--no'".into()
-        }],
-        NoFile: [LoadSectionError::NoFile { path: path() }],
-        NotAFile: [LoadSectionError::NotAFile { path: path() }],
-        Io: [LoadSectionError::Io { path: path(), why: "permission denied".into() }],
     });
 }
 
