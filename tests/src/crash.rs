@@ -56,6 +56,10 @@ pub struct CrashScenario {
     pub memory_mib: u32,
     /// `crashkernel=` on the command line of Xen, or of Linux without Xen.
     pub crashkernel: &'static str,
+    /// More parameters of the first system's kernel, without Xen.
+    pub running_args: &'static str,
+    /// The crash kernel gets the running kernel's command line.
+    pub reuse_cmdline: bool,
     /// The crash.
     pub trigger: Trigger,
 }
@@ -86,6 +90,8 @@ impl CrashScenario {
                 CrashedSystem::Linux(_) => "192M",
                 CrashedSystem::Xen(_) => "192M@256M",
             },
+            running_args: "",
+            reuse_cmdline: false,
             trigger,
         }
     }
@@ -99,10 +105,15 @@ impl CrashScenario {
             ),
             Trigger::XenKey => format!("echo {PRESS}\nsleep 120\n"),
         };
+        let own = "nr_cpus=1 irqpoll reset_devices";
+        let line = if self.reuse_cmdline {
+            format!("--reuse-cmdline --cmdline '{own}'")
+        } else {
+            format!("--cmdline 'console=ttyS0,115200 {own} {EMULATED} quiet panic=-1'")
+        };
         format!(
             "known-pages make /tmp/known {PAGES}\n\
-             mbtool load -p --console com1 /vmlinuz --initrd /crash-initrd \
-                --cmdline 'console=ttyS0,115200 nr_cpus=1 irqpoll reset_devices {EMULATED} quiet panic=-1'\n\
+             mbtool load -p --console com1 /vmlinuz --initrd /crash-initrd {line}\n\
              {crash}"
         )
     }
@@ -151,7 +162,8 @@ impl CrashScenario {
         let machine = match self.host {
             CrashedSystem::Linux(kernel) => Machine::stage1(self.firmware, initrd)?
                 .linux(kernel)?
-                .append(&reserve),
+                .append(&reserve)
+                .append(self.running_args),
             CrashedSystem::Xen(version) => Machine::xen(version, &reserve, "", initrd)?
                 .linux(self.linux())?
                 .append(SMALL_DOM0),

@@ -16,10 +16,10 @@ pub const DEBIAN: &str = "MBTOOL-DEBIAN ";
 /// Drivers for the disk and its file system.
 const MODULES: [&str; 4] = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"];
 
-/// The unit that systemd runs at each boot, on the serial port.
+/// The unit that systemd runs at each boot, on the console.
 const UNIT: &str = "[Unit]\nDescription=Test\nAfter=mbtool-crash.service\n\n\
     [Service]\nType=oneshot\nExecStart=/bin/sh /usr/local/lib/test/run\nTimeoutStartSec=infinity\n\
-    StandardOutput=tty\nStandardError=inherit\nTTYPath=/dev/ttyS0\n";
+    StandardOutput=tty\nStandardError=inherit\nTTYPath=/dev/console\n";
 
 /// The script of the unit.
 const RUN: &str = r#"# runs the test: boot number as $1; the first failing command is reported and ends the run
@@ -47,7 +47,7 @@ pub struct DebianGuest {
 
 impl DebianGuest {
     /// A guest that runs `script` with `sh -ex` at each boot; `$1` is the number of the boot, from 1. Its standard output
-    /// is the serial port.
+    /// is the console.
     pub fn new(debian: &Debian, script: &str) -> Result<Self> {
         let mut archive = base(include_str!("debian.sh"))?;
         archive.directory("disk")?;

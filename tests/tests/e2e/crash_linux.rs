@@ -11,6 +11,7 @@ tests::cases! {
     crash_linux_6_1_ovmf_on_cpu_2: booted 30 s;
     crash_linux_6_12_on_cpu_0: booted 30 s;
     crash_linux_7_q35_ovmf_6_gib_on_cpu_3: booted 30 s on LINUX_7;
+    a_reused_command_line_reserves_no_memory: booted 30 s;
 }
 
 fn on(kernel: &'static Asset, cpu: u32) -> CrashScenario {
@@ -66,4 +67,16 @@ fn crash_linux_7_q35_ovmf_6_gib_on_cpu_3() -> Result<()> {
         ..on(&LINUX_7, 3)
     };
     filtered("crash_linux_7_q35_ovmf_6_gib_on_cpu_3", &scenario)
+}
+
+/// With its 80 huge pages the crash kernel would run out of memory.
+fn a_reused_command_line_reserves_no_memory() -> Result<()> {
+    let scenario = CrashScenario {
+        memory_mib: 1536,
+        running_args: "hugepages=80 hugepagesz=2M hugepages=2",
+        reuse_cmdline: true,
+        ..on(&LINUX_6_1, 0)
+    };
+    let name = "crash_linux_reused_command_line";
+    filtered(name, &scenario)
 }

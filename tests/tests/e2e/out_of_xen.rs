@@ -2,13 +2,15 @@
 //! pages of other loaders (docs/xen-kexec-defect.md).
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use images::assets::{self, Asset, LINUX_6_1};
-use images::guest::{self, DOM0, STAGE1, Stage1};
+use images::guest::{self, DEBIAN, DOM0, DebianGuest, STAGE1, Stage1};
 use images::payloads::{MB2_FIXED, MB2_RELOC_HIGHEST};
 use images::report::PayloadReport;
+use images::rootfs::{Debian, UUID};
 use tests::{Board, DEBUG_EXIT, FIRST_LINUX, Machine, Outcome, SERIAL_CMDLINE, mbtool_bin};
 
 tests::cases! {
@@ -24,6 +26,9 @@ tests::cases! {
     a_dom0_above_4_gib_reaches_linux: booted 40 s;
     xen_4_17_to_xen_4_20: booted 14 s, "slow";
     xen_4_20_to_xen_4_17: restored 14 s;
+    the_command_line_of_dom0_is_reused_for_linux: restored 14 s;
+    xen_starts_again_with_the_command_lines_of_xen_and_dom0: restored 20 s;
+    debian_leaves_xen_through_systemd: booted 90 s, "slow";
     a_payload_finds_itself_in_place: booted 14 s;
     a_payload_with_a_place_of_its_own_is_moved_there: booted 14 s;
 }
@@ -47,6 +52,8 @@ struct Case {
     dom0: &'static Asset,
     /// The Linux image.
     linux: &'static Asset,
+    /// MiB that the target Xen reserves for a crash image.
+    reserved_mib: u64,
     /// Commands before the jump; they load.
     script: String,
 }
@@ -64,6 +71,7 @@ impl Case {
             memory_mib: 2048,
             dom0: FIRST_LINUX,
             linux: FIRST_LINUX,
+            reserved_mib: 0,
             script: script.into(),
         }
     }
@@ -135,7 +143,7 @@ impl Case {
         let kib: u64 = get("mem")?.trim_end_matches("KiB").parse()?;
         let all = u64::from(self.memory_mib) * 1024;
         let least = if xen.is_some() {
-            all / 8 * 7 - 200 * 1024
+            all / 8 * 7 - (200 + self.reserved_mib) * 1024
         } else {
             all / 10 * 9
         };
@@ -317,6 +325,114 @@ fn a_dom0_above_4_gib_reaches_linux() -> Result<()> {
     assert!(
         outcome.contains("[handoff] relocate: copy "),
         "{}",
+        outcome.describe()
+    );
+    Ok(())
+}
+
+/// Xen's console, which Linux does not have without Xen, becomes the serial port.
+fn the_command_line_of_dom0_is_reused_for_linux() -> Result<()> {
+    let script = "mbtool load /vmlinuz --initrd /initrd --reuse-cmdline --cmdline no_timer_check\n";
+    let case = Case::new("4.20", script);
+    let outcome = case.arrives("out_of_xen_reused", None, &[])?;
+    let line = outcome
+        .value(&format!("{DOM0}cmdline="))
+        .unwrap_or_default();
+    let consoles: Vec<&str> = line
+        .split(' ')
+        .filter(|p| p.starts_with("console="))
+        .collect();
+    ensure!(
+        consoles == ["console=ttyS0,115200n8"] && line.ends_with("no_timer_check"),
+        "{line}"
+    );
+    // the handoff prints on the port of the running Xen
+    ensure!(
+        outcome.contains("[handoff] mbtool "),
+        "{}",
+        outcome.describe()
+    );
+    Ok(())
+}
+
+fn xen_starts_again_with_the_command_lines_of_xen_and_dom0() -> Result<()> {
+    let script = "cat /proc/cmdline\n\
+                  mbtool load /xen.gz --reuse-cmdline --module /vmlinuz --initrd /initrd\n";
+    let case = Case {
+        reserved_mib: 256,
+        ..Case::new("4.20", script)
+    };
+    let xen = std::fs::read(assets::xen(case.xen)?.path()?)?;
+    let outcome = case.arrives("xen_again", Some(case.xen), &[("xen.gz", &xen)])?;
+    let lines: Vec<&str> = outcome
+        .lines
+        .iter()
+        .filter_map(|line| Some(line.split_once("(XEN) Command line: ")?.1))
+        .collect();
+    let [first, again] = lines[..] else {
+        anyhow::bail!("{lines:?}: {}", outcome.describe());
+    };
+    ensure!(
+        again == format!("no-real-mode {first}"),
+        "{first} became {again}"
+    );
+    let line = outcome
+        .value(&format!("{DOM0}cmdline="))
+        .unwrap_or_default();
+    ensure!(
+        !line.is_empty() && outcome.lines.iter().any(|running| running == line),
+        "dom0 gets {line}: {}",
+        outcome.describe()
+    );
+    Ok(())
+}
+
+/// A Debian with systemd in dom0, and the same Debian without Xen after it, by the orderly way.
+fn debian_leaves_xen_through_systemd() -> Result<()> {
+    let debian = Debian::find()?;
+    let names = |path: &Path| path.file_name().map(std::ffi::OsStr::to_owned);
+    let (dom0, kernel) = (LINUX_6_1.path()?, debian.kernel()?);
+    ensure!(
+        names(dom0) == names(&kernel),
+        "{} is not the kernel of the disk, {}",
+        dom0.display(),
+        kernel.display()
+    );
+    let script = r#"
+say() { echo "MBTOOL-DEBIAN $*"; }
+xen=none
+[ ! -e /sys/hypervisor/type ] || xen=$(cat /sys/hypervisor/type)
+say "boot-$1=$xen $(cat /proc/cmdline)"
+if [ $1 -eq 1 ]; then
+	modprobe xen-privcmd
+	mbtool load /boot/vmlinuz-$(uname -r) --initrd /boot/second --reuse-cmdline
+	mbtool exec
+	exec sleep 600
+fi
+"#;
+    let second = DebianGuest::new(&debian, script)?.finish()?;
+    let first = DebianGuest::new(&debian, script)?
+        .file("usr/sbin/mbtool", mbtool_bin()?)?
+        .bytes("boot/second", &second)?
+        .finish()?;
+    let root = format!("root=UUID={UUID} ro");
+    let end = format!("{DEBIAN}END");
+    let outcome = Machine::xen("4.20", "", &root, first)?
+        .linux(&LINUX_6_1)?
+        .disk(&debian.disk)
+        .failures(&[&format!("{DEBIAN}FAIL")])
+        .run("debian_leaves_xen", DEADLINE, &[&end])?
+        .ended_with(&end)?;
+    let of = |boot: u32| outcome.value(&format!("{DEBIAN}boot-{boot}="));
+    let (before, after) = (of(1).unwrap_or_default(), of(2).unwrap_or_default());
+    ensure!(
+        before.starts_with("xen ") && before.contains("console=hvc0"),
+        "{before}: {}",
+        outcome.describe()
+    );
+    ensure!(
+        after.starts_with("none ") && after.contains(&root) && !after.contains("hvc0"),
+        "{after}: {}",
         outcome.describe()
     );
     Ok(())
