@@ -74,6 +74,6 @@ const _: () = {
     assert!(offset_of!(Tables, gdt) == offset_of!(Tables, idt32) + 4096);
     assert!(offset_of!(Area, tables.pool) % 4096 == 0);
     assert!(size_of::<PseudoDescriptor>() == 10);
-    assert!(size_of::<Params>() == 6216);
+    assert!(size_of::<Params>() == 6224);
     assert!(size_of::<Tables>() == 4 * 4096 + size_of::<Pool>());
 };

@@ -181,12 +181,13 @@ pub enum Exit {
         /// EBX: `struct hvm_start_info`.
         start_info: u32,
     },
-    /// Long mode by Linux's 64-bit boot protocol.
+    /// Long mode by Linux's 64-bit boot protocol. Above 4 GiB the kernel and `boot_params` must be
+    /// in [`Spec::regions`], whose memory is mapped.
     Linux64 {
         /// RIP.
-        entry: u32,
+        entry: u64,
         /// RSI: `struct boot_params`.
-        boot_params: u32,
+        boot_params: u64,
     },
     /// Long mode, Multiboot2 registers.
     Long {

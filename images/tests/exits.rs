@@ -240,7 +240,7 @@ fn entry_lines(serial: &str) -> Vec<&str> {
 fn the_entry_is_reported_register_by_register() {
     let entry = TARGET as u32;
     let (_, serial) = long(Exit::Linux64 {
-        entry,
+        entry: entry.into(),
         boot_params: 0,
     });
     let lines = entry_lines(&serial);
@@ -313,7 +313,7 @@ fn overlapping_moves_are_as_if_simultaneous() {
         "{extents:x?}"
     );
     let mut spec = spec(Exit::Linux64 {
-        entry: a as u32,
+        entry: a,
         boot_params: 0,
     });
     spec.relocate.extents = extents;

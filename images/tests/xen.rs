@@ -227,8 +227,8 @@ fn memory_from_address_0_on_is_copied_before_the_fixups_and_high_memory_cleared(
     ];
     let mut spec = multiboot2_spec(BASE, 0, Verify::None, vec![]);
     spec.exit = Exit::Linux64 {
-        entry: CODE as u32,
-        boot_params: LIST as u32,
+        entry: CODE,
+        boot_params: LIST,
     };
     spec.relocate.extents = vec![Extent {
         to: BACKUP,
@@ -293,8 +293,8 @@ fn the_rsdp_depends_on_the_cpu_of_the_handoff() {
         ];
         let mut spec = multiboot2_spec(BASE, 0, Verify::None, vec![]);
         spec.exit = Exit::Linux64 {
-            entry: CODE as u32,
-            boot_params: LIST as u32,
+            entry: CODE,
+            boot_params: LIST,
         };
         spec.fixups = vec![copy(TABLES, OnCpu::Boot), copy(TABLES + 64, OnCpu::Other)];
         let plan = xen_plan(&spec, parts, cpu);

@@ -235,14 +235,14 @@ pub struct Params {
     pub verify: u32,
     /// `EXIT_*`.
     pub exit: u32,
-    /// Entry point of the target.
-    pub entry: u32,
     /// Physical address of the boot information: EBX.
     pub mbi: u32,
     /// EAX of the target.
     pub eax: u32,
-    /// ESI of the target.
-    pub esi: u32,
+    /// Entry point of the target; below 4 GiB for one in protected mode.
+    pub entry: u64,
+    /// RSI of the target.
+    pub rsi: u64,
     /// 1 to set watchpoints that detect writes of the target to the blob.
     pub guard: u32,
     /// Used entries of `regions`.

@@ -50,7 +50,7 @@ exit_protected:
     push    dword ptr [edi + {ENTRY}]
     mov     ebx, [edi + {MBI}]
     mov     eax, [edi + {EAX}]
-    mov     esi, [edi + {ESI}]
+    mov     esi, [edi + {RSI}]
     xor     ecx, ecx
     xor     edx, edx
     xor     ebp, ebp
@@ -80,12 +80,11 @@ exit_long:
     lea     rcx, [rip + handoff_back]
 .Lno_way_back:
     push    rcx
-    mov     ecx, [rdi + {ENTRY}]
-    push    rcx
+    push    qword ptr [rdi + {ENTRY}]
     push    2
     mov     eax, [rdi + {EAX}]
     mov     ebx, [rdi + {MBI}]
-    mov     esi, [rdi + {ESI}]
+    mov     rsi, [rdi + {RSI}]
     xor     ecx, ecx
     xor     edx, edx
     xor     ebp, ebp

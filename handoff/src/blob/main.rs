@@ -158,7 +158,7 @@ global_asm!(
     ENTRY = const offset_of!(Area, params.entry),
     MBI = const offset_of!(Area, params.mbi),
     EAX = const offset_of!(Area, params.eax),
-    ESI = const offset_of!(Area, params.esi),
+    RSI = const offset_of!(Area, params.rsi),
     EXIT = const offset_of!(Area, params.exit),
     EXIT_RETURN = const abi::EXIT_RETURN,
     CR4_KEEP = const registers::CR4_KEEP,

@@ -58,7 +58,7 @@ pub(super) fn params(spec: &Spec) -> Result<Params, String> {
         entry: registers.entry,
         mbi: registers.ebx,
         eax: registers.eax,
-        esi: registers.esi,
+        rsi: registers.rsi,
         region_count: spec.regions.len() as u32,
         fixup_count: spec.fixups.len() as u32,
         drill_addr: match spec.drill {

@@ -144,13 +144,13 @@ impl EfiInfo {
     /// Address of the system table.
     #[must_use]
     pub fn systab(&self) -> u64 {
-        u64::from(self.systab.get()) | u64::from(self.systab_hi.get()) << 32
+        wide(self.systab, self.systab_hi)
     }
 
     /// Address of the memory map.
     #[must_use]
     pub fn memmap(&self) -> u64 {
-        u64::from(self.memmap.get()) | u64::from(self.memmap_hi.get()) << 32
+        wide(self.memmap, self.memmap_hi)
     }
 }
 
@@ -205,6 +205,43 @@ pub struct LinuxBootParams {
     pub pad8: [u8; 48],
     pub eddbuf: [[u8; 82]; 6],
     pub pad9: [u8; 276],
+}
+
+impl LinuxBootParams {
+    /// Sets address and size of the initrd.
+    pub fn set_initrd(&mut self, addr: u64, size: u64) {
+        self.header.ramdisk_image.set(addr as u32);
+        self.ext_ramdisk_image.set((addr >> 32) as u32);
+        self.header.ramdisk_size.set(size as u32);
+        self.ext_ramdisk_size.set((size >> 32) as u32);
+    }
+
+    /// Address and size of the initrd; size 0: none.
+    #[must_use]
+    pub fn initrd(&self) -> (u64, u64) {
+        let header = &self.header;
+        (
+            wide(header.ramdisk_image, self.ext_ramdisk_image),
+            wide(header.ramdisk_size, self.ext_ramdisk_size),
+        )
+    }
+
+    /// Sets the address of the command line.
+    pub fn set_cmdline(&mut self, addr: u64) {
+        self.header.cmd_line_ptr.set(addr as u32);
+        self.ext_cmd_line_ptr.set((addr >> 32) as u32);
+    }
+
+    /// Address of the command line.
+    #[must_use]
+    pub fn cmdline(&self) -> u64 {
+        wide(self.header.cmd_line_ptr, self.ext_cmd_line_ptr)
+    }
+}
+
+/// A field of 32 bits with its extension.
+fn wide(low: U32, high: U32) -> u64 {
+    u64::from(low.get()) | u64::from(high.get()) << 32
 }
 
 /// `struct screen_info`: the fields that are looked at or made.
@@ -282,6 +319,8 @@ const _: () = {
     assert!(size_of::<BootE820Entry>() == 20);
     assert!(size_of::<LinuxBootParams>() == 4096);
     assert!(offset_of!(LinuxBootParams, acpi_rsdp_addr) == 0x70);
+    assert!(offset_of!(LinuxBootParams, ext_ramdisk_image) == 0xc0);
+    assert!(offset_of!(LinuxBootParams, ext_cmd_line_ptr) == 0xc8);
     assert!(offset_of!(LinuxBootParams, edid_info) == 0x140);
     assert!(offset_of!(LinuxBootParams, efi_info) == 0x1c0);
     assert!(offset_of!(LinuxBootParams, e820_entries) == 0x1e8);

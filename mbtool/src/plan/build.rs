@@ -7,7 +7,7 @@ use super::boot::{self, Boot, Known, e820};
 use super::check::{self, CheckLimits, XenLimits};
 use super::crash::data::{self, CrashData};
 use super::crash::{advice, estimate};
-use super::place::allocator::Arena;
+use super::place::allocator::{self, Arena};
 use super::place::layout::{InfoRules, Layout};
 use super::place::resolve::{kernel_segments, resolve};
 use super::place::{allocatable, relocated};
@@ -76,14 +76,12 @@ fn attempt(
     let info_len = draft.bytes.len() as u64;
     let rules = params.image_rules(request);
     let info = info_rules(request, info_len);
-    let layout =
-        Layout::place(request, rules, &mut arena, info, (staged, handoff)).map_err(|error| {
-            match block {
-                Some(block) => block.no_free_range(error, request),
-                None => {
-                    let needed = estimate::of_load(request, &params, info_len, host);
-                    estimate::too_small(error, request, &needed)
-                }
+    let layout = Layout::place(request, rules, &arena, info, (staged.as_deref(), handoff))
+        .map_err(|error| match block {
+            Some(block) => block.no_free_range(error, request),
+            None => {
+                let needed = estimate::of_load(request, &params, info_len, host);
+                estimate::too_small(error, request, &needed)
             }
         })?;
     params.warnings.extend(layout.warning.clone());
@@ -152,6 +150,7 @@ fn attempt(
         handoff_entry: built.entry,
         image_entry: relocations.as_loaded(image_entry),
         total_ram: map::total_ram(&host.memory_map),
+        high: layout.high(request),
         xen: host.xen.as_ref().map(|xen| XenLimits {
             safe: strategy.safe(host),
             heap_free: xen.heap_free,
@@ -160,7 +159,7 @@ fn attempt(
     };
     check::check(&segments, &kernel, &limits)?;
     if layout.staged.is_some() {
-        check::moved_image(&segments, layout.reserved)?;
+        check::moved_image(&segments, &layout.pieces)?;
     }
 
     let decisions = assemble::Decisions {
@@ -190,22 +189,25 @@ fn relocation(
     host: &Host,
     (params, low): (&mut BootParams, &mut LowMemoryPlan),
     arena: &mut Arena,
-) -> Result<Option<PhysRange>, PlanError> {
+) -> Result<Option<Vec<PhysRange>>, PlanError> {
     let rules = params.image_rules(request);
     let found = relocated::decide(request, rules, host, &low.forbidden, arena)?;
-    let Some(pages) = found else {
+    let Some(pieces) = found else {
         return Ok(None);
     };
-    check::below_4_gib(rules.name, pages)?;
-    e820::add_ram(&mut low.areas, pages);
+    for pages in &pieces {
+        check::below_4_gib(rules.name, *pages)?;
+        e820::add_ram(&mut low.areas, *pages);
+    }
     if request.crash.is_some() {
         params.warnings.push(format!(
-            "{} must be at {pages}, outside of the crash region: it is moved there after a panic, \
+            "{} must be at {}, outside of the crash region: it is moved there after a panic, \
              and what the crashed kernel has there is lost",
-            rules.name
+            rules.name,
+            allocator::list(&pieces)
         ));
     }
-    Ok(Some(pages))
+    Ok(Some(pieces))
 }
 
 /// Returns the placement constraints of `len` bytes of boot information.

@@ -37,6 +37,8 @@ pub struct CheckLimits<'a> {
     pub image_entry: u64,
     /// Size of all RAM, in bytes.
     pub total_ram: u64,
+    /// Ranges that the image can be given above 4 GiB.
+    pub high: Vec<PhysRange>,
     /// Set when Xen is the loading kernel.
     pub xen: Option<XenLimits>,
     /// Moves and clears of the handoff.
@@ -69,7 +71,8 @@ pub fn check(
             // Xen maps such a segment and does not write it
             continue;
         }
-        if dest.end > FOUR_GIB && !limits.moved(&dest) {
+        let reachable = || limits.high.iter().any(|range| range.overlaps(&dest));
+        if dest.end > FOUR_GIB && !limits.moved(&dest) && !reachable() {
             return Err(CheckError::Above4Gib {
                 name: name(segment),
                 dest,
@@ -247,25 +250,24 @@ pub fn below_4_gib(name: &str, dest: PhysRange) -> Result<(), CheckError> {
     Ok(())
 }
 
-/// Checks that an image that the handoff moves to `pages` does not overwrite loaded
+/// Checks that an image that the handoff moves to `pieces` does not overwrite loaded
 /// segments.
 ///
 /// # Errors
 ///
 /// The first segment that would be overwritten.
-pub fn moved_image(segments: &[Segment], pages: PhysRange) -> Result<(), CheckError> {
-    match segments
-        .iter()
-        .find(|segment| segment.dest.overlaps(&pages))
-    {
-        Some(segment) => Err(CheckError::InTheWay {
-            name: segment.name.clone(),
-            dest: segment.dest,
-            by: "the image that the handoff moves".to_owned(),
-            range: pages,
-        }),
-        None => Ok(()),
+pub fn moved_image(segments: &[Segment], pieces: &[PhysRange]) -> Result<(), CheckError> {
+    for segment in segments {
+        if let Some(range) = pieces.iter().find(|piece| segment.dest.overlaps(piece)) {
+            return Err(CheckError::InTheWay {
+                name: segment.name.clone(),
+                dest: segment.dest,
+                by: "the image that the handoff moves".to_owned(),
+                range: *range,
+            });
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]

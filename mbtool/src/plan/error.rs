@@ -7,6 +7,7 @@ use super::check::CheckError;
 use super::crash::Reserve;
 use super::crash::size::SizeEstimate;
 use super::place::allocator::{FixedError, NoFreeRange};
+use super::place::error::widen;
 use super::place::resolve::ResolveError;
 use super::xen_heap::scatter::NoSafeRange;
 use crate::host::map::MapError;
@@ -23,6 +24,17 @@ pub enum PlanError {
     /// The memory map has no RAM.
     #[error("the memory map has no RAM")]
     NoRam,
+    /// No RAM in the crash region.
+    #[error(
+        "the crash region {region} is not RAM in this memory map: RAM is {}",
+        super::place::allocator::list(ram)
+    )]
+    CrashRegionNotRam {
+        /// Requested region.
+        region: PhysRange,
+        /// All RAM.
+        ram: Vec<PhysRange>,
+    },
     /// A required Multiboot2 request.
     #[error(transparent)]
     Want(#[from] RequestError),
@@ -104,6 +116,26 @@ pub enum PlanError {
         free: u64,
         /// The largest free range below 4 GiB, in bytes.
         largest: u64,
+        /// A range below 4 GiB that is large enough, which `--mem-min` or `--mem-max` exclude.
+        elsewhere: Option<PhysRange>,
+    },
+    /// The only free memory for the initrd is where the kernel cannot read it.
+    #[error(
+        "{name} ({}) fits only at {above}, but this kernel cannot read an initrd above {end:#x}: it \
+         lacks CAN_BE_LOADED_ABOVE_4G (bit 1 of xloadflags); the largest free range below is {}{}",
+        Size::rounded_up(*len), Size(*largest), tail(self.fix())
+    )]
+    InitrdLimit {
+        /// Segment name.
+        name: String,
+        /// Size in bytes.
+        len: u64,
+        /// Upper bound of the initrd's address.
+        end: u64,
+        /// The largest free range below, in bytes.
+        largest: u64,
+        /// The range that would be large enough.
+        above: PhysRange,
     },
     /// An empty module.
     #[error("{name} is empty (0 bytes): no boot protocol can express that{}", tail(self.fix()))]
@@ -179,7 +211,13 @@ impl Fix for PlanError {
                 "leave --type out, and Xen is started by its Multiboot2 header"
             }
             Self::CrashXenRealMode => "leave --real-mode out",
-            Self::ModuleAbove4Gib { .. } => "lower --mem-min, or make the module smaller",
+            Self::ModuleAbove4Gib { elsewhere, .. } => {
+                let smaller = || "make the module smaller".to_owned();
+                return Some(widen(*elsewhere).unwrap_or_else(smaller).into());
+            }
+            Self::InitrdLimit { .. } => {
+                "make the initrd smaller, or give a relocatable bzImage of Linux 3.8 or later"
+            }
             Self::EmptyModule { .. } => "leave it out",
             Self::NoCrashRegion { .. } => "`mbtool crash size` prints the size to reserve",
             Self::CrashRegionTooSmall { reserve, .. } => return Some(more(*reserve).into()),
@@ -195,6 +233,7 @@ impl Fix for PlanError {
             Self::Resolve(error) => return error.fix(),
             Self::Check(error) => return error.fix(),
             Self::NoRam
+            | Self::CrashRegionNotRam { .. }
             | Self::Low(_)
             | Self::NoSafeRange(_)
             | Self::Drill { .. }

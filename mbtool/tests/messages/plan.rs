@@ -37,6 +37,10 @@ fn plan() {
     };
     messages!(PlanError {
         NoRam: [PlanError::NoRam],
+        CrashRegionNotRam: [PlanError::CrashRegionNotRam {
+            region: range(0x8c00_0000, 0x9c00_0000),
+            ram: ram.clone(),
+        }],
         Want: [PlanError::Want(RequestError::Console)],
         Contract: [PlanError::Contract(ContractError::NoDom0)],
         Low: [PlanError::Low(NoLowMemory {
@@ -55,6 +59,7 @@ fn plan() {
                 window: range(0x400_0000, 0x410_0000),
                 ram: ram.clone(),
                 largest: Some(range(0x400_0000, 0x410_0000)),
+                elsewhere: Some(range(0x100_0000, 0x900_0000)),
             }),
             PlanError::NoFreeRange(NoFreeRange {
                 name: "mbi".into(),
@@ -63,6 +68,7 @@ fn plan() {
                 window: range(FOUR_GIB, 2 * FOUR_GIB),
                 ram: vec![],
                 largest: None,
+                elsewhere: None,
             }),
         ],
         NoSafeRange: [PlanError::NoSafeRange(NoSafeRange {
@@ -92,6 +98,14 @@ fn plan() {
             min: FOUR_GIB,
             free: 0,
             largest: 0,
+            elsewhere: None,
+        }],
+        InitrdLimit: [PlanError::InitrdLimit {
+            name: "initrd: initrd.img".into(),
+            len: 1900 * MIB,
+            end: 0x8000_0000,
+            largest: 1700 * MIB,
+            above: range(FOUR_GIB, FOUR_GIB + 1900 * MIB),
         }],
         EmptyModule: [PlanError::EmptyModule {
             name: "module 1: empty".into()
@@ -285,10 +299,6 @@ fn boot() {
         }],
         FiveLevels: [LinuxError::FiveLevels {
             name: "vmlinuz".into()
-        }],
-        High: [LinuxError::High {
-            what: "the initrd",
-            addr: FOUR_GIB
         }],
     });
     messages!(MbiError {

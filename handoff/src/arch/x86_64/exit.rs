@@ -36,11 +36,11 @@ pub fn close(tables: &mut Tables) {
 
 /// Prints the target of the jump.
 pub fn announce(out: &mut impl Print, params: &Params) {
-    out.str("[handoff] jump to ").hex(params.entry.into(), 8);
+    out.str("[handoff] jump to ").hex(params.entry, 8);
     let name = nth(EXITS, params.exit).unwrap_or(b"?");
     out.str(" (").bytes(name).str("), ");
     if params.exit == EXIT_LINUX64 {
-        out.str("boot_params ").hex(params.esi.into(), 8);
+        out.str("boot_params ").hex(params.rsi, 8);
     } else {
         let information = if params.exit == EXIT_PVH {
             "start_info "

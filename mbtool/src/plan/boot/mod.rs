@@ -240,8 +240,8 @@ fn linux(known: Known<'_>, setup: &Setup) -> Result<Boot, PlanError> {
     })?;
     Ok(Boot {
         exit: Exit::Linux64 {
-            entry: low_address("image entry point", image_entry)?,
-            boot_params: low_address("boot information", at)?,
+            entry: image_entry,
+            boot_params: at,
         },
         mode: "linux-64",
         registers: vec![("rsi", at), ("rip", image_entry)],

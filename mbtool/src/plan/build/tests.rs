@@ -14,6 +14,7 @@ mod crash_linux;
 mod crash_xen;
 mod fixtures;
 mod out_of_xen;
+mod places;
 mod protocols;
 mod refusals;
 mod staged;

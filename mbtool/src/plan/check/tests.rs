@@ -46,6 +46,7 @@ fn limits() -> CheckLimits<'static> {
         handoff_entry: 2 * MIB,
         image_entry: 4 * MIB + 9,
         total_ram: 255 * MIB,
+        high: vec![],
         xen: None,
         relocate: &STILL,
     }

@@ -33,14 +33,16 @@ pub(super) fn decide(
     let count = dump_ranges::loads(&host.ram_in_use(), &regions, somewhere.as_slice()).len();
     let len = whole_pages(elfcorehdr::len(facts, count, somewhere.as_slice())?);
     let total = len + from.map_or(0, |from| from.len());
+    let window = PhysRange {
+        start: region.start,
+        end: region.end.min(FOUR_GIB - PAGE_SIZE),
+    };
     let place = arena.take(&Ask {
         name: "elfcorehdr and saved low memory".to_owned(),
         len: total,
         align: PAGE_SIZE,
-        window: PhysRange {
-            start: region.start,
-            end: region.end.min(FOUR_GIB - PAGE_SIZE),
-        },
+        window,
+        allowed: window,
         prefer: Prefer::Highest,
     })?;
     let split = place.start + len;

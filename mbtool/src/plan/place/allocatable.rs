@@ -39,6 +39,10 @@ pub(crate) fn memory(
                 });
             }
             let mut arena = Arena::new(ram.filter_map(|run| run.intersect(&region)));
+            if arena.ram().is_empty() {
+                let ram = map::ram_ranges(&host.memory_map).collect();
+                return Err(PlanError::CrashRegionNotRam { region, ram });
+            }
             // page tables and control pages are allocated at the bottom of the
             // region
             let end = region

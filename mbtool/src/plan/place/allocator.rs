@@ -26,6 +26,8 @@ pub struct Ask {
     pub align: u64,
     /// Range that must contain all of it.
     pub window: PhysRange,
+    /// The range that would have to contain it without `--mem-min` and `--mem-max`.
+    pub allowed: PhysRange,
     /// Choice among several possible addresses.
     pub prefer: Prefer,
 }
@@ -45,16 +47,7 @@ impl Arena {
     /// Creates an arena from `ram`, in any order; partial pages are dropped.
     #[must_use]
     pub fn new(ram: impl IntoIterator<Item = PhysRange>) -> Self {
-        let mut runs: Vec<PhysRange> = ram.into_iter().filter(|run| !run.is_empty()).collect();
-        runs.sort_unstable();
-        let mut merged: Vec<PhysRange> = Vec::with_capacity(runs.len());
-        for run in runs {
-            match merged.last_mut() {
-                Some(last) if run.start <= last.end => last.end = last.end.max(run.end),
-                _ => merged.push(run),
-            }
-        }
-        let ram: Vec<PhysRange> = merged
+        let ram: Vec<PhysRange> = merged(ram)
             .iter()
             .filter_map(|run| run.align_inward(PAGE_SIZE))
             .collect();
@@ -184,7 +177,8 @@ impl Arena {
         &self.ram
     }
 
-    fn no_free_range(&self, ask: &Ask) -> NoFreeRange {
+    /// Returns the error for `ask`, for which there is no range.
+    pub(super) fn no_free_range(&self, ask: &Ask) -> NoFreeRange {
         NoFreeRange {
             name: ask.name.clone(),
             len: ask.len,
@@ -192,8 +186,26 @@ impl Arena {
             window: ask.window,
             ram: self.ram.clone(),
             largest: self.largest_free(&ask.window),
+            elsewhere: self.find(&Ask {
+                window: ask.allowed,
+                ..ask.clone()
+            }),
         }
     }
+}
+
+/// Returns `ranges` sorted, without empty ones; adjacent and overlapping ones become one.
+pub(crate) fn merged(ranges: impl IntoIterator<Item = PhysRange>) -> Vec<PhysRange> {
+    let mut runs: Vec<PhysRange> = ranges.into_iter().filter(|run| !run.is_empty()).collect();
+    runs.sort_unstable();
+    let mut merged: Vec<PhysRange> = Vec::with_capacity(runs.len());
+    for run in runs {
+        match merged.last_mut() {
+            Some(last) if run.start <= last.end => last.end = last.end.max(run.end),
+            _ => merged.push(run),
+        }
+    }
+    merged
 }
 
 /// Formats ranges for a message: the first few, and the number of others.

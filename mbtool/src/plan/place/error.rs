@@ -20,6 +20,9 @@ pub struct NoFreeRange {
     pub ram: Vec<PhysRange>,
     /// The largest free range in the window.
     pub largest: Option<PhysRange>,
+    /// A range that would be large enough, outside of the window that `--mem-min` and `--mem-max`
+    /// leave.
+    pub elsewhere: Option<PhysRange>,
 }
 
 impl std::error::Error for NoFreeRange {}
@@ -33,6 +36,7 @@ impl fmt::Display for NoFreeRange {
             window,
             ram,
             largest,
+            elsewhere: _,
         } = self;
         write!(
             f,
@@ -52,8 +56,17 @@ impl fmt::Display for NoFreeRange {
 
 impl Fix for NoFreeRange {
     fn fix(&self) -> Remedy {
-        Some("widen the window (--mem-min, --mem-max) or load less".into())
+        Some(
+            widen(self.elsewhere)
+                .unwrap_or_else(|| "load less".to_owned())
+                .into(),
+        )
     }
+}
+
+/// Advice to widen the window so that it has `place`.
+pub(in crate::plan) fn widen(place: Option<PhysRange>) -> Option<String> {
+    place.map(|place| format!("widen the window (--mem-min, --mem-max): {place} is large enough"))
 }
 
 /// A fixed range that cannot be allocated.

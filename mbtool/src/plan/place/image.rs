@@ -1,7 +1,8 @@
 //! Constraints on the address of the image.
 
-use super::allocator::{Ask, Prefer};
-use crate::image::{Image, Preference};
+use super::allocator::{Ask, Prefer, merged};
+use super::sides::{HIGH_END, Side};
+use crate::image::{Image, Preference, Protocol};
 use crate::plan::{PlanError, Request};
 use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange, align_up};
 use xen_shim::contract;
@@ -17,19 +18,25 @@ pub(in crate::plan) struct ImageRules<'a> {
 
 /// Possible addresses of the image.
 pub(super) enum ImagePlace {
-    /// This range only.
-    Fixed(PhysRange),
+    /// These pages only, sorted and merged: those of each segment.
+    Fixed(Vec<PhysRange>),
     /// Any matching range, and the offset of the image's first byte in it.
     Free(Ask, u64),
 }
 
-/// Restricts `allowed` to the bounds given by options.
+/// Restricts `allowed` to the bounds given by options. Without `--mem-max`, only an image that
+/// supports it has a part above 4 GiB.
 pub(super) fn window(
     request: &Request,
     name: &str,
     allowed: PhysRange,
 ) -> Result<PhysRange, PlanError> {
-    let max = request.mem_max.unwrap_or(FOUR_GIB);
+    let default = if allowed.start >= FOUR_GIB {
+        HIGH_END
+    } else {
+        FOUR_GIB
+    };
+    let max = request.mem_max.unwrap_or(default);
     let asked = PhysRange {
         start: request.mem_min,
         end: max.max(request.mem_min),
@@ -47,16 +54,14 @@ pub(super) fn window(
 pub(super) fn image_place(
     request: &Request,
     rules: ImageRules<'_>,
+    side: Side,
 ) -> Result<ImagePlace, PlanError> {
     let image: &Image = &request.image;
     let name = rules.name.to_owned();
     let page_align = image.align.max(PAGE_SIZE);
     let too_long = || PlanError::Window {
         name: name.clone(),
-        allowed: PhysRange {
-            start: 0,
-            end: FOUR_GIB,
-        },
+        allowed: Side::Low.addresses(FOUR_GIB),
         min: request.mem_min,
         max: request.mem_max.unwrap_or(FOUR_GIB),
     };
@@ -73,45 +78,59 @@ pub(super) fn image_place(
                 len,
                 align,
                 window,
+                allowed,
                 prefer,
             },
             phase,
         ))
     };
     if let Some(tag) = &image.requirements.relocatable {
-        let prefer = match tag.preference {
+        let prefer = match (side, tag.preference) {
             _ if rules.xen && request.crash.is_some() => Prefer::Lowest,
-            Preference::Highest => Prefer::Highest,
+            // what a memory limit on the command line leaves to the kernel is low
+            (Side::High, _) => Prefer::Lowest,
+            (_, Preference::Highest) => Prefer::Highest,
             // at its link address Xen would relocate itself upwards
-            Preference::None if rules.xen => Prefer::Highest,
-            Preference::Lowest | Preference::None => Prefer::Lowest,
+            (_, Preference::None) if rules.xen => Prefer::Highest,
+            (_, Preference::Lowest | Preference::None) => Prefer::Lowest,
         };
-        let end = tag.max.saturating_add(1).min(FOUR_GIB);
-        let allowed = PhysRange {
-            start: tag.min.min(end),
-            end,
+        let allowed = match side {
+            Side::Low => {
+                let end = tag.max.saturating_add(1).min(FOUR_GIB);
+                PhysRange {
+                    start: tag.min.min(end),
+                    end,
+                }
+            }
+            Side::High => Side::High.addresses(HIGH_END),
         };
         return free(allowed, tag.align.max(PAGE_SIZE), 0, prefer);
     }
     if image.position_independent {
-        let allowed = PhysRange {
-            start: 0,
-            end: FOUR_GIB,
-        };
         return free(
-            allowed,
+            Side::Low.addresses(FOUR_GIB),
             page_align,
             image.span.start % page_align,
             Prefer::Lowest,
         );
     }
-    let len = reserve(image.span.len())?;
-    PhysRange::from_len(image.span.start, len)
-        .map(ImagePlace::Fixed)
-        .ok_or_else(too_long)
+    let whole = || {
+        let len = reserve(image.span.len())?;
+        let range = PhysRange::from_len(image.span.start, len);
+        Ok::<_, PlanError>(vec![range.ok_or_else(too_long)?])
+    };
+    let ranges = match image.protocol {
+        // Xen maps the superpages that it lies in; Linux frees the pages between its segments
+        _ if rules.xen => whole()?,
+        Protocol::Linux(_) => whole()?,
+        _ => image.segments.iter().map(|segment| segment.range).collect(),
+    };
+    let pages = ranges.iter().map(|range| range.align_outward(PAGE_SIZE));
+    let pages: Option<Vec<PhysRange>> = pages.collect();
+    Ok(ImagePlace::Fixed(merged(pages.ok_or_else(too_long)?)))
 }
 
-/// Returns the image's range if it can have no other address.
+/// Returns the image's pages if it can have no other address.
 ///
 /// # Errors
 ///
@@ -119,9 +138,9 @@ pub(super) fn image_place(
 pub(super) fn fixed_place(
     request: &Request,
     rules: ImageRules<'_>,
-) -> Result<Option<PhysRange>, PlanError> {
-    Ok(match image_place(request, rules)? {
-        ImagePlace::Fixed(range) => range.align_outward(PAGE_SIZE),
+) -> Result<Option<Vec<PhysRange>>, PlanError> {
+    Ok(match image_place(request, rules, Side::Low)? {
+        ImagePlace::Fixed(pages) => Some(pages),
         ImagePlace::Free(..) => None,
     })
 }

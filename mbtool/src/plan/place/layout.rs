@@ -2,13 +2,15 @@
 
 use super::allocator::{Arena, Ask, Prefer};
 use super::image::{ImagePlace, ImageRules, image_place, window};
+use super::sides::{self, Side, Sides};
 use crate::image::Protocol;
 use crate::image::linux::Setup;
 use crate::plan::{PlanError, Request};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
+use handoff::runs;
 
 /// Ends below 4 GiB, so that an exclusive end fits in 32 bits.
-const END: u64 = FOUR_GIB - PAGE_SIZE;
+pub(super) const END: u64 = FOUR_GIB - PAGE_SIZE;
 
 /// Constraints on the boot information.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +28,12 @@ pub(in crate::plan) struct InfoRules {
 pub struct Layout {
     /// Address of the image's first byte.
     pub base: u64,
-    /// Pages reserved for the image: its own and, for Xen, the rest of the last
-    /// superpage.
+    /// Pages reserved for the image, from its first to its last one: its own and, for Xen, the
+    /// rest of the last superpage. An image whose segments are in separate pieces of RAM has gaps
+    /// there.
     pub reserved: PhysRange,
+    /// The pages in `reserved` that belong to the image, sorted and merged.
+    pub pieces: Vec<PhysRange>,
     /// Modules, in order; ends are not rounded.
     pub modules: Vec<PhysRange>,
     /// Pages of the boot information.
@@ -36,7 +41,7 @@ pub struct Layout {
     /// Pages of the handoff.
     pub handoff: PhysRange,
     /// Pages that the image is loaded to when the handoff moves it to
-    /// `reserved`.
+    /// `pieces`, one after the other.
     pub staged: Option<PhysRange>,
     /// Warning for the user.
     pub warning: Option<String>,
@@ -56,6 +61,7 @@ impl Layout {
         Self {
             base: 0,
             reserved: PhysRange::default(),
+            pieces: Vec::new(),
             modules: modules
                 .map(|range| PhysRange {
                     end: range.end.min(END),
@@ -69,105 +75,148 @@ impl Layout {
         }
     }
 
+    /// Returns the ranges of a Linux image, which has a 64-bit entry, that may be above 4 GiB.
+    pub(crate) fn high(&self, request: &Request) -> Vec<PhysRange> {
+        match request.image.protocol {
+            Protocol::Linux(_) => {
+                let modules = self.modules.iter().copied();
+                modules.chain([self.reserved, self.info]).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Places everything: fixed ranges first, then the most constrained.
     /// Modules, boot information and handoff are placed as low as possible: Xen
     /// moves its modules up and needs free memory above them, and a small kernel
     /// maps low memory first. An image that the handoff moves is loaded at any
-    /// address (`staged`). The handoff may already have a range.
+    /// address (`staged` has its pages). The handoff may already have a range.
+    ///
+    /// Parts of a Linux image that do not fit below 4 GiB are placed above, if the
+    /// kernel supports it.
     pub(crate) fn place(
         request: &Request,
         rules: ImageRules<'_>,
-        arena: &mut Arena,
+        arena: &Arena,
         info: InfoRules,
-        (staged, handoff): (Option<PhysRange>, Option<PhysRange>),
+        (staged, handoff): (Option<&[PhysRange]>, Option<PhysRange>),
+    ) -> Result<Self, PlanError> {
+        let mut first = None;
+        for sides in Sides::of(&request.image.protocol) {
+            let placed = Self::attempt(
+                request,
+                rules,
+                (arena.clone(), *sides),
+                info,
+                (staged, handoff),
+            );
+            match placed {
+                Err(error @ (PlanError::NoFreeRange(_) | PlanError::Window { .. })) => {
+                    first.get_or_insert(error);
+                }
+                result => return result,
+            }
+        }
+        let error = first.unwrap_or(PlanError::NoRam);
+        Err(sides::refused(error, request, rules.name, arena, info.name))
+    }
+
+    fn attempt(
+        request: &Request,
+        rules: ImageRules<'_>,
+        (mut arena, sides): (Arena, Sides),
+        info: InfoRules,
+        (staged, handoff): (Option<&[PhysRange]>, Option<PhysRange>),
     ) -> Result<Self, PlanError> {
         if let Some(place) = handoff {
             arena.remove("the handoff", place);
         }
-        let low = |name: String, len: u64, floor: u64| {
+        let within = |name: &str, len: u64, allowed: PhysRange, prefer| {
+            Ok::<_, PlanError>(Ask {
+                name: name.to_owned(),
+                len,
+                align: PAGE_SIZE,
+                window: window(request, name, allowed)?,
+                allowed,
+                prefer,
+            })
+        };
+        let low = |name: &str, len: u64, floor: u64| {
             let allowed = PhysRange {
                 start: floor,
                 end: END,
             };
-            let window = window(request, &name, allowed)?;
-            Ok::<_, PlanError>(Ask {
-                name,
-                len,
-                align: PAGE_SIZE,
-                window,
-                prefer: Prefer::Lowest,
-            })
+            within(name, len, allowed, Prefer::Lowest)
         };
-        let image = image_place(request, rules)?;
+        let image = image_place(request, rules, sides.image)?;
         let mut asks = Vec::with_capacity(request.modules.len() + 3);
         for (index, module) in request.modules.iter().enumerate() {
             let (name, len) = (request.segment_name(index), module.data.len() as u64);
-            let ask = match &request.image.protocol {
-                Protocol::Linux(setup) => initrd(request, setup, &name, len),
-                _ => low(name.clone(), len, 0),
-            };
-            asks.push(
-                ask.map_err(|error| above_4_gib(request, arena, &name, len).unwrap_or(error))?,
-            );
+            asks.push(match &request.image.protocol {
+                Protocol::Linux(setup) => {
+                    let (allowed, prefer) = initrd(setup, sides.initrd);
+                    within(&name, len, allowed, prefer)?
+                }
+                _ => low(&name, len, 0)?,
+            });
         }
-        let window = PhysRange {
-            start: 0,
-            end: info.end.min(END),
+        let allowed = match sides.info {
+            Side::Low => sides.info.addresses(info.end.min(END)),
+            Side::High => sides.info.addresses(u64::MAX),
         };
-        asks.push(Ask {
-            window: self::window(request, info.name, window)?,
-            ..low(info.name.to_owned(), info.len, 0)?
-        });
+        asks.push(within(info.name, info.len, allowed, Prefer::Lowest)?);
         if handoff.is_none() {
-            asks.push(low("handoff".to_owned(), handoff::blob::memsz(), MIB)?);
+            asks.push(low("handoff", handoff::blob::memsz(), MIB)?);
         }
 
         let name = rules.name;
-        let mut warning = None;
-        let fixed = match &image {
-            ImagePlace::Fixed(range) => {
+        let (mut warning, mut fixed) = (None, None);
+        match &image {
+            ImagePlace::Fixed(pages) => {
+                let span = span(pages);
                 let max = request.mem_max.unwrap_or(u64::MAX);
-                if range.start < request.mem_min || range.end > max {
+                if span.start < request.mem_min || span.end > max {
                     warning = Some(format!(
-                        "{name} stays at its link address {range}, outside of what --mem-min and \
+                        "{name} stays at its link address {span}, outside of what --mem-min and \
                          --mem-max ask for: it has no relocatable tag"
                     ));
                 }
                 match staged {
                     Some(pages) => {
-                        asks.push(low(format!("{name} (staged)"), pages.len(), 0)?);
-                        Some(pages)
+                        let len = pages.iter().map(PhysRange::len).sum();
+                        asks.push(low(&format!("{name} (staged)"), len, 0)?);
                     }
-                    None => Some(arena.fix(name, *range)?),
+                    None => {
+                        for piece in pages {
+                            arena.fix(name, *piece)?;
+                        }
+                    }
                 }
+                fixed = Some(pages.clone());
             }
             // right after the reserved block, whatever else is there: dom0's first
             // block needs contiguous memory
             ImagePlace::Free(ask, _) if rules.xen && request.crash.is_some() => {
-                Some(arena.take(ask)?)
+                fixed = Some(vec![arena.take(ask)?]);
             }
-            ImagePlace::Free(ask, _) => {
-                asks.push(ask.clone());
-                None
-            }
-        };
-        let places = arena.take_all(&asks).map_err(|error| {
-            above_4_gib(request, arena, &error.name, error.len).unwrap_or(error.into())
-        })?;
+            ImagePlace::Free(ask, _) => asks.push(ask.clone()),
+        }
+        let places = outside_gaps(&mut arena, fixed.as_deref().unwrap_or_default(), &asks)?;
         let (modules, rest) = places.split_at(request.modules.len());
         let exact = |(place, ask): (&PhysRange, &Ask)| PhysRange {
             start: place.start,
             end: place.start + ask.len,
         };
-        let (base, reserved) = match (image, fixed, rest) {
-            (ImagePlace::Free(_, phase), Some(place), _) => (place.start + phase, place),
-            (ImagePlace::Free(_, phase), None, [.., last]) => (last.start + phase, *last),
-            (_, Some(reserved), _) => (request.image.span.start, reserved),
-            _ => (request.image.span.start, PhysRange::default()),
+        let pieces = fixed.unwrap_or_else(|| rest.last().copied().into_iter().collect());
+        let reserved = span(&pieces);
+        let base = match image {
+            ImagePlace::Free(_, phase) => reserved.start + phase,
+            ImagePlace::Fixed(_) => request.image.span.start,
         };
         Ok(Self {
             base,
             reserved,
+            pieces,
             modules: modules.iter().zip(&asks).map(exact).collect(),
             info: rest[0],
             handoff: handoff.unwrap_or_else(|| rest[1]),
@@ -177,54 +226,37 @@ impl Layout {
     }
 }
 
-/// Places Linux's initrd as high as possible, to leave low memory for devices
-/// with short DMA addresses.
-fn initrd(request: &Request, setup: &Setup, name: &str, len: u64) -> Result<Ask, PlanError> {
-    let allowed = PhysRange {
-        start: 0,
-        end: setup.initrd_end().min(END),
-    };
-    Ok(Ask {
-        name: name.to_owned(),
-        len,
-        align: PAGE_SIZE,
-        window: window(request, name, allowed)?,
-        prefer: Prefer::Highest,
-    })
+/// Allocates `asks`. An image may take the memory between its `pieces` for its own, so nothing is
+/// allocated there if that can be.
+fn outside_gaps(
+    arena: &mut Arena,
+    pieces: &[PhysRange],
+    asks: &[Ask],
+) -> Result<Vec<PhysRange>, PlanError> {
+    let mut outside = arena.clone();
+    for gap in runs::without([span(pieces)], pieces.iter().copied()) {
+        outside.remove("a gap of the image", gap);
+    }
+    Ok(outside.take_all(asks).or_else(|_| arena.take_all(asks))?)
 }
 
-/// Returns the error for a module that only fits above 4 GiB.
-fn above_4_gib(request: &Request, arena: &Arena, name: &str, len: u64) -> Option<PlanError> {
-    let linux = matches!(request.image.protocol, Protocol::Linux(_));
-    let mut modules = 0..request.modules.len();
-    if linux || !modules.any(|index| request.segment_name(index) == name) {
-        return None;
+/// Returns the range from the first to the last of sorted `pieces`.
+fn span(pieces: &[PhysRange]) -> PhysRange {
+    match (pieces.first(), pieces.last()) {
+        (Some(first), Some(last)) => PhysRange {
+            start: first.start,
+            end: last.end,
+        },
+        _ => PhysRange::default(),
     }
-    let high = PhysRange {
-        start: request.mem_min.max(FOUR_GIB),
-        end: request
-            .mem_max
-            .unwrap_or(u64::MAX)
-            .max(request.mem_min.max(FOUR_GIB)),
-    };
-    let ask = Ask {
-        name: name.to_owned(),
-        len,
-        align: PAGE_SIZE,
-        window: high,
-        prefer: Prefer::Lowest,
-    };
-    arena.find(&ask)?;
-    let min = request.mem_min.min(FOUR_GIB);
-    let below = PhysRange {
-        start: min,
-        end: FOUR_GIB,
-    };
-    Some(PlanError::ModuleAbove4Gib {
-        name: name.to_owned(),
-        len,
-        min,
-        free: arena.free_bytes(&below),
-        largest: arena.largest_free(&below).map_or(0, |run| run.len()),
-    })
+}
+
+/// Addresses for Linux's initrd: below 4 GiB as high as possible, to leave low memory for devices
+/// with short DMA addresses; above 4 GiB as low as possible, as a memory limit on the command line
+/// leaves low memory.
+fn initrd(setup: &Setup, side: Side) -> (PhysRange, Prefer) {
+    match side {
+        Side::Low => (side.addresses(setup.initrd_end().min(END)), Prefer::Highest),
+        Side::High => (side.addresses(u64::MAX), Prefer::Lowest),
+    }
 }

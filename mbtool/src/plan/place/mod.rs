@@ -6,12 +6,14 @@
 //! - `layout`: image, modules, boot information and handoff with their
 //!   addresses;
 //! - `relocated`: an image that only the handoff can move to its address;
+//! - `sides`: above or below 4 GiB;
 //! - [`resolve`]: segments in the form that the loading kernel accepts.
 
 pub(super) mod allocatable;
 pub mod allocator;
-mod error;
+pub(super) mod error;
 pub(super) mod image;
 pub(super) mod layout;
 pub(super) mod relocated;
 pub mod resolve;
+mod sides;

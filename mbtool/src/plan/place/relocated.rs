@@ -22,24 +22,28 @@ pub(crate) fn decide(
     host: &Host,
     forbidden: &[(String, PhysRange)],
     arena: &mut Arena,
-) -> Result<Option<PhysRange>, PlanError> {
+) -> Result<Option<Vec<PhysRange>>, PlanError> {
     let confined = request.crash.is_some() || request.kernel_min > 0;
-    let Some(place) = fixed_place(request, rules)?.filter(|_| confined) else {
+    let Some(pieces) = fixed_place(request, rules)?.filter(|_| confined) else {
         return Ok(None);
     };
-    let fits = arena.ram().iter().any(|run| run.covers(&place));
+    let loadable = |piece: &PhysRange| {
+        arena.ram().iter().any(|run| run.covers(piece)) && piece.start >= request.kernel_min
+    };
     // Xen's low memory and superpages are only prepared for an address that can
     // be loaded to
-    if rules.xen || (fits && place.start >= request.kernel_min) {
+    if rules.xen || pieces.iter().all(loadable) {
         return Ok(None);
     }
     let mut machine = Arena::new(map::ram_ranges(&host.memory_map));
     for (by, range) in forbidden {
         machine.remove(by, *range);
     }
-    let pages = machine.fix(rules.name, place)?;
-    arena.remove(rules.name, pages);
-    Ok(Some(pages))
+    for piece in &pieces {
+        let pages = machine.fix(rules.name, *piece)?;
+        arena.remove(rules.name, pages);
+    }
+    Ok(Some(pieces))
 }
 
 /// Segments to load, and moves and clears before the image starts.
@@ -64,7 +68,7 @@ impl Relocations {
     }
 }
 
-/// Shifts `parts` of the image to the staging area.
+/// Shifts `parts` of the image to the staging area, where its pieces follow each other.
 pub(crate) fn shift(parts: &mut [Segment], layout: &Layout) -> Vec<Extent> {
     let Some(staged) = layout.staged else {
         return Vec::new();
@@ -72,7 +76,14 @@ pub(crate) fn shift(parts: &mut [Segment], layout: &Layout) -> Vec<Extent> {
     let mut moves = Vec::with_capacity(parts.len());
     for part in parts {
         let (to, len) = (part.dest.start, part.dest.len());
-        let from = staged.start + (to - layout.reserved.start);
+        let mut from = staged.start;
+        for piece in &layout.pieces {
+            if piece.contains(to) {
+                from += to - piece.start;
+                break;
+            }
+            from += piece.len();
+        }
         part.dest = PhysRange {
             start: from,
             end: from + len,

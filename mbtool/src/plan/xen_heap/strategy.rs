@@ -182,6 +182,10 @@ impl<'a> LoadStrategy<'a> {
                 start,
                 end: end.max(start),
             },
+            allowed: PhysRange {
+                start: MIB,
+                end: FOUR_GIB - PAGE_SIZE,
+            },
             prefer: Prefer::Lowest,
         };
         let end = FOUR_GIB - PAGE_SIZE;

@@ -109,14 +109,6 @@ pub enum LinuxError {
         /// Name of the image.
         name: String,
     },
-    /// A segment above 4 GiB.
-    #[error("{what} at {addr:#x} is above 4 GiB, where mbtool does not load data for Linux")]
-    High {
-        /// Name of the segment.
-        what: &'static str,
-        /// Its address.
-        addr: u64,
-    },
 }
 
 impl Fix for LinuxError {
@@ -130,7 +122,7 @@ impl Fix for LinuxError {
             Self::FiveLevels { .. } => {
                 "boot the running kernel with no5lvl, or give a newer kernel"
             }
-            Self::Nul { .. } | Self::High { .. } => return None,
+            Self::Nul { .. } => return None,
         };
         Some(fix.into())
     }
@@ -141,12 +133,10 @@ impl Fix for LinuxError {
 ///
 /// # Errors
 ///
-/// When the command line is too long or has a NUL byte, or an address is above
-/// 4 GiB.
+/// When the command line is too long or has a NUL byte.
 pub fn build(parts: &ZeroPageInputs<'_>) -> Result<Vec<u8>, LinuxError> {
     let ZeroPageInputs { setup, chosen, .. } = parts;
     check_cmdline(parts.cmdline, setup.cmdline_size)?;
-    let low = |what, addr| u32::try_from(addr).map_err(|_| LinuxError::High { what, addr });
 
     let mut page = Page::new(&setup.header, parts.at);
     if !setup.bzimage {
@@ -160,12 +150,12 @@ pub fn build(parts: &ZeroPageInputs<'_>) -> Result<Vec<u8>, LinuxError> {
     header.loadflags = (loadflags | LoadFlags::LOADED_HIGH)
         .difference(LoadFlags::CAN_USE_HEAP)
         .bits();
-    header.code32_start.set(low("the image", parts.base)?);
+    // for the 32-bit entry only, which cannot be above 4 GiB
+    header
+        .code32_start
+        .set(u32::try_from(parts.base).unwrap_or(0));
     if let Some(initrd) = parts.initrd {
-        header.ramdisk_image.set(low("the initrd", initrd.start)?);
-        header
-            .ramdisk_size
-            .set(low("the initrd's end", initrd.len())?);
+        params.set_initrd(initrd.start, initrd.len());
     }
 
     fill(params.screen_info.as_mut_bytes(), &chosen.screen);
@@ -187,7 +177,7 @@ pub fn build(parts: &ZeroPageInputs<'_>) -> Result<Vec<u8>, LinuxError> {
 
     memory_map(&mut page, parts.areas);
     if let Some(efi) = &chosen.efi {
-        runtime_services(&mut page, efi)?;
+        runtime_services(&mut page, efi);
     }
     if let Some(seed) = &chosen.seed {
         page.setup_data(SETUP_RNG_SEED, seed);
@@ -195,8 +185,7 @@ pub fn build(parts: &ZeroPageInputs<'_>) -> Result<Vec<u8>, LinuxError> {
     let mut cmdline = parts.cmdline.as_bytes().to_vec();
     cmdline.push(0);
     let at = page.append(&cmdline);
-    let at = low("the command line", at)?;
-    page.params.header.cmd_line_ptr.set(at);
+    page.params.set_cmdline(at);
     Ok(page.into_bytes())
 }
 
@@ -232,7 +221,7 @@ fn memory_map(page: &mut Page, areas: &[(PhysRange, u32)]) {
 
 /// Writes `efi_info`, the runtime map, and the EFI data that a kernel cannot
 /// read any more once virtual addresses have been assigned.
-fn runtime_services(page: &mut Page, efi: &Efi) -> Result<(), LinuxError> {
+fn runtime_services(page: &mut Page, efi: &Efi) {
     let map: Vec<EfiMemoryDescriptor> = efi
         .runtime_map
         .iter()
@@ -246,17 +235,15 @@ fn runtime_services(page: &mut Page, efi: &Efi) -> Result<(), LinuxError> {
         .collect();
     let map = map.as_bytes();
     let at = page.append(map);
-    let what = "EFI's runtime map";
-    let low = u32::try_from(at).map_err(|_| LinuxError::High { what, addr: at })?;
     page.params.efi_info = EfiInfo {
         loader_signature: EL64,
         systab: (efi.systab as u32).into(),
         memdesc_size: (size_of::<EfiMemoryDescriptor>() as u32).into(),
         memdesc_version: EFI_DESC_VERSION.into(),
-        memmap: low.into(),
+        memmap: (at as u32).into(),
         memmap_size: (map.len() as u32).into(),
         systab_hi: ((efi.systab >> 32) as u32).into(),
-        memmap_hi: 0.into(),
+        memmap_hi: ((at >> 32) as u32).into(),
     };
     let mut data = EfiSetupData::new_zeroed();
     data.fw_vendor.set(efi.fw_vendor);
@@ -264,5 +251,4 @@ fn runtime_services(page: &mut Page, efi: &Efi) -> Result<(), LinuxError> {
     data.tables.set(efi.config_table);
     data.smbios.set(efi.smbios);
     page.setup_data(SETUP_EFI, data.as_bytes());
-    Ok(())
 }

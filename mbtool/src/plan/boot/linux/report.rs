@@ -101,10 +101,9 @@ pub(in crate::plan) fn decode(bytes: &[u8], at: u64) -> BootParamsReport {
         let entries = (0..data.len as usize / size).map(|index| read.get(first + index * size));
         e820.extend(entries.map(|entry: BootE820Entry| map_entry(&entry)));
     }
-    let start = u64::from(header.ramdisk_image.get());
-    let size = u64::from(header.ramdisk_size.get());
+    let (start, size) = params.initrd();
     let version = header.version.get();
-    let cmdline_addr = u64::from(header.cmd_line_ptr.get());
+    let cmdline_addr = params.cmdline();
     let rsdp = params.acpi_rsdp_addr.get();
     BootParamsReport {
         addr: Hex(at),

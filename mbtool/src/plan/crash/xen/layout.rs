@@ -293,6 +293,7 @@ fn place(
         len: known.block_len(),
         align: PAGE_SIZE,
         window,
+        allowed: window,
         prefer: Prefer::Lowest,
     };
     let mut asks: Vec<Ask> = parts.into_iter().flatten().map(ask).collect();

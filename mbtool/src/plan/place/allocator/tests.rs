@@ -12,6 +12,7 @@ fn ask(len: u64, align: u64, window: PhysRange, prefer: Prefer) -> Ask {
         len,
         align,
         window,
+        allowed: window,
         prefer,
     }
 }
@@ -76,6 +77,7 @@ fn the_error_has_the_request_and_the_free_memory() {
         window: r(MIB, 8 * MIB),
         ram: vec![r(MIB, 4 * MIB)],
         largest: Some(r(MIB, 2 * MIB)),
+        elsewhere: None,
     };
     assert_eq!(error, expected);
 }
