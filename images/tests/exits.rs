@@ -4,6 +4,7 @@
 mod support;
 
 use handoff::abi::{self, Extent};
+use handoff::addr::FOUR_GIB;
 use handoff::blob::{self, Built, MULTIBOOT1_MAGIC, MULTIBOOT2_MAGIC};
 use handoff::extents;
 use handoff::spec::{Console, Drill, Exit, OnFault, Relocate, Spec, Verify};
@@ -11,7 +12,7 @@ use images::launch::{self, plan};
 use images::payloads::capture::{NAMES, WORDS};
 use images::payloads::{EXIT_STATUS, MB2_FIXED, STATE64};
 use images::report::{PayloadReport, Registers};
-use support::{MBI, load_elf, mbi, run};
+use support::{MBI, load_elf, mbi, run, run_with};
 
 /// Address of the blob.
 const BASE: u64 = 0x600_0000;
@@ -112,7 +113,10 @@ fn check_long(exit: Exit, given: &[(&str, u64)]) {
 fn linux_64_bit_boot_protocol() {
     let (entry, boot_params) = (TARGET as u32, INFO);
     check_long(
-        Exit::Linux64 { entry, boot_params },
+        Exit::Linux64 {
+            entry: entry.into(),
+            boot_params: boot_params.into(),
+        },
         &[("rsi", INFO.into())],
     );
 }
@@ -326,4 +330,34 @@ fn overlapping_moves_are_as_if_simultaneous() {
     let run = run(&launch::pack(&segments, built.entry), None);
     assert_eq!(run.status.code(), Some(EXIT_STATUS), "{}", run.serial);
     assert!(run.serial.contains("relocate: copy "), "{}", run.serial);
+}
+
+#[test]
+fn linux_is_entered_above_4_gib() {
+    // like an initrd or a kernel that fits only there; boot_params is in another GiB
+    let (entry, boot_params) = (FOUR_GIB + 0x20_0000, FOUR_GIB + (1 << 30) + 0x1000);
+    let mut spec = spec(Exit::Linux64 { entry, boot_params });
+    spec.relocate.extents = [(entry, TARGET), (boot_params, TARGET)]
+        .map(|(to, from)| Extent {
+            to,
+            from,
+            len: 0x1000,
+        })
+        .to_vec();
+    let built = blob::build(&spec).unwrap();
+    let segments = [
+        (TARGET, 0x1000, STATE64),
+        (BASE, built.memsz, &built.bytes[..]),
+    ];
+    let run = run_with(&["-m", "6144"], &launch::pack(&segments, built.entry), None);
+    assert_eq!(run.status.code(), Some(EXIT_STATUS), "{}", run.serial);
+    let jump = format!("jump to {entry:#x} (linux, 64-bit), boot_params {boot_params:#x}");
+    assert!(run.serial.contains(&jump), "{}", run.serial);
+    let rsi = NAMES.split('|').position(|name| name == "rsi").unwrap();
+    let mut words = run
+        .serial
+        .lines()
+        .filter(|line| line.starts_with("STATE64 "));
+    let found = words.nth(rsi).unwrap().trim_end();
+    assert_eq!(found, format!("STATE64 {boot_params:016x}"));
 }

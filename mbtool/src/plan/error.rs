@@ -116,8 +116,9 @@ pub enum PlanError {
         free: u64,
         /// The largest free range below 4 GiB, in bytes.
         largest: u64,
-        /// A range below 4 GiB that is large enough, which `--mem-min` or `--mem-max` exclude.
-        elsewhere: Option<PhysRange>,
+        /// Start of a range below 4 GiB that is large enough, which `--mem-min` or `--mem-max`
+        /// exclude.
+        elsewhere: Option<u64>,
     },
     /// The only free memory for the initrd is where the kernel cannot read it.
     #[error(

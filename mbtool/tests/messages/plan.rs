@@ -59,7 +59,7 @@ fn plan() {
                 window: range(0x400_0000, 0x410_0000),
                 ram: ram.clone(),
                 largest: Some(range(0x400_0000, 0x410_0000)),
-                elsewhere: Some(range(0x100_0000, 0x900_0000)),
+                elsewhere: Some(0x100_0000),
             }),
             PlanError::NoFreeRange(NoFreeRange {
                 name: "mbi".into(),

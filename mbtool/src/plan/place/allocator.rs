@@ -186,10 +186,12 @@ impl Arena {
             window: ask.window,
             ram: self.ram.clone(),
             largest: self.largest_free(&ask.window),
-            elsewhere: self.find(&Ask {
-                window: ask.allowed,
-                ..ask.clone()
-            }),
+            elsewhere: self
+                .find(&Ask {
+                    window: ask.allowed,
+                    ..ask.clone()
+                })
+                .map(|place| place.start),
         }
     }
 }

@@ -20,9 +20,9 @@ pub struct NoFreeRange {
     pub ram: Vec<PhysRange>,
     /// The largest free range in the window.
     pub largest: Option<PhysRange>,
-    /// A range that would be large enough, outside of the window that `--mem-min` and `--mem-max`
-    /// leave.
-    pub elsewhere: Option<PhysRange>,
+    /// Start of a range that is large enough, outside of the window that `--mem-min` and
+    /// `--mem-max` leave.
+    pub elsewhere: Option<u64>,
 }
 
 impl std::error::Error for NoFreeRange {}
@@ -64,9 +64,11 @@ impl Fix for NoFreeRange {
     }
 }
 
-/// Advice to widen the window so that it has `place`.
-pub(in crate::plan) fn widen(place: Option<PhysRange>) -> Option<String> {
-    place.map(|place| format!("widen the window (--mem-min, --mem-max): {place} is large enough"))
+/// Advice to widen the window so that it has the memory at `start`.
+pub(in crate::plan) fn widen(start: Option<u64>) -> Option<String> {
+    start.map(|start| {
+        format!("widen the window (--mem-min, --mem-max): there is enough memory at {start:#x}")
+    })
 }
 
 /// A fixed range that cannot be allocated.

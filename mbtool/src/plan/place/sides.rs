@@ -116,7 +116,12 @@ pub(super) fn refused(
                 .and_then(|(_, module)| {
                     let len = module.data.len() as u64;
                     let elsewhere = arena.find(&ask(name, len, Side::Low.addresses(END)));
-                    above_4_gib(request, arena, (name, len), elsewhere)
+                    above_4_gib(
+                        request,
+                        arena,
+                        (name, len),
+                        elsewhere.map(|place| place.start),
+                    )
                 })
                 .unwrap_or(error)
         }
@@ -157,7 +162,8 @@ fn with_high_memory(error: &mut NoFreeRange, request: &Request, arena: &Arena) {
         align: error.align,
         ..ask(&error.name, error.len, anywhere)
     };
-    error.elsewhere = error.elsewhere.or_else(|| arena.find(&in_high));
+    let start = |place: PhysRange| place.start;
+    error.elsewhere = error.elsewhere.or_else(|| arena.find(&in_high).map(start));
 }
 
 /// Returns the error for a module or an initrd that only fits above 4 GiB, where the image cannot
@@ -166,7 +172,7 @@ fn above_4_gib(
     request: &Request,
     arena: &Arena,
     (name, len): (&str, u64),
-    elsewhere: Option<PhysRange>,
+    elsewhere: Option<u64>,
 ) -> Option<PlanError> {
     let mut modules = 0..request.modules.len();
     if !modules.any(|index| request.segment_name(index) == name) {
