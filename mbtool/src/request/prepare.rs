@@ -101,7 +101,7 @@ pub fn prepare(
     }
     request.guard = options.guard;
     request.crash = crash;
-    let missing = warnings::missing(&request, kind, host);
+    let missing = warnings::missing(&request, kind, options.reuse_cmdline, host);
     request.warnings = missing.iter().map(ToString::to_string).collect();
     let corrupt = match &options.drill {
         Some(DrillOption::Corrupt(name)) => Some(name.clone()),

@@ -47,6 +47,12 @@ pub enum BootWarning {
         /// The parameter.
         parameter: String,
     },
+    /// Linux's command line for an image that is neither Linux nor Xen.
+    #[error("{image} is neither Linux nor Xen, and gets the running Linux's command line{}", tail(self.fix()))]
+    LineOfLinux {
+        /// Name of the image.
+        image: String,
+    },
     /// No console on a machine that is used over a serial port.
     #[error(
         "{line} command line has no console=, the running one has {running}: its output goes to the screen only{}",
@@ -73,6 +79,7 @@ impl Fix for BootWarning {
             } => format!("give {running} after the kernel in --module").into(),
             Self::RootLost { .. } => "--reuse-cmdline takes it over".into(),
             Self::NoPanic { .. } => "add panic=10".into(),
+            Self::LineOfLinux { .. } => "give its own with --cmdline".into(),
             Self::XenConsole { .. } => "give console=ttyS0,115200, or --reuse-cmdline".into(),
             Self::ConsoleLost {
                 line: LineOwner::Dom0,
@@ -83,9 +90,18 @@ impl Fix for BootWarning {
     }
 }
 
-/// Returns what is missing in `request`, an image of this `kind`.
-pub(super) fn missing(request: &Request, kind: ImageKind, host: &Host) -> Vec<BootWarning> {
+/// Returns what is missing in `request`, an image of this `kind`; `reused`: with `--reuse-cmdline`.
+pub(super) fn missing(
+    request: &Request,
+    kind: ImageKind,
+    reused: bool,
+    host: &Host,
+) -> Vec<BootWarning> {
     match kind {
+        ImageKind::Other if reused => {
+            let image = request.image.name.clone();
+            vec![BootWarning::LineOfLinux { image }]
+        }
         ImageKind::Other => Vec::new(),
         ImageKind::Linux => {
             let line = Cmdline::linux(&request.cmdline);

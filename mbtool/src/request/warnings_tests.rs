@@ -26,7 +26,12 @@ fn request(cmdline: &str, modules: &[&str]) -> Request {
 }
 
 fn linux(cmdline: &str, modules: &[&str], running: &str) -> Vec<BootWarning> {
-    missing(&request(cmdline, modules), ImageKind::Linux, &host(running))
+    missing(
+        &request(cmdline, modules),
+        ImageKind::Linux,
+        true,
+        &host(running),
+    )
 }
 
 #[test]
@@ -68,7 +73,7 @@ fn a_console_on_a_serial_port_is_not_lost() {
     }
     let request = request("root=a console=hvc0", &[]);
     let mut dom0 = host("console=hvc0");
-    assert_eq!(missing(&request, ImageKind::Linux, &dom0), []);
+    assert_eq!(missing(&request, ImageKind::Linux, true, &dom0), []);
     dom0.xen = Some(XenHost {
         command_line: Some("com2=9600 console=com2".to_owned()),
         ..XenHost::default()
@@ -76,12 +81,12 @@ fn a_console_on_a_serial_port_is_not_lost() {
     let running = "console=ttyS1,9600n8".to_owned();
     let silent = self::request("root=a", &[]);
     assert_eq!(
-        missing(&silent, ImageKind::Linux, &dom0),
+        missing(&silent, ImageKind::Linux, true, &dom0),
         [BootWarning::ConsoleLost { line, running }]
     );
     let parameter = "console=hvc0".to_owned();
     assert_eq!(
-        missing(&request, ImageKind::Linux, &dom0),
+        missing(&request, ImageKind::Linux, true, &dom0),
         [BootWarning::XenConsole { parameter }]
     );
 }
@@ -91,14 +96,14 @@ fn a_crash_kernel_needs_panic() {
     let mut crash = request("root=a", &[]);
     crash.crash = PhysRange::new(0x100_0000, 0x200_0000);
     let line = LineOwner::CrashKernel;
-    let found = missing(&crash, ImageKind::Linux, &host(""));
+    let found = missing(&crash, ImageKind::Linux, true, &host(""));
     assert_eq!(found, [BootWarning::NoPanic { line }]);
     crash.cmdline = "root=a panic=10".to_owned();
-    assert_eq!(missing(&crash, ImageKind::Linux, &host("")), []);
+    assert_eq!(missing(&crash, ImageKind::Linux, true, &host("")), []);
     // its initrd may save the dump
     let mut crash = request("panic=10", &[""]);
     crash.crash = PhysRange::new(0x100_0000, 0x200_0000);
-    assert_eq!(missing(&crash, ImageKind::Linux, &host("root=a")), []);
+    assert_eq!(missing(&crash, ImageKind::Linux, true, &host("root=a")), []);
 }
 
 #[test]
@@ -106,7 +111,7 @@ fn dom0_needs_the_same() {
     let line = LineOwner::Dom0;
     let dom0 = |modules: &[&str], running: &str| {
         let request = request("com1=115200 console=com1", modules);
-        missing(&request, ImageKind::Xen, &host(running))
+        missing(&request, ImageKind::Xen, true, &host(running))
     };
     assert_eq!(dom0(&["quiet"], ""), [BootWarning::NoRoot { line }]);
     assert_eq!(dom0(&["quiet", ""], ""), []);
@@ -123,5 +128,10 @@ fn dom0_needs_the_same() {
     );
     assert_eq!(dom0(&["root=a console=hvc0", ""], "console=hvc0"), []);
     let other = request("", &[]);
-    assert_eq!(missing(&other, ImageKind::Other, &host("")), []);
+    assert_eq!(missing(&other, ImageKind::Other, false, &host("")), []);
+    let image = other.image.name.clone();
+    assert_eq!(
+        missing(&other, ImageKind::Other, true, &host("")),
+        [BootWarning::LineOfLinux { image }]
+    );
 }

@@ -409,6 +409,9 @@ fn options() {
                 running: "root=/dev/sda1".into()
             }
         ],
+        LineOfLinux: [BootWarning::LineOfLinux {
+            image: "memtest".into()
+        }],
         NoPanic: [BootWarning::NoPanic {
             line: LineOwner::CrashKernel
         }],
