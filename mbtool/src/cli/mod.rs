@@ -106,6 +106,7 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
                 json: args.json,
                 follow: args.follow,
                 ram_log: args.ram_log,
+                root: None,
             };
             cmd::decode::run(&options, &mut io::stdout(), &mut io::stderr())
         }

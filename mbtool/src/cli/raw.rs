@@ -90,7 +90,7 @@ pub enum Verb {
         /// The file, or - for standard input
         image: PathBuf,
     },
-    /// Explain the exception dumps of mbtool and Linux in a serial log
+    /// How far the boots in a serial log came, and why they failed: dumps, panics, known messages
     #[command(
         after_help = "Example:\n  mbtool decode --symbols /usr/lib/debug/boot/xen-syms-4.20-amd64 \
         serial.log\n  mbtool decode --ram-log auto\n  mbtool decode --follow /dev/ttyUSB0     set its speed with stty first"
@@ -111,7 +111,7 @@ pub enum Verb {
 /// `decode`
 #[derive(Debug, Args)]
 pub struct DecodeArgs {
-    /// The log, or - for standard input
+    /// The log, or - for standard input; also compressed, also QEMU's (-d int,cpu_reset)
     #[arg(default_value = "-")]
     pub log: PathBuf,
     /// The loaded plan: output of `plan --json`, or the directory of --backend dir; by default from
@@ -119,14 +119,15 @@ pub struct DecodeArgs {
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
     /// An ELF file with symbols (xen-syms, vmlinux), and the memory address of its first byte if it
-    /// is not known from the plan or the log
+    /// is not known from the plan or the log. Without it, and beside it, files with the build ID
+    /// that a kernel printed are searched
     #[arg(long, value_name = "FILE[@ADDR]", value_parser = values::symbols)]
     pub symbols: Vec<SymbolArg>,
     /// Print JSON (docs/decode-json.md); with --follow one line per dump
     #[arg(long)]
     pub json: bool,
-    /// Wait for more data, and print each dump when it is complete: a growing file, a serial
-    /// device, a pty, a pipe
+    /// Wait for more data, and print each stage of a boot and each dump when it is complete: a
+    /// growing file, a serial device, a pty, a pipe
     #[arg(long)]
     pub follow: bool,
     /// Read the log that a handoff of this machine has left in memory (load --console

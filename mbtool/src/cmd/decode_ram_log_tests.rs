@@ -22,7 +22,7 @@ fn a_log_in_ram_is_printed_with_or_without_a_dump() {
     let (done, out, messages) = print(quiet, false);
     assert!(done);
     assert_eq!(out, "[handoff] jump to 0x00200000\u{fffd}[1m\n");
-    let none = NoDump::Jumped {
+    let none = NothingFound::Jumped {
         name: "RAM log at 0x10000000".to_owned(),
         target: "0x00200000".to_owned(),
         guard: false,

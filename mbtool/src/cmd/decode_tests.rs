@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::decode::DecodeError;
+use crate::decode::build_id::tests::program;
+use crate::decompress::DecompressError;
 use rustix::fs::{Mode, OFlags};
 use std::fs;
 use std::sync::mpsc;
@@ -31,36 +33,411 @@ fn text_and_json() {
     assert_eq!(document["dumps"][0]["registers"]["rip"], "0x700053");
 }
 
+/// The reason of a refusal.
+fn why(log: &[u8]) -> NothingFound {
+    let error = run_text(&DecodeOptions::default(), log).1.unwrap_err();
+    error.downcast().unwrap()
+}
+
 #[test]
-fn a_log_without_a_dump_is_refused_with_a_description() {
-    let options = DecodeOptions::default();
-    let why = |log: &str| -> NoDump {
-        let error = run_text(&options, log.as_bytes()).1.unwrap_err();
-        error.downcast().unwrap()
-    };
+fn a_log_in_which_nothing_is_found_is_refused_with_a_description() {
     let name = || "log".to_owned();
-    assert_eq!(why(""), NoDump::NoHandoff { name: name() });
+    assert_eq!(why(b""), NothingFound::Empty { name: name() });
     let banner = "[handoff] mbtool 0.1.0 at 0x100000, entered by linux\n";
     let base = 0x10_0000;
-    assert_eq!(why(banner), NoDump::NoJump { name: name(), base });
+    assert_eq!(
+        why(banner.as_bytes()),
+        NothingFound::NoJump { name: name(), base }
+    );
     let target = "0x00200000 (multiboot2, 32-bit), mbi 0x1000";
-    let jumped = NoDump::Jumped {
+    let jumped = NothingFound::Jumped {
         name: name(),
         target: target.to_owned(),
         guard: false,
     };
-    assert_eq!(
-        why(&format!("{banner}[handoff] jump to {target}\n")),
-        jumped
-    );
+    let log = format!("{banner}[handoff] jump to {target}\n");
+    assert_eq!(why(log.as_bytes()), jumped);
     let bad = format!(
         "{banner}[handoff] verify module 1: a b 0x1000-0x2000 7 bytes: BAD crc32, expected 1\n"
     );
-    let damaged = NoDump::Damaged {
+    let damaged = NothingFound::Damaged {
         name: name(),
         segments: vec!["module 1: a b".to_owned()],
     };
-    assert_eq!(why(&bad), damaged);
+    assert_eq!(why(bad.as_bytes()), damaged);
+}
+
+#[test]
+fn port_and_speed_are_only_mentioned_for_noise() {
+    let text = "some text\nof another program\n".repeat(50);
+    let name = || "log".to_owned();
+    assert_eq!(
+        why(text.as_bytes()),
+        NothingFound::Text {
+            name: name(),
+            lines: 100
+        }
+    );
+    let noise: Vec<u8> = (0..2000u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    assert!(matches!(
+        why(&noise),
+        NothingFound::Noise {
+            bytes: 2000,
+            percent: 30..,
+            ..
+        }
+    ));
+}
+
+/// Decodes a recorded log.
+fn recorded(name: &str, options: &DecodeOptions) -> serde_json::Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/decode")
+        .join(name);
+    let options = DecodeOptions {
+        log: path,
+        json: true,
+        ..options.clone()
+    };
+    let mut out = Vec::new();
+    run(&options, &mut out, &mut Vec::new()).unwrap();
+    serde_json::from_slice(&out).unwrap()
+}
+
+fn names(list: &serde_json::Value, field: &str) -> Vec<String> {
+    let list = list.as_array().unwrap().iter();
+    list.map(|item| item[field].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn xen_that_panics_after_the_handoff() {
+    let log = recorded("xen-panics-after-handoff.log", &DecodeOptions::default());
+    let [boot] = &log["boots"].as_array().unwrap()[..] else {
+        panic!("{log:#}")
+    };
+    assert_eq!(
+        (&boot["line"], &boot["outcome"], &boot["lines"]),
+        (&23.into(), &"failed".into(), &183.into())
+    );
+    assert!(
+        boot["jump"]
+            .as_str()
+            .unwrap()
+            .starts_with("0x3fa00000 (multiboot2")
+    );
+    assert_eq!(
+        names(&boot["stages"], "stage"),
+        ["xen", "xen-cpus", "dom0-build", "dom0"]
+    );
+    assert_eq!(
+        names(&log["failures"], "name"),
+        ["xen-unknown-nmi", "xen-trap"]
+    );
+    assert_eq!(log["failures"][1]["text"], "FATAL TRAP: vec 2, NMI[0000]");
+    let [dump] = &log["dumps"].as_array().unwrap()[..] else {
+        panic!("{log:#}")
+    };
+    assert_eq!(
+        (&dump["source"], &dump["line"], &dump["integrity"]),
+        (&"xen".into(), &172.into(), &"whole".into())
+    );
+    assert_eq!(
+        (&dump["vector"]["number"], &dump["error"]),
+        (&2.into(), &serde_json::Value::Null)
+    );
+    assert_eq!(dump["registers"]["rip"], "0xffff82d040216247");
+    assert_eq!(dump["registers"]["rdi"], "0xffff82d040414020");
+    assert_eq!(
+        (&dump["at"], &dump["message"][0]),
+        (
+            &"clear_page_sse2+0x7/0x30".into(),
+            &"FATAL TRAP: vec 2, NMI[0000]".into()
+        )
+    );
+    assert_eq!(names(&dump["explanations"], "rule"), ["nmi"]);
+    assert_eq!(
+        dump["calls"][1]["name"],
+        "arch/x86/setup.c#init_done+0x6f/0x1a0"
+    );
+    assert_eq!(
+        log["build_ids"][0]["id"],
+        "576c0736b3e38388c5afe9aaccc43a18d514e88e"
+    );
+}
+
+/// The symbols of that Xen, found by the build ID in its banner.
+#[test]
+fn symbols_are_found_by_build_id() {
+    let id: Vec<u8> = (0..20)
+        .map(|at| {
+            u8::from_str_radix(
+                &"576c0736b3e38388c5afe9aaccc43a18d514e88e"[2 * at..][..2],
+                16,
+            )
+            .unwrap()
+        })
+        .collect();
+    let symbols = [
+        ("clear_page", 0xffff_82d0_4021_6240),
+        ("__start_xen", 0xffff_82d0_4021_6250),
+        ("__high_start", 0xffff_82d0_4021_6258),
+    ];
+    let mut code = vec![0xb9, 0x80, 0, 0, 0, 0x31, 0xc0];
+    code.extend([
+        0x48, 0x0f, 0xc3, 0x07, 0x48, 0x0f, 0xc3, 0x47, 0x08, 0x48, 0x0f, 0xc3, 0x47, 0x10, 0x48,
+        0x0f, 0x90, 0x90,
+    ]);
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("usr/lib/debug/.build-id/57");
+    fs::create_dir_all(&dir).unwrap();
+    let file = dir.join("6c0736b3e38388c5afe9aaccc43a18d514e88e.debug");
+    fs::write(&file, program(0xffff_82d0_4021_6240, &code, &symbols, &id)).unwrap();
+    let options = DecodeOptions {
+        root: Some(root.path().to_owned()),
+        ..DecodeOptions::default()
+    };
+    let log = recorded("xen-panics-after-handoff.log", &options);
+    let dump = &log["dumps"][0];
+    assert_eq!(
+        (
+            &dump["addresses"][0]["symbol"]["name"],
+            &dump["addresses"][0]["symbol"]["offset"]
+        ),
+        (&"clear_page".into(), &7.into())
+    );
+    assert_eq!(dump["calls"][0]["symbol"]["name"], "clear_page");
+    assert_eq!(dump["notes"], serde_json::json!([]));
+    assert_eq!(log["build_ids"][0]["file"], file.display().to_string());
+    // another build: a note
+    fs::remove_file(&file).unwrap();
+    let other = root.path().join("xen-syms");
+    fs::write(
+        &other,
+        program(0xffff_82d0_4021_6240, &code, &symbols, &[1; 20]),
+    )
+    .unwrap();
+    let options = DecodeOptions {
+        symbols: vec![SymbolArg {
+            path: other,
+            base: None,
+        }],
+        ..options
+    };
+    let log = recorded("xen-panics-after-handoff.log", &options);
+    let note = log["dumps"][0]["notes"][0].as_str().unwrap();
+    assert!(
+        note.contains("xen-syms is of another build") && note.contains("0101010101"),
+        "{note}"
+    );
+    assert_eq!(log["build_ids"][0]["file"], serde_json::Value::Null);
+}
+
+#[test]
+fn linux_that_panics_after_the_handoff() {
+    let log = recorded("linux-panics-after-handoff.log", &DecodeOptions::default());
+    let [boot] = &log["boots"].as_array().unwrap()[..] else {
+        panic!("{log:#}")
+    };
+    assert_eq!(
+        (&boot["line"], &boot["outcome"], &boot["failed"]),
+        (&13.into(), &"failed".into(), &375.into())
+    );
+    assert_eq!(names(&boot["stages"], "stage"), ["linux", "linux-cpus"]);
+    let [failure] = &log["failures"].as_array().unwrap()[..] else {
+        panic!("{log:#}")
+    };
+    assert_eq!(
+        (&failure["name"], &failure["by"], &failure["fatal"]),
+        (&"linux-no-root".into(), &"linux".into(), &true.into())
+    );
+    assert_eq!(
+        failure["text"],
+        "VFS: Unable to mount root fs on unknown-block(0,0)"
+    );
+    assert!(
+        failure["advice"]
+            .as_str()
+            .unwrap()
+            .contains("--reuse-cmdline")
+    );
+    let [dump] = &log["dumps"].as_array().unwrap()[..] else {
+        panic!("{log:#}")
+    };
+    assert_eq!(
+        (&dump["source"], dump["calls"].as_array().unwrap().len()),
+        (&"linux-oops".into(), 8)
+    );
+    assert_eq!(dump["calls"][2]["name"], "mount_block_root+0x1d3/0x1e6");
+}
+
+/// The file with names of that Linux, moved by KASLR.
+#[test]
+fn functions_of_linux_are_found_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let vmlinux = dir.path().join("vmlinux");
+    let symbols = [
+        ("panic", 0xffff_ffff_8100_0000),
+        ("kernel_init", 0xffff_ffff_8100_0200),
+    ];
+    fs::write(
+        &vmlinux,
+        program(0xffff_ffff_8100_0000, &[0x90; 0x300], &symbols, &[1; 20]),
+    )
+    .unwrap();
+    let options = DecodeOptions {
+        symbols: vec![SymbolArg {
+            path: vmlinux,
+            base: None,
+        }],
+        ..DecodeOptions::default()
+    };
+    let log = recorded("linux-panics-after-handoff.log", &options);
+    let calls = &log["dumps"][0]["calls"];
+    let slide = 0x2280_0000_u64;
+    assert_eq!(
+        calls[1]["address"],
+        format!("{:#x}", 0xffff_ffff_8100_0118 + slide)
+    );
+    assert_eq!(
+        (&calls[1]["symbol"]["name"], &calls[1]["symbol"]["offset"]),
+        (&"panic".into(), &0x118.into())
+    );
+    assert_eq!(calls[6]["symbol"]["linked_at"], 0xffff_ffff_8100_0216_u64);
+    assert_eq!(
+        (&calls[0]["address"], &calls[0]["symbol"]),
+        (&serde_json::Value::Null, &serde_json::Value::Null)
+    );
+}
+
+#[test]
+fn a_fatal_nmi_of_xen_and_a_panic_of_linux_without_a_handoff() {
+    let log = recorded("xen-fatal-nmi.log", &DecodeOptions::default());
+    let dump = &log["dumps"][0];
+    assert_eq!(
+        (
+            &dump["source"],
+            &dump["vector"]["number"],
+            &dump["registers"]["rip"]
+        ),
+        (&"xen".into(), &2.into(), &"0xffffffff8308306c".into())
+    );
+    assert!(
+        names(&serde_json::json!([{"c": dump["context"][2]}]), "c")[0].contains("pv guest (d0v0)")
+    );
+    assert_eq!(
+        (&log["boots"][0]["outcome"], &log["boots"][0]["jump"]),
+        (&"failed".into(), &serde_json::Value::Null)
+    );
+    let log = recorded("linux-oops.log", &DecodeOptions::default());
+    let dump = &log["dumps"][0];
+    assert_eq!(
+        (&dump["source"], &dump["line"], &dump["message"][0]),
+        (
+            &"linux-oops".into(),
+            &371.into(),
+            &"Kernel panic - not syncing: sysrq triggered crash".into()
+        )
+    );
+    assert_eq!(
+        dump["registers"],
+        serde_json::json!({}),
+        "those of the process caused nothing"
+    );
+    assert_eq!(
+        names(&log["boots"][0]["stages"], "stage"),
+        ["linux", "linux-cpus", "linux-ready", "init", "user-space"]
+    );
+    assert_eq!(names(&log["failures"], "name"), ["linux-sysrq"]);
+}
+
+#[test]
+fn a_triple_fault_in_qemus_log() {
+    let log = recorded("qemu-d-int-triple-fault.log", &DecodeOptions::default());
+    let [dump] = &log["dumps"].as_array().unwrap()[..] else {
+        panic!("{log:#}")
+    };
+    assert_eq!(
+        (&dump["source"], &dump["vector"]["number"]),
+        (&"qemu".into(), &6.into())
+    );
+    assert_eq!(
+        (
+            &dump["registers"]["rip"],
+            &dump["registers"]["rcx"],
+            &dump["mode"]
+        ),
+        (
+            &"0x101017".into(),
+            &"0xdeadbeef".into(),
+            &"protected".into()
+        )
+    );
+    let chain: Vec<_> = dump["chain"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|link| link["vector"]["number"].as_u64().unwrap())
+        .collect();
+    assert_eq!(chain, [6, 13, 8]);
+    assert_eq!(dump["chain"][1]["error"]["value"], "0x32");
+    assert_eq!(
+        names(&dump["explanations"], "rule"),
+        ["triple-fault", "undefined-opcode"]
+    );
+    assert!(
+        dump["explanations"][0]["meaning"]
+            .as_str()
+            .unwrap()
+            .contains("limit 0x0) has no gate for vector 6")
+    );
+}
+
+#[test]
+fn a_compressed_log_is_unpacked() {
+    let log = recorded("dump.log.gz", &DecodeOptions::default());
+    assert_eq!(
+        (&log["dumps"][0]["source"], &log["dumps"][0]["integrity"]),
+        (&"handoff".into(), &"whole".into())
+    );
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/decode/dump.log.gz");
+    let cut = fs::read(path).unwrap();
+    let error = run_text(&DecodeOptions::default(), &cut[..cut.len() - 9])
+        .1
+        .unwrap_err();
+    assert!(
+        error.downcast_ref::<DecompressError>().is_some(),
+        "{error:#}"
+    );
+}
+
+#[test]
+fn a_successful_boot_is_one() {
+    let log = "[handoff] jump to 0x7c000200 (linux, 64-bit), boot_params 0x155000\n\
+        [    0.000000] Linux version 6.1.0\n[    4.1] Run /init as init process\nhello\n";
+    let (text, done) = run_text(&DecodeOptions::default(), log.as_bytes());
+    done.unwrap();
+    assert!(
+        text.contains("It booted: user space prints (3 lines follow)."),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_log_of_nothing_but_dumps_is_cut() {
+    let one = "[handoff] EXCEPTION vector 6 (#UD invalid opcode) error none mode long phase verify format 1\n";
+    let options = DecodeOptions {
+        json: true,
+        ..DecodeOptions::default()
+    };
+    let (json, _) = run_text(&options, one.repeat(1500).as_bytes());
+    let log: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (log["dumps"].as_array().unwrap().len(), &log["more_dumps"]),
+        (1000, &500.into())
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Maps addresses to segments of a plan, or to parts of a PC.
 
 use super::DecodeError;
-use super::scan::LogContext;
+use super::handoff_log::LogContext;
 use handoff::addr::PhysRange;
 use serde::Serialize;
 use serde_json::Value;

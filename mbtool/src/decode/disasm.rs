@@ -72,6 +72,23 @@ pub fn around(mode: Mode, rip: u64, before: &[u8], code: &[u8]) -> Vec<Instructi
     all
 }
 
+/// Returns the end of `before` that begins with an instruction, as far as can be told: the longest
+/// one whose instructions are valid and end at its end.
+#[must_use]
+pub fn synchronized(mode: Mode, before: &[u8]) -> &[u8] {
+    let fits = |code: &&[u8]| {
+        let mut decoder = Decoder::new(bits(mode), code, DecoderOptions::NONE);
+        let mut valid = true;
+        while decoder.can_decode() {
+            valid &= !decoder.decode().is_invalid();
+        }
+        valid
+    };
+    let starts = 0..before.len().min(16);
+    let found = starts.map(|start| &before[start..]).find(fits);
+    found.unwrap_or_default()
+}
+
 fn lines(mode: Mode, ip: u64, code: &[u8], current: Option<u64>) -> Vec<InstructionText> {
     let mut formatter = IntelFormatter::new();
     let options = formatter.options_mut();

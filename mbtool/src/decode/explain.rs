@@ -1,7 +1,7 @@
 //! Explains a dump: a table of rules, specific ones first.
 
-use super::rules::{Answer, Rule, RuleInput, answer, guard, vectors};
-use super::scan::DumpSource;
+use super::found::DumpSource;
+use super::rules::{Answer, Rule, RuleInput, answer, guard, states, vectors};
 use handoff::abi::{PHASE_ENTRY, PHASE_TARGET};
 use handoff::dump::Mode;
 use serde::Serialize;
@@ -20,6 +20,9 @@ pub struct Explanation {
 
 /// Rules about the situation; all that apply are reported.
 const SITUATIONS: &[Rule] = &[
+    ("triple-fault", states::triple_fault),
+    ("kvm", states::kvm),
+    ("halted", states::halted),
     ("frame-lost", frame_lost),
     ("drill", drill),
     ("guard", guard),

@@ -1,28 +1,40 @@
 //! Exception dumps in serial logs: finds, decodes, symbolizes and explains
 //! them.
 //!
-//! bytes -> [`lines`] -> [`scan`] (dumps of mbtool and Linux) -> [`report`]
+//! bytes -> [`lines`] -> [`scan`] (dumps of mbtool, [`linux`], and others in
+//! [`dumps`]; [`survey`]: [`boots`] and [`known_lines`]) -> [`report`]
 //! ([`address_map`] of a plan, [`symbols`], [`disasm`], [`rules`], [`explain`]).
 //!
 //! Formats: docs/dump-format.md (input), docs/decode-json.md (output).
 
 pub mod address_map;
 pub mod bits;
+pub mod boots;
+pub mod build_id;
 pub mod disasm;
+pub mod dumps;
 pub mod explain;
 pub mod follow;
+pub mod found;
+pub mod handoff_log;
+pub mod known_lines;
 pub mod lines;
 pub mod linux;
+pub mod log_line;
 pub mod mca;
+pub mod noise;
 mod registers;
 pub mod report;
 pub mod rules;
 pub mod scan;
 pub mod show;
 pub mod stack;
+pub mod summary;
+pub mod survey;
 pub mod symbolizer;
 pub mod symbols;
 mod uncertain;
+pub mod unwrap;
 
 /// Errors that prevent decoding.
 #[derive(Debug, thiserror::Error)]

@@ -4,16 +4,16 @@ use super::address_map::{AddressMap, MappedPlace};
 use super::bits;
 use super::disasm::{self, InstructionText, REACH};
 use super::explain::{self, Explanation};
+use super::found::{CallText, ChainLink, DumpSource, FoundDump};
 use super::rules::RuleInput;
 use super::rules::vectors;
-use super::scan::{DumpSource, FoundDump};
 use super::stack::{self, StackSlot};
 use super::symbolizer::Symbolizer;
 use super::symbols::Symbol;
 use super::uncertain::{missing, registers, uncertain, without_lost};
-use handoff::abi::PHASES;
+use handoff::abi::{PHASES, has_error_code};
 use handoff::dump::Mode;
-use handoff::dump::read::{Dump, Integrity};
+use handoff::dump::read::Integrity;
 use handoff::names::nth;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -50,6 +50,28 @@ pub struct NamedAddress {
     pub place: Option<MappedPlace>,
     /// The function.
     pub symbol: Option<Symbol>,
+}
+
+/// A call of the dump's trace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DecodedCall {
+    /// Return address; that of a symbol file if the dump has none.
+    pub address: Option<String>,
+    /// Function and offset as printed.
+    pub name: Option<String>,
+    /// Found on the stack, but perhaps of an earlier call.
+    pub uncertain: bool,
+    /// The function by a symbol file.
+    pub symbol: Option<Symbol>,
+}
+
+/// An exception of a chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChainedException {
+    /// The vector.
+    pub vector: Vector,
+    /// The error code, if the vector has one.
+    pub error: Option<ErrorCode>,
 }
 
 /// One decoded dump.
@@ -89,6 +111,16 @@ pub struct DecodedDump {
     pub explanations: Vec<Explanation>,
     /// Reasons to doubt the above.
     pub notes: Vec<String>,
+    /// The program's last words.
+    pub message: Vec<String>,
+    /// CPU, process or guest whose state it is.
+    pub context: Vec<String>,
+    /// Location of rip as printed.
+    pub at: Option<String>,
+    /// Calls as printed, the innermost first.
+    pub calls: Vec<DecodedCall>,
+    /// Exceptions up to a triple fault, the first one is the dump's.
+    pub chain: Vec<ChainedException>,
 }
 
 impl DecodedDump {
@@ -97,20 +129,25 @@ impl DecodedDump {
     pub fn new(found: &FoundDump, plan: Option<&AddressMap>, symbols: &mut Symbolizer) -> Self {
         let (map, mismatch) = AddressMap::choose(plan, &found.log);
         symbols.place(&map);
-        let found = &without_lost(found);
+        let mut found = without_lost(found);
+        locate(&mut found, symbols);
+        let found = &found;
         let dump = &found.dump;
         let mode = dump.mode.unwrap_or(Mode::Long);
         let mut notes: Vec<String> = mismatch.iter().map(ToString::to_string).collect();
         notes.extend(uncertain(found));
 
         let bytes = dump.code.as_deref().unwrap_or_default();
-        let (code, differs) = code(dump, mode, bytes, symbols);
+        let (code, differs) = code(found, mode, bytes, symbols);
         if differs {
-            notes.push(
-                "the code at rip is not what the symbol file has there: wrong file or address, or the code was \
-                 overwritten"
-                    .to_owned(),
-            );
+            let reason = if found.source.patches_itself() {
+                "another build, or the kernel has patched it (alternatives, tracing)"
+            } else {
+                "wrong file or address, or the code was overwritten"
+            };
+            notes.push(format!(
+                "the code at rip is not what the symbol file has there: {reason}"
+            ));
         }
         // Linux's dump has no code bytes: those of the file are used
         let instruction = dump.rip.and_then(|rip| {
@@ -155,13 +192,10 @@ impl DecodedDump {
                 number,
                 name: vectors::name(number),
             }),
-            error: dump.error.flatten().map(|code| ErrorCode {
-                value: format!("{code:#x}"),
-                parts: dump
-                    .vector
-                    .map(|v| bits::error_code(v, code))
-                    .unwrap_or_default(),
-            }),
+            error: dump
+                .error
+                .flatten()
+                .map(|code| error_code(dump.vector, code)),
             mode: dump.mode.map(|mode| match mode {
                 Mode::Long => "long",
                 Mode::Protected => "protected",
@@ -195,19 +229,90 @@ impl DecodedDump {
             more: dump.more.clone(),
             explanations,
             notes,
+            message: found.details.message.clone(),
+            context: found.details.context.clone(),
+            at: found.details.at.clone(),
+            calls: calls(found, symbols),
+            chain: chain(found),
         }
     }
+}
+
+fn error_code(vector: Option<u8>, code: u64) -> ErrorCode {
+    ErrorCode {
+        value: format!("{code:#x}"),
+        parts: vector
+            .map(|vector| bits::error_code(vector, code))
+            .unwrap_or_default(),
+    }
+}
+
+/// Function and offset of `FUNCTION+0x16/0x20`.
+fn function(text: &str) -> Option<(&str, u64)> {
+    let (name, rest) = text.rsplit_once('+')?;
+    let offset = rest.split('/').next()?;
+    let offset = offset.strip_prefix("0x").unwrap_or(offset);
+    Some((name, u64::from_str_radix(offset, 16).ok()?))
+}
+
+/// Finds rip of a Linux that prints no address, and how far it was moved (KASLR).
+fn locate(found: &mut FoundDump, symbols: &mut Symbolizer) {
+    symbols.slide(0);
+    if found.source != DumpSource::LinuxOops {
+        return;
+    }
+    let at = found.details.at.as_deref().and_then(function);
+    let linked = at.and_then(|(name, offset)| Some(symbols.named(name)?.wrapping_add(offset)));
+    let slide = match (found.details.slide, found.dump.rip, linked) {
+        (Some(slide), ..) => slide,
+        (None, Some(rip), Some(linked)) => rip.wrapping_sub(linked),
+        _ => 0,
+    };
+    symbols.slide(slide);
+    if let Some(linked) = linked {
+        found.dump.rip.get_or_insert(linked.wrapping_add(slide));
+    }
+}
+
+fn calls(found: &FoundDump, symbols: &Symbolizer) -> Vec<DecodedCall> {
+    let one = |call: &CallText| {
+        let by_name = || {
+            let (name, offset) = call.name.as_deref().and_then(function)?;
+            Some(symbols.named(name)?.wrapping_add(offset))
+        };
+        let linux = found.source == DumpSource::LinuxOops;
+        let address = call.address.or_else(|| linux.then(by_name)?);
+        DecodedCall {
+            address: address.map(|address| format!("{address:#x}")),
+            name: call.name.clone(),
+            uncertain: call.uncertain,
+            symbol: address.and_then(|address| symbols.lookup(address)),
+        }
+    };
+    found.details.calls.iter().map(one).collect()
+}
+
+fn chain(found: &FoundDump) -> Vec<ChainedException> {
+    let one = |link: &ChainLink| ChainedException {
+        vector: Vector {
+            number: link.vector,
+            name: vectors::name(link.vector),
+        },
+        error: has_error_code(link.vector.into())
+            .then(|| error_code(Some(link.vector), link.error)),
+    };
+    found.details.chain.iter().map(one).collect()
 }
 
 /// Returns the instructions around rip; true if the file's bytes differ from the
 /// dump's.
 fn code(
-    dump: &Dump,
+    found: &FoundDump,
     mode: Mode,
     bytes: &[u8],
     symbols: &Symbolizer,
 ) -> (Vec<InstructionText>, bool) {
-    let Some(rip) = dump.rip else {
+    let Some(rip) = found.dump.rip.filter(|_| !found.details.real_mode) else {
         return (Vec::new(), false);
     };
     let offset = symbols.lookup(rip).map_or(0, |symbol| symbol.offset);
@@ -222,6 +327,9 @@ fn code(
     let shared = file.len().min(bytes.len());
     let differs = file[..shared] != bytes[..shared];
     let shown = if bytes.is_empty() { file } else { bytes };
-    let before = if differs { &[] } else { before };
+    let before = match before {
+        _ if differs || before.is_empty() => disasm::synchronized(mode, &found.details.before),
+        before => before,
+    };
     (disasm::around(mode, rip, before, shown), differs)
 }

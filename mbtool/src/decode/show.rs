@@ -1,14 +1,17 @@
 //! Text format of a report.
 
 use super::address_map::MappedPlace;
+use super::found::DumpSource;
 use super::registers::GPR;
 use super::report::DecodedDump;
-use super::scan::DumpSource;
+use super::stack::StackSlot;
 use super::symbols::Symbol;
 use std::fmt;
 
 /// Width for wrapping sentences.
 const WIDTH: usize = 100;
+/// Words of a stack that is shown whole.
+const SHORT_STACK: usize = 16;
 
 impl fmt::Display for DecodedDump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -18,7 +21,18 @@ impl fmt::Display for DecodedDump {
         }
         for address in &self.addresses {
             write!(f, "  {} {}", address.register, address.value)?;
+            if let Some(at) = self.at.as_ref().filter(|_| address.register == "rip") {
+                write!(f, "  {at}")?;
+            }
             names(f, address.place.as_ref(), address.symbol.as_ref())?;
+        }
+        if let Some(at) = &self.at
+            && self
+                .addresses
+                .iter()
+                .all(|address| address.register != "rip")
+        {
+            writeln!(f, "  at {at}")?;
         }
         for access in &self.accesses {
             writeln!(f, "  the instruction {access}")?;
@@ -39,10 +53,17 @@ impl fmt::Display for DecodedDump {
                 )?;
             }
         }
-        self.registers(f)?;
-        if !self.stack.is_empty() {
+        if !self.registers.is_empty() || self.calls.is_empty() {
+            self.registers(f)?;
+        }
+        self.calls(f)?;
+        // of a long stack only what has a name
+        let named = |word: &&StackSlot| {
+            self.stack.len() <= SHORT_STACK || word.place.is_some() || word.symbol.is_some()
+        };
+        if self.stack.iter().any(|word| named(&word)) {
             writeln!(f, "\n  stack")?;
-            for word in &self.stack {
+            for word in self.stack.iter().filter(named) {
                 let address = word.address.as_deref().unwrap_or("?");
                 write!(f, "    {address}  {}", word.value)?;
                 if word.returns {
@@ -63,9 +84,13 @@ impl fmt::Display for DecodedDump {
 
 impl DecodedDump {
     fn head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.vector {
-            Some(vector) => write!(f, "{} (vector {})", vector.name, vector.number)?,
-            None => write!(f, "an exception whose vector is lost")?,
+        match (&self.vector, self.message.first()) {
+            (Some(vector), _) => write!(f, "{} (vector {})", vector.name, vector.number)?,
+            (None, Some(message)) => write!(f, "{message}")?,
+            (None, None) if matches!(self.source, DumpSource::Qemu | DumpSource::Xen) => {
+                write!(f, "the CPU's registers")?;
+            }
+            (None, None) => write!(f, "an exception whose vector is lost")?,
         }
         if let Some(error) = &self.error {
             write!(f, ", error code {}", error.value)?;
@@ -74,8 +99,8 @@ impl DecodedDump {
             }
         }
         let by = match self.source {
-            DumpSource::Handoff => "the handoff",
             DumpSource::Linux => "Linux",
+            source => source.name(),
         };
         write!(
             f,
@@ -91,6 +116,54 @@ impl DecodedDump {
         writeln!(f)?;
         if !self.missing.is_empty() {
             wrap(f, "  lost: ", "        ", &self.missing.join(" "))?;
+        }
+        let title = usize::from(self.vector.is_none());
+        for message in self.message.iter().skip(title) {
+            wrap(f, "  message: ", "           ", message)?;
+        }
+        if !self.context.is_empty() {
+            wrap(f, "  context: ", "           ", &self.context.join(", "))?;
+        }
+        for link in self.chain.iter().skip(1) {
+            let code = link.error.as_ref().map_or_else(String::new, |error| {
+                let colon = if error.parts.is_empty() { "" } else { ": " };
+                format!(
+                    ", error code {}{colon}{}",
+                    error.value,
+                    error.parts.join(", ")
+                )
+            });
+            let vector = &link.vector;
+            let text = format!("{} (vector {}){code}", vector.name, vector.number);
+            wrap(f, "  then: ", "        ", &text)?;
+        }
+        if !self.chain.is_empty() {
+            writeln!(f, "  then: triple fault")?;
+        }
+        Ok(())
+    }
+
+    fn calls(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.calls.is_empty() {
+            writeln!(f, "\n  calls")?;
+        }
+        for call in &self.calls {
+            let mark = if call.uncertain { '?' } else { ' ' };
+            write!(f, "  {mark} {}", call.address.as_deref().unwrap_or(""))?;
+            if let Some(name) = &call.name {
+                let gap = if call.address.is_some() { "  " } else { "" };
+                write!(f, "{gap}{name}")?;
+            }
+            // the name stands there already
+            let Some(symbol) = &call.symbol else {
+                writeln!(f)?;
+                continue;
+            };
+            if call.name.is_none() {
+                write!(f, "  {}+{:#x}", symbol.name, symbol.offset)?;
+            }
+            writeln!(f, " [{}]", symbol.file)?;
+            frames(f, symbol)?;
         }
         Ok(())
     }
@@ -145,6 +218,11 @@ fn names(
         "  {}+{:#x} [{}]",
         symbol.name, symbol.offset, symbol.file
     )?;
+    frames(f, symbol)
+}
+
+/// Formats source lines.
+fn frames(f: &mut fmt::Formatter<'_>, symbol: &Symbol) -> fmt::Result {
     for frame in &symbol.frames {
         let function = frame.function.as_deref().unwrap_or("?");
         match (&frame.file, frame.line) {
@@ -157,13 +235,13 @@ fn names(
 }
 
 /// Adds a full stop.
-fn stopped(text: &str) -> String {
+pub(super) fn stopped(text: &str) -> String {
     let stop = if text.ends_with('?') { "" } else { "." };
     format!("{text}{stop}")
 }
 
 /// Capitalizes, unless it starts with a name.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
         Some(first)
@@ -178,7 +256,8 @@ fn sentence(text: &str) -> String {
     }
 }
 
-fn wrap(f: &mut fmt::Formatter<'_>, first: &str, next: &str, text: &str) -> fmt::Result {
+/// Formats a text in lines; `first` and `next` stand in front of them.
+pub(super) fn wrap(f: &mut fmt::Formatter<'_>, first: &str, next: &str, text: &str) -> fmt::Result {
     let mut line = first.to_owned();
     let mut empty = true;
     for word in text.split_whitespace() {

@@ -53,6 +53,32 @@ impl Symbolizer {
         }
     }
 
+    /// Adds a file without an address.
+    pub fn add(&mut self, file: SymbolFile) {
+        self.files.push(file);
+        self.fixed.push(false);
+    }
+
+    /// The files, without the handoff's own.
+    #[must_use]
+    pub fn files(&self) -> &[SymbolFile] {
+        &self.files
+    }
+
+    /// Sets the difference between virtual and link addresses of all files but Xen's.
+    pub fn slide(&mut self, slide: u64) {
+        for file in self.files.iter_mut().filter(|file| !file.is_xen()) {
+            file.slide = slide;
+        }
+    }
+
+    /// Returns the virtual address of a function of another kernel than Xen.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<u64> {
+        let others = self.files.iter().filter(|file| !file.is_xen());
+        others.into_iter().find_map(|file| file.named(name))
+    }
+
     /// Files in the order of lookup; the handoff's only if its address is
     /// known.
     fn all(&self) -> impl Iterator<Item = &SymbolFile> {

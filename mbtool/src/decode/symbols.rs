@@ -1,10 +1,11 @@
 //! Symbols of ELF files.
 
-use super::{DecodeError, SymbolFileProblem};
+use super::{DecodeError, SymbolFileProblem, build_id};
 use gimli::{EndianArcSlice, LittleEndian};
 use handoff::addr::PhysRange;
 use object::{Object, ObjectSection, SectionFlags};
 use serde::Serialize;
+use std::cell::OnceCell;
 
 mod read;
 
@@ -60,10 +61,15 @@ pub struct SymbolFile {
     pub name: String,
     /// Memory address of its first byte, if it differs from the link address.
     pub base: Option<u64>,
+    /// Difference between virtual and link addresses (KASLR).
+    pub slide: u64,
+    /// Build ID in hexadecimal.
+    pub build_id: Option<String>,
     loads: Vec<Load>,
     symbols: Vec<(u64, String)>,
     texts: Vec<Text>,
     dwarf: Option<addr2line::Context<Slice>>,
+    by_name: OnceCell<Vec<u32>>,
 }
 
 impl std::fmt::Debug for SymbolFile {
@@ -116,6 +122,9 @@ impl SymbolFile {
             symbols,
             texts,
             dwarf: read::dwarf(&file),
+            slide: 0,
+            build_id: build_id::of(&file),
+            by_name: OnceCell::new(),
         })
     }
 
@@ -137,9 +146,10 @@ impl SymbolFile {
     /// link address, physical or virtual.
     #[must_use]
     pub fn linked(&self, addr: u64) -> Option<u64> {
+        let slid = addr.wrapping_sub(self.slide);
         let Some(base) = self.base else {
             let physical = || self.by(addr, |load| Some(load.paddr));
-            return self.by(addr, |load| Some(load.vaddr)).or_else(physical);
+            return self.by(slid, |load| Some(load.vaddr)).or_else(physical);
         };
         let loaded = addr
             .checked_sub(base)
@@ -148,7 +158,7 @@ impl SymbolFile {
         // an image linked for its physical address but loaded elsewhere is not at its link
         // address
         let high = |load: &Load| (load.vaddr != load.paddr).then_some(load.vaddr);
-        loaded.or_else(|| self.by(addr, high))
+        loaded.or_else(|| self.by(slid, high))
     }
 
     fn by(&self, addr: u64, start: impl Fn(&Load) -> Option<u64>) -> Option<u64> {
@@ -178,6 +188,23 @@ impl SymbolFile {
             file: self.name.clone(),
             frames: self.frames(linked_at),
         })
+    }
+
+    /// Returns the virtual address of a symbol, if there is one of this name only.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<u64> {
+        let sorted = self.by_name.get_or_init(|| {
+            let mut sorted: Vec<u32> = (0..).take(self.symbols.len()).collect();
+            sorted.sort_by_key(|index| &self.symbols[*index as usize].1);
+            sorted
+        });
+        let at = |index: &u32| &self.symbols[*index as usize];
+        let first = sorted.partition_point(|index| at(index).1.as_str() < name);
+        let (addr, found) = at(sorted.get(first)?);
+        let again = sorted
+            .get(first + 1)
+            .is_some_and(|index| at(index).1 == name);
+        (found == name && !again).then(|| addr.wrapping_add(self.slide))
     }
 
     fn text(&self, linked_at: u64) -> Option<&Text> {

@@ -5,9 +5,10 @@
 //! with earlyprintk=serial, which jumped into `mov rax, 0x1122334455667788; mov rbx, 0x42; ud2`. With UPDATE_GOLDEN set, the expected texts are written anew.
 
 use super::address_map::AddressMap;
+use super::found::{DumpSource, FoundDump};
 use super::lines::Lines;
 use super::report::DecodedDump;
-use super::scan::{DumpSource, FoundDump, Scanner};
+use super::scan::Scanner;
 use super::symbolizer::Symbolizer;
 use handoff::dump::read::Integrity;
 use handoff::dump::{self, Mode, Record, Summed};

@@ -1,7 +1,7 @@
 //! Missing and uncertain fields of a dump.
 
+use super::found::{DumpSource, FoundDump};
 use super::registers::GPR;
-use super::scan::{DumpSource, FoundDump};
 use handoff::dump::Mode;
 use handoff::dump::read::{Dump, Integrity};
 
@@ -39,6 +39,10 @@ pub(super) fn registers(dump: &Dump) -> impl Iterator<Item = (&'static str, u64)
 pub(super) fn missing(found: &FoundDump) -> Vec<&'static str> {
     let dump = &found.dump;
     let ours = found.source == DumpSource::Handoff;
+    // the others print what they have
+    if !ours && found.source != DumpSource::Linux {
+        return Vec::new();
+    }
     let mut expected: Vec<(&'static str, bool)> = vec![
         ("vector", dump.vector.is_some()),
         ("error", dump.error.is_some()),
@@ -82,6 +86,11 @@ pub(super) fn uncertain(found: &FoundDump) -> Vec<String> {
         Integrity::Whole => {}
         Integrity::Damaged => {
             notes.push("the dump is damaged: fields may come from other lines of the log".into())
+        }
+        Integrity::Truncated
+            if !matches!(found.source, DumpSource::Handoff | DumpSource::Linux) =>
+        {
+            notes.push("registers are missing: the dump is cut or damaged".into())
         }
         Integrity::Truncated => notes.push("the dump is cut: its last line is missing".into()),
     }

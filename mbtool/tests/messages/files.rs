@@ -1,7 +1,7 @@
 //! Errors about files that are read.
 
 use super::{denied, messages};
-use mbtool::cmd::decode::NoDump;
+use mbtool::cmd::decode::NothingFound;
 use mbtool::config::ConfigError;
 use mbtool::decode::{DecodeError, SymbolFileProblem};
 use mbtool::decompress::{Compression, DecompressError};
@@ -111,18 +111,27 @@ fn logs() {
         NotOnline: [BootCpuUnknown::NotOnline],
     });
     let name = || "serial.log".to_owned();
-    let jumped = |guard| NoDump::Jumped {
+    let jumped = |guard| NothingFound::Jumped {
         name: name(),
         target: "0x7fa00000 (multiboot2, 32-bit), mbi 0x00126000".into(),
         guard,
     };
-    messages!(NoDump {
-        NoHandoff: [NoDump::NoHandoff { name: name() }],
-        Damaged: [NoDump::Damaged {
+    messages!(NothingFound {
+        Empty: [NothingFound::Empty { name: name() }],
+        Text: [NothingFound::Text {
+            name: name(),
+            lines: 473
+        }],
+        Noise: [NothingFound::Noise {
+            name: name(),
+            bytes: 2000,
+            percent: 62
+        }],
+        Damaged: [NothingFound::Damaged {
             name: name(),
             segments: vec!["module 1: initrd".into(), "command line".into()]
         }],
-        NoJump: [NoDump::NoJump {
+        NoJump: [NothingFound::NoJump {
             name: name(),
             base: 0x10_0000
         }],

@@ -1,19 +1,38 @@
-//! A log without an exception dump.
+//! A log in which nothing is found.
 
-use crate::decode::scan::LogContext;
+use crate::decode::handoff_log::LogContext;
+use crate::decode::noise::ByteCount;
 use xen_shim::fix::{Fix, Remedy, tail};
 
-/// Why there is no dump, from the handoff's lines in the log.
+/// Why nothing is found, from the bytes of the log and the handoff's lines in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoDump {
-    /// No line of the handoff.
-    #[error(
-        "{name}: no exception dump, and no line of mbtool's handoff{}",
-        tail(self.fix())
-    )]
-    NoHandoff {
+pub enum NothingFound {
+    /// No byte.
+    #[error("{name}: the log is empty{}", tail(self.fix()))]
+    Empty {
         /// Name of the log.
         name: String,
+    },
+    /// Text of something else.
+    #[error(
+        "{name}: nothing found in {lines} lines: no line of mbtool's handoff; no boot, panic or known failure of Xen or \
+         Linux; no exception dump (mbtool, Xen, Linux, EDK2, QEMU, KVM)"
+    )]
+    Text {
+        /// Name of the log.
+        name: String,
+        /// Number of lines.
+        lines: usize,
+    },
+    /// Bytes that are no text.
+    #[error("{name}: nothing found, and {percent} % of its {bytes} bytes are no text{}", tail(self.fix()))]
+    Noise {
+        /// Name of the log.
+        name: String,
+        /// Number of bytes.
+        bytes: u64,
+        /// Share of those that no console prints.
+        percent: u64,
     },
     /// The handoff found damaged segments.
     #[error(
@@ -34,9 +53,9 @@ pub enum NoDump {
         /// Address of the handoff.
         base: u64,
     },
-    /// The target was started.
+    /// The target was started, and printed nothing.
     #[error(
-        "{name}: no exception dump: the handoff jumped to {target} and saw no fault{}",
+        "{name}: no exception dump: the handoff jumped to {target} and saw no fault, and nothing follows{}",
         tail(self.fix())
     )]
     Jumped {
@@ -49,9 +68,9 @@ pub enum NoDump {
     },
 }
 
-impl NoDump {
-    /// The reason, for the log `name`.
-    pub(super) fn of(name: &str, log: &LogContext) -> Self {
+impl NothingFound {
+    /// The reason, for the log `name` of `lines` lines.
+    pub(super) fn of(name: &str, log: &LogContext, bytes: ByteCount, lines: usize) -> Self {
         let name = name.to_owned();
         if !log.damaged.is_empty() {
             let segments = log.damaged.clone();
@@ -64,17 +83,27 @@ impl NoDump {
                 guard: log.guard.is_some(),
             },
             (None, Some((_, base))) => Self::NoJump { name, base: *base },
-            (None, None) => Self::NoHandoff { name },
+            (None, None) if bytes.total == 0 => Self::Empty { name },
+            (None, None) if bytes.is_noise() => Self::Noise {
+                name,
+                bytes: bytes.total,
+                percent: bytes.percent(),
+            },
+            (None, None) => Self::Text { name, lines },
         }
     }
 }
 
-impl Fix for NoDump {
+impl Fix for NothingFound {
     fn fix(&self) -> Remedy {
         let fix = match self {
-            Self::NoHandoff { .. } => "check port and baud rate",
+            Self::Empty { .. } => "check that the console's output is recorded",
+            Self::Noise { .. } => "check port and baud rate",
             Self::Jumped { guard: false, .. } => "if it died silently, load it with --guard",
-            Self::Jumped { .. } | Self::Damaged { .. } | Self::NoJump { .. } => return None,
+            Self::Jumped { .. }
+            | Self::Damaged { .. }
+            | Self::NoJump { .. }
+            | Self::Text { .. } => return None,
         };
         Some(fix.into())
     }

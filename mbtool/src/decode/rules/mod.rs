@@ -2,16 +2,18 @@
 //!
 //! - [`vectors`]: the rules of each vector;
 //! - `exceptions`: rules that depend on the instruction, the error code and the
-//!   registers.
+//!   registers;
+//! - `states`: rules about what an emulator or a hypervisor shows of a CPU.
 //!
 //! A rule is a function of [`RuleInput`]. `super::explain` applies them.
 
 mod exceptions;
+pub(super) mod states;
 pub mod vectors;
 
 use super::address_map::{AddressMap, MappedPlace};
 use super::disasm::Access;
-use super::scan::FoundDump;
+use super::found::FoundDump;
 use super::symbols::Symbol;
 use handoff::abi::PHASE_TARGET;
 use handoff::dump::read::Dump;

@@ -1,0 +1,341 @@
+//! How far each boot in a log came.
+//!
+//! A boot begins at the handoff's jump, or at the first line of a kernel. [`Stage`]s are what Xen and
+//! Linux print on the way to user space.
+
+use super::dumps::quote;
+use super::log_line::{LineLabel, LogLine};
+use serde::Serialize;
+
+/// Maximum number of boots; of more, the oldest are dropped.
+const MAX_BOOTS: usize = 64;
+
+/// Progress of a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Xen's first line.
+    Xen,
+    /// Xen has started its CPUs.
+    XenCpus,
+    /// Xen builds dom0.
+    Dom0Build,
+    /// Xen has started dom0.
+    Dom0,
+    /// Linux's first line.
+    Linux,
+    /// Linux has started its CPUs.
+    LinuxCpus,
+    /// Linux has initialized its drivers.
+    LinuxReady,
+    /// Linux starts init.
+    Init,
+    /// A program prints.
+    UserSpace,
+}
+
+impl Stage {
+    /// Description for a report.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Xen => "Xen prints",
+            Self::XenCpus => "Xen has started its CPUs",
+            Self::Dom0Build => "Xen builds dom0",
+            Self::Dom0 => "dom0 runs",
+            Self::Linux => "Linux prints",
+            Self::LinuxCpus => "Linux has started its CPUs",
+            Self::LinuxReady => "Linux is initialized",
+            Self::Init => "Linux starts init",
+            Self::UserSpace => "user space prints",
+        }
+    }
+}
+
+/// A stage, and the line that shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReachedStage {
+    /// The stage.
+    pub stage: Stage,
+    /// Number of the line.
+    pub line: usize,
+    /// Its text.
+    pub text: String,
+}
+
+/// Result of a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BootOutcome {
+    /// Nothing was printed.
+    Silent,
+    /// Something was printed, but nothing that Xen or Linux is known to print.
+    Output,
+    /// It came to a stage, and no further in this log.
+    Stopped,
+    /// A panic, or another message that ends a boot.
+    Failed,
+    /// It came to user space: programs print, also where the kernel itself is quiet.
+    UserSpace,
+}
+
+/// A boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedBoot {
+    /// Number of its first line: the jump, or the first line of a kernel.
+    pub line: usize,
+    /// Target of the handoff's jump, as printed.
+    pub jump: Option<String>,
+    /// Stages in the order of the log.
+    pub stages: Vec<ReachedStage>,
+    /// Lines that are not empty and not of the handoff.
+    pub lines: usize,
+    /// The first line that is not of a kernel, where no kernel printed before.
+    pub output: Option<(usize, String)>,
+    /// The last line.
+    pub last: Option<(usize, String)>,
+    /// Number of the line that ended it: a panic.
+    pub failed: Option<usize>,
+    /// It ended as asked for: a reboot, a halt, another kexec.
+    ended: bool,
+}
+
+impl LoggedBoot {
+    fn new(line: usize, jump: Option<String>) -> Self {
+        Self {
+            line,
+            jump,
+            stages: Vec::new(),
+            lines: 0,
+            output: None,
+            last: None,
+            failed: None,
+            ended: false,
+        }
+    }
+
+    /// True if the stage was reached.
+    #[must_use]
+    pub fn reached(&self, stage: Stage) -> bool {
+        self.stages.iter().any(|reached| reached.stage == stage)
+    }
+
+    /// The result.
+    #[must_use]
+    pub fn outcome(&self) -> BootOutcome {
+        match self {
+            _ if self.failed.is_some() => BootOutcome::Failed,
+            _ if self.reached(Stage::UserSpace) || self.is_quiet() && self.output.is_some() => {
+                BootOutcome::UserSpace
+            }
+            _ if self.lines == 0 => BootOutcome::Silent,
+            _ if self.output.is_some() || self.stages.is_empty() => BootOutcome::Output,
+            _ => BootOutcome::Stopped,
+        }
+    }
+
+    /// True if a kernel was entered that has a user space, and prints nothing itself.
+    fn is_quiet(&self) -> bool {
+        let linux = self
+            .jump
+            .as_ref()
+            .is_some_and(|jump| jump.contains("(linux"));
+        linux || self.reached(Stage::Dom0)
+    }
+
+    fn reach(&mut self, stage: Stage, line: &LogLine<'_>) {
+        if !self.reached(stage) {
+            self.stages.push(ReachedStage {
+                stage,
+                line: line.number,
+                text: quote(line.body),
+            });
+        }
+    }
+}
+
+/// Boots of a log.
+#[derive(Debug, Default)]
+pub struct BootLog {
+    /// In the order of the log.
+    pub boots: Vec<LoggedBoot>,
+    /// Number of boots that were dropped.
+    pub dropped: usize,
+    /// The last boot is over: the handoff runs.
+    between: bool,
+}
+
+impl BootLog {
+    /// Adds a line. `fatal`: it is a message that ends a boot.
+    pub fn line(&mut self, line: &LogLine<'_>, fatal: bool) {
+        let text = line.body;
+        if text.is_empty() || line.label == Some(LineLabel::Guest) {
+            return;
+        }
+        if let Some(handoff) = text.strip_prefix("[handoff]") {
+            let handoff = handoff.trim_start();
+            if let Some(jump) = handoff.strip_prefix("jump to ") {
+                self.begin(LoggedBoot::new(line.number, Some(quote(jump))));
+                self.between = false;
+            } else if handoff.starts_with("mbtool ") {
+                self.between = true;
+            }
+            return;
+        }
+        let stage = stage(line);
+        if let Some(first @ (Stage::Xen | Stage::Linux)) = stage
+            && self.is_another(first)
+        {
+            self.begin(LoggedBoot::new(line.number, None));
+            self.between = false;
+        }
+        let Some(boot) = self.boots.last_mut().filter(|_| !self.between) else {
+            return;
+        };
+        boot.lines += 1;
+        boot.last = Some((line.number, quote(text)));
+        if fatal {
+            boot.failed.get_or_insert(line.number);
+        }
+        boot.ended |= ENDS.iter().any(|end| text.contains(end));
+        if let Some(stage) = stage {
+            boot.reach(stage, line);
+        } else if !line.of_kernel() && boot.failed.is_none() {
+            boot.program(line);
+        }
+    }
+
+    /// True if the first line of this kernel cannot belong to the boot before.
+    fn is_another(&self, first: Stage) -> bool {
+        let Some(boot) = self.boots.last().filter(|_| !self.between) else {
+            return true;
+        };
+        let over = boot.failed.is_some() || boot.ended;
+        let again = boot.reached(first) || first == Stage::Xen && boot.reached(Stage::Linux);
+        over || again
+    }
+
+    fn begin(&mut self, boot: LoggedBoot) {
+        if self.boots.len() == MAX_BOOTS {
+            self.boots.remove(0);
+            self.dropped += 1;
+        }
+        self.boots.push(boot);
+    }
+}
+
+impl LoggedBoot {
+    /// A line that no kernel printed.
+    fn program(&mut self, line: &LogLine<'_>) {
+        if EARLY.iter().any(|early| line.body.starts_with(early)) {
+            return;
+        }
+        if self.reached(Stage::LinuxReady) || self.reached(Stage::Init) {
+            self.reach(Stage::UserSpace, line);
+        } else if !self.reached(Stage::Linux)
+            && (self.stages.is_empty() || self.reached(Stage::Dom0))
+        {
+            self.output
+                .get_or_insert_with(|| (line.number, quote(line.body)));
+        }
+    }
+}
+
+/// Ends a boot as asked for.
+const ENDS: [&str; 9] = [
+    "reboot: Restarting system",
+    "reboot: Power down",
+    "reboot: System halted",
+    "Restarting system.",
+    "Starting new kernel",
+    "jumping into the loaded image",
+    "Hardware Dom0 shutdown",
+    "Hardware Dom0 halted",
+    "Executing kexec image",
+];
+
+/// Lines of start code, before the kernel's first one.
+const EARLY: [&str; 14] = [
+    "early console in",
+    "Decompressing Linux",
+    "Parsing ELF",
+    "Performing relocations",
+    "Booting the kernel",
+    "No EFI environment",
+    "KASLR",
+    "Physical KASLR",
+    "Virtual KASLR",
+    "input_data:",
+    "EFI stub:",
+    "Wrong EFI loader",
+    "Xen ",
+    "trampoline_32bit:",
+];
+
+/// The stage that a line shows.
+fn stage(line: &LogLine<'_>) -> Option<Stage> {
+    let text = line.body;
+    let starts = |marks: &[&str]| marks.iter().any(|mark| text.starts_with(mark));
+    if line.label == Some(LineLabel::Xen) || line.label.is_none() && !line.stamped {
+        let xen = match text {
+            _ if starts(&["Xen version "]) => Some(Stage::Xen),
+            _ if starts(&["Brought up "]) && line.label.is_some() => Some(Stage::XenCpus),
+            _ if starts(&[
+                "*** Building a PV",
+                "*** LOADING DOMAIN 0",
+                "*** Building Dom0",
+            ]) =>
+            {
+                Some(Stage::Dom0Build)
+            }
+            _ if starts(&["*** Serial input to DOM0", "*** Serial input -> DOM0"]) => {
+                Some(Stage::Dom0)
+            }
+            // dom0's first lines, without a label
+            "mapping kernel into physical memory" | "about to get started..." => Some(Stage::Dom0),
+            _ => None,
+        };
+        if xen.is_some() || line.label.is_some() {
+            return xen;
+        }
+    }
+    match text {
+        _ if starts(&["Linux version "]) => Some(Stage::Linux),
+        _ if starts(&[
+            "smp: Brought up ",
+            "Brought up ",
+            "SMP: Total of ",
+            "Total of ",
+        ]) && text.contains("CPU")
+            || starts(&["smpboot: Total of "]) =>
+        {
+            Some(Stage::LinuxCpus)
+        }
+        _ if starts(&["Freeing unused kernel", "Freeing init memory"]) => Some(Stage::LinuxReady),
+        _ if starts(&["Run /"]) && text.contains(" as init process") => Some(Stage::Init),
+        _ if starts(&USER_SPACE) || text.contains(" login: ") || text.ends_with(" login:") => {
+            Some(Stage::UserSpace)
+        }
+        _ => None,
+    }
+}
+
+/// What the first programs of common systems print.
+const USER_SPACE: [&str; 13] = [
+    "systemd[1]:",
+    "systemd-udevd[",
+    "Welcome to ",
+    "[  OK  ]",
+    "[ OK ]",
+    "INIT: version",
+    "init started: BusyBox",
+    "Starting version ",
+    "Starting systemd-udevd",
+    "Loading, please wait",
+    "Begin: ",
+    "dracut: ",
+    "OpenRC ",
+];
+
+#[cfg(test)]
+mod tests;

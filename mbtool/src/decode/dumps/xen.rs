@@ -1,0 +1,357 @@
+//! Xen: fatal traps, BUGs, assertions, early faults, crashes of guests.
+//!
+//! `----[ Xen-4.20  x86_64 ... ]----`, registers, code, stack, calls, and in most cases the panic's
+//! text between two lines of asterisks.
+
+use super::calls::call;
+use super::fields::{FieldName, FieldReader, Register};
+use super::{
+    DumpReader, MAX_CALLS, MAX_CODE, MAX_NOISE, MAX_QUOTE, MAX_STACK, ReadDump, after, code_bytes,
+    hex, quote,
+};
+use crate::decode::found::DumpSource;
+use crate::decode::log_line::{LineLabel, LogLine};
+use handoff::abi::has_error_code;
+use handoff::dump::Mode;
+
+const NAMES: &[FieldName] = &[
+    ("rax", &[16], Register::Gpr(0)),
+    ("rcx", &[16], Register::Gpr(1)),
+    ("rdx", &[16], Register::Gpr(2)),
+    ("rbx", &[16], Register::Gpr(3)),
+    ("rsp", &[16], Register::Gpr(4)),
+    ("rbp", &[16], Register::Gpr(5)),
+    ("rsi", &[16], Register::Gpr(6)),
+    ("rdi", &[16], Register::Gpr(7)),
+    ("r8", &[16], Register::Gpr(8)),
+    ("r9", &[16], Register::Gpr(9)),
+    ("r10", &[16], Register::Gpr(10)),
+    ("r11", &[16], Register::Gpr(11)),
+    ("r12", &[16], Register::Gpr(12)),
+    ("r13", &[16], Register::Gpr(13)),
+    ("r14", &[16], Register::Gpr(14)),
+    ("r15", &[16], Register::Gpr(15)),
+    ("eax", &[8], Register::Gpr(0)),
+    ("ecx", &[8], Register::Gpr(1)),
+    ("edx", &[8], Register::Gpr(2)),
+    ("ebx", &[8], Register::Gpr(3)),
+    ("esp", &[8], Register::Gpr(4)),
+    ("ebp", &[8], Register::Gpr(5)),
+    ("esi", &[8], Register::Gpr(6)),
+    ("edi", &[8], Register::Gpr(7)),
+    ("rflags", &[16], Register::Flags),
+    ("eflags", &[8], Register::Flags),
+    ("cr0", &[8, 16], Register::Cr(0)),
+    ("cr2", &[8, 16], Register::Cr(1)),
+    ("cr3", &[8, 16], Register::Cr(2)),
+    ("cr4", &[8, 16], Register::Cr(3)),
+    ("cs", &[4], Register::Selector(0)),
+    ("ds", &[4], Register::Selector(1)),
+    ("es", &[4], Register::Selector(2)),
+    ("fs", &[4], Register::Selector(3)),
+    ("gs", &[4], Register::Selector(4)),
+    ("ss", &[4], Register::Selector(5)),
+];
+
+const HEAD: &str = "----[ Xen-";
+/// Texts before the head, with the vector that they tell.
+const CAUSES: [(&str, Option<u8>); 7] = [
+    ("Xen BUG at", Some(6)),
+    ("Assertion '", Some(6)),
+    ("Early fatal page fault", Some(14)),
+    ("domain_crash called", None),
+    ("crashed on cpu", None),
+    ("Unhandled", None),
+    ("Fatal machine check", Some(18)),
+];
+/// Texts before the head of a dump that reports no fault: a warning, a debug key.
+const HARMLESS: [&str; 3] = ["Xen WARN at", "Dumping CPU", "WARN: "];
+/// A cause is at most this many lines before the head.
+const NEAR: usize = 12;
+
+/// What the next lines are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Part {
+    #[default]
+    Registers,
+    Code,
+    Stack,
+    Calls,
+    /// Between `Panic on CPU` and the last line of asterisks.
+    Panic,
+}
+
+/// Reads Xen's dumps.
+#[derive(Debug, Default)]
+pub(super) struct XenDumpReader {
+    open: Option<Box<Open>>,
+    /// Latest texts that tell a cause.
+    causes: Vec<(usize, String, Option<u8>)>,
+    harmless: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Open {
+    found: ReadDump,
+    fields: FieldReader,
+    part: Part,
+    noise: usize,
+    panic_lines: usize,
+    harmless: bool,
+}
+
+impl DumpReader for XenDumpReader {
+    fn line(&mut self, line: &LogLine<'_>) -> Vec<ReadDump> {
+        let mut ended = Vec::new();
+        let text = line.body;
+        if let Some(at) = text.find(HEAD) {
+            ended.extend(self.finish());
+            self.begin(line, &text[at..]);
+            return ended;
+        }
+        self.note_cause(line);
+        let Some(open) = &mut self.open else {
+            return ended;
+        };
+        if line.label == Some(LineLabel::Guest) || text.starts_with("[handoff]") {
+            return ended;
+        }
+        match open.take(line) {
+            Taken::Yes => open.noise = 0,
+            Taken::No => open.noise += 1,
+            Taken::Last => ended.extend(self.finish()),
+        }
+        if self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.noise > MAX_NOISE)
+        {
+            ended.extend(self.finish());
+        }
+        ended
+    }
+
+    fn finish(&mut self) -> Vec<ReadDump> {
+        let open = self.open.take();
+        open.and_then(|open| open.end()).into_iter().collect()
+    }
+
+    fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+}
+
+impl XenDumpReader {
+    fn note_cause(&mut self, line: &LogLine<'_>) {
+        let text = line.body;
+        if let Some((_, vector)) = CAUSES.iter().find(|(cause, _)| text.contains(cause)) {
+            self.causes
+                .retain(|(number, ..)| line.number - number < NEAR);
+            if self.causes.len() < 4 {
+                self.causes.push((line.number, quote(text), *vector));
+            }
+        }
+        if HARMLESS.iter().any(|harmless| text.contains(harmless)) {
+            self.harmless = Some(line.number);
+        }
+    }
+
+    fn begin(&mut self, line: &LogLine<'_>, head: &str) {
+        let mut found = ReadDump::new(DumpSource::Xen, line.number);
+        let head = head.trim_matches(['-', '[', ']', ' ']);
+        found.details.context.push(quote(head));
+        found.dump.mode = Some(if head.contains("x86_32") {
+            Mode::Protected
+        } else {
+            Mode::Long
+        });
+        let near = |number: &usize| line.number.saturating_sub(*number) < NEAR;
+        for (_, text, vector) in self.causes.drain(..).filter(|(number, ..)| near(number)) {
+            found.dump.vector = found.dump.vector.or(vector);
+            take_words(&mut found, &text);
+            found.say(&text);
+        }
+        self.open = Some(Box::new(Open {
+            harmless: self.harmless.take().as_ref().is_some_and(near),
+            found,
+            fields: FieldReader::default(),
+            part: Part::default(),
+            noise: 0,
+            panic_lines: 0,
+        }));
+    }
+}
+
+/// Whether a line belongs to the dump.
+enum Taken {
+    Yes,
+    No,
+    Last,
+}
+
+impl Open {
+    fn take(&mut self, line: &LogLine<'_>) -> Taken {
+        let text = line.body;
+        let stars = text.len() >= 8 && text.bytes().all(|byte| byte == b'*');
+        if self.part == Part::Panic {
+            self.panic_lines += 1;
+            if stars || self.panic_lines > MAX_QUOTE {
+                return Taken::Last;
+            }
+            take_words(&mut self.found, text);
+            self.found.say(text);
+            return Taken::Yes;
+        }
+        if text.starts_with("Panic on CPU") {
+            self.part = Part::Panic;
+            self.harmless = false;
+            return Taken::Yes;
+        }
+        if stars {
+            return Taken::Yes;
+        }
+        if let Some(rest) = text
+            .strip_prefix("RIP:")
+            .or_else(|| text.strip_prefix("EIP:"))
+        {
+            self.ip(rest);
+            return Taken::Yes;
+        }
+        if let Some(cpu) = text.strip_prefix("CPU:") {
+            self.found
+                .details
+                .context
+                .push(format!("CPU {}", quote(cpu)));
+            return Taken::Yes;
+        }
+        if text.contains(" code around <") {
+            self.part = Part::Code;
+            return Taken::Yes;
+        }
+        if text.contains("stack trace from") {
+            self.part = Part::Stack;
+            return Taken::Yes;
+        }
+        if text.starts_with("Xen call trace") || text.starts_with("Guest call trace") {
+            self.part = Part::Calls;
+            return Taken::Yes;
+        }
+        if let Some(context) = after(text, "CONTEXT: ") {
+            self.found.details.context.push(quote(context));
+        }
+        match self.part {
+            Part::Code if let Some((before, code)) = code_bytes(text) => {
+                self.found.details.before = before.into_iter().take(MAX_CODE).collect();
+                self.found.dump.code = Some(code);
+                self.part = Part::Registers;
+                Taken::Yes
+            }
+            Part::Stack if let Some(words) = self.stack_words(text) => {
+                let stack = self.found.dump.stack.get_or_insert_default();
+                let room = MAX_STACK - stack.len().min(MAX_STACK);
+                stack.extend(words.into_iter().take(room));
+                Taken::Yes
+            }
+            Part::Calls if let Some(call) = call(text) => {
+                if self.found.details.calls.len() < MAX_CALLS {
+                    self.found.details.calls.push(call);
+                }
+                Taken::Yes
+            }
+            _ => {
+                let begins = line.begins();
+                let count = self.fields.take(&mut self.found.dump, NAMES, text, begins);
+                if count > 0 {
+                    return Taken::Yes;
+                }
+                // the rest of what is known of a guest that crashed
+                if text.starts_with("Pagetable walk") || text.starts_with("Faulting linear") {
+                    self.found.dump.more.push(quote(text));
+                    return Taken::Yes;
+                }
+                Taken::No
+            }
+        }
+    }
+
+    /// `e008:[<ffff82d040216247>] clear_page_sse2+0x7/0x30`
+    fn ip(&mut self, text: &str) {
+        let text = text.trim();
+        self.found.dump.sel[0] = hex(text).and_then(|value| u16::try_from(value).ok());
+        if let Some(rest) = after(text, "[<") {
+            self.found.dump.rip = hex(rest);
+            let name = rest.split_once(">]").map_or("", |(_, name)| name.trim());
+            let known = name.contains('+') && !name.is_empty();
+            self.found.details.at = known.then(|| quote(name));
+        }
+    }
+
+    /// A line that has words of the stack and nothing else.
+    fn stack_words(&self, text: &str) -> Option<Vec<u64>> {
+        let digits = if self.found.dump.mode == Some(Mode::Protected) {
+            8
+        } else {
+            16
+        };
+        let word =
+            |word: &str| (word.len() == digits).then(|| u64::from_str_radix(word, 16).ok())?;
+        let words: Option<Vec<u64>> = text.split_ascii_whitespace().take(16).map(word).collect();
+        words.filter(|words| !words.is_empty())
+    }
+
+    fn end(self) -> Option<ReadDump> {
+        let mut found = self.found;
+        let dump = &mut found.dump;
+        if let Some(vector) = dump.vector
+            && !has_error_code(vector.into())
+        {
+            dump.error = Some(None);
+        }
+        (!self.harmless && (dump.rip.is_some() || dump.gpr.iter().any(Option::is_some)))
+            .then(|| found.rate())
+    }
+}
+
+/// Reads vector, error code and faulting address from a text.
+fn take_words(found: &mut ReadDump, text: &str) {
+    let dump = &mut found.dump;
+    // FATAL TRAP: vec 2, NMI[0000]; vector = 6 (invalid opcode); Unhandled: vec 14, #PF[0003];
+    // fault/trap [#14, ec=0003]
+    let number = ["vec ", "vector = ", "fault/trap [#", "trap [#", "fault [#"]
+        .iter()
+        .find_map(|mark| after(text, mark));
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    if let Some(vector) = number.and_then(|text| text[..digits(text)].parse().ok()) {
+        dump.vector = Some(vector);
+    }
+    let named = [
+        ("FATAL PAGE FAULT", 14),
+        ("GENERAL PROTECTION FAULT", 13),
+        ("DOUBLE FAULT", 8),
+        ("CONTROL-FLOW PROTECTION FAULT", 21),
+        ("Unhandled page fault", 14),
+        ("FATAL MACHINE CHECK", 18),
+    ];
+    if let Some((_, vector)) = named.iter().find(|(name, _)| text.contains(name)) {
+        dump.vector = Some(*vector);
+    }
+    let error = ["error_code=", "ec="]
+        .iter()
+        .find_map(|mark| after(text, mark));
+    let bracket = |text: &str| {
+        let end = text.find(']')?;
+        text[..end]
+            .rsplit_once('[')
+            .and_then(|(_, code)| (code.len() == 4).then(|| u64::from_str_radix(code, 16).ok())?)
+    };
+    let error = error.and_then(hex).or_else(|| number.and_then(bracket));
+    if let Some(error) = error.or_else(|| after(text, "#CP").and_then(bracket)) {
+        dump.error = Some(Some(error));
+    }
+    let address = ["Faulting linear address: ", "cr2="]
+        .iter()
+        .find_map(|mark| after(text, mark));
+    if let Some(address) = address.and_then(hex) {
+        dump.cr[1] = Some(address);
+    }
+}

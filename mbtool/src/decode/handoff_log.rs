@@ -1,0 +1,74 @@
+//! Lines of the handoff before a dump.
+
+use handoff::addr::PhysRange;
+
+/// Maximum number of segments per log.
+const MAX_SEGMENTS: usize = 256;
+
+/// Data in the handoff's lines since its entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogContext {
+    /// mbtool's version and the blob's address.
+    pub handoff: Option<(String, u64)>,
+    /// Verified segments by name.
+    pub segments: Vec<(String, PhysRange)>,
+    /// Jump target, as text.
+    pub jump: Option<String>,
+    /// The addresses that `--guard` watches.
+    pub guard: Option<[u64; 2]>,
+    /// True with a deliberate failure (`--drill`).
+    pub drill: bool,
+    /// Segments that failed verification.
+    pub damaged: Vec<String>,
+    /// A fault inside a dump, as printed by the handoff.
+    pub nested: Option<String>,
+}
+
+impl LogContext {
+    /// Parses a line of the handoff, without its prefix.
+    pub(super) fn take(&mut self, text: &str) {
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        match word {
+            "mbtool" => {
+                *self = Self::default();
+                if let Some((version, rest)) = rest.split_once(" at ") {
+                    let base = rest.split(',').next().and_then(hex);
+                    self.handoff = base.map(|base| (version.to_owned(), base));
+                }
+            }
+            "verify" => self.verify(rest),
+            "jump" => self.jump = Some(rest.strip_prefix("to ").unwrap_or(rest).to_owned()),
+            "drill:" => self.drill = true,
+            "guard:" => {
+                let mut numbers = rest.split(' ').filter_map(hex);
+                self.guard = numbers.next().zip(numbers.next()).map(<[u64; 2]>::from);
+            }
+            "nested" => self.nested = Some(text.to_owned()),
+            _ => {}
+        }
+    }
+
+    /// `NAME 0xSTART-0xEND ...`
+    fn verify(&mut self, text: &str) {
+        let mut words = text.match_indices(" 0x").filter_map(|(at, _)| {
+            let (name, rest) = text.split_at(at);
+            let range = rest.trim_start().split(' ').next()?;
+            let (start, end) = range.split_once('-')?;
+            Some((name, PhysRange::new(hex(start)?, hex(end)?)?))
+        });
+        let Some((name, range)) = words.next() else {
+            return;
+        };
+        if text.contains(": BAD ") {
+            self.damaged.push(name.to_owned());
+        }
+        if self.segments.len() < MAX_SEGMENTS {
+            self.segments.push((name.to_owned(), range));
+        }
+    }
+}
+
+/// Parses `0x...`, in lower case.
+fn hex(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
+}

@@ -1,0 +1,135 @@
+//! Messages of boots that fail, each with its meaning and what to try.
+//!
+//! [`xen`] and [`linux`] are the tables. All first texts are searched at once, so that a line is
+//! read once whatever their number.
+
+mod linux;
+mod xen;
+
+use super::log_line::{LineLabel, LogLine};
+use aho_corasick::AhoCorasick;
+use serde::Serialize;
+use std::sync::LazyLock;
+
+/// Program that prints a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Speaker {
+    /// Xen.
+    Xen,
+    /// Linux, or a program of its initrd.
+    Linux,
+}
+
+impl Speaker {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Xen => "Xen",
+            Self::Linux => "Linux",
+        }
+    }
+}
+
+/// A message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownLine {
+    /// Name in JSON.
+    pub name: &'static str,
+    /// Texts that are on the line, in this order.
+    pub texts: &'static [&'static str],
+    /// The boot ends here.
+    pub fatal: bool,
+    /// Cause.
+    pub meaning: &'static str,
+    /// Advice.
+    pub advice: &'static str,
+}
+
+/// Entry of a table whose boot ends.
+const fn fatal(
+    name: &'static str,
+    texts: &'static [&'static str],
+    meaning: &'static str,
+    advice: &'static str,
+) -> KnownLine {
+    KnownLine {
+        name,
+        texts,
+        fatal: true,
+        meaning,
+        advice,
+    }
+}
+
+/// Entry of a table whose boot may go on.
+const fn hint(
+    name: &'static str,
+    texts: &'static [&'static str],
+    meaning: &'static str,
+    advice: &'static str,
+) -> KnownLine {
+    KnownLine {
+        fatal: false,
+        ..fatal(name, texts, meaning, advice)
+    }
+}
+
+/// All entries, Xen's first; specific ones before general ones.
+fn table() -> impl Iterator<Item = (Speaker, &'static KnownLine)> {
+    let xen = xen::LINES.iter().map(|line| (Speaker::Xen, line));
+    xen.chain(linux::LINES.iter().map(|line| (Speaker::Linux, line)))
+}
+
+static SEARCH: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::new(table().map(|(_, line)| line.texts[0])).ok());
+
+/// What Linux prints in front of the reason of a panic.
+pub(super) const LINUX_PANIC: &str = "Kernel panic - not syncing: ";
+
+/// Returns the message on a line.
+#[must_use]
+pub fn find(line: &LogLine<'_>) -> Option<(Speaker, &'static KnownLine)> {
+    let text = line.body;
+    let can_say = |speaker: Speaker| match (line.label, speaker) {
+        (Some(LineLabel::Guest), _) | (Some(LineLabel::Xen), Speaker::Linux) => false,
+        (Some(LineLabel::Xen), Speaker::Xen) | (None, Speaker::Linux) => true,
+        // a missing label
+        (None, Speaker::Xen) => !line.stamped && !text.contains("Kernel panic"),
+    };
+    // what is written about messages: this program's own output
+    if ["[handoff]", "mbtool:", "+ "]
+        .iter()
+        .any(|own| text.starts_with(own))
+    {
+        return None;
+    }
+    // a program that quotes a panic, and the panic's own last line
+    if text.find(LINUX_PANIC).is_some_and(|at| at > 0) {
+        return None;
+    }
+    let matches = SEARCH.as_ref()?.find_overlapping_iter(text);
+    let best = matches
+        .map(|found| found.pattern().as_usize())
+        .filter(|index| {
+            table()
+                .nth(*index)
+                .is_some_and(|(speaker, line)| can_say(speaker) && in_order(text, line.texts))
+        });
+    table().nth(best.min()?)
+}
+
+fn in_order(text: &str, texts: &[&str]) -> bool {
+    let mut rest = text;
+    texts.iter().all(|wanted| match rest.find(wanted) {
+        Some(at) => {
+            rest = &rest[at + wanted.len()..];
+            true
+        }
+        None => false,
+    })
+}
+
+#[cfg(test)]
+mod tests;

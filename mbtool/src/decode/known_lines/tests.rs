@@ -1,0 +1,125 @@
+use super::*;
+
+fn name(text: &str) -> Option<(Speaker, &'static str, bool)> {
+    let (speaker, line) = find(&LogLine::new(1, text))?;
+    Some((speaker, line.name, line.fatal))
+}
+
+#[test]
+fn known_lines_are_found_with_their_speaker() {
+    use Speaker::{Linux, Xen};
+    for (text, want) in [
+        (
+            "(XEN) IO-APIC + timer doesn't work!  Boot with apic_verbosity=debug and send a report",
+            (Xen, "xen-io-apic-timer", true),
+        ),
+        (
+            "[    0.1] Kernel panic - not syncing: IO-APIC + timer doesn't work!  Boot with apic=debug",
+            (Linux, "linux-io-apic-timer", true),
+        ),
+        (
+            "Kernel panic - not syncing: IO-APIC + timer doesn't work!",
+            (Linux, "linux-io-apic-timer", true),
+        ),
+        (
+            "(XEN) dom0 kernel not specified. Check bootloader configuration",
+            (Xen, "xen-no-dom0", true),
+        ),
+        (
+            "dom0 kernel not specified. Check bootloader configuration",
+            (Xen, "xen-no-dom0", true),
+        ),
+        (
+            "(XEN) Not enough RAM for domain 0 allocation",
+            (Xen, "xen-dom0-memory", true),
+        ),
+        (
+            "(XEN) ELF: not an ELF binary",
+            (Xen, "xen-dom0-no-elf", true),
+        ),
+        (
+            "(XEN) [2026-11-30 01:02:03] Couldn't enable IOMMU and iommu=required/force",
+            (Xen, "xen-iommu", true),
+        ),
+        (
+            "(XEN) Hardware Dom0 crashed: rebooting machine in 5 seconds.",
+            (Xen, "dom0-crashed", true),
+        ),
+        (
+            "(XEN) Domain 0 crashed: rebooting machine in 5 seconds.",
+            (Xen, "dom0-crashed", true),
+        ),
+        (
+            "Xen hypervisor allocated kernel memory conflicts with E820 map",
+            (Linux, "linux-e820-conflict", true),
+        ),
+        (
+            "[    3.9] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)",
+            (Linux, "linux-no-root", true),
+        ),
+        (
+            "ALERT!  UUID=0000-11 does not exist.  Dropping to a shell!",
+            (Linux, "linux-no-root", true),
+        ),
+        (
+            "[    9.0] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100",
+            (Linux, "linux-init-died", true),
+        ),
+        (
+            "[    1.0] Kernel panic - not syncing: System is deadlocked on memory",
+            (Linux, "linux-memory", true),
+        ),
+        (
+            "[    1.0] Out of memory: Killed process 77 (cp)",
+            (Linux, "linux-memory", false),
+        ),
+        (
+            "[    1.0] Initramfs unpacking failed: junk within compressed archive",
+            (Linux, "linux-initrd", true),
+        ),
+        ("[    1.0] Run /init as init process", (Linux, "", false)),
+    ] {
+        let got = name(text);
+        if want.1.is_empty() {
+            assert_eq!(got, None, "{text}");
+        } else {
+            assert_eq!(got, Some(want), "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_others_say_is_not_taken_for_it() {
+    for text in [
+        // Xen prints for a guest
+        "(d1) Kernel panic - not syncing: VFS: Unable to mount root fs",
+        // a kernel that quotes
+        "[    1.0] dom0 kernel not specified",
+        "(XEN) VFS: Unable to mount root fs",
+        "mbtool: Not enough RAM for domain 0",
+        "[handoff] Not enough RAM for domain 0",
+        "failed at Assertion '",
+    ] {
+        assert_eq!(name(text), None, "{text}");
+    }
+}
+
+#[test]
+fn every_entry_is_found_by_its_own_texts() {
+    for (speaker, known) in table() {
+        let label = if speaker == Speaker::Xen {
+            "(XEN) "
+        } else {
+            "[    1.000000] "
+        };
+        let text = format!("{label}{}", known.texts.join(" x ") + " x");
+        let (found_speaker, found) = find(&LogLine::new(1, &text)).expect(&text);
+        assert_eq!((found_speaker, found.name), (speaker, known.name), "{text}");
+        assert!(!known.meaning.is_empty() && !known.advice.is_empty());
+        assert!(
+            !known.meaning.ends_with('.') && !known.advice.ends_with('.'),
+            "{}",
+            known.name
+        );
+    }
+}

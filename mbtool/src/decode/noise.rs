@@ -1,0 +1,61 @@
+//! Share of bytes that are no text: a wrong baud rate makes noise.
+
+/// Counts the bytes of a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByteCount {
+    /// All.
+    pub total: u64,
+    /// Those that no console prints: control characters but line ends, tabs, escapes and
+    /// backspaces, and bytes that are not UTF-8.
+    pub other: u64,
+}
+
+impl ByteCount {
+    /// Counts more bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.total += bytes.len() as u64;
+        for chunk in bytes.utf8_chunks() {
+            let control =
+                |byte: &u8| *byte < 0x20 && !matches!(*byte, 7..=13 | 0x1b) || *byte == 0x7f;
+            let controls = chunk.valid().bytes().filter(control).count();
+            self.other += (controls + chunk.invalid().len()) as u64;
+        }
+    }
+
+    /// Percentage of bytes that are no text, rounded.
+    #[must_use]
+    pub const fn percent(&self) -> u64 {
+        if self.total == 0 {
+            return 0;
+        }
+        (self.other * 100 + self.total / 2) / self.total
+    }
+
+    /// True if a wrong baud rate, or a file that is no log, is likely.
+    #[must_use]
+    pub const fn is_noise(&self) -> bool {
+        self.percent() >= 10
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_baud_rate_is_noise_and_a_console_is_not() {
+        let count = |bytes: &[u8]| {
+            let mut count = ByteCount::default();
+            count.add(bytes);
+            count
+        };
+        let text = "\x1b[2J\x1b[01;01H(XEN) Xen version\r\n\tGrüße\x08\r\n".as_bytes();
+        assert_eq!(count(text).other, 0);
+        let noise = b"\x00\xf8\x80\xfe\x00x\x9c\xe6\x98~\x00f\x06\x1e\xf8\x80";
+        assert!(count(noise).is_noise(), "{:?}", count(noise));
+        assert_eq!(count(b"").percent(), 0);
+        let mut half = count(&[0xff; 5]);
+        half.add(b"abcde");
+        assert_eq!((half.percent(), half.total), (50, 10));
+    }
+}

@@ -1,0 +1,212 @@
+//! What a log tells besides dumps: boots, failures, build IDs.
+
+use super::boots::BootLog;
+use super::dumps::quote;
+use super::known_lines::{self, LINUX_PANIC, Speaker};
+use super::log_line::{LineLabel, LogLine};
+use serde::Serialize;
+
+/// Maximum number of failures per log.
+const MAX_FAILURES: usize = 64;
+/// Maximum number of build IDs per log.
+const MAX_BUILD_IDS: usize = 16;
+/// Maximum number of lines of a panic of Xen.
+const MAX_PANIC: usize = 6;
+
+/// A message that tells why a boot failed, or might.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoggedFailure {
+    /// Number of its line, from 1.
+    pub line: usize,
+    /// Who printed it.
+    pub by: Speaker,
+    /// Name of the message; `xen-panic` and `linux-panic` if it is not known.
+    pub name: &'static str,
+    /// The text.
+    pub text: String,
+    /// The boot ended there.
+    pub fatal: bool,
+    /// Number of such lines of this boot.
+    pub count: usize,
+    /// Cause; null for an unknown panic.
+    pub meaning: Option<&'static str>,
+    /// Advice.
+    pub advice: Option<&'static str>,
+}
+
+/// Identification of a program, by which its symbols are found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoggedBuildId {
+    /// Whose it is.
+    pub of: Speaker,
+    /// In hexadecimal.
+    pub id: String,
+}
+
+/// Collects it, line by line.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Boots.
+    pub boots: BootLog,
+    /// Failures in the order of the log.
+    pub failures: Vec<LoggedFailure>,
+    /// Build IDs, each once.
+    pub build_ids: Vec<LoggedBuildId>,
+    /// Number of lines.
+    pub lines: usize,
+    panic: Option<OpenPanic>,
+    /// Number of failures when the current boot began.
+    boot: (usize, usize),
+}
+
+/// Xen's panic, of which the text is still to come.
+#[derive(Debug)]
+struct OpenPanic {
+    line: usize,
+    texts: Vec<String>,
+    known: bool,
+    lines: usize,
+}
+
+impl Survey {
+    /// Adds a line.
+    pub fn line(&mut self, line: &LogLine<'_>) {
+        self.lines = line.number;
+        let found = known_lines::find(line);
+        let mut fatal = found.is_some_and(|(_, known)| known.fatal);
+        let text = line.body;
+        if let Some((by, known)) = found {
+            self.fail(LoggedFailure {
+                line: line.number,
+                by,
+                name: known.name,
+                text: quote(text.strip_prefix(LINUX_PANIC).unwrap_or(text)),
+                fatal: known.fatal,
+                count: 1,
+                meaning: Some(known.meaning),
+                advice: Some(known.advice),
+            });
+        } else if let Some(message) = text.strip_prefix(LINUX_PANIC)
+            && line.label.is_none()
+        {
+            fatal = true;
+            self.fail(LoggedFailure {
+                line: line.number,
+                by: Speaker::Linux,
+                name: "linux-panic",
+                text: quote(message),
+                fatal,
+                count: 1,
+                meaning: None,
+                advice: None,
+            });
+        }
+        fatal |= self.xen_panic(line, found.is_some());
+        self.build_id(line);
+        self.boots.line(line, fatal);
+        let latest = self.boots.boots.last().map_or(0, |boot| boot.line);
+        if self.boot.0 != latest {
+            self.boot = (latest, self.failures.len());
+        }
+    }
+
+    /// Ends the input.
+    pub fn finish(&mut self) {
+        if let Some(panic) = self.panic.take() {
+            self.end_panic(panic);
+        }
+    }
+
+    /// Reads the text between `Panic on CPU 0:` and the line of asterisks; true in its first line.
+    fn xen_panic(&mut self, line: &LogLine<'_>, known: bool) -> bool {
+        let text = line.body;
+        if line.label == Some(LineLabel::Guest) {
+            return false;
+        }
+        if text.starts_with("Panic on CPU ") && !line.stamped | line.label.is_some() {
+            self.finish();
+            self.panic = Some(OpenPanic {
+                line: line.number,
+                texts: Vec::new(),
+                known: false,
+                lines: 0,
+            });
+            return true;
+        }
+        let Some(mut panic) = self.panic.take() else {
+            return false;
+        };
+        panic.lines += 1;
+        panic.known |= known;
+        if text.starts_with("****") || panic.lines > MAX_PANIC {
+            self.end_panic(panic);
+        } else {
+            if !text.is_empty() {
+                panic.texts.push(quote(text));
+            }
+            self.panic = Some(panic);
+        }
+        false
+    }
+
+    fn end_panic(&mut self, panic: OpenPanic) {
+        if panic.known || panic.texts.is_empty() {
+            return;
+        }
+        self.fail(LoggedFailure {
+            line: panic.line,
+            by: Speaker::Xen,
+            name: "xen-panic",
+            text: panic.texts.join(" / "),
+            fatal: true,
+            count: 1,
+            meaning: None,
+            advice: None,
+        });
+    }
+
+    fn fail(&mut self, failure: LoggedFailure) {
+        let start = self.boot.1.min(self.failures.len());
+        let same =
+            |other: &&mut LoggedFailure| other.name == failure.name && other.fatal == failure.fatal;
+        if let Some(earlier) = self.failures[start..].iter_mut().find(same) {
+            earlier.count += 1;
+        } else if self.failures.len() < MAX_FAILURES {
+            self.failures.push(failure);
+        }
+    }
+
+    fn build_id(&mut self, line: &LogLine<'_>) {
+        let text = line.body;
+        let found = if let Some(id) = text.strip_prefix("build-id: ") {
+            Some((Speaker::Xen, id))
+        } else if let Some(at) = text.find("BUILD-ID=") {
+            Some((Speaker::Linux, &text[at + 9..]))
+        } else if text.starts_with("CPU: ") && text.contains("omm: ") {
+            let is_id =
+                |word: &&str| word.len() == 40 && word.bytes().all(|b| b.is_ascii_hexdigit());
+            text.split_ascii_whitespace()
+                .find(is_id)
+                .map(|id| (Speaker::Linux, id))
+        } else {
+            None
+        };
+        let Some((of, text)) = found else {
+            return;
+        };
+        let digits = text.bytes().take_while(u8::is_ascii_hexdigit).count();
+        if !(16..=64).contains(&digits) || digits % 2 != 0 {
+            return;
+        }
+        let id = LoggedBuildId {
+            of,
+            id: text[..digits].to_ascii_lowercase(),
+        };
+        if self.build_ids.len() < MAX_BUILD_IDS && !self.build_ids.contains(&id) {
+            self.build_ids.push(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
