@@ -55,6 +55,21 @@ pub const REFUSED: &[Case] = &[
         &["--drill fault-protected", "in long mode", "fault-long"],
     ),
     case(
+        "linux_real_mode",
+        "mbtool load vmlinuz --real-mode",
+        &["--real-mode: vmlinuz is not Xen"],
+    ),
+    case(
+        "xen_reuse",
+        "mbtool load xen.gz --reuse-cmdline -m vmlinuz",
+        &["no Xen runs here", "--cmdline"],
+    ),
+    case(
+        "too_little_memory",
+        "sh -c 'truncate -s 3G sparse; mbtool load fixed --module-raw sparse'",
+        &["the load takes 3", "are available (MemAvailable"],
+    ),
+    case(
         "not_linux",
         "mbtool load --type linux text",
         &["text: has no Linux setup header", "bzImage (vmlinuz)"],
@@ -114,7 +129,7 @@ pub const REFUSED: &[Case] = &[
         &[
             "module 0: big (0x200000 bytes)",
             "above 4 GiB",
-            "lower --mem-min",
+            "--mem-min",
         ],
     ),
     case(
