@@ -66,8 +66,8 @@ pub const REFUSED: &[Case] = &[
     ),
     case(
         "too_little_memory",
-        "sh -c 'truncate -s 3G sparse; mbtool load fixed --module-raw sparse'",
-        &["the load takes 3", "are available (MemAvailable"],
+        "sh -c 'truncate -s 3G sparse; mbtool load fixed --module-raw sparse --module-raw sparse'",
+        &["the load takes 6", "are available (MemAvailable"],
     ),
     case(
         "not_linux",
