@@ -24,6 +24,8 @@
 //! | [`cmd`] | one verb a file |
 //! | [`cli`] | clap structs; imported by nothing |
 
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod abi;
 pub mod backend;
 pub mod cli;

@@ -9,7 +9,9 @@ mod messages;
 
 use mbtool::cmd::{decode, status};
 use mbtool::image::synth;
+use mbtool::sys::output::{DataOutput, Messages};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -291,7 +293,12 @@ fn machines() {
     let report = |root: &Path| {
         let mut out = Vec::new();
         let options = status::StatusOptions { json: true };
-        status::run(options, root, &mut out, &mut Vec::new()).unwrap();
+        status::run(
+            options,
+            root,
+            &mut DataOutput::new(&mut out),
+            &mut Messages::new(io::sink()),
+        );
         let text = String::from_utf8(out).unwrap();
         text.replace(root.to_str().unwrap(), "")
     };

@@ -5,9 +5,9 @@
 #[path = "layers/source.rs"]
 mod source;
 
-use source::{imports, types};
+use source::{imports, types, users};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const CRATES: [&str; 5] = ["handoff", "xen-shim", "mbtool", "images", "tests"];
 
@@ -305,4 +305,16 @@ fn a_public_type_name_stands_for_one_thing() {
     }
     files.retain(|_, files| files.len() > 1);
     assert!(files.is_empty(), "defined more than once: {files:#?}");
+}
+
+/// A print macro panics where its stream is closed or full, in the middle of a load: sys/output.rs has what does not.
+#[test]
+fn one_file_writes_to_standard_output_and_standard_error() {
+    let macros = ["print!", "println!", "eprint!", "eprintln!", "dbg!"];
+    let found = users("mbtool", &macros);
+    assert!(found.is_empty(), "use sys::output instead: {found:?}");
+    let streams = ["io::stdout", "io::stderr", "stdio::", "Stdout", "Stderr"];
+    let mut found = users("mbtool", &streams);
+    found.retain(|(file, _)| file != Path::new("sys/output.rs"));
+    assert!(found.is_empty(), "use sys::output instead: {found:?}");
 }

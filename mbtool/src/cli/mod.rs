@@ -6,29 +6,68 @@ pub mod raw;
 pub mod values;
 
 use crate::backend::{self, Choice};
-use crate::quiesce::NonBlocking;
 use crate::request::files;
 use crate::setup::install;
+use crate::sys::output::{DataOutput, Messages};
+use crate::sys::signals;
 use crate::{cmd, config, input, save};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use crash::CrashVerb;
 use raw::{Cli, Verb};
-use std::io;
 use std::path::{self, Path};
 use std::process::ExitCode;
 
-/// Runs the command line of this process. Exit code 0: success; 1: refused or
-/// failed; 2: usage error.
+/// Exit code of a usage error.
+const USAGE: u8 = 2;
+/// Exit code of a command that did its work and could not write its data.
+const INCOMPLETE: u8 = 3;
+
+/// Runs the command line of this process; docs/output.md has the exit codes.
 #[must_use]
 pub fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    signals::ignore(&signals::FILE_SIZE);
+    let mut out = DataOutput::stdout();
+    let matches = match Cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return usage(&error, out),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, out),
+    };
+    let mut messages = match cli.verb {
+        // the machine is being shut down: a terminal may not answer any more
+        Verb::Exec { .. } => Messages::nonblocking_stderr(),
+        _ => Messages::stderr(),
+    };
     let sub = matches.subcommand().map(|(_, sub)| sub);
-    match run(&cli.verb, sub) {
+    let done = run(&cli.verb, sub, &mut out, &mut messages);
+    let written = out.finish();
+    if let Err(error) = &written {
+        messages.say(error);
+    }
+    if let Err(error) = &done {
+        messages.say(sentence(error));
+    }
+    match (done, written) {
+        (Ok(()), Ok(())) => ExitCode::SUCCESS,
+        (Ok(()), Err(_)) => ExitCode::from(INCOMPLETE),
+        (Err(_), _) => ExitCode::FAILURE,
+    }
+}
+
+/// Prints help or version, which are data, or a usage error.
+fn usage(error: &clap::Error, mut out: DataOutput) -> ExitCode {
+    let printed = error.print();
+    if error.use_stderr() {
+        return ExitCode::from(USAGE);
+    }
+    out.record(printed);
+    match out.finish() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mbtool: {}", sentence(&error));
-            ExitCode::FAILURE
+            Messages::stderr().say(error);
+            ExitCode::from(INCOMPLETE)
         }
     }
 }
@@ -45,31 +84,35 @@ fn sentence(error: &anyhow::Error) -> String {
     })
 }
 
-fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
+fn run(
+    verb: &Verb,
+    matches: Option<&ArgMatches>,
+    out: &mut DataOutput,
+    messages: &mut Messages,
+) -> anyhow::Result<()> {
     let root = Path::new("/");
     match verb {
         Verb::Load(args) => {
             let boot = args.boot.options(&args.image, matches);
-            cmd::load::run(&boot, args.dry_run)
+            cmd::load::run(&boot, args.dry_run, messages)
         }
-        Verb::Plan(args) => cmd::plan::run(cmd::plan::PlanOptions {
-            boot: args.boot.options(&args.image, matches),
-            memory_map: args.memory_map.clone(),
-            crash_region: args.crash_region,
-            json: args.json,
-            svg: args.svg.clone(),
-        }),
+        Verb::Plan(args) => {
+            let options = cmd::plan::PlanOptions {
+                boot: args.boot.options(&args.image, matches),
+                memory_map: args.memory_map.clone(),
+                crash_region: args.crash_region,
+                json: args.json,
+                svg: args.svg.clone(),
+            };
+            cmd::plan::run(options, out, messages)
+        }
         Verb::Exec { force, last } => {
             let options = cmd::exec::ExecOptions {
                 force: *force,
                 last: *last,
             };
-            Ok(cmd::exec::run(
-                options,
-                root,
-                &cmd::exec::RunningSystem,
-                &mut NonBlocking::new(io::stderr()),
-            )?)
+            let system = cmd::exec::RunningSystem;
+            Ok(cmd::exec::run(options, root, &system, messages)?)
         }
         Verb::Unload { panic, force } => {
             let which = backend::Unload {
@@ -77,27 +120,23 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
                 force: *force,
             };
             let backend = backend::select(&Choice::Auto, root);
-            Ok(cmd::unload::run(which, &*backend, &mut io::stderr())?)
+            Ok(cmd::unload::run(which, &*backend, messages)?)
         }
         Verb::Status { json } => {
             let options = cmd::status::StatusOptions { json: *json };
-            Ok(cmd::status::run(
-                options,
-                root,
-                &mut io::stdout(),
-                &mut io::stderr(),
-            )?)
+            cmd::status::run(options, root, out, messages);
+            Ok(())
         }
         Verb::Doctor(args) => {
             let image = args.image.as_deref();
             let boot = image.map(|image| args.boot.options(image, matches));
             let report = cmd::doctor::examine(boot, root, boot::configured);
-            cmd::doctor::print(&report, args.json, &mut io::stdout())?;
+            cmd::doctor::print(&report, args.json, out);
             let problems = report.summary.problem;
             anyhow::ensure!(report.ready, "problems found: {problems}");
             Ok(())
         }
-        Verb::Inspect { json, image } => inspect(image, *json),
+        Verb::Inspect { json, image } => inspect(image, *json, out),
         Verb::Decode(args) => {
             let options = cmd::decode::DecodeOptions {
                 log: args.log.clone(),
@@ -108,16 +147,23 @@ fn run(verb: &Verb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
                 ram_log: args.ram_log,
                 root: None,
             };
-            cmd::decode::run(&options, &mut io::stdout(), &mut io::stderr())
+            cmd::decode::run(&options, out, messages)
         }
         Verb::Crash { verb } => run_crash(
             verb,
             matches.and_then(ArgMatches::subcommand).map(|(_, sub)| sub),
+            out,
+            messages,
         ),
     }
 }
 
-fn run_crash(verb: &CrashVerb, matches: Option<&ArgMatches>) -> anyhow::Result<()> {
+fn run_crash(
+    verb: &CrashVerb,
+    matches: Option<&ArgMatches>,
+    out: &mut DataOutput,
+    messages: &mut Messages,
+) -> anyhow::Result<()> {
     match verb {
         CrashVerb::Size(args) => {
             let image = args.image.as_deref();
@@ -132,7 +178,7 @@ fn run_crash(verb: &CrashVerb, matches: Option<&ArgMatches>) -> anyhow::Result<(
                 memory_map: args.memory_map.clone(),
                 json: args.json,
             };
-            cmd::crash::size::run(&options, &mut io::stdout())
+            cmd::crash::size::run(&options, out, messages)
         }
         CrashVerb::Load(args) => {
             let options = cmd::crash::load::CrashLoadOptions {
@@ -140,7 +186,7 @@ fn run_crash(verb: &CrashVerb, matches: Option<&ArgMatches>) -> anyhow::Result<(
                 dry_run: args.dry_run,
                 parse: boot::configured,
             };
-            cmd::crash::load::run(&options, &mut io::stderr())
+            cmd::crash::load::run(&options, messages)
         }
         CrashVerb::Save(args) => save::run(&save::SaveOptions {
             config: args.config.clone(),
@@ -157,19 +203,18 @@ fn run_crash(verb: &CrashVerb, matches: Option<&ArgMatches>) -> anyhow::Result<(
                 device: args.device.clone(),
                 program: args.program.clone(),
             };
-            cmd::crash::install::run(&options, &mut io::stderr())
+            cmd::crash::install::run(&options, messages)
         }
-        CrashVerb::Uninstall { root } => cmd::crash::install::take_back(root, &mut io::stderr()),
+        CrashVerb::Uninstall { root } => cmd::crash::install::take_back(root, messages),
     }
 }
 
-fn inspect(path: &Path, json: bool) -> anyhow::Result<()> {
+fn inspect(path: &Path, json: bool, out: &mut DataOutput) -> anyhow::Result<()> {
     let (bytes, layers) = files::read_image(path)?;
     let report = cmd::inspect::inspect(&bytes, &layers, &input::display_name(path));
-    if json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print!("{report}");
+    match json {
+        true => out.json(&report),
+        false => out.text(&report),
     }
     // the report is the output; that the file cannot be loaded is an error too
     anyhow::ensure!(report.loadable, "{} cannot be loaded", report.name);

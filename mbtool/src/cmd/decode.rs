@@ -9,6 +9,7 @@ pub use error::NothingFound;
 
 use crate::decode::address_map::AddressMap;
 use crate::decode::symbols::SymbolFile;
+use crate::sys::output::{DataOutput, Messages};
 use crate::{input, ramlog};
 use anyhow::Context;
 use session::Session;
@@ -64,8 +65,8 @@ pub struct DecodeOptions {
 /// When a file cannot be read or is invalid, or nothing is found in the log.
 pub fn run(
     options: &DecodeOptions,
-    out: &mut dyn Write,
-    messages: &mut dyn Write,
+    out: &mut DataOutput,
+    messages: &mut Messages,
 ) -> anyhow::Result<()> {
     let mut session = Session::new(options)?;
     if options.follow {

@@ -6,6 +6,7 @@ use crate::decode::build_id::tests::program;
 use crate::decompress::DecompressError;
 use rustix::fs::{Mode, OFlags};
 use std::fs;
+use std::io;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -102,7 +103,12 @@ fn recorded(name: &str, options: &DecodeOptions) -> serde_json::Value {
         ..options.clone()
     };
     let mut out = Vec::new();
-    run(&options, &mut out, &mut Vec::new()).unwrap();
+    run(
+        &options,
+        &mut DataOutput::new(&mut out),
+        &mut Messages::new(io::sink()),
+    )
+    .unwrap();
     serde_json::from_slice(&out).unwrap()
 }
 
@@ -500,8 +506,8 @@ fn follow(
         ..DecodeOptions::default()
     };
     let run = move || {
-        let mut out = Channel(send, Vec::new());
-        run(&options, &mut out, &mut Vec::new())
+        let mut out = DataOutput::new(Channel(send, Vec::new()));
+        run(&options, &mut out, &mut Messages::new(io::sink()))
     };
     (receive, thread::spawn(run))
 }
@@ -511,6 +517,22 @@ fn next(dumps: &mpsc::Receiver<String>) -> serde_json::Value {
     let line = dumps.recv_timeout(Duration::from_secs(60)).unwrap();
     assert_eq!(line.lines().count(), 1, "{line}");
     serde_json::from_str(&line).unwrap()
+}
+
+/// As `mbtool decode --follow FILE | head -1`.
+#[test]
+fn following_ends_without_a_reader() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    fs::write(&path, LOG).unwrap();
+    let options = DecodeOptions {
+        log: path,
+        follow: true,
+        ..DecodeOptions::default()
+    };
+    let mut out = DataOutput::new(io::pipe().unwrap().1);
+    run(&options, &mut out, &mut Messages::new(io::sink())).unwrap();
+    out.finish().unwrap();
 }
 
 #[test]

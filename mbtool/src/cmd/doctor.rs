@@ -7,7 +7,7 @@ use crate::request::configured::{self, ParseOptions};
 use crate::request::console::ConsoleSpec;
 use crate::request::decide::decide;
 use crate::request::{BootOptions, Files};
-use std::io::{self, Write};
+use crate::sys::output::DataOutput;
 use std::path::Path;
 
 /// Checks the machine below `root`, and an image as crash image: `boot`, or that
@@ -75,16 +75,11 @@ fn by_configuration(
 }
 
 /// Prints the report.
-///
-/// # Errors
-///
-/// The error of writing to `out`.
-pub fn print(report: &DoctorReport, json: bool, out: &mut dyn Write) -> io::Result<()> {
-    if json {
-        serde_json::to_writer_pretty(&mut *out, report)?;
-        return writeln!(out);
+pub fn print(report: &DoctorReport, json: bool, out: &mut DataOutput) {
+    match json {
+        true => out.json(report),
+        false => out.text(report),
     }
-    write!(out, "{report}")
 }
 
 #[cfg(test)]
@@ -128,7 +123,7 @@ mod tests {
         assert!(found.ready, "{found}");
         assert_eq!(state(&found, "image"), None);
         let mut out = vec![];
-        print(&found, true, &mut out).unwrap();
+        print(&found, true, &mut DataOutput::new(&mut out));
         let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(json["format"], 1);
         assert_eq!(json["ready"], true);
@@ -137,7 +132,7 @@ mod tests {
         assert_eq!(json["checks"][0]["state"], "ok");
         assert!(json["checks"][0]["fix"].is_null());
         let mut out = vec![];
-        print(&found, false, &mut out).unwrap();
+        print(&found, false, &mut DataOutput::new(&mut out));
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("ok       system: bare Linux"), "{text}");
         let ids: Vec<&str> = found.checks.iter().map(|check| check.id).collect();

@@ -16,9 +16,9 @@ use crate::host::hypervisor::Hypervisor;
 use crate::host::kexec_state::KernelState;
 use crate::quiesce::{self, Ops};
 use crate::sys::file;
+use crate::sys::output::Messages;
 use rustix::io::Errno;
 use rustix::system::RebootCommand;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -121,12 +121,9 @@ pub fn run(
     options: ExecOptions,
     root: &Path,
     system: &dyn System,
-    messages: &mut dyn Write,
+    messages: &mut Messages,
 ) -> Result<(), ExecError> {
-    let mut say = |text: &str| {
-        // a closed stderr must not prevent the jump
-        let _ = writeln!(messages, "mbtool: {text}").and_then(|()| messages.flush());
-    };
+    let mut say = |text: &str| messages.say(text);
     let state = KernelState::read(root);
     if state.hypervisor == Hypervisor::XenPvDom0 {
         return dom0::run(options, root, system, &mut say);

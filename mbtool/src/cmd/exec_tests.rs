@@ -56,7 +56,7 @@ fn loaded() -> tempfile::TempDir {
 
 fn go(options: ExecOptions, root: &Path, system: &Fake) -> (Result<(), ExecError>, String) {
     let mut messages = vec![];
-    let result = run(options, root, system, &mut messages);
+    let result = run(options, root, system, &mut Messages::new(&mut messages));
     (result, String::from_utf8(messages).unwrap())
 }
 

@@ -6,6 +6,7 @@ use crate::host::{self, RawRange, replay};
 use crate::input;
 use crate::plan::report::svg;
 use crate::request::{BootOptions, Files};
+use crate::sys::output::{DataOutput, Messages};
 use anyhow::Context;
 use handoff::addr::PhysRange;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,11 @@ pub struct PlanOptions {
 /// # Errors
 ///
 /// Reason of the failure.
-pub fn run(mut options: PlanOptions) -> anyhow::Result<()> {
+pub fn run(
+    mut options: PlanOptions,
+    out: &mut DataOutput,
+    messages: &mut Messages,
+) -> anyhow::Result<()> {
     let (mut host, warnings) = match &options.memory_map {
         Some(path) => {
             let host = replay::from_json(&input::read(path, MAP_LIMIT)?)
@@ -47,14 +52,14 @@ pub fn run(mut options: PlanOptions) -> anyhow::Result<()> {
         options.boot.crash = true;
     }
     let files = Files::read(&options.boot)?;
-    let plan = load::make(&options.boot, files, &host, warnings)?;
+    let plan = load::make(&options.boot, files, &host, warnings, messages)?;
     if let Some(path) = &options.svg {
         std::fs::write(path, svg::draw(&plan))
             .with_context(|| format!("cannot write {}", path.display()))?;
     } else if options.json {
-        println!("{}", serde_json::to_string_pretty(&plan.report)?);
+        out.json(&plan.report);
     } else {
-        print!("{}", plan.report);
+        out.text(&plan.report);
     }
     Ok(())
 }

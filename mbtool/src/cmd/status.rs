@@ -7,8 +7,8 @@ use crate::backend::xen::{Xen, record};
 use crate::host::hypervisor::Hypervisor;
 use crate::host::kexec_state::KernelState;
 use crate::host::{FoundRsdp, Host, MemoryKind, map};
+use crate::sys::output::{DataOutput, Messages};
 use crate::sys::size::Size;
-use std::io::{self, Write};
 use std::path::Path;
 
 /// Options of the command line.
@@ -19,29 +19,17 @@ pub struct StatusOptions {
 }
 
 /// Prints the status; warnings go to `messages`, and into the JSON document.
-///
-/// # Errors
-///
-/// The error of writing to `out`.
-pub fn run(
-    options: StatusOptions,
-    root: &Path,
-    out: &mut dyn Write,
-    messages: &mut dyn Write,
-) -> io::Result<()> {
+pub fn run(options: StatusOptions, root: &Path, out: &mut DataOutput, messages: &mut Messages) {
     let status = Status::read(root);
     for warning in &status.warnings {
-        // a closed stderr does not affect the data
-        let _ = writeln!(messages, "mbtool: warning: {warning}");
+        messages.warn(warning);
     }
     if options.json {
-        serde_json::to_writer_pretty(&mut *out, &status)?;
-        return writeln!(out);
+        return out.json(&status);
     }
     for (key, value) in lines(&status, root) {
-        writeln!(out, "{key:<16} {value}")?;
+        out.text(format_args!("{key:<16} {value}\n"));
     }
-    Ok(())
 }
 
 /// Returns the lines of the text format.

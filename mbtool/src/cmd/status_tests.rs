@@ -36,7 +36,13 @@ fn machine() -> tempfile::TempDir {
 
 fn go(json: bool, root: &Path) -> (String, String) {
     let (mut out, mut messages) = (vec![], vec![]);
-    run(StatusOptions { json }, root, &mut out, &mut messages).unwrap();
+    let options = StatusOptions { json };
+    run(
+        options,
+        root,
+        &mut DataOutput::new(&mut out),
+        &mut Messages::new(&mut messages),
+    );
     (
         String::from_utf8(out).unwrap(),
         String::from_utf8(messages).unwrap(),

@@ -1,7 +1,7 @@
 //! `mbtool unload`: unloads an image.
 
 use crate::backend::{Backend, BackendError, Unload};
-use std::io::Write;
+use crate::sys::output::Messages;
 
 /// Unloads; it is not an error if no image was loaded.
 ///
@@ -11,7 +11,7 @@ use std::io::Write;
 pub fn run(
     which: Unload,
     backend: &dyn Backend,
-    messages: &mut dyn Write,
+    messages: &mut Messages,
 ) -> Result<(), BackendError> {
     let what = if which.crash { "crash image" } else { "image" };
     let text = if backend.unload(which)? {
@@ -19,8 +19,7 @@ pub fn run(
     } else {
         format!("no {what} was loaded")
     };
-    // a closed stderr does not affect the result
-    let _ = writeln!(messages, "mbtool: {text}");
+    messages.say(text);
     Ok(())
 }
 
@@ -58,7 +57,7 @@ mod tests {
                 crash,
                 force: false,
             };
-            run(which, &Crash, &mut messages).unwrap();
+            run(which, &Crash, &mut Messages::new(&mut messages)).unwrap();
             assert_eq!(String::from_utf8(messages).unwrap(), expected);
         }
     }

@@ -9,17 +9,15 @@
 mod guests;
 mod mounts;
 mod network;
-mod nonblocking;
 mod ops;
 mod pci;
 mod processes;
 mod step;
 
-pub use nonblocking::NonBlocking;
 pub use ops::{KernelOps, Ops};
 pub use step::QuiesceStep;
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,20 +36,36 @@ enum Undo {
     Command(PathBuf, u16),
 }
 
-/// A quiesced machine.
-#[derive(Debug, Default)]
+/// A quiesced machine. Dropped, it is as before: a panic must not leave it without devices.
 #[must_use]
-pub struct Quiet {
+pub struct Quiet<'a> {
+    ops: &'a dyn Ops,
     undo: Vec<Undo>,
 }
 
-impl Quiet {
+impl fmt::Debug for Quiet<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Quiet")
+            .field("undo", &self.undo)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Quiet<'a> {
     /// Quiesces the machine below `root`; with `last`, also ends all other
     /// processes. `say` gets the result of each step. Failures are only
     /// reported: a kernel that finds a device running is better than a half
     /// shut down machine that cannot be used.
-    pub fn make(root: &Path, ops: &dyn Ops, last: bool, say: &mut dyn FnMut(&QuiesceStep)) -> Self {
-        let mut quiet = Self::default();
+    pub fn make(
+        root: &Path,
+        ops: &'a dyn Ops,
+        last: bool,
+        say: &mut dyn FnMut(&QuiesceStep),
+    ) -> Self {
+        let mut quiet = Self {
+            ops,
+            undo: Vec::new(),
+        };
         say(&lock(ops));
         if let Some(step) = guests::seen(root) {
             say(&step);
@@ -68,11 +82,16 @@ impl Quiet {
     }
 
     /// Reverts the changes, the last one first. Ended processes stay ended.
-    pub fn take_back(self, ops: &dyn Ops) -> QuiesceStep {
+    pub fn take_back(mut self) -> QuiesceStep {
+        self.revert()
+    }
+
+    fn revert(&mut self) -> QuiesceStep {
+        let ops = self.ops;
         let changes = self.undo.len();
         let failed: Vec<String> = self
             .undo
-            .into_iter()
+            .drain(..)
             .rev()
             .filter_map(|undo| match undo {
                 Undo::Write(path, text) => ops.write(&path, &text).err(),
@@ -85,6 +104,12 @@ impl Quiet {
         } else {
             QuiesceStep::NotRestored { failed }
         }
+    }
+}
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        self.revert();
     }
 }
 

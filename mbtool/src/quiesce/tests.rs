@@ -123,7 +123,7 @@ fn command(root: &Path, name: &str) -> u16 {
     u16::from_le_bytes([bytes[4], bytes[5]])
 }
 
-fn make(ops: &Fake<'_>, last: bool) -> (Quiet, Vec<QuiesceStep>) {
+fn make<'a>(ops: &'a Fake<'_>, last: bool) -> (Quiet<'a>, Vec<QuiesceStep>) {
     let mut steps = vec![];
     let quiet = Quiet::make(ops.root, ops, last, &mut |step| steps.push(step.clone()));
     (quiet, steps)
@@ -173,7 +173,7 @@ fn all_steps_run_in_order_and_are_reverted() {
         assert_eq!(command(root, name), kept, "{name}");
     }
 
-    let step = quiet.take_back(&ops);
+    let step = quiet.take_back();
     assert_eq!(step, QuiesceStep::Restored { changes: 3 });
     assert_eq!(command(root, "0000:00:03.0"), 0x507);
     assert_eq!(
@@ -183,6 +183,26 @@ fn all_steps_run_in_order_and_are_reverted() {
             "remount /mnt false",
         ]
     );
+}
+
+#[test]
+fn a_panic_leaves_a_machine_that_works() {
+    let dir = dom0();
+    let root = dir.path();
+    let ops = Fake::new(root);
+    let before = command(root, "0000:00:03.0");
+    let mut step = |step: &QuiesceStep| {
+        if let QuiesceStep::BusMaster { .. } = step {
+            assert_ne!(command(root, "0000:00:03.0"), before);
+            panic!("a defect");
+        }
+    };
+    let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _ = Quiet::make(root, &ops, false, &mut step);
+    }));
+    assert!(made.is_err());
+    assert_eq!(command(root, "0000:00:03.0"), before);
+    assert_eq!(ops.seen.take().last().unwrap(), "remount /mnt false");
 }
 
 #[test]

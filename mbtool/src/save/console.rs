@@ -1,8 +1,9 @@
 //! Console output of the saver: permanent lines, and a status line.
 
-use rustix::termios::{ControlModes, InputModes, OptionalActions, isatty, tcgetattr, tcsetattr};
+use crate::sys::output;
+use rustix::termios::{ControlModes, InputModes, OptionalActions, tcgetattr, tcsetattr};
 use std::fmt::{self, Display};
-use std::io::{self, Write};
+use std::io::Write;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -38,7 +39,8 @@ impl ProgressConsole {
     /// A console on standard error.
     #[must_use]
     pub fn stderr() -> Self {
-        Self::new(Box::new(io::stderr()), isatty(io::stderr()))
+        let (stderr, is_terminal) = output::terminal();
+        Self::new(Box::new(stderr), is_terminal)
     }
 
     /// A console on `out`; on a `terminal`, `\r` overwrites the status line.
@@ -99,17 +101,19 @@ impl ProgressConsole {
 /// Disables flow control of the terminal on standard error: a stray Ctrl-S
 /// would stop the save.
 pub fn never_stop() {
-    let Ok(mut settings) = tcgetattr(io::stderr()) else {
+    let (stderr, _) = output::terminal();
+    let Ok(mut settings) = tcgetattr(&stderr) else {
         return;
     };
     settings.input_modes -= InputModes::IXON;
     settings.control_modes -= ControlModes::CRTSCTS;
-    let _ = tcsetattr(io::stderr(), OptionalActions::Now, &settings);
+    let _ = tcsetattr(&stderr, OptionalActions::Now, &settings);
 }
 
 #[cfg(test)]
 pub(super) mod testing {
     use super::*;
+    use std::io;
     use std::sync::Arc;
 
     /// Captured output.

@@ -52,7 +52,6 @@ mod progress;
 mod record;
 mod remote;
 mod scratch;
-mod signals;
 mod source;
 mod ssh;
 mod supervision;
@@ -65,6 +64,7 @@ pub use record::{DumpInfo, Vmcore};
 
 use crate::config::target::Target;
 use crate::config::{CRASH_PARAMETER, Config, Save, Then};
+use crate::sys::signals;
 use anyhow::{Result, ensure};
 use console::ProgressConsole;
 use context::{SaveContext, TimeLimits};
@@ -124,7 +124,7 @@ pub fn run(options: &SaveOptions) -> Result<()> {
     // a dump has all secrets of the machine
     rustix::process::umask(Mode::from_raw_mode(0o077));
     if acts {
-        signals::ignore();
+        signals::ignore(&signals::OF_A_SHUTDOWN);
         console::never_stop();
         // optional
         let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE);

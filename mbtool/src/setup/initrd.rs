@@ -11,12 +11,12 @@ pub use error::InitrdError;
 use super::install::CONFDIR;
 use crate::config::Save;
 use crate::config::target::Target;
+use crate::sys::output::Messages;
 use anyhow::{Context, ensure};
 use made_of::{Age, MadeOf};
 use parts::{InitrdParts, blanks};
 use std::ffi::OsString;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -51,7 +51,7 @@ pub struct InitrdRequest<'a> {
 /// # Errors
 ///
 /// When the image is missing and cannot be built, or mkinitramfs fails.
-pub fn ensure_made(wanted: &InitrdRequest, messages: &mut dyn Write) -> anyhow::Result<bool> {
+pub fn ensure_made(wanted: &InitrdRequest, messages: &mut Messages) -> anyhow::Result<bool> {
     let maker = Maker {
         root: Path::new("/"),
         confdir: Path::new(CONFDIR),
@@ -82,7 +82,7 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn run(&self, wanted: &InitrdRequest, messages: &mut dyn Write) -> anyhow::Result<bool> {
+    fn run(&self, wanted: &InitrdRequest, messages: &mut Messages) -> anyhow::Result<bool> {
         let image = wanted.image;
         let noted = beside(image, MADE_OF);
         let there = image.is_file();
@@ -106,11 +106,10 @@ impl Maker<'_> {
         }
         match self.make(wanted, &parts, messages) {
             Err(error) if age == Age::Hardware => {
-                writeln!(
-                    messages,
-                    "mbtool: warning: {} was built for other hardware, and cannot be rebuilt: {error:#}",
+                messages.warn(format_args!(
+                    "{} was built for other hardware, and cannot be rebuilt: {error:#}",
                     image.display()
-                )?;
+                ));
                 return Ok(false);
             }
             made => made?,
@@ -137,7 +136,7 @@ impl Maker<'_> {
         &self,
         wanted: &InitrdRequest,
         parts: &InitrdParts,
-        messages: &mut dyn Write,
+        messages: &mut Messages,
     ) -> anyhow::Result<()> {
         let image = wanted.image;
         let path = self.modules.join(wanted.release);
@@ -151,12 +150,11 @@ impl Maker<'_> {
         let mut said = String::new();
         // "dep" does not cover all kinds of root file systems
         for modules in ["dep", "most"] {
-            writeln!(
-                messages,
-                "mbtool: making {} for {} ({MAKER}, MODULES={modules})",
+            messages.say(format_args!(
+                "making {} for {} ({MAKER}, MODULES={modules})",
                 image.display(),
                 wanted.release
-            )?;
+            ));
             let mut command = self.command(wanted, parts);
             let done = command
                 .env("MBTOOL_CRASH_MODULES", modules)
@@ -178,18 +176,17 @@ impl Maker<'_> {
                 .map(|text| String::from_utf8_lossy(text).into_owned())
                 .collect();
             for line in said.lines() {
-                writeln!(messages, "{MAKER}: {line}")?;
+                messages.line(format_args!("{MAKER}: {line}"));
             }
             if done.status.success() {
                 let bytes = put(&part, image).inspect_err(|_| {
                     let _ = fs::remove_file(&part);
                 })?;
-                writeln!(
-                    messages,
-                    "mbtool: built {}: {bytes} bytes in {:.1} s",
+                messages.say(format_args!(
+                    "built {}: {bytes} bytes in {:.1} s",
                     image.display(),
                     started.elapsed().as_secs_f64()
-                )?;
+                ));
                 return Ok(());
             }
         }
@@ -229,11 +226,7 @@ impl Maker<'_> {
     }
 
     /// Removes images of kernels that no longer exist.
-    fn forget_others(
-        &self,
-        wanted: &InitrdRequest,
-        messages: &mut dyn Write,
-    ) -> anyhow::Result<()> {
+    fn forget_others(&self, wanted: &InitrdRequest, messages: &mut Messages) -> anyhow::Result<()> {
         let name = wanted.image.file_name().and_then(|name| name.to_str());
         let (Some(name), Some(dir)) = (name, wanted.image.parent()) else {
             return Ok(());
@@ -254,11 +247,10 @@ impl Maker<'_> {
             if noted.is_file() && !self.modules.join(release).is_dir() {
                 fs::remove_file(entry.path())?;
                 fs::remove_file(noted)?;
-                writeln!(
-                    messages,
-                    "mbtool: removed {}: kernel {release} no longer exists",
+                messages.say(format_args!(
+                    "removed {}: kernel {release} no longer exists",
                     entry.path().display()
-                )?;
+                ));
             }
         }
         Ok(())

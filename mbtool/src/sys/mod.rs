@@ -3,8 +3,11 @@
 pub mod file;
 pub mod meminfo;
 pub mod mountinfo;
+mod nonblocking;
 pub mod number;
+pub mod output;
 pub mod quantity;
+pub mod signals;
 pub mod size;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -72,6 +72,27 @@ pub fn types(name: &str) -> Vec<(String, PathBuf)> {
     found
 }
 
+/// The files of a crate that name one of `names` in code, each with the name; test modules left out.
+pub fn users(crate_name: &str, names: &[&'static str]) -> Vec<(PathBuf, &'static str)> {
+    let (src, mut files) = files(crate_name);
+    files.push(src.join("main.rs"));
+    let mut found = Vec::new();
+    for file in files {
+        let text = without_tests(&code(&fs::read_to_string(&file).unwrap()));
+        let file = file.strip_prefix(&src).unwrap();
+        for name in names {
+            let whole = |at: usize| {
+                let before = text[..at].chars().next_back();
+                before.is_none_or(|c| !c.is_alphanumeric() && c != '_')
+            };
+            if text.match_indices(name).any(|(at, _)| whole(at)) {
+                found.push((file.to_owned(), *name));
+            }
+        }
+    }
+    found
+}
+
 /// The `src` folder of a crate, and its files.
 fn files(name: &str) -> (PathBuf, Vec<PathBuf>) {
     let src = Path::new(env!("CARGO_MANIFEST_DIR"))

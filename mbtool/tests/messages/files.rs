@@ -8,6 +8,8 @@ use mbtool::decompress::{Compression, DecompressError};
 use mbtool::host::acpi::BootCpuUnknown;
 use mbtool::input::InputError;
 use mbtool::ramlog::RamLogError;
+use mbtool::sys::output::OutputError;
+use std::io;
 
 #[test]
 fn input() {
@@ -29,6 +31,23 @@ fn input() {
             name: name(),
             source: denied()
         }],
+    });
+}
+
+#[test]
+fn output() {
+    messages!(OutputError {
+        Write: [
+            OutputError::Write {
+                source: io::Error::from_raw_os_error(libc::ENOSPC)
+            },
+            OutputError::Write {
+                source: io::Error::from_raw_os_error(libc::EFBIG)
+            },
+            OutputError::Write {
+                source: io::Error::from_raw_os_error(libc::EIO)
+            },
+        ],
     });
 }
 

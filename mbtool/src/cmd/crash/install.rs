@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::config::target::Target;
 use crate::setup::install::{self, InstallOptions, InstallOutcome, UNIT};
-use std::io::Write;
+use crate::sys::output::Messages;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -16,17 +16,17 @@ const BOOTED: &str = "/run/systemd/system";
 /// # Errors
 ///
 /// As [`install::install`].
-pub fn run(options: &InstallOptions, messages: &mut dyn Write) -> anyhow::Result<()> {
+pub fn run(options: &InstallOptions, messages: &mut Messages) -> anyhow::Result<()> {
     let done = install::install(options, messages)?;
     let running = options.root == Path::new("/") && Path::new(BOOTED).is_dir();
     if running && done.changed {
-        systemctl(&["daemon-reload"], messages)?;
+        systemctl(&["daemon-reload"], messages);
     }
     if !done.changed {
-        writeln!(messages, "mbtool: everything is installed already")?;
+        messages.say("everything is installed already");
     }
     for line in left(&options.root, &done, running) {
-        writeln!(messages, "mbtool: {line}")?;
+        messages.say(line);
     }
     Ok(())
 }
@@ -36,21 +36,21 @@ pub fn run(options: &InstallOptions, messages: &mut dyn Write) -> anyhow::Result
 /// # Errors
 ///
 /// As [`install::uninstall`].
-pub fn take_back(root: &Path, messages: &mut dyn Write) -> anyhow::Result<()> {
+pub fn take_back(root: &Path, messages: &mut Messages) -> anyhow::Result<()> {
     let running = root == Path::new("/") && Path::new(BOOTED).is_dir();
     if running {
         // stopping the unit unloads the image
-        systemctl(&["stop", UNIT], messages)?;
+        systemctl(&["stop", UNIT], messages);
     }
     install::uninstall(root, messages)?;
     if running {
-        systemctl(&["daemon-reload"], messages)?;
+        systemctl(&["daemon-reload"], messages);
     }
     Ok(())
 }
 
 /// Runs systemctl; a failure is printed and ignored.
-fn systemctl(args: &[&str], messages: &mut dyn Write) -> std::io::Result<()> {
+fn systemctl(args: &[&str], messages: &mut Messages) {
     let shown = format!("systemctl {}", args.join(" "));
     let done = Command::new("systemctl")
         .args(args)
@@ -58,13 +58,13 @@ fn systemctl(args: &[&str], messages: &mut dyn Write) -> std::io::Result<()> {
         .stdout(Stdio::null())
         .output();
     match done {
-        Ok(done) if done.status.success() => Ok(()),
+        Ok(done) if done.status.success() => {}
         Ok(done) => {
             let said = String::from_utf8_lossy(&done.stderr);
             let said = said.lines().next_back().unwrap_or("no reason given");
-            writeln!(messages, "mbtool: warning: `{shown}` failed: {said}")
+            messages.warn(format_args!("`{shown}` failed: {said}"));
         }
-        Err(error) => writeln!(messages, "mbtool: warning: cannot run `{shown}`: {error}"),
+        Err(error) => messages.warn(format_args!("cannot run `{shown}`: {error}")),
     }
 }
 

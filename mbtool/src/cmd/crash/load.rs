@@ -6,8 +6,8 @@ use crate::host;
 use crate::request::configured::{self, ParseOptions, is_file};
 use crate::setup::STAMP;
 use crate::setup::initrd::{self, InitrdRequest};
+use crate::sys::output::Messages;
 use anyhow::Context;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Options of the command line.
@@ -26,7 +26,7 @@ pub struct CrashLoadOptions {
 /// # Errors
 ///
 /// When the configuration or a file in it is invalid, or `load -p` fails.
-pub fn run(options: &CrashLoadOptions, messages: &mut dyn Write) -> anyhow::Result<()> {
+pub fn run(options: &CrashLoadOptions, messages: &mut Messages) -> anyhow::Result<()> {
     let config = Config::read(&options.config)?;
     let file = options.config.display();
     let load = config
@@ -44,17 +44,17 @@ pub fn run(options: &CrashLoadOptions, messages: &mut dyn Write) -> anyhow::Resu
     let initrd = initrd(&load, &release, options, &config.save, messages)
         .with_context(|| format!("{file}, load.initrd"))?;
     if initrd.is_none() {
-        writeln!(
-            messages,
-            "mbtool: warning: {file}: there is no load.initrd, so nothing saves the dump but what \
-             the kernel has built in"
-        )?;
+        messages.warn(format_args!(
+            "{file}: there is no load.initrd, so nothing saves the dump but what the kernel has \
+             built in"
+        ));
     }
     if let Some(warning) = configured::warning(&load) {
-        writeln!(messages, "mbtool: warning: {warning}")?;
+        messages.warn(warning);
     }
     let boot = configured::options(&load, &options.config, &release, initrd, options.parse)?;
-    cmd::load::run(&boot, options.dry_run).with_context(|| format!("{file} cannot be loaded"))?;
+    cmd::load::run(&boot, options.dry_run, messages)
+        .with_context(|| format!("{file} cannot be loaded"))?;
     if !options.dry_run {
         // used only by `doctor`, which has a fallback
         let stamp = Path::new("/").join(STAMP);
@@ -70,7 +70,7 @@ fn initrd(
     release: &str,
     options: &CrashLoadOptions,
     save: &Save,
-    messages: &mut dyn Write,
+    messages: &mut Messages,
 ) -> anyhow::Result<Option<PathBuf>> {
     let Some(path) = &load.initrd else {
         return Ok(None);
@@ -149,14 +149,18 @@ mod tests {
             ),
         ] {
             let options = config(dir.path(), text);
-            let error = run(&options, &mut Vec::new()).unwrap_err();
+            let error = run(&options, &mut Messages::new(std::io::sink())).unwrap_err();
             assert_eq!(error.downcast_ref(), Some(&expected), "{error:#}");
             if let Some(key) = key {
                 assert_eq!(error.to_string(), format!("{}, {key}", file.display()));
             }
         }
         let text = "[load]\nimage='DIR/image'\nkernel='DIR/kernel'\ninitrd='DIR/{release}'";
-        let error = run(&config(dir.path(), text), &mut Vec::new()).unwrap_err();
+        let error = run(
+            &config(dir.path(), text),
+            &mut Messages::new(std::io::sink()),
+        )
+        .unwrap_err();
         let key = format!("{}, load.initrd", file.display());
         assert_eq!(error.to_string(), key, "{error:#}");
     }

@@ -14,11 +14,12 @@ use crate::request::prepare::prepare;
 use crate::request::{BootOptions, Files};
 use crate::setup::BootLoader;
 use crate::setup::boot_loader::{self, BootLoaderStep};
+use crate::sys::output::{DataOutput, Messages};
 use crate::sys::size::Size as Bytes;
 use anyhow::Context;
 use handoff::addr::{FOUR_GIB, MIB, PhysRange};
 use serde::Serialize;
-use std::io::{self, Write};
+use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 
 /// Maximum size of a recorded machine, in bytes.
@@ -98,7 +99,11 @@ pub struct Loader {
 /// # Errors
 ///
 /// When options or files are invalid, or no address is possible for the image.
-pub fn run(options: &CrashSizeOptions, out: &mut dyn Write) -> anyhow::Result<()> {
+pub fn run(
+    options: &CrashSizeOptions,
+    out: &mut DataOutput,
+    messages: &mut Messages,
+) -> anyhow::Result<()> {
     let root = Path::new("/");
     let (host, warnings) = match &options.memory_map {
         Some(path) => {
@@ -109,7 +114,7 @@ pub fn run(options: &CrashSizeOptions, out: &mut dyn Write) -> anyhow::Result<()
         None => host::read(root)?,
     };
     for warning in warnings {
-        eprintln!("mbtool: warning: {warning}");
+        messages.warn(warning);
     }
     let mut boot = match &options.boot {
         Some(boot) => boot.clone(),
@@ -127,10 +132,9 @@ pub fn run(options: &CrashSizeOptions, out: &mut dyn Write) -> anyhow::Result<()
         None => size.with_boot_loader(root),
     };
     if options.json {
-        serde_json::to_writer_pretty(&mut *out, &size)?;
-        writeln!(out)?;
+        out.json(&size);
     } else {
-        size.write(out)?;
+        out.text(&size);
     }
     Ok(())
 }
@@ -174,8 +178,10 @@ impl CrashSizeReport {
         });
         self
     }
+}
 
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+impl Display for CrashSizeReport {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         writeln!(out, "{}\n", self.word)?;
         writeln!(out, "Put it on {}. {}", self.whose, self.below)?;
         if !self.fits {

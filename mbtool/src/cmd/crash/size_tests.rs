@@ -37,9 +37,7 @@ fn host(regions: &[(u64, u64)]) -> Host {
 }
 
 fn text(size: &CrashSizeReport) -> String {
-    let mut out = Vec::new();
-    size.write(&mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    size.to_string()
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::decode::scan::Scanner;
 use crate::decode::summary::LogSummary;
 use crate::decode::symbolizer::Symbolizer;
 use crate::decode::symbols::SymbolFile;
+use crate::sys::output::{DataOutput, Messages};
 use crate::{decompress, input, ramlog};
 use anyhow::Context;
 use std::io::Write;
@@ -160,12 +161,12 @@ impl Session {
     pub(super) fn follow(
         &mut self,
         path: &Path,
-        out: &mut dyn Write,
-        messages: &mut dyn Write,
+        out: &mut DataOutput,
+        messages: &mut Messages,
     ) -> anyhow::Result<()> {
         let name = input::display_name(path);
         let mut source = Follow::open(path).with_context(|| name.clone())?;
-        writeln!(messages, "mbtool: following {name}, end with ctrl-c")?;
+        messages.say(format_args!("following {name}, end with ctrl-c"));
         let mut lines = Lines::default();
         let mut buffer = vec![0; 64 << 10];
         let mut live = Live::default();
@@ -192,6 +193,10 @@ impl Session {
             }
             if !self.json {
                 live.print(&self.scanner, out)?;
+                // without a reader there is nothing to wait for
+                if !out.push() {
+                    return Ok(());
+                }
             }
             for found in found {
                 let report = self.report(&found);
@@ -200,7 +205,9 @@ impl Session {
                 } else {
                     writeln!(out, "{report}")?;
                 }
-                out.flush()?;
+                if !out.push() {
+                    return Ok(());
+                }
             }
             if step == FollowStep::End {
                 break;

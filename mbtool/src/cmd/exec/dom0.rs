@@ -52,7 +52,7 @@ pub(super) fn run(
     say(JUMPING);
     let error = ready.exec();
     // the machine is unusable while quiesced
-    say(&quiet.take_back(ops).to_string());
+    say(&quiet.take_back().to_string());
     Err(BackendError::from(error).into())
 }
 

@@ -3,9 +3,9 @@
 use super::{InitrdError, InitrdRequest, Maker};
 use crate::config::Collector;
 use crate::config::target::Target;
+use crate::sys::output::Messages;
 use anyhow::{Context, ensure};
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Reads the kernel log, even when another program collects the dump.
@@ -27,18 +27,17 @@ impl Maker<'_> {
     pub fn parts(
         &self,
         wanted: &InitrdRequest,
-        messages: &mut dyn Write,
+        messages: &mut Messages,
     ) -> anyhow::Result<InitrdParts> {
         let save = wanted.save;
         let mut collectors = Vec::new();
         if let Collector::Command(words) = &save.collector {
             match self.find(&words[0]) {
                 Some(path) => collectors.push(path),
-                None => writeln!(
-                    messages,
-                    "mbtool: warning: there is no {} (save.collector): dumps will be copied unchanged",
+                None => messages.warn(format_args!(
+                    "there is no {} (save.collector): dumps will be copied unchanged",
                     words[0]
-                )?,
+                )),
             }
         }
         collectors.extend(

@@ -55,7 +55,7 @@ impl System {
             save: &config.save,
         };
         let mut messages = Vec::new();
-        let made = maker.run(&wanted, &mut messages);
+        let made = maker.run(&wanted, &mut Messages::new(&mut messages));
         (made, String::from_utf8(messages).unwrap())
     }
 

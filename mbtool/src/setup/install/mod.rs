@@ -18,11 +18,11 @@ pub use remove::uninstall;
 
 use crate::config::target::{DeviceSpec, Target};
 use crate::config::{self, Config};
+use crate::sys::output::Messages;
 use anyhow::Context;
 use configuration::Settings;
 use files::{File, FileState, Installed};
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Directory of the `mkinitramfs` configuration for a crash kernel.
@@ -104,7 +104,7 @@ pub struct InstallOutcome {
 /// existing configuration; when a file cannot be written.
 pub fn install(
     options: &InstallOptions,
-    messages: &mut dyn Write,
+    messages: &mut Messages,
 ) -> anyhow::Result<InstallOutcome> {
     let root = &options.root;
     let mut installed = Installed::read(root)?;
@@ -123,7 +123,7 @@ pub fn install(
     } else {
         let settings = Settings::of(options)?;
         for note in &settings.notes {
-            writeln!(messages, "mbtool: {note}")?;
+            messages.say(note);
         }
         all.insert(
             0,
@@ -159,22 +159,18 @@ pub fn install(
             FileState::Absent => "wrote",
             FileState::Ours => "replaced",
             FileState::Edited => {
-                writeln!(
-                    messages,
-                    "mbtool: {} was edited and is kept",
-                    shown.display()
-                )?;
+                messages.say(format_args!("{} was edited and is kept", shown.display()));
                 continue;
             }
         };
         installed.write(file)?;
         changed = true;
-        writeln!(messages, "mbtool: {what} {}", shown.display())?;
+        messages.say(format_args!("{what} {}", shown.display()));
     }
     installed.save()?;
     if files::link(root, WANTED, WANTED_TARGET)? {
         changed = true;
-        writeln!(messages, "mbtool: enabled {UNIT}")?;
+        messages.say(format_args!("enabled {UNIT}"));
     }
     let config = Config::read(&config)?;
     Ok(InstallOutcome { changed, config })

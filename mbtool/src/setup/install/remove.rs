@@ -3,9 +3,9 @@
 use super::files::{self, FileState, Installed};
 use super::{CONFDIR_DIR, CONFIG_FILE, DIRECTORIES, PROGRAM, UNIT, WANTED, contents};
 use crate::setup::initrd::{MADE_OF, PART};
+use crate::sys::output::Messages;
 use anyhow::Context;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Removes the files of [`install`](super::install()), and the built initrds. Edited files are
@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 /// # Errors
 ///
 /// When a file cannot be removed.
-pub fn uninstall(root: &Path, messages: &mut dyn Write) -> anyhow::Result<()> {
+pub fn uninstall(root: &Path, messages: &mut Messages) -> anyhow::Result<()> {
     let mut installed = Installed::read(root)?;
     let mut found = files::unlink(root, WANTED)?;
     if found {
-        writeln!(messages, "mbtool: disabled {UNIT}")?;
+        messages.say(format_args!("disabled {UNIT}"));
     }
     let names = contents(Path::new(PROGRAM))
         .into_iter()
@@ -26,21 +26,20 @@ pub fn uninstall(root: &Path, messages: &mut dyn Write) -> anyhow::Result<()> {
     for name in names.chain([CONFIG_FILE]) {
         let shown = root.join(name);
         match installed.remove(name)? {
-            FileState::Edited => writeln!(
-                messages,
-                "mbtool: {} was edited and is kept: remove it manually",
+            FileState::Edited => messages.say(format_args!(
+                "{} was edited and is kept: remove it manually",
                 shown.display()
-            )?,
+            )),
             FileState::Absent => continue,
             FileState::Same | FileState::Ours => {
-                writeln!(messages, "mbtool: removed {}", shown.display())?;
+                messages.say(format_args!("removed {}", shown.display()));
             }
         }
         found = true;
     }
     for path in images(root)? {
         fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-        writeln!(messages, "mbtool: removed {}", path.display())?;
+        messages.say(format_args!("removed {}", path.display()));
         found = true;
     }
     installed.save()?;
@@ -56,7 +55,7 @@ pub fn uninstall(root: &Path, messages: &mut dyn Write) -> anyhow::Result<()> {
         let _ = fs::remove_dir(root.join(name));
     }
     if !found {
-        writeln!(messages, "mbtool: nothing was installed")?;
+        messages.say("nothing was installed");
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ fn refusal(options: &InstallOptions) -> InstallError {
 
 fn run(options: &InstallOptions) -> (anyhow::Result<InstallOutcome>, String) {
     let mut messages = Vec::new();
-    let done = install(options, &mut messages);
+    let done = install(options, &mut Messages::new(&mut messages));
     (done, String::from_utf8(messages).unwrap())
 }
 
@@ -97,11 +97,11 @@ fn it_is_installed_once_and_uninstalled() {
     for name in [".img", ".img.made-of", ".img.part"] {
         fs::write(root.join(format!("var/lib/mbtool/crash-6.1{name}")), "x").unwrap();
     }
-    uninstall(root, &mut Vec::new()).unwrap();
+    uninstall(root, &mut Messages::new(std::io::sink())).unwrap();
     assert_eq!(contents(root), before);
     assert!(!root.join("etc/mbtool").exists() && !root.join("var/lib/mbtool").exists());
     // again, without effect
-    uninstall(root, &mut Vec::new()).unwrap();
+    uninstall(root, &mut Messages::new(std::io::sink())).unwrap();
     assert_eq!(contents(root), before);
 }
 
@@ -120,7 +120,7 @@ fn an_initrd_of_others_is_kept() {
     ] {
         fs::write(at.join(name), "x").unwrap();
     }
-    uninstall(root, &mut Vec::new()).unwrap();
+    uninstall(root, &mut Messages::new(std::io::sink())).unwrap();
     let mut left: Vec<_> = fs::read_dir(&at)
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
@@ -153,7 +153,7 @@ fn edited_files_for_the_initrd_are_kept() {
     let hook = root.join(CONFDIR_DIR).join("hooks/mbtool");
     fs::write(&hook, "mine").unwrap();
     assert_eq!(refusal(&again), InstallError::Edited { paths: vec![hook] });
-    uninstall(root, &mut Vec::new()).unwrap();
+    uninstall(root, &mut Messages::new(std::io::sink())).unwrap();
     assert_eq!(fs::read_to_string(&modules).unwrap(), own);
 }
 
@@ -198,7 +198,7 @@ fn an_edited_file_is_not_overwritten_and_nothing_else_is() {
         options: vec!["--device"],
     };
     assert_eq!(refusal(&options(root)), configured);
-    uninstall(root, &mut Vec::new()).unwrap();
+    uninstall(root, &mut Messages::new(std::io::sink())).unwrap();
     assert_eq!(fs::read_to_string(&config).unwrap(), text);
 }
 

@@ -126,11 +126,7 @@ pub const REFUSED: &[Case] = &[
     case(
         "above_4_gib",
         "mbtool load --mem-min 4G -m big fixed",
-        &[
-            "module 0: big (0x200000 bytes)",
-            "above 4 GiB",
-            "--mem-min",
-        ],
+        &["module 0: big (0x200000 bytes)", "above 4 GiB", "--mem-min"],
     ),
     case(
         "no_module",

@@ -3,6 +3,7 @@ use crate::backend::xen::tests::{Dom0, load_at};
 use crate::backend::xen::{Xen, XenError};
 use crate::cmd::exec;
 use crate::quiesce::{Ops, QuiesceStep};
+use crate::sys::output::Messages;
 use crate::sys::testing::put;
 use rustix::io::Errno;
 use std::cell::RefCell;
@@ -47,7 +48,12 @@ impl World {
 
     fn go(&self, options: ExecOptions) -> (Result<(), ExecError>, String) {
         let mut messages = vec![];
-        let result = exec::run(options, self.root(), self, &mut messages);
+        let result = exec::run(
+            options,
+            self.root(),
+            self,
+            &mut Messages::new(&mut messages),
+        );
         (result, String::from_utf8(messages).unwrap())
     }
 
