@@ -223,13 +223,21 @@ fn dumps() {
         "drill-protected",
         "linux",
         "linux-7.2",
+        "linux-oops",
+        "linux-panics-after-handoff",
+        "qemu-d-int-triple-fault",
         "target-ud2",
+        "xen-boots",
+        "xen-fatal-nmi",
         "xen-guard",
+        "xen-panics-after-handoff",
     ] {
         let plan = here(&format!("data/decode/{name}.plan.json"));
         let options = decode::DecodeOptions {
             plan: plan.exists().then_some(plan),
             json: true,
+            // no symbols of this machine
+            root: Some(here("data/decode/none")),
             ..decode::DecodeOptions::default()
         };
         let log = fs::read(here(&format!("data/decode/{name}.log"))).unwrap();

@@ -97,9 +97,15 @@ fn recorded(name: &str, options: &DecodeOptions) -> serde_json::Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/data/decode")
         .join(name);
+    // no symbols of this machine
+    let root = options
+        .root
+        .clone()
+        .unwrap_or_else(|| "/nonexistent".into());
     let options = DecodeOptions {
         log: path,
         json: true,
+        root: Some(root),
         ..options.clone()
     };
     let mut out = Vec::new();
@@ -416,6 +422,93 @@ fn a_compressed_log_is_unpacked() {
     assert!(
         error.downcast_ref::<DecompressError>().is_some(),
         "{error:#}"
+    );
+}
+
+/// A log as a terminal of this width shows it.
+fn wrapped(log: &[u8], width: usize) -> String {
+    let log = String::from_utf8_lossy(log).replace('\r', "");
+    let mut out = String::new();
+    for line in log.lines() {
+        let chars: Vec<char> = line.chars().collect();
+        for part in chars.chunks(width) {
+            out.extend(part);
+            out.push('\n');
+        }
+        if chars.is_empty() {
+            out.push('\n');
+        }
+    }
+    out
+}
+
+#[test]
+fn logs_of_narrow_terminals_are_read() {
+    let options = DecodeOptions {
+        json: true,
+        root: Some("/nonexistent".into()),
+        ..DecodeOptions::default()
+    };
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/decode");
+    for name in [
+        "xen-panics-after-handoff.log",
+        "linux-panics-after-handoff.log",
+        "xen-fatal-nmi.log",
+        "drill-long.log",
+    ] {
+        let log = fs::read(dir.join(name)).unwrap();
+        let read = |log: &[u8]| -> serde_json::Value {
+            let (json, done) = run_text(&options, log);
+            done.unwrap();
+            serde_json::from_str(&json).unwrap()
+        };
+        let want = read(&log);
+        for width in [72, 80, 100, 132] {
+            let got = read(wrapped(&log, width).as_bytes());
+            let what = format!("{name} in {width} columns");
+            for field in [
+                "integrity",
+                "registers",
+                "calls",
+                "at",
+                "message",
+                "code",
+                "vector",
+            ] {
+                assert_eq!(
+                    got["dumps"][0][field], want["dumps"][0][field],
+                    "{what}: {field}"
+                );
+            }
+            assert_eq!(
+                names(&got["failures"], "text"),
+                names(&want["failures"], "text"),
+                "{what}"
+            );
+            let stages = |log: &serde_json::Value| -> Vec<Vec<String>> {
+                let boots = log["boots"].as_array().unwrap().iter();
+                boots.map(|boot| names(&boot["stages"], "stage")).collect()
+            };
+            assert_eq!(stages(&got), stages(&want), "{what}");
+        }
+    }
+}
+
+#[test]
+fn xen_and_a_quiet_dom0_that_boot() {
+    let log = recorded("xen-boots.log", &DecodeOptions::default());
+    let boots = log["boots"].as_array().unwrap();
+    let boot = boots.last().unwrap();
+    assert_eq!(boot["outcome"], "user-space");
+    assert_eq!(
+        names(&boot["stages"], "stage"),
+        ["xen", "xen-cpus", "dom0-build", "dom0"]
+    );
+    let first = boot["output"]["text"].as_str().unwrap();
+    assert!(first.starts_with("MBTOOL-DOM0 linux="), "{first}");
+    assert_eq!(
+        (&log["dumps"], &log["failures"]),
+        (&serde_json::json!([]), &serde_json::json!([]))
     );
 }
 

@@ -4,6 +4,8 @@ use handoff::addr::PhysRange;
 
 /// Maximum number of segments per log.
 const MAX_SEGMENTS: usize = 256;
+/// Maximum length of a segment's name, in characters.
+const MAX_NAME: usize = 256;
 
 /// Data in the handoff's lines since its entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,11 +61,12 @@ impl LogContext {
         let Some((name, range)) = words.next() else {
             return;
         };
-        if text.contains(": BAD ") {
-            self.damaged.push(name.to_owned());
+        let name: String = name.chars().take(MAX_NAME).collect();
+        if text.contains(": BAD ") && self.damaged.len() < MAX_SEGMENTS {
+            self.damaged.push(name.clone());
         }
         if self.segments.len() < MAX_SEGMENTS {
-            self.segments.push((name.to_owned(), range));
+            self.segments.push((name, range));
         }
     }
 }

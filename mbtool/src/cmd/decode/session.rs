@@ -5,7 +5,7 @@ use super::{DecodeOptions, FILE_LIMIT, NothingFound, read_plan, read_symbols};
 use crate::decode::address_map::AddressMap;
 use crate::decode::boots::LoggedBoot;
 use crate::decode::follow::{Follow, FollowStep};
-use crate::decode::found::FoundDump;
+use crate::decode::found::{DumpSource, FoundDump};
 use crate::decode::lines::Lines;
 use crate::decode::noise::ByteCount;
 use crate::decode::report::{DecodedDump, FORMAT};
@@ -14,8 +14,10 @@ use crate::decode::summary::LogSummary;
 use crate::decode::symbolizer::Symbolizer;
 use crate::decode::symbols::SymbolFile;
 use crate::sys::output::{DataOutput, Messages};
+use crate::decode::unwrap::Unwrap;
 use crate::{decompress, input, ramlog};
 use anyhow::Context;
+use handoff::dump::read::Integrity;
 use std::io::Write;
 use std::path::Path;
 
@@ -91,6 +93,9 @@ impl Session {
         lines.push(log, |number, line| keep(scanner.line(number, line)));
         lines.finish(|number, line| keep(scanner.line(number, line)));
         keep(scanner.finish());
+        if found.iter().any(is_damaged) {
+            mend(&mut found, log);
+        }
         found.sort_by_key(|dump| dump.line);
         let reports: Vec<DecodedDump> = found.iter().map(|found| self.report(found)).collect();
         let summary = LogSummary::new(self.scanner.survey(), self.bytes);
@@ -209,8 +214,14 @@ impl Session {
                     return Ok(());
                 }
             }
-            if step == FollowStep::End {
-                break;
+            match step {
+                FollowStep::End => break,
+                // another log begins; dumps of the first one have been printed
+                FollowStep::Restarted => {
+                    self.scanner = Scanner::default();
+                    live = Live::default();
+                }
+                FollowStep::Bytes(_) | FollowStep::Quiet => {}
             }
         }
         let summary = LogSummary::new(self.scanner.survey(), self.bytes);
@@ -224,6 +235,35 @@ impl Session {
     fn nothing(&self, name: &str) -> NothingFound {
         let lines = self.scanner.survey().lines;
         NothingFound::of(name, self.scanner.log(), self.bytes, lines)
+    }
+}
+
+fn is_damaged(found: &FoundDump) -> bool {
+    found.source == DumpSource::Handoff && found.dump.integrity != Integrity::Whole
+}
+
+/// Reads the log again with wrapped lines joined, and takes the handoff's dumps that are whole then.
+/// Whether the lines were wrapped is a guess, which the checksum of a dump confirms.
+fn mend(found: &mut [FoundDump], log: &[u8]) {
+    let (mut lines, mut unwrap, mut scanner) =
+        (Lines::default(), Unwrap::default(), Scanner::default());
+    let mut joined: Vec<FoundDump> = Vec::new();
+    let mut take = |number: usize, line: &str| {
+        let dumps = scanner.line(number, line).into_iter();
+        let whole = |dump: &FoundDump| dump.source == DumpSource::Handoff && !is_damaged(dump);
+        joined.extend(
+            dumps
+                .filter(whole)
+                .take(MAX_DUMPS - joined.len().min(MAX_DUMPS)),
+        );
+    };
+    lines.push(log, |number, line| unwrap.push(number, line, &mut take));
+    lines.finish(|number, line| unwrap.push(number, line, &mut take));
+    unwrap.finish(&mut take);
+    for damaged in found.iter_mut().filter(|found| is_damaged(found)) {
+        if let Some(at) = joined.iter().position(|whole| whole.line == damaged.line) {
+            *damaged = joined.swap_remove(at);
+        }
     }
 }
 

@@ -39,6 +39,9 @@ struct Pair<'a> {
     last: bool,
 }
 
+/// Maximum length of what a line leaves for the next one: a name and a part of its value.
+const MAX_CARRY: usize = 64;
+
 /// Reads registers from lines that may be wrapped between any two characters.
 #[derive(Debug, Default)]
 pub(super) struct FieldReader {
@@ -89,6 +92,9 @@ impl FieldReader {
             && let Some(at) = unfinished(text, names)
         {
             self.carry = text[at..].to_owned();
+        }
+        if self.carry.len() > MAX_CARRY {
+            self.carry.clear();
         }
         count
     }

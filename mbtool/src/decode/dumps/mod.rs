@@ -71,6 +71,15 @@ impl ReadDump {
         }
     }
 
+    /// Adds a text about whose state it is.
+    fn note(&mut self, text: &str) {
+        let context = &mut self.details.context;
+        let text = quote(text);
+        if context.len() < MAX_QUOTE && !context.contains(&text) {
+            context.push(text);
+        }
+    }
+
     /// Sets the integrity: registers are printed all, or none.
     fn rate(mut self) -> Self {
         let count = if self.dump.mode == Some(handoff::dump::Mode::Protected) {

@@ -146,7 +146,7 @@ impl XenDumpReader {
         let text = line.body;
         if let Some((_, vector)) = CAUSES.iter().find(|(cause, _)| text.contains(cause)) {
             self.causes
-                .retain(|(number, ..)| line.number - number < NEAR);
+                .retain(|(number, ..)| line.number.abs_diff(*number) < NEAR);
             if self.causes.len() < 4 {
                 self.causes.push((line.number, quote(text), *vector));
             }
@@ -165,7 +165,7 @@ impl XenDumpReader {
         } else {
             Mode::Long
         });
-        let near = |number: &usize| line.number.saturating_sub(*number) < NEAR;
+        let near = |number: &usize| line.number.abs_diff(*number) < NEAR;
         for (_, text, vector) in self.causes.drain(..).filter(|(number, ..)| near(number)) {
             found.dump.vector = found.dump.vector.or(vector);
             take_words(&mut found, &text);
@@ -218,10 +218,7 @@ impl Open {
             return Taken::Yes;
         }
         if let Some(cpu) = text.strip_prefix("CPU:") {
-            self.found
-                .details
-                .context
-                .push(format!("CPU {}", quote(cpu)));
+            self.found.note(&format!("CPU {}", quote(cpu)));
             return Taken::Yes;
         }
         if text.contains(" code around <") {
@@ -237,7 +234,7 @@ impl Open {
             return Taken::Yes;
         }
         if let Some(context) = after(text, "CONTEXT: ") {
-            self.found.details.context.push(quote(context));
+            self.found.note(context);
         }
         match self.part {
             Part::Code if let Some((before, code)) = code_bytes(text) => {
@@ -266,7 +263,9 @@ impl Open {
                 }
                 // the rest of what is known of a guest that crashed
                 if text.starts_with("Pagetable walk") || text.starts_with("Faulting linear") {
-                    self.found.dump.more.push(quote(text));
+                    if self.found.dump.more.len() < MAX_QUOTE {
+                        self.found.dump.more.push(quote(text));
+                    }
                     return Taken::Yes;
                 }
                 Taken::No

@@ -52,7 +52,12 @@ pub(super) const LINES: &[KnownLine] = &[
         NO_ROOT,
         GIVE_ROOT,
     ),
-    fatal("linux-no-root", &["Could not boot."], NO_ROOT, GIVE_ROOT),
+    fatal(
+        "linux-no-root",
+        &["dracut", "Could not boot"],
+        NO_ROOT,
+        GIVE_ROOT,
+    ),
     fatal(
         "linux-no-init",
         &["No working init found"],
@@ -143,7 +148,7 @@ pub(super) const LINES: &[KnownLine] = &[
     ),
     hint(
         "linux-swiotlb",
-        &["Cannot allocate buffer"],
+        &["software IO TLB: ", "annot allocate buffer"],
         "no memory below 4 GiB for the buffer that devices with 32-bit addresses need",
         "as crash kernel: a region below 4 GiB (crashkernel=SIZE, or also crashkernel=SIZE,low)",
     ),

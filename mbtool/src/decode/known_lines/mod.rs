@@ -109,16 +109,28 @@ pub fn find(line: &LogLine<'_>) -> Option<(Speaker, &'static KnownLine)> {
     if text.find(LINUX_PANIC).is_some_and(|at| at > 0) {
         return None;
     }
-    let matches = SEARCH.as_ref()?.find_overlapping_iter(text);
-    let best = matches
-        .map(|found| found.pattern().as_usize())
-        .filter(|index| {
-            table()
-                .nth(*index)
-                .is_some_and(|(speaker, line)| can_say(speaker) && in_order(text, line.texts))
-        });
-    table().nth(best.min()?)
+    // a text that a line repeats is looked at once
+    let mut looked_at = [false; MAX_ENTRIES];
+    let mut best: Option<(usize, (Speaker, &KnownLine))> = None;
+    for found in SEARCH.as_ref()?.find_overlapping_iter(text) {
+        let index = found.pattern().as_usize();
+        if std::mem::replace(&mut looked_at[index], true) || best.is_some_and(|(at, _)| at < index)
+        {
+            continue;
+        }
+        if let Some((speaker, known)) = table().nth(index)
+            && can_say(speaker)
+            && in_order(text, known.texts)
+        {
+            best = Some((index, (speaker, known)));
+        }
+    }
+    Some(best?.1)
 }
+
+/// Capacity for entries.
+const MAX_ENTRIES: usize = 256;
+const _: () = assert!(xen::LINES.len() + linux::LINES.len() <= MAX_ENTRIES);
 
 fn in_order(text: &str, texts: &[&str]) -> bool {
     let mut rest = text;
