@@ -15,9 +15,11 @@ impl Lines {
     /// 1.
     pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(usize, &str)) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.pending.extend_from_slice(part);
-            if self.pending.len() > LINE_LIMIT || part.ends_with(b"\n") {
-                self.emit(&mut each);
+            for piece in part.chunks(LINE_LIMIT) {
+                self.pending.extend_from_slice(piece);
+                if self.pending.len() > LINE_LIMIT || piece.ends_with(b"\n") {
+                    self.emit(&mut each);
+                }
             }
         }
     }
@@ -88,5 +90,11 @@ mod tests {
             assert!(lines.pending.len() <= LINE_LIMIT);
         }
         assert!(longest > LINE_LIMIT / 2);
+        // all at once
+        longest = 0;
+        Lines::default().push(&vec![b'x'; 1 << 20], |_, line| {
+            longest = longest.max(line.len())
+        });
+        assert!(longest <= 2 * LINE_LIMIT, "{longest}");
     }
 }
