@@ -1,6 +1,6 @@
 //! Messages of boots that fail, each with its meaning and what to try.
 //!
-//! [`xen`] and [`linux`] are the tables. All first texts are searched at once, so that a line is
+//! `xen` and `linux` are the tables. All first texts are searched at once, so that a line is
 //! read once whatever their number.
 
 mod linux;
