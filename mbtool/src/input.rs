@@ -18,6 +18,8 @@ pub enum InputError {
     NotFound {
         /// The path as given.
         name: String,
+        /// Files beside it whose names begin with its name, at most [`BESIDE`].
+        beside: Vec<String>,
     },
     /// A directory where a file is needed.
     #[error("{name}: is a directory, expected a file")]
@@ -66,6 +68,9 @@ pub enum InputError {
 impl Fix for InputError {
     fn fix(&self) -> Remedy {
         let fix = match self {
+            Self::NotFound { beside, .. } if !beside.is_empty() => {
+                return Some(format!("there is {}", beside.join(", ")).into());
+            }
             Self::NotFound { .. } => "check the path",
             Self::Permission { .. } => {
                 "run mbtool as root (files of /boot are often readable by root only)"
@@ -83,12 +88,44 @@ impl Fix for InputError {
 impl InputError {
     fn from_io(name: String, source: io::Error) -> Self {
         match source.kind() {
-            io::ErrorKind::NotFound => Self::NotFound { name },
+            io::ErrorKind::NotFound => Self::NotFound {
+                beside: beside(Path::new(&name)),
+                name,
+            },
             io::ErrorKind::IsADirectory => Self::Directory { name },
             io::ErrorKind::PermissionDenied => Self::Permission { name },
             _ => Self::Io { name, source },
         }
     }
+}
+
+/// Maximum number of names in a message.
+pub const BESIDE: usize = 5;
+/// Maximum number of names to read in a directory.
+const NAMES: usize = 10_000;
+
+/// The files beside `path` whose names begin with its name, such as /boot/vmlinuz-6.1.0 for /boot/vmlinuz: the last ones
+/// by name.
+fn beside(path: &Path) -> Vec<String> {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let dir = match path.parent() {
+        Some(dir) if dir.as_os_str().is_empty() => Path::new("."),
+        Some(dir) => dir,
+        None => return Vec::new(),
+    };
+    let mut found: Vec<_> = std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .take(NAMES)
+        .flatten()
+        .map(|entry| entry.file_name())
+        .filter(|other| !name.is_empty() && other.as_encoded_bytes().starts_with(name))
+        .collect();
+    found.sort();
+    let last = found.split_off(found.len().saturating_sub(BESIDE));
+    last.iter()
+        .map(|name| path.with_file_name(name).display().to_string())
+        .collect()
 }
 
 /// Returns the name of `path` in messages: "standard input" for `-`.
@@ -187,6 +224,25 @@ mod tests {
             matches!(&error, InputError::Permission { name } if name == "secret"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_missing_kernel_is_named_with_those_that_are_there() {
+        let dir = tempdir().unwrap();
+        for release in 1..8 {
+            fs::write(dir.path().join(format!("vmlinuz-6.{release}")), "x").unwrap();
+        }
+        fs::write(dir.path().join("initrd.img"), "x").unwrap();
+        let path = dir.path().join("vmlinuz");
+        let InputError::NotFound { beside, .. } = read(&path, 9).unwrap_err() else {
+            panic!("found")
+        };
+        let expected: Vec<String> = (3..8)
+            .map(|release| format!("{}-6.{release}", path.display()))
+            .collect();
+        assert_eq!(beside, expected);
+        let error = read(&dir.path().join("xen.gz"), 9).unwrap_err();
+        assert!(matches!(error, InputError::NotFound { beside, .. } if beside.is_empty()));
     }
 
     #[test]

@@ -323,3 +323,34 @@ fn machines() {
     }
     check("status/dom0", &report(dom0.path()));
 }
+
+/// Two --initrd become one segment, with the microcode first.
+#[test]
+fn several_initrds_are_joined() {
+    let dir = files();
+    fs::write(dir.path().join("second"), [9; 10]).unwrap();
+    let machine = here("data/qemu-q35-ovmf.json");
+    let args = [
+        "plan",
+        "--json",
+        "--memory-map",
+        machine.to_str().unwrap(),
+        "--initrd",
+        "initrd",
+        "--initrd",
+        "second",
+        "vmlinuz",
+    ];
+    let plan: serde_json::Value = serde_json::from_str(&mbtool(dir.path(), &args)).unwrap();
+    let part = |name: &str, offset: u64, bytes: u64| serde_json::json!({"name": name, "offset": offset, "bytes": bytes, "early": false});
+    let parts = [part("initrd", 0, 100_001), part("second", 100_004, 10)];
+    assert_eq!(plan["initrd_parts"], serde_json::json!(parts));
+    let is_initrd = |segment: &&serde_json::Value| {
+        let name = segment["name"].as_str().unwrap();
+        name.starts_with("initrd: ")
+    };
+    let segments = plan["segments"].as_array().unwrap();
+    let initrds: Vec<_> = segments.iter().filter(is_initrd).collect();
+    assert_eq!(initrds.len(), 1, "{segments:?}");
+    assert_eq!(initrds[0]["name"], "initrd: initrd+second");
+}

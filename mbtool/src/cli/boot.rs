@@ -41,9 +41,9 @@ pub struct BootArgs {
     #[arg(long, value_name = "FILE [ARGS]", value_parser = values::file_with_args)]
     pub module_raw: Vec<FileWithArgs>,
     /// The initrd of a Linux image; for others an additional last module. Never
-    /// decompressed
+    /// decompressed. Several are joined, in their order, microcode first
     #[arg(long, visible_alias = "ramdisk", value_name = "FILE")]
-    pub initrd: Option<PathBuf>,
+    pub initrd: Vec<PathBuf>,
     /// Place nothing below this address
     #[arg(long, value_name = "ADDR", value_parser = quantity::address, default_value = "0x100000")]
     pub mem_min: u64,
@@ -166,7 +166,7 @@ impl BootArgs {
     /// True when a module or an initrd is given.
     #[must_use]
     pub fn has_modules(&self) -> bool {
-        !self.module.is_empty() || !self.module_raw.is_empty() || self.initrd.is_some()
+        !self.module.is_empty() || !self.module_raw.is_empty() || !self.initrd.is_empty()
     }
 
     fn modules(&self, matches: Option<&ArgMatches>) -> Vec<ModuleSpec> {
@@ -217,7 +217,7 @@ pub fn configured(options: &[String]) -> Result<BootOptions, String> {
     let args = ConfiguredArgs::from_arg_matches(&matches).map_err(|error| error.to_string())?;
     for (given, option, key) in [
         (args.boot.cmdline.is_some(), "--cmdline", "load.cmdline"),
-        (args.boot.initrd.is_some(), "--initrd", "load.initrd"),
+        (!args.boot.initrd.is_empty(), "--initrd", "load.initrd"),
         (args.dry_run, "--dry-run", "`mbtool crash load --dry-run`"),
     ] {
         if given {

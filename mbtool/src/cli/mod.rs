@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn modules_keep_their_order_and_the_initrd_comes_last() {
-        let words = "mbtool load --initrd i --module a --module-raw b -m c xen";
+        let words = "mbtool load --initrd i --module a --module-raw b --initrd j -m c xen";
         let matches = Cli::command()
             .try_get_matches_from(words.split(' '))
             .unwrap();
@@ -261,6 +261,7 @@ mod tests {
             ("b", ModuleKind::Raw),
             ("c", ModuleKind::Module),
             ("i", ModuleKind::Initrd),
+            ("j", ModuleKind::Initrd),
         ];
         assert_eq!(order, expected);
     }

@@ -119,7 +119,7 @@ fn a_file_is_read() {
     let path = dir.path().join("crash.toml");
     let missing = Config::read(&path).unwrap_err();
     assert!(
-        matches!(&missing, ConfigError::Read(InputError::NotFound { name }) if name.ends_with("crash.toml")),
+        matches!(&missing, ConfigError::Read(InputError::NotFound { name, .. }) if name.ends_with("crash.toml")),
         "{missing:?}"
     );
     std::fs::write(&path, WHOLE).unwrap();

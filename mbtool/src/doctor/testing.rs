@@ -160,6 +160,7 @@ impl Recorded {
             image: Image::parse_as(&image, name, As::Auto).unwrap(),
             layers: vec![],
             modules: vec![],
+            initrd: Default::default(),
         };
         let outcome = machine.host().map(|host| decide(&options, files, host));
         machine.wanted = Some(WantedImage {

@@ -13,6 +13,7 @@
 #![deny(clippy::indexing_slicing, clippy::as_conversions, clippy::unwrap_used)]
 
 mod bytes;
+pub mod cpio;
 pub mod dom0;
 mod elf;
 pub mod error;

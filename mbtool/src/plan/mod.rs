@@ -33,7 +33,7 @@ pub use crash::advice::{Advice, advice};
 pub use crash::xen::layout::tables as tables_for_xen;
 pub use error::{PlanError, RamLogPlaceError};
 pub use report::PlanReport;
-pub use request::{Module, Request};
+pub use request::{InitrdPart, Module, Request};
 pub use xen_heap::scatter::NoSafeRange;
 
 use handoff::addr::PhysRange;

@@ -20,6 +20,7 @@ use crate::host::boot_facts::BootFacts;
 use crate::host::crash_notes::CrashInfo;
 use crate::host::xen::XenHost;
 use crate::host::{LowMemory, MapEntry, RawRange};
+use crate::plan::InitrdPart;
 use crate::plan::cmdline_change::CmdlineChange;
 use serde::{Serialize, Serializer};
 
@@ -75,6 +76,9 @@ pub struct PlanReport {
     pub clear: Vec<HexRange>,
     /// The handoff.
     pub handoff: HandoffReport,
+    /// Parts of an initrd that was joined from several files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub initrd_parts: Vec<InitrdPart>,
     /// Changes of the command lines: reused, removed, replaced and added parameters.
     pub cmdline_changes: Vec<CmdlineChange>,
     /// Warnings for the user.

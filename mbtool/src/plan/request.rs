@@ -6,6 +6,7 @@ use crate::host::Host;
 use crate::image::{Image, Protocol};
 use handoff::addr::{MIB, PhysRange};
 use handoff::spec::{Console, Drill, OnFault, Verify};
+use serde::Serialize;
 
 /// Maximum number of segments of Linux's `kexec_load(2)`.
 pub const LINUX_SEGMENTS: usize = 16;
@@ -23,6 +24,19 @@ pub struct Module {
     pub data: Bytes,
 }
 
+/// A file of an initrd that was joined from several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InitrdPart {
+    /// File name.
+    pub name: String,
+    /// Offset in the initrd, in bytes.
+    pub offset: u64,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// True when it begins with microcode or ACPI tables for the early boot.
+    pub early: bool,
+}
+
 /// A complete request.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -36,6 +50,8 @@ pub struct Request {
     pub warnings: Vec<String>,
     /// Modules in order.
     pub modules: Vec<Module>,
+    /// Parts of the initrd, if it was joined from several files.
+    pub initrd_parts: Vec<InitrdPart>,
     /// Lower bound of the address of everything movable.
     pub mem_min: u64,
     /// Upper bound (exclusive) of the address of everything movable.
@@ -81,6 +97,7 @@ impl Request {
             changes: Vec::new(),
             warnings: Vec::new(),
             modules: Vec::new(),
+            initrd_parts: Vec::new(),
             mem_min: MIB,
             mem_max: None,
             real_mode: false,

@@ -1,10 +1,11 @@
 //! Image and modules, read and decompressed once.
 
+use super::initrd::{self, InitrdNote, JoinedInitrd};
 use super::{BootOptions, ModuleKind, ModuleSpec};
 use crate::decompress::{Compression, decompress};
 use crate::image::Image;
 use crate::input;
-use crate::plan::Module;
+use crate::plan::{InitrdPart, Module};
 use anyhow::anyhow;
 use std::path::{Path, PathBuf};
 
@@ -18,8 +19,10 @@ pub struct Files {
     pub image: Image,
     /// Compression formats, outermost first.
     pub layers: Vec<Compression>,
-    /// Modules, in order.
+    /// Modules, in order; an initrd is the last one.
     pub modules: Vec<Module>,
+    /// Parts of the initrd, and notes about them, if it was joined from several files.
+    pub initrd: (Vec<InitrdPart>, Vec<InitrdNote>),
 }
 
 impl Files {
@@ -31,14 +34,39 @@ impl Files {
     pub fn read(options: &BootOptions) -> anyhow::Result<Self> {
         let (bytes, layers) = read_image(&options.image)?;
         let name = input::display_name(&options.image);
+        let is_initrd = |module: &&ModuleSpec| module.kind == ModuleKind::Initrd;
+        let others = options.modules.iter().filter(|module| !is_initrd(module));
+        let mut modules: Vec<Module> = others.map(read_module).collect::<anyhow::Result<_>>()?;
+        let initrds: Vec<Module> = options
+            .modules
+            .iter()
+            .filter(is_initrd)
+            .map(read_module)
+            .collect::<anyhow::Result<_>>()?;
+        let names: Vec<String> = initrds.iter().map(|module| module.name.clone()).collect();
+        let initrd = match initrds.len() {
+            0 | 1 => {
+                modules.extend(initrds);
+                JoinedInitrd::default()
+            }
+            _ => {
+                let parts = initrds
+                    .into_iter()
+                    .map(|module| (module.name, module.data.to_vec()));
+                let mut joined = initrd::join(parts.collect());
+                modules.push(Module {
+                    name: names.join("+"),
+                    cmdline: String::new(),
+                    data: std::mem::take(&mut joined.data).into(),
+                });
+                joined
+            }
+        };
         Ok(Self {
             image: Image::parse_as(&bytes, &name, options.image_type)?,
             layers,
-            modules: options
-                .modules
-                .iter()
-                .map(read_module)
-                .collect::<anyhow::Result<_>>()?,
+            modules,
+            initrd: (initrd.parts, initrd.notes),
         })
     }
 

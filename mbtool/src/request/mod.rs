@@ -17,6 +17,7 @@ pub mod console;
 pub mod decide;
 pub mod error;
 pub mod files;
+pub mod initrd;
 pub mod prepare;
 pub mod warnings;
 

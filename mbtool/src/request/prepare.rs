@@ -40,6 +40,7 @@ pub fn prepare(
         image,
         layers,
         modules,
+        initrd: (initrd_parts, initrd_notes),
     } = files;
     if let Protocol::Linux(setup) = &image.protocol {
         let mut modules = options.modules.iter();
@@ -74,6 +75,8 @@ pub fn prepare(
     request.cmdline = lines.image;
     request.changes = lines.changes;
     request.modules = modules;
+    request.initrd_parts = initrd_parts;
+    notes.extend(initrd_notes.iter().map(ToString::to_string));
     if let (Some(line), Some(kernel)) = (lines.dom0, request.modules.first_mut()) {
         kernel.cmdline = line;
     }

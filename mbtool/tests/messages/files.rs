@@ -15,7 +15,16 @@ use std::io;
 fn input() {
     let name = || "xen.gz".to_owned();
     messages!(InputError {
-        NotFound: [InputError::NotFound { name: name() }],
+        NotFound: [
+            InputError::NotFound {
+                name: name(),
+                beside: vec![]
+            },
+            InputError::NotFound {
+                name: name(),
+                beside: vec!["xen.gz-4.17".into(), "xen.gz-4.20".into()]
+            },
+        ],
         Directory: [InputError::Directory { name: name() }],
         Permission: [InputError::Permission { name: name() }],
         TooLarge: [InputError::TooLarge {
@@ -96,7 +105,7 @@ fn configuration() {
         what: "expected a string".into(),
     };
     messages!(ConfigError, no fix {
-        Read: [ConfigError::Read(InputError::NotFound { name: file() })],
+        Read: [ConfigError::Read(InputError::NotFound { name: file(), beside: vec![] })],
         Utf8: [ConfigError::Utf8 { file: file(), at: 10 }],
         Line: [line(None), line(Some("save.target".into()))],
         Together: [ConfigError::Together {

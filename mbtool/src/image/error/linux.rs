@@ -24,8 +24,9 @@ pub enum LinuxImageError {
     },
     /// An old boot protocol.
     #[error(
-        "speaks Linux boot protocol {}.{:02}, it needs 2.12 (Linux 3.8) for the 64-bit entry: give \
-         a newer kernel",
+        "speaks Linux boot protocol {}.{:02}, so it needs the 16- or 32-bit entry point, and mbtool starts the 64-bit one \
+         (2.12, Linux 3.8): give a newer kernel; other programs in this form, such as iPXE's ipxe.lkrn, start from a boot \
+         loader",
         version >> 8, version & 0xff
     )]
     Protocol {

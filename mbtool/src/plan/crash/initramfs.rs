@@ -4,14 +4,9 @@
 //! sequence of "newc" cpio archives, compressed or not, with zeros between them.
 
 use crate::decompress::{Compression, decompress_capped};
+use crate::image::cpio::{self, without_zeros};
 use handoff::addr::{PAGE_SIZE, align_up};
 
-/// Magic numbers of "newc" without and with checksums.
-const MAGICS: [&[u8]; 2] = [b"070701", b"070702"];
-/// Size of an entry header without the name, in bytes.
-const HEADER: usize = 110;
-/// Name of the entry that ends an archive.
-const LAST: &[u8] = b"TRAILER!!!\0";
 /// Memory per file besides its pages: inode and directory entry, in bytes.
 const PER_FILE: u64 = 1 << 10;
 /// Maximum unpacked size of a compressed part, in bytes.
@@ -62,45 +57,14 @@ fn archives(mut rest: &[u8]) -> Option<u64> {
 /// Returns the size of the files of the archive at the start of `bytes`, and
 /// the data after it.
 fn archive(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let (mut at, mut sum) = (0_usize, 0_u64);
-    loop {
-        let header = bytes.get(at..at.checked_add(HEADER)?)?;
-        if !MAGICS.iter().any(|magic| header.starts_with(magic)) {
-            return None;
-        }
-        let len = field(header, 54)?;
-        let name_len = field(header, 94)?;
-        let name_at = at + HEADER;
-        let name = bytes.get(name_at..name_at.checked_add(name_len)?)?;
-        let data = name_at.checked_add(name_len)?.checked_next_multiple_of(4)?;
-        let end = data.checked_add(len)?;
-        if name == LAST {
-            return Some((sum, bytes.get(end..).unwrap_or_default()));
-        }
-        bytes.get(data..end)?;
-        let pages = align_up(u64::try_from(len).ok()?, PAGE_SIZE)?;
-        sum = sum.checked_add(pages)?.checked_add(PER_FILE)?;
-        at = end.checked_next_multiple_of(4)?;
-    }
-}
-
-/// Parses a field of eight hexadecimal digits.
-fn field(header: &[u8], at: usize) -> Option<usize> {
-    let digits = header.get(at..at + 8)?;
-    let plain = digits.iter().all(u8::is_ascii_hexdigit);
-    let text = std::str::from_utf8(digits).ok().filter(|_| plain)?;
-    usize::from_str_radix(text, 16).ok()
-}
-
-/// Compares whole blocks first: hundreds of megabytes of zeros take seconds byte by byte in a debug
-/// build.
-fn without_zeros(mut bytes: &[u8]) -> &[u8] {
-    const BLOCK: [u8; 4096] = [0; 4096];
-    while let Some(rest) = bytes.strip_prefix(&BLOCK) {
-        bytes = rest;
-    }
-    let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
-    &bytes[zeros..]
+    let mut sum = Some(0_u64);
+    let rest = cpio::archive(bytes, |entry| {
+        sum = sum.and_then(|sum| {
+            let pages = align_up(u64::try_from(entry.len).ok()?, PAGE_SIZE)?;
+            sum.checked_add(pages)?.checked_add(PER_FILE)
+        });
+    })?;
+    Some((sum?, rest))
 }
 
 #[cfg(test)]

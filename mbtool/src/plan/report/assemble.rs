@@ -110,6 +110,7 @@ pub(crate) fn report(
             },
             guard: spec.guard,
         },
+        initrd_parts: request.initrd_parts.clone(),
         cmdline_changes: params.changes,
         warnings: params.warnings,
         kernel_segments: kernel.iter().map(kernel_segment).collect(),

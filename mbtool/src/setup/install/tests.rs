@@ -271,7 +271,7 @@ fn invalid_options_are_refused() {
     let error = run(&with_image("/boot/none")).0.unwrap_err();
     let none = root.join("boot/none").display().to_string();
     assert!(
-        matches!(error.downcast_ref(), Some(InputError::NotFound { name }) if *name == none),
+        matches!(error.downcast_ref(), Some(InputError::NotFound { name, .. }) if *name == none),
         "{error:#}"
     );
     assert!(!root.join("etc").exists());
