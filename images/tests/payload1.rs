@@ -141,6 +141,7 @@ fn every_variant_reports_all_of_the_information() {
             }),
             mmap: None,
             mmap_trailing_bytes: Some(3),
+            framebuffer: None,
             loader: Some("hand".to_owned()),
             rest_zero: Some(true),
         };

@@ -56,8 +56,12 @@ pub fn write<'m, S: Sink>(
         if has(9) {
             string(json, "loader", word(64), memory);
         }
+        if has(12) {
+            framebuffer(json, info);
+        }
         // values of fields that the flags do not announce
-        let unused = [12..16, 52..64, 68..BYTES as usize];
+        let end = if has(12) { 88 } else { BYTES as usize };
+        let unused = [12..16, 52..64, 68..end];
         let zero = |range| {
             info.get::<core::ops::Range<usize>>(range)
                 .unwrap_or(&[])
@@ -67,6 +71,19 @@ pub fn write<'m, S: Sink>(
             "rest_zero",
             unused.into_iter().flat_map(zero).all(|&byte| byte == 0),
         );
+    }
+    json.end_object();
+}
+
+fn framebuffer<S: Sink>(json: &mut Json<'_, S>, info: &[u8]) {
+    json.key("framebuffer");
+    json.object();
+    json.number("address", u64_at(info, 88).unwrap_or(0));
+    for (name, at) in [("pitch", 96), ("width", 100), ("height", 104)] {
+        json.number(name, u32_at(info, at).unwrap_or(0).into());
+    }
+    for (name, at) in [("bpp", 108), ("format", 109)] {
+        json.number(name, info.get(at).copied().unwrap_or(0).into());
     }
     json.end_object();
 }

@@ -105,6 +105,8 @@ fn tag<'m, S: Sink>(
             json.number("entry_size", entry_size.into());
             json.number("names", names.into());
         }
+        (8, ..) if payload.len() >= 24 => framebuffer(json, payload),
+        (13, ..) if payload.len() >= 8 => smbios(json, payload),
         (14 | 15, ..) => rsdp(json, kind, payload),
         (21, Some(address), ..) => {
             json.string("kind", b"load_base");
@@ -186,6 +188,32 @@ fn mmap<S: Sink>(json: &mut Json<'_, S>, payload: &[u8], entry_size: u32, versio
     }
     json.end_array();
     json.number("trailing_bytes", rest.len() as u64);
+}
+
+/// Writes tag 8; `colors` are the bytes that depend on the type.
+fn framebuffer<S: Sink>(json: &mut Json<'_, S>, payload: &[u8]) {
+    json.string("kind", b"framebuffer");
+    json.number("address", u64_at(payload, 0).unwrap_or(0));
+    for (name, at) in [("pitch", 8), ("width", 12), ("height", 16)] {
+        json.number(name, u32_at(payload, at).unwrap_or(0).into());
+    }
+    for (name, at) in [("bpp", 20), ("format", 21)] {
+        json.number(name, payload.get(at).copied().unwrap_or(0).into());
+    }
+    json.hex_string("colors", payload.get(24..).unwrap_or(&[]));
+}
+
+/// Writes tag 13, with the digest of its tables.
+fn smbios<S: Sink>(json: &mut Json<'_, S>, payload: &[u8]) {
+    json.string("kind", b"smbios");
+    for (name, at) in [("major", 0), ("minor", 1)] {
+        json.number(name, payload.get(at).copied().unwrap_or(0).into());
+    }
+    let tables = payload.get(8..).unwrap_or(&[]);
+    json.string("anchor", tables.get(..5).unwrap_or(&[]));
+    let mut sha = Sha256::new();
+    sha.update(tables);
+    json.hex_string("sha256", &sha.finish());
 }
 
 /// Writes a copy of the ACPI root pointer (ACPI 6.5, 5.2.5.3).

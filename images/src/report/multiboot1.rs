@@ -28,6 +28,8 @@ pub struct Multiboot1 {
     pub mmap_trailing_bytes: Option<u64>,
     /// Flag 9.
     pub loader: Option<String>,
+    /// Flag 12.
+    pub framebuffer: Option<Framebuffer1>,
     /// True when all other fields are zero.
     pub rest_zero: Option<bool>,
 }
@@ -47,6 +49,24 @@ pub struct Module1 {
     /// Lower-case hex digits of the digest of the contents, empty when they
     /// cannot be read.
     pub sha256: String,
+}
+
+/// The framebuffer of Multiboot (1).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Framebuffer1 {
+    /// Physical address.
+    pub address: u64,
+    /// Bytes of a line.
+    pub pitch: u32,
+    /// Pixels, or characters.
+    pub width: u32,
+    /// Lines.
+    pub height: u32,
+    /// Bits per pixel, or per character.
+    pub bpp: u8,
+    /// 1: RGB, 2: text.
+    pub format: u8,
 }
 
 /// The section header table that Multiboot (1) points to.

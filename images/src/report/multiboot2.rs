@@ -68,6 +68,23 @@ pub enum TagBody {
         entry_size: u32,
         names: u32,
     },
+    /// Type 8. `colors`: hex digits of the bytes that depend on `format`.
+    Framebuffer {
+        address: u64,
+        pitch: u32,
+        width: u32,
+        height: u32,
+        bpp: u8,
+        format: u8,
+        colors: String,
+    },
+    /// Type 13. `sha256` of the tables, `anchor` their first bytes.
+    Smbios {
+        major: u8,
+        minor: u8,
+        anchor: String,
+        sha256: String,
+    },
     /// Types 14 and 15; the last two fields are those of type 15.
     Rsdp {
         signature: String,

@@ -244,7 +244,7 @@ fn wide(low: U32, high: U32) -> u64 {
     u64::from(low.get()) | u64::from(high.get()) << 32
 }
 
-/// `struct screen_info`: the fields that are looked at or made.
+/// `struct screen_info`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[expect(missing_docs, reason = "the names are Linux's")]
@@ -252,10 +252,66 @@ pub struct ScreenInfo {
     pub orig_x: u8,
     pub orig_y: u8,
     pub ext_mem_k: U16,
-    pub orig_video: [u8; 11],
+    pub orig_video_page: U16,
+    pub orig_video_mode: u8,
+    pub orig_video_cols: u8,
+    pub flags: u8,
+    pub unused2: u8,
+    pub orig_video_ega_bx: U16,
+    pub unused3: U16,
+    pub orig_video_lines: u8,
     /// `orig_video_isVGA`: 0 none, 1 VGA text, 0x23 VESA, 0x70 EFI framebuffer.
     pub orig_video_is_vga: u8,
-    pub rest: [u8; 48],
+    pub orig_video_points: U16,
+    pub lfb_width: U16,
+    pub lfb_height: U16,
+    pub lfb_depth: U16,
+    pub lfb_base: U32,
+    pub lfb_size: U32,
+    pub cl_magic: U16,
+    pub cl_offset: U16,
+    pub lfb_linelength: U16,
+    pub red_size: u8,
+    pub red_pos: u8,
+    pub green_size: u8,
+    pub green_pos: u8,
+    pub blue_size: u8,
+    pub blue_pos: u8,
+    pub rsvd_size: u8,
+    pub rsvd_pos: u8,
+    pub vesapm_seg: U16,
+    pub vesapm_off: U16,
+    pub pages: U16,
+    pub vesa_attributes: U16,
+    /// [`ScreenCapabilities`].
+    pub capabilities: U32,
+    pub ext_lfb_base: U32,
+    pub reserved: [u8; 2],
+}
+
+bitflags::bitflags! {
+    /// `capabilities` of [`ScreenInfo`].
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct ScreenCapabilities: u32 {
+        /// Do not change the palette for a driver.
+        const SKIP_QUIRKS = 1 << 0;
+        /// `ext_lfb_base` is valid.
+        const WIDE_BASE = 1 << 1;
+        // a newer kernel's
+        const _ = !0;
+    }
+}
+
+impl ScreenInfo {
+    /// Address of a framebuffer.
+    #[must_use]
+    pub fn base(&self) -> u64 {
+        let capabilities = ScreenCapabilities::from_bits_retain(self.capabilities.get());
+        match capabilities.contains(ScreenCapabilities::WIDE_BASE) {
+            true => wide(self.lfb_base, self.ext_lfb_base),
+            false => self.lfb_base.get().into(),
+        }
+    }
 }
 
 /// `struct setup_data` before its data.
@@ -315,6 +371,9 @@ const _: () = {
     assert!(offset_of!(SetupHeader, later) == 0x26c - 0x1f1);
     assert!(size_of::<ScreenInfo>() == 64);
     assert!(offset_of!(ScreenInfo, orig_video_is_vga) == 0xf);
+    assert!(offset_of!(ScreenInfo, lfb_base) == 0x18);
+    assert!(offset_of!(ScreenInfo, red_size) == 0x26);
+    assert!(offset_of!(ScreenInfo, capabilities) == 0x36);
     assert!(size_of::<EfiInfo>() == 32);
     assert!(size_of::<BootE820Entry>() == 20);
     assert!(size_of::<LinuxBootParams>() == 4096);

@@ -6,4 +6,5 @@ pub mod elf;
 pub mod multiboot1;
 pub mod multiboot2;
 pub mod pci;
+pub mod smbios;
 pub mod spcr;

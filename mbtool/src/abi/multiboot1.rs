@@ -48,6 +48,8 @@ bitflags::bitflags! {
         const MAP = 1 << 6;
         /// `boot_loader_name`.
         const LOADER = 1 << 9;
+        /// `framebuffer_*`.
+        const FRAMEBUFFER = 1 << 12;
         // of fields that mbtool does not send
         const _ = !0;
     }
@@ -112,8 +114,18 @@ pub struct Mb1Info {
     pub config_table: U32,
     pub boot_loader_name: U32,
     pub apm_table: U32,
-    /// VBE and framebuffer: not sent.
-    pub video: [u8; 48],
+    /// VBE: not sent.
+    pub vbe: [u8; 16],
+    pub framebuffer_addr: U64,
+    pub framebuffer_pitch: U32,
+    pub framebuffer_width: U32,
+    pub framebuffer_height: U32,
+    pub framebuffer_bpp: u8,
+    /// 1: RGB, 2: EGA text.
+    pub framebuffer_type: u8,
+    /// RGB: position and size of red, green and blue.
+    pub color_info: [u8; 6],
+    pub pad: [u8; 4],
 }
 
 /// A module.
@@ -152,6 +164,8 @@ const _: () = {
     assert!(offset_of!(Mb1Info, elf_num) == 28);
     assert!(offset_of!(Mb1Info, mmap_length) == 44);
     assert!(offset_of!(Mb1Info, boot_loader_name) == 64);
+    assert!(offset_of!(Mb1Info, framebuffer_addr) == 88);
+    assert!(offset_of!(Mb1Info, color_info) == 110);
     assert!(size_of::<Mb1Module>() == 16);
     assert!(size_of::<Mb1MapEntry>() == 24);
 };

@@ -1,6 +1,7 @@
 //! Multiboot2: the image header (specification 2.0, section 3.1) and the fixed parts of boot information tags
 //! (section 3.6). All integers are little endian. Headers and tags start at multiples of 8.
 
+use std::mem::offset_of;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -118,6 +119,70 @@ pub struct InfoMapEntry {
     pub reserved: U32,
 }
 
+/// Fields of tag 8, before what depends on its type.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+pub struct InfoFramebuffer {
+    /// Physical address.
+    pub addr: U64,
+    /// Bytes from one line to the next.
+    pub pitch: U32,
+    /// Pixels, or characters.
+    pub width: U32,
+    /// Lines.
+    pub height: U32,
+    /// Bits per pixel, or per character.
+    pub bpp: u8,
+    /// 1: RGB, [`InfoColors`] follows; 2: EGA text.
+    pub kind: u8,
+    /// Zero.
+    pub reserved: U16,
+}
+
+/// Bit fields of a pixel: position of the lowest bit and number of bits.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[expect(missing_docs, reason = "the names are those of the specification")]
+pub struct InfoColors {
+    pub red: [u8; 2],
+    pub green: [u8; 2],
+    pub blue: [u8; 2],
+}
+
+/// A mode in tag 7 (VBE 3.0, function 01h), up to the address of its framebuffer.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+pub struct VbeMode {
+    /// Attributes, and windows of a banked mode.
+    pub windows: [u8; 16],
+    /// Bytes of a line.
+    pub pitch: U16,
+    /// Pixels.
+    pub width: U16,
+    /// Lines.
+    pub height: U16,
+    /// Size of a character, planes.
+    pub characters: [u8; 3],
+    /// Bits per pixel.
+    pub bpp: u8,
+    /// Banks, memory model, colors.
+    pub colors: [u8; 14],
+    /// Physical address of the framebuffer.
+    pub base: U32,
+}
+
+/// Fields of tag 13, before the tables.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+pub struct InfoSmbios {
+    /// Version of SMBIOS.
+    pub major: u8,
+    /// Its part after the dot.
+    pub minor: u8,
+    /// Zero.
+    pub reserved: [u8; 6],
+}
+
 /// Fields of tag 9, before the section headers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -139,5 +204,10 @@ const _: () = {
     assert!(size_of::<InfoMemory>() == 8);
     assert!(size_of::<InfoMap>() == 8);
     assert!(size_of::<InfoMapEntry>() == 24);
+    assert!(size_of::<InfoFramebuffer>() == 24);
+    assert!(size_of::<InfoColors>() == 6);
+    assert!(offset_of!(VbeMode, bpp) == 25);
+    assert!(offset_of!(VbeMode, base) == 40);
+    assert!(size_of::<InfoSmbios>() == 8);
     assert!(size_of::<InfoSections>() == 12);
 };

@@ -6,7 +6,8 @@
 //! Documentation/arch/x86/zero-page.rst). A Xen PV dom0 derives its own from
 //! Xen's data: screen and disks are valid there, and EFI is Xen's own.
 
-use super::efi;
+use super::smbios::{self, Smbios};
+use super::{efi, screen};
 use crate::abi::boot_params::{EL64, EfiInfo, LinuxBootParams, ScreenInfo};
 use crate::sys::file;
 use crate::sys::number;
@@ -16,8 +17,8 @@ use std::mem::offset_of;
 use std::path::Path;
 use zerocopy::{FromBytes, IntoBytes};
 
-/// Types of screen that are memory: VESA and EFI framebuffers.
-const FRAMEBUFFERS: [u8; 2] = [0x23, 0x70];
+/// Types of screen that are memory.
+const FRAMEBUFFERS: [u8; 2] = [screen::VESA, screen::EFI];
 /// Offset of the screen's type.
 const SCREEN_TYPE: usize = offset_of!(ScreenInfo, orig_video_is_vga);
 /// Framebuffer drivers that keep the mode set by firmware.
@@ -29,7 +30,10 @@ const FIRMWARE_DRIVERS: [&str; 5] = [
     "simpledrmdrmfb",
 ];
 
-/// Bytes, as hexadecimal digits in JSON; trailing zeros are omitted.
+/// Digits of the longest item, an SMBIOS table.
+const MOST_DIGITS: usize = 0x2_0000;
+
+/// Bytes, as hexadecimal digits in JSON; trailing zeros are omitted by [`Raw::new`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Raw(pub Vec<u8>);
 
@@ -57,16 +61,18 @@ impl<'de> Deserialize<'de> for Raw {
             u8::try_from(number::hex(pair)?).ok()
         };
         let bytes: Option<Vec<u8>> = match digits.len() {
-            0..=8192 if digits.len() % 2 == 0 => digits.as_bytes().chunks(2).map(byte).collect(),
+            0..=MOST_DIGITS if digits.len() % 2 == 0 => {
+                digits.as_bytes().chunks(2).map(byte).collect()
+            }
             _ => None,
         };
         bytes.map(Self).ok_or_else(|| {
-            serde::de::Error::custom("expected pairs of hexadecimal digits, 8192 at most")
+            serde::de::Error::custom("expected pairs of hexadecimal digits, 131072 at most")
         })
     }
 }
 
-/// Facts of the running machine that are passed only to a Linux image.
+/// Facts of the running machine that are passed to the image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BootFacts {
@@ -87,6 +93,9 @@ pub struct BootFacts {
     pub five_level_paging: bool,
     /// EFI runtime services, if the running kernel uses them.
     pub efi: Option<Efi>,
+    /// SMBIOS; `None` if the machine has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smbios: Option<Smbios>,
 }
 
 /// Data for another kernel to use EFI runtime services, whose virtual addresses
@@ -112,6 +121,17 @@ pub struct Efi {
 }
 
 impl BootFacts {
+    /// Returns the facts that are passed to a Multiboot image.
+    #[must_use]
+    pub fn for_multiboot(&self) -> Self {
+        Self {
+            screen: self.screen.clone(),
+            screen_driver: self.screen_driver.clone(),
+            smbios: self.smbios.clone(),
+            ..Self::default()
+        }
+    }
+
     /// True when the screen is memory that firmware set up.
     #[must_use]
     pub fn framebuffer(&self) -> bool {
@@ -132,14 +152,18 @@ impl BootFacts {
 #[must_use]
 pub fn read(root: &Path, warnings: &mut Vec<String>) -> BootFacts {
     let path = root.join("sys/kernel/boot_params/data");
+    let without_params = BootFacts {
+        smbios: smbios::read(root),
+        ..BootFacts::default()
+    };
     // kernels without it (and not x86) have no usable screen
     let Ok(data) = file::read_bytes(&path, file::ATTRIBUTE) else {
-        return BootFacts::default();
+        return without_params;
     };
     let Ok(params) = LinuxBootParams::ref_from_bytes(&data) else {
         let len = data.len();
         warnings.push(format!("{} has {len} bytes, not 4096", path.display()));
-        return BootFacts::default();
+        return without_params;
     };
     let edd = params.eddbuf.iter().take(params.eddbuf_entries.into());
     let signatures = params.edd_mbr_sig_buffer.iter();
@@ -155,6 +179,7 @@ pub fn read(root: &Path, warnings: &mut Vec<String>) -> BootFacts {
         secure_boot: params.secure_boot,
         five_level_paging: five_levels(root),
         efi: efi(root, &params.efi_info, warnings),
+        ..without_params
     }
 }
 

@@ -16,7 +16,9 @@ pub mod low_memory;
 pub mod map;
 mod read;
 pub mod replay;
+pub mod screen;
 pub mod serial;
+pub mod smbios;
 pub mod xen;
 
 pub use error::MemoryError;

@@ -3,6 +3,7 @@ use crate::host::boot_facts::{BootFacts, Efi, Raw};
 use crate::host::crash_notes::Text;
 use crate::host::efi::Runtime;
 use crate::host::serial::{Bar, PciAddress, PciSerial, Serial, Spcr};
+use crate::host::smbios::Smbios;
 use crate::host::xen::{Safe, SafeRun, XenHost};
 use proptest::prelude::*;
 
@@ -32,17 +33,21 @@ fn any_boot_facts() -> impl Strategy<Value = BootFacts> {
         proptest::collection::vec(bytes(), 0..3),
         any::<(Vec<u32>, u8, bool)>(),
         proptest::option::of(efi),
+        proptest::option::of((bytes(), bytes())),
     )
-        .prop_map(|(screen, screen_driver, edid, edd, rest, efi)| BootFacts {
-            screen,
-            screen_driver,
-            edid,
-            edd,
-            mbr_signatures: rest.0,
-            secure_boot: rest.1,
-            five_level_paging: rest.2,
-            efi,
-        })
+        .prop_map(
+            |(screen, screen_driver, edid, edd, rest, efi, smbios)| BootFacts {
+                screen,
+                screen_driver,
+                edid,
+                edd,
+                mbr_signatures: rest.0,
+                secure_boot: rest.1,
+                five_level_paging: rest.2,
+                efi,
+                smbios: smbios.map(|(entry_point, table)| Smbios { entry_point, table }),
+            },
+        )
 }
 
 fn any_serial() -> impl Strategy<Value = Serial> {

@@ -3,9 +3,10 @@
 use super::{messages, range};
 use handoff::addr::{FOUR_GIB, MIB};
 use mbtool::host::map::MapError;
+use mbtool::host::screen::{Framebuffer, NoScreen, Screen};
 use mbtool::image::{ImageError, ImageErrorReason};
 use mbtool::plan::boot::linux::LinuxError;
-use mbtool::plan::boot::mb2_requests::RequestError;
+use mbtool::plan::boot::mb2_requests::{Missing, NoConsole, RequestError};
 use mbtool::plan::boot::multiboot::MbiError;
 use mbtool::plan::check::CheckError;
 use mbtool::plan::cmdline_change::{CmdlineChange, CmdlineEdit, LineOwner};
@@ -41,7 +42,9 @@ fn plan() {
             region: range(0x8c00_0000, 0x9c00_0000),
             ram: ram.clone(),
         }],
-        Want: [PlanError::Want(RequestError::Console)],
+        Want: [PlanError::Want(RequestError::Console(NoConsole::Screen(
+            NoScreen::Unknown
+        )))],
         Contract: [PlanError::Contract(ContractError::NoDom0)],
         Low: [PlanError::Low(NoLowMemory {
             need: 68,
@@ -284,6 +287,15 @@ fn check() {
 
 #[test]
 fn boot() {
+    let rgb = Screen::Rgb(Framebuffer {
+        addr: 0x8000_0000,
+        pitch: 5120,
+        width: 1280,
+        height: 800,
+        bpp: 32,
+        colors: [[16, 8], [8, 8], [0, 8]],
+        memory: 0x3e_8000,
+    });
     messages!(LinuxError {
         Nul: [LinuxError::Nul { at: 3 }],
         LongCmdline: [LinuxError::LongCmdline {
@@ -314,9 +326,38 @@ fn boot() {
         }],
     });
     messages!(RequestError {
-        Info: [RequestError::Info(17, "it is not kept")],
-        Console: [RequestError::Console],
-        Framebuffer: [RequestError::Framebuffer],
+        Info: [RequestError::Info(17, Missing::EfiMap)],
+        Console: [RequestError::Console(NoConsole::Other(rgb))],
+        Framebuffer: [RequestError::Framebuffer(NoConsole::Other(Screen::Text {
+            addr: 0xb_8000,
+            columns: 80,
+            rows: 25
+        }))],
+    });
+    messages!(Missing, no fix {
+        BootDevice: [Missing::BootDevice],
+        Bios: [Missing::Bios],
+        Screen: [Missing::Screen(NoScreen::Unknown)],
+        Sections: [Missing::Sections],
+        EfiTables: [Missing::EfiTables],
+        Smbios: [Missing::Smbios],
+        Rsdp: [Missing::Rsdp],
+        Acpi1: [Missing::Acpi1],
+        Network: [Missing::Network],
+        EfiMap: [Missing::EfiMap],
+        BootServices: [Missing::BootServices],
+        Unknown: [Missing::Unknown],
+    });
+    messages!(NoScreen, no fix {
+        Unknown: [NoScreen::Unknown],
+        Driver: [NoScreen::Driver("i915drmfb".into())],
+        Palette: [NoScreen::Palette(8)],
+        Geometry: [NoScreen::Geometry {
+            width: 1280,
+            height: 0,
+            bpp: 32,
+            pitch: 5120
+        }],
     });
 }
 

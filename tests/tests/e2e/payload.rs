@@ -62,6 +62,7 @@ fn check(name: &str, loaded: &GuestLoad, report: &PayloadReport) -> Result<()> {
         mbi::tags(plan, report)?;
         mbi::memory(plan, report)?;
         mbi::rsdp(plan, report)?;
+        mbi::screen_and_smbios(plan, report)?;
         verified(loaded, "multiboot2")?;
     }
     assert_eq!(report.multiboot1.is_some(), name.starts_with("mb1_"));

@@ -3,7 +3,10 @@
 use super::mb2_requests::tag_name;
 use super::mbi::{self, Mbi};
 use super::record::Reader;
-use crate::abi::multiboot2::{InfoMap, InfoMapEntry, InfoMemory, InfoModule, InfoSections};
+use crate::abi::multiboot2::{
+    InfoColors, InfoFramebuffer, InfoMap, InfoMapEntry, InfoMemory, InfoModule, InfoSections,
+    InfoSmbios, VbeMode,
+};
 use crate::plan::hex::Hex;
 use serde::Serialize;
 use zerocopy::little_endian::U32;
@@ -57,6 +60,21 @@ pub enum DecodedTagBody {
         /// Ranges with their types.
         entries: Vec<DecodedMapEntry>,
     },
+    /// Tag 7: the mode as VBE describes it.
+    Vbe {
+        /// Address of the framebuffer.
+        addr: Hex,
+        /// Bytes of a line.
+        pitch: u16,
+        /// Pixels.
+        width: u16,
+        /// Lines.
+        height: u16,
+        /// Bits per pixel.
+        bpp: u8,
+    },
+    /// Tag 8: the framebuffer.
+    Framebuffer(DecodedFramebuffer),
     /// Tag 9: section headers.
     Sections {
         /// Number of entries.
@@ -65,6 +83,13 @@ pub enum DecodedTagBody {
         entsize: u32,
         /// Index of the section name table.
         shndx: u32,
+    },
+    /// Tag 13: SMBIOS.
+    Smbios {
+        /// Version of SMBIOS.
+        version: String,
+        /// Bytes of the entry point and of the table after it.
+        tables: usize,
     },
     /// Tags 14 and 15: filled in by the handoff.
     Rsdp {
@@ -78,6 +103,54 @@ pub enum DecodedTagBody {
     },
     /// A tag without fields, or with fields that are not decoded.
     Other {},
+}
+
+/// A framebuffer, of tag 8 or of Multiboot (1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DecodedFramebuffer {
+    /// Physical address.
+    pub addr: Hex,
+    /// Bytes of a line.
+    pub pitch: u32,
+    /// Pixels, or characters.
+    pub width: u32,
+    /// Lines.
+    pub height: u32,
+    /// Bits per pixel, or per character.
+    pub bpp: u8,
+    /// What is in it.
+    #[serde(flatten)]
+    pub colors: DecodedColors,
+}
+
+/// Contents of a framebuffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "format", rename_all = "lowercase")]
+pub enum DecodedColors {
+    /// Pixels: position and number of bits of each color.
+    Rgb {
+        /// Red.
+        red: [u8; 2],
+        /// Green.
+        green: [u8; 2],
+        /// Blue.
+        blue: [u8; 2],
+    },
+    /// Characters.
+    Text,
+    /// A type that mbtool does not send.
+    Other,
+}
+
+impl DecodedColors {
+    /// Contents by `framebuffer_type`.
+    pub(super) const fn of(kind: u8, [red, green, blue]: [[u8; 2]; 3]) -> Self {
+        match kind {
+            1 => Self::Rgb { red, green, blue },
+            2 => Self::Text,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// A copy that the handoff makes.
@@ -154,12 +227,42 @@ fn body(kind: u32, fields: &[u8], rsdp: Option<u64>) -> DecodedTagBody {
                 entries: starts.map(|at| map_entry(&fields.get(at))).collect(),
             }
         }
+        7 => {
+            // after the mode number and the protected mode interface, and 512 bytes about the controller
+            let mode: VbeMode = fields.get(8 + 512);
+            DecodedTagBody::Vbe {
+                addr: Hex(mode.base.get().into()),
+                pitch: mode.pitch.get(),
+                width: mode.width.get(),
+                height: mode.height.get(),
+                bpp: mode.bpp,
+            }
+        }
+        8 => {
+            let head: InfoFramebuffer = fields.get(0);
+            let colors: InfoColors = fields.get(size_of::<InfoFramebuffer>());
+            DecodedTagBody::Framebuffer(DecodedFramebuffer {
+                addr: Hex(head.addr.get()),
+                pitch: head.pitch.get(),
+                width: head.width.get(),
+                height: head.height.get(),
+                bpp: head.bpp,
+                colors: DecodedColors::of(head.kind, [colors.red, colors.green, colors.blue]),
+            })
+        }
         9 => {
             let sections: InfoSections = fields.get(0);
             DecodedTagBody::Sections {
                 num: sections.num.get(),
                 entsize: sections.entsize.get(),
                 shndx: sections.shndx.get(),
+            }
+        }
+        13 => {
+            let smbios: InfoSmbios = fields.get(0);
+            DecodedTagBody::Smbios {
+                version: format!("{}.{}", smbios.major, smbios.minor),
+                tables: fields.bytes.len().saturating_sub(size_of::<InfoSmbios>()),
             }
         }
         14 | 15 => DecodedTagBody::Rsdp {

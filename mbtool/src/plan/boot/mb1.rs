@@ -1,15 +1,16 @@
 //! The Multiboot (1) information structure (specification 0.6.96, section 3.3).
 //!
 //! Sent: memory sizes, command line, modules, ELF section headers (if the image
-//! has them), memory map, boot loader name. Never sent: boot device, drives, ROM
-//! configuration table and APM table (the BIOS cannot be called after another
-//! kernel has run), VBE and framebuffer (the video mode is unknown). The flags
-//! field has a bit for each field that is present.
+//! has them), memory map, boot loader name, framebuffer (if the screen is as
+//! firmware has left it). Never sent: boot device, drives, ROM configuration
+//! table, APM table and VBE (the BIOS cannot be called after another kernel has
+//! run). The flags field has a bit for each field that is present.
 
-use super::decoded::DecodedMapEntry;
+use super::decoded::{DecodedColors, DecodedFramebuffer, DecodedMapEntry};
 use super::multiboot::{self, MbiError, MultibootInputs};
 use super::record::{Reader, Writer};
 use crate::abi::multiboot1::{Mb1Info, Mb1InfoFlags, Mb1MapEntry, Mb1Module};
+use crate::host::screen::Screen;
 use crate::plan::hex::Hex;
 use serde::Serialize;
 use zerocopy::{FromZeros, IntoBytes};
@@ -77,9 +78,40 @@ pub fn build(parts: &MultibootInputs<'_>, addr: u64) -> Result<Vec<u8>, MbiError
     }
     head.cmdline.set(low(info.string(parts.cmdline))?);
     head.boot_loader_name.set(low(info.string(parts.loader))?);
+    if let Some(screen) = parts.screen {
+        flags |= Mb1InfoFlags::FRAMEBUFFER;
+        framebuffer(&mut head, screen);
+    }
     head.flags.set(flags.bits());
     info.put(0, &head);
     Ok(info.finish())
+}
+
+/// `framebuffer_type` of RGB pixels and of EGA text.
+const RGB: u8 = 1;
+const EGA_TEXT: u8 = 2;
+
+fn framebuffer(head: &mut Mb1Info, screen: &Screen) {
+    let (addr, pitch, width, height) = match *screen {
+        Screen::Text {
+            addr,
+            columns,
+            rows,
+        } => {
+            // a character and its attribute
+            (head.framebuffer_bpp, head.framebuffer_type) = (16, EGA_TEXT);
+            (addr, columns * 2, columns, rows)
+        }
+        Screen::Rgb(fb) => {
+            (head.framebuffer_bpp, head.framebuffer_type) = (fb.bpp, RGB);
+            head.color_info.copy_from_slice(fb.colors.as_flattened());
+            (fb.addr, fb.pitch, fb.width, fb.height)
+        }
+    };
+    head.framebuffer_addr.set(addr);
+    head.framebuffer_pitch.set(pitch);
+    head.framebuffer_width.set(width);
+    head.framebuffer_height.set(height);
 }
 
 /// Converts an address to 32 bits.
@@ -107,6 +139,9 @@ pub struct DecodedMb1Info {
     pub mmap: Vec<DecodedMapEntry>,
     /// Boot loader name.
     pub boot_loader_name: String,
+    /// The framebuffer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub framebuffer: Option<DecodedFramebuffer>,
 }
 
 /// A module, decoded.
@@ -172,6 +207,18 @@ pub fn decode(bytes: &[u8], addr: u64) -> DecodedMb1Info {
             })
             .collect(),
         boot_loader_name: info.string(head.boot_loader_name.get().into()),
+        framebuffer: flags.contains(Mb1InfoFlags::FRAMEBUFFER).then(|| {
+            let [red, green, blue] =
+                [0, 2, 4].map(|at| [head.color_info[at], head.color_info[at + 1]]);
+            DecodedFramebuffer {
+                addr: Hex(head.framebuffer_addr.get()),
+                pitch: head.framebuffer_pitch.get(),
+                width: head.framebuffer_width.get(),
+                height: head.framebuffer_height.get(),
+                bpp: head.framebuffer_bpp,
+                colors: DecodedColors::of(head.framebuffer_type, [red, green, blue]),
+            }
+        }),
     }
 }
 

@@ -2,7 +2,8 @@
 //! satisfied.
 
 use crate::abi::multiboot2::ConsoleFlags;
-use crate::image::Requirements;
+use crate::host::screen::{NoScreen, Screen};
+use crate::image::{FramebufferRequest, Requirements};
 use xen_shim::fix::{Fix, Remedy, tail};
 
 /// Name of boot information tag `kind` (Multiboot2 spec, 3.6).
@@ -43,21 +44,79 @@ pub enum RequestError {
         "the image requires information tag {} ({}), which cannot be provided: {}{}",
         .0, tag_name(*.0), .1, tail(self.fix())
     )]
-    Info(u32, &'static str),
+    Info(u32, Missing),
     /// Header tag 4 requires a console.
     #[error(
-        "the image requires a console (header tag 4), which cannot be provided: the running kernel \
-         has left the screen in an unknown mode{}",
-        tail(self.fix())
+        "the image requires a console (header tag 4), which cannot be provided: {}{}",
+        .0, tail(self.fix())
     )]
-    Console,
+    Console(NoConsole),
     /// Header tag 5 requires a framebuffer.
     #[error(
-        "the image requires a framebuffer (header tag 5), which cannot be provided: no video mode \
-         can be set or is known after another kernel has run{}",
-        tail(self.fix())
+        "the image requires a framebuffer (header tag 5), which cannot be provided: {}{}",
+        .0, tail(self.fix())
     )]
-    Framebuffer,
+    Framebuffer(NoConsole),
+}
+
+/// Why an information tag is not available.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Missing {
+    /// Tag 5.
+    #[error("the BIOS device that the machine was booted from is not known")]
+    BootDevice,
+    /// Tags 7 and 10.
+    #[error("the BIOS cannot be called after another kernel has run")]
+    Bios,
+    /// Tag 8.
+    #[error(transparent)]
+    Screen(#[from] NoScreen),
+    /// Tag 9.
+    #[error("the image has no section headers")]
+    Sections,
+    /// Tags 11 and 12.
+    #[error("the running kernel has given EFI's tables virtual addresses")]
+    EfiTables,
+    /// Tag 13.
+    #[error("the running kernel exports no SMBIOS tables (/sys/firmware/dmi/tables)")]
+    Smbios,
+    /// Tags 14 and 15.
+    #[error("the machine's ACPI RSDP was not found")]
+    Rsdp,
+    /// Tag 15.
+    #[error("the machine has ACPI 1.0 only")]
+    Acpi1,
+    /// Tag 16.
+    #[error("no loader has booted the machine from a network by DHCP, as far as is known")]
+    Network,
+    /// Tag 17.
+    #[error("the running kernel does not export EFI's memory map")]
+    EfiMap,
+    /// Tags 18 to 20.
+    #[error("EFI boot services have ended")]
+    BootServices,
+    /// A tag that the specification does not have.
+    #[error("the specification does not have it")]
+    Unknown,
+}
+
+/// Why the screen is not one that the image supports.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoConsole {
+    /// There is none.
+    #[error(transparent)]
+    Screen(#[from] NoScreen),
+    /// The image does not support what there is (header tags 4 and 5).
+    #[error("the screen is {}, and the image supports {} only", .0, supported(.0))]
+    Other(Screen),
+}
+
+/// What an image supports that does not support `screen`.
+const fn supported(screen: &Screen) -> &'static str {
+    match screen {
+        Screen::Text { .. } => "a framebuffer",
+        Screen::Rgb(_) => "EGA text",
+    }
 }
 
 impl Fix for RequestError {
@@ -67,12 +126,16 @@ impl Fix for RequestError {
 }
 
 /// Optional data that is available for the boot information.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Available {
     /// True when the image has section headers.
     pub sections: bool,
     /// ACPI revision of the machine's RSDP, if known.
     pub rsdp_revision: Option<u8>,
+    /// The screen.
+    pub screen: Result<Screen, NoScreen>,
+    /// True when the machine has SMBIOS.
+    pub smbios: bool,
 }
 
 /// RSDP tags to send.
@@ -85,31 +148,93 @@ pub struct RsdpTags {
 }
 
 /// Returns why information tag `tag` cannot be sent; `None` when it can.
-const fn missing(tag: u32, available: Available) -> Option<&'static str> {
+fn missing(tag: u32, available: &Available) -> Option<Missing> {
+    let unless = |available: bool, missing| (!available).then_some(missing);
     match tag {
         1..=4 | 6 | 21 => None,
-        9 if available.sections => None,
-        9 => Some("the image has no section headers"),
-        14 | 15 if available.rsdp_revision.is_none() => {
-            Some("the machine's ACPI RSDP was not found")
-        }
+        5 => Some(Missing::BootDevice),
+        7 | 10 => Some(Missing::Bios),
+        8 => available.screen.clone().err().map(Missing::Screen),
+        9 => unless(available.sections, Missing::Sections),
+        11 | 12 => Some(Missing::EfiTables),
+        13 => unless(available.smbios, Missing::Smbios),
+        14 | 15 if available.rsdp_revision.is_none() => Some(Missing::Rsdp),
         14 => None,
         15 => match available.rsdp_revision {
-            Some(0 | 1) => Some("the machine has ACPI 1.0 only"),
+            Some(0 | 1) => Some(Missing::Acpi1),
             _ => None,
         },
-        11 | 12 | 18..=20 => Some("EFI boot services have ended"),
-        17 => Some("the running kernel does not export EFI's memory map"),
-        5 | 7 | 10 => Some("the BIOS cannot be called after another kernel has run"),
-        _ => Some("the loader does not have it"),
+        16 => Some(Missing::Network),
+        17 => Some(Missing::EfiMap),
+        18..=20 => Some(Missing::BootServices),
+        _ => Some(Missing::Unknown),
     }
+}
+
+/// Checks the screen against the console (header tag 4) and the framebuffer (tag 5) that the image
+/// asks for.
+fn check_screen(
+    header: &Requirements,
+    screen: &Result<Screen, NoScreen>,
+    unsatisfied: &mut Vec<String>,
+) -> Result<(), RequestError> {
+    let flags = header.console.map(|console| console.flags);
+    let text = flags.is_some_and(|flags| flags.contains(ConsoleFlags::EGA_TEXT));
+    let usable = match screen {
+        Err(why) => Err(NoConsole::Screen(why.clone())),
+        Ok(other @ Screen::Text { .. }) if !text => Err(NoConsole::Other(*other)),
+        Ok(other @ Screen::Rgb(_)) if header.framebuffer.is_none() => Err(NoConsole::Other(*other)),
+        Ok(screen) => Ok(*screen),
+    };
+    if let Some(console) = header.console
+        && console.flags.contains(ConsoleFlags::REQUIRED)
+        && let Err(why) = &usable
+    {
+        if console.required {
+            return Err(RequestError::Console(why.clone()));
+        }
+        unsatisfied.push(format!(
+            "the image requests a console (header tag 4): {why}"
+        ));
+    }
+    match (header.framebuffer, usable) {
+        (Some(framebuffer), Err(why)) if framebuffer.required => {
+            Err(RequestError::Framebuffer(why))
+        }
+        (Some(framebuffer), Ok(screen)) => {
+            unsatisfied.extend(other_mode(framebuffer, screen));
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns a warning if the image asks for another mode than there is. The specification leaves it
+/// to the loader to choose another one (3.1.10).
+fn other_mode(asked: FramebufferRequest, screen: Screen) -> Option<String> {
+    let (width, height, depth) = match screen {
+        Screen::Text { columns, rows, .. } => (columns, rows, 0),
+        Screen::Rgb(fb) => (fb.width, fb.height, fb.bpp.into()),
+    };
+    let same = |asked: u32, is: u32| asked == 0 || asked == is;
+    let FramebufferRequest {
+        width: w,
+        height: h,
+        depth: d,
+        ..
+    } = asked;
+    (!same(w, width) || !same(h, height) || !same(d, depth)).then(|| {
+        format!(
+            "the image requests a screen of {w}x{h}x{d} (header tag 5; 0: any): it is {screen}, \
+             which cannot be changed"
+        )
+    })
 }
 
 /// Compares the requests of the header with the `available` data.
 ///
 /// Tag 15 is sent on ACPI 2.0 and later; tag 14 on ACPI 1.0 and to an image that
-/// requests it (an ACPI 2.0 RSDP starts with a valid ACPI 1.0 one). Text mode is
-/// never reported: whether the machine is in text mode is unknown.
+/// requests it (an ACPI 2.0 RSDP starts with a valid ACPI 1.0 one).
 ///
 /// Returns the tags, and warnings for optional requests that are not satisfied.
 ///
@@ -118,7 +243,7 @@ const fn missing(tag: u32, available: Available) -> Option<&'static str> {
 /// When a required request cannot be satisfied.
 pub fn check(
     header: &Requirements,
-    available: Available,
+    available: &Available,
 ) -> Result<(RsdpTags, Vec<String>), RequestError> {
     let mut unsatisfied = Vec::new();
     for request in &header.info_requests {
@@ -132,22 +257,7 @@ pub fn check(
             None => {}
         }
     }
-    match header.console {
-        Some(console) if console.flags.contains(ConsoleFlags::REQUIRED) && console.required => {
-            return Err(RequestError::Console);
-        }
-        Some(console) if console.flags.contains(ConsoleFlags::REQUIRED) => {
-            unsatisfied
-                .push("the image requests a console (header tag 4): none is known".to_owned());
-        }
-        _ => {}
-    }
-    if header
-        .framebuffer
-        .is_some_and(|framebuffer| framebuffer.required)
-    {
-        return Err(RequestError::Framebuffer);
-    }
+    check_screen(header, &available.screen, &mut unsatisfied)?;
     let asks_v1 = header.info_requests.iter().any(|request| request.tag == 14);
     let tags = match available.rsdp_revision {
         None => RsdpTags::default(),
@@ -164,118 +274,4 @@ pub fn check(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::image::{ConsoleRequest, FramebufferRequest, InfoRequest};
-
-    const NEW: Available = Available {
-        sections: false,
-        rsdp_revision: Some(2),
-    };
-
-    fn requests(tag: u32, required: bool) -> Requirements {
-        Requirements {
-            info_requests: vec![InfoRequest { tag, required }],
-            ..Default::default()
-        }
-    }
-
-    #[test]
-    fn always_available_tags_are_granted() {
-        for tag in [1, 2, 3, 4, 6, 14, 15, 21] {
-            assert!(check(&requests(tag, true), NEW).is_ok(), "{tag}");
-        }
-        assert!(
-            check(
-                &requests(9, true),
-                Available {
-                    sections: true,
-                    ..NEW
-                }
-            )
-            .is_ok()
-        );
-    }
-
-    #[test]
-    fn unavailable_tags_are_refused_if_required_or_noted() {
-        for tag in [5, 7, 8, 9, 10, 11, 12, 13, 16, 17, 18, 19, 20, 22, 0x7777] {
-            let error = check(&requests(tag, true), NEW).unwrap_err();
-            assert!(matches!(error, RequestError::Info(found, _) if found == tag));
-            let (_, unsatisfied) = check(&requests(tag, false), NEW).unwrap();
-            assert!(
-                unsatisfied[0].contains(&format!("information tag {tag} (")),
-                "{unsatisfied:?}"
-            );
-        }
-        let why = |available| match check(&requests(15, true), available) {
-            Err(RequestError::Info(15, why)) => why,
-            other => panic!("{other:?}"),
-        };
-        let old = Available {
-            rsdp_revision: Some(0),
-            ..Available::default()
-        };
-        assert_ne!(why(Available::default()), why(old));
-    }
-
-    #[test]
-    fn rsdp_tags_depend_on_the_revision_and_the_request() {
-        let none = Requirements::default();
-        let tags = |header: &Requirements, rsdp_revision| {
-            check(
-                header,
-                Available {
-                    rsdp_revision,
-                    ..Available::default()
-                },
-            )
-            .unwrap()
-            .0
-        };
-        assert_eq!(tags(&none, None), RsdpTags::default());
-        assert_eq!(
-            tags(&none, Some(0)),
-            RsdpTags {
-                v1: true,
-                v2: false
-            }
-        );
-        assert_eq!(
-            tags(&none, Some(2)),
-            RsdpTags {
-                v1: false,
-                v2: true
-            }
-        );
-        assert_eq!(
-            tags(&requests(14, false), Some(2)),
-            RsdpTags { v1: true, v2: true }
-        );
-    }
-
-    #[test]
-    fn required_consoles_and_framebuffers_are_refused() {
-        let console = |flags, required| Requirements {
-            console: Some(ConsoleRequest {
-                flags: ConsoleFlags::from_bits_retain(flags),
-                required,
-            }),
-            ..Default::default()
-        };
-        assert_eq!(check(&console(3, true), NEW), Err(RequestError::Console));
-        assert_eq!(check(&console(3, false), NEW).unwrap().1.len(), 1);
-        assert_eq!(check(&console(2, true), NEW).unwrap().1.len(), 0);
-        let video = |required| Requirements {
-            framebuffer: Some(FramebufferRequest {
-                width: 0,
-                height: 0,
-                depth: 0,
-                required,
-            }),
-            ..Default::default()
-        };
-        assert_eq!(check(&video(true), NEW), Err(RequestError::Framebuffer));
-        assert!(check(&video(false), NEW).is_ok());
-    }
-}
+mod tests;

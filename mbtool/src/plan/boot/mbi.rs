@@ -1,18 +1,22 @@
 //! The Multiboot2 boot information, built with the `multiboot2` crate.
 //!
 //! Sent: 1 command line, 2 loader name, 3 modules, 4 basic memory, 6 memory map,
-//! 9 ELF sections (if the image has them), 14/15 RSDP (if the machine has one),
-//! 21 load base. Never sent: 11 and 12 (boot services have ended, and Xen halts
-//! when it finds them), 8 (the video mode is unknown after another kernel has
-//! run).
+//! 8 framebuffer (if the screen is as firmware has left it), 9 ELF sections (if
+//! the image has them), 13 SMBIOS (not to Xen, which ignores it), 14/15 RSDP (if
+//! the machine has one), 21 load base. Only to Xen, which takes a framebuffer
+//! from nothing else: 7 VBE. Never sent: 11 and 12 (the running kernel has given
+//! EFI's tables virtual addresses, and Xen halts when it finds these tags).
 
 use super::multiboot::{MbiError, MultibootInputs, low_module, moved, no_nul};
 use crate::abi::multiboot2::{InfoStart, InfoTagStart};
+use crate::host::screen::{Framebuffer, Screen};
+use crate::host::smbios::Smbios;
 use handoff::addr::PhysRange;
 use multiboot2::{
     BasicMemoryInfoTag, BootLoaderNameTag, Builder, CommandLineTag, ElfSectionsTag,
-    ImageLoadPhysAddrTag, MaybeDynSized, MemoryArea, MemoryAreaType, MemoryMapTag, ModuleTag,
-    RsdpV1Tag, RsdpV2Tag,
+    FramebufferField, FramebufferTag, FramebufferType, ImageLoadPhysAddrTag, MaybeDynSized,
+    MemoryArea, MemoryAreaType, MemoryMapTag, ModuleTag, RsdpV1Tag, RsdpV2Tag, SmbiosTag,
+    VBEControlInfo, VBEField, VBEInfoTag, VBEMemoryModel, VBEModeAttributes, VBEModeInfo,
 };
 use zerocopy::FromBytes;
 
@@ -23,13 +27,17 @@ const TAG_HEADER: usize = size_of::<InfoTagStart>();
 
 /// Fields that Multiboot (1) does not have.
 #[derive(Clone, Copy, Debug)]
-pub struct Own {
+pub struct Own<'a> {
     /// Reserve space for tag 14.
     pub rsdp_v1: bool,
     /// Reserve space for tag 15.
     pub rsdp_v2: bool,
     /// Load base address, tag 21.
     pub load_base: u32,
+    /// SMBIOS, tag 13.
+    pub smbios: Option<&'a Smbios>,
+    /// Describe the framebuffer by tag 7, too.
+    pub vbe: bool,
 }
 
 /// The boot information, and the parts that the handoff fills in.
@@ -48,7 +56,7 @@ pub struct Mbi {
 /// # Errors
 ///
 /// When a string has a NUL byte, or a module is empty or ends above 4 GiB.
-pub fn build(parts: &MultibootInputs<'_>, own: Own) -> Result<Mbi, MbiError> {
+pub fn build(parts: &MultibootInputs<'_>, own: Own<'_>) -> Result<Mbi, MbiError> {
     no_nul("the command line", parts.cmdline)?;
     let mut builder = Builder::new()
         .cmdline(CommandLineTag::new(parts.cmdline))
@@ -74,6 +82,21 @@ pub fn build(parts: &MultibootInputs<'_>, own: Own) -> Result<Mbi, MbiError> {
             &bytes,
         ));
     }
+    if let Some(screen) = parts.screen {
+        builder = builder.framebuffer(framebuffer(screen));
+        if let (Screen::Rgb(pixels), true) = (screen, own.vbe) {
+            builder = match vbe(pixels) {
+                Some(tag) => builder.vbe(tag),
+                None => builder,
+            };
+        }
+    }
+    if let Some(smbios) = own.smbios
+        && let Some((major, minor)) = smbios.version()
+    {
+        let tables = [&smbios.entry_point.0[..], &smbios.table.0].concat();
+        builder = builder.add_smbios(SmbiosTag::new(major, minor, &tables));
+    }
     if own.rsdp_v1 {
         builder = builder.rsdpv1(RsdpV1Tag::new([0; 6], 0, 0));
     }
@@ -90,6 +113,73 @@ pub fn build(parts: &MultibootInputs<'_>, own: Own) -> Result<Mbi, MbiError> {
         bytes[at..at + len as usize].fill(0);
     }
     Ok(Mbi { bytes, rsdp: holes })
+}
+
+/// Tag 8.
+fn framebuffer(screen: &Screen) -> Box<FramebufferTag> {
+    match screen {
+        Screen::Text {
+            addr,
+            columns,
+            rows,
+        } => {
+            // a character and its attribute
+            let (pitch, bpp) = (columns * 2, 16);
+            FramebufferTag::new(*addr, pitch, *columns, *rows, bpp, FramebufferType::Text)
+        }
+        Screen::Rgb(fb) => {
+            let [red, green, blue] = fb
+                .colors
+                .map(|[position, size]| FramebufferField { position, size });
+            let kind = FramebufferType::RGB { red, green, blue };
+            FramebufferTag::new(fb.addr, fb.pitch, fb.width, fb.height, fb.bpp, kind)
+        }
+    }
+}
+
+/// Attributes of a VBE mode with a linear framebuffer in color; bit 1 is set in all modes.
+const LINEAR: VBEModeAttributes = VBEModeAttributes::from_bits_retain(
+    VBEModeAttributes::SUPPORTED.bits()
+        | VBEModeAttributes::COLOR.bits()
+        | VBEModeAttributes::GRAPHICS.bits()
+        | VBEModeAttributes::LINEAR_FRAMEBUFFER.bits()
+        | 1 << 1,
+);
+
+/// Tag 7 as a VBE 2.0 BIOS would describe the mode; `None` if VBE cannot express it.
+fn vbe(fb: &Framebuffer) -> Option<VBEInfoTag> {
+    let [red_field, green_field, blue_field] = fb
+        .colors
+        .map(|[position, size]| VBEField { position, size });
+    let mut control = VBEControlInfo::default();
+    control.signature = *b"VESA";
+    control.version = 0x200;
+    control.total_memory = u16::try_from(fb.memory.div_ceil(0x1_0000)).ok()?;
+    let mut mode = VBEModeInfo::default();
+    mode.mode_attributes = LINEAR;
+    mode.pitch = u16::try_from(fb.pitch).ok()?;
+    mode.resolution = (
+        u16::try_from(fb.width).ok()?,
+        u16::try_from(fb.height).ok()?,
+    );
+    mode.number_of_planes = 1;
+    mode.bpp = fb.bpp;
+    mode.number_of_banks = 1;
+    mode.memory_model = VBEMemoryModel::DirectColor.into();
+    mode.red_field = red_field;
+    mode.green_field = green_field;
+    mode.blue_field = blue_field;
+    mode.framebuffer_base_ptr = u32::try_from(fb.addr).ok()?;
+    // no mode number and no protected mode interface: the BIOS is not called again
+    Some(VBEInfoTag::new(0, 0, 0, 0, control, mode))
+}
+
+/// True if Xen can be told about `screen`.
+pub(super) fn shown_by_xen(screen: &Screen) -> bool {
+    match screen {
+        Screen::Text { .. } => true,
+        Screen::Rgb(fb) => vbe(fb).is_some(),
+    }
 }
 
 /// Location of a tag in the boot information.

@@ -14,6 +14,7 @@ pub mod multiboot;
 pub(super) mod params;
 pub mod pvh;
 mod record;
+mod xen_screen;
 
 use super::hex::Hex;
 use super::place::layout::Layout;
@@ -141,6 +142,7 @@ fn multiboot(known: Known<'_>) -> multiboot::MultibootInputs<'_> {
         mem_lower: known.low.mem_lower,
         mem_upper: known.low.mem_upper,
         areas: &known.low.areas,
+        screen: known.params.screen.as_ref(),
         sections: sections(known),
     }
 }
@@ -199,6 +201,8 @@ fn multiboot2(known: Known<'_>) -> Result<Boot, PlanError> {
         rsdp_v1: params.rsdp.v1,
         rsdp_v2: params.rsdp.v2,
         load_base: low_address("image", layout.base)?,
+        smbios: params.smbios.as_ref().filter(|_| params.xen.is_none()),
+        vbe: params.xen.is_some(),
     };
     let mbi = mbi::build(&multiboot(known), own)?;
     Ok(Boot {

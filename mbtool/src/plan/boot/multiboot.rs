@@ -1,6 +1,7 @@
 //! Boot information data and limits common to both Multiboot versions.
 
 use crate::abi::elf::{SectionFlags, SectionHeader32, SectionHeader64};
+use crate::host::screen::Screen;
 use crate::image::Sections;
 use handoff::addr::PhysRange;
 use xen_shim::fix::{Fix, Remedy, tail};
@@ -21,6 +22,8 @@ pub struct MultibootInputs<'a> {
     pub mem_upper: u32,
     /// Memory map: ranges and E820 types.
     pub areas: &'a [(PhysRange, u32)],
+    /// The screen, if it is known.
+    pub screen: Option<&'a Screen>,
     /// The section header table, and the offset added to link addresses.
     pub sections: Option<(&'a Sections, u64)>,
 }

@@ -3,8 +3,10 @@
 
 use super::linux;
 use super::mb2_requests::{self, Available};
-use super::{e820, low_memory};
+use super::{e820, low_memory, xen_screen};
 use crate::host::Host;
+use crate::host::screen::Screen;
+use crate::host::smbios::Smbios;
 use crate::image::Protocol;
 use crate::image::linux::Setup;
 use crate::plan::cmdline_change::{CmdlineChange, LineOwner};
@@ -29,6 +31,10 @@ pub(crate) struct BootParams {
     pub dom0_line: Option<String>,
     /// RSDP tags to send.
     pub rsdp: mb2_requests::RsdpTags,
+    /// The screen, if it is as firmware has left it.
+    pub screen: Option<Screen>,
+    /// SMBIOS, if the machine has it.
+    pub smbios: Option<Smbios>,
     /// Choices for a Linux image.
     pub linux: linux::Chosen,
     /// Changes of the command lines.
@@ -78,8 +84,10 @@ impl BootParams {
         let available = Available {
             sections: image.sections.is_some(),
             rsdp_revision: low_memory::reachable_rsdp(host).map(|rsdp| rsdp.revision),
+            screen: host.boot_facts.screen_left(),
+            smbios: host.boot_facts.smbios.is_some(),
         };
-        let (rsdp, unsatisfied) = mb2_requests::check(&image.requirements, available)?;
+        let (rsdp, unsatisfied) = mb2_requests::check(&image.requirements, &available)?;
         let mut warnings = request.warnings.clone();
         warnings.extend(image.warnings.iter().cloned());
         warnings.extend(unsatisfied);
@@ -96,6 +104,8 @@ impl BootParams {
             loader: format!("mbtool {VERSION}"),
             dom0_line: None,
             rsdp,
+            screen: available.screen.as_ref().ok().copied(),
+            smbios: host.boot_facts.smbios.clone(),
             linux: linux::Chosen::default(),
             changes: request.changes.clone(),
             warnings,
@@ -106,6 +116,8 @@ impl BootParams {
         }
         if let Some(xen) = xen {
             params.for_xen(xen, request, host)?;
+            let dark = xen_screen::missing(&params, request, available.screen);
+            params.warnings.extend(dark.map(|why| why.to_string()));
         }
         Ok(params)
     }

@@ -6,6 +6,7 @@ use super::{
     on_fault_text, verify_text,
 };
 use crate::host::Host;
+use crate::host::boot_facts::BootFacts;
 use crate::image::Protocol;
 use crate::plan::boot::low_memory::LowMemoryPlan;
 use crate::plan::boot::params::BootParams;
@@ -82,7 +83,14 @@ pub(crate) fn report(
         crash_regions: host.crash_regions.clone(),
         xen: host.xen.clone(),
         dump: (request.crash.is_some() && image.protocol.dumps()).then(|| host.dump.clone()),
-        boot_facts: matches!(image.protocol, Protocol::Linux(_)).then(|| host.boot_facts.clone()),
+        boot_facts: match image.protocol {
+            Protocol::Linux(_) => Some(host.boot_facts.clone()),
+            Protocol::Multiboot2 | Protocol::Multiboot1(_) => {
+                let facts = host.boot_facts.for_multiboot();
+                (facts != BootFacts::default()).then_some(facts)
+            }
+            Protocol::Pvh => None,
+        },
         xen_low_memory,
         fixups: spec.fixups.iter().map(|&fixup| fixup.into()).collect(),
         moves: spec

@@ -1,5 +1,6 @@
 //! Compares the Multiboot (1) information structure with the plan.
 
+use super::mbi::screen_of_qemu;
 use anyhow::{Context, Result};
 use handoff::addr::PAGE_SIZE;
 use images::report::PayloadReport;
@@ -12,6 +13,8 @@ use tests::plan_json::{PlanJson, number};
 const FLAGS: u32 = 0b10_0100_1101;
 /// Section headers.
 const ELF_SECTIONS: u32 = 1 << 5;
+/// Framebuffer.
+const FRAMEBUFFER: u32 = 1 << 12;
 
 /// Checks the whole structure.
 pub fn information(plan: &PlanJson, report: &PayloadReport) -> Result<()> {
@@ -22,7 +25,7 @@ pub fn information(plan: &PlanJson, report: &PayloadReport) -> Result<()> {
     assert_eq!(found.address, report.registers.ebx);
 
     let sections = plan.at("/image/format")? == "elf64";
-    let flags = FLAGS | if sections { ELF_SECTIONS } else { 0 };
+    let flags = FLAGS | FRAMEBUFFER | if sections { ELF_SECTIONS } else { 0 };
     assert_eq!(found.flags, Some(flags));
     assert_eq!(number(&sent["flags"])?, u64::from(flags));
     assert_eq!(found.rest_zero, Some(true), "fields without a flag");
@@ -33,6 +36,13 @@ pub fn information(plan: &PlanJson, report: &PayloadReport) -> Result<()> {
     assert!(loader.starts_with("mbtool "), "{loader}");
     assert_eq!(sent["boot_loader_name"], loader);
 
+    let screen = found.framebuffer.as_ref().context("framebuffer")?;
+    let efi = plan.at("/low_memory/efi")? == true;
+    screen_of_qemu(
+        efi,
+        &sent["framebuffer"],
+        (screen.address, screen.width, screen.height, screen.format),
+    )?;
     let info = plan.segment("mbi")?;
     match &found.elf_sections {
         Some(table) => {

@@ -51,6 +51,60 @@ pub fn tags(plan: &PlanJson, report: &PayloadReport) -> Result<()> {
     module_tags(plan, mbi.of_type(3))
 }
 
+/// Checks the framebuffer and SMBIOS, of the payload and of the plan.
+pub fn screen_and_smbios(plan: &PlanJson, report: &PayloadReport) -> Result<()> {
+    let mbi = report.mbi.as_ref().context("no boot information")?;
+    let found: Vec<&TagBody> = mbi.of_type(8).chain(mbi.of_type(13)).collect();
+    let [
+        TagBody::Framebuffer {
+            address,
+            width,
+            height,
+            format,
+            ..
+        },
+        TagBody::Smbios {
+            major,
+            minor,
+            anchor,
+            ..
+        },
+    ] = found[..]
+    else {
+        anyhow::bail!("{found:?}");
+    };
+    let efi = plan.at("/low_memory/efi")? == true;
+    screen_of_qemu(efi, plan.tags(8)?[0], (*address, *width, *height, *format))?;
+    assert_eq!(plan.tags(13)?[0]["version"], format!("{major}.{minor}"));
+    assert!(anchor.starts_with("_SM"), "{anchor}");
+    Ok(())
+}
+
+/// Checks the screen that SeaBIOS and OVMF leave on QEMU's VGA: address, width, height, and 1 for
+/// RGB or 2 for text.
+pub fn screen_of_qemu(
+    efi: bool,
+    sent: &serde_json::Value,
+    (address, width, height, format): (u64, u32, u32, u8),
+) -> Result<()> {
+    assert_eq!(
+        (number(&sent["addr"])?, &sent["width"]),
+        (address, &json!(width))
+    );
+    assert_eq!(sent["height"], height);
+    if efi {
+        assert_eq!((format, &sent["format"]), (1, &json!("rgb")));
+        assert!(
+            address >= 1 << 30 && width >= 640 && height >= 480,
+            "{sent}"
+        );
+    } else {
+        assert_eq!((format, &sent["format"]), (2, &json!("text")));
+        assert_eq!((address, width, height), (0xb_8000, 80, 25));
+    }
+    Ok(())
+}
+
 /// Checks that each module is intact at its planned address, with its command
 /// line.
 fn module_tags<'a>(plan: &PlanJson, found: impl Iterator<Item = &'a TagBody>) -> Result<()> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::host::screen::tests::{framebuffer, text_mode};
 use crate::image::Sections;
 use handoff::addr::PhysRange;
 use proptest::prelude::*;
@@ -18,6 +19,7 @@ fn parts() -> MultibootInputs<'static> {
         mem_lower: 639,
         mem_upper: 1234,
         areas: &[],
+        screen: None,
         sections: None,
     }
 }
@@ -188,5 +190,47 @@ proptest! {
             prop_assert!(found.addr.0 >= addr && end <= addr + bytes.len() as u64);
             prop_assert_eq!((found.num, found.size, found.shndx), (1, 40, 0));
         }
+    }
+}
+
+#[test]
+fn the_framebuffer_fields_have_the_screen() {
+    for (screen, place, kind, colors) in [
+        (
+            framebuffer(0x23).screen_left().unwrap(),
+            (0x8000_0000, 5120, 1280, 800),
+            [32, 1],
+            [16, 8, 8, 8, 0, 8],
+        ),
+        (
+            text_mode().screen_left().unwrap(),
+            (0xb_8000, 160, 80, 25),
+            [16, 2],
+            [0; 6],
+        ),
+    ] {
+        let parts = MultibootInputs {
+            screen: Some(&screen),
+            ..parts()
+        };
+        let bytes = build(&parts, 0x30_0000).unwrap();
+        assert_eq!(field(&bytes, 0), 0b1_0010_0100_1101);
+        assert_eq!(field(&bytes, 92), 0, "upper half of the address");
+        let found = (
+            field(&bytes, 88),
+            field(&bytes, 96),
+            field(&bytes, 100),
+            field(&bytes, 104),
+        );
+        assert_eq!(found, place);
+        assert_eq!(
+            (&bytes[108..110], &bytes[110..116]),
+            (&kind[..], &colors[..])
+        );
+        let decoded = decode(&bytes, 0x30_0000).framebuffer.unwrap();
+        assert_eq!(
+            (decoded.addr.0, decoded.height),
+            (u64::from(place.0), place.3)
+        );
     }
 }

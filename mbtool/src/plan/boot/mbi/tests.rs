@@ -2,6 +2,8 @@
 #![expect(unsafe_code)]
 
 use super::*;
+use crate::host::boot_facts::Raw;
+use crate::host::screen::tests::{framebuffer, text_mode};
 use crate::image::Sections;
 use multiboot2::{BootInformation, BootInformationHeader};
 
@@ -20,14 +22,17 @@ fn parts<'a>() -> MultibootInputs<'a> {
         mem_lower: 639,
         mem_upper: 1234,
         areas: &[],
+        screen: None,
         sections: None,
     }
 }
 
-const OWN: Own = Own {
+const OWN: Own<'_> = Own {
     rsdp_v1: false,
     rsdp_v2: false,
     load_base: 0x7f80_0000,
+    smbios: None,
+    vbe: false,
 };
 
 /// Parses the boot information with the `multiboot2` crate.
@@ -245,4 +250,98 @@ fn values_that_multiboot2_cannot_express_are_refused() {
             .to_string()
             .contains("module 0")
     );
+}
+
+/// [`OWN`] with SMBIOS 3.3 and a table of 6 bytes.
+fn smbios() -> Smbios {
+    let mut entry_point = b"_SM3_\0\x18\x03\x03".to_vec();
+    entry_point.resize(24, 0);
+    let sum = entry_point
+        .iter()
+        .fold(0_u8, |sum, &byte| sum.wrapping_add(byte));
+    entry_point[5] = sum.wrapping_neg();
+    Smbios {
+        entry_point: Raw(entry_point),
+        table: Raw(vec![127, 4, 0, 0, 0, 0]),
+    }
+}
+
+#[test]
+fn the_screen_and_smbios_are_read_back() {
+    let (pixels, text) = (
+        framebuffer(0x70).screen_left().unwrap(),
+        text_mode().screen_left().unwrap(),
+    );
+    let smbios = smbios();
+    for (screen, vbe) in [(pixels, true), (pixels, false), (text, true)] {
+        let parts = MultibootInputs {
+            screen: Some(&screen),
+            ..parts()
+        };
+        let own = Own {
+            smbios: Some(&smbios),
+            vbe,
+            ..OWN
+        };
+        let mbi = build(&parts, own).unwrap();
+        with_parsed(&mbi.bytes, |info| {
+            let tag = info.framebuffer_tag().unwrap().unwrap();
+            let kind = tag.buffer_type().unwrap();
+            let place = (
+                tag.address(),
+                tag.pitch(),
+                tag.width(),
+                tag.height(),
+                tag.bpp(),
+            );
+            let field = |position, size| FramebufferField { position, size };
+            if screen == pixels {
+                assert_eq!(place, (0x8000_0000, 5120, 1280, 800, 32));
+                let rgb = FramebufferType::RGB {
+                    red: field(16, 8),
+                    green: field(8, 8),
+                    blue: field(0, 8),
+                };
+                assert_eq!(kind, rgb);
+            } else {
+                assert_eq!(place, (0xb_8000, 160, 80, 25, 16));
+                assert_eq!(kind, FramebufferType::Text);
+            }
+            // what Xen looks at: VBE 2.0, a linear color mode
+            let described = info.vbe_info_tag().map(|tag| {
+                let (control, mode) = (tag.control_info(), tag.mode_info());
+                (
+                    { control.version },
+                    { control.total_memory },
+                    { mode.mode_attributes }.bits() & 0x9b,
+                    { mode.framebuffer_base_ptr },
+                )
+            });
+            let expected = (screen == pixels && vbe).then_some((0x200, 63, 0x9b, 0x8000_0000));
+            assert_eq!(described, expected);
+            let tag = info.smbios_tags().next().unwrap();
+            assert_eq!((tag.major(), tag.minor()), (3, 3));
+            let tables = [&smbios.entry_point.0[..], &smbios.table.0].concat();
+            assert_eq!(tag.tables(), tables);
+        });
+    }
+}
+
+#[test]
+fn vbe_is_left_out_where_it_cannot_express_the_mode() {
+    let Screen::Rgb(fb) = framebuffer(0x70).screen_left().unwrap() else {
+        panic!("text")
+    };
+    assert!(shown_by_xen(&Screen::Rgb(fb)));
+    let high = Framebuffer {
+        addr: 1 << 32,
+        ..fb
+    };
+    let wide = Framebuffer {
+        pitch: 0x1_0000,
+        ..fb
+    };
+    for fb in [high, wide] {
+        assert!(!shown_by_xen(&Screen::Rgb(fb)), "{fb:?}");
+    }
 }

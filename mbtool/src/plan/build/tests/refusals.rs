@@ -1,8 +1,9 @@
 //! Requests that cannot be loaded, and their errors.
 
 use super::*;
+use crate::host::screen::NoScreen;
 use crate::image::FramebufferRequest;
-use crate::plan::boot::mb2_requests::RequestError;
+use crate::plan::boot::mb2_requests::{Missing, NoConsole, RequestError};
 use crate::plan::boot::multiboot::MbiError;
 use crate::plan::check::CheckError;
 use crate::plan::place::allocator::FixedError;
@@ -132,7 +133,7 @@ fn required_requests_are_refused_by_tag() {
     }];
     assert_error!(
         refused(&Request::new(image.clone()), &bios()),
-        PlanError::Want(RequestError::Info(13, _))
+        PlanError::Want(RequestError::Info(13, Missing::Smbios))
     );
     image.requirements.info_requests.clear();
     let framebuffer = FramebufferRequest {
@@ -144,7 +145,9 @@ fn required_requests_are_refused_by_tag() {
     image.requirements.framebuffer = Some(framebuffer);
     assert_error!(
         refused(&Request::new(image), &bios()),
-        PlanError::Want(RequestError::Framebuffer)
+        PlanError::Want(RequestError::Framebuffer(NoConsole::Screen(
+            NoScreen::Unknown
+        )))
     );
 }
 
