@@ -1,9 +1,11 @@
 //! Command lines of Linux and Xen as lists of parameters.
 //!
 //! - Linux (kernel/params.c, Documentation/admin-guide/kernel-parameters.rst): parameters are separated by white space
-//!   outside of double quotes; what follows a parameter `--` goes to init. In a name `-` and `_` are the same.
+//!   outside of double quotes; what follows a parameter `--` goes to init.
 //! - Xen (docs/misc/xen-command-line): parameters are separated by spaces, there are no quotes; what follows ` -- ` is
 //!   appended to dom0's command line.
+//!
+//! In a name `-` and `_` are the same for both.
 
 use std::fmt;
 
@@ -41,6 +43,12 @@ impl Cmdline {
             }
             own.push(parameter.to_owned());
         }
+        // a quote that is not closed reaches to the end of the line, and must not reach further
+        if let (Syntax::Linux, Some(last)) = (syntax, own.last_mut())
+            && last.bytes().filter(|byte| *byte == b'"').count() % 2 == 1
+        {
+            last.push('"');
+        }
         Self { syntax, own, rest }
     }
 
@@ -70,14 +78,7 @@ impl Cmdline {
     /// True when `parameter` has this name.
     #[must_use]
     pub fn is(&self, parameter: &str, name: &str) -> bool {
-        let found = self::name(parameter);
-        match self.syntax {
-            Syntax::Xen => found == name,
-            Syntax::Linux => {
-                let same = |byte: u8| if byte == b'-' { b'_' } else { byte };
-                found.bytes().map(same).eq(name.bytes().map(same))
-            }
-        }
+        same_name(self::name(parameter), name)
     }
 
     /// True when a parameter of this name is there, with or without a value.
@@ -108,9 +109,10 @@ impl Cmdline {
         self.own.push(parameter.into());
     }
 
-    /// Appends to what follows `--`.
+    /// Appends to what follows `--`, unless it ends so already.
     pub fn append_rest(&mut self, more: &str) {
         match &mut self.rest {
+            Some(rest) if rest == more || rest.ends_with(&format!(" {more}")) => {}
             Some(rest) if !rest.is_empty() => {
                 rest.push(' ');
                 rest.push_str(more);
@@ -149,6 +151,13 @@ impl fmt::Display for Cmdline {
             (Some(rest), Syntax::Linux) => write!(f, "{separator}-- {rest}"),
         }
     }
+}
+
+/// True when two names are the same parameter.
+#[must_use]
+pub fn same_name(one: &str, other: &str) -> bool {
+    let same = |byte: u8| if byte == b'-' { b'_' } else { byte };
+    one.bytes().map(same).eq(other.bytes().map(same))
 }
 
 /// Returns the length of the first parameter of `line`, in bytes.
@@ -212,7 +221,7 @@ mod tests {
     fn xen_has_no_quotes() {
         let line = Cmdline::xen("com1=115200,8n1 x=\"a b\" dom0-iommu=none -- quiet");
         assert_eq!(line.own().count(), 4);
-        assert!(line.has("dom0-iommu") && !line.has("dom0_iommu"));
+        assert!(line.has("dom0-iommu") && line.has("dom0_iommu"));
         assert_eq!(line.value("x"), Some("a"));
         assert_eq!(Cmdline::xen("-- quiet").to_string(), " -- quiet");
     }
@@ -227,6 +236,11 @@ mod tests {
         assert_eq!(line.remove(|p| name(p) == "panic"), ["panic=5"]);
         line.replace(|p| (p == "b").then(|| "c".to_owned()));
         assert_eq!(line.to_string(), "c quiet a=1 -- single more");
+        line.append_rest("more");
+        assert_eq!(line.rest(), Some("single more"));
+        let mut open = Cmdline::linux("quiet a=\"b c");
+        open.append("panic=1");
+        assert_eq!(open.to_string(), "quiet a=\"b c\" panic=1");
         let mut none = Cmdline::linux("");
         none.append_rest("x");
         assert_eq!(none.to_string(), "-- x");

@@ -14,13 +14,15 @@ pub enum OptionError {
     /// Xen does not tell its command line.
     #[error("--reuse-cmdline: the running Xen does not tell its command line{}", tail(self.fix()))]
     XenLineUnknown,
-    /// Xen tells only the start of its command line.
+    /// Only the start of a command line is known.
     #[error(
-        "--reuse-cmdline: the running Xen's command line is cut off at {len} bytes{}",
+        "--reuse-cmdline: the command line of the running {from} has {len} bytes, and may be cut off there{}",
         tail(self.fix())
     )]
-    XenLineCut {
-        /// Length of what it tells, in bytes.
+    LineCut {
+        /// The running kernel: "Linux", "Xen", "dom0".
+        from: &'static str,
+        /// Length of what is known, in bytes.
         len: usize,
     },
     /// `--real-mode` for an image that is not Xen.
@@ -38,9 +40,7 @@ impl Fix for OptionError {
                 "give Xen's parameters with --cmdline, and dom0's with --module 'VMLINUZ ARGS'"
                     .into()
             }
-            Self::XenLineUnknown | Self::XenLineCut { .. } => {
-                "give it with --cmdline instead".into()
-            }
+            Self::XenLineUnknown | Self::LineCut { .. } => "give it with --cmdline instead".into(),
             Self::RealMode { .. } => "leave it out".into(),
         })
     }

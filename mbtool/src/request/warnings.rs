@@ -21,6 +21,17 @@ pub enum BootWarning {
         /// Whose command line.
         line: LineOwner,
     },
+    /// A root file system that only an initrd can find.
+    #[error(
+        "{parameter} on {line} command line can only be found by an initrd, and there is none{}",
+        tail(self.fix())
+    )]
+    RootNeedsInitrd {
+        /// Whose command line.
+        line: LineOwner,
+        /// The parameter.
+        parameter: String,
+    },
     /// A kernel with an initrd, but without the parameter that the running one has.
     #[error(
         "{line} command line has no root=, the running one has {running}: an initrd of a distribution stops without it{}",
@@ -32,7 +43,7 @@ pub enum BootWarning {
         /// The running kernel's parameter.
         running: String,
     },
-    /// A crash kernel that hangs when it panics.
+    /// A crash kernel that hangs when it panics: without `panic=`, or with 0.
     #[error("{line} command line has no panic=: a crash kernel that panics itself hangs forever{}", tail(self.fix()))]
     NoPanic {
         /// Whose command line.
@@ -46,6 +57,8 @@ pub enum BootWarning {
     XenConsole {
         /// The parameter.
         parameter: String,
+        /// `console=` for the serial port of the running Xen.
+        serial: Option<String>,
     },
     /// Linux's command line for an image that is neither Linux nor Xen.
     #[error("{image} is neither Linux nor Xen, and gets the running Linux's command line{}", tail(self.fix()))]
@@ -72,6 +85,7 @@ impl Fix for BootWarning {
             Self::NoRoot {
                 line: LineOwner::Dom0,
             } => "give root= after the kernel in --module, and an initrd with --initrd".into(),
+            Self::RootNeedsInitrd { .. } => "give --initrd".into(),
             Self::NoRoot { .. } => "give --initrd, and root= with --cmdline".into(),
             Self::RootLost {
                 line: LineOwner::Dom0,
@@ -80,7 +94,11 @@ impl Fix for BootWarning {
             Self::RootLost { .. } => "--reuse-cmdline takes it over".into(),
             Self::NoPanic { .. } => "add panic=10".into(),
             Self::LineOfLinux { .. } => "give its own with --cmdline".into(),
-            Self::XenConsole { .. } => "give console=ttyS0,115200, or --reuse-cmdline".into(),
+            Self::XenConsole {
+                serial: Some(serial),
+                ..
+            } => format!("give {serial}, or --reuse-cmdline").into(),
+            Self::XenConsole { serial: None, .. } => "leave it out".into(),
             Self::ConsoleLost {
                 line: LineOwner::Dom0,
                 ..
@@ -133,7 +151,13 @@ pub(super) fn missing(
 fn root(line: &Cmdline, owner: LineOwner, initrd: bool, host: &Host) -> Vec<BootWarning> {
     let named = ["root", "nfsroot", "rdinit", "rd.root"];
     if named.iter().any(|name| line.has(name)) {
-        return Vec::new();
+        let parameter = line.own().rfind(|parameter| line.is(parameter, "root"));
+        let found = parameter.filter(|root| !initrd && needs_initrd(root));
+        let found = found.map(|root| BootWarning::RootNeedsInitrd {
+            line: owner,
+            parameter: root.to_owned(),
+        });
+        return found.into_iter().collect();
     }
     if !initrd {
         return vec![BootWarning::NoRoot { line: owner }];
@@ -152,8 +176,19 @@ fn root(line: &Cmdline, owner: LineOwner, initrd: bool, host: &Host) -> Vec<Boot
     .collect()
 }
 
+/// True for a root file system that the kernel cannot find by itself (init/do_mounts.c: it knows
+/// device names, numbers, and `PARTUUID=`, `PARTLABEL=`).
+fn needs_initrd(root: &str) -> bool {
+    let value = value(root).unwrap_or_default();
+    ["UUID=", "LABEL=", "/dev/mapper/", "/dev/disk/", "ZFS="]
+        .iter()
+        .any(|prefix| value.starts_with(prefix))
+}
+
 fn panics(line: &Cmdline, owner: LineOwner, request: &Request) -> Option<BootWarning> {
-    let missing = request.crash.is_some() && !line.has("panic");
+    // 0, the default, hangs
+    let hangs = line.value("panic").is_none_or(|value| value == "0");
+    let missing = request.crash.is_some() && hangs;
     missing.then_some(BootWarning::NoPanic { line: owner })
 }
 
@@ -163,9 +198,15 @@ fn console(line: &Cmdline, owner: LineOwner, host: &Host) -> Option<BootWarning>
         .filter(|parameter| line.is(parameter, "console"))
         .collect();
     let of_xen = |parameter: &&str| value(parameter).is_some_and(|value| value.starts_with("hvc"));
-    if host.xen.is_some() && !consoles.is_empty() && consoles.iter().all(of_xen) {
-        let parameter = consoles.join(" ");
-        return Some(BootWarning::XenConsole { parameter });
+    let visible = consoles
+        .iter()
+        .any(|console| is_serial(console) && !of_xen(console));
+    if host.xen.is_some() && !visible && consoles.iter().any(of_xen) {
+        let lost = consoles.into_iter().filter(of_xen).collect::<Vec<_>>();
+        return Some(BootWarning::XenConsole {
+            parameter: lost.join(" "),
+            serial: serial_without_xen(host),
+        });
     }
     if consoles.is_empty() && !line.has("earlyprintk") && !line.has("earlycon") {
         let running = serial_without_xen(host)?;
@@ -194,11 +235,16 @@ fn serial(host: &Host) -> Option<String> {
     let last = line
         .own()
         .rfind(|parameter| line.is(parameter, "console"))?;
-    let value = value(last)?;
+    is_serial(last).then(|| last.to_owned())
+}
+
+/// True for a `console=` that is no screen.
+fn is_serial(parameter: &str) -> bool {
+    let value = value(parameter).unwrap_or_default();
     let screen = value
         .strip_prefix("tty")
         .is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()));
-    (!screen && !value.is_empty() && !value.starts_with("null")).then(|| last.to_owned())
+    !screen && !value.is_empty() && !value.starts_with("null")
 }
 
 #[cfg(test)]

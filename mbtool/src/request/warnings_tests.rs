@@ -44,6 +44,17 @@ fn a_kernel_needs_a_root_file_system() {
         [BootWarning::NoRoot { line }]
     );
     assert_eq!(linux("quiet", &[""], ""), []);
+    for root in [
+        "root=UUID=1-2",
+        "root=\"LABEL=a b\"",
+        "root=/dev/mapper/vg-root",
+    ] {
+        let parameter = root.to_owned();
+        let expected = [BootWarning::RootNeedsInitrd { line, parameter }];
+        assert_eq!(linux(root, &[], ""), expected);
+        assert_eq!(linux(root, &[""], ""), []);
+    }
+    assert_eq!(linux("root=PARTUUID=1-2", &[], ""), []);
     let running = "root=/dev/sda1".to_owned();
     assert_eq!(
         linux("quiet", &[""], "quiet root=/dev/sda1"),
@@ -74,6 +85,15 @@ fn a_console_on_a_serial_port_is_not_lost() {
     let request = request("root=a console=hvc0", &[]);
     let mut dom0 = host("console=hvc0");
     assert_eq!(missing(&request, ImageKind::Linux, true, &dom0), []);
+    dom0.xen = Some(XenHost::default());
+    let parameter = "console=hvc0".to_owned();
+    assert_eq!(
+        missing(&request, ImageKind::Linux, true, &dom0),
+        [BootWarning::XenConsole {
+            parameter,
+            serial: None
+        }]
+    );
     dom0.xen = Some(XenHost {
         command_line: Some("com2=9600 console=com2".to_owned()),
         ..XenHost::default()
@@ -87,7 +107,10 @@ fn a_console_on_a_serial_port_is_not_lost() {
     let parameter = "console=hvc0".to_owned();
     assert_eq!(
         missing(&request, ImageKind::Linux, true, &dom0),
-        [BootWarning::XenConsole { parameter }]
+        [BootWarning::XenConsole {
+            parameter,
+            serial: Some("console=ttyS1,9600n8".to_owned())
+        }]
     );
 }
 
@@ -96,6 +119,9 @@ fn a_crash_kernel_needs_panic() {
     let mut crash = request("root=a", &[]);
     crash.crash = PhysRange::new(0x100_0000, 0x200_0000);
     let line = LineOwner::CrashKernel;
+    let found = missing(&crash, ImageKind::Linux, true, &host(""));
+    assert_eq!(found, [BootWarning::NoPanic { line }]);
+    crash.cmdline = "root=a panic=0".to_owned();
     let found = missing(&crash, ImageKind::Linux, true, &host(""));
     assert_eq!(found, [BootWarning::NoPanic { line }]);
     crash.cmdline = "root=a panic=10".to_owned();

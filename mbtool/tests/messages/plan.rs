@@ -428,7 +428,10 @@ fn options() {
     messages!(OptionError {
         NoXenLine: [OptionError::NoXenLine],
         XenLineUnknown: [OptionError::XenLineUnknown],
-        XenLineCut: [OptionError::XenLineCut { len: 1023 }],
+        LineCut: [OptionError::LineCut {
+            from: "Xen",
+            len: 1023
+        }],
         RealMode: [OptionError::RealMode {
             image: "vmlinuz".into()
         }],
@@ -456,9 +459,20 @@ fn options() {
         NoPanic: [BootWarning::NoPanic {
             line: LineOwner::CrashKernel
         }],
-        XenConsole: [BootWarning::XenConsole {
-            parameter: "console=hvc0".into()
+        RootNeedsInitrd: [BootWarning::RootNeedsInitrd {
+            line: linux,
+            parameter: "root=UUID=1-2".into()
         }],
+        XenConsole: [
+            BootWarning::XenConsole {
+                parameter: "console=hvc0".into(),
+                serial: Some("console=ttyS1,9600n8".into())
+            },
+            BootWarning::XenConsole {
+                parameter: "console=hvc0".into(),
+                serial: None
+            }
+        ],
         ConsoleLost: [
             BootWarning::ConsoleLost {
                 line: linux,

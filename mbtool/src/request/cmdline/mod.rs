@@ -6,8 +6,8 @@
 mod reuse;
 mod rules;
 
+use super::BootOptions;
 use super::error::OptionError;
-use super::{BootOptions, ModuleKind};
 use crate::host::Host;
 use crate::image::{Image, Protocol};
 use crate::plan::cmdline_change::{CmdlineChange, CmdlineEdit, LineOwner};
@@ -87,7 +87,7 @@ pub(super) fn make(
     let owner = kind.owner(options.crash);
     let mut reused = match kind {
         ImageKind::Xen => Reused::from_xen(host, options.crash)?,
-        _ => Reused::from_linux(host, owner, "Linux", options.crash),
+        _ => Reused::from_linux(host, owner, "Linux", options.crash)?,
     };
     if kind == ImageKind::Linux {
         reused.leave_xen(host);
@@ -100,11 +100,9 @@ pub(super) fn make(
         notes: reused.notes,
     };
     let kernel = options.modules.first();
-    let bare = kernel.is_some_and(|kernel| {
-        kernel.args.is_empty() && matches!(kernel.kind, ModuleKind::Module | ModuleKind::Raw)
-    });
+    let bare = kernel.is_some_and(|kernel| kernel.args.is_empty());
     if kind == ImageKind::Xen && bare {
-        let dom0 = Reused::from_linux(host, LineOwner::Dom0, "dom0", options.crash);
+        let dom0 = Reused::from_linux(host, LineOwner::Dom0, "dom0", options.crash)?;
         lines.dom0 = Some(dom0.line.to_string());
         lines.changes.extend(dom0.changes);
         lines.notes.extend(dom0.notes);

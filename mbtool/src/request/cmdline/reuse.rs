@@ -6,10 +6,12 @@ use crate::host::Host;
 use crate::plan::cmdline_change::{CmdlineChange, LineOwner};
 use crate::request::console::xen;
 use crate::request::error::OptionError;
-use xen_shim::cmdline::{Cmdline, Syntax, name, value};
+use xen_shim::cmdline::{Cmdline, Syntax, name, same_name, value};
 
 /// Xen tells at most this many bytes of its command line (public/version.h, `xen_commandline_t`).
 const XEN_TELLS: usize = 1023;
+/// Linux keeps at most this many bytes (x86, `COMMAND_LINE_SIZE`, without the NUL).
+const LINUX_KEEPS: usize = 2047;
 /// Why a parameter that is given again is removed.
 const AGAIN: &str = "it is given again";
 /// What a crash kernel should have.
@@ -31,15 +33,19 @@ impl Reused {
         owner: LineOwner,
         from: &'static str,
         crash: bool,
-    ) -> Self {
+    ) -> Result<Self, OptionError> {
+        complete(from, &host.cmdline, LINUX_KEEPS)?;
         let mut reused = Self::new(&host.cmdline, Syntax::Linux, owner, from);
         reused.remove(&rules::LINUX_START);
         if crash {
-            reused.remove(&rules::LINUX_MEMORY);
+            let rule = &rules::LINUX_MEMORY;
+            let uses =
+                |parameter: &str| rule.concerns(parameter) && !rules::saves_memory(parameter);
+            reused.remove_if(rule.why, uses);
             reused.advise();
         }
         reused.collapse();
-        reused
+        Ok(reused)
     }
 
     /// The running Xen's.
@@ -47,9 +53,7 @@ impl Reused {
         let xen = host.xen.as_ref().ok_or(OptionError::NoXenLine)?;
         let line = xen.command_line.as_deref();
         let line = line.ok_or(OptionError::XenLineUnknown)?;
-        if line.len() >= XEN_TELLS {
-            return Err(OptionError::XenLineCut { len: line.len() });
-        }
+        complete("Xen", line, XEN_TELLS)?;
         let mut reused = Self::new(line, Syntax::Xen, LineOwner::Xen, "Xen");
         reused.remove(&rules::XEN_START);
         if crash {
@@ -78,10 +82,12 @@ impl Reused {
     }
 
     fn remove(&mut self, rule: &NotReused) {
-        let like = self.line.clone();
-        let stale = |parameter: &str| rule.names.iter().any(|name| like.is(parameter, name));
+        self.remove_if(rule.why, |parameter| rule.concerns(parameter));
+    }
+
+    fn remove_if(&mut self, why: &'static str, stale: impl Fn(&str) -> bool) {
         for parameter in self.line.remove(stale) {
-            let change = CmdlineChange::removed(self.owner, parameter, rule.why);
+            let change = CmdlineChange::removed(self.owner, parameter, why);
             self.changes.push(change);
         }
     }
@@ -90,7 +96,10 @@ impl Reused {
     fn collapse(&mut self) {
         let old = std::mem::replace(&mut self.line, Cmdline::parse("", self.syntax));
         for parameter in old.own() {
-            self.put(parameter);
+            if self.repeated(parameter) != Repeated::InOrder {
+                self.remove_if(AGAIN, |old| old == parameter);
+            }
+            self.line.append(parameter);
         }
         if let Some(rest) = old.rest() {
             self.line.append_rest(rest);
@@ -101,6 +110,11 @@ impl Reused {
     /// follows its `--` after it.
     pub(super) fn add(&mut self, given: &str) {
         let given = Cmdline::parse(given, self.syntax);
+        let grouped = |parameter: &str| self.repeated(parameter) == Repeated::InOrder;
+        if given.own().any(grouped) {
+            let stale = |parameter: &str| rules::linux(name(parameter)) == Repeated::InOrder;
+            self.remove_if(AGAIN, stale);
+        }
         for parameter in given.own() {
             self.put(parameter);
         }
@@ -112,20 +126,22 @@ impl Reused {
     /// Appends a parameter. Replaces those that it overrides.
     fn put(&mut self, parameter: &str) {
         let repeated = self.repeated(parameter);
-        if repeated != Repeated::InOrder {
-            let like = self.line.clone();
-            let overridden = |old: &str| {
-                let same = like.is(old, name(parameter));
-                same && (repeated == Repeated::Last || old == parameter)
-            };
-            for old in self.line.remove(overridden) {
-                let change = if old == parameter {
-                    CmdlineChange::removed(self.owner, old, AGAIN)
-                } else {
-                    CmdlineChange::replaced(self.owner, old, parameter.to_owned(), AGAIN)
-                };
-                self.changes.push(change);
+        let linux = self.syntax == Syntax::Linux;
+        let overridden = |old: &str| {
+            if repeated == Repeated::InOrder || !same_name(name(old), name(parameter)) {
+                return false;
             }
+            repeated == Repeated::Last
+                || old == parameter
+                || (linux && same_console(old, parameter))
+        };
+        for old in self.line.remove(overridden) {
+            let change = if old == parameter {
+                CmdlineChange::removed(self.owner, old, AGAIN)
+            } else {
+                CmdlineChange::replaced(self.owner, old, parameter.to_owned(), AGAIN)
+            };
+            self.changes.push(change);
         }
         self.line.append(parameter);
     }
@@ -137,51 +153,21 @@ impl Reused {
         };
         self.remove(&rules::LINUX_ON_XEN);
         let line = Cmdline::xen(xen.command_line.as_deref().unwrap_or_default());
-        let port = xen::port(&line, &host.serial.pci);
-        let own: Vec<String> = self.line.own().map(str::to_owned).collect();
-        for parameter in own {
-            let of_xen = |text: &str| text.starts_with("hvc") || text == "xen" || text == "xenboot";
-            let named = value(&parameter)
-                .unwrap_or_default()
-                .split(',')
-                .next()
-                .unwrap_or("");
-            if !of_xen(named) {
-                continue;
-            }
-            let console = self.line.is(&parameter, "console");
-            if !console && !self.line.is(&parameter, "earlyprintk") {
-                continue;
-            }
-            self.line.remove(|old| old == parameter);
-            let change = match &port {
-                Some(port) if console => {
-                    let by = format!("console={}", port.linux());
-                    self.put_console(&by);
-                    let why = "Xen's console is this serial port";
-                    CmdlineChange::replaced(self.owner, parameter, by, why)
-                }
-                _ => {
-                    let why = "there is no console of Xen below the new kernel";
-                    CmdlineChange::removed(self.owner, parameter, why)
-                }
-            };
+        let console =
+            xen::port(&line, &host.serial.pci).map(|port| format!("console={}", port.linux()));
+        let last = self.line.own().rfind(|old| of_xen(old, "console"));
+        if let (Some(by), Some(old)) = (&console, last.map(str::to_owned)) {
+            let why = "it is the serial port of the running Xen";
+            // Linux keeps the options of the first that names a device
+            self.line.remove(|other| same_console(other, by));
+            self.line
+                .replace(|other| (other == old).then(|| by.clone()));
+            let change = CmdlineChange::replaced(self.owner, old, by.clone(), why);
             self.changes.push(change);
         }
-    }
-
-    /// Appends a console, in place of others on the same device.
-    fn put_console(&mut self, parameter: &str) {
-        let device = |parameter: &str| {
-            let value = value(parameter).unwrap_or_default();
-            value.split(',').next().unwrap_or_default().to_owned()
-        };
-        let own = device(parameter);
-        if own.starts_with("tty") {
-            self.line
-                .remove(|old| name(old) == "console" && device(old) == own);
-        }
-        self.line.append(parameter);
+        self.remove_if("there is no console of Xen below the new kernel", |old| {
+            of_xen(old, "console") || of_xen(old, "earlyprintk")
+        });
     }
 
     fn advise(&mut self) {
@@ -197,4 +183,32 @@ impl Reused {
             ));
         }
     }
+}
+
+/// Refuses a line of at least `limit` bytes, which may have been cut off.
+fn complete(from: &'static str, line: &str, limit: usize) -> Result<(), OptionError> {
+    match line.len() {
+        len if len >= limit => Err(OptionError::LineCut { from, len }),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the device that a parameter names: "ttyS0" of `console=ttyS0,115200`.
+fn device(parameter: &str) -> &str {
+    let value = value(parameter).unwrap_or_default();
+    value.split(',').next().unwrap_or_default()
+}
+
+/// True for two `console=` of one terminal.
+fn same_console(one: &str, other: &str) -> bool {
+    let console = |parameter| name(parameter) == "console";
+    let terminal = device(one).starts_with("tty") || device(one).starts_with("hvc");
+    console(one) && console(other) && terminal && device(one) == device(other)
+}
+
+/// True for the parameter `wanted` with a console of Xen.
+fn of_xen(parameter: &str, wanted: &str) -> bool {
+    let device = device(parameter);
+    name(parameter) == wanted
+        && (device.starts_with("hvc") || device == "xen" || device == "xenboot")
 }

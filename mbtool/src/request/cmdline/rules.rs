@@ -2,6 +2,8 @@
 //!
 //! Sources: Linux, Documentation/admin-guide/kernel-parameters.txt; Xen, docs/misc/xen-command-line.
 
+use xen_shim::cmdline::{name, same_name, value};
+
 /// Parameters that are not taken over, and why.
 pub(super) struct NotReused {
     /// Names.
@@ -59,6 +61,10 @@ pub(super) const LINUX_MEMORY: NotReused = NotReused {
         "mphash_entries",
         "thash_entries",
         "uhash_entries",
+        "stack_hash_order",
+        "stack_depot_max_pools",
+        "kfence.num_objects",
+        "zram.num_devices",
     ],
     why: "it reserves or uses memory, and a crash kernel has little",
 };
@@ -84,25 +90,25 @@ pub(super) const XEN_MEMORY: NotReused = NotReused {
         "xenheap_megabytes",
         "tbuf_size",
         "conring_size",
-        "badpage",
-        "memop-max-order",
+        "debugtrace",
     ],
     why: "it reserves or uses memory, and a crash image has little",
 };
 
-/// How several parameters of one name add up.
+/// How a parameter that is given acts on those of the same name that were taken over. Those that were taken over do not act
+/// on each other: only equal ones become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeated {
-    /// The last one counts.
+    /// It replaces them.
     Last,
-    /// Each counts.
+    /// It adds to them.
     Each,
-    /// Each counts, and its place among the others does.
+    /// It replaces them and those of [`LINUX_IN_ORDER`]: they make groups, by their order.
     InOrder,
 }
 
 /// Linux: parameters of which each counts.
-const LINUX_EACH: [&str; 39] = [
+const LINUX_EACH: [&str; 38] = [
     "acpi",
     "acpi_osi",
     "amd_iommu",
@@ -126,7 +132,6 @@ const LINUX_EACH: [&str; 39] = [
     "kprobe_event",
     "libata.force",
     "md",
-    "mem",
     "memmap",
     "module_blacklist",
     "modprobe.blacklist",
@@ -148,7 +153,7 @@ const LINUX_EACH_PREFIX: [&str; 7] = [
     "rd.", "systemd.", "dm-mod.", "luks.", "bond", "vlan", "bridge",
 ];
 /// Linux: parameters whose order matters.
-const LINUX_IN_ORDER: [&str; 2] = ["hugepagesz", "hugepages"];
+pub(super) const LINUX_IN_ORDER: [&str; 2] = ["hugepagesz", "hugepages"];
 /// Xen: parameters of which each counts.
 const XEN_EACH: [&str; 17] = [
     "cpuid",
@@ -170,22 +175,41 @@ const XEN_EACH: [&str; 17] = [
     "xpti",
 ];
 
+/// Values with which such a parameter uses no memory.
+const OFF: [&str; 8] = ["0", "0K", "0M", "n", "no", "off", "noforce", "-"];
+
+impl NotReused {
+    /// True when `parameter` is not to be taken over.
+    pub(super) fn concerns(&self, parameter: &str) -> bool {
+        let name = name(parameter);
+        self.names.iter().any(|listed| same_name(listed, name))
+    }
+}
+
+/// True when a parameter of [`LINUX_MEMORY`] saves memory instead of using it.
+pub(super) fn saves_memory(parameter: &str) -> bool {
+    let always = ["crashkernel", "mem", "memmap"];
+    !always.contains(&name(parameter)) && value(parameter).is_some_and(|value| OFF.contains(&value))
+}
+
 /// How Linux adds up parameters of this name.
 pub(super) fn linux(name: &str) -> Repeated {
-    if LINUX_IN_ORDER.contains(&name) {
+    let canonical = name.replace('-', "_");
+    let is = |listed: &&str| same_name(listed, name);
+    if LINUX_IN_ORDER.iter().any(is) {
         return Repeated::InOrder;
     }
-    let each = LINUX_EACH.contains(&name)
-        || name.ends_with(".dyndbg")
+    let each = LINUX_EACH.iter().any(is)
+        || canonical.ends_with(".dyndbg")
         || LINUX_EACH_PREFIX
             .iter()
-            .any(|prefix| name.starts_with(prefix));
+            .any(|prefix| canonical.starts_with(&prefix.replace('-', "_")));
     if each { Repeated::Each } else { Repeated::Last }
 }
 
 /// How Xen adds up parameters of this name.
 pub(super) fn xen(name: &str) -> Repeated {
-    if XEN_EACH.contains(&name) {
+    if XEN_EACH.iter().any(|listed| same_name(listed, name)) {
         Repeated::Each
     } else {
         Repeated::Last

@@ -1,7 +1,7 @@
 use super::*;
 use crate::host::xen::XenHost;
 use crate::plan::cmdline_change::CmdlineEdit;
-use crate::request::ModuleSpec;
+use crate::request::{ModuleKind, ModuleSpec};
 use std::path::PathBuf;
 
 const RUNNING: &str = "BOOT_IMAGE=/vmlinuz root=/dev/sda1 dyndbg=\"file a.c +p  initrd=no\" \
@@ -144,7 +144,7 @@ fn out_of_xen_its_console_becomes_the_serial_port() {
     let (line, changes) = linux(&options(None), &running);
     assert_eq!(
         line,
-        "root=/dev/xvda1 console=tty0 quiet console=ttyS0,115200n8"
+        "root=/dev/xvda1 console=tty0 console=ttyS0,115200n8 quiet"
     );
     assert_eq!(
         changes,
@@ -222,6 +222,81 @@ fn a_line_of_xen_that_is_unknown_or_cut_is_refused() {
         Err(OptionError::XenLineUnknown)
     );
     let long = "x".repeat(1023);
-    let expected = OptionError::XenLineCut { len: 1023 };
+    let expected = OptionError::LineCut {
+        from: "Xen",
+        len: 1023,
+    };
     assert_eq!(xen(&options(None), &host("", Some(&long))), Err(expected));
+}
+
+#[test]
+fn a_line_of_linux_that_may_be_cut_is_refused() {
+    let long = host(&"x".repeat(2047), None);
+    let error = make(&options(None), ImageKind::Linux, &long);
+    let (from, len) = ("Linux", 2047);
+    assert_eq!(error, Err(OptionError::LineCut { from, len }));
+}
+
+#[test]
+fn what_was_taken_over_keeps_its_meaning() {
+    for line in [
+        "nameserver=10.0.0.1 nameserver=10.0.0.2 tsc=reliable tsc=nowatchdog reboot=warm reboot=pci",
+        "module-blacklist=x module_blacklist=y mce=nobootlog mce=dont_log_ce panic=5 panic=10",
+    ] {
+        let (reused, changes) = linux(&options(None), &host(line, None));
+        assert_eq!((reused.as_str(), changes.len()), (line, 1));
+    }
+}
+
+#[test]
+fn the_line_does_not_grow_from_one_kexec_to_the_next() {
+    for (running, given) in [
+        ("root=a hugepages=80", "hugepages=80 panic=5"),
+        (
+            "root=a hugepagesz=1G hugepages=4",
+            "hugepagesz=1G hugepages=8",
+        ),
+        ("root=a -- single", "quiet -- single"),
+        (
+            "root=a console=ttyS0,115200 mem=1G",
+            "console=ttyS0,9600 mem=8G",
+        ),
+        ("root=a module-blacklist=x", "module_blacklist=x"),
+    ] {
+        let given = options(Some(given));
+        let (first, _) = linux(&given, &host(running, None));
+        let (second, _) = linux(&given, &host(&first, None));
+        assert_eq!(first, second);
+    }
+    let given = options(Some("console=ttyS0,9600 mem=8G hugepagesz=2M hugepages=9"));
+    let running = host("console=ttyS0,115200 hugepages=80 mem=1G -- s", None);
+    let (line, _) = linux(&given, &running);
+    assert_eq!(
+        line,
+        "console=ttyS0,9600 mem=8G hugepagesz=2M hugepages=9 -- s"
+    );
+}
+
+#[test]
+fn an_open_quote_ends_with_the_running_line() {
+    let running = host("root=a x=\"b c", None);
+    let (line, _) = linux(&options(Some("panic=10 root=/dev/sdb1")), &running);
+    assert_eq!(line, "x=\"b c\" panic=10 root=/dev/sdb1");
+}
+
+#[test]
+fn parameters_that_save_memory_stay_for_a_crash_kernel() {
+    let options = BootOptions {
+        crash: true,
+        ..options(None)
+    };
+    let line = "numa=off swiotlb=noforce cma=0 slub_debug=- kmemleak=off quiet";
+    let lines = make(&options, ImageKind::Linux, &host(line, None)).unwrap();
+    assert_eq!(lines.image, line);
+    let uses = "stack_hash_order=20 kfence.num_objects=65535 crashkernel=0 mem=0";
+    let lines = make(&options, ImageKind::Linux, &host(uses, None)).unwrap();
+    assert_eq!(lines.image, "");
+    let xen = Some("dom0-mem=4G conring-size=64M badpage=0x1000 com1=9600");
+    let lines = super::make(&options, ImageKind::Xen, &host("", xen)).unwrap();
+    assert_eq!(lines.image, "badpage=0x1000 com1=9600");
 }

@@ -2,10 +2,14 @@
 
 use crate::plan::cmdline_change::{CmdlineChange, LineOwner};
 use crate::plan::crash::cmdline::{self, CrashCmdline};
-use xen_shim::cmdline::{Cmdline, value};
+use xen_shim::cmdline::{Cmdline, name, value};
 
 /// Parameters that keep Xen from starting CPUs other than its own.
 const ONE_CPU: [&str; 2] = ["nosmp", "maxcpus=1"];
+
+/// Why.
+const ONE_CPU_WHY: &str =
+    "Xen would reset the machine when the crash was not on the CPU that firmware started";
 
 /// Number of CPUs that dom0 can use while it saves a dump. Each takes memory of
 /// the region, of dom0 and of every driver that has a queue for it.
@@ -24,28 +28,40 @@ pub fn xen_line(given: &str, one_cpu: bool, cpus: usize) -> CrashCmdline {
     let has = |line: &Cmdline, any: &[&str]| line.own().any(|parameter| any.contains(&parameter));
     let asked = has(&line, &ONE_CPU);
     let limited = line.value("dom0_max_vcpus").is_some();
-    let mut add = |line: &mut Cmdline, parameters: Vec<&str>, why| {
+    let add = |line: &mut Cmdline, parameters: Vec<&str>, why| -> Vec<CmdlineChange> {
         let parameters: Vec<String> = parameters.into_iter().map(str::to_owned).collect();
         let added =
             |parameter: &String| CmdlineChange::added(LineOwner::Xen, parameter.clone(), why);
-        changes.extend(parameters.iter().map(added));
+        let changes = parameters.iter().map(added).collect();
         line.prepend(parameters);
+        changes
     };
     if asked || one_cpu {
-        let mce = !has(&line, &["mce=0", "mce=off", "mce=no", "no-mce"]);
+        let no_mce = ["mce=0", "mce=off", "mce=no", "no-mce"];
+        let mce = !has(&line, &no_mce);
+        // the last one would count
+        let contrary = |parameter: &str| {
+            let one = ONE_CPU.contains(&parameter) || no_mce.contains(&parameter);
+            let about = ["nosmp", "maxcpus", "mce"].contains(&name(parameter));
+            about && !one
+        };
+        for parameter in line.remove(contrary) {
+            let removed = CmdlineChange::removed(LineOwner::Xen, parameter, ONE_CPU_WHY);
+            changes.push(removed);
+        }
         let missing = [(!asked).then_some("nosmp"), mce.then_some("mce=0")];
-        add(
+        changes.extend(add(
             &mut line,
             missing.into_iter().flatten().collect(),
-            "it would reset the machine when the crash was not on the CPU that firmware started",
-        );
+            ONE_CPU_WHY,
+        ));
     }
     if cpus > DOM0_CPUS && !limited {
-        add(
+        changes.extend(add(
             &mut line,
             vec![&format!("dom0_max_vcpus={DOM0_CPUS}")],
             "each of dom0's CPUs uses memory of the crash region",
-        );
+        ));
     }
     CrashCmdline {
         text: line.to_string(),
@@ -124,6 +140,12 @@ mod tests {
         assert_eq!(line.text, "nosmp mce=0 console=com1 -- nosmp");
         assert_eq!(edits(&line), ["+nosmp", "+mce=0"]);
         assert_eq!(xen_line("maxcpus=1", false, 2).text, "mce=0 maxcpus=1");
+        let line = xen_line("mce=1 nosmp=no maxcpus=4 com1=9600", true, 2);
+        assert_eq!(line.text, "nosmp mce=0 com1=9600");
+        assert_eq!(
+            edits(&line),
+            ["-mce=1", "-nosmp=no", "-maxcpus=4", "+nosmp", "+mce=0"]
+        );
         let line = xen_line("nosmp mce=0", true, 4);
         assert_eq!((line.text.as_str(), line.changes.len()), ("nosmp mce=0", 0));
     }
