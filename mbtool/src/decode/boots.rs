@@ -7,6 +7,8 @@ use super::dumps::quote;
 use super::log_line::{LineLabel, LogLine};
 use serde::Serialize;
 
+mod firmware;
+
 /// Maximum number of boots; of more, the oldest are dropped.
 const MAX_BOOTS: usize = 64;
 
@@ -75,8 +77,35 @@ pub enum BootOutcome {
     Stopped,
     /// A panic, or another message that ends a boot.
     Failed,
+    /// Firmware or a boot loader prints next, and user space was not reached.
+    Reset,
     /// It came to user space: programs print, also where the kernel itself is quiet.
     UserSpace,
+}
+
+/// What a line says about the end of a boot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LineEffect {
+    /// Nothing.
+    #[default]
+    None,
+    /// It is part of a dump.
+    Dump,
+    /// The boot fails, unless a later stage shows that it went on.
+    Fails,
+    /// A panic.
+    Ends,
+}
+
+/// Firmware or a boot loader that prints after a boot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoggedReset {
+    /// Number of its first line.
+    pub line: usize,
+    /// Its name.
+    pub by: &'static str,
+    /// Its first line.
+    pub text: String,
 }
 
 /// A boot.
@@ -96,8 +125,14 @@ pub struct LoggedBoot {
     pub last: Option<(usize, String)>,
     /// Number of the line that ended it: a panic.
     pub failed: Option<usize>,
+    /// The machine was reset, not as asked for, and without a panic.
+    pub reset: Option<LoggedReset>,
     /// It ended as asked for: a reboot, a halt, another kexec.
     ended: bool,
+    /// A panic ended it.
+    panicked: bool,
+    /// A login prompt was printed.
+    login: bool,
 }
 
 impl LoggedBoot {
@@ -110,7 +145,10 @@ impl LoggedBoot {
             output: None,
             last: None,
             failed: None,
+            reset: None,
             ended: false,
+            panicked: false,
+            login: false,
         }
     }
 
@@ -125,26 +163,48 @@ impl LoggedBoot {
     pub fn outcome(&self) -> BootOutcome {
         match self {
             _ if self.failed.is_some() => BootOutcome::Failed,
-            _ if self.reached(Stage::UserSpace) || self.is_quiet() && self.output.is_some() => {
-                BootOutcome::UserSpace
-            }
+            _ if self.in_user_space() => BootOutcome::UserSpace,
+            _ if self.reset.is_some() => BootOutcome::Reset,
             _ if self.lines == 0 => BootOutcome::Silent,
             _ if self.output.is_some() || self.stages.is_empty() => BootOutcome::Output,
             _ => BootOutcome::Stopped,
         }
     }
 
+    /// True if programs print.
+    #[must_use]
+    pub fn in_user_space(&self) -> bool {
+        self.reached(Stage::UserSpace) || self.is_quiet() && self.output.is_some()
+    }
+
+    /// True if a login prompt was printed: the programs of the initrd have ended.
+    #[must_use]
+    pub const fn has_login(&self) -> bool {
+        self.login
+    }
+
+    /// True if a line without a label can be one of Xen.
+    #[must_use]
+    pub fn can_be_xen(&self) -> bool {
+        let linux = self.reached(Stage::Linux) || self.jumped_to_linux();
+        self.reached(Stage::Xen) || !linux
+    }
+
+    fn jumped_to_linux(&self) -> bool {
+        let jump = self.jump.as_ref();
+        jump.is_some_and(|jump| jump.contains("(linux"))
+    }
+
     /// True if a kernel was entered that has a user space, and prints nothing itself.
     fn is_quiet(&self) -> bool {
-        let linux = self
-            .jump
-            .as_ref()
-            .is_some_and(|jump| jump.contains("(linux"));
-        linux || self.reached(Stage::Dom0)
+        self.jumped_to_linux() || self.reached(Stage::Dom0)
     }
 
     fn reach(&mut self, stage: Stage, line: &LogLine<'_>) {
         if !self.reached(stage) {
+            if !self.panicked {
+                self.failed = None;
+            }
             self.stages.push(ReachedStage {
                 stage,
                 line: line.number,
@@ -161,13 +221,19 @@ pub struct BootLog {
     pub boots: Vec<LoggedBoot>,
     /// Number of boots that were dropped.
     pub dropped: usize,
-    /// The last boot is over: the handoff runs.
+    /// The last boot is over: the handoff or firmware runs.
     between: bool,
 }
 
 impl BootLog {
-    /// Adds a line. `fatal`: it is a message that ends a boot.
-    pub fn line(&mut self, line: &LogLine<'_>, fatal: bool) {
+    /// The boot that prints, if any.
+    #[must_use]
+    pub fn current(&self) -> Option<&LoggedBoot> {
+        self.boots.last().filter(|_| !self.between)
+    }
+
+    /// Adds a line.
+    pub fn line(&mut self, line: &LogLine<'_>, effect: LineEffect) {
         let text = line.body;
         if text.is_empty() || line.label == Some(LineLabel::Guest) {
             return;
@@ -182,9 +248,13 @@ impl BootLog {
             }
             return;
         }
+        if let Some(by) = firmware::printer(line) {
+            self.reset(line, by);
+            return;
+        }
         let stage = stage(line);
         if let Some(first @ (Stage::Xen | Stage::Linux)) = stage
-            && self.is_another(first)
+            && self.is_another(first, line)
         {
             self.begin(LoggedBoot::new(line.number, None));
             self.between = false;
@@ -192,27 +262,63 @@ impl BootLog {
         let Some(boot) = self.boots.last_mut().filter(|_| !self.between) else {
             return;
         };
+        let dumped = effect == LineEffect::Dump && !line.of_kernel() && stage.is_none();
+        if dumped && boot.stages.is_empty() && boot.output.is_none() {
+            return;
+        }
         boot.lines += 1;
         boot.last = Some((line.number, quote(text)));
-        if fatal {
+        if matches!(effect, LineEffect::Fails | LineEffect::Ends) {
             boot.failed.get_or_insert(line.number);
+            boot.panicked |= effect == LineEffect::Ends;
         }
+        boot.login |= is_login(text);
         boot.ended |= ENDS.iter().any(|end| text.contains(end));
         if let Some(stage) = stage {
             boot.reach(stage, line);
-        } else if !line.of_kernel() && boot.failed.is_none() {
+        } else if !line.of_kernel() && !dumped && boot.failed.is_none() {
             boot.program(line);
         }
     }
 
     /// True if the first line of this kernel cannot belong to the boot before.
-    fn is_another(&self, first: Stage) -> bool {
-        let Some(boot) = self.boots.last().filter(|_| !self.between) else {
+    fn is_another(&self, first: Stage, line: &LogLine<'_>) -> bool {
+        let Some(boot) = self.current() else {
             return true;
         };
         let over = boot.failed.is_some() || boot.ended;
+        if boot.in_user_space() && !line.of_kernel() && !over {
+            // a program prints /proc/version
+            return false;
+        }
         let again = boot.reached(first) || first == Stage::Xen && boot.reached(Stage::Linux);
         over || again
+    }
+
+    /// A panic in an earlier line of the boot that prints.
+    pub(super) fn panic(&mut self, line: usize) {
+        if let Some(boot) = self.boots.last_mut().filter(|_| !self.between) {
+            boot.failed.get_or_insert(line);
+            boot.panicked = true;
+        }
+    }
+
+    /// Firmware prints: the boot before is over.
+    fn reset(&mut self, line: &LogLine<'_>, by: &'static str) {
+        if self.between {
+            return;
+        }
+        self.between = true;
+        if let Some(boot) = self.boots.last_mut()
+            && boot.failed.is_none()
+            && !boot.ended
+        {
+            boot.reset = Some(LoggedReset {
+                line: line.number,
+                by,
+                text: quote(line.body),
+            });
+        }
     }
 
     fn begin(&mut self, boot: LoggedBoot) {
@@ -313,11 +419,13 @@ fn stage(line: &LogLine<'_>) -> Option<Stage> {
         }
         _ if starts(&["Freeing unused kernel", "Freeing init memory"]) => Some(Stage::LinuxReady),
         _ if starts(&["Run /"]) && text.contains(" as init process") => Some(Stage::Init),
-        _ if starts(&USER_SPACE) || text.contains(" login: ") || text.ends_with(" login:") => {
-            Some(Stage::UserSpace)
-        }
+        _ if starts(&USER_SPACE) || is_login(text) => Some(Stage::UserSpace),
         _ => None,
     }
+}
+
+fn is_login(text: &str) -> bool {
+    text.contains(" login: ") || text.ends_with(" login:") || text.starts_with("login:")
 }
 
 /// What the first programs of common systems print.

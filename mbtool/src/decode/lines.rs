@@ -4,22 +4,47 @@
 const LINE_LIMIT: usize = 16 << 10;
 
 /// Collects bytes until a line is complete.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lines {
     pending: Vec<u8>,
     count: usize,
+    end: u8,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self {
+            pending: Vec::new(),
+            count: 0,
+            end: b'\n',
+        }
+    }
 }
 
 impl Lines {
+    /// For a whole log: a log without a line feed has carriage returns at its line ends.
+    #[must_use]
+    pub fn of(log: &[u8]) -> Self {
+        let end = if log.contains(&b'\n') { b'\n' } else { b'\r' };
+        Self {
+            end,
+            ..Self::default()
+        }
+    }
+
     /// Adds bytes; calls `each` for every completed line, with its number from
     /// 1.
     pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(usize, &str)) {
-        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            for piece in part.chunks(LINE_LIMIT) {
+        let end = self.end;
+        for mut rest in bytes.split_inclusive(|byte| *byte == end) {
+            while !rest.is_empty() {
+                let room = LINE_LIMIT - self.pending.len();
+                let (piece, later) = rest.split_at(room.min(rest.len()));
                 self.pending.extend_from_slice(piece);
-                if self.pending.len() > LINE_LIMIT || piece.ends_with(b"\n") {
+                if self.pending.len() == LINE_LIMIT || piece.ends_with(&[end]) {
                     self.emit(&mut each);
                 }
+                rest = later;
             }
         }
     }
@@ -95,6 +120,18 @@ mod tests {
         Lines::default().push(&vec![b'x'; 1 << 20], |_, line| {
             longest = longest.max(line.len())
         });
-        assert!(longest <= 2 * LINE_LIMIT, "{longest}");
+        assert_eq!(longest, LINE_LIMIT);
+    }
+
+    #[test]
+    fn a_log_with_carriage_returns_only_has_lines() {
+        let split = |log: &[u8]| {
+            let (mut lines, mut out) = (Lines::of(log), Vec::new());
+            lines.push(log, |_, line| out.push(line.to_owned()));
+            lines.finish(|_, line| out.push(line.to_owned()));
+            out
+        };
+        assert_eq!(split(b"a\rb\rc"), ["a", "b", "c"]);
+        assert_eq!(split(b"a\r\nb\rc\n"), ["a", "bc"]);
     }
 }

@@ -67,4 +67,6 @@ pub enum SymbolFileProblem {
 }
 
 #[cfg(test)]
+mod outcome_tests;
+#[cfg(test)]
 mod tests;

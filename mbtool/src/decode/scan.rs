@@ -143,15 +143,40 @@ impl Scanner {
 impl Others {
     fn line(&mut self, number: usize, text: &str) -> Vec<FoundDump> {
         let line = LogLine::new(number, text);
-        self.survey.line(&line);
         let mut found = Vec::new();
-        for reader in &mut self.readers {
+        let mut dumped = is_dump_head(&line);
+        for (index, reader) in self.readers.iter_mut().enumerate() {
+            let open = reader.is_open();
             let ended = reader.line(&line);
+            // Xen's reader stays open while other programs print
+            dumped |= index > 0 && (open || reader.is_open());
             found.extend(ended.into_iter().map(|dump| with(dump, &self.log)));
         }
+        self.survey.line(&line, dumped);
         said(text).for_each(|text| self.log.take(text));
         found
     }
+}
+
+/// Lines of QEMU and EDK2 that stand between their dumps.
+const DUMP_HEADS: [&str; 12] = [
+    "KVM internal error",
+    "KVM: entry failed",
+    "error: kvm run failed",
+    "emulation failure",
+    "If you're running a guest on an Intel machine",
+    "check_exception old:",
+    "Servicing hardware INT",
+    "SMM: ",
+    "CPU Reset (CPU ",
+    "Triple fault",
+    "!!!! ",
+    "Code=",
+];
+
+/// True for a line of a dump that its reader need not see.
+fn is_dump_head(line: &LogLine<'_>) -> bool {
+    !line.of_kernel() && DUMP_HEADS.iter().any(|head| line.body.starts_with(head))
 }
 
 /// Texts of the handoff on a line.

@@ -1,6 +1,6 @@
 //! How far the boots of a log came, and why they failed: as JSON and as text.
 
-use super::boots::{BootOutcome, LoggedBoot, ReachedStage};
+use super::boots::{BootOutcome, LoggedBoot, LoggedReset, ReachedStage};
 use super::noise::ByteCount;
 use super::show::{sentence, stopped, wrap};
 use super::survey::{LoggedFailure, Survey};
@@ -42,6 +42,9 @@ pub struct SummarizedBoot {
     pub last: Option<NumberedLine>,
     /// Number of the line that ended it.
     pub failed: Option<usize>,
+    /// Firmware or a boot loader that prints next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reset: Option<LoggedReset>,
 }
 
 /// A line with its number.
@@ -128,6 +131,7 @@ impl SummarizedBoot {
             output: numbered(&boot.output),
             last: numbered(&boot.last),
             failed: boot.failed,
+            reset: boot.reset.clone(),
         }
     }
 }
@@ -181,7 +185,7 @@ impl fmt::Display for SummarizedBoot {
             let text: String = last.text.chars().take(TEXT).collect();
             format!("line {}, `{text}`", last.line)
         });
-        let result = match (self.outcome, &self.output) {
+        let mut result = match (self.outcome, &self.output) {
             (BootOutcome::Silent, _) => "nothing follows".to_owned(),
             (BootOutcome::UserSpace, None) => format!("it booted: user space prints ({lines})"),
             (BootOutcome::UserSpace, Some(first)) => {
@@ -194,6 +198,8 @@ impl fmt::Display for SummarizedBoot {
             (BootOutcome::Failed, _) => {
                 format!("it failed at line {} ({lines})", self.failed.unwrap_or(0))
             }
+            (BootOutcome::Reset, _) if self.lines == 0 => "it printed nothing".to_owned(),
+            (BootOutcome::Reset, _) => format!("{lines}; the last one before the reset is {last}"),
             (BootOutcome::Stopped, _) => format!(
                 "it came no further in this log ({lines}): it hung, was reset, or prints elsewhere; the last line is {last}"
             ),
@@ -201,6 +207,13 @@ impl fmt::Display for SummarizedBoot {
                 format!("{lines}, none of them known; the last one is {last}")
             }
         };
+        if let Some(reset) = &self.reset {
+            let text: String = reset.text.chars().take(TEXT).collect();
+            result += &format!(
+                ". The machine was reset: {} prints at line {}, `{text}`",
+                reset.by, reset.line
+            );
+        }
         wrap(f, "  ", "  ", &stopped(&sentence(&result)))
     }
 }

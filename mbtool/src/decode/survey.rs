@@ -1,6 +1,6 @@
 //! What a log tells besides dumps: boots, failures, build IDs.
 
-use super::boots::BootLog;
+use super::boots::{BootLog, LineEffect, LoggedBoot};
 use super::dumps::quote;
 use super::known_lines::{self, LINUX_PANIC, Speaker};
 use super::log_line::{LineLabel, LogLine};
@@ -10,6 +10,15 @@ use serde::Serialize;
 const MAX_FAILURES: usize = 64;
 /// Maximum number of build IDs per log.
 const MAX_BUILD_IDS: usize = 16;
+/// Maximum number of lines between a panic without a time and the dump that confirms it.
+const MAX_CONFIRM: usize = 40;
+/// What Linux prints after the reason of a panic.
+const AFTER_PANIC: [&str; 4] = [
+    "CPU: ",
+    "Call Trace:",
+    "Kernel Offset: ",
+    "---[ end Kernel panic",
+];
 /// Maximum number of lines of a panic of Xen.
 const MAX_PANIC: usize = 6;
 
@@ -55,6 +64,8 @@ pub struct Survey {
     /// Number of lines.
     pub lines: usize,
     panic: Option<OpenPanic>,
+    /// A panic of Linux, or a program that quotes one.
+    quoted: Option<LoggedFailure>,
     /// Number of failures when the current boot began.
     boot: (usize, usize),
 }
@@ -69,12 +80,36 @@ struct OpenPanic {
 }
 
 impl Survey {
-    /// Adds a line.
-    pub fn line(&mut self, line: &LogLine<'_>) {
+    /// Adds a line. `dumped`: it is part of a dump.
+    pub fn line(&mut self, line: &LogLine<'_>, dumped: bool) {
         self.lines = line.number;
-        let found = known_lines::find(line);
-        let mut fatal = found.is_some_and(|(_, known)| known.fatal);
+        let boot = self.boots.current();
+        // what a program prints there is no message of a kernel
+        let program = !line.of_kernel() && boot.is_some_and(LoggedBoot::in_user_space);
+        let login = boot.is_some_and(LoggedBoot::has_login);
+        let xen = boot.is_none_or(LoggedBoot::can_be_xen);
+        let found = known_lines::find(line, xen);
         let text = line.body;
+        let panics = text.starts_with(LINUX_PANIC) && line.label.is_none();
+        if program {
+            self.confirm(line);
+        }
+        if program && panics {
+            self.quoted = Some(LoggedFailure {
+                line: line.number,
+                by: Speaker::Linux,
+                name: found.map_or("linux-panic", |(_, known)| known.name),
+                text: quote(&text[LINUX_PANIC.len()..]),
+                fatal: true,
+                count: 1,
+                meaning: found.map(|(_, known)| known.meaning),
+                advice: found.map(|(_, known)| known.advice),
+            });
+        }
+        let by_program = found.is_some_and(|(_, known)| known.is_of_program(text));
+        let found = found.filter(|_| !program || by_program && !login);
+        let panics = panics && !program;
+        let mut fatal = found.is_some_and(|(_, known)| known.fatal);
         if let Some((by, known)) = found {
             self.fail(LoggedFailure {
                 line: line.number,
@@ -86,9 +121,7 @@ impl Survey {
                 meaning: Some(known.meaning),
                 advice: Some(known.advice),
             });
-        } else if let Some(message) = text.strip_prefix(LINUX_PANIC)
-            && line.label.is_none()
-        {
+        } else if let Some(message) = text.strip_prefix(LINUX_PANIC).filter(|_| panics) {
             fatal = true;
             self.fail(LoggedFailure {
                 line: line.number,
@@ -101,12 +134,48 @@ impl Survey {
                 advice: None,
             });
         }
-        fatal |= self.xen_panic(line, found.is_some());
+        let xen_panics = !program && self.xen_panic(line, found.is_some());
         self.build_id(line);
-        self.boots.line(line, fatal);
+        let effect = match () {
+            () if panics && fatal || xen_panics || by_program && fatal => LineEffect::Ends,
+            () if fatal => LineEffect::Fails,
+            () if dumped => LineEffect::Dump,
+            () => LineEffect::None,
+        };
+        let failed = |log: &BootLog| log.current().and_then(|boot| boot.failed);
+        let before = failed(&self.boots);
+        let boots = self.boots.boots.len() + self.boots.dropped;
+        self.boots.line(line, effect);
+        // the boot went on
+        if let Some(at) = before
+            && boots == self.boots.boots.len() + self.boots.dropped
+            && self
+                .boots
+                .current()
+                .is_some_and(|boot| boot.failed.is_none())
+        {
+            let earlier = self
+                .failures
+                .iter_mut()
+                .filter(|failure| failure.line == at);
+            earlier.for_each(|failure| failure.fatal = false);
+        }
         let latest = self.boots.boots.last().map_or(0, |boot| boot.line);
         if self.boot.0 != latest {
             self.boot = (latest, self.failures.len());
+        }
+    }
+
+    /// Takes a quoted panic for one if its dump follows.
+    fn confirm(&mut self, line: &LogLine<'_>) {
+        let Some(failure) = self.quoted.take() else {
+            return;
+        };
+        if AFTER_PANIC.iter().any(|mark| line.body.starts_with(mark)) {
+            self.boots.panic(failure.line);
+            self.fail(failure);
+        } else if line.number - failure.line < MAX_CONFIRM {
+            self.quoted = Some(failure);
         }
     }
 

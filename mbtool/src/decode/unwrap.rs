@@ -1,7 +1,7 @@
 //! Joins lines that a terminal or a mail program has wrapped.
 //!
-//! A line continues the one before it if that one has a label or a time, it itself has none, and
-//! its first word would not have fitted into the longest line so far.
+//! A line continues the one before it if that one has a label or a time, it itself has none, its
+//! first word would not have fitted into the longest line so far, and two lines have that length.
 
 use super::log_line::LogLine;
 
@@ -19,7 +19,10 @@ const LIMIT: usize = 16 << 10;
 pub struct Unwrap {
     held: Option<Held>,
     longest: usize,
+    /// Number of lines of that length.
+    full: usize,
     seen: usize,
+    guessing: bool,
 }
 
 #[derive(Debug)]
@@ -32,6 +35,15 @@ struct Held {
 }
 
 impl Unwrap {
+    /// Joins lines also without evidence of a width: for text with a checksum.
+    #[must_use]
+    pub fn guessing() -> Self {
+        Self {
+            guessing: true,
+            ..Self::default()
+        }
+    }
+
     /// Adds a line; calls `each` with the line before it, if that is complete.
     pub fn push(&mut self, number: usize, line: &str, each: &mut dyn FnMut(usize, &str)) {
         let length = line.chars().count();
@@ -40,6 +52,7 @@ impl Unwrap {
             && held.begins
             && !begins
             && self.seen >= FIRST
+            && (self.guessing || self.full >= 2 && !held.text.starts_with("[handoff]"))
             && held.text.len() + line.len() <= LIMIT
             && let Some(gap) = gap(held, line, self.longest)
         {
@@ -60,7 +73,10 @@ impl Unwrap {
                 begins,
             });
         }
-        self.longest = self.longest.max(length);
+        if length > self.longest {
+            (self.longest, self.full) = (length, 0);
+        }
+        self.full += usize::from(length == self.longest);
         self.seen += 1;
     }
 
@@ -104,11 +120,25 @@ mod tests {
     fn a_line_of_a_narrow_terminal_is_joined() {
         let long = format!("(XEN) {}", "x".repeat(74));
         let lines = [
-            "(XEN) a", "(XEN) b", "(XEN) c", "(XEN) d", &long, "yz", "(XEN) e",
+            "(XEN) a", "(XEN) b", "(XEN) c", &long, "(XEN) d", &long, "yz", "(XEN) e",
         ];
         let got = joined(&lines);
-        assert_eq!(got[4], (5, format!("{long}yz")));
-        assert_eq!(got[5], (7, "(XEN) e".to_owned()));
+        assert_eq!(got[5], (6, format!("{long}yz")));
+        assert_eq!(got[6], (8, "(XEN) e".to_owned()));
+        // one line of that length is no evidence
+        assert_eq!(joined(&lines[4..]).len(), 4);
+        let one = ["(XEN) a", "(XEN) b", "(XEN) c", "(XEN) d", &long, "yz"];
+        assert_eq!(joined(&one).len(), 6);
+        let handoff = long.replace("(XEN) ", "[handoff] ");
+        let two = [
+            "(XEN) a",
+            "(XEN) b",
+            "(XEN) c",
+            &handoff,
+            &handoff,
+            "MBTOOL START",
+        ];
+        assert_eq!(joined(&two).len(), 6);
     }
 
     #[test]
@@ -118,14 +148,14 @@ mod tests {
         let lines = [
             "(XEN) a",
             "(XEN) b",
-            "(XEN) c",
+            &full,
             &full,
             &first,
             "0123456789abcdef rest",
         ];
         let got = joined(&lines);
         assert_eq!(got[4], (5, format!("{first} 0123456789abcdef rest")));
-        let lines = ["(XEN) a", "(XEN) b", "(XEN) c", &full, &first, "short"];
+        let lines = ["(XEN) a", "(XEN) b", &full, &full, &first, "short"];
         assert_eq!(joined(&lines).len(), 6, "it would have fitted");
     }
 

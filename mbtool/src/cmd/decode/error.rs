@@ -15,8 +15,12 @@ pub enum NothingFound {
     },
     /// Text of something else.
     #[error(
-        "{name}: nothing found in {lines} lines: no line of mbtool's handoff; no boot, panic or known failure of Xen or \
-         Linux; no exception dump (mbtool, Xen, Linux, EDK2, QEMU, KVM)"
+        "{name}: nothing found in {}: no line of mbtool's handoff; no boot, panic or known failure of Xen or \
+         Linux; no exception dump (mbtool, Xen, Linux, EDK2, QEMU, KVM)",
+        match lines {
+            1 => "1 line".to_owned(),
+            lines => format!("{lines} lines"),
+        }
     )]
     Text {
         /// Name of the log.

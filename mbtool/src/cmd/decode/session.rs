@@ -14,6 +14,7 @@ use crate::decode::summary::LogSummary;
 use crate::decode::symbolizer::Symbolizer;
 use crate::decode::symbols::SymbolFile;
 use crate::decode::unwrap::Unwrap;
+use crate::decompress::DecompressError;
 use crate::sys::output::{DataOutput, Messages};
 use crate::{decompress, input, ramlog};
 use anyhow::Context;
@@ -71,7 +72,19 @@ impl Session {
         name: &str,
         out: &mut dyn Write,
     ) -> anyhow::Result<()> {
-        let log = decompress::decompress_capped(log, name, FILE_LIMIT)?.bytes;
+        let log = match decompress::decompress_capped(log, name, FILE_LIMIT) {
+            Ok(unpacked) => unpacked.bytes,
+            // the error's own advice is for modules
+            Err(DecompressError::TooLarge {
+                what,
+                format,
+                limit,
+            }) => anyhow::bail!(
+                "{what}: its {format} data unpacks to more than the limit of {limit} bytes: unpack it and give the part \
+                 with the boot"
+            ),
+            Err(error) => return Err(error.into()),
+        };
         self.bytes(&log, name, out)
     }
 
@@ -87,7 +100,7 @@ impl Session {
                 }
             }
         };
-        let mut lines = Lines::default();
+        let mut lines = Lines::of(log);
         let scanner = &mut self.scanner;
         self.bytes.add(log);
         lines.push(log, |number, line| keep(scanner.line(number, line)));
@@ -246,7 +259,7 @@ fn is_damaged(found: &FoundDump) -> bool {
 /// Whether the lines were wrapped is a guess, which the checksum of a dump confirms.
 fn mend(found: &mut [FoundDump], log: &[u8]) {
     let (mut lines, mut unwrap, mut scanner) =
-        (Lines::default(), Unwrap::default(), Scanner::default());
+        (Lines::of(log), Unwrap::guessing(), Scanner::default());
     let mut joined: Vec<FoundDump> = Vec::new();
     let mut take = |number: usize, line: &str| {
         let dumps = scanner.line(number, line).into_iter();

@@ -3,8 +3,12 @@ use super::*;
 fn log(lines: &[&str]) -> Vec<LoggedBoot> {
     let mut log = BootLog::default();
     for (index, line) in lines.iter().enumerate() {
-        let fatal = line.contains("Kernel panic");
-        log.line(&LogLine::new(index + 1, line), fatal);
+        let effect = if line.contains("Kernel panic") {
+            LineEffect::Ends
+        } else {
+            LineEffect::None
+        };
+        log.line(&LogLine::new(index + 1, line), effect);
     }
     log.boots
 }
@@ -129,7 +133,7 @@ fn a_quiet_kernel_boots_without_a_word_of_its_own() {
 fn many_boots_take_bounded_memory() {
     let mut log = BootLog::default();
     for number in 1..1000 {
-        log.line(&LogLine::new(number, JUMP), false);
+        log.line(&LogLine::new(number, JUMP), LineEffect::None);
     }
     assert_eq!((log.boots.len(), log.dropped), (MAX_BOOTS, 999 - MAX_BOOTS));
     assert_eq!(log.boots.last().unwrap().line, 999);

@@ -123,7 +123,7 @@ fn xen_in_all_kinds_of_noise() {
         .collect();
     check_xen(&one(&noisy));
     // pasted from a terminal of 60 columns
-    let narrow: String = labelled(&format!("a\nb\nc\nd\n{log}"), "(XEN) ")
+    let narrow: String = labelled(&format!("a\nb\nc\n{}\n{log}", "d".repeat(130)), "(XEN) ")
         .lines()
         .flat_map(|line| {
             let chars: Vec<char> = line.chars().collect();

@@ -91,7 +91,7 @@ pub(super) const LINES: &[KnownLine] = &[
          (0x00000100: status 1)",
         "see what init printed before; a script of the initrd that ends has the same effect",
     ),
-    fatal(
+    hint(
         "linux-initrd",
         &["Initramfs unpacking failed"],
         "the initrd is damaged, cut, or of a compression that this kernel does not have",

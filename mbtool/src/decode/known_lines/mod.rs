@@ -47,6 +47,25 @@ pub struct KnownLine {
     pub advice: &'static str,
 }
 
+/// Starts of what programs of the initrd print, after they have printed other lines.
+const PROGRAMS: [&str; 7] = [
+    "Gave up waiting for root",
+    "ALERT!",
+    "Warning: dracut-initqueue timeout",
+    "dracut-initqueue",
+    "dracut",
+    "Warning: dracut",
+    "Warning: Could not boot",
+];
+
+impl KnownLine {
+    /// True if a program of the initrd prints it.
+    #[must_use]
+    pub fn is_of_program(&self, line: &str) -> bool {
+        self.name == "linux-no-root" && PROGRAMS.iter().any(|start| line.starts_with(start))
+    }
+}
+
 /// Entry of a table whose boot ends.
 const fn fatal(
     name: &'static str,
@@ -88,15 +107,15 @@ static SEARCH: LazyLock<Option<AhoCorasick>> =
 /// What Linux prints in front of the reason of a panic.
 pub(super) const LINUX_PANIC: &str = "Kernel panic - not syncing: ";
 
-/// Returns the message on a line.
+/// Returns the message on a line. `xen`: a line without a label can be one of Xen.
 #[must_use]
-pub fn find(line: &LogLine<'_>) -> Option<(Speaker, &'static KnownLine)> {
+pub fn find(line: &LogLine<'_>, xen: bool) -> Option<(Speaker, &'static KnownLine)> {
     let text = line.body;
     let can_say = |speaker: Speaker| match (line.label, speaker) {
         (Some(LineLabel::Guest), _) | (Some(LineLabel::Xen), Speaker::Linux) => false,
         (Some(LineLabel::Xen), Speaker::Xen) | (None, Speaker::Linux) => true,
         // a missing label
-        (None, Speaker::Xen) => !line.stamped && !text.contains("Kernel panic"),
+        (None, Speaker::Xen) => xen && !line.stamped && !text.contains("Kernel panic"),
     };
     // what is written about messages: this program's own output
     if ["[handoff]", "mbtool:", "+ "]

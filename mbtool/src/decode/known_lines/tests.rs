@@ -1,7 +1,7 @@
 use super::*;
 
 fn name(text: &str) -> Option<(Speaker, &'static str, bool)> {
-    let (speaker, line) = find(&LogLine::new(1, text))?;
+    let (speaker, line) = find(&LogLine::new(1, text), true)?;
     Some((speaker, line.name, line.fatal))
 }
 
@@ -75,7 +75,7 @@ fn known_lines_are_found_with_their_speaker() {
         ),
         (
             "[    1.0] Initramfs unpacking failed: junk within compressed archive",
-            (Linux, "linux-initrd", true),
+            (Linux, "linux-initrd", false),
         ),
         ("[    1.0] Run /init as init process", (Linux, "", false)),
     ] {
@@ -113,7 +113,7 @@ fn every_entry_is_found_by_its_own_texts() {
             "[    1.000000] "
         };
         let text = format!("{label}{}", known.texts.join(" x ") + " x");
-        let (found_speaker, found) = find(&LogLine::new(1, &text)).expect(&text);
+        let (found_speaker, found) = find(&LogLine::new(1, &text), true).expect(&text);
         assert_eq!((found_speaker, found.name), (speaker, known.name), "{text}");
         assert!(!known.meaning.is_empty() && !known.advice.is_empty());
         assert!(

@@ -4,7 +4,7 @@ use crate::decode::log_line::LogLine;
 fn text(lines: &[&str], dumps: &[usize]) -> String {
     let mut survey = Survey::default();
     for (index, line) in lines.iter().enumerate() {
-        survey.line(&LogLine::new(index + 1, line));
+        survey.line(&LogLine::new(index + 1, line), false);
     }
     survey.finish();
     LogSummary::new(&survey, ByteCount::default())

@@ -3,7 +3,7 @@ use super::*;
 fn survey(lines: &[&str]) -> Survey {
     let mut survey = Survey::default();
     for (index, line) in lines.iter().enumerate() {
-        survey.line(&LogLine::new(index + 1, line));
+        survey.line(&LogLine::new(index + 1, line), false);
     }
     survey.finish();
     survey
@@ -108,12 +108,13 @@ fn build_ids_are_read() {
 fn hostile_logs_take_bounded_memory() {
     let mut survey = Survey::default();
     for number in (1..100_000).step_by(3) {
-        survey.line(&LogLine::new(number, "(XEN) Xen version 4"));
-        survey.line(&LogLine::new(number + 1, "Kernel panic - not syncing: a"));
-        survey.line(&LogLine::new(
-            number + 2,
-            &format!("(XEN) build-id: {number:040x}"),
-        ));
+        survey.line(&LogLine::new(number, "(XEN) Xen version 4"), false);
+        survey.line(
+            &LogLine::new(number + 1, "Kernel panic - not syncing: a"),
+            false,
+        );
+        let id = format!("(XEN) build-id: {number:040x}");
+        survey.line(&LogLine::new(number + 2, &id), false);
     }
     assert_eq!(
         (survey.failures.len(), survey.build_ids.len()),

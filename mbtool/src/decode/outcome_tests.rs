@@ -1,0 +1,236 @@
+//! Whole logs: what is a success, a failure, a reset.
+
+use super::boots::{BootOutcome, LoggedBoot};
+use super::known_lines::Speaker;
+use super::scan::Scanner;
+use super::survey::LoggedFailure;
+
+const LINUX: &str = "[handoff] jump to 0x70800200 (linux, 64-bit), boot_params 0x00155000";
+const XEN: &str = "[handoff] jump to 0x70800000 (multiboot2, 32-bit), mbi 0x00155000";
+const BOOTED: [&str; 3] = [
+    "[    0.000000] Linux version 6.12.0",
+    "[    1.2] Freeing unused kernel image (initmem) memory: 4K",
+    "[    1.3] Run /init as init process",
+];
+
+fn read(lines: &[&str]) -> (Vec<LoggedBoot>, Vec<LoggedFailure>) {
+    let mut scanner = Scanner::default();
+    for (index, line) in lines.iter().enumerate() {
+        scanner.line(index + 1, line);
+    }
+    scanner.finish();
+    let survey = scanner.survey();
+    (survey.boots.boots.clone(), survey.failures.clone())
+}
+
+fn outcomes(lines: &[&str]) -> Vec<BootOutcome> {
+    read(lines).0.iter().map(LoggedBoot::outcome).collect()
+}
+
+fn after_boot<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    [&BOOTED, lines].concat()
+}
+
+#[test]
+fn firmware_after_a_jump_is_a_reset() {
+    for jump in [LINUX, XEN] {
+        for (first, by) in [
+            ("SeaBIOS (version 1.16.3-debian-1.16.3-2)", "SeaBIOS"),
+            ("half a lineSeaBIOS (version 1.16.3)", "SeaBIOS"),
+            ("Booting from Hard Disk...", "SeaBIOS"),
+            (
+                "BdsDxe: loading Boot0001 \"UEFI QEMU HARDDISK\" from PciRoot(0x0)",
+                "UEFI firmware",
+            ),
+            (
+                "UEFI firmware (version 2024.02 built at 00:00:00)",
+                "UEFI firmware",
+            ),
+            ("PROGRESS CODE: V03020003 I0", "UEFI firmware"),
+            ("Welcome to GRUB!", "GRUB"),
+            ("GRUB loading.", "GRUB"),
+            ("iPXE initialising devices...ok", "iPXE"),
+            (
+                "[NOTE ]  coreboot-24.02 bootblock starting (log level: 7)...",
+                "coreboot",
+            ),
+            ("ISOLINUX 6.04", "SYSLINUX"),
+            ("U-Boot 2024.01", "U-Boot"),
+        ] {
+            let (boots, _) = read(&[jump, first, "Welcome to GRUB!", "other"]);
+            assert_eq!(boots.len(), 1, "{first}");
+            assert_eq!(
+                (boots[0].outcome(), boots[0].lines),
+                (BootOutcome::Reset, 0)
+            );
+            let reset = boots[0].reset.as_ref().expect(first);
+            assert_eq!((reset.line, reset.by), (2, by));
+        }
+    }
+}
+
+#[test]
+fn a_reset_keeps_what_was_reached_before() {
+    use BootOutcome::{Failed, Reset, Stopped, UserSpace};
+    let bios = "SeaBIOS (version 1.16.3)";
+    let dom0 = [
+        XEN,
+        "(XEN) Xen version 4.20.4",
+        "(XEN) *** Serial input to DOM0",
+        bios,
+        "Welcome to GRUB!",
+    ];
+    assert_eq!(outcomes(&dom0), [Reset]);
+    let kernel = [
+        LINUX,
+        BOOTED[0],
+        "[    1.000000] x",
+        bios,
+        "Welcome to GRUB!",
+    ];
+    let (boots, _) = read(&kernel);
+    assert_eq!(boots[0].outcome(), Reset);
+    assert_eq!(boots[0].last, Some((3, "x".to_owned())));
+    // the next boot is one of its own
+    assert_eq!(outcomes(&[LINUX, bios, BOOTED[0]]), [Reset, Stopped]);
+    assert_eq!(outcomes(&[LINUX, "MBTOOL START", bios]), [UserSpace]);
+    let panic = "[    2.0] Kernel panic - not syncing: x";
+    assert_eq!(outcomes(&[LINUX, BOOTED[0], panic, bios]), [Failed]);
+    let asked = after_boot(&[
+        "debian login: ",
+        "[    9.0] reboot: Restarting system",
+        bios,
+    ]);
+    let (boots, _) = read(&asked);
+    assert_eq!(
+        (boots[0].outcome(), boots[0].reset.is_some()),
+        (UserSpace, false)
+    );
+}
+
+#[test]
+fn a_dump_after_a_jump_is_no_program() {
+    let kvm = [
+        LINUX,
+        "KVM internal error. Suberror: 1",
+        "emulation failure",
+        "EAX=00000000 EBX=00000000 ECX=00000000 EDX=00000000",
+        "ESI=00000000 EDI=00000000 EBP=00000000 ESP=00000000",
+        "EIP=0000fff0 EFL=00000002 [-------] CPL=0 II=0 A20=1 SMM=0 HLT=0",
+    ];
+    let qemu = [
+        LINUX,
+        "check_exception old: 0xffffffff new 0xe",
+        "     0: v=0e e=0000 i=0 cpl=0 IP=0010:0000000070800200 pc=0000000070800200",
+        "RAX=0000000000000000 RBX=0000000000000000 RCX=0000000000000000 RDX=0000000000000000",
+        "Triple fault",
+        "CPU Reset (CPU 0)",
+    ];
+    let edk2 = [
+        LINUX,
+        "!!!! X64 Exception Type - 0E(#PF - Page-Fault)  CPU Apic ID - 00000000 !!!!",
+        "RIP  - 0000000070800200, CS  - 0000000000000038, RFLAGS - 0000000000010246",
+        "!!!! Can't find image information. !!!!",
+    ];
+    for log in [&kvm[..], &qemu, &edk2] {
+        assert_eq!(outcomes(log), [BootOutcome::Silent], "{}", log[1]);
+    }
+}
+
+#[test]
+fn what_programs_quote_is_no_failure() {
+    let quotes = after_boot(&[
+        "debian login: root",
+        "# grep -r panic /usr/share/doc",
+        "Documentation/x: VFS: Unable to mount root fs on",
+        "xl create: Domain 0 crashed yesterday, see log",
+        "Gave up waiting for root, says the manual",
+        "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)",
+        "# echo hi",
+    ]);
+    assert_eq!(outcomes(&quotes), [BootOutcome::UserSpace]);
+    assert!(read(&quotes).1.is_empty());
+    // a panic without times has a dump
+    let panic = after_boot(&[
+        "debian login: root",
+        "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100",
+        "CPU: 0 PID: 1 Comm: init Not tainted 6.12.0 #1",
+    ]);
+    let (boots, failures) = read(&panic);
+    assert_eq!(
+        (boots[0].outcome(), boots[0].failed),
+        (BootOutcome::Failed, Some(5))
+    );
+    assert_eq!((failures[0].name, failures[0].line), ("linux-init-died", 5));
+    // programs of the initrd
+    let initrd = after_boot(&[
+        "Loading, please wait...",
+        "ALERT!  UUID=0000-11 does not exist.  Dropping to a shell!",
+    ]);
+    assert_eq!(outcomes(&initrd), [BootOutcome::Failed]);
+}
+
+#[test]
+fn a_message_counts_only_if_the_boot_ends_there() {
+    let unpack = [
+        BOOTED[0],
+        "[    1.000000] Initramfs unpacking failed: Decoding failed",
+        BOOTED[1],
+        BOOTED[2],
+        "debian login: ",
+    ];
+    let (boots, failures) = read(&unpack);
+    assert_eq!(boots[0].outcome(), BootOutcome::UserSpace);
+    assert_eq!(
+        (failures[0].name, failures[0].fatal),
+        ("linux-initrd", false)
+    );
+    let fatal = [
+        BOOTED[0],
+        "[    1.0] Can not allocate SWIOTLB buffer earlier and can't now provide you with the DMA bounce buffer",
+        BOOTED[1],
+        BOOTED[2],
+    ];
+    let (boots, failures) = read(&fatal);
+    assert_eq!(boots[0].outcome(), BootOutcome::Stopped);
+    assert!(!failures[0].fatal);
+    assert_eq!(outcomes(&fatal[..2]), [BootOutcome::Failed]);
+    // no Xen runs there
+    let rsdp = [
+        "Linux version 6.12.0 (x)",
+        "ACPI BIOS Error (bug): A valid RSDP was not found (20240827/tbxfroot-210)",
+        "Freeing unused kernel image",
+        "Run /init as init process",
+        "debian login:",
+    ];
+    assert_eq!(outcomes(&rsdp), [BootOutcome::UserSpace]);
+    let of_linux = |failure: &LoggedFailure| failure.by == Speaker::Linux && !failure.fatal;
+    assert!(read(&rsdp).1.iter().all(of_linux));
+}
+
+#[test]
+fn the_version_that_a_program_prints_is_no_boot() {
+    let version = after_boot(&[
+        "debian login: root",
+        "root@debian:~# cat /proc/version",
+        "Linux version 6.12.0 (debian) gcc",
+        "root@debian:~# poweroff",
+    ]);
+    assert_eq!(outcomes(&version), [BootOutcome::UserSpace]);
+    let again = after_boot(&["debian login: root", BOOTED[0]]);
+    assert_eq!(outcomes(&again).len(), 2);
+}
+
+#[test]
+fn the_only_output_is_not_joined_to_a_line_of_the_handoff() {
+    let log = [
+        BOOTED[0],
+        "[    0.1] b",
+        "[    0.1] c",
+        "[    1.3] Run /init as init process",
+        LINUX,
+        "MBTOOL START",
+    ];
+    let (boots, _) = read(&log);
+    assert_eq!(boots[1].output, Some((6, "MBTOOL START".to_owned())));
+}
