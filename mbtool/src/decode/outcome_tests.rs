@@ -234,3 +234,22 @@ fn the_only_output_is_not_joined_to_a_line_of_the_handoff() {
     let (boots, _) = read(&log);
     assert_eq!(boots[1].output, Some((6, "MBTOOL START".to_owned())));
 }
+
+#[test]
+fn a_panic_before_the_jump_hides_no_program_after_it() {
+    let log = after_boot(&[
+        "debian login: root",
+        "[   60.0] sysrq: Trigger a crash",
+        "[   60.1] Kernel panic - not syncing: sysrq triggered crash",
+        LINUX,
+        "MBTOOL START",
+        "dmesg tail:",
+        "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)",
+    ]);
+    let (boots, _) = read(&log);
+    assert_eq!(boots[1].output, Some((8, "MBTOOL START".to_owned())));
+    assert_eq!(
+        (boots[1].outcome(), boots[1].lines),
+        (BootOutcome::UserSpace, 3)
+    );
+}

@@ -29,6 +29,8 @@ pub struct Scanner {
 #[derive(Debug)]
 struct Others {
     readers: [Box<dyn DumpReader>; 4],
+    /// Readers with a dump that began before the handoff's latest line.
+    earlier: [bool; 4],
     survey: Survey,
     // one line later than the scanner's
     log: LogContext,
@@ -45,6 +47,7 @@ impl Default for Scanner {
             unwrap: Unwrap::default(),
             others: Others {
                 readers: readers(),
+                earlier: [false; 4],
                 survey: Survey::default(),
                 log: LogContext::default(),
             },
@@ -148,8 +151,14 @@ impl Others {
         for (index, reader) in self.readers.iter_mut().enumerate() {
             let open = reader.is_open();
             let ended = reader.line(&line);
+            let earlier = &mut self.earlier[index];
+            if text.starts_with(PREFIX) {
+                *earlier = reader.is_open();
+            } else if !ended.is_empty() || !reader.is_open() {
+                *earlier = false;
+            }
             // Xen's reader stays open while other programs print
-            dumped |= index > 0 && (open || reader.is_open());
+            dumped |= index > 0 && !*earlier && (open || reader.is_open());
             found.extend(ended.into_iter().map(|dump| with(dump, &self.log)));
         }
         self.survey.line(&line, dumped);
