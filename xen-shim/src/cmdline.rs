@@ -75,22 +75,20 @@ impl Cmdline {
         self.rest.as_deref()
     }
 
-    /// True when `parameter` has this name.
-    #[must_use]
-    pub fn is(&self, parameter: &str, name: &str) -> bool {
-        same_name(self::name(parameter), name)
+    /// Returns the parameters of this name, in order.
+    pub fn named(&self, name: &str) -> impl DoubleEndedIterator<Item = &str> {
+        self.own().filter(move |parameter| is(parameter, name))
     }
 
     /// True when a parameter of this name is there, with or without a value.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.own().any(|parameter| self.is(parameter, name))
+        self.named(name).next().is_some()
     }
 
     /// Returns the values given for `name`, without quotes, in order.
     pub fn values(&self, name: &str) -> impl DoubleEndedIterator<Item = &str> {
-        let of = move |parameter: &&str| self.is(parameter, name);
-        self.own().filter(of).filter_map(value)
+        self.named(name).filter_map(value)
     }
 
     /// Returns the last value given for `name`, without quotes.
@@ -151,6 +149,12 @@ impl fmt::Display for Cmdline {
             (Some(rest), Syntax::Linux) => write!(f, "{separator}-- {rest}"),
         }
     }
+}
+
+/// True when `parameter` has this name.
+#[must_use]
+pub fn is(parameter: &str, name: &str) -> bool {
+    same_name(self::name(parameter), name)
 }
 
 /// True when two names are the same parameter.

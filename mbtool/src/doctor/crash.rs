@@ -135,10 +135,7 @@ fn xen(machine: &CheckedMachine) -> Check {
         return Check::unknown(ID, "Xen's command line is unknown");
     };
     let parameters = Cmdline::xen(line);
-    let watchdog = parameters
-        .own()
-        .find(|parameter| parameters.is(parameter, "watchdog"));
-    let watchdog = match watchdog {
+    let watchdog = match parameters.named("watchdog").next() {
         Some(parameter) => format!("{parameter}: a CPU of Xen that hangs is a crash"),
         None => {
             "no watchdog on Xen's command line: a Xen that hangs makes no dump (parameter watchdog \

@@ -22,10 +22,7 @@ pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
 /// Returns the `crashkernel=` parameters of a command line.
 fn crashkernel(line: &str, syntax: Syntax) -> Vec<String> {
     let line = Cmdline::parse(line, syntax);
-    let of = line
-        .own()
-        .filter(|parameter| line.is(parameter, "crashkernel"));
-    of.map(str::to_owned).collect()
+    line.named("crashkernel").map(str::to_owned).collect()
 }
 
 /// Checks that `crashkernel=` is on the command line of the kernel that

@@ -12,7 +12,7 @@ use zerocopy::FromBytes;
 /// Maximum size of a table that is passed on, in bytes: what SMBIOS 2 can have.
 pub const MOST_BYTES: u64 = 0xffff;
 
-/// What an image is told.
+/// SMBIOS data that an image gets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Smbios {
     /// The entry point. It has the physical address of firmware's table.

@@ -49,9 +49,9 @@ pub enum BootWarning {
         /// Whose command line.
         line: LineOwner,
     },
-    /// The only consoles are Xen's, and there is no Xen.
+    /// The only serial console is Xen's, and there is no Xen.
     #[error(
-        "{parameter} is a console of Xen, and there is none below the new kernel: nobody sees its output{}",
+        "{parameter} is a console of Xen, and there is none below the new kernel: its output is lost{}",
         tail(self.fix())
     )]
     XenConsole {
@@ -151,7 +151,7 @@ pub(super) fn missing(
 fn root(line: &Cmdline, owner: LineOwner, initrd: bool, host: &Host) -> Vec<BootWarning> {
     let named = ["root", "nfsroot", "rdinit", "rd.root"];
     if named.iter().any(|name| line.has(name)) {
-        let parameter = line.own().rfind(|parameter| line.is(parameter, "root"));
+        let parameter = line.named("root").next_back();
         let found = parameter.filter(|root| !initrd && needs_initrd(root));
         let found = found.map(|root| BootWarning::RootNeedsInitrd {
             line: owner,
@@ -164,9 +164,7 @@ fn root(line: &Cmdline, owner: LineOwner, initrd: bool, host: &Host) -> Vec<Boot
     }
     // the initrd of a crash kernel may save the dump by itself
     let running = Cmdline::linux(&host.cmdline);
-    let parameter = running
-        .own()
-        .rfind(|parameter| running.is(parameter, "root"));
+    let parameter = running.named("root").next_back();
     let lost = parameter.filter(|_| owner != LineOwner::CrashKernel);
     lost.map(|running| BootWarning::RootLost {
         line: owner,
@@ -193,10 +191,7 @@ fn panics(line: &Cmdline, owner: LineOwner, request: &Request) -> Option<BootWar
 }
 
 fn console(line: &Cmdline, owner: LineOwner, host: &Host) -> Option<BootWarning> {
-    let consoles: Vec<&str> = line
-        .own()
-        .filter(|parameter| line.is(parameter, "console"))
-        .collect();
+    let consoles: Vec<&str> = line.named("console").collect();
     let of_xen = |parameter: &&str| value(parameter).is_some_and(|value| value.starts_with("hvc"));
     let visible = consoles
         .iter()
@@ -221,20 +216,16 @@ fn console(line: &Cmdline, owner: LineOwner, host: &Host) -> Option<BootWarning>
 /// Returns the running kernel's last console, unless it is a screen, as it is
 /// called without Xen.
 fn serial_without_xen(host: &Host) -> Option<String> {
-    let Some(xen) = &host.xen else {
-        return serial(host);
-    };
-    let line = Cmdline::xen(xen.command_line.as_deref()?);
-    let port = xen::port(&line, &host.serial.pci)?;
-    Some(format!("console={}", port.linux()))
+    match host.xen {
+        Some(_) => Some(xen::running_port(host)?.linux()),
+        None => serial(host),
+    }
 }
 
 /// Returns the running kernel's last console, unless it is a screen.
 fn serial(host: &Host) -> Option<String> {
     let line = Cmdline::linux(&host.cmdline);
-    let last = line
-        .own()
-        .rfind(|parameter| line.is(parameter, "console"))?;
+    let last = line.named("console").next_back()?;
     is_serial(last).then(|| last.to_owned())
 }
 

@@ -41,12 +41,15 @@ pub(super) enum ImageKind {
 impl ImageKind {
     /// Tells what `image` is.
     pub(super) fn of(image: &Image) -> Self {
-        let first = image.segments.first();
-        if first.is_some_and(|segment| xen_shim::recognize(&segment.data).is_some()) {
-            return Self::Xen;
-        }
+        let xen = || {
+            let first = image.segments.first();
+            first.is_some_and(|segment| xen_shim::recognize(&segment.data).is_some())
+        };
         match image.protocol {
-            Protocol::Linux(_) | Protocol::Pvh => Self::Linux,
+            // its whole image need not be searched
+            Protocol::Linux(_) => Self::Linux,
+            _ if xen() => Self::Xen,
+            Protocol::Pvh => Self::Linux,
             Protocol::Multiboot1(_) | Protocol::Multiboot2 => Self::Other,
         }
     }

@@ -6,7 +6,7 @@ use crate::host::Host;
 use crate::plan::cmdline_change::{CmdlineChange, LineOwner};
 use crate::request::console::xen;
 use crate::request::error::OptionError;
-use xen_shim::cmdline::{Cmdline, Syntax, name, same_name, value};
+use xen_shim::cmdline::{Cmdline, Syntax, is, name, value};
 
 /// Xen tells at most this many bytes of its command line (public/version.h, `xen_commandline_t`).
 const XEN_TELLS: usize = 1023;
@@ -128,7 +128,7 @@ impl Reused {
         let repeated = self.repeated(parameter);
         let linux = self.syntax == Syntax::Linux;
         let overridden = |old: &str| {
-            if repeated == Repeated::InOrder || !same_name(name(old), name(parameter)) {
+            if repeated == Repeated::InOrder || !is(old, name(parameter)) {
                 return false;
             }
             repeated == Repeated::Last
@@ -148,13 +148,11 @@ impl Reused {
 
     /// Replaces what only a domain of the Xen below has: its console becomes the real UART.
     pub(super) fn leave_xen(&mut self, host: &Host) {
-        let Some(xen) = &host.xen else {
+        if host.xen.is_none() {
             return;
-        };
+        }
         self.remove(&rules::LINUX_ON_XEN);
-        let line = Cmdline::xen(xen.command_line.as_deref().unwrap_or_default());
-        let console =
-            xen::port(&line, &host.serial.pci).map(|port| format!("console={}", port.linux()));
+        let console = xen::running_port(host).map(|port| port.linux());
         let last = self.line.own().rfind(|old| of_xen(old, "console"));
         if let (Some(by), Some(old)) = (&console, last.map(str::to_owned)) {
             let why = "it is the serial port of the running Xen";

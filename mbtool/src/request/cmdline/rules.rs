@@ -2,7 +2,7 @@
 //!
 //! Sources: Linux, Documentation/admin-guide/kernel-parameters.txt; Xen, docs/misc/xen-command-line.
 
-use xen_shim::cmdline::{name, same_name, value};
+use xen_shim::cmdline::{is, name, same_name, value};
 
 /// Parameters that are not taken over, and why.
 pub(super) struct NotReused {
@@ -181,8 +181,7 @@ const OFF: [&str; 8] = ["0", "0K", "0M", "n", "no", "off", "noforce", "-"];
 impl NotReused {
     /// True when `parameter` is not to be taken over.
     pub(super) fn concerns(&self, parameter: &str) -> bool {
-        let name = name(parameter);
-        self.names.iter().any(|listed| same_name(listed, name))
+        self.names.iter().any(|listed| is(parameter, listed))
     }
 }
 

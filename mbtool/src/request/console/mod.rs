@@ -76,8 +76,7 @@ fn auto(host: &Host, image: &str, notes: &mut Vec<Note>) -> Option<Console> {
             Some((console, Source::Kernel(parameter)))
         })
         .or_else(|| {
-            let line = host.xen.as_ref()?.command_line.as_deref()?;
-            let port = xen::port(&Cmdline::xen(line), cards)?;
+            let port = xen::running_port(host)?;
             Some((port.console, Source::Xen(port.parameter)))
         })
         .or_else(|| {

@@ -1,6 +1,7 @@
 //! Serial ports on Xen's command line (Xen, docs/misc/xen-command-line: `com1`, `com2`, `console`).
 
 use super::pci;
+use crate::host::Host;
 use crate::host::serial::{PciAddress, PciSerial};
 use crate::sys::number;
 use handoff::spec::Console;
@@ -44,10 +45,17 @@ pub fn port(line: &Cmdline, cards: &[PciSerial]) -> Option<XenPort> {
     Some(ports.swap_remove(index))
 }
 
+/// The same for the Xen below, in a dom0.
+#[must_use]
+pub fn running_port(host: &Host) -> Option<XenPort> {
+    let line = host.xen.as_ref()?.command_line.as_deref()?;
+    port(&Cmdline::xen(line), &host.serial.pci)
+}
+
 /// `com1=BAUD[/BASE][,DPS[,IO-BASE|pci|amt[,IRQ[,PORT-BDF]]]]`, or `NAME=VALUE`
 /// pairs in place of what is left.
 fn read(line: &Cmdline, name: &'static str, base: u64, cards: &[PciSerial]) -> Option<XenPort> {
-    let parameter = line.own().rfind(|parameter| line.is(parameter, name))?;
+    let parameter = line.named(name).next_back()?;
     let (mut baud, mut bits, mut parity) = (None, "8", "n");
     let (mut at, mut shift, mut width) = (Some(base), 0_u32, 1_u64);
     let (mut on_pci, mut function) = (false, None);
@@ -101,7 +109,7 @@ fn read(line: &Cmdline, name: &'static str, base: u64, cards: &[PciSerial]) -> O
 }
 
 impl XenPort {
-    /// Returns the value of Linux's `console=` for this port.
+    /// Returns Linux's `console=` parameter for this port.
     #[must_use]
     pub fn linux(&self) -> String {
         let device = match self.console {
@@ -121,8 +129,8 @@ impl XenPort {
             Console::Debugcon { .. } | Console::RamLog { .. } => String::new(),
         };
         match self.baud {
-            Some(baud) => format!("{device},{baud}{}{}", self.parity, self.bits),
-            None => device,
+            Some(baud) => format!("console={device},{baud}{}{}", self.parity, self.bits),
+            None => format!("console={device}"),
         }
     }
 }
@@ -193,7 +201,8 @@ mod tests {
                 "uart8250,mmio32,0xfe030000,57600o8",
             ),
         ] {
-            assert_eq!(found(line), Some((console, linux.to_owned())), "{line}");
+            let expected = Some((console, format!("console={linux}")));
+            assert_eq!(found(line), expected, "{line}");
         }
     }
 

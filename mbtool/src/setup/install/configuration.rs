@@ -97,10 +97,7 @@ fn linux(
     notes: Vec<String>,
 ) -> Settings {
     let line = Cmdline::linux(running);
-    let consoles: Vec<&str> = line
-        .own()
-        .filter(|parameter| line.is(parameter, "console"))
-        .collect();
+    let consoles: Vec<&str> = line.named("console").collect();
     // one CPU is sufficient for a dump, and not all others can be started
     let own = format!("{} nr_cpus=1 reset_devices", consoles.join(" "));
     let own = with_kept(own.trim(), running);

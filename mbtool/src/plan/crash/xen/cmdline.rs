@@ -2,7 +2,7 @@
 
 use crate::plan::cmdline_change::{CmdlineChange, LineOwner};
 use crate::plan::crash::cmdline::{self, CrashCmdline};
-use xen_shim::cmdline::{Cmdline, name, value};
+use xen_shim::cmdline::{Cmdline, is, name, value};
 
 /// Parameters that keep Xen from starting CPUs other than its own.
 const ONE_CPU: [&str; 2] = ["nosmp", "maxcpus=1"];
@@ -97,15 +97,11 @@ pub fn dom0_line(given: &str, elfcorehdr: u64) -> CrashCmdline {
 pub fn no_reboot(line: &str) -> Option<String> {
     let line = Cmdline::xen(line);
     let last = line.own().rfind(|parameter| {
-        let value = cmdline_value(parameter);
-        line.is(parameter, "noreboot") || line.is(parameter, "reboot") && value.starts_with('n')
+        let no = value(parameter).is_some_and(|value| value.starts_with('n'));
+        is(parameter, "noreboot") || is(parameter, "reboot") && no
     })?;
-    let off = ["0", "no", "off", "false", "disable"].contains(&cmdline_value(last));
-    (!(off && line.is(last, "noreboot"))).then(|| last.to_owned())
-}
-
-fn cmdline_value(parameter: &str) -> &str {
-    value(parameter).unwrap_or_default()
+    let off = ["0", "no", "off", "false", "disable"].contains(&value(last).unwrap_or_default());
+    (!(off && is(last, "noreboot"))).then(|| last.to_owned())
 }
 
 #[cfg(test)]
