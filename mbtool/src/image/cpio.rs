@@ -19,13 +19,19 @@ pub struct CpioEntry<'a> {
     pub len: usize,
 }
 
+/// True for the start of an archive.
+#[must_use]
+pub fn is_archive(bytes: &[u8]) -> bool {
+    MAGICS.iter().any(|magic| bytes.starts_with(magic))
+}
+
 /// Passes the files of the archive at the start of `bytes` to `each`, and returns the data after it; `None` when it is
 /// not an archive, or damaged.
 pub fn archive<'a>(bytes: &'a [u8], mut each: impl FnMut(CpioEntry<'a>)) -> Option<&'a [u8]> {
     let mut at = 0_usize;
     loop {
         let header = bytes.get(at..at.checked_add(HEADER)?)?;
-        if !MAGICS.iter().any(|magic| header.starts_with(magic)) {
+        if !is_archive(header) {
             return None;
         }
         let len = field(header, 54)?;

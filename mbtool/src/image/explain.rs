@@ -3,7 +3,7 @@
 use super::bytes::read_at;
 use super::error::ImageErrorReason;
 use super::header::{self, NoHeader};
-use super::{elf, linux, mb1, pe};
+use super::{cpio, elf, linux, mb1, pe};
 use crate::abi::multiboot2::Mb2HeaderStart;
 use crate::decompress::Compression;
 use multiboot2_header::{HEADER_SEARCH_LIMIT, HeaderTagISA};
@@ -131,7 +131,7 @@ fn container(file: &[u8]) -> (String, &'static str) {
             Err(reason) => (format!("it is damaged ELF ({reason})"), OTHER),
         };
     }
-    if file.starts_with(b"070701") || file.starts_with(b"070702") {
+    if cpio::is_archive(file) {
         return (
             "it is a cpio archive, such as an initrd".into(),
             "give it with --module",

@@ -75,26 +75,9 @@ mod tests {
     use proptest::prelude::*;
     use std::io::Write;
 
-    fn entry(name: &str, data: &[u8]) -> Vec<u8> {
-        let (name, mut out) = (format!("{name}\0"), b"070701".to_vec());
-        for at in 0..13 {
-            let value = match at {
-                6 => data.len(),
-                11 => name.len(),
-                _ => 0,
-            };
-            out.extend(format!("{value:08X}").bytes());
-        }
-        out.extend(name.bytes());
-        out.resize(out.len().next_multiple_of(4), 0);
-        out.extend(data);
-        out.resize(out.len().next_multiple_of(4), 0);
-        out
-    }
-
     fn archive(files: &[&[u8]]) -> Vec<u8> {
-        let files = files.iter().map(|data| entry("file", data));
-        files.chain([entry("TRAILER!!!", &[])]).flatten().collect()
+        let files: Vec<(&str, &[u8])> = files.iter().map(|data| ("file", *data)).collect();
+        cpio::testing::cpio(&files)
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -4,6 +4,7 @@ use super::*;
 use crate::host::RawRange;
 use crate::host::acpi::Acpi;
 use crate::host::crash_notes::Text;
+use crate::image::cpio::testing::cpio;
 use crate::image::synth::dom0_kernel;
 use crate::plan::Bytes;
 use crate::plan::cmdline_change::{CmdlineChange, CmdlineEdit};
@@ -309,16 +310,7 @@ fn a_region_that_is_too_small_is_refused_with_the_advised_size() {
 /// A compressed archive with one file of `len` zeros, much smaller than the
 /// file.
 fn dense(len: usize) -> Vec<u8> {
-    let mut archive = Vec::new();
-    for (name, len) in [("f\0", len), ("TRAILER!!!\0", 0)] {
-        let (zeros, name_len) = ("0".repeat(48), name.len());
-        archive.extend(format!("070701{zeros}{len:08X}{zeros:.32}{name_len:08X}00000000").bytes());
-        archive.extend(name.bytes());
-        archive.extend_from_slice(&vec![
-            0;
-            archive.len().next_multiple_of(4) + len - archive.len()
-        ]);
-    }
+    let archive = cpio(&[("f", &vec![0; len])]);
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut packer, &archive).unwrap();
     packer.finish().unwrap()
