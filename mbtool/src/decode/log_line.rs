@@ -1,5 +1,8 @@
 //! A line of a log, without what a console, a logger or a mail program puts in front of it.
 
+/// What Linux prints in front of the reason of a panic.
+pub(super) const LINUX_PANIC: &str = "Kernel panic - not syncing: ";
+
 /// Program that a line's label names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineLabel {

@@ -2,8 +2,8 @@
 
 use super::boots::{BootLog, LineEffect, LoggedBoot};
 use super::dumps::quote;
-use super::known_lines::{self, LINUX_PANIC, Speaker};
-use super::log_line::{LineLabel, LogLine};
+use super::known_lines::{self, Speaker};
+use super::log_line::{LINUX_PANIC, LineLabel, LogLine};
 use serde::Serialize;
 
 /// Maximum number of failures per log.

@@ -28,6 +28,34 @@ pub(super) enum Register {
 /// A name with the numbers of digits that its value can have.
 pub(super) type FieldName = (&'static str, &'static [usize], Register);
 
+/// Registers that all dumps name and print alike.
+pub(super) const GENERAL: [FieldName; 24] = [
+    ("RAX", &[16], Register::Gpr(0)),
+    ("RCX", &[16], Register::Gpr(1)),
+    ("RDX", &[16], Register::Gpr(2)),
+    ("RBX", &[16], Register::Gpr(3)),
+    ("RBP", &[16], Register::Gpr(5)),
+    ("RSI", &[16], Register::Gpr(6)),
+    ("RDI", &[16], Register::Gpr(7)),
+    ("R10", &[16], Register::Gpr(10)),
+    ("R11", &[16], Register::Gpr(11)),
+    ("R12", &[16], Register::Gpr(12)),
+    ("R13", &[16], Register::Gpr(13)),
+    ("R14", &[16], Register::Gpr(14)),
+    ("R15", &[16], Register::Gpr(15)),
+    ("EAX", &[8], Register::Gpr(0)),
+    ("ECX", &[8], Register::Gpr(1)),
+    ("EDX", &[8], Register::Gpr(2)),
+    ("EBX", &[8], Register::Gpr(3)),
+    ("EBP", &[8], Register::Gpr(5)),
+    ("ESI", &[8], Register::Gpr(6)),
+    ("EDI", &[8], Register::Gpr(7)),
+    ("CR0", &[8, 16], Register::Cr(0)),
+    ("CR2", &[8, 16], Register::Cr(1)),
+    ("CR3", &[8, 16], Register::Cr(2)),
+    ("CR4", &[8, 16], Register::Cr(3)),
+];
+
 /// A pair of name and value on a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pair<'a> {
@@ -49,7 +77,7 @@ pub(super) struct FieldReader {
 }
 
 impl FieldReader {
-    /// Sets the registers of a line; returns how many there were. `begins`: the line does not
+    /// Sets the registers of a line, of [`GENERAL`] and of `names`; returns how many there were. `begins`: the line does not
     /// continue the one before.
     pub(super) fn take(
         &mut self,
@@ -68,9 +96,7 @@ impl FieldReader {
         };
         let mut count = 0;
         for pair in pairs(text) {
-            let entry = names
-                .iter()
-                .find(|(name, ..)| name.eq_ignore_ascii_case(pair.name));
+            let entry = all(names).find(|(name, ..)| name.eq_ignore_ascii_case(pair.name));
             let Some((_, widths, register)) = entry else {
                 continue;
             };
@@ -98,6 +124,10 @@ impl FieldReader {
         }
         count
     }
+}
+
+fn all(names: &[FieldName]) -> impl Iterator<Item = &FieldName> {
+    GENERAL.iter().chain(names)
 }
 
 fn set(dump: &mut Dump, register: Register, value: u64) {
@@ -181,7 +211,7 @@ fn unfinished(text: &str, names: &[FieldName]) -> Option<usize> {
         name.get(..word.len())
             .is_some_and(|head| head.eq_ignore_ascii_case(word))
     };
-    (!word.is_empty() && names.iter().any(known)).then_some(start)
+    (!word.is_empty() && all(names).any(known)).then_some(start)
 }
 
 #[cfg(test)]

@@ -4,42 +4,20 @@
 
 use super::calls::{call, place};
 use super::fields::{FieldName, FieldReader, Register};
+use super::open::{self, OpenDump, Taken};
 use super::{DumpReader, MAX_CALLS, MAX_CODE, MAX_NOISE, ReadDump, after, code_bytes, hex, quote};
 use crate::decode::found::DumpSource;
-use crate::decode::log_line::{LineLabel, LogLine};
+use crate::decode::log_line::{LINUX_PANIC, LineLabel, LogLine};
 use handoff::abi::has_error_code;
 use handoff::dump::Mode;
 
+/// Registers besides those of [`super::fields::GENERAL`].
 const NAMES: &[FieldName] = &[
-    ("RAX", &[16], Register::Gpr(0)),
-    ("RCX", &[16], Register::Gpr(1)),
-    ("RDX", &[16], Register::Gpr(2)),
-    ("RBX", &[16], Register::Gpr(3)),
     ("RSP", &[16], Register::Stack),
-    ("RBP", &[16], Register::Gpr(5)),
-    ("RSI", &[16], Register::Gpr(6)),
-    ("RDI", &[16], Register::Gpr(7)),
     ("R08", &[16], Register::Gpr(8)),
     ("R09", &[16], Register::Gpr(9)),
-    ("R10", &[16], Register::Gpr(10)),
-    ("R11", &[16], Register::Gpr(11)),
-    ("R12", &[16], Register::Gpr(12)),
-    ("R13", &[16], Register::Gpr(13)),
-    ("R14", &[16], Register::Gpr(14)),
-    ("R15", &[16], Register::Gpr(15)),
-    ("EAX", &[8], Register::Gpr(0)),
-    ("ECX", &[8], Register::Gpr(1)),
-    ("EDX", &[8], Register::Gpr(2)),
-    ("EBX", &[8], Register::Gpr(3)),
     ("ESP", &[8], Register::Stack),
-    ("EBP", &[8], Register::Gpr(5)),
-    ("ESI", &[8], Register::Gpr(6)),
-    ("EDI", &[8], Register::Gpr(7)),
     ("EFLAGS", &[8, 16], Register::Flags),
-    ("CR0", &[8, 16], Register::Cr(0)),
-    ("CR2", &[8, 16], Register::Cr(1)),
-    ("CR3", &[8, 16], Register::Cr(2)),
-    ("CR4", &[8, 16], Register::Cr(3)),
     ("CS", &[4], Register::Selector(0)),
     ("DS", &[4], Register::Selector(1)),
     ("ES", &[4], Register::Selector(2)),
@@ -47,8 +25,6 @@ const NAMES: &[FieldName] = &[
     ("GS", &[4], Register::Selector(4)),
     ("SS", &[4], Register::Selector(5)),
 ];
-
-const PANIC: &str = "Kernel panic - not syncing: ";
 
 /// First lines of dumps, with the vector that they tell. Specific ones first.
 const HEADS: [(&str, Option<u8>); 12] = [
@@ -142,7 +118,7 @@ impl DumpReader for LinuxOopsReader {
             // further lines about the same fault
             let goes_on = self.open.as_ref().is_some_and(|open| {
                 !open.complete && open.found.dump.rip.is_none() && open.found.details.at.is_none()
-                    || text.contains(PANIC)
+                    || text.contains(LINUX_PANIC)
             });
             if !goes_on {
                 ended.extend(self.finish());
@@ -153,27 +129,12 @@ impl DumpReader for LinuxOopsReader {
             open.head(text, vector);
             return ended;
         }
-        let Some(open) = &mut self.open else {
-            return ended;
-        };
-        match open.take(line) {
-            Taken::Yes => open.noise = 0,
-            Taken::No => open.noise += 1,
-            Taken::Last => ended.extend(self.finish()),
-        }
-        if self
-            .open
-            .as_ref()
-            .is_some_and(|open| open.noise > MAX_NOISE)
-        {
-            ended.extend(self.finish());
-        }
+        ended.extend(open::add(&mut self.open, line));
         ended
     }
 
     fn finish(&mut self) -> Vec<ReadDump> {
-        let open = self.open.take();
-        open.and_then(|open| open.end()).into_iter().collect()
+        open::end(&mut self.open)
     }
 
     fn is_open(&self) -> bool {
@@ -193,86 +154,18 @@ fn head(text: &str) -> Option<Option<u8>> {
         }
         return text.contains("Oops").then_some(Some(14));
     }
-    if text.starts_with(PANIC) {
+    if text.starts_with(LINUX_PANIC) {
         return Some(None);
     }
     // a program that quotes one, and its own last line
-    if text.contains(PANIC) {
+    if text.contains(LINUX_PANIC) {
         return None;
     }
     let (_, vector) = HEADS.iter().find(|(head, _)| text.contains(head))?;
     Some(*vector)
 }
 
-/// Whether a line belongs to the dump.
-enum Taken {
-    Yes,
-    No,
-    Last,
-}
-
-impl Open {
-    fn new(line: usize) -> Self {
-        Self {
-            found: ReadDump::new(DumpSource::LinuxOops, line),
-            fields: FieldReader::default(),
-            noise: 0,
-            calls: false,
-            skip: false,
-            complete: false,
-        }
-    }
-
-    fn head(&mut self, text: &str, vector: Option<u8>) {
-        self.noise = 0;
-        let dump = &mut self.found.dump;
-        dump.vector = dump.vector.or(vector);
-        // Oops: 0002 [#1]; invalid opcode: 0000 [#1]
-        if let Some((code, _)) = text.split_once(" [#")
-            && let Some((_, code)) = code.rsplit_once(": ")
-            && code.len() == 4
-        {
-            dump.error = u64::from_str_radix(code, 16).ok().map(Some);
-        }
-        if let Some(rest) = after(text, "PANIC: early exception ") {
-            self.early(rest);
-        }
-        // BUG: Int 14: CR2 c0000000
-        if let Some(rest) = after(text, "BUG: Int ") {
-            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-            self.found.dump.vector = rest[..digits].parse().ok();
-            self.found.dump.cr[1] = after(rest, "CR2 ").and_then(hex);
-        }
-        if let Some(code) = after(text, "error_code: ") {
-            self.found.dump.error = hex(code).map(Some);
-        }
-        self.found.say(text);
-    }
-
-    /// `0x0e IP 10:ffffffff81000000 error 0 cr2 0x10`; older: `0e rip 10:ffffffff80ba7531 error 0
-    /// cr2 f06f53`, `rip ffffffff8023429f error 0 cr2 0`.
-    fn early(&mut self, text: &str) {
-        let dump = &mut self.found.dump;
-        let first = text.split(' ').next().unwrap_or("");
-        dump.vector = hex(first)
-            .filter(|_| !first.eq_ignore_ascii_case("rip"))
-            .and_then(|vector| u8::try_from(vector).ok());
-        let upper = text.to_ascii_lowercase();
-        if let Some(rest) = after(&upper, "ip ") {
-            let word = rest.split(' ').next().unwrap_or("");
-            let (segment, address) = word.split_once(':').unwrap_or(("", word));
-            dump.sel[0] = hex(segment).and_then(|value| u16::try_from(value).ok());
-            dump.rip = hex(address).filter(|_| address.len() > 4);
-        }
-        dump.error = after(&upper, "error ").and_then(hex).map(Some);
-        dump.cr[1] = after(&upper, "cr2 ").and_then(hex);
-        dump.mode = Some(if dump.rip.is_some_and(|rip| rip >> 32 == 0) {
-            Mode::Protected
-        } else {
-            Mode::Long
-        });
-    }
-
+impl OpenDump for Open {
     fn take(&mut self, line: &LogLine<'_>) -> Taken {
         let text = line.body;
         if let Some(offset) = after(text, "Kernel Offset: ") {
@@ -339,6 +232,90 @@ impl Open {
         if count > 0 { Taken::Yes } else { Taken::No }
     }
 
+    fn noise(&mut self) -> &mut usize {
+        &mut self.noise
+    }
+
+    fn end(self) -> Option<ReadDump> {
+        let mut found = self.found;
+        let dump = &mut found.dump;
+        if dump.mode.is_none() {
+            let short = dump.gpr[0].is_some() && dump.gpr[8..].iter().all(Option::is_none);
+            dump.mode = Some(if short { Mode::Protected } else { Mode::Long });
+        }
+        match dump.vector {
+            Some(vector) if !has_error_code(vector.into()) => dump.error = Some(None),
+            None => dump.error = None,
+            Some(_) => {}
+        }
+        let any = dump.rip.is_some() || found.details.at.is_some();
+        (any || !found.details.calls.is_empty() || dump.gpr.iter().any(Option::is_some))
+            .then(|| found.rate())
+    }
+}
+
+impl Open {
+    fn new(line: usize) -> Self {
+        Self {
+            found: ReadDump::new(DumpSource::LinuxOops, line),
+            fields: FieldReader::default(),
+            noise: 0,
+            calls: false,
+            skip: false,
+            complete: false,
+        }
+    }
+
+    fn head(&mut self, text: &str, vector: Option<u8>) {
+        self.noise = 0;
+        let dump = &mut self.found.dump;
+        dump.vector = dump.vector.or(vector);
+        // Oops: 0002 [#1]; invalid opcode: 0000 [#1]
+        if let Some((code, _)) = text.split_once(" [#")
+            && let Some((_, code)) = code.rsplit_once(": ")
+            && code.len() == 4
+        {
+            dump.error = u64::from_str_radix(code, 16).ok().map(Some);
+        }
+        if let Some(rest) = after(text, "PANIC: early exception ") {
+            self.early(rest);
+        }
+        // BUG: Int 14: CR2 c0000000
+        if let Some(rest) = after(text, "BUG: Int ") {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            self.found.dump.vector = rest[..digits].parse().ok();
+            self.found.dump.cr[1] = after(rest, "CR2 ").and_then(hex);
+        }
+        if let Some(code) = after(text, "error_code: ") {
+            self.found.dump.error = hex(code).map(Some);
+        }
+        self.found.say(text);
+    }
+
+    /// `0x0e IP 10:ffffffff81000000 error 0 cr2 0x10`; older: `0e rip 10:ffffffff80ba7531 error 0
+    /// cr2 f06f53`, `rip ffffffff8023429f error 0 cr2 0`.
+    fn early(&mut self, text: &str) {
+        let dump = &mut self.found.dump;
+        let first = text.split(' ').next().unwrap_or("");
+        dump.vector = hex(first)
+            .filter(|_| !first.eq_ignore_ascii_case("rip"))
+            .and_then(|vector| u8::try_from(vector).ok());
+        let upper = text.to_ascii_lowercase();
+        if let Some(rest) = after(&upper, "ip ") {
+            let word = rest.split(' ').next().unwrap_or("");
+            let (segment, address) = word.split_once(':').unwrap_or(("", word));
+            dump.sel[0] = hex(segment).and_then(|value| u16::try_from(value).ok());
+            dump.rip = hex(address).filter(|_| address.len() > 4);
+        }
+        dump.error = after(&upper, "error ").and_then(hex).map(Some);
+        dump.cr[1] = after(&upper, "cr2 ").and_then(hex);
+        dump.mode = Some(if dump.rip.is_some_and(|rip| rip >> 32 == 0) {
+            Mode::Protected
+        } else {
+            Mode::Long
+        });
+    }
+
     /// `0010:FUNCTION+0x16/0x20`, `0010:[<ADDR>] [<ADDR>] FUNCTION+0x16/0x20`, `0010:0xADDR`; on 32
     /// bits `FUNCTION+0x16/0x20 EFLAGS: 00010246 CPU: 0`.
     fn ip(&mut self, text: &str) {
@@ -376,22 +353,5 @@ impl Open {
         if let Some(flags) = after(rest, "EFLAGS: ") {
             dump.rflags = hex(flags);
         }
-    }
-
-    fn end(self) -> Option<ReadDump> {
-        let mut found = self.found;
-        let dump = &mut found.dump;
-        if dump.mode.is_none() {
-            let short = dump.gpr[0].is_some() && dump.gpr[8..].iter().all(Option::is_none);
-            dump.mode = Some(if short { Mode::Protected } else { Mode::Long });
-        }
-        match dump.vector {
-            Some(vector) if !has_error_code(vector.into()) => dump.error = Some(None),
-            None => dump.error = None,
-            Some(_) => {}
-        }
-        let any = dump.rip.is_some() || found.details.at.is_some();
-        (any || !found.details.calls.is_empty() || dump.gpr.iter().any(Option::is_some))
-            .then(|| found.rate())
     }
 }

@@ -7,6 +7,7 @@ mod calls;
 mod edk2;
 mod fields;
 mod linux;
+mod open;
 mod qemu;
 mod xen;
 

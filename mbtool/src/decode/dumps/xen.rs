@@ -5,46 +5,23 @@
 
 use super::calls::call;
 use super::fields::{FieldName, FieldReader, Register};
+use super::open::{self, OpenDump, Taken};
 use super::{
-    DumpReader, MAX_CALLS, MAX_CODE, MAX_NOISE, MAX_QUOTE, MAX_STACK, ReadDump, after, code_bytes,
-    hex, quote,
+    DumpReader, MAX_CALLS, MAX_CODE, MAX_QUOTE, MAX_STACK, ReadDump, after, code_bytes, hex, quote,
 };
 use crate::decode::found::DumpSource;
 use crate::decode::log_line::{LineLabel, LogLine};
 use handoff::abi::has_error_code;
 use handoff::dump::Mode;
 
+/// Registers besides those of [`super::fields::GENERAL`].
 const NAMES: &[FieldName] = &[
-    ("rax", &[16], Register::Gpr(0)),
-    ("rcx", &[16], Register::Gpr(1)),
-    ("rdx", &[16], Register::Gpr(2)),
-    ("rbx", &[16], Register::Gpr(3)),
     ("rsp", &[16], Register::Gpr(4)),
-    ("rbp", &[16], Register::Gpr(5)),
-    ("rsi", &[16], Register::Gpr(6)),
-    ("rdi", &[16], Register::Gpr(7)),
     ("r8", &[16], Register::Gpr(8)),
     ("r9", &[16], Register::Gpr(9)),
-    ("r10", &[16], Register::Gpr(10)),
-    ("r11", &[16], Register::Gpr(11)),
-    ("r12", &[16], Register::Gpr(12)),
-    ("r13", &[16], Register::Gpr(13)),
-    ("r14", &[16], Register::Gpr(14)),
-    ("r15", &[16], Register::Gpr(15)),
-    ("eax", &[8], Register::Gpr(0)),
-    ("ecx", &[8], Register::Gpr(1)),
-    ("edx", &[8], Register::Gpr(2)),
-    ("ebx", &[8], Register::Gpr(3)),
     ("esp", &[8], Register::Gpr(4)),
-    ("ebp", &[8], Register::Gpr(5)),
-    ("esi", &[8], Register::Gpr(6)),
-    ("edi", &[8], Register::Gpr(7)),
     ("rflags", &[16], Register::Flags),
     ("eflags", &[8], Register::Flags),
-    ("cr0", &[8, 16], Register::Cr(0)),
-    ("cr2", &[8, 16], Register::Cr(1)),
-    ("cr3", &[8, 16], Register::Cr(2)),
-    ("cr4", &[8, 16], Register::Cr(3)),
     ("cs", &[4], Register::Selector(0)),
     ("ds", &[4], Register::Selector(1)),
     ("es", &[4], Register::Selector(2)),
@@ -110,30 +87,15 @@ impl DumpReader for XenDumpReader {
             return ended;
         }
         self.note_cause(line);
-        let Some(open) = &mut self.open else {
-            return ended;
-        };
         if line.label == Some(LineLabel::Guest) || text.starts_with("[handoff]") {
             return ended;
         }
-        match open.take(line) {
-            Taken::Yes => open.noise = 0,
-            Taken::No => open.noise += 1,
-            Taken::Last => ended.extend(self.finish()),
-        }
-        if self
-            .open
-            .as_ref()
-            .is_some_and(|open| open.noise > MAX_NOISE)
-        {
-            ended.extend(self.finish());
-        }
+        ended.extend(open::add(&mut self.open, line));
         ended
     }
 
     fn finish(&mut self) -> Vec<ReadDump> {
-        let open = self.open.take();
-        open.and_then(|open| open.end()).into_iter().collect()
+        open::end(&mut self.open)
     }
 
     fn is_open(&self) -> bool {
@@ -182,14 +144,7 @@ impl XenDumpReader {
     }
 }
 
-/// Whether a line belongs to the dump.
-enum Taken {
-    Yes,
-    No,
-    Last,
-}
-
-impl Open {
+impl OpenDump for Open {
     fn take(&mut self, line: &LogLine<'_>) -> Taken {
         let text = line.body;
         let stars = text.len() >= 8 && text.bytes().all(|byte| byte == b'*');
@@ -273,6 +228,24 @@ impl Open {
         }
     }
 
+    fn noise(&mut self) -> &mut usize {
+        &mut self.noise
+    }
+
+    fn end(self) -> Option<ReadDump> {
+        let mut found = self.found;
+        let dump = &mut found.dump;
+        if let Some(vector) = dump.vector
+            && !has_error_code(vector.into())
+        {
+            dump.error = Some(None);
+        }
+        (!self.harmless && (dump.rip.is_some() || dump.gpr.iter().any(Option::is_some)))
+            .then(|| found.rate())
+    }
+}
+
+impl Open {
     /// `e008:[<ffff82d040216247>] clear_page_sse2+0x7/0x30`
     fn ip(&mut self, text: &str) {
         let text = text.trim();
@@ -296,18 +269,6 @@ impl Open {
             |word: &str| (word.len() == digits).then(|| u64::from_str_radix(word, 16).ok())?;
         let words: Option<Vec<u64>> = text.split_ascii_whitespace().take(16).map(word).collect();
         words.filter(|words| !words.is_empty())
-    }
-
-    fn end(self) -> Option<ReadDump> {
-        let mut found = self.found;
-        let dump = &mut found.dump;
-        if let Some(vector) = dump.vector
-            && !has_error_code(vector.into())
-        {
-            dump.error = Some(None);
-        }
-        (!self.harmless && (dump.rip.is_some() || dump.gpr.iter().any(Option::is_some)))
-            .then(|| found.rate())
     }
 }
 

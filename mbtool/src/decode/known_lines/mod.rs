@@ -6,7 +6,7 @@
 mod linux;
 mod xen;
 
-use super::log_line::{LineLabel, LogLine};
+use super::log_line::{LINUX_PANIC, LineLabel, LogLine};
 use aho_corasick::AhoCorasick;
 use serde::Serialize;
 use std::sync::LazyLock;
@@ -103,9 +103,6 @@ fn table() -> impl Iterator<Item = (Speaker, &'static KnownLine)> {
 
 static SEARCH: LazyLock<Option<AhoCorasick>> =
     LazyLock::new(|| AhoCorasick::new(table().map(|(_, line)| line.texts[0])).ok());
-
-/// What Linux prints in front of the reason of a panic.
-pub(super) const LINUX_PANIC: &str = "Kernel panic - not syncing: ";
 
 /// Returns the message on a line. `xen`: a line without a label can be one of Xen.
 #[must_use]
