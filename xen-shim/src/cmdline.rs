@@ -1,11 +1,10 @@
 //! Command lines of Linux and Xen as lists of parameters.
 //!
 //! - Linux (kernel/params.c, Documentation/admin-guide/kernel-parameters.rst): parameters are separated by white space
-//!   outside of double quotes; what follows a parameter `--` goes to init.
-//! - Xen (docs/misc/xen-command-line): parameters are separated by spaces, there are no quotes; what follows ` -- ` is
-//!   appended to dom0's command line.
-//!
-//! In a name `-` and `_` are the same for both.
+//!   outside of double quotes; what follows a parameter `--` goes to init. In a name `-` and `_` are the same (`parameq`).
+//! - Xen (docs/misc/xen-command-line; 4.17 and 4.20, `parse_params` in common/kernel.c): parameters are separated by
+//!   spaces, there are no quotes; what follows ` -- ` is appended to dom0's command line. Names are compared with `strcmp`:
+//!   `dom0-mem` is not `dom0_mem`, but unknown.
 
 use std::fmt;
 
@@ -16,6 +15,32 @@ pub enum Syntax {
     Linux,
     /// Xen.
     Xen,
+}
+
+impl Syntax {
+    /// True when two names are the same parameter.
+    #[must_use]
+    pub fn same_name(self, one: &str, other: &str) -> bool {
+        let same = |byte: u8| match (self, byte) {
+            (Self::Linux, b'-') => b'_',
+            _ => byte,
+        };
+        one.bytes().map(same).eq(other.bytes().map(same))
+    }
+
+    /// True when `parameter` has this name.
+    #[must_use]
+    pub fn is(self, parameter: &str, name: &str) -> bool {
+        self.same_name(self::name(parameter), name)
+    }
+
+    /// True for what separates parameters.
+    fn separates(self, c: char) -> bool {
+        match self {
+            Self::Linux => c.is_ascii_whitespace(),
+            Self::Xen => c == ' ',
+        }
+    }
 }
 
 /// A command line.
@@ -33,12 +58,13 @@ impl Cmdline {
     #[must_use]
     pub fn parse(line: &str, syntax: Syntax) -> Self {
         let (mut own, mut rest) = (Vec::new(), None);
-        let mut left = line.trim_start();
+        let separates = |c| syntax.separates(c);
+        let mut left = line.trim_start_matches(separates);
         while !left.is_empty() {
             let (parameter, after) = left.split_at(end(left, syntax));
-            left = after.trim_start();
+            left = after.trim_start_matches(separates);
             if parameter == "--" {
-                rest = Some(left.trim_end().to_owned());
+                rest = Some(left.trim_end_matches(separates).to_owned());
                 break;
             }
             own.push(parameter.to_owned());
@@ -77,7 +103,8 @@ impl Cmdline {
 
     /// Returns the parameters of this name, in order.
     pub fn named(&self, name: &str) -> impl DoubleEndedIterator<Item = &str> {
-        self.own().filter(move |parameter| is(parameter, name))
+        self.own()
+            .filter(move |parameter| self.syntax.is(parameter, name))
     }
 
     /// True when a parameter of this name is there, with or without a value.
@@ -125,6 +152,12 @@ impl Cmdline {
         self.own.extract_if(.., removed).collect()
     }
 
+    /// Removes the parameters with one of `names`, and returns them in order.
+    pub fn remove_named(&mut self, names: &[&str]) -> Vec<String> {
+        let syntax = self.syntax;
+        self.remove(|parameter| names.iter().any(|name| syntax.is(parameter, name)))
+    }
+
     /// Replaces each parameter for which `change` returns something.
     pub fn replace(&mut self, mut change: impl FnMut(&str) -> Option<String>) {
         for parameter in &mut self.own {
@@ -151,25 +184,12 @@ impl fmt::Display for Cmdline {
     }
 }
 
-/// True when `parameter` has this name.
-#[must_use]
-pub fn is(parameter: &str, name: &str) -> bool {
-    same_name(self::name(parameter), name)
-}
-
-/// True when two names are the same parameter.
-#[must_use]
-pub fn same_name(one: &str, other: &str) -> bool {
-    let same = |byte: u8| if byte == b'-' { b'_' } else { byte };
-    one.bytes().map(same).eq(other.bytes().map(same))
-}
-
 /// Returns the length of the first parameter of `line`, in bytes.
 fn end(line: &str, syntax: Syntax) -> usize {
     let mut quoted = false;
     line.find(|c: char| {
         quoted ^= c == '"' && syntax == Syntax::Linux;
-        c.is_ascii_whitespace() && !quoted
+        syntax.separates(c) && !quoted
     })
     .unwrap_or(line.len())
 }
@@ -222,11 +242,22 @@ mod tests {
     }
 
     #[test]
-    fn xen_has_no_quotes() {
-        let line = Cmdline::xen("com1=115200,8n1 x=\"a b\" dom0-iommu=none -- quiet");
-        assert_eq!(line.own().count(), 4);
-        assert!(line.has("dom0-iommu") && line.has("dom0_iommu"));
-        assert_eq!(line.value("x"), Some("a"));
+    fn xen_has_no_quotes_and_exact_names() {
+        let line =
+            Cmdline::xen(" com1=115200,8n1  x=\"a b\" dom0-iommu=none dom0-mem=1G y\tz -- quiet ");
+        let own: Vec<&str> = line.own().collect();
+        let expected = [
+            "com1=115200,8n1",
+            "x=\"a",
+            "b\"",
+            "dom0-iommu=none",
+            "dom0-mem=1G",
+            "y\tz",
+        ];
+        assert_eq!(own, expected);
+        assert!(line.has("dom0-iommu") && !line.has("dom0_iommu"));
+        assert_eq!((line.value("dom0_mem"), line.has("z")), (None, false));
+        assert_eq!((line.value("x"), line.rest()), (Some("a"), Some("quiet")));
         assert_eq!(Cmdline::xen("-- quiet").to_string(), " -- quiet");
     }
 
@@ -252,7 +283,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_reads_the_same(text in "[a-c=\" -]{0,40}", xen: bool) {
+        fn what_is_printed_reads_the_same(text in "[a-c=\" \t-]{0,40}", xen: bool) {
             let syntax = if xen { Syntax::Xen } else { Syntax::Linux };
             let line = Cmdline::parse(&text, syntax);
             prop_assert_eq!(Cmdline::parse(&line.to_string(), syntax), line);

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use x86_64::registers::model_specific::ApicBaseFlags;
-use xen_shim::cmdline::{self, Cmdline};
+use xen_shim::cmdline::{Cmdline, Syntax};
 use zerocopy::FromBytes;
 
 /// Maximum number of groups.
@@ -137,7 +137,7 @@ fn parameters(machine: &CheckedMachine) -> String {
         "intremap",
     ];
     let line = Cmdline::linux(&machine.cmdline());
-    let about = |parameter: &&str| NAMES.iter().any(|name| cmdline::is(parameter, name));
+    let about = |parameter: &&str| NAMES.iter().any(|name| Syntax::Linux.is(parameter, name));
     let parameters: Vec<&str> = line.own().filter(about).collect();
     match parameters.is_empty() {
         true => String::new(),

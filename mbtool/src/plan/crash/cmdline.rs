@@ -1,7 +1,7 @@
 //! The crash kernel's command line.
 
 use crate::plan::cmdline_change::{CmdlineChange, LineOwner};
-use xen_shim::cmdline::{Cmdline, is};
+use xen_shim::cmdline::Cmdline;
 
 /// Parameters that apply to the crashed system, not to the crash kernel.
 const NOT_HERE: [&str; 2] = ["crashkernel", "elfcorehdr"];
@@ -56,7 +56,7 @@ pub fn with_header(given: &str, elfcorehdr: u64, owner: LineOwner) -> CrashCmdli
 
 /// Removes the parameters with one of `names`.
 pub(super) fn without(line: &mut Cmdline, names: &[&str], owner: LineOwner) -> Vec<CmdlineChange> {
-    let removed = line.remove(|parameter| names.iter().any(|name| is(parameter, name)));
+    let removed = line.remove_named(names);
     removed
         .into_iter()
         .map(|parameter| CmdlineChange::removed(owner, parameter, OF_THE_CRASHED))

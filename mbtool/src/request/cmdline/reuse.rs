@@ -6,7 +6,7 @@ use crate::host::Host;
 use crate::plan::cmdline_change::{CmdlineChange, LineOwner};
 use crate::request::console::xen;
 use crate::request::error::OptionError;
-use xen_shim::cmdline::{Cmdline, Syntax, is, name, value};
+use xen_shim::cmdline::{Cmdline, Syntax, name, value};
 
 /// Xen tells at most this many bytes of its command line (public/version.h, `xen_commandline_t`).
 const XEN_TELLS: usize = 1023;
@@ -39,8 +39,9 @@ impl Reused {
         reused.remove(&rules::LINUX_START);
         if crash {
             let rule = &rules::LINUX_MEMORY;
-            let uses =
-                |parameter: &str| rule.concerns(parameter) && !rules::saves_memory(parameter);
+            let uses = |parameter: &str| {
+                rule.concerns(parameter, Syntax::Linux) && !rules::saves_memory(parameter)
+            };
             reused.remove_if(rule.why, uses);
             reused.advise();
         }
@@ -82,7 +83,8 @@ impl Reused {
     }
 
     fn remove(&mut self, rule: &NotReused) {
-        self.remove_if(rule.why, |parameter| rule.concerns(parameter));
+        let syntax = self.syntax;
+        self.remove_if(rule.why, |parameter| rule.concerns(parameter, syntax));
     }
 
     fn remove_if(&mut self, why: &'static str, stale: impl Fn(&str) -> bool) {
@@ -126,14 +128,14 @@ impl Reused {
     /// Appends a parameter. Replaces those that it overrides.
     fn put(&mut self, parameter: &str) {
         let repeated = self.repeated(parameter);
-        let linux = self.syntax == Syntax::Linux;
+        let syntax = self.syntax;
         let overridden = |old: &str| {
-            if repeated == Repeated::InOrder || !is(old, name(parameter)) {
+            if repeated == Repeated::InOrder || !syntax.is(old, name(parameter)) {
                 return false;
             }
             repeated == Repeated::Last
                 || old == parameter
-                || (linux && same_console(old, parameter))
+                || (syntax == Syntax::Linux && same_console(old, parameter))
         };
         for old in self.line.remove(overridden) {
             let change = if old == parameter {

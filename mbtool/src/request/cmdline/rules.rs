@@ -2,7 +2,7 @@
 //!
 //! Sources: Linux, Documentation/admin-guide/kernel-parameters.txt; Xen, docs/misc/xen-command-line.
 
-use xen_shim::cmdline::{is, name, same_name, value};
+use xen_shim::cmdline::{Syntax, name, value};
 
 /// Parameters that are not taken over, and why.
 pub(super) struct NotReused {
@@ -180,8 +180,8 @@ const OFF: [&str; 8] = ["0", "0K", "0M", "n", "no", "off", "noforce", "-"];
 
 impl NotReused {
     /// True when `parameter` is not to be taken over.
-    pub(super) fn concerns(&self, parameter: &str) -> bool {
-        self.names.iter().any(|listed| is(parameter, listed))
+    pub(super) fn concerns(&self, parameter: &str, syntax: Syntax) -> bool {
+        self.names.iter().any(|listed| syntax.is(parameter, listed))
     }
 }
 
@@ -194,7 +194,7 @@ pub(super) fn saves_memory(parameter: &str) -> bool {
 /// How Linux adds up parameters of this name.
 pub(super) fn linux(name: &str) -> Repeated {
     let canonical = name.replace('-', "_");
-    let is = |listed: &&str| same_name(listed, name);
+    let is = |listed: &&str| Syntax::Linux.same_name(listed, name);
     if LINUX_IN_ORDER.iter().any(is) {
         return Repeated::InOrder;
     }
@@ -208,7 +208,7 @@ pub(super) fn linux(name: &str) -> Repeated {
 
 /// How Xen adds up parameters of this name.
 pub(super) fn xen(name: &str) -> Repeated {
-    if XEN_EACH.iter().any(|listed| same_name(listed, name)) {
+    if XEN_EACH.contains(&name) {
         Repeated::Each
     } else {
         Repeated::Last

@@ -296,7 +296,24 @@ fn parameters_that_save_memory_stay_for_a_crash_kernel() {
     let uses = "stack_hash_order=20 kfence.num_objects=65535 crashkernel=0 mem=0";
     let lines = make(&options, ImageKind::Linux, &host(uses, None)).unwrap();
     assert_eq!(lines.image, "");
-    let xen = Some("dom0-mem=4G conring-size=64M badpage=0x1000 com1=9600");
+    let xen = Some("dom0_mem=4G conring_size=64M badpage=0x1000 com1=9600");
     let lines = super::make(&options, ImageKind::Xen, &host("", xen)).unwrap();
     assert_eq!(lines.image, "badpage=0x1000 com1=9600");
+}
+
+/// Xen does not know `dom0-mem`, and Linux takes `nr-cpus` for `nr_cpus`.
+#[test]
+fn dashes_and_underscores_are_the_same_for_linux_only() {
+    let mut options = options(Some("sync-console conring_size=2M nr-cpus=2"));
+    let running = host(
+        "nr_cpus=4 quiet",
+        Some("sync_console conring-size=1M nr_cpus=4"),
+    );
+    let lines = xen(&options, &running).unwrap();
+    assert_eq!(
+        lines.image,
+        "sync_console conring-size=1M nr_cpus=4 sync-console conring_size=2M nr-cpus=2"
+    );
+    options.cmdline = Some("nr-cpus=2".to_owned());
+    assert_eq!(linux(&options, &running).0, "quiet nr-cpus=2");
 }

@@ -2,7 +2,7 @@
 
 use crate::plan::cmdline_change::{CmdlineChange, LineOwner};
 use crate::plan::crash::cmdline::{self, CrashCmdline};
-use xen_shim::cmdline::{Cmdline, is, name, value};
+use xen_shim::cmdline::{Cmdline, name, value};
 
 /// Parameters that keep Xen from starting CPUs other than its own.
 const ONE_CPU: [&str; 2] = ["nosmp", "maxcpus=1"];
@@ -98,10 +98,10 @@ pub fn no_reboot(line: &str) -> Option<String> {
     let line = Cmdline::xen(line);
     let last = line.own().rfind(|parameter| {
         let no = value(parameter).is_some_and(|value| value.starts_with('n'));
-        is(parameter, "noreboot") || is(parameter, "reboot") && no
+        name(parameter) == "noreboot" || name(parameter) == "reboot" && no
     })?;
     let off = ["0", "no", "off", "false", "disable"].contains(&value(last).unwrap_or_default());
-    (!(off && is(last, "noreboot"))).then(|| last.to_owned())
+    (!(off && name(last) == "noreboot")).then(|| last.to_owned())
 }
 
 #[cfg(test)]
