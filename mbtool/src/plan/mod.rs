@@ -25,6 +25,7 @@ pub mod report;
 pub mod request;
 mod segments;
 mod xen_heap;
+pub mod xen_image;
 
 pub use boot::{decoded, mbi};
 pub use build::plan;

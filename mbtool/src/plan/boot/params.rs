@@ -11,6 +11,7 @@ use crate::image::Protocol;
 use crate::image::linux::Setup;
 use crate::plan::cmdline_change::{CmdlineChange, LineOwner};
 use crate::plan::place::image::ImageRules;
+use crate::plan::xen_image::xen_image;
 use crate::plan::{PlanError, Request, request};
 use xen_shim::XenInfo;
 use xen_shim::cmdline::Cmdline;
@@ -50,8 +51,7 @@ pub(crate) struct BootParams {
 /// When the request would start Xen in an unsupported way.
 fn recognize(request: &Request) -> Result<Option<XenInfo>, PlanError> {
     let image = &request.image;
-    let first = image.segments.first();
-    let Some(xen) = first.and_then(|segment| xen_shim::recognize(&segment.data)) else {
+    let Some(xen) = xen_image(image) else {
         return Ok(None);
     };
     match image.protocol {

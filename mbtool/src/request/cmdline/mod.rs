@@ -11,6 +11,7 @@ use super::error::OptionError;
 use crate::host::Host;
 use crate::image::{Image, Protocol};
 use crate::plan::cmdline_change::{CmdlineChange, CmdlineEdit, LineOwner};
+use crate::plan::xen_image::xen_image;
 use reuse::Reused;
 use xen_shim::cmdline::Cmdline;
 
@@ -41,15 +42,9 @@ pub(super) enum ImageKind {
 impl ImageKind {
     /// Tells what `image` is.
     pub(super) fn of(image: &Image) -> Self {
-        let xen = || {
-            let first = image.segments.first();
-            first.is_some_and(|segment| xen_shim::recognize(&segment.data).is_some())
-        };
         match image.protocol {
-            // its whole image need not be searched
-            Protocol::Linux(_) => Self::Linux,
-            _ if xen() => Self::Xen,
-            Protocol::Pvh => Self::Linux,
+            _ if xen_image(image).is_some() => Self::Xen,
+            Protocol::Linux(_) | Protocol::Pvh => Self::Linux,
             Protocol::Multiboot1(_) | Protocol::Multiboot2 => Self::Other,
         }
     }

@@ -1,0 +1,13 @@
+//! Whether an image is Xen.
+
+use crate::image::{Image, Protocol};
+use xen_shim::XenInfo;
+
+/// Returns facts about `image` if it is Xen. A Linux image, known by its header, is not searched.
+#[must_use]
+pub fn xen_image(image: &Image) -> Option<XenInfo> {
+    if matches!(image.protocol, Protocol::Linux(_)) {
+        return None;
+    }
+    xen_shim::recognize(&image.segments.first()?.data)
+}
