@@ -105,8 +105,9 @@ pub const BESIDE: usize = 5;
 const NAMES: usize = 10_000;
 
 /// The files beside `path` whose names begin with its name, such as /boot/vmlinuz-6.1.0 for /boot/vmlinuz: the last ones
-/// by name.
-fn beside(path: &Path) -> Vec<String> {
+/// by name, at most [`BESIDE`].
+#[must_use]
+pub fn beside(path: &Path) -> Vec<String> {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     let dir = match path.parent() {
         Some(dir) if dir.as_os_str().is_empty() => Path::new("."),
@@ -135,6 +136,19 @@ pub fn display_name(path: &Path) -> String {
         "standard input".into()
     } else {
         path.display().to_string()
+    }
+}
+
+/// Checks that `path` is there, and not a directory.
+///
+/// # Errors
+/// As [`read`], without reading it.
+pub fn check(path: &Path) -> Result<(), InputError> {
+    let name = display_name(path);
+    match std::fs::metadata(path) {
+        Ok(data) if data.is_dir() => Err(InputError::Directory { name }),
+        Ok(_) => Ok(()),
+        Err(error) => Err(InputError::from_io(name, error)),
     }
 }
 
@@ -241,6 +255,13 @@ mod tests {
             .map(|release| format!("{}-6.{release}", path.display()))
             .collect();
         assert_eq!(beside, expected);
+        let InputError::NotFound { beside, .. } = check(&path).unwrap_err() else {
+            panic!("found")
+        };
+        assert_eq!(beside, expected);
+        assert!(check(&dir.path().join("vmlinuz-6.1")).is_ok());
+        let error = check(dir.path()).unwrap_err();
+        assert!(matches!(error, InputError::Directory { .. }), "{error}");
         let error = read(&dir.path().join("xen.gz"), 9).unwrap_err();
         assert!(matches!(error, InputError::NotFound { beside, .. } if beside.is_empty()));
     }

@@ -47,7 +47,10 @@ const MBTOOL: Table = &[
             "sys",
         ],
     ),
-    ("setup", &["config", "image", "plan", "request", "sys"]),
+    (
+        "setup",
+        &["config", "image", "input", "plan", "request", "sys"],
+    ),
     (
         "doctor",
         &[
@@ -56,6 +59,7 @@ const MBTOOL: Table = &[
             "config",
             "decompress",
             "host",
+            "input",
             "plan",
             "request",
             "setup",
@@ -98,8 +102,12 @@ const PLAN: Table = &[
     ("request", &["cmdline_change"]),
     ("corrupt", &[]),
     ("ram_log", &[]),
+    ("xen_image", &[]),
     ("place", &[]),
-    ("boot", &["cmdline_change", "hex", "place", "request"]),
+    (
+        "boot",
+        &["cmdline_change", "hex", "place", "request", "xen_image"],
+    ),
     ("xen_heap", &["boot", "place"]),
     ("crash", &["boot", "cmdline_change", "place"]),
     ("check", &["place"]),

@@ -28,7 +28,8 @@ pub enum CrashVerb {
         kernel-cmdline = \"console=hvc0\"             Xen: dom0's command line\n  \
         initrd  = \"/var/lib/mbtool/crash-{release}.img\"\n  \
         options = [\"--console\", \"com1\"]             more options of `mbtool load`\n\n\
-        In image, kernel and initrd, {release} is the output of `uname -r`. The command line of dom0, \
+        In image, kernel and initrd, {release} is the output of `uname -r`. initrd may be a list: the \
+        files are joined, microcode first, and `crash load` makes the last one. The command line of dom0, \
         or of a Linux image, gets mbtool.crash, which makes the initrd save the dump, and panic=10 \
         where it has no panic=.\n\nExample:\n  mbtool crash load --dry-run\n  mbtool crash load")]
     Load(CrashLoadArgs),

@@ -54,10 +54,10 @@ fn by_configuration(
     parse: ParseOptions,
 ) -> WantedImage {
     let release = machine.release().unwrap_or_default();
-    // a missing initrd is built by that command
-    let initrd = load.initrd.as_ref().map(|path| path.expand(&release));
-    let initrd = initrd.filter(|path| path.is_file());
-    match configured::options(load, Path::new(PATH), &release, initrd, parse) {
+    let mut initrds = load.initrds(&release);
+    // that command makes the last one
+    initrds.pop_if(|path| !path.is_file());
+    match configured::options(load, Path::new(PATH), &release, initrds, parse) {
         Ok(boot) => {
             let wanted = wanted(&boot, machine);
             WantedImage {

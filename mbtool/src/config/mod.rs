@@ -9,7 +9,8 @@ pub use target::{DeviceSpec, Ssh, Target};
 
 use crate::input;
 use serde::Deserialize;
-use std::fmt::Display;
+use serde::de::{self, SeqAccess, Visitor};
+use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
 /// Path of the configuration.
@@ -48,11 +49,21 @@ pub struct LoadSection {
     /// dom0's command line.
     #[serde(default)]
     pub kernel_cmdline: String,
-    /// Initrd of dom0, or of Linux.
-    pub initrd: Option<FilePath>,
+    /// Initrds of dom0, or of Linux, which are joined. `mbtool crash load` makes the last one.
+    #[serde(deserialize_with = "one_or_more", default)]
+    pub initrd: Vec<FilePath>,
     /// Further options of `mbtool load`.
     #[serde(default)]
     pub options: Vec<String>,
+}
+
+impl LoadSection {
+    /// Returns the paths of the initrds for a kernel release.
+    #[must_use]
+    pub fn initrds(&self, release: &str) -> Vec<PathBuf> {
+        let paths = self.initrd.iter();
+        paths.map(|path| path.expand(release)).collect()
+    }
 }
 
 /// `[save]`: options of the crash kernel.
@@ -177,11 +188,39 @@ impl TryFrom<String> for Collector {
     }
 }
 
+/// Reads a path, or a list of paths.
+fn one_or_more<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<FilePath>, D::Error> {
+    struct Paths;
+    impl<'de> Visitor<'de> for Paths {
+        type Value = Vec<FilePath>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a path or a list of paths")
+        }
+
+        fn visit_str<E: de::Error>(self, path: &str) -> Result<Self::Value, E> {
+            let path = FilePath::try_from(path.to_owned()).map_err(E::custom)?;
+            Ok(vec![path])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut paths = Vec::new();
+            while let Some(path) = list.next_element()? {
+                paths.push(path);
+            }
+            Ok(paths)
+        }
+    }
+    deserializer.deserialize_any(Paths)
+}
+
 fn watchdog<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let seconds = u32::deserialize(deserializer)?;
     if seconds != 0 && !WATCHDOG.contains(&seconds) {
         let (least, most) = (WATCHDOG.start(), WATCHDOG.end());
-        return Err(serde::de::Error::custom(format!(
+        return Err(de::Error::custom(format!(
             "{seconds} seconds: expected {least} to {most}, or 0 for no watchdog"
         )));
     }

@@ -44,7 +44,7 @@ fn everything_is_read() {
 fn missing_keys_have_defaults() {
     let config = Config::parse("[load]\nimage = '/boot/vmlinuz'\n", "x").unwrap();
     let load = config.load.unwrap();
-    assert_eq!((load.kernel, load.initrd), (None, None));
+    assert_eq!((load.kernel, load.initrd), (None, vec![]));
     assert!(load.cmdline.is_empty() && load.options.is_empty());
     assert_eq!(config.save, Save::default());
     assert_eq!(config.save.target, Target::Directory("/var/crash".into()));
@@ -57,6 +57,20 @@ fn missing_keys_have_defaults() {
     assert_eq!(Config::parse("", "x").unwrap().load, None);
     let device = Config::parse("[save]\ndevice = 'LABEL=dumps'", "x").unwrap();
     assert_eq!(device.save.device, Some(DeviceSpec::Label("dumps".into())));
+}
+
+#[test]
+fn an_initrd_is_a_path_or_a_list_of_paths() {
+    for (value, expected) in [
+        ("'/a-{release}'", &["/a-6.1"][..]),
+        ("[ '/ucode',\n '/a-{release}' ]", &["/ucode", "/a-6.1"]),
+        ("[]", &[]),
+    ] {
+        let text = format!("[load]\nimage = '/x'\ninitrd = {value}\n");
+        let load = Config::parse(&text, "x").unwrap().load.unwrap();
+        let expected: Vec<&Path> = expected.iter().map(Path::new).collect();
+        assert_eq!(load.initrds("6.1"), expected);
+    }
 }
 
 #[test]
@@ -73,6 +87,13 @@ fn errors_name_file_line_and_key() {
             "[load]\nimage = '/x'\noptions = [\n  '-p',\n  3,\n]\n",
             5,
             "load.options",
+        ),
+        ("[load]\nimage = '/x'\ninitrd = 3\n", 3, "load.initrd"),
+        ("[load]\nimage = '/x'\ninitrd = 'a'\n", 3, "load.initrd"),
+        (
+            "[load]\nimage = '/x'\ninitrd = [\n  '/a',\n  'b',\n]\n",
+            3,
+            "load.initrd",
         ),
         ("[save]\nwatchdog = 5\n", 2, "save.watchdog"),
         ("[save]\nwatchdog = -1\n", 2, "save.watchdog"),

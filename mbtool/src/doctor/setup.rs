@@ -4,6 +4,7 @@
 use super::{Check, CheckedMachine, saving};
 use crate::backend::xen::record;
 use crate::config::{Config, LoadSection, PATH};
+use crate::input;
 use crate::plan::crash::xen::cmdline::no_reboot;
 use crate::setup::STAMP;
 use crate::setup::install::UNIT;
@@ -45,13 +46,22 @@ fn setup(machine: &CheckedMachine, config: &Config) -> Check {
     let name = |(key, path): &(Key, PathBuf)| format!("{key} {}", path.display());
     let xens = load.kernel.as_ref().and_then(|_| no_reboot(&load.cmdline));
     match (missing.as_slice(), xens) {
-        ([only @ (Key::Initrd, _)], _) => {
+        ([only @ (Key::MadeInitrd, _)], _) => {
             Check::warning(ID, format!("{PATH}: {} is not there (yet)", name(only)))
                 .fix("mbtool crash load, which makes it")
         }
         (some @ [_, ..], _) => {
             let names: Vec<String> = some.iter().map(name).collect();
-            Check::problem(ID, format!("{PATH}: {}: no such file", names.join(", ")))
+            let found = format!("{PATH}: {}: no such file", names.join(", "));
+            let beside = some.iter().flat_map(|(_, path)| beside(machine, path));
+            let beside: Vec<String> = beside.collect();
+            match beside.is_empty() {
+                true => Check::problem(ID, found),
+                false => {
+                    let fix = format!("name what is there in {PATH}: {}", beside.join(", "));
+                    Check::problem(ID, found).fix(fix)
+                }
+            }
         }
         ([], Some(word)) => Check::warning(
             ID,
@@ -68,6 +78,8 @@ enum Key {
     Image,
     Kernel,
     Initrd,
+    /// The one that `mbtool crash load` makes.
+    MadeInitrd,
 }
 
 impl fmt::Display for Key {
@@ -75,7 +87,7 @@ impl fmt::Display for Key {
         f.write_str(match self {
             Self::Image => "load.image",
             Self::Kernel => "load.kernel",
-            Self::Initrd => "load.initrd",
+            Self::Initrd | Self::MadeInitrd => "load.initrd",
         })
     }
 }
@@ -83,14 +95,27 @@ impl fmt::Display for Key {
 /// Returns the files to load, by key.
 fn files(machine: &CheckedMachine, load: &LoadSection) -> Vec<(Key, PathBuf)> {
     let release = machine.release().unwrap_or_default();
-    [
-        (Key::Image, Some(&load.image)),
-        (Key::Kernel, load.kernel.as_ref()),
-        (Key::Initrd, load.initrd.as_ref()),
-    ]
-    .into_iter()
-    .filter_map(|(key, path)| Some((key, path?.expand(&release))))
-    .collect()
+    let mut files = vec![(Key::Image, load.image.expand(&release))];
+    let kernel = load.kernel.as_ref();
+    files.extend(kernel.map(|path| (Key::Kernel, path.expand(&release))));
+    let initrds = load.initrds(&release).into_iter();
+    files.extend(initrds.map(|path| (Key::Initrd, path)));
+    if let Some((key @ Key::Initrd, _)) = files.last_mut() {
+        *key = Key::MadeInitrd;
+    }
+    files
+}
+
+/// Files beside one that is missing, as paths of the machine.
+fn beside(machine: &CheckedMachine, path: &Path) -> Vec<String> {
+    let dir = path.parent().unwrap_or(path);
+    let names = input::beside(&below(machine, path)).into_iter();
+    names
+        .filter_map(|found| {
+            let name = Path::new(&found).file_name()?;
+            Some(dir.join(name).display().to_string())
+        })
+        .collect()
 }
 
 /// Returns an absolute path below the machine's root.
@@ -258,6 +283,21 @@ mod tests {
         assert!(check.found.contains(name), "{check:?}");
         let machine = recorded("[save]\ntarget = '/var/crash'\n");
         assert_eq!(find(&machine, "setup").state, CheckState::Problem);
+        let machine = recorded("[load]\nimage = '/boot/vmlinuz'\n");
+        let check = find(&machine, "setup");
+        assert_eq!(check.state, CheckState::Problem);
+        let fix = check.fix.unwrap();
+        assert!(fix.ends_with(": /boot/vmlinuz-6.1.0-50-amd64"), "{fix}");
+        // only the last of several initrds is made
+        let several = CONFIG.replace("'/boot/crash.img'", "['/boot/ucode', '/boot/crash.img']");
+        let machine = recorded(&several);
+        machine.remove("boot/crash.img");
+        let check = find(&machine, "setup");
+        assert_eq!(check.state, CheckState::Problem);
+        machine.put("boot/ucode", "");
+        let check = find(&machine, "setup");
+        assert_eq!(check.state, CheckState::Warning);
+        assert!(check.fix.unwrap().contains("crash load"));
         let xen = "[load]\nimage='/boot/crash.img'\nkernel='/boot/crash.img'\ncmdline='noreboot'\n";
         let check = find(&recorded(xen), "setup");
         assert_eq!(check.state, CheckState::Warning);

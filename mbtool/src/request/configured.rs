@@ -6,6 +6,7 @@ pub use error::LoadSectionError;
 
 use super::{BootOptions, ModuleKind, ModuleSpec};
 use crate::config::{CRASH_PARAMETER, Config, LoadSection};
+use crate::input;
 use crate::plan::crash::xen::cmdline::no_reboot;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
@@ -25,18 +26,23 @@ pub type ParseOptions = fn(&[String]) -> Result<BootOptions, String>;
 /// When the configuration is invalid, or the initrd has not been built.
 pub fn read(file: &Path, release: &str, parse: ParseOptions) -> anyhow::Result<BootOptions> {
     let load = Config::read(file)?.load.ok_or_else(|| no_load(file))?;
-    let initrd = load.initrd.as_ref().map(|path| path.expand(release));
-    if let Some(initrd) = &initrd {
-        is_file(initrd).with_context(|| {
-            let file = file.display();
-            format!("{file}, load.initrd, which `mbtool crash load` makes")
+    let initrds = load.initrds(release);
+    for initrd in &initrds {
+        input::check(initrd).with_context(|| {
+            let made = Some(initrd) == initrds.last();
+            let made = if made {
+                ", which `mbtool crash load` makes"
+            } else {
+                ""
+            };
+            format!("{}, load.initrd{made}", file.display())
         })?;
     }
-    Ok(options(&load, file, release, initrd, parse)?)
+    Ok(options(&load, file, release, initrds, parse)?)
 }
 
 /// Returns the options of `load` from the configuration in `file`, with
-/// `initrd` for the crash kernel.
+/// `initrds` for the crash kernel.
 ///
 /// # Errors
 ///
@@ -45,7 +51,7 @@ pub fn options(
     load: &LoadSection,
     file: &Path,
     release: &str,
-    initrd: Option<PathBuf>,
+    initrds: Vec<PathBuf>,
     parse: ParseOptions,
 ) -> Result<BootOptions, LoadSectionError> {
     let mut options = parse(&load.options).map_err(|why| LoadSectionError::Options {
@@ -65,7 +71,8 @@ pub fn options(
     options.crash = true;
     options.cmdline = (!cmdline.is_empty()).then_some(cmdline);
     options.modules.splice(..0, kernel);
-    options.modules.extend(initrd.map(|path| ModuleSpec {
+    let initrds = initrds.into_iter();
+    options.modules.extend(initrds.map(|path| ModuleSpec {
         path,
         args: String::new(),
         kind: ModuleKind::Initrd,
@@ -93,27 +100,6 @@ pub fn no_load(file: &Path) -> LoadSectionError {
     LoadSectionError::NoLoad { file }
 }
 
-/// Checks that `path` is a file.
-///
-/// # Errors
-///
-/// When it is not, or is not accessible.
-pub fn is_file(path: &Path) -> Result<(), LoadSectionError> {
-    let found = std::fs::metadata(path);
-    let path = path.to_owned();
-    match found {
-        Ok(data) if data.is_file() => Ok(()),
-        Ok(_) => Err(LoadSectionError::NotAFile { path }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(LoadSectionError::NoFile { path })
-        }
-        Err(error) => {
-            let why = error.to_string();
-            Err(LoadSectionError::Io { path, why })
-        }
-    }
-}
-
 /// `line` with the parameters for the initrd's script and for a kernel that panics,
 /// before any `--`.
 fn for_crash(line: &str) -> String {
@@ -130,6 +116,7 @@ fn for_crash(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::InputError;
 
     /// Stub of the command-line parser: accepts no options, or one module.
     fn parse(options: &[String]) -> Result<BootOptions, String> {
@@ -161,19 +148,43 @@ mod tests {
             "[load]\nimage = \"/boot/xen.gz\"\nkernel = \"/boot/vmlinuz\"\ninitrd = {initrd:?}\n"
         );
         let file = write(dir.path(), &text);
-        let refusal = |file: &Path| -> LoadSectionError {
+        let missing = |file: &Path| {
             let error = read(file, "6.1", parse).unwrap_err();
-            error.downcast().unwrap()
+            match error.downcast_ref() {
+                Some(InputError::NotFound { name, beside }) => (name.clone(), beside.clone()),
+                _ => panic!("{error:#}"),
+            }
         };
-        let path = initrd.clone();
-        assert_eq!(refusal(&file), LoadSectionError::NoFile { path });
+        let name = |path: &Path| path.display().to_string();
+        let other = dir.path().join("crash.img-old");
+        std::fs::write(&other, "x").unwrap();
+        assert_eq!(missing(&file), (name(&initrd), vec![name(&other)]));
         std::fs::write(&initrd, "x").unwrap();
         let options = read(&file, "6.1", parse).unwrap();
         assert!(options.crash);
         let names: Vec<_> = options.modules.iter().map(|m| m.path.clone()).collect();
         assert_eq!(names, [Path::new("/boot/vmlinuz"), initrd.as_path()]);
+        // each of several
+        let microcode = dir.path().join("ucode.img");
+        let list = text.replace(
+            &format!("{initrd:?}"),
+            &format!("[{microcode:?}, {initrd:?}]"),
+        );
+        let file = write(dir.path(), &list);
+        assert_eq!(missing(&file), (name(&microcode), vec![]));
+        std::fs::write(&microcode, "x").unwrap();
+        let options = read(&file, "6.1", parse).unwrap();
+        let initrds: Vec<_> = options.modules[1..]
+            .iter()
+            .map(|m| (m.path.as_path(), m.kind))
+            .collect();
+        let kind = ModuleKind::Initrd;
+        let expected = [(microcode.as_path(), kind), (initrd.as_path(), kind)];
+        assert_eq!(initrds, expected);
         let file = write(dir.path(), "[save]\n");
-        assert_eq!(refusal(&file), LoadSectionError::NoLoad { file });
+        let error = read(&file, "6.1", parse).unwrap_err();
+        let refusal: LoadSectionError = error.downcast().unwrap();
+        assert_eq!(refusal, LoadSectionError::NoLoad { file });
     }
 
     #[test]
@@ -199,7 +210,7 @@ mod tests {
     fn the_parameters_go_to_the_linux_that_saves() {
         let asked = |text: &str| {
             let load = Config::parse(text, "x").unwrap().load.unwrap();
-            let options = options(&load, Path::new("x"), "6.1", Some("i".into()), parse);
+            let options = options(&load, Path::new("x"), "6.1", vec!["i".into()], parse);
             (options, warning(&load))
         };
         let (linux, warning) = asked("[load]\nimage='/boot/vmlinuz-{release}'\ncmdline='quiet'");

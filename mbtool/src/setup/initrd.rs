@@ -11,6 +11,7 @@ pub use error::InitrdError;
 use super::install::CONFDIR;
 use crate::config::Save;
 use crate::config::target::Target;
+use crate::input;
 use crate::sys::output::Messages;
 use anyhow::{Context, ensure};
 use made_of::{Age, MadeOf};
@@ -91,8 +92,11 @@ impl Maker<'_> {
             return Ok(false);
         }
         if !self.confdir.is_dir() {
-            let image = image.to_owned();
-            ensure!(there, InitrdError::NotInstalled { image });
+            let refused = || InitrdError::NotInstalled {
+                image: image.to_owned(),
+                beside: input::beside(image),
+            };
+            ensure!(there, refused());
             return Ok(false);
         }
         let parts = self.parts(wanted, messages)?;

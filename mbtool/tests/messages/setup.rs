@@ -58,9 +58,16 @@ fn install() {
 fn initrd() {
     let image = "/var/lib/mbtool/crash-6.1.img";
     messages!(InitrdError {
-        NotInstalled: [InitrdError::NotInstalled {
-            image: image.into()
-        }],
+        NotInstalled: [
+            InitrdError::NotInstalled {
+                image: image.into(),
+                beside: vec![]
+            },
+            InitrdError::NotInstalled {
+                image: "/boot/crash.img".into(),
+                beside: vec!["/boot/crash.img-6.1".into()]
+            }
+        ],
         NoModules: [InitrdError::NoModules {
             path: "/lib/modules/6.1".into()
         }],

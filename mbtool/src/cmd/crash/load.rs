@@ -3,7 +3,8 @@
 use crate::cmd;
 use crate::config::{self, Config, Save};
 use crate::host;
-use crate::request::configured::{self, ParseOptions, is_file};
+use crate::input;
+use crate::request::configured::{self, ParseOptions};
 use crate::setup::STAMP;
 use crate::setup::initrd::{self, InitrdRequest};
 use crate::sys::output::Messages;
@@ -38,12 +39,12 @@ pub fn run(options: &CrashLoadOptions, messages: &mut Messages) -> anyhow::Resul
         ("load.kernel", load.kernel.as_ref()),
     ] {
         if let Some(path) = path {
-            is_file(&path.expand(&release)).with_context(|| format!("{file}, {key}"))?;
+            input::check(&path.expand(&release)).with_context(|| format!("{file}, {key}"))?;
         }
     }
-    let initrd = initrd(&load, &release, options, &config.save, messages)
+    let initrds = initrds(&load, &release, options, &config.save, messages)
         .with_context(|| format!("{file}, load.initrd"))?;
-    if initrd.is_none() {
+    if initrds.is_empty() {
         messages.warn(format_args!(
             "{file}: there is no load.initrd, so nothing saves the dump but what the kernel has \
              built in"
@@ -52,7 +53,7 @@ pub fn run(options: &CrashLoadOptions, messages: &mut Messages) -> anyhow::Resul
     if let Some(warning) = configured::warning(&load) {
         messages.warn(warning);
     }
-    let boot = configured::options(&load, &options.config, &release, initrd, options.parse)?;
+    let boot = configured::options(&load, &options.config, &release, initrds, options.parse)?;
     cmd::load::run(&boot, options.dry_run, messages)
         .with_context(|| format!("{file} cannot be loaded"))?;
     if !options.dry_run {
@@ -64,32 +65,35 @@ pub fn run(options: &CrashLoadOptions, messages: &mut Messages) -> anyhow::Resul
     Ok(())
 }
 
-/// Returns the initrd to load, after building it if needed.
-fn initrd(
+/// Returns the initrds to load, after building the last one if needed.
+fn initrds(
     load: &config::LoadSection,
     release: &str,
     options: &CrashLoadOptions,
     save: &Save,
     messages: &mut Messages,
-) -> anyhow::Result<Option<PathBuf>> {
-    let Some(path) = &load.initrd else {
-        return Ok(None);
-    };
-    let path = path.expand(release);
-    let wanted = InitrdRequest {
-        image: &path,
-        release,
-        config: &options.config,
-        save,
-    };
-    initrd::ensure_made(&wanted, messages)?;
-    is_file(&path)?;
-    Ok(Some(path))
+) -> anyhow::Result<Vec<PathBuf>> {
+    let paths = load.initrds(release);
+    if let Some((made, given)) = paths.split_last() {
+        for path in given {
+            input::check(path)?;
+        }
+        let wanted = InitrdRequest {
+            image: made,
+            release,
+            config: &options.config,
+            save,
+        };
+        initrd::ensure_made(&wanted, messages)?;
+        input::check(made)?;
+    }
+    Ok(paths)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::InputError;
     use crate::request::BootOptions;
     use crate::request::configured::LoadSectionError;
 
@@ -114,53 +118,49 @@ mod tests {
         put("kernel");
         let at = |name: &str| dir.path().join(name);
         let file = at("crash.toml");
-        for (text, key, expected) in [
-            (
-                "[save]\n",
-                None,
-                LoadSectionError::NoLoad { file: file.clone() },
-            ),
-            (
-                "[load]\nimage='DIR/xen'",
-                Some("load.image"),
-                LoadSectionError::NoFile { path: at("xen") },
-            ),
-            (
-                "[load]\nimage='DIR'",
-                Some("load.image"),
-                LoadSectionError::NotAFile {
-                    path: dir.path().to_owned(),
-                },
-            ),
-            (
-                "[load]\nimage='DIR/image'\nkernel='DIR/vmlinuz'",
-                Some("load.kernel"),
-                LoadSectionError::NoFile {
-                    path: at("vmlinuz"),
-                },
-            ),
+        let refusal = |text: &str| {
+            let options = config(dir.path(), text);
+            run(&options, &mut Messages::new(std::io::sink())).unwrap_err()
+        };
+        for (text, expected) in [
+            ("[save]\n", LoadSectionError::NoLoad { file: file.clone() }),
             (
                 "[load]\nimage='DIR/image'\noptions=['--no']",
-                None,
                 LoadSectionError::Options {
                     file: file.clone(),
                     why: "--no".to_owned(),
                 },
             ),
         ] {
-            let options = config(dir.path(), text);
-            let error = run(&options, &mut Messages::new(std::io::sink())).unwrap_err();
+            let error = refusal(text);
             assert_eq!(error.downcast_ref(), Some(&expected), "{error:#}");
-            if let Some(key) = key {
-                assert_eq!(error.to_string(), format!("{}, {key}", file.display()));
+        }
+        let name = |name: &str| at(name).display().to_string();
+        for (text, key, expected) in [
+            ("[load]\nimage='DIR/xen'", "load.image", Some(vec![])),
+            ("[load]\nimage='DIR'", "load.image", None),
+            (
+                "[load]\nimage='DIR/image'\nkernel='DIR/ker'",
+                "load.kernel",
+                Some(vec![name("kernel")]),
+            ),
+            (
+                "[load]\nimage='DIR/image'\ninitrd=['DIR/ker', 'DIR/kernel']",
+                "load.initrd",
+                Some(vec![name("kernel")]),
+            ),
+        ] {
+            let error = refusal(text);
+            assert_eq!(error.to_string(), format!("{}, {key}", file.display()));
+            match (error.downcast_ref(), expected) {
+                (Some(InputError::NotFound { beside, .. }), Some(expected)) => {
+                    assert_eq!(*beside, expected);
+                }
+                (Some(InputError::Directory { .. }), None) => {}
+                _ => panic!("{error:#}"),
             }
         }
-        let text = "[load]\nimage='DIR/image'\nkernel='DIR/kernel'\ninitrd='DIR/{release}'";
-        let error = run(
-            &config(dir.path(), text),
-            &mut Messages::new(std::io::sink()),
-        )
-        .unwrap_err();
+        let error = refusal("[load]\nimage='DIR/image'\ninitrd='DIR/{release}'");
         let key = format!("{}, load.initrd", file.display());
         assert_eq!(error.to_string(), key, "{error:#}");
     }

@@ -19,24 +19,4 @@ pub enum LoadSectionError {
         /// Message of the command-line parser.
         why: String,
     },
-    /// A file that does not exist.
-    #[error("{}: no such file", path.display())]
-    NoFile {
-        /// The path.
-        path: PathBuf,
-    },
-    /// A path of something else than a file.
-    #[error("{}: is not a file", path.display())]
-    NotAFile {
-        /// The path.
-        path: PathBuf,
-    },
-    /// A file that is not accessible.
-    #[error("{}: {why}", path.display())]
-    Io {
-        /// The path.
-        path: PathBuf,
-        /// Error of the system call.
-        why: String,
-    },
 }

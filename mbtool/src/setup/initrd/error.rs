@@ -11,6 +11,8 @@ pub enum InitrdError {
     NotInstalled {
         /// Path of the initrd.
         image: PathBuf,
+        /// Files beside it whose names begin with its name.
+        beside: Vec<String>,
     },
     /// The kernel's modules are gone.
     #[error(
@@ -75,6 +77,13 @@ pub enum InitrdError {
 impl Fix for InitrdError {
     fn fix(&self) -> Remedy {
         let fix = match self {
+            Self::NotInstalled { beside, .. } if !beside.is_empty() => {
+                let fix = format!(
+                    "name an initrd of your own (there is {}), or let `mbtool crash install` set that up",
+                    beside.join(", ")
+                );
+                return Some(fix.into());
+            }
             Self::NotInstalled { .. } => {
                 "`mbtool crash install` sets that up, or name an initrd of your own"
             }

@@ -100,7 +100,11 @@ fn it_is_rebuilt_when_an_input_has_changed() {
     assert!(!system.made());
     fs::remove_file(system.path("lib/crash-6.1.img")).unwrap();
     let image = system.path("lib/crash-6.1.img");
-    assert_eq!(system.refusal(), InitrdError::NotInstalled { image });
+    let expected = InitrdError::NotInstalled {
+        image,
+        beside: vec![],
+    };
+    assert_eq!(system.refusal(), expected);
 }
 
 #[test]
