@@ -7,7 +7,6 @@ use super::check::CheckError;
 use super::crash::Reserve;
 use super::crash::size::SizeEstimate;
 use super::place::allocator::{FixedError, NoFreeRange};
-use super::place::error::widen;
 use super::place::resolve::ResolveError;
 use super::xen_heap::scatter::NoSafeRange;
 use crate::host::map::MapError;
@@ -85,24 +84,33 @@ pub enum PlanError {
     Fixed(#[from] FixedError),
     /// The options contradict the constraints of the image.
     #[error(
-        "no place for {name}: it can only be within {allowed}, outside the window from --mem-min \
-         {min:#x} to --mem-max {max:#x}"
+        "no place for {name}: it can only be within {allowed}, but {} excludes that{}",
+        options(*min, *max),
+        tail(self.fix())
     )]
     Window {
         /// Segment name.
         name: String,
         /// Range that the image allows.
         allowed: PhysRange,
-        /// `--mem-min`.
+        /// `--mem-min`; 0 without it.
         min: u64,
-        /// `--mem-max`.
-        max: u64,
+        /// `--mem-max`, if it is given.
+        max: Option<u64>,
+    },
+    /// Rounded to pages, or to what Xen reserves, the image ends above 2^64.
+    #[error("{name} is linked for {span}, which ends at the end of the address space{}", tail(self.fix()))]
+    EndOfAddresses {
+        /// Segment name.
+        name: String,
+        /// Addresses of the image.
+        span: PhysRange,
     },
     /// The only free memory is above 4 GiB, out of reach of Multiboot's 32-bit addresses.
     #[error(
         "{name} ({len:#x} bytes) fits only above 4 GiB, but modules must be below: Multiboot gives \
-         their addresses 32 bits; with --mem-min {min:#x} there are {free:#x} bytes free below 4 \
-         GiB, the largest range {largest:#x}{}",
+         their addresses 32 bits; {free:#x} bytes are free below 4 GiB, the largest range has \
+         {largest:#x}{}",
         tail(self.fix())
     )]
     ModuleAbove4Gib {
@@ -110,15 +118,10 @@ pub enum PlanError {
         name: String,
         /// Size in bytes.
         len: u64,
-        /// Lowest usable address.
-        min: u64,
         /// Free bytes below 4 GiB.
         free: u64,
         /// The largest free range below 4 GiB, in bytes.
         largest: u64,
-        /// Start of a range below 4 GiB that is large enough, which `--mem-min` or `--mem-max`
-        /// exclude.
-        elsewhere: Option<u64>,
     },
     /// The only free memory for the initrd is where the kernel cannot read it.
     #[error(
@@ -212,10 +215,11 @@ impl Fix for PlanError {
                 "leave --type out, and Xen is started by its Multiboot2 header"
             }
             Self::CrashXenRealMode => "leave --real-mode out",
-            Self::ModuleAbove4Gib { elsewhere, .. } => {
-                let smaller = || "make the module smaller".to_owned();
-                return Some(widen(*elsewhere).unwrap_or_else(smaller).into());
-            }
+            Self::ModuleAbove4Gib { .. } => "make the module smaller",
+            Self::Window {
+                allowed, min, max, ..
+            } => return other_window(*allowed, *min, *max),
+            Self::EndOfAddresses { .. } => "link the image for a lower address",
             Self::InitrdLimit { .. } => {
                 "make the initrd smaller, or give a relocatable bzImage of Linux 3.8 or later"
             }
@@ -238,12 +242,29 @@ impl Fix for PlanError {
             | Self::Low(_)
             | Self::NoSafeRange(_)
             | Self::Drill { .. }
-            | Self::Window { .. }
             | Self::CoreHeader(_)
             | Self::Handoff(_) => return None,
         };
         Some(fix.into())
     }
+}
+
+/// The options that are given, with their values.
+fn options(min: u64, max: Option<u64>) -> String {
+    let min_given = (min > 0 || max.is_none()).then(|| format!("--mem-min {min:#x}"));
+    let max_given = max.map(|max| format!("--mem-max {max:#x}"));
+    let given: Vec<String> = min_given.into_iter().chain(max_given).collect();
+    given.join(" with ")
+}
+
+/// Which of the options has to change.
+fn other_window(allowed: PhysRange, min: u64, max: Option<u64>) -> Remedy {
+    let (start, end) = (allowed.start, allowed.end);
+    Some(match max {
+        _ if min >= end => format!("give a --mem-min below {end:#x}").into(),
+        Some(max) if max <= start => format!("give a --mem-max above {start:#x}").into(),
+        _ => "give a --mem-max above --mem-min".into(),
+    })
 }
 
 /// Why there can be no RAM log at an address.

@@ -89,19 +89,35 @@ fn plan() {
             by: "handoff".into(),
             at: range(0x18_0000, 0x19_0000),
         })],
-        Window: [PlanError::Window {
+        Window: [
+            PlanError::Window {
+                name: "image".into(),
+                allowed: range(0x10_0000, FOUR_GIB),
+                min: FOUR_GIB,
+                max: None,
+            },
+            PlanError::Window {
+                name: "image".into(),
+                allowed: range(0x10_0000, FOUR_GIB),
+                min: 0,
+                max: Some(0x1000),
+            },
+            PlanError::Window {
+                name: "image".into(),
+                allowed: range(0x10_0000, FOUR_GIB),
+                min: 0x20_0000,
+                max: Some(0x20_0000),
+            }
+        ],
+        EndOfAddresses: [PlanError::EndOfAddresses {
             name: "image".into(),
-            allowed: range(0x10_0000, FOUR_GIB),
-            min: FOUR_GIB,
-            max: 2 * FOUR_GIB,
+            span: range(u64::MAX - 0xfff, u64::MAX),
         }],
         ModuleAbove4Gib: [PlanError::ModuleAbove4Gib {
             name: "module 1: initrd.img".into(),
             len: 0x800_0000,
-            min: FOUR_GIB,
             free: 0,
             largest: 0,
-            elsewhere: None,
         }],
         InitrdLimit: [PlanError::InitrdLimit {
             name: "initrd: initrd.img".into(),

@@ -1,7 +1,7 @@
 //! Why memory cannot be allocated.
 
 use super::allocator::list;
-use handoff::addr::PhysRange;
+use handoff::addr::{PAGE_SIZE, PhysRange, align_up};
 use std::fmt;
 use xen_shim::fix::{Fix, Remedy, tail};
 
@@ -26,6 +26,15 @@ pub struct NoFreeRange {
 }
 
 impl std::error::Error for NoFreeRange {}
+
+impl NoFreeRange {
+    /// The range outside of the window.
+    #[must_use]
+    pub fn place_elsewhere(&self) -> Option<PhysRange> {
+        let len = align_up(self.len.max(1), PAGE_SIZE)?;
+        PhysRange::from_len(self.elsewhere?, len)
+    }
+}
 
 impl fmt::Display for NoFreeRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,19 +65,17 @@ impl fmt::Display for NoFreeRange {
 
 impl Fix for NoFreeRange {
     fn fix(&self) -> Remedy {
-        Some(
-            widen(self.elsewhere)
-                .unwrap_or_else(|| "load less".to_owned())
-                .into(),
-        )
+        let Some(place) = self.place_elsewhere() else {
+            return Some("load less".into());
+        };
+        let lower = || format!("lower --mem-min to {:#x}", place.start);
+        let higher = || format!("raise --mem-max to {:#x}", place.end);
+        let below = (place.start < self.window.start).then(lower);
+        let above = (place.end > self.window.end).then(higher);
+        let changes: Vec<String> = below.into_iter().chain(above).collect();
+        let changes = changes.join(" and ");
+        Some(format!("{changes}: there is enough memory at {place}").into())
     }
-}
-
-/// Advice to widen the window so that it has the memory at `start`.
-pub(in crate::plan) fn widen(start: Option<u64>) -> Option<String> {
-    start.map(|start| {
-        format!("widen the window (--mem-min, --mem-max): there is enough memory at {start:#x}")
-    })
 }
 
 /// A fixed range that cannot be allocated.

@@ -45,7 +45,7 @@ pub(super) fn window(
         name: name.to_owned(),
         allowed,
         min: request.mem_min,
-        max,
+        max: request.mem_max,
     })
 }
 
@@ -59,11 +59,9 @@ pub(super) fn image_place(
     let image: &Image = &request.image;
     let name = rules.name.to_owned();
     let page_align = image.align.max(PAGE_SIZE);
-    let too_long = || PlanError::Window {
+    let too_long = || PlanError::EndOfAddresses {
         name: name.clone(),
-        allowed: Side::Low.addresses(FOUR_GIB),
-        min: request.mem_min,
-        max: request.mem_max.unwrap_or(FOUR_GIB),
+        span: image.span,
     };
     let reserve = |len: u64| match rules.xen {
         true => contract::reserve_len(len).ok_or_else(too_long),
@@ -134,13 +132,15 @@ pub(super) fn image_place(
 ///
 /// # Errors
 ///
-/// When no range satisfies its relocatable tag.
+/// When they end above 2^64.
 pub(super) fn fixed_place(
     request: &Request,
     rules: ImageRules<'_>,
 ) -> Result<Option<Vec<PhysRange>>, PlanError> {
-    Ok(match image_place(request, rules, Side::Low)? {
-        ImagePlace::Fixed(pages) => Some(pages),
-        ImagePlace::Free(..) => None,
-    })
+    match image_place(request, rules, Side::Low) {
+        Ok(ImagePlace::Fixed(pages)) => Ok(Some(pages)),
+        // options may exclude one side of 4 GiB
+        Ok(ImagePlace::Free(..)) | Err(PlanError::Window { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -111,8 +111,11 @@ impl Layout {
                 (staged, handoff),
             );
             match placed {
+                // with more parts above 4 GiB, another part may be the one that the options exclude
                 Err(error @ (PlanError::NoFreeRange(_) | PlanError::Window { .. })) => {
-                    first.get_or_insert(error);
+                    if matches!(first, None | Some(PlanError::Window { .. })) {
+                        first = Some(error);
+                    }
                 }
                 result => return result,
             }

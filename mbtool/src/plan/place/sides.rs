@@ -107,7 +107,7 @@ pub(super) fn refused(
                 elsewhere,
                 ..
             } = &error;
-            above_4_gib(request, arena, (name, *len), *elsewhere).unwrap_or(error.into())
+            above_4_gib(request, arena, (name, *len), elsewhere.is_some()).unwrap_or(error.into())
         }
         PlanError::Window { ref name, .. } => {
             let mut modules = request.modules.iter().enumerate();
@@ -116,12 +116,7 @@ pub(super) fn refused(
                 .and_then(|(_, module)| {
                     let len = module.data.len() as u64;
                     let elsewhere = arena.find(&ask(name, len, Side::Low.addresses(END)));
-                    above_4_gib(
-                        request,
-                        arena,
-                        (name, len),
-                        elsewhere.map(|place| place.start),
-                    )
+                    above_4_gib(request, arena, (name, len), elsewhere.is_some())
                 })
                 .unwrap_or(error)
         }
@@ -162,36 +157,32 @@ fn with_high_memory(error: &mut NoFreeRange, request: &Request, arena: &Arena) {
         align: error.align,
         ..ask(&error.name, error.len, anywhere)
     };
-    let start = |place: PhysRange| place.start;
-    error.elsewhere = error.elsewhere.or_else(|| arena.find(&in_high).map(start));
+    error.elsewhere = error
+        .elsewhere
+        .or_else(|| arena.find(&in_high).map(|place| place.start));
 }
 
 /// Returns the error for a module or an initrd that only fits above 4 GiB, where the image cannot
-/// reach it. `elsewhere` is a place below 4 GiB that options exclude.
+/// reach it; none if options exclude a place below 4 GiB (`elsewhere`).
 fn above_4_gib(
     request: &Request,
     arena: &Arena,
     (name, len): (&str, u64),
-    elsewhere: Option<u64>,
+    elsewhere: bool,
 ) -> Option<PlanError> {
     let mut modules = 0..request.modules.len();
-    if !modules.any(|index| request.segment_name(index) == name) {
+    if !modules.any(|index| request.segment_name(index) == name) || elsewhere {
         return None;
     }
     let above = arena.find(&ask(name, len, high(request)))?;
-    let min = request.mem_min.min(FOUR_GIB);
     let end = match &request.image.protocol {
         Protocol::Linux(setup) => setup.initrd_end().min(FOUR_GIB),
         _ => FOUR_GIB,
     };
-    let below = PhysRange {
-        start: min.min(end),
-        end,
-    };
+    let below = Side::Low.addresses(end);
     let largest = arena.largest_free(&below).map_or(0, |run| run.len());
     let (name, free) = (name.to_owned(), arena.free_bytes(&below));
     Some(match &request.image.protocol {
-        Protocol::Linux(_) if elsewhere.is_some() => return None,
         Protocol::Linux(_) => PlanError::InitrdLimit {
             name,
             len,
@@ -202,10 +193,8 @@ fn above_4_gib(
         _ => PlanError::ModuleAbove4Gib {
             name,
             len,
-            min,
             free,
             largest,
-            elsewhere,
         },
     })
 }

@@ -216,37 +216,75 @@ fn advice_to_widen_the_window_is_given_only_where_it_helps() {
     let elsewhere = |request: &Request| match refused(request, &host) {
         PlanError::NoFreeRange(error) => {
             let fix = error.fix().unwrap().into_owned();
+            let place = error.place_elsewhere().unwrap_or(error.window);
             assert_eq!(
-                fix.contains("--mem-max"),
-                error.elsewhere.is_some(),
+                (fix.contains("--mem-min"), fix.contains("--mem-max")),
+                (
+                    place.start < error.window.start,
+                    place.end > error.window.end
+                ),
                 "{fix}"
             );
-            (error.elsewhere, error.largest)
+            error.place_elsewhere()
         }
-        PlanError::ModuleAbove4Gib {
-            elsewhere, largest, ..
-        } => (elsewhere, Some(r(0, largest))),
+        PlanError::ModuleAbove4Gib { .. } => None,
         other => panic!("{other:?}"),
+    };
+    // what the advice asks for is enough
+    let loads = |request: &Request| {
+        let place = elsewhere(request).unwrap();
+        let mut request = request.clone();
+        request.mem_min = request.mem_min.min(place.start);
+        let max = |max: u64| max.max(place.end);
+        request.mem_max = request.mem_max.map(max);
+        plan(&request, &host).map(|_| place.start)
     };
     // the window excludes what is large enough
     let mut request = linux(50 << 20);
     request.mem_max = Some(32 * MIB);
-    assert!(elsewhere(&request).0.is_some());
+    assert!(loads(&request).is_ok());
     let mut request = linux(119 << 20);
     request.mem_max = Some(FOUR_GIB);
-    assert_eq!(elsewhere(&request).0, Some(FOUR_GIB));
+    assert_eq!(loads(&request).unwrap(), FOUR_GIB);
     let mut request = Request::new(payload());
     request.modules = vec![module("m", "", vec![0; 60 << 20])];
     request.mem_min = 64 * MIB;
-    assert!(elsewhere(&request).0.is_some());
+    assert!(loads(&request).is_ok());
     // nothing is
     request.mem_min = MIB;
     request.modules = vec![module("m", "", vec![0; 119 << 20])];
-    assert!(elsewhere(&request).0.is_none());
+    assert!(elsewhere(&request).is_none());
     let mut host = host.clone();
     host.memory_map.retain(|entry| entry.end <= FOUR_GIB);
     let error = refused(&linux(119 << 20), &host);
     assert_error!(error, PlanError::NoFreeRange(error) if error.elsewhere.is_none());
+}
+
+/// The handoff has to be below 4 GiB; the kernel has not.
+#[test]
+fn options_that_exclude_a_part_are_named_with_their_values() {
+    let host = host(MOSTLY_HIGH);
+    let excluded = |min: u64, max: Option<u64>| {
+        let mut request = linux(5000);
+        (request.mem_min, request.mem_max) = (min, max);
+        let error = refused(&request, &host);
+        let text = error.to_string();
+        assert_eq!(text.contains("--mem-max"), max.is_some(), "{text}");
+        match error {
+            PlanError::Window { name, max, .. } => (name, max),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(excluded(FOUR_GIB, None), ("handoff".to_owned(), None));
+    let max = Some(2 * FOUR_GIB);
+    assert_eq!(excluded(FOUR_GIB, max), ("handoff".to_owned(), max));
+    // an image that cannot be above 4 GiB
+    let mut request = without_high_load(linux(5000));
+    request.mem_min = FOUR_GIB;
+    assert_error!(
+        refused(&request, &host),
+        PlanError::Window { name, max: None, .. } if name == "vmlinuz"
+    );
 }
 
 #[test]

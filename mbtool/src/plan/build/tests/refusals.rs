@@ -28,12 +28,12 @@ fn a_module_that_fits_only_above_4_gib_is_refused_with_the_reason() {
     request.mem_min = FOUR_GIB;
     assert_error!(
         refused(&request, &host),
-        PlanError::ModuleAbove4Gib { name, min: FOUR_GIB, .. } if name == "module 0: small"
+        PlanError::Window { name, min: FOUR_GIB, max: None, .. } if name == "module 0: small"
     );
     request.modules.clear();
     assert_error!(
         refused(&request, &host),
-        PlanError::Window { name, min: FOUR_GIB, .. } if name == "mbi"
+        PlanError::Window { name, min: FOUR_GIB, max: None, .. } if name == "mbi"
     );
 }
 
