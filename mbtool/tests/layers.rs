@@ -129,7 +129,7 @@ const DECODE: Table = &[
     ("lines", &[]),
     ("log_line", &[]),
     ("noise", &[]),
-    ("unwrap", &["log_line"]),
+    ("unwrap", &["lines", "log_line"]),
     ("follow", &[]),
     ("mca", &[]),
     ("registers", &[]),

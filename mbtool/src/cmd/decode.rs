@@ -5,7 +5,7 @@ mod error;
 mod session;
 mod symbol_files;
 
-pub use error::NothingFound;
+pub use error::{NothingFound, PackedLogError};
 
 use crate::decode::address_map::AddressMap;
 use crate::decode::symbols::SymbolFile;
@@ -118,9 +118,4 @@ fn read_symbols(symbols: &SymbolArg) -> anyhow::Result<SymbolFile> {
 }
 
 #[cfg(test)]
-#[path = "decode_tests.rs"]
 mod tests;
-
-#[cfg(test)]
-#[path = "decode_ram_log_tests.rs"]
-mod ram_log_tests;

@@ -3,56 +3,20 @@
 //! A boot begins at the handoff's jump, or at the first line of a kernel. [`Stage`]s are what Xen and
 //! Linux print on the way to user space.
 
+mod firmware;
+mod replay;
+mod stage;
+
+pub use stage::Stage;
+
 use super::dumps::quote;
 use super::log_line::{LineLabel, LogLine};
+use replay::{KernelLines, Repeated, SuspectedReplay};
 use serde::Serialize;
-
-mod firmware;
+use stage::{is_login, stage};
 
 /// Maximum number of boots; of more, the oldest are dropped.
 const MAX_BOOTS: usize = 64;
-
-/// Progress of a boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// Xen's first line.
-    Xen,
-    /// Xen has started its CPUs.
-    XenCpus,
-    /// Xen builds dom0.
-    Dom0Build,
-    /// Xen has started dom0.
-    Dom0,
-    /// Linux's first line.
-    Linux,
-    /// Linux has started its CPUs.
-    LinuxCpus,
-    /// Linux has initialized its drivers.
-    LinuxReady,
-    /// Linux starts init.
-    Init,
-    /// A program prints.
-    UserSpace,
-}
-
-impl Stage {
-    /// Description for a report.
-    #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Xen => "Xen prints",
-            Self::XenCpus => "Xen has started its CPUs",
-            Self::Dom0Build => "Xen builds dom0",
-            Self::Dom0 => "dom0 runs",
-            Self::Linux => "Linux prints",
-            Self::LinuxCpus => "Linux has started its CPUs",
-            Self::LinuxReady => "Linux is initialized",
-            Self::Init => "Linux starts init",
-            Self::UserSpace => "user space prints",
-        }
-    }
-}
 
 /// A stage, and the line that shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -97,6 +61,11 @@ pub enum LineEffect {
     Ends,
 }
 
+/// True if firmware or a boot loader prints a line.
+pub(super) fn is_firmware(line: &LogLine<'_>) -> bool {
+    firmware::printer(line).is_some()
+}
+
 /// Firmware or a boot loader that prints after a boot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LoggedReset {
@@ -106,6 +75,8 @@ pub struct LoggedReset {
     pub by: &'static str,
     /// Its first line.
     pub text: String,
+    /// False if a program can have printed it: the console of a guest. True before user space, and when Xen starts next.
+    pub certain: bool,
 }
 
 /// A boot.
@@ -223,6 +194,10 @@ pub struct BootLog {
     pub dropped: usize,
     /// The last boot is over: the handoff or firmware runs.
     between: bool,
+    /// Lines of the kernel of the last boot.
+    printed: KernelLines,
+    /// The last boot may be a log that a program of the one before prints.
+    suspect: Option<SuspectedReplay>,
 }
 
 impl BootLog {
@@ -244,7 +219,7 @@ impl BootLog {
                 self.begin(LoggedBoot::new(line.number, Some(quote(jump))));
                 self.between = false;
             } else if handoff.starts_with("mbtool ") {
-                self.between = true;
+                (self.between, self.suspect) = (true, None);
             }
             return;
         }
@@ -256,9 +231,16 @@ impl BootLog {
         if let Some(first @ (Stage::Xen | Stage::Linux)) = stage
             && self.is_another(first, line)
         {
+            if self.between && first == Stage::Xen {
+                self.confirm_reset();
+            }
+            let replay = self.can_be_replay(first);
+            let printed = std::mem::take(&mut self.printed);
             self.begin(LoggedBoot::new(line.number, None));
+            self.suspect = replay.then(|| SuspectedReplay::new(printed));
             self.between = false;
         }
+        self.compare(line);
         let Some(boot) = self.boots.last_mut().filter(|_| !self.between) else {
             return;
         };
@@ -278,6 +260,43 @@ impl BootLog {
             boot.reach(stage, line);
         } else if !line.of_kernel() && !dumped && boot.failed.is_none() {
             boot.program(line);
+        }
+    }
+
+    /// True if a program of the boot that prints can print a log with the first line of this kernel.
+    fn can_be_replay(&self, first: Stage) -> bool {
+        let boot = self.current();
+        first == Stage::Linux
+            && boot.is_some_and(|boot| boot.in_user_space() && boot.failed.is_none() && !boot.ended)
+    }
+
+    /// Compares a line with those of the boot before, if the last one may be a log that it prints.
+    fn compare(&mut self, line: &LogLine<'_>) {
+        let is_new = self.printed.add(line);
+        let Some(suspect) = self.suspect.as_mut().filter(|_| is_new) else {
+            return;
+        };
+        match suspect.line(line) {
+            Repeated::Unknown => {}
+            Repeated::No => self.suspect = None,
+            Repeated::Yes => {
+                self.printed = self
+                    .suspect
+                    .take()
+                    .map_or_else(KernelLines::default, SuspectedReplay::into_earlier);
+                let replay = self.boots.pop();
+                if let (Some(boot), Some(replay)) = (self.boots.last_mut(), replay) {
+                    boot.lines += replay.lines;
+                    boot.last = replay.last.or(boot.last.take());
+                }
+            }
+        }
+    }
+
+    /// Xen starts: firmware that printed before it was not that of a guest.
+    fn confirm_reset(&mut self) {
+        if let Some(reset) = self.boots.last_mut().and_then(|boot| boot.reset.as_mut()) {
+            reset.certain = true;
         }
     }
 
@@ -308,7 +327,7 @@ impl BootLog {
         if self.between {
             return;
         }
-        self.between = true;
+        (self.between, self.suspect) = (true, None);
         if let Some(boot) = self.boots.last_mut()
             && boot.failed.is_none()
             && !boot.ended
@@ -317,11 +336,13 @@ impl BootLog {
                 line: line.number,
                 by,
                 text: quote(line.body),
+                certain: !boot.in_user_space(),
             });
         }
     }
 
     fn begin(&mut self, boot: LoggedBoot) {
+        (self.printed, self.suspect) = (KernelLines::default(), None);
         if self.boots.len() == MAX_BOOTS {
             self.boots.remove(0);
             self.dropped += 1;
@@ -376,73 +397,6 @@ const EARLY: [&str; 14] = [
     "Wrong EFI loader",
     "Xen ",
     "trampoline_32bit:",
-];
-
-/// The stage that a line shows.
-fn stage(line: &LogLine<'_>) -> Option<Stage> {
-    let text = line.body;
-    let starts = |marks: &[&str]| marks.iter().any(|mark| text.starts_with(mark));
-    if line.label == Some(LineLabel::Xen) || line.label.is_none() && !line.stamped {
-        let xen = match text {
-            _ if starts(&["Xen version "]) => Some(Stage::Xen),
-            _ if starts(&["Brought up "]) && line.label.is_some() => Some(Stage::XenCpus),
-            _ if starts(&[
-                "*** Building a PV",
-                "*** LOADING DOMAIN 0",
-                "*** Building Dom0",
-            ]) =>
-            {
-                Some(Stage::Dom0Build)
-            }
-            _ if starts(&["*** Serial input to DOM0", "*** Serial input -> DOM0"]) => {
-                Some(Stage::Dom0)
-            }
-            // dom0's first lines, without a label
-            "mapping kernel into physical memory" | "about to get started..." => Some(Stage::Dom0),
-            _ => None,
-        };
-        if xen.is_some() || line.label.is_some() {
-            return xen;
-        }
-    }
-    match text {
-        _ if starts(&["Linux version "]) => Some(Stage::Linux),
-        _ if starts(&[
-            "smp: Brought up ",
-            "Brought up ",
-            "SMP: Total of ",
-            "Total of ",
-        ]) && text.contains("CPU")
-            || starts(&["smpboot: Total of "]) =>
-        {
-            Some(Stage::LinuxCpus)
-        }
-        _ if starts(&["Freeing unused kernel", "Freeing init memory"]) => Some(Stage::LinuxReady),
-        _ if starts(&["Run /"]) && text.contains(" as init process") => Some(Stage::Init),
-        _ if starts(&USER_SPACE) || is_login(text) => Some(Stage::UserSpace),
-        _ => None,
-    }
-}
-
-fn is_login(text: &str) -> bool {
-    text.contains(" login: ") || text.ends_with(" login:") || text.starts_with("login:")
-}
-
-/// What the first programs of common systems print.
-const USER_SPACE: [&str; 13] = [
-    "systemd[1]:",
-    "systemd-udevd[",
-    "Welcome to ",
-    "[  OK  ]",
-    "[ OK ]",
-    "INIT: version",
-    "init started: BusyBox",
-    "Starting version ",
-    "Starting systemd-udevd",
-    "Loading, please wait",
-    "Begin: ",
-    "dracut: ",
-    "OpenRC ",
 ];
 
 #[cfg(test)]

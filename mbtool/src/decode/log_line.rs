@@ -21,6 +21,8 @@ pub struct LogLine<'a> {
     pub label: Option<LineLabel>,
     /// True with a time in front, as Linux prints it.
     pub stamped: bool,
+    /// That time in seconds with six digits after the point.
+    pub time: Option<&'a str>,
     /// The text behind labels, times, log levels and quotation marks.
     pub body: &'a str,
 }
@@ -36,6 +38,7 @@ impl<'a> LogLine<'a> {
             number,
             label: None,
             stamped: false,
+            time: None,
             body: line,
         };
         // another program's half line can be in front of it
@@ -46,8 +49,9 @@ impl<'a> LogLine<'a> {
         loop {
             let body = found.body.trim_start_matches([' ', '\t', '>', '|']);
             found.body = body;
-            if let Some(rest) = bracketed(body, found.stamped) {
+            if let Some((inner, rest)) = bracketed(body, found.stamped) {
                 found.stamped = true;
+                found.time = found.time.or_else(|| is_uptime(inner).then_some(inner));
                 found.body = rest;
             } else if let Some(rest) = level(body).or_else(|| clock(body)).or_else(|| syslog(body))
             {
@@ -60,9 +64,10 @@ impl<'a> LogLine<'a> {
             }
         }
         if !found.of_kernel()
-            && let Some(rest) = inside(found.body)
+            && let Some((time, rest)) = inside(found.body)
         {
             found.stamped = true;
+            found.time = Some(time);
             found.body = rest.trim_start();
         }
         found.body = found.body.trim_end();
@@ -82,8 +87,9 @@ impl<'a> LogLine<'a> {
     }
 }
 
-/// `[   12.345678]`, `[2026-11-30 01:02:03]`; after one of these also `[T123]`, `[C1]`.
-fn bracketed(text: &str, stamped: bool) -> Option<&str> {
+/// `[   12.345678]`, `[2026-11-30 01:02:03]`; after one of these also `[T123]`, `[C1]`: what is in the brackets, and what
+/// follows.
+fn bracketed(text: &str, stamped: bool) -> Option<(&str, &str)> {
     let rest = text.strip_prefix('[')?;
     let end = rest.bytes().take(48).position(|byte| byte == b']')?;
     let inner = rest[..end].trim();
@@ -96,19 +102,24 @@ fn bracketed(text: &str, stamped: bool) -> Option<&str> {
     let clock = inner.starts_with(|c: char| c.is_ascii_digit())
         && inner.contains(['.', ':'])
         && inner.chars().all(time);
-    (clock || stamped && caller()).then(|| &rest[end + 1..])
+    (clock || stamped && caller()).then(|| (inner, &rest[end + 1..]))
 }
 
-/// The text behind Linux's time in the middle of a line: another program's half line is in front
-/// of it.
-fn inside(text: &str) -> Option<&str> {
+/// Linux's time in the middle of a line, and the text behind it: another program's half line is in
+/// front of it.
+fn inside(text: &str) -> Option<(&str, &str)> {
     text.match_indices('[').take(8).find_map(|(at, _)| {
         let (inner, rest) = text[at + 1..].split_once("] ")?;
-        let (seconds, fraction) = inner.trim_start().split_once('.')?;
-        let number =
-            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        (at > 0 && inner.len() >= 12 && fraction.len() == 6 && number(seconds) && number(fraction))
-            .then_some(rest)
+        let time = inner.trim_start();
+        (at > 0 && inner.len() >= 12 && is_uptime(time)).then_some((time, rest))
+    })
+}
+
+/// `12.345678`: seconds since the kernel's start.
+fn is_uptime(text: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('.').is_some_and(|(seconds, fraction)| {
+        fraction.len() == 6 && number(seconds) && number(fraction)
     })
 }
 
@@ -182,6 +193,21 @@ fn guest(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_is_that_of_linux() {
+        for (text, want) in [
+            ("[    0.123456] a", Some("0.123456")),
+            ("(XEN) [ 1234.000001] a", Some("1234.000001")),
+            ("[2026-11-30 01:02:03] [    0.100000] a", Some("0.100000")),
+            ("half [    6.408298] a", Some("6.408298")),
+            ("[    0.1] a", None),
+            ("[2026-11-30 01:02:03] a", None),
+            ("a", None),
+        ] {
+            assert_eq!(LogLine::new(1, text).time, want, "{text}");
+        }
+    }
 
     #[test]
     fn what_stands_in_front_of_the_text_is_removed() {

@@ -18,7 +18,7 @@ fn read(lines: &[&str]) -> (Vec<LoggedBoot>, Vec<LoggedFailure>) {
     for (index, line) in lines.iter().enumerate() {
         scanner.line(index + 1, line);
     }
-    scanner.finish();
+    scanner.end();
     let survey = scanner.survey();
     (survey.boots.boots.clone(), survey.failures.clone())
 }
@@ -252,4 +252,108 @@ fn a_panic_before_the_jump_hides_no_program_after_it() {
         (boots[1].outcome(), boots[1].lines),
         (BootOutcome::UserSpace, 3)
     );
+}
+
+/// Lines of a boot with their times.
+const TIMED: [&str; 8] = [
+    "[    0.000000] Linux version 6.12.0",
+    "[    0.000000] Command line: quiet",
+    "[    0.000012] tsc: Detected 2294.602 MHz processor",
+    "[    0.251873] smp: Brought up 1 node, 2 CPUs",
+    "[    0.523310] Uhhuh. NMI received for unknown reason 30 on CPU 0.",
+    "[    1.200147] Freeing unused kernel image (initmem) memory: 4K",
+    "[    1.302226] Run /init as init process",
+    "[    2.000001] x",
+];
+
+#[test]
+fn a_log_that_a_program_prints_is_no_boot() {
+    let shell = ["debian login: root", "root@debian:~# dmesg"];
+    let after = ["root@debian:~# poweroff", "[   70.1] reboot: Power down"];
+    let log = [&TIMED[..], &shell, &TIMED, &after].concat();
+    let (boots, failures) = read(&log);
+    assert_eq!(boots.len(), 1, "{boots:?}");
+    assert_eq!(
+        (boots[0].outcome(), boots[0].lines),
+        (BootOutcome::UserSpace, log.len())
+    );
+    assert_eq!(boots[0].last.as_ref().unwrap().0, log.len());
+    // what the log repeats is not of a boot of its own
+    let counts: Vec<_> = failures.iter().map(|f| (f.line, f.count)).collect();
+    assert_eq!(counts, [(5, 2)]);
+    // again, and with another boot between
+    let twice = [&TIMED[..], &shell, &TIMED, &shell, &TIMED, &after].concat();
+    assert_eq!(outcomes(&twice), [BootOutcome::UserSpace]);
+}
+
+#[test]
+fn the_same_kernel_at_other_times_is_another_boot() {
+    let later = [
+        TIMED[0],
+        TIMED[1],
+        "[    0.000013] tsc: Detected 2294.602 MHz processor",
+        "[    0.251899] smp: Brought up 1 node, 2 CPUs",
+        "[    1.210147] Freeing unused kernel image (initmem) memory: 4K",
+        "[    1.312226] Run /init as init process",
+        "[    2.010001] x",
+    ];
+    let log = [&TIMED[..], &["debian login: root"], &later].concat();
+    assert_eq!(outcomes(&log).len(), 2);
+    // times of a clock with ticks, and lines without a time, are the same in each boot
+    let ticks = [
+        "[    0.000000] Linux version 6.12.0",
+        "[    0.004000] a",
+        "[    0.008000] b",
+        "[    0.012000] c",
+        "[    0.016000] d",
+        "[    0.020000] Run /init as init process",
+        "debian login: root",
+    ];
+    assert_eq!(outcomes(&[ticks, ticks].concat()).len(), 2);
+}
+
+#[test]
+fn firmware_after_user_space_may_be_that_of_a_guest() {
+    let certain = |lines: &[&str]| {
+        let (boots, _) = read(lines);
+        boots[0].reset.as_ref().map(|reset| reset.certain)
+    };
+    let bios = "SeaBIOS (version 1.16.3)";
+    assert_eq!(
+        certain(&[XEN, "(XEN) Xen version 4.20.4", bios]),
+        Some(true)
+    );
+    let dom0 = [
+        "debian login: root",
+        "root@debian:~# xl console guest",
+        bios,
+    ];
+    let guest = after_boot(&[&dom0[..], &["[    0.000000] Linux version 6.1.0"]].concat());
+    assert_eq!(certain(&guest), Some(false));
+    assert_eq!(outcomes(&guest)[0], BootOutcome::UserSpace);
+    // a guest is rarely a Xen
+    let reset = after_boot(&[&dom0[..], &["(XEN) Xen version 4.20.4"]].concat());
+    assert_eq!(certain(&reset), Some(true));
+}
+
+#[test]
+fn a_panic_in_the_last_line_is_reported_but_not_as_certain() {
+    let panic = "Kernel panic - not syncing: Something new";
+    let log = after_boot(&["debian login: root", "# run-it", panic]);
+    let (boots, failures) = read(&log);
+    assert_eq!(boots[0].outcome(), BootOutcome::UserSpace);
+    let found: Vec<_> = failures
+        .iter()
+        .map(|f| (f.line, f.name, f.fatal, f.text.as_str()))
+        .collect();
+    assert_eq!(found, [(6, "linux-panic", false, "Something new")]);
+    // what follows is evidence, for or against
+    for next in ["Rebooting in 10 seconds..", "SeaBIOS (version 1.16.3)"] {
+        let (boots, failures) = read(&[&log[..], &[next]].concat());
+        assert_eq!(boots[0].outcome(), BootOutcome::Failed, "{next}");
+        assert!(failures[0].fatal);
+    }
+    let (boots, failures) = read(&[&log[..], &["# "]].concat());
+    assert_eq!(boots[0].outcome(), BootOutcome::UserSpace);
+    assert!(failures.is_empty());
 }

@@ -9,7 +9,7 @@ use super::handoff_log::LogContext;
 use super::linux;
 use super::log_line::LogLine;
 use super::survey::Survey;
-use super::unwrap::Unwrap;
+use super::unwrap::{Unwrap, WrapWidth};
 use handoff::dump::PREFIX;
 use handoff::dump::read::{self, Dump};
 
@@ -56,6 +56,15 @@ impl Default for Scanner {
 }
 
 impl Scanner {
+    /// For a log with lines that are wrapped at this width.
+    #[must_use]
+    pub fn at(width: Option<WrapWidth>) -> Self {
+        Self {
+            unwrap: Unwrap::at(width),
+            ..Self::default()
+        }
+    }
+
     /// Adds a line without terminal control. Returns the dumps that it
     /// completed.
     pub fn line(&mut self, number: usize, line: &str) -> Vec<FoundDump> {
@@ -93,7 +102,14 @@ impl Scanner {
         found
     }
 
-    /// Ends the input. Returns incomplete dumps.
+    /// Ends the log. Returns incomplete dumps.
+    pub fn end(&mut self) -> Vec<FoundDump> {
+        let found = self.finish();
+        self.others.survey.end();
+        found
+    }
+
+    /// Ends the input for now. Returns incomplete dumps.
     pub fn finish(&mut self) -> Vec<FoundDump> {
         let (handoff, linux) = (self.handoff.finish(), self.linux.finish());
         let handoff =

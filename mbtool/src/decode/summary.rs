@@ -209,10 +209,14 @@ impl fmt::Display for SummarizedBoot {
         };
         if let Some(reset) = &self.reset {
             let text: String = reset.text.chars().take(TEXT).collect();
-            result += &format!(
-                ". The machine was reset: {} prints at line {}, `{text}`",
-                reset.by, reset.line
-            );
+            let (by, line) = (reset.by, reset.line);
+            result += &match reset.certain {
+                true => format!(". The machine was reset: {by} prints at line {line}, `{text}`"),
+                false => format!(
+                    ". Then {by} prints at line {line}, `{text}`: the machine was reset, or a program shows a guest's \
+                     console"
+                ),
+            };
         }
         wrap(f, "  ", "  ", &stopped(&sentence(&result)))
     }

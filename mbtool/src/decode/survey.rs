@@ -1,6 +1,6 @@
 //! What a log tells besides dumps: boots, failures, build IDs.
 
-use super::boots::{BootLog, LineEffect, LoggedBoot};
+use super::boots::{self, BootLog, LineEffect, LoggedBoot};
 use super::dumps::quote;
 use super::known_lines::{self, Speaker};
 use super::log_line::{LINUX_PANIC, LineLabel, LogLine};
@@ -13,12 +13,16 @@ const MAX_BUILD_IDS: usize = 16;
 /// Maximum number of lines between a panic without a time and the dump that confirms it.
 const MAX_CONFIRM: usize = 40;
 /// What Linux prints after the reason of a panic.
-const AFTER_PANIC: [&str; 4] = [
+const AFTER_PANIC: [&str; 5] = [
     "CPU: ",
     "Call Trace:",
     "Kernel Offset: ",
+    "Rebooting in ",
     "---[ end Kernel panic",
 ];
+/// What the last line of a log is, if it is a panic without a time and without a dump.
+const LAST_LINE: &str = "it is the last line of the log, without the time and the dump of a panic: a panic whose output \
+                         was cut off, or a program that quotes one";
 /// Maximum number of lines of a panic of Xen.
 const MAX_PANIC: usize = 6;
 
@@ -65,9 +69,27 @@ pub struct Survey {
     pub lines: usize,
     panic: Option<OpenPanic>,
     /// A panic of Linux, or a program that quotes one.
-    quoted: Option<LoggedFailure>,
-    /// Number of failures when the current boot began.
-    boot: (usize, usize),
+    quoted: Option<QuotedPanic>,
+    /// The latest boot, and the one before.
+    boot: BootFailures,
+    before: BootFailures,
+}
+
+/// A panic of Linux, or a program that quotes one.
+#[derive(Debug)]
+struct QuotedPanic {
+    failure: LoggedFailure,
+    /// No other text follows.
+    last: bool,
+}
+
+/// Where the failures of a boot begin.
+#[derive(Clone, Copy, Debug, Default)]
+struct BootFailures {
+    /// First line of the boot.
+    line: usize,
+    /// Number of failures before it.
+    start: usize,
 }
 
 /// Xen's panic, of which the text is still to come.
@@ -95,7 +117,7 @@ impl Survey {
             self.confirm(line);
         }
         if program && panics {
-            self.quoted = Some(LoggedFailure {
+            let failure = LoggedFailure {
                 line: line.number,
                 by: Speaker::Linux,
                 name: found.map_or("linux-panic", |(_, known)| known.name),
@@ -104,7 +126,9 @@ impl Survey {
                 count: 1,
                 meaning: found.map(|(_, known)| known.meaning),
                 advice: found.map(|(_, known)| known.advice),
-            });
+            };
+            let last = true;
+            self.quoted = Some(QuotedPanic { failure, last });
         }
         let by_program = found.is_some_and(|(_, known)| known.is_of_program(text));
         let found = found.filter(|_| !program || by_program && !login);
@@ -160,26 +184,51 @@ impl Survey {
                 .filter(|failure| failure.line == at);
             earlier.for_each(|failure| failure.fatal = false);
         }
-        let latest = self.boots.boots.last().map_or(0, |boot| boot.line);
-        if self.boot.0 != latest {
-            self.boot = (latest, self.failures.len());
+        self.begin_boot();
+    }
+
+    /// Notes where the failures of the latest boot begin.
+    fn begin_boot(&mut self) {
+        let line = self.boots.boots.last().map_or(0, |boot| boot.line);
+        if line < self.boot.line {
+            // it was a log that a program of the one before has printed
+            let start = self.boot.start.min(self.failures.len());
+            self.boot = self.before;
+            let repeated = self.failures.split_off(start);
+            repeated.into_iter().for_each(|failure| self.fail(failure));
+        } else if line != self.boot.line {
+            let start = self.failures.len();
+            self.before = std::mem::replace(&mut self.boot, BootFailures { line, start });
         }
     }
 
-    /// Takes a quoted panic for one if its dump follows.
+    /// Takes a quoted panic for one if its dump, or a reset, follows.
     fn confirm(&mut self, line: &LogLine<'_>) {
-        let Some(failure) = self.quoted.take() else {
+        let Some(mut quoted) = self.quoted.take() else {
             return;
         };
-        if AFTER_PANIC.iter().any(|mark| line.body.starts_with(mark)) {
-            self.boots.panic(failure.line);
-            self.fail(failure);
-        } else if line.number - failure.line < MAX_CONFIRM {
-            self.quoted = Some(failure);
+        let dumped = AFTER_PANIC.iter().any(|mark| line.body.starts_with(mark));
+        if dumped || quoted.last && boots::is_firmware(line) {
+            self.boots.panic(quoted.failure.line);
+            self.fail(quoted.failure);
+        } else if line.number - quoted.failure.line < MAX_CONFIRM {
+            quoted.last &= line.body.is_empty();
+            self.quoted = Some(quoted);
         }
     }
 
-    /// Ends the input.
+    /// Ends the log: a panic in its last line is reported, although it may be quoted.
+    pub fn end(&mut self) {
+        if let Some(quoted) = self.quoted.take().filter(|quoted| quoted.last) {
+            self.fail(LoggedFailure {
+                fatal: false,
+                meaning: Some(LAST_LINE),
+                ..quoted.failure
+            });
+        }
+    }
+
+    /// Ends the input for now.
     pub fn finish(&mut self) {
         if let Some(panic) = self.panic.take() {
             self.end_panic(panic);
@@ -235,11 +284,11 @@ impl Survey {
     }
 
     fn fail(&mut self, failure: LoggedFailure) {
-        let start = self.boot.1.min(self.failures.len());
+        let start = self.boot.start.min(self.failures.len());
         let same =
             |other: &&mut LoggedFailure| other.name == failure.name && other.fatal == failure.fatal;
         if let Some(earlier) = self.failures[start..].iter_mut().find(same) {
-            earlier.count += 1;
+            earlier.count += failure.count;
         } else if self.failures.len() < MAX_FAILURES {
             self.failures.push(failure);
         }

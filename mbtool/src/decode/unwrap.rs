@@ -2,7 +2,9 @@
 //!
 //! A line continues the one before it if that one has a label or a time, it itself has none, its
 //! first word would not have fitted into the longest line so far, and two lines have that length.
+//! The first lines of a whole log are judged with what follows them ([`WrapWidth`]).
 
+use super::lines::Lines;
 use super::log_line::LogLine;
 
 /// Shortest line that counts as wrapped, in characters.
@@ -13,6 +15,36 @@ const WIDEST: usize = 160;
 const FIRST: usize = 4;
 /// Maximum length of a joined line, in bytes.
 const LIMIT: usize = 16 << 10;
+/// Number of lines that are looked at for a width.
+const LOOKED_AT: usize = 512;
+
+/// The width at which a log is wrapped, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrapWidth(usize);
+
+impl WrapWidth {
+    /// The width of the first lines of `log`: two or more lines have it, none is longer, and two of them are followed by a
+    /// line that does not begin one.
+    #[must_use]
+    pub fn of(log: &[u8]) -> Option<Self> {
+        let end = log.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        let end = end.map(|(at, _)| at + 1).nth(LOOKED_AT - 1);
+        let first = &log[..end.unwrap_or(log.len()).min(LOOKED_AT * WIDEST)];
+        let (mut longest, mut continued, mut held) = (0, 0, 0);
+        Lines::of(first).push(first, |number, line| {
+            let length = line.chars().count();
+            let begins = LogLine::new(number, line).begins();
+            if held == longest && longest > 0 && !begins && !line.is_empty() {
+                continued += 1;
+            }
+            if length > longest {
+                (longest, continued) = (length, 0);
+            }
+            held = if begins { length } else { 0 };
+        });
+        (continued >= 2 && (SHORTEST..=WIDEST).contains(&longest)).then_some(Self(longest))
+    }
+}
 
 /// Joins wrapped lines; one line is held back.
 #[derive(Debug, Default)]
@@ -23,6 +55,7 @@ pub struct Unwrap {
     full: usize,
     seen: usize,
     guessing: bool,
+    width: Option<WrapWidth>,
 }
 
 #[derive(Debug)]
@@ -44,17 +77,35 @@ impl Unwrap {
         }
     }
 
+    /// Joins lines of this width from the first one on.
+    #[must_use]
+    pub fn at(width: Option<WrapWidth>) -> Self {
+        Self {
+            width,
+            ..Self::default()
+        }
+    }
+
+    /// The width to judge lines by, and whether there is evidence of it.
+    fn evidence(&self) -> (usize, bool) {
+        match self.width {
+            Some(WrapWidth(width)) if self.longest <= width => (width, true),
+            _ => (self.longest, self.full >= 2 && self.seen >= FIRST),
+        }
+    }
+
     /// Adds a line; calls `each` with the line before it, if that is complete.
     pub fn push(&mut self, number: usize, line: &str, each: &mut dyn FnMut(usize, &str)) {
         let length = line.chars().count();
         let begins = LogLine::new(number, line).begins();
+        let guessing = self.guessing && self.seen >= FIRST;
+        let (width, evident) = self.evidence();
         if let Some(held) = &mut self.held
             && held.begins
             && !begins
-            && self.seen >= FIRST
-            && (self.guessing || self.full >= 2 && !held.text.starts_with("[handoff]"))
+            && (guessing || evident && !held.text.starts_with("[handoff]"))
             && held.text.len() + line.len() <= LIMIT
-            && let Some(gap) = gap(held, line, self.longest)
+            && let Some(gap) = gap(held, line, width)
         {
             // quoted-printable mail ends such a line with `=`
             if held.text.ends_with('=') && held.piece <= 76 {
@@ -139,6 +190,40 @@ mod tests {
             "MBTOOL START",
         ];
         assert_eq!(joined(&two).len(), 6);
+    }
+
+    #[test]
+    fn the_first_wrapped_line_of_a_log_is_joined() {
+        let long = |text: &str| format!("(XEN) {}", text.repeat(74));
+        let (first, second, third) = (long("x"), long("y"), long("z"));
+        let lines = [
+            &first, "1", "(XEN) a", "(XEN) b", &second, "2", &third, "(XEN) c",
+        ];
+        let log = lines.join("\n");
+        let read = |log: &str| {
+            let mut unwrap = Unwrap::at(WrapWidth::of(log.as_bytes()));
+            let mut out = Vec::new();
+            for (index, line) in log.lines().enumerate() {
+                unwrap.push(index + 1, line, &mut |n, line| {
+                    out.push((n, line.to_owned()))
+                });
+            }
+            unwrap.finish(&mut |n, line| out.push((n, line.to_owned())));
+            out
+        };
+        let got = read(&log);
+        assert_eq!(WrapWidth::of(log.as_bytes()), Some(WrapWidth(80)));
+        assert_eq!(got[0], (1, format!("{first}1")));
+        assert_eq!(got[3], (5, format!("{second}2")));
+        assert_eq!(got.len(), 6);
+        // one continued line is no evidence, and neither is a log with longer lines
+        let one = lines[..4].join("\n");
+        assert_eq!((WrapWidth::of(one.as_bytes()), read(&one).len()), (None, 4));
+        let longer = format!("{log}\n{}\n", "w".repeat(81));
+        assert_eq!(WrapWidth::of(longer.as_bytes()), None);
+        // lines of a program that are as long
+        let table = [&first, &second, &third, "(XEN) a"].join("\n");
+        assert_eq!(WrapWidth::of(table.as_bytes()), None);
     }
 
     #[test]

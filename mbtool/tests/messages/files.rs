@@ -1,7 +1,7 @@
 //! Errors about files that are read.
 
 use super::{denied, messages};
-use mbtool::cmd::decode::NothingFound;
+use mbtool::cmd::decode::{NothingFound, PackedLogError};
 use mbtool::config::ConfigError;
 use mbtool::decode::{DecodeError, SymbolFileProblem};
 use mbtool::decompress::{Compression, DecompressError};
@@ -144,6 +144,19 @@ fn logs() {
         target: "0x7fa00000 (multiboot2, 32-bit), mbi 0x00126000".into(),
         guard,
     };
+    messages!(PackedLogError {
+        TooLarge: [PackedLogError::TooLarge {
+            name: name(),
+            format: Compression::Xz,
+            limit: 2 << 30
+        }],
+        Unpack: [PackedLogError::Unpack(DecompressError::Truncated {
+            what: name(),
+            format: Compression::Gzip,
+            len: 4096,
+            start: 0
+        })],
+    });
     messages!(NothingFound {
         Empty: [NothingFound::Empty { name: name() }],
         Text: [NothingFound::Text {

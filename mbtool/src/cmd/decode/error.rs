@@ -1,8 +1,53 @@
-//! A log in which nothing is found.
+//! A log that cannot be unpacked, or in which nothing is found.
 
 use crate::decode::handoff_log::LogContext;
 use crate::decode::noise::ByteCount;
+use crate::decompress::{Compression, DecompressError};
 use xen_shim::fix::{Fix, Remedy, tail};
+
+/// Why a compressed log cannot be unpacked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PackedLogError {
+    /// It unpacks to more than the limit.
+    #[error("{name}: its {format} data unpacks to more than the limit of {limit} bytes{}", tail(self.fix()))]
+    TooLarge {
+        /// Name of the log.
+        name: String,
+        /// Its container.
+        format: Compression,
+        /// Limit in bytes.
+        limit: u64,
+    },
+    /// It is damaged, or of an unsupported kind.
+    #[error(transparent)]
+    Unpack(DecompressError),
+}
+
+impl From<DecompressError> for PackedLogError {
+    fn from(error: DecompressError) -> Self {
+        match error {
+            DecompressError::TooLarge {
+                what,
+                format,
+                limit,
+            } => Self::TooLarge {
+                name: what,
+                format,
+                limit,
+            },
+            error => Self::Unpack(error),
+        }
+    }
+}
+
+impl Fix for PackedLogError {
+    fn fix(&self) -> Remedy {
+        match self {
+            Self::TooLarge { .. } => Some("unpack it, and give the part with the boot".into()),
+            Self::Unpack(error) => error.fix(),
+        }
+    }
+}
 
 /// Why nothing is found, from the bytes of the log and the handoff's lines in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -110,5 +155,37 @@ impl Fix for NothingFound {
             | Self::Text { .. } => return None,
         };
         Some(fix.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decompress::decompress_capped;
+
+    #[test]
+    fn a_log_that_unpacks_to_too_much_has_advice_of_its_own() {
+        let packed = {
+            use std::io::Write;
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(&[b'a'; 5000]).unwrap();
+            gzip.finish().unwrap()
+        };
+        let error = |log: &[u8], limit| {
+            let result = decompress_capped(log.to_vec(), "log", limit);
+            PackedLogError::from(result.unwrap_err())
+        };
+        let expected = PackedLogError::TooLarge {
+            name: "log".to_owned(),
+            format: Compression::Gzip,
+            limit: 4999,
+        };
+        assert_eq!(error(&packed, 4999), expected);
+        assert!(!expected.fix().unwrap().contains("module"));
+        let cut = error(&packed[..packed.len() - 4], 5000);
+        let PackedLogError::Unpack(inner) = &cut else {
+            panic!("{cut:?}");
+        };
+        assert_eq!(cut.fix(), inner.fix());
     }
 }

@@ -1,7 +1,7 @@
 //! One run of the verb: the log, its dumps and what is printed.
 
 use super::symbol_files::SymbolSearch;
-use super::{DecodeOptions, FILE_LIMIT, NothingFound, read_plan, read_symbols};
+use super::{DecodeOptions, FILE_LIMIT, NothingFound, PackedLogError, read_plan, read_symbols};
 use crate::decode::address_map::AddressMap;
 use crate::decode::boots::LoggedBoot;
 use crate::decode::follow::{Follow, FollowStep};
@@ -13,8 +13,7 @@ use crate::decode::scan::Scanner;
 use crate::decode::summary::LogSummary;
 use crate::decode::symbolizer::Symbolizer;
 use crate::decode::symbols::SymbolFile;
-use crate::decode::unwrap::Unwrap;
-use crate::decompress::DecompressError;
+use crate::decode::unwrap::{Unwrap, WrapWidth};
 use crate::sys::output::{DataOutput, Messages};
 use crate::{decompress, input, ramlog};
 use anyhow::Context;
@@ -72,19 +71,8 @@ impl Session {
         name: &str,
         out: &mut dyn Write,
     ) -> anyhow::Result<()> {
-        let log = match decompress::decompress_capped(log, name, FILE_LIMIT) {
-            Ok(unpacked) => unpacked.bytes,
-            // the error's own advice is for modules
-            Err(DecompressError::TooLarge {
-                what,
-                format,
-                limit,
-            }) => anyhow::bail!(
-                "{what}: its {format} data unpacks to more than the limit of {limit} bytes: unpack it and give the part \
-                 with the boot"
-            ),
-            Err(error) => return Err(error.into()),
-        };
+        let unpacked = decompress::decompress_capped(log, name, FILE_LIMIT);
+        let log = unpacked.map_err(PackedLogError::from)?.bytes;
         self.bytes(&log, name, out)
     }
 
@@ -101,11 +89,12 @@ impl Session {
             }
         };
         let mut lines = Lines::of(log);
+        self.scanner = Scanner::at(WrapWidth::of(log));
         let scanner = &mut self.scanner;
         self.bytes.add(log);
         lines.push(log, |number, line| keep(scanner.line(number, line)));
         lines.finish(|number, line| keep(scanner.line(number, line)));
-        keep(scanner.finish());
+        keep(scanner.end());
         if found.iter().any(is_damaged) {
             mend(&mut found, log);
         }
@@ -206,8 +195,10 @@ impl Session {
                 }
                 FollowStep::End => lines.finish(&mut take),
             }
-            if !matches!(step, FollowStep::Bytes(_)) {
-                found.extend(self.scanner.finish());
+            match step {
+                FollowStep::Bytes(_) => {}
+                FollowStep::Quiet => found.extend(self.scanner.finish()),
+                FollowStep::Restarted | FollowStep::End => found.extend(self.scanner.end()),
             }
             if !self.json {
                 live.print(&self.scanner, out)?;

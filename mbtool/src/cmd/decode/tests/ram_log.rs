@@ -1,4 +1,7 @@
+//! The handoff's log in RAM.
+
 use super::*;
+
 #[test]
 fn a_log_in_ram_is_printed_with_or_without_a_dump() {
     let log = |text: &str| ramlog::Log {

@@ -1,0 +1,65 @@
+//! Logs that are no dumps, or almost.
+
+use super::xen::{XEN, xen};
+use super::*;
+use proptest::prelude::*;
+
+/// Lines that the readers know, for logs that are almost right.
+const PIECES: &str = "(\\(XEN\\) |\\[    1\\.000000\\] |> )?(----\\[ Xen-4|Panic on CPU 0:|\\*{40}|RIP: |RIP: 0010:|rax: |RAX: |RAX=|\
+    EIP=|CS =|IDT=|Code: 00 <|Code=|Xen code around <|Xen call trace|Call Trace:|Xen stack trace from|\\[<ffff82d040216247>\\] R a|\
+    Oops: 0002 \\[#1\\]|BUG: unable to handle|PANIC: early exception |Kernel panic - not syncing: |Kernel Offset: |\
+    !!!! X64 Exception Type - |!!!! IA32 Exception Type - 0D|RAX  - |Find image based on IP\\(0x1\\)|1: v=0e e=0000 i=0 |Triple fault|\
+    CPU#0|CPU Reset \\(CPU 0\\)|KVM internal error\\. Suberror: |build-id: |BUILD-ID=|Linux version |Xen version |\\[handoff\\] jump to |\
+    0000000000000001 |WARNING: CPU: 0 at |Brought up 2 CPUs|Run /init as init process)?[ -~\u{80}-\u{fff}]{0,60}";
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_are_read(log in prop::collection::vec(any::<u8>(), 0..3000)) {
+        let log = String::from_utf8_lossy(&log);
+        for found in scan(&log) {
+            prop_assert!(found.line > 0);
+        }
+    }
+
+    #[test]
+    fn almost_dumps_are_read(lines in prop::collection::vec(PIECES, 0..80)) {
+        for found in scan(&lines.join("\n")) {
+            prop_assert!(found.line > 0 && found.line <= lines.len().max(1) * 2);
+            prop_assert!(found.details.message.len() <= MAX_QUOTE);
+            prop_assert!(found.details.calls.len() <= MAX_CALLS);
+        }
+    }
+
+    /// Whatever line of a dump is lost, the rest is found.
+    #[test]
+    fn a_lost_line_costs_its_fields_only(lost in 1..30usize) {
+        let log = xen("", "FATAL TRAP: vec 2, NMI[0000]");
+        let rest: String = log.lines().enumerate().filter(|(n, _)| *n != lost).map(|(_, l)| format!("(XEN) {l}\n")).collect();
+        let found = scan(&rest);
+        prop_assert_eq!(found.len(), 1);
+        let known = found[0].dump.gpr.iter().flatten().count();
+        prop_assert!(known >= 13, "{}", known);
+        prop_assert_eq!(found[0].dump.integrity == Integrity::Whole, known == 16);
+    }
+}
+
+/// Memory does not grow with a log that never ends a dump.
+#[test]
+fn an_endless_dump_ends() {
+    let mut scanner = Scanner::default();
+    let mut count = 0;
+    for (number, line) in XEN
+        .lines()
+        .chain(std::iter::repeat("   ffff82d040247503 0000001300002030"))
+        .take(20_000)
+        .enumerate()
+    {
+        count += scanner.line(number + 1, line).len();
+    }
+    let found = scanner.finish();
+    let stack: usize = found
+        .iter()
+        .map(|found| found.dump.stack.as_ref().map_or(0, Vec::len))
+        .sum();
+    assert!(count + found.len() <= 1 && stack <= MAX_STACK);
+}
