@@ -11,9 +11,11 @@ pub use stage::Stage;
 
 use super::dumps::quote;
 use super::log_line::{LineLabel, LogLine};
+use super::text_set::{TextSet, starts_with};
 use replay::{KernelLines, Repeated, SuspectedReplay};
 use serde::Serialize;
 use stage::{is_login, stage};
+use std::sync::LazyLock;
 
 /// Maximum number of boots; of more, the oldest are dropped.
 const MAX_BOOTS: usize = 64;
@@ -255,7 +257,7 @@ impl BootLog {
             boot.panicked |= effect == LineEffect::Ends;
         }
         boot.login |= is_login(text);
-        boot.ended |= ENDS.iter().any(|end| text.contains(end));
+        boot.ended |= END_LINES.may_be_in(text);
         if let Some(stage) = stage {
             boot.reach(stage, line);
         } else if !line.of_kernel() && !dumped && boot.failed.is_none() {
@@ -354,7 +356,7 @@ impl BootLog {
 impl LoggedBoot {
     /// A line that no kernel printed.
     fn program(&mut self, line: &LogLine<'_>) {
-        if EARLY.iter().any(|early| line.body.starts_with(early)) {
+        if EARLY.iter().any(|early| starts_with(line.body, early)) {
             return;
         }
         if self.reached(Stage::LinuxReady) || self.reached(Stage::Init) {
@@ -380,6 +382,8 @@ const ENDS: [&str; 9] = [
     "Hardware Dom0 halted",
     "Executing kexec image",
 ];
+
+static END_LINES: LazyLock<TextSet> = LazyLock::new(|| TextSet::new(ENDS));
 
 /// Lines of start code, before the kernel's first one.
 const EARLY: [&str; 14] = [

@@ -1,5 +1,7 @@
 //! Splits the bytes of a serial log into lines.
 
+use std::borrow::Cow;
+
 /// Maximum length of a line in bytes; a longer one counts as several.
 const LINE_LIMIT: usize = 16 << 10;
 
@@ -37,6 +39,11 @@ impl Lines {
     pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(usize, &str)) {
         let end = self.end;
         for mut rest in bytes.split_inclusive(|byte| *byte == end) {
+            if self.pending.is_empty() && rest.len() < LINE_LIMIT && rest.ends_with(&[end]) {
+                self.count += 1;
+                each(self.count, &clean(rest));
+                continue;
+            }
             while !rest.is_empty() {
                 let room = LINE_LIMIT - self.pending.len();
                 let (piece, later) = rest.split_at(room.min(rest.len()));
@@ -66,7 +73,15 @@ impl Lines {
 /// The text of a line without terminal control: escape sequences (ECMA-48) and
 /// control characters. Invalid UTF-8 becomes U+FFFD.
 #[must_use]
-pub fn clean(line: &[u8]) -> String {
+pub fn clean(line: &[u8]) -> Cow<'_, str> {
+    let text = line.strip_suffix(b"\n").unwrap_or(line);
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    let plain = |byte: &u8| matches!(*byte, b' '..=b'~' | b'\t');
+    if text.iter().all(plain)
+        && let Ok(text) = str::from_utf8(text)
+    {
+        return Cow::Borrowed(text);
+    }
     let line = String::from_utf8_lossy(line);
     let mut text = String::with_capacity(line.len());
     let mut chars = line.chars().peekable();
@@ -81,7 +96,7 @@ pub fn clean(line: &[u8]) -> String {
             text.push(c);
         }
     }
-    text
+    Cow::Owned(text)
 }
 
 #[cfg(test)]

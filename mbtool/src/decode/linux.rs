@@ -7,9 +7,10 @@ use handoff::dump::Mode;
 use handoff::dump::read::{Dump, Integrity};
 
 /// Labels in the order printed.
-const LABELS: [&str; 19] = [
-    "Exc:", "Err:", "rip:", "rsp:", "rax:", "rbx:", "rcx:", "rdx:", "rsi:", "rdi:", "r8 :", "r9 :",
-    "r10:", "r11:", "r12:", "r13:", "r14:", "r15:", "cr2:",
+const LABELS: [[u8; 4]; 19] = [
+    *b"Exc:", *b"Err:", *b"rip:", *b"rsp:", *b"rax:", *b"rbx:", *b"rcx:", *b"rdx:", *b"rsi:",
+    *b"rdi:", *b"r8 :", *b"r9 :", *b"r10:", *b"r11:", *b"r12:", *b"r13:", *b"r14:", *b"r15:",
+    *b"cr2:",
 ];
 /// Register numbers (in the CPU's order) of the values.
 const GPR: [usize; 15] = [4, 0, 3, 1, 2, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
@@ -123,11 +124,14 @@ fn fields(line: &str) -> Vec<(usize, Option<u64>)> {
     while let Some(colon) = rest.find(':') {
         let (head, tail) = rest.split_at(colon + 1);
         rest = tail;
-        let Some(label) = LABELS.iter().position(|label| head.ends_with(label)) else {
+        let Some((before, last)) = head.as_bytes().split_last_chunk() else {
+            continue;
+        };
+        let Some(label) = LABELS.iter().position(|label| label == last) else {
             continue;
         };
         // must not be the end of a longer word, such as `drip:`
-        let before = head[..head.len() - LABELS[label].len()].chars().last();
+        let before = head[..before.len()].chars().last();
         let digits = tail
             .bytes()
             .take_while(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))

@@ -1,5 +1,7 @@
 //! A line of a log, without what a console, a logger or a mail program puts in front of it.
 
+use super::text_set::find;
+
 /// What Linux prints in front of the reason of a panic.
 pub(super) const LINUX_PANIC: &str = "Kernel panic - not syncing: ";
 
@@ -42,7 +44,7 @@ impl<'a> LogLine<'a> {
             body: line,
         };
         // another program's half line can be in front of it
-        if let Some(at) = line.find("(XEN)") {
+        if let Some(at) = find(line, "(XEN)") {
             found.label = Some(LineLabel::Xen);
             found.body = &line[at + 5..];
         }

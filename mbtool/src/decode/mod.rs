@@ -33,6 +33,7 @@ pub mod summary;
 pub mod survey;
 pub mod symbolizer;
 pub mod symbols;
+pub mod text_set;
 mod uncertain;
 pub mod unwrap;
 

@@ -9,6 +9,7 @@ use super::handoff_log::LogContext;
 use super::linux;
 use super::log_line::LogLine;
 use super::survey::Survey;
+use super::text_set::{find, starts_with};
 use super::unwrap::{Unwrap, WrapWidth};
 use handoff::dump::PREFIX;
 use handoff::dump::read::{self, Dump};
@@ -23,6 +24,7 @@ pub struct Scanner {
     log: LogContext,
     unwrap: Unwrap,
     others: Others,
+    only_handoff: bool,
 }
 
 /// Readers of joined lines.
@@ -51,6 +53,7 @@ impl Default for Scanner {
                 survey: Survey::default(),
                 log: LogContext::default(),
             },
+            only_handoff: false,
         }
     }
 }
@@ -65,16 +68,31 @@ impl Scanner {
         }
     }
 
+    /// For the dumps of the handoff and of Linux's kexec code alone.
+    #[must_use]
+    pub fn only_handoff() -> Self {
+        Self {
+            only_handoff: true,
+            ..Self::default()
+        }
+    }
+
     /// Adds a line without terminal control. Returns the dumps that it
     /// completed.
     pub fn line(&mut self, number: usize, line: &str) -> Vec<FoundDump> {
         let mut found = Vec::new();
-        let said = || said(line);
+        // most lines are of others
+        let own = find(line, PREFIX).is_some();
+        let said = || own.then(|| said(line)).into_iter().flatten();
         // a line that ends a dump early belongs to it
         said()
             .filter(|text| text.starts_with("nested "))
             .for_each(|text| self.log.take(text));
-        let ended = self.handoff.line(line);
+        let ended = if own {
+            self.handoff.line(line)
+        } else {
+            Vec::new()
+        };
         let began = self.handoff_line;
         if self.handoff.is_open() && (began == 0 || !ended.is_empty()) {
             self.handoff_line = number;
@@ -95,6 +113,9 @@ impl Scanner {
             found.push(self.found(DumpSource::Linux, began, number, dump));
         }
         said().for_each(|text| self.log.take(text));
+        if self.only_handoff {
+            return found;
+        }
         let others = &mut self.others;
         self.unwrap.push(number, line, &mut |number, line| {
             found.extend(others.line(number, line))
@@ -178,7 +199,9 @@ impl Others {
             found.extend(ended.into_iter().map(|dump| with(dump, &self.log)));
         }
         self.survey.line(&line, dumped);
-        said(text).for_each(|text| self.log.take(text));
+        if find(text, PREFIX).is_some() {
+            said(text).for_each(|text| self.log.take(text));
+        }
         found
     }
 }
@@ -201,7 +224,7 @@ const DUMP_HEADS: [&str; 12] = [
 
 /// True for a line of a dump that its reader need not see.
 fn is_dump_head(line: &LogLine<'_>) -> bool {
-    !line.of_kernel() && DUMP_HEADS.iter().any(|head| line.body.starts_with(head))
+    !line.of_kernel() && DUMP_HEADS.iter().any(|head| starts_with(line.body, head))
 }
 
 /// Texts of the handoff on a line.

@@ -4,6 +4,7 @@ use super::boots::{self, BootLog, LineEffect, LoggedBoot};
 use super::dumps::quote;
 use super::known_lines::{self, Speaker};
 use super::log_line::{LINUX_PANIC, LineLabel, LogLine};
+use super::text_set::find;
 use serde::Serialize;
 
 /// Maximum number of failures per log.
@@ -298,7 +299,7 @@ impl Survey {
         let text = line.body;
         let found = if let Some(id) = text.strip_prefix("build-id: ") {
             Some((Speaker::Xen, id))
-        } else if let Some(at) = text.find("BUILD-ID=") {
+        } else if let Some(at) = find(text, "BUILD-ID=") {
             Some((Speaker::Linux, &text[at + 9..]))
         } else if text.starts_with("CPU: ") && text.contains("omm: ") {
             let is_id =

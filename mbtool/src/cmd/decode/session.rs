@@ -250,7 +250,7 @@ fn is_damaged(found: &FoundDump) -> bool {
 /// Whether the lines were wrapped is a guess, which the checksum of a dump confirms.
 fn mend(found: &mut [FoundDump], log: &[u8]) {
     let (mut lines, mut unwrap, mut scanner) =
-        (Lines::of(log), Unwrap::guessing(), Scanner::default());
+        (Lines::of(log), Unwrap::guessing(), Scanner::only_handoff());
     let mut joined: Vec<FoundDump> = Vec::new();
     let mut take = |number: usize, line: &str| {
         let dumps = scanner.line(number, line).into_iter();

@@ -1,6 +1,8 @@
 //! First lines of firmware and boot loaders: they follow a reset.
 
 use crate::decode::log_line::LogLine;
+use crate::decode::text_set::{TextSet, starts_with};
+use std::sync::LazyLock;
 
 /// Program and the start of its line.
 const STARTS: &[(&str, &str)] = &[
@@ -38,6 +40,9 @@ const ANYWHERE: &[(&str, &str)] = &[
     ("UEFI firmware", "BdsDxe: starting Boot"),
 ];
 
+static INSIDE: LazyLock<TextSet> =
+    LazyLock::new(|| TextSet::new(ANYWHERE.iter().map(|(_, part)| *part)));
+
 /// The firmware or boot loader that prints a line.
 pub(super) fn printer(line: &LogLine<'_>) -> Option<&'static str> {
     if line.of_kernel() {
@@ -49,7 +54,12 @@ pub(super) fn printer(line: &LogLine<'_>) -> Option<&'static str> {
         Some((level, rest)) if level.len() == 5 => rest.trim_start(),
         _ => text,
     };
-    let start = STARTS.iter().find(|(_, start)| text.starts_with(start));
-    let found = start.or_else(|| ANYWHERE.iter().find(|(_, part)| text.contains(part)));
+    let start = STARTS.iter().find(|(_, start)| starts_with(text, start));
+    let anywhere = || {
+        let may_be = INSIDE.may_be_in(text);
+        let part = |(_, part): &&(&str, &str)| may_be && text.contains(part);
+        ANYWHERE.iter().find(part)
+    };
+    let found = start.or_else(anywhere);
     found.map(|(name, _)| *name)
 }

@@ -1,6 +1,7 @@
 //! Stages on the way to user space, by what Xen, Linux and the first programs print.
 
 use crate::decode::log_line::{LineLabel, LogLine};
+use crate::decode::text_set::{find, starts_with};
 use serde::Serialize;
 
 /// Progress of a boot.
@@ -48,7 +49,7 @@ impl Stage {
 /// The stage that a line shows.
 pub(super) fn stage(line: &LogLine<'_>) -> Option<Stage> {
     let text = line.body;
-    let starts = |marks: &[&str]| marks.iter().any(|mark| text.starts_with(mark));
+    let starts = |marks: &[&str]| marks.iter().any(|mark| starts_with(text, mark));
     if line.label == Some(LineLabel::Xen) || line.label.is_none() && !line.stamped {
         let xen = match text {
             _ if starts(&["Xen version "]) => Some(Stage::Xen),
@@ -93,7 +94,8 @@ pub(super) fn stage(line: &LogLine<'_>) -> Option<Stage> {
 
 /// True for a login prompt.
 pub(super) fn is_login(text: &str) -> bool {
-    text.contains(" login: ") || text.ends_with(" login:") || text.starts_with("login:")
+    find(text, "login:").is_some()
+        && (text.contains(" login: ") || text.ends_with(" login:") || text.starts_with("login:"))
 }
 
 /// What the first programs of common systems print.

@@ -7,6 +7,7 @@ use super::fields::{FieldName, FieldReader, Register};
 use super::{DumpReader, ReadDump, after, hex, quote};
 use crate::decode::found::DumpSource;
 use crate::decode::log_line::LogLine;
+use crate::decode::text_set::find;
 use handoff::abi::has_error_code;
 use handoff::dump::Mode;
 
@@ -44,9 +45,8 @@ impl DumpReader for Edk2DumpReader {
     fn line(&mut self, line: &LogLine<'_>) -> Vec<ReadDump> {
         let mut ended = Vec::new();
         let text = line.body;
-        if text.contains("!!!!")
-            && let Some(kind) = after(text, HEAD)
-        {
+        let marked = find(text, "!!!!").is_some();
+        if marked && let Some(kind) = after(text, HEAD) {
             ended.extend(self.finish());
             let mut found = ReadDump::new(DumpSource::Edk2, line.number);
             found.dump.vector = hex(kind).and_then(|vector| u8::try_from(vector).ok());
@@ -64,7 +64,7 @@ impl DumpReader for Edk2DumpReader {
         };
         let (found, fields, lines) = &mut **open;
         *lines += 1;
-        if text.contains("!!!!") {
+        if marked {
             found
                 .details
                 .context

@@ -8,8 +8,10 @@ use super::open::{self, OpenDump, Taken};
 use super::{DumpReader, MAX_CALLS, MAX_CODE, MAX_NOISE, ReadDump, after, code_bytes, hex, quote};
 use crate::decode::found::DumpSource;
 use crate::decode::log_line::{LINUX_PANIC, LineLabel, LogLine};
+use crate::decode::text_set::TextSet;
 use handoff::abi::has_error_code;
 use handoff::dump::Mode;
+use std::sync::LazyLock;
 
 /// Registers besides those of [`super::fields::GENERAL`].
 const NAMES: &[FieldName] = &[
@@ -95,7 +97,8 @@ impl DumpReader for LinuxOopsReader {
         if line.label == Some(LineLabel::Guest) {
             return ended;
         }
-        if OTHERS.iter().any(|other| text.contains(other)) {
+        let may_be_known = KNOWN.may_be_in(text);
+        if may_be_known && OTHERS.iter().any(|other| text.contains(other)) {
             self.warning = 0;
             return self.finish();
         }
@@ -104,7 +107,7 @@ impl DumpReader for LinuxOopsReader {
             self.warning = MAX_NOISE;
             return ended;
         }
-        let head = head(text);
+        let head = if may_be_known { head(text) } else { None };
         if self.warning > 0 && head.is_none() {
             self.warning = if text.contains("---[ end trace") {
                 0
@@ -141,6 +144,12 @@ impl DumpReader for LinuxOopsReader {
         self.open.is_some()
     }
 }
+
+/// Parts of first lines, and of lines of other programs' dumps.
+static KNOWN: LazyLock<TextSet> = LazyLock::new(|| {
+    let heads = HEADS.iter().map(|(head, _)| *head);
+    TextSet::new(heads.chain(OTHERS).chain(["[#", LINUX_PANIC]))
+});
 
 /// The vector that a first line tells; `None` if it is none.
 #[expect(clippy::option_option, reason = "a head without a vector")]

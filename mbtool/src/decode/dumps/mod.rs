@@ -112,7 +112,12 @@ pub fn readers() -> [Box<dyn DumpReader>; 4] {
 /// A line for a quotation.
 #[must_use]
 pub fn quote(text: &str) -> String {
-    text.trim().chars().take(MAX_TEXT).collect()
+    let text = text.trim();
+    let end = match text.len() {
+        0..=MAX_TEXT => None,
+        _ => text.char_indices().nth(MAX_TEXT),
+    };
+    text[..end.map_or(text.len(), |(at, _)| at)].to_owned()
 }
 
 /// The number at the start of a text in hexadecimal, with `0x` or without.

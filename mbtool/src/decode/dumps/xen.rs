@@ -11,8 +11,10 @@ use super::{
 };
 use crate::decode::found::DumpSource;
 use crate::decode::log_line::{LineLabel, LogLine};
+use crate::decode::text_set::TextSet;
 use handoff::abi::has_error_code;
 use handoff::dump::Mode;
+use std::sync::LazyLock;
 
 /// Registers besides those of [`super::fields::GENERAL`].
 const NAMES: &[FieldName] = &[
@@ -58,6 +60,12 @@ enum Part {
     Panic,
 }
 
+/// Parts of first lines and of causes.
+static KNOWN: LazyLock<TextSet> = LazyLock::new(|| {
+    let causes = CAUSES.iter().map(|(cause, _)| *cause);
+    TextSet::new(causes.chain(HARMLESS).chain([HEAD]))
+});
+
 /// Reads Xen's dumps.
 #[derive(Debug, Default)]
 pub(super) struct XenDumpReader {
@@ -81,12 +89,14 @@ impl DumpReader for XenDumpReader {
     fn line(&mut self, line: &LogLine<'_>) -> Vec<ReadDump> {
         let mut ended = Vec::new();
         let text = line.body;
-        if let Some(at) = text.find(HEAD) {
-            ended.extend(self.finish());
-            self.begin(line, &text[at..]);
-            return ended;
+        if KNOWN.may_be_in(text) {
+            if let Some(at) = text.find(HEAD) {
+                ended.extend(self.finish());
+                self.begin(line, &text[at..]);
+                return ended;
+            }
+            self.note_cause(line);
         }
-        self.note_cause(line);
         if line.label == Some(LineLabel::Guest) || text.starts_with("[handoff]") {
             return ended;
         }

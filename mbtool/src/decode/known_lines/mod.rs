@@ -121,10 +121,6 @@ pub fn find(line: &LogLine<'_>, xen: bool) -> Option<(Speaker, &'static KnownLin
     {
         return None;
     }
-    // a program that quotes a panic, and the panic's own last line
-    if text.find(LINUX_PANIC).is_some_and(|at| at > 0) {
-        return None;
-    }
     // a text that a line repeats is looked at once
     let mut looked_at = [false; MAX_ENTRIES];
     let mut best: Option<(usize, (Speaker, &KnownLine))> = None;
@@ -141,7 +137,10 @@ pub fn find(line: &LogLine<'_>, xen: bool) -> Option<(Speaker, &'static KnownLin
             best = Some((index, (speaker, known)));
         }
     }
-    Some(best?.1)
+    let (_, found) = best?;
+    // a program that quotes a panic, and the panic's own last line
+    let quoted = text.find(LINUX_PANIC).is_some_and(|at| at > 0);
+    (!quoted).then_some(found)
 }
 
 /// Capacity for entries.
