@@ -3,8 +3,10 @@
 pub mod boot_params;
 pub mod dmar;
 pub mod elf;
+pub mod kernel_image;
 pub mod multiboot1;
 pub mod multiboot2;
 pub mod pci;
+pub mod pe;
 pub mod smbios;
 pub mod spcr;

@@ -21,15 +21,13 @@ pub struct BootArgs {
     /// Type of the image
     #[arg(long = "type", value_name = "TYPE", default_value = "auto")]
     pub image_type: ImageType,
-    /// Command line of the image (not of its modules)
-    #[arg(
-        long,
-        visible_alias = "append",
-        visible_alias = "command-line",
-        value_name = "STRING"
-    )]
+    /// Command line of the image (not of its modules); replaces that of a unified image
+    #[arg(long, visible_alias = "command-line", value_name = "STRING")]
     #[arg(allow_hyphen_values = true)]
     pub cmdline: Option<String>,
+    /// Parameters added to --cmdline, or to the command line of a unified image
+    #[arg(long, value_name = "STRING", allow_hyphen_values = true)]
+    pub append: Option<String>,
     /// Reuse the running kernel's command line
     #[arg(long)]
     pub reuse_cmdline: bool,
@@ -141,6 +139,7 @@ impl BootArgs {
             },
             crash: self.panic,
             cmdline: self.cmdline.clone(),
+            append: self.append.clone(),
             reuse_cmdline: self.reuse_cmdline,
             modules: self.modules(matches),
             mem_min: self.mem_min,
@@ -217,6 +216,7 @@ pub fn configured(options: &[String]) -> Result<BootOptions, String> {
     let args = ConfiguredArgs::from_arg_matches(&matches).map_err(|error| error.to_string())?;
     for (given, option, key) in [
         (args.boot.cmdline.is_some(), "--cmdline", "load.cmdline"),
+        (args.boot.append.is_some(), "--append", "load.cmdline"),
         (!args.boot.initrd.is_empty(), "--initrd", "load.initrd"),
         (args.dry_run, "--dry-run", "`mbtool crash load --dry-run`"),
     ] {

@@ -10,16 +10,21 @@ mod show;
 mod tests;
 
 pub use report::{
-    EntryReport, EntrySource, HeaderReport, InspectReport, InspectedImage, InspectedSegment,
-    NoteReport, RelocatableReport, TagReport,
+    EntryReport, EntrySource, FilePart, FileReport, HeaderReport, InspectReport, InspectedImage,
+    InspectedSegment, NoteReport, RelocatableReport, TagReport,
 };
 
 use crate::decompress::Compression;
-use crate::image::sniff;
+use crate::image::unified;
 use crate::image::{
-    As, ConsoleRequest, ElfNote, Format, FramebufferRequest, Image, InfoRequest, Protocol, header,
-    linked_entry, mb1, tags,
+    As, ConsoleRequest, ElfNote, FileKind, Format, FramebufferRequest, Image, InfoRequest,
+    Protocol, header, linked_entry, mb1, tags,
 };
+
+/// Parts of a unified image that are text.
+const TEXTS: [&str; 5] = [".cmdline", ".osrel", ".uname", ".profile", ".config"];
+/// Maximum length of a text in a report, in bytes.
+const TEXT: usize = 4096;
 
 /// Inspects `bytes`, after the removal of the compression `layers`.
 #[must_use]
@@ -27,9 +32,11 @@ pub fn inspect(bytes: &[u8], layers: &[Compression], name: &str) -> InspectRepor
     let parsed = Image::parse_as(bytes, name, As::Auto);
     let header = header::find(bytes).ok();
     let image = parsed.as_ref().ok();
+    let kind = FileKind::of(bytes);
     InspectReport {
         name: name.into(),
-        kind: sniff::kind(bytes),
+        file: file_report(bytes, &kind, image.is_some()),
+        kind,
         loadable: image.is_some(),
         problem: parsed.as_ref().err().map(|error| error.reason.to_string()),
         compression: layers.to_vec(),
@@ -46,6 +53,27 @@ pub fn inspect(bytes: &[u8], layers: &[Compression], name: &str) -> InspectRepor
         warnings: image
             .map(|image| image.warnings.clone())
             .unwrap_or_default(),
+    }
+}
+
+fn file_report(bytes: &[u8], kind: &FileKind, loadable: bool) -> FileReport {
+    let parts = unified::sections(bytes, kind).into_iter();
+    FileReport {
+        kind: kind.name(),
+        description: kind.to_string(),
+        machine: kind.machine(),
+        advice: (!loadable).then(|| kind.advice()),
+        parts: parts.map(|(name, data)| part(name, data)).collect(),
+    }
+}
+
+fn part(name: &str, data: Option<&[u8]>) -> FilePart {
+    let text = data.filter(|data| TEXTS.contains(&name) && data.len() <= TEXT);
+    let text = text.and_then(|data| str::from_utf8(data).ok());
+    FilePart {
+        name: name.to_owned(),
+        bytes: data.map(|data| number(data.len())),
+        text: text.map(|text| text.trim_end_matches(['\0', '\n']).to_owned()),
     }
 }
 
@@ -111,6 +139,7 @@ fn image_report(bytes: &[u8], image: &Image) -> InspectedImage {
                 Protocol::Multiboot1(_) if tagged => EntrySource::MultibootHeader,
                 Protocol::Multiboot2 if tagged => EntrySource::Tag,
                 Protocol::Linux(_) if image.format == Format::BzImage => EntrySource::BootProtocol,
+                Protocol::Multiboot2 if image.format == Format::Pe => EntrySource::CodeStart,
                 _ => EntrySource::ElfHeader,
             },
         },

@@ -160,6 +160,8 @@ impl Recorded {
             image: Image::parse_as(&image, name, As::Auto).unwrap(),
             layers: vec![],
             modules: vec![],
+            line: None,
+            embedded: vec![],
             initrd: Default::default(),
         };
         let outcome = machine.host().map(|host| decide(&options, files, host));

@@ -3,12 +3,18 @@
 mod elf;
 mod header;
 mod linux;
+mod xen_efi;
 
 pub use elf::{ElfError, ProgramHeaderError, RelocationError};
 pub use header::{
-    AddressFieldsError, Mb1HeaderError, PvhNoteError, RelocatableTagError, TagSizeRule,
+    AddressFieldsError, Mb1HeaderError, PvhNoteError, RelocatableTagError, StrayHeaderError,
+    TagSizeRule,
 };
 pub use linux::LinuxImageError;
+pub use xen_efi::XenEfiError;
+
+use super::kind::FileKind;
+use super::unified::UnifiedError;
 use xen_shim::fix::{Fix, Remedy, tail};
 
 /// Name of an image file, and why it cannot be loaded.
@@ -25,24 +31,41 @@ pub struct ImageError {
 /// file; addresses are physical unless stated otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageErrorReason {
-    /// No Multiboot2 header.
-    #[error("not a Multiboot2 image: {found}{}", tail(self.fix()))]
-    NotMultiboot2 {
-        /// Detected kind of the file.
-        found: String,
-        /// Suggested fix.
-        advice: String,
+    /// No image of a kind that can be loaded.
+    #[error("cannot be started: it is {kind}{}", tail(self.fix()))]
+    NotAnImage {
+        /// What it is.
+        kind: FileKind,
     },
     /// The file is not of the type given by `--type`.
-    #[error("not a {wanted} image: {found}{}", tail(self.fix()))]
+    #[error("not a {wanted} image: it is {kind}{}", tail(self.fix()))]
     NotThis {
         /// Expected type.
         wanted: &'static str,
-        /// Detected kind of the file.
-        found: String,
-        /// Suggested fix.
-        advice: String,
+        /// What it is.
+        kind: FileKind,
     },
+    /// A Multiboot2 header that no loader finds.
+    #[error("its Multiboot2 header at offset {offset:#x} {why}{}", tail(self.fix()))]
+    StrayHeader {
+        /// Offset of the header.
+        offset: usize,
+        /// What is wrong.
+        why: StrayHeaderError,
+    },
+    /// A magic number of Multiboot (1) without a checksum that fits.
+    #[error(
+        "the Multiboot (1) magic number at offset {offset:#x} is not followed by flags and a checksum that make a sum of \
+         0{}",
+        tail(self.fix())
+    )]
+    Multiboot1Checksum {
+        /// Offset of the magic number.
+        offset: usize,
+    },
+    /// ELF without a PVH entry point.
+    #[error("is an ELF program without an entry note (owner Xen, type 18){}", tail(self.fix()))]
+    NoPvhNote,
     /// A Multiboot (1) header that cannot be satisfied.
     #[error("its Multiboot (1) header at offset {offset:#x}: {why}")]
     Multiboot1 {
@@ -174,6 +197,15 @@ pub enum ImageErrorReason {
     /// Tag 2 with fields that do not match the file or each other.
     #[error("address tag (2): {0}")]
     Address(AddressFieldsError),
+    /// xen.efi that is damaged or unknown.
+    #[error("is xen.efi, and {why}{}", tail(self.fix()))]
+    XenEfi {
+        /// What is wrong.
+        why: XenEfiError,
+    },
+    /// A unified image that is damaged or incomplete.
+    #[error(transparent)]
+    Unified(#[from] UnifiedError),
     /// The ELF header is invalid or not loadable.
     #[error(transparent)]
     Elf(#[from] ElfError),
@@ -273,9 +305,14 @@ impl Fix for ImageError {
 impl Fix for ImageErrorReason {
     fn fix(&self) -> Remedy {
         let fix = match self {
-            Self::NotMultiboot2 { advice, .. } | Self::NotThis { advice, .. } => {
-                return Some(advice.clone().into());
+            Self::NotAnImage { kind } | Self::NotThis { kind, .. } => kind.advice(),
+            Self::StrayHeader { why, .. } => why.advice(),
+            Self::Multiboot1Checksum { .. } => {
+                "correct the checksum, or leave out --type multiboot"
             }
+            Self::XenEfi { .. } => "give xen.gz of the same version",
+            Self::Unified(error) => return error.fix(),
+            Self::NoPvhNote => "give a kernel built for it (Linux: CONFIG_PVH)",
             Self::Linux(LinuxImageError::Unpack(error)) => return error.fix(),
             Self::Architecture { .. } => "use an x86 build",
             Self::EfiBootServices { .. } => {

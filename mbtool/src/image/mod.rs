@@ -20,6 +20,7 @@ pub mod error;
 mod explain;
 mod flat;
 pub mod header;
+pub mod kind;
 mod layout;
 pub mod linux;
 pub mod mb1;
@@ -30,15 +31,17 @@ mod pe;
 mod place;
 pub mod pvh;
 mod relocs;
-pub mod sniff;
 #[doc(hidden)]
 pub mod synth;
 pub mod tags;
 #[cfg(test)]
 mod tests;
+pub mod unified;
+mod xen_efi;
 
 pub use elf::linked_entry;
 pub use error::{ImageError, ImageErrorReason};
+pub use kind::FileKind;
 pub use parse::As;
 
 use crate::abi::multiboot2::ConsoleFlags;
@@ -55,6 +58,8 @@ pub enum Format {
     Elf64,
     /// Not ELF: placed by the Multiboot2 address tag.
     Flat,
+    /// PE image: xen.efi.
+    Pe,
     /// Linux bzImage: setup code and a self-extracting kernel.
     BzImage,
 }

@@ -2,10 +2,12 @@
 
 use super::bytes::len;
 use super::error::{ImageError, ImageErrorReason};
+use super::kind::{FileKind, SetupProgram};
 use super::layout::ImageLayout;
-use super::sniff::{self, FileKind};
+use super::pe::is_pe;
+use super::unified::{Unified, UnifiedError};
 use super::{Image, LoadSegment, Protocol, Requirements};
-use super::{elf, explain, flat, header, linux, mb1, pe, pvh, tags};
+use super::{elf, explain, flat, header, linux, mb1, pvh, tags, xen_efi};
 use handoff::addr::PhysRange;
 use std::fmt::Write;
 
@@ -61,14 +63,16 @@ impl Image {
     }
 }
 
-/// Parses the file as its detected type. For an unknown type, the error is that
-/// of Multiboot2.
+/// Parses the file as its detected type.
 fn found(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
-    match sniff::kind(bytes) {
+    match FileKind::of(bytes) {
+        FileKind::Multiboot2 => multiboot2(bytes, name),
         FileKind::Multiboot => multiboot1(bytes, name),
-        FileKind::Linux => linux(bytes, name),
+        FileKind::Setup(SetupProgram::Linux64) | FileKind::Vmlinux => linux(bytes, name),
         FileKind::Pvh => pvh(bytes, name),
-        _ => multiboot2(bytes, name),
+        kind if kind.is_unified_kernel() => linux(bytes, name),
+        kind if kind.is_xen_efi() => multiboot2(bytes, name),
+        kind => Err(explain::not_an_image(bytes, kind)),
     }
 }
 
@@ -85,8 +89,13 @@ fn multiboot2(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
             .map_err(ImageErrorReason::Address)?
     } else if elf::is_elf(bytes) {
         elf::layout(bytes)?
-    } else if pe::is_pe(bytes) {
-        return Err(explain::pe(bytes));
+    } else if is_pe(bytes) {
+        let kind = FileKind::of(bytes);
+        if !kind.is_xen_efi() {
+            let wanted = "Multiboot2";
+            return Err(ImageErrorReason::NotThis { wanted, kind });
+        }
+        xen_efi::layout(bytes, &found, &requirements)?
     } else {
         return Err(ImageErrorReason::NoAddresses {
             offset: found.offset,
@@ -113,6 +122,12 @@ fn multiboot1(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
 }
 
 fn pvh(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
+    if !elf::is_elf(bytes) {
+        return Err(ImageErrorReason::NotThis {
+            wanted: "ELF",
+            kind: FileKind::of(bytes),
+        });
+    }
     let layout = elf::layout(bytes)?;
     let (requirements, entry) = pvh::read(&layout)?;
     let entry = in_loaded(entry, "its PVH note", &layout)?;
@@ -120,8 +135,16 @@ fn pvh(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
 }
 
 fn linux(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
+    if let Some(kernel) = kernel_inside(bytes)? {
+        return linux(kernel, name);
+    }
     let (layout, setup, relocatable) = if elf::is_elf(bytes) {
         linux::vmlinux_layout(bytes)?
+    } else if !linux::is_bzimage(bytes) {
+        return Err(ImageErrorReason::NotThis {
+            wanted: "Linux",
+            kind: FileKind::of(bytes),
+        });
     } else {
         linux::layout(bytes)?
     };
@@ -132,6 +155,23 @@ fn linux(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
     let entry = entry(&requirements, "", &layout)?;
     let protocol = Protocol::Linux(setup);
     Ok(image(name, protocol, requirements, layout, entry))
+}
+
+/// The kernel in a unified kernel image.
+fn kernel_inside(bytes: &[u8]) -> Result<Option<&[u8]>, ImageErrorReason> {
+    if linux::is_bzimage(bytes) || !is_pe(bytes) {
+        return Ok(None);
+    }
+    let Some(Unified::Linux(unified)) = Unified::of(bytes, &FileKind::of(bytes))? else {
+        return Ok(None);
+    };
+    match FileKind::of(unified.kernel) {
+        FileKind::Setup(_) | FileKind::Vmlinux => Ok(Some(unified.kernel)),
+        kind => {
+            let name = ".linux";
+            Err(UnifiedError::Kernel { name, kind }.into())
+        }
+    }
 }
 
 /// Combines the parts to an [`Image`].

@@ -1,38 +1,17 @@
-//! PE images: telling what they are, for messages. None is loaded as such.
+//! Headers and sections of PE images.
 
-use goblin::pe::header::{COFF_MACHINE_X86_64, DosHeader, Header, machine_to_str};
-use goblin::pe::section_table::SIZEOF_SECTION_TABLE;
-use goblin::pe::subsystem::{
-    IMAGE_SUBSYSTEM_EFI_APPLICATION, IMAGE_SUBSYSTEM_EFI_BOOT_SERVICE_DRIVER,
-    IMAGE_SUBSYSTEM_EFI_RUNTIME_DRIVER,
-};
+use super::bytes::{read_at, slice};
+use crate::abi::pe::{PeSectionFlags, PeSectionHeader};
+use goblin::pe::header::{CoffHeader, DosHeader};
+use zerocopy::FromBytes;
+use zerocopy::little_endian::U16;
 
-/// Bytes of the PE signature and of the COFF header.
-const BEFORE_OPTIONAL_HEADER: usize = 4 + 20;
-
+/// Bytes of the PE signature.
+const SIGNATURE: usize = 4;
+/// Offset of `Subsystem` in the optional header, of 32 and of 64 bits.
+const SUBSYSTEM: usize = 68;
 /// Maximum number of sections (PE format, COFF file header).
 const MAX_SECTIONS: u16 = 96;
-/// Maximum length of a section's name in an image.
-const NAME: usize = 8;
-
-/// Kind of a PE image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum PeKind {
-    /// For a CPU other than x86-64: its name.
-    Foreign(&'static str),
-    /// A Linux with its initrd and command line (systemd-stub): its sections of these.
-    UnifiedKernel(Vec<String>),
-    /// Xen with its configuration and dom0's files (xen.efi): its sections of these.
-    UnifiedXen(Vec<String>),
-    /// An EFI application.
-    EfiApplication,
-    /// An EFI driver.
-    EfiDriver,
-    /// For this subsystem.
-    Other(u16),
-    /// Its headers cannot be read.
-    Damaged,
-}
 
 /// True for a PE image: "MZ" and a PE signature where it points to.
 #[must_use]
@@ -40,103 +19,95 @@ pub(super) fn is_pe(file: &[u8]) -> bool {
     DosHeader::parse(file).is_ok()
 }
 
-/// Detects the kind of a PE image.
-pub(super) fn kind(file: &[u8]) -> PeKind {
-    let Ok(header) = Header::parse(file) else {
-        return PeKind::Damaged;
-    };
-    let Some(optional) = header.optional_header else {
-        return PeKind::Damaged;
-    };
-    let coff = header.coff_header;
-    if coff.machine != COFF_MACHINE_X86_64 {
-        return PeKind::Foreign(machine_to_str(coff.machine));
-    }
-    let table = usize::try_from(header.dos_header.pe_pointer)
-        .unwrap_or(usize::MAX)
-        .saturating_add(BEFORE_OPTIONAL_HEADER)
-        .saturating_add(coff.size_of_optional_header.into());
-    let Some(sections) = section_names(file, table, coff.number_of_sections) else {
-        return PeKind::Damaged;
-    };
-    let named = |names: &[&str]| -> Vec<String> {
-        let found = sections.iter().filter(|name| names.contains(name));
-        found.map(|name| (*name).to_owned()).collect()
-    };
-    let linux = named(&[".linux", ".initrd", ".cmdline", ".osrel", ".uname"]);
-    if linux.iter().any(|name| name == ".linux") {
-        return PeKind::UnifiedKernel(linux);
-    }
-    let xen = named(&[".config", ".kernel", ".ramdisk", ".xsm", ".ucode"]);
-    if xen
-        .iter()
-        .any(|name| name == ".config" || name == ".kernel")
-    {
-        return PeKind::UnifiedXen(xen);
-    }
-    match optional.windows_fields.subsystem {
-        IMAGE_SUBSYSTEM_EFI_APPLICATION => PeKind::EfiApplication,
-        IMAGE_SUBSYSTEM_EFI_BOOT_SERVICE_DRIVER | IMAGE_SUBSYSTEM_EFI_RUNTIME_DRIVER => {
-            PeKind::EfiDriver
+/// The COFF header of a PE image, and the offset of the optional header.
+pub(super) fn coff(file: &[u8]) -> Option<(CoffHeader, usize)> {
+    let at = usize::try_from(DosHeader::parse(file).ok()?.pe_pointer).ok()?;
+    let mut end = at.checked_add(SIGNATURE)?;
+    let coff = CoffHeader::parse(file, &mut end).ok()?;
+    Some((coff, end))
+}
+
+/// The headers of a PE image.
+#[derive(Clone, Debug)]
+pub(super) struct PeHeaders<'a> {
+    /// `Machine` of the COFF header.
+    pub(super) machine: u16,
+    /// `Subsystem` of the optional header.
+    pub(super) subsystem: u16,
+    /// In file order.
+    pub(super) sections: Vec<PeSection<'a>>,
+}
+
+/// A section.
+#[derive(Clone, Debug)]
+pub(super) struct PeSection<'a> {
+    /// Empty if it is not UTF-8.
+    pub(super) name: &'a str,
+    /// Address, from the start of the image.
+    pub(super) address: u64,
+    /// Bytes in memory.
+    pub(super) size: u64,
+    /// Offset of its bytes in the file.
+    pub(super) offset: u64,
+    /// Bytes of the file without the padding; `None` if the file ends before them.
+    pub(super) data: Option<&'a [u8]>,
+    /// True for relocations and debug information.
+    pub(super) discardable: bool,
+}
+
+impl<'a> PeHeaders<'a> {
+    /// Reads them; `None` if the file is cut short, or there are too many sections.
+    ///
+    /// goblin's own list of sections is not used: it resolves names that are offsets into a string table, which images
+    /// do not have. In a hostile file each of them can be as long as the file.
+    pub(super) fn read(file: &'a [u8]) -> Option<Self> {
+        let (coff, optional) = coff(file)?;
+        let subsystem: U16 = read_at(file, optional.checked_add(SUBSYSTEM)?)?;
+        let table = optional.checked_add(coff.size_of_optional_header.into())?;
+        let count = coff.number_of_sections;
+        if count > MAX_SECTIONS {
+            return None;
         }
-        other => PeKind::Other(other),
+        let headers = file.get(table..)?;
+        let (headers, _) =
+            <[PeSectionHeader]>::ref_from_prefix_with_elems(headers, count.into()).ok()?;
+        Some(Self {
+            machine: coff.machine,
+            subsystem: subsystem.get(),
+            sections: headers
+                .iter()
+                .map(|header| PeSection::read(file, header))
+                .collect(),
+        })
+    }
+
+    /// The first section with this name.
+    pub(super) fn section(&self, name: &str) -> Option<&PeSection<'a>> {
+        self.sections.iter().find(|section| section.name == name)
     }
 }
 
-/// The names of `count` sections whose headers begin at `table`; `None` if the file lacks one of them, or there are too
-/// many. goblin's own list resolves names that are offsets into a string table, which objects have and images have not:
-/// in a hostile file each of them can be as long as the file.
-fn section_names(file: &[u8], table: usize, count: u16) -> Option<Vec<&str>> {
-    if count > MAX_SECTIONS {
-        return None;
-    }
-    let len = usize::from(count) * SIZEOF_SECTION_TABLE;
-    let headers = file.get(table..table.checked_add(len)?)?;
-    let names = headers.chunks_exact(SIZEOF_SECTION_TABLE).map(|header| {
-        let name = header.get(..NAME).unwrap_or_default();
-        let end = name.iter().position(|&byte| byte == 0).unwrap_or(NAME);
-        str::from_utf8(name.get(..end).unwrap_or_default()).unwrap_or_default()
-    });
-    Some(names.collect())
-}
-
-impl PeKind {
-    /// The file as a noun, and what to give in its place.
-    pub(super) fn describe(&self) -> (String, &'static str) {
-        const KERNEL: &str = "give a kernel: Xen's xen.gz, an ELF file or a Linux bzImage";
-        match self {
-            Self::Foreign(machine) => (
-                format!("it is a PE image for {machine}"),
-                "give a kernel for x86-64",
-            ),
-            Self::UnifiedKernel(sections) => (
-                format!(
-                    "it is a unified kernel image (a PE image with {})",
-                    sections.join(", ")
-                ),
-                "give the kernel in it, with --initrd and --cmdline; objcopy -O binary -j .linux takes it out",
-            ),
-            Self::UnifiedXen(sections) => (
-                format!(
-                    "it is a unified Xen image (a PE image, xen.efi with {})",
-                    sections.join(", ")
-                ),
-                "give the ELF build of the same Xen (xen.gz, not xen.efi), and dom0's kernel and initrd with --module",
-            ),
-            Self::EfiApplication => (
-                "it is a PE image (an EFI application)".into(),
-                "give the ELF build of the same kernel (xen.gz, not xen.efi)",
-            ),
-            Self::EfiDriver => ("it is a PE image (an EFI driver)".into(), KERNEL),
-            Self::Other(subsystem) => (format!("it is a PE image (subsystem {subsystem})"), KERNEL),
-            Self::Damaged => (
-                "it is a PE image whose headers are damaged".into(),
-                "give the ELF build of the same kernel (xen.gz, not xen.efi)",
-            ),
+impl<'a> PeSection<'a> {
+    fn read(file: &'a [u8], header: &'a PeSectionHeader) -> Self {
+        let name = header.name.split(|&byte| byte == 0).next();
+        let raw = u64::from(header.size_of_raw_data.get());
+        let size = match u64::from(header.virtual_size.get()) {
+            // as old linkers leave it
+            0 => raw,
+            size => size,
+        };
+        let at = u64::from(header.pointer_to_raw_data.get());
+        let flags = PeSectionFlags::from_bits_retain(header.characteristics.get());
+        Self {
+            name: str::from_utf8(name.unwrap_or_default()).unwrap_or_default(),
+            address: header.virtual_address.get().into(),
+            size,
+            offset: at,
+            data: match raw.min(size) {
+                0 => Some(&[]),
+                len => slice(file, at, len),
+            },
+            discardable: flags.contains(PeSectionFlags::DISCARDABLE),
         }
     }
 }
-
-#[cfg(test)]
-#[path = "tests/pe.rs"]
-mod tests;

@@ -44,11 +44,7 @@ fn is(note: &ElfNote, kind: u32) -> bool {
 pub(super) fn read(layout: &ImageLayout) -> Result<(Requirements, u64), ImageErrorReason> {
     let find = |kind| layout.notes.iter().find(|note| is(note, kind));
     let Some(note) = find(ENTRY) else {
-        return Err(ImageErrorReason::NotThis {
-            wanted: "PVH",
-            found: "it is ELF without an entry note (owner Xen, type 18)".into(),
-            advice: "give a kernel built for it (Linux: CONFIG_PVH)".into(),
-        });
+        return Err(ImageErrorReason::NoPvhNote);
     };
     let entry = match note.desc.len() {
         4 => read_at::<U32>(&note.desc, 0).map(u64::from),

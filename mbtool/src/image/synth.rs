@@ -7,9 +7,11 @@
 
 mod elf;
 mod linux;
+mod pe;
 
 pub use elf::{ElfBuilder, SynthSegment, dom0_kernel, dom0_notes};
 pub use linux::bzimage;
+pub use pe::{PE_AT, PeBuilder, xen_efi, xen_efi_with};
 
 use crate::abi::multiboot2::HeaderTagFlags;
 use multiboot2_header::MAGIC;

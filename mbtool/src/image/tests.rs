@@ -10,7 +10,7 @@ mod hostile;
 mod mb1;
 mod moved;
 mod pvh;
-mod sniff;
+mod refused;
 
 use super::*;
 

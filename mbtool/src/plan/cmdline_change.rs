@@ -52,6 +52,13 @@ pub enum CmdlineEdit {
         /// What was taken over.
         parameters: String,
     },
+    /// The line starts with that in a unified image.
+    Embedded {
+        /// Its section: ".cmdline" or ".config".
+        from: &'static str,
+        /// What was taken over.
+        parameters: String,
+    },
     /// A parameter was removed.
     Removed {
         /// The parameter.
@@ -108,6 +115,12 @@ impl fmt::Display for CmdlineChange {
                 write!(
                     f,
                     "{line} command line reuses that of the running {from}: {parameters}"
+                )
+            }
+            CmdlineEdit::Embedded { from, parameters } => {
+                write!(
+                    f,
+                    "{line} command line is that of the image's {from}: {parameters}"
                 )
             }
             CmdlineEdit::Removed { parameter, why } => {

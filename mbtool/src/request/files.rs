@@ -1,5 +1,6 @@
 //! Image and modules, read and decompressed once.
 
+use super::embedded::{Embedded, EmbeddedLine, EmbeddedNote};
 use super::initrd::{self, InitrdNote, JoinedInitrd};
 use super::{BootOptions, ModuleKind, ModuleSpec};
 use crate::decompress::{Compression, decompress};
@@ -21,6 +22,10 @@ pub struct Files {
     pub layers: Vec<Compression>,
     /// Modules, in order; an initrd is the last one.
     pub modules: Vec<Module>,
+    /// Command line in a unified image.
+    pub line: Option<EmbeddedLine>,
+    /// What is used of a unified image.
+    pub embedded: Vec<EmbeddedNote>,
     /// Parts of the initrd, and notes about them, if it was joined from several files.
     pub initrd: (Vec<InitrdPart>, Vec<InitrdNote>),
 }
@@ -34,15 +39,17 @@ impl Files {
     pub fn read(options: &BootOptions) -> anyhow::Result<Self> {
         let (bytes, layers) = read_image(&options.image)?;
         let name = input::display_name(&options.image);
+        let embedded = Embedded::read(&bytes, &name, options)?;
         let is_initrd = |module: &&ModuleSpec| module.kind == ModuleKind::Initrd;
         let others = options.modules.iter().filter(|module| !is_initrd(module));
-        let mut modules: Vec<Module> = others.map(read_module).collect::<anyhow::Result<_>>()?;
-        let initrds: Vec<Module> = options
-            .modules
-            .iter()
-            .filter(is_initrd)
-            .map(read_module)
-            .collect::<anyhow::Result<_>>()?;
+        let mut modules = embedded.modules;
+        for module in others {
+            modules.push(read_module(module)?);
+        }
+        let mut initrds = embedded.initrd;
+        for module in options.modules.iter().filter(is_initrd) {
+            initrds.push(read_module(module)?);
+        }
         let names: Vec<String> = initrds.iter().map(|module| module.name.clone()).collect();
         let initrd = match initrds.len() {
             0 | 1 => {
@@ -66,6 +73,8 @@ impl Files {
             image: Image::parse_as(&bytes, &name, options.image_type)?,
             layers,
             modules,
+            line: embedded.line,
+            embedded: embedded.notes,
             initrd: (initrd.parts, initrd.notes),
         })
     }

@@ -3,6 +3,7 @@
 //!
 //! - [`files`]: image and modules, read and decompressed;
 //! - [`console`]: the consoles of the handoff, found on this machine;
+//! - [`embedded`]: files and command line in a unified image;
 //! - `cmdline`: the image's command line, and dom0's;
 //! - [`prepare`]: refuses options that contradict each other, makes the request;
 //! - [`decide`]: plans the request;
@@ -15,6 +16,7 @@ mod cmdline;
 pub mod configured;
 pub mod console;
 pub mod decide;
+pub mod embedded;
 pub mod error;
 pub mod files;
 pub mod initrd;
@@ -41,6 +43,8 @@ pub struct BootOptions {
     pub crash: bool,
     /// Command line of the image, not of its modules.
     pub cmdline: Option<String>,
+    /// Parameters added to the command line: that of `cmdline`, of a unified image, or the reused one.
+    pub append: Option<String>,
     /// Reuse the running kernel's command line.
     pub reuse_cmdline: bool,
     /// Modules in order.
@@ -77,6 +81,7 @@ impl BootOptions {
             image_type: As::Auto,
             crash: false,
             cmdline: None,
+            append: None,
             reuse_cmdline: false,
             modules: Vec::new(),
             mem_min: MIB,

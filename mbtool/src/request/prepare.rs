@@ -1,7 +1,7 @@
 //! Converts options and files to a [`Request`]: resolves consoles, refuses options that contradict
 //! each other.
 
-use super::cmdline::{self, ImageKind};
+use super::cmdline::{self, ImageKind, LineSources};
 use super::error::OptionError;
 use super::{BootOptions, DrillOption, Files, ModuleKind, console, warnings};
 use crate::host::Host;
@@ -40,6 +40,8 @@ pub fn prepare(
         image,
         layers,
         modules,
+        line,
+        embedded,
         initrd: (initrd_parts, initrd_notes),
     } = files;
     if let Protocol::Linux(setup) = &image.protocol {
@@ -60,12 +62,19 @@ pub fn prepare(
     if let Some(layer) = layers.first() {
         notes.push(format!("{}: unpacked {layer}", image.name));
     }
+    notes.extend(embedded.iter().map(ToString::to_string));
     let kind = ImageKind::of(&image);
     if options.real_mode && kind != ImageKind::Xen {
         let image = image.name;
         return Err(OptionError::RealMode { image }.into());
     }
-    let lines = cmdline::make(options, kind, host)?;
+    let sources = LineSources {
+        embedded: line.as_ref(),
+        bare: modules
+            .first()
+            .is_some_and(|module| module.cmdline.is_empty()),
+    };
+    let lines = cmdline::make(options, kind, host, sources)?;
     notes.extend(lines.changes.iter().map(ToString::to_string));
     notes.extend(lines.notes);
     let consoles = console::resolve(&options.consoles, host, &lines.image)?;

@@ -1,25 +1,161 @@
 //! Errors about images.
 
-use super::messages;
+use super::{messages, range};
 use mbtool::decompress::{Compression, DecompressError};
-use mbtool::image::ImageErrorReason;
 use mbtool::image::error::{
     AddressFieldsError, ElfError, LinuxImageError, Mb1HeaderError, ProgramHeaderError,
-    PvhNoteError, RelocatableTagError, RelocationError, TagSizeRule,
+    PvhNoteError, RelocatableTagError, RelocationError, StrayHeaderError, TagSizeRule, XenEfiError,
 };
+use mbtool::image::kind::{DataFile, ElfFile, ElfRole, FileMachine, PeFile, PeRole, SetupProgram};
+use mbtool::image::unified::UnifiedError;
+use mbtool::image::{FileKind, ImageErrorReason};
+
+fn not_an_image(kind: FileKind) -> ImageErrorReason {
+    ImageErrorReason::NotAnImage { kind }
+}
+
+fn pe(machine: FileMachine, role: PeRole) -> ImageErrorReason {
+    let machine = Some(machine);
+    not_an_image(FileKind::Pe(PeFile { machine, role }))
+}
+
+fn elf_file(machine: FileMachine, role: ElfRole) -> ImageErrorReason {
+    let machine = Some(machine);
+    not_an_image(FileKind::Elf(ElfFile { machine, role }))
+}
+
+fn data(data: DataFile) -> ImageErrorReason {
+    not_an_image(FileKind::Data(data))
+}
+
+fn not_this(wanted: &'static str, kind: FileKind) -> ImageErrorReason {
+    ImageErrorReason::NotThis { wanted, kind }
+}
 
 #[test]
 fn reasons() {
     messages!(ImageErrorReason {
-        NotMultiboot2: [ImageErrorReason::NotMultiboot2 {
-            found: "it is a cpio archive".into(),
-            advice: "give it with --initrd".into()
-        }],
-        NotThis: [ImageErrorReason::NotThis {
-            wanted: "Linux",
-            found: "it is a text file".into(),
-            advice: "check the path".into()
-        }],
+        NotAnImage: [
+            not_an_image(FileKind::Setup(SetupProgram::Ipxe)),
+            not_an_image(FileKind::Setup(SetupProgram::Linux32)),
+            not_an_image(FileKind::Setup(SetupProgram::ZImage)),
+            pe(
+                FileMachine::Arm64,
+                PeRole::UnifiedKernel(vec![".linux".into(), ".initrd".into()])
+            ),
+            pe(
+                FileMachine::X86_64,
+                PeRole::KernelAddon(vec![".cmdline".into()])
+            ),
+            pe(
+                FileMachine::Arm64,
+                PeRole::UnifiedXen(vec![".config".into()])
+            ),
+            pe(FileMachine::Arm64, PeRole::Zboot("gzip".into())),
+            pe(FileMachine::RiscV64, PeRole::Linux),
+            pe(
+                FileMachine::X86_64,
+                PeRole::Application(Some("iPXE".into()))
+            ),
+            pe(FileMachine::X86_64, PeRole::Driver),
+            pe(FileMachine::Pe(0x1234), PeRole::Other(3)),
+            not_an_image(FileKind::Pe(PeFile {
+                machine: None,
+                role: PeRole::Damaged
+            })),
+            elf_file(FileMachine::X86_64, ElfRole::Program),
+            elf_file(FileMachine::RiscV64, ElfRole::Linux),
+            elf_file(FileMachine::X86_64, ElfRole::LinuxModule),
+            elf_file(FileMachine::Elf(9999), ElfRole::Object),
+            elf_file(FileMachine::X86_64, ElfRole::Vmcore),
+            elf_file(FileMachine::X86_64, ElfRole::Core),
+            elf_file(FileMachine::X86_64, ElfRole::Other(9)),
+            not_an_image(FileKind::Elf(ElfFile {
+                machine: None,
+                role: ElfRole::Damaged
+            })),
+            not_an_image(FileKind::LinuxImage(FileMachine::Arm64)),
+            not_an_image(FileKind::ArmZImage),
+            not_an_image(FileKind::Compressed(Compression::Zstd)),
+            not_an_image(FileKind::Empty),
+            not_an_image(FileKind::Unknown(vec![1, 2, 3])),
+            data(DataFile::Cpio { early: false }),
+            data(DataFile::Cpio { early: true }),
+            data(DataFile::Disk("qcow2")),
+            data(DataFile::FileSystem("ISO 9660")),
+            data(DataFile::DeviceTree),
+            data(DataFile::BootContainer("FIT image")),
+            data(DataFile::Archive("tar")),
+            data(DataFile::Dump),
+            data(DataFile::Script),
+            data(DataFile::Text),
+            data(DataFile::OptionRom),
+            data(DataFile::Dos),
+            data(DataFile::Zeros),
+        ],
+        NotThis: [
+            not_this("Linux", FileKind::Multiboot2),
+            not_this("Multiboot2", FileKind::Setup(SetupProgram::Linux64)),
+            not_this("Multiboot2", FileKind::Vmlinux),
+            not_this("Multiboot2", FileKind::Multiboot),
+            not_this("Multiboot2", FileKind::Pvh),
+            not_this(
+                "Multiboot2",
+                FileKind::Pe(PeFile {
+                    machine: Some(FileMachine::X86_64),
+                    role: PeRole::Xen
+                })
+            ),
+        ],
+        StrayHeader: [
+            ImageErrorReason::StrayHeader {
+                offset: 0x9000,
+                why: StrayHeaderError::TooFar
+            },
+            ImageErrorReason::StrayHeader {
+                offset: 0x104,
+                why: StrayHeaderError::Unaligned
+            },
+            ImageErrorReason::StrayHeader {
+                offset: 0x100,
+                why: StrayHeaderError::Checksum {
+                    found: 1,
+                    expected: 2
+                }
+            },
+        ],
+        Multiboot1Checksum: [ImageErrorReason::Multiboot1Checksum { offset: 0x20 }],
+        XenEfi: [
+            ImageErrorReason::XenEfi {
+                why: XenEfiError::Headers
+            },
+            ImageErrorReason::XenEfi {
+                why: XenEfiError::CutShort
+            },
+            ImageErrorReason::XenEfi {
+                why: XenEfiError::Overlap {
+                    first: range(0x20_0000, 0x40_0000),
+                    second: range(0x30_0000, 0x50_0000)
+                }
+            },
+            ImageErrorReason::XenEfi {
+                why: XenEfiError::TooLarge {
+                    bytes: 0x800_0000,
+                    max: 0x400_0000
+                }
+            },
+            ImageErrorReason::XenEfi {
+                why: XenEfiError::NoEntry
+            },
+            ImageErrorReason::XenEfi {
+                why: XenEfiError::Addresses { efi: None }
+            },
+            ImageErrorReason::XenEfi {
+                why: XenEfiError::Addresses { efi: Some(0x1000) }
+            },
+        ],
+        Unified: [ImageErrorReason::Unified(UnifiedError::NoKernel)],
+        NoPvhNote: [ImageErrorReason::NoPvhNote],
         Multiboot1: [ImageErrorReason::Multiboot1 {
             offset: 0x100,
             why: Mb1HeaderError::NoAddresses
@@ -109,6 +245,24 @@ fn reasons() {
             base: 0x20_0000
         }],
         Overflow: [ImageErrorReason::Overflow { base: u64::MAX }],
+    });
+}
+
+#[test]
+fn unified() {
+    messages!(UnifiedError {
+        CutShort: [UnifiedError::CutShort { name: ".initrd" }],
+        NotText: [UnifiedError::NotText { name: ".cmdline" }],
+        Kernel: [UnifiedError::Kernel {
+            name: ".linux",
+            kind: FileKind::Data(DataFile::Text)
+        }],
+        NotInside: [UnifiedError::NotInside {
+            key: "kernel",
+            file: "vmlinuz-6.1".into(),
+            section: ".kernel"
+        }],
+        NoKernel: [UnifiedError::NoKernel],
     });
 }
 

@@ -431,6 +431,13 @@ fn command_lines() {
                 parameters: "root=/dev/sda1 quiet".into(),
             },
         ),
+        change(
+            LineOwner::Linux,
+            CmdlineEdit::Embedded {
+                from: ".cmdline",
+                parameters: "root=/dev/sda1 quiet".into(),
+            },
+        ),
         CmdlineChange::removed(LineOwner::CrashKernel, parameter(), why).to_string(),
         CmdlineChange::added(LineOwner::Xen, parameter(), why).to_string(),
         CmdlineChange::replaced(LineOwner::Linux, parameter(), "panic=6".into(), why).to_string(),

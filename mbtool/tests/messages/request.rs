@@ -5,6 +5,7 @@ use handoff::spec::Console;
 use mbtool::host::serial::Bar;
 use mbtool::request::configured::LoadSectionError;
 use mbtool::request::console::{ConsoleError, Note, PciProblem, Source};
+use mbtool::request::embedded::EmbeddedNote;
 
 #[test]
 fn load_section() {
@@ -15,6 +16,15 @@ fn load_section() {
             file: file(),
             why: "unexpected argument '--no'".into()
         }],
+    });
+}
+
+#[test]
+fn embedded() {
+    messages!(EmbeddedNote, no fix {
+        Taken: [EmbeddedNote::Taken(vec![(".linux", 4096), (".initrd", 512)])],
+        Profile: [EmbeddedNote::Profile { count: 3, first: "ID=regular\nTITLE=Regular boot\n".into() }],
+        Replaced: [EmbeddedNote::Replaced { option: "--initrd", sections: vec![".initrd"] }],
     });
 }
 

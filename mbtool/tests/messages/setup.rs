@@ -2,6 +2,8 @@
 
 use super::messages;
 use mbtool::config::target::{DeviceSpec, Target};
+use mbtool::image::FileKind;
+use mbtool::image::kind::DataFile;
 use mbtool::setup::initrd::InitrdError;
 use mbtool::setup::install::InstallError;
 use mbtool::setup::install::machine::PlaceError;
@@ -28,7 +30,8 @@ fn install() {
             path: "/mnt/usr/sbin/mbtool".into()
         }],
         Image: [InstallError::Image {
-            path: "/boot/initrd.img".into()
+            path: "/boot/initrd.img".into(),
+            kind: FileKind::Data(DataFile::Cpio { early: false }),
         }],
         DeviceOfRemote: [InstallError::DeviceOfRemote {
             device: DeviceSpec::try_from("UUID=1-2".to_owned()).unwrap(),

@@ -1,8 +1,8 @@
 //! The document of `mbtool inspect --json`.
 
 use crate::decompress::Compression;
-use crate::image::sniff::FileKind;
-use crate::image::{Format, Relocatable, linux, mb1};
+use crate::image::kind::FileMachine;
+use crate::image::{FileKind, Format, Relocatable, linux, mb1};
 use serde::{Serialize, Serializer};
 use std::fmt;
 use xen_shim::XenInfo;
@@ -14,6 +14,8 @@ pub struct InspectReport {
     pub name: String,
     /// Type of the file.
     pub kind: FileKind,
+    /// What it is, in more detail.
+    pub file: FileReport,
     /// True when `mbtool load` accepts it.
     pub loadable: bool,
     /// Why it cannot be loaded.
@@ -36,6 +38,33 @@ pub struct InspectReport {
     pub needs: Vec<String>,
     /// Irregularities that do not prevent a load.
     pub warnings: Vec<String>,
+}
+
+/// What a file is.
+#[derive(Clone, Debug, Serialize)]
+pub struct FileReport {
+    /// Name of the kind.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The kind as a noun.
+    pub description: String,
+    /// CPU that it is for, if it is for one.
+    pub machine: Option<FileMachine>,
+    /// What to do, for a file that cannot be loaded.
+    pub advice: Option<&'static str>,
+    /// Files in a unified image, in their order.
+    pub parts: Vec<FilePart>,
+}
+
+/// A file in a unified image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FilePart {
+    /// Its section.
+    pub name: String,
+    /// Length in bytes; absent when the image is cut short.
+    pub bytes: Option<u64>,
+    /// Its text, if it is a short one.
+    pub text: Option<String>,
 }
 
 /// A Multiboot2 header.
@@ -130,6 +159,8 @@ pub enum EntrySource {
     PvhNote,
     /// Linux: the setup header.
     BootProtocol,
+    /// xen.efi: the start of the section with its Multiboot2 header.
+    CodeStart,
     /// `e_entry`.
     ElfHeader,
 }
@@ -141,6 +172,7 @@ impl fmt::Display for EntrySource {
             Self::MultibootHeader => "Multiboot header",
             Self::PvhNote => "PVH note",
             Self::BootProtocol => "boot protocol",
+            Self::CodeStart => "start of the code",
             Self::ElfHeader => "ELF header",
         })
     }

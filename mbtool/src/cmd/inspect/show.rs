@@ -1,28 +1,17 @@
 //! Text format of the report.
 
 use super::needs::information_list;
-use super::{EntrySource, InspectReport, InspectedImage, NoteReport, TagReport};
+use super::{EntrySource, FilePart, InspectReport, InspectedImage, NoteReport, TagReport};
 use crate::abi::boot_params::XLoadFlags;
 use crate::image::Format;
 use crate::image::linux::Setup;
-use crate::image::sniff::FileKind;
 use std::fmt::{self, Display, Formatter};
 
 impl Display for InspectReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            FileKind::Multiboot2 => "Multiboot2 image",
-            FileKind::Linux if self.linux.as_ref().is_some_and(|linux| !linux.bzimage) => {
-                "Linux vmlinux (ELF)"
-            }
-            FileKind::Linux => "Linux bzImage",
-            FileKind::Multiboot => "Multiboot 1 image",
-            FileKind::Pe => "PE image",
-            FileKind::Pvh => "ELF with a PVH entry",
-            FileKind::Elf => "ELF without a boot header",
-            FileKind::Unknown => "unknown format",
-        };
-        write!(f, "{}: {kind}", self.name)?;
+        let kind = &self.file.description;
+        let title = kind.strip_prefix("a ").or(kind.strip_prefix("an "));
+        write!(f, "{}: {}", self.name, title.unwrap_or(kind))?;
         if let Some(release) = self.linux.as_ref().and_then(Setup::release) {
             write!(f, ", Linux {release}")?;
         }
@@ -37,8 +26,17 @@ impl Display for InspectReport {
         } else {
             packed.join(" in ")
         };
+        if let Some(machine) = self.file.machine {
+            line(f, "machine", machine)?;
+        }
         line(f, "compression", packed)?;
         line(f, "size", format_args!("{} bytes unpacked", self.size))?;
+        if !self.file.parts.is_empty() {
+            writeln!(f, "parts")?;
+        }
+        for part in &self.file.parts {
+            write!(f, "  {part}")?;
+        }
         if let Some(problem) = &self.problem {
             line(f, "not loadable", problem)?;
         }
@@ -137,6 +135,22 @@ fn list(f: &mut Formatter<'_>, key: &str, items: &[String]) -> fmt::Result {
     items.iter().try_for_each(|item| writeln!(f, "  {item}"))
 }
 
+impl Display for FilePart {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.bytes {
+            Some(bytes) => writeln!(f, "{:<9} {bytes} bytes", self.name)?,
+            None => writeln!(f, "{:<9} cut short", self.name)?,
+        }
+        let lines = self.text.iter().flat_map(|text| text.lines());
+        for line in lines {
+            // control characters of a file must not reach the terminal
+            let line: String = line.chars().filter(|c| !c.is_control()).collect();
+            writeln!(f, "    {line}")?;
+        }
+        Ok(())
+    }
+}
+
 impl Display for TagReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let required = if self.required {
@@ -166,6 +180,7 @@ impl Display for InspectedImage {
             Format::Elf32 => "ELF32",
             Format::Elf64 => "ELF64",
             Format::Flat => "flat, by addresses in its header",
+            Format::Pe => "PE, by its sections",
             Format::BzImage => "bzImage, protected-mode part",
         };
         line(f, "format", format)?;

@@ -1,10 +1,10 @@
 use super::*;
-use crate::image::sniff::FileKind;
-use crate::image::synth::bzimage;
+use crate::image::kind::DataFile;
 use crate::image::synth::{
     ElfBuilder, HeaderBuilder, SynthSegment, flat, mb1_flat, pie, program, pvh_kernel,
     words_to_bytes, xen_header, xen_like, xen_note,
 };
+use crate::image::synth::{PeBuilder, bzimage, xen_efi};
 
 #[test]
 fn an_image_like_xen_is_described_tag_by_tag() {
@@ -172,7 +172,7 @@ fn files_that_cannot_be_loaded_have_a_report_too() {
     let text = report.to_string();
     assert!(text.contains(problem), "{text}");
     let report = inspect(b"#!/bin/sh\n", &[], "script");
-    assert_eq!(report.kind, FileKind::Unknown);
+    assert_eq!(report.kind, FileKind::Data(DataFile::Script));
     assert!(report.header.is_none() && report.image.is_none());
     let problem = report.problem.as_deref().unwrap();
     assert!(report.to_string().contains(problem), "{report}");
@@ -270,4 +270,58 @@ fn xen_notes_are_named() {
         text.contains("  Xen 18 (PVH entry point): 00001000\n"),
         "{text}"
     );
+}
+
+#[test]
+fn a_unified_kernel_image_shows_its_parts_and_its_kernel() {
+    let uki = PeBuilder::efi()
+        .section(".osrel", b"ID=debian\nNAME=\x1b[31mred\n")
+        .section(".cmdline", b"root=/dev/vda1 quiet\n")
+        .section(".initrd", &[7; 0x1234])
+        .section(".linux", &bzimage());
+    let report = inspect(&uki.build(), &[], "uki.efi");
+    assert!(report.loadable, "{:?}", report.problem);
+    let text = report.to_string();
+    for expected in [
+        "uki.efi: unified kernel image (a PE image for x86-64 with .linux, .initrd, .cmdline, .osrel), Linux 6.1.0-test\n",
+        "machine       x86-64\n",
+        "  .cmdline  21 bytes\n    root=/dev/vda1 quiet\n",
+        "    NAME=[31mred\n",
+        "  .initrd   4660 bytes\n",
+        "boot protocol 2.15\n",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in\n{text}");
+    }
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["kind"], "pe");
+    assert_eq!(json["file"]["type"], "unified-kernel");
+    assert_eq!(json["file"]["machine"], "x86-64");
+    assert_eq!(json["file"]["advice"], serde_json::Value::Null);
+    let cmdline =
+        serde_json::json!({"name": ".cmdline", "bytes": 21, "text": "root=/dev/vda1 quiet"});
+    assert_eq!(json["file"]["parts"][1], cmdline);
+    let arm = inspect(
+        &PeBuilder::new(0xaa64, 10).section(".linux", b"x").build(),
+        &[],
+        "arm.efi",
+    );
+    assert!(!arm.loadable);
+    let json = serde_json::to_value(&arm).unwrap();
+    assert_eq!(json["file"]["machine"], "arm64");
+    assert_eq!(json["file"]["advice"], "give a kernel for x86-64");
+}
+
+#[test]
+fn xen_efi_shows_its_header_and_its_entry_point() {
+    let report = inspect(&xen_efi().build(), &[], "xen.efi");
+    assert!(report.loadable, "{:?}", report.problem);
+    let text = report.to_string();
+    for expected in [
+        "xen.efi: xen.efi (a PE image for x86-64), Xen of unknown version\n",
+        "format        PE, by its sections\n",
+        "entry         0x200000 physical, from the start of the code\n",
+        "relocatable   yes, by tag 10\n",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in\n{text}");
+    }
 }

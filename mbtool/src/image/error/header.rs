@@ -17,6 +17,38 @@ pub enum TagSizeRule {
     UpTo(usize),
 }
 
+/// A Multiboot2 header that no loader finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StrayHeaderError {
+    /// Too far into the file.
+    #[error("is past the first 32768 bytes")]
+    TooFar,
+    /// At an odd address.
+    #[error("is not at a multiple of 8")]
+    Unaligned,
+    /// Not a header by its sum.
+    #[error("has checksum {found:#010x}, expected {expected:#010x}")]
+    Checksum {
+        /// Field `checksum`.
+        found: u32,
+        /// The value that makes the sum 0.
+        expected: u32,
+    },
+}
+
+impl StrayHeaderError {
+    /// What to do.
+    pub(in crate::image) const fn advice(self) -> &'static str {
+        match self {
+            Self::TooFar => "the linker script must put the header's section first",
+            Self::Unaligned => "align the header's section to 8 bytes",
+            Self::Checksum { .. } => {
+                "correct the checksum, or give another file if this is not a header at all"
+            }
+        }
+    }
+}
+
 /// A relocatable tag (10) with inconsistent fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RelocatableTagError {

@@ -12,7 +12,7 @@ mod tests;
 mod vmlinux;
 
 pub(super) use bzimage::layout;
-pub(super) use setup::{is_bzimage, packed};
+pub(super) use setup::{EntryForm, entry_form, is_bzimage, packed, version_of};
 pub(super) use vmlinux::{is_vmlinux, layout as vmlinux_layout};
 
 use crate::abi::boot_params::{SetupHeader, XLoadFlags};

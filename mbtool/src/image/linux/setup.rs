@@ -26,6 +26,40 @@ pub(in crate::image) fn is_bzimage(file: &[u8]) -> bool {
     magic == Some(HDRS) && flag.is_some_and(|flag| flag == BOOT_FLAG)
 }
 
+/// How a program with a setup header is loaded and entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::image) enum EntryForm {
+    /// Below 1 MiB.
+    Low,
+    /// In real or protected mode.
+    Protected,
+    /// In long mode, too.
+    Long,
+}
+
+/// How a file with a setup header is entered; one that is cut short counts as new.
+pub(in crate::image) fn entry_form(file: &[u8]) -> EntryForm {
+    if file.len() < READ_TO {
+        return EntryForm::Long;
+    }
+    let header = SetupHeader::of_file(file);
+    let loadflags = LoadFlags::from_bits_retain(header.loadflags);
+    let xloadflags = XLoadFlags::from_bits_retain(header.xloadflags.get());
+    if !loadflags.contains(LoadFlags::LOADED_HIGH) {
+        EntryForm::Low
+    } else if header.version.get() < OLDEST || !xloadflags.contains(XLoadFlags::KERNEL_64) {
+        EntryForm::Protected
+    } else {
+        EntryForm::Long
+    }
+}
+
+/// The version string of a file with a setup header.
+pub(in crate::image) fn version_of(file: &[u8]) -> Option<String> {
+    let at: U16 = read_at(file, HEADER + offset_of!(SetupHeader, kernel_version))?;
+    version_string(file, at.get(), &mut Vec::new())
+}
+
 /// Reads the header, checks the fields that a loader depends on, and returns it
 /// with the protected-mode part.
 pub(super) fn parse<'a>(

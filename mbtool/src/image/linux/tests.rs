@@ -1,7 +1,7 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::as_conversions)]
 
 use super::super::error::{ImageErrorReason, LinuxImageError};
-use super::super::sniff::{FileKind, kind};
+use super::super::kind::{DataFile, ElfFile, ElfRole, FileKind, FileMachine, SetupProgram};
 use super::super::synth::{ElfBuilder, SynthSegment, bzimage};
 use super::super::{As, Format, Image, ImageError, Preference, Protocol};
 use super::*;
@@ -57,7 +57,7 @@ fn vmlinux() -> Vec<u8> {
 #[test]
 fn a_bzimage_is_one_segment_of_init_size_bytes() {
     let file = bzimage();
-    assert_eq!(kind(&file), FileKind::Linux);
+    assert_eq!(FileKind::of(&file), FileKind::Setup(SetupProgram::Linux64));
     let image = Image::parse_as(&file, "vmlinuz", As::Auto).unwrap();
     assert_eq!(image.format, Format::BzImage);
     assert_eq!((image.span.start, image.span.end), (0x100_0000, 0x180_0000));
@@ -120,13 +120,15 @@ fn unbootable_bzimages_are_refused_with_the_reason() {
         file
     };
     type Expected = fn(&LinuxImageError) -> bool;
-    let cases: [(Vec<u8>, Expected); 17] = [
-        (with(0x202, b"Hdrs"), |why| {
-            *why == LinuxImageError::NoHeader
-        }),
-        (with(0x1fe, &[0, 0]), |why| {
-            *why == LinuxImageError::NoHeader
-        }),
+    for file in [with(0x202, b"Hdrs"), with(0x1fe, &[0, 0])] {
+        let wanted = "Linux";
+        let kind = FileKind::Data(DataFile::Dos);
+        assert_eq!(
+            parse(&file).unwrap_err(),
+            ImageErrorReason::NotThis { wanted, kind }
+        );
+    }
+    let cases: [(Vec<u8>, Expected); 15] = [
         (with(0x206, &[0x0b, 2]), |why| {
             *why == LinuxImageError::Protocol { version: 0x20b }
         }),
@@ -234,7 +236,7 @@ fn invalid_informational_fields_are_warnings() {
 #[test]
 fn a_vmlinux_moves_in_steps_of_2_mib() {
     let file = vmlinux();
-    assert_eq!(kind(&file), FileKind::Linux);
+    assert_eq!(FileKind::of(&file), FileKind::Vmlinux);
     let image = Image::parse_as(&file, "vmlinux", As::Auto).unwrap();
     assert_eq!(image.format, Format::Elf64);
     assert_eq!((image.span.start, image.entry), (0x100_0000, 0x100_0040));
@@ -254,7 +256,11 @@ fn a_vmlinux_moves_in_steps_of_2_mib() {
 #[test]
 fn other_elf_files_are_linux_only_with_type_linux() {
     let elf = ElfBuilder::elf64(0x10_0000).load(0x10_0000, vec![1; 64], 0);
-    assert_eq!(kind(&elf.build()), FileKind::Elf);
+    let program = ElfFile {
+        machine: Some(FileMachine::X86_64),
+        role: ElfRole::Program,
+    };
+    assert_eq!(FileKind::of(&elf.build()), FileKind::Elf(program));
     let image = parse(&elf.build()).unwrap();
     assert!(image.warnings[0].contains("no \"Linux version\" banner"));
     // linked 1 MiB off: it cannot move

@@ -7,6 +7,7 @@ mod reuse;
 mod rules;
 
 use super::BootOptions;
+use super::embedded::EmbeddedLine;
 use super::error::OptionError;
 use crate::host::Host;
 use crate::image::{Image, Protocol};
@@ -60,12 +61,23 @@ impl ImageKind {
     }
 }
 
+/// Where command lines come from beside options.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LineSources<'a> {
+    /// The line in a unified image.
+    pub embedded: Option<&'a EmbeddedLine>,
+    /// Module 0 has no arguments.
+    pub bare: bool,
+}
+
 /// Makes the command lines.
+///
+/// `--cmdline` replaces the line in a unified image, `--append` adds to it.
 ///
 /// With `--reuse-cmdline` Linux gets the running kernel's parameters, Xen those
 /// of the running Xen, and dom0, unless it has arguments, those of the running
 /// dom0: without those that concern the start of the running kernel or, for a
-/// crash image, use memory. `--cmdline` is added, and replaces.
+/// crash image, use memory. `--cmdline` and `--append` are added, and replace.
 ///
 /// # Errors
 ///
@@ -74,15 +86,30 @@ pub(super) fn make(
     options: &BootOptions,
     kind: ImageKind,
     host: &Host,
+    sources: LineSources<'_>,
 ) -> Result<Cmdlines, OptionError> {
     let given = options.cmdline.as_deref().unwrap_or("").trim();
+    let appended = options.append.as_deref().unwrap_or("").trim();
+    let owner = kind.owner(options.crash);
     if !options.reuse_cmdline {
+        let mut line = match (&options.cmdline, sources.embedded) {
+            (None, Some(embedded)) => Reused::embedded(embedded, kind, owner, options.crash),
+            _ if given.is_empty() || appended.is_empty() => {
+                return Ok(Cmdlines {
+                    image: format!("{given}{appended}"),
+                    ..Cmdlines::default()
+                });
+            }
+            _ => Reused::given(given, kind, owner),
+        };
+        line.add(appended);
         return Ok(Cmdlines {
-            image: given.to_owned(),
-            ..Cmdlines::default()
+            image: line.line.to_string(),
+            dom0: None,
+            changes: line.changes,
+            notes: line.notes,
         });
     }
-    let owner = kind.owner(options.crash);
     let mut reused = match kind {
         ImageKind::Xen => Reused::from_xen(host, options.crash)?,
         _ => Reused::from_linux(host, owner, "Linux", options.crash)?,
@@ -91,15 +118,14 @@ pub(super) fn make(
         reused.leave_xen(host);
     }
     reused.add(given);
+    reused.add(appended);
     let mut lines = Cmdlines {
         image: reused.line.to_string(),
         dom0: None,
         changes: reused.changes,
         notes: reused.notes,
     };
-    let kernel = options.modules.first();
-    let bare = kernel.is_some_and(|kernel| kernel.args.is_empty());
-    if kind == ImageKind::Xen && bare {
+    if kind == ImageKind::Xen && sources.bare {
         let dom0 = Reused::from_linux(host, LineOwner::Dom0, "dom0", options.crash)?;
         lines.dom0 = Some(dom0.line.to_string());
         lines.changes.extend(dom0.changes);

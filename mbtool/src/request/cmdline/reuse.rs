@@ -1,10 +1,11 @@
 //! The command line of a running kernel, taken over.
 
 use super::rules::{self, NotReused, Repeated};
-use super::taken;
+use super::{ImageKind, taken};
 use crate::host::Host;
-use crate::plan::cmdline_change::{CmdlineChange, LineOwner};
+use crate::plan::cmdline_change::{CmdlineChange, CmdlineEdit, LineOwner};
 use crate::request::console::xen;
+use crate::request::embedded::EmbeddedLine;
 use crate::request::error::OptionError;
 use xen_shim::cmdline::{Cmdline, Syntax, name, value};
 
@@ -38,12 +39,7 @@ impl Reused {
         let mut reused = Self::new(&host.cmdline, Syntax::Linux, owner, from);
         reused.remove(&rules::LINUX_START);
         if crash {
-            let rule = &rules::LINUX_MEMORY;
-            let uses = |parameter: &str| {
-                rule.concerns(parameter, Syntax::Linux) && !rules::saves_memory(parameter)
-            };
-            reused.remove_if(rule.why, uses);
-            reused.advise();
+            reused.spare_memory();
         }
         reused.collapse();
         Ok(reused)
@@ -62,6 +58,52 @@ impl Reused {
         }
         reused.collapse();
         Ok(reused)
+    }
+
+    /// The line in a unified image. It is meant for a normal boot: as a crash image, what uses memory is removed.
+    pub(super) fn embedded(
+        embedded: &EmbeddedLine,
+        kind: ImageKind,
+        owner: LineOwner,
+        crash: bool,
+    ) -> Self {
+        let mut line = Self::given(&embedded.line, kind, owner);
+        let edit = CmdlineEdit::Embedded {
+            from: embedded.from,
+            parameters: line.line.to_string(),
+        };
+        line.changes.push(CmdlineChange { line: owner, edit });
+        match kind {
+            ImageKind::Xen if crash => line.remove(&rules::XEN_MEMORY),
+            _ if crash => line.spare_memory(),
+            _ => {}
+        }
+        line
+    }
+
+    /// A line of the options.
+    pub(super) fn given(line: &str, kind: ImageKind, owner: LineOwner) -> Self {
+        let syntax = match kind {
+            ImageKind::Xen => Syntax::Xen,
+            ImageKind::Linux | ImageKind::Other => Syntax::Linux,
+        };
+        Self {
+            line: Cmdline::parse(line, syntax),
+            changes: Vec::new(),
+            notes: Vec::new(),
+            owner,
+            syntax,
+        }
+    }
+
+    /// Removes what uses memory that a crash kernel does not have.
+    fn spare_memory(&mut self) {
+        let rule = &rules::LINUX_MEMORY;
+        let uses = |parameter: &str| {
+            rule.concerns(parameter, Syntax::Linux) && !rules::saves_memory(parameter)
+        };
+        self.remove_if(rule.why, uses);
+        self.advise();
     }
 
     fn new(line: &str, syntax: Syntax, owner: LineOwner, from: &'static str) -> Self {

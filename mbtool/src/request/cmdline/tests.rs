@@ -26,6 +26,15 @@ fn options(cmdline: Option<&str>) -> BootOptions {
     }
 }
 
+fn make(options: &BootOptions, kind: ImageKind, host: &Host) -> Result<Cmdlines, OptionError> {
+    let mut modules = options.modules.iter();
+    let sources = LineSources {
+        bare: modules.next().is_some_and(|module| module.args.is_empty()),
+        ..LineSources::default()
+    };
+    super::make(options, kind, host, sources)
+}
+
 /// The line that Linux gets, and the changes but the first: "-removed", "old>new".
 fn linux(options: &BootOptions, host: &Host) -> (String, Vec<String>) {
     let lines = make(options, ImageKind::Linux, host).unwrap();
@@ -35,6 +44,7 @@ fn linux(options: &BootOptions, host: &Host) -> (String, Vec<String>) {
 fn edits(changes: &[CmdlineChange]) -> Vec<String> {
     let text = |change: &CmdlineChange| match &change.edit {
         CmdlineEdit::Reused { from, .. } => format!("reused {from}"),
+        CmdlineEdit::Embedded { from, .. } => format!("embedded {from}"),
         CmdlineEdit::Removed { parameter, .. } => format!("-{parameter}"),
         CmdlineEdit::Replaced { parameter, by, .. } => format!("{parameter}>{by}"),
         CmdlineEdit::Added { parameter, .. } => format!("+{parameter}"),
@@ -297,7 +307,7 @@ fn parameters_that_save_memory_stay_for_a_crash_kernel() {
     let lines = make(&options, ImageKind::Linux, &host(uses, None)).unwrap();
     assert_eq!(lines.image, "");
     let xen = Some("dom0_mem=4G conring_size=64M badpage=0x1000 com1=9600");
-    let lines = super::make(&options, ImageKind::Xen, &host("", xen)).unwrap();
+    let lines = make(&options, ImageKind::Xen, &host("", xen)).unwrap();
     assert_eq!(lines.image, "badpage=0x1000 com1=9600");
 }
 
@@ -316,4 +326,122 @@ fn dashes_and_underscores_are_the_same_for_linux_only() {
     );
     options.cmdline = Some("nr-cpus=2".to_owned());
     assert_eq!(linux(&options, &running).0, "quiet nr-cpus=2");
+}
+
+/// Line and changes for an image with this line, of these options: `--cmdline`, `--append`, `-p`.
+fn embedded(
+    line: &str,
+    kind: ImageKind,
+    cmdline: Option<&str>,
+    append: Option<&str>,
+    crash: bool,
+) -> (String, Vec<String>) {
+    let line = EmbeddedLine {
+        from: ".cmdline",
+        line: line.to_owned(),
+    };
+    let options = BootOptions {
+        reuse_cmdline: false,
+        append: append.map(str::to_owned),
+        crash,
+        ..options(cmdline)
+    };
+    let sources = LineSources {
+        embedded: Some(&line),
+        bare: false,
+    };
+    let lines = super::make(&options, kind, &host(RUNNING, None), sources).unwrap();
+    (lines.image, edits(&lines.changes))
+}
+
+#[test]
+fn the_line_in_the_image_is_used_replaced_or_appended_to() {
+    let (linux, xen) = (ImageKind::Linux, ImageKind::Xen);
+    for (line, kind, cmdline, append, expected, changes) in [
+        (
+            "root=a quiet",
+            linux,
+            None,
+            None,
+            "root=a quiet",
+            &["embedded .cmdline"][..],
+        ),
+        ("root=a quiet", linux, Some("root=b"), None, "root=b", &[]),
+        ("root=a quiet", linux, Some(""), None, "", &[]),
+        (
+            "root=a quiet",
+            linux,
+            Some("root=b"),
+            Some("c"),
+            "root=b c",
+            &[],
+        ),
+        (
+            "root=a quiet -- x",
+            linux,
+            None,
+            Some("root=b debug"),
+            "quiet root=b debug -- x",
+            &["embedded .cmdline", "root=a>root=b"],
+        ),
+        (
+            "com1=115200",
+            xen,
+            None,
+            Some("noreboot"),
+            "com1=115200 noreboot",
+            &["embedded .cmdline"],
+        ),
+    ] {
+        let (found, edits) = embedded(line, kind, cmdline, append, false);
+        assert_eq!(
+            (found.as_str(), edits.as_slice()),
+            (
+                expected,
+                changes
+                    .iter()
+                    .map(|one| (*one).to_owned())
+                    .collect::<Vec<_>>()
+                    .as_slice()
+            )
+        );
+    }
+}
+
+#[test]
+fn the_line_in_a_crash_image_leaves_memory() {
+    let line = "root=a crashkernel=256M hugepages=80";
+    let (found, changes) = embedded(line, ImageKind::Linux, None, None, true);
+    assert!(
+        !found.contains("hugepages") && !found.contains("crashkernel"),
+        "{found}"
+    );
+    assert!(changes.contains(&"-hugepages=80".to_owned()), "{changes:?}");
+    // what is given is left alone
+    let (found, _) = embedded(line, ImageKind::Linux, Some("hugepages=1"), None, true);
+    assert_eq!(found, "hugepages=1");
+}
+
+/// `--append` alone is the command line of an image without one.
+#[test]
+fn append_without_a_line_is_the_line() {
+    let options = BootOptions {
+        reuse_cmdline: false,
+        append: Some(" panic=1 panic=2 -- y".to_owned()),
+        ..options(None)
+    };
+    let lines = make(&options, ImageKind::Linux, &host(RUNNING, None)).unwrap();
+    assert_eq!(
+        (lines.image.as_str(), lines.changes),
+        ("panic=1 panic=2 -- y", vec![])
+    );
+    let options = BootOptions {
+        reuse_cmdline: true,
+        ..options
+    };
+    let (line, _) = linux(&options, &host("root=/dev/sda1 panic=5", None));
+    assert_eq!(
+        line,
+        "root=/dev/sda1 panic=1 panic=2 -- y".replace("panic=1 ", "")
+    );
 }

@@ -3,7 +3,8 @@
 use super::machine::{self, CrashKernel};
 use super::{InstallError, InstallOptions, config};
 use crate::config::target::Target;
-use crate::image::sniff::{self, FileKind};
+use crate::image::FileKind;
+use crate::image::kind::SetupProgram;
 use crate::request::files;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -144,12 +145,12 @@ fn with_kept(own: &str, running: &str) -> String {
 fn is_xen(root: &Path, path: &Path) -> anyhow::Result<bool> {
     let below = root.join(path.strip_prefix("/").unwrap_or(path));
     let (bytes, _) = files::read_image(&below)?;
-    match sniff::kind(&bytes) {
-        FileKind::Linux => Ok(false),
+    match FileKind::of(&bytes) {
+        FileKind::Setup(SetupProgram::Linux64) | FileKind::Vmlinux => Ok(false),
         FileKind::Multiboot2 | FileKind::Multiboot | FileKind::Pvh => Ok(true),
-        FileKind::Pe | FileKind::Elf | FileKind::Unknown => {
-            Err(InstallError::Image { path: below }.into())
-        }
+        kind if kind.is_unified_kernel() => Ok(false),
+        kind if kind.is_xen_efi() => Ok(true),
+        kind => Err(InstallError::Image { path: below, kind }.into()),
     }
 }
 

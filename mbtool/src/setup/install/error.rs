@@ -1,6 +1,7 @@
 //! Why `crash install` refuses.
 
 use crate::config::target::{DeviceSpec, Target};
+use crate::image::FileKind;
 use std::path::PathBuf;
 use xen_shim::fix::{Fix, Remedy, tail};
 
@@ -41,11 +42,13 @@ pub enum InstallError {
         /// Path of mbtool.
         path: PathBuf,
     },
-    /// The image has an unknown format.
-    #[error("{}: neither Xen nor Linux{}", path.display(), tail(self.fix()))]
+    /// The image is not a kernel.
+    #[error("{}: neither Xen nor Linux, it is {kind}{}", path.display(), tail(self.fix()))]
     Image {
         /// Path of the image.
         path: PathBuf,
+        /// What it is.
+        kind: FileKind,
     },
     /// A file system for a target that is not a directory.
     #[error("--device {device} is for a directory, not for {target}{}", tail(self.fix()))]
@@ -90,7 +93,7 @@ impl Fix for InstallError {
                 return Some(fix.into());
             }
             Self::NoProgram { .. } => "copy mbtool there, or name its path with --program",
-            Self::Image { .. } => "see `mbtool inspect`",
+            Self::Image { kind, .. } => kind.advice(),
             Self::DeviceOfRemote { .. } => "leave it out",
             Self::OtherLink { .. } | Self::NoLink { .. } => "remove it",
         };

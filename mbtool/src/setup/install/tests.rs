@@ -1,4 +1,6 @@
 use super::*;
+use crate::image::FileKind;
+use crate::image::kind::DataFile;
 use crate::image::synth;
 use crate::input::InputError;
 use std::os::unix::fs::PermissionsExt as _;
@@ -261,7 +263,10 @@ fn invalid_options_are_refused() {
         ),
         (
             with_image("/boot/xen-4.20-amd64.gz"),
-            InstallError::Image { path: xen },
+            InstallError::Image {
+                path: xen,
+                kind: FileKind::Data(DataFile::Text),
+            },
         ),
         (ssh, InstallError::DeviceOfRemote { device, target }),
     ] {

@@ -72,13 +72,19 @@ pub const REFUSED: &[Case] = &[
     case(
         "not_linux",
         "mbtool load --type linux text",
-        &["text: has no Linux setup header", "bzImage (vmlinuz)"],
+        &[
+            "text: not a Linux image: it is a text file",
+            "give a kernel",
+        ],
     ),
     case("empty", "mbtool load empty", &["empty: is empty"]),
     case(
         "text",
         "mbtool load text",
-        &["text: not a Multiboot2 image", "6a 75 73 74 20 74 65 78"],
+        &[
+            "text: cannot be started: it is a text file",
+            "give a kernel",
+        ],
     ),
     case(
         "truncated",

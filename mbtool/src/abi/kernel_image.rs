@@ -1,0 +1,65 @@
+//! First bytes of Linux kernels that x86 does not start: the uncompressed `Image` of arm64, riscv64 and loongarch64, and
+//! the compressed one that EFI unpacks ("zboot"). Linux, `arch/arm64/include/asm/image.h` and
+//! `drivers/firmware/efi/libstub/zboot-header.S`.
+
+use zerocopy::byteorder::little_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+
+/// `magic` of arm64.
+pub const ARM64_MAGIC: [u8; 4] = *b"ARM\x64";
+/// `magic` of riscv.
+pub const RISCV_MAGIC: [u8; 4] = *b"RSC\x05";
+/// `magic` of a zboot image.
+pub const ZBOOT_MAGIC: [u8; 4] = *b"zimg";
+/// `linux_magic` of kernels with an EFI stub.
+pub const LINUX_PE_MAGIC: [u8; 4] = 0x8182_23cd_u32.to_le_bytes();
+
+/// Start of an `Image`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, KnownLayout, Unaligned)]
+pub struct ImageStart {
+    /// Two instructions; "MZ" with an EFI stub.
+    pub code: [u8; 8],
+    /// Offset from the start of RAM.
+    pub text_offset: U64,
+    /// Memory that it takes.
+    pub image_size: U64,
+    /// Flags.
+    pub flags: U64,
+    /// Version and reserved fields.
+    pub reserved: [u8; 24],
+    /// [`ARM64_MAGIC`] or [`RISCV_MAGIC`].
+    pub magic: [u8; 4],
+    /// Offset of the PE header.
+    pub pe_offset: U32,
+}
+
+/// Start of a zboot image.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, KnownLayout, Unaligned)]
+pub struct ZbootStart {
+    /// "MZ".
+    pub mz: [u8; 4],
+    /// [`ZBOOT_MAGIC`].
+    pub magic: [u8; 4],
+    /// Offset of the compressed kernel.
+    pub payload_offset: U32,
+    /// Its length.
+    pub payload_size: U32,
+    /// Reserved.
+    pub reserved: [u8; 8],
+    /// Name of the compression, ended by a NUL.
+    pub compression: [u8; 32],
+    /// [`LINUX_PE_MAGIC`].
+    pub linux_magic: [u8; 4],
+    /// Offset of the PE header.
+    pub pe_offset: U32,
+}
+
+const _: () = assert!(size_of::<ImageStart>() == 64);
+const _: () = assert!(size_of::<ZbootStart>() == 64);
+
+/// Offset of [`ARM_ZIMAGE_MAGIC`] (Linux, `arch/arm/boot/compressed/head.S`).
+pub const ARM_ZIMAGE_AT: usize = 0x24;
+/// A zImage of 32-bit ARM.
+pub const ARM_ZIMAGE_MAGIC: u32 = 0x016f_2818;
