@@ -9,6 +9,7 @@
 //! | [`abi`] | structures that other programs define: `boot_params`, Multiboot (1), PCI, SPCR |
 //! | [`sys`] | bounded reads, mountinfo, numbers and byte counts, kernel command lines, time limits |
 //! | [`input`], [`decompress`] | input files, unpacked |
+//! | [`fdt`] | device trees: read, edited, written; facts of them; the tree that a Linux gets |
 //! | [`image`] | image formats and boot protocols: bytes to an [`image::Image`] |
 //! | [`host`] | everything read from the running machine: memory map, firmware, consoles, Xen, crash notes |
 //! | [`ramlog`] | the handoff's log in RAM |
@@ -34,6 +35,7 @@ pub mod config;
 pub mod decode;
 pub mod decompress;
 pub mod doctor;
+pub mod fdt;
 pub mod host;
 pub mod image;
 pub mod input;

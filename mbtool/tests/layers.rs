@@ -20,6 +20,7 @@ const MBTOOL: Table = &[
     ("sys", &[]),
     ("input", &[]),
     ("decompress", &[]),
+    ("fdt", &["abi"]),
     ("image", &["abi", "decompress"]),
     ("host", &["abi", "sys"]),
     ("ramlog", &["host", "sys"]),

@@ -3,6 +3,7 @@
 pub mod boot_params;
 pub mod dmar;
 pub mod elf;
+pub mod fdt;
 pub mod kernel_image;
 pub mod multiboot1;
 pub mod multiboot2;

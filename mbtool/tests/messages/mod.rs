@@ -3,6 +3,7 @@
 
 mod backend;
 mod exec;
+mod fdt;
 mod files;
 mod handoff;
 mod image;

@@ -1,0 +1,33 @@
+//! Device trees (Devicetree Specification v0.4): read from a blob, edited, and written.
+//!
+//! - `tree`: nodes, properties, memory reservations; `path`: a node with those above it;
+//! - `read`, `write`: blobs;
+//! - `cells`: numbers and addresses in properties, translated from bus to bus;
+//! - `memory`, `cpus`, `uart`, `hypervisor`: facts for a loader;
+//! - `chosen`: the tree that a Linux gets.
+//!
+//! Blobs and values are untrusted input: errors name the node, the property, the value found and the expected one.
+
+mod cells;
+mod chosen;
+mod cpus;
+mod error;
+mod hypervisor;
+mod memory;
+mod path;
+mod read;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod uart;
+mod write;
+
+pub use chosen::{ChosenChanges, LinuxChosen, Seeds};
+pub use cpus::{Cpu, MmuMode};
+pub use error::{DtValueError, DtValueProblem, FdtError};
+pub use hypervisor::{DtHypervisor, PlatformHints};
+pub use memory::{DynamicReservation, ReservedMemory};
+pub use path::DtPath;
+pub use read::{DEPTH_MAX, NAME_MAX, SIZE_MAX};
+pub use tree::{DeviceTree, DtNode, DtProperty};
+pub use uart::{DtUart, UartModel};
