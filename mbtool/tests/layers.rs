@@ -76,6 +76,7 @@ const MBTOOL: Table = &[
             "decode",
             "decompress",
             "doctor",
+            "fdt",
             "host",
             "image",
             "input",

@@ -137,6 +137,13 @@ fn run(
             Ok(())
         }
         Verb::Inspect { json, image } => inspect(image, *json, out),
+        Verb::Dtb { file, diff } => {
+            let options = cmd::dtb::DtbOptions {
+                file: file.clone(),
+                diff: diff.clone(),
+            };
+            cmd::dtb::run(&options, out)
+        }
         Verb::Decode(args) => {
             let options = cmd::decode::DecodeOptions {
                 log: args.log.clone(),

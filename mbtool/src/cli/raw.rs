@@ -4,6 +4,7 @@ use super::boot::BootArgs;
 use super::crash::CrashVerb;
 use super::values;
 use crate::cmd::decode::{RamLogArg, SymbolArg};
+use crate::cmd::dtb;
 use crate::sys::quantity;
 use clap::{Args, Parser, Subcommand};
 use handoff::addr::PhysRange;
@@ -89,6 +90,18 @@ pub enum Verb {
         json: bool,
         /// The file, or - for standard input
         image: PathBuf,
+    },
+    /// Show a device tree as text, or how two of them differ
+    #[command(
+        after_help = "Example:\n  mbtool dtb\n  mbtool dtb /sys/firmware/fdt --diff new.dtb     prints nothing if they are the same"
+    )]
+    Dtb {
+        /// The blob (.dtb), compressed or not, or - for standard input; by default that of the running kernel
+        #[arg(default_value = dtb::RUNNING)]
+        file: PathBuf,
+        /// Print what this blob has in place of what FILE has
+        #[arg(long, value_name = "OTHER")]
+        diff: Option<PathBuf>,
     },
     /// How far the boots in a serial log came, and why they failed: dumps, panics, known messages
     #[command(

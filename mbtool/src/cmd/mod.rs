@@ -5,6 +5,7 @@
 pub mod crash;
 pub mod decode;
 pub mod doctor;
+pub mod dtb;
 pub mod exec;
 pub mod inspect;
 pub mod load;

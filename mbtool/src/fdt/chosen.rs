@@ -3,7 +3,7 @@
 
 use super::cells::Cells;
 use super::error::{DtValueError, DtValueProblem};
-use super::read::shown;
+use super::names::shown;
 use super::tree::DeviceTree;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 

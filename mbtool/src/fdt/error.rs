@@ -155,7 +155,7 @@ impl Fix for FdtError {
     fn fix(&self) -> Remedy {
         let fix = match self {
             Self::Short { .. } | Self::Magic { .. } => {
-                "give a compiled device tree (.dtb); dtc compiles a .dts, gzip and others are unpacked before"
+                "give a compiled device tree (.dtb); dtc compiles a .dts"
             }
             Self::Version { .. } => "write it anew with dtc -I dtb -O dtb",
             Self::TotalSize { .. } => "the file is cut short or damaged: copy it again",

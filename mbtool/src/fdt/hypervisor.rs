@@ -51,7 +51,7 @@ impl DeviceTree {
     fn hypervisor(&self) -> Option<DtHypervisor> {
         let node = self.root.child("hypervisor")?;
         let names: Vec<&str> = node.strings("compatible").collect();
-        if names.iter().any(|name| *name == "xen,xen") {
+        if names.contains(&"xen,xen") {
             let version = names.iter().find_map(|name| name.strip_prefix("xen,xen-"));
             return Some(DtHypervisor::Xen(version.map(str::to_owned)));
         }

@@ -1,7 +1,7 @@
 //! A node together with those above it.
 
 use super::error::{DtValueError, DtValueProblem};
-use super::read::shown;
+use super::names::shown;
 use super::tree::{DeviceTree, DtNode};
 use std::fmt;
 use zerocopy::FromBytes;
@@ -29,8 +29,8 @@ impl DeviceTree {
     #[must_use]
     pub fn find(&self, path: &str) -> Option<DtPath<'_>> {
         let rest = path.strip_prefix('/')?;
-        let names = rest.split('/').filter(|name| !name.is_empty());
-        names.fold(Some(self.top()), |found, name| found?.child(name))
+        let mut names = rest.split('/').filter(|name| !name.is_empty());
+        names.try_fold(self.top(), |found, name| found.child(name))
     }
 
     /// Finds a node by a path or by an alias of `/aliases`: "serial0".

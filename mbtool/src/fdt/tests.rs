@@ -4,6 +4,8 @@ mod blob;
 mod chosen;
 mod facts;
 mod hostile;
+mod text;
+mod uart;
 
 use super::{DeviceTree, DtNode};
 use crate::abi::fdt::{
@@ -29,6 +31,12 @@ fn node(name: &str, properties: &[(&str, &[u8])], children: &[DtNode]) -> DtNode
     }
     node.children = children.to_vec();
     node
+}
+
+/// The node at a path, to change it.
+fn at<'a>(tree: &'a mut DeviceTree, path: &str) -> &'a mut DtNode {
+    let names = path.split('/').filter(|name| !name.is_empty());
+    names.fold(&mut tree.root, |node, name| node.child_or_new(name))
 }
 
 /// A tree like the one that QEMU's riscv64 "virt" machine gives with OpenSBI: 1 GiB at 2 GiB, two harts.

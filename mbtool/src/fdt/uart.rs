@@ -1,8 +1,8 @@
 //! The UART of the console.
 
 use super::error::{DtValueError, DtValueProblem};
+use super::names::shown;
 use super::path::DtPath;
-use super::read::shown;
 use super::tree::DeviceTree;
 
 /// The console of `/chosen`.

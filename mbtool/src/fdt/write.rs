@@ -1,7 +1,8 @@
 //! Writes blobs.
 
 use super::error::FdtError;
-use super::read::{DEPTH_MAX, NAME_MAX, SIZE_MAX, node_name, path, property_name, shown};
+use super::names::{NAME_MAX, node_name, path, property_name, shown};
+use super::read::{DEPTH_MAX, SIZE_MAX};
 use super::tree::{DeviceTree, DtNode};
 use crate::abi::fdt::{
     BEGIN_NODE, COMPATIBLE, END, END_NODE, FdtHeader, FdtProperty, FdtReserveEntry, MAGIC, PROP,

@@ -131,7 +131,7 @@ fn places() {
                 name: "initrd",
                 len: 102_381_140,
                 align: 0x1000,
-                window: range(0, u64::MAX),
+                floor: 0,
                 largest: Some(free[0]),
                 free: free.clone()
             },
@@ -139,7 +139,7 @@ fn places() {
                 name: "kernel",
                 len: 30 * MIB,
                 align: 2 * MIB,
-                window: range(0xa000_0000, u64::MAX),
+                floor: 0xa000_0000,
                 largest: None,
                 free: vec![]
             },

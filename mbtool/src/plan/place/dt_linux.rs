@@ -1,16 +1,19 @@
 //! Places a Linux that gets a device tree (Linux, Documentation/arch/riscv/boot.rst, Documentation/arch/arm64/booting.rst):
 //! kernel, initrd, device tree, core header and handoff out of one list of free memory.
 
-use super::allocator::{Arena, list};
-use super::packing::{Part, pack};
-use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_up, whole_pages};
-use handoff::runs;
-use xen_shim::fix::{Fix, Remedy, tail};
+mod error;
+mod search;
+#[cfg(test)]
+mod tests;
+
+pub use error::DtPlaceError;
+
+use super::allocator::Arena;
+use handoff::addr::{MIB, PAGE_SIZE, PhysRange, whole_pages};
+use search::KernelSearch;
 
 /// Largest device tree that Linux takes.
 pub const TREE_MAX: u64 = 2 * MIB;
-/// From boundaries of this size the reach of an initrd is counted.
-const REACH_ALIGN: u64 = 1 << 30;
 
 /// Where the kernel can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,81 +64,6 @@ pub struct DtLinuxPlaces {
     /// True when the initrd, the tree or the core header is below the kernel. A riscv64 kernel before Linux 6.4 does not
     /// use memory below its own.
     pub below_kernel: bool,
-}
-
-/// Why there is no place.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DtPlaceError {
-    /// A tree that Linux does not map.
-    #[error("the device tree has {len:#x} bytes, Linux takes at most {max:#x}{}", tail(self.fix()))]
-    TreeTooLarge {
-        /// Its size.
-        len: u64,
-        /// Limit.
-        max: u64,
-    },
-    /// A part that has no place even alone.
-    #[error(
-        "no memory for the {name}: {len:#x} bytes aligned to {align:#x} within {window}; the largest free range is \
-         {}, free are {}{}",
-        hole(*largest), list(free), tail(self.fix())
-    )]
-    Part {
-        /// Name of the part.
-        name: &'static str,
-        /// Its size.
-        len: u64,
-        /// Its alignment.
-        align: u64,
-        /// Where it can be.
-        window: PhysRange,
-        /// The largest free range there, or anywhere if there is none.
-        largest: Option<PhysRange>,
-        /// All free ranges.
-        free: Vec<PhysRange>,
-    },
-    /// Each part has a place, but not all of them together.
-    #[error(
-        "no memory for {} together ({total:#x} bytes); the largest free range is {}, free are {}{}",
-        names(parts), hole(*largest), list(free), tail(self.fix())
-    )]
-    Together {
-        /// The parts with their sizes.
-        parts: Vec<(&'static str, u64)>,
-        /// Sum of their pages.
-        total: u64,
-        /// The largest free range.
-        largest: Option<PhysRange>,
-        /// All free ranges.
-        free: Vec<PhysRange>,
-    },
-}
-
-fn hole(range: Option<PhysRange>) -> String {
-    match range {
-        Some(range) => format!("{range} ({:#x} bytes)", range.len()),
-        None => "none".to_owned(),
-    }
-}
-
-fn names(parts: &[(&'static str, u64)]) -> String {
-    let names: Vec<String> = parts
-        .iter()
-        .map(|(name, len)| format!("{name} {len:#x}"))
-        .collect();
-    names.join(", ")
-}
-
-impl Fix for DtPlaceError {
-    fn fix(&self) -> Remedy {
-        let fix = match self {
-            Self::TreeTooLarge { .. } => "shorten the command line, or give a smaller tree",
-            Self::Part { .. } | Self::Together { .. } => {
-                "give a smaller initrd, or reserve more memory (crashkernel=SIZE) for a crash kernel"
-            }
-        };
-        Some(fix.into())
-    }
 }
 
 /// A part with its name.
@@ -228,83 +156,6 @@ fn places_of(kernel: PhysRange, others: &[Named], places: &[PhysRange]) -> DtLin
     }
 }
 
-/// Search for an address of the kernel that leaves memory for the rest.
-struct KernelSearch<'a> {
-    free: &'a [PhysRange],
-    kernel: u64,
-    others: &'a [Named],
-    rules: &'a DtLinuxRules,
-    /// What the kernel uses has to be above it.
-    above: bool,
-}
-
-impl KernelSearch<'_> {
-    fn run(&self) -> Option<(PhysRange, Vec<PhysRange>)> {
-        let low = self.others.iter().filter(|part| self.may_be_low(part));
-        let below = low.map(|part| pages(part.len));
-        let below = below.fold(0, u64::saturating_add);
-        // a gap before the kernel is of use up to the size of all that may be in it
-        let steps = below.div_ceil(self.rules.align);
-        for hole in self.free {
-            let Some(lowest) = lowest(hole, self.rules) else {
-                continue;
-            };
-            for step in 0..=steps {
-                let start = step.checked_mul(self.rules.align)?.checked_add(lowest)?;
-                let kernel = PhysRange::from_len(start, pages(self.kernel))?;
-                if !hole.covers(&kernel) {
-                    break;
-                }
-                if let Some(places) = self.rest(kernel) {
-                    return Some((PhysRange::from_len(start, self.kernel)?, places));
-                }
-            }
-        }
-        None
-    }
-
-    /// Places the rest, with the kernel in these pages.
-    fn rest(&self, kernel: PhysRange) -> Option<Vec<PhysRange>> {
-        let free = runs::without(self.free.iter().copied(), [kernel]);
-        let (low, high): (Vec<PhysRange>, Vec<PhysRange>) =
-            free.into_iter().partition(|hole| hole.start < kernel.start);
-        let parts: Vec<Part> = self
-            .others
-            .iter()
-            .map(|part| Part {
-                len: pages(part.len),
-                end: end_of(part, kernel.start, self.rules),
-                low: self.may_be_low(part),
-            })
-            .collect();
-        pack(&parts, &low, &high)
-    }
-
-    /// True for a part that may be below the kernel.
-    fn may_be_low(&self, part: &Named) -> bool {
-        let limited = part.name == INITRD && self.rules.initrd_reach.is_some();
-        !part.for_kernel || !self.above && !limited
-    }
-}
-
-/// Upper bound of a part.
-fn end_of(part: &Named, kernel: u64, rules: &DtLinuxRules) -> u64 {
-    match rules.initrd_reach {
-        Some(reach) if part.name == INITRD => {
-            let base = kernel & !(REACH_ALIGN - 1);
-            base.saturating_add(reach)
-        }
-        _ => u64::MAX,
-    }
-}
-
-/// The lowest address in a free range at which a kernel can begin.
-fn lowest(hole: &PhysRange, rules: &DtLinuxRules) -> Option<u64> {
-    let from = hole.start.max(rules.floor);
-    let base = from.saturating_sub(rules.offset);
-    align_up(base, rules.align)?.checked_add(rules.offset)
-}
-
 /// Bytes of the pages of a part.
 fn pages(len: u64) -> u64 {
     whole_pages(len.max(1)).max(PAGE_SIZE)
@@ -336,7 +187,7 @@ fn no_place(
             name: "kernel",
             len: kernel,
             align: rules.align,
-            window,
+            floor: rules.floor,
             largest: there.max_by_key(PhysRange::len).or(largest),
             free: all,
         };
@@ -347,10 +198,7 @@ fn no_place(
             name: part.name,
             len: part.len,
             align: PAGE_SIZE,
-            window: PhysRange {
-                start: 0,
-                end: u64::MAX,
-            },
+            floor: 0,
             largest,
             free: all,
         };
@@ -367,6 +215,3 @@ fn no_place(
         free: all,
     }
 }
-
-#[cfg(test)]
-mod tests;

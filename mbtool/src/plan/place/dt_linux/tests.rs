@@ -1,5 +1,6 @@
 //! Places, checked against a search of all of them.
 
+use super::super::packing::{Part, pack};
 use super::*;
 use proptest::prelude::*;
 
