@@ -2,6 +2,7 @@
 //! the compressed one that EFI unpacks ("zboot"). Linux, `arch/arm64/include/asm/image.h` and
 //! `drivers/firmware/efi/libstub/zboot-header.S`.
 
+use std::mem::offset_of;
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
@@ -14,6 +15,20 @@ pub const ZBOOT_MAGIC: [u8; 4] = *b"zimg";
 /// `linux_magic` of kernels with an EFI stub.
 pub const LINUX_PE_MAGIC: [u8; 4] = 0x8182_23cd_u32.to_le_bytes();
 
+/// Bit of `flags`: the kernel is big endian.
+pub const IMAGE_BIG_ENDIAN: u64 = 1;
+
+bitflags::bitflags! {
+    /// `flags` of arm64.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Arm64ImageFlags: u64 {
+        /// The kernel runs at any multiple of 2 MiB, not only near the start of RAM.
+        const ANYWHERE = 1 << 3;
+        // endianness and the size of pages
+        const _ = !0;
+    }
+}
+
 /// Start of an `Image`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, KnownLayout, Unaligned)]
@@ -24,10 +39,12 @@ pub struct ImageStart {
     pub text_offset: U64,
     /// Memory that it takes.
     pub image_size: U64,
-    /// Flags.
+    /// Bit 0: [`IMAGE_BIG_ENDIAN`]; of arm64 also [`Arm64ImageFlags`].
     pub flags: U64,
-    /// Version and reserved fields.
-    pub reserved: [u8; 24],
+    /// Of riscv: major version of the header in the upper half.
+    pub version: U32,
+    /// Reserved, and an older magic number of riscv.
+    pub reserved: [u8; 20],
     /// [`ARM64_MAGIC`] or [`RISCV_MAGIC`].
     pub magic: [u8; 4],
     /// Offset of the PE header.
@@ -57,6 +74,7 @@ pub struct ZbootStart {
 }
 
 const _: () = assert!(size_of::<ImageStart>() == 64);
+const _: () = assert!(offset_of!(ImageStart, magic) == 0x38);
 const _: () = assert!(size_of::<ZbootStart>() == 64);
 
 /// Offset of [`ARM_ZIMAGE_MAGIC`] (Linux, `arch/arm/boot/compressed/head.S`).

@@ -3,6 +3,7 @@
 use super::{messages, range};
 use handoff::addr::MIB;
 use mbtool::fdt::{DtValueError, DtValueProblem, FdtError, NAME_MAX, SIZE_MAX};
+use mbtool::image::linux::DtImageError;
 use mbtool::plan::place::dt_linux::{DtPlaceError, TREE_MAX};
 
 #[test]
@@ -113,6 +114,25 @@ fn values() {
     };
     let text = "device tree: /memory@80000000: reg is missing";
     assert_eq!(error.to_string(), text);
+}
+
+#[test]
+fn images() {
+    messages!(DtImageError {
+        NoHeader: [DtImageError::NoHeader { found: *b"\x7fELF" }],
+        Version: [DtImageError::Version { version: 0x1_0000 }],
+        BigEndian: [DtImageError::BigEndian { flags: 1 }],
+        NoSize: [DtImageError::NoSize],
+        TooSmall: [DtImageError::TooSmall {
+            image_size: 0x1000,
+            file_size: 0x1db_9400
+        }],
+        Offset: [DtImageError::Offset {
+            found: 0x1000,
+            align: 0x20_0000,
+            max: 0x800_0000
+        }],
+    });
 }
 
 #[test]

@@ -4,14 +4,18 @@
 //! Documentation/arch/x86/boot.rst), with `struct boot_params` (one page) as
 //! the only parameter. [`Setup`] has the part of it that comes from the setup
 //! header.
+//!
+//! `dt_image` reads the header of kernels for other machines, which get a device tree.
 
 mod bzimage;
+mod dt_image;
 mod setup;
 #[cfg(test)]
 mod tests;
 mod vmlinux;
 
 pub(super) use bzimage::layout;
+pub use dt_image::{DtImage, DtImageError, DtImageMachine, IMAGE_ALIGN};
 pub(super) use setup::{EntryForm, entry_form, is_bzimage, packed, version_of};
 pub(super) use vmlinux::{is_vmlinux, layout as vmlinux_layout};
 

@@ -9,11 +9,14 @@ mod tests;
 pub use error::DtPlaceError;
 
 use super::allocator::Arena;
-use handoff::addr::{MIB, PAGE_SIZE, PhysRange, whole_pages};
+use crate::image::linux::{DtImage, DtImageMachine, IMAGE_ALIGN};
+use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_down, whole_pages};
 use search::KernelSearch;
 
 /// Largest device tree that Linux takes.
 pub const TREE_MAX: u64 = 2 * MIB;
+/// From the GiB boundary at or below an arm64 kernel.
+const ARM64_INITRD_REACH: u64 = 32 << 30;
 
 /// Where the kernel can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +30,25 @@ pub struct DtLinuxRules {
     /// The initrd is above the kernel, and ends at most so many bytes from the GiB boundary at or below the kernel's start
     /// (arm64: 32 GiB).
     pub initrd_reach: Option<u64>,
+}
+
+impl DtLinuxRules {
+    /// Rules of a kernel, in a crash region, or else in the RAM that begins at `ram_base`.
+    #[must_use]
+    pub fn of(image: &DtImage, ram_base: u64, region: Option<PhysRange>) -> Self {
+        let base = align_down(ram_base, IMAGE_ALIGN);
+        let (offset, floor, initrd_reach) = match image.machine {
+            // the offset is from the start of RAM: firmware is below it
+            DtImageMachine::Riscv64 => (0, base.saturating_add(image.text_offset), None),
+            DtImageMachine::Arm64 => (image.text_offset, base, Some(ARM64_INITRD_REACH)),
+        };
+        Self {
+            align: IMAGE_ALIGN,
+            offset,
+            floor: region.map_or(floor, |region| region.start),
+            initrd_reach,
+        }
+    }
 }
 
 /// What there is to place. Sizes are in bytes.

@@ -391,3 +391,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn rules_by_machine_and_region() {
+    let image = DtImage {
+        machine: DtImageMachine::Riscv64,
+        text_offset: 0x20_0000,
+        image_size: 0x1e6_c000,
+        file_size: 0x1db_9400,
+        anywhere: true,
+        efi_stub: true,
+    };
+    let region = Some(r(0xa010_0000, 0xb000_0000));
+    // firmware takes the start of RAM, which then is not in the memory map
+    let normal = DtLinuxRules::of(&image, 0x8006_0000, None);
+    assert_eq!(normal, riscv(0x8020_0000));
+    assert_eq!(
+        DtLinuxRules::of(&image, 0x8006_0000, region),
+        riscv(0xa010_0000)
+    );
+    let image = DtImage {
+        machine: DtImageMachine::Arm64,
+        text_offset: 0x8_0000,
+        ..image
+    };
+    let arm64 = |floor| DtLinuxRules {
+        align: 2 * MIB,
+        offset: 0x8_0000,
+        floor,
+        initrd_reach: Some(32 << 30),
+    };
+    assert_eq!(
+        DtLinuxRules::of(&image, 0x4000_0000, None),
+        arm64(0x4000_0000)
+    );
+    assert_eq!(
+        DtLinuxRules::of(&image, 0x4000_0000, region),
+        arm64(0xa010_0000)
+    );
+}
