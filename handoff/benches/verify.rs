@@ -4,6 +4,7 @@
 use handoff::abi::{VERIFY_CRC32, VERIFY_SHA256};
 use handoff::arch::x86_64::verify::Engine;
 use handoff::crc;
+use handoff::verify::DigestEngine;
 use sha2::{Digest, Sha256};
 use std::hint::black_box;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! Compiles the blob with plain `rustc` for the host target, and checks it.
+//! Compiles the blob with plain `rustc` for cargo's target, and checks it.
 
 use elf::ElfBytes;
 use elf::endian::LittleEndian;
@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-/// Code generation: position independent, no unwinding, no red zone (the trap
-/// handlers use other stacks, `core` may still assume none), small.
-const CODEGEN: [&str; 11] = [
+/// Code generation: position independent, no unwinding, small. On x86_64 no red zone, too: the trap
+/// handlers use other stacks, `core` may still assume none.
+const CODEGEN: [&str; 10] = [
     "-Cpanic=abort",
     "-Copt-level=s",
     // inlined copies of print functions add size; hot functions are
@@ -18,7 +18,6 @@ const CODEGEN: [&str; 11] = [
     "-Crelocation-model=pie",
     // full RELRO makes rustc call memory functions through a GOT
     "-Crelro-level=off",
-    "-Cno-redzone=yes",
     "-Cforce-unwind-tables=no",
     "-Coverflow-checks=no",
     "-Cdebuginfo=2",
@@ -26,24 +25,55 @@ const CODEGEN: [&str; 11] = [
 ];
 
 /// Linking: static, no run-time linker, one segment (layout.ld).
-const LINK: [&str; 10] = [
-    "-nostartfiles",
-    "-nostdlib",
-    "-static-pie",
-    "-Wl,--no-dynamic-linker",
-    "-Wl,--build-id=none",
-    "-Wl,-z,norelro",
-    "-Wl,-z,noexecstack",
-    "-Wl,-z,max-page-size=16",
-    "-Wl,-z,text",
-    "-Wl,--gc-sections",
+const LINK: [&str; 7] = [
+    "--no-dynamic-linker",
+    "--build-id=none",
+    "-znorelro",
+    "-znoexecstack",
+    "-zmax-page-size=16",
+    "-ztext",
+    "--gc-sections",
 ];
 
-/// Compiles `root/src`. Writes `handoff.elf` (symbols) to `out`, and returns
+/// What differs between architectures.
+struct Target {
+    /// rustc's name of the target.
+    name: String,
+    /// Root of the blob, and its linker script, below the package.
+    root: &'static str,
+    script: &'static str,
+    /// Further code generation options.
+    codegen: &'static [&'static str],
+}
+
+impl Target {
+    /// The target that cargo builds for: its `core` is the only one that is certain to be there.
+    fn of_cargo() -> Self {
+        let name = env::var("TARGET").expect("cargo sets TARGET");
+        match env::var("CARGO_CFG_TARGET_ARCH").as_deref() {
+            Ok("x86_64") => Self {
+                name,
+                root: "src/blob/main.rs",
+                script: "src/blob/layout.ld",
+                codegen: &["-Cno-redzone=yes"],
+            },
+            Ok("riscv64") => Self {
+                name,
+                root: "src/blob/riscv64/main.rs",
+                script: "src/blob/riscv64/layout.ld",
+                codegen: &[],
+            },
+            _ => panic!("there is no handoff for {name}: x86_64 or riscv64 is expected"),
+        }
+    }
+}
+
+/// Compiles the blob below `root`. Writes `handoff.elf` (symbols) to `out`, and returns
 /// the flat image.
 pub fn compile(root: &Path, out: &Path) -> Vec<u8> {
+    let target = Target::of_cargo();
     let library = out.join("libhandoff.rlib");
-    let mut command = rustc(root);
+    let mut command = rustc(root, &target);
     command.args([
         "--crate-type=rlib",
         "--crate-name=handoff",
@@ -52,30 +82,62 @@ pub fn compile(root: &Path, out: &Path) -> Vec<u8> {
     run(command.arg("-o").arg(&library).arg(root.join("src/lib.rs")));
 
     let elf = out.join("handoff.elf");
-    let mut command = rustc(root);
+    let mut command = rustc(root, &target);
     command.args(["--crate-type=bin", "--crate-name=handoff_blob", "-Clto=fat"]);
-    command.args(["-Ctarget-feature=+crt-static", "-Dunused"]);
-    for argument in LINK {
-        command.arg(format!("-Clink-arg={argument}"));
-    }
-    let script = root.join("src/blob/layout.ld");
-    command.arg(format!("-Clink-arg=-Wl,-T,{}", script.display()));
+    command.arg("-Dunused");
+    link(&mut command, &root.join(target.script));
     command
         .arg("--extern")
         .arg(format!("handoff={}", library.display()));
-    run(command
-        .arg("-o")
-        .arg(&elf)
-        .arg(root.join("src/blob/main.rs")));
+    run(command.arg("-o").arg(&elf).arg(root.join(target.root)));
 
     flatten(&elf)
 }
 
+/// Adds the linker and its arguments: the `lld` that cargo was configured with, called directly, else
+/// a C compiler.
+fn link(command: &mut Command, script: &Path) {
+    println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
+    let linker = env::var_os("RUSTC_LINKER");
+    let name = linker
+        .as_ref()
+        .map(|linker| Path::new(linker).file_name().unwrap_or_default());
+    let lld = name.is_some_and(|name| name.to_string_lossy().contains("lld"));
+    if let Some(linker) = &linker {
+        command.arg(format!("-Clinker={}", linker.to_string_lossy()));
+    }
+    let argument = |text: &str| {
+        if lld {
+            format!("-Clink-arg={text}")
+        } else {
+            format!("-Clink-arg=-Wl,{text}")
+        }
+    };
+    if lld {
+        command.args([
+            "-Clinker-flavor=ld.lld",
+            "-Cdefault-linker-libraries=no",
+            "-Ctarget-feature=-crt-static",
+            "-Clink-arg=-pie",
+        ]);
+    } else {
+        command.arg("-Ctarget-feature=+crt-static");
+        for text in ["-nostartfiles", "-nostdlib", "-static-pie"] {
+            command.arg(format!("-Clink-arg={text}"));
+        }
+    }
+    for text in LINK {
+        command.arg(argument(text));
+    }
+    command.arg(argument(&format!("-T{}", script.display())));
+}
+
 /// Returns a `rustc` command with fixed flags only.
-fn rustc(root: &Path) -> Command {
+fn rustc(root: &Path, target: &Target) -> Command {
     let mut command = Command::new(env::var_os("RUSTC").unwrap_or("rustc".into()));
-    command.args(["--edition=2024", "--target=x86_64-unknown-linux-gnu"]);
+    command.args(["--edition=2024", "--target", &target.name]);
     command.args(CODEGEN);
+    command.args(target.codegen);
     command.arg(format!("--remap-path-prefix={}=handoff", root.display()));
     command.env("CARGO_PKG_VERSION", env!("CARGO_PKG_VERSION"));
     command

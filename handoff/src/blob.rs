@@ -1,27 +1,45 @@
 //! The blob that mbtool loads and the old kernel jumps to.
 
 extern crate alloc;
-use crate::abi::Area;
-use crate::addr::{FOUR_GIB, PAGE_SIZE};
-use crate::arch::x86_64::selfcheck;
-use crate::spec::Spec;
+use crate::abi;
+use crate::spec::OnFault;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::mem::offset_of;
-use zerocopy::IntoBytes;
 
 mod exit;
+#[cfg(not(target_arch = "x86_64"))]
+mod foreign;
+#[cfg(target_arch = "x86_64")]
 mod high;
+#[cfg(target_arch = "x86_64")]
 mod image;
 mod limits;
 mod moves;
+#[cfg(target_arch = "x86_64")]
+mod native;
+#[cfg(target_arch = "x86_64")]
 mod params;
+mod regions;
+pub mod riscv64;
 mod sinks;
+#[cfg(target_arch = "x86_64")]
 mod tables;
 
 pub use exit::{MULTIBOOT1_MAGIC, MULTIBOOT2_MAGIC};
-pub use image::{ELF, IMAGE, bounce, header, memsz};
+#[cfg(not(target_arch = "x86_64"))]
+pub use foreign::{bounce, build, memsz};
+#[cfg(target_arch = "x86_64")]
+pub use image::{bounce, header, memsz};
+#[cfg(target_arch = "x86_64")]
+pub use native::build;
+
+/// The flat image for the architecture that this library was built for, as linked: header, code,
+/// constants. The area follows in memory only.
+pub static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/handoff.bin"));
+
+/// ELF file of [`IMAGE`] with symbols and line numbers, for `decode --symbols`.
+pub static ELF: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/handoff.elf"));
 
 /// The blob with its parameters filled in, ready to be a segment.
 #[derive(Clone, Debug)]
@@ -34,41 +52,18 @@ pub struct Built {
     pub entry: u64,
 }
 
-/// Fills in parameters and tables for `spec.base`.
-///
-/// # Errors
-///
-/// Names the invalid parameter: base not page aligned, in page 0 or above 4 GiB;
-/// too many regions, moves, ranges to clear, fix-ups or consoles; a fix-up above
-/// 4 GiB; regions and moves scattered over too many GiB above it; a console that
-/// cannot be accessed or mapped as it says.
-pub fn build(spec: &Spec) -> Result<Built, String> {
-    let header = header();
-    let base = check_base(spec.base, header.mem_size)?;
-    let params = params::params(spec)?;
-
-    let tables = tables::tables(&header, base, (&params, spec))?;
-    let area = header.area as usize;
-    let mut bytes = IMAGE.to_vec();
-    bytes.resize(area, 0);
-    bytes.extend(params.as_bytes());
-    bytes.resize(area + offset_of!(Area, tables), 0);
-    bytes.extend(tables.as_bytes());
-    debug_assert_eq!(bytes.len(), area + offset_of!(Area, scratch));
-    selfcheck::seal(&mut bytes, area);
-    Ok(Built {
-        bytes,
-        memsz: header.mem_size.into(),
-        entry: u64::from(base) + u64::from(header.entry64),
-    })
+/// Returns an error if there are more than `max` of something.
+fn too_many(what: &str, count: usize, max: usize) -> Result<(), String> {
+    if count > max {
+        return Err(format!("{count} {what}, the handoff accepts at most {max}"));
+    }
+    Ok(())
 }
 
-fn check_base(base: u64, size: u32) -> Result<u32, String> {
-    if !base.is_multiple_of(PAGE_SIZE) || base < PAGE_SIZE || base + u64::from(size) > FOUR_GIB {
-        return Err(format!(
-            "handoff base {base:#x}: must be page aligned, and {size:#x} bytes from it must lie \
-             between page 0 and 4 GiB"
-        ));
+/// Returns the parameter of an action.
+const fn on_fault(on_fault: OnFault) -> u32 {
+    match on_fault {
+        OnFault::Halt => abi::ON_FAULT_HALT,
+        OnFault::Reset => abi::ON_FAULT_RESET,
     }
-    Ok(base as u32)
 }

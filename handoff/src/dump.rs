@@ -126,6 +126,11 @@ impl<T> Summed<T> {
             lines: 0,
         }
     }
+
+    /// Starts to count anew.
+    pub(crate) const fn start(&mut self) {
+        (self.crc, self.lines) = (!0, 0);
+    }
 }
 
 impl<T> Deref for Summed<T> {
@@ -171,9 +176,15 @@ pub fn write_with<T: Print>(
     record: &Record<'_>,
     more: impl FnOnce(&mut Summed<T>),
 ) {
-    (out.crc, out.lines) = (!0, 0);
+    out.start();
     body(out, record);
     more(out);
+    end(out);
+}
+
+/// Writes the last line: number and checksum of the lines since
+/// [`Summed::start`].
+pub(crate) fn end<T: Print>(out: &mut Summed<T>) {
     let (crc, lines) = (!out.crc, out.lines);
     out.str(END)
         .str(" ")
@@ -220,26 +231,32 @@ fn body(out: &mut impl Print, r: &Record<'_>) {
         &[r.cr[0], r.cr[2], r.cr[3], r.efer, r.dr6],
         width,
     );
+    memory(out, r.code, r.stack, width);
+}
+
+/// Writes the lines of code and stack.
+pub(crate) fn memory(out: &mut impl Print, code: &[u8], stack: &[u64], width: u32) {
     out.str("[handoff] code");
-    for byte in r.code {
+    for byte in code {
         out.str(" ").digits((*byte).into(), 2);
     }
-    out.str(if r.code.is_empty() {
+    out.str(if code.is_empty() {
         " unreadable\n[handoff] stack"
     } else {
         "\n[handoff] stack"
     });
-    for word in r.stack {
+    for word in stack {
         out.str(" ").hex(*word, width);
     }
-    out.str(if r.stack.is_empty() {
+    out.str(if stack.is_empty() {
         " unreadable\n"
     } else {
         "\n"
     });
 }
 
-fn row(out: &mut impl Print, names: &'static str, values: &[u64], digits: u32) {
+/// Writes a line of names and values.
+pub(crate) fn row(out: &mut impl Print, names: &'static str, values: &[u64], digits: u32) {
     out.str("[handoff]");
     for (name, value) in entries(names).zip(values) {
         out.str(" ").bytes(name).str(" ").hex(*value, digits);

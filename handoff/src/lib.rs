@@ -18,13 +18,16 @@ pub mod crc;
 pub mod dump;
 #[cfg(not(freestanding))]
 pub mod extents;
+pub mod mmio;
 pub mod names;
 pub mod pagelist;
 pub mod print;
 pub mod ramlog;
+pub mod relocate;
 #[cfg(not(freestanding))]
 pub mod runs;
 pub mod sha256;
 #[cfg(not(freestanding))]
 pub mod spec;
 pub mod uart;
+pub mod verify;

@@ -33,6 +33,8 @@ pub enum Console {
         /// I/O port, usually 0xe9.
         port: u16,
     },
+    /// The firmware's console: SBI, on riscv64.
+    Firmware,
     /// A ring buffer in memory that survives a warm reset, see
     /// [`crate::ramlog`]. Mapped uncached, because a reset does not write back
     /// caches.
@@ -52,7 +54,7 @@ impl Console {
         match *self {
             Self::Mmio { addr, stride, .. } => PhysRange::from_len(addr, 8 * stride as u64),
             Self::RamLog { addr, size } => PhysRange::from_len(addr, size as u64),
-            Self::Pio { .. } | Self::Debugcon { .. } => None,
+            Self::Pio { .. } | Self::Debugcon { .. } | Self::Firmware => None,
         }
     }
 }

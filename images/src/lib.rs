@@ -2,7 +2,9 @@
 
 pub mod assets;
 pub mod cache;
+pub mod cargo;
 pub mod cpio;
+pub mod cross;
 pub mod debian;
 pub mod digest;
 pub mod guest;

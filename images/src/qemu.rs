@@ -4,22 +4,37 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::assets::QEMU;
+use crate::assets::{Asset, QEMU, QEMU_RISCV64};
 use crate::rootfs::Program;
+
+/// Directories of firmware in the tree of a QEMU.
+const FIRMWARE: [&str; 3] = ["usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu"];
 
 /// Returns a command for `qemu-system-x86_64`; the caller appends the machine.
 ///
 /// A fetched QEMU runs from its private tree: with the tree's own dynamic linker, libraries, modules and firmware, so
 /// that it does not depend on the system's packages.
 pub fn command() -> Result<Command> {
-    let mut command = Program::of(&QEMU)?.command();
-    if let Some(root) = &QEMU.find()?.root {
+    of(&QEMU)
+}
+
+/// Returns a command for `qemu-system-riscv64`; as [`command`].
+pub fn riscv64() -> Result<Command> {
+    of(&QEMU_RISCV64)
+}
+
+fn of(qemu: &'static Asset) -> Result<Command> {
+    let mut command = Program::of(qemu)?.command();
+    if let Some(root) = &qemu.find()?.root {
         command.env(
             "QEMU_MODULE_DIR",
             root.join("usr/lib/x86_64-linux-gnu/qemu"),
         );
-        for firmware in ["usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu"] {
-            command.arg("-L").arg(root.join(firmware));
+        for firmware in FIRMWARE {
+            let directory = root.join(firmware);
+            if directory.is_dir() {
+                command.arg("-L").arg(directory);
+            }
         }
     }
     Ok(command)

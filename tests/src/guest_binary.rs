@@ -1,9 +1,7 @@
 //! Programs of this workspace for guests: static binaries.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -11,6 +9,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use elf::ElfBytes;
 use elf::abi::PT_INTERP;
 use elf::endian::AnyEndian;
+use images::cargo;
 use images::progress::say;
 
 use crate::dirs::{target_dir, workspace_dir};
@@ -82,29 +81,7 @@ fn build(name: &str) -> Result<PathBuf> {
         format_args!("building {name} for the guests{hint}"),
     );
     let started = Instant::now();
-    let mut command = Command::new(env!("CARGO"));
-    // variables of the outer cargo for this process would change the inner
-    // build
-    for (name, _) in env::vars_os() {
-        let name = name.to_string_lossy();
-        let inherited = [
-            "CARGO_HOME",
-            "CARGO_NET_",
-            "CARGO_HTTP_",
-            "CARGO_REGISTRIES_",
-        ];
-        if name.starts_with("CARGO") && !inherited.iter().any(|i| name.starts_with(i)) {
-            command.env_remove(&*name);
-        }
-    }
-    for name in [
-        "RUSTFLAGS",
-        "RUSTC_WRAPPER",
-        "RUSTC_WORKSPACE_WRAPPER",
-        "MAKEFLAGS",
-    ] {
-        command.env_remove(name);
-    }
+    let mut command = cargo::command();
     let output = command
         .current_dir(workspace_dir())
         // both packages each time, so that their dependencies are built once, as for the whole
@@ -116,7 +93,6 @@ fn build(name: &str) -> Result<PathBuf> {
         // with --target the flags apply to the binary only, not to build
         // scripts
         .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")
-        .stdin(Stdio::null())
         .output()
         .context("cannot run cargo")?;
     times::built(started.elapsed());

@@ -27,6 +27,8 @@ pub const CONSOLE_MMIO: u32 = 2;
 pub const CONSOLE_DEBUGCON: u32 = 3;
 /// [`SinkRaw::kind`]: a ring in memory, see [`crate::ramlog`].
 pub const CONSOLE_RAM_LOG: u32 = 4;
+/// [`SinkRaw::kind`]: the firmware's console (riscv64: SBI).
+pub const CONSOLE_SBI: u32 = 5;
 /// [`Params::on_fault`]: stop.
 pub const ON_FAULT_HALT: u32 = 0;
 /// [`Params::on_fault`]: reset the machine.

@@ -26,6 +26,8 @@ pub struct EntryState {
 
 /// Size of a stack in bytes.
 pub const STACK_SIZE: usize = 8192;
+/// Tables of the CRC ([`crate::crc`]).
+pub const CRC_TABLES: usize = 8;
 /// Size of [`Scratch::bounce`] in bytes.
 pub const BOUNCE_SIZE: usize = 4096;
 
@@ -74,7 +76,7 @@ pub struct Scratch {
     /// Return value (RAX) of a called target.
     pub returned_rax: u64,
     /// Tables of the CRC (slicing by 8), computed at start.
-    pub crc: [[u32; 256]; 8],
+    pub crc: [[u32; 256]; CRC_TABLES],
     /// Never written: a watchpoint on it detects a target that overwrites the blob
     /// from its end. The last field.
     pub guard: u64,

@@ -1,16 +1,10 @@
 //! The blob as linked, before its parameters are filled in.
 
+use super::IMAGE;
 use crate::abi::{self, Area, BlobHeader};
 use crate::addr::PhysRange;
 use core::mem::offset_of;
 use zerocopy::FromBytes;
-
-/// The flat image, as linked: header, code, constants. The area follows in
-/// memory only.
-pub static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/handoff.bin"));
-
-/// ELF file of [`IMAGE`] with symbols and line numbers, for `decode --symbols`.
-pub static ELF: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/handoff.elf"));
 
 /// Returns the header of [`IMAGE`].
 ///

@@ -1,25 +1,23 @@
 //! Checks moves, and converts them to parameters.
 
 extern crate alloc;
-use super::image;
-use super::limits::paged;
+use super::limits::Reach;
 use crate::abi::{ClearRaw, Extent, MAX_CLEARS, MAX_EXTENTS, RelocateRaw};
-use crate::addr::{FOUR_GIB, PAGE_SIZE, PhysRange};
+use crate::addr::{PAGE_SIZE, PhysRange};
 use crate::pagelist::{Encoded, PageMove, Walk};
-use crate::spec::Spec;
+use crate::spec::Relocate;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-/// Converts the moves of `spec`.
+/// Converts `moves` of a blob.
 ///
 /// # Errors
 ///
-/// A move ends above 128 TiB (in a page list: 4 GiB), overlaps the handoff, or overlaps
+/// A move ends above the limits of the blob, overlaps the handoff, or overlaps
 /// another exchange; a range to clear overlaps the handoff or a destination; or the page
 /// list is invalid.
-pub(super) fn raw(spec: &Spec) -> Result<RelocateRaw, String> {
-    let moves = &spec.relocate;
+pub(super) fn raw(moves: &Relocate, reach: &Reach) -> Result<RelocateRaw, String> {
     if moves.extents.len() > MAX_EXTENTS {
         return Err(format!(
             "{} moves, the handoff accepts at most {MAX_EXTENTS}: put segments next to each other \
@@ -29,20 +27,19 @@ pub(super) fn raw(spec: &Spec) -> Result<RelocateRaw, String> {
     }
     let mut touched = Vec::new();
     for extent in &moves.extents {
-        touched.push(paged("move to", extent.to, extent.len)?);
-        touched.push(paged("move from", extent.from, extent.len)?);
+        touched.push(reach.paged("move to", extent.to, extent.len)?);
+        touched.push(reach.paged("move from", extent.from, extent.len)?);
     }
-    let clears = clears(spec, &mut touched)?;
+    let clears = clears(moves, reach, &mut touched)?;
     let (mut head, mut words) = (0, 0);
     if let Some(list) = &moves.list {
         (head, words) = (list.head, list.words);
-        for step in steps(list)? {
-            touched.push(range("page list destination", step.to, PAGE_SIZE)?);
-            touched.push(range("page list source", step.from, PAGE_SIZE)?);
+        for step in steps(list, reach)? {
+            touched.push(reach.listed("page list destination", step.to, PAGE_SIZE)?);
+            touched.push(reach.listed("page list source", step.from, PAGE_SIZE)?);
         }
     }
-    let own = image::range(spec.base);
-    let bounce = image::bounce(spec.base);
+    let (own, bounce) = (reach.own, reach.bounce);
     let meets = |range: &&PhysRange| range.overlaps(&own) && !bounce.covers(range);
     if let Some(range) = touched.iter().find(meets) {
         return Err(format!(
@@ -75,8 +72,11 @@ pub(super) fn raw(spec: &Spec) -> Result<RelocateRaw, String> {
 }
 
 /// The ranges to clear, checked against the moves; appended to `touched`.
-fn clears(spec: &Spec, touched: &mut Vec<PhysRange>) -> Result<[ClearRaw; MAX_CLEARS], String> {
-    let moves = &spec.relocate;
+fn clears(
+    moves: &Relocate,
+    reach: &Reach,
+    touched: &mut Vec<PhysRange>,
+) -> Result<[ClearRaw; MAX_CLEARS], String> {
     if moves.clear.len() > MAX_CLEARS {
         return Err(format!(
             "{} ranges to clear, the handoff accepts at most {MAX_CLEARS}: merge adjacent ones",
@@ -92,7 +92,7 @@ fn clears(spec: &Spec, touched: &mut Vec<PhysRange>) -> Result<[ClearRaw; MAX_CL
     let mut destinations: Vec<_> = moves.extents.iter().map(Extent::destination).collect();
     if let Some(list) = &moves.list {
         let page = |step: PageMove| PhysRange::from_len(step.to, PAGE_SIZE);
-        destinations.extend(steps(list)?.into_iter().filter_map(page));
+        destinations.extend(steps(list, reach)?.into_iter().filter_map(page));
     }
     let mut clears = [ClearRaw::default(); MAX_CLEARS];
     for (slot, clear) in clears.iter_mut().zip(&moves.clear) {
@@ -101,7 +101,7 @@ fn clears(spec: &Spec, touched: &mut Vec<PhysRange>) -> Result<[ClearRaw; MAX_CL
                 "{clear} would be cleared after a move to {to}, whose data would be lost"
             ));
         }
-        touched.push(paged("range to clear", clear.start, clear.len())?);
+        touched.push(reach.paged("range to clear", clear.start, clear.len())?);
         *slot = ClearRaw {
             start: clear.start,
             len: clear.len(),
@@ -110,18 +110,9 @@ fn clears(spec: &Spec, touched: &mut Vec<PhysRange>) -> Result<[ClearRaw; MAX_CL
     Ok(clears)
 }
 
-fn range(what: &str, start: u64, len: u64) -> Result<PhysRange, String> {
-    let range = PhysRange::from_len(start, len).filter(|range| range.end <= FOUR_GIB);
-    range.ok_or_else(|| {
-        format!(
-            "{what}: {len:#x} bytes at {start:#x} end above 4 GiB, which the handoff does not map"
-        )
-    })
-}
-
 /// Returns the moves of the list, read from its pages as the handoff reads
 /// them.
-fn steps(list: &Encoded) -> Result<Vec<PageMove>, String> {
+fn steps(list: &Encoded, reach: &Reach) -> Result<Vec<PageMove>, String> {
     let read = |at: u64| {
         let page = list
             .pages
@@ -130,7 +121,7 @@ fn steps(list: &Encoded) -> Result<Vec<PageMove>, String> {
         page.1.get((at % PAGE_SIZE / 8) as usize).copied()
     };
     for (page, _) in &list.pages {
-        range("list page", *page, PAGE_SIZE)?;
+        reach.listed("list page", *page, PAGE_SIZE)?;
     }
     Walk::new(list.head, list.words, read)
         .collect::<Result<_, _>>()

@@ -1,11 +1,12 @@
 //! Checks a [`Spec`], and converts it to the blob's parameters.
 
 extern crate alloc;
-use super::limits::{low, paged};
-use super::{exit, image, moves, sinks};
-use crate::abi::{self, FixupRaw, Params, RegionRaw};
-use crate::spec::{Digest, Drill, Fixup, OnCpu, OnFault, Region, Spec, Verify};
-use alloc::format;
+use super::limits::{Reach, low};
+use super::{exit, image, moves, on_fault, regions, sinks, too_many};
+use crate::abi::{self, FixupRaw, Params};
+use crate::addr::FOUR_GIB;
+use crate::arch::x86_64::paging::LIMIT;
+use crate::spec::{Drill, Fixup, OnCpu, Spec};
 use alloc::string::String;
 use zerocopy::FromZeros;
 
@@ -16,32 +17,22 @@ use zerocopy::FromZeros;
 /// As for [`super::build`].
 pub(super) fn params(spec: &Spec) -> Result<Params, String> {
     let registers = exit::registers(spec.exit);
-    let too_many = |what, count, max| format!("{count} {what}, the handoff accepts at most {max}");
-    if spec.regions.len() > abi::MAX_REGIONS {
-        return Err(too_many(
-            "segments to verify",
-            spec.regions.len(),
-            abi::MAX_REGIONS,
-        ));
-    }
-    if spec.fixups.len() > abi::MAX_FIXUPS {
-        return Err(too_many("fix-ups", spec.fixups.len(), abi::MAX_FIXUPS));
-    }
-    let mut regions = [RegionRaw::new_zeroed(); abi::MAX_REGIONS];
-    for (raw, region) in regions.iter_mut().zip(&spec.regions) {
-        *raw = region_raw(region, spec.verify)?;
-    }
+    let reach = Reach {
+        own: image::range(spec.base),
+        bounce: image::bounce(spec.base),
+        limit: LIMIT,
+        list_limit: FOUR_GIB,
+    };
+    too_many("fix-ups", spec.fixups.len(), abi::MAX_FIXUPS)?;
+    let regions = regions::raw(&spec.regions, spec.verify, &reach)?;
     let mut fixups = [FixupRaw::new_zeroed(); abi::MAX_FIXUPS];
     for (raw, fixup) in fixups.iter_mut().zip(&spec.fixups) {
         *raw = fixup_raw(fixup)?;
     }
     Ok(Params {
         base: spec.base,
-        sinks: sinks::raw(&spec.consoles, image::range(spec.base))?,
-        on_fault: match spec.on_fault {
-            OnFault::Halt => abi::ON_FAULT_HALT,
-            OnFault::Reset => abi::ON_FAULT_RESET,
-        },
+        sinks: sinks::raw(&spec.consoles, &reach)?,
+        on_fault: on_fault(spec.on_fault),
         guard: spec.guard.into(),
         drill: match spec.drill {
             Drill::Off => abi::DRILL_OFF,
@@ -49,11 +40,7 @@ pub(super) fn params(spec: &Spec) -> Result<Params, String> {
             Drill::FaultProtected => abi::DRILL_PROTECTED,
             Drill::Call(_) => abi::DRILL_CALL,
         },
-        verify: match spec.verify {
-            Verify::None => abi::VERIFY_NONE,
-            Verify::Crc32 => abi::VERIFY_CRC32,
-            Verify::Sha256 => abi::VERIFY_SHA256,
-        },
+        verify: regions::verify(spec.verify),
         exit: registers.exit,
         entry: registers.entry,
         mbi: registers.ebx,
@@ -72,41 +59,9 @@ pub(super) fn params(spec: &Spec) -> Result<Params, String> {
         reserved: 0,
         regions,
         fixups,
-        relocate: moves::raw(spec)?,
+        relocate: moves::raw(&spec.relocate, &reach)?,
         checksum: 0,
         unused: 0,
-    })
-}
-
-fn region_raw(region: &Region, verify: Verify) -> Result<RegionRaw, String> {
-    paged(&region.name, region.range.start, region.range.len())?;
-    let mut cut = region.name.len().min(abi::NAME_LEN);
-    while !region.name.is_char_boundary(cut) {
-        cut -= 1;
-    }
-    let mut name = [0; abi::NAME_LEN];
-    name[..cut].copy_from_slice(&region.name.as_bytes()[..cut]);
-    let digest = match (region.digest, verify) {
-        (Digest::Crc32(crc), Verify::None | Verify::Crc32) => {
-            let mut digest = [0; abi::DIGEST_LEN];
-            digest[..4].copy_from_slice(&crc.to_le_bytes());
-            digest
-        }
-        (Digest::Sha256(digest), Verify::None | Verify::Sha256) => digest,
-        (digest, verify) => {
-            return Err(format!(
-                "{}: its checksum is {digest:?}, the handoff verifies with {verify:?}",
-                region.name
-            ));
-        }
-    };
-    Ok(RegionRaw {
-        name,
-        start: region.range.start,
-        memsz: region.range.len(),
-        loaded: region.loaded,
-        digest,
-        zero_pages: region.zero_pages,
     })
 }
 

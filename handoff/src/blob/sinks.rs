@@ -1,16 +1,16 @@
 //! Checks consoles, and converts them to the blob's format.
 
 extern crate alloc;
+use super::limits::{Reach, shown};
 use crate::abi::{self, MAX_SINKS, SinkRaw};
-use crate::addr::{PAGE_SIZE, PhysRange};
-use crate::arch::x86_64::paging::LIMIT;
+use crate::addr::PAGE_SIZE;
 use crate::ramlog;
 use crate::spec::Console;
 use alloc::format;
 use alloc::string::String;
 
-/// Converts the sinks of a blob that occupies `blob`.
-pub(super) fn raw(consoles: &[Console], blob: PhysRange) -> Result<[SinkRaw; MAX_SINKS], String> {
+/// Converts the sinks of a blob.
+pub(super) fn raw(consoles: &[Console], reach: &Reach) -> Result<[SinkRaw; MAX_SINKS], String> {
     if consoles.len() > MAX_SINKS {
         return Err(format!(
             "{} consoles, the handoff prints to at most {MAX_SINKS}",
@@ -21,25 +21,27 @@ pub(super) fn raw(consoles: &[Console], blob: PhysRange) -> Result<[SinkRaw; MAX
     for (slot, console) in sinks.iter_mut().zip(consoles) {
         *slot = sink(console)?;
         if slot.addr != 0 {
-            check_range(console, blob)?;
+            check_range(console, reach)?;
         }
     }
     Ok(sinks)
 }
 
-fn check_range(console: &Console, blob: PhysRange) -> Result<(), String> {
-    let range = console.memory().filter(|range| range.end <= LIMIT);
+fn check_range(console: &Console, reach: &Reach) -> Result<(), String> {
+    let range = console.memory().filter(|range| range.end <= reach.limit);
     let Some(range) = range else {
         return Err(format!(
-            "{console:x?} ends above {LIMIT:#x} (128 TiB), which the handoff cannot map"
+            "{console:x?} ends above {}, which the handoff cannot map",
+            shown(reach.limit)
         ));
     };
     if range
         .align_outward(PAGE_SIZE)
-        .is_none_or(|pages| pages.overlaps(&blob))
+        .is_none_or(|pages| pages.overlaps(&reach.own))
     {
         return Err(format!(
-            "{console:x?} is inside the handoff itself at {blob}"
+            "{console:x?} is inside the handoff itself at {}",
+            reach.own
         ));
     }
     Ok(())
@@ -87,6 +89,10 @@ fn sink(console: &Console) -> Result<SinkRaw, String> {
                 ..none
             }
         }
+        Console::Firmware => SinkRaw {
+            kind: abi::CONSOLE_SBI,
+            ..none
+        },
         Console::RamLog { addr, size } => {
             let (min, max) = (ramlog::MIN_SIZE, ramlog::MAX_SIZE);
             let pages = u64::from(size).is_multiple_of(PAGE_SIZE);
@@ -111,11 +117,17 @@ fn sink(console: &Console) -> Result<SinkRaw, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::addr::PhysRange;
     use zerocopy::IntoBytes;
 
-    const BLOB: PhysRange = PhysRange {
-        start: 0x60_0000,
-        end: 0x64_0000,
+    const BLOB: Reach = Reach {
+        own: PhysRange {
+            start: 0x60_0000,
+            end: 0x64_0000,
+        },
+        bounce: PhysRange { start: 0, end: 0 },
+        limit: 1 << 47,
+        list_limit: 1 << 32,
     };
 
     fn mmio(addr: u64, stride: u8, width: u8) -> Console {
@@ -132,7 +144,7 @@ mod tests {
         for stride in [1, 2, 4, 8, 16] {
             for width in [8, 16, 32] {
                 let fits = stride * 8 >= width;
-                let raw = raw(&[mmio(0xfe00_0000, stride, width)], BLOB);
+                let raw = raw(&[mmio(0xfe00_0000, stride, width)], &BLOB);
                 assert_eq!(raw.is_ok(), fits, "stride {stride} width {width}");
             }
         }
@@ -157,10 +169,10 @@ mod tests {
             (log(0x70_0000, 0x20_0000), "whole pages"),
             (log(u64::MAX - 0xfff, 0x1000), "128 TiB"),
         ] {
-            let error = raw(&[console], BLOB).unwrap_err();
+            let error = raw(&[console], &BLOB).unwrap_err();
             assert!(error.contains(why), "{console:x?}: {error}");
         }
-        let error = raw(&[Console::Debugcon { port: 0xe9 }; 5], BLOB).unwrap_err();
+        let error = raw(&[Console::Debugcon { port: 0xe9 }; 5], &BLOB).unwrap_err();
         assert!(error.contains("5 consoles"), "{error}");
     }
 
@@ -172,7 +184,7 @@ mod tests {
             width: 32,
             divisor: Some(12),
         }];
-        let [first, unused @ ..] = raw(&consoles, BLOB).unwrap();
+        let [first, unused @ ..] = raw(&consoles, &BLOB).unwrap();
         let expected = SinkRaw {
             kind: abi::CONSOLE_MMIO,
             addr: 0x12_3456_7890,

@@ -4,13 +4,14 @@
 //! 1. the file in an environment variable: `MBTOOL_QEMU`, `MBTOOL_OVMF`, `MBTOOL_BUSYBOX`,
 //!    `MBTOOL_LINUX_6_1`, `MBTOOL_LINUX_6_12`, `MBTOOL_LINUX_7`, `MBTOOL_XEN_4_17`,
 //!    `MBTOOL_XEN_4_20`, `MBTOOL_XEN_4_20_SYMBOLS`, `MBTOOL_MAKEDUMPFILE`, `MBTOOL_VMCORE_DMESG`,
-//!    `MBTOOL_CRASH`,
+//!    `MBTOOL_CRASH`, and those of other architectures (docs/testing.md),
 //! 2. the cache in the user's cache directory ([`crate::store`]), filled from Debian's mirrors when
 //!    it has no intact copy,
 //! 3. when downloads fail: the path where the Debian package installs it.
 
 mod asset;
 mod catalog;
+mod foreign;
 mod modules;
 mod path;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use anyhow::{Result, bail};
 
 pub use asset::{Asset, FoundAsset};
 pub use catalog::*;
+pub use foreign::*;
 pub use modules::{disk_modules, efi_modules, watchdog_modules, xen_modules};
 
 /// Assets of the default test cases.

@@ -32,9 +32,9 @@ pub struct Apt {
 }
 
 impl Apt {
-    /// Sets up apt's private state for `suite` and fetches its package lists from the first mirror
-    /// with lists signed by Debian.
-    pub fn open(suite: &str) -> Result<Self> {
+    /// Sets up apt's private state for `suite` and an architecture, and fetches its package lists
+    /// from the first mirror with lists signed by Debian.
+    pub fn open(suite: &str, architecture: &str) -> Result<Self> {
         let keyring = KEYRINGS
             .iter()
             .find(|k| Path::new(k).exists())
@@ -44,7 +44,12 @@ impl Apt {
                     KEYRINGS[0]
                 )
             })?;
-        let dir = cache::dir()?.join("apt").join(suite);
+        let name = if architecture == super::NATIVE {
+            suite.to_owned()
+        } else {
+            format!("{suite}-{architecture}")
+        };
+        let dir = cache::dir()?.join("apt").join(name);
         for sub in ["state/lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(dir.join(sub))?;
         }
@@ -52,7 +57,7 @@ impl Apt {
         let config = dir.join("apt.conf");
         // an empty status file: no package counts as installed, so a closure includes libc
         fs::write(dir.join("status"), "")?;
-        fs::write(&config, configuration(&dir)?)?;
+        fs::write(&config, configuration(&dir, architecture)?)?;
         let apt = Self {
             config,
             stamp: dir.join("lists-fetched"),
@@ -75,7 +80,7 @@ impl Apt {
             fs::write(dir.join("sources.list"), line)?;
             say(
                 "setup",
-                format_args!("fetching the package lists of Debian {suite}"),
+                format_args!("fetching the package lists of Debian {suite} for {architecture}"),
             );
             match apt.run(&["update", "--error-on=any"], &dir) {
                 Ok(_) => {
@@ -154,8 +159,8 @@ impl Apt {
     }
 }
 
-/// Returns apt.conf(5) for the state in `dir`.
-fn configuration(dir: &Path) -> Result<String> {
+/// Returns apt.conf(5) for the state in `dir` and an architecture.
+fn configuration(dir: &Path, architecture: &str) -> Result<String> {
     let dir = dir
         .to_str()
         .filter(|d| !d.contains(['"', '\n', '\\']))
@@ -174,9 +179,9 @@ Dir::Etc::sourcelist "{dir}/sources.list";
 Dir::Etc::sourceparts "/dev/null";
 Dir::Etc::preferences "/dev/null";
 Dir::Etc::preferencesparts "/dev/null";
-APT::Architecture "amd64";
+APT::Architecture "{architecture}";
 #clear APT::Architectures;
-APT::Architectures "amd64";
+APT::Architectures "{architecture}";
 APT::Sandbox::User "root";
 APT::Get::AllowUnauthenticated "false";
 Acquire::AllowInsecureRepositories "false";

@@ -15,6 +15,9 @@ use crate::progress::say;
 use apt::Apt;
 pub(crate) use apt::output;
 
+/// Debian's name of the architecture of this machine, as far as tests run on it.
+const NATIVE: &str = "amd64";
+
 /// Packages to fetch.
 #[derive(Clone, Copy, Debug)]
 pub enum Packages {
@@ -22,6 +25,17 @@ pub enum Packages {
     Closure(&'static [&'static str]),
     /// Only this one.
     Single(&'static str),
+    /// Exactly these, without their dependencies.
+    Listed(&'static [&'static str]),
+    /// Packages of another architecture.
+    Foreign {
+        /// Debian's name of the architecture.
+        architecture: &'static str,
+        /// Its packages.
+        packages: &'static Packages,
+    },
+    /// Several sets in one tree, fetched at the same time: versions fit together.
+    Together(&'static [Packages]),
     /// Only the dependency `prefix`... of the meta package `meta`.
     DependencyOf {
         /// A package that depends on the current version of another one.
@@ -42,34 +56,8 @@ pub enum Packages {
 ///
 /// Returns the unpacked packages: name, version and SHA-256 of each package file.
 pub fn fetch(suite: &str, packages: Packages, work: &Path, root: &Path) -> Result<Vec<Origin>> {
-    let apt = Apt::open(suite)?;
     let debs = work.join("debs");
-    match packages {
-        Packages::Closure(names) => {
-            say(
-                "setup",
-                format_args!("fetching {} and what they need", names.join(", ")),
-            );
-            apt.download_closure(names, &debs)?;
-        }
-        Packages::Single(name) => {
-            say("setup", format_args!("fetching {name}"));
-            apt.download(&[name], &debs)?;
-        }
-        Packages::DependencyOf { meta, prefix } => {
-            let name = apt.dependency(meta, prefix)?;
-            say("setup", format_args!("fetching {name}"));
-            apt.download(&[&name], &debs)?;
-        }
-        Packages::DependencyChain { meta, prefixes } => {
-            let mut name = meta.to_owned();
-            for prefix in prefixes {
-                name = apt.dependency(&name, prefix)?;
-            }
-            say("setup", format_args!("fetching {name}"));
-            apt.download(&[&name], &debs)?;
-        }
-    }
+    download(suite, NATIVE, packages, &debs)?;
     let mut files: Vec<PathBuf> = fs::read_dir(&debs)?
         .map(|entry| entry.map(|e| e.path()))
         .collect::<std::io::Result<_>>()?;
@@ -81,6 +69,57 @@ pub fn fetch(suite: &str, packages: Packages, work: &Path, root: &Path) -> Resul
     fs::create_dir_all(root)?;
     say("setup", format_args!("unpacking {} packages", files.len()));
     files.iter().map(|deb| unpack(deb, root)).collect()
+}
+
+/// Downloads `packages` of an architecture into `debs`.
+fn download(suite: &str, architecture: &str, packages: Packages, debs: &Path) -> Result<()> {
+    match packages {
+        Packages::Foreign {
+            architecture,
+            packages,
+        } => return download(suite, architecture, *packages, debs),
+        Packages::Together(sets) => {
+            return sets
+                .iter()
+                .try_for_each(|set| download(suite, architecture, *set, debs));
+        }
+        _ => {}
+    }
+    let apt = Apt::open(suite, architecture)?;
+    let of = if architecture == NATIVE {
+        String::new()
+    } else {
+        format!(" for {architecture}")
+    };
+    let fetching = |what: &str| say("setup", format_args!("fetching {what}{of}"));
+    match packages {
+        Packages::Closure(names) => {
+            fetching(&format!("{} and what they need", names.join(", ")));
+            apt.download_closure(names, debs)
+        }
+        Packages::Single(name) => {
+            fetching(name);
+            apt.download(&[name], debs)
+        }
+        Packages::Listed(names) => {
+            fetching(&names.join(", "));
+            apt.download(names, debs)
+        }
+        Packages::DependencyOf { meta, prefix } => {
+            let name = apt.dependency(meta, prefix)?;
+            fetching(&name);
+            apt.download(&[&name], debs)
+        }
+        Packages::DependencyChain { meta, prefixes } => {
+            let mut name = meta.to_owned();
+            for prefix in prefixes {
+                name = apt.dependency(&name, prefix)?;
+            }
+            fetching(&name);
+            apt.download(&[&name], debs)
+        }
+        Packages::Foreign { .. } | Packages::Together(_) => unreachable!("handled above"),
+    }
 }
 
 fn unpack(deb: &Path, root: &Path) -> Result<Origin> {

@@ -40,8 +40,8 @@ impl StoreEntry {
             })
         };
         let mut packages: Vec<_> = manifest.lines().filter_map(package).collect();
-        if let Packages::Closure([first, ..]) = recipe.packages {
-            packages.sort_by_key(|package| package.name != *first);
+        if let Some(main) = main_package(recipe.packages) {
+            packages.sort_by_key(|package| package.name != main);
         }
         Ok(Self {
             root: dir.join("root"),
@@ -53,6 +53,17 @@ impl StoreEntry {
     /// Version of the main package.
     pub fn version(&self) -> Option<&str> {
         Some(&self.packages.first()?.version)
+    }
+}
+
+/// Returns the name of the package that the set is about, if the recipe has it.
+fn main_package(packages: Packages) -> Option<&'static str> {
+    match packages {
+        Packages::Closure([first, ..]) | Packages::Listed([first, ..]) => Some(first),
+        Packages::Single(name) => Some(name),
+        Packages::Foreign { packages, .. } => main_package(*packages),
+        Packages::Together([first, ..]) => main_package(*first),
+        _ => None,
     }
 }
 

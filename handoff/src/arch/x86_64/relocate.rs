@@ -6,7 +6,6 @@
 use super::cpu;
 use crate::abi::{Extent, RelocateRaw};
 use crate::pagelist;
-use crate::print::Print;
 use core::arch::{global_asm, naked_asm};
 use core::mem::{offset_of, size_of};
 
@@ -55,27 +54,6 @@ pub unsafe fn relocate(raw: &RelocateRaw) -> bool {
         }
         ended
     }
-}
-
-/// Prints the kind and number of moves, and the number of ranges to clear.
-pub fn announce(out: &mut impl Print, raw: &RelocateRaw) {
-    if raw.clear_count > 0 {
-        out.str("[handoff] relocate: clear ")
-            .dec(raw.clear_count)
-            .str(" range(s), after all moves\n");
-    }
-    if raw.head == 0 && raw.extent_count == 0 {
-        return;
-    }
-    out.str(if raw.swap == 0 {
-        "[handoff] relocate: copy "
-    } else {
-        "[handoff] relocate: exchange "
-    });
-    if raw.head != 0 {
-        out.str("page list ").addr(raw.head).str(", ");
-    }
-    out.dec(raw.extent_count.into()).str(" extent(s)\n");
 }
 
 #[cfg(test)]

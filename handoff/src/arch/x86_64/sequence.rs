@@ -90,7 +90,7 @@ pub unsafe fn run(area: *mut Area, header: *const BlobHeader) {
     }
 
     scratch.phase = abi::PHASE_RELOCATE;
-    relocate::announce(&mut out, &params.relocate);
+    crate::relocate::announce(&mut out, &params.relocate);
     // SAFETY: the host checked that sources, destinations, list pages and ranges to
     // clear are RAM apart from the blob, and mapped them.
     if !unsafe { relocate::relocate(&params.relocate) } {

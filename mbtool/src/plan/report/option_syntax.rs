@@ -34,6 +34,7 @@ pub fn console_text(console: &Console) -> String {
             format!("mmio:{addr:#x},stride={stride},width={width}{baud}")
         }
         Console::Debugcon { port } => format!("debugcon:{port:#x}"),
+        Console::Firmware => "sbi".to_owned(),
         Console::RamLog { addr, size } => format!("ramlog:{addr:#x},size={size:#x}"),
     }
 }

@@ -1,0 +1,162 @@
+//! Assets of other architectures: the cross toolchain, emulators, kernels, user land.
+
+use std::sync::OnceLock;
+
+use super::asset::Asset;
+use crate::debian::Packages;
+use crate::store::Recipe;
+
+/// rustc of Debian (built for its browsers, newer than Debian's own) with the standard library of
+/// this machine and of the architectures that mbtool is built for. One entry, so that all pieces
+/// have the same version.
+pub static RUST_CROSS: Asset = Asset {
+    what: "a Rust compiler for other architectures",
+    variable: "MBTOOL_RUST_CROSS",
+    recipe: Recipe {
+        name: "rust-cross",
+        suite: "trixie",
+        packages: Packages::Together(&[
+            Packages::Single("rustc-web"),
+            Packages::Closure(&["libstd-rust-web-dev"]),
+            Packages::Foreign {
+                architecture: "riscv64",
+                packages: &Packages::Single("libstd-rust-web-dev"),
+            },
+            Packages::Foreign {
+                architecture: "arm64",
+                packages: &Packages::Single("libstd-rust-web-dev"),
+            },
+            Packages::Foreign {
+                architecture: "armhf",
+                packages: &Packages::Single("libstd-rust-web-dev"),
+            },
+        ]),
+        keep: &[
+            "usr/bin/rustc",
+            "usr/lib/rustlib",
+            "usr/lib/x86_64-linux-gnu",
+        ],
+    },
+    file: "usr/bin/rustc",
+    install: "rustc-web libstd-rust-web-dev (of Debian 13)",
+    passed: None,
+    found: OnceLock::new(),
+};
+
+/// The C library of riscv64, for static programs.
+pub static LIBC_RISCV64: Asset = Asset {
+    what: "the C library of riscv64",
+    variable: "MBTOOL_LIBC_RISCV64",
+    recipe: Recipe {
+        name: "libc-riscv64",
+        suite: "trixie",
+        packages: Packages::Listed(&["libc6-dev-riscv64-cross", "libgcc-14-dev-riscv64-cross"]),
+        keep: &["usr/riscv64-linux-gnu/lib", "usr/lib/gcc-cross"],
+    },
+    file: "usr/riscv64-linux-gnu/lib/libc.a",
+    install: "libc6-dev-riscv64-cross libgcc-14-dev-riscv64-cross",
+    passed: None,
+    found: OnceLock::new(),
+};
+
+/// The C library of arm64, for static programs.
+pub static LIBC_ARM64: Asset = Asset {
+    what: "the C library of arm64",
+    variable: "MBTOOL_LIBC_ARM64",
+    recipe: Recipe {
+        name: "libc-arm64",
+        suite: "trixie",
+        packages: Packages::Listed(&["libc6-dev-arm64-cross", "libgcc-14-dev-arm64-cross"]),
+        keep: &["usr/aarch64-linux-gnu/lib", "usr/lib/gcc-cross"],
+    },
+    file: "usr/aarch64-linux-gnu/lib/libc.a",
+    install: "libc6-dev-arm64-cross libgcc-14-dev-arm64-cross",
+    passed: None,
+    found: OnceLock::new(),
+};
+
+/// The C library of armhf, for static programs.
+pub static LIBC_ARMHF: Asset = Asset {
+    what: "the C library of armhf",
+    variable: "MBTOOL_LIBC_ARMHF",
+    recipe: Recipe {
+        name: "libc-armhf",
+        suite: "trixie",
+        packages: Packages::Listed(&["libc6-dev-armhf-cross", "libgcc-14-dev-armhf-cross"]),
+        keep: &["usr/arm-linux-gnueabihf/lib", "usr/lib/gcc-cross"],
+    },
+    file: "usr/arm-linux-gnueabihf/lib/libc.a",
+    install: "libc6-dev-armhf-cross libgcc-14-dev-armhf-cross",
+    passed: None,
+    found: OnceLock::new(),
+};
+
+/// QEMU for riscv64 with its firmware (OpenSBI), and all libraries.
+pub static QEMU_RISCV64: Asset = Asset {
+    what: "QEMU for riscv64",
+    variable: "MBTOOL_QEMU_RISCV64",
+    recipe: Recipe {
+        name: "qemu-riscv64",
+        suite: "trixie",
+        packages: Packages::Closure(&["qemu-system-riscv", "opensbi"]),
+        keep: &[
+            "lib/x86_64-linux-gnu",
+            "usr/lib/x86_64-linux-gnu",
+            "usr/bin/qemu-system-riscv64",
+            "usr/share/qemu",
+            "usr/lib/riscv64-linux-gnu/opensbi",
+        ],
+    },
+    file: "usr/bin/qemu-system-riscv64",
+    install: "qemu-system-riscv opensbi (of Debian 13)",
+    passed: None,
+    found: OnceLock::new(),
+};
+
+/// Linux 6.12 for riscv64: an Image, though Debian names it `vmlinux`. With KVM's modules.
+pub static LINUX_RISCV64: Asset = Asset {
+    what: "Linux 6.12 for riscv64",
+    variable: "MBTOOL_LINUX_RISCV64",
+    recipe: Recipe {
+        name: "linux-6.12-riscv64",
+        suite: "trixie",
+        packages: Packages::Foreign {
+            architecture: "riscv64",
+            packages: &Packages::DependencyOf {
+                meta: "linux-image-riscv64",
+                prefix: "linux-image-6.12",
+            },
+        },
+        keep: &[
+            "boot/vmlinu*",
+            "boot/config-*",
+            "usr/lib/modules/*/kernel/arch/riscv/kvm",
+            "lib/modules/*/kernel/arch/riscv/kvm",
+            "usr/lib/modules/*/kernel/virt",
+            "lib/modules/*/kernel/virt",
+        ],
+    },
+    file: "boot/vmlinux-6.12*",
+    install: "linux-image-riscv64 (of Debian 13, riscv64)",
+    passed: None,
+    found: OnceLock::new(),
+};
+
+/// A static user land for riscv64.
+pub static BUSYBOX_RISCV64: Asset = Asset {
+    what: "a static busybox for riscv64",
+    variable: "MBTOOL_BUSYBOX_RISCV64",
+    recipe: Recipe {
+        name: "busybox-riscv64",
+        suite: "trixie",
+        packages: Packages::Foreign {
+            architecture: "riscv64",
+            packages: &Packages::Single("busybox-static"),
+        },
+        keep: &["bin/busybox", "usr/bin/busybox"],
+    },
+    file: "usr/bin/busybox",
+    install: "busybox-static (of Debian 13, riscv64)",
+    passed: None,
+    found: OnceLock::new(),
+};

@@ -1,0 +1,67 @@
+//! Arguments that link a static program with Debian's C library, in place of a cross gcc.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::target::CrossTarget;
+
+/// Files and directories of a C library.
+#[derive(Debug)]
+pub struct CrossLibc {
+    /// Directory of `rcrt1.o` and `libc.a`.
+    libc: PathBuf,
+    /// Directory of `crtbeginS.o` and `libgcc.a`.
+    libgcc: PathBuf,
+}
+
+/// Finds the C library of `target`.
+pub fn libc(target: CrossTarget) -> Result<CrossLibc> {
+    let found = target.libc().find()?;
+    let root = found.root.as_deref().unwrap_or(Path::new("/"));
+    let versions = root.join("usr/lib/gcc-cross").join(target.multiarch());
+    let mut versions: Vec<_> = fs::read_dir(&versions)
+        .with_context(|| versions.display().to_string())?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.join("libgcc.a").is_file())
+        .collect();
+    versions.sort();
+    let libgcc = versions
+        .pop()
+        .with_context(|| format!("{} has no libgcc.a", root.display()))?;
+    let libc = found.path.parent().context("libc.a has a directory")?;
+    Ok(CrossLibc {
+        libc: libc.to_owned(),
+        libgcc,
+    })
+}
+
+impl CrossLibc {
+    /// Flags of rustc for a static, position-independent program linked by `ld.lld`: what gcc would add
+    /// by itself. (`crt1.o` of one that is not would have to come before all libraries, where rustc has
+    /// no place for it.)
+    pub fn rustflags(&self) -> Vec<String> {
+        let object =
+            |directory: &Path, name: &str| format!("-Clink-arg={}", directory.join(name).display());
+        let mut flags = vec![
+            "-Ctarget-feature=+crt-static".to_owned(),
+            "-Clinker-flavor=ld.lld".to_owned(),
+        ];
+        for directory in [&self.libc, &self.libgcc] {
+            flags.push(format!("-Lnative={}", directory.display()));
+            flags.push(format!("-Clink-arg=-L{}", directory.display()));
+        }
+        flags.push(object(&self.libc, "rcrt1.o"));
+        flags.push(object(&self.libc, "crti.o"));
+        flags.push(object(&self.libgcc, "crtbeginS.o"));
+        flags.extend(
+            ["--start-group", "-lgcc", "-lgcc_eh", "-lc", "--end-group"]
+                .map(|argument| format!("-Clink-arg={argument}")),
+        );
+        flags.push(object(&self.libgcc, "crtendS.o"));
+        flags.push(object(&self.libc, "crtn.o"));
+        flags
+    }
+}
