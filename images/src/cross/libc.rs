@@ -48,6 +48,10 @@ impl CrossLibc {
         let mut flags = vec![
             "-Ctarget-feature=+crt-static".to_owned(),
             "-Clinker-flavor=ld.lld".to_owned(),
+            // not all of rustc's targets know static, position-independent programs
+            "-Crelocation-model=pic".to_owned(),
+            "-Clink-arg=-pie".to_owned(),
+            "-Clink-arg=--no-dynamic-linker".to_owned(),
         ];
         for directory in [&self.libc, &self.libgcc] {
             flags.push(format!("-Lnative={}", directory.display()));
