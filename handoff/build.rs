@@ -11,6 +11,8 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(freestanding)");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
-    let image = blob::compile(&root, &out);
+    let target = env::var("TARGET").expect("cargo sets it");
+    println!("cargo::rustc-env=HANDOFF_TARGET={target}"); // for tests/reproducible.rs
+    let image = blob::compile(&root, &out, &target);
     fs::write(out.join("handoff.bin"), image).expect("write handoff.bin");
 }

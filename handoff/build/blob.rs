@@ -47,17 +47,18 @@ struct Target {
 }
 
 impl Target {
-    /// The target that cargo builds for: its `core` is the only one that is certain to be there.
-    fn of_cargo() -> Self {
-        let name = env::var("TARGET").expect("cargo sets TARGET");
-        match env::var("CARGO_CFG_TARGET_ARCH").as_deref() {
-            Ok("x86_64") => Self {
+    /// The parts of the target with rustc's name `name`.
+    fn new(name: &str) -> Self {
+        let name = name.to_owned();
+        let architecture = name.split('-').next().unwrap_or_default();
+        match architecture {
+            "x86_64" => Self {
                 name,
                 root: "src/blob/main.rs",
                 script: "src/blob/layout.ld",
                 codegen: &["-Cno-redzone=yes"],
             },
-            Ok("riscv64") => Self {
+            "riscv64gc" => Self {
                 name,
                 root: "src/blob/riscv64/main.rs",
                 script: "src/blob/riscv64/layout.ld",
@@ -68,10 +69,10 @@ impl Target {
     }
 }
 
-/// Compiles the blob below `root`. Writes `handoff.elf` (symbols) to `out`, and returns
-/// the flat image.
-pub fn compile(root: &Path, out: &Path) -> Vec<u8> {
-    let target = Target::of_cargo();
+/// Compiles the blob below `root` for a target of rustc: the one that cargo builds for, whose `core`
+/// is certain to be there. Writes `handoff.elf` (symbols) to `out`, and returns the flat image.
+pub fn compile(root: &Path, out: &Path, target: &str) -> Vec<u8> {
+    let target = Target::new(target);
     let library = out.join("libhandoff.rlib");
     let mut command = rustc(root, &target);
     command.args([

@@ -28,7 +28,7 @@ fn two_directories_give_the_same_bytes_as_the_build() {
         let (root, out) = (dir.path().join(name), dir.path().join(name).join("out"));
         copy(&source, &root.join("src"));
         fs::create_dir(&out).unwrap();
-        let image = blob::compile(&root, &out);
+        let image = blob::compile(&root, &out, env!("HANDOFF_TARGET"));
         let same = image
             .iter()
             .zip(handoff::blob::IMAGE)

@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn dynamic_and_static_binaries_are_distinguished() {
-        let own = fs::read(env::current_exe().unwrap()).unwrap();
+        let own = fs::read(std::env::current_exe().unwrap()).unwrap();
         assert!(!is_static(&own).unwrap());
         assert!(is_static(b"#!/bin/sh").is_err());
     }

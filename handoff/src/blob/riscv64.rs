@@ -9,7 +9,7 @@ use crate::arch::riscv64::abi::{
     self as riscv_abi, DRILL_BREAKPOINT, DRILL_CALL, DRILL_FAULT, RiscvArea, RiscvHeader,
     RiscvParams, RiscvTables,
 };
-use crate::arch::riscv64::paging::{DATA, MapError, PagingMode, SvMapper, TEXT};
+use crate::arch::riscv64::paging::{DATA, PagingMode, SvMapError, SvMapper, TEXT};
 use crate::crc;
 use crate::spec::{Console, OnFault, Region, Relocate, Verify};
 use alloc::boxed::Box;
@@ -173,7 +173,7 @@ fn map(
     tables: &mut RiscvTables,
     spec: &RiscvSpec,
     header: &RiscvHeader,
-) -> Result<u64, (PhysRange, MapError)> {
+) -> Result<u64, (PhysRange, SvMapError)> {
     let pool_at = spec.base + u64::from(header.area) + offset_of!(RiscvArea, tables) as u64;
     let range = |start: u64, len: u64| PhysRange {
         start,
@@ -201,7 +201,7 @@ fn map(
         .chain(list.map(|(page, _)| range(*page, PAGE_SIZE)));
     for part in memory {
         let Some(whole) = part.align_outward(1 << 30) else {
-            return Err((part, MapError::AboveLimit));
+            return Err((part, SvMapError::AboveLimit));
         };
         map(whole, DATA)?;
     }

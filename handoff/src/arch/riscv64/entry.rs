@@ -2,7 +2,7 @@
 //! the old kernel runs the handoff to its physical address.
 
 use super::abi::ENTRY_TABLES;
-use super::paging::{ALL, MapError, PagingMode, SvMapper};
+use super::paging::{ALL, PagingMode, SvMapError, SvMapper};
 use crate::abi::PageTable;
 
 /// Returns the value of `satp` for tables in `pool`, at physical address
@@ -11,20 +11,20 @@ use crate::abi::PageTable;
 ///
 /// # Errors
 ///
-/// [`MapError`] if the mode is unknown or `pa` is above its limit.
+/// [`SvMapError`] if the mode is unknown or `pa` is above its limit.
 pub fn tables(
     satp: u64,
     pool: &mut [PageTable; ENTRY_TABLES],
     pool_at: u64,
     va: u64,
     pa: u64,
-) -> Result<u64, MapError> {
+) -> Result<u64, SvMapError> {
     if satp == 0 {
         return Ok(0);
     }
-    let mode = PagingMode::of_satp(satp).ok_or(MapError::AboveLimit)?;
+    let mode = PagingMode::of_satp(satp).ok_or(SvMapError::AboveLimit)?;
     if pa >= mode.limit() {
-        return Err(MapError::AboveLimit);
+        return Err(SvMapError::AboveLimit);
     }
     let mut mapper = SvMapper::new(mode, pool, pool_at)?;
     mapper.page(va, pa, 0, ALL)?;
@@ -56,8 +56,8 @@ mod tests {
         let mut pool = [[0; 512]; ENTRY_TABLES];
         let mut of = |satp, pa| tables(satp, &mut pool, 0x8200_0000, pa, pa);
         assert_eq!(of(0, 0x8000_0000), Ok(0));
-        assert_eq!(of(11 << 60, 0x8000_0000), Err(MapError::AboveLimit));
+        assert_eq!(of(11 << 60, 0x8000_0000), Err(SvMapError::AboveLimit));
         let sv39 = PagingMode::Sv39.satp(0x9000_0000);
-        assert_eq!(of(sv39, 1 << 38), Err(MapError::AboveLimit));
+        assert_eq!(of(sv39, 1 << 38), Err(SvMapError::AboveLimit));
     }
 }

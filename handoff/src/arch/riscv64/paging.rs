@@ -101,14 +101,14 @@ pub fn mode_name(satp: u64) -> &'static [u8] {
 
 /// Why memory cannot be mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MapError {
+pub enum SvMapError {
     /// No table is left in the pool.
     PoolUsedUp,
     /// It ends above the addresses of the mode.
     AboveLimit,
 }
 
-impl core::fmt::Display for MapError {
+impl core::fmt::Display for SvMapError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::PoolUsedUp => "the handoff's page tables are used up: memory is too scattered",
@@ -117,7 +117,7 @@ impl core::fmt::Display for MapError {
     }
 }
 
-impl core::error::Error for MapError {}
+impl core::error::Error for SvMapError {}
 
 /// Fills in tables of a pool; the first one is the root.
 pub struct SvMapper<'a> {
@@ -134,9 +134,9 @@ impl<'a> SvMapper<'a> {
     ///
     /// # Errors
     ///
-    /// [`MapError::PoolUsedUp`] without a table for the root.
-    pub fn new(mode: PagingMode, pool: &'a mut [PageTable], base: u64) -> Result<Self, MapError> {
-        pool.first_mut().ok_or(MapError::PoolUsedUp)?.fill(0);
+    /// [`SvMapError::PoolUsedUp`] without a table for the root.
+    pub fn new(mode: PagingMode, pool: &'a mut [PageTable], base: u64) -> Result<Self, SvMapError> {
+        pool.first_mut().ok_or(SvMapError::PoolUsedUp)?.fill(0);
         Ok(Self {
             mode,
             pool,
@@ -155,13 +155,13 @@ impl<'a> SvMapper<'a> {
     ///
     /// # Errors
     ///
-    /// See [`MapError`].
-    pub fn identity(&mut self, range: PhysRange, flags: u64) -> Result<(), MapError> {
+    /// See [`SvMapError`].
+    pub fn identity(&mut self, range: PhysRange, flags: u64) -> Result<(), SvMapError> {
         let Some(range) = range.align_outward(PAGE_SIZE) else {
-            return Err(MapError::AboveLimit);
+            return Err(SvMapError::AboveLimit);
         };
         if range.end > self.mode.limit() {
-            return Err(MapError::AboveLimit);
+            return Err(SvMapError::AboveLimit);
         }
         let mut at = range.start;
         while at < range.end {
@@ -181,8 +181,8 @@ impl<'a> SvMapper<'a> {
     ///
     /// # Errors
     ///
-    /// See [`MapError`].
-    pub fn page(&mut self, va: u64, pa: u64, level: u32, flags: u64) -> Result<(), MapError> {
+    /// See [`SvMapError`].
+    pub fn page(&mut self, va: u64, pa: u64, level: u32, flags: u64) -> Result<(), SvMapError> {
         let mut table = 0;
         for upper in (level + 1..self.mode.levels()).rev() {
             table = self.table(table, index(va, upper), upper)?;
@@ -193,13 +193,13 @@ impl<'a> SvMapper<'a> {
 
     /// Returns the table below an entry of `level`; makes it, from the parts of
     /// a large page if there is one.
-    fn table(&mut self, table: usize, slot: usize, level: u32) -> Result<usize, MapError> {
+    fn table(&mut self, table: usize, slot: usize, level: u32) -> Result<usize, SvMapError> {
         let entry = self.pool[table][slot];
         if entry & V != 0 && entry & (R | W | X) == 0 {
             return Ok((((entry & PPN) >> PPN_SHIFT << 12) - self.base) as usize / 4096);
         }
         let new = self.used;
-        let slots = self.pool.get_mut(new).ok_or(MapError::PoolUsedUp)?;
+        let slots = self.pool.get_mut(new).ok_or(SvMapError::PoolUsedUp)?;
         slots.fill(0);
         if entry & V != 0 {
             let step = page_size(level - 1) >> 12 << PPN_SHIFT;

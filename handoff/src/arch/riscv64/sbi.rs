@@ -40,7 +40,7 @@ fn call(extension: u64, function: u64, a0: u64, a1: u64) -> SbiAnswer {
 
 /// Facts about the firmware.
 #[derive(Clone, Copy)]
-pub struct Firmware {
+pub struct SbiFirmware {
     /// Version of the interface: major number in bits 24 to 30, minor number
     /// below.
     pub interface: u64,
@@ -51,9 +51,9 @@ pub struct Firmware {
 }
 
 /// Asks the firmware for its facts.
-pub fn firmware() -> Firmware {
+pub fn firmware() -> SbiFirmware {
     let fact = |function| call(BASE, function, 0, 0).value;
-    Firmware {
+    SbiFirmware {
         interface: fact(0),
         implementation: fact(1),
         version: fact(2),

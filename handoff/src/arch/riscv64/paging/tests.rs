@@ -65,7 +65,7 @@ fn a_page_is_mapped_at_a_high_address_and_one_to_one() {
             Some((0x8020_1010, ALL))
         );
         // not canonical
-        assert_eq!(walk(satp, &pool, BASE, va & (1 << 60) - 1), None);
+        assert_eq!(walk(satp, &pool, BASE, va & ((1 << 60) - 1)), None);
     }
 }
 
@@ -74,13 +74,13 @@ fn limits_are_errors() {
     let mut pool = [[0; 512]; 3];
     let mut mapper = SvMapper::new(PagingMode::Sv39, &mut pool, BASE).unwrap();
     let above = range((1 << 38) - 0x1000, (1 << 38) + 1);
-    assert_eq!(mapper.identity(above, DATA), Err(MapError::AboveLimit));
+    assert_eq!(mapper.identity(above, DATA), Err(SvMapError::AboveLimit));
     let top = range(u64::MAX - 0xfff, u64::MAX);
-    assert_eq!(mapper.identity(top, DATA), Err(MapError::AboveLimit));
+    assert_eq!(mapper.identity(top, DATA), Err(SvMapError::AboveLimit));
     mapper.page(0, 0, 0, DATA).unwrap(); // the other two tables
     assert_eq!(
         mapper.page(1 << 30, 1 << 30, 0, DATA),
-        Err(MapError::PoolUsedUp)
+        Err(SvMapError::PoolUsedUp)
     );
     assert!(SvMapper::new(PagingMode::Sv39, &mut [], BASE).is_err());
 }
