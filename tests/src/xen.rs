@@ -1,11 +1,14 @@
 //! The main scenario: a running Linux loads Xen, a dom0 kernel and an initial RAM disk with mbtool, and jumps.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use images::assets::{self, Asset};
 use images::guest::{self, DOM0, STAGE1, Stage1};
+use mbtool::image::synth::PeBuilder;
 
 use crate::guest_binary::mbtool_bin;
 use crate::machine::{Board, EMULATED_DOM0, FIRST_LINUX, Firmware, Machine, UNSCRUBBED};
@@ -33,6 +36,8 @@ pub struct XenScenario {
     pub xen_args: &'static str,
     /// More parameters for dom0.
     pub dom0_args: &'static str,
+    /// Load xen.efi with configuration, kernel and initial RAM disk in its sections, instead of xen.gz and files.
+    pub unified: bool,
 }
 
 /// Results.
@@ -62,6 +67,7 @@ impl XenScenario {
             memory_mib: 2048,
             xen_args: "",
             dom0_args: "",
+            unified: false,
         }
     }
 
@@ -74,19 +80,48 @@ impl XenScenario {
         }
     }
 
-    /// The commands that the first kernel runs.
-    pub fn script(&self) -> String {
+    /// Command lines of Xen and of dom0.
+    fn cmdlines(&self) -> (String, String) {
         let more = |args: &str| match args {
             "" => String::new(),
             args => format!(" {args}"),
         };
-        format!(
-            "mbtool load /xen.gz --cmdline 'com1=115200,8n1 console=com1 loglvl=info{}' \
-                --module '/vmlinuz console=hvc0 quiet panic=-1{}' --initrd /dom0-initrd\n\
-             mbtool exec -f\n",
-            more(self.xen_args),
-            more(self.dom0_args)
+        (
+            format!(
+                "com1=115200,8n1 console=com1 loglvl=info{}",
+                more(self.xen_args)
+            ),
+            format!("console=hvc0 quiet panic=-1{}", more(self.dom0_args)),
         )
+    }
+
+    /// The commands that the first kernel runs.
+    pub fn script(&self) -> String {
+        let (xen, dom0) = self.cmdlines();
+        match self.unified {
+            true => "mbtool load /xen.efi\nmbtool exec -f\n".to_owned(),
+            false => format!(
+                "mbtool load /xen.gz --cmdline '{xen}' --module '/vmlinuz {dom0}' --initrd /dom0-initrd\n\
+                 mbtool exec -f\n"
+            ),
+        }
+    }
+
+    /// xen.efi of the same package as xen.gz, with the other files in it.
+    fn unified_xen(&self, initrd: &[u8]) -> Result<Vec<u8>> {
+        let (xen, dom0) = self.cmdlines();
+        let config = format!(
+            "[global]\ndefault=test\n[test]\noptions={xen}\nkernel=vmlinuz {dom0}\nramdisk=initrd\n"
+        );
+        let path = assets::xen(self.xen)?.path()?.with_extension("efi");
+        let read =
+            |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+        let xen = PeBuilder::of(&read(&path)?)
+            .stripped()
+            .section(".config", config.as_bytes())
+            .section(".kernel", &read(self.linux.path()?)?)
+            .section(".ramdisk", initrd);
+        Ok(xen.build())
     }
 
     /// Fetches all assets, so that a later run starts at once.
@@ -103,12 +138,15 @@ impl XenScenario {
     pub fn run(&self, name: &str, on_line: &mut dyn FnMut(Duration, &str)) -> Result<Dom0Outcome> {
         self.prepare()?;
         let (dom0_initrd, digest) = guest::dom0_initrd()?;
-        let initrd = Stage1::new(&self.script())?
-            .file("bin/mbtool", mbtool_bin()?)?
-            .file("xen.gz", assets::xen(self.xen)?.path()?)?
-            .file("vmlinuz", self.linux.path()?)?
-            .bytes("dom0-initrd", &dom0_initrd)?
-            .finish()?;
+        let stage = Stage1::new(&self.script())?.file("bin/mbtool", mbtool_bin()?)?;
+        let stage = match self.unified {
+            true => stage.bytes("xen.efi", &self.unified_xen(&dom0_initrd)?)?,
+            false => stage
+                .file("xen.gz", assets::xen(self.xen)?.path()?)?
+                .file("vmlinuz", self.linux.path()?)?
+                .bytes("dom0-initrd", &dom0_initrd)?,
+        };
+        let initrd = stage.finish()?;
         let start = format!("{STAGE1}START");
         let end = format!("{DOM0}END");
         let mut linux_up = None;

@@ -62,6 +62,7 @@ fn demo(options: &Options) -> Result<()> {
         memory_mib: options.memory,
         xen_args: "",
         dom0_args: "",
+        unified: false,
     };
     say(
         "demo",

@@ -8,12 +8,14 @@ use anyhow::{Context, Result, ensure};
 use images::assets::{Asset, LINUX_6_1, LINUX_6_12, LINUX_7};
 use images::guest::{self, LINUX, STAGE1, Stage1, Stage1Initrd};
 use mbtool::decompress::decompress;
+use mbtool::image::synth::PeBuilder;
 use mbtool::image::{As, Image, Protocol};
 use tests::{Board, Firmware, Machine, Outcome, SERIAL_CMDLINE, mbtool_bin, serial_cmdline};
 
 tests::cases! {
     linux_6_1_seabios_with_the_same_command_line: restored 14 s;
     linux_6_1_ovmf_keeps_efi: restored 14 s;
+    unified_kernel_image_6_1_ovmf: restored 14 s;
     linux_6_12_seabios: restored 14 s;
     linux_6_12_ovmf: restored 14 s, "slow";
     linux_7_seabios_q35_4_cpus_6_gib: booted 14 s on LINUX_7;
@@ -36,6 +38,8 @@ struct Case {
     image: Vec<u8>,
     /// Prefix of its `uname -r`.
     release: &'static str,
+    /// Make a unified kernel image of it, with the initrd and this command line.
+    unified: Option<&'static str>,
     /// Options beside the image and the initrd.
     options: &'static str,
     /// Expected command line of the image.
@@ -51,6 +55,7 @@ impl Case {
             memory_mib: 2048,
             image,
             release,
+            unified: None,
             options: concat!("--cmdline '", serial_cmdline!(), " a=b'"),
             cmdline: concat!(serial_cmdline!(), " a=b"),
         }
@@ -59,15 +64,22 @@ impl Case {
     /// Boots a Linux that loads the image, and checks its report.
     fn check(&self, name: &str) -> Result<Outcome> {
         let (initrd, digest) = guest::linux_initrd()?;
+        let initrd_option = match self.unified {
+            Some(_) => "",
+            None => "--initrd /initrd",
+        };
         let script = format!(
-            "mbtool load /image --initrd /initrd {}\nmbtool exec -f\n",
+            "mbtool load /image {initrd_option} {}\nmbtool exec -f\n",
             self.options
         );
-        let first = Stage1::new(&script)?
-            .file("bin/mbtool", mbtool_bin()?)?
-            .bytes("image", &self.image)?
-            .bytes("initrd", &initrd)?
-            .finish()?;
+        let first = Stage1::new(&script)?.file("bin/mbtool", mbtool_bin()?)?;
+        let first = match self.unified {
+            Some(cmdline) => first.bytes("image", &unified(&self.image, &initrd, cmdline))?,
+            None => first
+                .bytes("image", &self.image)?
+                .bytes("initrd", &initrd)?,
+        };
+        let first = first.finish()?;
         let end = format!("{LINUX}END");
         let outcome = Machine::stage1(self.firmware, first)?
             .board(self.board)
@@ -136,6 +148,17 @@ fn read(asset: &'static Asset) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
+/// A unified kernel image, as ukify makes it: a stub that is not used here, then the files.
+fn unified(kernel: &[u8], initrd: &[u8], cmdline: &str) -> Vec<u8> {
+    let image = PeBuilder::efi()
+        .section(".text", &[0xcc; 0x400])
+        .section(".osrel", b"ID=debian\n")
+        .section(".cmdline", cmdline.as_bytes())
+        .section(".initrd", initrd)
+        .section(".linux", kernel);
+    image.build()
+}
+
 /// Returns the ELF vmlinux in the bzImage `file`.
 fn vmlinux(file: &[u8]) -> Result<Vec<u8>> {
     let image = Image::parse_as(file, "vmlinuz", As::Linux)?;
@@ -166,6 +189,17 @@ fn linux_6_1_ovmf_keeps_efi() -> Result<()> {
     let variables = outcome.value("efi-variables=").context("no variables")?;
     ensure!(variables.parse::<u32>()? > 0, "{variables} variables");
     Ok(())
+}
+
+/// Kernel, initrd and command line come out of one file; `--append` replaces one parameter and adds one.
+fn unified_kernel_image_6_1_ovmf() -> Result<()> {
+    let case = Case {
+        unified: Some(concat!("a=unified ", serial_cmdline!(), "\n")),
+        options: "--append 'a=b more=1'",
+        cmdline: concat!(serial_cmdline!(), " a=b more=1"),
+        ..Case::new(Firmware::Ovmf, read(&LINUX_6_1)?, "6.1.")
+    };
+    case.check("unified_kernel_image_6_1_ovmf").map(drop)
 }
 
 fn linux_6_12_seabios() -> Result<()> {

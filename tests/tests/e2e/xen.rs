@@ -10,6 +10,8 @@ tests::cases! {
     xen_4_17_ovmf: restored 14 s;
     xen_4_20_seabios: restored 14 s;
     xen_4_20_ovmf: booted 33 s;
+    xen_efi_4_17_seabios: restored 14 s;
+    xen_efi_4_20_ovmf: restored 14 s;
     xen_4_20_ovmf_q35_4_cpus_6_gib: booted 60 s;
 }
 
@@ -41,6 +43,23 @@ fn xen_4_20_ovmf() -> Result<()> {
         ..XenScenario::new("4.20", Firmware::Ovmf)
     };
     scenario.check("xen_4_20_ovmf").map(drop)
+}
+
+/// xen.efi with dom0's files in its sections, entered by its Multiboot2 header.
+fn xen_efi(xen: &'static str, firmware: Firmware, name: &str) -> Result<()> {
+    let scenario = XenScenario {
+        unified: true,
+        ..XenScenario::new(xen, firmware).quick()
+    };
+    scenario.check(name).map(drop)
+}
+
+fn xen_efi_4_17_seabios() -> Result<()> {
+    xen_efi("4.17", Firmware::SeaBios, "xen_efi_4_17_seabios")
+}
+
+fn xen_efi_4_20_ovmf() -> Result<()> {
+    xen_efi("4.20", Firmware::Ovmf, "xen_efi_4_20_ovmf")
 }
 
 /// Memory on both sides of 4 GiB: 2 GiB below, 4 GiB above on q35.
