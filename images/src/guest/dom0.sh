@@ -31,7 +31,11 @@ else
 fi
 say_digest digest sha256sum /payload.bin
 # files that a first stage added
-[ -e /big ] && say_digest big md5sum /big
+if [ -e /big ]; then
+	say_digest big md5sum /big
+	line=$(dmesg | grep 'RAMDISK: \[mem ')
+	say "ramdisk=${line##*RAMDISK: }"
+fi
 say "END"
 sleep 1
 poweroff -f

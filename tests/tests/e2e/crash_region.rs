@@ -1,5 +1,6 @@
 //! If nothing, too little, or unreachable memory is reserved for a crash image, `load -p` prints a
-//! sufficient size; `crash size` prints the same, and with exactly that size the load succeeds.
+//! sufficient size; `crash size` prints the same, and with exactly that size the load succeeds. `crash load` does the same
+//! when nobody can read its messages.
 
 use std::time::Duration;
 
@@ -33,6 +34,36 @@ const IMAGES: &str = "linux='/vmlinuz --initrd /crash-initrd --cmdline nr_cpus=1
     \techo LOADED $1 $(mbtool crash size $2 | tail -n 1)\n\
     \tmbtool unload -p\n\
     }\n";
+
+/// `crash load` with a standard error that works, is closed, full, open for reading only, and a pipe without a reader (as
+/// of a journal that has ended): prints the exit code, and whether an image is loaded.
+const STREAMS: &str = "set +x\n\
+    printf '[load]\\nimage=\"/vmlinuz\"\\ncmdline=\"nr_cpus=1\"\\ninitrd=[\"/crash-initrd\"]\\n' >/crash.toml\n\
+    crash_load() { mbtool crash load --config /crash.toml; }\n\
+    result() {\n\
+    \techo STREAM $1 $2 $(cat /sys/kernel/kexec_crash_loaded)\n\
+    \tmbtool unload -p\n\
+    }\n\
+    rc=0; crash_load || rc=$?; result works $rc\n\
+    rc=0; crash_load 2>&- || rc=$?; result closed $rc\n\
+    rc=0; crash_load 2>/dev/full || rc=$?; result full $rc\n\
+    rc=0; crash_load 2</dev/null || rc=$?; result read-only $rc\n\
+    { sleep 0.2; rc=0; crash_load || rc=$?; echo $rc >/rc; } 2>&1 | true\n\
+    result pipe $(cat /rc)\n\
+    set -x\n";
+
+/// Checks the results of [`STREAMS`]: exit code, and whether an image is loaded.
+fn streams(outcome: &Outcome, expected: &str) -> Result<()> {
+    for stream in ["works", "closed", "full", "read-only", "pipe"] {
+        let found = outcome.value(&format!("STREAM {stream} "));
+        ensure!(
+            found == Some(expected),
+            "standard error {stream}: {found:?}, not {expected}: {}",
+            outcome.describe()
+        );
+    }
+    Ok(())
+}
 
 fn initrd(xen: &str, script: &str) -> Result<Stage1Initrd> {
     let (crash_initrd, _) = guest::crash_initrd(known_pages_bin()?, "")?;
@@ -86,18 +117,22 @@ fn loaded(outcome: &Outcome, image: &str) -> Result<()> {
 }
 
 fn crash_region_missing() -> Result<()> {
-    let machine = linux("", "refused linux \"$linux\"\nrefused xen \"$xen\"\n")?;
+    let script = format!("refused linux \"$linux\"\nrefused xen \"$xen\"\n{STREAMS}");
+    let machine = linux("", &script)?;
     let outcome = run(machine, 1024, "crash_region_missing")?;
     let parts = [
         "no memory is reserved for a crash image; add crashkernel=",
         "M (or more) to the kernel's command line and reboot",
     ];
     refused(&outcome, "linux", &parts)?;
+    streams(&outcome, "1 0")?;
     let advised = refused(&outcome, "xen", &parts)?;
-    let machine = linux(&advised, "loaded xen \"$xen\"\nloaded linux \"$linux\"\n")?;
+    let script = format!("loaded xen \"$xen\"\nloaded linux \"$linux\"\n{STREAMS}");
+    let machine = linux(&advised, &script)?;
     let outcome = run(machine, 1536, "crash_region_as_advised")?;
     loaded(&outcome, "linux")?;
-    loaded(&outcome, "xen")
+    loaded(&outcome, "xen")?;
+    streams(&outcome, "0 1")
 }
 
 fn crash_region_missing_in_dom0() -> Result<()> {

@@ -16,6 +16,7 @@ mod entries;
 mod faults;
 mod hypercall;
 mod kexec_jump;
+mod large_initrd;
 mod linux;
 mod linux_image;
 mod out_of_xen;
@@ -49,6 +50,7 @@ fn main() -> std::process::ExitCode {
         faults::CASES,
         hypercall::CASES,
         kexec_jump::CASES,
+        large_initrd::CASES,
         linux::CASES,
         linux_image::CASES,
         out_of_xen::CASES,
