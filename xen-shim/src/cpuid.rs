@@ -1,6 +1,5 @@
 // UNSAFETY: CPUID was an unsafe function before Rust 1.94.
-#![expect(unsafe_code)]
-#![allow(unused_unsafe)]
+#![allow(unsafe_code, unused_unsafe)] // neither where there is no CPUID
 //! Xen's CPUID leaves (public/arch-x86/cpuid.h).
 //!
 //! They are visible in guests with hardware virtualization: HVM and PVH,
@@ -10,11 +9,14 @@
 //! instead.
 
 /// EBX, ECX, EDX of the first leaf: "XenVMMXenVMM".
+#[cfg(any(target_arch = "x86_64", test))]
 const SIGNATURE: [u32; 3] = [0x566e_6558, 0x6558_4d4d, 0x4d4d_566e];
 /// Possible leaves of a hypervisor: in steps, because Xen's come second when it
 /// also provides Hyper-V's interface.
+#[cfg(any(target_arch = "x86_64", test))]
 const LEAVES: core::ops::Range<u32> = 0x4000_0000..0x4001_0000;
 /// Distance from one hypervisor's leaves to the next.
+#[cfg(any(target_arch = "x86_64", test))]
 const STEP: usize = 0x100;
 
 /// True when CPUID shows Xen.
@@ -35,6 +37,7 @@ pub fn says_xen() -> bool {
 }
 
 /// Whether one of the leaves that `read` gives as EAX, EBX, ECX, EDX is Xen's.
+#[cfg(any(target_arch = "x86_64", test))]
 fn signature_in(read: impl Fn(u32) -> [u32; 4]) -> bool {
     LEAVES
         .step_by(STEP)
