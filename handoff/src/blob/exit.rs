@@ -1,8 +1,7 @@
 //! Register values of the exits.
 
-use crate::abi;
-use crate::arch::x86_64::registers::CR4_MCE;
-use crate::spec::Exit;
+#[cfg(target_arch = "x86_64")]
+use crate::{abi, arch::x86_64::registers::CR4_MCE, spec::Exit};
 
 /// EAX under Multiboot (specification 0.6.96, 3.2).
 pub const MULTIBOOT1_MAGIC: u32 = 0x2bad_b002;
@@ -10,6 +9,7 @@ pub const MULTIBOOT1_MAGIC: u32 = 0x2bad_b002;
 pub const MULTIBOOT2_MAGIC: u32 = 0x36d7_6289;
 
 /// Register values of an exit.
+#[cfg(target_arch = "x86_64")]
 pub(super) struct ExitRegisters {
     pub exit: u32,
     pub entry: u64,
@@ -20,6 +20,7 @@ pub(super) struct ExitRegisters {
     pub cr4: u32,
 }
 
+#[cfg(target_arch = "x86_64")]
 pub(super) const fn registers(exit: Exit) -> ExitRegisters {
     let (exit, entry, eax, ebx) = match exit {
         Exit::Multiboot1 { entry, info } => (abi::EXIT_MULTIBOOT1, entry, MULTIBOOT1_MAGIC, info),

@@ -55,6 +55,7 @@ pub(super) fn shown(limit: u64) -> String {
 }
 
 /// Checks that a range is below 4 GiB.
+#[cfg(target_arch = "x86_64")]
 pub(super) fn low(what: &str, addr: u64, len: u64) -> Result<(), String> {
     within(FOUR_GIB, what, addr, len).map(drop)
 }
