@@ -126,13 +126,17 @@ pub const REFUSED: &[Case] = &[
             "within 0x4000000-0x4100000",
             "the largest free range there is",
             "RAM is 0x",
-            "--mem-max",
+            "lower --mem-min",
         ],
     ),
     case(
         "above_4_gib",
         "mbtool load --mem-min 4G -m big fixed",
-        &["module 0: big (0x200000 bytes)", "above 4 GiB", "--mem-min"],
+        &[
+            "module 0: big: it can only be within 0x0-",
+            "but --mem-min 0x100000000 excludes that",
+            "give a --mem-min below 0x",
+        ],
     ),
     case(
         "no_module",
