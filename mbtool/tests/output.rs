@@ -69,6 +69,7 @@ impl World {
             ("vmlinuz", synth::bzimage()),
             ("initrd", vec![3; 100_001]),
             ("garbage", vec![0x5a; 300]),
+            ("tree", device_tree()),
             ("log", include_bytes!("data/decode/drill-long.log").to_vec()),
             ("crash.toml", b"[load]\nimage='/no/such/image'\n".to_vec()),
         ] {
@@ -129,6 +130,15 @@ impl World {
         file.read_to_string(&mut text).unwrap();
         text
     }
+}
+
+/// A device tree with an empty root (Devicetree Specification, chapter 5).
+fn device_tree() -> Vec<u8> {
+    let header = [0xd00d_feed_u32, 72, 56, 72, 40, 17, 16, 0, 0, 16];
+    let reservations = [0; 4];
+    let structure = [1, 0, 2, 9];
+    let words = header.iter().chain(&reservations).chain(&structure);
+    words.flat_map(|word| word.to_be_bytes()).collect()
 }
 
 /// The exit code where `code` is that of the work, and `data` says whether standard output is used.
@@ -196,6 +206,9 @@ fn every_verb_ends_with_its_exit_code() {
         (&["inspect", "xen"], true, false),
         (&["inspect", "vmlinuz", "--json"], true, false),
         (&["inspect", "garbage"], true, false),
+        (&["dtb", "tree"], true, false),
+        (&["dtb", "tree", "--diff", "tree"], false, false),
+        (&["dtb", "garbage"], false, false),
         (&["decode", "log"], true, false),
         (&["decode", "--json", "log"], true, false),
         (&["decode", "garbage"], false, false),
@@ -239,6 +252,15 @@ fn every_verb_ends_with_its_exit_code() {
         ),
         (&["crash", "uninstall", "--root", "nothing"], false, false),
     ];
+    let code = world.run(&["--help"], Stream::Works, Stream::Works, false);
+    assert_eq!(code, Some(0));
+    let help = world.text("stdout");
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    for line in commands.take_while(|line| !line.is_empty()) {
+        let verb = line.split(' ').nth(2).unwrap_or_default(); // after two spaces, if not continued
+        let tried = verbs.iter().any(|(args, ..)| args.first() == Some(&verb));
+        assert!(verb.is_empty() || tried, "{verb} is not tried");
+    }
     for (args, data, harmless) in verbs {
         let run = |out, err| world.run(args, out, err, *harmless);
         let code = run(Stream::Works, Stream::Works).unwrap();
