@@ -48,8 +48,18 @@ pub struct Built {
     pub bytes: Vec<u8>,
     /// Memory size in bytes (stacks follow the loaded part); a multiple of the page size.
     pub memsz: u64,
-    /// Address to jump to in long mode.
+    /// Physical address to jump to; on x86_64 in long mode.
     pub entry: u64,
+}
+
+/// Returns what is loaded: the image, then parameters and tables, each with its offset.
+fn lay_out(image: &[u8], params: (usize, &[u8]), tables: (usize, &[u8])) -> Vec<u8> {
+    let mut bytes = image.to_vec();
+    for (at, part) in [params, tables] {
+        bytes.resize(at, 0);
+        bytes.extend(part);
+    }
+    bytes
 }
 
 /// Returns an error if there are more than `max` of something.

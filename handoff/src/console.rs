@@ -1,6 +1,6 @@
 //! Prints text to several sinks. A sink that fails is disabled; the others continue.
 
-use crate::abi::{CONSOLE_MMIO, CONSOLE_NONE, CONSOLE_RAM_LOG, MAX_SINKS, SinkRaw};
+use crate::abi::{CONSOLE_MMIO, CONSOLE_NONE, CONSOLE_RAM_LOG, MAX_SINKS, SinkRaw, phase_name};
 use crate::print::Print;
 
 /// Bit of [`Sinks::dead`] (besides one bit per sink): the handoff's page tables
@@ -66,6 +66,13 @@ impl<B: Driver> Print for Sinks<'_, B> {
     fn byte(&mut self, byte: u8) {
         self.send(Some(byte));
     }
+}
+
+/// Prints that Rust code of the handoff panicked in a phase (`PHASE_*`).
+pub fn panicked_in(out: &mut impl Print, phase: u32) {
+    out.str("[handoff] PANIC in phase ")
+        .bytes(phase_name(phase))
+        .str("\n");
 }
 
 #[cfg(test)]

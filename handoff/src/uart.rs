@@ -47,6 +47,16 @@ pub fn init(port: &mut impl UartRegisters, divisor: u16) {
     port.write(MCR, 0x03); // DTR, RTS
 }
 
+/// Waits until the last byte was transmitted, then programs as [`init`] does; returns false at the
+/// timeout.
+pub fn program(port: &mut impl UartRegisters, divisor: u16) -> bool {
+    let ready = wait(port, LSR_TEMT);
+    if ready {
+        init(port, divisor);
+    }
+    ready
+}
+
 /// Waits until all `bits` of LSR are set. False after [`POLL_LIMIT`] reads, or
 /// at once if no device responds (0xff).
 pub fn wait(port: &mut impl UartRegisters, bits: u8) -> bool {

@@ -18,6 +18,15 @@ pub trait DigestEngine: Copy {
     fn digest(&self, bytes: &[u8]) -> [u8; abi::DIGEST_LEN];
 }
 
+/// Returns a CRC-32 in the format of [`RegionRaw::digest`].
+#[must_use]
+pub const fn crc_digest(crc: u32) -> [u8; abi::DIGEST_LEN] {
+    let mut digest = [0; abi::DIGEST_LEN];
+    let [a, b, c, d, ..] = &mut digest;
+    [*a, *b, *c, *d] = crc.to_le_bytes();
+    digest
+}
+
 /// Returns the name of an algorithm.
 const fn algorithm(kind: u32) -> &'static str {
     if kind == abi::VERIFY_SHA256 {

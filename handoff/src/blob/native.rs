@@ -2,7 +2,7 @@
 
 extern crate alloc;
 use super::image::header;
-use super::{Built, IMAGE, params, tables};
+use super::{Built, IMAGE, lay_out, params, tables};
 use crate::abi::Area;
 use crate::addr::{FOUR_GIB, PAGE_SIZE};
 use crate::arch::x86_64::selfcheck;
@@ -27,11 +27,12 @@ pub fn build(spec: &Spec) -> Result<Built, String> {
 
     let tables = tables::tables(&header, base, (&params, spec))?;
     let area = header.area as usize;
-    let mut bytes = IMAGE.to_vec();
-    bytes.resize(area, 0);
-    bytes.extend(params.as_bytes());
-    bytes.resize(area + offset_of!(Area, tables), 0);
-    bytes.extend(tables.as_bytes());
+    let tables_at = area + offset_of!(Area, tables);
+    let mut bytes = lay_out(
+        IMAGE,
+        (area, params.as_bytes()),
+        (tables_at, tables.as_bytes()),
+    );
     debug_assert_eq!(bytes.len(), area + offset_of!(Area, scratch));
     selfcheck::seal(&mut bytes, area);
     Ok(Built {

@@ -5,6 +5,7 @@ use super::limits::Reach;
 use super::too_many;
 use crate::abi::{self, RegionRaw};
 use crate::spec::{Digest, Region, Verify};
+use crate::verify::crc_digest;
 use alloc::format;
 use alloc::string::String;
 use zerocopy::FromZeros;
@@ -45,11 +46,7 @@ fn region_raw(region: &Region, verify: Verify, reach: &Reach) -> Result<RegionRa
     let mut name = [0; abi::NAME_LEN];
     name[..cut].copy_from_slice(&region.name.as_bytes()[..cut]);
     let digest = match (region.digest, verify) {
-        (Digest::Crc32(crc), Verify::None | Verify::Crc32) => {
-            let mut digest = [0; abi::DIGEST_LEN];
-            digest[..4].copy_from_slice(&crc.to_le_bytes());
-            digest
-        }
+        (Digest::Crc32(crc), Verify::None | Verify::Crc32) => crc_digest(crc),
         (Digest::Sha256(digest), Verify::None | Verify::Sha256) => digest,
         (digest, verify) => {
             return Err(format!(

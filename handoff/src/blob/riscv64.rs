@@ -2,7 +2,7 @@
 
 extern crate alloc;
 use super::limits::Reach;
-use super::{moves, on_fault, regions, sinks};
+use super::{Built, lay_out, moves, on_fault, regions, sinks};
 use crate::abi;
 use crate::addr::{PAGE_SIZE, PhysRange};
 use crate::arch::riscv64::abi::{
@@ -57,17 +57,6 @@ pub struct RiscvSpec {
     pub drill: RiscvDrill,
 }
 
-/// A blob with its parameters filled in, ready to be a segment.
-#[derive(Clone, Debug)]
-pub struct RiscvBuilt {
-    /// Bytes to load at the base address.
-    pub bytes: Vec<u8>,
-    /// Memory size in bytes; a multiple of the page size.
-    pub memsz: u64,
-    /// Physical address to jump to.
-    pub entry: u64,
-}
-
 /// Reads the header of a flat image as linked.
 ///
 /// # Errors
@@ -95,7 +84,7 @@ pub fn header(image: &[u8]) -> Result<RiscvHeader, String> {
 /// Names the invalid parameter: a base that is not page aligned or too high; too many regions,
 /// moves, ranges to clear or consoles; memory that the page tables cannot map; a console that
 /// cannot be accessed as it says.
-pub fn build(image: &[u8], spec: &RiscvSpec) -> Result<RiscvBuilt, String> {
+pub fn build(image: &[u8], spec: &RiscvSpec) -> Result<Built, String> {
     let header = header(image)?;
     let own = PhysRange::from_len(spec.base, header.mem_size.into())
         .filter(|own| own.start.is_multiple_of(PAGE_SIZE) && own.end <= spec.mode.limit());
@@ -126,18 +115,19 @@ pub fn build(image: &[u8], spec: &RiscvSpec) -> Result<RiscvBuilt, String> {
         .map_err(|(range, error)| format!("{range} cannot be mapped: {error}"))?;
 
     let area = header.area as usize;
-    let mut bytes = image.to_vec();
-    bytes.resize(area, 0);
-    bytes.extend(params.as_bytes());
-    bytes.resize(area + offset_of!(RiscvArea, tables), 0);
-    bytes.extend(tables.as_bytes());
+    let tables_at = area + offset_of!(RiscvArea, tables);
+    let mut bytes = lay_out(
+        image,
+        (area, params.as_bytes()),
+        (tables_at, tables.as_bytes()),
+    );
     debug_assert_eq!(bytes.len(), area + offset_of!(RiscvArea, scratch));
     let mut crc_tables = [[0; 256]; abi::CRC_TABLES];
     crc::init(&mut crc_tables);
     let sum = crc::crc32(&crc_tables, &bytes);
     let at = area + offset_of!(RiscvArea, params.checksum);
     bytes[at..at + 4].copy_from_slice(&sum.to_le_bytes());
-    Ok(RiscvBuilt {
+    Ok(Built {
         bytes,
         memsz: header.mem_size.into(),
         entry: spec.base + u64::from(header.entry),

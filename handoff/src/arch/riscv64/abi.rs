@@ -97,6 +97,14 @@ pub struct RiscvParams {
     pub unused: u32,
 }
 
+impl RiscvParams {
+    /// The used entries of [`Self::regions`].
+    #[must_use]
+    pub fn regions(&self) -> &[RegionRaw] {
+        &self.regions[..self.regions.len().min(self.region_count as usize)]
+    }
+}
+
 /// Registers found at entry.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]

@@ -53,12 +53,7 @@ pub unsafe fn start(params: &RiscvParams, scratch: &mut RiscvScratch) {
     for (n, sink) in params.sinks.iter().enumerate() {
         let dead = match sink.kind {
             CONSOLE_MMIO if sink.divisor != 0 => {
-                let mut registers = MmioRegisters::new(sink);
-                let ready = uart::wait(&mut registers, uart::LSR_TEMT);
-                if ready {
-                    uart::init(&mut registers, sink.divisor);
-                }
-                !ready
+                !uart::program(&mut MmioRegisters::new(sink), sink.divisor)
             }
             CONSOLE_RAM_LOG => {
                 // SAFETY: mapped; address and size as in `send`.

@@ -22,12 +22,12 @@ use super::end::end;
 use super::paging::mode_name;
 use super::{cpu, entry, moves, sbi};
 use crate::abi::{self, PageTable};
-use crate::console::UNMAPPED;
+use crate::console::{UNMAPPED, panicked_in};
 use crate::crc::{self, CrcTables};
 use crate::print::Print;
 use crate::relocate;
 use crate::sha256;
-use crate::verify::{self, DigestEngine};
+use crate::verify::{self, DigestEngine, crc_digest};
 use core::mem::offset_of;
 
 /// Digests of this CPU: portable code.
@@ -54,12 +54,7 @@ impl DigestEngine for PortableEngine<'_> {
         if self.kind == abi::VERIFY_SHA256 {
             return sha256::sha256(bytes, sha256::compress);
         }
-        let mut digest = [0; abi::DIGEST_LEN];
-        let sum = crc::crc32(self.tables, bytes).to_le_bytes();
-        for (to, from) in digest.iter_mut().zip(sum) {
-            *to = from;
-        }
-        digest
+        crc_digest(crc::crc32(self.tables, bytes))
     }
 }
 
@@ -151,11 +146,9 @@ pub unsafe fn run(area: *mut RiscvArea, header: *const RiscvHeader) {
             kind: params.verify,
             tables: &scratch.crc,
         };
-        let count = params.regions.len().min(params.region_count as usize);
         // SAFETY: the host checked that every region is a loaded segment, and mapped
         // it: RAM that nothing writes any more.
-        let bad =
-            unsafe { verify::segments(&mut out, &params.regions[..count], engine, |_, _| {}) };
+        let bad = unsafe { verify::segments(&mut out, params.regions(), engine, |_, _| {}) };
         if bad > 0 {
             out.str("[handoff] ")
                 .dec(bad.into())
@@ -275,8 +268,6 @@ pub unsafe fn panicked(area: *mut RiscvArea) -> ! {
         params, scratch, ..
     } = unsafe { &mut *area };
     let mut out = console(params, &mut scratch.console_dead);
-    out.str("[handoff] PANIC in phase ")
-        .bytes(abi::phase_name(scratch.phase))
-        .str("\n");
+    panicked_in(&mut out, scratch.phase);
     end(params, &mut scratch.console_dead)
 }

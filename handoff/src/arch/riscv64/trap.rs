@@ -48,7 +48,7 @@ pub unsafe fn handle(frame: *mut RiscvFrame, area: *mut RiscvArea) {
     }
     // the handoff itself, and in its later phases the segments
     let own = area_at + size_of::<RiscvArea>() as u64 - scratch.entry.va;
-    let regions = &params.regions[..params.regions.len().min(params.region_count as usize)];
+    let regions = params.regions();
     let readable = |addr: u64, len: u64| {
         let inside =
             |start: u64, size: u64| addr >= start && size >= len && addr - start <= size - len;

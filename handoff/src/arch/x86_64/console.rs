@@ -61,12 +61,7 @@ pub unsafe fn start(params: &Params, scratch: &mut Scratch, mapped: bool) {
         let dead = match sink.kind {
             CONSOLE_MMIO | CONSOLE_RAM_LOG if sink.addr.checked_shr(bits) != Some(0) => true,
             CONSOLE_PIO | CONSOLE_MMIO if sink.divisor != 0 => {
-                let mut port = Port::new(sink);
-                let ready = uart::wait(&mut port, uart::LSR_TEMT);
-                if ready {
-                    uart::init(&mut port, sink.divisor);
-                }
-                !ready
+                !uart::program(&mut Port::new(sink), sink.divisor)
             }
             CONSOLE_RAM_LOG => {
                 // SAFETY: mapped by our tables; address and size as in `send`.

@@ -20,6 +20,7 @@ use super::end::end;
 use super::registers::{APIC_BSP, MSR_APIC_BASE};
 use super::{cpu, exit, fixups, relocate, selfcheck, state, table_root, verify, watchpoints};
 use crate::abi::{self, Area, BlobHeader};
+use crate::console::panicked_in;
 use crate::print::Print;
 
 /// Runs all steps between the old kernel and the switch to protected mode.
@@ -180,8 +181,6 @@ pub unsafe fn panicked(area: *mut Area) -> ! {
         params, scratch, ..
     } = unsafe { &mut *area };
     let mut out = console(params, &mut scratch.console_dead);
-    out.str("[handoff] PANIC in phase ")
-        .bytes(abi::phase_name(scratch.phase))
-        .str("\n");
+    panicked_in(&mut out, scratch.phase);
     end(params, &mut scratch.console_dead)
 }

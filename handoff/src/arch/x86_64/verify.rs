@@ -9,7 +9,7 @@ use crate::crc::{self, CrcTables};
 use crate::names::nth;
 use crate::print::Print;
 use crate::sha256;
-use crate::verify::{self, DigestEngine};
+use crate::verify::{self, DigestEngine, crc_digest};
 
 /// Implementation of a digest.
 #[derive(Clone, Copy)]
@@ -74,10 +74,7 @@ impl DigestEngine for Engine<'_> {
     #[inline(never)]
     fn digest(&self, bytes: &[u8]) -> [u8; abi::DIGEST_LEN] {
         if self.kind != abi::VERIFY_SHA256 {
-            let mut digest = [0; abi::DIGEST_LEN];
-            let [a, b, c, d, ..] = &mut digest;
-            [*a, *b, *c, *d] = self.crc32(bytes).to_le_bytes();
-            return digest;
+            return crc_digest(self.crc32(bytes));
         }
         let compress = if self.special {
             // SAFETY: `special` is set only if the CPU has SHA, SSSE3 and SSE4.1.
