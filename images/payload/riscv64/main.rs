@@ -148,7 +148,7 @@ extern "C" fn trap(x: &mut [u64; 32]) {
             );
             off();
         }
-        // specification 2.0, implementation 0x4d (nobody's), version 1
+        // specification 2.0, implementation 0x4d (not assigned), version 1
         (0x10, 0) => (0, 2 << 24),
         (0x10, 1) => (0, 0x4d),
         (0x10, 2) => (0, 1),

@@ -1,4 +1,4 @@
-//! Assets of other architectures: the cross toolchain, emulators, kernels, user land.
+//! Assets of other architectures: the cross toolchain, emulators.
 
 use std::sync::OnceLock;
 
@@ -43,53 +43,73 @@ pub static RUST_CROSS: Asset = Asset {
     found: OnceLock::new(),
 };
 
-/// The C library of riscv64, for static programs.
-pub static LIBC_RISCV64: Asset = Asset {
-    what: "the C library of riscv64",
-    variable: "MBTOOL_LIBC_RISCV64",
-    recipe: Recipe {
-        name: "libc-riscv64",
-        suite: "trixie",
-        packages: Packages::Listed(&["libc6-dev-riscv64-cross", "libgcc-14-dev-riscv64-cross"]),
-        keep: &["usr/riscv64-linux-gnu/lib", "usr/lib/gcc-cross"],
-    },
-    file: "usr/riscv64-linux-gnu/lib/libc.a",
-    install: "libc6-dev-riscv64-cross libgcc-14-dev-riscv64-cross",
-    passed: None,
-    found: OnceLock::new(),
-};
+/// Returns the C library of an architecture, for static programs: what a cross gcc would link.
+const fn libc(
+    what: &'static str,
+    variable: &'static str,
+    recipe: (
+        &'static str,
+        &'static [&'static str; 2],
+        &'static [&'static str; 2],
+    ),
+    file: &'static str,
+    install: &'static str,
+) -> Asset {
+    let (name, packages, keep) = recipe;
+    Asset {
+        what,
+        variable,
+        recipe: Recipe {
+            name,
+            suite: "trixie",
+            packages: Packages::Listed(packages),
+            keep,
+        },
+        file,
+        install,
+        passed: None,
+        found: OnceLock::new(),
+    }
+}
 
-/// The C library of arm64, for static programs.
-pub static LIBC_ARM64: Asset = Asset {
-    what: "the C library of arm64",
-    variable: "MBTOOL_LIBC_ARM64",
-    recipe: Recipe {
-        name: "libc-arm64",
-        suite: "trixie",
-        packages: Packages::Listed(&["libc6-dev-arm64-cross", "libgcc-14-dev-arm64-cross"]),
-        keep: &["usr/aarch64-linux-gnu/lib", "usr/lib/gcc-cross"],
-    },
-    file: "usr/aarch64-linux-gnu/lib/libc.a",
-    install: "libc6-dev-arm64-cross libgcc-14-dev-arm64-cross",
-    passed: None,
-    found: OnceLock::new(),
-};
+/// The C library of riscv64.
+pub static LIBC_RISCV64: Asset = libc(
+    "the C library of riscv64",
+    "MBTOOL_LIBC_RISCV64",
+    (
+        "libc-riscv64",
+        &["libc6-dev-riscv64-cross", "libgcc-14-dev-riscv64-cross"],
+        &["usr/riscv64-linux-gnu/lib", "usr/lib/gcc-cross"],
+    ),
+    "usr/riscv64-linux-gnu/lib/libc.a",
+    "libc6-dev-riscv64-cross libgcc-14-dev-riscv64-cross",
+);
 
-/// The C library of armhf, for static programs.
-pub static LIBC_ARMHF: Asset = Asset {
-    what: "the C library of armhf",
-    variable: "MBTOOL_LIBC_ARMHF",
-    recipe: Recipe {
-        name: "libc-armhf",
-        suite: "trixie",
-        packages: Packages::Listed(&["libc6-dev-armhf-cross", "libgcc-14-dev-armhf-cross"]),
-        keep: &["usr/arm-linux-gnueabihf/lib", "usr/lib/gcc-cross"],
-    },
-    file: "usr/arm-linux-gnueabihf/lib/libc.a",
-    install: "libc6-dev-armhf-cross libgcc-14-dev-armhf-cross",
-    passed: None,
-    found: OnceLock::new(),
-};
+/// The C library of arm64.
+pub static LIBC_ARM64: Asset = libc(
+    "the C library of arm64",
+    "MBTOOL_LIBC_ARM64",
+    (
+        "libc-arm64",
+        &["libc6-dev-arm64-cross", "libgcc-14-dev-arm64-cross"],
+        &["usr/aarch64-linux-gnu/lib", "usr/lib/gcc-cross"],
+    ),
+    "usr/aarch64-linux-gnu/lib/libc.a",
+    "libc6-dev-arm64-cross libgcc-14-dev-arm64-cross",
+);
+
+/// The C library of armhf.
+pub static LIBC_ARMHF: Asset = libc(
+    "the C library of armhf",
+    "MBTOOL_LIBC_ARMHF",
+    (
+        "libc-armhf",
+        &["libc6-dev-armhf-cross", "libgcc-14-dev-armhf-cross"],
+        &["usr/arm-linux-gnueabihf/lib", "usr/lib/gcc-cross"],
+    ),
+    "usr/arm-linux-gnueabihf/lib/libc.a",
+    "libc6-dev-armhf-cross libgcc-14-dev-armhf-cross",
+);
 
 /// QEMU for riscv64 with its firmware (OpenSBI), and all libraries.
 pub static QEMU_RISCV64: Asset = Asset {
@@ -109,54 +129,6 @@ pub static QEMU_RISCV64: Asset = Asset {
     },
     file: "usr/bin/qemu-system-riscv64",
     install: "qemu-system-riscv opensbi (of Debian 13)",
-    passed: None,
-    found: OnceLock::new(),
-};
-
-/// Linux 6.12 for riscv64: an Image, though Debian names it `vmlinux`. With KVM's modules.
-pub static LINUX_RISCV64: Asset = Asset {
-    what: "Linux 6.12 for riscv64",
-    variable: "MBTOOL_LINUX_RISCV64",
-    recipe: Recipe {
-        name: "linux-6.12-riscv64",
-        suite: "trixie",
-        packages: Packages::Foreign {
-            architecture: "riscv64",
-            packages: &Packages::DependencyOf {
-                meta: "linux-image-riscv64",
-                prefix: "linux-image-6.12",
-            },
-        },
-        keep: &[
-            "boot/vmlinu*",
-            "boot/config-*",
-            "usr/lib/modules/*/kernel/arch/riscv/kvm",
-            "lib/modules/*/kernel/arch/riscv/kvm",
-            "usr/lib/modules/*/kernel/virt",
-            "lib/modules/*/kernel/virt",
-        ],
-    },
-    file: "boot/vmlinux-6.12*",
-    install: "linux-image-riscv64 (of Debian 13, riscv64)",
-    passed: None,
-    found: OnceLock::new(),
-};
-
-/// A static user land for riscv64.
-pub static BUSYBOX_RISCV64: Asset = Asset {
-    what: "a static busybox for riscv64",
-    variable: "MBTOOL_BUSYBOX_RISCV64",
-    recipe: Recipe {
-        name: "busybox-riscv64",
-        suite: "trixie",
-        packages: Packages::Foreign {
-            architecture: "riscv64",
-            packages: &Packages::Single("busybox-static"),
-        },
-        keep: &["bin/busybox", "usr/bin/busybox"],
-    },
-    file: "usr/bin/busybox",
-    install: "busybox-static (of Debian 13, riscv64)",
     passed: None,
     found: OnceLock::new(),
 };

@@ -57,7 +57,7 @@ impl Cross {
     ///
     /// # Errors
     ///
-    /// The C library can not be fetched; cargo's error.
+    /// The C library cannot be fetched; cargo's error.
     pub fn mbtool(&self, profile: &str, workspace: &Path) -> Result<PathBuf> {
         let libc = libc(self.target)?;
         let name = self.target.name();

@@ -1,6 +1,6 @@
 //! If nothing, too little, or unreachable memory is reserved for a crash image, `load -p` prints a
-//! sufficient size; `crash size` prints the same, and with exactly that size the load succeeds. `crash load` does the same
-//! when nobody can read its messages.
+//! sufficient size; `crash size` prints the same, and with exactly that size the load succeeds. `crash load` does the
+//! same where standard error is closed, full, or has no reader.
 
 use std::time::Duration;
 
