@@ -41,7 +41,7 @@ fn xen_is_started_by_multiboot2_alone() -> Result<()> {
         }
         for (kind, expected) in [
             ("multiboot", "Xen is started by its Multiboot2 header"),
-            ("elf", "not a PVH image"),
+            ("elf", "without an entry note"),
             ("linux", "Linux"),
         ] {
             let (done, printed) = mbtool(&["plan", "--type", kind, "--memory-map", &iomem, &xen])?;
