@@ -7,6 +7,7 @@
 //! | folder | content |
 //! |---|---|
 //! | [`abi`] | structures that other programs define: `boot_params`, Multiboot (1), PCI, SPCR |
+//! | [`arch`] | what differs between machines: numbers, limits of addresses |
 //! | [`sys`] | bounded reads, mountinfo, numbers and byte counts, kernel command lines, time limits |
 //! | [`input`], [`decompress`] | input files, unpacked |
 //! | [`fdt`] | device trees: read, edited, written; facts of them; the tree that a Linux gets |
@@ -28,6 +29,7 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod abi;
+pub mod arch;
 pub mod backend;
 pub mod cli;
 pub mod cmd;

@@ -17,12 +17,13 @@ type Table = &'static [(&'static str, &'static [&'static str])];
 
 const MBTOOL: Table = &[
     ("abi", &[]),
+    ("arch", &[]),
     ("sys", &[]),
     ("input", &[]),
     ("decompress", &[]),
     ("fdt", &["abi"]),
-    ("image", &["abi", "decompress"]),
-    ("host", &["abi", "sys"]),
+    ("image", &["abi", "arch", "decompress"]),
+    ("host", &["abi", "arch", "fdt", "sys"]),
     ("ramlog", &["host", "sys"]),
     ("quiesce", &["abi", "sys"]),
     ("config", &["input"]),
@@ -30,16 +31,27 @@ const MBTOOL: Table = &[
     ("decode", &[]),
     (
         "plan",
-        &["abi", "decompress", "host", "image", "ramlog", "sys"],
+        &[
+            "abi",
+            "arch",
+            "decompress",
+            "fdt",
+            "host",
+            "image",
+            "ramlog",
+            "sys",
+        ],
     ),
-    ("backend", &["host", "plan", "sys"]),
+    ("backend", &["arch", "host", "plan", "sys"]),
     (
         "request",
         &[
             "abi",
+            "arch",
             "backend",
             "config",
             "decompress",
+            "fdt",
             "host",
             "image",
             "input",
@@ -56,6 +68,7 @@ const MBTOOL: Table = &[
         "doctor",
         &[
             "abi",
+            "arch",
             "backend",
             "config",
             "decompress",
@@ -116,10 +129,27 @@ const PLAN: Table = &[
     ("report", &["boot", "cmdline_change", "hex", "place"]),
     ("error", &["boot", "check", "crash", "place", "xen_heap"]),
     ("segments", &["boot", "place"]),
+    ("handoff_riscv64", &["place"]),
+    (
+        "build_dt",
+        &[
+            "boot",
+            "check",
+            "cmdline_change",
+            "crash",
+            "handoff_riscv64",
+            "place",
+            "ram_log",
+            "report",
+            "request",
+            "segments",
+        ],
+    ),
     (
         "build",
         &[
-            "boot", "check", "crash", "place", "ram_log", "report", "segments", "xen_heap",
+            "boot", "build_dt", "check", "crash", "place", "ram_log", "report", "segments",
+            "xen_heap",
         ],
     ),
 ];

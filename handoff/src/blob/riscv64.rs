@@ -57,6 +57,9 @@ pub struct RiscvSpec {
     pub drill: RiscvDrill,
 }
 
+/// Bytes assumed for the code where the blob is not there.
+const CODE: u64 = 32 << 10;
+
 /// Reads the header of a flat image as linked.
 ///
 /// # Errors
@@ -132,6 +135,32 @@ pub fn build(image: &[u8], spec: &RiscvSpec) -> Result<Built, String> {
         memsz: header.mem_size.into(),
         entry: spec.base + u64::from(header.entry),
     })
+}
+
+/// Fills in the blob that this library has, as [`build`]; no bytes if it was built for another architecture: a plan can
+/// still be made, with [`memsz`] bytes for the blob.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn native(spec: &RiscvSpec) -> Result<Built, String> {
+    if cfg!(target_arch = "riscv64") {
+        return build(super::IMAGE, spec);
+    }
+    Ok(Built {
+        bytes: Vec::new(),
+        memsz: memsz(),
+        entry: spec.base,
+    })
+}
+
+/// Memory size of the blob in bytes; about that if this library was built for another architecture.
+#[must_use]
+pub fn memsz() -> u64 {
+    match header(super::IMAGE) {
+        Ok(header) => header.mem_size.into(),
+        Err(_) => CODE + size_of::<RiscvArea>() as u64,
+    }
 }
 
 fn params(spec: &RiscvSpec, reach: &Reach) -> Result<Box<RiscvParams>, String> {

@@ -1,6 +1,7 @@
 //! Errors of backends.
 
 use super::xen::XenError;
+use crate::arch::Architecture;
 use crate::host::hypervisor::Hypervisor;
 use crate::host::kexec_state::Lockdown;
 use crate::sys::size::Size;
@@ -153,10 +154,13 @@ pub enum BackendError {
     },
     /// Unsupported architecture.
     #[error(
-        "the linux backend loads x86_64 plans; this mbtool was built for {}",
-        std::env::consts::ARCH
+        "this plan is for {plan}, and this mbtool was built for {}: it has no handoff for {plan}{}",
+        Architecture::NATIVE, tail(self.fix())
     )]
-    Architecture,
+    Architecture {
+        /// Machine of the plan.
+        plan: Architecture,
+    },
     /// The running Linux is a guest.
     #[error(
         "this Linux runs as {hypervisor}: kexec_load(2) would work on the guest's own \
@@ -270,11 +274,12 @@ impl Fix for BackendError {
             Self::Foreign { .. } => "give another directory, or empty this one",
             Self::Xen(error) => return error.fix(),
             Self::CrashImageLost { cause } => return cause.fix(),
-            Self::Other { .. }
-            | Self::Architecture
-            | Self::NoDirectory { .. }
-            | Self::Io { .. }
-            | Self::Json(_) => return None,
+            Self::Architecture { plan } => {
+                return Some(format!("use an mbtool that was built for {plan}").into());
+            }
+            Self::Other { .. } | Self::NoDirectory { .. } | Self::Io { .. } | Self::Json(_) => {
+                return None;
+            }
         };
         Some(fix.into())
     }

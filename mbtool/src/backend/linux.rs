@@ -3,6 +3,7 @@
 use super::explain::{explain, permitted, preflight};
 use super::syscall::{KexecFlags, KexecSyscalls, LoadCall};
 use super::{Backend, BackendError, LoadDestination, LoadSummary, Unload};
+use crate::arch::Architecture;
 use crate::host::kexec_state::KernelState;
 use crate::plan::{KernelSegment, Plan};
 use crate::sys::meminfo;
@@ -39,9 +40,6 @@ impl<C: LoadCall> Linux<C> {
         list: &[KernelSegment],
         crash: bool,
     ) -> Result<LoadSummary, BackendError> {
-        if !cfg!(target_arch = "x86_64") {
-            return Err(BackendError::Architecture);
-        }
         let before = KernelState::read(&self.root);
         preflight(&before, crash)?;
         if !crash {
@@ -101,7 +99,8 @@ fn flags(crash: bool) -> KexecFlags {
     } else {
         KexecFlags::empty()
     };
-    KexecFlags::ARCH_X86_64 | crash
+    let arch = u64::from(Architecture::NATIVE.elf_machine()) << 16;
+    KexecFlags::from_bits_retain(arch) | crash
 }
 
 impl<C: LoadCall> Backend for Linux<C> {

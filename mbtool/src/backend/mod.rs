@@ -15,6 +15,7 @@ pub mod xen;
 pub use error::BackendError;
 pub use summary::{LoadDestination, LoadSummary};
 
+use crate::arch::Architecture;
 use crate::host::hypervisor::Hypervisor;
 use crate::plan::Plan;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,18 @@ pub struct Unload {
     pub crash: bool,
     /// Unload even if that may crash the host.
     pub force: bool,
+}
+
+/// Checks that `plan` has the code that runs between the kernels.
+///
+/// # Errors
+///
+/// When it is for another machine than this mbtool.
+pub fn complete(plan: &Plan) -> Result<(), BackendError> {
+    if plan.arch == Architecture::NATIVE {
+        return Ok(());
+    }
+    Err(BackendError::Architecture { plan: plan.arch })
 }
 
 /// Target of a plan.
@@ -61,7 +74,7 @@ pub trait Backend {
         None
     }
 
-    /// Loads `plan`.
+    /// Loads `plan`, which is for the machine that mbtool was built for.
     ///
     /// # Errors
     ///

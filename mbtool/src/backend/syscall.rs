@@ -14,8 +14,8 @@ bitflags::bitflags! {
         const ON_CRASH = 1 << 0;
         /// The image may return.
         const PRESERVE_CONTEXT = 1 << 1;
-        /// `EM_X86_64` in the upper half.
-        const ARCH_X86_64 = 62 << 16;
+        /// The architecture's `EM_` number, which the kernel checks.
+        const ARCH = 0xffff << 16;
     }
 }
 

@@ -42,6 +42,10 @@ pub struct BootArgs {
     /// decompressed. Several are joined, in their order, microcode first
     #[arg(long, visible_alias = "ramdisk", value_name = "FILE")]
     pub initrd: Vec<PathBuf>,
+    /// The device tree to start from, on a machine that has one [default: that of the running
+    /// kernel, /sys/firmware/fdt]
+    #[arg(long, value_name = "FILE")]
+    pub dtb: Option<PathBuf>,
     /// Place nothing below this address
     #[arg(long, value_name = "ADDR", value_parser = quantity::address, default_value = "0x100000")]
     pub mem_min: u64,
@@ -53,7 +57,7 @@ pub struct BootArgs {
     pub real_mode: bool,
     /// Consoles of the handoff: auto, none, com1, com2, `pio:PORT[,BAUD]`,
     /// `mmio:ADDR[,stride=1|2|4|8|16][,width=8|16|32][,baud=N]`, `pci:BB:DD.F[,...]`,
-    /// `debugcon[:PORT]`, `ramlog[:ADDR[,size=N]]`; up to four, joined by + or repeated
+    /// `debugcon[:PORT]`, `sbi` (riscv64), `ramlog[:ADDR[,size=N]]`; up to four, joined by + or repeated
     #[arg(long, value_name = "CONSOLE", value_parser = console::parse, default_value = "auto")]
     #[arg(value_delimiter = '+')]
     pub console: Vec<ConsoleSpec>,
@@ -142,6 +146,7 @@ impl BootArgs {
             append: self.append.clone(),
             reuse_cmdline: self.reuse_cmdline,
             modules: self.modules(matches),
+            dtb: self.dtb.clone(),
             mem_min: self.mem_min,
             mem_max: self.mem_max,
             real_mode: self.real_mode,

@@ -126,7 +126,7 @@ fn image_report(bytes: &[u8], image: &Image) -> InspectedImage {
         file_bytes: number(segment.data.len()),
     });
     InspectedImage {
-        linux: matches!(image.protocol, Protocol::Linux(_)),
+        linux: image.protocol.is_linux(),
         format: image.format,
         start: image.span.start,
         end: image.span.end,
@@ -139,6 +139,7 @@ fn image_report(bytes: &[u8], image: &Image) -> InspectedImage {
                 Protocol::Multiboot1(_) if tagged => EntrySource::MultibootHeader,
                 Protocol::Multiboot2 if tagged => EntrySource::Tag,
                 Protocol::Linux(_) if image.format == Format::BzImage => EntrySource::BootProtocol,
+                Protocol::DtLinux(_) => EntrySource::BootProtocol,
                 Protocol::Multiboot2 if image.format == Format::Pe => EntrySource::CodeStart,
                 _ => EntrySource::ElfHeader,
             },

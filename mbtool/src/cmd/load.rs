@@ -59,6 +59,7 @@ pub fn run(options: &BootOptions, dry_run: bool, messages: &mut Messages) -> any
     }
     let (host, warnings) = host::read(root)?;
     let plan = make(&options, files, &host, warnings, freed.messages)?;
+    backend::complete(&plan)?;
     let done = backend.load(&plan)?;
     drop(freed);
     let image = &plan.report.image;

@@ -1,6 +1,7 @@
 //! Checks of the crash region, and whether an image fits.
 
 use super::{Check, CheckState, CheckedMachine, WantedImage};
+use crate::arch::Architecture;
 use crate::plan::crash::region::{self, RegionError};
 use crate::plan::{self, PlanError};
 use crate::request::decide::Decided;
@@ -98,7 +99,7 @@ fn reserved(machine: &CheckedMachine) -> (Vec<Check>, Option<PhysRange>) {
     });
     let chosen = match advised {
         Some(error) => Err(error),
-        None => region::choose(regions, xen),
+        None => region::of(regions, xen, Architecture::NATIVE),
     };
     match chosen {
         Err(error @ RegionError::None { .. }) => {

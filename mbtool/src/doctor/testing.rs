@@ -157,6 +157,7 @@ impl Recorded {
             ..BootOptions::new(name.into())
         };
         let files = Files {
+            device_tree: None,
             image: Image::parse_as(&image, name, As::Auto).unwrap(),
             layers: vec![],
             modules: vec![],

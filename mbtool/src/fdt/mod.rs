@@ -21,6 +21,8 @@ mod names;
 mod path;
 mod read;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod tree;
 mod uart;

@@ -1,6 +1,7 @@
 //! Errors of reading the memory map.
 
 use super::map::MapError;
+use crate::fdt::FdtError;
 use crate::sys::file;
 use std::path::{Path, PathBuf};
 use xen_shim::fix::{Fix, Remedy, tail};
@@ -80,6 +81,14 @@ pub enum MemoryError {
     /// machine's.
     #[error("cannot read the machine's memory map from Xen: {0}")]
     Xen(#[from] HypercallError),
+    /// The running kernel's device tree is none.
+    #[error("{}: {error}", path.display())]
+    DeviceTree {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: FdtError,
+    },
     /// The ranges are inconsistent.
     #[error(transparent)]
     Map(#[from] MapError),
@@ -113,6 +122,7 @@ impl Fix for MemoryError {
             Self::Hidden => "run mbtool as root",
             Self::NoMap { .. } => "give one with --memory-map FILE",
             Self::Xen(error) => return error.fix(),
+            Self::DeviceTree { error, .. } => return error.fix(),
             Self::Read { .. }
             | Self::Content { .. }
             | Self::TooMany { .. }

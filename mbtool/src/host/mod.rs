@@ -4,6 +4,7 @@
 pub mod acpi;
 pub mod boot_facts;
 pub mod crash_notes;
+pub mod device_tree;
 pub mod devmem;
 pub mod efi;
 pub mod error;
@@ -24,6 +25,8 @@ pub mod xen;
 pub use error::MemoryError;
 pub use read::read;
 
+use crate::arch::Architecture;
+use device_tree::TreeBlob;
 use handoff::addr::PhysRange;
 use handoff::runs;
 use serde::{Deserialize, Serialize};
@@ -111,6 +114,9 @@ pub struct LowMemory {
 /// `status --json` writes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
+    /// What machine it is.
+    #[serde(default, skip_serializing_if = "Architecture::is_default")]
+    pub arch: Architecture,
     /// Typed, sorted, merged, not overlapping.
     pub memory_map: Vec<MapEntry>,
     /// RAM that Linux uses although it is in EFI's runtime map: boot services memory with another
@@ -143,6 +149,9 @@ pub struct Host {
     /// Screen, BIOS disks and EFI, for a Linux image.
     #[serde(default)]
     pub boot_facts: boot_facts::BootFacts,
+    /// The running kernel's device tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_tree: Option<TreeBlob>,
     /// ACPI tables, for Xen as crash image; never recorded.
     #[serde(skip)]
     pub acpi: acpi::Acpi,

@@ -1,12 +1,14 @@
 //! Reads everything about the running machine once.
 
 use super::crash_notes::CrashInfo;
+use super::device_tree::TreeBlob;
 use super::hypervisor::Hypervisor;
 use super::iomem::Iomem;
 use super::{
-    Host, MapEntry, MemoryError, MemoryKind, acpi, boot_facts, devmem, efi, firmware, iomem,
-    low_memory, map, serial, xen,
+    Host, LowMemory, MapEntry, MemoryError, MemoryKind, acpi, boot_facts, devmem, efi, firmware,
+    iomem, low_memory, map, serial, xen,
 };
+use crate::arch::Architecture;
 use crate::sys::file;
 use handoff::addr::MIB;
 use std::path::Path;
@@ -56,7 +58,13 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
     entries.extend(runtime);
     let memory_map = checked(&entries)?;
 
+    let arch = Architecture::NATIVE;
     let low_memory = match &way {
+        // firmware leaves nothing at fixed addresses
+        None if arch.has_device_tree() => LowMemory {
+            efi: efi::present(root),
+            ..LowMemory::default()
+        },
         Some(way) => low_memory::read(root, Some(&xen::read::MachineMemory(way)), &mut warnings),
         None => {
             let path = root.join("dev/mem");
@@ -85,8 +93,14 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
         Some(way) => acpi::Acpi::read(root).on_xen(way),
         None => acpi::Acpi::read(root),
     };
+    let device_tree = if arch.has_device_tree() {
+        TreeBlob::read(root)?
+    } else {
+        None
+    };
     Ok((
         Host {
+            arch,
             memory_map,
             efi_ram,
             added_ram: map::normalize(&added)?,
@@ -97,6 +111,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
             serial,
             xen,
             boot_facts,
+            device_tree,
             acpi,
         },
         warnings,

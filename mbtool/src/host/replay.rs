@@ -67,6 +67,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
         .unwrap_or_default()
         .to_owned();
     Ok(Host {
+        arch: as_written(&top, "arch")?,
         memory_map: read::checked(&entries)?,
         efi_ram: as_written(&top, "efi_ram")?,
         added_ram: as_written(&top, "added_ram")?,
@@ -77,6 +78,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
         serial: as_written(&top, "serial")?,
         boot_facts: as_written(&top, "boot_facts")?,
         xen: xen(top.get("xen"))?,
+        device_tree: as_written(&top, "device_tree")?,
         acpi: Acpi::default(),
     })
 }

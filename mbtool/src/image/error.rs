@@ -14,6 +14,7 @@ pub use linux::LinuxImageError;
 pub use xen_efi::XenEfiError;
 
 use super::kind::FileKind;
+use super::linux::{DtImageError, ZbootError};
 use super::unified::UnifiedError;
 use xen_shim::fix::{Fix, Remedy, tail};
 
@@ -212,6 +213,12 @@ pub enum ImageErrorReason {
     /// The Linux setup header is invalid or not bootable.
     #[error(transparent)]
     Linux(#[from] LinuxImageError),
+    /// The header of an `Image` is invalid.
+    #[error(transparent)]
+    DtImage(#[from] DtImageError),
+    /// A compressed `Image` that cannot be unpacked.
+    #[error(transparent)]
+    Zboot(#[from] ZbootError),
     /// A program header that cannot be loaded.
     #[error("program header {index}: {why}")]
     ProgramHeader {
@@ -312,6 +319,8 @@ impl Fix for ImageErrorReason {
             }
             Self::XenEfi { .. } => "give xen.gz of the same version",
             Self::Unified(error) => return error.fix(),
+            Self::DtImage(error) => return error.fix(),
+            Self::Zboot(error) => return error.fix(),
             Self::NoPvhNote => "give a kernel built for it (Linux: CONFIG_PVH)",
             Self::Linux(LinuxImageError::Unpack(error)) => return error.fix(),
             Self::Architecture { .. } => "use an x86 build",

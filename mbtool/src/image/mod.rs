@@ -45,6 +45,7 @@ pub use kind::FileKind;
 pub use parse::As;
 
 use crate::abi::multiboot2::ConsoleFlags;
+use crate::arch::Architecture;
 use handoff::addr::PhysRange;
 use serde::{Serialize, Serializer};
 
@@ -62,6 +63,8 @@ pub enum Format {
     Pe,
     /// Linux bzImage: setup code and a self-extracting kernel.
     BzImage,
+    /// Linux `Image`: the kernel as it is in memory, without its zeros.
+    Image,
 }
 
 /// Boot protocol: selects the entry state and the builder of the boot
@@ -76,6 +79,8 @@ pub enum Protocol {
     Pvh,
     /// Linux's 64-bit boot protocol.
     Linux(linux::Setup),
+    /// Linux with a device tree.
+    DtLinux(linux::DtImage),
 }
 
 impl Protocol {
@@ -87,7 +92,7 @@ impl Protocol {
             Self::Multiboot2 => "multiboot2",
             Self::Multiboot1(_) => "multiboot",
             Self::Pvh => "pvh",
-            Self::Linux(_) => "linux",
+            Self::Linux(_) | Self::DtLinux(_) => "linux",
         }
     }
 
@@ -97,8 +102,28 @@ impl Protocol {
     pub const fn dumps(&self) -> bool {
         match self {
             Self::Multiboot2 | Self::Multiboot1(_) | Self::Pvh => false,
-            Self::Linux(_) => true,
+            Self::Linux(_) | Self::DtLinux(_) => true,
         }
+    }
+
+    /// The machine that enters images by it.
+    #[must_use]
+    pub const fn architecture(&self) -> Architecture {
+        match self {
+            Self::DtLinux(image) => match image.machine {
+                linux::DtImageMachine::Riscv64 => Architecture::Riscv64,
+                linux::DtImageMachine::Arm64 => Architecture::Arm64,
+            },
+            Self::Multiboot2 | Self::Multiboot1(_) | Self::Pvh | Self::Linux(_) => {
+                Architecture::X86_64
+            }
+        }
+    }
+
+    /// True for Linux, by whatever protocol of its own.
+    #[must_use]
+    pub const fn is_linux(&self) -> bool {
+        matches!(self, Self::Linux(_) | Self::DtLinux(_))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::bytes::len;
 use super::error::{ImageError, ImageErrorReason};
-use super::kind::{FileKind, SetupProgram};
+use super::kind::{FileKind, FileMachine, SetupProgram};
 use super::layout::ImageLayout;
 use super::pe::is_pe;
 use super::unified::{Unified, UnifiedError};
@@ -70,7 +70,7 @@ fn found(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
         FileKind::Multiboot => multiboot1(bytes, name),
         FileKind::Setup(SetupProgram::Linux64) | FileKind::Vmlinux => linux(bytes, name),
         FileKind::Pvh => pvh(bytes, name),
-        kind if kind.is_unified_kernel() => linux(bytes, name),
+        kind if kind.is_unified_kernel() || has_device_tree(bytes, &kind) => linux(bytes, name),
         kind if kind.is_xen_efi() => multiboot2(bytes, name),
         kind => Err(explain::not_an_image(bytes, kind)),
     }
@@ -138,6 +138,9 @@ fn linux(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
     if let Some(kernel) = kernel_inside(bytes)? {
         return linux(kernel, name);
     }
+    if has_device_tree(bytes, &FileKind::of(bytes)) {
+        return dt_linux(bytes, name);
+    }
     let (layout, setup, relocatable) = if elf::is_elf(bytes) {
         linux::vmlinux_layout(bytes)?
     } else if !linux::is_bzimage(bytes) {
@@ -154,6 +157,24 @@ fn linux(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
     };
     let entry = entry(&requirements, "", &layout)?;
     let protocol = Protocol::Linux(setup);
+    Ok(image(name, protocol, requirements, layout, entry))
+}
+
+/// True for a kernel of a machine with a device tree that mbtool has a handoff for.
+fn has_device_tree(bytes: &[u8], kind: &FileKind) -> bool {
+    kind.machine() == Some(FileMachine::RiscV64)
+        && (linux::is_zboot(bytes) || linux::DtImage::is_one(bytes))
+}
+
+fn dt_linux(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
+    let (layout, header) = if linux::is_zboot(bytes) {
+        linux::dt_layout(&linux::unpack_zboot(bytes, name)?)?
+    } else {
+        linux::dt_layout(bytes)?
+    };
+    let requirements = Requirements::default();
+    let entry = entry(&requirements, "", &layout)?;
+    let protocol = Protocol::DtLinux(header);
     Ok(image(name, protocol, requirements, layout, entry))
 }
 

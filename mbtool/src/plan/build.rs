@@ -9,15 +9,16 @@ use super::crash::data::{self, CrashData};
 use super::crash::{advice, estimate};
 use super::place::allocator::{self, Arena};
 use super::place::layout::{InfoRules, Layout};
-use super::place::resolve::{kernel_segments, resolve};
+use super::place::resolve::resolve;
 use super::place::{allocatable, relocated};
 use super::report::{PlanReport, assemble};
 use super::xen_heap::strategy::{self, LoadStrategy};
-use super::{Plan, PlanError, Request, Segment, ram_log, segments};
+use super::{Plan, PlanError, Request, Segment, build_dt, ram_log, segments};
 use crate::host::{Host, map};
+use crate::image::Protocol;
 use handoff::addr::PhysRange;
 use handoff::blob::Built;
-use handoff::spec::{Region, Relocate, Spec, zero_pages};
+use handoff::spec::{Relocate, Spec};
 
 /// Builds the handoff blob from its parameters.
 pub(super) type Builder<'a> = &'a dyn Fn(&Spec) -> Result<Built, String>;
@@ -39,6 +40,17 @@ pub(super) fn plan_with(
     host: &Host,
     blob: Builder<'_>,
 ) -> Result<Plan, PlanError> {
+    let protocol = &request.image.protocol;
+    if protocol.architecture() != host.arch {
+        return Err(PlanError::OtherMachine {
+            name: request.image.name.clone(),
+            image: protocol.architecture(),
+            host: host.arch,
+        });
+    }
+    if let Protocol::DtLinux(image) = protocol {
+        return build_dt::plan(request, image, host);
+    }
     let mut params = BootParams::decide(request, host)?;
     let host = &ram_log::keep(&request.consoles, host, &mut params.warnings)?;
     let low = LowMemoryPlan::decide(request, host, params.xen.is_some(), &mut params.warnings)?;
@@ -121,7 +133,7 @@ fn attempt(
         consoles: request.consoles.clone(),
         on_fault: request.on_fault,
         verify: request.verify,
-        regions: regions(&parts, request)?,
+        regions: segments::regions(&parts, request)?,
         relocate: Relocate {
             extents: relocations.extents.clone(),
             clear: relocations.clear.clone(),
@@ -147,8 +159,9 @@ fn attempt(
         max_segments: request.segment_limit(host),
         crash: request.crash,
         forbidden: &low.forbidden,
-        handoff_entry: built.entry,
+        handoff_entry: Some(built.entry),
         image_entry: relocations.as_loaded(image_entry),
+        destination_end: host.arch.destination_end(),
         total_ram: map::total_ram(&host.memory_map),
         high: layout.high(request),
         xen: host.xen.as_ref().map(|xen| XenLimits {
@@ -174,10 +187,12 @@ fn attempt(
     };
     let report: PlanReport = assemble::report(decisions, built.entry, &segments, &kernel);
     Ok(Plan {
+        arch: host.arch,
         entry: built.entry,
         segments,
         kernel_segments: kernel,
         crash: request.crash.is_some(),
+        device_tree: None,
         report,
     })
 }
@@ -234,27 +249,6 @@ fn boot_information(
         layout,
         image_entry,
     })
-}
-
-/// Returns the regions that the handoff verifies: each segment by name, or
-/// merged segments when there are more than the handoff supports.
-fn regions(parts: &[Segment], request: &Request) -> Result<Vec<Region>, PlanError> {
-    let region = |s: &Segment| Region {
-        name: s.name.clone(),
-        range: s.dest,
-        loaded: s.data.len() as u64,
-        digest: s.digest(),
-        zero_pages: zero_pages(&s.data, s.dest.len()),
-    };
-    if parts.len() <= handoff::abi::MAX_REGIONS {
-        return Ok(parts.iter().map(region).collect());
-    }
-    let mut sorted = resolve(parts.to_vec())?;
-    let merged = kernel_segments(&mut sorted, request.max_segments)?;
-    let one = |s: super::KernelSegment| {
-        region(&Segment::new(&s.names.join(" + "), s.dest, s.data).with_digest(request.verify))
-    };
-    Ok(merged.into_iter().map(one).collect())
 }
 
 #[cfg(test)]

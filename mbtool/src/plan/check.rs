@@ -17,9 +17,6 @@ use handoff::abi::Extent;
 use handoff::addr::{FOUR_GIB, PAGE_SIZE, PhysRange};
 use handoff::spec::Relocate;
 
-/// Linux: destinations end below this (46-bit physical addresses).
-const DESTINATION_LIMIT: u64 = (1 << 46) - 1;
-
 /// Limits that [`check`] applies.
 #[derive(Clone, Debug)]
 pub struct CheckLimits<'a> {
@@ -31,10 +28,12 @@ pub struct CheckLimits<'a> {
     pub crash: Option<PhysRange>,
     /// Memory that is written before or while the image starts, by name.
     pub forbidden: &'a [(String, PhysRange)],
-    /// Entry point of the handoff.
-    pub handoff_entry: u64,
+    /// Entry point of the handoff; `None` if this mbtool has no handoff for the machine.
+    pub handoff_entry: Option<u64>,
     /// Entry point of the image.
     pub image_entry: u64,
+    /// Destinations end below this.
+    pub destination_end: u64,
     /// Size of all RAM, in bytes.
     pub total_ram: u64,
     /// Ranges that the image can be given above 4 GiB.
@@ -101,10 +100,8 @@ pub fn check(
         }
     }
     after_the_moves(segments, limits)?;
-    for (what, entry) in [
-        ("handoff", limits.handoff_entry),
-        ("image", limits.image_entry),
-    ] {
+    let handoff = limits.handoff_entry.map(|entry| ("handoff", entry));
+    for (what, entry) in handoff.into_iter().chain([("image", limits.image_entry)]) {
         let loaded = |segment: &Segment| {
             segment.dest.contains(entry) && entry - segment.dest.start < segment.data.len() as u64
         };
@@ -163,7 +160,7 @@ fn as_the_kernel_does(
                 dest,
             });
         }
-        if dest.end >= DESTINATION_LIMIT {
+        if dest.end >= limits.destination_end {
             return Err(CheckError::TooHigh {
                 name: name(segment),
                 dest,

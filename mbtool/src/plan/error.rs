@@ -7,8 +7,11 @@ use super::check::CheckError;
 use super::crash::Reserve;
 use super::crash::size::SizeEstimate;
 use super::place::allocator::{FixedError, NoFreeRange};
+use super::place::dt_linux::DtPlaceError;
 use super::place::resolve::ResolveError;
 use super::xen_heap::scatter::NoSafeRange;
+use crate::arch::Architecture;
+use crate::fdt::{DtValueError, FdtError};
 use crate::host::map::MapError;
 use crate::image::ImageError;
 use crate::sys::size::Size;
@@ -23,6 +26,49 @@ pub enum PlanError {
     /// The memory map has no RAM.
     #[error("the memory map has no RAM")]
     NoRam,
+    /// An image of another machine.
+    #[error("{name} is for {image}, and this machine is {host}{}", tail(self.fix()))]
+    OtherMachine {
+        /// Name of the image.
+        name: String,
+        /// Machine of the image.
+        image: Architecture,
+        /// The machine that it would run on.
+        host: Architecture,
+    },
+    /// An option that this machine has no use for.
+    #[error("{option} does nothing on {arch}{}", tail(self.fix()))]
+    NotOnThisMachine {
+        /// The option.
+        option: &'static str,
+        /// The machine.
+        arch: Architecture,
+    },
+    /// No device tree to pass on.
+    #[error(
+        "a Linux of this machine needs a device tree, and the running kernel has none (/sys/firmware/fdt){}",
+        tail(self.fix())
+    )]
+    NoDeviceTree,
+    /// The device tree is damaged, or becomes too large.
+    #[error("device tree: {0}")]
+    DeviceTree(FdtError),
+    /// A value of the device tree.
+    #[error("device tree: {0}")]
+    DeviceTreeValue(#[from] DtValueError),
+    /// No place for a Linux with a device tree.
+    #[error(transparent)]
+    DtPlace(#[from] DtPlaceError),
+    /// Memory that the handoff's page tables cannot reach.
+    #[error("memory up to {end:#x} is used, and the CPUs' paging mode {mode} maps only {limit:#x}{}", tail(self.fix()))]
+    Unmapped {
+        /// End of the memory.
+        end: u64,
+        /// The largest mode of all CPUs.
+        mode: &'static str,
+        /// End of what it maps one to one.
+        limit: u64,
+    },
     /// No RAM in the crash region.
     #[error(
         "the crash region {region} is not RAM in this memory map: RAM is {}",
@@ -215,6 +261,20 @@ impl Fix for PlanError {
                 "leave --type out, and Xen is started by its Multiboot2 header"
             }
             Self::CrashXenRealMode => "leave --real-mode out",
+            Self::OtherMachine { image, .. } => {
+                return Some(
+                    format!("run mbtool on a machine with {image}, or give a kernel for this one")
+                        .into(),
+                );
+            }
+            Self::NotOnThisMachine { .. } => "leave it out",
+            Self::NoDeviceTree => "give one with --dtb",
+            Self::Unmapped { limit, .. } => {
+                return Some(format!("give a --mem-max of at most {limit:#x}").into());
+            }
+            Self::DeviceTree(error) => return error.fix(),
+
+            Self::DtPlace(error) => return error.fix(),
             Self::ModuleAbove4Gib { .. } => "make the module smaller",
             Self::Window {
                 allowed, min, max, ..
@@ -238,6 +298,7 @@ impl Fix for PlanError {
             Self::Resolve(error) => return error.fix(),
             Self::Check(error) => return error.fix(),
             Self::NoRam
+            | Self::DeviceTreeValue(_)
             | Self::CrashRegionNotRam { .. }
             | Self::Low(_)
             | Self::NoSafeRange(_)

@@ -1,6 +1,6 @@
 //! Computes a [`Plan`] from Request, Image and Host: a pure function.
 //!
-//! `build` has the steps in order. The folders, each of which uses only those before it:
+//! `build` has the steps in order; `build_dt` those for a machine with a device tree. The folders, each of which uses only those before it:
 //!
 //! - [`place`]: choice of addresses;
 //! - [`boot`]: boot parameters, memory map and boot information, by protocol;
@@ -12,12 +12,14 @@
 
 pub mod boot;
 mod build;
+mod build_dt;
 mod bytes;
 pub mod check;
 pub mod cmdline_change;
 mod corrupt;
 pub mod crash;
 mod error;
+mod handoff_riscv64;
 pub mod hex;
 pub mod place;
 mod ram_log;
@@ -34,9 +36,11 @@ pub use crash::advice::{Advice, advice};
 pub use crash::xen::layout::tables as tables_for_xen;
 pub use error::{PlanError, RamLogPlaceError};
 pub use report::PlanReport;
-pub use request::{InitrdPart, Module, Request};
+pub use request::{GivenTree, InitrdPart, Module, Request};
 pub use xen_heap::scatter::NoSafeRange;
 
+use crate::arch::Architecture;
+use crate::fdt::DeviceTree;
 use handoff::addr::PhysRange;
 
 /// One named memory range to load.
@@ -69,6 +73,8 @@ pub struct KernelSegment {
 /// A complete plan. `plan` prints it, a backend applies it.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// The machine that it is for.
+    pub arch: Architecture,
     /// Entry point for the old kernel: that of the handoff.
     pub entry: u64,
     /// Segments, sorted by destination, not overlapping.
@@ -77,6 +83,8 @@ pub struct Plan {
     pub kernel_segments: Vec<KernelSegment>,
     /// True for a crash image (`load -p`).
     pub crash: bool,
+    /// The device tree that the image gets, on a machine with one.
+    pub device_tree: Option<DeviceTree>,
     /// Document of `--json`.
     pub report: PlanReport,
 }

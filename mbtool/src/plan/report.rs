@@ -6,6 +6,7 @@
 //! machine.
 
 pub(super) mod assemble;
+pub(super) mod assemble_dt;
 mod fixup;
 mod option_syntax;
 pub mod svg;
@@ -16,8 +17,10 @@ pub use fixup::FixupReport;
 pub use option_syntax::{console_text, consoles_text, drill_text, on_fault_text, verify_text};
 
 use super::boot::DecodedInfo;
+use crate::arch::Architecture;
 use crate::host::boot_facts::BootFacts;
 use crate::host::crash_notes::CrashInfo;
+use crate::host::device_tree::TreeBlob;
 use crate::host::xen::XenHost;
 use crate::host::{LowMemory, MapEntry, RawRange};
 use crate::plan::InitrdPart;
@@ -32,6 +35,9 @@ pub const FORMAT: u32 = 2;
 pub struct PlanReport {
     /// Value of [`FORMAT`].
     pub format: u32,
+    /// The machine.
+    #[serde(skip_serializing_if = "Architecture::is_default")]
+    pub arch: Architecture,
     /// True for a crash image.
     pub crash: bool,
     /// Entry point for the old kernel: that of the handoff.
@@ -63,6 +69,9 @@ pub struct PlanReport {
     /// Linux only: facts of the running machine that are passed to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_facts: Option<BootFacts>,
+    /// The running kernel's device tree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_tree: Option<TreeBlob>,
     /// Crash image only: notes and other dump data of the running system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dump: Option<CrashInfo>,
@@ -108,10 +117,10 @@ impl EntryRegisters {
         of.map_or(0, |(_, value)| value.0)
     }
 
-    /// The entry point: `eip` or `rip`.
+    /// The entry point: `eip`, `rip` or `pc`.
     #[must_use]
     pub fn entry(&self) -> u64 {
-        self.get("eip") | self.get("rip")
+        self.get("eip") | self.get("rip") | self.get("pc")
     }
 }
 

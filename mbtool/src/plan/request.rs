@@ -2,6 +2,7 @@
 
 use super::Bytes;
 use super::cmdline_change::CmdlineChange;
+use crate::fdt::DeviceTree;
 use crate::host::Host;
 use crate::image::{Image, Protocol};
 use handoff::addr::{MIB, PhysRange};
@@ -10,6 +11,8 @@ use serde::Serialize;
 
 /// Maximum number of segments of Linux's `kexec_load(2)`.
 pub const LINUX_SEGMENTS: usize = 16;
+/// Random bytes of a request: 8 for the choice of the kernel's address, and 64 for its generator.
+pub const SEED: usize = 72;
 /// Maximum number of segments of Xen's kexec hypercall.
 pub const XEN_SEGMENTS: usize = 15;
 
@@ -35,6 +38,15 @@ pub struct InitrdPart {
     pub bytes: u64,
     /// True when it begins with microcode or ACPI tables for the early boot.
     pub early: bool,
+}
+
+/// A device tree from a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenTree {
+    /// File name, for messages.
+    pub name: String,
+    /// Its contents.
+    pub tree: DeviceTree,
 }
 
 /// A complete request.
@@ -78,9 +90,11 @@ pub struct Request {
     /// The loading kernel cannot load below this address; the handoff moves
     /// segments there. 0: no limit.
     pub kernel_min: u64,
-    /// Random seed for a Linux image. It is the only difference between plans
+    /// The device tree to start from; `None` for the running kernel's.
+    pub device_tree: Option<GivenTree>,
+    /// Random bytes for a Linux image. They are the only difference between plans
     /// of two loads.
-    pub seed: Option<[u8; 32]>,
+    pub seed: Option<[u8; SEED]>,
     /// Maximum number of segments of the loading kernel: [`LINUX_SEGMENTS`] or
     /// [`XEN_SEGMENTS`].
     pub max_segments: usize,
@@ -110,6 +124,7 @@ impl Request {
             low_memory_fix: true,
             crash: None,
             kernel_min: 0,
+            device_tree: None,
             seed: None,
             max_segments: LINUX_SEGMENTS,
         }
@@ -134,7 +149,9 @@ impl Request {
             .get(index)
             .map_or("", |module| module.name.as_str());
         match self.image.protocol {
-            Protocol::Linux(_) if index == 0 => format!("initrd: {}", base_name(name)),
+            Protocol::Linux(_) | Protocol::DtLinux(_) if index == 0 => {
+                format!("initrd: {}", base_name(name))
+            }
             _ => format!("module {index}: {}", base_name(name)),
         }
     }

@@ -2,11 +2,12 @@
 
 use super::boot::params::BootParams;
 use super::place::layout::Layout;
-use super::{Bytes, PlanError, Request, Segment};
+use super::place::resolve::{kernel_segments, resolve};
+use super::{Bytes, KernelSegment, PlanError, Request, Segment};
 use crate::image::PlacedImage;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::blob::Built;
-use handoff::spec::{Digest, Verify};
+use handoff::spec::{Digest, Region, Verify, zero_pages};
 use sha2::{Digest as _, Sha256};
 
 impl Segment {
@@ -43,7 +44,11 @@ pub(super) fn image(
     name: &str,
     placed: PlacedImage,
 ) -> Result<Vec<Segment>, PlanError> {
-    let name = params.image_name(name);
+    pages(params.image_name(name), placed)
+}
+
+/// Returns the segments of an image by its `name`; those that share a page are merged.
+pub(super) fn pages(name: &str, placed: PlacedImage) -> Result<Vec<Segment>, PlanError> {
     let mut runs: Vec<(PhysRange, Vec<u8>)> = Vec::with_capacity(placed.segments.len());
     for segment in placed.segments {
         let pages = segment.range.align_outward(PAGE_SIZE).ok_or_else(|| {
@@ -113,4 +118,25 @@ pub(super) fn page_0() -> Segment {
         end: PAGE_SIZE,
     };
     Segment::new("page 0 (only mapped)", pages, Vec::new())
+}
+
+/// Returns the regions that the handoff verifies: each segment by name, or
+/// merged segments when there are more than the handoff supports.
+pub(super) fn regions(parts: &[Segment], request: &Request) -> Result<Vec<Region>, PlanError> {
+    let region = |s: &Segment| Region {
+        name: s.name.clone(),
+        range: s.dest,
+        loaded: s.data.len() as u64,
+        digest: s.digest(),
+        zero_pages: zero_pages(&s.data, s.dest.len()),
+    };
+    if parts.len() <= handoff::abi::MAX_REGIONS {
+        return Ok(parts.iter().map(region).collect());
+    }
+    let mut sorted = resolve(parts.to_vec())?;
+    let merged = kernel_segments(&mut sorted, request.max_segments)?;
+    let one = |s: KernelSegment| {
+        region(&Segment::new(&s.names.join(" + "), s.dest, s.data).with_digest(request.verify))
+    };
+    Ok(merged.into_iter().map(one).collect())
 }

@@ -53,7 +53,7 @@ pub fn decide(options: &BootOptions, files: Files, host: &Host) -> anyhow::Resul
 
 /// Returns the region for a crash image, if one is to be loaded.
 fn crash_region(options: &BootOptions, host: &Host) -> Result<Option<PhysRange>, RegionError> {
-    let choose = || region::choose(&host.crash_regions, host.xen.is_some());
+    let choose = || region::choose(host);
     options.crash.then(choose).transpose()
 }
 

@@ -4,9 +4,10 @@ use super::embedded::{Embedded, EmbeddedLine, EmbeddedNote};
 use super::initrd::{self, InitrdNote, JoinedInitrd};
 use super::{BootOptions, ModuleKind, ModuleSpec};
 use crate::decompress::{Compression, decompress};
+use crate::fdt::{DeviceTree, SIZE_MAX};
 use crate::image::Image;
 use crate::input;
-use crate::plan::{InitrdPart, Module};
+use crate::plan::{GivenTree, InitrdPart, Module};
 use anyhow::anyhow;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,8 @@ pub struct Files {
     pub embedded: Vec<EmbeddedNote>,
     /// Parts of the initrd, and notes about them, if it was joined from several files.
     pub initrd: (Vec<InitrdPart>, Vec<InitrdNote>),
+    /// The device tree to start from, if one is given.
+    pub device_tree: Option<GivenTree>,
 }
 
 impl Files {
@@ -76,6 +79,7 @@ impl Files {
             line: embedded.line,
             embedded: embedded.notes,
             initrd: (initrd.parts, initrd.notes),
+            device_tree: options.dtb.as_deref().map(read_tree).transpose()?,
         })
     }
 
@@ -105,6 +109,15 @@ pub fn sizes(options: &BootOptions) -> u64 {
 pub fn read_image(path: &Path) -> anyhow::Result<(Vec<u8>, Vec<Compression>)> {
     let unpacked = decompress(input::read(path, FILE_LIMIT)?, &input::display_name(path))?;
     Ok((unpacked.bytes, unpacked.layers))
+}
+
+/// Reads a device tree, compressed or not.
+fn read_tree(path: &Path) -> anyhow::Result<GivenTree> {
+    let name = input::display_name(path);
+    let bytes = input::read(path, SIZE_MAX as u64).map_err(|error| anyhow!("--dtb {error}"))?;
+    let bytes = decompress(bytes, &name)?.bytes;
+    let tree = DeviceTree::read(&bytes).map_err(|error| anyhow!("--dtb {name}: {error}"))?;
+    Ok(GivenTree { name, tree })
 }
 
 fn read_module(module: &ModuleSpec) -> anyhow::Result<Module> {

@@ -49,6 +49,8 @@ pub struct BootOptions {
     pub reuse_cmdline: bool,
     /// Modules in order.
     pub modules: Vec<ModuleSpec>,
+    /// The device tree to start from; the running kernel's without it.
+    pub dtb: Option<PathBuf>,
     /// Place nothing below this address.
     pub mem_min: u64,
     /// Place nothing at or above this address.
@@ -84,6 +86,7 @@ impl BootOptions {
             append: None,
             reuse_cmdline: false,
             modules: Vec::new(),
+            dtb: None,
             mem_min: MIB,
             mem_max: None,
             real_mode: false,

@@ -7,6 +7,7 @@ use super::{BootOptions, DrillOption, Files, ModuleKind, console, warnings};
 use crate::host::Host;
 use crate::image::Protocol;
 use crate::plan::Request;
+use crate::plan::request::SEED;
 use anyhow::bail;
 use handoff::addr::PhysRange;
 use handoff::spec;
@@ -43,8 +44,9 @@ pub fn prepare(
         line,
         embedded,
         initrd: (initrd_parts, initrd_notes),
+        device_tree,
     } = files;
-    if let Protocol::Linux(setup) = &image.protocol {
+    if image.protocol.is_linux() {
         let mut modules = options.modules.iter();
         if let Some(module) = modules.find(|module| module.kind != ModuleKind::Initrd) {
             bail!(
@@ -55,7 +57,9 @@ pub fn prepare(
                 image.name
             );
         }
-        if let Some(release) = setup.release() {
+        if let Protocol::Linux(setup) = &image.protocol
+            && let Some(release) = setup.release()
+        {
             notes.push(format!("{} is Linux {release}", image.name));
         }
     }
@@ -108,10 +112,11 @@ pub fn prepare(
         bail!("--drill xen-heap: only an image that Xen loads for `mbtool exec` can lose pages");
     }
     request.low_memory_fix = options.drill != Some(DrillOption::NoLowMemoryFix);
-    if options.seed && matches!(request.image.protocol, Protocol::Linux(_)) {
+    if options.seed && request.image.protocol.is_linux() {
         request.seed = random();
     }
     request.guard = options.guard;
+    request.device_tree = device_tree;
     request.crash = crash;
     let missing = warnings::missing(&request, kind, options.reuse_cmdline, host);
     request.warnings = missing.iter().map(ToString::to_string).collect();
@@ -127,9 +132,7 @@ pub fn prepare(
         if request.consoles.is_empty() {
             bail!("--drill shows nothing without a console: give --console com1");
         }
-        if *drill == DrillOption::FaultProtected
-            && matches!(request.image.protocol, Protocol::Linux(_))
-        {
+        if *drill == DrillOption::FaultProtected && request.image.protocol.is_linux() {
             bail!(
                 "--drill fault-protected: {} is entered in long mode, so the handoff never drops \
                  to protected mode; give --drill fault-long",
@@ -152,8 +155,8 @@ pub fn prepare(
 
 /// Random bytes from the running kernel; none before its generator is
 /// initialized.
-fn random() -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
+fn random() -> Option<[u8; SEED]> {
+    let mut bytes = [0; SEED];
     let mut file = File::open("/dev/urandom").ok()?;
     file.read_exact(&mut bytes).ok()?;
     Some(bytes)

@@ -2,8 +2,10 @@
 
 use super::{denied, json, messages, range};
 use handoff::addr::MIB;
+use mbtool::arch::Architecture;
 use mbtool::backend::xen::{NoBalloon, SegmentListError, XenError};
 use mbtool::backend::{BackendError, LoadDestination, LoadSummary};
+use mbtool::fdt::FdtError;
 use mbtool::host::error::MemoryError;
 use mbtool::host::hypervisor::Hypervisor;
 use mbtool::host::kexec_state::Lockdown;
@@ -57,7 +59,9 @@ fn backend() {
         Fault: [BackendError::Fault],
         Unsupported: [BackendError::Unsupported],
         Other: [BackendError::Other { errno: libc::EIO }],
-        Architecture: [BackendError::Architecture],
+        Architecture: [BackendError::Architecture {
+            plan: Architecture::Arm64
+        }],
         XenGuest: [
             guest(Hypervisor::XenPvDom0),
             guest(Hypervisor::XenPvhDom0),
@@ -240,6 +244,10 @@ fn host() {
         }],
         NoRam: [MemoryError::NoRam { entries: 2 }],
         Xen: [MemoryError::Xen(HypercallError::NoDevice)],
+        DeviceTree: [MemoryError::DeviceTree {
+            path: "/sys/firmware/fdt".into(),
+            error: FdtError::Magic { found: 0x2f64_7473 }
+        }],
         Map: [MemoryError::Map(MapError::Backwards {
             index: 1,
             start: 0x2000,

@@ -7,6 +7,7 @@ use mbtool::image::error::{
     PvhNoteError, RelocatableTagError, RelocationError, StrayHeaderError, TagSizeRule, XenEfiError,
 };
 use mbtool::image::kind::{DataFile, ElfFile, ElfRole, FileMachine, PeFile, PeRole, SetupProgram};
+use mbtool::image::linux::{DtImageError, ZbootError};
 use mbtool::image::unified::UnifiedError;
 use mbtool::image::{FileKind, ImageErrorReason};
 
@@ -209,6 +210,10 @@ fn reasons() {
         )],
         Elf: [ImageErrorReason::Elf(ElfError::Machine(40))],
         Linux: [ImageErrorReason::Linux(LinuxImageError::ZImage)],
+        DtImage: [ImageErrorReason::DtImage(DtImageError::NoSize)],
+        Zboot: [ImageErrorReason::Zboot(ZbootError::Unknown {
+            name: "lzo".into()
+        })],
         ProgramHeader: [ImageErrorReason::ProgramHeader {
             index: 2,
             why: ProgramHeaderError::CutShort {
@@ -350,6 +355,19 @@ fn headers() {
 
 #[test]
 fn linux() {
+    messages!(ZbootError {
+        Bounds: [ZbootError::Bounds {
+            offset: 0x1000,
+            size: 0x20_0000,
+            len: 0x10_0000
+        }],
+        Unknown: [ZbootError::Unknown { name: "lzo".into() }],
+        Unpack: [ZbootError::Unpack(DecompressError::TooLarge {
+            what: "vmlinuz".into(),
+            format: Compression::Gzip,
+            limit: 4096
+        })],
+    });
     messages!(LinuxImageError, no fix {
         NoHeader: [LinuxImageError::NoHeader],
         Short: [LinuxImageError::Short { len: 0x250, end: 0x264 }],

@@ -2,6 +2,8 @@
 
 use super::{messages, range};
 use handoff::addr::{FOUR_GIB, MIB};
+use mbtool::arch::Architecture;
+use mbtool::fdt::{DtValueError, DtValueProblem, FdtError};
 use mbtool::host::map::MapError;
 use mbtool::host::screen::{Framebuffer, NoScreen, Screen};
 use mbtool::image::{ImageError, ImageErrorReason};
@@ -15,6 +17,7 @@ use mbtool::plan::crash::elfcorehdr::TooMany;
 use mbtool::plan::crash::region::RegionError;
 use mbtool::plan::crash::xen::Dom0RangeError;
 use mbtool::plan::place::allocator::{FixedError, NoFreeRange};
+use mbtool::plan::place::dt_linux::DtPlaceError;
 use mbtool::plan::place::resolve::ResolveError;
 use mbtool::plan::{NoSafeRange, PlanError, RamLogPlaceError};
 use mbtool::request::error::OptionError;
@@ -38,6 +41,33 @@ fn plan() {
     };
     messages!(PlanError {
         NoRam: [PlanError::NoRam],
+        OtherMachine: [PlanError::OtherMachine {
+            name: "vmlinux".into(),
+            image: Architecture::Riscv64,
+            host: Architecture::X86_64,
+        }],
+        NotOnThisMachine: [PlanError::NotOnThisMachine {
+            option: "--guard",
+            arch: Architecture::Riscv64,
+        }],
+        NoDeviceTree: [PlanError::NoDeviceTree],
+        DeviceTree: [PlanError::DeviceTree(FdtError::Magic {
+            found: 0x2f64_7473
+        })],
+        DeviceTreeValue: [PlanError::DeviceTreeValue(DtValueError {
+            node: "/cpus".into(),
+            property: "reg".into(),
+            problem: DtValueProblem::Missing,
+        })],
+        DtPlace: [PlanError::DtPlace(DtPlaceError::TreeTooLarge {
+            len: 0x30_0000,
+            max: 0x20_0000,
+        })],
+        Unmapped: [PlanError::Unmapped {
+            end: 0x80_0000_0000,
+            mode: "Sv39",
+            limit: 0x40_0000_0000,
+        }],
         CrashRegionNotRam: [PlanError::CrashRegionNotRam {
             region: range(0x8c00_0000, 0x9c00_0000),
             ram: ram.clone(),

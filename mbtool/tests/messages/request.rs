@@ -2,9 +2,10 @@
 
 use super::messages;
 use handoff::spec::Console;
+use mbtool::arch::Architecture;
 use mbtool::host::serial::Bar;
 use mbtool::request::configured::LoadSectionError;
-use mbtool::request::console::{ConsoleError, Note, PciProblem, Source};
+use mbtool::request::console::{ConsoleError, DtUartProblem, Note, PciProblem, Source};
 use mbtool::request::embedded::EmbeddedNote;
 
 #[test]
@@ -42,10 +43,22 @@ fn console() {
             found(Source::Kernel("console=ttyS0".into())),
             found(Source::Xen("com1=115200".into())),
             found(Source::Image("com1=115200".into())),
+            found(Source::TreeConsole("/soc/serial@10000000".into())),
+            Note::Found {
+                console: Console::Firmware,
+                source_of: Source::Sbi
+            },
         ],
         NoneFound: [Note::NoneFound],
         DebugPort: [Note::DebugPort("earlyprintk=dbgp".into())],
         Spcr: [Note::Spcr("interface type 0x3".into())],
+        DtUart: [Note::DtUart {
+            name: "/soc/serial@10010000".into(),
+            why: DtUartProblem::Model("SiFive UART".into())
+        }],
+        TreeConsole: [Note::TreeConsole(
+            "/chosen: stdout-path names \"x\", and there is no such node or alias".into()
+        )],
         Pci: [Note::Pci { console, address }],
         PciSilent: [Note::PciSilent {
             address,
@@ -65,7 +78,23 @@ fn console() {
             address,
             why: PciProblem::NoFunction { there: vec![] }
         }],
+        NotHere: [
+            ConsoleError::NotHere {
+                console,
+                arch: Architecture::Riscv64
+            },
+            ConsoleError::NotHere {
+                console: Console::Firmware,
+                arch: Architecture::X86_64
+            },
+        ],
         NoRamLog: [ConsoleError::NoRamLog],
+    });
+    messages!(DtUartProblem, no fix {
+        Model: [DtUartProblem::Model("SiFive UART".into())],
+        Disabled: [DtUartProblem::Disabled],
+        BigEndian: [DtUartProblem::BigEndian],
+        Layout: [DtUartProblem::Layout { shift: 0, width: 4 }],
     });
     let ports = Bar {
         index: 0,

@@ -221,7 +221,7 @@ impl Reserved {
             loads: false,
             why,
         };
-        let region = match region::choose(&host.crash_regions, host.xen.is_some()) {
+        let region = match region::choose(host) {
             Ok(region) => region,
             Err(RegionError::None { .. }) => return no(None, "nothing.".to_owned()),
             Err(RegionError::TooHigh { region, .. }) => {

@@ -3,6 +3,7 @@
 use super::{ConsoleRequest, FramebufferRequest, Image, InfoRequest};
 use crate::abi::multiboot1::Mb1HeaderFlags;
 use crate::abi::multiboot2::ConsoleFlags;
+use crate::image::linux::IMAGE_ALIGN;
 use crate::image::mb1::VideoMode;
 use crate::image::{Preference, Protocol};
 
@@ -52,6 +53,14 @@ pub(super) fn sentences(image: &Image) -> Vec<String> {
                 "entry at {:#x} (plus relocation offset) in long mode, the first 4 GiB mapped to \
                  themselves, interrupts off, RSI = address of boot_params",
                 image.entry
+            ));
+            return needs;
+        }
+        Protocol::DtLinux(header) => {
+            needs.push(format!(
+                "entry at its first byte, a multiple of {:#x}, at least {:#x} from the start of RAM, in supervisor mode \
+                 with satp = 0 and interrupts off, a0 = hart number, a1 = address of the device tree",
+                IMAGE_ALIGN, header.text_offset
             ));
             return needs;
         }

@@ -182,6 +182,7 @@ impl Display for InspectedImage {
             Format::Flat => "flat, by addresses in its header",
             Format::Pe => "PE, by its sections",
             Format::BzImage => "bzImage, protected-mode part",
+            Format::Image => "Linux Image",
         };
         line(f, "format", format)?;
         writeln!(f, "segments      {:#x}-{:#x} in all", self.start, self.end)?;

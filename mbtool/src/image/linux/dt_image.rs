@@ -5,7 +5,9 @@ use crate::abi::kernel_image::{
     ARM64_MAGIC, Arm64ImageFlags, IMAGE_BIG_ENDIAN, ImageStart, RISCV_MAGIC,
 };
 use crate::image::bytes;
-use handoff::addr::{MIB, PAGE_SIZE};
+use crate::image::layout::ImageLayout;
+use crate::image::{Format, LoadSegment};
+use handoff::addr::{MIB, PAGE_SIZE, PhysRange};
 use serde::Serialize;
 use xen_shim::fix::{Fix, Remedy, tail};
 
@@ -164,6 +166,29 @@ impl DtImage {
             efi_stub: start.code.starts_with(b"MZ"),
         })
     }
+}
+
+/// Lays out an `Image`: one segment, entered at its first byte, at whatever address it is placed.
+pub(in crate::image) fn layout(file: &[u8]) -> Result<(ImageLayout, DtImage), DtImageError> {
+    let image = DtImage::read(file)?;
+    let layout = ImageLayout {
+        format: Format::Image,
+        position_independent: true,
+        segments: vec![LoadSegment {
+            range: PhysRange {
+                start: 0,
+                end: image.image_size,
+            },
+            data: file.to_vec(),
+        }],
+        entry: Some(0),
+        notes: Vec::new(),
+        sections: None,
+        relocs: Vec::new(),
+        align: IMAGE_ALIGN,
+        warnings: Vec::new(),
+    };
+    Ok((layout, image))
 }
 
 /// The first bytes, and the machine if its magic number is there.

@@ -5,7 +5,7 @@
 //! the only parameter. [`Setup`] has the part of it that comes from the setup
 //! header.
 //!
-//! `dt_image` reads the header of kernels for other machines, which get a device tree.
+//! `dt_image` reads the header of kernels for other machines, which get a device tree; `zboot` unpacks them.
 
 mod bzimage;
 mod dt_image;
@@ -13,11 +13,15 @@ mod setup;
 #[cfg(test)]
 mod tests;
 mod vmlinux;
+mod zboot;
 
 pub(super) use bzimage::layout;
+pub(super) use dt_image::layout as dt_layout;
 pub use dt_image::{DtImage, DtImageError, DtImageMachine, IMAGE_ALIGN};
 pub(super) use setup::{EntryForm, entry_form, is_bzimage, packed, version_of};
 pub(super) use vmlinux::{is_vmlinux, layout as vmlinux_layout};
+pub use zboot::ZbootError;
+pub(super) use zboot::{is_zboot, unpack as unpack_zboot};
 
 use crate::abi::boot_params::{SetupHeader, XLoadFlags};
 use serde::{Serialize, Serializer};

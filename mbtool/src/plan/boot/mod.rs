@@ -4,6 +4,7 @@
 //! any address, so it can be placed before the addresses in it are known.
 
 pub mod decoded;
+pub mod device_tree;
 pub mod e820;
 pub mod linux;
 pub(super) mod low_memory;
@@ -19,6 +20,7 @@ mod xen_screen;
 use super::hex::Hex;
 use super::place::layout::Layout;
 use super::{PlanError, Request};
+use crate::arch::Architecture;
 use crate::image::linux::Setup;
 use crate::image::{Protocol, Sections};
 use handoff::addr::{FOUR_GIB, PhysRange};
@@ -59,6 +61,9 @@ pub enum DecodedInfo {
     /// Linux's `boot_params`.
     #[serde(rename = "boot_params")]
     Linux(Box<linux::BootParamsReport>),
+    /// `/chosen` of a device tree.
+    #[serde(rename = "chosen")]
+    DeviceTree(device_tree::ChosenReport),
 }
 
 impl DecodedInfo {
@@ -67,7 +72,7 @@ impl DecodedInfo {
     pub fn tags(&self) -> &[decoded::DecodedTag] {
         match self {
             Self::Multiboot2(tags) => tags,
-            Self::Multiboot1(_) | Self::Pvh(_) | Self::Linux(_) => &[],
+            Self::Multiboot1(_) | Self::Pvh(_) | Self::Linux(_) | Self::DeviceTree(_) => &[],
         }
     }
 }
@@ -89,6 +94,7 @@ pub(super) const fn segment_name(protocol: &Protocol) -> &'static str {
         Protocol::Multiboot2 | Protocol::Multiboot1(_) => "mbi",
         Protocol::Pvh => "start_info",
         Protocol::Linux(_) => "boot_params",
+        Protocol::DtLinux(_) => "device tree",
     }
 }
 
@@ -97,6 +103,7 @@ pub(super) const fn limit(protocol: &Protocol) -> u64 {
     match protocol {
         Protocol::Multiboot2 | Protocol::Multiboot1(_) | Protocol::Linux(_) => FOUR_GIB,
         Protocol::Pvh => pvh::LIMIT,
+        Protocol::DtLinux(_) => u64::MAX,
     }
 }
 
@@ -111,6 +118,11 @@ pub(super) fn build(known: Known<'_>) -> Result<Boot, PlanError> {
         Protocol::Multiboot1(_) => multiboot1(known),
         Protocol::Pvh => start_info(known),
         Protocol::Linux(setup) => linux(known, setup),
+        protocol @ Protocol::DtLinux(_) => Err(PlanError::OtherMachine {
+            name: known.request.image.name.clone(),
+            image: protocol.architecture(),
+            host: Architecture::X86_64,
+        }),
     }
 }
 

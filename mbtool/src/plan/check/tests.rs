@@ -1,4 +1,5 @@
 use super::*;
+use crate::arch::Architecture;
 use crate::plan::Bytes;
 use handoff::addr::MIB;
 
@@ -43,7 +44,8 @@ fn limits() -> CheckLimits<'static> {
         max_segments: 16,
         crash: None,
         forbidden: &[],
-        handoff_entry: 2 * MIB,
+        handoff_entry: Some(2 * MIB),
+        destination_end: Architecture::X86_64.destination_end(),
         image_entry: 4 * MIB + 9,
         total_ram: 255 * MIB,
         high: vec![],
@@ -158,7 +160,7 @@ fn conditions_not_checked_by_the_kernel_are_refused_too() {
         }
     );
     let entry = CheckLimits {
-        handoff_entry: 0xdead000,
+        handoff_entry: Some(0xdead000),
         ..limits()
     };
     assert_eq!(

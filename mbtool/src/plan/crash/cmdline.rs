@@ -54,6 +54,21 @@ pub fn with_header(given: &str, elfcorehdr: u64, owner: LineOwner) -> CrashCmdli
     }
 }
 
+/// Returns `given` for a crash kernel that finds its core header in its device tree.
+#[must_use]
+pub fn without_header(given: &str) -> CrashCmdline {
+    let mut line = Cmdline::linux(given);
+    let changes = without(&mut line, &NOT_HERE, LineOwner::CrashKernel);
+    CrashCmdline {
+        text: match changes.is_empty() {
+            true => given.to_owned(),
+            false => line.to_string(),
+        },
+        changes,
+        advice: Vec::new(),
+    }
+}
+
 /// Removes the parameters with one of `names`.
 pub(super) fn without(line: &mut Cmdline, names: &[&str], owner: LineOwner) -> Vec<CmdlineChange> {
     let removed = line.remove_named(names);

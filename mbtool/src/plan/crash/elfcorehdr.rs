@@ -5,6 +5,7 @@
 //! of /proc/vmcore.
 
 use super::dump_ranges::{self, Backup, DumpRange};
+use crate::arch::Architecture;
 use crate::host::RawRange;
 use crate::host::crash_notes::CrashInfo;
 use elf::abi;
@@ -72,6 +73,7 @@ fn text(facts: &CrashInfo, backups: &[Backup]) -> Vec<(PhysRange, u64)> {
 ///
 /// When there are more ranges than an ELF header can list.
 pub fn build(
+    arch: Architecture,
     facts: &CrashInfo,
     loads: &[DumpRange],
     backups: &[Backup],
@@ -81,7 +83,7 @@ pub fn build(
     bytes.extend(abi::ELFMAGIC);
     bytes.extend([abi::ELFCLASS64, abi::ELFDATA2LSB, abi::EV_CURRENT, 0]);
     bytes.resize(abi::EI_NIDENT, 0);
-    for half in [abi::ET_CORE, abi::EM_X86_64] {
+    for half in [abi::ET_CORE, arch.elf_machine()] {
         bytes.extend(half.to_le_bytes());
     }
     bytes.extend(u32::from(abi::EV_CURRENT).to_le_bytes());
@@ -178,7 +180,7 @@ mod tests {
             load(0x1000, 0x9_fc00, 0x3ff0_0000),
             load(0x10_0000, 0x2000_0000, 0x10_0000),
         ];
-        let bytes = build(&facts(), &loads, &[backup]).unwrap();
+        let bytes = build(Architecture::X86_64, &facts(), &loads, &[backup]).unwrap();
         assert_eq!(bytes.len() as u64, len(&facts(), 2, &[]).unwrap());
         let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).unwrap();
         assert_eq!(file.ehdr.e_type, abi::ET_CORE);
@@ -218,7 +220,7 @@ mod tests {
             from,
             to: 0x5000_0000,
         };
-        let bytes = build(&facts(), &[], &[backup]).unwrap();
+        let bytes = build(Architecture::X86_64, &facts(), &[], &[backup]).unwrap();
         assert_eq!(bytes.len() as u64, len(&facts(), 0, &[backup]).unwrap());
         let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).unwrap();
         let all = file.segments().unwrap();
@@ -244,7 +246,13 @@ mod tests {
             direct_map: None,
             ..facts()
         };
-        let bytes = build(&facts, &[load(0x10_0000, 0x20_0000, 0x10_0000)], &[]).unwrap();
+        let bytes = build(
+            Architecture::X86_64,
+            &facts,
+            &[load(0x10_0000, 0x20_0000, 0x10_0000)],
+            &[],
+        )
+        .unwrap();
         let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).unwrap();
         let last = file.segments().unwrap().iter().last().unwrap();
         assert_eq!((last.p_vaddr, last.p_paddr), (0, 0x10_0000));

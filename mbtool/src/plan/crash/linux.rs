@@ -59,7 +59,7 @@ pub(super) fn decide(
     params.changed(line.changes);
     params.warnings.extend(line.advice);
     Ok(CrashData {
-        bytes: elfcorehdr::build(facts, &loads, backup.as_slice())?,
+        bytes: elfcorehdr::build(host.arch, facts, &loads, backup.as_slice())?,
         header,
         backups: backup.into_iter().collect(),
         extra: Vec::new(),

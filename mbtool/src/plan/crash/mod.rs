@@ -5,6 +5,7 @@
 //! and the crash kernel provides /proc/vmcore.
 //!
 //! - `data`: the crash data, decided by `linux` or by [`xen`], the two kinds of crash kernel;
+//! - `device_tree`: what the dump of a Linux with a device tree has;
 //! - [`region`]: choice of the crash region;
 //! - [`dump_ranges`]: memory ranges in the dump, and their addresses after the
 //!   crash;
@@ -18,6 +19,7 @@
 pub(super) mod advice;
 pub mod cmdline;
 pub(super) mod data;
+pub(super) mod device_tree;
 pub mod dump_ranges;
 pub mod elfcorehdr;
 pub(super) mod estimate;

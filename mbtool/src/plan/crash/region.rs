@@ -1,8 +1,9 @@
 //! The memory reserved for a crash image.
 
 use super::Reserve;
-use crate::host::RawRange;
-use handoff::addr::{FOUR_GIB, PhysRange};
+use crate::arch::Architecture;
+use crate::host::{Host, RawRange};
+use handoff::addr::PhysRange;
 use xen_shim::fix::{Fix, Remedy, tail};
 
 /// There is no usable crash region.
@@ -69,8 +70,17 @@ impl RegionError {
 ///
 /// # Errors
 ///
-/// When nothing is reserved, or the region ends above 4 GiB.
-pub fn choose(regions: &[RawRange], xen: bool) -> Result<PhysRange, RegionError> {
+/// When nothing is reserved, or on x86_64 the region ends above 4 GiB.
+pub fn choose(host: &Host) -> Result<PhysRange, RegionError> {
+    of(&host.crash_regions, host.xen.is_some(), host.arch)
+}
+
+/// [`choose`] for other regions than those of a host.
+///
+/// # Errors
+///
+/// As [`choose`].
+pub fn of(regions: &[RawRange], xen: bool, arch: Architecture) -> Result<PhysRange, RegionError> {
     let regions = regions.iter();
     let regions = regions.filter_map(|region| PhysRange::new(region.start, region.end));
     let advice = None;
@@ -79,7 +89,7 @@ pub fn choose(regions: &[RawRange], xen: bool) -> Result<PhysRange, RegionError>
         .max_by_key(|region| region.end)
     {
         None => Err(RegionError::None { xen, advice }),
-        Some(region) if region.end > FOUR_GIB => Err(RegionError::TooHigh {
+        Some(region) if region.end > arch.crash_region_end() => Err(RegionError::TooHigh {
             region,
             xen,
             advice,
@@ -91,7 +101,7 @@ pub fn choose(regions: &[RawRange], xen: bool) -> Result<PhysRange, RegionError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use handoff::addr::MIB;
+    use handoff::addr::{FOUR_GIB, MIB};
 
     const LOW: RawRange = RawRange {
         start: 0x3000_0000,
@@ -104,7 +114,7 @@ mod tests {
             start: LOW.start,
             end: LOW.end,
         };
-        assert_eq!(choose(&[LOW], false), Ok(region));
+        assert_eq!(of(&[LOW], false, Architecture::X86_64), Ok(region));
         let high = RawRange {
             start: FOUR_GIB,
             end: FOUR_GIB + 256 * MIB,
@@ -118,7 +128,8 @@ mod tests {
             xen: false,
             advice: None,
         };
-        assert_eq!(choose(&[LOW, high], false), Err(expected));
+        assert_eq!(of(&[LOW, high], false, Architecture::X86_64), Err(expected));
+        assert_eq!(of(&[LOW, high], false, Architecture::Riscv64), Ok(region));
     }
 
     #[test]
@@ -128,7 +139,7 @@ mod tests {
             xen,
         };
         let fix = |xen| {
-            let error = choose(&[], xen).unwrap_err();
+            let error = of(&[], xen, Architecture::X86_64).unwrap_err();
             (error.fix(), error.advising(reserve(xen)).fix())
         };
         let some = |text: &'static str| Some(text.into());

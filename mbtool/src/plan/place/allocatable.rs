@@ -19,6 +19,22 @@ pub(crate) fn spare(request: &Request, host: &Host) -> u64 {
     (CRASH_SPARE_PAGES + tables) * PAGE_SIZE
 }
 
+/// Returns `region` if the running kernel has reserved it for a crash image.
+///
+/// # Errors
+///
+/// When it has not.
+pub(crate) fn crash_region(host: &Host, region: PhysRange) -> Result<PhysRange, PlanError> {
+    let there: Vec<PhysRange> = host.crash_ranges().collect();
+    if region.is_empty() || !there.iter().any(|known| known.covers(&region)) {
+        return Err(PlanError::NoCrashRegion {
+            wanted: region,
+            there,
+        });
+    }
+    Ok(region)
+}
+
 /// Returns the RAM that may be loaded into, without `forbidden`; `all` is that
 /// of a normal image.
 pub(crate) fn memory(
@@ -31,13 +47,7 @@ pub(crate) fn memory(
     let mut arena = match request.crash {
         None => all(),
         Some(region) => {
-            let there: Vec<PhysRange> = host.crash_ranges().collect();
-            if region.is_empty() || !there.iter().any(|known| known.covers(&region)) {
-                return Err(PlanError::NoCrashRegion {
-                    wanted: region,
-                    there,
-                });
-            }
+            let region = crash_region(host, region)?;
             let mut arena = Arena::new(ram.filter_map(|run| run.intersect(&region)));
             if arena.ram().is_empty() {
                 let ram = map::ram_ranges(&host.memory_map).collect();

@@ -86,6 +86,30 @@ pub fn resolve(segments: Vec<Segment>) -> Result<Vec<Segment>, ResolveError> {
     Ok(fixed)
 }
 
+/// One kernel segment for each of `segments`, which come from [`resolve`].
+///
+/// # Errors
+///
+/// When there are more than `limit`.
+pub fn unmerged(segments: &[Segment], limit: usize) -> Result<Vec<KernelSegment>, ResolveError> {
+    if segments.len() > limit {
+        return Err(ResolveError::TooMany {
+            count: segments.len(),
+            limit,
+            names: segments
+                .iter()
+                .map(|segment| segment.name.clone())
+                .collect(),
+        });
+    }
+    let one = |segment: &Segment| KernelSegment {
+        dest: segment.dest,
+        data: segment.data.clone(),
+        names: vec![segment.name.clone()],
+    };
+    Ok(segments.iter().map(one).collect())
+}
+
 /// Number of zero bytes to store when `after` is merged with the segment that
 /// ends with `before`.
 fn padding(before: &Segment, after: &Segment) -> u64 {

@@ -57,6 +57,7 @@ pub(crate) fn report(
     });
     PlanReport {
         format: FORMAT,
+        arch: host.arch,
         crash: request.crash.is_some(),
         entry: Hex(entry),
         exit: ExitReport {
@@ -89,8 +90,9 @@ pub(crate) fn report(
                 let facts = host.boot_facts.for_multiboot();
                 (facts != BootFacts::default()).then_some(facts)
             }
-            Protocol::Pvh => None,
+            Protocol::Pvh | Protocol::DtLinux(_) => None,
         },
+        device_tree: None,
         xen_low_memory,
         fixups: spec.fixups.iter().map(|&fixup| fixup.into()).collect(),
         moves: spec
@@ -137,7 +139,7 @@ fn move_report(extent: &Extent, segments: &[Segment]) -> MoveReport {
     }
 }
 
-fn segment(segment: &Segment) -> SegmentReport {
+pub(super) fn segment(segment: &Segment) -> SegmentReport {
     SegmentReport {
         name: segment.name.clone(),
         dest: Hex(segment.dest.start),
@@ -150,7 +152,7 @@ fn segment(segment: &Segment) -> SegmentReport {
     }
 }
 
-fn kernel_segment(segment: &KernelSegment) -> KernelSegmentReport {
+pub(super) fn kernel_segment(segment: &KernelSegment) -> KernelSegmentReport {
     KernelSegmentReport {
         dest: Hex(segment.dest.start),
         memsz: segment.dest.len(),

@@ -1,6 +1,7 @@
 //! Text output of `plan`.
 
 use super::{FixupReport, PlanReport};
+use crate::plan::boot::DecodedInfo;
 use crate::plan::hex::Hex;
 use std::fmt;
 
@@ -89,6 +90,9 @@ impl fmt::Display for PlanReport {
                 )?,
                 (None, _) => writeln!(f, "low memory is unchanged: the BIOS data area is unknown")?,
             }
+        }
+        if let DecodedInfo::DeviceTree(chosen) = &self.boot {
+            write!(f, "{chosen}")?;
         }
         for moved in &self.moves {
             writeln!(

@@ -45,7 +45,7 @@ impl ImageKind {
     pub(super) fn of(image: &Image) -> Self {
         match image.protocol {
             _ if xen_image(image).is_some() => Self::Xen,
-            Protocol::Linux(_) | Protocol::Pvh => Self::Linux,
+            Protocol::Linux(_) | Protocol::DtLinux(_) | Protocol::Pvh => Self::Linux,
             Protocol::Multiboot1(_) | Protocol::Multiboot2 => Self::Other,
         }
     }

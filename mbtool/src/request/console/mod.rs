@@ -1,14 +1,16 @@
 //! `--console`: resolves the consoles of the handoff on this machine.
 
+mod device_tree;
 mod kernel;
 mod note;
 mod parse;
 mod pci;
 pub mod xen;
 
-pub use note::{COM1, ConsoleError, Note, PciProblem, Source};
+pub use note::{COM1, ConsoleError, DtUartProblem, Note, PciProblem, Source};
 pub use parse::{ConsoleSpec, PciSpec, console as parse};
 
+use crate::arch::Architecture;
 use crate::host::Host;
 use crate::host::serial::{PortAt, Spcr};
 use crate::ramlog;
@@ -29,11 +31,13 @@ pub struct Resolved {
 ///
 /// `auto` uses the first of: firmware's console (ACPI SPCR), the running
 /// kernel's `console=`, `earlycon=` or `earlyprintk=`, `com1=` or `com2=` of the
-/// Xen below, and of the image's command line. The UART keeps its settings.
+/// Xen below, and of the image's command line.
+/// On a machine with a device tree it is the UART of `stdout-path`, or else firmware's console
+/// (SBI). The UART keeps its settings.
 ///
 /// # Errors
 ///
-/// For `none` with others, more consoles than the handoff supports, a PCI
+/// For a console that the machine cannot have, `none` with others, more consoles than the handoff supports, a PCI
 /// function without a UART, or a RAM log without reserved memory.
 pub fn resolve(args: &[ConsoleSpec], host: &Host, image: &str) -> Result<Resolved, ConsoleError> {
     let mut resolved = Resolved::default();
@@ -45,14 +49,17 @@ pub fn resolve(args: &[ConsoleSpec], host: &Host, image: &str) -> Result<Resolve
     }
     for arg in args {
         let console = match arg {
-            ConsoleSpec::Fixed(console) => Some(*console),
+            ConsoleSpec::Fixed(console) => Some(there(*console, host)?),
+            ConsoleSpec::Auto if host.arch.has_device_tree() => {
+                device_tree::auto(host, &mut resolved.notes)
+            }
             ConsoleSpec::Auto => auto(host, image, &mut resolved.notes),
             ConsoleSpec::Pci(arg) => {
                 let (console, warning) = pci::resolve(arg, &host.serial.pci)?;
                 let address = arg.address;
                 resolved.notes.push(Note::Pci { console, address });
                 resolved.notes.extend(warning);
-                Some(console)
+                Some(there(console, host)?)
             }
             ConsoleSpec::RamLog => Some(ram_log(host, &mut resolved.notes)?),
             ConsoleSpec::None => None,
@@ -64,6 +71,20 @@ pub fn resolve(args: &[ConsoleSpec], host: &Host, image: &str) -> Result<Resolve
         return Err(ConsoleError::TooMany(resolved.consoles.len()));
     }
     Ok(resolved)
+}
+
+/// Returns `console` if a machine like `host` can have it.
+fn there(console: Console, host: &Host) -> Result<Console, ConsoleError> {
+    let arch = host.arch;
+    let can = match console {
+        Console::Pio { .. } | Console::Debugcon { .. } => !arch.has_device_tree(),
+        Console::Firmware => arch == Architecture::Riscv64,
+        Console::Mmio { .. } | Console::RamLog { .. } => true,
+    };
+    match can {
+        true => Ok(console),
+        false => Err(ConsoleError::NotHere { console, arch }),
+    }
 }
 
 fn auto(host: &Host, image: &str, notes: &mut Vec<Note>) -> Option<Console> {

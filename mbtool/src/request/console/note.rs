@@ -1,5 +1,6 @@
 //! Messages about consoles: notes and errors.
 
+use crate::arch::Architecture;
 use crate::host::serial::{Bar, PciAddress};
 use crate::plan::report::console_text;
 use crate::ramlog;
@@ -25,6 +26,12 @@ pub enum Source {
     /// A parameter of the image.
     #[error("the image's `{0}`")]
     Image(String),
+    /// `stdout-path` of the device tree: the UART's path.
+    #[error("stdout-path of the device tree: {0}")]
+    TreeConsole(String),
+    /// Firmware's own console.
+    #[error("firmware's console, by SBI calls")]
+    Sbi,
 }
 
 /// A line for stderr.
@@ -54,6 +61,17 @@ pub enum Note {
     /// Firmware's console is not a UART that the handoff drives.
     #[error("firmware's console (ACPI table SPCR) cannot be used: {0}")]
     Spcr(String),
+    /// The UART of `stdout-path` is none that the handoff drives.
+    #[error("the device tree's console {name} cannot be used: {why}")]
+    DtUart {
+        /// Path of its node.
+        name: String,
+        /// Reason.
+        why: DtUartProblem,
+    },
+    /// `stdout-path` is wrong.
+    #[error("the device tree's console is unknown: {0}")]
+    TreeConsole(String),
     /// A console of a PCI function.
     #[error("handoff console: {} (PCI function {address})", console_text(console))]
     Pci {
@@ -96,6 +114,8 @@ impl Fix for Note {
             Self::Found { .. }
             | Self::DebugPort(_)
             | Self::Spcr(_)
+            | Self::DtUart { .. }
+            | Self::TreeConsole(_)
             | Self::Pci { .. }
             | Self::RamLog { .. } => None,
         }
@@ -119,9 +139,39 @@ pub enum ConsoleError {
         /// Reason.
         why: PciProblem,
     },
+    /// A console of other machines.
+    #[error("--console {}: there is no such console on {arch}{}", console_text(console), tail(self.fix()))]
+    NotHere {
+        /// The console.
+        console: Console,
+        /// The machine.
+        arch: Architecture,
+    },
     /// No memory for a log.
     #[error("--console ramlog: the running kernel reserves no memory for it{}", tail(self.fix()))]
     NoRamLog,
+}
+
+/// Why the UART of a device tree is no console of the handoff.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DtUartProblem {
+    /// Other registers than those of an 8250.
+    #[error("it is a {0}, not an 8250")]
+    Model(String),
+    /// It is switched off.
+    #[error("its status is \"disabled\"")]
+    Disabled,
+    /// Big-endian registers.
+    #[error("its registers are big endian")]
+    BigEndian,
+    /// Registers that cannot be accessed so.
+    #[error("its registers ({width} bytes wide, 1 << {shift} bytes apart) cannot be accessed so")]
+    Layout {
+        /// `reg-shift`.
+        shift: u32,
+        /// `reg-io-width`, in bytes.
+        width: u32,
+    },
 }
 
 /// Why a PCI function is no console.
@@ -197,6 +247,10 @@ impl Fix for ConsoleError {
                 )
                 .into(),
             ),
+            Self::NotHere { arch, .. } if arch.has_device_tree() => {
+                Some("give auto, mmio:ADDR or sbi".into())
+            }
+            Self::NotHere { .. } => Some("give auto, com1 or another one of this machine".into()),
             Self::Pci { why, .. } => why.fix(),
             Self::NoneWithOthers | Self::TooMany(_) => None,
         }

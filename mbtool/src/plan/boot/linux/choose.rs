@@ -33,18 +33,12 @@ pub struct Chosen {
     pub parameters: Vec<String>,
 }
 
-/// Chooses for a kernel with this `setup`, and warns about relevant omissions.
+/// Checks that there is one initrd at most, without arguments.
 ///
 /// # Errors
 ///
-/// When there are modules that Linux does not accept, or when the paging mode
-/// does not allow the entry.
-pub(in crate::plan) fn choose(
-    request: &Request,
-    host: &Host,
-    setup: &Setup,
-    warnings: &mut Vec<String>,
-) -> Result<Chosen, LinuxError> {
+/// Names the other module.
+pub(in crate::plan) fn check_initrd(request: &Request) -> Result<(), LinuxError> {
     if request.modules.len() > 1 {
         let name = request.segment_name(1);
         return Err(LinuxError::Modules { name });
@@ -57,6 +51,22 @@ pub(in crate::plan) fn choose(
             args: initrd.cmdline.clone(),
         });
     }
+    Ok(())
+}
+
+/// Chooses for a kernel with this `setup`, and warns about relevant omissions.
+///
+/// # Errors
+///
+/// When there are modules that Linux does not accept, or when the paging mode
+/// does not allow the entry.
+pub(in crate::plan) fn choose(
+    request: &Request,
+    host: &Host,
+    setup: &Setup,
+    warnings: &mut Vec<String>,
+) -> Result<Chosen, LinuxError> {
+    check_initrd(request)?;
     let facts = &host.boot_facts;
     if facts.five_level_paging && !setup.can(XLoadFlags::FIVE_LEVEL) {
         let name = request.image.name.clone();
@@ -75,7 +85,7 @@ pub(in crate::plan) fn choose(
             .collect(),
         mbr_signatures: facts.mbr_signatures.iter().copied().take(16).collect(),
         secure_boot: facts.secure_boot,
-        seed: request.seed,
+        seed: request.seed.and_then(|seed| seed.first_chunk().copied()),
         efi,
     })
 }

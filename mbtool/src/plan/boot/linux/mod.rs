@@ -23,7 +23,7 @@ use crate::host::boot_facts::Efi;
 use crate::image::linux::Setup;
 use handoff::addr::PhysRange;
 
-pub(in crate::plan) use choose::{Chosen, choose};
+pub(in crate::plan) use choose::{Chosen, check_initrd, choose};
 use write::{Page, fill};
 use xen_shim::fix::{Fix, Remedy, tail};
 use zerocopy::{FromZeros, IntoBytes};

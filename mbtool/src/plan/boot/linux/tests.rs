@@ -206,7 +206,7 @@ fn a_long_memory_map_continues_in_setup_data() {
     });
     host.memory_map.extend(many);
     let mut request = request();
-    request.seed = Some([0xa5; 32]);
+    request.seed = Some([0xa5; 72]);
     let plan = plan(&request, &host).unwrap();
     let (page, sent) = boot_params(&plan);
     assert_eq!(page[0x1e8], 128);

@@ -268,7 +268,7 @@ pub(crate) fn decide(
     contract::check_boot_heap(&strings, request.modules.len(), low.areas.len())?;
     params.dom0_line = Some(line.text);
     Ok(CrashData {
-        bytes: elfcorehdr::build(facts, &loads, &backups)?,
+        bytes: elfcorehdr::build(host.arch, facts, &loads, &backups)?,
         header,
         backups,
         extra,

@@ -1,0 +1,110 @@
+//! The device tree that the running kernel got (Linux, Documentation/ABI/testing/sysfs-firmware-ofw).
+
+use super::MemoryError;
+use crate::fdt::{DeviceTree, FdtError, SIZE_MAX};
+use crate::sys::file;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::io;
+use std::path::Path;
+
+/// Where Linux has it, without the changes that were made after the boot.
+const BLOB: &str = "sys/firmware/fdt";
+
+/// A device tree as a blob; hexadecimal in JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TreeBlob(pub Vec<u8>);
+
+impl TreeBlob {
+    /// Reads the running kernel's below `root`; `None` on a machine without one.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is no device tree.
+    pub fn read(root: &Path) -> Result<Option<Self>, MemoryError> {
+        let path = root.join(BLOB);
+        let blob = match file::read_bytes(&path, SIZE_MAX as u64) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(MemoryError::Read { path, source }),
+            Ok(bytes) => Self(bytes),
+        };
+        match blob.tree() {
+            Ok(_) => Ok(Some(blob)),
+            Err(error) => Err(MemoryError::DeviceTree { path, error }),
+        }
+    }
+
+    /// The tree.
+    ///
+    /// # Errors
+    ///
+    /// When it is none.
+    pub fn tree(&self) -> Result<DeviceTree, FdtError> {
+        DeviceTree::read(&self.0)
+    }
+}
+
+impl Serialize for TreeBlob {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+        let digits = self
+            .0
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        serializer.serialize_str(&digits.collect::<String>())
+    }
+}
+
+impl<'de> Deserialize<'de> for TreeBlob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let byte = |pair: &[u8]| match *pair {
+            [high, low] => u8::try_from(digit(high)? << 4 | digit(low)?).ok(),
+            _ => None,
+        };
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
+        let blob = bytes.map(Self).ok_or_else(|| {
+            de::Error::custom("expected a device tree as pairs of hexadecimal digits")
+        })?;
+        match blob.tree() {
+            Ok(_) => Ok(blob),
+            Err(error) => Err(de::Error::custom(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn blob() -> TreeBlob {
+        let mut tree = DeviceTree::default();
+        tree.root.set_string("model", "a machine");
+        TreeBlob(tree.write().unwrap())
+    }
+
+    #[test]
+    fn a_blob_is_text_in_json() {
+        let json = serde_json::to_string(&blob()).unwrap();
+        assert!(json.starts_with("\"d00dfeed"), "{json}");
+        assert_eq!(serde_json::from_str::<TreeBlob>(&json).unwrap(), blob());
+        for wrong in ["\"d00dfee\"", "\"d00dfeed\"", "\"zz\"", "\"+1\"", "7"] {
+            serde_json::from_str::<TreeBlob>(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn the_running_one_is_read_if_there_is_one() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(TreeBlob::read(root.path()).unwrap(), None);
+        let dir = root.path().join("sys/firmware");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("fdt"), blob().0).unwrap();
+        assert_eq!(TreeBlob::read(root.path()).unwrap(), Some(blob()));
+        fs::write(dir.join("fdt"), b"/dts-v1/;").unwrap();
+        let error = TreeBlob::read(root.path()).unwrap_err();
+        assert!(matches!(error, MemoryError::DeviceTree { .. }), "{error}");
+    }
+}

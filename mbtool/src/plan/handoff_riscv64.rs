@@ -1,0 +1,111 @@
+//! Parameters of the handoff for riscv64.
+
+use super::place::dt_linux::DtLinuxPlaces;
+use super::{PlanError, Request};
+use crate::fdt::{DeviceTree, MmuMode};
+use handoff::arch::riscv64::paging::PagingMode;
+use handoff::blob::riscv64::{RiscvDrill, RiscvSpec};
+use handoff::spec::{Console, Drill, Region, Relocate};
+
+/// The parameters: the image is entered at its first byte.
+///
+/// # Errors
+///
+/// When the CPUs, as the tree has them, cannot map the memory.
+pub(super) fn spec(
+    request: &Request,
+    tree: &DeviceTree,
+    places: &DtLinuxPlaces,
+    regions: Vec<Region>,
+) -> Result<RiscvSpec, PlanError> {
+    let consoles = request.consoles.iter().filter_map(Console::memory);
+    let ends = regions.iter().map(|region| region.range).chain(consoles);
+    let end = ends
+        .chain([places.handoff])
+        .map(|range| range.end)
+        .fold(0, u64::max);
+    Ok(RiscvSpec {
+        base: places.handoff.start,
+        mode: paging_mode(tree, end)?,
+        consoles: request.consoles.clone(),
+        on_fault: request.on_fault,
+        verify: request.verify,
+        regions,
+        relocate: Relocate::default(),
+        entry: places.kernel.start,
+        dtb: places.tree.start,
+        drill: match request.drill {
+            Drill::Off => RiscvDrill::Off,
+            Drill::FaultLong | Drill::FaultProtected => RiscvDrill::Fault,
+            Drill::Call(addr) => RiscvDrill::Call(addr),
+        },
+    })
+}
+
+/// The smallest mode that all CPUs have and that reaches `end`.
+fn paging_mode(tree: &DeviceTree, end: u64) -> Result<PagingMode, PlanError> {
+    let cpus = tree.cpus()?;
+    let all = cpus.iter().filter(|cpu| cpu.available);
+    // a CPU whose mode is unknown has the first one at least
+    let largest = all
+        .map(|cpu| match cpu.mmu {
+            Some(MmuMode::Sv48) => PagingMode::Sv48,
+            Some(MmuMode::Sv57) => PagingMode::Sv57,
+            Some(MmuMode::None | MmuMode::Sv32 | MmuMode::Sv39) | None => PagingMode::Sv39,
+        })
+        .min()
+        .unwrap_or(PagingMode::Sv39);
+    let mut modes = PagingMode::ALL.into_iter();
+    let found = modes.find(|mode| *mode <= largest && end <= mode.limit());
+    found.ok_or_else(|| PlanError::Unmapped {
+        end,
+        mode: match largest {
+            PagingMode::Sv39 => "Sv39",
+            PagingMode::Sv48 => "Sv48",
+            PagingMode::Sv57 => "Sv57",
+        },
+        limit: largest.limit(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(modes: &[Option<&str>]) -> DeviceTree {
+        let mut tree = DeviceTree::default();
+        let cpus = tree.root.child_or_new("cpus");
+        cpus.set("#address-cells", 1_u32.to_be_bytes().to_vec());
+        cpus.set("#size-cells", 0_u32.to_be_bytes().to_vec());
+        for (id, mode) in modes.iter().enumerate() {
+            let cpu = cpus.child_or_new(&format!("cpu@{id}"));
+            cpu.set_string("device_type", "cpu");
+            cpu.set("reg", u32::try_from(id).unwrap().to_be_bytes().to_vec());
+            if let Some(mode) = mode {
+                cpu.set_string("mmu-type", mode);
+            }
+        }
+        tree
+    }
+
+    #[test]
+    fn the_smallest_mode_is_taken_that_reaches_all() {
+        let both = tree(&[Some("riscv,sv57"), Some("riscv,sv48")]);
+        let mode = |end| paging_mode(&both, end).unwrap();
+        let (sv39, sv48) = (PagingMode::Sv39.limit(), PagingMode::Sv48.limit());
+        assert_eq!(mode(0x9000_0000), PagingMode::Sv39);
+        assert_eq!(mode(sv39), PagingMode::Sv39);
+        assert_eq!(mode(sv39 + 1), PagingMode::Sv48);
+        assert!(matches!(
+            paging_mode(&both, sv48 + 1),
+            Err(PlanError::Unmapped { .. })
+        ));
+        let unknown = tree(&[None]);
+        assert_eq!(paging_mode(&unknown, sv39).unwrap(), PagingMode::Sv39);
+        paging_mode(&unknown, sv39 + 1).unwrap_err();
+        assert_eq!(
+            paging_mode(&DeviceTree::default(), sv39).unwrap(),
+            PagingMode::Sv39
+        );
+    }
+}
