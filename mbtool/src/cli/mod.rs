@@ -137,12 +137,14 @@ fn run(
             Ok(())
         }
         Verb::Inspect { json, image } => inspect(image, *json, out),
-        Verb::Dtb { file, diff } => {
+        Verb::Dtb(args) => {
             let options = cmd::dtb::DtbOptions {
-                file: file.clone(),
-                diff: diff.clone(),
+                boot: args.boot.options(&args.file, matches),
+                diff: args.diff.clone(),
+                memory_map: args.memory_map.clone(),
+                crash_region: args.crash_region,
             };
-            cmd::dtb::run(&options, out)
+            cmd::dtb::run(options, out, messages)
         }
         Verb::Decode(args) => {
             let options = cmd::decode::DecodeOptions {

@@ -91,18 +91,12 @@ pub enum Verb {
         /// The file, or - for standard input
         image: PathBuf,
     },
-    /// Show a device tree as text, or how two of them differ
+    /// Show a device tree as text: that of a file, or the one that an image gets; or how two differ
     #[command(
-        after_help = "Example:\n  mbtool dtb\n  mbtool dtb /sys/firmware/fdt --diff new.dtb     prints nothing if they are the same"
+        after_help = "Example:\n  mbtool dtb\n  mbtool dtb /sys/firmware/fdt --diff new.dtb     prints nothing if they are the same\n  \
+        mbtool dtb vmlinux --initrd initrd.img --cmdline console=ttyS0 --diff"
     )]
-    Dtb {
-        /// The blob (.dtb), compressed or not, or - for standard input; by default that of the running kernel
-        #[arg(default_value = dtb::RUNNING)]
-        file: PathBuf,
-        /// Print what this blob has in place of what FILE has
-        #[arg(long, value_name = "OTHER")]
-        diff: Option<PathBuf>,
-    },
+    Dtb(Box<DtbArgs>),
     /// How far the boots in a serial log came, and why they failed: dumps, panics, known messages
     #[command(
         after_help = "Example:\n  mbtool decode --symbols /usr/lib/debug/boot/xen-syms-4.20-amd64 \
@@ -183,6 +177,33 @@ pub struct PlanArgs {
     /// Draw a picture of memory
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
+}
+
+/// `dtb`
+#[derive(Debug, Args)]
+#[command(mut_arg("backend", |arg| arg.hide(true)))]
+pub struct DtbArgs {
+    /// The image's boot options.
+    #[command(flatten)]
+    pub boot: BootArgs,
+    /// A blob (.dtb), by default the running kernel's; or an image, whose options are those of
+    /// `load`; compressed or not, or - for standard input
+    #[arg(default_value = dtb::RUNNING)]
+    pub file: PathBuf,
+    /// Print what OTHER has in place of what FILE has; without OTHER, what an image gets in place of
+    /// what it starts from (the running kernel's tree, or --dtb)
+    #[arg(long, value_name = "OTHER", num_args = 0..=1)]
+    #[expect(
+        clippy::option_option,
+        reason = "how clap has an option with an optional value"
+    )]
+    pub diff: Option<Option<PathBuf>>,
+    /// Plan for another machine, from its `status --json` or `plan --json`
+    #[arg(long, value_name = "FILE")]
+    pub memory_map: Option<PathBuf>,
+    /// Plan for this crash region
+    #[arg(long, value_name = "START-END", value_parser = quantity::range)]
+    pub crash_region: Option<PhysRange>,
 }
 
 /// `doctor`

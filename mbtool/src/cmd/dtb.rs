@@ -1,10 +1,14 @@
 //! `mbtool dtb`: a device tree as text, or how two of them differ.
 
+use super::{load, plan};
 use crate::decompress::decompress;
-use crate::fdt::{DeviceTree, SIZE_MAX, TreeDiff};
+use crate::fdt::{DeviceTree, FdtError, SIZE_MAX, TreeDiff};
+use crate::image::{As, Image};
 use crate::input;
-use crate::sys::output::DataOutput;
-use anyhow::Context;
+use crate::request::{BootOptions, Files, files};
+use crate::sys::output::{DataOutput, Messages};
+use anyhow::{Context, bail};
+use handoff::addr::PhysRange;
 use std::path::{Path, PathBuf};
 
 /// The device tree that the running kernel got.
@@ -12,31 +16,85 @@ pub const RUNNING: &str = "/sys/firmware/fdt";
 
 /// Options of `dtb`.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::option_option,
+    reason = "a comparison, which may have a file of its own"
+)]
 pub struct DtbOptions {
-    /// The blob.
-    pub file: PathBuf,
-    /// A blob to compare it with.
-    pub diff: Option<PathBuf>,
+    /// The blob or the image, with the image's options.
+    pub boot: BootOptions,
+    /// A comparison: with this blob; without one, of what the image gets with what it starts from.
+    pub diff: Option<Option<PathBuf>>,
+    /// The machine for the image.
+    pub memory_map: Option<PathBuf>,
+    /// A crash region for the image.
+    pub crash_region: Option<PhysRange>,
 }
 
 /// Prints the tree, or what the other one has in its place.
 ///
 /// # Errors
 ///
-/// When a file cannot be read, or is no device tree.
-pub fn run(options: &DtbOptions, out: &mut DataOutput) -> anyhow::Result<()> {
-    let old = read(&options.file)?;
-    match &options.diff {
-        None => out.text(old),
-        Some(other) => {
-            let new = read(other)?;
-            out.text(TreeDiff {
-                old: &old,
-                new: &new,
-            });
+/// When a file cannot be read, is neither a device tree nor an image that gets one, or when the image cannot be loaded.
+pub fn run(
+    options: DtbOptions,
+    out: &mut DataOutput,
+    messages: &mut Messages,
+) -> anyhow::Result<()> {
+    let diff = options.diff.clone();
+    let bytes = unpacked(&options.boot.image)?;
+    let name = input::display_name(&options.boot.image);
+    let (start, tree) = match DeviceTree::read(&bytes) {
+        Ok(tree) => (None, tree),
+        Err(FdtError::Magic { .. }) if Image::parse_as(&bytes, &name, As::Auto).is_ok() => {
+            let (start, tree) = of_image(options, messages)?;
+            (Some(start), tree)
         }
-    }
+        Err(error) => return Err(error).context(name),
+    };
+    let (old, new) = match (diff, start) {
+        (None, _) => {
+            out.text(tree);
+            return Ok(());
+        }
+        (Some(Some(other)), _) => (tree, read(&other)?),
+        (Some(None), Some(start)) => (start, tree),
+        (Some(None), None) => bail!("--diff: give the tree to compare it with"),
+    };
+    out.text(TreeDiff {
+        old: &old,
+        new: &new,
+    });
     Ok(())
+}
+
+/// The tree that an image starts from, and the one that it gets.
+fn of_image(
+    mut options: DtbOptions,
+    messages: &mut Messages,
+) -> anyhow::Result<(DeviceTree, DeviceTree)> {
+    let (host, warnings) = plan::machine(
+        options.memory_map.as_deref(),
+        options.crash_region,
+        &mut options.boot,
+    )?;
+    let files = Files::read(&options.boot)?;
+    let given = files.device_tree.clone();
+    let made = load::make(&options.boot, files, &host, warnings, messages)?;
+    let Some(tree) = made.device_tree else {
+        bail!("{} gets no device tree", made.report.image.name);
+    };
+    let start = match (given, &host.device_tree) {
+        (Some(given), _) => given.tree,
+        (None, Some(blob)) => blob.tree()?,
+        (None, None) => DeviceTree::default(),
+    };
+    Ok((start, tree))
+}
+
+fn unpacked(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let (bytes, _) = files::read_image(path)?;
+    Ok(bytes)
 }
 
 fn read(path: &Path) -> anyhow::Result<DeviceTree> {
@@ -49,7 +107,10 @@ fn read(path: &Path) -> anyhow::Result<DeviceTree> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fdt::FdtError;
+    use crate::arch::Architecture;
+    use crate::fdt::testing::virt;
+    use crate::host::device_tree::TreeBlob;
+    use crate::host::{self, MapEntry, MemoryKind};
     use std::fs;
 
     #[test]
@@ -67,10 +128,12 @@ mod tests {
             let mut bytes = Vec::new();
             let mut out = DataOutput::new(&mut bytes);
             let options = DtbOptions {
-                file: old.clone(),
-                diff: diff.cloned(),
+                boot: BootOptions::new(old.clone()),
+                diff: diff.cloned().map(Some),
+                memory_map: None,
+                crash_region: None,
             };
-            run(&options, &mut out).unwrap();
+            run(options, &mut out, &mut Messages::new(&mut Vec::new())).unwrap();
             out.finish().unwrap();
             String::from_utf8(bytes).unwrap()
         };
@@ -95,5 +158,57 @@ mod tests {
         let found = u32::from_be_bytes(*b"/dts");
         assert_eq!(error.downcast_ref(), Some(&FdtError::Magic { found }));
         assert_eq!(error.to_string(), path.display().to_string());
+    }
+
+    #[test]
+    fn what_an_image_gets_is_planned() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = host::Host {
+            arch: Architecture::Riscv64,
+            memory_map: vec![MapEntry::new(
+                PhysRange {
+                    start: 0x8006_0000,
+                    end: 0xc000_0000,
+                },
+                MemoryKind::Ram,
+            )],
+            device_tree: Some(TreeBlob(virt().write().unwrap())),
+            ..host::Host::default()
+        };
+        let file = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            path
+        };
+        let memory_map = file("machine.json", &serde_json::to_vec(&host).unwrap());
+        // a header of riscv64 with an image_size of 4 MiB
+        let mut kernel = vec![0_u8; 0x1000];
+        kernel[8..16].copy_from_slice(&0x20_0000_u64.to_le_bytes());
+        kernel[16..24].copy_from_slice(&0x40_0000_u64.to_le_bytes());
+        kernel[0x38..0x3c].copy_from_slice(b"RSC\x05");
+        let mut boot = BootOptions::new(file("Image", &kernel));
+        boot.cmdline = Some("console=ttyS0 root=/dev/vda".to_owned());
+        let printed = |diff: Option<Option<PathBuf>>| {
+            let options = DtbOptions {
+                boot: boot.clone(),
+                diff,
+                memory_map: Some(memory_map.clone()),
+                crash_region: None,
+            };
+            let mut bytes = Vec::new();
+            let mut out = DataOutput::new(&mut bytes);
+            run(options, &mut out, &mut Messages::new(&mut Vec::new())).unwrap();
+            out.finish().unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        let bootargs = "bootargs = \"console=ttyS0 root=/dev/vda\";";
+        assert!(printed(None).contains(bootargs));
+        let changed = printed(Some(None));
+        assert!(changed.contains(&format!("+{bootargs}")), "{changed}");
+        assert!(!changed.contains("serial@10000000 {"), "{changed}");
+        let itself = file("virt.dtb", &virt().write().unwrap());
+        // the other way around
+        let changed = printed(Some(Some(itself)));
+        assert!(changed.contains(&format!("-{bootargs}")), "{changed}");
     }
 }

@@ -2,7 +2,7 @@
 //! that changes state.
 
 use super::load;
-use crate::host::{self, RawRange, replay};
+use crate::host::{self, Host, RawRange, replay};
 use crate::input;
 use crate::plan::report::svg;
 use crate::request::{BootOptions, Files};
@@ -29,6 +29,31 @@ pub struct PlanOptions {
     pub svg: Option<PathBuf>,
 }
 
+/// The recorded machine, or this one, and warnings; with `crash_region` as its only one, if there is one.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn machine(
+    memory_map: Option<&Path>,
+    crash_region: Option<PhysRange>,
+    boot: &mut BootOptions,
+) -> anyhow::Result<(Host, Vec<String>)> {
+    let (mut host, warnings) = match memory_map {
+        Some(path) => {
+            let host = replay::from_json(&input::read(path, MAP_LIMIT)?)
+                .with_context(|| path.display().to_string())?;
+            (host, Vec::new())
+        }
+        None => host::read(Path::new("/"))?,
+    };
+    if let Some(PhysRange { start, end }) = crash_region {
+        host.crash_regions = vec![RawRange { start, end }];
+        boot.crash = true;
+    }
+    Ok((host, warnings))
+}
+
 /// Runs the verb.
 ///
 /// # Errors
@@ -39,18 +64,11 @@ pub fn run(
     out: &mut DataOutput,
     messages: &mut Messages,
 ) -> anyhow::Result<()> {
-    let (mut host, warnings) = match &options.memory_map {
-        Some(path) => {
-            let host = replay::from_json(&input::read(path, MAP_LIMIT)?)
-                .with_context(|| path.display().to_string())?;
-            (host, Vec::new())
-        }
-        None => host::read(Path::new("/"))?,
-    };
-    if let Some(PhysRange { start, end }) = options.crash_region {
-        host.crash_regions = vec![RawRange { start, end }];
-        options.boot.crash = true;
-    }
+    let (host, warnings) = machine(
+        options.memory_map.as_deref(),
+        options.crash_region,
+        &mut options.boot,
+    )?;
     let files = Files::read(&options.boot)?;
     let plan = load::make(&options.boot, files, &host, warnings, messages)?;
     if let Some(path) = &options.svg {
