@@ -16,6 +16,8 @@ pub struct Iomem {
     pub crash_regions: Vec<RawRange>,
     /// RAM that drivers have added, not normalized.
     pub added: Vec<MapEntry>,
+    /// "Reserved" ranges inside of other ones, which are in `entries`, too, not normalized.
+    pub nested: Vec<MapEntry>,
 }
 
 /// Parses the text.
@@ -63,7 +65,12 @@ pub fn parse(content: &str) -> Result<Iomem, MemoryError> {
                 end,
                 kind: MemoryKind::Ram,
             }),
-            Some(kind) => found.entries.push(MapEntry { start, end, kind }),
+            Some(kind) => {
+                let entry = MapEntry { start, end, kind };
+                found.entries.push(entry);
+                let nested = depth > 0 && kind == MemoryKind::Reserved;
+                found.nested.extend(nested.then_some(entry));
+            }
             None if name == "Crash kernel" => {
                 found.crash_regions.push(RawRange { start, end });
             }

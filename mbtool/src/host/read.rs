@@ -43,6 +43,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
                 entries: told.memory_map,
                 crash_regions: told.crash_regions,
                 added: Vec::new(),
+                nested: Vec::new(),
             };
             (seen, Some(told.xen))
         }
@@ -52,13 +53,17 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
         mut entries,
         crash_regions,
         added,
+        nested,
     } = seen;
+    let arch = Architecture::NATIVE;
     let runtime = efi::runtime_regions(root, &mut warnings);
-    let efi_ram = shared(&entries, &runtime);
+    let mut efi_ram = shared(&entries, &runtime);
+    if arch.has_device_tree() {
+        efi_ram.extend(of_running(&mut entries, &nested, efi::present(root)));
+    }
     entries.extend(runtime);
     let memory_map = checked(&entries)?;
 
-    let arch = Architecture::NATIVE;
     let low_memory = match &way {
         // firmware leaves nothing at fixed addresses
         None if arch.has_device_tree() => LowMemory {
@@ -133,6 +138,18 @@ fn shared(entries: &[MapEntry], runtime: &[MapEntry]) -> Vec<MapEntry> {
         .filter(|piece| !piece.is_empty())
         .map(|piece| MapEntry::new(piece, MemoryKind::Ram))
         .collect()
+}
+
+/// Frees the running kernel's own reservations in RAM, which /proc/iomem has on machines with a device tree: its code,
+/// page tables, initrd. Those of firmware are in the tree. With EFI some of them are tables that the next kernel reads,
+/// so all remain reserved there; they are returned as RAM that a dump includes.
+fn of_running(entries: &mut Vec<MapEntry>, nested: &[MapEntry], efi: bool) -> Vec<MapEntry> {
+    if efi {
+        let ram = |entry: &MapEntry| MapEntry::new(entry.range(), MemoryKind::Ram);
+        return nested.iter().map(ram).collect();
+    }
+    entries.retain(|entry| !nested.contains(entry));
+    Vec::new()
 }
 
 /// Opens the hypercall interface of a PV dom0. A recorded machine has none.

@@ -270,3 +270,43 @@ fn recorded_guests_are_read_back() {
         assert!(!map::is_ram(&ovmf.memory_map, range), "{range}");
     }
 }
+
+/// QEMU's riscv64 "virt" with 640 MiB and Debian's kernel 6.12, shortened.
+const RISCV64: &str = "\
+00101000-00101fff : 101000.rtc rtc@101000
+10000000-100000ff : serial
+80000000-8005ffff : Reserved
+80060000-a7ffffff : System RAM
+  80200000-80201fff : Reserved
+  80202000-8206b3f7 : Kernel image
+    80202000-80c8159f : Kernel code
+    81fba000-8206b3f7 : Kernel bss
+  8206b3f8-821fffff : Reserved
+  94200000-975affff : Reserved
+  a7ff8000-a7ffffff : Reserved
+400000000-7ffffffff : pci@30000000
+";
+
+#[test]
+fn the_running_kernels_own_reservations_are_ram_for_the_next() {
+    let found = iomem::parse(RISCV64).unwrap();
+    assert_eq!(found.nested.len(), 4);
+    let entry = |start, end, kind| MapEntry { start, end, kind };
+    let firmware = entry(0x8000_0000, 0x8006_0000, MemoryKind::Reserved);
+
+    let mut entries = found.entries.clone();
+    assert_eq!(of_running(&mut entries, &found.nested, false), []);
+    let ram = entry(0x8006_0000, 0xa800_0000, MemoryKind::Ram);
+    assert_eq!(checked(&entries).unwrap(), [firmware, ram]);
+
+    // EFI's tables are among them
+    let mut entries = found.entries.clone();
+    let shared = of_running(&mut entries, &found.nested, true);
+    let host = Host {
+        memory_map: checked(&entries).unwrap(),
+        efi_ram: shared,
+        ..Host::default()
+    };
+    assert_eq!(host.memory_map[1].end, 0x8020_0000);
+    assert_eq!(host.ram_in_use(), [ram]);
+}

@@ -61,7 +61,7 @@ pub(super) fn plan(request: &Request, image: &DtImage, host: &Host) -> Result<Pl
     };
     let draft = device_tree::build(source.clone(), &chosen(None))?;
     let sizes = DtLinuxSizes {
-        kernel: image.image_size,
+        kernel: image.memory(),
         initrd: initrd.map(|initrd| initrd.data.len() as u64),
         tree: draft.blob.len() as u64,
         core_header: core_header.as_ref().map(|bytes| bytes.len() as u64),

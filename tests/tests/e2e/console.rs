@@ -34,7 +34,7 @@ tests::cases! {
     dead_uarts_keep_neither_the_target_nor_the_others: booted 3 s;
 }
 
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(240);
 /// RAM that is unknown to the planner, for emulated UARTs.
 const HIDDEN: u64 = 0x3000_0000;
 /// The same above 4 GiB.

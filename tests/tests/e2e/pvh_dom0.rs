@@ -33,14 +33,19 @@ fn a_pvh_dom0_is_refused_with_the_reason() -> Result<()> {
         .bytes("fixed", MB2_FIXED)?
         .finish()?;
     // PVH needs nested paging, and an IOMMU for dom0's devices
-    let outcome = Machine::xen("4.20", "dom0=pvh dom0_mem=512M crashkernel=64M", "", initrd)?
-        .board(Board::Q35)
-        .memory_mib(1024)
-        // with one thread for both CPUs QEMU's emulation of SVM has delivered an interrupt twice: double fault in dom0
-        .parallel()
-        .args(["-cpu", "qemu64,+svm,+npt", "-device", "amd-iommu"])
-        .run("pvh_dom0", DEADLINE, &[end])?
-        .ended_with(end)?;
+    let outcome = Machine::xen(
+        "4.20",
+        "dom0=pvh dom0_mem=512M dom0_max_vcpus=1 crashkernel=64M",
+        "",
+        initrd,
+    )?
+    .board(Board::Q35)
+    .memory_mib(1024)
+    // with one thread for both CPUs QEMU's emulation of SVM has delivered an interrupt twice: double fault in dom0
+    .parallel()
+    .args(["-cpu", "qemu64,+svm,+npt", "-device", "amd-iommu"])
+    .run("pvh_dom0", DEADLINE, &[end])?
+    .ended_with(end)?;
     let log = outcome.log.display();
     let found = attempts(&outcome)?;
     let get = |name: &str| {

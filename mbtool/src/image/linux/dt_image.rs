@@ -107,6 +107,21 @@ impl Fix for DtImageError {
 }
 
 impl DtImage {
+    /// Memory that it takes from its first byte, in bytes. On riscv64 Linux reserves whole pages of 2 MiB for itself
+    /// (`setup_bootmem`), and drops an initrd that begins in the last one.
+    #[must_use]
+    pub const fn memory(&self) -> u64 {
+        match self.machine {
+            DtImageMachine::Riscv64 => {
+                match self.image_size.checked_next_multiple_of(IMAGE_ALIGN) {
+                    Some(size) => size,
+                    None => u64::MAX,
+                }
+            }
+            DtImageMachine::Arm64 => self.image_size,
+        }
+    }
+
     /// True when the file has the magic number of riscv64 or arm64.
     #[must_use]
     pub fn is_one(file: &[u8]) -> bool {

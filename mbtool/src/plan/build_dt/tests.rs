@@ -81,12 +81,15 @@ fn everything_has_its_place_and_the_tree_says_where() {
     let plan = plan(&request(Some(5000)), &host()).unwrap();
     assert_eq!(plan.arch, Architecture::Riscv64);
     let image = segment(&plan, "vmlinux-6.12");
-    // 2 MiB from the start of RAM, with the memory that it needs
+    // 2 MiB from the start of RAM, with the memory that it needs; nothing else is in its last page of 2 MiB
     assert_eq!(
         image.dest,
         PhysRange::from_len(0x8020_0000, 0x1e6_c000).unwrap()
     );
     assert_eq!(image.data.len(), 0x3123);
+    let own = PhysRange::from_len(0x8020_0000, 0x200_0000).unwrap();
+    let others = plan.segments.iter().filter(|one| one.name != image.name);
+    assert!(others.clone().count() == 3 && others.clone().all(|one| !one.dest.overlaps(&own)));
     let initrd = segment(&plan, "initrd: initrd.img");
     assert_eq!(
         address(chosen(&plan, "linux,initrd-start")),
