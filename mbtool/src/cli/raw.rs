@@ -193,10 +193,6 @@ pub struct DtbArgs {
     /// Print what OTHER has in place of what FILE has; without OTHER, what an image gets in place of
     /// what it starts from (the running kernel's tree, or --dtb)
     #[arg(long, value_name = "OTHER", num_args = 0..=1)]
-    #[expect(
-        clippy::option_option,
-        reason = "how clap has an option with an optional value"
-    )]
     pub diff: Option<Option<PathBuf>>,
     /// Plan for another machine, from its `status --json` or `plan --json`
     #[arg(long, value_name = "FILE")]

@@ -16,10 +16,6 @@ pub const RUNNING: &str = "/sys/firmware/fdt";
 
 /// Options of `dtb`.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::option_option,
-    reason = "a comparison, which may have a file of its own"
-)]
 pub struct DtbOptions {
     /// The blob or the image, with the image's options.
     pub boot: BootOptions,

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use mbtool::arch::Architecture;
 use mbtool::backend::syscall::{KexecFlags, KexecSyscalls, LoadCall};
 use rustix::system::{RebootCommand, reboot};
 use tests::jump::{JumpPlace, MARKER};
@@ -55,11 +56,12 @@ fn run(rounds: u32) -> Result<()> {
     for number in 1..=rounds {
         let place = JumpPlace::of(number);
         let round = round::plan(number, place, &buffer)?;
+        let arch = u64::from(Architecture::X86_64.elf_machine()) << 16;
         KexecSyscalls
             .kexec_load(
                 round.entry,
                 &round.segments,
-                KexecFlags::ARCH_X86_64 | KexecFlags::PRESERVE_CONTEXT,
+                KexecFlags::from_bits_retain(arch) | KexecFlags::PRESERVE_CONTEXT,
             )
             .map_err(std::io::Error::from_raw_os_error)
             .context("kexec_load (EINVAL: the kernel has no CONFIG_KEXEC_JUMP)")?;
