@@ -28,7 +28,7 @@ const MBTOOL: Table = &[
     ("quiesce", &["abi", "sys"]),
     ("config", &["input"]),
     ("save", &["config", "sys"]),
-    ("decode", &[]),
+    ("decode", &["arch"]),
     (
         "plan",
         &[
@@ -192,12 +192,25 @@ const DECODE: Table = &[
     ("symbols", &["build_id"]),
     ("address_map", &["handoff_log"]),
     ("symbolizer", &["address_map", "symbols"]),
-    ("stack", &["address_map", "disasm", "symbolizer", "symbols"]),
+    ("stack", &["address_map", "symbolizer", "symbols"]),
     (
         "rules",
         &["address_map", "bits", "disasm", "found", "mca", "symbols"],
     ),
     ("explain", &["bits", "found", "rules"]),
+    (
+        "riscv64",
+        &[
+            "address_map",
+            "disasm",
+            "explain",
+            "found",
+            "handoff_log",
+            "rules",
+            "symbolizer",
+            "symbols",
+        ],
+    ),
     ("uncertain", &["found", "registers", "rules"]),
     (
         "report",
@@ -207,6 +220,7 @@ const DECODE: Table = &[
             "disasm",
             "explain",
             "found",
+            "riscv64",
             "rules",
             "stack",
             "symbolizer",
@@ -221,6 +235,7 @@ const DECODE: Table = &[
             "found",
             "registers",
             "report",
+            "riscv64",
             "stack",
             "symbols",
         ],

@@ -17,7 +17,7 @@ impl WholeDump {
     /// Parses the only dump in `lines`; none, several, or a damaged one are
     /// errors.
     pub fn parse(lines: &[String]) -> Result<Self> {
-        let mut reader = Reader::default();
+        let mut reader = Reader::<read::Dump>::default();
         let mut dumps: Vec<_> = lines.iter().flat_map(|line| reader.line(line)).collect();
         dumps.extend(reader.finish());
         ensure!(dumps.len() == 1, "{} dumps, expected one", dumps.len());

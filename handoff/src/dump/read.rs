@@ -9,33 +9,49 @@ use alloc::vec::Vec;
 use fields::{Width, number};
 
 mod dump;
-mod fields;
+pub(crate) mod fields;
 
 pub use dump::{Dump, Integrity};
 
 /// Maximum number of lines of a dump.
 pub const MAX_LINES: u32 = 128;
 
-/// Reads dumps from lines.
+/// The fields of one architecture's dumps, between the first and the last line.
+pub trait DumpFields: Default {
+    /// Reads the first line, after [`BEGIN`]; `None` if it is of another architecture.
+    fn begin(line: &str) -> Option<Self>;
+
+    /// True for the line after the first one, without [`PREFIX`]: a dump whose first line is lost starts with it.
+    fn is_second(line: &str) -> bool;
+
+    /// Adds a line without [`PREFIX`]. Returns `false` when the field is already set, so that the
+    /// line belongs to another dump.
+    fn take(&mut self, line: &str) -> bool;
+
+    /// Sets the integrity, which is [`Integrity::Truncated`] until then.
+    fn rate(&mut self, integrity: Integrity);
+}
+
+/// Reads the dumps of one architecture from lines.
 ///
 /// Other lines may come in between, and text before [`PREFIX`] (a timestamp,
 /// another program's half line) is skipped. Terminal control sequences must
 /// have been removed.
-#[derive(Debug, Default)]
-pub struct Reader {
-    open: Option<Open>,
+#[derive(Debug)]
+pub struct Reader<D> {
+    open: Option<Open<D>>,
 }
 
 /// An incomplete dump.
 #[derive(Debug)]
-struct Open {
-    dump: Dump,
+struct Open<D> {
+    dump: D,
     crc: u32,
     lines: u32,
 }
 
-impl Open {
-    fn new(dump: Dump) -> Self {
+impl<D> Open<D> {
+    fn new(dump: D) -> Self {
         Self {
             dump,
             crc: !0,
@@ -51,12 +67,18 @@ impl Open {
     }
 }
 
-impl Reader {
+impl<D> Default for Reader<D> {
+    fn default() -> Self {
+        Self { open: None }
+    }
+}
+
+impl<D: DumpFields> Reader<D> {
     /// Adds one line, without its end. Returns the dumps that it completed.
     ///
     /// Two lines that were joined by a lost line end count as two, so one line
     /// may complete more than one dump.
-    pub fn line(&mut self, line: &str) -> Vec<Dump> {
+    pub fn line(&mut self, line: &str) -> Vec<D> {
         let mut ended = Vec::new();
         let mut rest = line;
         while let Some(start) = rest.find(PREFIX) {
@@ -71,7 +93,7 @@ impl Reader {
     }
 
     /// Ends the input. Returns an incomplete dump.
-    pub fn finish(&mut self) -> Option<Dump> {
+    pub fn finish(&mut self) -> Option<D> {
         Some(self.open.take()?.dump)
     }
 
@@ -83,22 +105,25 @@ impl Reader {
 
     /// Adds a line that starts with [`PREFIX`] (whose last blank may be
     /// missing).
-    fn one(&mut self, line: &str) -> Option<Dump> {
+    fn one(&mut self, line: &str) -> Option<D> {
         let text = line.get(PREFIX.len()..).unwrap_or("");
         if let Some(rest) = line.strip_prefix(BEGIN) {
             let cut = self.finish();
-            let mut open = Open::new(Dump::begin(rest));
-            open.sum(line);
-            self.open = Some(open);
+            if let Some(dump) = D::begin(rest) {
+                let mut open = Open::new(dump);
+                open.sum(line);
+                self.open = Some(open);
+            }
             return cut;
         }
         if let Some(rest) = line.strip_prefix(END) {
             let mut open = self.open.take()?;
-            open.dump.integrity = if is_sum(rest, open.lines, !open.crc) {
+            let whole = is_sum(rest, open.lines, !open.crc);
+            open.dump.rate(if whole {
                 Integrity::Whole
             } else {
                 Integrity::Damaged
-            };
+            });
             return Some(open.dump);
         }
         if ends_without_end(text) {
@@ -106,8 +131,8 @@ impl Reader {
         }
         let Some(open) = &mut self.open else {
             // the first line is lost
-            if text.starts_with("rip 0x") {
-                let mut open = Open::new(Dump::default());
+            if D::is_second(text) {
+                let mut open = Open::new(D::default());
                 open.sum(line);
                 open.dump.take(text);
                 self.open = Some(open);
@@ -123,7 +148,7 @@ impl Reader {
         }
         // a second dump whose first line is lost
         let cut = self.finish();
-        let mut open = Open::new(Dump::default());
+        let mut open = Open::new(D::default());
         open.sum(line);
         open.dump.take(text);
         self.open = Some(open);

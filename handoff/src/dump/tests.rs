@@ -117,7 +117,7 @@ prop_compose! {
 }
 
 fn read(text: &str) -> Vec<Dump> {
-    let mut reader = Reader::default();
+    let mut reader = Reader::<Dump>::default();
     let mut dumps: Vec<_> = text.lines().flat_map(|line| reader.line(line)).collect();
     dumps.extend(reader.finish());
     dumps

@@ -303,7 +303,7 @@ pub fn pde(bytes: &[u8], addr: u32) -> usize {
 
 /// Returns all dumps in the handoff's output, checking that they are intact.
 pub fn dumps(serial: &str) -> Vec<Dump> {
-    let mut reader = Reader::default();
+    let mut reader = Reader::<Dump>::default();
     let mut dumps: Vec<_> = serial.lines().flat_map(|line| reader.line(line)).collect();
     dumps.extend(reader.finish());
     for dump in &dumps {

@@ -2,6 +2,7 @@
 
 use super::DecodeError;
 use super::handoff_log::LogContext;
+use crate::arch::Architecture;
 use handoff::addr::PhysRange;
 use serde::Serialize;
 use serde_json::Value;
@@ -49,6 +50,8 @@ pub struct AddressMap {
     pub image: Option<ImageAt>,
     /// The handoff's address.
     pub handoff: Option<u64>,
+    /// The machine's architecture.
+    pub architecture: Architecture,
 }
 
 /// A plan that is not of the load that wrote the log.
@@ -119,7 +122,7 @@ impl AddressMap {
         let mut segments = log.segments.clone();
         let handoff = log.handoff.as_ref().map(|(_, base)| *base);
         if let Some(base) = handoff {
-            let range = PhysRange::from_len(base, handoff::blob::memsz());
+            let range = PhysRange::from_len(base, handoff_size(log));
             segments.extend(range.map(|range| ("handoff".to_owned(), range)));
         }
         // the handoff verifies the image first, and names Xen `xen` independent of its file
@@ -136,6 +139,7 @@ impl AddressMap {
             memory: Vec::new(),
             image,
             handoff,
+            architecture: architecture(log),
         }
     }
 
@@ -167,7 +171,11 @@ impl AddressMap {
         {
             return differs("image", planned.base, found.base);
         }
-        (plan.clone(), None)
+        let map = Self {
+            architecture: own.architecture,
+            ..plan.clone()
+        };
+        (map, None)
     }
 
     /// Returns the location of `addr`.
@@ -188,7 +196,11 @@ impl AddressMap {
         if let Some(segment) = segment {
             return Some(place(segment, true));
         }
-        if let Some((name, start, _)) = FIXED
+        let fixed = match self.architecture {
+            Architecture::X86_64 => &FIXED[..],
+            _ => &[],
+        };
+        if let Some((name, start, _)) = fixed
             .iter()
             .find(|(_, start, end)| (*start..*end).contains(&addr))
         {
@@ -210,6 +222,22 @@ impl AddressMap {
     #[must_use]
     pub const fn is_known(&self) -> bool {
         !self.segments.is_empty()
+    }
+}
+
+/// That of the handoff that wrote the log; x86 without one.
+const fn architecture(log: &LogContext) -> Architecture {
+    match log.riscv {
+        Some(_) => Architecture::Riscv64,
+        None => Architecture::X86_64,
+    }
+}
+
+/// Bytes of the handoff that wrote the log; about that if it is of another architecture than this program.
+fn handoff_size(log: &LogContext) -> u64 {
+    match log.riscv {
+        None => handoff::blob::memsz(),
+        Some(_) => handoff::blob::riscv64::memsz(),
     }
 }
 

@@ -165,7 +165,8 @@ impl LoggedBoot {
 
     fn jumped_to_linux(&self) -> bool {
         let jump = self.jump.as_ref();
-        jump.is_some_and(|jump| jump.contains("(linux"))
+        // a handoff with a device tree: on riscv64 only Linux is loaded
+        jump.is_some_and(|jump| jump.contains("(linux") || jump.contains(", dtb "))
     }
 
     /// True if a kernel was entered that has a user space, and prints nothing itself.

@@ -1,7 +1,9 @@
 //! A dump as its reader found it.
 
 use super::handoff_log::LogContext;
-use handoff::dump::read::Dump;
+use crate::arch::Architecture;
+use handoff::arch::riscv64::dump::read::RiscvDump;
+use handoff::dump::read::{Dump, Integrity};
 use serde::Serialize;
 
 /// Program that printed a dump.
@@ -22,6 +24,58 @@ pub enum DumpSource {
     Qemu,
     /// QEMU, where KVM cannot run the guest.
     Kvm,
+    /// The host's Linux, where KVM cannot run a guest.
+    KvmHost,
+}
+
+/// The CPU's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CpuDump {
+    /// x86, 32 or 64 bits.
+    X86(Dump),
+    /// riscv64.
+    Riscv(RiscvDump),
+}
+
+impl CpuDump {
+    /// Its architecture.
+    #[must_use]
+    pub const fn architecture(&self) -> Architecture {
+        match self {
+            Self::X86(_) => Architecture::X86_64,
+            Self::Riscv(_) => Architecture::Riscv64,
+        }
+    }
+
+    /// Its integrity.
+    #[must_use]
+    pub const fn integrity(&self) -> Integrity {
+        match self {
+            Self::X86(dump) => dump.integrity,
+            Self::Riscv(dump) => dump.integrity,
+        }
+    }
+
+    /// Version of the handoff's text.
+    #[must_use]
+    pub const fn format(&self) -> Option<u32> {
+        match self {
+            Self::X86(dump) => dump.format,
+            Self::Riscv(dump) => dump.format,
+        }
+    }
+}
+
+impl From<Dump> for CpuDump {
+    fn from(dump: Dump) -> Self {
+        Self::X86(dump)
+    }
+}
+
+impl From<RiscvDump> for CpuDump {
+    fn from(dump: RiscvDump) -> Self {
+        Self::Riscv(dump)
+    }
 }
 
 impl DumpSource {
@@ -36,6 +90,7 @@ impl DumpSource {
             Self::Edk2 => "the firmware (EDK2)",
             Self::Qemu => "QEMU",
             Self::Kvm => "QEMU for KVM",
+            Self::KvmHost => "the host's KVM",
         }
     }
 
@@ -53,9 +108,9 @@ pub struct DumpDetails {
     pub message: Vec<String>,
     /// Whose state it is: CPU, process, guest.
     pub context: Vec<String>,
-    /// Location of rip as printed: `FUNCTION+0x7/0x30`.
+    /// Location of the program counter as printed: `FUNCTION+0x7/0x30`.
     pub at: Option<String>,
-    /// Code bytes before rip.
+    /// Code bytes before the program counter.
     pub before: Vec<u8>,
     /// Calls, the innermost first.
     pub calls: Vec<CallText>,
@@ -69,6 +124,19 @@ pub struct DumpDetails {
     pub halted: bool,
     /// 16-bit code: addresses are relative to the code segment.
     pub real_mode: bool,
+    /// The hypervisor's registers (riscv64).
+    pub hypervisor: Option<HypervisorState>,
+}
+
+/// Registers of a hypervisor about a trap of its guest (RISC-V H extension).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HypervisorState {
+    /// `hstatus`.
+    pub hstatus: u64,
+    /// `htval`: the guest physical address, shifted right by 2; 0 if not known.
+    pub htval: u64,
+    /// `htinst`.
+    pub htinst: u64,
 }
 
 /// A line of a call trace.
@@ -99,7 +167,7 @@ pub struct FoundDump {
     /// Number of its first line, from 1.
     pub line: usize,
     /// The dump.
-    pub dump: Dump,
+    pub dump: CpuDump,
     /// Lines of the handoff before it.
     pub log: LogContext,
     /// The rest.

@@ -24,6 +24,46 @@ pub struct LogContext {
     pub damaged: Vec<String>,
     /// A fault inside a dump, as printed by the handoff.
     pub nested: Option<String>,
+    /// The state at entry of a handoff for riscv64.
+    pub riscv: Option<RiscvEntryText>,
+}
+
+/// What a handoff for riscv64 prints about its entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RiscvEntryText {
+    /// Number of the hart.
+    pub hart: Option<u64>,
+    /// Number of the SBI implementation.
+    pub sbi: Option<u64>,
+    /// `satp`, `sstatus`, `stvec` and `sie`, as far as printed.
+    pub registers: [Option<u64>; ENTRY_REGISTERS.len()],
+    /// The value of `satp` for the handoff's own tables, if the CPU did not take it.
+    pub refused_satp: Option<u64>,
+}
+
+/// Names of [`RiscvEntryText::registers`].
+pub const ENTRY_REGISTERS: [&str; 4] = ["satp", "sstatus", "stvec", "sie"];
+
+impl RiscvEntryText {
+    /// A register by its name.
+    #[must_use]
+    pub fn register(&self, name: &str) -> Option<u64> {
+        let index = ENTRY_REGISTERS.iter().position(|known| *known == name)?;
+        self.registers[index]
+    }
+
+    /// Parses the rest of the banner; `None` if it is of another architecture.
+    fn banner(text: &str) -> Option<Self> {
+        let (_, rest) = text.split_once(" on hart ")?;
+        let number = |text: &str| text.split([',', ' ']).next()?.parse().ok();
+        Some(Self {
+            hart: number(rest),
+            sbi: rest
+                .split_once(" implementation ")
+                .and_then(|(_, rest)| number(rest)),
+            ..Self::default()
+        })
+    }
 }
 
 impl LogContext {
@@ -36,6 +76,7 @@ impl LogContext {
                 if let Some((version, rest)) = rest.split_once(" at ") {
                     let base = rest.split(',').next().and_then(hex);
                     self.handoff = base.map(|base| (version.to_owned(), base));
+                    self.riscv = RiscvEntryText::banner(rest);
                 }
             }
             "verify" => self.verify(rest),
@@ -44,6 +85,25 @@ impl LogContext {
             "guard:" => {
                 let mut numbers = rest.split(' ').filter_map(hex);
                 self.guard = numbers.next().zip(numbers.next()).map(<[u64; 2]>::from);
+            }
+            "entry" => {
+                let Some(riscv) = &mut self.riscv else {
+                    return;
+                };
+                let mut words = rest.split(' ');
+                while let (Some(name), Some(value)) = (words.next(), words.next()) {
+                    let index = ENTRY_REGISTERS.iter().position(|known| *known == name);
+                    if let Some(index) = index {
+                        riscv.registers[index] = hex(value);
+                    }
+                }
+            }
+            "page" => {
+                if let (Some(riscv), Some(value)) =
+                    (&mut self.riscv, rest.split_once("not take satp "))
+                {
+                    riscv.refused_satp = hex(value.1.trim_end_matches(": translation stays off"));
+                }
             }
             "nested" => self.nested = Some(text.to_owned()),
             _ => {}

@@ -25,6 +25,7 @@ pub mod mca;
 pub mod noise;
 mod registers;
 pub mod report;
+pub mod riscv64;
 pub mod rules;
 pub mod scan;
 pub mod show;

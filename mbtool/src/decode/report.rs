@@ -1,10 +1,13 @@
 //! One decoded dump: the document of `decode --json` (docs/decode-json.md).
 
+mod riscv64;
+
 use super::address_map::{AddressMap, MappedPlace};
 use super::bits;
 use super::disasm::{self, InstructionText, REACH};
 use super::explain::{self, Explanation};
-use super::found::{CallText, ChainLink, DumpSource, FoundDump};
+use super::found::{CallText, ChainLink, CpuDump, DumpDetails, DumpSource, FoundDump};
+use super::riscv64::{DecodedCause, DecodedEntry, DecodedSatp};
 use super::rules::RuleInput;
 use super::rules::vectors;
 use super::stack::{self, StackSlot};
@@ -13,7 +16,7 @@ use super::symbols::Symbol;
 use super::uncertain::{missing, registers, uncertain, without_lost};
 use handoff::abi::{PHASES, has_error_code};
 use handoff::dump::Mode;
-use handoff::dump::read::Integrity;
+use handoff::dump::read::{Dump, Integrity};
 use handoff::names::nth;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -79,6 +82,9 @@ pub struct ChainedException {
 pub struct DecodedDump {
     /// Program that printed it.
     pub source: DumpSource,
+    /// "riscv64"; absent for x86.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<&'static str>,
     /// Line number in the log, from 1.
     pub line: usize,
     /// "whole", "damaged" or "truncated".
@@ -89,19 +95,31 @@ pub struct DecodedDump {
     pub vector: Option<Vector>,
     /// The error code, if the vector has one.
     pub error: Option<ErrorCode>,
-    /// "long" or "protected".
+    /// Cause of a trap (riscv64).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<DecodedCause>,
+    /// "long" or "protected"; "bare", "sv39", "sv48" or "sv57".
     pub mode: Option<&'static str>,
+    /// Number of the hart (riscv64).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hart: Option<u64>,
+    /// Address translation (riscv64).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub satp: Option<DecodedSatp>,
+    /// State at the handoff's entry, as the log has it (riscv64).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<DecodedEntry>,
     /// Phase of the handoff.
     pub phase: Option<String>,
-    /// rip and cr2 with locations.
+    /// rip and cr2 with locations; sepc, ra and stval.
     pub addresses: Vec<NamedAddress>,
     /// All registers.
     pub registers: BTreeMap<&'static str, String>,
     /// Names of set bits.
     pub bits: BTreeMap<&'static str, Vec<&'static str>>,
-    /// Instructions around rip.
+    /// Instructions around the program counter.
     pub code: Vec<InstructionText>,
-    /// Memory accesses of the instruction at rip.
+    /// Memory accesses of the instruction at rip (x86).
     pub accesses: Vec<String>,
     /// The stack.
     pub stack: Vec<StackSlot>,
@@ -115,7 +133,7 @@ pub struct DecodedDump {
     pub message: Vec<String>,
     /// CPU, process or guest whose state it is.
     pub context: Vec<String>,
-    /// Location of rip as printed.
+    /// Location of the program counter as printed.
     pub at: Option<String>,
     /// Calls as printed, the innermost first.
     pub calls: Vec<DecodedCall>,
@@ -127,27 +145,34 @@ impl DecodedDump {
     /// Decodes one dump.
     #[must_use]
     pub fn new(found: &FoundDump, plan: Option<&AddressMap>, symbols: &mut Symbolizer) -> Self {
-        let (map, mismatch) = AddressMap::choose(plan, &found.log);
+        let (mut map, mismatch) = AddressMap::choose(plan, &found.log);
+        map.architecture = found.dump.architecture();
         symbols.place(&map);
-        let mut found = without_lost(found);
-        locate(&mut found, symbols);
-        let found = &found;
-        let dump = &found.dump;
-        let mode = dump.mode.unwrap_or(Mode::Long);
         let mut notes: Vec<String> = mismatch.iter().map(ToString::to_string).collect();
         notes.extend(uncertain(found));
+        match &found.dump {
+            CpuDump::X86(dump) => Self::x86(found, dump, &map, symbols, notes),
+            CpuDump::Riscv(dump) => riscv64::decoded(found, dump, &map, symbols, notes),
+        }
+    }
+
+    fn x86(
+        found: &FoundDump,
+        dump: &Dump,
+        map: &AddressMap,
+        symbols: &mut Symbolizer,
+        mut notes: Vec<String>,
+    ) -> Self {
+        let mut dump = without_lost(dump);
+        locate(found, &mut dump.rip, symbols);
+        let dump = &dump;
+        let mode = dump.mode.unwrap_or(Mode::Long);
 
         let bytes = dump.code.as_deref().unwrap_or_default();
-        let (code, differs) = code(found, mode, bytes, symbols);
+        let rip = dump.rip.filter(|_| !found.details.real_mode);
+        let (code, differs) = code(&found.details, rip, mode, bytes, symbols);
         if differs {
-            let reason = if found.source.patches_itself() {
-                "another build, or the kernel has patched it (alternatives, tracing)"
-            } else {
-                "wrong file or address, or the code was overwritten"
-            };
-            notes.push(format!(
-                "the code at rip is not what the symbol file has there: {reason}"
-            ));
+            notes.push(differing_code("rip", found.source));
         }
         // Linux's dump has no code bytes: those of the file are used
         let instruction = dump.rip.and_then(|rip| {
@@ -159,7 +184,8 @@ impl DecodedDump {
         let accesses = used.unwrap_or_default();
         let input = RuleInput {
             found,
-            map: &map,
+            dump,
+            map,
             place: dump.rip.and_then(|rip| map.at(rip)),
             symbol: dump.rip.and_then(|rip| symbols.lookup(rip)),
             instruction,
@@ -181,13 +207,10 @@ impl DecodedDump {
         let words = dump.stack.as_deref().unwrap_or_default();
         Self {
             source: found.source,
+            architecture: None,
             line: found.line,
-            integrity: match dump.integrity {
-                Integrity::Whole => "whole",
-                Integrity::Damaged => "damaged",
-                Integrity::Truncated => "truncated",
-            },
-            missing: missing(found),
+            integrity: integrity(dump.integrity),
+            missing: missing(found.source, dump),
             vector: dump.vector.map(|number| Vector {
                 number,
                 name: vectors::name(number),
@@ -196,13 +219,15 @@ impl DecodedDump {
                 .error
                 .flatten()
                 .map(|code| error_code(dump.vector, code)),
+            cause: None,
+            hart: None,
+            satp: None,
+            entry: None,
             mode: dump.mode.map(|mode| match mode {
                 Mode::Long => "long",
                 Mode::Protected => "protected",
             }),
-            phase: dump.phase.map(|phase| {
-                String::from_utf8_lossy(nth(PHASES, phase).unwrap_or(b"?")).into_owned()
-            }),
+            phase: dump.phase.map(phase_text),
             addresses: named("rip", dump.rip)
                 .into_iter()
                 .chain(named("cr2", cr2))
@@ -225,7 +250,13 @@ impl DecodedDump {
                     format!("{verb} {:#x}{place}", access.addr)
                 })
                 .collect(),
-            stack: stack::walk(words, dump.gpr[4], mode, &map, symbols),
+            stack: stack::walk(
+                words,
+                (dump.gpr[4], u64::from(mode.digits()) / 2),
+                |before| disasm::ends_in_call(mode, before),
+                map,
+                symbols,
+            ),
             more: dump.more.clone(),
             explanations,
             notes,
@@ -236,6 +267,28 @@ impl DecodedDump {
             chain: chain(found),
         }
     }
+}
+
+const fn integrity(integrity: Integrity) -> &'static str {
+    match integrity {
+        Integrity::Whole => "whole",
+        Integrity::Damaged => "damaged",
+        Integrity::Truncated => "truncated",
+    }
+}
+
+fn phase_text(phase: u32) -> String {
+    String::from_utf8_lossy(nth(PHASES, phase).unwrap_or(b"?")).into_owned()
+}
+
+/// Note about code that is not what a symbol file has at the program counter.
+fn differing_code(register: &str, source: DumpSource) -> String {
+    let reason = if source.patches_itself() {
+        "another build, or the kernel has patched it (alternatives, tracing)"
+    } else {
+        "wrong file or address, or the code was overwritten"
+    };
+    format!("the code at {register} is not what the symbol file has there: {reason}")
 }
 
 fn error_code(vector: Option<u8>, code: u64) -> ErrorCode {
@@ -255,22 +308,22 @@ fn function(text: &str) -> Option<(&str, u64)> {
     Some((name, u64::from_str_radix(offset, 16).ok()?))
 }
 
-/// Finds rip of a Linux that prints no address, and how far it was moved (KASLR).
-fn locate(found: &mut FoundDump, symbols: &mut Symbolizer) {
+/// Finds the program counter of a Linux that prints no address, and how far it was moved (KASLR).
+fn locate(found: &FoundDump, counter: &mut Option<u64>, symbols: &mut Symbolizer) {
     symbols.slide(0);
     if found.source != DumpSource::LinuxOops {
         return;
     }
     let at = found.details.at.as_deref().and_then(function);
     let linked = at.and_then(|(name, offset)| Some(symbols.named(name)?.wrapping_add(offset)));
-    let slide = match (found.details.slide, found.dump.rip, linked) {
+    let slide = match (found.details.slide, *counter, linked) {
         (Some(slide), ..) => slide,
-        (None, Some(rip), Some(linked)) => rip.wrapping_sub(linked),
+        (None, Some(counter), Some(linked)) => counter.wrapping_sub(linked),
         _ => 0,
     };
     symbols.slide(slide);
     if let Some(linked) = linked {
-        found.dump.rip.get_or_insert(linked.wrapping_add(slide));
+        counter.get_or_insert(linked.wrapping_add(slide));
     }
 }
 
@@ -307,29 +360,51 @@ fn chain(found: &FoundDump) -> Vec<ChainedException> {
 /// Returns the instructions around rip; true if the file's bytes differ from the
 /// dump's.
 fn code(
-    found: &FoundDump,
+    details: &DumpDetails,
+    rip: Option<u64>,
     mode: Mode,
     bytes: &[u8],
     symbols: &Symbolizer,
 ) -> (Vec<InstructionText>, bool) {
-    let Some(rip) = found.dump.rip.filter(|_| !found.details.real_mode) else {
+    let Some(rip) = rip else {
         return (Vec::new(), false);
     };
-    let offset = symbols.lookup(rip).map_or(0, |symbol| symbol.offset);
+    let FileCode {
+        before,
+        shown,
+        differs,
+    } = file_code(rip, bytes, symbols);
+    let before = match before {
+        _ if differs || before.is_empty() => disasm::synchronized(mode, &details.before),
+        before => before,
+    };
+    (disasm::around(mode, rip, before, shown), differs)
+}
+
+/// Code of a symbol file around an address.
+struct FileCode<'a> {
+    /// From the function's start on.
+    before: &'a [u8],
+    /// That of the dump, if it has any, else that of the file.
+    shown: &'a [u8],
+    /// The file's bytes differ from the dump's.
+    differs: bool,
+}
+
+fn file_code<'a>(at: u64, bytes: &'a [u8], symbols: &'a Symbolizer) -> FileCode<'a> {
+    let offset = symbols.lookup(at).map_or(0, |symbol| symbol.offset);
     // decoding from an address other than a function's start may begin inside
     // an instruction
     let reach = usize::try_from(offset)
         .ok()
         .filter(|offset| *offset <= REACH)
         .unwrap_or(0);
-    let (before, file) = symbols.code(rip, reach).unwrap_or_default();
+    let (before, file) = symbols.code(at, reach).unwrap_or_default();
     let file = &file[..file.len().min(16)];
     let shared = file.len().min(bytes.len());
-    let differs = file[..shared] != bytes[..shared];
-    let shown = if bytes.is_empty() { file } else { bytes };
-    let before = match before {
-        _ if differs || before.is_empty() => disasm::synchronized(mode, &found.details.before),
-        before => before,
-    };
-    (disasm::around(mode, rip, before, shown), differs)
+    FileCode {
+        before,
+        shown: if bytes.is_empty() { file } else { bytes },
+        differs: file[..shared] != bytes[..shared],
+    }
 }

@@ -3,23 +3,24 @@
 //! The dumps of the handoff and of Linux's kexec code are read from the lines as they are: both have
 //! a way to notice damage. Those of other programs are read after [`Unwrap`] has joined lines.
 
-use super::dumps::{DumpReader, ReadDump, readers};
-use super::found::{DumpDetails, DumpSource, FoundDump};
+use super::dumps::{DumpReader, READERS, ReadDump, readers};
+use super::found::{CpuDump, DumpDetails, DumpSource, FoundDump};
 use super::handoff_log::LogContext;
 use super::linux;
 use super::log_line::LogLine;
 use super::survey::Survey;
 use super::text_set::{find, starts_with};
 use super::unwrap::{Unwrap, WrapWidth};
+use handoff::arch::riscv64::dump::read::RiscvDump;
 use handoff::dump::PREFIX;
-use handoff::dump::read::{self, Dump};
+use handoff::dump::read::{Dump, DumpFields, Reader};
 
 /// Finds dumps, line by line.
 #[derive(Debug)]
 pub struct Scanner {
-    handoff: read::Reader,
+    handoff: HandoffReader<Dump>,
+    riscv: HandoffReader<RiscvDump>,
     linux: linux::LinuxDumpReader,
-    handoff_line: usize,
     linux_line: usize,
     log: LogContext,
     unwrap: Unwrap,
@@ -27,12 +28,52 @@ pub struct Scanner {
     only_handoff: bool,
 }
 
+/// Reads the handoff's dumps of an architecture.
+#[derive(Debug)]
+struct HandoffReader<D> {
+    reader: Reader<D>,
+    /// First line of the incomplete dump; 0 without one.
+    began: usize,
+}
+
+impl<D> Default for HandoffReader<D> {
+    fn default() -> Self {
+        Self {
+            reader: Reader::default(),
+            began: 0,
+        }
+    }
+}
+
+impl<D: DumpFields + Into<CpuDump>> HandoffReader<D> {
+    /// Adds a line of the handoff. Returns the dumps that it completed, and where they began.
+    fn line(&mut self, number: usize, line: &str) -> Vec<(usize, CpuDump)> {
+        let ended = self.reader.line(line);
+        let began = match self.began {
+            0 => number,
+            began => began,
+        };
+        if !self.reader.is_open() {
+            self.began = 0;
+        } else if self.began == 0 || !ended.is_empty() {
+            self.began = number;
+        }
+        ended.into_iter().map(|dump| (began, dump.into())).collect()
+    }
+
+    /// Ends the input. Returns an incomplete dump, and where it began.
+    fn finish(&mut self) -> Option<(usize, CpuDump)> {
+        let dump = self.reader.finish()?;
+        Some((std::mem::take(&mut self.began), dump.into()))
+    }
+}
+
 /// Readers of joined lines.
 #[derive(Debug)]
 struct Others {
-    readers: [Box<dyn DumpReader>; 4],
+    readers: [Box<dyn DumpReader>; READERS],
     /// Readers with a dump that began before the handoff's latest line.
-    earlier: [bool; 4],
+    earlier: [bool; READERS],
     survey: Survey,
     // one line later than the scanner's
     log: LogContext,
@@ -41,15 +82,15 @@ struct Others {
 impl Default for Scanner {
     fn default() -> Self {
         Self {
-            handoff: read::Reader::default(),
+            handoff: HandoffReader::default(),
+            riscv: HandoffReader::default(),
             linux: linux::LinuxDumpReader::default(),
-            handoff_line: 0,
             linux_line: 0,
             log: LogContext::default(),
             unwrap: Unwrap::default(),
             others: Others {
                 readers: readers(),
-                earlier: [false; 4],
+                earlier: [false; READERS],
                 survey: Survey::default(),
                 log: LogContext::default(),
             },
@@ -88,19 +129,11 @@ impl Scanner {
         said()
             .filter(|text| text.starts_with("nested "))
             .for_each(|text| self.log.take(text));
-        let ended = if own {
-            self.handoff.line(line)
-        } else {
-            Vec::new()
-        };
-        let began = self.handoff_line;
-        if self.handoff.is_open() && (began == 0 || !ended.is_empty()) {
-            self.handoff_line = number;
-        } else if !self.handoff.is_open() {
-            self.handoff_line = 0;
-        }
-        for dump in ended {
-            found.push(self.found(DumpSource::Handoff, began, number, dump));
+        if own {
+            let mut ended = self.handoff.line(number, line);
+            ended.extend(self.riscv.line(number, line));
+            let one = |(began, dump)| self.found(DumpSource::Handoff, began, dump);
+            found.extend(ended.into_iter().map(one));
         }
         let ended = self.linux.line(line);
         let began = self.linux_line;
@@ -109,8 +142,9 @@ impl Scanner {
         } else if !self.linux.is_open() {
             self.linux_line = 0;
         }
+        let began = if began == 0 { number } else { began };
         for dump in ended {
-            found.push(self.found(DumpSource::Linux, began, number, dump));
+            found.push(self.found(DumpSource::Linux, began, dump.into()));
         }
         said().for_each(|text| self.log.take(text));
         if self.only_handoff {
@@ -132,12 +166,14 @@ impl Scanner {
 
     /// Ends the input for now. Returns incomplete dumps.
     pub fn finish(&mut self) -> Vec<FoundDump> {
-        let (handoff, linux) = (self.handoff.finish(), self.linux.finish());
-        let handoff =
-            handoff.map(|dump| self.found(DumpSource::Handoff, self.handoff_line, 0, dump));
-        let linux = linux.map(|dump| self.found(DumpSource::Linux, self.linux_line, 0, dump));
-        (self.handoff_line, self.linux_line) = (0, 0);
-        let mut found: Vec<FoundDump> = handoff.into_iter().chain(linux).collect();
+        let own = self.handoff.finish().into_iter().chain(self.riscv.finish());
+        let own: Vec<_> = own.collect();
+        let one = |(began, dump)| self.found(DumpSource::Handoff, began, dump);
+        let mut found: Vec<FoundDump> = own.into_iter().map(one).collect();
+        if let Some(dump) = self.linux.finish() {
+            found.push(self.found(DumpSource::Linux, self.linux_line, dump.into()));
+        }
+        self.linux_line = 0;
         let others = &mut self.others;
         self.unwrap
             .finish(&mut |number, line| found.extend(others.line(number, line)));
@@ -153,7 +189,8 @@ impl Scanner {
     #[must_use]
     pub fn is_open(&self) -> bool {
         let others = self.others.readers.iter().any(|reader| reader.is_open());
-        self.handoff.is_open() || self.linux.is_open() || others
+        let own = self.handoff.reader.is_open() || self.riscv.reader.is_open();
+        own || self.linux.is_open() || others
     }
 
     /// Returns the data in the latest lines of the handoff.
@@ -169,10 +206,10 @@ impl Scanner {
         &self.others.survey
     }
 
-    fn found(&self, source: DumpSource, began: usize, now: usize, dump: Dump) -> FoundDump {
+    fn found(&self, source: DumpSource, line: usize, dump: CpuDump) -> FoundDump {
         FoundDump {
             source,
-            line: if began == 0 { now } else { began },
+            line,
             dump,
             log: self.log.clone(),
             details: DumpDetails::default(),

@@ -4,8 +4,10 @@ use super::address_map::MappedPlace;
 use super::found::DumpSource;
 use super::registers::GPR;
 use super::report::DecodedDump;
+use super::riscv64::{DecodedCause, DecodedSatp};
 use super::stack::StackSlot;
 use super::symbols::Symbol;
+use handoff::arch::riscv64::dump::read::RiscvDump;
 use std::fmt;
 
 /// Width for wrapping sentences.
@@ -21,7 +23,7 @@ impl fmt::Display for DecodedDump {
         }
         for address in &self.addresses {
             write!(f, "  {} {}", address.register, address.value)?;
-            if let Some(at) = self.at.as_ref().filter(|_| address.register == "rip") {
+            if let Some(at) = self.at.as_ref().filter(|_| is_counter(address.register)) {
                 write!(f, "  {at}")?;
             }
             names(f, address.place.as_ref(), address.symbol.as_ref())?;
@@ -30,7 +32,7 @@ impl fmt::Display for DecodedDump {
             && self
                 .addresses
                 .iter()
-                .all(|address| address.register != "rip")
+                .all(|address| !is_counter(address.register))
         {
             writeln!(f, "  at {at}")?;
         }
@@ -85,10 +87,18 @@ impl fmt::Display for DecodedDump {
 impl DecodedDump {
     fn head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.vector, self.message.first()) {
+            _ if self.cause.is_some() => {
+                self.cause
+                    .iter()
+                    .try_for_each(|cause| write!(f, "{cause}"))?;
+            }
             (Some(vector), _) => write!(f, "{} (vector {})", vector.name, vector.number)?,
             (None, Some(message)) => write!(f, "{message}")?,
             (None, None) if matches!(self.source, DumpSource::Qemu | DumpSource::Xen) => {
                 write!(f, "the CPU's registers")?;
+            }
+            (None, None) if self.architecture.is_some() => {
+                write!(f, "an exception whose cause is lost")?;
             }
             (None, None) => write!(f, "an exception whose vector is lost")?,
         }
@@ -107,8 +117,14 @@ impl DecodedDump {
             "\n  dumped by {by} at line {} of the log, {}",
             self.line, self.integrity
         )?;
-        if let Some(mode) = self.mode {
-            write!(f, ", {mode} mode")?;
+        match (self.mode, self.architecture) {
+            (Some("bare"), Some(_)) => write!(f, ", translation off")?,
+            (Some(mode), Some(_)) => write!(f, ", translation {mode}")?,
+            (Some(mode), None) => write!(f, ", {mode} mode")?,
+            (None, _) => {}
+        }
+        if let Some(hart) = self.hart {
+            write!(f, ", hart {hart}")?;
         }
         if let Some(phase) = &self.phase {
             write!(f, ", phase {phase}")?;
@@ -117,7 +133,7 @@ impl DecodedDump {
         if !self.missing.is_empty() {
             wrap(f, "  lost: ", "        ", &self.missing.join(" "))?;
         }
-        let title = usize::from(self.vector.is_none());
+        let title = usize::from(self.vector.is_none() && self.cause.is_none());
         for message in self.message.iter().skip(title) {
             wrap(f, "  message: ", "           ", message)?;
         }
@@ -170,15 +186,15 @@ impl DecodedDump {
 
     fn registers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n  registers")?;
-        let rows: [&[&str]; 6] = [
-            &GPR[..4],
-            &GPR[4..8],
-            &GPR[8..12],
-            &GPR[12..],
-            &["cs", "ds", "es", "fs", "gs", "ss"],
-            &["cr2", "cr3"],
-        ];
-        for row in rows {
+        let general: Vec<&str> = match self.architecture {
+            Some(_) => RiscvDump::names().collect(),
+            None => GPR.to_vec(),
+        };
+        let special: &[&[&str]] = match self.architecture {
+            Some(_) => &[&["hstatus", "htval", "htinst"]],
+            None => &[&["cs", "ds", "es", "fs", "gs", "ss"], &["cr2", "cr3"]],
+        };
+        for row in general.chunks(4).chain(special.iter().copied()) {
             let known: Vec<String> = row
                 .iter()
                 .filter_map(|name| Some(format!("{name} {}", self.registers.get(name)?)))
@@ -187,7 +203,7 @@ impl DecodedDump {
                 writeln!(f, "    {}", known.join("  "))?;
             }
         }
-        for name in ["rflags", "cr0", "cr4", "efer", "dr6"] {
+        for name in ["rflags", "cr0", "cr4", "efer", "dr6", "sstatus"] {
             if let (Some(value), Some(bits)) = (self.registers.get(name), self.bits.get(name)) {
                 writeln!(
                     f,
@@ -196,8 +212,59 @@ impl DecodedDump {
                 )?;
             }
         }
+        if let (Some(value), Some(satp)) = (self.registers.get("satp"), &self.satp) {
+            writeln!(f, "    satp {value}  {satp}")?;
+        }
+        let Some(entry) = &self.entry else {
+            return Ok(());
+        };
+        writeln!(f, "\n  at entry")?;
+        if let (Some(value), Some(satp)) = (entry.registers.get("satp"), &entry.satp) {
+            writeln!(f, "    satp {value}  {satp}")?;
+        }
+        if let Some(value) = entry.registers.get("sstatus") {
+            let text = format!("sstatus {value}  {}", entry.sstatus.join(" "));
+            writeln!(f, "    {}", text.trim_end())?;
+        }
+        if let Some(stvec) = &entry.stvec {
+            let mode = stvec.mode.unwrap_or("reserved mode");
+            write!(f, "    stvec {} ({mode})", stvec.base)?;
+            names(f, stvec.place.as_ref(), stvec.symbol.as_ref())?;
+        }
         Ok(())
     }
+}
+
+impl fmt::Display for DecodedCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.interrupt { "interrupt" } else { "cause" };
+        write!(f, "{} ({kind} {:#x})", self.name, self.code)
+    }
+}
+
+impl fmt::Display for DecodedSatp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(root) = &self.root else {
+            return f.write_str("translation off");
+        };
+        write!(
+            f,
+            "{}, root table at {root}",
+            self.mode.unwrap_or("unknown mode")
+        )?;
+        if let Some(place) = &self.place {
+            write!(f, " ({}+{:#x})", place.name, place.offset)?;
+        }
+        match self.asid {
+            0 => Ok(()),
+            asid => write!(f, ", address space {asid}"),
+        }
+    }
+}
+
+/// True for the program counter's name.
+fn is_counter(register: &str) -> bool {
+    matches!(register, "rip" | "sepc")
 }
 
 /// Formats the rest of a line: the location of an address, with source lines
@@ -248,7 +315,7 @@ pub(super) fn sentence(text: &str) -> String {
             if text
                 .split(' ')
                 .next()
-                .is_some_and(|word| word.chars().all(char::is_alphabetic) && word != "rip") =>
+                .is_some_and(|word| word.chars().all(char::is_alphabetic) && !is_counter(word)) =>
         {
             first.to_uppercase().collect::<String>() + chars.as_str()
         }

@@ -1,10 +1,8 @@
 //! Finds return addresses on the stack.
 
 use super::address_map::{AddressMap, MappedPlace};
-use super::disasm;
 use super::symbolizer::Symbolizer;
 use super::symbols::Symbol;
-use handoff::dump::Mode;
 use serde::Serialize;
 
 /// A slot of the stack.
@@ -22,27 +20,23 @@ pub struct StackSlot {
     pub returns: bool,
 }
 
-/// Annotates the words of a stack.
+/// Annotates the words of a stack, of `size` bytes each. `ends_in_call`: the code before an address ends in a call.
 #[must_use]
 pub fn walk(
     words: &[u64],
-    rsp: Option<u64>,
-    mode: Mode,
+    (sp, size): (Option<u64>, u64),
+    ends_in_call: impl Fn(&[u8]) -> bool,
     map: &AddressMap,
     symbols: &Symbolizer,
 ) -> Vec<StackSlot> {
-    let size = match mode {
-        Mode::Long => 8,
-        Mode::Protected => 4,
-    };
     let one = |(index, value): (usize, &u64)| {
         let code = symbols.code(*value, 8);
         StackSlot {
-            address: rsp.map(|rsp| format!("{:#x}", rsp.wrapping_add(index as u64 * size))),
+            address: sp.map(|sp| format!("{:#x}", sp.wrapping_add(index as u64 * size))),
             value: format!("{value:#x}"),
             place: map.at(*value).filter(|place| place.segment),
             symbol: symbols.lookup(*value).filter(|_| code.is_some()),
-            returns: code.is_some_and(|(before, _)| disasm::ends_in_call(mode, before)),
+            returns: code.is_some_and(|(before, _)| ends_in_call(before)),
         }
     };
     words.iter().enumerate().map(one).collect()

@@ -1,6 +1,7 @@
 //! How far the boots of a log came, and why they failed: as JSON and as text.
 
 use super::boots::{BootOutcome, LoggedBoot, LoggedReset, ReachedStage};
+use super::known_lines::Speaker;
 use super::noise::ByteCount;
 use super::show::{sentence, stopped, wrap};
 use super::survey::{LoggedFailure, Survey};
@@ -108,8 +109,10 @@ impl LogSummary {
                 }
         });
         let first = self.boots.first().map_or(0, |boot| boot.line);
-        self.failures
-            .retain(|failure| failure.fatal || failure.line >= first);
+        self.failures.retain(|failure| {
+            // the handoff prints before the jump
+            failure.fatal || failure.line >= first || failure.by == Speaker::Handoff
+        });
         self
     }
 }

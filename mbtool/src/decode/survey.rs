@@ -5,6 +5,7 @@ use super::dumps::quote;
 use super::known_lines::{self, Speaker};
 use super::log_line::{LINUX_PANIC, LineLabel, LogLine};
 use super::text_set::find;
+use handoff::dump::PREFIX;
 use serde::Serialize;
 
 /// Maximum number of failures per log.
@@ -71,6 +72,8 @@ pub struct Survey {
     panic: Option<OpenPanic>,
     /// A panic of Linux, or a program that quotes one.
     quoted: Option<QuotedPanic>,
+    /// The handoff that prints is one for riscv64.
+    riscv: bool,
     /// The latest boot, and the one before.
     boot: BootFailures,
     before: BootFailures,
@@ -106,6 +109,10 @@ impl Survey {
     /// Adds a line. `dumped`: it is part of a dump.
     pub fn line(&mut self, line: &LogLine<'_>, dumped: bool) {
         self.lines = line.number;
+        if find(line.body, PREFIX).is_some() {
+            let texts = line.body.split(PREFIX).skip(1);
+            texts.for_each(|text| self.handoff(line.number, text.trim_end()));
+        }
         let boot = self.boots.current();
         // what a program prints there is no message of a kernel
         let program = !line.of_kernel() && boot.is_some_and(LoggedBoot::in_user_space);
@@ -284,10 +291,33 @@ impl Survey {
         });
     }
 
+    /// Takes a text of the handoff. On x86 its dumps and its last lines tell the same.
+    fn handoff(&mut self, line: usize, text: &str) {
+        if text.starts_with("mbtool ") {
+            self.riscv = text.contains(" on hart ");
+        }
+        let known = known_lines::find_handoff(text).filter(|_| self.riscv);
+        if let Some(known) = known {
+            self.fail(LoggedFailure {
+                line,
+                by: Speaker::Handoff,
+                name: known.name,
+                text: quote(text),
+                fatal: known.fatal,
+                count: 1,
+                meaning: Some(known.meaning),
+                advice: Some(known.advice),
+            });
+        }
+    }
+
     fn fail(&mut self, failure: LoggedFailure) {
         let start = self.boot.start.min(self.failures.len());
-        let same =
-            |other: &&mut LoggedFailure| other.name == failure.name && other.fatal == failure.fatal;
+        let same = |other: &&mut LoggedFailure| {
+            // each segment has a line of its own
+            let text = failure.by != Speaker::Handoff || other.text == failure.text;
+            other.name == failure.name && other.fatal == failure.fatal && text
+        };
         if let Some(earlier) = self.failures[start..].iter_mut().find(same) {
             earlier.count += failure.count;
         } else if self.failures.len() < MAX_FAILURES {

@@ -2,6 +2,7 @@
 
 use super::address_map::AddressMap;
 use super::symbols::{Symbol, SymbolFile};
+use crate::arch::Architecture;
 
 /// Symbol files, including the handoff's own.
 #[derive(Debug)]
@@ -9,6 +10,7 @@ pub struct Symbolizer {
     own: Option<SymbolFile>,
     files: Vec<SymbolFile>,
     fixed: Vec<bool>,
+    architecture: Architecture,
 }
 
 impl Symbolizer {
@@ -30,13 +32,16 @@ impl Symbolizer {
             own: None,
             files,
             fixed,
+            architecture: Architecture::default(),
         }
     }
 
-    /// Sets the file addresses of this load.
+    /// Sets the file addresses of this load, and the architecture of its dump.
     pub fn place(&mut self, map: &AddressMap) {
+        self.architecture = map.architecture;
         if let Some(own) = &mut self.own {
-            own.base = map.handoff;
+            let fits = Architecture::NATIVE == map.architecture;
+            own.base = map.handoff.filter(|_| fits);
         }
         for (file, fixed) in self.files.iter_mut().zip(&self.fixed) {
             if *fixed {
@@ -79,11 +84,15 @@ impl Symbolizer {
         others.into_iter().find_map(|file| file.named(name))
     }
 
-    /// Files in the order of lookup; the handoff's only if its address is
+    /// Files of the dump's architecture in the order of lookup; the handoff's only if its address is
     /// known.
     fn all(&self) -> impl Iterator<Item = &SymbolFile> {
         let own = self.own.iter().filter(|own| own.base.is_some());
-        self.files.iter().chain(own)
+        let fits = |file: &&SymbolFile| {
+            file.architecture
+                .is_none_or(|architecture| architecture == self.architecture)
+        };
+        self.files.iter().chain(own).filter(fits)
     }
 
     /// Looks up `addr`.

@@ -1,6 +1,7 @@
 //! Symbols of ELF files.
 
 use super::{DecodeError, SymbolFileProblem, build_id};
+use crate::arch::Architecture;
 use gimli::{EndianArcSlice, LittleEndian};
 use handoff::addr::PhysRange;
 use object::{Object, ObjectSection, SectionFlags};
@@ -65,6 +66,8 @@ pub struct SymbolFile {
     pub slide: u64,
     /// Build ID in hexadecimal.
     pub build_id: Option<String>,
+    /// Its code's architecture; `None` if it is none of a dump.
+    pub architecture: Option<Architecture>,
     loads: Vec<Load>,
     symbols: Vec<(u64, String)>,
     texts: Vec<Text>,
@@ -124,6 +127,13 @@ impl SymbolFile {
             dwarf: read::dwarf(&file),
             slide: 0,
             build_id: build_id::of(&file),
+            architecture: match file.architecture() {
+                object::Architecture::X86_64 | object::Architecture::I386 => {
+                    Some(Architecture::X86_64)
+                }
+                object::Architecture::Riscv64 => Some(Architecture::Riscv64),
+                _ => None,
+            },
             by_name: OnceCell::new(),
         })
     }

@@ -5,12 +5,12 @@
 //! with earlyprintk=serial, which jumped into `mov rax, 0x1122334455667788; mov rbx, 0x42; ud2`. With UPDATE_GOLDEN set, the expected texts are written anew.
 
 use super::address_map::AddressMap;
-use super::found::{DumpSource, FoundDump};
+use super::found::{CpuDump, DumpSource, FoundDump};
 use super::lines::Lines;
 use super::report::DecodedDump;
 use super::scan::Scanner;
 use super::symbolizer::Symbolizer;
-use handoff::dump::read::Integrity;
+use handoff::dump::read::{Dump, Integrity};
 use handoff::dump::{self, Mode, Record, Summed};
 use handoff::print::Print;
 use proptest::prelude::*;
@@ -27,6 +27,13 @@ fn scan(log: &[u8]) -> Vec<FoundDump> {
     lines.finish(|number, line| found.extend(scanner.line(number, line)));
     found.extend(scanner.finish());
     found
+}
+
+fn x86(found: &FoundDump) -> &Dump {
+    let CpuDump::X86(dump) = &found.dump else {
+        panic!("{found:?}")
+    };
+    dump
 }
 
 /// Decodes without the handoff's own symbols: a recorded log is from another
@@ -273,7 +280,7 @@ proptest! {
         }
         let log: String = lines.iter().zip(&noise).map(|(line, noise)| format!("{stamp}{line}\r\n{noise}\n\r")).collect();
         let found = scan(log.as_bytes());
-        let first = &found[0].dump;
+        let first = x86(&found[0]);
         prop_assert_eq!(first.vector, Some(vector));
         prop_assert_eq!(first.rip, Some(rip));
         let untouched = cuts.iter().all(|(_, len)| *len == 0);
@@ -300,7 +307,7 @@ proptest! {
             .collect();
         let found = scan(log.as_bytes());
         prop_assert_eq!(found.len(), 1);
-        let dump = &found[0].dump;
+        let dump = x86(&found[0]);
         prop_assert_eq!(dump.vector, Some(values[0] as u8));
         prop_assert_eq!(dump.rip, Some(values[2]));
         let whole = match lost {

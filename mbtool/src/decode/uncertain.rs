@@ -9,13 +9,12 @@ const SEL: [&str; 6] = ["cs", "ds", "es", "fs", "gs", "ss"];
 const CR: [&str; 4] = ["cr0", "cr2", "cr3", "cr4"];
 
 /// Removes the fields that the handoff itself marks as unknown.
-pub(super) fn without_lost(found: &FoundDump) -> FoundDump {
-    let mut found = found.clone();
-    if found.dump.frame_lost {
-        let dump = &mut found.dump;
+pub(super) fn without_lost(dump: &Dump) -> Dump {
+    let mut dump = dump.clone();
+    if dump.frame_lost {
         (dump.rip, dump.rflags, dump.error, dump.sel[0]) = (None, None, None, None);
     }
-    found
+    dump
 }
 
 /// Returns all intact registers.
@@ -36,11 +35,10 @@ pub(super) fn registers(dump: &Dump) -> impl Iterator<Item = (&'static str, u64)
 }
 
 /// Returns the fields that the source prints, and that this dump lacks.
-pub(super) fn missing(found: &FoundDump) -> Vec<&'static str> {
-    let dump = &found.dump;
-    let ours = found.source == DumpSource::Handoff;
+pub(super) fn missing(source: DumpSource, dump: &Dump) -> Vec<&'static str> {
+    let ours = source == DumpSource::Handoff;
     // the others print what they have
-    if !ours && found.source != DumpSource::Linux {
+    if !ours && source != DumpSource::Linux {
         return Vec::new();
     }
     let mut expected: Vec<(&'static str, bool)> = vec![
@@ -82,7 +80,7 @@ pub(super) fn missing(found: &FoundDump) -> Vec<&'static str> {
 /// Returns reasons to doubt the other fields.
 pub(super) fn uncertain(found: &FoundDump) -> Vec<String> {
     let mut notes = Vec::new();
-    match found.dump.integrity {
+    match found.dump.integrity() {
         Integrity::Whole => {}
         Integrity::Damaged => {
             notes.push("the dump is damaged: fields may come from other lines of the log".into())
@@ -96,7 +94,7 @@ pub(super) fn uncertain(found: &FoundDump) -> Vec<String> {
     }
     if found
         .dump
-        .format
+        .format()
         .is_some_and(|format| format > handoff::dump::FORMAT)
     {
         notes.push("the dump is of a newer mbtool: fields may have another meaning".into());

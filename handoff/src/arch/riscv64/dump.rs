@@ -8,6 +8,9 @@ use crate::dump::{BEGIN, FORMAT, Summed, end, memory, row};
 use crate::names::entries;
 use crate::print::Print;
 
+#[cfg(not(freestanding))]
+pub mod read;
+
 /// Hex digits of a register.
 const DIGITS: u32 = 16;
 /// Names on the line of the program counter.

@@ -91,12 +91,14 @@ impl PagingMode {
     }
 }
 
-/// Returns the name of the paging mode in a value of `satp`. In one string, as all names of the
-/// blob: see [`crate::names`].
+/// Names of the paging modes, translation off first; by levels less 2.
+pub const MODES: &str = "bare|sv39|sv48|sv57";
+
+/// Returns the name of the paging mode in a value of `satp`.
 #[must_use]
 pub fn mode_name(satp: u64) -> &'static [u8] {
     let index = PagingMode::of_satp(satp).map_or(0, |mode| mode.levels() - 2);
-    nth("bare|sv39|sv48|sv57", index).unwrap_or(b"?")
+    nth(MODES, index).unwrap_or(b"?")
 }
 
 /// Why memory cannot be mapped.

@@ -1,13 +1,12 @@
 //! One dump.
 
 extern crate alloc;
-use super::fields::{Width, fill, list, mode_of, number};
-use crate::abi::PHASES;
+use super::DumpFields;
+use super::fields::{Width, after, between, bytes, fill, format, list, mode_of, number, phase};
 use crate::dump::{
-    CODE_BYTES, FRAME_LOST, Mode, ROW_CR, ROW_GPR0, ROW_GPR4, ROW_GPR8, ROW_GPR12, ROW_IP, ROW_SEL,
-    Record, SEL_DIGITS, STACK_WORDS, vector_name,
+    FRAME_LOST, Mode, ROW_CR, ROW_GPR0, ROW_GPR4, ROW_GPR8, ROW_GPR12, ROW_IP, ROW_SEL, Record,
+    SEL_DIGITS, STACK_WORDS, vector_name,
 };
-use crate::names::entries;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -121,10 +120,18 @@ impl Dump {
             stack: self.stack.as_deref()?,
         })
     }
+}
 
-    /// Adds a line without [`PREFIX`](crate::dump::PREFIX). Returns `false` when the field is
-    /// already set, so that the line belongs to another dump.
-    pub(super) fn take(&mut self, line: &str) -> bool {
+impl DumpFields for Dump {
+    fn is_second(line: &str) -> bool {
+        line.starts_with("rip 0x")
+    }
+
+    fn rate(&mut self, integrity: Integrity) {
+        self.integrity = integrity;
+    }
+
+    fn take(&mut self, line: &str) -> bool {
         let width = self
             .mode
             .map_or(Width::Register, |mode| Width::Exact(mode.digits()));
@@ -150,9 +157,7 @@ impl Dump {
                 let slots = [cr0, cr3, cr4, &mut self.efer, &mut self.dr6];
                 fill(line, ROW_CR, width, slots)
             }
-            "code" => list(&mut self.code, line, CODE_BYTES, |word| {
-                Some(number(word, Width::Exact(2))? as u8)
-            }),
+            "code" => bytes(&mut self.code, line),
             "stack" => list(&mut self.stack, line, STACK_WORDS, |word| {
                 number(word.strip_prefix("0x")?, width)
             }),
@@ -164,43 +169,30 @@ impl Dump {
         }
     }
 
-    /// Reads the first line, after [`BEGIN`](crate::dump::BEGIN).
-    pub(super) fn begin(line: &str) -> Self {
-        let between = |from: &str, to: &str| {
-            let (_, rest) = line.split_once(from)?;
-            Some(rest.split_once(to)?.0)
-        };
-        let after = |name: &str| {
-            let (_, rest) = line.split_once(name)?;
-            Some(rest.split(' ').next().unwrap_or(rest))
-        };
-        let vector = between(" vector ", " (").and_then(|text| text.parse().ok());
-        let error = after(" error ").and_then(|text| match text {
+    fn begin(line: &str) -> Option<Self> {
+        if line.starts_with(" cause ") {
+            return None;
+        }
+        let vector = between(line, " vector ", " (").and_then(|text| text.parse().ok());
+        let error = after(line, " error ").and_then(|text| match text {
             "none" => Some(None),
             _ => Some(Some(number(text.strip_prefix("0x")?, Width::Minimal)?)),
         });
-        let mode = after(" mode ").and_then(|text| match text {
+        let mode = after(line, " mode ").and_then(|text| match text {
             "long" => Some(Mode::Long),
             "protected" => Some(Mode::Protected),
             _ => None,
         });
-        let phase = line.split_once(" phase ").and_then(|(_, rest)| {
-            let text = rest.split_once(" format ").map_or(rest, |(text, _)| text);
-            entries(PHASES).position(|name| name == text.as_bytes())
-        });
-        Self {
-            format: match after(" format ") {
-                Some(text) => text.parse().ok(),
-                None => Some(0),
-            },
+        Some(Self {
+            format: format(line),
             // a digit may be lost, but not together with the name
             vector: vector.filter(|v| {
-                between(" (", ") ").is_some_and(|name| name.as_bytes() == vector_name(*v))
+                between(line, " (", ") ").is_some_and(|name| name.as_bytes() == vector_name(*v))
             }),
             error,
             mode,
-            phase: phase.map(|phase| phase as u32), // a handful
+            phase: phase(line),
             ..Self::default()
-        }
+        })
     }
 }

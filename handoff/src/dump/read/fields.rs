@@ -1,7 +1,8 @@
 //! Fields of a line: names, and numbers of an exact width.
 
 extern crate alloc;
-use crate::dump::Mode;
+use crate::abi::PHASES;
+use crate::dump::{CODE_BYTES, Mode};
 use crate::names::entries;
 use alloc::vec::Vec;
 
@@ -16,7 +17,7 @@ pub(super) fn mode_of(line: &str) -> Option<Mode> {
 
 /// Expected number of digits.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Width {
+pub(crate) enum Width {
     /// Exactly this number.
     Exact(u32),
     /// 8 or 16: a register, with an unknown mode.
@@ -26,7 +27,7 @@ pub(super) enum Width {
 }
 
 /// A number in lowercase hex digits.
-pub(super) fn number(text: &str, width: Width) -> Option<u64> {
+pub(crate) fn number(text: &str, width: Width) -> Option<u64> {
     let fits = match width {
         Width::Exact(digits) => text.len() == digits as usize,
         Width::Register => matches!(text.len(), 8 | 16),
@@ -41,7 +42,7 @@ pub(super) fn number(text: &str, width: Width) -> Option<u64> {
 
 /// Fills `slots` from pairs of name and 0xvalue; damaged ones stay empty.
 /// Returns `false` when one of them is already set.
-pub(super) fn fill<'a>(
+pub(crate) fn fill<'a>(
     line: &str,
     names: &'static str,
     width: Width,
@@ -63,7 +64,7 @@ pub(super) fn fill<'a>(
 
 /// Fills a list, up to the first damaged entry. Returns `false` when it is
 /// already set.
-pub(super) fn list<T>(
+pub(crate) fn list<T>(
     slot: &mut Option<Vec<T>>,
     line: &str,
     most: usize,
@@ -78,4 +79,39 @@ pub(super) fn list<T>(
         *slot = Some(values);
     }
     true
+}
+
+/// Fills the bytes of a line of code, as [`list`].
+pub(crate) fn bytes(slot: &mut Option<Vec<u8>>, line: &str) -> bool {
+    list(slot, line, CODE_BYTES, |word| {
+        Some(number(word, Width::Exact(2))? as u8)
+    })
+}
+
+/// The text between two others.
+pub(crate) fn between<'a>(line: &'a str, from: &str, to: &str) -> Option<&'a str> {
+    let (_, rest) = line.split_once(from)?;
+    Some(rest.split_once(to)?.0)
+}
+
+/// The word after a name.
+pub(crate) fn after<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = line.split_once(name)?;
+    Some(rest.split(' ').next().unwrap_or(rest))
+}
+
+/// The phase in a first line, as an index into [`PHASES`].
+pub(crate) fn phase(line: &str) -> Option<u32> {
+    let (_, rest) = line.split_once(" phase ")?;
+    let text = rest.split_once(" format ").map_or(rest, |(text, _)| text);
+    let index = entries(PHASES).position(|name| name == text.as_bytes())?;
+    Some(index as u32) // a handful
+}
+
+/// The version of the text in a first line; 0 if it has none.
+pub(crate) fn format(line: &str) -> Option<u32> {
+    match after(line, " format ") {
+        Some(text) => text.parse().ok(),
+        None => Some(0),
+    }
 }

@@ -243,7 +243,7 @@ impl Session {
 }
 
 fn is_damaged(found: &FoundDump) -> bool {
-    found.source == DumpSource::Handoff && found.dump.integrity != Integrity::Whole
+    found.source == DumpSource::Handoff && found.dump.integrity() != Integrity::Whole
 }
 
 /// Reads the log again with wrapped lines joined, and takes the handoff's dumps that are whole then.

@@ -10,6 +10,7 @@ use crate::decode::log_line::LogLine;
 use crate::decode::text_set::find;
 use handoff::abi::has_error_code;
 use handoff::dump::Mode;
+use handoff::dump::read::Dump;
 
 /// Registers besides those of [`super::fields::GENERAL`].
 const NAMES: &[FieldName] = &[
@@ -38,7 +39,7 @@ const MAX_LINES: usize = 40;
 /// Reads dumps of EDK2.
 #[derive(Debug, Default)]
 pub(super) struct Edk2DumpReader {
-    open: Option<Box<(ReadDump, FieldReader, usize)>>,
+    open: Option<Box<(ReadDump<Dump>, FieldReader, usize)>>,
 }
 
 impl DumpReader for Edk2DumpReader {
@@ -48,7 +49,7 @@ impl DumpReader for Edk2DumpReader {
         let marked = find(text, "!!!!").is_some();
         if marked && let Some(kind) = after(text, HEAD) {
             ended.extend(self.finish());
-            let mut found = ReadDump::new(DumpSource::Edk2, line.number);
+            let mut found = ReadDump::<Dump>::new(DumpSource::Edk2, line.number);
             found.dump.vector = hex(kind).and_then(|vector| u8::try_from(vector).ok());
             found.dump.mode = Some(if text.contains("IA32") {
                 Mode::Protected
@@ -90,7 +91,7 @@ impl DumpReader for Edk2DumpReader {
         {
             found.dump.error = Some(None);
         }
-        vec![found.rate()]
+        vec![found.rate().read()]
     }
 
     fn is_open(&self) -> bool {

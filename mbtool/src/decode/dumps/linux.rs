@@ -4,6 +4,7 @@
 
 use super::calls::{call, place};
 use super::fields::{FieldName, FieldReader, Register};
+use super::linux_riscv::{RiscvOops, virtual_address};
 use super::open::{self, OpenDump, Taken};
 use super::{DumpReader, MAX_CALLS, MAX_CODE, MAX_NOISE, ReadDump, after, code_bytes, hex, quote};
 use crate::decode::found::DumpSource;
@@ -11,6 +12,7 @@ use crate::decode::log_line::{LINUX_PANIC, LineLabel, LogLine};
 use crate::decode::text_set::TextSet;
 use handoff::abi::has_error_code;
 use handoff::dump::Mode;
+use handoff::dump::read::Dump;
 use std::sync::LazyLock;
 
 /// Registers besides those of [`super::fields::GENERAL`].
@@ -76,11 +78,17 @@ pub(super) struct LinuxOopsReader {
     open: Option<Box<Open>>,
     /// Lines to skip after a warning, which has registers as well.
     warning: usize,
+    /// A kernel for riscv64 prints.
+    riscv: bool,
 }
 
 #[derive(Debug)]
 struct Open {
-    found: ReadDump,
+    found: ReadDump<Dump>,
+    /// A kernel for riscv64 prints.
+    of_riscv: bool,
+    /// Its registers.
+    riscv: Option<Box<RiscvOops>>,
     fields: FieldReader,
     noise: usize,
     calls: bool,
@@ -100,8 +108,11 @@ impl DumpReader for LinuxOopsReader {
         let may_be_known = KNOWN.may_be_in(text);
         if may_be_known && OTHERS.iter().any(|other| text.contains(other)) {
             self.warning = 0;
-            return self.finish();
+            let ended = self.finish();
+            self.riscv = text.contains("riscv64");
+            return ended;
         }
+        self.riscv |= RiscvOops::is_of_boot(text);
         if text.starts_with("WARNING: ") && text.contains(" at ") {
             ended.extend(self.finish());
             self.warning = MAX_NOISE;
@@ -120,7 +131,10 @@ impl DumpReader for LinuxOopsReader {
         if let Some(vector) = head {
             // further lines about the same fault
             let goes_on = self.open.as_ref().is_some_and(|open| {
-                !open.complete && open.found.dump.rip.is_none() && open.found.details.at.is_none()
+                !open.complete
+                    && open.found.dump.rip.is_none()
+                    && open.found.details.at.is_none()
+                    && open.riscv.as_ref().is_none_or(|riscv| !riscv.is_complete())
                     || text.contains(LINUX_PANIC)
             });
             if !goes_on {
@@ -128,7 +142,7 @@ impl DumpReader for LinuxOopsReader {
             }
             let open = self
                 .open
-                .get_or_insert_with(|| Box::new(Open::new(line.number)));
+                .get_or_insert_with(|| Box::new(Open::new(line.number, self.riscv)));
             open.head(text, vector);
             return ended;
         }
@@ -177,6 +191,9 @@ fn head(text: &str) -> Option<Option<u8>> {
 impl OpenDump for Open {
     fn take(&mut self, line: &LogLine<'_>) -> Taken {
         let text = line.body;
+        if self.riscv.is_none() && RiscvOops::begins(text) && !self.has_registers() {
+            self.riscv = Some(Box::default());
+        }
         if let Some(offset) = after(text, "Kernel Offset: ") {
             self.found.details.slide = Some(
                 hex(offset)
@@ -227,6 +244,14 @@ impl OpenDump for Open {
         if self.skip || self.complete {
             return Taken::No;
         }
+        if let Some(riscv) = &mut self.riscv {
+            if !riscv.take(text) {
+                return Taken::No;
+            }
+            // calls follow with or without a title
+            self.calls |= riscv.is_complete();
+            return Taken::Yes;
+        }
         if let Some(code) = text.strip_prefix("Code:") {
             if let Some((before, code)) = code_bytes(code) {
                 let start = before.len().saturating_sub(MAX_CODE);
@@ -245,7 +270,13 @@ impl OpenDump for Open {
         &mut self.noise
     }
 
-    fn end(self) -> Option<ReadDump> {
+    fn end(mut self) -> Option<ReadDump> {
+        let riscv = self.riscv.take();
+        // without registers too nothing in it is of x86
+        let other = self.of_riscv && !self.has_registers();
+        if let Some(riscv) = riscv.or_else(|| other.then(Box::default)) {
+            return self.end_riscv(*riscv);
+        }
         let mut found = self.found;
         let dump = &mut found.dump;
         if dump.mode.is_none() {
@@ -259,20 +290,44 @@ impl OpenDump for Open {
         }
         let any = dump.rip.is_some() || found.details.at.is_some();
         (any || !found.details.calls.is_empty() || dump.gpr.iter().any(Option::is_some))
-            .then(|| found.rate())
+            .then(|| found.rate().read())
     }
 }
 
 impl Open {
-    fn new(line: usize) -> Self {
+    fn new(line: usize, of_riscv: bool) -> Self {
         Self {
             found: ReadDump::new(DumpSource::LinuxOops, line),
+            of_riscv,
+            riscv: None,
             fields: FieldReader::default(),
             noise: 0,
             calls: false,
             skip: false,
             complete: false,
         }
+    }
+
+    /// True if registers of x86 were read.
+    fn has_registers(&self) -> bool {
+        let dump = &self.found.dump;
+        dump.rip.is_some() || dump.gpr.iter().any(Option::is_some)
+    }
+
+    fn end_riscv(self, riscv: RiscvOops) -> Option<ReadDump> {
+        let mut found = ReadDump {
+            source: self.found.source,
+            line: self.found.line,
+            dump: riscv.dump,
+            details: self.found.details,
+        };
+        let messages = found.details.message.iter();
+        let address = messages.filter_map(|text| virtual_address(text)).next();
+        found.dump.stval = found.dump.stval.or(address);
+        found.details.at = riscv.at;
+        found.details.before = riscv.before;
+        let any = found.dump.sepc.is_some() || found.details.at.is_some();
+        (any || !found.details.calls.is_empty()).then(|| found.rate().read())
     }
 
     fn head(&mut self, text: &str, vector: Option<u8>) {

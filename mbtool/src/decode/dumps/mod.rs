@@ -6,13 +6,16 @@
 mod calls;
 mod edk2;
 mod fields;
+mod kvm_riscv;
 mod linux;
+mod linux_riscv;
 mod open;
 mod qemu;
 mod xen;
 
-use super::found::{DumpDetails, DumpSource};
+use super::found::{CpuDump, DumpDetails, DumpSource};
 use super::log_line::LogLine;
+use handoff::arch::riscv64::dump::read::RiscvDump;
 use handoff::dump::read::{Dump, Integrity};
 
 /// Maximum number of other lines between two lines of a dump.
@@ -40,25 +43,25 @@ pub trait DumpReader: std::fmt::Debug {
     fn is_open(&self) -> bool;
 }
 
-/// A dump that a reader found.
+/// A dump that a reader found, or is reading.
 #[derive(Clone, Debug)]
-pub struct ReadDump {
+pub struct ReadDump<D = CpuDump> {
     /// Who printed it.
     pub source: DumpSource,
     /// Number of its first line, from 1.
     pub line: usize,
     /// The CPU's state.
-    pub dump: Dump,
+    pub dump: D,
     /// The rest.
     pub details: DumpDetails,
 }
 
-impl ReadDump {
+impl<D: Default> ReadDump<D> {
     fn new(source: DumpSource, line: usize) -> Self {
         Self {
             source,
             line,
-            dump: Dump::default(),
+            dump: D::default(),
             details: DumpDetails::default(),
         }
     }
@@ -80,7 +83,30 @@ impl ReadDump {
             context.push(text);
         }
     }
+}
 
+impl<D: Into<CpuDump>> ReadDump<D> {
+    /// Completes it.
+    fn read(self) -> ReadDump {
+        ReadDump {
+            source: self.source,
+            line: self.line,
+            dump: self.dump.into(),
+            details: self.details,
+        }
+    }
+}
+
+impl ReadDump<RiscvDump> {
+    /// Sets the integrity: registers are printed all, or none.
+    fn rate(mut self) -> Self {
+        let known = self.dump.gpr.iter().flatten().count();
+        self.dump.integrity = all_or_none(known, self.dump.gpr.len());
+        self
+    }
+}
+
+impl ReadDump<Dump> {
     /// Sets the integrity: registers are printed all, or none.
     fn rate(mut self) -> Self {
         let count = if self.dump.mode == Some(handoff::dump::Mode::Protected) {
@@ -89,23 +115,31 @@ impl ReadDump {
             16
         };
         let known = self.dump.gpr[..count].iter().flatten().count();
-        self.dump.integrity = if known == 0 || known == count {
-            Integrity::Whole
-        } else {
-            Integrity::Truncated
-        };
+        self.dump.integrity = all_or_none(known, count);
         self
     }
 }
 
+const fn all_or_none(known: usize, count: usize) -> Integrity {
+    if known == 0 || known == count {
+        Integrity::Whole
+    } else {
+        Integrity::Truncated
+    }
+}
+
+/// Number of readers.
+pub const READERS: usize = 5;
+
 /// Readers of all kinds.
 #[must_use]
-pub fn readers() -> [Box<dyn DumpReader>; 4] {
+pub fn readers() -> [Box<dyn DumpReader>; READERS] {
     [
         Box::<xen::XenDumpReader>::default(),
         Box::<linux::LinuxOopsReader>::default(),
         Box::<edk2::Edk2DumpReader>::default(),
         Box::<qemu::QemuDumpReader>::default(),
+        Box::<kvm_riscv::KvmHostReader>::default(),
     ]
 }
 

@@ -10,6 +10,7 @@ use crate::decode::found::{ChainLink, DumpSource};
 use crate::decode::log_line::LogLine;
 use handoff::abi::has_error_code;
 use handoff::dump::Mode;
+use handoff::dump::read::Dump;
 use std::collections::VecDeque;
 
 /// Registers besides those of [`super::fields::GENERAL`].
@@ -55,7 +56,7 @@ enum Reason {
 
 #[derive(Clone, Debug)]
 struct State {
-    found: ReadDump,
+    found: ReadDump<Dump>,
     reason: Reason,
 }
 
@@ -91,7 +92,7 @@ impl DumpReader for QemuDumpReader {
                 .is_none_or(|open| open.found.dump.gpr[0].is_some());
             if again {
                 let ended = self.close();
-                let found = ReadDump::new(DumpSource::Qemu, line.number);
+                let found = ReadDump::<Dump>::new(DumpSource::Qemu, line.number);
                 self.open = Some(State {
                     found,
                     reason: Reason::Monitor,
@@ -131,7 +132,7 @@ impl DumpReader for QemuDumpReader {
         if let Some(state) = self.exceptions.pop_back() {
             let mut found = state.found;
             found.say("the last exception of QEMU's log; no triple fault follows");
-            ended.push(found);
+            ended.push(found.read());
         }
         self.exceptions.clear();
         ended
@@ -201,7 +202,7 @@ impl QemuDumpReader {
             }
             // at power on, or what a triple fault has shown
             Reason::Reset if self.reported || state.found.is_power_on() => Vec::new(),
-            Reason::Reset | Reason::Monitor | Reason::Kvm => vec![state.found],
+            Reason::Reset | Reason::Monitor | Reason::Kvm => vec![state.found.read()],
         }
     }
 
@@ -229,11 +230,11 @@ impl QemuDumpReader {
         let mut found = chain.into_iter().next()?.found;
         found.details.chain = links;
         found.say(&format!("{TRIPLE} (line {line})"));
-        Some(found)
+        Some(found.read())
     }
 }
 
-impl ReadDump {
+impl ReadDump<Dump> {
     /// State of a CPU that has not run yet.
     fn is_power_on(&self) -> bool {
         matches!(self.dump.rip, Some(0 | 0xfff0)) && self.dump.gpr[4] == Some(0)
@@ -243,7 +244,7 @@ impl ReadDump {
 /// The first line of a state.
 fn begin(line: &LogLine<'_>) -> Option<State> {
     let text = line.body;
-    let mut found = ReadDump::new(DumpSource::Qemu, line.number);
+    let mut found = ReadDump::<Dump>::new(DumpSource::Qemu, line.number);
     let reason = if let Some((number, rest)) = text.split_once(": v=") {
         exception(&mut found, number, rest)?
     } else if text.starts_with("CPU Reset (CPU ") {
@@ -270,7 +271,7 @@ fn begin(line: &LogLine<'_>) -> Option<State> {
 }
 
 /// `2280: v=06 e=0000 i=0 cpl=0 IP=0008:0000000000101017 pc=...`
-fn exception(found: &mut ReadDump, number: &str, rest: &str) -> Option<Reason> {
+fn exception(found: &mut ReadDump<Dump>, number: &str, rest: &str) -> Option<Reason> {
     let number = number.trim().parse().ok()?;
     let vector = u8::try_from(hex(rest)?).ok()?;
     let error = after(rest, " e=").and_then(hex)?;

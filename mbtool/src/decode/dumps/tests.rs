@@ -4,11 +4,12 @@
 mod edk2;
 mod hostile;
 mod linux;
+mod linux_riscv;
 mod qemu;
 mod xen;
 
 use super::*;
-use crate::decode::found::FoundDump;
+use crate::decode::found::{CpuDump, FoundDump};
 use crate::decode::lines::Lines;
 use crate::decode::scan::Scanner;
 use handoff::dump::Mode;
@@ -23,10 +24,30 @@ fn scan(log: &str) -> Vec<FoundDump> {
     found
 }
 
-fn one(log: &str) -> FoundDump {
+/// A dump of x86.
+struct FoundX86 {
+    source: DumpSource,
+    line: usize,
+    dump: Dump,
+    details: DumpDetails,
+}
+
+fn one(log: &str) -> FoundX86 {
     let mut found = scan(log);
     assert_eq!(found.len(), 1, "{log}\n{found:#?}");
-    found.remove(0)
+    x86(found.remove(0))
+}
+
+fn x86(found: FoundDump) -> FoundX86 {
+    let CpuDump::X86(dump) = found.dump else {
+        panic!("{found:#?}")
+    };
+    FoundX86 {
+        source: found.source,
+        line: found.line,
+        dump,
+        details: found.details,
+    }
 }
 
 fn labelled(log: &str, label: &str) -> String {

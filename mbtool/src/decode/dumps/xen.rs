@@ -14,6 +14,7 @@ use crate::decode::log_line::{LineLabel, LogLine};
 use crate::decode::text_set::TextSet;
 use handoff::abi::has_error_code;
 use handoff::dump::Mode;
+use handoff::dump::read::Dump;
 use std::sync::LazyLock;
 
 /// Registers besides those of [`super::fields::GENERAL`].
@@ -77,7 +78,7 @@ pub(super) struct XenDumpReader {
 
 #[derive(Debug)]
 struct Open {
-    found: ReadDump,
+    found: ReadDump<Dump>,
     fields: FieldReader,
     part: Part,
     noise: usize,
@@ -129,7 +130,7 @@ impl XenDumpReader {
     }
 
     fn begin(&mut self, line: &LogLine<'_>, head: &str) {
-        let mut found = ReadDump::new(DumpSource::Xen, line.number);
+        let mut found = ReadDump::<Dump>::new(DumpSource::Xen, line.number);
         let head = head.trim_matches(['-', '[', ']', ' ']);
         found.details.context.push(quote(head));
         found.dump.mode = Some(if head.contains("x86_32") {
@@ -251,7 +252,7 @@ impl OpenDump for Open {
             dump.error = Some(None);
         }
         (!self.harmless && (dump.rip.is_some() || dump.gpr.iter().any(Option::is_some)))
-            .then(|| found.rate())
+            .then(|| found.rate().read())
     }
 }
 
@@ -283,7 +284,7 @@ impl Open {
 }
 
 /// Reads vector, error code and faulting address from a text.
-fn take_words(found: &mut ReadDump, text: &str) {
+fn take_words(found: &mut ReadDump<Dump>, text: &str) {
     let dump = &mut found.dump;
     // FATAL TRAP: vec 2, NMI[0000]; vector = 6 (invalid opcode); Unhandled: vec 14, #PF[0003];
     // fault/trap [#14, ec=0003]

@@ -1,8 +1,9 @@
 //! Messages of boots that fail, each with its meaning and what to try.
 //!
-//! `xen` and `linux` are the tables. All first texts are searched at once, so that a line is
+//! `xen`, `linux` and `handoff` are the tables. All first texts are searched at once, so that a line is
 //! read once whatever their number.
 
+mod handoff;
 mod linux;
 mod xen;
 
@@ -19,6 +20,8 @@ pub enum Speaker {
     Xen,
     /// Linux, or a program of its initrd.
     Linux,
+    /// mbtool's handoff.
+    Handoff,
 }
 
 impl Speaker {
@@ -28,6 +31,7 @@ impl Speaker {
         match self {
             Self::Xen => "Xen",
             Self::Linux => "Linux",
+            Self::Handoff => "the handoff",
         }
     }
 }
@@ -109,6 +113,7 @@ static SEARCH: LazyLock<Option<AhoCorasick>> =
 pub fn find(line: &LogLine<'_>, xen: bool) -> Option<(Speaker, &'static KnownLine)> {
     let text = line.body;
     let can_say = |speaker: Speaker| match (line.label, speaker) {
+        (_, Speaker::Handoff) => false,
         (Some(LineLabel::Guest), _) | (Some(LineLabel::Xen), Speaker::Linux) => false,
         (Some(LineLabel::Xen), Speaker::Xen) | (None, Speaker::Linux) => true,
         // a missing label
@@ -141,6 +146,13 @@ pub fn find(line: &LogLine<'_>, xen: bool) -> Option<(Speaker, &'static KnownLin
     // a program that quotes a panic, and the panic's own last line
     let quoted = text.find(LINUX_PANIC).is_some_and(|at| at > 0);
     (!quoted).then_some(found)
+}
+
+/// Returns the message in a text of the handoff on riscv64, without its prefix.
+#[must_use]
+pub fn find_handoff(text: &str) -> Option<&'static KnownLine> {
+    let mut lines = handoff::LINES.iter();
+    lines.find(|known| text.starts_with(known.texts[0]) && in_order(text, known.texts))
 }
 
 /// Capacity for entries.

@@ -22,8 +22,10 @@ use iced_x86::{Instruction, Mnemonic};
 /// Input of the rules.
 #[derive(Debug)]
 pub struct RuleInput<'a> {
-    /// The dump.
+    /// The dump and what was found with it.
     pub found: &'a FoundDump,
+    /// The CPU's state.
+    pub dump: &'a Dump,
     /// Locations of segments.
     pub map: &'a AddressMap,
     /// Location of rip.
@@ -40,7 +42,7 @@ pub struct RuleInput<'a> {
 
 impl RuleInput<'_> {
     pub(super) const fn dump(&self) -> &Dump {
-        &self.found.dump
+        self.dump
     }
 
     pub(super) fn in_segment(&self, name: &str) -> bool {
@@ -70,7 +72,7 @@ impl RuleInput<'_> {
 }
 
 /// Meaning and advice of a rule that applies.
-pub(super) type Answer = Option<(String, String)>;
+pub(crate) type Answer = Option<(String, String)>;
 /// A rule and its name.
 pub(super) type Rule = (&'static str, fn(&RuleInput<'_>) -> Answer);
 
@@ -102,6 +104,6 @@ pub(super) fn guard(input: &RuleInput<'_>) -> Answer {
 }
 
 /// Makes an answer.
-pub(super) fn answer(meaning: impl Into<String>, advice: impl Into<String>) -> Answer {
+pub(crate) fn answer(meaning: impl Into<String>, advice: impl Into<String>) -> Answer {
     Some((meaning.into(), advice.into()))
 }

@@ -56,7 +56,7 @@ fn debug(input: &RuleInput<'_>) -> Answer {
     if guard(input).is_some() {
         return None;
     }
-    match Dr6Flags::from_bits_retain(input.found.dump.dr6?) {
+    match Dr6Flags::from_bits_retain(input.dump().dr6?) {
         dr6 if dr6.intersects(Dr6Flags::TRAP) => answer(
             "a watchpoint or breakpoint of the debug registers",
             "rip is behind the instruction that hit a data watchpoint",
@@ -109,7 +109,7 @@ fn alignment(_: &RuleInput<'_>) -> Answer {
 }
 
 fn machine_check(input: &RuleInput<'_>) -> Answer {
-    let banks = crate::decode::mca::describe(&input.found.dump.more).join("; ");
+    let banks = crate::decode::mca::describe(&input.dump().more).join("; ");
     let banks = if banks.is_empty() {
         "no bank of this CPU holds an error: a broadcast from another CPU, or one that was injected"
             .to_owned()

@@ -122,3 +122,67 @@ fn hostile_logs_take_bounded_memory() {
     );
     assert!(survey.boots.boots.len() <= 64);
 }
+
+const RISCV: &str = "[handoff] mbtool 0.1.0 at 0x80400000, entered at 0x80400000 in mode bare on hart 0, sbi 2.0 \
+    implementation 1 version 0x10004";
+
+#[test]
+fn failures_of_the_handoff_on_riscv64() {
+    for (line, name) in [
+        (
+            "[handoff] handoff itself is damaged: expected 0x1d1c4f39, found 0x5f0d2b7e",
+            "handoff-damaged",
+        ),
+        (
+            "[handoff] runs at 0xffffffc012345000, but was made for 0x80400000",
+            "handoff-misplaced",
+        ),
+        (
+            "[handoff] verify segment 0x81000000-0x81004000 12293 bytes: BAD crc32, expected 0x1, found 0x2",
+            "segment-damaged",
+        ),
+        (
+            "[handoff] verify dtb 0x81000000-0x81004000 12293 bytes: crc32 0x1 ok, BAD zero fill, first at 0x1",
+            "segment-damaged",
+        ),
+        ("[handoff] relocate: BAD page list", "handoff-page-list"),
+        (
+            "[handoff] page tables: this CPU does not take satp 0xa000000000080441: translation stays off",
+            "satp-refused",
+        ),
+        (
+            "[handoff] nested exception, cause 0x5, sepc 0x80401234",
+            "handoff-nested",
+        ),
+        ("[handoff] PANIC in phase verify", "handoff-panic"),
+    ] {
+        let text = line.strip_prefix("[handoff] ").unwrap().to_owned();
+        assert_eq!(failures(&[RISCV, line]), [(2, name, text)]);
+        // x86 has the same lines, and its dumps and messages are as they were
+        let x86 = "[handoff] mbtool 0.1.0 at 0x100000, entered by linux";
+        assert_eq!(failures(&[x86, line]), [], "{line}");
+        assert_eq!(failures(&[RISCV, x86, line]), [], "{line}");
+    }
+    assert_eq!(
+        failures(&[
+            RISCV,
+            "[handoff] verify segment 0x81000000-0x81004000 12293 bytes: crc32 0x0002a37a ok"
+        ]),
+        []
+    );
+}
+
+#[test]
+fn every_damaged_segment_is_named() {
+    let bad = |name| {
+        format!("[handoff] verify {name} 0x1000-0x2000 9 bytes: BAD crc32, expected 1, found 2")
+    };
+    let (one, two) = (bad("initrd"), bad("dtb"));
+    let found = survey(&[RISCV, &one, &two, &one]);
+    let counts: Vec<_> = found
+        .failures
+        .iter()
+        .map(|f| (f.line, f.count, f.by))
+        .collect();
+    assert_eq!(counts, [(2, 2, Speaker::Handoff), (3, 1, Speaker::Handoff)]);
+}

@@ -60,7 +60,7 @@ pub(super) fn symbols(file: &object::File<'_>, texts: &[Text]) -> Vec<(u64, Stri
             let name = symbol
                 .name()
                 .ok()
-                .filter(|name| !name.is_empty() && !name.starts_with(".L"))?;
+                .filter(|name| !name.is_empty() && !name.starts_with(".L") && !is_mapping(name))?;
             let addr = symbol.address();
             let offset = |text: &Text| addr.checked_sub(text.start);
             let inside = |text: &Text| offset(text).is_some_and(|o| o < text.bytes.len() as u64);
@@ -78,6 +78,12 @@ pub(super) fn symbols(file: &object::File<'_>, texts: &[Text]) -> Vec<(u64, Stri
     all.into_iter()
         .map(|(addr, _, name)| (addr, name))
         .collect()
+}
+
+/// True for a symbol that marks where code or data begins: `$x`, `$d`, `$xrv64i2p1`.
+fn is_mapping(name: &str) -> bool {
+    name.strip_prefix('$')
+        .is_some_and(|rest| rest.starts_with(['x', 'd', 'a', 't']))
 }
 
 /// Returns DWARF data, if readable.

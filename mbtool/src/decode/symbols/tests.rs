@@ -2,6 +2,7 @@
 //! higher half.
 
 use super::*;
+use crate::arch::Architecture;
 use crate::decode::address_map::{AddressMap, ImageAt};
 use crate::decode::symbolizer::Symbolizer;
 
@@ -78,6 +79,8 @@ fn xen() -> SymbolFile {
         ("__start_xen", at(0), FUNCTION),
         (".Lhidden", at(9), LABEL),
         ("__high_start", at(8), FUNCTION),
+        ("$x", at(9), LABEL),
+        ("$d.2", at(9), LABEL),
         ("elsewhere", 0x1234, FUNCTION),
     ];
     SymbolFile::parse("xen-syms", &kernel(&symbols), None).unwrap()
@@ -171,6 +174,35 @@ fn symbols_of_the_handoff_are_built_in() {
         frames.iter().filter(own).any(|frame| frame.line > Some(1)),
         "{frames:?}"
     );
+}
+
+#[test]
+fn symbols_of_another_architecture_are_not_used() {
+    const MACHINE: usize = 18;
+    const RISCV: u8 = 243;
+    let mut elf = kernel(&[("trap", VIRT + 0x1000, FUNCTION)]);
+    elf[MACHINE] = RISCV;
+    let riscv = SymbolFile::parse("riscv", &elf, None).unwrap();
+    assert_eq!(riscv.architecture, Some(Architecture::Riscv64));
+    assert_eq!(xen().architecture, Some(Architecture::X86_64));
+    let mut symbols = Symbolizer::new(vec![xen(), riscv]);
+    let base = 0x60_0000;
+    let entry = base + u64::from(handoff::blob::header().entry64);
+    let mut map = AddressMap {
+        handoff: Some(base),
+        ..AddressMap::default()
+    };
+    let found = |symbols: &Symbolizer, addr| symbols.lookup(addr).map(|symbol| symbol.name);
+    symbols.place(&map);
+    assert_eq!(
+        found(&symbols, VIRT + 0x1000).as_deref(),
+        Some("__start_xen")
+    );
+    assert!(found(&symbols, entry).is_some() && symbols.is_code(entry));
+    map.architecture = Architecture::Riscv64;
+    symbols.place(&map);
+    assert_eq!(found(&symbols, VIRT + 0x1000).as_deref(), Some("trap"));
+    assert!(found(&symbols, entry).is_none() && !symbols.is_code(entry));
 }
 
 #[test]

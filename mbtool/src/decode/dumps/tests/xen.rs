@@ -35,7 +35,7 @@ pub(super) fn xen(before: &str, panic: &str) -> String {
 }
 
 #[track_caller]
-fn check_xen(found: &FoundDump) {
+fn check_xen(found: &FoundX86) {
     let (dump, details) = (&found.dump, &found.details);
     assert_eq!(
         (found.source, dump.integrity),
