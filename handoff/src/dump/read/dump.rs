@@ -35,7 +35,7 @@ pub struct Dump {
     pub error: Option<Option<u64>>,
     /// Mode of the interrupted code.
     pub mode: Option<Mode>,
-    /// Index into [`PHASES`].
+    /// Index into [`PHASES`](crate::abi::PHASES).
     pub phase: Option<u32>,
     /// Instruction pointer.
     pub rip: Option<u64>,
