@@ -42,8 +42,13 @@ pub(super) fn is_elf(file: &[u8]) -> bool {
 impl<'a> Elf<'a> {
     /// Reads the file header and the program headers of an x86 program.
     pub(super) fn read(file: &'a [u8]) -> Result<Self, ImageErrorReason> {
+        Self::read_for(file, &[abi::EM_386, abi::EM_X86_64])
+    }
+
+    /// [`Elf::read`] of a program for one of `machines`.
+    fn read_for(file: &'a [u8], machines: &[u16]) -> Result<Self, ImageErrorReason> {
         let header = file_header(file)?;
-        if !matches!(header.e_machine, abi::EM_386 | abi::EM_X86_64) {
+        if !machines.contains(&header.e_machine) {
             return Err(ElfError::Machine(header.e_machine).into());
         }
         if !matches!(header.e_type, abi::ET_EXEC | abi::ET_DYN) {
@@ -287,4 +292,31 @@ pub(super) fn layout_entered(
         align: elf.align(&mut warnings),
         warnings,
     })
+}
+
+/// Lays out a program for riscv64 that relocates itself, if it has to. Returns the size of its relocation table in bytes,
+/// too, for a program that is linked to be moved (`ET_DYN`).
+pub(super) fn self_relocating(file: &[u8]) -> Result<(ImageLayout, Option<u64>), ImageErrorReason> {
+    let elf = Elf::read_for(file, &[abi::EM_RISCV])?;
+    let loads = elf.loads()?;
+    let mut warnings = Vec::new();
+    let segments = merge(&loads, &mut warnings)?;
+    let entry = EntryAddress::Physical;
+    let entry = entry::physical(elf.header.e_entry, entry, &loads, &mut warnings);
+    let relocations = match elf.header.e_type {
+        abi::ET_DYN => Some(relocs::table_size(&elf)?),
+        _ => None,
+    };
+    let layout = ImageLayout {
+        format: Format::Elf64,
+        position_independent: true,
+        segments,
+        entry: Some(entry),
+        notes: notes::read(&elf, &mut warnings),
+        sections: None,
+        relocs: Vec::new(),
+        align: elf.align(&mut warnings),
+        warnings,
+    };
+    Ok((layout, relocations))
 }

@@ -2,7 +2,7 @@
 
 use super::bytes::len;
 use super::error::{ImageError, ImageErrorReason};
-use super::kind::{FileKind, FileMachine, SetupProgram};
+use super::kind::{ElfRole, FileKind, FileMachine, SetupProgram};
 use super::layout::ImageLayout;
 use super::pe::is_pe;
 use super::unified::{Unified, UnifiedError};
@@ -163,11 +163,16 @@ fn linux(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
 /// True for a kernel of a machine with a device tree that mbtool has a handoff for.
 fn has_device_tree(bytes: &[u8], kind: &FileKind) -> bool {
     kind.machine() == Some(FileMachine::RiscV64)
-        && (linux::is_zboot(bytes) || linux::DtImage::is_one(bytes))
+        && match kind {
+            FileKind::Elf(file) => file.role == ElfRole::Linux,
+            _ => linux::is_zboot(bytes) || linux::DtImage::is_one(bytes),
+        }
 }
 
 fn dt_linux(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
-    let (layout, header) = if linux::is_zboot(bytes) {
+    let (layout, header) = if elf::is_elf(bytes) {
+        linux::dt_elf_layout(bytes)?
+    } else if linux::is_zboot(bytes) {
         linux::dt_layout(&linux::unpack_zboot(bytes, name)?)?
     } else {
         linux::dt_layout(bytes)?

@@ -34,6 +34,22 @@ struct Collector<'a> {
     relocs: Vec<RelativeReloc>,
 }
 
+/// Bytes of the `DT_RELA` and `DT_RELR` tables of `elf`.
+pub(super) fn table_size(elf: &Elf<'_>) -> Result<u64, ImageErrorReason> {
+    let Some((index, dynamic)) = elf.of_type(abi::PT_DYNAMIC).next() else {
+        return Ok(0);
+    };
+    let bytes = elf.data(index, dynamic)?;
+    let entries = ParsingTable::new(elf.header.endianness, elf.header.class, bytes);
+    let sizes = entries
+        .iter()
+        .take_while(|entry: &Dyn| entry.d_tag != abi::DT_NULL)
+        .filter(|entry| matches!(entry.d_tag, abi::DT_RELASZ | DT_RELRSZ));
+    Ok(sizes
+        .map(|entry| entry.d_val())
+        .fold(0, u64::saturating_add))
+}
+
 /// Collects the relocations of `elf`, whose `PT_LOAD`s are `loads`, merged to
 /// `segments`.
 pub(super) fn collect(

@@ -16,6 +16,7 @@ use super::{Plan, PlanError, Request, Segment, handoff_riscv64, ram_log, segment
 use crate::arch::Architecture;
 use crate::fdt::{DeviceTree, LinuxChosen};
 use crate::host::{Host, map};
+use crate::image::PlacedImage;
 use crate::image::linux::DtImage;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::runs;
@@ -85,11 +86,14 @@ pub(super) fn plan(request: &Request, image: &DtImage, host: &Host) -> Result<Pl
     let chosen = chosen(Some(&places));
     let built = device_tree::build(source, &chosen)?;
     debug_assert_eq!(built.blob.len(), draft.blob.len());
-    let mut parts = load(request, &places, &built, core_header)?;
+    let image = request.image.at(places.kernel.start)?;
+    let image_entry = image.entry;
+    let mut parts = load(request, image, &places, &built, core_header)?;
     let spec = handoff_riscv64::spec(
         request,
         &built.tree,
         &places,
+        image_entry,
         segments::regions(&parts, request)?,
     )?;
     let blob = handoff::blob::riscv64::native(&spec).map_err(PlanError::Handoff)?;
@@ -118,7 +122,7 @@ pub(super) fn plan(request: &Request, image: &DtImage, host: &Host) -> Result<Pl
         crash: request.crash,
         forbidden: &[],
         handoff_entry: (!missing).then_some(blob.entry),
-        image_entry: places.kernel.start,
+        image_entry,
         total_ram: map::total_ram(&host.memory_map),
         high: vec![PhysRange {
             start: 0,
@@ -138,6 +142,7 @@ pub(super) fn plan(request: &Request, image: &DtImage, host: &Host) -> Result<Pl
             changes: params.changes,
             warnings: params.warnings,
             places,
+            image_entry,
             chosen: DecodedInfo::DeviceTree(decided),
         },
         blob.entry,
@@ -233,12 +238,12 @@ fn free_memory(
 /// The segments but for the handoff.
 fn load(
     request: &Request,
+    image: PlacedImage,
     places: &DtLinuxPlaces,
     tree: &BuiltTree,
     core_header: Option<Vec<u8>>,
 ) -> Result<Vec<Segment>, PlanError> {
     let pages = |range: PhysRange| range.align_outward(PAGE_SIZE).unwrap_or(range);
-    let image = request.image.at(places.kernel.start)?;
     let name = base_name(&request.image.name);
     let mut parts = segments::pages(name, image)?;
     if let (Some(range), Some(initrd)) = (places.initrd, request.modules.first()) {

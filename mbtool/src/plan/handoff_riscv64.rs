@@ -7,7 +7,7 @@ use handoff::arch::riscv64::paging::PagingMode;
 use handoff::blob::riscv64::{RiscvDrill, RiscvSpec};
 use handoff::spec::{Console, Drill, Region, Relocate};
 
-/// The parameters: the image is entered at its first byte.
+/// The parameters; the image is entered at `entry`.
 ///
 /// # Errors
 ///
@@ -16,6 +16,7 @@ pub(super) fn spec(
     request: &Request,
     tree: &DeviceTree,
     places: &DtLinuxPlaces,
+    entry: u64,
     regions: Vec<Region>,
 ) -> Result<RiscvSpec, PlanError> {
     let consoles = request.consoles.iter().filter_map(Console::memory);
@@ -32,7 +33,7 @@ pub(super) fn spec(
         verify: request.verify,
         regions,
         relocate: Relocate::default(),
-        entry: places.kernel.start,
+        entry,
         dtb: places.tree.start,
         drill: match request.drill {
             Drill::Off => RiscvDrill::Off,

@@ -370,6 +370,7 @@ fn linux() {
     });
     messages!(LinuxImageError, no fix {
         NoHeader: [LinuxImageError::NoHeader],
+        NoRelocations: [LinuxImageError::NoRelocations],
         Short: [LinuxImageError::Short { len: 0x250, end: 0x264 }],
         Protocol: [LinuxImageError::Protocol { version: 0x20b }],
         HeaderEnd: [LinuxImageError::HeaderEnd {

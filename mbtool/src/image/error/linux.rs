@@ -22,6 +22,12 @@ pub enum LinuxImageError {
         /// End of the setup header.
         end: usize,
     },
+    /// A relocatable kernel whose relocations are elsewhere.
+    #[error(
+        "is a relocatable kernel (ET_DYN) without its relocations, which its build moves out of vmlinux: it would hang before \
+         it prints anything; give the Image of the same build (arch/riscv/boot/Image, or the distribution's /boot/vmlinux)"
+    )]
+    NoRelocations,
     /// An old boot protocol.
     #[error(
         "speaks Linux boot protocol {}.{:02}, so it needs the 16- or 32-bit entry point, and mbtool starts the 64-bit one \

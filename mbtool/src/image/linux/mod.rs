@@ -8,6 +8,7 @@
 //! `dt_image` reads the header of kernels for other machines, which get a device tree; `zboot` unpacks them.
 
 mod bzimage;
+mod dt_elf;
 mod dt_image;
 mod setup;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod vmlinux;
 mod zboot;
 
 pub(super) use bzimage::layout;
+pub(super) use dt_elf::layout as dt_elf_layout;
 pub(super) use dt_image::layout as dt_layout;
 pub use dt_image::{DtImage, DtImageError, DtImageMachine, IMAGE_ALIGN};
 pub(super) use setup::{EntryForm, entry_form, is_bzimage, packed, version_of};

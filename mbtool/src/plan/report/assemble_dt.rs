@@ -19,6 +19,8 @@ pub(crate) struct DtDecisions<'a> {
     pub changes: Vec<CmdlineChange>,
     pub warnings: Vec<String>,
     pub places: DtLinuxPlaces,
+    /// Entry point of the image.
+    pub image_entry: u64,
     pub chosen: DecodedInfo,
 }
 
@@ -35,6 +37,7 @@ pub(crate) fn report(
         changes,
         warnings,
         places,
+        image_entry,
         chosen,
     } = decisions;
     let image = &request.image;
@@ -50,7 +53,7 @@ pub(crate) fn report(
                 // a0 is the number of the hart that runs
                 ("a1", Hex(places.tree.start)),
                 ("satp", Hex(0)),
-                ("pc", start),
+                ("pc", Hex(image_entry)),
             ]),
         },
         image: ImageReport {
@@ -61,7 +64,7 @@ pub(crate) fn report(
             link_base: Hex(image.span.start),
             size: image.span.len(),
             reserved: places.kernel.len(),
-            entry: start,
+            entry: Hex(image_entry),
             xen: None,
         },
         segments: segments.iter().map(segment).collect(),
