@@ -226,6 +226,8 @@ fn dumps() {
         "linux-oops",
         "linux-panics-after-handoff",
         "qemu-d-int-triple-fault",
+        "riscv64-damaged-segment",
+        "riscv64-load-page-fault",
         "target-ud2",
         "xen-boots",
         "xen-fatal-nmi",

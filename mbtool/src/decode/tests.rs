@@ -2,7 +2,8 @@
 //!
 //! The logs in tests/data/decode are of real runs (see docs/debugging-triple-faults.md), but for linux.log, which has
 //! the format of Linux 6.16 and a fault in Linux's own control page. linux-7.2.log is of Debian's Linux 7.2, booted
-//! with earlyprintk=serial, which jumped into `mov rax, 0x1122334455667788; mov rbx, 0x42; ud2`. With UPDATE_GOLDEN set, the expected texts are written anew.
+//! with earlyprintk=serial, which jumped into `mov rax, 0x1122334455667788; mov rbx, 0x42; ud2`. Those of riscv64 are of
+//! images/tests/riscv64.rs. With UPDATE_GOLDEN set, the expected texts are written anew.
 
 use super::address_map::AddressMap;
 use super::found::{CpuDump, DumpSource, FoundDump};
@@ -127,6 +128,39 @@ fn a_dump_that_linux_itself_wrote() {
     assert_eq!(report.registers["rax"], "0x1122334455667788");
     assert_eq!(report.registers["rbx"], "0x42");
     assert!(report.missing.is_empty());
+}
+
+#[test]
+fn a_page_fault_of_the_handoff_on_riscv64() {
+    let [report] = &recorded("riscv64-load-page-fault", None)[..] else {
+        panic!()
+    };
+    assert_eq!(rules(report), ["handoff-tables", "null-pointer"]);
+    assert_eq!((report.integrity, report.mode), ("whole", Some("sv39")));
+    assert_eq!(report.cause.as_ref().unwrap().code, 13);
+    assert_eq!(report.registers.len(), 36);
+}
+
+#[test]
+fn an_image_on_riscv64_that_fails_before_it_sets_stvec() {
+    let [report] = &recorded("riscv64-target-illegal", None)[..] else {
+        panic!()
+    };
+    // without verification no segment has a name: nothing tells that sepc is outside of them
+    assert_eq!(rules(report), ["before-own-stvec", "illegal-instruction"]);
+    assert_eq!(
+        (report.mode, report.phase.as_deref()),
+        (Some("bare"), Some("target"))
+    );
+}
+
+#[test]
+fn a_breakpoint_of_the_handoff_on_riscv64() {
+    let [report] = &recorded("riscv64-ebreak", None)[..] else {
+        panic!()
+    };
+    assert_eq!(rules(report), ["drill", "breakpoint"]);
+    assert_eq!(report.code[0].text, "ebreak");
 }
 
 /// Two boots on one port, with lines of Xen and Linux in between, a truncated dump, and one without

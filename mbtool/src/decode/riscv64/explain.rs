@@ -67,9 +67,15 @@ impl RiscvRuleInput<'_> {
     pub(super) fn name(&self, addr: u64) -> String {
         match self.map.at(addr) {
             Some(place) => format!("{addr:#x} ({})", place.name),
-            None if self.map.is_known() => format!("{addr:#x} (nothing that was loaded)"),
+            None if self.knows_segments() => format!("{addr:#x} (nothing that was loaded)"),
             None => format!("{addr:#x}"),
         }
+    }
+
+    /// True if more than the handoff is known: without verification and without a plan nothing names the segments.
+    fn knows_segments(&self) -> bool {
+        let mut segments = self.map.segments.iter();
+        segments.any(|(name, _)| name != "handoff")
     }
 
     fn in_handoff(&self) -> bool {
@@ -219,7 +225,7 @@ fn jump_to_null(input: &RiscvRuleInput<'_>) -> Answer {
 fn jump_to_nowhere(input: &RiscvRuleInput<'_>) -> Answer {
     let sepc = input.dump.sepc?;
     let off = input.dump.satp.and_then(root).is_none();
-    let known = input.found.source == DumpSource::Handoff && off && input.map.is_known();
+    let known = input.found.source == DumpSource::Handoff && off && input.knows_segments();
     let outside = input.place.as_ref().is_none_or(|place| !place.segment);
     if sepc < 0x1000 || !known || !outside || input.in_code || input.own_phase().is_some() {
         return None;

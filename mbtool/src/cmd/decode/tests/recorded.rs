@@ -198,6 +198,31 @@ fn xen_and_a_quiet_dom0_that_boot() {
 }
 
 #[test]
+fn a_handoff_on_riscv64_that_finds_a_damaged_segment() {
+    let log = recorded("riscv64-damaged-segment.log", &DecodeOptions::default());
+    assert_eq!(names(&log["failures"], "name"), ["segment-damaged"]);
+    let failure = &log["failures"][0];
+    assert_eq!(
+        (&failure["by"], &failure["fatal"]),
+        (&"handoff".into(), &true.into())
+    );
+    let text = failure["text"].as_str().unwrap();
+    assert!(
+        text.starts_with("verify segment 0x81000000-0x81004000 "),
+        "{text}"
+    );
+    assert_eq!(log["dumps"], serde_json::json!([]));
+}
+
+#[test]
+fn a_handoff_on_riscv64_whose_paging_mode_the_cpu_does_not_have() {
+    let log = recorded("riscv64-satp-refused.log", &DecodeOptions::default());
+    assert_eq!(names(&log["failures"], "name"), ["satp-refused"]);
+    assert_eq!(log["failures"][0]["fatal"], false);
+    assert_eq!(log["boots"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn a_successful_boot_is_one() {
     let log = "[handoff] jump to 0x7c000200 (linux, 64-bit), boot_params 0x155000\n\
         [    0.000000] Linux version 6.1.0\n[    4.1] Run /init as init process\nhello\n";
