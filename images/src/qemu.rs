@@ -23,7 +23,8 @@ pub fn riscv64() -> Result<Command> {
     of(&QEMU_RISCV64)
 }
 
-fn of(qemu: &'static Asset) -> Result<Command> {
+/// Returns a command for the emulator `qemu`; as [`command`].
+pub fn of(qemu: &'static Asset) -> Result<Command> {
     let mut command = Program::of(qemu)?.command();
     if let Some(root) = &qemu.find()?.root {
         command.env(

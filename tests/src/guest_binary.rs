@@ -1,8 +1,9 @@
 //! Programs of this workspace for guests: static binaries.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -10,6 +11,7 @@ use elf::ElfBytes;
 use elf::abi::PT_INTERP;
 use elf::endian::AnyEndian;
 use images::cargo;
+use images::cross::{Cross, CrossTarget};
 use images::progress::say;
 
 use crate::dirs::{target_dir, workspace_dir};
@@ -53,6 +55,28 @@ pub fn hypercall_guest_bin() -> Result<&'static Path> {
 pub fn xen_guest_bin() -> Result<&'static Path> {
     static BUILT: Built = OnceLock::new();
     once(&BUILT, "xen-guest")
+}
+
+/// Path of an mbtool for another architecture, built from this workspace on first use, where
+/// `cargo cross` builds it.
+pub fn cross_mbtool_bin(target: CrossTarget) -> Result<PathBuf> {
+    static BUILT: Mutex<Option<HashMap<&str, Result<PathBuf, String>>>> = Mutex::new(None);
+    let mut built = BUILT.lock().ok().context("a build panicked")?;
+    built
+        .get_or_insert_default()
+        .entry(target.name())
+        .or_insert_with(|| cross_build(target).map_err(|error| format!("{error:#}")))
+        .clone()
+        .map_err(|error| anyhow!("{error}"))
+}
+
+fn cross_build(target: CrossTarget) -> Result<PathBuf> {
+    let cross = Cross::new(target, &target_dir().join("cross"))?;
+    let started = Instant::now();
+    let binary = cross.mbtool(PROFILE, workspace_dir())?;
+    times::built(started.elapsed());
+    check_static(&binary)?;
+    Ok(binary)
 }
 
 fn once(built: &'static Built, name: &str) -> Result<&'static Path> {
@@ -102,13 +126,19 @@ fn build(name: &str) -> Result<PathBuf> {
             String::from_utf8_lossy(&output.stderr).trim_end()
         );
     }
-    let bytes = fs::read(&binary).with_context(|| format!("cannot read {}", binary.display()))?;
+    check_static(&binary)?;
+    Ok(binary)
+}
+
+/// Refuses a binary that needs libraries.
+fn check_static(binary: &Path) -> Result<()> {
+    let bytes = fs::read(binary).with_context(|| format!("cannot read {}", binary.display()))?;
     ensure!(
         is_static(&bytes)?,
         "{} needs a dynamic linker, which a guest does not have",
         binary.display()
     );
-    Ok(binary)
+    Ok(())
 }
 
 fn is_static(bytes: &[u8]) -> Result<bool> {

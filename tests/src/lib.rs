@@ -31,13 +31,17 @@ pub mod snapshot;
 mod template;
 mod times;
 pub mod to_xen;
+pub mod virt_guest;
 pub mod vmlinux;
 pub mod xen;
 
 pub use dirs::target_dir;
 pub use guest_binary::{
-    hypercall_guest_bin, jump_guest_bin, known_pages_bin, mbtool_bin, xen_guest_bin,
+    cross_mbtool_bin, hypercall_guest_bin, jump_guest_bin, known_pages_bin, mbtool_bin,
+    xen_guest_bin,
 };
 pub use keyboard::Keyboard;
-pub use machine::{Board, DEBUG_EXIT, EMULATED, FIRST_LINUX, Firmware, Machine, SERIAL_CMDLINE};
+pub use machine::{
+    Board, DEBUG_EXIT, EMULATED, FIRST_LINUX, Firmware, Machine, RISCV64, SERIAL_CMDLINE, VirtBoard,
+};
 pub use outcome::{EndReason, Outcome};

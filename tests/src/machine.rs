@@ -1,6 +1,7 @@
 //! A virtual machine: firmware, board, CPUs, memory, kernel, devices.
 
 mod command;
+mod virt;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,8 @@ use images::assets::{self, Asset, LINUX_6_12};
 use images::guest::Stage1Initrd;
 
 use crate::{gdb, qmp};
+
+pub use virt::{RISCV64, VirtBoard};
 
 /// [`EMULATED`] as a literal, for `concat!`.
 #[macro_export]
@@ -119,6 +122,8 @@ pub(crate) enum Memory<'a> {
 pub struct Machine {
     pub(crate) firmware: Firmware,
     board: Board,
+    /// In place of firmware and board, for another architecture.
+    pub(crate) virt: Option<&'static VirtBoard>,
     cpus: u32,
     topology: Option<String>,
     cpu: Option<String>,
@@ -140,6 +145,7 @@ impl Machine {
         Self {
             firmware,
             board: Board::Pc,
+            virt: None,
             cpus: 2,
             topology: None,
             cpu: None,
@@ -175,6 +181,16 @@ impl Machine {
     pub fn stage1(firmware: Firmware, initrd: impl Into<Initrd>) -> Result<Self> {
         let machine = Self::new(firmware, FIRST_LINUX.path()?);
         Ok(machine.append(SERIAL_CMDLINE).initrd(initrd))
+    }
+
+    /// A machine of another architecture, with 640 MiB, that boots the board's Linux into a first
+    /// stage on its serial console.
+    pub fn virt(board: &'static VirtBoard, initrd: impl Into<Initrd>) -> Result<Self> {
+        let mut machine = Self::new(Firmware::SeaBios, board.linux.path()?);
+        machine.virt = Some(board);
+        machine.cpu = Some(board.cpu.to_owned());
+        machine.memory_mib = 640;
+        Ok(machine.append(&board.serial_cmdline()).initrd(initrd))
     }
 
     /// A machine on which QEMU starts Xen `version` ("4.17" or "4.20"), by Multiboot 1, and Xen starts [`FIRST_LINUX`]
@@ -354,8 +370,10 @@ impl Machine {
         if let Some(at) = extra.windows(2).position(|pair| pair == DEBUG_EXIT) {
             extra.drain(at..at + 2);
         }
+        let virt = self.virt.map(|board| format!("{} ", board.target.name()));
         format!(
-            "{:?} {:?} {} {:?} {:?} {} MiB {:?} {:?} {extra:?}",
+            "{}{:?} {:?} {} {:?} {:?} {} MiB {:?} {:?} {extra:?}",
+            virt.unwrap_or_default(),
             self.firmware,
             self.board,
             self.cpus,

@@ -1,4 +1,4 @@
-//! Assets of other architectures: the cross toolchain, emulators.
+//! Assets of other architectures: the cross toolchain, emulators, kernels, user land.
 
 use std::sync::OnceLock;
 
@@ -129,6 +129,54 @@ pub static QEMU_RISCV64: Asset = Asset {
     },
     file: "usr/bin/qemu-system-riscv64",
     install: "qemu-system-riscv opensbi (of Debian 13)",
+    passed: None,
+    found: OnceLock::new(),
+};
+
+/// Linux 6.12 for riscv64: an `Image`, though Debian names it `vmlinux`. With KVM's modules.
+pub static LINUX_RISCV64: Asset = Asset {
+    what: "Linux 6.12 for riscv64",
+    variable: "MBTOOL_LINUX_RISCV64",
+    recipe: Recipe {
+        name: "linux-6.12-riscv64",
+        suite: "trixie",
+        packages: Packages::Foreign {
+            architecture: "riscv64",
+            packages: &Packages::DependencyOf {
+                meta: "linux-image-riscv64",
+                prefix: "linux-image-6.12",
+            },
+        },
+        keep: &[
+            "boot/vmlinu*",
+            "boot/config-*",
+            "usr/lib/modules/*/kernel/arch/riscv/kvm",
+            "lib/modules/*/kernel/arch/riscv/kvm",
+            "usr/lib/modules/*/kernel/virt",
+            "lib/modules/*/kernel/virt",
+        ],
+    },
+    file: "boot/vmlinux-6.12*",
+    install: "linux-image-riscv64 (of Debian 13, riscv64)",
+    passed: None,
+    found: OnceLock::new(),
+};
+
+/// A static user land for riscv64.
+pub static BUSYBOX_RISCV64: Asset = Asset {
+    what: "a static busybox for riscv64",
+    variable: "MBTOOL_BUSYBOX_RISCV64",
+    recipe: Recipe {
+        name: "busybox-riscv64",
+        suite: "trixie",
+        packages: Packages::Foreign {
+            architecture: "riscv64",
+            packages: &Packages::Single("busybox-static"),
+        },
+        keep: &["bin/busybox", "usr/bin/busybox"],
+    },
+    file: "usr/bin/busybox",
+    install: "busybox-static (of Debian 13, riscv64)",
     passed: None,
     found: OnceLock::new(),
 };

@@ -4,12 +4,12 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use crate::assets::BUSYBOX;
+use crate::assets::Asset;
 use crate::cpio::Archive;
 
 /// Returns the common contents: busybox, mount points, a console, and `init`.
-pub(super) fn base(init: &str) -> Result<Archive> {
-    let busybox = BUSYBOX.path()?;
+pub(super) fn base(busybox: &'static Asset, init: &str) -> Result<Archive> {
+    let busybox = busybox.path()?;
     let busybox =
         fs::read(busybox).with_context(|| format!("cannot read {}", busybox.display()))?;
     let mut archive = Archive::new();

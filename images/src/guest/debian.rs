@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::base::base;
+use crate::assets::BUSYBOX;
 use crate::cpio::Archive;
 use crate::rootfs::Debian;
 
@@ -49,7 +50,7 @@ impl DebianGuest {
     /// A guest that runs `script` with `sh -ex` at each boot; `$1` is the number of the boot, from 1. Its standard output
     /// is the console.
     pub fn new(debian: &Debian, script: &str) -> Result<Self> {
-        let mut archive = base(include_str!("debian.sh"))?;
+        let mut archive = base(&BUSYBOX, include_str!("debian.sh"))?;
         archive.directory("disk")?;
         let mut order = String::new();
         for (name, data) in debian.modules(&MODULES)? {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::assets::{self, Asset};
+use crate::assets::{self, Asset, BUSYBOX};
 use crate::cpio::Archive;
 use crate::digest::Sha256Digest;
 
@@ -63,7 +63,7 @@ fn reporting(prefix: &str, script: &str) -> String {
 /// Returns dom0's initramfs (uncompressed), and the digest that dom0 must report for its payload.
 pub fn dom0_initrd() -> Result<(Vec<u8>, Sha256Digest)> {
     let payload = payload();
-    let mut archive = base(&reporting(DOM0, include_str!("dom0.sh")))?;
+    let mut archive = base(&BUSYBOX, &reporting(DOM0, include_str!("dom0.sh")))?;
     archive.file("payload.bin", 0o644, &payload)?;
     Ok((archive.finish()?, Sha256Digest::of(&payload)))
 }
@@ -73,7 +73,7 @@ pub fn dom0_initrd() -> Result<(Vec<u8>, Sha256Digest)> {
 /// there is a dump. `try NAME COMMAND...` in it reports the result of a command.
 pub fn crash_initrd(known_pages: &Path, dump: &str) -> Result<(Vec<u8>, Sha256Digest)> {
     let payload = payload();
-    let mut archive = base(&reporting(CRASH, include_str!("crash.sh")))?;
+    let mut archive = base(&BUSYBOX, &reporting(CRASH, include_str!("crash.sh")))?;
     archive.directory("tmp")?;
     archive.file("payload.bin", 0o644, &payload)?;
     archive.file("dump", 0o644, dump.as_bytes())?;
@@ -123,7 +123,7 @@ fn add(archive: &mut Archive, programs: &[&'static Asset]) -> Result<()> {
 /// Returns the initramfs of a Linux without Xen: like [`dom0_initrd`], with the prefix [`LINUX`].
 pub fn linux_initrd() -> Result<(Vec<u8>, Sha256Digest)> {
     let payload = payload();
-    let mut archive = base(&reporting(LINUX, include_str!("dom0.sh")))?;
+    let mut archive = base(&BUSYBOX, &reporting(LINUX, include_str!("dom0.sh")))?;
     for (release, module) in assets::efi_modules()? {
         let name = module.file_name().unwrap_or_default().to_string_lossy();
         let data =

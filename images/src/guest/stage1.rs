@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::base::base;
-use crate::assets::{self, Asset};
+use crate::assets::{self, Asset, BUSYBOX};
 use crate::cpio::Archive;
 
 /// Line of a first stage, after [`STAGE1`](super::STAGE1), when it has found [`SLOT`] and waits for
@@ -38,7 +38,12 @@ pub struct Stage1Initrd {
 impl Stage1 {
     /// A first stage that runs `script` with `sh -ex`. Its standard output is the guest's console.
     pub fn new(script: &str) -> Result<Self> {
-        let mut base = base(include_str!("stage1.sh"))?;
+        Self::on(&BUSYBOX, script)
+    }
+
+    /// The same for the architecture of this busybox.
+    pub fn on(busybox: &'static Asset, script: &str) -> Result<Self> {
+        let mut base = base(busybox, include_str!("stage1.sh"))?;
         base.directory("tmp")?;
         let files = Archive::new();
         Self { base, files }.bytes("stage1", script.as_bytes())

@@ -35,7 +35,10 @@ impl Machine {
     /// The command that runs this machine in the directory `dir`, its serial port written to
     /// `serial.log` there, appended if the machine is restored.
     pub(crate) fn command(&self, dir: &Path, memory: Memory<'_>) -> Result<Command> {
-        let mut command = images::qemu::command()?;
+        let mut command = match self.virt {
+            None => images::qemu::command()?,
+            Some(board) => images::qemu::of(board.qemu)?,
+        };
         let accelerator = if self.parallel {
             "tcg,thread=multi"
         } else {
@@ -106,9 +109,10 @@ impl Machine {
 
     /// QEMU's `-machine`.
     fn machine_type(&self, memory: Memory<'_>) -> String {
-        let board = match self.board {
-            Board::Pc => "pc",
-            Board::Q35 => "q35",
+        let board = match (self.virt, self.board) {
+            (Some(board), _) => board.machine,
+            (None, Board::Pc) => "pc",
+            (None, Board::Q35) => "q35",
         };
         match memory {
             Memory::Private => board.to_owned(),

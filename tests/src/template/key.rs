@@ -22,7 +22,8 @@ pub fn of(machine: &Machine, initrd: &Stage1Initrd) -> Result<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let mut parts = vec![FORMAT.to_owned(), machine.description(), boot];
     // the directory of a fetched QEMU has the digest of its libraries in its name
-    let mut files = vec![QEMU.path()?];
+    let qemu = machine.virt.map_or(&QEMU, |board| board.qemu);
+    let mut files = vec![qemu.path()?];
     if machine.firmware == Firmware::Ovmf {
         files.push(OVMF.path()?);
     }

@@ -27,6 +27,7 @@ mod pvh;
 mod pvh_dom0;
 mod ram_log;
 mod refusals;
+mod riscv64;
 mod types;
 mod xen;
 mod xen_handoff;
@@ -61,6 +62,7 @@ fn main() -> std::process::ExitCode {
         pvh_dom0::CASES,
         ram_log::CASES,
         refusals::CASES,
+        riscv64::CASES,
         types::CASES,
         xen::CASES,
         xen_handoff::CASES,

@@ -1,0 +1,46 @@
+//! QEMU's machine `virt` of other architectures.
+
+use elf::abi::EM_RISCV;
+use images::assets::{Asset, BUSYBOX_RISCV64, LINUX_RISCV64, QEMU_RISCV64};
+use images::cross::CrossTarget;
+
+/// A machine with a device tree. All differences between the architectures are here.
+#[derive(Debug)]
+pub struct VirtBoard {
+    /// The architecture.
+    pub target: CrossTarget,
+    /// Its emulator.
+    pub qemu: &'static Asset,
+    /// `-machine`.
+    pub machine: &'static str,
+    /// `-cpu`, unless the test chooses.
+    pub cpu: &'static str,
+    /// Linux's name of the first UART.
+    pub console: &'static str,
+    /// The Linux that it starts with.
+    pub linux: &'static Asset,
+    /// A static user land.
+    pub busybox: &'static Asset,
+    /// `e_machine` of its core dumps.
+    pub elf_machine: u16,
+}
+
+/// 64-bit RISC-V with the hypervisor extension and OpenSBI.
+pub static RISCV64: VirtBoard = VirtBoard {
+    target: CrossTarget::Riscv64,
+    qemu: &QEMU_RISCV64,
+    machine: "virt",
+    cpu: "rv64,h=true",
+    console: "ttyS0",
+    linux: &LINUX_RISCV64,
+    busybox: &BUSYBOX_RISCV64,
+    elf_machine: EM_RISCV,
+};
+
+impl VirtBoard {
+    /// Command line of a Linux that prints on the first UART; a panic is a reset.
+    #[must_use]
+    pub fn serial_cmdline(&self) -> String {
+        format!("console={} quiet panic=-1 cryptomgr.notests", self.console)
+    }
+}
