@@ -7,13 +7,17 @@ use crate::backend::explain::denials;
 use crate::backend::xen::XenError;
 use crate::decompress::decompress;
 use crate::host::hypervisor::Hypervisor;
+use crate::host::kallsyms;
 use crate::host::kexec_state::Lockdown;
 use crate::sys::file;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
 
-/// Maximum number of bytes of /proc/kallsyms to search; about 20 MB are usual.
-const SYMBOLS: u64 = 128 << 20;
+/// The system call's symbol, by architecture.
+const KEXEC_LOAD: [&str; 4] = [
+    "__x64_sys_kexec_load",
+    "__riscv_sys_kexec_load",
+    "__arm64_sys_kexec_load",
+    "sys_kexec_load",
+];
 
 pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
     let mut checks = vec![system(machine)];
@@ -148,17 +152,11 @@ fn system_call(machine: &CheckedMachine) -> Option<(bool, String)> {
         return Some((has, format!("CONFIG_KEXEC{said} in /{path}")));
     }
     // a kernel without it has a weak symbol instead
-    let file = File::open(machine.root.join("proc/kallsyms")).ok()?;
-    let lines = BufReader::new(file.take(SYMBOLS)).split(b'\n');
-    for line in lines.map_while(Result::ok) {
-        let Some(rest) = line.strip_suffix(b" __x64_sys_kexec_load") else {
-            continue;
-        };
-        let kind = rest.last();
-        let has = kind.is_some_and(|kind| matches!(kind, b'T' | b't'));
-        return Some((has, "/proc/kallsyms".to_owned()));
-    }
-    None
+    let has = kallsyms::find(&machine.root, |kind, name| {
+        let known = KEXEC_LOAD.iter().any(|known| known.as_bytes() == name);
+        known.then_some(matches!(kind, b'T' | b't'))
+    })?;
+    Some((has, "/proc/kallsyms".to_owned()))
 }
 
 /// Checks the sysctls. An image that was loaded before kexec was disabled stays

@@ -11,12 +11,14 @@ pub mod error;
 pub mod firmware;
 pub mod hypervisor;
 pub mod iomem;
+pub mod kallsyms;
 pub mod kcore;
 pub mod kexec_state;
 pub mod low_memory;
 pub mod map;
 mod read;
 pub mod replay;
+pub mod sbi;
 pub mod screen;
 pub mod serial;
 pub mod smbios;
@@ -146,6 +148,9 @@ pub struct Host {
     /// The Xen below, in a PV dom0 that can ask it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub xen: Option<xen::XenHost>,
+    /// The firmware of a riscv64 machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sbi: Option<sbi::SbiFacts>,
     /// Screen, BIOS disks and EFI, for a Linux image.
     #[serde(default)]
     pub boot_facts: boot_facts::BootFacts,

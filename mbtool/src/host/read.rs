@@ -4,6 +4,7 @@ use super::crash_notes::CrashInfo;
 use super::device_tree::TreeBlob;
 use super::hypervisor::Hypervisor;
 use super::iomem::Iomem;
+use super::sbi::SbiFacts;
 use super::{
     Host, LowMemory, MapEntry, MemoryError, MemoryKind, acpi, boot_facts, devmem, efi, firmware,
     iomem, low_memory, map, serial, xen,
@@ -115,6 +116,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
             dump,
             serial,
             xen,
+            sbi: SbiFacts::read(root),
             boot_facts,
             device_tree,
             acpi,

@@ -79,6 +79,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
         boot_facts: as_written(&top, "boot_facts")?,
         xen: xen(top.get("xen"))?,
         device_tree: as_written(&top, "device_tree")?,
+        sbi: as_written(&top, "sbi")?,
         acpi: Acpi::default(),
     })
 }
