@@ -60,20 +60,34 @@ pub fn xen_guest_bin() -> Result<&'static Path> {
 /// Path of an mbtool for another architecture, built from this workspace on first use, where
 /// `cargo cross` builds it.
 pub fn cross_mbtool_bin(target: CrossTarget) -> Result<PathBuf> {
-    static BUILT: Mutex<Option<HashMap<&str, Result<PathBuf, String>>>> = Mutex::new(None);
+    cross_bin(target, "mbtool", "mbtool")
+}
+
+/// Path of the program of [`known_pages_bin`] for another architecture, like [`cross_mbtool_bin`].
+pub fn cross_known_pages_bin(target: CrossTarget) -> Result<PathBuf> {
+    cross_bin(target, "tests", "known-pages")
+}
+
+fn cross_bin(target: CrossTarget, package: &'static str, program: &'static str) -> Result<PathBuf> {
+    type Known = HashMap<(&'static str, &'static str), Result<PathBuf, String>>;
+    static BUILT: Mutex<Option<Known>> = Mutex::new(None);
     let mut built = BUILT.lock().ok().context("a build panicked")?;
+    let build = || {
+        let binary = cross_build(target, package, program);
+        binary.map_err(|error| format!("{error:#}"))
+    };
     built
         .get_or_insert_default()
-        .entry(target.name())
-        .or_insert_with(|| cross_build(target).map_err(|error| format!("{error:#}")))
+        .entry((target.name(), program))
+        .or_insert_with(build)
         .clone()
         .map_err(|error| anyhow!("{error}"))
 }
 
-fn cross_build(target: CrossTarget) -> Result<PathBuf> {
+fn cross_build(target: CrossTarget, package: &str, program: &str) -> Result<PathBuf> {
     let cross = Cross::new(target, &target_dir().join("cross"))?;
     let started = Instant::now();
-    let binary = cross.mbtool(PROFILE, workspace_dir())?;
+    let binary = cross.program(package, program, PROFILE, workspace_dir())?;
     times::built(started.elapsed());
     check_static(&binary)?;
     Ok(binary)

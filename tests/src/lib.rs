@@ -37,8 +37,8 @@ pub mod xen;
 
 pub use dirs::target_dir;
 pub use guest_binary::{
-    cross_mbtool_bin, hypercall_guest_bin, jump_guest_bin, known_pages_bin, mbtool_bin,
-    xen_guest_bin,
+    cross_known_pages_bin, cross_mbtool_bin, hypercall_guest_bin, jump_guest_bin, known_pages_bin,
+    mbtool_bin, xen_guest_bin,
 };
 pub use keyboard::Keyboard;
 pub use machine::{

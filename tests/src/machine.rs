@@ -262,6 +262,12 @@ impl Machine {
         self
     }
 
+    /// Sets the kernel's command line.
+    pub fn command_line(mut self, line: &str) -> Self {
+        line.clone_into(&mut self.append);
+        self
+    }
+
     /// Adds parameters to the kernel's command line.
     pub fn append(mut self, parameters: &str) -> Self {
         if !self.append.is_empty() && !parameters.is_empty() {

@@ -180,3 +180,25 @@ pub static BUSYBOX_RISCV64: Asset = Asset {
     passed: None,
     found: OnceLock::new(),
 };
+
+/// The newest Linux of Debian for riscv64.
+pub static LINUX_SID_RISCV64: Asset = Asset {
+    what: "the newest Linux for riscv64",
+    variable: "MBTOOL_LINUX_SID_RISCV64",
+    recipe: Recipe {
+        name: "linux-sid-riscv64",
+        suite: "sid",
+        packages: Packages::Foreign {
+            architecture: "riscv64",
+            packages: &Packages::DependencyChain {
+                meta: "linux-image-riscv64",
+                prefixes: &["linux-image-", "linux-binary-"],
+            },
+        },
+        keep: &["usr/lib/modules/*/vmlinuz"],
+    },
+    file: "usr/lib/modules/*/vmlinuz",
+    install: "linux-image-riscv64 (of Debian sid, riscv64)",
+    passed: Some("7.2.13"),
+    found: OnceLock::new(),
+};

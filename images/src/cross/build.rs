@@ -59,24 +59,39 @@ impl Cross {
     ///
     /// The C library cannot be fetched; cargo's error.
     pub fn mbtool(&self, profile: &str, workspace: &Path) -> Result<PathBuf> {
+        self.program("mbtool", "mbtool", profile, workspace)
+    }
+
+    /// Builds a program of a package of `workspace`, as [`Self::mbtool`].
+    ///
+    /// # Errors
+    ///
+    /// The C library cannot be fetched; cargo's error.
+    pub fn program(
+        &self,
+        package: &str,
+        program: &str,
+        profile: &str,
+        workspace: &Path,
+    ) -> Result<PathBuf> {
         let libc = libc(self.target)?;
         let name = self.target.name();
-        say("setup", format_args!("building mbtool for {name}"));
+        say("setup", format_args!("building {program} for {name}"));
         let status = self
-            .cargo(workspace, "mbtool", profile)
-            .args(["--bin", "mbtool"])
+            .cargo(workspace, package, profile)
+            .args(["--bin", program])
             .env("CARGO_ENCODED_RUSTFLAGS", libc.rustflags().join("\x1f"))
             .stdout(std::io::stderr())
             .status()
             .context("cannot run cargo")?;
         if !status.success() {
-            bail!("building mbtool for {name} failed: {status}");
+            bail!("building {program} for {name} failed: {status}");
         }
         Ok(self
             .into
             .join(self.target.rust_target())
             .join(profile)
-            .join("mbtool"))
+            .join(program))
     }
 
     /// Builds the handoff of `workspace`, and returns its blob.

@@ -134,6 +134,28 @@ pub fn linux_initrd() -> Result<(Vec<u8>, Sha256Digest)> {
     Ok((archive.finish()?, Sha256Digest::of(&payload)))
 }
 
+/// Returns the initramfs (uncompressed) of a Linux with a device tree for the architecture of
+/// `busybox`, and the digest that it must report for its payload. Its lines have the prefix
+/// [`LINUX`]. With `known_pages`, it also counts `pages` of them in /proc/vmcore, if there is one.
+pub fn dt_linux_initrd(
+    busybox: &'static Asset,
+    known_pages: Option<(&Path, u32)>,
+) -> Result<(Vec<u8>, Sha256Digest)> {
+    let payload = payload();
+    let mut archive = base(busybox, &reporting(LINUX, include_str!("dt.sh")))?;
+    archive.directory("tmp")?;
+    archive.file("payload.bin", 0o644, &payload)?;
+    let mut dump = String::new();
+    if let Some((program, pages)) = known_pages {
+        let data =
+            fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
+        archive.file("bin/known-pages", 0o755, &data)?;
+        dump = format!("known-pages notes /proc/vmcore\nknown-pages scan /proc/vmcore {pages}\n");
+    }
+    archive.file("dump", 0o644, dump.as_bytes())?;
+    Ok((archive.finish()?, Sha256Digest::of(&payload)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -146,6 +146,15 @@ pub enum BackendError {
         tail(self.fix())
     )]
     Unsupported,
+    /// A guest of KVM on riscv64 whose kernel has no trampoline for two-stage translation.
+    #[error(
+        "this Linux is a guest of KVM (SBI implementation 3), and its kernel has no kexec trampoline: \
+         kexec would end this VCPU. The kernel drops satp with stvec as landing place; with two-stage \
+         translation the fetch after that is a guest-page fault (cause 0x14), which goes to the \
+         hypervisor, not to stvec{}",
+        tail(self.fix())
+    )]
+    VcpuEnds,
     /// Any other errno.
     #[error("kexec_load(2) failed: {}", std::io::Error::from_raw_os_error(*errno))]
     Other {
@@ -261,6 +270,10 @@ impl Fix for BackendError {
             }
             Self::Fault => REPORT,
             Self::Unsupported => "boot with kvm_intel.tdx=0, or disable TDX in the firmware setup",
+            Self::VcpuEnds => {
+                "boot a kernel with a trampoline (/proc/kallsyms then has kexec_tramp_satp); if the \
+                 monitor of this machine goes on at stvec, load with --force (docs/riscv64.md)"
+            }
             Self::XenGuest { hypervisor } => match hypervisor {
                 Hypervisor::XenPvDom0 => "leave --backend out, and mbtool loads through Xen",
                 Hypervisor::XenPvhDom0 => Hypervisor::PV_DOM0,

@@ -10,6 +10,7 @@ pub mod linux;
 pub mod status;
 mod summary;
 pub mod syscall;
+pub mod vcpu;
 pub mod xen;
 
 pub use error::BackendError;

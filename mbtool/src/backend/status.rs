@@ -1,8 +1,10 @@
 //! Loaded images, and the state of the machine.
 
 use super::xen::status::XenKexec;
+use crate::arch::Architecture;
 use crate::host::hypervisor::Hypervisor;
 use crate::host::kexec_state::KernelState;
+use crate::host::sbi::SbiFacts;
 use crate::host::{self, Host};
 use serde::Serialize;
 use std::fmt;
@@ -16,6 +18,11 @@ pub enum FirmwareKind {
     Efi,
     /// A BIOS, or a loader like one.
     Bios,
+    /// SBI, without UEFI.
+    Sbi,
+    /// A loader that passes a device tree, without UEFI and SBI.
+    #[serde(rename = "device-tree")]
+    DeviceTree,
 }
 
 impl fmt::Display for FirmwareKind {
@@ -23,6 +30,8 @@ impl fmt::Display for FirmwareKind {
         f.write_str(match self {
             Self::Efi => "UEFI",
             Self::Bios => "BIOS",
+            Self::Sbi => "SBI",
+            Self::DeviceTree => "device tree",
         })
     }
 }
@@ -58,10 +67,15 @@ impl Status {
             Err(err) => (None, vec![err.to_string()]),
         };
         let efi = host::efi::present(root);
-        let firmware = if efi {
-            FirmwareKind::Efi
-        } else {
-            FirmwareKind::Bios
+        let sbi = match &host {
+            Some(host) => host.sbi,
+            None => SbiFacts::read(root),
+        };
+        let firmware = match (efi, sbi) {
+            (true, _) => FirmwareKind::Efi,
+            (false, Some(_)) => FirmwareKind::Sbi,
+            (false, None) if Architecture::NATIVE.has_device_tree() => FirmwareKind::DeviceTree,
+            (false, None) => FirmwareKind::Bios,
         };
         let mut kernel = KernelState::read(root);
         let dom0 = kernel.hypervisor == Hypervisor::XenPvDom0;
@@ -82,6 +96,19 @@ impl Status {
             firmware,
             host,
             warnings,
+        }
+    }
+
+    /// The firmware with the name of the SBI implementation, if known.
+    #[must_use]
+    pub fn firmware_text(&self) -> String {
+        let sbi = self.host.as_ref().and_then(|host| host.sbi);
+        let Some(sbi) = sbi.and_then(|sbi| sbi.implementation) else {
+            return self.firmware.to_string();
+        };
+        match self.firmware {
+            FirmwareKind::Sbi => format!("SBI ({sbi})"),
+            other => format!("{other}, SBI ({sbi})"),
         }
     }
 }

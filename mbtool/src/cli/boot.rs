@@ -79,6 +79,10 @@ pub struct BootArgs {
     /// Backend: auto, linux, xen, dir:PATH
     #[arg(long, default_value = "auto", value_parser = Choice::from_str)]
     pub backend: Choice,
+    /// Load even where kexec is expected to end this VCPU: a guest of KVM on riscv64 whose kernel has
+    /// no trampoline
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `--type`
@@ -142,6 +146,7 @@ impl BootArgs {
                 ImageType::Elf => As::Elf,
             },
             crash: self.panic,
+            force: self.force,
             cmdline: self.cmdline.clone(),
             append: self.append.clone(),
             reuse_cmdline: self.reuse_cmdline,

@@ -89,6 +89,7 @@ pub enum CrashVerb {
 #[derive(Debug, Args)]
 #[command(mut_arg("panic", |arg| arg.hide(true)))]
 #[command(mut_arg("backend", |arg| arg.hide(true)))]
+#[command(mut_arg("force", |arg| arg.hide(true)))]
 pub struct SizeArgs {
     /// The image with its boot options; --panic is implied.
     #[command(flatten)]

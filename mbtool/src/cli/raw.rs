@@ -206,6 +206,7 @@ pub struct DtbArgs {
 #[derive(Debug, Args)]
 #[command(mut_arg("panic", |arg| arg.hide(true)))]
 #[command(mut_arg("backend", |arg| arg.hide(true)))]
+#[command(mut_arg("force", |arg| arg.hide(true)))]
 pub struct DoctorArgs {
     /// The image with its boot options.
     #[command(flatten)]

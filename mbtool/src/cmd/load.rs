@@ -2,7 +2,8 @@
 
 use crate::backend::linux::enough_memory;
 use crate::backend::xen::XenError;
-use crate::backend::{self, Backend, BackendError, Choice};
+use crate::backend::{self, Backend, BackendError, Choice, vcpu};
+use crate::host::sbi::SbiFacts;
 use crate::host::{self, Host};
 use crate::plan::Plan;
 use crate::request::decide::{Decided, decide};
@@ -33,6 +34,11 @@ pub fn run(options: &BootOptions, dry_run: bool, messages: &mut Messages) -> any
         for warning in ready {
             messages.warn(warning);
         }
+        if backend.name() == "linux"
+            && let Some(warning) = vcpu::check(SbiFacts::read(root).as_ref(), options.force)?
+        {
+            messages.warn(warning);
+        }
     }
     let mut options = options.clone();
     // a plan that is loaded twice would use the same "random" bytes twice
@@ -42,7 +48,8 @@ pub fn run(options: &BootOptions, dry_run: bool, messages: &mut Messages) -> any
     }
     let files = Files::read(&options)?;
     if dry_run {
-        let (host, warnings) = host::read(root)?;
+        let (host, mut warnings) = host::read(root)?;
+        warnings.extend(vcpu::check(host.sbi.as_ref(), true)?);
         let plan = make(&options, files, &host, warnings, messages)?;
         messages.text(&plan.report);
         messages.say("dry run, nothing loaded");

@@ -2,6 +2,7 @@
 //! that changes state.
 
 use super::load;
+use crate::backend::vcpu;
 use crate::host::{self, Host, RawRange, replay};
 use crate::input;
 use crate::plan::report::svg;
@@ -39,7 +40,7 @@ pub fn machine(
     crash_region: Option<PhysRange>,
     boot: &mut BootOptions,
 ) -> anyhow::Result<(Host, Vec<String>)> {
-    let (mut host, warnings) = match memory_map {
+    let (mut host, mut warnings) = match memory_map {
         Some(path) => {
             let host = replay::from_json(&input::read(path, MAP_LIMIT)?)
                 .with_context(|| path.display().to_string())?;
@@ -51,6 +52,7 @@ pub fn machine(
         host.crash_regions = vec![RawRange { start, end }];
         boot.crash = true;
     }
+    warnings.extend(vcpu::check(host.sbi.as_ref(), true)?);
     Ok((host, warnings))
 }
 

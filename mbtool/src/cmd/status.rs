@@ -50,7 +50,7 @@ fn lines(status: &Status, root: &Path) -> Vec<(&'static str, String)> {
         ("crash image", image(true)),
         ("crash region", crash(status)),
         ("running under", kernel.hypervisor.to_string()),
-        ("firmware", status.firmware.to_string()),
+        ("firmware", status.firmware_text()),
         ("lockdown", lockdown(kernel)),
         ("loading", loading(kernel, root)),
     ];
@@ -68,7 +68,9 @@ fn lines(status: &Status, root: &Path) -> Vec<(&'static str, String)> {
             "memory",
             format!("{} RAM, {special} other ranges", Size(ram)),
         ));
-        lines.extend(low(host));
+        if !host.arch.has_device_tree() {
+            lines.extend(low(host));
+        }
     }
     lines
 }

@@ -4,6 +4,7 @@ use super::machine::LoadAnswer;
 use super::{Check, CheckState, CheckedMachine};
 use crate::backend::BackendError;
 use crate::backend::explain::denials;
+use crate::backend::vcpu;
 use crate::backend::xen::XenError;
 use crate::decompress::decompress;
 use crate::host::hypervisor::Hypervisor;
@@ -31,6 +32,7 @@ pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
     } else {
         checks.push(kexec(machine));
         checks.push(sysctls(machine));
+        checks.extend(trampoline(machine));
     }
     checks.push(lockdown(machine));
     checks
@@ -60,7 +62,7 @@ fn system(machine: &CheckedMachine) -> Check {
     let release = machine
         .release()
         .map_or_else(String::new, |release| format!(", Linux {release}"));
-    let firmware = machine.status.firmware;
+    let firmware = machine.status.firmware_text();
     let through = if machine.under_xen() {
         "Xen's kexec hypercall"
     } else {
@@ -157,6 +159,21 @@ fn system_call(machine: &CheckedMachine) -> Option<(bool, String)> {
         known.then_some(matches!(kind, b'T' | b't'))
     })?;
     Some((has, "/proc/kallsyms".to_owned()))
+}
+
+/// Checks whether the VCPU survives a kexec; only on riscv64.
+fn trampoline(machine: &CheckedMachine) -> Option<Check> {
+    const ID: &str = "trampoline";
+    let sbi = machine.host()?.sbi?;
+    Some(match vcpu::check(Some(&sbi), false) {
+        Err(error) => Check::error(ID, CheckState::Problem, &error),
+        Ok(Some(doubt)) => Check::unknown(ID, doubt),
+        Ok(None) if sbi.trampoline == Some(true) => Check::ok(
+            ID,
+            "the kernel leaves a virtual machine by its kexec trampoline",
+        ),
+        Ok(None) => Check::ok(ID, "no hypervisor is known to be below: none is needed"),
+    })
 }
 
 /// Checks the sysctls. An image that was loaded before kexec was disabled stays

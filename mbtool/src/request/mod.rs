@@ -69,6 +69,8 @@ pub struct BootOptions {
     pub drill: Option<DrillOption>,
     /// Backend that applies the plan.
     pub backend: Choice,
+    /// Load even where kexec is expected to end this VCPU.
+    pub force: bool,
     /// Pass a random seed to a Linux image. Set for a load, not for a plan, so that plans are
     /// reproducible.
     pub seed: bool,
@@ -96,6 +98,7 @@ impl BootOptions {
             guard: false,
             drill: None,
             backend: Choice::Auto,
+            force: false,
             seed: false,
         }
     }

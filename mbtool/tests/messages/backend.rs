@@ -58,6 +58,7 @@ fn backend() {
         ],
         Fault: [BackendError::Fault],
         Unsupported: [BackendError::Unsupported],
+        VcpuEnds: [BackendError::VcpuEnds],
         Other: [BackendError::Other { errno: libc::EIO }],
         Architecture: [BackendError::Architecture {
             plan: Architecture::Arm64

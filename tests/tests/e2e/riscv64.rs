@@ -1,12 +1,17 @@
-//! mbtool on riscv64: a Linux that OpenSBI started, with a device tree.
+//! mbtool on riscv64: a Linux that OpenSBI started, with a device tree, and the Linux that it starts.
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use images::assets::LINUX_SID_RISCV64;
+use serde_json::{Value, json};
 use tests::RISCV64;
-use tests::virt_guest::{attempted, document, run_virt};
+use tests::virt_guest::{VirtLoad, attempted, document, run_virt};
 
 tests::cases! {
     the_machine_is_described_6_12: booted 15 s;
+    linux_6_12_starts_linux_6_12: booted 25 s;
+    crash_linux_6_12_on_hart_1: booted 45 s, "slow";
+    newest_linux_starts_itself: booted 40 s on LINUX_SID_RISCV64, "slow";
+    the_handoff_prints_through_firmware: booted 25 s, "slow";
 }
 
 /// Facts of QEMU's machine `virt` with 2 harts and 640 MiB.
@@ -15,8 +20,7 @@ fn the_machine_is_described_6_12() -> Result<()> {
         attempt status mbtool status --json\n\
         attempt text mbtool status\n\
         attempt doctor mbtool doctor --json\n\
-        attempt dtb mbtool dtb\n\
-        attempt plan mbtool plan --json /bin/busybox\n";
+        attempt dtb mbtool dtb\n";
     let outcome = run_virt("riscv64_status", &RISCV64, 2, script)?;
     let start = outcome.value("MBTOOL-STAGE1 START ").context("no start")?;
     ensure!(
@@ -24,14 +28,99 @@ fn the_machine_is_described_6_12() -> Result<()> {
         "{start}"
     );
     let status = document(&outcome, "status", 0)?;
-    ensure!(status["under"] == "bare", "{status:#}");
-    ensure!(status["loaded"] == json!(false), "{status:#}");
+    for (key, expected) in [
+        ("arch", json!("riscv64")),
+        ("under", json!("bare")),
+        ("backend", json!("linux")),
+        ("firmware", json!("sbi")),
+        ("loaded", json!(false)),
+        ("crash_loaded", json!(false)),
+        ("warnings", json!([])),
+    ] {
+        ensure!(status[key] == expected, "{key}: {status:#}");
+    }
+    let sbi = &status["sbi"];
+    // OpenSBI 1.6 of Debian 13; there is no hypervisor, so nobody looks for a trampoline
+    ensure!(
+        sbi["implementation"]["id"] == 1
+            && sbi["implementation"]["version"].as_u64() >= Some(0x10006)
+            && sbi["sign"] == "machine-mode"
+            && sbi["trampoline"] == Value::Null,
+        "{sbi:#}"
+    );
+    let text = attempted(&outcome, "text", 0)?.stdout;
+    let firmware = text.lines().find_map(|line| line.strip_prefix("firmware"));
+    let firmware = firmware.context("no firmware")?.trim_start();
+    ensure!(
+        firmware.starts_with("SBI (OpenSBI 1.") && !text.contains("EBDA"),
+        "{text}"
+    );
+    let report = document(&outcome, "doctor", 1)?;
+    let state = |id: &str| {
+        let checks = report["checks"].as_array().into_iter().flatten();
+        let mut found = checks.filter(|check| check["id"] == id);
+        found.next().map(|check| check["state"].clone())
+    };
+    for (id, expected) in [
+        ("system", "ok"),
+        ("kexec", "ok"),
+        ("trampoline", "ok"),
+        ("loaded", "ok"),
+        // booted without crashkernel=
+        ("region", "problem"),
+    ] {
+        ensure!(state(id) == Some(json!(expected)), "{id}: {report:#}");
+    }
     let dtb = attempted(&outcome, "dtb", 0)?.stdout;
     for part in [
         "compatible = \"riscv-virtio\"",
         "bootargs = \"console=ttyS0",
+        "mmode_resv",
     ] {
         ensure!(dtb.contains(part), "{part}: {dtb}");
     }
+    Ok(())
+}
+
+fn linux_6_12_starts_linux_6_12() -> Result<()> {
+    VirtLoad::new(&RISCV64).check("riscv64_load").map(drop)
+}
+
+/// All of memory except the firmware's is in the dump.
+fn crash_linux_6_12_on_hart_1() -> Result<()> {
+    let load = VirtLoad {
+        crash_on: Some(1),
+        ..VirtLoad::new(&RISCV64)
+    };
+    let report = load.check("riscv64_crash")?;
+    let bytes: u64 = report.get("vmcore")?.parse()?;
+    let mib = bytes >> 20;
+    ensure!(
+        (640 - 192 - 8..640 - 192).contains(&mib),
+        "/proc/vmcore has {mib} MiB of 640, without the region of 192"
+    );
+    Ok(())
+}
+
+/// The kernel of Debian's development branch.
+fn newest_linux_starts_itself() -> Result<()> {
+    let load = VirtLoad {
+        linux: &LINUX_SID_RISCV64,
+        ..VirtLoad::new(&RISCV64)
+    };
+    load.check("riscv64_newest").map(drop)
+}
+
+/// By the debug console of OpenSBI 1.6, as the kernels' first messages; Debian's kernels have no
+/// driver that would give it to user space.
+fn the_handoff_prints_through_firmware() -> Result<()> {
+    let load = VirtLoad {
+        console: format!("earlycon=sbi {}", RISCV64.serial_cmdline()),
+        options: "--console sbi",
+        ..VirtLoad::new(&RISCV64)
+    };
+    let report = load.check("riscv64_sbi_console")?;
+    let console = &report.plan["handoff"]["console"];
+    ensure!(console == "sbi", "{console}");
     Ok(())
 }
