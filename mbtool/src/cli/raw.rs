@@ -182,6 +182,7 @@ pub struct PlanArgs {
 /// `dtb`
 #[derive(Debug, Args)]
 #[command(mut_arg("backend", |arg| arg.hide(true)))]
+#[command(mut_arg("force", |arg| arg.hide(true)))]
 pub struct DtbArgs {
     /// The image's boot options.
     #[command(flatten)]

@@ -75,14 +75,25 @@ fn cpus(machine: &CheckedMachine) -> Check {
     };
     let online = match (list("present"), list("online")) {
         (Some(present), Some(online)) if online < present => {
-            format!(
-                "; {} of {present} CPUs are offline: Xen will start them too",
-                present - online
-            )
+            let offline = present - online;
+            match machine.has_device_tree() {
+                true => format!("; {offline} of {present} CPUs are offline"),
+                false => {
+                    format!("; {offline} of {present} CPUs are offline: Xen will start them too")
+                }
+            }
         }
         (_, Some(online)) => format!("; {online} CPUs are online"),
         _ => String::new(),
     };
+    if machine.has_device_tree() {
+        // Xen is no crash kernel there
+        let online = online.trim_start_matches("; ");
+        return match online.is_empty() {
+            true => Check::unknown(ID, "the number of CPUs is unknown"),
+            false => Check::ok(ID, online),
+        };
+    }
     match plan::tables_for_xen(host) {
         Ok((_, boot_cpu)) => Check::ok(
             ID,

@@ -28,7 +28,11 @@ pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
     if machine.status.backend.is_none() {
         return Vec::new();
     }
-    vec![dma(machine), interrupts(machine)]
+    let mut checks = vec![dma(machine)];
+    if !machine.has_device_tree() {
+        checks.push(interrupts(machine));
+    }
+    checks
 }
 
 /// Returns the names in a directory, sorted; empty if it does not exist.

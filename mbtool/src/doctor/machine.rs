@@ -1,5 +1,6 @@
 //! Input of the checks, read once.
 
+use crate::arch::Architecture;
 use crate::backend::status::Status;
 use crate::backend::{self, BackendError, Choice};
 use crate::config::{self, Config, ConfigError};
@@ -87,6 +88,13 @@ impl CheckedMachine {
     #[must_use]
     pub fn host(&self) -> Option<&Host> {
         self.status.host.as_ref()
+    }
+
+    /// True on a machine that describes itself by a device tree.
+    #[must_use]
+    pub fn has_device_tree(&self) -> bool {
+        let arch = self.host().map_or(Architecture::NATIVE, |host| host.arch);
+        arch.has_device_tree()
     }
 
     /// True in a domain that loads through Xen.

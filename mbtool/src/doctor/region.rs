@@ -123,8 +123,14 @@ fn reserved(machine: &CheckedMachine) -> (Vec<Check>, Option<PhysRange>) {
         }
         Ok(region) => {
             let there = Check::ok(ID, format!("{region} ({})", Size::rounded_up(region.len())));
-            let position = Check::ok("position", "below 4 GiB, where the handoff loads");
-            (vec![there, position], Some(region))
+            let mut checks = vec![there];
+            if !machine.has_device_tree() {
+                checks.push(Check::ok(
+                    "position",
+                    "below 4 GiB, where the handoff loads",
+                ));
+            }
+            (checks, Some(region))
         }
     }
 }

@@ -1,6 +1,9 @@
 use super::*;
+use crate::arch::Architecture;
+use crate::backend::status::FirmwareKind;
 use crate::backend::xen::status::XenKexec;
 use crate::doctor::testing::Recorded;
+use crate::host::sbi::{SbiFacts, SbiImplementation, SbiSign};
 use std::io::Write;
 use xen_shim::hypercall::HypercallError;
 
@@ -286,4 +289,39 @@ fn found_and_fix_of_each_refusal() {
             "run mbtool as root in dom0"
         )
     );
+}
+
+#[test]
+fn a_guest_on_riscv64_is_checked_for_a_trampoline() {
+    let recorded = Recorded::new();
+    let mut machine = recorded.machine();
+    let checks = |machine: &CheckedMachine| {
+        let report = crate::doctor::examine(machine);
+        let state = |id: &str| report.check(id).map(|check| check.state);
+        ["trampoline", "interrupts", "position"].map(state)
+    };
+    assert_eq!(checks(&machine)[0], None);
+    machine.status.firmware = FirmwareKind::Sbi;
+    for (id, trampoline, state, firmware) in [
+        (1, None, CheckState::Ok, "SBI (OpenSBI 0.3)"),
+        (3, Some(true), CheckState::Ok, "SBI (KVM of Linux 0.0.3)"),
+        (
+            3,
+            Some(false),
+            CheckState::Problem,
+            "SBI (KVM of Linux 0.0.3)",
+        ),
+        (3, None, CheckState::Unknown, "SBI (KVM of Linux 0.0.3)"),
+    ] {
+        let host = machine.status.host.as_mut().unwrap();
+        host.arch = Architecture::Riscv64;
+        host.sbi = Some(SbiFacts {
+            implementation: Some(SbiImplementation { id, version: 3 }),
+            sign: Some(SbiSign::Virtual),
+            trampoline,
+        });
+        assert_eq!(checks(&machine), [Some(state), None, None], "{id}");
+        let system = system(&machine);
+        assert!(system.found.contains(firmware), "{system:?}");
+    }
 }
