@@ -236,10 +236,10 @@ impl VirtReport {
         // the tree has what was planned, and that is the initial RAM disk
         let planned = &self.plan["chosen"]["initrd"];
         for (name, end) in [("linux,initrd-start", "start"), ("linux,initrd-end", "end")] {
-            let found = self.address(name)?;
+            let found = format!("{:#x}", self.address(name)?);
             ensure!(
                 planned[end] == found,
-                "{name} is {found:#x}, planned {planned}"
+                "{name} is {found}, planned {planned}"
             );
         }
         let bytes = self.address("linux,initrd-end")? - self.address("linux,initrd-start")?;
