@@ -27,10 +27,15 @@ pub fn virt_stage1(board: &'static VirtBoard, script: &str) -> Result<Stage1> {
         .file("bin/mbtool", &cross_mbtool_bin(board.target)?)
 }
 
-/// Runs `script` to its end on a machine of `board` with `cpus` CPUs.
-pub fn run_virt(name: &str, board: &'static VirtBoard, cpus: u32, script: &str) -> Result<Outcome> {
+/// Runs a first stage to its end on a machine of `board` with `cpus` CPUs.
+pub fn run_virt(
+    name: &str,
+    board: &'static VirtBoard,
+    cpus: u32,
+    stage: Stage1,
+) -> Result<Outcome> {
     let end = format!("{STAGE1}END");
-    Machine::virt(board, virt_stage1(board, script)?.finish()?)?
+    Machine::virt(board, stage.finish()?)?
         .cpus(cpus)
         .run(name, VIRT_DEADLINE, &[&end])?
         .ended_with(&end)
