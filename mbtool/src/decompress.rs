@@ -145,6 +145,30 @@ pub fn decompress(bytes: Vec<u8>, what: &str) -> Result<Unpacked, DecompressErro
     decompress_capped(bytes, what, MAX_UNPACKED)
 }
 
+/// Like [`decompress`]; `available` is the memory that it may take, in bytes, if it is known.
+///
+/// # Errors
+/// Those of [`decompress`], and when it takes more.
+pub fn decompress_within(
+    bytes: Vec<u8>,
+    what: &str,
+    available: Option<u64>,
+) -> Result<Unpacked, DecompressError> {
+    let available = available.filter(|available| *available < MAX_UNPACKED);
+    let limit = available.unwrap_or(MAX_UNPACKED);
+    decompress_capped(bytes, what, limit).map_err(|error| match error {
+        DecompressError::TooLarge { what, format, .. } if available.is_some() => {
+            let available = limit;
+            DecompressError::TooLittleMemory {
+                what,
+                format,
+                available,
+            }
+        }
+        error => error,
+    })
+}
+
 /// Like [`decompress`], with a limit of `limit` bytes.
 ///
 /// # Errors

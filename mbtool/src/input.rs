@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use xen_shim::fix::{Fix, Remedy, tail};
 
@@ -55,6 +56,22 @@ pub enum InputError {
         /// Size in bytes.
         size: u64,
     },
+    /// More bytes than the memory that is available.
+    #[error("{name}: has {}, and {available} bytes of memory are available", bytes(*size, *available))]
+    TooLittleMemory {
+        /// The path as given.
+        name: String,
+        /// Size in bytes; none for a stream.
+        size: Option<u64>,
+        /// Available memory in bytes.
+        available: u64,
+    },
+    /// A device, which may never end.
+    #[error("{name}: is a device, expected a file or a pipe")]
+    Device {
+        /// The path as given.
+        name: String,
+    },
     /// Other errors of the system call.
     #[error("{name}: cannot be read: {source}")]
     Io {
@@ -79,9 +96,18 @@ impl Fix for InputError {
             Self::Directory { .. }
             | Self::TooLarge { .. }
             | Self::Memory { .. }
+            | Self::TooLittleMemory { .. }
+            | Self::Device { .. }
             | Self::Io { .. } => return None,
         };
         Some(fix.into())
+    }
+}
+
+fn bytes(size: Option<u64>, available: u64) -> String {
+    match size {
+        Some(size) => format!("{size} bytes"),
+        None => format!("more than {available} bytes"),
     }
 }
 
@@ -157,24 +183,64 @@ pub fn check(path: &Path) -> Result<(), InputError> {
 /// # Errors
 /// When it cannot be read, is empty, or has more than `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
+    read_within(path, limit, None)
+}
+
+/// As [`read`]; `available` is the memory that it may take, in bytes, if it is known.
+///
+/// # Errors
+/// Those of [`read`], and when it takes more.
+pub fn read_within(path: &Path, limit: u64, available: Option<u64>) -> Result<Vec<u8>, InputError> {
     let name = display_name(path);
+    let too_much = |size: Option<u64>| {
+        let available = available.filter(|available| size.is_none_or(|size| size > *available));
+        available.map(|available| InputError::TooLittleMemory {
+            name: name.clone(),
+            size,
+            available,
+        })
+    };
+    let stream = |reader: &mut dyn Read| {
+        let bound = available.map_or(limit, |available| available.min(limit));
+        let result = read_from(reader, 0, name.clone(), bound);
+        match result {
+            Err(InputError::TooLarge { .. }) if bound < limit => {
+                Err(too_much(None).unwrap_or(InputError::TooLarge {
+                    name: name.clone(),
+                    limit,
+                }))
+            }
+            result => result,
+        }
+    };
     if path.as_os_str() == "-" {
-        return read_from(io::stdin().lock(), 0, name, limit);
+        return stream(&mut io::stdin().lock());
     }
     let open = || {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         Ok((file, metadata))
     };
-    let (file, metadata) = match open() {
+    let (mut file, metadata) = match open() {
         Ok(both) => both,
         Err(error) => return Err(InputError::from_io(name, error)),
     };
-    if metadata.is_dir() {
+    let kind = metadata.file_type();
+    if kind.is_dir() {
         return Err(InputError::Directory { name });
     }
-    if metadata.is_file() && metadata.len() > limit {
+    if kind.is_block_device() || kind.is_char_device() {
+        return Err(InputError::Device { name });
+    }
+    // files of /proc and /sys have no size
+    if !kind.is_file() || metadata.len() == 0 {
+        return stream(&mut file);
+    }
+    if metadata.len() > limit {
         return Err(InputError::TooLarge { name, limit });
+    }
+    if let Some(error) = too_much(Some(metadata.len())) {
+        return Err(error);
     }
     read_from(file, metadata.len(), name, limit)
 }
@@ -264,6 +330,43 @@ mod tests {
         assert!(matches!(error, InputError::Directory { .. }), "{error}");
         let error = read(&dir.path().join("xen.gz"), 9).unwrap_err();
         assert!(matches!(error, InputError::NotFound { beside, .. } if beside.is_empty()));
+    }
+
+    #[test]
+    fn memory_limits_files_and_streams_and_devices_are_refused() {
+        let dir = tempdir().unwrap();
+        let path = dir.path().join("five");
+        fs::write(&path, b"12345").unwrap();
+        assert_eq!(read_within(&path, 9, Some(5)).unwrap(), b"12345");
+        let refused = |path: &Path, available| match read_within(path, 9, Some(available)) {
+            Err(InputError::TooLittleMemory {
+                size, available, ..
+            }) => (size, available),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(refused(&path, 4), (Some(5), 4));
+        let pipe = dir.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .unwrap();
+        let write = |len: usize| {
+            let pipe = pipe.clone();
+            // the reader may stop early
+            std::thread::spawn(move || drop(fs::write(pipe, vec![b'x'; len])))
+        };
+        let writer = write(5);
+        assert_eq!(refused(&pipe, 4), (None, 4));
+        writer.join().unwrap();
+        let writer = write(4);
+        assert_eq!(read_within(&pipe, 9, Some(4)).unwrap(), b"xxxx");
+        writer.join().unwrap();
+        let error = read(Path::new("/dev/zero"), u64::MAX).unwrap_err();
+        assert!(matches!(error, InputError::Device { .. }), "{error}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub use error::{NothingFound, PackedLogError};
 
 use crate::decode::address_map::AddressMap;
 use crate::decode::symbols::SymbolFile;
+use crate::input::InputError;
 use crate::sys::output::{DataOutput, Messages};
 use crate::{input, ramlog};
 use anyhow::Context;
@@ -16,8 +17,10 @@ use session::Session;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Maximum size of a log (unpacked, too) or symbol file, in bytes.
+/// Maximum size of a log or symbol file, in bytes.
 const FILE_LIMIT: u64 = 2 << 30;
+/// Maximum size of a compressed log when it is unpacked, in bytes.
+const UNPACKED_LIMIT: u64 = 512 << 20;
 /// Maximum size of a plan, in bytes.
 const PLAN_LIMIT: u64 = 64 << 20;
 
@@ -79,7 +82,10 @@ pub fn run(
         };
         return session.ram_log(&ramlog::read(Path::new("/"), addr)?, out, messages);
     }
-    let bytes = input::read(&options.log, FILE_LIMIT)?;
+    let bytes = match input::read(&options.log, FILE_LIMIT) {
+        Err(InputError::Empty { name }) => return Err(NothingFound::Empty { name }.into()),
+        bytes => bytes?,
+    };
     session.file(bytes, &input::display_name(&options.log), out)
 }
 

@@ -11,6 +11,7 @@ pub use stage::Stage;
 
 use super::dumps::quote;
 use super::log_line::{LineLabel, LogLine};
+use super::noise::{ByteCount, is_readable};
 use super::text_set::{TextSet, starts_with};
 use replay::{KernelLines, Repeated, SuspectedReplay};
 use serde::Serialize;
@@ -39,6 +40,8 @@ pub enum BootOutcome {
     Silent,
     /// Something was printed, but nothing that Xen or Linux is known to print.
     Output,
+    /// What follows is no text: the port has another speed.
+    Noise,
     /// It came to a stage, and no further in this log.
     Stopped,
     /// A panic, or another message that ends a boot.
@@ -59,6 +62,8 @@ pub enum LineEffect {
     Dump,
     /// The boot fails, unless a later stage shows that it went on.
     Fails,
+    /// A program gives up, unless a login prompt shows that it went on.
+    GivesUp,
     /// A panic.
     Ends,
 }
@@ -79,6 +84,15 @@ pub struct LoggedReset {
     pub text: String,
     /// False if a program can have printed it: the console of a guest. True before user space, and when Xen starts next.
     pub certain: bool,
+}
+
+/// Why no later stage shows that a boot went on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum BootEnd {
+    /// A program gave up; a login prompt shows that it went on.
+    GivenUp,
+    /// A panic.
+    Panic,
 }
 
 /// A boot.
@@ -102,10 +116,12 @@ pub struct LoggedBoot {
     pub reset: Option<LoggedReset>,
     /// It ended as asked for: a reboot, a halt, another kexec.
     ended: bool,
-    /// A panic ended it.
-    panicked: bool,
+    /// A panic, or a program that gave up, ended it.
+    end: Option<BootEnd>,
     /// A login prompt was printed.
     login: bool,
+    /// Characters of lines that no kernel printed.
+    characters: ByteCount,
 }
 
 impl LoggedBoot {
@@ -120,7 +136,8 @@ impl LoggedBoot {
             failed: None,
             reset: None,
             ended: false,
-            panicked: false,
+            end: None,
+            characters: ByteCount::default(),
             login: false,
         }
     }
@@ -139,6 +156,7 @@ impl LoggedBoot {
             _ if self.in_user_space() => BootOutcome::UserSpace,
             _ if self.reset.is_some() => BootOutcome::Reset,
             _ if self.lines == 0 => BootOutcome::Silent,
+            _ if self.stages.is_empty() && self.characters.is_noise() => BootOutcome::Noise,
             _ if self.output.is_some() || self.stages.is_empty() => BootOutcome::Output,
             _ => BootOutcome::Stopped,
         }
@@ -176,7 +194,7 @@ impl LoggedBoot {
 
     fn reach(&mut self, stage: Stage, line: &LogLine<'_>) {
         if !self.reached(stage) {
-            if !self.panicked {
+            if self.end.is_none() {
                 self.failed = None;
             }
             self.stages.push(ReachedStage {
@@ -253,11 +271,25 @@ impl BootLog {
         }
         boot.lines += 1;
         boot.last = Some((line.number, quote(text)));
-        if matches!(effect, LineEffect::Fails | LineEffect::Ends) {
-            boot.failed.get_or_insert(line.number);
-            boot.panicked |= effect == LineEffect::Ends;
+        if !line.of_kernel() && !dumped {
+            boot.characters.add_line(text);
         }
-        boot.login |= is_login(text);
+        let end = match effect {
+            LineEffect::Ends => Some(BootEnd::Panic),
+            LineEffect::GivesUp => Some(BootEnd::GivenUp),
+            LineEffect::None | LineEffect::Dump | LineEffect::Fails => None,
+        };
+        boot.end = boot.end.max(end);
+        if end.is_some() || effect == LineEffect::Fails {
+            boot.failed.get_or_insert(line.number);
+        }
+        if is_login(text) {
+            boot.login = true;
+            boot.end.take_if(|end| *end == BootEnd::GivenUp);
+            if boot.end.is_none() {
+                boot.failed = None;
+            }
+        }
         boot.ended |= END_LINES.may_be_in(text);
         if let Some(stage) = stage {
             boot.reach(stage, line);
@@ -321,7 +353,7 @@ impl BootLog {
     pub(super) fn panic(&mut self, line: usize) {
         if let Some(boot) = self.boots.last_mut().filter(|_| !self.between) {
             boot.failed.get_or_insert(line);
-            boot.panicked = true;
+            boot.end = Some(BootEnd::Panic);
         }
     }
 
@@ -357,7 +389,8 @@ impl BootLog {
 impl LoggedBoot {
     /// A line that no kernel printed.
     fn program(&mut self, line: &LogLine<'_>) {
-        if EARLY.iter().any(|early| starts_with(line.body, early)) {
+        let is_early = EARLY.iter().any(|early| starts_with(line.body, early));
+        if is_early || self.characters.is_noise() || !is_readable(line.body) {
             return;
         }
         if self.reached(Stage::LinuxReady) || self.reached(Stage::Init) {

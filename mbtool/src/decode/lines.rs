@@ -1,9 +1,12 @@
 //! Splits the bytes of a serial log into lines.
 
+use super::noise::{self, ByteCount};
 use std::borrow::Cow;
 
 /// Maximum length of a line in bytes; a longer one counts as several.
 const LINE_LIMIT: usize = 16 << 10;
+/// Percentage of bytes from which the control characters of a line are shown as noise.
+const NOISE: u64 = 25;
 
 /// Collects bytes until a line is complete.
 #[derive(Debug)]
@@ -71,18 +74,25 @@ impl Lines {
 }
 
 /// The text of a line without terminal control: escape sequences (ECMA-48) and
-/// control characters. Invalid UTF-8 becomes U+FFFD.
+/// control characters. Invalid UTF-8 becomes U+FFFD; where much of the line is no text, its
+/// control characters do, too (but NUL, which a reset leaves on a serial line).
 #[must_use]
 pub fn clean(line: &[u8]) -> Cow<'_, str> {
     let text = line.strip_suffix(b"\n").unwrap_or(line);
     let text = text.strip_suffix(b"\r").unwrap_or(text);
+    if text.iter().all(|byte| *byte == 0) {
+        return Cow::Borrowed("");
+    }
     let plain = |byte: &u8| matches!(*byte, b' '..=b'~' | b'\t');
     if text.iter().all(plain)
         && let Ok(text) = str::from_utf8(text)
     {
         return Cow::Borrowed(text);
     }
-    let line = String::from_utf8_lossy(line);
+    let mut count = ByteCount::default();
+    count.add(text);
+    let noise = count.percent() >= NOISE;
+    let line = String::from_utf8_lossy(text);
     let mut text = String::with_capacity(line.len());
     let mut chars = line.chars().peekable();
     while let Some(c) = chars.next() {
@@ -94,6 +104,8 @@ pub fn clean(line: &[u8]) -> Cow<'_, str> {
             chars.next_if(|c| ('\x40'..='\x7e').contains(c));
         } else if c == '\t' || !c.is_control() {
             text.push(c);
+        } else if noise && c != '\0' && u8::try_from(c).is_ok_and(noise::is_no_text) {
+            text.push(char::REPLACEMENT_CHARACTER);
         }
     }
     Cow::Owned(text)
@@ -118,6 +130,13 @@ mod tests {
         let got = all(&[b"\x1b[2J\x1b[01;01Ha\r\nb", b"c\n\r\x1bcd\x07\t\xff"]);
         let want = [(1, "a"), (2, "bc"), (3, "d\t\u{fffd}")];
         assert_eq!(got, want.map(|(n, line)| (n, line.to_owned())));
+    }
+
+    #[test]
+    fn control_characters_among_noise_are_noise() {
+        assert_eq!(clean(b"\x02\xf8a\x0f\x00\n"), "\u{fffd}\u{fffd}a\u{fffd}");
+        assert_eq!(clean(b"\x0212345678 RIP: 0\x00\x08\r\n"), "12345678 RIP: 0");
+        assert_eq!(clean(b"\x00\x00\x00a"), "a", "a reset leaves these");
     }
 
     #[test]

@@ -15,11 +15,17 @@ impl ByteCount {
     pub fn add(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
         for chunk in bytes.utf8_chunks() {
-            let control =
-                |byte: &u8| *byte < 0x20 && !matches!(*byte, 7..=13 | 0x1b) || *byte == 0x7f;
-            let controls = chunk.valid().bytes().filter(control).count();
+            let controls = chunk.valid().bytes().filter(|byte| is_no_text(*byte));
+            let controls = controls.count();
             self.other += (controls + chunk.invalid().len()) as u64;
         }
+    }
+
+    /// Counts the characters of a line of which U+FFFD stands for what is no text.
+    pub fn add_line(&mut self, line: &str) {
+        let no_text = |c: &char| *c == char::REPLACEMENT_CHARACTER;
+        self.total += line.chars().count() as u64;
+        self.other += line.chars().filter(no_text).count() as u64;
     }
 
     /// Percentage of bytes that are no text, rounded.
@@ -36,6 +42,24 @@ impl ByteCount {
     pub const fn is_noise(&self) -> bool {
         self.percent() >= 10
     }
+}
+
+/// True for a control character that no console prints.
+pub(super) const fn is_no_text(byte: u8) -> bool {
+    byte < 0x20 && !matches!(byte, 7..=13 | 0x1b) || byte == 0x7f
+}
+
+/// Number of characters of the words by which a text of a program is known from noise.
+const WORD: usize = 2;
+
+/// True for a line that can be text of a program: it has a word, and no byte that is no text.
+#[must_use]
+pub fn is_readable(line: &str) -> bool {
+    let word = || {
+        let mut words = line.split(|c: char| !c.is_alphanumeric());
+        words.any(|word| word.chars().nth(WORD - 1).is_some())
+    };
+    !line.contains(char::REPLACEMENT_CHARACTER) && word()
 }
 
 #[cfg(test)]
@@ -57,5 +81,22 @@ mod tests {
         let mut half = count(&[0xff; 5]);
         half.add(b"abcde");
         assert_eq!((half.percent(), half.total), (50, 10));
+    }
+
+    #[test]
+    fn a_line_of_noise_is_not_readable() {
+        for line in [
+            "hello",
+            "# ls",
+            "sh-5.2#",
+            "OK",
+            "Привет",
+            "1: lo: <LOOPBACK>",
+        ] {
+            assert!(is_readable(line), "{line}");
+        }
+        for line in ["", "~", "\u{fffd}", "hello\u{fffd}", "x~f`8", "/ #"] {
+            assert!(!is_readable(line), "{line}");
+        }
     }
 }

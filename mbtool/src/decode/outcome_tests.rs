@@ -1,7 +1,8 @@
 //! Whole logs: what is a success, a failure, a reset.
 
 use super::boots::{BootOutcome, LoggedBoot};
-use super::known_lines::Speaker;
+use super::known_lines::{self, Speaker};
+use super::lines::Lines;
 use super::scan::Scanner;
 use super::survey::LoggedFailure;
 
@@ -356,4 +357,124 @@ fn a_panic_in_the_last_line_is_reported_but_not_as_certain() {
     let (boots, failures) = read(&[&log[..], &["# "]].concat());
     assert_eq!(boots[0].outcome(), BootOutcome::UserSpace);
     assert!(failures.is_empty());
+}
+
+#[test]
+fn noise_after_a_jump_is_no_program() {
+    let after = |jump: &str, noise: &[&[u8]]| {
+        let log = [jump.as_bytes(), b"\n", &noise.join(&b"\r\n"[..])].concat();
+        let (mut scanner, mut lines) = (Scanner::default(), Lines::of(&log));
+        let mut take = |number: usize, line: &str| drop(scanner.line(number, line));
+        lines.push(&log, &mut take);
+        lines.finish(&mut take);
+        scanner.end();
+        scanner.survey().boots.boots[0].clone()
+    };
+    let noise: [&[u8]; 4] = [
+        b"\xf8\x80\xfe\xdc\xe6\x98\xff\xfe",
+        b"\xff\xfe\xfd",
+        b"\x80ab\x02\x01\x1fx",
+        b"ab",
+    ];
+    for jump in [LINUX, XEN] {
+        for count in 1..=noise.len() {
+            let boot = after(jump, &noise[..count]);
+            let found = (boot.outcome(), boot.output.is_some(), boot.lines);
+            assert_eq!(found, (BootOutcome::Noise, false, count), "{jump}");
+        }
+        // control characters alone
+        assert_eq!(
+            after(jump, &[b"\x02\x1f\x06\x1e"]).outcome(),
+            BootOutcome::Noise
+        );
+        let unknown = after(jump, &[b"~"]);
+        assert_eq!(unknown.outcome(), BootOutcome::Output);
+    }
+    // where the speed is right later
+    let text = b"init: 12 services started, 0 failed; the console is on ttyS0 with 115200 baud now"
+        .repeat(2);
+    let boot = after(LINUX, &[noise[0], &text]);
+    assert_eq!(
+        (boot.outcome(), boot.output.unwrap().0),
+        (BootOutcome::UserSpace, 3)
+    );
+    // noise of a kernel whose first lines were readable
+    let booted = [LINUX.as_bytes(), b"\n", BOOTED.join("\n").as_bytes()].concat();
+    let boot = after(str::from_utf8(&booted).unwrap(), &noise);
+    assert_eq!(boot.outcome(), BootOutcome::Stopped);
+}
+
+#[test]
+fn a_program_that_gives_up_is_a_failure_after_other_programs() {
+    let after_program = |line: &str| {
+        let (boots, failures) = read(&after_boot(&["Loading, please wait...", line]));
+        let failure = failures
+            .first()
+            .map(|failure| (failure.name, failure.fatal));
+        (boots[0].outcome(), boots[0].failed, failure)
+    };
+    for (line, name) in [
+        (
+            "You are in emergency mode. After logging in, type \"journalctl -xb\" to view",
+            "linux-emergency",
+        ),
+        ("No init found. Try passing init= bootarg.", "linux-no-init"),
+        ("(initramfs)", "linux-emergency"),
+        ("(initramfs) ls /dev", "linux-emergency"),
+        (
+            "Entering emergency mode. Exit the shell to continue.",
+            "linux-emergency",
+        ),
+        (
+            "dracut: FATAL: Don't know how to handle 'root=x'",
+            "linux-emergency",
+        ),
+        ("Dropping to debug shell.", "linux-emergency"),
+        (
+            "You are now being dropped into an emergency shell.",
+            "linux-emergency",
+        ),
+        (
+            "Mounting boot media failed. initramfs emergency recovery shell launched.",
+            "linux-emergency",
+        ),
+        (
+            "Gave up waiting for root file system device.",
+            "linux-no-root",
+        ),
+        ("dracut Warning: Could not boot.", "linux-no-root"),
+    ] {
+        let failed = (BootOutcome::Failed, Some(5), Some((name, true)));
+        assert_eq!(after_program(line), failed, "{line}");
+    }
+    let programs = known_lines::table().filter(|(_, known)| known.by_program);
+    for (_, known) in programs.filter(|(_, known)| known.fatal) {
+        let line = known.texts.join(" x ") + " x";
+        let failed = (BootOutcome::Failed, Some(5), Some((known.name, true)));
+        assert_eq!(after_program(&line), failed, "{line}");
+    }
+    // messages of kernels, as programs quote them
+    for line in [
+        "VFS: Unable to mount root fs on",
+        "see (initramfs) in the manual",
+    ] {
+        assert_eq!(after_program(line), (BootOutcome::UserSpace, None, None));
+    }
+    // somebody ended the shell
+    let went_on = after_boot(&[
+        "Loading, please wait...",
+        "(initramfs) exit",
+        "debian login: ",
+    ]);
+    let (boots, failures) = read(&went_on);
+    assert_eq!(
+        (boots[0].outcome(), failures[0].fatal),
+        (BootOutcome::UserSpace, false)
+    );
+    let more = after_boot(&[
+        "Loading, please wait...",
+        "(initramfs)",
+        "Begin: Running /scripts/x",
+    ]);
+    assert_eq!(outcomes(&more), [BootOutcome::Failed]);
 }

@@ -206,6 +206,10 @@ impl fmt::Display for SummarizedBoot {
             (BootOutcome::Stopped, _) => format!(
                 "it came no further in this log ({lines}): it hung, was reset, or prints elsewhere; the last line is {last}"
             ),
+            (BootOutcome::Noise, _) => format!(
+                "{lines}, and they are no text: the image prints on this port with another speed than the handoff, or \
+                 another port is recorded; check port and baud rate"
+            ),
             (BootOutcome::Output, _) => {
                 format!("{lines}, none of them known; the last one is {last}")
             }

@@ -169,7 +169,8 @@ impl Survey {
         let xen_panics = !program && self.xen_panic(line, found.is_some());
         self.build_id(line);
         let effect = match () {
-            () if panics && fatal || xen_panics || by_program && fatal => LineEffect::Ends,
+            () if panics && fatal || xen_panics => LineEffect::Ends,
+            () if by_program && fatal => LineEffect::GivesUp,
             () if fatal => LineEffect::Fails,
             () if dumped => LineEffect::Dump,
             () => LineEffect::None,

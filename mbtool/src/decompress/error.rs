@@ -60,6 +60,18 @@ pub enum DecompressError {
         /// Name of the feature, and a fix.
         detail: String,
     },
+    /// More output than the memory that is available.
+    #[error(
+        "{what}: its {format} data unpacks to more than the {available} bytes of memory that are available"
+    )]
+    TooLittleMemory {
+        /// The file.
+        what: String,
+        /// Its container.
+        format: Compression,
+        /// Available memory in bytes.
+        available: u64,
+    },
     /// Not enough memory for the output.
     #[error("{what}: out of memory after unpacking {reached} bytes of {format} data")]
     Memory {
@@ -85,7 +97,7 @@ impl Fix for DecompressError {
             Self::TooLarge { .. } => {
                 Some("give it with --module-raw if it is to stay compressed".into())
             }
-            Self::Unsupported { .. } | Self::Memory { .. } => None,
+            Self::Unsupported { .. } | Self::TooLittleMemory { .. } | Self::Memory { .. } => None,
         }
     }
 }

@@ -365,3 +365,26 @@ fn a_prefix_needs_no_more_than_its_part_of_the_file() {
         Err(DecompressError::Truncated { .. })
     ));
 }
+
+#[test]
+fn available_memory_limits_what_is_unpacked() {
+    use std::io::Write;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&[b'a'; 5000]).unwrap();
+    let packed = gzip.finish().unwrap();
+    let unpack = |available| decompress_within(packed.clone(), "x", available);
+    for available in [None, Some(5000), Some(u64::MAX)] {
+        assert_eq!(unpack(available).unwrap().bytes.len(), 5000);
+    }
+    let error = unpack(Some(4999)).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            DecompressError::TooLittleMemory {
+                available: 4999,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}

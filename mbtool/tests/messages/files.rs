@@ -6,6 +6,7 @@ use mbtool::config::ConfigError;
 use mbtool::decode::{DecodeError, SymbolFileProblem};
 use mbtool::decompress::{Compression, DecompressError};
 use mbtool::host::acpi::BootCpuUnknown;
+use mbtool::image::FileKind;
 use mbtool::input::InputError;
 use mbtool::ramlog::RamLogError;
 use mbtool::sys::output::OutputError;
@@ -32,6 +33,21 @@ fn input() {
             limit: 4096
         }],
         Empty: [InputError::Empty { name: name() }],
+        TooLittleMemory: [
+            InputError::TooLittleMemory {
+                name: "initrd.img".into(),
+                size: Some(0x1000_0000),
+                available: 0x800_0000,
+            },
+            InputError::TooLittleMemory {
+                name: "standard input".into(),
+                size: None,
+                available: 0x800_0000,
+            },
+        ],
+        Device: [InputError::Device {
+            name: "/dev/zero".into(),
+        }],
         Memory: [InputError::Memory {
             name: name(),
             size: 4096
@@ -86,6 +102,11 @@ fn compressed() {
             what: what(),
             format: Compression::Zstd,
             detail: "a dictionary is needed".into()
+        }],
+        TooLittleMemory: [DecompressError::TooLittleMemory {
+            what: "vmlinuz".into(),
+            format: Compression::Gzip,
+            available: 0x800_0000,
         }],
         Memory: [DecompressError::Memory {
             what: what(),
@@ -163,6 +184,16 @@ fn logs() {
             name: name(),
             lines: 473
         }],
+        OtherFile: [
+            NothingFound::OtherFile {
+                name: name(),
+                kind: FileKind::Compressed(Compression::Gzip),
+            },
+            NothingFound::OtherFile {
+                name: name(),
+                kind: FileKind::Vmlinux,
+            },
+        ],
         Noise: [NothingFound::Noise {
             name: name(),
             bytes: 2000,

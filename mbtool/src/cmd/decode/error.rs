@@ -3,6 +3,7 @@
 use crate::decode::handoff_log::LogContext;
 use crate::decode::noise::ByteCount;
 use crate::decompress::{Compression, DecompressError};
+use crate::image::FileKind;
 use xen_shim::fix::{Fix, Remedy, tail};
 
 /// Why a compressed log cannot be unpacked.
@@ -73,6 +74,14 @@ pub enum NothingFound {
         /// Number of lines.
         lines: usize,
     },
+    /// A file of another kind.
+    #[error("{name}: is {kind}, not a log{}", tail(self.fix()))]
+    OtherFile {
+        /// Name of the file.
+        name: String,
+        /// What it is.
+        kind: FileKind,
+    },
     /// Bytes that are no text.
     #[error("{name}: nothing found, and {percent} % of its {bytes} bytes are no text{}", tail(self.fix()))]
     Noise {
@@ -119,7 +128,13 @@ pub enum NothingFound {
 
 impl NothingFound {
     /// The reason, for the log `name` of `lines` lines.
-    pub(super) fn of(name: &str, log: &LogContext, bytes: ByteCount, lines: usize) -> Self {
+    pub(super) fn of(
+        name: &str,
+        log: &LogContext,
+        bytes: ByteCount,
+        kind: FileKind,
+        lines: usize,
+    ) -> Self {
         let name = name.to_owned();
         if !log.damaged.is_empty() {
             let segments = log.damaged.clone();
@@ -133,6 +148,9 @@ impl NothingFound {
             },
             (None, Some((_, base))) => Self::NoJump { name, base: *base },
             (None, None) if bytes.total == 0 => Self::Empty { name },
+            (None, None) if bytes.is_noise() && !matches!(kind, FileKind::Unknown(_)) => {
+                Self::OtherFile { name, kind }
+            }
             (None, None) if bytes.is_noise() => Self::Noise {
                 name,
                 bytes: bytes.total,
@@ -148,6 +166,11 @@ impl Fix for NothingFound {
         let fix = match self {
             Self::Empty { .. } => "check that the console's output is recorded",
             Self::Noise { .. } => "check port and baud rate",
+            Self::OtherFile {
+                kind: FileKind::Compressed(_),
+                ..
+            } => "unpack it: of several layers, one is unpacked",
+            Self::OtherFile { .. } => "give what the serial console printed",
             Self::Jumped { guard: false, .. } => "if it died silently, load it with --guard",
             Self::Jumped { .. }
             | Self::Damaged { .. }

@@ -1,7 +1,7 @@
 //! One run of the verb: the log, its dumps and what is printed.
 
 use super::symbol_files::SymbolSearch;
-use super::{DecodeOptions, FILE_LIMIT, NothingFound, PackedLogError, read_plan, read_symbols};
+use super::{DecodeOptions, NothingFound, PackedLogError, UNPACKED_LIMIT, read_plan, read_symbols};
 use crate::decode::address_map::AddressMap;
 use crate::decode::boots::LoggedBoot;
 use crate::decode::follow::{Follow, FollowStep};
@@ -14,6 +14,7 @@ use crate::decode::summary::LogSummary;
 use crate::decode::symbolizer::Symbolizer;
 use crate::decode::symbols::SymbolFile;
 use crate::decode::unwrap::{Unwrap, WrapWidth};
+use crate::image::FileKind;
 use crate::sys::output::{DataOutput, Messages};
 use crate::{decompress, input, ramlog};
 use anyhow::Context;
@@ -31,6 +32,7 @@ pub(super) struct Session {
     json: bool,
     scanner: Scanner,
     bytes: ByteCount,
+    kind: FileKind,
     dumps: usize,
 }
 
@@ -49,6 +51,7 @@ impl Session {
             json: options.json,
             scanner: Scanner::default(),
             bytes: ByteCount::default(),
+            kind: FileKind::Unknown(Vec::new()),
             dumps: 0,
         })
     }
@@ -71,7 +74,7 @@ impl Session {
         name: &str,
         out: &mut dyn Write,
     ) -> anyhow::Result<()> {
-        let unpacked = decompress::decompress_capped(log, name, FILE_LIMIT);
+        let unpacked = decompress::decompress_capped(log, name, UNPACKED_LIMIT);
         let log = unpacked.map_err(PackedLogError::from)?.bytes;
         self.bytes(&log, name, out)
     }
@@ -126,6 +129,7 @@ impl Session {
             out.write_all(text.as_bytes())?;
         }
         if nothing {
+            self.kind = FileKind::of(log);
             return Err(self.nothing(name).into());
         }
         Ok(())
@@ -238,7 +242,8 @@ impl Session {
     /// Describes a log in which nothing was found.
     fn nothing(&self, name: &str) -> NothingFound {
         let lines = self.scanner.survey().lines;
-        NothingFound::of(name, self.scanner.log(), self.bytes, lines)
+        let kind = self.kind.clone();
+        NothingFound::of(name, self.scanner.log(), self.bytes, kind, lines)
     }
 }
 

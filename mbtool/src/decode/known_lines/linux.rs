@@ -11,6 +11,9 @@ const MORE_MEMORY: &str = "as crash kernel: reserve what `mbtool crash size IMAG
      nr_cpus=1 need less";
 const HARDWARE: &str = "the hardware reported an error";
 const EVENT_LOG: &str = "see the machine's event log (BMC) for the part to replace";
+const GAVE_UP: &str = "the initrd could not go on, and started a shell";
+const GAVE_UP_ADVICE: &str =
+    "see the lines before; root= and the drivers in the initrd are the usual causes";
 
 /// Specific ones first.
 pub(super) const LINES: &[KnownLine] = &[
@@ -39,25 +42,29 @@ pub(super) const LINES: &[KnownLine] = &[
         &["Gave up waiting for root"],
         NO_ROOT,
         GIVE_ROOT,
-    ),
+    )
+    .of_program(),
     fatal(
         "linux-no-root",
         &["ALERT!", "does not exist"],
         NO_ROOT,
         GIVE_ROOT,
-    ),
+    )
+    .of_program(),
     hint(
         "linux-no-root",
         &["dracut-initqueue timeout"],
         NO_ROOT,
         GIVE_ROOT,
-    ),
+    )
+    .of_program(),
     fatal(
         "linux-no-root",
         &["dracut", "Could not boot"],
         NO_ROOT,
         GIVE_ROOT,
-    ),
+    )
+    .of_program(),
     fatal(
         "linux-no-init",
         &["No working init found"],
@@ -69,7 +76,8 @@ pub(super) const LINES: &[KnownLine] = &[
         &["No init found"],
         "the root file system is there, but has no program that Linux can run as init",
         "see init= and root=",
-    ),
+    )
+    .of_program(),
     fatal(
         "linux-no-init",
         &["Requested init ", "failed (error"],
@@ -292,13 +300,50 @@ pub(super) const LINES: &[KnownLine] = &[
         &["ou are in emergency mode"],
         "systemd could not mount what /etc/fstab or the command line names, and started a shell",
         "`journalctl -xb` there shows the unit that failed; see root= and the drivers in the initrd",
-    ),
+    )
+    .of_program(),
     fatal(
         "linux-emergency",
-        &["ropping to a shell"],
-        "the initrd could not go on, and started a shell",
-        "see the lines before; root= and the drivers in the initrd are the usual causes",
-    ),
+        &["ntering emergency mode"],
+        GAVE_UP,
+        GAVE_UP_ADVICE,
+    )
+    .of_program(),
+    fatal(
+        "linux-emergency",
+        &["ropping to ", "shell"],
+        GAVE_UP,
+        GAVE_UP_ADVICE,
+    )
+    .of_program(),
+    fatal(
+        "linux-emergency",
+        &["dropped into an emergency shell"],
+        GAVE_UP,
+        GAVE_UP_ADVICE,
+    )
+    .of_program(),
+    fatal(
+        "linux-emergency",
+        &["emergency recovery shell launched"],
+        GAVE_UP,
+        GAVE_UP_ADVICE,
+    )
+    .of_program(),
+    fatal(
+        "linux-emergency",
+        &["dracut: FATAL: "],
+        GAVE_UP,
+        GAVE_UP_ADVICE,
+    )
+    .of_program(),
+    fatal(
+        "linux-emergency",
+        &["(initramfs)"],
+        GAVE_UP,
+        GAVE_UP_ADVICE,
+    )
+    .prompt(),
     hint(
         "linux-dma",
         &["DMAR: DRHD: handling fault status"],

@@ -45,28 +45,37 @@ pub struct KnownLine {
     pub texts: &'static [&'static str],
     /// The boot ends here.
     pub fatal: bool,
+    /// A program of the initrd, or init, can print it: after other programs have printed.
+    pub by_program: bool,
+    /// The first text is at the start of the line.
+    pub at_start: bool,
     /// Cause.
     pub meaning: &'static str,
     /// Advice.
     pub advice: &'static str,
 }
 
-/// Starts of what programs of the initrd print, after they have printed other lines.
-const PROGRAMS: [&str; 7] = [
-    "Gave up waiting for root",
-    "ALERT!",
-    "Warning: dracut-initqueue timeout",
-    "dracut-initqueue",
-    "dracut",
-    "Warning: dracut",
-    "Warning: Could not boot",
-];
-
 impl KnownLine {
-    /// True if a program of the initrd prints it.
+    /// True if a program prints this line.
     #[must_use]
     pub fn is_of_program(&self, line: &str) -> bool {
-        self.name == "linux-no-root" && PROGRAMS.iter().any(|start| line.starts_with(start))
+        self.by_program && !line.starts_with(LINUX_PANIC)
+    }
+
+    /// For a message of a program of the initrd, or of init.
+    const fn of_program(self) -> Self {
+        Self {
+            by_program: true,
+            ..self
+        }
+    }
+
+    /// For a message of a program that stands at the start of its line: a prompt.
+    const fn prompt(self) -> Self {
+        Self {
+            at_start: true,
+            ..self.of_program()
+        }
     }
 }
 
@@ -81,6 +90,8 @@ const fn fatal(
         name,
         texts,
         fatal: true,
+        by_program: false,
+        at_start: false,
         meaning,
         advice,
     }
@@ -100,7 +111,7 @@ const fn hint(
 }
 
 /// All entries, Xen's first; specific ones before general ones.
-fn table() -> impl Iterator<Item = (Speaker, &'static KnownLine)> {
+pub(super) fn table() -> impl Iterator<Item = (Speaker, &'static KnownLine)> {
     let xen = xen::LINES.iter().map(|line| (Speaker::Xen, line));
     xen.chain(linux::LINES.iter().map(|line| (Speaker::Linux, line)))
 }
@@ -138,6 +149,7 @@ pub fn find(line: &LogLine<'_>, xen: bool) -> Option<(Speaker, &'static KnownLin
         if let Some((speaker, known)) = table().nth(index)
             && can_say(speaker)
             && in_order(text, known.texts)
+            && (!known.at_start || text.starts_with(known.texts[0]))
         {
             best = Some((index, (speaker, known)));
         }

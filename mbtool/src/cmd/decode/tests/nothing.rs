@@ -37,6 +37,46 @@ fn a_log_in_which_nothing_is_found_is_refused_with_a_description() {
 }
 
 #[test]
+fn an_empty_file_is_an_empty_log() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let options = DecodeOptions {
+        log: file.path().to_owned(),
+        ..DecodeOptions::default()
+    };
+    let (mut out, mut printed) = (Vec::new(), Vec::new());
+    let mut messages = Messages::new(&mut printed);
+    let mut out = DataOutput::new(&mut out);
+    let error = run(&options, &mut out, &mut messages).unwrap_err();
+    let why = error.downcast_ref::<NothingFound>();
+    assert!(matches!(why, Some(NothingFound::Empty { .. })), "{error}");
+}
+
+#[test]
+fn a_file_that_is_no_log_is_named() {
+    use crate::decompress::Compression;
+    use crate::image::{FileKind, synth};
+    use std::io::Write;
+    let gzip = |bytes: &[u8]| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap()
+    };
+    let kind = |log: &[u8]| match why(log) {
+        NothingFound::OtherFile { kind, .. } => kind,
+        other => panic!("{other:?}"),
+    };
+    let noise: Vec<u8> = (0..5000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    let twice = gzip(&gzip(&noise));
+    assert_eq!(kind(&twice), FileKind::Compressed(Compression::Gzip));
+    let image = synth::bzimage();
+    for log in [image.clone(), gzip(&image)] {
+        assert!(matches!(kind(&log), FileKind::Setup(_)));
+    }
+}
+
+#[test]
 fn port_and_speed_are_only_mentioned_for_noise() {
     let text = "some text\nof another program\n".repeat(50);
     let name = || "log".to_owned();
