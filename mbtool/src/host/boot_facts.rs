@@ -21,13 +21,23 @@ use zerocopy::{FromBytes, IntoBytes};
 const FRAMEBUFFERS: [u8; 2] = [screen::VESA, screen::EFI];
 /// Offset of the screen's type.
 const SCREEN_TYPE: usize = offset_of!(ScreenInfo, orig_video_is_vga);
-/// Framebuffer drivers that keep the mode set by firmware.
-const FIRMWARE_DRIVERS: [&str; 5] = [
+/// Drivers that keep the mode set by firmware: names of framebuffers (of DRM with "drmfb", 15 bytes
+/// at most), of DRM drivers, and of platform drivers, under which several of them are registered.
+const FIRMWARE_DRIVERS: [&str; 14] = [
     "EFI VGA",
     "VESA VGA",
     "simple",
     "simpledrm",
     "simpledrmdrmfb",
+    "efidrm",
+    "efidrmdrmfb",
+    "vesadrm",
+    "vesadrmdrmfb",
+    "ofdrm",
+    "ofdrmdrmfb",
+    "efi-framebuffer",
+    "vesa-framebuffer",
+    "simple-framebuffer",
 ];
 
 /// Digits of the longest item, an SMBIOS table.

@@ -173,6 +173,22 @@ fn the_screen_driver_is_found() {
         "simpledrmdrmfb\n",
     );
     assert_eq!(driver(root.path()), None);
+    for name in FIRMWARE_DRIVERS {
+        put(root.path(), "sys/class/graphics/fb0/name", name);
+        assert_eq!(driver(root.path()), None, "{name}");
+        fs::remove_file(root.path().join("sys/class/graphics/fb0/name")).unwrap();
+        fs::remove_file(device.join("driver")).unwrap();
+        symlink(format!("../x/{name}"), device.join("driver")).unwrap();
+        assert_eq!(driver(root.path()), None, "{name}");
+    }
+    for name in [
+        "efidrmdrmfb",
+        "vesadrmdrmfb",
+        "efi-framebuffer",
+        "simple-framebuffer",
+    ] {
+        assert!(FIRMWARE_DRIVERS.contains(&name));
+    }
     put(root.path(), "sys/class/graphics/fb0/name", "amdgpudrmfb\n");
     assert_eq!(driver(root.path()).as_deref(), Some("amdgpudrmfb"));
 }

@@ -31,6 +31,18 @@ impl Bytes {
     }
 }
 
+impl Bytes {
+    /// Returns the bytes; copies them only if the buffer has another owner, or is larger.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<u8> {
+        let whole = self.range == (0..self.buffer.len());
+        match whole {
+            true => Arc::try_unwrap(self.buffer).unwrap_or_else(|buffer| buffer.to_vec()),
+            false => self.to_vec(),
+        }
+    }
+}
+
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
         let range = 0..bytes.len();
@@ -81,5 +93,11 @@ mod tests {
         assert_eq!(&*part.slice(2..3), [3]);
         assert!(Arc::ptr_eq(&all.buffer, &part.buffer));
         assert!(Bytes::default().is_empty());
+        assert_eq!(part.into_vec(), [1, 2, 3, 4]);
+        let address = all.as_ptr();
+        let copied = all.clone().into_vec();
+        assert_ne!(copied.as_ptr(), address);
+        let moved = all.into_vec();
+        assert_eq!(moved.as_ptr(), address);
     }
 }

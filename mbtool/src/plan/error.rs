@@ -1,5 +1,6 @@
 //! Errors of the planner.
 
+use super::DEFAULT_MEM_MIN;
 use super::boot::linux::LinuxError;
 use super::boot::mb2_requests::RequestError;
 use super::boot::multiboot::MbiError;
@@ -139,10 +140,12 @@ pub enum PlanError {
         name: String,
         /// Range that the image allows.
         allowed: PhysRange,
-        /// `--mem-min`; 0 without it.
+        /// `--mem-min`, or its default.
         min: u64,
         /// `--mem-max`, if it is given.
         max: Option<u64>,
+        /// A free place for it.
+        place: Option<PhysRange>,
     },
     /// Rounded to pages, or to what Xen reserves, the image ends above 2^64.
     #[error("{name} is linked for {span}, which ends at the end of the address space{}", tail(self.fix()))]
@@ -277,8 +280,12 @@ impl Fix for PlanError {
             Self::DtPlace(error) => return error.fix(),
             Self::ModuleAbove4Gib { .. } => "make the module smaller",
             Self::Window {
-                allowed, min, max, ..
-            } => return other_window(*allowed, *min, *max),
+                allowed,
+                min,
+                max,
+                place,
+                ..
+            } => return other_window(*allowed, *min, *max, *place),
             Self::EndOfAddresses { .. } => "link the image for a lower address",
             Self::InitrdLimit { .. } => {
                 "make the initrd smaller, or give a relocatable bzImage of Linux 3.8 or later"
@@ -312,15 +319,36 @@ impl Fix for PlanError {
 
 /// The options that are given, with their values.
 fn options(min: u64, max: Option<u64>) -> String {
-    let min_given = (min > 0 || max.is_none()).then(|| format!("--mem-min {min:#x}"));
+    let min_given = match min {
+        DEFAULT_MEM_MIN if max.is_some() => None,
+        DEFAULT_MEM_MIN => Some(format!("the default of --mem-min, {min:#x},")),
+        _ => Some(format!("--mem-min {min:#x}")),
+    };
     let max_given = max.map(|max| format!("--mem-max {max:#x}"));
     let given: Vec<String> = min_given.into_iter().chain(max_given).collect();
     given.join(" with ")
 }
 
 /// Which of the options has to change.
-fn other_window(allowed: PhysRange, min: u64, max: Option<u64>) -> Remedy {
+fn other_window(
+    allowed: PhysRange,
+    min: u64,
+    max: Option<u64>,
+    place: Option<PhysRange>,
+) -> Remedy {
     let (start, end) = (allowed.start, allowed.end);
+    Some(match (max, place) {
+        (_, Some(place)) if min >= end => {
+            format!("give a --mem-min of at most {:#x}", place.start).into()
+        }
+        (Some(max), Some(place)) if max <= start => {
+            format!("give a --mem-max of at least {:#x}", place.end).into()
+        }
+        _ => return window_between(start, end, min, max),
+    })
+}
+
+fn window_between(start: u64, end: u64, min: u64, max: Option<u64>) -> Remedy {
     Some(match max {
         _ if min >= end => format!("give a --mem-min below {end:#x}").into(),
         Some(max) if max <= start => format!("give a --mem-max above {start:#x}").into(),

@@ -36,7 +36,7 @@ pub use crash::advice::{Advice, advice};
 pub use crash::xen::layout::tables as tables_for_xen;
 pub use error::{PlanError, RamLogPlaceError};
 pub use report::PlanReport;
-pub use request::{GivenTree, InitrdPart, Module, Request};
+pub use request::{DEFAULT_MEM_MIN, GivenTree, InitrdPart, Module, Request};
 pub use xen_heap::scatter::NoSafeRange;
 
 use crate::arch::Architecture;

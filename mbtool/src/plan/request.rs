@@ -13,6 +13,8 @@ use serde::Serialize;
 pub const LINUX_SEGMENTS: usize = 16;
 /// Random bytes of a request: 8 for the choice of the kernel's address, and 64 for its generator.
 pub const SEED: usize = 72;
+/// Default of `--mem-min`.
+pub const DEFAULT_MEM_MIN: u64 = MIB;
 /// Maximum number of segments of Xen's kexec hypercall.
 pub const XEN_SEGMENTS: usize = 15;
 
@@ -112,7 +114,7 @@ impl Request {
             warnings: Vec::new(),
             modules: Vec::new(),
             initrd_parts: Vec::new(),
-            mem_min: MIB,
+            mem_min: DEFAULT_MEM_MIN,
             mem_max: None,
             real_mode: false,
             consoles: Vec::new(),

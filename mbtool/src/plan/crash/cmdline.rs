@@ -1,16 +1,48 @@
 //! The crash kernel's command line.
 
 use crate::plan::cmdline_change::{CmdlineChange, LineOwner};
-use xen_shim::cmdline::Cmdline;
+use crate::sys::number;
+use xen_shim::cmdline::{Cmdline, Syntax, name, value};
 
 /// Parameters that apply to the crashed system, not to the crash kernel.
 const NOT_HERE: [&str; 2] = ["crashkernel", "elfcorehdr"];
 /// Why they are removed.
 const OF_THE_CRASHED: &str = "it applies to the crashed system";
 
-/// Parameters that keep Linux from starting the boot CPU, which would reset the
+/// Parameters with the number of CPUs.
+const CPU_NUMBERS: [&str; 3] = ["nr_cpus", "maxcpus", "possible_cpus"];
+
+/// True for a parameter with a number of CPUs that is not one.
+#[must_use]
+pub fn starts_more_cpus(parameter: &str) -> bool {
+    let listed = |listed: &&str| Syntax::Linux.is(parameter, listed);
+    let named = CPU_NUMBERS.iter().find(|name| listed(name));
+    named.is_some_and(|name| !is_one(name, parameter))
+}
+
+/// True if `parameter`, one of `CPU_NUMBERS` named `name`, leaves one CPU. `maxcpus=0` is `nosmp`.
+fn is_one(name: &str, parameter: &str) -> bool {
+    let number = value(parameter).and_then(number::parse);
+    number == Some(1) || name == "maxcpus" && number == Some(0)
+}
+
+/// True if Linux with this command line does not start the boot CPU, which would reset the
 /// machine if the crash was on another CPU.
-const CPU_PARAMETERS: [&str; 4] = ["nr_cpus", "maxcpus", "nosmp", "disable_cpu_apicid"];
+#[must_use]
+pub fn keeps_to_one_cpu(line: &Cmdline) -> bool {
+    let last = |name: &str| line.named(name).next_back();
+    // each lowers the limit; of the others the last one counts
+    let limit = line.named("nr_cpus").any(|one| is_one("nr_cpus", one));
+    let possible = last("possible_cpus").is_some_and(|one| is_one("possible_cpus", one));
+    let smp = |one: &&str| {
+        ["maxcpus", "nosmp"]
+            .iter()
+            .any(|name| Syntax::Linux.is(one, name))
+    };
+    let smp = line.own().rfind(smp);
+    let started = smp.is_some_and(|one| name(one) == "nosmp" || is_one("maxcpus", one));
+    limit || possible || started || line.value("disable_cpu_apicid").is_some()
+}
 
 /// A command line, and what was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +61,7 @@ pub struct CrashCmdline {
 #[must_use]
 pub fn command_line(given: &str, elfcorehdr: u64) -> CrashCmdline {
     let mut line = with_header(given, elfcorehdr, LineOwner::CrashKernel);
-    let own = Cmdline::linux(&line.text);
-    if !CPU_PARAMETERS.iter().any(|name| own.has(name)) {
+    if !keeps_to_one_cpu(&Cmdline::linux(&line.text)) {
         line.advice.push(
             "the crash kernel's command line has no nr_cpus=1: before Linux 6.9 a kernel that \
              starts more CPUs resets the machine when the crash was not on the CPU that it booted \
@@ -109,8 +140,42 @@ mod tests {
             line.text.len(),
             command_line("quiet", 0xffff_f000).text.len()
         );
-        for parameter in ["maxcpus=1", "nosmp", "disable_cpu_apicid=0"] {
+        for parameter in [
+            "nr_cpus=1",
+            "nr-cpus=1",
+            "nr_cpus=8 nr_cpus=1",
+            "nr_cpus=1 nr_cpus=8",
+            "maxcpus=1",
+            "maxcpus=0",
+            "maxcpus=4 nosmp",
+            "possible_cpus=1",
+            "nosmp",
+            "nr_cpus=8 disable_cpu_apicid=0",
+        ] {
             assert_eq!(command_line(parameter, 0).advice, [""; 0], "{parameter}");
+        }
+        for parameter in [
+            "nr_cpus=8",
+            "nr_cpus=0",
+            "nr_cpus=",
+            "maxcpus=4",
+            "nosmp maxcpus=4",
+            "maxcpus=1 maxcpus=2",
+            "possible_cpus=2",
+            "quiet -- nr_cpus=1",
+        ] {
+            assert_eq!(command_line(parameter, 0).advice.len(), 1, "{parameter}");
+        }
+        for (parameter, more) in [
+            ("nr_cpus=8", true),
+            ("maxcpus=4", true),
+            ("possible_cpus=2", true),
+            ("nr_cpus=1", false),
+            ("maxcpus=0", false),
+            ("nosmp", false),
+            ("isolcpus=8", false),
+        ] {
+            assert_eq!(starts_more_cpus(parameter), more, "{parameter}");
         }
         assert_eq!(command_line("", 0).text, "elfcorehdr=0x00000000");
     }

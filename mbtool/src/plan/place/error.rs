@@ -66,13 +66,22 @@ impl fmt::Display for NoFreeRange {
 impl Fix for NoFreeRange {
     fn fix(&self) -> Remedy {
         let Some(place) = self.place_elsewhere() else {
-            return Some("load less".into());
+            // what no other part takes is too small, too
+            let mut ram = self
+                .ram
+                .iter()
+                .filter_map(|run| run.intersect(&self.window));
+            let enough = ram.any(|run| run.len() >= self.len);
+            return enough.then(|| "load less".into());
         };
         let lower = || format!("lower --mem-min to {:#x}", place.start);
         let higher = || format!("raise --mem-max to {:#x}", place.end);
         let below = (place.start < self.window.start).then(lower);
         let above = (place.end > self.window.end).then(higher);
         let changes: Vec<String> = below.into_iter().chain(above).collect();
+        if changes.is_empty() {
+            return Some("load less".into());
+        }
         let changes = changes.join(" and ");
         Some(format!("{changes}: there is enough memory at {place}").into())
     }

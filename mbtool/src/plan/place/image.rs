@@ -46,6 +46,7 @@ pub(super) fn window(
         allowed,
         min: request.mem_min,
         max: request.mem_max,
+        place: None,
     })
 }
 

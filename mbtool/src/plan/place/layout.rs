@@ -2,10 +2,11 @@
 
 use super::allocator::{Arena, Ask, Prefer};
 use super::image::{ImagePlace, ImageRules, image_place, window};
-use super::sides::{self, Side, Sides};
+use super::refusal::Refusal;
+use super::sides::{Side, Sides};
 use crate::image::Protocol;
 use crate::image::linux::Setup;
-use crate::plan::{PlanError, Request};
+use crate::plan::{DEFAULT_MEM_MIN, PlanError, Request};
 use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange};
 use handoff::runs;
 
@@ -101,7 +102,7 @@ impl Layout {
         info: InfoRules,
         (staged, handoff): (Option<&[PhysRange]>, Option<PhysRange>),
     ) -> Result<Self, PlanError> {
-        let mut first = None;
+        let mut errors = Vec::new();
         for sides in Sides::of(&request.image.protocol) {
             let placed = Self::attempt(
                 request,
@@ -111,17 +112,13 @@ impl Layout {
                 (staged, handoff),
             );
             match placed {
-                // with more parts above 4 GiB, another part may be the one that the options exclude
                 Err(error @ (PlanError::NoFreeRange(_) | PlanError::Window { .. })) => {
-                    if matches!(first, None | Some(PlanError::Window { .. })) {
-                        first = Some(error);
-                    }
+                    errors.push(error);
                 }
                 result => return result,
             }
         }
-        let error = first.unwrap_or(PlanError::NoRam);
-        Err(sides::refused(error, request, rules.name, arena, info.name))
+        Err(Refusal::new(request, rules, arena, info).of(errors))
     }
 
     fn attempt(
@@ -178,7 +175,11 @@ impl Layout {
             ImagePlace::Fixed(pages) => {
                 let span = span(pages);
                 let max = request.mem_max.unwrap_or(u64::MAX);
-                if span.start < request.mem_min || span.end > max {
+                let min = match request.mem_min {
+                    DEFAULT_MEM_MIN => 0,
+                    given => given,
+                };
+                if span.start < min || span.end > max {
                     warning = Some(format!(
                         "{name} stays at its link address {span}, outside of what --mem-min and \
                          --mem-max ask for: it has no relocatable tag"

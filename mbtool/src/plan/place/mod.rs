@@ -7,7 +7,7 @@
 //!   addresses;
 //! - [`dt_linux`]: a Linux with a device tree, and all that it gets; `packing`: several parts at once;
 //! - `relocated`: an image that only the handoff can move to its address;
-//! - `sides`: above or below 4 GiB;
+//! - `sides`: above or below 4 GiB; `refusal`: why no side has a place;
 //! - [`resolve`]: segments in the form that the loading kernel accepts.
 
 pub(super) mod allocatable;
@@ -17,6 +17,7 @@ pub(super) mod error;
 pub(super) mod image;
 pub(super) mod layout;
 mod packing;
+mod refusal;
 pub(super) mod relocated;
 pub mod resolve;
 mod sides;

@@ -11,6 +11,8 @@ use xen_shim::fix::{Fix, Remedy, tail};
 /// Maximum zero bytes to store in order to merge two neighbors when it is not
 /// necessary.
 const CHEAP: u64 = 64 << 10;
+/// Size from which a segment is not copied to merge it, in bytes.
+const LARGE: u64 = 32 << 20;
 
 /// Segments that a kernel would not accept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -133,7 +135,7 @@ pub fn kernel_segments(
 ) -> Result<Vec<KernelSegment>, ResolveError> {
     // groups of neighbors, stored as the index after the last segment of each
     let touches = |at: usize| segments[at - 1].dest.end == segments[at].dest.start;
-    let cost = |at: usize| group_padding(segments, at);
+    let cost = |at: usize| group_padding(segments, at) + copied(segments, at);
     let mut cuts: Vec<usize> = (1..segments.len())
         .filter(|&at| !touches(at) || cost(at) > CHEAP)
         .collect();
@@ -193,6 +195,20 @@ fn group_padding(segments: &[Segment], at: usize) -> u64 {
         }
     }
     sum
+}
+
+/// Bytes of large segments that are copied to merge `segments[at]` with its predecessor.
+fn copied(segments: &[Segment], at: usize) -> u64 {
+    let large = |segment: &Segment| match segment.data.len() as u64 {
+        len if len >= LARGE => len,
+        _ => 0,
+    };
+    if segments[at].data.is_empty() {
+        return 0;
+    }
+    let mut before = segments[..at].iter().rev();
+    let loaded = before.find(|segment| !segment.data.is_empty());
+    large(&segments[at]) + loaded.map_or(0, large)
 }
 
 /// Merges at least one neighbor to one kernel segment.

@@ -275,6 +275,27 @@ fn options_that_exclude_a_part_are_named_with_their_values() {
             other => panic!("{other:?}"),
         }
     };
+    // no part has a place, on neither side of 4 GiB
+    let mut request = linux(5000);
+    request.mem_max = Some(0x1000);
+    let error = refused(&request, &host);
+    assert!(!error.to_string().contains("--mem-min"), "{error}");
+    let PlanError::Window {
+        name,
+        allowed,
+        place: Some(place),
+        ..
+    } = error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!(name, "vmlinuz");
+    assert!(
+        allowed.start < FOUR_GIB && allowed.end > FOUR_GIB,
+        "{allowed}"
+    );
+    request.mem_max = Some(place.end);
+    assert!(plan(&request, &host).is_ok());
     assert_eq!(excluded(FOUR_GIB, None), ("handoff".to_owned(), None));
     let max = Some(2 * FOUR_GIB);
     assert_eq!(excluded(FOUR_GIB, max), ("handoff".to_owned(), max));
@@ -300,4 +321,35 @@ fn a_crash_region_outside_ram_is_named_with_the_ram() {
     };
     assert_eq!(named, region);
     assert_eq!(ram, [r(0, 0x9fc00), r(MIB, 0x7ffe_0000)]);
+}
+
+#[test]
+fn memory_above_4_gib_is_no_place_for_the_handoff() {
+    let mut host = host(MOSTLY_HIGH);
+    host.memory_map.retain(|entry| entry.start != MIB);
+    let error = refused(&linux(5000), &host);
+    let PlanError::NoFreeRange(error) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(error.name, "handoff");
+    assert!(error.window.end <= FOUR_GIB);
+    assert_eq!(error.fix(), None, "no option helps");
+    // less of something else would
+    let mut taken = error;
+    taken.ram = vec![r(MIB, 64 * MIB)];
+    assert!(taken.fix().is_some());
+}
+
+#[test]
+fn an_image_at_its_link_address_is_outside_of_given_bounds_only() {
+    let mut host = host(BIOS_1_GIB);
+    host.low_memory = bios().low_memory;
+    let warned = |request: &Request| {
+        let warnings = plan(request, &host).unwrap().report.warnings;
+        warnings.iter().any(|text| text.contains("--mem-min"))
+    };
+    let mut request = elf(&[0x9000, 0x10_0000]);
+    assert!(!warned(&request));
+    request.mem_min = 2 * MIB;
+    assert!(warned(&request));
 }

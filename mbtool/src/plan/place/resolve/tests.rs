@@ -177,3 +177,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn large_segments_are_copied_only_if_they_must() {
+    let large = LARGE as usize;
+    let pages = LARGE / PAGE_SIZE;
+    let segments = [
+        segment("a", 0, 1, 4096, 1),
+        segment("b", 1, 2, 4096, 2),
+        segment("initrd", 2, 2 + pages, large, 3),
+        segment("c", 2 + pages, 3 + pages, 4096, 4),
+    ];
+    let address = segments[2].data.as_ptr();
+    let merged = |limit| {
+        let mut segments = segments.clone();
+        let merged = kernel_segments(&mut segments, limit).unwrap();
+        let of = merged
+            .iter()
+            .find(|segment| segment.names.contains(&"initrd".to_owned()));
+        (merged.len(), of.unwrap().data.as_ptr() == address)
+    };
+    assert_eq!(merged(16), (3, true));
+    assert_eq!(merged(3), (3, true));
+    assert_eq!(merged(1), (1, false));
+}
