@@ -68,12 +68,13 @@ fn file_report(bytes: &[u8], kind: &FileKind, loadable: bool) -> FileReport {
 }
 
 fn part(name: &str, data: Option<&[u8]>) -> FilePart {
-    let text = data.filter(|data| TEXTS.contains(&name) && data.len() <= TEXT);
+    let text = data.map(unified::before_nul);
+    let text = text.filter(|data| TEXTS.contains(&name) && data.len() <= TEXT);
     let text = text.and_then(|data| str::from_utf8(data).ok());
     FilePart {
         name: name.to_owned(),
         bytes: data.map(|data| number(data.len())),
-        text: text.map(|text| text.trim_end_matches(['\0', '\n']).to_owned()),
+        text: text.map(|text| text.trim_end_matches('\n').to_owned()),
     }
 }
 

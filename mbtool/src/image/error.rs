@@ -28,6 +28,13 @@ pub struct ImageError {
     pub reason: ImageErrorReason,
 }
 
+fn article(name: &str) -> &'static str {
+    match name.starts_with(['A', 'E', 'I', 'O']) {
+        true => "an",
+        false => "a",
+    }
+}
+
 /// Reason why an image cannot be loaded. Offsets are in bytes of the unpacked
 /// file; addresses are physical unless stated otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +46,7 @@ pub enum ImageErrorReason {
         kind: FileKind,
     },
     /// The file is not of the type given by `--type`.
-    #[error("not a {wanted} image: it is {kind}{}", tail(self.fix()))]
+    #[error("not {} {wanted} image: it is {kind}{}", article(wanted), tail(self.fix()))]
     NotThis {
         /// Expected type.
         wanted: &'static str,

@@ -82,7 +82,7 @@ impl Embedded {
         if let Some(first) = linux.profiles.first() {
             notes.push(EmbeddedNote::Profile {
                 count: linux.profiles.len(),
-                first: first.clone(),
+                first: (*first).to_owned(),
             });
         }
         let kernel = [(".linux", linux.kernel.len())];

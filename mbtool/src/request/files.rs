@@ -3,11 +3,12 @@
 use super::embedded::{Embedded, EmbeddedLine, EmbeddedNote};
 use super::initrd::{self, InitrdNote, JoinedInitrd};
 use super::{BootOptions, ModuleKind, ModuleSpec};
-use crate::decompress::{Compression, decompress};
+use crate::decompress::{Compression, decompress, decompress_within};
 use crate::fdt::{DeviceTree, SIZE_MAX};
 use crate::image::Image;
 use crate::input;
 use crate::plan::{GivenTree, InitrdPart, Module};
+use crate::sys::meminfo;
 use anyhow::anyhow;
 use std::path::{Path, PathBuf};
 
@@ -53,7 +54,6 @@ impl Files {
         for module in options.modules.iter().filter(is_initrd) {
             initrds.push(read_module(module)?);
         }
-        let names: Vec<String> = initrds.iter().map(|module| module.name.clone()).collect();
         let initrd = match initrds.len() {
             0 | 1 => {
                 modules.extend(initrds);
@@ -62,8 +62,9 @@ impl Files {
             _ => {
                 let parts = initrds
                     .into_iter()
-                    .map(|module| (module.name, module.data.to_vec()));
+                    .map(|module| (module.name, module.data.into_vec()));
                 let mut joined = initrd::join(parts.collect());
+                let names: Vec<&str> = joined.parts.iter().map(|part| &*part.name).collect();
                 modules.push(Module {
                     name: names.join("+"),
                     cmdline: String::new(),
@@ -107,8 +108,14 @@ pub fn sizes(options: &BootOptions) -> u64 {
 ///
 /// When the file cannot be read or decompressed.
 pub fn read_image(path: &Path) -> anyhow::Result<(Vec<u8>, Vec<Compression>)> {
-    let unpacked = decompress(input::read(path, FILE_LIMIT)?, &input::display_name(path))?;
+    let bytes = input::read_within(path, FILE_LIMIT, available())?;
+    let unpacked = decompress_within(bytes, &input::display_name(path), available())?;
     Ok((unpacked.bytes, unpacked.layers))
+}
+
+/// Memory that a file may take.
+fn available() -> Option<u64> {
+    meminfo::available(Path::new("/"))
 }
 
 /// Reads a device tree, compressed or not.
@@ -123,10 +130,11 @@ fn read_tree(path: &Path) -> anyhow::Result<GivenTree> {
 fn read_module(module: &ModuleSpec) -> anyhow::Result<Module> {
     let path = &module.path;
     let option = module.kind.option();
-    let bytes = input::read(path, FILE_LIMIT).map_err(|error| anyhow!("{option} {error}"))?;
+    let bytes = input::read_within(path, FILE_LIMIT, available());
+    let bytes = bytes.map_err(|error| anyhow!("{option} {error}"))?;
     let name = input::display_name(path);
     let data = match module.kind {
-        ModuleKind::Module => decompress(bytes, &name)?.bytes,
+        ModuleKind::Module => decompress_within(bytes, &name, available())?.bytes,
         ModuleKind::Raw | ModuleKind::Initrd => bytes,
     };
     // plans, and the 32-byte name field of the handoff, have only the file name

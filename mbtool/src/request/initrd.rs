@@ -58,7 +58,8 @@ pub fn join(mut files: Vec<(String, Vec<u8>)>) -> JoinedInitrd {
         }
     }
     all.sort_by_key(|(_, early, _)| !alone(early));
-    let (mut data, mut parts) = (Vec::new(), Vec::new());
+    let size = all.iter().map(|(.., bytes)| bytes.len() + ALIGN).sum();
+    let (mut data, mut parts) = (Vec::with_capacity(size), Vec::new());
     for (name, early, bytes) in all {
         data.resize(data.len().next_multiple_of(ALIGN), 0);
         parts.push(InitrdPart {

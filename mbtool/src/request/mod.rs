@@ -27,8 +27,8 @@ pub use files::Files;
 
 use crate::backend::Choice;
 use crate::image::As;
+use crate::plan::request::DEFAULT_MEM_MIN;
 use console::ConsoleSpec;
-use handoff::addr::MIB;
 use handoff::spec::{OnFault, Verify};
 use std::path::PathBuf;
 
@@ -89,7 +89,7 @@ impl BootOptions {
             reuse_cmdline: false,
             modules: Vec::new(),
             dtb: None,
-            mem_min: MIB,
+            mem_min: DEFAULT_MEM_MIN,
             mem_max: None,
             real_mode: false,
             consoles: vec![ConsoleSpec::Auto],

@@ -2,9 +2,11 @@
 
 use super::cmdline::ImageKind;
 use super::console::xen;
+use crate::decompress::decompress_prefix;
 use crate::host::Host;
-use crate::plan::Request;
+use crate::image::FileKind;
 use crate::plan::cmdline_change::LineOwner;
+use crate::plan::{Module, Request};
 use xen_shim::cmdline::{Cmdline, value};
 use xen_shim::fix::{Fix, Remedy, tail};
 
@@ -60,6 +62,22 @@ pub enum BootWarning {
         /// `console=` for the serial port of the running Xen.
         serial: Option<String>,
     },
+    /// Only the console that prints nothing.
+    #[error("{parameter} on {line} command line: the kernel prints nothing{}", tail(self.fix()))]
+    Mute {
+        /// Whose command line.
+        line: LineOwner,
+        /// The parameter.
+        parameter: String,
+    },
+    /// A program in place of an initrd.
+    #[error("{name} is given as initrd, but it is {kind}{}", tail(self.fix()))]
+    NoInitrd {
+        /// Name of the file.
+        name: String,
+        /// What it is.
+        kind: FileKind,
+    },
     /// Linux's command line for an image that is neither Linux nor Xen.
     #[error("{image} is neither Linux nor Xen, and gets the running Linux's command line{}", tail(self.fix()))]
     LineOfLinux {
@@ -92,6 +110,8 @@ impl Fix for BootWarning {
                 running,
             } => format!("give {running} after the kernel in --module").into(),
             Self::RootLost { .. } => "--reuse-cmdline takes it over".into(),
+            Self::Mute { .. } => "leave it out to see its output".into(),
+            Self::NoInitrd { .. } => "give an archive of cpio, compressed or not".into(),
             Self::NoPanic { .. } => "add panic=10".into(),
             Self::LineOfLinux { .. } => "give its own with --cmdline".into(),
             Self::XenConsole {
@@ -128,6 +148,7 @@ pub(super) fn missing(
             let mut found = root(&line, owner, initrd, host);
             found.extend(panics(&line, owner, request));
             found.extend(console(&line, owner, host));
+            found.extend(request.modules.first().and_then(no_initrd));
             found
         }
         ImageKind::Xen => {
@@ -136,6 +157,7 @@ pub(super) fn missing(
             };
             let line = Cmdline::linux(&kernel.cmdline);
             let mut found = root(&line, LineOwner::Dom0, !rest.is_empty(), host);
+            found.extend(rest.first().and_then(no_initrd));
             found.extend(panics(&line, LineOwner::Dom0, request));
             if !line.has("console") && Cmdline::xen(&request.cmdline).has("console") {
                 found.extend(serial(host).map(|running| BootWarning::ConsoleLost {
@@ -149,8 +171,10 @@ pub(super) fn missing(
 }
 
 fn root(line: &Cmdline, owner: LineOwner, initrd: bool, host: &Host) -> Vec<BootWarning> {
-    let named = ["root", "nfsroot", "rdinit", "rd.root"];
-    if named.iter().any(|name| line.has(name)) {
+    let given = |name: &&str| line.value(name).is_some_and(|value| !value.is_empty());
+    let of_initrd = ["rdinit", "rd.root"];
+    let named = ["root", "nfsroot"].iter().any(given) || initrd && of_initrd.iter().any(given);
+    if named {
         let parameter = line.named("root").next_back();
         let found = parameter.filter(|root| !initrd && needs_initrd(root));
         let found = found.map(|root| BootWarning::RootNeedsInitrd {
@@ -178,9 +202,36 @@ fn root(line: &Cmdline, owner: LineOwner, initrd: bool, host: &Host) -> Vec<Boot
 /// device names, numbers, and `PARTUUID=`, `PARTLABEL=`).
 fn needs_initrd(root: &str) -> bool {
     let value = value(root).unwrap_or_default();
-    ["UUID=", "LABEL=", "/dev/mapper/", "/dev/disk/", "ZFS="]
+    if let Some(device) = value.strip_prefix("/dev/") {
+        // a few drivers have a slash in their names; other directories are of udev
+        return device
+            .split_once('/')
+            .is_some_and(|(dir, _)| !KERNEL_DIRS.contains(&dir));
+    }
+    ["UUID=", "LABEL=", "ZFS="]
         .iter()
         .any(|prefix| value.starts_with(prefix))
+}
+
+/// Directories in the names of block devices of the kernel.
+const KERNEL_DIRS: [&str; 4] = ["cciss", "ida", "rd", "i2o"];
+
+/// Bytes of a file by which a program is known.
+const HEAD: u64 = 1 << 20;
+
+/// A module for an initrd that is a program. Unknown data is none: a dom0 takes other files, too.
+fn no_initrd(module: &Module) -> Option<BootWarning> {
+    let head = decompress_prefix(&module.data, &module.name, HEAD).ok()?;
+    let kind = FileKind::of(&head);
+    match kind {
+        FileKind::Compressed(_) | FileKind::Data(_) | FileKind::Empty | FileKind::Unknown(_) => {
+            None
+        }
+        kind => Some(BootWarning::NoInitrd {
+            name: module.name.clone(),
+            kind,
+        }),
+    }
 }
 
 fn panics(line: &Cmdline, owner: LineOwner, request: &Request) -> Option<BootWarning> {
@@ -201,6 +252,15 @@ fn console(line: &Cmdline, owner: LineOwner, host: &Host) -> Option<BootWarning>
         return Some(BootWarning::XenConsole {
             parameter: lost.join(" "),
             serial: serial_without_xen(host),
+        });
+    }
+    let mute = |parameter: &&str| matches!(value(parameter), Some("" | "null"));
+    if let Some(parameter) = consoles.last()
+        && consoles.iter().all(mute)
+    {
+        return Some(BootWarning::Mute {
+            line: owner,
+            parameter: (*parameter).to_owned(),
         });
     }
     if consoles.is_empty() && !line.has("earlyprintk") && !line.has("earlycon") {

@@ -161,3 +161,89 @@ fn dom0_needs_the_same() {
         [BootWarning::LineOfLinux { image }]
     );
 }
+
+#[test]
+fn what_the_initrd_would_do_is_missing_without_one() {
+    let line = LineOwner::Linux;
+    for cmdline in [
+        "rdinit=/bin/sh",
+        "root=",
+        "rd.root=/dev/sda1",
+        "root= rdinit=/x",
+    ] {
+        assert_eq!(
+            linux(cmdline, &[], ""),
+            [BootWarning::NoRoot { line }],
+            "{cmdline}"
+        );
+    }
+    assert_eq!(linux("rdinit=/bin/sh", &[""], ""), []);
+    for root in [
+        "/dev/vg0/root",
+        "/dev/md/root",
+        "/dev/mapper/a",
+        "/dev/disk/by-uuid/1",
+        "UUID=1",
+    ] {
+        let parameter = format!("root={root}");
+        let found = linux(&parameter, &[], "");
+        assert_eq!(found, [BootWarning::RootNeedsInitrd { line, parameter }]);
+        assert_eq!(linux(&format!("root={root}"), &[""], ""), []);
+    }
+    for root in [
+        "/dev/sda1",
+        "/dev/nvme0n1p2",
+        "/dev/md0",
+        "/dev/cciss/c0d0p1",
+        "PARTUUID=1",
+        "8:1",
+    ] {
+        assert_eq!(linux(&format!("root={root}"), &[], ""), [], "{root}");
+    }
+}
+
+#[test]
+fn a_console_that_prints_nothing_is_named() {
+    let line = LineOwner::Linux;
+    for parameter in ["console=null", "console="] {
+        let parameter = parameter.to_owned();
+        let found = linux(&format!("root=a {parameter}"), &[], "console=ttyS0");
+        assert_eq!(found, [BootWarning::Mute { line, parameter }]);
+    }
+    assert_eq!(
+        linux("root=a console=null console=ttyS0", &[], "console=ttyS0"),
+        []
+    );
+}
+
+#[test]
+fn a_program_is_no_initrd() {
+    use crate::image::synth;
+    use std::io::Write;
+    let gzip = |bytes: &[u8]| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap()
+    };
+    let elf = synth::ElfBuilder::elf32(0x10_0000)
+        .load(0x10_0000, vec![0; 64], 0x1000)
+        .build();
+    let cpio = b"07070100000000".repeat(16);
+    let found = |data: Vec<u8>, kind: ImageKind, at: usize| {
+        let mut request = request("root=a", &["root=a", "", ""][..=at]);
+        request.modules[at].data = data.into();
+        let found = missing(&request, kind, false, &host(""));
+        found
+            .iter()
+            .any(|one| matches!(one, BootWarning::NoInitrd { .. }))
+    };
+    for (kind, at) in [(ImageKind::Linux, 0), (ImageKind::Xen, 1)] {
+        for program in [synth::bzimage(), elf.clone()] {
+            assert!(found(gzip(&program), kind, at));
+            assert!(found(program, kind, at));
+        }
+        assert!(!found(cpio.clone(), kind, at));
+        assert!(!found(gzip(&cpio), kind, at));
+        assert!(!found(vec![1, 2, 3], kind, at));
+    }
+}

@@ -6,7 +6,7 @@ use mbtool::arch::Architecture;
 use mbtool::fdt::{DtValueError, DtValueProblem, FdtError};
 use mbtool::host::map::MapError;
 use mbtool::host::screen::{Framebuffer, NoScreen, Screen};
-use mbtool::image::{ImageError, ImageErrorReason};
+use mbtool::image::{FileKind, ImageError, ImageErrorReason};
 use mbtool::plan::boot::linux::LinuxError;
 use mbtool::plan::boot::mb2_requests::{Missing, NoConsole, RequestError};
 use mbtool::plan::boot::multiboot::MbiError;
@@ -125,18 +125,35 @@ fn plan() {
                 allowed: range(0x10_0000, FOUR_GIB),
                 min: FOUR_GIB,
                 max: None,
+                place: Some(range(0x7fe0_0000, 0x7ff0_0000)),
+            },
+            PlanError::Window {
+                name: "image".into(),
+                allowed: range(0x10_0000, FOUR_GIB),
+                min: 0x10_0000,
+                max: Some(0x1000),
+                place: Some(range(0x10_0000, 0x20_0000)),
             },
             PlanError::Window {
                 name: "image".into(),
                 allowed: range(0x10_0000, FOUR_GIB),
                 min: 0,
                 max: Some(0x1000),
+                place: None,
+            },
+            PlanError::Window {
+                name: "image".into(),
+                allowed: range(0, 0x1_0000),
+                min: 0x10_0000,
+                max: None,
+                place: None,
             },
             PlanError::Window {
                 name: "image".into(),
                 allowed: range(0x10_0000, FOUR_GIB),
                 min: 0x20_0000,
                 max: Some(0x20_0000),
+                place: None,
             }
         ],
         EndOfAddresses: [PlanError::EndOfAddresses {
@@ -508,6 +525,14 @@ fn options() {
         ],
         LineOfLinux: [BootWarning::LineOfLinux {
             image: "memtest".into()
+        }],
+        Mute: [BootWarning::Mute {
+            line: linux,
+            parameter: "console=null".into(),
+        }],
+        NoInitrd: [BootWarning::NoInitrd {
+            name: "vmlinuz".into(),
+            kind: FileKind::Vmlinux,
         }],
         NoPanic: [BootWarning::NoPanic {
             line: LineOwner::CrashKernel

@@ -1,6 +1,6 @@
 //! A unified kernel image: the sections of a PE image that systemd-stub passes to Linux.
 
-use super::{PeHeaders, PeSection, UnifiedError, UnifiedPart, data, text};
+use super::{PeHeaders, PeSection, UnifiedError, UnifiedPart, before_nul, data, text};
 
 /// Section that separates profiles.
 const PROFILE: &str = ".profile";
@@ -16,7 +16,7 @@ pub struct UnifiedLinux<'a> {
     /// Command line.
     pub cmdline: Option<String>,
     /// Profiles, each with the text that describes it; empty in an image without.
-    pub profiles: Vec<String>,
+    pub profiles: Vec<&'a str>,
 }
 
 impl<'a> UnifiedLinux<'a> {
@@ -31,9 +31,11 @@ impl<'a> UnifiedLinux<'a> {
             }
         }
         let cmdline = sections.data(".cmdline")?;
-        let cmdline = cmdline.map(|line| text(line, ".cmdline")).transpose()?;
+        let cmdline = cmdline
+            .map(|line| text(before_nul(line), ".cmdline"))
+            .transpose()?;
         let profiles = headers.sections.iter().filter(|one| one.name == PROFILE);
-        let profiles = profiles.map(|section| text(data(section, PROFILE)?, PROFILE));
+        let profiles = profiles.map(|section| text(before_nul(data(section, PROFILE)?), PROFILE));
         Ok(Self {
             kernel,
             initrd,

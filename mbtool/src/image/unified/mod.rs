@@ -85,7 +85,13 @@ fn data<'a>(section: &PeSection<'a>, name: &'static str) -> Result<&'a [u8], Uni
 }
 
 /// The text of a section, without the NULs at its end.
-fn text(bytes: &[u8], name: &'static str) -> Result<String, UnifiedError> {
+fn text<'a>(bytes: &'a [u8], name: &'static str) -> Result<&'a str, UnifiedError> {
     let text = str::from_utf8(bytes).map_err(|_| UnifiedError::NotText { name })?;
-    Ok(text.trim_end_matches('\0').to_owned())
+    Ok(text.trim_end_matches('\0'))
+}
+
+/// The bytes before the first NUL, where systemd-stub ends a text.
+#[must_use]
+pub fn before_nul(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
 }

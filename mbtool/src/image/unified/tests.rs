@@ -269,24 +269,45 @@ fn every_prefix_of_a_unified_image_is_read_or_refused() {
     }
 }
 
-/// Each section is the whole file: only a reference is kept, not a copy.
+/// Sections that overlap: only references are kept, not a copy for each.
 #[test]
-fn sections_that_are_the_whole_file_are_not_copied() {
+fn profiles_are_not_copied() {
     let mut file = (0..96)
         .fold(PeBuilder::efi(), |pe, _| pe.section(".profile", b"x"))
         .build();
     let table = PE_AT + 24 + 240;
-    let len = 1_u32 << 20;
-    file.resize(len as usize, b'a');
+    let (start, len) = (0x1_0000_u32, 1_u32 << 20);
+    file.resize((start + len) as usize, b'a');
     for index in 0..96 {
         let header = table + 40 * index;
-        for (field, value) in [(8, len), (16, len), (20, 0)] {
+        for (field, value) in [(8, len), (16, len), (20, start)] {
             file[header + field..header + field + 4].copy_from_slice(&value.to_le_bytes());
         }
     }
     file[table..table + 8].copy_from_slice(b".linux\0\0");
-    assert!(matches!(
-        read(&file),
-        Err(UnifiedError::NotText { .. }) | Ok(Some(_))
-    ));
+    let Ok(Some(Unified::Linux(unified))) = read(&file) else {
+        panic!("not a unified kernel");
+    };
+    let at = file[start as usize..].as_ptr();
+    assert_eq!(unified.profiles.len(), 95);
+    for profile in unified.profiles {
+        assert_eq!((profile.as_ptr(), profile.len()), (at, len as usize));
+    }
+}
+
+#[test]
+fn the_command_line_ends_at_its_first_nul() {
+    let line = |line: &[u8]| {
+        let file = PeBuilder::efi()
+            .section(".cmdline", line)
+            .section(".linux", b"x")
+            .build();
+        match read(&file) {
+            Ok(Some(Unified::Linux(unified))) => unified.cmdline,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(line(b"quiet\nro\0 init=/x").as_deref(), Some("quiet ro"));
+    assert_eq!(line(b"quiet\0\xff").as_deref(), Some("quiet"));
+    assert_eq!(line(b"\0quiet").as_deref(), Some(""));
 }

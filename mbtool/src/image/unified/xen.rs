@@ -21,7 +21,7 @@ impl<'a> UnifiedXen<'a> {
         };
         let config = find(".config")?;
         let config = config.map(|config| text(config, ".config")).transpose()?;
-        let config = XenEfiConfig::parse(&config.unwrap_or_default());
+        let config = XenEfiConfig::parse(config.unwrap_or_default());
         let mut parts = Vec::new();
         for name in [".kernel", ".ramdisk", ".xsm", ".ucode"] {
             let args = match &config.kernel {

@@ -88,6 +88,24 @@ pub(super) fn make(
     host: &Host,
     sources: LineSources<'_>,
 ) -> Result<Cmdlines, OptionError> {
+    let mut lines = assemble(options, kind, host, sources)?;
+    if options.crash {
+        let image = (kind == ImageKind::Linux).then_some(&lines.image);
+        let image = image.and_then(|line| reuse::advice(line, kind.owner(true)));
+        let dom0 = lines.dom0.as_ref();
+        let dom0 = dom0.and_then(|line| reuse::advice(line, LineOwner::Dom0));
+        lines.notes.extend(image.into_iter().chain(dom0));
+    }
+    Ok(lines)
+}
+
+/// Makes them, without advice.
+fn assemble(
+    options: &BootOptions,
+    kind: ImageKind,
+    host: &Host,
+    sources: LineSources<'_>,
+) -> Result<Cmdlines, OptionError> {
     let given = options.cmdline.as_deref().unwrap_or("").trim();
     let appended = options.append.as_deref().unwrap_or("").trim();
     let owner = kind.owner(options.crash);
@@ -116,6 +134,9 @@ pub(super) fn make(
     };
     if kind == ImageKind::Linux {
         reused.leave_xen(host);
+    }
+    if options.real_mode {
+        reused.allow_bios_calls();
     }
     reused.add(given);
     reused.add(appended);

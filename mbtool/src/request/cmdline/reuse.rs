@@ -4,6 +4,7 @@ use super::rules::{self, NotReused, Repeated};
 use super::{ImageKind, taken};
 use crate::host::Host;
 use crate::plan::cmdline_change::{CmdlineChange, CmdlineEdit, LineOwner};
+use crate::plan::crash::cmdline::{keeps_to_one_cpu, starts_more_cpus};
 use crate::request::console::xen;
 use crate::request::embedded::EmbeddedLine;
 use crate::request::error::OptionError;
@@ -15,8 +16,8 @@ const XEN_TELLS: usize = 1023;
 const LINUX_KEEPS: usize = 2047;
 /// Why a parameter that is given again is removed.
 const AGAIN: &str = "it is given again";
-/// What a crash kernel should have.
-const ADVISED: [&str; 2] = ["reset_devices", "irqpoll"];
+/// Why a number of CPUs is removed.
+const MORE_CPUS: &str = "it is for the running kernel, and a crash kernel should start one CPU";
 
 /// A command line that was taken over.
 pub(super) struct Reused {
@@ -103,7 +104,10 @@ impl Reused {
             rule.concerns(parameter, Syntax::Linux) && !rules::saves_memory(parameter)
         };
         self.remove_if(rule.why, uses);
-        self.advise();
+        // dom0's are CPUs of Xen
+        if self.owner == LineOwner::CrashKernel {
+            self.remove_if(MORE_CPUS, starts_more_cpus);
+        }
     }
 
     fn new(line: &str, syntax: Syntax, owner: LineOwner, from: &'static str) -> Self {
@@ -190,6 +194,11 @@ impl Reused {
         self.line.append(parameter);
     }
 
+    /// Removes what forbids BIOS calls.
+    pub(super) fn allow_bios_calls(&mut self) {
+        self.remove_if("--real-mode is given", |old| name(old) == "no-real-mode");
+    }
+
     /// Replaces what only a domain of the Xen below has: its console becomes the real UART.
     pub(super) fn leave_xen(&mut self, host: &Host) {
         if host.xen.is_none() {
@@ -208,23 +217,30 @@ impl Reused {
             self.changes.push(change);
         }
         self.remove_if("there is no console of Xen below the new kernel", |old| {
-            of_xen(old, "console") || of_xen(old, "earlyprintk")
+            ["console", "earlyprintk", "earlycon"]
+                .iter()
+                .any(|name| of_xen(old, name))
         });
     }
+}
 
-    fn advise(&mut self) {
-        let missing: Vec<&str> = ADVISED
-            .into_iter()
-            .filter(|name| !self.line.has(name))
-            .collect();
-        if !missing.is_empty() {
-            self.notes.push(format!(
-                "advised for a crash kernel: {} on {} command line",
-                missing.join(" "),
-                self.owner
-            ));
+/// Returns advice on a crash kernel's finished command line.
+pub(super) fn advice(line: &str, owner: LineOwner) -> Option<String> {
+    let line = Cmdline::linux(line);
+    let mut missing = Vec::new();
+    if !line.has("reset_devices") {
+        missing.push("reset_devices");
+        // for drivers that do not know it
+        if !line.has("irqpoll") {
+            missing.push("irqpoll");
         }
     }
+    if owner == LineOwner::CrashKernel && !keeps_to_one_cpu(&line) {
+        missing.push("nr_cpus=1");
+    }
+    let missing = missing.join(" ");
+    (!missing.is_empty())
+        .then(|| format!("advised for a crash kernel: {missing} on {owner} command line"))
 }
 
 /// Refuses a line of at least `limit` bytes, which may have been cut off.

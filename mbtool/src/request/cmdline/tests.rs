@@ -148,7 +148,7 @@ fn a_crash_kernel_gets_nothing_that_uses_memory() {
 fn out_of_xen_its_console_becomes_the_serial_port() {
     let xen = Some("placeholder com1=115200,8n1 console=com1 dom0_mem=1G");
     let running = host(
-        "placeholder root=/dev/xvda1 console=tty0 console=hvc0 earlyprintk=xen quiet",
+        "placeholder root=/dev/xvda1 console=tty0 console=hvc0 earlyprintk=xen earlycon=xenboot quiet",
         xen,
     );
     let (line, changes) = linux(&options(None), &running);
@@ -162,7 +162,8 @@ fn out_of_xen_its_console_becomes_the_serial_port() {
             "reused Linux",
             "-placeholder",
             "console=hvc0>console=ttyS0,115200n8",
-            "-earlyprintk=xen"
+            "-earlyprintk=xen",
+            "-earlycon=xenboot"
         ]
     );
     // the device once
@@ -444,4 +445,89 @@ fn append_without_a_line_is_the_line() {
         line,
         "root=/dev/sda1 panic=1 panic=2 -- y".replace("panic=1 ", "")
     );
+}
+
+#[test]
+fn a_crash_kernel_gets_no_number_of_cpus_of_the_running_one() {
+    let options = BootOptions {
+        crash: true,
+        ..options(None)
+    };
+    let running = host(
+        "quiet nr_cpus=8 maxcpus=4 possible_cpus=16 nosmp maxcpus=0 nr-cpus=1",
+        None,
+    );
+    let lines = make(&options, ImageKind::Linux, &running).unwrap();
+    assert_eq!(lines.image, "quiet nosmp maxcpus=0 nr-cpus=1");
+    let removed = ["-nr_cpus=8", "-maxcpus=4", "-possible_cpus=16"];
+    assert_eq!(edits(&lines.changes)[1..], removed);
+    // dom0's CPUs are virtual, and a normal boot keeps them
+    let bare = ModuleSpec {
+        path: "vmlinuz".into(),
+        args: String::new(),
+        kind: ModuleKind::Module,
+    };
+    let xen_options = BootOptions {
+        modules: vec![bare],
+        ..options.clone()
+    };
+    let xen_host = host("quiet nr_cpus=8", Some("com1=115200"));
+    let lines = make(&xen_options, ImageKind::Xen, &xen_host).unwrap();
+    assert_eq!(lines.dom0.as_deref(), Some("quiet nr_cpus=8"));
+    let normal = super::tests::options(None);
+    assert_eq!(linux(&normal, &host("nr_cpus=8", None)).0, "nr_cpus=8");
+}
+
+#[test]
+fn advice_is_about_the_finished_command_line() {
+    let running = host("quiet nr_cpus=8", None);
+    let notes = |line: Option<&str>, append: Option<&str>, reuse_cmdline: bool, crash: bool| {
+        let options = BootOptions {
+            crash,
+            reuse_cmdline,
+            append: append.map(str::to_owned),
+            ..options(line)
+        };
+        make(&options, ImageKind::Linux, &running).unwrap().notes
+    };
+    let advised = |missing: &str| {
+        vec![format!(
+            "advised for a crash kernel: {missing} on the crash kernel's command line"
+        )]
+    };
+    let all = advised("reset_devices irqpoll nr_cpus=1");
+    let none: Vec<String> = Vec::new();
+    assert_eq!(notes(None, None, true, true), all);
+    assert_eq!(notes(Some("quiet"), None, false, true), all);
+    assert_eq!(notes(None, None, false, true), all);
+    assert_eq!(
+        notes(None, Some("nr_cpus=1"), true, true),
+        advised("reset_devices irqpoll")
+    );
+    assert_eq!(
+        notes(None, Some("irqpoll maxcpus=1"), true, true),
+        advised("reset_devices")
+    );
+    for given in ["reset_devices irqpoll nr_cpus=1", "reset_devices nosmp"] {
+        assert_eq!(notes(None, Some(given), true, true), none);
+        assert_eq!(notes(Some(given), None, false, true), none);
+    }
+    assert_eq!(notes(Some("quiet"), None, false, false), none);
+}
+
+#[test]
+fn with_real_mode_xen_does_not_keep_its_opposite() {
+    let running = host("", Some("no-real-mode com1=115200 no-real-mode=1"));
+    let real = BootOptions {
+        real_mode: true,
+        ..options(None)
+    };
+    let lines = xen(&real, &running).unwrap();
+    assert_eq!(lines.image, "com1=115200");
+    assert_eq!(
+        edits(&lines.changes)[1..],
+        ["-no-real-mode", "-no-real-mode=1"]
+    );
+    let kept = xen(&options(None), &running).unwrap().image;
+    assert!(kept.contains("no-real-mode"));
 }

@@ -85,9 +85,11 @@ fn early(value: &str, cards: &[PciSerial]) -> Option<Console> {
             Some(port) if port.starts_with("0x") => number::parse(port)
                 .and_then(|port| u16::try_from(port).ok())
                 .map(pio),
-            Some(name) if name.starts_with("ttyS") => com(name),
-            _ => Some(pio(0x3f8)),
+            port => Some(early_com(port.unwrap_or_default())),
         },
+        port if port.starts_with("ttyS") => Some(early_com(port)),
+        // several in one value
+        "vga" | "efi" | "xen" => early(value.split_once(',')?.1, cards),
         "mmio32" => number::parse(parts.next()?).map(|addr| mmio(addr, 4, 32)),
         "mmio" => number::parse(parts.next()?).map(|addr| mmio(addr, 1, 8)),
         "pciserial" => {
@@ -95,7 +97,16 @@ fn early(value: &str, cards: &[PciSerial]) -> Option<Console> {
             let address: PciAddress = parts.next()?.parse().ok()?;
             pci::first(cards, address)
         }
-        _ => com(value),
+        _ => None,
+    }
+}
+
+/// `ttyS1` or `1`: Linux's early code knows two ports, and takes the first for every other number.
+fn early_com(port: &str) -> Console {
+    let number = port.strip_prefix("ttyS").unwrap_or(port);
+    match number {
+        "1" => pio(0x2f8),
+        _ => pio(0x3f8),
     }
 }
 
@@ -144,7 +155,14 @@ mod tests {
                 "earlycon=uart8250,0xfe030000",
                 Some(mmio(0xfe03_0000, 1, 8)),
             ),
-            ("earlyprintk=serial,ttyS2,9600", Some(pio(0x3e8))),
+            ("earlyprintk=serial,ttyS2,9600", Some(pio(0x3f8))),
+            ("earlyprintk=serial,ttyS1,9600", Some(pio(0x2f8))),
+            ("earlyprintk=ttyS2", Some(pio(0x3f8))),
+            ("earlyprintk=serial,1", Some(pio(0x2f8))),
+            ("earlyprintk=serial,0,115200", Some(pio(0x3f8))),
+            ("earlyprintk=serial,115200", Some(pio(0x3f8))),
+            ("earlyprintk=vga,serial", Some(pio(0x3f8))),
+            ("earlyprintk=efi,ttyS1,keep", Some(pio(0x2f8))),
             ("earlyprintk=serial,0x2f8,9600", Some(pio(0x2f8))),
             ("earlyprintk=serial", Some(pio(0x3f8))),
             ("earlyprintk=serial,keep", Some(pio(0x3f8))),

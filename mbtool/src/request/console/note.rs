@@ -47,8 +47,8 @@ pub enum Note {
     },
     /// `auto` has found none.
     #[error(
-        "handoff console: none found (no ACPI table SPCR, no console=ttyS or earlyprintk= on the \
-         running kernel's command line, no com1= or com2= on the running Xen's or the image's that it can use): a failure between the two kernels \
+        "handoff console: none found that it can use (by ACPI table SPCR, by console=, earlycon= or earlyprintk= on the \
+         running kernel's command line, by com1= or com2= on the running Xen's or the image's): a failure between the two kernels \
          will be silent{}",
         tail(self.fix())
     )]
