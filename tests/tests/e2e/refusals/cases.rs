@@ -135,7 +135,7 @@ pub const REFUSED: &[Case] = &[
         &[
             "module 0: big: it can only be within 0x0-",
             "but --mem-min 0x100000000 excludes that",
-            "give a --mem-min below 0x",
+            "give a --mem-min of at most 0x",
         ],
     ),
     case(
