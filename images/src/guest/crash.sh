@@ -23,12 +23,5 @@ say_cpus
 say "apicid=$(sed -n '/^apicid[^0-9]*/{s///p;q}' /proc/cpuinfo)"
 say_memory
 say_digest digest sha256sum /payload.bin
-if [ -e /proc/vmcore ]; then
-	say "vmcore=$(stat -c %s /proc/vmcore)"
-	. /dump
-else
-	say "vmcore=none"
-fi
-say "END"
-sleep 1
-poweroff -f
+say_dump
+finish

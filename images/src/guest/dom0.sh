@@ -36,6 +36,4 @@ if [ -e /big ]; then
 	line=$(dmesg | grep 'RAMDISK: \[mem ')
 	say "ramdisk=${line##*RAMDISK: }"
 fi
-say "END"
-sleep 1
-poweroff -f
+finish

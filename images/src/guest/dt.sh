@@ -22,12 +22,5 @@ done
 say "reserved=$(ls /proc/device-tree/reserved-memory 2>/dev/null | grep @ | tr '\n' ' ')"
 say_digest digest sha256sum /payload.bin
 say_digest tree sha256sum /sys/firmware/fdt
-if [ -e /proc/vmcore ]; then
-	say "vmcore=$(stat -c %s /proc/vmcore)"
-	. /dump
-else
-	say "vmcore=none"
-fi
-say "END"
-sleep 1
-poweroff -f
+say_dump
+finish

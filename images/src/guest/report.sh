@@ -43,3 +43,20 @@ say_digest() {
 	digest=$("$@")
 	say "$key=${digest%% *}"
 }
+
+# checks a dump with /dump, if there is one
+say_dump() {
+	if [ -e /proc/vmcore ]; then
+		say "vmcore=$(stat -c %s /proc/vmcore)"
+		. /dump
+	else
+		say "vmcore=none"
+	fi
+}
+
+# ends the report, and switches the machine off
+finish() {
+	say "END"
+	sleep 1
+	poweroff -f
+}
