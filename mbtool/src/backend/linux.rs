@@ -99,8 +99,7 @@ fn flags(crash: bool) -> KexecFlags {
     } else {
         KexecFlags::empty()
     };
-    let arch = u64::from(Architecture::NATIVE.elf_machine()) << 16;
-    KexecFlags::from_bits_retain(arch) | crash
+    KexecFlags::of(Architecture::NATIVE) | crash
 }
 
 impl<C: LoadCall> Backend for Linux<C> {

@@ -2,6 +2,7 @@
 #![expect(unsafe_code)]
 //! The system call kexec_load(2).
 
+use crate::arch::Architecture;
 use crate::plan::KernelSegment;
 use core::ffi::c_void;
 use core::ptr;
@@ -16,6 +17,14 @@ bitflags::bitflags! {
         const PRESERVE_CONTEXT = 1 << 1;
         /// The architecture's `EM_` number, which the kernel checks.
         const ARCH = 0xffff << 16;
+    }
+}
+
+impl KexecFlags {
+    /// The number of an architecture.
+    #[must_use]
+    pub const fn of(arch: Architecture) -> Self {
+        Self::from_bits_retain((arch.elf_machine() as u64) << 16)
     }
 }
 

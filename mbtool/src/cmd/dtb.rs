@@ -1,15 +1,15 @@
 //! `mbtool dtb`: a device tree as text, or how two of them differ.
 
 use super::{load, plan};
-use crate::decompress::decompress;
-use crate::fdt::{DeviceTree, FdtError, SIZE_MAX, TreeDiff};
+use crate::fdt::{DeviceTree, FdtError, TreeDiff};
 use crate::image::{As, Image};
 use crate::input;
-use crate::request::{BootOptions, Files, files};
+use crate::request::files::{self, read_tree};
+use crate::request::{BootOptions, Files};
 use crate::sys::output::{DataOutput, Messages};
 use anyhow::{Context, bail};
 use handoff::addr::PhysRange;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The device tree that the running kernel got.
 pub const RUNNING: &str = "/sys/firmware/fdt";
@@ -38,7 +38,7 @@ pub fn run(
     messages: &mut Messages,
 ) -> anyhow::Result<()> {
     let diff = options.diff.clone();
-    let bytes = unpacked(&options.boot.image)?;
+    let (bytes, _) = files::read_image(&options.boot.image)?;
     let name = input::display_name(&options.boot.image);
     let (start, tree) = match DeviceTree::read(&bytes) {
         Ok(tree) => (None, tree),
@@ -53,7 +53,7 @@ pub fn run(
             out.text(tree);
             return Ok(());
         }
-        (Some(Some(other)), _) => (tree, read(&other)?),
+        (Some(Some(other)), _) => (tree, read_tree(&other)?),
         (Some(None), Some(start)) => (start, tree),
         (Some(None), None) => bail!("--diff: give the tree to compare it with"),
     };
@@ -86,18 +86,6 @@ fn of_image(
         (None, None) => DeviceTree::default(),
     };
     Ok((start, tree))
-}
-
-fn unpacked(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let (bytes, _) = files::read_image(path)?;
-    Ok(bytes)
-}
-
-fn read(path: &Path) -> anyhow::Result<DeviceTree> {
-    let name = input::display_name(path);
-    let bytes = input::read(path, SIZE_MAX as u64)?;
-    let unpacked = decompress(bytes, &name)?;
-    DeviceTree::read(&unpacked.bytes).context(name)
 }
 
 #[cfg(test)]
@@ -150,7 +138,7 @@ mod tests {
             "/dts-v1/;\n/ { model = \"a machine without a blob\"; };\n",
         )
         .unwrap();
-        let error = read(&path).unwrap_err();
+        let error = read_tree(&path).unwrap_err();
         let found = u32::from_be_bytes(*b"/dts");
         assert_eq!(error.downcast_ref(), Some(&FdtError::Magic { found }));
         assert_eq!(error.to_string(), path.display().to_string());

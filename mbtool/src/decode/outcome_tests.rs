@@ -460,7 +460,7 @@ fn a_program_that_gives_up_is_a_failure_after_other_programs() {
     ] {
         assert_eq!(after_program(line), (BootOutcome::UserSpace, None, None));
     }
-    // somebody ended the shell
+    // the shell was left, and the boot went on
     let went_on = after_boot(&[
         "Loading, please wait...",
         "(initramfs) exit",

@@ -55,6 +55,24 @@ pub struct NamedAddress {
     pub symbol: Option<Symbol>,
 }
 
+impl NamedAddress {
+    /// Looks up the value of a register, if the dump has it.
+    fn of(
+        register: &'static str,
+        value: Option<u64>,
+        map: &AddressMap,
+        symbols: &Symbolizer,
+    ) -> Option<Self> {
+        let value = value?;
+        Some(Self {
+            register,
+            value: format!("{value:#x}"),
+            place: map.at(value),
+            symbol: symbols.lookup(value),
+        })
+    }
+}
+
 /// A call of the dump's trace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DecodedCall {
@@ -193,15 +211,7 @@ impl DecodedDump {
             in_code: dump.rip.is_some_and(|rip| symbols.is_code(rip)),
         };
         let explanations = explain::explain(&input);
-        let named = |register, value: Option<u64>| {
-            let value = value?;
-            Some(NamedAddress {
-                register,
-                value: format!("{value:#x}"),
-                place: map.at(value),
-                symbol: symbols.lookup(value),
-            })
-        };
+        let named = |register, value| NamedAddress::of(register, value, map, &*symbols);
         // cr2 is only valid in a page fault
         let cr2 = dump.cr[1].filter(|_| dump.vector == Some(14));
         let words = dump.stack.as_deref().unwrap_or_default();

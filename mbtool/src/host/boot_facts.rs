@@ -10,6 +10,7 @@ use super::smbios::{self, Smbios};
 use super::{efi, screen};
 use crate::abi::boot_params::{EL64, EfiInfo, LinuxBootParams, ScreenInfo};
 use crate::sys::file;
+use crate::sys::hex_bytes;
 use crate::sys::number;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fs;
@@ -58,22 +59,15 @@ impl Raw {
 
 impl Serialize for Raw {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let digits = self.0.iter().map(|byte| format!("{byte:02x}"));
-        serializer.serialize_str(&digits.collect::<String>())
+        serializer.serialize_str(&hex_bytes::digits(&self.0))
     }
 }
 
 impl<'de> Deserialize<'de> for Raw {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let digits = String::deserialize(deserializer)?;
-        let byte = |pair: &[u8]| {
-            let pair = std::str::from_utf8(pair).ok()?;
-            u8::try_from(number::hex(pair)?).ok()
-        };
-        let bytes: Option<Vec<u8>> = match digits.len() {
-            0..=MOST_DIGITS if digits.len() % 2 == 0 => {
-                digits.as_bytes().chunks(2).map(byte).collect()
-            }
+        let bytes = match digits.len() {
+            0..=MOST_DIGITS => hex_bytes::parse(&digits),
             _ => None,
         };
         bytes.map(Self).ok_or_else(|| {

@@ -2,7 +2,7 @@
 
 use super::MemoryError;
 use crate::fdt::{DeviceTree, FdtError, SIZE_MAX};
-use crate::sys::file;
+use crate::sys::{file, hex_bytes};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::io;
 use std::path::Path;
@@ -45,26 +45,14 @@ impl TreeBlob {
 
 impl Serialize for TreeBlob {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-        let digits = self
-            .0
-            .iter()
-            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-        serializer.serialize_str(&digits.collect::<String>())
+        serializer.serialize_str(&hex_bytes::digits(&self.0))
     }
 }
 
 impl<'de> Deserialize<'de> for TreeBlob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        let byte = |pair: &[u8]| match *pair {
-            [high, low] => u8::try_from(digit(high)? << 4 | digit(low)?).ok(),
-            _ => None,
-        };
-        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
-        let blob = bytes.map(Self).ok_or_else(|| {
+        let blob = hex_bytes::parse(&text).map(Self).ok_or_else(|| {
             de::Error::custom("expected a device tree as pairs of hexadecimal digits")
         })?;
         match blob.tree() {

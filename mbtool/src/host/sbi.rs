@@ -4,8 +4,9 @@
 //! In a virtual machine the fetch after that is a guest-page fault (cause 0x14), which goes to the
 //! hypervisor (docs/riscv64.md).
 
+use super::device_tree::TreeBlob;
 use super::kallsyms;
-use crate::fdt::{DeviceTree, DtHypervisor, SIZE_MAX};
+use crate::fdt::DtHypervisor;
 use crate::sys::{file, kernel_log, number};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -55,7 +56,7 @@ pub struct SbiFacts {
 /// What a kexec does to the VCPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KexecOutlook {
-    /// It goes on.
+    /// The VCPU runs the next kernel.
     Survives,
     /// It ends: the guest of KVM has a kernel without trampoline.
     EndsVcpu,
@@ -206,8 +207,7 @@ fn is_riscv(root: &Path) -> bool {
 
 /// Looks for signs in the tree that the kernel got.
 fn sign(root: &Path) -> Option<SbiSign> {
-    let blob = file::read_bytes(&root.join("sys/firmware/fdt"), SIZE_MAX as u64).ok()?;
-    let tree = DeviceTree::read(&blob).ok()?;
+    let tree = TreeBlob::read(root).ok()??.tree().ok()?;
     let hypervisor = tree.platform().hypervisor;
     match hypervisor {
         Some(DtHypervisor::Kvm) => return Some(SbiSign::Kvm),

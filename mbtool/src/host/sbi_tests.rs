@@ -1,4 +1,5 @@
 use super::*;
+use crate::fdt::DeviceTree;
 use crate::sys::testing::put;
 
 const LOG: &str = "\

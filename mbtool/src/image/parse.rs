@@ -70,7 +70,7 @@ fn found(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
         FileKind::Multiboot => multiboot1(bytes, name),
         FileKind::Setup(SetupProgram::Linux64) | FileKind::Vmlinux => linux(bytes, name),
         FileKind::Pvh => pvh(bytes, name),
-        kind if kind.is_unified_kernel() || has_device_tree(bytes, &kind) => linux(bytes, name),
+        kind if kind.is_unified_kernel() || is_dt_linux(bytes, &kind) => linux(bytes, name),
         kind if kind.is_xen_efi() => multiboot2(bytes, name),
         kind => Err(explain::not_an_image(bytes, kind)),
     }
@@ -135,19 +135,18 @@ fn pvh(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
 }
 
 fn linux(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
-    if let Some(kernel) = kernel_inside(bytes)? {
+    let kind = FileKind::of(bytes);
+    if let Some(kernel) = kernel_inside(bytes, &kind)? {
         return linux(kernel, name);
     }
-    if has_device_tree(bytes, &FileKind::of(bytes)) {
+    if is_dt_linux(bytes, &kind) {
         return dt_linux(bytes, name);
     }
     let (layout, setup, relocatable) = if elf::is_elf(bytes) {
         linux::vmlinux_layout(bytes)?
     } else if !linux::is_bzimage(bytes) {
-        return Err(ImageErrorReason::NotThis {
-            wanted: "Linux",
-            kind: FileKind::of(bytes),
-        });
+        let wanted = "Linux";
+        return Err(ImageErrorReason::NotThis { wanted, kind });
     } else {
         linux::layout(bytes)?
     };
@@ -161,7 +160,7 @@ fn linux(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
 }
 
 /// True for a kernel of a machine with a device tree that mbtool has a handoff for.
-fn has_device_tree(bytes: &[u8], kind: &FileKind) -> bool {
+fn is_dt_linux(bytes: &[u8], kind: &FileKind) -> bool {
     kind.machine() == Some(FileMachine::RiscV64)
         && match kind {
             FileKind::Elf(file) => file.role == ElfRole::Linux,
@@ -184,11 +183,14 @@ fn dt_linux(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
 }
 
 /// The kernel in a unified kernel image.
-fn kernel_inside(bytes: &[u8]) -> Result<Option<&[u8]>, ImageErrorReason> {
+fn kernel_inside<'a>(
+    bytes: &'a [u8],
+    kind: &FileKind,
+) -> Result<Option<&'a [u8]>, ImageErrorReason> {
     if linux::is_bzimage(bytes) || !is_pe(bytes) {
         return Ok(None);
     }
-    let Some(Unified::Linux(unified)) = Unified::of(bytes, &FileKind::of(bytes))? else {
+    let Some(Unified::Linux(unified)) = Unified::of(bytes, kind)? else {
         return Ok(None);
     };
     match FileKind::of(unified.kernel) {

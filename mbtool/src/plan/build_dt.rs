@@ -37,7 +37,6 @@ pub(super) fn plan(request: &Request, image: &DtImage, host: &Host) -> Result<Pl
     let mut params = DtParams::decide(request, host)?;
     let host = &ram_log::keep(&request.consoles, host, &mut params.warnings)?;
     let source = device_tree::source(request, host)?;
-    let region: Vec<PhysRange> = request.crash.into_iter().collect();
     let core_header = match request.crash {
         Some(_) => Some(crash::device_tree::core_header(host, &source)?),
         None => None,
@@ -56,7 +55,7 @@ pub(super) fn plan(request: &Request, image: &DtImage, host: &Host) -> Result<Pl
             Some(places) => places.core_header,
             None => somewhere.filter(|_| core_header.is_some()),
         },
-        usable: &region,
+        usable: request.crash.as_slice(),
         seeds: device_tree::seeds(request),
         stale: &[],
     };
@@ -124,6 +123,7 @@ pub(super) fn plan(request: &Request, image: &DtImage, host: &Host) -> Result<Pl
         handoff_entry: (!missing).then_some(blob.entry),
         image_entry,
         total_ram: map::total_ram(&host.memory_map),
+        // nothing in this protocol has 32 bits
         high: vec![PhysRange {
             start: 0,
             end: u64::MAX,

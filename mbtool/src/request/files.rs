@@ -9,7 +9,7 @@ use crate::image::Image;
 use crate::input;
 use crate::plan::{GivenTree, InitrdPart, Module};
 use crate::sys::meminfo;
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use std::path::{Path, PathBuf};
 
 /// Maximum file size in bytes: the address space of a 32-bit target.
@@ -80,7 +80,7 @@ impl Files {
             line: embedded.line,
             embedded: embedded.notes,
             initrd: (initrd.parts, initrd.notes),
-            device_tree: options.dtb.as_deref().map(read_tree).transpose()?,
+            device_tree: options.dtb.as_deref().map(given_tree).transpose()?,
         })
     }
 
@@ -119,11 +119,21 @@ fn available() -> Option<u64> {
 }
 
 /// Reads a device tree, compressed or not.
-fn read_tree(path: &Path) -> anyhow::Result<GivenTree> {
+///
+/// # Errors
+///
+/// When the file cannot be read, or is no device tree.
+pub fn read_tree(path: &Path) -> anyhow::Result<DeviceTree> {
     let name = input::display_name(path);
-    let bytes = input::read(path, SIZE_MAX as u64).map_err(|error| anyhow!("--dtb {error}"))?;
-    let bytes = decompress(bytes, &name)?.bytes;
-    let tree = DeviceTree::read(&bytes).map_err(|error| anyhow!("--dtb {name}: {error}"))?;
+    let bytes = input::read(path, SIZE_MAX as u64)?;
+    let unpacked = decompress(bytes, &name)?;
+    DeviceTree::read(&unpacked.bytes).context(name)
+}
+
+/// The tree of `--dtb`.
+fn given_tree(path: &Path) -> anyhow::Result<GivenTree> {
+    let name = input::display_name(path);
+    let tree = read_tree(path).map_err(|error| anyhow!("--dtb {error:#}"))?;
     Ok(GivenTree { name, tree })
 }
 

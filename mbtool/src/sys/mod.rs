@@ -1,6 +1,7 @@
 //! Basic functions for all other folders, independent of them.
 
 pub mod file;
+pub mod hex_bytes;
 pub mod kernel_log;
 pub mod meminfo;
 pub mod mountinfo;

@@ -51,7 +51,7 @@ fn the_machine_is_described_and_a_guest_of_kvm_refused() -> Result<()> {
         ensure!(status[key] == expected, "{key}: {status:#}");
     }
     let sbi = &status["sbi"];
-    // OpenSBI 1.6 of Debian 13; there is no hypervisor, so nobody looks for a trampoline
+    // OpenSBI 1.6 of Debian 13; without a hypervisor the trampoline is not searched for
     ensure!(
         sbi["implementation"]["id"] == 1
             && sbi["implementation"]["version"].as_u64() >= Some(0x10006)

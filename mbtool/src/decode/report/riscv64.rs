@@ -57,15 +57,6 @@ pub(super) fn decoded(
         in_code: dump.sepc.is_some_and(|sepc| symbols.is_code(sepc)),
     };
     let explanations = explain(&input);
-    let named = |register, value: Option<u64>| {
-        let value = value?;
-        Some(NamedAddress {
-            register,
-            value: format!("{value:#x}"),
-            place: map.at(value),
-            symbol: symbols.lookup(value),
-        })
-    };
     let stval = dump.stval.filter(|_| dump.scause.is_none_or(has_address));
     let addresses = [
         ("sepc", dump.sepc),
@@ -95,7 +86,7 @@ pub(super) fn decoded(
         phase: dump.phase.map(phase_text),
         addresses: addresses
             .into_iter()
-            .filter_map(|(name, value)| named(name, value))
+            .filter_map(|(name, value)| NamedAddress::of(name, value, map, symbols))
             .collect(),
         registers: names
             .iter()

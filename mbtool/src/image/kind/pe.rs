@@ -1,8 +1,9 @@
 //! PE images: kernels, boot loaders and other programs for EFI.
 
 use super::machine::FileMachine;
-use crate::abi::kernel_image::{LINUX_PE_MAGIC, ZBOOT_MAGIC, ZbootStart};
+use crate::abi::kernel_image::{LINUX_PE_MAGIC, ZbootStart};
 use crate::image::bytes::read_at;
+use crate::image::linux::zboot_header;
 use crate::image::pe::{self, PeHeaders};
 use goblin::pe::subsystem::{
     IMAGE_SUBSYSTEM_EFI_APPLICATION, IMAGE_SUBSYSTEM_EFI_BOOT_SERVICE_DRIVER,
@@ -144,9 +145,7 @@ fn role(file: &[u8], headers: &PeHeaders<'_>) -> PeRole {
 
 /// The compression of an EFI zboot image.
 fn zboot(file: &[u8]) -> Option<String> {
-    let start: ZbootStart = read_at(file, 0)?;
-    let name = start.compression.split(|byte| *byte == 0).next()?;
-    (start.magic == ZBOOT_MAGIC).then(|| printable(name))
+    zboot_header(file).map(|start| printable(start.compression_name()))
 }
 
 /// True for Linux's mark in the DOS header, or the headers of its uncompressed `Image`.

@@ -9,7 +9,7 @@ use xen_shim::fix::{Fix, Remedy, tail};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ZbootError {
     /// Outside of the file.
-    #[error("its compressed kernel is said to be {size:#x} bytes at offset {offset:#x}, and the file has {len:#x}{}", tail(self.fix()))]
+    #[error("its compressed kernel ends after the file: {size:#x} bytes at offset {offset:#x}, and the file has {len:#x}{}", tail(self.fix()))]
     Bounds {
         /// Field `payload_offset`.
         offset: u32,
@@ -41,7 +41,20 @@ impl Fix for ZbootError {
 
 /// True for a file with such a header.
 pub(in crate::image) fn is_zboot(file: &[u8]) -> bool {
-    bytes::read_at::<ZbootStart>(file, 0).is_some_and(|start| start.magic == ZBOOT_MAGIC)
+    header(file).is_some()
+}
+
+/// The header of such a file.
+pub(in crate::image) fn header(file: &[u8]) -> Option<ZbootStart> {
+    bytes::read_at::<ZbootStart>(file, 0).filter(|start| start.magic == ZBOOT_MAGIC)
+}
+
+impl ZbootStart {
+    /// Name of the compression, without the NUL.
+    pub(in crate::image) fn compression_name(&self) -> &[u8] {
+        let mut parts = self.compression.split(|byte| *byte == 0);
+        parts.next().unwrap_or_default()
+    }
 }
 
 /// The kernel inside.
@@ -50,7 +63,7 @@ pub(in crate::image) fn is_zboot(file: &[u8]) -> bool {
 ///
 /// When it is outside of the file, damaged, or compressed in another way.
 pub(in crate::image) fn unpack(file: &[u8], name: &str) -> Result<Vec<u8>, ZbootError> {
-    let Some(start) = bytes::read_at::<ZbootStart>(file, 0) else {
+    let Some(start) = header(file) else {
         let (offset, size, len) = (0, 0, file.len());
         return Err(ZbootError::Bounds { offset, size, len });
     };
@@ -66,9 +79,8 @@ pub(in crate::image) fn unpack(file: &[u8], name: &str) -> Result<Vec<u8>, Zboot
     })?;
     let unpacked = decompress(payload.to_vec(), name)?;
     if unpacked.layers.is_empty() {
-        let name = start.compression.split(|byte| *byte == 0).next();
         return Err(ZbootError::Unknown {
-            name: name.unwrap_or_default().escape_ascii().to_string(),
+            name: start.compression_name().escape_ascii().to_string(),
         });
     }
     Ok(unpacked.bytes)

@@ -56,12 +56,11 @@ fn run(rounds: u32) -> Result<()> {
     for number in 1..=rounds {
         let place = JumpPlace::of(number);
         let round = round::plan(number, place, &buffer)?;
-        let arch = u64::from(Architecture::X86_64.elf_machine()) << 16;
         KexecSyscalls
             .kexec_load(
                 round.entry,
                 &round.segments,
-                KexecFlags::from_bits_retain(arch) | KexecFlags::PRESERVE_CONTEXT,
+                KexecFlags::of(Architecture::X86_64) | KexecFlags::PRESERVE_CONTEXT,
             )
             .map_err(std::io::Error::from_raw_os_error)
             .context("kexec_load (EINVAL: the kernel has no CONFIG_KEXEC_JUMP)")?;
