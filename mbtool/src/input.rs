@@ -1,5 +1,7 @@
 //! Reads whole files, or standard input, with a size limit and with errors that
-//! suggest a fix.
+//! suggest a fix. [`sparse`] reads parts of a file.
+
+pub mod sparse;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -57,11 +59,11 @@ pub enum InputError {
         size: u64,
     },
     /// More bytes than the memory that is available.
-    #[error("{name}: has {}, and {available} bytes of memory are available", bytes(*size, *available))]
+    #[error("{name}: takes {}, and {available} bytes of memory are available", bytes(*size, *available))]
     TooLittleMemory {
         /// The path as given.
         name: String,
-        /// Size in bytes; none for a stream.
+        /// Bytes of it that are read; none for a stream.
         size: Option<u64>,
         /// Available memory in bytes.
         available: u64,

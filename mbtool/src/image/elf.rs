@@ -8,6 +8,7 @@
 //!    and section headers cause warnings.
 
 mod entry;
+mod tables;
 
 use super::bytes::{len, slice};
 use super::error::{ElfError, ImageErrorReason, ProgramHeaderError};
@@ -21,6 +22,7 @@ use ::elf::parse::{ParseError, ParsingTable};
 use ::elf::segment::ProgramHeader;
 pub(super) use entry::EntryAddress;
 use handoff::addr::{FOUR_GIB, PhysRange};
+pub(super) use tables::{program_headers, section_headers};
 
 /// Upper limit on `PT_LOAD`s, above what any linker writes; bounds the search
 /// for the entry point.
@@ -54,20 +56,11 @@ impl<'a> Elf<'a> {
         if !matches!(header.e_type, abi::ET_EXEC | abi::ET_DYN) {
             return Err(ElfError::Type(header.e_type).into());
         }
-        let entsize: u16 = if header.class == Class::ELF32 { 32 } else { 56 };
-        let (phoff, phnum) = (header.e_phoff, header.e_phnum);
-        if phnum == 0 || phnum == abi::PN_XNUM || header.e_phentsize != entsize {
-            return Err(ElfError::ProgramHeaders {
-                count: phnum,
-                size: header.e_phentsize,
-                expected: entsize,
-            }
-            .into());
-        }
-        let size = u64::from(phnum) * u64::from(entsize);
-        let table = slice(file, phoff, size).ok_or(ElfError::Table {
+        let at = program_headers(&header)?;
+        let size = u64::from(header.e_phnum) * u64::from(header.e_phentsize);
+        let table = slice(file, at.start, size).ok_or(ElfError::Table {
             size,
-            offset: phoff,
+            offset: at.start,
             len: file.len(),
         })?;
         let segments = ParsingTable::new(header.endianness, header.class, table)
@@ -196,13 +189,8 @@ impl<'a> Elf<'a> {
         if e_shoff == 0 || e_shnum == 0 {
             return None;
         }
-        let entsize = if self.header.class == Class::ELF32 {
-            40
-        } else {
-            64
-        };
-        let size = u64::from(e_shnum) * u64::from(e_shentsize);
-        let bytes = slice(self.file, e_shoff, size).filter(|_| e_shentsize == entsize);
+        let bytes = section_headers(&self.header)
+            .and_then(|at| slice(self.file, at.start, at.end - at.start));
         let Some(bytes) = bytes.filter(|_| e_shstrndx < e_shnum) else {
             warnings.push(format!(
                 "its section headers ({e_shnum} of {e_shentsize} bytes at offset {e_shoff:#x}, \

@@ -118,6 +118,11 @@ pub fn find(file: &[u8]) -> Result<Mb2Header, NoHeader> {
     Err(why)
 }
 
+/// True when the header has an address tag (2).
+pub(super) fn has_address_tag(file: &[u8], header: &Mb2Header) -> bool {
+    tags(file, header).is_ok_and(|(tags, _)| tags.iter().any(|tag| tag.kind == 2))
+}
+
 /// Returns the tags of `header` in file order, without the end tag. Adds a
 /// warning for each irregularity.
 ///

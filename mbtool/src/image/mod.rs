@@ -27,6 +27,7 @@ pub mod mb1;
 mod merge;
 mod notes;
 mod parse;
+pub mod parts;
 mod pe;
 mod place;
 pub mod pvh;

@@ -1,6 +1,7 @@
 //! Image and modules, read and decompressed once.
 
 use super::embedded::{Embedded, EmbeddedLine, EmbeddedNote};
+use super::image_file::ImageFile;
 use super::initrd::{self, InitrdNote, JoinedInitrd};
 use super::{BootOptions, ModuleKind, ModuleSpec};
 use crate::decompress::{Compression, decompress, decompress_within};
@@ -13,7 +14,7 @@ use anyhow::{Context, anyhow};
 use std::path::{Path, PathBuf};
 
 /// Maximum file size in bytes: the address space of a 32-bit target.
-const FILE_LIMIT: u64 = 4 << 30;
+pub(super) const FILE_LIMIT: u64 = 4 << 30;
 
 /// An image and its modules.
 #[derive(Clone, Debug)]
@@ -93,21 +94,30 @@ impl Files {
     }
 }
 
-/// Returns the sum of the sizes of the files, in bytes, without reading them. A
+/// Returns the sum of the sizes of the files, in bytes, without reading them; of an ELF image the size of what is read. A
 /// file that is none, such as standard input, counts as 0.
 #[must_use]
 pub fn sizes(options: &BootOptions) -> u64 {
-    let paths = options.modules.iter().map(|module| &module.path);
     let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |data| data.len());
-    paths.chain([&options.image]).map(size).sum()
+    let modules = options.modules.iter().map(|module| size(&module.path));
+    let image = match ImageFile::open(&options.image) {
+        Ok(Some(file)) => file.memory(),
+        // an error is reported when the file is read
+        Ok(None) | Err(_) => size(&options.image),
+    };
+    modules.sum::<u64>() + image
 }
 
-/// Reads and decompresses the image.
+/// Reads and decompresses the image. Of an ELF file that is not compressed, only headers and segments are read; the other
+/// bytes are zeros.
 ///
 /// # Errors
 ///
 /// When the file cannot be read or decompressed.
 pub fn read_image(path: &Path) -> anyhow::Result<(Vec<u8>, Vec<Compression>)> {
+    if let Some(file) = ImageFile::open(path)? {
+        return Ok((file.read(available())?, Vec::new()));
+    }
     let bytes = input::read_within(path, FILE_LIMIT, available())?;
     let unpacked = decompress_within(bytes, &input::display_name(path), available())?;
     Ok((unpacked.bytes, unpacked.layers))

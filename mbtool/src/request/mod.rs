@@ -19,6 +19,7 @@ pub mod decide;
 pub mod embedded;
 pub mod error;
 pub mod files;
+mod image_file;
 pub mod initrd;
 pub mod prepare;
 pub mod warnings;

@@ -74,7 +74,7 @@ impl FileKind {
     #[must_use]
     pub fn of(file: &[u8]) -> Self {
         match header::find(file) {
-            Ok(header) if is_pe(file) && !placed_by_tag(file, &header) => {
+            Ok(header) if is_pe(file) && !header::has_address_tag(file, &header) => {
                 Self::Pe(PeFile::of(file))
             }
             Ok(_) | Err(NoHeader::Foreign { .. }) => Self::Multiboot2,
@@ -248,9 +248,4 @@ fn bare_image(file: &[u8]) -> Option<FileMachine> {
         RISCV_MAGIC => Some(FileMachine::RiscV64),
         _ => None,
     }
-}
-
-/// True when the header has an address tag (2).
-fn placed_by_tag(file: &[u8], header: &header::Mb2Header) -> bool {
-    header::tags(file, header).is_ok_and(|(tags, _)| tags.iter().any(|tag| tag.kind == 2))
 }

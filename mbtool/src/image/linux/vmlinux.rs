@@ -10,7 +10,7 @@ use super::super::{Preference, Relocatable, elf};
 use super::{CMDLINE_SIZE, Setup, VMLINUX_PROTOCOL};
 use crate::abi::boot_params::{SetupHeader, XLoadFlags};
 use crate::image::layout::ImageLayout;
-use ::elf::abi::EM_X86_64;
+use ::elf::abi::{EM_X86_64, ET_DYN, ET_EXEC};
 use ::elf::file::Class;
 use handoff::addr::MIB;
 use zerocopy::FromZeros;
@@ -22,11 +22,13 @@ const BANNER: &[u8] = b"Linux version ";
 /// Maximum accepted length of the banner, in bytes.
 const BANNER_BYTES: usize = 512;
 
-/// True for an x86-64 ELF file with the banner of Linux in it.
+/// True for an x86-64 ELF program with the banner of Linux in it.
 pub(in crate::image) fn is_vmlinux(file: &[u8]) -> bool {
-    let header = elf::file_header(file);
-    let fits =
-        header.is_ok_and(|header| header.e_machine == EM_X86_64 && header.class == Class::ELF64);
+    let fits = elf::file_header(file).is_ok_and(|header| {
+        header.e_machine == EM_X86_64
+            && header.class == Class::ELF64
+            && matches!(header.e_type, ET_EXEC | ET_DYN)
+    });
     fits && banner(file).is_some()
 }
 
