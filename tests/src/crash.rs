@@ -10,9 +10,9 @@ use images::guest::{self, CRASH, STAGE1, Stage1};
 use images::progress::say;
 
 use crate::guest_binary::{known_pages_bin, mbtool_bin};
-use crate::known_pages::MARKER;
 use crate::machine::{Board, EMULATED, Firmware, Machine, SMALL_DOM0};
 use crate::outcome::Outcome;
+use guest_programs::known_pages::MARKER;
 
 /// Four times what the slowest case takes on two free cores.
 const DEADLINE: Duration = Duration::from_secs(400);
@@ -120,8 +120,7 @@ impl CrashScenario {
 
     /// Returns the commands of the crash kernel for the dump.
     fn dump(&self) -> String {
-        // The dump is counted, not kept: its size is not the same in each run, and may exceed the
-        // free space. With Xen, the result of makedumpfile is only reported.
+        // with Xen, the result of makedumpfile is only reported
         let xen = match self.host {
             CrashedSystem::Linux(_) => "",
             CrashedSystem::Xen(_) => {
@@ -132,11 +131,7 @@ impl CrashScenario {
         format!(
             "known-pages notes /proc/vmcore\n\
              known-pages scan /proc/vmcore {PAGES}\n\
-             try dmesg makedumpfile --dump-dmesg /proc/vmcore /tmp/dmesg\n\
-             say \"panic=$(grep -m 1 -o 'Kernel panic - not syncing.*' /tmp/dmesg)\"\n\
-             filtered() ( set -o pipefail; makedumpfile -F -d 31 -l /proc/vmcore | wc -c >/tmp/dump-size )\n\
-             try dump filtered\n\
-             say \"dump-size=$(cat /tmp/dump-size)\"\n\
+             say_makedumpfile\n\
              {xen}"
         )
     }

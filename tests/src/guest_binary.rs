@@ -38,7 +38,7 @@ pub fn jump_guest_bin() -> Result<&'static Path> {
     once(&BUILT, "jump-guest")
 }
 
-/// Path of the program that makes pages and looks for them in a dump (see [`crate::known_pages`]), built from this
+/// Path of the program that makes pages and looks for them in a dump (see [`guest_programs::known_pages`]), built from this
 /// workspace on first use.
 pub fn known_pages_bin() -> Result<&'static Path> {
     static BUILT: Built = OnceLock::new();
@@ -65,7 +65,13 @@ pub fn cross_mbtool_bin(target: CrossTarget) -> Result<PathBuf> {
 
 /// Path of the program of [`known_pages_bin`] for another architecture, like [`cross_mbtool_bin`].
 pub fn cross_known_pages_bin(target: CrossTarget) -> Result<PathBuf> {
-    cross_bin(target, "tests", "known-pages")
+    cross_bin(target, "guest-programs", "known-pages")
+}
+
+/// Path of the program that runs a guest by KVM (see [`crate::kvm_guest`]), for another architecture,
+/// like [`cross_mbtool_bin`].
+pub fn cross_kvm_monitor_bin(target: CrossTarget) -> Result<PathBuf> {
+    cross_bin(target, "guest-programs", "kvm-monitor")
 }
 
 fn cross_bin(target: CrossTarget, package: &'static str, program: &'static str) -> Result<PathBuf> {
@@ -122,9 +128,10 @@ fn build(name: &str) -> Result<PathBuf> {
     let mut command = cargo::command();
     let output = command
         .current_dir(workspace_dir())
-        // both packages each time, so that their dependencies are built once, as for the whole
+        // all packages each time, so that their dependencies are built once, as for the whole
         // workspace
         .args(["build", "--locked", "-p", "mbtool", "-p", "tests"])
+        .args(["-p", "guest-programs"])
         .args(["--bin", name])
         .args(["--profile", PROFILE, "--target", TARGET, "--target-dir"])
         .arg(&target)

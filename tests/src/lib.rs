@@ -4,7 +4,6 @@
 //! `command`, the QEMU command line to repeat it manually.
 
 pub mod attempt;
-pub mod block_digest;
 pub mod case;
 pub mod chain;
 mod clock;
@@ -16,7 +15,7 @@ mod guest_binary;
 pub mod hypercall;
 pub mod jump;
 mod keyboard;
-pub mod known_pages;
+pub mod kvm_guest;
 pub mod machine;
 pub mod outcome;
 pub mod payload_guest;

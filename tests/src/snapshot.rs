@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::known_pages::PAGE;
 use crate::qmp::Qmp;
+use guest_programs::known_pages::PAGE;
 
 /// Bytes that are compared together.
 const PART: u64 = 64 << 20;

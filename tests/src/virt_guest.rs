@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use images::assets::Asset;
-use images::guest::{self, LINUX, STAGE1, Stage1};
+use images::guest::{self, DumpCheck, LINUX, STAGE1, Stage1};
 use serde_json::Value;
 
 use crate::attempt::{self, Attempt, attempts};
 use crate::guest_binary::{cross_known_pages_bin, cross_mbtool_bin};
-use crate::known_pages::MARKER;
 use crate::machine::{Machine, VirtBoard};
 use crate::outcome::Outcome;
+use guest_programs::known_pages::MARKER;
 
 /// Some ten times what the slowest run takes on two free cores.
 pub const VIRT_DEADLINE: Duration = Duration::from_secs(400);
@@ -164,8 +164,12 @@ impl VirtLoad {
             None => None,
             Some(_) => Some(cross_known_pages_bin(self.board.target)?),
         };
-        let known_pages = program.as_deref().map(|program| (program, PAGES));
-        let (initrd, digest) = guest::dt_linux_initrd(self.board.busybox, known_pages)?;
+        let check = program.as_deref().map(|program| DumpCheck {
+            known_pages: program,
+            pages: PAGES,
+            makedumpfile: self.board.makedumpfile,
+        });
+        let (initrd, digest) = guest::dt_linux_initrd(self.board.busybox, check)?;
         let mut stage = virt_stage1(self.board, &self.script())?
             .file("image", self.linux.path()?)?
             .bytes("initrd", &initrd)?;
@@ -279,6 +283,15 @@ impl VirtReport {
             "{} CPUs left their registers: {:?}",
             cores,
             self.notes
+        );
+        self.is("dmesg", "ok")?;
+        self.is("panic", "Kernel panic - not syncing: sysrq triggered crash")?;
+        self.is("dump", "ok")?;
+        let number = |key: &str| -> Result<u64> { Ok(self.get(key)?.parse()?) };
+        let (whole, filtered) = (number("vmcore")?, number("dump-size")?);
+        ensure!(
+            (1 << 20..whole / 2).contains(&filtered),
+            "makedumpfile keeps {filtered} of {whole} bytes"
         );
         Ok(())
     }

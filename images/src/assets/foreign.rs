@@ -181,6 +181,39 @@ pub static BUSYBOX_RISCV64: Asset = Asset {
     found: OnceLock::new(),
 };
 
+/// makedumpfile for riscv64, with its libraries.
+pub static MAKEDUMPFILE_RISCV64: Asset = Asset {
+    what: "makedumpfile for riscv64",
+    variable: "MBTOOL_MAKEDUMPFILE_RISCV64",
+    recipe: Recipe {
+        name: "makedumpfile-riscv64",
+        suite: "trixie",
+        packages: Packages::Foreign {
+            architecture: "riscv64",
+            packages: &Packages::Listed(&[
+                "makedumpfile",
+                "libc6",
+                "libbz2-1.0",
+                "libdw1t64",
+                "libelf1t64",
+                "liblzma5",
+                "liblzo2-2",
+                "libzstd1",
+                "zlib1g",
+            ]),
+        },
+        keep: &[
+            "usr/bin/makedumpfile",
+            "usr/lib/ld-linux-*",
+            "usr/lib/riscv64-linux-gnu",
+        ],
+    },
+    file: "usr/bin/makedumpfile",
+    install: "makedumpfile (of Debian 13, riscv64)",
+    passed: None,
+    found: OnceLock::new(),
+};
+
 /// The newest Linux of Debian for riscv64.
 pub static LINUX_SID_RISCV64: Asset = Asset {
     what: "the newest Linux for riscv64",

@@ -24,7 +24,7 @@ use anyhow::{Result, bail};
 pub use asset::{Asset, FoundAsset};
 pub use catalog::*;
 pub use foreign::*;
-pub use modules::{disk_modules, efi_modules, watchdog_modules, xen_modules};
+pub use modules::{disk_modules, efi_modules, kvm_modules, watchdog_modules, xen_modules};
 
 /// Assets of the default test cases.
 static USUAL: [&Asset; 12] = [

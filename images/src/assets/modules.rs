@@ -48,13 +48,21 @@ pub fn watchdog_modules() -> Result<Vec<(String, PathBuf)>> {
     modules(&LINUX_6_1, &files)
 }
 
+/// Returns the modules of `linux` for riscv64 that run virtual machines, like [`xen_modules`].
+pub fn kvm_modules(linux: &'static Asset) -> Result<Vec<(String, PathBuf)>> {
+    modules(linux, &["virt/lib/irqbypass.ko", "arch/riscv/kvm/kvm.ko"])
+}
+
 /// Returns modules of `kernel`, by their paths below its `kernel` directory; all or none. They may
 /// be compressed.
 fn modules(kernel: &'static Asset, files: &[&str]) -> Result<Vec<(String, PathBuf)>> {
     let kernel = kernel.path()?;
     let name = kernel.file_name().and_then(|name| name.to_str());
     let (Some(release), Some(root)) = (
-        name.and_then(|name| name.strip_prefix("vmlinuz-")),
+        name.and_then(|name| {
+            let names = ["vmlinuz-", "vmlinux-"].into_iter();
+            names.filter_map(|prefix| name.strip_prefix(prefix)).next()
+        }),
         kernel.parent().and_then(Path::parent),
     ) else {
         return Ok(Vec::new());

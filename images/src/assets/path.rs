@@ -29,8 +29,9 @@ pub(super) fn resolve(root: &Path, file: &str) -> Result<PathBuf> {
         .filter(|path| {
             let name = path.file_name().and_then(|n| n.to_str());
             // "6.1*" means 6.1.x, not 6.12
+            let digit = |c: char| c.is_ascii_digit();
             name.and_then(|n| n.strip_prefix(prefix))
-                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+                .is_some_and(|rest| !(prefix.ends_with(digit) && rest.starts_with(digit)))
         })
         .collect();
     found.sort();

@@ -30,7 +30,9 @@ fn a_prefix_matches_the_newest_version_of_the_series() {
     let kernel = root.path().join("modules/7.2.12+deb13-amd64/vmlinuz");
     fs::create_dir_all(kernel.parent().unwrap()).unwrap();
     fs::write(&kernel, "").unwrap();
-    assert_eq!(resolve(root.path(), "modules/7*/vmlinuz").unwrap(), kernel);
+    for file in ["modules/7*/vmlinuz", "modules/*/vmlinuz"] {
+        assert_eq!(resolve(root.path(), file).unwrap(), kernel);
+    }
     let found = resolve(root.path(), "boot/vmlinuz-6.12*").unwrap();
     assert_eq!(found, boot.join("vmlinuz-6.12.9-amd64"));
     assert!(resolve(root.path(), XEN_4_17.file).is_err());

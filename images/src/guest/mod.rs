@@ -21,7 +21,7 @@ use crate::digest::Sha256Digest;
 
 use base::base;
 pub use debian::{DEBIAN, DebianGuest};
-pub use stage1::{SLOT, Stage1, Stage1Initrd, WAITING, xen_modules};
+pub use stage1::{SLOT, Stage1, Stage1Initrd, WAITING, module_files, xen_modules};
 
 /// Prefix of each line of the first stage: `START`, `END`, `FAIL rc=N`, and `+ COMMAND` for each
 /// command.
@@ -70,7 +70,8 @@ pub fn dom0_initrd() -> Result<(Vec<u8>, Sha256Digest)> {
 
 /// Returns the initramfs of a crash kernel (uncompressed), and the digest that it must report for
 /// its payload. It contains `known_pages` and makedumpfile, and runs the shell script `dump` if
-/// there is a dump. `try NAME COMMAND...` in it reports the result of a command.
+/// there is a dump. `try NAME COMMAND...` in it reports the result of a command,
+/// `say_makedumpfile` what makedumpfile reads.
 pub fn crash_initrd(known_pages: &Path, dump: &str) -> Result<(Vec<u8>, Sha256Digest)> {
     let payload = payload();
     let mut archive = base(&BUSYBOX, &reporting(CRASH, include_str!("crash.sh")))?;
@@ -134,25 +135,43 @@ pub fn linux_initrd() -> Result<(Vec<u8>, Sha256Digest)> {
     Ok((archive.finish()?, Sha256Digest::of(&payload)))
 }
 
+/// How a Linux checks a dump.
+#[derive(Clone, Copy, Debug)]
+pub struct DumpCheck<'a> {
+    /// The program that finds known pages.
+    pub known_pages: &'a Path,
+    /// Number of known pages.
+    pub pages: u32,
+    /// The program that filters dumps.
+    pub makedumpfile: &'static Asset,
+}
+
 /// Returns the initramfs (uncompressed) of a Linux with a device tree for the architecture of
 /// `busybox`, and the digest that it must report for its payload. Its lines have the prefix
-/// [`LINUX`]. With `known_pages`, it also counts `pages` of them in /proc/vmcore, if there is one.
+/// [`LINUX`]. With `dump`, it also checks /proc/vmcore, if there is one.
 pub fn dt_linux_initrd(
     busybox: &'static Asset,
-    known_pages: Option<(&Path, u32)>,
+    dump: Option<DumpCheck<'_>>,
 ) -> Result<(Vec<u8>, Sha256Digest)> {
     let payload = payload();
     let mut archive = base(busybox, &reporting(LINUX, include_str!("dt.sh")))?;
     archive.directory("tmp")?;
     archive.file("payload.bin", 0o644, &payload)?;
-    let mut dump = String::new();
-    if let Some((program, pages)) = known_pages {
+    let mut script = String::new();
+    if let Some(check) = dump {
+        let program = check.known_pages;
         let data =
             fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
         archive.file("bin/known-pages", 0o755, &data)?;
-        dump = format!("known-pages notes /proc/vmcore\nknown-pages scan /proc/vmcore {pages}\n");
+        add(&mut archive, &[check.makedumpfile])?;
+        script = format!(
+            "known-pages notes /proc/vmcore\n\
+             known-pages scan /proc/vmcore {}\n\
+             say_makedumpfile\n",
+            check.pages
+        );
     }
-    archive.file("dump", 0o644, dump.as_bytes())?;
+    archive.file("dump", 0o644, script.as_bytes())?;
     Ok((archive.finish()?, Sha256Digest::of(&payload)))
 }
 

@@ -11,11 +11,17 @@ use elf::endian::LittleEndian;
 
 use crate::assets::Asset;
 
-/// Library directories of Debian's dynamic linker.
-const DIRECTORIES: [&str; 2] = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"];
+/// Library directories of Debian's dynamic linkers. A tree has the libraries of one architecture.
+const DIRECTORIES: [&str; 4] = [
+    "lib/x86_64-linux-gnu",
+    "usr/lib/x86_64-linux-gnu",
+    "lib/riscv64-linux-gnu",
+    "usr/lib/riscv64-linux-gnu",
+];
 
-/// Path of the dynamic linker in programs: a link to one of those directories.
-const LINKER: &str = "lib64/";
+/// Paths of the dynamic linker in programs of those architectures: links to these directories. In
+/// packages of Debian 13 they are in `/usr`.
+const LINKERS: [&str; 2] = ["lib64/", "lib/ld-linux-"];
 
 /// Returns the program and its libraries, by path in the guest (relative to the
 /// root).
@@ -48,12 +54,17 @@ fn add(root: &Path, path: String, from: &Path, to: &mut BTreeMap<String, Vec<u8>
     Ok(())
 }
 
+fn is_linker(path: &str) -> bool {
+    LINKERS.iter().any(|linker| path.starts_with(linker))
+}
+
 /// Returns the path in the guest and on the host of a library, by name, or of the
 /// dynamic linker.
 fn find(root: &Path, needed: &str) -> Option<(String, PathBuf)> {
-    if needed.starts_with(LINKER) {
-        let path = root.join(needed);
-        return path.is_file().then(|| (needed.to_owned(), path));
+    if is_linker(needed) {
+        let places = [root.join(needed), root.join("usr").join(needed)];
+        let path = places.into_iter().find(|path| path.is_file())?;
+        return Some((needed.to_owned(), path));
     }
     DIRECTORIES.iter().find_map(|directory| {
         let path = root.join(directory).join(needed);
@@ -70,7 +81,7 @@ fn needed(bytes: &[u8]) -> Result<Vec<String>> {
     if let Some(interpreter) = segments.iter().find(|header| header.p_type == PT_INTERP) {
         let path = String::from_utf8_lossy(file.segment_data(&interpreter)?).into_owned();
         let path = path.trim_end_matches('\0').trim_start_matches('/');
-        ensure!(path.starts_with(LINKER), "its interpreter is /{path}");
+        ensure!(is_linker(path), "its interpreter is /{path}");
         names.push(path.to_owned());
     }
     let Some(dynamic) = file.dynamic()? else {

@@ -44,6 +44,35 @@ say_digest() {
 	say "$key=${digest%% *}"
 }
 
+# runs a command; prints its status, and its output if it failed
+try() {
+	what=$1
+	shift
+	if "$@" >/tmp/said 2>&1; then
+		say "$what=ok"
+	else
+		say "$what=failed rc=$?"
+		tr '\r' '\n' </tmp/said | tail -n 12 | sed "s/^/$PREFIX | /"
+	fi
+	# makedumpfile's exit status is reported, not checked
+	if grep -q 'kernel version is not supported' /tmp/said; then
+		say "new-kernel=$what"
+	fi
+}
+
+# reads the dump with makedumpfile: the log of the crashed kernel, and its memory without free pages. That is counted, not
+# kept: its size is not the same in each run, and may exceed the free space
+filtered() (
+	set -o pipefail
+	makedumpfile -F -d 31 -l /proc/vmcore | wc -c >/tmp/dump-size
+)
+say_makedumpfile() {
+	try dmesg makedumpfile --dump-dmesg /proc/vmcore /tmp/dmesg
+	say "panic=$(grep -m 1 -o 'Kernel panic - not syncing.*' /tmp/dmesg)"
+	try dump filtered
+	say "dump-size=$(cat /tmp/dump-size)"
+}
+
 # checks a dump with /dump, if there is one
 say_dump() {
 	if [ -e /proc/vmcore ]; then

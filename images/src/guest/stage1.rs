@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -79,11 +79,16 @@ impl Stage1 {
 
 /// Returns the modules that the first stage of a dom0 with `linux` loads.
 pub fn xen_modules(linux: &'static Asset) -> Result<Archive> {
+    module_files(&assets::xen_modules(linux)?)
+}
+
+/// Returns modules (see `assets::modules`), uncompressed, in the directory of their kernel.
+pub fn module_files(modules: &[(String, PathBuf)]) -> Result<Archive> {
     let mut archive = Archive::new();
-    for (release, module) in assets::xen_modules(linux)? {
+    for (release, module) in modules {
         let name = module.file_name().unwrap_or_default().to_string_lossy();
         let path = format!("lib/modules/{release}/{}", name.trim_end_matches(".xz"));
-        archive.file(&path, 0o644, &unpacked(&module)?)?;
+        archive.file(&path, 0o644, &unpacked(module)?)?;
     }
     Ok(archive)
 }

@@ -1,7 +1,7 @@
 //! QEMU's machine `virt` of other architectures.
 
 use elf::abi::EM_RISCV;
-use images::assets::{Asset, BUSYBOX_RISCV64, LINUX_RISCV64, QEMU_RISCV64};
+use images::assets::{Asset, BUSYBOX_RISCV64, LINUX_RISCV64, MAKEDUMPFILE_RISCV64, QEMU_RISCV64};
 use images::cross::CrossTarget;
 
 /// A machine with a device tree. All differences between the architectures are here.
@@ -21,6 +21,8 @@ pub struct VirtBoard {
     pub linux: &'static Asset,
     /// A static user land.
     pub busybox: &'static Asset,
+    /// The program that filters dumps.
+    pub makedumpfile: &'static Asset,
     /// `e_machine` of its core dumps.
     pub elf_machine: u16,
 }
@@ -34,6 +36,7 @@ pub static RISCV64: VirtBoard = VirtBoard {
     console: "ttyS0",
     linux: &LINUX_RISCV64,
     busybox: &BUSYBOX_RISCV64,
+    makedumpfile: &MAKEDUMPFILE_RISCV64,
     elf_machine: EM_RISCV,
 };
 

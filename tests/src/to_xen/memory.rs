@@ -10,13 +10,14 @@ use images::guest::CRASH;
 use images::progress::say;
 
 use super::{READY, STILL, ToXenCase};
+use crate::attempt;
 use crate::crash::CrashedSystem;
 use crate::gdb::Gdb;
 use crate::outcome::Outcome;
 use crate::plan_json::PlanJson;
 use crate::qmp::Qmp;
 use crate::snapshot::{Change, Snapshot};
-use crate::{attempt, block_digest};
+use guest_programs::block_digest;
 
 /// Timeout for QEMU's sockets, which exist long before they are needed.
 const CONNECT: Duration = Duration::from_secs(20);

@@ -13,10 +13,10 @@ use images::guest::{self, CRASH, STAGE1, Stage1, Stage1Initrd};
 
 use crate::crash::CrashedSystem;
 use crate::guest_binary::{known_pages_bin, mbtool_bin};
-use crate::known_pages::{self, MARKER, PAGE};
 use crate::machine::{Board, EMULATED_DOM0, Firmware, Machine, SMALL_DOM0};
 use crate::outcome::Outcome;
 use crate::{attempt, run};
+use guest_programs::known_pages::{self, MARKER, PAGE};
 use memory::Watch;
 
 /// Four times what the slowest case takes on two free cores.

@@ -5,8 +5,8 @@ use images::guest::CRASH;
 
 use super::{CPUS, ToXenCase, same};
 use crate::crash::{CrashedSystem, makedumpfile_counts};
-use crate::known_pages::MARKER;
 use crate::outcome::Outcome;
+use guest_programs::known_pages::MARKER;
 
 impl ToXenCase {
     pub(super) fn verify(&self, name: &str, outcome: &Outcome, digest: &str) -> Result<()> {

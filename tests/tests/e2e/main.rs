@@ -28,6 +28,7 @@ mod pvh_dom0;
 mod ram_log;
 mod refusals;
 mod riscv64;
+mod riscv64_kvm;
 mod types;
 mod xen;
 mod xen_handoff;
@@ -63,6 +64,7 @@ fn main() -> std::process::ExitCode {
         ram_log::CASES,
         refusals::CASES,
         riscv64::CASES,
+        riscv64_kvm::CASES,
         types::CASES,
         xen::CASES,
         xen_handoff::CASES,

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use ::tests::block_digest::{self, Digests};
-use ::tests::known_pages::{MARKER, PAGE, Seen, look};
 use anyhow::Result;
 use elf::abi::PT_LOAD;
 use elf::segment::ProgramHeader;
+use guest_programs::block_digest::{self, Digests};
+use guest_programs::known_pages::{MARKER, PAGE, Seen, look};
 
 use crate::elf_core::Core;
 use crate::file_mapping::FileMapping;
@@ -153,7 +153,7 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::tests::known_pages::page;
+    use guest_programs::known_pages::page;
     use std::io::Write;
 
     #[test]

@@ -8,8 +8,8 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::ptr::{copy_nonoverlapping, null_mut};
 
-use ::tests::known_pages::{LOW, MARKER, PAGE, page};
 use anyhow::{Context, Result, ensure};
+use guest_programs::known_pages::{LOW, MARKER, PAGE, page};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// Writes pages from `first` up to [`LOW`] with /dev/mem. It must be RAM.

@@ -3,9 +3,9 @@
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use ::tests::known_pages::MARKER;
 use anyhow::{Result, ensure};
 use elf::abi::PT_NOTE;
+use guest_programs::known_pages::MARKER;
 
 use crate::elf_core::Core;
 

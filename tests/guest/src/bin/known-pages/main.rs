@@ -20,8 +20,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use ::tests::known_pages::{MARKER, page};
 use anyhow::{Context, Result, bail};
+use guest_programs::known_pages::{MARKER, page};
 
 /// Pages in one file.
 const PER_FILE: u64 = 64;
