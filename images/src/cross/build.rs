@@ -18,10 +18,10 @@ use crate::progress::say;
 /// A compiler for one architecture, and a directory for what it builds.
 #[derive(Debug)]
 pub struct Cross {
-    target: CrossTarget,
-    compiler: CrossCompiler,
+    pub(super) target: CrossTarget,
+    pub(super) compiler: CrossCompiler,
     /// Where cargo builds.
-    into: PathBuf,
+    pub(super) into: PathBuf,
     /// Held while this exists.
     _lock: File,
 }

@@ -7,6 +7,7 @@
 mod build;
 mod compiler;
 mod libc;
+mod object;
 mod target;
 
 pub use build::{Cross, CrossHandoff};

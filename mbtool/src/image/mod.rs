@@ -22,6 +22,7 @@ mod flat;
 pub mod header;
 pub mod kind;
 mod layout;
+pub mod linker;
 pub mod linux;
 pub mod mb1;
 mod merge;

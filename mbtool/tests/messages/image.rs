@@ -7,6 +7,7 @@ use mbtool::image::error::{
     PvhNoteError, RelocatableTagError, RelocationError, StrayHeaderError, TagSizeRule, XenEfiError,
 };
 use mbtool::image::kind::{DataFile, ElfFile, ElfRole, FileMachine, PeFile, PeRole, SetupProgram};
+use mbtool::image::linker::{LinkError, MAX_MEMORY, RelocationPlace};
 use mbtool::image::linux::{DtImageError, ZbootError};
 use mbtool::image::unified::UnifiedError;
 use mbtool::image::{FileKind, ImageErrorReason};
@@ -413,5 +414,93 @@ fn linux() {
         NotPv: [LinuxImageError::NotPv],
         NotDom0: [LinuxImageError::NotDom0],
         NoMemory: [LinuxImageError::NoMemory],
+    });
+}
+
+fn relocation(kind: u32) -> RelocationPlace {
+    RelocationPlace {
+        kind,
+        section: ".text.start".into(),
+        offset: 0x1c,
+    }
+}
+
+#[test]
+fn linking() {
+    let symbol = || "memcpy".to_owned();
+    messages!(LinkError {
+        Elf: [LinkError::Elf {
+            problem: "Unsupported ELF header".into()
+        }],
+        NotAnObject: [LinkError::NotAnObject {
+            kind: 2,
+            machine: 62
+        }],
+        Alignment: [LinkError::Alignment {
+            section: ".data".into(),
+            align: 24
+        }],
+        ThreadLocal: [LinkError::ThreadLocal {
+            section: ".tdata".into()
+        }],
+        WithoutAddends: [LinkError::WithoutAddends {
+            section: ".rel.text".into()
+        }],
+        TooLarge: [LinkError::TooLarge {
+            section: ".bss".into(),
+            base: 0x8020_0000,
+            max: MAX_MEMORY
+        }],
+        Names: [LinkError::Names { max: 64 << 20 }],
+        Nothing: [LinkError::Nothing],
+        NoEntry: [LinkError::NoEntry {
+            name: "start".into()
+        }],
+        Undefined: [LinkError::Undefined {
+            at: relocation(19),
+            symbol: symbol()
+        }],
+        Common: [LinkError::Common {
+            at: relocation(23),
+            symbol: "counter".into()
+        }],
+        NotLoaded: [LinkError::NotLoaded {
+            at: relocation(2),
+            symbol: "text".into(),
+            section: ".comment".into()
+        }],
+        SymbolIndex: [LinkError::SymbolIndex {
+            at: relocation(2),
+            index: 9,
+            count: 2
+        }],
+        Kind: [LinkError::Kind { at: relocation(29) }],
+        Outside: [LinkError::Outside { at: relocation(2) }],
+        Range: [LinkError::Range {
+            at: relocation(16),
+            symbol: symbol(),
+            value: -0x1002,
+            range: -0x1000..=0xffe
+        }],
+        Odd: [LinkError::Odd {
+            at: relocation(17),
+            symbol: symbol(),
+            value: 3
+        }],
+        NoHighPart: [LinkError::NoHighPart {
+            at: relocation(24),
+            symbol: ".Lpcrel_hi0".into()
+        }],
+        LowAddend: [LinkError::LowAddend {
+            at: relocation(25),
+            addend: -8
+        }],
+        Padding: [LinkError::Padding {
+            at: relocation(43),
+            present: 4,
+            needed: 6,
+            align: 8
+        }],
+        Unpaired: [LinkError::Unpaired { at: relocation(60) }],
     });
 }
