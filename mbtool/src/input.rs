@@ -51,7 +51,7 @@ pub enum InputError {
         name: String,
     },
     /// Not enough memory to hold it.
-    #[error("{name}: cannot allocate memory for its {size} bytes")]
+    #[error("{name}: cannot allocate memory for its {size} bytes{}", tail(self.fix()))]
     Memory {
         /// The path as given.
         name: String,
@@ -95,9 +95,11 @@ impl Fix for InputError {
                 "run mbtool as root (files of /boot are often readable by root only)"
             }
             Self::Empty { .. } => "copy or download it again",
+            Self::Memory { .. } => {
+                "give a smaller file (`strip --strip-debug` removes the debug information of a vmlinux)"
+            }
             Self::Directory { .. }
             | Self::TooLarge { .. }
-            | Self::Memory { .. }
             | Self::TooLittleMemory { .. }
             | Self::Device { .. }
             | Self::Io { .. } => return None,

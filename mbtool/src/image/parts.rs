@@ -3,7 +3,7 @@
 //!
 //! 1. [`START`] bytes: all headers of boot protocols, and what is searched to explain why a file is refused.
 //! 2. The program headers, and what `PT_LOAD`, `PT_NOTE` and `PT_DYNAMIC` name, as far as the file has it.
-//! 3. The section headers, which Multiboot hands to the image; not the sections.
+//! 3. The section headers of a program for x86, which Multiboot hands to the image; not the sections.
 //!
 //! A file with the other bytes as zeros is parsed with the same result. Files for which this is not known are read whole:
 //! damaged headers, object files, and images that their Multiboot header places by addresses.
@@ -55,13 +55,14 @@ impl ElfParts {
     #[must_use]
     pub fn needed(&self, table: &[u8]) -> Vec<Range<u64>> {
         let segments = ParsingTable::new(self.header.endianness, self.header.class, table);
+        let x86 = matches!(self.header.e_machine, abi::EM_386 | abi::EM_X86_64);
         let kinds = [abi::PT_LOAD, abi::PT_NOTE, abi::PT_DYNAMIC];
         let mut ranges: Vec<Range<u64>> = segments
             .iter()
             .filter(|segment: &ProgramHeader| kinds.contains(&segment.p_type))
             .map(|segment| segment.p_offset..segment.p_offset.saturating_add(segment.p_filesz))
             .chain([0..START, self.table()])
-            .chain(elf::section_headers(&self.header))
+            .chain(elf::section_headers(&self.header).filter(|_| x86))
             .map(|range| range.start..range.end.min(self.len))
             .filter(|range| !range.is_empty())
             .collect();

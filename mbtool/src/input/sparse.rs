@@ -33,6 +33,7 @@ pub struct RegularFile<R = File> {
     name: String,
     reader: R,
     len: u64,
+    allocate: fn(u64) -> Option<Vec<u8>>,
 }
 
 impl RegularFile {
@@ -53,8 +54,13 @@ impl RegularFile {
 
 impl<R: ReadRange> RegularFile<R> {
     /// A file of `len` bytes, `name` in messages.
-    pub const fn new(name: String, reader: R, len: u64) -> Self {
-        Self { name, reader, len }
+    pub fn new(name: String, reader: R, len: u64) -> Self {
+        Self {
+            name,
+            reader,
+            len,
+            allocate: zeros,
+        }
     }
 
     /// Length of the file in bytes.
@@ -80,7 +86,8 @@ impl<R: ReadRange> RegularFile<R> {
     }
 
     /// The file with the bytes of `ranges`, and zeros elsewhere. Pages without bytes of a range take no memory, as long as
-    /// nothing is written to them.
+    /// nothing is written to them. Where the address space for the whole file is refused (Linux does for more than RAM and
+    /// swap space have), it ends with the last range.
     ///
     /// # Errors
     ///
@@ -98,7 +105,12 @@ impl<R: ReadRange> RegularFile<R> {
                 available,
             });
         }
-        let mut bytes = self.zeros(self.len)?;
+        let end = ranges.last().map_or(0, |range| range.end);
+        let whole = (self.allocate)(self.len);
+        let mut bytes = match whole {
+            Some(bytes) => bytes,
+            None => self.zeros(end.min(self.len))?,
+        };
         for range in ranges {
             if let Some(part) = inside(&mut bytes, range) {
                 self.fill(part, range.start)?;
@@ -107,12 +119,8 @@ impl<R: ReadRange> RegularFile<R> {
         Ok(bytes)
     }
 
-    /// Memory that the allocator has zeroed already, if it can.
     fn zeros(&self, len: u64) -> Result<Vec<u8>, InputError> {
-        let zeros = usize::try_from(len)
-            .ok()
-            .and_then(|len| u8::new_vec_zeroed(len).ok());
-        zeros.ok_or_else(|| InputError::Memory {
+        (self.allocate)(len).ok_or_else(|| InputError::Memory {
             name: self.name.clone(),
             size: len,
         })
@@ -122,6 +130,11 @@ impl<R: ReadRange> RegularFile<R> {
         let result = self.reader.read_exact_at(bytes, at);
         result.map_err(|error| InputError::from_io(self.name.clone(), error))
     }
+}
+
+/// Memory that the allocator has zeroed already, if it can.
+fn zeros(len: u64) -> Option<Vec<u8>> {
+    u8::new_vec_zeroed(usize::try_from(len).ok()?).ok()
 }
 
 fn inside<'a>(bytes: &'a mut [u8], range: &Range<u64>) -> Option<&'a mut [u8]> {
@@ -188,6 +201,28 @@ mod tests {
             panic!("not refused")
         };
         assert_eq!((size, available), (Some(8192), 8191));
+    }
+
+    #[test]
+    fn without_the_address_space_of_the_file_it_ends_with_the_last_range() {
+        let mut content = vec![0; 1000];
+        content[10..20].fill(7);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, &content).unwrap();
+        let mut file = RegularFile::open(&path, 1000).unwrap();
+        file.allocate = |len| (len <= 100).then(|| zeros(len)).flatten();
+        assert_eq!(
+            file.sparse(std::slice::from_ref(&(5..20)), None).unwrap(),
+            content[..20]
+        );
+        let error = file.sparse(&[5..20, 50..101], None).unwrap_err();
+        assert!(matches!(error, InputError::Memory { size: 101, .. }));
+        file.allocate = zeros;
+        assert_eq!(
+            file.sparse(std::slice::from_ref(&(5..20)), None).unwrap(),
+            content
+        );
     }
 
     #[test]

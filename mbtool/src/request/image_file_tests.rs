@@ -174,10 +174,10 @@ fn of_a_large_file_only_headers_and_segments_are_read() {
     let table = 4 * 56;
     assert_eq!(bytes.get(), START + table);
     let read = opened.read(None).unwrap();
-    let (dynamic, sections) = (2 * 16, 9 * 64);
+    let dynamic = 2 * 16;
     assert_eq!(
         bytes.get(),
-        START + table + START + 0x3000 + 0x800 + dynamic + notes + sections
+        START + table + START + 0x3000 + 0x800 + dynamic + notes
     );
     // four pages of the first segment: it does not begin at one
     assert!(
@@ -224,9 +224,16 @@ fn a_relocatable_kernel_without_relocations_is_refused_also_if_it_is_large() {
 #[test]
 fn every_kind_of_elf_image_is_laid_out_as_if_it_were_small() {
     let dir = tempfile::tempdir().unwrap();
+    // section headers that are not zeros
+    let marked = |mut file: Vec<u8>| {
+        let fields = Fields::of(&file);
+        let at = fields.get(&file, fields.sections()) as usize;
+        file[at..].fill(0x5a);
+        file
+    };
     let linux = |mut file: ElfBuilder| {
         file.machine = 62;
-        file.build()
+        marked(file.build())
     };
     let code = synth::program(HeaderBuilder::new(), 0x400);
     let multiboot2 = ElfBuilder::elf32(0x10_0000)
@@ -240,7 +247,7 @@ fn every_kind_of_elf_image_is_laid_out_as_if_it_were_small() {
     let pie = synth::pie(HeaderBuilder::new(), &[8, 16]);
     let sections = |mut file: ElfBuilder| {
         file.sections = 3;
-        file.build()
+        marked(file.build())
     };
     let pvh_count = usize::from(pvh[if pvh[4] == 2 { 56 } else { 44 }]);
     for (name, small, first, count) in [
