@@ -35,8 +35,8 @@ const LINK: [&str; 7] = [
     "--gc-sections",
 ];
 
-/// What differs between architectures.
-struct Target {
+/// What differs between architectures that have a blob.
+pub struct Target {
     /// rustc's name of the target.
     name: String,
     /// Root of the blob, and its linker script, below the package.
@@ -47,11 +47,11 @@ struct Target {
 }
 
 impl Target {
-    /// The parts of the target with rustc's name `name`.
-    fn new(name: &str) -> Self {
+    /// The parts of the target with rustc's name `name`; `None` without a blob.
+    pub fn new(name: &str) -> Option<Self> {
         let name = name.to_owned();
         let architecture = name.split('-').next().unwrap_or_default();
-        match architecture {
+        Some(match architecture {
             "x86_64" => Self {
                 name,
                 root: "src/blob/main.rs",
@@ -64,17 +64,16 @@ impl Target {
                 script: "src/blob/riscv64/layout.ld",
                 codegen: &[],
             },
-            _ => panic!("there is no handoff for {name}: x86_64 or riscv64 is expected"),
-        }
+            _ => return None,
+        })
     }
 }
 
 /// Compiles the blob below `root` for a target of rustc: the one that cargo builds for, whose `core`
 /// is certain to be there. Writes `handoff.elf` (symbols) to `out`, and returns the flat image.
-pub fn compile(root: &Path, out: &Path, target: &str) -> Vec<u8> {
-    let target = Target::new(target);
+pub fn compile(root: &Path, out: &Path, target: &Target) -> Vec<u8> {
     let library = out.join("libhandoff.rlib");
-    let mut command = rustc(root, &target);
+    let mut command = rustc(root, target);
     command.args([
         "--crate-type=rlib",
         "--crate-name=handoff",
@@ -83,7 +82,7 @@ pub fn compile(root: &Path, out: &Path, target: &str) -> Vec<u8> {
     run(command.arg("-o").arg(&library).arg(root.join("src/lib.rs")));
 
     let elf = out.join("handoff.elf");
-    let mut command = rustc(root, &target);
+    let mut command = rustc(root, target);
     command.args(["--crate-type=bin", "--crate-name=handoff_blob", "-Clto=fat"]);
     command.arg("-Dunused");
     link(&mut command, &root.join(target.script));

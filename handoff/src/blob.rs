@@ -52,6 +52,23 @@ pub struct Built {
     pub entry: u64,
 }
 
+impl Built {
+    /// Takes the place of a blob in a plan, where this library was built for another architecture.
+    const fn absent(base: u64, memsz: u64) -> Self {
+        Self {
+            bytes: Vec::new(),
+            memsz,
+            entry: base,
+        }
+    }
+
+    /// True when this library has no blob for the architecture of the plan.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
 /// Returns what is loaded: the image, then parameters and tables, each with its offset.
 fn lay_out(image: &[u8], params: (usize, &[u8]), tables: (usize, &[u8])) -> Vec<u8> {
     let mut bytes = image.to_vec();

@@ -23,12 +23,13 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn two_directories_give_the_same_bytes_as_the_build() {
     let dir = tempfile::tempdir().unwrap();
+    let target = blob::Target::new(env!("HANDOFF_TARGET")).unwrap();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for name in ["a", "another directory/with a longer name"] {
         let (root, out) = (dir.path().join(name), dir.path().join(name).join("out"));
         copy(&source, &root.join("src"));
         fs::create_dir(&out).unwrap();
-        let image = blob::compile(&root, &out, env!("HANDOFF_TARGET"));
+        let image = blob::compile(&root, &out, &target);
         let same = image
             .iter()
             .zip(handoff::blob::IMAGE)

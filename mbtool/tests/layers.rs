@@ -152,11 +152,12 @@ const PLAN: Table = &[
             "segments",
         ],
     ),
+    ("advice", &["boot", "build_dt", "crash"]),
     (
         "build",
         &[
-            "boot", "build_dt", "check", "crash", "place", "ram_log", "report", "segments",
-            "xen_heap",
+            "advice", "boot", "build_dt", "check", "crash", "place", "ram_log", "report",
+            "segments", "xen_heap",
         ],
     ),
 ];

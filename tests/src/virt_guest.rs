@@ -138,6 +138,10 @@ impl VirtLoad {
             None => String::new(),
             Some(_) => format!("known-pages make /tmp/known {PAGES}\n"),
         };
+        let size = match self.crash_on {
+            None => "",
+            Some(_) => "attempt size mbtool crash size --json /image --initrd /initrd\n",
+        };
         let load = format!(
             "{crash}/image --initrd /initrd --cmdline '{}' {}",
             self.cmdline(),
@@ -145,6 +149,7 @@ impl VirtLoad {
         );
         format!(
             "{pages}attempt plan mbtool plan --json {load}\n\
+             {size}\
              mbtool load {load}\n\
              {jump}"
         )
@@ -283,6 +288,11 @@ impl VirtReport {
             "{} CPUs left their registers: {:?}",
             cores,
             self.notes
+        );
+        let size = document(&self.outcome, "size", 0)?;
+        ensure!(
+            size["goes_to"] == "linux" && size["reserved"]["enough"] == true,
+            "{size:#}"
         );
         self.is("dmesg", "ok")?;
         self.is("panic", "Kernel panic - not syncing: sysrq triggered crash")?;

@@ -9,26 +9,16 @@ use crate::spec::Spec;
 use alloc::string::String;
 use core::mem::offset_of;
 
-/// The architecture of this library.
-const NATIVE: &str = if cfg!(target_arch = "riscv64") {
-    "riscv64"
-} else {
-    "another architecture"
-};
-
 /// Bytes assumed for the code.
 const TEXT: u64 = 32 << 10;
 
-/// Refuses.
+/// Takes the place of the blob: [`Built::is_absent`].
 ///
 /// # Errors
 ///
-/// Always: names the architecture.
-pub fn build(_: &Spec) -> Result<Built, String> {
-    Err(alloc::format!(
-        "this mbtool was built for {}: it has no handoff for x86_64; use an mbtool built for x86_64",
-        NATIVE
-    ))
+/// None.
+pub fn build(spec: &Spec) -> Result<Built, String> {
+    Ok(Built::absent(spec.base, memsz()))
 }
 
 /// Returns about the memory size of a blob, in bytes.

@@ -147,11 +147,7 @@ pub fn native(spec: &RiscvSpec) -> Result<Built, String> {
     if cfg!(target_arch = "riscv64") {
         return build(super::IMAGE, spec);
     }
-    Ok(Built {
-        bytes: Vec::new(),
-        memsz: memsz(),
-        entry: spec.base,
-    })
+    Ok(Built::absent(spec.base, memsz()))
 }
 
 /// Memory size of the blob in bytes; about that if this library was built for another architecture.

@@ -10,6 +10,8 @@ use super::target::CrossTarget;
 /// Files and directories of a C library.
 #[derive(Debug)]
 pub struct CrossLibc {
+    /// Root of both packages.
+    root: PathBuf,
     /// Directory of `rcrt1.o` and `libc.a`.
     libc: PathBuf,
     /// Directory of `crtbeginS.o` and `libgcc.a`.
@@ -33,6 +35,7 @@ pub fn libc(target: CrossTarget) -> Result<CrossLibc> {
         .with_context(|| format!("{} has no libgcc.a", root.display()))?;
     let libc = found.path.parent().context("libc.a has a directory")?;
     Ok(CrossLibc {
+        root: root.to_owned(),
         libc: libc.to_owned(),
         libgcc,
     })
@@ -52,6 +55,8 @@ impl CrossLibc {
             "-Crelocation-model=pic".to_owned(),
             "-Clink-arg=-pie".to_owned(),
             "-Clink-arg=--no-dynamic-linker".to_owned(),
+            // libm.a of arm64 is a linker script with paths of an installed system
+            format!("-Clink-arg=--sysroot={}", self.root.display()),
         ];
         for directory in [&self.libc, &self.libgcc] {
             flags.push(format!("-Lnative={}", directory.display()));

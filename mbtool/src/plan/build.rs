@@ -1,12 +1,13 @@
 //! The steps of a plan: boot parameters, low memory, allocatable RAM, crash data, layout, boot information, segments,
 //! handoff, check, report.
 
+use super::advice;
 use super::boot::low_memory::LowMemoryPlan;
 use super::boot::params::BootParams;
 use super::boot::{self, Boot, Known, e820};
 use super::check::{self, CheckLimits, XenLimits};
 use super::crash::data::{self, CrashData};
-use super::crash::{advice, estimate};
+use super::crash::estimate;
 use super::place::allocator::{self, Arena};
 use super::place::layout::{InfoRules, Layout};
 use super::place::resolve::resolve;
@@ -145,6 +146,8 @@ fn attempt(
         guard: request.guard,
     };
     let built = blob(&spec).map_err(PlanError::Handoff)?;
+    let warning = segments::handoff_warning(&built, host.arch);
+    params.warnings.extend(warning);
     parts.push(segments::handoff(&built, layout.handoff)?.with_digest(request.verify));
     match &host.xen {
         Some(_) => parts.push(segments::page_0()),
@@ -159,7 +162,7 @@ fn attempt(
         max_segments: request.segment_limit(host),
         crash: request.crash,
         forbidden: &low.forbidden,
-        handoff_entry: Some(built.entry),
+        handoff_entry: (!built.is_absent()).then_some(built.entry),
         image_entry: relocations.as_loaded(image_entry),
         destination_end: host.arch.destination_end(),
         total_ram: map::total_ram(&host.memory_map),

@@ -1,6 +1,6 @@
 //! Computes a [`Plan`] from Request, Image and Host: a pure function.
 //!
-//! `build` has the steps in order; `build_dt` those for a machine with a device tree. The folders, each of which uses only those before it:
+//! `build` has the steps in order; `build_dt` those for a machine with a device tree; `advice` has the advised size of a crash region. The folders, each of which uses only those before it:
 //!
 //! - [`place`]: choice of addresses;
 //! - [`boot`]: boot parameters, memory map and boot information, by protocol;
@@ -10,6 +10,7 @@
 //!   kernel;
 //! - [`report`]: the JSON document, the table, the SVG picture.
 
+mod advice;
 pub mod boot;
 mod build;
 mod build_dt;
@@ -29,10 +30,10 @@ mod segments;
 mod xen_heap;
 pub mod xen_image;
 
+pub use advice::{Advice, advice};
 pub use boot::{decoded, mbi};
 pub use build::plan;
 pub use bytes::Bytes;
-pub use crash::advice::{Advice, advice};
 pub use crash::xen::layout::tables as tables_for_xen;
 pub use error::{PlanError, RamLogPlaceError};
 pub use report::PlanReport;

@@ -4,6 +4,7 @@ use super::boot::params::BootParams;
 use super::place::layout::Layout;
 use super::place::resolve::{kernel_segments, resolve};
 use super::{Bytes, KernelSegment, PlanError, Request, Segment};
+use crate::arch::Architecture;
 use crate::image::PlacedImage;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::blob::Built;
@@ -91,6 +92,16 @@ pub(super) fn modules(request: &Request, layout: &Layout) -> Vec<Segment> {
         Segment::new(&request.segment_name(index), dest, module.data.clone())
     };
     all.map(one).collect()
+}
+
+/// Warns when this mbtool has no handoff for `arch`: the plan has its place only.
+pub(super) fn handoff_warning(built: &Built, arch: Architecture) -> Option<String> {
+    built.is_absent().then(|| {
+        format!(
+            "this mbtool was built for {}: it has no handoff for {arch}, so it cannot load this plan",
+            Architecture::NATIVE
+        )
+    })
 }
 
 /// Returns the handoff's segment in its allocated pages.

@@ -51,7 +51,7 @@ pub struct CrashSizeReport {
     pub parts: Vec<Part>,
     /// Size of the unpacked initrd in bytes.
     pub initrd_unpacked: u64,
-    /// False when this machine has no free range below 4 GiB of that size.
+    /// False when this machine has no range of memory of that size where the region may be: on x86_64 below 4 GiB.
     pub fits: bool,
     /// The current reservation.
     pub reserved: Reserved,
@@ -61,6 +61,8 @@ pub struct CrashSizeReport {
     xen: bool,
     #[serde(skip)]
     below: &'static str,
+    #[serde(skip)]
+    within: &'static str,
     #[serde(skip)]
     whose: &'static str,
 }
@@ -146,8 +148,9 @@ impl CrashSizeReport {
             estimate,
             files,
         } = plan::advice(&request, host)?;
-        let below = |run: PhysRange| run.end.min(FOUR_GIB).saturating_sub(run.start.max(MIB));
-        let largest = map::ram_ranges(&host.memory_map).map(below).max();
+        let end = host.arch.crash_region_end();
+        let inside = |run: PhysRange| run.end.min(end).saturating_sub(run.start.max(MIB));
+        let largest = map::ram_ranges(&host.memory_map).map(inside).max();
         Ok(Self {
             bytes: reserve.bytes,
             word: reserve.to_string(),
@@ -158,7 +161,8 @@ impl CrashSizeReport {
             reserved: Reserved::of(request, host, reserve.bytes),
             boot_loader: None,
             xen: reserve.xen,
-            below: reserve.below(),
+            below: reserve.below(host.arch),
+            within: if end > FOUR_GIB { "" } else { " below 4 GiB" },
             whose: reserve.whose(),
         })
     }
@@ -187,8 +191,9 @@ impl Display for CrashSizeReport {
         if !self.fits {
             writeln!(
                 out,
-                "This machine has no piece of memory below 4 GiB that is as large: a smaller initrd \
-                 needs less."
+                "This machine has no piece of memory{} that is as large: a smaller initrd needs \
+                 less.",
+                self.within
             )?;
         }
         match &self.boot_loader {

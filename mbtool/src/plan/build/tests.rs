@@ -155,6 +155,37 @@ fn all_segments_of_a_position_independent_image_move_together() {
     );
 }
 
+/// As on a host of another architecture.
+#[test]
+fn a_plan_without_handoff_has_its_place_and_a_warning() {
+    let plan_of = |absent: bool| {
+        plan_with(&Request::new(payload()), &bios(), &|spec| {
+            let built = handoff::blob::build(spec)?;
+            Ok(match absent {
+                true => Built {
+                    bytes: Vec::new(),
+                    ..built
+                },
+                false => built,
+            })
+        })
+        .unwrap()
+    };
+    let (there, absent) = (plan_of(false), plan_of(true));
+    assert_eq!(
+        absent.report.warnings.len(),
+        there.report.warnings.len() + 1
+    );
+    assert_eq!(absent.entry, there.entry);
+    let places = |plan: &Plan| -> Vec<_> {
+        let segments = plan.segments.iter();
+        segments
+            .map(|segment| (segment.name.clone(), segment.dest))
+            .collect()
+    };
+    assert_eq!(places(&absent), places(&there));
+}
+
 #[test]
 fn many_modules_are_merged_and_still_verified() {
     let mut request = Request::new(payload());

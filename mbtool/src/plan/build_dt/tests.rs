@@ -1,4 +1,5 @@
 use super::*;
+use crate::arch::Architecture;
 use crate::fdt::testing::virt;
 use crate::host::device_tree::TreeBlob;
 use crate::host::{MapEntry, MemoryKind, RawRange};
@@ -218,6 +219,58 @@ fn the_sizes_of_2023_have_a_place() {
 }
 
 #[test]
+fn the_advised_size_of_a_region_is_sufficient() {
+    for (initrd, image_size) in [
+        (1 << 20, 0x20_0000),
+        (9 << 20, 0x1e6_c000),
+        (40 << 20, 0x300_0000),
+    ] {
+        let mut request = request(Some(initrd));
+        request.image = kernel_of(image_size);
+        let advice = crate::plan::advice(&request, &host()).unwrap();
+        let names: Vec<&str> = advice
+            .estimate
+            .parts
+            .iter()
+            .map(|part| &*part.name)
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "/boot/vmlinux-6.12",
+                "initrd",
+                "device tree",
+                "core header",
+                "handoff",
+                "loading kernel's own pages"
+            ]
+        );
+        // its size on disk, as it is no archive, and what it may unpack to
+        assert_eq!(advice.files, 3 * initrd as u64);
+        let with = |bytes: u64| {
+            let region = PhysRange::from_len(0x9001_0000, bytes).unwrap();
+            let mut request = request.clone();
+            request.crash = Some(region);
+            let crash_regions = vec![RawRange::from(region)];
+            plan(
+                &request,
+                &Host {
+                    crash_regions,
+                    ..host()
+                },
+            )
+        };
+        with(advice.reserve.bytes).unwrap();
+        let Err(PlanError::CrashRegionTooSmall { reserve, load, .. }) = with(2 * MIB) else {
+            panic!("2 MiB are enough");
+        };
+        assert_eq!(reserve, Some(advice.reserve));
+        assert_eq!(load, advice.estimate.to_load());
+        assert!(!advice.reserve.xen);
+    }
+}
+
+#[test]
 fn other_machines_and_their_options_are_refused() {
     let x86 = Host {
         arch: Architecture::X86_64,
@@ -283,6 +336,12 @@ proptest! {
                 dt_linux::DtPlaceError::Part { largest, .. }
                 | dt_linux::DtPlaceError::Together { largest, .. },
             )) => prop_assert_eq!(largest, Some(region)),
+            // the whole region is less than the sum
+            Err(PlanError::CrashRegionTooSmall { region: found, load, reserve, .. }) => {
+                prop_assert_eq!(found, region);
+                prop_assert!(load > region.len());
+                prop_assert!(reserve.is_some_and(|reserve| reserve.bytes > load));
+            }
             Err(error) => prop_assert!(false, "{}", error),
         }
     }

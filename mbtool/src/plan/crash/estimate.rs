@@ -5,6 +5,7 @@ use super::size::{Part, SizeEstimate};
 use crate::host::Host;
 use crate::plan::boot::params::BootParams;
 use crate::plan::place::allocator::NoFreeRange;
+use crate::plan::place::dt_linux::DtPlaceError;
 use crate::plan::{PlanError, Request};
 use handoff::addr::PAGE_SIZE;
 
@@ -46,7 +47,11 @@ pub(crate) fn of_load(
 /// Replaces `error` if the region as a whole is too small.
 pub(crate) fn too_small(error: PlanError, request: &Request, estimate: &SizeEstimate) -> PlanError {
     match (&error, request.crash) {
-        (PlanError::NoFreeRange(NoFreeRange { .. }), Some(region)) => {
+        (
+            PlanError::NoFreeRange(NoFreeRange { .. })
+            | PlanError::DtPlace(DtPlaceError::Part { .. } | DtPlaceError::Together { .. }),
+            Some(region),
+        ) => {
             // there is enough memory, but not in one block
             let scattered = request.mem_max.is_none() && estimate.to_reserve(0, 0) > region.len();
             match estimate.is_more_than(region) || scattered {

@@ -4,15 +4,35 @@
 //! sequence of "newc" cpio archives, compressed or not, with zeros between them.
 
 use crate::decompress::{Compression, decompress_capped};
+use crate::image::Protocol;
 use crate::image::cpio::{self, without_zeros};
+use crate::plan::Request;
 use handoff::addr::{PAGE_SIZE, align_up};
 
+/// Assumed compression ratio of a file that cannot be decompressed.
+const UNKNOWN: u64 = 3;
 /// Memory per file besides its pages: inode and directory entry, in bytes.
 const PER_FILE: u64 = 1 << 10;
 /// Maximum unpacked size of a compressed part, in bytes.
 const LIMIT: u64 = 2 << 30;
 /// Maximum number of parts.
 const MAX_PARTS: usize = 64;
+
+/// Size of the unpacked files of all initrds of `request`, in bytes.
+pub(crate) fn files(request: &Request) -> u64 {
+    // the first module of other images is a kernel
+    let skip = match request.image.protocol {
+        Protocol::Linux(_) | Protocol::DtLinux(_) => 0,
+        Protocol::Multiboot1(_) | Protocol::Multiboot2 | Protocol::Pvh => 1,
+    };
+    let initrds = request.modules.iter().skip(skip);
+    let files = initrds.map(|module| {
+        let packed = module.data.len() as u64;
+        let unknown = packed.saturating_mul(UNKNOWN);
+        unpacked(&module.data).unwrap_or(unknown).max(packed)
+    });
+    files.fold(0, u64::saturating_add)
+}
 
 /// Returns the memory that the files in `initrd` will occupy, in bytes; `None`
 /// when the format is unknown or the data is damaged.

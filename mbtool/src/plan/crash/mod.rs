@@ -14,9 +14,8 @@
 //! - [`cmdline`]: its command line;
 //! - [`size`]: minimum size of the region, with the unpacked size of the initrd from [`initramfs`];
 //! - `estimate`: the size that a load needs, for an error message;
-//! - `advice`, [`reserve`]: the advised `crashkernel=` parameter.
+//! - [`reserve`]: the `crashkernel=` parameter.
 
-pub(super) mod advice;
 pub mod cmdline;
 pub(super) mod data;
 pub(super) mod device_tree;

@@ -1,6 +1,7 @@
 //! The kernel command-line parameter that reserves memory for a crash image.
 
-use handoff::addr::MIB;
+use crate::arch::Architecture;
+use handoff::addr::{FOUR_GIB, MIB};
 use std::fmt;
 
 /// `crashkernel=` parameter for Linux or Xen.
@@ -23,11 +24,12 @@ impl Reserve {
         }
     }
 
-    /// Explains the placement of the reservation below 4 GiB, as the handoff
-    /// requires.
+    /// Explains where the reservation is: on x86_64 below 4 GiB, as the handoff requires.
     #[must_use]
-    pub const fn below(self) -> &'static str {
-        if self.xen {
+    pub const fn below(self, arch: Architecture) -> &'static str {
+        if arch.crash_region_end() > FOUR_GIB {
+            "Linux reserves below 4 GiB if there is room, else above: both serve."
+        } else if self.xen {
             "Without \",below=4G\" Xen reserves the highest free memory; \"@ADDRESS\" in its place \
              says where."
         } else {

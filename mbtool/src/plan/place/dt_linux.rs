@@ -90,18 +90,18 @@ pub struct DtLinuxPlaces {
 
 /// A part with its name.
 #[derive(Clone, Copy)]
-struct Named {
-    name: &'static str,
-    len: u64,
+pub(in crate::plan) struct NamedSize {
+    pub name: &'static str,
+    pub len: u64,
     /// Of use for the kernel, so above it if possible.
     for_kernel: bool,
 }
 
 impl DtLinuxSizes {
     /// All but the kernel.
-    fn others(&self) -> Vec<Named> {
+    pub(in crate::plan) fn others(&self) -> Vec<NamedSize> {
         let part = |name, len: Option<u64>, for_kernel| {
-            len.map(|len| Named {
+            len.map(|len| NamedSize {
                 name,
                 len,
                 for_kernel,
@@ -161,7 +161,7 @@ pub fn place(
 }
 
 /// The result, by the names of the parts.
-fn places_of(kernel: PhysRange, others: &[Named], places: &[PhysRange]) -> DtLinuxPlaces {
+fn places_of(kernel: PhysRange, others: &[NamedSize], places: &[PhysRange]) -> DtLinuxPlaces {
     let all = || others.iter().zip(places);
     let of = |name| {
         let (part, place) = all().find(|(part, _)| part.name == name)?;
@@ -187,7 +187,7 @@ fn pages(len: u64) -> u64 {
 fn no_place(
     free: &[PhysRange],
     kernel: u64,
-    others: &[Named],
+    others: &[NamedSize],
     rules: &DtLinuxRules,
 ) -> DtPlaceError {
     let largest = free.iter().copied().max_by_key(PhysRange::len);

@@ -1,7 +1,7 @@
 //! The block of the crash region that is reserved for dom0.
 
 use super::size::{self, XenSize};
-use crate::plan::crash::advice;
+use crate::plan::crash::initramfs;
 use crate::plan::crash::size::SizeEstimate;
 use crate::plan::place::allocator::NoFreeRange;
 use crate::plan::place::layout::Layout;
@@ -36,7 +36,7 @@ impl ReservedBlock {
             .fits(&free)
         };
         // unpacking the initrd takes time, so it is done last
-        let enough = fits(0) && fits(advice::files(request));
+        let enough = fits(0) && fits(initramfs::files(request));
         match request.crash {
             Some(region) if !enough => Err(self.too_small(region)),
             _ => Ok(()),

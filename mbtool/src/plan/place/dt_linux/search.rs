@@ -1,7 +1,7 @@
 //! Search for an address of the kernel, and for the rest around it.
 
 use super::super::packing::{Part, pack};
-use super::{DtLinuxRules, INITRD, Named, pages};
+use super::{DtLinuxRules, INITRD, NamedSize, pages};
 use handoff::addr::{PhysRange, align_up};
 use handoff::runs;
 
@@ -12,7 +12,7 @@ const REACH_ALIGN: u64 = 1 << 30;
 pub(super) struct KernelSearch<'a> {
     pub(super) free: &'a [PhysRange],
     pub(super) kernel: u64,
-    pub(super) others: &'a [Named],
+    pub(super) others: &'a [NamedSize],
     pub(super) rules: &'a DtLinuxRules,
     /// What the kernel uses has to be above it.
     pub(super) above: bool,
@@ -61,14 +61,14 @@ impl KernelSearch<'_> {
     }
 
     /// True for a part that may be below the kernel.
-    fn may_be_low(&self, part: &Named) -> bool {
+    fn may_be_low(&self, part: &NamedSize) -> bool {
         let limited = part.name == INITRD && self.rules.initrd_reach.is_some();
         !part.for_kernel || !self.above && !limited
     }
 }
 
 /// Upper bound of a part.
-fn end_of(part: &Named, kernel: u64, rules: &DtLinuxRules) -> u64 {
+fn end_of(part: &NamedSize, kernel: u64, rules: &DtLinuxRules) -> u64 {
     match rules.initrd_reach {
         Some(reach) if part.name == INITRD => {
             let base = kernel & !(REACH_ALIGN - 1);

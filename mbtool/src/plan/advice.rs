@@ -1,20 +1,19 @@
 //! Advice on the size to reserve for a crash image: the sum of what planning
 //! needs, independent of the address of the region.
 
-use super::estimate;
-use super::size::SizeEstimate;
-use super::xen::layout;
-use super::{Reserve, initramfs};
+use super::boot::params::BootParams;
+use super::crash::size::SizeEstimate;
+use super::crash::xen::layout;
+use super::crash::{Reserve, estimate, initramfs};
+use super::{PlanError, Request, build_dt};
 use crate::host::{Host, RawRange};
 use crate::image::Protocol;
-use crate::plan::boot::params::BootParams;
-use crate::plan::{PlanError, Request};
+use crate::image::dom0::Dom0Footprint;
+use crate::image::linux::DtImage;
 use handoff::addr::PhysRange;
 
 /// Upper limit on the size of the boot information, in bytes.
 const INFORMATION: u64 = 64 << 10;
-/// Assumed compression ratio of a file that cannot be decompressed.
-const UNKNOWN: u64 = 3;
 /// An address without memory, so that a region there conflicts with nothing.
 const NOWHERE: u64 = 1 << 51;
 /// Maximum number of iterations to find the size, which depends on the size of
@@ -32,6 +31,46 @@ pub struct Advice {
     pub files: u64,
 }
 
+/// How the size of a region is found, with what is read once.
+enum SizeRule<'a> {
+    /// The image with what is loaded beside it.
+    Loaded(Box<BootParams>),
+    /// Xen; its dom0's kernel was unpacked for that.
+    Xen(Dom0Footprint),
+    /// A Linux that gets a device tree.
+    DeviceTree(&'a DtImage),
+}
+
+impl<'a> SizeRule<'a> {
+    fn of(request: &'a Request, host: &Host) -> Result<Self, PlanError> {
+        if let Protocol::DtLinux(image) = &request.image.protocol {
+            return Ok(Self::DeviceTree(image));
+        }
+        let params = BootParams::decide(request, host)?;
+        Ok(match params.xen {
+            Some(_) => Self::Xen(layout::dom0_kernel(request)?),
+            None => Self::Loaded(Box::new(params)),
+        })
+    }
+
+    /// Bytes to reserve for the region of `request`, whose initrds unpack to `files` bytes, and the parts.
+    fn size(
+        &self,
+        request: &Request,
+        host: &Host,
+        files: u64,
+    ) -> Result<(u64, SizeEstimate), PlanError> {
+        let estimate = match self {
+            Self::Xen(kernel) => return layout::advice(request, *kernel, host, files),
+            Self::Loaded(params) => estimate::of_load(request, params, INFORMATION, host),
+            Self::DeviceTree(image) => build_dt::estimate(request, image, host)?,
+        };
+        let modules = request.modules.iter();
+        let packed = modules.map(|module| module.data.len() as u64).sum();
+        Ok((estimate.to_reserve(packed, files), estimate))
+    }
+}
+
 /// Computes the size to reserve for the crash image of `request` at any address.
 /// The current reservation has no influence.
 ///
@@ -39,13 +78,8 @@ pub struct Advice {
 ///
 /// When it could not be loaded in any region.
 pub fn advice(request: &Request, host: &Host) -> Result<Advice, PlanError> {
-    let params = BootParams::decide(request, host)?;
-    let files = files(request);
-    // read once: it is unpacked for that
-    let kernel = match params.xen {
-        Some(_) => Some(layout::dom0_kernel(request)?),
-        None => None,
-    };
+    let files = initramfs::files(request);
+    let rule = SizeRule::of(request, host)?;
     let (mut request, mut host) = (request.clone(), host.clone());
     let mut bytes = 0;
     for _ in 0..MAX_STEPS {
@@ -55,14 +89,7 @@ pub fn advice(request: &Request, host: &Host) -> Result<Advice, PlanError> {
             end,
         }];
         request.crash = PhysRange::new(NOWHERE, end);
-        let (more, estimate) = if let Some(kernel) = kernel {
-            layout::advice(&request, kernel, &host, files)?
-        } else {
-            let estimate = estimate::of_load(&request, &params, INFORMATION, &host);
-            let modules = request.modules.iter();
-            let packed = modules.map(|module| module.data.len() as u64).sum();
-            (estimate.to_reserve(packed, files), estimate)
-        };
+        let (more, estimate) = rule.size(&request, &host, files)?;
         if more <= bytes {
             return Ok(Advice {
                 reserve: Reserve {
@@ -84,20 +111,4 @@ pub(crate) fn completed(mut error: PlanError, request: &Request, host: &Host) ->
         *reserve = advice(request, host).ok().map(|advice| advice.reserve);
     }
     error
-}
-
-/// Size of the unpacked files of all initrds of `request`, in bytes.
-pub(crate) fn files(request: &Request) -> u64 {
-    // the first module of other images is a kernel
-    let skip = usize::from(!matches!(request.image.protocol, Protocol::Linux(_)));
-    let initrds = request.modules.iter().skip(skip);
-    let files = initrds.map(|module| unpacked(&module.data));
-    files.fold(0, u64::saturating_add)
-}
-
-/// Size of the unpacked files of an initrd, in bytes.
-fn unpacked(initrd: &[u8]) -> u64 {
-    let packed = initrd.len() as u64;
-    let unknown = packed.saturating_mul(UNKNOWN);
-    initramfs::unpacked(initrd).unwrap_or(unknown).max(packed)
 }
