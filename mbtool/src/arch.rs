@@ -17,14 +17,18 @@ pub enum Architecture {
     Riscv64,
     /// ARM, 64 bits. There is no handoff for it.
     Arm64,
+    /// ARM, 32 bits. There is no handoff for it.
+    Arm,
 }
 
 impl Architecture {
-    /// The one that this mbtool was built for, and has a handoff for.
+    /// The one that this mbtool was built for.
     pub const NATIVE: Self = if cfg!(target_arch = "riscv64") {
         Self::Riscv64
     } else if cfg!(target_arch = "aarch64") {
         Self::Arm64
+    } else if cfg!(target_arch = "arm") {
+        Self::Arm
     } else {
         Self::X86_64
     };
@@ -36,6 +40,7 @@ impl Architecture {
             Self::X86_64 => "x86_64",
             Self::Riscv64 => "riscv64",
             Self::Arm64 => "arm64",
+            Self::Arm => "arm",
         }
     }
 
@@ -47,6 +52,7 @@ impl Architecture {
             Self::X86_64 => elf::abi::EM_X86_64,
             Self::Riscv64 => elf::abi::EM_RISCV,
             Self::Arm64 => elf::abi::EM_AARCH64,
+            Self::Arm => elf::abi::EM_ARM,
         }
     }
 
@@ -55,7 +61,7 @@ impl Architecture {
     pub const fn has_device_tree(self) -> bool {
         match self {
             Self::X86_64 => false,
-            Self::Riscv64 | Self::Arm64 => true,
+            Self::Riscv64 | Self::Arm64 | Self::Arm => true,
         }
     }
 
@@ -64,7 +70,7 @@ impl Architecture {
     pub const fn crash_region_end(self) -> u64 {
         match self {
             Self::X86_64 => FOUR_GIB,
-            Self::Riscv64 | Self::Arm64 => u64::MAX,
+            Self::Riscv64 | Self::Arm64 | Self::Arm => u64::MAX,
         }
     }
 
@@ -74,7 +80,7 @@ impl Architecture {
     pub const fn destination_end(self) -> u64 {
         match self {
             Self::X86_64 => (1 << 46) - 1,
-            Self::Riscv64 | Self::Arm64 => u64::MAX,
+            Self::Riscv64 | Self::Arm64 | Self::Arm => u64::MAX,
         }
     }
 
@@ -101,6 +107,7 @@ mod tests {
             Architecture::X86_64,
             Architecture::Riscv64,
             Architecture::Arm64,
+            Architecture::Arm,
         ] {
             let json = serde_json::to_value(arch).unwrap();
             assert_eq!(json, arch.name());
@@ -114,5 +121,6 @@ mod tests {
         assert_eq!(Architecture::X86_64.elf_machine(), 62);
         assert_eq!(Architecture::Riscv64.elf_machine(), 243);
         assert_eq!(Architecture::Arm64.elf_machine(), 183);
+        assert_eq!(Architecture::Arm.elf_machine(), 40);
     }
 }

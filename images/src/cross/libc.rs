@@ -42,34 +42,40 @@ pub fn libc(target: CrossTarget) -> Result<CrossLibc> {
 }
 
 impl CrossLibc {
-    /// Flags of rustc for a static, position-independent program linked by `ld.lld`: what gcc would add
-    /// by itself. (`crt1.o` of one that is not would have to come before all libraries, where rustc has
-    /// no place for it.)
+    /// Flags of rustc for a static program linked by `ld.lld`: what gcc would add by itself. It is
+    /// position independent where the C library has `rcrt1.o` (not on armhf).
     pub fn rustflags(&self) -> Vec<String> {
         let object =
             |directory: &Path, name: &str| format!("-Clink-arg={}", directory.join(name).display());
+        let pie = self.libc.join("rcrt1.o").is_file();
+        let [first, begin, end] = match pie {
+            true => ["rcrt1.o", "crtbeginS.o", "crtendS.o"],
+            false => ["crt1.o", "crtbeginT.o", "crtend.o"],
+        };
         let mut flags = vec![
             "-Ctarget-feature=+crt-static".to_owned(),
             "-Clinker-flavor=ld.lld".to_owned(),
             // not all of rustc's targets know static, position-independent programs
             "-Crelocation-model=pic".to_owned(),
-            "-Clink-arg=-pie".to_owned(),
-            "-Clink-arg=--no-dynamic-linker".to_owned(),
             // libm.a of arm64 is a linker script with paths of an installed system
             format!("-Clink-arg=--sysroot={}", self.root.display()),
         ];
+        if pie {
+            flags.push("-Clink-arg=-pie".to_owned());
+            flags.push("-Clink-arg=--no-dynamic-linker".to_owned());
+        }
         for directory in [&self.libc, &self.libgcc] {
             flags.push(format!("-Lnative={}", directory.display()));
             flags.push(format!("-Clink-arg=-L{}", directory.display()));
         }
-        flags.push(object(&self.libc, "rcrt1.o"));
+        flags.push(object(&self.libc, first));
         flags.push(object(&self.libc, "crti.o"));
-        flags.push(object(&self.libgcc, "crtbeginS.o"));
+        flags.push(object(&self.libgcc, begin));
         flags.extend(
             ["--start-group", "-lgcc", "-lgcc_eh", "-lc", "--end-group"]
                 .map(|argument| format!("-Clink-arg={argument}")),
         );
-        flags.push(object(&self.libgcc, "crtendS.o"));
+        flags.push(object(&self.libgcc, end));
         flags.push(object(&self.libc, "crtn.o"));
         flags
     }

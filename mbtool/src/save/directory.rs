@@ -13,7 +13,7 @@ use super::record::DumpInfo;
 use super::vmcore::{Spare, collected, copied};
 use crate::sys::size::Size;
 use anyhow::{Context, Result};
-use rustix::fs::{statfs, statvfs};
+use rustix::fs::{FsWord, statfs, statvfs};
 use std::fs::{self, DirBuilder, File};
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 /// Mount point of the root file system in an initramfs.
 const ROOT: &str = "/root";
 /// Magic numbers of file systems in memory (linux/magic.h): tmpfs, ramfs.
-const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
+const IN_MEMORY: [FsWord; 2] = [0x0102_1994, 0x8584_58f6_u32 as FsWord];
 
 /// Saves the dump to `target`. Problems are added to `record`.
 ///
