@@ -74,6 +74,12 @@ pub enum InputError {
         /// The path as given.
         name: String,
     },
+    /// A file that another program makes shorter.
+    #[error("{name}: became shorter while it was read{}", tail(self.fix()))]
+    Shorter {
+        /// The path as given.
+        name: String,
+    },
     /// Other errors of the system call.
     #[error("{name}: cannot be read: {source}")]
     Io {
@@ -95,6 +101,7 @@ impl Fix for InputError {
                 "run mbtool as root (files of /boot are often readable by root only)"
             }
             Self::Empty { .. } => "copy or download it again",
+            Self::Shorter { .. } => "wait until it is written, then repeat the command",
             Self::Memory { .. } => {
                 "give a smaller file (`strip --strip-debug` removes the debug information of a vmlinux)"
             }
@@ -123,6 +130,7 @@ impl InputError {
                 name,
             },
             io::ErrorKind::IsADirectory => Self::Directory { name },
+            io::ErrorKind::UnexpectedEof => Self::Shorter { name },
             io::ErrorKind::PermissionDenied => Self::Permission { name },
             _ => Self::Io { name, source },
         }

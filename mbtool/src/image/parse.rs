@@ -1,15 +1,13 @@
 //! [`Image::parse`]: header, tags, layout, entry point.
 
-use super::bytes::len;
 use super::error::{ImageError, ImageErrorReason};
 use super::kind::{ElfRole, FileKind, FileMachine, SetupProgram};
 use super::layout::ImageLayout;
 use super::pe::is_pe;
 use super::unified::{Unified, UnifiedError};
-use super::{Image, LoadSegment, Protocol, Requirements};
+use super::{Image, Protocol, Requirements};
 use super::{elf, explain, flat, header, linux, mb1, pvh, tags, xen_efi};
 use handoff::addr::PhysRange;
-use std::fmt::Write;
 
 /// Requested type of the file (`--type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -130,7 +128,7 @@ fn pvh(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
     }
     let layout = elf::layout(bytes)?;
     let (requirements, entry) = pvh::read(&layout)?;
-    let entry = in_loaded(entry, "its PVH note", &layout)?;
+    let entry = layout.in_loaded(entry, "its PVH note")?;
     Ok(image(name, Protocol::Pvh, requirements, layout, entry))
 }
 
@@ -261,38 +259,5 @@ fn entry(
         (None, Some(entry), _) => (entry, "the ELF header"),
         (None, None, None) => return Err(ImageErrorReason::NoEntryAddress),
     };
-    in_loaded(entry, source_of, layout)
-}
-
-fn in_loaded(
-    entry: u64,
-    source_of: &'static str,
-    layout: &ImageLayout,
-) -> Result<u64, ImageErrorReason> {
-    let segments = &layout.segments;
-    let loaded = |segment: &LoadSegment| {
-        let end = segment.range.start + len(&segment.data);
-        (segment.range.start..end).contains(&entry)
-    };
-    if segments.iter().any(loaded) {
-        return Ok(entry);
-    }
-    let mut list = String::new();
-    for (index, segment) in segments.iter().enumerate().take(8) {
-        let comma = if index == 0 { "" } else { ", " };
-        let filled = segment.range.start + len(&segment.data);
-        let _ = write!(
-            list,
-            "{comma}{} with bytes up to {filled:#x}",
-            segment.range
-        );
-    }
-    if segments.len() > 8 {
-        list.push_str(", ...");
-    }
-    Err(ImageErrorReason::Entry {
-        entry,
-        source_of,
-        segments: list,
-    })
+    layout.in_loaded(entry, source_of)
 }

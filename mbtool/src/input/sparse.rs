@@ -232,11 +232,10 @@ mod tests {
         fs::write(&path, [7; 100]).unwrap();
         let file = RegularFile::open(&path, 100).unwrap();
         fs::write(&path, [7; 50]).unwrap();
-        let Err(InputError::Io { name, source }) = file.range(0..100) else {
+        let Err(InputError::Shorter { name }) = file.range(0..100) else {
             panic!("read")
         };
         assert_eq!(name, path.display().to_string());
-        assert_eq!(source.kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[test]

@@ -78,6 +78,7 @@ impl<'a> SizeRule<'a> {
 ///
 /// When it could not be loaded in any region.
 pub fn advice(request: &Request, host: &Host) -> Result<Advice, PlanError> {
+    PlanError::check_machine(request, host)?;
     let files = initramfs::files(request);
     let rule = SizeRule::of(request, host)?;
     let (mut request, mut host) = (request.clone(), host.clone());

@@ -41,15 +41,8 @@ pub(super) fn plan_with(
     host: &Host,
     blob: Builder<'_>,
 ) -> Result<Plan, PlanError> {
-    let protocol = &request.image.protocol;
-    if protocol.architecture() != host.arch {
-        return Err(PlanError::OtherMachine {
-            name: request.image.name.clone(),
-            image: protocol.architecture(),
-            host: host.arch,
-        });
-    }
-    if let Protocol::DtLinux(image) = protocol {
+    PlanError::check_machine(request, host)?;
+    if let Protocol::DtLinux(image) = &request.image.protocol {
         return build_dt::plan(request, image, host);
     }
     let mut params = BootParams::decide(request, host)?;

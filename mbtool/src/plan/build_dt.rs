@@ -5,17 +5,20 @@ use super::boot::DecodedInfo;
 use super::boot::device_tree::{self, BuiltTree, ChosenReport};
 use super::check::{self, CheckLimits};
 use super::crash::estimate::too_small;
+use super::crash::size::SizeEstimate;
 use super::place::allocatable;
-use super::place::dt_linux::{self, DtLinuxPlaces, DtLinuxRules};
+use super::place::dt_linux::{self, DtLinuxPlaces, DtLinuxRules, DtPlaceError, DtWindow};
 use super::place::resolve::{resolve, unmerged};
 use super::report::{PlanReport, assemble_dt};
 use super::request::base_name;
-use super::{Plan, PlanError, Request, Segment, handoff_riscv64, ram_log, segments};
+use super::{
+    DEFAULT_MEM_MIN, Plan, PlanError, Request, Segment, handoff_riscv64, ram_log, segments,
+};
 use crate::fdt::DeviceTree;
 use crate::host::{Host, map};
 use crate::image::PlacedImage;
 use crate::image::linux::DtImage;
-use handoff::addr::{PAGE_SIZE, PhysRange};
+use handoff::addr::{PAGE_SIZE, PhysRange, align_down};
 use handoff::runs;
 use handoff::spec::Relocate;
 
@@ -35,7 +38,7 @@ pub(super) fn plan(request: &Request, image: &DtImage, host: &Host) -> Result<Pl
     let base = base.ok_or(PlanError::NoRam)?.start;
     let rules = DtLinuxRules::of(image, base, request.crash);
     let places = dt_linux::place(&ram, sizes, &rules)
-        .map_err(|error| too_small(error.into(), request, &draft.estimate(request)))?;
+        .map_err(|error| no_place(error, request, &draft.estimate(request)))?;
     if places.below_kernel {
         params.warnings.push(
             "something is placed below the kernel, where there was room: Linux before 6.4 does not use that memory"
@@ -129,23 +132,38 @@ fn free_memory(
         },
     };
     let ram = map::ram_ranges(&host.memory_map).filter_map(|run| run.intersect(&window));
-    let reserved = tree.reserved()?;
-    let reserved = reserved
-        .iter()
-        .filter_map(|part| part.range.align_outward(PAGE_SIZE));
-    let free = runs::without(ram, reserved);
-    let free: Vec<PhysRange> = free
-        .into_iter()
-        .filter_map(|run| run.align_inward(PAGE_SIZE))
-        .collect();
-    match (free.is_empty(), request.crash) {
-        (false, _) => Ok(free),
-        (true, None) => Err(PlanError::NoRam),
-        (true, Some(region)) => Err(PlanError::CrashRegionNotRam {
+    let ram: Vec<PhysRange> = ram.collect();
+    if let (true, Some(region)) = (ram.is_empty(), request.crash) {
+        return Err(PlanError::CrashRegionNotRam {
             region,
             ram: map::ram_ranges(&host.memory_map).collect(),
-        }),
+        });
     }
+    let reserved = tree.reserved()?;
+    let reserved = reserved.iter().map(|part| whole_pages_of(part.range));
+    let free = runs::without(ram, reserved).into_iter();
+    // none at all is the placement's error, which names what was asked for
+    Ok(free.filter_map(|run| run.align_inward(PAGE_SIZE)).collect())
+}
+
+/// The pages of a range, up to the last one of the address space.
+fn whole_pages_of(range: PhysRange) -> PhysRange {
+    let pages = range.align_outward(PAGE_SIZE);
+    pages.unwrap_or_else(|| PhysRange {
+        start: align_down(range.start, PAGE_SIZE),
+        end: u64::MAX,
+    })
+}
+
+/// Adds what helps to an error of placement; the advised size, where the region is the cause.
+fn no_place(error: DtPlaceError, request: &Request, estimate: &SizeEstimate) -> PlanError {
+    let given = request.mem_min != DEFAULT_MEM_MIN || request.mem_max.is_some();
+    let window = match request.crash {
+        Some(_) => DtWindow::CrashRegion,
+        None if given => DtWindow::Options,
+        None => DtWindow::Ram,
+    };
+    too_small(PlanError::DtPlace { error, window }, request, estimate)
 }
 
 /// The segments but for the handoff.

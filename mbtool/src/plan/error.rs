@@ -1,6 +1,5 @@
 //! Errors of the planner.
 
-use super::DEFAULT_MEM_MIN;
 use super::boot::linux::LinuxError;
 use super::boot::mb2_requests::RequestError;
 use super::boot::multiboot::MbiError;
@@ -8,11 +7,13 @@ use super::check::CheckError;
 use super::crash::Reserve;
 use super::crash::size::SizeEstimate;
 use super::place::allocator::{FixedError, NoFreeRange};
-use super::place::dt_linux::DtPlaceError;
+use super::place::dt_linux::{DtPlaceError, DtWindow};
 use super::place::resolve::ResolveError;
 use super::xen_heap::scatter::NoSafeRange;
+use super::{DEFAULT_MEM_MIN, Request};
 use crate::arch::Architecture;
 use crate::fdt::{DtValueError, FdtError};
+use crate::host::Host;
 use crate::host::map::MapError;
 use crate::image::ImageError;
 use crate::sys::size::Size;
@@ -58,8 +59,13 @@ pub enum PlanError {
     #[error("device tree: {0}")]
     DeviceTreeValue(#[from] DtValueError),
     /// No place for a Linux with a device tree.
-    #[error(transparent)]
-    DtPlace(#[from] DtPlaceError),
+    #[error("{error}{}", tail(self.fix()))]
+    DtPlace {
+        /// What has none.
+        error: DtPlaceError,
+        /// The memory that it could be in.
+        window: DtWindow,
+    },
     /// Memory that the handoff's page tables cannot reach.
     #[error("memory up to {end:#x} is used, and the CPUs' paging mode {mode} maps only {limit:#x}{}", tail(self.fix()))]
     Unmapped {
@@ -209,8 +215,8 @@ pub enum PlanError {
     },
     /// The crash image is larger than the region.
     #[error(
-        "the crash region {region} ({}) is too small: loading takes {} ({parts}){}",
-        Size(region.len()), Size::rounded_up(*load), tail(self.fix())
+        "the crash region {region} ({}) is too small: loading takes {} ({parts}){}{}",
+        Size(region.len()), Size::rounded_up(*load), pieces(*load, *region), tail(self.fix())
     )]
     CrashRegionTooSmall {
         /// The crash region.
@@ -277,7 +283,7 @@ impl Fix for PlanError {
             }
             Self::DeviceTree(error) => return error.fix(),
 
-            Self::DtPlace(error) => return error.fix(),
+            Self::DtPlace { error, window } => return error.fix_in(*window),
             Self::ModuleAbove4Gib { .. } => "make the module smaller",
             Self::Window {
                 allowed,
@@ -375,6 +381,19 @@ pub enum RamLogPlaceError {
 
 impl PlanError {
     /// Returns the error for an `estimate` that is larger than `region`.
+    /// Refuses an image for another machine than `host`.
+    pub(super) fn check_machine(request: &Request, host: &Host) -> Result<(), Self> {
+        let image = request.image.protocol.architecture();
+        if image == host.arch {
+            return Ok(());
+        }
+        Err(Self::OtherMachine {
+            name: request.image.name.clone(),
+            image,
+            host: host.arch,
+        })
+    }
+
     pub(super) fn too_small(region: PhysRange, estimate: &SizeEstimate) -> Self {
         Self::CrashRegionTooSmall {
             region,
@@ -382,6 +401,14 @@ impl PlanError {
             parts: estimate.to_string(),
             reserve: None,
         }
+    }
+}
+
+/// Why a sum that is less than the region does not fit.
+fn pieces(load: u64, region: PhysRange) -> &'static str {
+    match load <= region.len() {
+        true => ", and its free memory is in smaller pieces",
+        false => "",
     }
 }
 

@@ -4,6 +4,7 @@
 use super::cmdline::{self, ImageKind, LineSources};
 use super::error::OptionError;
 use super::{BootOptions, DrillOption, Files, ModuleKind, console, warnings};
+use crate::arch::Architecture;
 use crate::host::Host;
 use crate::image::Protocol;
 use crate::plan::Request;
@@ -127,12 +128,13 @@ pub fn prepare(
     if let Some(drill) = &options.drill {
         notes.push(format!(
             "DRILL: this image will fail deliberately ({})",
-            drill_name(drill)
+            drill_name(drill, host.arch)
         ));
         if request.consoles.is_empty() {
             bail!("--drill shows nothing without a console: give --console com1");
         }
-        if *drill == DrillOption::FaultProtected && request.image.protocol.is_linux() {
+        let x86 = host.arch == Architecture::X86_64;
+        if *drill == DrillOption::FaultProtected && request.image.protocol.is_linux() && x86 {
             bail!(
                 "--drill fault-protected: {} is entered in long mode, so the handoff never drops \
                  to protected mode; give --drill fault-long",
@@ -162,8 +164,9 @@ fn random() -> Option<[u8; SEED]> {
     Some(bytes)
 }
 
-fn drill_name(drill: &DrillOption) -> String {
+fn drill_name(drill: &DrillOption, arch: Architecture) -> String {
     match drill {
+        DrillOption::FaultLong if arch != Architecture::X86_64 => "an exception".into(),
         DrillOption::FaultLong => "an exception in long mode".into(),
         DrillOption::FaultProtected => "an exception in protected mode".into(),
         DrillOption::Corrupt(name) => format!("one bit of `{name}` is flipped"),

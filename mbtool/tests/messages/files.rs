@@ -52,6 +52,9 @@ fn input() {
             name: name(),
             size: 4096
         }],
+        Shorter: [InputError::Shorter {
+            name: "vmlinux".into()
+        }],
         Io: [InputError::Io {
             name: name(),
             source: denied()

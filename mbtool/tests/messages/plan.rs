@@ -17,7 +17,7 @@ use mbtool::plan::crash::elfcorehdr::TooMany;
 use mbtool::plan::crash::region::RegionError;
 use mbtool::plan::crash::xen::Dom0RangeError;
 use mbtool::plan::place::allocator::{FixedError, NoFreeRange};
-use mbtool::plan::place::dt_linux::DtPlaceError;
+use mbtool::plan::place::dt_linux::{DtPlaceError, DtWindow};
 use mbtool::plan::place::resolve::ResolveError;
 use mbtool::plan::{NoSafeRange, PlanError, RamLogPlaceError};
 use mbtool::request::error::OptionError;
@@ -59,10 +59,21 @@ fn plan() {
             property: "reg".into(),
             problem: DtValueProblem::Missing,
         })],
-        DtPlace: [PlanError::DtPlace(DtPlaceError::TreeTooLarge {
-            len: 0x30_0000,
-            max: 0x20_0000,
-        })],
+        DtPlace: [
+            PlanError::DtPlace {
+                error: DtPlaceError::TreeTooLarge {
+                    len: 0x30_0000,
+                    max: 0x20_0000,
+                },
+                window: DtWindow::Ram,
+            },
+            no_place("kernel", DtWindow::CrashRegion),
+            no_place("initrd", DtWindow::CrashRegion),
+            no_place("initrd", DtWindow::Options),
+            no_place("kernel", DtWindow::Options),
+            no_place("kernel", DtWindow::Ram),
+            no_place("initrd", DtWindow::Ram),
+        ],
         Unmapped: [PlanError::Unmapped {
             end: 0x80_0000_0000,
             mode: "Sv39",
@@ -562,4 +573,17 @@ fn options() {
             }
         ],
     });
+}
+
+/// A part of a Linux with a device tree that has no place in this memory.
+fn no_place(name: &'static str, window: DtWindow) -> PlanError {
+    let error = DtPlaceError::Part {
+        name,
+        len: 0x640_0000,
+        align: 0x1000,
+        floor: 0,
+        largest: None,
+        free: Vec::new(),
+    };
+    PlanError::DtPlace { error, window }
 }

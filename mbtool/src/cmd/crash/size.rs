@@ -189,10 +189,13 @@ impl Display for CrashSizeReport {
         writeln!(out, "{}\n", self.word)?;
         writeln!(out, "Put it on {}. {}", self.whose, self.below)?;
         if !self.fits {
+            let cure = match self.initrd_unpacked {
+                0 => "",
+                _ => ": a smaller initrd needs less",
+            };
             writeln!(
                 out,
-                "This machine has no piece of memory{} that is as large: a smaller initrd needs \
-                 less.",
+                "This machine has no piece of memory{} that is as large{cure}.",
                 self.within
             )?;
         }

@@ -169,8 +169,12 @@ fn memory(image: &Image) -> String {
         );
     }
     if image.position_independent {
+        let within = match image.protocol {
+            Protocol::DtLinux(_) => "",
+            _ => " below 4 GiB",
+        };
         return format!(
-            "{size:#x} bytes of RAM anywhere below 4 GiB, aligned to {:#x}",
+            "{size:#x} bytes of RAM anywhere{within}, aligned to {:#x}",
             image.align
         );
     }

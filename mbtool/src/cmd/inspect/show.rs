@@ -4,7 +4,7 @@ use super::needs::information_list;
 use super::{EntrySource, FilePart, InspectReport, InspectedImage, NoteReport, TagReport};
 use crate::abi::boot_params::XLoadFlags;
 use crate::image::Format;
-use crate::image::linux::Setup;
+use crate::image::linux::{IMAGE_ALIGN, Setup};
 use std::fmt::{self, Display, Formatter};
 
 impl Display for InspectReport {
@@ -223,6 +223,9 @@ impl InspectedImage {
         if self.linux {
             return match self.relocatable.tag {
                 Some(tag) => format!("yes, from {:#x} on, aligned to {:#x}", tag.min, tag.align),
+                None if self.relocatable.position_independent => {
+                    format!("yes, to any multiple of {IMAGE_ALIGN:#x}")
+                }
                 None => "no".into(),
             };
         }

@@ -133,7 +133,7 @@ impl DataFile {
                 "attach it (losetup -P, qemu-nbd), mount its file system, and give the kernel in that"
             }
             Self::FileSystem(_) => "mount it, and give the kernel in it",
-            Self::DeviceTree => "give a kernel for x86-64: it takes no device tree",
+            Self::DeviceTree => "give a kernel; --dtb takes a device tree, for one that needs it",
             Self::BootContainer(_) => "take the kernel out of it, and give that",
             Self::Archive(_) => "unpack it, and give the kernel in it",
             Self::Dump => "give a kernel; crash(8) reads a dump",

@@ -22,16 +22,25 @@ use super::{linux, mb1, pvh};
 use crate::abi::kernel_image::{
     ARM_ZIMAGE_AT, ARM_ZIMAGE_MAGIC, ARM64_MAGIC, ImageStart, RISCV_MAGIC,
 };
+use crate::arch::Architecture;
 use crate::decompress::Compression;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use zerocopy::little_endian::U32;
 
 /// Advice where nothing in the file is of use.
-const KERNEL: &str =
-    "give a kernel: Xen's xen.gz, an ELF file with a Multiboot header, or a Linux bzImage";
+const KERNEL: &str = match Architecture::NATIVE {
+    Architecture::X86_64 => {
+        "give a kernel: Xen's xen.gz, an ELF file with a Multiboot header, or a Linux bzImage"
+    }
+    _ => "give a kernel: Linux's Image, compressed or not, or vmlinux",
+};
 /// Advice for a kernel of another CPU.
-const OTHER_MACHINE: &str = "give a kernel for x86-64";
+const OTHER_MACHINE: &str = match Architecture::NATIVE {
+    Architecture::X86_64 => "give a kernel for x86-64",
+    Architecture::Riscv64 => "give a kernel for riscv64",
+    Architecture::Arm64 | Architecture::Arm => "give a kernel for x86-64 or riscv64",
+};
 /// Advice for a file with defects.
 const COPY_AGAIN: &str = "the file is damaged or cut short: copy or download it again";
 /// First bytes to show of a file that is nothing known.
@@ -198,7 +207,7 @@ impl FileKind {
 impl Serialize for FileKind {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(match self {
-            Self::Setup(_) | Self::Vmlinux => "linux",
+            Self::Setup(_) | Self::Vmlinux | Self::LinuxImage(FileMachine::RiscV64) => "linux",
             Self::Pe(_) => "pe",
             Self::Elf(_) => "elf",
             Self::Multiboot2 | Self::Multiboot | Self::Pvh => self.name(),

@@ -60,14 +60,17 @@ enum SegmentKind {
     Code,
     Constants,
     Data,
+    /// Writable and executable, as the object asks for it.
+    Mixed,
 }
 
 impl SegmentKind {
-    const ALL: [Self; 3] = [Self::Code, Self::Constants, Self::Data];
+    const ALL: [Self; 4] = [Self::Code, Self::Constants, Self::Data, Self::Mixed];
 
     const fn of(section: &ObjectSection<'_>) -> Self {
         match (section.executable, section.writable) {
-            (_, true) => Self::Data,
+            (true, true) => Self::Mixed,
+            (false, true) => Self::Data,
             (true, false) => Self::Code,
             (false, false) => Self::Constants,
         }
@@ -111,7 +114,7 @@ impl Layout {
         };
         let slots = match kind {
             SegmentKind::Constants => self.slots.len(),
-            SegmentKind::Code | SegmentKind::Data => 0,
+            SegmentKind::Code | SegmentKind::Data | SegmentKind::Mixed => 0,
         };
         if members(true).chain(members(false)).next().is_none() && slots == 0 {
             return Ok(());
@@ -222,8 +225,8 @@ impl Layout {
                 address: segment.address,
                 data: vec![0; usize::try_from(segment.stored - segment.address).unwrap_or(0)],
                 size: segment.end - segment.address,
-                writable: segment.kind == SegmentKind::Data,
-                executable: segment.kind == SegmentKind::Code,
+                writable: [SegmentKind::Data, SegmentKind::Mixed].contains(&segment.kind),
+                executable: [SegmentKind::Code, SegmentKind::Mixed].contains(&segment.kind),
             })
             .collect();
         for (section, placed) in object.sections.iter().zip(&self.placed) {

@@ -22,6 +22,9 @@ pub(in crate::image) fn layout(file: &[u8]) -> Result<(ImageLayout, DtImage), Im
     if relocations == Some(0) {
         return Err(LinuxImageError::NoRelocations.into());
     }
+    if let Some(entry) = layout.entry {
+        layout.in_loaded(entry, "the ELF header")?;
+    }
     let start = layout.segments.iter().map(|segment| segment.range.start);
     let start = start.min().unwrap_or(0);
     for segment in &mut layout.segments {
@@ -99,6 +102,18 @@ mod tests {
         let placed = image.at(0x8040_0000).unwrap();
         assert_eq!(placed.entry, 0x8040_0004);
         assert_eq!(placed.segments[1].range.start, 0x8060_0000);
+    }
+
+    #[test]
+    fn an_entry_point_outside_of_all_segments_is_named() {
+        let mut file = vmlinux(None);
+        let entry = LINK - 0x1000;
+        file[24..32].copy_from_slice(&entry.to_le_bytes());
+        let error = Image::parse_as(&file, "vmlinux", As::Auto).err().unwrap();
+        assert!(
+            matches!(error.reason, ImageErrorReason::Entry { entry: found, .. } if found == entry),
+            "{error}"
+        );
     }
 
     #[test]

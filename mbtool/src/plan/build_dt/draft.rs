@@ -12,6 +12,7 @@ use crate::plan::place::allocatable;
 use crate::plan::place::dt_linux::DtLinuxSizes;
 use crate::plan::{PlanError, Request};
 use handoff::addr::{PAGE_SIZE, PhysRange};
+use handoff::spec::Drill;
 
 /// Longest command line that Linux keeps whole on riscv64 (asm/setup.h), with its NUL.
 const CMDLINE_SIZE: usize = 1024;
@@ -35,8 +36,15 @@ impl DtParams {
             return Err(PlanError::EmptyModule { name });
         }
         check_initrd(request)?;
-        if request.guard {
-            let (option, arch) = ("--guard", host.arch);
+        let useless = [
+            ("--guard", request.guard),
+            (
+                "--drill fault-protected",
+                request.drill == Drill::FaultProtected,
+            ),
+        ];
+        if let Some((option, _)) = useless.into_iter().find(|(_, given)| *given) {
+            let arch = host.arch;
             return Err(PlanError::NotOnThisMachine { option, arch });
         }
         let mut params = Self {

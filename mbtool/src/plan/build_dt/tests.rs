@@ -271,6 +271,36 @@ fn the_advised_size_of_a_region_is_sufficient() {
 }
 
 #[test]
+fn reserved_memory_is_left_alone_up_to_the_end_of_the_address_space() {
+    let last = PhysRange {
+        start: 0x8000_0000,
+        end: u64::MAX,
+    };
+    let mut tree = virt();
+    tree.reservations.push(last);
+    let host = Host {
+        device_tree: Some(TreeBlob(tree.write().unwrap())),
+        ..host()
+    };
+    let refused = |request: &Request| match plan(request, &host) {
+        Err(PlanError::DtPlace {
+            error:
+                DtPlaceError::Part {
+                    name: "kernel",
+                    largest: None,
+                    ..
+                },
+            window,
+        }) => window,
+        other => panic!("{other:?}"),
+    };
+    let mut request = request(None);
+    assert_eq!(refused(&request), DtWindow::Ram);
+    request.crash = Some(REGION);
+    assert_eq!(refused(&request), DtWindow::CrashRegion);
+}
+
+#[test]
 fn other_machines_and_their_options_are_refused() {
     let x86 = Host {
         arch: Architecture::X86_64,
@@ -281,6 +311,19 @@ fn other_machines_and_their_options_are_refused() {
         Err(PlanError::OtherMachine {
             image: Architecture::Riscv64,
             host: Architecture::X86_64,
+            ..
+        })
+    ));
+    assert!(matches!(
+        crate::plan::advice(&request(None), &x86),
+        Err(PlanError::OtherMachine { .. })
+    ));
+    let mut protected = request(None);
+    protected.drill = handoff::spec::Drill::FaultProtected;
+    assert!(matches!(
+        plan(&protected, &host()),
+        Err(PlanError::NotOnThisMachine {
+            option: "--drill fault-protected",
             ..
         })
     ));
@@ -299,13 +342,13 @@ fn other_machines_and_their_options_are_refused() {
 fn a_window_without_room_names_the_largest_range() {
     let mut request = request(Some(64 << 20));
     request.mem_max = Some(0x8300_0000);
-    let Err(PlanError::DtPlace(error)) = plan(&request, &host()) else {
+    let Err(PlanError::DtPlace { error, window }) = plan(&request, &host()) else {
         panic!("no place was expected");
     };
-    let dt_linux::DtPlaceError::Part { name, largest, .. } = error else {
+    let DtPlaceError::Part { name, largest, .. } = error else {
         panic!("{error}");
     };
-    assert_eq!(name, "initrd");
+    assert_eq!((name, window), ("initrd", DtWindow::Options));
     assert_eq!(largest.unwrap().end, 0x8300_0000);
 }
 
@@ -319,23 +362,40 @@ proptest! {
         pages in 1_u64..0x6000,
         initrd in 1_usize..40_000_000,
         image_pages in 4_u64..0x3000,
+        reserved in proptest::option::of((0_u64..0x6000, 1_u64..0x1000)),
     ) {
         let start = RAM.start + start * PAGE_SIZE;
         let region = PhysRange { start, end: (start + pages * PAGE_SIZE).min(RAM.end) };
         let mut request = request(Some(initrd));
         request.image = kernel_of(image_pages * PAGE_SIZE);
         request.crash = Some(region);
-        let host = Host { crash_regions: vec![RawRange::from(region)], ..host() };
+        let hole = reserved.map(|(at, pages)| {
+            let start = region.start + at * PAGE_SIZE;
+            PhysRange { start, end: start + pages * PAGE_SIZE }
+        });
+        let mut tree = virt();
+        tree.reservations.extend(hole);
+        let host = Host {
+            crash_regions: vec![RawRange::from(region)],
+            device_tree: Some(TreeBlob(tree.write().unwrap())),
+            ..host()
+        };
         match plan(&request, &host) {
             Ok(plan) => {
                 prop_assert!(plan.segments.iter().all(|segment| region.covers(&segment.dest)));
+                let outside = |segment: &Segment| hole.is_none_or(|hole| !hole.overlaps(&segment.dest));
+                prop_assert!(plan.segments.iter().all(outside));
                 let image = segment(&plan, "vmlinux-6.12").dest.start;
                 prop_assert!(image.is_multiple_of(2 * MIB));
             }
-            Err(PlanError::DtPlace(
-                dt_linux::DtPlaceError::Part { largest, .. }
-                | dt_linux::DtPlaceError::Together { largest, .. },
-            )) => prop_assert_eq!(largest, Some(region)),
+            Err(PlanError::DtPlace {
+                error: DtPlaceError::Part { largest, .. } | DtPlaceError::Together { largest, .. },
+                window,
+            }) => {
+                prop_assert_eq!(window, DtWindow::CrashRegion);
+                let parts = runs::without([region], hole);
+                prop_assert_eq!(largest, parts.into_iter().max_by_key(PhysRange::len));
+            }
             // the whole region is less than the sum
             Err(PlanError::CrashRegionTooSmall { region: found, load, reserve, .. }) => {
                 prop_assert_eq!(found, region);

@@ -47,11 +47,15 @@ pub(crate) fn of_load(
 /// Replaces `error` if the region as a whole is too small.
 pub(crate) fn too_small(error: PlanError, request: &Request, estimate: &SizeEstimate) -> PlanError {
     match (&error, request.crash) {
+        // the largest free range is in its message; a sum above the region says more
         (
-            PlanError::NoFreeRange(NoFreeRange { .. })
-            | PlanError::DtPlace(DtPlaceError::Part { .. } | DtPlaceError::Together { .. }),
+            PlanError::DtPlace {
+                error: DtPlaceError::Part { .. } | DtPlaceError::Together { .. },
+                ..
+            },
             Some(region),
-        ) => {
+        ) if estimate.is_more_than(region) => PlanError::too_small(region, estimate),
+        (PlanError::NoFreeRange(NoFreeRange { .. }), Some(region)) => {
             // there is enough memory, but not in one block
             let scattered = request.mem_max.is_none() && estimate.to_reserve(0, 0) > region.len();
             match estimate.is_more_than(region) || scattered {

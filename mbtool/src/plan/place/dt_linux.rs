@@ -6,7 +6,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-pub use error::DtPlaceError;
+pub use error::{DtPlaceError, DtWindow};
 
 use super::allocator::Arena;
 use crate::image::linux::{DtImage, DtImageMachine, IMAGE_ALIGN};

@@ -8,6 +8,17 @@ const NOP: [u8; 4] = [0x13, 0, 0, 0];
 const SHORT: [u8; 2] = [0x01, 0];
 
 #[test]
+fn a_section_keeps_both_of_its_permissions() {
+    let both = SectionOf::new(".text.patched", 1 | EXEC, &[1; 4]);
+    let linked = linked(&ObjectOf::new(&[SectionOf::words(&[1]), both])).unwrap();
+    let segments = linked.segments.iter();
+    let segments: Vec<_> = segments
+        .map(|segment| (segment.address - BASE, segment.writable, segment.executable))
+        .collect();
+    assert_eq!(segments, [(0, false, true), (0x1000, true, true)]);
+}
+
+#[test]
 fn each_kind_of_memory_has_pages_of_its_own() {
     let note = SectionOf {
         flags: 0,

@@ -3,13 +3,13 @@
 use super::super::allocator::list;
 use super::INITRD;
 use handoff::addr::PhysRange;
-use xen_shim::fix::{Fix, Remedy, tail};
+use xen_shim::fix::{Fix, Remedy};
 
 /// Why there is no place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DtPlaceError {
     /// A tree that Linux does not map.
-    #[error("the device tree has {len:#x} bytes, Linux takes at most {max:#x}{}", tail(self.fix()))]
+    #[error("the device tree has {len:#x} bytes, Linux takes at most {max:#x}")]
     TreeTooLarge {
         /// Its size.
         len: u64,
@@ -18,8 +18,8 @@ pub enum DtPlaceError {
     },
     /// A part that has no place even alone.
     #[error(
-        "no memory for the {name}: {len:#x} bytes aligned to {align:#x}{}; {}{}",
-        from(*floor), memory(*largest, free), tail(self.fix())
+        "no memory for the {name}: {len:#x} bytes aligned to {align:#x}{}; {}",
+        from(*floor), memory(*largest, free)
     )]
     Part {
         /// Name of the part.
@@ -37,8 +37,8 @@ pub enum DtPlaceError {
     },
     /// Each part has a place, but not all of them together.
     #[error(
-        "no memory for {} together ({total:#x} bytes); {}{}",
-        names(parts), memory(*largest, free), tail(self.fix())
+        "no memory for {} together ({total:#x} bytes); {}",
+        names(parts), memory(*largest, free)
     )]
     Together {
         /// The parts with their sizes.
@@ -75,15 +75,45 @@ fn names(parts: &[(&'static str, u64)]) -> String {
     names.join(", ")
 }
 
-impl Fix for DtPlaceError {
-    fn fix(&self) -> Remedy {
-        let fix = match self {
-            Self::TreeTooLarge { .. } => "shorten the command line, or give a smaller tree",
-            Self::Part { name: INITRD, .. } | Self::Together { .. } => {
-                "give a smaller initrd, or reserve more memory (crashkernel=SIZE) for a crash kernel"
+/// The memory that parts were placed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DtWindow {
+    /// The crash region.
+    CrashRegion,
+    /// What `--mem-min` and `--mem-max` leave.
+    Options,
+    /// All RAM.
+    Ram,
+}
+
+impl DtPlaceError {
+    /// What helps, with this memory.
+    pub(in crate::plan) fn fix_in(&self, window: DtWindow) -> Remedy {
+        let initrd = match self {
+            Self::TreeTooLarge { .. } => {
+                return Some("shorten the command line, or give a smaller tree".into());
             }
-            Self::Part { .. } => "reserve more memory (crashkernel=SIZE) for a crash kernel",
+            Self::Part { name, .. } => *name == INITRD,
+            Self::Together { parts, .. } => parts.iter().any(|(name, _)| *name == INITRD),
         };
-        Some(fix.into())
+        let other = match window {
+            DtWindow::CrashRegion => "reserve more: `mbtool crash size` prints the size",
+            DtWindow::Options => "leave out --mem-min and --mem-max",
+            DtWindow::Ram if initrd => return Some("give a smaller initrd".into()),
+            DtWindow::Ram => {
+                "copy the image again if it is damaged; this machine has too little free memory for it"
+            }
+        };
+        Some(match initrd {
+            true => format!("give a smaller initrd, or {other}").into(),
+            false => other.into(),
+        })
+    }
+}
+
+impl Fix for DtPlaceError {
+    /// None: it depends on the memory, see `fix_in`.
+    fn fix(&self) -> Remedy {
+        None
     }
 }
