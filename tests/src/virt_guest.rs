@@ -118,7 +118,8 @@ impl VirtLoad {
     pub fn cmdline(&self) -> String {
         match self.crash_on {
             None => format!("{} a=b", self.console),
-            Some(_) => format!("{} nr_cpus=1 a=b", self.console),
+            // newer kernels of Debian reserve 128 MiB for CMA, also in a crash region
+            Some(_) => format!("{} nr_cpus=1 cma=0 a=b", self.console),
         }
     }
 

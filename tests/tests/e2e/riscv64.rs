@@ -12,6 +12,7 @@ tests::cases! {
     the_machine_is_described_and_a_guest_of_kvm_refused: booted 25 s;
     linux_6_12_starts_linux_6_12: booted 25 s;
     crash_linux_6_12_on_hart_1: booted 45 s, "slow";
+    crash_newest_linux_on_hart_1: booted 50 s on LINUX_SID_RISCV64, "slow";
     newest_linux_starts_itself: booted 40 s on LINUX_SID_RISCV64, "slow";
     the_handoff_prints_through_firmware: booted 25 s, "slow";
 }
@@ -123,11 +124,24 @@ fn linux_6_12_starts_linux_6_12() -> Result<()> {
 
 /// All of memory except the firmware's is in the dump.
 fn crash_linux_6_12_on_hart_1() -> Result<()> {
+    crash_on_hart_1("riscv64_crash", VirtLoad::new(&RISCV64))
+}
+
+/// The same with the kernel of Debian's development branch.
+fn crash_newest_linux_on_hart_1() -> Result<()> {
     let load = VirtLoad {
-        crash_on: Some(1),
+        linux: &LINUX_SID_RISCV64,
         ..VirtLoad::new(&RISCV64)
     };
-    let report = load.check("riscv64_crash")?;
+    crash_on_hart_1("riscv64_newest_crash", load)
+}
+
+fn crash_on_hart_1(name: &str, load: VirtLoad) -> Result<()> {
+    let load = VirtLoad {
+        crash_on: Some(1),
+        ..load
+    };
+    let report = load.check(name)?;
     let bytes: u64 = report.get("vmcore")?.parse()?;
     // the kernel is in it twice: by its addresses too
     let kernel = report.plan["image"]["size"].as_u64().context("no size")?;
