@@ -358,14 +358,7 @@ mod tests {
         };
         assert_eq!(refused(&path, 4), (Some(5), 4));
         let pipe = dir.path().join("pipe");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &pipe,
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
-            0,
-        )
-        .unwrap();
+        crate::sys::testing::put_fifo(&pipe);
         let write = |len: usize| {
             let pipe = pipe.clone();
             // the reader may stop early

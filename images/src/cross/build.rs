@@ -146,19 +146,33 @@ impl Cross {
             "-Clink-arg=--build-id=none",
             "-Clink-arg=--gc-sections",
         ];
-        let mut command = Command::new(&self.compiler.rustc);
+        let mut command = self.rustc();
         command
             .args(flags)
-            .args(["--target", self.target.rust_target()])
             .arg(format!("-Clinker={}", self.compiler.linker.display()))
-            .arg(format!("-Clink-arg=-T{}", script.display()))
-            .arg("-o")
-            .args([path.as_os_str(), source.as_os_str()]);
+            .arg(format!("-Clink-arg=-T{}", script.display()));
+        self.compiled(&mut command, source, &path)
+    }
+
+    /// Returns a rustc command for the target, without flags of the environment.
+    pub(super) fn rustc(&self) -> Command {
+        let mut command = Command::new(&self.compiler.rustc);
+        command.args(["--target", self.target.rust_target()]);
         for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
             command.env_remove(name);
         }
-        output(&mut command)?;
-        fs::read(&path).with_context(|| path.display().to_string())
+        command
+    }
+
+    /// Lets `rustc` compile `source` to `path`; returns what it wrote.
+    pub(super) fn compiled(
+        &self,
+        rustc: &mut Command,
+        source: &Path,
+        path: &Path,
+    ) -> Result<Vec<u8>> {
+        output(rustc.arg("-o").args([path, source]))?;
+        fs::read(path).with_context(|| path.display().to_string())
     }
 
     /// Returns a cargo command that builds a package; its linker is `rust-lld`.

@@ -26,18 +26,8 @@ impl Cross {
             "-Cforce-unwind-tables=no",
             "--emit=obj",
         ];
-        let mut command = Command::new(&self.compiler.rustc);
-        command
-            .args(flags)
-            .args(options)
-            .args(["--target", self.target.rust_target()])
-            .arg("-o")
-            .args([path.as_os_str(), source.as_os_str()]);
-        for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
-            command.env_remove(name);
-        }
-        output(&mut command)?;
-        fs::read(&path).with_context(|| path.display().to_string())
+        let mut command = self.rustc();
+        self.compiled(command.args(flags).args(options), source, &path)
     }
 
     /// Links an object by a linker script, without relaxation, as it is written there: addresses may overlap, strings

@@ -282,3 +282,31 @@ pub fn pvh_kernel(notes: &[Vec<u8>]) -> Vec<u8> {
         .segment(note)
         .build()
 }
+
+/// A Linux for riscv64 of two segments, linked at the top of virtual and at the start of physical memory; relocatable with
+/// such tags in its dynamic section.
+pub fn vmlinux_riscv64(tags: Option<&[(u64, u64)]>) -> ElfBuilder {
+    const LINK: u64 = 0xffff_ffff_8000_0000;
+    let load = |offset: u64, data: Vec<u8>, memsz| SynthSegment {
+        vaddr: LINK + offset,
+        paddr: offset,
+        ..SynthSegment::load(offset, data, memsz)
+    };
+    let mut code = b"MZ\0\0Linux version 6.12.0 (x)\n\0".to_vec();
+    code.resize(0x3000, 0x13);
+    let mut file = ElfBuilder::elf64(LINK + 4)
+        .segment(load(0, code, 0x3000))
+        .segment(load(0x20_0000, vec![7; 0x800], 0x10_0000));
+    file.machine = 243;
+    if let Some(tags) = tags {
+        file.kind = 3;
+        let table = tags.iter().chain(&[(0, 0)]);
+        let bytes = table.flat_map(|(tag, value)| [tag.to_le_bytes(), value.to_le_bytes()]);
+        file = file.segment(SynthSegment {
+            kind: 2,
+            data: bytes.flatten().collect(),
+            ..SynthSegment::default()
+        });
+    }
+    file
+}

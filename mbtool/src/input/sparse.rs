@@ -246,14 +246,7 @@ mod tests {
         let five = dir.path().join("five");
         fs::write(&five, b"12345").unwrap();
         let pipe = dir.path().join("pipe");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &pipe,
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
-            0,
-        )
-        .unwrap();
+        crate::sys::testing::put_fifo(&pipe);
         let absent = dir.path().join("absent");
         let null = Path::new("/dev/null");
         let others = [&empty, dir.path(), &pipe, &absent, null, Path::new("-")];

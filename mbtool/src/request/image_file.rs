@@ -45,7 +45,7 @@ impl<R: ReadRange> ImageFile<R> {
         touched(&self.needed)
     }
 
-    /// The file, with zeros for what is not needed.
+    /// Reads the parts that are needed; all other bytes of the result are zero.
     ///
     /// # Errors
     ///

@@ -84,14 +84,7 @@ mod tests {
     fn the_end_of_a_log_that_stays_open_is_not_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("fifo");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &path,
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RWXU,
-            0,
-        )
-        .unwrap();
+        crate::sys::testing::put_fifo(&path);
         let writer = OpenOptions::new()
             .read(true)
             .write(true)

@@ -1,5 +1,6 @@
 //! Test support: files of a machine below a directory.
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -37,4 +38,9 @@ pub fn put_script(path: &Path, text: &str) {
     stdin.write_all(text.as_bytes()).unwrap();
     drop(stdin);
     assert!(writer.wait().unwrap().success());
+}
+
+/// Makes a FIFO that this user may read and write.
+pub fn put_fifo(path: &Path) {
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
 }

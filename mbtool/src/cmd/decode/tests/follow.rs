@@ -92,14 +92,7 @@ fn a_growing_file_is_followed() {
 fn a_pipe_is_followed_to_its_end() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pipe");
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        &path,
-        rustix::fs::FileType::Fifo,
-        Mode::RUSR | Mode::WUSR,
-        0,
-    )
-    .unwrap();
+    crate::sys::testing::put_fifo(&path);
     let (dumps, thread) = follow(path.clone());
     let mut pipe = fs::OpenOptions::new().write(true).open(&path).unwrap();
     pipe.write_all(LOG).unwrap();
