@@ -61,8 +61,15 @@ impl Target {
             "riscv64gc" => Self {
                 name,
                 root: "src/blob/riscv64/main.rs",
-                script: "src/blob/riscv64/layout.ld",
+                script: "src/blob/dt.ld",
                 codegen: &[],
+            },
+            // accesses are aligned: with translation off all memory is a device
+            "aarch64" => Self {
+                name,
+                root: "src/blob/arm64/main.rs",
+                script: "src/blob/dt.ld",
+                codegen: &["-Ctarget-feature=+strict-align"],
             },
             _ => return None,
         })

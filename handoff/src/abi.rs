@@ -5,11 +5,13 @@
 //! host before loading, then scratch memory that starts as zero. Nothing is patched
 //! at jump time. All integers are little endian.
 
+mod dt;
 mod frames;
 mod params;
 mod scratch;
 mod tables;
 
+pub use dt::*;
 pub use frames::*;
 pub use params::*;
 pub use scratch::*;

@@ -7,6 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub mod dt;
 mod exit;
 #[cfg(not(target_arch = "x86_64"))]
 mod foreign;
@@ -21,7 +22,6 @@ mod native;
 #[cfg(target_arch = "x86_64")]
 mod params;
 mod regions;
-pub mod riscv64;
 mod sinks;
 #[cfg(target_arch = "x86_64")]
 mod tables;

@@ -1,6 +1,8 @@
 //! Prints text to several sinks. A sink that fails is disabled; the others continue.
 
-use crate::abi::{CONSOLE_MMIO, CONSOLE_NONE, CONSOLE_RAM_LOG, MAX_SINKS, SinkRaw, phase_name};
+use crate::abi::{
+    CONSOLE_MMIO, CONSOLE_NONE, CONSOLE_PL011, CONSOLE_RAM_LOG, MAX_SINKS, SinkRaw, phase_name,
+};
 use crate::print::Print;
 
 /// Bit of [`Sinks::dead`] (besides one bit per sink): the handoff's page tables
@@ -10,7 +12,7 @@ pub const UNMAPPED: u32 = 1 << 31;
 /// True for memory-mapped sinks.
 #[must_use]
 pub const fn in_memory(kind: u32) -> bool {
-    matches!(kind, CONSOLE_MMIO | CONSOLE_RAM_LOG)
+    matches!(kind, CONSOLE_MMIO | CONSOLE_PL011 | CONSOLE_RAM_LOG)
 }
 
 /// True when all sinks are memory-mapped.

@@ -15,12 +15,16 @@ pub mod arch;
 pub mod blob;
 pub mod console;
 pub mod crc;
+pub mod devices;
+pub mod dt_steps;
 pub mod dump;
 #[cfg(not(freestanding))]
 pub mod extents;
 pub mod mmio;
+pub mod moves;
 pub mod names;
 pub mod pagelist;
+pub mod pl011;
 pub mod print;
 pub mod ramlog;
 pub mod relocate;

@@ -6,6 +6,9 @@ use crate::pagelist::Encoded;
 extern crate alloc;
 use alloc::{string::String, vec::Vec};
 
+/// Bytes of a PL011's registers.
+const PL011_LEN: u64 = 0x1000;
+
 /// A console of the handoff.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Console {
@@ -27,6 +30,11 @@ pub enum Console {
         width: u8,
         /// See `Pio`.
         divisor: Option<u16>,
+    },
+    /// A PL011, or the generic UART of SBSA, in memory space; it keeps the old kernel's settings.
+    Pl011 {
+        /// Physical address of its registers, a multiple of 4.
+        addr: u64,
     },
     /// The debug port of QEMU and Bochs: write-only, without status.
     Debugcon {
@@ -53,6 +61,7 @@ impl Console {
     pub const fn memory(&self) -> Option<PhysRange> {
         match *self {
             Self::Mmio { addr, stride, .. } => PhysRange::from_len(addr, 8 * stride as u64),
+            Self::Pl011 { addr } => PhysRange::from_len(addr, PL011_LEN),
             Self::RamLog { addr, size } => PhysRange::from_len(addr, size as u64),
             Self::Pio { .. } | Self::Debugcon { .. } | Self::Firmware => None,
         }

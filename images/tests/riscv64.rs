@@ -7,7 +7,7 @@ mod machine;
 use handoff::abi::Extent;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::arch::riscv64::paging::PagingMode;
-use handoff::blob::riscv64::{RiscvDrill, RiscvSpec};
+use handoff::blob::dt::{DtDrill, DtMachine, DtSpec};
 use handoff::pagelist;
 use handoff::spec::{Console, Digest, OnFault, Region, Relocate, Verify, zero_pages};
 use machine::{BLOB, DTB, Entry, HART, Level, Monitor, SegmentAt, UART, machine};
@@ -19,10 +19,14 @@ const SEGMENT: u64 = 0x8100_0000;
 const ELSEWHERE: u64 = 0x8200_0000;
 const LEVELS: [Level; 2] = [Level::S, Level::Vs];
 
-fn spec() -> RiscvSpec {
-    RiscvSpec {
+const fn mapped(mode: PagingMode) -> DtMachine {
+    DtMachine::Riscv64 { mode }
+}
+
+fn spec() -> DtSpec {
+    DtSpec {
         base: BLOB,
-        mode: PagingMode::Sv39,
+        machine: mapped(PagingMode::Sv39),
         consoles: vec![UART],
         on_fault: OnFault::Reset,
         verify: Verify::None,
@@ -30,7 +34,7 @@ fn spec() -> RiscvSpec {
         relocate: Relocate::default(),
         entry: machine().address("target"),
         dtb: DTB,
-        drill: RiscvDrill::Off,
+        drill: DtDrill::Off,
     }
 }
 
@@ -102,7 +106,10 @@ fn without_a_trampoline_a_virtual_machine_dies_and_a_real_one_does_not() {
 fn the_larger_modes_are_used() {
     for mode in [PagingMode::Sv48, PagingMode::Sv57] {
         for level in LEVELS {
-            let spec = RiscvSpec { mode, ..spec() };
+            let spec = DtSpec {
+                machine: mapped(mode),
+                ..spec()
+            };
             let output = machine().handoff(&spec, level, Entry::Physical, &[]);
             assert!(output.contains(&arrived(level)), "{output}");
             assert!(!output.contains("translation stays off"), "{output}");
@@ -112,8 +119,8 @@ fn the_larger_modes_are_used() {
 
 #[test]
 fn a_mode_that_the_cpu_does_not_have_leaves_translation_off() {
-    let spec = RiscvSpec {
-        mode: PagingMode::Sv57,
+    let spec = DtSpec {
+        machine: mapped(PagingMode::Sv57),
         ..spec()
     };
     let monitor = Monitor {
@@ -138,8 +145,8 @@ fn every_cause_is_dumped_with_its_name() {
         ("illegal", 0x2, "illegal instruction", Level::S),
     ] {
         let address = machine().address(code);
-        let spec = RiscvSpec {
-            drill: RiscvDrill::Call(address),
+        let spec = DtSpec {
+            drill: DtDrill::Call(address),
             ..spec()
         };
         let output = machine().handoff(&spec, level, Entry::Physical, &[]);
@@ -157,10 +164,10 @@ fn every_cause_is_dumped_with_its_name() {
 #[test]
 fn a_breakpoint_is_dumped_and_resumed_with_all_registers() {
     for drill in [
-        RiscvDrill::Breakpoint,
-        RiscvDrill::Call(machine().address("breakpoint")),
+        DtDrill::Breakpoint,
+        DtDrill::Call(machine().address("breakpoint")),
     ] {
-        let spec = RiscvSpec { drill, ..spec() };
+        let spec = DtSpec { drill, ..spec() };
         let output = machine().handoff(&spec, Level::S, Entry::Physical, &[]);
         assert!(output.contains("cause 0x3 (breakpoint)"), "{output}");
         assert!(output.contains(&arrived(Level::S)), "{output}");
@@ -174,7 +181,7 @@ fn segments_are_verified_and_a_damaged_one_is_named() {
         (Verify::Sha256, "sha256 (portable)"),
     ] {
         let (region, SegmentAt(at, bytes)) = segment(verify);
-        let spec = RiscvSpec {
+        let spec = DtSpec {
             verify,
             regions: vec![region],
             ..spec()
@@ -242,7 +249,7 @@ fn memory_is_moved_by_extents_and_page_lists() {
             ..Relocate::default()
         },
     ] {
-        let spec = RiscvSpec {
+        let spec = DtSpec {
             relocate,
             entry: ELSEWHERE,
             ..spec()
@@ -273,7 +280,7 @@ fn a_dead_uart_costs_one_wait_and_the_firmware_prints() {
             console,
             ..Monitor::default()
         };
-        let spec = RiscvSpec {
+        let spec = DtSpec {
             consoles: vec![dead, Console::Firmware],
             ..spec()
         };
@@ -282,7 +289,7 @@ fn a_dead_uart_costs_one_wait_and_the_firmware_prints() {
         assert!(output.contains(&arrived(Level::Vs)), "{console}: {output}");
     }
     // without any console it still arrives
-    let spec = RiscvSpec {
+    let spec = DtSpec {
         consoles: vec![dead, Console::Firmware],
         ..spec()
     };
@@ -293,7 +300,7 @@ fn a_dead_uart_costs_one_wait_and_the_firmware_prints() {
 
 #[test]
 fn a_divisor_programs_the_uart() {
-    let spec = RiscvSpec {
+    let spec = DtSpec {
         consoles: vec![Console::Mmio {
             addr: 0x1000_0000,
             stride: 1,
@@ -308,7 +315,7 @@ fn a_divisor_programs_the_uart() {
 
 #[test]
 fn a_fault_of_the_target_before_it_sets_stvec_is_dumped() {
-    let spec = RiscvSpec {
+    let spec = DtSpec {
         entry: machine().address("illegal"),
         ..spec()
     };

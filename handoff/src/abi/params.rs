@@ -29,6 +29,8 @@ pub const CONSOLE_DEBUGCON: u32 = 3;
 pub const CONSOLE_RAM_LOG: u32 = 4;
 /// [`SinkRaw::kind`]: the firmware's console (riscv64: SBI).
 pub const CONSOLE_SBI: u32 = 5;
+/// [`SinkRaw::kind`]: PL011 in memory space.
+pub const CONSOLE_PL011: u32 = 6;
 /// [`Params::on_fault`]: stop.
 pub const ON_FAULT_HALT: u32 = 0;
 /// [`Params::on_fault`]: reset the machine.

@@ -89,6 +89,18 @@ fn sink(console: &Console) -> Result<SinkRaw, String> {
                 ..none
             }
         }
+        Console::Pl011 { addr } => {
+            if addr == 0 || !addr.is_multiple_of(4) {
+                return Err(format!(
+                    "pl011 console at {addr:#x}: must be a multiple of 4, not 0"
+                ));
+            }
+            SinkRaw {
+                kind: abi::CONSOLE_PL011,
+                addr,
+                ..none
+            }
+        }
         Console::Firmware => SinkRaw {
             kind: abi::CONSOLE_SBI,
             ..none
@@ -161,6 +173,9 @@ mod tests {
             (mmio(u64::MAX - 7, 1, 8), "128 TiB"),
             (mmio((1 << 47) - 0x40, 16, 8), "128 TiB"),
             (mmio(0x63_fff8, 1, 8), "inside the handoff"),
+            (Console::Pl011 { addr: 0x900_0002 }, "multiple of 4"),
+            (Console::Pl011 { addr: 0 }, "multiple of 4"),
+            (Console::Pl011 { addr: 0x63_0000 }, "inside the handoff"),
             (log(0x63_0000, 0x1000), "inside the handoff"),
             (log(0x70_0800, 0x1000), "page aligned"),
             (log(0, 0x1000), "page aligned"),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use elf::ElfBytes;
 use elf::endian::LittleEndian;
 use handoff::arch::riscv64::paging::{ALL, PagingMode, SvMapper};
-use handoff::blob::riscv64::{self as build, RiscvSpec};
+use handoff::blob::dt::{self as build, DtSpec};
 use handoff::spec::Console;
 use images::cross::{Cross, CrossHandoff, CrossTarget};
 use images::qemu;
@@ -153,7 +153,7 @@ impl Machine {
     /// Runs a handoff; returns the output.
     pub fn handoff(
         &self,
-        spec: &RiscvSpec,
+        spec: &DtSpec,
         level: Level,
         entry: Entry,
         segments: &[SegmentAt],
@@ -165,7 +165,7 @@ impl Machine {
     pub fn handoff_on(
         &self,
         monitor: &Monitor,
-        spec: &RiscvSpec,
+        spec: &DtSpec,
         level: Level,
         entry: Entry,
         segments: &[SegmentAt],
@@ -197,7 +197,7 @@ impl Machine {
     }
 
     /// Runs a handoff with a wrong byte in its code.
-    pub fn damaged(&self, spec: &RiscvSpec) -> String {
+    pub fn damaged(&self, spec: &DtSpec) -> String {
         let mut built = build::build(&self.handoff.image, spec).unwrap();
         // the end of the constants
         let end = self.handoff.image.len() - 1;

@@ -4,6 +4,8 @@ use super::DecodeError;
 use super::handoff_log::LogContext;
 use crate::arch::Architecture;
 use handoff::addr::PhysRange;
+use handoff::arch::riscv64::paging::PagingMode;
+use handoff::blob::dt::DtMachine;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -237,7 +239,9 @@ const fn architecture(log: &LogContext) -> Architecture {
 fn handoff_size(log: &LogContext) -> u64 {
     match log.riscv {
         None => handoff::blob::memsz(),
-        Some(_) => handoff::blob::riscv64::memsz(),
+        Some(_) => handoff::blob::dt::memsz(DtMachine::Riscv64 {
+            mode: PagingMode::Sv39,
+        }),
     }
 }
 

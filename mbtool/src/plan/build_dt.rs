@@ -59,7 +59,7 @@ pub(super) fn plan(request: &Request, image: &DtImage, host: &Host) -> Result<Pl
         image_entry,
         segments::regions(&parts, request)?,
     )?;
-    let blob = handoff::blob::riscv64::native(&spec).map_err(PlanError::Handoff)?;
+    let blob = handoff::blob::dt::native(&spec).map_err(PlanError::Handoff)?;
     let warning = segments::handoff_warning(&blob, host.arch);
     params.warnings.extend(warning);
     let pages = places.handoff.align_outward(PAGE_SIZE);

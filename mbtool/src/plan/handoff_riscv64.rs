@@ -4,7 +4,7 @@ use super::place::dt_linux::DtLinuxPlaces;
 use super::{PlanError, Request};
 use crate::fdt::{DeviceTree, MmuMode};
 use handoff::arch::riscv64::paging::PagingMode;
-use handoff::blob::riscv64::{RiscvDrill, RiscvSpec};
+use handoff::blob::dt::{self, DtDrill, DtMachine, DtSpec};
 use handoff::spec::{Console, Drill, Region, Relocate};
 
 /// The parameters; the image is entered at `entry`.
@@ -18,16 +18,18 @@ pub(super) fn spec(
     places: &DtLinuxPlaces,
     entry: u64,
     regions: Vec<Region>,
-) -> Result<RiscvSpec, PlanError> {
+) -> Result<DtSpec, PlanError> {
     let consoles = request.consoles.iter().filter_map(Console::memory);
     let ends = regions.iter().map(|region| region.range).chain(consoles);
     let end = ends
         .chain([places.handoff])
         .map(|range| range.end)
         .fold(0, u64::max);
-    Ok(RiscvSpec {
+    Ok(DtSpec {
         base: places.handoff.start,
-        mode: paging_mode(tree, end)?,
+        machine: DtMachine::Riscv64 {
+            mode: paging_mode(tree, end)?,
+        },
         consoles: request.consoles.clone(),
         on_fault: request.on_fault,
         verify: request.verify,
@@ -36,10 +38,18 @@ pub(super) fn spec(
         entry,
         dtb: places.tree.start,
         drill: match request.drill {
-            Drill::Off => RiscvDrill::Off,
-            Drill::FaultLong | Drill::FaultProtected => RiscvDrill::Fault,
-            Drill::Call(addr) => RiscvDrill::Call(addr),
+            Drill::Off => DtDrill::Off,
+            Drill::FaultLong | Drill::FaultProtected => DtDrill::Fault,
+            Drill::Call(addr) => DtDrill::Call(addr),
         },
+    })
+}
+
+/// Memory size of the handoff in bytes.
+pub(super) fn memsz() -> u64 {
+    // the same in each mode
+    dt::memsz(DtMachine::Riscv64 {
+        mode: PagingMode::Sv39,
     })
 }
 

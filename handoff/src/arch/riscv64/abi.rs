@@ -1,10 +1,7 @@
 //! The interface between the planner and the blob on riscv64, defined once; as
 //! [`crate::abi`] for x86_64, with which it shares consoles, regions and moves.
 
-use crate::abi::{
-    BOUNCE_SIZE, CRC_TABLES, MAX_REGIONS, MAX_SINKS, PageTable, RegionRaw, RelocateRaw, SinkRaw,
-    Stack,
-};
+use crate::abi::{BOUNCE_SIZE, CRC_TABLES, DtParams, PageTable, Stack};
 use core::mem::{offset_of, size_of};
 #[cfg(not(freestanding))]
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -12,7 +9,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// "MBTHNDRV", little endian.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"MBTHNDRV");
 /// Incremented with every incompatible change of a structure in this file.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Tables for the handoff's own mapping.
 pub const TABLES: usize = 24;
@@ -23,87 +20,6 @@ pub const ENTRY_TABLES: usize = 9;
 pub const TRAP_LEVELS: u64 = 3;
 /// Bytes of stack for each.
 pub const TRAP_STACK: usize = 4096;
-
-/// [`RiscvParams::drill`]: `unimp`, after verification.
-pub const DRILL_FAULT: u32 = 1;
-/// [`RiscvParams::drill`]: `ebreak`, which is dumped and resumed.
-pub const DRILL_BREAKPOINT: u32 = 2;
-/// [`RiscvParams::drill`]: call [`RiscvParams::drill_addr`]. For tests.
-pub const DRILL_CALL: u32 = 3;
-
-/// The first bytes of the blob. Offsets count from the header.
-#[repr(C)]
-#[cfg_attr(
-    not(freestanding),
-    derive(FromBytes, IntoBytes, Immutable, KnownLayout)
-)]
-#[derive(Clone, Copy, Debug)]
-pub struct RiscvHeader {
-    /// [`MAGIC`].
-    pub magic: u64,
-    /// [`VERSION`].
-    pub version: u32,
-    /// Read-only, executable bytes at the start; a multiple of the page size.
-    pub text_size: u32,
-    /// Memory size in bytes; a multiple of the page size.
-    pub mem_size: u32,
-    /// Offset of the [`RiscvArea`]; a multiple of the page size.
-    pub area: u32,
-    /// Offset of the entry point.
-    pub entry: u32,
-    /// Offset of the first pass of the trampoline, which begins a page.
-    pub pass1: u32,
-    /// Offset of the second pass, on the same page.
-    pub pass2: u32,
-    /// Zero.
-    pub reserved: u32,
-}
-
-/// Parameters of the blob.
-#[repr(C)]
-#[cfg_attr(
-    not(freestanding),
-    derive(FromBytes, IntoBytes, Immutable, KnownLayout)
-)]
-#[derive(Clone, Copy, Debug)]
-pub struct RiscvParams {
-    /// Physical address of the header.
-    pub base: u64,
-    /// Physical address of the target: `pc` at its entry.
-    pub entry: u64,
-    /// Physical address of the device tree: `a1` at its entry.
-    pub dtb: u64,
-    /// Value of `satp` for the handoff's own tables.
-    pub satp: u64,
-    /// Sinks of the console.
-    pub sinks: [SinkRaw; MAX_SINKS],
-    /// `ON_FAULT_*`.
-    pub on_fault: u32,
-    /// `DRILL_*`.
-    pub drill: u32,
-    /// Code for [`DRILL_CALL`], on a page that the host maps executable.
-    pub drill_addr: u64,
-    /// `VERIFY_*`: how to verify the regions.
-    pub verify: u32,
-    /// Used entries of `regions`.
-    pub region_count: u32,
-    /// Segments to verify.
-    pub regions: [RegionRaw; MAX_REGIONS],
-    /// Memory to move.
-    pub relocate: RelocateRaw,
-    /// CRC-32 of the blob as loaded, up to [`RiscvArea::scratch`], with 0 here.
-    pub checksum: u32,
-    /// Zero.
-    pub unused: u32,
-}
-
-impl RiscvParams {
-    /// The used entries of [`Self::regions`].
-    #[must_use]
-    pub fn regions(&self) -> &[RegionRaw] {
-        &self.regions[..self.regions.len().min(self.region_count as usize)]
-    }
-}
 
 /// Registers found at entry.
 #[repr(C)]
@@ -181,7 +97,7 @@ pub struct RiscvTables(pub [PageTable; TABLES]);
 #[repr(C, align(4096))]
 pub struct RiscvArea {
     /// Filled in by the host.
-    pub params: RiscvParams,
+    pub params: DtParams,
     /// Filled in by the host.
     pub tables: RiscvTables,
     /// Zero at load.
@@ -189,8 +105,6 @@ pub struct RiscvArea {
 }
 
 const _: () = {
-    assert!(size_of::<RiscvHeader>() == 40);
-    assert!(size_of::<RiscvParams>() == 5824);
     assert!(size_of::<RiscvFrame>() == 38 * 8);
     assert!(size_of::<RiscvFrame>().is_multiple_of(16));
     assert!(offset_of!(RiscvArea, tables) % 4096 == 0);

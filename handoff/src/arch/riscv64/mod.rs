@@ -18,8 +18,6 @@ pub mod cpu;
 #[cfg(target_arch = "riscv64")]
 pub mod end;
 #[cfg(target_arch = "riscv64")]
-pub mod moves;
-#[cfg(target_arch = "riscv64")]
 pub mod sbi;
 #[cfg(target_arch = "riscv64")]
 pub mod sequence;

@@ -13,50 +13,19 @@
 // UNSAFETY: physical memory by address, privileged instructions.
 #![expect(unsafe_code)]
 
-use super::abi::{
-    DRILL_BREAKPOINT, DRILL_CALL, DRILL_FAULT, ENTRY_TABLES, RiscvArea, RiscvHeader, RiscvParams,
-    RiscvScratch,
-};
-use super::console::{self, console};
+use super::abi::{ENTRY_TABLES, RiscvArea, RiscvScratch};
+use super::console::console;
 use super::end::end;
 use super::paging::mode_name;
-use super::{cpu, entry, moves, sbi};
-use crate::abi::{self, PageTable};
+use super::{cpu, entry, sbi};
+use crate::abi::{
+    self, DT_DRILL_BREAKPOINT, DT_DRILL_CALL, DT_DRILL_FAULT, DtHeader, DtParams, PageTable,
+};
 use crate::console::{UNMAPPED, panicked_in};
-use crate::crc::{self, CrcTables};
+use crate::dt_steps::{self, PortableEngine};
 use crate::print::Print;
-use crate::relocate;
-use crate::sha256;
-use crate::verify::{self, DigestEngine, crc_digest};
+use crate::{crc, devices};
 use core::mem::offset_of;
-
-/// Digests of this CPU: portable code.
-#[derive(Clone, Copy)]
-struct PortableEngine<'a> {
-    kind: u32,
-    tables: &'a CrcTables,
-}
-
-impl DigestEngine for PortableEngine<'_> {
-    fn kind(&self) -> u32 {
-        self.kind
-    }
-
-    fn name(&self) -> &'static [u8] {
-        if self.kind == abi::VERIFY_SHA256 {
-            b"sha256 (portable)"
-        } else {
-            b"crc32 (portable)"
-        }
-    }
-
-    fn digest(&self, bytes: &[u8]) -> [u8; abi::DIGEST_LEN] {
-        if self.kind == abi::VERIFY_SHA256 {
-            return sha256::sha256(bytes, sha256::compress);
-        }
-        crc_digest(crc::crc32(self.tables, bytes))
-    }
-}
 
 /// Returns `satp` for tables that map the trampoline where the handoff runs and
 /// one to one; 0 to leave translation as it is.
@@ -64,11 +33,11 @@ impl DigestEngine for PortableEngine<'_> {
 /// # Safety
 ///
 /// `area` and `header` must be the blob's, mapped where it runs.
-pub unsafe fn entered(area: *mut RiscvArea, header: *const RiscvHeader) -> u64 {
+pub unsafe fn entered(area: *mut RiscvArea, header: *const DtHeader) -> u64 {
     // SAFETY: the caller's promise; nothing else uses the area.
     let (area, header) = unsafe { (&mut *area, &*header) };
     let (params, scratch) = (&area.params, &mut area.scratch);
-    let va = header as *const RiscvHeader as u64;
+    let va = header as *const DtHeader as u64;
     scratch.entry.va = va;
     if va == params.base {
         return 0;
@@ -94,9 +63,14 @@ pub unsafe fn entered(area: *mut RiscvArea, header: *const RiscvHeader) -> u64 {
 /// The state at entry given in the module documentation; `area` must be the
 /// blob's, filled in for its address, with no other user; `header` must be the
 /// blob's.
-pub unsafe fn run(area: *mut RiscvArea, header: *const RiscvHeader) {
-    // SAFETY: the blob's own, with no other user.
-    let (expected, found) = unsafe { checksum(area, header) };
+pub unsafe fn run(area: *mut RiscvArea, header: *const DtHeader) {
+    let len = area as usize - header as usize + offset_of!(RiscvArea, scratch);
+    // SAFETY: the blob's own, with no other user; `scratch` is not part of it.
+    let sums = unsafe {
+        crc::init(&mut (*area).scratch.crc);
+        let params = &raw mut (*area).params;
+        dt_steps::checksum(header.cast(), len, params, &(*area).scratch.crc)
+    };
     // SAFETY: the caller gives the area to this call alone. The trap handler
     // uses the same memory, but only when it ends the handoff, or between two
     // instructions that do not depend on its changes.
@@ -104,20 +78,20 @@ pub unsafe fn run(area: *mut RiscvArea, header: *const RiscvHeader) {
         params, scratch, ..
     } = unsafe { &mut *area };
     let placed = header as u64 == params.base;
-    let damaged = expected != found;
+    let damaged = sums.0 != sums.1;
     // SAFETY: the tables of an intact blob map it, its console and all segments
     // one to one.
     let now = unsafe {
         if damaged || !placed {
             0
         } else {
-            cpu::set_satp(params.satp)
+            cpu::set_satp(params.root)
         }
     };
     scratch.phase = abi::PHASE_CONSOLE;
     if placed || scratch.entry.satp == 0 {
         // SAFETY: mapped by these tables, or translation is off.
-        unsafe { console::start(params, scratch) };
+        scratch.console_dead = unsafe { devices::start(&params.sinks) };
     } else {
         scratch.console_dead = UNMAPPED;
     }
@@ -125,57 +99,36 @@ pub unsafe fn run(area: *mut RiscvArea, header: *const RiscvHeader) {
     let mut out = console(params, &mut scratch.console_dead);
 
     scratch.phase = abi::PHASE_VERIFY;
-    if damaged {
-        out.str("[handoff] handoff itself is damaged: expected ")
-            .hex(expected.into(), 8)
-            .str(", found ");
-        out.hex(found.into(), 8).str("\n");
-    }
-    if !placed {
-        out.str("[handoff] runs at ")
-            .addr(header as u64)
-            .str(", but was made for ")
-            .addr(params.base)
-            .str("\n");
-    }
-    if damaged || !placed {
+    if dt_steps::refuse(&mut out, sums, header as u64, params) {
         end(params, &mut scratch.console_dead);
     }
-    if params.verify != abi::VERIFY_NONE {
-        let engine = PortableEngine {
-            kind: params.verify,
-            tables: &scratch.crc,
-        };
-        // SAFETY: the host checked that every region is a loaded segment, and mapped
-        // it: RAM that nothing writes any more.
-        let bad = unsafe { verify::segments(&mut out, params.regions(), engine, |_, _| {}) };
-        if bad > 0 {
-            out.str("[handoff] ")
-                .dec(bad.into())
-                .str(" segment(s) damaged: not starting it\n");
-            end(params, &mut scratch.console_dead);
-        }
+    let engine = PortableEngine {
+        kind: params.verify,
+        tables: &scratch.crc,
+    };
+    // SAFETY: the host checked that every region is a loaded segment, and mapped it: RAM that
+    // nothing writes any more.
+    if !unsafe { dt_steps::segments(&mut out, params, engine) } {
+        end(params, &mut scratch.console_dead);
     }
 
     scratch.phase = abi::PHASE_RELOCATE;
-    relocate::announce(&mut out, &params.relocate);
     // SAFETY: the host checked that sources, destinations, list pages and ranges to
     // clear are RAM apart from the blob, and mapped them.
-    if !unsafe { moves::relocate(&params.relocate) } {
-        out.str("[handoff] relocate: BAD page list\n");
+    if !unsafe { dt_steps::relocate(&mut out, params, |_, _| {}) } {
         end(params, &mut scratch.console_dead);
     }
     cpu::fence_i();
 
-    if params.drill == DRILL_BREAKPOINT {
+    if params.drill == DT_DRILL_BREAKPOINT {
         out.str("[handoff] drill: ebreak\n");
         cpu::breakpoint();
     }
-    if params.drill == DRILL_FAULT {
+    if params.drill == DT_DRILL_FAULT {
         out.str("[handoff] drill: unimp\n");
         cpu::illegal();
     }
-    if params.drill == DRILL_CALL {
+    if params.drill == DT_DRILL_CALL {
         // SAFETY: the address is that of test code, on a page that the host mapped
         // executable.
         unsafe { cpu::call(params.drill_addr) };
@@ -192,7 +145,7 @@ pub unsafe fn run(area: *mut RiscvArea, header: *const RiscvHeader) {
 }
 
 /// Prints who entered the handoff, and the state found.
-fn announce_entry(params: &RiscvParams, scratch: &mut RiscvScratch, now: u64) {
+fn announce_entry(params: &DtParams, scratch: &mut RiscvScratch, now: u64) {
     let entry = scratch.entry;
     let mut out = console(params, &mut scratch.console_dead);
     out.str("\n[handoff] mbtool ")
@@ -229,31 +182,10 @@ fn announce_entry(params: &RiscvParams, scratch: &mut RiscvScratch, now: u64) {
         }
     }
     out.str("\n");
-    if now != params.satp {
+    if now != params.root {
         out.str("[handoff] page tables: this CPU does not take satp ")
-            .addr(params.satp)
+            .addr(params.root)
             .str(": translation stays off\n");
-    }
-}
-
-/// Returns the expected and the computed checksum of the blob; fills in
-/// `RiscvScratch::crc`.
-///
-/// # Safety
-///
-/// As for [`run`].
-unsafe fn checksum(area: *mut RiscvArea, header: *const RiscvHeader) -> (u32, u32) {
-    let len = area as usize - header as usize + offset_of!(RiscvArea, scratch);
-    // SAFETY: the caller's promise; the slice ends before `scratch`, and
-    // `checksum` is not written while it is used.
-    unsafe {
-        crc::init(&mut (*area).scratch.crc);
-        let expected = (*area).params.checksum;
-        (*area).params.checksum = 0;
-        let bytes = core::slice::from_raw_parts(header.cast::<u8>(), len);
-        let found = crc::crc32(&(*area).scratch.crc, bytes);
-        (*area).params.checksum = expected;
-        (expected, found)
     }
 }
 

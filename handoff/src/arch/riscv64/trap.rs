@@ -3,12 +3,12 @@
 // UNSAFETY: reads frames and the interrupted code's memory by address.
 #![expect(unsafe_code)]
 
-use super::abi::{DRILL_CALL, RiscvArea, RiscvFrame};
+use super::abi::{RiscvArea, RiscvFrame};
 use super::console::console;
 use super::dump::{RiscvRecord, write};
 use super::end::end;
 use super::registers::CAUSE_BREAKPOINT;
-use crate::abi::PHASE_ENTRY;
+use crate::abi::{DT_DRILL_CALL, PHASE_ENTRY};
 use crate::addr::PAGE_SIZE;
 use crate::console::UNMAPPED;
 use crate::dump::{CODE_BYTES, STACK_WORDS};
@@ -53,7 +53,7 @@ pub unsafe fn handle(frame: *mut RiscvFrame, area: *mut RiscvArea) {
         let inside =
             |start: u64, size: u64| addr >= start && size >= len && addr - start <= size - len;
         inside(params.base, own)
-            || params.drill == DRILL_CALL && inside(params.drill_addr & !0xfff, PAGE_SIZE)
+            || params.drill == DT_DRILL_CALL && inside(params.drill_addr & !0xfff, PAGE_SIZE)
             || inside(scratch.entry.va, own) && scratch.phase == PHASE_ENTRY
             || scratch.phase != PHASE_ENTRY
                 && regions

@@ -142,3 +142,4 @@ handoff_pass2:
     sfence.vma
     fence.i
     jr      a2
+.balign 4096

@@ -9,9 +9,9 @@
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
 use core::mem::{MaybeUninit, offset_of};
-use handoff::abi::{PHASE_TARGET, STACK_SIZE};
+use handoff::abi::{DtHeader, PHASE_TARGET, STACK_SIZE};
 use handoff::arch::riscv64::abi::{
-    self, RiscvArea, RiscvEntryState, RiscvFrame, RiscvHeader, TRAP_LEVELS, TRAP_STACK,
+    self, RiscvArea, RiscvEntryState, RiscvFrame, TRAP_LEVELS, TRAP_STACK,
 };
 use handoff::arch::riscv64::{registers, sequence, trap};
 
@@ -66,12 +66,12 @@ global_asm!(
     trapped = sym handoff_trapped,
 );
 
-extern "C" fn handoff_entered(area: *mut RiscvArea, header: *const RiscvHeader) -> u64 {
+extern "C" fn handoff_entered(area: *mut RiscvArea, header: *const DtHeader) -> u64 {
     // SAFETY: entry.S passes the blob's own, where it runs.
     unsafe { sequence::entered(area, header) }
 }
 
-extern "C" fn handoff_run(area: *mut RiscvArea, header: *const RiscvHeader) {
+extern "C" fn handoff_run(area: *mut RiscvArea, header: *const DtHeader) {
     // SAFETY: entry.S calls this once, in the state that `run` requires.
     unsafe { sequence::run(area, header) }
 }

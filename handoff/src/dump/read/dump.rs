@@ -170,7 +170,10 @@ impl DumpFields for Dump {
     }
 
     fn begin(line: &str) -> Option<Self> {
-        if line.starts_with(" cause ") {
+        if [" cause ", " esr "]
+            .iter()
+            .any(|other| line.starts_with(other))
+        {
             return None;
         }
         let vector = between(line, " vector ", " (").and_then(|text| text.parse().ok());

@@ -62,6 +62,27 @@ pub(crate) fn fill<'a>(
     true
 }
 
+/// Registers on a line of general registers of riscv64 and arm64.
+const PER_LINE: usize = 4;
+
+/// Fills the registers of a line that begins with one of `names`, four to a line. `None` if it does
+/// not; `Some(false)` when one of them is already set.
+pub(crate) fn fill_registers(
+    line: &str,
+    names: &'static str,
+    width: Width,
+    registers: &mut [Option<u64>],
+) -> Option<bool> {
+    let first = line.split(' ').next()?;
+    let mut rows = entries(names).step_by(PER_LINE);
+    let row = rows.position(|name| name == first.as_bytes())?;
+    let at = row * PER_LINE;
+    let end = registers.len().min(at + PER_LINE);
+    let skipped = entries(names).take(at).map(|name| name.len() + 1);
+    let rest = &names[skipped.sum::<usize>()..];
+    Some(fill(line, rest, width, registers.get_mut(at..end)?))
+}
+
 /// Fills a list, up to the first damaged entry. Returns `false` when it is
 /// already set.
 pub(crate) fn list<T>(

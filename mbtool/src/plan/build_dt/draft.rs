@@ -10,7 +10,7 @@ use crate::plan::crash::size::{Part, SizeEstimate};
 use crate::plan::crash::{self, cmdline};
 use crate::plan::place::allocatable;
 use crate::plan::place::dt_linux::DtLinuxSizes;
-use crate::plan::{PlanError, Request};
+use crate::plan::{PlanError, Request, handoff_riscv64};
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::spec::Drill;
 
@@ -117,7 +117,7 @@ impl DtDraft {
             initrd: initrd.map(|initrd| initrd.data.len() as u64),
             tree: built.blob.len() as u64,
             core_header: core_header.as_ref().map(|bytes| bytes.len() as u64),
-            handoff: handoff::blob::riscv64::memsz(),
+            handoff: handoff_riscv64::memsz(),
             spare: request
                 .crash
                 .map_or(0, |_| allocatable::spare(request, host)),

@@ -35,6 +35,7 @@ pub fn console_text(console: &Console) -> String {
         }
         Console::Debugcon { port } => format!("debugcon:{port:#x}"),
         Console::Firmware => "sbi".to_owned(),
+        Console::Pl011 { addr } => format!("pl011:{addr:#x}"),
         Console::RamLog { addr, size } => format!("ramlog:{addr:#x},size={size:#x}"),
     }
 }

@@ -79,6 +79,7 @@ fn there(console: Console, host: &Host) -> Result<Console, ConsoleError> {
     let can = match console {
         Console::Pio { .. } | Console::Debugcon { .. } => !arch.has_device_tree(),
         Console::Firmware => arch == Architecture::Riscv64,
+        Console::Pl011 { .. } => matches!(arch, Architecture::Arm64 | Architecture::Arm),
         Console::Mmio { .. } | Console::RamLog { .. } => true,
     };
     match can {

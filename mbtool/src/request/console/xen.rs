@@ -126,7 +126,10 @@ impl XenPort {
             } => format!("uart8250,mmio32,{addr:#x}"),
             Console::Mmio { addr, .. } => format!("uart8250,mmio,{addr:#x}"),
             // Xen has no such ports
-            Console::Debugcon { .. } | Console::RamLog { .. } | Console::Firmware => String::new(),
+            Console::Debugcon { .. }
+            | Console::RamLog { .. }
+            | Console::Firmware
+            | Console::Pl011 { .. } => String::new(),
         };
         match self.baud {
             Some(baud) => format!("console={device},{baud}{}{}", self.parity, self.bits),

@@ -5,15 +5,14 @@ use super::{DIGITS, GENERAL, ROW_PC};
 use crate::arch::riscv64::causes::cause_name;
 use crate::arch::riscv64::paging::MODES;
 use crate::dump::STACK_WORDS;
-use crate::dump::read::fields::{Width, after, between, bytes, fill, format, list, number, phase};
+use crate::dump::read::fields::{
+    Width, after, between, bytes, fill, fill_registers, format, list, number, phase,
+};
 use crate::dump::read::{DumpFields, Integrity};
 use crate::names::entries;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-/// Registers on a line of x1 to x31.
-const PER_LINE: usize = 4;
 
 /// One dump. `None`: the field is missing or damaged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,16 +110,10 @@ impl DumpFields for RiscvDump {
 
     fn take(&mut self, line: &str) -> bool {
         const WIDTH: Width = Width::Exact(DIGITS);
-        let first = line.split(' ').next().unwrap_or("");
-        let row = entries(GENERAL)
-            .step_by(PER_LINE)
-            .position(|name| name == first.as_bytes());
-        if let Some(row) = row {
-            let at = row * PER_LINE;
-            let end = self.gpr.len().min(at + PER_LINE);
-            return fill_from(line, at, &mut self.gpr[at..end]);
+        if let Some(filled) = fill_registers(line, GENERAL, WIDTH, &mut self.gpr) {
+            return filled;
         }
-        match first {
+        match line.split(' ').next().unwrap_or("") {
             "sepc" => {
                 let slots = [
                     &mut self.sepc,
@@ -144,15 +137,6 @@ impl DumpFields for RiscvDump {
     fn rate(&mut self, integrity: Integrity) {
         self.integrity = integrity;
     }
-}
-
-/// As [`fill`], with the names of [`GENERAL`] from `at` on.
-fn fill_from(line: &str, at: usize, slots: &mut [Option<u64>]) -> bool {
-    let rest = entries(GENERAL)
-        .take(at)
-        .map(|name| name.len() + 1)
-        .sum::<usize>();
-    fill(line, &GENERAL[rest..], Width::Exact(DIGITS), slots)
 }
 
 #[cfg(test)]

@@ -1,0 +1,51 @@
+//! Consoles in memory, on machines with a device tree: UARTs and the RAM log.
+
+// UNSAFETY: a log at an address from the parameters.
+#![expect(unsafe_code)]
+
+use crate::abi::{CONSOLE_MMIO, CONSOLE_PL011, CONSOLE_RAM_LOG, MAX_SINKS, SinkRaw};
+use crate::mmio::MmioRegisters;
+use crate::pl011::{self, Pl011At};
+use crate::{ramlog, uart};
+
+/// Sends one byte, or waits until the last one has been transmitted; false at the timeout. `None` for
+/// a sink that is not in memory.
+pub fn send(sink: &SinkRaw, byte: Option<u8>) -> Option<bool> {
+    match (sink.kind, byte) {
+        (CONSOLE_MMIO, _) => Some(uart::send(&mut MmioRegisters::new(sink), byte)),
+        (CONSOLE_PL011, _) => Some(pl011::send(&mut Pl011At(sink.addr), byte)),
+        (CONSOLE_RAM_LOG, Some(byte)) => {
+            // SAFETY: the host checked address and size, and keeps the region out of everything that
+            // is loaded; `start` attached it.
+            unsafe { ramlog::append(sink.addr as *mut _, sink.size, byte) };
+            Some(true)
+        }
+        (CONSOLE_RAM_LOG, None) => Some(true),
+        _ => None,
+    }
+}
+
+/// Prepares the sinks: programs the UARTs for which a divisor was given, opens the RAM log. Returns
+/// bit n for a sink n that failed.
+///
+/// # Safety
+///
+/// Devices and RAM log must be mapped, or translation be off.
+pub unsafe fn start(sinks: &[SinkRaw; MAX_SINKS]) -> u32 {
+    let mut failed = 0;
+    for (n, sink) in sinks.iter().enumerate() {
+        let dead = match sink.kind {
+            CONSOLE_MMIO if sink.divisor != 0 => {
+                !uart::program(&mut MmioRegisters::new(sink), sink.divisor)
+            }
+            CONSOLE_RAM_LOG => {
+                // SAFETY: mapped; address and size as in `send`.
+                unsafe { ramlog::attach(sink.addr as *mut _, sink.size) };
+                false
+            }
+            _ => false,
+        };
+        failed |= u32::from(dead) << n;
+    }
+    failed
+}
