@@ -12,7 +12,7 @@ use images::guest::Stage1Initrd;
 
 use crate::{gdb, qmp};
 
-pub use virt::{RISCV64, VirtBoard};
+pub use virt::{ARM64, ARM64_EL1, RISCV64, VirtBoard};
 
 /// [`EMULATED`] as a literal, for `concat!`.
 #[macro_export]

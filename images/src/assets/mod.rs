@@ -9,6 +9,7 @@
 //!    it has no intact copy,
 //! 3. when downloads fail: the path where the Debian package installs it.
 
+mod arm;
 mod asset;
 mod catalog;
 mod foreign;
@@ -21,6 +22,7 @@ use std::env;
 
 use anyhow::{Result, bail};
 
+pub use arm::*;
 pub use asset::{Asset, FoundAsset};
 pub use catalog::*;
 pub use foreign::*;

@@ -12,11 +12,13 @@ use elf::endian::LittleEndian;
 use crate::assets::Asset;
 
 /// Library directories of Debian's dynamic linkers. A tree has the libraries of one architecture.
-const DIRECTORIES: [&str; 4] = [
+const DIRECTORIES: [&str; 6] = [
     "lib/x86_64-linux-gnu",
     "usr/lib/x86_64-linux-gnu",
     "lib/riscv64-linux-gnu",
     "usr/lib/riscv64-linux-gnu",
+    "lib/aarch64-linux-gnu",
+    "usr/lib/aarch64-linux-gnu",
 ];
 
 /// Paths of the dynamic linker in programs of those architectures: links to these directories. In

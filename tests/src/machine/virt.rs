@@ -1,7 +1,10 @@
 //! QEMU's machine `virt` of other architectures.
 
-use elf::abi::EM_RISCV;
-use images::assets::{Asset, BUSYBOX_RISCV64, LINUX_RISCV64, MAKEDUMPFILE_RISCV64, QEMU_RISCV64};
+use elf::abi::{EM_AARCH64, EM_RISCV};
+use images::assets::{
+    Asset, BUSYBOX_ARM64, BUSYBOX_RISCV64, LINUX_ARM64, LINUX_RISCV64, MAKEDUMPFILE_ARM64,
+    MAKEDUMPFILE_RISCV64, QEMU_ARM64, QEMU_RISCV64,
+};
 use images::cross::CrossTarget;
 
 /// A machine with a device tree. All differences between the architectures are here.
@@ -39,6 +42,26 @@ pub static RISCV64: VirtBoard = VirtBoard {
     makedumpfile: &MAKEDUMPFILE_RISCV64,
     elf_machine: EM_RISCV,
 };
+
+/// 64-bit ARM with EL2, without VHE.
+pub static ARM64: VirtBoard = arm64("virt,virtualization=on,gic-version=3");
+
+/// 64-bit ARM that starts Linux at EL1, as in a virtual machine.
+pub static ARM64_EL1: VirtBoard = arm64("virt,virtualization=off,gic-version=3");
+
+const fn arm64(machine: &'static str) -> VirtBoard {
+    VirtBoard {
+        target: CrossTarget::Arm64,
+        qemu: &QEMU_ARM64,
+        machine,
+        cpu: "cortex-a57",
+        console: "ttyAMA0",
+        linux: &LINUX_ARM64,
+        busybox: &BUSYBOX_ARM64,
+        makedumpfile: &MAKEDUMPFILE_ARM64,
+        elf_machine: EM_AARCH64,
+    }
+}
 
 impl VirtBoard {
     /// Command line of a Linux that prints on the first UART; a panic is a reset.

@@ -1,0 +1,231 @@
+//! Assets for ARM, 64 and 32 bits: emulators, kernels, Xen, user land.
+
+use std::sync::OnceLock;
+
+use super::asset::Asset;
+use crate::debian::Packages;
+use crate::store::Recipe;
+
+/// QEMU for 64-bit ARM, and all libraries.
+pub static QEMU_ARM64: Asset = qemu(
+    "QEMU for arm64",
+    "MBTOOL_QEMU_ARM64",
+    "usr/bin/qemu-system-aarch64",
+);
+
+/// QEMU for 32-bit ARM, of the same package.
+pub static QEMU_ARM: Asset = qemu(
+    "QEMU for 32-bit ARM",
+    "MBTOOL_QEMU_ARM",
+    "usr/bin/qemu-system-arm",
+);
+
+const fn qemu(what: &'static str, variable: &'static str, file: &'static str) -> Asset {
+    Asset {
+        what,
+        variable,
+        recipe: Recipe {
+            name: "qemu-arm",
+            suite: "trixie",
+            packages: Packages::Closure(&["qemu-system-arm"]),
+            keep: &[
+                "lib/x86_64-linux-gnu",
+                "usr/lib/x86_64-linux-gnu",
+                "usr/bin/qemu-system-aarch64",
+                "usr/bin/qemu-system-arm",
+                "usr/share/qemu",
+            ],
+        },
+        file,
+        install: "qemu-system-arm (of Debian 13)",
+        passed: None,
+        found: OnceLock::new(),
+    }
+}
+
+/// Linux 6.12 for arm64: an uncompressed `Image`, though Debian names it `vmlinuz`. KVM is built in.
+pub static LINUX_ARM64: Asset = Asset {
+    what: "Linux 6.12 for arm64",
+    variable: "MBTOOL_LINUX_ARM64",
+    recipe: Recipe {
+        name: "linux-6.12-arm64",
+        suite: "trixie",
+        packages: Packages::Foreign {
+            architecture: "arm64",
+            packages: &Packages::DependencyOf {
+                meta: "linux-image-arm64",
+                prefix: "linux-image-6.12",
+            },
+        },
+        keep: &["boot/vmlinu*", "boot/config-*"],
+    },
+    file: "boot/vmlinuz-6.12*",
+    install: "linux-image-arm64 (of Debian 13, arm64)",
+    passed: None,
+    found: OnceLock::new(),
+};
+
+/// The newest Linux of Debian for arm64.
+pub static LINUX_SID_ARM64: Asset = Asset {
+    what: "the newest Linux for arm64",
+    variable: "MBTOOL_LINUX_SID_ARM64",
+    recipe: Recipe {
+        name: "linux-sid-arm64",
+        suite: "sid",
+        packages: Packages::Foreign {
+            architecture: "arm64",
+            packages: &Packages::DependencyChain {
+                meta: "linux-image-arm64",
+                prefixes: &["linux-image-", "linux-binary-"],
+            },
+        },
+        keep: &["usr/lib/modules/*/vmlinuz"],
+    },
+    file: "usr/lib/modules/*/vmlinuz",
+    install: "linux-image-arm64 (of Debian sid, arm64)",
+    passed: Some("7.2.13"),
+    found: OnceLock::new(),
+};
+
+/// Xen 4.20 for arm64.
+pub static XEN_ARM64: Asset = Asset {
+    what: "Xen 4.20 for arm64",
+    variable: "MBTOOL_XEN_ARM64",
+    recipe: Recipe {
+        name: "xen-4.20-arm64",
+        suite: "trixie",
+        packages: Packages::Foreign {
+            architecture: "arm64",
+            packages: &Packages::Single("xen-hypervisor-4.20-arm64"),
+        },
+        keep: &["boot/xen-*"],
+    },
+    file: "boot/xen-4.20-arm64*",
+    install: "xen-hypervisor-4.20-arm64 (of Debian 13, arm64)",
+    passed: None,
+    found: OnceLock::new(),
+};
+
+/// A static user land for arm64.
+pub static BUSYBOX_ARM64: Asset = busybox(
+    "a static busybox for arm64",
+    "MBTOOL_BUSYBOX_ARM64",
+    "busybox-arm64",
+    Packages::Foreign {
+        architecture: "arm64",
+        packages: &Packages::Single("busybox-static"),
+    },
+    "busybox-static (of Debian 13, arm64)",
+);
+
+/// A static user land for armhf.
+pub static BUSYBOX_ARMHF: Asset = busybox(
+    "a static busybox for armhf",
+    "MBTOOL_BUSYBOX_ARMHF",
+    "busybox-armhf",
+    Packages::Foreign {
+        architecture: "armhf",
+        packages: &Packages::Single("busybox-static"),
+    },
+    "busybox-static (of Debian 13, armhf)",
+);
+
+const fn busybox(
+    what: &'static str,
+    variable: &'static str,
+    name: &'static str,
+    packages: Packages,
+    install: &'static str,
+) -> Asset {
+    Asset {
+        what,
+        variable,
+        recipe: Recipe {
+            name,
+            suite: "trixie",
+            packages,
+            keep: &["bin/busybox", "usr/bin/busybox"],
+        },
+        file: "usr/bin/busybox",
+        install,
+        passed: None,
+        found: OnceLock::new(),
+    }
+}
+
+/// makedumpfile for arm64, with its libraries.
+pub static MAKEDUMPFILE_ARM64: Asset = Asset {
+    what: "makedumpfile for arm64",
+    variable: "MBTOOL_MAKEDUMPFILE_ARM64",
+    recipe: Recipe {
+        name: "makedumpfile-arm64",
+        suite: "trixie",
+        packages: Packages::Foreign {
+            architecture: "arm64",
+            packages: &Packages::Listed(&[
+                "makedumpfile",
+                "libc6",
+                "libbz2-1.0",
+                "libdw1t64",
+                "libelf1t64",
+                "liblzma5",
+                "liblzo2-2",
+                "libzstd1",
+                "zlib1g",
+            ]),
+        },
+        keep: &[
+            "usr/bin/makedumpfile",
+            "usr/lib/ld-linux-*",
+            "usr/lib/aarch64-linux-gnu",
+        ],
+    },
+    file: "usr/bin/makedumpfile",
+    install: "makedumpfile (of Debian 13, arm64)",
+    passed: None,
+    found: OnceLock::new(),
+};
+
+/// Linux 6.12 for armhf, without LPAE: a `zImage`.
+pub static LINUX_ARMHF: Asset = Asset {
+    what: "Linux 6.12 for armhf",
+    variable: "MBTOOL_LINUX_ARMHF",
+    recipe: Recipe {
+        name: "linux-6.12-armhf",
+        suite: "trixie",
+        packages: Packages::Foreign {
+            architecture: "armhf",
+            packages: &Packages::DependencyOf {
+                meta: "linux-image-armmp",
+                prefix: "linux-image-6.12",
+            },
+        },
+        keep: &["boot/vmlinu*", "boot/config-*"],
+    },
+    file: "boot/vmlinuz-6.12*",
+    install: "linux-image-armmp (of Debian 13, armhf)",
+    passed: None,
+    found: OnceLock::new(),
+};
+
+/// The newest Linux of Debian for armhf, with LPAE.
+pub static LINUX_SID_ARMHF_LPAE: Asset = Asset {
+    what: "the newest Linux for armhf with LPAE",
+    variable: "MBTOOL_LINUX_SID_ARMHF_LPAE",
+    recipe: Recipe {
+        name: "linux-sid-armhf-lpae",
+        suite: "sid",
+        packages: Packages::Foreign {
+            architecture: "armhf",
+            packages: &Packages::DependencyChain {
+                meta: "linux-image-armmp-lpae",
+                prefixes: &["linux-image-", "linux-binary-"],
+            },
+        },
+        keep: &["usr/lib/modules/*/vmlinuz"],
+    },
+    file: "usr/lib/modules/*/vmlinuz",
+    install: "linux-image-armmp-lpae (of Debian sid, armhf)",
+    passed: Some("7.2.13"),
+    found: OnceLock::new(),
+};
