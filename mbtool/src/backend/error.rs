@@ -155,6 +155,24 @@ pub enum BackendError {
         tail(self.fix())
     )]
     VcpuEnds,
+    /// KVM keeps EL2 for itself.
+    #[error(
+        "this kernel's KVM runs protected, and keeps EL2 for itself: kexec_load(2) refuses (EBUSY), because the CPUs \
+         cannot leave KVM{}",
+        tail(self.fix())
+    )]
+    ProtectedKvm,
+    /// A domain of Xen on ARM.
+    #[error(
+        "this Linux runs as {hypervisor}, which has no kexec hypercall: nothing can replace it, and a kernel that kexec \
+         starts inside of the domain ends in a BUG, because Xen registers the VCPU's information page once only \
+         (VCPUOP_register_vcpu_info){}",
+        tail(self.fix())
+    )]
+    XenOnArm {
+        /// The detected hypervisor.
+        hypervisor: Hypervisor,
+    },
     /// Any other errno.
     #[error("kexec_load(2) failed: {}", std::io::Error::from_raw_os_error(*errno))]
     Other {
@@ -274,6 +292,10 @@ impl Fix for BackendError {
                 "boot a kernel with a trampoline (/proc/kallsyms then has kexec_tramp_satp); if the \
                  monitor of this machine goes on at stvec, load with --force (docs/riscv64.md)"
             }
+            Self::ProtectedKvm => {
+                "boot without kvm-arm.mode=protected; a crash image can be loaded with it"
+            }
+            Self::XenOnArm { .. } => "boot Linux without Xen to load from here",
             Self::XenGuest { hypervisor } => match hypervisor {
                 Hypervisor::XenPvDom0 => "leave --backend out, and mbtool loads through Xen",
                 Hypervisor::XenPvhDom0 => Hypervisor::PV_DOM0,

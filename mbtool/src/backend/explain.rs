@@ -23,6 +23,11 @@ pub fn preflight(state: &KernelState, crash: bool) -> Result<(), BackendError> {
 ///
 /// As [`preflight`].
 pub fn permitted(state: &KernelState, crash: bool) -> Result<(), BackendError> {
+    if state.hypervisor.is_on_arm() {
+        return Err(BackendError::XenOnArm {
+            hypervisor: state.hypervisor,
+        });
+    }
     if !state.hypervisor.owns_machine() {
         return Err(BackendError::XenGuest {
             hypervisor: state.hypervisor,
@@ -216,6 +221,14 @@ mod tests {
             assert!(
                 matches!(err, BackendError::XenGuest { hypervisor: found } if found == hypervisor)
             );
+        }
+        for hypervisor in [Hypervisor::XenArmDom0, Hypervisor::XenArmGuest] {
+            let state = KernelState {
+                hypervisor,
+                ..willing()
+            };
+            let err = preflight(&state, true).unwrap_err();
+            assert!(matches!(err, BackendError::XenOnArm { .. }), "{err}");
         }
         let own = KernelState {
             hypervisor: Hypervisor::XenHvmGuest,

@@ -3,6 +3,7 @@
 //! A backend takes a finished [`Plan`], makes no decisions about it, and
 //! explains why a kernel refused it.
 
+pub mod arm;
 pub mod dir;
 pub mod error;
 pub mod explain;

@@ -2,7 +2,8 @@
 
 use crate::backend::linux::enough_memory;
 use crate::backend::xen::XenError;
-use crate::backend::{self, Backend, BackendError, Choice, vcpu};
+use crate::backend::{self, Backend, BackendError, Choice, arm, vcpu};
+use crate::host::arm::ArmFacts;
 use crate::host::sbi::SbiFacts;
 use crate::host::{self, Host};
 use crate::plan::Plan;
@@ -34,10 +35,15 @@ pub fn run(options: &BootOptions, dry_run: bool, messages: &mut Messages) -> any
         for warning in ready {
             messages.warn(warning);
         }
-        if backend.name() == "linux"
-            && let Some(warning) = vcpu::check(SbiFacts::read(root).as_ref(), options.force)?
-        {
-            messages.warn(warning);
+        if backend.name() == "linux" {
+            let facts = ArmFacts::read(root);
+            let outlook = [
+                vcpu::check(SbiFacts::read(root).as_ref(), options.force)?,
+                arm::check(facts.as_ref(), options.crash, options.force)?,
+            ];
+            for warning in outlook.into_iter().flatten() {
+                messages.warn(warning);
+            }
         }
     }
     let mut options = options.clone();
@@ -50,6 +56,7 @@ pub fn run(options: &BootOptions, dry_run: bool, messages: &mut Messages) -> any
     if dry_run {
         let (host, mut warnings) = host::read(root)?;
         warnings.extend(vcpu::check(host.sbi.as_ref(), true)?);
+        warnings.extend(arm::check(host.arm.as_ref(), options.crash, true)?);
         let plan = make(&options, files, &host, warnings, messages)?;
         messages.text(&plan.report);
         messages.say("dry run, nothing loaded");

@@ -2,7 +2,7 @@
 //! that changes state.
 
 use super::load;
-use crate::backend::vcpu;
+use crate::backend::{arm, vcpu};
 use crate::host::{self, Host, RawRange, replay};
 use crate::input;
 use crate::plan::report::svg;
@@ -53,6 +53,7 @@ pub fn machine(
         boot.crash = true;
     }
     warnings.extend(vcpu::check(host.sbi.as_ref(), true)?);
+    warnings.extend(arm::check(host.arm.as_ref(), boot.crash, true)?);
     Ok((host, warnings))
 }
 

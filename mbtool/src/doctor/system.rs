@@ -4,8 +4,8 @@ use super::machine::LoadAnswer;
 use super::{Check, CheckState, CheckedMachine};
 use crate::backend::BackendError;
 use crate::backend::explain::denials;
-use crate::backend::vcpu;
 use crate::backend::xen::XenError;
+use crate::backend::{arm, vcpu};
 use crate::decompress::decompress;
 use crate::host::hypervisor::Hypervisor;
 use crate::host::kallsyms;
@@ -33,6 +33,7 @@ pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
         checks.push(kexec(machine));
         checks.push(sysctls(machine));
         checks.extend(trampoline(machine));
+        checks.extend(protected(machine));
     }
     checks.push(lockdown(machine));
     checks
@@ -48,6 +49,7 @@ fn system(machine: &CheckedMachine) -> Check {
             .find_map(|ready| match ready {
                 Err(
                     err @ (BackendError::XenGuest { .. }
+                    | BackendError::XenOnArm { .. }
                     | BackendError::Xen(XenError::NotDom0 { .. })),
                 ) => Some(err),
                 _ => None,
@@ -173,6 +175,21 @@ fn trampoline(machine: &CheckedMachine) -> Option<Check> {
             "the kernel leaves a virtual machine by its kexec trampoline",
         ),
         Ok(None) => Check::ok(ID, "no hypervisor is known to be below: none is needed"),
+    })
+}
+
+/// Checks whether KVM keeps EL2; only on ARM.
+fn protected(machine: &CheckedMachine) -> Option<Check> {
+    const ID: &str = "exception-level";
+    let facts = machine.host()?.arm?;
+    let level = match facts.level {
+        Some(level) => format!("the kernel was started at {level}"),
+        None => "the kernel's log does not show at which level it was started".to_owned(),
+    };
+    Some(match arm::check(Some(&facts), false, false) {
+        Err(error) => Check::error(ID, CheckState::Problem, &error),
+        Ok(_) if facts.level.is_none() => Check::unknown(ID, level),
+        Ok(_) => Check::ok(ID, level),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Hypervisor detection.
 
+use crate::arch::Architecture;
 use crate::sys::file;
 use crate::sys::number;
 use serde::Serialize;
@@ -29,6 +30,10 @@ pub enum Hypervisor {
     XenGuest,
     /// Xen is present, but no file has the type of the domain.
     XenUnknown,
+    /// Xen's control domain on ARM.
+    XenArmDom0,
+    /// A guest of Xen on ARM.
+    XenArmGuest,
 }
 
 impl Hypervisor {
@@ -51,11 +56,15 @@ impl Hypervisor {
     pub fn read(root: &Path) -> Self {
         // a recorded machine has another CPU
         let processor = root == Path::new("/") && xen_shim::cpuid::says_xen();
-        Self::from_files(root, processor)
+        let arm = matches!(
+            Architecture::NATIVE,
+            Architecture::Arm64 | Architecture::Arm
+        );
+        Self::from_files(root, processor, arm)
     }
 
-    /// [`Self::read`] with the result of CPUID in `processor`.
-    fn from_files(root: &Path, processor: bool) -> Self {
+    /// [`Self::read`] with the result of CPUID in `processor`, on ARM or not.
+    fn from_files(root: &Path, processor: bool, arm: bool) -> Self {
         let file = |name: &str| {
             let content = file::read(&root.join(name), file::ATTRIBUTE).unwrap_or_default();
             content.trim_end().to_owned()
@@ -73,6 +82,14 @@ impl Hypervisor {
             .any(|word| word == "control_d")
             || file("sys/hypervisor/start_flags/initdomain") == "1"
             || dom0_feature(&file("sys/hypervisor/properties/features"));
+        if arm {
+            // all domains are of one type there, which Linux calls "HVM"
+            return if dom0 {
+                Self::XenArmDom0
+            } else {
+                Self::XenArmGuest
+            };
+        }
         match (file("sys/hypervisor/guest_type").as_str(), dom0) {
             ("PVH" | "HVM", true) => Self::XenPvhDom0,
             // without guest_type (before 4.13), only a PV dom0 existed
@@ -91,7 +108,13 @@ impl Hypervisor {
         matches!(self, Self::Bare | Self::XenHvmGuest)
     }
 
-    /// True for Xen's control domain.
+    /// True for a domain of Xen on ARM, from which nothing can be loaded.
+    #[must_use]
+    pub const fn is_on_arm(self) -> bool {
+        matches!(self, Self::XenArmDom0 | Self::XenArmGuest)
+    }
+
+    /// True for Xen's control domain, if that has a kexec hypercall.
     #[must_use]
     pub const fn is_dom0(self) -> bool {
         matches!(self, Self::XenPvDom0 | Self::XenPvhDom0)
@@ -129,6 +152,8 @@ impl fmt::Display for Hypervisor {
             Self::XenHvmGuest => "Xen HVM guest",
             Self::XenGuest => "Xen guest of unknown kind",
             Self::XenUnknown => "Xen domain of unknown type",
+            Self::XenArmDom0 => "dom0 of Xen on ARM",
+            Self::XenArmGuest => "guest of Xen on ARM",
         })
     }
 }
@@ -204,6 +229,31 @@ mod tests {
     }
 
     #[test]
+    fn domains_on_arm_are_of_one_type() {
+        for (capabilities, expected) in [
+            ("control_d\n", Hypervisor::XenArmDom0),
+            ("\n", Hypervisor::XenArmGuest),
+        ] {
+            let root = tempfile::tempdir().unwrap();
+            for (name, content) in [
+                ("sys/hypervisor/type", "xen\n"),
+                ("sys/hypervisor/guest_type", "HVM\n"),
+                ("proc/xen/capabilities", capabilities),
+            ] {
+                let path = root.path().join(name);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, content).unwrap();
+            }
+            let found = Hypervisor::from_files(root.path(), false, true);
+            assert_eq!(found, expected);
+            assert!(!found.owns_machine() && !found.is_dom0());
+        }
+        let root = tempfile::tempdir().unwrap();
+        let found = Hypervisor::from_files(root.path(), false, true);
+        assert_eq!(found, Hypervisor::Bare);
+    }
+
+    #[test]
     fn xen_is_detected_without_its_files() {
         let clocks = "sys/devices/system/clocksource/clocksource0/available_clocksource";
         let cases = [
@@ -231,12 +281,12 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
             assert_eq!(
-                Hypervisor::from_files(root.path(), false),
+                Hypervisor::from_files(root.path(), false, false),
                 expected,
                 "{content}"
             );
             assert_eq!(
-                Hypervisor::from_files(root.path(), true),
+                Hypervisor::from_files(root.path(), true, false),
                 Hypervisor::XenUnknown
             );
         }
@@ -247,7 +297,7 @@ mod tests {
         fs::write(dir.join("type"), "xen\n").unwrap();
         fs::write(dir.join("guest_type"), "HVM\n").unwrap();
         assert_eq!(
-            Hypervisor::from_files(root.path(), true),
+            Hypervisor::from_files(root.path(), true, false),
             Hypervisor::XenHvmGuest
         );
         assert!(!Hypervisor::XenUnknown.owns_machine() && !Hypervisor::XenUnknown.is_dom0());

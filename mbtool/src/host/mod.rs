@@ -2,6 +2,7 @@
 //! state.
 
 pub mod acpi;
+pub mod arm;
 pub mod boot_facts;
 pub mod crash_notes;
 pub mod device_tree;
@@ -151,6 +152,9 @@ pub struct Host {
     /// The firmware of a riscv64 machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sbi: Option<sbi::SbiFacts>,
+    /// Exception levels and KVM of an ARM machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arm: Option<arm::ArmFacts>,
     /// Screen, BIOS disks and EFI, for a Linux image.
     #[serde(default)]
     pub boot_facts: boot_facts::BootFacts,

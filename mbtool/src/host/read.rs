@@ -1,5 +1,6 @@
 //! Reads everything about the running machine once.
 
+use super::arm::ArmFacts;
 use super::crash_notes::CrashInfo;
 use super::device_tree::TreeBlob;
 use super::hypervisor::Hypervisor;
@@ -117,6 +118,7 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
             serial,
             xen,
             sbi: SbiFacts::read(root),
+            arm: ArmFacts::read(root),
             boot_facts,
             device_tree,
             acpi,

@@ -80,6 +80,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
         xen: xen(top.get("xen"))?,
         device_tree: as_written(&top, "device_tree")?,
         sbi: as_written(&top, "sbi")?,
+        arm: as_written(&top, "arm")?,
         acpi: Acpi::default(),
     })
 }

@@ -59,6 +59,10 @@ fn backend() {
         Fault: [BackendError::Fault],
         Unsupported: [BackendError::Unsupported],
         VcpuEnds: [BackendError::VcpuEnds],
+        ProtectedKvm: [BackendError::ProtectedKvm],
+        XenOnArm: [BackendError::XenOnArm {
+            hypervisor: Hypervisor::XenArmDom0
+        }],
         Other: [BackendError::Other { errno: libc::EIO }],
         Architecture: [BackendError::Architecture {
             plan: Architecture::Arm64

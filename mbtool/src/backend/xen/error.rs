@@ -194,6 +194,9 @@ impl Fix for XenError {
                 | Hypervisor::XenPvGuest
                 | Hypervisor::XenPvhGuest
                 | Hypervisor::XenGuest => "run mbtool in dom0",
+                Hypervisor::XenArmDom0 | Hypervisor::XenArmGuest => {
+                    "boot Linux without Xen to load from here"
+                }
             },
             Self::NotRoot => "run mbtool as root in dom0",
             Self::Hypercall(error) | Self::CrashImageLost { cause: error } => return error.fix(),
@@ -260,6 +263,7 @@ const fn not_dom0(hypervisor: Hypervisor) -> &'static str {
         }
         Hypervisor::XenHvmGuest => ": only the control domain has the kexec hypercall",
         Hypervisor::XenUnknown => "",
+        Hypervisor::XenArmDom0 | Hypervisor::XenArmGuest => ", which has no kexec hypercall",
         Hypervisor::XenPvDom0
         | Hypervisor::XenPvGuest
         | Hypervisor::XenPvhGuest
