@@ -60,7 +60,7 @@ pub fn recognize(data: &[u8]) -> Option<XenInfo> {
 
 /// The full version string, if present: distributors put it into the changeset,
 /// which comes right before the name of the compiler.
-fn version(data: &[u8]) -> Option<String> {
+pub(crate) fn version(data: &[u8]) -> Option<String> {
     COMPILERS.iter().find_map(|name| {
         // strings that end before this one were already compared: linear time, whatever the data
         let mut compared = 0;
