@@ -1,6 +1,8 @@
 //! The handoff on riscv64, in QEMU without firmware: a monitor in machine mode enters it in
 //! supervisor mode, or in virtual supervisor mode with two-stage translation.
 
+#[path = "support/bare.rs"]
+mod bare;
 #[path = "riscv64/machine.rs"]
 mod machine;
 
@@ -218,7 +220,7 @@ fn a_damaged_handoff_does_not_start_anything() {
 fn memory_is_moved_by_extents_and_page_lists() {
     // the target itself: it runs only where it was moved to
     let target = machine().address("target");
-    let code = SegmentAt(SEGMENT, machine().page("target"));
+    let code = SegmentAt(SEGMENT, machine().monitor.page("target"));
     let extent = Extent {
         to: ELSEWHERE,
         from: SEGMENT,
@@ -255,7 +257,7 @@ fn memory_is_moved_by_extents_and_page_lists() {
             ..spec()
         };
         let mut segments = vec![SegmentAt(code.0, code.1.clone())];
-        segments.extend(pages.iter().map(|page| SegmentAt(page.0, page.1.clone())));
+        segments.extend(pages.iter().cloned());
         let output = machine().handoff(&spec, Level::S, Entry::Physical, &segments);
         let expected = format!(
             "{} {:#x}",

@@ -147,6 +147,10 @@ impl Cross {
             "-Clink-arg=--gc-sections",
         ];
         let mut command = self.rustc();
+        // with translation off all memory is a device, where accesses must be aligned
+        if self.target == CrossTarget::Arm64 {
+            command.arg("-Ctarget-feature=+strict-align");
+        }
         command
             .args(flags)
             .arg(format!("-Clinker={}", self.compiler.linker.display()))

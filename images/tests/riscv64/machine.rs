@@ -1,19 +1,16 @@
 //! The machine of these tests: monitor, handoff, segments.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 use std::sync::LazyLock;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use elf::ElfBytes;
-use elf::endian::LittleEndian;
 use handoff::arch::riscv64::paging::{ALL, PagingMode, SvMapper};
 use handoff::blob::dt::{self as build, DtSpec};
 use handoff::spec::Console;
 use images::cross::{Cross, CrossHandoff, CrossTarget};
 use images::qemu;
+
+pub use crate::bare::SegmentAt;
+use crate::bare::{self, BareImage};
 
 /// Where the handoff is loaded.
 pub const BLOB: u64 = 0x8040_0000;
@@ -33,17 +30,10 @@ pub const UART: Console = Console::Mmio {
     divisor: None,
 };
 
-/// Start of memory: the monitor.
-const MONITOR: u64 = 0x8000_0000;
 /// Where the monitor expects its configuration.
 const CONFIGURATION: u64 = 0x800f_0000;
 /// Page tables of an entry.
 const TABLES: u64 = 0x8020_0000;
-/// Timeout; a run takes well under a second.
-const DEADLINE: Duration = Duration::from_secs(60);
-
-/// Bytes at an address.
-pub struct SegmentAt(pub u64, pub Vec<u8>);
 
 /// Where the handoff runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +84,8 @@ impl Default for Monitor {
 
 /// What is built once.
 pub struct Machine {
-    monitor: Vec<u8>,
+    /// The monitor.
+    pub monitor: BareImage,
     handoff: CrossHandoff,
 }
 
@@ -114,40 +105,18 @@ pub fn machine() -> &'static Machine {
             )
             .unwrap();
         let handoff = cross.handoff(workspace).unwrap();
-        Machine { monitor, handoff }
+        Machine {
+            monitor: BareImage(monitor),
+            handoff,
+        }
     });
     &MACHINE
 }
 
 impl Machine {
-    fn elf(&self) -> ElfBytes<'_, LittleEndian> {
-        ElfBytes::minimal_parse(&self.monitor).unwrap()
-    }
-
     /// The address of a symbol of the monitor.
     pub fn address(&self, name: &str) -> u64 {
-        let elf = self.elf();
-        let (symbols, names) = elf.symbol_table().unwrap().unwrap();
-        let symbol = symbols
-            .iter()
-            .find(|symbol| names.get(symbol.st_name as usize).unwrap() == name);
-        symbol
-            .unwrap_or_else(|| panic!("no symbol {name}"))
-            .st_value
-    }
-
-    /// The monitor's memory as loaded.
-    fn loaded(&self) -> Vec<u8> {
-        let elf = self.elf();
-        let segments: Vec<_> = elf.segments().unwrap().iter().collect();
-        assert_eq!((segments.len(), segments[0].p_paddr), (1, MONITOR));
-        elf.segment_data(&segments[0]).unwrap().to_vec()
-    }
-
-    /// The page of a symbol.
-    pub fn page(&self, name: &str) -> Vec<u8> {
-        let at = (self.address(name) - MONITOR) as usize;
-        self.loaded()[at..at + 4096].to_vec()
+        self.monitor.address(name)
     }
 
     /// Runs a handoff; returns the output.
@@ -192,7 +161,7 @@ impl Machine {
             SegmentAt(BLOB, built.bytes.clone()),
             SegmentAt(TABLES, tables.collect()),
         ];
-        loaded.extend(segments.iter().map(|s| SegmentAt(s.0, s.1.clone())));
+        loaded.extend(segments.iter().cloned());
         self.run(monitor, &configuration, &loaded)
     }
 
@@ -229,48 +198,16 @@ impl Machine {
     }
 
     fn run(&self, monitor: &Monitor, configuration: &[u64; 6], loaded: &[SegmentAt]) -> String {
-        let directory = tempfile::tempdir().unwrap();
         let words = configuration.iter().chain([&monitor.console]);
         let configuration = words.flat_map(|word| word.to_le_bytes()).collect();
         let mut qemu = qemu::riscv64().unwrap();
         qemu.args(["-M", "virt", "-m", "512", "-cpu", monitor.cpu])
-            .args(["-bios", "none", "-display", "none", "-monitor", "none"])
-            .args(["-net", "none", "-no-reboot"]);
+            .args(["-bios", "none"]);
         let fixed = [
-            SegmentAt(MONITOR, self.loaded()),
+            self.monitor.loaded(),
             SegmentAt(CONFIGURATION, configuration),
         ];
-        for (n, SegmentAt(at, bytes)) in fixed.iter().chain(loaded).enumerate() {
-            let file = directory.path().join(format!("segment{n}"));
-            fs::write(&file, bytes).unwrap();
-            qemu.arg("-device").arg(format!(
-                "loader,file={},addr={at:#x},force-raw=on",
-                file.display()
-            ));
-        }
-        let log = directory.path().join("serial");
-        qemu.arg("-serial")
-            .arg(format!("file:{}", log.display()))
-            .stdin(Stdio::null());
-        let mut child = qemu.spawn().unwrap();
-        let ended = wait(&mut child);
-        let output = fs::read(&log).unwrap_or_default();
-        let output = String::from_utf8_lossy(&output).replace('\r', "");
-        assert!(ended, "no end within {DEADLINE:?}:\n{output}");
-        output
+        let segments: Vec<SegmentAt> = fixed.into_iter().chain(loaded.iter().cloned()).collect();
+        bare::run(qemu, &segments, None)
     }
-}
-
-/// Waits for the end; false at the deadline.
-fn wait(child: &mut Child) -> bool {
-    let started = Instant::now();
-    while started.elapsed() < DEADLINE {
-        if child.try_wait().unwrap().is_some() {
-            return true;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    false
 }
