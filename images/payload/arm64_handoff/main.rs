@@ -163,7 +163,16 @@ fn translate(level: u64) {
 }
 
 /// A call of EL1, or an exception of EL2.
-extern "C" fn called(x0: u64, x1: u64, x2: u64, x3: u64, vector: u64, esr: u64, elr: u64, far: u64) -> ! {
+extern "C" fn called(
+    x0: u64,
+    x1: u64,
+    x2: u64,
+    x3: u64,
+    vector: u64,
+    esr: u64,
+    elr: u64,
+    far: u64,
+) -> ! {
     if vector == 8 && esr >> 26 == 0x16 {
         if x0 == SYSTEM_OFF {
             off();
@@ -186,7 +195,16 @@ extern "C" fn called(x0: u64, x1: u64, x2: u64, x3: u64, vector: u64, esr: u64, 
 }
 
 /// The target of a handoff: `at` has the exception level in its low bits.
-extern "C" fn arrived(x0: u64, x1: u64, x2: u64, x3: u64, at: u64, sctlr: u64, hcr: u64, daif: u64) -> ! {
+extern "C" fn arrived(
+    x0: u64,
+    x1: u64,
+    x2: u64,
+    x3: u64,
+    at: u64,
+    sctlr: u64,
+    hcr: u64,
+    daif: u64,
+) -> ! {
     text("\nTARGET ");
     field("level", at & 3);
     field("at", at & !3);
