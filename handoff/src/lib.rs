@@ -20,6 +20,7 @@ pub mod dt_steps;
 pub mod dump;
 #[cfg(not(freestanding))]
 pub mod extents;
+pub mod hyp;
 pub mod mmio;
 pub mod moves;
 pub mod names;
