@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::assets::{Asset, QEMU, QEMU_RISCV64};
+use crate::assets::{Asset, QEMU, QEMU_ARM, QEMU_ARM64, QEMU_RISCV64};
 use crate::rootfs::Program;
 
 /// Directories of firmware in the tree of a QEMU.
@@ -21,6 +21,16 @@ pub fn command() -> Result<Command> {
 /// Returns a command for `qemu-system-riscv64`; as [`command`].
 pub fn riscv64() -> Result<Command> {
     of(&QEMU_RISCV64)
+}
+
+/// Returns a command for `qemu-system-aarch64`; as [`command`].
+pub fn arm64() -> Result<Command> {
+    of(&QEMU_ARM64)
+}
+
+/// Returns a command for `qemu-system-arm`; as [`command`].
+pub fn arm() -> Result<Command> {
+    of(&QEMU_ARM)
 }
 
 /// Returns a command for the emulator `qemu`; as [`command`].

@@ -26,6 +26,16 @@ pub struct Cross {
     _lock: File,
 }
 
+/// Code generation of freestanding code.
+const FREESTANDING: [&str; 6] = [
+    "--edition=2024",
+    "-Cpanic=abort",
+    "-Copt-level=2",
+    "-Ccodegen-units=1",
+    "-Crelocation-model=static",
+    "-Cforce-unwind-tables=no",
+];
+
 /// The handoff's blob for another architecture.
 #[derive(Debug)]
 pub struct CrossHandoff {
@@ -128,34 +138,75 @@ impl Cross {
     ///
     /// rustc's error.
     pub fn freestanding(&self, source: &Path, script: &Path, name: &str) -> Result<Vec<u8>> {
+        self.linked(source, script, name, None)
+    }
+
+    /// As [`Self::freestanding`], with the handoff of `workspace` as a library.
+    ///
+    /// # Errors
+    ///
+    /// rustc's error.
+    pub fn with_handoff(
+        &self,
+        source: &Path,
+        script: &Path,
+        name: &str,
+        workspace: &Path,
+    ) -> Result<Vec<u8>> {
+        let library = self.into.join(format!("lib{name}_handoff.rlib"));
+        let mut command = self.bare();
+        command.args([
+            "--crate-type=rlib",
+            "--crate-name=handoff",
+            "--cfg=freestanding",
+            "--check-cfg=cfg(freestanding)",
+        ]);
+        command.env("CARGO_PKG_VERSION", env!("CARGO_PKG_VERSION"));
+        let root = workspace.join("handoff/src/lib.rs");
+        self.compiled(&mut command, &root, &library)?;
+        self.linked(source, script, name, Some(&library))
+    }
+
+    fn linked(
+        &self,
+        source: &Path,
+        script: &Path,
+        name: &str,
+        handoff: Option<&Path>,
+    ) -> Result<Vec<u8>> {
         let path = self.into.join(format!("{name}.elf"));
         let flags = [
-            "--edition=2024",
             "--crate-type=bin",
             "--crate-name=payload",
-            "-Cpanic=abort",
-            "-Copt-level=2",
-            "-Ccodegen-units=1",
             "-Clto=fat",
-            "-Crelocation-model=static",
-            "-Cforce-unwind-tables=no",
             "-Clinker-flavor=ld.lld",
             "-Cdefault-linker-libraries=no",
-            "-Ctarget-feature=-crt-static",
             "-Clink-arg=--no-dynamic-linker",
             "-Clink-arg=--build-id=none",
             "-Clink-arg=--gc-sections",
         ];
-        let mut command = self.rustc();
-        // with translation off all memory is a device, where accesses must be aligned
-        if self.target == CrossTarget::Arm64 {
-            command.arg("-Ctarget-feature=+strict-align");
-        }
+        let mut command = self.bare();
         command
             .args(flags)
             .arg(format!("-Clinker={}", self.compiler.linker.display()))
             .arg(format!("-Clink-arg=-T{}", script.display()));
+        if let Some(library) = handoff {
+            let library = format!("handoff={}", library.display());
+            command.args(["--extern", &library]);
+        }
         self.compiled(&mut command, source, &path)
+    }
+
+    /// Returns a rustc command for freestanding code. Accesses on ARM are aligned: with translation off,
+    /// all memory is a device.
+    fn bare(&self) -> Command {
+        let mut command = self.rustc();
+        let features = match self.target {
+            CrossTarget::Arm64 | CrossTarget::Armhf => "-Ctarget-feature=-crt-static,+strict-align",
+            CrossTarget::Riscv64 => "-Ctarget-feature=-crt-static",
+        };
+        command.args(FREESTANDING).arg(features);
+        command
     }
 
     /// Returns a rustc command for the target, without flags of the environment.

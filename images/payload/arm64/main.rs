@@ -1,0 +1,8 @@
+//! Tests the calls of `handoff::hyp` on arm64.
+
+#![no_std]
+#![no_main]
+
+#[path = "../hyp/conformance.rs"]
+mod conformance;
+mod machine;
