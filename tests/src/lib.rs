@@ -31,7 +31,6 @@ mod template;
 mod times;
 pub mod to_xen;
 pub mod virt_guest;
-pub mod virt_xen;
 pub mod vmlinux;
 pub mod xen;
 

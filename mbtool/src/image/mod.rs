@@ -50,7 +50,6 @@ use crate::abi::multiboot2::ConsoleFlags;
 use crate::arch::Architecture;
 use handoff::addr::PhysRange;
 use serde::{Serialize, Serializer};
-use xen_shim::XenInfo;
 
 /// Container format of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -84,8 +83,6 @@ pub enum Protocol {
     Linux(linux::Setup),
     /// Linux with a device tree.
     DtLinux(linux::DtImage),
-    /// Xen with a device tree.
-    DtXen(linux::DtImage, XenInfo),
 }
 
 impl Protocol {
@@ -98,7 +95,6 @@ impl Protocol {
             Self::Multiboot1(_) => "multiboot",
             Self::Pvh => "pvh",
             Self::Linux(_) | Self::DtLinux(_) => "linux",
-            Self::DtXen(..) => "xen",
         }
     }
 
@@ -107,7 +103,7 @@ impl Protocol {
     #[must_use]
     pub const fn dumps(&self) -> bool {
         match self {
-            Self::Multiboot2 | Self::Multiboot1(_) | Self::Pvh | Self::DtXen(..) => false,
+            Self::Multiboot2 | Self::Multiboot1(_) | Self::Pvh => false,
             Self::Linux(_) | Self::DtLinux(_) => true,
         }
     }
@@ -116,7 +112,7 @@ impl Protocol {
     #[must_use]
     pub const fn architecture(&self) -> Architecture {
         match self {
-            Self::DtLinux(image) | Self::DtXen(image, _) => match image.machine {
+            Self::DtLinux(image) => match image.machine {
                 linux::DtImageMachine::Riscv64 => Architecture::Riscv64,
                 linux::DtImageMachine::Arm64 => Architecture::Arm64,
             },
