@@ -15,7 +15,7 @@ pub enum Architecture {
     X86_64,
     /// RISC-V, 64 bits.
     Riscv64,
-    /// ARM, 64 bits. There is no handoff for it.
+    /// ARM, 64 bits.
     Arm64,
     /// ARM, 32 bits. There is no handoff for it.
     Arm,

@@ -45,11 +45,17 @@ pub struct Attempt {
     pub stderr: String,
 }
 
+/// `attempt` and `show`: their paths and contents.
+pub const fn programs() -> [(&'static str, &'static str); 2] {
+    [("bin/attempt", ATTEMPT), ("bin/show", SHOW)]
+}
+
 /// Adds `attempt` and `show` to a first stage.
-pub fn install(stage: Stage1) -> Result<Stage1> {
-    stage
-        .bytes("bin/attempt", ATTEMPT.as_bytes())?
-        .bytes("bin/show", SHOW.as_bytes())
+pub fn install(mut stage: Stage1) -> Result<Stage1> {
+    for (path, script) in programs() {
+        stage = stage.bytes(path, script.as_bytes())?;
+    }
+    Ok(stage)
 }
 
 /// Returns all attempted commands in order.

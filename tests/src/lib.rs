@@ -31,6 +31,7 @@ mod template;
 mod times;
 pub mod to_xen;
 pub mod virt_guest;
+pub mod virt_xen;
 pub mod vmlinux;
 pub mod xen;
 

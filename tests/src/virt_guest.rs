@@ -195,30 +195,38 @@ impl VirtLoad {
         let outcome = machine
             .run(name, VIRT_DEADLINE, &[&end])?
             .ended_with(&end)?;
+        let plan = document(&outcome, "plan", 0)?;
+        let mut report = VirtReport::of(outcome, plan);
+        let mut add = |key: &str, value: String| report.values.insert(key.to_owned(), value);
+        add("expected-digest", digest.to_string());
+        add("initrd-bytes", initrd.len().to_string());
+        Ok(report)
+    }
+}
+
+impl VirtReport {
+    /// Reads the second Linux's lines.
+    pub(crate) fn of(outcome: Outcome, plan: Value) -> Self {
         let rest = |prefix: &'static str| {
             let lines = outcome.lines.iter();
             let found = lines.filter_map(move |line| line.split_once(prefix));
             found.filter_map(|(_, rest)| rest.split_once('='))
         };
         let known = rest(MARKER).filter(|(key, _)| ["made", "found"].contains(key));
-        let mut values: BTreeMap<String, String> = rest(LINUX)
+        let values = rest(LINUX)
             .chain(known)
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect();
-        values.insert("expected-digest".to_owned(), digest.to_string());
-        values.insert("initrd-bytes".to_owned(), initrd.len().to_string());
         let notes = rest(MARKER).filter(|(key, _)| *key == "note");
         let name = |note: &str| note.split(" type=").next().unwrap_or_default().to_owned();
-        Ok(VirtReport {
+        Self {
             notes: notes.map(|(_, note)| name(note)).collect(),
             values,
-            plan: document(&outcome, "plan", 0)?,
+            plan,
             outcome,
-        })
+        }
     }
-}
 
-impl VirtReport {
     /// Returns a value.
     pub fn get(&self, key: &str) -> Result<&str> {
         let value = self.values.get(key).map(String::as_str);
@@ -231,7 +239,8 @@ impl VirtReport {
         u64::from_str_radix(digits, 16).with_context(|| format!("{key} is {digits:?}"))
     }
 
-    fn is(&self, key: &str, expected: &str) -> Result<()> {
+    /// Checks a value.
+    pub(crate) fn is(&self, key: &str, expected: &str) -> Result<()> {
         let found = self.get(key)?;
         ensure!(
             found == expected,

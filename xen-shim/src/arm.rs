@@ -9,7 +9,7 @@ mod image;
 mod modules;
 
 pub use dom0::{DOM0_MEM_DEFAULT, Dom0Sizes, check_dom0_memory};
-pub use error::{ArmContractError, ArmWarning};
+pub use error::{ArmContractError, ArmWarning, NotADom0};
 pub use image::recognize;
 pub use modules::{ArmModule, check_modules};
 

@@ -12,6 +12,13 @@ say_chosen() {
 }
 
 say_kernel
+if [ -d /sys/hypervisor/version ]; then
+	cd /sys/hypervisor/version
+	say "xen=$(cat major).$(cat minor)$(cat extra)"
+	cd /
+else
+	say "xen=none"
+fi
 say_cpus
 say "hart=$(sed -n '/^hart[^0-9]*/{s///p;q}' /proc/cpuinfo)"
 say_memory
@@ -23,4 +30,8 @@ say "reserved=$(ls /proc/device-tree/reserved-memory 2>/dev/null | grep @ | tr '
 say_digest digest sha256sum /payload.bin
 say_digest tree sha256sum /sys/firmware/fdt
 say_dump
+# what a test added
+if [ -e /more ]; then
+	sh /more
+fi
 finish

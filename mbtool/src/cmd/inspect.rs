@@ -140,7 +140,7 @@ fn image_report(bytes: &[u8], image: &Image) -> InspectedImage {
                 Protocol::Multiboot1(_) if tagged => EntrySource::MultibootHeader,
                 Protocol::Multiboot2 if tagged => EntrySource::Tag,
                 Protocol::Linux(_) if image.format == Format::BzImage => EntrySource::BootProtocol,
-                Protocol::DtLinux(_) => EntrySource::BootProtocol,
+                Protocol::DtLinux(_) | Protocol::DtXen(..) => EntrySource::BootProtocol,
                 Protocol::Multiboot2 if image.format == Format::Pe => EntrySource::CodeStart,
                 _ => EntrySource::ElfHeader,
             },

@@ -28,7 +28,8 @@ fn console(machine: &CheckedMachine) -> Check {
                 [] => "--console none: a failure between the two kernels will be silent".to_owned(),
                 notes => join(notes.iter().map(Fix::statement)),
             };
-            Check::warning(ID, notes).fix(COM1)
+            let fix = found.notes.iter().rev().find_map(Fix::fix);
+            Check::warning(ID, notes).fix(fix.unwrap_or(COM1.into()))
         }
         Ok(found) => {
             let notes = match found.notes.is_empty() {

@@ -60,8 +60,34 @@ pub struct Seeds {
 pub struct ChosenChanges {
     /// Properties of `/chosen` that are dropped and not set anew.
     pub properties: Vec<&'static str>,
+    /// Nodes of `/chosen` that are dropped.
+    pub nodes: Vec<String>,
     /// Reservations of the header that are dropped.
     pub reservations: Vec<PhysRange>,
+}
+
+impl Seeds {
+    /// Their properties of `/chosen`.
+    pub(super) fn properties(&self) -> [(&'static str, Vec<u8>); 2] {
+        [
+            (KASLR_SEED, self.kaslr.to_be_bytes().into()),
+            (RNG_SEED, self.rng.into()),
+        ]
+    }
+}
+
+/// The value of a property of `/chosen` that is a command line.
+pub(super) fn text_value(property: &str, text: &str) -> Result<Vec<u8>, DtValueError> {
+    if text.contains('\0') {
+        return Err(DtValueError {
+            node: "/chosen".to_owned(),
+            property: property.to_owned(),
+            problem: DtValueProblem::NoText {
+                value: format!("\"{}\"", shown(text.as_bytes())),
+            },
+        });
+    }
+    Ok([text.as_bytes(), &[0]].concat())
 }
 
 impl DeviceTree {
@@ -73,11 +99,21 @@ impl DeviceTree {
     /// When a value cannot be written as the root's cells are, or `bootargs` has a NUL. The tree is unchanged then.
     pub fn for_linux(&mut self, boot: &LinuxChosen<'_>) -> Result<ChosenChanges, DtValueError> {
         let set = self.chosen_values(boot)?;
-        let stale: Vec<PhysRange> = self
-            .ranges_of_running()
-            .into_iter()
-            .chain(boot.stale.iter().copied())
-            .collect();
+        let mut changes = self.drop_of_running(boot.stale);
+        changes
+            .properties
+            .retain(|name| set.iter().all(|(other, _)| other != name));
+        let chosen = self.root.child_or_new("chosen");
+        for (name, value) in set {
+            chosen.set(name, value);
+        }
+        Ok(changes)
+    }
+
+    /// Drops the properties about the running kernel, and reservations of its data and of `stale` memory.
+    pub(super) fn drop_of_running(&mut self, stale: &[PhysRange]) -> ChosenChanges {
+        let own = self.ranges_of_running();
+        let stale: Vec<PhysRange> = own.into_iter().chain(stale.iter().copied()).collect();
         let mut changes = ChosenChanges::default();
         self.reservations.retain(|range| {
             let gone = stale.iter().any(|stale| is_reservation_of(range, stale));
@@ -86,13 +122,11 @@ impl DeviceTree {
         });
         let chosen = self.root.child_or_new("chosen");
         for name in OF_RUNNING {
-            let dropped = chosen.remove(name) && set.iter().all(|(other, _)| *other != name);
-            changes.properties.extend(dropped.then_some(name));
+            changes
+                .properties
+                .extend(chosen.remove(name).then_some(name));
         }
-        for (name, value) in set {
-            chosen.set(name, value);
-        }
-        Ok(changes)
+        changes
     }
 
     /// The properties of `/chosen` that `boot` has.
@@ -101,16 +135,7 @@ impl DeviceTree {
         boot: &LinuxChosen<'_>,
     ) -> Result<Vec<(&'static str, Vec<u8>)>, DtValueError> {
         let root = self.top();
-        if boot.bootargs.contains('\0') {
-            return Err(DtValueError {
-                node: "/chosen".to_owned(),
-                property: "bootargs".to_owned(),
-                problem: DtValueProblem::NoText {
-                    value: format!("\"{}\"", shown(boot.bootargs.as_bytes())),
-                },
-            });
-        }
-        let mut set = vec![("bootargs", [boot.bootargs.as_bytes(), &[0]].concat())];
+        let mut set = vec![("bootargs", text_value("bootargs", boot.bootargs)?)];
         if let Some(initrd) = boot.initrd {
             set.push((INITRD_START, initrd.start.to_be_bytes().into()));
             set.push((INITRD_END, initrd.end.to_be_bytes().into()));
@@ -130,10 +155,7 @@ impl DeviceTree {
             }
             set.push((name, value));
         }
-        if let Some(seeds) = boot.seeds {
-            set.push((KASLR_SEED, seeds.kaslr.to_be_bytes().into()));
-            set.push((RNG_SEED, seeds.rng.into()));
-        }
+        set.extend(boot.seeds.iter().flat_map(Seeds::properties));
         // as Linux marks it for a kernel that it starts (kexec_file_load)
         set.push(("linux,booted-from-kexec", Vec::new()));
         Ok(set)

@@ -4,7 +4,7 @@
 //! - `read`, `write`: blobs;
 //! - `cells`: numbers and addresses in properties, translated from bus to bus;
 //! - `memory`, `cpus`, `uart`, `hypervisor`: facts for a loader;
-//! - `chosen`: the tree that a Linux gets;
+//! - `chosen`: the tree that a Linux gets; `xen`: the one for Xen on ARM;
 //! - `dts`: a tree as text; `diff`: how two differ.
 //!
 //! Blobs and values are untrusted input: errors name the node, the property, the value found and the expected one.
@@ -27,6 +27,7 @@ mod tests;
 mod tree;
 mod uart;
 mod write;
+mod xen;
 
 pub use chosen::{ChosenChanges, LinuxChosen, Seeds};
 pub use cpus::{Cpu, MmuMode};
@@ -39,3 +40,4 @@ pub use path::DtPath;
 pub use read::{DEPTH_MAX, SIZE_MAX};
 pub use tree::{DeviceTree, DtNode, DtProperty};
 pub use uart::{DtUart, UartModel};
+pub use xen::XenChosen;

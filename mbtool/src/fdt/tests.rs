@@ -6,6 +6,7 @@ mod facts;
 mod hostile;
 mod text;
 mod uart;
+mod xen;
 
 use super::testing::{cells, node, virt};
 use super::{DeviceTree, DtNode};

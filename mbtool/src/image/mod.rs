@@ -50,6 +50,7 @@ use crate::abi::multiboot2::ConsoleFlags;
 use crate::arch::Architecture;
 use handoff::addr::PhysRange;
 use serde::{Serialize, Serializer};
+use xen_shim::XenInfo;
 
 /// Container format of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -83,6 +84,8 @@ pub enum Protocol {
     Linux(linux::Setup),
     /// Linux with a device tree.
     DtLinux(linux::DtImage),
+    /// Xen with a device tree.
+    DtXen(linux::DtImage, XenInfo),
 }
 
 impl Protocol {
@@ -95,6 +98,7 @@ impl Protocol {
             Self::Multiboot1(_) => "multiboot",
             Self::Pvh => "pvh",
             Self::Linux(_) | Self::DtLinux(_) => "linux",
+            Self::DtXen(..) => "xen",
         }
     }
 
@@ -103,7 +107,7 @@ impl Protocol {
     #[must_use]
     pub const fn dumps(&self) -> bool {
         match self {
-            Self::Multiboot2 | Self::Multiboot1(_) | Self::Pvh => false,
+            Self::Multiboot2 | Self::Multiboot1(_) | Self::Pvh | Self::DtXen(..) => false,
             Self::Linux(_) | Self::DtLinux(_) => true,
         }
     }
@@ -112,7 +116,7 @@ impl Protocol {
     #[must_use]
     pub const fn architecture(&self) -> Architecture {
         match self {
-            Self::DtLinux(image) => match image.machine {
+            Self::DtLinux(image) | Self::DtXen(image, _) => match image.machine {
                 linux::DtImageMachine::Riscv64 => Architecture::Riscv64,
                 linux::DtImageMachine::Arm64 => Architecture::Arm64,
             },

@@ -157,13 +157,16 @@ fn linux(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
     Ok(image(name, protocol, requirements, layout, entry))
 }
 
-/// True for a kernel of a machine with a device tree that mbtool has a handoff for.
+/// True for a kernel of a machine with a device tree that mbtool has a handoff for. Xen for arm64 has the form of one.
 fn is_dt_linux(bytes: &[u8], kind: &FileKind) -> bool {
-    kind.machine() == Some(FileMachine::RiscV64)
-        && match kind {
-            FileKind::Elf(file) => file.role == ElfRole::Linux,
-            _ => linux::is_zboot(bytes) || linux::DtImage::is_one(bytes),
+    match (kind.machine(), kind) {
+        (Some(FileMachine::RiscV64), FileKind::Elf(file)) => file.role == ElfRole::Linux,
+        (_, FileKind::Elf(_)) => false,
+        (Some(FileMachine::RiscV64 | FileMachine::Arm64), _) => {
+            linux::is_zboot(bytes) || linux::DtImage::is_one(bytes)
         }
+        _ => false,
+    }
 }
 
 fn dt_linux(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
@@ -176,7 +179,10 @@ fn dt_linux(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
     };
     let requirements = Requirements::default();
     let entry = entry(&requirements, "", &layout)?;
-    let protocol = Protocol::DtLinux(header);
+    let protocol = match xen_shim::arm::recognize(bytes) {
+        Some(info) => Protocol::DtXen(header, info),
+        None => Protocol::DtLinux(header),
+    };
     Ok(image(name, protocol, requirements, layout, entry))
 }
 

@@ -5,11 +5,10 @@ use super::boot::params::BootParams;
 use super::crash::size::SizeEstimate;
 use super::crash::xen::layout;
 use super::crash::{Reserve, estimate, initramfs};
+use super::dt_target::DtTarget;
 use super::{PlanError, Request, build_dt};
 use crate::host::{Host, RawRange};
-use crate::image::Protocol;
 use crate::image::dom0::Dom0Footprint;
-use crate::image::linux::DtImage;
 use handoff::addr::PhysRange;
 
 /// Upper limit on the size of the boot information, in bytes.
@@ -37,14 +36,14 @@ enum SizeRule<'a> {
     Loaded(Box<BootParams>),
     /// Xen; its dom0's kernel was unpacked for that.
     Xen(Dom0Footprint),
-    /// A Linux that gets a device tree.
-    DeviceTree(&'a DtImage),
+    /// A kernel that gets a device tree.
+    DeviceTree(DtTarget<'a>),
 }
 
 impl<'a> SizeRule<'a> {
     fn of(request: &'a Request, host: &Host) -> Result<Self, PlanError> {
-        if let Protocol::DtLinux(image) = &request.image.protocol {
-            return Ok(Self::DeviceTree(image));
+        if let Some(target) = DtTarget::of(request) {
+            return Ok(Self::DeviceTree(target));
         }
         let params = BootParams::decide(request, host)?;
         Ok(match params.xen {
@@ -63,7 +62,7 @@ impl<'a> SizeRule<'a> {
         let estimate = match self {
             Self::Xen(kernel) => return layout::advice(request, *kernel, host, files),
             Self::Loaded(params) => estimate::of_load(request, params, INFORMATION, host),
-            Self::DeviceTree(image) => build_dt::estimate(request, image, host)?,
+            Self::DeviceTree(target) => build_dt::estimate(request, *target, host)?,
         };
         let modules = request.modules.iter();
         let packed = modules.map(|module| module.data.len() as u64).sum();

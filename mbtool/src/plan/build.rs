@@ -8,6 +8,7 @@ use super::boot::{self, Boot, Known, e820};
 use super::check::{self, CheckLimits, XenLimits};
 use super::crash::data::{self, CrashData};
 use super::crash::estimate;
+use super::dt_target::DtTarget;
 use super::place::allocator::{self, Arena};
 use super::place::layout::{InfoRules, Layout};
 use super::place::resolve::resolve;
@@ -16,7 +17,6 @@ use super::report::{PlanReport, assemble};
 use super::xen_heap::strategy::{self, LoadStrategy};
 use super::{Plan, PlanError, Request, Segment, build_dt, ram_log, segments};
 use crate::host::{Host, map};
-use crate::image::Protocol;
 use handoff::addr::PhysRange;
 use handoff::blob::Built;
 use handoff::spec::{Relocate, Spec};
@@ -42,8 +42,8 @@ pub(super) fn plan_with(
     blob: Builder<'_>,
 ) -> Result<Plan, PlanError> {
     PlanError::check_machine(request, host)?;
-    if let Protocol::DtLinux(image) = &request.image.protocol {
-        return build_dt::plan(request, image, host);
+    if let Some(target) = DtTarget::of(request) {
+        return build_dt::plan(request, target, host);
     }
     let mut params = BootParams::decide(request, host)?;
     let host = &ram_log::keep(&request.consoles, host, &mut params.warnings)?;

@@ -6,54 +6,65 @@ use super::boot::device_tree::{self, BuiltTree, ChosenReport};
 use super::check::{self, CheckLimits};
 use super::crash::estimate::too_small;
 use super::crash::size::SizeEstimate;
+use super::dt_target::DtTarget;
 use super::place::allocatable;
-use super::place::dt_linux::{self, DtLinuxPlaces, DtLinuxRules, DtPlaceError, DtWindow};
+use super::place::dt::{self, DtPlaceError, DtPlaces, DtRules, DtWindow};
 use super::place::resolve::{resolve, unmerged};
 use super::report::{PlanReport, assemble_dt};
 use super::request::base_name;
-use super::{
-    DEFAULT_MEM_MIN, Plan, PlanError, Request, Segment, handoff_riscv64, ram_log, segments,
-};
+use super::xen_image::xen_image;
+use super::{DEFAULT_MEM_MIN, Plan, PlanError, Request, Segment, handoff_dt, ram_log, segments};
 use crate::fdt::DeviceTree;
 use crate::host::{Host, map};
 use crate::image::PlacedImage;
-use crate::image::linux::DtImage;
 use handoff::addr::{PAGE_SIZE, PhysRange, align_down};
 use handoff::runs;
 use handoff::spec::Relocate;
 
 mod draft;
+mod xen;
 
 pub(super) use draft::estimate;
-use draft::{DtDraft, DtParams};
+use draft::{ChosenInputs, DtDraft, DtParams};
 
-/// Plans the load of `image`, the one of `request`, on `host`.
-pub(super) fn plan(request: &Request, image: &DtImage, host: &Host) -> Result<Plan, PlanError> {
-    let mut params = DtParams::decide(request, host)?;
+/// Plans the load of `target`, the image of `request`, on `host`.
+pub(super) fn plan(
+    request: &Request,
+    target: DtTarget<'_>,
+    host: &Host,
+) -> Result<Plan, PlanError> {
+    let mut params = DtParams::decide(request, target, host)?;
     let host = &ram_log::keep(&request.consoles, host, &mut params.warnings)?;
-    let draft = DtDraft::of(request, image, host, &params.cmdline)?;
+    let draft = DtDraft::of(request, target, host, &params)?;
     let sizes = &draft.sizes;
     let ram = free_memory(request, host, &draft.filled)?;
     let base = map::ram_ranges(&host.memory_map).next();
     let base = base.ok_or(PlanError::NoRam)?.start;
-    let rules = DtLinuxRules::of(image, base, request.crash);
-    let places = dt_linux::place(&ram, sizes, &rules)
+    let rules = match target {
+        DtTarget::Linux(image) => DtRules::of(image, base, request.crash),
+        DtTarget::Xen(_, info) => DtRules::of_xen(info.version.as_deref(), base),
+    };
+    let places = dt::place(&ram, sizes, &rules)
         .map_err(|error| no_place(error, request, &draft.estimate(request)))?;
-    if places.below_kernel {
+    if places.below_kernel && target.may_ignore_low_memory() {
         params.warnings.push(
             "something is placed below the kernel, where there was room: Linux before 6.4 does not use that memory"
                 .to_owned(),
         );
     }
 
-    let chosen = draft::chosen(request, &params.cmdline, places.initrd, places.core_header);
+    let inputs = ChosenInputs::new(request, host, &params, &places);
+    let chosen = inputs.chosen(target);
     let built = device_tree::build(draft.source, &chosen)?;
-    debug_assert_eq!(built.blob.len() as u64, draft.sizes.tree);
+    debug_assert!(built.blob.len() as u64 <= draft.sizes.tree);
+    let decided: ChosenReport = device_tree::report(request, &chosen, &built);
     let image = request.image.at(places.kernel.start)?;
     let image_entry = image.entry;
-    let mut parts = load(request, image, &places, &built, draft.core_header)?;
-    let spec = handoff_riscv64::spec(
+    let modules = module_places(&params, &places);
+    let mut parts = load(request, image, &modules, &built, draft.core_header, &places)?;
+    let spec = handoff_dt::spec(
         request,
+        (target, host),
         &built.tree,
         &places,
         image_entry,
@@ -67,7 +78,7 @@ pub(super) fn plan(request: &Request, image: &DtImage, host: &Host) -> Result<Pl
         segments::handoff(&blob, pages.unwrap_or(places.handoff))?.with_digest(request.verify),
     );
 
-    // Linux finds the tree by the first bytes of a segment
+    // the loading Linux of riscv64 finds the tree by the first bytes of a segment
     let segments = resolve(parts)?;
     let kernel = unmerged(&segments, request.max_segments)?;
     let ram: Vec<PhysRange> = map::ram_ranges(&host.memory_map)
@@ -92,7 +103,6 @@ pub(super) fn plan(request: &Request, image: &DtImage, host: &Host) -> Result<Pl
     };
     check::check(&segments, &kernel, &limits)?;
 
-    let decided: ChosenReport = device_tree::report(request, &chosen, &built);
     let report: PlanReport = assemble_dt::report(
         assemble_dt::DtDecisions {
             request,
@@ -100,6 +110,8 @@ pub(super) fn plan(request: &Request, image: &DtImage, host: &Host) -> Result<Pl
             changes: params.changes,
             warnings: params.warnings,
             places,
+            mode: target.mode(host.arch),
+            xen: xen_image(&request.image),
             image_entry,
             chosen: DecodedInfo::DeviceTree(decided),
         },
@@ -166,23 +178,35 @@ fn no_place(error: DtPlaceError, request: &Request, estimate: &SizeEstimate) -> 
     too_small(PlanError::DtPlace { error, window }, request, estimate)
 }
 
+/// The place of each module of the request.
+fn module_places(params: &DtParams, places: &DtPlaces) -> Vec<Option<PhysRange>> {
+    if params.roles.is_empty() {
+        return vec![places.initrd];
+    }
+    params
+        .roles
+        .iter()
+        .map(|role| places.module(*role))
+        .collect()
+}
+
 /// The segments but for the handoff.
 fn load(
     request: &Request,
     image: PlacedImage,
-    places: &DtLinuxPlaces,
+    modules: &[Option<PhysRange>],
     tree: &BuiltTree,
     core_header: Option<Vec<u8>>,
+    places: &DtPlaces,
 ) -> Result<Vec<Segment>, PlanError> {
     let pages = |range: PhysRange| range.align_outward(PAGE_SIZE).unwrap_or(range);
     let name = base_name(&request.image.name);
     let mut parts = segments::pages(name, image)?;
-    if let (Some(range), Some(initrd)) = (places.initrd, request.modules.first()) {
-        parts.push(Segment::new(
-            &request.segment_name(0),
-            pages(range),
-            initrd.data.clone(),
-        ));
+    for (index, (module, place)) in request.modules.iter().zip(modules).enumerate() {
+        if let Some(place) = *place {
+            let name = request.segment_name(index);
+            parts.push(Segment::new(&name, pages(place), module.data.clone()));
+        }
     }
     if let (Some(range), Some(bytes)) = (places.core_header, core_header) {
         parts.push(Segment::new("elfcorehdr", pages(range), bytes));
@@ -195,5 +219,7 @@ fn load(
     Ok(parts)
 }
 
+#[cfg(test)]
+mod arm64_tests;
 #[cfg(test)]
 mod tests;

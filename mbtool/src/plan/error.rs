@@ -7,17 +7,19 @@ use super::check::CheckError;
 use super::crash::Reserve;
 use super::crash::size::SizeEstimate;
 use super::place::allocator::{FixedError, NoFreeRange};
-use super::place::dt_linux::{DtPlaceError, DtWindow};
+use super::place::dt::{DtPlaceError, DtWindow};
 use super::place::resolve::ResolveError;
 use super::xen_heap::scatter::NoSafeRange;
 use super::{DEFAULT_MEM_MIN, Request};
 use crate::arch::Architecture;
 use crate::fdt::{DtValueError, FdtError};
 use crate::host::Host;
+use crate::host::arm::{ArmFacts, KvmMode};
 use crate::host::map::MapError;
 use crate::image::ImageError;
 use crate::sys::size::Size;
 use handoff::addr::PhysRange;
+use xen_shim::arm::ArmContractError;
 use xen_shim::contract::ContractError;
 use xen_shim::fix::{Fix, Remedy, tail};
 use xen_shim::low_memory::NoLowMemory;
@@ -66,6 +68,39 @@ pub enum PlanError {
         /// The memory that it could be in.
         window: DtWindow,
     },
+    /// A constraint of Xen on ARM.
+    #[error(transparent)]
+    XenArm(#[from] ArmContractError),
+    /// A kexec that does not reach the level that Xen needs.
+    #[error(
+        "xen on ARM must be entered at EL2, and {}{}",
+        match facts.kvm {
+            Some(KvmMode::Protected) => "this kernel's KVM runs protected and keeps EL2 for itself".to_owned(),
+            _ => format!(
+                "this kernel was started at {}, to which kexec goes back",
+                facts.level.map_or_else(String::new, |level| level.to_string())
+            ),
+        },
+        tail(self.fix())
+    )]
+    XenNeedsEl2 {
+        /// What the kernel's log shows.
+        facts: ArmFacts,
+    },
+    /// A machine that only ACPI describes.
+    #[error(
+        "the device tree has no CPUs or no memory, so this machine describes itself by ACPI, which xen finds only if EFI \
+         starts it{}",
+        tail(self.fix())
+    )]
+    XenNeedsTree,
+    /// Xen as crash image on ARM.
+    #[error(
+        "xen on ARM cannot be a crash image: it takes all memory of the device tree, and its dom0 gets no \
+         linux,usable-memory-range{}",
+        tail(self.fix())
+    )]
+    CrashXenArm,
     /// Memory that the handoff's page tables cannot reach.
     #[error("memory up to {end:#x} is used, and the CPUs' paging mode {mode} maps only {limit:#x}{}", tail(self.fix()))]
     Unmapped {
@@ -278,6 +313,13 @@ impl Fix for PlanError {
             }
             Self::NotOnThisMachine { .. } => "leave it out",
             Self::NoDeviceTree => "give one with --dtb",
+            Self::XenArm(error) => return error.fix(),
+            Self::XenNeedsEl2 { facts } => match facts.kvm {
+                Some(KvmMode::Protected) => "boot without kvm-arm.mode=protected",
+                _ => "give Linux, or use a machine whose firmware starts kernels at EL2",
+            },
+            Self::XenNeedsTree => "give the machine's tree with --dtb",
+            Self::CrashXenArm => "load Linux as crash image",
             Self::Unmapped { limit, .. } => {
                 return Some(format!("give a --mem-max of at most {limit:#x}").into());
             }

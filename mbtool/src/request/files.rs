@@ -6,7 +6,7 @@ use super::initrd::{self, InitrdNote, JoinedInitrd};
 use super::{BootOptions, ModuleKind, ModuleSpec};
 use crate::decompress::{Compression, decompress, decompress_within};
 use crate::fdt::{DeviceTree, SIZE_MAX};
-use crate::image::Image;
+use crate::image::{Image, linux};
 use crate::input;
 use crate::plan::{GivenTree, InitrdPart, Module};
 use crate::sys::meminfo;
@@ -154,7 +154,10 @@ fn read_module(module: &ModuleSpec) -> anyhow::Result<Module> {
     let bytes = bytes.map_err(|error| anyhow!("{option} {error}"))?;
     let name = input::display_name(path);
     let data = match module.kind {
-        ModuleKind::Module => decompress_within(bytes, &name, available())?.bytes,
+        ModuleKind::Module => {
+            let bytes = decompress_within(bytes, &name, available())?.bytes;
+            linux::unpacked(bytes, &name).map_err(|error| anyhow!("{option} {name}: {error}"))?
+        }
         ModuleKind::Raw | ModuleKind::Initrd => bytes,
     };
     // plans, and the 32-byte name field of the handoff, have only the file name

@@ -4,7 +4,7 @@ use super::{messages, range};
 use handoff::addr::MIB;
 use mbtool::fdt::{DtValueError, DtValueProblem, FdtError, NAME_MAX, SIZE_MAX};
 use mbtool::image::linux::DtImageError;
-use mbtool::plan::place::dt_linux::{DtPlaceError, TREE_MAX};
+use mbtool::plan::place::dt::{DtPlaceError, TREE_MAX};
 
 #[test]
 fn blobs() {

@@ -4,6 +4,7 @@ use super::{messages, range};
 use handoff::addr::{FOUR_GIB, MIB};
 use mbtool::arch::Architecture;
 use mbtool::fdt::{DtValueError, DtValueProblem, FdtError};
+use mbtool::host::arm::{ArmFacts, BootLevel, KvmMode};
 use mbtool::host::map::MapError;
 use mbtool::host::screen::{Framebuffer, NoScreen, Screen};
 use mbtool::image::{FileKind, ImageError, ImageErrorReason};
@@ -17,11 +18,12 @@ use mbtool::plan::crash::elfcorehdr::TooMany;
 use mbtool::plan::crash::region::RegionError;
 use mbtool::plan::crash::xen::Dom0RangeError;
 use mbtool::plan::place::allocator::{FixedError, NoFreeRange};
-use mbtool::plan::place::dt_linux::{DtPlaceError, DtWindow};
+use mbtool::plan::place::dt::{DtPlaceError, DtWindow};
 use mbtool::plan::place::resolve::ResolveError;
 use mbtool::plan::{NoSafeRange, PlanError, RamLogPlaceError};
 use mbtool::request::error::OptionError;
 use mbtool::request::warnings::BootWarning;
+use xen_shim::arm::ArmContractError;
 use xen_shim::contract::ContractError;
 use xen_shim::low_memory::NoLowMemory;
 
@@ -51,6 +53,23 @@ fn plan() {
             arch: Architecture::Riscv64,
         }],
         NoDeviceTree: [PlanError::NoDeviceTree],
+        XenArm: [PlanError::XenArm(ArmContractError::NoDom0)],
+        XenNeedsEl2: [
+            PlanError::XenNeedsEl2 {
+                facts: ArmFacts {
+                    level: Some(BootLevel::El1),
+                    ..ArmFacts::default()
+                }
+            },
+            PlanError::XenNeedsEl2 {
+                facts: ArmFacts {
+                    kvm: Some(KvmMode::Protected),
+                    ..ArmFacts::default()
+                }
+            },
+        ],
+        XenNeedsTree: [PlanError::XenNeedsTree],
+        CrashXenArm: [PlanError::CrashXenArm],
         DeviceTree: [PlanError::DeviceTree(FdtError::Magic {
             found: 0x2f64_7473
         })],

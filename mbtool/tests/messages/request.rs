@@ -50,6 +50,7 @@ fn console() {
             },
         ],
         NoneFound: [Note::NoneFound],
+        NoneInTree: [Note::NoneInTree],
         DebugPort: [Note::DebugPort("earlyprintk=dbgp".into())],
         Spcr: [Note::Spcr("interface type 0x3".into())],
         DtUart: [Note::DtUart {

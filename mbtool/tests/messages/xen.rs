@@ -2,6 +2,7 @@
 
 use super::{messages, range};
 use xen_shim::acpi::{AcpiError, TableDefect};
+use xen_shim::arm::{ArmContractError, ArmModule, ArmWarning, NotADom0};
 use xen_shim::contract::{ContractError, NotAKernel, XenWarning};
 use xen_shim::hypercall::{Errno, HypercallError, ImageKind, LoadProblem, Meaning};
 use xen_shim::low_memory::LowMemoryWarning;
@@ -146,4 +147,46 @@ fn tables_and_contract() {
         Dom0Line: [ContractError::Dom0Line { len: 1100 }],
         HeapFull: [ContractError::HeapFull { need: 60000 }],
     });
+}
+
+#[test]
+fn arm() {
+    let not = |name: &str, found| ArmContractError::NotADom0 {
+        name: name.into(),
+        found,
+    };
+    messages!(ArmContractError {
+        NoDom0: [ArmContractError::NoDom0],
+        NotADom0: [
+            not("vmlinuz", NotADom0::Zboot),
+            not("vmlinux", NotADom0::Elf),
+            not("initrd.img", NotADom0::Cpio),
+            not(
+                "notes.txt",
+                NotADom0::Other {
+                    head: b"ab".to_vec()
+                }
+            ),
+        ],
+        NoRole: [ArmContractError::NoRole {
+            name: "second.img".into(),
+            role: ArmModule::Ramdisk
+        }],
+        TooManyModules: [ArmContractError::TooManyModules { count: 31 }],
+        TooManyBanks: [ArmContractError::TooManyBanks {
+            what: "reservations",
+            count: 300
+        }],
+        Dom0TooSmall: [ArmContractError::Dom0TooSmall {
+            have: 64 << 20,
+            need: 126 << 20
+        }],
+    });
+    messages!(
+        ArmWarning,
+        no fix {
+            NoInitrd: [ArmWarning::NoInitrd],
+            NoDom0Mem: [ArmWarning::NoDom0Mem],
+        }
+    );
 }

@@ -1,5 +1,6 @@
 //! The end-to-end cases: each boots machines in QEMU. `tests::pool` runs them.
 
+mod arm64;
 mod chain;
 mod console;
 mod crash_debian;
@@ -36,6 +37,7 @@ mod xen_to_xen;
 
 fn main() -> std::process::ExitCode {
     tests::pool::run(&[
+        arm64::CASES,
         chain::CASES,
         console::CASES,
         crash_debian::CASES,

@@ -3,7 +3,7 @@
 use super::{ConsoleRequest, FramebufferRequest, Image, InfoRequest};
 use crate::abi::multiboot1::Mb1HeaderFlags;
 use crate::abi::multiboot2::ConsoleFlags;
-use crate::image::linux::IMAGE_ALIGN;
+use crate::image::linux::{DtImageMachine, IMAGE_ALIGN};
 use crate::image::mb1::VideoMode;
 use crate::image::{Preference, Protocol};
 
@@ -57,10 +57,25 @@ pub(super) fn sentences(image: &Image) -> Vec<String> {
             return needs;
         }
         Protocol::DtLinux(header) => {
+            needs.push(match header.machine {
+                DtImageMachine::Riscv64 => format!(
+                    "entry at its first byte, a multiple of {:#x}, at least {:#x} from the start of RAM, in supervisor \
+                     mode with satp = 0 and interrupts off, a0 = hart number, a1 = address of the device tree",
+                    IMAGE_ALIGN, header.text_offset
+                ),
+                DtImageMachine::Arm64 => format!(
+                    "entry at its first byte, {:#x} from a multiple of {:#x}, at EL2 or EL1 with translation, data cache \
+                     and interrupts off, x0 = address of the device tree",
+                    header.text_offset, IMAGE_ALIGN
+                ),
+            });
+            return needs;
+        }
+        Protocol::DtXen(..) => {
             needs.push(format!(
-                "entry at its first byte, a multiple of {:#x}, at least {:#x} from the start of RAM, in supervisor mode \
-                 with satp = 0 and interrupts off, a0 = hart number, a1 = address of the device tree",
-                IMAGE_ALIGN, header.text_offset
+                "entry at its first byte, a multiple of {:#x}, at EL2 with translation, data cache and interrupts off, x0 = \
+                 address of the device tree, which names dom0's kernel",
+                xen_shim::arm::ALIGN
             ));
             return needs;
         }
@@ -170,7 +185,7 @@ fn memory(image: &Image) -> String {
     }
     if image.position_independent {
         let within = match image.protocol {
-            Protocol::DtLinux(_) => "",
+            Protocol::DtLinux(_) | Protocol::DtXen(..) => "",
             _ => " below 4 GiB",
         };
         return format!(

@@ -32,6 +32,7 @@ fn a_normal_kernel() {
     // random bytes are used once
     let expected = ChosenChanges {
         properties: vec!["kaslr-seed", "rng-seed"],
+        nodes: vec![],
         reservations: vec![],
     };
     assert_eq!(changes, expected);

@@ -32,7 +32,7 @@ pub struct Spcr {
     pub pci: Option<PciAddress>,
 }
 
-/// An 8250 and its access method.
+/// A UART and its access method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortAt {
     /// First I/O port.
@@ -46,6 +46,8 @@ pub enum PortAt {
         /// Access width in bits.
         width: u8,
     },
+    /// A PL011 at this physical address, or the part of one that the SBSA has.
+    Pl011(u64),
 }
 
 /// Why a table is invalid.
@@ -136,14 +138,25 @@ impl Spcr {
     ///
     /// Why it is not supported.
     pub fn port(&self) -> Result<PortAt, String> {
-        if !matches!(self.interface, 0 | 1 | 0x12) {
+        let pl011 = matches!(self.interface, 3 | 0xd | 0xe);
+        if !pl011 && !matches!(self.interface, 0 | 1 | 0x12) {
             return Err(format!(
-                "interface type {:#x} is not an 8250 (0, 1 or 0x12)",
+                "interface type {:#x} is neither an 8250 (0, 1 or 0x12) nor a PL011 (3, 0xd or 0xe)",
                 self.interface
             ));
         }
         if self.address == 0 {
             return Err("it names no console (address 0)".into());
+        }
+        if pl011 {
+            let usable = self.space == 0 && self.address.is_multiple_of(4);
+            return match usable {
+                true => Ok(PortAt::Pl011(self.address)),
+                false => Err(format!(
+                    "a PL011 at {:#x} of address space {} is not supported",
+                    self.address, self.space
+                )),
+            };
         }
         match self.space {
             1 => match u16::try_from(self.address) {
@@ -250,15 +263,19 @@ mod tests {
 
     #[test]
     fn others_are_refused() {
-        let pl011 = table(2, |bytes| bytes[36] = 3);
-        assert!(
-            Spcr::parse(&pl011)
-                .unwrap()
-                .port()
-                .unwrap_err()
-                .contains("0x3")
-        );
         let port = |bytes: &[u8]| Spcr::parse(bytes).unwrap().port();
+        let sifive = table(2, |bytes| bytes[36] = 4);
+        assert!(port(&sifive).unwrap_err().contains("0x4"));
+        // a PL011 is in memory
+        let pl011 = |space: u8| {
+            port(&table(2, |bytes| {
+                bytes[36] = 3;
+                bytes[40] = space;
+                bytes[44..52].copy_from_slice(&0x900_0000_u64.to_le_bytes());
+            }))
+        };
+        assert_eq!(pl011(0), Ok(PortAt::Pl011(0x900_0000)));
+        assert!(pl011(1).is_err());
         assert!(port(&table(1, |bytes| bytes[40] = 3)).is_err());
         assert!(port(&table(1, |bytes| bytes[46] = 1)).is_err());
         assert!(port(&table(1, |bytes| bytes[44..52].fill(0))).is_err());

@@ -39,7 +39,8 @@ const KERNEL: &str = match Architecture::NATIVE {
 const OTHER_MACHINE: &str = match Architecture::NATIVE {
     Architecture::X86_64 => "give a kernel for x86-64",
     Architecture::Riscv64 => "give a kernel for riscv64",
-    Architecture::Arm64 | Architecture::Arm => "give a kernel for x86-64 or riscv64",
+    Architecture::Arm64 => "give a kernel for arm64",
+    Architecture::Arm => "give a kernel for x86-64, riscv64 or arm64",
 };
 /// Advice for a file with defects.
 const COPY_AGAIN: &str = "the file is damaged or cut short: copy or download it again";
@@ -207,7 +208,9 @@ impl FileKind {
 impl Serialize for FileKind {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(match self {
-            Self::Setup(_) | Self::Vmlinux | Self::LinuxImage(FileMachine::RiscV64) => "linux",
+            Self::Setup(_)
+            | Self::Vmlinux
+            | Self::LinuxImage(FileMachine::RiscV64 | FileMachine::Arm64) => "linux",
             Self::Pe(_) => "pe",
             Self::Elf(_) => "elf",
             Self::Multiboot2 | Self::Multiboot | Self::Pvh => self.name(),

@@ -126,7 +126,7 @@ fn role(file: &[u8], headers: &PeHeaders<'_>) -> PeRole {
         return PeRole::UnifiedXen(named(&UNIFIED_XEN));
     }
     match headers.subsystem {
-        IMAGE_SUBSYSTEM_EFI_APPLICATION if xen_shim::recognize(file).is_some() => PeRole::Xen,
+        IMAGE_SUBSYSTEM_EFI_APPLICATION if is_xen(file) => PeRole::Xen,
         IMAGE_SUBSYSTEM_EFI_APPLICATION if is_linux(file) => PeRole::Linux,
         IMAGE_SUBSYSTEM_EFI_APPLICATION
             if [".cmdline", ".initrd", ".ucode", ".dtb"]
@@ -146,6 +146,12 @@ fn role(file: &[u8], headers: &PeHeaders<'_>) -> PeRole {
 /// The compression of an EFI zboot image.
 fn zboot(file: &[u8]) -> Option<String> {
     zboot_header(file).map(|start| printable(start.compression_name()))
+}
+
+/// True for Xen for x86-64 or arm64.
+fn is_xen(file: &[u8]) -> bool {
+    let found = xen_shim::recognize(file);
+    found.or_else(|| xen_shim::arm::recognize(file)).is_some()
 }
 
 /// True for Linux's mark in the DOS header, or the headers of its uncompressed `Image`.

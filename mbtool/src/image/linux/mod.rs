@@ -22,7 +22,7 @@ pub(super) use dt_image::layout as dt_layout;
 pub use dt_image::{DtImage, DtImageError, DtImageMachine, IMAGE_ALIGN};
 pub(super) use setup::{EntryForm, entry_form, is_bzimage, packed, version_of};
 pub(super) use vmlinux::{is_vmlinux, layout as vmlinux_layout};
-pub use zboot::ZbootError;
+pub use zboot::{ZbootError, unpacked};
 pub(super) use zboot::{header as zboot_header, is_zboot, unpack as unpack_zboot};
 
 use crate::abi::boot_params::{SetupHeader, XLoadFlags};

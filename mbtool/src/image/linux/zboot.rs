@@ -57,6 +57,18 @@ impl ZbootStart {
     }
 }
 
+/// Unpacks an EFI zboot image; any other file remains as it is.
+///
+/// # Errors
+///
+/// As of a kernel that is such an image.
+pub fn unpacked(file: Vec<u8>, name: &str) -> Result<Vec<u8>, ZbootError> {
+    match is_zboot(&file) {
+        true => unpack(&file, name),
+        false => Ok(file),
+    }
+}
+
 /// The kernel inside.
 ///
 /// # Errors

@@ -94,7 +94,7 @@ pub(super) const fn segment_name(protocol: &Protocol) -> &'static str {
         Protocol::Multiboot2 | Protocol::Multiboot1(_) => "mbi",
         Protocol::Pvh => "start_info",
         Protocol::Linux(_) => "boot_params",
-        Protocol::DtLinux(_) => "device tree",
+        Protocol::DtLinux(_) | Protocol::DtXen(..) => "device tree",
     }
 }
 
@@ -103,7 +103,7 @@ pub(super) const fn limit(protocol: &Protocol) -> u64 {
     match protocol {
         Protocol::Multiboot2 | Protocol::Multiboot1(_) | Protocol::Linux(_) => FOUR_GIB,
         Protocol::Pvh => pvh::LIMIT,
-        Protocol::DtLinux(_) => u64::MAX,
+        Protocol::DtLinux(_) | Protocol::DtXen(..) => u64::MAX,
     }
 }
 
@@ -118,7 +118,7 @@ pub(super) fn build(known: Known<'_>) -> Result<Boot, PlanError> {
         Protocol::Multiboot1(_) => multiboot1(known),
         Protocol::Pvh => start_info(known),
         Protocol::Linux(setup) => linux(known, setup),
-        protocol @ Protocol::DtLinux(_) => Err(PlanError::OtherMachine {
+        protocol @ (Protocol::DtLinux(_) | Protocol::DtXen(..)) => Err(PlanError::OtherMachine {
             name: known.request.image.name.clone(),
             image: protocol.architecture(),
             host: Architecture::X86_64,

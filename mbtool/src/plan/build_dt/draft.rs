@@ -1,31 +1,51 @@
 //! What a plan for a machine with a device tree is made of, before anything has an address.
 
-use crate::fdt::{DeviceTree, LinuxChosen};
+use super::xen;
+use crate::arch::Architecture;
+use crate::fdt::{DeviceTree, LinuxChosen, XenChosen};
 use crate::host::Host;
-use crate::image::linux::{DtImage, IMAGE_ALIGN};
-use crate::plan::boot::device_tree;
+use crate::image::linux::IMAGE_ALIGN;
+use crate::plan::boot::device_tree::{self, DtChosen};
 use crate::plan::boot::linux::check_initrd;
 use crate::plan::cmdline_change::CmdlineChange;
 use crate::plan::crash::size::{Part, SizeEstimate};
 use crate::plan::crash::{self, cmdline};
+use crate::plan::dt_target::DtTarget;
 use crate::plan::place::allocatable;
-use crate::plan::place::dt_linux::DtLinuxSizes;
-use crate::plan::{PlanError, Request, handoff_riscv64};
+use crate::plan::place::dt::{DtPlaces, DtSizes};
+use crate::plan::{PlanError, Request, handoff_dt};
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::spec::Drill;
+use xen_shim::arm::ArmModule;
 
-/// Longest command line that Linux keeps whole on riscv64 (asm/setup.h), with its NUL.
-const CMDLINE_SIZE: usize = 1024;
+/// Longest command line that Linux keeps whole (`COMMAND_LINE_SIZE`), with its NUL.
+const fn cmdline_size(arch: Architecture) -> usize {
+    match arch {
+        Architecture::Riscv64 | Architecture::Arm => 1024,
+        Architecture::X86_64 | Architecture::Arm64 => 2048,
+    }
+}
+
+/// A place for parts that have none yet: its address has the most digits.
+const SOMEWHERE: PhysRange = PhysRange {
+    start: u64::MAX - 2 * PAGE_SIZE + 1,
+    end: u64::MAX - PAGE_SIZE + 1,
+};
 
 /// What was decided before anything is placed.
 pub(super) struct DtParams {
+    /// Command line of the image.
     pub cmdline: String,
+    /// Roles of Xen's modules; empty for Linux.
+    pub roles: Vec<ArmModule>,
+    /// The memory that Xen finds in the tree, where it is not there already.
+    pub memory: Option<Vec<PhysRange>>,
     pub changes: Vec<CmdlineChange>,
     pub warnings: Vec<String>,
 }
 
 impl DtParams {
-    pub fn decide(request: &Request, host: &Host) -> Result<Self, PlanError> {
+    pub fn decide(request: &Request, target: DtTarget<'_>, host: &Host) -> Result<Self, PlanError> {
         let image = &request.image;
         if let Some(index) = request
             .modules
@@ -35,8 +55,8 @@ impl DtParams {
             let name = request.segment_name(index);
             return Err(PlanError::EmptyModule { name });
         }
-        check_initrd(request)?;
         let useless = [
+            ("--real-mode", request.real_mode),
             ("--guard", request.guard),
             (
                 "--drill fault-protected",
@@ -49,10 +69,34 @@ impl DtParams {
         }
         let mut params = Self {
             cmdline: request.cmdline.clone(),
+            roles: Vec::new(),
+            memory: None,
             changes: request.changes.clone(),
             warnings: request.warnings.clone(),
         };
         params.warnings.extend(image.warnings.iter().cloned());
+        let line = match target {
+            DtTarget::Linux(_) => {
+                check_initrd(request)?;
+                &params.cmdline
+            }
+            DtTarget::Xen(..) => {
+                let (roles, warnings) = xen::check(request, host)?;
+                params.roles = roles;
+                params.warnings.extend(warnings);
+                params.memory = xen::memory_for(&device_tree::source(request, host)?, host)?;
+                // Xen keeps lines of any length
+                dom0_line(request)
+            }
+        };
+        let (len, size) = (line.len(), cmdline_size(host.arch));
+        if len >= size {
+            params.warnings.push(format!(
+                "the command line has {len} bytes: Linux on {} cuts it after {}",
+                host.arch,
+                size - 1
+            ));
+        }
         if request.crash.is_some() {
             let line = cmdline::without_header(&params.cmdline);
             params.cmdline = line.text;
@@ -60,14 +104,6 @@ impl DtParams {
             params.warnings.extend(text);
             params.changes.extend(line.changes);
             params.warnings.extend(host.dump_facts().warnings());
-        }
-        if params.cmdline.len() >= CMDLINE_SIZE {
-            params.warnings.push(format!(
-                "the command line has {} bytes: Linux on {} cuts it after {}",
-                params.cmdline.len(),
-                host.arch,
-                CMDLINE_SIZE - 1
-            ));
         }
         Ok(params)
     }
@@ -82,46 +118,58 @@ pub(super) struct DtDraft {
     /// ELF core header of a crash kernel.
     pub core_header: Option<Vec<u8>>,
     /// Bytes to place.
-    pub sizes: DtLinuxSizes,
+    pub sizes: DtSizes,
 }
 
 impl DtDraft {
-    /// Makes the parts for the Linux `image` of `request`.
+    /// Makes the parts for `target`, the image of `request`.
     ///
     /// # Errors
     ///
     /// When the device tree or the running system's facts for a dump are unusable.
     pub fn of(
         request: &Request,
-        image: &DtImage,
+        target: DtTarget<'_>,
         host: &Host,
-        cmdline: &str,
+        params: &DtParams,
     ) -> Result<Self, PlanError> {
         let source = device_tree::source(request, host)?;
         let core_header = match request.crash {
             Some(_) => Some(crash::device_tree::core_header(host, &source)?),
             None => None,
         };
-        let initrd = request.modules.first();
-        // the size of the tree does not depend on addresses
-        let somewhere = PhysRange::from_len(0, PAGE_SIZE);
-        let chosen = chosen(
-            request,
-            cmdline,
-            somewhere.filter(|_| initrd.is_some()),
-            somewhere.filter(|_| core_header.is_some()),
-        );
-        let built = device_tree::build(source.clone(), &chosen)?;
-        let sizes = DtLinuxSizes {
-            kernel: image.memory(),
-            initrd: initrd.map(|initrd| initrd.data.len() as u64),
-            tree: built.blob.len() as u64,
+        let bytes = |role| {
+            let index = match target {
+                DtTarget::Linux(_) => (role == ArmModule::Ramdisk).then_some(0),
+                DtTarget::Xen(..) => params.roles.iter().position(|found| *found == role),
+            };
+            let module = request.modules.get(index?)?;
+            Some(module.data.len() as u64)
+        };
+        let mut sizes = DtSizes {
+            kernel: target.memory(),
+            dom0_kernel: bytes(ArmModule::Kernel),
+            initrd: bytes(ArmModule::Ramdisk),
+            xsm_policy: bytes(ArmModule::XsmPolicy),
+            tree: 0,
             core_header: core_header.as_ref().map(|bytes| bytes.len() as u64),
-            handoff: handoff_riscv64::memsz(),
+            handoff: handoff_dt::memsz(host.arch),
             spare: request
                 .crash
                 .map_or(0, |_| allocatable::spare(request, host)),
         };
+        // the tree does not become larger by addresses
+        let place = |len: Option<u64>| len.map(|_| SOMEWHERE);
+        let places = DtPlaces {
+            dom0_kernel: place(sizes.dom0_kernel),
+            initrd: place(sizes.initrd),
+            xsm_policy: place(sizes.xsm_policy),
+            core_header: place(sizes.core_header),
+            ..DtPlaces::default()
+        };
+        let inputs = ChosenInputs::new(request, host, params, &places);
+        let built = device_tree::build(source.clone(), &inputs.chosen(target))?;
+        sizes.tree = built.blob.len() as u64;
         Ok(Self {
             source,
             filled: built.tree,
@@ -142,34 +190,83 @@ impl DtDraft {
     }
 }
 
-/// Estimates the region for the crash kernel `image` of `request`.
+/// Estimates the region for the crash kernel of `request`, which is `target`.
 ///
 /// # Errors
 ///
 /// As of [`DtDraft::of`], and when the initrd is none.
 pub(crate) fn estimate(
     request: &Request,
-    image: &DtImage,
+    target: DtTarget<'_>,
     host: &Host,
 ) -> Result<SizeEstimate, PlanError> {
-    let params = DtParams::decide(request, host)?;
-    let draft = DtDraft::of(request, image, host, &params.cmdline)?;
+    let params = DtParams::decide(request, target, host)?;
+    let draft = DtDraft::of(request, target, host, &params)?;
     Ok(draft.estimate(request))
 }
 
-/// `/chosen` with these places.
-pub(super) fn chosen<'a>(
+/// Dom0's command line.
+fn dom0_line(request: &Request) -> &str {
+    let kernel = request.modules.first();
+    kernel.map_or("", |kernel| &kernel.cmdline)
+}
+
+/// What `/chosen` refers to.
+pub(super) struct ChosenInputs<'a> {
     request: &'a Request,
-    bootargs: &'a str,
-    initrd: Option<PhysRange>,
-    elfcorehdr: Option<PhysRange>,
-) -> LinuxChosen<'a> {
-    LinuxChosen {
-        bootargs,
-        initrd,
-        elfcorehdr,
-        usable: request.crash.as_slice(),
-        seeds: device_tree::seeds(request),
-        stale: &[],
+    params: &'a DtParams,
+    places: &'a DtPlaces,
+    /// Memory of a crash kernel: its region first, as kernels before Linux 5.19 only read that.
+    usable: Vec<PhysRange>,
+    /// Xen's modules.
+    modules: Vec<(ArmModule, PhysRange)>,
+}
+
+impl<'a> ChosenInputs<'a> {
+    pub fn new(
+        request: &'a Request,
+        host: &Host,
+        params: &'a DtParams,
+        places: &'a DtPlaces,
+    ) -> Self {
+        let mut usable: Vec<PhysRange> = request.crash.into_iter().collect();
+        if request.crash.is_some() {
+            let others = host.crash_ranges().filter(|range| {
+                let own = request.crash.is_some_and(|region| region.overlaps(range));
+                !own && !range.is_empty()
+            });
+            usable.extend(others);
+        }
+        let place = |role: &ArmModule| Some((*role, places.module(*role)?));
+        Self {
+            request,
+            params,
+            places,
+            usable,
+            modules: params.roles.iter().filter_map(place).collect(),
+        }
+    }
+
+    /// `/chosen` for `target`.
+    pub fn chosen(&self, target: DtTarget<'_>) -> DtChosen<'_> {
+        let (request, params, places) = (self.request, self.params, self.places);
+        let seeds = device_tree::seeds(request);
+        match target {
+            DtTarget::Linux(_) => DtChosen::Linux(LinuxChosen {
+                bootargs: &params.cmdline,
+                initrd: places.initrd,
+                elfcorehdr: places.core_header,
+                usable: &self.usable,
+                seeds,
+                stale: &[],
+            }),
+            DtTarget::Xen(..) => DtChosen::Xen(XenChosen {
+                bootargs: &params.cmdline,
+                dom0_bootargs: dom0_line(request),
+                modules: &self.modules,
+                seeds,
+                memory: params.memory.as_deref(),
+            }),
+        }
     }
 }

@@ -5,7 +5,7 @@ use super::size::{Part, SizeEstimate};
 use crate::host::Host;
 use crate::plan::boot::params::BootParams;
 use crate::plan::place::allocator::NoFreeRange;
-use crate::plan::place::dt_linux::DtPlaceError;
+use crate::plan::place::dt::DtPlaceError;
 use crate::plan::{PlanError, Request};
 use handoff::addr::PAGE_SIZE;
 

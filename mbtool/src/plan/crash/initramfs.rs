@@ -23,7 +23,7 @@ pub(crate) fn files(request: &Request) -> u64 {
     // the first module of other images is a kernel
     let skip = match request.image.protocol {
         Protocol::Linux(_) | Protocol::DtLinux(_) => 0,
-        Protocol::Multiboot1(_) | Protocol::Multiboot2 | Protocol::Pvh => 1,
+        Protocol::Multiboot1(_) | Protocol::Multiboot2 | Protocol::Pvh | Protocol::DtXen(..) => 1,
     };
     let initrds = request.modules.iter().skip(skip);
     let files = initrds.map(|module| {

@@ -5,14 +5,14 @@
 //! - `image`: constraints on the address of the image;
 //! - `layout`: image, modules, boot information and handoff with their
 //!   addresses;
-//! - [`dt_linux`]: a Linux with a device tree, and all that it gets; `packing`: several parts at once;
+//! - [`dt`]: a kernel with a device tree, and all that it gets; `packing`: several parts at once;
 //! - `relocated`: an image that only the handoff can move to its address;
 //! - `sides`: above or below 4 GiB; `refusal`: why no side has a place;
 //! - [`resolve`]: segments in the form that the loading kernel accepts.
 
 pub(super) mod allocatable;
 pub mod allocator;
-pub mod dt_linux;
+pub mod dt;
 pub(super) mod error;
 pub(super) mod image;
 pub(super) mod layout;

@@ -64,7 +64,7 @@ pub(crate) fn report(
             let facts = host.boot_facts.for_multiboot();
             (facts != BootFacts::default()).then_some(facts)
         }
-        Protocol::Pvh | Protocol::DtLinux(_) => None,
+        Protocol::Pvh | Protocol::DtLinux(_) | Protocol::DtXen(..) => None,
     };
     let frame = ReportFrame {
         request,

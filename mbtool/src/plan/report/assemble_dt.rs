@@ -2,12 +2,14 @@
 
 use super::assemble::ReportFrame;
 use super::{EntryRegisters, ExitReport, PlanReport};
+use crate::arch::Architecture;
 use crate::host::Host;
 use crate::plan::boot::DecodedInfo;
 use crate::plan::cmdline_change::CmdlineChange;
 use crate::plan::hex::Hex;
-use crate::plan::place::dt_linux::DtLinuxPlaces;
+use crate::plan::place::dt::DtPlaces;
 use crate::plan::{KernelSegment, Request, Segment};
+use xen_shim::XenInfo;
 
 /// Input of [`report`].
 pub(crate) struct DtDecisions<'a> {
@@ -15,7 +17,11 @@ pub(crate) struct DtDecisions<'a> {
     pub host: &'a Host,
     pub changes: Vec<CmdlineChange>,
     pub warnings: Vec<String>,
-    pub places: DtLinuxPlaces,
+    pub places: DtPlaces,
+    /// Name of the exit.
+    pub mode: &'static str,
+    /// Xen, if the image is one.
+    pub xen: Option<XenInfo>,
     /// Entry point of the image.
     pub image_entry: u64,
     pub chosen: DecodedInfo,
@@ -34,21 +40,27 @@ pub(crate) fn report(
         changes,
         warnings,
         places,
+        mode,
+        xen,
         image_entry,
         chosen,
     } = decisions;
+    let (tree, pc) = (Hex(places.tree.start), ("pc", Hex(image_entry)));
+    let registers = match host.arch {
+        Architecture::Arm64 => {
+            let zero = |name| (name, Hex(0));
+            vec![("x0", tree), zero("x1"), zero("x2"), zero("x3"), pc]
+        }
+        // a0 is the number of the hart that runs
+        _ => vec![("a1", tree), ("satp", Hex(0)), pc],
+    };
     let frame = ReportFrame {
         request,
         host,
         entry,
         exit: ExitReport {
-            mode: "linux-riscv64",
-            registers: EntryRegisters(vec![
-                // a0 is the number of the hart that runs
-                ("a1", Hex(places.tree.start)),
-                ("satp", Hex(0)),
-                ("pc", Hex(image_entry)),
-            ]),
+            mode,
+            registers: EntryRegisters(registers),
         },
         base: places.kernel.start,
         reserved: places.kernel.len(),
@@ -58,5 +70,7 @@ pub(crate) fn report(
         changes,
         warnings,
     };
-    frame.report(segments, kernel)
+    let mut report = frame.report(segments, kernel);
+    report.image.xen = xen;
+    report
 }

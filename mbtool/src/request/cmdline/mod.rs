@@ -46,7 +46,7 @@ impl ImageKind {
         match image.protocol {
             _ if xen_image(image).is_some() => Self::Xen,
             Protocol::Linux(_) | Protocol::DtLinux(_) | Protocol::Pvh => Self::Linux,
-            Protocol::Multiboot1(_) | Protocol::Multiboot2 => Self::Other,
+            Protocol::Multiboot1(_) | Protocol::Multiboot2 | Protocol::DtXen(..) => Self::Other,
         }
     }
 

@@ -1,15 +1,18 @@
-//! `auto` on a machine with a device tree: the UART of `stdout-path`, or else firmware's own console.
+//! `auto` on a machine with a device tree: the UART of `stdout-path`, or else firmware's own console, or that of ACPI.
 
+use super::from_firmware;
 use super::note::{DtUartProblem, Note, Source};
+use crate::arch::Architecture;
 use crate::fdt::{DtUart, UartModel};
 use crate::host::Host;
 use handoff::spec::Console;
 
-/// The console, and what is wrong with the UART if it is firmware's.
+/// The console, and what is wrong with the UART if it is another one.
 pub(super) fn auto(host: &Host, notes: &mut Vec<Note>) -> Option<Console> {
-    let tree = host.device_tree.as_ref()?.tree().ok()?;
-    let problem = match tree.stdout() {
-        Ok(Some(uart)) => match mmio(&uart) {
+    let tree = host.device_tree.as_ref().and_then(|blob| blob.tree().ok());
+    let stdout = tree.map_or(Ok(None), |tree| tree.stdout());
+    let problem = match stdout {
+        Ok(Some(uart)) => match driven(&uart, host.arch) {
             Ok(console) => {
                 let source_of = Source::TreeConsole(uart.name);
                 notes.push(Note::Found { console, source_of });
@@ -24,17 +27,26 @@ pub(super) fn auto(host: &Host, notes: &mut Vec<Note>) -> Option<Console> {
         Err(why) => Some(Note::TreeConsole(why.to_string())),
     };
     notes.extend(problem);
-    let console = Console::Firmware;
-    let source_of = Source::Sbi;
+    let found = match host.arch {
+        Architecture::Riscv64 => Some((Console::Firmware, Source::Sbi)),
+        _ => from_firmware(host, notes).map(|console| (console, Source::Firmware)),
+    };
+    let Some((console, source_of)) = found else {
+        notes.push(Note::NoneInTree);
+        return None;
+    };
     notes.push(Note::Found { console, source_of });
     Some(console)
 }
 
 /// The UART as the handoff drives it; it keeps its settings.
-fn mmio(uart: &DtUart) -> Result<Console, DtUartProblem> {
+fn driven(uart: &DtUart, arch: Architecture) -> Result<Console, DtUartProblem> {
     match &uart.model {
         UartModel::Ns16550 => {}
-        UartModel::Pl011 => return Err(DtUartProblem::Model("PL011".to_owned())),
+        UartModel::Pl011 if arch == Architecture::Riscv64 => {
+            return Err(DtUartProblem::Model("PL011".to_owned()));
+        }
+        UartModel::Pl011 => return pl011(uart),
         UartModel::SiFive => return Err(DtUartProblem::Model("SiFive UART".to_owned())),
         UartModel::Other(name) => return Err(DtUartProblem::Model(name.clone())),
     }
@@ -63,6 +75,19 @@ fn mmio(uart: &DtUart) -> Result<Console, DtUartProblem> {
     })
 }
 
+fn pl011(uart: &DtUart) -> Result<Console, DtUartProblem> {
+    let addr = uart.address;
+    match uart.available {
+        false => Err(DtUartProblem::Disabled),
+        true if uart.big_endian => Err(DtUartProblem::BigEndian),
+        true if uart.shift != 2 || !addr.is_multiple_of(4) => Err(DtUartProblem::Layout {
+            shift: uart.shift,
+            width: uart.width,
+        }),
+        true => Ok(Console::Pl011 { addr }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{ConsoleError, ConsoleSpec, resolve};
@@ -70,6 +95,7 @@ mod tests {
     use crate::arch::Architecture;
     use crate::fdt::DeviceTree;
     use crate::host::device_tree::TreeBlob;
+    use crate::host::serial::Spcr;
 
     fn host(edit: impl FnOnce(&mut DeviceTree)) -> Host {
         let mut tree = DeviceTree::default();
@@ -151,6 +177,77 @@ mod tests {
         }
     }
 
+    /// A machine of arm64 with a PL011.
+    fn arm64(edit: impl FnOnce(&mut DeviceTree)) -> Host {
+        let host = host(|tree| {
+            uart(tree).set("compatible", b"arm,pl011\0arm,primecell\0".to_vec());
+            edit(tree);
+        });
+        Host {
+            arch: Architecture::Arm64,
+            ..host
+        }
+    }
+
+    #[test]
+    fn a_pl011_is_driven_on_arm() {
+        let of = |host: &Host| resolve(&[ConsoleSpec::Auto], host, "").unwrap();
+        let addr = 0x1000_0000;
+        assert_eq!(of(&arm64(|_| {})).consoles, [Console::Pl011 { addr }]);
+        let sbsa = |tree: &mut DeviceTree| uart(tree).set_string("compatible", "arm,sbsa-uart");
+        assert_eq!(of(&arm64(sbsa)).consoles, [Console::Pl011 { addr }]);
+        let disabled = of(&arm64(|tree| uart(tree).set_string("status", "disabled")));
+        let why = DtUartProblem::Disabled;
+        let name = "/serial@10000000".to_owned();
+        assert_eq!(disabled.consoles, []);
+        assert_eq!(
+            disabled.notes,
+            [Note::DtUart { name, why }, Note::NoneInTree]
+        );
+        let (riscv64, _) = resolved(|tree| uart(tree).set_string("compatible", "arm,pl011"));
+        assert_eq!(riscv64, [Console::Firmware]);
+    }
+
+    #[test]
+    fn acpi_has_the_console_where_the_tree_has_none() {
+        let spcr = |interface, address| Spcr {
+            interface,
+            space: 0,
+            bit_width: 32,
+            access: 3,
+            address,
+            baud: 0,
+            pci: None,
+        };
+        let of = |interface, address| {
+            let mut host = arm64(|tree| {
+                tree.root.child_or_new("chosen").remove("stdout-path");
+            });
+            host.serial.spcr = Some(spcr(interface, address));
+            resolve(&[ConsoleSpec::Auto], &host, "").unwrap()
+        };
+        let addr = 0x900_0000;
+        for interface in [3, 0xd, 0xe] {
+            let found = of(interface, addr);
+            let console = Console::Pl011 { addr };
+            let source_of = Source::Firmware;
+            assert_eq!(found.consoles, [console]);
+            assert_eq!(found.notes, [Note::Found { console, source_of }]);
+        }
+        let uart = Console::Mmio {
+            addr,
+            stride: 4,
+            width: 32,
+            divisor: None,
+        };
+        assert_eq!(of(0x12, addr).consoles, [uart]);
+        for (interface, addr) in [(3, addr + 2), (4, addr), (3, 0)] {
+            let found = of(interface, addr);
+            assert_eq!(found.consoles, []);
+            assert!(matches!(found.notes[..], [Note::Spcr(_), Note::NoneInTree]));
+        }
+    }
+
     #[test]
     fn without_stdout_path_or_with_a_wrong_one_it_is_firmwares() {
         let (consoles, notes) = resolved(|tree| {
@@ -172,6 +269,16 @@ mod tests {
             resolve(&[spec], host, "")
         };
         let riscv64 = host(|_| {});
+        let pl011 = "pl011:0x9000000";
+        assert!(matches!(
+            of(pl011, &riscv64),
+            Err(ConsoleError::NotHere { .. })
+        ));
+        let addr = 0x900_0000;
+        assert_eq!(
+            of(pl011, &arm64(|_| {})).unwrap().consoles,
+            [Console::Pl011 { addr }]
+        );
         for text in ["com1", "pio:0x3f8", "debugcon"] {
             assert!(
                 matches!(of(text, &riscv64), Err(ConsoleError::NotHere { .. })),

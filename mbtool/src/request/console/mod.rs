@@ -12,11 +12,12 @@ pub use parse::{ConsoleSpec, PciSpec, console as parse};
 
 use crate::arch::Architecture;
 use crate::host::Host;
-use crate::host::serial::{PortAt, Spcr};
+use crate::host::serial::PortAt;
 use crate::ramlog;
 use handoff::abi::MAX_SINKS;
 use handoff::spec::Console;
 use xen_shim::cmdline::Cmdline;
+use xen_shim::fix::Fix;
 
 /// Resolved consoles, and notes for the user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,8 +33,8 @@ pub struct Resolved {
 /// `auto` uses the first of: firmware's console (ACPI SPCR), the running
 /// kernel's `console=`, `earlycon=` or `earlyprintk=`, `com1=` or `com2=` of the
 /// Xen below, and of the image's command line.
-/// On a machine with a device tree it is the UART of `stdout-path`, or else firmware's console
-/// (SBI). The UART keeps its settings.
+/// On a machine with a device tree it is the UART of `stdout-path`, or else firmware's console: SBI
+/// on riscv64, that of the SPCR elsewhere. The UART keeps its settings.
 ///
 /// # Errors
 ///
@@ -91,7 +92,7 @@ fn there(console: Console, host: &Host) -> Result<Console, ConsoleError> {
 fn auto(host: &Host, image: &str, notes: &mut Vec<Note>) -> Option<Console> {
     let cards = &host.serial.pci;
     let running = Cmdline::linux(&host.cmdline);
-    let found = from_firmware(host.serial.spcr.as_ref(), notes)
+    let found = from_firmware(host, notes)
         .map(|console| (console, Source::Firmware))
         .or_else(|| {
             let (console, parameter) = kernel::from_kernel(&running, cards)?;
@@ -114,8 +115,10 @@ fn auto(host: &Host, image: &str, notes: &mut Vec<Note>) -> Option<Console> {
     Some(console)
 }
 
-fn from_firmware(spcr: Option<&Spcr>, notes: &mut Vec<Note>) -> Option<Console> {
-    match spcr?.port() {
+/// The console of the SPCR, if a machine like `host` can have it.
+fn from_firmware(host: &Host, notes: &mut Vec<Note>) -> Option<Console> {
+    let port = host.serial.spcr.as_ref()?.port();
+    match port {
         Ok(PortAt::Io(port)) => Some(Console::Pio {
             port,
             divisor: None,
@@ -130,6 +133,14 @@ fn from_firmware(spcr: Option<&Spcr>, notes: &mut Vec<Note>) -> Option<Console> 
             width,
             divisor: None,
         }),
+        Ok(PortAt::Pl011(addr)) => {
+            let console = Console::Pl011 { addr };
+            if let Err(error) = there(console, host) {
+                notes.push(Note::Spcr(error.statement()));
+                return None;
+            }
+            Some(console)
+        }
         Err(why) => {
             notes.push(Note::Spcr(why));
             None

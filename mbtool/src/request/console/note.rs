@@ -53,6 +53,13 @@ pub enum Note {
         tail(self.fix())
     )]
     NoneFound,
+    /// `auto` has found none on a machine with a device tree.
+    #[error(
+        "handoff console: none found that it can use (by stdout-path of the device tree, by ACPI table SPCR): a failure \
+         between the two kernels will be silent{}",
+        tail(self.fix())
+    )]
+    NoneInTree,
     /// A console that only the running kernel can use.
     #[error(
         "{0} of the running kernel's command line is a USB debug port, which the handoff cannot use"
@@ -107,6 +114,7 @@ impl Fix for Note {
     fn fix(&self) -> Remedy {
         match self {
             Self::NoneFound => Some(COM1.into()),
+            Self::NoneInTree => Some("give --console pl011:ADDR, or mmio:ADDR for an 8250".into()),
             Self::PciSilent { address, .. } => {
                 let enable = format!("/sys/bus/pci/devices/{address}/enable");
                 Some(format!("load its driver (8250_pci), or write 1 to {enable}").into())
@@ -155,8 +163,8 @@ pub enum ConsoleError {
 /// Why the UART of a device tree is no console of the handoff.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DtUartProblem {
-    /// Other registers than those of an 8250.
-    #[error("it is a {0}, not an 8250")]
+    /// Other registers than those of a UART that the handoff drives on this machine.
+    #[error("it is a {0}, which the handoff does not drive")]
     Model(String),
     /// It is switched off.
     #[error("its status is \"disabled\"")]

@@ -39,7 +39,7 @@ pub struct PciSpec {
 /// Accepted values, for messages.
 const ACCEPTED: &str = "auto, none, com1, com2, pio:PORT[,BAUD], \
     mmio:ADDR[,stride=1|2|4|8|16][,width=8|16|32][,baud=N], \
-    pci:BB:DD.F[,bar=N][,offset=N][,stride=N][,width=N][,baud=N], debugcon[:PORT], sbi or \
+    pci:BB:DD.F[,bar=N][,offset=N][,stride=N][,width=N][,baud=N], debugcon[:PORT], sbi, pl011:ADDR or \
     ramlog[:ADDR[,size=N]]";
 
 /// Parses one console; the caller splits a list at `+`.
@@ -65,6 +65,9 @@ pub fn console(text: &str) -> Result<ConsoleSpec, String> {
         ("com1", None) => com(0x3f8),
         ("com2", None) => com(0x2f8),
         ("sbi", None) => fixed(Console::Firmware),
+        ("pl011", Some(rest)) => fixed(Console::Pl011 {
+            addr: address(rest)?,
+        }),
         ("debugcon", None) => fixed(Console::Debugcon { port: 0xe9 }),
         ("debugcon", Some(rest)) => fixed(Console::Debugcon {
             port: port(text, rest)?,

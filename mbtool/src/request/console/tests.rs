@@ -1,4 +1,5 @@
 use super::*;
+use crate::host::serial::Spcr;
 use crate::host::serial::{Bar, PciSerial, Serial};
 
 const fn pio(port: u16) -> Console {

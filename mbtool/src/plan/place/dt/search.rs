@@ -1,7 +1,7 @@
 //! Search for an address of the kernel, and for the rest around it.
 
 use super::super::packing::{Part, pack};
-use super::{DtLinuxRules, INITRD, NamedSize, pages};
+use super::{DtRules, INITRD, NamedSize, pages};
 use handoff::addr::{PhysRange, align_up};
 use handoff::runs;
 
@@ -13,7 +13,7 @@ pub(super) struct KernelSearch<'a> {
     pub(super) free: &'a [PhysRange],
     pub(super) kernel: u64,
     pub(super) others: &'a [NamedSize],
-    pub(super) rules: &'a DtLinuxRules,
+    pub(super) rules: &'a DtRules,
     /// What the kernel uses has to be above it.
     pub(super) above: bool,
 }
@@ -32,7 +32,7 @@ impl KernelSearch<'_> {
             for step in 0..=steps {
                 let start = step.checked_mul(self.rules.align)?.checked_add(lowest)?;
                 let kernel = PhysRange::from_len(start, pages(self.kernel))?;
-                if !hole.covers(&kernel) {
+                if !hole.covers(&kernel) || kernel.end > self.rules.ceiling {
                     break;
                 }
                 if let Some(places) = self.rest(kernel) {
@@ -68,7 +68,7 @@ impl KernelSearch<'_> {
 }
 
 /// Upper bound of a part.
-fn end_of(part: &NamedSize, kernel: u64, rules: &DtLinuxRules) -> u64 {
+fn end_of(part: &NamedSize, kernel: u64, rules: &DtRules) -> u64 {
     match rules.initrd_reach {
         Some(reach) if part.name == INITRD => {
             let base = kernel & !(REACH_ALIGN - 1);
@@ -79,7 +79,7 @@ fn end_of(part: &NamedSize, kernel: u64, rules: &DtLinuxRules) -> u64 {
 }
 
 /// The lowest address in a free range at which a kernel can begin.
-fn lowest(hole: &PhysRange, rules: &DtLinuxRules) -> Option<u64> {
+fn lowest(hole: &PhysRange, rules: &DtRules) -> Option<u64> {
     let from = hole.start.max(rules.floor);
     let base = from.saturating_sub(rules.offset);
     align_up(base, rules.align)?.checked_add(rules.offset)

@@ -1,21 +1,26 @@
-//! Parameters of the handoff for riscv64.
+//! Parameters of the handoff for machines with a device tree.
 
-use super::place::dt_linux::DtLinuxPlaces;
+use super::dt_target::DtTarget;
+use super::place::dt::DtPlaces;
 use super::{PlanError, Request};
+use crate::arch::Architecture;
 use crate::fdt::{DeviceTree, MmuMode};
+use crate::host::Host;
+use crate::host::arm::PsciMethod;
 use handoff::arch::riscv64::paging::PagingMode;
-use handoff::blob::dt::{self, DtDrill, DtMachine, DtSpec};
+use handoff::blob::dt::{self, Arm64Exit, DtDrill, DtMachine, DtSpec, PsciConduit};
 use handoff::spec::{Console, Drill, Region, Relocate};
 
-/// The parameters; the image is entered at `entry`.
+/// The parameters; `target` is entered at `entry`.
 ///
 /// # Errors
 ///
 /// When the CPUs, as the tree has them, cannot map the memory.
 pub(super) fn spec(
     request: &Request,
+    (target, host): (DtTarget<'_>, &Host),
     tree: &DeviceTree,
-    places: &DtLinuxPlaces,
+    places: &DtPlaces,
     entry: u64,
     regions: Vec<Region>,
 ) -> Result<DtSpec, PlanError> {
@@ -25,11 +30,25 @@ pub(super) fn spec(
         .chain([places.handoff])
         .map(|range| range.end)
         .fold(0, u64::max);
-    Ok(DtSpec {
-        base: places.handoff.start,
-        machine: DtMachine::Riscv64 {
+    let machine = match host.arch {
+        Architecture::Arm64 => {
+            let machine = arm64(target, host);
+            if end > machine.limit() {
+                return Err(PlanError::Unmapped {
+                    end,
+                    mode: "of 48 bits",
+                    limit: machine.limit(),
+                });
+            }
+            machine
+        }
+        _ => DtMachine::Riscv64 {
             mode: paging_mode(tree, end)?,
         },
+    };
+    Ok(DtSpec {
+        base: places.handoff.start,
+        machine,
         consoles: request.consoles.clone(),
         on_fault: request.on_fault,
         verify: request.verify,
@@ -45,11 +64,32 @@ pub(super) fn spec(
     })
 }
 
-/// Memory size of the handoff in bytes.
-pub(super) fn memsz() -> u64 {
-    // the same in each mode
-    dt::memsz(DtMachine::Riscv64 {
-        mode: PagingMode::Sv39,
+fn arm64(target: DtTarget<'_>, host: &Host) -> DtMachine {
+    let psci = host.arm.and_then(|facts| facts.psci);
+    DtMachine::Arm64 {
+        exit: match target {
+            DtTarget::Linux(_) => Arm64Exit::Linux,
+            DtTarget::Xen(..) => Arm64Exit::Xen,
+        },
+        psci: match psci {
+            None => PsciConduit::None,
+            Some(PsciMethod::Smc) => PsciConduit::Smc,
+            Some(PsciMethod::Hvc) => PsciConduit::Hvc,
+        },
+    }
+}
+
+/// Memory size of the handoff for `arch` in bytes.
+pub(super) fn memsz(arch: Architecture) -> u64 {
+    dt::memsz(match arch {
+        Architecture::Arm64 => DtMachine::Arm64 {
+            exit: Arm64Exit::Linux,
+            psci: PsciConduit::None,
+        },
+        // the same in each mode
+        _ => DtMachine::Riscv64 {
+            mode: PagingMode::Sv39,
+        },
     })
 }
 

@@ -1,5 +1,5 @@
-//! Places a Linux that gets a device tree (Linux, Documentation/arch/riscv/boot.rst, Documentation/arch/arm64/booting.rst):
-//! kernel, initrd, device tree, core header and handoff out of one list of free memory.
+//! Places a kernel that gets a device tree, with all that it gets, out of one list of free memory: Linux (Linux,
+//! Documentation/arch/riscv/boot.rst, Documentation/arch/arm64/booting.rst), or Xen on arm64 (`xen_shim::arm`).
 
 mod error;
 mod search;
@@ -12,27 +12,30 @@ use super::allocator::Arena;
 use crate::image::linux::{DtImage, DtImageMachine, IMAGE_ALIGN};
 use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_down, whole_pages};
 use search::KernelSearch;
+use xen_shim::arm::ArmModule;
 
-/// Largest device tree that Linux takes.
+/// Largest device tree that Linux and Xen take.
 pub const TREE_MAX: u64 = 2 * MIB;
 /// From the GiB boundary at or below an arm64 kernel.
 const ARM64_INITRD_REACH: u64 = 32 << 30;
 
 /// Where the kernel can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DtLinuxRules {
+pub struct DtRules {
     /// Alignment of the kernel: a power of two, at least a page.
     pub align: u64,
     /// Whole pages from a multiple of `align` to the kernel's first byte (arm64's `text_offset`).
     pub offset: u64,
     /// Lowest address of the kernel's first byte.
     pub floor: u64,
+    /// Upper bound of the kernel.
+    pub ceiling: u64,
     /// The initrd is above the kernel, and ends at most so many bytes from the GiB boundary at or below the kernel's start
     /// (arm64: 32 GiB).
     pub initrd_reach: Option<u64>,
 }
 
-impl DtLinuxRules {
+impl DtRules {
     /// Rules of a kernel, in a crash region, or else in the RAM that begins at `ram_base`.
     #[must_use]
     pub fn of(image: &DtImage, ram_base: u64, region: Option<PhysRange>) -> Self {
@@ -46,18 +49,36 @@ impl DtLinuxRules {
             align: IMAGE_ALIGN,
             offset,
             floor: region.map_or(floor, |region| region.start),
+            ceiling: u64::MAX,
             initrd_reach,
+        }
+    }
+
+    /// Rules of Xen on arm64, in the RAM that begins at `ram_base`. Its modules may be anywhere: it copies them to dom0's
+    /// memory, which it takes from what no module is in.
+    #[must_use]
+    pub fn of_xen(version: Option<&str>, ram_base: u64) -> Self {
+        Self {
+            align: xen_shim::arm::ALIGN,
+            offset: 0,
+            floor: align_down(ram_base, xen_shim::arm::ALIGN),
+            ceiling: xen_shim::arm::address_end(version),
+            initrd_reach: None,
         }
     }
 }
 
 /// What there is to place. Sizes are in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DtLinuxSizes {
-    /// Memory that the kernel needs (`image_size`, which is more than its file).
+pub struct DtSizes {
+    /// Memory that the kernel, or Xen, needs (`image_size`, which is more than its file).
     pub kernel: u64,
+    /// The kernel of Xen's dom0, as its file is.
+    pub dom0_kernel: Option<u64>,
     /// The initrd.
     pub initrd: Option<u64>,
+    /// Xen's security policy.
+    pub xsm_policy: Option<u64>,
     /// The device tree, as it is written.
     pub tree: u64,
     /// The ELF core header of a crash kernel.
@@ -69,12 +90,16 @@ pub struct DtLinuxSizes {
 }
 
 /// Where everything is. The ends are not rounded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DtLinuxPlaces {
-    /// The kernel with all memory that it needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DtPlaces {
+    /// The kernel, or Xen, with all memory that it needs.
     pub kernel: PhysRange,
+    /// The kernel of Xen's dom0.
+    pub dom0_kernel: Option<PhysRange>,
     /// The initrd.
     pub initrd: Option<PhysRange>,
+    /// Xen's security policy.
+    pub xsm_policy: Option<PhysRange>,
     /// The device tree.
     pub tree: PhysRange,
     /// The core header.
@@ -88,6 +113,18 @@ pub struct DtLinuxPlaces {
     pub below_kernel: bool,
 }
 
+impl DtPlaces {
+    /// The place of a module of Xen.
+    #[must_use]
+    pub const fn module(&self, role: ArmModule) -> Option<PhysRange> {
+        match role {
+            ArmModule::Kernel => self.dom0_kernel,
+            ArmModule::Ramdisk => self.initrd,
+            ArmModule::XsmPolicy => self.xsm_policy,
+        }
+    }
+}
+
 /// A part with its name.
 #[derive(Clone, Copy)]
 pub(in crate::plan) struct NamedSize {
@@ -97,7 +134,7 @@ pub(in crate::plan) struct NamedSize {
     for_kernel: bool,
 }
 
-impl DtLinuxSizes {
+impl DtSizes {
     /// All but the kernel.
     pub(in crate::plan) fn others(&self) -> Vec<NamedSize> {
         let part = |name, len: Option<u64>, for_kernel| {
@@ -109,7 +146,9 @@ impl DtLinuxSizes {
         };
         let spare = (self.spare > 0).then_some(self.spare);
         let all = [
+            part(DOM0_KERNEL, self.dom0_kernel, true),
             part(INITRD, self.initrd, true),
+            part(XSM_POLICY, self.xsm_policy, true),
             part(TREE, Some(self.tree), true),
             part(CORE_HEADER, self.core_header, true),
             part(HANDOFF, Some(self.handoff), false),
@@ -119,7 +158,9 @@ impl DtLinuxSizes {
     }
 }
 
-const INITRD: &str = "initrd";
+const DOM0_KERNEL: &str = ArmModule::Kernel.name();
+const INITRD: &str = ArmModule::Ramdisk.name();
+const XSM_POLICY: &str = ArmModule::XsmPolicy.name();
 const TREE: &str = "device tree";
 const CORE_HEADER: &str = "core header";
 const HANDOFF: &str = "handoff";
@@ -133,9 +174,9 @@ const SPARE: &str = "loading kernel's own pages";
 /// When there is no arrangement at all.
 pub fn place(
     free: &[PhysRange],
-    sizes: &DtLinuxSizes,
-    rules: &DtLinuxRules,
-) -> Result<DtLinuxPlaces, DtPlaceError> {
+    sizes: &DtSizes,
+    rules: &DtRules,
+) -> Result<DtPlaces, DtPlaceError> {
     if sizes.tree > TREE_MAX {
         return Err(DtPlaceError::TreeTooLarge {
             len: sizes.tree,
@@ -161,15 +202,17 @@ pub fn place(
 }
 
 /// The result, by the names of the parts.
-fn places_of(kernel: PhysRange, others: &[NamedSize], places: &[PhysRange]) -> DtLinuxPlaces {
+fn places_of(kernel: PhysRange, others: &[NamedSize], places: &[PhysRange]) -> DtPlaces {
     let all = || others.iter().zip(places);
     let of = |name| {
         let (part, place) = all().find(|(part, _)| part.name == name)?;
         PhysRange::from_len(place.start, part.len)
     };
-    DtLinuxPlaces {
+    DtPlaces {
         kernel,
+        dom0_kernel: of(DOM0_KERNEL),
         initrd: of(INITRD),
+        xsm_policy: of(XSM_POLICY),
         tree: of(TREE).unwrap_or_default(),
         core_header: of(CORE_HEADER),
         handoff: of(HANDOFF).unwrap_or_default(),
@@ -188,7 +231,7 @@ fn no_place(
     free: &[PhysRange],
     kernel: u64,
     others: &[NamedSize],
-    rules: &DtLinuxRules,
+    rules: &DtRules,
 ) -> DtPlaceError {
     let largest = free.iter().copied().max_by_key(PhysRange::len);
     let all = free.to_vec();
@@ -202,7 +245,7 @@ fn no_place(
     if alone.run().is_none() {
         let window = PhysRange {
             start: rules.floor,
-            end: u64::MAX,
+            end: rules.ceiling,
         };
         let there = free.iter().filter_map(|hole| hole.intersect(&window));
         return DtPlaceError::Part {

@@ -9,11 +9,12 @@ fn r(start: u64, end: u64) -> PhysRange {
 }
 
 /// riscv64: at a 2 MiB boundary.
-fn riscv(floor: u64) -> DtLinuxRules {
-    DtLinuxRules {
+fn riscv(floor: u64) -> DtRules {
+    DtRules {
         align: 2 * MIB,
         offset: 0,
         floor,
+        ceiling: u64::MAX,
         initrd_reach: None,
     }
 }
@@ -23,15 +24,21 @@ fn whole(range: PhysRange) -> PhysRange {
 }
 
 /// All pages that the result uses.
-fn used(places: &DtLinuxPlaces) -> Vec<PhysRange> {
-    let optional = [places.initrd, places.core_header, places.spare];
+fn used(places: &DtPlaces) -> Vec<PhysRange> {
+    let optional = [
+        places.dom0_kernel,
+        places.initrd,
+        places.xsm_policy,
+        places.core_header,
+        places.spare,
+    ];
     let all = [places.kernel, places.tree, places.handoff].into_iter();
     all.chain(optional.into_iter().flatten())
         .map(whole)
         .collect()
 }
 
-fn assert_sound(free: &[PhysRange], rules: &DtLinuxRules, places: &DtLinuxPlaces) {
+fn assert_sound(free: &[PhysRange], rules: &DtRules, places: &DtPlaces) {
     let kernel = places.kernel.start;
     assert_eq!((kernel - rules.offset) % rules.align, 0, "{places:?}");
     assert!(kernel >= rules.floor, "{places:?}");
@@ -50,9 +57,11 @@ fn assert_sound(free: &[PhysRange], rules: &DtLinuxRules, places: &DtLinuxPlaces
 }
 
 /// The crash kernel of July 2023: an initrd at the top of the region, then no hole for the device tree.
-const CASE_2023: DtLinuxSizes = DtLinuxSizes {
+const CASE_2023: DtSizes = DtSizes {
     kernel: 30_000_000,
+    dom0_kernel: None,
     initrd: Some(102_381_140),
+    xsm_policy: None,
     tree: 0x3a00,
     core_header: Some(0x400),
     handoff: 0x10000,
@@ -102,7 +111,7 @@ fn a_region_that_begins_anywhere_has_the_kernel_at_the_first_boundary() {
 #[test]
 fn a_normal_kernel_is_behind_firmware() {
     let free = [r(0x8006_0000, 0x8830_0000), r(0x8840_0000, 0x1_0000_0000)];
-    let sizes = DtLinuxSizes {
+    let sizes = DtSizes {
         core_header: None,
         spare: 0,
         ..CASE_2023
@@ -123,13 +132,14 @@ fn a_normal_kernel_is_behind_firmware() {
 #[test]
 fn an_offset_and_the_reach_of_an_initrd() {
     const GIB: u64 = 1 << 30;
-    let rules = DtLinuxRules {
+    let rules = DtRules {
         align: 2 * MIB,
         offset: 0x8_0000,
         floor: 0x4000_0000,
+        ceiling: u64::MAX,
         initrd_reach: Some(32 * GIB),
     };
-    let sizes = DtLinuxSizes {
+    let sizes = DtSizes {
         initrd: Some(GIB),
         ..CASE_2023
     };
@@ -151,7 +161,7 @@ fn an_offset_and_the_reach_of_an_initrd() {
 fn the_rest_is_below_the_kernel_only_where_it_must_be() {
     // the kernel only fits behind the initrd
     let free = [r(0x8000_0000, 0x8700_0000), r(0x9000_0000, 0x9200_0000)];
-    let sizes = DtLinuxSizes {
+    let sizes = DtSizes {
         kernel: 30 * MIB,
         ..CASE_2023
     };
@@ -167,7 +177,7 @@ fn failures_name_the_part_and_the_largest_hole() {
     let (small, large) = (r(0x8000_0000, 0x8100_0000), r(0x9010_0000, 0x9200_0000));
     let free = [large, small];
     let rules = riscv(0);
-    let failed = |sizes: DtLinuxSizes| match place(&free, &sizes, &rules).unwrap_err() {
+    let failed = |sizes: DtSizes| match place(&free, &sizes, &rules).unwrap_err() {
         DtPlaceError::Part {
             name,
             len,
@@ -180,27 +190,27 @@ fn failures_name_the_part_and_the_largest_hole() {
         }
         error => panic!("{error}"),
     };
-    let sizes = DtLinuxSizes {
+    let sizes = DtSizes {
         kernel: 16 * MIB,
         initrd: Some(MIB),
         tree: 0x1000,
         handoff: 0x10000,
-        ..DtLinuxSizes::default()
+        ..DtSizes::default()
     };
     assert!(place(&free, &sizes, &rules).is_ok());
     // 31 MiB are free, but 30 from the boundary
     let kernel = 30 * MIB + 1;
     assert_eq!(
-        failed(DtLinuxSizes { kernel, ..sizes }),
+        failed(DtSizes { kernel, ..sizes }),
         ("kernel", kernel, large)
     );
     let initrd = Some(31 * MIB + 1);
     assert_eq!(
-        failed(DtLinuxSizes { initrd, ..sizes }),
+        failed(DtSizes { initrd, ..sizes }),
         ("initrd", 31 * MIB + 1, large)
     );
     // the kernel fills the small hole, and the initrd leaves a page of the large one
-    let sizes_together = DtLinuxSizes {
+    let sizes_together = DtSizes {
         initrd: Some(31 * MIB - PAGE_SIZE),
         ..sizes
     };
@@ -221,7 +231,7 @@ fn failures_name_the_part_and_the_largest_hole() {
     assert!(
         place(
             &free,
-            &DtLinuxSizes {
+            &DtSizes {
                 kernel,
                 ..sizes_together
             },
@@ -230,7 +240,7 @@ fn failures_name_the_part_and_the_largest_hole() {
         .is_ok()
     );
     let tree = TREE_MAX + 1;
-    let error = place(&free, &DtLinuxSizes { tree, ..sizes }, &rules).unwrap_err();
+    let error = place(&free, &DtSizes { tree, ..sizes }, &rules).unwrap_err();
     assert_eq!(
         error,
         DtPlaceError::TreeTooLarge {
@@ -259,7 +269,7 @@ const PAGES: u64 = 18;
 const ALIGN: u64 = 4;
 
 /// True when there is an arrangement: tries every page for every part.
-fn possible(free: &[bool], kernel: u64, parts: &[u64], floor: u64) -> bool {
+fn possible(free: &[bool], kernel: u64, parts: &[u64], bounds: std::ops::Range<u64>) -> bool {
     fn rest(free: &mut Vec<bool>, parts: &[u64]) -> bool {
         let Some((&len, parts)) = parts.split_first() else {
             return true;
@@ -282,7 +292,8 @@ fn possible(free: &[bool], kernel: u64, parts: &[u64], floor: u64) -> bool {
         found
     }
     let free = &mut free.to_vec();
-    let starts = (0..PAGES).filter(|at| at % ALIGN == 0 && *at >= floor);
+    let bounds_end = bounds.end;
+    let starts = bounds.filter(|at| at % ALIGN == 0 && at + kernel <= bounds_end);
     let mut starts = starts.collect::<Vec<_>>().into_iter();
     starts.any(|at| fits(free, at, kernel, |free| rest(free, parts)))
 }
@@ -302,18 +313,21 @@ proptest! {
     ) {
         let page = |number: u64| number * PAGE_SIZE;
         let optional = |pages: u64| (pages > 0).then_some(page(pages));
-        let sizes = DtLinuxSizes {
+        let sizes = DtSizes {
             kernel: page(kernel) - 5,
+            dom0_kernel: None,
+            xsm_policy: None,
             initrd: optional(initrd),
             tree: page(tree) - 8,
             core_header: optional(core_header),
             handoff: page(handoff),
             spare: page(spare),
         };
-        let rules = DtLinuxRules {
+        let rules = DtRules {
             align: page(ALIGN),
             offset: 0,
             floor: page(floor),
+            ceiling: u64::MAX,
             initrd_reach: None,
         };
         let mut holes: Vec<PhysRange> = (0..PAGES)
@@ -326,7 +340,7 @@ proptest! {
         let mut parts = [initrd, tree, core_header, handoff, spare];
         parts.sort_unstable();
         let parts: Vec<u64> = parts.into_iter().rev().filter(|pages| *pages > 0).collect();
-        let fits = possible(&free, kernel, &parts, floor);
+        let fits = possible(&free, kernel, &parts, floor..PAGES);
         match place(&holes, &sizes, &rules) {
             Ok(places) => {
                 prop_assert!(fits);
@@ -340,6 +354,51 @@ proptest! {
                 prop_assert!(named.is_some() == most.is_some() && named <= most);
             }
             Err(error) => prop_assert!(false, "{error}"),
+        }
+    }
+
+    /// Xen, below a bound, with its modules anywhere.
+    #[test]
+    fn xen_and_its_modules_have_places_if_any_arrangement_fits(
+        free in proptest::collection::vec(prop::bool::weighted(0.85), PAGES as usize),
+        kernel in 1..4_u64,
+        dom0_kernel in 1..5_u64,
+        initrd in 0..4_u64,
+        xsm_policy in 0..2_u64,
+        ceiling in 3..PAGES,
+    ) {
+        let page = |number: u64| number * PAGE_SIZE;
+        let optional = |pages: u64| (pages > 0).then(|| page(pages) - 7);
+        let sizes = DtSizes {
+            kernel: page(kernel),
+            dom0_kernel: optional(dom0_kernel),
+            initrd: optional(initrd),
+            xsm_policy: optional(xsm_policy),
+            tree: page(1) - 8,
+            handoff: page(1),
+            ..DtSizes::default()
+        };
+        let rules = DtRules {
+            align: page(ALIGN),
+            offset: 0,
+            floor: 0,
+            ceiling: page(ceiling),
+            initrd_reach: None,
+        };
+        let holes = (0..PAGES).filter(|at| free[*at as usize]);
+        let holes = Arena::new(holes.map(|at| r(page(at), page(at + 1)))).ram().to_vec();
+        let mut parts = [dom0_kernel, initrd, xsm_policy, 1, 1];
+        parts.sort_unstable();
+        let parts: Vec<u64> = parts.into_iter().rev().filter(|pages| *pages > 0).collect();
+        let fits = possible(&free, kernel, &parts, 0..ceiling);
+        match place(&holes, &sizes, &rules) {
+            Ok(places) => {
+                prop_assert!(fits);
+                prop_assert!(places.kernel.end <= page(ceiling));
+                prop_assert_eq!(places.dom0_kernel.map(|place| place.len()), sizes.dom0_kernel);
+                assert_sound(&holes, &rules, &places);
+            }
+            Err(error) => prop_assert!(!fits, "{}", error),
         }
     }
 
@@ -404,29 +463,21 @@ fn rules_by_machine_and_region() {
     };
     let region = Some(r(0xa010_0000, 0xb000_0000));
     // firmware takes the start of RAM, which then is not in the memory map
-    let normal = DtLinuxRules::of(&image, 0x8006_0000, None);
+    let normal = DtRules::of(&image, 0x8006_0000, None);
     assert_eq!(normal, riscv(0x8020_0000));
-    assert_eq!(
-        DtLinuxRules::of(&image, 0x8006_0000, region),
-        riscv(0xa010_0000)
-    );
+    assert_eq!(DtRules::of(&image, 0x8006_0000, region), riscv(0xa010_0000));
     let image = DtImage {
         machine: DtImageMachine::Arm64,
         text_offset: 0x8_0000,
         ..image
     };
-    let arm64 = |floor| DtLinuxRules {
+    let arm64 = |floor| DtRules {
         align: 2 * MIB,
         offset: 0x8_0000,
         floor,
+        ceiling: u64::MAX,
         initrd_reach: Some(32 << 30),
     };
-    assert_eq!(
-        DtLinuxRules::of(&image, 0x4000_0000, None),
-        arm64(0x4000_0000)
-    );
-    assert_eq!(
-        DtLinuxRules::of(&image, 0x4000_0000, region),
-        arm64(0xa010_0000)
-    );
+    assert_eq!(DtRules::of(&image, 0x4000_0000, None), arm64(0x4000_0000));
+    assert_eq!(DtRules::of(&image, 0x4000_0000, region), arm64(0xa010_0000));
 }
