@@ -71,6 +71,12 @@ impl Target {
                 script: "src/blob/dt.ld",
                 codegen: &["-Ctarget-feature=+strict-align"],
             },
+            "armv7" => Self {
+                name,
+                root: "src/blob/arm/main.rs",
+                script: "src/blob/dt.ld",
+                codegen: &["-Ctarget-feature=+strict-align"],
+            },
             _ => return None,
         })
     }

@@ -3,7 +3,9 @@
 // UNSAFETY: a log at an address from the parameters.
 #![expect(unsafe_code)]
 
-use crate::abi::{CONSOLE_MMIO, CONSOLE_PL011, CONSOLE_RAM_LOG, MAX_SINKS, SinkRaw};
+use crate::abi::{CONSOLE_MMIO, CONSOLE_PL011, CONSOLE_RAM_LOG, DtParams, MAX_SINKS, SinkRaw};
+use crate::console::{Driver, Sinks};
+use crate::dump::Summed;
 use crate::mmio::MmioRegisters;
 use crate::pl011::{self, Pl011At};
 use crate::{ramlog, uart};
@@ -23,6 +25,25 @@ pub fn send(sink: &SinkRaw, byte: Option<u8>) -> Option<bool> {
         (CONSOLE_RAM_LOG, None) => Some(true),
         _ => None,
     }
+}
+
+/// The devices of a machine without I/O ports and without a firmware that prints.
+#[derive(Clone, Copy)]
+pub struct MemoryDevices;
+
+impl Driver for MemoryDevices {
+    fn send(&mut self, sink: &SinkRaw, byte: Option<u8>) -> bool {
+        send(sink, byte).unwrap_or(byte.is_none())
+    }
+}
+
+/// The console of these parameters; `dead` has the bits of [`Sinks::dead`].
+pub fn console<'a>(params: &'a DtParams, dead: &'a mut u32) -> Summed<Sinks<'a, MemoryDevices>> {
+    Summed::new(Sinks {
+        sinks: &params.sinks,
+        dead,
+        driver: MemoryDevices,
+    })
 }
 
 /// Prepares the sinks: programs the UARTs for which a divisor was given, opens the RAM log. Returns

@@ -1,8 +1,15 @@
-//! Header and parameters of a blob for a machine with a device tree (riscv64, arm64).
+//! Header and parameters of a blob for a machine with a device tree (riscv64, ARM).
 
 use super::{MAX_REGIONS, MAX_SINKS, RegionRaw, RelocateRaw, SinkRaw};
 #[cfg(not(freestanding))]
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// [`DtParams::psci`]: no firmware to call.
+pub const PSCI_NONE: u32 = 0;
+/// [`DtParams::psci`]: by `smc`.
+pub const PSCI_SMC: u32 = 1;
+/// [`DtParams::psci`]: by `hvc`, not from EL2 or Hyp mode.
+pub const PSCI_HVC: u32 = 2;
 
 /// The first bytes of the blob. Offsets count from the header.
 #[repr(C)]
@@ -51,9 +58,9 @@ pub struct DtParams {
     pub base: u64,
     /// Physical address of the target: the program counter at its entry.
     pub entry: u64,
-    /// Physical address of the device tree: `a1` or `x0` at its entry.
+    /// Physical address of the device tree: `a1`, `x0` or `r2` at its entry.
     pub dtb: u64,
-    /// The handoff's own tables: `satp` of riscv64; the address of the root table of arm64.
+    /// The handoff's own tables: `satp` of riscv64; the address of the first table of ARM.
     pub root: u64,
     /// Sinks of the console.
     pub sinks: [SinkRaw; MAX_SINKS],
@@ -71,9 +78,9 @@ pub struct DtParams {
     pub regions: [RegionRaw; MAX_REGIONS],
     /// Memory to move.
     pub relocate: RelocateRaw,
-    /// arm64: `ARM64_EXIT_*`; 0 on riscv64.
+    /// arm64: `ARM64_EXIT_*`; 0 elsewhere.
     pub exit: u32,
-    /// arm64: `PSCI_*`; 0 on riscv64.
+    /// ARM: `PSCI_*`; 0 on riscv64.
     pub psci: u32,
     /// CRC-32 of the blob as loaded, up to its scratch memory, with 0 here.
     pub checksum: u32,

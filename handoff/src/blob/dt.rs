@@ -1,12 +1,13 @@
-//! Fills in the blob for a machine with a device tree (riscv64, arm64), on any host.
+//! Fills in the blob for a machine with a device tree (riscv64, ARM), on any host.
 
 extern crate alloc;
 use super::limits::Reach;
 use super::{Built, lay_out, moves, on_fault, regions, sinks};
 use crate::abi::{self, DtHeader, DtParams};
-use crate::addr::{PAGE_SIZE, PhysRange};
+use crate::addr::{FOUR_GIB, PAGE_SIZE, PhysRange};
 use crate::arch::arm64::paging::LIMIT;
 use crate::arch::riscv64::paging::PagingMode;
+use crate::arch::{arm, arm64 as arm64_arch};
 use crate::crc;
 use crate::spec::{Console, OnFault, Region, Relocate, Verify};
 use alloc::boxed::Box;
@@ -49,6 +50,11 @@ pub enum DtMachine {
         /// How firmware is called, to reset the machine.
         psci: PsciConduit,
     },
+    /// 32-bit ARM: the target is a Linux (Linux, Documentation/arch/arm/booting.rst), in the mode of the entry.
+    Arm {
+        /// As for arm64.
+        psci: PsciConduit,
+    },
 }
 
 impl DtMachine {
@@ -58,6 +64,7 @@ impl DtMachine {
         match self {
             Self::Riscv64 { mode } => mode.limit(),
             Self::Arm64 { .. } => LIMIT,
+            Self::Arm { .. } => FOUR_GIB,
         }
     }
 }
@@ -172,7 +179,12 @@ pub fn build(image: &[u8], spec: &DtSpec) -> Result<Built, String> {
     };
     let (tables, root) = match spec.machine {
         DtMachine::Riscv64 { mode } => riscv64::map(&parts, mode)?,
-        DtMachine::Arm64 { .. } => arm64::map(&parts)?,
+        DtMachine::Arm64 { .. } => arm64::map(&parts, arm64_arch::abi::TABLES)?,
+        DtMachine::Arm { .. } => {
+            let (tables, root) = arm64::map(&parts, arm::abi::TABLES)?;
+            // the first level of 32-bit addresses is the table below the root's first entry
+            (tables, root + PAGE_SIZE)
+        }
     };
     params.root = root;
 
@@ -201,6 +213,7 @@ pub fn native(spec: &DtSpec) -> Result<Built, String> {
     let here = match spec.machine {
         DtMachine::Riscv64 { .. } => cfg!(target_arch = "riscv64"),
         DtMachine::Arm64 { .. } => cfg!(target_arch = "aarch64"),
+        DtMachine::Arm { .. } => cfg!(target_arch = "arm"),
     };
     if here {
         return build(super::IMAGE, spec);
@@ -235,9 +248,11 @@ fn params(spec: &DtSpec, reach: &Reach) -> Result<Box<DtParams>, String> {
     params.region_count = spec.regions.len() as u32; // at most MAX_REGIONS
     params.regions = regions::raw(&spec.regions, spec.verify, reach)?;
     params.relocate = moves::raw(&spec.relocate, reach)?;
-    if let DtMachine::Arm64 { exit, psci } = spec.machine {
-        (params.exit, params.psci) = arm64::numbers(exit, psci);
-    }
+    (params.exit, params.psci) = match spec.machine {
+        DtMachine::Riscv64 { .. } => (0, 0),
+        DtMachine::Arm64 { exit, psci } => (arm64::exit(exit), arm64::psci(psci)),
+        DtMachine::Arm { psci } => (0, arm64::psci(psci)),
+    };
     Ok(params)
 }
 

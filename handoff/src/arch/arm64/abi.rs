@@ -24,13 +24,6 @@ pub const TRAP_STACK: usize = 4096;
 pub const ARM64_EXIT_LINUX: u32 = 1;
 /// [`DtParams::exit`]: Xen, at EL2 with `HCR_EL2.E2H` clear.
 pub const ARM64_EXIT_XEN: u32 = 2;
-/// [`DtParams::psci`]: no firmware to call.
-pub const PSCI_NONE: u32 = 0;
-/// [`DtParams::psci`]: by `smc`.
-pub const PSCI_SMC: u32 = 1;
-/// [`DtParams::psci`]: by `hvc`, from EL1 only.
-pub const PSCI_HVC: u32 = 2;
-
 /// Registers found at entry.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]

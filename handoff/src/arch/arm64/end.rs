@@ -1,10 +1,10 @@
 //! The end of a failed handoff.
 
 use super::abi::Arm64Scratch;
-use super::console::console;
 use super::registers::CURRENT_EL2;
 use super::{cpu, psci};
 use crate::abi::{DtParams, ON_FAULT_RESET};
+use crate::devices::console;
 use crate::print::Print;
 
 /// Ends a fault or a failed verification.

@@ -13,8 +13,6 @@ pub mod syndrome;
 #[cfg(target_arch = "aarch64")]
 pub mod cache;
 #[cfg(target_arch = "aarch64")]
-pub mod console;
-#[cfg(target_arch = "aarch64")]
 pub mod cpu;
 #[cfg(target_arch = "aarch64")]
 pub mod digest;

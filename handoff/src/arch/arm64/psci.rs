@@ -3,7 +3,7 @@
 // UNSAFETY: calls the firmware.
 #![expect(unsafe_code)]
 
-use super::abi::{PSCI_HVC, PSCI_SMC};
+use crate::abi::{PSCI_HVC, PSCI_SMC};
 use core::arch::asm;
 
 /// Resets the machine.

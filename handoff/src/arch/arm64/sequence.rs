@@ -14,17 +14,20 @@
 // UNSAFETY: physical memory by address, privileged instructions.
 #![expect(unsafe_code)]
 
-use super::abi::{ARM64_EXIT_XEN, Arm64Area, Arm64Scratch, PSCI_HVC, PSCI_SMC};
-use super::console::console;
+use super::abi::{ARM64_EXIT_XEN, Arm64Area, Arm64Scratch};
 use super::digest::Arm64Engine;
 use super::end::end;
 use super::registers::{HCR_E2H, HCR_RW, Regime, SCTLR_M};
 use super::{cache, cpu};
-use crate::abi::{self, DT_DRILL_BREAKPOINT, DT_DRILL_CALL, DT_DRILL_FAULT, DtHeader, DtParams};
+use crate::abi::{
+    self, DT_DRILL_BREAKPOINT, DT_DRILL_CALL, DT_DRILL_FAULT, DtHeader, DtParams, PSCI_HVC,
+    PSCI_SMC,
+};
 use crate::console::panicked_in;
+use crate::crc;
+use crate::devices::{self, console};
 use crate::dt_steps::{self, PortableEngine};
 use crate::print::Print;
-use crate::{crc, devices};
 use core::mem::offset_of;
 
 /// Runs all steps between the old kernel and the jump.

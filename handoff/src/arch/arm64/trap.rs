@@ -4,7 +4,6 @@
 #![expect(unsafe_code)]
 
 use super::abi::{Arm64Area, Arm64Frame};
-use super::console::console;
 use super::dump::{Arm64Record, write};
 use super::end::end;
 use super::registers::SCTLR_M;
@@ -12,6 +11,7 @@ use super::syndrome::{CLASS_BRK, class};
 use crate::abi::DT_DRILL_CALL;
 use crate::addr::PAGE_SIZE;
 use crate::console::UNMAPPED;
+use crate::devices::console;
 use crate::dump::{CODE_BYTES, STACK_WORDS};
 use crate::print::Print;
 

@@ -1,33 +1,37 @@
-//! Page tables and parameters of the blob on arm64.
+//! Page tables and parameters of the blob on arm64 and on 32-bit ARM.
 
 extern crate alloc;
 use super::{Arm64Exit, MappedParts, PsciConduit, unmapped};
+use crate::abi;
 use crate::addr::{PAGE_SIZE, PhysRange};
-use crate::arch::arm64::abi::{self as arm64_abi, Arm64Tables};
+use crate::arch::arm64::abi as arm64_abi;
 use crate::arch::arm64::paging::{Arm64Mapper, DATA, DEVICE, TEXT, UNCACHED};
 use crate::pagelist::Walk;
 use crate::spec::Console;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
-use zerocopy::{FromZeros, IntoBytes};
+use zerocopy::IntoBytes;
 
-/// Returns the numbers of [`DtParams`](crate::abi::DtParams).
-pub(super) const fn numbers(exit: Arm64Exit, psci: PsciConduit) -> (u32, u32) {
-    (
-        match exit {
-            Arm64Exit::Linux => arm64_abi::ARM64_EXIT_LINUX,
-            Arm64Exit::Xen => arm64_abi::ARM64_EXIT_XEN,
-        },
-        match psci {
-            PsciConduit::None => arm64_abi::PSCI_NONE,
-            PsciConduit::Smc => arm64_abi::PSCI_SMC,
-            PsciConduit::Hvc => arm64_abi::PSCI_HVC,
-        },
-    )
+/// Returns `ARM64_EXIT_*`.
+pub(super) const fn exit(exit: Arm64Exit) -> u32 {
+    match exit {
+        Arm64Exit::Linux => arm64_abi::ARM64_EXIT_LINUX,
+        Arm64Exit::Xen => arm64_abi::ARM64_EXIT_XEN,
+    }
 }
 
-/// Maps the blob, what it verifies, moves and clears, and its consoles. Returns the tables, and the
-/// address of the first one.
+/// Returns `PSCI_*`.
+pub(super) const fn psci(psci: PsciConduit) -> u32 {
+    match psci {
+        PsciConduit::None => abi::PSCI_NONE,
+        PsciConduit::Smc => abi::PSCI_SMC,
+        PsciConduit::Hvc => abi::PSCI_HVC,
+    }
+}
+
+/// Maps the blob, what it verifies, moves and clears, and its consoles in `count` tables. Returns them, and
+/// the address of the first one.
 ///
 /// Pages are mapped exactly: a CPU may read ahead in everything that is mapped as memory, and next to
 /// it may be devices, or memory of the secure world.
@@ -35,10 +39,9 @@ pub(super) const fn numbers(exit: Arm64Exit, psci: PsciConduit) -> (u32, u32) {
 /// # Errors
 ///
 /// Names what cannot be mapped.
-pub(super) fn map(parts: &MappedParts<'_>) -> Result<(Vec<u8>, u64), String> {
-    let mut tables =
-        Arm64Tables::new_box_zeroed().map_err(|_| "no memory for the handoff's tables")?;
-    let mut mapper = Arm64Mapper::new(&mut tables.0, parts.pool_at)
+pub(super) fn map(parts: &MappedParts<'_>, count: usize) -> Result<(Vec<u8>, u64), String> {
+    let mut tables = vec![[0; 512]; count];
+    let mut mapper = Arm64Mapper::new(&mut tables, parts.pool_at)
         .map_err(|error| unmapped(parts.own, &error))?;
     let mut map = |range: PhysRange, flags| {
         mapper

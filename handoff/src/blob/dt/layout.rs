@@ -1,6 +1,7 @@
 //! Where the parts of a blob's area are.
 
 use super::DtMachine;
+use crate::arch::arm::abi::{self as arm, Arm32Area};
 use crate::arch::arm64::abi::{self as arm64, Arm64Area};
 use crate::arch::riscv64::abi::{self as riscv64, RiscvArea};
 use core::mem::offset_of;
@@ -40,8 +41,21 @@ impl BlobLayout {
                 scratch: offset_of!(Arm64Area, scratch),
                 bounce: offset_of!(Arm64Area, scratch.bounce),
             },
+            DtMachine::Arm { .. } => Self {
+                name: "32-bit ARM",
+                magic: arm::MAGIC,
+                version: arm::VERSION,
+                area: size_of::<Arm32Area>(),
+                tables: offset_of!(Arm32Area, tables),
+                scratch: offset_of!(Arm32Area, scratch),
+                bounce: offset_of!(Arm32Area, scratch.bounce),
+            },
         }
     }
 }
 
-const _: () = assert!(offset_of!(RiscvArea, params) == 0 && offset_of!(Arm64Area, params) == 0);
+const _: () = assert!(
+    offset_of!(RiscvArea, params) == 0
+        && offset_of!(Arm64Area, params) == 0
+        && offset_of!(Arm32Area, params) == 0
+);

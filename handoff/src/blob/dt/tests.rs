@@ -185,6 +185,34 @@ fn what_a_blob_cannot_do_is_refused() {
 }
 
 #[test]
+fn the_first_level_of_32_bit_arm_is_the_second_table() {
+    let machine = DtMachine::Arm {
+        psci: PsciConduit::Hvc,
+    };
+    let layout = BlobLayout::of(machine);
+    let mut image = image();
+    image[..8].copy_from_slice(&layout.magic.to_le_bytes());
+    let spec = DtSpec { machine, ..spec() };
+    let built = build(&image, &spec).unwrap();
+    let (params, _) = DtParams::read_from_prefix(&built.bytes[TEXT_SIZE as usize..]).unwrap();
+    let pool = BASE + TEXT_SIZE + layout.tables as u64;
+    assert_eq!(
+        (params.root, params.psci, params.exit),
+        (pool + 0x1000, 2, 0)
+    );
+    // the root's only entry leads to it
+    let at = TEXT_SIZE as usize + layout.tables;
+    let root = u64::from_le_bytes(built.bytes[at..at + 8].try_into().unwrap());
+    assert_eq!(root, params.root | 3);
+    let high = DtSpec {
+        base: crate::addr::FOUR_GIB,
+        ..spec
+    };
+    let error = build(&image, &high).unwrap_err();
+    assert!(error.contains("below 0x100000000"), "{error}");
+}
+
+#[test]
 fn a_blob_of_another_architecture_is_absent() {
     let built = native(&spec()).unwrap();
     assert_eq!(built.is_absent(), !cfg!(target_arch = "aarch64"));

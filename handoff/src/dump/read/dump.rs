@@ -170,7 +170,7 @@ impl DumpFields for Dump {
     }
 
     fn begin(line: &str) -> Option<Self> {
-        if [" cause ", " esr "]
+        if [" cause ", " esr ", " arm "]
             .iter()
             .any(|other| line.starts_with(other))
         {
