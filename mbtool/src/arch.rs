@@ -17,7 +17,7 @@ pub enum Architecture {
     Riscv64,
     /// ARM, 64 bits.
     Arm64,
-    /// ARM, 32 bits. There is no handoff for it.
+    /// ARM, 32 bits.
     Arm,
 }
 
@@ -69,8 +69,8 @@ impl Architecture {
     #[must_use]
     pub const fn crash_region_end(self) -> u64 {
         match self {
-            Self::X86_64 => FOUR_GIB,
-            Self::Riscv64 | Self::Arm64 | Self::Arm => u64::MAX,
+            Self::X86_64 | Self::Arm => FOUR_GIB,
+            Self::Riscv64 | Self::Arm64 => u64::MAX,
         }
     }
 
@@ -80,7 +80,8 @@ impl Architecture {
     pub const fn destination_end(self) -> u64 {
         match self {
             Self::X86_64 => (1 << 46) - 1,
-            Self::Riscv64 | Self::Arm64 | Self::Arm => u64::MAX,
+            Self::Riscv64 | Self::Arm64 => u64::MAX,
+            Self::Arm => FOUR_GIB,
         }
     }
 

@@ -77,6 +77,44 @@ const _: () = assert!(size_of::<ImageStart>() == 64);
 const _: () = assert!(offset_of!(ImageStart, magic) == 0x38);
 const _: () = assert!(size_of::<ZbootStart>() == 64);
 
+/// Start of a zImage of 32-bit ARM (Linux, `arch/arm/boot/compressed/head.S`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, KnownLayout, Unaligned)]
+pub struct ZImageStart {
+    /// Instructions.
+    pub code: [u8; ARM_ZIMAGE_AT],
+    /// [`ARM_ZIMAGE_MAGIC`].
+    pub magic: U32,
+    /// Address of the first byte, where it was linked.
+    pub start: U32,
+    /// Address after the last one.
+    pub end: U32,
+    /// 0x04030201 in the kernel's byte order.
+    pub endianness: U32,
+    /// 0x45454545 if a table of tags follows.
+    pub magic2: U32,
+    /// Its offset.
+    pub table: U32,
+}
+
+/// The tag of a zImage with the sizes of its kernel (Linux, `arch/arm/boot/compressed/vmlinux.lds.S`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, KnownLayout, Unaligned)]
+pub struct ZImageSizes {
+    /// Words of the tag; 0 after the last one.
+    pub words: U32,
+    /// Kind.
+    pub tag: U32,
+    /// Offset of a word: bytes of the unpacked kernel.
+    pub size_at: U32,
+    /// Bytes of its zeroed data.
+    pub bss: U32,
+    /// Offset of the kernel from the start of RAM.
+    pub text_offset: U32,
+}
+
+const _: () = assert!(size_of::<ZImageStart>() == 0x3c && size_of::<ZImageSizes>() == 20);
+
 /// Offset of [`ARM_ZIMAGE_MAGIC`] (Linux, `arch/arm/boot/compressed/head.S`).
 pub const ARM_ZIMAGE_AT: usize = 0x24;
 /// A zImage of 32-bit ARM.

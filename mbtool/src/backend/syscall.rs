@@ -73,6 +73,8 @@ impl LoadCall for KexecSyscalls {
             .map(raw)
             .collect::<Option<Vec<_>>>()
             .ok_or(libc::EOVERFLOW)?;
+        let word = |value: u64| usize::try_from(value).map_err(|_| libc::EOVERFLOW);
+        let (entry, flags) = (word(entry)?, word(flags.bits())?);
         // SAFETY: the list has `list.len()` elements of the layout that the
         // kernel reads, each `buf` points to `bufsz` bytes of `segments`, which
         // outlives the call, and the kernel only reads. The image does not
@@ -83,7 +85,7 @@ impl LoadCall for KexecSyscalls {
                 entry,
                 list.len(),
                 list.as_ptr(),
-                flags.bits(),
+                flags,
             )
         };
         if result == 0 {

@@ -14,7 +14,7 @@ pub use linux::LinuxImageError;
 pub use xen_efi::XenEfiError;
 
 use super::kind::FileKind;
-use super::linux::{DtImageError, ZbootError};
+use super::linux::{DtImageError, ZImageError, ZbootError};
 use super::unified::UnifiedError;
 use xen_shim::fix::{Fix, Remedy, tail};
 
@@ -223,6 +223,9 @@ pub enum ImageErrorReason {
     /// The header of an `Image` is invalid.
     #[error(transparent)]
     DtImage(#[from] DtImageError),
+    /// The header of a zImage is invalid.
+    #[error(transparent)]
+    ZImage(#[from] ZImageError),
     /// A compressed `Image` that cannot be unpacked.
     #[error(transparent)]
     Zboot(#[from] ZbootError),
@@ -327,6 +330,7 @@ impl Fix for ImageErrorReason {
             Self::XenEfi { .. } => "give xen.gz of the same version",
             Self::Unified(error) => return error.fix(),
             Self::DtImage(error) => return error.fix(),
+            Self::ZImage(error) => return error.fix(),
             Self::Zboot(error) => return error.fix(),
             Self::NoPvhNote => "give a kernel built for it (Linux: CONFIG_PVH)",
             Self::Linux(LinuxImageError::Unpack(error)) => return error.fix(),

@@ -68,6 +68,8 @@ pub enum Format {
     BzImage,
     /// Linux `Image`: the kernel as it is in memory, without its zeros.
     Image,
+    /// Linux zImage of 32-bit ARM: unpacks itself.
+    ZImage,
 }
 
 /// Boot protocol: selects the entry state and the builder of the boot
@@ -119,6 +121,7 @@ impl Protocol {
             Self::DtLinux(image) | Self::DtXen(image, _) => match image.machine {
                 linux::DtImageMachine::Riscv64 => Architecture::Riscv64,
                 linux::DtImageMachine::Arm64 => Architecture::Arm64,
+                linux::DtImageMachine::Arm => Architecture::Arm,
             },
             Self::Multiboot2 | Self::Multiboot1(_) | Self::Pvh | Self::Linux(_) => {
                 Architecture::X86_64

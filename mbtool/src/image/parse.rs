@@ -165,6 +165,7 @@ fn is_dt_linux(bytes: &[u8], kind: &FileKind) -> bool {
         (Some(FileMachine::RiscV64 | FileMachine::Arm64), _) => {
             linux::is_zboot(bytes) || linux::DtImage::is_one(bytes)
         }
+        (Some(FileMachine::Arm), _) => linux::is_zimage(bytes),
         _ => false,
     }
 }
@@ -172,6 +173,8 @@ fn is_dt_linux(bytes: &[u8], kind: &FileKind) -> bool {
 fn dt_linux(bytes: &[u8], name: &str) -> Result<Image, ImageErrorReason> {
     let (layout, header) = if elf::is_elf(bytes) {
         linux::dt_elf_layout(bytes)?
+    } else if linux::is_zimage(bytes) {
+        linux::zimage_layout(bytes)?
     } else if linux::is_zboot(bytes) {
         linux::dt_layout(&linux::unpack_zboot(bytes, name)?)?
     } else {

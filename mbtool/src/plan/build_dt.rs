@@ -58,7 +58,9 @@ pub(super) fn plan(
     let built = device_tree::build(draft.source, &chosen)?;
     debug_assert!(built.blob.len() as u64 <= draft.sizes.tree);
     let decided: ChosenReport = device_tree::report(request, &chosen, &built);
-    let image = request.image.at(places.kernel.start)?;
+    let image = request
+        .image
+        .at(places.kernel.start + target.image_offset())?;
     let image_entry = image.entry;
     let modules = module_places(&params, &places);
     let mut parts = load(request, image, &modules, &built, draft.core_header, &places)?;

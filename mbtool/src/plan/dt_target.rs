@@ -36,6 +36,15 @@ impl<'a> DtTarget<'a> {
         }
     }
 
+    /// Distance of the image's first byte from the start of that memory: a zImage of 32-bit ARM lies above the kernel
+    /// that it unpacks.
+    pub const fn image_offset(self) -> u64 {
+        match self {
+            Self::Linux(image) if matches!(image.machine, DtImageMachine::Arm) => image.text_offset,
+            Self::Linux(_) | Self::Xen(..) => 0,
+        }
+    }
+
     /// True for a Linux that may not use memory below its own: for riscv64 before Linux 6.4.
     pub fn may_ignore_low_memory(self) -> bool {
         matches!(self, Self::Linux(image) if image.machine == DtImageMachine::Riscv64)
@@ -46,6 +55,7 @@ impl<'a> DtTarget<'a> {
         match (self, arch) {
             (Self::Xen(..), _) => "xen-arm64",
             (Self::Linux(_), Architecture::Arm64) => "linux-arm64",
+            (Self::Linux(_), Architecture::Arm) => "linux-arm",
             (Self::Linux(_), _) => "linux-riscv64",
         }
     }

@@ -31,16 +31,10 @@ pub(super) fn spec(
         .map(|range| range.end)
         .fold(0, u64::max);
     let machine = match host.arch {
-        Architecture::Arm64 => {
-            let machine = arm64(target, host);
-            if end > machine.limit() {
-                return Err(PlanError::Unmapped {
-                    end,
-                    mode: "of 48 bits",
-                    limit: machine.limit(),
-                });
-            }
-            machine
+        Architecture::Arm64 => reached(arm64(target, host), end, "of 48 bits")?,
+        Architecture::Arm => {
+            let psci = conduit(host);
+            reached(DtMachine::Arm { psci }, end, "of 32 bits")?
         }
         _ => DtMachine::Riscv64 {
             mode: paging_mode(tree, end)?,
@@ -64,18 +58,30 @@ pub(super) fn spec(
     })
 }
 
+/// Returns the machine if its tables, `mode`, map all memory below `end`.
+fn reached(machine: DtMachine, end: u64, mode: &'static str) -> Result<DtMachine, PlanError> {
+    let limit = machine.limit();
+    if end > limit {
+        return Err(PlanError::Unmapped { end, mode, limit });
+    }
+    Ok(machine)
+}
+
 fn arm64(target: DtTarget<'_>, host: &Host) -> DtMachine {
-    let psci = host.arm.and_then(|facts| facts.psci);
     DtMachine::Arm64 {
         exit: match target {
             DtTarget::Linux(_) => Arm64Exit::Linux,
             DtTarget::Xen(..) => Arm64Exit::Xen,
         },
-        psci: match psci {
-            None => PsciConduit::None,
-            Some(PsciMethod::Smc) => PsciConduit::Smc,
-            Some(PsciMethod::Hvc) => PsciConduit::Hvc,
-        },
+        psci: conduit(host),
+    }
+}
+
+fn conduit(host: &Host) -> PsciConduit {
+    match host.arm.and_then(|facts| facts.psci) {
+        None => PsciConduit::None,
+        Some(PsciMethod::Smc) => PsciConduit::Smc,
+        Some(PsciMethod::Hvc) => PsciConduit::Hvc,
     }
 }
 
@@ -84,6 +90,9 @@ pub(super) fn memsz(arch: Architecture) -> u64 {
     dt::memsz(match arch {
         Architecture::Arm64 => DtMachine::Arm64 {
             exit: Arm64Exit::Linux,
+            psci: PsciConduit::None,
+        },
+        Architecture::Arm => DtMachine::Arm {
             psci: PsciConduit::None,
         },
         // the same in each mode

@@ -3,7 +3,7 @@
 use super::{messages, range};
 use handoff::addr::MIB;
 use mbtool::fdt::{DtValueError, DtValueProblem, FdtError, NAME_MAX, SIZE_MAX};
-use mbtool::image::linux::DtImageError;
+use mbtool::image::linux::{DtImageError, ZImageError};
 use mbtool::plan::place::dt::{DtPlaceError, TREE_MAX};
 
 #[test]
@@ -131,6 +131,17 @@ fn images() {
             found: 0x1000,
             align: 0x20_0000,
             max: 0x800_0000
+        }],
+    });
+    messages!(ZImageError {
+        Truncated: [ZImageError::Truncated {
+            len: 0x1000,
+            end: 0x5c_b200
+        }],
+        BigEndian: [ZImageError::BigEndian { found: 0x0102_0304 }],
+        Size: [ZImageError::Size {
+            kernel: 0x4000_0000,
+            end: 0x4020_8000
         }],
     });
 }

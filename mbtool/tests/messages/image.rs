@@ -8,7 +8,7 @@ use mbtool::image::error::{
 };
 use mbtool::image::kind::{DataFile, ElfFile, ElfRole, FileMachine, PeFile, PeRole, SetupProgram};
 use mbtool::image::linker::{LinkError, MAX_MEMORY, RelocationPlace};
-use mbtool::image::linux::{DtImageError, ZbootError};
+use mbtool::image::linux::{DtImageError, ZImageError, ZbootError};
 use mbtool::image::unified::UnifiedError;
 use mbtool::image::{FileKind, ImageErrorReason};
 
@@ -212,6 +212,9 @@ fn reasons() {
         Elf: [ImageErrorReason::Elf(ElfError::Machine(40))],
         Linux: [ImageErrorReason::Linux(LinuxImageError::ZImage)],
         DtImage: [ImageErrorReason::DtImage(DtImageError::NoSize)],
+        ZImage: [ImageErrorReason::ZImage(ZImageError::BigEndian {
+            found: 0x0102_0304
+        })],
         Zboot: [ImageErrorReason::Zboot(ZbootError::Unknown {
             name: "lzo".into()
         })],

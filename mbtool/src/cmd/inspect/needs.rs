@@ -3,7 +3,7 @@
 use super::{ConsoleRequest, FramebufferRequest, Image, InfoRequest};
 use crate::abi::multiboot1::Mb1HeaderFlags;
 use crate::abi::multiboot2::ConsoleFlags;
-use crate::image::linux::{DtImageMachine, IMAGE_ALIGN};
+use crate::image::linux::{ARM_KERNEL_FLOOR, DtImageMachine, IMAGE_ALIGN};
 use crate::image::mb1::VideoMode;
 use crate::image::{Preference, Protocol};
 
@@ -67,6 +67,11 @@ pub(super) fn sentences(image: &Image) -> Vec<String> {
                     "entry at its first byte, {:#x} from a multiple of {:#x}, at EL2 or EL1 with translation, data cache \
                      and interrupts off, x0 = address of the device tree",
                     header.text_offset, IMAGE_ALIGN
+                ),
+                DtImageMachine::Arm => format!(
+                    "entry at its first byte, at least {:#x} from the start of RAM, in Hyp or Supervisor mode with translation, \
+                     data cache and interrupts off, r0 = 0, r1 = all ones, r2 = address of the device tree",
+                    header.text_offset + ARM_KERNEL_FLOOR
                 ),
             });
             return needs;

@@ -183,6 +183,7 @@ impl Display for InspectedImage {
             Format::Pe => "PE, by its sections",
             Format::BzImage => "bzImage, protected-mode part",
             Format::Image => "Linux Image",
+            Format::ZImage => "Linux zImage",
         };
         line(f, "format", format)?;
         writeln!(f, "segments      {:#x}-{:#x} in all", self.start, self.end)?;

@@ -33,6 +33,7 @@ const KERNEL: &str = match Architecture::NATIVE {
     Architecture::X86_64 => {
         "give a kernel: Xen's xen.gz, an ELF file with a Multiboot header, or a Linux bzImage"
     }
+    Architecture::Arm => "give a kernel: Linux's zImage",
     _ => "give a kernel: Linux's Image, compressed or not, or vmlinux",
 };
 /// Advice for a kernel of another CPU.
@@ -40,7 +41,7 @@ const OTHER_MACHINE: &str = match Architecture::NATIVE {
     Architecture::X86_64 => "give a kernel for x86-64",
     Architecture::Riscv64 => "give a kernel for riscv64",
     Architecture::Arm64 => "give a kernel for arm64",
-    Architecture::Arm => "give a kernel for x86-64, riscv64 or arm64",
+    Architecture::Arm => "give a kernel for 32-bit ARM",
 };
 /// Advice for a file with defects.
 const COPY_AGAIN: &str = "the file is damaged or cut short: copy or download it again";

@@ -22,7 +22,7 @@ pub struct DtImage {
     /// The machine that it is for.
     pub machine: DtImageMachine,
     /// riscv64: offset of the kernel from the start of RAM, a multiple of [`IMAGE_ALIGN`]. arm64: from a multiple of
-    /// [`IMAGE_ALIGN`], whole pages.
+    /// [`IMAGE_ALIGN`], whole pages. 32-bit ARM: of the file from the start of the kernel's memory.
     pub text_offset: u64,
     /// Memory that it needs from its first byte, in bytes: more than the file has.
     pub image_size: u64,
@@ -42,6 +42,8 @@ pub enum DtImageMachine {
     Riscv64,
     /// 64-bit ARM.
     Arm64,
+    /// 32-bit ARM: a zImage.
+    Arm,
 }
 
 /// Why an `Image` cannot be started.
@@ -118,7 +120,7 @@ impl DtImage {
                     None => u64::MAX,
                 }
             }
-            DtImageMachine::Arm64 => self.image_size,
+            DtImageMachine::Arm64 | DtImageMachine::Arm => self.image_size,
         }
     }
 
@@ -151,7 +153,7 @@ impl DtImage {
                 return Err(DtImageError::Version { version });
             }
             DtImageMachine::Riscv64 => (IMAGE_ALIGN, 64 * IMAGE_ALIGN),
-            DtImageMachine::Arm64 => (PAGE_SIZE, IMAGE_ALIGN - PAGE_SIZE),
+            DtImageMachine::Arm64 | DtImageMachine::Arm => (PAGE_SIZE, IMAGE_ALIGN - PAGE_SIZE),
         };
         let found = start.text_offset.get();
         if !found.is_multiple_of(align) || found > max {
@@ -177,6 +179,7 @@ impl DtImage {
             anywhere: match machine {
                 DtImageMachine::Riscv64 => true,
                 DtImageMachine::Arm64 => arm64.contains(Arm64ImageFlags::ANYWHERE),
+                DtImageMachine::Arm => false,
             },
             efi_stub: start.code.starts_with(b"MZ"),
         })

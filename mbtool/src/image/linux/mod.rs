@@ -15,6 +15,7 @@ mod setup;
 mod tests;
 mod vmlinux;
 mod zboot;
+mod zimage;
 
 pub(super) use bzimage::layout;
 pub(super) use dt_elf::layout as dt_elf_layout;
@@ -24,6 +25,8 @@ pub(super) use setup::{EntryForm, entry_form, is_bzimage, packed, version_of};
 pub(super) use vmlinux::{is_vmlinux, layout as vmlinux_layout};
 pub use zboot::{ZbootError, unpacked};
 pub(super) use zboot::{header as zboot_header, is_zboot, unpack as unpack_zboot};
+pub(super) use zimage::layout as zimage_layout;
+pub use zimage::{ARM_KERNEL_FLOOR, ZImageError, is_zimage};
 
 use crate::abi::boot_params::{SetupHeader, XLoadFlags};
 use serde::{Serialize, Serializer};

@@ -1,5 +1,6 @@
-//! The ELF core header: an ELF64 file without contents, whose "file offsets"
-//! are physical addresses (Linux, fs/proc/vmcore.c).
+//! The ELF core header: a file without contents, whose "file offsets"
+//! are physical addresses (Linux, fs/proc/vmcore.c). ELF64; ELF32 for 32-bit ARM, whose kernel accepts no other class
+//! (asm/elf.h, `vmcore_elf64_check_arch`).
 //!
 //! The crash kernel merges the notes into one, and makes each `PT_LOAD` a part
 //! of /proc/vmcore.
@@ -9,12 +10,66 @@ use crate::arch::Architecture;
 use crate::host::RawRange;
 use crate::host::crash_notes::CrashInfo;
 use elf::abi;
-use handoff::addr::PhysRange;
+use handoff::addr::{FOUR_GIB, PhysRange};
 
-/// Size of an ELF64 file header in bytes.
-const FILE_HEADER: u64 = 64;
-/// Size of an ELF64 program header in bytes.
-const PROGRAM_HEADER: u64 = 56;
+/// Sizes of the headers of a class.
+#[derive(Clone, Copy)]
+struct Layout {
+    class: u8,
+    /// Size of the file header in bytes.
+    file: u64,
+    /// Size of a program header in bytes.
+    program: u64,
+}
+
+impl Layout {
+    const ELF64: Self = Self {
+        class: abi::ELFCLASS64,
+        file: 64,
+        program: 56,
+    };
+    const ELF32: Self = Self {
+        class: abi::ELFCLASS32,
+        file: 52,
+        program: 32,
+    };
+
+    const fn of(arch: Architecture) -> Self {
+        match arch {
+            Architecture::Arm => Self::ELF32,
+            Architecture::X86_64 | Architecture::Riscv64 | Architecture::Arm64 => Self::ELF64,
+        }
+    }
+
+    /// True where a header can have these addresses.
+    fn has(self, range: PhysRange) -> bool {
+        self.class == abi::ELFCLASS64 || range.end <= FOUR_GIB
+    }
+
+    /// Appends an address or an offset.
+    fn word(self, bytes: &mut Vec<u8>, word: u64) {
+        let all = word.to_le_bytes();
+        let used = if self.class == abi::ELFCLASS64 { 8 } else { 4 };
+        bytes.extend(&all[..used]);
+    }
+
+    /// Appends a program header: type and flags; offset, virtual and physical
+    /// address, size in the file and in memory.
+    fn header(self, bytes: &mut Vec<u8>, (kind, flags): (u32, u32), words: [u64; 5]) {
+        bytes.extend(kind.to_le_bytes());
+        if self.class == abi::ELFCLASS64 {
+            bytes.extend(flags.to_le_bytes());
+        }
+        for word in words {
+            self.word(bytes, word);
+        }
+        if self.class == abi::ELFCLASS32 {
+            bytes.extend(flags.to_le_bytes());
+        }
+        // no alignment: memory ranges may start at any address
+        self.word(bytes, 0);
+    }
+}
 
 /// More memory ranges and CPUs than an ELF header can list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,18 +82,27 @@ pub struct TooMany {
     pub count: usize,
 }
 
-/// Returns the size of a header with this number of loads, which is known
+/// Returns the size of an ELF64 header with this number of loads, which is known
 /// before placement.
 ///
 /// # Errors
 ///
 /// When there are more than an ELF header can list.
 pub fn len(facts: &CrashInfo, loads: usize, backups: &[Backup]) -> Result<u64, TooMany> {
+    size(Layout::ELF64, facts, loads, backups)
+}
+
+fn size(
+    layout: Layout,
+    facts: &CrashInfo,
+    loads: usize,
+    backups: &[Backup],
+) -> Result<u64, TooMany> {
     let count = notes(facts).count() + loads + text(facts, backups).len();
     if count >= usize::from(abi::PN_XNUM) {
         return Err(TooMany { count });
     }
-    Ok(FILE_HEADER + count as u64 * PROGRAM_HEADER)
+    Ok(layout.file + count as u64 * layout.program)
 }
 
 /// Returns all notes: those of the CPUs, then VMCOREINFO.
@@ -78,24 +142,30 @@ pub fn build(
     loads: &[DumpRange],
     backups: &[Backup],
 ) -> Result<Vec<u8>, TooMany> {
-    let total = len(facts, loads.len(), backups)?;
+    let layout = Layout::of(arch);
+    // memory from 4 GiB on cannot be in an ELF32 file
+    let loads: Vec<&DumpRange> = loads
+        .iter()
+        .filter(|load| layout.has(load.memory))
+        .collect();
+    let total = size(layout, facts, loads.len(), backups)?;
     let mut bytes = Vec::with_capacity(total as usize);
     bytes.extend(abi::ELFMAGIC);
-    bytes.extend([abi::ELFCLASS64, abi::ELFDATA2LSB, abi::EV_CURRENT, 0]);
+    bytes.extend([layout.class, abi::ELFDATA2LSB, abi::EV_CURRENT, 0]);
     bytes.resize(abi::EI_NIDENT, 0);
     for half in [abi::ET_CORE, arch.elf_machine()] {
         bytes.extend(half.to_le_bytes());
     }
     bytes.extend(u32::from(abi::EV_CURRENT).to_le_bytes());
     // e_entry, e_phoff, e_shoff
-    for word in [0, FILE_HEADER, 0] {
-        bytes.extend(word.to_le_bytes());
+    for word in [0, layout.file, 0] {
+        layout.word(&mut bytes, word);
     }
     // e_flags
     bytes.extend(0_u32.to_le_bytes());
-    let count = (total - FILE_HEADER) / PROGRAM_HEADER;
+    let count = (total - layout.file) / layout.program;
     // e_ehsize, e_phentsize, e_phnum, e_shentsize, e_shnum, e_shstrndx
-    for half in [FILE_HEADER, PROGRAM_HEADER, count, 0, 0, 0] {
+    for half in [layout.file, layout.program, count, 0, 0, 0] {
         bytes.extend((half as u16).to_le_bytes());
     }
     for note in notes(facts) {
@@ -103,18 +173,18 @@ pub fn build(
             dump_ranges::moved(backups, note.start),
             note.end - note.start,
         );
-        header(&mut bytes, (abi::PT_NOTE, 0), [at, 0, at, size, size]);
+        layout.header(&mut bytes, (abi::PT_NOTE, 0), [at, 0, at, size, size]);
     }
     let rwx = abi::PF_R | abi::PF_W | abi::PF_X;
     for (piece, virt) in text(facts, backups) {
         let at = dump_ranges::moved(backups, piece.start);
         let words = [at, virt, piece.start, piece.len(), piece.len()];
-        header(&mut bytes, (abi::PT_LOAD, rwx), words);
+        layout.header(&mut bytes, (abi::PT_LOAD, rwx), words);
     }
     for load in loads {
         let (start, size) = (load.memory.start, load.memory.len());
         let virt = facts.direct_map.map_or(0, |base| base.wrapping_add(start));
-        header(
+        layout.header(
             &mut bytes,
             (abi::PT_LOAD, rwx),
             [load.at, virt, start, size, size],
@@ -122,17 +192,6 @@ pub fn build(
     }
     debug_assert_eq!(bytes.len() as u64, total);
     Ok(bytes)
-}
-
-/// Appends a program header: type and flags; offset, virtual and physical
-/// address, size in the file and in memory.
-fn header(bytes: &mut Vec<u8>, (kind, flags): (u32, u32), words: [u64; 5]) {
-    bytes.extend(kind.to_le_bytes());
-    bytes.extend(flags.to_le_bytes());
-    // no alignment: memory ranges may start at any address
-    for word in words.into_iter().chain([0]) {
-        bytes.extend(word.to_le_bytes());
-    }
 }
 
 #[cfg(test)]
@@ -168,6 +227,42 @@ mod tests {
     fn load(start: u64, end: u64, at: u64) -> DumpRange {
         let memory = PhysRange { start, end };
         DumpRange { memory, at }
+    }
+
+    #[test]
+    fn for_32_bit_arm_it_is_elf32_without_what_is_above_4_gib() {
+        let facts = CrashInfo {
+            text: None,
+            direct_map: Some(0xc000_0000_u64.wrapping_sub(0x4000_0000)),
+            ..facts()
+        };
+        let low = load(0x4000_0000, 0x7000_0000, 0x4000_0000);
+        let high = load(0x1_0000_0000, 0x1_4000_0000, 0x1_0000_0000);
+        let bytes = build(Architecture::Arm, &facts, &[low, high], &[]).unwrap();
+        let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).unwrap();
+        assert_eq!(file.ehdr.class, elf::file::Class::ELF32);
+        assert_eq!(
+            (file.ehdr.e_machine, file.ehdr.e_type),
+            (abi::EM_ARM, abi::ET_CORE)
+        );
+        let headers: Vec<_> = file.segments().unwrap().iter().collect();
+        let notes = headers
+            .iter()
+            .filter(|header| header.p_type == abi::PT_NOTE);
+        assert_eq!(notes.count(), 3);
+        let loads: Vec<_> = headers
+            .iter()
+            .filter(|header| header.p_type == abi::PT_LOAD)
+            .collect();
+        assert_eq!(loads.len(), 1);
+        let found = [
+            loads[0].p_offset,
+            loads[0].p_vaddr,
+            loads[0].p_paddr,
+            loads[0].p_memsz,
+        ];
+        assert_eq!(found, [0x4000_0000, 0xc000_0000, 0x4000_0000, 0x3000_0000]);
+        assert_eq!(loads[0].p_flags, 7);
     }
 
     #[test]

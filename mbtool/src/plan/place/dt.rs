@@ -9,8 +9,8 @@ mod tests;
 pub use error::{DtPlaceError, DtWindow};
 
 use super::allocator::Arena;
-use crate::image::linux::{DtImage, DtImageMachine, IMAGE_ALIGN};
-use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_down, whole_pages};
+use crate::image::linux::{ARM_KERNEL_FLOOR, DtImage, DtImageMachine, IMAGE_ALIGN};
+use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_down, align_up, whole_pages};
 use search::KernelSearch;
 use xen_shim::arm::ArmModule;
 
@@ -18,6 +18,11 @@ use xen_shim::arm::ArmModule;
 pub const TREE_MAX: u64 = 2 * MIB;
 /// From the GiB boundary at or below an arm64 kernel.
 const ARM64_INITRD_REACH: u64 = 32 << 30;
+/// In such a block a zImage looks for the start of memory.
+const ARM_BLOCK: u64 = 128 * MIB;
+/// Memory from the start of RAM that every 32-bit kernel maps: with 2 GiB of addresses for it, and less than that of
+/// others, it is more. The initrd must be there.
+const ARM_LOW_MEMORY: u64 = 704 * MIB;
 
 /// Where the kernel can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +49,9 @@ impl DtRules {
             // the offset is from the start of RAM: firmware is below it
             DtImageMachine::Riscv64 => (0, base.saturating_add(image.text_offset), None),
             DtImageMachine::Arm64 => (image.text_offset, base, Some(ARM64_INITRD_REACH)),
+            DtImageMachine::Arm => {
+                return Self::of_arm(image, region.map_or(ram_base, |region| region.start));
+            }
         };
         Self {
             align: IMAGE_ALIGN,
@@ -51,6 +59,27 @@ impl DtRules {
             floor: region.map_or(floor, |region| region.start),
             ceiling: u64::MAX,
             initrd_reach,
+        }
+    }
+
+    /// Rules of a zImage in the memory that begins at `start`: it unpacks the kernel to the start of the 128 MiB that it is
+    /// in, or, where that is not memory, to the first 2 MiB of memory (`arch/arm/boot/compressed/head.S`,
+    /// `fdt_check_mem_start.c`). So it has one place.
+    fn of_arm(image: &DtImage, start: u64) -> Self {
+        let up = |align| align_up(start, align).unwrap_or(start);
+        let block = |base: u64| align_down(base + ARM_KERNEL_FLOOR + image.text_offset, ARM_BLOCK);
+        // a later block would be memory, and taken
+        let base = match up(IMAGE_ALIGN) {
+            base if block(base) <= start => base,
+            _ => up(ARM_BLOCK),
+        };
+        let floor = base.saturating_add(ARM_KERNEL_FLOOR);
+        Self {
+            align: IMAGE_ALIGN,
+            offset: ARM_KERNEL_FLOOR,
+            floor,
+            ceiling: floor.saturating_add(pages(image.memory())),
+            initrd_reach: Some(base + ARM_LOW_MEMORY - align_down(floor, 1 << 30)),
         }
     }
 

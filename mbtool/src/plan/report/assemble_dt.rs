@@ -51,6 +51,10 @@ pub(crate) fn report(
             let zero = |name| (name, Hex(0));
             vec![("x0", tree), zero("x1"), zero("x2"), zero("x3"), pc]
         }
+        Architecture::Arm => {
+            let machine = ("r1", Hex(u32::MAX.into()));
+            vec![("r0", Hex(0)), machine, ("r2", tree), pc]
+        }
         // a0 is the number of the hart that runs
         _ => vec![("a1", tree), ("satp", Hex(0)), pc],
     };

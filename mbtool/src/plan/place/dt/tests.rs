@@ -481,3 +481,68 @@ fn rules_by_machine_and_region() {
     assert_eq!(DtRules::of(&image, 0x4000_0000, None), arm64(0x4000_0000));
     assert_eq!(DtRules::of(&image, 0x4000_0000, region), arm64(0xa010_0000));
 }
+
+/// Debian's 6.12 armmp: 25 MiB from the start of RAM to the file of 6 MB.
+fn zimage() -> DtImage {
+    DtImage {
+        machine: DtImageMachine::Arm,
+        text_offset: 25 * MIB - ARM_KERNEL_FLOOR,
+        image_size: 34 * MIB,
+        file_size: 6 * MIB,
+        anywhere: false,
+        efi_stub: false,
+    }
+}
+
+#[test]
+fn a_zimage_has_one_place_by_the_memory_that_it_finds() {
+    let kernel = |start: u64, region| {
+        let rules = DtRules::of(&zimage(), start, region);
+        let region = region.unwrap_or(r(start, start + 1024 * MIB));
+        let sizes = DtSizes {
+            kernel: 34 * MIB,
+            initrd: Some(5 * MIB),
+            tree: 0x1_0000,
+            handoff: 0x4_0000,
+            ..DtSizes::default()
+        };
+        place(&[region], &sizes, &rules).map(|places| (places.kernel.start, places.initrd.unwrap()))
+    };
+    let (at, initrd) = kernel(0x4000_0000, None).unwrap();
+    assert_eq!((at, initrd.start), (0x4000_3000, 0x4220_3000));
+    // a crash region anywhere in 128 MiB: its start
+    let region = r(0x5610_0000, 0x6210_0000);
+    assert_eq!(kernel(0x4000_0000, Some(region)).unwrap().0, 0x5620_3000);
+    // the file would be in the next 128 MiB, which are memory: there
+    let region = r(0x5700_0000, 0x6300_0000);
+    assert_eq!(kernel(0x4000_0000, Some(region)).unwrap().0, 0x5800_3000);
+    let small = r(0x5700_0000, 0x5900_0000);
+    assert!(matches!(
+        kernel(0x4000_0000, Some(small)),
+        Err(DtPlaceError::Part {
+            name: "kernel",
+            floor: 0x5800_3000,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn the_initrd_of_32_bit_arm_is_in_low_memory() {
+    let rules = DtRules::of(&zimage(), 0x6000_0000, None);
+    let sizes = DtSizes {
+        kernel: 34 * MIB,
+        initrd: Some(600 * MIB),
+        tree: 0x1_0000,
+        handoff: 0x4_0000,
+        ..DtSizes::default()
+    };
+    let free = [r(0x6000_0000, 0x9000_0000)];
+    let places = place(&free, &sizes, &rules).unwrap();
+    assert!(places.initrd.unwrap().end <= 0x6000_0000 + 704 * MIB);
+    let sizes = DtSizes {
+        initrd: Some(680 * MIB),
+        ..sizes
+    };
+    place(&free, &sizes, &rules).unwrap_err();
+}
