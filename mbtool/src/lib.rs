@@ -19,6 +19,7 @@
 //! | [`save`] | the dump, saved in the crash kernel |
 //! | [`decode`] | exception dumps of a serial log, explained |
 //! | [`plan`] | addresses, boot information, crash data: image and host to a [`plan::Plan`] |
+//! | [`probe`] | what CPUs and kernel are for a kexec |
 //! | [`backend`] | `kexec_load(2)`, Xen's hypercall, a directory; kexec status |
 //! | [`request`] | boot options, checked against files and machine |
 //! | [`setup`] | a machine set up for crash dumps |
@@ -42,6 +43,7 @@ pub mod host;
 pub mod image;
 pub mod input;
 pub mod plan;
+pub mod probe;
 pub mod quiesce;
 pub mod ramlog;
 pub mod request;

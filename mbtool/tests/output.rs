@@ -203,6 +203,8 @@ fn every_verb_ends_with_its_exit_code() {
         (&["status", "--json"], true, false),
         (&["doctor"], true, false),
         (&["doctor", "--json"], true, false),
+        (&["probe"], true, false),
+        (&["probe", "--json"], true, false),
         (&["inspect", "xen"], true, false),
         (&["inspect", "vmlinuz", "--json"], true, false),
         (&["inspect", "garbage"], true, false),

@@ -36,6 +36,38 @@ pub fn says_xen() -> bool {
     false
 }
 
+/// Returns the name that a hypervisor has in its first leaf, without trailing zeros.
+#[must_use]
+pub fn hypervisor() -> Option<String> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let read = |leaf| {
+            // SAFETY: every x86_64 processor has the instruction.
+            unsafe { core::arch::x86_64::__cpuid(leaf) }
+        };
+        let answers = [read(1), read(LEAVES.start)];
+        let name = [answers[1].ebx, answers[1].ecx, answers[1].edx];
+        // ECX bit 31 of leaf 1: a hypervisor
+        (answers[0].ecx & 1 << 31 != 0)
+            .then(|| text(name))
+            .flatten()
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    None
+}
+
+/// Returns registers as text; `None` if they have none.
+#[cfg(any(target_arch = "x86_64", test))]
+fn text(registers: [u32; 3]) -> Option<String> {
+    let bytes = registers.map(u32::to_le_bytes).concat();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let text = text.trim_end_matches('\0');
+    let printable = text
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    (printable && !text.is_empty()).then(|| text.into())
+}
+
 /// Whether one of the leaves that `read` gives as EAX, EBX, ECX, EDX is Xen's.
 #[cfg(any(target_arch = "x86_64", test))]
 fn signature_in(read: impl Fn(u32) -> [u32; 4]) -> bool {
@@ -47,6 +79,16 @@ fn signature_in(read: impl Fn(u32) -> [u32; 4]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_text_without_zeros() {
+        assert_eq!(text(SIGNATURE).as_deref(), Some("XenVMMXenVMM"));
+        // "KVMKVMKVM\0\0\0"
+        let kvm = [0x4b4d_564b, 0x564b_4d56, 0x4d];
+        assert_eq!(text(kvm).as_deref(), Some("KVMKVMKVM"));
+        assert_eq!(text([0; 3]), None);
+        assert_eq!(text([1, 2, 3]), None);
+    }
 
     #[test]
     fn the_signature_is_found_in_the_first_and_second_leaves() {

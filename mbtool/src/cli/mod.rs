@@ -127,6 +127,13 @@ fn run(
             cmd::status::run(options, root, out, messages);
             Ok(())
         }
+        Verb::Probe { json, memory_map } => {
+            let options = cmd::probe::ProbeOptions {
+                json: *json,
+                memory_map: memory_map.clone(),
+            };
+            cmd::probe::run(&options, root, out)
+        }
         Verb::Doctor(args) => {
             let image = args.image.as_deref();
             let boot = image.map(|image| args.boot.options(image, matches));

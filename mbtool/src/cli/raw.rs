@@ -73,6 +73,18 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Show what CPUs and kernel are for a kexec: the level that it enters, and what is known to fail
+    #[command(
+        after_help = "Example:\n  mbtool probe\n  mbtool probe --json --memory-map machine.json     another machine, from its `status --json`"
+    )]
+    Probe {
+        /// Print JSON (docs/probe-json.md)
+        #[arg(long)]
+        json: bool,
+        /// Another machine, from its `status --json`
+        #[arg(long, value_name = "FILE")]
+        memory_map: Option<PathBuf>,
+    },
     /// Check whether this machine is ready for loads and crash dumps, and suggest fixes
     #[command(
         after_help = "IMAGE and its options are those of `load`: it is checked as crash image, and \

@@ -10,5 +10,6 @@ pub mod exec;
 pub mod inspect;
 pub mod load;
 pub mod plan;
+pub mod probe;
 pub mod status;
 pub mod unload;

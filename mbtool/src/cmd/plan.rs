@@ -41,11 +41,7 @@ pub fn machine(
     boot: &mut BootOptions,
 ) -> anyhow::Result<(Host, Vec<String>)> {
     let (mut host, mut warnings) = match memory_map {
-        Some(path) => {
-            let host = replay::from_json(&input::read(path, MAP_LIMIT)?)
-                .with_context(|| path.display().to_string())?;
-            (host, Vec::new())
-        }
+        Some(path) => (recorded(path)?, Vec::new()),
         None => host::read(Path::new("/"))?,
     };
     if let Some(PhysRange { start, end }) = crash_region {
@@ -55,6 +51,15 @@ pub fn machine(
     warnings.extend(vcpu::check(host.sbi.as_ref(), true)?);
     warnings.extend(arm::check(host.arm.as_ref(), boot.crash, true)?);
     Ok((host, warnings))
+}
+
+/// Reads a recorded machine.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn recorded(path: &Path) -> anyhow::Result<Host> {
+    replay::from_json(&input::read(path, MAP_LIMIT)?).with_context(|| path.display().to_string())
 }
 
 /// Runs the verb.

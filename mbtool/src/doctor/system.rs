@@ -6,10 +6,11 @@ use crate::backend::BackendError;
 use crate::backend::explain::denials;
 use crate::backend::xen::XenError;
 use crate::backend::{arm, vcpu};
-use crate::decompress::decompress;
 use crate::host::hypervisor::Hypervisor;
 use crate::host::kallsyms;
+use crate::host::kernel_config::KernelConfig;
 use crate::host::kexec_state::Lockdown;
+use crate::probe::defects::{self as probe, Certainty, DefectKind};
 use crate::sys::file;
 
 /// The system call's symbol, by architecture.
@@ -34,6 +35,7 @@ pub(super) fn checks(machine: &CheckedMachine) -> Vec<Check> {
         checks.push(sysctls(machine));
         checks.extend(trampoline(machine));
         checks.extend(protected(machine));
+        checks.extend(defects(machine));
     }
     checks.push(lockdown(machine));
     checks
@@ -139,21 +141,10 @@ fn kexec(machine: &CheckedMachine) -> Check {
 /// called, as a call counts against kernel.kexec_load_limit_*.
 fn system_call(machine: &CheckedMachine) -> Option<(bool, String)> {
     let release = machine.release().unwrap_or_default();
-    let paths = [
-        "proc/config.gz".to_owned(),
-        format!("boot/config-{release}"),
-        format!("lib/modules/{release}/config"),
-        format!("usr/lib/modules/{release}/config"),
-    ];
-    for path in paths {
-        let bytes = file::read_bytes(&machine.root.join(&path), file::LISTING);
-        let Some(plain) = bytes.ok().and_then(|bytes| decompress(bytes, &path).ok()) else {
-            continue;
-        };
-        let lines = String::from_utf8_lossy(&plain.bytes);
-        let has = lines.lines().any(|line| line == "CONFIG_KEXEC=y");
+    if let Some(config) = KernelConfig::read(&machine.root, &release) {
+        let has = config.has("CONFIG_KEXEC");
         let said = if has { "=y" } else { " is not set" };
-        return Some((has, format!("CONFIG_KEXEC{said} in /{path}")));
+        return Some((has, format!("CONFIG_KEXEC{said} in {}", config.path)));
     }
     // a kernel without it has a weak symbol instead
     let has = kallsyms::find(&machine.root, |kind, name| {
@@ -176,6 +167,34 @@ fn trampoline(machine: &CheckedMachine) -> Option<Check> {
         ),
         Ok(None) => Check::ok(ID, "no hypervisor is known to be below: none is needed"),
     })
+}
+
+/// Lists what else is known to stop a kexec, a line for each.
+fn defects(machine: &CheckedMachine) -> Vec<Check> {
+    let Some(host) = machine.host() else {
+        return Vec::new();
+    };
+    let listed = probe::defects(host).into_iter();
+    // others have lines of their own
+    let listed = listed.filter(|defect| {
+        !matches!(
+            defect.kind,
+            DefectKind::ProtectedKvm | DefectKind::XenOnArm | DefectKind::EndsVcpu
+        )
+    });
+    let checks = listed.map(|defect| {
+        let state = match defect.certainty {
+            Certainty::Known => CheckState::Problem,
+            Certainty::Possible => CheckState::Warning,
+        };
+        Check {
+            id: defect.kind.id(),
+            state,
+            found: defect.to_string(),
+            fix: (!defect.remedy.is_empty()).then(|| defect.remedy.to_owned()),
+        }
+    });
+    checks.collect()
 }
 
 /// Checks whether KVM keeps EL2; only on ARM.

@@ -3,14 +3,14 @@
 use crate::arch::Architecture;
 use crate::sys::file;
 use crate::sys::number;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
 
 /// The platform below the running Linux, as far as it matters for kexec. Other
 /// hypervisors (KVM, VMware...) count as bare: their guests own all of the
 /// memory they see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hypervisor {
     /// No Xen.

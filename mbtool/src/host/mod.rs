@@ -14,6 +14,7 @@ pub mod hypervisor;
 pub mod iomem;
 pub mod kallsyms;
 pub mod kcore;
+pub mod kernel_config;
 pub mod kexec_state;
 pub mod low_memory;
 pub mod map;
@@ -23,10 +24,11 @@ pub mod sbi;
 pub mod screen;
 pub mod serial;
 pub mod smbios;
+pub mod virt;
 pub mod xen;
 
 pub use error::MemoryError;
-pub use read::read;
+pub use read::{platform, read};
 
 use crate::arch::Architecture;
 use device_tree::TreeBlob;
@@ -155,6 +157,9 @@ pub struct Host {
     /// Exception levels and KVM of an ARM machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arm: Option<arm::ArmFacts>,
+    /// CPUs and kernel, for `probe`.
+    #[serde(default, skip_serializing_if = "virt::VirtFacts::is_unknown")]
+    pub virt: virt::VirtFacts,
     /// Screen, BIOS disks and EFI, for a Linux image.
     #[serde(default)]
     pub boot_facts: boot_facts::BootFacts,

@@ -6,6 +6,7 @@ use super::device_tree::TreeBlob;
 use super::hypervisor::Hypervisor;
 use super::iomem::Iomem;
 use super::sbi::SbiFacts;
+use super::virt::VirtFacts;
 use super::{
     Host, LowMemory, MapEntry, MemoryError, MemoryKind, acpi, boot_facts, devmem, efi, firmware,
     iomem, low_memory, map, serial, xen,
@@ -119,12 +120,26 @@ pub fn read(root: &Path) -> Result<(Host, Vec<String>), MemoryError> {
             xen,
             sbi: SbiFacts::read(root),
             arm: ArmFacts::read(root),
+            virt: VirtFacts::read(root),
             boot_facts,
             device_tree,
             acpi,
         },
         warnings,
     ))
+}
+
+/// Reads what CPUs, kernel and firmware are, which needs no privileges; memory and devices are left
+/// out.
+#[must_use]
+pub fn platform(root: &Path) -> Host {
+    Host {
+        arch: Architecture::NATIVE,
+        sbi: SbiFacts::read(root),
+        arm: ArmFacts::read(root),
+        virt: VirtFacts::read(root),
+        ..Host::default()
+    }
 }
 
 /// Returns the parts of the RAM in `entries` that are also in one of EFI's

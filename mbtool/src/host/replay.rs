@@ -81,6 +81,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Host, MemoryError> {
         device_tree: as_written(&top, "device_tree")?,
         sbi: as_written(&top, "sbi")?,
         arm: as_written(&top, "arm")?,
+        virt: as_written(&top, "virt")?,
         acpi: Acpi::default(),
     })
 }
