@@ -16,6 +16,8 @@ use xen_shim::fix::{Fix, Remedy, tail};
 /// Where the memory of a kernel begins, from the start of RAM: its first page tables (of five pages with LPAE) end at
 /// 32 KiB.
 pub const ARM_KERNEL_FLOOR: u64 = 0x3000;
+/// Bytes of the header.
+const HEADER: u64 = 0x3c;
 /// `ARM_ZIMAGE_MAGIC2`: a table of tags follows.
 const MAGIC2: u32 = 0x4545_4545;
 /// The tag with the sizes of the kernel.
@@ -81,10 +83,8 @@ pub fn is_zimage(file: &[u8]) -> bool {
 /// Reads the header.
 fn read(file: &[u8]) -> Result<DtImage, ZImageError> {
     let len = bytes::len(file);
-    let start: ZImageStart = bytes::read_at(file, 0).ok_or(ZImageError::Truncated {
-        len,
-        end: size_of::<ZImageStart>() as u64,
-    })?;
+    let start: ZImageStart =
+        bytes::read_at(file, 0).ok_or(ZImageError::Truncated { len, end: HEADER })?;
     let endianness = start.endianness.get();
     if endianness != 0x0403_0201 && endianness != 0 {
         return Err(ZImageError::BigEndian { found: endianness });
@@ -161,6 +161,7 @@ pub(in crate::image) fn layout(file: &[u8]) -> Result<(ImageLayout, DtImage), ZI
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]
     use super::*;
     use proptest::prelude::*;
 
