@@ -44,6 +44,8 @@ pub struct Target {
     script: &'static str,
     /// Further code generation options.
     codegen: &'static [&'static str],
+    /// Root and linker script of the probe image.
+    probe: Option<(&'static str, &'static str)>,
 }
 
 impl Target {
@@ -57,12 +59,14 @@ impl Target {
                 root: "src/blob/main.rs",
                 script: "src/blob/layout.ld",
                 codegen: &["-Cno-redzone=yes"],
+                probe: None,
             },
             "riscv64gc" => Self {
                 name,
                 root: "src/blob/riscv64/main.rs",
                 script: "src/blob/dt.ld",
                 codegen: &[],
+                probe: None,
             },
             // accesses are aligned: with translation off all memory is a device
             "aarch64" => Self {
@@ -70,12 +74,14 @@ impl Target {
                 root: "src/blob/arm64/main.rs",
                 script: "src/blob/dt.ld",
                 codegen: &["-Ctarget-feature=+strict-align"],
+                probe: Some(("src/blob/probe/main.rs", "src/blob/probe/layout.ld")),
             },
             "armv7" => Self {
                 name,
                 root: "src/blob/arm/main.rs",
                 script: "src/blob/dt.ld",
                 codegen: &["-Ctarget-feature=+strict-align"],
+                probe: None,
             },
             _ => return None,
         })
@@ -95,16 +101,34 @@ pub fn compile(root: &Path, out: &Path, target: &Target) -> Vec<u8> {
     run(command.arg("-o").arg(&library).arg(root.join("src/lib.rs")));
 
     let elf = out.join("handoff.elf");
+    linked(root, target, (target.root, target.script), &library, &elf)
+}
+
+/// Compiles the probe image with the library of [`compile`]; `None` where there is none.
+pub fn compile_probe(root: &Path, out: &Path, target: &Target) -> Option<Vec<u8>> {
+    let (source, script) = target.probe?;
+    let library = out.join("libhandoff.rlib");
+    let elf = out.join("probe.elf");
+    Some(linked(root, target, (source, script), &library, &elf))
+}
+
+/// Links a program with the library; returns its flat image.
+fn linked(
+    root: &Path,
+    target: &Target,
+    (source, script): (&str, &str),
+    library: &Path,
+    elf: &Path,
+) -> Vec<u8> {
     let mut command = rustc(root, target);
     command.args(["--crate-type=bin", "--crate-name=handoff_blob", "-Clto=fat"]);
     command.arg("-Dunused");
-    link(&mut command, &root.join(target.script));
+    link(&mut command, &root.join(script));
     command
         .arg("--extern")
         .arg(format!("handoff={}", library.display()));
-    run(command.arg("-o").arg(&elf).arg(root.join(target.root)));
-
-    flatten(&elf)
+    run(command.arg("-o").arg(elf).arg(root.join(source)));
+    flatten(elf)
 }
 
 /// Adds the linker and its arguments: the `lld` that cargo was configured with, called directly, else

@@ -41,6 +41,10 @@ pub static IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/handoff.bin"
 /// ELF file of [`IMAGE`] with symbols and line numbers, for `decode --symbols`.
 pub static ELF: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/handoff.elf"));
 
+/// The probe image for the architecture that this library was built for, an arm64 `Image`; empty on
+/// others.
+pub static PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe.bin"));
+
 /// The blob with its parameters filled in, ready to be a segment.
 #[derive(Clone, Debug)]
 pub struct Built {

@@ -34,5 +34,6 @@ pub mod runs;
 pub mod sha256;
 #[cfg(not(freestanding))]
 pub mod spec;
+pub mod tree;
 pub mod uart;
 pub mod verify;

@@ -93,6 +93,7 @@ const MBTOOL: Table = &[
         "cmd",
         &[
             "abi",
+            "arch",
             "backend",
             "config",
             "decode",

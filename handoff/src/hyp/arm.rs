@@ -17,6 +17,35 @@ global_asm!(
     SIZE = const AREA_SIZE,
 );
 
+/// Returns the address of a symbol of the assembly, relative to `pc`: a blob has no table of addresses.
+macro_rules! address {
+    ($symbol:literal) => {{
+        let at: usize;
+        // SAFETY: computes an address.
+        unsafe {
+            asm!("ldr {0}, 3f", "2: add {0}, pc, {0}", "b 4f",
+                 concat!("3: .long ", $symbol, " - 2b - 8"), "4:",
+                 out(reg) at, options(nostack));
+        }
+        at
+    }};
+}
+
+/// Where registers are kept.
+pub fn area() -> usize {
+    address!("handoff_hyp_area")
+}
+
+/// Vectors during a call.
+pub fn vectors() -> usize {
+    address!("handoff_hyp_vectors")
+}
+
+/// The landing of a restart, and the end of its code.
+pub fn landing() -> (usize, usize) {
+    (address!("handoff_hyp_landing"), address!("handoff_hyp_end"))
+}
+
 /// Returns the level that this code runs at.
 #[must_use]
 pub fn level() -> HypLevel {

@@ -14,6 +14,34 @@ global_asm!(
     SIZE = const AREA_SIZE,
 );
 
+/// Returns the address of a symbol of the assembly, relative to `pc`: a blob has no table of addresses.
+macro_rules! address {
+    ($symbol:literal) => {{
+        let at: usize;
+        // SAFETY: computes an address.
+        unsafe {
+            asm!(concat!("adrp {0}, ", $symbol), concat!("add {0}, {0}, :lo12:", $symbol),
+                 out(reg) at, options(nomem, nostack));
+        }
+        at
+    }};
+}
+
+/// Where registers are kept.
+pub fn area() -> usize {
+    address!("handoff_hyp_area")
+}
+
+/// Vectors during a call.
+pub fn vectors() -> usize {
+    address!("handoff_hyp_vectors")
+}
+
+/// The landing of a restart, and the end of its code.
+pub fn landing() -> (usize, usize) {
+    (address!("handoff_hyp_landing"), address!("handoff_hyp_end"))
+}
+
 /// Returns the level that this code runs at.
 #[must_use]
 pub fn level() -> HypLevel {

@@ -6,13 +6,13 @@
 #![expect(unsafe_code)]
 
 #[cfg(target_arch = "arm")]
-use super::arm::clean;
-#[cfg(target_arch = "arm")]
 pub use super::arm::level;
-#[cfg(target_arch = "aarch64")]
-use super::arm64::clean;
+#[cfg(target_arch = "arm")]
+use super::arm::{area, clean, landing, vectors};
 #[cfg(target_arch = "aarch64")]
 pub use super::arm64::level;
+#[cfg(target_arch = "aarch64")]
+use super::arm64::{area, clean, landing, vectors};
 
 use super::answer::{HypAnswer, HypException, HypReply, HypVerdict};
 use super::calls::{HypCall, HypNumber, UNKNOWN_LARGE, UNKNOWN_SMALL};
@@ -35,9 +35,6 @@ pub(super) const AREA_SIZE: usize = 0x100;
 unsafe extern "C" {
     fn handoff_hyp_call(registers: &[usize; 5], reply: &mut [usize; 6]) -> usize;
     fn handoff_hyp_landing();
-    static handoff_hyp_end: u8;
-    static handoff_hyp_vectors: u8;
-    static mut handoff_hyp_area: [u8; AREA_SIZE];
 }
 
 /// The level that code runs at.
@@ -110,7 +107,7 @@ pub unsafe fn probe(offset: usize) -> HypProbe {
     let (small, small_reply) = ask(UNKNOWN_SMALL, 0);
     let (large, large_reply) = ask(UNKNOWN_LARGE, 0);
     let not_a_stub = small == HypAnswer::NotSupported && large == HypAnswer::NotSupported;
-    let vectors = (&raw const handoff_hyp_vectors as usize).wrapping_add(offset);
+    let vectors = vectors().wrapping_add(offset);
     let zero = not_a_stub.then(|| ask(0, vectors));
     HypProbe {
         small: small_reply,
@@ -170,7 +167,7 @@ pub unsafe fn soft_restart(
     if level() == HypLevel::Hyp && offset != 0 {
         return HypRestartFailure::Translated;
     }
-    let area = &raw mut handoff_hyp_area;
+    let area = area() as *mut u8;
     let [a0, a1, a2] = arguments;
     // SAFETY: the area has this part; nothing else refers to it.
     unsafe {
@@ -179,8 +176,8 @@ pub unsafe fn soft_restart(
             .write_volatile([target, a0, a1, a2]);
     }
     clean(area as usize, area as usize + AREA_SIZE);
-    let landing = handoff_hyp_landing as *const () as usize;
-    clean(landing, &raw const handoff_hyp_end as usize);
+    let (landing, landing_end) = landing();
+    clean(landing, landing_end);
     if level() == HypLevel::Hyp {
         // SAFETY: leaves for the target.
         unsafe { handoff_hyp_landing() };

@@ -43,6 +43,8 @@ pub struct CrossHandoff {
     pub image: Vec<u8>,
     /// The ELF file with symbols.
     pub elf: Vec<u8>,
+    /// The probe image; empty but on arm64.
+    pub probe: Vec<u8>,
 }
 
 impl Cross {
@@ -129,6 +131,7 @@ impl Cross {
         Ok(CrossHandoff {
             image: read("handoff.bin")?,
             elf: read("handoff.elf")?,
+            probe: read("probe.bin")?,
         })
     }
 

@@ -127,10 +127,15 @@ fn run(
             cmd::status::run(options, root, out, messages);
             Ok(())
         }
-        Verb::Probe { json, memory_map } => {
+        Verb::Probe {
+            json,
+            memory_map,
+            payload,
+        } => {
             let options = cmd::probe::ProbeOptions {
                 json: *json,
                 memory_map: memory_map.clone(),
+                payload: payload.clone(),
             };
             cmd::probe::run(&options, root, out)
         }

@@ -75,15 +75,20 @@ pub enum Verb {
     },
     /// Show what CPUs and kernel are for a kexec: the level that it enters, and what is known to fail
     #[command(
-        after_help = "Example:\n  mbtool probe\n  mbtool probe --json --memory-map machine.json     another machine, from its `status --json`"
+        after_help = "Example:\n  mbtool probe\n  mbtool probe --json --memory-map machine.json     another machine, from its `status --json`\n  \
+        mbtool probe --payload probe.img && mbtool load probe.img && mbtool exec"
     )]
     Probe {
         /// Print JSON (docs/probe-json.md)
         #[arg(long)]
         json: bool,
         /// Another machine, from its `status --json`
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", conflicts_with = "payload")]
         memory_map: Option<PathBuf>,
+        /// Write an image that prints, on a PL011, at which level it is started and what hyp-stub calls
+        /// answer there, and then resets the machine (arm64 only)
+        #[arg(long, value_name = "FILE", conflicts_with = "json")]
+        payload: Option<PathBuf>,
     },
     /// Check whether this machine is ready for loads and crash dumps, and suggest fixes
     #[command(

@@ -1,9 +1,13 @@
 //! `mbtool probe`: prints what the CPUs and the kernel are for a kexec.
 
 use super::plan;
+use crate::arch::Architecture;
 use crate::host;
 use crate::probe;
 use crate::sys::output::DataOutput;
+use anyhow::Context;
+use handoff::blob;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Options of the verb.
@@ -13,14 +17,19 @@ pub struct ProbeOptions {
     pub json: bool,
     /// A recorded machine in place of this one.
     pub memory_map: Option<PathBuf>,
+    /// Write the probe image to this file instead.
+    pub payload: Option<PathBuf>,
 }
 
 /// Prints the report of a machine.
 ///
 /// # Errors
 ///
-/// The recorded machine cannot be read.
+/// The recorded machine cannot be read; the image cannot be written, or this mbtool has none.
 pub fn run(options: &ProbeOptions, root: &Path, out: &mut DataOutput) -> anyhow::Result<()> {
+    if let Some(path) = &options.payload {
+        return payload(path, blob::PROBE);
+    }
     let host = match &options.memory_map {
         Some(path) => plan::recorded(path)?,
         // without what only root may read
@@ -32,6 +41,16 @@ pub fn run(options: &ProbeOptions, root: &Path, out: &mut DataOutput) -> anyhow:
         false => out.text(&report),
     }
     Ok(())
+}
+
+/// Writes the probe image.
+fn payload(path: &Path, image: &[u8]) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !image.is_empty(),
+        "this mbtool is for {}: only one that is built for arm64 has the probe image",
+        Architecture::NATIVE
+    );
+    fs::write(path, image).with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]
@@ -56,7 +75,7 @@ mod tests {
         put(root.path(), "proc/cpuinfo", "flags\t: fpu vmx\n");
         let json = ProbeOptions {
             json: true,
-            memory_map: None,
+            ..ProbeOptions::default()
         };
         let seen = printed(&json, root.path());
         let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
@@ -81,6 +100,7 @@ mod tests {
         let recorded = ProbeOptions {
             json: true,
             memory_map: Some(path),
+            payload: None,
         };
         let recorded = printed(&recorded, Path::new("/nonexistent"));
         let recorded: serde_json::Value = serde_json::from_str(&recorded).unwrap();
@@ -88,5 +108,17 @@ mod tests {
         assert_eq!(recorded["release"], seen["release"]);
         let text = printed(&ProbeOptions::default(), root.path());
         assert!(text.contains("6.1.0-test"), "{text}");
+    }
+
+    #[test]
+    fn the_image_is_written_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("probe");
+        payload(&path, b"image").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"image");
+        assert!(payload(&path, b"").is_err());
+        assert!(payload(&dir.path().join("no/file"), b"image").is_err());
+        let own = payload(&path, blob::PROBE);
+        assert_eq!(own.is_ok(), Architecture::NATIVE == Architecture::Arm64);
     }
 }
