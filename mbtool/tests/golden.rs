@@ -79,11 +79,19 @@ fn files() -> tempfile::TempDir {
         ("vmlinuz", synth::bzimage()),
         ("dom0", synth::dom0_kernel(16 << 20, 74 << 20)),
         ("initrd", vec![3; 100_001]),
+        ("image-arm64", synth::arm64_image(0x250_0000, b"")),
+        ("xen-arm64", synth::xen_arm64()),
         ("garbage", vec![0x5a; 300]),
     ] {
         fs::write(dir.path().join(name), bytes).unwrap();
     }
-    for name in ["qemu-pc-seabios", "qemu-q35-ovmf", "bios-crash", "xen-dom0"] {
+    for name in [
+        "qemu-pc-seabios",
+        "qemu-q35-ovmf",
+        "qemu-virt-arm64",
+        "bios-crash",
+        "xen-dom0",
+    ] {
         let name = format!("{name}.json");
         fs::copy(here("data").join(&name), dir.path().join(&name)).unwrap();
     }
@@ -105,6 +113,8 @@ fn plan(dir: &Path, args: &str) -> String {
     digests
         .into_iter()
         .flatten()
+        // a handoff that this mbtool does not have
+        .filter(|digest| *digest != "0x0")
         .fold(text.clone(), |text, digest| text.replace(digest, "..."))
 }
 
@@ -190,6 +200,21 @@ fn plans() {
             bios,
             "flat --crash-region 0x37000000-0x3f000000 --type multiboot2",
         ),
+        (
+            "arm64-linux",
+            "qemu-virt-arm64",
+            "image-arm64 --initrd initrd --reuse-cmdline --verify sha256",
+        ),
+        (
+            "arm64-crash-linux",
+            "qemu-virt-arm64",
+            "image-arm64 --initrd initrd --cmdline panic=5 --crash-region 0x60000000-0x6c000000",
+        ),
+        (
+            "arm64-xen",
+            "qemu-virt-arm64",
+            "xen-arm64 --cmdline dom0_mem=512M -m image-arm64 --initrd initrd",
+        ),
         ("out-of-xen", "xen-dom0", "xen -m dom0 --initrd initrd"),
         (
             "linux-out-of-xen",
@@ -207,7 +232,17 @@ fn images() {
     let dir = files();
     let dir = dir.path();
     for name in [
-        "xen", "xen-like", "flat", "pie", "mb1", "pvh", "vmlinuz", "dom0", "garbage",
+        "xen",
+        "xen-like",
+        "flat",
+        "pie",
+        "mb1",
+        "pvh",
+        "vmlinuz",
+        "dom0",
+        "garbage",
+        "image-arm64",
+        "xen-arm64",
     ] {
         check(
             &format!("inspect/{name}"),

@@ -75,7 +75,8 @@ impl VirtXen {
             Self::dom0_line()
         );
         let script = format!(
-            "attempt plan mbtool plan --json {load}\n\
+            "attempt host mbtool status --json\n\
+             attempt plan mbtool plan --json {load}\n\
              mbtool load {load}\n\
              mbtool exec -f\n"
         );

@@ -153,35 +153,26 @@ const fn busybox(
     }
 }
 
-/// makedumpfile for arm64, with its libraries.
-pub static MAKEDUMPFILE_ARM64: Asset = Asset {
-    what: "makedumpfile for arm64",
-    variable: "MBTOOL_MAKEDUMPFILE_ARM64",
+/// vmcore-dmesg for arm64, with its library. makedumpfile does not read dumps of kernels with 4 KiB pages and 52-bit virtual
+/// addresses, such as Debian's: 1.7.8 fails.
+pub static VMCORE_DMESG_ARM64: Asset = Asset {
+    what: "vmcore-dmesg for arm64",
+    variable: "MBTOOL_VMCORE_DMESG_ARM64",
     recipe: Recipe {
-        name: "makedumpfile-arm64",
+        name: "vmcore-dmesg-arm64",
         suite: "trixie",
         packages: Packages::Foreign {
             architecture: "arm64",
-            packages: &Packages::Listed(&[
-                "makedumpfile",
-                "libc6",
-                "libbz2-1.0",
-                "libdw1t64",
-                "libelf1t64",
-                "liblzma5",
-                "liblzo2-2",
-                "libzstd1",
-                "zlib1g",
-            ]),
+            packages: &Packages::Listed(&["kexec-tools", "libc6", "zlib1g"]),
         },
         keep: &[
-            "usr/bin/makedumpfile",
+            "usr/sbin/vmcore-dmesg",
             "usr/lib/ld-linux-*",
             "usr/lib/aarch64-linux-gnu",
         ],
     },
-    file: "usr/bin/makedumpfile",
-    install: "makedumpfile (of Debian 13, arm64)",
+    file: "usr/sbin/vmcore-dmesg",
+    install: "kexec-tools (of Debian 13, arm64)",
     passed: None,
     found: OnceLock::new(),
 };

@@ -20,7 +20,8 @@ else
 	say "xen=none"
 fi
 say_cpus
-say "hart=$(sed -n '/^hart[^0-9]*/{s///p;q}' /proc/cpuinfo)"
+# the number of a hart, or the MPIDR of an ARM CPU
+say "boot-cpu=$(dmesg | sed -n -E 's/.*Booting Linux on (hartid |physical CPU 0x0*)([0-9a-f]+).*/\2/p')"
 say_memory
 say "bootargs=$(tr -d '\0' </proc/device-tree/chosen/bootargs)"
 for name in linux,initrd-start linux,initrd-end linux,elfcorehdr linux,usable-memory-range; do

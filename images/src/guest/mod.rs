@@ -142,8 +142,17 @@ pub struct DumpCheck<'a> {
     pub known_pages: &'a Path,
     /// Number of known pages.
     pub pages: u32,
-    /// The program that filters dumps.
-    pub makedumpfile: &'static Asset,
+    /// The program that reads dumps.
+    pub reader: VmcoreReader,
+}
+
+/// A program that reads dumps.
+#[derive(Clone, Copy, Debug)]
+pub enum VmcoreReader {
+    /// makedumpfile, which also filters them.
+    Makedumpfile(&'static Asset),
+    /// vmcore-dmesg, which prints the log of the crashed kernel.
+    VmcoreDmesg(&'static Asset),
 }
 
 /// Returns the initramfs (uncompressed) of a Linux with a device tree for the architecture of
@@ -163,11 +172,15 @@ pub fn dt_linux_initrd(
         let data =
             fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
         archive.file("bin/known-pages", 0o755, &data)?;
-        add(&mut archive, &[check.makedumpfile])?;
+        let (program, say) = match check.reader {
+            VmcoreReader::Makedumpfile(program) => (program, "say_makedumpfile"),
+            VmcoreReader::VmcoreDmesg(program) => (program, "say_vmcore_dmesg"),
+        };
+        add(&mut archive, &[program])?;
         script = format!(
             "known-pages notes /proc/vmcore\n\
              known-pages scan /proc/vmcore {}\n\
-             say_makedumpfile\n",
+             {say}\n",
             check.pages
         );
     }

@@ -73,6 +73,16 @@ say_makedumpfile() {
 	say "dump-size=$(cat /tmp/dump-size)"
 }
 
+# reads the log of the crashed kernel in the dump with vmcore-dmesg
+say_vmcore_dmesg() {
+	if vmcore-dmesg /proc/vmcore >/tmp/dmesg 2>/tmp/said; then
+		say "dmesg=ok"
+	else
+		say "dmesg=failed rc=$? $(tail -n 1 /tmp/said)"
+	fi
+	say "panic=$(grep -m 1 -o 'Kernel panic - not syncing.*' /tmp/dmesg)"
+}
+
 # checks a dump with /dump, if there is one
 say_dump() {
 	if [ -e /proc/vmcore ]; then

@@ -1,6 +1,7 @@
 //! Explains errors of the kernel, before and after a load.
 
 use super::BackendError;
+use crate::host::hypervisor::Hypervisor;
 use crate::host::kexec_state::{KernelState, Lockdown};
 
 /// Runs the kernel's own checks in advance: a failed load of a crash image
@@ -23,22 +24,26 @@ pub fn preflight(state: &KernelState, crash: bool) -> Result<(), BackendError> {
 ///
 /// As [`preflight`].
 pub fn permitted(state: &KernelState, crash: bool) -> Result<(), BackendError> {
-    if state.hypervisor.is_on_arm() {
-        return Err(BackendError::XenOnArm {
-            hypervisor: state.hypervisor,
-        });
-    }
-    if !state.hypervisor.owns_machine() {
-        return Err(BackendError::XenGuest {
-            hypervisor: state.hypervisor,
-        });
-    }
+    owns_machine(state.hypervisor)?;
     if !state.kexec {
         return Err(BackendError::NoKexec);
     }
     match denials(state, crash).into_iter().next() {
         Some(err) => Err(err),
         None => Ok(()),
+    }
+}
+
+/// Checks that `kexec_load(2)` is for the machine, and not for a domain of Xen.
+///
+/// # Errors
+///
+/// What the domain is.
+pub const fn owns_machine(hypervisor: Hypervisor) -> Result<(), BackendError> {
+    match hypervisor.owns_machine() {
+        true => Ok(()),
+        false if hypervisor.is_on_arm() => Err(BackendError::XenOnArm { hypervisor }),
+        false => Err(BackendError::XenGuest { hypervisor }),
     }
 }
 

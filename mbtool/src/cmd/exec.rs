@@ -153,12 +153,7 @@ pub fn run(
 ///
 /// As [`run`].
 pub fn decide(options: ExecOptions, state: &KernelState, root: &Path) -> Result<Action, ExecError> {
-    if !state.hypervisor.owns_machine() {
-        return Err(BackendError::XenGuest {
-            hypervisor: state.hypervisor,
-        }
-        .into());
-    }
+    explain::owns_machine(state.hypervisor)?;
     if !state.kexec {
         return Err(BackendError::NoKexec.into());
     }

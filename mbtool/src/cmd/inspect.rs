@@ -41,7 +41,7 @@ pub fn inspect(bytes: &[u8], layers: &[Compression], name: &str) -> InspectRepor
         problem: parsed.as_ref().err().map(|error| error.reason.to_string()),
         compression: layers.to_vec(),
         size: number(bytes.len()),
-        xen: xen_shim::recognize(bytes),
+        xen: xen_shim::recognize(bytes).or_else(|| xen_shim::arm::recognize(bytes)),
         linux: image.and_then(|image| match &image.protocol {
             Protocol::Linux(setup) => Some(setup.clone()),
             _ => None,

@@ -1,7 +1,7 @@
 //! The device tree that the running kernel got (Linux, Documentation/ABI/testing/sysfs-firmware-ofw).
 
 use super::MemoryError;
-use crate::fdt::{DeviceTree, FdtError, SIZE_MAX};
+use crate::fdt::{self, DeviceTree, FdtError, SIZE_MAX};
 use crate::sys::{file, hex_bytes};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::io;
@@ -15,7 +15,7 @@ const BLOB: &str = "sys/firmware/fdt";
 pub struct TreeBlob(pub Vec<u8>);
 
 impl TreeBlob {
-    /// Reads the running kernel's below `root`; `None` on a machine without one.
+    /// Reads the running kernel's below `root`, without unused space at its end; `None` on a machine without one.
     ///
     /// # Errors
     ///
@@ -25,7 +25,10 @@ impl TreeBlob {
         let blob = match file::read_bytes(&path, SIZE_MAX as u64) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(MemoryError::Read { path, source }),
-            Ok(bytes) => Self(bytes),
+            Ok(mut bytes) => {
+                fdt::cut_unused(&mut bytes);
+                Self(bytes)
+            }
         };
         match blob.tree() {
             Ok(_) => Ok(Some(blob)),
@@ -90,6 +93,13 @@ mod tests {
         let dir = root.path().join("sys/firmware");
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("fdt"), blob().0).unwrap();
+        assert_eq!(TreeBlob::read(root.path()).unwrap(), Some(blob()));
+        // with unused space at its end
+        let mut padded = blob().0;
+        padded.resize(padded.len() + 0x1000, 0);
+        let total = u32::try_from(padded.len()).unwrap().to_be_bytes();
+        padded[4..8].copy_from_slice(&total);
+        fs::write(dir.join("fdt"), padded).unwrap();
         assert_eq!(TreeBlob::read(root.path()).unwrap(), Some(blob()));
         fs::write(dir.join("fdt"), b"/dts-v1/;").unwrap();
         let error = TreeBlob::read(root.path()).unwrap_err();

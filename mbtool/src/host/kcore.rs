@@ -10,11 +10,13 @@ use elf::endian::LittleEndian;
 use elf::file::{Class, FileHeader, parse_ident};
 use elf::parse::ParsingTable;
 use elf::segment::ProgramHeader;
+use handoff::addr::PhysRange;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// Start of the x86-64 kernel and module mappings (Linux,
-/// Documentation/arch/x86/x86_64/mm.rst).
+/// Start of the kernel and module mappings of x86-64 (Linux,
+/// Documentation/arch/x86/x86_64/mm.rst), and of riscv64. On arm64 they are below it, and randomized over half of the
+/// kernel's addresses; the size of these depends on the configuration.
 const KERNEL: u64 = 0xffff_ffff_8000_0000;
 /// `p_paddr` of mappings without a physical address.
 const NO_ADDRESS: u64 = u64::MAX;
@@ -76,14 +78,22 @@ fn of(headers: impl Iterator<Item = ProgramHeader>) -> Kcore {
             && header.p_memsz != 0
     };
     let mut low = None;
-    for header in headers {
+    let headers: Vec<ProgramHeader> = headers.collect();
+    let own = headers.iter().filter(|header| with_address(header));
+    let own: Vec<&ProgramHeader> = own.collect();
+    let text_at = own
+        .iter()
+        .rfind(|header| header.p_vaddr >= KERNEL)
+        .or_else(|| own.iter().find(|header| is_mapped_twice(header, &own)))
+        .map(|header| header.p_vaddr);
+    for header in &headers {
         if header.p_type == abi::PT_LOAD && header.p_paddr == 0 && header.p_vaddr < KERNEL {
             low = Some(header.p_vaddr);
         }
-        if !with_address(&header) {
+        if !with_address(header) {
             continue;
         }
-        if header.p_vaddr >= KERNEL {
+        if Some(header.p_vaddr) == text_at {
             text = Some(Text {
                 virt: header.p_vaddr,
                 phys: header.p_paddr,
@@ -101,6 +111,20 @@ fn of(headers: impl Iterator<Item = ProgramHeader>) -> Kcore {
         .map(|(offset, _)| *offset)
         .or(low.filter(|_| text.is_some()));
     Kcore { text, direct_map }
+}
+
+/// True when a larger mapping has the same memory at another distance: the direct map has all RAM, so this is the kernel.
+fn is_mapped_twice(header: &ProgramHeader, all: &[&ProgramHeader]) -> bool {
+    let range = |header: &ProgramHeader| PhysRange::from_len(header.p_paddr, header.p_memsz);
+    let offset = |header: &ProgramHeader| header.p_vaddr.wrapping_sub(header.p_paddr);
+    let Some(own) = range(header) else {
+        return false;
+    };
+    all.iter().any(|other| {
+        let other_offset = offset(other) != offset(header);
+        let larger = other.p_memsz > header.p_memsz;
+        other_offset && larger && range(other).is_some_and(|other| other.covers(&own))
+    })
 }
 
 #[cfg(test)]
@@ -180,6 +204,28 @@ mod tests {
         };
         assert_eq!(found.text, Some(text));
         assert_eq!(found.direct_map, Some(0xffff_9b6c_c000_0000));
+    }
+
+    #[test]
+    fn the_kernel_of_arm64_is_below_that_of_others() {
+        // Linux 6.12 with 640 MiB from 1 GiB
+        let linear = load(0xffff_39b9_c000_0000, 0x4000_0000, 0x2800_0000);
+        let text = load(0xffff_c4f4_5720_0000, 0x4020_0000, 0x250_0000);
+        let vmalloc = load(0xffff_8000_8000_0000, NO_ADDRESS, 0x7fff_0000_0000);
+        for order in [[text, linear, vmalloc], [linear, vmalloc, text]] {
+            let found = read(&mut Cursor::new(file(&order))).unwrap();
+            let expected = Text {
+                virt: 0xffff_c4f4_5720_0000,
+                phys: 0x4020_0000,
+                len: 0x250_0000,
+            };
+            assert_eq!(found.text, Some(expected));
+            assert_eq!(found.direct_map, Some(0xffff_39b9_8000_0000));
+        }
+        // no kernel: two ranges of RAM
+        let second = load(0xffff_39ba_8000_0000, 0x1_0000_0000, 0x1000_0000);
+        let found = read(&mut Cursor::new(file(&[linear, second]))).unwrap();
+        assert_eq!(found.text, None);
     }
 
     #[test]

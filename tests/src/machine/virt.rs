@@ -2,10 +2,11 @@
 
 use elf::abi::{EM_AARCH64, EM_RISCV};
 use images::assets::{
-    Asset, BUSYBOX_ARM64, BUSYBOX_RISCV64, LINUX_ARM64, LINUX_RISCV64, MAKEDUMPFILE_ARM64,
-    MAKEDUMPFILE_RISCV64, QEMU_ARM64, QEMU_RISCV64,
+    Asset, BUSYBOX_ARM64, BUSYBOX_RISCV64, LINUX_ARM64, LINUX_RISCV64, MAKEDUMPFILE_RISCV64,
+    QEMU_ARM64, QEMU_RISCV64, VMCORE_DMESG_ARM64,
 };
 use images::cross::CrossTarget;
+use images::guest::VmcoreReader;
 
 /// A machine with a device tree. All differences between the architectures are here.
 #[derive(Debug)]
@@ -24,8 +25,8 @@ pub struct VirtBoard {
     pub linux: &'static Asset,
     /// A static user land.
     pub busybox: &'static Asset,
-    /// The program that filters dumps.
-    pub makedumpfile: &'static Asset,
+    /// The program that reads its dumps.
+    pub dump_reader: VmcoreReader,
     /// `e_machine` of its core dumps.
     pub elf_machine: u16,
 }
@@ -39,7 +40,7 @@ pub static RISCV64: VirtBoard = VirtBoard {
     console: "ttyS0",
     linux: &LINUX_RISCV64,
     busybox: &BUSYBOX_RISCV64,
-    makedumpfile: &MAKEDUMPFILE_RISCV64,
+    dump_reader: VmcoreReader::Makedumpfile(&MAKEDUMPFILE_RISCV64),
     elf_machine: EM_RISCV,
 };
 
@@ -58,7 +59,7 @@ const fn arm64(machine: &'static str) -> VirtBoard {
         console: "ttyAMA0",
         linux: &LINUX_ARM64,
         busybox: &BUSYBOX_ARM64,
-        makedumpfile: &MAKEDUMPFILE_ARM64,
+        dump_reader: VmcoreReader::VmcoreDmesg(&VMCORE_DMESG_ARM64),
         elf_machine: EM_AARCH64,
     }
 }

@@ -221,7 +221,7 @@ impl Display for InspectedImage {
 impl InspectedImage {
     fn movable(&self) -> String {
         let relocs = self.relocatable.relocations;
-        if self.linux {
+        if self.linux || self.format == Format::Image {
             return match self.relocatable.tag {
                 Some(tag) => format!("yes, from {:#x} on, aligned to {:#x}", tag.min, tag.align),
                 None if self.relocatable.position_independent => {

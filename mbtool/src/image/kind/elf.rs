@@ -51,6 +51,9 @@ impl ElfFile {
             ElfRole::LinuxModule => "give a kernel; modprobe loads a module",
             ElfRole::Vmcore => "give a kernel; crash(8) reads a dump",
             ElfRole::Damaged => super::COPY_AGAIN,
+            ElfRole::Linux if self.machine == Some(FileMachine::Arm64) => {
+                "give the Image of the same build (arch/arm64/boot/Image, or the distribution's vmlinuz), on arm64"
+            }
             _ if self.machine.is_some_and(|machine| !machine.is_ours()) => super::OTHER_MACHINE,
             ElfRole::Program => {
                 "give a file with a Multiboot2 header in its first 32 KiB, a Multiboot (1) header in its first 8 KiB, or \

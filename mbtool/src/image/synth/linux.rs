@@ -1,4 +1,4 @@
-//! A synthetic bzImage that does not boot.
+//! Synthetic kernels that do not boot: a bzImage, an `Image` of Linux and of Xen.
 
 /// A bzImage by protocol 2.15: boot sector and three sectors of setup code, a
 /// protected-mode part of 0x3000 bytes, and 0x100 bytes of signature. Its
@@ -29,4 +29,29 @@ pub fn bzimage() -> Vec<u8> {
     file.extend((0..0x3000).map(|at| (at % 251) as u8 + 1));
     file.extend([0xee; 0x100]);
     file
+}
+
+/// Linux's `Image` for arm64, which takes `image_size` bytes of memory, with `text` after its header.
+#[must_use]
+pub fn arm64_image(image_size: u64, text: &[u8]) -> Vec<u8> {
+    const LEN: usize = 0x3123;
+    let mut file = b"MZ\0\0\0\0\0\0".to_vec();
+    // little endian, 4 KiB pages, anywhere
+    for field in [0, image_size, 0xa] {
+        file.extend(field.to_le_bytes());
+    }
+    file.resize(0x38, 0);
+    file.extend(b"ARM\x64\0\0\0\0");
+    file.extend(text);
+    file.resize(LEN.max(file.len()), 0xa5);
+    file
+}
+
+/// An `Image` that is recognized as Xen 4.20.4.
+#[must_use]
+pub fn xen_arm64() -> Vec<u8> {
+    let texts = "----[ Xen-%d.%d%s  %s\0Xen version %d.%d%s (%s %s)\0\
+                 The DTB must be 8-byte aligned and must not exceed 2 MB in size.\n\0xen,xen-bootargs\0\
+                 4.20.4-1\0aarch64-linux-gnu-gcc (Debian 14)\0";
+    arm64_image(0x14_4000, texts.as_bytes())
 }

@@ -4,7 +4,7 @@ use crate::fdt::testing::virt;
 use crate::host::arm::{ArmFacts, BootLevel, KvmMode, PsciMethod};
 use crate::host::device_tree::TreeBlob;
 use crate::host::{MapEntry, MemoryKind, RawRange};
-use crate::image::{As, Image};
+use crate::image::{As, Image, synth};
 use crate::plan::{Module, PlanError, plan};
 use handoff::addr::MIB;
 use proptest::prelude::*;
@@ -40,29 +40,12 @@ fn host_of(edit: impl FnOnce(&mut DeviceTree)) -> Host {
     }
 }
 
-/// An `Image` of `text` bytes with this content after its header.
-fn image(name: &str, image_size: u64, text: &[u8]) -> Vec<u8> {
-    let mut file = b"MZ\0\0\0\0\0\0".to_vec();
-    for field in [0, image_size, 0xa] {
-        file.extend(field.to_le_bytes());
-    }
-    file.resize(0x38, 0);
-    file.extend(b"ARM\x64\0\0\0\0");
-    file.extend(text);
-    file.resize(file.len().max(0x3123), name.len() as u8);
-    file
-}
-
 fn kernel() -> Vec<u8> {
-    image("kernel", 0x250_0000, b"")
+    synth::arm64_image(0x250_0000, b"")
 }
 
 fn xen() -> Image {
-    let texts = "----[ Xen-%d.%d%s  %s\0Xen version %d.%d%s (%s %s)\0\
-                 The DTB must be 8-byte aligned and must not exceed 2 MB in size.\n\0xen,xen-bootargs\0\
-                 4.20.4-1\0aarch64-linux-gnu-gcc (Debian 14)\0";
-    let file = image("xen", 0x14_4000, texts.as_bytes());
-    Image::parse_as(&file, "/boot/xen-4.20-arm64", As::Auto).unwrap()
+    Image::parse_as(&synth::xen_arm64(), "/boot/xen-4.20-arm64", As::Auto).unwrap()
 }
 
 fn module(name: &str, cmdline: &str, data: Vec<u8>) -> Module {
