@@ -244,7 +244,7 @@ impl<'a> Collector<'a> {
         let addr = self.loads.iter().find_map(|load| {
             let offset = vaddr.checked_sub(load.vaddr)?;
             let end = offset.checked_add(u64::from(width))?;
-            (end <= load.range.len()).then_some(load.range.start + offset)
+            (end <= load.range.len()).then(|| load.range.start + offset)
         });
         let outside = RelocationError::Outside { width, vaddr };
         let addr = addr.ok_or(ImageErrorReason::Relocations(outside))?;
