@@ -254,6 +254,8 @@ fn images() {
 #[test]
 fn dumps() {
     for name in [
+        "arm64-external-abort",
+        "arm64-linux-lpa2",
         "drill-long",
         "drill-protected",
         "linux",

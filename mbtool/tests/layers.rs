@@ -198,7 +198,14 @@ const DECODE: Table = &[
     ("boots", &["dumps", "log_line", "noise", "text_set"]),
     (
         "survey",
-        &["boots", "dumps", "known_lines", "log_line", "text_set"],
+        &[
+            "boots",
+            "dumps",
+            "handoff_log",
+            "known_lines",
+            "log_line",
+            "text_set",
+        ],
     ),
     (
         "scan",
@@ -235,11 +242,25 @@ const DECODE: Table = &[
             "symbols",
         ],
     ),
+    (
+        "arm64",
+        &[
+            "address_map",
+            "disasm",
+            "explain",
+            "found",
+            "handoff_log",
+            "rules",
+            "symbolizer",
+            "symbols",
+        ],
+    ),
     ("uncertain", &["found", "registers", "rules"]),
     (
         "report",
         &[
             "address_map",
+            "arm64",
             "bits",
             "disasm",
             "explain",
@@ -256,6 +277,7 @@ const DECODE: Table = &[
         "show",
         &[
             "address_map",
+            "arm64",
             "found",
             "registers",
             "report",

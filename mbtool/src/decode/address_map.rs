@@ -5,7 +5,7 @@ use super::handoff_log::LogContext;
 use crate::arch::Architecture;
 use handoff::addr::PhysRange;
 use handoff::arch::riscv64::paging::PagingMode;
-use handoff::blob::dt::DtMachine;
+use handoff::blob::dt::{Arm64Exit, DtMachine, PsciConduit};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -229,20 +229,25 @@ impl AddressMap {
 
 /// That of the handoff that wrote the log; x86 without one.
 const fn architecture(log: &LogContext) -> Architecture {
-    match log.riscv {
-        Some(_) => Architecture::Riscv64,
+    match &log.entry {
+        Some(entry) => entry.architecture(),
         None => Architecture::X86_64,
     }
 }
 
 /// Bytes of the handoff that wrote the log; about that if it is of another architecture than this program.
 fn handoff_size(log: &LogContext) -> u64 {
-    match log.riscv {
-        None => handoff::blob::memsz(),
-        Some(_) => handoff::blob::dt::memsz(DtMachine::Riscv64 {
+    let machine = match architecture(log) {
+        Architecture::Riscv64 => DtMachine::Riscv64 {
             mode: PagingMode::Sv39,
-        }),
-    }
+        },
+        Architecture::Arm64 => DtMachine::Arm64 {
+            exit: Arm64Exit::Linux,
+            psci: PsciConduit::None,
+        },
+        Architecture::X86_64 | Architecture::Arm => return handoff::blob::memsz(),
+    };
+    handoff::blob::dt::memsz(machine)
 }
 
 /// Parses a number, or a string in hexadecimal.

@@ -183,8 +183,10 @@ impl LoggedBoot {
 
     fn jumped_to_linux(&self) -> bool {
         let jump = self.jump.as_ref();
-        // a handoff with a device tree: on riscv64 only Linux is loaded
-        jump.is_some_and(|jump| jump.contains("(linux") || jump.contains(", dtb "))
+        // a handoff with a device tree that does not name its target: on riscv64 only Linux is loaded
+        jump.is_some_and(|jump| {
+            jump.contains("(linux") || jump.contains(", dtb ") && !jump.contains("(xen")
+        })
     }
 
     /// True if a kernel was entered that has a user space, and prints nothing itself.
@@ -239,7 +241,7 @@ impl BootLog {
             if let Some(jump) = handoff.strip_prefix("jump to ") {
                 self.begin(LoggedBoot::new(line.number, Some(quote(jump))));
                 self.between = false;
-            } else if handoff.starts_with("mbtool ") {
+            } else if BETWEEN.iter().any(|start| handoff.starts_with(start)) {
                 (self.between, self.suspect) = (true, None);
             }
             return;
@@ -404,6 +406,13 @@ impl LoggedBoot {
     }
 }
 
+/// Lines of the handoff after which no kernel prints: its first one, and its last ones behind a dump.
+const BETWEEN: [&str; 3] = [
+    "mbtool ",
+    "resetting the machine (--on-fault",
+    "halted (--on-fault",
+];
+
 /// Ends a boot as asked for.
 const ENDS: [&str; 9] = [
     "reboot: Restarting system",
@@ -420,7 +429,7 @@ const ENDS: [&str; 9] = [
 static END_LINES: LazyLock<TextSet> = LazyLock::new(|| TextSet::new(ENDS));
 
 /// Lines of start code, before the kernel's first one.
-const EARLY: [&str; 14] = [
+const EARLY: [&str; 22] = [
     "early console in",
     "Decompressing Linux",
     "Parsing ELF",
@@ -435,6 +444,15 @@ const EARLY: [&str; 14] = [
     "Wrong EFI loader",
     "Xen ",
     "trampoline_32bit:",
+    // Xen on arm64
+    "- UART enabled -",
+    "- Boot CPU booting -",
+    "- Current EL ",
+    "- Initialize CPU -",
+    "- Zero BSS -",
+    "- Turning on paging -",
+    "- Paging turned on -",
+    "- Ready -",
 ];
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::handoff_log::LogContext;
 use crate::arch::Architecture;
+use handoff::arch::arm64::dump::read::Arm64Dump;
 use handoff::arch::riscv64::dump::read::RiscvDump;
 use handoff::dump::read::{Dump, Integrity};
 use serde::Serialize;
@@ -35,6 +36,8 @@ pub enum CpuDump {
     X86(Dump),
     /// riscv64.
     Riscv(RiscvDump),
+    /// arm64.
+    Arm64(Box<Arm64Dump>),
 }
 
 impl CpuDump {
@@ -44,6 +47,7 @@ impl CpuDump {
         match self {
             Self::X86(_) => Architecture::X86_64,
             Self::Riscv(_) => Architecture::Riscv64,
+            Self::Arm64(_) => Architecture::Arm64,
         }
     }
 
@@ -53,6 +57,7 @@ impl CpuDump {
         match self {
             Self::X86(dump) => dump.integrity,
             Self::Riscv(dump) => dump.integrity,
+            Self::Arm64(dump) => dump.integrity,
         }
     }
 
@@ -62,6 +67,7 @@ impl CpuDump {
         match self {
             Self::X86(dump) => dump.format,
             Self::Riscv(dump) => dump.format,
+            Self::Arm64(dump) => dump.format,
         }
     }
 }
@@ -75,6 +81,12 @@ impl From<Dump> for CpuDump {
 impl From<RiscvDump> for CpuDump {
     fn from(dump: RiscvDump) -> Self {
         Self::Riscv(dump)
+    }
+}
+
+impl From<Arm64Dump> for CpuDump {
+    fn from(dump: Arm64Dump) -> Self {
+        Self::Arm64(Box::new(dump))
     }
 }
 

@@ -1,5 +1,12 @@
 //! Lines of the handoff before a dump.
 
+mod arm64;
+mod riscv64;
+
+pub use arm64::{Arm64EntryText, CONTROL, PsciText};
+pub use riscv64::{ENTRY_REGISTERS, RiscvEntryText};
+
+use crate::arch::Architecture;
 use handoff::addr::PhysRange;
 
 /// Maximum number of segments per log.
@@ -24,49 +31,69 @@ pub struct LogContext {
     pub damaged: Vec<String>,
     /// A fault inside a dump, as printed by the handoff.
     pub nested: Option<String>,
-    /// The state at entry of a handoff for riscv64.
-    pub riscv: Option<RiscvEntryText>,
+    /// The state at entry, of a handoff that prints it.
+    pub entry: Option<EntryText>,
 }
 
-/// What a handoff for riscv64 prints about its entry.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RiscvEntryText {
-    /// Number of the hart.
-    pub hart: Option<u64>,
-    /// Number of the SBI implementation.
-    pub sbi: Option<u64>,
-    /// `satp`, `sstatus`, `stvec` and `sie`, as far as printed.
-    pub registers: [Option<u64>; ENTRY_REGISTERS.len()],
-    /// The value of `satp` for the handoff's own tables, if the CPU did not take it.
-    pub refused_satp: Option<u64>,
+/// What a handoff prints about its entry; that of x86 prints nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryText {
+    /// riscv64.
+    Riscv(RiscvEntryText),
+    /// arm64.
+    Arm64(Box<Arm64EntryText>),
 }
 
-/// Names of [`RiscvEntryText::registers`].
-pub const ENTRY_REGISTERS: [&str; 4] = ["satp", "sstatus", "stvec", "sie"];
-
-impl RiscvEntryText {
-    /// A register by its name.
-    #[must_use]
-    pub fn register(&self, name: &str) -> Option<u64> {
-        let index = ENTRY_REGISTERS.iter().position(|known| *known == name)?;
-        self.registers[index]
-    }
-
-    /// Parses the rest of the banner; `None` if it is of another architecture.
+impl EntryText {
+    /// Parses the rest of the banner; `None` for x86.
     fn banner(text: &str) -> Option<Self> {
-        let (_, rest) = text.split_once(" on hart ")?;
-        let number = |text: &str| text.split([',', ' ']).next()?.parse().ok();
-        Some(Self {
-            hart: number(rest),
-            sbi: rest
-                .split_once(" implementation ")
-                .and_then(|(_, rest)| number(rest)),
-            ..Self::default()
-        })
+        let riscv = RiscvEntryText::banner(text).map(Self::Riscv);
+        riscv.or_else(|| Arm64EntryText::banner(text).map(|text| Self::Arm64(Box::new(text))))
     }
+
+    /// Its architecture.
+    #[must_use]
+    pub const fn architecture(&self) -> Architecture {
+        match self {
+            Self::Riscv(_) => Architecture::Riscv64,
+            Self::Arm64(_) => Architecture::Arm64,
+        }
+    }
+
+    /// Parses the rest of the line `entry`.
+    fn registers(&mut self, text: &str) {
+        match self {
+            Self::Riscv(entry) => entry.take(text),
+            Self::Arm64(entry) => entry.take(text),
+        }
+    }
+}
+
+/// The architecture of a handoff by its banner, behind `mbtool VERSION at `.
+#[must_use]
+pub fn handoff_architecture(banner: &str) -> Architecture {
+    EntryText::banner(banner).map_or(Architecture::X86_64, |entry| entry.architecture())
 }
 
 impl LogContext {
+    /// The state at entry of a handoff for riscv64.
+    #[must_use]
+    pub const fn riscv(&self) -> Option<&RiscvEntryText> {
+        match &self.entry {
+            Some(EntryText::Riscv(entry)) => Some(entry),
+            _ => None,
+        }
+    }
+
+    /// The state at entry of a handoff for arm64.
+    #[must_use]
+    pub fn arm64(&self) -> Option<&Arm64EntryText> {
+        match &self.entry {
+            Some(EntryText::Arm64(entry)) => Some(entry),
+            _ => None,
+        }
+    }
+
     /// Parses a line of the handoff, without its prefix.
     pub(super) fn take(&mut self, text: &str) {
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
@@ -76,7 +103,7 @@ impl LogContext {
                 if let Some((version, rest)) = rest.split_once(" at ") {
                     let base = rest.split(',').next().and_then(hex);
                     self.handoff = base.map(|base| (version.to_owned(), base));
-                    self.riscv = RiscvEntryText::banner(rest);
+                    self.entry = EntryText::banner(rest);
                 }
             }
             "verify" => self.verify(rest),
@@ -87,24 +114,15 @@ impl LogContext {
                 self.guard = numbers.next().zip(numbers.next()).map(<[u64; 2]>::from);
             }
             "entry" => {
-                let Some(riscv) = &mut self.riscv else {
-                    return;
-                };
-                let mut words = rest.split(' ');
-                while let (Some(name), Some(value)) = (words.next(), words.next()) {
-                    let index = ENTRY_REGISTERS.iter().position(|known| *known == name);
-                    if let Some(index) = index {
-                        riscv.registers[index] = hex(value);
-                    }
+                if let Some(entry) = &mut self.entry {
+                    entry.registers(rest);
                 }
             }
-            "page" => {
-                if let (Some(riscv), Some(value)) =
-                    (&mut self.riscv, rest.split_once("not take satp "))
-                {
-                    riscv.refused_satp = hex(value.1.trim_end_matches(": translation stays off"));
-                }
-            }
+            "page" => match &mut self.entry {
+                Some(EntryText::Riscv(entry)) => entry.refused(rest),
+                Some(EntryText::Arm64(entry)) => entry.no_tables |= rest.contains("granule"),
+                None => {}
+            },
             "nested" => self.nested = Some(text.to_owned()),
             _ => {}
         }
@@ -129,6 +147,12 @@ impl LogContext {
             self.segments.push((name, range));
         }
     }
+}
+
+/// Pairs of a name and a number, behind each other.
+fn pairs(text: &str) -> impl Iterator<Item = (&str, Option<u64>)> {
+    let mut words = text.split(' ');
+    std::iter::from_fn(move || Some((words.next()?, hex(words.next()?))))
 }
 
 /// Parses `0x...`, in lower case.

@@ -8,6 +8,7 @@
 //! Formats: docs/dump-format.md (input), docs/decode-json.md (output).
 
 pub mod address_map;
+pub mod arm64;
 pub mod bits;
 pub mod boots;
 pub mod build_id;

@@ -1,6 +1,9 @@
 //! One decoded dump: the document of `decode --json` (docs/decode-json.md).
 
+mod arm64;
 mod riscv64;
+
+pub use arm64::DecodedArm64;
 
 use super::address_map::{AddressMap, MappedPlace};
 use super::bits;
@@ -100,7 +103,7 @@ pub struct ChainedException {
 pub struct DecodedDump {
     /// Program that printed it.
     pub source: DumpSource,
-    /// "riscv64"; absent for x86.
+    /// "riscv64" or "arm64"; absent for x86.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub architecture: Option<&'static str>,
     /// Line number in the log, from 1.
@@ -127,9 +130,12 @@ pub struct DecodedDump {
     /// State at the handoff's entry, as the log has it (riscv64).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<DecodedEntry>,
+    /// What only arm64 has, as fields of the dump.
+    #[serde(flatten)]
+    pub arm64: Option<DecodedArm64>,
     /// Phase of the handoff.
     pub phase: Option<String>,
-    /// rip and cr2 with locations; sepc, ra and stval.
+    /// rip and cr2 with locations; sepc, ra and stval; elr, x30 and far.
     pub addresses: Vec<NamedAddress>,
     /// All registers.
     pub registers: BTreeMap<&'static str, String>,
@@ -171,6 +177,7 @@ impl DecodedDump {
         match &found.dump {
             CpuDump::X86(dump) => Self::x86(found, dump, &map, symbols, notes),
             CpuDump::Riscv(dump) => riscv64::decoded(found, dump, &map, symbols, notes),
+            CpuDump::Arm64(dump) => arm64::decoded(found, dump, &map, symbols, notes),
         }
     }
 
@@ -233,6 +240,7 @@ impl DecodedDump {
             hart: None,
             satp: None,
             entry: None,
+            arm64: None,
             mode: dump.mode.map(|mode| match mode {
                 Mode::Long => "long",
                 Mode::Protected => "protected",

@@ -11,6 +11,7 @@ use super::log_line::LogLine;
 use super::survey::Survey;
 use super::text_set::{find, starts_with};
 use super::unwrap::{Unwrap, WrapWidth};
+use handoff::arch::arm64::dump::read::Arm64Dump;
 use handoff::arch::riscv64::dump::read::RiscvDump;
 use handoff::dump::PREFIX;
 use handoff::dump::read::{Dump, DumpFields, Reader};
@@ -20,6 +21,7 @@ use handoff::dump::read::{Dump, DumpFields, Reader};
 pub struct Scanner {
     handoff: HandoffReader<Dump>,
     riscv: HandoffReader<RiscvDump>,
+    arm64: HandoffReader<Arm64Dump>,
     linux: linux::LinuxDumpReader,
     linux_line: usize,
     log: LogContext,
@@ -84,6 +86,7 @@ impl Default for Scanner {
         Self {
             handoff: HandoffReader::default(),
             riscv: HandoffReader::default(),
+            arm64: HandoffReader::default(),
             linux: linux::LinuxDumpReader::default(),
             linux_line: 0,
             log: LogContext::default(),
@@ -132,6 +135,7 @@ impl Scanner {
         if own {
             let mut ended = self.handoff.line(number, line);
             ended.extend(self.riscv.line(number, line));
+            ended.extend(self.arm64.line(number, line));
             let one = |(began, dump)| self.found(DumpSource::Handoff, began, dump);
             found.extend(ended.into_iter().map(one));
         }
@@ -166,8 +170,12 @@ impl Scanner {
 
     /// Ends the input for now. Returns incomplete dumps.
     pub fn finish(&mut self) -> Vec<FoundDump> {
-        let own = self.handoff.finish().into_iter().chain(self.riscv.finish());
-        let own: Vec<_> = own.collect();
+        let own = [
+            self.handoff.finish(),
+            self.riscv.finish(),
+            self.arm64.finish(),
+        ];
+        let own: Vec<_> = own.into_iter().flatten().collect();
         let one = |(began, dump)| self.found(DumpSource::Handoff, began, dump);
         let mut found: Vec<FoundDump> = own.into_iter().map(one).collect();
         if let Some(dump) = self.linux.finish() {
@@ -189,7 +197,9 @@ impl Scanner {
     #[must_use]
     pub fn is_open(&self) -> bool {
         let others = self.others.readers.iter().any(|reader| reader.is_open());
-        let own = self.handoff.reader.is_open() || self.riscv.reader.is_open();
+        let own = self.handoff.reader.is_open()
+            || self.riscv.reader.is_open()
+            || self.arm64.reader.is_open();
         own || self.linux.is_open() || others
     }
 

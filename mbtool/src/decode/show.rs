@@ -1,5 +1,7 @@
 //! Text format of a report.
 
+mod arm64;
+
 use super::address_map::MappedPlace;
 use super::found::DumpSource;
 use super::registers::GPR;
@@ -7,6 +9,8 @@ use super::report::DecodedDump;
 use super::riscv64::{DecodedCause, DecodedSatp};
 use super::stack::StackSlot;
 use super::symbols::Symbol;
+use crate::arch::Architecture;
+use handoff::arch::arm64::dump::read::Arm64Dump;
 use handoff::arch::riscv64::dump::read::RiscvDump;
 use std::fmt;
 
@@ -86,7 +90,10 @@ impl fmt::Display for DecodedDump {
 
 impl DecodedDump {
     fn head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arm64 = self.arm64.as_ref();
+        let arm64_cause = arm64.filter(|arm64| arm64.has_cause());
         match (&self.vector, self.message.first()) {
+            _ if let Some(arm64) = arm64_cause => arm64.title(f)?,
             _ if self.cause.is_some() => {
                 self.cause
                     .iter()
@@ -126,6 +133,9 @@ impl DecodedDump {
         if let Some(hart) = self.hart {
             write!(f, ", hart {hart}")?;
         }
+        if let Some(arm64) = arm64 {
+            arm64.state(f)?;
+        }
         if let Some(phase) = &self.phase {
             write!(f, ", phase {phase}")?;
         }
@@ -133,7 +143,8 @@ impl DecodedDump {
         if !self.missing.is_empty() {
             wrap(f, "  lost: ", "        ", &self.missing.join(" "))?;
         }
-        let title = usize::from(self.vector.is_none() && self.cause.is_none());
+        let caused = self.vector.is_some() || self.cause.is_some() || arm64_cause.is_some();
+        let title = usize::from(!caused);
         for message in self.message.iter().skip(title) {
             wrap(f, "  message: ", "           ", message)?;
         }
@@ -186,11 +197,14 @@ impl DecodedDump {
 
     fn registers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n  registers")?;
+        let is_arm64 = self.architecture == Some(Architecture::Arm64.name());
         let general: Vec<&str> = match self.architecture {
+            _ if is_arm64 => Arm64Dump::names().collect(),
             Some(_) => RiscvDump::names().collect(),
             None => GPR.to_vec(),
         };
         let special: &[&[&str]] = match self.architecture {
+            _ if is_arm64 => &[&["far"]],
             Some(_) => &[&["hstatus", "htval", "htinst"]],
             None => &[&["cs", "ds", "es", "fs", "gs", "ss"], &["cr2", "cr3"]],
         };
@@ -214,6 +228,13 @@ impl DecodedDump {
         }
         if let (Some(value), Some(satp)) = (self.registers.get("satp"), &self.satp) {
             writeln!(f, "    satp {value}  {satp}")?;
+        }
+        if let Some(arm64) = &self.arm64 {
+            arm64::named_bits(self, f)?;
+            return arm64
+                .entry
+                .as_ref()
+                .map_or(Ok(()), |entry| arm64::entry(entry, f));
         }
         let Some(entry) = &self.entry else {
             return Ok(());
@@ -264,7 +285,7 @@ impl fmt::Display for DecodedSatp {
 
 /// True for the program counter's name.
 fn is_counter(register: &str) -> bool {
-    matches!(register, "rip" | "sepc")
+    matches!(register, "rip" | "sepc" | "elr")
 }
 
 /// Formats the rest of a line: the location of an address, with source lines

@@ -2,9 +2,11 @@
 
 use super::boots::{self, BootLog, LineEffect, LoggedBoot};
 use super::dumps::quote;
+use super::handoff_log::handoff_architecture;
 use super::known_lines::{self, Speaker};
 use super::log_line::{LINUX_PANIC, LineLabel, LogLine};
 use super::text_set::find;
+use crate::arch::Architecture;
 use handoff::dump::PREFIX;
 use serde::Serialize;
 
@@ -72,8 +74,8 @@ pub struct Survey {
     panic: Option<OpenPanic>,
     /// A panic of Linux, or a program that quotes one.
     quoted: Option<QuotedPanic>,
-    /// The handoff that prints is one for riscv64.
-    riscv: bool,
+    /// The architecture of the handoff that prints.
+    handoff: Architecture,
     /// The latest boot, and the one before.
     boot: BootFailures,
     before: BootFailures,
@@ -295,10 +297,9 @@ impl Survey {
     /// Takes a text of the handoff. On x86 its dumps and its last lines tell the same.
     fn handoff(&mut self, line: usize, text: &str) {
         if text.starts_with("mbtool ") {
-            self.riscv = text.contains(" on hart ");
+            self.handoff = handoff_architecture(text);
         }
-        let known = known_lines::find_handoff(text).filter(|_| self.riscv);
-        if let Some(known) = known {
+        if let Some(known) = known_lines::find_handoff(text, self.handoff) {
             self.fail(LoggedFailure {
                 line,
                 by: Speaker::Handoff,

@@ -12,6 +12,11 @@ mod read;
 
 type Slice = EndianArcSlice<LittleEndian>;
 
+/// Symbols by which Xen is known: those of x86, those of arm64.
+const XEN_SYMBOLS: [[&str; 2]; 2] = [
+    ["__high_start", "__start_xen"],
+    ["hyp_traps_vector", "start_xen"],
+];
 /// Maximum number of inlined functions.
 const MAX_FRAMES: usize = 16;
 
@@ -68,6 +73,7 @@ pub struct SymbolFile {
     pub build_id: Option<String>,
     /// Its code's architecture; `None` if it is none of a dump.
     pub architecture: Option<Architecture>,
+    xen: bool,
     loads: Vec<Load>,
     symbols: Vec<(u64, String)>,
     texts: Vec<Text>,
@@ -118,9 +124,12 @@ impl SymbolFile {
         if symbols.is_empty() {
             return Err(bad(SymbolFileProblem::Stripped));
         }
+        let has = |wanted: &&str| symbols.iter().any(|(_, name)| name == wanted);
+        let xen = XEN_SYMBOLS.iter().any(|both| both.iter().all(has));
         Ok(Self {
             name: name.to_owned(),
             base,
+            xen,
             loads,
             symbols,
             texts,
@@ -132,6 +141,7 @@ impl SymbolFile {
                     Some(Architecture::X86_64)
                 }
                 object::Architecture::Riscv64 => Some(Architecture::Riscv64),
+                object::Architecture::Aarch64 => Some(Architecture::Arm64),
                 _ => None,
             },
             by_name: OnceCell::new(),
@@ -146,10 +156,8 @@ impl SymbolFile {
 
     /// True if the symbols are those of Xen.
     #[must_use]
-    pub fn is_xen(&self) -> bool {
-        ["__high_start", "__start_xen"]
-            .iter()
-            .all(|wanted| self.symbols.iter().any(|(_, name)| name == wanted))
+    pub const fn is_xen(&self) -> bool {
+        self.xen
     }
 
     /// Converts a memory address to an address in the file: load address or
@@ -166,8 +174,9 @@ impl SymbolFile {
             .and_then(|offset| offset.checked_add(self.link_base()));
         let loaded = loaded.and_then(|paddr| self.by(paddr, |load| Some(load.paddr)));
         // an image linked for its physical address but loaded elsewhere is not at its link
-        // address
-        let high = |load: &Load| (load.vaddr != load.paddr).then_some(load.vaddr);
+        // address; Xen on ARM is linked for its virtual one alone
+        let arm = self.xen && self.architecture == Some(Architecture::Arm64);
+        let high = |load: &Load| (arm || load.vaddr != load.paddr).then_some(load.vaddr);
         loaded.or_else(|| self.by(slid, high))
     }
 

@@ -3,7 +3,8 @@
 //! The logs in tests/data/decode are of real runs (see docs/debugging-triple-faults.md), but for linux.log, which has
 //! the format of Linux 6.16 and a fault in Linux's own control page. linux-7.2.log is of Debian's Linux 7.2, booted
 //! with earlyprintk=serial, which jumped into `mov rax, 0x1122334455667788; mov rbx, 0x42; ud2`. Those of riscv64 are of
-//! images/tests/riscv64.rs. With UPDATE_GOLDEN set, the expected texts are written anew.
+//! images/tests/riscv64.rs, and those of arm64 of images/tests/arm64.rs; arm64-linux-lpa2.log is of Debian's Linux 6.12 and
+//! QEMU's `-cpu max`, where a program called kexec_load(2). With UPDATE_GOLDEN set, the expected texts are written anew.
 
 use super::address_map::AddressMap;
 use super::found::{CpuDump, DumpSource, FoundDump};
@@ -17,6 +18,8 @@ use handoff::print::Print;
 use proptest::prelude::*;
 use std::path::PathBuf;
 use std::{env, fs};
+
+mod arm64;
 
 fn data(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/decode")).join(name)

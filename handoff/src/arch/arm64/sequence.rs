@@ -111,7 +111,10 @@ pub unsafe fn run(area: *mut Arm64Area, header: *const DtHeader) {
     scratch.phase = abi::PHASE_EXIT;
     out.str("[handoff] jump to ")
         .hex(params.entry, 8)
-        .str(" (translation off), ")
+        .str(match params.exit {
+            ARM64_EXIT_XEN => " (xen, translation off), ",
+            _ => " (linux, translation off), ",
+        })
         .bytes(regime.name())
         .str(", dtb ")
         .hex(params.dtb, 8)

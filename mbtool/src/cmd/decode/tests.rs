@@ -4,6 +4,7 @@ mod follow;
 mod nothing;
 mod ram_log;
 mod recorded;
+mod recorded_arm64;
 mod symbols;
 mod wrapped;
 

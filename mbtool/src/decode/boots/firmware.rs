@@ -31,6 +31,9 @@ const STARTS: &[(&str, &str)] = &[
     ("systemd-boot", "systemd-boot "),
     ("U-Boot", "U-Boot 2"),
     ("U-Boot", "U-Boot SPL"),
+    ("Trusted Firmware", "NOTICE:  Booting Trusted Firmware"),
+    ("Trusted Firmware", "NOTICE:  BL1: "),
+    ("Trusted Firmware", "NOTICE:  BL2: "),
 ];
 
 /// Lines that are found behind the half line of another program too.

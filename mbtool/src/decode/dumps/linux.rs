@@ -4,9 +4,10 @@
 
 use super::calls::{call, place};
 use super::fields::{FieldName, FieldReader, Register};
-use super::linux_riscv::{RiscvOops, virtual_address};
+use super::linux_arch::KernelOops;
 use super::open::{self, OpenDump, Taken};
 use super::{DumpReader, MAX_CALLS, MAX_CODE, MAX_NOISE, ReadDump, after, code_bytes, hex, quote};
+use crate::arch::Architecture;
 use crate::decode::found::DumpSource;
 use crate::decode::log_line::{LINUX_PANIC, LineLabel, LogLine};
 use crate::decode::text_set::TextSet;
@@ -31,7 +32,7 @@ const NAMES: &[FieldName] = &[
 ];
 
 /// First lines of dumps, with the vector that they tell. Specific ones first.
-const HEADS: [(&str, Option<u8>); 12] = [
+const HEADS: [(&str, Option<u8>); 17] = [
     ("PANIC: early exception", None),
     ("PANIC: double fault", Some(8)),
     ("BUG: unable to handle", Some(14)),
@@ -44,6 +45,12 @@ const HEADS: [(&str, Option<u8>); 12] = [
     ("Watchdog detected hard LOCKUP", None),
     ("self-detected stall", None),
     ("stack guard page was hit", Some(8)),
+    // arm64
+    ("Internal error: ", None),
+    ("SError Interrupt on CPU", None),
+    ("Unhandled 64-bit ", None),
+    ("Bad mode in ", None),
+    ("Insufficient stack space to handle exception", None),
 ];
 
 /// Texts of Linux's trap handlers, in front of `: 0000 [#1]`.
@@ -78,17 +85,17 @@ pub(super) struct LinuxOopsReader {
     open: Option<Box<Open>>,
     /// Lines to skip after a warning, which has registers as well.
     warning: usize,
-    /// A kernel for riscv64 prints.
-    riscv: bool,
+    /// The kernel that prints.
+    kernel: Architecture,
 }
 
 #[derive(Debug)]
 struct Open {
     found: ReadDump<Dump>,
-    /// A kernel for riscv64 prints.
-    of_riscv: bool,
-    /// Its registers.
-    riscv: Option<Box<RiscvOops>>,
+    /// The kernel that prints.
+    kernel: Architecture,
+    /// Its registers, if it is not of x86.
+    other: Option<Box<KernelOops>>,
     fields: FieldReader,
     noise: usize,
     calls: bool,
@@ -109,10 +116,12 @@ impl DumpReader for LinuxOopsReader {
         if may_be_known && OTHERS.iter().any(|other| text.contains(other)) {
             self.warning = 0;
             let ended = self.finish();
-            self.riscv = text.contains("riscv64");
+            self.kernel = KernelOops::of_version(text);
             return ended;
         }
-        self.riscv |= RiscvOops::is_of_boot(text);
+        if let Some(kernel) = KernelOops::of_boot(text) {
+            self.kernel = kernel;
+        }
         if text.starts_with("WARNING: ") && text.contains(" at ") {
             ended.extend(self.finish());
             self.warning = MAX_NOISE;
@@ -134,7 +143,7 @@ impl DumpReader for LinuxOopsReader {
                 !open.complete
                     && open.found.dump.rip.is_none()
                     && open.found.details.at.is_none()
-                    && open.riscv.as_ref().is_none_or(|riscv| !riscv.is_complete())
+                    && open.other.as_ref().is_none_or(|other| !other.is_complete())
                     || text.contains(LINUX_PANIC)
             });
             if !goes_on {
@@ -142,7 +151,7 @@ impl DumpReader for LinuxOopsReader {
             }
             let open = self
                 .open
-                .get_or_insert_with(|| Box::new(Open::new(line.number, self.riscv)));
+                .get_or_insert_with(|| Box::new(Open::new(line.number, self.kernel)));
             open.head(text, vector);
             return ended;
         }
@@ -175,7 +184,8 @@ fn head(text: &str) -> Option<Option<u8>> {
         if let Some((_, vector)) = trap {
             return Some(Some(*vector));
         }
-        return text.contains("Oops").then_some(Some(14));
+        let other = || text.starts_with("Internal error: ").then_some(None);
+        return text.contains("Oops").then_some(Some(14)).or_else(other);
     }
     if text.starts_with(LINUX_PANIC) {
         return Some(None);
@@ -191,8 +201,14 @@ fn head(text: &str) -> Option<Option<u8>> {
 impl OpenDump for Open {
     fn take(&mut self, line: &LogLine<'_>) -> Taken {
         let text = line.body;
-        if self.riscv.is_none() && RiscvOops::begins(text) && !self.has_registers() {
-            self.riscv = Some(Box::default());
+        if let Some(kernel) = KernelOops::begins(text)
+            && kernel != self.kernel
+            && !self.has_registers()
+        {
+            self.other = KernelOops::of(kernel).map(Box::new);
+            self.kernel = kernel;
+            let heads = self.found.details.message.clone();
+            heads.iter().for_each(|text| self.head_of_other(text));
         }
         if let Some(offset) = after(text, "Kernel Offset: ") {
             self.found.details.slide = Some(
@@ -244,12 +260,12 @@ impl OpenDump for Open {
         if self.skip || self.complete {
             return Taken::No;
         }
-        if let Some(riscv) = &mut self.riscv {
-            if !riscv.take(text) {
+        if let Some(other) = &mut self.other {
+            if !other.take(text) {
                 return Taken::No;
             }
             // calls follow with or without a title
-            self.calls |= riscv.is_complete();
+            self.calls |= other.is_complete();
             return Taken::Yes;
         }
         if let Some(code) = text.strip_prefix("Code:") {
@@ -271,11 +287,9 @@ impl OpenDump for Open {
     }
 
     fn end(mut self) -> Option<ReadDump> {
-        let riscv = self.riscv.take();
         // without registers too nothing in it is of x86
-        let other = self.of_riscv && !self.has_registers();
-        if let Some(riscv) = riscv.or_else(|| other.then(Box::default)) {
-            return self.end_riscv(*riscv);
+        if let Some(other) = self.other.take().filter(|_| !self.has_registers()) {
+            return other.end((self.found.line, self.found.details));
         }
         let mut found = self.found;
         let dump = &mut found.dump;
@@ -295,11 +309,11 @@ impl OpenDump for Open {
 }
 
 impl Open {
-    fn new(line: usize, of_riscv: bool) -> Self {
+    fn new(line: usize, kernel: Architecture) -> Self {
         Self {
             found: ReadDump::new(DumpSource::LinuxOops, line),
-            of_riscv,
-            riscv: None,
+            kernel,
+            other: KernelOops::of(kernel).map(Box::new),
             fields: FieldReader::default(),
             noise: 0,
             calls: false,
@@ -314,24 +328,15 @@ impl Open {
         dump.rip.is_some() || dump.gpr.iter().any(Option::is_some)
     }
 
-    fn end_riscv(self, riscv: RiscvOops) -> Option<ReadDump> {
-        let mut found = ReadDump {
-            source: self.found.source,
-            line: self.found.line,
-            dump: riscv.dump,
-            details: self.found.details,
-        };
-        let messages = found.details.message.iter();
-        let address = messages.filter_map(|text| virtual_address(text)).next();
-        found.dump.stval = found.dump.stval.or(address);
-        found.details.at = riscv.at;
-        found.details.before = riscv.before;
-        let any = found.dump.sepc.is_some() || found.details.at.is_some();
-        (any || !found.details.calls.is_empty()).then(|| found.rate().read())
+    fn head_of_other(&mut self, text: &str) {
+        if let Some(other) = &mut self.other {
+            other.head(text);
+        }
     }
 
     fn head(&mut self, text: &str, vector: Option<u8>) {
         self.noise = 0;
+        self.head_of_other(text);
         let dump = &mut self.found.dump;
         dump.vector = dump.vector.or(vector);
         // Oops: 0002 [#1]; invalid opcode: 0000 [#1]

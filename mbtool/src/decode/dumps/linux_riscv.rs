@@ -4,7 +4,7 @@
 //! `status: VALUE badaddr: VALUE cause: VALUE`. The head, the calls and the panic are those of all architectures.
 
 use super::calls::place;
-use super::{MAX_CODE, after, quote};
+use super::{MAX_CODE, ReadDump, after, quote};
 use crate::decode::text_set::starts_with;
 use handoff::arch::riscv64::dump::read::RiscvDump;
 
@@ -16,9 +16,9 @@ const DIGITS: usize = 16;
 pub(super) struct RiscvOops {
     pub(super) dump: RiscvDump,
     /// `FUNCTION+0x16/0x20`.
-    pub(super) at: Option<String>,
+    at: Option<String>,
     /// Code before `epc`.
-    pub(super) before: Vec<u8>,
+    before: Vec<u8>,
 }
 
 impl RiscvOops {
@@ -80,6 +80,14 @@ impl RiscvOops {
     /// True with all that stands before the calls.
     pub(super) const fn is_complete(&self) -> bool {
         self.dump.sepc.is_some() && self.dump.scause.is_some()
+    }
+
+    /// Completes the dump.
+    pub(super) fn end(self, mut found: ReadDump<RiscvDump>) -> ReadDump {
+        found.dump = self.dump;
+        found.details.at = self.at;
+        found.details.before = self.before;
+        found.rate().read()
     }
 }
 

@@ -8,10 +8,13 @@ mod edk2;
 mod fields;
 mod kvm_riscv;
 mod linux;
+mod linux_arch;
+mod linux_arm64;
 mod linux_riscv;
 mod open;
 mod qemu;
 mod xen;
+mod xen_arm64;
 
 use super::found::{CpuDump, DumpDetails, DumpSource};
 use super::log_line::LogLine;

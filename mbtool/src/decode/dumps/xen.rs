@@ -6,6 +6,7 @@
 use super::calls::call;
 use super::fields::{FieldName, FieldReader, Register};
 use super::open::{self, OpenDump, Taken};
+use super::xen_arm64::XenArm64Open;
 use super::{
     DumpReader, MAX_CALLS, MAX_CODE, MAX_QUOTE, MAX_STACK, ReadDump, after, code_bytes, hex, quote,
 };
@@ -13,6 +14,7 @@ use crate::decode::found::DumpSource;
 use crate::decode::log_line::{LineLabel, LogLine};
 use crate::decode::text_set::TextSet;
 use handoff::abi::has_error_code;
+use handoff::arch::arm64::dump::read::Arm64Dump;
 use handoff::dump::Mode;
 use handoff::dump::read::Dump;
 use std::sync::LazyLock;
@@ -35,7 +37,7 @@ const NAMES: &[FieldName] = &[
 
 const HEAD: &str = "----[ Xen-";
 /// Texts before the head, with the vector that they tell.
-const CAUSES: [(&str, Option<u8>); 7] = [
+const CAUSES: [(&str, Option<u8>); 12] = [
     ("Xen BUG at", Some(6)),
     ("Assertion '", Some(6)),
     ("Early fatal page fault", Some(14)),
@@ -43,9 +45,15 @@ const CAUSES: [(&str, Option<u8>); 7] = [
     ("crashed on cpu", None),
     ("Unhandled", None),
     ("Fatal machine check", Some(18)),
+    // arm64
+    ("Unexpected Trap: ", None),
+    ("Abort Trap. Syndrome=", None),
+    ("Hypervisor Trap. HSR=", None),
+    ("Walking Hypervisor VA ", None),
+    (" handler detected", None),
 ];
 /// Texts before the head of a dump that reports no fault: a warning, a debug key.
-const HARMLESS: [&str; 3] = ["Xen WARN at", "Dumping CPU", "WARN: "];
+const HARMLESS: [&str; 4] = ["Xen WARN at", "Dumping CPU", "Dumping Dom", "WARN: "];
 /// A cause is at most this many lines before the head.
 const NEAR: usize = 12;
 
@@ -71,6 +79,7 @@ static KNOWN: LazyLock<TextSet> = LazyLock::new(|| {
 #[derive(Debug, Default)]
 pub(super) struct XenDumpReader {
     open: Option<Box<Open>>,
+    arm64: Option<Box<XenArm64Open>>,
     /// Latest texts that tell a cause.
     causes: Vec<(usize, String, Option<u8>)>,
     harmless: Option<usize>,
@@ -102,15 +111,18 @@ impl DumpReader for XenDumpReader {
             return ended;
         }
         ended.extend(open::add(&mut self.open, line));
+        ended.extend(open::add(&mut self.arm64, line));
         ended
     }
 
     fn finish(&mut self) -> Vec<ReadDump> {
-        open::end(&mut self.open)
+        let mut ended = open::end(&mut self.open);
+        ended.extend(open::end(&mut self.arm64));
+        ended
     }
 
     fn is_open(&self) -> bool {
-        self.open.is_some()
+        self.open.is_some() || self.arm64.is_some()
     }
 }
 
@@ -130,22 +142,40 @@ impl XenDumpReader {
     }
 
     fn begin(&mut self, line: &LogLine<'_>, head: &str) {
-        let mut found = ReadDump::<Dump>::new(DumpSource::Xen, line.number);
         let head = head.trim_matches(['-', '[', ']', ' ']);
+        let near = |number: &usize| line.number.abs_diff(*number) < NEAR;
+        let harmless = self.harmless.take().as_ref().is_some_and(near);
+        let causes: Vec<_> = self
+            .causes
+            .drain(..)
+            .filter(|(number, ..)| near(number))
+            .collect();
+        match head.split_ascii_whitespace().nth(1) {
+            Some("arm64") => {
+                let mut found = ReadDump::<Arm64Dump>::new(DumpSource::Xen, line.number);
+                found.details.context.push(quote(head));
+                causes.iter().for_each(|(_, text, _)| found.say(text));
+                self.arm64 = Some(Box::new(XenArm64Open::new(found, harmless)));
+                return;
+            }
+            // no registers that are known
+            Some("arm32") => return,
+            _ => {}
+        }
+        let mut found = ReadDump::<Dump>::new(DumpSource::Xen, line.number);
         found.details.context.push(quote(head));
         found.dump.mode = Some(if head.contains("x86_32") {
             Mode::Protected
         } else {
             Mode::Long
         });
-        let near = |number: &usize| line.number.abs_diff(*number) < NEAR;
-        for (_, text, vector) in self.causes.drain(..).filter(|(number, ..)| near(number)) {
+        for (_, text, vector) in causes {
             found.dump.vector = found.dump.vector.or(vector);
             take_words(&mut found, &text);
             found.say(&text);
         }
         self.open = Some(Box::new(Open {
-            harmless: self.harmless.take().as_ref().is_some_and(near),
+            harmless,
             found,
             fields: FieldReader::default(),
             part: Part::default(),

@@ -1,13 +1,16 @@
 //! Messages of boots that fail, each with its meaning and what to try.
 //!
-//! `xen`, `linux` and `handoff` are the tables. All first texts are searched at once, so that a line is
+//! `xen`, `linux` (with those of ARM beside them) and `handoff` are the tables. All first texts are searched at once, so that a line is
 //! read once whatever their number.
 
 mod handoff;
 mod linux;
+mod linux_arm;
 mod xen;
+mod xen_arm;
 
 use super::log_line::{LINUX_PANIC, LineLabel, LogLine};
+use crate::arch::Architecture;
 use aho_corasick::AhoCorasick;
 use serde::Serialize;
 use std::sync::LazyLock;
@@ -112,8 +115,10 @@ const fn hint(
 
 /// All entries, Xen's first; specific ones before general ones.
 pub(super) fn table() -> impl Iterator<Item = (Speaker, &'static KnownLine)> {
-    let xen = xen::LINES.iter().map(|line| (Speaker::Xen, line));
-    xen.chain(linux::LINES.iter().map(|line| (Speaker::Linux, line)))
+    let xen = xen_arm::LINES.iter().chain(xen::LINES);
+    let linux = linux_arm::LINES.iter().chain(linux::LINES);
+    let xen = xen.map(|line| (Speaker::Xen, line));
+    xen.chain(linux.map(|line| (Speaker::Linux, line)))
 }
 
 static SEARCH: LazyLock<Option<AhoCorasick>> =
@@ -160,16 +165,24 @@ pub fn find(line: &LogLine<'_>, xen: bool) -> Option<(Speaker, &'static KnownLin
     (!quoted).then_some(found)
 }
 
-/// Returns the message in a text of the handoff on riscv64, without its prefix.
+/// Returns the message in a text of a handoff, without its prefix; on x86 its dumps and its last lines tell the same.
 #[must_use]
-pub fn find_handoff(text: &str) -> Option<&'static KnownLine> {
-    let mut lines = handoff::LINES.iter();
+pub fn find_handoff(text: &str, architecture: Architecture) -> Option<&'static KnownLine> {
+    let own: &[KnownLine] = match architecture {
+        Architecture::Riscv64 => handoff::RISCV64,
+        Architecture::Arm64 => handoff::ARM64,
+        Architecture::X86_64 | Architecture::Arm => return None,
+    };
+    let mut lines = own.iter().chain(handoff::LINES);
     lines.find(|known| text.starts_with(known.texts[0]) && in_order(text, known.texts))
 }
 
 /// Capacity for entries.
 const MAX_ENTRIES: usize = 256;
-const _: () = assert!(xen::LINES.len() + linux::LINES.len() <= MAX_ENTRIES);
+const _: () = {
+    let arm = xen_arm::LINES.len() + linux_arm::LINES.len();
+    assert!(xen::LINES.len() + linux::LINES.len() + arm <= MAX_ENTRIES);
+};
 
 fn in_order(text: &str, texts: &[&str]) -> bool {
     let mut rest = text;

@@ -64,7 +64,7 @@ pub(super) fn decoded(
         ("stval", stval),
     ];
     let names = registers(found, dump);
-    let entry = found.log.riscv.as_ref();
+    let entry = found.log.riscv();
     if let Some(satp) = entry.and_then(|entry| entry.refused_satp) {
         notes.push(format!(
             "the handoff ran without page tables of its own: the CPU does not take satp {satp:#x}"
@@ -81,6 +81,7 @@ pub(super) fn decoded(
         cause: dump.scause.map(DecodedCause::new),
         mode: dump.mode.and_then(csr::mode_name),
         hart: dump.hart,
+        arm64: None,
         satp: dump.satp.map(|satp| DecodedSatp::new(satp, map)),
         entry: entry.map(|text| DecodedEntry::new(text, map, symbols)),
         phase: dump.phase.map(phase_text),
