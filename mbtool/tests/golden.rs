@@ -256,6 +256,7 @@ fn dumps() {
     for name in [
         "arm64-external-abort",
         "arm64-linux-lpa2",
+        "arm64-xen-data-abort",
         "drill-long",
         "drill-protected",
         "linux",

@@ -4,7 +4,7 @@
 //! the format of Linux 6.16 and a fault in Linux's own control page. linux-7.2.log is of Debian's Linux 7.2, booted
 //! with earlyprintk=serial, which jumped into `mov rax, 0x1122334455667788; mov rbx, 0x42; ud2`. Those of riscv64 are of
 //! images/tests/riscv64.rs, and those of arm64 of images/tests/arm64.rs; arm64-linux-lpa2.log is of Debian's Linux 6.12 and
-//! QEMU's `-cpu max`, where a program called kexec_load(2). With UPDATE_GOLDEN set, the expected texts are written anew.
+//! QEMU's `-cpu max`, where a program called kexec_load(2); those of Xen 4.20 and arm64 are of QEMU, too. With UPDATE_GOLDEN set, the expected texts are written anew.
 
 use super::address_map::AddressMap;
 use super::found::{CpuDump, DumpSource, FoundDump};

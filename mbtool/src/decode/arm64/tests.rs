@@ -15,6 +15,7 @@ use handoff::arch::arm64::registers::{SCTLR_EL1_ON, SCTLR_EL2_ON, SCTLR_M};
 use handoff::arch::arm64::syndrome::class_name;
 use handoff::dump::Summed;
 use handoff::print::Print;
+use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 mod own;
@@ -408,4 +409,27 @@ fn fields_that_are_lost_are_named() {
             .starts_with("synchronous (vector 4, SP_ELx)"),
         "{report}"
     );
+}
+
+proptest! {
+    /// Whatever the registers hold, there is a report with one rule about the class at most.
+    #[test]
+    fn every_state_has_a_report(
+        words in any::<[u64; 6]>(),
+        vector in 0..16_u64,
+        phase in 0..9_u32,
+        current_el in prop::sample::select(vec![4_u64, 8]),
+        word in any::<u32>(),
+    ) {
+        let [esr, far, elr, spsr, sctlr, hcr] = words;
+        let frame = Arm64Frame { esr, far, elr, spsr, sctlr, hcr, current_el, vector, ..Arm64Frame::default() };
+        let report = report("", &Case { frame, phase, word });
+        prop_assert_eq!(report.integrity, "whole");
+        let situations = ["drill", "segment-memory", "handoff-text", "handoff-tables", "handoff-bug", "jump-to-null",
+            "jump-to-nowhere", "before-own-vectors"];
+        let causes = report.explanations.iter().filter(|e| !situations.contains(&e.rule)).count();
+        // a rule may need an address that FAR does not have
+        prop_assert!(causes <= 1);
+        prop_assert!(!report.to_string().contains(".."));
+    }
 }

@@ -23,6 +23,97 @@ fn stages(boot: &LoggedBoot) -> Vec<(Stage, usize)> {
         .collect()
 }
 
+const JUMP_ARM64_XEN: &str =
+    "[handoff] jump to 0x40200000 (xen, translation off), el2-e2h, dtb 0x49000000";
+const JUMP_ARM64: &str =
+    "[handoff] jump to 0x40200000 (linux, translation off), el2, dtb 0x49000000";
+
+#[test]
+fn xen_and_dom0_on_arm64_are_followed() {
+    use Stage::{Dom0, Dom0Build, Linux, UserSpace, Xen, XenCpus};
+    let boots = log(&[
+        JUMP_ARM64_XEN,
+        "- UART enabled -",
+        "- Current EL 0000000000000008 -",
+        " Xen 4.20.5-pre",
+        "(XEN) Xen version 4.20.5-pre (Debian)",
+        "(XEN) Processor: 00000000411fd070: \"ARM Limited\"",
+        "(XEN) Brought up 2 CPUs",
+        "(XEN) *** LOADING DOMAIN 0 ***",
+        "(XEN) *** Serial input to DOM0 (type 'CTRL-a' three times to switch input)",
+        "[    0.000000] Booting Linux on physical CPU 0x0000000000 [0x411fd070]",
+        "[    0.000000] Linux version 6.12.0",
+        "[    4.000000] Freeing unused kernel memory: 3136K",
+        "hello from init",
+    ]);
+    assert_eq!(boots.len(), 1);
+    let reached: Vec<_> = stages(&boots[0])
+        .into_iter()
+        .map(|(stage, _)| stage)
+        .collect();
+    assert_eq!(
+        reached,
+        [
+            Xen,
+            XenCpus,
+            Dom0Build,
+            Dom0,
+            Linux,
+            Stage::LinuxReady,
+            UserSpace
+        ]
+    );
+    assert_eq!(boots[0].outcome(), BootOutcome::UserSpace);
+    assert_eq!(boots[0].output, None);
+}
+
+#[test]
+fn a_quiet_linux_is_known_by_the_jump_and_xen_is_not() {
+    let boots = log(&[JUMP_ARM64, "hello from init"]);
+    assert_eq!(boots[0].outcome(), BootOutcome::UserSpace);
+    let boots = log(&[JUMP_ARM64_XEN, "hello from something"]);
+    assert_eq!(boots[0].outcome(), BootOutcome::Output);
+    assert!(boots[0].can_be_xen());
+    // a handoff that does not name its target
+    let boots = log(&[
+        "[handoff] jump to 0x80200000 (translation off), hart 0x0, dtb 0x1",
+        "hello from init",
+    ]);
+    assert_eq!(boots[0].outcome(), BootOutcome::UserSpace);
+}
+
+#[test]
+fn what_is_printed_behind_the_end_of_the_handoff_is_no_boot() {
+    for end in [
+        "[handoff] resetting the machine (--on-fault reset)",
+        "[handoff] halted (--on-fault halt)",
+    ] {
+        let boots = log(&[
+            JUMP_ARM64,
+            "[handoff] EXCEPTION esr 0x2000000",
+            end,
+            "hello from a monitor",
+        ]);
+        assert_eq!(
+            (boots.len(), boots[0].outcome()),
+            (1, BootOutcome::Silent),
+            "{end}"
+        );
+        let boots = log(&[
+            JUMP_ARM64,
+            end,
+            "NOTICE:  BL1: v2.10",
+            JUMP_ARM64,
+            "hello from init",
+        ]);
+        assert_eq!(
+            (boots.len(), boots[1].outcome()),
+            (2, BootOutcome::UserSpace),
+            "{end}"
+        );
+    }
+}
+
 #[test]
 fn xen_dom0_and_user_space_are_followed() {
     use Stage::{Dom0, Dom0Build, Init, Linux, LinuxCpus, LinuxReady, UserSpace, Xen, XenCpus};

@@ -41,6 +41,7 @@ impl Arm64Oops {
         let pstate = starts_with(text, "pstate: ") || text.contains("] pstate: ");
         pstate && after(text, "pstate: ").and_then(hex).is_some()
             || starts_with(text, "Mem abort info:")
+            || starts_with(text, "ESR: 0x") && text.contains(" -- ")
     }
 
     /// True for a line that an arm64 kernel prints while it boots.

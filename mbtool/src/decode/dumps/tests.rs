@@ -4,9 +4,11 @@
 mod edk2;
 mod hostile;
 mod linux;
+mod linux_arm64;
 mod linux_riscv;
 mod qemu;
 mod xen;
+mod xen_arm64;
 
 use super::*;
 use crate::decode::found::{CpuDump, FoundDump};

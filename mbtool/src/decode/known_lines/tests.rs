@@ -77,6 +77,46 @@ fn known_lines_are_found_with_their_speaker() {
             "[    1.0] Initramfs unpacking failed: junk within compressed archive",
             (Linux, "linux-initrd", false),
         ),
+        (
+            "[    1.0] kernel BUG at arch/arm/xen/enlighten.c:475!",
+            (Linux, "linux-xen-twice", true),
+        ),
+        (
+            "[    5.1] pc : trans_pgd_create_copy+0x1f8/0x790",
+            (Linux, "linux-kexec-lpa2", false),
+        ),
+        (
+            "[    1.0] SMP: failed to stop secondary CPUs 1",
+            (Linux, "linux-stale-cpus", false),
+        ),
+        (
+            "[    1.0] Kernel panic - not syncing: Asynchronous SError Interrupt",
+            (Linux, "linux-serror", true),
+        ),
+        (
+            "[    1.0] kexec: Can't kexec: CPUs are stuck in the kernel.",
+            (Linux, "linux-cpus-stuck", false),
+        ),
+        (
+            "[    0.0] CPU0: Booted with LPIs enabled, memory probably corrupted",
+            (Linux, "linux-lpi", false),
+        ),
+        (
+            "(XEN) CPU0: Unexpected Trap: Data Abort",
+            (Xen, "xen-trap", true),
+        ),
+        (
+            "(XEN) Failed to allocate requested dom0 memory. 128MB unallocated",
+            (Xen, "xen-dom0-memory", true),
+        ),
+        (
+            "(XEN) Invalid device tree blob at physical address 0x49000000.",
+            (Xen, "xen-dtb", true),
+        ),
+        (
+            "- Xen must be entered in NS EL2 mode -",
+            (Xen, "xen-needs-el2", true),
+        ),
         ("[    1.0] Run /init as init process", (Linux, "", false)),
     ] {
         let got = name(text);
@@ -85,6 +125,53 @@ fn known_lines_are_found_with_their_speaker() {
         } else {
             assert_eq!(got, Some(want), "{text}");
         }
+    }
+}
+
+#[test]
+fn lines_of_the_handoff_depend_on_the_architecture() {
+    use crate::arch::Architecture::{Arm, Arm64, Riscv64, X86_64};
+    let name = |text, architecture| find_handoff(text, architecture).map(|known| known.name);
+    for (text, names) in [
+        (
+            "handoff itself is damaged: expected 0x1, found 0x2",
+            [Some("handoff-damaged"), Some("handoff-damaged")],
+        ),
+        (
+            "runs at 0x1, but was made for 0x2",
+            [Some("handoff-misplaced"), Some("handoff-misplaced")],
+        ),
+        (
+            "Xen needs EL2, and this CPU is at EL1: not starting it",
+            [None, Some("xen-needs-el2")],
+        ),
+        (
+            "Xen needs EL2 without E2H, and hcr is 0x480000000 on this CPU: not starting it",
+            [None, Some("xen-needs-e2h-clear")],
+        ),
+        (
+            "page tables: this CPU has no 4 KiB granule: caches stay off",
+            [None, Some("no-4k-granule")],
+        ),
+        (
+            "page tables: this CPU does not take satp 0x9: translation stays off",
+            [Some("satp-refused"), None],
+        ),
+        (
+            "the firmware does not reset it",
+            [None, Some("firmware-no-reset")],
+        ),
+        (
+            "nested exception, esr 0x96000006, elr 0x8",
+            [None, Some("handoff-nested")],
+        ),
+        (
+            "nested exception, cause 0xd, sepc 0x8",
+            [Some("handoff-nested"), None],
+        ),
+    ] {
+        assert_eq!([Riscv64, Arm64].map(|of| name(text, of)), names, "{text}");
+        assert_eq!([X86_64, Arm].map(|of| name(text, of)), [None; 2], "{text}");
     }
 }
 

@@ -75,6 +75,39 @@ fn a_kernel_whose_kexec_load_fails() {
 }
 
 #[test]
+fn xen_that_stops_at_an_exception() {
+    let log = log("arm64-xen-data-abort");
+    assert_eq!(names(&log["failures"], "name"), ["xen-trap"]);
+    assert_eq!(
+        log["failures"][0]["text"],
+        "CPU0: Unexpected Trap: Data Abort"
+    );
+    let boot = &log["boots"][0];
+    assert_eq!(
+        (&boot["outcome"], &boot["failed"]),
+        (&"failed".into(), &351.into())
+    );
+    assert_eq!(
+        names(&boot["stages"], "stage"),
+        [
+            "xen",
+            "xen-cpus",
+            "dom0-build",
+            "dom0",
+            "linux",
+            "linux-cpus",
+            "linux-ready",
+            "init",
+            "user-space"
+        ]
+    );
+    assert_eq!(
+        log["build_ids"][0]["id"],
+        "cd2aa25fb8bd6775334588037f855574524dbc12"
+    );
+}
+
+#[test]
 fn xen_that_finds_no_memory_for_dom0() {
     let log = log("arm64-xen-dom0-memory");
     assert_eq!(names(&log["failures"], "name"), ["xen-dom0-memory"]);
