@@ -1,6 +1,7 @@
 //! The end-to-end cases: each boots machines in QEMU. `tests::pool` runs them.
 
 mod arm64;
+mod arm_probe;
 mod chain;
 mod console;
 mod crash_debian;
@@ -38,6 +39,7 @@ mod xen_to_xen;
 fn main() -> std::process::ExitCode {
     tests::pool::run(&[
         arm64::CASES,
+        arm_probe::CASES,
         chain::CASES,
         console::CASES,
         crash_debian::CASES,
