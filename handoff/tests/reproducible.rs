@@ -1,4 +1,4 @@
-//! The blob's bytes depend on its source and the compiler, not on where either
+//! The bytes of the blob, and of the probe image, depend on its source and the compiler, not on where either
 //! the source or the build directory is.
 
 #[path = "../build/blob.rs"]
@@ -41,5 +41,7 @@ fn two_directories_give_the_same_bytes_as_the_build() {
             image.len(),
             handoff::blob::IMAGE.len()
         );
+        let probe = blob::compile_probe(&root, &out, &target).unwrap_or_default();
+        assert!(probe == handoff::blob::PROBE, "{name}: the probe image");
     }
 }
