@@ -3,6 +3,8 @@
 
 #[path = "hyp/machine.rs"]
 mod machine;
+#[path = "hyp/payload.rs"]
+mod payload;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -63,7 +65,7 @@ const KEPT: &str = "AFTER level 0x13 kept 1 vectors 1 masks 0x1c0\n";
 
 fn run(modes: Modes, kind: Kind, flags: u64, action: Action) -> String {
     static PAYLOAD: LazyLock<PathBuf> =
-        LazyLock::new(|| machine::payload(CrossTarget::Armhf, "arm"));
+        LazyLock::new(|| payload::payload(CrossTarget::Armhf, "arm"));
     let mut qemu = qemu::arm().unwrap();
     let machine = match modes {
         Modes::Hyp => "virt,virtualization=on",
@@ -86,7 +88,7 @@ fn run(modes: Modes, kind: Kind, flags: u64, action: Action) -> String {
     };
     let words = [occupant, flags, action, call[0], call[1]];
     let configuration: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-    let output = machine::run(qemu, &PAYLOAD, &configuration);
+    let output = payload::run(qemu, &PAYLOAD, &configuration);
     assert!(
         !output.contains("UNEXPECTED") && !output.contains("PANIC"),
         "{modes:?} {kind:?}: {output}"

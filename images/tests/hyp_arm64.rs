@@ -3,6 +3,8 @@
 
 #[path = "hyp/machine.rs"]
 mod machine;
+#[path = "hyp/payload.rs"]
+mod payload;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -74,7 +76,7 @@ const ARRIVED: &str = "TARGET level 0x2 mmu 0 caches 0 masks 0x3c0 ";
 
 fn run(cpu: Cpu, kind: Kind, flags: u64, action: Action) -> String {
     static PAYLOAD: LazyLock<PathBuf> =
-        LazyLock::new(|| machine::payload(CrossTarget::Arm64, "arm64"));
+        LazyLock::new(|| payload::payload(CrossTarget::Arm64, "arm64"));
     let mut qemu = qemu::arm64().unwrap();
     let machine = match cpu {
         Cpu::A57 | Cpu::N1 => "virt,virtualization=on,gic-version=3",
@@ -99,7 +101,7 @@ fn run(cpu: Cpu, kind: Kind, flags: u64, action: Action) -> String {
     };
     let words = [occupant, flags, action, call[0], call[1]];
     let configuration: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-    let output = machine::run(qemu, &PAYLOAD, &configuration);
+    let output = payload::run(qemu, &PAYLOAD, &configuration);
     assert!(
         !output.contains("UNEXPECTED") && !output.contains("PANIC"),
         "{cpu:?} {kind:?}: {output}"

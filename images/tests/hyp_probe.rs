@@ -1,17 +1,14 @@
 //! The probe image of `mbtool probe --payload`, started bare in QEMU.
 
+#[path = "hyp/machine.rs"]
+mod machine;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::LazyLock;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use images::cross::{Cross, CrossTarget};
 use images::qemu;
-
-/// Timeout; a run takes a second.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The image.
 static IMAGE: LazyLock<Vec<u8>> = LazyLock::new(|| {
@@ -25,29 +22,10 @@ fn run(machine: &str, cpu: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
     let image = directory.path().join("probe");
     fs::write(&image, &*IMAGE).unwrap();
-    let log = directory.path().join("serial");
-    let mut qemu: Command = qemu::arm64().unwrap();
-    qemu.args(["-M", machine, "-cpu", cpu, "-m", "256", "-display", "none"])
-        .args(["-monitor", "none", "-net", "none", "-no-reboot", "-kernel"])
-        .arg(&image)
-        .arg("-serial")
-        .arg(format!("file:{}", log.display()))
-        .stdin(Stdio::null());
-    let mut child = qemu.spawn().unwrap();
-    let started = Instant::now();
-    let mut ended = false;
-    while !ended && started.elapsed() < DEADLINE {
-        ended = child.try_wait().unwrap().is_some();
-        thread::sleep(Duration::from_millis(10));
-    }
-    if !ended {
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    let output = fs::read(&log).unwrap_or_default();
-    let output = String::from_utf8_lossy(&output).replace('\r', "");
+    let mut qemu = qemu::arm64().unwrap();
+    qemu.args(["-M", machine, "-cpu", cpu]);
     // it resets the machine, which ends QEMU
-    assert!(ended, "no end within {DEADLINE:?}:\n{output}");
+    let output = machine::boot(qemu, &image);
     assert!(output.contains("[probe] done\n"), "{output}");
     assert!(
         !output.contains("EXCEPTION") && !output.contains("PANIC"),
