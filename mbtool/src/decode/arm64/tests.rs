@@ -359,12 +359,23 @@ fn the_report_has_what_the_dump_and_the_banner_have() {
     let text = report.to_string();
     for part in [
         "data abort (esr 0x96000061): alignment fault, write\n",
-        "el2, translation off, cpu 0x80000001, synchronous (vector 4, SP_ELx), phase target",
+        "whole, el2, translation off, cpu 0x80000001, phase target\n",
         "\n    sctlr 0x30c51834  C EOS I EIS\n",
         "\n    el2, translation off, cpu 0x80000001, psci by smc\n",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+}
+
+#[test]
+fn an_unusual_source_is_shown() {
+    let mut case = target(esr(0x25, 0x61));
+    case.frame.vector = 8;
+    let text = report("", &case).to_string();
+    assert!(
+        text.contains(", from lower level (vector 8), phase target\n"),
+        "{text}"
+    );
 }
 
 #[test]

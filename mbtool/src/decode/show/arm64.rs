@@ -37,7 +37,7 @@ impl DecodedArm64 {
         }
     }
 
-    /// Formats level, translation, CPU and vector.
+    /// Formats level, translation, CPU, and the source of the exception if it is not the usual one.
     pub(super) fn state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(level) = self.level {
             write!(f, ", {level}")?;
@@ -49,7 +49,13 @@ impl DecodedArm64 {
             write!(f, ", cpu {cpu}")?;
         }
         match &self.exception {
-            Some(exception) if self.syndrome.is_some() => write!(f, ", {exception}"),
+            Some(exception) if self.syndrome.is_some() && exception.source != "SP_ELx" => {
+                write!(
+                    f,
+                    ", from {} (vector {})",
+                    exception.source, exception.vector
+                )
+            }
             _ => Ok(()),
         }
     }
