@@ -72,7 +72,12 @@ impl EntryText {
 /// The architecture of a handoff by its banner, behind `mbtool VERSION at `.
 #[must_use]
 pub fn handoff_architecture(banner: &str) -> Architecture {
-    EntryText::banner(banner).map_or(Architecture::X86_64, |entry| entry.architecture())
+    let arm = banner.contains(" in mode ") && banner.contains(" on cpu ");
+    match EntryText::banner(banner) {
+        Some(entry) => entry.architecture(),
+        None if arm => Architecture::Arm,
+        None => Architecture::X86_64,
+    }
 }
 
 impl LogContext {

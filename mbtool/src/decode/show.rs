@@ -1,12 +1,12 @@
 //! Text format of a report.
 
 mod arm64;
+mod riscv64;
 
 use super::address_map::MappedPlace;
 use super::found::DumpSource;
 use super::registers::GPR;
 use super::report::DecodedDump;
-use super::riscv64::{DecodedCause, DecodedSatp};
 use super::stack::StackSlot;
 use super::symbols::Symbol;
 use crate::arch::Architecture;
@@ -226,9 +226,6 @@ impl DecodedDump {
                 )?;
             }
         }
-        if let (Some(value), Some(satp)) = (self.registers.get("satp"), &self.satp) {
-            writeln!(f, "    satp {value}  {satp}")?;
-        }
         if let Some(arm64) = &self.arm64 {
             arm64::named_bits(self, f)?;
             return arm64
@@ -236,50 +233,7 @@ impl DecodedDump {
                 .as_ref()
                 .map_or(Ok(()), |entry| arm64::entry(entry, f));
         }
-        let Some(entry) = &self.entry else {
-            return Ok(());
-        };
-        writeln!(f, "\n  at entry")?;
-        if let (Some(value), Some(satp)) = (entry.registers.get("satp"), &entry.satp) {
-            writeln!(f, "    satp {value}  {satp}")?;
-        }
-        if let Some(value) = entry.registers.get("sstatus") {
-            let text = format!("sstatus {value}  {}", entry.sstatus.join(" "));
-            writeln!(f, "    {}", text.trim_end())?;
-        }
-        if let Some(stvec) = &entry.stvec {
-            let mode = stvec.mode.unwrap_or("reserved mode");
-            write!(f, "    stvec {} ({mode})", stvec.base)?;
-            names(f, stvec.place.as_ref(), stvec.symbol.as_ref())?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for DecodedCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.interrupt { "interrupt" } else { "cause" };
-        write!(f, "{} ({kind} {:#x})", self.name, self.code)
-    }
-}
-
-impl fmt::Display for DecodedSatp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(root) = &self.root else {
-            return f.write_str("translation off");
-        };
-        write!(
-            f,
-            "{}, root table at {root}",
-            self.mode.unwrap_or("unknown mode")
-        )?;
-        if let Some(place) = &self.place {
-            write!(f, " ({}+{:#x})", place.name, place.offset)?;
-        }
-        match self.asid {
-            0 => Ok(()),
-            asid => write!(f, ", address space {asid}"),
-        }
+        riscv64::registers(self, f)
     }
 }
 

@@ -58,7 +58,8 @@ impl Arm64EntryText {
         let (_, entered) = entered.split_once("entered at ")?;
         let mut words = entered.split(' ');
         let entered_at = words.next().and_then(hex);
-        let level = words.nth(1).unwrap_or("");
+        // 32-bit ARM has a mode there
+        let level = words.nth(1).filter(|level| *level != "mode")?;
         let mut regimes = REGIMES.split('|');
         Some(Self {
             regime: regimes
@@ -100,7 +101,8 @@ impl Arm64EntryText {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::handoff_log::{EntryText, LogContext};
+    use crate::arch::Architecture;
+    use crate::decode::handoff_log::{EntryText, LogContext, handoff_architecture};
 
     #[test]
     fn the_entry_is_read() {
@@ -140,5 +142,8 @@ mod tests {
             None
         );
         assert_eq!(Arm64EntryText::banner("0x1000 on cpu 0x1"), None);
+        let arm = "0x1000, entered at 0x1000 in mode hyp with translation off on cpu 0x80000000, psci by smc";
+        assert_eq!(Arm64EntryText::banner(arm), None);
+        assert_eq!(handoff_architecture(arm), Architecture::Arm);
     }
 }

@@ -171,7 +171,8 @@ pub fn find_handoff(text: &str, architecture: Architecture) -> Option<&'static K
     let own: &[KnownLine] = match architecture {
         Architecture::Riscv64 => handoff::RISCV64,
         Architecture::Arm64 => handoff::ARM64,
-        Architecture::X86_64 | Architecture::Arm => return None,
+        Architecture::Arm => &[],
+        Architecture::X86_64 => return None,
     };
     let mut lines = own.iter().chain(handoff::LINES);
     lines.find(|known| text.starts_with(known.texts[0]) && in_order(text, known.texts))
