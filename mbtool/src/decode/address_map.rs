@@ -130,11 +130,13 @@ impl AddressMap {
         // the handoff verifies the image first, and names Xen `xen` independent of its file
         // name
         let first = log.segments.first();
+        // on arm64 the jump names the kind of the image
+        let jump = log.jump.as_ref().is_some_and(|jump| jump.contains("(xen"));
         let image = first.map(|(name, range)| ImageAt {
             name: name.clone(),
             base: range.start,
             link_base: None,
-            xen: name == "xen",
+            xen: name == "xen" || jump,
         });
         Self {
             segments,
@@ -304,6 +306,31 @@ mod tests {
         );
         assert_eq!(at(0x40_0000), None);
         assert_eq!(at(u64::MAX), None);
+    }
+
+    #[test]
+    fn a_log_of_arm64_tells_what_was_loaded() {
+        let map = |kind: &str| {
+            let mut log = LogContext::default();
+            for line in [
+                "mbtool 0.1.0 at 0x48000000, entered at 0x48000000 in el2 with translation off on cpu 0x0, psci by smc",
+                "verify xen-arm64 0x40200000-0x40400000 12293 bytes: crc32 0x0002a37a ok",
+                kind,
+            ] {
+                log.take(line);
+            }
+            AddressMap::from_log(&log)
+        };
+        let xen = map("jump to 0x40200000 (xen, translation off), el2, dtb 0x49000000");
+        assert_eq!(xen.architecture, Architecture::Arm64);
+        let image = xen.image.as_ref().unwrap();
+        assert_eq!((image.base, image.xen), (0x4020_0000, true));
+        assert_eq!(xen.at(0x4020_0010).unwrap().name, "xen-arm64");
+        assert_eq!(xen.at(0x4800_0010).unwrap().name, "handoff");
+        // no part of a PC
+        assert_eq!(xen.at(0xfee0_0000), None);
+        let linux = map("jump to 0x40200000 (linux, translation off), el2, dtb 0x49000000");
+        assert!(!linux.image.unwrap().xen);
     }
 
     #[test]

@@ -223,3 +223,32 @@ fn files_without_symbols_are_refused() {
         let _ = SymbolFile::parse("file", &whole[..len], None).map(|file| file.lookup(PHYS));
     }
 }
+
+/// Xen on arm64 has one address in its file, the virtual one; the loader puts it elsewhere.
+#[test]
+fn xen_on_arm64_is_known_where_it_was_loaded_and_where_it_was_linked() {
+    let at = |offset| VIRT + 0x1000 + offset;
+    let parse = |first: &str| {
+        let symbols = [
+            (first, at(0), FUNCTION),
+            ("hyp_traps_vector", at(16), FUNCTION),
+        ];
+        let mut file = kernel(&symbols);
+        file[18..20].copy_from_slice(&183_u16.to_le_bytes());
+        // p_paddr
+        file.copy_within(64 + 16..64 + 24, 64 + 24);
+        SymbolFile::parse("xen-syms", &file, Some(LOADED)).unwrap()
+    };
+    let xen = parse("start_xen");
+    assert!(xen.is_xen());
+    assert_eq!(xen.architecture, Some(Architecture::Arm64));
+    for base in [LOADED, at(0)] {
+        assert_eq!(named(&xen, base + 4), Some(("start_xen".into(), 4)));
+        assert_eq!(named(&xen, base + 17), Some(("hyp_traps_vector".into(), 1)));
+    }
+    // another program is where it was loaded
+    let other = parse("start_other");
+    assert!(!other.is_xen());
+    assert_eq!(named(&other, LOADED + 4), Some(("start_other".into(), 4)));
+    assert_eq!(named(&other, at(4)), None);
+}
