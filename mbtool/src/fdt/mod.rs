@@ -37,7 +37,7 @@ pub use hypervisor::{DtHypervisor, PlatformHints};
 pub use memory::{DynamicReservation, ReservedMemory};
 pub use names::NAME_MAX;
 pub use path::DtPath;
-pub use read::{DEPTH_MAX, SIZE_MAX, cut_unused};
+pub use read::{DEPTH_MAX, SIZE_MAX};
 pub use tree::{DeviceTree, DtNode, DtProperty};
 pub use uart::{DtUart, UartModel};
 pub use xen::XenChosen;

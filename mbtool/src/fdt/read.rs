@@ -8,7 +8,6 @@ use crate::abi::fdt::{
     PROP, TOKEN_ALIGN, VERSION,
 };
 use handoff::addr::PhysRange;
-use std::mem::offset_of;
 use zerocopy::FromBytes;
 use zerocopy::big_endian::U32;
 
@@ -30,27 +29,6 @@ impl DeviceTree {
             boot_cpu: blob.header.boot_cpuid_phys.get(),
         })
     }
-}
-
-/// Cuts off the unused space at the end of a blob, which boot loaders leave for changes: QEMU's for ARM has 1 MiB. Another
-/// file remains as it is.
-pub fn cut_unused(file: &mut Vec<u8>) {
-    let Ok(blob) = Blob::of(file) else { return };
-    let header = blob.header;
-    let end = |offset: U32, size: u32| u64::from(offset.get()) + u64::from(size);
-    let used = end(header.off_dt_strings, header.size_dt_strings.get());
-    let used = used.max(blob.structure.len() as u64);
-    // the list of reservations is in front
-    let reservations = end(header.off_mem_rsvmap, size_of::<FdtReserveEntry>() as u32);
-    let Some(total) = u32::try_from(used)
-        .ok()
-        .filter(|_| reservations <= u64::from(header.off_dt_struct.get()))
-    else {
-        return;
-    };
-    file.truncate(total as usize);
-    let at = offset_of!(FdtHeader, totalsize);
-    file[at..at + 4].copy_from_slice(&total.to_be_bytes());
 }
 
 /// A blob whose header is consistent.

@@ -1,11 +1,14 @@
 //! The device tree that the running kernel got (Linux, Documentation/ABI/testing/sysfs-firmware-ofw).
 
 use super::MemoryError;
-use crate::fdt::{self, DeviceTree, FdtError, SIZE_MAX};
+use crate::abi::fdt::{FdtHeader, FdtReserveEntry, MAGIC, VERSION};
+use crate::fdt::{DeviceTree, FdtError, SIZE_MAX};
 use crate::sys::{file, hex_bytes};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::io;
 use std::path::Path;
+use zerocopy::big_endian::U32;
+use zerocopy::{FromBytes, IntoBytes};
 
 /// Where Linux has it, without the changes that were made after the boot.
 const BLOB: &str = "sys/firmware/fdt";
@@ -26,7 +29,7 @@ impl TreeBlob {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(MemoryError::Read { path, source }),
             Ok(mut bytes) => {
-                fdt::cut_unused(&mut bytes);
+                cut_unused(&mut bytes);
                 Self(bytes)
             }
         };
@@ -43,6 +46,31 @@ impl TreeBlob {
     /// When it is none.
     pub fn tree(&self) -> Result<DeviceTree, FdtError> {
         DeviceTree::read(&self.0)
+    }
+}
+
+/// Cuts off the unused space at the end of a blob, which boot loaders leave for changes: QEMU's for ARM has 1 MiB. Any other
+/// file remains as it is.
+fn cut_unused(blob: &mut Vec<u8>) {
+    let Ok((mut header, _)) = FdtHeader::read_from_prefix(blob) else {
+        return;
+    };
+    // older ones do not have the size of the structure block
+    if header.magic.get() != MAGIC || header.version.get() < VERSION {
+        return;
+    }
+    let end = |offset: U32, size: u32| offset.get().saturating_add(size);
+    let structure = end(header.off_dt_struct, header.size_dt_struct.get());
+    let used = structure.max(end(header.off_dt_strings, header.size_dt_strings.get()));
+    // the list of reservations, whose size is nowhere, comes first
+    let listed = end(header.off_mem_rsvmap, size_of::<FdtReserveEntry>() as u32);
+    if listed > header.off_dt_struct.get() || used >= header.totalsize.get() {
+        return;
+    }
+    header.totalsize = used.into();
+    blob.truncate(used as usize);
+    if let Some(start) = blob.get_mut(..size_of::<FdtHeader>()) {
+        start.copy_from_slice(header.as_bytes());
     }
 }
 
