@@ -1,7 +1,7 @@
 //! Xen on arm64, started by mbtool from a Linux without Xen, up to the user space of its dom0.
 
 use anyhow::{Context, Result, ensure};
-use images::assets::{Asset, XEN_ARM64};
+use images::assets::{Asset, XEN_4_20_ARM64};
 use images::cpio::Archive;
 use images::guest::{self, LINUX};
 use serde_json::Value;
@@ -19,6 +19,8 @@ const DOM0_MEMORY: u32 = 512;
 /// A load of Xen.
 #[derive(Clone, Debug)]
 pub struct VirtXen {
+    /// Xen, and the start of its version.
+    pub xen: (&'static Asset, &'static str),
     /// Model of the CPUs.
     pub cpu: &'static str,
     /// CPUs, of Xen and of dom0.
@@ -32,6 +34,7 @@ pub struct VirtXen {
 impl Default for VirtXen {
     fn default() -> Self {
         Self {
+            xen: (&XEN_4_20_ARM64, "4.20."),
             cpu: ARM64.cpu,
             cpus: 2,
             linux: ARM64.linux,
@@ -82,7 +85,7 @@ impl VirtXen {
         );
         let stage = virt_stage1(&ARM64, &script)?
             .file("image", self.linux.path()?)?
-            .file("xen", XEN_ARM64.path()?)?
+            .file("xen", self.xen.0.path()?)?
             .bytes("initrd", &initrd)?;
         let end = format!("{LINUX}END");
         let outcome = Machine::virt(&ARM64, stage.finish()?)?
@@ -107,7 +110,7 @@ impl VirtXen {
         report.is("cpus", &self.cpus.to_string())?;
         let version = report.get("xen")?;
         ensure!(
-            version.starts_with("4.20."),
+            version.starts_with(self.xen.1),
             "dom0 runs under Xen {version}"
         );
         for text in [

@@ -87,24 +87,55 @@ pub static LINUX_SID_ARM64: Asset = Asset {
     found: OnceLock::new(),
 };
 
-/// Xen 4.20 for arm64.
-pub static XEN_ARM64: Asset = Asset {
-    what: "Xen 4.20 for arm64",
-    variable: "MBTOOL_XEN_ARM64",
-    recipe: Recipe {
-        name: "xen-4.20-arm64",
-        suite: "trixie",
-        packages: Packages::Foreign {
-            architecture: "arm64",
-            packages: &Packages::Single("xen-hypervisor-4.20-arm64"),
-        },
-        keep: &["boot/xen-*"],
+/// Xen 4.17 for arm64.
+pub static XEN_4_17_ARM64: Asset = xen(
+    "Xen 4.17 for arm64",
+    "MBTOOL_XEN_4_17_ARM64",
+    ("xen-4.17-arm64", "bookworm"),
+    Packages::Foreign {
+        architecture: "arm64",
+        packages: &Packages::Single("xen-hypervisor-4.17-arm64"),
     },
-    file: "boot/xen-4.20-arm64*",
-    install: "xen-hypervisor-4.20-arm64 (of Debian 13, arm64)",
-    passed: None,
-    found: OnceLock::new(),
-};
+    "boot/xen-4.17-arm64",
+    "xen-hypervisor-4.17-arm64 (of Debian 12, arm64)",
+);
+
+/// Xen 4.20 for arm64.
+pub static XEN_4_20_ARM64: Asset = xen(
+    "Xen 4.20 for arm64",
+    "MBTOOL_XEN_4_20_ARM64",
+    ("xen-4.20-arm64", "trixie"),
+    Packages::Foreign {
+        architecture: "arm64",
+        packages: &Packages::Single("xen-hypervisor-4.20-arm64"),
+    },
+    "boot/xen-4.20-arm64",
+    "xen-hypervisor-4.20-arm64 (of Debian 13, arm64)",
+);
+
+const fn xen(
+    what: &'static str,
+    variable: &'static str,
+    (name, suite): (&'static str, &'static str),
+    packages: Packages,
+    file: &'static str,
+    install: &'static str,
+) -> Asset {
+    Asset {
+        what,
+        variable,
+        recipe: Recipe {
+            name,
+            suite,
+            packages,
+            keep: &["boot/xen-*"],
+        },
+        file,
+        install,
+        passed: None,
+        found: OnceLock::new(),
+    }
+}
 
 /// A static user land for arm64.
 pub static BUSYBOX_ARM64: Asset = busybox(

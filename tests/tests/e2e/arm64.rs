@@ -2,7 +2,7 @@
 //! crash kernel.
 
 use anyhow::{Context, Result, ensure};
-use images::assets::{LINUX_SID_ARM64, XEN_ARM64};
+use images::assets::{LINUX_SID_ARM64, XEN_4_17_ARM64, XEN_4_20_ARM64};
 use mbtool::backend::BackendError;
 use mbtool::host::arm::{ArmFacts, BootLevel, KvmMode};
 use mbtool::host::hypervisor::Hypervisor;
@@ -15,6 +15,7 @@ use xen_shim::fix::Fix;
 
 tests::cases! {
     linux_starts_xen_and_dom0: booted 25 s;
+    linux_starts_xen_4_17_and_dom0: booted 30 s, "slow";
     linux_with_vhe_starts_xen_and_dom0: booted 30 s, "slow";
     newest_linux_starts_xen_on_the_newest_cpu: booted 60 s on LINUX_SID_ARM64, "slow";
     linux_starts_linux_at_el2: booted 25 s, "slow";
@@ -60,6 +61,14 @@ fn linux_starts_xen_and_dom0() -> Result<()> {
     let attempt = attempted(&report.outcome, "refused-xen", 1)?;
     ensure!(attempt.stderr.contains("no kexec hypercall"), "{attempt:?}");
     Ok(())
+}
+
+fn linux_starts_xen_4_17_and_dom0() -> Result<()> {
+    let load = VirtXen {
+        xen: (&XEN_4_17_ARM64, "4.17."),
+        ..VirtXen::default()
+    };
+    load.check("arm64_xen_4_17").map(drop)
 }
 
 fn linux_with_vhe_starts_xen_and_dom0() -> Result<()> {
@@ -162,7 +171,7 @@ fn machines_that_cannot_start_xen_refuse_it() -> Result<()> {
     let run = |name: &str, board: &'static VirtBoard, parameters: &str| -> Result<Outcome> {
         let stage = virt_stage1(board, script)?
             .file("image", board.linux.path()?)?
-            .file("xen", XEN_ARM64.path()?)?;
+            .file("xen", XEN_4_20_ARM64.path()?)?;
         let end = "MBTOOL-STAGE1 END";
         Machine::virt(board, stage.finish()?)?
             .append(parameters)
