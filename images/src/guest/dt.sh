@@ -21,7 +21,9 @@ else
 fi
 say_cpus
 # the number of a hart, or the MPIDR of an ARM CPU
-say "boot-cpu=$(dmesg | sed -n -E 's/.*Booting Linux on (hartid |physical CPU 0x0*)([0-9a-f]+).*/\2/p')"
+number=$(sed -n '/^hart[^0-9]*/{s///p;q}' /proc/cpuinfo)
+arm='s/.*Booting Linux on physical CPU 0x0*([0-9a-f]+).*/\1/p'
+say "boot-cpu=${number:-$(dmesg | sed -n -E "$arm")}"
 say_memory
 say "bootargs=$(tr -d '\0' </proc/device-tree/chosen/bootargs)"
 for name in linux,initrd-start linux,initrd-end linux,elfcorehdr linux,usable-memory-range; do
