@@ -42,7 +42,7 @@ pub use guest_binary::{
 };
 pub use keyboard::Keyboard;
 pub use machine::{
-    ARM64, ARM64_EL1, Board, DEBUG_EXIT, EMULATED, FIRST_LINUX, Firmware, Machine, RISCV64,
-    SERIAL_CMDLINE, VirtBoard,
+    ARM64, ARM64_EL1, ARMHF, ARMHF_SVC, Board, DEBUG_EXIT, EMULATED, FIRST_LINUX, Firmware,
+    Machine, RISCV64, SERIAL_CMDLINE, VirtBoard,
 };
 pub use outcome::{EndReason, Outcome};

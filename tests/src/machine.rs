@@ -12,7 +12,7 @@ use images::guest::Stage1Initrd;
 
 use crate::{gdb, qmp};
 
-pub use virt::{ARM64, ARM64_EL1, RISCV64, VirtBoard};
+pub use virt::{ARM64, ARM64_EL1, ARMHF, ARMHF_SVC, RISCV64, VirtBoard};
 
 /// [`EMULATED`] as a literal, for `concat!`.
 #[macro_export]
@@ -190,6 +190,7 @@ impl Machine {
         machine.virt = Some(board);
         machine.cpu = Some(board.cpu.to_owned());
         machine.memory_mib = 640;
+        machine.parallel = board.parallel;
         Ok(machine.append(&board.serial_cmdline()).initrd(initrd))
     }
 

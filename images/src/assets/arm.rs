@@ -186,27 +186,56 @@ const fn busybox(
 
 /// vmcore-dmesg for arm64, with its library. makedumpfile does not read dumps of kernels with 4 KiB pages and 52-bit virtual
 /// addresses, such as Debian's: 1.7.8 fails.
-pub static VMCORE_DMESG_ARM64: Asset = Asset {
-    what: "vmcore-dmesg for arm64",
-    variable: "MBTOOL_VMCORE_DMESG_ARM64",
-    recipe: Recipe {
-        name: "vmcore-dmesg-arm64",
-        suite: "trixie",
-        packages: Packages::Foreign {
-            architecture: "arm64",
-            packages: &Packages::Listed(&["kexec-tools", "libc6", "zlib1g"]),
-        },
-        keep: &[
-            "usr/sbin/vmcore-dmesg",
-            "usr/lib/ld-linux-*",
-            "usr/lib/aarch64-linux-gnu",
-        ],
+pub static VMCORE_DMESG_ARM64: Asset = vmcore_dmesg(
+    "vmcore-dmesg for arm64",
+    "MBTOOL_VMCORE_DMESG_ARM64",
+    "vmcore-dmesg-arm64",
+    Packages::Foreign {
+        architecture: "arm64",
+        packages: &Packages::Listed(&["kexec-tools", "libc6", "zlib1g"]),
     },
-    file: "usr/sbin/vmcore-dmesg",
-    install: "kexec-tools (of Debian 13, arm64)",
-    passed: None,
-    found: OnceLock::new(),
-};
+    "kexec-tools (of Debian 13, arm64)",
+);
+
+/// vmcore-dmesg for armhf, with its library.
+pub static VMCORE_DMESG_ARMHF: Asset = vmcore_dmesg(
+    "vmcore-dmesg for armhf",
+    "MBTOOL_VMCORE_DMESG_ARMHF",
+    "vmcore-dmesg-armhf",
+    Packages::Foreign {
+        architecture: "armhf",
+        packages: &Packages::Listed(&["kexec-tools", "libc6", "zlib1g"]),
+    },
+    "kexec-tools (of Debian 13, armhf)",
+);
+
+const fn vmcore_dmesg(
+    what: &'static str,
+    variable: &'static str,
+    name: &'static str,
+    packages: Packages,
+    install: &'static str,
+) -> Asset {
+    Asset {
+        what,
+        variable,
+        recipe: Recipe {
+            name,
+            suite: "trixie",
+            packages,
+            keep: &[
+                "usr/sbin/vmcore-dmesg",
+                "usr/lib/ld-linux-*",
+                "usr/lib/aarch64-linux-gnu",
+                "usr/lib/arm-linux-gnueabihf",
+            ],
+        },
+        file: "usr/sbin/vmcore-dmesg",
+        install,
+        passed: None,
+        found: OnceLock::new(),
+    }
+}
 
 /// Linux 6.12 for armhf, without LPAE: a `zImage`.
 pub static LINUX_ARMHF: Asset = Asset {

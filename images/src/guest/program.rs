@@ -12,13 +12,15 @@ use elf::endian::LittleEndian;
 use crate::assets::Asset;
 
 /// Library directories of Debian's dynamic linkers. A tree has the libraries of one architecture.
-const DIRECTORIES: [&str; 6] = [
+const DIRECTORIES: [&str; 8] = [
     "lib/x86_64-linux-gnu",
     "usr/lib/x86_64-linux-gnu",
     "lib/riscv64-linux-gnu",
     "usr/lib/riscv64-linux-gnu",
     "lib/aarch64-linux-gnu",
     "usr/lib/aarch64-linux-gnu",
+    "lib/arm-linux-gnueabihf",
+    "usr/lib/arm-linux-gnueabihf",
 ];
 
 /// Paths of the dynamic linker in programs of those architectures: links to these directories. In

@@ -2,6 +2,7 @@
 
 use super::error::{DtValueError, DtValueProblem};
 use super::path::DtPath;
+use super::tree::DeviceTree;
 use handoff::addr::PhysRange;
 
 /// `#address-cells` of a node without it.
@@ -83,6 +84,17 @@ impl Cells {
             value.extend_from_slice(low);
         }
         Ok(())
+    }
+}
+
+impl DeviceTree {
+    /// The highest address that the root's cells can have.
+    #[must_use]
+    pub fn highest_address(&self) -> u64 {
+        match Cells::of_root(&self.top()) {
+            Ok(Cells { address: 1, .. }) => u32::MAX.into(),
+            _ => u64::MAX,
+        }
     }
 }
 

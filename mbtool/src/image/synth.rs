@@ -10,7 +10,7 @@ mod linux;
 mod pe;
 
 pub use elf::{ElfBuilder, SynthSegment, dom0_kernel, dom0_notes};
-pub use linux::{arm64_image, bzimage, xen_arm64};
+pub use linux::{arm64_image, bzimage, xen_arm64, zimage};
 pub use pe::{PE_AT, PeBuilder, xen_efi, xen_efi_with};
 
 use crate::abi::multiboot2::HeaderTagFlags;

@@ -37,14 +37,17 @@ pub(super) fn plan(
     let host = &ram_log::keep(&request.consoles, host, &mut params.warnings)?;
     let draft = DtDraft::of(request, target, host, &params)?;
     let sizes = &draft.sizes;
-    let ram = free_memory(request, host, &draft.filled)?;
+    let ram = runs::without(
+        free_memory(request, host, &draft.filled)?,
+        draft.header_block,
+    );
     let base = map::ram_ranges(&host.memory_map).next();
     let base = base.ok_or(PlanError::NoRam)?.start;
     let rules = match target {
         DtTarget::Linux(image) => DtRules::of(image, base, request.crash),
         DtTarget::Xen(_, info) => DtRules::of_xen(info.version.as_deref(), base),
     };
-    let places = dt::place(&ram, sizes, &rules)
+    let mut places = dt::place(&ram, sizes, &rules)
         .map_err(|error| no_place(error, request, &draft.estimate(request)))?;
     if places.below_kernel && target.may_ignore_low_memory() {
         params.warnings.push(
@@ -52,6 +55,8 @@ pub(super) fn plan(
                 .to_owned(),
         );
     }
+
+    places.core_header = draft.header_place().or(places.core_header);
 
     let inputs = ChosenInputs::new(request, host, &params, &places);
     let chosen = inputs.chosen(target);
@@ -223,5 +228,7 @@ fn load(
 
 #[cfg(test)]
 mod arm64_tests;
+#[cfg(test)]
+mod arm_tests;
 #[cfg(test)]
 mod tests;

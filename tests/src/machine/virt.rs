@@ -1,9 +1,10 @@
 //! QEMU's machine `virt` of other architectures.
 
-use elf::abi::{EM_AARCH64, EM_RISCV};
+use elf::abi::{EM_AARCH64, EM_ARM, EM_RISCV};
 use images::assets::{
-    Asset, BUSYBOX_ARM64, BUSYBOX_RISCV64, LINUX_ARM64, LINUX_RISCV64, MAKEDUMPFILE_RISCV64,
-    QEMU_ARM64, QEMU_RISCV64, VMCORE_DMESG_ARM64,
+    Asset, BUSYBOX_ARM64, BUSYBOX_ARMHF, BUSYBOX_RISCV64, LINUX_ARM64, LINUX_ARMHF, LINUX_RISCV64,
+    MAKEDUMPFILE_RISCV64, QEMU_ARM, QEMU_ARM64, QEMU_RISCV64, VMCORE_DMESG_ARM64,
+    VMCORE_DMESG_ARMHF,
 };
 use images::cross::CrossTarget;
 use images::guest::VmcoreReader;
@@ -19,6 +20,8 @@ pub struct VirtBoard {
     pub machine: &'static str,
     /// `-cpu`, unless the test chooses.
     pub cpu: &'static str,
+    /// A thread of the host for each CPU. Debian's kernels for armhf stop in the first seconds of user space without.
+    pub parallel: bool,
     /// Linux's name of the first UART.
     pub console: &'static str,
     /// The Linux that it starts with.
@@ -37,6 +40,7 @@ pub static RISCV64: VirtBoard = VirtBoard {
     qemu: &QEMU_RISCV64,
     machine: "virt",
     cpu: "rv64,h=true",
+    parallel: false,
     console: "ttyS0",
     linux: &LINUX_RISCV64,
     busybox: &BUSYBOX_RISCV64,
@@ -56,11 +60,33 @@ const fn arm64(machine: &'static str) -> VirtBoard {
         qemu: &QEMU_ARM64,
         machine,
         cpu: "cortex-a57",
+        parallel: false,
         console: "ttyAMA0",
         linux: &LINUX_ARM64,
         busybox: &BUSYBOX_ARM64,
         dump_reader: VmcoreReader::VmcoreDmesg(&VMCORE_DMESG_ARM64),
         elf_machine: EM_AARCH64,
+    }
+}
+
+/// 32-bit ARM that starts Linux in Hyp mode.
+pub static ARMHF: VirtBoard = armhf("virt,virtualization=on");
+
+/// 32-bit ARM that starts Linux in Supervisor mode.
+pub static ARMHF_SVC: VirtBoard = armhf("virt,virtualization=off");
+
+const fn armhf(machine: &'static str) -> VirtBoard {
+    VirtBoard {
+        target: CrossTarget::Armhf,
+        qemu: &QEMU_ARM,
+        machine,
+        cpu: "cortex-a15",
+        parallel: true,
+        console: "ttyAMA0",
+        linux: &LINUX_ARMHF,
+        busybox: &BUSYBOX_ARMHF,
+        dump_reader: VmcoreReader::VmcoreDmesg(&VMCORE_DMESG_ARMHF),
+        elf_machine: EM_ARM,
     }
 }
 

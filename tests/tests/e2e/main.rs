@@ -1,5 +1,6 @@
 //! The end-to-end cases: each boots machines in QEMU. `tests::pool` runs them.
 
+mod arm;
 mod arm64;
 mod arm_probe;
 mod chain;
@@ -38,6 +39,7 @@ mod xen_to_xen;
 
 fn main() -> std::process::ExitCode {
     tests::pool::run(&[
+        arm::CASES,
         arm64::CASES,
         arm_probe::CASES,
         chain::CASES,

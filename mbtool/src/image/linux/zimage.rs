@@ -163,25 +163,12 @@ pub(in crate::image) fn layout(file: &[u8]) -> Result<(ImageLayout, DtImage), ZI
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]
     use super::*;
+    use crate::image::synth;
     use proptest::prelude::*;
 
-    /// The header of Debian's 6.12 armmp, with the table at 0x40 and the size at 0x60.
-    fn debian(len: usize) -> Vec<u8> {
-        let mut file = vec![0; len];
-        let mut put = |at: usize, word: u32| file[at..at + 4].copy_from_slice(&word.to_le_bytes());
-        put(0x24, ARM_ZIMAGE_MAGIC);
-        put(0x2c, len as u32);
-        put(0x30, 0x0403_0201);
-        put(0x34, MAGIC2);
-        put(0x38, 0x40);
-        for (n, word) in [6, TAG_SIZES, 0x60, 0x6_a62c, 0x20_8000, 0x1_0000, 0]
-            .into_iter()
-            .enumerate()
-        {
-            put(0x40 + 4 * n, word);
-        }
-        put(0x60, 0x15b_9b64);
-        file
+    /// Debian's 6.12 armmp.
+    fn debian(len: u32) -> Vec<u8> {
+        synth::zimage(len, 0x15b_9b64)
     }
 
     #[test]

@@ -47,6 +47,31 @@ pub fn arm64_image(image_size: u64, text: &[u8]) -> Vec<u8> {
     file
 }
 
+/// A zImage of 32-bit ARM of `len` bytes, with the header of Debian's 6.12: it unpacks to `kernel` bytes and 0x6a62c zeroed
+/// ones, 0x208000 from the start of RAM. The table of its sizes is at 0x40, the size at 0x60.
+#[must_use]
+pub fn zimage(len: u32, kernel: u32) -> Vec<u8> {
+    let mut file = vec![0; len as usize];
+    let header = [
+        (0x24, 0x016f_2818),
+        (0x2c, len),
+        (0x30, 0x0403_0201),
+        (0x34, 0x4545_4545),
+        (0x38, 0x40),
+        (0x40, 6),
+        (0x44, 0x5a53_4c4b),
+        (0x48, 0x60),
+        (0x4c, 0x6_a62c),
+        (0x50, 0x20_8000),
+        (0x54, 0x1_0000),
+        (0x60, kernel),
+    ];
+    for (at, word) in header {
+        file[at..at + 4].copy_from_slice(&word.to_le_bytes());
+    }
+    file
+}
+
 /// An `Image` that is recognized as Xen 4.20.4.
 #[must_use]
 pub fn xen_arm64() -> Vec<u8> {

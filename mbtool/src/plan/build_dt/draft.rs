@@ -14,7 +14,7 @@ use crate::plan::dt_target::DtTarget;
 use crate::plan::place::allocatable;
 use crate::plan::place::dt::{DtPlaces, DtSizes};
 use crate::plan::{PlanError, Request, handoff_dt};
-use handoff::addr::{PAGE_SIZE, PhysRange};
+use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_down};
 use handoff::spec::Drill;
 use xen_shim::arm::ArmModule;
 
@@ -26,11 +26,32 @@ const fn cmdline_size(arch: Architecture) -> usize {
     }
 }
 
-/// A place for parts that have none yet: its address has the most digits.
-const SOMEWHERE: PhysRange = PhysRange {
-    start: u64::MAX - 2 * PAGE_SIZE + 1,
-    end: u64::MAX - PAGE_SIZE + 1,
-};
+/// A place for parts that have none yet: its address has the most digits that a tree can have.
+fn somewhere(tree: &DeviceTree) -> PhysRange {
+    let last = tree.highest_address();
+    PhysRange {
+        start: last - 2 * PAGE_SIZE + 1,
+        end: last - PAGE_SIZE + 1,
+    }
+}
+
+/// The end of a crash region in which the core header of a crash kernel of 32-bit ARM is: that kernel maps it only where it has
+/// no memory (arch/arm/mm/ioremap.c), so the region is cut there for it, at a section of its page tables.
+fn header_block(
+    arch: Architecture,
+    region: Option<PhysRange>,
+    len: Option<u64>,
+) -> Option<PhysRange> {
+    let (region, len) = (region?, len?);
+    let start = align_down(region.end.checked_sub(len)?, SECTION);
+    (arch == Architecture::Arm && start > region.start).then_some(PhysRange {
+        start,
+        end: region.end,
+    })
+}
+
+/// Memory of one entry of the first level of page tables of 32-bit ARM.
+const SECTION: u64 = MIB;
 
 /// What was decided before anything is placed.
 pub(super) struct DtParams {
@@ -119,6 +140,8 @@ pub(super) struct DtDraft {
     pub core_header: Option<Vec<u8>>,
     /// Bytes to place.
     pub sizes: DtSizes,
+    /// Memory of a crash region that only the core header is in.
+    pub header_block: Option<PhysRange>,
 }
 
 impl DtDraft {
@@ -159,7 +182,8 @@ impl DtDraft {
                 .map_or(0, |_| allocatable::spare(request, host)),
         };
         // the tree does not become larger by addresses
-        let place = |len: Option<u64>| len.map(|_| SOMEWHERE);
+        let somewhere = somewhere(&source);
+        let place = |len: Option<u64>| len.map(|_| somewhere);
         let places = DtPlaces {
             dom0_kernel: place(sizes.dom0_kernel),
             initrd: place(sizes.initrd),
@@ -170,12 +194,23 @@ impl DtDraft {
         let inputs = ChosenInputs::new(request, host, params, &places);
         let built = device_tree::build(source.clone(), &inputs.chosen(target))?;
         sizes.tree = built.blob.len() as u64;
+        let header_block = header_block(host.arch, request.crash, sizes.core_header);
+        if header_block.is_some() {
+            sizes.core_header = None;
+        }
         Ok(Self {
             source,
             filled: built.tree,
             core_header,
             sizes,
+            header_block,
         })
+    }
+
+    /// Where the core header is, if it has a block of its own.
+    pub fn header_place(&self) -> Option<PhysRange> {
+        let len = self.core_header.as_ref()?.len() as u64;
+        PhysRange::from_len(self.header_block?.start, len)
     }
 
     /// Memory that a crash region needs for all of it.
@@ -183,8 +218,9 @@ impl DtDraft {
         let kernel = Part::new(&request.image.name, self.sizes.kernel);
         let others = self.sizes.others();
         let others = others.iter().map(|part| Part::new(part.name, part.len));
+        let block = self.header_block.map(|_| Part::new("core header", SECTION));
         SizeEstimate {
-            parts: [kernel].into_iter().chain(others).collect(),
+            parts: [kernel].into_iter().chain(others).chain(block).collect(),
             align: IMAGE_ALIGN,
         }
     }
@@ -236,6 +272,12 @@ impl<'a> ChosenInputs<'a> {
                 !own && !range.is_empty()
             });
             usable.extend(others);
+        }
+        if let (Architecture::Arm, Some(first), Some(header)) =
+            (host.arch, usable.first_mut(), places.core_header)
+        {
+            // see `header_block`
+            first.end = first.end.min(header.start);
         }
         let place = |role: &ArmModule| Some((*role, places.module(*role)?));
         Self {
