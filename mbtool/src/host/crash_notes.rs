@@ -1,11 +1,11 @@
 //! Crash notes and other data of the running system for a dump.
 
 use super::RawRange;
-use super::kcore;
 use super::xen::XenHost;
+use super::{kallsyms, kcore};
 use crate::sys::file;
 use crate::sys::number;
-use handoff::addr::{PAGE_SIZE, PhysRange};
+use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_down};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io;
@@ -75,13 +75,19 @@ impl CrashInfo {
             info.warnings.push(ENCRYPTED.to_owned());
         }
         let path = root.join("proc/kcore");
-        match File::open(&path).and_then(|mut file| kcore::read(&mut file)) {
+        let found = File::open(&path).and_then(|mut file| kcore::read(&mut file));
+        match found {
             Ok(found) => (info.text, info.direct_map) = (found.text, found.direct_map),
-            Err(err) => info.warnings.push(format!(
-                "the kernel's virtual addresses are unknown ({}: {err}): some tools may not be \
-                 able to read a dump of a kernel with randomized addresses",
-                path.display()
-            )),
+            Err(err) => {
+                info.direct_map = arm_direct_map(root);
+                if info.direct_map.is_none() {
+                    info.warnings.push(format!(
+                        "the kernel's virtual addresses are unknown ({}: {err}): some tools may not be \
+                         able to read a dump of a kernel with randomized addresses",
+                        path.display()
+                    ));
+                }
+            }
         }
         info
     }
@@ -127,6 +133,20 @@ impl CrashInfo {
             ..Self::default()
         }
     }
+}
+
+/// Returns the virtual address of physical address 0 in a kernel of 32-bit ARM, which has no /proc/kcore. The kernel itself is
+/// in the direct map, at a distance of whole 2 MiB (`CONFIG_ARM_PATCH_PHYS_VIRT`): "Kernel code" of /proc/iomem is from
+/// `_text` on, which /proc/kallsyms does not have, and `_stext` begins in the 2 MiB after it. `None` for other kernels, and
+/// where addresses are hidden.
+fn arm_direct_map(root: &Path) -> Option<u64> {
+    let text = u32::try_from(kallsyms::address(root, "_stext")?).ok()?;
+    let iomem = fs::read_to_string(root.join("proc/iomem")).ok()?;
+    let code = iomem
+        .lines()
+        .find_map(|line| line.trim().strip_suffix(" : Kernel code"))?;
+    let start = u32::from_str_radix(code.split_once('-')?.0, 16).ok()?;
+    Some(align_down(text.wrapping_sub(start).into(), 2 * MIB))
 }
 
 /// `crash_notes` and `crash_notes_size` of each CPU (Linux,

@@ -121,3 +121,26 @@ fn a_kernel_without_crash_dumps_causes_no_warning() {
     put(root.path(), &format!("{CPUS}/cpu0/online"), "1\n");
     assert_eq!(CrashInfo::read(root.path(), ""), CrashInfo::default());
 }
+
+#[test]
+fn the_direct_map_of_32_bit_arm_is_that_of_the_kernel() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    put(root, "sys/kernel/vmcoreinfo", "41234000 1024\n");
+    let iomem = "40000000-67ffffff : System RAM\n  40208000-40ffffff : Kernel code\n";
+    put(root, "proc/iomem", iomem);
+    // Debian's 6.12, without and with LPAE: the text begins a section of page tables
+    for symbols in ["c0300000 T _stext\n", "c0400000 T _stext\n"] {
+        put(root, "proc/kallsyms", symbols);
+        let info = CrashInfo::read(root, "");
+        assert_eq!((info.direct_map, info.text), (Some(0x8000_0000), None));
+        assert!(info.warnings.iter().all(|text| !text.contains("kcore")));
+    }
+    // a kernel of 64 bits, and hidden addresses
+    for symbols in ["ffff800080208000 T _stext\n", "00000000 T _stext\n"] {
+        put(root, "proc/kallsyms", symbols);
+        let info = CrashInfo::read(root, "");
+        assert_eq!(info.direct_map, None);
+        assert!(info.warnings.iter().any(|text| text.contains("kcore")));
+    }
+}

@@ -18,12 +18,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 /// Documentation/arch/x86/x86_64/mm.rst), and of riscv64. On arm64 they are below it, and randomized over half of the
 /// kernel's addresses; the size of these depends on the configuration.
 const KERNEL: u64 = 0xffff_ffff_8000_0000;
-/// `p_paddr` of mappings without a physical address.
-const NO_ADDRESS: u64 = u64::MAX;
-/// Bytes of an ELF64 file header.
+/// `p_paddr` of mappings without a physical address, in a core of 64 and of 32 bits.
+const NO_ADDRESS: [u64; 2] = [u64::MAX, 0xffff_ffff];
+/// Bytes of a file header: of ELF64, and more than of ELF32.
 const FILE_HEADER: usize = 64;
-/// Bytes of an ELF64 program header.
-const PROGRAM_HEADER: u16 = 56;
 
 /// Mappings from the program headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +36,7 @@ pub struct Kcore {
 ///
 /// # Errors
 ///
-/// The error of the read, or `InvalidData` for anything except an ELF64 core.
+/// The error of the read, or `InvalidData` for anything except an ELF core.
 pub fn read(file: &mut (impl Read + Seek)) -> io::Result<Kcore> {
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let mut start = [0; FILE_HEADER];
@@ -46,15 +44,18 @@ pub fn read(file: &mut (impl Read + Seek)) -> io::Result<Kcore> {
     let ident = parse_ident::<LittleEndian>(&start).map_err(|_| bad("is no ELF file"))?;
     let header = FileHeader::parse_tail(ident, &start[abi::EI_NIDENT..])
         .map_err(|_| bad("has a broken ELF header"))?;
-    if header.class != Class::ELF64
-        || header.e_type != abi::ET_CORE
-        || header.e_phentsize != PROGRAM_HEADER
+    let entry: u16 = match header.class {
+        Class::ELF64 => 56,
+        Class::ELF32 => 32,
+    };
+    if header.e_type != abi::ET_CORE
+        || header.e_phentsize != entry
         || header.e_phnum == abi::PN_XNUM
     {
-        return Err(bad("is no ELF64 core"));
+        return Err(bad("is no ELF core"));
     }
     file.seek(SeekFrom::Start(header.e_phoff))?;
-    let mut table = vec![0; usize::from(header.e_phnum) * usize::from(PROGRAM_HEADER)];
+    let mut table = vec![0; usize::from(header.e_phnum) * usize::from(entry)];
     file.read_exact(&mut table)?;
     Ok(of(ParsingTable::<_, ProgramHeader>::new(
         header.endianness,
@@ -73,7 +74,7 @@ fn of(headers: impl Iterator<Item = ProgramHeader>) -> Kcore {
     // all are 0 before Linux 4.12, and unusable
     let with_address = |header: &ProgramHeader| {
         header.p_type == abi::PT_LOAD
-            && header.p_paddr != NO_ADDRESS
+            && !NO_ADDRESS.contains(&header.p_paddr)
             && header.p_paddr != 0
             && header.p_memsz != 0
     };
@@ -186,10 +187,10 @@ mod tests {
     fn recorded() -> Vec<ProgramHeader> {
         vec![
             load(0xffff_ffff_a4e0_0000, 0x12e0_0000, 0x262_c000),
-            load(0xffff_ae82_4000_0000, NO_ADDRESS, 0x1fff_ffff_ffff),
-            load(0xffff_ffff_c000_0000, NO_ADDRESS, 0x3f00_0000),
+            load(0xffff_ae82_4000_0000, NO_ADDRESS[0], 0x1fff_ffff_ffff),
+            load(0xffff_ffff_c000_0000, NO_ADDRESS[0], 0x3f00_0000),
             load(0xffff_9b6c_c000_1000, 0x1000, 0x9e000),
-            load(0xffff_cfa3_8000_0000, NO_ADDRESS, 0x3000),
+            load(0xffff_cfa3_8000_0000, NO_ADDRESS[0], 0x3000),
             load(0xffff_9b6c_c010_0000, 0x10_0000, 0x7fed_d000),
         ]
     }
@@ -211,7 +212,7 @@ mod tests {
         // Linux 6.12 with 640 MiB from 1 GiB
         let linear = load(0xffff_39b9_c000_0000, 0x4000_0000, 0x2800_0000);
         let text = load(0xffff_c4f4_5720_0000, 0x4020_0000, 0x250_0000);
-        let vmalloc = load(0xffff_8000_8000_0000, NO_ADDRESS, 0x7fff_0000_0000);
+        let vmalloc = load(0xffff_8000_8000_0000, NO_ADDRESS[0], 0x7fff_0000_0000);
         for order in [[text, linear, vmalloc], [linear, vmalloc, text]] {
             let found = read(&mut Cursor::new(file(&order))).unwrap();
             let expected = Text {
@@ -226,6 +227,32 @@ mod tests {
         let second = load(0xffff_39ba_8000_0000, 0x1_0000_0000, 0x1000_0000);
         let found = read(&mut Cursor::new(file(&[linear, second]))).unwrap();
         assert_eq!(found.text, None);
+    }
+
+    #[test]
+    fn a_core_of_32_bits_has_the_direct_map() {
+        // Linux 6.12 for armhf: vmalloc, low memory
+        let loads: [[u32; 3]; 2] = [
+            [0xf080_0000, 0xffff_ffff, 0x0f00_0000],
+            [0xc000_0000, 0x4000_0000, 0x2800_0000],
+        ];
+        let mut bytes = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+        for half in [abi::ET_CORE, abi::EM_ARM] {
+            bytes.extend(half.to_le_bytes());
+        }
+        for word in [1_u32, 0, 52, 0, 0] {
+            bytes.extend(word.to_le_bytes());
+        }
+        for half in [52_u16, 32, 2, 0, 0, 0] {
+            bytes.extend(half.to_le_bytes());
+        }
+        for [virt, phys, len] in loads {
+            for word in [abi::PT_LOAD, 0, virt, phys, len, len, 7, 0] {
+                bytes.extend(word.to_le_bytes());
+            }
+        }
+        let found = read(&mut Cursor::new(bytes)).unwrap();
+        assert_eq!((found.text, found.direct_map), (None, Some(0x8000_0000)));
     }
 
     #[test]
@@ -251,7 +278,7 @@ mod tests {
         executable[16] = 2;
         for (bytes, what) in [
             (vec![0; 100], "no ELF"),
-            (executable, "no ELF64 core"),
+            (executable, "no ELF core"),
             (good[..100].to_vec(), "fill"),
             (good[..30].to_vec(), "fill"),
         ] {

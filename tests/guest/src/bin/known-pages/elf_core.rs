@@ -7,11 +7,11 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use elf::abi;
 use elf::endian::LittleEndian;
-use elf::file::{Class, FileHeader, parse_ident};
+use elf::file::{FileHeader, parse_ident};
 use elf::parse::ParsingTable;
 use elf::segment::ProgramHeader;
 
-/// Bytes of an ELF64 file header.
+/// Bytes of a file header: of ELF64, and more than of ELF32.
 const FILE_HEADER: usize = 64;
 
 /// An open core.
@@ -32,8 +32,8 @@ impl Core {
         let ident = parse_ident::<LittleEndian>(&start).context(shown.clone())?;
         let header = FileHeader::parse_tail(ident, &start[abi::EI_NIDENT..]).context(shown)?;
         ensure!(
-            header.class == Class::ELF64 && header.e_type == abi::ET_CORE,
-            "{} is no ELF64 core",
+            header.e_type == abi::ET_CORE,
+            "{} is no ELF core",
             path.display()
         );
         let mut table = vec![0; usize::from(header.e_phnum) * usize::from(header.e_phentsize)];
