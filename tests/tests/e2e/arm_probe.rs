@@ -7,7 +7,7 @@ use tests::outcome::Outcome;
 use tests::virt_guest::{VIRT_DEADLINE, attempted, document, virt_stage1};
 
 tests::cases! {
-    the_probe_image_is_entered_at_el2_after_nvhe: booted 25 s;
+    the_probe_image_is_entered_at_el2_after_nvhe: booted 25 s, "slow";
     the_probe_image_is_entered_at_el2_with_vhe: booted 25 s, "slow";
     the_probe_image_is_entered_at_el1: booted 25 s, "slow";
     linux_6_12_oopses_in_kexec_load_with_lpa2: booted 25 s, "slow";
