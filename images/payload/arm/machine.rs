@@ -106,7 +106,12 @@ pub fn translate() {
     // bit 6 is reserved, as one, in HYP mode; elsewhere it admits user mode
     let all = if hyp() { 0x40 } else { 0 };
     // device memory that is not executable, then normal memory
-    for (n, attributes) in [(0_u64, 1_u64 << 54 | 0x401), (1, 0x705), (2, 0x705), (3, 0x705)] {
+    for (n, attributes) in [
+        (0_u64, 1_u64 << 54 | 0x401),
+        (1, 0x705),
+        (2, 0x705),
+        (3, 0x705),
+    ] {
         let entry = n << 30 | attributes | all;
         // SAFETY: memory of the payload.
         unsafe { (&raw mut (*table).0[n as usize]).write_volatile(entry) };
@@ -141,6 +146,10 @@ extern "C" fn arrived(r0: u32, r1: u32, r2: u32, status: u32, sctlr: u32) -> ! {
 
 extern "C" fn unexpected(vector: u32, status: u32, address: u32) -> ! {
     Uart.str("UNEXPECTED ").dec(vector.into());
-    Uart.str(" status ").addr(status.into()).str(" at ").addr(address.into()).str("\n");
+    Uart.str(" status ")
+        .addr(status.into())
+        .str(" at ")
+        .addr(address.into())
+        .str("\n");
     off()
 }

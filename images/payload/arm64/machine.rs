@@ -97,7 +97,12 @@ pub fn occupy(kind: u64, disabled: bool) -> ! {
 pub fn translate() {
     let table = &raw mut TABLE;
     // device memory that is not executable, then normal memory
-    for (n, attributes) in [(0_u64, 1_u64 << 54 | 0x401), (1, 0x705), (2, 0x705), (3, 0x705)] {
+    for (n, attributes) in [
+        (0_u64, 1_u64 << 54 | 0x401),
+        (1, 0x705),
+        (2, 0x705),
+        (3, 0x705),
+    ] {
         // SAFETY: memory of the payload.
         unsafe { (&raw mut (*table).0[n as usize]).write_volatile(n << 30 | attributes) };
     }
@@ -136,7 +141,16 @@ extern "C" fn arrived(
 }
 
 extern "C" fn unexpected(vector: u64, level: u64, esr: u64, elr: u64, far: u64) -> ! {
-    Uart.str("UNEXPECTED ").addr(vector).str(" level ").dec(level >> 2);
-    Uart.str(" esr ").addr(esr).str(" elr ").addr(elr).str(" far ").addr(far).str("\n");
+    Uart.str("UNEXPECTED ")
+        .addr(vector)
+        .str(" level ")
+        .dec(level >> 2);
+    Uart.str(" esr ")
+        .addr(esr)
+        .str(" elr ")
+        .addr(elr)
+        .str(" far ")
+        .addr(far)
+        .str("\n");
     off()
 }

@@ -123,8 +123,7 @@ pub extern "C" fn kernel() -> ! {
     }
     if c.action & 1 != 0 {
         // SAFETY: the target's code is in memory as loaded.
-        let failed =
-            unsafe { live::soft_restart(machine::target(), [0xaa00, 0xbb11, 0xcc22], 0) };
+        let failed = unsafe { live::soft_restart(machine::target(), [0xaa00, 0xbb11, 0xcc22], 0) };
         Uart.str("FAILED ");
         match failed {
             HypRestartFailure::Returned(answer) => show::answer(&mut Uart, answer),
@@ -137,7 +136,8 @@ pub extern "C" fn kernel() -> ! {
     let kept = black_box(marks) == [0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77];
     Uart.str("AFTER level ").addr(machine::level());
     Uart.str(" kept ").dec(kept.into());
-    Uart.str(" vectors ").dec((machine::vectors() == vectors).into());
+    Uart.str(" vectors ")
+        .dec((machine::vectors() == vectors).into());
     Uart.str(" masks ").addr(machine::masks()).str("\n");
     machine::off()
 }
@@ -153,9 +153,15 @@ pub fn arrived(arrival: &Arrival) -> ! {
     Uart.str("TARGET level ").addr(arrival.level);
     Uart.str(" mmu ").dec(arrival.sctlr & 1);
     // data and instruction cache
-    Uart.str(" caches ").dec(arrival.sctlr >> 2 & 1 | arrival.sctlr >> 11 & 2);
+    Uart.str(" caches ")
+        .dec(arrival.sctlr >> 2 & 1 | arrival.sctlr >> 11 & 2);
     Uart.str(" masks ").addr(arrival.masks);
-    Uart.str(" r0 ").addr(r0).str(" r1 ").addr(r1).str(" r2 ").addr(r2);
+    Uart.str(" r0 ")
+        .addr(r0)
+        .str(" r1 ")
+        .addr(r1)
+        .str(" r2 ")
+        .addr(r2);
     Uart.str(" vhe ").dec(arrival.vhe.into()).str("\n");
     machine::off()
 }

@@ -151,11 +151,15 @@ extern "C" fn below() -> ! {
 }
 
 extern "C" fn landed(x0: u64, x1: u64, x2: u64, daif: u64, level: u64, sctlr: u64) -> ! {
-    Out.str("[probe] restart: arrived at EL").dec(level >> 2).str("\n");
+    Out.str("[probe] restart: arrived at EL")
+        .dec(level >> 2)
+        .str("\n");
     line("sctlr", sctlr);
     line("daif", daif);
     let passed = [x0, x1, x2] == PASSED.map(|value| value as u64);
-    Out.str("[probe] registers ").str(if passed { "passed" } else { "lost" }).str("\n");
+    Out.str("[probe] registers ")
+        .str(if passed { "passed" } else { "lost" })
+        .str("\n");
     end()
 }
 
