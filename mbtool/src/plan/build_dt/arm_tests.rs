@@ -115,6 +115,21 @@ fn a_crash_kernel_has_no_memory_where_its_core_header_is() {
             part.name
         );
     }
+    assert!(
+        !plan
+            .report
+            .warnings
+            .iter()
+            .any(|text| text.contains("ELF32"))
+    );
+    let mut large = host();
+    let high = PhysRange::from_len(FOUR_GIB, MIB).unwrap();
+    large.memory_map.push(MapEntry::new(high, MemoryKind::Ram));
+    let warnings = super::super::plan(&request, &large)
+        .unwrap()
+        .report
+        .warnings;
+    assert!(warnings.iter().any(|text| text.contains("ELF32")));
     // what is advised is enough, and a MiB less is not
     let advice = crate::plan::advice(&request, &host()).unwrap();
     let size = advice.estimate.to_load();

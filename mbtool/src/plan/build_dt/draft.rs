@@ -3,7 +3,7 @@
 use super::xen;
 use crate::arch::Architecture;
 use crate::fdt::{DeviceTree, LinuxChosen, XenChosen};
-use crate::host::Host;
+use crate::host::{Host, map};
 use crate::image::linux::IMAGE_ALIGN;
 use crate::plan::boot::device_tree::{self, DtChosen};
 use crate::plan::boot::linux::check_initrd;
@@ -14,7 +14,7 @@ use crate::plan::dt_target::DtTarget;
 use crate::plan::place::allocatable;
 use crate::plan::place::dt::{DtPlaces, DtSizes};
 use crate::plan::{PlanError, Request, handoff_dt};
-use handoff::addr::{MIB, PAGE_SIZE, PhysRange, align_down};
+use handoff::addr::{FOUR_GIB, MIB, PAGE_SIZE, PhysRange, align_down};
 use handoff::spec::Drill;
 use xen_shim::arm::ArmModule;
 
@@ -125,6 +125,13 @@ impl DtParams {
             params.warnings.extend(text);
             params.changes.extend(line.changes);
             params.warnings.extend(host.dump_facts().warnings());
+            let mut ram = map::ram_ranges(&host.memory_map);
+            if host.arch == Architecture::Arm && ram.any(|run| run.end > FOUR_GIB) {
+                params.warnings.push(
+                    "memory from 4 GiB on will not be in a dump: a 32-bit kernel accepts only a core header in ELF32"
+                        .to_owned(),
+                );
+            }
         }
         Ok(params)
     }

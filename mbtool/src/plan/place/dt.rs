@@ -67,7 +67,10 @@ impl DtRules {
     /// `fdt_check_mem_start.c`). So it has one place.
     fn of_arm(image: &DtImage, start: u64) -> Self {
         let up = |align| align_up(start, align).unwrap_or(start);
-        let block = |base: u64| align_down(base + ARM_KERNEL_FLOOR + image.text_offset, ARM_BLOCK);
+        let block = |base: u64| {
+            let file = base.saturating_add(ARM_KERNEL_FLOOR + image.text_offset);
+            align_down(file, ARM_BLOCK)
+        };
         // a later block would be memory, and taken
         let base = match up(IMAGE_ALIGN) {
             base if block(base) <= start => base,
@@ -79,7 +82,7 @@ impl DtRules {
             offset: ARM_KERNEL_FLOOR,
             floor,
             ceiling: floor.saturating_add(pages(image.memory())),
-            initrd_reach: Some(base + ARM_LOW_MEMORY - align_down(floor, 1 << 30)),
+            initrd_reach: Some(base.saturating_add(ARM_LOW_MEMORY) - align_down(base, 1 << 30)),
         }
     }
 

@@ -498,7 +498,7 @@ fn zimage() -> DtImage {
 fn a_zimage_has_one_place_by_the_memory_that_it_finds() {
     let kernel = |start: u64, region| {
         let rules = DtRules::of(&zimage(), start, region);
-        let region = region.unwrap_or(r(start, start + 1024 * MIB));
+        let region = region.unwrap_or_else(|| r(start, start + 1024 * MIB));
         let sizes = DtSizes {
             kernel: 34 * MIB,
             initrd: Some(5 * MIB),
@@ -516,6 +516,8 @@ fn a_zimage_has_one_place_by_the_memory_that_it_finds() {
     // the file would be in the next 128 MiB, which are memory: there
     let region = r(0x5700_0000, 0x6300_0000);
     assert_eq!(kernel(0x4000_0000, Some(region)).unwrap().0, 0x5800_3000);
+    // at the end of the address space nothing overflows
+    kernel(u64::MAX - 0xfff, Some(r(u64::MAX - 0xfff, u64::MAX))).unwrap_err();
     let small = r(0x5700_0000, 0x5900_0000);
     assert!(matches!(
         kernel(0x4000_0000, Some(small)),
