@@ -2,7 +2,7 @@
 
 #[path = "support/bare.rs"]
 mod bare;
-#[path = "arm/machine.rs"]
+#[path = "support/arm.rs"]
 mod machine;
 
 use handoff::abi::Extent;
@@ -12,8 +12,60 @@ use handoff::blob::dt::{DtDrill, DtMachine, DtSpec, PsciConduit};
 use handoff::dump::read::{Integrity, Reader};
 use handoff::pagelist;
 use handoff::spec::{Console, Digest, OnFault, Region, Relocate, Verify, zero_pages};
-use machine::{BLOB, DTB, Level, SegmentAt, UART, Variant, machine};
+use images::assets::QEMU_ARM;
+use images::cross::CrossTarget;
+use machine::{ArmBoard, BLOB, DTB, Machine, SegmentAt, UART, Variant};
 use sha2::Digest as _;
+use std::sync::LazyLock;
+
+static BOARD: ArmBoard = ArmBoard {
+    target: CrossTarget::Armhf,
+    monitor: "arm_handoff",
+    qemu: &QEMU_ARM,
+    cpu: "cortex-a15",
+};
+
+/// The machine.
+fn machine() -> &'static Machine {
+    static MACHINE: LazyLock<Machine> = LazyLock::new(|| Machine::new(&BOARD));
+    &MACHINE
+}
+
+/// Where the handoff runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Supervisor mode, below a monitor in Hyp mode.
+    Svc = 1,
+    /// Hyp mode.
+    Hyp = 2,
+}
+
+impl From<Level> for u64 {
+    fn from(level: Level) -> Self {
+        level as Self
+    }
+}
+
+impl Level {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Svc, Self::Hyp];
+
+    /// Name in the handoff's output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Svc => "svc",
+            Self::Hyp => "hyp",
+        }
+    }
+
+    /// Number of the mode.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Svc => 0x13,
+            Self::Hyp => 0x1a,
+        }
+    }
+}
 
 /// A segment to verify and to move.
 const SEGMENT: u64 = 0x4a00_0000;
@@ -125,7 +177,7 @@ fn other_cpus_and_machines_without_hyp_mode_work() {
         ("max", false, Level::Svc),
     ] {
         let variant = Variant {
-            cpu,
+            cpu: Some(cpu),
             hyp,
             ..Variant::default()
         };

@@ -2,7 +2,7 @@
 
 #[path = "support/bare.rs"]
 mod bare;
-#[path = "arm64/machine.rs"]
+#[path = "support/arm.rs"]
 mod machine;
 
 use handoff::abi::Extent;
@@ -12,8 +12,63 @@ use handoff::blob::dt::{Arm64Exit, DtDrill, DtMachine, DtSpec, PsciConduit};
 use handoff::dump::read::{Integrity, Reader};
 use handoff::pagelist;
 use handoff::spec::{Console, Digest, OnFault, Region, Relocate, Verify, zero_pages};
-use machine::{BLOB, DTB, Level, SegmentAt, UART, Variant, machine};
+use images::assets::QEMU_ARM64;
+use images::cross::CrossTarget;
+use machine::{ArmBoard, BLOB, DTB, Machine, SegmentAt, UART, Variant};
 use sha2::Digest as _;
+use std::sync::LazyLock;
+
+static BOARD: ArmBoard = ArmBoard {
+    target: CrossTarget::Arm64,
+    monitor: "arm64_handoff",
+    qemu: &QEMU_ARM64,
+    cpu: "max",
+};
+
+/// The machine.
+fn machine() -> &'static Machine {
+    static MACHINE: LazyLock<Machine> = LazyLock::new(|| Machine::new(&BOARD));
+    &MACHINE
+}
+
+/// Where the handoff runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// EL1, below a monitor at EL2.
+    El1 = 1,
+    /// EL2.
+    El2 = 2,
+    /// EL2 with E2H.
+    El2Host = 3,
+}
+
+impl From<Level> for u64 {
+    fn from(level: Level) -> Self {
+        level as Self
+    }
+}
+
+impl Level {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::El1, Self::El2, Self::El2Host];
+
+    /// Name in the handoff's output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::El1 => "el1",
+            Self::El2 => "el2",
+            Self::El2Host => "el2-e2h",
+        }
+    }
+
+    /// Number of the exception level.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::El1 => 1,
+            Self::El2 | Self::El2Host => 2,
+        }
+    }
+}
 
 /// A segment to verify and to move.
 const SEGMENT: u64 = 0x4a00_0000;
@@ -137,7 +192,7 @@ fn cpus_without_the_newer_features_work() {
         ("cortex-a76", Level::El1),
     ] {
         let variant = Variant {
-            cpu,
+            cpu: Some(cpu),
             ..Variant::default()
         };
         let (region, loaded) = segment(Verify::Crc32);
@@ -151,8 +206,8 @@ fn cpus_without_the_newer_features_work() {
     }
     // without EL2 at all
     let variant = Variant {
-        el2: false,
-        cpu: "cortex-a57",
+        hyp: false,
+        cpu: Some("cortex-a57"),
         ..Variant::default()
     };
     let output = machine().handoff_on(variant, &spec(Level::El1), Level::El1, &[]);

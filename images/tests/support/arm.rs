@@ -1,11 +1,11 @@
-//! The machine of these tests: monitor, handoff, segments.
+//! The machine of tests of the handoff on ARM: monitor, handoff, segments. A level is its number in the monitor's
+//! configuration.
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use handoff::blob::dt::{self, DtSpec};
 use handoff::spec::Console;
-use images::assets::QEMU_ARM64;
+use images::assets::Asset;
 use images::cross::{Cross, CrossHandoff, CrossTarget};
 use images::qemu;
 
@@ -14,7 +14,7 @@ use crate::bare::{self, BareImage};
 
 /// Where the handoff is loaded.
 pub const BLOB: u64 = 0x4800_0000;
-/// x0 of the target.
+/// Device tree of the target.
 pub const DTB: u64 = 0x4900_0000;
 /// The UART of QEMU's virt machine.
 pub const UART: Console = Console::Pl011 { addr: 0x900_0000 };
@@ -22,57 +22,36 @@ pub const UART: Console = Console::Pl011 { addr: 0x900_0000 };
 /// Where the monitor expects its configuration.
 const CONFIGURATION: u64 = 0x407f_0000;
 
-/// Where the handoff runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// EL1, below a monitor at EL2.
-    El1 = 1,
-    /// EL2.
-    El2 = 2,
-    /// EL2 with E2H.
-    El2Host = 3,
-}
-
-impl Level {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::El1, Self::El2, Self::El2Host];
-
-    /// Name in the handoff's output.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::El1 => "el1",
-            Self::El2 => "el2",
-            Self::El2Host => "el2-e2h",
-        }
-    }
-
-    /// Number of the exception level.
-    pub const fn number(self) -> u32 {
-        match self {
-            Self::El1 => 1,
-            Self::El2 | Self::El2Host => 2,
-        }
-    }
+/// What differs between the architectures.
+pub struct ArmBoard {
+    /// The architecture.
+    pub target: CrossTarget,
+    /// Directory of the monitor below `payload/`.
+    pub monitor: &'static str,
+    /// Its emulator.
+    pub qemu: &'static Asset,
+    /// `-cpu`, unless a test chooses.
+    pub cpu: &'static str,
 }
 
 /// Variants of monitor and machine.
 #[derive(Clone, Copy)]
 pub struct Variant {
-    /// QEMU's `-cpu`.
-    pub cpu: &'static str,
-    /// The machine has EL2.
-    pub el2: bool,
+    /// QEMU's `-cpu`; `None` for the board's.
+    pub cpu: Option<&'static str>,
+    /// The machine has EL2, or Hyp mode.
+    pub hyp: bool,
     /// Translation and caches are on at the entry.
     pub translated: bool,
-    /// Bits of `HCR_EL2` that make virtual interrupts pending at EL1.
+    /// Bits of HCR that make virtual interrupts pending below EL2.
     pub pending: u64,
 }
 
 impl Default for Variant {
     fn default() -> Self {
         Self {
-            cpu: "max",
-            el2: true,
+            cpu: None,
+            hyp: true,
             translated: false,
             pending: 0,
         }
@@ -81,43 +60,41 @@ impl Default for Variant {
 
 /// What is built once.
 pub struct Machine {
+    board: &'static ArmBoard,
     /// The monitor.
     pub monitor: BareImage,
     handoff: CrossHandoff,
 }
 
-/// The machine.
-pub fn machine() -> &'static Machine {
-    static MACHINE: LazyLock<Machine> = LazyLock::new(|| {
+impl Machine {
+    /// Builds monitor and handoff.
+    pub fn new(board: &'static ArmBoard) -> Self {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         let workspace = package.parent().unwrap();
         let into = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("cross");
-        let cross = Cross::new(CrossTarget::Arm64, &into).unwrap();
-        let sources = package.join("payload/arm64_handoff");
+        let cross = Cross::new(board.target, &into).unwrap();
+        let sources = package.join("payload").join(board.monitor);
         let monitor = cross
             .freestanding(
                 &sources.join("main.rs"),
                 &sources.join("layout.ld"),
-                "arm64_monitor",
+                board.monitor,
             )
             .unwrap();
-        let handoff = cross.handoff(workspace).unwrap();
-        Machine {
+        Self {
+            board,
             monitor: BareImage(monitor),
-            handoff,
+            handoff: cross.handoff(workspace).unwrap(),
         }
-    });
-    &MACHINE
-}
+    }
 
-impl Machine {
     /// The address of a symbol of the monitor.
     pub fn address(&self, name: &str) -> u64 {
         self.monitor.address(name)
     }
 
     /// Runs a handoff; returns the output.
-    pub fn handoff(&self, spec: &DtSpec, level: Level, segments: &[SegmentAt]) -> String {
+    pub fn handoff(&self, spec: &DtSpec, level: impl Into<u64>, segments: &[SegmentAt]) -> String {
         self.handoff_on(Variant::default(), spec, level, segments)
     }
 
@@ -126,7 +103,7 @@ impl Machine {
         &self,
         variant: Variant,
         spec: &DtSpec,
-        level: Level,
+        level: impl Into<u64>,
         segments: &[SegmentAt],
     ) -> String {
         let built = dt::build(&self.handoff.image, spec).unwrap();
@@ -136,7 +113,7 @@ impl Machine {
     }
 
     /// Runs a handoff with a wrong byte in its code.
-    pub fn damaged(&self, spec: &DtSpec, level: Level) -> String {
+    pub fn damaged(&self, spec: &DtSpec, level: impl Into<u64>) -> String {
         let mut built = dt::build(&self.handoff.image, spec).unwrap();
         // the end of the constants
         let end = self.handoff.image.len() - 1;
@@ -146,7 +123,7 @@ impl Machine {
     }
 
     /// Runs a handoff at another address than it was made for.
-    pub fn misplaced(&self, spec: &DtSpec, level: Level) -> String {
+    pub fn misplaced(&self, spec: &DtSpec, level: impl Into<u64>) -> String {
         let built = dt::build(&self.handoff.image, spec).unwrap();
         let at = BLOB + 0x1000;
         let loaded = [SegmentAt(at, built.bytes)];
@@ -154,13 +131,19 @@ impl Machine {
     }
 
     /// Runs a handoff until its output contains `end`.
-    pub fn until(&self, spec: &DtSpec, level: Level, end: &str) -> String {
+    pub fn until(&self, spec: &DtSpec, level: impl Into<u64>, end: &str) -> String {
         let built = dt::build(&self.handoff.image, spec).unwrap();
         let loaded = [SegmentAt(BLOB, built.bytes)];
         self.run_until(Variant::default(), built.entry, level, &loaded, Some(end))
     }
 
-    fn run(&self, variant: Variant, entry: u64, level: Level, loaded: &[SegmentAt]) -> String {
+    fn run(
+        &self,
+        variant: Variant,
+        entry: u64,
+        level: impl Into<u64>,
+        loaded: &[SegmentAt],
+    ) -> String {
         self.run_until(variant, entry, level, loaded, None)
     }
 
@@ -169,22 +152,22 @@ impl Machine {
         &self,
         variant: Variant,
         entry: u64,
-        level: Level,
+        level: impl Into<u64>,
         loaded: &[SegmentAt],
         end: Option<&str>,
     ) -> String {
         let words = [
             entry,
-            level as u64,
+            level.into(),
             variant.translated.into(),
             variant.pending,
         ];
         let configuration = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let virtualization = if variant.el2 { "on" } else { "off" };
-        let mut qemu = qemu::of(&QEMU_ARM64).unwrap();
+        let virtualization = if variant.hyp { "on" } else { "off" };
+        let mut qemu = qemu::of(self.board.qemu).unwrap();
         qemu.arg("-M")
             .arg(format!("virt,virtualization={virtualization}"))
-            .args(["-m", "512", "-cpu", variant.cpu])
+            .args(["-m", "512", "-cpu", variant.cpu.unwrap_or(self.board.cpu)])
             // starts CPU 0 there
             .arg("-device")
             .arg(format!(
