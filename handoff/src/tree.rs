@@ -23,7 +23,8 @@ pub const LARGEST: usize = 2 << 20;
 /// What a program that is started with a tree needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TreeFacts {
-    /// Registers of a PL011: that of `stdout-path`, else the first.
+    /// Registers of a PL011: that of `stdout-path`, else the first, of those that are not disabled and that the CPUs reach
+    /// at the address in `reg`.
     pub pl011: Option<u64>,
     /// How firmware is called: `PSCI_*`.
     pub psci: u32,
@@ -35,8 +36,25 @@ struct Property<'t> {
     path: &'t [u8],
     /// `#address-cells` of its parent.
     cells: u32,
+    /// Addresses of its parent's children are those of the CPUs: the parent is the root, or a bus with an empty `ranges`
+    /// on such a one.
+    mapped: bool,
     name: &'t [u8],
     value: &'t [u8],
+}
+
+/// What is known of a node that may be a UART.
+#[derive(Default)]
+struct UartNode {
+    is_pl011: bool,
+    disabled: bool,
+    at: Option<u64>,
+}
+
+impl UartNode {
+    fn registers(&self) -> Option<u64> {
+        self.at.filter(|_| self.is_pl011 && !self.disabled)
+    }
 }
 
 /// Returns the size that a tree has by its header; `None` for another thing.
@@ -69,19 +87,33 @@ pub fn find(tree: &[u8]) -> TreeFacts {
     }
     // the properties of a node come together, before its children
     let mut node = ([0; PATH], 0);
-    let (mut is_pl011, mut at) = (false, None);
+    let mut uart = UartNode::default();
     let mut chosen = false;
+    let mut keep = |uart: &UartNode, path: &[u8], pl011: &mut Option<u64>| {
+        if let Some(at) = uart.registers().filter(|_| !chosen) {
+            chosen = path == wanted;
+            if chosen || pl011.is_none() {
+                *pl011 = Some(at);
+            }
+        }
+    };
     walk(tree, &mut |p| {
         if node.0.get(..node.1) != Some(p.path) {
+            keep(
+                &uart,
+                node.0.get(..node.1).unwrap_or_default(),
+                &mut found.pl011,
+            );
             node.1 = p.path.len();
             if let Some(kept) = node.0.get_mut(..node.1) {
                 copy(kept, p.path);
             }
-            (is_pl011, at) = (false, None);
+            uart = UartNode::default();
         }
         match p.name {
-            b"compatible" => is_pl011 = has_string(p.value, b"arm,pl011"),
-            b"reg" => at = address(p.value, p.cells),
+            b"compatible" => uart.is_pl011 = has_string(p.value, b"arm,pl011"),
+            b"reg" if p.mapped => uart.at = address(p.value, p.cells),
+            b"status" => uart.disabled = !matches!(before(p.value, 0), b"okay" | b"ok"),
             b"method" if p.path == b"/psci" => {
                 found.psci = match before(p.value, 0) {
                     b"smc" => PSCI_SMC,
@@ -91,13 +123,12 @@ pub fn find(tree: &[u8]) -> TreeFacts {
             }
             _ => {}
         }
-        if is_pl011 && at.is_some() && !chosen {
-            chosen = p.path == wanted;
-            if chosen || found.pl011.is_none() {
-                found.pl011 = at;
-            }
-        }
     });
+    keep(
+        &uart,
+        node.0.get(..node.1).unwrap_or_default(),
+        &mut found.pl011,
+    );
     found
 }
 
@@ -109,6 +140,8 @@ fn walk(tree: &[u8], visit: &mut impl FnMut(&Property<'_>)) -> Option<()> {
     // lengths of the path, and address cells that a node gives its children
     let mut lengths = [0_usize; DEPTH];
     let mut cells = [2_u32; DEPTH];
+    // children have addresses of the CPUs
+    let mut mapped = [false; DEPTH];
     let mut depth = 0_usize;
     while at < tree.len() {
         let token = word(tree, at)?;
@@ -131,6 +164,7 @@ fn walk(tree: &[u8], visit: &mut impl FnMut(&Property<'_>)) -> Option<()> {
                 };
                 *lengths.get_mut(depth)? = length;
                 *cells.get_mut(depth)? = 2;
+                *mapped.get_mut(depth)? = depth == 0;
                 depth += 1;
             }
             END_NODE => depth = depth.checked_sub(1)?,
@@ -145,12 +179,17 @@ fn walk(tree: &[u8], visit: &mut impl FnMut(&Property<'_>)) -> Option<()> {
                 if name == b"#address-cells" {
                     *cells.get_mut(here)? = word(value, 0)?;
                 }
+                let above = |list: &[bool]| here.checked_sub(1).and_then(|p| list.get(p).copied());
+                if name == b"ranges" && value.is_empty() {
+                    *mapped.get_mut(here)? = above(&mapped).unwrap_or(true);
+                }
                 visit(&Property {
                     path: path.get(..*lengths.get(here)?)?,
                     cells: here
                         .checked_sub(1)
                         .and_then(|p| cells.get(p).copied())
                         .unwrap_or(2),
+                    mapped: above(&mapped).unwrap_or(true),
                     name,
                     value,
                 });

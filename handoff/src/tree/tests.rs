@@ -58,6 +58,11 @@ impl Writer {
 
 /// Two UARTs, the second of which is below a bus with one address cell.
 fn machine(stdout: Option<&str>) -> Vec<u8> {
+    machine_with(stdout, Some(&[]), b"okay\0")
+}
+
+/// As [`machine`], with `ranges` of the bus and `status` of the first UART.
+fn machine_with(stdout: Option<&str>, ranges: Option<&[u8]>, status: &[u8]) -> Vec<u8> {
     let mut w = Writer::default();
     w.begin("").property("#address-cells", &2_u32.to_be_bytes());
     w.begin("psci").property("method", b"smc\0").end();
@@ -67,9 +72,13 @@ fn machine(stdout: Option<&str>) -> Vec<u8> {
     w.begin("pl011@9000000");
     w.property("reg", &[0x1_0000_0001_u64.to_be_bytes(), [0; 8]].concat());
     w.property("compatible", b"arm,pl011\0arm,primecell\0")
+        .property("status", status)
         .end();
     w.begin("bus")
         .property("#address-cells", &1_u32.to_be_bytes());
+    if let Some(ranges) = ranges {
+        w.property("ranges", ranges);
+    }
     w.begin("timer").property("compatible", b"arm,pl031\0");
     w.property("reg", &[0, 0, 1, 0, 0, 0, 0, 1]).end();
     w.begin("uart@9000")
@@ -103,6 +112,23 @@ fn the_console_is_that_of_the_path_or_the_first() {
         };
         assert_eq!(find(&tree), facts, "{stdout:?}");
     }
+}
+
+#[test]
+fn disabled_uarts_and_addresses_of_another_bus_are_not_used() {
+    let first = Some(0x1_0000_0001);
+    // as of a Raspberry Pi: addresses of the bus are not those of the CPUs
+    for ranges in [
+        None,
+        Some(&[0x7e, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0, 0, 0, 1, 0x80, 0, 0][..]),
+    ] {
+        let tree = machine_with(Some("/bus/uart@9000\0"), ranges, b"ok\0");
+        assert_eq!(find(&tree).pl011, first);
+        let tree = machine_with(Some("/bus/uart@9000\0"), ranges, b"disabled\0");
+        assert_eq!(find(&tree).pl011, None);
+    }
+    let tree = machine_with(None, Some(&[]), b"disabled\0");
+    assert_eq!(find(&tree).pl011, Some(0x9000));
 }
 
 #[test]

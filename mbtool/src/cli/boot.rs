@@ -57,7 +57,7 @@ pub struct BootArgs {
     pub real_mode: bool,
     /// Consoles of the handoff: auto, none, com1, com2, `pio:PORT[,BAUD]`,
     /// `mmio:ADDR[,stride=1|2|4|8|16][,width=8|16|32][,baud=N]`, `pci:BB:DD.F[,...]`,
-    /// `debugcon[:PORT]`, `sbi` (riscv64), `ramlog[:ADDR[,size=N]]`; up to four, joined by + or repeated
+    /// `debugcon[:PORT]`, `sbi` (riscv64), `pl011:ADDR` (ARM), `ramlog[:ADDR[,size=N]]`; up to four, joined by + or repeated
     #[arg(long, value_name = "CONSOLE", value_parser = console::parse, default_value = "auto")]
     #[arg(value_delimiter = '+')]
     pub console: Vec<ConsoleSpec>,
@@ -94,7 +94,7 @@ pub enum ImageType {
     Multiboot2,
     /// Multiboot 1.
     Multiboot,
-    /// Linux: a bzImage, or an ELF vmlinux.
+    /// Linux: a bzImage, an ELF vmlinux, an Image (riscv64, arm64) or a zImage (32-bit ARM).
     Linux,
     /// ELF with a PVH entry (Xen ELF note 18), else a vmlinux.
     Elf,

@@ -14,6 +14,7 @@ use super::report::{PlanReport, assemble_dt};
 use super::request::base_name;
 use super::xen_image::xen_image;
 use super::{DEFAULT_MEM_MIN, Plan, PlanError, Request, Segment, handoff_dt, ram_log, segments};
+use crate::arch::Architecture;
 use crate::fdt::DeviceTree;
 use crate::host::{Host, map};
 use crate::image::PlacedImage;
@@ -146,8 +147,15 @@ fn free_memory(
     let window = match request.crash {
         Some(region) => allocatable::crash_region(host, region)?,
         None => PhysRange {
-            start: request.mem_min,
-            end: request.mem_max.unwrap_or(u64::MAX),
+            // a zImage has one place, at the start of RAM, which may be 0
+            start: match host.arch {
+                Architecture::Arm if request.mem_min == DEFAULT_MEM_MIN => 0,
+                _ => request.mem_min,
+            },
+            end: request
+                .mem_max
+                .unwrap_or(u64::MAX)
+                .min(handoff_dt::limit(host.arch)),
         },
     };
     let ram = map::ram_ranges(&host.memory_map).filter_map(|run| run.intersect(&window));

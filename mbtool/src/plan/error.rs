@@ -102,7 +102,7 @@ pub enum PlanError {
     )]
     CrashXenArm,
     /// Memory that the handoff's page tables cannot reach.
-    #[error("memory up to {end:#x} is used, and the CPUs' paging mode {mode} maps only {limit:#x}{}", tail(self.fix()))]
+    #[error("memory up to {end:#x} is used, and the handoff's page tables ({mode}) map only what is below {limit:#x}{}", tail(self.fix()))]
     Unmapped {
         /// End of the memory.
         end: u64,

@@ -85,6 +85,20 @@ fn conduit(host: &Host) -> PsciConduit {
     }
 }
 
+/// End of the addresses that the handoff for `arch` maps on every CPU: nothing is loaded above. On riscv64 it depends on the CPUs.
+pub(super) const fn limit(arch: Architecture) -> u64 {
+    let psci = PsciConduit::None;
+    match arch {
+        Architecture::Arm => DtMachine::Arm { psci }.limit(),
+        Architecture::Arm64 => DtMachine::Arm64 {
+            exit: Arm64Exit::Linux,
+            psci,
+        }
+        .limit(),
+        Architecture::X86_64 | Architecture::Riscv64 => u64::MAX,
+    }
+}
+
 /// Memory size of the handoff for `arch` in bytes.
 pub(super) fn memsz(arch: Architecture) -> u64 {
     dt::memsz(match arch {

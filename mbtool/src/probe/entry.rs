@@ -76,6 +76,17 @@ pub(super) fn entries(host: &Host) -> ProbeEntries {
 
 fn arm(host: &Host) -> ProbeEntries {
     let facts = host.arm.unwrap_or_default();
+    let is_32_bit = host.arch == Architecture::Arm;
+    let has_hyp = matches!(facts.level, Some(BootLevel::El2 | BootLevel::Hyp) | None);
+    let of_other = matches!(facts.level, Some(BootLevel::El1 | BootLevel::El2)) && is_32_bit
+        || matches!(facts.level, Some(BootLevel::Svc | BootLevel::Hyp)) && !is_32_bit;
+    // only a recording can contradict itself so
+    if of_other || facts.kvm.is_some() && (is_32_bit || !has_hyp) {
+        return ProbeEntries {
+            normal: EntryLevel::Unknown,
+            crash: EntryLevel::Unknown,
+        };
+    }
     let vhe = host.virt.arm.and_then(|cpu| cpu.vhe);
     let level = match facts.level {
         Some(BootLevel::El2) => match (facts.kvm, vhe) {

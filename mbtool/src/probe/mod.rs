@@ -75,9 +75,9 @@ pub fn probe(host: &Host) -> ProbeReport {
         arch: host.arch,
         release: virt.release.clone(),
         hypervisor: virt.hypervisor,
-        arm: virt.arm.map(|cpu| ArmProbe {
+        arm: (virt.arm.is_some() || host.arm.is_some()).then(|| ArmProbe {
             facts: host.arm.unwrap_or_default(),
-            cpu,
+            cpu: virt.arm.unwrap_or_default(),
         }),
         sbi: host.sbi,
         x86: virt.x86.clone(),

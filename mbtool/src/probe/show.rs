@@ -10,7 +10,9 @@ const UNKNOWN: &str = "not known";
 
 impl fmt::Display for ProbeReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // of a recording, perhaps
         let release = self.release.as_deref().unwrap_or("of unknown version");
+        let release = release.escape_debug();
         row(f, "kernel", format_args!("Linux {release}, {}", self.arch))?;
         row(f, "system", self.hypervisor)?;
         self.arm(f)?;

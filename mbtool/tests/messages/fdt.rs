@@ -163,6 +163,7 @@ fn places() {
                 len: 102_381_140,
                 align: 0x1000,
                 floor: 0,
+                ceiling: u64::MAX,
                 largest: Some(free[0]),
                 free: free.clone()
             },
@@ -171,6 +172,7 @@ fn places() {
                 len: 30 * MIB,
                 align: 2 * MIB,
                 floor: 0xa000_0000,
+                ceiling: 0xb000_0000,
                 largest: None,
                 free: vec![]
             },

@@ -601,6 +601,7 @@ fn no_place(name: &'static str, window: DtWindow) -> PlanError {
         len: 0x640_0000,
         align: 0x1000,
         floor: 0,
+        ceiling: u64::MAX,
         largest: None,
         free: Vec::new(),
     };

@@ -23,6 +23,41 @@ pub fn isar0() -> u64 {
     value
 }
 
+/// Returns `ID_AA64MMFR3_EL1`: second control registers. By its number: assemblers may not know the name.
+fn mmfr3() -> u64 {
+    let value;
+    // SAFETY: reads a register; one that is not assigned reads as 0.
+    unsafe { asm!("mrs {}, s3_0_c0_c7_3", out(reg) value, options(nomem, nostack)) };
+    value
+}
+
+/// Clears `TCR2` and `SCTLR2` where the CPU has them: Linux since 6.5 sets permission indirection (`TCR2.PIE`), by which
+/// permissions in descriptors mean something else.
+///
+/// # Safety
+///
+/// Translation is off; `regime` is the one in which this runs.
+unsafe fn clear_second_controls(regime: Regime) {
+    let features = mmfr3();
+    // SAFETY: the caller's promise, and the registers exist: TCRX, then SCTLRX.
+    unsafe {
+        match (regime, features & 15 != 0) {
+            (_, false) => {}
+            (Regime::El1, true) => asm!("msr s3_0_c2_c0_3, xzr", options(nostack)),
+            (Regime::El2 | Regime::El2Host, true) => {
+                asm!("msr s3_4_c2_c0_3, xzr", options(nostack))
+            }
+        }
+        match (regime, features >> 4 & 15 != 0) {
+            (_, false) => {}
+            (Regime::El1, true) => asm!("msr s3_0_c1_c0_3, xzr", options(nostack)),
+            (Regime::El2 | Regime::El2Host, true) => {
+                asm!("msr s3_4_c1_c0_3, xzr", options(nostack))
+            }
+        }
+    }
+}
+
 /// Turns translation and caches on, with the tables at `root`. Returns false if the CPU has no 4 KiB
 /// granule: translation is off then.
 ///
@@ -37,6 +72,7 @@ pub unsafe fn translation_on(regime: Regime, root: u64) -> bool {
     let sctlr = regime.sctlr();
     // SAFETY: the caller's promise.
     unsafe {
+        clear_second_controls(regime);
         match regime {
             Regime::El1 => asm!(
                 "dsb sy",

@@ -77,8 +77,10 @@ handoff_entry:
     mrs     r0, cpsr
     cpsid   aif
     address r1, area+{ENTRY}
-    mcr     p15, 0, r1, c7, c14, 1
-    str     r0, [r1, #{CPSR}]
+    add     r1, r1, #{CPSR}
+    mcr     p15, 0, r1, c7, c14, 1  // DCCIMVAC
+    dsb     sy
+    str     r0, [r1]
     clean_blob
     address r0, area+{ENTRY}
     add     r1, r0, #12

@@ -129,7 +129,23 @@ handoff_entry:
     b.eq    1f
     .arch_extension pan
     msr     pan, #0
-1:  mrs     x9, CurrentEL
+1:  mrs     x9, id_aa64pfr1_el1
+    ubfx    x9, x9, #24, #4         // SME: its streaming mode has no SIMD
+    cbz     x9, 4f
+    mov     x10, #{CPACR_SMEN}
+    mrs     x9, CurrentEL
+    cmp     x9, #{CURRENT_EL2}
+    b.ne    2f
+    mrs     x9, hcr_el2
+    tbnz    x9, #{E2H_BIT}, 3f
+    mov     x10, #{CPTR_NO_SME_TRAP}
+3:  msr     cptr_el2, x10
+    b       5f
+2:  msr     cpacr_el1, x10
+5:  isb
+    msr     s3_3_c4_c2_2, xzr       // SVCR
+    isb
+4:  mrs     x9, CurrentEL
     floating_point_on
     msr     spsel, #1
     address x9, area+{STACK_END}

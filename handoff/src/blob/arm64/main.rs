@@ -48,6 +48,8 @@ global_asm!(
     CURRENT_EL2 = const registers::CURRENT_EL2,
     E2H_BIT = const registers::HCR_E2H.trailing_zeros(),
     CPACR_FPEN = const registers::CPACR_FPEN,
+    CPACR_SMEN = const registers::CPACR_SMEN,
+    CPTR_NO_SME_TRAP = const registers::CPTR_NO_SME_TRAP,
     CPTR_NO_FP_TRAP = const registers::CPTR_NO_FP_TRAP,
     STACK_END = const offset_of!(Arm64Area, scratch.stack) + STACK_SIZE,
     DTB = const offset_of!(DtParams, dtb),

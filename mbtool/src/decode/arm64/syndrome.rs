@@ -132,8 +132,8 @@ fn parts(esr: u64) -> Vec<String> {
         0x1d => {
             let reasons = [
                 "SME is disabled",
-                "not in streaming mode",
                 "not allowed in streaming mode",
+                "not in streaming mode",
                 "ZA is off",
                 "ZT0 is disabled",
             ];
@@ -209,7 +209,7 @@ mod tests {
             (0xbf00_0002, "SError: implementation defined"),
             (0x7000_0002, "pointer authentication failure: data key A"),
             (0x3400_0002, "branch target: BTYPE 2"),
-            (0x7400_0001, "trapped SME: not in streaming mode"),
+            (0x7400_0002, "trapped SME: not in streaming mode"),
             (0xb080_0011, "floating point: invalid operation, inexact"),
             (0xd600_0040, "watchpoint: write"),
             (0x3a00_0000, "illegal execution state: "),

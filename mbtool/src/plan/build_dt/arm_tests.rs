@@ -5,7 +5,7 @@ use crate::host::arm::{ArmFacts, BootLevel, PsciMethod};
 use crate::host::device_tree::TreeBlob;
 use crate::host::{MapEntry, MemoryKind, RawRange};
 use crate::image::{As, Image, synth};
-use crate::plan::{Module, plan};
+use crate::plan::{Module, PlanError, plan};
 use handoff::addr::{FOUR_GIB, MIB};
 
 const RAM: PhysRange = PhysRange {
@@ -145,6 +145,24 @@ fn a_crash_kernel_has_no_memory_where_its_core_header_is() {
     };
     fits(size).unwrap();
     fits(28 * MIB).unwrap_err();
+}
+
+#[test]
+fn ram_may_begin_at_0_and_what_is_above_4_gib_is_not_used() {
+    let at = |start: u64, len: u64| Host {
+        memory_map: vec![MapEntry::new(
+            PhysRange::from_len(start, len).unwrap(),
+            MemoryKind::Ram,
+        )],
+        ..host()
+    };
+    let plan = |host: &Host| super::super::plan(&request(5000), host);
+    let low = plan(&at(0, 1024 * MIB)).unwrap();
+    assert_eq!(low.report.image.base.0, 0x3000);
+    let high = plan(&at(0x8_0000_0000, 1024 * MIB)).unwrap_err();
+    assert!(matches!(high, PlanError::DtPlace { .. }), "{high}");
+    let end = plan(&at(u64::MAX - 0xffff, 0xffff)).unwrap_err();
+    assert!(matches!(end, PlanError::DtPlace { .. }), "{end}");
 }
 
 #[test]

@@ -8,7 +8,7 @@
 use super::dump_ranges::{self, Backup, DumpRange};
 use crate::arch::Architecture;
 use crate::host::RawRange;
-use crate::host::crash_notes::CrashInfo;
+use crate::host::crash_notes::{CrashInfo, Text};
 use elf::abi;
 use handoff::addr::{FOUR_GIB, PhysRange};
 
@@ -44,6 +44,19 @@ impl Layout {
     /// True where a header can have these addresses.
     fn has(self, range: PhysRange) -> bool {
         self.class == abi::ELFCLASS64 || range.end <= FOUR_GIB
+    }
+
+    /// The facts without notes and text that a header cannot have.
+    fn possible(self, facts: &CrashInfo) -> CrashInfo {
+        let mut facts = facts.clone();
+        let fits = |note: &RawRange| self.class == abi::ELFCLASS64 || note.end <= FOUR_GIB;
+        facts.cpu_notes.retain(fits);
+        facts.vmcoreinfo = facts.vmcoreinfo.filter(fits);
+        facts.xen_vmcoreinfo = facts.xen_vmcoreinfo.filter(fits);
+        let end = |text: &Text| text.phys.saturating_add(text.len);
+        let has = |text: &Text| self.class == abi::ELFCLASS64 || end(text) <= FOUR_GIB;
+        facts.text = facts.text.filter(has);
+        facts
     }
 
     /// Appends an address or an offset.
@@ -143,7 +156,8 @@ pub fn build(
     backups: &[Backup],
 ) -> Result<Vec<u8>, TooMany> {
     let layout = Layout::of(arch);
-    // memory from 4 GiB on cannot be in an ELF32 file
+    // what lies from 4 GiB on cannot be in an ELF32 file
+    let facts = &layout.possible(facts);
     let loads: Vec<&DumpRange> = loads
         .iter()
         .filter(|load| layout.has(load.memory))
@@ -198,7 +212,6 @@ pub fn build(
 mod tests {
     use super::super::LOW;
     use super::*;
-    use crate::host::crash_notes::Text;
     use elf::ElfBytes;
     use elf::endian::LittleEndian;
 
@@ -238,6 +251,11 @@ mod tests {
         };
         let low = load(0x4000_0000, 0x7000_0000, 0x4000_0000);
         let high = load(0x1_0000_0000, 0x1_4000_0000, 0x1_0000_0000);
+        let mut facts = facts;
+        facts.cpu_notes.push(RawRange {
+            start: 0x2_0000_0000,
+            end: 0x2_0000_0100,
+        });
         let bytes = build(Architecture::Arm, &facts, &[low, high], &[]).unwrap();
         let file = ElfBytes::<LittleEndian>::minimal_parse(&bytes).unwrap();
         assert_eq!(file.ehdr.class, elf::file::Class::ELF32);

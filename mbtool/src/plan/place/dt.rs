@@ -285,6 +285,7 @@ fn no_place(
             len: kernel,
             align: rules.align,
             floor: rules.floor,
+            ceiling: rules.ceiling,
             largest: there.max_by_key(PhysRange::len).or(largest),
             free: all,
         };
@@ -296,6 +297,7 @@ fn no_place(
             len: part.len,
             align: PAGE_SIZE,
             floor: 0,
+            ceiling: u64::MAX,
             largest,
             free: all,
         };

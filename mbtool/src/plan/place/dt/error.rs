@@ -19,7 +19,7 @@ pub enum DtPlaceError {
     /// A part that has no place even alone.
     #[error(
         "no memory for the {name}: {len:#x} bytes aligned to {align:#x}{}; {}",
-        from(*floor), memory(*largest, free)
+        bounds(*floor, *ceiling), memory(*largest, free)
     )]
     Part {
         /// Name of the part.
@@ -30,6 +30,8 @@ pub enum DtPlaceError {
         align: u64,
         /// Its lowest address; 0 for any.
         floor: u64,
+        /// Its upper bound; the largest number for none.
+        ceiling: u64,
         /// The largest free range there, or anywhere if there is none.
         largest: Option<PhysRange>,
         /// All free ranges.
@@ -52,10 +54,11 @@ pub enum DtPlaceError {
     },
 }
 
-fn from(floor: u64) -> String {
-    match floor {
-        0 => String::new(),
-        _ => format!(" at {floor:#x} or above"),
+fn bounds(floor: u64, ceiling: u64) -> String {
+    match (floor, ceiling) {
+        (0, u64::MAX) => String::new(),
+        (_, u64::MAX) => format!(" at {floor:#x} or above"),
+        _ => format!(" between {floor:#x} and {ceiling:#x}"),
     }
 }
 
