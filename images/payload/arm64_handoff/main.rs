@@ -132,6 +132,10 @@ extern "C" fn start() -> ! {
     } else {
         set!("vbar_el1", 0x1234_5800);
     }
+    // a CPU with SME is in streaming mode, which has no SIMD
+    if c.level == 2 && read!("id_aa64pfr1_el1") >> 24 & 15 != 0 {
+        set!("s3_3_c4_c2_2", 1);
+    }
     // SAFETY: enters what the test loaded.
     unsafe { enter(c.entry, (hyp && c.level == 1).into()) }
 }

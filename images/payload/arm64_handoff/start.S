@@ -8,7 +8,7 @@ start:
     mov     x10, #3 << 20
     cmp     x9, #8
     b.ne    1f
-    mov     x10, #0x33ff                // no traps of floating point
+    mov     x10, #0x23ff                // no traps of floating point and SME
     msr     cptr_el2, x10
     adr     x10, vectors
     msr     vbar_el2, x10

@@ -29,10 +29,10 @@ pub const HCR_E2H: u64 = 1 << 34;
 
 /// `CPACR_EL1`, and `CPTR_EL2` with E2H: no trap of floating point registers.
 pub const CPACR_FPEN: u64 = 3 << 20;
-/// `CPACR_EL1`, and `CPTR_EL2` with E2H: no trap of SME, and of floating point registers.
-pub const CPACR_SMEN: u64 = 3 << 24 | CPACR_FPEN;
-/// `CPTR_EL2` without E2H: no trap of SME (TSM), and of floating point registers.
-pub const CPTR_NO_SME_TRAP: u64 = CPTR_NO_FP_TRAP & !(1 << 12);
+/// `CPACR_EL1`, and `CPTR_EL2` with E2H: no trap of SME.
+pub const CPACR_SMEN: u64 = 3 << 24;
+/// `CPTR_EL2` without E2H: trap of SME.
+pub const CPTR_TSM: u64 = 1 << 12;
 /// `CPTR_EL2` without E2H: no trap of floating point registers; reserved bits are 1, SVE is trapped.
 pub const CPTR_NO_FP_TRAP: u64 = 0x33ff;
 

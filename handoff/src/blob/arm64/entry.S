@@ -132,18 +132,20 @@ handoff_entry:
 1:  mrs     x9, id_aa64pfr1_el1
     ubfx    x9, x9, #24, #4         // SME: its streaming mode has no SIMD
     cbz     x9, 4f
-    mov     x10, #{CPACR_SMEN}
+    // only where the old kernel had access: a hypervisor or firmware may not give it
     mrs     x9, CurrentEL
     cmp     x9, #{CURRENT_EL2}
     b.ne    2f
+    mrs     x10, cptr_el2
     mrs     x9, hcr_el2
     tbnz    x9, #{E2H_BIT}, 3f
-    mov     x10, #{CPTR_NO_SME_TRAP}
-3:  msr     cptr_el2, x10
+    tbnz    x10, #{TSM_BIT}, 4f
     b       5f
-2:  msr     cpacr_el1, x10
-5:  isb
-    msr     s3_3_c4_c2_2, xzr       // SVCR
+2:  mrs     x10, cpacr_el1
+3:  ubfx    x10, x10, #{SMEN_SHIFT}, #2
+    cmp     x10, #3
+    b.ne    4f
+5:  msr     s3_3_c4_c2_2, xzr       // SVCR
     isb
 4:  mrs     x9, CurrentEL
     floating_point_on
