@@ -121,8 +121,8 @@ pub unsafe fn probe(offset: usize) -> HypProbe {
 ///
 /// # Safety
 ///
-/// As [`call`]. [`HypCall::ResetVectors`] removes a hypervisor; [`HypCall::FinaliseEl2`] changes the
-/// level of the caller.
+/// As [`call`]. [`HypCall::ResetVectors`] removes a hypervisor; its number is that of the restart in arm64's stubs of 4.7
+/// to 4.11, which would enter address 0. [`HypCall::FinaliseEl2`] changes the level of the caller.
 #[must_use]
 pub unsafe fn simple(what: HypCall) -> (HypAnswer, HypReply) {
     let number = match what.number(ARCH, newest()) {
@@ -134,7 +134,7 @@ pub unsafe fn simple(what: HypCall) -> (HypAnswer, HypReply) {
     (HypAnswer::of(ARCH, number, &reply), reply)
 }
 
-/// Sets the vector base of hypervisor mode.
+/// Sets the vector base of hypervisor mode. Number and answer are 0: an occupant that ignores calls looks like success.
 ///
 /// # Safety
 ///
@@ -157,7 +157,8 @@ pub unsafe fn set_vectors(vectors: usize) -> HypAnswer {
 ///
 /// # Safety
 ///
-/// As [`call`]; the target's code and data must be cleaned to the point of coherency.
+/// As [`call`]; the target's code and data must be cleaned to the point of coherency. arm64's stubs of 4.7 to 4.11 take the
+/// number for another call: they return, with the vectors of EL2 at the trampoline's start.
 #[must_use]
 pub unsafe fn soft_restart(
     target: usize,
