@@ -5,12 +5,10 @@ mod bare;
 #[path = "support/arm.rs"]
 mod machine;
 
-use handoff::abi::Extent;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::arch::arm::dump::read::Arm32Dump;
 use handoff::blob::dt::{DtDrill, DtMachine, DtSpec, PsciConduit};
 use handoff::dump::read::{Integrity, Reader};
-use handoff::pagelist;
 use handoff::spec::{Console, Digest, OnFault, Region, Relocate, Verify, zero_pages};
 use images::assets::QEMU_ARM;
 use images::cross::CrossTarget;
@@ -365,35 +363,8 @@ fn a_damaged_or_misplaced_handoff_does_not_start_anything() {
 #[test]
 fn memory_is_moved_by_extents_and_page_lists() {
     // the target itself: it runs only where it was moved to
-    let extent = Extent {
-        to: ELSEWHERE,
-        from: SEGMENT,
-        len: PAGE_SIZE,
-    };
-    let list = pagelist::encode(
-        &[pagelist::PageMove {
-            to: ELSEWHERE,
-            from: SEGMENT,
-        }],
-        &[SEGMENT + 0x10_0000],
-        false,
-    )
-    .unwrap();
-    let pages: Vec<SegmentAt> = list
-        .pages
-        .iter()
-        .map(|(at, words)| SegmentAt(*at, words.iter().flat_map(|w| w.to_le_bytes()).collect()))
-        .collect();
-    for relocate in [
-        Relocate {
-            extents: vec![extent],
-            ..Relocate::default()
-        },
-        Relocate {
-            list: Some(list),
-            ..Relocate::default()
-        },
-    ] {
+    let (moves, pages) = bare::moves(SEGMENT, ELSEWHERE);
+    for relocate in moves {
         let spec = DtSpec {
             relocate,
             entry: ELSEWHERE,

@@ -6,11 +6,9 @@ mod bare;
 #[path = "riscv64/machine.rs"]
 mod machine;
 
-use handoff::abi::Extent;
 use handoff::addr::{PAGE_SIZE, PhysRange};
 use handoff::arch::riscv64::paging::PagingMode;
 use handoff::blob::dt::{DtDrill, DtMachine, DtSpec};
-use handoff::pagelist;
 use handoff::spec::{Console, Digest, OnFault, Region, Relocate, Verify, zero_pages};
 use machine::{BLOB, DTB, Entry, HART, Level, Monitor, SegmentAt, UART, machine};
 use sha2::Digest as _;
@@ -221,36 +219,9 @@ fn memory_is_moved_by_extents_and_page_lists() {
     // the target itself: it runs only where it was moved to
     let target = machine().address("target");
     let code = SegmentAt(SEGMENT, machine().monitor.page("target"));
-    let extent = Extent {
-        to: ELSEWHERE,
-        from: SEGMENT,
-        len: PAGE_SIZE,
-    };
-    let list = pagelist::encode(
-        &[pagelist::PageMove {
-            to: ELSEWHERE,
-            from: SEGMENT,
-        }],
-        &[SEGMENT + 0x10_0000],
-        false,
-    )
-    .unwrap();
-    let pages: Vec<SegmentAt> = list
-        .pages
-        .iter()
-        .map(|(at, words)| SegmentAt(*at, words.iter().flat_map(|w| w.to_le_bytes()).collect()))
-        .collect();
+    let (moves, pages) = bare::moves(SEGMENT, ELSEWHERE);
     assert_ne!(target, ELSEWHERE);
-    for relocate in [
-        Relocate {
-            extents: vec![extent],
-            ..Relocate::default()
-        },
-        Relocate {
-            list: Some(list),
-            ..Relocate::default()
-        },
-    ] {
+    for relocate in moves {
         let spec = DtSpec {
             relocate,
             entry: ELSEWHERE,

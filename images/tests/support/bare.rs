@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use elf::ElfBytes;
 use elf::endian::LittleEndian;
+use handoff::abi::Extent;
+use handoff::pagelist::{self, PageMove};
+use handoff::spec::Relocate;
 
 /// Timeout; a run takes well under a second.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -89,4 +92,27 @@ pub fn run(mut qemu: Command, segments: &[SegmentAt], until: Option<&str>) -> St
         }
         thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// The move of the page at `from` to `to`, by an extent and by a page list; the list's pages are what else is loaded.
+pub fn moves(from: u64, to: u64) -> (Vec<Relocate>, Vec<SegmentAt>) {
+    let extent = Extent {
+        to,
+        from,
+        len: PAGE as u64,
+    };
+    let list = pagelist::encode(&[PageMove { to, from }], &[from + 0x10_0000], false).unwrap();
+    let pages = list.pages.iter();
+    let pages = pages
+        .map(|(at, words)| SegmentAt(*at, words.iter().flat_map(|w| w.to_le_bytes()).collect()))
+        .collect();
+    let by_extent = Relocate {
+        extents: vec![extent],
+        ..Relocate::default()
+    };
+    let by_list = Relocate {
+        list: Some(list),
+        ..Relocate::default()
+    };
+    (vec![by_extent, by_list], pages)
 }

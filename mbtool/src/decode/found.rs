@@ -185,3 +185,11 @@ pub struct FoundDump {
     /// The rest.
     pub details: DumpDetails,
 }
+
+/// Returns the names of a dump's fields that are not there.
+pub(super) fn absent(fields: impl Iterator<Item = (&'static str, bool)>) -> Vec<&'static str> {
+    fields
+        .filter(|(_, there)| !there)
+        .map(|(name, _)| name)
+        .collect()
+}

@@ -32,7 +32,7 @@ const X86_FLAGS: [&str; 9] = [
     "hypervisor",
 ];
 
-/// Facts about an ARM CPU and the kernel on it. `None` for what is not known.
+/// Facts about an ARM CPU and its kernel. A field is `None` where its source is missing or hidden.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ArmCpu {

@@ -5,7 +5,7 @@ use crate::arch::Architecture;
 use crate::host::arm::KvmMode;
 use std::fmt;
 
-/// Words for what is not known.
+/// Text of a fact that is not known.
 const UNKNOWN: &str = "not known";
 
 impl fmt::Display for ProbeReport {

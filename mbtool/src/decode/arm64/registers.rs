@@ -1,6 +1,6 @@
 //! Registers of a dump by name, and missing ones.
 
-use super::super::found::DumpSource;
+use super::super::found::{DumpSource, absent};
 use super::bits;
 use handoff::arch::arm64::dump::read::Arm64Dump;
 use std::collections::BTreeMap;
@@ -60,11 +60,5 @@ pub fn missing(source: DumpSource, dump: &Arm64Dump) -> Vec<&'static str> {
         ("code", dump.code.is_some()),
         ("stack", dump.stack.is_some()),
     ];
-    fields
-        .into_iter()
-        .chain(general)
-        .chain(memory)
-        .filter(|(_, there)| !there)
-        .map(|(name, _)| name)
-        .collect()
+    absent(fields.into_iter().chain(general).chain(memory))
 }

@@ -1,6 +1,6 @@
 //! Registers of a dump by name, and missing ones.
 
-use super::super::found::{DumpSource, FoundDump};
+use super::super::found::{DumpSource, FoundDump, absent};
 use handoff::arch::riscv64::dump::read::RiscvDump;
 
 /// Returns all intact registers.
@@ -47,11 +47,5 @@ pub fn missing(source: DumpSource, dump: &RiscvDump) -> Vec<&'static str> {
         ("code", dump.code.is_some()),
         ("stack", dump.stack.is_some()),
     ];
-    fields
-        .into_iter()
-        .chain(general)
-        .chain(memory)
-        .filter(|(_, there)| !there)
-        .map(|(name, _)| name)
-        .collect()
+    absent(fields.into_iter().chain(general).chain(memory))
 }
